@@ -1,0 +1,51 @@
+/* Every CPython internal we touch and every version #if, in one place.
+ *
+ * Supported in full: 3.12 - 3.15 with the GIL. An unknown interpreter gets the public-API
+ * fallback or an "absent" answer; callers must cope with NULL. */
+#ifndef TRACER_COMPAT_H
+#define TRACER_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#ifndef Py_BUILD_CORE
+#define Py_BUILD_CORE 1
+#define COMPAT_UNDEF_BUILD_CORE
+#endif
+#undef _PyGC_FINALIZED
+#if PY_VERSION_HEX >= 0x030e0000
+#include "internal/pycore_interpframe_structs.h"
+#else
+#include "internal/pycore_frame.h"
+#endif
+#ifdef COMPAT_UNDEF_BUILD_CORE
+#undef Py_BUILD_CORE
+#undef COMPAT_UNDEF_BUILD_CORE
+#endif
+
+typedef struct _PyInterpreterFrame compat_frame;
+
+/* Thread state's innermost interpreter frame; the calling thread must be attached. */
+static inline compat_frame **compat_frame_slot(PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return &tstate->current_frame;
+#else
+    return &tstate->cframe->current_frame;
+#endif
+}
+
+/* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
+static inline PyObject *compat_local(PyThreadState *tstate, int index)
+{
+    compat_frame *frame = *compat_frame_slot(tstate);
+    if (!frame)
+        return NULL;
+#if PY_VERSION_HEX >= 0x030e0000
+    return (PyObject *)(frame->localsplus[index].bits & ~(uintptr_t)3);
+#else
+    return frame->localsplus[index];
+#endif
+}
+
+#endif

@@ -1,0 +1,164 @@
+"""The contract between recorder and reader: every name, number and id a trace is made of.
+
+Pure data: imports nothing, so both rooms may read it. `core/schema.h` mirrors it for C and
+`tests/unit/test_schema.py` holds the two equal. Change the meaning of anything here only
+together with VERSION, which every trace carries.
+"""
+
+VERSION = 1
+
+# Track names ---------------------------------------------------------------------------
+TRACK_TRACER = "tracer"  # process track: what the recorder has to say about itself
+TRACK_GC = "GC"  # process track: every collection, whichever thread ran it
+TRACK_RUNNING_TASK = "running task"  # one per event loop: what the loop executes
+TRACK_READY_QUEUE = "ready queue length"  # one per event loop: counter
+TRACK_TASKS = "Tasks"  # one per event loop: parent of the task tracks and lanes
+TRACK_LOOP_PREFIX = "asyncio loop @"  # + thread name: parent of the three above
+COUNTER_TASKS = "tasks"  # per process: live tasks
+COUNTER_THREADS = "threads"  # per process: live threads
+COUNTER_RSS = "rss_bytes"  # per process: resident set size
+
+# Categories ----------------------------------------------------------------------------
+CAT_TASK = "task"  # the state slices of a task: ready, running, await …
+CAT_LIFETIME = "lifetime"  # a whole task, around its state slices, on a merged lane
+CAT_LOOP = "loop"  # what a loop runs: tasks, callbacks, select
+CAT_THREAD = "thread"  # instants of a thread's life (and, later, its states)
+CAT_GC = "gc"
+CAT_TRACER = "tracer"
+
+# Slice and instant names ---------------------------------------------------------------
+READY = "ready"
+RUNNING = "running"
+AWAIT_PREFIX = "await "  # + what: "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
+AWAIT_TASK_PREFIX = "await task "  # + the awaited task's name
+DONE = "done"  # instant at a task's end …
+CANCELLED = "cancelled"
+FAILED_PREFIX = "failed: "  # + exception class
+DESTROYED = "destroyed"  # … garbage-collected while still pending
+SELECT = "select"  # the loop polls or idles
+THREAD_START = "start"  # instant on the starter's thread, flow to …
+THREAD_STARTED = "started"  # … the new thread's first instant
+THREAD_EXIT = "exited"
+WAKE = "wake"  # instant on a thread that wakes a task outside any loop step
+GC_PREFIX = "GC gen"  # + generation
+
+# Instants of the tracer track
+RECORDING = "recording"  # first event of every trace
+RECORDING_ENDED = "recording ended"  # last event; absent when the program was killed
+HOOK_DISABLED = "hook disabled"
+EVENTS_DROPPED = "events dropped"
+NOTE = "note"
+
+# Argument names (debug annotations) ----------------------------------------------------
+ARG_TASK = "task"  # uint: id, unique in the process, never reused
+ARG_NAME = "name"  # str: task name; comes again on a later slice when it changes
+ARG_CORO = "coro"  # str: qualified name of the coroutine function
+ARG_SITE = "site"  # str: "file:line function"
+ARG_PARENT = "parent"  # uint: task id of the creator
+ARG_WAKER = "waker"  # str on `ready`: "timer" or "io" …
+ARG_WAKER_TASK = "waker_task"  # … or uint: the task id that woke it …
+ARG_WAKER_THREAD = "waker_thread"  # … or uint: the tid that woke it
+ARG_VIA = "via"  # str: callback through which the waker's wake arrived
+ARG_GENERATION = "generation"
+ARG_COLLECTED = "collected"
+ARG_UNCOLLECTABLE = "uncollectable"
+ARG_TID = "tid"
+ARG_SCHEMA = "schema"
+ARG_PYTHON = "python"
+ARG_ARGV = "argv"
+ARG_SIGNALS = "signals"  # str: comma-separated list of what was recorded
+ARG_CLOCK = "clock"  # str: "tsc" or "monotonic"
+ARG_HOOK = "hook"
+ARG_REASON = "reason"
+ARG_COUNT = "count"
+ARG_SINCE = "since_ns"
+ARG_EVENTS = "events"
+ARG_DROPPED = "dropped"
+ARG_BYTES = "bytes"
+ARG_OVERHEAD = "overhead_ns"  # CPU time of the writer thread
+ARG_LATE = "late"  # records whose timestamps had to be clamped to keep a track in order
+
+# Perfetto: clocks, event types, enums --------------------------------------------------
+CLOCK_REALTIME = 1
+CLOCK_MONOTONIC = 3
+CLOCK_BOOTTIME = 6
+CLOCK_DELTA = 64  # per sequence, incremental, ns
+TYPE_SLICE_BEGIN = 1
+TYPE_SLICE_END = 2
+TYPE_INSTANT = 3
+TYPE_COUNTER = 4
+FLAG_STATE_CLEARED = 1
+ORDER_LEXICOGRAPHIC = 1
+ORDER_CHRONOLOGICAL = 2
+ORDER_EXPLICIT = 3
+MERGE_NONE = 2
+
+# Perfetto: field numbers, by message ---------------------------------------------------
+TRACE_PACKET = 1
+
+PACKET_CLOCK_SNAPSHOT = 6
+PACKET_TIMESTAMP = 8
+PACKET_SEQUENCE_ID = 10
+PACKET_TRACK_EVENT = 11
+PACKET_INTERNED_DATA = 12
+PACKET_SEQUENCE_FLAGS = 13
+PACKET_CLOCK_ID = 58
+PACKET_DEFAULTS = 59
+PACKET_TRACK_DESCRIPTOR = 60
+
+DEFAULTS_TRACK_EVENT = 11
+DEFAULTS_CLOCK_ID = 58
+EVENT_DEFAULTS_TRACK_UUID = 11
+
+SNAPSHOT_CLOCKS = 1
+SNAPSHOT_PRIMARY = 2
+CLOCK_ID = 1
+CLOCK_TIMESTAMP = 2
+CLOCK_IS_INCREMENTAL = 3
+
+INTERNED_CATEGORIES = 1
+INTERNED_EVENT_NAMES = 2
+INTERNED_ANNOTATION_NAMES = 3
+INTERNED_ANNOTATION_STRINGS = 29
+INTERNED_IID = 1
+INTERNED_NAME = 2  # `str` in annotation strings: same number
+
+EVENT_CATEGORY_IIDS = 3
+EVENT_ANNOTATIONS = 4
+EVENT_TYPE = 9
+EVENT_NAME_IID = 10
+EVENT_TRACK_UUID = 11
+EVENT_CATEGORIES = 22
+EVENT_NAME = 23
+EVENT_COUNTER_VALUE = 30
+EVENT_FLOW_IDS = 47  # fixed64
+EVENT_TERMINATING_FLOW_IDS = 48  # fixed64
+
+ANNOTATION_NAME_IID = 1
+ANNOTATION_BOOL = 2
+ANNOTATION_UINT = 3
+ANNOTATION_INT = 4
+ANNOTATION_DOUBLE = 5
+ANNOTATION_STRING = 6
+ANNOTATION_NAME = 10
+ANNOTATION_STRING_IID = 17
+
+TRACK_UUID = 1
+TRACK_NAME = 2
+TRACK_PROCESS = 3
+TRACK_THREAD = 4
+TRACK_PARENT_UUID = 5
+TRACK_COUNTER = 8
+TRACK_CHILD_ORDERING = 11
+TRACK_SIBLING_RANK = 12
+TRACK_SIBLING_MERGE = 15
+
+PROCESS_PID = 1
+PROCESS_CMDLINE = 2
+PROCESS_NAME = 6
+THREAD_PID = 1
+THREAD_TID = 2
+THREAD_NAME = 5
+
+# Limits both rooms know ----------------------------------------------------------------
+OWN_TRACK_TASKS = 256  # tasks that get a track of their own; later ones share merged lanes

@@ -1,0 +1,1 @@
+"""The reader: opens traces, explains them; never imported by the traced program."""
