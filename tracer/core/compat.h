@@ -7,6 +7,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <dlfcn.h>
 
 #ifndef Py_BUILD_CORE
 #define Py_BUILD_CORE 1
@@ -45,6 +46,94 @@ static inline PyObject *compat_local(PyThreadState *tstate, int index)
     return (PyObject *)(frame->localsplus[index].bits & ~(uintptr_t)3);
 #else
     return frame->localsplus[index];
+#endif
+}
+
+/* --- Running a program as `python` itself would (launch.c) --- */
+
+#ifdef Py_GIL_DISABLED
+#define COMPAT_CAN_HIDE_FRAMES 0
+#else
+#define COMPAT_CAN_HIDE_FRAMES 1
+#endif
+
+/* From now on the calling thread looks as if nothing had called it: no frame below, recursion
+ * counted from zero. Not undone; the caller must never return to Python code. */
+static inline void compat_hide_callers(PyThreadState *tstate)
+{
+#if COMPAT_CAN_HIDE_FRAMES
+    *compat_frame_slot(tstate) = NULL;
+#endif
+    tstate->py_recursion_remaining = tstate->py_recursion_limit;
+#if PY_VERSION_HEX >= 0x030e0000
+    /* C recursion is measured by stack address there. */
+#elif PY_VERSION_HEX >= 0x030d0000
+    tstate->c_recursion_remaining = Py_C_RECURSION_LIMIT;
+#else
+    tstate->c_recursion_remaining = C_RECURSION_LIMIT;
+#endif
+}
+
+/* Run `-c` code in __main__: 0, or -1 with the error already printed. 3.13 made the source
+ * known to linecache under the code object (gh-87822 and followers); PyRun_SimpleStringFlags
+ * alone does not. */
+static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *main = PyImport_AddModuleRef("__main__");
+    PyObject *filename = PyUnicode_FromString("<string>");
+    PyObject *source = PyUnicode_FromString(code);
+    PyObject *compiled = NULL, *linecache = NULL, *known = NULL, *result = NULL;
+    if (main && filename && source)
+        compiled = Py_CompileStringObject(code, filename, Py_file_input, flags, -1);
+    if (compiled)
+        linecache = PyImport_ImportModule("linecache");
+    if (linecache)
+        known = PyObject_CallMethod(linecache, "_register_code", "OOO", compiled, source,
+                                    filename);
+    Py_XDECREF(linecache);
+    if (known && PySys_Audit("exec", "O", compiled) == 0) {
+        PyObject *globals = PyModule_GetDict(main);
+        result = PyEval_EvalCode(compiled, globals, globals);
+    }
+    Py_XDECREF(known);
+    Py_XDECREF(compiled);
+    Py_XDECREF(source);
+    Py_XDECREF(filename);
+    Py_XDECREF(main);
+    if (!result) {
+        PyErr_Print();
+        return -1;
+    }
+    Py_DECREF(result);
+    return 0;
+#else
+    return PyRun_SimpleStringFlags(code, flags);
+#endif
+}
+
+/* What a new subinterpreter puts at sys.path[0]; NULL for nothing. Best effort: 3.13 and later
+ * keep it in the configuration, 3.12 out of reach. */
+static inline void compat_set_subinterpreter_path0(const wchar_t *path0)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    const PyConfig *(*get_config)(void) =
+        (const PyConfig *(*)(void))dlsym(RTLD_DEFAULT, "_Py_GetConfig");
+    if (!get_config)
+        return;
+    PyConfig *config = (PyConfig *)get_config();
+    wchar_t *copy = NULL;
+    if (path0) {
+        size_t size = (wcslen(path0) + 1) * sizeof(wchar_t);
+        copy = PyMem_RawMalloc(size);
+        if (!copy)
+            return;
+        memcpy(copy, path0, size);
+    }
+    PyMem_RawFree(config->sys_path_0);
+    config->sys_path_0 = copy;
+#else
+    (void)path0;
 #endif
 }
 

@@ -1,0 +1,234 @@
+"""Starts the recorder in a fresh interpreter, then becomes the traced program.
+
+Run as a script by `tracer run`, never imported. It imports nothing that a plain
+`python` has not already imported itself: what it loads, the program would find loaded.
+
+    launch.py "KIND BUFFER_BYTES SIGNALS FORCE OUTPUT" PROGRAM [ARGS...]
+"""
+
+import sys
+
+if not sys.flags.safe_path:
+    del sys.path[0]  # the directory of this file
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from tracer.recorder import Recording, Totals
+
+# Kept alive outside sys.modules: what the recorder needs until the very end.
+_ours: list["ModuleType"] = []
+
+PACKAGE = "tracer"
+# Loaded by us, safe to load again: `atexit` keeps its callbacks in the interpreter.
+FORGET = ("atexit",)
+
+
+def say(line: str) -> None:
+    """One line for the user on file descriptor 2, whatever became of sys.stderr."""
+    try:
+        os.write(2, f"tracer: {line}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass
+
+
+def identity(fd: int) -> tuple[int, int] | None:
+    """What file a descriptor stands for; None when it is closed."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def load_package() -> None:
+    """Import our package from beside this file, whatever sys.path says."""
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import spec_from_file_location
+
+    here = __file__.rpartition("/")[0]
+    spec = spec_from_file_location(
+        PACKAGE, f"{here}/__init__.py", submodule_search_locations=[here]
+    )
+    assert spec is not None and spec.loader is not None
+    sys.modules[PACKAGE] = package = module_from_spec(spec)
+    spec.loader.exec_module(package)
+
+
+def forget_package(cached_paths: set[str]) -> None:
+    """Take everything of ours out of the interpreter's tables; the program may use the names."""
+    for name in list(sys.modules):
+        if name in FORGET or name.partition(".")[0] == PACKAGE:
+            _ours.append(sys.modules.pop(name))
+    for path in sys.path_importer_cache.keys() - cached_paths:
+        del sys.path_importer_cache[path]
+
+
+def size_text(size_bytes: int) -> str:
+    """1536 -> '1.5 KiB'."""
+    size = float(size_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}" if size < 1000 else f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
+
+
+def summary(totals: "Totals", output: str) -> str:
+    worst = ""
+    if totals.worst_ready_ns:
+        worst = f", worst wait {totals.worst_ready_ns / 1e6:.3g} ms"
+        if totals.worst_ready_who:
+            worst += f" ({totals.worst_ready_who})"
+    return (
+        f"{totals.duration_ns / 1e9:.2f} s, {totals.events:,} events, "
+        f"{size_text(totals.bytes)}, {totals.dropped:,} dropped{worst} -> {output}. "
+        f"Next: tracer report {output}"
+    )
+
+
+def finish_at_exit(recording: "Recording", output: str) -> None:
+    """Registered before the program can register anything, so run after everything it did."""
+    import atexit
+
+    pid, stderr = os.getpid(), identity(2)
+
+    def finish() -> None:
+        try:
+            totals = recording.stop()
+            # A program that closed descriptor 2 may have opened a file of its own there.
+            if totals is not None and os.getpid() == pid and identity(2) == stderr:
+                say(summary(totals, output))
+        except Exception as problem:
+            say(f"the end of {output} may be missing: {problem!r}")
+
+    atexit.register(finish)
+
+
+def start(order: str, argv: list[str]) -> None:
+    """Start recording. Raises TracerError when the output is refused, anything else when this
+    interpreter cannot be recorded."""
+    from tracer.recorder import Options, Recording
+
+    _kind, buffer_bytes, signals, force, output = order.split(" ", 4)
+    recording = Recording(
+        Options(
+            path=absolute(output),
+            buffer_bytes=int(buffer_bytes),
+            signals=tuple(signals.split(",")) if signals else (),
+            argv=tuple(argv),
+            force=force == "force",
+        )
+    )
+    recording.start()
+    finish_at_exit(recording, output)
+
+
+def absolute(path: str) -> str:
+    """As python does it for a script: joined with the working directory, not normalised."""
+    return path if path.startswith("/") else f"{os.getcwd()}/{path}"
+
+
+def script_directory(path: str) -> str:
+    """sys.path[0] of a script: the directory of the file that symbolic links lead to."""
+    return os.path.dirname(os.path.realpath(path))
+
+
+def working_directory(_name: str) -> str | None:
+    """sys.path[0] of -m; nothing when the working directory is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def dedented(code: str) -> str:
+    """`-c` code without its common indentation, as python 3.14 and later take it."""
+    if sys.version_info < (3, 14):
+        return code
+    lines = code.split("\n")
+    filled = [line for line in lines if line and not line.isspace()]
+    margin = os.path.commonprefix([line[: len(line) - len(line.lstrip(" \t"))] for line in filled])
+    size = len(margin)
+    return "\n".join(line[size:] if line and not line.isspace() else "" for line in lines)
+
+
+def unchanged(name: str) -> str:
+    return name
+
+
+class Kind:
+    """How one way of naming a program differs from the others."""
+
+    def __init__(
+        self,
+        run: str,
+        prefix: tuple[str, ...],
+        target: "Callable[[str], str]",
+        path0: "Callable[[str], str | None]",
+    ) -> None:
+        self.run = run  # the function of _core
+        self.prefix = prefix  # what stands before the program on python's command line
+        self.target = target  # program as given -> what that function takes
+        self.path0 = path0  # program as given -> sys.path[0]
+
+
+KINDS = {
+    "file": Kind("run_file", (), absolute, script_directory),
+    "module": Kind("run_module", ("-m",), unchanged, working_directory),
+    "command": Kind("run_command", ("-c",), dedented, lambda _code: ""),
+}
+
+
+def fresh_main() -> None:
+    """A __main__ as python makes it; running a file or module fills in the rest."""
+    main = type(sys)("__main__")
+    if "__annotations__" in globals():
+        main.__annotations__ = {}
+    vars(main)["__builtins__"] = __builtins__
+    main.__loader__ = sys.modules["_frozen_importlib"].BuiltinImporter
+    sys.modules["__main__"] = main
+
+
+def launch() -> "Callable[[], None]":
+    """Start recording and clear the stage; what comes back is the program, to be called last."""
+    cached_paths = set(sys.path_importer_cache)
+    order, program, *arguments = sys.argv[1:]
+    kind = KINDS[order.partition(" ")[0]]
+    argv = [*(kind.prefix or [program]), *arguments]
+    flags = sys.orig_argv[1 : -len(sys.argv)]
+    plain = [sys.orig_argv[0], *flags, *kind.prefix, program, *arguments]
+    refusal: type[Exception] | tuple[()] = ()
+    try:
+        load_package()
+        from tracer import _core
+        from tracer.errors import TracerError
+
+        refusal = TracerError
+        run = getattr(_core, kind.run)
+        start(order, argv)
+    except refusal as problem:
+        say(str(problem))
+        raise SystemExit(problem.exit_code) from None
+    except Exception as problem:
+        say(f"cannot record on this interpreter: {problem}. The program runs untraced.")
+        os.execv(sys.executable, plain)
+    target = kind.target(program)
+    path0 = None if sys.flags.safe_path else kind.path0(program)
+    forget_package(cached_paths)
+    sys.argv = argv
+    sys.orig_argv = plain
+    fresh_main()
+    return lambda: run(target, path0)
+
+
+if __name__ == "__main__":
+    try:
+        program = launch()
+    except KeyboardInterrupt:
+        os._exit(130)
+    program()
