@@ -30,7 +30,7 @@ FORGET = ("atexit",)
 
 def say(line: str) -> None:
     """One line for the user on file descriptor 2, whatever became of sys.stderr."""
-    try:
+    try:  # noqa: SIM105 - plain python has not loaded contextlib
         os.write(2, f"tracer: {line}\n".encode(errors="backslashreplace"))
     except OSError:
         pass
@@ -54,16 +54,16 @@ def load_package() -> None:
     spec = spec_from_file_location(
         PACKAGE, f"{here}/__init__.py", submodule_search_locations=[here]
     )
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no package in {here}")
     sys.modules[PACKAGE] = package = module_from_spec(spec)
     spec.loader.exec_module(package)
 
 
 def forget_package(cached_paths: set[str]) -> None:
-    """Take everything of ours out of the interpreter's tables; the program may use the names."""
-    for name in list(sys.modules):
-        if name in FORGET or name.partition(".")[0] == PACKAGE:
-            _ours.append(sys.modules.pop(name))
+    """Take all of ours out of the interpreter's tables; the program may use the names."""
+    ours = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
+    _ours.extend(sys.modules.pop(name) for name in (*ours, *FORGET) if name in sys.modules)
     for path in sys.path_importer_cache.keys() - cached_paths:
         del sys.path_importer_cache[path]
 
@@ -152,8 +152,11 @@ def dedented(code: str) -> str:
         return code
     lines = code.split("\n")
     filled = [line for line in lines if line and not line.isspace()]
-    margin = os.path.commonprefix([line[: len(line) - len(line.lstrip(" \t"))] for line in filled])
-    size = len(margin)
+    size = 0
+    for column in zip(*filled, strict=False):
+        if len(set(column)) > 1 or column[0] not in " \t":
+            break
+        size += 1
     return "\n".join(line[size:] if line and not line.isspace() else "" for line in lines)
 
 
@@ -195,26 +198,22 @@ def fresh_main() -> None:
 
 
 def launch() -> "Callable[[], None]":
-    """Start recording and clear the stage; what comes back is the program, to be called last."""
+    """Start recording and clear the stage; what comes back is the program, to call last."""
     cached_paths = set(sys.path_importer_cache)
     order, program, *arguments = sys.argv[1:]
     kind = KINDS[order.partition(" ")[0]]
     argv = [*(kind.prefix or [program]), *arguments]
     flags = sys.orig_argv[1 : -len(sys.argv)]
     plain = [sys.orig_argv[0], *flags, *kind.prefix, program, *arguments]
-    refusal: type[Exception] | tuple[()] = ()
     try:
         load_package()
-        from tracer import _core
-        from tracer.errors import TracerError
-
-        refusal = TracerError
-        run = getattr(_core, kind.run)
+        __import__(f"{PACKAGE}._core")
+        run = getattr(sys.modules[f"{PACKAGE}._core"], kind.run)
         start(order, argv)
-    except refusal as problem:
-        say(str(problem))
-        raise SystemExit(problem.exit_code) from None
     except Exception as problem:
+        if hasattr(problem, "exit_code"):  # TracerError, which may not be importable
+            say(str(problem))
+            raise SystemExit(problem.exit_code) from None
         say(f"cannot record on this interpreter: {problem}. The program runs untraced.")
         os.execv(sys.executable, plain)
     target = kind.target(program)
