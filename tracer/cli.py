@@ -64,7 +64,7 @@ class RunCommand(click.Command):
         return ["[OPTIONS] script.py | -m module | -c code | console-script [ARGS]..."]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="tracer %(version)s")
 def commands() -> None:
     """Record what a Python program does, and find out why it waited and behind whom."""
@@ -154,7 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage_text(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx is not None else "tracer"
-    return f"{error.format_message().rstrip('.')}. See '{path} --help'."
+    message = error.format_message().rstrip()
+    return f"{message}{'' if message[-1:] in '.?!' else '.'} See '{path} --help'."
 
 
 def refuse(line: str, exit_code: int) -> int:

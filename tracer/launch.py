@@ -130,12 +130,23 @@ def start(order: str, argv: list[str]) -> None:
 
 def absolute(path: str) -> str:
     """As python does it for a script: joined with the working directory, not normalised."""
+    if path == ".":
+        return os.getcwd()
     return path if path.startswith("/") else f"{os.getcwd()}/{path}"
 
 
 def script_directory(path: str) -> str:
-    """sys.path[0] of a script: the directory of the file that symbolic links lead to."""
-    return os.path.dirname(os.path.realpath(path))
+    """sys.path[0] of a script: the directory of the file that symbolic links lead to.
+
+    As python does it: where the end of the links is no path (/dev/stdin), one link is followed.
+    """
+    if os.path.islink(path):
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+    try:  # noqa: SIM105 - plain python has not loaded contextlib
+        path = os.path.realpath(path, strict=True)
+    except OSError:
+        pass
+    return os.path.dirname(path)
 
 
 def working_directory(_name: str) -> str | None:

@@ -67,8 +67,10 @@ def _by_option(option: str, attached: str, rest: Sequence[str]) -> Target:
 
 
 def _console_script(name: str) -> tuple[str, tuple[str, ...]]:
-    """A program on PATH that this interpreter would run: its path and python options."""
-    path = shutil.which(name) if "/" not in name else None
+    """A program of this environment, or on PATH: its path and its python options."""
+    own = os.path.dirname(sys.executable)
+    where = None if "/" in name else os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
+    path = shutil.which(name, path=where) if where else None
     if path is None:
         also = "" if "/" in name else ", and no program of that name is on PATH"
         raise MissingProgramError(
@@ -160,7 +162,10 @@ def execute(
     order = f"{target.kind} {buffer_bytes} {','.join(signals)} {existing} {trace}"
     flags = [*interpreter_flags(sys.orig_argv), *target.flags]
     command = [sys.executable, *flags, LAUNCHER, order, target.program, *target.arguments]
-    os.execve(sys.executable, command, environment())
+    try:
+        os.execve(sys.executable, command, environment())
+    except OSError as error:
+        raise LaunchError(f"cannot start {sys.executable}: {error.strerror}.") from None
 
 
 def interpreter_flags(command_line: Sequence[str]) -> list[str]:

@@ -74,11 +74,16 @@ static inline void compat_hide_callers(PyThreadState *tstate)
 #endif
 }
 
-/* Run `-c` code in __main__: 0, or -1 with the error already printed. 3.13 made the source
- * known to linecache under the code object (gh-87822 and followers); PyRun_SimpleStringFlags
- * alone does not. */
+/* Run `-c` code in __main__: 0, or -1 with the error already printed. Since 3.13 python tells
+ * linecache the source, which PyRun_SimpleStringFlags does not: under the file name, since
+ * 3.14 under the code object. */
 static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 {
+#if PY_VERSION_HEX >= 0x030e0000
+#define COMPAT_SOURCE_KEY compiled
+#else
+#define COMPAT_SOURCE_KEY filename
+#endif
 #if PY_VERSION_HEX >= 0x030d0000
     PyObject *main = PyImport_AddModuleRef("__main__");
     PyObject *filename = PyUnicode_FromString("<string>");
@@ -89,8 +94,8 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
     if (compiled)
         linecache = PyImport_ImportModule("linecache");
     if (linecache)
-        known = PyObject_CallMethod(linecache, "_register_code", "OOO", compiled, source,
-                                    filename);
+        known = PyObject_CallMethod(linecache, "_register_code", "OOO", COMPAT_SOURCE_KEY,
+                                    source, filename);
     Py_XDECREF(linecache);
     if (known && PySys_Audit("exec", "O", compiled) == 0) {
         PyObject *globals = PyModule_GetDict(main);
@@ -110,6 +115,7 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 #else
     return PyRun_SimpleStringFlags(code, flags);
 #endif
+#undef COMPAT_SOURCE_KEY
 }
 
 /* What a new subinterpreter puts at sys.path[0]; NULL for nothing. Best effort: 3.13 and later
