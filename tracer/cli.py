@@ -149,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has seen enough. Nothing may be flushed into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        return refuse(f"{error.strerror}: {error.filename!r}", 1)
     return code if isinstance(code, int) else 0
 
 

@@ -1,17 +1,13 @@
 """Starts the recorder in a fresh interpreter, then becomes the traced program.
 
-Run as a script by `tracer run`, never imported. It imports nothing that a plain
+Run as a script by `tracer run`. It imports nothing that a plain
 `python` has not already imported itself: what it loads, the program would find loaded.
 
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE OUTPUT" PROGRAM [ARGS...]
 """
 
-import sys
-
-if not sys.flags.safe_path:
-    del sys.path[0]  # the directory of this file
-
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,9 +95,11 @@ def finish_at_exit(recording: "Recording", output: str) -> None:
 
     def finish() -> None:
         try:
+            if os.getpid() != pid:
+                return  # a forked child
             totals = recording.stop()
             # A program that closed descriptor 2 may have opened a file of its own there.
-            if totals is not None and os.getpid() == pid and identity(2) == stderr:
+            if totals is not None and identity(2) == stderr:
                 say(summary(totals, output))
         except Exception as problem:
             say(f"the end of {output} may be missing: {problem!r}")
@@ -138,7 +136,7 @@ def absolute(path: str) -> str:
 def script_directory(path: str) -> str:
     """sys.path[0] of a script: the directory of the file that symbolic links lead to.
 
-    As python does it: where the end of the links is no path (/dev/stdin), one link is followed.
+    As python does it: one link is followed where the end of all is no path (/dev/stdin).
     """
     if os.path.islink(path):
         path = os.path.join(os.path.dirname(path), os.readlink(path))
@@ -210,6 +208,9 @@ def fresh_main() -> None:
 
 def launch() -> "Callable[[], None]":
     """Start recording and clear the stage; what comes back is the program, to call last."""
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the directory of this file
+    sys.path_importer_cache.pop(__file__, None)
     cached_paths = set(sys.path_importer_cache)
     order, program, *arguments = sys.argv[1:]
     kind = KINDS[order.partition(" ")[0]]
@@ -238,7 +239,6 @@ def launch() -> "Callable[[], None]":
 
 if __name__ == "__main__":
     try:
-        program = launch()
-    except KeyboardInterrupt:
+        launch()()
+    except KeyboardInterrupt:  # before the program began; from then on nothing comes back
         os._exit(130)
-    program()

@@ -169,7 +169,10 @@ def execute(
 
 
 def interpreter_flags(command_line: Sequence[str]) -> list[str]:
-    """python's own options as they were typed: all before the script, -m or -c."""
+    """python's own options as they were typed: all before the script, -m or -c.
+
+    Without -i and -x: both are about the script that python itself was given.
+    """
     flags: list[str] = []
     words = iter(command_line[1:])
     for word in words:
@@ -182,6 +185,8 @@ def interpreter_flags(command_line: Sequence[str]) -> list[str]:
         if letter and letter[0] in "mc":
             flags += [word[: letter.start()]] if letter.start() > 1 else []
             break
+        if word in ("-i", "-x"):
+            continue
         flags.append(word)
         if letter and letter.end() == len(word):
             flags.append(next(words))

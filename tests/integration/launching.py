@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 120  # a hang fails the test; nothing waits this long otherwise
+ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}")
 SUMMARY = re.compile(r"tracer: .* Next: tracer report .*\n")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A program: files by name, what stands after `python` on the command line, and around it."""
+    """A program: its files by name, the words after `python`, and what is around it."""
 
     name: str
     program: tuple[str, ...]
@@ -42,8 +43,12 @@ class Outcome:
 def compare(case: Case, tmp_path: Path) -> tuple[Outcome, Outcome]:
     """(plain, traced). Both run in the same, freshly made directory, so that paths agree."""
     trace = str(tmp_path / "out.pftrace")
-    traced = ["-m", "tracer", "run", "-o", trace]
-    return _outcome(case, tmp_path, []), _outcome(case, tmp_path, traced)
+    # `python -m tracer` takes python's flags, but also a tracer.py of the working directory.
+    tracer = (
+        ["-m", "tracer"] if case.flags else [str(Path(sys.executable).with_name("tracer"))]
+    )
+    plain = _outcome(case, tmp_path, [])
+    return plain, _outcome(case, tmp_path, [*tracer, "run", "-o", trace])
 
 
 def _outcome(case: Case, tmp_path: Path, front: list[str]) -> Outcome:
@@ -71,5 +76,7 @@ def run(command: list[str], directory: Path, case: Case | None = None) -> Outcom
         timeout=TIMEOUT_S,
         check=False,
     )
-    stderr = SUMMARY.sub("", os.fsdecode(done.stderr))
-    return Outcome(done.returncode, os.fsdecode(done.stdout), stderr)
+    stdout, stderr = (
+        ADDRESS.sub("0x…", os.fsdecode(stream)) for stream in (done.stdout, done.stderr)
+    )
+    return Outcome(done.returncode, stdout, SUMMARY.sub("", stderr))

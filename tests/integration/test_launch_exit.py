@@ -99,10 +99,12 @@ if os.fork() == 0:
     raise KeyError("child")
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
-EXEC = "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'print(1); raise SystemExit(6)'])"
+EXEC = (
+    "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'raise SystemExit(6)'])"
+)
 SPAWN_NON_TRACED = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(2)'])"
 TRACE_LEFT = """\
-import atexit, sys
+import atexit, sys, threading  # threading: its shutdown is seen too
 seen = []
 def watch(frame, event, argument):
     seen.append((event, frame.f_code.co_name, frame.f_code.co_filename.rpartition("/")[2]))
@@ -115,8 +117,9 @@ STDOUT_FULL = "import sys; sys.stdout = open('/dev/full', 'w'); print('x')\n"
 CASES = [
     *(
         script(f"exit {value}", f"import sys; sys.exit({value})")
-        for value in ("", "None", "0", "1", "7", "256", "-1", "True", "2**70", "3.5")
+        for value in ("", "None", "0", "1", "7", "256", "-1", "True", "3.5")
     ),
+    script("exit too large", "import sys, threading; sys.exit(2**70)"),
     script("exit text", "import sys; sys.exit('some text')"),
     script("exit object", "import sys; sys.exit((1, 'two'))"),
     script("exit subclass", "class Leave(SystemExit): pass\nraise Leave(8)"),
@@ -172,7 +175,9 @@ CASES = [
     script("sys.stderr is None", "import sys; sys.stderr = None; 1/0"),
     script("sys.stdout full", STDOUT_FULL),
     script("modules cleared", "import sys; sys.modules.clear()"),
-    script("warnings are errors", "import warnings; warnings.warn('w')", flags=("-W", "error")),
+    script(
+        "warnings are errors", "import warnings; warnings.warn('w')", flags=("-W", "error")
+    ),
     script("warnings by default", "import warnings; warnings.warn('w', DeprecationWarning)"),
     script("resource", "open('prog.py').read(1)", flags=("-X", "dev")),
     script("optimised", "assert False\nprint(__debug__)", flags=("-O",)),

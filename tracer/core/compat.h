@@ -67,7 +67,7 @@ static inline void compat_hide_callers(PyThreadState *tstate)
     tstate->py_recursion_remaining = tstate->py_recursion_limit;
 #if PY_VERSION_HEX >= 0x030e0000
     /* C recursion is measured by stack address there. */
-#elif PY_VERSION_HEX >= 0x030d0000
+#elif defined(Py_C_RECURSION_LIMIT)
     tstate->c_recursion_remaining = Py_C_RECURSION_LIMIT;
 #else
     tstate->c_recursion_remaining = C_RECURSION_LIMIT;
@@ -118,22 +118,46 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 #undef COMPAT_SOURCE_KEY
 }
 
-/* What a new subinterpreter puts at sys.path[0]; NULL for nothing. Best effort: 3.13 and later
- * keep it in the configuration, 3.12 out of reach. */
-static inline void compat_set_subinterpreter_path0(const wchar_t *path0)
+/* Replace the words of a list in the configuration by a Python list of str. -1 with an error. */
+static inline int compat_replace_words(PyWideStringList *words, PyObject *list)
 {
-#if PY_VERSION_HEX >= 0x030d0000
+    for (Py_ssize_t i = 0; i < words->length; i++)
+        PyMem_RawFree(words->items[i]);
+    words->length = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        wchar_t *word = PyUnicode_AsWideCharString(PyList_GET_ITEM(list, i), NULL);
+        if (!word)
+            return -1;
+        PyStatus status = PyWideStringList_Append(words, word);
+        PyMem_Free(word);
+        if (PyStatus_Exception(status)) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* What a new subinterpreter takes from the main one's start: sys.argv, sys.orig_argv and (since
+ * 3.13; 3.12 keeps it out of reach) sys.path[0], NULL for none. Best effort: 0 where the
+ * configuration is not to be had, -1 with an error. */
+static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *orig_argv,
+                                                   const wchar_t *path0)
+{
     const PyConfig *(*get_config)(void) =
         (const PyConfig *(*)(void))dlsym(RTLD_DEFAULT, "_Py_GetConfig");
     if (!get_config)
-        return;
+        return 0;
     PyConfig *config = (PyConfig *)get_config();
+#if PY_VERSION_HEX >= 0x030d0000
     wchar_t *copy = NULL;
     if (path0) {
         size_t size = (wcslen(path0) + 1) * sizeof(wchar_t);
         copy = PyMem_RawMalloc(size);
-        if (!copy)
-            return;
+        if (!copy) {
+            PyErr_NoMemory();
+            return -1;
+        }
         memcpy(copy, path0, size);
     }
     PyMem_RawFree(config->sys_path_0);
@@ -141,6 +165,9 @@ static inline void compat_set_subinterpreter_path0(const wchar_t *path0)
 #else
     (void)path0;
 #endif
+    if (compat_replace_words(&config->argv, argv) < 0)
+        return -1;
+    return compat_replace_words(&config->orig_argv, orig_argv);
 }
 
 #endif

@@ -41,7 +41,7 @@ _Noreturn static void leave_with_error(void)
     leave(1);
 }
 
-/* Put path0 in front of sys.path, and of a new subinterpreter's; None: nowhere. */
+/* Put path0 in front of sys.path (None: nothing); subinterpreters get it too, and sys.argv. */
 static void insert_path0(PyObject *path0)
 {
     wchar_t *wide = NULL;
@@ -57,7 +57,13 @@ static void insert_path0(PyObject *path0)
         if (!wide)
             leave_with_error();
     }
-    compat_set_subinterpreter_path0(wide);
+    PyObject *argv = PySys_GetObject("argv"), *orig_argv = PySys_GetObject("orig_argv");
+    if (!argv || !PyList_Check(argv) || !orig_argv || !PyList_Check(orig_argv)) {
+        PyErr_SetString(PyExc_RuntimeError, "unable to get sys.argv");
+        leave_with_error();
+    }
+    if (compat_configure_subinterpreters(argv, orig_argv, wide) < 0)
+        leave_with_error();
     PyMem_Free(wide);
 }
 
