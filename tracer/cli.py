@@ -17,7 +17,7 @@ from tracer.errors import TracerError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141  # as a shell reports a death by SIGPIPE
+EXIT_BROKEN_PIPE = 1  # as click has it
 SUFFIX = ".pftrace"
 DEFAULT_BUFFER = "64M"
 SMALLEST_BUFFER = 1 << 20
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        return refuse(f"{error.strerror}: {error.filename!r}", 1)
+        return refuse(str(error), 1)
     return code if isinstance(code, int) else 0
 
 

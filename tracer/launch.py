@@ -4,6 +4,10 @@ Run as a script by `tracer run`. It imports nothing that a plain
 `python` has not already imported itself: what it loads, the program would find loaded.
 
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE OUTPUT" PROGRAM [ARGS...]
+
+What a program can still tell: the command line in /proc, standard library modules that the
+recorder loaded, one more atexit callback, a few thousand more objects, our imports in
+`-v` and `-X importtime`, and that there is no prompt after PYTHONINSPECT.
 """
 
 import os

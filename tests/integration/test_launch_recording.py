@@ -20,8 +20,8 @@ SUMMARY = (
     "worst wait 31.2 ms (tick) -> a.pftrace. Next: tracer report a.pftrace\n"
 )
 STAND_IN = """\
-import os
-from types import SimpleNamespace as Options
+import os, sys
+Options = type(sys.implementation)  # a simple namespace that costs no import
 
 class Recording:
     def __init__(self, options): self.options = options
@@ -175,6 +175,18 @@ def test_working_directory_may_change(package: Path) -> None:
     """The line names the trace as the user did."""
     add_recorder(package)
     assert launch(package, "import os; os.chdir('/')").stderr == SUMMARY
+
+
+@pytest.mark.parametrize("flags", [(), ("-I",)])
+def test_launcher_loads_nothing(package: Path, flags: tuple[str, ...]) -> None:
+    """With a recorder that imports nothing, sys.modules is plain python's, in its order."""
+    add_recorder(package)
+    program = "import sys; print(*sys.modules, sep='\\n')"
+    traced = launch(package, program, flags=flags)
+    command = [sys.executable, *flags, "prog.py"]
+    directory = package.parent.parent
+    plain = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)
+    assert traced.stdout == plain.stdout
 
 
 def test_nothing_of_ours_is_importable(package: Path) -> None:

@@ -21,17 +21,33 @@ static int interrupted(void)
     return error && (PyObject *)Py_TYPE(error) == PyExc_KeyboardInterrupt;
 }
 
-/* Finalise and end the process, as python does: by SIGINT after an uncaught
- * KeyboardInterrupt (bpo-1054041), else with a code. */
+static int dies_of_sigint;
+
+/* Py_AtExit callback, after all of Python is gone: end as python ends after an uncaught
+ * KeyboardInterrupt (bpo-1054041), so that a shell knows of the Ctrl-C. */
+static void end_by_signal(void)
+{
+    if (!dies_of_sigint)
+        return;
+    fflush(stdout);
+    fflush(stderr);
+    signal(SIGINT, SIG_DFL);
+    kill(getpid(), SIGINT);
+    _exit(128 + SIGINT);
+}
+
+/* Finalise and end the process, as python does after a program. */
 _Noreturn static void leave(int failed)
 {
-    if (failed && interrupted()) {
-        Py_FinalizeEx();
-        signal(SIGINT, SIG_DFL);
-        kill(getpid(), SIGINT);
-        _exit(128 + SIGINT);
-    }
+    dies_of_sigint = failed && interrupted();
     Py_Exit(failed != 0);
+}
+
+/* To be called first by every run_*. */
+static void begin(void)
+{
+    Py_AtExit(end_by_signal); /* last come, first served: extensions' callbacks run before */
+    compat_hide_callers(PyThreadState_Get());
 }
 
 /* Print the current error (SystemExit ends the process in there) and leave. */
@@ -130,7 +146,7 @@ static PyObject *run_file(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *filename, *path0;
     if (!PyArg_ParseTuple(args, "UO:run_file", &filename, &path0))
         return NULL;
-    compat_hide_callers(PyThreadState_Get());
+    begin();
     PyObject *importer = PyImport_GetImporter(filename);
     if (!importer) {
         PySys_WriteStderr("Failed checking if argv[0] is an import path entry\n");
@@ -154,7 +170,7 @@ static PyObject *run_module(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *name, *path0;
     if (!PyArg_ParseTuple(args, "UO:run_module", &name, &path0))
         return NULL;
-    compat_hide_callers(PyThreadState_Get());
+    begin();
     insert_path0(path0);
     run_as_module(name, 1);
 }
@@ -165,7 +181,7 @@ static PyObject *run_command(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *code, *path0;
     if (!PyArg_ParseTuple(args, "UO:run_command", &code, &path0))
         return NULL;
-    compat_hide_callers(PyThreadState_Get());
+    begin();
     insert_path0(path0);
     if (PySys_Audit("cpython.run_command", "O", code) < 0)
         leave_with_error();
