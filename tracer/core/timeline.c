@@ -1,4 +1,5 @@
-/* Records to slices: dispatch, threads, GC, notes, counters. Tasks and loops: timeline_tasks.c. */
+/* Records to slices: dispatch, threads, GC, notes, counters. Tasks: timeline_tasks.c. */
+#define _GNU_SOURCE
 #include "timeline_private.h"
 
 #include <stdio.h>
@@ -50,6 +51,8 @@ void timeline_free(timeline *t)
     free_values(&t->tasks, release_task);
     free_values(&t->loops, release_loop);
     free_values(&t->handles, free);
+    free_values(&t->names, free);
+    map_free(&t->threads);
     map_free(&t->spawned);
     free(t->unshown);
     track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss};
@@ -63,18 +66,31 @@ thread_line *timeline_thread(timeline *t, uint32_t tid)
     thread_line *thread = calloc(1, sizeof *thread);
     if (!thread)
         return NULL;
+    uint64_t *slot = map_put(&t->threads, tid);
+    if (slot)
+        *slot = (uint64_t)(uintptr_t)thread;
     char name[32];
     int length = tid == t->main_tid ? snprintf(name, sizeof name, "MainThread")
                                     : snprintf(name, sizeof name, "thread %u", tid);
     track_init(&t->out, &thread->on, TRACK_KIND_THREAD, NULL, name, (size_t)length);
     thread->on.tid = thread->tid = tid;
     t->live_threads++;
+    uint64_t *known = map_find(&t->names, tid);
+    if (known) {
+        char *given = (char *)(uintptr_t)*known;
+        track_rename(&thread->on, given, strlen(given));
+        free(given);
+        map_remove(&t->names, tid);
+    }
     return thread;
 }
 
 void timeline_thread_gone(timeline *t, thread_line *thread)
 {
     t->live_threads--;
+    uint64_t *slot = map_find(&t->threads, thread->tid);
+    if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
+        map_remove(&t->threads, thread->tid);
     track_free(&thread->on);
     free(thread);
 }
@@ -111,9 +127,17 @@ HANDLER(thread_begin)
 
 HANDLER(thread_name)
 {
-    UNUSED(t), UNUSED(ns);
-    if (r->a == thread->tid)
-        track_rename(&thread->on, text, r->b);
+    UNUSED(thread), UNUSED(ns);
+    uint64_t *slot = map_find(&t->threads, r->a);
+    if (slot) {
+        track_rename(&((thread_line *)(uintptr_t)*slot)->on, text, r->b);
+        return;
+    }
+    slot = map_put(&t->names, r->a);
+    if (!slot)
+        return;
+    free((void *)(uintptr_t)*slot);
+    *slot = (uint64_t)(uintptr_t)strndup(text, r->b);
 }
 
 HANDLER(thread_exit)

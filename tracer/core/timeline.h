@@ -73,7 +73,9 @@ typedef struct {
 typedef struct timeline {
     encoder out;
     track process, tracer, gc, count_tasks, count_threads, count_rss;
-    map tasks, loops, spawned, handles; /* id -> task_line*, loop_line*; address -> flow; address -> handle_cause* */
+    map tasks, loops;      /* id -> task_line*, loop_line* */
+    map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
+    map spawned, handles;  /* address -> flow; address -> handle_cause* */
     int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
     uint32_t own_tracks;
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */

@@ -61,9 +61,16 @@ static void flush(void)
     encoder_flushed(e);
 }
 
+/* A chunk's clock starts where the events so far ended. */
+static uint64_t now_written(void)
+{
+    return w.from.ns > w.line.out.last_ns ? w.from.ns : w.line.out.last_ns;
+}
+
 static void begin_batch(void)
 {
-    encoder_begin_batch(&w.line.out, w.from.ns, w.from.ns + w.realtime_offset, w.from.ns + w.boottime_offset);
+    uint64_t ns = now_written();
+    encoder_begin_batch(&w.line.out, ns, ns + w.realtime_offset, ns + w.boottime_offset);
 }
 
 static uint64_t convert(uint64_t tick)
@@ -180,8 +187,6 @@ static void pass(int last)
 {
     clock_pair now = clock_take_pair();
     uint64_t horizon = last ? UINT64_MAX : w.to.tick;
-    if (last && now.tick > w.from.tick)
-        w.to = now;
     if (w.to.tick > w.from.tick)
         w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
     begin_batch();
@@ -190,7 +195,8 @@ static void pass(int last)
     timeline_counters(&w.line, w.to.ns, resident_bytes());
     retire_finished();
     flush();
-    w.overhead_ns = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+    if (w.line.out.failed && !w.error)
+        w.error = ENOMEM;
     w.from = w.to;
     w.to = now;
 }
@@ -198,6 +204,7 @@ static void pass(int last)
 static void *run(void *unused)
 {
     (void)unused;
+    uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
     pthread_setname_np(pthread_self(), "tracer-writer");
     pthread_mutex_lock(&w.mutex);
     while (!w.leave) {
@@ -212,6 +219,7 @@ static void *run(void *unused)
             continue;
         pthread_mutex_unlock(&w.mutex);
         pass(0);
+        w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
         pthread_mutex_lock(&w.mutex);
     }
     pthread_mutex_unlock(&w.mutex);
@@ -295,7 +303,7 @@ static uint64_t dropped_in_all(void)
 
 static void conclude(uint64_t dropped)
 {
-    event ev = {.ns = w.from.ns, .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+    event ev = {.ns = now_written(), .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
     event_uint(&ev, SCHEMA_ARG_EVENTS, w.line.out.events + 1);
     event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
@@ -309,14 +317,13 @@ static void conclude(uint64_t dropped)
 void writer_stop(writer_totals *totals)
 {
     join();
-    uint64_t overhead_ns = w.overhead_ns;
+    pass(0);
     pass(1);
-    w.overhead_ns = overhead_ns; /* the last pass ran on the caller's thread */
     uint64_t dropped = dropped_in_all();
     begin_batch();
     conclude(dropped);
     *totals = (writer_totals){
-        .duration_ns = w.from.ns - w.start_ns,
+        .duration_ns = now_written() - w.start_ns,
         .events = w.line.out.events,
         .bytes = w.bytes,
         .dropped = dropped,

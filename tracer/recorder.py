@@ -1,0 +1,166 @@
+"""One recording: options -> hooks armed -> file -> totals."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from tracer.errors import TraceFileError, TracerError
+from tracer.hooks import Disarm, Tool, asyncio_tasks, gc, threads
+
+SIGNALS: dict[str, Callable[[ModuleType, Tool], Disarm]] = {
+    "tasks": asyncio_tasks.arm,
+    "threads": threads.arm,
+    "gc": gc.arm,
+}
+DEFAULT_BUFFER_BYTES = 64 << 20
+OUR_HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to record and where to."""
+
+    path: str
+    buffer_bytes: int = DEFAULT_BUFFER_BYTES
+    signals: tuple[str, ...] = tuple(SIGNALS)
+    argv: tuple[str, ...] = ()
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a recording came to; `worst_ready_who` is the coroutine that waited longest to run."""
+
+    duration_ns: int
+    events: int
+    bytes: int
+    dropped: int
+    late: int
+    overhead_ns: int
+    worst_ready_ns: int
+    worst_ready_who: str
+    error: int  # errno of the write that failed, 0 = none
+
+
+def is_trace_of_ours(path: str) -> bool:
+    """Whether the file may be replaced without asking: empty, or begins like our traces."""
+    with open(path, "rb") as file:
+        head = file.read(OUR_HEAD_BYTES)
+    return not head or (head[:1] == b"\n" and b"recording" in head and b"schema" in head)
+
+
+class Recording:
+    """Records from `start()` to `stop()`; once. One recording at a time in a process."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._core: ModuleType | None = None
+        self._tool: Tool | None = None
+        self._disarms: list[Disarm] = []
+
+    def start(self) -> None:
+        """Opens the file and arms the hooks.
+
+        Raises TraceFileError when the output is refused, TracerError when the C core is missing
+        or a recording is running already.
+        """
+        global _active
+        try:
+            from tracer import _core
+        except ImportError as error:
+            raise TracerError(f"cannot record: the C core is missing ({error})") from None
+        if _active is not None:
+            raise TracerError("cannot start a recording: one is running already. Stop it first.")
+        options = self.options
+        _core.start(
+            self._open(),
+            options.buffer_bytes,
+            b"\0".join(os.fsencode(arg) for arg in options.argv or sys.argv),
+            "{}.{}.{}".format(*sys.version_info[:3]),
+            _shown(" ".join(options.argv or sys.argv)),
+            ",".join(options.signals),
+        )
+        self._core = _core
+        _active = self
+        _register_fork_hooks(_core)
+        _core.name_thread(os.getpid(), "MainThread")
+        self._arm(_core)
+
+    def _open(self) -> int:
+        path = self.options.path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        try:
+            if not self.options.force and os.path.exists(path) and not is_trace_of_ours(path):
+                raise TraceFileError(
+                    f"will not replace '{path}': it is not a trace. "
+                    "Choose another -o FILE, or use --force."
+                )
+            return os.open(path, flags | os.O_TRUNC, 0o666)
+        except OSError as error:
+            raise TraceFileError(f"cannot write '{path}': {error.strerror}.") from None
+
+    def _arm(self, core: ModuleType) -> None:
+        try:
+            self._tool = tool = Tool(core)
+        except Exception as error:
+            core.note("sys.monitoring", repr(error), True)
+            return
+        for name in self.options.signals:
+            try:
+                self._disarms.append(SIGNALS[name](core, tool))
+            except Exception as error:  # the program runs on, without this signal
+                core.note(name, repr(error), True)
+
+    def disarm(self) -> None:
+        """Takes every hook back; what was recorded stays in the buffers."""
+        for disarm in reversed(self._disarms):
+            disarm()
+        self._disarms.clear()
+        if self._tool is not None:
+            self._tool.close()
+            self._tool = None
+
+    def stop(self) -> Totals | None:
+        """Ends the recording; None when it has ended before, or in a forked child."""
+        global _active
+        if _active is not self or self._core is None:
+            return None
+        _active = None
+        self._note_blind_spots(self._core)
+        self.disarm()
+        totals: dict[str, Any] | None = self._core.stop()
+        return Totals(**totals) if totals else None
+
+    def _note_blind_spots(self, core: ModuleType) -> None:
+        if "tasks" in self.options.signals and "uvloop" in sys.modules:
+            core.note("tasks", "uvloop was imported: tasks on its loops are not recorded yet", True)
+
+
+_active: Recording | None = None
+_fork_hooks_registered = False
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
+
+
+def _register_fork_hooks(core: ModuleType) -> None:
+    """No native thread of ours exists while the process forks: CPython would warn of it, and
+    the child would inherit its locks. The child records nothing."""
+    global _fork_hooks_registered
+    if _fork_hooks_registered:
+        return
+    _fork_hooks_registered = True
+
+    def in_child() -> None:
+        global _active
+        recording, _active = _active, None
+        if recording is not None:
+            recording.disarm()
+
+    os.register_at_fork(
+        before=core.pause_writer, after_in_parent=core.resume_writer, after_in_child=in_child
+    )
