@@ -24,21 +24,22 @@ static struct role {
     const char *name;
     on_event on_start, on_return;
     uint8_t is_step; /* its CALL events run loop callbacks */
+    uint8_t is_hot;  /* clears its own errors, is not asked for them */
 } roles[] = {
-    {"step", NULL, NULL, 1},
-    {"call_soon", NULL, tasks_on_ready, 0},
-    {"select", select_start, select_return, 0},
-    {"run_forever", loop_start, loop_return, 0},
-    {"eager", eager_start, tasks_on_eager_end, 0},
-    {"task name", task_rename, NULL, 0},
-    {"thread start", thread_start, NULL, 0},
-    {"thread bootstrap", thread_bootstrap, NULL, 0},
-    {"thread name", thread_rename, NULL, 0},
-    {"import", NULL, import_return, 0},
+    {"step", NULL, NULL, 1, 1},
+    {"call_soon", NULL, tasks_on_ready, 0, 1},
+    {"select", select_start, select_return, 0, 1},
+    {"run_forever", loop_start, loop_return, 0, 0},
+    {"eager", eager_start, tasks_on_eager_end, 0, 0},
+    {"task name", task_rename, NULL, 0, 0},
+    {"thread start", thread_start, NULL, 0, 0},
+    {"thread bootstrap", thread_bootstrap, NULL, 0, 0},
+    {"thread name", thread_rename, NULL, 0, 0},
+    {"import", NULL, import_return, 0, 0},
 };
-enum { ROLES = sizeof roles / sizeof *roles, WATCHED = 64 };
+enum { ROLES = sizeof roles / sizeof *roles, WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
 
-/* Watched code, kept alive while it is watched. A handful: searched linearly, hot ones first. */
+/* Watched code by address, kept alive while it is watched. */
 static struct {
     PyObject *code;
     struct role *role;
@@ -46,12 +47,18 @@ static struct {
 static int watched_count;
 static PyObject *import_pending; /* dict: module name -> what to call once it is imported */
 
-static struct role *role_of(PyObject *code)
+/* Where `code` is, or the empty place where it would be. */
+static inline int place_of(PyObject *code)
 {
-    for (int i = 0; i < watched_count; i++)
-        if (watched[i].code == code)
-            return watched[i].role;
-    return NULL;
+    int at = (int)(map_hash((uint64_t)(uintptr_t)code) & (WATCHED - 1));
+    while (watched[at].code && watched[at].code != code)
+        at = (at + 1) & (WATCHED - 1);
+    return at;
+}
+
+static inline struct role *role_of(PyObject *code)
+{
+    return watched[place_of(code)].role;
 }
 
 void monitor_note(int kind, const char *subject, const char *text)
@@ -75,9 +82,9 @@ void monitor_failed(const char *what)
     PyErr_Clear();
 }
 
-static void check(struct role *role)
+static inline void check(struct role *role)
 {
-    if (__builtin_expect(PyErr_Occurred() != NULL, 0)) {
+    if (!role->is_hot && PyErr_Occurred()) {
         role->on_start = role->on_return = NULL;
         role->is_step = 0;
         monitor_failed(role->name);
@@ -260,10 +267,14 @@ static PyObject *watch(PyObject *module, PyObject *args)
     for (int i = 0; i < ROLES; i++) {
         if (strcmp(roles[i].name, name))
             continue;
-        if (watched_count == WATCHED)
+        if (watched_count == WATCHED_MOST)
             break;
-        watched[watched_count].code = Py_NewRef(code);
-        watched[watched_count++].role = &roles[i];
+        int at = place_of(code);
+        if (!watched[at].code) {
+            watched[at].code = Py_NewRef(code);
+            watched_count++;
+        }
+        watched[at].role = &roles[i];
         Py_RETURN_NONE;
     }
     return PyErr_Format(PyExc_ValueError, "no role %s, or too many codes", name);
@@ -274,10 +285,11 @@ PyDoc_STRVAR(unwatch_doc, "unwatch_all()\n\nForgets every watched code and pendi
 static PyObject *unwatch_all(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    int count = watched_count;
-    watched_count = 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < WATCHED; i++) {
+        watched[i].role = NULL;
         Py_CLEAR(watched[i].code);
+    }
+    watched_count = 0;
     Py_CLEAR(import_pending);
     tasks_forget();
     Py_RETURN_NONE;
