@@ -1,0 +1,67 @@
+"""The trace must show collections inside `serve`: bad requests leave garbage by the million.
+
+Every node of a parsed document knows its parent. A good document is taken apart when it has
+been answered; one that fails half-way is only dropped, so that nobody but the collector frees
+it. The program times the collections itself.
+"""
+
+import asyncio
+import gc
+import time
+
+REQUESTS = 300
+MALFORMED = "[" * 4_000
+GOOD = "[]" * 50
+
+pauses: dict[int, list[float]] = {0: [], 1: [], 2: []}
+started = 0.0
+
+
+class Node:
+    def __init__(self, parent: "Node | None") -> None:
+        self.parent = parent
+        self.children: list[Node] = []
+
+
+def parse(text: str) -> Node:
+    root = node = Node(None)
+    for character in text:
+        if character == "[":
+            child = Node(node)
+            node.children.append(child)
+            node = child
+        elif node.parent is not None:
+            node = node.parent
+    if node is not root:
+        raise ValueError("unbalanced brackets")
+    return root
+
+
+async def serve(text: str) -> None:
+    try:
+        parse(text).children.clear()
+    except ValueError:
+        return
+
+
+def time_collection(phase: str, info: dict[str, int]) -> None:
+    global started
+    if phase == "start":
+        started = time.monotonic()
+    else:
+        pauses[info["generation"]].append(time.monotonic() - started)
+
+
+async def main() -> None:
+    for _ in range(REQUESTS):
+        await asyncio.gather(serve(MALFORMED), serve(GOOD), serve(GOOD))
+
+
+gc.callbacks.append(time_collection)
+asyncio.run(main())
+gc.callbacks.remove(time_collection)
+for generation, seconds in pauses.items():
+    worst_ms, total_ms = max(seconds, default=0) * 1e3, sum(seconds) * 1e3
+    print(
+        f"gen{generation}: {len(seconds)} collections, {total_ms:.3f} ms, worst {worst_ms:.3f}"
+    )
