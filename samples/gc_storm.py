@@ -13,8 +13,8 @@ REQUESTS = 300
 MALFORMED = "[" * 4_000
 GOOD = "[]" * 50
 
-pauses: dict[int, list[float]] = {0: [], 1: [], 2: []}
-started = 0.0
+pauses_ms: dict[int, list[float]] = {0: [], 1: [], 2: []}
+started_s = 0.0
 
 
 class Node:
@@ -45,11 +45,11 @@ async def serve(text: str) -> None:
 
 
 def time_collection(phase: str, info: dict[str, int]) -> None:
-    global started
+    global started_s
     if phase == "start":
-        started = time.monotonic()
+        started_s = time.monotonic()
     else:
-        pauses[info["generation"]].append(time.monotonic() - started)
+        pauses_ms[info["generation"]].append((time.monotonic() - started_s) * 1e3)
 
 
 async def main() -> None:
@@ -59,9 +59,7 @@ async def main() -> None:
 
 gc.callbacks.append(time_collection)
 asyncio.run(main())
-gc.callbacks.remove(time_collection)
-for generation, seconds in pauses.items():
-    worst_ms, total_ms = max(seconds, default=0) * 1e3, sum(seconds) * 1e3
+for gen, pauses in pauses_ms.items():
     print(
-        f"gen{generation}: {len(seconds)} collections, {total_ms:.3f} ms, worst {worst_ms:.3f}"
+        f"gen{gen}: {len(pauses)} collections, {sum(pauses):.3f} ms, worst {max(pauses):.3f}"
     )
