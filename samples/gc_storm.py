@@ -59,7 +59,5 @@ async def main() -> None:
 
 gc.callbacks.append(time_collection)
 asyncio.run(main())
-for gen, pauses in pauses_ms.items():
-    print(
-        f"gen{gen}: {len(pauses)} collections, {sum(pauses):.3f} ms, worst {max(pauses):.3f}"
-    )
+for gen, ms in pauses_ms.items():
+    print(f"gen{gen}: {len(ms)} collections, {sum(ms):.3f} ms, worst {max(ms):.3f} ms")
