@@ -65,7 +65,9 @@ class Engine:
     """One instance of the WebAssembly module: its memory, its imports, one call in and out."""
 
     def __init__(self) -> None:
-        engine = wasmtime.Engine()
+        config = wasmtime.Config()
+        config.parallel_compilation = False  # its threads would outlive the test
+        engine = wasmtime.Engine(config)
         module = load_module(engine, wasm_path())
         self._store = wasmtime.Store(engine)
         self._replies: list[bytes] = []

@@ -24,6 +24,8 @@ from tests.integration.packets import START_NS, Packets, loop_skeleton
 from tests.trace_processor import TP, Row, import_errors, open_trace
 from tracer import schema
 
+pytestmark = pytest.mark.invalid_traces
+
 SLICES = (
     f"SELECT s.ts - {START_NS} AS ts, s.dur, s.name, s.depth, t.name AS track"
     " FROM slice s JOIN track t ON s.track_id = t.id ORDER BY s.ts, s.id"

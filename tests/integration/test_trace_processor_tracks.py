@@ -19,6 +19,8 @@ from tests.integration.packets import START_NS, Packets, loop_skeleton
 from tests.trace_processor import import_errors, open_trace
 from tracer import schema
 
+pytestmark = pytest.mark.invalid_traces
+
 TASK, QUEUE, MAIN_THREAD = 8, 6, 3
 TRACKS = (
     "SELECT t.name, p.name AS parent FROM track t LEFT JOIN track p ON t.parent_id = p.id"
