@@ -61,7 +61,7 @@ def test_blocked_loop_names_the_culprit(record: Recorder) -> None:
 
 
 def test_pipeline_shows_what_each_side_awaits(record: Recorder) -> None:
-    """Producers wait in Queue.put, consumers for their store tasks, stores for the semaphore."""
+    """Producers wait in Queue.put, consumers for store tasks, those for the semaphore."""
     trace = record(SAMPLES / "pipeline.py")
     with open_trace(trace) as tp:
         names = {row["name"] for row in tp.query("SELECT DISTINCT name FROM slice")}
