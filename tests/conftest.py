@@ -60,7 +60,6 @@ class Recorder:
         return subprocess.run(
             [sys.executable, "-m", "tracer", *args],
             cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import os
 import random
 import signal
 import struct
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import TracePacket
 
-from tests.conftest import PROJECT, Recorder
+from tests.conftest import Recorder
 from tracer import schema
 
 KILLS = 100
@@ -93,7 +92,6 @@ def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed:
     clock.write_bytes(bytes(mmap.PAGESIZE))
     process = subprocess.Popen(
         [sys.executable, "-m", "tracer", "run", "-o", str(trace), str(program), str(clock)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
