@@ -272,7 +272,7 @@ def _encode_chunk(trace: TraceBuilder, events: list[Event]) -> list[bytes]:
     now = events[0].time_ns
     sequence = number(s.PACKET_SEQUENCE_ID, trace.sequence_id + 1)
     default = events[0].track
-    packets = [_frame(_head(now, default) + sequence)]
+    packets = [_frame(chunk_head(now, default) + sequence)]
     described: set[int] = set()
     for event in events:
         uuid: int | None = event.track
@@ -313,7 +313,7 @@ def _frame(packet: bytes) -> bytes:
     return message(s.TRACE_PACKET, packet)
 
 
-def _head(now: int, default_track: int) -> bytes:
+def chunk_head(now: int, default_track: int) -> bytes:
     clocks = b""
     for clock, time, extra in (
         (s.CLOCK_MONOTONIC, now, b""),

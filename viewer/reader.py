@@ -51,7 +51,7 @@ class Trace:
     lost_bytes: int
     events: Events
     slices: Slices
-    tracks: list[Track]
+    tracks: dict[int, Track]  # by uuid, with those that have no events
     track_process: Column  # i: index into processes, -1 unknown
     processes: tuple[Process, ...]
     engine: Engine
@@ -81,12 +81,13 @@ def read_trace(path: Path, engine: Engine = BEST) -> Trace:
         raise TraceFileError(
             f"cannot read '{path}': not a trace (starts {data[:4].hex(' ')}). {_RECORD_ONE}"
         )
-    tracks, roots, pids = _read_tracks(events)
+    by_uuid = _read_descriptors(events)
+    roots, pids = _find_processes(events, by_uuid)
     track_process = memoryview(array("i", roots))
     slices = engine.pair(events.time_ns, events.type, events.track, track_process, len(pids))
     lost += len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
-        path, len(data), lost, events, slices, tracks, track_process, (), engine
+        path, len(data), lost, events, slices, by_uuid, track_process, (), engine
     )  # fmt: skip
     return replace(trace, processes=_read_processes(trace, pids))
 
@@ -127,19 +128,25 @@ def _unpack(data: bytes) -> tuple[bytes, int]:
     return b"".join(parts), len(data)
 
 
-def _read_tracks(events: Events) -> tuple[list[Track], list[int], list[int]]:
-    """The track of each uuid, the index of its process, and the pids of the processes."""
+def _read_descriptors(events: Events) -> dict[int, Track]:
+    """By uuid, the track as last described."""
     known: dict[int, Track] = {}
     for _, body in sorted(events.descriptors):
         track = _read_descriptor(body)
         if track is not None:
             known[track.uuid] = track
-    tracks = [known.get(uuid, Track(uuid)) for uuid in events.uuids]
+    return known
+
+
+def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int], list[int]]:
+    """By track, the index of its process (-1 unknown); by process, its pid."""
     # A process is told by its own track, not by its pid: two containers may share one.
     by_pid = {track.pid: uuid for uuid, track in known.items() if track.pid and not track.tid}
     processes: dict[int, int] = {}
-    pids, roots = [], []
-    for track in tracks:
+    pids: list[int] = []
+    roots: list[int] = []
+    for uuid in events.uuids:
+        track = known.get(uuid, Track(uuid))
         seen = {track.uuid}
         while track.parent_uuid in known and track.parent_uuid not in seen:
             track = known[track.parent_uuid]
@@ -151,7 +158,7 @@ def _read_tracks(events: Events) -> tuple[list[Track], list[int], list[int]]:
         roots.append(processes.setdefault(process, len(processes)))
         if len(pids) < len(processes):
             pids.append(track.pid)
-    return tracks, roots, pids
+    return roots, pids
 
 
 def _read_descriptor(body: bytes) -> Track | None:
