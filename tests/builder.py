@@ -137,7 +137,8 @@ class TraceBuilder:
         if not in_call_order:
             events = sorted(events, key=lambda event: event.time_ns)
         return [
-            _encode_chunk(self, events[i : i + chunk_events])
+            # Like the recorder: the first chunk describes all tracks, later ones their own.
+            _encode_chunk(self, events[i : i + chunk_events], i == 0)
             for i in range(0, len(events), chunk_events)
         ]
 
@@ -267,21 +268,20 @@ class _Names:
         return self.iids[table, name]
 
 
-def _encode_chunk(trace: TraceBuilder, events: list[Event]) -> list[bytes]:
+def _encode_chunk(trace: TraceBuilder, events: list[Event], describe_all: bool) -> list[bytes]:
     names = _Names()
     now = events[0].time_ns
     sequence = number(s.PACKET_SEQUENCE_ID, trace.sequence_id + 1)
     default = events[0].track
     packets = [_frame(chunk_head(now, default) + sequence)]
-    described: set[int] = set()
+    used = set(trace.descriptors) if describe_all else set()
     for event in events:
-        uuid: int | None = event.track
-        for track in _ancestry(trace, uuid):
-            if track not in described:
-                described.add(track)
-                owner = number(s.PACKET_SEQUENCE_ID, trace.sequence_id)
-                body = message(s.PACKET_TRACK_DESCRIPTOR, trace.descriptors[track])
-                packets.append(_frame(owner + body))
+        used.update(_ancestry(trace, event.track))
+    for track in sorted(used):
+        owner = number(s.PACKET_SEQUENCE_ID, trace.sequence_id)
+        body = message(s.PACKET_TRACK_DESCRIPTOR, trace.descriptors[track])
+        packets.append(_frame(owner + body))
+    for event in events:
         body = message(s.PACKET_TRACK_EVENT, _encode_event(event, names, default))
         if names.fresh:
             body = message(s.PACKET_INTERNED_DATA, names.fresh) + body

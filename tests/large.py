@@ -1,6 +1,8 @@
 """Large synthetic traces, written fast: a server whose handlers share one loop."""
 
 import random
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.builder import TraceBuilder, chunk_head
@@ -55,10 +57,11 @@ def write_large(path: Path, events: int) -> int:
         for coro in _STRINGS[:2]
     ]
     step_end = end + number(s.EVENT_TRACK_UUID, loop.running)
-    task_of, steps_of, next_task, flow = [0] * _LANES, [0] * _LANES, 1, 1
+    task_of, steps_of, next_task = [0] * _LANES, [0] * _LANES, 1
+    wakes: deque[tuple[int, int]] = deque()
     # What waits for the loop; everyone else is asleep and woken in this order.
     asleep = list(range(_LANES))
-    now, last = trace.start_ns, trace.start_ns
+    now = trace.start_ns
     made = 1
     with path.open("wb") as file:
         file.write(trace.data())
@@ -74,43 +77,48 @@ def write_large(path: Path, events: int) -> int:
                 body = ready[lane]
                 if steps_of[lane] == 0:
                     task_of[lane], next_task = next_task, next_task + 1
-                    out.append(packet(900, _lifetime(task_of[lane], lane % 2) + track[lane]))
-                    made += 1
+                    out.append(packet(400, _lifetime(task_of[lane], lane % 2) + track[lane]))
                 else:
                     out.append(packet(400, ends[lane]))
-                    if lane % 3 == 0:
-                        body += _arg(s.ARG_WAKER_TASK, task_of[lane - 1] or 1)
+                    if wakes:
+                        waker, flow = wakes.popleft()
+                        body += _arg(s.ARG_WAKER_TASK, waker)
                         body += fixed64(s.EVENT_TERMINATING_FLOW_IDS, flow)
                 out.append(packet(0, body))
+                now += 400
                 made += 2
             for lane in head:
                 run = running[lane]
-                if lane % 3 == 0 and steps_of[lane]:
-                    run += fixed64(s.EVENT_FLOW_IDS, flow + 1)
-                    flow += 1
+                if lane % 3 == 0:
+                    wakes.append((task_of[lane], next(trace.flow_ids)))
+                    run += fixed64(s.EVENT_FLOW_IDS, wakes[-1][1])
                 args = _arg(s.ARG_TASK, task_of[lane])
-                out.append(packet(choose.randrange(2000), step[lane % 2] + args))
+                gap, took = choose.randrange(2000), choose.randrange(4000)
+                out.append(packet(gap, step[lane % 2] + args))
                 out.append(packet(0, ends[lane]))
                 out.append(packet(0, run))
-                out.append(packet(choose.randrange(4000), ends[lane]))
-                made += 5
+                out.append(packet(took, ends[lane]))
+                made += 4
                 steps_of[lane] += 1
                 if steps_of[lane] == _STEPS_PER_TASK:
                     steps_of[lane] = 0
                     out.append(packet(0, ends[lane]))
-                    made += 1
                 else:
                     out.append(packet(0, awaits[lane % 3][lane]))
-                    made += 1
+                made += 1
                 out.append(packet(50, step_end))
+                made += 1
+                now += gap + took + 50
             asleep += head
-            now = last = now + len(head) * 10_000
             file.write(b"".join(out))
-    assert last >= trace.start_ns
+        last = number(s.EVENT_TYPE, s.TYPE_INSTANT) + text(s.EVENT_NAME, s.RECORDING_ENDED)
+        last += text(s.EVENT_CATEGORIES, s.CAT_TRACER)
+        file.write(packet(0, last + number(s.EVENT_TRACK_UUID, trace.tracer)))
+        made += 1
     return made
 
 
-def _chunk_start(trace: TraceBuilder):  # type: ignore[no-untyped-def]
+def _chunk_start(trace: TraceBuilder) -> Callable[[int], bytes]:
     """Makes the packets that begin a chunk at a time."""
     sequence = number(s.PACKET_SEQUENCE_ID, trace.sequence_id + 1)
     interned = b"".join(

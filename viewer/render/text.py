@@ -195,12 +195,8 @@ def _gc(report: Report, top: int, style: Style) -> str:
     columns = [
         "generation", "runs", "p50", "p90", "p99", "max", "total", "collected", "uncollectable",
     ]  # fmt: skip
-    return "\n".join(
-        [
-            style.title("Garbage collection"),
-            *_table(columns, list(map(_gc_row, report.gc)), style),
-        ]
-    )
+    table = _table(columns, list(map(_gc_row, report.gc)), style)
+    return "\n".join([style.title("Garbage collection"), *table])
 
 
 def _gc_row(row: GcRow) -> list[str]:
