@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracer import output
 from tracer.errors import LaunchError, MissingProgramError, TraceFileError, UsageError
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
-HEAD_BYTES = 4096  # a trace of ours says "recording" and "schema" in there
 
 # Option -> kind of program, as launch.py calls it.
 KIND_BY_OPTION = {"-m": "module", "-c": "command"}
@@ -138,20 +138,10 @@ def check_output(trace: str, target: Target, *, force: bool) -> None:
         raise TraceFileError(f"cannot write {trace!r}: it is the program. Choose another -o.")
     if not os.access(trace, os.W_OK):
         raise TraceFileError(f"cannot write {trace!r}: no permission. Choose another -o.")
-    if stat.S_ISREG(mode) and not force and not is_trace(trace):
+    if stat.S_ISREG(mode) and not force and not output.is_trace(trace):
         raise TraceFileError(
             f"{trace!r} exists and is not a trace. Choose another -o, or replace it: --force"
         )
-
-
-def is_trace(path: str) -> bool:
-    """Whether a regular file is empty or begins as our traces do."""
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(HEAD_BYTES)
-    except OSError:
-        return False
-    return not head or (head[:1] == b"\n" and b"recording" in head and b"schema" in head)
 
 
 def execute(

@@ -1,39 +1,64 @@
-"""One recording: options -> hooks armed -> file -> totals."""
+"""One recording: options -> hooks armed -> file -> totals.
+
+Imports nothing that a plain `python` has not loaded already: the program would find it loaded.
+"""
 
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
-from tracer.errors import TraceFileError, TracerError
-from tracer.hooks import Disarm, Tool, asyncio_tasks, gc, threads
+from tracer.errors import TracerError
+from tracer.hooks import Tool, asyncio_tasks, gc, threads
+from tracer.output import open_trace
 
-SIGNALS: dict[str, Callable[[ModuleType, Tool], Disarm]] = {
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from tracer.hooks import Disarm
+
+SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "tasks": asyncio_tasks.arm,
     "threads": threads.arm,
     "gc": gc.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
-OUR_HEAD_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
 class Options:
     """What to record and where to."""
 
-    path: str
-    buffer_bytes: int = DEFAULT_BUFFER_BYTES
-    signals: tuple[str, ...] = tuple(SIGNALS)
-    argv: tuple[str, ...] = ()
-    force: bool = False
+    __slots__ = ("argv", "buffer_bytes", "force", "path", "signals")
+
+    def __init__(
+        self,
+        path: str,
+        buffer_bytes: int = DEFAULT_BUFFER_BYTES,
+        signals: tuple[str, ...] = tuple(SIGNALS),
+        argv: tuple[str, ...] = (),
+        force: bool = False,
+    ) -> None:
+        self.path = path
+        self.buffer_bytes = buffer_bytes
+        self.signals = signals
+        self.argv = argv  # the program's; empty: sys.argv
+        self.force = force  # replace a file that is no trace
 
 
-@dataclass(frozen=True, slots=True)
 class Totals:
-    """What a recording came to; `worst_ready_who` is the coroutine that waited longest to run."""
+    """What a recording came to."""
 
+    __slots__ = (
+        "bytes",
+        "dropped",
+        "duration_ns",
+        "error",  # errno of the write that failed, 0 = none
+        "events",
+        "late",  # records whose time was clamped to keep a track in order
+        "overhead_ns",  # CPU time of the writer thread
+        "worst_ready_ns",
+        "worst_ready_who",  # the coroutine that waited longest to run
+    )
     duration_ns: int
     events: int
     bytes: int
@@ -42,14 +67,11 @@ class Totals:
     overhead_ns: int
     worst_ready_ns: int
     worst_ready_who: str
-    error: int  # errno of the write that failed, 0 = none
+    error: int
 
-
-def is_trace_of_ours(path: str) -> bool:
-    """Whether the file may be replaced without asking: empty, or begins like our traces."""
-    with open(path, "rb") as file:
-        head = file.read(OUR_HEAD_BYTES)
-    return not head or (head[:1] == b"\n" and b"recording" in head and b"schema" in head)
+    def __init__(self, totals: dict[str, int | str]) -> None:
+        for name, value in totals.items():
+            setattr(self, name, value)
 
 
 class Recording:
@@ -64,8 +86,8 @@ class Recording:
     def start(self) -> None:
         """Opens the file and arms the hooks.
 
-        Raises TraceFileError when the output is refused, TracerError when the C core is missing
-        or a recording is running already.
+        Raises TraceFileError when the output is refused, TracerError when the C core is
+        missing or a recording is running already.
         """
         global _active
         try:
@@ -73,10 +95,12 @@ class Recording:
         except ImportError as error:
             raise TracerError(f"cannot record: the C core is missing ({error})") from None
         if _active is not None:
-            raise TracerError("cannot start a recording: one is running already. Stop it first.")
+            raise TracerError(
+                "cannot start a recording: one is running already. Stop it first."
+            )
         options = self.options
         _core.start(
-            self._open(),
+            open_trace(options.path, force=options.force),
             options.buffer_bytes,
             b"\0".join(os.fsencode(arg) for arg in options.argv or sys.argv),
             "{}.{}.{}".format(*sys.version_info[:3]),
@@ -89,20 +113,7 @@ class Recording:
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
 
-    def _open(self) -> int:
-        path = self.options.path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-        try:
-            if not self.options.force and os.path.exists(path) and not is_trace_of_ours(path):
-                raise TraceFileError(
-                    f"will not replace '{path}': it is not a trace. "
-                    "Choose another -o FILE, or use --force."
-                )
-            return os.open(path, flags | os.O_TRUNC, 0o666)
-        except OSError as error:
-            raise TraceFileError(f"cannot write '{path}': {error.strerror}.") from None
-
-    def _arm(self, core: ModuleType) -> None:
+    def _arm(self, core: "ModuleType") -> None:
         try:
             self._tool = tool = Tool(core)
         except Exception as error:
@@ -131,12 +142,14 @@ class Recording:
         _active = None
         self._note_blind_spots(self._core)
         self.disarm()
-        totals: dict[str, Any] | None = self._core.stop()
-        return Totals(**totals) if totals else None
+        totals = self._core.stop()
+        return Totals(totals) if totals else None
 
-    def _note_blind_spots(self, core: ModuleType) -> None:
+    def _note_blind_spots(self, core: "ModuleType") -> None:
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
-            core.note("tasks", "uvloop was imported: tasks on its loops are not recorded yet", True)
+            core.note(
+                "tasks", "uvloop was imported: tasks on its loops are not recorded yet", True
+            )
 
 
 _active: Recording | None = None
@@ -147,7 +160,7 @@ def _shown(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", " ")
 
 
-def _register_fork_hooks(core: ModuleType) -> None:
+def _register_fork_hooks(core: "ModuleType") -> None:
     """No native thread of ours exists while the process forks: CPython would warn of it, and
     the child would inherit its locks. The child records nothing."""
     global _fork_hooks_registered

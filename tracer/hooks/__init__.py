@@ -5,11 +5,16 @@ trace and leaves the others alone.
 """
 
 import sys
-from collections.abc import Callable
-from types import CodeType, ModuleType
-from typing import Any
 
-Disarm = Callable[[], None]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, ModuleType
+    from typing import Any
+
+    Disarm = Callable[[], None]
+
+CODE_TYPE = type((lambda: None).__code__)
 
 # Ids 0, 1, 2 and 5 have names: debugger, coverage, profiler, optimizer.
 TOOL_IDS = (4, 3, 5, 0, 1, 2)
@@ -22,7 +27,7 @@ class Tool:
     Raises RuntimeError when all six tool ids are taken.
     """
 
-    def __init__(self, core: ModuleType) -> None:
+    def __init__(self, core: "ModuleType") -> None:
         self.core = core
         self._monitoring = monitoring = sys.monitoring
         self._watched: list[CodeType] = []
@@ -43,9 +48,9 @@ class Tool:
         for event, callback in self._callbacks.items():
             monitoring.register_callback(self._id, event, callback)
 
-    def watch(self, function: Any, role: str, events: str) -> None:
+    def watch(self, function: "Any", role: str, events: str) -> None:
         """Sends the named local events ("PY_START PY_RETURN") of a function to a role."""
-        code = function if isinstance(function, CodeType) else function.__code__
+        code: CodeType = function if isinstance(function, CODE_TYPE) else function.__code__
         mask = 0
         for name in events.split():
             mask |= getattr(self._monitoring.events, name)
@@ -53,7 +58,7 @@ class Tool:
         self._watched.append(code)
         self._monitoring.set_local_events(self._id, code, mask)
 
-    def after_import(self, module: str, arm: Callable[[], None]) -> None:
+    def after_import(self, module: str, arm: "Callable[[], None]") -> None:
         """Calls `arm` now if the module is there, else as soon as it has been imported."""
         if module in sys.modules:
             arm()
@@ -61,7 +66,7 @@ class Tool:
         if not self._pending:
             self.core.await_imports(self._pending)
             importlib = sys.modules["_frozen_importlib"]
-            self.watch(importlib._find_and_load, "import", "PY_RETURN")  # type: ignore[attr-defined]
+            self.watch(importlib._find_and_load, "import", "PY_RETURN")
         self._pending[module] = arm
 
     def close(self) -> None:

@@ -5,11 +5,14 @@ Only a few functions of asyncio itself are watched; the program's coroutines are
 
 import os
 import sys
-from collections.abc import Iterator
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
 
-from tracer.hooks import Disarm, Tool
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+    from typing import Any
+
+    from tracer.hooks import Disarm, Tool
 
 # Code in which a task may be found waiting, and how that wait is called. The innermost name
 # counts, but a name marked "outward" counts over what it is made of.
@@ -47,19 +50,19 @@ WAITS: tuple[tuple[str, str, str, bool], ...] = (
 )
 
 
-def arm(core: ModuleType, tool: Tool) -> Disarm:
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Watches asyncio once it is imported; asyncio is never imported for our sake."""
     tool.after_import("asyncio", lambda: _watch(core, tool))
     return lambda: None  # the tool takes its events back itself
 
 
-def _watch(core: ModuleType, tool: Tool) -> None:
+def _watch(core: "ModuleType", tool: "Tool") -> None:
     asyncio = sys.modules["asyncio"]
     core.asyncio_folder(os.path.dirname(asyncio.__file__ or "") + os.sep)
     core.setup_asyncio(_facts(asyncio))
     for module, path, what, outward in WAITS:
         function = _find(getattr(asyncio, module, None), path)
-        if isinstance(function, FunctionType):
+        if hasattr(function, "__code__"):
             core.label_code(function.__code__, f"await {what}", outward)
     loop = asyncio.base_events.BaseEventLoop
     tool.watch(asyncio.events.Handle._run, "step", "CALL")
@@ -75,18 +78,18 @@ def _watch(core: ModuleType, tool: Tool) -> None:
     _adopt(core, asyncio)
 
 
-def _find(start: Any, path: str) -> Any:
+def _find(start: "Any", path: str) -> "Any":
     for name in path.split("."):
         start = getattr(start, name, None)
     return start
 
 
-def _facts(asyncio: ModuleType) -> dict[str, Any]:
+def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
     """What the C core must know of asyncio: see tasks.c and await.c."""
     tasks = asyncio.tasks
     c_task = getattr(tasks, "_CTask", None)
     chain = asyncio.futures._chain_future.__code__.co_consts
-    checks = [c for c in chain if isinstance(c, CodeType) and c.co_name == "_call_check_cancel"]
+    checks = [c for c in chain if getattr(c, "co_name", "") == "_call_check_cancel"]
     return {
         "c_task": c_task,
         "py_task": tasks._PyTask,
@@ -100,15 +103,15 @@ def _facts(asyncio: ModuleType) -> dict[str, Any]:
     }
 
 
-def _selects() -> Iterator[FunctionType]:
+def _selects() -> "Iterator[Any]":
     selectors = sys.modules["selectors"]
     for value in vars(selectors).values():
         select = vars(value).get("select") if isinstance(value, type) else None
-        if isinstance(select, FunctionType) and not hasattr(select, "__isabstractmethod__"):
+        if hasattr(select, "__code__") and not hasattr(select, "__isabstractmethod__"):
             yield select
 
 
-def _adopt(core: ModuleType, asyncio: ModuleType) -> None:
+def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
     """Tasks that exist already: those of the calling thread's running loop and all others."""
     running = asyncio.events._get_running_loop()
     current = asyncio.current_task(running) if running else None

@@ -1,12 +1,15 @@
 """GC pauses: every collection, through gc.callbacks."""
 
 import gc
-from types import ModuleType
 
-from tracer.hooks import Disarm, Tool
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tracer.hooks import Disarm, Tool
 
 
-def arm(core: ModuleType, tool: Tool) -> Disarm:
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Watches every collection until the returned function is called."""
     gc.callbacks.append(core.on_gc)
 

@@ -1,12 +1,15 @@
 """Threads: start (and by whom), name, exit; through threading.Thread's own functions."""
 
 import sys
-from types import ModuleType
 
-from tracer.hooks import Disarm, Tool
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tracer.hooks import Disarm, Tool
 
 
-def arm(core: ModuleType, tool: Tool) -> Disarm:
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Watches threads that start from now on, and names those that run already."""
 
     def watch() -> None:
