@@ -106,11 +106,18 @@ def write_large(path: Path, events: int) -> int:
                 else:
                     out.append(packet(0, awaits[lane % 3][lane]))
                 made += 1
-                out.append(packet(50, step_end))
+                out.append(packet(0, step_end))
                 made += 1
-                now += gap + took + 50
+                now += gap + took
             asleep += head
             file.write(b"".join(out))
+        for lane, (waker, flow) in zip(
+            [i for i in asleep if steps_of[i]], wakes, strict=False
+        ):
+            body = ready[lane] + _arg(s.ARG_WAKER_TASK, waker)
+            body += fixed64(s.EVENT_TERMINATING_FLOW_IDS, flow)
+            file.write(packet(0, ends[lane]) + packet(0, body))
+            made += 2
         last = number(s.EVENT_TYPE, s.TYPE_INSTANT) + text(s.EVENT_NAME, s.RECORDING_ENDED)
         last += text(s.EVENT_CATEGORIES, s.CAT_TRACER)
         file.write(packet(0, last + number(s.EVENT_TRACK_UUID, trace.tracer)))

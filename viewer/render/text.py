@@ -7,10 +7,11 @@ from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.report import Heading, Report
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
-from viewer.render.units import duration, place, plural, share, shorten, size
+from viewer.render.units import duration, moment, place, plural, share, shorten, size
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _HEADLINES = 3
+_SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
 _REASONS = 3  # of a wait that are named
 _LOST_BY_A_KILL_MS = 250
 
@@ -21,7 +22,7 @@ _INSTEAD = {
     "select": "the loop was polling (select)",
     "loop": "asyncio itself was busy",
     "gc": "the garbage collector ran",
-    "unknown": "the loop's doings are unknown",
+    "unknown": "the trace does not say what ran",
 }
 
 
@@ -72,6 +73,8 @@ def _slowest(report: Report, style: Style) -> str:
     lines = [style.title("Slowest waits")]
     for row in waits[:_HEADLINES]:
         assert row.worst is not None
+        if row.worst.ns < _SLOW_NS and row is not waits[0]:
+            break
         lines += _wrap(_sentence(report, row, row.worst, style), style.width)
     return "\n".join(lines)
 
@@ -79,7 +82,7 @@ def _slowest(report: Report, style: Style) -> str:
 def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
     """`tick` waited up to 31.2 ms to run (at 0.41 s); 98 % of that the loop ran `handler`."""
     which = "" if wait.name == row.coro or report.by is By.TASK else f"{wait.name}, "
-    at = duration(max(wait.start_ns - report.heading.start_ns, 0))
+    at = moment(max(wait.start_ns - report.heading.start_ns, 0))
     label = _label(row, report.by)
     opening = f"`{label}` waited up to {duration(wait.ns)} to run ({which}at {at})"
     if not wait.delayed_by:
@@ -193,7 +196,8 @@ def _gc(report: Report, top: int, style: Style) -> str:
     if not report.gc:
         return "gc: no collections ran."
     columns = [
-        "generation", "runs", "p50", "p90", "p99", "max", "total", "collected", "uncollectable",
+        "generation", "runs", "p50", "p90", "p99", "max", "total", "collected",
+        "uncollectable",
     ]  # fmt: skip
     table = _table(columns, list(map(_gc_row, report.gc)), style)
     return "\n".join([style.title("Garbage collection"), *table])

@@ -20,6 +20,11 @@ def duration(ns: int) -> str:
     return f"{value:,.{digits}f} {unit}"
 
 
+def moment(ns: int) -> str:
+    """A time since the start, to be found again on a timeline: seconds to the millisecond."""
+    return f"{ns / 1_000_000_000:,.3f} s" if ns >= 1_000_000_000 else duration(ns)
+
+
 def size(count: int) -> str:
     """Bytes as `812 B`, `4.3 MB`."""
     value, unit = float(count), "B"
