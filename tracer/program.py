@@ -15,6 +15,7 @@ from tracer.errors import LaunchError, MissingProgramError, TraceFileError, Usag
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
 
 # Option -> kind of program, as launch.py calls it.
+SHEBANG_BYTES = 4096  # a first line longer than this is no shebang
 KIND_BY_OPTION = {"-m": "module", "-c": "command"}
 
 
@@ -91,7 +92,7 @@ def _console_script(name: str) -> tuple[str, tuple[str, ...]]:
 def _interpreter_of(path: str) -> tuple[str | None, tuple[str, ...]]:
     """The python in a script's first line and its options; None when that is no python."""
     with open(path, "rb") as stream:
-        lines = os.fsdecode(stream.read(HEAD_BYTES)).splitlines()
+        lines = os.fsdecode(stream.read(SHEBANG_BYTES)).splitlines()
     words = lines[0][2:].split() if lines and lines[0].startswith("#!") else []
     if words and os.path.basename(words[0]) == "env":
         words = [word for word in words[1:] if word != "-S"]
