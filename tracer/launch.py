@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _ours: list["ModuleType"] = []
 
 PACKAGE = "tracer"
-# Loaded by us, safe to load again: `atexit` keeps its callbacks in the interpreter.
-FORGET = ("atexit",)
+# Loaded by us, safe to load again: both keep their callbacks in the interpreter.
+FORGET = ("atexit", "gc")
 
 
 def say(line: str) -> None:

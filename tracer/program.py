@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracer import output
 from tracer.errors import LaunchError, MissingProgramError, TraceFileError, UsageError
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
-HEAD_BYTES = 4096  # a trace of ours says "recording" and "schema" in there
 
 # Option -> kind of program, as launch.py calls it.
+SHEBANG_BYTES = 4096  # a first line longer than this is no shebang
 KIND_BY_OPTION = {"-m": "module", "-c": "command"}
 
 
@@ -91,7 +92,7 @@ def _console_script(name: str) -> tuple[str, tuple[str, ...]]:
 def _interpreter_of(path: str) -> tuple[str | None, tuple[str, ...]]:
     """The python in a script's first line and its options; None when that is no python."""
     with open(path, "rb") as stream:
-        lines = os.fsdecode(stream.read(HEAD_BYTES)).splitlines()
+        lines = os.fsdecode(stream.read(SHEBANG_BYTES)).splitlines()
     words = lines[0][2:].split() if lines and lines[0].startswith("#!") else []
     if words and os.path.basename(words[0]) == "env":
         words = [word for word in words[1:] if word != "-S"]
@@ -138,20 +139,10 @@ def check_output(trace: str, target: Target, *, force: bool) -> None:
         raise TraceFileError(f"cannot write {trace!r}: it is the program. Choose another -o.")
     if not os.access(trace, os.W_OK):
         raise TraceFileError(f"cannot write {trace!r}: no permission. Choose another -o.")
-    if stat.S_ISREG(mode) and not force and not is_trace(trace):
+    if stat.S_ISREG(mode) and not force and not output.is_trace(trace):
         raise TraceFileError(
             f"{trace!r} exists and is not a trace. Choose another -o, or replace it: --force"
         )
-
-
-def is_trace(path: str) -> bool:
-    """Whether a regular file is empty or begins as our traces do."""
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(HEAD_BYTES)
-    except OSError:
-        return False
-    return not head or (head[:1] == b"\n" and b"recording" in head and b"schema" in head)
 
 
 def execute(

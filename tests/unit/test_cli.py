@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer import cli, program
+from tracer import cli, output, program
 
 TRACE = b"\n\x10clocks recording, schema"
 
@@ -153,7 +153,7 @@ def test_traces_are_replaced(directory: Path, content: bytes) -> None:
 def test_not_a_trace(directory: Path, content: bytes) -> None:
     """Anything else is somebody's file."""
     (directory / "command.pftrace").write_bytes(content)
-    assert not program.is_trace("command.pftrace")
+    assert not output.is_trace("command.pftrace")
 
 
 def test_unreadable_program(

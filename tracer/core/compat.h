@@ -36,6 +36,16 @@ static inline compat_frame **compat_frame_slot(PyThreadState *tstate)
 #endif
 }
 
+/* Whether `frame` is a caller of the running frame. Addresses only; `frame` may be gone. */
+static inline int compat_is_caller(PyThreadState *tstate, const compat_frame *frame)
+{
+    compat_frame *at = *compat_frame_slot(tstate);
+    while (at && (at = at->previous))
+        if (at == frame)
+            return 1;
+    return 0;
+}
+
 /* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
 static inline PyObject *compat_local(PyThreadState *tstate, int index)
 {
@@ -49,6 +59,46 @@ static inline PyObject *compat_local(PyThreadState *tstate, int index)
 #endif
 }
 
+/* Where a suspended coroutine, generator or async generator stands, as a byte offset into its
+ * code; -1 when that cannot be told. */
+static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    compat_frame *frame = &((PyGenObject *)gen)->gi_iframe;
+    Py_ssize_t offset = (char *)frame->instr_ptr - code->co_code_adaptive;
+#elif PY_VERSION_HEX >= 0x030d0000
+    compat_frame *frame = (compat_frame *)((PyGenObject *)gen)->gi_iframe;
+    Py_ssize_t offset = (char *)frame->instr_ptr - code->co_code_adaptive;
+#else
+    compat_frame *frame = (compat_frame *)((PyGenObject *)gen)->gi_iframe;
+    Py_ssize_t offset = (char *)frame->prev_instr - code->co_code_adaptive;
+#endif
+    Py_ssize_t size = Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT);
+    return offset >= 0 && offset < size ? (int)offset : -1;
+}
+
+/* The object a weak reference points to, as a new reference; NULL when it is gone. */
+static inline PyObject *compat_weakref_get(PyObject *ref)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *object;
+    return PyWeakref_GetRef(ref, &object) > 0 ? object : NULL;
+#else
+    PyObject *object = PyWeakref_GetObject(ref);
+    return object && object != Py_None ? Py_NewRef(object) : NULL;
+#endif
+}
+
+/* Guards tables that the GIL guards where there is one. */
+#ifdef Py_GIL_DISABLED
+typedef PyMutex compat_mutex;
+#define compat_lock(m) PyMutex_Lock(m)
+#define compat_unlock(m) PyMutex_Unlock(m)
+#else
+typedef char compat_mutex;
+#define compat_lock(m) ((void)(m))
+#define compat_unlock(m) ((void)(m))
+#endif
 /* --- Running a program as `python` itself would (launch.c) --- */
 
 #ifdef Py_GIL_DISABLED
