@@ -44,7 +44,7 @@ def resolve(words: Sequence[str]) -> Target:
         words = words[1:]
     elif words and words[0] != "-" and words[0].startswith("-"):
         return _by_option(words[0][:2], words[0][2:], words[1:])
-    if not words:
+    if not words or not words[0]:
         raise UsageError("no program to run. See 'tracer run --help'.")
     name, *arguments = words
     if name == "-":

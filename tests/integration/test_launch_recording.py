@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tracer
-from tests.integration.launching import TIMEOUT_S
+from tests.integration.launching import TIMEOUT_S, run
 
 PACKAGE = Path(tracer.__file__).parent
 SUMMARY = (
@@ -187,6 +187,16 @@ def test_launcher_loads_nothing(package: Path, flags: tuple[str, ...]) -> None:
     directory = package.parent.parent
     plain = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)
     assert traced.stdout == plain.stdout
+
+
+@pytest.mark.parametrize("program", ["pass", "import os; os._exit(0)"])
+def test_next_run_replaces(tmp_path: Path, program: str) -> None:
+    """A trace, even one that was cut off at once, does not stand in the way of the next."""
+    command = [sys.executable, "-m", "tracer", "run", "-c", program]
+    for _ in range(2):
+        outcome = run(command, tmp_path)
+        assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["command.pftrace"]
 
 
 def test_nothing_of_ours_is_importable(package: Path) -> None:

@@ -95,6 +95,7 @@ def test_double_dash(directory: Path) -> None:
     [
         ((), 2, "no program to run. See 'tracer run --help'."),
         (("-",), 2, "cannot run '-': save the program to a file, or name /dev/stdin."),
+        (("",), 2, "no program to run. See 'tracer run --help'."),
         (("-m",), 2, "nothing after -m. See 'tracer run --help'."),
         (("--", "-c"), 2, "can't open file '{}/-c': [Errno 2] No such file or directory, "
                           "and no program of that name is on PATH."),
@@ -143,8 +144,8 @@ def test_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> No
 @pytest.mark.parametrize("content", [b"", TRACE])
 def test_traces_are_replaced(directory: Path, content: bytes) -> None:
     """An empty file or a trace of ours may be written over."""
-    (directory / "command.pftrace").write_bytes(content)
-    assert executed("-c", "")
+    (directory / "out").write_bytes(content)
+    assert executed("-o", "out", "-c", "")
 
 
 @pytest.mark.parametrize(
@@ -152,8 +153,8 @@ def test_traces_are_replaced(directory: Path, content: bytes) -> None:
 )
 def test_not_a_trace(directory: Path, content: bytes) -> None:
     """Anything else is somebody's file."""
-    (directory / "command.pftrace").write_bytes(content)
-    assert not output.is_trace("command.pftrace")
+    (directory / "out").write_bytes(content)
+    assert not output.is_trace("out")
 
 
 def test_unreadable_program(
