@@ -1,0 +1,72 @@
+"""How far the trace can be trusted: what was lost, what was off, what it cost."""
+
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.model import Model
+from viewer.reader import Arg
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Sums over all processes of the trace.
+
+    `killed` are the pids whose recording has no end. `orphan_ends` are ends of slices whose
+    begin is not in the trace. `late` records had their time moved to keep a track in order.
+    """
+
+    dropped_events: int
+    lost_bytes: int
+    disabled: tuple[tuple[str, str], ...]  # (hook, reason)
+    overhead_ns: int
+    late: int
+    killed: tuple[int, ...]
+    sampled: tuple[str, ...]
+    signals: tuple[str, ...]
+    notes: tuple[str, ...]
+    unfinished_slices: int
+    orphan_ends: int
+
+    @property
+    def ended(self) -> bool:
+        return not self.killed
+
+
+def health(model: Model) -> Health:
+    remarks = model.remarks
+    ends = [p.recording_ended for p in model.trace.processes if p.recording_ended is not None]
+    told = sum(_number(r.args, s.ARG_COUNT) for r in remarks if r.name == s.EVENTS_DROPPED)
+    summed = sum(_number(end, s.ARG_DROPPED) for end in ends)
+    recorded = [p for p in model.trace.processes if p.recording]
+    signals = dict.fromkeys(
+        signal.strip()
+        for process in recorded
+        for signal in str(process.recording.get(s.ARG_SIGNALS, "")).split(",")
+    )
+    return Health(
+        # Both count the same drops; a killed program has no summary.
+        dropped_events=max(told, summed),
+        lost_bytes=model.trace.lost_bytes,
+        disabled=tuple(
+            (str(r.args.get(s.ARG_HOOK, "?")), str(r.args.get(s.ARG_REASON, "")))
+            for r in remarks
+            if r.name == s.HOOK_DISABLED
+        ),
+        overhead_ns=sum(_number(end, s.ARG_OVERHEAD) for end in ends),
+        late=sum(_number(end, s.ARG_LATE) for end in ends),
+        killed=tuple(p.pid for p in recorded if p.recording_ended is None),
+        sampled=(),
+        signals=tuple(signal for signal in signals if signal),
+        notes=tuple(
+            str(r.args.get(s.ARG_REASON, r.args.get(s.ARG_NAME, "")))
+            for r in remarks
+            if r.name == s.NOTE
+        ),
+        unfinished_slices=bytes(model.trace.slices.unfinished).count(1),
+        orphan_ends=model.trace.slices.unmatched_ends,
+    )
+
+
+def _number(args: dict[str, Arg], name: str) -> int:
+    value = args.get(name, 0)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,36 @@
+"""How a set of durations is spread."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from viewer.columns import Stats
+from viewer.sweeps import percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Percentiles interpolate linearly between closest ranks."""
+
+    count: int
+    total_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+def spread_of(durations_ns: Iterable[int]) -> Spread:
+    ordered = sorted(durations_ns)
+    p50, p90, p99, most = (percentile(ordered, p) for p in (50, 90, 99, 100))
+    return Spread(len(ordered), sum(ordered), p50, p90, p99, most)
+
+
+def spread_at(stats: Stats, key: int) -> Spread:
+    return Spread(
+        stats.count[key],
+        stats.total[key],
+        stats.p50[key],
+        stats.p90[key],
+        stats.p99[key],
+        stats.max[key],
+    )

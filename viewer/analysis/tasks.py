@@ -1,0 +1,280 @@
+"""Tasks by coroutine function: how long they were ready, ran and waited, and behind whom."""
+
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import Enum
+
+from tracer import schema as s
+from viewer.analysis.spread import Spread, spread_at
+from viewer.columns import (
+    AWAIT,
+    READY,
+    RUNNING,
+    WAKER_GROUP,
+    WAKER_LOST,
+    WAKER_SHIFT,
+    WAKER_TEXT,
+    WAKER_THREAD,
+    Column,
+    Delays,
+    Stats,
+)
+from viewer.model import Model
+
+_MOST_NAMES = 5
+
+
+class By(Enum):
+    CORO = "coro"
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Time `who` had the loop. Kinds: task, callback, select, loop, gc, unknown."""
+
+    who: str
+    kind: str
+    site: str
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The longest time one task was ready and did not run."""
+
+    task: int  # -1 unknown
+    name: str
+    start_ns: int
+    ns: int
+    delayed_by: tuple[Delay, ...]  # most first
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    what: str
+    count: int
+    total_ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waker:
+    """Who made tasks ready: a coroutine, `timer`, `io`, `thread 4242`, or nobody (a yield)."""
+
+    who: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A coroutine function, or one task of it (then `task` is its id, else -1)."""
+
+    coro: str
+    site: str
+    task: int
+    count: int
+    names: tuple[str, ...]
+    ready: Spread
+    running: Spread
+    awaiting: Spread
+    awaits: tuple[Await, ...]
+    wakers: tuple[Waker, ...]
+    delayed_by: tuple[Delay, ...]  # most first; the sum is ready.total_ns
+    worst: Wait | None
+
+    @property
+    def steps(self) -> int:
+        return self.running.count
+
+
+def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
+    """One row per coroutine function (told by name and site) or task; longest wait first."""
+    owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
+    tasks = len(owned.task_id)
+    row_of = owned.task_group
+    rows = len(owned.group_head)
+    if by is By.TASK:
+        row_of, rows = memoryview(array("i", range(tasks))), tasks
+    keys = {
+        kind: engine.group_keys(owned.kind, owned.owner, row_of, kind)
+        for kind in (READY, RUNNING, AWAIT)
+    }
+    ready, running, awaiting = (
+        engine.grouped_stats(slices.start_ns, slices.end_ns, key, rows)
+        for key in keys.values()
+    )
+    members: list[list[int]] = [[] for _ in range(rows)]
+    counts = [0] * rows
+    for task, row in enumerate(row_of):
+        counts[row] += 1
+        if len(members[row]) < _MOST_NAMES:
+            members[row].append(task)
+    delays = _by_row(model, _attribute(model, keys[READY], rows))
+    worst = _worst_waits(model, ready, rows)
+    awaits = _awaits(model, keys[AWAIT])
+    wakers = _wakers(model, keys[READY])
+    found = []
+    for row in range(rows):
+        first = members[row][0]
+        coro, site = model.coroutine(owned.task_group[first])
+        found.append(
+            TaskRow(
+                coro,
+                site,
+                owned.task_id[first] if by is By.TASK else -1,
+                counts[row],
+                tuple(map(model.task_name, members[row])),
+                spread_at(ready, row),
+                spread_at(running, row),
+                spread_at(awaiting, row),
+                tuple(awaits.get(row, ())),
+                tuple(wakers.get(row, ())),
+                tuple(delays.get(row, ())),
+                worst.get(row),
+            )
+        )
+    found.sort(key=lambda row: (-row.ready.max_ns, -row.ready.total_ns, row.coro, row.site))
+    return tuple(found)
+
+
+def _attribute(model: Model, key: Column, keys: int) -> Delays:
+    owned, slices = model.owners, model.trace.slices
+    extras = _extras(model)
+    start, end, lane, who = (
+        array(code, column) for code, column in zip("qqiq", extras, strict=True)
+    )
+    return model.trace.engine.attribute(
+        slices.start_ns,
+        slices.end_ns,
+        owned.kind,
+        owned.owner,
+        key,
+        model.lane,
+        owned.task_group,
+        memoryview(start),
+        memoryview(end),
+        memoryview(lane),
+        memoryview(who),
+        len(owned.group_head),
+        len(owned.call_head),
+        keys,
+        len(model.loops),
+    )
+
+
+def _extras(model: Model) -> tuple[tuple[int, ...], ...]:
+    """Occupants that are not slices of a loop's track: (starts, ends, loops, whos).
+
+    Collections on the loop's own thread, and the times in which events were dropped.
+    """
+    unknown = len(model.owners.group_head) + len(model.owners.call_head) + 2
+    lanes = defaultdict(list)
+    for i, loop in enumerate(model.loops):
+        lanes[loop.process].append(i)
+    found = [
+        (c.start_ns, c.end_ns, i, unknown + 1)
+        for c in model.collections
+        for i in lanes[c.process]
+        if c.tid and c.tid == model.loops[i].tid
+    ]
+    for remark in model.remarks:
+        since = remark.args.get(s.ARG_SINCE)
+        if remark.name == s.EVENTS_DROPPED and isinstance(since, int):
+            start = min(since, remark.time_ns)
+            found += [(start, remark.time_ns, i, unknown) for i in lanes[remark.process]]
+    return tuple(zip(*sorted(found), strict=True)) if found else ((), (), (), ())
+
+
+def _occupant(model: Model, who: int) -> tuple[str, str, str]:
+    """Name, kind and site of an occupant's number; see viewer.delays.attribute."""
+    owned = model.owners
+    groups, calls = len(owned.group_head), len(owned.call_head)
+    if who < groups:
+        name, site = model.coroutine(who)
+        return name, "task", site
+    if who < groups + calls:
+        call = who - groups
+        kind = "task" if owned.call_is_task[call] else "callback"
+        name = model.trace.text(owned.call_name[call]) or "(unnamed)"
+        return name, kind, model.trace.text(owned.call_site[call])
+    fixed = (
+        ("select", "select"),
+        ("event loop", "loop"),
+        ("unknown", "unknown"),
+        ("GC", "gc"),
+    )
+    name, kind = fixed[who - groups - calls]
+    return name, kind, ""
+
+
+def _by_row(model: Model, delays: Delays) -> dict[int, list[Delay]]:
+    rows: dict[int, list[Delay]] = defaultdict(list)
+    known: dict[int, tuple[str, str, str]] = {}
+    for key, who, ns in zip(delays.key, delays.who, delays.total, strict=True):
+        if who not in known:
+            known[who] = _occupant(model, who)
+        rows[key].append(Delay(*known[who], ns))
+    for row in rows.values():
+        row.sort(key=lambda delay: (-delay.ns, delay.who, delay.kind, delay.site))
+    return rows
+
+
+def _worst_waits(model: Model, ready: Stats, rows: int) -> dict[int, Wait]:
+    owned, slices = model.owners, model.trace.slices
+    longest = {row: ready.longest[row] for row in range(rows) if ready.longest[row] >= 0}
+    key = array("i", b"\xff" * (4 * len(owned.kind)))
+    for row, i in longest.items():
+        key[i] = row
+    delays = _by_row(model, _attribute(model, memoryview(key), rows))
+    return {
+        row: Wait(
+            owned.task_id[owned.owner[i]],
+            model.task_name(owned.owner[i]),
+            slices.start_ns[i],
+            slices.end_ns[i] - slices.start_ns[i],
+            tuple(delays.get(row, ())),
+        )
+        for row, i in longest.items()
+    }
+
+
+def _awaits(model: Model, key: Column) -> dict[int, list[Await]]:
+    """By row what its tasks awaited, longest total first."""
+    slices = model.trace.slices
+    code = model.owners.code
+    sums = model.trace.engine.keyed_sums(slices.start_ns, slices.end_ns, key, code)
+    rows: dict[int, list[Await]] = defaultdict(list)
+    columns = (sums.key, sums.code, sums.count, sums.total, sums.max)
+    for row, name, count, total, most in zip(*columns, strict=True):
+        what = model.trace.text(name).removeprefix(s.AWAIT_PREFIX)
+        rows[row].append(Await(what, count, total, most))
+    for awaits in rows.values():
+        awaits.sort(key=lambda a: (-a.total_ns, a.what))
+    return rows
+
+
+def _wakers(model: Model, key: Column) -> dict[int, list[Waker]]:
+    """By row who made its tasks ready, most often first."""
+    slices = model.trace.slices
+    code = model.owners.code
+    sums = model.trace.engine.keyed_sums(slices.start_ns, slices.end_ns, key, code)
+    rows: dict[int, list[Waker]] = defaultdict(list)
+    for row, waker, count in zip(sums.key, sums.code, sums.count, strict=True):
+        rows[row].append(Waker(_waker_name(model, waker), count))
+    for wakers in rows.values():
+        wakers.sort(key=lambda w: (-w.count, w.who))
+    return rows
+
+
+def _waker_name(model: Model, code: int) -> str:
+    kind, value = divmod(code, 1 << WAKER_SHIFT)
+    if kind == WAKER_TEXT:
+        return model.trace.text(value)
+    if kind == WAKER_GROUP:
+        return model.coroutine(value)[0]
+    if kind == WAKER_THREAD:
+        names = (t.thread_name for t in model.threads if t.tid == value and t.thread_name)
+        return f"thread {next(names, value)}"
+    return "unknown task" if kind == WAKER_LOST else "nobody"

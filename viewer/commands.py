@@ -1,0 +1,50 @@
+"""What the command line calls: reads a trace, writes an answer."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from viewer.analysis.report import SECTIONS, build_report
+from viewer.analysis.tasks import By
+from viewer.engine import HAS_NATIVE
+from viewer.model import build_model
+from viewer.reader import read_trace
+from viewer.render.data import render_json
+from viewer.render.text import Style, render_text
+from viewer.render.units import size
+
+# Reading this much takes about two seconds: say so before going silent.
+_LARGE_BYTES = 250_000_000 if HAS_NATIVE else 1_000_000
+_SHOWN = ("tasks", "gc", "health")  # sections of a report nobody asked parts of
+
+
+def report(
+    trace: Path, *, as_json: bool, section: str | None, top: int, by: str, out: TextIO
+) -> None:
+    """Writes the report of a trace. Raises TraceFileError when it cannot be read.
+
+    `section` is one of SECTIONS or None for all; `by` is "coro" or "task"; `top` is how many
+    rows of each table the text shows.
+    """
+    _announce(trace)
+    sections = (section,) if section else SECTIONS
+    result = build_report(build_model(read_trace(trace)), By(by), sections)
+    if as_json:
+        out.write(render_json(result, sections))
+        return
+    shown = (section,) if section else _SHOWN
+    colour = out.isatty() and not os.environ.get("NO_COLOR")
+    # Piped text has no terminal to fit; COLUMNS says otherwise.
+    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+    out.write(render_text(result, shown, top, Style(min(width, 120), colour, os.getcwd())))
+
+
+def _announce(trace: Path) -> None:
+    try:
+        bytes_ = trace.stat().st_size
+    except OSError:
+        return  # read_trace will say why
+    if bytes_ > _LARGE_BYTES:
+        print(f"tracer: reading {trace} ({size(bytes_)}) …", file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+"""The heavy functions in two makes: C where it was built, else their Python twins."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from viewer import decode, delays, owners, sweeps
+from viewer.columns import Column, Delays, Events, Owners, Slices, Stats, Sums
+
+try:
+    from viewer import _decoder
+except ImportError:  # no compiler when it was installed: slower, same answers
+    HAS_NATIVE = False
+else:
+    HAS_NATIVE = True
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Arguments and results of each: see the twin of that name."""
+
+    decode: Callable[[bytes], Events]
+    pair: Callable[[Column, Column, Column, Column, int], Slices]
+    grouped_stats: Callable[[Column, Column, Column, int], Stats]
+    keyed_sums: Callable[[Column, Column, Column, Column], Sums]
+    group_keys: Callable[[Column, Column, Column, int], Column]
+    gather: Callable[[Column, Column, Column], Column]
+    assign: Callable[..., Owners]
+    attribute: Callable[..., Delays]
+
+
+PYTHON = Engine(
+    decode.decode,
+    sweeps.pair,
+    sweeps.grouped_stats,
+    sweeps.keyed_sums,
+    sweeps.group_keys,
+    sweeps.gather,
+    owners.assign,
+    delays.attribute,
+)
+
+
+def _native() -> Engine:
+    def pair(
+        time: Column, type_: Column, track: Column, track_process: Column, processes: int
+    ) -> Slices:
+        columns, unmatched = _decoder.pair(time, type_, track, track_process, processes)
+        return Slices(*[*columns, unmatched])
+
+    return Engine(
+        lambda data: Events(*_decoder.decode(data)),
+        pair,
+        lambda *columns: Stats(*_decoder.grouped_stats(*columns)),
+        lambda *columns: Sums(*_decoder.keyed_sums(*columns)),
+        _decoder.group_keys,
+        _decoder.gather,
+        lambda *columns: Owners(*_decoder.assign(*columns)),
+        lambda *columns: Delays(*_decoder.attribute(*columns)),
+    )
+
+
+BEST = _native() if HAS_NATIVE else PYTHON

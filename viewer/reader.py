@@ -1,0 +1,240 @@
+"""Opens a trace file: bytes to columns and tracks, or one clear line why not."""
+
+import zlib
+from array import array
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tracer import schema as s
+from tracer.errors import TraceFileError
+from viewer.columns import STRING, UINT, Column, Events, Slices
+from viewer.engine import BEST, Engine
+from viewer.wire import Malformed, fields, message, varint
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_RECORD_ONE = "Record one with 'tracer run prog.py'."
+
+type Arg = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A TrackDescriptor, the newest of its uuid. Numbers are 0 and texts "" when not given."""
+
+    uuid: int
+    name: str = ""
+    parent_uuid: int = 0
+    pid: int = 0
+    tid: int = 0
+    thread_name: str = ""
+    cmdline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One recorded process; `recording_ended` is None when it was killed."""
+
+    pid: int
+    start_ns: int
+    end_ns: int
+    start_unix_ns: int
+    recording: dict[str, Arg]
+    recording_ended: dict[str, Arg] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A whole file. Columns by track are indexed like `events.uuids`."""
+
+    path: Path
+    size_bytes: int
+    lost_bytes: int
+    events: Events
+    slices: Slices
+    tracks: dict[int, Track]  # by uuid, with those that have no events
+    track_process: Column  # i: index into processes, -1 unknown
+    processes: tuple[Process, ...]
+    engine: Engine
+
+    def args(self, event: int) -> dict[str, Arg]:
+        """The arguments of an event with a number or a text."""
+        found: dict[str, Arg] = {}
+        e = self.events
+        for a in range(e.arg_start[event], e.arg_start[event + 1]):
+            value, kind = e.arg_value[a], e.arg_kind[a]
+            if kind == UINT:
+                value &= 0xFFFF_FFFF_FFFF_FFFF
+            found[self.text(e.arg_name[a])] = self.text(value) if kind == STRING else value
+        return found
+
+    def text(self, string: int) -> str:
+        return self.events.strings[string] if string >= 0 else ""
+
+
+def read_trace(path: Path, engine: Engine = BEST) -> Trace:
+    """The trace in the file, as far as it is readable. Raises TraceFileError."""
+    data, lost = _load(path)
+    if not data:
+        raise TraceFileError(f"cannot read '{path}': the file is empty. {_RECORD_ONE}")
+    events = engine.decode(data)
+    if not events.packets:
+        raise TraceFileError(
+            f"cannot read '{path}': not a trace (starts {data[:4].hex(' ')}). {_RECORD_ONE}"
+        )
+    by_uuid = _read_descriptors(events)
+    roots, pids = _find_processes(events, by_uuid)
+    track_process = memoryview(array("i", roots))
+    slices = engine.pair(events.time_ns, events.type, events.track, track_process, len(pids))
+    lost += len(data) - events.framed_bytes + events.skipped_bytes
+    trace = Trace(
+        path, len(data), lost, events, slices, by_uuid, track_process, (), engine
+    )  # fmt: skip
+    return replace(trace, processes=_read_processes(trace, pids))
+
+
+def _load(path: Path) -> tuple[bytes, int]:
+    """The file's bytes, unpacked, and how many packed bytes were unreadable."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        reason = "no such file"
+    except IsADirectoryError:
+        reason = "it is a directory"
+    except PermissionError:
+        reason = "permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        return _unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)
+    raise TraceFileError(f"cannot read '{path}': {reason}.")
+
+
+def _unpack(data: bytes) -> tuple[bytes, int]:
+    """All complete gzip members, and of a cut or damaged one what comes before."""
+    parts = []
+    while data.startswith(_GZIP_MAGIC):
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            # In steps: on an error, what earlier steps gave is kept.
+            for at in range(0, len(data), 1 << 16):
+                parts.append(member.decompress(data[at : at + (1 << 16)]))
+                if member.eof:
+                    data = member.unused_data + data[at + (1 << 16) :]
+                    break
+            else:
+                return b"".join(parts), 0
+        except zlib.error:
+            return b"".join(parts), len(data) - at
+    return b"".join(parts), len(data)
+
+
+def _read_descriptors(events: Events) -> dict[int, Track]:
+    """By uuid, the track as last described."""
+    known: dict[int, Track] = {}
+    for _, body in sorted(events.descriptors):
+        track = _read_descriptor(body)
+        if track is not None:
+            known[track.uuid] = track
+    return known
+
+
+def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int], list[int]]:
+    """By track, the index of its process (-1 unknown); by process, its pid."""
+    # A process is told by its own track, not by its pid: two containers may share one.
+    by_pid = {track.pid: uuid for uuid, track in known.items() if track.pid and not track.tid}
+    processes: dict[int, int] = {}
+    pids: list[int] = []
+    roots: list[int] = []
+    for uuid in events.uuids:
+        track = known.get(uuid, Track(uuid))
+        seen = {track.uuid}
+        while track.parent_uuid in known and track.parent_uuid not in seen:
+            track = known[track.parent_uuid]
+            seen.add(track.uuid)
+        if not track.pid:
+            roots.append(-1)
+            continue
+        process = track.uuid if not track.tid else by_pid.get(track.pid, track.pid)
+        roots.append(processes.setdefault(process, len(processes)))
+        if len(pids) < len(processes):
+            pids.append(track.pid)
+    return roots, pids
+
+
+def _read_descriptor(body: bytes) -> Track | None:
+    """The descriptor, or None when it is malformed."""
+    numbers: dict[int, int] = {}
+    texts: dict[tuple[int, int], list[str]] = {}
+    nested = (message(s.TRACK_PROCESS), message(s.TRACK_THREAD))
+    ids = {
+        (nested[0], varint(s.PROCESS_PID)): s.PROCESS_PID,
+        (nested[1], varint(s.THREAD_PID)): s.PROCESS_PID,
+        (nested[1], varint(s.THREAD_TID)): -s.THREAD_TID,
+    }
+    try:
+        for tag, value, behind in fields(body, 0, len(body)):
+            if tag == message(s.TRACK_NAME):
+                texts[tag, 0] = [body[value:behind].decode("utf-8", "replace")]
+            elif tag in nested:
+                for part, number, after in fields(body, value, behind):
+                    if part & 7 == 2:
+                        text = body[number:after].decode("utf-8", "replace")
+                        texts.setdefault((tag, part), []).append(text)
+                    elif (tag, part) in ids:
+                        numbers[ids[tag, part]] = number
+            elif tag & 7 == 0:
+                numbers[tag] = value
+    except Malformed:
+        return None
+    return Track(
+        numbers.get(varint(s.TRACK_UUID), 0),
+        "".join(texts.get((message(s.TRACK_NAME), 0), [])),
+        numbers.get(varint(s.TRACK_PARENT_UUID), 0),
+        numbers.get(s.PROCESS_PID, 0),
+        numbers.get(-s.THREAD_TID, 0),
+        "".join(texts.get((nested[1], message(s.THREAD_NAME)), [])[-1:]),
+        tuple(texts.get((nested[0], message(s.PROCESS_CMDLINE)), [])),
+    )
+
+
+def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
+    """What each process says of its recording. Raises TraceFileError when none does."""
+    events, slices = trace.events, trace.slices
+    found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(pids))}
+    starts: dict[int, int] = {}
+    for event in slices.instants:
+        name = trace.text(events.name[event])
+        if name in (s.RECORDING, s.RECORDING_ENDED):
+            process = trace.track_process[events.track[event]]
+            if process >= 0 and trace.text(events.category[event]) == s.CAT_TRACER:
+                found[process][name] = trace.args(event)
+                starts.setdefault(process, events.time_ns[event])
+    versions = [
+        said[s.RECORDING][s.ARG_SCHEMA]
+        for said in found.values()
+        if s.ARG_SCHEMA in said.get(s.RECORDING, {})
+    ]
+    if not versions:
+        raise TraceFileError(
+            f"cannot read '{trace.path}': a Perfetto trace, but not one of tracer's "
+            f"(no '{s.RECORDING}' event). {_RECORD_ONE}"
+        )
+    for version in versions:
+        if not isinstance(version, int) or version > s.VERSION:
+            raise TraceFileError(
+                f"cannot read '{trace.path}': trace version {version}, this tracer reads "
+                f"up to {s.VERSION}. Update tracer."
+            )
+    # The clocks of one machine agree, so the first snapshot will do for all processes.
+    offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)
+    return tuple(
+        Process(
+            pids[i],
+            starts.get(i, 0),
+            slices.process_end_ns[i + 1],
+            starts[i] + offset if i in starts and offset else 0,
+            found[i].get(s.RECORDING, {}),
+            found[i].get(s.RECORDING_ENDED),
+        )
+        for i in range(len(pids))
+    )

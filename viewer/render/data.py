@@ -1,0 +1,115 @@
+"""The report as JSON: stable keys, times in ns, integers."""
+
+import json
+from collections.abc import Sequence
+
+from viewer.analysis.gc import GcRow
+from viewer.analysis.health import Health
+from viewer.analysis.report import Heading, Report
+from viewer.analysis.spread import Spread
+from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+
+_SCHEMA = 1
+
+type Json = int | str | bool | list["Json"] | dict[str, "Json"] | None
+
+
+def render_json(report: Report, sections: Sequence[str]) -> str:
+    """One JSON object; a section that was not recorded is an empty list."""
+    body: dict[str, Json] = {"schema": _SCHEMA, "trace": _heading(report.heading)}
+    made: dict[str, Json] = {
+        "tasks": [_task(row, report.by) for row in report.tasks],
+        "gc": [_gc(row) for row in report.gc],
+        "health": _health(report.health),
+    }
+    empty: Json = []
+    body |= {name: made.get(name, empty) for name in sections}
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+
+
+def _heading(heading: Heading) -> Json:
+    return {
+        "file": heading.file,
+        "duration_ns": heading.duration_ns,
+        "start_unix_ns": heading.start_unix_ns,
+        "pid": heading.pid,
+        "argv": list(heading.argv),
+        "python": heading.python,
+        "events": heading.events,
+        "bytes": heading.size_bytes,
+    }
+
+
+def _spread(spread: Spread) -> Json:
+    return {
+        "count": spread.count,
+        "total": spread.total_ns,
+        "p50": spread.p50_ns,
+        "p90": spread.p90_ns,
+        "p99": spread.p99_ns,
+        "max": spread.max_ns,
+    }
+
+
+def _delays(delays: tuple[Delay, ...]) -> Json:
+    return [{"who": d.who, "kind": d.kind, "ns": d.ns, "site": d.site} for d in delays]
+
+
+def _wait(wait: Wait | None) -> Json:
+    if wait is None:
+        return None
+    return {
+        "task": wait.task,
+        "name": wait.name,
+        "start_ns": wait.start_ns,
+        "ns": wait.ns,
+        "delayed_by": _delays(wait.delayed_by),
+    }
+
+
+def _task(row: TaskRow, by: By) -> Json:
+    body: dict[str, Json] = {"task": row.task} if by is By.TASK else {}
+    return body | {
+        "coro": row.coro,
+        "site": row.site,
+        "count": row.count,
+        "names": list(row.names),
+        "steps": row.steps,
+        "ready_ns": _spread(row.ready),
+        "running_ns": _spread(row.running),
+        "await_ns": _spread(row.awaiting),
+        "longest_step_ns": row.running.max_ns,
+        "delayed_by": _delays(row.delayed_by),
+        "awaits": [
+            {"what": a.what, "count": a.count, "total": a.total_ns, "max": a.max_ns}
+            for a in row.awaits
+        ],
+        "wakers": [{"who": w.who, "count": w.count} for w in row.wakers],
+        "worst": _wait(row.worst),
+    }
+
+
+def _gc(row: GcRow) -> Json:
+    return {
+        "generation": row.generation,
+        "count": row.pauses.count,
+        "ns": _spread(row.pauses),
+        "collected": row.collected,
+        "uncollectable": row.uncollectable,
+    }
+
+
+def _health(health: Health) -> Json:
+    return {
+        "dropped_events": health.dropped_events,
+        "lost_bytes": health.lost_bytes,
+        "disabled": [{"hook": hook, "reason": reason} for hook, reason in health.disabled],
+        "overhead_ns": health.overhead_ns,
+        "sampled": list(health.sampled),
+        "ended": health.ended,
+        "late": health.late,
+        "signals": list(health.signals),
+        "notes": list(health.notes),
+        "unfinished_slices": health.unfinished_slices,
+        "orphan_ends": health.orphan_ends,
+    }

@@ -1,0 +1,257 @@
+"""The report as text for a terminal: headline first, then the tables it rests on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from viewer.analysis.gc import GcRow
+from viewer.analysis.health import Health
+from viewer.analysis.report import Heading, Report
+from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+from viewer.render.units import duration, moment, place, plural, share, shorten, size
+
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+_HEADLINES = 3
+_SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
+_REASONS = 3  # of a wait that are named
+_LOST_BY_A_KILL_MS = 250
+
+# What the loop did instead, by kind of delay; {who} and {at} are filled in.
+_INSTEAD = {
+    "task": "the loop ran {who}{at}",
+    "callback": "the loop ran the callback {who}{at}",
+    "select": "the loop was polling (select)",
+    "loop": "asyncio itself was busy",
+    "gc": "the garbage collector ran",
+    "unknown": "the trace does not say what ran",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How wide lines may get, whether to use bold, and what paths are relative to."""
+
+    width: int = 100
+    colour: bool = False
+    base: str = "/"
+
+    def title(self, text: str) -> str:
+        return f"{_BOLD}{text}{_PLAIN}" if self.colour else text
+
+
+def render_text(report: Report, sections: Sequence[str], top: int, style: Style) -> str:
+    """The asked-for sections, each with at most `top` rows; one line for one not recorded."""
+    parts = [_heading(report.heading, style)]
+    if "tasks" in sections and report.tasks:
+        parts.append(_slowest(report, style))
+    for name in sections:
+        if name in report.recorded:
+            parts.append(_SECTIONS[name](report, top, style))
+        else:
+            parts.append(f"{name}: not recorded in this trace.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _heading(heading: Heading, style: Style) -> str:
+    facts = [
+        duration(heading.duration_ns),
+        f"{heading.events:,} events",
+        size(heading.size_bytes),
+        f"CPython {heading.python}",
+        f"pid {heading.pid}" if heading.processes == 1 else f"{heading.processes} processes",
+    ]
+    name = place(heading.file, style.base)
+    first = f"{shorten(name, style.width - 2)}"
+    line = ", ".join(facts)
+    program = shorten(" ".join(heading.argv), style.width - 2)
+    return "\n".join([style.title(first), f"  {line}", f"  {program}"])
+
+
+def _slowest(report: Report, style: Style) -> str:
+    waits = [row for row in report.tasks if row.worst is not None and row.worst.ns]
+    if not waits:
+        return "No task had to wait for its loop."
+    lines = [style.title("Slowest waits")]
+    for row in waits[:_HEADLINES]:
+        assert row.worst is not None
+        if row.worst.ns < _SLOW_NS and row is not waits[0]:
+            break
+        lines += _wrap(_sentence(report, row, row.worst, style), style.width)
+    return "\n".join(lines)
+
+
+def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
+    """`tick` waited up to 31.2 ms to run (at 0.41 s); 98 % of that the loop ran `handler`."""
+    which = "" if wait.name == row.coro or report.by is By.TASK else f"{wait.name}, "
+    at = moment(max(wait.start_ns - report.heading.start_ns, 0))
+    label = _label(row, report.by)
+    opening = f"`{label}` waited up to {duration(wait.ns)} to run ({which}at {at})"
+    if not wait.delayed_by:
+        return opening + "."
+    first = wait.delayed_by[0]
+    part = "all" if first.ns == wait.ns else share(first.ns, wait.ns)
+    return f"{opening}; {part} of that {_instead(first, row, style)}."
+
+
+def _instead(delay: Delay, row: TaskRow, style: Style) -> str:
+    who = f"`{delay.who}`"
+    if delay.kind == "task" and (delay.who, delay.site) == (row.coro, row.site):
+        who = f"other `{delay.who}` tasks"
+    at = f" ({place(delay.site, style.base)})" if delay.site else ""
+    return _INSTEAD[delay.kind].format(who=who, at=at)
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Lines of whole words, indented; a word that is too long keeps a line of its own."""
+    lines, line = [], " "
+    for word in text.split(" "):
+        if len(line) + 1 + len(word) > width and line.strip():
+            lines.append(line)
+            line = "   "
+        line += f" {word}"
+    return [*lines, line]
+
+
+def _label(row: TaskRow, by: By) -> str:
+    if by is By.CORO or not row.names:
+        return row.coro
+    return row.names[0] if row.names[0] == row.coro else f"{row.names[0]} {row.coro}"
+
+
+def _tasks(report: Report, top: int, style: Style) -> str:
+    if not report.tasks:
+        return "tasks: none were seen."
+    rows = report.tasks[:top]
+    by_coro = report.by is By.CORO
+    head = ("coroutine", "tasks") if by_coro else ("task",)
+    columns = [
+        *head, "steps", "p50", "p90", "p99", "max", "running", "awaiting", "longest step",
+    ]  # fmt: skip
+    table = [
+        [
+            _label(row, report.by),
+            *([f"{row.count:,}"] if by_coro else []),
+            f"{row.steps:,}",
+            *map(duration, (row.ready.p50_ns, row.ready.p90_ns, row.ready.p99_ns)),
+            duration(row.ready.max_ns),
+            duration(row.running.total_ns),
+            duration(row.awaiting.total_ns),
+            duration(row.running.max_ns),
+        ]
+        for row in rows
+    ]
+    lines = _table(columns, table, style)
+    first = columns.index("p50")
+    lines.insert(0, _over("ready, until run", columns, lines[0], first, first + 3))
+    lines.insert(0, style.title("Tasks"))
+    if len(report.tasks) > top:
+        lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
+    instead = [line for row in rows for line in _who_ran(row, report.by, style)]
+    if instead:
+        lines += ["", style.title("Who ran while they were ready"), *instead]
+    return "\n".join(lines)
+
+
+def _over(text: str, columns: list[str], header: str, first: int, last: int) -> str:
+    """A line that brackets the columns first to last of the header below it."""
+    start = header.index(f" {columns[first]}") + 1
+    end = header.index(f" {columns[last]}") + 1 + len(columns[last])
+    return " " * start + f" {text} ".center(end - start, "─")
+
+
+def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
+    """The row's ready time and its main reasons, one line each."""
+    if not row.ready.total_ns:
+        return []
+    total = row.ready.total_ns
+    label = shorten(_label(row, by), style.width - 40)
+    lines = [f"  {label}: ready {duration(total)} in {plural(row.ready.count, 'wait')}"]
+    for delay in row.delayed_by[:_REASONS]:
+        line = f"    {share(delay.ns, total):>5}  {duration(delay.ns):>8}  "
+        name = f"{delay.who}" if delay.kind in ("task", "callback") else ""
+        at = f"  {place(delay.site, style.base)}" if delay.site else ""
+        text = f"{name}{at}" if name else _instead(delay, row, style)
+        lines.append(line + shorten(text, style.width - len(line)))
+    rest = row.delayed_by[_REASONS:]
+    if rest:
+        left = sum(delay.ns for delay in rest)
+        others = plural(len(rest), "other")
+        lines.append(f"    {share(left, total):>5}  {duration(left):>8}  {others}")
+    return lines
+
+
+def _table(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
+    """Header and rows: the first column to the left and shortened to fit, numbers right."""
+    widths = [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(columns)]
+    rest = sum(widths[1:]) + 2 * len(columns)
+    widths[0] = max(min(widths[0], style.width - rest), 12)
+    lines = []
+    for row in [list(columns), *rows]:
+        cells = [shorten(row[0], widths[0]).ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
+
+
+def _gc(report: Report, top: int, style: Style) -> str:
+    if not report.gc:
+        return "gc: no collections ran."
+    columns = [
+        "generation", "runs", "p50", "p90", "p99", "max", "total", "collected",
+        "uncollectable",
+    ]  # fmt: skip
+    table = _table(columns, list(map(_gc_row, report.gc)), style)
+    return "\n".join([style.title("Garbage collection"), *table])
+
+
+def _gc_row(row: GcRow) -> list[str]:
+    times = (row.pauses.p50_ns, row.pauses.p90_ns, row.pauses.p99_ns, row.pauses.max_ns)
+    return [
+        f"gen{row.generation}",
+        f"{row.pauses.count:,}",
+        *map(duration, times),
+        duration(row.pauses.total_ns),
+        f"{row.collected:,}",
+        f"{row.uncollectable:,}",
+    ]
+
+
+def _health(report: Report, top: int, style: Style) -> str:
+    troubles = _troubles(report.health)
+    facts = [
+        f"signals: {', '.join(report.health.signals) or 'none'}",
+        f"writer thread: {duration(report.health.overhead_ns)} CPU"
+        + f" ({share(report.health.overhead_ns, report.heading.duration_ns)} of the run)",
+    ]
+    lines = [style.title("Health"), f"  {'; '.join(facts[: 1 + report.health.ended])}"]
+    for line in troubles or ["complete: nothing dropped, nothing lost, nothing disabled."]:
+        lines += _wrap(line, style.width)
+    return "\n".join(lines)
+
+
+def _troubles(health: Health) -> list[str]:
+    """One line for each reason not to trust the trace fully."""
+    lines = [
+        f"the program (pid {pid}) was killed or crashed: up to {_LOST_BY_A_KILL_MS} ms before "
+        "its end are missing."
+        for pid in health.killed
+    ]
+    if health.dropped_events:
+        lines.append(f"{plural(health.dropped_events, 'event')} dropped (buffer full).")
+    if health.lost_bytes:
+        lines.append(f"{plural(health.lost_bytes, 'byte')} of the file unreadable.")
+    if health.unfinished_slices:
+        lines.append(f"{plural(health.unfinished_slices, 'slice')} unfinished at the end.")
+    if health.orphan_ends:
+        lines.append(f"{plural(health.orphan_ends, 'end')} of slices without their begin.")
+    if health.late:
+        lines.append(f"{plural(health.late, 'record')} late: times moved to keep order.")
+    lines += [f"{hook} disabled: {reason}" for hook, reason in health.disabled]
+    lines += [f"{what}: sampled, not exact." for what in health.sampled]
+    return [*lines, *(f"note: {note}" for note in health.notes)]
+
+
+_SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
+    "tasks": _tasks,
+    "gc": _gc,
+    "health": _health,
+}
