@@ -36,6 +36,16 @@ static inline compat_frame **compat_frame_slot(PyThreadState *tstate)
 #endif
 }
 
+/* Whether `frame` is a caller of the running frame. Addresses only; `frame` may be gone. */
+static inline int compat_is_caller(PyThreadState *tstate, const compat_frame *frame)
+{
+    compat_frame *at = *compat_frame_slot(tstate);
+    while (at && (at = at->previous))
+        if (at == frame)
+            return 1;
+    return 0;
+}
+
 /* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
 static inline PyObject *compat_local(PyThreadState *tstate, int index)
 {

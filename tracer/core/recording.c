@@ -65,6 +65,7 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     if (!writer_running())
         Py_RETURN_NONE;
     writer_totals t;
+    atomic_store(&ring_on_refill, NULL);
     ring_close();
     Py_BEGIN_ALLOW_THREADS
     writer_stop(&t);
@@ -78,17 +79,39 @@ static PyObject *stop(PyObject *module, PyObject *unused)
                          "error", t.error);
 }
 
+/* The frame that called os.fork(). */
+static const compat_frame *forking_frame;
+
 static PyObject *pause_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    atomic_store(&ring_on_refill, NULL);
     writer_pause();
+    forking_frame = *compat_frame_slot(PyThreadState_Get());
     Py_RETURN_NONE;
 }
+
+/* While other at-fork functions of the program run, os.fork() has not counted yet. */
+static int resume_now(void *unused)
+{
+    (void)unused;
+    if (compat_is_caller(PyThreadState_Get(), forking_frame) && Py_AddPendingCall(resume_now, NULL) == 0)
+        return 0;
+    if (atomic_exchange(&ring_on_refill, NULL))
+        writer_resume();
+    return 0;
+}
+
+PyDoc_STRVAR(resume_doc, "resume_writer()\n\n"
+"After a fork, in the parent. Not at once: os.fork() is still to count the process's threads and\n"
+"to warn if there are several. The main thread resumes the writer with its next bytecode; if it\n"
+"is held up, the next thread that fills a chunk does.");
 
 static PyObject *resume_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    writer_resume();
+    atomic_store(&ring_on_refill, writer_resume);
+    Py_AddPendingCall(resume_now, NULL); /* fails only when its queue is full */
     Py_RETURN_NONE;
 }
 
@@ -255,7 +278,7 @@ PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
     {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},
-    {"resume_writer", resume_writer, METH_NOARGS, "After a fork, in the parent."},
+    {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
     {"encode", encode, METH_VARARGS, encode_doc},
     {"emit", emit, METH_VARARGS, emit_doc},

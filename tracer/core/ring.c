@@ -12,6 +12,7 @@
 _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
 _Atomic(thread_buffer *) ring_threads;
+void (*_Atomic ring_on_refill)(void);
 #if defined(__GLIBC__)
 _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
 #else
@@ -178,6 +179,9 @@ static int next_chunk(thread_buffer *buffer)
     atomic_store_explicit(&buffer->write_chunk->next, (uint32_t)(fresh - pool) + 1, memory_order_release);
     buffer->write_chunk = fresh;
     buffer->write_at = 0;
+    void (*on_refill)(void) = atomic_load_explicit(&ring_on_refill, memory_order_relaxed);
+    if (on_refill && atomic_exchange(&ring_on_refill, NULL))
+        on_refill();
     return 0;
 }
 

@@ -58,6 +58,8 @@ typedef struct thread_buffer {
 extern _Atomic uint32_t ring_generation; /* of the recording that is on; hooks compare */
 extern _Atomic int ring_active;
 extern _Atomic(thread_buffer *) ring_threads;
+/* Called once, when set, by the next thread that takes a fresh chunk. */
+extern void (*_Atomic ring_on_refill)(void);
 
 /* Control thread only. Returns 0, or -1 when memory cannot be had. */
 int ring_start(size_t total_bytes);

@@ -25,6 +25,7 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
+    e->next_default = &t->tracer;
 }
 
 static void free_values(map *m, void (*release)(void *))

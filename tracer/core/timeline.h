@@ -33,15 +33,16 @@ typedef struct {
 typedef struct lane {
     track on;
     struct lane *next_free;
+    uint64_t free_ns; /* since when no task is on it */
 } lane;
 
 typedef struct {
     uint32_t id, func, parent;
     loop_line *loop;
-    lane *on; /* own track or merged lane, NULL until the first slice is written */
+    lane *on; /* own track or merged lane */
     char *name;
     uint32_t name_length;
-    uint8_t state, merged, readied_itself, renamed, has_parent;
+    uint8_t state, merged, shown, readied_itself, renamed, has_parent;
     uint64_t since_ns;  /* when `state` began */
     uint64_t flow_in;   /* into the next slice */
     cause woken;        /* of the ready slice to come */

@@ -231,7 +231,7 @@ HANDLER(loop_run)
 {
     UNUSED(text), UNUSED(ns);
     thread->loop = timeline_loop(t, thread, r->a);
-    if (thread->loop && !t->out.next_default) /* the busiest line of most programs */
+    if (thread->loop && t->out.next_default == &t->tracer) /* the busiest line of most programs */
         t->out.next_default = &thread->loop->running;
 }
 

@@ -14,48 +14,14 @@ task_line *timeline_task(timeline *t, uint32_t id)
     return found ? (task_line *)(uintptr_t)*found : NULL;
 }
 
-static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *loop, uint64_t ns)
+/* Time never goes back on a line. It can want to where two threads' records crossed. */
+static uint64_t not_before(timeline *t, uint64_t since_ns, uint64_t ns)
 {
-    task_line *task = calloc(1, sizeof *task);
-    uint64_t *slot = task ? map_put(&t->tasks, id) : NULL;
-    if (!slot) {
-        free(task);
-        return NULL;
-    }
-    *slot = (uint64_t)(uintptr_t)task;
-    *task = (task_line){.id = id, .func = func, .loop = loop, .since_ns = ns};
-    t->live_tasks++;
-    if (t->unshown_count == t->unshown_capacity) {
-        uint32_t capacity = t->unshown_capacity * 2 + 64;
-        uint32_t *grown = realloc(t->unshown, capacity * sizeof *grown);
-        if (!grown)
-            return task; /* shown with its next record instead */
-        t->unshown = grown;
-        t->unshown_capacity = capacity;
-    }
-    t->unshown[t->unshown_count++] = id;
-    return task;
+    if (ns >= since_ns)
+        return ns;
+    t->late++;
+    return since_ns;
 }
-
-void task_free(timeline *t, task_line *task)
-{
-    map_remove(&t->tasks, task->id);
-    t->live_tasks--;
-    if (task->on && task->merged) {
-        uint64_t *head = map_put(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
-        if (head) {
-            task->on->next_free = (lane *)(uintptr_t)*head;
-            *head = (uint64_t)(uintptr_t)task->on;
-        }
-    } else if (task->on) {
-        track_free(&task->on->on);
-        free(task->on);
-    }
-    free(task->name);
-    free(task);
-}
-
-/* --- showing a task: its line and first slice --- */
 
 static const char *coroutine_name(const task_line *task, size_t *length)
 {
@@ -78,6 +44,7 @@ static void name_line(task_line *task)
     track_rename(&task->on->on, name, written < (int)sizeof name ? (size_t)written : sizeof name - 1);
 }
 
+/* Taken at once, so that two tasks of one lane never overlap. */
 static int take_line(timeline *t, task_line *task)
 {
     task->merged = t->own_tracks >= SCHEMA_OWN_TRACK_TASKS && task->loop;
@@ -86,6 +53,7 @@ static int take_line(timeline *t, task_line *task)
         if (head && *head) {
             task->on = (lane *)(uintptr_t)*head;
             *head = (uint64_t)(uintptr_t)task->on->next_free;
+            task->since_ns = not_before(t, task->on->free_ns, task->since_ns);
             return 0;
         }
     }
@@ -93,13 +61,63 @@ static int take_line(timeline *t, task_line *task)
     if (!task->on)
         return -1;
     track_init(&t->out, &task->on->on, TRACK_KIND_PLAIN, task->loop ? &task->loop->tasks : &t->process, "", 0);
-    name_line(task);
-    if (!task->merged) {
+    if (task->merged) {
+        name_line(task);
+    } else { /* named when it is shown: its name may still change */
         task->on->on.merge_none = 1;
         t->own_tracks++;
     }
     return 0;
 }
+
+static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *loop, uint64_t ns)
+{
+    task_line *task = calloc(1, sizeof *task);
+    uint64_t *slot = task ? map_put(&t->tasks, id) : NULL;
+    if (!slot) {
+        free(task);
+        return NULL;
+    }
+    *slot = (uint64_t)(uintptr_t)task;
+    *task = (task_line){.id = id, .func = func, .loop = loop, .since_ns = ns};
+    if (take_line(t, task) < 0) {
+        map_remove(&t->tasks, id);
+        free(task);
+        return NULL;
+    }
+    t->live_tasks++;
+    if (t->unshown_count == t->unshown_capacity) {
+        uint32_t capacity = t->unshown_capacity * 2 + 64;
+        uint32_t *grown = realloc(t->unshown, capacity * sizeof *grown);
+        if (!grown)
+            return task; /* shown with its next record instead */
+        t->unshown = grown;
+        t->unshown_capacity = capacity;
+    }
+    t->unshown[t->unshown_count++] = id;
+    return task;
+}
+
+void task_free(timeline *t, task_line *task)
+{
+    map_remove(&t->tasks, task->id);
+    t->live_tasks--;
+    if (task->merged) {
+        task->on->free_ns = task->since_ns;
+        uint64_t *head = map_put(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
+        if (head) {
+            task->on->next_free = (lane *)(uintptr_t)*head;
+            *head = (uint64_t)(uintptr_t)task->on;
+        }
+    } else {
+        track_free(&task->on->on);
+        free(task->on);
+    }
+    free(task->name);
+    free(task);
+}
+
+/* --- showing a task: its first slice --- */
 
 static void add_identity(event *ev, const task_line *task)
 {
@@ -171,8 +189,11 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
 
 static void show_with(timeline *t, task_line *task, const await_what *what)
 {
-    if (task->on || task->state < STATE_READY || take_line(t, task) < 0)
+    if (task->shown || task->state < STATE_READY)
         return;
+    task->shown = 1;
+    if (!task->merged)
+        name_line(task);
     if (task->merged) {
         event life = {.ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                       .category = SCHEMA_CAT_LIFETIME, .text = task->name ? task->name : "task",
@@ -204,24 +225,14 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
     task->state = STATE_UNKNOWN;
 }
 
-/* Time never goes back on a line. It can want to where two threads' records crossed. */
-static uint64_t not_before(timeline *t, const task_line *task, uint64_t ns)
-{
-    if (ns >= task->since_ns)
-        return ns;
-    t->late++;
-    return task->since_ns;
-}
-
 static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
 {
     task_show(t, task);
-    if (task->state >= STATE_UNKNOWN)
-        ns = not_before(t, task, ns);
+    ns = not_before(t, task->since_ns, ns);
     end_state(t, task, ns);
     task->state = (uint8_t)state;
     task->since_ns = ns;
-    if (task->on)
+    if (task->shown)
         begin_state(t, task, what, 0);
     else if (state != STATE_READY) /* a new task's first `ready` waits for its name */
         show_with(t, task, what);
@@ -231,16 +242,13 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
 {
     static const await_what nothing;
     task_show(t, task);
-    if (!task->on && task->state <= STATE_UNKNOWN) { /* never seen in any state */
+    if (!task->shown) { /* never seen in any state */
         task->state = STATE_READY;
         show_with(t, task, &nothing);
     }
-    if (!task->on) {
-        task_free(t, task);
-        return;
-    }
-    ns = not_before(t, task, ns);
+    ns = not_before(t, task->since_ns, ns);
     end_state(t, task, ns);
+    task->since_ns = ns;
     event ev = {.ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
                 .name = instant, .text = text, .text_length = (uint32_t)length};
     if (task->renamed)
@@ -283,7 +291,7 @@ HANDLER(task_name)
     free(task->name);
     task->name = name;
     task->name_length = (uint32_t)r->b;
-    if (!task->on)
+    if (!task->shown)
         return;
     task->renamed = 1;
     if (!task->merged)

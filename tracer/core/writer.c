@@ -3,7 +3,6 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "private_fd.h"
 #include "ring.h"
 #include "timeline.h"
 
@@ -27,8 +27,10 @@ static struct {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    int running, leave; /* leave: the thread is asked to end */
-    int fd, statm_fd, error;
+    int running, paused;
+    int leave; /* the thread is asked to end */
+    private_fd file, statm;
+    int error; /* errno of the write that failed; nothing is written after it */
     uint32_t generation;
     timeline line;
     clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
@@ -37,20 +39,22 @@ static struct {
     uint64_t bytes, overhead_ns, dropped_by_gone;
     source *heap;
     size_t heap_capacity;
-} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .statm_fd = -1};
+} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
 
 static void flush(void)
 {
     encoder *e = &w.line.out;
     size_t done = 0;
+    if (!w.error && !private_fd_is_ours(&w.file))
+        w.error = EBADF; /* the program closed it */
     while (done < e->length && !w.error) {
-        ssize_t n = write(w.fd, e->bytes + done, e->length - done);
+        ssize_t n = write(w.file.fd, e->bytes + done, e->length - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
             w.error = errno;
             /* Leave whole packets only: everything up to the former flush. */
-            if (ftruncate(w.fd, (off_t)w.bytes) < 0)
+            if (ftruncate(w.file.fd, (off_t)w.bytes) < 0)
                 w.error = errno;
             break;
         }
@@ -174,7 +178,7 @@ static void retire_finished(void)
 static int64_t resident_bytes(void)
 {
     char line[128];
-    ssize_t n = w.statm_fd < 0 ? 0 : pread(w.statm_fd, line, sizeof line - 1, 0);
+    ssize_t n = private_fd_is_ours(&w.statm) ? pread(w.statm.fd, line, sizeof line - 1, 0) : 0;
     if (n <= 0)
         return 0;
     line[n] = 0;
@@ -260,6 +264,12 @@ static void announce(const writer_description *about)
     encoder_event(&w.line.out, &ev);
 }
 
+static void close_files(void)
+{
+    private_fd_close(&w.file);
+    private_fd_close(&w.statm);
+}
+
 int writer_start(int fd, uint32_t pid, const writer_description *about)
 {
     pthread_condattr_t attributes;
@@ -267,11 +277,13 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&w.wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    w.fd = fd;
+    w.file = private_fd_take(fd);
+    if (w.file.fd < 0)
+        return errno;
     w.error = 0;
     w.bytes = w.overhead_ns = w.dropped_by_gone = 0;
     w.generation = atomic_load(&ring_generation);
-    w.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    w.statm = private_fd_open("/proc/self/statm");
     w.from = w.to = clock_take_pair();
     w.ns_per_tick = 1.0; /* until the second pair, and only for records as old as the first */
     w.start_ns = w.from.ns;
@@ -287,8 +299,10 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     flush(); /* a valid trace from the first moment */
     int error = w.error ? w.error : spawn();
     w.running = !error;
-    if (error)
+    if (error) {
         timeline_free(&w.line);
+        close_files();
+    }
     return error;
 }
 
@@ -316,7 +330,9 @@ static void conclude(uint64_t dropped)
 
 void writer_stop(writer_totals *totals)
 {
-    join();
+    if (!w.paused)
+        join();
+    w.paused = 0;
     pass(0);
     pass(1);
     uint64_t dropped = dropped_in_all();
@@ -342,33 +358,30 @@ void writer_stop(writer_totals *totals)
     free(w.heap);
     w.heap = NULL;
     w.heap_capacity = 0;
-    close(w.fd);
-    if (w.statm_fd >= 0)
-        close(w.statm_fd);
-    w.fd = w.statm_fd = -1;
+    close_files();
     w.running = 0;
 }
 
 void writer_pause(void)
 {
-    if (w.running)
-        join();
+    if (!w.running || w.paused)
+        return;
+    join();
+    w.paused = 1;
 }
 
-int writer_resume(void)
+void writer_resume(void)
 {
-    return w.running ? spawn() : 0;
+    if (w.running && w.paused)
+        w.paused = spawn() != 0; /* no thread to be had: stop() writes what is left */
 }
 
 void writer_forget(void)
 {
     if (!w.running)
         return;
-    close(w.fd);
-    if (w.statm_fd >= 0)
-        close(w.statm_fd);
-    w.fd = w.statm_fd = -1;
-    w.running = 0;
+    close_files();
+    w.running = w.paused = 0;
     pthread_mutex_init(&w.mutex, NULL);
 }
 

@@ -25,9 +25,9 @@ typedef struct {
 /* All of these: control thread, one at a time. Return 0 or an errno. */
 int writer_start(int fd, uint32_t pid, const writer_description *about);
 void writer_stop(writer_totals *totals);
-/* Around a fork: no second native thread exists in between. */
+/* Around a fork: no native thread of ours exists in between. Resuming twice does no harm. */
 void writer_pause(void);
-int writer_resume(void);
+void writer_resume(void);
 /* In the forked child: lets go of the file without touching it. */
 void writer_forget(void);
 int writer_running(void);
