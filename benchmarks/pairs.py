@@ -64,7 +64,7 @@ class Comparison:
         return statistics.median(costs[OFF].process_ns for costs in self.rounds) / 1e6
 
     def ns_per_event(self) -> float | None:
-        """Median extra CPU time of the main thread per event; None where there are hardly any."""
+        """Median extra main-thread CPU time per event; None where there are hardly any."""
         if self.recorded.events < FEWEST_EVENTS * len(self.rounds):
             return None
         extra = (costs[ON].main_ns - costs[OFF].main_ns for costs in self.rounds)
