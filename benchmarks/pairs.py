@@ -22,6 +22,7 @@ from benchmarks.workloads import Workload
 
 OFF, OFF_AGAIN, ON, VIZTRACER = "off", "off again", "on", "viztracer"
 BUFFER_BYTES = 64 << 20
+FEWEST_EVENTS = 1000  # per run; below, a cost per event would be noise divided by little
 VIZTRACER_ENTRIES = 2_000_000
 SIGNALS = ("tasks", "threads", "gc")
 
@@ -63,8 +64,8 @@ class Comparison:
         return statistics.median(costs[OFF].process_ns for costs in self.rounds) / 1e6
 
     def ns_per_event(self) -> float | None:
-        """Median extra CPU time of the main thread per event, or None without events."""
-        if not self.recorded.events:
+        """Median extra main-thread CPU time per event; None where there are hardly any."""
+        if self.recorded.events < FEWEST_EVENTS * len(self.rounds):
             return None
         extra = (costs[ON].main_ns - costs[OFF].main_ns for costs in self.rounds)
         return statistics.median(extra) / (self.recorded.events / len(self.rounds))

@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_TIMEOUT_MS = 120_000  # the UI's own start takes most of it on a small machine
+START_TIMEOUT_MS = 60_000  # the UI's own start takes most of it on a small machine
 TRACE_URL = "/opened.pftrace"
 
 # What the UI shows of a trace it had trouble with

@@ -35,7 +35,7 @@ async def worker(page, pause_s):
 
 async def main(path):
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 8) as page:
-        workers = [asyncio.create_task(worker(page, n / 2000)) for n in range(4)]
+        workers = [asyncio.create_task(worker(page, (n + 1) / 2000)) for n in range(4)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         print(".", end="", flush=True)
