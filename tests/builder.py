@@ -101,13 +101,13 @@ class TraceBuilder:
         self.events.append(event)
         return event
 
-    def begin(self, track: int, at: int, name: str, category: str, **args: Arg) -> Event:
+    def begin(self, track: int, at: int, name: str, category: str, /, **args: Arg) -> Event:
         return self.add(Event(at, s.TYPE_SLICE_BEGIN, track, name, category, args))
 
     def end(self, track: int, at: int) -> Event:
         return self.add(Event(at, s.TYPE_SLICE_END, track))
 
-    def instant(self, track: int, at: int, name: str, category: str, **args: Arg) -> Event:
+    def instant(self, track: int, at: int, name: str, category: str, /, **args: Arg) -> Event:
         return self.add(Event(at, s.TYPE_INSTANT, track, name, category, args))
 
     def counter(self, track: int, at: int, value: int) -> Event:
@@ -207,7 +207,7 @@ class Task:
     on_lane: bool = False
     state: Event | None = None
 
-    def enter(self, at: int, name: str, **args: Arg) -> Self:
+    def enter(self, at: int, name: str, /, **args: Arg) -> Self:
         if self.state is not None:
             self.trace.end(self.track, at)
         else:
