@@ -98,6 +98,9 @@ def _check_recording(trace: Strict) -> None:
         assert first.args.get(s.ARG_SCHEMA) == s.VERSION, f"wrong schema version: {first}"
         ends = [e for e in process.events if e.name == s.RECORDING_ENDED]
         assert len(ends) <= 1, f"'recording ended' comes {len(ends)} times"
+        assert not ends or len(trace.processes) > 1 or not trace.torn_bytes, (
+            f"{trace.torn_bytes} bytes of half a packet after 'recording ended'"
+        )
         assert not ends or process.events[-1] is ends[0], (
             f"'recording ended' is not the last event, {process.events[-1]} is"
         )

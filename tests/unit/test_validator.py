@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builder import Event, TraceBuilder
-from tests.samples import blocked_loop, every_trace, lanes
+from tests.samples import blocked_loop, every_trace, killed, lanes
 from tests.validator import validate
 from tests.wire_writer import message, number, varint
 from tracer import schema as s
@@ -32,6 +32,12 @@ def test_large_trace_passes(tmp_path):
     summary = validate((tmp_path / "x").read_bytes())
     assert summary.events == made
     assert summary.chunks > 1
+
+
+def test_cut_by_a_kill():
+    """Half a packet at the end of a trace without end is legal."""
+    whole = validate(killed().data())
+    assert validate(killed().data()[:-1]).events == whole.events - 1
 
 
 def story():
@@ -182,7 +188,7 @@ def unknown_iid():
 
 
 def torn():
-    return blocked_loop().data()[:-3]
+    return blocked_loop().data() + b"\x0a\x20half"
 
 
 def float_counter():
@@ -232,7 +238,7 @@ def unclean_bytes():
         (no_chunk_head, "the first packet is not a chunk head"),
         (lost_chunk_head, "in one chunk"),
         (unknown_iid, "name iid 999 not interned in its chunk"),
-        (torn, "are not a message"),
+        (torn, "6 bytes of half a packet after"),
         (float_counter, "a counter without int value"),
         (unknown_category, "unknown category 'mystery'"),
         (lifetime_inside, "a lifetime inside another slice"),

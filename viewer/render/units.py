@@ -59,6 +59,11 @@ def shorten(text: str, width: int) -> str:
     return text[: keep - tail] + "…" + text[len(text) - tail :]
 
 
+def tail(text: str, width: int) -> str:
+    """At most `width` characters, the last ones: of a path the file and line."""
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
 def place(site: str, base: str) -> str:
     """`file:line` of a "file:line function" site, relative to `base` where that is shorter."""
     where = site.split(" ", 1)[0] if " " in site else site
