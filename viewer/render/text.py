@@ -83,7 +83,7 @@ def _slowest(report: Report, style: Style) -> str:
 
 
 def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
-    """`tick` waited up to 31.2 ms to run (at 0.41 s); 98 % of that time the loop ran `handler`."""
+    """`tick` waited up to 31.2 ms to run (at 0.41 s); 98 % of that time the loop ran …"""
     which = "" if wait.name == row.coro or report.by is By.TASK else f"{wait.name}, "
     at = moment(max(wait.start_ns - report.heading.start_ns, 0))
     label = shorten(_label(row, report.by), _LONG)
