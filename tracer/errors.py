@@ -1,8 +1,10 @@
 """The exceptions a user may see: one line each, saying what, which, why and what next.
 
 TracerError
-├── TraceFileError     the trace cannot be read, or the output cannot be written
-└── LaunchError        the program to trace cannot be started
+├── UsageError               the command line makes no sense
+├── TraceFileError           the trace cannot be read, or the output cannot be written
+└── LaunchError              the program to trace cannot be started
+    └── MissingProgramError  … because there is no such file
 """
 
 
@@ -12,9 +14,21 @@ class TracerError(Exception):
     exit_code = 1
 
 
+class UsageError(TracerError):
+    """A command line that makes no sense."""
+
+    exit_code = 2
+
+
 class TraceFileError(TracerError):
     """A trace file that cannot be read or written."""
 
 
 class LaunchError(TracerError):
     """A program that cannot be started under the recorder."""
+
+
+class MissingProgramError(LaunchError):
+    """A program that is not there; the exit code is python's own."""
+
+    exit_code = 2

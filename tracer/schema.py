@@ -29,7 +29,9 @@ CAT_TRACER = "tracer"
 # Slice and instant names ---------------------------------------------------------------
 READY = "ready"
 RUNNING = "running"
-AWAIT_PREFIX = "await "  # + what: "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
+AWAIT_PREFIX = (
+    "await "  # + what: "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
+)
 AWAIT_TASK_PREFIX = "await task "  # + the awaited task's name
 DONE = "done"  # instant at a task's end …
 CANCELLED = "cancelled"

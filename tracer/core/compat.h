@@ -7,6 +7,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <dlfcn.h>
 
 #ifndef Py_BUILD_CORE
 #define Py_BUILD_CORE 1
@@ -35,6 +36,16 @@ static inline compat_frame **compat_frame_slot(PyThreadState *tstate)
 #endif
 }
 
+/* Whether `frame` is a caller of the running frame. Addresses only; `frame` may be gone. */
+static inline int compat_is_caller(PyThreadState *tstate, const compat_frame *frame)
+{
+    compat_frame *at = *compat_frame_slot(tstate);
+    while (at && (at = at->previous))
+        if (at == frame)
+            return 1;
+    return 0;
+}
+
 /* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
 static inline PyObject *compat_local(PyThreadState *tstate, int index)
 {
@@ -46,6 +57,167 @@ static inline PyObject *compat_local(PyThreadState *tstate, int index)
 #else
     return frame->localsplus[index];
 #endif
+}
+
+/* Where a suspended coroutine, generator or async generator stands, as a byte offset into its
+ * code; -1 when that cannot be told. */
+static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    compat_frame *frame = &((PyGenObject *)gen)->gi_iframe;
+    Py_ssize_t offset = (char *)frame->instr_ptr - code->co_code_adaptive;
+#elif PY_VERSION_HEX >= 0x030d0000
+    compat_frame *frame = (compat_frame *)((PyGenObject *)gen)->gi_iframe;
+    Py_ssize_t offset = (char *)frame->instr_ptr - code->co_code_adaptive;
+#else
+    compat_frame *frame = (compat_frame *)((PyGenObject *)gen)->gi_iframe;
+    Py_ssize_t offset = (char *)frame->prev_instr - code->co_code_adaptive;
+#endif
+    Py_ssize_t size = Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT);
+    return offset >= 0 && offset < size ? (int)offset : -1;
+}
+
+/* The object a weak reference points to, as a new reference; NULL when it is gone. */
+static inline PyObject *compat_weakref_get(PyObject *ref)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *object;
+    return PyWeakref_GetRef(ref, &object) > 0 ? object : NULL;
+#else
+    PyObject *object = PyWeakref_GetObject(ref);
+    return object && object != Py_None ? Py_NewRef(object) : NULL;
+#endif
+}
+
+/* Guards tables that the GIL guards where there is one. */
+#ifdef Py_GIL_DISABLED
+typedef PyMutex compat_mutex;
+#define compat_lock(m) PyMutex_Lock(m)
+#define compat_unlock(m) PyMutex_Unlock(m)
+#else
+typedef char compat_mutex;
+#define compat_lock(m) ((void)(m))
+#define compat_unlock(m) ((void)(m))
+#endif
+/* --- Running a program as `python` itself would (launch.c) --- */
+
+#ifdef Py_GIL_DISABLED
+#define COMPAT_CAN_HIDE_FRAMES 0
+#else
+#define COMPAT_CAN_HIDE_FRAMES 1
+#endif
+
+/* From now on the calling thread looks as if nothing had called it: no frame below, recursion
+ * counted from zero. Not undone; the caller must never return to Python code. */
+static inline void compat_hide_callers(PyThreadState *tstate)
+{
+#if COMPAT_CAN_HIDE_FRAMES
+    *compat_frame_slot(tstate) = NULL;
+#endif
+    tstate->py_recursion_remaining = tstate->py_recursion_limit;
+#if PY_VERSION_HEX >= 0x030e0000
+    /* C recursion is measured by stack address there. */
+#elif defined(Py_C_RECURSION_LIMIT)
+    tstate->c_recursion_remaining = Py_C_RECURSION_LIMIT;
+#else
+    tstate->c_recursion_remaining = C_RECURSION_LIMIT;
+#endif
+}
+
+/* Run `-c` code in __main__: 0, or -1 with the error already printed. Since 3.13 python tells
+ * linecache the source, which PyRun_SimpleStringFlags does not: under the file name, since
+ * 3.14 under the code object. */
+static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+#define COMPAT_SOURCE_KEY compiled
+#else
+#define COMPAT_SOURCE_KEY filename
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *main = PyImport_AddModuleRef("__main__");
+    PyObject *filename = PyUnicode_FromString("<string>");
+    PyObject *source = PyUnicode_FromString(code);
+    PyObject *compiled = NULL, *linecache = NULL, *known = NULL, *result = NULL;
+    if (main && filename && source)
+        compiled = Py_CompileStringObject(code, filename, Py_file_input, flags, -1);
+    if (compiled)
+        linecache = PyImport_ImportModule("linecache");
+    if (linecache)
+        known = PyObject_CallMethod(linecache, "_register_code", "OOO", COMPAT_SOURCE_KEY,
+                                    source, filename);
+    Py_XDECREF(linecache);
+    if (known && PySys_Audit("exec", "O", compiled) == 0) {
+        PyObject *globals = PyModule_GetDict(main);
+        result = PyEval_EvalCode(compiled, globals, globals);
+    }
+    Py_XDECREF(known);
+    Py_XDECREF(compiled);
+    Py_XDECREF(source);
+    Py_XDECREF(filename);
+    Py_XDECREF(main);
+    if (!result) {
+        PyErr_Print();
+        return -1;
+    }
+    Py_DECREF(result);
+    return 0;
+#else
+    return PyRun_SimpleStringFlags(code, flags);
+#endif
+#undef COMPAT_SOURCE_KEY
+}
+
+/* Replace the words of a list in the configuration by a Python list of str. -1 with an error. */
+static inline int compat_replace_words(PyWideStringList *words, PyObject *list)
+{
+    for (Py_ssize_t i = 0; i < words->length; i++)
+        PyMem_RawFree(words->items[i]);
+    words->length = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        wchar_t *word = PyUnicode_AsWideCharString(PyList_GET_ITEM(list, i), NULL);
+        if (!word)
+            return -1;
+        PyStatus status = PyWideStringList_Append(words, word);
+        PyMem_Free(word);
+        if (PyStatus_Exception(status)) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* What a new subinterpreter takes from the main one's start: sys.argv, sys.orig_argv and (since
+ * 3.13; 3.12 keeps it out of reach) sys.path[0], NULL for none. Best effort: 0 where the
+ * configuration is not to be had, -1 with an error. */
+static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *orig_argv,
+                                                   const wchar_t *path0)
+{
+    const PyConfig *(*get_config)(void) =
+        (const PyConfig *(*)(void))dlsym(RTLD_DEFAULT, "_Py_GetConfig");
+    if (!get_config)
+        return 0;
+    PyConfig *config = (PyConfig *)get_config();
+#if PY_VERSION_HEX >= 0x030d0000
+    wchar_t *copy = NULL;
+    if (path0) {
+        size_t size = (wcslen(path0) + 1) * sizeof(wchar_t);
+        copy = PyMem_RawMalloc(size);
+        if (!copy) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memcpy(copy, path0, size);
+    }
+    PyMem_RawFree(config->sys_path_0);
+    config->sys_path_0 = copy;
+#else
+    (void)path0;
+#endif
+    if (compat_replace_words(&config->argv, argv) < 0)
+        return -1;
+    return compat_replace_words(&config->orig_argv, orig_argv);
 }
 
 #endif

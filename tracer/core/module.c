@@ -1,11 +1,15 @@
-/* Glue of tracer._core: the module object and its method table. */
-#include "compat.h"
-
-extern PyMethodDef launch_methods[];
+/* Glue of tracer._core: the module object and its method tables, one per file. */
+#include "hooks.h"
+#include "recording.h"
 
 static int exec_core(PyObject *module)
 {
-    return PyModule_AddFunctions(module, launch_methods);
+    PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods,
+                             tasks_methods, threads_methods, launch_methods};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (PyModule_AddFunctions(module, tables[i]) < 0)
+            return -1;
+    return recording_exec(module);
 }
 
 static PyModuleDef_Slot slots[] = {
@@ -20,7 +24,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "tracer._core",
-    .m_doc = "The recorder's C core.",
+    .m_doc = "The recorder's C core. State is the process's, not the module object's.",
     .m_slots = slots,
 };
 

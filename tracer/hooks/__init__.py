@@ -1,1 +1,82 @@
-"""One signal per file: what each hook watches and how it is armed and disarmed."""
+"""One signal per file: each has `arm(core, tool) -> disarm`.
+
+`Tool` is the part of sys.monitoring they share. A hook that cannot be armed says so in the
+trace and leaves the others alone.
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, ModuleType
+    from typing import Any
+
+    Disarm = Callable[[], None]
+
+CODE_TYPE = type((lambda: None).__code__)
+
+# Ids 0, 1, 2 and 5 have names: debugger, coverage, profiler, optimizer.
+TOOL_IDS = (4, 3, 5, 0, 1, 2)
+TOOL_NAME = "tracer"
+
+
+class Tool:
+    """Our sys.monitoring tool: which code objects are watched, and for whom.
+
+    Raises RuntimeError when all six tool ids are taken.
+    """
+
+    def __init__(self, core: "ModuleType") -> None:
+        self.core = core
+        self._monitoring = monitoring = sys.monitoring
+        self._watched: list[CodeType] = []
+        self._pending: dict[str, Callable[[], None]] = {}
+        free = [i for i in TOOL_IDS if monitoring.get_tool(i) is None]
+        if not free:
+            raise RuntimeError("all sys.monitoring tool ids are taken")
+        self._id = free[0]
+        monitoring.use_tool_id(self._id, TOOL_NAME)
+        events = monitoring.events
+        self._callbacks = {
+            events.PY_START: core.on_py_start,
+            events.PY_RETURN: core.on_py_return,
+            events.CALL: core.on_call,
+            events.C_RETURN: core.on_c_end,
+            events.C_RAISE: core.on_c_end,
+        }
+        for event, callback in self._callbacks.items():
+            monitoring.register_callback(self._id, event, callback)
+
+    def watch(self, function: "Any", role: str, events: str) -> None:
+        """Sends the named local events ("PY_START PY_RETURN") of a function to a role."""
+        code: CodeType = function if isinstance(function, CODE_TYPE) else function.__code__
+        mask = 0
+        for name in events.split():
+            mask |= getattr(self._monitoring.events, name)
+        self.core.watch(code, role)
+        self._watched.append(code)
+        self._monitoring.set_local_events(self._id, code, mask)
+
+    def after_import(self, module: str, arm: "Callable[[], None]") -> None:
+        """Calls `arm` now if the module is there, else as soon as it has been imported."""
+        if module in sys.modules:
+            arm()
+            return
+        if not self._pending:
+            self.core.await_imports(self._pending)
+            importlib = sys.modules["_frozen_importlib"]
+            self.watch(importlib._find_and_load, "import", "PY_RETURN")
+        self._pending[module] = arm
+
+    def close(self) -> None:
+        """Leaves no event on. 3.12 and 3.13 keep local events of a freed tool id, so each is
+        switched off by hand."""
+        for code in self._watched:
+            self._monitoring.set_local_events(self._id, code, 0)
+        for event in self._callbacks:
+            self._monitoring.register_callback(self._id, event, None)
+        self._monitoring.free_tool_id(self._id)
+        self._watched.clear()
+        self._pending.clear()
+        self.core.unwatch_all()

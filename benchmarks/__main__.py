@@ -1,0 +1,123 @@
+"""`python -m benchmarks`: what recording costs, one table a question, medians of ratios."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+
+from benchmarks.children import import_ms, instructions_per_unit, report_cost
+from benchmarks.pairs import OFF, OFF_AGAIN, ON, VIZTRACER, Comparison, compare
+from benchmarks.workloads import WORKLOADS
+
+ECHO = "TCP echo (streams)"
+CALLGRIND_UNITS = 400
+MILLION = 1_000_000
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Columns as wide as their widest cell, the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip(), flush=True)
+    print()
+
+
+def show(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def comparison_row(comparison: Comparison, arms: list[str]) -> list[str]:
+    recorded = comparison.recorded
+    per_event = recorded.events or None
+    row = [
+        comparison.workload.name,
+        f"{comparison.off_ms():.0f}",
+        *(f"{comparison.ratio(arm, 'main_ns'):.3f}" for arm in (OFF_AGAIN, ON)),
+        f"{comparison.ratio(ON, 'process_ns'):.3f}",
+        show(comparison.ns_per_event(), ".0f"),
+        str(recorded.events // len(comparison.rounds)),
+        show(per_event and recorded.raw_bytes / per_event, ".1f"),
+        show(per_event and recorded.gzip_bytes / per_event, ".1f"),
+        str(recorded.dropped),
+    ]
+    if VIZTRACER in arms:
+        row.append(f"{comparison.ratio(VIZTRACER, 'main_ns'):.2f}")
+    return row
+
+
+def print_ratios(rounds: int, scale: float, peer: bool) -> None:
+    arms = [OFF, OFF_AGAIN, ON, *([VIZTRACER] if peer else [])]
+    print(f"CPU time, traced over untraced: medians of {rounds} interleaved rounds")
+    heading = [
+        *("work", "off ms", "off/off", "main ×", "process ×", "ns/event", "events"),
+        *("B/event", "gz", "dropped"),
+    ]
+    rows = [heading + (["viztracer ×"] if peer else [])]
+    rows += [comparison_row(compare(w, arms, rounds, scale), arms) for w in WORKLOADS]
+    print_table(rows)
+
+
+def print_import(runs: int) -> None:
+    least, median = import_ms(runs)
+    print(
+        f"import tracer.recorder: {median:.1f} ms (median of {runs}), {least:.1f} ms at least"
+    )
+    print()
+
+
+def print_reports(sizes: list[int]) -> None:
+    rows = [["tracer report", "MB", "CPU s", "MiB"]]
+    for events in sizes:
+        cost = report_cost(events)
+        size = f"{cost.trace_bytes / 1e6:.1f}"
+        name = f"{cost.events / MILLION:g} M events"
+        rows.append([name, size, f"{cost.cpu_s:.2f}", f"{cost.memory_mib:.0f}"])
+    print_table(rows)
+
+
+def print_instructions(amount: int) -> None:
+    print("User instructions per echo (callgrind)")
+    rows = [["", "main thread", "process"]]
+    off = instructions_per_unit(ECHO, OFF, amount)
+    on = instructions_per_unit(ECHO, ON, amount)
+    for name, counts in (("untraced", off), ("traced", on)):
+        rows.append([name, *(f"{count:.0f}" for count in counts)])
+    rows.append(["ratio", *(f"{b / a:.4f}" for a, b in zip(off, on, strict=True))])
+    print_table(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="small amounts; numbers are noise"
+    )
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--viztracer", action="store_true", help="a column for the peer")
+    parser.add_argument("--callgrind", action="store_true", help="count instructions instead")
+    options = parser.parse_args()
+    if options.viztracer and importlib.util.find_spec("viztracer") is None:
+        parser.error("--viztracer: viztracer is not installed")
+    if options.callgrind and shutil.which("valgrind") is None:
+        parser.error("--callgrind: valgrind is not installed")
+    print(
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs,"
+        f" built with {sysconfig.get_config_var('OPT')}\n"
+    )
+    sys.stdout.flush()
+    if options.callgrind:
+        print_instructions(CALLGRIND_UNITS)
+        return
+    rounds, scale = (3, 0.02) if options.quick else (options.rounds, 1.0)
+    print_ratios(rounds, scale, options.viztracer)
+    print_import(3 if options.quick else 15)
+    print_reports([MILLION // 10] if options.quick else [MILLION, 5 * MILLION])
+
+
+if __name__ == "__main__":
+    main()

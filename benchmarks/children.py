@@ -1,0 +1,106 @@
+"""What is measured in fresh processes: import, report, and instructions under callgrind."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+
+IMPORT = """
+import time
+start = time.perf_counter_ns()
+import tracer.recorder
+print(time.perf_counter_ns() - start)
+"""
+
+
+def import_ms(runs: int) -> tuple[float, float]:
+    """(least, median) wall time of `import tracer.recorder`, each in a fresh interpreter."""
+    command = [sys.executable, "-c", IMPORT]
+    times = [
+        int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1e6
+        for _ in range(runs)
+    ]
+    return min(times), statistics.median(times)
+
+
+@dataclass(frozen=True)
+class ReportCost:
+    """One `tracer report` on a large trace, as a whole process."""
+
+    events: int
+    trace_bytes: int
+    cpu_s: float
+    memory_mib: float
+
+
+def report_cost(events: int) -> ReportCost:
+    """Writes a trace of so many events, reports on it, and asks the kernel what it took."""
+    from tests.builder import write_large  # only this table needs the tests
+
+    with tempfile.TemporaryDirectory() as directory:
+        trace = Path(directory) / "large.pftrace"
+        write_large(trace, events)
+        command = [sys.executable, "-m", "tracer", "report", str(trace)]
+        with open(os.devnull, "wb") as nowhere:
+            child = subprocess.Popen(command, stdout=nowhere)
+            _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise SystemExit(f"{' '.join(command)} exited {child.returncode}")
+        cpu_s = usage.ru_utime + usage.ru_stime
+        return ReportCost(events, trace.stat().st_size, cpu_s, usage.ru_maxrss / 1024)
+
+
+CHILD = """
+import sys
+from benchmarks.pairs import Recorded, run_once
+from benchmarks.workloads import WORKLOADS
+name, arm, amount = sys.argv[1:]
+(workload,) = (each for each in WORKLOADS if each.name == name)
+run_once(workload, int(amount), arm, Recorded())
+"""
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """User-mode instructions of one run: of the main thread, and of all threads."""
+
+    main: int
+    process: int
+
+
+def count_instructions(workload: str, arm: str, amount: int) -> Instructions:
+    """Runs `amount` units under callgrind, which knows neither seconds nor neighbours."""
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory) / "counts"
+        subprocess.run(
+            [
+                *("valgrind", "--quiet", "--tool=callgrind", "--separate-threads=yes"),
+                f"--callgrind-out-file={out}",
+                *(sys.executable, "-c", CHILD, workload, arm, str(amount)),
+            ],
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            check=True,
+        )
+        threads = [
+            int(total[1])
+            for file in sorted(Path(directory).glob("counts*-*"))
+            if (total := re.search(r"^totals: (\d+)", file.read_text(), re.MULTILINE))
+        ]
+    return Instructions(threads[0], sum(threads))
+
+
+def instructions_per_unit(workload: str, arm: str, amount: int) -> tuple[float, float]:
+    """(main thread, process) per unit: what twice the amount costs more than once."""
+    once = count_instructions(workload, arm, amount)
+    twice = count_instructions(workload, arm, 2 * amount)
+    return (twice.main - once.main) / amount, (twice.process - once.process) / amount

@@ -1,0 +1,125 @@
+"""The programs whose cost is measured: each does `amount` units of one kind of work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+async def switch(amount: int) -> None:
+    for _ in range(amount):
+        await asyncio.sleep(0)
+
+
+async def bare_switches(amount: int) -> None:
+    """Four tasks that do nothing but make room for each other."""
+    await asyncio.gather(*(switch(amount // 4) for _ in range(4)))
+
+
+async def queue_ping_pong(amount: int) -> None:
+    """Two tasks that throw one item to and fro."""
+    there: asyncio.Queue[int] = asyncio.Queue(1)
+    back: asyncio.Queue[int] = asyncio.Queue(1)
+
+    async def answer() -> None:
+        for _ in range(amount):
+            await back.put(await there.get())
+
+    answering = asyncio.create_task(answer())
+    for number in range(amount):
+        await there.put(number)
+        await back.get()
+    await answering
+
+
+async def tcp_echo(amount: int) -> None:
+    """Streams server and eight clients in one process; one unit is one request and answer."""
+    clients, message = 8, b"x" * 127 + b"\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line)
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def ask(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(amount // clients):
+            writer.write(message)
+            await writer.drain()
+            await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await asyncio.gather(*(ask(port) for _ in range(clients)))
+
+
+def walk(depth: int) -> Iterator[int]:
+    yield depth
+    if depth:
+        yield from walk(depth - 1)
+
+
+def generators(amount: int) -> None:
+    """Nested generators, eight deep."""
+    for _ in range(amount // 9):
+        sum(walk(8))
+
+
+@dataclass
+class Account:
+    balance: int = 0
+
+    def deposit(self, money: int) -> None:
+        self.check(money)
+        self.balance += money
+
+    def check(self, money: int) -> None:
+        if money < 0:
+            raise ValueError(money)
+
+    @property
+    def rich(self) -> bool:
+        return self.balance > 1_000_000
+
+
+def objects(amount: int) -> None:
+    """Small methods, a property, an exception now and then."""
+    account = Account()
+    for number in range(amount):
+        try:
+            account.deposit(number % 64 - 1)
+        except ValueError:
+            account.balance = 0
+        assert not account.rich
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A row of the table; `amount` units take roughly a third of a second untraced."""
+
+    name: str
+    run: Callable[[int], None]
+    amount: int
+
+
+def in_loop(work: Callable[[int], object]) -> Callable[[int], None]:
+    """An asynchronous workload as a plain function with an event loop of its own."""
+
+    def run(amount: int) -> None:
+        asyncio.run(work(amount))  # type: ignore[arg-type]
+
+    return run
+
+
+WORKLOADS = (
+    Workload("bare switches (sleep(0))", in_loop(bare_switches), 200_000),
+    Workload("queue ping-pong", in_loop(queue_ping_pong), 40_000),
+    Workload("TCP echo (streams)", in_loop(tcp_echo), 6_000),
+    Workload("generators", generators, 2_000_000),
+    Workload("objects", objects, 1_000_000),
+)

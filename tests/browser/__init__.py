@@ -1,0 +1,1 @@
+"""Tests and screenshots in the real Perfetto UI, in headless Chromium."""

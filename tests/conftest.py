@@ -1,0 +1,136 @@
+"""What every test gets: recordings of small programs, a check that nothing is left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+SAMPLES = PROJECT / "samples"
+PROGRAM_TIMEOUT_S = (
+    60  # a program that hangs fails its test; nothing waits this long otherwise
+)
+THREAD_EXIT_S = 5  # until 3.12, join() returns before the kernel has seen the thread off
+TRACE_GLOB = "*.pftrace"
+
+
+@dataclass
+class Recorder:
+    """Runs programs under `tracer run`, each in a child of the current interpreter."""
+
+    directory: Path
+    processes: list[subprocess.CompletedProcess[str]] = field(default_factory=list)
+
+    def __call__(
+        self,
+        program: Path | str,
+        *args: str,
+        options: tuple[str, ...] = (),
+        expect: int = 0,
+    ) -> Path:
+        """The trace of a script (a path) or of source text; checks the exit code.
+
+        `options` go to `tracer run`, `args` to the program. Output is in `stdout` afterwards.
+        """
+        number = len(self.processes)
+        if isinstance(program, str):
+            source = program
+            program = self.directory / f"program{number}.py"
+            program.write_text(source)
+        trace = self.directory / f"recorded{number}.pftrace"
+        run = ["run", "-o", str(trace), *options, str(program), *args]
+        process = self.tracer(*run)
+        self.processes.append(process)
+        assert process.returncode == expect, (
+            f"{run} exited {process.returncode}:\n{self.stderr}"
+        )
+        return trace
+
+    def tracer(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Runs the command line `python -m tracer …`, whatever it exits with."""
+        return subprocess.run(
+            [sys.executable, "-m", "tracer", *args],
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_TIMEOUT_S,
+            check=False,
+        )
+
+    @property
+    def stdout(self) -> str:
+        """What the last recorded program printed."""
+        return self.processes[-1].stdout
+
+    @property
+    def stderr(self) -> str:
+        """What the last recorded program, and the recorder, said on stderr."""
+        return self.processes[-1].stderr
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Recorder:
+    return Recorder(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Runs the validator over every trace the test left in its directory.
+
+    A test that makes damaged traces on purpose says so with the marker `invalid_traces`.
+    """
+    wanted = "tmp_path" in request.fixturenames
+    directory = request.getfixturevalue("tmp_path") if wanted else None
+    yield
+    if directory is None or request.node.get_closest_marker("invalid_traces"):
+        return
+    for trace in sorted(directory.rglob(TRACE_GLOB)):
+        importlib.import_module("tests.validator").validate(trace.read_bytes())
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a recording could leave behind in the process that made it."""
+
+    monitoring_tools: tuple[str | None, ...]
+    trace_functions: tuple[object, object, object]
+    python_threads: frozenset[str]
+    native_threads: int  # may fall on its own: pytest's watchdog ends with a failing test
+
+    def exceeds(self, earlier: Footprint) -> bool:
+        return self.native_threads > earlier.native_threads or earlier != dataclasses.replace(
+            self, native_threads=earlier.native_threads
+        )
+
+
+def footprint() -> Footprint:
+    tasks = Path("/proc/self/task")
+    return Footprint(
+        tuple(sys.monitoring.get_tool(tool) for tool in range(6)),
+        (sys.gettrace(), sys.getprofile(), threading.gettrace()),
+        frozenset(thread.name for thread in threading.enumerate()),
+        len(list(tasks.iterdir())) if tasks.is_dir() else 0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """No monitoring tool and no thread outlives the test that brought it in."""
+    before = footprint()
+    yield
+    deadline = time.monotonic() + THREAD_EXIT_S
+    while footprint().exceeds(before) and time.monotonic() < deadline:
+        os.sched_yield()
+    after = footprint()
+    assert not after.exceeds(before), f"before: {before}, after: {after}"

@@ -1,0 +1,111 @@
+"""A program killed with SIGKILL leaves a readable trace that is 250 ms short at most."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import random
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import TracePacket
+
+from tests.conftest import Recorder
+from tracer import schema
+
+KILLS = 100
+LATEST_KILL_S = 0.6  # after the program's first step
+MISSING_NS = 250_000_000
+CLOCK_FORMAT = "<q"
+
+# Writes its clock into a page shared with us before every step it takes, so that we know, to
+# the step, how far it came. A byte on stdout says that the first step was taken.
+PROGRAM = """
+import asyncio, mmap, struct, sys, time
+
+async def worker(page, pause_s):
+    while True:
+        struct.pack_into("<q", page, 0, time.monotonic_ns())
+        await asyncio.sleep(pause_s)
+
+async def main(path):
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 8) as page:
+        workers = [asyncio.create_task(worker(page, n / 2000)) for n in range(4)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        print(".", end="", flush=True)
+        await asyncio.gather(*workers)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def whole_packets(data: bytes) -> Iterator[TracePacket]:
+    """Every complete packet of a trace; a half-written last one is left out."""
+    position = 0
+    while position < len(data):
+        assert data[position] == schema.TRACE_PACKET << 3 | 2
+        size = shift = 0
+        position += 1
+        while position < len(data):
+            byte = data[position]
+            position += 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        if position + size > len(data):
+            return
+        yield TracePacket.FromString(data[position : position + size])
+        position += size
+
+
+def last_event_ns(data: bytes) -> int:
+    """The latest event's time on CLOCK_MONOTONIC."""
+    now = latest = 0
+    for packet in whole_packets(data):
+        for clock in packet.clock_snapshot.clocks:
+            if clock.clock_id == schema.CLOCK_DELTA:
+                now = clock.timestamp
+        if not packet.HasField("track_event"):
+            continue
+        if packet.timestamp_clock_id == schema.CLOCK_MONOTONIC:
+            latest = max(latest, packet.timestamp)
+        else:
+            now += packet.timestamp
+            latest = max(latest, now)
+    return latest
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed: int) -> None:
+    """Killed at a random moment: valid (conftest), reportable, at most 250 ms missing."""
+    moment_s = random.Random(seed).uniform(0, LATEST_KILL_S)
+    program, clock, trace = (tmp_path / name for name in ("p.py", "clock", "killed.pftrace"))
+    program.write_text(PROGRAM)
+    clock.write_bytes(bytes(mmap.PAGESIZE))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracer", "run", "-o", str(trace), str(program), str(clock)],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"."
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment_s)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    data = trace.read_bytes()
+    (last_step_ns,) = struct.unpack_from(CLOCK_FORMAT, clock.read_bytes())
+    missing_ns = last_step_ns - last_event_ns(data)
+    assert missing_ns <= MISSING_NS
+    report = record.tracer("report", str(trace), "--json")
+    assert report.returncode == 0, report.stderr

@@ -1,0 +1,165 @@
+"""The command line: checks what the user typed, then hands over to the launcher or the viewer.
+
+It never runs in the traced process: `tracer run` replaces itself by a fresh interpreter.
+"""
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from tracer import __version__, program
+from tracer.errors import TracerError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # as a shell reports a death by SIGPIPE
+SUFFIX = ".pftrace"
+DEFAULT_BUFFER = "64M"
+SMALLEST_BUFFER = 1 << 20
+LARGEST_BUFFER = 1 << 40
+
+# Switch -> the signal it turns off, with what is then missing.
+SIGNALS = {
+    "tasks": "asyncio tasks and callbacks",
+    "threads": "starts and ends of threads",
+    "gc": "garbage collector pauses",
+}
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
+
+
+def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """`64M` -> bytes."""
+    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text, re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size such as {DEFAULT_BUFFER}")
+    size_bytes = int(match[1]) * UNITS[match[2].upper()]
+    if not SMALLEST_BUFFER <= size_bytes <= LARGEST_BUFFER:
+        raise click.BadParameter(f"{text!r} is not between 1M and 1024G")
+    return size_bytes
+
+
+class RunCommand(click.Command):
+    """Options up to the program; from there on every argument is the program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            option
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option) and not parameter.is_flag
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        start = 0
+        while start < len(args) and not program.begins_at(args[start]):
+            start += 2 if args[start] in takes_value else 1
+        ctx.meta["program"] = args[start:]
+        return super().parse_args(ctx, args[:start])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS] script.py | -m module | -c code | console-script [ARGS]..."]
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="tracer %(version)s")
+def commands() -> None:
+    """Record what a Python program does, and find out why it waited and behind whom."""
+
+
+def signal_switches(command: click.Command) -> click.Command:
+    """Add `--no-<signal>` for every signal of the table."""
+    for signal, missing in SIGNALS.items():
+        help_text = f"Do not record {missing}."
+        command.params.append(click.Option([f"--no-{signal}"], is_flag=True, help=help_text))
+    return command
+
+
+@signal_switches
+@commands.command(cls=RunCommand)
+@click.option("-o", "--output", metavar="FILE", help=f"The trace. [default: PROGRAM{SUFFIX}]")
+@click.option("--force", is_flag=True, help="Replace FILE even when it is not a trace.")
+@click.option(
+    "--buffer",
+    "buffer_bytes",
+    callback=parse_size,
+    default=DEFAULT_BUFFER,
+    show_default=True,
+    metavar="SIZE",
+    help="Memory for events not yet written; beyond it they are dropped and counted.",
+)
+@click.pass_context
+def run(
+    ctx: click.Context, /, output: str | None, force: bool, buffer_bytes: int, **switches: bool
+) -> None:
+    """Run a program exactly as python would, and record a trace of it.
+
+    The program's output, exit code and signals stay its own. Python's options go in front:
+    python -X dev -m tracer run script.py
+    """
+    target = program.resolve(ctx.meta["program"])
+    trace = output if output is not None else target.stem + SUFFIX
+    program.check_output(trace, target, force=force)
+    signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
+    program.execute(target, trace, buffer_bytes=buffer_bytes, signals=signals, force=force)
+
+
+@commands.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@click.option("--section", type=click.Choice(SECTIONS), help="Only this part.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Rows per table.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["coro", "task"]),
+    default="coro",
+    show_default=True,
+    help="One row per coroutine function, or per task.",
+)
+def report(trace: Path, as_json: bool, section: str | None, top: int, by: str) -> None:
+    """Say in a page who waited, how long, and behind whom."""
+    # Looked up by name: the recorder's room must not depend on the viewer's.
+    viewer = importlib.import_module("viewer.commands")
+    viewer.report(trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Every refusal is one line on stderr."""
+    try:
+        code = commands.main(arguments, prog_name="tracer", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        return refuse(usage_text(error), EXIT_USAGE)
+    except click.ClickException as error:
+        return refuse(error.format_message(), error.exit_code)
+    except TracerError as error:
+        return refuse(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough. Nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        return refuse(f"{error.strerror}: {error.filename!r}", 1)
+    return code if isinstance(code, int) else 0
+
+
+def usage_text(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx is not None else "tracer"
+    message = error.format_message().rstrip()
+    return f"{message}{'' if message[-1:] in '.?!' else '.'} See '{path} --help'."
+
+
+def refuse(line: str, exit_code: int) -> int:
+    click.echo(f"tracer: {' '.join(line.splitlines())}", err=True)
+    return exit_code

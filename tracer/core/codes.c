@@ -1,0 +1,197 @@
+/* Code objects and callables as small integers, and the lines they stand on.
+ *
+ * Tables are keyed by address; a code watcher removes an entry when its code dies, so nothing
+ * of the program is kept alive. */
+#include "hooks.h"
+
+#include <string.h>
+
+#include "intern.h"
+
+static map by_code;     /* code -> code_facts* */
+static map by_position; /* func << 32 | offset -> site string */
+static map by_method;   /* PyMethodDef* -> function id */
+static compat_mutex guard;
+static char asyncio_prefix[1024];
+static size_t asyncio_prefix_length;
+static int watcher = -1;
+
+static int on_code_event(PyCodeEvent event, PyCodeObject *code)
+{
+    if (event != PY_CODE_EVENT_DESTROY)
+        return 0;
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
+    if (known) {
+        free((void *)(uintptr_t)*known);
+        map_remove(&by_code, (uint64_t)(uintptr_t)code);
+    }
+    compat_unlock(&guard);
+    return 0;
+}
+
+/* The watcher stays for the life of the process: removing it would leave stale addresses. */
+int codes_start(void)
+{
+    if (watcher < 0)
+        watcher = PyCode_AddWatcher(on_code_event);
+    return watcher < 0 ? -1 : 0;
+}
+
+uint32_t codes_text(PyObject *text)
+{
+    Py_ssize_t length;
+    const char *bytes = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
+    if (!bytes) {
+        PyErr_Clear(); /* lone surrogates have no UTF-8 */
+        return 0;
+    }
+    return intern_string(bytes, (size_t)length);
+}
+
+static uint32_t site_text(PyCodeObject *code, int line)
+{
+    char text[768];
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    const char *name = file ? PyUnicode_AsUTF8(code->co_qualname) : NULL;
+    if (!name) {
+        PyErr_Clear();
+        return 0;
+    }
+    int length = PyOS_snprintf(text, sizeof text, "%s:%d %s", file, line, name);
+    return intern_string(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
+}
+
+static code_facts *make_facts(PyCodeObject *code)
+{
+    code_facts *facts = calloc(1, sizeof *facts);
+    if (!facts)
+        return NULL;
+    facts->func = intern_function(codes_text(code->co_qualname), site_text(code, code->co_firstlineno));
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    if (!file)
+        PyErr_Clear();
+    facts->inside_asyncio = file && asyncio_prefix_length &&
+                            !strncmp(file, asyncio_prefix, asyncio_prefix_length);
+    return facts;
+}
+
+const code_facts *codes_of(PyCodeObject *code)
+{
+    static const code_facts nothing;
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
+    code_facts *facts = known ? (code_facts *)(uintptr_t)*known : NULL;
+    if (!facts) {
+        facts = make_facts(code);
+        known = facts ? map_put(&by_code, (uint64_t)(uintptr_t)code) : NULL;
+        if (known) {
+            *known = (uint64_t)(uintptr_t)facts;
+        } else {
+            free(facts);
+            facts = NULL;
+        }
+    }
+    compat_unlock(&guard);
+    return facts ? facts : &nothing;
+}
+
+uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset)
+{
+    if (offset < 0)
+        offset = 0;
+    compat_lock(&guard);
+    uint64_t *known = map_put(&by_position, (uint64_t)facts->func << 32 | (uint32_t)offset | 1ull << 63);
+    uint32_t site = known ? (uint32_t)*known : 0;
+    if (!site) {
+        site = site_text(code, PyCode_Addr2Line(code, offset));
+        if (known)
+            *known = site;
+    }
+    compat_unlock(&guard);
+    return site;
+}
+
+static uint32_t method_function(PyObject *callable)
+{
+    PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
+    PyObject *self = PyCFunction_GET_SELF(callable);
+    uint64_t *known = map_put(&by_method, (uint64_t)(uintptr_t)def);
+    if (known && *known)
+        return (uint32_t)*known;
+    char name[256];
+    int length = self && !PyModule_Check(self)
+        ? PyOS_snprintf(name, sizeof name, "%s.%s", Py_TYPE(self)->tp_name, def->ml_name)
+        : PyOS_snprintf(name, sizeof name, "%s", def->ml_name);
+    uint32_t func = intern_function(intern_string(name, (size_t)length), 0);
+    if (known)
+        *known = func;
+    return func;
+}
+
+uint32_t codes_callable(PyObject *callable)
+{
+    PyObject *unwrapped = NULL; /* owned: what a partial wraps */
+    for (int depth = 0; depth < 8; depth++) {
+        PyObject *inner = NULL;
+        if (PyMethod_Check(callable))
+            callable = PyMethod_GET_FUNCTION(callable);
+        else if (!PyFunction_Check(callable) && !strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
+            inner = PyObject_GetAttrString(callable, "func");
+        else
+            break;
+        if (inner) {
+            Py_XSETREF(unwrapped, inner);
+            callable = inner;
+        }
+    }
+    PyErr_Clear();
+    uint32_t func;
+    if (PyFunction_Check(callable))
+        func = codes_of((PyCodeObject *)PyFunction_GET_CODE(callable))->func;
+    else if (PyCFunction_Check(callable))
+        func = method_function(callable);
+    else
+        func = intern_function(intern_string(Py_TYPE(callable)->tp_name, strlen(Py_TYPE(callable)->tp_name)), 0);
+    Py_XDECREF(unwrapped);
+    return func;
+}
+
+PyDoc_STRVAR(label_doc, "label_code(code, text, outward)\n\nNames waits inside `code`: \"await Lock\".");
+
+static PyObject *label_code(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code, *text;
+    int outward;
+    if (!PyArg_ParseTuple(args, "O!Up", &PyCode_Type, &code, &text, &outward))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func) {
+        facts->label = codes_text(text);
+        facts->outward = (uint8_t)outward;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(prefix_doc, "asyncio_folder(path)\n\nCode below `path` is asyncio's own, not the user's.");
+
+static PyObject *asyncio_folder(PyObject *module, PyObject *path)
+{
+    (void)module;
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(path, &length);
+    if (!text)
+        return NULL;
+    if ((size_t)length < sizeof asyncio_prefix) {
+        memcpy(asyncio_prefix, text, (size_t)length + 1);
+        asyncio_prefix_length = (size_t)length;
+    }
+    Py_RETURN_NONE;
+}
+
+PyMethodDef codes_methods[] = {
+    {"label_code", label_code, METH_VARARGS, label_doc},
+    {"asyncio_folder", asyncio_folder, METH_O, prefix_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,105 @@
+/* Perfetto packets out of events: interning, chunks, delta timestamps, track descriptors.
+ *
+ * Single-threaded: belongs to the writer. Knows the format, not what the events mean. */
+#ifndef TRACER_ENCODER_H
+#define TRACER_ENCODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema.h"
+
+enum track_kind { TRACK_KIND_PROCESS, TRACK_KIND_THREAD, TRACK_KIND_PLAIN, TRACK_KIND_COUNTER };
+
+/* One line of the timeline. Described again in every chunk that uses it. */
+typedef struct track {
+    uint64_t uuid;
+    const struct track *parent;
+    char *name; /* owned; for a process: its command line, NUL-separated as in name_length */
+    size_t name_length;
+    uint32_t chunk; /* last chunk that described it */
+    uint32_t tid;
+    uint8_t kind, child_ordering, rank, merge_none;
+} track;
+
+enum arg_type { ARG_UINT, ARG_INTERNED, ARG_TEXT };
+
+typedef struct {
+    uint8_t name; /* enum schema_arg */
+    uint8_t type; /* enum arg_type */
+    uint32_t length;
+    uint64_t value;   /* number, or intern.h string id */
+    const char *text; /* ARG_TEXT */
+} arg;
+
+enum { EVENT_ARGS = 10, NAME_BYTES = 256 };
+
+typedef struct {
+    uint64_t ns;
+    track *on;
+    uint8_t type;       /* SCHEMA_TYPE_… */
+    uint8_t category;   /* enum schema_category */
+    uint8_t name;       /* enum schema_name, or 0 and one of the next two */
+    uint8_t arg_count;
+    uint32_t name_id;   /* intern.h string id */
+    uint32_t text_length;
+    const char *text;   /* a name that is data */
+    uint64_t flow_in;   /* terminating flow id, 0 = none */
+    int64_t counter;
+    arg args[EVENT_ARGS];
+} event;
+
+/* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
+typedef struct {
+    size_t offset;
+    uint64_t serial; /* of the flush it belongs to */
+} packet_ref;
+
+typedef struct {
+    uint8_t *bytes;
+    size_t length, capacity;
+    int failed; /* out of memory: nothing more is written */
+    uint32_t chunk;
+    size_t chunk_bytes;
+    uint64_t serial, last_ns, events;
+    uint64_t uuid_base, next_uuid, next_flow;
+    uint32_t sequence, pid;
+    track *default_track; /* of events that name none, in this chunk … */
+    track *next_default;  /* … and from the next one on, which begins at once if they differ */
+    uint32_t *name_chunk, *value_chunk; /* by string id: chunk in which it was last interned */
+    uint32_t known_strings;
+} encoder;
+
+void encoder_init(encoder *e, uint32_t pid, uint64_t seed);
+void encoder_free(encoder *e);
+
+/* Starts a chunk if none is open or the current one is long. Call before a batch of events. */
+void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns, uint64_t boottime_ns);
+/* The caller has taken the bytes. */
+void encoder_flushed(encoder *e);
+
+void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
+                const char *name, size_t length);
+void track_rename(track *t, const char *name, size_t length);
+void track_free(track *t);
+
+packet_ref encoder_event(encoder *e, const event *ev);
+uint64_t encoder_new_flow(encoder *e);
+/* Adds `flow` to the sources in an event already encoded; 0, or -1 if it is too late. */
+int encoder_add_flow(encoder *e, packet_ref at, uint64_t flow);
+
+static inline void event_uint(event *ev, enum schema_arg name, uint64_t value)
+{
+    ev->args[ev->arg_count++] = (arg){name, ARG_UINT, 0, value, NULL};
+}
+static inline void event_interned(event *ev, enum schema_arg name, uint32_t string_id)
+{
+    if (string_id)
+        ev->args[ev->arg_count++] = (arg){name, ARG_INTERNED, 0, string_id, NULL};
+}
+static inline void event_text(event *ev, enum schema_arg name, const char *text, size_t length)
+{
+    ev->args[ev->arg_count++] = (arg){name, ARG_TEXT, (uint32_t)length, 0, text};
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* What the Python-side hooks share: code names, task identity, roles of watched code.
+ *
+ * Everything here runs attached to the interpreter (with the GIL, where there is one). A hook
+ * leaves no exception set, and writes its records in one go: between reserving a slot and
+ * committing it nothing of Python may run. */
+#ifndef TRACER_HOOKS_H
+#define TRACER_HOOKS_H
+
+#include "compat.h"
+
+#include "map.h"
+#include "ring.h"
+
+/* --- codes.c: code objects and callables as intern.h functions --- */
+
+typedef struct {
+    uint32_t func;   /* intern.h function id */
+    uint32_t label;  /* string id of "await …" if waiting inside this code has a name */
+    uint8_t outward; /* the label counts even if deeper code has one (Queue.join over Event.wait) */
+    uint8_t inside_asyncio;
+} code_facts;
+
+int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
+const code_facts *codes_of(PyCodeObject *code);
+uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /* "file:line function" */
+uint32_t codes_callable(PyObject *callable); /* function id of a callback's name and site */
+uint32_t codes_text(PyObject *text);         /* string id; 0 if it is no str */
+
+/* --- await.c --- */
+
+/* Names what the chain of awaits below `coro` ends in. */
+void await_describe(PyObject *coro, PyObject *waiter, uint32_t *what, uint32_t *site, uint32_t *awaited);
+int await_setup(PyObject *facts); /* from hooks/asyncio_tasks.py */
+
+/* --- tasks.c --- */
+
+int tasks_setup(PyObject *facts);
+void tasks_forget(void);                 /* drops every table and reference */
+uint32_t tasks_id(PyObject *task);       /* 0 when unknown or no task */
+int tasks_is_task(PyObject *object);
+void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle);
+void tasks_on_begin(thread_buffer *b, PyObject *callback);
+void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback);
+void tasks_on_eager_begin(thread_buffer *b, PyObject *coro, PyObject *name);
+void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task);
+void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name);
+uint32_t tasks_loop_id(PyObject *loop);
+
+/* --- monitor.c --- */
+
+/* An exception is set: clears it, records why, and switches the role off. */
+void monitor_failed(const char *what);
+void monitor_note(int kind, const char *subject, const char *text);
+
+extern PyMethodDef monitor_methods[];
+extern PyMethodDef codes_methods[];
+extern PyMethodDef tasks_methods[];
+extern PyMethodDef threads_methods[];
+extern PyMethodDef launch_methods[];
+
+/* --- threads.c --- */
+
+void threads_on_start(thread_buffer *b, PyObject *thread);
+void threads_on_bootstrap(thread_buffer *b, PyObject *thread);
+void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name);
+
+#endif

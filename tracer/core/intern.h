@@ -1,0 +1,26 @@
+/* Strings and functions as small integers that stay valid for the process's life.
+ *
+ * Writing needs the GIL (or, free-threaded, the lock inside); reading by id needs nothing, so
+ * the writer thread can. Only names out of source code come here: they are finite. Text that
+ * is data (task names) travels through the ring instead. */
+#ifndef TRACER_INTERN_H
+#define TRACER_INTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint32_t name; /* string id: qualified name */
+    uint32_t site; /* string id: "file:line function", 0 = unknown */
+} intern_func;
+
+/* Returns an id >= 1, the same for equal bytes; 0 when memory is short. */
+uint32_t intern_string(const char *text, size_t length);
+uint32_t intern_function(uint32_t name, uint32_t site);
+
+/* Any thread. id 0 gives "" / {0, 0}. */
+const char *intern_text(uint32_t id, size_t *length);
+intern_func intern_function_of(uint32_t id);
+uint32_t intern_count(void); /* ids below this are valid strings */
+
+#endif

@@ -1,0 +1,24 @@
+/* A file descriptor of ours that the program neither meets nor can make us misuse.
+ *
+ * It lies above the numbers a program gets for its own files, is closed on exec, and is checked
+ * before use: a program may close every descriptor it finds, and open others in their place. */
+#ifndef TRACER_PRIVATE_FD_H
+#define TRACER_PRIVATE_FD_H
+
+#include <sys/types.h>
+
+typedef struct {
+    int fd; /* -1 = none */
+    dev_t device;
+    ino_t inode;
+} private_fd;
+
+#define PRIVATE_FD_NONE ((private_fd){.fd = -1})
+
+/* Moves `fd` (or opens `path`) out of the program's way; fd -1 in the result on failure. */
+private_fd private_fd_take(int fd);
+private_fd private_fd_open(const char *path);
+int private_fd_is_ours(const private_fd *file);
+void private_fd_close(private_fd *file);
+
+#endif

@@ -1,0 +1,157 @@
+/* tracer/schema.py for C: the same names and numbers. tests/unit/test_schema.py compares. */
+#ifndef TRACER_SCHEMA_H
+#define TRACER_SCHEMA_H
+
+/* Numbers: X(name, value) */
+#define SCHEMA_NUMBERS(X)                 \
+    X(VERSION, 1)                         \
+    X(CLOCK_REALTIME_ID, 1)               \
+    X(CLOCK_MONOTONIC_ID, 3)              \
+    X(CLOCK_BOOTTIME_ID, 6)               \
+    X(CLOCK_DELTA, 64)                    \
+    X(TYPE_SLICE_BEGIN, 1)                \
+    X(TYPE_SLICE_END, 2)                  \
+    X(TYPE_INSTANT, 3)                    \
+    X(TYPE_COUNTER, 4)                    \
+    X(FLAG_STATE_CLEARED, 1)              \
+    X(ORDER_LEXICOGRAPHIC, 1)             \
+    X(ORDER_CHRONOLOGICAL, 2)             \
+    X(ORDER_EXPLICIT, 3)                  \
+    X(MERGE_NONE, 2)                      \
+    X(TRACE_PACKET, 1)                    \
+    X(PACKET_CLOCK_SNAPSHOT, 6)           \
+    X(PACKET_TIMESTAMP, 8)                \
+    X(PACKET_SEQUENCE_ID, 10)             \
+    X(PACKET_TRACK_EVENT, 11)             \
+    X(PACKET_INTERNED_DATA, 12)           \
+    X(PACKET_SEQUENCE_FLAGS, 13)          \
+    X(PACKET_CLOCK_ID, 58)                \
+    X(PACKET_DEFAULTS, 59)                \
+    X(PACKET_TRACK_DESCRIPTOR, 60)        \
+    X(DEFAULTS_TRACK_EVENT, 11)           \
+    X(DEFAULTS_CLOCK_ID, 58)              \
+    X(EVENT_DEFAULTS_TRACK_UUID, 11)      \
+    X(SNAPSHOT_CLOCKS, 1)                 \
+    X(SNAPSHOT_PRIMARY, 2)                \
+    X(CLOCK_ID, 1)                        \
+    X(CLOCK_TIMESTAMP, 2)                 \
+    X(CLOCK_IS_INCREMENTAL, 3)            \
+    X(INTERNED_CATEGORIES, 1)             \
+    X(INTERNED_EVENT_NAMES, 2)            \
+    X(INTERNED_ANNOTATION_NAMES, 3)       \
+    X(INTERNED_ANNOTATION_STRINGS, 29)    \
+    X(INTERNED_IID, 1)                    \
+    X(INTERNED_NAME, 2)                   \
+    X(EVENT_CATEGORY_IIDS, 3)             \
+    X(EVENT_ANNOTATIONS, 4)               \
+    X(EVENT_TYPE, 9)                      \
+    X(EVENT_NAME_IID, 10)                 \
+    X(EVENT_TRACK_UUID, 11)               \
+    X(EVENT_NAME, 23)                     \
+    X(EVENT_COUNTER_VALUE, 30)            \
+    X(EVENT_FLOW_IDS, 47)                 \
+    X(EVENT_TERMINATING_FLOW_IDS, 48)     \
+    X(ANNOTATION_NAME_IID, 1)             \
+    X(ANNOTATION_UINT, 3)                 \
+    X(ANNOTATION_STRING, 6)               \
+    X(ANNOTATION_STRING_IID, 17)          \
+    X(TRACK_UUID, 1)                      \
+    X(TRACK_NAME, 2)                      \
+    X(TRACK_PROCESS, 3)                   \
+    X(TRACK_THREAD, 4)                    \
+    X(TRACK_PARENT_UUID, 5)               \
+    X(TRACK_COUNTER, 8)                   \
+    X(TRACK_CHILD_ORDERING, 11)           \
+    X(TRACK_SIBLING_RANK, 12)             \
+    X(TRACK_SIBLING_MERGE, 15)            \
+    X(PROCESS_PID, 1)                     \
+    X(PROCESS_CMDLINE, 2)                 \
+    X(PROCESS_NAME, 6)                    \
+    X(THREAD_PID, 1)                      \
+    X(THREAD_TID, 2)                      \
+    X(THREAD_NAME, 5)                     \
+    X(OWN_TRACK_TASKS, 256)
+
+/* Track names, not interned: X(name, text) */
+#define SCHEMA_TRACKS(X)                          \
+    X(TRACK_TRACER, "tracer")                     \
+    X(TRACK_GC, "GC")                             \
+    X(TRACK_RUNNING_TASK, "running task")         \
+    X(TRACK_READY_QUEUE, "ready queue length")    \
+    X(TRACK_TASKS, "Tasks")                       \
+    X(TRACK_LOOP_PREFIX, "asyncio loop @")        \
+    X(COUNTER_TASKS, "tasks")                     \
+    X(COUNTER_THREADS, "threads")                 \
+    X(COUNTER_RSS, "rss_bytes")                   \
+    X(AWAIT_PREFIX, "await ")                     \
+    X(AWAIT_TASK_PREFIX, "await task ")           \
+    X(FAILED_PREFIX, "failed: ")                  \
+    X(GC_PREFIX, "GC gen")
+
+/* Interned in every chunk's head, iid = position from 1: X(name, text) */
+#define SCHEMA_CATEGORIES(X)      \
+    X(CAT_TASK, "task")           \
+    X(CAT_LIFETIME, "lifetime")   \
+    X(CAT_LOOP, "loop")           \
+    X(CAT_THREAD, "thread")       \
+    X(CAT_GC, "gc")               \
+    X(CAT_TRACER, "tracer")
+
+#define SCHEMA_NAMES(X)                         \
+    X(READY, "ready")                           \
+    X(RUNNING, "running")                       \
+    X(SELECT, "select")                         \
+    X(DONE, "done")                             \
+    X(CANCELLED, "cancelled")                   \
+    X(DESTROYED, "destroyed")                   \
+    X(THREAD_START, "start")                    \
+    X(THREAD_STARTED, "started")                \
+    X(THREAD_EXIT, "exited")                    \
+    X(WAKE, "wake")                             \
+    X(RECORDING, "recording")                   \
+    X(RECORDING_ENDED, "recording ended")       \
+    X(HOOK_DISABLED, "hook disabled")           \
+    X(EVENTS_DROPPED, "events dropped")         \
+    X(NOTE, "note")
+
+#define SCHEMA_ARGS(X)                      \
+    X(ARG_TASK, "task")                     \
+    X(ARG_NAME, "name")                     \
+    X(ARG_CORO, "coro")                     \
+    X(ARG_SITE, "site")                     \
+    X(ARG_PARENT, "parent")                 \
+    X(ARG_WAKER, "waker")                   \
+    X(ARG_WAKER_TASK, "waker_task")         \
+    X(ARG_WAKER_THREAD, "waker_thread")     \
+    X(ARG_VIA, "via")                       \
+    X(ARG_GENERATION, "generation")         \
+    X(ARG_COLLECTED, "collected")           \
+    X(ARG_UNCOLLECTABLE, "uncollectable")   \
+    X(ARG_TID, "tid")                       \
+    X(ARG_SCHEMA, "schema")                 \
+    X(ARG_PYTHON, "python")                 \
+    X(ARG_ARGV, "argv")                     \
+    X(ARG_SIGNALS, "signals")               \
+    X(ARG_CLOCK, "clock")                   \
+    X(ARG_HOOK, "hook")                     \
+    X(ARG_REASON, "reason")                 \
+    X(ARG_COUNT, "count")                   \
+    X(ARG_SINCE, "since_ns")                \
+    X(ARG_EVENTS, "events")                 \
+    X(ARG_DROPPED, "dropped")               \
+    X(ARG_BYTES, "bytes")                   \
+    X(ARG_OVERHEAD, "overhead_ns")          \
+    X(ARG_LATE, "late")
+
+#define SCHEMA_ENUM_NUMBER(name, value) SCHEMA_##name = value,
+#define SCHEMA_ENUM_NAME(name, text) SCHEMA_##name,
+enum { SCHEMA_NUMBERS(SCHEMA_ENUM_NUMBER) };
+enum schema_category { SCHEMA_CATEGORY_NONE, SCHEMA_CATEGORIES(SCHEMA_ENUM_NAME) SCHEMA_CATEGORY_END };
+enum schema_name { SCHEMA_NAME_NONE, SCHEMA_NAMES(SCHEMA_ENUM_NAME) SCHEMA_NAME_END };
+enum schema_arg { SCHEMA_ARG_NONE, SCHEMA_ARGS(SCHEMA_ENUM_NAME) SCHEMA_ARG_END };
+
+#define SCHEMA_TEXT(name, text) static const char SCHEMA_TEXT_##name[] __attribute__((unused)) = text;
+SCHEMA_TRACKS(SCHEMA_TEXT)
+#undef SCHEMA_TEXT
+
+#endif

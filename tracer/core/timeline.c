@@ -1,0 +1,280 @@
+/* Records to slices: dispatch, threads, GC, notes, counters. Tasks: timeline_tasks.c. */
+#define _GNU_SOURCE
+#include "timeline_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length)
+{
+    *t = (timeline){.main_tid = pid, .told_tasks = -1, .told_threads = -1, .told_rss = -1};
+    encoder *e = &t->out;
+    encoder_init(e, pid, seed);
+    track_init(e, &t->process, TRACK_KIND_PROCESS, NULL, cmdline, length);
+    struct {
+        track *at;
+        enum track_kind kind;
+        const char *name;
+    } lines[] = {
+        {&t->tracer, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_TRACER},
+        {&t->gc, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_GC},
+        {&t->count_tasks, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_TASKS},
+        {&t->count_threads, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_THREADS},
+        {&t->count_rss, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_RSS},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
+    e->next_default = &t->tracer;
+}
+
+static void free_values(map *m, void (*release)(void *))
+{
+    for (uint32_t i = 0; m->slots && i <= m->mask; i++)
+        if (m->slots[i].key)
+            release((void *)(uintptr_t)m->slots[i].value);
+    map_free(m);
+}
+
+static void release_task(void *task)
+{
+    free(((task_line *)task)->name);
+    free(task);
+}
+
+static void release_loop(void *loop)
+{
+    loop_free(loop);
+}
+
+void timeline_free(timeline *t)
+{
+    free_values(&t->tasks, release_task);
+    free_values(&t->loops, release_loop);
+    free_values(&t->handles, free);
+    free_values(&t->names, free);
+    map_free(&t->threads);
+    map_free(&t->spawned);
+    free(t->unshown);
+    track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        track_free(lines[i]);
+    encoder_free(&t->out);
+}
+
+thread_line *timeline_thread(timeline *t, uint32_t tid)
+{
+    thread_line *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    uint64_t *slot = map_put(&t->threads, tid);
+    if (slot)
+        *slot = (uint64_t)(uintptr_t)thread;
+    char name[32];
+    int length = tid == t->main_tid ? snprintf(name, sizeof name, "MainThread")
+                                    : snprintf(name, sizeof name, "thread %u", tid);
+    track_init(&t->out, &thread->on, TRACK_KIND_THREAD, NULL, name, (size_t)length);
+    thread->on.tid = thread->tid = tid;
+    t->live_threads++;
+    uint64_t *known = map_find(&t->names, tid);
+    if (known) {
+        char *given = (char *)(uintptr_t)*known;
+        track_rename(&thread->on, given, strlen(given));
+        free(given);
+        map_remove(&t->names, tid);
+    }
+    return thread;
+}
+
+void timeline_thread_gone(timeline *t, thread_line *thread)
+{
+    t->live_threads--;
+    uint64_t *slot = map_find(&t->threads, thread->tid);
+    if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
+        map_remove(&t->threads, thread->tid);
+    track_free(&thread->on);
+    free(thread);
+}
+
+void timeline_instant(timeline *t, track *on, uint8_t category, uint8_t name, uint64_t ns)
+{
+    event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
+    encoder_event(&t->out, &ev);
+}
+
+/* --- threads --- */
+
+HANDLER(thread_spawn)
+{
+    UNUSED(text);
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_THREAD_START};
+    packet_ref at = encoder_event(&t->out, &ev);
+    uint64_t flow = encoder_new_flow(&t->out);
+    uint64_t *known = map_put(&t->spawned, r->b);
+    if (known && encoder_add_flow(&t->out, at, flow) == 0)
+        *known = flow;
+}
+
+HANDLER(thread_begin)
+{
+    UNUSED(text);
+    uint64_t *flow = map_find(&t->spawned, r->b);
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
+                .name = SCHEMA_THREAD_STARTED, .flow_in = flow ? *flow : 0};
+    encoder_event(&t->out, &ev);
+    map_remove(&t->spawned, r->b);
+}
+
+HANDLER(thread_name)
+{
+    UNUSED(thread), UNUSED(ns);
+    uint64_t *slot = map_find(&t->threads, r->a);
+    if (slot) {
+        track_rename(&((thread_line *)(uintptr_t)*slot)->on, text, r->b);
+        return;
+    }
+    slot = map_put(&t->names, r->a);
+    if (!slot)
+        return;
+    free((void *)(uintptr_t)*slot);
+    *slot = (uint64_t)(uintptr_t)strndup(text, r->b);
+}
+
+HANDLER(thread_exit)
+{
+    UNUSED(r), UNUSED(text);
+    timeline_instant(t, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
+}
+
+/* --- GC: the same slice on its thread and on the GC track --- */
+
+static void gc_edge(timeline *t, thread_line *thread, const record *r, uint64_t ns, uint8_t type)
+{
+    char name[24];
+    int length = snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, r->a);
+    track *lines[] = {&thread->on, &t->gc};
+    for (int i = 0; i < 2; i++) {
+        event ev = {.ns = ns, .on = lines[i], .type = type};
+        if (type == SCHEMA_TYPE_SLICE_BEGIN) {
+            ev.category = SCHEMA_CAT_GC;
+            ev.text = name;
+            ev.text_length = (uint32_t)length;
+            event_uint(&ev, SCHEMA_ARG_GENERATION, r->a);
+            event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+        } else {
+            event_uint(&ev, SCHEMA_ARG_COLLECTED, r->b);
+            event_uint(&ev, SCHEMA_ARG_UNCOLLECTABLE, r->c);
+        }
+        encoder_event(&t->out, &ev);
+    }
+}
+
+HANDLER(gc_begin)
+{
+    UNUSED(text);
+    if (thread->gc_open)
+        return;
+    thread->gc_open = 1;
+    thread->gc_generation = r->a;
+    gc_edge(t, thread, r, ns, SCHEMA_TYPE_SLICE_BEGIN);
+}
+
+HANDLER(gc_end)
+{
+    UNUSED(text);
+    if (!thread->gc_open)
+        return;
+    thread->gc_open = 0;
+    gc_edge(t, thread, r, ns, SCHEMA_TYPE_SLICE_END);
+}
+
+/* --- notes, loss, counters --- */
+
+HANDLER(note)
+{
+    UNUSED(thread);
+    uint32_t subject = r->a < r->b ? r->a : (uint32_t)r->b;
+    event ev = {.ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
+                .name = r->flag == NOTE_HOOK_DISABLED ? SCHEMA_HOOK_DISABLED : SCHEMA_NOTE};
+    event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
+    event_text(&ev, SCHEMA_ARG_REASON, text + subject, r->b - subject);
+    encoder_event(&t->out, &ev);
+}
+
+/* The writer has put `c`, the moment of the first loss, on the trace clock. */
+HANDLER(gap)
+{
+    UNUSED(text);
+    uint64_t count = r->b, since_ns = r->c;
+    t->dropped += count;
+    if (since_ns > ns)
+        since_ns = ns;
+    if (thread->gc_open) {
+        record end = {.a = thread->gc_generation};
+        thread->gc_open = 0;
+        gc_edge(t, thread, &end, since_ns, SCHEMA_TYPE_SLICE_END);
+    }
+    timeline_close_unknown(t, thread, since_ns);
+    event ev = {.ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_EVENTS_DROPPED};
+    event_uint(&ev, SCHEMA_ARG_COUNT, count);
+    event_uint(&ev, SCHEMA_ARG_SINCE, since_ns);
+    event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+    encoder_event(&t->out, &ev);
+}
+
+void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
+{
+    struct {
+        track *on;
+        int64_t now, *told;
+    } counters[] = {
+        {&t->count_tasks, t->live_tasks, &t->told_tasks},
+        {&t->count_threads, t->live_threads, &t->told_threads},
+        {&t->count_rss, rss_bytes, &t->told_rss},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        if (counters[i].now == *counters[i].told)
+            continue;
+        *counters[i].told = counters[i].now;
+        event ev = {.ns = ns, .on = counters[i].on, .type = SCHEMA_TYPE_COUNTER, .counter = counters[i].now};
+        encoder_event(&t->out, &ev);
+    }
+}
+
+/* --- dispatch --- */
+
+static const record_handler handlers[REC_KINDS] = {
+    [REC_GAP] = gap,
+    [REC_THREAD_SPAWN] = thread_spawn,
+    [REC_THREAD_BEGIN] = thread_begin,
+    [REC_THREAD_NAME] = thread_name,
+    [REC_THREAD_EXIT] = thread_exit,
+    [REC_GC_BEGIN] = gc_begin,
+    [REC_GC_END] = gc_end,
+    [REC_NOTE] = note,
+};
+
+void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+{
+    if (r->kind >= REC_KINDS)
+        return;
+    record_handler handler = timeline_task_handlers[r->kind];
+    if (!handler)
+        handler = timeline_loop_handlers[r->kind];
+    if (!handler)
+        handler = handlers[r->kind];
+    if (handler)
+        handler(t, thread, r, ns, text);
+}
+
+void timeline_settle(timeline *t)
+{
+    for (uint32_t i = 0; i < t->unshown_count; i++) {
+        task_line *task = timeline_task(t, t->unshown[i]);
+        if (task)
+            task_show(t, task);
+    }
+    t->unshown_count = 0;
+}

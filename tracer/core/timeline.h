@@ -1,0 +1,101 @@
+/* From records to slices: what every task, loop and thread was doing, and because of whom.
+ *
+ * Belongs to the writer thread; fed with records in time order (ns). Nothing here knows of
+ * Python, files or buffers, so tests can feed it by hand. */
+#ifndef TRACER_TIMELINE_H
+#define TRACER_TIMELINE_H
+
+#include "encoder.h"
+#include "map.h"
+#include "records.h"
+
+enum task_state { STATE_NEW, STATE_UNKNOWN, STATE_READY, STATE_RUNNING, STATE_AWAIT };
+
+enum cause_kind { CAUSE_NONE, CAUSE_TASK, CAUSE_THREAD, CAUSE_TIMER, CAUSE_IO };
+
+/* Who made something ready. */
+typedef struct {
+    uint8_t kind;
+    uint32_t id;     /* task or tid */
+    uint64_t due_ns; /* CAUSE_TIMER */
+} cause;
+
+typedef struct {
+    uint32_t id, func;
+    track own, queue, running, tasks; /* group, counter, slices, parent of the task tracks */
+    map lanes;                        /* func -> first free lane */
+    uint64_t poll_begin_ns, poll_end_ns, previous_poll_end_ns;
+    uint32_t handled; /* callbacks begun since the last poll */
+    int64_t queue_length;
+    uint8_t polling; /* a select slice is open */
+} loop_line;
+
+typedef struct lane {
+    track on;
+    struct lane *next_free;
+    uint64_t free_ns; /* since when no task is on it */
+} lane;
+
+typedef struct {
+    uint32_t id, func, parent;
+    loop_line *loop;
+    lane *on; /* own track or merged lane */
+    char *name;
+    uint32_t name_length;
+    uint8_t state, merged, shown, readied_itself, renamed, has_parent;
+    uint64_t since_ns;  /* when `state` began */
+    uint64_t flow_in;   /* into the next slice */
+    cause woken;        /* of the ready slice to come */
+    uint32_t via;
+    packet_ref running; /* open `running` slice, target of new flows */
+} task_line;
+
+/* What runs on a thread: a task's step or a loop callback. */
+typedef struct {
+    uint32_t task; /* 0 = callback */
+    uint32_t func;
+    cause because;      /* of a callback */
+    packet_ref on_loop; /* its slice on the loop track */
+    loop_line *loop;    /* whose slice is open; NULL when none is */
+} running_step;
+
+enum { RUNNING_DEPTH = 64 };
+
+typedef struct {
+    track on;
+    uint32_t tid;
+    uint32_t depth;
+    running_step steps[RUNNING_DEPTH];
+    loop_line *loop;
+    uint8_t gc_open;
+    uint32_t gc_generation;
+} thread_line;
+
+typedef struct timeline {
+    encoder out;
+    track process, tracer, gc, count_tasks, count_threads, count_rss;
+    map tasks, loops;      /* id -> task_line*, loop_line* */
+    map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
+    map spawned, handles;  /* address -> flow; address -> handle_cause* */
+    int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
+    uint32_t own_tracks;
+    uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */
+    uint32_t unshown_count, unshown_capacity;
+    uint32_t main_tid;
+    uint64_t late, dropped;
+    uint64_t worst_ready_ns;
+    uint32_t worst_ready_func;
+} timeline;
+
+void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length);
+void timeline_free(timeline *t);
+thread_line *timeline_thread(timeline *t, uint32_t tid);
+void timeline_thread_gone(timeline *t, thread_line *thread);
+
+/* One record, already on the trace clock. `text` is its payload. */
+void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
+/* Writes what was held back for more detail; after every batch. */
+void timeline_settle(timeline *t);
+void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);
+
+#endif

@@ -1,0 +1,31 @@
+/* What the three files of the timeline share with each other only. */
+#ifndef TRACER_TIMELINE_PRIVATE_H
+#define TRACER_TIMELINE_PRIVATE_H
+
+#include "timeline.h"
+
+typedef void (*record_handler)(timeline *, thread_line *, const record *, uint64_t ns, const char *text);
+#define HANDLER(name)                                                                              \
+    static void name(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+#define UNUSED(x) (void)(x)
+
+/* timeline_tasks.c */
+extern const record_handler timeline_task_handlers[REC_KINDS];
+task_line *timeline_task(timeline *t, uint32_t id);
+void task_free(timeline *t, task_line *task);
+void task_show(timeline *t, task_line *task);
+void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns);
+
+/* timeline_loops.c */
+extern const record_handler timeline_loop_handlers[REC_KINDS];
+loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
+void loop_free(loop_line *loop);
+running_step *top_step(thread_line *thread);
+void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, running_step s);
+void pop_step(timeline *t, thread_line *thread, uint64_t ns);
+/* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
+void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns);
+void end_poll(timeline *t, loop_line *loop, uint64_t ns);
+cause cause_of(const thread_line *thread, const running_step *waker);
+
+#endif

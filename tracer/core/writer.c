@@ -1,0 +1,391 @@
+/* Drains the buffers in time order, drives the timeline, and writes the file. */
+#define _GNU_SOURCE
+#include "writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "private_fd.h"
+#include "ring.h"
+#include "timeline.h"
+
+/* Two periods is the most a killed program loses; the promise is 250 ms. */
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20 };
+
+typedef struct {
+    uint64_t tick;
+    thread_buffer *buffer;
+} source;
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    int running, paused;
+    int leave; /* the thread is asked to end */
+    private_fd file, statm;
+    int error; /* errno of the write that failed; nothing is written after it */
+    uint32_t generation;
+    timeline line;
+    clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
+    double ns_per_tick;
+    uint64_t start_ns, realtime_offset, boottime_offset;
+    uint64_t bytes, overhead_ns, dropped_by_gone;
+    source *heap;
+    size_t heap_capacity;
+} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
+
+static void flush(void)
+{
+    encoder *e = &w.line.out;
+    size_t done = 0;
+    if (!w.error && !private_fd_is_ours(&w.file))
+        w.error = EBADF; /* the program closed it */
+    while (done < e->length && !w.error) {
+        ssize_t n = write(w.file.fd, e->bytes + done, e->length - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            w.error = errno;
+            /* Leave whole packets only: everything up to the former flush. */
+            if (ftruncate(w.file.fd, (off_t)w.bytes) < 0)
+                w.error = errno;
+            break;
+        }
+        done += (size_t)n;
+    }
+    if (!w.error)
+        w.bytes += e->length;
+    encoder_flushed(e);
+}
+
+/* A chunk's clock starts where the events so far ended. */
+static uint64_t now_written(void)
+{
+    return w.from.ns > w.line.out.last_ns ? w.from.ns : w.line.out.last_ns;
+}
+
+static void begin_batch(void)
+{
+    uint64_t ns = now_written();
+    encoder_begin_batch(&w.line.out, ns, ns + w.realtime_offset, ns + w.boottime_offset);
+}
+
+static uint64_t convert(uint64_t tick)
+{
+    return clock_convert(w.from, w.ns_per_tick, tick);
+}
+
+static void handle(thread_buffer *buffer, const record *r)
+{
+    if (!buffer->timeline)
+        buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
+    if (!buffer->timeline)
+        return;
+    if (r->kind == REC_GAP) {
+        record gap = *r;
+        gap.c = convert(gap.c);
+        timeline_record(&w.line, buffer->timeline, &gap, convert(r->tick), NULL);
+        return;
+    }
+    timeline_record(&w.line, buffer->timeline, r, convert(r->tick), (const char *)(r + 1));
+}
+
+static void sift_down(source *heap, size_t count, size_t at)
+{
+    source moving = heap[at];
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1].tick < heap[child].tick)
+            child++;
+        if (moving.tick <= heap[child].tick)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moving;
+}
+
+static size_t collect(uint64_t horizon)
+{
+    size_t count = 0;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
+        record *first = b->generation == w.generation ? ring_peek(b) : NULL;
+        if (!first || first->tick > horizon)
+            continue;
+        if (count == w.heap_capacity) {
+            size_t capacity = w.heap_capacity * 2 + 64;
+            source *heap = realloc(w.heap, capacity * sizeof *heap);
+            if (!heap)
+                break; /* the rest is handled in the next pass */
+            w.heap = heap;
+            w.heap_capacity = capacity;
+        }
+        w.heap[count++] = (source){first->tick, b};
+    }
+    for (size_t i = count / 2; i-- > 0;)
+        sift_down(w.heap, count, i);
+    return count;
+}
+
+/* Handles every record up to `horizon`, the earliest first. */
+static void drain(uint64_t horizon)
+{
+    size_t count = collect(horizon);
+    while (count) {
+        thread_buffer *buffer = w.heap[0].buffer;
+        uint64_t limit = horizon;
+        for (size_t i = 1; i < count && i < 3; i++)
+            if (w.heap[i].tick < limit)
+                limit = w.heap[i].tick;
+        record *r;
+        while ((r = ring_peek(buffer)) && r->tick <= limit) {
+            handle(buffer, r);
+            ring_take(buffer, r->payload + 1u);
+            if (w.line.out.length > FLUSH_BYTES) {
+                flush();
+                begin_batch();
+            }
+        }
+        if (r && r->tick <= horizon)
+            w.heap[0].tick = r->tick;
+        else
+            w.heap[0] = w.heap[--count];
+        sift_down(w.heap, count, 0);
+    }
+}
+
+static void retire_finished(void)
+{
+    thread_buffer *b = atomic_load(&ring_threads);
+    while (b) {
+        thread_buffer *next = atomic_load(&b->next);
+        if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
+            !ring_peek(b)) {
+            if (b->timeline)
+                timeline_thread_gone(&w.line, b->timeline);
+            w.dropped_by_gone += atomic_load(&b->dropped);
+            ring_release(b);
+        }
+        b = next;
+    }
+}
+
+static int64_t resident_bytes(void)
+{
+    char line[128];
+    ssize_t n = private_fd_is_ours(&w.statm) ? pread(w.statm.fd, line, sizeof line - 1, 0) : 0;
+    if (n <= 0)
+        return 0;
+    line[n] = 0;
+    long size, resident;
+    return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* One pass. Records up to the former pair are due; at the end all are. */
+static void pass(int last)
+{
+    clock_pair now = clock_take_pair();
+    uint64_t horizon = last ? UINT64_MAX : w.to.tick;
+    if (w.to.tick > w.from.tick)
+        w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
+    begin_batch();
+    drain(horizon);
+    timeline_settle(&w.line);
+    timeline_counters(&w.line, w.to.ns, resident_bytes());
+    retire_finished();
+    flush();
+    if (w.line.out.failed && !w.error)
+        w.error = ENOMEM;
+    w.from = w.to;
+    w.to = now;
+}
+
+static void *run(void *unused)
+{
+    (void)unused;
+    uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
+    pthread_setname_np(pthread_self(), "tracer-writer");
+    pthread_mutex_lock(&w.mutex);
+    while (!w.leave) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += PERIOD_NS;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        if (pthread_cond_timedwait(&w.wake, &w.mutex, &until) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&w.mutex);
+        pass(0);
+        w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+        pthread_mutex_lock(&w.mutex);
+    }
+    pthread_mutex_unlock(&w.mutex);
+    return NULL;
+}
+
+/* All signals stay with the program's own threads. */
+static int spawn(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    w.leave = 0;
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w.thread, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+static void join(void)
+{
+    pthread_mutex_lock(&w.mutex);
+    w.leave = 1;
+    pthread_cond_signal(&w.wake);
+    pthread_mutex_unlock(&w.mutex);
+    pthread_join(w.thread, NULL);
+}
+
+static void announce(const writer_description *about)
+{
+    event ev = {.ns = w.from.ns, .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING};
+    const char *clock = clock_source_now == CLOCK_SOURCE_COUNTER ? "tsc" : "monotonic";
+    event_uint(&ev, SCHEMA_ARG_SCHEMA, SCHEMA_VERSION);
+    event_text(&ev, SCHEMA_ARG_PYTHON, about->python, strlen(about->python));
+    event_text(&ev, SCHEMA_ARG_ARGV, about->argv, strlen(about->argv));
+    event_text(&ev, SCHEMA_ARG_SIGNALS, about->signals, strlen(about->signals));
+    event_text(&ev, SCHEMA_ARG_CLOCK, clock, strlen(clock));
+    encoder_event(&w.line.out, &ev);
+}
+
+static void close_files(void)
+{
+    private_fd_close(&w.file);
+    private_fd_close(&w.statm);
+}
+
+int writer_start(int fd, uint32_t pid, const writer_description *about)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&w.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    w.file = private_fd_take(fd);
+    if (w.file.fd < 0)
+        return errno;
+    w.error = 0;
+    w.bytes = w.overhead_ns = w.dropped_by_gone = 0;
+    w.generation = atomic_load(&ring_generation);
+    w.statm = private_fd_open("/proc/self/statm");
+    w.from = w.to = clock_take_pair();
+    w.ns_per_tick = 1.0; /* until the second pair, and only for records as old as the first */
+    w.start_ns = w.from.ns;
+    uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
+    w.realtime_offset = clock_ns_of(CLOCK_REALTIME) - monotonic;
+    w.boottime_offset = clock_ns_of(CLOCK_BOOTTIME) - monotonic;
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = w.start_ns ^ (uint64_t)pid << 40;
+    timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    begin_batch();
+    announce(about);
+    flush(); /* a valid trace from the first moment */
+    int error = w.error ? w.error : spawn();
+    w.running = !error;
+    if (error) {
+        timeline_free(&w.line);
+        close_files();
+    }
+    return error;
+}
+
+static uint64_t dropped_in_all(void)
+{
+    uint64_t dropped = w.dropped_by_gone;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation)
+            dropped += atomic_load(&b->dropped);
+    return dropped;
+}
+
+static void conclude(uint64_t dropped)
+{
+    event ev = {.ns = now_written(), .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
+    event_uint(&ev, SCHEMA_ARG_EVENTS, w.line.out.events + 1);
+    event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
+    event_uint(&ev, SCHEMA_ARG_BYTES, w.bytes);
+    event_uint(&ev, SCHEMA_ARG_OVERHEAD, w.overhead_ns);
+    event_uint(&ev, SCHEMA_ARG_LATE, w.line.late);
+    encoder_event(&w.line.out, &ev);
+    flush();
+}
+
+void writer_stop(writer_totals *totals)
+{
+    if (!w.paused)
+        join();
+    w.paused = 0;
+    pass(0);
+    pass(1);
+    uint64_t dropped = dropped_in_all();
+    begin_batch();
+    conclude(dropped);
+    *totals = (writer_totals){
+        .duration_ns = now_written() - w.start_ns,
+        .events = w.line.out.events,
+        .bytes = w.bytes,
+        .dropped = dropped,
+        .late = w.line.late,
+        .overhead_ns = w.overhead_ns,
+        .worst_ready_ns = w.line.worst_ready_ns,
+        .worst_ready_func = w.line.worst_ready_func,
+        .error = w.error,
+    };
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation && b->timeline) {
+            timeline_thread_gone(&w.line, b->timeline);
+            b->timeline = NULL;
+        }
+    timeline_free(&w.line);
+    free(w.heap);
+    w.heap = NULL;
+    w.heap_capacity = 0;
+    close_files();
+    w.running = 0;
+}
+
+void writer_pause(void)
+{
+    if (!w.running || w.paused)
+        return;
+    join();
+    w.paused = 1;
+}
+
+void writer_resume(void)
+{
+    if (w.running && w.paused)
+        w.paused = spawn() != 0; /* no thread to be had: stop() writes what is left */
+}
+
+void writer_forget(void)
+{
+    if (!w.running)
+        return;
+    close_files();
+    w.running = w.paused = 0;
+    pthread_mutex_init(&w.mutex, NULL);
+}
+
+int writer_running(void)
+{
+    return w.running;
+}

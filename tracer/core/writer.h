@@ -1,0 +1,35 @@
+/* The writer: a native thread without the GIL that turns records into a file.
+ *
+ * Every pass handles what was recorded before the previous pass began, in time order over all
+ * threads; a thread that was suspended between reading the clock and committing its record has
+ * one period to catch up. */
+#ifndef TRACER_WRITER_H
+#define TRACER_WRITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint64_t duration_ns, events, bytes, dropped, late, overhead_ns;
+    uint64_t worst_ready_ns;
+    uint32_t worst_ready_func;
+    int error; /* errno of the write that failed, 0 = none */
+} writer_totals;
+
+typedef struct {
+    const char *cmdline; /* NUL-separated */
+    size_t cmdline_length;
+    const char *python, *argv, *signals;
+} writer_description;
+
+/* All of these: control thread, one at a time. Return 0 or an errno. */
+int writer_start(int fd, uint32_t pid, const writer_description *about);
+void writer_stop(writer_totals *totals);
+/* Around a fork: no native thread of ours exists in between. Resuming twice does no harm. */
+void writer_pause(void);
+void writer_resume(void);
+/* In the forked child: lets go of the file without touching it. */
+void writer_forget(void);
+int writer_running(void);
+
+#endif

@@ -1,0 +1,244 @@
+"""Starts the recorder in a fresh interpreter, then becomes the traced program.
+
+Run as a script by `tracer run`. It imports nothing that a plain
+`python` has not already imported itself: what it loads, the program would find loaded.
+
+    launch.py "KIND BUFFER_BYTES SIGNALS FORCE OUTPUT" PROGRAM [ARGS...]
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from tracer.recorder import Recording, Totals
+
+# Kept alive outside sys.modules: what the recorder needs until the very end.
+_ours: list["ModuleType"] = []
+
+PACKAGE = "tracer"
+# Loaded by us, safe to load again: both keep their callbacks in the interpreter.
+FORGET = ("atexit", "gc")
+
+
+def say(line: str) -> None:
+    """One line for the user on file descriptor 2, whatever became of sys.stderr."""
+    try:  # noqa: SIM105 - plain python has not loaded contextlib
+        os.write(2, f"tracer: {line}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass
+
+
+def identity(fd: int) -> tuple[int, int] | None:
+    """What file a descriptor stands for; None when it is closed."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def load_package() -> None:
+    """Import our package from beside this file, whatever sys.path says."""
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import spec_from_file_location
+
+    here = __file__.rpartition("/")[0]
+    spec = spec_from_file_location(
+        PACKAGE, f"{here}/__init__.py", submodule_search_locations=[here]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no package in {here}")
+    sys.modules[PACKAGE] = package = module_from_spec(spec)
+    spec.loader.exec_module(package)
+
+
+def forget_package(cached_paths: set[str]) -> None:
+    """Take all of ours out of the interpreter's tables; the program may use the names."""
+    ours = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
+    _ours.extend(sys.modules.pop(name) for name in (*ours, *FORGET) if name in sys.modules)
+    for path in sys.path_importer_cache.keys() - cached_paths:
+        del sys.path_importer_cache[path]
+
+
+def size_text(size_bytes: int) -> str:
+    """1536 -> '1.5 KiB'."""
+    size = float(size_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}" if size < 1000 else f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
+
+
+def summary(totals: "Totals", output: str) -> str:
+    worst = ""
+    if totals.worst_ready_ns:
+        worst = f", worst wait {totals.worst_ready_ns / 1e6:.3g} ms"
+        if totals.worst_ready_who:
+            worst += f" ({totals.worst_ready_who})"
+    return (
+        f"{totals.duration_ns / 1e9:.2f} s, {totals.events:,} events, "
+        f"{size_text(totals.bytes)}, {totals.dropped:,} dropped{worst} -> {output}. "
+        f"Next: tracer report {output}"
+    )
+
+
+def finish_at_exit(recording: "Recording", output: str) -> None:
+    """Registered before the program can register anything, so run after everything it did."""
+    import atexit
+
+    pid, stderr = os.getpid(), identity(2)
+
+    def finish() -> None:
+        try:
+            if os.getpid() != pid:
+                return  # a forked child
+            totals = recording.stop()
+            # A program that closed descriptor 2 may have opened a file of its own there.
+            if totals is not None and identity(2) == stderr:
+                say(summary(totals, output))
+        except Exception as problem:
+            say(f"the end of {output} may be missing: {problem!r}")
+
+    atexit.register(finish)
+
+
+def start(order: str, argv: list[str]) -> None:
+    """Start recording. Raises TracerError when the output is refused, anything else when this
+    interpreter cannot be recorded."""
+    from tracer.recorder import Options, Recording
+
+    _kind, buffer_bytes, signals, force, output = order.split(" ", 4)
+    recording = Recording(
+        Options(
+            path=absolute(output),
+            buffer_bytes=int(buffer_bytes),
+            signals=tuple(signals.split(",")) if signals else (),
+            argv=tuple(argv),
+            force=force == "force",
+        )
+    )
+    recording.start()
+    finish_at_exit(recording, output)
+
+
+def absolute(path: str) -> str:
+    """As python does it for a script: joined with the working directory, not normalised."""
+    if path == ".":
+        return os.getcwd()
+    return path if path.startswith("/") else f"{os.getcwd()}/{path}"
+
+
+def script_directory(path: str) -> str:
+    """sys.path[0] of a script: the directory of the file that symbolic links lead to.
+
+    As python does it: one link is followed where the end of all is no path (/dev/stdin).
+    """
+    if os.path.islink(path):
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+    try:  # noqa: SIM105 - plain python has not loaded contextlib
+        path = os.path.realpath(path, strict=True)
+    except OSError:
+        pass
+    return os.path.dirname(path)
+
+
+def working_directory(_name: str) -> str | None:
+    """sys.path[0] of -m; nothing when the working directory is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def dedented(code: str) -> str:
+    """`-c` code without its common indentation, as python 3.14 and later take it."""
+    if sys.version_info < (3, 14):
+        return code
+    lines = code.split("\n")
+    filled = [line for line in lines if line and not line.isspace()]
+    size = 0
+    for column in zip(*filled, strict=False):
+        if len(set(column)) > 1 or column[0] not in " \t":
+            break
+        size += 1
+    return "\n".join(line[size:] if line and not line.isspace() else "" for line in lines)
+
+
+def unchanged(name: str) -> str:
+    return name
+
+
+class Kind:
+    """How one way of naming a program differs from the others."""
+
+    def __init__(
+        self,
+        run: str,
+        prefix: tuple[str, ...],
+        target: "Callable[[str], str]",
+        path0: "Callable[[str], str | None]",
+    ) -> None:
+        self.run = run  # the function of _core
+        self.prefix = prefix  # what stands before the program on python's command line
+        self.target = target  # program as given -> what that function takes
+        self.path0 = path0  # program as given -> sys.path[0]
+
+
+KINDS = {
+    "file": Kind("run_file", (), absolute, script_directory),
+    "module": Kind("run_module", ("-m",), unchanged, working_directory),
+    "command": Kind("run_command", ("-c",), dedented, lambda _code: ""),
+}
+
+
+def fresh_main() -> None:
+    """A __main__ as python makes it; running a file or module fills in the rest."""
+    main = type(sys)("__main__")
+    if "__annotations__" in globals():
+        main.__annotations__ = {}
+    vars(main)["__builtins__"] = __builtins__
+    main.__loader__ = sys.modules["_frozen_importlib"].BuiltinImporter
+    sys.modules["__main__"] = main
+
+
+def launch() -> "Callable[[], None]":
+    """Start recording and clear the stage; what comes back is the program, to call last."""
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the directory of this file
+    sys.path_importer_cache.pop(__file__, None)
+    cached_paths = set(sys.path_importer_cache)
+    order, program, *arguments = sys.argv[1:]
+    kind = KINDS[order.partition(" ")[0]]
+    argv = [*(kind.prefix or [program]), *arguments]
+    flags = sys.orig_argv[1 : -len(sys.argv)]
+    plain = [sys.orig_argv[0], *flags, *kind.prefix, program, *arguments]
+    try:
+        load_package()
+        __import__(f"{PACKAGE}._core")
+        run = getattr(sys.modules[f"{PACKAGE}._core"], kind.run)
+        start(order, argv)
+    except Exception as problem:
+        if hasattr(problem, "exit_code"):  # TracerError, which may not be importable
+            say(str(problem))
+            raise SystemExit(problem.exit_code) from None
+        say(f"cannot record on this interpreter: {problem}. The program runs untraced.")
+        os.execv(sys.executable, plain)
+    target = kind.target(program)
+    path0 = None if sys.flags.safe_path else kind.path0(program)
+    forget_package(cached_paths)
+    sys.argv = argv
+    sys.orig_argv = plain
+    fresh_main()
+    return lambda: run(target, path0)
+
+
+if __name__ == "__main__":
+    try:
+        launch()()
+    except KeyboardInterrupt:  # before the program began; from then on nothing comes back
+        os._exit(130)

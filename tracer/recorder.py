@@ -1,0 +1,179 @@
+"""One recording: options -> hooks armed -> file -> totals.
+
+Imports nothing that a plain `python` has not loaded already: the program would find it loaded.
+"""
+
+import os
+import sys
+
+from tracer.errors import TracerError
+from tracer.hooks import Tool, asyncio_tasks, gc, threads
+from tracer.output import open_trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from tracer.hooks import Disarm
+
+SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
+    "tasks": asyncio_tasks.arm,
+    "threads": threads.arm,
+    "gc": gc.arm,
+}
+DEFAULT_BUFFER_BYTES = 64 << 20
+
+
+class Options:
+    """What to record and where to."""
+
+    __slots__ = ("argv", "buffer_bytes", "force", "path", "signals")
+
+    def __init__(
+        self,
+        path: str,
+        buffer_bytes: int = DEFAULT_BUFFER_BYTES,
+        signals: tuple[str, ...] = tuple(SIGNALS),
+        argv: tuple[str, ...] = (),
+        force: bool = False,
+    ) -> None:
+        self.path = path
+        self.buffer_bytes = buffer_bytes
+        self.signals = signals
+        self.argv = argv  # the program's; empty: sys.argv
+        self.force = force  # replace a file that is no trace
+
+
+class Totals:
+    """What a recording came to."""
+
+    __slots__ = (
+        "bytes",
+        "dropped",
+        "duration_ns",
+        "error",  # errno of the write that failed, 0 = none
+        "events",
+        "late",  # records whose time was clamped to keep a track in order
+        "overhead_ns",  # CPU time of the writer thread
+        "worst_ready_ns",
+        "worst_ready_who",  # the coroutine that waited longest to run
+    )
+    duration_ns: int
+    events: int
+    bytes: int
+    dropped: int
+    late: int
+    overhead_ns: int
+    worst_ready_ns: int
+    worst_ready_who: str
+    error: int
+
+    def __init__(self, totals: dict[str, int | str]) -> None:
+        for name, value in totals.items():
+            setattr(self, name, value)
+
+
+class Recording:
+    """Records from `start()` to `stop()`; once. One recording at a time in a process."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._core: ModuleType | None = None
+        self._tool: Tool | None = None
+        self._disarms: list[Disarm] = []
+
+    def start(self) -> None:
+        """Opens the file and arms the hooks.
+
+        Raises TraceFileError when the output is refused, TracerError when the C core is
+        missing or a recording is running already.
+        """
+        global _active
+        try:
+            from tracer import _core
+        except ImportError as error:
+            raise TracerError(f"cannot record: the C core is missing ({error})") from None
+        if _active is not None:
+            raise TracerError(
+                "cannot start a recording: one is running already. Stop it first."
+            )
+        options = self.options
+        _core.start(
+            open_trace(options.path, force=options.force),
+            options.buffer_bytes,
+            b"\0".join(os.fsencode(arg) for arg in options.argv or sys.argv),
+            "{}.{}.{}".format(*sys.version_info[:3]),
+            _shown(" ".join(options.argv or sys.argv)),
+            ",".join(options.signals),
+        )
+        self._core = _core
+        _active = self
+        _register_fork_hooks(_core)
+        _core.name_thread(os.getpid(), "MainThread")
+        self._arm(_core)
+
+    def _arm(self, core: "ModuleType") -> None:
+        try:
+            self._tool = tool = Tool(core)
+        except Exception as error:
+            core.note("sys.monitoring", repr(error), True)
+            return
+        for name in self.options.signals:
+            try:
+                self._disarms.append(SIGNALS[name](core, tool))
+            except Exception as error:  # the program runs on, without this signal
+                core.note(name, repr(error), True)
+
+    def disarm(self) -> None:
+        """Takes every hook back; what was recorded stays in the buffers."""
+        for disarm in reversed(self._disarms):
+            disarm()
+        self._disarms.clear()
+        if self._tool is not None:
+            self._tool.close()
+            self._tool = None
+
+    def stop(self) -> Totals | None:
+        """Ends the recording; None when it has ended before, or in a forked child."""
+        global _active
+        if _active is not self or self._core is None:
+            return None
+        _active = None
+        self._note_blind_spots(self._core)
+        self.disarm()
+        totals = self._core.stop()
+        return Totals(totals) if totals else None
+
+    def _note_blind_spots(self, core: "ModuleType") -> None:
+        if "tasks" in self.options.signals and "uvloop" in sys.modules:
+            core.note(
+                "tasks", "uvloop was imported: tasks on its loops are not recorded yet", True
+            )
+
+
+_active: Recording | None = None
+_fork_hooks_registered = False
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
+
+
+def _register_fork_hooks(core: "ModuleType") -> None:
+    """No native thread of ours exists while the process forks: CPython would warn of it, and
+    the child would inherit its locks. The child records nothing."""
+    global _fork_hooks_registered
+    if _fork_hooks_registered:
+        return
+    _fork_hooks_registered = True
+
+    def in_child() -> None:
+        global _active
+        recording, _active = _active, None
+        if recording is not None:
+            recording.disarm()
+
+    os.register_at_fork(
+        before=core.pause_writer, after_in_parent=core.resume_writer, after_in_child=in_child
+    )
