@@ -14,6 +14,7 @@ order of the calls (`data(in_call_order=True)`): the late ones then have absolut
 import itertools
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from tests.wire_writer import fixed64, message, number, text
@@ -145,6 +146,13 @@ class TraceBuilder:
     def data(self, *, chunk_events: int = 1 << 30, in_call_order: bool = False) -> bytes:
         chunks = self.chunks(chunk_events=chunk_events, in_call_order=in_call_order)
         return b"".join(itertools.chain.from_iterable(chunks))
+
+
+def write_large(path: Path, events: int) -> int:
+    """Writes a large trace; see tests.large, which is made of this module's parts."""
+    from tests import large
+
+    return large.write_large(path, events)
 
 
 @dataclass(slots=True)

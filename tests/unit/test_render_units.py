@@ -51,6 +51,8 @@ def test_place():
     """A site is its file and line, relative where that is shorter."""
     assert place("/app/x.py:3 Class.f", "/app") == "x.py:3"
     assert place("/usr/lib/x.py:3 f", "/home/someone/project") == "/usr/lib/x.py:3"
+    assert place("/usr/lib/python3.13/asyncio/tasks.py:9 f", "/app") == "asyncio/tasks.py:9"
+    assert place("/v/lib/python3.13/site-packages/a/b.py:9 f", "/app") == "a/b.py:9"
     assert place("x.py:3 f", "/app") == "x.py:3"
 
 

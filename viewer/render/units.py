@@ -1,7 +1,9 @@
 """Numbers as people write them: durations, sizes, shares, shortened names."""
 
 import os
+import re
 
+_LIBRARIES = (re.compile(r"^.*/site-packages/"), re.compile(r"^.*/lib/python3\.\d+/"))
 _STEPS = ((1_000, "ns"), (1_000_000, "µs"), (1_000_000_000, "ms"))
 
 
@@ -70,4 +72,7 @@ def place(site: str, base: str) -> str:
     path, colon, line = where.rpartition(":")
     if not colon or not os.path.isabs(path):
         return where
+    for library in _LIBRARIES:  # of an installed module its name is enough
+        if found := library.search(path):
+            return f"{path[found.end() :]}:{line}"
     return min(where, f"{os.path.relpath(path, base)}:{line}", key=len)
