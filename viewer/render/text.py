@@ -12,6 +12,7 @@ from viewer.render.units import duration, moment, place, plural, share, shorten,
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _HEADLINES = 3
 _SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
+_HARDLY = 100  # a wait this many times shorter than the worst is left unexplained
 _REASONS = 3  # of a wait that are named
 _LOST_BY_A_KILL_MS = 250
 _LONG = 48  # names and places in sentences
@@ -148,7 +149,9 @@ def _tasks(report: Report, top: int, style: Style) -> str:
     lines.insert(0, style.title("Tasks"))
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
-    instead = [line for row in rows for line in _who_ran(row, report.by, style)]
+    # Rows that hardly waited, compared with the worst, have nothing to explain.
+    slow = [row for row in rows if row.ready.max_ns * _HARDLY > report.tasks[0].ready.max_ns]
+    instead = [line for row in slow for line in _who_ran(row, report.by, style)]
     if instead:
         lines += ["", style.title("Who ran while they were ready"), *instead]
     return "\n".join(lines)
@@ -255,6 +258,9 @@ def _health(report: Report, top: int, style: Style) -> str:
         cpu = duration(report.health.overhead_ns)
         facts += f"; the recorder's own thread took {cpu} CPU, {part} of the run"
     lines = [style.title("Health"), *_wrap(facts, style.width)]
+    if report.health.unfinished_slices:
+        still = plural(report.health.unfinished_slices, "slice")
+        lines.append(f"  {still} still open at the end of the trace")
     for line in troubles or ["complete: nothing dropped, nothing lost, nothing disabled."]:
         lines += _wrap(line, style.width)
     return "\n".join(lines)
@@ -271,8 +277,6 @@ def _troubles(health: Health) -> list[str]:
         lines.append(f"{plural(health.dropped_events, 'event')} dropped (buffer full).")
     if health.lost_bytes:
         lines.append(f"{plural(health.lost_bytes, 'byte')} of the file unreadable.")
-    if health.unfinished_slices:
-        lines.append(f"{plural(health.unfinished_slices, 'slice')} unfinished at the end.")
     if health.orphan_ends:
         lines.append(f"{plural(health.orphan_ends, 'end')} of slices without their begin.")
     if health.late:
