@@ -28,7 +28,7 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     otherwise the position of the first byte.
     """
     while at < end:
-        # Nearly all varints have one byte: those are read in place, the others by the function.
+        # Nearly all varints have one byte: those are read in place, others by the function.
         tag = data[at]
         if tag < 0x80:
             at += 1

@@ -143,14 +143,15 @@ def _tasks(report: Report, top: int, style: Style) -> str:
         ]
         for row in rows
     ]
-    columns, table = _spare(columns, table, style.width)
+    slow = [row for row in rows if row.ready.max_ns * _HARDLY > report.tasks[0].ready.max_ns]
+    names = [_label(row, report.by) for row in slow or rows]
+    columns, table = _spare(columns, table, names, style.width)
     lines = _table(columns, table, style)
     lines.insert(0, _over("ready, until run", columns, lines[0], "p50", "max"))
     lines.insert(0, style.title("Tasks"))
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
-    # Rows that hardly waited, compared with the worst, have nothing to explain.
-    slow = [row for row in rows if row.ready.max_ns * _HARDLY > report.tasks[0].ready.max_ns]
+    # The others hardly waited, compared with the worst: there is nothing to explain.
     instead = [line for row in slow for line in _who_ran(row, report.by, style)]
     if instead:
         lines += ["", style.title("Who ran while they were ready"), *instead]
@@ -167,13 +168,14 @@ def _over(text: str, columns: list[str], header: str, first: str, last: str) -> 
 
 
 def _spare(
-    columns: list[str], table: list[list[str]], width: int
+    columns: list[str], table: list[list[str]], names: list[str], width: int
 ) -> tuple[list[str], list[list[str]]]:
-    """The table without the columns that must go for the first to be readable."""
+    """The table without the columns that must go for the names in the first to be readable."""
+    wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
     for name in _TO_SPARE:
         widths = _widths(columns, table)
         room = width - sum(widths[1:]) - 2 * len(columns)
-        if room < min(widths[0], _FIRST_COLUMN):
+        if room < wanted:
             keep = [i for i, column in enumerate(columns) if column != name]
             columns = [columns[i] for i in keep]
             table = [[row[i] for i in keep] for row in table]
@@ -234,7 +236,7 @@ def _gc(report: Report, top: int, style: Style) -> str:
     rows = list(map(_gc_row, report.gc))
     if not any(row.uncollectable for row in report.gc):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    columns, rows = _spare(columns, rows, style.width)
+    columns, rows = _spare(columns, rows, [row[0] for row in rows], style.width)
     return "\n".join([style.title("Garbage collection"), *_table(columns, rows, style)])
 
 
