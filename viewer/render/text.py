@@ -12,6 +12,7 @@ from viewer.render.units import duration, moment, place, plural, share, shorten,
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _HEADLINES = 3
 _SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
+_MATTERS = 10  # a second reason is named when it is at least this part of the wait
 _HARDLY = 100  # a wait this many times shorter than the worst is left unexplained
 _REASONS = 3  # of a wait that are named
 _LOST_BY_A_KILL_MS = 250
@@ -91,9 +92,12 @@ def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
     opening = f"`{label}` waited up to {duration(wait.ns)} to run ({which}at {at})"
     if not wait.delayed_by:
         return opening + "."
-    first = wait.delayed_by[0]
+    first, *others = wait.delayed_by
     part = "all" if first.ns == wait.ns else share(first.ns, wait.ns)
-    return f"{opening}; {part} of that time {_instead(first, row, style)}."
+    text = f"{opening}; {part} of that time {_instead(first, row, style)}"
+    if others and others[0].ns * _MATTERS >= wait.ns:
+        text += f", {share(others[0].ns, wait.ns)} {_instead(others[0], row, style)}"
+    return text + "."
 
 
 def _instead(delay: Delay, row: TaskRow, style: Style) -> str:
