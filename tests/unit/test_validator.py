@@ -40,6 +40,19 @@ def test_cut_by_a_kill():
     assert validate(killed().data()[:-1]).events == whole.events - 1
 
 
+def test_cut_between_two_packets_of_an_instant():
+    """Killed between a task's `running` and the step of its loop, a trace is still valid."""
+    trace, loop, task = story()
+    other = loop.task("g", site="g.py:1 g").ready(0).running(1)
+    loop.step(other, 1, 50)
+    other.awaits(50, "sleep")
+    task.ready(10).running(60)
+    assert validate(trace.data()).unfinished == 2
+    trace.begin(loop.running, 70, "f", s.CAT_LOOP, task=task.id)
+    with pytest.raises(AssertionError, match="running of a task and step of its loop differ"):
+        validate(trace.data())
+
+
 def story():
     """A trace with one task, not yet started."""
     trace = TraceBuilder()
