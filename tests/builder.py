@@ -14,6 +14,7 @@ order of the calls (`data(in_call_order=True)`): the late ones then have absolut
 import itertools
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from tests.wire_writer import fixed64, message, number, text
@@ -101,13 +102,13 @@ class TraceBuilder:
         self.events.append(event)
         return event
 
-    def begin(self, track: int, at: int, name: str, category: str, **args: Arg) -> Event:
+    def begin(self, track: int, at: int, name: str, category: str, /, **args: Arg) -> Event:
         return self.add(Event(at, s.TYPE_SLICE_BEGIN, track, name, category, args))
 
     def end(self, track: int, at: int) -> Event:
         return self.add(Event(at, s.TYPE_SLICE_END, track))
 
-    def instant(self, track: int, at: int, name: str, category: str, **args: Arg) -> Event:
+    def instant(self, track: int, at: int, name: str, category: str, /, **args: Arg) -> Event:
         return self.add(Event(at, s.TYPE_INSTANT, track, name, category, args))
 
     def counter(self, track: int, at: int, value: int) -> Event:
@@ -145,6 +146,13 @@ class TraceBuilder:
     def data(self, *, chunk_events: int = 1 << 30, in_call_order: bool = False) -> bytes:
         chunks = self.chunks(chunk_events=chunk_events, in_call_order=in_call_order)
         return b"".join(itertools.chain.from_iterable(chunks))
+
+
+def write_large(path: Path, events: int) -> int:
+    """Writes a large trace; see tests.large, which is made of this module's parts."""
+    from tests import large
+
+    return large.write_large(path, events)
 
 
 @dataclass(slots=True)
@@ -207,7 +215,7 @@ class Task:
     on_lane: bool = False
     state: Event | None = None
 
-    def enter(self, at: int, name: str, **args: Arg) -> Self:
+    def enter(self, at: int, name: str, /, **args: Arg) -> Self:
         if self.state is not None:
             self.trace.end(self.track, at)
         else:

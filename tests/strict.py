@@ -1,9 +1,10 @@
 """The validator's own decoder: everything a trace may not contain is an AssertionError."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tracer import schema as s
-from viewer.wire import Malformed, fields, fixed64, message, varint
+from viewer.wire import Malformed, fields, fixed64, message, read_varint, varint
 
 type Arg = int | str
 type Message = list[tuple[int, int, int]]  # (tag, number or start, behind)
@@ -40,6 +41,7 @@ class Process:
 class Strict:
     packets: int = 0
     chunks: int = 0
+    torn_bytes: int = 0  # of a half-written last packet
     events: list[Event] = field(default_factory=list)  # in file order
     processes: list[Process] = field(default_factory=list)
 
@@ -78,8 +80,7 @@ class _Reader:
         return self.data[start:end].decode()
 
     def run(self) -> Strict:
-        for tag, start, end in self.parse(0, len(self.data)):
-            assert tag == message(s.TRACE_PACKET), f"not a packet at byte {start}: tag {tag}"
+        for start, end in self.frames():
             packet = self.parse(start, end)
             sequence = self.one(packet, varint(s.PACKET_SEQUENCE_ID))
             assert sequence, f"packet {self.out.packets} has no sequence id"
@@ -93,6 +94,23 @@ class _Reader:
         self.check_described()
         self.name_processes()
         return self.out
+
+    def frames(self) -> Iterator[tuple[int, int]]:
+        """The packets; a half-written last one is left out and noted."""
+        at, size = 0, len(self.data)
+        while at < size:
+            assert self.data[at] == message(s.TRACE_PACKET), (
+                f"not a packet at byte {at}: {self.data[at]:#x}"
+            )
+            try:
+                length, start = read_varint(self.data, at + 1, size)
+            except Malformed:
+                length, start = size, at
+            if length > size - start:
+                self.out.torn_bytes = size - at
+                return
+            yield start, start + length
+            at = start + length
 
     def begin_chunk(self, sequence: int, packet: Message) -> None:
         self.check_described()

@@ -248,7 +248,7 @@ static int read_annotation(Decoder *d, const Sequence *q, Span s)
             if (name < 0 || !kind) {
                 return 1;
             }
-            return push_i32(&d->arg_name, name) < 0 || push_u8(&d->arg_kind, kind) < 0
+            return push_i32(&d->arg_name, name) < 0 || push_u8(&d->arg_kind, (uint8_t)kind) < 0
                     || push_i64(&d->arg_value, (int64_t)value) < 0 ? -1 : 1;
         case VARINT(1): name = interned(q, v.number, NAMES_ANNOTATION); break;
         case VARINT(2): kind = ARG_KIND_BOOL; value = v.number != 0; break;
@@ -334,7 +334,7 @@ parsed:
         return 3;
     }
     int32_t track = find_track(d, uuid);
-    if (track < 0 || push_i64(&d->time, time) < 0 || push_u8(&d->type, type) < 0
+    if (track < 0 || push_i64(&d->time, time) < 0 || push_u8(&d->type, (uint8_t)type) < 0
         || push_i32(&d->track, track) < 0 || push_i32(&d->name, name) < 0
         || push_i32(&d->category, category) < 0
         || push_i32(&d->arg_start, first_arg) < 0) {
@@ -415,7 +415,7 @@ static int apply_packet(Decoder *d, Span body)
 static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
 {
     Span file = {data, data + size};
-    while (file.at < file.end && d->type.used < INT32_MAX) {
+    while (file.at < file.end && d->type.used < INT32_MAX && d->arg_kind.used < INT32_MAX / 2) {
         const uint8_t *head = file.at;
         uint64_t length;
         Span rest = {head + 1, file.end};
@@ -513,7 +513,7 @@ static PyObject *decode(PyObject *module, PyObject *arg)
     PyObject *result = NULL;
     d.snapshots = PyList_New(0);
     Py_ssize_t framed = d.snapshots ? decode_all(&d, buffer.buf, buffer.len) : -1;
-    if (framed < 0 || push_i32(&d.arg_start, d.arg_kind.used) < 0) {
+    if (framed < 0 || push_i32(&d.arg_start, (int32_t)d.arg_kind.used) < 0) {
         goto done;
     }
     result = PyTuple_New(COLUMNS + 6);

@@ -76,10 +76,13 @@ static inline PyObject *column_view(Column *c, const char *format)
 /* Fills the column with `count` copies of one byte; -1 with an exception set. */
 static inline int column_fill(Column *c, Py_ssize_t count, int byte)
 {
+    if (count <= 0) {
+        return 0;
+    }
     if (column_reserve(c, count) < 0) {
         return -1;
     }
-    memset(c->data + c->used, byte, count);
+    memset(c->data + c->used, byte, (size_t)count);
     c->used += count;
     return 0;
 }

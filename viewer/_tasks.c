@@ -99,7 +99,7 @@ static int find_tasks(const Source *s, Column *out, Map *tasks, int32_t *track_t
         int32_t category = s->event_category[event], name = s->event_name[event];
         int name_kind = name < 0 ? 0 : s->name_kind[name];
         int is_lifetime = category == s->symbols[SYM_LIFETIME];
-        uint8_t kind = KIND_OTHER;
+        int kind = KIND_OTHER;
         int32_t owner = -1;
         if (category == s->symbols[SYM_GC]) {
             kind = KIND_GC;
@@ -131,7 +131,7 @@ static int find_tasks(const Source *s, Column *out, Map *tasks, int32_t *track_t
             }
             learn(s, out, owner, i);
         }
-        if (push_u8(&out[KIND], kind) < 0 || push_i32(&out[OWNER], owner) < 0) {
+        if (push_u8(&out[KIND], (uint8_t)kind) < 0 || push_i32(&out[OWNER], owner) < 0) {
             return -1;
         }
     }

@@ -43,6 +43,7 @@ static inline int read_varint(Span *s, uint64_t *out)
 /* Next field of a message; *tag = 0 at its end. Groups and other wire types are malformed. */
 static inline int next_field(Span *s, uint64_t *tag, Value *value)
 {
+    *value = (Value){0};
     if (s->at >= s->end) {
         *tag = 0;
         return 1;

@@ -163,37 +163,37 @@ def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int],
 
 def _read_descriptor(body: bytes) -> Track | None:
     """The descriptor, or None when it is malformed."""
-    numbers: dict[int, int] = {}
+    process, thread = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
+    numbers: dict[tuple[int, int], int] = {}  # by (message's tag or 0, field's tag)
     texts: dict[tuple[int, int], list[str]] = {}
-    nested = (message(s.TRACK_PROCESS), message(s.TRACK_THREAD))
-    ids = {
-        (nested[0], varint(s.PROCESS_PID)): s.PROCESS_PID,
-        (nested[1], varint(s.THREAD_PID)): s.PROCESS_PID,
-        (nested[1], varint(s.THREAD_TID)): -s.THREAD_TID,
-    }
+    parts = [(0, 0, len(body))]
     try:
-        for tag, value, behind in fields(body, 0, len(body)):
-            if tag == message(s.TRACK_NAME):
-                texts[tag, 0] = [body[value:behind].decode("utf-8", "replace")]
-            elif tag in nested:
-                for part, number, after in fields(body, value, behind):
-                    if part & 7 == 2:
-                        text = body[number:after].decode("utf-8", "replace")
-                        texts.setdefault((tag, part), []).append(text)
-                    elif (tag, part) in ids:
-                        numbers[ids[tag, part]] = number
-            elif tag & 7 == 0:
-                numbers[tag] = value
+        for inside, start, end in parts:  # grows while it is walked
+            for tag, value, behind in fields(body, start, end):
+                if not inside and tag in (process, thread):
+                    parts.append((tag, value, behind))
+                elif tag & 7 == 2:
+                    text = body[value:behind].decode("utf-8", "replace")
+                    texts.setdefault((inside, tag), []).append(text)
+                elif tag & 7 == 0:
+                    numbers[inside, tag] = value
     except Malformed:
         return None
+
+    def number(inside: int, field: int) -> int:
+        return numbers.get((inside, varint(field)), 0)
+
+    def last_text(inside: int, field: int) -> str:
+        return texts.get((inside, message(field)), [""])[-1]
+
     return Track(
-        numbers.get(varint(s.TRACK_UUID), 0),
-        "".join(texts.get((message(s.TRACK_NAME), 0), [])),
-        numbers.get(varint(s.TRACK_PARENT_UUID), 0),
-        numbers.get(s.PROCESS_PID, 0),
-        numbers.get(-s.THREAD_TID, 0),
-        "".join(texts.get((nested[1], message(s.THREAD_NAME)), [])[-1:]),
-        tuple(texts.get((nested[0], message(s.PROCESS_CMDLINE)), [])),
+        number(0, s.TRACK_UUID),
+        last_text(0, s.TRACK_NAME),
+        number(0, s.TRACK_PARENT_UUID),
+        number(process, s.PROCESS_PID) or number(thread, s.THREAD_PID),
+        number(thread, s.THREAD_TID),
+        last_text(thread, s.THREAD_NAME),
+        tuple(texts.get((process, message(s.PROCESS_CMDLINE)), ())),
     )
 
 

@@ -28,16 +28,29 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     otherwise the position of the first byte.
     """
     while at < end:
-        tag, at = read_varint(data, at, end)
+        # Nearly all varints have one byte: those are read in place, others by the function.
+        tag = data[at]
+        if tag < 0x80:
+            at += 1
+        else:
+            tag, at = read_varint(data, at, end)
         wire = tag & 7
-        if tag >> 3 == 0:
+        if tag < 8:
             raise Malformed
         if wire == 0:
-            number, at = read_varint(data, at, end)
+            if at < end and data[at] < 0x80:
+                number = data[at]
+                at += 1
+            else:
+                number, at = read_varint(data, at, end)
             yield tag, number, at
             continue
         if wire == 2:
-            length, at = read_varint(data, at, end)
+            if at < end and data[at] < 0x80:
+                length = data[at]
+                at += 1
+            else:
+                length, at = read_varint(data, at, end)
         elif wire in (1, 5):
             length = 8 if wire == 1 else 4
         else:

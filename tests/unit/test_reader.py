@@ -12,9 +12,9 @@ from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.analysis.tasks import By, task_rows
 from viewer.model import build_model
-from viewer.reader import Trace, read_trace
+from viewer.reader import Arg, Trace, read_trace
 
-pytestmark = pytest.mark.parametrize("engine", ENGINES)
+pytestmark = [pytest.mark.parametrize("engine", ENGINES), pytest.mark.invalid_traces]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def refused(tmp_path, engine):
     return refused
 
 
-def shown(trace: Trace) -> list[tuple[object, ...]]:
+def shown(trace: Trace) -> list[tuple[int, int, str, str, dict[str, Arg]]]:
     """Events in order of time, in words, without track numbers."""
     e = trace.events
     order = sorted(range(len(e.time_ns)), key=e.time_ns.__getitem__)
@@ -92,7 +92,12 @@ def test_inline_names(read):
     rows = []
     for inline in (True, False):
         trace = TraceBuilder()
-        args = {"text": "é", "yes": True, "minus": -5, "big": 1 << 63}
+        args: dict[str, int | str | bool | float] = {
+            "text": "é",
+            "yes": True,
+            "minus": -5,
+            "big": 1 << 63,
+        }
         event = Event(5, s.TYPE_INSTANT, trace.tracer, s.NOTE, s.CAT_TRACER, args)
         event.inline = inline
         trace.add(event)

@@ -7,6 +7,7 @@ import pytest
 from tests.engines import plain
 from tests.large import write_large
 from tests.samples import every_trace
+from tests.wire_writer import message, number
 from tracer.errors import TraceFileError
 from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
@@ -14,7 +15,10 @@ from viewer.engine import BEST, HAS_NATIVE, PYTHON
 from viewer.model import build_model
 from viewer.reader import read_trace
 
-pytestmark = pytest.mark.skipif(not HAS_NATIVE, reason="viewer._decoder was not built")
+pytestmark = [
+    pytest.mark.skipif(not HAS_NATIVE, reason="viewer._decoder was not built"),
+    pytest.mark.invalid_traces,
+]
 
 
 def whole_story(path, engine):
@@ -112,8 +116,6 @@ def test_garbage(seed):
 
 def test_many_sequences_and_tracks():
     """Time does not explode with the number of sequences and tracks a file names."""
-    from tests.wire_writer import message, number
-
     packets = [
         message(1, number(10, i) + number(13, 1) + message(11, number(9, 3) + number(11, i)))
         for i in range(3_000)

@@ -96,8 +96,8 @@ def test_enum_values(constant, value):
 
 def test_every_field_number_is_checked():
     """No numeric constant named like a field is missing from the table above."""
-    prefixes = ("PACKET_", "DEFAULTS_", "EVENT_", "SNAPSHOT_", "INTERNED_", "ANNOTATION_")
-    prefixes += ("TRACK_", "PROCESS_", "THREAD_")
+    messages = ["PACKET_", "DEFAULTS_", "EVENT_", "SNAPSHOT_", "INTERNED_", "ANNOTATION_"]
+    prefixes = (*messages, "TRACK_", "PROCESS_", "THREAD_")
     named = {
         name
         for name in vars(schema)

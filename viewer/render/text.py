@@ -7,13 +7,18 @@ from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.report import Heading, Report
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
-from viewer.render.units import duration, moment, place, plural, share, shorten, size
+from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _HEADLINES = 3
 _SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
+_MATTERS = 10  # a second reason is named when it is at least this part of the wait
+_HARDLY = 100  # a wait this many times shorter than the worst is left unexplained
 _REASONS = 3  # of a wait that are named
 _LOST_BY_A_KILL_MS = 250
+_LONG = 48  # names and places in sentences
+_FIRST_COLUMN = 24  # what it gets at least, if there are columns to spare …
+_TO_SPARE = ("p90", "awaiting", "steps")  # … in this order
 
 # What the loop did instead, by kind of delay; {who} and {at} are filled in.
 _INSTEAD = {
@@ -22,7 +27,7 @@ _INSTEAD = {
     "select": "the loop was polling (select)",
     "loop": "asyncio itself was busy",
     "gc": "the garbage collector ran",
-    "unknown": "the trace does not say what ran",
+    "unknown": "nothing is known of the loop",
 }
 
 
@@ -80,23 +85,26 @@ def _slowest(report: Report, style: Style) -> str:
 
 
 def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
-    """`tick` waited up to 31.2 ms to run (at 0.41 s); 98 % of that the loop ran `handler`."""
+    """`tick` waited up to 31.2 ms to run (at 0.41 s); 98 % of that time the loop ran …"""
     which = "" if wait.name == row.coro or report.by is By.TASK else f"{wait.name}, "
     at = moment(max(wait.start_ns - report.heading.start_ns, 0))
-    label = _label(row, report.by)
+    label = shorten(_label(row, report.by), _LONG)
     opening = f"`{label}` waited up to {duration(wait.ns)} to run ({which}at {at})"
     if not wait.delayed_by:
         return opening + "."
-    first = wait.delayed_by[0]
+    first, *others = wait.delayed_by
     part = "all" if first.ns == wait.ns else share(first.ns, wait.ns)
-    return f"{opening}; {part} of that {_instead(first, row, style)}."
+    text = f"{opening}; {part} of that time {_instead(first, row, style)}"
+    if others and others[0].ns * _MATTERS >= wait.ns:
+        text += f", {share(others[0].ns, wait.ns)} {_instead(others[0], row, style)}"
+    return text + "."
 
 
 def _instead(delay: Delay, row: TaskRow, style: Style) -> str:
-    who = f"`{delay.who}`"
+    who = f"`{shorten(delay.who, _LONG)}`"
     if delay.kind == "task" and (delay.who, delay.site) == (row.coro, row.site):
-        who = f"other `{delay.who}` tasks"
-    at = f" ({place(delay.site, style.base)})" if delay.site else ""
+        who = f"other {who} tasks"
+    at = f" ({tail(place(delay.site, style.base), _LONG)})" if delay.site else ""
     return _INSTEAD[delay.kind].format(who=who, at=at)
 
 
@@ -139,23 +147,47 @@ def _tasks(report: Report, top: int, style: Style) -> str:
         ]
         for row in rows
     ]
+    slow = [row for row in rows if row.ready.max_ns * _HARDLY > report.tasks[0].ready.max_ns]
+    names = [_label(row, report.by) for row in slow or rows]
+    columns, table = _spare(columns, table, names, style.width)
     lines = _table(columns, table, style)
-    first = columns.index("p50")
-    lines.insert(0, _over("ready, until run", columns, lines[0], first, first + 3))
+    lines.insert(0, _over("ready, until run", columns, lines[0], "p50", "max"))
     lines.insert(0, style.title("Tasks"))
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
-    instead = [line for row in rows for line in _who_ran(row, report.by, style)]
+    # The others hardly waited, compared with the worst: there is nothing to explain.
+    instead = [line for row in slow for line in _who_ran(row, report.by, style)]
     if instead:
         lines += ["", style.title("Who ran while they were ready"), *instead]
     return "\n".join(lines)
 
 
-def _over(text: str, columns: list[str], header: str, first: int, last: int) -> str:
+def _over(text: str, columns: list[str], header: str, first: str, last: str) -> str:
     """A line that brackets the columns first to last of the header below it."""
-    start = header.index(f" {columns[first]}") + 1
-    end = header.index(f" {columns[last]}") + 1 + len(columns[last])
+    before = header.index(columns[columns.index(first) - 1]) + len(
+        columns[columns.index(first) - 1]
+    )
+    start, end = before + 2, header.index(f" {last}") + 1 + len(last)
     return " " * start + f" {text} ".center(end - start, "─")
+
+
+def _spare(
+    columns: list[str], table: list[list[str]], names: list[str], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """The table without the columns that must go for the names in the first to be readable."""
+    wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
+    for name in _TO_SPARE:
+        widths = _widths(columns, table)
+        room = width - sum(widths[1:]) - 2 * len(columns)
+        if room < wanted:
+            keep = [i for i, column in enumerate(columns) if column != name]
+            columns = [columns[i] for i in keep]
+            table = [[row[i] for i in keep] for row in table]
+    return columns, table
+
+
+def _widths(columns: Sequence[str], rows: list[list[str]]) -> list[int]:
+    return [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(columns)]
 
 
 def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
@@ -167,10 +199,16 @@ def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
     lines = [f"  {label}: ready {duration(total)} in {plural(row.ready.count, 'wait')}"]
     for delay in row.delayed_by[:_REASONS]:
         line = f"    {share(delay.ns, total):>5}  {duration(delay.ns):>8}  "
-        name = f"{delay.who}" if delay.kind in ("task", "callback") else ""
-        at = f"  {place(delay.site, style.base)}" if delay.site else ""
-        text = f"{name}{at}" if name else _instead(delay, row, style)
-        lines.append(line + shorten(text, style.width - len(line)))
+        room = style.width - len(line)
+        at = place(delay.site, style.base)
+        if delay.kind not in ("task", "callback"):
+            text = _instead(delay, row, style)
+        elif len(delay.who) + 2 + len(at) <= room:
+            text = f"{delay.who}  {at}"
+        else:
+            text = shorten(delay.who, room // 2)
+            text += f"  {tail(at, room - len(text) - 2)}"
+        lines.append((line + text).rstrip())
     rest = row.delayed_by[_REASONS:]
     if rest:
         left = sum(delay.ns for delay in rest)
@@ -181,7 +219,7 @@ def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
 
 def _table(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
     """Header and rows: the first column to the left and shortened to fit, numbers right."""
-    widths = [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(columns)]
+    widths = _widths(columns, rows)
     rest = sum(widths[1:]) + 2 * len(columns)
     widths[0] = max(min(widths[0], style.width - rest), 12)
     lines = []
@@ -199,8 +237,11 @@ def _gc(report: Report, top: int, style: Style) -> str:
         "generation", "runs", "p50", "p90", "p99", "max", "total", "collected",
         "uncollectable",
     ]  # fmt: skip
-    table = _table(columns, list(map(_gc_row, report.gc)), style)
-    return "\n".join([style.title("Garbage collection"), *table])
+    rows = list(map(_gc_row, report.gc))
+    if not any(row.uncollectable for row in report.gc):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    columns, rows = _spare(columns, rows, [row[0] for row in rows], style.width)
+    return "\n".join([style.title("Garbage collection"), *_table(columns, rows, style)])
 
 
 def _gc_row(row: GcRow) -> list[str]:
@@ -217,12 +258,15 @@ def _gc_row(row: GcRow) -> list[str]:
 
 def _health(report: Report, top: int, style: Style) -> str:
     troubles = _troubles(report.health)
-    facts = [
-        f"signals: {', '.join(report.health.signals) or 'none'}",
-        f"writer thread: {duration(report.health.overhead_ns)} CPU"
-        + f" ({share(report.health.overhead_ns, report.heading.duration_ns)} of the run)",
-    ]
-    lines = [style.title("Health"), f"  {'; '.join(facts[: 1 + report.health.ended])}"]
+    facts = f"signals: {', '.join(report.health.signals) or 'none'}"
+    if report.health.overhead_ns:
+        part = share(report.health.overhead_ns, report.heading.duration_ns)
+        cpu = duration(report.health.overhead_ns)
+        facts += f"; the recorder's own thread took {cpu} CPU, {part} of the run"
+    lines = [style.title("Health"), *_wrap(facts, style.width)]
+    if report.health.unfinished_slices:
+        still = plural(report.health.unfinished_slices, "slice")
+        lines.append(f"  {still} still open at the end of the trace")
     for line in troubles or ["complete: nothing dropped, nothing lost, nothing disabled."]:
         lines += _wrap(line, style.width)
     return "\n".join(lines)
@@ -239,8 +283,6 @@ def _troubles(health: Health) -> list[str]:
         lines.append(f"{plural(health.dropped_events, 'event')} dropped (buffer full).")
     if health.lost_bytes:
         lines.append(f"{plural(health.lost_bytes, 'byte')} of the file unreadable.")
-    if health.unfinished_slices:
-        lines.append(f"{plural(health.unfinished_slices, 'slice')} unfinished at the end.")
     if health.orphan_ends:
         lines.append(f"{plural(health.orphan_ends, 'end')} of slices without their begin.")
     if health.late:

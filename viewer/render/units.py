@@ -1,7 +1,9 @@
 """Numbers as people write them: durations, sizes, shares, shortened names."""
 
 import os
+import re
 
+_LIBRARIES = (re.compile(r"^.*/site-packages/"), re.compile(r"^.*/lib/python3\.\d+/"))
 _STEPS = ((1_000, "ns"), (1_000_000, "µs"), (1_000_000_000, "ms"))
 
 
@@ -59,10 +61,18 @@ def shorten(text: str, width: int) -> str:
     return text[: keep - tail] + "…" + text[len(text) - tail :]
 
 
+def tail(text: str, width: int) -> str:
+    """At most `width` characters, the last ones: of a path the file and line."""
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
 def place(site: str, base: str) -> str:
     """`file:line` of a "file:line function" site, relative to `base` where that is shorter."""
     where = site.split(" ", 1)[0] if " " in site else site
     path, colon, line = where.rpartition(":")
     if not colon or not os.path.isabs(path):
         return where
+    for library in _LIBRARIES:  # of an installed module its name is enough
+        if found := library.search(path):
+            return f"{path[found.end() :]}:{line}"
     return min(where, f"{os.path.relpath(path, base)}:{line}", key=len)

@@ -1,0 +1,151 @@
+"""Reports as people and programs get them, compared whole with tests/golden.
+
+UPDATE_GOLDEN=1 pytest tests/unit/test_render.py   writes the golden files anew: read the diff.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.samples import blocked_loop, eager, every_trace, killed, lanes
+from viewer.analysis.report import SECTIONS, build_report
+from viewer.analysis.tasks import By
+from viewer.commands import report
+from viewer.model import build_model
+from viewer.reader import read_trace
+from viewer.render.data import render_json
+from viewer.render.text import Style, render_text
+
+_GOLDEN = Path(__file__).parents[1] / "golden"
+_SHOWN = ("tasks", "gc", "health")
+
+
+def long_names():
+    """A trace in which names, sites and the command line are longer than any terminal."""
+    from tests.builder import TraceBuilder
+
+    trace = TraceBuilder(
+        argv="service.py " + " ".join(f"--option-{n}=value" for n in range(20))
+    )
+    loop = trace.loop(trace.thread("MainThread"))
+    deep = "/srv/" + "deeply/" * 12 + "nested.py"
+    for n in range(12):
+        coro = f"Service.handle_{'very_' * n}long_request_name"
+        task = loop.task(coro, site=f"{deep}:{n} {coro}")
+        task.ready(n * 1_000_000).running((n + 1) * 1_000_000).done((n + 2) * 1_000_000)
+        loop.step(task, (n + 1) * 1_000_000, (n + 2) * 1_000_000)
+    return trace.ended(20_000_000)
+
+
+def made(tmp_path, story, by=By.CORO):
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(story().data())
+    return build_report(build_model(read_trace(path)), by)
+
+
+def compare(name, text):
+    path = _GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, long_names])
+def test_text(tmp_path, story):
+    """The text of each story at 100 columns."""
+    style = Style(100, base="/app")
+    text = render_text(made(tmp_path, story), _SHOWN, 10, style)
+    compare(f"{story.__name__}.txt", text.replace(str(tmp_path), "DIR"))
+
+
+def test_text_by_task(tmp_path):
+    """One row per task instead of per coroutine."""
+    text = render_text(made(tmp_path, lanes, By.TASK), _SHOWN, 2, Style(100))
+    compare("lanes_by_task.txt", text.replace(str(tmp_path), "DIR"))
+
+
+def test_json(tmp_path):
+    """The JSON of a story."""
+    text = render_json(made(tmp_path, blocked_loop), SECTIONS)
+    compare("blocked_loop.json", text.replace(str(tmp_path), "DIR"))
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, long_names])
+def test_no_line_is_too_wide(tmp_path, story, width):
+    """No line is wider than the terminal."""
+    text = render_text(made(tmp_path, story), SECTIONS, 10, Style(width))
+    lines = [line for line in text.splitlines() if not line.startswith("/")]
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize(("name", "data"), every_trace())
+def test_json_keys(tmp_path, name, data):
+    """Every trace gives the documented keys and all sections; times are integers."""
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(data)
+    out = io.StringIO()
+    report(path, as_json=True, section=None, top=3, by="coro", out=out)
+    body = json.loads(out.getvalue())
+    assert list(body) == ["schema", "trace", *SECTIONS]
+    assert set(body["trace"]) == {
+        "file", "duration_ns", "start_unix_ns", "pid", "argv", "python", "events", "bytes",
+    }  # fmt: skip
+    for row in body["tasks"]:
+        assert {"coro", "site", "count", "names", "steps"} <= set(row)
+        for key in ("ready_ns", "running_ns", "await_ns"):
+            assert list(row[key]) == ["count", "total", "p50", "p90", "p99", "max"]
+            assert all(type(value) is int for value in row[key].values())
+        assert sum(delay["ns"] for delay in row["delayed_by"]) == row["ready_ns"]["total"]
+
+
+@pytest.fixture
+def trace_path(tmp_path):
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(blocked_loop().data())
+    return path
+
+
+def test_one_section(trace_path):
+    """A section asked for comes alone; one that was not recorded is one line."""
+    out = io.StringIO()
+    report(trace_path, as_json=False, section="locks", top=3, by="coro", out=out)
+    assert out.getvalue().splitlines()[-1] == "locks: not recorded in this trace."
+    out = io.StringIO()
+    report(trace_path, as_json=True, section="gc", top=3, by="coro", out=out)
+    assert list(json.loads(out.getvalue())) == ["schema", "trace", "gc"]
+
+
+def test_colour_only_where_wanted(tmp_path):
+    """Bold needs a style that asks for it."""
+    plain = render_text(made(tmp_path, blocked_loop), _SHOWN, 10, Style())
+    bold = render_text(made(tmp_path, blocked_loop), _SHOWN, 10, Style(colour=True))
+    assert "\x1b" not in plain
+    assert bold.replace("\x1b[1m", "").replace("\x1b[0m", "") == plain
+
+
+def test_without_the_c_decoder(trace_path):
+    """The report is the same where the C part was not built."""
+    program = (
+        "import sys\n"
+        "if sys.argv[2] == 'python': sys.modules['viewer._decoder'] = None\n"
+        "from pathlib import Path\n"
+        "from viewer import engine\n"
+        "from viewer.commands import report\n"
+        "assert sys.argv[2] == 'c' or not engine.HAS_NATIVE\n"
+        "report(Path(sys.argv[1]), as_json=True, section=None, top=5, by='task',"
+        " out=sys.stdout)\n"
+        "assert 'tracer._core' not in sys.modules\n"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program, trace_path, make], capture_output=True, check=True
+        ).stdout
+        for make in ("c", "python")
+    ]
+    assert said[0] == said[1] != b""
