@@ -18,7 +18,8 @@ _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str
 
 # Which state may follow which; "" is before the first.
 _NEXT = {
-    "": {s.READY, s.RUNNING},  # running at once: an eager task
+    # running at once: an eager task; await: one that existed before the recording
+    "": {s.READY, s.RUNNING, s.AWAIT_PREFIX},
     s.READY: {s.RUNNING, s.DESTROYED},
     s.RUNNING: {s.READY, s.AWAIT_PREFIX, s.DONE, s.CANCELLED, s.FAILED_PREFIX},
     s.AWAIT_PREFIX: {s.READY, s.DESTROYED},
@@ -188,9 +189,13 @@ def _check_tasks(
         if is_lifetime:
             continue
         _follow(on_track[event.track], each, drops[id(event.process)])
+    ending: dict[tuple[int, int | None], list[TaskSummary]] = defaultdict(list)
+    for task in tasks.values():
+        if task.slices:
+            ending[task.track, task.slices[-1].end_ns].append(task)
     for event in sorted(trace.events, key=lambda e: e.time_ns):
         if event.type == s.TYPE_INSTANT and event.category == s.CAT_TASK:
-            _finish(tasks, event)
+            _finish(ending[event.track, event.time_ns], event)
     return tasks
 
 
@@ -209,18 +214,11 @@ def _follow(task: TaskSummary, each: Slice, drops: list[tuple[int, int, int]]) -
     task.slices.append(each)
 
 
-def _finish(tasks: dict[tuple[int, int], TaskSummary], event: Event) -> None:
-    """Ends the task that had the track at that time."""
+def _finish(candidates: list[TaskSummary], event: Event) -> None:
+    """Ends one of the tasks whose last state ends on this track at this time."""
     how = _state(event)
     assert how in (*_ENDS, s.FAILED_PREFIX), f"not an end of a task: {event}"
-    owners = [
-        task
-        for task in tasks.values()
-        if task.track == event.track
-        and task.slices
-        and task.slices[-1].end_ns == event.time_ns
-        and not task.end
-    ]
+    owners = [task for task in candidates if not task.end]
     assert owners, f"no task ends its last state when this comes: {event}"
     old = _state(owners[0].slices[-1].begin)
     assert how in _NEXT[old], f"task {owners[0].id}: {how!r} after {old!r}: {event}"

@@ -153,11 +153,7 @@ thread_buffer *ring_register(void)
     thread_buffer *buffer = calloc(1, sizeof *buffer);
     if (!buffer)
         return NULL;
-    buffer->write_chunk = buffer->read_chunk = pool_pop();
-    if (!buffer->write_chunk) {
-        free(buffer);
-        return NULL;
-    }
+    buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted */
     buffer->generation = atomic_load(&ring_generation);
     buffer->tid = (pid_t)syscall(SYS_gettid);
     thread_buffer *head = atomic_load(&ring_threads);
@@ -176,7 +172,11 @@ static int next_chunk(thread_buffer *buffer)
     chunk *fresh = pool_pop();
     if (!fresh)
         return -1;
-    atomic_store_explicit(&buffer->write_chunk->next, (uint32_t)(fresh - pool) + 1, memory_order_release);
+    if (buffer->write_chunk)
+        atomic_store_explicit(&buffer->write_chunk->next, (uint32_t)(fresh - pool) + 1,
+                              memory_order_release);
+    else
+        atomic_store_explicit(&buffer->first_chunk, fresh, memory_order_release);
     buffer->write_chunk = fresh;
     buffer->write_at = 0;
     void (*on_refill)(void) = atomic_load_explicit(&ring_on_refill, memory_order_relaxed);
@@ -225,6 +225,10 @@ void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t 
 
 record *ring_peek(thread_buffer *buffer)
 {
+    if (!buffer->read_chunk)
+        buffer->read_chunk = atomic_load_explicit(&buffer->first_chunk, memory_order_acquire);
+    if (!buffer->read_chunk)
+        return NULL;
     for (;;) {
         chunk *at = buffer->read_chunk;
         if (buffer->read_at < atomic_load_explicit(&at->committed, memory_order_acquire))
@@ -250,7 +254,8 @@ void ring_take(thread_buffer *buffer, uint32_t count)
 
 void ring_release(thread_buffer *buffer)
 {
-    pool_push(buffer->read_chunk);
+    if (buffer->read_chunk)
+        pool_push(buffer->read_chunk);
     unlink_buffer(buffer);
     free(buffer);
 }

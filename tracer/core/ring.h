@@ -34,7 +34,7 @@ typedef struct {
 
 typedef struct thread_buffer {
     /* producer's own */
-    chunk *write_chunk;
+    chunk *write_chunk; /* NULL until there was one to be had */
     uint32_t write_at;
     uint32_t generation;
     uint64_t gap_records, gap_tick;
@@ -46,6 +46,7 @@ typedef struct thread_buffer {
     /* shared */
     _Atomic uint64_t written, dropped;
     _Atomic int finished;
+    _Atomic(chunk *) first_chunk;
     pid_t tid;
     /* consumer's own */
     chunk *read_chunk;

@@ -1,0 +1,48 @@
+"""Records a function in this process and returns what the validated trace says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.validator import Summary, TaskSummary, validate
+from tracer.recorder import SIGNALS, Options, Recording, Totals
+
+
+def record_here(
+    function: Callable[[], object],
+    path: Path,
+    *,
+    signals: tuple[str, ...] = tuple(SIGNALS),
+    buffer_bytes: int = 64 << 20,
+) -> tuple[Summary, Totals]:
+    """Runs the function under a recording; what it raises is raised after the recording."""
+    recording = Recording(Options(str(path), buffer_bytes, signals, ("test",), force=True))
+    recording.start()
+    try:
+        function()
+    finally:
+        totals = recording.stop()
+    assert totals is not None
+    return validate(path.read_bytes()), totals
+
+
+def tasks_of(summary: Summary, coro: str) -> list[TaskSummary]:
+    """The tasks whose coroutine function's name ends so, by id."""
+    return [
+        task for _, task in sorted(summary.tasks.items()) if task.coro.split(".")[-1] == coro
+    ]
+
+
+def task_of(summary: Summary, coro: str) -> TaskSummary:
+    (task,) = tasks_of(summary, coro)
+    return task
+
+
+def wakers(task: TaskSummary) -> list[dict[str, int | str]]:
+    """Who made the task ready, once per `ready` slice that says so."""
+    wanted = ("waker", "waker_task", "waker_thread")
+    found = [
+        {name: value for name, value in each.begin.args.items() if name in wanted}
+        for each in task.slices
+        if each.begin.name == "ready"
+    ]
+    return [waker for waker in found if waker]
