@@ -165,6 +165,8 @@ static PyObject *local(int index)
 static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
+    if (b->depth == 1)
+        tasks_end_adopted(b);
     if (!b->loop || b->depth != b->poll_depth)
         return;
     PyObject *timeout = local(1);
@@ -205,7 +207,7 @@ static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value)
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    tasks_on_eager_begin(b, local(1), local(2));
+    tasks_on_eager_begin(b, local(0), local(1), local(2));
 }
 
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -24,12 +24,19 @@ typedef struct chunk {
 } chunk;
 static_assert(sizeof(chunk) == CHUNK_BYTES, "a chunk fills its 16 KiB");
 
+enum step_kind {
+    STEP_COMMON,  /* run by the loop: a task's step or a callback */
+    STEP_EAGER,   /* inside a task factory */
+    STEP_ADOPTED, /* the recording began inside it */
+    STEP_NONE,    /* no step: keeps begins and ends paired */
+};
+
 /* What a thread is executing, as far as its END hooks need to know. */
 typedef struct {
     const void *object; /* task address, compared, never dereferenced; NULL for a callback */
     uint32_t task;
     uint8_t readied_itself;
-    uint8_t is_eager;
+    uint8_t kind; /* enum step_kind */
 } step;
 
 typedef struct thread_buffer {

@@ -29,6 +29,7 @@ static struct {
     PyCFunction original_set_name;
     Py_ssize_t callback_offset, when_offset;
     PyObject *pending, *cancelled, *on_gone, *current_task;
+    PyObject *adopted; /* the task in whose step the recording began, while that lasts */
     map by_task, by_ref, loops;
     _Atomic uint32_t next_task, next_loop;
 } s;
@@ -226,7 +227,7 @@ static step *top_step(thread_buffer *b)
 /* An eager step runs before its task is returned to anyone; the loop knows it as current. */
 static int is_eager_step_of(const step *top, PyObject *task)
 {
-    if (!top || !top->is_eager || top->object || !s.current_task)
+    if (!top || top->kind != STEP_EAGER || top->object || !s.current_task)
         return 0;
     PyObject *current = PyObject_CallNoArgs(s.current_task);
     Py_XDECREF(current);
@@ -304,23 +305,6 @@ static void begin_callback(thread_buffer *b, PyObject *callback)
     ring_emit(b, clock_tick(), REC_CB_BEGIN, due_ns != 0, func, (uint64_t)(uintptr_t)handle, due_ns);
 }
 
-void tasks_on_begin(thread_buffer *b, PyObject *callback)
-{
-    PyObject *task = task_of(callback);
-    if (!task) {
-        begin_callback(b, callback);
-        return;
-    }
-    compat_lock(&guard);
-    known_task *known = find(task);
-    compat_unlock(&guard);
-    if (!known)
-        known = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
-    push_step(b, (step){.object = task, .task = known ? known->id : 0});
-    if (known)
-        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
-}
-
 static uint32_t exception_name(PyObject *exception)
 {
     const char *name = Py_TYPE(exception)->tp_name;
@@ -367,6 +351,42 @@ static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, known_task
     Py_XDECREF(state);
 }
 
+/* The step in which the recording began has no end event: the loop's next doing is its end. */
+void tasks_end_adopted(thread_buffer *b)
+{
+    step *top = top_step(b);
+    if (!top || top->kind != STEP_ADOPTED)
+        return;
+    PyObject *task = s.adopted;
+    s.adopted = NULL;
+    b->depth--;
+    known_task *known = task ? find(task) : NULL;
+    if (known && top->readied_itself)
+        ring_emit(b, clock_tick(), REC_STEP_YIELD, 0, known->id, 0, 0);
+    else if (known)
+        end_task(b, clock_tick(), task, known);
+    Py_XDECREF(task);
+}
+
+void tasks_on_begin(thread_buffer *b, PyObject *callback)
+{
+    if (b->depth == 1)
+        tasks_end_adopted(b);
+    PyObject *task = task_of(callback);
+    if (!task) {
+        begin_callback(b, callback);
+        return;
+    }
+    compat_lock(&guard);
+    known_task *known = find(task);
+    compat_unlock(&guard);
+    if (!known)
+        known = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
+    push_step(b, (step){.object = task, .task = known ? known->id : 0});
+    if (known)
+        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
+}
+
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
     step *top = top_step(b);
@@ -390,22 +410,28 @@ void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
         end_task(b, tick, task, known);
 }
 
-void tasks_on_eager_begin(thread_buffer *b, PyObject *coro, PyObject *name)
+/* The factory runs the first step only inside the loop's own run; else it makes a common task. */
+void tasks_on_eager_begin(thread_buffer *b, PyObject *loop, PyObject *coro, PyObject *name)
 {
+    if (!b->loop || tasks_loop_id(loop) != b->loop) {
+        push_step(b, (step){.kind = STEP_NONE});
+        return;
+    }
     uint32_t id = ++s.next_task;
     uint64_t tick = clock_tick();
     ring_emit(b, tick, REC_TASK_NEW, ORIGIN_EAGER, id, coroutine_function(coro), b->loop);
     emit_name(b, id, name);
-    push_step(b, (step){.task = id, .is_eager = 1});
+    push_step(b, (step){.task = id, .kind = STEP_EAGER});
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
 void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     step *top = top_step(b);
-    if (b->depth)
-        b->depth--;
-    if (!top || !top->is_eager || !tasks_is_task(task))
+    if (!b->depth || (top && top->kind == STEP_COMMON))
+        return; /* the recording began inside the factory */
+    b->depth--;
+    if (!top || top->kind != STEP_EAGER || !tasks_is_task(task))
         return;
     known_task *known = find(task);
     if (!known)
@@ -565,6 +591,7 @@ void tasks_forget(void)
     map_free(&s.by_task);
     map_free(&s.by_ref);
     map_free(&s.loops);
+    Py_CLEAR(s.adopted);
     Py_CLEAR(s.handle);
     Py_CLEAR(s.timer_handle);
     Py_CLEAR(s.c_task);
@@ -592,7 +619,8 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     known_task *known = introduce(b, tick, task, ORIGIN_ADOPTED);
     PyObject *waiter = known ? read_field(task, FIELD_WAITER) : NULL;
     if (known && is_current) {
-        push_step(b, (step){.object = task, .task = known->id});
+        push_step(b, (step){.object = task, .task = known->id, .kind = STEP_ADOPTED});
+        Py_XSETREF(s.adopted, Py_NewRef(task));
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
     } else if (waiter && waiter != Py_None) {
         end_await(b, clock_tick(), task, known, waiter);
