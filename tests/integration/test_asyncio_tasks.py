@@ -322,7 +322,7 @@ def test_custom_task_class(tmp_path: Path) -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_task_factory(lambda loop, coro, **more: MyTask(coro, loop=loop, **more))  # type: ignore[arg-type]
+        loop.set_task_factory(lambda loop, coro, **more: MyTask(coro, loop=loop, **more))
         await asyncio.create_task(child())
 
     assert task_of(recorded(main, tmp_path), "child").end == "done"

@@ -74,7 +74,8 @@ static PyObject *next_link(PyObject *at)
         next = get(at, NULL);
         if (next == Py_None)
             Py_CLEAR(next);
-        PyErr_Clear();
+        else if (!next)
+            PyErr_Clear();
     } else if (is_opaque_wrapper(Py_TYPE(at))) {
         Py_TYPE(at)->tp_traverse(at, find_inner, &next);
         Py_XINCREF(next);
@@ -92,8 +93,9 @@ static int comes_from_executor(PyObject *waiter)
         PyObject *callback = PyTuple_Check(first) && PyTuple_GET_SIZE(first) ? PyTuple_GET_ITEM(first, 0) : NULL;
         found = callback && PyFunction_Check(callback) && PyFunction_GET_CODE(callback) == check_cancel_code;
     }
+    if (!callbacks)
+        PyErr_Clear();
     Py_XDECREF(callbacks);
-    PyErr_Clear();
     return found;
 }
 

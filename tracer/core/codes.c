@@ -133,19 +133,20 @@ uint32_t codes_callable(PyObject *callable)
 {
     PyObject *unwrapped = NULL; /* owned: what a partial wraps */
     for (int depth = 0; depth < 8; depth++) {
-        PyObject *inner = NULL;
-        if (PyMethod_Check(callable))
+        if (PyMethod_Check(callable)) {
             callable = PyMethod_GET_FUNCTION(callable);
-        else if (!PyFunction_Check(callable) && !strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
-            inner = PyObject_GetAttrString(callable, "func");
-        else
-            break;
-        if (inner) {
-            Py_XSETREF(unwrapped, inner);
-            callable = inner;
+            continue;
         }
+        if (PyFunction_Check(callable) || strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
+            break;
+        PyObject *inner = PyObject_GetAttrString(callable, "func");
+        if (!inner) {
+            PyErr_Clear();
+            break;
+        }
+        Py_XSETREF(unwrapped, inner);
+        callable = inner;
     }
-    PyErr_Clear();
     uint32_t func;
     if (PyFunction_Check(callable))
         func = codes_of((PyCodeObject *)PyFunction_GET_CODE(callable))->func;

@@ -97,6 +97,8 @@ void encoder_init(encoder *e, uint32_t pid, uint64_t seed)
     e->next_uuid = e->uuid_base;
     e->sequence = (uint32_t)(((random >> 24) & 0xffff) | 1 << 16) << 3;
     e->next_flow = scramble(random) | 1;
+    uint8_t *end = put_number(e->sequence_field, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
+    e->sequence_length = (uint32_t)(end - e->sequence_field);
 }
 
 void encoder_free(encoder *e)
@@ -361,7 +363,8 @@ packet_ref encoder_event(encoder *e, const event *ev)
         end = put_number(end, SCHEMA_PACKET_CLOCK_ID, SCHEMA_CLOCK_MONOTONIC_ID);
     else
         e->last_ns = ev->ns;
-    end = put_number(end, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
+    memcpy(end, e->sequence_field, sizeof e->sequence_field);
+    end += e->sequence_length;
     if (ev->name_id || ev->arg_count) {
         uint8_t *before = end;
         end = put_new_names(e, end, ev);

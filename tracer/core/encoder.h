@@ -46,7 +46,7 @@ typedef struct {
     const char *text;   /* a name that is data */
     uint64_t flow_in;   /* terminating flow id, 0 = none */
     int64_t counter;
-    arg args[EVENT_ARGS];
+    arg *args; /* the caller's room for EVENT_ARGS of them; NULL when it adds none */
 } event;
 
 /* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
@@ -64,6 +64,8 @@ typedef struct {
     uint64_t serial, last_ns, events;
     uint64_t uuid_base, next_uuid, next_flow;
     uint32_t sequence, pid;
+    uint8_t sequence_field[8]; /* of the event sequence, as it stands in every packet */
+    uint32_t sequence_length;
     track *default_track; /* of events that name none, in this chunk … */
     track *next_default;  /* … and from the next one on, which begins at once if they differ */
     uint32_t *name_chunk, *value_chunk; /* by string id: chunk in which it was last interned */

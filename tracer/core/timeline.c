@@ -155,7 +155,8 @@ static void gc_edge(timeline *t, thread_line *thread, const record *r, uint64_t 
     int length = snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, r->a);
     track *lines[] = {&thread->on, &t->gc};
     for (int i = 0; i < 2; i++) {
-        event ev = {.ns = ns, .on = lines[i], .type = type};
+        arg ev_args[EVENT_ARGS];
+        event ev = {.args = ev_args, .ns = ns, .on = lines[i], .type = type};
         if (type == SCHEMA_TYPE_SLICE_BEGIN) {
             ev.category = SCHEMA_CAT_GC;
             ev.text = name;
@@ -195,7 +196,8 @@ HANDLER(note)
 {
     UNUSED(thread);
     uint32_t subject = r->a < r->b ? r->a : (uint32_t)r->b;
-    event ev = {.ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
                 .name = r->flag == NOTE_HOOK_DISABLED ? SCHEMA_HOOK_DISABLED : SCHEMA_NOTE};
     event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
     event_text(&ev, SCHEMA_ARG_REASON, text + subject, r->b - subject);
@@ -216,7 +218,8 @@ HANDLER(gap)
         gc_edge(t, thread, &end, since_ns, SCHEMA_TYPE_SLICE_END);
     }
     timeline_close_unknown(t, thread, since_ns);
-    event ev = {.ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_EVENTS_DROPPED};
     event_uint(&ev, SCHEMA_ARG_COUNT, count);
     event_uint(&ev, SCHEMA_ARG_SINCE, since_ns);

@@ -87,7 +87,8 @@ void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, r
         end_poll(t, loop, ns);
         loop->handled++;
         intern_func func = intern_function_of(s.func);
-        event ev = {.ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
+        arg ev_args[EVENT_ARGS];
+        event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
                     .category = SCHEMA_CAT_LOOP, .name_id = func.name, .text = "task", .text_length = 4};
         if (func.name)
             ev.text_length = 0;

@@ -158,7 +158,8 @@ typedef struct {
 
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
 {
-    event ev = {.ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                 .category = SCHEMA_CAT_TASK, .flow_in = task->flow_in};
     if (task->state == STATE_RUNNING) {
         ev.name = SCHEMA_RUNNING;
@@ -195,7 +196,8 @@ static void show_with(timeline *t, task_line *task, const await_what *what)
     if (!task->merged)
         name_line(task);
     if (task->merged) {
-        event life = {.ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
+        arg life_args[EVENT_ARGS];
+        event life = {.args = life_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                       .category = SCHEMA_CAT_LIFETIME, .text = task->name ? task->name : "task",
                       .text_length = task->name ? task->name_length : 4};
         add_identity(&life, task);
@@ -249,7 +251,8 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
     ns = not_before(t, task->since_ns, ns);
     end_state(t, task, ns);
     task->since_ns = ns;
-    event ev = {.ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
                 .name = instant, .text = text, .text_length = (uint32_t)length};
     if (task->renamed)
         event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);

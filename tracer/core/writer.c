@@ -253,7 +253,8 @@ static void join(void)
 
 static void announce(const writer_description *about)
 {
-    event ev = {.ns = w.from.ns, .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = w.from.ns, .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING};
     const char *clock = clock_source_now == CLOCK_SOURCE_COUNTER ? "tsc" : "monotonic";
     event_uint(&ev, SCHEMA_ARG_SCHEMA, SCHEMA_VERSION);
@@ -317,7 +318,8 @@ static uint64_t dropped_in_all(void)
 
 static void conclude(uint64_t dropped)
 {
-    event ev = {.ns = now_written(), .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = now_written(), .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
     event_uint(&ev, SCHEMA_ARG_EVENTS, w.line.out.events + 1);
     event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
