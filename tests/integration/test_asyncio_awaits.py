@@ -156,7 +156,7 @@ async def on_async_generator() -> None:
 class Deep:
     """An awaitable of the user's own, waiting through a generator."""
 
-    def __await__(self):  # type: ignore[no-untyped-def]
+    def __await__(self):
         yield from asyncio.sleep(0.001).__await__()
 
 
