@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import Recorder
+from tests.validator import validate
 
 
 def test_long_names_are_cut_between_characters(record: Recorder) -> None:
@@ -64,3 +65,53 @@ async def main():
 asyncio.run(main())
 """
     )
+
+
+def test_an_eager_task_that_cannot_be_made(record: Recorder) -> None:
+    """It leaves no step behind: the loop's polls are seen as before."""
+    trace = record(
+        """
+import asyncio
+
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    try:
+        asyncio.create_task(42)
+    except TypeError:
+        pass
+    for _ in range(3):
+        await asyncio.sleep(0.001)
+
+asyncio.run(main())
+"""
+    )
+    assert validate(trace.read_bytes()).names["select"] >= 3
+
+
+def test_a_coroutine_object_of_the_programs_own(record: Recorder) -> None:
+    """A coroutine without a qualified name goes by its type."""
+    trace = record(
+        """
+import asyncio
+from collections.abc import Coroutine
+
+class Own(Coroutine):
+    def send(self, value):
+        raise StopIteration(1)
+
+    def throw(self, *args):
+        raise args[0]
+
+    def close(self):
+        pass
+
+    def __await__(self):
+        return iter(())
+
+async def main():
+    await asyncio.create_task(Own())
+
+asyncio.run(main())
+"""
+    )
+    assert "Own" in {task.coro for task in validate(trace.read_bytes()).tasks.values()}

@@ -124,6 +124,13 @@ static int same_text(PyObject *value, PyObject *constant)
 
 /* --- registration --- */
 
+static uint32_t type_name(PyObject *object)
+{
+    const char *name = Py_TYPE(object)->tp_name;
+    const char *dot = strrchr(name, '.');
+    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
+}
+
 static uint32_t coroutine_function(PyObject *coro)
 {
     if (!coro)
@@ -135,10 +142,10 @@ static uint32_t coroutine_function(PyObject *coro)
         return func;
     }
     PyObject *name = PyObject_GetAttrString(coro, "__qualname__"); /* Cython and other C coroutines */
-    uint32_t func = intern_function(name ? codes_text(name) : 0, 0);
-    Py_XDECREF(name);
     PyErr_Clear();
-    return func;
+    uint32_t text = codes_text(name);
+    Py_XDECREF(name);
+    return intern_function(text ? text : type_name(coro), intern_string("?:0", 3));
 }
 
 static void emit_name(thread_buffer *b, uint32_t id, PyObject *name)
@@ -321,13 +328,6 @@ void tasks_on_begin(thread_buffer *b, PyObject *callback)
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
 }
 
-static uint32_t exception_name(PyObject *exception)
-{
-    const char *name = Py_TYPE(exception)->tp_name;
-    const char *dot = strrchr(name, '.');
-    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
-}
-
 static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *state)
 {
     uint8_t outcome = same_text(state, s.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
@@ -335,7 +335,7 @@ static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
     PyObject *exception = outcome == OUTCOME_DONE ? read_field(task, FIELD_EXCEPTION) : NULL;
     if (exception && exception != Py_None) {
         outcome = OUTCOME_FAILED;
-        name = exception_name(exception);
+        name = type_name(exception);
     }
     Py_XDECREF(exception);
     ring_emit(b, tick, REC_STEP_DONE, outcome, id, name, 0);
@@ -371,8 +371,18 @@ static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
     Py_XDECREF(state);
 }
 
+/* An eager step whose task could not be made, or raised SystemExit, has no return event. */
+static void drop_raised_eager_steps(thread_buffer *b, uint64_t tick)
+{
+    for (step *top = top_step(b); top && top->is_eager; top = top_step(b)) {
+        ring_emit(b, tick, REC_TASK_DESTROYED, 0, top->task, 0, 0);
+        b->depth--;
+    }
+}
+
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
+    drop_raised_eager_steps(b, tick);
     step *top = top_step(b);
     int readied_itself = top && top->readied_itself;
     uint32_t id = top ? top->task : 0;
