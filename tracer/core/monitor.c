@@ -47,6 +47,7 @@ static struct {
     struct role *role;
 } watched[WATCHED];
 static int watched_count;
+static PyObject *disable; /* sys.monitoring.DISABLE */
 static PyObject *import_pending; /* dict: module name -> what to call once it is imported */
 
 /* Where `code` is, or the empty place where it would be. */
@@ -117,6 +118,8 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
     if (b) {
         role->on_return(b, tick, args[2]);
         check(role);
+    } else if (role && role->is_step && (b = ring_current()) && tasks_on_step_return(b, tick)) {
+        return Py_NewRef(disable);
     }
     Py_RETURN_NONE;
 }
@@ -320,6 +323,8 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
         PyErr_SetString(PyExc_TypeError, "a dict is needed");
         return NULL;
     }
+    PyObject *answer = PyDict_GetItemString(facts, "disable");
+    Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
     if (codes_start() < 0 || await_setup(facts) < 0 || tasks_setup(facts) < 0)
         return NULL;
     Py_RETURN_NONE;

@@ -30,6 +30,7 @@ typedef struct {
     uint32_t task;
     uint8_t readied_itself;
     uint8_t is_eager;
+    uint8_t is_adopted; /* began before the recording: its call is not seen to return */
 } step;
 
 typedef struct thread_buffer {

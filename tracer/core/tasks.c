@@ -404,6 +404,21 @@ void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
         end_task(b, tick, task, known->id);
 }
 
+int tasks_on_step_return(thread_buffer *b, uint64_t tick)
+{
+    drop_raised_eager_steps(b, tick);
+    step *top = top_step(b);
+    if (!top || !top->is_adopted)
+        return 0;
+    b->depth--;
+    PyObject *task = (PyObject *)(uintptr_t)top->object;
+    if (top->readied_itself)
+        ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
+    else if (find(task)) /* else it has died: the address is not to be followed */
+        end_task(b, tick, task, top->task);
+    return 1;
+}
+
 void tasks_on_eager_begin(thread_buffer *b, PyObject *coro, PyObject *name)
 {
     uint32_t id = ++s.next_task;
@@ -609,7 +624,7 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     uint32_t id = known->id;
     PyObject *waiter = read_field(task, FIELD_WAITER);
     if (is_current) {
-        push_step(b, (step){.object = task, .task = id});
+        push_step(b, (step){.object = task, .task = id, .is_adopted = 1});
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     } else if (waiter && waiter != Py_None) {
         end_await(b, clock_tick(), task, id, waiter);
