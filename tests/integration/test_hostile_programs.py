@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from pathlib import Path
+
 from tests.conftest import Recorder
 from tests.validator import validate
+from tracer.recorder import Options, Recording
 
 
 def test_long_names_are_cut_between_characters(record: Recorder) -> None:
@@ -115,3 +120,51 @@ asyncio.run(main())
 """
     )
     assert "Own" in {task.coro for task in validate(trace.read_bytes()).tasks.values()}
+
+
+def test_a_recording_begun_inside_a_step(tmp_path: Path) -> None:
+    """The step's end is seen, and from then on the loop's polls."""
+    trace = tmp_path / "inside.pftrace"
+
+    async def main() -> Recording:
+        recording = Recording(Options(str(trace)))
+        recording.start()
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+        return recording
+
+    asyncio.run(main()).stop()
+    summary = validate(trace.read_bytes())
+    assert summary.names["select"] >= 3
+    (task,) = (task for task in summary.tasks.values() if task.coro.endswith("main"))
+    assert task.states[:4] == ["running", "await sleep", "ready", "running"]
+
+
+def test_a_program_that_frees_the_monitoring_tools(tmp_path: Path) -> None:
+    """Stopping raises nothing and ends the trace."""
+    trace = tmp_path / "freed.pftrace"
+    recording = Recording(Options(str(trace)))
+    recording.start()
+    for tool in range(6):
+        sys.monitoring.free_tool_id(tool)
+    assert recording.stop() is not None
+    assert validate(trace.read_bytes()).names["recording ended"] == 1
+
+
+def test_an_eager_factory_without_a_running_loop(record: Recorder) -> None:
+    """It makes an ordinary task; nothing runs at once."""
+    trace = record(
+        """
+import asyncio
+
+async def main():
+    pass
+
+loop = asyncio.new_event_loop()
+loop.set_task_factory(asyncio.eager_task_factory)
+loop.run_until_complete(main())
+loop.close()
+"""
+    )
+    (task,) = validate(trace.read_bytes()).tasks.values()
+    assert task.states == ["ready", "running"]

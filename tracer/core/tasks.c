@@ -375,7 +375,7 @@ static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
 static void drop_raised_eager_steps(thread_buffer *b, uint64_t tick)
 {
     for (step *top = top_step(b); top && top->is_eager; top = top_step(b)) {
-        ring_emit(b, tick, REC_TASK_DESTROYED, 0, top->task, 0, 0);
+        ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, top->task, intern_string("exception", 9), 0);
         b->depth--;
     }
 }
@@ -421,6 +421,8 @@ int tasks_on_step_return(thread_buffer *b, uint64_t tick)
 
 void tasks_on_eager_begin(thread_buffer *b, PyObject *coro, PyObject *name)
 {
+    if (!b->loop) /* not running: the task is only scheduled */
+        return;
     uint32_t id = ++s.next_task;
     uint64_t tick = clock_tick();
     ring_emit(b, tick, REC_TASK_NEW, ORIGIN_EAGER, id, coroutine_function(coro), b->loop);
@@ -432,11 +434,15 @@ void tasks_on_eager_begin(thread_buffer *b, PyObject *coro, PyObject *name)
 void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     step *top = top_step(b);
-    if (b->depth)
+    if (b->depth > STEP_DEPTH || (top && top->is_eager))
         b->depth--;
     if (!top || !top->is_eager || !tasks_is_task(task))
         return;
     known_task *known = find(task);
+    if (known && known->id != top->task) { /* the loop did not run: it was only scheduled */
+        ring_emit(b, tick, REC_STEP_DONE, OUTCOME_CANCELLED, top->task, 0, 0);
+        return;
+    }
     if (!known)
         known = enroll(task, top->task, 0);
     if (!known)
