@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "text.h"
 
 enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
 #define VARINT(field) ((uint32_t)(field) << 3)
@@ -111,11 +112,9 @@ void encoder_free(encoder *e)
 
 static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
 {
-    if (length > TEXT_LIMIT)
-        length = TEXT_LIMIT;
     uint8_t *entry = open_field(p, field, 0);
     p = put_number(entry, SCHEMA_INTERNED_IID, iid);
-    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, length);
+    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, text_fit(text, length, TEXT_LIMIT));
     close_field(entry, p, 0);
     return p;
 }
@@ -220,7 +219,7 @@ void track_free(track *t)
 
 static size_t name_length(const track *t)
 {
-    return t->name ? (t->name_length < TEXT_LIMIT ? t->name_length : TEXT_LIMIT) : 0;
+    return t->name ? text_fit(t->name, t->name_length, TEXT_LIMIT) : 0;
 }
 
 static uint8_t *put_process(uint8_t *p, const encoder *e, const track *t)
@@ -309,7 +308,6 @@ static int know_string(encoder *e, uint32_t id)
 static uint8_t *put_arg(uint8_t *p, const arg *a)
 {
     int small = a->type != ARG_TEXT;
-    uint32_t length = a->length < TEXT_LIMIT ? a->length : TEXT_LIMIT;
     uint8_t *body = open_field(p, SCHEMA_EVENT_ANNOTATIONS, small);
     p = put_number(body, SCHEMA_ANNOTATION_NAME_IID, a->name);
     if (a->type == ARG_UINT)
@@ -317,7 +315,7 @@ static uint8_t *put_arg(uint8_t *p, const arg *a)
     else if (a->type == ARG_INTERNED)
         p = put_number(p, SCHEMA_ANNOTATION_STRING_IID, a->value);
     else
-        p = put_bytes(p, SCHEMA_ANNOTATION_STRING, a->text, length);
+        p = put_bytes(p, SCHEMA_ANNOTATION_STRING, a->text, text_fit(a->text, a->length, TEXT_LIMIT));
     close_field(body, p, small);
     return p;
 }
@@ -351,8 +349,8 @@ packet_ref encoder_event(encoder *e, const event *ev)
     describe(e, ev->on);
     uint8_t *p = reserve(e);
     if (!p)
-        return (packet_ref){0, 0};
-    packet_ref ref = {e->length, e->serial};
+        return (packet_ref){0};
+    packet_ref ref = {e->length, e->serial, e->inserted};
     /* Without arguments and data a packet stays far below 127 bytes even with a few flows. */
     int small = !ev->arg_count && !ev->text_length;
     int absolute = ev->ns < e->last_ns;
@@ -386,8 +384,7 @@ packet_ref encoder_event(encoder *e, const event *ev)
     else if (ev->name_id)
         end = put_number(end, SCHEMA_EVENT_NAME_IID, ev->name_id + SCHEMA_NAME_END);
     else if (ev->text)
-        end = put_bytes(end, SCHEMA_EVENT_NAME, ev->text,
-                        ev->text_length < TEXT_LIMIT ? ev->text_length : TEXT_LIMIT);
+        end = put_bytes(end, SCHEMA_EVENT_NAME, ev->text, text_fit(ev->text, ev->text_length, TEXT_LIMIT));
     for (int i = 0; i < ev->arg_count; i++)
         end = put_arg(end, &ev->args[i]);
     if (ev->type == SCHEMA_TYPE_COUNTER)
@@ -406,14 +403,27 @@ uint64_t encoder_new_flow(encoder *e)
     return e->next_flow++;
 }
 
+enum { FLOW_BYTES = 10, FAR = 4096 };
+
+/* Moves `at` up with its packet, past the flows added to earlier ones meanwhile; -1 when the
+ * packet is flushed or out of sight. */
+static int follow(const encoder *e, packet_ref *at)
+{
+    if (at->serial != e->serial || e->inserted - at->inserted > INSERTIONS)
+        return -1;
+    for (; at->inserted < e->inserted; at->inserted++)
+        if (e->inserted_into[at->inserted % INSERTIONS] < at->offset)
+            at->offset += FLOW_BYTES;
+    return e->length - at->offset > FAR ? -1 : 0;
+}
+
 /* The track event is its packet's last field, so the flow goes to the packet's end and only the
  * two lengths change. What follows in the buffer, usually a few packets, moves up. */
-int encoder_add_flow(encoder *e, packet_ref at, uint64_t flow)
+int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
 {
-    enum { FLOW_BYTES = 10, FAR = 4096 };
-    if (at.serial != e->serial || e->length - at.offset > FAR || !reserve(e))
+    if (follow(e, at) < 0 || !reserve(e))
         return -1;
-    uint8_t *start = e->bytes + at.offset;
+    uint8_t *start = e->bytes + at->offset;
     int small = !(start[1] & 0x80);
     size_t length = small ? start[1] : (size_t)(start[1] & 0x7f) | (size_t)start[2] << 7;
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
@@ -438,6 +448,7 @@ int encoder_add_flow(encoder *e, packet_ref at, uint64_t flow)
     put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
     close_field(body, end + FLOW_BYTES, small);
     close_field(packet, end + FLOW_BYTES, small);
+    e->inserted_into[e->inserted++ % INSERTIONS] = at->offset;
     e->length += FLOW_BYTES;
     e->chunk_bytes += FLOW_BYTES;
     return 0;

@@ -41,7 +41,7 @@ int tasks_is_task(PyObject *object);
 void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle);
 void tasks_on_begin(thread_buffer *b, PyObject *callback);
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback);
-void tasks_end_adopted(thread_buffer *b);
+int tasks_on_step_return(thread_buffer *b, uint64_t tick); /* whether it ended an adopted step */
 void tasks_on_eager_begin(thread_buffer *b, PyObject *loop, PyObject *coro, PyObject *name);
 void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task);
 void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name);

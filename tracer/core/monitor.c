@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 
 static void select_start(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -45,6 +47,7 @@ static struct {
     struct role *role;
 } watched[WATCHED];
 static int watched_count;
+static PyObject *disable; /* sys.monitoring.DISABLE */
 static PyObject *import_pending; /* dict: module name -> what to call once it is imported */
 
 /* Where `code` is, or the empty place where it would be. */
@@ -68,7 +71,7 @@ void monitor_note(int kind, const char *subject, const char *text)
     int length = PyOS_snprintf(both, sizeof both, "%s%s", subject, text);
     if (b)
         ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)strlen(subject), both,
-                       length < (int)sizeof both ? (size_t)length : sizeof both - 1);
+                       text_fit(both, (size_t)length, sizeof both - 1));
 }
 
 void monitor_failed(const char *what)
@@ -115,6 +118,8 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
     if (b) {
         role->on_return(b, tick, args[2]);
         check(role);
+    } else if (role && role->is_step && (b = ring_current()) && tasks_on_step_return(b, tick)) {
+        return Py_NewRef(disable);
     }
     Py_RETURN_NONE;
 }
@@ -165,8 +170,6 @@ static PyObject *local(int index)
 static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
-    if (b->depth == 1)
-        tasks_end_adopted(b);
     if (!b->loop || b->depth != b->poll_depth)
         return;
     PyObject *timeout = local(1);
@@ -320,6 +323,8 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
         PyErr_SetString(PyExc_TypeError, "a dict is needed");
         return NULL;
     }
+    PyObject *answer = PyDict_GetItemString(facts, "disable");
+    Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
     if (codes_start() < 0 || await_setup(facts) < 0 || tasks_setup(facts) < 0)
         return NULL;
     Py_RETURN_NONE;

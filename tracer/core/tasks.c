@@ -29,7 +29,6 @@ static struct {
     PyCFunction original_set_name;
     Py_ssize_t callback_offset, when_offset;
     PyObject *pending, *cancelled, *on_gone, *current_task;
-    PyObject *adopted; /* the task in whose step the recording began, while that lasts */
     map by_task, by_ref, loops;
     _Atomic uint32_t next_task, next_loop;
 } s;
@@ -125,6 +124,13 @@ static int same_text(PyObject *value, PyObject *constant)
 
 /* --- registration --- */
 
+static uint32_t type_name(PyObject *object)
+{
+    const char *name = Py_TYPE(object)->tp_name;
+    const char *dot = strrchr(name, '.');
+    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
+}
+
 static uint32_t coroutine_function(PyObject *coro)
 {
     if (!coro)
@@ -136,10 +142,10 @@ static uint32_t coroutine_function(PyObject *coro)
         return func;
     }
     PyObject *name = PyObject_GetAttrString(coro, "__qualname__"); /* Cython and other C coroutines */
-    uint32_t func = intern_function(name ? codes_text(name) : 0, 0);
-    Py_XDECREF(name);
     PyErr_Clear();
-    return func;
+    uint32_t text = codes_text(name);
+    Py_XDECREF(name);
+    return intern_function(text ? text : type_name(coro), intern_string("?:0", 3));
 }
 
 static void emit_name(thread_buffer *b, uint32_t id, PyObject *name)
@@ -305,73 +311,8 @@ static void begin_callback(thread_buffer *b, PyObject *callback)
     ring_emit(b, clock_tick(), REC_CB_BEGIN, due_ns != 0, func, (uint64_t)(uintptr_t)handle, due_ns);
 }
 
-static uint32_t exception_name(PyObject *exception)
-{
-    const char *name = Py_TYPE(exception)->tp_name;
-    const char *dot = strrchr(name, '.');
-    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
-}
-
-static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, known_task *known, PyObject *state)
-{
-    uint8_t outcome = same_text(state, s.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
-    uint32_t name = 0;
-    PyObject *exception = outcome == OUTCOME_DONE ? read_field(task, FIELD_EXCEPTION) : NULL;
-    if (exception && exception != Py_None) {
-        outcome = OUTCOME_FAILED;
-        name = exception_name(exception);
-    }
-    Py_XDECREF(exception);
-    ring_emit(b, tick, REC_STEP_DONE, outcome, known->id, name, 0);
-    dismiss(known);
-}
-
-static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, known_task *known, PyObject *waiter)
-{
-    uint32_t what = 0, site = 0, awaited = 0;
-    PyObject *coro = read_field(task, FIELD_CORO);
-    await_describe(coro, waiter, &what, &site, &awaited);
-    Py_XDECREF(coro);
-    ring_emit(b, tick, REC_STEP_AWAIT, 0, known->id, (uint64_t)what << 32 | site, awaited);
-}
-
-static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, known_task *known)
-{
-    PyObject *state = read_field(task, FIELD_STATE);
-    if (!same_text(state, s.pending)) {
-        end_done(b, tick, task, known, state);
-    } else {
-        PyObject *waiter = read_field(task, FIELD_WAITER);
-        if (waiter && waiter != Py_None)
-            end_await(b, tick, task, known, waiter);
-        else
-            ring_emit(b, tick, REC_STEP_YIELD, 0, known->id, 0, 0);
-        Py_XDECREF(waiter);
-    }
-    Py_XDECREF(state);
-}
-
-/* The step in which the recording began has no end event: the loop's next doing is its end. */
-void tasks_end_adopted(thread_buffer *b)
-{
-    step *top = top_step(b);
-    if (!top || top->kind != STEP_ADOPTED)
-        return;
-    PyObject *task = s.adopted;
-    s.adopted = NULL;
-    b->depth--;
-    known_task *known = task ? find(task) : NULL;
-    if (known && top->readied_itself)
-        ring_emit(b, clock_tick(), REC_STEP_YIELD, 0, known->id, 0, 0);
-    else if (known)
-        end_task(b, clock_tick(), task, known);
-    Py_XDECREF(task);
-}
-
 void tasks_on_begin(thread_buffer *b, PyObject *callback)
 {
-    if (b->depth == 1)
-        tasks_end_adopted(b);
     PyObject *task = task_of(callback);
     if (!task) {
         begin_callback(b, callback);
@@ -387,8 +328,62 @@ void tasks_on_begin(thread_buffer *b, PyObject *callback)
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
 }
 
+static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *state)
+{
+    uint8_t outcome = same_text(state, s.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
+    uint32_t name = 0;
+    PyObject *exception = outcome == OUTCOME_DONE ? read_field(task, FIELD_EXCEPTION) : NULL;
+    if (exception && exception != Py_None) {
+        outcome = OUTCOME_FAILED;
+        name = type_name(exception);
+    }
+    Py_XDECREF(exception);
+    ring_emit(b, tick, REC_STEP_DONE, outcome, id, name, 0);
+    known_task *known = find(task);
+    if (known)
+        dismiss(known);
+}
+
+static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *waiter)
+{
+    uint32_t what = 0, site = 0, awaited = 0;
+    PyObject *coro = read_field(task, FIELD_CORO);
+    await_describe(coro, waiter, &what, &site, &awaited);
+    Py_XDECREF(coro);
+    ring_emit(b, tick, REC_STEP_AWAIT, 0, id, (uint64_t)what << 32 | site, awaited);
+}
+
+/* Takes the id, not the known task: what is read may be the program's code, which may stop the
+ * recording. */
+static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id)
+{
+    PyObject *state = read_field(task, FIELD_STATE);
+    if (!same_text(state, s.pending)) {
+        end_done(b, tick, task, id, state);
+    } else {
+        PyObject *waiter = read_field(task, FIELD_WAITER);
+        if (waiter && waiter != Py_None)
+            end_await(b, tick, task, id, waiter);
+        else
+            ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+        Py_XDECREF(waiter);
+    }
+    Py_XDECREF(state);
+}
+
+/* A factory whose task could not be made, or raised SystemExit, has no return event. */
+static void drop_raised_factories(thread_buffer *b, uint64_t tick)
+{
+    for (step *top = top_step(b); top && (top->kind == STEP_EAGER || top->kind == STEP_NONE); top = top_step(b)) {
+        if (top->kind == STEP_EAGER)
+            ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, top->task, intern_string("exception", 9), 0);
+        b->depth--;
+    }
+}
+
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
+    drop_raised_factories(b, tick);
     step *top = top_step(b);
     int readied_itself = top && top->readied_itself;
     uint32_t id = top ? top->task : 0;
@@ -407,7 +402,22 @@ void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
     known_task *known = find(task);
     compat_unlock(&guard);
     if (known)
-        end_task(b, tick, task, known);
+        end_task(b, tick, task, known->id);
+}
+
+int tasks_on_step_return(thread_buffer *b, uint64_t tick)
+{
+    drop_raised_factories(b, tick);
+    step *top = top_step(b);
+    if (!top || top->kind != STEP_ADOPTED)
+        return 0;
+    b->depth--;
+    PyObject *task = (PyObject *)(uintptr_t)top->object;
+    if (top->readied_itself)
+        ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
+    else if (find(task)) /* else it has died: the address is not to be followed */
+        end_task(b, tick, task, top->task);
+    return 1;
 }
 
 /* The factory runs the first step only inside the loop's own run; else it makes a common task. */
@@ -438,13 +448,14 @@ void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
         known = enroll(task, top->task, 0);
     if (!known)
         return;
+    uint32_t id = known->id;
     PyObject *name = name_of(task);
-    emit_name(b, known->id, name);
+    emit_name(b, id, name);
     Py_XDECREF(name);
     if (top->readied_itself)
-        ring_emit(b, tick, REC_STEP_YIELD, 0, known->id, 0, 0);
+        ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
     else
-        end_task(b, tick, task, known);
+        end_task(b, tick, task, id);
 }
 
 void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name)
@@ -591,7 +602,6 @@ void tasks_forget(void)
     map_free(&s.by_task);
     map_free(&s.by_ref);
     map_free(&s.loops);
-    Py_CLEAR(s.adopted);
     Py_CLEAR(s.handle);
     Py_CLEAR(s.timer_handle);
     Py_CLEAR(s.c_task);
@@ -617,15 +627,17 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
         Py_RETURN_NONE;
     uint64_t tick = clock_tick();
     known_task *known = introduce(b, tick, task, ORIGIN_ADOPTED);
-    PyObject *waiter = known ? read_field(task, FIELD_WAITER) : NULL;
-    if (known && is_current) {
-        push_step(b, (step){.object = task, .task = known->id, .kind = STEP_ADOPTED});
-        Py_XSETREF(s.adopted, Py_NewRef(task));
-        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
+    if (!known)
+        Py_RETURN_NONE;
+    uint32_t id = known->id;
+    PyObject *waiter = read_field(task, FIELD_WAITER);
+    if (is_current) {
+        push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
+        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     } else if (waiter && waiter != Py_None) {
-        end_await(b, clock_tick(), task, known, waiter);
-    } else if (known) {
-        ring_emit(b, clock_tick(), REC_READY, 0, known->id, 0, 0);
+        end_await(b, clock_tick(), task, id, waiter);
+    } else {
+        ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
     }
     Py_XDECREF(waiter);
     Py_RETURN_NONE;

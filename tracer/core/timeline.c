@@ -38,8 +38,11 @@ static void free_values(map *m, void (*release)(void *))
 
 static void release_task(void *task)
 {
-    free(((task_line *)task)->name);
-    free(task);
+    task_line *line = task;
+    track_free(&line->on->on);
+    free(line->on);
+    free(line->name);
+    free(line);
 }
 
 static void release_loop(void *loop)
@@ -112,7 +115,7 @@ HANDLER(thread_spawn)
     packet_ref at = encoder_event(&t->out, &ev);
     uint64_t flow = encoder_new_flow(&t->out);
     uint64_t *known = map_put(&t->spawned, r->b);
-    if (known && encoder_add_flow(&t->out, at, flow) == 0)
+    if (known && encoder_add_flow(&t->out, &at, flow) == 0)
         *known = flow;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "text.h"
 #include "timeline_private.h"
 
 /* --- lines --- */
@@ -41,7 +42,7 @@ static void name_line(task_line *task)
         ? snprintf(name, sizeof name, "%.*s()", (int)length, coroutine)
         : snprintf(name, sizeof name, "%.*s%s%.*s()", (int)task->name_length, task->name ? task->name : "",
                    task->name ? " " : "", (int)length, coroutine);
-    track_rename(&task->on->on, name, written < (int)sizeof name ? (size_t)written : sizeof name - 1);
+    track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
 
 /* Taken at once, so that two tasks of one lane never overlap. */
@@ -279,7 +280,7 @@ HANDLER(task_new)
     task->has_parent = 1;
     task_line *parent = timeline_task(t, creator->task);
     uint64_t flow = encoder_new_flow(&t->out);
-    if (r->flag == ORIGIN_EAGER && parent && encoder_add_flow(&t->out, parent->running, flow) == 0)
+    if (r->flag == ORIGIN_EAGER && parent && encoder_add_flow(&t->out, &parent->running, flow) == 0)
         task->flow_in = flow;
 }
 
@@ -313,20 +314,18 @@ static uint64_t due_since(const loop_line *loop, uint64_t due_ns, uint64_t ns)
 }
 
 /* Draws the arrow from whoever runs on this thread; returns the flow. */
-static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, const running_step *waker)
+static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *waker)
 {
     uint64_t flow = encoder_new_flow(&t->out);
     task_line *task = waker && waker->task ? timeline_task(t, waker->task) : NULL;
-    packet_ref from = {0, 0};
-    if (task && task->state == STATE_RUNNING)
-        from = task->running;
-    else if (waker)
-        from = waker->on_loop;
-    if (from.serial && encoder_add_flow(&t->out, from, flow) == 0)
+    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running
+                     : waker ? &waker->on_loop : NULL;
+    if (from && encoder_add_flow(&t->out, from, flow) == 0)
         return flow;
     event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_THREAD, .name = SCHEMA_WAKE};
-    return encoder_add_flow(&t->out, encoder_event(&t->out, &ev), flow) == 0 ? flow : 0;
+    packet_ref wake = encoder_event(&t->out, &ev);
+    return encoder_add_flow(&t->out, &wake, flow) == 0 ? flow : 0;
 }
 
 HANDLER(task_ready)
@@ -368,6 +367,8 @@ HANDLER(step_begin)
         task = add_task(t, r->a, 0, thread->loop, ns);
     if (!task)
         return;
+    if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
+        enter(t, task, ns, STATE_READY, &nothing);
     loop_line *loop = thread->loop ? thread->loop : task->loop;
     push_step(t, thread, loop, ns, (running_step){.task = task->id, .func = task->func});
     enter(t, task, ns, STATE_RUNNING, &nothing);
@@ -405,7 +406,7 @@ HANDLER(step_await)
             : snprintf(name, sizeof name, "%s#%u", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (uint32_t)r->c);
         what.name_id = 0;
         what.text = name;
-        what.length = length < (int)sizeof name ? (size_t)length : sizeof name - 1;
+        what.length = text_fit(name, (size_t)length, sizeof name - 1);
     }
     enter(t, task, ns, STATE_AWAIT, &what);
 }
@@ -425,7 +426,7 @@ HANDLER(step_done)
     size_t length;
     const char *exception = intern_text((uint32_t)r->b, &length);
     int written = snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_FAILED_PREFIX, (int)length, exception);
-    finish(t, task, ns, 0, name, written < (int)sizeof name ? (size_t)written : sizeof name - 1);
+    finish(t, task, ns, 0, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
 
 HANDLER(task_destroyed)

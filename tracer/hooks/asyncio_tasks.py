@@ -65,7 +65,9 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         if hasattr(function, "__code__"):
             core.label_code(function.__code__, f"await {what}", outward)
     loop = asyncio.base_events.BaseEventLoop
-    tool.watch(asyncio.events.Handle._run, "step", "CALL")
+    # Of the step that runs already the return is seen, if not that of its call.
+    starts = "CALL PY_RETURN" if asyncio.events._get_running_loop() else "CALL"
+    tool.watch(asyncio.events.Handle._run, "step", starts)
     tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
     threadsafe = loop.call_soon_threadsafe
     if "_call_soon" not in threadsafe.__code__.co_names:  # 3.14+: builds its handle itself
@@ -98,6 +100,7 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
         "handle": asyncio.events.Handle,
         "timer_handle": asyncio.events.TimerHandle,
         "current_task": tasks.current_task,
+        "disable": sys.monitoring.DISABLE,
         "gathering_type": tasks._GatheringFuture,
         "check_cancel_code": checks[0] if checks else None,
     }
