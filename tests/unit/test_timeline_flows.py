@@ -5,10 +5,12 @@ from __future__ import annotations
 from tests.strict import read_strict
 from tracer import _core
 
-KIND: dict[str, int] = _core.RECORD_KINDS
+type Record = tuple[int, int, int, int, int, int, int, bytes]
+
+KIND = _core.RECORD_KINDS
 
 
-def record(thread: int, ns: int, kind: str, a: int = 0) -> tuple[object, ...]:
+def record(thread: int, ns: int, kind: str, a: int = 0) -> Record:
     """One record of a thread; `a` is the task or the loop."""
     return (thread, ns, KIND[kind], 0, a, 0, 0, b"")
 
@@ -16,7 +18,7 @@ def record(thread: int, ns: int, kind: str, a: int = 0) -> tuple[object, ...]:
 def test_flows_of_two_running_steps_take_turns() -> None:
     """A flow added to one step moves the packet of another: each still gets its own."""
     function = _core.intern("work", "work.py:1 work")[1]
-    records: list[tuple[object, ...]] = []
+    records: list[Record] = []
     records += [record(thread, 2000, "LOOP_RUN", thread) for thread in (1, 2)]
     for task in (1, 2, 11, 12, 13, 14, 15, 16):
         thread = 2 if task % 2 == 0 else 1
