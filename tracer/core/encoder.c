@@ -351,8 +351,8 @@ packet_ref encoder_event(encoder *e, const event *ev)
     describe(e, ev->on);
     uint8_t *p = reserve(e);
     if (!p)
-        return (packet_ref){0, 0};
-    packet_ref ref = {e->length, e->serial};
+        return (packet_ref){0};
+    packet_ref ref = {e->length, e->serial, e->inserted};
     /* Without arguments and data a packet stays far below 127 bytes even with a few flows. */
     int small = !ev->arg_count && !ev->text_length;
     int absolute = ev->ns < e->last_ns;
@@ -406,14 +406,27 @@ uint64_t encoder_new_flow(encoder *e)
     return e->next_flow++;
 }
 
+enum { FLOW_BYTES = 10, FAR = 4096 };
+
+/* Moves `at` up with its packet, past the flows added to earlier ones meanwhile; -1 when the
+ * packet is flushed or out of sight. */
+static int follow(const encoder *e, packet_ref *at)
+{
+    if (at->serial != e->serial || e->inserted - at->inserted > INSERTIONS)
+        return -1;
+    for (; at->inserted < e->inserted; at->inserted++)
+        if (e->inserted_into[at->inserted % INSERTIONS] < at->offset)
+            at->offset += FLOW_BYTES;
+    return e->length - at->offset > FAR ? -1 : 0;
+}
+
 /* The track event is its packet's last field, so the flow goes to the packet's end and only the
  * two lengths change. What follows in the buffer, usually a few packets, moves up. */
-int encoder_add_flow(encoder *e, packet_ref at, uint64_t flow)
+int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
 {
-    enum { FLOW_BYTES = 10, FAR = 4096 };
-    if (at.serial != e->serial || e->length - at.offset > FAR || !reserve(e))
+    if (follow(e, at) < 0 || !reserve(e))
         return -1;
-    uint8_t *start = e->bytes + at.offset;
+    uint8_t *start = e->bytes + at->offset;
     int small = !(start[1] & 0x80);
     size_t length = small ? start[1] : (size_t)(start[1] & 0x7f) | (size_t)start[2] << 7;
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
@@ -438,6 +451,7 @@ int encoder_add_flow(encoder *e, packet_ref at, uint64_t flow)
     put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
     close_field(body, end + FLOW_BYTES, small);
     close_field(packet, end + FLOW_BYTES, small);
+    e->inserted_into[e->inserted++ % INSERTIONS] = at->offset;
     e->length += FLOW_BYTES;
     e->chunk_bytes += FLOW_BYTES;
     return 0;

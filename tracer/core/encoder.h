@@ -52,8 +52,11 @@ typedef struct {
 /* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
 typedef struct {
     size_t offset;
-    uint64_t serial; /* of the flush it belongs to */
+    uint64_t serial;   /* of the flush it belongs to */
+    uint64_t inserted; /* flows added by then, to any packet; `offset` allows for these */
 } packet_ref;
+
+enum { INSERTIONS = 64 };
 
 typedef struct {
     uint8_t *bytes;
@@ -62,6 +65,8 @@ typedef struct {
     uint32_t chunk;
     size_t chunk_bytes;
     uint64_t serial, last_ns, events;
+    uint64_t inserted;                /* flows added so far … */
+    size_t inserted_into[INSERTIONS]; /* … and the offsets of the last packets that got one */
     uint64_t uuid_base, next_uuid, next_flow;
     uint32_t sequence, pid;
     uint8_t sequence_field[8]; /* of the event sequence, as it stands in every packet */
@@ -87,8 +92,9 @@ void track_free(track *t);
 
 packet_ref encoder_event(encoder *e, const event *ev);
 uint64_t encoder_new_flow(encoder *e);
-/* Adds `flow` to the sources in an event already encoded; 0, or -1 if it is too late. */
-int encoder_add_flow(encoder *e, packet_ref at, uint64_t flow);
+/* Adds `flow` to the sources in an event already encoded and brings `at` up to date; 0, or -1 if
+ * it is too late. */
+int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
 
 static inline void event_uint(event *ev, enum schema_arg name, uint64_t value)
 {

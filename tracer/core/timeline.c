@@ -112,7 +112,7 @@ HANDLER(thread_spawn)
     packet_ref at = encoder_event(&t->out, &ev);
     uint64_t flow = encoder_new_flow(&t->out);
     uint64_t *known = map_put(&t->spawned, r->b);
-    if (known && encoder_add_flow(&t->out, at, flow) == 0)
+    if (known && encoder_add_flow(&t->out, &at, flow) == 0)
         *known = flow;
 }
 

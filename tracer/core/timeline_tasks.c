@@ -279,7 +279,7 @@ HANDLER(task_new)
     task->has_parent = 1;
     task_line *parent = timeline_task(t, creator->task);
     uint64_t flow = encoder_new_flow(&t->out);
-    if (r->flag == ORIGIN_EAGER && parent && encoder_add_flow(&t->out, parent->running, flow) == 0)
+    if (r->flag == ORIGIN_EAGER && parent && encoder_add_flow(&t->out, &parent->running, flow) == 0)
         task->flow_in = flow;
 }
 
@@ -313,20 +313,18 @@ static uint64_t due_since(const loop_line *loop, uint64_t due_ns, uint64_t ns)
 }
 
 /* Draws the arrow from whoever runs on this thread; returns the flow. */
-static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, const running_step *waker)
+static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *waker)
 {
     uint64_t flow = encoder_new_flow(&t->out);
     task_line *task = waker && waker->task ? timeline_task(t, waker->task) : NULL;
-    packet_ref from = {0, 0};
-    if (task && task->state == STATE_RUNNING)
-        from = task->running;
-    else if (waker)
-        from = waker->on_loop;
-    if (from.serial && encoder_add_flow(&t->out, from, flow) == 0)
+    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running
+                     : waker ? &waker->on_loop : NULL;
+    if (from && encoder_add_flow(&t->out, from, flow) == 0)
         return flow;
     event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_THREAD, .name = SCHEMA_WAKE};
-    return encoder_add_flow(&t->out, encoder_event(&t->out, &ev), flow) == 0 ? flow : 0;
+    packet_ref wake = encoder_event(&t->out, &ev);
+    return encoder_add_flow(&t->out, &wake, flow) == 0 ? flow : 0;
 }
 
 HANDLER(task_ready)
