@@ -102,7 +102,7 @@ class Recording:
         _core.start(
             open_trace(options.path, force=options.force),
             options.buffer_bytes,
-            b"\0".join(os.fsencode(arg) for arg in options.argv or sys.argv),
+            b"\0".join(_shown(arg).encode() for arg in options.argv or sys.argv),
             "{}.{}.{}".format(*sys.version_info[:3]),
             _shown(" ".join(options.argv or sys.argv)),
             ",".join(options.signals),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "text.h"
 
 static map by_code;     /* code -> code_facts* */
 static map by_position; /* func << 32 | offset -> site string */
@@ -59,7 +60,7 @@ static uint32_t site_text(PyCodeObject *code, int line)
         return 0;
     }
     int length = PyOS_snprintf(text, sizeof text, "%s:%d %s", file, line, name);
-    return intern_string(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
+    return intern_string(text, text_fit(text, (size_t)length, sizeof text - 1));
 }
 
 static code_facts *make_facts(PyCodeObject *code)
@@ -123,7 +124,7 @@ static uint32_t method_function(PyObject *callable)
     int length = self && !PyModule_Check(self)
         ? PyOS_snprintf(name, sizeof name, "%s.%s", Py_TYPE(self)->tp_name, def->ml_name)
         : PyOS_snprintf(name, sizeof name, "%s", def->ml_name);
-    uint32_t func = intern_function(intern_string(name, (size_t)length), 0);
+    uint32_t func = intern_function(intern_string(name, text_fit(name, (size_t)length, sizeof name - 1)), 0);
     if (known)
         *known = func;
     return func;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "text.h"
 
 enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
 #define VARINT(field) ((uint32_t)(field) << 3)
@@ -111,11 +112,9 @@ void encoder_free(encoder *e)
 
 static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
 {
-    if (length > TEXT_LIMIT)
-        length = TEXT_LIMIT;
     uint8_t *entry = open_field(p, field, 0);
     p = put_number(entry, SCHEMA_INTERNED_IID, iid);
-    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, length);
+    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, text_fit(text, length, TEXT_LIMIT));
     close_field(entry, p, 0);
     return p;
 }
@@ -220,7 +219,7 @@ void track_free(track *t)
 
 static size_t name_length(const track *t)
 {
-    return t->name ? (t->name_length < TEXT_LIMIT ? t->name_length : TEXT_LIMIT) : 0;
+    return t->name ? text_fit(t->name, t->name_length, TEXT_LIMIT) : 0;
 }
 
 static uint8_t *put_process(uint8_t *p, const encoder *e, const track *t)
@@ -309,7 +308,6 @@ static int know_string(encoder *e, uint32_t id)
 static uint8_t *put_arg(uint8_t *p, const arg *a)
 {
     int small = a->type != ARG_TEXT;
-    uint32_t length = a->length < TEXT_LIMIT ? a->length : TEXT_LIMIT;
     uint8_t *body = open_field(p, SCHEMA_EVENT_ANNOTATIONS, small);
     p = put_number(body, SCHEMA_ANNOTATION_NAME_IID, a->name);
     if (a->type == ARG_UINT)
@@ -317,7 +315,7 @@ static uint8_t *put_arg(uint8_t *p, const arg *a)
     else if (a->type == ARG_INTERNED)
         p = put_number(p, SCHEMA_ANNOTATION_STRING_IID, a->value);
     else
-        p = put_bytes(p, SCHEMA_ANNOTATION_STRING, a->text, length);
+        p = put_bytes(p, SCHEMA_ANNOTATION_STRING, a->text, text_fit(a->text, a->length, TEXT_LIMIT));
     close_field(body, p, small);
     return p;
 }
@@ -386,8 +384,7 @@ packet_ref encoder_event(encoder *e, const event *ev)
     else if (ev->name_id)
         end = put_number(end, SCHEMA_EVENT_NAME_IID, ev->name_id + SCHEMA_NAME_END);
     else if (ev->text)
-        end = put_bytes(end, SCHEMA_EVENT_NAME, ev->text,
-                        ev->text_length < TEXT_LIMIT ? ev->text_length : TEXT_LIMIT);
+        end = put_bytes(end, SCHEMA_EVENT_NAME, ev->text, text_fit(ev->text, ev->text_length, TEXT_LIMIT));
     for (int i = 0; i < ev->arg_count; i++)
         end = put_arg(end, &ev->args[i]);
     if (ev->type == SCHEMA_TYPE_COUNTER)

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 
 static void select_start(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -68,7 +70,7 @@ void monitor_note(int kind, const char *subject, const char *text)
     int length = PyOS_snprintf(both, sizeof both, "%s%s", subject, text);
     if (b)
         ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)strlen(subject), both,
-                       length < (int)sizeof both ? (size_t)length : sizeof both - 1);
+                       text_fit(both, (size_t)length, sizeof both - 1));
 }
 
 void monitor_failed(const char *what)

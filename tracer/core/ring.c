@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "text.h"
+
 _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
 _Atomic(thread_buffer *) ring_threads;
@@ -208,11 +210,7 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
                     const char *text, size_t length)
 {
-    if (length > TEXT_LIMIT) {
-        length = TEXT_LIMIT;
-        while (length && ((unsigned char)text[length] & 0xc0) == 0x80)
-            length--; /* not inside a UTF-8 character */
-    }
+    length = text_fit(text, length, TEXT_LIMIT);
     uint16_t payload = (uint16_t)((length + sizeof(record) - 1) / sizeof(record));
     uint64_t tick = clock_tick();
     record *slot = ring_reserve(buffer, payload + 1u, tick);

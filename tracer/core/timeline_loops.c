@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "intern.h"
+#include "text.h"
 #include "timeline_private.h"
 
 /* Who scheduled a loop callback, kept from call_soon until it runs. */
@@ -28,7 +29,7 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
     int length = snprintf(name, sizeof name, "%s%s", SCHEMA_TEXT_TRACK_LOOP_PREFIX, thread->on.name);
     encoder *e = &t->out;
     track_init(e, &loop->own, TRACK_KIND_PLAIN, &t->process, name,
-               length < (int)sizeof name ? (size_t)length : sizeof name - 1);
+               text_fit(name, (size_t)length, sizeof name - 1));
     track_init(e, &loop->running, TRACK_KIND_PLAIN, &loop->own, SCHEMA_TEXT_TRACK_RUNNING_TASK,
                sizeof SCHEMA_TEXT_TRACK_RUNNING_TASK - 1);
     track_init(e, &loop->queue, TRACK_KIND_COUNTER, &loop->own, SCHEMA_TEXT_TRACK_READY_QUEUE,

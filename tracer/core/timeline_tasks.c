@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "text.h"
 #include "timeline_private.h"
 
 /* --- lines --- */
@@ -41,7 +42,7 @@ static void name_line(task_line *task)
         ? snprintf(name, sizeof name, "%.*s()", (int)length, coroutine)
         : snprintf(name, sizeof name, "%.*s%s%.*s()", (int)task->name_length, task->name ? task->name : "",
                    task->name ? " " : "", (int)length, coroutine);
-    track_rename(&task->on->on, name, written < (int)sizeof name ? (size_t)written : sizeof name - 1);
+    track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
 
 /* Taken at once, so that two tasks of one lane never overlap. */
@@ -403,7 +404,7 @@ HANDLER(step_await)
             : snprintf(name, sizeof name, "%s#%u", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (uint32_t)r->c);
         what.name_id = 0;
         what.text = name;
-        what.length = length < (int)sizeof name ? (size_t)length : sizeof name - 1;
+        what.length = text_fit(name, (size_t)length, sizeof name - 1);
     }
     enter(t, task, ns, STATE_AWAIT, &what);
 }
@@ -423,7 +424,7 @@ HANDLER(step_done)
     size_t length;
     const char *exception = intern_text((uint32_t)r->b, &length);
     int written = snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_FAILED_PREFIX, (int)length, exception);
-    finish(t, task, ns, 0, name, written < (int)sizeof name ? (size_t)written : sizeof name - 1);
+    finish(t, task, ns, 0, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
 
 HANDLER(task_destroyed)
