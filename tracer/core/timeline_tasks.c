@@ -367,6 +367,8 @@ HANDLER(step_begin)
         task = add_task(t, r->a, 0, thread->loop, ns);
     if (!task)
         return;
+    if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
+        enter(t, task, ns, STATE_READY, &nothing);
     loop_line *loop = thread->loop ? thread->loop : task->loop;
     push_step(t, thread, loop, ns, (running_step){.task = task->id, .func = task->func});
     enter(t, task, ns, STATE_RUNNING, &nothing);
