@@ -27,3 +27,40 @@ asyncio.run(main())
         "y" + "é" * 600,
         "\udcff",
     )
+
+
+def test_a_future_that_ends_the_recording_when_looked_at(record: Recorder) -> None:
+    """What a hook reads may run the program's code, even code that stops the recorder."""
+    record(
+        """
+import asyncio
+from tracer import recorder
+
+class Future:
+    _asyncio_future_blocking = False
+
+    def get_loop(self):
+        return asyncio.get_running_loop()
+
+    def add_done_callback(self, callback, *, context=None):
+        self.get_loop().call_later(0, callback, self)
+
+    def result(self):
+        return None
+
+    @property
+    def _callbacks(self):
+        if recorder._active:
+            recorder._active.stop()
+        return []
+
+    def __await__(self):
+        self._asyncio_future_blocking = True
+        yield self
+
+async def main():
+    await Future()
+
+asyncio.run(main())
+"""
+    )

@@ -312,7 +312,7 @@ static uint32_t exception_name(PyObject *exception)
     return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
 }
 
-static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, known_task *known, PyObject *state)
+static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *state)
 {
     uint8_t outcome = same_text(state, s.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
     uint32_t name = 0;
@@ -322,30 +322,34 @@ static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, known_task
         name = exception_name(exception);
     }
     Py_XDECREF(exception);
-    ring_emit(b, tick, REC_STEP_DONE, outcome, known->id, name, 0);
-    dismiss(known);
+    ring_emit(b, tick, REC_STEP_DONE, outcome, id, name, 0);
+    known_task *known = find(task);
+    if (known)
+        dismiss(known);
 }
 
-static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, known_task *known, PyObject *waiter)
+static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *waiter)
 {
     uint32_t what = 0, site = 0, awaited = 0;
     PyObject *coro = read_field(task, FIELD_CORO);
     await_describe(coro, waiter, &what, &site, &awaited);
     Py_XDECREF(coro);
-    ring_emit(b, tick, REC_STEP_AWAIT, 0, known->id, (uint64_t)what << 32 | site, awaited);
+    ring_emit(b, tick, REC_STEP_AWAIT, 0, id, (uint64_t)what << 32 | site, awaited);
 }
 
-static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, known_task *known)
+/* Takes the id, not the known task: what is read may be the program's code, which may stop the
+ * recording. */
+static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id)
 {
     PyObject *state = read_field(task, FIELD_STATE);
     if (!same_text(state, s.pending)) {
-        end_done(b, tick, task, known, state);
+        end_done(b, tick, task, id, state);
     } else {
         PyObject *waiter = read_field(task, FIELD_WAITER);
         if (waiter && waiter != Py_None)
-            end_await(b, tick, task, known, waiter);
+            end_await(b, tick, task, id, waiter);
         else
-            ring_emit(b, tick, REC_STEP_YIELD, 0, known->id, 0, 0);
+            ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
         Py_XDECREF(waiter);
     }
     Py_XDECREF(state);
@@ -407,7 +411,7 @@ void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
     known_task *known = find(task);
     compat_unlock(&guard);
     if (known)
-        end_task(b, tick, task, known);
+        end_task(b, tick, task, known->id);
 }
 
 /* The factory runs the first step only inside the loop's own run; else it makes a common task. */
@@ -444,7 +448,7 @@ void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
     if (top->readied_itself)
         ring_emit(b, tick, REC_STEP_YIELD, 0, known->id, 0, 0);
     else
-        end_task(b, tick, task, known);
+        end_task(b, tick, task, known->id);
 }
 
 void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name)
@@ -617,15 +621,18 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
         Py_RETURN_NONE;
     uint64_t tick = clock_tick();
     known_task *known = introduce(b, tick, task, ORIGIN_ADOPTED);
-    PyObject *waiter = known ? read_field(task, FIELD_WAITER) : NULL;
-    if (known && is_current) {
-        push_step(b, (step){.object = task, .task = known->id, .kind = STEP_ADOPTED});
+    if (!known)
+        Py_RETURN_NONE;
+    uint32_t id = known->id;
+    PyObject *waiter = read_field(task, FIELD_WAITER);
+    if (is_current) {
+        push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
         Py_XSETREF(s.adopted, Py_NewRef(task));
-        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
+        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     } else if (waiter && waiter != Py_None) {
-        end_await(b, clock_tick(), task, known, waiter);
-    } else if (known) {
-        ring_emit(b, clock_tick(), REC_READY, 0, known->id, 0, 0);
+        end_await(b, clock_tick(), task, id, waiter);
+    } else {
+        ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
     }
     Py_XDECREF(waiter);
     Py_RETURN_NONE;
