@@ -72,11 +72,12 @@ class Tool:
     def close(self) -> None:
         """Leaves no event on. 3.12 and 3.13 keep local events of a freed tool id, so each is
         switched off by hand."""
-        for code in self._watched:
-            self._monitoring.set_local_events(self._id, code, 0)
-        for event in self._callbacks:
-            self._monitoring.register_callback(self._id, event, None)
-        self._monitoring.free_tool_id(self._id)
+        if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it away
+            for code in self._watched:
+                self._monitoring.set_local_events(self._id, code, 0)
+            for event in self._callbacks:
+                self._monitoring.register_callback(self._id, event, None)
+            self._monitoring.free_tool_id(self._id)
         self._watched.clear()
         self._pending.clear()
         self.core.unwatch_all()
