@@ -38,8 +38,11 @@ static void free_values(map *m, void (*release)(void *))
 
 static void release_task(void *task)
 {
-    free(((task_line *)task)->name);
-    free(task);
+    task_line *line = task;
+    track_free(&line->on->on);
+    free(line->on);
+    free(line->name);
+    free(line);
 }
 
 static void release_loop(void *loop)
