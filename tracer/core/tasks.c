@@ -368,7 +368,7 @@ void tasks_end_adopted(thread_buffer *b)
     if (known && top->readied_itself)
         ring_emit(b, clock_tick(), REC_STEP_YIELD, 0, known->id, 0, 0);
     else if (known)
-        end_task(b, clock_tick(), task, known);
+        end_task(b, clock_tick(), task, known->id);
     Py_XDECREF(task);
 }
 
