@@ -159,6 +159,15 @@ static void drain(uint64_t horizon)
     }
 }
 
+/* Tells of losses after which the thread, which writes no more, had no room to tell of them. */
+static void tell_last_gap(thread_buffer *b)
+{
+    record gap = {w.to.tick, REC_GAP, 0, 0, 0, b->gap_records, b->gap_tick};
+    if (b->gap_records)
+        handle(b, &gap);
+    b->gap_records = 0;
+}
+
 static void retire_finished(void)
 {
     thread_buffer *b = atomic_load(&ring_threads);
@@ -166,6 +175,7 @@ static void retire_finished(void)
         thread_buffer *next = atomic_load(&b->next);
         if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
             !ring_peek(b)) {
+            tell_last_gap(b);
             if (b->timeline)
                 timeline_thread_gone(&w.line, b->timeline);
             w.dropped_by_gone += atomic_load(&b->dropped);
@@ -339,6 +349,9 @@ void writer_stop(writer_totals *totals)
     pass(1);
     uint64_t dropped = dropped_in_all();
     begin_batch();
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation)
+            tell_last_gap(b);
     conclude(dropped);
     *totals = (writer_totals){
         .duration_ns = now_written() - w.start_ns,
