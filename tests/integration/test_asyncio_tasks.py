@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -440,3 +442,40 @@ def test_uvloop_is_said_to_be_missing(record: Recorder) -> None:
         check=True,
     )
     assert "uvloop" in done.stdout
+
+
+def test_interrupted_poll(tmp_path: Path) -> None:
+    """Ctrl-C while the loop waits: its `select` ends, and later ones are not the loop's."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        signal.signal(signal.SIGALRM, lambda *_: interrupt())
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_forever()
+        loop.close()
+        with selectors.DefaultSelector() as selector:  # somebody else's
+            selector.select(0.001)
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace")
+    assert summary.names["select"] == 1
+    assert summary.unfinished == 0
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="3.13.0 itself forgets its running loop there"
+)
+def test_refused_nested_run(tmp_path: Path) -> None:
+    """A loop that is asked to run while it runs goes on as if nothing had been said."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(RuntimeError):
+            loop.run_forever()
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+
+    assert recorded(main, tmp_path).names["select"] >= 3

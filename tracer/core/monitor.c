@@ -32,6 +32,7 @@ static struct role {
     {"call_soon", NULL, tasks_on_ready, 0, 1},
     {"select", select_start, select_return, 0, 1},
     {"run_forever", loop_start, loop_return, 0, 0},
+    {"run_forever ends", loop_return, NULL, 0, 0},
     {"eager", eager_start, tasks_on_eager_end, 0, 0},
     {"task name", task_rename, NULL, 0, 0},
     {"thread start", thread_start, NULL, 0, 0},
@@ -173,7 +174,9 @@ static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
     if (!b->loop || b->depth != b->poll_depth)
         return;
     PyObject *timeout = local(1);
-    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) && PyLong_AsLong(timeout) == 0);
+    int overflow = 0; /* asked for, so that a huge time-out leaves no exception */
+    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
+                      PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
     if (b->poll_waits)
         ring_emit(b, tick, REC_POLL_BEGIN, 0, 0, 0, 0);
 }
@@ -194,15 +197,24 @@ static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }
 
+/* A call of run_forever inside a step is about to be refused by asyncio. */
+static int is_nested(const thread_buffer *b)
+{
+    return b->loop && b->depth > b->poll_depth;
+}
+
 static void loop_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
-    run_loop(b, tick, local(0));
+    if (!is_nested(b))
+        run_loop(b, tick, local(0));
 }
 
 static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
+    if (!b->loop || is_nested(b))
+        return;
     ring_emit(b, tick, REC_LOOP_STOP, 0, b->loop, 0, 0);
     b->loop = 0;
 }

@@ -39,13 +39,16 @@ static PyObject *start(PyObject *module, PyObject *args)
         return NULL;
     about.cmdline_length = (size_t)length;
     if (writer_running()) {
+        close(fd);
         PyErr_SetString(PyExc_RuntimeError, "a recording is running already");
         return NULL;
     }
     pthread_once(&once, register_fork);
     clock_choose();
-    if (ring_start(buffer_bytes) < 0)
+    if (ring_start(buffer_bytes) < 0) {
+        close(fd);
         return PyErr_NoMemory();
+    }
     int error = writer_start(fd, (uint32_t)getpid(), &about);
     if (error) {
         ring_close();

@@ -289,8 +289,11 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     pthread_cond_init(&w.wake, &attributes);
     pthread_condattr_destroy(&attributes);
     w.file = private_fd_take(fd);
-    if (w.file.fd < 0)
-        return errno;
+    if (w.file.fd < 0) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
     w.error = 0;
     w.bytes = w.overhead_ns = w.dropped_by_gone = 0;
     w.generation = atomic_load(&ring_generation);

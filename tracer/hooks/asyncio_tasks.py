@@ -73,6 +73,11 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     if "_call_soon" not in threadsafe.__code__.co_names:  # 3.14+: builds its handle itself
         tool.watch(threadsafe, "call_soon", "PY_RETURN")
     tool.watch(loop.run_forever, "run_forever", "PY_START PY_RETURN")
+    # An exception (Ctrl-C in select) leaves run_forever without a return.
+    if hasattr(loop, "_run_forever_cleanup"):  # 3.13+
+        tool.watch(loop._run_forever_cleanup, "run_forever ends", "PY_START")
+    else:
+        tool.watch(loop.close, "run_forever ends", "PY_START")
     for select in _selects():
         tool.watch(select, "select", "PY_START PY_RETURN")
     tool.watch(asyncio.tasks.eager_task_factory, "eager", "PY_START PY_RETURN")
