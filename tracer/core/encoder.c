@@ -208,6 +208,7 @@ void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
                 const char *name, size_t length)
 {
     *t = (track){.uuid = e->next_uuid++, .parent = parent, .kind = (uint8_t)kind};
+    t->uuid_length = (uint8_t)(put_number(t->uuid_field, SCHEMA_EVENT_TRACK_UUID, t->uuid) - t->uuid_field);
     track_rename(t, name, length);
 }
 
@@ -375,8 +376,10 @@ packet_ref encoder_event(encoder *e, const event *ev)
     }
     uint8_t *body = open_field(end, SCHEMA_PACKET_TRACK_EVENT, small);
     end = put_number(body, SCHEMA_EVENT_TYPE, ev->type);
-    if (ev->on != e->default_track)
-        end = put_number(end, SCHEMA_EVENT_TRACK_UUID, ev->on->uuid);
+    if (ev->on != e->default_track) {
+        memcpy(end, ev->on->uuid_field, sizeof ev->on->uuid_field);
+        end += ev->on->uuid_length;
+    }
     if (ev->category)
         end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, ev->category);
     if (ev->name)

@@ -20,6 +20,8 @@ typedef struct track {
     uint32_t chunk; /* last chunk that described it */
     uint32_t tid;
     uint8_t kind, child_ordering, rank, merge_none;
+    uint8_t uuid_field[12]; /* as every event on this track has it */
+    uint8_t uuid_length;
 } track;
 
 enum arg_type { ARG_UINT, ARG_INTERNED, ARG_TEXT };
