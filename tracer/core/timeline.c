@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "timeline_private.h"
 
+enum { ALIVE_NS = 100 * 1000 * 1000 };
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,8 +232,14 @@ HANDLER(gap)
     encoder_event(&t->out, &ev);
 }
 
+/* Told when they change; memory also as a sign of life, so that the trace of an idle program that
+ * is killed does not seem to end with its last event. */
 void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
 {
+    if (ns >= t->alive_ns + ALIVE_NS) {
+        t->told_rss = -1;
+        t->alive_ns = ns;
+    }
     struct {
         track *on;
         int64_t now, *told;

@@ -82,6 +82,7 @@ typedef struct timeline {
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */
     uint32_t unshown_count, unshown_capacity;
     uint32_t main_tid;
+    uint64_t alive_ns; /* when memory was last told */
     uint64_t late, dropped;
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
