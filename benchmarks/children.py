@@ -61,11 +61,11 @@ def report_cost(events: int) -> ReportCost:
 
 CHILD = """
 import sys
-from benchmarks.pairs import Recorded, run_once
+from benchmarks.pairs import run_once
 from benchmarks.workloads import WORKLOADS
 name, arm, amount = sys.argv[1:]
 (workload,) = (each for each in WORKLOADS if each.name == name)
-run_once(workload, int(amount), arm, Recorded())
+run_once(workload, int(amount), arm, None)
 """
 
 

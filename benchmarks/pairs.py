@@ -76,7 +76,7 @@ class Untraced:
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
-    def finish(self, recorded: Recorded) -> None: ...
+    def finish(self, recorded: Recorded | None) -> None: ...
 
 
 class Traced(Untraced):
@@ -105,13 +105,14 @@ class Traced(Untraced):
         self.totals = self.recording.stop()
 
     @override
-    def finish(self, recorded: Recorded) -> None:
+    def finish(self, recorded: Recorded | None) -> None:
         assert self.totals is not None
-        data = self.path.read_bytes()
-        recorded.events += self.totals.events
-        recorded.dropped += self.totals.dropped
-        recorded.raw_bytes += len(data)
-        recorded.gzip_bytes += len(gzip.compress(data, compresslevel=6))
+        if recorded is not None:
+            data = self.path.read_bytes()
+            recorded.events += self.totals.events
+            recorded.dropped += self.totals.dropped
+            recorded.raw_bytes += len(data)
+            recorded.gzip_bytes += len(gzip.compress(data, compresslevel=6))
         self.directory.cleanup()
 
 
@@ -132,7 +133,7 @@ class Viztracer(Untraced):
         self.peer.stop()
 
     @override
-    def finish(self, recorded: Recorded) -> None:
+    def finish(self, recorded: Recorded | None) -> None:
         self.peer.clear()
 
 
@@ -144,8 +145,11 @@ ARMS: dict[str, type[Untraced]] = {
 }
 
 
-def run_once(workload: Workload, amount: int, arm: str, recorded: Recorded) -> Cost:
-    """One run in a clean heap. Arming, done once a program, is not counted; flushing is."""
+def run_once(workload: Workload, amount: int, arm: str, recorded: Recorded | None) -> Cost:
+    """One run in a clean heap. Arming, done once a program, is not counted; flushing is.
+
+    `recorded` None: what was written is of no interest, and reading it would be counted.
+    """
     around = ARMS[arm]()
     gc.collect()
     around.start()

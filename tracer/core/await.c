@@ -99,16 +99,18 @@ static int comes_from_executor(PyObject *waiter)
     return found;
 }
 
+/* Each link is kept alive by the one before, and the first by the task: while no Python code
+ * runs, which is so in here until the names are asked for, borrowed references do. */
 void await_describe(PyObject *coro, PyObject *waiter, uint32_t *what, uint32_t *site, uint32_t *awaited)
 {
     uint32_t label = 0;
     int settled = 0, users_offset = -1;
     const code_facts *users = NULL;
     PyCodeObject *users_code = NULL;
-    PyObject *at = Py_XNewRef(coro);
+    PyObject *at = coro;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         if (PyCoro_CheckExact(at) || PyGen_CheckExact(at) || PyAsyncGen_CheckExact(at)) {
-            PyCodeObject *code = PyGen_GetCode((PyGenObject *)at);
+            PyCodeObject *code = compat_gen_code(at);
             const code_facts *facts = codes_of(code);
             if (facts->label && !settled) {
                 label = facts->label;
@@ -117,19 +119,16 @@ void await_describe(PyObject *coro, PyObject *waiter, uint32_t *what, uint32_t *
             if (!facts->inside_asyncio) {
                 users = facts;
                 users_offset = compat_gen_offset(at, code);
-                Py_XSETREF(users_code, (PyCodeObject *)Py_NewRef(code));
+                users_code = code;
                 if (!settled)
                     label = facts->label;
             }
-            Py_DECREF(code);
         }
-        PyObject *next = next_link(at);
-        Py_SETREF(at, next);
+        at = next_link(at);
+        Py_XDECREF(at);
     }
-    Py_XDECREF(at);
-    *awaited = label ? 0 : tasks_id(waiter);
     *site = users_code ? codes_line(users_code, users, users_offset) : 0;
-    Py_XDECREF(users_code);
+    *awaited = label ? 0 : tasks_id(waiter);
     if (label)
         *what = label;
     else if (gathering_type && waiter && Py_IS_TYPE(waiter, gathering_type))

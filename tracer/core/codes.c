@@ -9,13 +9,24 @@
 #include "intern.h"
 #include "text.h"
 
+enum { RECENT = 256 };
+
 static map by_code;     /* code -> code_facts* */
+static struct {
+    PyCodeObject *code;
+    code_facts *facts;
+} recent[RECENT]; /* the same by a few bits of the address, for the codes that wait again and again */
 static map by_position; /* func << 32 | offset -> site string */
 static map by_method;   /* PyMethodDef* -> function id */
 static compat_mutex guard;
 static char asyncio_prefix[1024];
 static size_t asyncio_prefix_length;
 static int watcher = -1;
+
+static inline unsigned place_of(PyCodeObject *code)
+{
+    return (unsigned)((uintptr_t)code >> 5) & (RECENT - 1);
+}
 
 static int on_code_event(PyCodeEvent event, PyCodeObject *code)
 {
@@ -24,6 +35,8 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
     compat_lock(&guard);
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     if (known) {
+        if (recent[place_of(code)].code == code)
+            recent[place_of(code)].code = NULL;
         free((void *)(uintptr_t)*known);
         map_remove(&by_code, (uint64_t)(uintptr_t)code);
     }
@@ -80,7 +93,12 @@ static code_facts *make_facts(PyCodeObject *code)
 const code_facts *codes_of(PyCodeObject *code)
 {
     static const code_facts nothing;
+    unsigned place = place_of(code);
     compat_lock(&guard);
+    if (recent[place].code == code) {
+        compat_unlock(&guard);
+        return recent[place].facts;
+    }
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     code_facts *facts = known ? (code_facts *)(uintptr_t)*known : NULL;
     if (!facts) {
@@ -92,6 +110,10 @@ const code_facts *codes_of(PyCodeObject *code)
             free(facts);
             facts = NULL;
         }
+    }
+    if (facts) {
+        recent[place].code = code;
+        recent[place].facts = facts;
     }
     compat_unlock(&guard);
     return facts ? facts : &nothing;

@@ -59,6 +59,20 @@ static inline PyObject *compat_local(PyThreadState *tstate, int index)
 #endif
 }
 
+/* The code of a coroutine, generator or async generator, borrowed from it. */
+static inline PyCodeObject *compat_gen_code(PyObject *gen)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    PyCodeObject *code = PyGen_GetCode((PyGenObject *)gen);
+    Py_DECREF(code); /* the generator holds it */
+    return code;
+#elif PY_VERSION_HEX >= 0x030d0000
+    return (PyCodeObject *)((compat_frame *)((PyGenObject *)gen)->gi_iframe)->f_executable;
+#else
+    return ((compat_frame *)((PyGenObject *)gen)->gi_iframe)->f_code;
+#endif
+}
+
 /* Where a suspended coroutine, generator or async generator stands, as a byte offset into its
  * code; -1 when that cannot be told. */
 static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
