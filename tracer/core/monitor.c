@@ -21,7 +21,8 @@ static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 
-/* `value` is the return value in `on_return`, else NULL. The running frame is the watched one. */
+/* `value` and `tick` are the return's in `on_return`; in `on_start` they are NULL and 0, for not
+ * every start is worth the clock. The running frame is the watched one. */
 static struct role {
     const char *name;
     on_event on_start, on_return;
@@ -100,11 +101,10 @@ static inline void check(struct role *role)
 static PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
-    uint64_t tick = clock_tick();
     struct role *role = role_of(args[0]);
     thread_buffer *b = role && role->on_start ? ring_current() : NULL;
     if (b) {
-        role->on_start(b, tick, NULL);
+        role->on_start(b, 0, NULL); /* reads the clock itself, if it records anything */
         check(role);
     }
     Py_RETURN_NONE;
@@ -170,7 +170,7 @@ static PyObject *local(int index)
 /* A poll with time-out 0 does not wait: it is part of the loop's own work. */
 static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
-    (void)value;
+    (void)tick, (void)value;
     if (!b->loop || b->depth != b->poll_depth)
         return;
     PyObject *timeout = local(1);
@@ -178,7 +178,7 @@ static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
     b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
                       PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
     if (b->poll_waits)
-        ring_emit(b, tick, REC_POLL_BEGIN, 0, 0, 0, 0);
+        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
 }
 
 static void select_return(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -205,9 +205,9 @@ static int is_nested(const thread_buffer *b)
 
 static void loop_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
-    (void)value;
+    (void)tick, (void)value;
     if (!is_nested(b))
-        run_loop(b, tick, local(0));
+        run_loop(b, clock_tick(), local(0));
 }
 
 static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -215,7 +215,7 @@ static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value)
     (void)value;
     if (!b->loop || is_nested(b))
         return;
-    ring_emit(b, tick, REC_LOOP_STOP, 0, b->loop, 0, 0);
+    ring_emit(b, tick ? tick : clock_tick(), REC_LOOP_STOP, 0, b->loop, 0, 0);
     b->loop = 0;
 }
 

@@ -116,6 +116,9 @@ int ring_start(size_t total_bytes)
             return -1;
         pool = memory;
         pool_size = size;
+#ifdef MADV_HUGEPAGE
+        madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE); /* a fault per 2 MiB, not per 4 KiB */
+#endif
     }
     atomic_store(&pool_fresh, 0);
     atomic_store(&pool_free, 0);
