@@ -32,12 +32,16 @@ uint32_t codes_text(PyObject *text);         /* string id; 0 if it is no str */
 void await_describe(PyObject *coro, PyObject *waiter, uint32_t *what, uint32_t *site, uint32_t *awaited);
 int await_setup(PyObject *facts); /* from hooks/asyncio_tasks.py */
 
+/* --- identity.c --- */
+
+int tasks_setup(PyObject *facts);  /* from hooks/asyncio_tasks.py */
+void tasks_forget(void);           /* drops every table and reference */
+uint32_t tasks_id(PyObject *task); /* 0 when unknown or no task */
+int tasks_is_task(PyObject *object);
+uint32_t tasks_loop_id(PyObject *loop);
+
 /* --- tasks.c --- */
 
-int tasks_setup(PyObject *facts);
-void tasks_forget(void);                 /* drops every table and reference */
-uint32_t tasks_id(PyObject *task);       /* 0 when unknown or no task */
-int tasks_is_task(PyObject *object);
 void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle);
 void tasks_on_begin(thread_buffer *b, PyObject *callback);
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback);
@@ -45,7 +49,6 @@ int tasks_on_step_return(thread_buffer *b, uint64_t tick); /* whether it ended a
 void tasks_on_eager_begin(thread_buffer *b, PyObject *loop, PyObject *coro, PyObject *name);
 void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task);
 void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name);
-uint32_t tasks_loop_id(PyObject *loop);
 
 /* --- monitor.c --- */
 

@@ -21,12 +21,14 @@ static int is_eager_step_of(const step *top, PyObject *task)
     return current == task;
 }
 
-static known_task *introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
+/* The task's id, which the trace hears of first; 0 when memory is short. An id and no known_task,
+ * because a name may be the program's code to read, which may stop the recording. */
+static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
     step *top = top_step(b);
     if (is_eager_step_of(top, task)) {
         top->object = task;
-        return identity_enroll(task, top->task, 0);
+        return identity_enroll(task, top->task, 0) ? top->task : 0;
     }
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);
@@ -34,14 +36,24 @@ static known_task *introduce(thread_buffer *b, uint64_t tick, PyObject *task, en
     uint32_t loop_id = tasks_loop_id(loop);
     Py_XDECREF(coro);
     Py_XDECREF(loop);
-    known_task *known = identity_enroll(task, ++identity.next_task, func);
-    if (!known)
-        return NULL;
+    uint32_t id = ++identity.next_task;
+    if (!identity_enroll(task, id, func))
+        return 0;
     PyObject *name = identity_name(task);
-    ring_emit(b, tick, REC_TASK_NEW, (uint8_t)origin, known->id, func, loop_id);
-    identity_emit_name(b, known->id, name);
+    ring_emit(b, tick, REC_TASK_NEW, (uint8_t)origin, id, func, loop_id);
+    identity_emit_name(b, id, name);
     Py_XDECREF(name);
-    return known;
+    return id;
+}
+
+/* 0 when the task has not been introduced. */
+static uint32_t known_id(PyObject *task)
+{
+    compat_lock(&identity_guard);
+    known_task *known = identity_find(task);
+    uint32_t id = known ? known->id : 0;
+    compat_unlock(&identity_guard);
+    return id;
 }
 
 /* --- steps --- */
@@ -56,17 +68,15 @@ void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
         ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
         return;
     }
-    compat_lock(&identity_guard);
-    known_task *known = identity_find(task);
-    compat_unlock(&identity_guard);
-    if (!known)
-        known = introduce(b, tick, task, ORIGIN_CREATED);
-    if (!known)
+    uint32_t id = known_id(task);
+    if (!id)
+        id = introduce(b, tick, task, ORIGIN_CREATED);
+    if (!id)
         return;
     step *top = top_step(b);
     if (top && top->object == task)
         top->readied_itself = 1;
-    ring_emit(b, tick, REC_READY, 0, known->id, 0, 0);
+    ring_emit(b, tick, REC_READY, 0, id, 0, 0);
 }
 
 static void push_step(thread_buffer *b, step pushed)
@@ -98,14 +108,12 @@ void tasks_on_begin(thread_buffer *b, PyObject *callback)
         begin_callback(b, callback);
         return;
     }
-    compat_lock(&identity_guard);
-    known_task *known = identity_find(task);
-    compat_unlock(&identity_guard);
-    if (!known)
-        known = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
-    push_step(b, (step){.object = task, .task = known ? known->id : 0});
-    if (known)
-        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, known->id, 0, 0);
+    uint32_t id = known_id(task);
+    if (!id)
+        id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
+    push_step(b, (step){.object = task, .task = id});
+    if (id)
+        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
 static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *state)
@@ -178,11 +186,9 @@ void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
         ring_emit(b, tick, REC_CB_END, 0, 0, 0, 0);
         return;
     }
-    compat_lock(&identity_guard);
-    known_task *known = identity_find(task);
-    compat_unlock(&identity_guard);
-    if (known)
-        end_task(b, tick, task, known->id);
+    id = known_id(task);
+    if (id)
+        end_task(b, tick, task, id);
 }
 
 int tasks_on_step_return(thread_buffer *b, uint64_t tick)
@@ -259,10 +265,9 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     if (!b || !tasks_is_task(task) || tasks_id(task))
         Py_RETURN_NONE;
     uint64_t tick = clock_tick();
-    known_task *known = introduce(b, tick, task, ORIGIN_ADOPTED);
-    if (!known)
+    uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
+    if (!id)
         Py_RETURN_NONE;
-    uint32_t id = known->id;
     PyObject *waiter = identity_read(task, FIELD_WAITER);
     if (is_current) {
         push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
