@@ -1,5 +1,8 @@
 """Records a function in this process and returns what the validated trace says."""
 
+import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +26,14 @@ def record_here(
         totals = recording.stop()
     assert totals is not None
     return validate(path.read_bytes()), totals
+
+
+def join_to_the_end(thread: threading.Thread) -> None:
+    """Until the kernel has seen the last of it: on 3.12 join() returns while the thread still
+    leaves, and it says `exited` as the last thing it does."""
+    thread.join()
+    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        time.sleep(0)
 
 
 def tasks_of(summary: Summary, coro: str) -> list[TaskSummary]:

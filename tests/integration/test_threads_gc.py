@@ -5,7 +5,7 @@ import gc
 import threading
 from pathlib import Path
 
-from tests.recordings import record_here
+from tests.recordings import join_to_the_end, record_here
 from tests.strict import read_strict
 from tests.trace_processor import open_trace
 from tracer import schema as s
@@ -23,7 +23,7 @@ def test_threads(tmp_path: Path) -> None:
     def run() -> None:
         thread = threading.Thread(target=work, name="first name")
         thread.start()
-        thread.join()
+        join_to_the_end(thread)
 
     record_here(run, path)
     with open_trace(path) as tp:

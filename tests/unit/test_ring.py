@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recordings import record_here
+from tests.recordings import join_to_the_end, record_here
 from tracer import _core
 
 BEGIN = _core.RECORD_KINDS["THREAD_BEGIN"]  # makes one instant each: easy to count
@@ -49,7 +49,7 @@ def test_offered_is_written_plus_dropped(tmp_path: Path, threads: int) -> None:
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join()
+            join_to_the_end(worker)
 
     summary, totals = record_here(
         run, tmp_path / "t.pftrace", signals=(), buffer_bytes=256 << 10
@@ -69,7 +69,7 @@ def test_counts_survive_their_threads(tmp_path: Path) -> None:
         for _ in range(300):
             thread = threading.Thread(target=_core.emit, args=(700, BEGIN, 0))
             thread.start()
-            thread.join()
+            join_to_the_end(thread)
 
     summary, totals = record_here(run, tmp_path / "t.pftrace", signals=())
     assert totals.dropped == 0
