@@ -311,8 +311,8 @@ static uint8_t *put_arg(uint8_t *p, const arg *a)
     int small = a->type != ARG_TEXT;
     uint8_t *body = open_field(p, SCHEMA_EVENT_ANNOTATIONS, small);
     p = put_number(body, SCHEMA_ANNOTATION_NAME_IID, a->name);
-    if (a->type == ARG_UINT)
-        p = put_number(p, SCHEMA_ANNOTATION_UINT, a->value);
+    if (a->type == ARG_UINT || a->type == ARG_BOOL)
+        p = put_number(p, a->type == ARG_UINT ? SCHEMA_ANNOTATION_UINT : SCHEMA_ANNOTATION_BOOL, a->value);
     else if (a->type == ARG_INTERNED)
         p = put_number(p, SCHEMA_ANNOTATION_STRING_IID, a->value);
     else

@@ -24,7 +24,7 @@ typedef struct track {
     uint8_t uuid_length;
 } track;
 
-enum arg_type { ARG_UINT, ARG_INTERNED, ARG_TEXT };
+enum arg_type { ARG_UINT, ARG_BOOL, ARG_INTERNED, ARG_TEXT };
 
 typedef struct {
     uint8_t name; /* enum schema_arg */
@@ -101,6 +101,10 @@ int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
 static inline void event_uint(event *ev, enum schema_arg name, uint64_t value)
 {
     ev->args[ev->arg_count++] = (arg){name, ARG_UINT, 0, value, NULL};
+}
+static inline void event_bool(event *ev, enum schema_arg name, int value)
+{
+    ev->args[ev->arg_count++] = (arg){name, ARG_BOOL, 0, value != 0, NULL};
 }
 static inline void event_interned(event *ev, enum schema_arg name, uint32_t string_id)
 {

@@ -52,6 +52,7 @@
     X(EVENT_FLOW_IDS, 47)                 \
     X(EVENT_TERMINATING_FLOW_IDS, 48)     \
     X(ANNOTATION_NAME_IID, 1)             \
+    X(ANNOTATION_BOOL, 2)                     \
     X(ANNOTATION_UINT, 3)                 \
     X(ANNOTATION_STRING, 6)               \
     X(ANNOTATION_STRING_IID, 17)          \
@@ -79,6 +80,12 @@
     X(TRACK_RUNNING_TASK, "running task")         \
     X(TRACK_READY_QUEUE, "ready queue length")    \
     X(TRACK_TASKS, "Tasks")                       \
+    X(TRACK_LOCKS, "Locks")                   \
+    X(COUNTER_WAITERS, "waiters")             \
+    X(COUNTER_RUN_DELAY, "run_delay_ns")      \
+    X(COUNTER_CPU, "cpu_ns")                  \
+    X(LOCK_WAIT_PREFIX, "lock wait: ")        \
+    X(IO_PREFIX, "io: ")                      \
     X(TRACK_LOOP_PREFIX, "asyncio loop @")        \
     X(COUNTER_TASKS, "tasks")                     \
     X(COUNTER_THREADS, "threads")                 \
@@ -94,6 +101,11 @@
     X(CAT_LIFETIME, "lifetime")   \
     X(CAT_LOOP, "loop")           \
     X(CAT_THREAD, "thread")       \
+    X(CAT_GIL, "gil")                         \
+    X(CAT_LOCK, "lock")                       \
+    X(CAT_IO, "io")                           \
+    X(CAT_SLEEP, "sleep")                     \
+    X(CAT_HOLD, "hold")                       \
     X(CAT_GC, "gc")               \
     X(CAT_TRACER, "tracer")
 
@@ -107,6 +119,12 @@
     X(THREAD_START, "start")                    \
     X(THREAD_STARTED, "started")                \
     X(THREAD_EXIT, "exited")                    \
+    X(NATIVE, "native")                       \
+    X(PREEMPTED, "preempted")                 \
+    X(OFF_CPU, "off cpu")                     \
+    X(GIL_WAIT, "GIL wait")                   \
+    X(SLEEP, "sleep")                         \
+    X(RELEASE, "release")                     \
     X(WAKE, "wake")                             \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
@@ -124,6 +142,22 @@
     X(ARG_WAKER_TASK, "waker_task")         \
     X(ARG_WAKER_THREAD, "waker_thread")     \
     X(ARG_VIA, "via")                       \
+    X(ARG_HOLDER, "holder")                   \
+    X(ARG_HOLDER_NAME, "holder_name")         \
+    X(ARG_LOCK, "lock")                       \
+    X(ARG_KIND, "kind")                       \
+    X(ARG_OWNER, "owner")                     \
+    X(ARG_OWNER_NAME, "owner_name")           \
+    X(ARG_OWNER_TASK, "owner_task")           \
+    X(ARG_OWNER_SITE, "owner_site")           \
+    X(ARG_ACQUIRED, "acquired")               \
+    X(ARG_SINCE_BEFORE, "since_before")       \
+    X(ARG_FD, "fd")                           \
+    X(ARG_PATH, "path")                       \
+    X(ARG_PEER, "peer")                       \
+    X(ARG_HOLDING_GIL, "holding_gil")         \
+    X(ARG_CONTINUES, "continues")             \
+    X(ARG_STACK, "stack")                     \
     X(ARG_GENERATION, "generation")         \
     X(ARG_COLLECTED, "collected")           \
     X(ARG_UNCOLLECTABLE, "uncollectable")   \
