@@ -28,6 +28,8 @@ SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
     "threads": "starts and ends of threads",
     "gc": "garbage collector pauses",
+    "gil": "who has the GIL and who waits for it (thread states)",
+    "io": "names of blocking calls",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")

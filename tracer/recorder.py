@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, threads
+from tracer.hooks import Tool, asyncio_tasks, gc, gil, io, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -21,8 +21,12 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "tasks": asyncio_tasks.arm,
     "threads": threads.arm,
     "gc": gc.arm,
+    "gil": gil.arm,
+    "io": io.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
+CALL_THRESHOLD_NS = 20_000
+STACK_DEPTH = 32
 
 
 class Options:
@@ -107,6 +111,9 @@ class Recording:
             _shown(" ".join(options.argv or sys.argv)),
             ",".join(options.signals),
         )
+        _core.call_threshold(CALL_THRESHOLD_NS)
+        _core.keep_stacks(STACK_DEPTH)
+        _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
         _active = self
         _register_fork_hooks(_core)

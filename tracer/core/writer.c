@@ -16,7 +16,7 @@
 #include "timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */
-enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20 };
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096 };
 
 typedef struct {
     uint64_t tick;
@@ -35,11 +35,15 @@ static struct {
     timeline line;
     clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
     double ns_per_tick;
+    clock_pair pairs[PAIRS]; /* all that were taken, the last ones: for ticks of long ago */
+    uint64_t pair_count;
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t bytes, overhead_ns, dropped_by_gone;
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
+
+void (*_Atomic writer_each_pass)(void);
 
 static void flush(void)
 {
@@ -82,19 +86,78 @@ static uint64_t convert(uint64_t tick)
     return clock_convert(w.from, w.ns_per_tick, tick);
 }
 
+static void remember_pair(clock_pair pair)
+{
+    w.pairs[w.pair_count++ % PAIRS] = pair;
+}
+
+/* A tick of any age, or 0 for 0; the same tick always gives the same time once it is covered by
+ * pairs. */
+static uint64_t convert_past(uint64_t tick)
+{
+    if (!tick || tick >= w.from.tick)
+        return tick ? convert(tick) : 0;
+    uint64_t oldest = w.pair_count > PAIRS ? w.pair_count - PAIRS : 0, low = oldest, high = w.pair_count - 1;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        if (w.pairs[middle % PAIRS].tick <= tick)
+            low = middle;
+        else
+            high = middle;
+    }
+    clock_pair before = w.pairs[low % PAIRS], after = w.pairs[high % PAIRS];
+    if (after.tick <= before.tick)
+        return convert(tick);
+    return clock_convert(before, (double)(after.ns - before.ns) / (double)(after.tick - before.tick), tick);
+}
+
+/* Which of a record's fields are ticks. */
+static const struct {
+    uint8_t b, c;
+} tick_fields[REC_KINDS] = {
+    [REC_GAP] = {0, 1},
+    [REC_TAKE] = {1, 1},
+    [REC_HELD_CALL] = {1, 0},
+    [REC_THREAD_EXIT] = {1, 0},
+};
+
 static void handle(thread_buffer *buffer, const record *r)
 {
     if (!buffer->timeline)
         buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
-    if (!buffer->timeline)
+    if (!buffer->timeline || r->kind >= REC_KINDS)
         return;
-    if (r->kind == REC_GAP) {
-        record gap = *r;
-        gap.c = convert(gap.c);
-        timeline_record(&w.line, buffer->timeline, &gap, convert(r->tick), NULL);
+    uint64_t ns = convert(r->tick);
+    if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {
+        timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
         return;
     }
-    timeline_record(&w.line, buffer->timeline, r, convert(r->tick), (const char *)(r + 1));
+    record converted = *r;
+    if (tick_fields[r->kind].b)
+        converted.b = convert_past(r->b);
+    if (tick_fields[r->kind].c)
+        converted.c = convert_past(r->c);
+    timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
+}
+
+/* How every thread stands at the horizon, from what its buffer says now. Read in this order: a
+ * thread that takes the GIL writes its record, counts it, and clears the tick last. */
+static void tell_present(void)
+{
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
+        if (b->generation != w.generation || !b->timeline)
+            continue;
+        lane_present now = {0};
+        uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
+        uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
+        now.call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
+        now.lane_records = atomic_load_explicit(&b->lane_records, memory_order_acquire);
+        if (atomic_load_explicit(&b->released_tick, memory_order_acquire) != released)
+            continue;
+        now.released_ns = released > w.to.tick ? UINT64_MAX : convert_past(released);
+        now.held_call_ns = held_call > w.to.tick ? UINT64_MAX : convert_past(held_call);
+        timeline_present(&w.line, b->timeline, &now, w.to.ns);
+    }
 }
 
 static void sift_down(source *heap, size_t count, size_t at)
@@ -205,6 +268,7 @@ static void pass(int last)
         w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
     begin_batch();
     drain(horizon);
+    tell_present();
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
     retire_finished();
@@ -213,6 +277,10 @@ static void pass(int last)
         w.error = ENOMEM;
     w.from = w.to;
     w.to = now;
+    remember_pair(now);
+    void (*also)(void) = atomic_load_explicit(&writer_each_pass, memory_order_acquire);
+    if (also)
+        also();
 }
 
 static void *run(void *unused)
@@ -275,6 +343,15 @@ static void announce(const writer_description *about)
     encoder_event(&w.line.out, &ev);
 }
 
+static int has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
+            return 1;
+    return 0;
+}
+
 static void close_files(void)
 {
     private_fd_close(&w.file);
@@ -299,6 +376,8 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     w.from = w.to = clock_take_pair();
+    w.pair_count = 0;
+    remember_pair(w.from);
     w.ns_per_tick = 1.0; /* until the second pair, and only for records as old as the first */
     w.start_ns = w.from.ns;
     uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
@@ -308,6 +387,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
         seed = w.start_ns ^ (uint64_t)pid << 40;
     timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    w.line.names_calls = has_word(about->signals, "io");
     begin_batch();
     announce(about);
     flush(); /* a valid trace from the first moment */
