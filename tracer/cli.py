@@ -28,6 +28,7 @@ SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
     "threads": "starts and ends of threads",
     "gc": "garbage collector pauses",
+    "sched": "what the kernel does with the threads",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")

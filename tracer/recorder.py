@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, threads
+from tracer.hooks import Tool, asyncio_tasks, gc, sched, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "tasks": asyncio_tasks.arm,
     "threads": threads.arm,
     "gc": gc.arm,
+    "sched": sched.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
 

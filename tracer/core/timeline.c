@@ -283,6 +283,12 @@ void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t
         handler(t, thread, r, ns, text);
 }
 
+/* To be replaced by the thread lanes. */
+void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
+{
+    UNUSED(t), UNUSED(tid), UNUSED(ns), UNUSED(state), UNUSED(lost);
+}
+
 void timeline_settle(timeline *t)
 {
     for (uint32_t i = 0; i < t->unshown_count; i++) {

@@ -95,6 +95,9 @@ void timeline_thread_gone(timeline *t, thread_line *thread);
 
 /* One record, already on the trace clock. `text` is its payload. */
 void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
+/* From `ns` on the kernel has the thread in `state`; in order of time with the records. With
+ * KERNEL_LOST, `lost` records of unknown threads are missing (tid 0). */
+void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost);
 /* Writes what was held back for more detail; after every batch. */
 void timeline_settle(timeline *t);
 void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);
