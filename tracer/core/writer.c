@@ -245,6 +245,7 @@ static void pass(int last)
     w.kernel_ns = 0;
     drain(horizon);
     kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
+    w.kernel_ns = UINT64_MAX;
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
     if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
