@@ -1,12 +1,9 @@
-"""What the kernel did with the threads: the merged stream, and the counters in its place."""
+"""What the kernel itself tells of this process's threads."""
 
-import errno
-import functools
 import gc
 import hashlib
 import os
 import resource
-import struct
 import sys
 import threading
 import time
@@ -17,134 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.recordings import join_to_the_end, record_here
-from tests.strict import read_strict
-from tracer import _core, recorder
+from tracer import _core
 from tracer import schema as s
-from tracer.hooks import sched
-from viewer.reader import read_trace
 
 type Switch = tuple[int, int, int, int]  # tid, ns, state, records lost
 
 ON, OFF, PREEMPTED, EXIT, LOST = range(5)  # enum kernel_state
 EVER = (1 << 64) - 1
-REFUSALS = {
-    errno.EPERM: "--cap-add PERFMON",
-    errno.EACCES: "kernel.perf_event_paranoid <= 2",
-    errno.ENOSYS: "the kernel does not provide them",
-    errno.EMFILE: "ulimit -n",
-    errno.ENOMEM: "ulimit -l",
-    errno.E2BIG: "64 CPUs",
-}
-
-# --- rings by hand -----------------------------------------------------------------------
-
-PID, ALIEN, A, B, OURS = 7, 99, 11, 12, 13  # A, B: the program's threads; OURS: the recorder's
-TYPE_LOST, TYPE_EXIT, TYPE_FORK, TYPE_SWITCH = 2, 4, 7, 14  # linux/perf_event.h
-MISC = {ON: 0, OFF: 1 << 13, PREEMPTED: 1 << 13 | 1 << 14}
-
-
-def packed(type_: int, misc: int, body: bytes, pid: int, tid: int, ns: int) -> bytes:
-    body += struct.pack("<IIQ", pid, tid, ns)
-    return struct.pack("<IHH", type_, misc, 8 + len(body)) + body
-
-
-def switch(tid: int, ns: int, state: int, pid: int = PID) -> bytes:
-    return packed(TYPE_SWITCH, MISC[state], b"", pid, tid, ns)
-
-
-def task(type_: int, tid: int, ns: int) -> bytes:
-    """Its trailer names another thread: what it is about is in the body."""
-    body = struct.pack("<IIIIQ", PID, 1, tid, A, ns)
-    return packed(type_, 0, body, ALIEN, ALIEN, ns)
-
-
-def lost(count: int, ns: int) -> bytes:
-    return packed(TYPE_LOST, 0, struct.pack("<QQ", 1, count), PID, A, ns)
-
-
-def merged(*rings: bytes, untils: tuple[int, ...] = (EVER,), begin: int = 0) -> list[Switch]:
-    return _core.kernel_merge([(ring, begin) for ring in rings], list(untils), PID, OURS)
-
-
-def test_rings_are_merged_by_time() -> None:
-    """A thread that moves between CPUs is followed; what is not the program's is left out."""
-    cpu0 = b"".join(
-        (
-            switch(A, 10, ON),
-            switch(ALIEN, 11, ON, pid=ALIEN),
-            switch(OURS, 12, ON),
-            switch(A, 20, PREEMPTED),
-            switch(B, 40, ON),
-            task(TYPE_EXIT, B, 50),
-        )
-    )
-    cpu1 = switch(B, 15, ON) + switch(B, 30, OFF) + task(TYPE_FORK, B, 31) + switch(A, 35, ON)
-    assert merged(cpu0, cpu1) == [
-        (A, 10, ON, 0),
-        (B, 15, ON, 0),
-        (A, 20, PREEMPTED, 0),
-        (B, 30, OFF, 0),
-        (A, 35, ON, 0),
-        (B, 40, ON, 0),
-        (B, 50, EXIT, 0),
-    ]
-
-
-@pytest.mark.parametrize("begin", range(0, 512, 8))
-def test_records_wrap_around(begin: int) -> None:
-    """Wherever the ring's bytes begin to be reused, also inside a record."""
-    ring = b"".join(switch(A, 10 * i, i % 2) for i in range(4)) + task(TYPE_EXIT, A, 50)
-    expected = [(A, 10 * i, i % 2, 0) for i in range(4)] + [(A, 50, EXIT, 0)]
-    assert merged(ring, begin=begin) == expected
-
-
-@pytest.mark.parametrize("step", [1, 3, 7, 100])
-def test_small_steps_give_what_a_large_one_gives(step: int) -> None:
-    """Also for records of the same time and around losses."""
-    rings = (
-        b"".join(switch(A, ns, ns % 2) for ns in range(0, 40, 2)) + lost(4, 60),
-        b"".join(switch(B, ns, ns % 2) for ns in range(0, 60, 3)),
-        switch(A, 6, OFF) + lost(2, 9) + switch(B, 9, ON) + task(TYPE_EXIT, B, 58),
-    )
-    whole = merged(*rings)
-    assert merged(*rings, untils=tuple(range(0, 60 + step, step))) == whole
-    assert len(whole) == 20 + 1 + 20 + 4
-    assert [ns for _, ns, _, _ in whole] == sorted(ns for _, ns, _, _ in whole)
-
-
-def test_records_after_the_asked_time_stay() -> None:
-    ring = switch(A, 10, ON) + switch(A, 20, OFF) + switch(A, 30, ON)
-    assert merged(ring, untils=(20,)) == [(A, 10, ON, 0), (A, 20, OFF, 0)]
-
-
-def test_a_loss_is_told_where_it_began() -> None:
-    """Not when there was room again: up to there the kernel's word is missing."""
-    ring = switch(A, 10, ON) + lost(5, 90) + switch(A, 90, OFF)
-    assert merged(ring, switch(B, 50, ON)) == [
-        (A, 10, ON, 0),
-        (0, 10, LOST, 5),
-        (B, 50, ON, 0),
-        (A, 90, OFF, 0),
-    ]
-
-
-def test_an_ignored_tid_is_free_again_after_its_exit() -> None:
-    ring = switch(OURS, 10, ON) + task(TYPE_EXIT, OURS, 20) + switch(OURS, 30, ON)
-    assert merged(ring) == [(OURS, 30, ON, 0)]
-
-
-def test_time_never_runs_backwards() -> None:
-    assert merged(switch(A, 20, ON) + switch(A, 19, OFF)) == [(A, 20, ON, 0), (A, 20, OFF, 0)]
-
-
-@pytest.mark.parametrize("size", [0, 7, 4096])
-def test_a_ring_somebody_wrote_into(size: int) -> None:
-    """A length that cannot be ends the reading, not the writer."""
-    garbage = struct.pack("<IHH", TYPE_SWITCH, 0, size)
-    assert merged(switch(A, 10, ON) + garbage) == [(A, 10, ON, 0)]
-
-
-# --- the kernel's own ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -482,125 +358,3 @@ def test_a_thousand_starts_leave_nothing() -> None:
 def test_one_at_a_time(switches: Callable[[], list[Switch]]) -> None:
     assert _core.kernel_start(0) == "they are recorded already"
     assert switches()
-
-
-# --- refused -------------------------------------------------------------------------------
-
-
-def refuse(monkeypatch: pytest.MonkeyPatch, error: int = errno.EPERM) -> None:
-    monkeypatch.setitem(recorder.SIGNALS, "sched", functools.partial(sched.arm, refusal=error))
-
-
-@pytest.mark.parametrize(("error", "remedy"), REFUSALS.items(), ids=errno.errorcode.get)
-def test_a_refusal_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, remedy: str
-) -> None:
-    refuse(monkeypatch, error)
-    path = tmp_path / "t.pftrace"
-    record_here(lambda: None, path, signals=("sched",))
-    (said,) = [e for e in read_strict(path.read_bytes()).events if e.name == s.HOOK_DISABLED]
-    assert said.args[s.ARG_HOOK] == "sched"
-    reason = str(said.args[s.ARG_REASON])
-    assert reason.startswith("counters only, no perf events: ")
-    assert remedy in reason
-
-
-def counters(path: Path) -> dict[tuple[int, str], list[tuple[int, int]]]:
-    """(ns, value) of every counter below a thread, by (tid, name)."""
-    events = read_strict(path.read_bytes()).events
-    tracks = read_trace(path).tracks  # after the events: the file may be growing
-    found: dict[tuple[int, str], list[tuple[int, int]]] = {}
-    for event in events:
-        track = tracks[event.track]
-        parent = tracks.get(track.parent_uuid)
-        if event.counter is not None and parent and parent.tid:
-            found.setdefault((parent.tid, track.name), []).append(
-                (event.time_ns, event.counter)
-            )
-    return found
-
-
-def run_delay_ns() -> int:
-    return int(Path("/proc/thread-self/schedstat").read_text().split()[1])
-
-
-def test_counters_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cumulative, never falling, and between what the thread itself read before and after."""
-    refuse(monkeypatch)
-    path = tmp_path / "t.pftrace"
-
-    def read() -> tuple[int, int]:
-        return time.thread_time_ns(), run_delay_ns()
-
-    def compute() -> None:  # until told of twice; at the end of the recording once more
-        while len(counters(path).get((threading.get_native_id(), s.COUNTER_CPU), ())) < 2:
-            hashlib.sha256(Burner.BLOCK)
-
-    before, before_ns = read(), time.monotonic_ns()
-    record_here(compute, path)
-    after, after_ns = read(), time.monotonic_ns()
-    found = counters(path)
-    for i, name in enumerate((s.COUNTER_CPU, s.COUNTER_RUN_DELAY)):
-        rows = found[threading.get_native_id(), name]
-        values = [before[i], *(value for _, value in rows), after[i]]
-        assert values == sorted(values)
-        times = [before_ns, *(ns for ns, _ in rows), after_ns]
-        assert times == sorted(times)
-        assert len({value for _, value in rows}) == len(rows), "told though unchanged"
-    assert len(found[threading.get_native_id(), s.COUNTER_CPU]) > 2
-
-
-def test_no_counters_with_perf_events(tmp_path: Path) -> None:
-    path = tmp_path / "t.pftrace"
-    summary, _ = record_here(lambda: None, path, signals=("sched",))
-    if summary.names[s.HOOK_DISABLED]:
-        pytest.skip("no perf events here")
-    assert counters(path) == {}
-
-
-def test_counters_of_at_most_256_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More are not sampled, which is said once; every descriptor is given back."""
-    refuse(monkeypatch)
-    path = tmp_path / "t.pftrace"
-    begin = _core.RECORD_KINDS["THREAD_BEGIN"]
-    all_there, go = threading.Barrier(261), threading.Event()
-
-    def work() -> None:
-        _core.emit(1, begin, 0)
-        all_there.wait()
-        go.wait()
-
-    threads = [threading.Thread(target=work) for _ in range(260)]
-    before = len(os.listdir("/proc/self/fd"))
-
-    def run() -> None:
-        for thread in threads:
-            thread.start()
-        all_there.wait()
-
-    summary, _ = record_here(run, path, signals=("sched",))
-    go.set()
-    for thread in threads:
-        join_to_the_end(thread)
-    assert len(os.listdir("/proc/self/fd")) == before
-    assert len({tid for tid, _ in counters(path)}) == 256
-    assert summary.names[s.NOTE] == 1
-
-
-def test_counters_of_finished_threads_give_back_their_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refuse(monkeypatch)
-    begin = _core.RECORD_KINDS["THREAD_BEGIN"]
-    before = len(os.listdir("/proc/self/fd"))
-
-    def run() -> None:
-        for _ in range(600):
-            thread = threading.Thread(target=_core.emit, args=(1, begin, 0))
-            thread.start()
-            join_to_the_end(thread)
-
-    record_here(run, tmp_path / "t.pftrace", signals=("sched",))
-    assert len(os.listdir("/proc/self/fd")) == before
