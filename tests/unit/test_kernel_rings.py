@@ -76,12 +76,12 @@ def test_small_steps_give_what_a_large_one_gives(step: int) -> None:
     """Also for records of the same time and around losses."""
     rings = (
         b"".join(switch(A, ns, ns % 2) for ns in range(0, 40, 2)) + lost(4, 60),
-        b"".join(switch(B, ns, ns % 2) for ns in range(0, 60, 3)),
+        b"".join(switch(B, ns, ns % 2) for ns in range(60)),
         switch(A, 6, OFF) + lost(2, 9) + switch(B, 9, ON) + task(TYPE_EXIT, B, 58),
     )
     whole = merged(*rings)
     assert merged(*rings, untils=tuple(range(0, 60 + step, step))) == whole
-    assert len(whole) == 20 + 1 + 20 + 4
+    assert len(whole) == 20 + 1 + 60 + 4
     assert [ns for _, ns, _, _ in whole] == sorted(ns for _, ns, _, _ in whole)
 
 
