@@ -30,6 +30,7 @@ SIGNALS = {
     "gc": "garbage collector pauses",
     "gil": "who has the GIL and who waits for it (thread states)",
     "io": "names of blocking calls",
+    "sched": "what the kernel does with the threads",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")

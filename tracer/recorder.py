@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, gil, io, threads
+from tracer.hooks import Tool, asyncio_tasks, gc, gil, io, sched, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "gc": gc.arm,
     "gil": gil.arm,
     "io": io.arm,
+    "sched": sched.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
 CALL_THRESHOLD_NS = 20_000

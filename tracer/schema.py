@@ -57,7 +57,9 @@ GIL_WAIT = "GIL wait"
 LOCK_WAIT_PREFIX = "lock wait: "  # + kind: "Lock", "Condition.wait", "Queue.get" …
 IO_PREFIX = "io: "  # + callable: "socket.recv", "select.epoll.poll", libc's "poll" …
 SLEEP = "sleep"
-RELEASE = "release"  # instant on the thread that gives a contended lock back, flow to the waiter
+RELEASE = (
+    "release"  # instant on the thread that gives a contended lock back, flow to the waiter
+)
 WAKE = "wake"  # instant on a thread that wakes a task outside any loop step
 GC_PREFIX = "GC gen"  # + generation
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "intern.h"
+#include "kernel.h"
 #include "recording.h"
 #include "schema.h"
 #include "timeline.h"
@@ -14,6 +15,7 @@
 /* fork() by whatever code: the child lets go of everything before it can do harm. */
 static void after_fork_in_child(void)
 {
+    kernel_forget();
     ring_forget();
     writer_forget();
 }

@@ -80,6 +80,7 @@ typedef struct thread_buffer {
     uint32_t read_at;
     uint64_t read;
     void *timeline; /* the consumer's state for this thread */
+    void *counters; /* … and what kernel_counters.c has of it */
     struct thread_buffer *_Atomic next;
 } thread_buffer;
 

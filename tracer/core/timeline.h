@@ -61,8 +61,6 @@ typedef struct {
 
 enum { RUNNING_DEPTH = 64, TAKES = 4096 };
 
-enum kernel_state { KERNEL_UNKNOWN, KERNEL_ON, KERNEL_OFF, KERNEL_PREEMPTED, KERNEL_EXIT };
-
 enum lane_base { LANE_UNKNOWN, LANE_HAS_GIL, LANE_HAS_NO_GIL };
 enum lane_state {
     LANE_NONE,
@@ -167,8 +165,9 @@ void timeline_thread_gone(timeline *t, thread_line *thread);
 
 /* One record, already on the trace clock. `text` is its payload. */
 void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
-/* A context switch; in order of time, not later than the records handed in after it. */
-void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state);
+/* From `ns` on the kernel has the thread in `state`; in order of time with the records. With
+ * KERNEL_LOST, `lost` records of unknown threads are missing (tid 0). */
+void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost);
 /* How the thread stands at `ns`, after all records up to then. */
 void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns);
 /* Writes what was held back for more detail; after every batch. */

@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "private_fd.h"
 #include "ring.h"
 #include "timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */
-enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096 };
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096, COUNTER_PASSES = 2 };
 
 typedef struct {
     uint64_t tick;
@@ -39,6 +41,8 @@ static struct {
     uint64_t pair_count;
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t bytes, overhead_ns, dropped_by_gone;
+    uint64_t kernel_ns; /* when the kernel has something to tell; 0 = to be asked */
+    unsigned passes;
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
@@ -121,13 +125,30 @@ static const struct {
     [REC_THREAD_EXIT] = {1, 0},
 };
 
+static void flush_long(void)
+{
+    if (w.line.out.length > FLUSH_BYTES) {
+        flush();
+        begin_batch();
+    }
+}
+
+static void on_kernel(void *unused, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
+{
+    (void)unused;
+    timeline_kernel(&w.line, tid, ns, state, lost);
+    flush_long();
+}
+
 static void handle(thread_buffer *buffer, const record *r)
 {
+    uint64_t ns = convert(r->tick);
+    if (ns >= w.kernel_ns)
+        w.kernel_ns = kernel_feed(ns, on_kernel, NULL);
     if (!buffer->timeline)
         buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
     if (!buffer->timeline || r->kind >= REC_KINDS)
         return;
-    uint64_t ns = convert(r->tick);
     if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {
         timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
         return;
@@ -209,10 +230,7 @@ static void drain(uint64_t horizon)
         while ((r = ring_peek(buffer)) && r->tick <= limit) {
             handle(buffer, r);
             ring_take(buffer, r->payload + 1u);
-            if (w.line.out.length > FLUSH_BYTES) {
-                flush();
-                begin_batch();
-            }
+            flush_long();
         }
         if (r && r->tick <= horizon)
             w.heap[0].tick = r->tick;
@@ -239,6 +257,7 @@ static void retire_finished(void)
         if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
             !ring_peek(b)) {
             tell_last_gap(b);
+            kernel_count_gone(&w.line, b);
             if (b->timeline)
                 timeline_thread_gone(&w.line, b->timeline);
             w.dropped_by_gone += atomic_load(&b->dropped);
@@ -259,6 +278,24 @@ static int64_t resident_bytes(void)
     return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
+static void note(const char *subject, const char *reason)
+{
+    char text[256];
+    record r = {.kind = REC_NOTE, .flag = NOTE_OTHER, .a = (uint32_t)strlen(subject)};
+    r.b = (uint64_t)snprintf(text, sizeof text, "%s%s", subject, reason);
+    timeline_record(&w.line, NULL, &r, now_written(), text);
+}
+
+static void count_threads(int last)
+{
+    int limited = 0;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation && b->timeline)
+            limited |= kernel_count(&w.line, b, last);
+    if (limited)
+        note("sched", "too many threads: some have no counters, or no run delay");
+}
+
 /* One pass. Records up to the former pair are due; at the end all are. */
 static void pass(int last)
 {
@@ -267,10 +304,15 @@ static void pass(int last)
     if (w.to.tick > w.from.tick)
         w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
     begin_batch();
+    w.kernel_ns = 0;
     drain(horizon);
+    kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
+    w.kernel_ns = UINT64_MAX;
     tell_present();
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
+    if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
+        count_threads(last);
     retire_finished();
     flush();
     if (w.line.out.failed && !w.error)
@@ -288,6 +330,7 @@ static void *run(void *unused)
     (void)unused;
     uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
     pthread_setname_np(pthread_self(), "tracer-writer");
+    kernel_ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
     while (!w.leave) {
         struct timespec until;
@@ -435,6 +478,9 @@ void writer_stop(writer_totals *totals)
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation)
             tell_last_gap(b);
+    if (kernel_finish(on_kernel, NULL))
+        note("sched", "the program closed our descriptors: of threads older than the recording, "
+             "and those they started, context switches are missing");
     conclude(dropped);
     *totals = (writer_totals){
         .duration_ns = now_written() - w.start_ns,
@@ -449,9 +495,11 @@ void writer_stop(writer_totals *totals)
     };
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation && b->timeline) {
+            kernel_count_gone(&w.line, b);
             timeline_thread_gone(&w.line, b->timeline);
             b->timeline = NULL;
         }
+    kernel_stop();
     timeline_free(&w.line);
     free(w.heap);
     w.heap = NULL;

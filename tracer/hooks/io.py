@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 IO, SLEEP = 1, 2
 
 # Functions whose result says how many bytes were moved.
-COUNTED = frozenset(
-    "recv recv_into send sendto read readinto readinto1 read1 readall write pread pwrite"
-    " readv writev preadv pwritev sendfile copy_file_range splice".split()
-)
+COUNTED = (
+    "recv", "recv_into", "send", "sendto", "read", "readinto",
+    "readinto1", "read1", "readall", "write", "pread", "pwrite",
+    "readv", "writev", "preadv", "pwritev", "sendfile", "copy_file_range",
+    "splice",
+)  # fmt: skip
 
 # C module -> the name its users know it by, and what blocks in it.
 CALLS: "dict[str, tuple[str, str]]" = {
