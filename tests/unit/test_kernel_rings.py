@@ -66,8 +66,8 @@ def test_rings_are_merged_by_time() -> None:
 @pytest.mark.parametrize("begin", range(0, 512, 8))
 def test_records_wrap_around(begin: int) -> None:
     """Wherever the ring's bytes begin to be reused, also inside a record."""
-    ring = b"".join(switch(A, 10 * i, i % 2) for i in range(4)) + task(TYPE_EXIT, A, 50)
-    expected = [(A, 10 * i, i % 2, 0) for i in range(4)] + [(A, 50, EXIT, 0)]
+    ring = b"".join(switch(A, 10 * i, 1 + i % 2) for i in range(4)) + task(TYPE_EXIT, A, 50)
+    expected = [(A, 10 * i, 1 + i % 2, 0) for i in range(4)] + [(A, 50, EXIT, 0)]
     assert merged(ring, begin=begin) == expected
 
 
@@ -75,8 +75,8 @@ def test_records_wrap_around(begin: int) -> None:
 def test_small_steps_give_what_a_large_one_gives(step: int) -> None:
     """Also for records of the same time and around losses."""
     rings = (
-        b"".join(switch(A, ns, ns % 2) for ns in range(0, 40, 2)) + lost(4, 60),
-        b"".join(switch(B, ns, ns % 2) for ns in range(60)),
+        b"".join(switch(A, ns, 1 + ns % 2) for ns in range(0, 40, 2)) + lost(4, 60),
+        b"".join(switch(B, ns, 1 + ns % 2) for ns in range(60)),
         switch(A, 6, OFF) + lost(2, 9) + switch(B, 9, ON) + task(TYPE_EXIT, B, 58),
     )
     whole = merged(*rings)
