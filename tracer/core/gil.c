@@ -16,7 +16,6 @@
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
 
-uint64_t gil_threshold_ticks = 20000;
 int gil_watched;
 
 static pthread_cond_t *gil_cond, *switch_cond;

@@ -85,6 +85,8 @@ typedef struct thread_buffer {
 } thread_buffer;
 
 extern _Atomic uint32_t ring_generation; /* of the recording that is on; hooks compare */
+/* Waits and calls shorter than this that nobody noticed are not written. */
+extern uint64_t gil_threshold_ticks;
 extern _Atomic int ring_active;
 extern _Atomic(thread_buffer *) ring_threads;
 /* Called once, when set, by the next thread that takes a fresh chunk. */
@@ -103,6 +105,8 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 /* Consumer only. */
 record *ring_peek(thread_buffer *buffer);
 void ring_take(thread_buffer *buffer, uint32_t count);
+/* The first unread record that tells of the GIL, and the REC_CALL before it; NULL: none (yet). */
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
 
 #if defined(__GLIBC__)
