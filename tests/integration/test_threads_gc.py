@@ -12,7 +12,7 @@ from tracer import schema as s
 
 
 def test_threads(tmp_path: Path) -> None:
-    """Name, kernel id, exit, and an arrow from the starter's instant to the thread's first step."""
+    """Name, kernel id, exit, and an arrow from the start to the thread's first `running`."""
     path = tmp_path / "t.pftrace"
     tids: list[int] = []
 

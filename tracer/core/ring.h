@@ -153,6 +153,13 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
     ring_commit(buffer, 1);
 }
 
+/* The records just committed end with one that tells of the GIL. */
+static inline void ring_count_lane(thread_buffer *buffer)
+{
+    atomic_store_explicit(&buffer->lane_records,
+        atomic_load_explicit(&buffer->lane_records, memory_order_relaxed) + 1, memory_order_release);
+}
+
 /* A record followed by text, cut at 1,000 bytes; b is the length. */
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
                     const char *text, size_t length);

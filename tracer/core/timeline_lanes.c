@@ -364,6 +364,16 @@ const record_handler timeline_lane_handlers[REC_KINDS] = {
 
 /* --- the ends of a lane, and its present --- */
 
+void lane_reach(timeline *t, thread_line *thread, uint64_t ns)
+{
+    lane_line *lane = &thread->lane;
+    lane_flush(t, thread);
+    if (lane->base != LANE_HAS_GIL || lane->upto_ns >= ns)
+        return;
+    put_computing(t, thread, 1, lane->upto_ns, ns);
+    lane->upto_ns = ns;
+}
+
 void lane_close(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t ns)
 {
     lane_flush(t, thread);

@@ -16,6 +16,8 @@ void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, ui
 /* timeline_lanes.c */
 extern const record_handler timeline_lane_handlers[REC_KINDS];
 void lane_flush(timeline *t, thread_line *thread);
+/* Writes the lane up to `ns`, when the thread is known to be executing Python code. */
+void lane_reach(timeline *t, thread_line *thread, uint64_t ns);
 /* The lane ends at `ns`; the thread has released the GIL at `drop_ns` (0: it has not). */
 void lane_close(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t ns);
 void lane_free(lane_line *lane);

@@ -169,6 +169,8 @@ static int present_of(thread_buffer *b, lane_present *now)
     uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
     uint64_t asked = b->asked_tick;
     now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
+    if (!now->call.what && b->libc)
+        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
     if (!now->call.what && asked && (b->forced || asked - released < gil_threshold_ticks))
         asked = released;
     now->released_ns = released > w.to.tick ? 0 : convert_past(released);
@@ -202,13 +204,13 @@ static void tell_present(int last)
         const record *call = NULL, *ahead = NULL;
         int steady = present_of(b, &now);
         if (atomic_load_explicit(&b->lane_records, memory_order_acquire) != timeline_lane_records(b->timeline)) {
-            ahead = ring_look_ahead(b, &call);
+            steady = (ahead = ring_look_ahead(b, &call)) != NULL;
             now = (lane_present){0};
             if (ahead)
                 present_from(ahead, call, &now);
         }
         now.is_last = (uint8_t)last;
-        if (ahead || steady)
+        if (steady || last)
             timeline_present(&w.line, b->timeline, &now, w.to.ns);
     }
 }
