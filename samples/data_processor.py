@@ -1,4 +1,4 @@
-"""The trace must lead to four faults of a record-processing service that "only needs more threads".
+"""The trace must lead to four faults of a service that "only needs more threads".
 
 1. `make_key` builds its strings quadratically, a character at a time.
 2. `rank` sorts everything seen so far, on every record.
@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 
-RECORDS = 400
+RECORDS = 800
 WORKERS = 10 * (os.cpu_count() or 1)
 
 jobs: queue.Queue[int] = queue.Queue()
@@ -21,7 +21,7 @@ ranks: dict[int, int] = {}
 
 def make_key(record: int) -> str:
     key = ""
-    for n in range(300):
+    for n in range(1000):
         key = key + str((record * 7919 + n) % 10)
         key = key[:1] + key[1:]  # "normalised" at every step: copies it all
     return key
@@ -50,6 +50,5 @@ for number in range(WORKERS):
 for record in range(RECORDS):
     jobs.put(record)
 jobs.join()
-print(
-    f"{len(ranks)} records by {WORKERS} workers, {threading.active_count() - 1} still waiting"
-)
+left = threading.active_count() - 1
+print(f"{len(ranks)} records by {WORKERS} workers, {left} still waiting")

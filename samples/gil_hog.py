@@ -8,6 +8,7 @@ The program keeps its own books of how long the answers took.
 import socket
 import threading
 import time
+from itertools import pairwise
 
 REQUESTS = 40
 
@@ -22,7 +23,7 @@ def compress() -> None:
     while not done.is_set():
         for _ in range(256):
             runs = 1
-            for before, after in zip(text, text[1:], strict=False):
+            for before, after in pairwise(text):
                 runs += before != after
 
 

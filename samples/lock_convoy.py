@@ -1,7 +1,7 @@
 """The trace must show workers queueing for one lock that `write_slowly` holds across its I/O.
 
-Four workers prepare and write records. Preparing is quick and needs no lock; writing takes 4 ms
-and needs none either, but it is done with the table's lock held, so all four go one by one.
+Four workers prepare and write records. Preparing is quick and needs no lock; writing takes
+4 ms and needs none either, but is done with the table's lock held: all four go one by one.
 The program keeps its own books of how long everybody waited.
 """
 
