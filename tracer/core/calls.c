@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "learn.h"
 #include "stacks.h"
 
 enum { SLOTS = 160 };
@@ -59,6 +60,8 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
     }
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
         stacks_resolve();
+    if (atomic_load_explicit(&learn_pending, memory_order_relaxed))
+        learn_resolve();
 }
 
 /* Tables are read before the call and after it: `original` stays good when hooks are taken back. */

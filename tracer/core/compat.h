@@ -84,6 +84,11 @@ static inline const void *compat_running_frame(void)
     return *compat_frame_slot(PyThreadState_Get());
 }
 
+static inline int compat_is_main_interpreter(PyThreadState *tstate)
+{
+    return tstate->interp == PyInterpreterState_Main();
+}
+
 /* The table entry behind a builtin function or method descriptor; NULL for anything else. */
 static inline PyMethodDef *compat_method_def(PyObject *callable)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "learn.h"
 #include "libc.h"
 #include "stacks.h"
 #include "writer.h"
@@ -62,13 +63,22 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
     uint64_t wait = asked && (b->queued || tick - asked >= quick_ticks) ? asked : 0;
     uint64_t back = wait ? wait : tick;
     libc_close(b, back);
-    uint32_t what = b->call ? b->call : b->libc_longest;
-    uint8_t class = b->call ? b->call_blocks : b->libc_longest_class;
+    PyThreadState *tstate = released ? compat_own_tstate() : NULL;
+    uint32_t what = b->call;
+    uint8_t class = b->call_blocks;
+    if (!what && b->libc_longest) {
+        class = b->libc_longest_class;
+        what = b->libc_longest;
+        if (class == CLASS_IO && back - released >= gil_threshold_ticks)
+            learn_blocked(tstate);
+        if (class == CLASS_IO && b->learned && tstate && b->learned_frame == *compat_frame_slot(tstate))
+            what = b->learned;
+    }
     uint32_t stack = 0;
     if (released && !what && (b->forced || back - released < gil_threshold_ticks))
         wait = released; /* it did not want to give it: another asked for it */
     else if (released)
-        stack = stacks_capture(compat_own_tstate());
+        stack = stacks_capture(tstate);
     record *slot = ring_reserve(b, what ? 2 : 1, tick);
     if (slot) {
         if (what)
@@ -158,9 +168,24 @@ static int hook_mutex_lock(pthread_mutex_t *mutex)
     return pthread_mutex_lock(mutex);
 }
 
-/* Objects loaded since get their hooks too; on the writer thread. */
-static void follow_loads(void)
+static _Atomic int resolving;
+
+static int resolve_now(void *unused)
 {
+    (void)unused;
+    atomic_store(&resolving, 0);
+    stacks_resolve();
+    learn_resolve();
+    return 0;
+}
+
+/* On the writer thread, after each pass: objects loaded since get their hooks too, and names that
+ * no hook has found in passing are found by the main thread. */
+static void each_pass(void)
+{
+    int wanted = atomic_load(&stacks_pending) || atomic_load(&learn_pending);
+    if (wanted && !atomic_exchange(&resolving, 1) && Py_AddPendingCall(resolve_now, NULL) < 0)
+        atomic_store(&resolving, 0);
     if (!gil_watched || pthread_mutex_trylock(&patching))
         return;
     if (hook_count && got_is_stale())
@@ -246,7 +271,7 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
         return NULL;
     }
     gil_watched = 1;
-    atomic_store(&writer_each_pass, follow_loads);
+    atomic_store(&writer_each_pass, each_pass);
     write_take(b, clock_tick(), 0);
     Py_RETURN_NONE;
 }

@@ -54,6 +54,7 @@ void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name);
 
 /* --- monitor.c --- */
 
+int monitor_watches(PyCodeObject *code); /* whether some role has its events */
 /* An exception is set: clears it, records why, and switches the role off. */
 void monitor_failed(const char *what);
 void monitor_note(int kind, const char *subject, const char *text);

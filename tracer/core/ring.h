@@ -59,6 +59,8 @@ typedef struct thread_buffer {
     uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
     uint32_t call_serial;    /* counts calls, so that two pieces of one can be told */
     const void *call_frame;  /* the Python frame that made it: what is called from it is part of it */
+    uint32_t learned;        /* what string: the unknown C function that … */
+    const void *learned_frame; /* … this frame calls */
     uint64_t asked_tick;     /* since when it has asked for the GIL */
     uint64_t takes_before;   /* how often anybody had taken the GIL when this thread released it */
     uint64_t switches;       /* releases that were recorded: a call compares before and after */

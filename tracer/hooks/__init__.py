@@ -58,6 +58,13 @@ class Tool:
         self._watched.append(code)
         self._monitoring.set_local_events(self._id, code, mask)
 
+    def learn_calls(self) -> None:
+        """Call sites that block get CALL events of their own, for the callee's name."""
+        monitoring = self._monitoring
+        self.core.learn_calls(
+            monitoring.set_local_events, self._id, monitoring.events.CALL, monitoring.DISABLE
+        )
+
     def after_import(self, module: str, arm: "Callable[[], None]") -> None:
         """Calls `arm` now if the module is there, else as soon as it has been imported."""
         if module in sys.modules:
@@ -73,6 +80,7 @@ class Tool:
         """Leaves no event on. 3.12 and 3.13 keep local events of a freed tool id, so each is
         switched off by hand."""
         if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it away
+            self.core.stop_learning()
             for code in self._watched:
                 self._monitoring.set_local_events(self._id, code, 0)
             for event in self._callbacks:

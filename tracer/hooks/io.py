@@ -74,6 +74,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Names the calls of every module that is loaded, and of the others when they are."""
     for module in CALLS:
         tool.after_import(module, lambda module=module: _watch(core, module))  # type: ignore[misc]
+    tool.learn_calls()
     return lambda: core.unwatch_calls()
 
 
