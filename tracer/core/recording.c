@@ -191,6 +191,9 @@ static PyObject *encode(PyObject *module, PyObject *args)
         if (feed(&t, threads, PyList_GET_ITEM(records, i)) < 0)
             break;
     if (i == PyList_GET_SIZE(records)) {
+        const lane_present now = {.is_last = 1};
+        for (int at = 0; at < TEST_THREADS && threads[at]; at++)
+            timeline_present(&t, threads[at], &now, t.out.last_ns);
         timeline_settle(&t);
         result = PyBytes_FromStringAndSize((const char *)t.out.bytes, (Py_ssize_t)t.out.length);
     }

@@ -155,7 +155,7 @@ typedef struct timeline {
     uint32_t worst_ready_func;
     uint8_t names_calls; /* blocking calls are known: a release without one computes */
     uint32_t gil_holder; /* tid that took it last */
-    uint64_t gil_overlaps;
+    uint8_t gil_distrusted; /* two threads seemed to have it at once */
     uint64_t take_count;
     gil_take takes[TAKES]; /* the last ones */
 } timeline;

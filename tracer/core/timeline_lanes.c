@@ -292,14 +292,32 @@ void lane_flush(timeline *t, thread_line *thread)
         lane->kernel = KERNEL_ON;
 }
 
+/* Nothing that the hooks say of the GIL is believed any more; lanes end here. */
+static void distrust(timeline *t, uint64_t ns)
+{
+    static const char hook[] = "gil", reason[] = "two threads seemed to have the GIL at once";
+    if (t->gil_distrusted)
+        return;
+    t->gil_distrusted = 1;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_HOOK_DISABLED};
+    event_text(&ev, SCHEMA_ARG_HOOK, hook, sizeof hook - 1);
+    event_text(&ev, SCHEMA_ARG_REASON, reason, sizeof reason - 1);
+    encoder_event(&t->out, &ev);
+    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++)
+        if (t->threads.slots[i].key)
+            lane_close(t, (thread_line *)(uintptr_t)t->threads.slots[i].value, 0, ns);
+}
+
 /* Mutual exclusion, told by the clock: who had the GIL before must have given it by now. */
 static void check_exclusion(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t take_ns)
 {
     if (thread->lane.gave_by_ns && drop_ns > thread->lane.gave_by_ns)
-        t->gil_overlaps++;
+        distrust(t, take_ns);
     thread->lane.gave_by_ns = 0;
     thread_line *before = t->gil_holder ? timeline_thread_of(t, t->gil_holder) : NULL;
-    if (before && before != thread && before->lane.base && !before->lane.gave_by_ns)
+    if (before && before != thread && before->lane.counted && !before->lane.gave_by_ns)
         before->lane.gave_by_ns = take_ns;
     t->gil_holder = thread->tid;
 }
@@ -316,16 +334,18 @@ HANDLER(take)
     UNUSED(text);
     lane_flush(t, thread);
     lane_line *lane = &thread->lane;
+    if (!r->flag) {
+        lane->counted++;
+        t->takes[t->take_count++ % TAKES] = (gil_take){ns, thread->tid};
+        check_exclusion(t, thread, r->b, ns);
+        if (t->gil_distrusted)
+            return;
+    }
     lane->take = (lane_take){.drop_ns = r->b, .wait_ns = r->c, .take_ns = ns, .stack = r->a,
                              .unwatched = r->flag, .call = lane->next_call};
     lane->next_call = (lane_call){0};
     lane->pending = 1;
     lane->pending_passes = 0;
-    if (r->flag)
-        return;
-    t->takes[t->take_count++ % TAKES] = (gil_take){ns, thread->tid};
-    check_exclusion(t, thread, r->b, ns);
-    lane->counted++;
 }
 
 HANDLER(call_bytes)
