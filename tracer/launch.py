@@ -127,6 +127,8 @@ def start(order: str, argv: list[str]) -> None:
         )
     )
     recording.start()
+    for signal, reason in recording.problems():
+        say(f"{signal} is not recorded: {reason}")
     finish_at_exit(recording, output)
 
 

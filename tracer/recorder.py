@@ -131,7 +131,11 @@ class Recording:
             try:
                 self._disarms.append(SIGNALS[name](core, tool))
             except Exception as error:  # the program runs on, without this signal
-                core.note(name, repr(error), True)
+                tool.problem(name, str(error) or repr(error))
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(signal, reason) of what could not be armed."""
+        return self._tool.problems if self._tool is not None else []
 
     def disarm(self) -> None:
         """Takes every hook back; what was recorded stays in the buffers."""

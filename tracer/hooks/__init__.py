@@ -29,6 +29,7 @@ class Tool:
 
     def __init__(self, core: "ModuleType") -> None:
         self.core = core
+        self.problems: list[tuple[str, str]] = []
         self._monitoring = monitoring = sys.monitoring
         self._watched: list[CodeType] = []
         self._pending: dict[str, Callable[[], None]] = {}
@@ -47,6 +48,11 @@ class Tool:
         }
         for event, callback in self._callbacks.items():
             monitoring.register_callback(self._id, event, callback)
+
+    def problem(self, signal: str, reason: str) -> None:
+        """Says in the trace, and for whoever started the recording, what is missing and why."""
+        self.problems.append((signal, reason))
+        self.core.note(signal, reason, True)
 
     def watch(self, function: "Any", role: str, events: str) -> None:
         """Sends the named local events ("PY_START PY_RETURN") of a function to a role."""

@@ -14,5 +14,5 @@ def arm(core: "ModuleType", tool: "Tool", refusal: int = ASK_THE_KERNEL) -> "Dis
     counts CPU time and run delay per thread instead. `refusal`: the errno to behave by."""
     reason = core.kernel_start(refusal)
     if reason:
-        core.note("sched", reason, True)
+        tool.problem("sched", reason)
     return lambda: None  # the writer reads to the end of the recording, and closes
