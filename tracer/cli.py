@@ -28,6 +28,7 @@ SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
     "threads": "starts and ends of threads",
     "gc": "garbage collector pauses",
+    "cpu": "CPU samples",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
@@ -91,9 +92,23 @@ def signal_switches(command: click.Command) -> click.Command:
     metavar="SIZE",
     help="Memory for events not yet written; beyond it they are dropped and counted.",
 )
+@click.option(
+    "--cpu-hz",
+    type=click.IntRange(1, 5000),
+    default=100,
+    show_default=True,
+    help="CPU samples per second of each thread's CPU time; beyond the kernel's tick rate, "
+    "a sample stands for several.",
+)
 @click.pass_context
 def run(
-    ctx: click.Context, /, output: str | None, force: bool, buffer_bytes: int, **switches: bool
+    ctx: click.Context,
+    /,
+    output: str | None,
+    force: bool,
+    buffer_bytes: int,
+    cpu_hz: int,
+    **switches: bool,
 ) -> None:
     """Run a program exactly as python would, and record a trace of it.
 
@@ -104,7 +119,14 @@ def run(
     trace = output if output is not None else target.stem + SUFFIX
     program.check_output(trace, target, force=force)
     signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
-    program.execute(target, trace, buffer_bytes=buffer_bytes, signals=signals, force=force)
+    program.execute(
+        target,
+        trace,
+        buffer_bytes=buffer_bytes,
+        signals=signals,
+        force=force,
+        settings={"cpu_hz": cpu_hz},
+    )
 
 
 @commands.command()

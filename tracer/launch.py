@@ -3,7 +3,9 @@
 Run as a script by `tracer run`. It imports nothing that a plain
 `python` has not already imported itself: what it loads, the program would find loaded.
 
-    launch.py "KIND BUFFER_BYTES SIGNALS FORCE OUTPUT" PROGRAM [ARGS...]
+    launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
+
+SETTINGS are NAME=NUMBER, separated by commas: numbers among recorder.Options.
 
 What a program can still tell: the command line in /proc, standard library modules that the
 recorder loaded, one more atexit callback, a few thousand more objects, our imports in
@@ -116,7 +118,8 @@ def start(order: str, argv: list[str]) -> None:
     interpreter cannot be recorded."""
     from tracer.recorder import Options, Recording
 
-    _kind, buffer_bytes, signals, force, output = order.split(" ", 4)
+    _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
+    numbers = dict(setting.split("=") for setting in settings.split(","))
     recording = Recording(
         Options(
             path=absolute(output),
@@ -124,6 +127,7 @@ def start(order: str, argv: list[str]) -> None:
             signals=tuple(signals.split(",")) if signals else (),
             argv=tuple(argv),
             force=force == "force",
+            cpu_hz=int(numbers["cpu_hz"]),
         )
     )
     recording.start()

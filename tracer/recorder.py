@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, threads
+from tracer.hooks import DEFAULT_CPU_HZ, Tool, asyncio_tasks, cpu, gc, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "tasks": asyncio_tasks.arm,
     "threads": threads.arm,
     "gc": gc.arm,
+    "cpu": cpu.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
 
@@ -28,7 +29,7 @@ DEFAULT_BUFFER_BYTES = 64 << 20
 class Options:
     """What to record and where to."""
 
-    __slots__ = ("argv", "buffer_bytes", "force", "path", "signals")
+    __slots__ = ("argv", "buffer_bytes", "cpu_hz", "force", "path", "signals")
 
     def __init__(
         self,
@@ -37,11 +38,13 @@ class Options:
         signals: tuple[str, ...] = tuple(SIGNALS),
         argv: tuple[str, ...] = (),
         force: bool = False,
+        cpu_hz: int = DEFAULT_CPU_HZ,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
         self.signals = signals
         self.argv = argv  # the program's; empty: sys.argv
+        self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
         self.force = force  # replace a file that is no trace
 
 
@@ -115,7 +118,7 @@ class Recording:
 
     def _arm(self, core: "ModuleType") -> None:
         try:
-            self._tool = tool = Tool(core)
+            self._tool = tool = Tool(core, self.options.cpu_hz)
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return

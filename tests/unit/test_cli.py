@@ -55,7 +55,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 def test_defaults(directory: Path) -> None:
     """A script: every signal, 64 MiB, a trace named after it."""
     (directory / "prog.py").touch()
-    order = "file 67108864 tasks,threads,gc keep prog.pftrace"
+    order = "file 67108864 tasks,threads,gc,cpu keep cpu_hz=100 prog.pftrace"
     words = ["prog.py", "a", "-o", "b", "--"]
     assert executed(*words) == [order, *words]
 
@@ -64,7 +64,10 @@ def test_options(directory: Path) -> None:
     """Every option reaches the launcher."""
     (directory / "prog.py").touch()
     words = ("--no-gc", "--no-tasks", "--buffer", "2G", "--force", "--output=x y", "prog.py")
-    assert executed(*words) == ["file 2147483648 threads force x y", "prog.py"]
+    order = "file 2147483648 threads,cpu force cpu_hz=100 x y"
+    assert executed(*words) == [order, "prog.py"]
+    rest = ("--no-gc", "--no-tasks", "--no-threads", "--cpu-hz", "1000", "prog.py")
+    assert executed(*rest)[0] == "file 67108864 cpu keep cpu_hz=1000 prog.pftrace"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_options_end_at_the_program(
     directory: Path, words: tuple[str, ...], kind: str, stem: str, rest: list[str]
 ) -> None:
     """After -m and -c all words are the program's."""
-    order = f"{kind} 67108864 tasks,threads,gc keep {stem}.pftrace"
+    order = f"{kind} 67108864 tasks,threads,gc,cpu keep cpu_hz=100 {stem}.pftrace"
     assert executed(*words) == [order, *rest]
 
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "sampler.h"
 #include "text.h"
 
 enum { RECENT = 256 };
@@ -32,6 +33,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
 {
     if (event != PY_CODE_EVENT_DESTROY)
         return 0;
+    symbols_code_dies(code);
     compat_lock(&guard);
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     if (known) {

@@ -61,6 +61,7 @@ extern PyMethodDef codes_methods[];
 extern PyMethodDef tasks_methods[];
 extern PyMethodDef threads_methods[];
 extern PyMethodDef launch_methods[];
+extern PyMethodDef sampling_methods[];
 
 /* --- threads.c --- */
 

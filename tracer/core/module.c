@@ -5,7 +5,7 @@
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods,
-                             tasks_methods, threads_methods, launch_methods};
+                             tasks_methods, threads_methods, launch_methods, sampling_methods};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

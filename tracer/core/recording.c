@@ -7,6 +7,7 @@
 
 #include "intern.h"
 #include "recording.h"
+#include "sampler.h"
 #include "schema.h"
 #include "timeline.h"
 #include "writer.h"
@@ -15,6 +16,7 @@
 static void after_fork_in_child(void)
 {
     ring_forget();
+    sampler_forget();
     writer_forget();
 }
 

@@ -13,10 +13,11 @@
 
 #include "private_fd.h"
 #include "ring.h"
+#include "samples.h"
 #include "timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */
-enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20 };
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, LOOK_PASSES = 4 };
 
 typedef struct {
     uint64_t tick;
@@ -33,6 +34,8 @@ static struct {
     int error; /* errno of the write that failed; nothing is written after it */
     uint32_t generation;
     timeline line;
+    sample_writer samples;
+    uint32_t passes;
     clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
     double ns_per_tick;
     uint64_t start_ns, realtime_offset, boottime_offset;
@@ -205,6 +208,9 @@ static void pass(int last)
         w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
     begin_batch();
     drain(horizon);
+    samples_write(&w.samples, horizon);
+    if (w.passes++ % LOOK_PASSES == 0)
+        samples_look_round(&w.samples);
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
     retire_finished();
@@ -308,6 +314,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
         seed = w.start_ns ^ (uint64_t)pid << 40;
     timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    samples_init(&w.samples, &w.line.out, convert);
     begin_batch();
     announce(about);
     flush(); /* a valid trace from the first moment */
@@ -372,6 +379,7 @@ void writer_stop(writer_totals *totals)
             timeline_thread_gone(&w.line, b->timeline);
             b->timeline = NULL;
         }
+    samples_free(&w.samples);
     timeline_free(&w.line);
     free(w.heap);
     w.heap = NULL;

@@ -19,6 +19,7 @@ CODE_TYPE = type((lambda: None).__code__)
 # Ids 0, 1, 2 and 5 have names: debugger, coverage, profiler, optimizer.
 TOOL_IDS = (4, 3, 5, 0, 1, 2)
 TOOL_NAME = "tracer"
+DEFAULT_CPU_HZ = 100
 
 
 class Tool:
@@ -27,8 +28,9 @@ class Tool:
     Raises RuntimeError when all six tool ids are taken.
     """
 
-    def __init__(self, core: "ModuleType") -> None:
+    def __init__(self, core: "ModuleType", cpu_hz: int = DEFAULT_CPU_HZ) -> None:
         self.core = core
+        self.cpu_hz = cpu_hz
         self._monitoring = monitoring = sys.monitoring
         self._watched: list[CodeType] = []
         self._pending: dict[str, Callable[[], None]] = {}
