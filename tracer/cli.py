@@ -102,6 +102,12 @@ def signal_switches(command: click.Command) -> click.Command:
     help="CPU samples per second of each thread's CPU time; beyond the kernel's tick rate, "
     "a sample stands for several.",
 )
+@click.option(
+    "--profile/--no-profile",
+    default=True,
+    show_default=True,
+    help="Write TRACE.cpu.pprof, a moment after the program has ended.",
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -110,6 +116,7 @@ def run(
     force: bool,
     buffer_bytes: int,
     cpu_hz: int,
+    profile: bool,
     **switches: bool,
 ) -> None:
     """Run a program exactly as python would, and record a trace of it.
@@ -127,7 +134,7 @@ def run(
         buffer_bytes=buffer_bytes,
         signals=signals,
         force=force,
-        settings={"cpu_hz": cpu_hz},
+        settings={"cpu_hz": cpu_hz, "profile": int(profile)},
     )
 
 

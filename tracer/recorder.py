@@ -59,6 +59,7 @@ class Totals:
         "events",
         "late",  # records whose time was clamped to keep a track in order
         "overhead_ns",  # CPU time of the writer thread
+        "samples",  # of CPU time
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
     )
@@ -68,6 +69,7 @@ class Totals:
     dropped: int
     late: int
     overhead_ns: int
+    samples: int
     worst_ready_ns: int
     worst_ready_who: str
     error: int

@@ -55,7 +55,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 def test_defaults(directory: Path) -> None:
     """A script: every signal, 64 MiB, a trace named after it."""
     (directory / "prog.py").touch()
-    order = "file 67108864 tasks,threads,gc,cpu keep cpu_hz=100 prog.pftrace"
+    order = "file 67108864 tasks,threads,gc,cpu keep cpu_hz=100,profile=1 prog.pftrace"
     words = ["prog.py", "a", "-o", "b", "--"]
     assert executed(*words) == [order, *words]
 
@@ -64,10 +64,13 @@ def test_options(directory: Path) -> None:
     """Every option reaches the launcher."""
     (directory / "prog.py").touch()
     words = ("--no-gc", "--no-tasks", "--buffer", "2G", "--force", "--output=x y", "prog.py")
-    order = "file 2147483648 threads,cpu force cpu_hz=100 x y"
+    order = "file 2147483648 threads,cpu force cpu_hz=100,profile=1 x y"
     assert executed(*words) == [order, "prog.py"]
-    rest = ("--no-gc", "--no-tasks", "--no-threads", "--cpu-hz", "1000", "prog.py")
-    assert executed(*rest)[0] == "file 67108864 cpu keep cpu_hz=1000 prog.pftrace"
+    rest = ("--no-gc", "--no-tasks", "--no-threads", "--cpu-hz", "1000", "--no-profile")
+    assert (
+        executed(*rest, "prog.py")[0]
+        == "file 67108864 cpu keep cpu_hz=1000,profile=0 prog.pftrace"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_options_end_at_the_program(
     directory: Path, words: tuple[str, ...], kind: str, stem: str, rest: list[str]
 ) -> None:
     """After -m and -c all words are the program's."""
-    order = f"{kind} 67108864 tasks,threads,gc,cpu keep cpu_hz=100 {stem}.pftrace"
+    order = f"{kind} 67108864 tasks,threads,gc,cpu keep cpu_hz=100,profile=1 {stem}.pftrace"
     assert executed(*words) == [order, *rest]
 
 

@@ -78,8 +78,8 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     ring_stop();
     size_t length;
     const char *who = intern_text(intern_function_of(t.worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
-                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns,
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
+                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns, "samples", t.samples,
                          "worst_ready_ns", t.worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t.error);
 }

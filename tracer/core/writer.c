@@ -370,6 +370,7 @@ void writer_stop(writer_totals *totals)
         .dropped = dropped,
         .late = w.line.late,
         .overhead_ns = w.overhead_ns,
+        .samples = w.samples.count,
         .worst_ready_ns = w.line.worst_ready_ns,
         .worst_ready_func = w.line.worst_ready_func,
         .error = w.error,
