@@ -46,6 +46,7 @@ class Strict:
     events: list[Event] = field(default_factory=list)  # in file order
     processes: list[Process] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    threads: dict[int, tuple[int, str]] = field(default_factory=dict)  # track -> tid, name
 
 
 @dataclass(slots=True)
@@ -198,6 +199,11 @@ class _Reader:
             if tag in (message(s.TRACK_PROCESS), message(s.TRACK_THREAD)):
                 pid = self.one(self.parse(a, b), varint(s.PROCESS_PID)) or 0
                 assert pid, f"a process or thread without pid: track {uuid}"
+            if tag == message(s.TRACK_THREAD):
+                thread = self.parse(a, b)
+                names = [self.text(x, y) for t, x, y in thread if t == message(s.THREAD_NAME)]
+                tid = self.one(thread, varint(s.THREAD_TID)) or 0
+                self.out.threads[uuid] = (tid, names[0] if names else "")
         self.described[uuid] = pid
         self.parents[uuid] = (self.one(body, varint(s.TRACK_PARENT_UUID)) or 0, pid)
 

@@ -8,13 +8,14 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from tests.strict import Event, Process, Strict, read_strict
+from tests.validator_lanes import Lane, Slice, check_lanes
 from tests.validator_samples import check_samples
 from tracer import schema as s
 
 _END = "end"
 _OPEN = 1 << 63  # the end of a slice that has none
 _ENDS = (s.DONE, s.CANCELLED, s.DESTROYED)
-_CATEGORIES = {s.CAT_TASK, s.CAT_LIFETIME, s.CAT_LOOP, s.CAT_THREAD, s.CAT_GC, s.CAT_TRACER}
+_CATEGORIES = {value for name, value in vars(s).items() if name.startswith("CAT_")}
 _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str}
 
 # Which state may follow which; "" is before the first.
@@ -25,16 +26,6 @@ _NEXT = {
     s.RUNNING: {s.READY, s.AWAIT_PREFIX, s.DONE, s.CANCELLED, s.FAILED_PREFIX},
     s.AWAIT_PREFIX: {s.READY, s.DESTROYED},
 }
-
-
-@dataclass(slots=True)
-class Slice:
-    """`end_ns` is None while open at the end of the trace."""
-
-    begin: Event
-    depth: int
-    around: "Slice | None"
-    end_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +55,7 @@ class Summary:
     processes: tuple[int, ...]  # pids
     tasks: dict[tuple[int, int], TaskSummary]  # by (pid, task id)
     names: Counter[str]  # of slices and instants
+    lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
 
 
 def validate(data: bytes) -> Summary:
@@ -81,6 +73,7 @@ def validate(data: bytes) -> Summary:
     tasks = _check_tasks(trace, slices, drops)
     _check_steps(trace, slices, tasks, drops)
     flows = _check_flows(trace)
+    lanes = check_lanes(trace, slices, drops)
     return Summary(
         trace.packets,
         trace.chunks,
@@ -94,6 +87,7 @@ def validate(data: bytes) -> Summary:
         Counter(
             e.name for e in trace.events if e.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT)
         ),
+        lanes,
     )
 
 
@@ -136,7 +130,8 @@ def _pair(trace: Strict) -> tuple[list[Slice], int]:
             found.append(stack[-1])
         elif event.type == s.TYPE_SLICE_END:
             assert stack, f"an end without a begin: {event}"
-            stack.pop().end_ns = event.time_ns
+            ended = stack.pop()
+            ended.end_ns, ended.end = event.time_ns, event
     return found, sum(map(len, stacks.values()))
 
 

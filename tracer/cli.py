@@ -28,6 +28,9 @@ SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
     "threads": "starts and ends of threads",
     "gc": "garbage collector pauses",
+    "gil": "who has the GIL and who waits for it (thread states)",
+    "io": "names of blocking calls",
+    "sched": "what the kernel does with the threads",
     "cpu": "CPU samples",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}

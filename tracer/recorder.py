@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import DEFAULT_CPU_HZ, Tool, asyncio_tasks, cpu, gc, threads
+from tracer.hooks import DEFAULT_CPU_HZ, Tool, asyncio_tasks, cpu, gc, gil, io, sched, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -21,9 +21,14 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "tasks": asyncio_tasks.arm,
     "threads": threads.arm,
     "gc": gc.arm,
+    "gil": gil.arm,
+    "io": io.arm,
+    "sched": sched.arm,
     "cpu": cpu.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
+CALL_THRESHOLD_NS = 20_000
+STACK_DEPTH = 32
 
 
 class Options:
@@ -112,6 +117,9 @@ class Recording:
             _shown(" ".join(options.argv or sys.argv)),
             ",".join(options.signals),
         )
+        _core.call_threshold(CALL_THRESHOLD_NS)
+        _core.keep_stacks(STACK_DEPTH)
+        _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
         _active = self
         _register_fork_hooks(_core)
@@ -146,6 +154,7 @@ class Recording:
             return None
         _active = None
         self._note_blind_spots(self._core)
+        self._core.seal()  # every thread's last state is that of one moment
         self.disarm()
         totals = self._core.stop()
         return Totals(totals) if totals else None

@@ -12,7 +12,7 @@ from tracer import schema as s
 
 
 def test_threads(tmp_path: Path) -> None:
-    """Name, kernel id, exit, and an arrow from the starter's instant to the new thread's."""
+    """Name, kernel id, exit, and an arrow from the start to the thread's first `running`."""
     path = tmp_path / "t.pftrace"
     tids: list[int] = []
 
@@ -30,7 +30,7 @@ def test_threads(tmp_path: Path) -> None:
         rows = tp.query(
             """select s.name, t.tid, t.name as thread from slice s
                join thread_track k on s.track_id = k.id join thread t using (utid)
-               where s.category = 'thread' order by s.ts""",
+               where s.category = 'thread' and s.dur = 0 order by s.ts""",
         )
         arrows = tp.query(
             """select a.name as out, b.name as into_ from flow f
@@ -42,7 +42,7 @@ def test_threads(tmp_path: Path) -> None:
         (s.THREAD_EXIT, "renamed"),
     ]
     assert rows[1]["tid"] == rows[2]["tid"] == tids[0]
-    assert arrows == [{"out": s.THREAD_START, "into_": s.THREAD_STARTED}]
+    assert arrows == [{"out": s.THREAD_START, "into_": s.RUNNING}]
 
 
 def test_threads_without_threading(tmp_path: Path) -> None:

@@ -46,6 +46,54 @@ static inline int compat_is_caller(PyThreadState *tstate, const compat_frame *fr
     return 0;
 }
 
+/* The code a frame executes, borrowed; NULL for the frames that calls from C leave between. */
+static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    PyObject *code = (PyObject *)(frame->f_executable.bits & ~(uintptr_t)7);
+    return frame->owner < FRAME_OWNED_BY_INTERPRETER && code && PyCode_Check(code) ? (PyCodeObject *)code : NULL;
+#elif PY_VERSION_HEX >= 0x030d0000
+    PyObject *code = frame->f_executable;
+    return frame->owner < FRAME_OWNED_BY_CSTACK && code && PyCode_Check(code) ? (PyCodeObject *)code : NULL;
+#else
+    return frame->owner < FRAME_OWNED_BY_CSTACK ? frame->f_code : NULL;
+#endif
+}
+
+/* Where a frame with code stands, as a byte offset into it. */
+static inline int compat_frame_offset(const compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    const _Py_CODEUNIT *at = frame->instr_ptr;
+#else
+    const _Py_CODEUNIT *at = frame->prev_instr;
+#endif
+    return (int)((const char *)at - compat_frame_code(frame)->co_code_adaptive);
+}
+
+/* The calling OS thread's state, also while it has just taken the GIL or is giving it back; NULL
+ * while the thread's state is made or destroyed. */
+static inline PyThreadState *compat_own_tstate(void)
+{
+    return PyGILState_GetThisThreadState();
+}
+
+/* The running Python frame's address; the calling thread is attached. */
+static inline const void *compat_running_frame(void)
+{
+    return *compat_frame_slot(PyThreadState_Get());
+}
+
+/* The table entry behind a builtin function or method descriptor; NULL for anything else. */
+static inline PyMethodDef *compat_method_def(PyObject *callable)
+{
+    if (PyCFunction_Check(callable))
+        return ((PyCFunctionObject *)callable)->m_ml;
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type))
+        return ((PyMethodDescrObject *)callable)->d_method;
+    return NULL;
+}
+
 /* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
 static inline PyObject *compat_local(PyThreadState *tstate, int index)
 {

@@ -18,6 +18,8 @@ typedef struct {
     uint32_t label;  /* string id of "await …" if waiting inside this code has a name */
     uint8_t outward; /* the label counts even if deeper code has one (Queue.join over Event.wait) */
     uint8_t inside_asyncio;
+    uint8_t inside_library;  /* the standard library's */
+    uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
 } code_facts;
 
 int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
@@ -62,6 +64,7 @@ extern PyMethodDef tasks_methods[];
 extern PyMethodDef threads_methods[];
 extern PyMethodDef launch_methods[];
 extern PyMethodDef sampling_methods[];
+extern PyMethodDef kernel_methods[];
 
 /* --- threads.c --- */
 

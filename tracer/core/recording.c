@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "intern.h"
+#include "kernel.h"
 #include "recording.h"
 #include "sampler.h"
 #include "schema.h"
@@ -15,6 +16,7 @@
 /* fork() by whatever code: the child lets go of everything before it can do harm. */
 static void after_fork_in_child(void)
 {
+    kernel_forget();
     ring_forget();
     sampler_forget();
     writer_forget();
@@ -58,6 +60,16 @@ static PyObject *start(PyObject *module, PyObject *args)
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(seal_doc, "seal()\n\nFrom now on nothing is recorded; stop() follows, when the hooks are taken back.");
+
+static PyObject *seal(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    atomic_store(&ring_on_refill, NULL);
+    ring_close();
     Py_RETURN_NONE;
 }
 
@@ -264,7 +276,8 @@ static int add_schema(PyObject *module)
     KIND(STEP_YIELD) KIND(STEP_AWAIT) KIND(STEP_DONE) KIND(CB_READY) KIND(CB_BEGIN) KIND(CB_END)
     KIND(POLL_BEGIN) KIND(POLL_END) KIND(POLL_INSTANT) KIND(LOOP_RUN) KIND(LOOP_STOP)
     KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(GC_BEGIN) KIND(GC_END)
-    KIND(NOTE)
+    KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
+    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(NOTE)
     failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
              PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||
              PyModule_AddObjectRef(module, "RECORD_KINDS", kinds) < 0;
@@ -281,6 +294,7 @@ int recording_exec(PyObject *module)
 
 PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
+    {"seal", seal, METH_NOARGS, seal_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
     {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},

@@ -8,7 +8,7 @@
 #include "text.h"
 #include "wire.h"
 
-enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0 };
+enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_PASSES = 4 };
 
 /* What stands for frames that are not known. A table, so that each is one string of the schema. */
 static const struct {
@@ -243,13 +243,9 @@ static void put_sample(void *writer, const sample *s)
 void samples_write(sample_writer *w, uint64_t horizon_tick)
 {
     w->hz = sampler_hz();
-    if (w->hz)
-        sampler_drain(horizon_tick, put_sample, w);
-}
-
-void samples_look_round(sample_writer *w)
-{
-    w->hz = sampler_hz();
-    if (w->hz)
+    if (!w->hz)
+        return;
+    sampler_drain(horizon_tick, put_sample, w);
+    if (w->passes++ % LOOK_PASSES == 0)
         sampler_look_for_threads(put_sample, w);
 }

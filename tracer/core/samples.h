@@ -19,15 +19,14 @@ typedef struct {
     map functions, paths; /* string ids told */
     map frame_iids;       /* hash of a place -> iid */
     map stack_iids;       /* hash of the frames -> iid */
+    uint32_t passes;
     uint64_t count;       /* packets in all */
 } sample_writer;
 
 void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick));
 void samples_free(sample_writer *w);
-/* Writes what the threads' samples say up to a moment. */
+/* Writes what the threads' samples say up to a moment; every 200 ms looks for new threads, too. */
 void samples_write(sample_writer *w, uint64_t horizon_tick);
-/* Looks for new threads, too; every 200 ms is often enough. */
-void samples_look_round(sample_writer *w);
 /* One sample, at `ns`; for the above and for tests. */
 void samples_put(sample_writer *w, const sample *s, uint64_t ns);
 

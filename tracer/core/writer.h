@@ -32,4 +32,7 @@ void writer_resume(void);
 void writer_forget(void);
 int writer_running(void);
 
+/* Called by the writer thread after each pass, when set: without the GIL. */
+extern void (*_Atomic writer_each_pass)(void);
+
 #endif
