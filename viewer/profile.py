@@ -23,7 +23,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Innermost frame first. `values` are in the order of the profile's types."""
+    """Innermost frame first. `values` are in the order of the profile's types, labels are
+    sorted."""
 
     frames: tuple[Place, ...]
     values: tuple[int, ...]
@@ -64,7 +65,7 @@ class Sums:
         amount: int,
         count: int = 1,
     ) -> None:
-        key = (frames, tuple(labels.items()))
+        key = (frames, tuple(sorted(labels.items())))
         self.counts[key] += count
         self.amounts[key] += amount
 

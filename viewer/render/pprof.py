@@ -195,7 +195,11 @@ def _taken_apart(raw: Any) -> Profile:
         Sample(
             tuple(place for id_ in sample.location_id for place in locations[id_]),
             tuple(sample.value),
-            tuple((strings[a.key], strings[a.str] if a.str else a.num) for a in sample.label),
+            tuple(
+                sorted(
+                    (strings[a.key], strings[a.str] if a.str else a.num) for a in sample.label
+                )
+            ),
         )
         for sample in raw.sample
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 
 from viewer.profile import Place, Profile, Sample
 
@@ -11,12 +12,14 @@ _UNITS = {"nanoseconds": "nanoseconds", "bytes": "bytes"}
 
 def render_speedscope(profile: Profile, name: str) -> bytes:
     """JSON; a sample's weight is the profile's last value."""
-    frames: dict[Place, int] = {}
+    frames: dict[
+        Place, int
+    ] = {}  # without lines, which to speedscope are functions of their own
     threads: dict[str, list[Sample]] = defaultdict(list)
     for sample in profile.samples:
         threads[str(dict(sample.labels).get("thread", name))].append(sample)
         for place in sample.frames:
-            frames.setdefault(place, len(frames))
+            frames.setdefault(replace(place, line=0), len(frames))
     views = [
         {
             "type": "sampled",
@@ -24,7 +27,10 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
             "unit": _UNITS.get(profile.types[-1][1], "none"),
             "startValue": 0,
             "endValue": sum(sample.values[-1] for sample in samples),
-            "samples": [[frames[p] for p in reversed(sample.frames)] for sample in samples],
+            "samples": [
+                [frames[replace(p, line=0)] for p in reversed(sample.frames)]
+                for sample in samples
+            ],
             "weights": [sample.values[-1] for sample in samples],
         }
         for thread, samples in threads.items()
@@ -41,10 +47,5 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
     return json.dumps(file, ensure_ascii=False).encode()
 
 
-def _frame(place: Place) -> dict[str, str | int]:
-    found: dict[str, str | int] = {"name": place.function}
-    if place.path:
-        found["file"] = place.path
-    if place.line:
-        found["line"] = place.line
-    return found
+def _frame(place: Place) -> dict[str, str]:
+    return {"name": place.function} | ({"file": place.path} if place.path else {})
