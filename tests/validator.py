@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.strict import Event, Process, Strict, read_strict
 from tests.validator_lanes import Lane, Slice, check_lanes
+from tests.validator_samples import check_samples
 from tracer import schema as s
 
 _END = "end"
@@ -63,6 +64,11 @@ def validate(data: bytes) -> Summary:
     slices, open_ = _pair(trace)
     _check_recording(trace)
     _check_events(trace)
+    check_samples(
+        trace.samples,
+        {p.pid: [e.time_ns for e in p.events] for p in trace.processes},
+        {p.pid for p in trace.processes if p.events[-1].name == s.RECORDING_ENDED},
+    )
     drops = {id(p): _drops(p) for p in trace.processes}
     tasks = _check_tasks(trace, slices, drops)
     _check_steps(trace, slices, tasks, drops)

@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, gil, io, sched, threads
+from tracer.hooks import DEFAULT_CPU_HZ, Tool, asyncio_tasks, cpu, gc, gil, io, sched, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "gil": gil.arm,
     "io": io.arm,
     "sched": sched.arm,
+    "cpu": cpu.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
 CALL_THRESHOLD_NS = 20_000
@@ -33,7 +34,7 @@ STACK_DEPTH = 32
 class Options:
     """What to record and where to."""
 
-    __slots__ = ("argv", "buffer_bytes", "force", "path", "signals")
+    __slots__ = ("argv", "buffer_bytes", "cpu_hz", "force", "path", "signals")
 
     def __init__(
         self,
@@ -42,11 +43,13 @@ class Options:
         signals: tuple[str, ...] = tuple(SIGNALS),
         argv: tuple[str, ...] = (),
         force: bool = False,
+        cpu_hz: int = DEFAULT_CPU_HZ,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
         self.signals = signals
         self.argv = argv  # the program's; empty: sys.argv
+        self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
         self.force = force  # replace a file that is no trace
 
 
@@ -61,6 +64,7 @@ class Totals:
         "events",
         "late",  # records whose time was clamped to keep a track in order
         "overhead_ns",  # CPU time of the writer thread
+        "samples",  # of CPU time
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
     )
@@ -70,6 +74,7 @@ class Totals:
     dropped: int
     late: int
     overhead_ns: int
+    samples: int
     worst_ready_ns: int
     worst_ready_who: str
     error: int
@@ -123,7 +128,7 @@ class Recording:
 
     def _arm(self, core: "ModuleType") -> None:
         try:
-            self._tool = tool = Tool(core)
+            self._tool = tool = Tool(core, self.options.cpu_hz)
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return

@@ -17,7 +17,7 @@ from viewer.render.units import size
 
 # Reading this much takes about two seconds: say so before going silent.
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
-_SHOWN = ("tasks", "gc", "health")  # sections of a report nobody asked parts of
+_SHOWN = ("tasks", "gc", "cpu", "health")  # sections of a report nobody asked parts of
 
 
 def report(

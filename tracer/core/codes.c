@@ -8,6 +8,7 @@
 
 #include "intern.h"
 #include "learn.h"
+#include "sampler.h"
 #include "stacks.h"
 #include "text.h"
 
@@ -38,6 +39,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
 {
     if (event != PY_CODE_EVENT_DESTROY)
         return 0;
+    symbols_code_dies(code);
     stacks_code_dies(code);
     learn_code_dies(code);
     compat_lock(&guard);

@@ -1,7 +1,7 @@
 /* Walks the loaded objects' relocations and changes the slots that hold functions we stand before.
  *
  * Our own object, libc and the loader are left alone, so our calls go straight to libc. Objects
- * are remembered by address: each is searched once. A slot is only ever given back if it still
+ * are remembered by address: each is searched once, when it has been loaded. A slot is only ever given back if it still
  * holds what we put there. */
 #define _GNU_SOURCE
 #include "got.h"
@@ -24,7 +24,7 @@
 #define IS_POINTER_RELOCATION(type, addend) 0
 #endif
 
-enum { OBJECTS = 2048, READ_ONLY_RANGES = 4 };
+enum { OBJECTS = 2048, READ_ONLY_RANGES = 4, NEW_OBJECTS = 64, NAME_SIZE = 1024 };
 
 typedef struct {
     uintptr_t from, to;
@@ -33,7 +33,15 @@ typedef struct {
 typedef struct {
     const got_hook *hooks;
     int count, restoring, changed;
+    uintptr_t only; /* base of the object to search; restoring: all */
 } work;
+
+/* Objects seen for the first time, which may be in the middle of being loaded. */
+typedef struct {
+    uintptr_t bases[NEW_OBJECTS];
+    char names[NEW_OBJECTS][NAME_SIZE];
+    int count;
+} news;
 
 typedef struct {
     uintptr_t base;
@@ -139,32 +147,54 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
     (void)size;
     work *w = data;
     object o;
-    loads_seen = info->dlpi_adds;
-    if (is_left_alone(info))
+    if (is_left_alone(info) || (!w->restoring && info->dlpi_addr != w->only))
         return 0;
-    if (!w->restoring) {
-        for (int i = 0; i < searched_count; i++)
-            if (searched[i] == info->dlpi_addr)
-                return 0;
-        if (searched_count == OBJECTS)
-            return 0;
-        searched[searched_count++] = info->dlpi_addr;
-    }
     if (read_object(info, &o))
         search(&o, w);
     return 0;
 }
 
+static int collect(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    news *found = data;
+    loads_seen = info->dlpi_adds;
+    if (is_left_alone(info) || found->count == NEW_OBJECTS || strlen(info->dlpi_name) >= NAME_SIZE)
+        return 0;
+    for (int i = 0; i < searched_count; i++)
+        if (searched[i] == info->dlpi_addr)
+            return 0;
+    found->bases[found->count] = info->dlpi_addr;
+    strcpy(found->names[found->count++], info->dlpi_name);
+    return 0;
+}
+
+/* An object is to be seen before it is relocated, and must not be touched until then. Asking for
+ * it by name waits for the loader's lock, that is, for the end of any load; and what is held by
+ * a handle is not unloaded meanwhile. */
 int got_patch(const got_hook *hooks, int count)
 {
-    work w = {hooks, count, 0, 0};
-    dl_iterate_phdr(visit, &w);
+    static news found;
+    work w = {.hooks = hooks, .count = count};
+    do {
+        found.count = 0;
+        dl_iterate_phdr(collect, &found);
+        for (int i = 0; i < found.count && searched_count < OBJECTS; i++) {
+            searched[searched_count++] = found.bases[i];
+            void *handle = dlopen(found.names[i][0] ? found.names[i] : NULL, RTLD_LAZY | RTLD_NOLOAD);
+            if (!handle)
+                continue;
+            w.only = found.bases[i];
+            dl_iterate_phdr(visit, &w);
+            dlclose(handle);
+        }
+    } while (found.count == NEW_OBJECTS && searched_count < OBJECTS);
     return w.changed;
 }
 
 int got_restore(const got_hook *hooks, int count)
 {
-    work w = {hooks, count, 1, 0};
+    work w = {.hooks = hooks, .count = count, .restoring = 1};
     dl_iterate_phdr(visit, &w);
     searched_count = 0;
     return w.changed;

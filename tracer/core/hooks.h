@@ -64,6 +64,7 @@ extern PyMethodDef codes_methods[];
 extern PyMethodDef tasks_methods[];
 extern PyMethodDef threads_methods[];
 extern PyMethodDef launch_methods[];
+extern PyMethodDef sampling_methods[];
 extern PyMethodDef kernel_methods[];
 
 /* --- threads.c --- */

@@ -8,6 +8,7 @@
 #include "intern.h"
 #include "kernel.h"
 #include "recording.h"
+#include "sampler.h"
 #include "schema.h"
 #include "timeline.h"
 #include "writer.h"
@@ -17,6 +18,7 @@ static void after_fork_in_child(void)
 {
     kernel_forget();
     ring_forget();
+    sampler_forget();
     writer_forget();
 }
 
@@ -88,8 +90,8 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     ring_stop();
     size_t length;
     const char *who = intern_text(intern_function_of(t.worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
-                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns,
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
+                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns, "samples", t.samples,
                          "worst_ready_ns", t.worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t.error);
 }

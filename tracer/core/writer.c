@@ -15,6 +15,7 @@
 #include "kernel.h"
 #include "private_fd.h"
 #include "ring.h"
+#include "samples.h"
 #include "timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */
@@ -35,6 +36,7 @@ static struct {
     int error; /* errno of the write that failed; nothing is written after it */
     uint32_t generation;
     timeline line;
+    sample_writer samples;
     clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
     double ns_per_tick;
     clock_pair pairs[PAIRS]; /* all that were taken, the last ones: for ticks of long ago */
@@ -340,6 +342,7 @@ static void pass(int last)
     begin_batch();
     w.kernel_ns = 0;
     drain(horizon);
+    samples_write(&w.samples, horizon);
     kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
     w.kernel_ns = UINT64_MAX;
     tell_present(last);
@@ -464,6 +467,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
         seed = w.start_ns ^ (uint64_t)pid << 40;
     timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    samples_init(&w.samples, &w.line.out, convert);
     w.line.names_calls = has_word(about->signals, "io");
     begin_batch();
     announce(about);
@@ -523,6 +527,7 @@ void writer_stop(writer_totals *totals)
         .dropped = dropped,
         .late = w.line.late,
         .overhead_ns = w.overhead_ns,
+        .samples = w.samples.count,
         .worst_ready_ns = w.line.worst_ready_ns,
         .worst_ready_func = w.line.worst_ready_func,
         .error = w.error,
@@ -533,6 +538,7 @@ void writer_stop(writer_totals *totals)
             timeline_thread_gone(&w.line, b->timeline);
             b->timeline = NULL;
         }
+    samples_free(&w.samples);
     kernel_stop();
     timeline_free(&w.line);
     free(w.heap);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 typedef struct {
-    uint64_t duration_ns, events, bytes, dropped, late, overhead_ns;
+    uint64_t duration_ns, events, bytes, dropped, late, overhead_ns, samples;
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
     int error; /* errno of the write that failed, 0 = none */

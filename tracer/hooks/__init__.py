@@ -19,6 +19,7 @@ CODE_TYPE = type((lambda: None).__code__)
 # Ids 0, 1, 2 and 5 have names: debugger, coverage, profiler, optimizer.
 TOOL_IDS = (4, 3, 5, 0, 1, 2)
 TOOL_NAME = "tracer"
+DEFAULT_CPU_HZ = 100
 
 
 class Tool:
@@ -27,9 +28,10 @@ class Tool:
     Raises RuntimeError when all six tool ids are taken.
     """
 
-    def __init__(self, core: "ModuleType") -> None:
+    def __init__(self, core: "ModuleType", cpu_hz: int = DEFAULT_CPU_HZ) -> None:
         self.core = core
         self.problems: list[tuple[str, str]] = []
+        self.cpu_hz = cpu_hz
         self._monitoring = monitoring = sys.monitoring
         self._watched: list[CodeType] = []
         self._pending: dict[str, Callable[[], None]] = {}
@@ -50,7 +52,7 @@ class Tool:
             monitoring.register_callback(self._id, event, callback)
 
     def problem(self, signal: str, reason: str) -> None:
-        """Says in the trace, and for whoever started the recording, what is missing and why."""
+        """Says in the trace, and to whoever started the recording, what is missing and why."""
         self.problems.append((signal, reason))
         self.core.note(signal, reason, True)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.cpu import CpuRow, cpu_rows
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.tasks import By, TaskRow, task_rows
@@ -35,6 +36,7 @@ class Report:
     by: By
     tasks: tuple[TaskRow, ...]
     gc: tuple[GcRow, ...]
+    cpu: tuple[CpuRow, ...]
     health: Health
     recorded: tuple[str, ...]  # sections this trace has data for
 
@@ -42,14 +44,18 @@ class Report:
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     tasks = task_rows(model, by) if "tasks" in sections else ()
     gc = gc_rows(model) if "gc" in sections else ()
+    cpu = cpu_rows(model) if "cpu" in sections else ()
     state = health(model)
-    recorded = [name for name, rows in (("tasks", tasks), ("gc", gc)) if rows]
+    recorded = [name for name, rows in (("tasks", tasks), ("gc", gc), ("cpu", cpu)) if rows]
     # A signal that was on and saw nothing was recorded all the same.
-    recorded += [name for name in ("tasks", "gc") if name in state.signals]
-    return Report(_heading(model), by, tasks, gc, state, (*dict.fromkeys(recorded), "health"))
+    recorded += [name for name in ("tasks", "gc", "cpu") if name in state.signals]
+    return Report(
+        heading(model), by, tasks, gc, cpu, state, (*dict.fromkeys(recorded), "health")
+    )
 
 
-def _heading(model: Model) -> Heading:
+def heading(model: Model) -> Heading:
+    """What the trace is of."""
     trace = model.trace
     recorded = [process for process in trace.processes if process.recording]
     first = min(recorded, key=lambda process: process.start_ns)

@@ -256,6 +256,28 @@ def _gc_row(row: GcRow) -> list[str]:
     ]
 
 
+def _cpu(report: Report, top: int, style: Style) -> str:
+    if not report.cpu:
+        return "cpu: no samples were taken."
+    total = sum(row.self_ns for row in report.cpu)
+    columns = ["function", "self", "", "with callees", " ", "most in"]
+    rows = [
+        [
+            row.function,
+            duration(row.self_ns),
+            share(row.self_ns, total),
+            duration(row.cumulative_ns),
+            share(row.cumulative_ns, total),
+            tail(place(f"{row.file}:{row.line}", style.base), _LONG // 2) if row.file else "",
+        ]
+        for row in report.cpu[:top]
+    ]
+    lines = [style.title(f"CPU, {duration(total)} sampled"), *_table(columns, rows, style)]
+    if len(report.cpu) > top:
+        lines.append(f"  … and {plural(len(report.cpu) - top, 'row')} more (--top)")
+    return "\n".join(lines)
+
+
 def _health(report: Report, top: int, style: Style) -> str:
     troubles = _troubles(report.health)
     facts = f"signals: {', '.join(report.health.signals) or 'none'}"
@@ -295,5 +317,6 @@ def _troubles(health: Health) -> list[str]:
 _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "tasks": _tasks,
     "gc": _gc,
+    "cpu": _cpu,
     "health": _health,
 }
