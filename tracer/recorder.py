@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, gil, io, sched, threads
+from tracer.hooks import Tool, asyncio_tasks, gc, gil, io, locks, sched, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "threads": threads.arm,
     "gc": gc.arm,
     "gil": gil.arm,
+    "locks": locks.arm,
     "io": io.arm,
     "sched": sched.arm,
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "locks.h"
 #include "stacks.h"
 #include "text.h"
 
@@ -38,6 +39,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
     if (event != PY_CODE_EVENT_DESTROY)
         return 0;
     stacks_code_dies(code);
+    locks_code_dies(code);
     compat_lock(&guard);
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     if (known) {

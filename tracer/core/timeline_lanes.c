@@ -76,7 +76,7 @@ static void describe_call(timeline *t, thread_line *thread, event *ev)
     ev->category = call_categories[lane->class];
     ev->name_id = lane->what;
     if (lane->class == CLASS_LOCK)
-        locks_begin_wait(t, thread, ev, stack);
+        locks_begin_wait(t, thread, ev);
     lane->told_stack = stack != NULL;
     if (stack) {
         event_interned(ev, SCHEMA_ARG_SITE, stack->site);
@@ -269,7 +269,7 @@ void lane_flush(timeline *t, thread_line *thread)
     uint64_t back = take->wait_ns ? take->wait_ns : take->take_ns;
     if (take->drop_ns)
         put_released(t, thread, take, back);
-    int was_lock = lane->state == LANE_CALL && lane->class == CLASS_LOCK;
+    int was_lock = lane->state == LANE_CALL && lane->class == CLASS_LOCK && !take->unwatched;
     if (was_lock)
         lane->flow_in = locks_flow(t, thread);
     if (take->wait_ns) {
@@ -388,7 +388,7 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
     lane_line *lane = &thread->lane;
     put_computing(t, thread, 1, lane->upto_ns, now->released_ns);
     if (now->call.what) {
-        call_begins(lane, &now->call, 0);
+        call_begins(lane, &now->call, now->call.class == CLASS_LOCK ? locks_stack(thread) : 0);
         put_state(t, thread, LANE_CALL, now->released_ns);
     } else {
         put_computing(t, thread, 0, now->released_ns, ns);
