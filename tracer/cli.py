@@ -29,6 +29,7 @@ SIGNALS = {
     "threads": "starts and ends of threads",
     "gc": "garbage collector pauses",
     "gil": "who has the GIL and who waits for it (thread states)",
+    "locks": "who waits for locks and who has them",
     "io": "names of blocking calls",
     "sched": "what the kernel does with the threads",
     "cpu": "CPU samples",

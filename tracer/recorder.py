@@ -7,7 +7,18 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import DEFAULT_CPU_HZ, Tool, asyncio_tasks, cpu, gc, gil, io, sched, threads
+from tracer.hooks import (
+    DEFAULT_CPU_HZ,
+    Tool,
+    asyncio_tasks,
+    cpu,
+    gc,
+    gil,
+    io,
+    locks,
+    sched,
+    threads,
+)
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -22,6 +33,7 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "threads": threads.arm,
     "gc": gc.arm,
     "gil": gil.arm,
+    "locks": locks.arm,
     "io": io.arm,
     "sched": sched.arm,
     "cpu": cpu.arm,

@@ -104,10 +104,9 @@ EVERY_SLOT(TRAMPOLINES)
 
 #define ENTRY(n) {two_##n, (PyCFunction)(void (*)(void))three_##n, (PyCFunction)(void (*)(void))fast_##n, \
                   (PyCFunction)(void (*)(void))keywords_##n, (PyCFunction)(void (*)(void))method_##n},
-static const PyCFunction trampolines[SLOTS][5] = {EVERY_SLOT(ENTRY)};
+static const PyCFunction trampolines[SLOTS][CALLS_CONVENTIONS] = {EVERY_SLOT(ENTRY)};
 
-/* Which of a slot's five suits these flags; -1: none. */
-static int convention(int flags)
+int calls_convention(int flags)
 {
     switch (flags & ~(METH_CLASS | METH_STATIC | METH_COEXIST)) {
     case METH_NOARGS:
@@ -132,7 +131,7 @@ static PyObject *watch_call(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OUip", &callable, &name, &class, &counts))
         return NULL;
     PyMethodDef *def = compat_method_def(callable);
-    int which = def ? convention(def->ml_flags) : -1;
+    int which = def ? calls_convention(def->ml_flags) : -1;
     if (which < 0 || slot_count == SLOTS)
         Py_RETURN_FALSE;
     for (int i = 0; i < slot_count; i++)
@@ -152,7 +151,7 @@ static PyObject *unwatch_calls(PyObject *module, PyObject *unused)
     int kept = 0;
     for (int i = slot_count - 1; i >= 0; i--) {
         slot *s = &slots[i];
-        int which = convention(s->def->ml_flags);
+        int which = calls_convention(s->def->ml_flags);
         if (s->def->ml_meth == trampolines[i][which])
             __atomic_store_n(&s->def->ml_meth, s->original, __ATOMIC_RELEASE);
         else if (!kept)

@@ -13,6 +13,7 @@ typedef struct {
     thread_buffer *buffer; /* NULL: not recorded */
     uint64_t start_tick;   /* only where the GIL is not watched */
     uint64_t switches;
+    uint32_t generation;
     const void *outer_frame;
     uint32_t outer_call;
     uint8_t outer_class;
@@ -29,9 +30,10 @@ static inline thread_buffer *calls_buffer(void)
  * another keeps the outer one's name: it is what the programmer wrote. */
 static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t blocks, const void *frame)
 {
-    call_frame f = {b, 0, 0, NULL, 0, 0};
+    call_frame f = {.buffer = b};
     if (!b)
         return f;
+    f.generation = b->generation;
     f.switches = b->switches;
     f.outer_call = b->call;
     f.outer_class = b->call_blocks;
@@ -47,12 +49,20 @@ static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t bl
     return f;
 }
 
+/* Whether the recording is still the one the call was entered in. (A new buffer may have the old
+ * one's address, but not its generation.) */
+static inline int calls_same_recording(const call_frame *f)
+{
+    return f->buffer && f->buffer == ring_mine &&
+           f->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed);
+}
+
 /* The buffer if the call has blocked and somebody could notice, else NULL. Safe when the recording
  * has ended or another begun meanwhile. */
 static inline thread_buffer *calls_leave(call_frame *f)
 {
     thread_buffer *b = f->buffer;
-    if (!b || b != ring_mine || b->generation != atomic_load_explicit(&ring_generation, memory_order_relaxed))
+    if (!calls_same_recording(f))
         return NULL;
     b->call = f->outer_call;
     b->call_blocks = f->outer_class;
@@ -61,6 +71,11 @@ static inline thread_buffer *calls_leave(call_frame *f)
         return b->switches != f->switches ? b : NULL;
     return f->start_tick && clock_tick() - f->start_tick >= gil_threshold_ticks ? b : NULL;
 }
+
+enum { CALLS_CONVENTIONS = 5 };
+/* Which of the ways to be called `ml_flags` stand for: two arguments, three, fast, fast with keywords,
+ * and so with the defining class; -1: none of these. */
+int calls_convention(int flags);
 
 /* Where the GIL is not watched: writes the wait that has just ended. */
 void calls_write_unwatched(thread_buffer *b, const call_frame *f, uint32_t call, uint8_t blocks);

@@ -9,6 +9,7 @@
 #include "intern.h"
 #include "learn.h"
 #include "sampler.h"
+#include "locks.h"
 #include "stacks.h"
 #include "text.h"
 
@@ -42,6 +43,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
     symbols_code_dies(code);
     stacks_code_dies(code);
     learn_code_dies(code);
+    locks_code_dies(code);
     compat_lock(&guard);
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     if (known) {

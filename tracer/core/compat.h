@@ -99,17 +99,21 @@ static inline PyMethodDef *compat_method_def(PyObject *callable)
     return NULL;
 }
 
-/* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
-static inline PyObject *compat_local(PyThreadState *tstate, int index)
+/* First local (`self` of a method) of a frame, borrowed; NULL when unset. */
+static inline PyObject *compat_frame_local(const compat_frame *frame, int index)
 {
-    compat_frame *frame = *compat_frame_slot(tstate);
-    if (!frame)
-        return NULL;
 #if PY_VERSION_HEX >= 0x030e0000
     return (PyObject *)(frame->localsplus[index].bits & ~(uintptr_t)3);
 #else
     return frame->localsplus[index];
 #endif
+}
+
+/* … of the running frame. */
+static inline PyObject *compat_local(PyThreadState *tstate, int index)
+{
+    compat_frame *frame = *compat_frame_slot(tstate);
+    return frame ? compat_frame_local(frame, index) : NULL;
 }
 
 /* The code of a coroutine, generator or async generator, borrowed from it. */

@@ -51,11 +51,11 @@ enum record_kind {
     REC_HELD_CALL,      /* a blocking call that kept the GIL has returned: a = what string, b = tick of
                            its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
     REC_CALL_BYTES,     /* b = bytes that the call before has moved */
-    REC_LOCK_WAIT,      /* a = kind string, b = lock; payload = one lock_wait_details; comes before the
-                           wait where it was foreseen, else after it */
+    REC_LOCK_WAIT,      /* a = what string, b = lock; flag = enum lock_wait_flags; payload = one
+                           lock_wait_details; comes before the wait where it was foreseen, else after it */
     REC_LOCK_GOT,       /* that wait is over: b = lock; flag = enum lock_outcome */
     REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string; flag = by a task */
-    REC_LOCK_RELEASED,  /* of a contended lock: b = lock; flag = by a task */
+    REC_LOCK_RELEASED,  /* of a contended lock: b = lock, c = token; flag = by a task */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };
@@ -65,12 +65,19 @@ enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
 enum call_class { CLASS_NONE, CLASS_IO, CLASS_SLEEP, CLASS_LOCK };
 enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block after all */ };
 
-/* "stack" is an id of stacks.h, "lock" a number that stays the same for a lock's life. */
+enum lock_wait_flags {
+    LOCK_TOLD_LATE = 1, /* the wait is over */
+    LOCK_IS_SIGNAL = 2, /* nobody holds it: a condition, event, queue, or the end of a thread */
+};
+
+/* "stack" is an id of stacks.h, "lock" a number that stays the same for a lock's life, "token" the
+ * same for a wait and the releases that may end it. */
 typedef struct {
     uint32_t owner_tid;  /* 0 = unknown, or it has none */
     uint32_t owner_site; /* string */
     uint32_t stack;
-    uint32_t unused[5];
+    uint32_t token;
+    uint32_t unused[4];
 } lock_wait_details;
 static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
 

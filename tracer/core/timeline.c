@@ -24,6 +24,7 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline
         {&t->count_tasks, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_TASKS},
         {&t->count_threads, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_THREADS},
         {&t->count_rss, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_RSS},
+        {&t->all_locks, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_LOCKS},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
@@ -61,7 +62,9 @@ void timeline_free(timeline *t)
     map_free(&t->threads);
     map_free(&t->spawned);
     free(t->unshown);
-    track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss};
+    locks_free(t);
+    track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss,
+                      &t->all_locks};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_free(lines[i]);
     encoder_free(&t->out);
@@ -103,6 +106,7 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     uint64_t *slot = map_find(&t->threads, thread->tid);
     if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
         map_remove(&t->threads, thread->tid);
+    locks_lose(t, thread, 0);
     track_free(&thread->on);
     lane_free(&thread->lane);
     free(thread);
@@ -244,6 +248,7 @@ HANDLER(gap)
     if (thread->gc_open)
         gc_finish(t, thread, since_ns, 0, 0);
     lane_close(t, thread, 0, since_ns);
+    locks_lose(t, thread, since_ns);
     timeline_close_unknown(t, thread, since_ns);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,

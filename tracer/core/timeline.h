@@ -127,6 +127,19 @@ typedef struct {
     uint32_t tid;
 } gil_take;
 
+enum { LOCK_DEPTH = 4, LOCK_LASTS = 255 };
+
+/* A wait for a lock, from before it until it is written. */
+typedef struct lock_wait {
+    struct lock_line *of;
+    struct lock_wait *next; /* another that waits for the same lock */
+    uint64_t since_ns;
+    uint32_t tid, what, stack, token;
+    uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
+    uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
+    uint8_t told, told_owner;   /* at the slice's begin */
+} lock_wait;
+
 typedef struct {
     track on;
     uint32_t tid;
@@ -136,11 +149,15 @@ typedef struct {
     uint8_t gc_open;
     uint32_t gc_generation;
     lane_line lane;
+    lock_wait waits[LOCK_DEPTH]; /* one inside the other: a signal handler may wait too */
+    uint32_t wait_depth;         /* may exceed LOCK_DEPTH; only the first ones are told */
 } thread_line;
 
 typedef struct timeline {
     encoder out;
-    track process, tracer, gc, count_tasks, count_threads, count_rss;
+    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks;
+    map locks; /* id -> lock_line* */
+    uint32_t lock_tracks;
     map tasks, loops;      /* id -> task_line*, loop_line* */
     map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
     map spawned, handles;  /* address -> flow; address -> handle_cause* */

@@ -76,7 +76,7 @@ static void describe_call(timeline *t, thread_line *thread, event *ev)
     ev->category = call_categories[lane->class];
     ev->name_id = lane->what;
     if (lane->class == CLASS_LOCK)
-        locks_begin_wait(t, thread, ev, stack);
+        locks_begin_wait(t, thread, ev);
     lane->told_stack = stack != NULL;
     if (stack) {
         event_interned(ev, SCHEMA_ARG_SITE, stack->site);
@@ -270,13 +270,18 @@ void lane_flush(timeline *t, thread_line *thread)
     uint64_t back = take->wait_ns ? take->wait_ns : take->take_ns;
     if (take->drop_ns)
         put_released(t, thread, take, back);
-    int was_lock = lane->state == LANE_CALL && lane->class == CLASS_LOCK;
-    if (was_lock)
-        lane->flow_in = locks_flow(t, thread);
+    int was_lock = lane->state == LANE_CALL && lane->class == CLASS_LOCK && !take->unwatched;
+    uint64_t freed_ns = 0, flow = was_lock ? locks_flow(t, thread, &freed_ns) : 0;
     if (take->wait_ns) {
         lane->holder = holder_at(t, thread->tid, take->wait_ns, take->take_ns);
+        if (freed_ns <= take->wait_ns) { /* else a signal had ended the wait before */
+            lane->flow_in = flow;
+            flow = 0;
+        }
         put_state(t, thread, LANE_GIL_WAIT, take->wait_ns);
     }
+    if (flow)
+        lane->flow_in = flow;
     if (!take->drop_ns)
         lane->flow_in = take->flow_in;
     lane->early = 0;
@@ -422,7 +427,8 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
         put_computing(t, thread, 1, lane->upto_ns, now->released_ns);
         lane->upto_ns = now->released_ns;
         if (now->call.what && now->released_ns < end) {
-            call_begins(lane, &now->call, now->stack);
+            uint32_t stack = now->stack ? now->stack : now->call.class == CLASS_LOCK ? locks_stack(thread) : 0;
+            call_begins(lane, &now->call, stack);
             put_state(t, thread, LANE_CALL, now->released_ns);
         }
         lane->base = LANE_HAS_NO_GIL;

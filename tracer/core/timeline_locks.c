@@ -1,23 +1,292 @@
-/* Records to slices: who waited for a lock, who had it, who gave it back. */
+/* Records to slices: who waited for a lock, behind whom, and whose release ended it.
+ *
+ * A wait is written when the thread runs again, so all that happened to the lock meanwhile is
+ * known by then: the owner is who had it as the wait began, or, where that is unknown (given
+ * back, and granted to a waiter that had not run yet), the next to acquire it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "intern.h"
 #include "stacks.h"
 #include "timeline_private.h"
 
-void locks_begin_wait(timeline *t, thread_line *thread, event *ev, const stack_facts *stack)
+static lock_line *line_of(const timeline *t, uint64_t id)
 {
-    UNUSED(t), UNUSED(thread);
-    if (stack && stack->wait)
-        ev->name_id = stack->wait;
+    uint64_t *slot = map_find(&t->locks, id);
+    return slot ? (lock_line *)(uintptr_t)*slot : NULL;
+}
+
+static lock_line *add_line(timeline *t, uint32_t id)
+{
+    lock_line *lock = calloc(1, sizeof *lock);
+    uint64_t *slot = lock ? map_put(&t->locks, id) : NULL;
+    if (!slot) {
+        free(lock);
+        return NULL;
+    }
+    lock->id = id;
+    *slot = (uint64_t)(uintptr_t)lock;
+    return lock;
+}
+
+static void free_line(lock_line *lock)
+{
+    if (lock->has_tracks) {
+        track_free(&lock->on);
+        track_free(&lock->waiting);
+    }
+    free(lock->releases);
+    free(lock);
+}
+
+void locks_free(timeline *t)
+{
+    for (uint32_t i = 0; t->locks.slots && i <= t->locks.mask; i++)
+        if (t->locks.slots[i].key)
+            free_line((lock_line *)(uintptr_t)t->locks.slots[i].value);
+    map_free(&t->locks);
+}
+
+/* The innermost wait of the thread that is told. */
+static lock_wait *current(thread_line *thread)
+{
+    return thread->wait_depth && thread->wait_depth <= LOCK_DEPTH ? &thread->waits[thread->wait_depth - 1] : NULL;
+}
+
+uint32_t locks_stack(const thread_line *thread)
+{
+    const lock_wait *wait = current((thread_line *)thread);
+    return wait ? wait->stack : 0;
+}
+
+/* --- releases: written when it is known which wait they ended, if any --- */
+
+static uint64_t write_release(timeline *t, const lock_line *lock, const lock_release *release, int with_flow)
+{
+    thread_line *by = timeline_thread_of(t, release->tid);
+    if (!by)
+        return 0;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = release->ns, .on = &by->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_LOCK, .name = SCHEMA_RELEASE};
+    event_uint(&ev, SCHEMA_ARG_LOCK, lock->id);
+    packet_ref at = encoder_event(&t->out, &ev);
+    if (!with_flow)
+        return 0;
+    uint64_t flow = encoder_new_flow(&t->out);
+    return encoder_add_flow(&t->out, &at, flow) == 0 ? flow : 0;
+}
+
+static void take_release(lock_line *lock, uint32_t at)
+{
+    lock->release_count--;
+    memmove(&lock->releases[at], &lock->releases[at + 1], (lock->release_count - at) * sizeof *lock->releases);
+}
+
+/* Those that ended no wait. */
+static void write_releases(timeline *t, lock_line *lock)
+{
+    for (uint32_t i = 0; i < lock->release_count; i++)
+        write_release(t, lock, &lock->releases[i], 0);
+    lock->release_count = 0;
+}
+
+static void keep_release(timeline *t, lock_line *lock, lock_release release)
+{
+    if (lock->release_count == lock->release_capacity) {
+        uint32_t capacity = lock->release_capacity * 2 + 4;
+        lock_release *grown = realloc(lock->releases, capacity * sizeof *grown);
+        if (!grown) {
+            write_release(t, lock, &release, 0);
+            return;
+        }
+        lock->releases = grown;
+        lock->release_capacity = capacity;
+    }
+    lock->releases[lock->release_count++] = release;
+}
+
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns)
+{
+    lock_wait *wait = current(thread);
+    if (!wait || wait->outcome != LOCK_ACQUIRED)
+        return 0;
+    lock_line *lock = wait->of;
+    for (uint32_t i = 0; i < lock->release_count; i++) {
+        lock_release release = lock->releases[i];
+        if (release.token != wait->token)
+            continue;
+        take_release(lock, i);
+        *freed_ns = release.ns;
+        return write_release(t, lock, &release, 1);
+    }
+    return 0;
+}
+
+/* --- the slice of a wait --- */
+
+static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
+{
+    const thread_line *owner = wait->owner ? timeline_thread_of(t, wait->owner) : NULL;
+    if (wait->owner)
+        event_uint(ev, SCHEMA_ARG_OWNER, wait->owner);
+    if (owner)
+        event_text(ev, SCHEMA_ARG_OWNER_NAME, owner->on.name, owner->on.name_length);
+    event_interned(ev, SCHEMA_ARG_OWNER_SITE, wait->owner_site);
+}
+
+void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
+{
+    lock_wait *wait = current(thread);
+    if (!wait)
+        return;
+    ev->name_id = wait->what;
+    event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
+    add_owner(t, wait, ev);
+    wait->told = 1;
+    wait->told_owner = wait->owner != 0;
 }
 
 void locks_end_wait(timeline *t, thread_line *thread, event *ev)
 {
-    UNUSED(t), UNUSED(thread), UNUSED(ev);
+    lock_wait *wait = current(thread);
+    if (!wait)
+        return;
+    if (!wait->told)
+        event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
+    if (!wait->told_owner)
+        add_owner(t, wait, ev);
+    event_bool(ev, SCHEMA_ARG_ACQUIRED, wait->outcome == LOCK_ACQUIRED);
 }
 
-uint64_t locks_flow(timeline *t, thread_line *thread)
+/* --- records --- */
+
+/* Forgets the innermost wait; `ns` 0: without a word. */
+static void end_wait(timeline *t, thread_line *thread, uint64_t ns)
 {
-    UNUSED(t), UNUSED(thread);
-    return 0;
+    lock_wait *wait = &thread->waits[--thread->wait_depth];
+    lock_line *lock = wait->of;
+    for (lock_wait **at = &lock->first; *at; at = &(*at)->next) {
+        if (*at == wait) {
+            *at = wait->next;
+            break;
+        }
+    }
+    if (ns)
+        hold_count(t, lock, -1, ns);
+    else
+        lock->waiters--;
+    if (lock->waiters)
+        return;
+    write_releases(t, lock);
+    if (!lock->has_tracks && !lock->held) {
+        map_remove(&t->locks, lock->id);
+        free_line(lock);
+    }
 }
 
-const record_handler timeline_lock_handlers[REC_KINDS] = {0};
+HANDLER(lock_wait_begins)
+{
+    int late = r->flag & LOCK_TOLD_LATE, is_signal = r->flag & LOCK_IS_SIGNAL;
+    if (!late)
+        lane_flush(t, thread);
+    if (thread->wait_depth >= LOCK_DEPTH) {
+        thread->wait_depth++;
+        return;
+    }
+    lock_line *lock = line_of(t, r->b);
+    if (!lock && !(lock = add_line(t, (uint32_t)r->b)))
+        return;
+    lock_wait_details details;
+    memcpy(&details, text, sizeof details);
+    lock_wait *wait = &thread->waits[thread->wait_depth++];
+    *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ns, .tid = thread->tid, .what = r->a,
+                        .stack = details.stack, .token = details.token, .owner = details.owner_tid,
+                        .owner_site = details.owner_site, .outcome = LOCK_LASTS};
+    lock->first = wait;
+    if (!is_signal) {
+        const stack_facts *stack = stacks_of(details.stack);
+        hold_tracks(t, lock, r->a, stack ? stack->site : 0);
+        if (wait->owner && !(lock->held && lock->owner == wait->owner))
+            hold_begin(t, lock, (lock_owner){wait->owner, 0, wait->owner_site, 1}, ns);
+    }
+    hold_count(t, lock, 1, ns);
+}
+
+HANDLER(lock_got)
+{
+    UNUSED(text);
+    if (thread->wait_depth > LOCK_DEPTH) {
+        thread->wait_depth--;
+        return;
+    }
+    uint32_t depth = thread->wait_depth;
+    while (depth && thread->waits[depth - 1].of->id != r->b)
+        depth--;
+    if (!depth)
+        return; /* its begin is lost */
+    while (thread->wait_depth > depth)
+        end_wait(t, thread, ns);
+    current(thread)->outcome = r->flag;
+    if (r->flag != LOCK_FREE)
+        lane_flush(t, thread);
+    end_wait(t, thread, ns);
+}
+
+HANDLER(lock_acquired)
+{
+    UNUSED(text);
+    lock_line *lock = line_of(t, r->b);
+    if (!lock || !lock->kind)
+        return;
+    for (lock_wait *wait = lock->first; wait; wait = wait->next) {
+        if (!wait->owner && wait->outcome == LOCK_LASTS && wait->tid != thread->tid) {
+            wait->owner = thread->tid;
+            wait->owner_site = r->a;
+        }
+    }
+    write_releases(t, lock);
+    hold_begin(t, lock, (lock_owner){thread->tid, 0, r->a, 0}, ns);
+}
+
+HANDLER(lock_released)
+{
+    UNUSED(text);
+    lock_line *lock = line_of(t, r->b);
+    if (!lock)
+        return;
+    if (lock->kind) { /* one at a time may have it: what was given back before is in use again */
+        hold_end(t, lock, ns);
+        write_releases(t, lock);
+    }
+    if (lock->waiters)
+        keep_release(t, lock, (lock_release){ns, thread->tid, (uint32_t)r->c});
+}
+
+const record_handler timeline_lock_handlers[REC_KINDS] = {
+    [REC_LOCK_WAIT] = lock_wait_begins,
+    [REC_LOCK_GOT] = lock_got,
+    [REC_LOCK_ACQUIRED] = lock_acquired,
+    [REC_LOCK_RELEASED] = lock_released,
+};
+
+void locks_lose(timeline *t, thread_line *thread, uint64_t ns)
+{
+    if (thread->wait_depth > LOCK_DEPTH)
+        thread->wait_depth = LOCK_DEPTH;
+    while (thread->wait_depth)
+        end_wait(t, thread, ns);
+    for (uint32_t i = 0; t->locks.slots && i <= t->locks.mask; i++) {
+        lock_line *lock = (lock_line *)(uintptr_t)t->locks.slots[i].value;
+        if (!t->locks.slots[i].key)
+            continue;
+        if (ns && lock->held && lock->owner == thread->tid)
+            hold_end(t, lock, ns);
+        for (uint32_t at = lock->release_count; at-- > 0;) {
+            if (lock->releases[at].tid != thread->tid)
+                continue;
+            write_release(t, lock, &lock->releases[at], 0);
+            take_release(lock, at);
+        }
+    }
+}

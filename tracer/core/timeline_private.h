@@ -24,9 +24,42 @@ void lane_free(lane_line *lane);
 
 /* timeline_locks.c */
 extern const record_handler timeline_lock_handlers[REC_KINDS];
-void locks_begin_wait(timeline *t, thread_line *thread, event *ev, const struct stack_facts *stack);
+void locks_begin_wait(timeline *t, thread_line *thread, event *ev);
 void locks_end_wait(timeline *t, thread_line *thread, event *ev);
-uint64_t locks_flow(timeline *t, thread_line *thread); /* into the slice after the wait; 0 = none */
+uint32_t locks_stack(const thread_line *thread); /* of the wait that lasts; 0 = unknown */
+/* The flow from the release that ended the wait, and when that was; 0 = none. */
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns);
+/* The thread is gone, or what it did after `ns` is lost. */
+void locks_lose(timeline *t, thread_line *thread, uint64_t ns);
+void locks_free(timeline *t);
+
+/* timeline_holds.c */
+typedef struct {
+    uint64_t ns;
+    uint32_t tid, token;
+} lock_release;
+
+typedef struct lock_line {
+    uint32_t id, kind, site;
+    uint32_t owner, owner_task, owner_site; /* while `held` */
+    uint8_t held, has_tracks, shown;        /* shown: a hold slice is open */
+    track on, waiting;
+    int64_t waiters;
+    lock_wait *first;       /* of the waits */
+    lock_release *releases; /* while somebody waits: which nobody has been seen to use */
+    uint32_t release_count, release_capacity;
+} lock_line;
+
+typedef struct {
+    uint32_t tid, task, site;
+    uint8_t since_before;
+} lock_owner;
+
+/* `kind`: a string, with or without "lock wait: ". */
+void hold_tracks(timeline *t, lock_line *lock, uint32_t kind, uint32_t site);
+void hold_begin(timeline *t, lock_line *lock, lock_owner owner, uint64_t ns);
+void hold_end(timeline *t, lock_line *lock, uint64_t ns);
+void hold_count(timeline *t, lock_line *lock, int change, uint64_t ns);
 
 /* timeline_tasks.c */
 extern const record_handler timeline_task_handlers[REC_KINDS];

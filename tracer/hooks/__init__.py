@@ -82,7 +82,14 @@ class Tool:
             self.core.await_imports(self._pending)
             importlib = sys.modules["_frozen_importlib"]
             self.watch(importlib._find_and_load, "import", "PY_RETURN")
-        self._pending[module] = arm
+        earlier = self._pending.get(module)
+
+        def both() -> None:
+            if earlier is not None:
+                earlier()
+            arm()
+
+        self._pending[module] = both
 
     def close(self) -> None:
         """Leaves no event on. 3.12 and 3.13 keep local events of a freed tool id, so each is

@@ -1,0 +1,81 @@
+/* Numbers for locks and what is made of them, by address and weak reference. */
+#include "locks.h"
+
+enum { SWEEP_AT_FIRST = 1024 };
+
+typedef struct {
+    uint32_t id;
+    PyObject *ref; /* weak; NULL where the type has none, and the address must do */
+} known_lock;
+
+static map known; /* address -> known_lock*; guarded by the GIL */
+static uint32_t last_id, sweep_at = SWEEP_AT_FIRST;
+
+static known_lock *at(const map_slot *slot)
+{
+    return (known_lock *)(uintptr_t)slot->value;
+}
+
+static int is_gone(const known_lock *lock)
+{
+    PyObject *alive = lock->ref ? compat_weakref_get(lock->ref) : Py_NewRef(Py_None);
+    Py_XDECREF(alive);
+    return !alive;
+}
+
+static void drop(known_lock *lock)
+{
+    Py_XDECREF(lock->ref);
+    free(lock);
+}
+
+/* Into a new map: removing moves neighbours. */
+static void sweep(void)
+{
+    map kept = {0};
+    for (uint32_t i = 0; known.slots && i <= known.mask; i++) {
+        if (!known.slots[i].key)
+            continue;
+        uint64_t *place = is_gone(at(&known.slots[i])) ? NULL : map_put(&kept, known.slots[i].key);
+        if (place)
+            *place = known.slots[i].value;
+        else
+            drop(at(&known.slots[i]));
+    }
+    map_free(&known);
+    known = kept;
+    sweep_at = kept.used * 2 + SWEEP_AT_FIRST;
+}
+
+uint32_t lock_ids_of(PyObject *object)
+{
+    if (known.used >= sweep_at)
+        sweep();
+    uint64_t *slot = map_put(&known, (uint64_t)(uintptr_t)object);
+    if (!slot)
+        return 0;
+    known_lock *lock = (known_lock *)(uintptr_t)*slot;
+    if (lock && !is_gone(lock))
+        return lock->id;
+    if (!lock)
+        lock = calloc(1, sizeof *lock);
+    *slot = (uint64_t)(uintptr_t)lock;
+    if (!lock) {
+        map_remove(&known, (uint64_t)(uintptr_t)object);
+        return 0;
+    }
+    PyObject *raised = PyErr_GetRaisedException();
+    PyObject *ref = PyType_SUPPORTS_WEAKREFS(Py_TYPE(object)) ? PyWeakref_NewRef(object, NULL) : NULL;
+    PyErr_SetRaisedException(raised);
+    Py_XSETREF(lock->ref, ref);
+    return lock->id = ++last_id;
+}
+
+void lock_ids_forget(void)
+{
+    for (uint32_t i = 0; known.slots && i <= known.mask; i++)
+        if (known.slots[i].key)
+            drop(at(&known.slots[i]));
+    map_free(&known);
+    sweep_at = SWEEP_AT_FIRST;
+}

@@ -1,0 +1,471 @@
+/* The wrappers around the methods of locks, and the table of who has which. */
+#include "locks.h"
+
+#include <string.h>
+
+#include "intern.h"
+#include "schema.h"
+#include "stacks.h"
+
+enum kind { KIND_LOCK, KIND_RLOCK, KIND_QUEUE, KIND_THREAD, KINDS };
+
+enum { TABLE_BITS = 14, DEATHS = 4096, INNERMOST_FRAMES = 64 };
+
+/* A lock that was used of late. While somebody waits for it, or its hold is recorded, its place in
+ * the table is not given to another. */
+typedef struct {
+    const void *lock;   /* address, compared only; NULL: nothing here */
+    PyCodeObject *code; /* that took it; may be dead if `deaths` of its address have gone on */
+    uint32_t deaths;
+    int offset;
+    uint32_t owner;     /* tid; 0: nobody, or not known */
+    uint32_t id;        /* of lock_ids.c, while … */
+    uint32_t waiters;   /* … somebody waits … */
+    uint8_t recorded;   /* … or a record says that it is held */
+} __attribute__((aligned(64))) holder;
+
+static holder holders[1 << TABLE_BITS];
+static uint32_t deaths[DEATHS];
+static PyInterpreterState *home; /* codes and objects of other interpreters are not ours to name */
+static uint32_t wait_names[KINDS];
+
+/* NOARGS methods that answer without blocking: locked, _is_owned, empty, is_done. */
+static PyCFunction probes[KINDS];
+
+void locks_code_dies(PyCodeObject *code)
+{
+    deaths[map_hash((uint64_t)(uintptr_t)code) & (DEATHS - 1)]++;
+}
+
+static inline uint32_t deaths_of(const PyCodeObject *code)
+{
+    return deaths[map_hash((uint64_t)(uintptr_t)code) & (DEATHS - 1)];
+}
+
+static inline holder *holder_of(const void *lock)
+{
+    return &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
+}
+
+static inline int is_pinned(const holder *h)
+{
+    return h->waiters || h->recorded;
+}
+
+static inline uint32_t token_of(const void *lock)
+{
+    return (uint32_t)((uintptr_t)lock >> 4);
+}
+
+static inline int probe(enum kind kind, PyObject *self, PyObject *expected)
+{
+    PyObject *answer = probes[kind] ? probes[kind](self, NULL) : NULL; /* bools are immortal */
+    return answer == expected;
+}
+
+/* --- taking --- */
+
+/* One call that may block, from before it to after it. */
+typedef struct {
+    call_frame call;
+    PyThreadState *tstate;
+    holder *holder;
+    uint32_t what, id;
+    uint8_t kind;
+    uint8_t told;      /* the wait stands in the trace … */
+    uint8_t is_signal; /* … as one for what nobody holds */
+    uint8_t counted;   /* among the waiters */
+} taking;
+
+/* Whether the lock seems to be held, so that the call will block. */
+static inline int seems_held(const taking *t, PyObject *self)
+{
+    const holder *h = t->holder;
+    switch (t->kind) {
+    case KIND_LOCK: return h->lock != self ? probe(KIND_LOCK, self, Py_True)
+                                           : (h->owner || h->waiters) && probe(KIND_LOCK, self, Py_True);
+    case KIND_RLOCK: return h->lock == self && (h->owner ? h->owner != (uint32_t)t->call.buffer->tid : h->waiters > 0);
+    case KIND_QUEUE: return probe(KIND_QUEUE, self, Py_True);
+    default: return probe(KIND_THREAD, self, Py_False);
+    }
+}
+
+static PyObject *object_at(const taking *t, uint32_t depth)
+{
+    for (compat_frame *at = *compat_frame_slot(t->tstate); at; at = at->previous)
+        if (compat_frame_code(at) && depth-- == 0)
+            return compat_frame_local(at, 0);
+    return NULL;
+}
+
+/* Of the thread whose end is waited for; 0: unknown. */
+static uint32_t joined_thread(const taking *t)
+{
+    compat_frame *at = *compat_frame_slot(t->tstate);
+    for (int depth = 0; at && depth < INNERMOST_FRAMES; at = at->previous, depth++) {
+        PyCodeObject *code = compat_frame_code(at);
+        const code_facts *facts = code ? codes_of(code) : NULL;
+        if (facts && !facts->inside_library)
+            return 0;
+        if (!facts || facts->wait != wait_names[KIND_THREAD])
+            continue;
+        static PyObject *attribute;
+        PyObject *thread = compat_frame_local(at, 0), *tid = NULL;
+        if (attribute || (attribute = PyUnicode_InternFromString("_native_id")))
+            tid = thread ? PyObject_GenericGetAttr(thread, attribute) : NULL;
+        uint32_t number = tid && PyLong_CheckExact(tid) ? (uint32_t)PyLong_AsUnsignedLong(tid) : 0;
+        Py_XDECREF(tid);
+        PyErr_Clear();
+        return number;
+    }
+    return 0;
+}
+
+static uint32_t site_of(PyCodeObject *code, int offset)
+{
+    return code ? codes_line(code, codes_of(code), offset) : 0;
+}
+
+/* A plain lock is a signal where the library takes one that it has already, or whose owner shows
+ * nowhere: Condition.wait's, and until 3.12 a thread's. */
+static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
+{
+    if (t->kind >= KIND_QUEUE)
+        return 1;
+    if (t->kind != KIND_LOCK || !stack || !stack->wait)
+        return 0;
+    PyCodeObject *innermost = compat_frame_code(*compat_frame_slot(t->tstate));
+    return innermost && codes_of(innermost)->wait && (!owner || owner == (uint32_t)t->call.buffer->tid);
+}
+
+/* Says in the trace that the thread waits. No exception is set. */
+static void announce(taking *t, PyObject *self, int late)
+{
+    thread_buffer *b = t->call.buffer;
+    holder *h = t->holder;
+    lock_wait_details details = {.stack = stacks_capture(t->tstate), .token = token_of(self)};
+    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+        stacks_resolve();
+    const stack_facts *stack = stacks_of(details.stack);
+    uint32_t owner = h->lock == self && !late ? h->owner : 0;
+    PyObject *about = NULL;
+    t->is_signal = (uint8_t)is_signal(t, stack, owner);
+    if (t->is_signal && stack && stack->wait) {
+        t->what = stack->wait;
+        about = object_at(t, stack->wait_depth);
+    }
+    t->id = lock_ids_of(about ? about : self);
+    if (t->is_signal)
+        details.owner_tid = joined_thread(t);
+    else
+        details.owner_tid = owner;
+    if (!t->is_signal && owner && h->deaths == deaths_of(h->code))
+        details.owner_site = site_of(h->code, h->offset);
+    if (h->lock != self && !is_pinned(h))
+        *h = (holder){.lock = self};
+    if (h->lock == self) {
+        h->id = t->id;
+        h->waiters++;
+        t->counted = 1;
+        h->recorded |= !t->is_signal && owner;
+    }
+    uint64_t tick = clock_tick();
+    record *slot = ring_reserve(b, 2, tick);
+    if (slot) {
+        uint8_t flags = (uint8_t)((late ? LOCK_TOLD_LATE : 0) | (t->is_signal ? LOCK_IS_SIGNAL : 0));
+        slot[0] = (record){tick, REC_LOCK_WAIT, flags, 1, t->what, t->id, 0};
+        memcpy(&slot[1], &details, sizeof details);
+        ring_commit(b, 2);
+    }
+    t->told = 1;
+}
+
+/* The call is over and has blocked, or was expected to. */
+static __attribute__((noinline)) void conclude(taking *t, PyObject *self, int blocked, int acquired)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    thread_buffer *b = t->call.buffer;
+    if (blocked && !gil_watched)
+        calls_write_unwatched(b, &t->call, t->what, CLASS_LOCK);
+    if (!t->told)
+        announce(t, self, 1);
+    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+        stacks_resolve();
+    ring_emit(b, clock_tick(), REC_LOCK_GOT, blocked ? acquired ? LOCK_ACQUIRED : LOCK_TIMED_OUT : LOCK_FREE, 0,
+              t->id, 0);
+    if (t->counted)
+        t->holder->waiters--;
+    PyErr_SetRaisedException(raised);
+}
+
+static __attribute__((noinline)) void record_hold(taking *t)
+{
+    holder *h = t->holder;
+    h->recorded = 1;
+    uint32_t site = site_of(h->code, h->offset);
+    ring_emit(t->call.buffer, clock_tick(), REC_LOCK_ACQUIRED, 0, site, h->id, wait_names[t->kind]);
+}
+
+/* The thread has it. */
+static inline void claim(taking *t, PyObject *self, int contended)
+{
+    holder *h = t->holder;
+    uint32_t tid = (uint32_t)t->call.buffer->tid;
+    if (h->lock != self) {
+        if (is_pinned(h))
+            return;
+        h->lock = self;
+    } else if (t->kind == KIND_RLOCK && h->owner == tid) {
+        return; /* had it already */
+    }
+    compat_frame *frame = *compat_frame_slot(t->tstate);
+    PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
+    h->owner = tid;
+    h->code = code;
+    h->offset = code ? compat_frame_offset(frame) : 0;
+    h->deaths = code ? deaths_of(code) : 0;
+    int shown = h->recorded; /* as somebody else's, whose release was not seen */
+    h->recorded = 0;
+    if (__builtin_expect((contended || h->waiters || shown) && !t->is_signal, 0))
+        record_hold(t);
+}
+
+static __attribute__((noinline)) void foresee(taking *t, PyObject *self)
+{
+    if (t->kind != KIND_LOCK || probe(KIND_LOCK, self, Py_True))
+        announce(t, self, 0);
+}
+
+/* Whether this thread's calls are recorded; fills in what the wrappers need. */
+static inline int begins(taking *t, PyObject *self, enum kind kind)
+{
+    thread_buffer *b = calls_buffer();
+    if (!b)
+        return 0;
+    t->tstate = PyThreadState_Get();
+    t->kind = (uint8_t)kind;
+    t->told = t->is_signal = t->counted = 0;
+    t->what = wait_names[kind];
+    t->holder = holder_of(self);
+    t->call.buffer = b;
+    return t->tstate->interp == home;
+}
+
+static inline PyObject *ends(taking *t, PyObject *self, PyObject *result)
+{
+    if (__builtin_expect(!calls_same_recording(&t->call), 0))
+        return result;
+    int blocked = calls_leave(&t->call) != NULL;
+    int acquired = t->kind == KIND_THREAD ? result && probe(KIND_THREAD, self, Py_True) : result && result != Py_False;
+    if (__builtin_expect(blocked || t->told, 0))
+        conclude(t, self, blocked, acquired);
+    if (acquired && t->kind <= KIND_RLOCK)
+        claim(t, self, blocked);
+    return result;
+}
+
+/* --- giving back --- */
+
+/* Whether the holder's record is to be written; the tick is read before anybody can have it. */
+static inline int may_tell(PyObject *self, holder **h)
+{
+    thread_buffer *b = calls_buffer();
+    *h = holder_of(self);
+    return b && (*h)->lock == self;
+}
+
+static inline void given(holder *h, PyObject *self, uint64_t tick)
+{
+    h->owner = 0;
+    h->recorded = 0;
+    if (tick)
+        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, 0, h->id, token_of(self));
+}
+
+/* --- the wrappers: one per method and calling convention --- */
+
+typedef PyObject *(*two_args)(PyObject *, PyObject *);
+typedef PyObject *(*three_args)(PyObject *, PyObject *, PyObject *);
+typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+typedef PyObject *(*fast_method)(PyObject *, PyTypeObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+/* acquire(False) does not wait. Other ways to say so are found out afterwards. */
+static int tuple_polls(PyObject *args, PyObject *keywords)
+{
+    if (args && PyTuple_Check(args) && PyTuple_GET_SIZE(args))
+        return PyTuple_GET_ITEM(args, 0) == Py_False;
+    return keywords && PyDict_GetItemString(keywords, "blocking") == Py_False;
+}
+
+#define TAKE(row, kind, polls, made)                                                               \
+    PyCFunction original = rows[row].original;                                                     \
+    taking t;                                                                                      \
+    if (__builtin_expect(!begins(&t, self, kind), 0))                                              \
+        return made;                                                                               \
+    if (__builtin_expect(seems_held(&t, self), 0) && !(polls))                                     \
+        foresee(&t, self);                                                                         \
+    t.call = calls_enter(t.call.buffer, t.what, CLASS_LOCK, *compat_frame_slot(t.tstate));         \
+    return ends(&t, self, made);
+
+#define GIVE(row, kind, still_held, made)                                                          \
+    PyCFunction original = rows[row].original;                                                     \
+    holder *h;                                                                                     \
+    if (!may_tell(self, &h))                                                                       \
+        return made;                                                                               \
+    uint64_t tick = __builtin_expect(is_pinned(h), 0) ? clock_tick() : 0;                          \
+    PyObject *result = made;                                                                       \
+    if (result && !(still_held))                                                                   \
+        given(h, self, tick);                                                                      \
+    return result;
+
+#define RELEASE(row, kind, polls, made) GIVE(row, kind, kind == KIND_RLOCK && probe(KIND_RLOCK, self, Py_True), made)
+#define RELEASE_ALL(row, kind, polls, made) GIVE(row, kind, 0, made)
+
+/* X(row, what it does, kind) */
+#define ROWS(X)                                         \
+    X(lock_acquire, TAKE, KIND_LOCK)                    \
+    X(lock_acquire_lock, TAKE, KIND_LOCK)               \
+    X(lock___enter__, TAKE, KIND_LOCK)                  \
+    X(lock_release, RELEASE, KIND_LOCK)                 \
+    X(lock_release_lock, RELEASE, KIND_LOCK)            \
+    X(lock___exit__, RELEASE, KIND_LOCK)                \
+    X(RLock_acquire, TAKE, KIND_RLOCK)                  \
+    X(RLock___enter__, TAKE, KIND_RLOCK)                \
+    X(RLock__acquire_restore, TAKE, KIND_RLOCK)         \
+    X(RLock_release, RELEASE, KIND_RLOCK)               \
+    X(RLock___exit__, RELEASE, KIND_RLOCK)              \
+    X(RLock__release_save, RELEASE_ALL, KIND_RLOCK)     \
+    X(SimpleQueue_get, TAKE, KIND_QUEUE)                \
+    X(SimpleQueue_put, RELEASE_ALL, KIND_QUEUE)         \
+    X(SimpleQueue_put_nowait, RELEASE_ALL, KIND_QUEUE)  \
+    X(_ThreadHandle_join, TAKE, KIND_THREAD)
+
+enum row {
+#define NUMBER(row, does, kind) ROW_##row,
+    ROWS(NUMBER) ROW_COUNT
+};
+
+static struct {
+    const char *name;
+    PyMethodDef *def; /* NULL: not wrapped */
+    PyCFunction original; /* stays: threads may be inside */
+} rows[ROW_COUNT] = {
+#define NAME(row, does, kind) {#row, NULL, NULL},
+    ROWS(NAME)
+};
+
+#define WRAPPERS(row, does, kind)                                                                  \
+    static PyObject *two_##row(PyObject *self, PyObject *a)                                        \
+    {                                                                                              \
+        does(ROW_##row, kind, tuple_polls(a, NULL), ((two_args)original)(self, a))                 \
+    }                                                                                              \
+    static PyObject *three_##row(PyObject *self, PyObject *a, PyObject *k)                         \
+    {                                                                                              \
+        does(ROW_##row, kind, tuple_polls(a, k), ((three_args)(void (*)(void))original)(self, a, k)) \
+    }                                                                                              \
+    static PyObject *fast_##row(PyObject *self, PyObject *const *a, Py_ssize_t n)                  \
+    {                                                                                              \
+        does(ROW_##row, kind, n && a[0] == Py_False, ((fast)(void (*)(void))original)(self, a, n)) \
+    }                                                                                              \
+    static PyObject *keywords_##row(PyObject *self, PyObject *const *a, Py_ssize_t n, PyObject *k) \
+    {                                                                                              \
+        does(ROW_##row, kind, n && a[0] == Py_False,                                               \
+             ((fast_keywords)(void (*)(void))original)(self, a, n, k))                             \
+    }                                                                                              \
+    static PyObject *method_##row(PyObject *self, PyTypeObject *type, PyObject *const *a, Py_ssize_t n, PyObject *k) \
+    {                                                                                              \
+        does(ROW_##row, kind, n && a[0] == Py_False,                                               \
+             ((fast_method)(void (*)(void))original)(self, type, a, n, k))                         \
+    }
+ROWS(WRAPPERS)
+
+#define ENTRY(row, does, kind)                                                                     \
+    {two_##row, (PyCFunction)(void (*)(void))three_##row, (PyCFunction)(void (*)(void))fast_##row, \
+     (PyCFunction)(void (*)(void))keywords_##row, (PyCFunction)(void (*)(void))method_##row},
+static const PyCFunction wrappers[ROW_COUNT][CALLS_CONVENTIONS] = {ROWS(ENTRY)};
+
+/* --- arming --- */
+
+PyDoc_STRVAR(start_doc, "start_locks()\n\nForgets who has what, before the methods are wrapped.");
+
+static PyObject *start_locks(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    static const char *const names[KINDS] = {"Lock", "RLock", "SimpleQueue.get", "Thread.join"};
+    char text[64];
+    for (int kind = 0; kind < KINDS; kind++) {
+        int length = PyOS_snprintf(text, sizeof text, "%s%s", SCHEMA_TEXT_LOCK_WAIT_PREFIX, names[kind]);
+        wait_names[kind] = intern_string(text, (size_t)length);
+    }
+    home = PyInterpreterState_Get();
+    memset(holders, 0, sizeof holders);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(probe_doc, "probe_lock(kind, method)\n\n"
+"Says which method, without arguments, tells whether a Lock is locked, an RLock the thread's own,\n"
+"a SimpleQueue empty, or a _ThreadHandle done (kinds 0 to 3). False when it cannot be called so.");
+
+static PyObject *probe_lock(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int kind;
+    PyObject *method;
+    if (!PyArg_ParseTuple(args, "iO", &kind, &method))
+        return NULL;
+    PyMethodDef *def = compat_method_def(method);
+    if (!def || def->ml_flags != METH_NOARGS || kind < 0 || kind >= KINDS)
+        Py_RETURN_FALSE;
+    probes[kind] = def->ml_meth;
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(wrap_doc, "wrap_lock(name, method) -> bool\n\n"
+"Wraps a method known as \"lock_acquire\" here. False when it is called in a way we do not know.");
+
+static PyObject *wrap_lock(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    PyObject *method;
+    if (!PyArg_ParseTuple(args, "sO", &name, &method))
+        return NULL;
+    PyMethodDef *def = compat_method_def(method);
+    int which = def ? calls_convention(def->ml_flags) : -1;
+    int row = 0;
+    while (row < ROW_COUNT && strcmp(rows[row].name, name))
+        row++;
+    if (which < 0 || row == ROW_COUNT)
+        Py_RETURN_FALSE;
+    if (rows[row].def)
+        Py_RETURN_TRUE;
+    rows[row].def = def;
+    rows[row].original = def->ml_meth;
+    __atomic_store_n(&def->ml_meth, wrappers[row][which], __ATOMIC_RELEASE);
+    Py_RETURN_TRUE;
+}
+
+/* A method that somebody else has wrapped after us keeps both wrappers. */
+static PyObject *unwrap_locks(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    for (int row = 0; row < ROW_COUNT; row++) {
+        PyMethodDef *def = rows[row].def;
+        int which = def ? calls_convention(def->ml_flags) : -1;
+        if (which < 0 || def->ml_meth != wrappers[row][which])
+            continue;
+        __atomic_store_n(&def->ml_meth, rows[row].original, __ATOMIC_RELEASE);
+        rows[row].def = NULL;
+    }
+    lock_ids_forget();
+    Py_RETURN_NONE;
+}
+
+PyMethodDef locks_methods[] = {
+    {"start_locks", start_locks, METH_NOARGS, start_doc},
+    {"probe_lock", probe_lock, METH_VARARGS, probe_doc},
+    {"wrap_lock", wrap_lock, METH_VARARGS, wrap_doc},
+    {"unwrap_locks", unwrap_locks, METH_NOARGS, "Takes the wrappers away."},
+    {NULL, NULL, 0, NULL},
+};
