@@ -67,6 +67,7 @@ static struct {
     pid_t pid;
     uint32_t hz;
     uint64_t period_ns;
+    int wall_clock; /* for tests: wall-clock timers reach thousands of Hz */
     int safe_reads; /* process_vm_readv works here */
     PyInterpreterState *interp;
     private_fd tasks; /* /proc/self/task */
@@ -333,7 +334,7 @@ static int start_timer(sampled *t, uint32_t serial)
     uint64_t cookie = COOKIE << 32 | (serial * THREADS + t->index);
     wish.sigev_value.sival_ptr = (void *)(uintptr_t)cookie;
     wish.sigev_notify_thread_id = t->tid;
-    if (timer_create(t->clock, &wish, &t->timer) < 0)
+    if (timer_create(s.wall_clock ? CLOCK_MONOTONIC : t->clock, &wish, &t->timer) < 0)
         return -1;
     t->has_timer = 1;
     /* A first expiry anywhere in the period, so that nobody runs in step with us. */
@@ -451,6 +452,11 @@ void sampler_forget(void)
 int sampler_signal(void)
 {
     return atomic_load(&s.active) ? s.signal : 0;
+}
+
+void sampler_use_wall_clock(int yes)
+{
+    s.wall_clock = yes;
 }
 
 uint32_t sampler_hz(void)

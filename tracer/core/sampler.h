@@ -51,6 +51,9 @@ int sampler_signal(void);
 /* The program wants the signal for itself: no more samples in this recording. */
 void sampler_give_way(void);
 
+/* For tests. */
+void sampler_use_wall_clock(int yes);
+
 /* Writer thread. */
 uint32_t sampler_hz(void);          /* 0: no samples in this recording */
 /* Arms the threads that have come, retires those that have gone. Tells of CPU time in which no
