@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -202,14 +201,12 @@ static void take_sample(sampled *t, int overrun)
     uint32_t mask = s.ring_words - 1, flags;
     uint32_t count = walk(t, head + HEAD_WORDS, &flags);
     uint64_t lost = t->lost < 0xffff ? t->lost : 0xffff;
-    unsigned cpu = (unsigned)sched_getcpu();
     t->lost -= lost;
-    if (periods > 0xffffff)
-        periods = 0xffffff;
+    if (periods > UINT32_MAX)
+        periods = UINT32_MAX;
     t->words[head & mask] = tick;
     t->words[(head + 1) & mask] = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
-    t->words[(head + 2) & mask] =
-        count | (uint64_t)flags << 8 | lost << 16 | periods << 32 | (uint64_t)(cpu & 0xff) << 56;
+    t->words[(head + 2) & mask] = count | (uint64_t)flags << 8 | lost << 16 | periods << 32;
     atomic_store_explicit(&t->head, head + HEAD_WORDS + 2 * count, memory_order_release);
 }
 
@@ -502,8 +499,7 @@ static uint32_t unpack(sampled *t, uint32_t at, void (*each)(void *, const sampl
     sample one = {
         .tick = t->words[at & mask],
         .tid = t->tid,
-        .cpu = (uint32_t)(head >> 56),
-        .periods = (uint32_t)(head >> 32) & 0xffffff,
+        .periods = (uint32_t)(head >> 32),
         .flags = (head >> 8) & 0xff,
         .count = head & 0xff,
     };

@@ -29,7 +29,6 @@ typedef struct {
 typedef struct {
     uint64_t tick;
     pid_t tid;
-    uint32_t cpu;     /* number of the processor */
     uint32_t periods; /* how many sampling periods of CPU time it stands for, at least 1 */
     uint32_t flags;   /* enum sample_flag */
     uint32_t count;
