@@ -57,8 +57,8 @@ void sampler_use_wall_clock(int yes);
 uint32_t sampler_hz(void);          /* 0: no samples in this recording */
 /* Arms the threads that have come, retires those that have gone. Tells of CPU time in which no
  * signal came through. */
-void sampler_look_for_threads(void (*each)(void *context, const sample *s), void *context);
-void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *s), void *context);
+void sampler_look_for_threads(void (*each)(void *context, const sample *one), void *context);
+void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *one), void *context);
 /* Threads for which the system had no timer left, since the start. */
 uint32_t sampler_refused(void);
 void sampler_close(void); /* the last sample has been taken out */
