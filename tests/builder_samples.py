@@ -59,7 +59,7 @@ class SampleBuilder:
         frames = [self.frame(place) for place in places]
         stack = b"".join(number(s.CALLSTACK_FRAME_IDS, frame) for frame in frames)
         iid = self.intern(s.INTERNED_CALLSTACKS, tuple(frames), stack)
-        body = number(s.PERF_CPU, 0) + number(s.PERF_PID, self.trace.pid)
+        body = number(s.PERF_PID, self.trace.pid)
         body += number(s.PERF_TID, thread.tid) + number(s.PERF_CALLSTACK, iid)
         body += number(s.PERF_CPU_MODE, s.CPU_MODE_USER)
         stamp = number(s.PACKET_TIMESTAMP, self.trace.start_ns + at)

@@ -12,6 +12,7 @@ pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 from tests.browser.perfetto_ui import CHROMIUM, OpenedTrace, open_in_ui
 from tests.conftest import SAMPLES, Recorder
 from tests.integration.packets import Packets, loop_skeleton
+from tests.samples import profiled
 from tracer import schema
 
 # Where the pictures of the last run are kept, when set
@@ -85,3 +86,15 @@ def test_recorded_sample_opens_clean(record: Recorder) -> None:
         drawn = opened.tracks()
     assert drawn[0] == schema.TRACK_RUNNING_TASK
     assert any("render_report" in name for name in drawn)
+
+
+def test_samples_give_a_flame_graph(tmp_path: Path) -> None:
+    """CPU samples are beside the slices, and selecting them shows where the time went."""
+    trace = tmp_path / "samples.pftrace"
+    trace.write_bytes(profiled().data())
+    with open_in_ui(trace, expand=".*") as opened:
+        opened.page.get_by_text("Perf Sample Flamegraph").wait_for()
+        keep_picture(opened, "samples")
+        assert opened.trouble() == []
+        drawn = opened.tracks()
+    assert {"MainThread Callstacks 600", "worker Callstacks 601"} <= set(drawn)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.samples import blocked_loop, eager, every_trace, killed, lanes
+from tests.samples import blocked_loop, eager, every_trace, killed, lanes, profiled
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.commands import report
@@ -69,6 +69,23 @@ def test_text_by_task(tmp_path):
     compare("lanes_by_task.txt", text.replace(str(tmp_path), "DIR"))
 
 
+def test_cpu_text(tmp_path):
+    """Functions by own time, with shares and the line that has most."""
+    text = render_text(made(tmp_path, profiled), ("cpu",), 5, Style(100, base="/app"))
+    compare("profiled.txt", text.replace(str(tmp_path), "DIR"))
+
+
+def test_cpu_json(tmp_path):
+    """The documented keys; own times add up to what was sampled."""
+    body = json.loads(render_json(made(tmp_path, profiled), ("cpu",)))
+    assert list(body["cpu"][0]) == ["function", "file", "line", "self_ns", "cumulative_ns"]
+    assert body["cpu"][0] == {
+        "function": "prog.work", "file": "/app/prog.py", "line": 20,
+        "self_ns": 680_000_000, "cumulative_ns": 680_000_000,
+    }  # fmt: skip
+    assert sum(row["self_ns"] for row in body["cpu"]) == 1_000_000_000
+
+
 def test_json(tmp_path):
     """The JSON of a story."""
     text = render_json(made(tmp_path, blocked_loop), SECTIONS)
@@ -76,7 +93,7 @@ def test_json(tmp_path):
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, long_names])
+@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, profiled, long_names])
 def test_no_line_is_too_wide(tmp_path, story, width):
     """No line is wider than the terminal."""
     text = render_text(made(tmp_path, story), SECTIONS, 10, Style(width))

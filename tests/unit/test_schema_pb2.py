@@ -71,7 +71,6 @@ _FIELDS = [
     ("TIMEBASE_FREQUENCY", pb2.PerfEvents.Timebase, "frequency"),
     ("TIMEBASE_COUNTER", pb2.PerfEvents.Timebase, "counter"),
     ("TIMEBASE_NAME", pb2.PerfEvents.Timebase, "name"),
-    ("PERF_CPU", pb2.PerfSample, "cpu"),
     ("PERF_PID", pb2.PerfSample, "pid"),
     ("PERF_TID", pb2.PerfSample, "tid"),
     ("PERF_CALLSTACK", pb2.PerfSample, "callstack_iid"),

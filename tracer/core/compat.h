@@ -8,6 +8,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <dlfcn.h>
+#include <stddef.h>
 
 #ifndef Py_BUILD_CORE
 #define Py_BUILD_CORE 1

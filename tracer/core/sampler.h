@@ -29,7 +29,6 @@ typedef struct {
 typedef struct {
     uint64_t tick;
     pid_t tid;
-    uint32_t cpu;     /* number of the processor */
     uint32_t periods; /* how many sampling periods of CPU time it stands for, at least 1 */
     uint32_t flags;   /* enum sample_flag */
     uint32_t count;
@@ -51,12 +50,15 @@ int sampler_signal(void);
 /* The program wants the signal for itself: no more samples in this recording. */
 void sampler_give_way(void);
 
+/* For tests. */
+void sampler_use_wall_clock(int yes);
+
 /* Writer thread. */
 uint32_t sampler_hz(void);          /* 0: no samples in this recording */
 /* Arms the threads that have come, retires those that have gone. Tells of CPU time in which no
  * signal came through. */
-void sampler_look_for_threads(void (*each)(void *context, const sample *s), void *context);
-void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *s), void *context);
+void sampler_look_for_threads(void (*each)(void *context, const sample *one), void *context);
+void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *one), void *context);
 /* Threads for which the system had no timer left, since the start. */
 uint32_t sampler_refused(void);
 void sampler_close(void); /* the last sample has been taken out */

@@ -221,8 +221,7 @@ void samples_put(sample_writer *w, const sample *s, uint64_t ns)
         begin(w, &p);
         p.at = put_number(p.at, SCHEMA_PACKET_TIMESTAMP, ns);
         uint8_t *body = open_field(p.at, SCHEMA_PACKET_PERF_SAMPLE, 1);
-        p.at = put_number(body, SCHEMA_PERF_CPU, s->cpu);
-        p.at = put_number(p.at, SCHEMA_PERF_PID, w->out->pid);
+        p.at = put_number(body, SCHEMA_PERF_PID, w->out->pid);
         p.at = put_number(p.at, SCHEMA_PERF_TID, (uint32_t)s->tid);
         p.at = put_number(p.at, SCHEMA_PERF_CALLSTACK, stack);
         p.at = put_number(p.at, SCHEMA_PERF_CPU_MODE, SCHEMA_CPU_MODE_USER);

@@ -76,7 +76,15 @@ static PyObject *stop_sampler(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *sample_wall_clock(PyObject *module, PyObject *yes)
+{
+    (void)module;
+    sampler_use_wall_clock(yes == Py_True);
+    Py_RETURN_NONE;
+}
+
 PyMethodDef sampling_methods[] = {
+    {"sample_wall_clock", sample_wall_clock, METH_O, "For tests: thousands of signals a second, also of idle threads."},
     {"start_sampler", start_sampler, METH_O, start_doc},
     {"stop_sampler", stop_sampler, METH_NOARGS, stop_doc},
     {NULL, NULL, 0, NULL},

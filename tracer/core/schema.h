@@ -35,7 +35,6 @@
     X(TIMEBASE_COUNTER, 4)                \
     X(TIMEBASE_NAME, 10)                  \
     X(COUNTER_CPU_CLOCK, 1)               \
-    X(PERF_CPU, 1)                        \
     X(PERF_PID, 2)                        \
     X(PERF_TID, 3)                        \
     X(PERF_CALLSTACK, 4)                  \
