@@ -150,6 +150,7 @@ class Recording:
             return None
         _active = None
         self._note_blind_spots(self._core)
+        self._core.seal()  # every thread's last state is that of one moment
         self.disarm()
         totals = self._core.stop()
         return Totals(totals) if totals else None

@@ -16,7 +16,6 @@
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
 
-uint64_t gil_threshold_ticks = 20000;
 int gil_watched;
 
 static pthread_cond_t *gil_cond, *switch_cond;
@@ -78,10 +77,9 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
                                b->call ? b->call_serial : 0};
         *slot = (record){tick, REC_TAKE, 0, 0, stack, released, wait};
         ring_commit(b, what ? 2 : 1);
+        ring_count_lane(b);
     }
     b->switches++;
-    atomic_store_explicit(&b->lane_records,
-        atomic_load_explicit(&b->lane_records, memory_order_relaxed) + 1, memory_order_release);
 }
 
 static void on_take(void)
@@ -249,7 +247,7 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
     }
     gil_watched = 1;
     atomic_store(&writer_each_pass, follow_loads);
-    ring_emit(b, clock_tick(), REC_TAKE, 0, 0, 0, 0);
+    write_take(b, clock_tick(), 0);
     Py_RETURN_NONE;
 }
 

@@ -8,8 +8,6 @@
 
 #include "hooks.h"
 
-/* Waits and calls shorter than this that nobody noticed are not written. */
-extern uint64_t gil_threshold_ticks;
 /* Whether takes and drops are seen; else calls measure themselves. */
 extern int gil_watched;
 

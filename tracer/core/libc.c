@@ -134,10 +134,13 @@ static void leave(enum function f, uint8_t class, int fd, uint64_t start)
     uint64_t tick = clock_tick();
     if (b->has_gil && tick - start >= gil_threshold_ticks) {
         uint64_t stack = stacks_capture(compat_own_tstate());
-        ring_emit(b, tick, REC_HELD_CALL, b->call ? b->call_blocks : class, b->call ? b->call : names[f], start,
-                  stack << 32 | (uint32_t)(fd + 1));
-        atomic_store_explicit(&b->lane_records,
-            atomic_load_explicit(&b->lane_records, memory_order_relaxed) + 1, memory_order_release);
+        record *slot = ring_reserve(b, 1, tick);
+        if (slot) {
+            *slot = (record){tick, REC_HELD_CALL, b->call ? b->call_blocks : class, 0, b->call ? b->call : names[f],
+                             start, stack << 32 | (uint32_t)(fd + 1)};
+            ring_commit(b, 1);
+            ring_count_lane(b);
+        }
     }
     atomic_store_explicit(&b->held_call_tick, 0, memory_order_release);
     errno = error;

@@ -61,6 +61,16 @@ static PyObject *start(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(seal_doc, "seal()\n\nFrom now on nothing is recorded; stop() follows, when the hooks are taken back.");
+
+static PyObject *seal(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    atomic_store(&ring_on_refill, NULL);
+    ring_close();
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(stop_doc, "stop() -> dict | None\n\n"
 "Writes what is left and closes the file. None when no recording runs (any more).");
 
@@ -282,6 +292,7 @@ int recording_exec(PyObject *module)
 
 PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
+    {"seal", seal, METH_NOARGS, seal_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
     {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},

@@ -13,6 +13,7 @@
 
 _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
+uint64_t gil_threshold_ticks = 20000;
 _Atomic(thread_buffer *) ring_threads;
 void (*_Atomic ring_on_refill)(void);
 #if defined(__GLIBC__)
@@ -248,6 +249,28 @@ record *ring_peek(thread_buffer *buffer)
         buffer->read_at = 0;
         pool_push(at);
     }
+}
+
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call)
+{
+    const chunk *at = buffer->read_chunk;
+    uint32_t place = buffer->read_at;
+    *call = NULL;
+    while (at) {
+        uint32_t next = atomic_load_explicit(&at->next, memory_order_acquire);
+        uint32_t committed = atomic_load_explicit(&at->committed, memory_order_acquire);
+        while (place < committed) {
+            const record *r = &at->records[place];
+            if (r->kind == REC_TAKE || r->kind == REC_HELD_CALL)
+                return r;
+            if (r->kind == REC_CALL)
+                *call = r;
+            place += r->payload + 1u;
+        }
+        at = next ? &pool[next - 1] : NULL;
+        place = 0;
+    }
+    return NULL;
 }
 
 void ring_take(thread_buffer *buffer, uint32_t count)

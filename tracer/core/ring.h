@@ -85,6 +85,8 @@ typedef struct thread_buffer {
 } thread_buffer;
 
 extern _Atomic uint32_t ring_generation; /* of the recording that is on; hooks compare */
+/* Waits and calls shorter than this that nobody noticed are not written. */
+extern uint64_t gil_threshold_ticks;
 extern _Atomic int ring_active;
 extern _Atomic(thread_buffer *) ring_threads;
 /* Called once, when set, by the next thread that takes a fresh chunk. */
@@ -103,6 +105,8 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 /* Consumer only. */
 record *ring_peek(thread_buffer *buffer);
 void ring_take(thread_buffer *buffer, uint32_t count);
+/* The first unread record that tells of the GIL, and the REC_CALL before it; NULL: none (yet). */
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
 
 #if defined(__GLIBC__)
@@ -147,6 +151,13 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
         return;
     *slot = (record){tick, kind, flag, 0, a, b, c};
     ring_commit(buffer, 1);
+}
+
+/* The records just committed end with one that tells of the GIL. */
+static inline void ring_count_lane(thread_buffer *buffer)
+{
+    atomic_store_explicit(&buffer->lane_records,
+        atomic_load_explicit(&buffer->lane_records, memory_order_relaxed) + 1, memory_order_release);
 }
 
 /* A record followed by text, cut at 1,000 bytes; b is the length. */

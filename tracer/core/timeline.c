@@ -206,7 +206,7 @@ HANDLER(gc_begin)
     UNUSED(text);
     if (thread->gc_open)
         return;
-    lane_flush(t, thread);
+    lane_reach(t, thread, ns);
     thread->gc_open = 1;
     thread->gc_generation = r->a;
     gc_slice(t, thread, &thread->on, ns, SCHEMA_TYPE_SLICE_BEGIN);
@@ -218,7 +218,7 @@ HANDLER(gc_end)
     UNUSED(text);
     if (!thread->gc_open)
         return;
-    lane_flush(t, thread);
+    lane_reach(t, thread, ns);
     gc_finish(t, thread, ns, r->b, r->c);
 }
 
@@ -244,6 +244,7 @@ HANDLER(gap)
     t->dropped += count;
     if (since_ns > ns)
         since_ns = ns;
+    lane_reach(t, thread, since_ns);
     if (thread->gc_open)
         gc_finish(t, thread, since_ns, 0, 0);
     lane_close(t, thread, 0, since_ns);

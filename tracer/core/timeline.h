@@ -116,8 +116,10 @@ typedef struct {
 
 /* What a thread's buffer says of this moment, where no record does yet. */
 typedef struct {
-    uint64_t released_ns, held_call_ns, lane_records; /* 0 = is not */
+    uint64_t released_ns, asked_ns, held_call_ns; /* 0 = has not */
     lane_call call;
+    uint32_t stack;
+    uint8_t is_last; /* no record will follow */
 } lane_present;
 
 typedef struct {
@@ -185,6 +187,11 @@ void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t
 /* From `ns` on the kernel has the thread in `state`; in order of time with the records. With
  * KERNEL_LOST, `lost` records of unknown threads are missing (tid 0). */
 void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost);
+/* How many REC_TAKE and REC_HELD_CALL of it have come. */
+static inline uint64_t timeline_lane_records(const thread_line *thread)
+{
+    return thread->lane.counted;
+}
 /* How the thread stands at `ns`, after all records up to then. */
 void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns);
 /* Writes what was held back for more detail; after every batch. */

@@ -11,7 +11,7 @@
 #include "stacks.h"
 #include "timeline_private.h"
 
-enum { CUTS_AT_FIRST = 16, EARLY_NS = 100 * 1000 * 1000 };
+enum { CUTS_AT_FIRST = 16, PASSES_FOR_DETAILS = 4 };
 
 static const struct {
     uint8_t category, name, holds_gil;
@@ -247,8 +247,9 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
     if (lane->early && lane->state == LANE_CALL) {
         lane->stack = take->stack;
         lane->bytes = take->bytes;
-        return;
     }
+    if (lane->early && (lane->state == LANE_CALL || lane->state == LANE_GIL_WAIT))
+        return;
     if (take->call.what && take->drop_ns < end_ns) {
         call_begins(lane, &take->call, take->stack);
         put_state(t, thread, LANE_CALL, take->drop_ns);
@@ -363,6 +364,16 @@ const record_handler timeline_lane_handlers[REC_KINDS] = {
 
 /* --- the ends of a lane, and its present --- */
 
+void lane_reach(timeline *t, thread_line *thread, uint64_t ns)
+{
+    lane_line *lane = &thread->lane;
+    lane_flush(t, thread);
+    if (lane->base != LANE_HAS_GIL || lane->upto_ns >= ns)
+        return;
+    put_computing(t, thread, 1, lane->upto_ns, ns);
+    lane->upto_ns = ns;
+}
+
 void lane_close(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t ns)
 {
     lane_flush(t, thread);
@@ -382,40 +393,50 @@ void lane_free(lane_line *lane)
     free(lane->cuts);
 }
 
-/* A release that lasts is shown while it lasts: the program may be killed in it. */
+/* A release is shown as soon as the horizon is in it: the program may be killed then. */
 static void show_early(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
-    put_computing(t, thread, 1, lane->upto_ns, now->released_ns);
-    if (now->call.what) {
-        call_begins(lane, &now->call, now->call.class == CLASS_LOCK ? locks_stack(thread) : 0);
-        put_state(t, thread, LANE_CALL, now->released_ns);
-    } else {
-        put_computing(t, thread, 0, now->released_ns, ns);
+    uint64_t end = now->asked_ns && now->asked_ns < ns ? now->asked_ns : ns;
+    if (lane->base == LANE_HAS_GIL) {
+        put_computing(t, thread, 1, lane->upto_ns, now->released_ns);
+        lane->upto_ns = now->released_ns;
+        if (now->call.what && now->released_ns < end) {
+            call_begins(lane, &now->call, now->stack);
+            put_state(t, thread, LANE_CALL, now->released_ns);
+        }
+        lane->base = LANE_HAS_NO_GIL;
     }
-    lane->early = 1;
-    lane->base = LANE_HAS_NO_GIL;
+    if (lane->state != LANE_CALL && lane->state != LANE_GIL_WAIT)
+        put_computing(t, thread, 0, lane->upto_ns, end);
+    /* How a wait for a lock ended is said at its end, and known when the thread has run. */
+    int ends_untold = lane->state == LANE_CALL && lane->class == CLASS_LOCK;
+    if (end < ns && lane->state != LANE_GIL_WAIT && !ends_untold) {
+        lane->holder = holder_at(t, thread->tid, end, ns);
+        put_state(t, thread, LANE_GIL_WAIT, end);
+    }
     lane->upto_ns = ns;
+    lane->early = 1;
 }
 
 void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
-    if (lane->pending && lane->pending_passes++)
+    if (lane->pending) {
+        int more_to_come = lane->take.call.class == CLASS_LOCK && lane->take.call.serial && !now->is_last;
+        if (more_to_come && lane->pending_passes++ < PASSES_FOR_DETAILS)
+            return;
         lane_flush(t, thread);
-    if (lane->pending || !lane->base || now->lane_records != lane->counted)
-        return; /* what is not told yet may be older than `ns` */
-    if (lane->base == LANE_HAS_NO_GIL) {
-        if (lane->state != LANE_CALL)
-            put_computing(t, thread, 0, lane->upto_ns, ns);
-        lane->upto_ns = ns;
-    } else if (!now->released_ns || now->released_ns > ns) {
-        uint64_t to = now->held_call_ns && now->held_call_ns < ns ? now->held_call_ns : ns;
-        if (to > lane->upto_ns) {
-            put_computing(t, thread, 1, lane->upto_ns, to);
-            lane->upto_ns = to;
-        }
-    } else if (now->released_ns + EARLY_NS <= ns) {
+    }
+    if (!lane->base || lane->upto_ns >= ns)
+        return;
+    if (now->released_ns && now->released_ns <= ns) {
         show_early(t, thread, now, ns);
+        return;
+    }
+    uint64_t to = now->held_call_ns && now->held_call_ns < ns ? now->held_call_ns : ns;
+    if (lane->base == LANE_HAS_GIL && to > lane->upto_ns) {
+        put_computing(t, thread, 1, lane->upto_ns, to);
+        lane->upto_ns = to;
     }
 }

@@ -53,12 +53,6 @@ static lock_wait *current(thread_line *thread)
     return thread->wait_depth && thread->wait_depth <= LOCK_DEPTH ? &thread->waits[thread->wait_depth - 1] : NULL;
 }
 
-uint32_t locks_stack(const thread_line *thread)
-{
-    const lock_wait *wait = current((thread_line *)thread);
-    return wait ? wait->stack : 0;
-}
-
 /* --- releases: written when it is known which wait they ended, if any --- */
 
 static uint64_t write_release(timeline *t, const lock_line *lock, const lock_release *release, int with_flow)

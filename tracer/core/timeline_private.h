@@ -16,6 +16,8 @@ void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, ui
 /* timeline_lanes.c */
 extern const record_handler timeline_lane_handlers[REC_KINDS];
 void lane_flush(timeline *t, thread_line *thread);
+/* Writes the lane up to `ns`, when the thread is known to be executing Python code. */
+void lane_reach(timeline *t, thread_line *thread, uint64_t ns);
 /* The lane ends at `ns`; the thread has released the GIL at `drop_ns` (0: it has not). */
 void lane_close(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t ns);
 void lane_free(lane_line *lane);
@@ -24,7 +26,6 @@ void lane_free(lane_line *lane);
 extern const record_handler timeline_lock_handlers[REC_KINDS];
 void locks_begin_wait(timeline *t, thread_line *thread, event *ev);
 void locks_end_wait(timeline *t, thread_line *thread, event *ev);
-uint32_t locks_stack(const thread_line *thread); /* of the wait that lasts; 0 = unknown */
 uint64_t locks_flow(timeline *t, thread_line *thread); /* into the slice after the wait; 0 = none */
 /* The thread is gone, or what it did after `ns` is lost. */
 void locks_lose(timeline *t, thread_line *thread, uint64_t ns);

@@ -161,23 +161,57 @@ static void handle(thread_buffer *buffer, const record *r)
     timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
 }
 
-/* How every thread stands at the horizon, from what its buffer says now. Read in this order: a
- * thread that takes the GIL writes its record, counts it, and clears the tick last. */
-static void tell_present(void)
+/* What a thread does now: it has written all there is to tell of its past. Read in this order: who
+ * takes the GIL writes its record, counts it, and clears the tick last. 0: it changes just now. */
+static int present_of(thread_buffer *b, lane_present *now)
+{
+    uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
+    uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
+    uint64_t asked = b->asked_tick;
+    now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
+    if (!now->call.what && b->libc)
+        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
+    if (!now->call.what && asked && (b->forced || asked - released < gil_threshold_ticks))
+        asked = released;
+    now->released_ns = released > w.to.tick ? 0 : convert_past(released);
+    now->asked_ns = asked > w.to.tick ? 0 : convert_past(asked);
+    now->held_call_ns = held_call > w.to.tick ? 0 : convert_past(held_call);
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&b->released_tick, memory_order_relaxed) == released;
+}
+
+/* The same from the first record beyond the horizon that tells of the GIL. */
+static void present_from(const record *ahead, const record *call, lane_present *now)
+{
+    if (ahead->kind == REC_HELD_CALL) {
+        now->held_call_ns = convert_past(ahead->b);
+        return;
+    }
+    now->released_ns = ahead->b > w.to.tick ? 0 : convert_past(ahead->b);
+    now->asked_ns = ahead->c > w.to.tick ? 0 : convert_past(ahead->c);
+    now->stack = ahead->a;
+    if (call)
+        now->call = (lane_call){call->a, (uint32_t)call->b, (uint32_t)call->c, call->flag};
+}
+
+/* How every thread stands at the horizon. */
+static void tell_present(int last)
 {
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
         if (b->generation != w.generation || !b->timeline)
             continue;
         lane_present now = {0};
-        uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
-        uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
-        now.call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
-        now.lane_records = atomic_load_explicit(&b->lane_records, memory_order_acquire);
-        if (atomic_load_explicit(&b->released_tick, memory_order_acquire) != released)
-            continue;
-        now.released_ns = released > w.to.tick ? UINT64_MAX : convert_past(released);
-        now.held_call_ns = held_call > w.to.tick ? UINT64_MAX : convert_past(held_call);
-        timeline_present(&w.line, b->timeline, &now, w.to.ns);
+        const record *call = NULL, *ahead = NULL;
+        int steady = present_of(b, &now);
+        if (atomic_load_explicit(&b->lane_records, memory_order_acquire) != timeline_lane_records(b->timeline)) {
+            steady = (ahead = ring_look_ahead(b, &call)) != NULL;
+            now = (lane_present){0};
+            if (ahead)
+                present_from(ahead, call, &now);
+        }
+        now.is_last = (uint8_t)last;
+        if (steady || last)
+            timeline_present(&w.line, b->timeline, &now, w.to.ns);
     }
 }
 
@@ -308,7 +342,7 @@ static void pass(int last)
     drain(horizon);
     kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
     w.kernel_ns = UINT64_MAX;
-    tell_present();
+    tell_present(last);
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
     if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
