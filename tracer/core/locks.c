@@ -77,14 +77,15 @@ typedef struct {
     uint8_t counted;   /* among the waiters */
 } taking;
 
-/* Whether the lock seems to be held, so that the call will block. */
-static inline int seems_held(const taking *t, PyObject *self)
+/* Whether the call may block. One that somebody waits for may have been granted to him, which
+ * locked() says only when he has run. */
+static inline int may_block(const taking *t, PyObject *self)
 {
     const holder *h = t->holder;
+    int known = h->lock == self, waited_for = known && !h->owner && h->waiters;
     switch (t->kind) {
-    case KIND_LOCK: return h->lock != self ? probe(KIND_LOCK, self, Py_True)
-                                           : (h->owner || h->waiters) && probe(KIND_LOCK, self, Py_True);
-    case KIND_RLOCK: return h->lock == self && (h->owner ? h->owner != (uint32_t)t->call.buffer->tid : h->waiters > 0);
+    case KIND_LOCK: return waited_for || ((!known || h->owner) && probe(KIND_LOCK, self, Py_True));
+    case KIND_RLOCK: return waited_for || (known && h->owner && h->owner != (uint32_t)t->call.buffer->tid);
     case KIND_QUEUE: return probe(KIND_QUEUE, self, Py_True);
     default: return probe(KIND_THREAD, self, Py_False);
     }
@@ -139,7 +140,7 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
 }
 
 /* Says in the trace that the thread waits. No exception is set. */
-static void announce(taking *t, PyObject *self, int late)
+static __attribute__((noinline)) void announce(taking *t, PyObject *self, int late)
 {
     thread_buffer *b = t->call.buffer;
     holder *h = t->holder;
@@ -230,12 +231,6 @@ static inline void claim(taking *t, PyObject *self, int contended)
         record_hold(t);
 }
 
-static __attribute__((noinline)) void foresee(taking *t, PyObject *self)
-{
-    if (t->kind != KIND_LOCK || probe(KIND_LOCK, self, Py_True))
-        announce(t, self, 0);
-}
-
 /* Whether this thread's calls are recorded; fills in what the wrappers need. */
 static inline int begins(taking *t, PyObject *self, enum kind kind)
 {
@@ -303,8 +298,8 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
     taking t;                                                                                      \
     if (__builtin_expect(!begins(&t, self, kind), 0))                                              \
         return made;                                                                               \
-    if (__builtin_expect(seems_held(&t, self), 0) && !(polls))                                     \
-        foresee(&t, self);                                                                         \
+    if (__builtin_expect(may_block(&t, self), 0) && !(polls))                                     \
+        announce(&t, self, 0);                                                                     \
     t.call = calls_enter(t.call.buffer, t.what, CLASS_LOCK, *compat_frame_slot(t.tstate));         \
     return ends(&t, self, made);
 

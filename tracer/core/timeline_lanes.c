@@ -435,7 +435,9 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
     }
     if (lane->state != LANE_CALL && lane->state != LANE_GIL_WAIT)
         put_computing(t, thread, 0, lane->upto_ns, end);
-    if (end < ns && lane->state != LANE_GIL_WAIT) {
+    /* How a wait for a lock ended is said at its end, and known when the thread has run. */
+    int ends_untold = lane->state == LANE_CALL && lane->class == CLASS_LOCK;
+    if (end < ns && lane->state != LANE_GIL_WAIT && !ends_untold) {
         lane->holder = holder_at(t, thread->tid, end, ns);
         put_state(t, thread, LANE_GIL_WAIT, end);
     }

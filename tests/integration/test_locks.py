@@ -1,0 +1,161 @@
+"""Lock waits of real threads: who waited, where, behind whom, and that none is missing."""
+
+import functools
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.recordings import record_here
+from tests.validator import Slice, Summary
+from tracer import schema as s
+
+MS = 1_000_000
+HOLDS_S = (0.003, 0.005)
+TURNS = 12
+
+Use = Callable[[threading.Lock, Callable[[], None]], None]
+
+
+def through_with(lock: threading.Lock, work: Callable[[], None]) -> None:
+    with lock:
+        work()
+
+
+def prebound(lock: threading.Lock, work: Callable[[], None]) -> None:
+    acquire, release = lock.acquire, lock.release
+    acquire()
+    work()
+    release()
+
+
+def nested(lock: threading.Lock, work: Callable[[], None]) -> None:
+    with lock:
+        lock.acquire()
+        work()
+        lock.release()
+
+
+USES: dict[str, tuple[Use, Callable[[], threading.Lock]]] = {
+    "with": (through_with, threading.Lock),
+    "prebound": (prebound, threading.Lock),
+    "with an RLock": (through_with, threading.RLock),
+    "nested": (nested, threading.RLock),
+}
+Lock = threading.Lock()  # made before any recording
+
+
+@dataclass
+class Hold:
+    """What a thread saw of one of its turns; the stamps come from inside, so they are late at
+    the begin and early at the end."""
+
+    tid: int
+    asked_ns: int
+    in_ns: int = 0
+    out_ns: int = 0
+    after_ns: int = 0
+
+
+def take_turns(use: Use, lock: threading.Lock, threads: int) -> list[Hold]:
+    """All holds in their true order: each enters itself while it has the lock."""
+    holds: list[Hold] = []
+    together = threading.Barrier(threads)
+
+    def turn(hold: Hold, hold_s: float) -> None:
+        hold.in_ns = time.monotonic_ns()
+        holds.append(hold)
+        time.sleep(hold_s)
+        hold.out_ns = time.monotonic_ns()
+
+    def work(number: int) -> None:
+        together.wait()
+        for at in range(TURNS):
+            hold = Hold(threading.get_native_id(), time.monotonic_ns())
+            use(lock, functools.partial(turn, hold, HOLDS_S[(number + at) % 2]))
+            hold.after_ns = time.monotonic_ns()
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return holds
+
+
+def lock_waits(summary: Summary, *kinds: str) -> list[tuple[int, Slice]]:
+    """(tid, slice) in order of begin; only of these kinds, if any are given."""
+    names = {s.LOCK_WAIT_PREFIX + kind for kind in kinds}
+    found = [
+        (lane.tid, each)
+        for lane in summary.lanes.values()
+        for each in lane.slices
+        if each.begin.category == s.CAT_LOCK and (not names or each.name in names)
+    ]
+    return sorted(found, key=lambda row: row[1].start_ns)
+
+
+def only(summary: Summary, kind: str) -> Slice:
+    ((_, wait),) = lock_waits(summary, kind)
+    return wait
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+@pytest.mark.parametrize("name", USES)
+def test_every_wait_and_its_owner(tmp_path: Path, name: str, threads: int) -> None:
+    use, make = USES[name]
+    lock = Lock if make is threading.Lock else make()
+    holds: list[Hold] = []
+    summary, _ = record_here(
+        lambda: holds.extend(take_turns(use, lock, threads)), tmp_path / "t.pftrace"
+    )
+    by_tid: dict[int, list[Slice]] = {}
+    for tid, wait in lock_waits(summary, "Lock", "RLock"):
+        by_tid.setdefault(tid, []).append(wait)
+    assert len(holds) == threads * TURNS
+    for before, hold in itertools.pairwise(holds):
+        found = [
+            wait
+            for wait in by_tid.get(hold.tid, ())
+            if hold.asked_ns <= wait.start_ns <= hold.in_ns
+        ]
+        if not found:
+            assert_other_reason(summary, hold, before)
+            continue
+        (wait,) = found  # one wait, one slice
+        # It ended after the lock was given back, and before the thread went on with it.
+        assert wait.end_ns is not None
+        assert before.out_ns <= wait.end_ns <= hold.in_ns
+        assert wait.args[s.ARG_ACQUIRED] == 1
+        assert wait.args[s.ARG_OWNER] in owners(holds, wait.start_ns)
+        assert str(wait.args[s.ARG_SITE]).endswith(f" {use.__name__}")
+        assert str(wait.args[s.ARG_OWNER_SITE]).endswith(f" {use.__name__}")
+    assert {w.args[s.ARG_LOCK] for ws in by_tid.values() for w in ws} != set()
+    assert len({w.args[s.ARG_LOCK] for ws in by_tid.values() for w in ws}) == 1
+
+
+def owners(holds: list[Hold], ns: int) -> set[int]:
+    """Who may have had the lock at that moment, or, if it was free, was the next to take it:
+    between `out_ns` and `after_ns` the release may or may not have been."""
+    not_out = next(h.tid for h in holds if h.out_ns > ns)
+    not_after = next(h.tid for h in holds if h.after_ns > ns)
+    return {not_out, not_after}
+
+
+def assert_other_reason(summary: Summary, hold: Hold, before: Hold) -> None:
+    """There was no millisecond to wait for, or the thread came too late to see it."""
+    if before.out_ns - hold.asked_ns <= MS:
+        return
+    (lane,) = (lane for lane in summary.lanes.values() if lane.tid == hold.tid)
+    stopped_ns = sum(
+        min(each.end_ns or 0, hold.in_ns) - max(each.start_ns, hold.asked_ns)
+        for each in lane.slices
+        if each.name != s.RUNNING
+        and each.start_ns < hold.in_ns
+        and (each.end_ns or 0) > hold.asked_ns
+    )
+    assert stopped_ns >= before.out_ns - hold.asked_ns - MS, (hold, before)
