@@ -1,6 +1,7 @@
 """The traces several tests share, each a small story told with the builder."""
 
-from tests.builder import Event, TraceBuilder
+from tests.builder import TraceBuilder
+from tests.encoding import Event
 from tracer import schema as s
 
 MS = 1_000_000
