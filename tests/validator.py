@@ -7,13 +7,16 @@ what a reader would forgive raises AssertionError here.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from tests.strict import Event, Process, Strict, read_strict
+from tests.slices import Slice, drops_of, pair
+from tests.strict import Event, Strict, read_strict
+from tests.thread_rules import LockSummary, ThreadSummary, check_locks, check_threads
 from tracer import schema as s
 
 _END = "end"
 _OPEN = 1 << 63  # the end of a slice that has none
 _ENDS = (s.DONE, s.CANCELLED, s.DESTROYED)
-_CATEGORIES = {s.CAT_TASK, s.CAT_LIFETIME, s.CAT_LOOP, s.CAT_THREAD, s.CAT_GC, s.CAT_TRACER}
+_CATEGORIES = {s.CAT_TASK, s.CAT_LIFETIME, s.CAT_LOOP, s.CAT_GC, s.CAT_TRACER}
+_CATEGORIES |= {s.CAT_THREAD, s.CAT_GIL, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_HOLD}
 _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str}
 
 # Which state may follow which; "" is before the first.
@@ -24,16 +27,6 @@ _NEXT = {
     s.RUNNING: {s.READY, s.AWAIT_PREFIX, s.DONE, s.CANCELLED, s.FAILED_PREFIX},
     s.AWAIT_PREFIX: {s.READY, s.DESTROYED},
 }
-
-
-@dataclass(slots=True)
-class Slice:
-    """`end_ns` is None while open at the end of the trace."""
-
-    begin: Event
-    depth: int
-    around: "Slice | None"
-    end_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -63,17 +56,21 @@ class Summary:
     processes: tuple[int, ...]  # pids
     tasks: dict[tuple[int, int], TaskSummary]  # by (pid, task id)
     names: Counter[str]  # of slices and instants
+    threads: dict[tuple[int, int], ThreadSummary]  # by (pid, tid)
+    locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
 
 
 def validate(data: bytes) -> Summary:
     """A summary of the trace. Raises AssertionError with the first rule it breaks."""
     trace = read_strict(data)
-    slices, open_ = _pair(trace)
+    slices, open_ = pair(trace)
     _check_recording(trace)
     _check_events(trace)
-    drops = {id(p): _drops(p) for p in trace.processes}
+    drops = {id(p): drops_of(p) for p in trace.processes}
     tasks = _check_tasks(trace, slices, drops)
     _check_steps(trace, slices, tasks, drops)
+    threads = check_threads(trace, slices)
+    locks = check_locks(trace, slices)
     flows = _check_flows(trace)
     return Summary(
         trace.packets,
@@ -88,6 +85,8 @@ def validate(data: bytes) -> Summary:
         Counter(
             e.name for e in trace.events if e.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT)
         ),
+        threads,
+        locks,
     )
 
 
@@ -117,33 +116,6 @@ def _check_events(trace: Strict) -> None:
             assert event.category, f"no category: {event}"
             if event.category not in _CATEGORIES:
                 raise AssertionError(f"unknown category {event.category!r}: {event}")
-
-
-def _pair(trace: Strict) -> tuple[list[Slice], int]:
-    """All slices in order of begin, and how many are open at the end."""
-    stacks: dict[int, list[Slice]] = defaultdict(list)
-    found = []
-    for event in sorted(trace.events, key=lambda e: e.time_ns):
-        stack = stacks[event.track]
-        if event.type == s.TYPE_SLICE_BEGIN:
-            stack.append(Slice(event, len(stack), stack[-1] if stack else None))
-            found.append(stack[-1])
-        elif event.type == s.TYPE_SLICE_END:
-            assert stack, f"an end without a begin: {event}"
-            stack.pop().end_ns = event.time_ns
-    return found, sum(map(len, stacks.values()))
-
-
-def _drops(process: Process) -> list[tuple[int, int, int]]:
-    """(since, until, count) of the drops the process told of."""
-    found = []
-    for event in process.events:
-        if event.name == s.EVENTS_DROPPED:
-            since, count = event.args.get(s.ARG_SINCE), event.args.get(s.ARG_COUNT)
-            assert isinstance(since, int), f"no since_ns: {event}"
-            assert isinstance(count, int), f"no count: {event}"
-            found.append((since, event.time_ns, count))
-    return found
 
 
 def _state(event: Event) -> str:
@@ -279,7 +251,7 @@ def _check_flows(trace: Strict) -> int:
                 )
     # What is lost at a kill or in a full buffer may be one end of a flow.
     lossy = any(
-        not any(e.name == s.RECORDING_ENDED for e in p.events) or _drops(p)
+        not any(e.name == s.RECORDING_ENDED for e in p.events) or drops_of(p)
         for p in trace.processes
     )
     for flow in sources.keys() ^ targets.keys():
