@@ -27,8 +27,8 @@ typedef struct {
 
 enum { START, END, BUSY_END, STATE, WHO, ROW, OWNER, SITE, WAKER, FIRST, LAST, CALL_PROCESS,
        CALL_NAME, CALL_SITE, CALL_BYTES, LOCK_ID, LOCK_PROCESS, LOCK_NAME, LOCK_SITE,
-       LOCK_KIND, OWNER_ID, OWNER_IS_TASK, OWNER_NAME, OWNER_SITE, COLUMNS };
-#define FORMATS "qqqBiiiiiqqiiiqqiiiiqBii"
+       LOCK_KIND, OWNER_ID, OWNER_PROCESS, OWNER_IS_TASK, OWNER_NAME, OWNER_SITE, COLUMNS };
+#define FORMATS "qqqBiiiiiqqiiiqqiiiiqiBii"
 
 typedef struct {
     Column out[COLUMNS];
@@ -72,19 +72,26 @@ static int is_true(const Source *s, Py_ssize_t slice, int symbol)
     return a >= 0 && s->arg_value[a] != 0;
 }
 
-/* Who has the lock, by number, name and place; -1 unknown, -2 with an exception set. */
-static int32_t put_owner(const Source *s, Work *w, Py_ssize_t i, int32_t name, int32_t site)
+/* Who has the lock, by process, id, name and place; -1 unknown, -2 with an exception set. Of a
+ * hold the name is always known. */
+static int32_t put_owner(const Source *s, Work *w, Py_ssize_t i, int state, int32_t name,
+                         int32_t site)
 {
     int32_t thread = find_arg(s, i, SYM_OWNER, 0), task = find_arg(s, i, SYM_OWNER_TASK, 0);
-    int32_t number = task >= 0 ? task : thread;
-    if (number < 0) {
+    int32_t argument = task >= 0 ? task : thread;
+    if (argument < 0 && state != STATE_HOLD) {
         return -1;
     }
+    int64_t id = argument < 0 ? -1 : s->arg_value[argument];
+    int32_t process = s->track_process[s->event_track[s->slice_event[i]]];
     int fresh;
     Column *out = w->out;
-    MapEntry *e = map_put(&w->owners, (uint64_t)s->arg_value[number] << 1 | (task >= 0),
+    /* ids stay below 2^47: the process has the bits above */
+    MapEntry *e = map_put(&w->owners,
+                          ((uint64_t)id << 1 | (task >= 0)) ^ (uint64_t)(uint32_t)process << 48,
                           PAIR(name, site), out[OWNER_NAME].used / 4, &fresh);
-    if (!e || (fresh && (push_i64(&out[OWNER_ID], s->arg_value[number] & INT64_MAX) < 0
+    if (!e || (fresh && (push_i64(&out[OWNER_ID], id) < 0
+                         || push_i32(&out[OWNER_PROCESS], process) < 0
                          || push_u8(&out[OWNER_IS_TASK], task >= 0) < 0
                          || push_i32(&out[OWNER_NAME], name) < 0
                          || push_i32(&out[OWNER_SITE], site) < 0))) {
@@ -164,7 +171,7 @@ static void follow(const Source *s, Work *w, Py_ssize_t i, int32_t thread, int s
     } else {
         cut(w, before, s->start[i]);
         int was = (uint8_t)w->out[STATE].data[before] & STATE_MASK;
-        MapEntry *e = (was == STATE_LOCK_WAIT || was == STATE_SIGNAL_WAIT) && w->granted.count
+        MapEntry *e = (was == STATE_LOCK_WAIT || was == STATE_IDLE_WAIT) && w->granted.count
                               && I64(w->out[END])[before] == s->start[i]
                           ? map_find(&w->granted, (uint32_t)s->slice_event[i], 0) : NULL;
         if (e) {
@@ -199,7 +206,7 @@ static int add_state(const Source *s, Work *w, Py_ssize_t i)
         who = s->owner[i];
     } else if (state == STATE_RUNNING) { /* of the category `thread`: the name says which */
         state = named >= STATE_RUNNING && named <= STATE_OFF_CPU ? named : 0;
-    } else if (state == STATE_LOCK_WAIT && named == STATE_SIGNAL_WAIT) {
+    } else if (state == STATE_LOCK_WAIT && named == STATE_IDLE_WAIT) {
         state = named;
     }
     if (state == STATE_HOLD) {
@@ -223,10 +230,10 @@ static int add_state(const Source *s, Work *w, Py_ssize_t i)
         }
         state |= is_true(s, i, SYM_CONTINUES) && state == STATE_IO ? STATE_CONTINUES : 0;
         break;
-    case STATE_LOCK_WAIT: case STATE_SIGNAL_WAIT: case STATE_TASK_WAIT: case STATE_HOLD: {
+    case STATE_LOCK_WAIT: case STATE_IDLE_WAIT: case STATE_TASK_WAIT: case STATE_HOLD: {
         int32_t by = state == STATE_HOLD ? name : find_text(s, i, SYM_OWNER_NAME);
         int32_t at = state == STATE_HOLD ? site : find_text(s, i, SYM_OWNER_SITE);
-        owner = put_owner(s, w, i, by, at);
+        owner = put_owner(s, w, i, state, by, at);
         row = owner < -1 ? -1 : put_lock(s, w, i, state, site);
         if (row < 0) {
             return -1;
@@ -237,7 +244,7 @@ static int add_state(const Source *s, Work *w, Py_ssize_t i)
             *last = (int32_t)(w->out[WHO].used / 4);
             break;
         }
-        state = state == STATE_SIGNAL_WAIT && owner >= 0 ? STATE_LOCK_WAIT : state;
+        state = state == STATE_IDLE_WAIT && owner >= 0 ? STATE_LOCK_WAIT : state;
         int32_t acquired = find_arg(s, i, SYM_ACQUIRED, 0);
         state |= acquired >= 0 && s->arg_value[acquired] == 0 ? STATE_FAILED : 0;
     }

@@ -20,7 +20,7 @@ OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = r
     OFF_CPU,
     GIL_WAIT,
     LOCK_WAIT,
-    SIGNAL_WAIT,
+    IDLE_WAIT,
     IO,
     SLEEP,
     TASK_WAIT,
@@ -138,7 +138,8 @@ class States:
     lock_name: Column  # i: of its first wait
     lock_site: Column  # i: of its first wait
     lock_kind: Column  # i: as its first hold says
-    owner_id: Column  # q: a tid or task id
+    owner_id: Column  # q: a tid or task id, -1 not told
+    owner_process: Column  # i
     owner_is_task: Column  # B
     owner_name: Column  # i
     owner_site: Column  # i

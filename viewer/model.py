@@ -49,7 +49,7 @@ _THREAD_STATES = {
     s.PREEMPTED: columns.PREEMPTED,
     s.OFF_CPU: columns.OFF_CPU,
 }
-# What one has while others wait for it; all else somebody must send, finish or fill.
+# What one has while others wait for it. Nobody has what the other kinds wait for.
 _EXCLUSIVE = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
 _STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
 _NO_STRING = -2  # equal to no string index, and not to -1, "no name"
@@ -241,7 +241,7 @@ def _find_states(
 def _thread_state_of(name: str) -> int:
     if name.startswith(s.LOCK_WAIT_PREFIX):
         is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
-        return columns.LOCK_WAIT if is_exclusive else columns.SIGNAL_WAIT
+        return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
     return _THREAD_STATES.get(name, 0)
 
 

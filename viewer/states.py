@@ -12,13 +12,13 @@ from viewer.columns import (
     HOLD,
     HOLDING,
     HOLDING_MODES,
+    IDLE_WAIT,
     INT,
     IO,
     LARGEST,
     LOCK_WAIT,
     OFF_CPU,
     PREEMPTED,
-    SIGNAL_WAIT,
     SLEEP,
     STATE_MASK,
     STRING,
@@ -48,7 +48,7 @@ from viewer.columns import (
 _NUMBERS = (BOOL, UINT, INT)
 _TEXT = (STRING,)
 _MODES = {THREAD_RUNNING: 0, PREEMPTED: 1, OFF_CPU: 2, IO: 3}
-_WAITS = (LOCK_WAIT, SIGNAL_WAIT)
+_WAITS = (LOCK_WAIT, IDLE_WAIT)
 _64_BITS = (1 << 64) - 1
 
 
@@ -85,6 +85,7 @@ class _Out:
     lock_site: array[int] = field(default_factory=_ints)
     lock_kind: array[int] = field(default_factory=_ints)
     owner_id: array[int] = field(default_factory=_longs)
+    owner_process: array[int] = field(default_factory=_ints)
     owner_is_task: array[int] = field(default_factory=lambda: array("B"))
     owner_name: array[int] = field(default_factory=_ints)
     owner_site: array[int] = field(default_factory=_ints)
@@ -139,15 +140,21 @@ def states(
         found = find(i, symbol, _TEXT)
         return -1 if found is None else found
 
-    def put_owner(i: int, name: int, site: int) -> int:
+    def put_owner(i: int, state: int, name: int, site: int) -> int:
         task, thread = find(i, OWNER_TASK, _NUMBERS), find(i, OWNER, _NUMBERS)
-        number = thread if task is None else task
-        if number is None:
-            return -1
-        key = (number << 1 & _64_BITS | (task is not None), name, site)
+        id_ = thread if task is None else task
+        if id_ is None:
+            if state != HOLD:
+                return -1
+            id_ = -1
+        process = track_process[event_track[slice_event[i]]]
+        # Ids stay below 2^47: the process has the bits above.
+        known = (id_ << 1 | (task is not None)) ^ (process & 0xFFFF_FFFF) << 48
+        key = (known & _64_BITS, name, site)
         owner = owners.setdefault(key, len(owners))
         if owner == len(out.owner_id):
-            out.owner_id.append(number & LARGEST)
+            out.owner_id.append(id_)
+            out.owner_process.append(process)
             out.owner_is_task.append(task is not None)
             out.owner_name.append(name)
             out.owner_site.append(site)
@@ -213,8 +220,8 @@ def states(
             return (TASK_WAIT, slice_owner[i]) if waits else (0, -1)
         if state == THREAD_RUNNING:
             state = named if THREAD_RUNNING <= named <= OFF_CPU else 0
-        elif state == LOCK_WAIT and named == SIGNAL_WAIT:
-            state = SIGNAL_WAIT
+        elif state == LOCK_WAIT and named == IDLE_WAIT:
+            state = IDLE_WAIT
         if state == HOLD:
             return HOLD, -1
         who = track_thread[track]
@@ -251,14 +258,14 @@ def states(
         if state == IO and find(i, CONTINUES_CALL, _NUMBERS):
             state |= CONTINUES
         if base in (*_WAITS, TASK_WAIT):
-            owner = put_owner(i, text(i, OWNER_NAME), text(i, OWNER_SITE))
+            owner = put_owner(i, base, text(i, OWNER_NAME), text(i, OWNER_SITE))
             row = put_lock(i, base, site)
-            if state == SIGNAL_WAIT and owner >= 0:
+            if state == IDLE_WAIT and owner >= 0:
                 state = LOCK_WAIT
             if find(i, ACQUIRED, _NUMBERS) == 0:
                 state |= FAILED
         elif base == HOLD:
-            owner = put_owner(i, event_name[slice_event[i]], site)
+            owner = put_owner(i, base, event_name[slice_event[i]], site)
             row = put_lock(i, base, site)
             if row in last_hold:
                 out.cut(last_hold[row], start[i])

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from tracer import schema as s
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
+from viewer.analysis.io import IoRow, io_rows
+from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
+from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.model import Model
 
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
+_SIGNALS = {"tasks": "tasks", "threads": "gil", "locks": "locks", "io": "io", "gc": "gc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class Report:
     heading: Heading
     by: By
     tasks: tuple[TaskRow, ...]
+    threads: tuple[ThreadRow, ...]
+    locks: tuple[LockRow, ...]
+    io: tuple[IoRow, ...]
     gc: tuple[GcRow, ...]
     health: Health
     recorded: tuple[str, ...]  # sections this trace has data for
@@ -41,12 +48,31 @@ class Report:
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     tasks = task_rows(model, by) if "tasks" in sections else ()
+    threads = thread_rows(model) if "threads" in sections else ()
+    locks = lock_rows(model) if "locks" in sections else ()
+    io = io_rows(model) if "io" in sections else ()
     gc = gc_rows(model) if "gc" in sections else ()
     state = health(model)
-    recorded = [name for name, rows in (("tasks", tasks), ("gc", gc)) if rows]
-    # A signal that was on and saw nothing was recorded all the same.
-    recorded += [name for name in ("tasks", "gc") if name in state.signals]
-    return Report(_heading(model), by, tasks, gc, state, (*dict.fromkeys(recorded), "health"))
+    rows = {"tasks": tasks, "threads": threads, "locks": locks, "io": io, "gc": gc}
+    disabled = {hook for hook, _ in state.disabled}
+    recorded = tuple(
+        # A signal that was on and saw nothing was recorded all the same.
+        name
+        for name, signal in _SIGNALS.items()
+        if rows[name] or (signal in state.signals and signal not in disabled)
+    )
+    return Report(
+        _heading(model), by, tasks, threads, locks, io, gc, state, (*recorded, "health")
+    )
+
+
+def why_not(report: Report, section: str) -> str:
+    """Why a section was not recorded, as far as the trace tells; "" when it does not."""
+    signal = _SIGNALS.get(section, section)
+    reasons = [reason for hook, reason in report.health.disabled if hook == signal]
+    if reasons:
+        return reasons[0]
+    return f"the signal {signal} was off" if signal in report.health.off else ""
 
 
 def _heading(model: Model) -> Heading:
