@@ -45,6 +45,7 @@ class TraceBuilder:
         self.locks = 0  # parent of the locks' tracks, made with the first
         self.events: list[Event] = []
         self.descriptors: dict[int, bytes] = {}
+        self.extra_packets: list[bytes] = []  # framed; at the end of the first chunk
         body = number(s.PROCESS_PID, pid)
         for word in argv.split():
             body += text(s.PROCESS_CMDLINE, word)
@@ -129,13 +130,16 @@ class TraceBuilder:
         events = self.events
         if not in_call_order:
             events = sorted(events, key=lambda event: event.time_ns)
-        return [
+        chunks = [
             # Like the recorder: the first chunk describes all tracks, later ones their own.
             encode_chunk(
                 self.descriptors, self.sequence_id, events[i : i + chunk_events], i == 0
             )
             for i in range(0, len(events), chunk_events)
         ]
+        for packet in self.extra_packets:
+            chunks[0].append(packet)
+        return chunks
 
     def data(self, *, chunk_events: int = 1 << 30, in_call_order: bool = False) -> bytes:
         chunks = self.chunks(chunk_events=chunk_events, in_call_order=in_call_order)

@@ -48,7 +48,7 @@ class Recorder:
             program = self.directory / f"program{number}.py"
             program.write_text(source)
         trace = self.directory / f"recorded{number}.pftrace"
-        run = ["run", "-o", str(trace), *options, str(program), *args]
+        run = ["run", "--no-profile", "-o", str(trace), *options, str(program), *args]
         process = self.tracer(*run)
         self.processes.append(process)
         assert process.returncode == expect, (

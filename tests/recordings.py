@@ -16,9 +16,11 @@ def record_here(
     *,
     signals: tuple[str, ...] = tuple(SIGNALS),
     buffer_bytes: int = 64 << 20,
+    cpu_hz: int = 100,
 ) -> tuple[Summary, Totals]:
     """Runs the function under a recording; what it raises is raised after the recording."""
-    recording = Recording(Options(str(path), buffer_bytes, signals, ("test",), force=True))
+    options = Options(str(path), buffer_bytes, signals, ("test",), True, cpu_hz)
+    recording = Recording(options)
     recording.start()
     try:
         function()

@@ -1,6 +1,7 @@
 """The traces several tests share, each a small story told with the builder."""
 
 from tests.builder import TraceBuilder
+from tests.builder_samples import SampleBuilder
 from tests.encoding import Arg, Event
 from tracer import schema as s
 
@@ -234,9 +235,31 @@ def async_lock() -> TraceBuilder:
 THREAD_STORIES = (gil_hog, lock_convoy, pool, blocking_calls, async_lock)
 
 
+def profiled() -> TraceBuilder:
+    """Two threads with CPU samples: 30 and 70 of them, some in C code, some without Python."""
+    trace = TraceBuilder(pid=600)
+    main, worker = trace.thread("MainThread"), trace.thread("worker")
+    loop = trace.loop(main)
+    task = loop.task("serve", name="server", site="/app/prog.py:9 serve")
+    task.ready(0).running(10 * MS).done(40 * MS)
+    loop.step(task, 10 * MS, 40 * MS)
+    samples = SampleBuilder(trace)
+    top = ("<module>", "/app/prog.py", 40)
+    serve = ("serve", "/app/prog.py", 12)
+    for n in range(10):
+        samples.add(main, n * MS * 3 + 11 * MS, top, serve, ("parse", "/app/text.py", 5))
+        samples.add(main, 50 * MS + n * MS, top, ("save", "/app/prog.py", 30), times=2)
+    run = ("Thread.run", "/usr/lib/python3.13/threading.py", 992)
+    samples.add(worker, 5 * MS, run, ("work", "/app/prog.py", 20), times=60)
+    samples.add(worker, 6 * MS, run, ("work", "/app/prog.py", 21), times=8)
+    samples.add(worker, 7 * MS, ("[no Python]", "", 0))
+    samples.add(worker, 8 * MS, ("[lost samples]", "", 0))
+    return trace.ended(100 * MS)
+
+
 def every_trace() -> list[tuple[str, bytes]]:
     """(name, file) of all of them, in every way the builder can write."""
-    stories = [blocked_loop, lanes, eager, killed, mixed, *THREAD_STORIES]
+    stories = [blocked_loop, lanes, eager, killed, mixed, profiled, *THREAD_STORIES]
     found = []
     for story in stories:
         found += [

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.validator_samples import Sample, SampleReader
 from tracer import schema as s
 from viewer.wire import Malformed, fields, fixed64, message, read_varint, varint
 
@@ -56,6 +57,7 @@ class Strict:
     events: list[Event] = field(default_factory=list)  # in file order
     processes: list[Process] = field(default_factory=list)
     tracks: dict[int, Track] = field(default_factory=dict)  # by uuid, the newest descriptor
+    samples: list[Sample] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -73,6 +75,8 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.out = Strict()
+        self.sampled = SampleReader(data, self.parse)
+        self.out.samples = self.sampled.samples
         self.chunks: dict[int, _Chunk] = {}
         self.described: set[int] = set()  # since the last chunk head
 
@@ -95,6 +99,9 @@ class _Reader:
             packet = self.parse(start, end)
             sequence = self.one(packet, varint(s.PACKET_SEQUENCE_ID))
             assert sequence, f"packet {self.out.packets} has no sequence id"
+            if self.sampled.owns(sequence, packet):
+                self.out.packets += 1
+                continue
             flags = self.one(packet, varint(s.PACKET_SEQUENCE_FLAGS)) or 0
             if flags & s.FLAG_STATE_CLEARED:
                 self.begin_chunk(sequence, packet)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from tests.slices import Slice, drops_of, pair
 from tests.strict import Event, Strict, read_strict
-from tests.thread_rules import LockSummary, ThreadSummary, check_locks, check_threads
+from tests.validator_lanes import Lane, LockSummary, check_lanes, check_locks
+from tests.validator_samples import check_samples
 from tracer import schema as s
 
 _END = "end"
 _OPEN = 1 << 63  # the end of a slice that has none
 _ENDS = (s.DONE, s.CANCELLED, s.DESTROYED)
-_CATEGORIES = {s.CAT_TASK, s.CAT_LIFETIME, s.CAT_LOOP, s.CAT_GC, s.CAT_TRACER}
-_CATEGORIES |= {s.CAT_THREAD, s.CAT_GIL, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_HOLD}
+_CATEGORIES = {value for name, value in vars(s).items() if name.startswith("CAT_")}
 _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str}
 
 # Which state may follow which; "" is before the first.
@@ -56,7 +56,7 @@ class Summary:
     processes: tuple[int, ...]  # pids
     tasks: dict[tuple[int, int], TaskSummary]  # by (pid, task id)
     names: Counter[str]  # of slices and instants
-    threads: dict[tuple[int, int], ThreadSummary]  # by (pid, tid)
+    lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
     locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
 
 
@@ -66,12 +66,17 @@ def validate(data: bytes) -> Summary:
     slices, open_ = pair(trace)
     _check_recording(trace)
     _check_events(trace)
+    check_samples(
+        trace.samples,
+        {p.pid: [e.time_ns for e in p.events] for p in trace.processes},
+        {p.pid for p in trace.processes if p.events[-1].name == s.RECORDING_ENDED},
+    )
     drops = {id(p): drops_of(p) for p in trace.processes}
     tasks = _check_tasks(trace, slices, drops)
     _check_steps(trace, slices, tasks, drops)
-    threads = check_threads(trace, slices)
-    locks = check_locks(trace, slices)
     flows = _check_flows(trace)
+    lanes = check_lanes(trace, slices)
+    locks = check_locks(trace, slices)
     return Summary(
         trace.packets,
         trace.chunks,
@@ -85,7 +90,7 @@ def validate(data: bytes) -> Summary:
         Counter(
             e.name for e in trace.events if e.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT)
         ),
-        threads,
+        lanes,
         locks,
     )
 

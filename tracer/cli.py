@@ -28,8 +28,14 @@ SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
     "threads": "starts and ends of threads",
     "gc": "garbage collector pauses",
+    "gil": "who has the GIL and who waits for it (thread states)",
+    "io": "names of blocking calls",
+    "sched": "what the kernel does with the threads",
+    "cpu": "CPU samples",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
+FORMATS = ("chrome", "speedscope", "csv", "parquet")
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
 
 
@@ -91,9 +97,30 @@ def signal_switches(command: click.Command) -> click.Command:
     metavar="SIZE",
     help="Memory for events not yet written; beyond it they are dropped and counted.",
 )
+@click.option(
+    "--cpu-hz",
+    type=click.IntRange(1, 5000),
+    default=100,
+    show_default=True,
+    help="CPU samples per second of each thread's CPU time; beyond the kernel's tick rate, "
+    "a sample stands for several.",
+)
+@click.option(
+    "--profile/--no-profile",
+    default=True,
+    show_default=True,
+    help="Write TRACE.cpu.pprof, a moment after the program has ended.",
+)
 @click.pass_context
 def run(
-    ctx: click.Context, /, output: str | None, force: bool, buffer_bytes: int, **switches: bool
+    ctx: click.Context,
+    /,
+    output: str | None,
+    force: bool,
+    buffer_bytes: int,
+    cpu_hz: int,
+    profile: bool,
+    **switches: bool,
 ) -> None:
     """Run a program exactly as python would, and record a trace of it.
 
@@ -104,7 +131,14 @@ def run(
     trace = output if output is not None else target.stem + SUFFIX
     program.check_output(trace, target, force=force)
     signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
-    program.execute(target, trace, buffer_bytes=buffer_bytes, signals=signals, force=force)
+    program.execute(
+        target,
+        trace,
+        buffer_bytes=buffer_bytes,
+        signals=signals,
+        force=force,
+        settings={"cpu_hz": cpu_hz, "profile": int(profile)},
+    )
 
 
 @commands.command()
@@ -130,6 +164,78 @@ def report(trace: Path, as_json: bool, section: str | None, top: int, by: str) -
     # Looked up by name: the recorder's room must not depend on the viewer's.
     viewer = importlib.import_module("viewer.commands")
     viewer.report(trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout)
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--type",
+    "type_",
+    type=click.Choice(PROFILES),
+    default="cpu",
+    show_default=True,
+    help="Which profile of a trace.",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="[default: TRACE.TYPE.pprof; - is stdout]"
+)
+@click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
+@click.option("--top", is_flag=True, help="Print the functions that have most.")
+@click.option("--rows", type=click.IntRange(min=1), default=20, help="Rows of --top.")
+@click.option("--peek", metavar="REGEX", help="Print callers and callees of functions.")
+@click.option("--source", metavar="REGEX", help="Print functions line by line.")
+@click.option(
+    "--diff",
+    "base",
+    metavar="BASE",
+    type=click.Path(path_type=Path),
+    help="Print what FILE has more or less than this one.",
+)
+def pprof(
+    file: Path,
+    type_: str,
+    output: str | None,
+    force: bool,
+    top: bool,
+    rows: int,
+    peek: str | None,
+    source: str | None,
+    base: Path | None,
+) -> None:
+    """Write a profile of a trace for `go tool pprof`, or print one.
+
+    FILE is a trace, or, to be printed, any pprof file.
+    """
+    viewer = importlib.import_module("viewer.profile_commands")
+    if top or base or peek is not None or source is not None:
+        viewer.show_profile(
+            file, type_, rows=rows, peek=peek, source=source, base=base, out=sys.stdout
+        )
+        return
+    written = viewer.write_profile(file, type_, output, force=force)
+    if written != "-":
+        click.echo(f"tracer: {type_} profile -> {written}", err=True)
+
+
+@commands.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(FORMATS), required=True)
+@click.option(
+    "--type",
+    "type_",
+    type=click.Choice(PROFILES),
+    default="cpu",
+    show_default=True,
+    help="Which profile (speedscope only).",
+)
+@click.option("-o", "--output", metavar="FILE", help="[default: beside TRACE; - is stdout]")
+@click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
+def export(trace: Path, format_: str, type_: str, output: str | None, force: bool) -> None:
+    """Write a trace in another tool's format."""
+    viewer = importlib.import_module("viewer.profile_commands")
+    written = viewer.export(trace, format_, type_, output, force=force)
+    if written != "-":
+        click.echo(f"tracer: {format_} -> {written}", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,9 @@
 Run as a script by `tracer run`. It imports nothing that a plain
 `python` has not already imported itself: what it loads, the program would find loaded.
 
-    launch.py "KIND BUFFER_BYTES SIGNALS FORCE OUTPUT" PROGRAM [ARGS...]
+    launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
+
+SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, profile (1: write one after the run).
 
 What a program can still tell: the command line in /proc, standard library modules that the
 recorder loaded, one more atexit callback, a few thousand more objects, our imports in
@@ -91,7 +93,32 @@ def summary(totals: "Totals", output: str) -> str:
     )
 
 
-def finish_at_exit(recording: "Recording", output: str) -> None:
+# Beyond this the profile waits for `tracer pprof`: reading the trace takes a second and more.
+PROFILED_BYTES = 256 << 20
+DERIVE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from viewer.profile_commands import derive_quietly; derive_quietly(sys.argv[2])"
+)
+
+
+def derive_profile(trace: str) -> None:
+    """Leave a process behind that writes the CPU profile beside the trace.
+
+    The program has ended: whoever waits for it is not made to wait for this. The process
+    holds none of its files, and nobody hears of it; it is in a session of its own, so that
+    what is typed at the terminal does not reach it.
+    """
+    root = __file__.rpartition("/")[0].rpartition("/")[0]
+    flags = ("-E", "-P", "-W", "ignore", "-c")
+    command = [sys.executable, *flags, DERIVE, root, trace]
+    files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+    try:  # noqa: SIM105 - plain python has not loaded contextlib
+        os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
+    except OSError:  # no process to be had: `tracer pprof` does the same
+        pass
+
+
+def finish_at_exit(recording: "Recording", output: str, *, profile: bool) -> None:
     """Registered before the program can register anything, so run after everything it did."""
     import atexit
 
@@ -105,6 +132,8 @@ def finish_at_exit(recording: "Recording", output: str) -> None:
             # A program that closed descriptor 2 may have opened a file of its own there.
             if totals is not None and identity(2) == stderr:
                 say(summary(totals, output))
+            if profile and totals and totals.samples and totals.bytes <= PROFILED_BYTES:
+                derive_profile(recording.options.path)
         except Exception as problem:
             say(f"the end of {output} may be missing: {problem!r}")
 
@@ -116,7 +145,8 @@ def start(order: str, argv: list[str]) -> None:
     interpreter cannot be recorded."""
     from tracer.recorder import Options, Recording
 
-    _kind, buffer_bytes, signals, force, output = order.split(" ", 4)
+    _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
+    numbers = dict(setting.split("=") for setting in settings.split(","))
     recording = Recording(
         Options(
             path=absolute(output),
@@ -124,10 +154,13 @@ def start(order: str, argv: list[str]) -> None:
             signals=tuple(signals.split(",")) if signals else (),
             argv=tuple(argv),
             force=force == "force",
+            cpu_hz=int(numbers["cpu_hz"]),
         )
     )
     recording.start()
-    finish_at_exit(recording, output)
+    for signal, reason in recording.problems():
+        say(f"{signal} is not recorded: {reason}")
+    finish_at_exit(recording, output, profile=numbers["profile"] == "1")
 
 
 def absolute(path: str) -> str:

@@ -146,11 +146,18 @@ def check_output(trace: str, target: Target, *, force: bool) -> None:
 
 
 def execute(
-    target: Target, trace: str, *, buffer_bytes: int, signals: Sequence[str], force: bool
+    target: Target,
+    trace: str,
+    *,
+    buffer_bytes: int,
+    signals: Sequence[str],
+    force: bool,
+    settings: dict[str, int],
 ) -> None:
     """Become a fresh interpreter that runs the launcher; the process id stays."""
+    numbers = ",".join(f"{name}={value}" for name, value in settings.items())
     existing = "force" if force else "keep"
-    order = f"{target.kind} {buffer_bytes} {','.join(signals)} {existing} {trace}"
+    order = f"{target.kind} {buffer_bytes} {','.join(signals)} {existing} {numbers} {trace}"
     flags = [*interpreter_flags(sys.orig_argv), *target.flags]
     command = [sys.executable, *flags, LAUNCHER, order, target.program, *target.arguments]
     try:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import Tool, asyncio_tasks, gc, threads
+from tracer.hooks import DEFAULT_CPU_HZ, Tool, asyncio_tasks, cpu, gc, gil, io, sched, threads
 from tracer.output import open_trace
 
 TYPE_CHECKING = False
@@ -21,14 +21,20 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "tasks": asyncio_tasks.arm,
     "threads": threads.arm,
     "gc": gc.arm,
+    "gil": gil.arm,
+    "io": io.arm,
+    "sched": sched.arm,
+    "cpu": cpu.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
+CALL_THRESHOLD_NS = 20_000
+STACK_DEPTH = 32
 
 
 class Options:
     """What to record and where to."""
 
-    __slots__ = ("argv", "buffer_bytes", "force", "path", "signals")
+    __slots__ = ("argv", "buffer_bytes", "cpu_hz", "force", "path", "signals")
 
     def __init__(
         self,
@@ -37,11 +43,13 @@ class Options:
         signals: tuple[str, ...] = tuple(SIGNALS),
         argv: tuple[str, ...] = (),
         force: bool = False,
+        cpu_hz: int = DEFAULT_CPU_HZ,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
         self.signals = signals
         self.argv = argv  # the program's; empty: sys.argv
+        self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
         self.force = force  # replace a file that is no trace
 
 
@@ -56,6 +64,7 @@ class Totals:
         "events",
         "late",  # records whose time was clamped to keep a track in order
         "overhead_ns",  # CPU time of the writer thread
+        "samples",  # of CPU time
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
     )
@@ -65,6 +74,7 @@ class Totals:
     dropped: int
     late: int
     overhead_ns: int
+    samples: int
     worst_ready_ns: int
     worst_ready_who: str
     error: int
@@ -107,6 +117,9 @@ class Recording:
             _shown(" ".join(options.argv or sys.argv)),
             ",".join(options.signals),
         )
+        _core.call_threshold(CALL_THRESHOLD_NS)
+        _core.keep_stacks(STACK_DEPTH)
+        _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
         _active = self
         _register_fork_hooks(_core)
@@ -115,7 +128,7 @@ class Recording:
 
     def _arm(self, core: "ModuleType") -> None:
         try:
-            self._tool = tool = Tool(core)
+            self._tool = tool = Tool(core, self.options.cpu_hz)
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
@@ -123,7 +136,11 @@ class Recording:
             try:
                 self._disarms.append(SIGNALS[name](core, tool))
             except Exception as error:  # the program runs on, without this signal
-                core.note(name, repr(error), True)
+                tool.problem(name, str(error) or repr(error))
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(signal, reason) of what could not be armed."""
+        return self._tool.problems if self._tool is not None else []
 
     def disarm(self) -> None:
         """Takes every hook back; what was recorded stays in the buffers."""
@@ -141,6 +158,7 @@ class Recording:
             return None
         _active = None
         self._note_blind_spots(self._core)
+        self._core.seal()  # every thread's last state is that of one moment
         self.disarm()
         totals = self._core.stop()
         return Totals(totals) if totals else None

@@ -57,7 +57,9 @@ GIL_WAIT = "GIL wait"
 LOCK_WAIT_PREFIX = "lock wait: "  # + kind: "Lock", "Condition.wait", "Queue.get" …
 IO_PREFIX = "io: "  # + callable: "socket.recv", "select.epoll.poll", libc's "poll" …
 SLEEP = "sleep"
-RELEASE = "release"  # instant on the thread that gives a contended lock back, flow to the waiter
+RELEASE = (
+    "release"  # instant on the thread that gives a contended lock back, flow to the waiter
+)
 WAKE = "wake"  # instant on a thread that wakes a task outside any loop step
 GC_PREFIX = "GC gen"  # + generation
 
@@ -67,6 +69,15 @@ RECORDING_ENDED = "recording ended"  # last event; absent when the program was k
 HOOK_DISABLED = "hook disabled"
 EVENTS_DROPPED = "events dropped"
 NOTE = "note"
+
+# CPU samples ---------------------------------------------------------------------------
+TIMEBASE_CPU = "cpu"  # what a sample counts: periods of the thread's CPU clock
+MAPPING_PYTHON = "python"  # the one mapping all frames lie in
+FRAME_TRUNCATED = "[truncated]"  # outermost frame of a stack deeper than 128
+FRAME_BROKEN = "[unknown callers]"  # outermost frame of a stack that could not be walked
+FRAME_FOREIGN = "[no Python]"  # a thread without Python code, or of a subinterpreter
+FRAME_UNSAMPLED = "[unsampled]"  # CPU time of a thread that the signal does not reach
+FRAME_LOST = "[lost samples]"  # no room, or no names
 
 # Argument names (debug annotations) ----------------------------------------------------
 ARG_TASK = "task"  # uint: id, unique in the process, never reused
@@ -127,6 +138,8 @@ ORDER_LEXICOGRAPHIC = 1
 ORDER_CHRONOLOGICAL = 2
 ORDER_EXPLICIT = 3
 MERGE_NONE = 2
+COUNTER_CPU_CLOCK = 1
+CPU_MODE_USER = 2
 
 # Perfetto: field numbers, by message ---------------------------------------------------
 TRACE_PACKET = 1
@@ -140,8 +153,10 @@ PACKET_SEQUENCE_FLAGS = 13
 PACKET_CLOCK_ID = 58
 PACKET_DEFAULTS = 59
 PACKET_TRACK_DESCRIPTOR = 60
+PACKET_PERF_SAMPLE = 66
 
 DEFAULTS_TRACK_EVENT = 11
+DEFAULTS_PERF_SAMPLE = 12
 DEFAULTS_CLOCK_ID = 58
 EVENT_DEFAULTS_TRACK_UUID = 11
 
@@ -157,6 +172,31 @@ INTERNED_ANNOTATION_NAMES = 3
 INTERNED_ANNOTATION_STRINGS = 29
 INTERNED_IID = 1
 INTERNED_NAME = 2  # `str` in annotation strings: same number
+
+INTERNED_FUNCTION_NAMES = 5
+INTERNED_FRAMES = 6
+INTERNED_CALLSTACKS = 7
+INTERNED_MAPPING_PATHS = 17
+INTERNED_SOURCE_PATHS = 18
+INTERNED_MAPPINGS = 19
+
+MAPPING_PATH_IDS = 7
+FRAME_FUNCTION_ID = 2
+FRAME_MAPPING_ID = 3
+FRAME_REL_PC = 4
+FRAME_SOURCE_PATH = 5
+FRAME_LINE = 6
+CALLSTACK_FRAME_IDS = 2
+
+PERF_DEFAULTS_TIMEBASE = 1
+TIMEBASE_FREQUENCY = 2
+TIMEBASE_COUNTER = 4
+TIMEBASE_NAME = 10
+PERF_CPU = 1
+PERF_PID = 2
+PERF_TID = 3
+PERF_CALLSTACK = 4
+PERF_CPU_MODE = 5
 
 EVENT_CATEGORY_IIDS = 3
 EVENT_ANNOTATIONS = 4
@@ -196,4 +236,5 @@ THREAD_TID = 2
 THREAD_NAME = 5
 
 # Limits both rooms know ----------------------------------------------------------------
+SEQUENCE_SAMPLES = 2  # + id of the descriptor sequence: the samples' own
 OWN_TRACK_TASKS = 256  # tasks that get a track of their own; later ones share merged lanes

@@ -1,44 +1,5 @@
 /* Speed-up of decode.py, the Python twin: trace bytes to event columns. */
-#include "_wire.h"
-
-/* Field numbers: tracer/schema.py. A field counts only with its own wire type. */
-#define VARINT(field) ((uint64_t)(field) << 3)
-#define FIXED64(field) ((uint64_t)(field) << 3 | 1)
-#define BYTES(field) ((uint64_t)(field) << 3 | 2)
-enum { CLOCK_REALTIME_ID = 1, CLOCK_MONOTONIC_ID = 3, CLOCK_BOOTTIME_ID = 6, CLOCK_DELTA_ID = 64 };
-enum { NAMES_EVENT = 0, NAMES_CATEGORY, NAMES_ANNOTATION, NAMES_STRING };
-
-typedef struct {
-    int64_t now_ns; /* the delta clock; -1: not known */
-    int ready;      /* a chunk head was seen and nothing was lost since */
-    int has_snapshot;
-    uint64_t track_uuid, clock_id; /* defaults */
-    Map names;                     /* (iid, which) -> string */
-} Sequence;
-
-typedef struct {
-    Span packet[5]; /* snapshot, defaults, interned, event, descriptor; at = NULL: absent */
-    uint64_t timestamp, sequence_id, flags, clock_id;
-    int has_timestamp, has_clock;
-} Packet;
-enum { P_SNAPSHOT, P_DEFAULTS, P_INTERNED, P_EVENT, P_DESCRIPTOR };
-
-typedef struct {
-    Column time, type, track, name, category, arg_start;
-    Column arg_name, arg_kind, arg_value;
-    Column counter_event, counter_value, flow_event, flow_id, flow_end;
-    Column uuids;
-    Pool strings, descriptors;
-    Map tracks, sequence_ids;
-    Sequence *sequences;
-    Py_ssize_t sequence_count, sequence_room;
-    uint64_t cached_id; /* one-entry caches: runs of packets share sequence and track */
-    Py_ssize_t cached_sequence;
-    uint64_t cached_uuid;
-    int32_t cached_track;
-    PyObject *snapshots; /* list of (sequence, monotonic, realtime, boottime) */
-    int64_t skipped, packets;
-} Decoder;
+#include "_decoder.h"
 
 static int32_t find_track(Decoder *d, uint64_t uuid)
 {
@@ -104,6 +65,7 @@ static int read_packet(Span s, Packet *p)
         case BYTES(12): p->packet[P_INTERNED] = v.body; break;
         case BYTES(11): p->packet[P_EVENT] = v.body; break;
         case BYTES(60): p->packet[P_DESCRIPTOR] = v.body; break;
+        case BYTES(66): p->packet[P_SAMPLE] = v.body; break;
         }
     }
 }
@@ -171,6 +133,10 @@ static int read_defaults(Sequence *q, Span s)
         }
         if (tag == VARINT(58)) {
             q->clock_id = v.number;
+        } else if (tag == BYTES(12)) {
+            if (!read_perf_defaults(q, v.body)) {
+                return 0;
+            }
         } else if (tag == BYTES(11)) {
             for (Span event = v.body;;) {
                 if (!next_field(&event, &tag, &v)) {
@@ -200,6 +166,16 @@ static int read_interned(Decoder *d, Sequence *q, Span s)
         case BYTES(2): which = NAMES_EVENT; break;
         case BYTES(3): which = NAMES_ANNOTATION; break;
         case BYTES(29): which = NAMES_STRING; break;
+        case BYTES(5): which = NAMES_FUNCTION; break;
+        case BYTES(18): which = NAMES_PATH; break;
+        case BYTES(6):
+        case BYTES(7): {
+            int good = tag == BYTES(6) ? read_frame(d, q, v.body) : read_stack(d, q, v.body);
+            if (good != 1) {
+                return good;
+            }
+            continue;
+        }
         default: continue;
         }
         uint64_t iid = 0;
@@ -226,12 +202,6 @@ static int read_interned(Decoder *d, Sequence *q, Span s)
         e->value = string;
     }
     return 0;
-}
-
-static int32_t interned(const Sequence *q, uint64_t iid, int which)
-{
-    MapEntry *e = map_find(&q->names, iid, which);
-    return e ? (int32_t)e->value : -1;
 }
 
 /* Appends one argument; one that cannot be named or has no simple value is left out. */
@@ -347,6 +317,22 @@ parsed:
     return 1;
 }
 
+/* As read_event, and takes back what a malformed one had appended. */
+static int use_event(Decoder *d, const Sequence *q, Span body, int64_t time)
+{
+    Py_ssize_t args = d->arg_kind.used, flows = d->flow_end.used;
+    int good = read_event(d, q, body, time);
+    if (good != 1) { /* what it had appended already */
+        d->arg_name.used = args * 4;
+        d->arg_kind.used = args;
+        d->arg_value.used = args * 8;
+        d->flow_event.used = flows * 4;
+        d->flow_id.used = flows * 8;
+        d->flow_end.used = flows;
+    }
+    return good == 3 ? 1 : good; /* 3: a type of event this reader has no use for */
+}
+
 /* Applies one packet: 1 used, 0 malformed, 2 skipped (its sequence is not readable), -1 error. */
 static int apply_packet(Decoder *d, Span body)
 {
@@ -363,6 +349,7 @@ static int apply_packet(Decoder *d, Span body)
         map_clear(&q->names);
         q->now_ns = -1;
         q->track_uuid = q->clock_id = 0;
+        q->hz = 0;
         q->ready = 1;
     }
     int good = 1;
@@ -392,23 +379,16 @@ static int apply_packet(Decoder *d, Span body)
         }
         time = (int64_t)p.timestamp;
     }
-    if (!p.packet[P_EVENT].at) {
+    if (!p.packet[P_EVENT].at && !p.packet[P_SAMPLE].at) {
         return 1;
     }
     if (!q->ready || time < 0) {
         return 2;
     }
-    Py_ssize_t args = d->arg_kind.used, flows = d->flow_end.used;
-    good = read_event(d, q, p.packet[P_EVENT], time);
-    if (good != 1) { /* what it had appended already */
-        d->arg_name.used = args * 4;
-        d->arg_kind.used = args;
-        d->arg_value.used = args * 8;
-        d->flow_event.used = flows * 4;
-        d->flow_id.used = flows * 8;
-        d->flow_end.used = flows;
+    if (p.packet[P_EVENT].at && (good = use_event(d, q, p.packet[P_EVENT], time)) != 1) {
+        return good;
     }
-    return good == 3 ? 1 : good; /* 3: a type of event this reader has no use for */
+    return p.packet[P_SAMPLE].at ? read_sample(d, q, p.packet[P_SAMPLE], time) : 1;
 }
 
 /* Reads packets until the framing ends or breaks; returns the bytes framed, -1 on error. */
@@ -479,7 +459,7 @@ static PyObject *descriptor_list(const Pool *pool)
 static void decoder_free(Decoder *d)
 {
     Column *columns = &d->time;
-    for (Column *c = columns; c <= &d->uuids; c++) {
+    for (Column *c = columns; c <= &d->frame_line; c++) {
         Py_CLEAR(c->bytes);
     }
     for (Py_ssize_t i = 0; i < d->sequence_count; i++) {
@@ -506,14 +486,16 @@ static PyObject *decode(PyObject *module, PyObject *arg)
     }
     /* In the order of the Column members of Decoder. */
     static const char *const formats[] = {"q", "B", "i", "i", "i", "i", "i", "B",
-                                          "q", "i", "q", "i", "Q", "B", "Q"};
+                                          "q", "i", "q", "i", "Q", "B", "Q",
+                                          "q", "i", "i", "i", "i", "i", "i", "i", "i", "i"};
     enum { COLUMNS = sizeof formats / sizeof *formats };
     static_assert(offsetof(Decoder, strings) == COLUMNS * sizeof(Column), "one format each");
     Decoder d = {0};
     PyObject *result = NULL;
     d.snapshots = PyList_New(0);
     Py_ssize_t framed = d.snapshots ? decode_all(&d, buffer.buf, buffer.len) : -1;
-    if (framed < 0 || push_i32(&d.arg_start, (int32_t)d.arg_kind.used) < 0) {
+    if (framed < 0 || push_i32(&d.arg_start, (int32_t)d.arg_kind.used) < 0
+        || push_i32(&d.stack_start, (int32_t)(d.stack_frame.used / 4)) < 0) {
         goto done;
     }
     result = PyTuple_New(COLUMNS + 6);

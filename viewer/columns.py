@@ -66,6 +66,16 @@ class Events:
     flow_id: Column  # Q
     flow_end: Column  # B: 0 the flow starts here, 1 it ends here
     uuids: Column  # Q: by track
+    sample_time_ns: Column  # q: CPU samples, each one period of a thread's CPU time
+    sample_pid: Column  # i
+    sample_tid: Column  # i
+    sample_hz: Column  # i: 1 / period; 0 not told
+    sample_stack: Column  # i
+    stack_start: Column  # i: stack i has the frames [stack_start[i], stack_start[i + 1])
+    stack_frame: Column  # i: the outermost first
+    frame_function: Column  # i
+    frame_path: Column  # i
+    frame_line: Column  # i: 0 unknown
     strings: list[str]
     descriptors: list[tuple[int, bytes]]  # (packet that had it last, TrackDescriptor)
     snapshots: list[tuple[int, int, int, int]]  # (sequence, monotonic, realtime, boottime)

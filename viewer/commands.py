@@ -12,13 +12,13 @@ from viewer.engine import HAS_NATIVE
 from viewer.model import build_model
 from viewer.reader import read_trace
 from viewer.render.data import render_json
-from viewer.render.table import Style
+from viewer.render.tables import Style
 from viewer.render.text import render_text
 from viewer.render.units import size
 
 # Reading this much takes about two seconds: say so before going silent.
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
-_ALWAYS = ("tasks", "gc", "health")  # shown even to say that they were not recorded
+_ALWAYS = ("tasks", "gc", "cpu", "health")  # shown even to say that they were not recorded
 
 
 def report(

@@ -19,12 +19,15 @@ _PARTS = {
     message(s.PACKET_INTERNED_DATA),
     message(s.PACKET_TRACK_EVENT),
     message(s.PACKET_TRACK_DESCRIPTOR),
+    message(s.PACKET_PERF_SAMPLE),
 }
 _NAMES = {
     message(s.INTERNED_CATEGORIES): "category",
     message(s.INTERNED_EVENT_NAMES): "event",
     message(s.INTERNED_ANNOTATION_NAMES): "annotation",
     message(s.INTERNED_ANNOTATION_STRINGS): "string",
+    message(s.INTERNED_FUNCTION_NAMES): "function",
+    message(s.INTERNED_SOURCE_PATHS): "path",
 }
 _NUMBERS = {
     varint(s.ANNOTATION_BOOL): BOOL,
@@ -49,7 +52,11 @@ class _Sequence:
     has_snapshot: bool = False
     track_uuid: int = 0
     clock_id: int = 0
-    names: dict[tuple[int, str], int] = field(default_factory=dict)
+    hz: int = 0  # of CPU samples
+    names: dict[tuple[int, str], int] = field(default_factory=dict)  # string, frame or stack
+
+
+_INT31 = 0x7FFF_FFFF
 
 
 def _signed(value: int) -> int:
@@ -71,6 +78,11 @@ class _Decoder:
         self.arg_kind, self.arg_value = array("B"), array("q")
         self.counter_event, self.counter_value = array("i"), array("q")
         self.flow_event, self.flow_id, self.flow_end = array("i"), array("Q"), array("B")
+        self.sample_time, self.sample_pid, self.sample_tid = array("q"), array("i"), array("i")
+        self.sample_hz, self.sample_stack = array("i"), array("i")
+        self.stack_start, self.stack_frame = array("i"), array("i")
+        self.frame_function, self.frame_path = array("i"), array("i")
+        self.frame_line = array("i")
 
     def run(self) -> Events:
         data, at, size = self.data, 0, len(self.data)
@@ -93,11 +105,15 @@ class _Decoder:
             self.packets += 1
             at = start + length
         self.arg_start.append(len(self.arg_name))
+        self.stack_start.append(len(self.stack_frame))
         columns = (
             self.time, self.type, self.track, self.name, self.category,
             self.arg_start, self.arg_name, self.arg_kind, self.arg_value,
             self.counter_event, self.counter_value,
             self.flow_event, self.flow_id, self.flow_end, array("Q", self.tracks),
+            self.sample_time, self.sample_pid, self.sample_tid, self.sample_hz,
+            self.sample_stack, self.stack_start, self.stack_frame,
+            self.frame_function, self.frame_path, self.frame_line,
         )  # fmt: skip
         row = [
             *views(columns),
@@ -129,7 +145,7 @@ class _Decoder:
         if numbers.get("flags", 0) & s.FLAG_STATE_CLEARED:
             sequence.names.clear()
             sequence.now_ns = -1
-            sequence.track_uuid = sequence.clock_id = 0
+            sequence.track_uuid = sequence.clock_id = sequence.hz = 0
             sequence.ready = True
         if span := parts.get(message(s.PACKET_CLOCK_SNAPSHOT)):
             self.read_snapshot(index, sequence, span)
@@ -141,12 +157,14 @@ class _Decoder:
             self.descriptors[self.data[span[0] : span[1]]] = self.packets
         time = self.read_time(sequence, numbers)
         event = parts.get(message(s.PACKET_TRACK_EVENT))
-        if event is None:
+        sample = parts.get(message(s.PACKET_PERF_SAMPLE))
+        if event is None and sample is None:
             return True
         if not sequence.ready or time < 0:
             return False
-        self.read_event(sequence, event, time)
-        return True
+        if event is not None:
+            self.read_event(sequence, event, time)
+        return sample is None or self.read_sample(sequence, sample, time)
 
     def read_time(self, sequence: _Sequence, numbers: dict[str, int]) -> int:
         clock = numbers.get("clock_id", sequence.clock_id)
@@ -186,6 +204,8 @@ class _Decoder:
         for tag, value, behind in fields(self.data, *span):
             if tag == varint(s.DEFAULTS_CLOCK_ID):
                 sequence.clock_id = value
+            elif tag == message(s.DEFAULTS_PERF_SAMPLE):
+                self.read_perf_defaults(sequence, value, behind)
             elif tag == message(s.DEFAULTS_TRACK_EVENT):
                 for part, number, _ in fields(self.data, value, behind):
                     if part == varint(s.EVENT_DEFAULTS_TRACK_UUID):
@@ -193,6 +213,10 @@ class _Decoder:
 
     def read_interned(self, sequence: _Sequence, span: Span) -> None:
         for tag, value, behind in fields(self.data, *span):
+            if tag == message(s.INTERNED_FRAMES):
+                self.read_frame(sequence, value, behind)
+            elif tag == message(s.INTERNED_CALLSTACKS):
+                self.read_stack(sequence, value, behind)
             if tag not in _NAMES:
                 continue
             iid, text = 0, (0, 0)
@@ -271,3 +295,60 @@ class _Decoder:
         if counter is not None:
             self.counter_event.append(event)
             self.counter_value.append(counter)
+
+    # --- CPU samples
+
+    def read_perf_defaults(self, sequence: _Sequence, start: int, end: int) -> None:
+        for tag, value, behind in fields(self.data, start, end):
+            if tag == message(s.PERF_DEFAULTS_TIMEBASE):
+                for part, number, _ in fields(self.data, value, behind):
+                    if part == varint(s.TIMEBASE_FREQUENCY):
+                        sequence.hz = number & _INT31
+
+    def read_frame(self, sequence: _Sequence, start: int, end: int) -> None:
+        iid, function, path, line = 0, -1, -1, 0
+        for tag, value, _ in fields(self.data, start, end):
+            if tag == varint(s.INTERNED_IID):
+                iid = value
+            elif tag == varint(s.FRAME_FUNCTION_ID):
+                function = sequence.names.get((value, "function"), -1)
+            elif tag == varint(s.FRAME_SOURCE_PATH):
+                path = sequence.names.get((value, "path"), -1)
+            elif tag == varint(s.FRAME_LINE):
+                line = value & _INT31
+        sequence.names[iid, "frame"] = len(self.frame_line)
+        self.frame_function.append(function)
+        self.frame_path.append(path)
+        self.frame_line.append(line)
+
+    def read_stack(self, sequence: _Sequence, start: int, end: int) -> None:
+        iid, frames = 0, []
+        for tag, value, _ in fields(self.data, start, end):
+            if tag == varint(s.INTERNED_IID):
+                iid = value
+            elif tag == varint(s.CALLSTACK_FRAME_IDS):
+                frame = sequence.names.get((value, "frame"), -1)
+                if frame >= 0:
+                    frames.append(frame)
+        sequence.names[iid, "stack"] = len(self.stack_start)
+        self.stack_start.append(len(self.stack_frame))
+        self.stack_frame.extend(frames)
+
+    def read_sample(self, sequence: _Sequence, span: Span, time: int) -> bool:
+        """False when its callstack is not known."""
+        pid, tid, stack = 0, 0, -1
+        for tag, value, _ in fields(self.data, *span):
+            if tag == varint(s.PERF_PID):
+                pid = value & _INT31
+            elif tag == varint(s.PERF_TID):
+                tid = value & _INT31
+            elif tag == varint(s.PERF_CALLSTACK):
+                stack = sequence.names.get((value, "stack"), -1)
+        if stack < 0:
+            return False
+        self.sample_time.append(time)
+        self.sample_pid.append(pid)
+        self.sample_tid.append(tid)
+        self.sample_hz.append(sequence.hz)
+        self.sample_stack.append(stack)
+        return True

@@ -48,7 +48,7 @@ def compare(case: Case, tmp_path: Path) -> tuple[Outcome, Outcome]:
         ["-m", "tracer"] if case.flags else [str(Path(sys.executable).with_name("tracer"))]
     )
     plain = _outcome(case, tmp_path, [])
-    return plain, _outcome(case, tmp_path, [*tracer, "run", "-o", trace])
+    return plain, _outcome(case, tmp_path, [*tracer, "run", "--no-profile", "-o", trace])
 
 
 def _outcome(case: Case, tmp_path: Path, front: list[str]) -> Outcome:

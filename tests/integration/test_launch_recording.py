@@ -27,12 +27,13 @@ class Recording:
     def __init__(self, options): self.options = options
     def start(self):
         {start}
+    def problems(self): return []
     def stop(self):
         {stop}
         return Options(duration_ns=2_310_000_000, events=48210, bytes=831_488, dropped=0,
                        worst_ready_ns=31_200_000, worst_ready_who="tick")
 """
-ORDER = "file 1048576 tasks,gc keep a.pftrace"
+ORDER = "file 1048576 tasks,gc keep cpu_hz=50,profile=0 a.pftrace"
 
 
 @pytest.fixture
@@ -89,6 +90,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "signals": ("tasks", "gc"),
         "argv": ("prog.py", "arg"),
         "force": False,
+        "cpu_hz": 50,
     }
     assert done.stdout == f"{expected}\n"
 
@@ -96,7 +98,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
 def test_no_signals_and_spaces(package: Path) -> None:
     """An empty list of signals, and a file name with spaces, survive the way."""
     add_recorder(package, start="print(self.options.signals, self.options.path)")
-    done = launch(package, "", "file 1048576  force a b .pftrace")
+    done = launch(package, "", "file 1048576  force cpu_hz=1,profile=0 a b .pftrace")
     assert done.stdout == f"() {package.parent.parent}/a b .pftrace\n"
 
 

@@ -48,7 +48,11 @@ def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
 
 
 def test_blocked_loop_names_the_culprit(record: Recorder) -> None:
-    """The report blames render_report for what the program measured itself, within 1 ms."""
+    """The report blames render_report for what the program measured itself.
+
+    The books differ by what lies between the program's look at its clock and the recorder's,
+    twice for each of ten blocks: microseconds, unless the kernel takes the CPU in between.
+    """
     trace = record(SAMPLES / "blocked_loop.py")
     measured = re.search(r"worst ([\d.]+) ms, total ([\d.]+) ms", record.stdout)
     assert measured is not None, record.stdout
@@ -57,7 +61,7 @@ def test_blocked_loop_names_the_culprit(record: Recorder) -> None:
     (heartbeat,) = (row for row in rows if row["names"][-1] == "heartbeat")
     blamed = [entry for entry in heartbeat["delayed_by"] if "render_report" in entry["who"]]
     assert blamed == heartbeat["delayed_by"][:1], "the culprit comes first, once"
-    assert abs(blamed[0]["ns"] / NS_PER_MS - total_ms) <= 1
+    assert abs(blamed[0]["ns"] / NS_PER_MS - total_ms) <= 10
 
 
 def test_pipeline_shows_what_each_side_awaits(record: Recorder) -> None:

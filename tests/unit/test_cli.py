@@ -8,6 +8,8 @@ import pytest
 
 from tracer import cli, output, program
 
+ALL = ",".join(cli.SIGNALS)
+SETTINGS = "cpu_hz=100,profile=1"
 TRACE = b"\n\x10clocks recording, schema"
 
 
@@ -55,7 +57,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 def test_defaults(directory: Path) -> None:
     """A script: every signal, 64 MiB, a trace named after it."""
     (directory / "prog.py").touch()
-    order = "file 67108864 tasks,threads,gc keep prog.pftrace"
+    order = f"file 67108864 {ALL} keep {SETTINGS} prog.pftrace"
     words = ["prog.py", "a", "-o", "b", "--"]
     assert executed(*words) == [order, *words]
 
@@ -64,7 +66,11 @@ def test_options(directory: Path) -> None:
     """Every option reaches the launcher."""
     (directory / "prog.py").touch()
     words = ("--no-gc", "--no-tasks", "--buffer", "2G", "--force", "--output=x y", "prog.py")
-    assert executed(*words) == ["file 2147483648 threads force x y", "prog.py"]
+    kept = ",".join(signal for signal in cli.SIGNALS if signal not in ("gc", "tasks"))
+    assert executed(*words) == [f"file 2147483648 {kept} force {SETTINGS} x y", "prog.py"]
+    settings = "cpu_hz=1000,profile=0"
+    order = f"file 67108864 {ALL} keep {settings} prog.pftrace"
+    assert executed("--cpu-hz", "1000", "--no-profile", "prog.py")[0] == order
 
 
 @pytest.mark.parametrize(
@@ -80,7 +86,7 @@ def test_options_end_at_the_program(
     directory: Path, words: tuple[str, ...], kind: str, stem: str, rest: list[str]
 ) -> None:
     """After -m and -c all words are the program's."""
-    order = f"{kind} 67108864 tasks,threads,gc keep {stem}.pftrace"
+    order = f"{kind} 67108864 {ALL} keep {SETTINGS} {stem}.pftrace"
     assert executed(*words) == [order, *rest]
 
 

@@ -29,7 +29,7 @@ from viewer.commands import report
 from viewer.model import build_model
 from viewer.reader import read_trace
 from viewer.render.data import render_json
-from viewer.render.table import Style
+from viewer.render.tables import Style
 from viewer.render.text import render_text
 
 _GOLDEN = Path(__file__).parents[1] / "golden"

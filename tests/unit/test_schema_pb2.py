@@ -65,6 +65,30 @@ _FIELDS = [
     ("THREAD_PID", pb2.ThreadDescriptor, "pid"),
     ("THREAD_TID", pb2.ThreadDescriptor, "tid"),
     ("THREAD_NAME", pb2.ThreadDescriptor, "thread_name"),
+    ("PACKET_PERF_SAMPLE", pb2.TracePacket, "perf_sample"),
+    ("DEFAULTS_PERF_SAMPLE", pb2.TracePacketDefaults, "perf_sample_defaults"),
+    ("PERF_DEFAULTS_TIMEBASE", pb2.PerfSampleDefaults, "timebase"),
+    ("TIMEBASE_FREQUENCY", pb2.PerfEvents.Timebase, "frequency"),
+    ("TIMEBASE_COUNTER", pb2.PerfEvents.Timebase, "counter"),
+    ("TIMEBASE_NAME", pb2.PerfEvents.Timebase, "name"),
+    ("PERF_CPU", pb2.PerfSample, "cpu"),
+    ("PERF_PID", pb2.PerfSample, "pid"),
+    ("PERF_TID", pb2.PerfSample, "tid"),
+    ("PERF_CALLSTACK", pb2.PerfSample, "callstack_iid"),
+    ("PERF_CPU_MODE", pb2.PerfSample, "cpu_mode"),
+    ("INTERNED_FUNCTION_NAMES", pb2.InternedData, "function_names"),
+    ("INTERNED_FRAMES", pb2.InternedData, "frames"),
+    ("INTERNED_CALLSTACKS", pb2.InternedData, "callstacks"),
+    ("INTERNED_MAPPING_PATHS", pb2.InternedData, "mapping_paths"),
+    ("INTERNED_SOURCE_PATHS", pb2.InternedData, "source_paths"),
+    ("INTERNED_MAPPINGS", pb2.InternedData, "mappings"),
+    ("MAPPING_PATH_IDS", pb2.Mapping, "path_string_ids"),
+    ("FRAME_FUNCTION_ID", pb2.Frame, "function_name_id"),
+    ("FRAME_MAPPING_ID", pb2.Frame, "mapping_id"),
+    ("FRAME_REL_PC", pb2.Frame, "rel_pc"),
+    ("FRAME_SOURCE_PATH", pb2.Frame, "source_path_iid"),
+    ("FRAME_LINE", pb2.Frame, "line_number"),
+    ("CALLSTACK_FRAME_IDS", pb2.Callstack, "frame_ids"),
 ]
 _VALUES = [
     ("TYPE_SLICE_BEGIN", pb2.TrackEvent.TYPE_SLICE_BEGIN),
@@ -78,6 +102,8 @@ _VALUES = [
     ("ORDER_LEXICOGRAPHIC", pb2.TrackDescriptor.LEXICOGRAPHIC),
     ("ORDER_CHRONOLOGICAL", pb2.TrackDescriptor.CHRONOLOGICAL),
     ("ORDER_EXPLICIT", pb2.TrackDescriptor.EXPLICIT),
+    ("COUNTER_CPU_CLOCK", pb2.PerfEvents.SW_CPU_CLOCK),
+    ("CPU_MODE_USER", pb2.Profiling.MODE_USER),
     ("MERGE_NONE", pb2.TrackDescriptor.SIBLING_MERGE_BEHAVIOR_NONE),
 ]
 
@@ -97,6 +123,7 @@ def test_enum_values(constant, value):
 def test_every_field_number_is_checked():
     """No numeric constant named like a field is missing from the table above."""
     messages = ["PACKET_", "DEFAULTS_", "EVENT_", "SNAPSHOT_", "INTERNED_", "ANNOTATION_"]
+    messages += ["PERF_", "TIMEBASE_", "MAPPING_", "FRAME_", "CALLSTACK_"]
     prefixes = (*messages, "TRACK_", "PROCESS_", "THREAD_")
     named = {
         name

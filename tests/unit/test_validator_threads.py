@@ -27,7 +27,7 @@ def test_good_stories_pass(story: Callable[[], TraceBuilder]) -> None:
 
 def test_summary_of_threads() -> None:
     """The states of each thread, in order, with times and arguments of both ends."""
-    threads = validate(gil_hog().data()).threads
+    threads = validate(gil_hog().data()).lanes
     main = threads[600, 600]
     assert (main.name, threads[600, 601].name) == ("MainThread", "compress")
     assert main.states[:4] == ["running", "io: select.epoll.poll", "GIL wait", "running"]
@@ -41,17 +41,21 @@ def test_summary_of_locks() -> None:
     summary = validate(lock_convoy().data())
     lock = summary.locks[700, 1]
     assert (lock.kind, lock.holders) == ("Lock", ["flush", "worker-1", "worker-2"])
-    waits = [each for each in summary.threads[700, 702].slices if each.category == s.CAT_LOCK]
+    waits = [each for each in summary.lanes[700, 702].slices if each.category == s.CAT_LOCK]
     assert [each.args[s.ARG_ACQUIRED] for each in waits] == [0, 1]
     assert summary.flows == 2
 
 
 def test_open_states_at_a_kill() -> None:
-    """A killed program's open states end nowhere: they exclude nobody."""
+    """What is open at the end has no end, and excludes others from its begin on."""
     trace, main, worker, _ = story()
-    main.running(0)
-    worker.gil_wait(0).running(10).end(20)
-    assert validate(trace.data()).threads[100, 100].slices[0].end_ns is None
+    worker.gil_wait(0).running(5).gil_wait(10)
+    main.running(10)
+    lanes = validate(trace.data()).lanes
+    assert [lanes[100, tid].slices[-1].end_ns for tid in (100, 101)] == [None, None]
+    worker.running(20).end(30)
+    with pytest.raises(AssertionError, match="two threads have the GIL"):
+        validate(trace.data())
 
 
 def test_gap_while_events_were_dropped() -> None:
@@ -86,7 +90,7 @@ def test_collection_without_a_lane() -> None:
     """Without the signal gil a collection stands on the thread by itself."""
     trace, main, _, _ = story("tasks,gc")
     main.gc(10, 20)
-    assert validate(trace.ended(30).data()).threads == {}
+    assert validate(trace.ended(30).data()).lanes == {}
 
 
 def gap(main: Thread, _worker: Thread, _lock: Lock) -> None:
@@ -275,7 +279,7 @@ def test_waits_alone_may_have_gaps() -> None:
     """Without the signal gil a lane is its waits, which do not overlap."""
     trace, main, _, lock = story("tasks,gc,locks,io")
     main.sleep(0).end(5).lock_wait(7, "Lock", lock=lock).end(9)
-    assert validate(trace.data()).threads[100, 100].states == ["sleep", "lock wait: Lock"]
+    assert validate(trace.data()).lanes[100, 100].states == ["sleep", "lock wait: Lock"]
     main.sleep(20)
     main.state = None
     main.sleep(22).end(24).end(30)
@@ -287,4 +291,4 @@ def test_a_wait_on_hold_of_the_idle_pool() -> None:
     """Waits for a signal have no owner and no hold, and are legal."""
     summary = validate(pool().data())
     assert summary.locks == {}
-    assert "lock wait: SimpleQueue.get" in summary.threads[800, 801].states
+    assert "lock wait: SimpleQueue.get" in summary.lanes[800, 801].states

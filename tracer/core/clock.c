@@ -7,7 +7,8 @@
 int clock_source_now = CLOCK_SOURCE_MONOTONIC;
 uint64_t clock_fake_tick;
 
-enum { PAIR_TRIES = 5 };
+enum { PAIR_TRIES = 5, RATE_NS = 200 * 1000 };
+static double ticks_per_ns = 1.0;
 
 uint64_t clock_ns_of(clockid_t id)
 {
@@ -29,6 +30,18 @@ static int file_has_word(const char *path, const char *word)
     return found;
 }
 
+/* Good to a percent: for thresholds only. */
+static void measure_rate(void)
+{
+    if (clock_source_now != CLOCK_SOURCE_COUNTER)
+        return;
+    clock_pair from = clock_take_pair(), to;
+    do
+        to = clock_take_pair();
+    while (to.ns < from.ns + RATE_NS);
+    ticks_per_ns = (double)(to.tick - from.tick) / (double)(to.ns - from.ns);
+}
+
 /* The kernel uses the TSC as its clocksource only after it has checked that it is invariant
  * and synchronous between cores, so that file is the whole test. */
 void clock_choose(void)
@@ -45,6 +58,12 @@ void clock_choose(void)
     if (file_has_word(path, "arch_sys_counter"))
         clock_source_now = CLOCK_SOURCE_COUNTER;
 #endif
+    measure_rate();
+}
+
+uint64_t clock_ticks_of(uint64_t ns)
+{
+    return (uint64_t)((double)ns * ticks_per_ns);
 }
 
 /* The best of a few tries: the one whose two counter reads lie closest together. */

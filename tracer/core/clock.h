@@ -26,6 +26,7 @@ extern uint64_t clock_fake_tick;    /* what CLOCK_SOURCE_FAKE answers */
 void clock_choose(void);
 clock_pair clock_take_pair(void);
 uint64_t clock_ns_of(clockid_t id);
+uint64_t clock_ticks_of(uint64_t ns); /* about; for thresholds */
 
 static inline uint64_t clock_counter(void)
 {

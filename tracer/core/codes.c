@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "intern.h"
+#include "learn.h"
+#include "sampler.h"
+#include "stacks.h"
 #include "text.h"
 
 enum { RECENT = 256 };
@@ -19,8 +22,12 @@ static struct {
 static map by_position; /* func << 32 | offset -> site string */
 static map by_method;   /* PyMethodDef* -> function id */
 static compat_mutex guard;
-static char asyncio_prefix[1024];
-static size_t asyncio_prefix_length;
+/* Folders whose code is not the user's. */
+typedef struct {
+    char path[1024];
+    size_t length;
+} folder;
+static folder asyncio, library;
 static int watcher = -1;
 
 static inline unsigned place_of(PyCodeObject *code)
@@ -32,6 +39,9 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
 {
     if (event != PY_CODE_EVENT_DESTROY)
         return 0;
+    symbols_code_dies(code);
+    stacks_code_dies(code);
+    learn_code_dies(code);
     compat_lock(&guard);
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     if (known) {
@@ -76,6 +86,18 @@ static uint32_t site_text(PyCodeObject *code, int line)
     return intern_string(text, text_fit(text, (size_t)length, sizeof text - 1));
 }
 
+static int is_below(const char *file, const folder *in)
+{
+    return in->length && !strncmp(file, in->path, in->length);
+}
+
+static int is_of_library(const char *file)
+{
+    if (file[0] == '<')
+        return !strncmp(file, "<frozen ", 8);
+    return is_below(file, &library) && !strstr(file, "/site-packages/") && !strstr(file, "/dist-packages/");
+}
+
 static code_facts *make_facts(PyCodeObject *code)
 {
     code_facts *facts = calloc(1, sizeof *facts);
@@ -85,8 +107,8 @@ static code_facts *make_facts(PyCodeObject *code)
     const char *file = PyUnicode_AsUTF8(code->co_filename);
     if (!file)
         PyErr_Clear();
-    facts->inside_asyncio = file && asyncio_prefix_length &&
-                            !strncmp(file, asyncio_prefix, asyncio_prefix_length);
+    facts->inside_asyncio = file && is_below(file, &asyncio);
+    facts->inside_library = file && is_of_library(file);
     return facts;
 }
 
@@ -198,24 +220,43 @@ static PyObject *label_code(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(prefix_doc, "asyncio_folder(path)\n\nCode below `path` is asyncio's own, not the user's.");
+PyDoc_STRVAR(wait_doc, "name_wait(code, text)\n\nNames what a thread waits for inside `code`, a function of the\n"
+"standard library: \"lock wait: Queue.get\".");
 
-static PyObject *asyncio_folder(PyObject *module, PyObject *path)
+static PyObject *name_wait(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_ssize_t length;
-    const char *text = PyUnicode_AsUTF8AndSize(path, &length);
-    if (!text)
+    PyObject *code, *text;
+    if (!PyArg_ParseTuple(args, "O!U", &PyCode_Type, &code, &text))
         return NULL;
-    if ((size_t)length < sizeof asyncio_prefix) {
-        memcpy(asyncio_prefix, text, (size_t)length + 1);
-        asyncio_prefix_length = (size_t)length;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func)
+        facts->wait = codes_text(text);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(folder_doc, "code_folder(path, is_asyncio)\n\nCode below `path` is asyncio's or the standard library's,\n"
+"not the user's.");
+
+static PyObject *code_folder(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *text;
+    Py_ssize_t length;
+    int is_asyncio;
+    if (!PyArg_ParseTuple(args, "s#p", &text, &length, &is_asyncio))
+        return NULL;
+    folder *of = is_asyncio ? &asyncio : &library;
+    if ((size_t)length < sizeof of->path) {
+        memcpy(of->path, text, (size_t)length + 1);
+        of->length = (size_t)length;
     }
     Py_RETURN_NONE;
 }
 
 PyMethodDef codes_methods[] = {
     {"label_code", label_code, METH_VARARGS, label_doc},
-    {"asyncio_folder", asyncio_folder, METH_O, prefix_doc},
+    {"name_wait", name_wait, METH_VARARGS, wait_doc},
+    {"code_folder", code_folder, METH_VARARGS, folder_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -46,6 +46,59 @@ static inline int compat_is_caller(PyThreadState *tstate, const compat_frame *fr
     return 0;
 }
 
+/* The code a frame executes, borrowed; NULL for the frames that calls from C leave between. */
+static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    PyObject *code = (PyObject *)(frame->f_executable.bits & ~(uintptr_t)7);
+    return frame->owner < FRAME_OWNED_BY_INTERPRETER && code && PyCode_Check(code) ? (PyCodeObject *)code : NULL;
+#elif PY_VERSION_HEX >= 0x030d0000
+    PyObject *code = frame->f_executable;
+    return frame->owner < FRAME_OWNED_BY_CSTACK && code && PyCode_Check(code) ? (PyCodeObject *)code : NULL;
+#else
+    return frame->owner < FRAME_OWNED_BY_CSTACK ? frame->f_code : NULL;
+#endif
+}
+
+/* Where a frame with code stands, as a byte offset into it. */
+static inline int compat_frame_offset(const compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    const _Py_CODEUNIT *at = frame->instr_ptr;
+#else
+    const _Py_CODEUNIT *at = frame->prev_instr;
+#endif
+    return (int)((const char *)at - compat_frame_code(frame)->co_code_adaptive);
+}
+
+/* The calling OS thread's state, also while it has just taken the GIL or is giving it back; NULL
+ * while the thread's state is made or destroyed. */
+static inline PyThreadState *compat_own_tstate(void)
+{
+    return PyGILState_GetThisThreadState();
+}
+
+/* The running Python frame's address; the calling thread is attached. */
+static inline const void *compat_running_frame(void)
+{
+    return *compat_frame_slot(PyThreadState_Get());
+}
+
+static inline int compat_is_main_interpreter(PyThreadState *tstate)
+{
+    return tstate->interp == PyInterpreterState_Main();
+}
+
+/* The table entry behind a builtin function or method descriptor; NULL for anything else. */
+static inline PyMethodDef *compat_method_def(PyObject *callable)
+{
+    if (PyCFunction_Check(callable))
+        return ((PyCFunctionObject *)callable)->m_ml;
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type))
+        return ((PyMethodDescrObject *)callable)->d_method;
+    return NULL;
+}
+
 /* First local (`self` of a method) of the running frame, borrowed; NULL when unset. */
 static inline PyObject *compat_local(PyThreadState *tstate, int index)
 {
@@ -232,6 +285,88 @@ static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *ori
     if (compat_replace_words(&config->argv, argv) < 0)
         return -1;
     return compat_replace_words(&config->orig_argv, orig_argv);
+}
+
+
+/* --- Frames as a signal handler may read them (sampler.c) --- */
+
+/* Without a GIL another thread may change what the sampler believes to be frozen. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_CAN_SAMPLE 0
+#else
+#define COMPAT_CAN_SAMPLE 1
+#endif
+
+/* 3.12 publishes a frame list before it is linked: what is read there may be anything, so memory
+ * must be read by a system call that fails instead of faulting. */
+#if PY_VERSION_HEX >= 0x030d0000
+#define COMPAT_FRAMES_ALWAYS_LINKED 1
+#else
+#define COMPAT_FRAMES_ALWAYS_LINKED 0
+#endif
+
+enum { COMPAT_FRAME_BYTES = offsetof(compat_frame, localsplus) };
+
+/* The thread state of the calling thread, with or without the GIL; safe in a signal handler. */
+static inline PyThreadState *compat_thread_state(void)
+{
+    return PyGILState_GetThisThreadState();
+}
+
+/* Addresses that lead from a thread state to its innermost frame: follow each in turn. */
+static inline int compat_frame_path(const PyThreadState *tstate, size_t offsets[2])
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    (void)tstate;
+    offsets[0] = offsetof(PyThreadState, current_frame);
+    return 1;
+#else
+    (void)tstate;
+    offsets[0] = offsetof(PyThreadState, cframe);
+    offsets[1] = offsetof(_PyCFrame, current_frame);
+    return 2;
+#endif
+}
+
+static inline size_t compat_interp_offset(void)
+{
+    return offsetof(PyThreadState, interp);
+}
+
+typedef struct {
+    uintptr_t code;   /* 0: not a frame of Python code */
+    int64_t offset;   /* of the instruction in the code, in bytes */
+    uintptr_t caller; /* address of the frame below, 0 = none */
+} compat_position;
+
+/* Takes a copy of a frame's first COMPAT_FRAME_BYTES bytes apart. */
+static inline compat_position compat_position_of(const compat_frame *frame)
+{
+    compat_position at = {0, 0, (uintptr_t)frame->previous};
+    uintptr_t instruction;
+#if PY_VERSION_HEX >= 0x030e0000
+    at.code = (uintptr_t)frame->f_executable.bits & ~(uintptr_t)7;
+    instruction = (uintptr_t)frame->instr_ptr;
+#elif PY_VERSION_HEX >= 0x030d0000
+    at.code = (uintptr_t)frame->f_executable;
+    instruction = (uintptr_t)frame->instr_ptr;
+#else
+    at.code = (uintptr_t)frame->f_code;
+    instruction = (uintptr_t)frame->prev_instr;
+#endif
+    if ((unsigned char)frame->owner >= 3) /* an entry into the interpreter from C */
+        at.code = 0;
+    at.offset = (int64_t)(instruction - at.code - offsetof(PyCodeObject, co_code_adaptive));
+    return at;
+}
+
+static inline int compat_is_finalizing(void)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
 }
 
 #endif

@@ -87,6 +87,9 @@ void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns
 /* The caller has taken the bytes. */
 void encoder_flushed(encoder *e);
 
+/* A packet of another sequence, at most 16 KiB, made elsewhere (samples.c). */
+void encoder_append(encoder *e, const uint8_t *packet, size_t length);
+
 void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
                 const char *name, size_t length);
 void track_rename(track *t, const char *name, size_t length);

@@ -18,6 +18,8 @@ typedef struct {
     uint32_t label;  /* string id of "await …" if waiting inside this code has a name */
     uint8_t outward; /* the label counts even if deeper code has one (Queue.join over Event.wait) */
     uint8_t inside_asyncio;
+    uint8_t inside_library;  /* the standard library's */
+    uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
 } code_facts;
 
 int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
@@ -52,6 +54,7 @@ void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name);
 
 /* --- monitor.c --- */
 
+int monitor_watches(PyCodeObject *code); /* whether some role has its events */
 /* An exception is set: clears it, records why, and switches the role off. */
 void monitor_failed(const char *what);
 void monitor_note(int kind, const char *subject, const char *text);
@@ -61,6 +64,8 @@ extern PyMethodDef codes_methods[];
 extern PyMethodDef tasks_methods[];
 extern PyMethodDef threads_methods[];
 extern PyMethodDef launch_methods[];
+extern PyMethodDef sampling_methods[];
+extern PyMethodDef kernel_methods[];
 
 /* --- threads.c --- */
 

@@ -1,11 +1,13 @@
 /* Glue of tracer._core: the module object and its method tables, one per file. */
-#include "hooks.h"
+#include "calls.h"
+#include "learn.h"
 #include "recording.h"
 
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods,
-                             tasks_methods, threads_methods, launch_methods};
+                             tasks_methods, threads_methods, launch_methods, gil_methods,
+                             calls_methods, kernel_methods, learn_methods, sampling_methods};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

@@ -2,7 +2,7 @@
  *
  * Each role handles the events of one kind of code. A role that fails is switched off and says
  * so in the trace; nothing is ever raised into the program. */
-#include "hooks.h"
+#include "learn.h"
 
 #include <string.h>
 
@@ -64,6 +64,11 @@ static inline int place_of(PyObject *code)
 static inline struct role *role_of(PyObject *code)
 {
     return watched[place_of(code)].role;
+}
+
+int monitor_watches(PyCodeObject *code)
+{
+    return role_of((PyObject *)code) != NULL;
 }
 
 void monitor_note(int kind, const char *subject, const char *text)
@@ -143,6 +148,8 @@ static PyObject *on_call(PyObject *module, PyObject *const *args, Py_ssize_t cou
     if (b) {
         tasks_on_begin(b, args[3]);
         check(role);
+    } else if (!role_of(args[0])) {
+        return learn_on_call(args);
     }
     Py_RETURN_NONE;
 }
@@ -156,6 +163,8 @@ static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t co
     if (b) {
         tasks_on_end(b, tick, args[3]);
         check(role);
+    } else if (!role_of(args[0])) {
+        learn_on_end();
     }
     Py_RETURN_NONE;
 }

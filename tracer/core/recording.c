@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "intern.h"
+#include "kernel.h"
 #include "recording.h"
+#include "sampler.h"
 #include "schema.h"
 #include "timeline.h"
 #include "writer.h"
@@ -14,7 +16,9 @@
 /* fork() by whatever code: the child lets go of everything before it can do harm. */
 static void after_fork_in_child(void)
 {
+    kernel_forget();
     ring_forget();
+    sampler_forget();
     writer_forget();
 }
 
@@ -59,6 +63,16 @@ static PyObject *start(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(seal_doc, "seal()\n\nFrom now on nothing is recorded; stop() follows, when the hooks are taken back.");
+
+static PyObject *seal(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    atomic_store(&ring_on_refill, NULL);
+    ring_close();
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(stop_doc, "stop() -> dict | None\n\n"
 "Writes what is left and closes the file. None when no recording runs (any more).");
 
@@ -76,8 +90,8 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     ring_stop();
     size_t length;
     const char *who = intern_text(intern_function_of(t.worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
-                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns,
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
+                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns, "samples", t.samples,
                          "worst_ready_ns", t.worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t.error);
 }
@@ -179,6 +193,9 @@ static PyObject *encode(PyObject *module, PyObject *args)
         if (feed(&t, threads, PyList_GET_ITEM(records, i)) < 0)
             break;
     if (i == PyList_GET_SIZE(records)) {
+        const lane_present now = {.is_last = 1};
+        for (int at = 0; at < TEST_THREADS && threads[at]; at++)
+            timeline_present(&t, threads[at], &now, t.out.last_ns);
         timeline_settle(&t);
         result = PyBytes_FromStringAndSize((const char *)t.out.bytes, (Py_ssize_t)t.out.length);
     }
@@ -262,7 +279,8 @@ static int add_schema(PyObject *module)
     KIND(STEP_YIELD) KIND(STEP_AWAIT) KIND(STEP_DONE) KIND(CB_READY) KIND(CB_BEGIN) KIND(CB_END)
     KIND(POLL_BEGIN) KIND(POLL_END) KIND(POLL_INSTANT) KIND(LOOP_RUN) KIND(LOOP_STOP)
     KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(GC_BEGIN) KIND(GC_END)
-    KIND(NOTE)
+    KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
+    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(NOTE)
     failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
              PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||
              PyModule_AddObjectRef(module, "RECORD_KINDS", kinds) < 0;
@@ -279,6 +297,7 @@ int recording_exec(PyObject *module)
 
 PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
+    {"seal", seal, METH_NOARGS, seal_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
     {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},

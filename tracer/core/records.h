@@ -40,15 +40,50 @@ enum record_kind {
     REC_THREAD_SPAWN,   /* b = address of the threading.Thread */
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
-    REC_THREAD_EXIT,    /* */
+    REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */
     REC_GC_BEGIN,       /* a = generation */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
+    REC_CALL,           /* the call the next REC_TAKE comes back from: a = what string, b = fd + 1 or 0;
+                           flag = enum call_class, c = number of the call in its thread, or 0 */
+    REC_TAKE,           /* has the GIL: a = stack, b = tick of its release (0 = never had it), c = tick
+                           since when it has asked for it (0 = got it at once); flag: the GIL is not watched, the
+                           record only says that the call went from b to now */
+    REC_HELD_CALL,      /* a blocking call that kept the GIL has returned: a = what string, b = tick of
+                           its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
+    REC_CALL_BYTES,     /* b = bytes that the call before has moved */
+    REC_LOCK_WAIT,      /* a = kind string, b = lock; payload = one lock_wait_details; comes before the
+                           wait where it was foreseen, else after it */
+    REC_LOCK_GOT,       /* that wait is over: b = lock; flag = enum lock_outcome */
+    REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string; flag = by a task */
+    REC_LOCK_RELEASED,  /* of a contended lock: b = lock; flag = by a task */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };
 
 enum task_origin { ORIGIN_CREATED, ORIGIN_EAGER, ORIGIN_ADOPTED };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
+enum call_class { CLASS_NONE, CLASS_IO, CLASS_SLEEP, CLASS_LOCK };
+enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block after all */ };
+
+/* "stack" is an id of stacks.h, "lock" a number that stays the same for a lock's life. */
+typedef struct {
+    uint32_t owner_tid;  /* 0 = unknown, or it has none */
+    uint32_t owner_site; /* string */
+    uint32_t stack;
+    uint32_t unused[5];
+} lock_wait_details;
+static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
+
 enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER };
+
+/* What the kernel does with a thread from some moment on. Not in a record: see kernel.h. */
+enum kernel_state {
+    KERNEL_UNKNOWN,
+    KERNEL_ON,        /* on a CPU */
+    KERNEL_OFF,       /* off it: blocked */
+    KERNEL_PREEMPTED, /* off it: would run, another does */
+    KERNEL_EXIT,      /* gone */
+    KERNEL_LOST,      /* of every thread (tid 0): unknown until its next state */
+};
 
 #endif

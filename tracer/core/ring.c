@@ -13,6 +13,7 @@
 
 _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
+uint64_t gil_threshold_ticks = 20000;
 _Atomic(thread_buffer *) ring_threads;
 void (*_Atomic ring_on_refill)(void);
 #if defined(__GLIBC__)
@@ -66,7 +67,7 @@ static void on_thread_exit(void *mine)
     thread_buffer *buffer = mine;
     ring_mine = NULL;
     if (atomic_load(&ring_active) && buffer->generation == atomic_load(&ring_generation))
-        ring_emit(buffer, clock_tick(), REC_THREAD_EXIT, 0, 0, 0, 0);
+        ring_emit(buffer, clock_tick(), REC_THREAD_EXIT, 0, 0, atomic_load(&buffer->released_tick), 0);
     atomic_store_explicit(&buffer->finished, 1, memory_order_release);
 }
 
@@ -161,6 +162,7 @@ thread_buffer *ring_register(void)
     buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted */
     buffer->generation = atomic_load(&ring_generation);
     buffer->tid = (pid_t)syscall(SYS_gettid);
+    buffer->has_gil = 1; /* hooks are called with it; those of the GIL itself know better */
     thread_buffer *head = atomic_load(&ring_threads);
     do
         atomic_store(&buffer->next, head);
@@ -199,6 +201,7 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
         buffer->gap_records += count;
         atomic_store_explicit(&buffer->dropped,
             atomic_load_explicit(&buffer->dropped, memory_order_relaxed) + count, memory_order_relaxed);
+        buffer->writing = 0;
         return NULL;
     }
     if (buffer->gap_records) {
@@ -206,6 +209,7 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
             (record){tick, REC_GAP, 0, 0, 0, buffer->gap_records, buffer->gap_tick};
         buffer->gap_records = 0;
         ring_commit(buffer, 1);
+        buffer->writing = 1;
     }
     return &buffer->write_chunk->records[buffer->write_at];
 }
@@ -245,6 +249,28 @@ record *ring_peek(thread_buffer *buffer)
         buffer->read_at = 0;
         pool_push(at);
     }
+}
+
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call)
+{
+    const chunk *at = buffer->read_chunk;
+    uint32_t place = buffer->read_at;
+    *call = NULL;
+    while (at) {
+        uint32_t next = atomic_load_explicit(&at->next, memory_order_acquire);
+        uint32_t committed = atomic_load_explicit(&at->committed, memory_order_acquire);
+        while (place < committed) {
+            const record *r = &at->records[place];
+            if (r->kind == REC_TAKE || r->kind == REC_HELD_CALL)
+                return r;
+            if (r->kind == REC_CALL)
+                *call = r;
+            place += r->payload + 1u;
+        }
+        at = next ? &pool[next - 1] : NULL;
+        place = 0;
+    }
+    return NULL;
 }
 
 void ring_take(thread_buffer *buffer, uint32_t count)

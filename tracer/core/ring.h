@@ -50,8 +50,30 @@ typedef struct thread_buffer {
     uint32_t loop;       /* id of the loop running on this thread, 0 = none */
     uint32_t poll_depth; /* depth at which this loop polls */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
+    uint8_t writing;     /* a record is half written: what a signal handler calls keeps out */
+    /* gil.c and libc.c: changed by the owner only, while it takes or gives the GIL */
+    uint8_t has_gil;
+    uint8_t queued;          /* stood in line for it */
+    uint8_t forced;          /* gave it because another asked */
+    uint8_t call_blocks;     /* enum call_class of … */
+    uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
+    uint32_t call_serial;    /* counts calls, so that two pieces of one can be told */
+    const void *call_frame;  /* the Python frame that made it: what is called from it is part of it */
+    uint32_t learned;        /* what string: the unknown C function that … */
+    const void *learned_frame; /* … this frame calls */
+    uint64_t asked_tick;     /* since when it has asked for the GIL */
+    uint64_t takes_before;   /* how often anybody had taken the GIL when this thread released it */
+    uint64_t switches;       /* releases that were recorded: a call compares before and after */
+    uint32_t libc, libc_longest;           /* what strings: libc call of this release, and its longest */
+    int32_t libc_fd, libc_longest_fd;
+    uint8_t libc_class, libc_longest_class;
+    uint64_t libc_tick, libc_longest_ticks;
     /* shared */
     _Atomic uint64_t written, dropped;
+    _Atomic uint64_t released_tick;  /* 0 while it has the GIL */
+    _Atomic uint64_t held_call_tick; /* begin of a libc call made with the GIL */
+    _Atomic uint64_t lane_records;   /* REC_TAKE and REC_HELD_CALL written; after the record, before
+                                        the two above are cleared */
     _Atomic int finished;
     _Atomic(chunk *) first_chunk;
     pid_t tid;
@@ -60,10 +82,13 @@ typedef struct thread_buffer {
     uint32_t read_at;
     uint64_t read;
     void *timeline; /* the consumer's state for this thread */
+    void *counters; /* … and what kernel_counters.c has of it */
     struct thread_buffer *_Atomic next;
 } thread_buffer;
 
 extern _Atomic uint32_t ring_generation; /* of the recording that is on; hooks compare */
+/* Waits and calls shorter than this that nobody noticed are not written. */
+extern uint64_t gil_threshold_ticks;
 extern _Atomic int ring_active;
 extern _Atomic(thread_buffer *) ring_threads;
 /* Called once, when set, by the next thread that takes a fresh chunk. */
@@ -82,6 +107,8 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 /* Consumer only. */
 record *ring_peek(thread_buffer *buffer);
 void ring_take(thread_buffer *buffer, uint32_t count);
+/* The first unread record that tells of the GIL, and the REC_CALL before it; NULL: none (yet). */
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
 
 #if defined(__GLIBC__)
@@ -103,6 +130,7 @@ static inline thread_buffer *ring_current(void)
  * reserve and commit no Python code may run (a GC hook would write in between). */
 static inline record *ring_reserve(thread_buffer *buffer, uint32_t count, uint64_t tick)
 {
+    buffer->writing = 1;
     if (__builtin_expect(buffer->write_at + count <= CHUNK_RECORDS && !buffer->gap_records, 1))
         return &buffer->write_chunk->records[buffer->write_at];
     return ring_reserve_slow(buffer, count, tick);
@@ -114,6 +142,7 @@ static inline void ring_commit(thread_buffer *buffer, uint32_t count)
     atomic_store_explicit(&buffer->write_chunk->committed, buffer->write_at, memory_order_release);
     atomic_store_explicit(&buffer->written,
         atomic_load_explicit(&buffer->written, memory_order_relaxed) + count, memory_order_relaxed);
+    buffer->writing = 0;
 }
 
 static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind, uint8_t flag,
@@ -124,6 +153,13 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
         return;
     *slot = (record){tick, kind, flag, 0, a, b, c};
     ring_commit(buffer, 1);
+}
+
+/* The records just committed end with one that tells of the GIL. */
+static inline void ring_count_lane(thread_buffer *buffer)
+{
+    atomic_store_explicit(&buffer->lane_records,
+        atomic_load_explicit(&buffer->lane_records, memory_order_relaxed) + 1, memory_order_release);
 }
 
 /* A record followed by text, cut at 1,000 bytes; b is the length. */

@@ -28,6 +28,33 @@
     X(PACKET_CLOCK_ID, 58)                \
     X(PACKET_DEFAULTS, 59)                \
     X(PACKET_TRACK_DESCRIPTOR, 60)        \
+    X(PACKET_PERF_SAMPLE, 66)             \
+    X(DEFAULTS_PERF_SAMPLE, 12)           \
+    X(PERF_DEFAULTS_TIMEBASE, 1)          \
+    X(TIMEBASE_FREQUENCY, 2)              \
+    X(TIMEBASE_COUNTER, 4)                \
+    X(TIMEBASE_NAME, 10)                  \
+    X(COUNTER_CPU_CLOCK, 1)               \
+    X(PERF_CPU, 1)                        \
+    X(PERF_PID, 2)                        \
+    X(PERF_TID, 3)                        \
+    X(PERF_CALLSTACK, 4)                  \
+    X(PERF_CPU_MODE, 5)                   \
+    X(CPU_MODE_USER, 2)                   \
+    X(INTERNED_FUNCTION_NAMES, 5)         \
+    X(INTERNED_FRAMES, 6)                 \
+    X(INTERNED_CALLSTACKS, 7)             \
+    X(INTERNED_MAPPING_PATHS, 17)         \
+    X(INTERNED_SOURCE_PATHS, 18)          \
+    X(INTERNED_MAPPINGS, 19)              \
+    X(MAPPING_PATH_IDS, 7)                \
+    X(FRAME_FUNCTION_ID, 2)               \
+    X(FRAME_MAPPING_ID, 3)                \
+    X(FRAME_REL_PC, 4)                    \
+    X(FRAME_SOURCE_PATH, 5)               \
+    X(FRAME_LINE, 6)                      \
+    X(CALLSTACK_FRAME_IDS, 2)             \
+    X(SEQUENCE_SAMPLES, 2)                \
     X(DEFAULTS_TRACK_EVENT, 11)           \
     X(DEFAULTS_CLOCK_ID, 58)              \
     X(EVENT_DEFAULTS_TRACK_UUID, 11)      \
@@ -93,7 +120,14 @@
     X(AWAIT_PREFIX, "await ")                     \
     X(AWAIT_TASK_PREFIX, "await task ")           \
     X(FAILED_PREFIX, "failed: ")                  \
-    X(GC_PREFIX, "GC gen")
+    X(GC_PREFIX, "GC gen")                        \
+    X(TIMEBASE_CPU, "cpu")                        \
+    X(MAPPING_PYTHON, "python")                   \
+    X(FRAME_TRUNCATED, "[truncated]")             \
+    X(FRAME_BROKEN, "[unknown callers]")          \
+    X(FRAME_FOREIGN, "[no Python]")               \
+    X(FRAME_UNSAMPLED, "[unsampled]")             \
+    X(FRAME_LOST, "[lost samples]")
 
 /* Interned in every chunk's head, iid = position from 1: X(name, text) */
 #define SCHEMA_CATEGORIES(X)      \

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sampler.h"
+
 static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
 {
     Py_ssize_t length;
@@ -21,6 +23,7 @@ void threads_on_bootstrap(thread_buffer *b, PyObject *thread)
 {
     PyObject *name = thread ? PyObject_GetAttrString(thread, "_name") : NULL;
     emit_thread_name(b, (uint32_t)b->tid, name);
+    sampler_arm_self();
     Py_XDECREF(name);
     PyErr_Clear();
     ring_emit(b, clock_tick(), REC_THREAD_BEGIN, 0, 0, (uint64_t)(uintptr_t)thread, 0);

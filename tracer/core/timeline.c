@@ -91,6 +91,12 @@ thread_line *timeline_thread(timeline *t, uint32_t tid)
     return thread;
 }
 
+thread_line *timeline_thread_of(const timeline *t, uint32_t tid)
+{
+    uint64_t *slot = map_find(&t->threads, tid);
+    return slot ? (thread_line *)(uintptr_t)*slot : NULL;
+}
+
 void timeline_thread_gone(timeline *t, thread_line *thread)
 {
     t->live_threads--;
@@ -98,6 +104,7 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
         map_remove(&t->threads, thread->tid);
     track_free(&thread->on);
+    lane_free(&thread->lane);
     free(thread);
 }
 
@@ -124,9 +131,16 @@ HANDLER(thread_spawn)
 HANDLER(thread_begin)
 {
     UNUSED(text);
-    uint64_t *flow = map_find(&t->spawned, r->b);
+    uint64_t *spawned = map_find(&t->spawned, r->b);
+    uint64_t flow = spawned ? *spawned : 0;
+    lane_line *lane = &thread->lane;
+    if (lane->pending && !lane->take.drop_ns) { /* the flow ends in its first `running` */
+        lane->take.flow_in = flow;
+        lane_flush(t, thread);
+        flow = 0;
+    }
     event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
-                .name = SCHEMA_THREAD_STARTED, .flow_in = flow ? *flow : 0};
+                .name = SCHEMA_THREAD_STARTED, .flow_in = flow};
     encoder_event(&t->out, &ev);
     map_remove(&t->spawned, r->b);
 }
@@ -148,32 +162,39 @@ HANDLER(thread_name)
 
 HANDLER(thread_exit)
 {
-    UNUSED(r), UNUSED(text);
+    UNUSED(text);
+    lane_close(t, thread, r->b, ns);
     timeline_instant(t, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
 }
 
 /* --- GC: the same slice on its thread and on the GC track --- */
 
-static void gc_edge(timeline *t, thread_line *thread, const record *r, uint64_t ns, uint8_t type)
+void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type)
 {
     char name[24];
-    int length = snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, r->a);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = on, .type = type};
+    if (type == SCHEMA_TYPE_SLICE_BEGIN) {
+        ev.category = SCHEMA_CAT_GC;
+        ev.text = name;
+        ev.text_length = (uint32_t)snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, thread->gc_generation);
+        event_uint(&ev, SCHEMA_ARG_GENERATION, thread->gc_generation);
+        event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+    }
+    encoder_event(&t->out, &ev);
+}
+
+static void gc_finish(timeline *t, thread_line *thread, uint64_t ns, uint64_t collected, uint64_t uncollectable)
+{
     track *lines[] = {&thread->on, &t->gc};
     for (int i = 0; i < 2; i++) {
         arg ev_args[EVENT_ARGS];
-        event ev = {.args = ev_args, .ns = ns, .on = lines[i], .type = type};
-        if (type == SCHEMA_TYPE_SLICE_BEGIN) {
-            ev.category = SCHEMA_CAT_GC;
-            ev.text = name;
-            ev.text_length = (uint32_t)length;
-            event_uint(&ev, SCHEMA_ARG_GENERATION, r->a);
-            event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
-        } else {
-            event_uint(&ev, SCHEMA_ARG_COLLECTED, r->b);
-            event_uint(&ev, SCHEMA_ARG_UNCOLLECTABLE, r->c);
-        }
+        event ev = {.args = ev_args, .ns = ns, .on = lines[i], .type = SCHEMA_TYPE_SLICE_END};
+        event_uint(&ev, SCHEMA_ARG_COLLECTED, collected);
+        event_uint(&ev, SCHEMA_ARG_UNCOLLECTABLE, uncollectable);
         encoder_event(&t->out, &ev);
     }
+    thread->gc_open = 0;
 }
 
 HANDLER(gc_begin)
@@ -181,9 +202,11 @@ HANDLER(gc_begin)
     UNUSED(text);
     if (thread->gc_open)
         return;
+    lane_reach(t, thread, ns);
     thread->gc_open = 1;
     thread->gc_generation = r->a;
-    gc_edge(t, thread, r, ns, SCHEMA_TYPE_SLICE_BEGIN);
+    gc_slice(t, thread, &thread->on, ns, SCHEMA_TYPE_SLICE_BEGIN);
+    gc_slice(t, thread, &t->gc, ns, SCHEMA_TYPE_SLICE_BEGIN);
 }
 
 HANDLER(gc_end)
@@ -191,8 +214,8 @@ HANDLER(gc_end)
     UNUSED(text);
     if (!thread->gc_open)
         return;
-    thread->gc_open = 0;
-    gc_edge(t, thread, r, ns, SCHEMA_TYPE_SLICE_END);
+    lane_reach(t, thread, ns);
+    gc_finish(t, thread, ns, r->b, r->c);
 }
 
 /* --- notes, loss, counters --- */
@@ -217,11 +240,10 @@ HANDLER(gap)
     t->dropped += count;
     if (since_ns > ns)
         since_ns = ns;
-    if (thread->gc_open) {
-        record end = {.a = thread->gc_generation};
-        thread->gc_open = 0;
-        gc_edge(t, thread, &end, since_ns, SCHEMA_TYPE_SLICE_END);
-    }
+    lane_reach(t, thread, since_ns);
+    if (thread->gc_open)
+        gc_finish(t, thread, since_ns, 0, 0);
+    lane_close(t, thread, 0, since_ns);
     timeline_close_unknown(t, thread, since_ns);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
@@ -274,11 +296,11 @@ void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t
 {
     if (r->kind >= REC_KINDS)
         return;
-    record_handler handler = timeline_task_handlers[r->kind];
-    if (!handler)
-        handler = timeline_loop_handlers[r->kind];
-    if (!handler)
-        handler = handlers[r->kind];
+    static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
+                                                   timeline_lane_handlers, timeline_lock_handlers, handlers};
+    record_handler handler = NULL;
+    for (size_t i = 0; !handler && i < sizeof tables / sizeof *tables; i++)
+        handler = tables[i][r->kind];
     if (handler)
         handler(t, thread, r, ns, text);
 }

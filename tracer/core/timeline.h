@@ -59,7 +59,73 @@ typedef struct {
     loop_line *loop;    /* whose slice is open; NULL when none is */
 } running_step;
 
-enum { RUNNING_DEPTH = 64 };
+enum { RUNNING_DEPTH = 64, TAKES = 4096 };
+
+enum lane_base { LANE_UNKNOWN, LANE_HAS_GIL, LANE_HAS_NO_GIL };
+enum lane_state {
+    LANE_NONE,
+    LANE_RUNNING,
+    LANE_NATIVE,
+    LANE_PREEMPTED,
+    LANE_PREEMPTED_WITH_GIL,
+    LANE_OFF_CPU,
+    LANE_OFF_CPU_WITH_GIL,
+    LANE_GIL_WAIT,
+    LANE_CALL,
+};
+
+typedef struct {
+    uint64_t ns;
+    uint8_t state; /* enum kernel_state */
+} lane_cut;
+
+typedef struct {
+    uint32_t what; /* string, 0 = none is known */
+    uint32_t fd;   /* + 1 */
+    uint32_t serial;
+    uint8_t class;
+} lane_call;
+
+/* A take of the GIL, with the release that it ends. */
+typedef struct {
+    uint64_t drop_ns, wait_ns, take_ns; /* drop 0: the first; wait 0: none */
+    uint64_t bytes, flow_in;
+    lane_call call;
+    uint32_t stack;
+    uint8_t unwatched; /* the GIL is not watched: only the call is known */
+} lane_take;
+
+/* The state of a thread, written up to `upto_ns`. */
+typedef struct {
+    uint8_t base, state;             /* enum lane_base; enum lane_state of the open slice */
+    uint8_t pending, pending_passes; /* `take` waits for details */
+    uint8_t early;                   /* the release is shown although it is not over */
+    uint8_t class, holding_gil, told_stack; /* of the open LANE_CALL … */
+    uint8_t kernel;
+    uint32_t what, fd, serial, stack, serial_before;
+    uint64_t bytes; /* + 1 */
+    uint32_t holder; /* tid, of the GIL wait to come */
+    uint64_t upto_ns, boundary_ns, flow_in;
+    uint64_t gave_by_ns; /* another has taken the GIL then */
+    uint64_t counted;    /* records that tell of takes and held calls */
+    lane_take take;
+    lane_call next_call;
+    lane_cut *cuts;
+    uint32_t cut_count, cut_capacity;
+} lane_line;
+
+/* What a thread's buffer says of this moment, where no record does yet. */
+typedef struct {
+    uint64_t released_ns, asked_ns, held_call_ns; /* 0 = has not */
+    lane_call call;
+    uint32_t stack;
+    uint8_t is_last; /* no record will follow */
+} lane_present;
+
+typedef struct {
+    uint64_t ns;
+    uint32_t tid;
+} gil_take;
 
 typedef struct {
     track on;
@@ -69,6 +135,7 @@ typedef struct {
     loop_line *loop;
     uint8_t gc_open;
     uint32_t gc_generation;
+    lane_line lane;
 } thread_line;
 
 typedef struct timeline {
@@ -86,6 +153,11 @@ typedef struct timeline {
     uint64_t late, dropped;
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
+    uint8_t names_calls; /* blocking calls are known: a release without one computes */
+    uint32_t gil_holder; /* tid that took it last */
+    uint8_t gil_distrusted; /* two threads seemed to have it at once */
+    uint64_t take_count;
+    gil_take takes[TAKES]; /* the last ones */
 } timeline;
 
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length);
@@ -95,6 +167,16 @@ void timeline_thread_gone(timeline *t, thread_line *thread);
 
 /* One record, already on the trace clock. `text` is its payload. */
 void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
+/* From `ns` on the kernel has the thread in `state`; in order of time with the records. With
+ * KERNEL_LOST, `lost` records of unknown threads are missing (tid 0). */
+void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost);
+/* How many REC_TAKE and REC_HELD_CALL of it have come. */
+static inline uint64_t timeline_lane_records(const thread_line *thread)
+{
+    return thread->lane.counted;
+}
+/* How the thread stands at `ns`, after all records up to then. */
+void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns);
 /* Writes what was held back for more detail; after every batch. */
 void timeline_settle(timeline *t);
 void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);

@@ -1,4 +1,4 @@
-/* What the three files of the timeline share with each other only. */
+/* What the files of the timeline share with each other only. */
 #ifndef TRACER_TIMELINE_PRIVATE_H
 #define TRACER_TIMELINE_PRIVATE_H
 
@@ -8,6 +8,25 @@ typedef void (*record_handler)(timeline *, thread_line *, const record *, uint64
 #define HANDLER(name)                                                                              \
     static void name(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
 #define UNUSED(x) (void)(x)
+
+/* timeline.c */
+thread_line *timeline_thread_of(const timeline *t, uint32_t tid); /* NULL: not seen, or gone */
+void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type);
+
+/* timeline_lanes.c */
+extern const record_handler timeline_lane_handlers[REC_KINDS];
+void lane_flush(timeline *t, thread_line *thread);
+/* Writes the lane up to `ns`, when the thread is known to be executing Python code. */
+void lane_reach(timeline *t, thread_line *thread, uint64_t ns);
+/* The lane ends at `ns`; the thread has released the GIL at `drop_ns` (0: it has not). */
+void lane_close(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t ns);
+void lane_free(lane_line *lane);
+
+/* timeline_locks.c */
+extern const record_handler timeline_lock_handlers[REC_KINDS];
+void locks_begin_wait(timeline *t, thread_line *thread, event *ev, const struct stack_facts *stack);
+void locks_end_wait(timeline *t, thread_line *thread, event *ev);
+uint64_t locks_flow(timeline *t, thread_line *thread); /* into the slice after the wait; 0 = none */
 
 /* timeline_tasks.c */
 extern const record_handler timeline_task_handlers[REC_KINDS];

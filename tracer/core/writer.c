@@ -9,14 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "private_fd.h"
 #include "ring.h"
+#include "samples.h"
 #include "timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */
-enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20 };
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096, COUNTER_PASSES = 2 };
 
 typedef struct {
     uint64_t tick;
@@ -33,13 +36,20 @@ static struct {
     int error; /* errno of the write that failed; nothing is written after it */
     uint32_t generation;
     timeline line;
+    sample_writer samples;
     clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
     double ns_per_tick;
+    clock_pair pairs[PAIRS]; /* all that were taken, the last ones: for ticks of long ago */
+    uint64_t pair_count;
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t bytes, overhead_ns, dropped_by_gone;
+    uint64_t kernel_ns; /* when the kernel has something to tell; 0 = to be asked */
+    unsigned passes;
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
+
+void (*_Atomic writer_each_pass)(void);
 
 static void flush(void)
 {
@@ -82,19 +92,129 @@ static uint64_t convert(uint64_t tick)
     return clock_convert(w.from, w.ns_per_tick, tick);
 }
 
+static void remember_pair(clock_pair pair)
+{
+    w.pairs[w.pair_count++ % PAIRS] = pair;
+}
+
+/* A tick of any age, or 0 for 0; the same tick always gives the same time once it is covered by
+ * pairs. */
+static uint64_t convert_past(uint64_t tick)
+{
+    if (!tick || tick >= w.from.tick)
+        return tick ? convert(tick) : 0;
+    uint64_t oldest = w.pair_count > PAIRS ? w.pair_count - PAIRS : 0, low = oldest, high = w.pair_count - 1;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        if (w.pairs[middle % PAIRS].tick <= tick)
+            low = middle;
+        else
+            high = middle;
+    }
+    clock_pair before = w.pairs[low % PAIRS], after = w.pairs[high % PAIRS];
+    if (after.tick <= before.tick)
+        return convert(tick);
+    return clock_convert(before, (double)(after.ns - before.ns) / (double)(after.tick - before.tick), tick);
+}
+
+/* Which of a record's fields are ticks. */
+static const struct {
+    uint8_t b, c;
+} tick_fields[REC_KINDS] = {
+    [REC_GAP] = {0, 1},
+    [REC_TAKE] = {1, 1},
+    [REC_HELD_CALL] = {1, 0},
+    [REC_THREAD_EXIT] = {1, 0},
+};
+
+static void flush_long(void)
+{
+    if (w.line.out.length > FLUSH_BYTES) {
+        flush();
+        begin_batch();
+    }
+}
+
+static void on_kernel(void *unused, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
+{
+    (void)unused;
+    timeline_kernel(&w.line, tid, ns, state, lost);
+    flush_long();
+}
+
 static void handle(thread_buffer *buffer, const record *r)
 {
+    uint64_t ns = convert(r->tick);
+    if (ns >= w.kernel_ns)
+        w.kernel_ns = kernel_feed(ns, on_kernel, NULL);
     if (!buffer->timeline)
         buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
-    if (!buffer->timeline)
+    if (!buffer->timeline || r->kind >= REC_KINDS)
         return;
-    if (r->kind == REC_GAP) {
-        record gap = *r;
-        gap.c = convert(gap.c);
-        timeline_record(&w.line, buffer->timeline, &gap, convert(r->tick), NULL);
+    if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {
+        timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
         return;
     }
-    timeline_record(&w.line, buffer->timeline, r, convert(r->tick), (const char *)(r + 1));
+    record converted = *r;
+    if (tick_fields[r->kind].b)
+        converted.b = convert_past(r->b);
+    if (tick_fields[r->kind].c)
+        converted.c = convert_past(r->c);
+    timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
+}
+
+/* What a thread does now: it has written all there is to tell of its past. Read in this order: who
+ * takes the GIL writes its record, counts it, and clears the tick last. 0: it changes just now. */
+static int present_of(thread_buffer *b, lane_present *now)
+{
+    uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
+    uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
+    uint64_t asked = b->asked_tick;
+    now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
+    if (!now->call.what && b->libc)
+        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
+    if (!now->call.what && asked && (b->forced || asked - released < gil_threshold_ticks))
+        asked = released;
+    now->released_ns = released > w.to.tick ? 0 : convert_past(released);
+    now->asked_ns = asked > w.to.tick ? 0 : convert_past(asked);
+    now->held_call_ns = held_call > w.to.tick ? 0 : convert_past(held_call);
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&b->released_tick, memory_order_relaxed) == released;
+}
+
+/* The same from the first record beyond the horizon that tells of the GIL. */
+static void present_from(const record *ahead, const record *call, lane_present *now)
+{
+    if (ahead->kind == REC_HELD_CALL) {
+        now->held_call_ns = convert_past(ahead->b);
+        return;
+    }
+    now->released_ns = ahead->b > w.to.tick ? 0 : convert_past(ahead->b);
+    now->asked_ns = ahead->c > w.to.tick ? 0 : convert_past(ahead->c);
+    now->stack = ahead->a;
+    if (call)
+        now->call = (lane_call){call->a, (uint32_t)call->b, (uint32_t)call->c, call->flag};
+}
+
+/* How every thread stands at the horizon. */
+static void tell_present(int last)
+{
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
+        if (b->generation != w.generation || !b->timeline)
+            continue;
+        lane_present now = {0};
+        const record *call = NULL, *ahead = NULL;
+        int steady = present_of(b, &now);
+        if (atomic_load_explicit(&b->lane_records, memory_order_acquire) != timeline_lane_records(b->timeline)) {
+            steady = (ahead = ring_look_ahead(b, &call)) != NULL;
+            now = (lane_present){0};
+            if (ahead)
+                present_from(ahead, call, &now);
+        }
+        now.is_last = (uint8_t)last;
+        if (steady || last)
+            timeline_present(&w.line, b->timeline, &now, w.to.ns);
+    }
 }
 
 static void sift_down(source *heap, size_t count, size_t at)
@@ -146,10 +266,7 @@ static void drain(uint64_t horizon)
         while ((r = ring_peek(buffer)) && r->tick <= limit) {
             handle(buffer, r);
             ring_take(buffer, r->payload + 1u);
-            if (w.line.out.length > FLUSH_BYTES) {
-                flush();
-                begin_batch();
-            }
+            flush_long();
         }
         if (r && r->tick <= horizon)
             w.heap[0].tick = r->tick;
@@ -176,6 +293,7 @@ static void retire_finished(void)
         if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
             !ring_peek(b)) {
             tell_last_gap(b);
+            kernel_count_gone(&w.line, b);
             if (b->timeline)
                 timeline_thread_gone(&w.line, b->timeline);
             w.dropped_by_gone += atomic_load(&b->dropped);
@@ -196,6 +314,24 @@ static int64_t resident_bytes(void)
     return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
+static void note(const char *subject, const char *reason)
+{
+    char text[256];
+    record r = {.kind = REC_NOTE, .flag = NOTE_OTHER, .a = (uint32_t)strlen(subject)};
+    r.b = (uint64_t)snprintf(text, sizeof text, "%s%s", subject, reason);
+    timeline_record(&w.line, NULL, &r, now_written(), text);
+}
+
+static void count_threads(int last)
+{
+    int limited = 0;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation && b->timeline)
+            limited |= kernel_count(&w.line, b, last);
+    if (limited)
+        note("sched", "too many threads: some have no counters, or no run delay");
+}
+
 /* One pass. Records up to the former pair are due; at the end all are. */
 static void pass(int last)
 {
@@ -204,15 +340,26 @@ static void pass(int last)
     if (w.to.tick > w.from.tick)
         w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
     begin_batch();
+    w.kernel_ns = 0;
     drain(horizon);
+    samples_write(&w.samples, horizon);
+    kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
+    w.kernel_ns = UINT64_MAX;
+    tell_present(last);
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
+    if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
+        count_threads(last);
     retire_finished();
     flush();
     if (w.line.out.failed && !w.error)
         w.error = ENOMEM;
     w.from = w.to;
     w.to = now;
+    remember_pair(now);
+    void (*also)(void) = atomic_load_explicit(&writer_each_pass, memory_order_acquire);
+    if (also)
+        also();
 }
 
 static void *run(void *unused)
@@ -220,6 +367,7 @@ static void *run(void *unused)
     (void)unused;
     uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
     pthread_setname_np(pthread_self(), "tracer-writer");
+    kernel_ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
     while (!w.leave) {
         struct timespec until;
@@ -275,6 +423,15 @@ static void announce(const writer_description *about)
     encoder_event(&w.line.out, &ev);
 }
 
+static int has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
+            return 1;
+    return 0;
+}
+
 static void close_files(void)
 {
     private_fd_close(&w.file);
@@ -299,6 +456,8 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     w.from = w.to = clock_take_pair();
+    w.pair_count = 0;
+    remember_pair(w.from);
     w.ns_per_tick = 1.0; /* until the second pair, and only for records as old as the first */
     w.start_ns = w.from.ns;
     uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
@@ -308,6 +467,8 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
         seed = w.start_ns ^ (uint64_t)pid << 40;
     timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    samples_init(&w.samples, &w.line.out, convert);
+    w.line.names_calls = has_word(about->signals, "io");
     begin_batch();
     announce(about);
     flush(); /* a valid trace from the first moment */
@@ -355,6 +516,9 @@ void writer_stop(writer_totals *totals)
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation)
             tell_last_gap(b);
+    if (kernel_finish(on_kernel, NULL))
+        note("sched", "the program closed our descriptors: of threads older than the recording, "
+             "and those they started, context switches are missing");
     conclude(dropped);
     *totals = (writer_totals){
         .duration_ns = now_written() - w.start_ns,
@@ -363,15 +527,19 @@ void writer_stop(writer_totals *totals)
         .dropped = dropped,
         .late = w.line.late,
         .overhead_ns = w.overhead_ns,
+        .samples = w.samples.count,
         .worst_ready_ns = w.line.worst_ready_ns,
         .worst_ready_func = w.line.worst_ready_func,
         .error = w.error,
     };
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation && b->timeline) {
+            kernel_count_gone(&w.line, b);
             timeline_thread_gone(&w.line, b->timeline);
             b->timeline = NULL;
         }
+    samples_free(&w.samples);
+    kernel_stop();
     timeline_free(&w.line);
     free(w.heap);
     w.heap = NULL;

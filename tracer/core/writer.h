@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 typedef struct {
-    uint64_t duration_ns, events, bytes, dropped, late, overhead_ns;
+    uint64_t duration_ns, events, bytes, dropped, late, overhead_ns, samples;
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
     int error; /* errno of the write that failed, 0 = none */
@@ -31,5 +31,8 @@ void writer_resume(void);
 /* In the forked child: lets go of the file without touching it. */
 void writer_forget(void);
 int writer_running(void);
+
+/* Called by the writer thread after each pass, when set: without the GIL. */
+extern void (*_Atomic writer_each_pass)(void);
 
 #endif

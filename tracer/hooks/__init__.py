@@ -19,6 +19,7 @@ CODE_TYPE = type((lambda: None).__code__)
 # Ids 0, 1, 2 and 5 have names: debugger, coverage, profiler, optimizer.
 TOOL_IDS = (4, 3, 5, 0, 1, 2)
 TOOL_NAME = "tracer"
+DEFAULT_CPU_HZ = 100
 
 
 class Tool:
@@ -27,8 +28,10 @@ class Tool:
     Raises RuntimeError when all six tool ids are taken.
     """
 
-    def __init__(self, core: "ModuleType") -> None:
+    def __init__(self, core: "ModuleType", cpu_hz: int = DEFAULT_CPU_HZ) -> None:
         self.core = core
+        self.problems: list[tuple[str, str]] = []
+        self.cpu_hz = cpu_hz
         self._monitoring = monitoring = sys.monitoring
         self._watched: list[CodeType] = []
         self._pending: dict[str, Callable[[], None]] = {}
@@ -48,6 +51,11 @@ class Tool:
         for event, callback in self._callbacks.items():
             monitoring.register_callback(self._id, event, callback)
 
+    def problem(self, signal: str, reason: str) -> None:
+        """Says in the trace, and to whoever started the recording, what is missing and why."""
+        self.problems.append((signal, reason))
+        self.core.note(signal, reason, True)
+
     def watch(self, function: "Any", role: str, events: str) -> None:
         """Sends the named local events ("PY_START PY_RETURN") of a function to a role."""
         code: CodeType = function if isinstance(function, CODE_TYPE) else function.__code__
@@ -57,6 +65,13 @@ class Tool:
         self.core.watch(code, role)
         self._watched.append(code)
         self._monitoring.set_local_events(self._id, code, mask)
+
+    def learn_calls(self) -> None:
+        """Call sites that block get CALL events of their own, for the callee's name."""
+        monitoring = self._monitoring
+        self.core.learn_calls(
+            monitoring.set_local_events, self._id, monitoring.events.CALL, monitoring.DISABLE
+        )
 
     def after_import(self, module: str, arm: "Callable[[], None]") -> None:
         """Calls `arm` now if the module is there, else as soon as it has been imported."""
@@ -73,6 +88,7 @@ class Tool:
         """Leaves no event on. 3.12 and 3.13 keep local events of a freed tool id, so each is
         switched off by hand."""
         if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it away
+            self.core.stop_learning()
             for code in self._watched:
                 self._monitoring.set_local_events(self._id, code, 0)
             for event in self._callbacks:

@@ -58,7 +58,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
 def _watch(core: "ModuleType", tool: "Tool") -> None:
     asyncio = sys.modules["asyncio"]
-    core.asyncio_folder(os.path.dirname(asyncio.__file__ or "") + os.sep)
+    core.code_folder(os.path.dirname(asyncio.__file__ or "") + os.sep, True)
     core.setup_asyncio(_facts(asyncio))
     for module, path, what, outward in WAITS:
         function = _find(getattr(asyncio, module, None), path)

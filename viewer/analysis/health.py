@@ -7,7 +7,7 @@ from viewer.model import Model
 from viewer.reader import Arg
 
 # What a recording can have.
-_SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched")
+_SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.cpu import CpuRow, cpu_rows
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
@@ -12,7 +13,14 @@ from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.model import Model
 
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
-_SIGNALS = {"tasks": "tasks", "threads": "gil", "locks": "locks", "io": "io", "gc": "gc"}
+_SIGNALS = {
+    "tasks": "tasks",
+    "threads": "gil",
+    "locks": "locks",
+    "io": "io",
+    "gc": "gc",
+    "cpu": "cpu",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Report:
     locks: tuple[LockRow, ...]
     io: tuple[IoRow, ...]
     gc: tuple[GcRow, ...]
+    cpu: tuple[CpuRow, ...]
     health: Health
     recorded: tuple[str, ...]  # sections this trace has data for
 
@@ -52,8 +61,9 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
     locks = lock_rows(model) if "locks" in sections else ()
     io = io_rows(model) if "io" in sections else ()
     gc = gc_rows(model) if "gc" in sections else ()
+    cpu = cpu_rows(model) if "cpu" in sections else ()
     state = health(model)
-    rows = {"tasks": tasks, "threads": threads, "locks": locks, "io": io, "gc": gc}
+    rows = {"tasks": tasks, "threads": threads, "locks": locks, "io": io, "gc": gc, "cpu": cpu}
     disabled = {hook for hook, _ in state.disabled}
     recorded = tuple(
         # A signal that was on and saw nothing was recorded all the same.
@@ -62,7 +72,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         if rows[name] or (signal in state.signals and signal not in disabled)
     )
     return Report(
-        _heading(model), by, tasks, threads, locks, io, gc, state, (*recorded, "health")
+        heading(model), by, tasks, threads, locks, io, gc, cpu, state, (*recorded, "health")
     )
 
 
@@ -75,7 +85,8 @@ def why_not(report: Report, section: str) -> str:
     return f"the signal {signal} was off" if signal in report.health.off else ""
 
 
-def _heading(model: Model) -> Heading:
+def heading(model: Model) -> Heading:
+    """What the trace is of."""
     trace = model.trace
     recorded = [process for process in trace.processes if process.recording]
     first = min(recorded, key=lambda process: process.start_ns)

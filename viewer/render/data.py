@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from viewer.analysis.cpu import CpuRow
 from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.io import IoRow
@@ -26,6 +27,7 @@ def render_json(report: Report, sections: Sequence[str]) -> str:
         "locks": [_lock(row) for row in report.locks],
         "io": [_io(row) for row in report.io],
         "gc": [_gc(row) for row in report.gc],
+        "cpu": [_cpu(row) for row in report.cpu],
         "health": _health(report.health),
     }
     empty: Json = []
@@ -176,6 +178,16 @@ def _gc(row: GcRow) -> Json:
         "ns": _spread(row.pauses),
         "collected": row.collected,
         "uncollectable": row.uncollectable,
+    }
+
+
+def _cpu(row: CpuRow) -> Json:
+    return {
+        "function": row.function,
+        "file": row.file,
+        "line": row.line,
+        "self_ns": row.self_ns,
+        "cumulative_ns": row.cumulative_ns,
     }
 
 

@@ -6,7 +6,7 @@ from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.report import Heading, Report, why_not
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
-from viewer.render.table import Style, over, spare, table, wrap
+from viewer.render.tables import Style, over, spare, table, wrap
 from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
 from viewer.render.waits import io, locks, threads
 
@@ -193,6 +193,28 @@ def _gc_row(row: GcRow) -> list[str]:
     ]
 
 
+def _cpu(report: Report, top: int, style: Style) -> str:
+    if not report.cpu:
+        return "cpu: no samples were taken."
+    total = sum(row.self_ns for row in report.cpu)
+    columns = ["function", "self", "", "with callees", " ", "most in"]
+    rows = [
+        [
+            row.function,
+            duration(row.self_ns),
+            share(row.self_ns, total),
+            duration(row.cumulative_ns),
+            share(row.cumulative_ns, total),
+            tail(place(f"{row.file}:{row.line}", style.base), _LONG // 2) if row.file else "",
+        ]
+        for row in report.cpu[:top]
+    ]
+    lines = [style.title(f"CPU, {duration(total)} sampled"), *table(columns, rows, style)]
+    if len(report.cpu) > top:
+        lines.append(f"  … and {plural(len(report.cpu) - top, 'row')} more (--top)")
+    return "\n".join(lines)
+
+
 def _health(report: Report, top: int, style: Style) -> str:
     troubles = _troubles(report.health)
     facts = f"signals: {', '.join(report.health.signals) or 'none'}"
@@ -237,5 +259,6 @@ _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "locks": locks,
     "io": io,
     "gc": _gc,
+    "cpu": _cpu,
     "health": _health,
 }

@@ -8,7 +8,7 @@ from viewer.analysis.locks import Cause, LockRow
 from viewer.analysis.report import Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
-from viewer.render.table import Style, spare, table, wrap
+from viewer.render.tables import Style, spare, table, wrap
 from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
 
 _HEADLINES = 3

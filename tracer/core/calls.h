@@ -1,0 +1,70 @@
+/* Known blocking C functions: trampolines in front of them say what a thread is blocked in.
+ *
+ * A trampoline replaces `ml_meth` of a PyMethodDef, which CPython reads at every call. It sets
+ * the name of the call in the thread's buffer; the GIL's hooks write it when the thread comes
+ * back late. Nothing is written for a call that nobody noticed. */
+#ifndef TRACER_CALLS_H
+#define TRACER_CALLS_H
+
+#include "gil.h"
+
+/* What a thread was in before it entered a blocking call, to be given back on leaving it. */
+typedef struct {
+    thread_buffer *buffer; /* NULL: not recorded */
+    uint64_t start_tick;   /* only where the GIL is not watched */
+    uint64_t switches;
+    const void *outer_frame;
+    uint32_t outer_call;
+    uint8_t outer_class;
+} call_frame;
+
+static inline thread_buffer *calls_buffer(void)
+{
+    thread_buffer *b = ring_current();
+    /* Without the GIL that is watched (another interpreter's own) the tables are not ours. */
+    return b && b->has_gil ? b : NULL;
+}
+
+/* `frame`: the Python frame that calls, or NULL. A call made by the same frame from inside
+ * another keeps the outer one's name: it is what the programmer wrote. */
+static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t blocks, const void *frame)
+{
+    call_frame f = {b, 0, 0, NULL, 0, 0};
+    if (!b)
+        return f;
+    f.switches = b->switches;
+    f.outer_call = b->call;
+    f.outer_class = b->call_blocks;
+    f.outer_frame = b->call_frame;
+    if (!b->call || !frame || b->call_frame != frame) {
+        b->call_blocks = blocks;
+        b->call_frame = frame;
+        b->call_serial++;
+        b->call = call;
+    }
+    if (!gil_watched)
+        f.start_tick = clock_tick();
+    return f;
+}
+
+/* The buffer if the call has blocked and somebody could notice, else NULL. Safe when the recording
+ * has ended or another begun meanwhile. */
+static inline thread_buffer *calls_leave(call_frame *f)
+{
+    thread_buffer *b = f->buffer;
+    if (!b || b != ring_mine || b->generation != atomic_load_explicit(&ring_generation, memory_order_relaxed))
+        return NULL;
+    b->call = f->outer_call;
+    b->call_blocks = f->outer_class;
+    b->call_frame = f->outer_frame;
+    if (__builtin_expect(gil_watched, 1))
+        return b->switches != f->switches ? b : NULL;
+    return f->start_tick && clock_tick() - f->start_tick >= gil_threshold_ticks ? b : NULL;
+}
+
+/* Where the GIL is not watched: writes the wait that has just ended. */
+void calls_write_unwatched(thread_buffer *b, const call_frame *f, uint32_t call, uint8_t blocks);
+
+extern PyMethodDef calls_methods[];
+
+#endif

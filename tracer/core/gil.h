@@ -1,0 +1,16 @@
+/* Who has the GIL: exact, by watching the condition variables it is made of.
+ *
+ * The hooks stand in front of pthread functions that the interpreter calls inside take_gil and
+ * drop_gil. They run with the GIL's own mutex held: they read the clock, write fields of their
+ * thread's buffer and records, and call nothing of Python. */
+#ifndef TRACER_GIL_H
+#define TRACER_GIL_H
+
+#include "hooks.h"
+
+/* Whether takes and drops are seen; else calls measure themselves. */
+extern int gil_watched;
+
+extern PyMethodDef gil_methods[];
+
+#endif

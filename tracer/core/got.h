@@ -1,0 +1,19 @@
+/* Puts functions of ours in front of libc's, in the address tables (GOT) of loaded objects. */
+#ifndef TRACER_GOT_H
+#define TRACER_GOT_H
+
+typedef struct {
+    const char *name;
+    void *ours;
+    void *theirs;
+} got_hook;
+
+/* Every object loaded so far and not seen yet; again later for those loaded since. Returns slots
+ * changed. Not from two threads at once. */
+int got_patch(const got_hook *hooks, int count);
+/* Wherever ours still stands; returns slots changed back. */
+int got_restore(const got_hook *hooks, int count);
+/* Whether objects were loaded since the last got_patch(). */
+int got_is_stale(void);
+
+#endif

@@ -1,0 +1,183 @@
+/* The table of call stacks: hash index over captured frames, names found later.
+ *
+ * Everything but stacks_of() happens with the GIL, so there is no lock. When a code object that
+ * stands in the table dies, what is unresolved is resolved and the index forgets every frame:
+ * the address may come back as other code. Ids given out stay valid. */
+#include "stacks.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "hooks.h"
+#include "intern.h"
+#include "text.h"
+
+enum {
+    DEPTH_MOST = 64,
+    ENTRIES = 1 << 17,
+    INDEX = 1 << 18,
+    FRAMES = 1 << 20,
+    SEEN_BITS = 1 << 16,
+    TEXT_MOST = 8192,
+};
+
+typedef struct {
+    PyCodeObject *code;
+    int offset;
+} stack_frame;
+
+typedef struct {
+    uint64_t hash;
+    uint32_t first, place; /* of its frames, and of itself in the index */
+    uint16_t depth;
+    stack_facts facts;
+    _Atomic int resolved;
+} stack_entry;
+
+/* One mapping, touched as far as it is used. */
+static struct {
+    stack_entry entries[ENTRIES];
+    uint32_t index[INDEX]; /* entry + 1 … */
+    stack_frame frames[FRAMES];
+    uint8_t seen[SEEN_BITS / 8]; /* hashes of the codes in `frames` */
+} *table;
+static uint32_t entry_count = 1, frame_count, first_unresolved = 1, indexed_from = 1;
+static int depth_limit = 32;
+static PyInterpreterState *interpreter;
+_Atomic int stacks_pending;
+
+int stacks_start(int depth)
+{
+    depth_limit = depth < 1 ? 1 : depth > DEPTH_MOST ? DEPTH_MOST : depth;
+    interpreter = PyInterpreterState_Get();
+    if (table)
+        return 0;
+    void *memory = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return -1;
+    table = memory;
+    return 0;
+}
+
+static inline unsigned seen_bit(const PyCodeObject *code)
+{
+    return map_hash((uint64_t)(uintptr_t)code) & (SEEN_BITS - 1);
+}
+
+static int same_frames(const stack_entry *entry, const stack_frame *frames, int depth)
+{
+    const stack_frame *known = &table->frames[entry->first];
+    for (int i = 0; i < depth; i++)
+        if (known[i].code != frames[i].code || known[i].offset != frames[i].offset)
+            return 0;
+    return 1;
+}
+
+uint32_t stacks_capture(PyThreadState *tstate)
+{
+    if (!table || !tstate || tstate->interp != interpreter)
+        return 0;
+    stack_frame frames[DEPTH_MOST];
+    int depth = 0;
+    uint64_t hash = 0;
+    for (compat_frame *at = *compat_frame_slot(tstate); at && depth < depth_limit; at = at->previous) {
+        PyCodeObject *code = compat_frame_code(at);
+        if (!code)
+            continue; /* an entry from C */
+        frames[depth].code = code;
+        frames[depth].offset = compat_frame_offset(at);
+        hash = (hash ^ (uint64_t)(uintptr_t)code ^ (uint64_t)frames[depth].offset << 48) * 0x9E3779B97F4A7C15ull;
+        hash ^= hash >> 29;
+        depth++;
+    }
+    if (!depth)
+        return 0;
+    uint32_t place = (uint32_t)(hash >> 32) & (INDEX - 1);
+    for (; table->index[place]; place = (place + 1) & (INDEX - 1)) {
+        const stack_entry *known = &table->entries[table->index[place] - 1];
+        if (known->hash == hash && known->depth == depth && same_frames(known, frames, depth))
+            return table->index[place] - 1;
+    }
+    if (entry_count == ENTRIES || frame_count + (uint32_t)depth > FRAMES)
+        return 0;
+    stack_entry *entry = &table->entries[entry_count];
+    entry->hash = hash;
+    entry->first = frame_count;
+    entry->place = place;
+    entry->depth = (uint16_t)depth;
+    memcpy(&table->frames[frame_count], frames, (size_t)depth * sizeof *frames);
+    frame_count += (uint32_t)depth;
+    for (int i = 0; i < depth; i++)
+        table->seen[seen_bit(frames[i].code) / 8] |= (uint8_t)(1u << (seen_bit(frames[i].code) % 8));
+    table->index[place] = entry_count + 1;
+    atomic_store_explicit(&stacks_pending, 1, memory_order_relaxed);
+    return entry_count++;
+}
+
+/* The site is the innermost frame of the program's own; library frames inside it may name the
+ * wait, the outermost of them best (Queue.get over Condition.wait). */
+static void resolve(stack_entry *entry)
+{
+    char text[TEXT_MOST];
+    size_t length = 0;
+    int in_library = 1;
+    stack_facts *facts = &entry->facts;
+    for (int i = 0; i < entry->depth; i++) {
+        const stack_frame *frame = &table->frames[entry->first + (uint32_t)i];
+        const code_facts *code = codes_of(frame->code);
+        uint32_t line = codes_line(frame->code, code, frame->offset);
+        if (in_library && code->wait) {
+            facts->wait = code->wait;
+            facts->wait_depth = (uint16_t)i;
+        }
+        if (in_library && !code->inside_library) {
+            in_library = 0;
+            facts->site = line;
+        }
+        if (!facts->site && i == entry->depth - 1)
+            facts->site = codes_line(table->frames[entry->first].code, codes_of(table->frames[entry->first].code),
+                                     table->frames[entry->first].offset);
+        size_t size;
+        const char *shown = intern_text(line, &size);
+        if (length + size + 1 < sizeof text) {
+            if (length)
+                text[length++] = '\n';
+            memcpy(text + length, shown, size);
+            length += size;
+        }
+    }
+    facts->text = intern_string(text, length);
+    atomic_store_explicit(&entry->resolved, 1, memory_order_release);
+}
+
+void stacks_resolve(void)
+{
+    if (!table)
+        return;
+    PyObject *raised = PyErr_GetRaisedException();
+    atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
+    while (first_unresolved < entry_count)
+        resolve(&table->entries[first_unresolved++]);
+    PyErr_SetRaisedException(raised);
+}
+
+void stacks_code_dies(PyCodeObject *code)
+{
+    unsigned bit = seen_bit(code);
+    if (!table || !(table->seen[bit / 8] & 1u << (bit % 8)))
+        return;
+    stacks_resolve();
+    for (uint32_t i = indexed_from; i < entry_count; i++)
+        table->index[table->entries[i].place] = 0;
+    memset(table->seen, 0, sizeof table->seen);
+    indexed_from = entry_count;
+    frame_count = 0;
+}
+
+const stack_facts *stacks_of(uint32_t id)
+{
+    if (!id || !table || id >= ENTRIES || !atomic_load_explicit(&table->entries[id].resolved, memory_order_acquire))
+        return NULL;
+    return &table->entries[id].facts;
+}

@@ -1,0 +1,60 @@
+/* Protobuf wire primitives: writing into a buffer that is known to be large enough. */
+#ifndef TRACER_WIRE_H
+#define TRACER_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VARINT(field) ((uint32_t)(field) << 3)
+#define FIXED64(field) ((uint32_t)(field) << 3 | 1)
+#define BYTES(field) ((uint32_t)(field) << 3 | 2)
+
+static inline uint8_t *put_varint(uint8_t *p, uint64_t value)
+{
+    while (value >= 0x80) {
+        *p++ = (uint8_t)value | 0x80;
+        value >>= 7;
+    }
+    *p++ = (uint8_t)value;
+    return p;
+}
+
+static inline uint8_t *put_number(uint8_t *p, uint32_t field, uint64_t value)
+{
+    return put_varint(put_varint(p, VARINT(field)), value);
+}
+
+static inline uint8_t *put_bytes(uint8_t *p, uint32_t field, const void *bytes, size_t length)
+{
+    p = put_varint(put_varint(p, BYTES(field)), length);
+    memcpy(p, bytes, length);
+    return p + length;
+}
+
+static inline uint8_t *put_fixed64(uint8_t *p, uint32_t field, uint64_t value)
+{
+    p = put_varint(p, FIXED64(field));
+    memcpy(p, &value, 8); /* little-endian hosts only, which compat.h's list implies */
+    return p + 8;
+}
+
+/* A length-delimited field whose length is not known yet: one byte if `small`, else two (a
+ * varint padded with a zero, which decoders accept). */
+static inline uint8_t *open_field(uint8_t *p, uint32_t field, int small)
+{
+    return put_varint(p, BYTES(field)) + (small ? 1 : 2);
+}
+
+static inline void close_field(uint8_t *start, uint8_t *end, int small)
+{
+    size_t length = (size_t)(end - start);
+    if (small) {
+        start[-1] = (uint8_t)length;
+    } else {
+        start[-2] = (uint8_t)length | 0x80;
+        start[-1] = (uint8_t)(length >> 7);
+    }
+}
+
+#endif

@@ -1,0 +1,257 @@
+"""Profiles of waiting: who waited where (block, io, wall), and for whom (mutex, sched, gc)."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from tracer import schema as s
+from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.columns import (
+    AWAIT,
+    READY,
+    WAKER_GROUP,
+    WAKER_LOST,
+    WAKER_NONE,
+    WAKER_SHIFT,
+    WAKER_TEXT,
+    WAKER_THREAD,
+)
+from viewer.model import Model
+from viewer.profile import Place, Profile, Sums, place_of, places_of
+from viewer.reader import Arg
+
+DELAY_TYPES = (("contentions", "count"), ("delay", "nanoseconds"))
+CALL_TYPES = (("calls", "count"), ("delay", "nanoseconds"))
+WALL_TYPES = (("samples", "count"), ("wall", "nanoseconds"))
+PAUSE_TYPES = (("collections", "count"), ("pause", "nanoseconds"))
+READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
+
+# What a task waits for that other tasks or threads give; as in Go, waiting for the clock or
+# the network is no contention.
+_CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
+_TRANSFERS = ("socket", "subprocess")
+_OWNED = ("Lock", "RLock")  # kinds somebody holds
+_ARGS_AT_END = (s.ARG_STACK, s.ARG_SITE, s.ARG_OWNER_SITE)
+_NOBODY = Place("[unknown holder]")
+_OUTSIDE = Place("[outside any task]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A slice of waiting on a thread's track."""
+
+    pid: int
+    tid: int
+    start_ns: int
+    duration_ns: int
+    category: str
+    name: str
+    args: dict[str, Arg]
+
+    @property
+    def frames(self) -> tuple[Place, ...]:
+        """Where it waits; what the trace does not say is told by the slice's name."""
+        stack = self.args.get(s.ARG_STACK)
+        if isinstance(stack, str) and stack:
+            return places_of(stack)
+        site = self.args.get(s.ARG_SITE)
+        if isinstance(site, str) and site:
+            return (place_of(site),)
+        return (Place(f"[{self.name}]"),)
+
+
+def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
+    """The waits of threads, in order of begin."""
+    trace, events, slices = model.trace, model.trace.events, model.trace.slices
+    strings = {text: i for i, text in enumerate(events.strings)}
+    wanted = {strings[name]: name for name in categories if name in strings}
+    if not wanted:
+        return
+    ends = _ends_with_args(model, [strings[n] for n in _ARGS_AT_END if n in strings])
+    threads = {track.uuid: track for track in model.threads}
+    category_of, event_of = events.category, slices.event
+    for i, event in enumerate(event_of):
+        category = wanted.get(category_of[event])
+        track = threads.get(events.uuids[events.track[event]]) if category else None
+        if category is None or track is None:
+            continue
+        end_ns = slices.end_ns[i]
+        args = trace.args(event)
+        end = ends.get((events.track[event], end_ns))
+        if end is not None:
+            args |= trace.args(end)
+        start_ns = slices.start_ns[i]
+        name = trace.text(events.name[event])
+        yield _Wait(track.pid, track.tid, start_ns, end_ns - start_ns, category, name, args)
+
+
+def _ends_with_args(model: Model, names: list[int]) -> dict[tuple[int, int], int]:
+    """By (track, time), the ends of slices that say where or behind whom the wait was."""
+    events = model.trace.events
+    found = {}
+    for argument, name in enumerate(events.arg_name):
+        if name in names:
+            event = bisect_right(events.arg_start, argument) - 1
+            if events.type[event] == s.TYPE_SLICE_END:
+                found[events.track[event], events.time_ns[event]] = event
+    return found
+
+
+def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, int]]:
+    """(slice, kind, task) of the tasks' waits for such things."""
+    names = {
+        i: text.removeprefix(s.AWAIT_PREFIX)
+        for i, text in enumerate(model.trace.events.strings)
+        if text.startswith(s.AWAIT_PREFIX) and text.removeprefix(s.AWAIT_PREFIX) in kinds
+    }
+    if not names:
+        return
+    owners = model.owners
+    for i, kind in enumerate(owners.kind):
+        if kind == AWAIT and owners.code[i] in names and owners.owner[i] >= 0:
+            yield i, names[owners.code[i]], owners.owner[i]
+
+
+def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
+    """The line that awaits, and the task's own function around it."""
+    site = model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE)
+    name, where = model.coroutine(model.owners.task_group[task])
+    own = place_of(where) if where else Place(name)
+    # The site of a first slice is the function's own: it says nothing about the await.
+    is_first = i == model.owners.task_head[task]
+    if not isinstance(site, str) or not site or is_first:
+        return (own,)
+    inner = place_of(site)
+    return (
+        (inner,) if (inner.function, inner.path) == (own.function, own.path) else (inner, own)
+    )
+
+
+def _add_awaits(model: Model, sums: Sums, runners: Runners, kinds: tuple[str, ...]) -> None:
+    slices = model.trace.slices
+    for i, kind, task in _awaits(model, kinds):
+        labels: Labels = {"kind": f"asyncio.{kind}"}
+        labels |= runners.task_labels(task)
+        sums.add(_await_frames(model, i, task), labels, slices.end_ns[i] - slices.start_ns[i])
+
+
+def block_profile(model: Model) -> Profile:
+    """Waits for locks, events, queues … of threads and tasks, by who waited where."""
+    sums, runners = Sums(), Runners(model)
+    for wait in _waits(model, s.CAT_LOCK):
+        labels: Labels = {"kind": wait.name.removeprefix(s.LOCK_WAIT_PREFIX)}
+        labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
+        sums.add(wait.frames, labels, wait.duration_ns)
+    _add_awaits(model, sums, runners, _CONTENDED)
+    return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
+
+
+def mutex_profile(model: Model) -> Profile:
+    """The same delay, of locks that somebody holds, by where the holder took the lock."""
+    sums = Sums()
+    for wait in _waits(model, s.CAT_LOCK):
+        kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
+        site = wait.args.get(s.ARG_OWNER_SITE)
+        owner = wait.args.get(s.ARG_OWNER_NAME)
+        if not site and owner is None and kind not in _OWNED:
+            continue
+        frames = (place_of(site),) if isinstance(site, str) and site else (_NOBODY,)
+        labels: Labels = {"kind": kind}
+        if owner is not None:
+            labels["thread"] = owner
+        sums.add(frames, labels, wait.duration_ns)
+    return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
+
+
+def io_profile(model: Model) -> Profile:
+    """Blocking calls of threads, and tasks waiting for the network, by where."""
+    sums, runners = Sums(), Runners(model)
+    for wait in _waits(model, s.CAT_IO):
+        labels: Labels = {"call": wait.name.removeprefix(s.IO_PREFIX)}
+        labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
+        sums.add(wait.frames, labels, wait.duration_ns)
+    _add_awaits(model, sums, runners, _TRANSFERS)
+    return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
+
+
+def wall_profile(model: Model) -> Profile:
+    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact."""
+    sums, runners = Sums(), Runners(model)
+    add_cpu(model, runners, sums, {"state": "running"})
+    for wait in _waits(model, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL):
+        labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": wait.category}
+        sums.add(wait.frames, labels, wait.duration_ns)
+    return replace(cpu_profile(model), types=WALL_TYPES, samples=sums.samples())
+
+
+def gc_profile(model: Model) -> Profile:
+    """Pauses of the collector by generation and the thread that ran it."""
+    sums, runners = Sums(), Runners(model)
+    for run in model.collections:
+        pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
+        frames = (Place(f"{s.GC_PREFIX}{run.generation}"),)
+        labels = runners.labels(pid, run.tid, run.start_ns) | {"generation": run.generation}
+        sums.add(frames, labels, run.end_ns - run.start_ns)
+    return Profile(PAUSE_TYPES, sums.samples(), ("collections", "count", 1))
+
+
+def sched_profile(model: Model) -> Profile:
+    """How long tasks were ready and did not run, by who made them ready."""
+    sums, runners, owners = Sums(), Runners(model), model.owners
+    slices = model.trace.slices
+    by_id = {
+        (process, id_): task
+        for task, (process, id_) in enumerate(
+            zip(owners.task_process, owners.task_id, strict=True)
+        )
+    }
+    for i, kind in enumerate(owners.kind):
+        task = owners.owner[i]
+        if kind == READY and task >= 0:
+            frames = _waker(model, by_id, i)
+            labels = runners.task_labels(task)
+            sums.add(frames, labels, slices.end_ns[i] - slices.start_ns[i])
+    return Profile(READY_TYPES, sums.samples(), ("waits", "count", 1))
+
+
+def _waker(model: Model, by_id: dict[tuple[int, int], int], i: int) -> tuple[Place, ...]:
+    """Where a task was made ready: the callback in between, then the waker's function. Without
+    a waker it is its creator's, or, of a task that yielded, its own."""
+    owners, code = model.owners, model.owners.code[i]
+    args = model.trace.args(model.trace.slices.event[i])
+    kind, value = code >> WAKER_SHIFT, code & ((1 << WAKER_SHIFT) - 1)
+    via = args.get(s.ARG_VIA)
+    inner = (Place(via),) if isinstance(via, str) and via else ()
+    if kind == WAKER_GROUP:
+        return (*inner, _function(model, value))
+    if kind == WAKER_NONE:
+        task = owners.owner[i]
+        creator = by_id.get((owners.task_process[task], owners.task_parent[task]))
+        if i != owners.task_head[task] and owners.task_head[task] >= 0:
+            creator = task
+        return (
+            _function(model, owners.task_group[creator]) if creator is not None else _OUTSIDE,
+        )
+    if kind == WAKER_TEXT:
+        return (*inner, Place(f"[{model.trace.text(value)}]"))
+    if kind == WAKER_THREAD:
+        names = [track.thread_name for track in model.threads if track.tid == value]
+        return (*inner, Place(f"[thread {names[0] if names else value}]"))
+    assert kind == WAKER_LOST
+    return (*inner, Place("[unknown task]"))
+
+
+def _function(model: Model, group: int) -> Place:
+    name, site = model.coroutine(group)
+    return place_of(site) if site else Place(name)
+
+
+PROFILES: dict[str, Callable[[Model], Profile]] = {
+    "cpu": cpu_profile,
+    "wall": wall_profile,
+    "sched": sched_profile,
+    "block": block_profile,
+    "mutex": mutex_profile,
+    "io": io_profile,
+    "gc": gc_profile,
+}

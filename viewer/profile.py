@@ -1,0 +1,137 @@
+"""A profile: stacks with numbers. What a trace and what a pprof file become."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_SITE = re.compile(r"(.*?):(\d+)(?: (.*))?", re.DOTALL)
+_LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A line of a function, named `module.function` where the path tells the module.
+
+    `path` is "" and `line` 0 where unknown.
+    """
+
+    function: str
+    path: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Innermost frame first. `values` are in the order of the profile's types, labels are
+    sorted."""
+
+    frames: tuple[Place, ...]
+    values: tuple[int, ...]
+    labels: tuple[tuple[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`types` are (name, unit); the last one is what is shown first. Times in ns."""
+
+    types: tuple[tuple[str, str], ...]
+    samples: tuple[Sample, ...]
+    period: tuple[str, str, int] = ("", "", 0)  # name, unit, number
+    start_unix_ns: int = 0
+    duration_ns: int = 0
+    comments: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Of the last type."""
+        return sum(sample.values[-1] for sample in self.samples)
+
+
+type Key = tuple[tuple[Place, ...], tuple[tuple[str, str | int], ...]]
+
+
+class Sums:
+    """Counts and amounts by stack and labels; becomes the samples of a profile."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Key] = Counter()
+        self.amounts: Counter[Key] = Counter()
+
+    def add(
+        self,
+        frames: tuple[Place, ...],
+        labels: dict[str, str | int],
+        amount: int,
+        count: int = 1,
+    ) -> None:
+        key = (frames, tuple(sorted(labels.items())))
+        self.counts[key] += count
+        self.amounts[key] += amount
+
+    def samples(self) -> tuple[Sample, ...]:
+        """Largest amount first, then in order of stack: the same trace, the same file."""
+        keys = sorted(self.counts, key=lambda key: (-self.amounts[key], repr(key)))
+        return tuple(
+            Sample(frames, (self.counts[frames, labels], self.amounts[frames, labels]), labels)
+            for frames, labels in keys
+        )
+
+
+def place_of(site: str) -> Place:
+    """ "file:line function" taken apart; what has another form is a function's name."""
+    match = _SITE.fullmatch(site)
+    if match is None or not match[3]:
+        return Place(site)
+    return Place(qualified(match[3], match[1]), match[1], int(match[2]))
+
+
+def places_of(stack: str) -> tuple[Place, ...]:
+    """The lines of a `stack` argument, innermost first."""
+    return tuple(place_of(line) for line in stack.split("\n") if line)
+
+
+def qualified(function: str, path: str) -> str:
+    """`module.function`: the whole module of what is installed, else the file's name."""
+    if not path.endswith(".py"):
+        return function
+    module = _LIBRARY.sub("", path)
+    if module == path:
+        module = path.rpartition("/")[2]
+    module = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return f"{module}.{function}"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What a function has by itself (flat) and with all it called (cumulative)."""
+
+    function: Place  # with the line that has most
+    flat: int
+    cumulative: int
+
+
+def totals(samples: Iterable[Sample], which: int = -1) -> tuple[Total, ...]:
+    """By function, largest flat first; a recursive one counts once per stack."""
+    flat: Counter[tuple[str, str]] = Counter()
+    cumulative: Counter[tuple[str, str]] = Counter()
+    lines: dict[tuple[str, str], Counter[int]] = {}
+    for sample in samples:
+        value = sample.values[which]
+        for depth, place in enumerate(sample.frames):
+            key = (place.function, place.path)
+            # A line where the time was spent outweighs every line that called.
+            lines.setdefault(key, Counter())[place.line] += value << (0 if depth else 40)
+        if sample.frames:
+            flat[sample.frames[0].function, sample.frames[0].path] += value
+        for key in {(place.function, place.path) for place in sample.frames}:
+            cumulative[key] += value
+    keys = sorted(cumulative, key=lambda key: (-abs(flat[key]), -abs(cumulative[key]), key))
+    return tuple(
+        Total(
+            Place(*key, max(lines[key].items(), key=lambda item: (item[1], -item[0]))[0]),
+            flat[key],
+            cumulative[key],
+        )
+        for key in keys
+    )
