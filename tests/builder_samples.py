@@ -1,6 +1,7 @@
 """CPU samples for hand-made traces: `SampleBuilder(trace).add(thread, at, "main", "work")`."""
 
-from tests.builder import Thread, TraceBuilder
+from tests.builder import TraceBuilder
+from tests.threads import Thread
 from tests.wire_writer import message, number, text
 from tracer import schema as s
 

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.builder import TraceBuilder, chunk_head
+from tests.builder import TraceBuilder
+from tests.encoding import chunk_head
 from tests.wire_writer import fixed64, message, number, text
 from tracer import schema as s
 

@@ -38,6 +38,17 @@ class Process:
     events: list[Event] = field(default_factory=list)  # in file order
 
 
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A described track; `pid` and `tid` are 0 where the descriptor has none."""
+
+    parent: int
+    name: str
+    pid: int
+    tid: int
+    thread_name: str
+
+
 @dataclass(slots=True)
 class Strict:
     packets: int = 0
@@ -45,8 +56,8 @@ class Strict:
     torn_bytes: int = 0  # of a half-written last packet
     events: list[Event] = field(default_factory=list)  # in file order
     processes: list[Process] = field(default_factory=list)
+    tracks: dict[int, Track] = field(default_factory=dict)  # by uuid, the newest descriptor
     samples: list[Sample] = field(default_factory=list)
-    threads: dict[int, tuple[int, str]] = field(default_factory=dict)  # track -> tid, name
 
 
 @dataclass(slots=True)
@@ -67,8 +78,7 @@ class _Reader:
         self.sampled = SampleReader(data, self.parse)
         self.out.samples = self.sampled.samples
         self.chunks: dict[int, _Chunk] = {}
-        self.described: dict[int, int] = {}  # uuid -> pid or 0, since the last chunk head
-        self.parents: dict[int, tuple[int, int]] = {}  # uuid -> (parent, pid)
+        self.described: set[int] = set()  # since the last chunk head
 
     def parse(self, start: int, end: int) -> Message:
         try:
@@ -194,18 +204,23 @@ class _Reader:
         body = self.parse(start, end)
         uuid = self.one(body, varint(s.TRACK_UUID))
         assert uuid, f"a descriptor without uuid at byte {start}"
-        pid = 0
+        pid = tid = 0
+        name = thread_name = ""
         for tag, a, b in body:
+            if tag == message(s.TRACK_NAME):
+                name = self.text(a, b)
             if tag in (message(s.TRACK_PROCESS), message(s.TRACK_THREAD)):
-                pid = self.one(self.parse(a, b), varint(s.PROCESS_PID)) or 0
+                inner = self.parse(a, b)
+                pid = self.one(inner, varint(s.PROCESS_PID)) or 0
                 assert pid, f"a process or thread without pid: track {uuid}"
-            if tag == message(s.TRACK_THREAD):
-                thread = self.parse(a, b)
-                names = [self.text(x, y) for t, x, y in thread if t == message(s.THREAD_NAME)]
-                tid = self.one(thread, varint(s.THREAD_TID)) or 0
-                self.out.threads[uuid] = (tid, names[0] if names else "")
-        self.described[uuid] = pid
-        self.parents[uuid] = (self.one(body, varint(s.TRACK_PARENT_UUID)) or 0, pid)
+                if tag == message(s.TRACK_THREAD):
+                    tid = self.one(inner, varint(s.THREAD_TID)) or 0
+                    assert tid, f"a thread without tid: track {uuid}"
+                    names = [(x, y) for t, x, y in inner if t == message(s.THREAD_NAME)]
+                    thread_name = self.text(*names[-1]) if names else ""
+        self.described.add(uuid)
+        parent = self.one(body, varint(s.TRACK_PARENT_UUID)) or 0
+        self.out.tracks[uuid] = Track(parent, name, pid, tid, thread_name)
 
     def name_of(self, chunk: _Chunk, table: str, iid: int) -> str:
         assert (table, iid) in chunk.names, f"{table} iid {iid} not interned in its chunk"
@@ -265,7 +280,8 @@ class _Reader:
             uuid, seen = process.events[0].track, set[int]()
             while uuid and uuid not in seen and not process.pid:
                 seen.add(uuid)
-                uuid, process.pid = self.parents.get(uuid, (0, 0))
+                track = self.out.tracks.get(uuid)
+                uuid, process.pid = (track.parent, track.pid) if track else (0, 0)
             assert process.pid, f"no process above track {process.events[0].track}"
 
 

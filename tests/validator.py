@@ -7,8 +7,9 @@ what a reader would forgive raises AssertionError here.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from tests.strict import Event, Process, Strict, read_strict
-from tests.validator_lanes import Lane, Slice, check_lanes
+from tests.slices import Slice, drops_of, pair
+from tests.strict import Event, Strict, read_strict
+from tests.validator_lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.validator_samples import check_samples
 from tracer import schema as s
 
@@ -56,12 +57,13 @@ class Summary:
     tasks: dict[tuple[int, int], TaskSummary]  # by (pid, task id)
     names: Counter[str]  # of slices and instants
     lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
+    locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
 
 
 def validate(data: bytes) -> Summary:
     """A summary of the trace. Raises AssertionError with the first rule it breaks."""
     trace = read_strict(data)
-    slices, open_ = _pair(trace)
+    slices, open_ = pair(trace)
     _check_recording(trace)
     _check_events(trace)
     check_samples(
@@ -69,11 +71,12 @@ def validate(data: bytes) -> Summary:
         {p.pid: [e.time_ns for e in p.events] for p in trace.processes},
         {p.pid for p in trace.processes if p.events[-1].name == s.RECORDING_ENDED},
     )
-    drops = {id(p): _drops(p) for p in trace.processes}
+    drops = {id(p): drops_of(p) for p in trace.processes}
     tasks = _check_tasks(trace, slices, drops)
     _check_steps(trace, slices, tasks, drops)
     flows = _check_flows(trace)
-    lanes = check_lanes(trace, slices, drops)
+    lanes = check_lanes(trace, slices)
+    locks = check_locks(trace, slices)
     return Summary(
         trace.packets,
         trace.chunks,
@@ -88,6 +91,7 @@ def validate(data: bytes) -> Summary:
             e.name for e in trace.events if e.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT)
         ),
         lanes,
+        locks,
     )
 
 
@@ -117,34 +121,6 @@ def _check_events(trace: Strict) -> None:
             assert event.category, f"no category: {event}"
             if event.category not in _CATEGORIES:
                 raise AssertionError(f"unknown category {event.category!r}: {event}")
-
-
-def _pair(trace: Strict) -> tuple[list[Slice], int]:
-    """All slices in order of begin, and how many are open at the end."""
-    stacks: dict[int, list[Slice]] = defaultdict(list)
-    found = []
-    for event in sorted(trace.events, key=lambda e: e.time_ns):
-        stack = stacks[event.track]
-        if event.type == s.TYPE_SLICE_BEGIN:
-            stack.append(Slice(event, len(stack), stack[-1] if stack else None))
-            found.append(stack[-1])
-        elif event.type == s.TYPE_SLICE_END:
-            assert stack, f"an end without a begin: {event}"
-            ended = stack.pop()
-            ended.end_ns, ended.end = event.time_ns, event
-    return found, sum(map(len, stacks.values()))
-
-
-def _drops(process: Process) -> list[tuple[int, int, int]]:
-    """(since, until, count) of the drops the process told of."""
-    found = []
-    for event in process.events:
-        if event.name == s.EVENTS_DROPPED:
-            since, count = event.args.get(s.ARG_SINCE), event.args.get(s.ARG_COUNT)
-            assert isinstance(since, int), f"no since_ns: {event}"
-            assert isinstance(count, int), f"no count: {event}"
-            found.append((since, event.time_ns, count))
-    return found
 
 
 def _state(event: Event) -> str:
@@ -280,7 +256,7 @@ def _check_flows(trace: Strict) -> int:
                 )
     # What is lost at a kill or in a full buffer may be one end of a flow.
     lossy = any(
-        not any(e.name == s.RECORDING_ENDED for e in p.events) or _drops(p)
+        not any(e.name == s.RECORDING_ENDED for e in p.events) or drops_of(p)
         for p in trace.processes
     )
     for flow in sources.keys() ^ targets.keys():

@@ -1,49 +1,46 @@
-"""The validator's rules for threads: one state at a time, one holder of the GIL."""
+"""The validator's rules for thread lanes and locks; `check_…` return what the trace says."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.strict import Arg, Event, Process, Strict
+from tests.slices import Slice, drops_of
+from tests.strict import Event, Process, Strict
 from tracer import schema as s
 
-STATES = {
-    s.CAT_THREAD: {s.RUNNING, s.NATIVE, s.PREEMPTED, s.OFF_CPU},
-    s.CAT_GIL: {s.GIL_WAIT},
-    s.CAT_SLEEP: {s.SLEEP},
+_LANE = (s.CAT_THREAD, s.CAT_GIL, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)
+_WAITS = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)  # what a lane has without the signal `gil`
+_KERNEL = (s.PREEMPTED, s.OFF_CPU)  # only the signal `sched` can tell these
+_NAMES = {
+    s.CAT_THREAD: (s.RUNNING, s.NATIVE, *_KERNEL),
+    s.CAT_GIL: (s.GIL_WAIT,),
+    s.CAT_SLEEP: (s.SLEEP,),
 }
-PREFIXES = {s.CAT_IO: s.IO_PREFIX, s.CAT_LOCK: s.LOCK_WAIT_PREFIX}
-WAITS = {s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP}
-_EVER = 1 << 63
-
-
-@dataclass(slots=True)
-class Slice:
-    """`end_ns` is None while open at the end of the trace."""
-
-    begin: Event
-    depth: int
-    around: "Slice | None"
-    end_ns: int | None = None
-    end: Event | None = None
-
-    @property
-    def args(self) -> dict[str, Arg]:
-        """Those of the BEGIN and those of the END."""
-        return self.begin.args | (self.end.args if self.end else {})
-
-    @property
-    def start_ns(self) -> int:
-        return self.begin.time_ns
-
-    @property
-    def name(self) -> str:
-        return self.begin.name
+_PREFIXES = {s.CAT_LOCK: s.LOCK_WAIT_PREFIX, s.CAT_IO: s.IO_PREFIX}
+_TYPES: dict[str, type] = {
+    s.ARG_HOLDER: int,
+    s.ARG_HOLDER_NAME: str,
+    s.ARG_LOCK: int,
+    s.ARG_SITE: str,
+    s.ARG_OWNER: int,
+    s.ARG_OWNER_NAME: str,
+    s.ARG_OWNER_TASK: int,
+    s.ARG_OWNER_SITE: str,
+    s.ARG_ACQUIRED: int,
+    s.ARG_KIND: str,
+    s.ARG_FD: int,
+    s.ARG_PATH: str,
+    s.ARG_PEER: str,
+    s.ARG_BYTES: int,
+    s.ARG_HOLDING_GIL: int,
+    s.ARG_CONTINUES: int,
+    s.ARG_SINCE_BEFORE: int,
+}
 
 
 @dataclass(slots=True)
 class Lane:
-    """The states of one thread, in order."""
+    """A thread's state slices in order; collections nested in them are not among them."""
 
     tid: int
     name: str
@@ -52,91 +49,194 @@ class Lane:
     def named(self, name: str) -> list[Slice]:
         return [each for each in self.slices if each.name == name]
 
+    @property
+    def states(self) -> list[str]:
+        return [each.name for each in self.slices]
 
-type Drops = dict[int, list[tuple[int, int, int]]]
+    @property
+    def wall_ns(self) -> dict[str, int]:
+        """By state's name, finished slices only."""
+        found: dict[str, int] = defaultdict(int)
+        for each in self.slices:
+            if each.end_ns is not None:
+                found[each.name] += each.end_ns - each.start_ns
+        return dict(found)
 
 
-def check_lanes(
-    trace: Strict, slices: list[Slice], drops: Drops
-) -> dict[tuple[int, int], Lane]:
-    """The lanes by (pid, tid). Raises AssertionError with the first rule that is broken."""
-    tracks: dict[int, list[Slice]] = defaultdict(list)
+@dataclass(slots=True)
+class LockSummary:
+    kind: str
+    track: int
+    holds: list[Slice] = field(default_factory=list)
+
+    @property
+    def holders(self) -> list[str]:
+        return [each.name for each in self.holds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What a process's recording says of its lanes. `until_ns` is when `gil` was disabled."""
+
+    gil: bool
+    sched: bool
+    locks: bool
+    until_ns: int
+    drops: tuple[tuple[int, int], ...]  # (since, until)
+    last_ns: int
+
+    def excuses(self, start_ns: int, end_ns: int) -> bool:
+        """Nothing need be known of the time between."""
+        dropped = any(since < end_ns and start_ns <= until for since, until in self.drops)
+        return dropped or start_ns >= self.until_ns
+
+
+def check_lanes(trace: Strict, slices: list[Slice]) -> dict[tuple[int, int], Lane]:
+    """Lanes are partitions of legal states, and one thread at a time has the GIL."""
+    rules = {id(process): _rules(process) for process in trace.processes}
+    found: dict[tuple[int, int], Lane] = {}
+    lanes: dict[int, list[Slice]] = defaultdict(list)
     for each in slices:
-        if each.depth == 0 and each.begin.track in trace.threads:
-            tracks[each.begin.track].append(each)
-    lanes: dict[tuple[int, int], Lane] = {}
-    held: dict[int, list[Slice]] = defaultdict(list)
-    for track, states in tracks.items():
-        tid, name = trace.threads[track]
-        process = states[0].begin.process
-        lane = lanes.setdefault((process.pid, tid), Lane(tid, name))
-        with_gil = "gil" in _signals(process)
-        states = [each for each in states if with_gil or each.begin.category != s.CAT_GC]
-        for each in states:
-            _check_state(each)
-        _check_partition(states, drops[id(process)], with_gil)
-        lane.slices += states
-        held[id(process)] += [each for each in states if _holds_gil(each)]
-    for found in held.values():
-        _check_exclusion(found)
-    _check_holds(slices)
-    return lanes
-
-
-def _signals(process: Process) -> list[str]:
-    recording = next(e for e in process.events if e.name == s.RECORDING)
-    disabled = {e.args.get(s.ARG_HOOK) for e in process.events if e.name == s.HOOK_DISABLED}
-    told = str(recording.args.get(s.ARG_SIGNALS, "")).split(",")
-    return [signal for signal in told if signal not in disabled]
-
-
-def _check_state(each: Slice) -> None:
-    event = each.begin
-    if event.category in PREFIXES:
-        assert event.name.startswith(PREFIXES[event.category]), f"not so named: {event}"
-    else:
-        assert event.name in STATES.get(event.category, ()), f"no state of a thread: {event}"
-    if event.category == s.CAT_LOCK and each.end_ns is not None and s.ARG_LOCK in each.args:
-        assert s.ARG_ACQUIRED in each.args, f"a wait that does not say how it ended: {event}"
-
-
-def _check_partition(
-    states: list[Slice], drops: list[tuple[int, int, int]], gapless: bool
-) -> None:
-    for before, after in pairwise(states):
-        end_ns = before.end_ns
-        assert end_ns is not None, f"two states at once: {before.begin} and {after.begin}"
-        assert end_ns <= after.start_ns, f"{before.begin} ends in {after.begin}"
-        if gapless and end_ns != after.start_ns:
-            assert drops, f"a gap of {after.start_ns - end_ns} ns before {after.begin}"
-
-
-def _holds_gil(each: Slice) -> bool:
-    if each.name == s.RUNNING:
-        return True
-    return bool(each.begin.args.get(s.ARG_HOLDING_GIL))
-
-
-def _check_exclusion(held: list[Slice]) -> None:
-    """In order of begin each must have ended before the next begins."""
-    held.sort(key=lambda each: (each.start_ns, each.end_ns or _EVER))
-    last = None
-    for each in held:
-        if last is not None and (last.end_ns or _EVER) > each.start_ns:
-            assert last.begin.track == each.begin.track, (
-                f"two threads with the GIL: {last.begin} until {last.end_ns} and {each.begin}"
+        if each.category not in _LANE:
+            continue
+        track = trace.tracks[each.begin.track]
+        assert track.tid, f"a thread's state on a track that is no thread's: {each.begin}"
+        assert each.depth == 0, f"a thread's state inside another slice: {each.begin}"
+        _check_state(each, rules[id(each.begin.process)])
+        lanes[each.begin.track].append(each)
+        thread = found.setdefault((track.pid, track.tid), Lane(track.tid, track.thread_name))
+        thread.slices.append(each)
+    for lane in lanes.values():
+        said = rules[id(lane[0].begin.process)]
+        for before, after in pairwise(lane if said.gil else ()):
+            end_ns = before.end_ns or said.last_ns
+            assert end_ns == after.start_ns or said.excuses(end_ns, after.start_ns), (
+                f"a gap of {after.start_ns - end_ns} ns between {before.name!r} and "
+                f"{after.begin}"
             )
-        if last is None or (each.end_ns or _EVER) >= (last.end_ns or _EVER):
-            last = each
+    for process in trace.processes:
+        mine = [
+            each for lane in lanes.values() for each in lane if each.begin.process is process
+        ]
+        _check_exclusion(mine, rules[id(process)])
+    _check_hand_overs(trace, lanes)
+    return found
 
 
-def _check_holds(slices: list[Slice]) -> None:
+def _rules(process: Process) -> _Rules:
+    signals = str(process.events[0].args.get(s.ARG_SIGNALS, "")).split(",")
+    disabled = [
+        e.time_ns
+        for e in process.events
+        if e.name == s.HOOK_DISABLED and e.args.get(s.ARG_HOOK) == "gil"
+    ]
+    drops = tuple((since, until) for since, until, _ in drops_of(process))
+    last_ns = max(e.time_ns for e in process.events)
+    return _Rules(
+        "gil" in signals,
+        "sched" in signals,
+        "locks" in signals,
+        min(disabled, default=1 << 63),
+        drops,
+        last_ns,
+    )
+
+
+def _check_types(event: Event) -> None:
+    for name, type_ in _TYPES.items():
+        assert isinstance(event.args.get(name, type_()), type_), f"{name} is wrong: {event}"
+
+
+def _check_state(each: Slice, rules: _Rules) -> None:
+    event = each.begin
+    prefix = _PREFIXES.get(event.category)
+    if prefix:
+        legal = event.name.startswith(prefix) and len(event.name) > len(prefix)
+    else:
+        legal = event.name in _NAMES[event.category]
+    assert legal, f"no state of a thread: {event}"
+    assert rules.gil or event.category in _WAITS, f"a state without the signal gil: {event}"
+    assert rules.sched or event.name not in _KERNEL, (
+        f"a state without the signal sched: {event}"
+    )
+    for side in (each.begin, each.end):
+        if side is not None:
+            _check_types(side)
+    can_hold = event.name in _KERNEL or event.category == s.CAT_IO
+    assert can_hold or s.ARG_HOLDING_GIL not in each.args, f"cannot hold the GIL: {event}"
+    # Only the signal `locks` knows more than libc, whose names are lower case.
+    known = rules.locks and event.name.removeprefix(s.LOCK_WAIT_PREFIX)[0].isupper()
+    is_wait = event.category == s.CAT_LOCK and (known or s.ARG_LOCK in each.args)
+    # What is known only at the end of a wait is missing when its end is not its own.
+    if is_wait and each.end_ns is not None and not rules.excuses(each.end_ns, each.end_ns + 1):
+        for name in (s.ARG_LOCK, s.ARG_SITE, s.ARG_ACQUIRED):
+            assert name in each.args, f"a lock wait without {name}: {event}"
+
+
+def _check_exclusion(states: list[Slice], rules: _Rules) -> None:
+    """No two threads have the GIL at the same time."""
+    held = []
+    for each in states:
+        end_ns = 1 << 63 if each.end_ns is None else each.end_ns
+        has_gil = each.name == s.RUNNING or each.args.get(s.ARG_HOLDING_GIL)
+        if has_gil and end_ns > each.start_ns and each.start_ns < rules.until_ns:
+            held.append((each.start_ns, end_ns, each.begin))
+    held.sort(key=lambda row: row[:2])
+    for (_, end_ns, before), (start_ns, _, after) in pairwise(held):
+        assert end_ns <= start_ns, f"two threads have the GIL: {before} and {after}"
+
+
+def _check_hand_overs(trace: Strict, lanes: dict[int, list[Slice]]) -> None:
+    """A release's flow ends in what another thread does after the lock wait it ended."""
+    waits_end = {
+        (track, each.end_ns)
+        for track, lane in lanes.items()
+        for each in lane
+        if each.category == s.CAT_LOCK
+    }
+    begins = {id(each.begin) for lane in lanes.values() for each in lane}
+    targets = {flow: event for event in trace.events for flow in event.ends_flows}
+    for event in trace.events:
+        if event.name != s.RELEASE or event.category != s.CAT_LOCK:
+            continue
+        assert event.type == s.TYPE_INSTANT, f"a release that is no instant: {event}"
+        assert trace.tracks[event.track].tid, f"a release that is on no thread: {event}"
+        for flow in event.flows:
+            target = targets.get(flow)
+            if target is None:
+                continue  # lost, or an error that the rule on flows names
+            assert target.track != event.track, f"a release to its own thread: {event}"
+            assert id(target) in begins, f"a release to what is no state: {target}"
+            assert (target.track, target.time_ns) in waits_end, (
+                f"a release to a state that follows no lock wait: {target}"
+            )
+
+
+def check_locks(trace: Strict, slices: list[Slice]) -> dict[tuple[int, int], LockSummary]:
+    """A lock has one track below `Locks`, and one holder at a time on it."""
+    found: dict[tuple[int, int], LockSummary] = {}
+    of_track: dict[int, int] = {}
     for each in slices:
         event = each.begin
         if event.category != s.CAT_HOLD:
             continue
-        assert each.depth == 0, f"two holders of one lock: {event}"
-        assert isinstance(event.args.get(s.ARG_LOCK), int), f"a hold of no lock: {event}"
-        assert event.args.get(s.ARG_KIND), f"a hold without kind: {event}"
-        owners = {s.ARG_OWNER, s.ARG_OWNER_TASK} & event.args.keys()
-        assert len(owners) == 1, f"a hold by {sorted(owners) or 'nobody'}: {event}"
+        parent = trace.tracks.get(trace.tracks[event.track].parent)
+        assert parent, f"a hold on a track without parent: {event}"
+        assert parent.name == s.TRACK_LOCKS, f"a hold that is not below Locks: {event}"
+        assert each.depth == 0, f"a hold inside another slice: {event}"
+        _check_types(event)
+        for name in (s.ARG_LOCK, s.ARG_KIND):
+            assert name in each.args, f"a hold without {name}: {event}"
+        assert {s.ARG_OWNER, s.ARG_OWNER_TASK} & set(each.args), f"nobody's hold: {event}"
+        key = event.process.pid, int(each.args[s.ARG_LOCK])
+        lock = found.setdefault(key, LockSummary(str(each.args[s.ARG_KIND]), event.track))
+        assert lock.track == event.track, f"lock {key[1]} on a second track: {event}"
+        assert lock.kind == each.args[s.ARG_KIND], f"lock {key[1]} changes its kind: {event}"
+        known = of_track.setdefault(event.track, key[1])
+        assert known == key[1], f"locks {known} and {key[1]} on one track: {event}"
+        lock.holds.append(each)
+    for event in trace.events:
+        if trace.tracks[event.track].name == s.COUNTER_WAITERS:
+            assert event.counter is not None, f"no counter: {event}"
+            assert event.counter < 1 << 63, f"fewer waiters than none: {event}"
+    return found

@@ -3,7 +3,7 @@
 #define VIEWER_COLUMNS_H
 #include "_native.h"
 
-enum { MOST_INPUTS = 16 };
+enum { MOST_INPUTS = 24 };
 
 typedef struct {
     Py_buffer view[MOST_INPUTS];

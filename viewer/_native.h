@@ -1,4 +1,4 @@
-/* What the two C files of viewer._decoder share: growing columns and one hash map. */
+/* What the C files of viewer._decoder share: growing columns and one hash map. */
 #ifndef VIEWER_NATIVE_H
 #define VIEWER_NATIVE_H
 #define PY_SSIZE_T_CLEAN
@@ -11,6 +11,10 @@
 /* Mirrors viewer/columns.py. */
 enum { KIND_OTHER, KIND_READY, KIND_RUNNING, KIND_AWAIT, KIND_LIFETIME, KIND_LOOP_TASK,
        KIND_LOOP_CALLBACK, KIND_SELECT, KIND_GC };
+enum { STATE_RUNNING = 1, STATE_NATIVE, STATE_PREEMPTED, STATE_OFF_CPU, STATE_GIL_WAIT,
+       STATE_LOCK_WAIT, STATE_IDLE_WAIT, STATE_IO, STATE_SLEEP, STATE_TASK_WAIT, STATE_HOLD };
+enum { STATE_MASK = 15, STATE_HOLDING = 16, STATE_FAILED = 32, STATE_CONTINUES = 64 };
+enum { HOLDING_MODES = 4 };
 enum { ARG_KIND_BOOL = 1, ARG_KIND_UINT, ARG_KIND_INT, ARG_KIND_DOUBLE, ARG_KIND_STRING };
 enum { TYPE_BEGIN = 1, TYPE_END, TYPE_INSTANT, TYPE_COUNTER };
 
@@ -175,6 +179,9 @@ DECLARE(grouped_stats);
 DECLARE(keyed_sums);
 DECLARE(group_keys);
 DECLARE(gather);
+DECLARE(pairs);
+DECLARE(tally);
+DECLARE(states);
 DECLARE(assign);
 DECLARE(attribute);
 #undef DECLARE

@@ -61,7 +61,7 @@ PyObject *pair(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)module;
     Inputs in;
-    enum { EVENT, START, END, PARENT, UNFINISHED, INSTANTS, ENDS, COLUMNS };
+    enum { EVENT, END_EVENT, START, END, PARENT, UNFINISHED, INSTANTS, ENDS, COLUMNS };
     Column out[COLUMNS] = {0};
     int32_t *order = NULL, *open = NULL;
     PyObject *result = NULL;
@@ -94,7 +94,8 @@ PyObject *pair(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         ends[process[at] + 1] = time[event];
         if (type[event] == TYPE_BEGIN) {
             int32_t slice = (int32_t)(out[EVENT].used / 4);
-            if (push_i32(&out[EVENT], event) < 0 || push_i64(&out[START], time[event]) < 0
+            if (push_i32(&out[EVENT], event) < 0 || push_i32(&out[END_EVENT], -1) < 0
+                || push_i64(&out[START], time[event]) < 0
                 || push_i64(&out[END], 0) < 0 || push_i32(&out[PARENT], open[at]) < 0
                 || push_u8(&out[UNFINISHED], 1) < 0) {
                 goto done;
@@ -107,6 +108,7 @@ PyObject *pair(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
                 continue;
             }
             ((int64_t *)out[END].data)[slice] = time[event];
+            ((int32_t *)out[END_EVENT].data)[slice] = event;
             out[UNFINISHED].data[slice] = 0;
             open[at] = ((int32_t *)out[PARENT].data)[slice];
         } else if (type[event] == TYPE_INSTANT && push_i32(&out[INSTANTS], event) < 0) {
@@ -119,7 +121,7 @@ PyObject *pair(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
             ((int64_t *)out[END].data)[s] = ends[process[track[event]] + 1];
         }
     }
-    PyObject *columns = take_columns(out, "iqqiBiq");
+    PyObject *columns = take_columns(out, "iiqqiBiq");
     result = columns ? Py_BuildValue("NL", columns, unmatched) : NULL;
 done:
     PyMem_RawFree(order);
@@ -364,6 +366,92 @@ PyObject *gather(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     result = column_view(&out[0], "i");
 done:
     free_columns(out, 1);
+    inputs_free(&in);
+    return result;
+}
+
+/* pairs(a, b): numbers the pairs of each row by first sight, -1 where a is negative; by number,
+ * the row that had it first */
+PyObject *pairs(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    enum { NUMBER, HEAD, COLUMNS };
+    Column out[COLUMNS] = {0};
+    Map map = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "ii") < 0) {
+        goto done;
+    }
+    const int32_t *a = in.view[0].buf, *b = in.view[1].buf;
+    Py_ssize_t n = in.length[0];
+    if (in.length[1] != n) {
+        bad_columns();
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        int64_t number = -1;
+        if (a[i] >= 0) {
+            int fresh;
+            MapEntry *e = map_put(&map, (uint32_t)a[i], (uint32_t)b[i], out[HEAD].used / 4, &fresh);
+            if (!e || (fresh && push_i32(&out[HEAD], (int32_t)i) < 0)) {
+                goto done;
+            }
+            number = e->value;
+        }
+        if (push_i32(&out[NUMBER], (int32_t)number) < 0) {
+            goto done;
+        }
+    }
+    result = take_columns(out, "ii");
+done:
+    map_free(&map);
+    free_columns(out, COLUMNS);
+    inputs_free(&in);
+    return result;
+}
+
+/* tally(start, end, key, kind, keys, kinds): count and total by key * kinds + kind; rows with
+ * key -1 do not count */
+PyObject *tally(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    enum { COUNT, TOTAL, COLUMNS };
+    Column out[COLUMNS] = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "qqiBnn") < 0) {
+        goto done;
+    }
+    const int64_t *start = in.view[0].buf, *end = in.view[1].buf;
+    const int32_t *key = in.view[2].buf;
+    const uint8_t *kind = in.view[3].buf;
+    Py_ssize_t n = in.length[0], keys = in.number[4], kinds = in.number[5];
+    if (in.length[1] != n || in.length[2] != n || in.length[3] != n || keys < 0 || kinds < 1
+        || kinds > 256 || keys > PY_SSIZE_T_MAX / 4096) {
+        bad_columns();
+        goto done;
+    }
+    if (check_range(key, n, -1, keys) < 0 || column_fill(&out[COUNT], keys * kinds * 8, 0) < 0
+        || column_fill(&out[TOTAL], keys * kinds * 8, 0) < 0) {
+        goto done;
+    }
+    int64_t *count = (int64_t *)out[COUNT].data, *total = (int64_t *)out[TOTAL].data;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (key[i] < 0) {
+            continue;
+        }
+        if (kind[i] >= kinds) {
+            bad_columns();
+            goto done;
+        }
+        Py_ssize_t at = key[i] * kinds + kind[i];
+        count[at]++;
+        total[at] = clamp((__int128)total[at] + end[i] - start[i]);
+    }
+    result = take_columns(out, "qq");
+done:
+    free_columns(out, COLUMNS);
     inputs_free(&in);
     return result;
 }

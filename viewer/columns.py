@@ -11,6 +11,24 @@ from typing import Any
 # Kinds of slices; mirrored in _native.h
 OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = range(9)
 
+# What a thread does, a lock wait of a task, who has a lock; mirrored in _native.h. A state may
+# have flags added: has the GIL, did not get the lock, a further piece of a call.
+(
+    THREAD_RUNNING,
+    NATIVE,
+    PREEMPTED,
+    OFF_CPU,
+    GIL_WAIT,
+    LOCK_WAIT,
+    IDLE_WAIT,
+    IO,
+    SLEEP,
+    TASK_WAIT,
+    HOLD,
+) = range(1, 12)
+STATE_MASK, HOLDING, FAILED, CONTINUES = 15, 16, 32, 64
+HOLDING_MODES = 4  # a thread has the GIL while running, preempted, off the CPU, in a call
+
 # Kinds of argument values
 BOOL, UINT, INT, DOUBLE, STRING = range(1, 6)
 
@@ -71,6 +89,7 @@ class Slices:
     """Begin and end paired, ordered by begin."""
 
     event: Column  # i: the begin
+    end_event: Column  # i: the end, -1 when there is none
     start_ns: Column  # q
     end_ns: Column  # q
     parent: Column  # i: slice
@@ -100,6 +119,56 @@ class Owners:
     call_head: Column  # i: first slice
     call_is_task: Column  # B: a task's step whose task is unknown
     group_head: Column  # i: first task
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What threads did, who had locks and who waited for them: a row per slice, by begin.
+
+    The states of a thread do not overlap, nor do the holds of a lock.
+    """
+
+    start_ns: Column  # q, by row
+    end_ns: Column  # q
+    busy_end_ns: Column  # q: start plus all pieces of the call; end_ns of what is no call
+    state: Column  # B: a state and its flags
+    who: Column  # i: a thread; of TASK_WAIT a task; of HOLD -1
+    row: Column  # i: a call (IO, SLEEP) or a lock, else -1
+    owner: Column  # i: HOLDING: thread * HOLDING_MODES + mode; lock waits, HOLD: an owner
+    site: Column  # i: of waits and holds
+    waker: Column  # i: the thread whose release ended a wait
+    first_ns: Column  # q, by thread: its first state begins; 0 when it has none
+    last_ns: Column  # q, by thread: its last state ends
+    call_process: Column  # i
+    call_name: Column  # i
+    call_site: Column  # i
+    call_bytes: Column  # q: -1 when never told
+    lock_id: Column  # q: -1 not told
+    lock_process: Column  # i
+    lock_name: Column  # i: of its first wait
+    lock_site: Column  # i: of its first wait
+    lock_kind: Column  # i: as its first hold says
+    owner_id: Column  # q: a tid or task id, -1 not told
+    owner_process: Column  # i
+    owner_is_task: Column  # B
+    owner_name: Column  # i
+    owner_site: Column  # i
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Durations in ns by key * kinds + kind."""
+
+    count: Column  # q
+    total: Column  # q
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows numbered by a pair of values, in order of first sight."""
+
+    number: Column  # i, by row: -1 when the first value is negative
+    head: Column  # i, by number: the first row
 
 
 @dataclass(frozen=True, slots=True)

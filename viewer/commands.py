@@ -12,12 +12,13 @@ from viewer.engine import HAS_NATIVE
 from viewer.model import build_model
 from viewer.reader import read_trace
 from viewer.render.data import render_json
-from viewer.render.text import Style, render_text
+from viewer.render.tables import Style
+from viewer.render.text import render_text
 from viewer.render.units import size
 
 # Reading this much takes about two seconds: say so before going silent.
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
-_SHOWN = ("tasks", "gc", "cpu", "health")  # sections of a report nobody asked parts of
+_ALWAYS = ("tasks", "gc", "cpu", "health")  # shown even to say that they were not recorded
 
 
 def report(
@@ -34,7 +35,7 @@ def report(
     if as_json:
         out.write(render_json(result, sections))
         return
-    shown = (section,) if section else _SHOWN
+    shown = tuple(name for name in sections if section or name in (*_ALWAYS, *result.recorded))
     colour = out.isatty() and not os.environ.get("NO_COLOR")
     # Piped text has no terminal to fit; COLUMNS says otherwise.
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)

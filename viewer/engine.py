@@ -3,8 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from viewer import decode, delays, owners, sweeps
-from viewer.columns import Column, Delays, Events, Owners, Slices, Stats, Sums
+from viewer import decode, delays, owners, states, sweeps
+from viewer.columns import (
+    Column,
+    Delays,
+    Events,
+    Owners,
+    Pairs,
+    Slices,
+    States,
+    Stats,
+    Sums,
+    Tally,
+)
 
 try:
     from viewer import _decoder
@@ -24,7 +35,10 @@ class Engine:
     keyed_sums: Callable[[Column, Column, Column, Column], Sums]
     group_keys: Callable[[Column, Column, Column, int], Column]
     gather: Callable[[Column, Column, Column], Column]
+    pairs: Callable[[Column, Column], Pairs]
+    tally: Callable[[Column, Column, Column, Column, int, int], Tally]
     assign: Callable[..., Owners]
+    states: Callable[..., States]
     attribute: Callable[..., Delays]
 
 
@@ -35,7 +49,10 @@ PYTHON = Engine(
     sweeps.keyed_sums,
     sweeps.group_keys,
     sweeps.gather,
+    sweeps.pairs,
+    sweeps.tally,
     owners.assign,
+    states.states,
     delays.attribute,
 )
 
@@ -54,7 +71,10 @@ def _native() -> Engine:
         lambda *columns: Sums(*_decoder.keyed_sums(*columns)),
         _decoder.group_keys,
         _decoder.gather,
+        lambda *columns: Pairs(*_decoder.pairs(*columns)),
+        lambda *columns: Tally(*_decoder.tally(*columns)),
         lambda *columns: Owners(*_decoder.assign(*columns)),
+        lambda *columns: States(*_decoder.states(*columns)),
         lambda *columns: Delays(*_decoder.attribute(*columns)),
     )
 

@@ -1,14 +1,11 @@
 """Columns to their meaning: loops, tasks, collections, and the recorder's own remarks."""
 
-import sys
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tracer import schema as s
-from viewer import owners
-from viewer.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners
+from viewer import columns, owners, states
+from viewer.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.reader import Arg, Trace, Track
 
 _SYMBOLS = {
@@ -24,6 +21,36 @@ _SYMBOLS = {
     owners.ARG_WAKER_TASK: s.ARG_WAKER_TASK,
     owners.ARG_WAKER_THREAD: s.ARG_WAKER_THREAD,
 }
+_STATE_SYMBOLS = {
+    states.LOCK: s.ARG_LOCK,
+    states.SITE: s.ARG_SITE,
+    states.OWNER: s.ARG_OWNER,
+    states.OWNER_TASK: s.ARG_OWNER_TASK,
+    states.OWNER_NAME: s.ARG_OWNER_NAME,
+    states.OWNER_SITE: s.ARG_OWNER_SITE,
+    states.ACQUIRED: s.ARG_ACQUIRED,
+    states.KIND: s.ARG_KIND,
+    states.HOLDING_GIL: s.ARG_HOLDING_GIL,
+    states.CONTINUES_CALL: s.ARG_CONTINUES,
+    states.BYTES: s.ARG_BYTES,
+    states.RELEASE: s.RELEASE,
+}
+_CATEGORY_STATES = {
+    s.CAT_THREAD: columns.THREAD_RUNNING,
+    s.CAT_GIL: columns.GIL_WAIT,
+    s.CAT_LOCK: columns.LOCK_WAIT,
+    s.CAT_IO: columns.IO,
+    s.CAT_SLEEP: columns.SLEEP,
+    s.CAT_HOLD: columns.HOLD,
+}
+_THREAD_STATES = {
+    s.RUNNING: columns.THREAD_RUNNING,
+    s.NATIVE: columns.NATIVE,
+    s.PREEMPTED: columns.PREEMPTED,
+    s.OFF_CPU: columns.OFF_CPU,
+}
+# What one has while others wait for it. Nobody has what the other kinds wait for.
+_EXCLUSIVE = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
 _STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
 _NO_STRING = -2  # equal to no string index, and not to -1, "no name"
 
@@ -69,6 +96,8 @@ class Model:
     loops: tuple[Loop, ...]
     lane: Column  # i, by slice: index into loops, -1 none
     threads: tuple[Track, ...]
+    thread_process: Column  # i, by thread: -1 unknown, or it has no events
+    states: States
     collections: tuple[Collection, ...]
     remarks: tuple[Remark, ...]
 
@@ -79,6 +108,23 @@ class Model:
     @property
     def end_ns(self) -> int:
         return max(process.end_ns for process in self.trace.processes)
+
+    @property
+    def drops(self) -> list[tuple[int, int, int]]:
+        """(process, from, until) of the times of which events were dropped."""
+        return [
+            (remark.process, min(since, remark.time_ns), remark.time_ns)
+            for remark in self.remarks
+            if remark.name == s.EVENTS_DROPPED
+            and isinstance(since := remark.args.get(s.ARG_SINCE), int)
+        ]
+
+    def pid(self, process: int) -> int:
+        return self.trace.processes[process].pid if process >= 0 else 0
+
+    def thread_name(self, thread: int) -> str:
+        track = self.threads[thread]
+        return track.thread_name or f"thread {track.tid}"
 
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
@@ -106,7 +152,6 @@ class Model:
 def build_model(trace: Trace) -> Model:
     events, slices = trace.events, trace.slices
     of_text = {text: i for i, text in reversed(list(enumerate(events.strings)))}
-    symbols = array("i", (of_text.get(_SYMBOLS[i], _NO_STRING) for i in range(len(_SYMBOLS))))
     owned = trace.engine.assign(
         slices.event,
         slices.parent,
@@ -118,10 +163,11 @@ def build_model(trace: Trace) -> Model:
         events.arg_kind,
         events.arg_value,
         trace.track_process,
-        memoryview(symbols),
+        _symbols(_SYMBOLS, of_text),
         memoryview(bytes(map(_state_of, events.strings))),
     )
     threads = tuple(track for track in trace.tracks.values() if track.tid)
+    track_thread, thread_process = _find_threads(trace, threads)
     loops, track_lane = _find_loops(trace, threads)
     lane = trace.engine.gather(slices.event, events.track, memoryview(track_lane))
     return Model(
@@ -130,6 +176,8 @@ def build_model(trace: Trace) -> Model:
         loops,
         lane,
         threads,
+        thread_process,
+        _find_states(trace, owned, of_text, track_thread, len(threads)),
         tuple(_collections(trace, owned)),
         tuple(_remarks(trace)),
     )
@@ -137,6 +185,64 @@ def build_model(trace: Trace) -> Model:
 
 def _state_of(name: str) -> int:
     return AWAIT if name.startswith(s.AWAIT_PREFIX) else _STATES.get(name, 0)
+
+
+def _symbols(texts: dict[int, str], of_text: dict[str, int]) -> Column:
+    return memoryview(
+        array("i", (of_text.get(texts[i], _NO_STRING) for i in range(len(texts))))
+    )
+
+
+def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Column]:
+    """By track its thread, by thread its process; -1 none."""
+    index = {track.uuid: i for i, track in enumerate(threads)}
+    track_thread = array("i", (index.get(uuid, -1) for uuid in trace.events.uuids))
+    processes = array("i", [-1]) * len(threads)
+    for i, thread in enumerate(track_thread):
+        if thread >= 0:
+            processes[thread] = trace.track_process[i]
+    return memoryview(track_thread), memoryview(processes)
+
+
+def _find_states(
+    trace: Trace, owned: Owners, of_text: dict[str, int], track_thread: Column, threads: int
+) -> States:
+    events, slices = trace.events, trace.slices
+    categories = bytearray(len(events.strings))
+    for text, state in _CATEGORY_STATES.items():
+        if text in of_text:
+            categories[of_text[text]] = state
+    return trace.engine.states(
+        slices.event,
+        slices.end_event,
+        slices.start_ns,
+        slices.end_ns,
+        events.track,
+        events.name,
+        events.category,
+        events.arg_start,
+        events.arg_name,
+        events.arg_kind,
+        events.arg_value,
+        trace.track_process,
+        track_thread,
+        _symbols(_STATE_SYMBOLS, of_text),
+        memoryview(bytes(categories)),
+        memoryview(bytes(map(_thread_state_of, events.strings))),
+        owned.kind,
+        owned.owner,
+        events.flow_event,
+        events.flow_id,
+        events.flow_end,
+        threads,
+    )
+
+
+def _thread_state_of(name: str) -> int:
+    if name.startswith(s.LOCK_WAIT_PREFIX):
+        is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
+        return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
+    return _THREAD_STATES.get(name, 0)
 
 
 def _find_loops(
@@ -192,53 +298,26 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
     What a collection found is known at its end, so the END may have the arguments.
     """
     events, found = trace.events, []
-    ends = {
-        (events.track[e], events.time_ns[e]): trace.args(e) for e in _collection_ends(trace)
-    }
     for i in _positions(owned.kind, GC):
         event = trace.slices.event[i]
         number = events.track[event]
         track = trace.tracks.get(events.uuids[number])
         if track is None or track.name != s.TRACK_GC:
             continue
-        end_ns = trace.slices.end_ns[i]
-        args = trace.args(event) | ends.get((number, end_ns), {})
+        end = trace.slices.end_event[i]
+        args = trace.args(event) | (trace.args(end) if end >= 0 else {})
         found.append(
             Collection(
                 trace.track_process[number],
                 _number(args, s.ARG_TID),
                 trace.slices.start_ns[i],
-                end_ns,
+                trace.slices.end_ns[i],
                 _number(args, s.ARG_GENERATION),
                 _number(args, s.ARG_COLLECTED),
                 _number(args, s.ARG_UNCOLLECTABLE),
             )
         )
     return found
-
-
-def _collection_ends(trace: Trace) -> Iterator[int]:
-    """Events that end a slice and say how much was collected."""
-    events = trace.events
-    try:
-        collected = events.strings.index(s.ARG_COLLECTED)
-    except ValueError:
-        return
-    for argument in _words(events.arg_name, collected):
-        event = bisect_right(events.arg_start, argument) - 1
-        if events.type[event] == s.TYPE_SLICE_END:
-            yield event
-
-
-def _words(column: Column, wanted: int) -> Iterator[int]:
-    """Where `wanted` is in a column of 4-byte integers; at the speed of bytes.find."""
-    size = column.itemsize
-    text, needle = bytes(column), wanted.to_bytes(size, sys.byteorder)
-    at = text.find(needle)
-    while at >= 0:
-        if at % size == 0:
-            yield at // size
-        at = text.find(needle, at + 1)
 
 
 def _remarks(trace: Trace) -> list[Remark]:

@@ -3,7 +3,7 @@
 from array import array
 
 from tracer import schema
-from viewer.columns import LARGEST, Column, Slices, Stats, Sums, views
+from viewer.columns import LARGEST, Column, Pairs, Slices, Stats, Sums, Tally, views
 
 _PERCENTS = (50, 90, 99)
 
@@ -16,7 +16,8 @@ def pair(
     A slice still open ends with the last event of its process and is `unfinished`. An end
     without a begin is counted and forgotten.
     """
-    event, parent, unfinished = array("i"), array("i"), array("B")
+    event, end_event, parent = array("i"), array("i"), array("i")
+    unfinished = array("B")
     start, end, instants = array("q"), array("q"), array("i")
     ends = array("q", bytes(8 * (processes + 1)))
     open_ = [-1] * len(track_process)
@@ -28,6 +29,7 @@ def pair(
         kind = type_[i]
         if kind == schema.TYPE_SLICE_BEGIN:
             event.append(i)
+            end_event.append(-1)
             start.append(times[i])
             end.append(0)
             parent.append(open_[at])
@@ -39,6 +41,7 @@ def pair(
                 unmatched += 1
                 continue
             end[last] = times[i]
+            end_event[last] = i
             unfinished[last] = 0
             open_[at] = parent[last]
         elif kind == schema.TYPE_INSTANT:
@@ -46,7 +49,7 @@ def pair(
     for i, is_open in enumerate(unfinished):
         if is_open:
             end[i] = ends[track_process[track[event[i]]] + 1]
-    columns = (event, start, end, parent, unfinished, instants, ends)
+    columns = (event, end_event, start, end, parent, unfinished, instants, ends)
     return Slices(*[*views(columns), unmatched])
 
 
@@ -114,3 +117,31 @@ def group_keys(kind: Column, owner: Column, group: Column, wanted: int) -> Colum
 def gather(slice_event: Column, event_track: Column, of_track: Column) -> Column:
     """By slice: the value of its track."""
     return memoryview(array("i", (of_track[event_track[event]] for event in slice_event)))
+
+
+def pairs(a: Column, b: Column) -> Pairs:
+    """Numbers the pairs of each row; rows whose first value is negative get -1."""
+    known: dict[tuple[int, int], int] = {}
+    number, head = array("i"), array("i")
+    for i, pair_ in enumerate(zip(a, b, strict=True)):
+        if pair_[0] < 0:
+            number.append(-1)
+            continue
+        found = known.setdefault(pair_, len(known))
+        if found == len(head):
+            head.append(i)
+        number.append(found)
+    return Pairs(*views((number, head)))
+
+
+def tally(
+    start: Column, end: Column, key: Column, kind: Column, keys: int, kinds: int
+) -> Tally:
+    """Count and total duration by key and kind (0 ≤ kind < kinds); key -1 does not count."""
+    count, total = (array("q", bytes(8 * keys * kinds)) for _ in range(2))
+    for i, k in enumerate(key):
+        if k >= 0:
+            at = k * kinds + kind[i]
+            count[at] += 1
+            total[at] = min(total[at] + end[i] - start[i], LARGEST)
+    return Tally(*views((count, total)))

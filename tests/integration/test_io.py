@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.recordings import record_here
-from tests.validator_lanes import Slice
+from tests.slices import Slice
 from tracer import schema as s
 from tracer.hooks import io
 

@@ -7,40 +7,42 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.recordings import record_here
-from tests.validator import Slice, Summary
+from tests.slices import Slice
+from tests.validator import Summary
 from tracer import schema as s
 
 MS = 1_000_000
 HOLDS_S = (0.003, 0.005)
 TURNS = 12
 
-Use = Callable[[threading.Lock, Callable[[], None]], None]
+Use = Callable[[Any, Callable[[], None]], None]
 
 
-def through_with(lock: threading.Lock, work: Callable[[], None]) -> None:
+def through_with(lock: Any, work: Callable[[], None]) -> None:
     with lock:
         work()
 
 
-def prebound(lock: threading.Lock, work: Callable[[], None]) -> None:
+def prebound(lock: Any, work: Callable[[], None]) -> None:
     acquire, release = lock.acquire, lock.release
     acquire()
     work()
     release()
 
 
-def nested(lock: threading.Lock, work: Callable[[], None]) -> None:
+def nested(lock: Any, work: Callable[[], None]) -> None:
     with lock:
         lock.acquire()
         work()
         lock.release()
 
 
-USES: dict[str, tuple[Use, Callable[[], threading.Lock]]] = {
+USES: dict[str, tuple[Use, Callable[[], Any]]] = {
     "with": (through_with, threading.Lock),
     "prebound": (prebound, threading.Lock),
     "with an RLock": (through_with, threading.RLock),

@@ -17,7 +17,7 @@ type State = tuple[str, int, int | None]
 def lane(script: Script, tid: int = MAIN) -> tuple[list[State], list[dict[str, Arg]]]:
     """(name, begin, end) of the thread's states, and the arguments of each."""
     trace = read_strict(script.data())
-    (track,) = (uuid for uuid, (t, _) in trace.threads.items() if t == tid)
+    (track,) = (uuid for uuid, t in trace.tracks.items() if t.tid == tid)
     states: list[State] = []
     args: list[dict[str, Arg]] = []
     depth = 0

@@ -4,7 +4,8 @@ import gzip
 
 import pytest
 
-from tests.builder import Event, TraceBuilder
+from tests.builder import TraceBuilder
+from tests.encoding import Event
 from tests.engines import ENGINES
 from tests.samples import blocked_loop, every_trace, killed, lanes
 from tests.wire_writer import message, number

@@ -29,7 +29,7 @@ def whole_story(path, engine):
         return str(error)
     model = build_model(trace)
     reports = [build_report(model, by) for by in By]
-    return [*map(plain, (trace.events, trace.slices, model.owners)), reports]
+    return [*map(plain, (trace.events, trace.slices, model.owners, model.states)), reports]
 
 
 def assert_twins(path, data):

@@ -12,17 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.samples import blocked_loop, eager, every_trace, killed, lanes, profiled
+from tests.samples import (
+    THREAD_STORIES,
+    blocked_loop,
+    eager,
+    every_trace,
+    gil_hog,
+    killed,
+    lanes,
+    lock_convoy,
+    pool,
+    profiled,
+)
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.commands import report
 from viewer.model import build_model
 from viewer.reader import read_trace
 from viewer.render.data import render_json
-from viewer.render.text import Style, render_text
+from viewer.render.tables import Style
+from viewer.render.text import render_text
 
 _GOLDEN = Path(__file__).parents[1] / "golden"
 _SHOWN = ("tasks", "gc", "health")
+_WAITS = ("threads", "locks", "io", "health")
+_STORIES = (blocked_loop, lanes, eager, killed)
 
 
 def long_names():
@@ -42,6 +56,29 @@ def long_names():
     return trace.ended(20_000_000)
 
 
+def long_waits():
+    """Threads, locks and calls with longer names and sites than any terminal has room for."""
+    from tests.builder import TraceBuilder
+
+    trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io,sched")
+    deep = "/srv/" + "deeply/" * 12 + "nested.py:1234 f"
+    long = "ThreadPoolExecutor-" + "very_" * 12 + "long"
+    holder, waiter, reader = (trace.thread(f"{long}_{n}") for n in range(3))
+    holder.running(0).preempted(10_000_000, holding_gil=True).off_cpu(
+        20_000_000, holding_gil=True
+    ).running(30_000_000).io(40_000_000, "x" * 90, site=deep, holding_gil=True).end(50_000_000)
+    lock = trace.lock("RLock" * 20, deep)
+    waiter.lock_wait(0, "RLock" * 20, lock=lock, site=deep, acquired=False)
+    waiter.lock_wait(20_000_000, "Queue.get" * 9, lock=9, site=deep).gil_wait(30_000_000)
+    reader.lock_wait(0, "Queue.get" * 9, lock=9, site=deep)
+    waiter.running(50_000_000).release(51_000_000, lock, to=reader)
+    reader.native(51_000_000)
+    lock.hold(1, 60_000_000, holder, deep)
+    reader.sleep(60_000_000, site=deep).end(61_000_000)
+    waiter.end(61_000_000)
+    return trace.ended(70_000_000)
+
+
 def made(tmp_path, story, by=By.CORO):
     path = tmp_path / "x.pftrace"
     path.write_bytes(story().data())
@@ -55,11 +92,18 @@ def compare(name, text):
     assert text == path.read_text()
 
 
-@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, long_names])
+@pytest.mark.parametrize("story", [*_STORIES, long_names])
 def test_text(tmp_path, story):
     """The text of each story at 100 columns."""
     style = Style(100, base="/app")
     text = render_text(made(tmp_path, story), _SHOWN, 10, style)
+    compare(f"{story.__name__}.txt", text.replace(str(tmp_path), "DIR"))
+
+
+@pytest.mark.parametrize("story", THREAD_STORIES)
+def test_text_of_threads(tmp_path, story):
+    """Threads, locks and blocking calls of each story, in a narrow terminal."""
+    text = render_text(made(tmp_path, story), _WAITS, 10, Style(80, base="/app"))
     compare(f"{story.__name__}.txt", text.replace(str(tmp_path), "DIR"))
 
 
@@ -86,14 +130,17 @@ def test_cpu_json(tmp_path):
     assert sum(row["self_ns"] for row in body["cpu"]) == 1_000_000_000
 
 
-def test_json(tmp_path):
+@pytest.mark.parametrize("story", [blocked_loop, gil_hog, lock_convoy, pool])
+def test_json(tmp_path, story):
     """The JSON of a story."""
-    text = render_json(made(tmp_path, blocked_loop), SECTIONS)
-    compare("blocked_loop.json", text.replace(str(tmp_path), "DIR"))
+    text = render_json(made(tmp_path, story), SECTIONS)
+    compare(f"{story.__name__}.json", text.replace(str(tmp_path), "DIR"))
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, profiled, long_names])
+@pytest.mark.parametrize(
+    "story", [*_STORIES, *THREAD_STORIES, profiled, long_names, long_waits]
+)
 def test_no_line_is_too_wide(tmp_path, story, width):
     """No line is wider than the terminal."""
     text = render_text(made(tmp_path, story), SECTIONS, 10, Style(width))
@@ -119,6 +166,23 @@ def test_json_keys(tmp_path, name, data):
             assert list(row[key]) == ["count", "total", "p50", "p90", "p99", "max"]
             assert all(type(value) is int for value in row[key].values())
         assert sum(delay["ns"] for delay in row["delayed_by"]) == row["ready_ns"]["total"]
+    for row in body["threads"]:
+        assert {"tid", "name", "wall_ns", "states"} <= set(row)
+        assert list(row["states"]) == [
+            "running", "GIL wait", "lock", "io", "sleep", "native", "preempted", "off cpu",
+        ]  # fmt: skip
+        assert sum(row["states"].values()) + row["unknown_ns"] == row["wall_ns"]
+        held, total = row["gil_wait"], row["states"]["GIL wait"]
+        parts = [holder["ns"] for holder in held["held_by"]]
+        assert sum(parts) + held["free_ns"] + held["unknown_ns"] == total
+    for row in body["locks"]:
+        assert {"lock", "kind", "site", "waits", "wait_ns", "hold_ns", "holders"} <= set(row)
+        causes = sum(cause["ns"] for cause in row["waited_for"])
+        assert causes == (0 if row["idle"] else row["wait_ns"]["total"])
+        assert sum(waiter["ns"] for waiter in row["waiters"]) == row["wait_ns"]["total"]
+        assert sum(holder["ns"] for holder in row["holders"]) == row["hold_ns"]["total"]
+    for row in body["io"]:
+        assert {"callable", "site", "count", "ns", "bytes", "holding_gil_ns"} <= set(row)
 
 
 @pytest.fixture
@@ -132,7 +196,9 @@ def test_one_section(trace_path):
     """A section asked for comes alone; one that was not recorded is one line."""
     out = io.StringIO()
     report(trace_path, as_json=False, section="locks", top=3, by="coro", out=out)
-    assert out.getvalue().splitlines()[-1] == "locks: not recorded in this trace."
+    assert out.getvalue().splitlines()[-1] == (
+        "locks: not recorded in this trace (the signal locks was off)."
+    )
     out = io.StringIO()
     report(trace_path, as_json=True, section="gc", top=3, by="coro", out=out)
     assert list(json.loads(out.getvalue())) == ["schema", "trace", "gc"]

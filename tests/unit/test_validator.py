@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.builder import Event, TraceBuilder
+from tests.builder import TraceBuilder
+from tests.encoding import Event
 from tests.samples import blocked_loop, every_trace, killed, lanes
 from tests.validator import validate
 from tests.wire_writer import message, number, varint

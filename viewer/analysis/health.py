@@ -6,6 +6,9 @@ from tracer import schema as s
 from viewer.model import Model
 from viewer.reader import Arg
 
+# What a recording can have.
+_SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -23,6 +26,7 @@ class Health:
     killed: tuple[int, ...]
     sampled: tuple[str, ...]
     signals: tuple[str, ...]
+    off: tuple[str, ...]  # signals nobody asked for
     notes: tuple[str, ...]
     unfinished_slices: int
     orphan_ends: int
@@ -57,6 +61,7 @@ def health(model: Model) -> Health:
         killed=tuple(p.pid for p in recorded if p.recording_ended is None),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
+        off=tuple(signal for signal in _SIGNALS if signal not in signals),
         notes=tuple(
             str(r.args.get(s.ARG_REASON, r.args.get(s.ARG_NAME, "")))
             for r in remarks

@@ -6,10 +6,21 @@ from tracer import schema as s
 from viewer.analysis.cpu import CpuRow, cpu_rows
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
+from viewer.analysis.io import IoRow, io_rows
+from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
+from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.model import Model
 
 SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
+_SIGNALS = {
+    "tasks": "tasks",
+    "threads": "gil",
+    "locks": "locks",
+    "io": "io",
+    "gc": "gc",
+    "cpu": "cpu",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,9 @@ class Report:
     heading: Heading
     by: By
     tasks: tuple[TaskRow, ...]
+    threads: tuple[ThreadRow, ...]
+    locks: tuple[LockRow, ...]
+    io: tuple[IoRow, ...]
     gc: tuple[GcRow, ...]
     cpu: tuple[CpuRow, ...]
     health: Health
@@ -43,15 +57,32 @@ class Report:
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     tasks = task_rows(model, by) if "tasks" in sections else ()
+    threads = thread_rows(model) if "threads" in sections else ()
+    locks = lock_rows(model) if "locks" in sections else ()
+    io = io_rows(model) if "io" in sections else ()
     gc = gc_rows(model) if "gc" in sections else ()
     cpu = cpu_rows(model) if "cpu" in sections else ()
     state = health(model)
-    recorded = [name for name, rows in (("tasks", tasks), ("gc", gc), ("cpu", cpu)) if rows]
-    # A signal that was on and saw nothing was recorded all the same.
-    recorded += [name for name in ("tasks", "gc", "cpu") if name in state.signals]
-    return Report(
-        heading(model), by, tasks, gc, cpu, state, (*dict.fromkeys(recorded), "health")
+    rows = {"tasks": tasks, "threads": threads, "locks": locks, "io": io, "gc": gc, "cpu": cpu}
+    disabled = {hook for hook, _ in state.disabled}
+    recorded = tuple(
+        # A signal that was on and saw nothing was recorded all the same.
+        name
+        for name, signal in _SIGNALS.items()
+        if rows[name] or (signal in state.signals and signal not in disabled)
     )
+    return Report(
+        heading(model), by, tasks, threads, locks, io, gc, cpu, state, (*recorded, "health")
+    )
+
+
+def why_not(report: Report, section: str) -> str:
+    """Why a section was not recorded, as far as the trace tells; "" when it does not."""
+    signal = _SIGNALS.get(section, section)
+    reasons = [reason for hook, reason in report.health.disabled if hook == signal]
+    if reasons:
+        return reasons[0]
+    return f"the signal {signal} was off" if signal in report.health.off else ""
 
 
 def heading(model: Model) -> Heading:

@@ -179,11 +179,8 @@ def _extras(model: Model) -> tuple[tuple[int, ...], ...]:
         for i in lanes[c.process]
         if c.tid and c.tid == model.loops[i].tid
     ]
-    for remark in model.remarks:
-        since = remark.args.get(s.ARG_SINCE)
-        if remark.name == s.EVENTS_DROPPED and isinstance(since, int):
-            start = min(since, remark.time_ns)
-            found += [(start, remark.time_ns, i, unknown) for i in lanes[remark.process]]
+    for process, since, until in model.drops:
+        found += [(since, until, i, unknown) for i in lanes[process]]
     return tuple(zip(*sorted(found), strict=True)) if found else ((), (), (), ())
 
 

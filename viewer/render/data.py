@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from viewer.analysis.cpu import CpuRow
 from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
+from viewer.analysis.io import IoRow
+from viewer.analysis.locks import LockRow
 from viewer.analysis.report import Heading, Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+from viewer.analysis.threads import GilWait, Held, ThreadRow
 
 _SCHEMA = 1
 
@@ -20,6 +23,9 @@ def render_json(report: Report, sections: Sequence[str]) -> str:
     body: dict[str, Json] = {"schema": _SCHEMA, "trace": _heading(report.heading)}
     made: dict[str, Json] = {
         "tasks": [_task(row, report.by) for row in report.tasks],
+        "threads": [_thread(row) for row in report.threads],
+        "locks": [_lock(row) for row in report.locks],
+        "io": [_io(row) for row in report.io],
         "gc": [_gc(row) for row in report.gc],
         "cpu": [_cpu(row) for row in report.cpu],
         "health": _health(report.health),
@@ -91,6 +97,80 @@ def _task(row: TaskRow, by: By) -> Json:
     }
 
 
+def _thread(row: ThreadRow) -> Json:
+    return {
+        "pid": row.pid,
+        "tid": row.tid,
+        "name": row.name,
+        "wall_ns": row.wall_ns,
+        "states": dict(row.states),
+        "unknown_ns": row.unknown_ns,
+        "idle_ns": row.idle_ns,
+        "holding_gil": dict(row.holding),
+        "gil_wait_ns": _spread(row.gil_waits),
+        "gil_wait": _held(row.held),
+        "worst_gil_wait": _gil_wait(row.worst),
+        "cpu_ns": row.cpu_ns,
+        "run_delay_ns": row.run_delay_ns,
+    }
+
+
+def _held(held: Held) -> dict[str, Json]:
+    return {
+        "held_by": [
+            {"tid": h.tid, "name": h.name, "ns": h.ns, "states": dict(h.states)}
+            for h in held.holders
+        ],
+        "free_ns": held.free_ns,
+        "unknown_ns": held.unknown_ns,
+    }
+
+
+def _gil_wait(wait: GilWait | None) -> Json:
+    if wait is None:
+        return None
+    return {"start_ns": wait.start_ns, "ns": wait.ns, **_held(wait.held)}
+
+
+def _lock(row: LockRow) -> Json:
+    return {
+        "pid": row.pid,
+        "lock": row.lock,
+        "locks": row.locks,
+        "kind": row.kind,
+        "site": row.site,
+        "idle": row.is_idle,
+        "waits": row.waits.count,
+        "timed_out": row.timed_out,
+        "wait_ns": _spread(row.waits),
+        "hold_ns": _spread(row.holds),
+        "holders": [
+            {"who": h.who, "site": h.site, "count": h.count, "ns": h.ns, "max": h.max_ns}
+            for h in row.holders
+        ],
+        "waiters": [
+            {"who": w.who, "site": w.site, "count": w.count, "ns": w.ns, "max": w.max_ns}
+            for w in row.waiters
+        ],
+        "waited_for": [
+            {"who": c.who, "kind": c.kind, "site": c.site, "ns": c.ns} for c in row.waited_for
+        ],
+        "woken_by": [{"who": who, "count": count} for who, count in row.woken_by],
+    }
+
+
+def _io(row: IoRow) -> Json:
+    return {
+        "pid": row.pid,
+        "callable": row.callable,
+        "site": row.site,
+        "count": row.calls.count,
+        "ns": _spread(row.calls),
+        "bytes": row.size_bytes,
+        "holding_gil_ns": row.holding_gil_ns,
+    }
+
+
 def _gc(row: GcRow) -> Json:
     return {
         "generation": row.generation,
@@ -121,6 +201,7 @@ def _health(health: Health) -> Json:
         "ended": health.ended,
         "late": health.late,
         "signals": list(health.signals),
+        "off": list(health.off),
         "notes": list(health.notes),
         "unfinished_slices": health.unfinished_slices,
         "orphan_ends": health.orphan_ends,

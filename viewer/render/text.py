@@ -1,15 +1,15 @@
 """The report as text for a terminal: headline first, then the tables it rests on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
-from viewer.analysis.report import Heading, Report
+from viewer.analysis.report import Heading, Report, why_not
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+from viewer.render.tables import Style, over, spare, table, wrap
 from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
+from viewer.render.waits import io, locks, threads
 
-_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _HEADLINES = 3
 _SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
 _MATTERS = 10  # a second reason is named when it is at least this part of the wait
@@ -17,8 +17,7 @@ _HARDLY = 100  # a wait this many times shorter than the worst is left unexplain
 _REASONS = 3  # of a wait that are named
 _LOST_BY_A_KILL_MS = 250
 _LONG = 48  # names and places in sentences
-_FIRST_COLUMN = 24  # what it gets at least, if there are columns to spare …
-_TO_SPARE = ("p90", "awaiting", "steps")  # … in this order
+_TO_SPARE = ("p90", "awaiting", "steps")  # columns that go first, in this order
 
 # What the loop did instead, by kind of delay; {who} and {at} are filled in.
 _INSTEAD = {
@@ -31,18 +30,6 @@ _INSTEAD = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How wide lines may get, whether to use bold, and what paths are relative to."""
-
-    width: int = 100
-    colour: bool = False
-    base: str = "/"
-
-    def title(self, text: str) -> str:
-        return f"{_BOLD}{text}{_PLAIN}" if self.colour else text
-
-
 def render_text(report: Report, sections: Sequence[str], top: int, style: Style) -> str:
     """The asked-for sections, each with at most `top` rows; one line for one not recorded."""
     parts = [_heading(report.heading, style)]
@@ -52,7 +39,9 @@ def render_text(report: Report, sections: Sequence[str], top: int, style: Style)
         if name in report.recorded:
             parts.append(_SECTIONS[name](report, top, style))
         else:
-            parts.append(f"{name}: not recorded in this trace.")
+            reason = why_not(report, name)
+            because = f" ({reason})" if reason else ""
+            parts.append(f"{name}: not recorded in this trace{because}.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -80,7 +69,7 @@ def _slowest(report: Report, style: Style) -> str:
         assert row.worst is not None
         if row.worst.ns < _SLOW_NS and row is not waits[0]:
             break
-        lines += _wrap(_sentence(report, row, row.worst, style), style.width)
+        lines += wrap(_sentence(report, row, row.worst, style), style.width)
     return "\n".join(lines)
 
 
@@ -108,17 +97,6 @@ def _instead(delay: Delay, row: TaskRow, style: Style) -> str:
     return _INSTEAD[delay.kind].format(who=who, at=at)
 
 
-def _wrap(text: str, width: int) -> list[str]:
-    """Lines of whole words, indented; a word that is too long keeps a line of its own."""
-    lines, line = [], " "
-    for word in text.split(" "):
-        if len(line) + 1 + len(word) > width and line.strip():
-            lines.append(line)
-            line = "   "
-        line += f" {word}"
-    return [*lines, line]
-
-
 def _label(row: TaskRow, by: By) -> str:
     if by is By.CORO or not row.names:
         return row.coro
@@ -134,7 +112,7 @@ def _tasks(report: Report, top: int, style: Style) -> str:
     columns = [
         *head, "steps", "p50", "p90", "p99", "max", "running", "awaiting", "longest step",
     ]  # fmt: skip
-    table = [
+    body = [
         [
             _label(row, report.by),
             *([f"{row.count:,}"] if by_coro else []),
@@ -149,9 +127,9 @@ def _tasks(report: Report, top: int, style: Style) -> str:
     ]
     slow = [row for row in rows if row.ready.max_ns * _HARDLY > report.tasks[0].ready.max_ns]
     names = [_label(row, report.by) for row in slow or rows]
-    columns, table = _spare(columns, table, names, style.width)
-    lines = _table(columns, table, style)
-    lines.insert(0, _over("ready, until run", columns, lines[0], "p50", "max"))
+    columns, body = spare(columns, body, names, style.width, _TO_SPARE)
+    lines = table(columns, body, style)
+    lines.insert(0, over("ready, until run", columns, lines[0], "p50", "max"))
     lines.insert(0, style.title("Tasks"))
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
@@ -160,34 +138,6 @@ def _tasks(report: Report, top: int, style: Style) -> str:
     if instead:
         lines += ["", style.title("Who ran while they were ready"), *instead]
     return "\n".join(lines)
-
-
-def _over(text: str, columns: list[str], header: str, first: str, last: str) -> str:
-    """A line that brackets the columns first to last of the header below it."""
-    before = header.index(columns[columns.index(first) - 1]) + len(
-        columns[columns.index(first) - 1]
-    )
-    start, end = before + 2, header.index(f" {last}") + 1 + len(last)
-    return " " * start + f" {text} ".center(end - start, "─")
-
-
-def _spare(
-    columns: list[str], table: list[list[str]], names: list[str], width: int
-) -> tuple[list[str], list[list[str]]]:
-    """The table without the columns that must go for the names in the first to be readable."""
-    wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
-    for name in _TO_SPARE:
-        widths = _widths(columns, table)
-        room = width - sum(widths[1:]) - 2 * len(columns)
-        if room < wanted:
-            keep = [i for i, column in enumerate(columns) if column != name]
-            columns = [columns[i] for i in keep]
-            table = [[row[i] for i in keep] for row in table]
-    return columns, table
-
-
-def _widths(columns: Sequence[str], rows: list[list[str]]) -> list[int]:
-    return [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(columns)]
 
 
 def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
@@ -217,19 +167,6 @@ def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
     return lines
 
 
-def _table(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
-    """Header and rows: the first column to the left and shortened to fit, numbers right."""
-    widths = _widths(columns, rows)
-    rest = sum(widths[1:]) + 2 * len(columns)
-    widths[0] = max(min(widths[0], style.width - rest), 12)
-    lines = []
-    for row in [list(columns), *rows]:
-        cells = [shorten(row[0], widths[0]).ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append(("  " + "  ".join(cells)).rstrip())
-    return lines
-
-
 def _gc(report: Report, top: int, style: Style) -> str:
     if not report.gc:
         return "gc: no collections ran."
@@ -240,8 +177,8 @@ def _gc(report: Report, top: int, style: Style) -> str:
     rows = list(map(_gc_row, report.gc))
     if not any(row.uncollectable for row in report.gc):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    columns, rows = _spare(columns, rows, [row[0] for row in rows], style.width)
-    return "\n".join([style.title("Garbage collection"), *_table(columns, rows, style)])
+    columns, rows = spare(columns, rows, [row[0] for row in rows], style.width, _TO_SPARE)
+    return "\n".join([style.title("Garbage collection"), *table(columns, rows, style)])
 
 
 def _gc_row(row: GcRow) -> list[str]:
@@ -272,7 +209,7 @@ def _cpu(report: Report, top: int, style: Style) -> str:
         ]
         for row in report.cpu[:top]
     ]
-    lines = [style.title(f"CPU, {duration(total)} sampled"), *_table(columns, rows, style)]
+    lines = [style.title(f"CPU, {duration(total)} sampled"), *table(columns, rows, style)]
     if len(report.cpu) > top:
         lines.append(f"  … and {plural(len(report.cpu) - top, 'row')} more (--top)")
     return "\n".join(lines)
@@ -285,12 +222,14 @@ def _health(report: Report, top: int, style: Style) -> str:
         part = share(report.health.overhead_ns, report.heading.duration_ns)
         cpu = duration(report.health.overhead_ns)
         facts += f"; the recorder's own thread took {cpu} CPU, {part} of the run"
-    lines = [style.title("Health"), *_wrap(facts, style.width)]
+    lines = [style.title("Health"), *wrap(facts, style.width)]
+    if report.health.off:
+        lines.append(f"  off: {', '.join(report.health.off)}")
     if report.health.unfinished_slices:
         still = plural(report.health.unfinished_slices, "slice")
         lines.append(f"  {still} still open at the end of the trace")
     for line in troubles or ["complete: nothing dropped, nothing lost, nothing disabled."]:
-        lines += _wrap(line, style.width)
+        lines += wrap(line, style.width)
     return "\n".join(lines)
 
 
@@ -316,6 +255,9 @@ def _troubles(health: Health) -> list[str]:
 
 _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "tasks": _tasks,
+    "threads": threads,
+    "locks": locks,
+    "io": io,
     "gc": _gc,
     "cpu": _cpu,
     "health": _health,

@@ -1,0 +1,56 @@
+"""Blocking calls: which, from where, how long."""
+
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.states import keys, marks, numbers
+from viewer.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
+from viewer.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class IoRow:
+    """A callable and the place that calls it; `size_bytes` is None when never told.
+
+    A call that released the GIL several times counts once, with the time of all its pieces.
+    """
+
+    pid: int
+    callable: str
+    site: str
+    calls: Spread
+    size_bytes: int | None
+    holding_gil_ns: int
+
+
+def io_rows(model: Model) -> tuple[IoRow, ...]:
+    """One row per callable and site, longest total first; all sleep is called `sleep`."""
+    table, engine, rows = model.states, model.trace.engine, len(model.states.call_name)
+    everything = numbers(range(rows))
+    calls = keys(model, _is_call, table.row, everything)
+    pieces = keys(model, _is_piece, table.row, everything)
+    stats = engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows)
+    has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
+    held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
+    found = [
+        IoRow(
+            model.pid(table.call_process[row]),
+            model.trace.text(table.call_name[row]).removeprefix(s.IO_PREFIX),
+            model.trace.text(table.call_site[row]),
+            spread_at(stats, row),
+            table.call_bytes[row] if table.call_bytes[row] >= 0 else None,
+            held[row * 2 + 1],
+        )
+        for row in range(rows)
+    ]
+    found.sort(key=lambda row: (-row.calls.total_ns, row.callable, row.site, row.pid))
+    return tuple(found)
+
+
+def _is_piece(state: int) -> bool:
+    return state & STATE_MASK in (IO, SLEEP)
+
+
+def _is_call(state: int) -> bool:
+    return _is_piece(state) and not state & CONTINUES

@@ -1,0 +1,328 @@
+"""Locks: who waited, for how long, and who had the lock meanwhile."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.states import attribute, keys, marks, numbers
+from viewer.columns import (
+    FAILED,
+    HOLD,
+    IDLE_WAIT,
+    LOCK_WAIT,
+    STATE_MASK,
+    TASK_WAIT,
+    Column,
+)
+from viewer.model import Model
+
+_WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
+_ASYNCIO = "asyncio."
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who had the lock, and where it was taken; `ns` is how long in all, `max_ns` at once."""
+
+    who: str
+    site: str
+    count: int
+    ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Who waited where; a task is told by its coroutine."""
+
+    who: str
+    site: str
+    count: int
+    ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A part of the waiting time. Kinds: owner, free (given back, not yet taken), unknown."""
+
+    who: str
+    kind: str
+    site: str
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockRow:
+    """A lock; of idle waits (for conditions, queues, futures …), all of a kind and site.
+
+    `waited_for` adds up to the waits. With hold slices it is who had the lock, moment by
+    moment; without, who had it when each wait began. What an idle wait is for nobody has:
+    `waited_for` is empty. `woken_by` counts who ended waits.
+    """
+
+    pid: int
+    lock: int  # -1 not told
+    locks: int  # how many in this row
+    kind: str
+    site: str
+    is_idle: bool
+    waits: Spread
+    timed_out: int
+    holds: Spread
+    holders: tuple[Holder, ...]  # longest total first, like all of these
+    waiters: tuple[Waiter, ...]
+    waited_for: tuple[Cause, ...]
+    woken_by: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Which locks make up each row."""
+
+    of_lock: list[int]
+    members: list[list[int]]
+    is_idle: list[bool]
+
+
+def lock_rows(model: Model) -> tuple[LockRow, ...]:
+    """One row per lock that was waited for or held; longest total first, idle waits last."""
+    table, engine = model.states, model.trace.engine
+    if not table.lock_id:
+        return ()
+    made = _group(model)
+    rows, to_row = len(made.members), numbers(made.of_lock)
+    waiting = keys(model, _is_wait, table.row, to_row)
+    holding = keys(model, _is_hold, table.row, to_row)
+    waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, rows)
+    holds = engine.grouped_stats(table.start_ns, table.end_ns, holding, rows)
+    failed = engine.tally(
+        table.start_ns, table.end_ns, waiting, marks(model, _has_failed), rows, 2
+    ).count
+    owners = _owners(model)
+    holders = _holders(model, holding, owners)
+    waiters = _waiters(model, waiting)
+    held = [bool(holds.count[row]) for row in made.of_lock]
+    waited_for = _waited_for(model, made, held, owners)
+    woken = _woken_by(model, waiting)
+    found = [
+        LockRow(
+            model.pid(table.lock_process[members[0]]),
+            table.lock_id[members[0]],
+            len(members),
+            _kind_name(model, members[0]),
+            _site(model, members[0], holders.get(row, [])),
+            made.is_idle[row],
+            spread_at(waits, row),
+            failed[row * 2 + 1],
+            spread_at(holds, row),
+            tuple(holders.get(row, ())),
+            tuple(waiters.get(row, ())),
+            () if made.is_idle[row] else tuple(waited_for.get(row, ())),
+            tuple(woken.get(row, ())),
+        )
+        for row, members in enumerate(made.members)
+    ]
+    found.sort(
+        key=lambda row: (row.is_idle, -row.waits.total_ns, row.kind, row.site, row.lock)
+    )
+    return tuple(found)
+
+
+def _group(model: Model) -> _Rows:
+    """A row per lock; but what idle waits are for has often one use: a site's are one row."""
+    table = model.states
+    locks, kinds = len(table.lock_id), STATE_MASK + 1
+    any_use = keys(
+        model,
+        lambda state: _is_wait(state) or _is_hold(state),
+        table.row,
+        numbers(range(locks)),
+    )
+    seen = model.trace.engine.tally(
+        table.start_ns, table.end_ns, any_use, marks(model, _kind), locks, kinds
+    ).count
+    index: dict[tuple[int, ...], int] = {}
+    made = _Rows([], [], [])
+    for lock in range(locks):
+        is_idle = not any(seen[lock * kinds + k] for k in (LOCK_WAIT, TASK_WAIT, HOLD))
+        site = table.lock_process[lock], table.lock_name[lock], table.lock_site[lock]
+        row = index.setdefault(site if is_idle else (lock,), len(index))
+        if row == len(made.members):
+            made.members.append([])
+            made.is_idle.append(is_idle)
+        made.members[row].append(lock)
+        made.of_lock.append(row)
+    return made
+
+
+def _kind(state: int) -> int:
+    return state & STATE_MASK
+
+
+def _is_wait(state: int) -> bool:
+    return _kind(state) in _WAITS
+
+
+def _is_hold(state: int) -> bool:
+    return _kind(state) == HOLD
+
+
+def _is_use(state: int) -> bool:
+    return _is_wait(state) or _is_hold(state)
+
+
+def _has_failed(state: int) -> int:
+    return int(bool(state & FAILED))
+
+
+def _kind_name(model: Model, lock: int) -> str:
+    """As its hold says, else as its waits are named."""
+    kind = model.states.lock_kind[lock]
+    if kind >= 0:
+        return model.trace.text(kind)
+    name = model.trace.text(model.states.lock_name[lock])
+    if name.startswith(s.AWAIT_PREFIX):
+        return _ASYNCIO + name.removeprefix(s.AWAIT_PREFIX)
+    return name.removeprefix(s.LOCK_WAIT_PREFIX)
+
+
+def _site(model: Model, lock: int, holders: list[Holder]) -> str:
+    """Where it was first waited for; of one nobody waited for, where it was held."""
+    site = model.trace.text(model.states.lock_site[lock])
+    return site or (holders[0].site if holders else "")
+
+
+def _owners(model: Model) -> list[tuple[str, str]]:
+    """By owner, name and site; a task is told by its coroutine."""
+    table, owned = model.states, model.owners
+    tasks: dict[tuple[int, int], int] = {}
+    if any(table.owner_is_task):
+        tasks = {
+            key: i for i, key in enumerate(zip(owned.task_process, owned.task_id, strict=True))
+        }
+    names = {track.tid: track.thread_name for track in model.threads if track.thread_name}
+    found = []
+    columns = (table.owner_id, table.owner_process, table.owner_is_task)
+    texts = (table.owner_name, table.owner_site)
+    for id_, process, is_task, name, site in zip(*columns, *texts, strict=True):
+        who = model.trace.text(name)
+        if is_task and (process, id_) in tasks:
+            who = model.coroutine_of(tasks[process, id_])
+        elif not who:
+            who = f"task {id_}" if is_task else names.get(id_, f"thread {id_}")
+        found.append((who, model.trace.text(site)))
+    return found
+
+
+def _holders(
+    model: Model, holding: Column, owners: list[tuple[str, str]]
+) -> dict[int, list[Holder]]:
+    """By row who had its locks."""
+    table, engine = model.states, model.trace.engine
+    pairs = engine.pairs(holding, table.owner)
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))
+    sums: dict[tuple[int, tuple[str, str]], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for number, at in enumerate(pairs.head):
+        total = sums[holding[at], owners[table.owner[at]]]
+        total[0] += stats.count[number]
+        total[1] += stats.total[number]
+        total[2] = max(total[2], stats.max[number])
+    found: dict[int, list[Holder]] = defaultdict(list)
+    for (row, (name, site)), (count, ns, max_ns) in sums.items():
+        found[row].append(Holder(name, site, count, ns, max_ns))
+    for holders in found.values():
+        holders.sort(key=lambda holder: (-holder.ns, holder.who, holder.site))
+    return found
+
+
+def _waiters(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
+    """By row who waited for its locks, threads by name and tasks by coroutine."""
+    table, engine, threads = model.states, model.trace.engine, len(model.threads)
+    of_task = keys(
+        model, lambda state: _kind(state) == TASK_WAIT, table.who, model.owners.task_group
+    )
+    of_thread = keys(
+        model,
+        lambda state: _kind(state) in (LOCK_WAIT, IDLE_WAIT),
+        table.who,
+        numbers(range(threads)),
+    )
+    found: dict[int, list[Waiter]] = defaultdict(list)
+    for who, is_task in ((of_thread, False), (of_task, True)):
+        of_row = engine.pairs(who, waiting)
+        pairs = engine.pairs(of_row.number, table.site)
+        stats = engine.grouped_stats(
+            table.start_ns, table.end_ns, pairs.number, len(pairs.head)
+        )
+        for number, at in enumerate(pairs.head):
+            name = model.coroutine(who[at])[0] if is_task else model.thread_name(who[at])
+            site = model.trace.text(table.site[at])
+            sums = stats.count[number], stats.total[number], stats.max[number]
+            found[waiting[at]].append(Waiter(name, site, *sums))
+    for waiters in found.values():
+        waiters.sort(key=lambda waiter: (-waiter.ns, waiter.who, waiter.site))
+    return found
+
+
+def _waited_for(
+    model: Model, made: _Rows, held: list[bool], owners: list[tuple[str, str]]
+) -> dict[int, list[Cause]]:
+    """By row whose the waiting time was; `held` says of which locks there are holds."""
+    table, engine = model.states, model.trace.engine
+    have = [lock for lock, has in enumerate(held) if has]
+    swept = numbers(row if has else -1 for row, has in zip(made.of_lock, held, strict=True))
+    others = numbers(-1 if has else row for row, has in zip(made.of_lock, held, strict=True))
+    lanes = numbers(lock if has else -1 for lock, has in enumerate(held))
+    parts = attribute(
+        model,
+        keys(model, _is_wait, table.row, swept),
+        len(made.members),
+        _is_hold,
+        table.owner,
+        len(owners),
+        keys(model, _is_use, table.row, lanes),
+        len(held),
+        [
+            (lock, since, until)
+            for process, since, until in model.drops
+            for lock in have
+            if table.lock_process[lock] == process
+        ],
+    )
+    sums: dict[tuple[int, str, str, str], int] = defaultdict(int)
+    rest = (("nobody", "free", ""), ("unknown", "unknown", ""))
+    named = [(name, "owner", site) for name, site in owners]
+    causes = [*named, *rest]
+    for row, by_owner in parts.items():
+        for owner, ns in by_owner.items():
+            sums[row, *causes[owner]] += ns
+    told = keys(model, _is_wait, table.row, others)
+    pairs = engine.pairs(told, table.owner)
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))
+    for number, at in enumerate(pairs.head):
+        owner = table.owner[at]
+        sums[told[at], *(named[owner] if owner >= 0 else rest[1])] += stats.total[number]
+    found: dict[int, list[Cause]] = defaultdict(list)
+    for (row, name, kind, site), ns in sums.items():
+        if ns:
+            found[row].append(Cause(name, kind, site, ns))
+    for parts_ in found.values():
+        parts_.sort(key=lambda cause: (-cause.ns, cause.kind, cause.who, cause.site))
+    return found
+
+
+def _woken_by(model: Model, waiting: Column) -> dict[int, list[tuple[str, int]]]:
+    """By row whose releases ended its waits, most often first."""
+    table, engine = model.states, model.trace.engine
+    pairs = engine.pairs(waiting, table.waker)
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for number, at in enumerate(pairs.head):
+        if table.waker[at] >= 0:
+            name = model.thread_name(table.waker[at])
+            found[waiting[at]].append((name, stats.count[number]))
+    for wakers in found.values():
+        wakers.sort(key=lambda waker: (-waker[1], waker[0]))
+    return found

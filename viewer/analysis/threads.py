@@ -1,0 +1,249 @@
+"""Threads: what each did, and who had the GIL while it waited."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.states import attribute, keys, marks, numbers
+from viewer.columns import (
+    GIL_WAIT,
+    HOLD,
+    HOLDING,
+    HOLDING_MODES,
+    IDLE_WAIT,
+    IO,
+    LOCK_WAIT,
+    NATIVE,
+    OFF_CPU,
+    PREEMPTED,
+    SLEEP,
+    STATE_MASK,
+    TASK_WAIT,
+    THREAD_RUNNING,
+    Column,
+    Stats,
+)
+from viewer.model import Model
+
+STATES = (
+    s.RUNNING,
+    s.GIL_WAIT,
+    "lock",
+    "io",
+    s.SLEEP,
+    s.NATIVE,
+    s.PREEMPTED,
+    s.OFF_CPU,
+)
+_NAMES = {
+    THREAD_RUNNING: s.RUNNING,
+    GIL_WAIT: s.GIL_WAIT,
+    LOCK_WAIT: "lock",
+    IDLE_WAIT: "lock",
+    IO: "io",
+    SLEEP: s.SLEEP,
+    NATIVE: s.NATIVE,
+    PREEMPTED: s.PREEMPTED,
+    OFF_CPU: s.OFF_CPU,
+}
+_KINDS = STATE_MASK + 1 + HOLDING  # a state with and without the GIL
+_MODES = (s.RUNNING, s.PREEMPTED, s.OFF_CPU, "io")  # in the order of HOLDING_MODES
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A thread that had the GIL, and how long in which state."""
+
+    tid: int
+    name: str
+    ns: int
+    states: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who had the GIL during waits; the parts add up to the waits.
+
+    `free_ns`: nobody had it and the thread had not been scheduled yet. `unknown_ns`: before
+    anybody was seen to have it, or while events were dropped.
+    """
+
+    holders: tuple[Holder, ...]  # most first
+    free_ns: int
+    unknown_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class GilWait:
+    """The longest single wait of a thread for the GIL."""
+
+    start_ns: int
+    ns: int
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """`wall_ns` is from the thread's first state to its last; what no state tells is unknown.
+
+    `idle_ns` is the part of the state lock in which nobody had what the thread waited for:
+    conditions, queues, futures. `holding` is the time it kept the GIL without running Python,
+    by state. CPU time and run delay are None where the kernel did not tell.
+    """
+
+    pid: int
+    tid: int
+    name: str
+    wall_ns: int
+    states: dict[str, int]
+    unknown_ns: int
+    idle_ns: int
+    holding: dict[str, int]
+    gil_waits: Spread
+    held: Held
+    worst: GilWait | None
+    cpu_ns: int | None
+    run_delay_ns: int | None
+
+    @property
+    def gil_wait_ns(self) -> int:
+        return self.states[s.GIL_WAIT]
+
+    @property
+    def contended_ns(self) -> int:
+        """Waited for what another thread had, or for a CPU."""
+        lock_ns = self.states["lock"] - self.idle_ns
+        return self.gil_wait_ns + lock_ns + self.states[s.PREEMPTED]
+
+
+def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
+    """One row per thread that has states; who waited longest for others first."""
+    engine, table, threads = model.trace.engine, model.states, len(model.threads)
+    if not any(table.last_ns):
+        return ()
+    everyone = numbers(range(threads))
+    own = keys(model, _is_own, table.who, everyone)
+    kinds = marks(model, lambda state: state & (STATE_MASK | HOLDING))
+    spent = engine.tally(table.start_ns, table.end_ns, own, kinds, threads, _KINDS).total
+    waiting = keys(model, _waits_for_gil, table.who, everyone)
+    waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, threads)
+    held = _held(model, waiting)
+    worst = _worst(model, waits)
+    counters = _counters(model)
+    rows = []
+    for i, track in enumerate(model.threads):
+        if not table.last_ns[i]:
+            continue
+        states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
+        for kind, name in _NAMES.items():
+            with_gil = spent[i * _KINDS + (kind | HOLDING)]
+            states[name] += spent[i * _KINDS + kind] + with_gil
+            if name in holding:
+                holding[name] += with_gil
+        wall_ns = table.last_ns[i] - table.first_ns[i]
+        rows.append(
+            ThreadRow(
+                model.pid(model.thread_process[i]),
+                track.tid,
+                model.thread_name(i),
+                wall_ns,
+                states,
+                wall_ns - sum(states.values()),
+                spent[i * _KINDS + IDLE_WAIT],
+                holding,
+                spread_at(waits, i),
+                held.get(i, Held((), 0, 0)),
+                worst.get(i),
+                counters.get((track.uuid, s.COUNTER_CPU)),
+                counters.get((track.uuid, s.COUNTER_RUN_DELAY)),
+            )
+        )
+    rows.sort(key=lambda row: (-row.contended_ns, -row.wall_ns, row.pid, row.tid))
+    return tuple(rows)
+
+
+def _is_own(state: int) -> bool:
+    return state & STATE_MASK not in (TASK_WAIT, HOLD)
+
+
+def _waits_for_gil(state: int) -> bool:
+    return state & STATE_MASK == GIL_WAIT
+
+
+def _held(model: Model, waiting: Column) -> dict[int, Held]:
+    """By key of `waiting`, who had the GIL of the process meanwhile."""
+    threads, processes = len(model.threads), len(model.trace.processes)
+
+    def matters(state: int) -> bool:
+        return bool(state & HOLDING) or _waits_for_gil(state)
+
+    parts = attribute(
+        model,
+        waiting,
+        threads,
+        lambda state: bool(state & HOLDING),
+        model.states.owner,
+        threads * HOLDING_MODES,
+        keys(model, matters, model.states.who, model.thread_process),
+        processes,
+        [drop for drop in model.drops if drop[0] >= 0],
+    )
+    nobody = threads * HOLDING_MODES
+    found = {}
+    for key, by_holder in parts.items():
+        of_thread: dict[int, dict[str, int]] = defaultdict(dict)
+        for holder, ns in by_holder.items():
+            if holder < nobody:
+                thread, mode = divmod(holder, HOLDING_MODES)
+                of_thread[thread][_MODES[mode]] = ns
+        holders = [
+            Holder(
+                model.threads[i].tid,
+                model.thread_name(i),
+                sum(modes.values()),
+                {mode: modes[mode] for mode in _MODES if mode in modes},
+            )
+            for i, modes in of_thread.items()
+        ]
+        holders.sort(key=lambda holder: (-holder.ns, holder.tid))
+        found[key] = Held(
+            tuple(holders), by_holder.get(nobody, 0), by_holder.get(nobody + 1, 0)
+        )
+    return found
+
+
+def _worst(model: Model, waits: Stats) -> dict[int, GilWait]:
+    table = model.states
+    longest = {i: row for i, row in enumerate(waits.longest) if row >= 0}
+    key = memoryview(bytearray(b"\xff" * (4 * len(table.who)))).cast("i")
+    for thread, row in longest.items():
+        key[row] = thread
+    held = _held(model, key)
+    return {
+        i: GilWait(
+            table.start_ns[row],
+            table.end_ns[row] - table.start_ns[row],
+            held.get(i, Held((), 0, 0)),
+        )
+        for i, row in longest.items()
+    }
+
+
+def _counters(model: Model) -> dict[tuple[int, str], int]:
+    """By (uuid of the thread's track, counter): how much it grew while it was read."""
+    events, tracks = model.trace.events, model.trace.tracks
+    wanted = {}
+    for number, uuid in enumerate(events.uuids):
+        track = tracks.get(uuid)
+        if track is not None and track.name in (s.COUNTER_CPU, s.COUNTER_RUN_DELAY):
+            wanted[number] = (track.parent_uuid, track.name)
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    if wanted:
+        for event, value in zip(events.counter_event, events.counter_value, strict=True):
+            number = events.track[event]
+            if number in wanted:
+                first.setdefault(number, value)
+                last[number] = value
+    return {wanted[number]: last[number] - first[number] for number in last}

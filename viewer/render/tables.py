@@ -1,0 +1,77 @@
+"""Tables and paragraphs of a text report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from viewer.render.units import shorten
+
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+_FIRST_COLUMN = 24  # what it gets at least, if there are columns to spare
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How wide lines may get, whether to use bold, and what paths are relative to."""
+
+    width: int = 100
+    colour: bool = False
+    base: str = "/"
+
+    def title(self, text: str) -> str:
+        return f"{_BOLD}{text}{_PLAIN}" if self.colour else text
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of whole words, indented; a word that is too long keeps a line of its own."""
+    lines, line = [], " "
+    for word in text.split(" "):
+        if len(line) + 1 + len(word) > width and line.strip():
+            lines.append(line)
+            line = "   "
+        line += f" {word}"
+    return [*lines, line]
+
+
+def over(text: str, columns: list[str], header: str, first: str, last: str) -> str:
+    """A line that brackets the columns first to last of the header below it."""
+    before = header.index(columns[columns.index(first) - 1]) + len(
+        columns[columns.index(first) - 1]
+    )
+    start, end = before + 2, header.index(f" {last}") + 1 + len(last)
+    return " " * start + f" {text} ".center(end - start, "─")
+
+
+def spare(
+    columns: list[str],
+    rows: list[list[str]],
+    names: list[str],
+    width: int,
+    to_spare: Sequence[str],
+) -> tuple[list[str], list[list[str]]]:
+    """The table without those of `to_spare` that must go for the names to be readable."""
+    wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
+    for name in to_spare:
+        taken = widths(columns, rows)
+        room = width - sum(taken[1:]) - 2 * len(columns)
+        if room < wanted:
+            keep = [i for i, column in enumerate(columns) if column != name]
+            columns = [columns[i] for i in keep]
+            rows = [[row[i] for i in keep] for row in rows]
+    return columns, rows
+
+
+def widths(columns: Sequence[str], rows: list[list[str]]) -> list[int]:
+    return [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(columns)]
+
+
+def table(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
+    """Header and rows: the first column to the left and shortened to fit, numbers right."""
+    taken = widths(columns, rows)
+    rest = sum(taken[1:]) + 2 * len(columns)
+    taken[0] = max(min(taken[0], style.width - rest), 12)
+    lines = []
+    for row in [list(columns), *rows]:
+        cells = [shorten(row[0], taken[0]).ljust(taken[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], taken[1:], strict=True)]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
