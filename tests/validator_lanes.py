@@ -9,8 +9,8 @@ from tests.strict import Event, Process, Strict
 from tracer import schema as s
 
 _LANE = (s.CAT_THREAD, s.CAT_GIL, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)
-_WAITS = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)  # what a lane has without the signal `gil`
-_KERNEL = (s.PREEMPTED, s.OFF_CPU)  # only the signal `sched` can tell these
+_KERNEL = (s.PREEMPTED, s.OFF_CPU)
+_CALLS = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)  # a lane without the signal `gil` has these only
 _NAMES = {
     s.CAT_THREAD: (s.RUNNING, s.NATIVE, *_KERNEL),
     s.CAT_GIL: (s.GIL_WAIT,),
@@ -79,6 +79,7 @@ class _Rules:
     """What a process's recording says of its lanes. `until_ns` is when `gil` was disabled."""
 
     gil: bool
+    io: bool
     sched: bool
     locks: bool
     until_ns: int
@@ -134,6 +135,7 @@ def _rules(process: Process) -> _Rules:
     last_ns = max(e.time_ns for e in process.events)
     return _Rules(
         "gil" in signals,
+        "io" in signals,
         "sched" in signals,
         "locks" in signals,
         min(disabled, default=1 << 63),
@@ -155,14 +157,13 @@ def _check_state(each: Slice, rules: _Rules) -> None:
     else:
         legal = event.name in _NAMES[event.category]
     assert legal, f"no state of a thread: {event}"
-    assert rules.gil or event.category in _WAITS, f"a state without the signal gil: {event}"
-    assert rules.sched or event.name not in _KERNEL, (
-        f"a state without the signal sched: {event}"
-    )
+    assert rules.gil or event.category in _CALLS, f"a state without the signal gil: {event}"
+    untold = () if rules.sched else _KERNEL if rules.io else (s.PREEMPTED,)
+    assert event.name not in untold, f"a state without the signal sched: {event}"
     for side in (each.begin, each.end):
         if side is not None:
             _check_types(side)
-    can_hold = event.name in _KERNEL or event.category == s.CAT_IO
+    can_hold = event.name in _KERNEL or event.category in _CALLS
     assert can_hold or s.ARG_HOLDING_GIL not in each.args, f"cannot hold the GIL: {event}"
     # Only the signal `locks` knows more than libc, whose names are lower case.
     known = rules.locks and event.name.removeprefix(s.LOCK_WAIT_PREFIX)[0].isupper()

@@ -34,7 +34,8 @@ def test_threads(tmp_path: Path) -> None:
         )
         arrows = tp.query(
             """select a.name as out, b.name as into_ from flow f
-               join slice a on f.slice_out = a.id join slice b on f.slice_in = b.id""",
+               join slice a on f.slice_out = a.id join slice b on f.slice_in = b.id
+                   where a.category = 'thread'""",
         )
     assert [(row["name"], row["thread"]) for row in rows] == [
         (s.THREAD_START, "MainThread"),
