@@ -384,7 +384,8 @@ def test_no_timer_to_be_had(record: Recorder) -> None:
         WORK
         + "import resource\n"
         + "resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))\n"
-        + "thread = threading.Thread(target=pure, args=(0.8,))\nthread.start()\nthread.join()\n",
+        + "thread = threading.Thread(target=pure, args=(0.8,))\n"
+        + "thread.start()\nthread.join()\n",
         options=("--cpu-hz", "1000"),
     )
     told = read_strict(trace.read_bytes())
