@@ -155,7 +155,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         t->what = stack->wait;
         about = object_at(t, stack->wait_depth);
     }
-    t->id = lock_ids_of(about ? about : self);
+    t->id = about ? lock_ids_of(about, t->what) : lock_ids_of(self, 0);
     if (t->is_signal)
         details.owner_tid = joined_thread(t);
     else
