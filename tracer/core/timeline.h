@@ -100,9 +100,11 @@ typedef struct {
     uint8_t base, state;             /* enum lane_base; enum lane_state of the open slice */
     uint8_t pending, pending_passes; /* `take` waits for details */
     uint8_t early;                   /* the release is shown although it is not over */
-    uint8_t class, holding_gil, told_stack; /* of the open LANE_CALL … */
+    uint8_t class, holding_gil; /* of the open LANE_CALL … */
+    uint8_t told_stack;         /* by the open slice */
     uint8_t kernel;
     uint32_t what, fd, serial, stack, serial_before;
+    uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
     uint64_t bytes; /* + 1 */
     uint32_t holder; /* tid, of the GIL wait to come */
     uint64_t upto_ns, boundary_ns, flow_in;
