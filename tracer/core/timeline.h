@@ -48,6 +48,9 @@ typedef struct {
     cause woken;        /* of the ready slice to come */
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
+    struct lock_wait *waits; /* for a lock that a task has, while it awaits */
+    uint8_t awaits_lock;     /* it awaits a lock or what is made of one … */
+    uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
 } task_line;
 
 /* What runs on a thread: a task's step or a loop callback. */
@@ -138,8 +141,10 @@ typedef struct lock_wait {
     uint64_t since_ns;
     uint32_t tid, what, stack, token;
     uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
+    uint32_t task, owner_task;  /* by and behind whom, of asyncio's locks; then `what` to `token` are 0 */
     uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
-    uint8_t told, told_owner;   /* at the slice's begin */
+    uint8_t told;               /* at the slice's begin */
+    uint8_t told_owner;         /* too, or never to be known */
 } lock_wait;
 
 typedef struct {
