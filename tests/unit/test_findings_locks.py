@@ -46,9 +46,9 @@ def test_convoy(tmp_path):
     (found,) = find_in(tmp_path, convoy(30))
     assert found.finding == "lock convoy"
     assert found.text == (
-        "Lock convoy: 3 threads `worker-N` queue for the Lock at convoy.py:7 and go one by one: "
-        "29 waits, 285 ms in all, 9.83 ms on average; who has it spends 99 % in `sleep` "
-        "(convoy.py:9)."
+        "Lock convoy: 3 threads `worker-N` queue for the Lock at convoy.py:7 and go one by "
+        "one: 29 waits, 285 ms in all, 9.83 ms on average; who has it spends 99 % in "
+        "`sleep` (convoy.py:9)."
     )
     assert found.severity_ns == 285 * MS - 27 * 1_000
     assert found.evidence.lock == 1
@@ -57,7 +57,7 @@ def test_convoy(tmp_path):
 
 
 def test_convoy_of_computing_holders(tmp_path):
-    """Where holders compute the samples of the holds tell in what, not those of other times."""
+    """Where holders compute, the samples of the holds tell in what, no others."""
     trace = convoy(30, inside="running")
     samples = SampleBuilder(trace)
     worker = _thread(trace, 0)
@@ -146,9 +146,9 @@ def test_held_across_await(tmp_path):
     (found,) = find_in(tmp_path, across())
     assert found.finding == "lock held across await"
     assert found.text == (
-        "`reader` (cache.py:9) holds an asyncio.Lock across `await sleep` (cache.py:11): 99 % of "
-        "the time it is held, up to 20.1 ms at once, while others queue for it: 8 waits, 159 ms "
-        "in all, 19.9 ms at once."
+        "`reader` (cache.py:9) holds an asyncio.Lock across `await sleep` (cache.py:11): 99 "
+        "% of the time it is held, up to 20.1 ms at once, while others queue for it: 8 "
+        "waits, 159 ms in all, 19.9 ms at once."
     )
     assert found.evidence.lock == 1
     assert found.evidence.task in (1, 2)
@@ -233,8 +233,10 @@ def test_deadlock_until_the_end(tmp_path):
         owner = threads[1 - i]
         lock = trace.lock("Lock", f"/app/dead.py:{i} f")
         thread.lock_wait(MS, "Lock", lock=lock, site=f"/app/dead.py:{i} f", owner=owner)
-        args = {"lock": lock.id, "kind": "Lock", "owner": owner.tid, "since_before": True}
-        trace.begin(lock.track, MS, owner.name, "hold", **args)
+        trace.begin(
+            lock.track, MS, owner.name, "hold",
+            lock=lock.id, kind="Lock", owner=owner.tid, since_before=True,
+        )  # fmt: skip
     trace.instant(trace.tracer, 600 * MS, "note", "tracer", reason="alive")
     (found,) = find_in(tmp_path, trace)
     assert "until the end of the trace" in found.text

@@ -19,7 +19,7 @@ def leak(
     burst=False,
     end=None,
 ):
-    """A task every few ms; those that stay are cancelled at the end, others done after 1 ms."""
+    """A task every few ms; those that stay are cancelled at the end, others end soon."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
     loop = trace.loop(trace.thread("MainThread"))
     main = loop.task("main", site="/app/leak.py:20 main")
@@ -43,9 +43,9 @@ def test_task_leak(tmp_path):
     (found,) = find_in(tmp_path, leak())
     assert found.finding == "task leak"
     assert found.text == (
-        "`call` (leak.py:9) tasks pile up: 40 were alive half-way, 81 at last, of 160 created by "
-        "`main` (leak.py:20); the old ones never return from `await future` (leak.py:11): "
-        "nobody wakes them, and they have no time-out."
+        "`call` (leak.py:9) tasks pile up: 40 were alive half-way, 81 at last, of 160 "
+        "created by `main` (leak.py:20); the old ones never return from `await future` "
+        "(leak.py:11): nobody wakes them, and they have no time-out."
     )
     assert found.evidence.task == 2
     assert found.evidence.start_ns == 1_000_000_000 + 201_000
@@ -93,9 +93,9 @@ def test_destroyed_task(tmp_path):
     (found,) = find_in(tmp_path, orphan(s.DESTROYED, 5 * MS))
     assert found.finding == "orphaned task"
     assert found.text == (
-        "`flush` (orphan.py:5): 1 orphaned task, garbage-collected while pending: nobody kept a "
-        "reference; the longest hung in `await future` (orphan.py:6) for 5.00 ms; created by "
-        "`main` (orphan.py:20)."
+        "`flush` (orphan.py:5): 1 orphaned task, garbage-collected while pending: nobody "
+        "kept a reference; the longest hung in `await future` (orphan.py:6) for 5.00 ms; "
+        "created by `main` (orphan.py:20)."
     )
     assert found.severity_ns == 5 * MS - 2
     assert found.evidence.task == 2
@@ -153,9 +153,9 @@ def test_busy_loop(tmp_path):
     (found,) = find_in(tmp_path, restless(10_001, 2_000))
     assert found.finding == "busy loop"
     assert found.text == (
-        "`wait_for_file` (poll.py:4) polls: it yields (99 % of its steps end in `sleep(0)`) and "
-        "runs again; its 10,002 steps took 20.0 ms, 2.00 µs each, first at 0. An event, a "
-        "condition or a queue would wake it when there is something to do."
+        "`wait_for_file` (poll.py:4) polls: it yields (99 % of its steps end in `sleep(0)`) "
+        "and runs again; its 10,002 steps took 20.0 ms, 2.00 µs each, first at 0. An event, "
+        "a condition or a queue would wake it when there is something to do."
     )
 
 
@@ -263,10 +263,11 @@ def test_collections(tmp_path):
     (found,) = find_in(tmp_path, service.end())
     assert found.finding == "GC in the hot path"
     assert found.text == (
-        "Garbage collection takes 82 % of the running time of `MainThread`: 10 collections, 100 "
-        "ms in all, 10.0 ms at once (at 1.00 ms), 100 % of it inside `hog` (service.py:10); it is "
-        "called for by the objects made in `parse` (text.py:5, 100 % of 5 CPU samples); 10,000 "
-        "objects were in dead cycles; up to 1 ready task waited, 100 ms in all."
+        "Garbage collection takes 82 % of the running time of `MainThread`: 10 collections, "
+        "100 ms in all, 10.0 ms at once (at 1.00 ms), 100 % of it inside `hog` "
+        "(service.py:10); it is called for by the objects made in `parse` (text.py:5, 100 % "
+        "of 5 CPU samples); 10,000 objects were in dead cycles; up to 1 ready task waited, "
+        "100 ms in all."
     )
 
 

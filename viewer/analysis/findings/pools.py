@@ -103,8 +103,8 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         kind = model.trace.text(table.lock_name[table.row[first]])
         text = (
             f"{len(waits)} threads {code(name)} never exit: at the end of the program they "
-            f"still wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work that "
-            f"does not come."
+            f"still wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work "
+            f"that does not come."
         )
         evidence = Evidence(
             table.start_ns[first], table.end_ns[first] - table.start_ns[first],
