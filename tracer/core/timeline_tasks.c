@@ -385,7 +385,8 @@ HANDLER(step_yield)
     if (!task)
         return;
     task->readied_itself = 0;
-    enter(t, task, ns, STATE_READY, &nothing);
+    if (task->state != STATE_READY) /* its step began before the recording: it has said so itself */
+        enter(t, task, ns, STATE_READY, &nothing);
 }
 
 HANDLER(step_await)

@@ -53,6 +53,7 @@ static const struct {
     const char *ours, *theirs;
 } taken_labels[] = {{"operation", "operation_"},
                     {"continues", "continues_"},
+                    {"exception", "exception_"},
                     {"omitted", "omitted_"},
                     {"parent", "parent_"}};
 
