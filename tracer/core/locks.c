@@ -279,7 +279,8 @@ static inline void given(holder *h, PyObject *self, uint64_t tick)
     h->owner = 0;
     h->recorded = h->unseen = 0;
     if (tick)
-        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, 0, h->id, token_of(self));
+        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, stacks_named(stacks_capture(PyThreadState_Get())), h->id,
+                  token_of(self));
 }
 
 /* --- the wrappers: one per method and calling convention --- */
