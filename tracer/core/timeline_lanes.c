@@ -287,7 +287,7 @@ void lane_flush(timeline *t, thread_line *thread)
     if (take->drop_ns)
         put_released(t, thread, take, back);
     int was_lock = lane->state == LANE_CALL && lane->class == CLASS_LOCK && !take->unwatched;
-    uint64_t freed_ns = 0, flow = was_lock ? locks_flow(t, thread, &freed_ns) : 0;
+    uint64_t freed_ns = 0, flow = was_lock ? locks_flow(t, thread, take->take_ns, &freed_ns) : 0;
     if (take->wait_ns) {
         lane->holder = holder_at(t, thread->tid, take->wait_ns, take->take_ns);
         if (freed_ns <= take->wait_ns) { /* else a signal had ended the wait before */

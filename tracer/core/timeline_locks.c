@@ -112,7 +112,7 @@ static void keep_release(timeline *t, lock_line *lock, lock_release release)
     lock->releases[lock->release_count++] = release;
 }
 
-uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns)
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns)
 {
     lock_wait *wait = current(thread);
     if (!wait || wait->outcome != LOCK_ACQUIRED)
@@ -120,7 +120,8 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns)
     lock_line *lock = wait->of;
     for (uint32_t i = 0; i < lock->release_count; i++) {
         lock_release release = lock->releases[i];
-        if (release.token != wait->token)
+        /* A signal handler may release what its own thread waits for: no hand-over. */
+        if (release.token != wait->token || release.tid == thread->tid || release.ns > until_ns)
             continue;
         take_release(lock, i);
         *freed_ns = release.ns;
