@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.regions import EVERYWHERE, Everywhere
 from viewer.columns import LOOP_TASK
 from viewer.model import Model
 from viewer.profile import Place, Profile, Sums, qualified, totals
@@ -92,8 +93,14 @@ def stack_places(model: Model) -> list[tuple[Place, ...]]:
     ]
 
 
-def add_cpu(model: Model, runners: Runners, sums: Sums, labels: Labels | None = None) -> None:
-    """Adds every sample, with `labels` besides its own."""
+def add_cpu(
+    model: Model,
+    runners: Runners,
+    sums: Sums,
+    labels: Labels | None = None,
+    where: Everywhere = EVERYWHERE,
+) -> None:
+    """Adds every sample that lies there, with `labels` besides its own."""
     events, places = model.trace.events, stack_places(model)
     for time, pid, tid, hz, stack in zip(
         events.sample_time_ns,
@@ -103,14 +110,16 @@ def add_cpu(model: Model, runners: Runners, sums: Sums, labels: Labels | None = 
         events.sample_stack,
         strict=True,
     ):
+        if not where.has(pid, tid, time):
+            continue
         period = _SECOND_NS // hz if hz else 0
         sums.add(places[stack], runners.labels(pid, tid, time) | (labels or {}), period)
 
 
-def cpu_profile(model: Model) -> Profile:
+def cpu_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """`samples/count` and `cpu/nanoseconds` by stack, thread and task."""
     sums = Sums()
-    add_cpu(model, Runners(model), sums)
+    add_cpu(model, Runners(model), sums, where=where)
     rates = set(model.trace.events.sample_hz)
     period = _SECOND_NS // rates.pop() if len(rates) == 1 and 0 not in rates else 0
     lost = model.trace.events.strings

@@ -8,11 +8,12 @@ from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.regions import RegionRow, region_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.model import Model
 
-SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
+SECTIONS = ("tasks", "regions", "threads", "locks", "io", "gc", "cpu", "health")
 _SIGNALS = {
     "tasks": "tasks",
     "threads": "gil",
@@ -46,6 +47,7 @@ class Report:
     heading: Heading
     by: By
     tasks: tuple[TaskRow, ...]
+    regions: tuple[RegionRow, ...]
     threads: tuple[ThreadRow, ...]
     locks: tuple[LockRow, ...]
     io: tuple[IoRow, ...]
@@ -57,6 +59,7 @@ class Report:
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     tasks = task_rows(model, by) if "tasks" in sections else ()
+    regions = region_rows(model) if "regions" in sections else ()
     threads = thread_rows(model) if "threads" in sections else ()
     locks = lock_rows(model) if "locks" in sections else ()
     io = io_rows(model) if "io" in sections else ()
@@ -71,8 +74,20 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         for name, signal in _SIGNALS.items()
         if rows[name] or (signal in state.signals and signal not in disabled)
     )
+    if regions:
+        recorded = (*recorded, "regions")
     return Report(
-        heading(model), by, tasks, threads, locks, io, gc, cpu, state, (*recorded, "health")
+        heading(model),
+        by,
+        tasks,
+        regions,
+        threads,
+        locks,
+        io,
+        gc,
+        cpu,
+        state,
+        (*recorded, "health"),
     )
 
 

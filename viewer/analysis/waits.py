@@ -1,11 +1,13 @@
 """Profiles of waiting: who waited where (block, io, wall), and for whom (mutex, sched, gc)."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from tracer import schema as s
 from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.analysis.regions import EVERYWHERE, Everywhere
 from viewer.columns import (
     AWAIT,
     READY,
@@ -60,8 +62,8 @@ class _Wait:
         return (Place(f"[{self.name}]"),)
 
 
-def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
-    """The waits of threads, in order of begin."""
+def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]:
+    """The waits of threads, as far as they lie there, in order of begin."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
     strings = {text: i for i, text in enumerate(events.strings)}
     wanted = {strings[name]: name for name in categories if name in strings}
@@ -75,14 +77,16 @@ def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
         track = threads.get(events.uuids[events.track[event]]) if category else None
         if category is None or track is None:
             continue
-        end_ns = slices.end_ns[i]
+        start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
+        duration_ns = where.thread(track.pid, track.tid, start_ns, end_ns)
+        if duration_ns is None:
+            continue
         args = trace.args(event)
         end = ends.get((events.track[event], end_ns))
         if end is not None:
             args |= trace.args(end)
-        start_ns = slices.start_ns[i]
         name = trace.text(events.name[event])
-        yield _Wait(track.pid, track.tid, start_ns, end_ns - start_ns, category, name, args)
+        yield _Wait(track.pid, track.tid, start_ns, duration_ns, category, name, args)
 
 
 def _ends_with_args(model: Model, names: list[int]) -> dict[tuple[int, int], int]:
@@ -127,29 +131,34 @@ def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
     )
 
 
-def _add_awaits(model: Model, sums: Sums, runners: Runners, kinds: tuple[str, ...]) -> None:
+def _add_awaits(
+    model: Model, where: Everywhere, sums: Sums, runners: Runners, kinds: tuple[str, ...]
+) -> None:
     slices = model.trace.slices
     for i, kind, task in _awaits(model, kinds):
+        ns = where.task(task, slices.start_ns[i], slices.end_ns[i])
+        if ns is None:
+            continue
         labels: Labels = {"kind": f"asyncio.{kind}"}
         labels |= runners.task_labels(task)
-        sums.add(_await_frames(model, i, task), labels, slices.end_ns[i] - slices.start_ns[i])
+        sums.add(_await_frames(model, i, task), labels, ns)
 
 
-def block_profile(model: Model) -> Profile:
+def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Waits for locks, events, queues … of threads and tasks, by who waited where."""
     sums, runners = Sums(), Runners(model)
-    for wait in _waits(model, s.CAT_LOCK):
+    for wait in _waits(model, where, s.CAT_LOCK):
         labels: Labels = {"kind": wait.name.removeprefix(s.LOCK_WAIT_PREFIX)}
         labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
         sums.add(wait.frames, labels, wait.duration_ns)
-    _add_awaits(model, sums, runners, _CONTENDED)
+    _add_awaits(model, where, sums, runners, _CONTENDED)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
 
-def mutex_profile(model: Model) -> Profile:
+def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """The same delay, of locks that somebody holds, by where the holder took the lock."""
     sums = Sums()
-    for wait in _waits(model, s.CAT_LOCK):
+    for wait in _waits(model, where, s.CAT_LOCK):
         kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
         site = wait.args.get(s.ARG_OWNER_SITE)
         owner = wait.args.get(s.ARG_OWNER_NAME)
@@ -163,39 +172,42 @@ def mutex_profile(model: Model) -> Profile:
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
 
-def io_profile(model: Model) -> Profile:
+def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Blocking calls of threads, and tasks waiting for the network, by where."""
     sums, runners = Sums(), Runners(model)
-    for wait in _waits(model, s.CAT_IO):
+    for wait in _waits(model, where, s.CAT_IO):
         labels: Labels = {"call": wait.name.removeprefix(s.IO_PREFIX)}
         labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
         sums.add(wait.frames, labels, wait.duration_ns)
-    _add_awaits(model, sums, runners, _TRANSFERS)
+    _add_awaits(model, where, sums, runners, _TRANSFERS)
     return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
 
 
-def wall_profile(model: Model) -> Profile:
+def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact."""
     sums, runners = Sums(), Runners(model)
-    add_cpu(model, runners, sums, {"state": "running"})
-    for wait in _waits(model, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL):
+    add_cpu(model, runners, sums, {"state": "running"}, where)
+    for wait in _waits(model, where, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL):
         labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": wait.category}
         sums.add(wait.frames, labels, wait.duration_ns)
-    return replace(cpu_profile(model), types=WALL_TYPES, samples=sums.samples())
+    return replace(cpu_profile(model, where), types=WALL_TYPES, samples=sums.samples())
 
 
-def gc_profile(model: Model) -> Profile:
+def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Pauses of the collector by generation and the thread that ran it."""
     sums, runners = Sums(), Runners(model)
     for run in model.collections:
         pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
+        ns = where.thread(pid, run.tid, run.start_ns, run.end_ns)
+        if ns is None:
+            continue
         frames = (Place(f"{s.GC_PREFIX}{run.generation}"),)
         labels = runners.labels(pid, run.tid, run.start_ns) | {"generation": run.generation}
-        sums.add(frames, labels, run.end_ns - run.start_ns)
+        sums.add(frames, labels, ns)
     return Profile(PAUSE_TYPES, sums.samples(), ("collections", "count", 1))
 
 
-def sched_profile(model: Model) -> Profile:
+def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """How long tasks were ready and did not run, by who made them ready."""
     sums, runners, owners = Sums(), Runners(model), model.owners
     slices = model.trace.slices
@@ -208,9 +220,9 @@ def sched_profile(model: Model) -> Profile:
     for i, kind in enumerate(owners.kind):
         task = owners.owner[i]
         if kind == READY and task >= 0:
-            frames = _waker(model, by_id, i)
-            labels = runners.task_labels(task)
-            sums.add(frames, labels, slices.end_ns[i] - slices.start_ns[i])
+            ns = where.task(task, slices.start_ns[i], slices.end_ns[i])
+            if ns is not None:
+                sums.add(_waker(model, by_id, i), runners.task_labels(task), ns)
     return Profile(READY_TYPES, sums.samples(), ("waits", "count", 1))
 
 
@@ -246,7 +258,13 @@ def _function(model: Model, group: int) -> Place:
     return place_of(site) if site else Place(name)
 
 
-PROFILES: dict[str, Callable[[Model], Profile]] = {
+class Profiler(Protocol):
+    """Makes a profile of a trace, or of a part of it."""
+
+    def __call__(self, model: Model, where: Everywhere = EVERYWHERE) -> Profile: ...
+
+
+PROFILES: dict[str, Profiler] = {
     "cpu": cpu_profile,
     "wall": wall_profile,
     "sched": sched_profile,

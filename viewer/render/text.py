@@ -6,6 +6,7 @@ from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.report import Heading, Report, why_not
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+from viewer.render.regions import regions
 from viewer.render.tables import Style, over, spare, table, wrap
 from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
 from viewer.render.waits import io, locks, threads
@@ -38,7 +39,7 @@ def render_text(report: Report, sections: Sequence[str], top: int, style: Style)
     for name in sections:
         if name in report.recorded:
             parts.append(_SECTIONS[name](report, top, style))
-        else:
+        elif name != "regions" or len(sections) == 1:  # nobody misses what nobody wrote
             reason = why_not(report, name)
             because = f" ({reason})" if reason else ""
             parts.append(f"{name}: not recorded in this trace{because}.")
@@ -255,6 +256,7 @@ def _troubles(health: Health) -> list[str]:
 
 _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "tasks": _tasks,
+    "regions": regions,
     "threads": threads,
     "locks": locks,
     "io": io,
