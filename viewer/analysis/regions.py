@@ -102,8 +102,8 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def regions(model: Model) -> tuple[Region, ...]:
-    """All of them, by begin on their track; what the trace cut in pieces is whole again."""
-    return tuple(_Finder(model).find())
+    """All of them, in order of begin; what the trace cut in pieces is whole again."""
+    return tuple(sorted(_Finder(model).find(), key=lambda region: region.start_ns))
 
 
 def intervals(model: Model, name: str) -> tuple[Interval, ...]:
