@@ -37,7 +37,18 @@ SIGNALS = {
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
 FORMATS = ("chrome", "speedscope", "csv", "parquet")
-SECTIONS = ("tasks", "regions", "threads", "locks", "io", "gc", "cpu", "health")
+SECTIONS = (
+    "findings",
+    "tasks",
+    "latency",
+    "regions",
+    "threads",
+    "locks",
+    "io",
+    "gc",
+    "cpu",
+    "health",
+)
 
 
 def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:
@@ -112,6 +123,11 @@ def signal_switches(command: click.Command) -> click.Command:
     show_default=True,
     help="Write TRACE.cpu.pprof, a moment after the program has ended.",
 )
+@click.option(
+    "--wall",
+    is_flag=True,
+    help="Write TRACE.wall.pprof as well: running threads as sampled, blocked ones exactly.",
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -121,6 +137,7 @@ def run(
     buffer_bytes: int,
     cpu_hz: int,
     profile: bool,
+    wall: bool,
     **switches: bool,
 ) -> None:
     """Run a program exactly as python would, and record a trace of it.
@@ -138,7 +155,7 @@ def run(
         buffer_bytes=buffer_bytes,
         signals=signals,
         force=force,
-        settings={"cpu_hz": cpu_hz, "profile": int(profile)},
+        settings={"cpu_hz": cpu_hz, "profile": int(profile), "wall": int(wall)},
     )
 
 

@@ -47,6 +47,7 @@ static void release_task(void *task)
     user_line_free(NULL, line->on->user);
     track_free(&line->on->on);
     free(line->on);
+    free(line->waits);
     free(line->name);
     free(line);
 }

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
@@ -99,8 +100,9 @@ def add_cpu(
     sums: Sums,
     labels: Labels | None = None,
     where: Everywhere = EVERYWHERE,
+    is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
 ) -> None:
-    """Adds every sample that lies there, with `labels` besides its own."""
+    """Adds every sample that lies there and is not covered, with `labels` besides its own."""
     events, places = model.trace.events, stack_places(model)
     for time, pid, tid, hz, stack in zip(
         events.sample_time_ns,
@@ -110,7 +112,7 @@ def add_cpu(
         events.sample_stack,
         strict=True,
     ):
-        if not where.has(pid, tid, time):
+        if is_covered(pid, tid, time) or not where.has(pid, tid, time):
             continue
         period = _SECOND_NS // hz if hz else 0
         sums.add(places[stack], runners.labels(pid, tid, time) | (labels or {}), period)
