@@ -1,7 +1,9 @@
 """start(), stop() and recording(): from any thread, again and again, and to the very end."""
 
 import asyncio
+import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import tracer
-from tests.conftest import PROJECT, Recorder
+from tests.conftest import PROJECT, SAMPLES, Recorder
+from tests.trace_processor import import_errors, open_trace
 from tests.validator import Summary, validate
 from tracer import _core
 from tracer import schema as s
@@ -307,3 +310,19 @@ def test_import_loads_nothing(tmp_path: Path) -> None:
     loaded = done.stdout.split()
     assert {name.partition(".")[0] for name in loaded} == {"tracer"}
     assert len(loaded) <= 4, loaded
+
+
+def test_sample_that_records_itself(tmp_path: Path, record: Recorder) -> None:
+    """Its regions are as many as the program counted, and take no longer than it measured."""
+    sample = SAMPLES / "requests_by_region.py"
+    done = run(f"import runpy; runpy.run_path({str(sample)!r}, run_name='__main__')", tmp_path)
+    report = record.tracer("report", "requests_by_region.pftrace", "--json")
+    rows = {row["name"]: row for row in json.loads(report.stdout)["regions"]}
+    for line in done.stdout.splitlines():
+        name, count, ms = re.fullmatch(r"(\w+): (\d+) times, ([\d.]+) ms", line).groups()  # type: ignore[union-attr]
+        assert rows[name]["count"] == int(count)
+        assert rows[name]["ns"]["total"] <= float(ms) * 1e6 + 1_000
+        assert sum(rows[name]["states"].values()) == rows[name]["ns"]["total"]
+    assert (rows["request"]["kind"], rows["request"]["count"]) == ("task", 12)
+    with open_trace(tmp_path / "requests_by_region.pftrace") as tp:
+        assert import_errors(tp) == []
