@@ -176,6 +176,8 @@ class Recording:
         return Totals(totals) if totals else None
 
     def _note_blind_spots(self, core: "ModuleType") -> None:
+        if "cpu" in self.options.signals:
+            core.note_sampler()
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
             core.note(
                 "tasks", "uvloop was imported: tasks on its loops are not recorded yet", True

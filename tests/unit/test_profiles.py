@@ -8,6 +8,7 @@ import pytest
 from tests.engines import ENGINES
 from tests.profile_samples import waits
 from tests.samples import MS, profiled
+from tracer import schema as s
 from tracer.errors import TraceFileError, UsageError
 from viewer.analysis.cpu import cpu_rows
 from viewer.analysis.waits import PROFILES
@@ -169,6 +170,43 @@ def test_wall(tmp_path):
     running = PROFILES["wall"](model_of(tmp_path, profiled))
     assert {dict(sample.labels)["state"] for sample in running.samples} == {"running"}
     assert running.total == 1000 * MS
+
+
+def test_wall_counts_no_moment_twice(tmp_path):
+    """A sample inside a wait is part of it; what the kernel makes wait has its name."""
+    from tests.builder import TraceBuilder
+    from tests.builder_samples import SampleBuilder
+
+    def story():
+        trace = TraceBuilder(signals="gil,io,sched,cpu")
+        thread = trace.thread("a")
+        for at, name, category in (
+            (0, "running", s.CAT_THREAD),
+            (10, "io: os.read", s.CAT_IO),
+            (30, "running", s.CAT_THREAD),
+            (40, "preempted", s.CAT_THREAD),
+            (47, "native", s.CAT_THREAD),
+            (50, "off cpu", s.CAT_THREAD),
+        ):
+            if at:
+                trace.end(thread.track, at * MS)
+            trace.begin(thread.track, at * MS, name, category)
+        trace.end(thread.track, 55 * MS)
+        samples = SampleBuilder(trace)
+        for at in (9, 10, 29, 30, 48):
+            samples.add(thread, at * MS, f"at {at}")
+        return trace.ended(60 * MS)
+
+    profile = PROFILES["wall"](model_of(tmp_path, story))
+    assert sorted((name, ms, labels["state"]) for name, _, ms, labels in rows(profile)) == [
+        ("[io: os.read]", 20, "io"),
+        ("[off cpu]", 5, "off cpu"),
+        ("[preempted]", 7, "preempted"),
+        ("prog.at 30", 10, "running"),
+        ("prog.at 48", 10, "running"),
+        ("prog.at 9", 10, "running"),
+    ]
+    assert profile.comments == ("not recorded: waits for locks",)
 
 
 def test_gc(tmp_path):

@@ -22,6 +22,7 @@ typedef struct {
     uint32_t id;        /* of lock_ids.c, while … */
     uint32_t waiters;   /* … somebody waits … */
     uint8_t recorded;   /* … or a record says that it is held */
+    uint8_t unseen;     /* somebody has it who took it before we looked */
 } __attribute__((aligned(64))) holder;
 
 static holder holders[1 << TABLE_BITS];
@@ -155,16 +156,18 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         t->what = stack->wait;
         about = object_at(t, stack->wait_depth);
     }
-    t->id = lock_ids_of(about ? about : self);
+    t->id = about ? lock_ids_of(about, t->what) : lock_ids_of(self, 0);
     if (t->is_signal)
         details.owner_tid = joined_thread(t);
     else
         details.owner_tid = owner;
     if (!t->is_signal && owner && h->deaths == deaths_of(h->code))
         details.owner_site = site_of(h->code, h->offset);
+    int unseen = h->lock != self && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
     if (h->lock != self && !is_pinned(h))
-        *h = (holder){.lock = self};
+        *h = (holder){.lock = self, .unseen = (uint8_t)unseen};
     if (h->lock == self) {
+        unseen = h->unseen && !late;
         h->id = t->id;
         h->waiters++;
         t->counted = 1;
@@ -173,7 +176,8 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     uint64_t tick = clock_tick();
     record *slot = ring_reserve(b, 2, tick);
     if (slot) {
-        uint8_t flags = (uint8_t)((late ? LOCK_TOLD_LATE : 0) | (t->is_signal ? LOCK_IS_SIGNAL : 0));
+        uint8_t flags = (uint8_t)((late ? LOCK_TOLD_LATE : 0) | (t->is_signal ? LOCK_IS_SIGNAL : 0) |
+                                  (unseen && !t->is_signal ? LOCK_IS_HELD : 0));
         slot[0] = (record){tick, REC_LOCK_WAIT, flags, 1, t->what, t->id, 0};
         memcpy(&slot[1], &details, sizeof details);
         ring_commit(b, 2);
@@ -222,6 +226,7 @@ static inline void claim(taking *t, PyObject *self, int contended)
     compat_frame *frame = *compat_frame_slot(t->tstate);
     PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
     h->owner = tid;
+    h->unseen = 0;
     h->code = code;
     h->offset = code ? compat_frame_offset(frame) : 0;
     h->deaths = code ? deaths_of(code) : 0;
@@ -272,7 +277,7 @@ static inline int may_tell(PyObject *self, holder **h)
 static inline void given(holder *h, PyObject *self, uint64_t tick)
 {
     h->owner = 0;
-    h->recorded = 0;
+    h->recorded = h->unseen = 0;
     if (tick)
         ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, 0, h->id, token_of(self));
 }

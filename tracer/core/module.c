@@ -7,7 +7,7 @@
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods,
-                             tasks_methods, threads_methods, launch_methods, gil_methods,
+                             tasks_methods, async_locks_methods, threads_methods, launch_methods, gil_methods,
                              calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)

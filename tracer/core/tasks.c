@@ -56,6 +56,24 @@ static uint32_t known_id(PyObject *task)
     return id;
 }
 
+/* What a task awaited in a lock or the like is handed to its wake-up when it is over: whether it was
+ * given up. Asked once per wait. */
+static int is_cancelled_wait(PyObject *task, PyObject *handle)
+{
+    known_task *known = identity_find(task);
+    if (!known || !known->awaits_lock)
+        return 0;
+    known->awaits_lock = 0;
+    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
+    if (!args || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) != 1)
+        return 0;
+    PyObject *state = PyObject_GetAttr(PyTuple_GET_ITEM(args, 0), identity.field_strings[FIELD_STATE]);
+    PyErr_Clear();
+    int cancelled = state && identity_same_text(state, identity.cancelled);
+    Py_XDECREF(state);
+    return cancelled;
+}
+
 /* --- steps --- */
 
 void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
@@ -76,7 +94,7 @@ void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
     step *top = top_step(b);
     if (top && top->object == task)
         top->readied_itself = 1;
-    ring_emit(b, tick, REC_READY, 0, id, 0, 0);
+    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, 0, 0);
 }
 
 static void push_step(thread_buffer *b, step pushed)
@@ -134,11 +152,27 @@ static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
 
 static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *waiter)
 {
-    uint32_t what = 0, site = 0, awaited = 0;
+    await_facts facts;
+    await_lock lock;
     PyObject *coro = identity_read(task, FIELD_CORO);
-    await_describe(coro, waiter, &what, &site, &awaited);
+    await_describe(coro, waiter, &facts);
     Py_XDECREF(coro);
-    ring_emit(b, tick, REC_STEP_AWAIT, 0, id, (uint64_t)what << 32 | site, awaited);
+    if (facts.lock) {
+        async_locks_wait(&facts, &lock);
+        Py_DECREF(facts.lock);
+        known_task *known = identity_find(task);
+        if (known)
+            known->awaits_lock = 1;
+    }
+    uint32_t count = facts.lock ? 2 : 1;
+    record *slot = ring_reserve(b, count, tick);
+    if (!slot)
+        return;
+    slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), id, (uint64_t)facts.what << 32 | facts.site,
+                       facts.awaited};
+    if (count > 1)
+        memcpy(&slot[1], &lock, sizeof lock);
+    ring_commit(b, count);
 }
 
 /* Takes the id, not the known task: what is read may be the program's code, which may stop the

@@ -44,6 +44,7 @@ static void release_task(void *task)
     task_line *line = task;
     track_free(&line->on->on);
     free(line->on);
+    free(line->waits);
     free(line->name);
     free(line);
 }

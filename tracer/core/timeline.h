@@ -48,6 +48,9 @@ typedef struct {
     cause woken;        /* of the ready slice to come */
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
+    struct lock_wait *waits; /* for a lock that a task has, while it awaits */
+    uint8_t awaits_lock;     /* it awaits a lock or what is made of one … */
+    uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
 } task_line;
 
 /* What runs on a thread: a task's step or a loop callback. */
@@ -100,9 +103,11 @@ typedef struct {
     uint8_t base, state;             /* enum lane_base; enum lane_state of the open slice */
     uint8_t pending, pending_passes; /* `take` waits for details */
     uint8_t early;                   /* the release is shown although it is not over */
-    uint8_t class, holding_gil, told_stack; /* of the open LANE_CALL … */
+    uint8_t class, holding_gil; /* of the open LANE_CALL … */
+    uint8_t told_stack;         /* by the open slice */
     uint8_t kernel;
     uint32_t what, fd, serial, stack, serial_before;
+    uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
     uint64_t bytes; /* + 1 */
     uint32_t holder; /* tid, of the GIL wait to come */
     uint64_t upto_ns, boundary_ns, flow_in;
@@ -136,8 +141,10 @@ typedef struct lock_wait {
     uint64_t since_ns;
     uint32_t tid, what, stack, token;
     uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
+    uint32_t task, owner_task;  /* by and behind whom, of asyncio's locks; then `what` to `token` are 0 */
     uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
-    uint8_t told, told_owner;   /* at the slice's begin */
+    uint8_t told;               /* at the slice's begin */
+    uint8_t told_owner;         /* too, or never to be known */
 } lock_wait;
 
 typedef struct {

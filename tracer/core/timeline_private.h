@@ -27,8 +27,13 @@ extern const record_handler timeline_lock_handlers[REC_KINDS];
 void locks_begin_wait(timeline *t, thread_line *thread, event *ev);
 void locks_end_wait(timeline *t, thread_line *thread, event *ev);
 uint32_t locks_stack(const thread_line *thread); /* of the wait that lasts; 0 = unknown */
-/* The flow from the release that ended the wait, and when that was; 0 = none. */
-uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns);
+/* The flow from the release that ended the wait by `until_ns`, and when that was; 0 = none. */
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns);
+/* A task awaits what `lock` says from `ev->ns` on: arguments for the BEGIN of it … */
+void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, const await_lock *lock, uint32_t site,
+                      event *ev);
+/* … and for its END, when it does so no longer. */
+void locks_task_woken(timeline *t, task_line *task, event *ev);
 /* The thread is gone, or what it did after `ns` is lost. */
 void locks_lose(timeline *t, thread_line *thread, uint64_t ns);
 void locks_free(timeline *t);

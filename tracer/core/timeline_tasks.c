@@ -155,6 +155,8 @@ typedef struct {
     uint32_t name_id, site;
     const char *text;
     size_t length;
+    const thread_line *thread;
+    const await_lock *lock; /* NULL: it is for none */
 } await_what;
 
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
@@ -181,6 +183,8 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
         event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
         task->renamed = 0;
     }
+    if (task->state == STATE_AWAIT && what->lock)
+        locks_task_waits(t, what->thread, task, what->lock, what->site, &ev);
     packet_ref at = encoder_event(&t->out, &ev);
     if (task->state == STATE_RUNNING)
         task->running = at;
@@ -219,7 +223,10 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
 {
     if (task->state < STATE_READY)
         return;
-    event ev = {.ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+    if (task->awaits_lock)
+        locks_task_woken(t, task, &ev);
     encoder_event(&t->out, &ev);
     if (task->state == STATE_READY && ns - task->since_ns > t->worst_ready_ns) {
         t->worst_ready_ns = ns - task->since_ns;
@@ -352,6 +359,7 @@ HANDLER(task_ready)
         since_ns = task->since_ns; /* due before it began to wait: no disorder, nothing late */
     /* The open slice ends before the new one's particulars are set. */
     task_show(t, task);
+    task->outcome = r->flag ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
     task->woken = because;
     task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
     task->flow_in = flow;
@@ -396,7 +404,12 @@ HANDLER(step_await)
         step_yield(t, thread, r, ns, text);
         return;
     }
-    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b};
+    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b, .thread = thread};
+    await_lock lock;
+    if (r->payload) {
+        memcpy(&lock, text, sizeof lock);
+        what.lock = &lock;
+    }
     char name[NAME_BYTES];
     if (r->c) {
         task_line *awaited = timeline_task(t, (uint32_t)r->c);

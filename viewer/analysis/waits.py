@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tracer import schema as s
 from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.analysis.health import health
 from viewer.columns import (
     AWAIT,
     READY,
@@ -31,6 +32,13 @@ READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
 _CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
 _TRANSFERS = ("socket", "subprocess")
 _OWNED = ("Lock", "RLock")  # kinds somebody holds
+_WALL_STATES = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL, s.CAT_THREAD)
+_WALL_SIGNALS = {
+    "cpu": "what threads compute",
+    "locks": "waits for locks",
+    "io": "blocking calls, sleeps",
+    "gil": "waits for the GIL",
+}
 _ARGS_AT_END = (s.ARG_STACK, s.ARG_SITE, s.ARG_OWNER_SITE)
 _NOBODY = Place("[unknown holder]")
 _OUTSIDE = Place("[outside any task]")
@@ -61,19 +69,22 @@ class _Wait:
 
 
 def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
-    """The waits of threads, in order of begin."""
+    """The waits of threads, in order of begin; of CAT_THREAD, what the kernel makes wait."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
     strings = {text: i for i, text in enumerate(events.strings)}
     wanted = {strings[name]: name for name in categories if name in strings}
     if not wanted:
         return
+    computing = {strings.get(name) for name in (s.RUNNING, s.NATIVE)}
     ends = _ends_with_args(model, [strings[n] for n in _ARGS_AT_END if n in strings])
     threads = {track.uuid: track for track in model.threads}
     category_of, event_of = events.category, slices.event
     for i, event in enumerate(event_of):
         category = wanted.get(category_of[event])
-        track = threads.get(events.uuids[events.track[event]]) if category else None
-        if category is None or track is None:
+        if category is None or (category == s.CAT_THREAD and events.name[event] in computing):
+            continue
+        track = threads.get(events.uuids[events.track[event]])
+        if track is None:
             continue
         end_ns = slices.end_ns[i]
         args = trace.args(event)
@@ -174,14 +185,46 @@ def io_profile(model: Model) -> Profile:
     return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
 
 
+class _Covered:
+    """The waits of each thread: what it computes inside one is part of it."""
+
+    def __init__(self) -> None:
+        self.spans: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+
+    def add(self, wait: _Wait) -> None:
+        starts, ends = self.spans.setdefault((wait.pid, wait.tid), ([], []))
+        starts.append(wait.start_ns)
+        ends.append(wait.start_ns + wait.duration_ns)
+
+    def has(self, pid: int, tid: int, time_ns: int) -> bool:
+        starts, ends = self.spans.get((pid, tid), ((), ()))
+        at = bisect_right(starts, time_ns) - 1
+        return at >= 0 and time_ns < ends[at]
+
+
 def wall_profile(model: Model) -> Profile:
-    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact."""
-    sums, runners = Sums(), Runners(model)
-    add_cpu(model, runners, sums, {"state": "running"})
-    for wait in _waits(model, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL):
-        labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": wait.category}
+    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact.
+
+    No moment counts twice: a sample inside a wait (the kernel's work for it) is the wait's.
+    """
+    sums, runners, covered = Sums(), Runners(model), _Covered()
+    for wait in _waits(model, *_WALL_STATES):
+        covered.add(wait)
+        state = wait.name if wait.category == s.CAT_THREAD else wait.category
+        labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": state}
         sums.add(wait.frames, labels, wait.duration_ns)
-    return replace(cpu_profile(model), types=WALL_TYPES, samples=sums.samples())
+    add_cpu(model, runners, sums, {"state": "running"}, covered.has)
+    of = health(model)
+    disabled = {hook for hook, _reason in of.disabled}
+    comments = tuple(
+        f"not recorded: {missing}"
+        for signal, missing in _WALL_SIGNALS.items()
+        if signal not in of.signals or signal in disabled
+    )
+    cpu = cpu_profile(model)
+    return replace(
+        cpu, types=WALL_TYPES, samples=sums.samples(), comments=cpu.comments + comments
+    )
 
 
 def gc_profile(model: Model) -> Profile:
