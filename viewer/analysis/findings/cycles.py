@@ -158,7 +158,8 @@ def _name(facts: Facts, who: _Who) -> str:
         keys = zip(model.owners.task_process, model.owners.task_id, strict=True)
         for task, key in enumerate(keys):
             if key == (who.process, who.id):
-                return model.task_name(task)
+                coro, name = model.coroutine_of(task), model.task_name(task)
+                return name if name == coro else f"{coro} {name}"
         return f"task {who.id}"
     for i, track in enumerate(model.threads):
         if track.tid == who.id and model.thread_process[i] == who.process:
