@@ -83,6 +83,10 @@ int monitor_watches(PyCodeObject *code); /* whether some role has its events */
 void monitor_failed(const char *what);
 void monitor_note(int kind, const char *subject, const char *text);
 
+/* --- user.c --- */
+
+int user_exec(PyObject *module);
+
 extern PyMethodDef monitor_methods[];
 extern PyMethodDef codes_methods[];
 extern PyMethodDef tasks_methods[];
@@ -91,6 +95,7 @@ extern PyMethodDef threads_methods[];
 extern PyMethodDef launch_methods[];
 extern PyMethodDef sampling_methods[];
 extern PyMethodDef kernel_methods[];
+extern PyMethodDef user_methods[];
 
 /* --- threads.c --- */
 
