@@ -136,6 +136,13 @@ class Facts:
         return 1 if knows and "gil" in self.health.signals else _PATIENCE
 
     @cached_property
+    def task_of(self) -> dict[tuple[int, int], int]:
+        """By (process, task id) the task, of those whose id is known."""
+        owned = self.model.owners
+        ids = zip(owned.task_process, owned.task_id, strict=True)
+        return {key: task for task, key in enumerate(ids) if key[1] >= 0}
+
+    @cached_property
     def loop_thread(self) -> list[int]:
         """By loop its thread; -1 unknown."""
         model = self.model
@@ -299,21 +306,22 @@ class Facts:
                 tasks[who - first] += 1
         return [Behind(total[n], tasks[n]) for n in range(len(intervals))]
 
-    def awaits(self, tasks: set[int]) -> dict[int, list[tuple[int, int, str, str]]]:
-        """By task its awaits: (start, end, "await what", site), in order of time."""
+    def awaits(self, tasks: set[int]) -> dict[int, list[int]]:
+        """By task the slices of its awaits, in order of time."""
         model, slices, found = self.model, self.model.trace.slices, defaultdict(list)
-        kinds = self.kinds((AWAIT,))
+        kinds, owner = self.kinds((AWAIT,)), model.owners.owner
         for i in model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, 0):
-            task = model.owners.owner[i]
-            if task in tasks:
-                # The site of a first slice is the task's own.
-                is_first = i == model.owners.task_head[task]
-                site = (
-                    "" if is_first else model.trace.args(slices.event[i]).get(s.ARG_SITE, "")
-                )
-                what = model.trace.text(model.owners.code[i])
-                found[task].append((slices.start_ns[i], slices.end_ns[i], what, str(site)))
+            if owner[i] in tasks:
+                found[owner[i]].append(i)
         return found
+
+    def awaited(self, i: int) -> tuple[str, str]:
+        """What an await is for ("await sleep") and its site."""
+        model = self.model
+        what = model.trace.text(model.owners.code[i])
+        if i == model.owners.task_head[model.owners.owner[i]]:
+            return what, ""  # the site of a first slice is the task's own
+        return what, str(model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE, ""))
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
         """Rows of the states table of such states that last so long."""

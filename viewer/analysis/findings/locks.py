@@ -1,5 +1,6 @@
 """Locks that make others wait: convoys, and asyncio locks held while their task waits."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
@@ -163,25 +164,22 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
 def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:
     """How long the owners awaited something with the lock, and mostly what and where."""
     model, table = facts.model, facts.model.states
-    tasks = {
-        key: task
-        for task, key in enumerate(
-            zip(model.owners.task_process, model.owners.task_id, strict=True)
-        )
-    }
     owners = {
-        hold: tasks.get((table.owner_process[owner], table.owner_id[owner]), -1)
+        hold: facts.task_of.get((table.owner_process[owner], table.owner_id[owner]), -1)
         for hold in holds
         if (owner := table.owner[hold]) >= 0 and table.owner_is_task[owner]
     }
     by_task = facts.awaits(set(owners.values()))
+    starts, ends = model.trace.slices.start_ns, model.trace.slices.end_ns
     total, sums = 0, Counter[tuple[str, str]]()
     for hold, task in owners.items():
         since, until = table.start_ns[hold], table.end_ns[hold]
-        for start, end, what, site in by_task.get(task, ()):
-            ns = min(end, until) - max(start, since)
-            if ns > 0:
-                total += ns
-                sums[what, site] += ns
+        awaits = by_task.get(task, [])
+        for i in awaits[bisect_right(awaits, since, key=ends.__getitem__) :]:
+            if starts[i] >= until:
+                break
+            ns = min(ends[i], until) - max(starts[i], since)
+            total += ns
+            sums[facts.awaited(i)] += ns
     worst = max(sums, key=lambda key: (sums[key], key)) if sums else ("", "")
     return total, worst
