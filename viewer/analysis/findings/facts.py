@@ -12,11 +12,12 @@ from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
 from viewer.analysis.locks import LockRow, lock_rows
-from viewer.analysis.states import marks
+from viewer.analysis.states import keys, marks
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.columns import (
     AWAIT,
+    CONTINUES,
     GIL_WAIT,
     HOLD,
     IDLE_WAIT,
@@ -33,6 +34,7 @@ from viewer.columns import (
     STATE_MASK,
     TASK_WAIT,
     THREAD_RUNNING,
+    Column,
 )
 from viewer.model import Collection, Model
 from viewer.profile import Place
@@ -93,6 +95,10 @@ class Split:
 
     def of(self, states: Iterable[int]) -> int:
         return sum(self.states[state] for state in states)
+
+
+def _begins_call(state: int) -> bool:
+    return state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES
 
 
 class Facts:
@@ -207,6 +213,15 @@ class Facts:
             lost = self.split(thread, since, until).of(NOT_ITS_FAULT)
             total += until - since - lost
         return total
+
+    @cached_property
+    def usual_call_ns(self) -> Column:
+        """By row of call the median duration."""
+        table, engine = self.model.states, self.model.trace.engine
+        rows = len(table.call_name)
+        every = memoryview(array("i", range(rows)))
+        calls = keys(self.model, _begins_call, table.row, every)
+        return engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows).p50
 
     @cached_property
     def hot_places(self) -> list[Place]:
