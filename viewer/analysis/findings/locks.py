@@ -191,7 +191,8 @@ def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str,
     for hold, task in owners.items():
         since, until = table.start_ns[hold], table.end_ns[hold]
         awaits = by_task.get(task, [])
-        for i in awaits[bisect_right(awaits, since, key=ends.__getitem__) :]:
+        for at in range(bisect_right(awaits, since, key=ends.__getitem__), len(awaits)):
+            i = awaits[at]
             if starts[i] >= until:
                 break
             ns = min(ends[i], until) - max(starts[i], since)
