@@ -20,6 +20,7 @@ from viewer.engine import Engine
 from viewer.model import Model, build_model
 from viewer.profile_commands import derive, show_profile, write_profile
 from viewer.reader import read_trace
+from viewer.render.chrome import write_chrome
 from viewer.render.tables import Style
 from viewer.render.text import render_text
 
@@ -237,3 +238,17 @@ def test_text(tmp_path: Path) -> None:
     empty = build_report(model_of(tmp_path, lambda: TraceBuilder().ended(10)), By.CORO)
     assert "regions" not in render_text(empty, SECTIONS, 4, Style(100)).lower()
     assert "regions: not recorded" in render_text(empty, ("regions",), 4, Style(100))
+
+
+@pytest.mark.parametrize("value", [0.5, -1e300, float("inf")])
+def test_a_double_argument(tmp_path: Path, value: float) -> None:
+    """It is told as it is; JSON has no word for the infinite."""
+
+    def story() -> TraceBuilder:
+        trace = TraceBuilder()
+        UserTrack(trace.thread("MainThread")).log(5, "half", part=value)
+        return trace.ended(20)
+
+    rows = json.loads(write_chrome(model_of(tmp_path, story)))["traceEvents"]
+    (log,) = (row for row in rows if row["name"] == "half")
+    assert log["args"]["part"] == (value if value != float("inf") else "inf")

@@ -180,7 +180,7 @@ def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         frames = (place_of(site),) if isinstance(site, str) and site else (_NOBODY,)
         labels: Labels = {"kind": kind}
         if owner is not None:
-            labels["thread"] = owner
+            labels["thread"] = str(owner)
         sums.add(frames, labels, wait.duration_ns)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
