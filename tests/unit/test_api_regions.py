@@ -143,6 +143,10 @@ def test_meter() -> None:
     meter = Meter([(10, 20), (30, 40)])
     assert [meter.within(0, t) for t in (5, 15, 20, 25, 35, 99)] == [0, 5, 10, 10, 15, 20]
     assert [meter.covers(t) for t in (9, 10, 20, 30, 40)] == [False, True, False, True, False]
+    assert meter.parts(0, 99) == [(10, 20), (30, 40)]
+    assert meter.parts(12, 33) == [(12, 20), (30, 33)]
+    assert meter.parts(20, 30) == meter.parts(40, 50) == meter.parts(0, 10) == []
+    assert [meter.parts(t, t) for t in (9, 10, 15, 20)] == [[], [(10, 10)], [(15, 15)], []]
     assert merged([(5, 7), (1, 3), (2, 4), (4, 5)]) == [(1, 7)]
 
 
@@ -252,3 +256,26 @@ def test_a_double_argument(tmp_path: Path, value: float) -> None:
     rows = json.loads(write_chrome(model_of(tmp_path, story)))["traceEvents"]
     (log,) = (row for row in rows if row["name"] == "half")
     assert log["args"]["part"] == (value if value != float("inf") else "inf")
+
+
+def test_mutex_within_a_region(tmp_path: Path) -> None:
+    """A holder is charged with what of the wait lies in the waiter's regions."""
+
+    def story() -> TraceBuilder:
+        trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io")
+        lock = trace.lock("Lock", "/app/a.py:1 wait")
+        holder, waiter = trace.thread("holder"), trace.thread("waiter")
+        lock.hold(0, 100, holder, "/app/a.py:9 hold")
+        waiter.lock_wait(
+            10, "Lock", lock=lock, site="/app/a.py:1 wait", owner=holder,
+            owner_site="/app/a.py:9 hold",
+        ).running(90).end(95)  # fmt: skip
+        user = UserTrack(waiter)
+        user.region(20, 50, "first")
+        user.region(60, 99, "first")
+        return trace.ended(200)
+
+    model = model_of(tmp_path, story)
+    assert PROFILES["mutex"](model).total == 80
+    (sample,) = derive(model, "mutex", "first").samples
+    assert (sample.frames[0].function, sample.values[1]) == ("a.hold", 30 + 30)

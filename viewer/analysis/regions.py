@@ -85,9 +85,23 @@ class Meter:
     def within(self, start_ns: int, end_ns: int) -> int:
         return self.until(end_ns) - self.until(start_ns)
 
+    def parts(self, start_ns: int, end_ns: int) -> list[Span]:
+        """What of a time lies within the spans; a moment is its own part."""
+        found = []
+        for at in range(bisect_right(self._ends, start_ns), len(self._ends)):
+            start, end = max(self._starts[at], start_ns), min(self._ends[at], end_ns)
+            if start > end or start == end != start_ns:
+                break
+            found.append((start, end))
+        return found
+
     def covers(self, time_ns: int) -> bool:
         at = bisect_right(self._starts, time_ns) - 1
         return at >= 0 and time_ns < self._ends[at]
+
+
+def total_ns(spans: Iterable[Span]) -> int:
+    return sum(end - start for start, end in spans)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -284,12 +298,12 @@ class _TaskAt:
 class Everywhere:
     """What a profile is made of: all of it."""
 
-    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> int | None:
-        """How much of a thread's time belongs to it, in ns; None: it does not at all."""
-        return end_ns - start_ns
+    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> list[Span]:
+        """The parts of a thread's time that belong to it."""
+        return [(start_ns, end_ns)]
 
-    def task(self, task: int, start_ns: int, end_ns: int) -> int | None:
-        return end_ns - start_ns
+    def task(self, task: int, start_ns: int, end_ns: int) -> list[Span]:
+        return [(start_ns, end_ns)]
 
     def has(self, pid: int, tid: int, time_ns: int) -> bool:
         return True
@@ -319,21 +333,17 @@ class Within(Everywhere):
             threads[thread].append(span)
         self._threads = {key: Meter(merged(spans)) for key, spans in threads.items()}
 
-    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> int | None:
-        return _part(self._threads.get((pid, tid)), start_ns, end_ns)
+    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> list[Span]:
+        meter = self._threads.get((pid, tid))
+        return meter.parts(start_ns, end_ns) if meter else []
 
-    def task(self, task: int, start_ns: int, end_ns: int) -> int | None:
-        return _part(self._tasks.get(task), start_ns, end_ns)
+    def task(self, task: int, start_ns: int, end_ns: int) -> list[Span]:
+        meter = self._tasks.get(task)
+        return meter.parts(start_ns, end_ns) if meter else []
 
     def has(self, pid: int, tid: int, time_ns: int) -> bool:
         meter = self._threads.get((pid, tid))
         return meter is not None and meter.covers(time_ns)
-
-
-def _part(meter: Meter | None, start_ns: int, end_ns: int) -> int | None:
-    if meter is None:
-        return None
-    return meter.within(start_ns, end_ns) or (0 if meter.covers(start_ns) else None)
 
 
 def _steps_within(

@@ -8,7 +8,8 @@ from typing import Protocol
 from tracer import schema as s
 from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
 from viewer.analysis.health import health
-from viewer.analysis.regions import EVERYWHERE, Everywhere
+from viewer.analysis.mutex import Holds, holder_frames
+from viewer.analysis.regions import EVERYWHERE, Everywhere, Span, total_ns
 from viewer.columns import (
     AWAIT,
     READY,
@@ -20,7 +21,7 @@ from viewer.columns import (
     WAKER_THREAD,
 )
 from viewer.model import Model
-from viewer.profile import Place, Profile, Sums, place_of, places_of
+from viewer.profile import Place, Profile, Sums, place_of, places_of, within_task
 from viewer.reader import Arg
 
 DELAY_TYPES = (("contentions", "count"), ("delay", "nanoseconds"))
@@ -41,8 +42,6 @@ _WALL_SIGNALS = {
     "io": "blocking calls, sleeps",
     "gil": "waits for the GIL",
 }
-_ARGS_AT_END = (s.ARG_STACK, s.ARG_SITE, s.ARG_OWNER_SITE)
-_NOBODY = Place("[unknown holder]")
 _OUTSIDE = Place("[outside any task]")
 
 
@@ -54,10 +53,14 @@ class _Wait:
     tid: int
     start_ns: int
     end_ns: int
-    duration_ns: int  # of it, within the regions asked for
+    parts: list[Span]  # of it, within the regions asked for
     category: str
     name: str
     args: dict[str, Arg]
+
+    @property
+    def duration_ns(self) -> int:
+        return total_ns(self.parts)
 
     @property
     def frames(self) -> tuple[Place, ...]:
@@ -80,7 +83,6 @@ def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]
     if not wanted:
         return
     computing = {strings.get(name) for name in (s.RUNNING, s.NATIVE)}
-    ends = _ends_with_args(model, [strings[n] for n in _ARGS_AT_END if n in strings])
     threads = {track.uuid: track for track in model.threads}
     category_of, event_of = events.category, slices.event
     for i, event in enumerate(event_of):
@@ -91,27 +93,20 @@ def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]
         if track is None:
             continue
         start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
-        duration_ns = where.thread(track.pid, track.tid, start_ns, end_ns)
-        if duration_ns is None:
-            continue
-        args = trace.args(event)
-        end = ends.get((events.track[event], end_ns))
-        if end is not None:
-            args |= trace.args(end)
-        name = trace.text(events.name[event])
-        yield _Wait(track.pid, track.tid, start_ns, end_ns, duration_ns, category, name, args)
+        parts = where.thread(track.pid, track.tid, start_ns, end_ns)
+        if parts:
+            name = trace.text(events.name[event])
+            yield _Wait(
+                track.pid, track.tid, start_ns, end_ns, parts, category, name, _args(model, i)
+            )
 
 
-def _ends_with_args(model: Model, names: list[int]) -> dict[tuple[int, int], int]:
-    """By (track, time), the ends of slices that say where or behind whom the wait was."""
-    events = model.trace.events
-    found = {}
-    for argument, name in enumerate(events.arg_name):
-        if name in names:
-            event = bisect_right(events.arg_start, argument) - 1
-            if events.type[event] == s.TYPE_SLICE_END:
-                found[events.track[event], events.time_ns[event]] = event
-    return found
+def _args(model: Model, i: int) -> dict[str, Arg]:
+    """Of a slice: what its begin and its end say."""
+    slices = model.trace.slices
+    end = slices.end_event[i]
+    args = model.trace.args(slices.event[i])
+    return args | model.trace.args(end) if end >= 0 else args
 
 
 def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, int]]:
@@ -130,8 +125,11 @@ def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, in
 
 
 def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
-    """The line that awaits, and the task's own function around it."""
-    site = model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE)
+    """The coroutines that await each other; untold, the line and the task's own function."""
+    args = model.trace.args(model.trace.slices.event[i])
+    site, stack = args.get(s.ARG_SITE), args.get(s.ARG_STACK)
+    if isinstance(stack, str) and stack:
+        return places_of(stack)
     name, where = model.coroutine(model.owners.task_group[task])
     own = place_of(where) if where else Place(name)
     # The site of a first slice is the function's own: it says nothing about the await.
@@ -149,12 +147,12 @@ def _add_awaits(
 ) -> None:
     slices = model.trace.slices
     for i, kind, task in _awaits(model, kinds):
-        ns = where.task(task, slices.start_ns[i], slices.end_ns[i])
-        if ns is None:
+        parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+        if not parts:
             continue
         labels: Labels = {"kind": f"asyncio.{kind}"}
         labels |= runners.task_labels(task)
-        sums.add(_await_frames(model, i, task), labels, ns)
+        sums.add(_await_frames(model, i, task), labels, total_ns(parts))
 
 
 def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
@@ -169,20 +167,40 @@ def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """The same delay, of locks that somebody holds, by where the holder took the lock."""
-    sums = Sums()
+    """The same delay, of locks that somebody holds, by where the holder took the lock: moment
+    by moment if the trace tells the holds, else all of it by who had it as the wait began."""
+    sums, holds = Sums(), Holds(model)
     for wait in _waits(model, where, s.CAT_LOCK):
         kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
-        site = wait.args.get(s.ARG_OWNER_SITE)
-        owner = wait.args.get(s.ARG_OWNER_NAME)
-        if not site and owner is None and kind not in _OWNED:
-            continue
-        frames = (place_of(site),) if isinstance(site, str) and site else (_NOBODY,)
-        labels: Labels = {"kind": kind}
-        if owner is not None:
-            labels["thread"] = str(owner)
-        sums.add(frames, labels, wait.duration_ns)
+        for part in wait.parts:
+            _charge(sums, holds, kind, wait.pid, part, wait.args)
+    slices = model.trace.slices
+    for i, kind, task in _awaits(model, _OWNED):
+        pid = model.pid(model.owners.task_process[task])
+        for part in where.task(task, slices.start_ns[i], slices.end_ns[i]):
+            _charge(sums, holds, f"asyncio.{kind}", pid, part, _args(model, i))
+    holds.add_to(sums)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
+
+
+def _charge(
+    sums: Sums,
+    holds: Holds,
+    kind: str,
+    pid: int,
+    part: Span,
+    args: dict[str, Arg],
+) -> None:
+    if holds.charge(pid, args.get(s.ARG_LOCK), *part):
+        return
+    site, owner = args.get(s.ARG_OWNER_SITE), args.get(s.ARG_OWNER_NAME)
+    if not site and kind.removeprefix("asyncio.") not in _OWNED:
+        return
+    by = "task" if s.ARG_OWNER_TASK in args else "thread"
+    labels: Labels = {"kind": kind}
+    if owner is not None:
+        labels[by] = str(owner)
+    sums.add(holder_frames(site, None), labels, part[1] - part[0])
 
 
 def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
@@ -243,12 +261,12 @@ def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     sums, runners = Sums(), Runners(model)
     for run in model.collections:
         pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
-        ns = where.thread(pid, run.tid, run.start_ns, run.end_ns)
-        if ns is None:
+        parts = where.thread(pid, run.tid, run.start_ns, run.end_ns)
+        if not parts:
             continue
         frames = (Place(f"{s.GC_PREFIX}{run.generation}"),)
         labels = runners.labels(pid, run.tid, run.start_ns) | {"generation": run.generation}
-        sums.add(frames, labels, ns)
+        sums.add(frames, labels, total_ns(parts))
     return Profile(PAUSE_TYPES, sums.samples(), ("collections", "count", 1))
 
 
@@ -265,20 +283,27 @@ def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     for i, kind in enumerate(owners.kind):
         task = owners.owner[i]
         if kind == READY and task >= 0:
-            ns = where.task(task, slices.start_ns[i], slices.end_ns[i])
-            if ns is not None:
+            parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+            if parts:
+                ns = total_ns(parts)
                 sums.add(_waker(model, by_id, i), runners.task_labels(task), ns)
     return Profile(READY_TYPES, sums.samples(), ("waits", "count", 1))
 
 
 def _waker(model: Model, by_id: dict[tuple[int, int], int], i: int) -> tuple[Place, ...]:
-    """Where a task was made ready: the callback in between, then the waker's function. Without
-    a waker it is its creator's, or, of a task that yielded, its own."""
+    """Where a task was made ready, up to the task or callback that did it; untold, the
+    callback in between, then the waker's function. Without a waker it is its creator's, or, of
+    a task that yielded, its own."""
     owners, code = model.owners, model.owners.code[i]
     args = model.trace.args(model.trace.slices.event[i])
     kind, value = code >> WAKER_SHIFT, code & ((1 << WAKER_SHIFT) - 1)
     via = args.get(s.ARG_VIA)
-    inner = (Place(via),) if isinstance(via, str) and via else ()
+    stack = args.get(s.ARG_STACK)
+    inner: tuple[Place, ...] = (Place(via),) if isinstance(via, str) and via else ()
+    told = within_task(places_of(stack)) if isinstance(stack, str) else ()
+    if told and kind in (WAKER_GROUP, WAKER_NONE):
+        return told
+    inner = told or inner
     if kind == WAKER_GROUP:
         return (*inner, _function(model, value))
     if kind == WAKER_NONE:

@@ -30,7 +30,8 @@ _MS = 1_000_000
 _TURN_NS = _MS
 _SELF = 3
 _HOG_NS = 20 * _MS
-_TURNS = 5  # fewer waits are a program that starts
+_TURNS = 5  # fewer waits are a program that starts; a long one counts as many
+_LONG_TURN_NS = 10 * _MS
 _PART = 10  # … and it costs a victim a tenth of its working time
 # Collections take 5 % of the running time, or one keeps a loop's tasks waiting for 50 ms.
 _GC_PART = 20
@@ -57,7 +58,8 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             ns = holder.ns - taken
             if ns * _PART >= working:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
-                turns[row.pid, holder.tid] += row.gil_waits.count
+                long = row.gil_waits.max_ns // _LONG_TURN_NS
+                turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
     for hog, victims in blamed.items():
         lost = sum(ns for ns, *_ in victims)
         takes_turns = own.get(hog, 0) * _SELF > lost + away[hog]
