@@ -11,10 +11,11 @@ from tests.builder import TraceBuilder
 from tests.engines import ENGINES
 from tests.user_samples import MS, UserTrack, requests
 from tracer.errors import UsageError
-from viewer.analysis.regions import Interval, Meter, intervals, merged, region_rows, regions
+from viewer.analysis.regions import Interval, intervals, merged, region_rows, regions
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.analysis.waits import PROFILES
+from viewer.analysis.within import Spans
 from viewer.commands import report
 from viewer.engine import Engine
 from viewer.model import Model, build_model
@@ -138,15 +139,14 @@ def test_merged_lane(tmp_path: Path) -> None:
     ]
 
 
-def test_meter() -> None:
+def test_spans() -> None:
     """Time within spans; also before, between and after them."""
-    meter = Meter([(10, 20), (30, 40)])
-    assert [meter.within(0, t) for t in (5, 15, 20, 25, 35, 99)] == [0, 5, 10, 10, 15, 20]
-    assert [meter.covers(t) for t in (9, 10, 20, 30, 40)] == [False, True, False, True, False]
-    assert meter.parts(0, 99) == [(10, 20), (30, 40)]
-    assert meter.parts(12, 33) == [(12, 20), (30, 33)]
-    assert meter.parts(20, 30) == meter.parts(40, 50) == meter.parts(0, 10) == []
-    assert [meter.parts(t, t) for t in (9, 10, 15, 20)] == [[], [(10, 10)], [(15, 15)], []]
+    spans = Spans([(30, 40), (10, 20)])
+    assert [spans.cover(t) for t in (9, 10, 20, 30, 40)] == [False, True, False, True, False]
+    assert spans.parts(0, 99) == [(10, 20), (30, 40)]
+    assert spans.parts(12, 33) == [(12, 20), (30, 33)]
+    assert spans.parts(20, 30) == spans.parts(40, 50) == spans.parts(0, 10) == []
+    assert [spans.parts(t, t) for t in (9, 10, 15, 20)] == [[], [(10, 10)], [(15, 15)], []]
     assert merged([(5, 7), (1, 3), (2, 4), (4, 5)]) == [(1, 7)]
 
 

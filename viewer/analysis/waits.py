@@ -9,7 +9,8 @@ from tracer import schema as s
 from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
 from viewer.analysis.health import health
 from viewer.analysis.mutex import Holds, holder_frames
-from viewer.analysis.regions import EVERYWHERE, Everywhere, Span, total_ns
+from viewer.analysis.regions import Span
+from viewer.analysis.within import EVERYWHERE, Everywhere, total_ns
 from viewer.columns import (
     AWAIT,
     READY,
