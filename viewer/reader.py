@@ -68,14 +68,19 @@ class Trace:
             if kind == UINT:
                 value &= 0xFFFF_FFFF_FFFF_FFFF
             if kind == DOUBLE:
-                (number,) = struct.unpack("<d", value.to_bytes(8, "little", signed=True))
-                found[name] = number if math.isfinite(number) else str(number)
+                found[name] = double(value)
             else:
                 found[name] = self.text(value) if kind == STRING else value
         return found
 
     def text(self, string: int) -> str:
         return self.events.strings[string] if string >= 0 else ""
+
+
+def double(bits: int) -> float | str:
+    """The number; what no JSON can hold is a text."""
+    (number,) = struct.unpack("<d", bits.to_bytes(8, "little", signed=True))
+    return number if math.isfinite(number) else str(number)
 
 
 def read_trace(path: Path, engine: Engine = BEST) -> Trace:

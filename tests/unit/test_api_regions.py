@@ -279,3 +279,11 @@ def test_mutex_within_a_region(tmp_path: Path) -> None:
     assert PROFILES["mutex"](model).total == 80
     (sample,) = derive(model, "mutex", "first").samples
     assert (sample.frames[0].function, sample.values[1]) == ("a.hold", 30 + 30)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_counters(tmp_path: Path, engine: Engine) -> None:
+    """Whole numbers and doubles, as they were told."""
+    rows = json.loads(write_chrome(model_of(tmp_path, requests, engine)))["traceEvents"]
+    told = [row["args"]["value"] for row in rows if row["name"] == "open orders"]
+    assert told == [1, 2.5, -1, 0]
