@@ -37,7 +37,17 @@ SIGNALS = {
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
 FORMATS = ("chrome", "speedscope", "csv", "parquet")
-SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
+SECTIONS = (
+    "findings",
+    "tasks",
+    "latency",
+    "threads",
+    "locks",
+    "io",
+    "gc",
+    "cpu",
+    "health",
+)
 
 
 def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:

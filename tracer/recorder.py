@@ -116,7 +116,7 @@ class Recording:
             from tracer import _core
         except ImportError as error:
             raise TracerError(f"cannot record: the C core is missing ({error})") from None
-        if _active is not None:
+        if _active is not None or _core.is_recording():
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
             )

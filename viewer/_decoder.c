@@ -535,6 +535,10 @@ static PyMethodDef methods[] = {
     FAST(states),
     FAST(assign),
     FAST(attribute),
+    FAST(longer),
+    FAST(gaps),
+    FAST(spans),
+    FAST(histogram),
     {0},
 };
 

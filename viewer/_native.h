@@ -184,6 +184,10 @@ DECLARE(tally);
 DECLARE(states);
 DECLARE(assign);
 DECLARE(attribute);
+DECLARE(longer);
+DECLARE(gaps);
+DECLARE(spans);
+DECLARE(histogram);
 #undef DECLARE
 
 #endif

@@ -172,6 +172,24 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
+class Gaps:
+    """Times between the intervals of a key."""
+
+    key: Column  # i
+    start_ns: Column  # q
+    end_ns: Column  # q
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """From where to where the rows of a key reach; -1 when it has none."""
+
+    first: Column  # i: row, by key
+    last: Column  # i
+    end_ns: Column  # q: 0 when it has none
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Durations in ns of one key of many; percentiles interpolate between closest ranks."""
 

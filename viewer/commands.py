@@ -18,7 +18,8 @@ from viewer.render.units import size
 
 # Reading this much takes about two seconds: say so before going silent.
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
-_ALWAYS = ("tasks", "gc", "cpu", "health")  # shown even to say that they were not recorded
+# Shown even to say that they were not recorded; latency only when it is asked for.
+_ALWAYS = ("findings", "tasks", "gc", "cpu", "health")
 
 
 def report(
@@ -35,7 +36,8 @@ def report(
     if as_json:
         out.write(render_json(result, sections))
         return
-    shown = tuple(name for name in sections if section or name in (*_ALWAYS, *result.recorded))
+    present = {*_ALWAYS, *result.recorded} - {"latency"}
+    shown = tuple(name for name in sections if section or name in present)
     colour = out.isatty() and not os.environ.get("NO_COLOR")
     # Piped text has no terminal to fit; COLUMNS says otherwise.
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)

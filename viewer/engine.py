@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from viewer import decode, delays, owners, states, sweeps
+from viewer import decode, delays, intervals, owners, states, sweeps
 from viewer.columns import (
     Column,
     Delays,
     Events,
+    Gaps,
     Owners,
     Pairs,
     Slices,
+    Spans,
     States,
     Stats,
     Sums,
@@ -40,6 +42,10 @@ class Engine:
     assign: Callable[..., Owners]
     states: Callable[..., States]
     attribute: Callable[..., Delays]
+    longer: Callable[[Column, Column, Column, int], Column]
+    gaps: Callable[[Column, Column, Column, int, int], Gaps]
+    spans: Callable[[Column, Column, int], Spans]
+    histogram: Callable[[Column, Column, Column, Column, int], Column]
 
 
 PYTHON = Engine(
@@ -54,6 +60,10 @@ PYTHON = Engine(
     owners.assign,
     states.states,
     delays.attribute,
+    intervals.longer,
+    intervals.gaps,
+    intervals.spans,
+    intervals.histogram,
 )
 
 
@@ -76,6 +86,10 @@ def _native() -> Engine:
         lambda *columns: Owners(*_decoder.assign(*columns)),
         lambda *columns: States(*_decoder.states(*columns)),
         lambda *columns: Delays(*_decoder.attribute(*columns)),
+        _decoder.longer,
+        lambda *columns: Gaps(*_decoder.gaps(*columns)),
+        lambda *columns: Spans(*_decoder.spans(*columns)),
+        _decoder.histogram,
     )
 
 

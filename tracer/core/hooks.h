@@ -85,6 +85,10 @@ int monitor_runs_steps(PyCodeObject *code); /* a loop's: what it calls are callb
 void monitor_failed(const char *what);
 void monitor_note(int kind, const char *subject, const char *text);
 
+/* --- user.c --- */
+
+int user_exec(PyObject *module);
+
 extern PyMethodDef monitor_methods[];
 extern PyMethodDef codes_methods[];
 extern PyMethodDef tasks_methods[];
@@ -93,6 +97,7 @@ extern PyMethodDef threads_methods[];
 extern PyMethodDef launch_methods[];
 extern PyMethodDef sampling_methods[];
 extern PyMethodDef kernel_methods[];
+extern PyMethodDef user_methods[];
 
 /* --- threads.c --- */
 

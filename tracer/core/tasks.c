@@ -289,8 +289,20 @@ void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name)
         identity_emit_name(b, id, name);
 }
 
+/* A loop of another thread may be in the middle of a step of it. */
+static int runs_elsewhere(PyObject *task)
+{
+    PyObject *loop = identity_read(task, FIELD_LOOP);
+    PyObject *current = loop && identity.current_task ? PyObject_CallOneArg(identity.current_task, loop) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(loop);
+    Py_XDECREF(current);
+    return current == task;
+}
+
 PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
-"Makes a task known that exists already: with what it waits for, or as running.");
+"Makes a task known that exists already: with what it waits for, or as running. What one does that\n"
+"runs on another thread is not known until its step ends.");
 
 static PyObject *adopt_task(PyObject *module, PyObject *args)
 {
@@ -312,7 +324,7 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     } else if (waiter && waiter != Py_None) {
         end_await(b, clock_tick(), task, id, waiter);
-    } else {
+    } else if (!runs_elsewhere(task)) {
         ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
     }
     Py_XDECREF(waiter);

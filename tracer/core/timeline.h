@@ -30,8 +30,11 @@ typedef struct {
     uint8_t polling; /* a select slice is open */
 } loop_line;
 
+typedef struct user_line user_line; /* timeline_user.c */
+
 typedef struct lane {
     track on;
+    user_line *user; /* NULL until the program says something there */
     struct lane *next_free;
     uint64_t free_ns; /* since when no task is on it */
 } lane;
@@ -159,15 +162,18 @@ typedef struct {
     lane_line lane;
     lock_wait waits[LOCK_DEPTH]; /* one inside the other: a signal handler may wait too */
     uint32_t wait_depth;         /* may exceed LOCK_DEPTH; only the first ones are told */
+    user_line *user;
 } thread_line;
 
 typedef struct timeline {
     encoder out;
-    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks;
+    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks, all_operations, all_user_counters;
     map locks; /* id -> lock_line* */
     uint32_t lock_tracks;
     map tasks, loops;      /* id -> task_line*, loop_line* */
     map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
+    map regions, operations;            /* number -> user_line*, operation_lane* */
+    map operation_lanes, user_counters; /* name string -> first free lane, track* */
     map spawned, handles;  /* address -> flow; address -> handle_cause* */
     int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
     uint32_t own_tracks;
@@ -176,6 +182,7 @@ typedef struct timeline {
     uint32_t main_tid;
     uint64_t alive_ns; /* when memory was last told */
     uint64_t late, dropped;
+    uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
     uint8_t names_calls; /* blocking calls are known: a release without one computes */

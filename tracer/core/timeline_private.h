@@ -67,6 +67,13 @@ void hold_begin(timeline *t, lock_line *lock, lock_owner owner, uint64_t ns);
 void hold_end(timeline *t, lock_line *lock, uint64_t ns);
 void hold_count(timeline *t, lock_line *lock, int change, uint64_t ns);
 
+/* timeline_user.c */
+extern const record_handler timeline_user_handlers[REC_KINDS];
+/* The task or thread of the line (NULL: none) is gone, or what it did after `ns` is lost. */
+void user_close(timeline *t, user_line *line, uint64_t ns);
+void user_line_free(timeline *t, user_line *line);
+void user_free(timeline *t);
+
 /* timeline_tasks.c */
 extern const record_handler timeline_task_handlers[REC_KINDS];
 task_line *timeline_task(timeline *t, uint32_t id);

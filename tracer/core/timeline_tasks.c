@@ -112,6 +112,7 @@ void task_free(timeline *t, task_line *task)
             *head = (uint64_t)(uintptr_t)task->on;
         }
     } else {
+        user_line_free(t, task->on->user);
         track_free(&task->on->on);
         free(task->on);
     }
@@ -269,6 +270,7 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
     ns = not_before(t, task->since_ns, ns);
     end_state(t, task, ns);
     task->since_ns = ns;
+    user_close(t, task->on->user, ns);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
                 .name = instant, .text = text, .text_length = (uint32_t)length};
@@ -402,7 +404,8 @@ HANDLER(step_yield)
     if (!task)
         return;
     task->readied_itself = 0;
-    enter(t, task, ns, STATE_READY, &nothing);
+    if (task->state != STATE_READY) /* its step began before the recording: it has said so itself */
+        enter(t, task, ns, STATE_READY, &nothing);
 }
 
 HANDLER(step_await)
@@ -475,6 +478,7 @@ void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
         task_show(t, task);
         uint64_t ns = since_ns > task->since_ns ? since_ns : task->since_ns;
         end_state(t, task, ns);
+        user_close(t, task->on->user, ns);
         task->since_ns = ns;
         task->readied_itself = 0;
     }

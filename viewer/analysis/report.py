@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.availability import Latency, latency
 from viewer.analysis.cpu import CpuRow, cpu_rows
+from viewer.analysis.findings import Facts, Finding, find
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
@@ -12,7 +14,17 @@ from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.model import Model
 
-SECTIONS = ("tasks", "threads", "locks", "io", "gc", "cpu", "health")
+SECTIONS = (
+    "findings",
+    "tasks",
+    "latency",
+    "threads",
+    "locks",
+    "io",
+    "gc",
+    "cpu",
+    "health",
+)
 _SIGNALS = {
     "tasks": "tasks",
     "threads": "gil",
@@ -45,6 +57,8 @@ class Report:
 
     heading: Heading
     by: By
+    findings: tuple[Finding, ...]
+    latency: Latency | None
     tasks: tuple[TaskRow, ...]
     threads: tuple[ThreadRow, ...]
     locks: tuple[LockRow, ...]
@@ -64,6 +78,17 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
     cpu = cpu_rows(model) if "cpu" in sections else ()
     state = health(model)
     rows = {"tasks": tasks, "threads": threads, "locks": locks, "io": io, "gc": gc, "cpu": cpu}
+    soon = latency(model) if {"tasks", "latency"} & {*sections} else None
+    found: tuple[Finding, ...] = ()
+    if "findings" in sections:
+        found = find(
+            Facts(
+                model,
+                tasks=tasks if "tasks" in sections and by is By.CORO else None,
+                threads=threads if "threads" in sections else None,
+                locks=locks if "locks" in sections else None,
+            )
+        )
     disabled = {hook for hook, _ in state.disabled}
     recorded = tuple(
         # A signal that was on and saw nothing was recorded all the same.
@@ -72,7 +97,18 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         if rows[name] or (signal in state.signals and signal not in disabled)
     )
     return Report(
-        heading(model), by, tasks, threads, locks, io, gc, cpu, state, (*recorded, "health")
+        heading(model),
+        by,
+        found,
+        soon,
+        tasks,
+        threads,
+        locks,
+        io,
+        gc,
+        cpu,
+        state,
+        ("findings", *recorded, *(["latency"] if soon and soon.loops else []), "health"),
     )
 
 

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from viewer.analysis.availability import Latency
 from viewer.analysis.cpu import CpuRow
+from viewer.analysis.findings import Finding
 from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.io import IoRow
@@ -22,6 +24,8 @@ def render_json(report: Report, sections: Sequence[str]) -> str:
     """One JSON object; a section that was not recorded is an empty list."""
     body: dict[str, Json] = {"schema": _SCHEMA, "trace": _heading(report.heading)}
     made: dict[str, Json] = {
+        "findings": [_finding(finding) for finding in report.findings],
+        "latency": _latency(report.latency),
         "tasks": [_task(row, report.by) for row in report.tasks],
         "threads": [_thread(row) for row in report.threads],
         "locks": [_lock(row) for row in report.locks],
@@ -45,6 +49,58 @@ def _heading(heading: Heading) -> Json:
         "python": heading.python,
         "events": heading.events,
         "bytes": heading.size_bytes,
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    evidence = finding.evidence
+    return {
+        "finding": finding.finding,
+        "severity_ns": finding.severity_ns,
+        "text": finding.text,
+        "evidence": {
+            "start_ns": evidence.start_ns,
+            "duration_ns": evidence.duration_ns,
+            "track": evidence.track,
+            "pid": evidence.pid,
+            "tid": evidence.tid,
+            "task": evidence.task,
+            "lock": evidence.lock,
+            "site": evidence.site,
+        },
+    }
+
+
+def _latency(latency: Latency | None) -> Json:
+    if latency is None:
+        return {"loops": [], "coroutines": []}
+    return {
+        "loops": [
+            {
+                "pid": row.pid,
+                "thread": row.thread,
+                "windows": row.windows,
+                "available": row.available,
+                "unknown": row.unknown,
+            }
+            for row in latency.loops
+        ],
+        "coroutines": [
+            {
+                "coro": row.coro,
+                "site": row.site,
+                "count": row.count,
+                "ready_ns": [
+                    {
+                        "from": bucket.start_ns,
+                        "to": bucket.end_ns if bucket.end_ns >= 0 else None,
+                        "count": bucket.count,
+                    }
+                    for bucket in row.buckets
+                ],
+            }
+            for row in latency.coroutines
+        ],
     }
 
 

@@ -6,6 +6,8 @@ from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.report import Heading, Report, why_not
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+from viewer.render.findings import findings
+from viewer.render.histogram import availability, latency
 from viewer.render.tables import Style, over, spare, table, wrap
 from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
 from viewer.render.waits import io, locks, threads
@@ -33,9 +35,9 @@ _INSTEAD = {
 def render_text(report: Report, sections: Sequence[str], top: int, style: Style) -> str:
     """The asked-for sections, each with at most `top` rows; one line for one not recorded."""
     parts = [_heading(report.heading, style)]
-    if "tasks" in sections and report.tasks:
-        parts.append(_slowest(report, style))
     for name in sections:
+        if name == "tasks" and report.tasks:
+            parts.append(_slowest(report, style))
         if name in report.recorded:
             parts.append(_SECTIONS[name](report, top, style))
         else:
@@ -63,13 +65,18 @@ def _heading(heading: Heading, style: Style) -> str:
 def _slowest(report: Report, style: Style) -> str:
     waits = [row for row in report.tasks if row.worst is not None and row.worst.ns]
     if not waits:
-        return "No task had to wait for its loop."
+        lines = ["No task had to wait for its loop."]
+        if report.latency is not None:
+            lines += availability(report.latency.loops, style)
+        return "\n".join(lines)
     lines = [style.title("Slowest waits")]
     for row in waits[:_HEADLINES]:
         assert row.worst is not None
         if row.worst.ns < _SLOW_NS and row is not waits[0]:
             break
         lines += wrap(_sentence(report, row, row.worst, style), style.width)
+    if report.latency is not None:
+        lines += availability(report.latency.loops, style)
     return "\n".join(lines)
 
 
@@ -254,7 +261,9 @@ def _troubles(health: Health) -> list[str]:
 
 
 _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
+    "findings": findings,
     "tasks": _tasks,
+    "latency": latency,
     "threads": threads,
     "locks": locks,
     "io": io,

@@ -1,0 +1,142 @@
+"""How soon the loops answer: delays of coroutines by size, and how often a loop was free."""
+
+from array import array
+from dataclasses import dataclass
+
+from viewer.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
+from viewer.model import Model
+
+WINDOW_NS = 100_000_000
+ANSWER_NS = 10_000_000
+# 1, 2, 5, 10 … µs up to 100 s
+BOUNDS_NS = (
+    *(step * 10**power for power in range(3, 11) for step in (1, 2, 5)),
+    100_000_000_000,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRow:
+    """Of the windows of 100 ms of a loop's life, those in which it could always have answered
+    within 10 ms; `unknown` windows have dropped events in them and are not in `windows`."""
+
+    pid: int
+    thread: str
+    windows: int
+    available: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Durations from `start_ns` on and below `end_ns`; -1 without end."""
+
+    start_ns: int
+    end_ns: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramRow:
+    """How long the tasks of a coroutine were ready before they ran."""
+
+    coro: str
+    site: str
+    buckets: tuple[Bucket, ...]  # of all sizes between the first and the last that has any
+
+    @property
+    def count(self) -> int:
+        return sum(bucket.count for bucket in self.buckets)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    loops: tuple[LoopRow, ...]
+    coroutines: tuple[HistogramRow, ...]  # the longest delay first
+
+
+def latency(model: Model) -> Latency:
+    return Latency(loop_rows(model), histogram_rows(model))
+
+
+def histogram_rows(model: Model) -> tuple[HistogramRow, ...]:
+    """One row per coroutine function that was ever ready."""
+    owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
+    groups, sizes = len(owned.group_head), len(BOUNDS_NS) + 1
+    ready = engine.group_keys(owned.kind, owned.owner, owned.task_group, READY)
+    bounds = memoryview(array("q", BOUNDS_NS))
+    counts = engine.histogram(slices.start_ns, slices.end_ns, ready, bounds, groups)
+    edges = (0, *BOUNDS_NS, -1)
+    found = []
+    for group in range(groups):
+        row = counts[group * sizes : (group + 1) * sizes].tolist()
+        filled = [i for i, count in enumerate(row) if count]
+        if filled:
+            buckets = (
+                Bucket(edges[i], edges[i + 1], row[i])
+                for i in range(filled[0], filled[-1] + 1)
+            )
+            found.append(HistogramRow(*model.coroutine(group), tuple(buckets)))
+    found.sort(key=lambda row: (-row.buckets[-1].start_ns, -row.count, row.coro, row.site))
+    return tuple(found)
+
+
+def loop_rows(model: Model) -> tuple[LoopRow, ...]:
+    """One row per loop that ran anything.
+
+    A loop could not have answered at a moment t within 10 ms if until t + 10 ms it was in
+    one and the same step or callback, or in one gap between its slices; or if a task that was
+    ready at t still was 10 ms later. A window is available if it has no such moment. Windows
+    are counted from the loop's first slice; the last one has what remains.
+    """
+    slices, engine = model.trace.slices, model.trace.engine
+    loops = len(model.loops)
+    if not loops:
+        return ()
+    lane = _of_kinds(model, (LOOP_TASK, LOOP_CALLBACK, SELECT))
+    spans = engine.spans(slices.end_ns, lane, loops)
+    starts = [slices.start_ns[row] if row >= 0 else 0 for row in spans.first]
+    counts = [
+        max((end - start) // WINDOW_NS, 1) if row >= 0 else 0
+        for start, end, row in zip(starts, spans.end_ns, spans.first, strict=True)
+    ]
+    bad = [bytearray(count) for count in counts]
+    lost = [bytearray(count) for count in counts]
+
+    def mark(marks: list[bytearray], at: int, since: int, until: int) -> None:
+        """Marks the windows of a loop that have one of the moments [since, until)."""
+        if not counts[at]:
+            return
+        first = max((since - starts[at]) // WINDOW_NS, 0)
+        last = min((until - 1 - starts[at]) // WINDOW_NS, counts[at] - 1)
+        for window in range(min(first, counts[at] - 1), last + 1):
+            marks[at][window] = 1
+
+    table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
+    kinds = memoryview(bytes(model.owners.kind).translate(table))
+    for i in engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1):
+        if model.lane[i] >= 0:
+            mark(bad, model.lane[i], slices.start_ns[i], slices.end_ns[i] - ANSWER_NS)
+    gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
+    for at, since, until in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
+        mark(bad, at, since, until - ANSWER_NS)
+    for process, since, until in model.drops:
+        for at, loop in enumerate(model.loops):
+            if loop.process == process and until > since:
+                mark(lost, at, since, until)
+    found = []
+    for at, loop in enumerate(model.loops):
+        if counts[at]:
+            known = [b for b, is_lost in zip(bad[at], lost[at], strict=True) if not is_lost]
+            free, unknown = known.count(0), counts[at] - len(known)
+            row = (model.pid(loop.process), loop.thread_name, len(known), free, unknown)
+            found.append(LoopRow(*row))
+    return tuple(found)
+
+
+def _of_kinds(model: Model, kinds: tuple[int, ...]) -> Column:
+    """By slice its loop if it is of such a kind, else -1."""
+    table = bytes(int(kind in kinds) for kind in range(256))
+    wanted = memoryview(bytes(model.owners.kind).translate(table))
+    loops = memoryview(array("i", range(len(model.loops))))
+    return model.trace.engine.group_keys(wanted, model.lane, loops, 1)

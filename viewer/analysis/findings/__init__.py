@@ -1,0 +1,44 @@
+"""Findings: what is wrong with a program, one small function for each kind of fault.
+
+Each has thresholds that are written down where it is, with the reason. What the kernel or
+another program did to this one is never counted as its fault.
+"""
+
+from collections.abc import Callable, Iterator
+
+from viewer.analysis.findings.cycles import deadlock
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
+from viewer.analysis.findings.locks import held_across_await, lock_convoy
+from viewer.analysis.findings.loops import loop_findings
+from viewer.analysis.findings.pools import (
+    pool_starvation,
+    too_many_workers,
+    workers_never_exit,
+)
+from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
+
+__all__ = ["FINDERS", "Evidence", "Facts", "Finding", "find"]
+
+FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
+    lock_convoy,
+    held_across_await,
+    deadlock,
+    orphaned_task,
+    task_leak,
+    busy_loop,
+    pool_starvation,  # thread-pool starvation
+    too_many_workers,
+    workers_never_exit,
+    gil_hog,
+    gc_in_hot_path,
+)
+_FIRST = "deadlock"  # whatever it costs: it never ends
+
+
+def find(facts: Facts) -> tuple[Finding, ...]:
+    """Everything that is found, the most expensive first."""
+    found = [finding for finder in FINDERS for finding in finder(facts)]
+    found.sort(key=lambda f: (f.finding != _FIRST, -f.severity_ns, f.finding, f.text))
+    return tuple(found)

@@ -1,0 +1,175 @@
+"""What the interpreter makes everybody wait for: its lock and its garbage collector."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from viewer.analysis.findings.facts import (
+    NOT_ITS_FAULT,
+    Evidence,
+    Facts,
+    Finding,
+    Interval,
+)
+from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.words import (
+    at,
+    code,
+    duration,
+    names,
+    plural,
+    sampled,
+    share,
+)
+from viewer.columns import LOOP_CALLBACK, LOOP_TASK
+from viewer.model import Collection
+
+_MS = 1_000_000
+# A hog keeps the GIL for whole switch intervals (5 ms): shorter waits are turns taken. It has
+# no turns to take itself: what it waits is a third of what it makes others wait at most.
+_TURN_NS = _MS
+_SELF = 3
+_HOG_NS = 20 * _MS
+_TURNS = 5  # fewer waits are a program that starts; a long one counts as many
+_LONG_TURN_NS = 10 * _MS
+_PART = 10  # … and it costs a victim a tenth of its working time
+# Collections take 5 % of the running time, or one keeps a loop's tasks waiting for 50 ms.
+_GC_PART = 20
+_GC_NS = 50 * _MS
+_PAUSE_NS = 50 * _MS
+_MOST_PAUSES = 5_000  # the longest ones that are looked into
+
+
+def gil_hog(facts: Facts) -> Iterator[Finding]:
+    """One thread computes and gives the GIL only when forced to; others wait for it."""
+    own: dict[tuple[int, int], int] = {}
+    blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
+    away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    named = {(row.pid, row.tid): row.name for row in facts.threads}
+    for row in facts.threads:
+        own[row.pid, row.tid] = row.gil_wait_ns
+        if not row.gil_waits.count or row.gil_wait_ns < row.gil_waits.count * _TURN_NS:
+            continue
+        idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
+        for holder in row.held.holders:
+            taken = holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
+            working = row.wall_ns - idle - taken
+            away[row.pid, holder.tid] += taken
+            ns = holder.ns - taken
+            if ns * _PART >= working:
+                blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
+                long = row.gil_waits.max_ns // _LONG_TURN_NS
+                turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
+    for hog, victims in blamed.items():
+        lost = sum(ns for ns, *_ in victims)
+        takes_turns = own.get(hog, 0) * _SELF > lost + away[hog]
+        if lost < _HOG_NS * facts.patience or turns[hog] < _TURNS or takes_turns:
+            continue
+        pid, tid = hog
+        name = named.get(hog, f"thread {tid}")
+        where = sampled(
+            *hot(facts.hot_places, [stack for _, stack in facts.samples.get(tid, ())])
+        )
+        _, _, victim, _ = max(victims)
+        row = next(r for r in facts.threads if (r.pid, r.tid) == (pid, victim))
+        worst = row.worst
+        assert worst is not None
+        kept = sum(
+            holder.states.get(state, 0)
+            for holder in worst.held.holders
+            for state in (s.RUNNING, "io")
+        )
+        text = (
+            f"{code(name)} keeps the GIL: {names(who for _, who, _, _ in victims)} waited "
+            f"{duration(lost)} for it ({share(lost, sum(w for *_, w in victims))} of the time "
+            f"they wanted to run), up to {duration(kept)} at once"
+        )
+        text += f"; it computes in {where}" if where else ""
+        if away[hog] * _PART >= lost:
+            text += (
+                f" (another {duration(away[hog])} the kernel had taken its CPU: not counted)"
+            )
+        evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
+        yield Finding("GIL hog", lost, f"{text}.", evidence)
+
+
+def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
+    """The collector runs so often, or so long, that the work around it suffers."""
+    for (process, tid), runs in facts.collections.items():
+        thread = next(
+            (
+                i
+                for i, track in enumerate(facts.model.threads)
+                if track.tid == tid and facts.model.thread_process[i] == process
+            ),
+            -1,
+        )
+        if sum(run.end_ns - run.start_ns for run in runs) >= _GC_NS:
+            yield from _collections(facts, process, tid, thread, runs)
+
+
+def _collections(
+    facts: Facts, process: int, tid: int, thread: int, all_runs: list[Collection]
+) -> Iterator[Finding]:
+    model = facts.model
+    runs = sorted(all_runs, key=lambda run: run.start_ns - run.end_ns)[:_MOST_PAUSES]
+    own = [run.end_ns - run.start_ns for run in runs]
+    if thread >= 0:
+        own = [
+            ns - facts.split(thread, run.start_ns, run.end_ns).of(NOT_ITS_FAULT)
+            for ns, run in zip(own, runs, strict=True)
+        ]
+    total, longest = sum(own), max(own)
+    whole = model.end_ns - model.start_ns
+    name = f"thread {tid}"
+    if thread >= 0:
+        name = model.thread_name(thread)
+        since, until = model.states.first_ns[thread], model.states.last_ns[thread]
+        running = sum(
+            row.states[s.RUNNING] + row.states[s.NATIVE]
+            for row in facts.threads
+            if (row.pid, row.tid) == (model.pid(process), tid)
+        )
+        whole = running or until - since
+    lanes = [lane for lane, at_ in enumerate(facts.loop_thread) if at_ == thread >= 0]
+    waits = [
+        wait
+        for lane in lanes
+        for wait in facts.behind([Interval(lane, run.start_ns, run.end_ns) for run in runs])
+    ]
+    waited = sum(wait.ns for wait in waits)
+    often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
+    pause = longest >= _PAUSE_NS * facts.patience and waited >= _PAUSE_NS
+    if not often and not pause:
+        return
+    worst = runs[max(range(len(runs)), key=own.__getitem__)]
+    text = (
+        f"Garbage collection takes {share(total, whole)} of the running time of {code(name)}: "
+        f"{plural(len(all_runs), 'collection')}, {duration(total)} in all, "
+        f"{duration(longest)} at once ({at(facts, worst.start_ns)})"
+    )
+    inside: Counter[tuple[str, str]] = Counter()
+    for run, ns in zip(runs, own, strict=True):
+        for lane in lanes:
+            i = facts.on_loop_at(lane, run.start_ns)
+            if i >= 0 and model.owners.kind[i] in (LOOP_TASK, LOOP_CALLBACK):
+                inside[facts.runs(i)[:2]] += ns
+    site = ""
+    if inside:
+        (who, site), ns = max(inside.items(), key=lambda item: (item[1], item[0]))
+        text += f", {share(ns, total)} of it inside {code(who, site)}"
+    stacks = facts.stacks(tid, [(run.start_ns, run.end_ns) for run in runs])
+    where = sampled(*hot(facts.hot_places, stacks), most=1)
+    if where:
+        text += f"; it is called for by the objects made in {where}"
+    cycles = sum(run.collected for run in all_runs)
+    if cycles:
+        text += f"; {cycles:,} objects were in dead cycles"
+    if waited:
+        tasks = plural(max(wait.tasks for wait in waits), "ready task")
+        text += f"; up to {tasks} waited, {duration(waited)} in all"
+    evidence = Evidence(
+        worst.start_ns, worst.end_ns - worst.start_ns, "GC", tid=tid, site=site,
+        pid=model.pid(process),
+    )  # fmt: skip
+    yield Finding("GC in the hot path", max(total, waited), f"{text}.", evidence)

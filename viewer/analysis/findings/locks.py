@@ -1,0 +1,187 @@
+"""Locks that make others wait: convoys, and asyncio locks held while their task waits."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from viewer.analysis.findings.facts import COMPUTING, Evidence, Facts, Finding, Split
+from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.words import (
+    code,
+    did,
+    duration,
+    names,
+    place,
+    plural,
+    sampled,
+    share,
+)
+from viewer.analysis.locks import LockRow
+from viewer.columns import HOLD, LOCK_WAIT, PREEMPTED, STATE_MASK, TASK_WAIT
+
+_MS = 1_000_000
+_EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
+# A convoy forms again and again, and costs its threads a tenth of their working time: what is
+# less is the normal price of a lock.
+_WAITS = 10
+_WAITED_NS = 50 * _MS
+_PART = 10
+_MOST_HOLDS = 500  # the longest ones that are looked into
+# An await is worth a hold when the lock makes others wait this long in all and this often.
+_AWAITED_NS = 50 * _MS
+_AWAITED = 5
+
+
+def lock_convoy(facts: Facts) -> Iterator[Finding]:
+    """Threads that queue for one lock and go one by one."""
+    life = {(row.pid, row.name): row.wall_ns - row.idle_ns for row in facts.threads}
+    for row in facts.locks:
+        waiters = {waiter.who for waiter in row.waiters}
+        if row.kind not in _EXCLUSIVE or row.waits.count < _WAITS or len(waiters) < 2:
+            continue
+        lives = sum(life.get((row.pid, who), 0) for who in waiters)
+        if row.waits.total_ns < max(_WAITED_NS, lives // _PART):
+            continue
+        holds, split, tids = _while_held(facts, row)
+        away = split.states[PREEMPTED]
+        total = sum(split.states.values())
+        # What the kernel did to a holder is not the lock's fault, nor what waited for that.
+        lost = row.waits.total_ns * (total - away) // total if total else row.waits.total_ns
+        if lost < _WAITED_NS * facts.patience:
+            continue
+        mean = duration(row.waits.total_ns // row.waits.count)
+        text = (
+            f"Lock convoy: {names(waiters)} queue for the {row.kind} at {place(row.site)} "
+            f"and go one by one: {plural(row.waits.count, 'wait')}, "
+            f"{duration(row.waits.total_ns)} in all, {mean} on average"
+        )
+        text += _what_holders_do(facts, holds, split, tids)
+        yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row))
+
+
+def _lock_index(facts: Facts, row: LockRow) -> int:
+    table = facts.model.states
+    for lock, (id_, process) in enumerate(zip(table.lock_id, table.lock_process, strict=True)):
+        if id_ == row.lock and facts.model.pid(process) == row.pid:
+            return lock
+    return -1
+
+
+def _holds(facts: Facts, lock: int) -> list[int]:
+    """The longest holds of a lock."""
+    table = facts.model.states
+    rows = [row for row in facts.rows_of((HOLD,), 0) if table.row[row] == lock]
+    rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
+    return rows[:_MOST_HOLDS]
+
+
+def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int, int]]:
+    """The longest holds, what the holding threads did in them, and (row, tid) of each."""
+    model, table = facts.model, facts.model.states
+    index = {(model.pid(p), t.tid): i for i, (t, p) in enumerate(
+        zip(model.threads, model.thread_process, strict=True)
+    )}  # fmt: skip
+    split, tids = Split(Counter(), Counter()), {}
+    holds = _holds(facts, _lock_index(facts, row))
+    for hold in holds:
+        owner = table.owner[hold]
+        thread = index.get((row.pid, table.owner_id[owner]), -1) if owner >= 0 else -1
+        if thread < 0 or table.owner_is_task[owner]:
+            continue
+        tids[hold] = table.owner_id[owner]
+        part = facts.split(thread, table.start_ns[hold], table.end_ns[hold])
+        split.states.update(part.states)
+        split.calls.update(part.calls)
+    return holds, split, tids
+
+
+def _what_holders_do(
+    facts: Facts, holds: list[int], split: Split, tids: dict[int, int]
+) -> str:
+    """`; who has it is 98 % in sleep (…)`, and where it computes if that is most."""
+    told = did(facts, split)
+    if not told:
+        return ""
+    table = facts.model.states
+    text = f"; who has it spends {told}"
+    if split.of(COMPUTING) * 2 > sum(split.states.values()):
+        stacks = [
+            stack
+            for hold in holds
+            if hold in tids
+            for stack in facts.stacks(tids[hold], [(table.start_ns[hold], table.end_ns[hold])])
+        ]
+        where = sampled(*hot(facts.hot_places, stacks))
+        text += f" (in {where})" if where else ""
+    return text
+
+
+def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
+    model, table = facts.model, facts.model.states
+    lock = _lock_index(facts, row)
+    rows = [r for r in facts.rows_of((LOCK_WAIT, TASK_WAIT), 0) if table.row[r] == lock]
+    if not rows:
+        return Evidence(model.start_ns, 0, "", site=row.site, lock=row.lock, pid=row.pid)
+    longest = max(rows, key=lambda r: table.end_ns[r] - table.start_ns[r])
+    is_task = table.state[longest] & STATE_MASK == TASK_WAIT
+    who = table.who[longest]
+    return Evidence(
+        table.start_ns[longest],
+        table.end_ns[longest] - table.start_ns[longest],
+        model.task_name(who) if is_task else model.thread_name(who),
+        model.owners.task_id[who] if is_task else -1,
+        -1 if is_task else model.threads[who].tid,
+        row.site,
+        row.lock,
+        row.pid,
+    )
+
+
+def held_across_await(facts: Facts) -> Iterator[Finding]:
+    """An asyncio lock whose owner waits for something else while others wait for the lock."""
+    table = facts.model.states
+    for row in facts.locks:
+        waits, total = row.waits.count, row.waits.total_ns
+        if row.kind != "asyncio.Lock" or waits < _AWAITED or total < _AWAITED_NS:
+            continue
+        holds = _holds(facts, _lock_index(facts, row))
+        awaited, what = _awaited_while_held(facts, holds)
+        held = sum(table.end_ns[hold] - table.start_ns[hold] for hold in holds)
+        if awaited * 2 < held or not holds:
+            continue
+        holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""
+        text = (
+            f"{code(holder.who, holder.site)} holds an asyncio.Lock across "
+            f"`{what[0]}`{where}: {share(awaited, held)} of the time it is held, up to "
+            f"{duration(row.holds.max_ns)} at once, while others queue for it: "
+            f"{plural(waits, 'wait')}, {duration(total)} in all, "
+            f"{duration(row.waits.max_ns)} at once."
+        )
+        lost = total * awaited // held
+        yield Finding("lock held across await", lost, text, _longest_wait(facts, row))
+
+
+def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:
+    """How long the owners awaited something with the lock, and mostly what and where."""
+    model, table = facts.model, facts.model.states
+    tasks = {
+        key: task
+        for task, key in enumerate(
+            zip(model.owners.task_process, model.owners.task_id, strict=True)
+        )
+    }
+    owners = {
+        hold: tasks.get((table.owner_process[owner], table.owner_id[owner]), -1)
+        for hold in holds
+        if (owner := table.owner[hold]) >= 0 and table.owner_is_task[owner]
+    }
+    by_task = facts.awaits(set(owners.values()))
+    total, sums = 0, Counter[tuple[str, str]]()
+    for hold, task in owners.items():
+        since, until = table.start_ns[hold], table.end_ns[hold]
+        for start, end, what, site in by_task.get(task, ()):
+            ns = min(end, until) - max(start, since)
+            if ns > 0:
+                total += ns
+                sums[what, site] += ns
+    worst = max(sums, key=lambda key: (sums[key], key)) if sums else ("", "")
+    return total, worst

@@ -1,0 +1,230 @@
+"""What keeps an event loop from running the others."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from viewer.analysis.findings.facts import (
+    COMPUTING,
+    NOT_ITS_FAULT,
+    Behind,
+    Evidence,
+    Facts,
+    Finding,
+    Interval,
+    Split,
+)
+from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.words import at, code, did, duration, plural, sampled
+from viewer.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
+
+_MS = 1_000_000
+# Four of the interpreter's switch intervals: a pause that long is not its doing, and who needs
+# fifty answers a second misses one. Once may be chance: it takes three …
+_LONG_STEP_NS = 20 * _MS
+_OFTEN = 3
+# … or one as long as asyncio's own debug mode complains of (loop.slow_callback_duration).
+_SLOW_STEP_NS = 100 * _MS
+# A step this long has no await on its way: no reader of the code expects to be kept that long.
+_ENDLESS_STEP_NS = 1_000 * _MS
+# A loop that nobody waits for may be blocked: less waiting than one long step is no fault.
+_WAITED_NS = 20 * _MS
+# A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be a slow disk.
+_LONG_CALL_NS = 5 * _MS
+_CALLS_NS = 50 * _MS  # what a call's site must cost in all
+_TYPICAL = 4  # one in so many calls of the site is long: else the call itself is quick
+_MOST_STEPS = 2_000  # the longest ones that are looked into
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A long step on a loop, and what its thread did in it."""
+
+    slice: int
+    lane: int
+    start_ns: int
+    duration_ns: int
+    own_ns: int  # without GC, without what the kernel or another thread took
+    split: Split
+
+
+def _long_steps(facts: Facts) -> list[_Step]:
+    model, least = facts.model, _LONG_STEP_NS * facts.patience
+    slices = model.trace.slices
+    rows = [
+        i
+        for i in facts.long_loop_slices
+        if model.owners.kind[i] != SELECT
+        and slices.end_ns[i] - slices.start_ns[i] >= least
+        and model.lane[i] >= 0
+    ]
+    rows.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
+    found = []
+    for i in rows[:_MOST_STEPS]:
+        lane, start, end = model.lane[i], slices.start_ns[i], slices.end_ns[i]
+        thread = facts.loop_thread[lane]
+        own, split = end - start, Split(Counter(), Counter())
+        if thread >= 0:
+            split = facts.split(thread, start, end)
+            own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, start, end)
+        # What runs inside (an eager task's first step) is a step of its own.
+        own -= sum(
+            slices.end_ns[j] - slices.start_ns[j]
+            for j in rows
+            if slices.parent[j] == i and model.lane[j] == lane
+        )
+        if own >= least:
+            found.append(_Step(i, lane, start, end - start, own, split))
+    return found
+
+
+def loop_findings(facts: Facts) -> Iterator[Finding]:
+    """Long steps; and blocking calls in steps that are not reported for their length."""
+    occupants = _by_occupant(facts)
+    yield from _blocked(facts, occupants)
+    yield from _blocking_calls(facts, occupants)
+
+
+type _Occupants = dict[tuple[str, str], list[tuple[_Step, Behind]]]
+
+
+def _by_occupant(facts: Facts) -> _Occupants:
+    """By (name, site) of what ran, its long steps and who waited; those that are a fault."""
+    steps = _long_steps(facts)
+    waits = facts.behind(
+        [Interval(p.lane, p.start_ns, p.start_ns + p.duration_ns) for p in steps]
+    )
+    grouped: dict[tuple[str, str], list[tuple[_Step, Behind]]] = defaultdict(list)
+    for step, behind in zip(steps, waits, strict=True):
+        name, site, _ = facts.runs(step.slice)
+        grouped[name, site].append((step, behind))
+    slow = _SLOW_STEP_NS * facts.patience
+    return {
+        who: found
+        for who, found in grouped.items()
+        if _lost(found) >= _WAITED_NS
+        and (len(found) >= _OFTEN or any(step.own_ns >= slow for step, _ in found))
+    }
+
+
+def _lost(found: list[tuple[_Step, Behind]]) -> int:
+    """What others waited behind the steps, for the part that was the steps' own."""
+    return sum(behind.ns * step.own_ns // step.duration_ns for step, behind in found)
+
+
+def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
+    """A task or callback keeps the loop for long while others are ready to run.
+
+    One that computes for a second and more without any await never yields.
+    """
+    for (name, site), found in occupants.items():
+        worst = max(found, key=lambda pair: pair[0].own_ns)[0]
+        computed = max(step.split.of(COMPUTING) for step, _ in found)
+        never = computed >= _ENDLESS_STEP_NS * facts.patience
+        waiting = max(behind.tasks for _, behind in found)
+        lost = _lost(found)
+        what = _what_it_does(facts, worst)
+        who = code(name, site)
+        once = f"{duration(worst.own_ns)} ({at(facts, worst.start_ns)})"
+        if never:
+            text = f"{who} never yields: it ran for {once} without an await that waits"
+        else:
+            text = f"{who} blocks the event loop for up to {once}"
+        if len(found) > 1:
+            total = duration(sum(step.own_ns for step, _ in found))
+            text += f", {len(found)} times over {duration(_LONG_STEP_NS)}, {total} in all"
+        text += f"{what}; {plural(waiting, 'ready task')} waited {duration(lost)} behind it."
+        kind = "task never yields" if never else "loop blocked"
+        yield Finding(kind, lost, text, _evidence(facts, worst, site))
+
+
+def _what_it_does(facts: Facts, step: _Step) -> str:
+    """`: 98 % in `sleep` (app.py:38)`, by exact states; computing is told by CPU samples."""
+    own = Split(
+        Counter({k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}),
+        step.split.calls,
+    )
+    told = did(facts, own)
+    if own.of(COMPUTING) * 2 > sum(own.states.values()):
+        thread = facts.model.threads[facts.loop_thread[step.lane]]
+        ends = step.start_ns + step.duration_ns
+        where = sampled(
+            *hot(facts.hot_places, facts.stacks(thread.tid, [(step.start_ns, ends)]))
+        )
+        told += f" in {where}" if where else ""
+    return f": {told}" if told else ""
+
+
+def _evidence(facts: Facts, step: _Step, site: str) -> Evidence:
+    loop = facts.model.loops[step.lane]
+    _, _, task = facts.runs(step.slice)
+    return Evidence(
+        step.start_ns,
+        step.duration_ns,
+        f"asyncio loop @{loop.thread_name}",
+        task,
+        loop.tid,
+        site,
+        pid=facts.model.pid(loop.process),
+    )
+
+
+def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
+    """Blocking calls on a loop's thread, of steps that are not reported for their length."""
+    model, table = facts.model, facts.model.states
+    lanes = {thread: lane for lane, thread in enumerate(facts.loop_thread) if thread >= 0}
+    if not lanes:
+        return
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)  # by call: (row, slice)
+    for row in facts.rows_of((IO, SLEEP), _LONG_CALL_NS * facts.patience):
+        if table.who[row] not in lanes:
+            continue
+        # A thread may have had several loops, one after the other.
+        i = next(
+            (
+                i
+                for lane, thread in enumerate(facts.loop_thread)
+                if thread == table.who[row]
+                and (i := facts.on_loop_at(lane, table.start_ns[row])) >= 0
+            ),
+            -1,
+        )
+        if i < 0 or model.owners.kind[i] not in (LOOP_TASK, LOOP_CALLBACK):
+            continue
+        if facts.runs(i)[:2] not in occupants:
+            found[table.row[row]].append((row, i))
+    usual = (
+        Counter(
+            table.row[row] for row in facts.rows_of((IO, SLEEP), 0) if table.row[row] in found
+        )
+        if found
+        else Counter()
+    )
+    for call, rows in found.items():
+        total = sum(table.end_ns[row] - table.start_ns[row] for row, _ in rows)
+        worst, i = max(rows, key=lambda pair: table.end_ns[pair[0]] - table.start_ns[pair[0]])
+        longest = table.end_ns[worst] - table.start_ns[worst]
+        often = len(rows) >= _OFTEN and len(rows) * _TYPICAL >= usual[call]
+        if total < _CALLS_NS or not (often or longest >= _SLOW_STEP_NS * facts.patience):
+            continue
+        waits = facts.behind(
+            [Interval(model.lane[j], table.start_ns[r], table.end_ns[r]) for r, j in rows]
+        )
+        lost = sum(wait.ns for wait in waits)
+        if lost < _WAITED_NS:
+            continue
+        name, site = facts.call(call)
+        who, where, task = facts.runs(i)
+        loop = model.loops[model.lane[i]]
+        text = (
+            f"{code(who, where)} calls {code(name, site)}, which blocks the event loop: "
+            f"{plural(len(rows), 'time')} over {duration(_LONG_CALL_NS)}, "
+            f"{duration(total)} in all, {duration(longest)} at once "
+            f"({at(facts, table.start_ns[worst])}); "
+            f"{plural(max(w.tasks for w in waits), 'ready task')} waited {duration(lost)}."
+        )
+        evidence = Evidence(
+            table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,
+            pid=model.pid(loop.process),
+        )  # fmt: skip
+        yield Finding("blocking call on the loop thread", lost, text, evidence)

@@ -1,0 +1,228 @@
+"""Pools of threads: too few that are free, too many that are not needed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from tracer import schema as s
+from viewer.analysis.findings.facts import Evidence, Facts, Finding, Split
+from viewer.analysis.findings.words import at, code, did, duration, place, plural, share, stem
+from viewer.analysis.threads import ThreadRow
+from viewer.columns import (
+    AWAIT,
+    GIL_WAIT,
+    HOLD,
+    IDLE_WAIT,
+    IO,
+    LOCK_WAIT,
+    NATIVE,
+    SLEEP,
+    STATE_MASK,
+    TASK_WAIT,
+    THREAD_RUNNING,
+)
+
+_MS = 1_000_000
+# Eight threads of a name are a pool, not a pair of helpers.
+_MANY = 8
+# A pool is too large when four times fewer could do its work, and what the others do is to
+# stand in each other's way: half of their time they wait for a lock or the GIL.
+_TOO_MANY = 4
+_IN_THE_WAY = 2
+# All workers busy for half a second, most of it blocked: computing ones would only share the
+# GIL, and a short queue is what a pool is for.
+_SATURATED_NS = 500 * _MS
+_BLOCKED = 8, 10
+_EXECUTOR = s.AWAIT_PREFIX + "executor"
+_ASYNCIO = "asyncio_N"  # the names of the default executor's workers
+_IDLE = s.LOCK_WAIT_PREFIX + "executor idle"
+
+
+def _pools(facts: Facts) -> dict[tuple[int, str], list[ThreadRow]]:
+    """By (pid, stem) the threads that have a name with a number in common."""
+    found: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
+    for row in facts.threads:
+        if stem(row.name) != row.name:
+            found[row.pid, stem(row.name)].append(row)
+    return found
+
+
+def too_many_workers(facts: Facts) -> Iterator[Finding]:
+    """Many more workers than can work at the same time."""
+    for (pid, name), rows in _pools(facts).items():
+        if len(rows) < _MANY:
+            continue
+        wall = sum(row.wall_ns for row in rows)
+        locks = sum(row.states["lock"] - row.idle_ns for row in rows)
+        gil = sum(row.gil_wait_ns for row in rows)
+        active = sum(
+            sum(row.states[state] for state in (s.RUNNING, s.NATIVE, "io", s.SLEEP))
+            for row in rows
+        )
+        span = max(row.wall_ns for row in rows)
+        at_work = active / span if span else 0.0
+        if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(rows):
+            continue
+        worst = max(rows, key=lambda row: row.states["lock"] - row.idle_ns + row.gil_wait_ns)
+        waits = [f"{share(ns, wall)} for {what}" for ns, what in
+                 ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
+        text = (
+            f"{len(rows)} threads {code(name)} do the work of {max(at_work, 0.1):.1f}: the "
+            f"others wait ({', '.join(waits)}). More workers make it slower, not faster."
+        )
+        evidence = Evidence(
+            facts.model.start_ns, worst.wall_ns, worst.name, tid=worst.tid, pid=pid
+        )
+        yield Finding("too many workers", gil, text, evidence)
+
+
+def workers_never_exit(facts: Facts) -> Iterator[Finding]:
+    """Workers that still wait for work when the program has ended."""
+    model, table = facts.model, facts.model.states
+    ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
+             if process.recording_ended is not None}  # fmt: skip
+    large = {key: rows for key, rows in _pools(facts).items() if len(rows) >= _MANY}
+    if not large:
+        return
+    index = {(model.pid(p), t.tid): i for i, (t, p) in enumerate(
+        zip(model.threads, model.thread_process, strict=True)
+    )}  # fmt: skip
+    last: dict[int, int] = {}
+    for row in facts.rows_of((IDLE_WAIT,), 0):
+        last[table.who[row]] = row
+    for (pid, name), rows in large.items():
+        waits = [
+            last[thread]
+            for row in rows
+            if (thread := index.get((pid, row.tid), -1)) in last
+            and table.end_ns[last[thread]] >= ended.get(pid, 1 << 63)
+        ]
+        if len(waits) < _MANY:
+            continue
+        first = min(waits, key=lambda row: table.start_ns[row])
+        site = model.trace.text(table.site[first])
+        kind = model.trace.text(table.lock_name[table.row[first]])
+        text = (
+            f"{len(waits)} threads {code(name)} never exit: at the end of the program they "
+            f"still wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work "
+            f"that does not come."
+        )
+        evidence = Evidence(
+            table.start_ns[first], table.end_ns[first] - table.start_ns[first],
+            model.thread_name(table.who[first]), tid=model.threads[table.who[first]].tid,
+            site=site, pid=pid,
+        )  # fmt: skip
+        yield Finding("workers never exit", 0, text, evidence)
+
+
+def pool_starvation(facts: Facts) -> Iterator[Finding]:
+    """All workers of asyncio's executor are blocked while more tasks wait for one."""
+    model = facts.model
+    rows = _pools(facts)
+    waiting = _waits_for_executor(facts)
+    for (pid, name), workers in rows.items():
+        if name != _ASYNCIO or len(waiting.get(pid, ())) <= len(workers):
+            continue
+        threads = [
+            i
+            for i, track in enumerate(model.threads)
+            if model.pid(model.thread_process[i]) == pid and stem(track.thread_name) == name
+        ]
+        found = _saturated(facts, threads)
+        if not found:
+            continue
+        start, end = max(found, key=lambda part: part[1] - part[0])
+        split, lost, most = _what_workers_do(facts, threads, found), 0, 0
+        for since, until in found:
+            ns, peak = _queued(waiting[pid], since, until, len(threads))
+            lost, most = lost + ns, max(most, peak)
+        total = sum(split.states.values())
+        blocked = split.of((IO, SLEEP, LOCK_WAIT, IDLE_WAIT))
+        if blocked * _BLOCKED[1] < total * _BLOCKED[0] or lost < _SATURATED_NS:
+            continue
+        del total
+        text = (
+            f"Thread-pool starvation: all {len(threads)} workers {code(name)} are busy for "
+            f"{duration(end - start)} ({at(facts, start)}), {did(facts, split)}, while up to "
+            f"{plural(most, 'more call')} of to_thread or run_in_executor wait in line, "
+            f"{duration(lost)} in all. A larger pool would serve them."
+        )
+        worker = model.threads[threads[0]]
+        evidence = Evidence(
+            start, end - start, model.thread_name(threads[0]), tid=worker.tid, pid=pid
+        )
+        yield Finding("thread-pool starvation", lost, text, evidence)
+
+
+def _waits_for_executor(facts: Facts) -> dict[int, list[tuple[int, int]]]:
+    """By pid the times tasks awaited what a worker was to do."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    if _EXECUTOR not in model.trace.events.strings:
+        return found
+    name = model.trace.events.strings.index(_EXECUTOR)
+    longer = model.trace.engine.longer
+    for i in longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), 0):
+        if owned.code[i] == name and owned.owner[i] >= 0:
+            pid = model.pid(owned.task_process[owned.owner[i]])
+            found[pid].append((slices.start_ns[i], slices.end_ns[i]))
+    return found
+
+
+def _saturated(facts: Facts, threads: Sequence[int]) -> list[tuple[int, int]]:
+    """The times of half a second and more in which none of the workers waits for work."""
+    table, members = facts.model.states, set(threads)
+    changes: list[tuple[int, int]] = []
+    for thread in threads:  # busy from its first state on
+        changes += [(table.first_ns[thread], 1), (table.last_ns[thread], -1)]
+    for row in facts.rows_of((IDLE_WAIT,), 0):
+        is_idle = facts.model.trace.text(table.lock_name[table.row[row]]) == _IDLE
+        if table.who[row] in members and is_idle:
+            changes += [(table.start_ns[row], -1), (table.end_ns[row], 1)]
+    changes.sort()
+    found, busy, since = [], 0, 0
+    for time_ns, change in changes:
+        if busy == len(threads) and change < 0 and time_ns - since >= _SATURATED_NS:
+            found.append((since, time_ns))
+        busy += change
+        if busy == len(threads) and change > 0:
+            since = time_ns
+    return found
+
+
+def _what_workers_do(
+    facts: Facts, threads: Sequence[int], times: list[tuple[int, int]]
+) -> Split:
+    table, members = facts.model.states, set(threads)
+    found = Split(Counter(), Counter())
+    states = (THREAD_RUNNING, NATIVE, GIL_WAIT, LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
+    for row in facts.rows_of(states, 0):
+        if table.who[row] not in members:
+            continue
+        state = table.state[row] & STATE_MASK
+        assert state not in (HOLD, TASK_WAIT)
+        for since, until in times:
+            ns = min(table.end_ns[row], until) - max(table.start_ns[row], since)
+            if ns > 0:
+                found.states[state] += ns
+                if state in (IO, SLEEP):
+                    found.calls[table.row[row]] += ns
+    return found
+
+
+def _queued(
+    waits: list[tuple[int, int]], since: int, until: int, workers: int
+) -> tuple[int, int]:
+    """How long, and how many at most, waited beyond those that are served."""
+    changes = sorted(
+        change
+        for start, end in waits
+        if start < until and end > since
+        for change in ((max(start, since), 1), (min(end, until), -1))
+    )
+    lost = most = waiting = 0
+    before = since
+    for time_ns, change in changes:
+        lost += max(waiting - workers, 0) * (time_ns - before)
+        waiting, before = waiting + change, time_ns
+        most = max(most, waiting - workers)
+    return lost, max(most, 0)

@@ -1,0 +1,249 @@
+"""Tasks that nobody ends: leaked, orphaned, or never at rest."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer import schema as s
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.words import at, code, duration, place, plural, share
+from viewer.analysis.tasks import TaskRow
+from viewer.columns import AWAIT, READY
+from viewer.model import Model
+
+_MS = 1_000_000
+# A leak grows in each eighth of its time. Fewer than 50 tasks may be a pool that fills, and
+# within 100 ms a burst (a fan-out) looks the same.
+_WINDOWS = 8
+_LEAKED = 50
+_GROWS_NS = 100 * _MS
+# In a leak the old ones are still there: three in ten have not moved for half of that time.
+# A backlog that is served in order, or load that rises, has young ones only.
+_STUCK = 3, 10
+# A timer wakes them, or whoever is at the other end: they are not left alone.
+_NOT_ALONE = ("await sleep", "await socket", "await executor", "await subprocess")
+# Nobody was about to wake a task that waited a whole second for a bare future.
+_ABANDONED_NS = 1_000 * _MS
+# One yields while it works through a list; ten thousand times without a rest is a poll.
+_YIELDS = 10_000
+_TINY_STEP_NS = 20_000
+# Asking every 2 ms is to ask five hundred times a second.
+_POLLS = 500
+_POLL_NS = 2 * _MS
+_SMALL_STEP_NS = 100_000
+_MOSTLY = 9, 10
+_FAR = 100_000
+
+
+def task_leak(facts: Facts) -> Iterator[Finding]:
+    """The number of live tasks of a coroutine grows and grows."""
+    model, owned = facts.model, facts.model.owners
+    members: dict[int, list[int]] = defaultdict(list)
+    for task, group in enumerate(owned.task_group):
+        members[group].append(task)
+    large = {group: tasks for group, tasks in members.items() if len(tasks) >= _LEAKED}
+    if not large:
+        return
+    everyone = memoryview(array("i", range(len(owned.task_id))))
+    waiting = model.trace.engine.group_keys(owned.kind, owned.owner, everyone, AWAIT)
+    slices = model.trace.slices
+    last = model.trace.engine.spans(slices.end_ns, waiting, len(everyone)).last
+    for group, tasks in large.items():
+        found = _leak(facts, group, tasks, last)
+        if found is not None:
+            yield found
+
+
+def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Finding | None:
+    model, slices = facts.model, facts.model.trace.slices
+    births = [slices.start_ns[model.owners.task_head[task]] for task in tasks]
+    since, until = min(births), max(births)
+    if until - since < _GROWS_NS:
+        return None
+    # A task is alive until its last await ends; what it does then is soon over.
+    ends = [
+        slices.end_ns[last[task]] if last[task] >= 0 else birth
+        for task, birth in zip(tasks, births, strict=True)
+    ]
+    births_in_order, ends_in_order = sorted(births), sorted(ends)
+    marks = [since + (until - since) * n // _WINDOWS for n in range(_WINDOWS + 1)]
+    alive = [bisect_right(births_in_order, t) - bisect_right(ends_in_order, t) for t in marks]
+    if alive[-1] < _LEAKED or any(a >= b for a, b in pairwise(alive)):
+        return None
+    middle = (since + until) // 2
+    stuck = [
+        task
+        for task, end in zip(tasks, ends, strict=True)
+        if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
+    ]
+    awaited = facts.awaits(set(stuck))
+    alone = [task for task in stuck if not awaited[task][-1][2].startswith(_NOT_ALONE)]
+    if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
+        return None
+    name, site = model.coroutine(group)
+    (what, where), _ = Counter(awaited[task][-1][2:] for task in alone).most_common(1)[0]
+    lost = sum(awaited[task][-1][1] - awaited[task][-1][0] for task in alone)
+    creator = _creator(model, alone[0])
+    oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
+    text = (
+        f"{code(name, site)} tasks pile up: {alive[_WINDOWS // 2]:,} were alive half-way, "
+        f"{alive[-1]:,} at last, of {len(tasks):,} created{creator}; the old ones never "
+        f"return from `{what}`{f' ({place(where)})' if where else ''}: nobody wakes them, and "
+        f"they have no time-out."
+    )
+    start = slices.start_ns[last[oldest]]
+    return Finding(
+        "task leak",
+        lost,
+        text,
+        _evidence(model, oldest, start, slices.end_ns[last[oldest]], where or site),
+    )
+
+
+def _creator(model: Model, task: int) -> str:
+    """` by `main` (app.py:9)`; "" where the trace does not tell."""
+    parent = _parent(model, task)
+    return (
+        f" by {code(*model.coroutine(model.owners.task_group[parent]))}" if parent >= 0 else ""
+    )
+
+
+def _parent(model: Model, task: int) -> int:
+    """The task that created this one; -1 unknown."""
+    owned = model.owners
+    wanted = (owned.task_process[task], owned.task_parent[task])
+    if wanted[1] < 0:
+        return -1
+    keys = zip(owned.task_process, owned.task_id, strict=True)
+    return next((i for i, key in enumerate(keys) if key == wanted), -1)
+
+
+def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) -> Evidence:
+    owned = model.owners
+    return Evidence(
+        start_ns,
+        end_ns - start_ns,
+        model.task_name(task),
+        owned.task_id[task],
+        site=site,
+        pid=model.pid(owned.task_process[task]),
+    )
+
+
+def orphaned_task(facts: Facts) -> Iterator[Finding]:
+    """Tasks that were forgotten while pending: destroyed, or left over at a program's end."""
+    model = facts.model
+    by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
+    for task, time_ns in _destroyed(model):
+        start = model.trace.slices.start_ns[model.owners.task_head[task]]
+        by_group[model.owners.task_group[task], True].append((task, start, time_ns))
+    for task, start, end in _left_over(facts):
+        by_group[model.owners.task_group[task], False].append((task, start, end))
+    for (group, is_destroyed), found in by_group.items():
+        name, site = model.coroutine(group)
+        task, start, end = max(found, key=lambda row: row[2] - row[1])
+        last = facts.awaits({task}).get(task, [(0, 0, "", "")])[-1]
+        where = f" ({place(last[3])})" if last[3] else ""
+        how = (
+            "garbage-collected while pending: nobody kept a reference"
+            if is_destroyed
+            else "still pending when the program ended, long after its creator had"
+        )
+        text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {how}"
+        if last[2]:
+            text += f"; the longest hung in `{last[2]}`{where} for {duration(end - last[0])}"
+        text += f"{_creator(model, task).replace(' by ', '; created by ', 1)}."
+        lost = sum(until - since for _, since, until in found)
+        yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
+
+
+def _destroyed(model: Model) -> Iterator[tuple[int, int]]:
+    """(task, time) of tasks that were destroyed while pending."""
+    events, slices, owned = model.trace.events, model.trace.slices, model.owners
+    if s.DESTROYED not in events.strings:
+        return
+    name = events.strings.index(s.DESTROYED)
+    for event in slices.instants:
+        if events.name[event] != name:
+            continue
+        first = bisect_left(slices.start_ns, events.time_ns[event])
+        for i in range(first - 1, max(first - _FAR, -1), -1):
+            same_track = events.track[slices.event[i]] == events.track[event]
+            if same_track and READY <= owned.kind[i] <= AWAIT and owned.owner[i] >= 0:
+                yield owned.owner[i], events.time_ns[event]
+                break
+
+
+def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
+    """(task, since, until): waits for a bare future that outlived creator and program."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    open_ = [i for i, is_open in enumerate(bytes(slices.unfinished)) if is_open]
+    pending = {
+        owned.owner[i]: i
+        for i in open_
+        if READY <= owned.kind[i] <= AWAIT and owned.owner[i] >= 0
+    }
+    for task, i in pending.items():
+        process = model.trace.processes[owned.task_process[task]]
+        long_ago = slices.end_ns[i] - _ABANDONED_NS
+        is_alone = (
+            owned.kind[i] == AWAIT
+            and model.trace.text(owned.code[i]) == s.AWAIT_PREFIX + "future"
+            and slices.start_ns[i] <= long_ago
+        )
+        # Of a program that was killed, or a loop in a daemon thread, the tasks just stop.
+        if not is_alone or process.recording_ended is None:
+            continue
+        creator = _parent(model, task)
+        if creator >= 0 and creator not in pending:
+            yield task, slices.start_ns[i], slices.end_ns[i]
+
+
+def busy_loop(facts: Facts) -> Iterator[Finding]:
+    """A task that asks again and again instead of waiting to be told."""
+    for row in facts.tasks:
+        how = _polls(row)
+        if how is None:
+            continue
+        model = facts.model
+        task = next(
+            t
+            for t, group in enumerate(model.owners.task_group)
+            if model.coroutine(group) == (row.coro, row.site)
+        )
+        start = model.trace.slices.start_ns[model.owners.task_head[task]]
+        cost = row.running.total_ns
+        text = (
+            f"{code(row.coro, row.site)} polls: {how}; its {row.steps:,} steps took "
+            f"{duration(cost)}, {duration(row.running.p50_ns)} each, first "
+            f"{at(facts, start)}. An event, a condition or a queue would wake it when "
+            f"there is something to do."
+        )
+        end = start + row.running.total_ns + row.ready.total_ns + row.awaiting.total_ns
+        yield Finding("busy loop", cost, text, _evidence(model, task, start, end, row.site))
+
+
+def _polls(row: TaskRow) -> str | None:
+    """How the tasks of a row poll; None when they do not."""
+    woken = Counter({waker.who: waker.count for waker in row.wakers})
+    yields = woken["nobody"] - row.count  # their creation is nobody's wake either
+    mostly = row.steps * _MOSTLY[0] // _MOSTLY[1]
+    if (
+        yields >= _YIELDS * row.count
+        and yields >= mostly
+        and row.running.p50_ns <= _TINY_STEP_NS
+    ):
+        part = share(yields, row.steps)
+        return f"it yields ({part} of its steps end in `sleep(0)`) and runs again"
+    sleeps = [wait for wait in row.awaits if wait.what == "sleep"]
+    if (
+        sleeps
+        and sleeps[0].count >= max(mostly, _POLLS * row.count)
+        and sleeps[0].total_ns <= sleeps[0].count * _POLL_NS
+        and row.running.p50_ns <= _SMALL_STEP_NS
+    ):
+        mean = duration(sleeps[0].total_ns // sleeps[0].count)
+        return f"it sleeps {sleeps[0].count:,} times for {mean}"
+    return None
