@@ -2,11 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from tracer import schema as s
-from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_comments, cpu_period, cpu_profile
 from viewer.analysis.health import health
 from viewer.analysis.mutex import Holds, holder_frames
 from viewer.analysis.regions import Span
@@ -251,9 +251,11 @@ def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         for signal, missing in _WALL_SIGNALS.items()
         if signal not in of.signals or signal in disabled
     )
-    cpu = cpu_profile(model, where)
-    return replace(
-        cpu, types=WALL_TYPES, samples=sums.samples(), comments=cpu.comments + comments
+    return Profile(
+        WALL_TYPES,
+        sums.samples(),
+        cpu_period(model),
+        comments=cpu_comments(model) + comments,
     )
 
 
