@@ -41,6 +41,7 @@ SECTIONS = (
     "findings",
     "tasks",
     "latency",
+    "regions",
     "threads",
     "locks",
     "io",
@@ -197,6 +198,7 @@ def report(trace: Path, as_json: bool, section: str | None, top: int, by: str) -
     "-o", "--output", metavar="FILE", help="[default: TRACE.TYPE.pprof; - is stdout]"
 )
 @click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
+@click.option("--region", metavar="NAME", help="Only what lies within regions of this name.")
 @click.option("--top", is_flag=True, help="Print the functions that have most.")
 @click.option("--rows", type=click.IntRange(min=1), default=20, help="Rows of --top.")
 @click.option("--peek", metavar="REGEX", help="Print callers and callees of functions.")
@@ -213,6 +215,7 @@ def pprof(
     type_: str,
     output: str | None,
     force: bool,
+    region: str | None,
     top: bool,
     rows: int,
     peek: str | None,
@@ -226,10 +229,17 @@ def pprof(
     viewer = importlib.import_module("viewer.profile_commands")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
-            file, type_, rows=rows, peek=peek, source=source, base=base, out=sys.stdout
+            file,
+            type_,
+            region=region,
+            rows=rows,
+            peek=peek,
+            source=source,
+            base=base,
+            out=sys.stdout,
         )
         return
-    written = viewer.write_profile(file, type_, output, force=force)
+    written = viewer.write_profile(file, type_, output, force=force, region=region)
     if written != "-":
         click.echo(f"tracer: {type_} profile -> {written}", err=True)
 
