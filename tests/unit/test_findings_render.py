@@ -64,8 +64,9 @@ def test_json(tmp_path, by):
     assert list(blocked) == ["finding", "severity_ns", "text", "evidence"]
     assert blocked["severity_ns"] > 0
     assert blocked["evidence"] == {
-        "start_ns": 4_000_000_000, "duration_ns": 240 * MS, "track": "asyncio loop @MainThread",
-        "pid": 100, "tid": 100, "task": 1, "lock": -1, "site": "/app/service.py:10 hog",
+        "start_ns": 4_000_000_000, "duration_ns": 240 * MS,
+        "track": "asyncio loop @MainThread", "pid": 100, "tid": 100, "task": 1,
+        "lock": -1, "site": "/app/service.py:10 hog",
     }  # fmt: skip
 
 
