@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
-from viewer.analysis.regions import EVERYWHERE, Everywhere
+from viewer.analysis.within import EVERYWHERE, Everywhere
 from viewer.columns import LOOP_TASK
 from viewer.model import Model
 from viewer.profile import Place, Profile, Sums, qualified, totals
