@@ -78,7 +78,7 @@ NOTE = "note"
 # CPU samples ---------------------------------------------------------------------------
 TIMEBASE_CPU = "cpu"  # what a sample counts: periods of the thread's CPU clock
 MAPPING_PYTHON = "python"  # the one mapping all frames lie in
-FRAME_TRUNCATED = "[truncated]"  # outermost frame of a stack deeper than 128
+FRAME_TRUNCATED = "[truncated]"  # outermost frame of a stack deeper than 128; of a cut `stack`
 FRAME_BROKEN = "[unknown callers]"  # outermost frame of a stack that could not be walked
 FRAME_FOREIGN = "[no Python]"  # a thread without Python code, or of a subinterpreter
 FRAME_UNSAMPLED = "[unsampled]"  # CPU time of a thread that the signal does not reach
@@ -112,7 +112,8 @@ ARG_CONTINUES = "continues"  # bool: a further piece of the call, or region, bef
 ARG_OPERATION = "operation"  # uint: id of the tracer.task a region or log is part of
 ARG_EXCEPTION = "exception"  # str at the end of a region: class of what left it
 ARG_OMITTED = "omitted"  # uint: arguments of the program's that had no room
-ARG_STACK = "stack"  # str: lines "file:line function", innermost first, of a wait
+ARG_STACK = "stack"  # str: lines "file:line function", innermost first: of who waits; on
+# `ready` of who made it so; at the end of a hold of who gave the lock back
 ARG_GENERATION = "generation"
 ARG_COLLECTED = "collected"
 ARG_UNCOLLECTABLE = "uncollectable"
@@ -245,4 +246,5 @@ THREAD_NAME = 5
 
 # Limits both rooms know ----------------------------------------------------------------
 SEQUENCE_SAMPLES = 2  # + id of the descriptor sequence: the samples' own
+STACK_BYTES = 4096  # of an argument `stack`; all other texts are cut at 500
 OWN_TRACK_TASKS = 256  # tasks that get a track of their own; later ones share merged lanes

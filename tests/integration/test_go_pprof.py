@@ -60,7 +60,7 @@ def sources(tmp_path: Path) -> Path:
         ("wall", waits, "pool.Pool.take", "20ms"),
         ("sched", waits, "Future.set_result", "6ms"),
         ("block", waits, "pool.Pool.take", "19ms"),
-        ("mutex", waits, "hog.hog", "13ms"),
+        ("mutex", waits, "hog.hog", "17ms"),
         ("io", waits, "client.client", "11ms"),
         ("gc", waits, "GC gen2", "4ms"),
     ],

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 
 enum { CHAIN_LIMIT = 256 };
 
@@ -99,6 +100,16 @@ static int comes_from_executor(PyObject *waiter)
     return found;
 }
 
+/* The chain has its outermost link first, a stack its innermost frame. */
+static uint32_t put_chain(const stack_frame *chain, int length)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1] = {{0}};
+    int depth = 0;
+    for (; depth < length && depth <= STACK_DEPTH_MOST; depth++)
+        frames[depth] = chain[length - 1 - depth];
+    return stacks_put(frames, depth);
+}
+
 /* Each link is kept alive by the one before, and the first by the task: while no Python code
  * runs, which is so in here until the names are asked for, borrowed references do. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
@@ -108,6 +119,8 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     const code_facts *users = NULL;
     PyCodeObject *users_code = NULL;
     PyObject *at = coro, *labelled = NULL;
+    stack_frame chain[CHAIN_LIMIT];
+    int length = 0;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         if (PyCoro_CheckExact(at) || PyGen_CheckExact(at) || PyAsyncGen_CheckExact(at)) {
             PyCodeObject *code = compat_gen_code(at);
@@ -118,9 +131,10 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
                 settled = facts->label && facts->outward;
                 labelled = at;
             }
+            chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
             if (!facts->inside_asyncio) {
                 users = facts;
-                users_offset = compat_gen_offset(at, code);
+                users_offset = chain[length - 1].offset;
                 users_code = code;
             }
         }
@@ -129,6 +143,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     }
     if (found->primitive && async_locks_watched)
         found->lock = Py_XNewRef(compat_gen_local(labelled, 0));
+    found->stack = stacks_named(put_chain(chain, length));
     found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
     if (found->what)
         return;

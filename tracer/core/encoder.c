@@ -61,13 +61,18 @@ void encoder_free(encoder *e)
     *e = (encoder){0};
 }
 
-static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
+static uint8_t *put_whole(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
 {
     uint8_t *entry = open_field(p, field, 0);
     p = put_number(entry, SCHEMA_INTERNED_IID, iid);
-    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, text_fit(text, length, TEXT_LIMIT));
+    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, length);
     close_field(entry, p, 0);
     return p;
+}
+
+static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
+{
+    return put_whole(p, field, iid, text, text_fit(text, length, TEXT_LIMIT));
 }
 
 static uint8_t *put_fixed_names(uint8_t *p)
@@ -303,7 +308,8 @@ static uint8_t *put_new_names(encoder *e, uint8_t *p, const event *ev)
         if (ev->args[i].type != ARG_INTERNED || !know_string(e, id) || e->value_chunk[id] == e->chunk)
             continue;
         const char *text = intern_text(id, &length);
-        at = put_interned(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, length);
+        size_t limit = ev->args[i].name == SCHEMA_ARG_STACK ? SCHEMA_STACK_BYTES : TEXT_LIMIT;
+        at = put_whole(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, text_fit(text, length, limit));
         e->value_chunk[id] = e->chunk;
     }
     if (at == interned)

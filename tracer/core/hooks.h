@@ -39,6 +39,7 @@ uint32_t codes_text(PyObject *text);         /* string id; 0 if it is no str */
 
 typedef struct {
     uint32_t what, site; /* strings */
+    uint32_t stack;      /* of stacks.h: the coroutines that await each other */
     uint32_t awaited;    /* task, 0 = none */
     uint8_t primitive;   /* enum await_primitive of … */
     PyObject *lock;      /* … this; new reference, or NULL */
@@ -79,6 +80,7 @@ void async_locks_released(thread_buffer *b, uint64_t tick, PyObject *value); /* 
 /* --- monitor.c --- */
 
 int monitor_watches(PyCodeObject *code); /* whether some role has its events */
+int monitor_runs_steps(PyCodeObject *code); /* a loop's: what it calls are callbacks and tasks */
 /* An exception is set: clears it, records why, and switches the role off. */
 void monitor_failed(const char *what);
 void monitor_note(int kind, const char *subject, const char *text);

@@ -129,7 +129,7 @@ static uint32_t site_of(PyCodeObject *code, int offset)
 }
 
 /* A plain lock is a signal where the library takes one that it has already, or whose owner shows
- * nowhere: Condition.wait's, and until 3.12 a thread's. */
+ * nowhere: Condition.wait's; and until 3.12 a thread's, who has it until it ends. */
 static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
 {
     if (t->kind >= KIND_QUEUE)
@@ -137,7 +137,8 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
     if (t->kind != KIND_LOCK || !stack || !stack->wait)
         return 0;
     PyCodeObject *innermost = compat_frame_code(*compat_frame_slot(t->tstate));
-    return innermost && codes_of(innermost)->wait && (!owner || owner == (uint32_t)t->call.buffer->tid);
+    uint32_t wait = innermost ? codes_of(innermost)->wait : 0;
+    return wait == wait_names[KIND_THREAD] || (wait && (!owner || owner == (uint32_t)t->call.buffer->tid));
 }
 
 /* Says in the trace that the thread waits. No exception is set. */
@@ -279,7 +280,8 @@ static inline void given(holder *h, PyObject *self, uint64_t tick)
     h->owner = 0;
     h->recorded = h->unseen = 0;
     if (tick)
-        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, 0, h->id, token_of(self));
+        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, stacks_named(stacks_capture(PyThreadState_Get())), h->id,
+                  token_of(self));
 }
 
 /* --- the wrappers: one per method and calling convention --- */

@@ -73,6 +73,12 @@ int monitor_watches(PyCodeObject *code)
     return role_of((PyObject *)code) != NULL;
 }
 
+int monitor_runs_steps(PyCodeObject *code)
+{
+    const struct role *role = role_of((PyObject *)code);
+    return role && role->is_step;
+}
+
 void monitor_note(int kind, const char *subject, const char *text)
 {
     thread_buffer *b = ring_current();

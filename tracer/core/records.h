@@ -24,10 +24,11 @@ enum record_kind {
     REC_TASK_NEW,       /* a = task, b = func, c = loop; flag = enum task_origin */
     REC_TASK_NAME,      /* a = task, b = text length; payload */
     REC_TASK_DESTROYED, /* a = task */
-    REC_READY,          /* a = task; flag = what it awaited, a lock or the like, was cancelled */
+    REC_READY,          /* a = task, b = stack of who made it so; flag = what it awaited, a lock or the like,
+                           was cancelled */
     REC_STEP_BEGIN,     /* a = task */
     REC_STEP_YIELD,     /* a = task: ends its step, is ready again already */
-    REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = awaited task or 0;
+    REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
                            payload = one await_lock where it is for a lock or what is made of one */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
@@ -57,7 +58,7 @@ enum record_kind {
     REC_LOCK_GOT,       /* that wait is over: b = lock; flag = enum lock_outcome */
     REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string, or the task;
                            flag = by a task */
-    REC_LOCK_RELEASED,  /* of a contended lock: b = lock, c = token; flag = by a task */
+    REC_LOCK_RELEASED,  /* of a contended lock: a = stack or 0, b = lock, c = token; flag = by a task */
     REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see user.h */
     REC_REGION_END,     /* a = exception class string, or 0; c = number */
     REC_OPERATION_BEGIN, /* as REC_REGION_BEGIN */

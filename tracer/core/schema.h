@@ -101,6 +101,7 @@
     X(THREAD_PID, 1)                      \
     X(THREAD_TID, 2)                      \
     X(THREAD_NAME, 5)                     \
+    X(STACK_BYTES, 4096)                  \
     X(OWN_TRACK_TASKS, 256)
 
 /* Track names, not interned: X(name, text) */

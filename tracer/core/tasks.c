@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 
 static step *top_step(thread_buffer *b)
 {
@@ -92,9 +93,12 @@ void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
     if (!id)
         return;
     step *top = top_step(b);
+    uint32_t stack = 0;
     if (top && top->object == task)
         top->readied_itself = 1;
-    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, 0, 0);
+    else
+        stack = stacks_named(stacks_capture_within(PyThreadState_Get(), monitor_runs_steps));
+    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, stack, 0);
 }
 
 static void push_step(thread_buffer *b, step pushed)
@@ -169,7 +173,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t 
     if (!slot)
         return;
     slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), id, (uint64_t)facts.what << 32 | facts.site,
-                       facts.awaited};
+                       (uint64_t)facts.stack << 32 | facts.awaited};
     if (count > 1)
         memcpy(&slot[1], &lock, sizeof lock);
     ring_commit(b, count);

@@ -48,7 +48,8 @@ typedef struct {
     uint8_t state, merged, shown, readied_itself, renamed, has_parent;
     uint64_t since_ns;  /* when `state` began */
     uint64_t flow_in;   /* into the next slice */
-    cause woken;        /* of the ready slice to come */
+    cause woken;        /* of the ready slice to come … */
+    uint32_t stack;     /* … and where it was done */
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
     struct lock_wait *waits; /* for a lock that a task has, while it awaits */

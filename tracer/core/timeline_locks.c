@@ -326,6 +326,7 @@ HANDLER(lock_released)
     if (!lock)
         return;
     if (lock->kind) { /* one at a time may have it: what was given back before is in use again */
+        lock->release_stack = r->a;
         hold_end(t, lock, ns);
         write_releases(t, lock);
     }

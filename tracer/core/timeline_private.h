@@ -47,6 +47,7 @@ typedef struct {
 typedef struct lock_line {
     uint32_t id, kind, site;
     uint32_t owner, owner_task, owner_site; /* while `held` */
+    uint32_t release_stack;                 /* of the hold that ends */
     uint8_t held, has_tracks, shown;        /* shown: a hold slice is open */
     track on, waiting;
     int64_t waiters;

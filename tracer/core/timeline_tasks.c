@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 #include "text.h"
 #include "timeline_private.h"
 
@@ -151,9 +152,16 @@ static void add_waker(event *ev, const task_line *task)
     event_interned(ev, SCHEMA_ARG_VIA, task->via);
 }
 
+static void add_stack(event *ev, uint32_t id)
+{
+    const stack_facts *stack = stacks_of(id);
+    if (stack)
+        event_interned(ev, SCHEMA_ARG_STACK, stack->text);
+}
+
 /* BEGIN of the state the task is in, at since_ns. `what` is for STATE_AWAIT: its name and site. */
 typedef struct {
-    uint32_t name_id, site;
+    uint32_t name_id, site, stack;
     const char *text;
     size_t length;
     const thread_line *thread;
@@ -170,11 +178,13 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
     } else if (task->state == STATE_READY) {
         ev.name = SCHEMA_READY;
         add_waker(&ev, task);
+        add_stack(&ev, task->stack);
     } else {
         ev.name_id = what->name_id;
         ev.text = what->text;
         ev.text_length = (uint32_t)what->length;
         event_interned(&ev, SCHEMA_ARG_SITE, what->site);
+        add_stack(&ev, what->stack);
     }
     if (first && !task->merged) {
         if (task->state == STATE_AWAIT) /* adopted while waiting: `site` is the task's own then */
@@ -191,7 +201,7 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
         task->running = at;
     task->flow_in = 0;
     task->woken = (cause){0};
-    task->via = 0;
+    task->via = task->stack = 0;
 }
 
 static void show_with(timeline *t, task_line *task, const await_what *what)
@@ -363,6 +373,7 @@ HANDLER(task_ready)
     task_show(t, task);
     task->outcome = r->flag ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
     task->woken = because;
+    task->stack = (uint32_t)r->b;
     task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
     task->flow_in = flow;
     enter(t, task, since_ns, STATE_READY, &nothing);
@@ -407,14 +418,15 @@ HANDLER(step_await)
         step_yield(t, thread, r, ns, text);
         return;
     }
-    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b, .thread = thread};
+    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b, .stack = (uint32_t)(r->c >> 32),
+                       .thread = thread};
     await_lock lock;
     if (r->payload) {
         memcpy(&lock, text, sizeof lock);
         what.lock = &lock;
     }
     char name[NAME_BYTES];
-    if (r->c) {
+    if ((uint32_t)r->c) {
         task_line *awaited = timeline_task(t, (uint32_t)r->c);
         int length = awaited && awaited->name
             ? snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (int)awaited->name_length,
