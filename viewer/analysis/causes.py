@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from viewer.analysis.causes_samples import Hot
+from viewer.analysis.causes_samples import Hot, hottest_of
 
 
 class Kind(StrEnum):
@@ -74,6 +74,6 @@ def _together(same: list[Cause]) -> Cause:
         same[0],
         ns=sum(cause.ns for cause in same),
         count=sum(cause.count for cause in same),
-        hot=max((cause.hot for cause in same), key=lambda hot: hot[0].of if hot else 0),
+        hot=hottest_of(cause.hot for cause in same),
         parts=merged(parts),
     )

@@ -228,9 +228,11 @@ class Lanes:
     def name_of(self, row: int) -> str:
         """The name of the slice that a row of States is."""
         i = self.slice_of(row)
-        return self.model.trace.text(
-            self.model.trace.events.name[self.model.trace.slices.event[i]]
-        )
+        return self.name_of_slice(i) if i >= 0 else ""
+
+    def name_of_slice(self, i: int) -> str:
+        trace = self.model.trace
+        return trace.text(trace.events.name[trace.slices.event[i]])
 
     def state(self, thread: int, start: int, end: int) -> list[Piece]:
         """Rows of States; UNKNOWN where no state is told."""
@@ -323,6 +325,21 @@ class Lanes:
         follows = at < len(rows) and slices.start_ns[rows[at]] == slices.end_ns[i]
         is_ready = follows and self.model.owners.kind[rows[at]] == READY
         return rows[at] if is_ready and not slices.unfinished[i] else -1
+
+    def how_it_ended(self, task: int) -> str:
+        """The instant at a task's end: `done`, `cancelled` …; "" while it lives."""
+        slices, events = self.model.trace.slices, self.model.trace.events
+        rows = self.rows_of_task(task)
+        if not rows:
+            return ""
+        end, track = slices.end_ns[rows[-1]], events.track[slices.event[rows[-1]]]
+        at = bisect_left(slices.instants, end, key=events.time_ns.__getitem__)
+        for event in slices.instants[at:]:
+            if events.time_ns[event] != end:
+                break
+            if events.track[event] == track:
+                return self.model.trace.text(events.name[event])
+        return ""
 
     def site_of_await(self, i: int) -> str:
         """Where a task's slice i awaits; "" when it is its first: that has the task's own."""
