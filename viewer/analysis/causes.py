@@ -11,13 +11,14 @@ from viewer.analysis.causes_samples import Hot, hottest_of
 class Kind(StrEnum):
     """What a part of the time was; viewer/NOTES.md, "Why", says when."""
 
-    TASK = "task"  # on the loop; or whoever was to end the wait
+    TASK = "task"  # on the loop
     CALLBACK = "callback"
     SELECT = "select"
     LOOP = "loop"  # asyncio's own work
     GC = "gc"
-    THREAD = "thread"  # had the GIL; or was to end the wait
+    THREAD = "thread"  # had the GIL
     OWNER = "owner"  # had the lock
+    WAKER = "waker"  # a task or thread, which ended the wait
     FREE = "free"  # nobody had it
     COMPUTING = "computing"
     NATIVE = "native"

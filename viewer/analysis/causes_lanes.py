@@ -101,6 +101,14 @@ class Lanes:
 
         Collections are pieces numbered from the number of slices on.
         """
+        return self._on_loop(
+            loop, start, end, self.collections(self.thread_of_loop(loop), start, end)
+        )
+
+    def loop_without_gc(self, loop: int, start: int, end: int) -> list[Piece]:
+        return self._on_loop(loop, start, end, [])
+
+    def _on_loop(self, loop: int, start: int, end: int, above: list[Piece]) -> list[Piece]:
         slices, rows = self.model.trace.slices, self._loop_slices[loop]
         first = bisect_right(rows, start, key=slices.start_ns.__getitem__)
         last = bisect_left(rows, end, first, key=slices.start_ns.__getitem__)
@@ -111,8 +119,7 @@ class Lanes:
             around = slices.parent[around]
         entries = [(slices.start_ns[i], slices.end_ns[i], i) for i in inside]
         of = self.model.loops[loop]
-        entries += self.collections(self.thread_of_loop(loop), start, end)
-        entries += self._drops(of.process, start, end)
+        entries += above + self._drops(of.process, start, end)
         entries.sort(key=lambda entry: entry[0])
         return self._framed(layered(entries, start, end, NOBODY), rows, slices.start_ns)
 

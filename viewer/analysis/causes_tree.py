@@ -49,7 +49,7 @@ class Tree:
             case ("owner", owner):
                 return self._one(self.labels.owner(owner), windows, path)
             case ("waker", thread):
-                return self._one(self.labels.thread(thread), windows, path)
+                return self._one(self.labels.thread(thread, Kind.WAKER), windows, path)
         return ()
 
     def loop(self, loop: int, windows: list[Window], path: Path = ()) -> Causes:
@@ -60,9 +60,11 @@ class Tree:
         path = (*path, ("thread", thread))
 
         def inside(label: Label, cut: list[Window]) -> Causes:
-            if label.kind in (Kind.UNKNOWN, Kind.GC) or thread < 0:
-                return ()
-            return self._states(thread, cut, path)
+            if label.kind is Kind.GC:  # inside of what it interrupted
+                below = _of(self.lanes.loop_without_gc, loop)
+                return self._cut(cut, below, self.labels.on_loop, path)
+            known = label.kind is not Kind.UNKNOWN and thread >= 0
+            return self._states(thread, cut, path) if known else ()
 
         lane = _of(self.lanes.loop, loop)
         return self._cut(windows, lane, self.labels.on_loop, path, inside)
@@ -130,12 +132,12 @@ class Tree:
             waker = self.lanes.task_of(process, id_)
             if waker < 0:
                 return Label(Kind.UNKNOWN, f"task {id_}")
-            return Label(Kind.TASK, self.lanes.name_of_task(waker), on=("task", waker))
+            return Label(Kind.WAKER, self.lanes.name_of_task(waker), on=("task", waker))
         if isinstance(tid := args.get(s.ARG_WAKER_THREAD), int):
             thread = self.lanes.thread(process, tid)
             if thread < 0:
                 return Label(Kind.UNKNOWN, f"thread {tid}")
-            return self.labels.thread(thread)
+            return self.labels.thread(thread, Kind.WAKER)
         said = {"timer": Kind.TIMER, "io": Kind.IO}
         return Label(said.get(str(args.get(s.ARG_WAKER)), Kind.UNKNOWN))
 

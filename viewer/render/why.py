@@ -20,6 +20,8 @@ _ALL_BUT = 50  # what is all of it but a fiftieth is all of it
 _DEEPEST = 5  # levels of the tree that are shown
 _SMALL = 100  # parts of the wait below a hundredth are summed up
 _LONG = 48
+_BROAD = 8  # parts shown beside each other
+_UNSEEN_NS = 10_000  # that waits shorter than this were not looked at is no news
 _NUMBERED = re.compile(r"(.*) #(\d+)")
 
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
@@ -35,15 +37,14 @@ _HAD = {
     Kind.FREE: "nobody had it and the next had not come yet",
 }
 _ENDED = {
-    Kind.TASK: "it was for {who} to end",
-    Kind.THREAD: "it was for {who} to end",
+    Kind.WAKER: "it waited for {who}",
     Kind.OWNER: "{who} had it",
     Kind.FREE: "nobody had it and the next had not come yet",
-    Kind.TIMER: "it was for a timer",
-    Kind.IO: "it was for something from outside",
+    Kind.TIMER: "it waited for a timer",
+    Kind.IO: "it waited for something from outside",
 }
 _ANYWHERE = {
-    Kind.GC: "the garbage collector ran ({who})",
+    Kind.GC: "the garbage collector ran ({who}{inside})",
     Kind.PREEMPTED: "the kernel let others run",
     Kind.CYCLE: "it waited for this very wait",
     Kind.UNKNOWN: "nothing is known",
@@ -67,6 +68,7 @@ _DID = {
     Kind.AWAIT: "awaiting {who}",
     Kind.THREAD: "held by {who}",
     Kind.OWNER: "held by {who}",
+    Kind.WAKER: "until {who} ended it",
     Kind.FREE: "given back, not yet taken",
     Kind.TIMER: "until a timer was due",
     Kind.CYCLE: "waiting for this very wait",
@@ -81,7 +83,9 @@ def render_text(answer: Answer, style: Style) -> str:
         lines = wrap(f"{number}. {paragraph(problem)}", style.width)
         lines += ["", *tree(problem.worst, style.width), "", *path(problem.worst, style.width)]
         parts.append("\n".join(line.rstrip() for line in lines))
-    if answer.at_least_ns and any(problem.count > 1 for problem in answer.problems):
+    if answer.at_least_ns >= _UNSEEN_NS and any(
+        problem.count > 1 for problem in answer.problems
+    ):
         least = duration(answer.at_least_ns)
         parts.append(
             "\n".join(wrap(f"Waits shorter than {least} are not counted.", style.width))
@@ -163,15 +167,18 @@ def _because(explanation: Explanation) -> str:
     told, rest = _worth_telling(in_turn(explanation.causes), whole)
     parts = [_part(cause, whole, phrases, first=n == 0) for n, cause in enumerate(told)]
     if rest:
-        parts.append(f"{duration(rest)} were for the rest")
+        parts.append(f"{duration(rest)} the rest")
     return " " + "; ".join(parts) + "." if parts else ""
 
 
 def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) -> str:
-    said = phrases.get(cause.kind, _DID[cause.kind]).format(who=_who(cause), at=_at(cause))
+    inside = f", inside {_who(cause.parts[0])}" if cause.parts else ""
+    said = phrases.get(cause.kind, _DID[cause.kind]).format(
+        who=_who(cause), at=_at(cause), inside=inside
+    )
     if cause.kind is Kind.OWNER and cause.site:
         said += f" (taken at {place(cause.site)})"
-    said += _doing(cause, whole)
+    said += _doing(cause, whole) if cause.kind is not Kind.GC else ""
     if first and cause.ns * _ALL_BUT >= whole * (_ALL_BUT - 1):
         return f"{'All of' if cause.ns == whole else 'Nearly all of'} that time {said}"
     return f"{duration(cause.ns)} of that {said}" if first else f"{duration(cause.ns)} {said}"
@@ -183,7 +190,7 @@ def _doing(cause: Cause, whole: int) -> str:
     if not told:
         return ""
     if len(told) == 1 and told[0].ns * _ALL_BUT >= cause.ns * (_ALL_BUT - 1):
-        return f", which was {_activity(told[0])}"
+        return f", {_activity(told[0])}"
     said = [f"{duration(part.ns)} {_activity(part)}" for part in told]
     return ", which was " + " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
 
@@ -231,7 +238,13 @@ def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
     for cause in causes:
         alike[cause.kind, stem(cause.who), cause.site].append(cause)
     found: list[Cause] = []
+    collections = [cause for cause in causes if cause.kind is Kind.GC]
+    if len(collections) > 1:
+        who = " and ".join(cause.who for cause in collections[:2])
+        found += merged(replace(cause, who=who) for cause in collections)
     for (kind, name, _), same in alike.items():
+        if kind is Kind.GC and len(collections) > 1:
+            continue
         if len(same) < 3 or kind not in (Kind.THREAD, Kind.OWNER):
             found += same
             continue
@@ -245,7 +258,7 @@ def _who(cause: Cause) -> str:
         return cause.who
     many = re.fullmatch(r"(\d+) × (.*)", cause.who)
     if many:
-        return f"{many[1]} others (`{shorten(many[2], _LONG)}`) one after the other"
+        return f"{many[1]} threads `{shorten(many[2], _LONG)}`, one after the other,"
     if cause.kind in (Kind.TASK, Kind.OWNER) and _NUMBERED.fullmatch(cause.who):
         return _name(cause.who)
     is_place = cause.kind not in (Kind.OWNER, Kind.THREAD)
@@ -279,12 +292,12 @@ def tree(explanation: Explanation, width: int) -> list[str]:
     lines = [f"   {_ms(whole)}  ms in all"]
 
     def show(causes: Sequence[Cause], depth: int) -> None:
-        shown = [cause for cause in causes if cause.ns * _SMALL >= whole]
+        shown = [cause for cause in causes[:_BROAD] if cause.ns * _SMALL >= whole]
         for cause in shown:
             lines.append(_line(cause.ns, whole, depth, _in_tree(cause), width))
             if depth < _DEEPEST:
                 show(cause.parts, depth + 1)
-        rest = [cause for cause in causes if cause.ns * _SMALL < whole]
+        rest = causes[len(shown) :]
         left = sum(cause.ns for cause in rest)
         if left and (shown or depth == 1):
             text = _in_tree(rest[0]) if len(rest) == 1 else f"{len(rest)} smaller parts"
