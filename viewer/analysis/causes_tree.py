@@ -62,7 +62,7 @@ class Tree:
         def inside(label: Label, cut: list[Window]) -> Causes:
             if label.kind is Kind.GC:  # inside of what it interrupted
                 below = _of(self.lanes.loop_without_gc, loop)
-                return self._cut(cut, below, self.labels.on_loop, path)
+                return self._cut(cut, below, self.labels.on_loop, path, inside)
             known = label.kind is not Kind.UNKNOWN and thread >= 0
             return self._states(thread, cut, path) if known else ()
 
