@@ -247,7 +247,7 @@ class Program:
             task.done(last * TICK_NS)
 
 
-def random_program(seed: int, ticks: int = 32) -> Program:
+def random_program(seed: int, ticks: int = 18) -> Program:
     """Any mixture of waits that a recorder could have seen."""
     choose = random.Random(seed)
     program = Program(ticks)

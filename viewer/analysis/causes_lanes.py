@@ -1,11 +1,13 @@
 """Who did what when: a trace's lanes, each cut into pieces by any window of time."""
 
 import re
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import compress
 
 from tracer import schema as s
 from viewer.columns import (
@@ -69,6 +71,7 @@ class Lanes:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._task_slices: dict[int, array[int]] = {}
 
     # What a loop ran ----------------------------------------------------------------------
 
@@ -76,9 +79,10 @@ class Lanes:
     def _loop_slices(self) -> list[array[int]]:
         """By loop, what its `running task` track shows."""
         found = [array("i") for _ in self.model.loops]
-        lane = self.model.lane
-        for i, kind in enumerate(bytes(self.model.owners.kind)):
-            if LOOP_TASK <= kind <= SELECT and lane[i] >= 0:
+        kinds, lane = bytes(self.model.owners.kind), self.model.lane
+        on_loop = kinds.translate(bytes(LOOP_TASK <= kind <= SELECT for kind in range(256)))
+        for i in compress(range(len(kinds)), on_loop):
+            if lane[i] >= 0:
                 found[lane[i]].append(i)
         return found
 
@@ -276,17 +280,23 @@ class Lanes:
     # Tasks --------------------------------------------------------------------------------
 
     @cached_property
-    def _task_slices(self) -> dict[int, array[int]]:
-        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        owner = self.model.owners.owner
-        for i, kind in enumerate(bytes(self.model.owners.kind)):
-            if READY <= kind <= AWAIT:
-                found[owner[i]].append(i)
-        return found
+    def _owner_bytes(self) -> bytes:
+        return bytes(self.model.owners.owner)
 
     def rows_of_task(self, task: int) -> Sequence[int]:
         """Its states: slices, in order of begin."""
-        return self._task_slices.get(task, ())
+        found = self._task_slices.get(task)
+        if found is None:
+            # Few tasks of many are asked for: bytes.find is faster than an index of all.
+            found, kinds = array("i"), self.model.owners.kind
+            needle = task.to_bytes(4, sys.byteorder, signed=True)
+            at = self._owner_bytes.find(needle, self.model.owners.task_head[task] * 4)
+            while at >= 0:
+                if at % 4 == 0 and READY <= kinds[at // 4] <= AWAIT:
+                    found.append(at // 4)
+                at = self._owner_bytes.find(needle, at + 1)
+            self._task_slices[task] = found
+        return found
 
     def task(self, task: int, start: int, end: int) -> list[Piece]:
         """Slices of its states; UNKNOWN before it began, after its end and where lost."""

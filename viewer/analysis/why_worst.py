@@ -164,7 +164,7 @@ def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[li
     """The longest of the marked rows, and how long they are at least."""
     at_least, rows = _LONGEST_NS, model.trace.engine.longer(start, end, mark, _LONGEST_NS)
     while len(rows) < _ENOUGH and at_least > _SHORTEST_NS:
-        at_least //= 4
+        at_least //= 2
         rows = model.trace.engine.longer(start, end, mark, at_least)
     found = rows.tolist()
     if len(found) > _TOO_MANY:
