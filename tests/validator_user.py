@@ -1,4 +1,4 @@
-"""The validator's rules for what a program says of itself: regions, logs, tasks, counters."""
+"""The validator's rules for a program's own events: regions, logs, operations, counters."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -65,9 +65,15 @@ def check_user(trace: Strict, slices: list[Slice], tasks: Iterable[Task]) -> Use
         track = trace.tracks[event.track]
         if event.type == s.TYPE_INSTANT and event.category == s.CAT_USER:
             found.logs.append(_said(trace, event, None, owners, found))
-        elif event.counter is not None and _parent(trace, event) == s.TRACK_USER_COUNTERS:
-            found.counters.setdefault(track.name, []).append(event.counter)
+        elif is_user_counter(trace, event):
+            assert event.type == s.TYPE_COUNTER, f"no counter: {event}"
+            value = event.counter if event.double is None else event.double
+            found.counters.setdefault(track.name, []).append(value or 0)
     return found
+
+
+def is_user_counter(trace: Strict, event: Event) -> bool:
+    return _parent(trace, event) == s.TRACK_USER_COUNTERS
 
 
 def _parent(trace: Strict, event: Event) -> str:
@@ -135,7 +141,7 @@ def _said(
 
 
 def _task_of(event: Event, each: Slice | None, tasks: list[Task]) -> int:
-    """Which of a track's tasks said it: the one that runs then, and lives on to its end."""
+    """Which task of a track said it: the one that runs then, and lives to the end of it."""
     assert tasks, f"below neither a thread nor a task: {event}"
     if drops_of(event.process):
         return tasks[-1].id

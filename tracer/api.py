@@ -61,8 +61,8 @@ def start(
     The recording ends with stop(), or when the process exits. Returns (signal, reason) of each
     signal that cannot be recorded here; the trace says the same.
 
-    Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
-    refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
+    Raises ValueError for a bad option; TracerError when a recording runs already, or this
+    interpreter cannot be recorded; TraceFileError, which is one, when the file is refused.
     """
     return tuple(_start(path, signals, without, buffer_bytes, cpu_hz, force).problems())
 

@@ -41,6 +41,7 @@ SECTIONS = (
     "findings",
     "tasks",
     "latency",
+    "regions",
     "threads",
     "locks",
     "io",
@@ -225,6 +226,7 @@ def why(
     "-o", "--output", metavar="FILE", help="[default: TRACE.TYPE.pprof; - is stdout]"
 )
 @click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
+@click.option("--region", metavar="NAME", help="Only what lies within regions of this name.")
 @click.option("--top", is_flag=True, help="Print the functions that have most.")
 @click.option("--rows", type=click.IntRange(min=1), default=20, help="Rows of --top.")
 @click.option("--peek", metavar="REGEX", help="Print callers and callees of functions.")
@@ -241,6 +243,7 @@ def pprof(
     type_: str,
     output: str | None,
     force: bool,
+    region: str | None,
     top: bool,
     rows: int,
     peek: str | None,
@@ -254,10 +257,17 @@ def pprof(
     viewer = importlib.import_module("viewer.profile_commands")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
-            file, type_, rows=rows, peek=peek, source=source, base=base, out=sys.stdout
+            file,
+            type_,
+            region=region,
+            rows=rows,
+            peek=peek,
+            source=source,
+            base=base,
+            out=sys.stdout,
         )
         return
-    written = viewer.write_profile(file, type_, output, force=force)
+    written = viewer.write_profile(file, type_, output, force=force, region=region)
     if written != "-":
         click.echo(f"tracer: {type_} profile -> {written}", err=True)
 
@@ -281,6 +291,26 @@ def export(trace: Path, format_: str, type_: str, output: str | None, force: boo
     written = viewer.export(trace, format_, type_, output, force=force)
     if written != "-":
         click.echo(f"tracer: {format_} -> {written}", err=True)
+
+
+@commands.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Rows per table.",
+)
+def diff(a: Path, b: Path, as_json: bool, top: int) -> None:
+    """Say what got slower from trace A to trace B, beyond noise.
+
+    Exits 0 whatever it finds.
+    """
+    viewer = importlib.import_module("viewer.diff_commands")
+    viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

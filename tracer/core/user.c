@@ -28,7 +28,8 @@ static PyObject *done;          /* what awaiting __aenter__ and __aexit__ waits 
 static PyObject *names;         /* str -> string id */
 static PyObject *current;       /* context variable: number of the operation that is on */
 static _Atomic uint64_t last_number;
-static uint32_t operations_of;  /* generation of the last recording with an operation */
+static uint32_t operations_of;  /* generation of the last recording with an operation … */
+static uint64_t first_operation; /* … and the number of its first */
 
 /* --- payload --- */
 
@@ -144,7 +145,7 @@ static uint64_t current_operation(const thread_buffer *b)
         Py_DECREF(value);
     }
     PyErr_Clear();
-    return number;
+    return number < first_operation ? 0 : number; /* of an older recording: unknown in this one */
 }
 
 /* `name` NULL: the record has a string for it. Nothing is written when there is nothing to tell. */
@@ -283,7 +284,10 @@ static int scope_clear(PyObject *object)
 
 static void set_current(user_scope *self, thread_buffer *b)
 {
-    operations_of = b->generation;
+    if (operations_of != b->generation) {
+        first_operation = self->number;
+        operations_of = b->generation;
+    }
     PyObject *number = PyLong_FromUnsignedLongLong(self->number);
     if (number)
         self->token = PyContextVar_Set(current, number);

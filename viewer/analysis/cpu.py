@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.regions import EVERYWHERE, Everywhere
 from viewer.columns import LOOP_TASK
 from viewer.model import Model
 from viewer.profile import Place, Profile, Sums, qualified, totals
@@ -98,9 +99,10 @@ def add_cpu(
     runners: Runners,
     sums: Sums,
     labels: Labels | None = None,
+    where: Everywhere = EVERYWHERE,
     is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
 ) -> None:
-    """Adds every sample that is not covered, with `labels` besides its own."""
+    """Adds every sample that lies there and is not covered, with `labels` besides its own."""
     events, places = model.trace.events, stack_places(model)
     for time, pid, tid, hz, stack in zip(
         events.sample_time_ns,
@@ -110,16 +112,16 @@ def add_cpu(
         events.sample_stack,
         strict=True,
     ):
-        if is_covered(pid, tid, time):
+        if is_covered(pid, tid, time) or not where.has(pid, tid, time):
             continue
         period = _SECOND_NS // hz if hz else 0
         sums.add(places[stack], runners.labels(pid, tid, time) | (labels or {}), period)
 
 
-def cpu_profile(model: Model) -> Profile:
+def cpu_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """`samples/count` and `cpu/nanoseconds` by stack, thread and task."""
     sums = Sums()
-    add_cpu(model, Runners(model), sums)
+    add_cpu(model, Runners(model), sums, where=where)
     rates = set(model.trace.events.sample_hz)
     period = _SECOND_NS // rates.pop() if len(rates) == 1 and 0 not in rates else 0
     lost = model.trace.events.strings
