@@ -46,7 +46,7 @@ def why(
         out.write(render_json(str(trace), answer))
         return
     if not answer.problems:
-        out.write("Nobody waited" + (f" at {at}" if at else "") + ".\n")
+        out.write("No waits were recorded" + (f" at {at}" if at else "") + ".\n")
         return
     colour = out.isatty() and not os.environ.get("NO_COLOR")
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)

@@ -20,6 +20,7 @@ from viewer.columns import (
 )
 
 _MOST_STEPS = 12
+_LONG_NS = 1_000_000  # a shorter wait for the GIL is part of running
 _WAITS = (LOCK_WAIT, IDLE_WAIT)
 _STOPS = (*_WAITS, IO, SLEEP)
 
@@ -28,7 +29,7 @@ class Did(StrEnum):
     """What somebody did in a step."""
 
     WAITED = "waited"  # `what` says for what
-    RAN = "ran"  # of a thread, with whatever kept it from the GIL or a CPU meanwhile
+    RAN = "ran"  # of a thread, with what kept it from a CPU or, shortly, from the GIL
     CALLED = "called"  # a blocking call, a sleep
     CREATED = "created"  # the task or thread of the step before, at that moment
     TIMER = "timer"  # was due
@@ -165,7 +166,7 @@ class _Walk:
         if at < 0:
             return (yield from self.starter(thread, since))
         row = rows[at]
-        if table.state[row] & STATE_MASK in _WAITS:
+        if table.state[row] & STATE_MASK in (*_WAITS, GIL_WAIT):
             return (yield from self.wait_of_thread(row, min(since, table.end_ns[row])))
         call, text = table.row[row], self.model.trace.text
         what = text(table.call_name[call]).removeprefix(s.IO_PREFIX)
@@ -174,7 +175,9 @@ class _Walk:
         return "thread", thread, start
 
     def is_stop(self, row: int) -> bool:
-        return self.model.states.state[row] & STATE_MASK in _STOPS
+        table = self.model.states
+        base, ns = table.state[row] & STATE_MASK, table.end_ns[row] - table.start_ns[row]
+        return base in _STOPS or (base == GIL_WAIT and ns >= _LONG_NS)
 
     def wait_of_thread(self, row: int, until: int | None = None) -> _Follow:
         table, text = self.model.states, self.model.trace.text

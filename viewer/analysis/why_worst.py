@@ -20,6 +20,7 @@ from viewer.columns import (
     AWAIT,
     GIL_WAIT,
     HOLDING,
+    IDLE_WAIT,
     LOCK_WAIT,
     OFF_CPU,
     PREEMPTED,
@@ -87,7 +88,7 @@ def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
     if asked == Asked():
         groups += _leaks(tree)
         notable = [g for g in groups if g.tier == _TROUBLE and g.waits[0].ns >= _NOTABLE_NS]
-        groups = notable or groups
+        groups = notable or groups + _grouped(tree, _others(tree))
     groups.sort(key=lambda group: group.rank)
     problems = tuple(
         Problem(
@@ -154,6 +155,20 @@ def _longest_of_all(tree: Tree) -> tuple[list[Wait], int]:
             if wait is not None:
                 waits.append(wait)
     return waits, least
+
+
+def _others(tree: Tree) -> list[Wait]:
+    """The longest waits of the kinds that are mostly part of the work, or rest."""
+    model, slices, table = tree.model, tree.model.trace.slices, tree.model.states
+    awaiting = bytes(int(kind == AWAIT) for kind in range(256))
+    of_tasks = memoryview(bytes(model.owners.kind).translate(awaiting))
+    rows, _ = _longest(model, slices.start_ns, slices.end_ns, of_tasks)
+    waits = [wait for i in rows if (wait := wait_of_slice(model, i)) is not None]
+    wanted = marks(model, partial(_is, IDLE_WAIT))
+    rows, _ = _longest(model, table.start_ns, table.end_ns, wanted)
+    waits += [wait for row in rows if (wait := wait_of_row(model, row)) is not None]
+    known = {wait.row for wait in _longest_of_all(tree)[0] if wait.what is What.AWAIT}
+    return [wait for wait in waits if wait.what is not What.AWAIT or wait.row not in known]
 
 
 def _is(wanted: int, state: int) -> int:

@@ -20,6 +20,7 @@ _ALL_BUT = 50  # what is all of it but a fiftieth is all of it
 _DEEPEST = 5  # levels of the tree that are shown
 _SMALL = 100  # parts of the wait below a hundredth are summed up
 _LONG = 48
+_VOWELS = ("A", "E", "I", "O", "RLock")
 _BROAD = 8  # parts shown beside each other
 _UNSEEN_NS = 10_000  # that waits shorter than this were not looked at is no news
 _NUMBERED = re.compile(r"(.*) #(\d+)")
@@ -114,6 +115,7 @@ def opening(explanation: Explanation) -> str:
     who = _waiter(explanation)
     at, took = _seconds(wait.start_ns - explanation.base_ns), duration(wait.ns)
     what = code(explanation.subject, explanation.site)
+    article = "an" if explanation.subject.startswith(_VOWELS) else "a"
     if wait.what is What.READY:
         if explanation.is_over:
             return f"{who} was ready at {at} and ran {took} later."
@@ -131,7 +133,7 @@ def opening(explanation: Explanation) -> str:
         where = f" (in {place(explanation.site)})" if explanation.site else ""
         text = f"{_capital(who)} waited {took} for the GIL{where}, from {at} on"
     elif wait.what is What.LOCK and explanation.subject not in ("Thread.join", "Thread.start"):
-        text = f"{_capital(who)} waited {took} for a {what}, from {at} on"
+        text = f"{_capital(who)} waited {took} for {article} {what}, from {at} on"
     else:
         verb = "awaited" if wait.what is What.AWAIT else "waited in"
         text = f"{_capital(who)} {verb} {what} for {took}, from {at} on"
@@ -162,6 +164,13 @@ def _because(explanation: Explanation) -> str:
     whole = explanation.wait.ns
     if explanation.wait.what is What.PREEMPTED or not explanation.causes:
         return ""
+    is_blank = all(cause.kind is Kind.UNKNOWN for cause in explanation.causes)
+    if (
+        is_blank
+        and not explanation.is_over
+        and explanation.wait.what in (What.AWAIT, What.IDLE)
+    ):
+        return ""  # that nobody had ended it yet is said
     words = {What.READY: _ON_LOOP, What.GIL: _HAD, What.LOCK: _HAD}
     phrases = words.get(explanation.wait.what, _ENDED) | _ANYWHERE
     told, rest = _worth_telling(in_turn(explanation.causes), whole)
