@@ -317,8 +317,8 @@ def test_paragraph_of_a_blocked_loop(tmp_path: Path) -> None:
     (problem,) = answer(model_of(samples.blocked_loop(), tmp_path)).problems
     assert paragraph(problem) == (
         "`ticker` (`tick`) was ready at 0.011 s and ran 31.2 ms later. 28.0 ms of that the "
-        "loop ran `handler` (blocked_loop.py:14); 2.00 ms the garbage collector ran (gen 2, inside "
-        "`handler` (blocked_loop.py:14)); 1.20 ms the rest."
+        "loop ran `handler` (blocked_loop.py:14); 2.00 ms the garbage collector ran (gen 2, "
+        "inside `handler` (blocked_loop.py:14)); 1.20 ms the rest."
     )
 
 
