@@ -126,6 +126,7 @@ def wait_of_row(model: Model, row: int) -> Wait | None:
 def explain(model: Model, wait: Wait, tree: Tree | None = None) -> Explanation:
     """The causes of a wait and its critical path. A `tree` saves making its indexes again."""
     tree = tree or Tree(model)
+    tree.looked_at = 0
     causes = _causes(tree, wait)
     return Explanation(
         wait,
