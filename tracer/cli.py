@@ -210,6 +210,34 @@ def report(trace: Path, as_json: bool, section: str | None, top: int, by: str) -
 
 
 @commands.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--task", metavar="NAME|ID", help="Only waits of this task, or coroutine.")
+@click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
+@click.option("--at", metavar="TIME", help="Only waits at this moment: 12.3s, 250ms, 12.3.")
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many waits; of those alike only the longest.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same, for programs.")
+def why(
+    trace: Path,
+    task: str | None,
+    thread: str | None,
+    at: str | None,
+    worst: int,
+    as_json: bool,
+) -> None:
+    """Explain the worst waits: in words, in numbers that add up, and what came before."""
+    viewer = importlib.import_module("viewer.why_commands")
+    viewer.why(
+        trace, task=task, thread=thread, at=at, most=worst, as_json=as_json, out=sys.stdout
+    )
+
+
+@commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--type",
