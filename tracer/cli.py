@@ -265,6 +265,26 @@ def export(trace: Path, format_: str, type_: str, output: str | None, force: boo
         click.echo(f"tracer: {format_} -> {written}", err=True)
 
 
+@commands.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Rows per table.",
+)
+def diff(a: Path, b: Path, as_json: bool, top: int) -> None:
+    """Say what got slower from trace A to trace B, beyond noise.
+
+    Exits 0 whatever it finds.
+    """
+    viewer = importlib.import_module("viewer.diff_commands")
+    viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Every refusal is one line on stderr."""
     try:

@@ -18,7 +18,7 @@ from viewer.analysis.threads import GilWait, Held, ThreadRow
 
 _SCHEMA = 1
 
-type Json = int | str | bool | list["Json"] | dict[str, "Json"] | None
+type Json = int | float | str | bool | list["Json"] | dict[str, "Json"] | None
 
 
 def render_json(report: Report, sections: Sequence[str]) -> str:

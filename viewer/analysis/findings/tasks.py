@@ -78,14 +78,14 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         for task, end in zip(tasks, ends, strict=True)
         if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
     ]
-    awaited = facts.awaits(set(stuck))
-    alone = [task for task in stuck if not awaited[task][-1][2].startswith(_NOT_ALONE)]
+    awaited = {task: facts.awaited(last[task]) for task in stuck}
+    alone = [task for task in stuck if not awaited[task][0].startswith(_NOT_ALONE)]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
     name, site = model.coroutine(group)
-    (what, where), _ = Counter(awaited[task][-1][2:] for task in alone).most_common(1)[0]
-    lost = sum(awaited[task][-1][1] - awaited[task][-1][0] for task in alone)
-    creator = _creator(model, alone[0])
+    (what, where), _ = Counter(awaited[task] for task in alone).most_common(1)[0]
+    lost = sum(slices.end_ns[last[task]] - slices.start_ns[last[task]] for task in alone)
+    creator = _creator(facts, alone[0])
     oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
     text = (
         f"{code(name, site)} tasks pile up: {alive[_WINDOWS // 2]:,} were alive half-way, "
@@ -102,22 +102,18 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     )
 
 
-def _creator(model: Model, task: int) -> str:
+def _creator(facts: Facts, task: int) -> str:
     """` by `main` (app.py:9)`; "" where the trace does not tell."""
-    parent = _parent(model, task)
-    return (
-        f" by {code(*model.coroutine(model.owners.task_group[parent]))}" if parent >= 0 else ""
-    )
+    parent = _parent(facts, task)
+    if parent < 0:
+        return ""
+    return f" by {code(*facts.model.coroutine(facts.model.owners.task_group[parent]))}"
 
 
-def _parent(model: Model, task: int) -> int:
+def _parent(facts: Facts, task: int) -> int:
     """The task that created this one; -1 unknown."""
-    owned = model.owners
-    wanted = (owned.task_process[task], owned.task_parent[task])
-    if wanted[1] < 0:
-        return -1
-    keys = zip(owned.task_process, owned.task_id, strict=True)
-    return next((i for i, key in enumerate(keys) if key == wanted), -1)
+    owned = facts.model.owners
+    return facts.task_of.get((owned.task_process[task], owned.task_parent[task]), -1)
 
 
 def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) -> Evidence:
@@ -144,17 +140,18 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     for (group, is_destroyed), found in by_group.items():
         name, site = model.coroutine(group)
         task, start, end = max(found, key=lambda row: row[2] - row[1])
-        last = facts.awaits({task}).get(task, [(0, 0, "", "")])[-1]
-        where = f" ({place(last[3])})" if last[3] else ""
         how = (
             "garbage-collected while pending: nobody kept a reference"
             if is_destroyed
             else "still pending when the program ended, long after its creator had"
         )
         text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {how}"
-        if last[2]:
-            text += f"; the longest hung in `{last[2]}`{where} for {duration(end - last[0])}"
-        text += f"{_creator(model, task).replace(' by ', '; created by ', 1)}."
+        for i in facts.awaits({task}).get(task, [])[-1:]:
+            what, awaited = facts.awaited(i)
+            where = f" ({place(awaited)})" if awaited else ""
+            ns = duration(end - model.trace.slices.start_ns[i])
+            text += f"; the longest hung in `{what}`{where} for {ns}"
+        text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
         lost = sum(until - since for _, since, until in found)
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
 
@@ -196,7 +193,7 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
         # Of a program that was killed, or a loop in a daemon thread, the tasks just stop.
         if not is_alone or process.recording_ended is None:
             continue
-        creator = _parent(model, task)
+        creator = _parent(facts, task)
         if creator >= 0 and creator not in pending:
             yield task, slices.start_ns[i], slices.end_ns[i]
 
