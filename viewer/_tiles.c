@@ -1,7 +1,7 @@
 /* Lanes cut into what a screen can show, and columns cut to a range: twins in tiles.py. */
 #include "_columns.h"
 
-enum { TILE_STATES = 16 };
+enum { TILE_STATES = 16, TILE_REACH = 16 }; /* as in tiles.py */
 
 /* lanes(start, end, code, lane, lanes): rows by lane, in each in order of begin:
    offset per lane, and per place the row, start, end, code. Rows with lane -1 are left out. */
@@ -183,7 +183,7 @@ PyObject *tile(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
                 low = middle + 1;
             }
         }
-        low -= low > first; /* the one before may reach into the tile */
+        low = low - TILE_REACH > first ? low - TILE_REACH : first; /* some may reach in */
         Bucket bucket = {.index = -1};
         for (Py_ssize_t i = low; i < high && t.start[i] < to; i++) {
             if (t.end[i] < t.from || (t.end[i] == t.from && t.start[i] < t.from)) {

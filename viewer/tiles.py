@@ -1,8 +1,8 @@
 """Lanes cut into what a screen can show: the Python twins of _tiles.c, and their bytes.
 
-A lane is a row of slices that do not overlap. A tile of it has every slice that is a pixel wide
-and more, as it is; slices that share a pixel become one bucket with the share of each state.
-A tile without buckets is exact: no zooming in shows more.
+A lane is a row of slices that do not overlap, but for a few nested ones. A tile of it has
+every slice that is a pixel wide and more, as it is; slices that share a pixel become one
+bucket with the share of each state. A tile without buckets is exact: no zooming shows more.
 """
 
 import json
@@ -17,6 +17,7 @@ from viewer.columns import Column, views
 STATES = 16  # codes of slices are below
 PIXELS = 1024  # width of a tile
 _ALIGNMENT = 8
+_REACH = 16  # so many slices before a moment may last until then: one, and nested ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def tile(
         lane.append(len(codes))
         low = bisect_right(start, from_ns, offset[k], offset[k + 1])
         bucket = _Bucket()
-        for i in range(max(low - 1, offset[k]), offset[k + 1]):
+        for i in range(max(low - _REACH, offset[k]), offset[k + 1]):
             if start[i] >= until:
                 break
             if end[i] < from_ns or end[i] == from_ns > start[i]:
