@@ -110,7 +110,8 @@ static int put_bucket(Tile *t, Bucket *b)
             || push_i32(&t->out[ITEM_ROW], -1) < 0
             || push_i32(&t->out[ITEM_COUNT], b->count) < 0;
         for (int s = 0; s < TILE_STATES && !failed; s++) {
-            failed = push_u8(&t->out[SHARES], (uint8_t)(b->ns[s] * 255 / t->pixel_ns)) < 0;
+            int64_t share = b->ns[s] * 255 / t->pixel_ns; /* more where slices overlap */
+            failed = push_u8(&t->out[SHARES], share < 255 ? (uint8_t)share : 255) < 0;
         }
     }
     memset(b, 0, sizeof *b);

@@ -109,7 +109,7 @@ def tile(
             codes.append(bucket.ns.index(max(bucket.ns)))
             rows.append(-1)
             count.append(len(bucket.places))
-            shares.extend(ns * 255 // pixel_ns for ns in bucket.ns)
+            shares.extend(min(ns * 255 // pixel_ns, 255) for ns in bucket.ns)
 
     until = from_ns + pixels * pixel_ns
     for k in wanted:

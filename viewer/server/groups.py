@@ -12,7 +12,7 @@ from viewer.columns import Column
 from viewer.model import Model
 from viewer.tiles import Lanes, Tile
 
-WAIT_DEPTH = 6  # waiters of a lock that are drawn above each other; more share the last lane
+WAIT_DEPTH = 16  # waiters of a lock that are drawn above each other; more share the last lane
 _HOLDER_CODES = 12  # holders are told apart by that many colours
 _NAMES = {
     columns.THREAD_RUNNING: s.RUNNING,

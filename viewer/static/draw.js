@@ -3,7 +3,7 @@
 import { colourOf, isLow, patternOf, stateName, themed } from "./palette.js";
 import { STATES } from "./tiles.js";
 
-const LABEL_FROM = 34; // pixels: narrower slices have no text
+const LABEL_FROM = 38; // pixels: narrower slices have no text
 const PATTERN_FROM = 5;
 const FONT = '11px system-ui, "Segoe UI", sans-serif';
 
@@ -110,7 +110,7 @@ export function drawText(pen, text, x, y, room, faint = false) {
   const width = textWidth(pen, text);
   if (width > room) {
     const keep = Math.floor((room / width) * text.length) - 1;
-    if (keep < 2) return;
+    if (keep < 4) return;
     text = `${text.slice(0, keep)}…`;
   }
   pen.fillText(text, x, y);

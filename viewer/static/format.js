@@ -19,6 +19,7 @@ export function duration(ns) {
 /** A moment since the start, with the digits that matter when `span` ns are on screen. */
 export function moment(ns, span = 1e9) {
   const [, scale, unit] = STEPS.find(([limit]) => Math.max(Math.abs(ns), 1) < limit);
+  if (!ns) return "0";
   const digits = Math.max(0, Math.min(9, Math.ceil(Math.log10(scale / Math.max(span, 1))) + 2));
   return `${(ns / scale).toFixed(digits)} ${unit}`;
 }

@@ -6,14 +6,15 @@ import { colourOf, themed } from "./palette.js";
 import { go, isWhole, onChange, state, wholeRange } from "./state.js";
 import { onTiles, STATES, tilesFor } from "./tiles.js";
 
-const GUTTER = 196;
+const GUTTER = 213; // the timelines' own, and the margin of the page
+const MARGIN = 17;
 const TOP = 8;
 const STRIP = 18;
 const PITCH = 22;
 const BLOCKED_NS = 10e6; // a loop that does not answer for so long is blocked
 const STRIPS = [
   { title: "Loop busy", group: "loops", codes: [5, 6], colour: "step", blocked: true },
-  { title: "GIL held", group: "gil", codes: [1], colour: "io", blocked: false },
+  { title: "GIL held", group: "gil", codes: [1], colour: "running", blocked: false },
   { title: "GC", group: "gc", codes: [1, 2, 3], colour: "gc", blocked: false },
 ];
 
@@ -47,7 +48,7 @@ function attach(canvas) {
   let from = null;
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
-    const part = (event.clientX - box.left - GUTTER) / (box.width - GUTTER);
+    const part = (event.clientX - box.left - GUTTER) / (box.width - GUTTER - MARGIN);
     return Math.min(Math.max(part, 0), 1) * wholeRange();
   };
   canvas.addEventListener("pointerdown", (event) => {
@@ -79,13 +80,13 @@ function paint(canvas, meta) {
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.font = '11px system-ui, "Segoe UI", sans-serif';
   pen.textBaseline = "middle";
-  const room = width - GUTTER;
+  const room = width - GUTTER - MARGIN;
   STRIPS.forEach((strip, i) => {
     const y = TOP + i * PITCH;
     const lanes = meta.groups[strip.group].map((_, lane) => lane).slice(0, 16);
     const { busy, blocked, seen } = shares(strip, lanes, Math.ceil(room));
     pen.fillStyle = themed("text-2");
-    pen.fillText(strip.title, 12, y + STRIP / 2);
+    pen.fillText(strip.title, 29, y + STRIP / 2);
     pen.textAlign = "right";
     pen.fillStyle = themed("text-3");
     pen.fillText(seen ? percent(busy) : "not recorded", GUTTER - 12, y + STRIP / 2);
@@ -118,7 +119,7 @@ function paintRange(pen, width, room) {
   pen.fillStyle = themed("bg");
   pen.globalAlpha = 0.65;
   pen.fillRect(GUTTER, 4, x0 - GUTTER, 70);
-  pen.fillRect(x1, 4, width - x1, 70);
+  pen.fillRect(x1, 4, width - MARGIN - x1, 70);
   pen.globalAlpha = 1;
   pen.strokeStyle = themed("accent");
   pen.lineWidth = 1.5;

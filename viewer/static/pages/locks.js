@@ -10,7 +10,10 @@ import { Timeline } from "../timeline.js";
 
 const HOLD = 20;
 const WAIT = 12;
+const DENSE = 7; // waiters of a lock that has many
+const MANY = 6;
 const MOST_LOCKS = 40;
+const LITTLE = 1000; // of the longest waiting: less is not drawn
 
 export function showLocks(root) {
   const lanes = h("div");
@@ -20,11 +23,15 @@ export function showLocks(root) {
   const range = async () => {
     const [{ locks }, tracks] = await Promise.all([ask("report", rangeQuery()), ask("locks")]);
     if (!timeline) {
-      timeline = new Timeline(rows(tracks), { height: Math.max(innerHeight - 400, 240),
+      const most = Math.max(0, ...tracks.map((one) => one.wait_ns));
+      const drawn = tracks.filter((one) => one.is_held || one.wait_ns * LITTLE >= most);
+      timeline = new Timeline(rows(drawn), { height: Math.max(innerHeight - 400, 240),
         empty: "No lock was waited for." });
       fill(lanes, panel("Contention", "above each lock those who wait, below who has it; click",
         timeline.node, h("div.pad", null, legend(["lock", "idle"]),
-          h("span.hint", null, "Holders are coloured by name; each is written in its slice."))));
+          h("span.hint", null, "Holders are coloured by name; each is written in its slice. ",
+            tracks.length > drawn.length && `${tracks.length - drawn.length
+            } locks that were waited for but a moment are only in the table.`))));
     }
     fill(below, panel("In this range", "", locksTable(locks)));
   };
@@ -35,12 +42,13 @@ export function showLocks(root) {
 /** Of every lock the deepest waiters first, its holder last. */
 function rows(tracks) {
   return tracks.slice(0, MOST_LOCKS).flatMap((lock) => {
+    const height = lock.waits.length > MANY ? DENSE : WAIT;
     const title = `${lock.kind} ${site(lock.site)}`;
     const waits = [...lock.waits].reverse().map((lane, i) => ({ group: "waits", lane,
-      title: !lock.is_held && i === lock.waits.length - 1 ? title : "", height: WAIT,
+      title: !lock.is_held && i === lock.waits.length - 1 ? title : "", height,
       gap: i ? -2 : 10 }));
     const hold = { group: "locks", lane: lock.hold, title, detail: duration(lock.wait_ns),
-      height: HOLD, gap: -2 };
+      height: HOLD, gap: -1 };
     return lock.is_held ? [...waits, hold] : waits;
   });
 }

@@ -16,7 +16,8 @@ export function showOverview(root, meta) {
   const range = async () => {
     const [whole, report] = await Promise.all([ask("report"), ask("report", rangeQuery())]);
     fill(root, findings(whole, meta), numbers(report), h("div.columns", null,
-      threads(report), coroutines(report)), recording(whole, meta));
+      report.threads.length ? threads(report) : null,
+      report.tasks.length ? coroutines(report) : null), recording(whole, meta));
   };
   range().catch((error) => fill(root, h("p.error", null, error.message)));
   return { range };
@@ -38,7 +39,7 @@ function finding({ text, severity_ns: ns, evidence }, meta) {
   const from = evidence.start_ns - meta.start_ns;
   const page = evidence.lock > 0 ? "locks" : evidence.task > 0 ? "tasks" : "threads";
   return h("li", null,
-    h("span.cost", null, duration(ns)),
+    h("span.cost", null, ns ? duration(ns) : "–"),
     h("span", null, marked(text), evidence.site && h("small", { title: evidence.site },
       site(evidence.site))),
     h("button", {
