@@ -1,7 +1,8 @@
 """The trace must show the thread `responder` waiting for the GIL, which `compress` has.
 
-The responder answers 40 requests that come over a socket, each worth microseconds. Beside it
-`compress` computes in pure Python and gives the GIL only when it is forced to, every 5 ms.
+The responder answers 40 requests that come over a socket: it looks each up, which takes 2 ms
+without the GIL, and computes for microseconds. Beside it `compress` computes in pure Python
+and gives the GIL only when it is forced to, every 5 ms.
 The program keeps its own books of how long the answers took.
 """
 
@@ -11,6 +12,7 @@ import time
 from itertools import pairwise
 
 REQUESTS = 40
+LOOK_UP_S = 0.002
 
 client, server = socket.socketpair()
 done = threading.Event()
@@ -29,6 +31,7 @@ def compress() -> None:
 
 def respond() -> None:
     while request := server.recv(64):
+        time.sleep(LOOK_UP_S)  # the disk
         server.sendall(request.upper())
 
 

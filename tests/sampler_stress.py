@@ -3,8 +3,8 @@ signal handler thousands of times a second.
 
     python -m tests.sampler_stress SECONDS HZ TRACE
 
-Prints one line of JSON: samples, stacks that could not be walked, samples lost, and how often
-each kind of work came round.
+Prints one line of JSON: samples, stacks that could not be walked, samples lost, samples in
+code that has died, samples labelled with a task, and how often each kind of work came round.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from tests.strict import read_strict
 from tests.validator import validate
 from tracer import _core, schema
 from tracer.recorder import Options, Recording
+from viewer.profile_commands import profile_of
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 50
 rounds: Counter[str] = Counter()
@@ -168,11 +169,17 @@ def main(seconds: float, hz: int, path: Path) -> None:
     samples = read_strict(path.read_bytes()).samples
     roots = Counter(sample.frames[0][0] for sample in samples)
     leaves = Counter(sample.leaf for sample in samples)
+    labelled = sum(
+        sample.values[0]
+        for sample in profile_of(path, "cpu").samples
+        if "coroutine" in dict(sample.labels)
+    )
     said = {
         "samples": len(samples),
         "broken": roots[schema.FRAME_BROKEN],
         "lost": leaves[schema.FRAME_LOST],
         "dying": sum("<made" in sample.frames[-1][1] for sample in samples),
+        "in_tasks": labelled,
         "rounds": dict(rounds),
     }
     print(json.dumps(said))

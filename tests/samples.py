@@ -229,6 +229,12 @@ def async_lock() -> TraceBuilder:
     lock.hold(51 * MS, 53 * MS, readers[0], "/app/cache.py:9 reader")
     readers[0].running(52 * MS).done(53 * MS)
     loop.step(readers[0], 52 * MS, 53 * MS)
+    for n in range(2):  # each with a queue of its own: one row
+        at = (55 + n) * MS
+        worker = loop.task("worker", site="/app/cache.py:20 worker")
+        worker.ready(54 * MS).running(at)
+        worker.awaits(at + MS, "Queue.get", lock=90 + n, site="/app/cache.py:21 worker")
+        loop.step(worker, at, at + MS)
     return trace.ended(60 * MS)
 
 

@@ -1,5 +1,6 @@
 """The validator's own decoder: everything a trace may not contain is an AssertionError."""
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -29,7 +30,7 @@ class Event:
     args: dict[str, Arg] = field(default_factory=dict)
     flows: list[int] = field(default_factory=list)
     ends_flows: list[int] = field(default_factory=list)
-    counter: int | None = None
+    counter: int | float | None = None
 
 
 @dataclass(slots=True)
@@ -243,6 +244,8 @@ class _Reader:
                 event.category = self.text(value, behind)
             elif tag == varint(s.EVENT_COUNTER_VALUE):
                 event.counter = value
+            elif tag == fixed64(s.EVENT_DOUBLE_COUNTER_VALUE):
+                (event.counter,) = struct.unpack("<d", value.to_bytes(8, "little"))
             elif tag == fixed64(s.EVENT_FLOW_IDS):
                 event.flows.append(value)
             elif tag == fixed64(s.EVENT_TERMINATING_FLOW_IDS):

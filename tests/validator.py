@@ -11,6 +11,7 @@ from tests.slices import Slice, drops_of, pair
 from tests.strict import Event, Strict, read_strict
 from tests.validator_lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.validator_samples import check_samples
+from tests.validator_user import UserSummary, check_user
 from tracer import schema as s
 
 _END = "end"
@@ -58,6 +59,7 @@ class Summary:
     names: Counter[str]  # of slices and instants
     lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
     locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
+    user: UserSummary  # the program's own events
 
 
 def validate(data: bytes) -> Summary:
@@ -92,6 +94,7 @@ def validate(data: bytes) -> Summary:
         ),
         lanes,
         locks,
+        check_user(trace, slices, tasks.values()),
     )
 
 

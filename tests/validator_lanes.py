@@ -188,13 +188,15 @@ def _check_exclusion(states: list[Slice], rules: _Rules) -> None:
 
 
 def _check_hand_overs(trace: Strict, lanes: dict[int, list[Slice]]) -> None:
-    """A release's flow ends in what another thread does after the lock wait it ended."""
-    waits_end = {
-        (track, each.end_ns)
-        for track, lane in lanes.items()
-        for each in lane
-        if each.category == s.CAT_LOCK
-    }
+    """A release's flow ends in what another thread does after the lock wait it ended: next,
+    or, when the thread had turned to the GIL before (for a signal), next but one."""
+    waits_end: dict[tuple[int, int | None], int] = {}  # (track, end) -> no release before
+    for track, lane in lanes.items():
+        for before, each in pairwise([*lane[:1], *lane]):
+            if each.category == s.CAT_LOCK:
+                waits_end[track, each.end_ns] = 0
+            elif each.category == s.CAT_GIL and before.category == s.CAT_LOCK:
+                waits_end.setdefault((track, each.end_ns), each.start_ns)
     begins = {id(each.begin) for lane in lanes.values() for each in lane}
     targets = {flow: event for event in trace.events for flow in event.ends_flows}
     for event in trace.events:
@@ -208,7 +210,8 @@ def _check_hand_overs(trace: Strict, lanes: dict[int, list[Slice]]) -> None:
                 continue  # lost, or an error that the rule on flows names
             assert target.track != event.track, f"a release to its own thread: {event}"
             assert id(target) in begins, f"a release to what is no state: {target}"
-            assert (target.track, target.time_ns) in waits_end, (
+            since_ns = waits_end.get((target.track, target.time_ns), 1 << 63)
+            assert event.time_ns >= since_ns, (
                 f"a release to a state that follows no lock wait: {target}"
             )
 

@@ -122,6 +122,11 @@ def signal_switches(command: click.Command) -> click.Command:
     show_default=True,
     help="Write TRACE.cpu.pprof, a moment after the program has ended.",
 )
+@click.option(
+    "--wall",
+    is_flag=True,
+    help="Write TRACE.wall.pprof as well: running threads as sampled, blocked ones exactly.",
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -131,6 +136,7 @@ def run(
     buffer_bytes: int,
     cpu_hz: int,
     profile: bool,
+    wall: bool,
     **switches: bool,
 ) -> None:
     """Run a program exactly as python would, and record a trace of it.
@@ -148,7 +154,7 @@ def run(
         buffer_bytes=buffer_bytes,
         signals=signals,
         force=force,
-        settings={"cpu_hz": cpu_hz, "profile": int(profile)},
+        settings={"cpu_hz": cpu_hz, "profile": int(profile), "wall": int(wall)},
     )
 
 

@@ -5,7 +5,8 @@ Run as a script by `tracer run`. It imports nothing that a plain
 
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
 
-SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, profile (1: write one after the run).
+SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, profile and wall (1: write a profile
+of that type after the run).
 
 What a program can still tell: the command line in /proc, standard library modules that the
 recorder loaded, one more atexit callback, a few thousand more objects, our imports in
@@ -93,16 +94,18 @@ def summary(totals: "Totals", output: str) -> str:
     )
 
 
+# What a wall-clock profile is made of; the CPU samples besides.
+WALL_SIGNALS = ("gil", "locks", "io")
 # Beyond this the profile waits for `tracer pprof`: reading the trace takes a second and more.
 PROFILED_BYTES = 256 << 20
 DERIVE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from viewer.profile_commands import derive_quietly; derive_quietly(sys.argv[2])"
+    "from viewer.profile_commands import derive_quietly; derive_quietly(*sys.argv[2:])"
 )
 
 
-def derive_profile(trace: str) -> None:
-    """Leave a process behind that writes the CPU profile beside the trace.
+def derive_profiles(trace: str, types: tuple[str, ...]) -> None:
+    """Leave a process behind that writes these profiles beside the trace.
 
     The program has ended: whoever waits for it is not made to wait for this. The process
     holds none of its files, and nobody hears of it; it is in a session of its own, so that
@@ -110,7 +113,7 @@ def derive_profile(trace: str) -> None:
     """
     root = __file__.rpartition("/")[0].rpartition("/")[0]
     flags = ("-E", "-P", "-W", "ignore", "-c")
-    command = [sys.executable, *flags, DERIVE, root, trace]
+    command = [sys.executable, *flags, DERIVE, root, trace, ",".join(types)]
     files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
     try:  # noqa: SIM105 - plain python has not loaded contextlib
         os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
@@ -118,7 +121,7 @@ def derive_profile(trace: str) -> None:
         pass
 
 
-def finish_at_exit(recording: "Recording", output: str, *, profile: bool) -> None:
+def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) -> None:
     """Registered before the program can register anything, so run after everything it did."""
     import atexit
 
@@ -132,8 +135,11 @@ def finish_at_exit(recording: "Recording", output: str, *, profile: bool) -> Non
             # A program that closed descriptor 2 may have opened a file of its own there.
             if totals is not None and identity(2) == stderr:
                 say(summary(totals, output))
-            if profile and totals and totals.samples and totals.bytes <= PROFILED_BYTES:
-                derive_profile(recording.options.path)
+            if totals is None or totals.bytes > PROFILED_BYTES:
+                return
+            wanted = tuple(type_ for type_ in types if type_ != "cpu" or totals.samples)
+            if wanted:
+                derive_profiles(recording.options.path, wanted)
         except Exception as problem:
             say(f"the end of {output} may be missing: {problem!r}")
 
@@ -158,9 +164,16 @@ def start(order: str, argv: list[str]) -> None:
         )
     )
     recording.start()
-    for signal, reason in recording.problems():
+    problems = dict(recording.problems())
+    for signal, reason in problems.items():
         say(f"{signal} is not recorded: {reason}")
-    finish_at_exit(recording, output, profile=numbers["profile"] == "1")
+    wall = numbers.get("wall") == "1"
+    recorded = set(recording.options.signals) - problems.keys()
+    missing = [signal for signal in WALL_SIGNALS if signal not in recorded]
+    if wall and missing:
+        say(f"--wall: what threads wait for is incomplete without {', '.join(missing)}")
+    types = (("cpu",) if numbers["profile"] == "1" else ()) + (("wall",) if wall else ())
+    finish_at_exit(recording, output, types)
 
 
 def absolute(path: str) -> str:

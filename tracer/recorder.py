@@ -116,7 +116,7 @@ class Recording:
             from tracer import _core
         except ImportError as error:
             raise TracerError(f"cannot record: the C core is missing ({error})") from None
-        if _active is not None:
+        if _active is not None or _core.is_recording():
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
             )
@@ -176,6 +176,8 @@ class Recording:
         return Totals(totals) if totals else None
 
     def _note_blind_spots(self, core: "ModuleType") -> None:
+        if "cpu" in self.options.signals:
+            core.note_sampler()
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
             core.note(
                 "tasks", "uvloop was imported: tasks on its loops are not recorded yet", True

@@ -15,6 +15,9 @@ TRACK_READY_QUEUE = "ready queue length"  # one per event loop: counter
 TRACK_TASKS = "Tasks"  # one per event loop: parent of the task tracks and lanes
 TRACK_LOOP_PREFIX = "asyncio loop @"  # + thread name: parent of the three above
 TRACK_LOCKS = "Locks"  # process track: parent of the contended locks
+TRACK_USER = "user"  # child of a thread or task: what the program says of itself
+TRACK_OPERATIONS = "Operations"  # process track: parent of the lanes of tracer.task
+TRACK_USER_COUNTERS = "user counters"  # process track: parent of tracer.counter's
 COUNTER_WAITERS = "waiters"  # per contended lock: who waits for it
 COUNTER_RUN_DELAY = "run_delay_ns"  # per thread, cumulative: runnable but not on a CPU
 COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU
@@ -32,6 +35,8 @@ CAT_LOCK = "lock"  # a thread's state lock wait: …; instant release
 CAT_IO = "io"  # a thread's state io: …
 CAT_SLEEP = "sleep"  # a thread's state sleep
 CAT_HOLD = "hold"  # who has a contended lock, on the lock's track
+CAT_USER = "user"  # the program's own: regions (slices) and logs (instants)
+CAT_OPERATION = "operation"  # the program's own: tracer.task, on a lane below Operations
 CAT_GC = "gc"
 CAT_TRACER = "tracer"
 
@@ -73,7 +78,7 @@ NOTE = "note"
 # CPU samples ---------------------------------------------------------------------------
 TIMEBASE_CPU = "cpu"  # what a sample counts: periods of the thread's CPU clock
 MAPPING_PYTHON = "python"  # the one mapping all frames lie in
-FRAME_TRUNCATED = "[truncated]"  # outermost frame of a stack deeper than 128
+FRAME_TRUNCATED = "[truncated]"  # outermost frame of a stack deeper than 128; of a cut `stack`
 FRAME_BROKEN = "[unknown callers]"  # outermost frame of a stack that could not be walked
 FRAME_FOREIGN = "[no Python]"  # a thread without Python code, or of a subinterpreter
 FRAME_UNSAMPLED = "[unsampled]"  # CPU time of a thread that the signal does not reach
@@ -84,7 +89,7 @@ ARG_TASK = "task"  # uint: id, unique in the process, never reused
 ARG_NAME = "name"  # str: task name; comes again on a later slice when it changes
 ARG_CORO = "coro"  # str: qualified name of the coroutine function
 ARG_SITE = "site"  # str: "file:line function"
-ARG_PARENT = "parent"  # uint: task id of the creator
+ARG_PARENT = "parent"  # uint: task id of the creator; of an operation, the one around it
 ARG_WAKER = "waker"  # str on `ready`: "timer" or "io" …
 ARG_WAKER_TASK = "waker_task"  # … or uint: the task id that woke it …
 ARG_WAKER_THREAD = "waker_thread"  # … or uint: the tid that woke it
@@ -103,8 +108,12 @@ ARG_FD = "fd"
 ARG_PATH = "path"
 ARG_PEER = "peer"
 ARG_HOLDING_GIL = "holding_gil"  # bool: True when the thread has the GIL meanwhile
-ARG_CONTINUES = "continues"  # bool: a further piece of the call of the io slice before
-ARG_STACK = "stack"  # str: lines "file:line function", innermost first, of a wait
+ARG_CONTINUES = "continues"  # bool: a further piece of the call, or region, before
+ARG_OPERATION = "operation"  # uint: id of the tracer.task a region or log is part of
+ARG_EXCEPTION = "exception"  # str at the end of a region: class of what left it
+ARG_OMITTED = "omitted"  # uint: arguments of the program's that had no room
+ARG_STACK = "stack"  # str: lines "file:line function", innermost first: of who waits; on
+# `ready` of who made it so; at the end of a hold of who gave the lock back
 ARG_GENERATION = "generation"
 ARG_COLLECTED = "collected"
 ARG_UNCOLLECTABLE = "uncollectable"
@@ -205,6 +214,7 @@ EVENT_TRACK_UUID = 11
 EVENT_CATEGORIES = 22
 EVENT_NAME = 23
 EVENT_COUNTER_VALUE = 30
+EVENT_DOUBLE_COUNTER_VALUE = 44
 EVENT_FLOW_IDS = 47  # fixed64
 EVENT_TERMINATING_FLOW_IDS = 48  # fixed64
 
@@ -236,4 +246,5 @@ THREAD_NAME = 5
 
 # Limits both rooms know ----------------------------------------------------------------
 SEQUENCE_SAMPLES = 2  # + id of the descriptor sequence: the samples' own
+STACK_BYTES = 4096  # of an argument `stack`; all other texts are cut at 500
 OWN_TRACK_TASKS = 256  # tasks that get a track of their own; later ones share merged lanes

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _SITE = re.compile(r"(.*?):(\d+)(?: (.*))?", re.DOTALL)
+_LOOP, _HANDLE = "/asyncio/base_events.py", "/asyncio/events.py"
+_NOTING = ("._call_soon", ".call_soon", ".call_soon_threadsafe")
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 
 
@@ -89,6 +91,22 @@ def place_of(site: str) -> Place:
 def places_of(stack: str) -> tuple[Place, ...]:
     """The lines of a `stack` argument, innermost first."""
     return tuple(place_of(line) for line in stack.split("\n") if line)
+
+
+def within_task(frames: tuple[Place, ...]) -> tuple[Place, ...]:
+    """What ran inside the innermost callback of an event loop, without the loop around it and
+    without its own way of noting a callback; all frames where no loop ran."""
+    inner = 0
+    while inner < len(frames) and _is_of(frames[inner], _LOOP, _NOTING):
+        inner += 1
+    for depth in range(inner, len(frames)):
+        if _is_of(frames[depth], _HANDLE, ("Handle._run",)):
+            return frames[inner:depth]
+    return frames[inner:]
+
+
+def _is_of(place: Place, path: str, names: tuple[str, ...]) -> bool:
+    return place.path.endswith(path) and place.function.endswith(names)
 
 
 def qualified(function: str, path: str) -> str:

@@ -61,12 +61,16 @@ def write_profile(trace: Path, type_: str, output: str | None, *, force: bool) -
     return target
 
 
-def derive_quietly(trace: str) -> None:
-    """The CPU profile of a trace just recorded, in a process nobody listens to."""
+def derive_quietly(trace: str, types: str) -> None:
+    """Profiles ("cpu,wall") of a trace just recorded, in a process nobody listens to."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what the program left inheritable
     os.nice(10)
     with suppress(TraceFileError, OSError, MemoryError):
-        write_profile(Path(trace), "cpu", None, force=False)
+        model = build_model(read_trace(Path(trace)))
+        for type_ in types.split(","):
+            with suppress(TraceFileError, OSError):
+                target = str(Path(trace).with_suffix(f".{type_}.pprof"))
+                _write(target, render_pprof(derive(model, type_)), force=False)
 
 
 def show_profile(

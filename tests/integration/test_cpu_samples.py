@@ -299,6 +299,22 @@ def test_names_beyond_ascii(record: Recorder) -> None:
             id="subprocess",
         ),
         pytest.param(
+            "import faulthandler, io, os, signal, tempfile\n"
+            "out = tempfile.TemporaryFile()\nfaulthandler.enable(out)\n"
+            "faulthandler.register(signal.SIGUSR1, out)\n"
+            "faulthandler.dump_traceback_later(0.2, file=out)\n"
+            "for _ in range(50): pure(0.01); os.kill(os.getpid(), signal.SIGUSR1)\n"
+            "out.seek(0)\ntext = out.read()\n"
+            "print(text.count(b'Current thread') == 50 and b'Timeout' in text)",
+            id="faulthandler",
+        ),
+        pytest.param(
+            "import os, signal\nr, w = os.pipe()\nos.set_blocking(r, False)\n"
+            "os.set_blocking(w, False)\nsignal.set_wakeup_fd(w)\npure(0.3)\n"
+            "try: print(os.read(r, 1))\nexcept BlockingIOError: print(True)",
+            id="set_wakeup_fd",
+        ),
+        pytest.param(
             "import select\nbefore = time.monotonic()\nr, w = __import__('os').pipe()\n"
             "select.select([r], [], [], 0.2)\ntime.sleep(0.1)\n"
             "print(time.monotonic() - before >= 0.3)",
@@ -324,6 +340,33 @@ def test_a_signal_of_ours_by_somebody_else(record: Recorder) -> None:
     record(WORK + source, expect=-number)
 
 
+OURS = """
+import ctypes, signal
+caught = open('/proc/self/status').read().split('SigCgt:')[1].split()[0]
+ours = max(n for n in range(1, 65) if int(caught, 16) >> (n - 1) & 1)
+"""
+
+
+def test_a_library_takes_the_signal(record: Recorder) -> None:
+    """C code that puts its handler in place of ours gets no signal of our timers for long, and
+    the trace says why there are no samples."""
+    trace = record(
+        WORK
+        + OURS
+        + "ignore = ctypes.c_void_p(signal.SIG_IGN.value)\n"
+        + "libc = ctypes.CDLL(None)\n"
+        + "libc.signal.argtypes = ctypes.c_int, ctypes.c_void_p\n"
+        + "libc.signal(ours, ignore)\npure(0.6)\n"
+        + "hits = []\nsignal.signal(ours, lambda *_: hits.append(1))\npure(0.1)\nprint(hits)",
+        options=("--cpu-hz", "1000"),
+    )
+    assert record.stdout == "[]\n"  # no timer is left
+    assert (s.HOOK_DISABLED, "cpu") in {
+        (event.name, event.args.get("hook"))
+        for event in read_strict(trace.read_bytes()).events
+    }
+
+
 def test_twice_in_one_process(tmp_path: Path) -> None:
     """A second recording has its own samples, none of the first."""
     for name in ("a", "b"):
@@ -333,6 +376,22 @@ def test_twice_in_one_process(tmp_path: Path) -> None:
     burn(0.05)
     samples = record_cpu(lambda: burn(0.05), tmp_path / "c.pftrace", 5000)
     assert inside(samples, "burn")
+
+
+def test_no_timer_to_be_had(record: Recorder) -> None:
+    """Threads beyond the limit of queued signals: their time is there, and the reason."""
+    trace = record(
+        WORK
+        + "import resource\n"
+        + "resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))\n"
+        + "thread = threading.Thread(target=pure, args=(0.8,))\n"
+        + "thread.start()\nthread.join()\n",
+        options=("--cpu-hz", "1000"),
+    )
+    told = read_strict(trace.read_bytes())
+    reasons = [event.args.get("reason") for event in told.events if event.name == s.NOTE]
+    assert "the system had no timer for 1 threads: not sampled" in reasons
+    assert sum(each.leaf == s.FRAME_UNSAMPLED for each in told.samples) > 300
 
 
 @pytest.mark.parametrize("rate", [0, 5001, -1])

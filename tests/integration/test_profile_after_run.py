@@ -47,6 +47,50 @@ def test_profile(tmp_path: Path) -> None:
     assert any(sample.frames[0].function == "prog.burn" for sample in found.samples)
 
 
+WAITS = """\
+import threading
+lock = threading.Lock()
+lock.acquire()
+threading.Timer(0.2, lock.release).start()
+with lock:
+    pass
+"""
+
+
+def test_wall(tmp_path: Path) -> None:
+    """--wall writes a second profile, where blocked threads are."""
+    done = run(tmp_path, WAITS, "--wall", "--no-profile")
+    assert b"--wall" not in done.stderr
+    profile = tmp_path / "prog.wall.pprof"
+    wait_for(profile)
+    found = profile_of(profile, "wall")
+    assert found.types[-1] == ("wall", "nanoseconds")
+    assert ("lock", "prog.<module>", 5) in {
+        (dict(sample.labels)["state"], sample.frames[0].function, sample.frames[0].line)
+        for sample in found.samples
+    }
+    assert not any("not recorded" in comment for comment in found.comments)
+    assert not (tmp_path / "prog.cpu.pprof").exists()
+
+
+def test_wall_needs_the_waits(tmp_path: Path) -> None:
+    """What is missing is said in one line on stderr, and in the profile."""
+    done = run(tmp_path, WAITS, "--wall", "--no-gil", "--no-locks", "--no-cpu")
+    told = [line for line in done.stderr.decode().splitlines() if "--wall" in line]
+    assert told == ["tracer: --wall: what threads wait for is incomplete without gil, locks"]
+    profile = tmp_path / "prog.wall.pprof"
+    wait_for(profile)
+    assert [
+        comment
+        for comment in profile_of(profile, "wall").comments
+        if comment.startswith("not recorded")
+    ] == [
+        "not recorded: what threads compute",
+        "not recorded: waits for locks",
+        "not recorded: waits for the GIL",
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "options"),
     [

@@ -31,6 +31,7 @@ def test_stress(tmp_path: Path, hz: int) -> None:
     said = json.loads(done.stdout)
     assert said["samples"] > 100 * SECONDS
     assert said["dying"]
+    assert said["in_tasks"]
     assert set(said["rounds"]) == {
         "recursion", "generators", "dying_code", "exceptions", "in_c", "loops",
         "short_threads", "forks", "tracebacks",

@@ -56,7 +56,7 @@ def counters(path: Path) -> dict[tuple[int, str], list[tuple[int, int]]]:
         parent = tracks.get(track.parent_uuid)
         if event.counter is not None and parent and parent.tid:
             found.setdefault((parent.tid, track.name), []).append(
-                (event.time_ns, event.counter)
+                (event.time_ns, int(event.counter))
             )
     return found
 

@@ -6,8 +6,9 @@ import io
 import pytest
 
 from tests.engines import ENGINES
-from tests.profile_samples import waits
+from tests.profile_samples import SERVE, waits
 from tests.samples import MS, profiled
+from tracer import schema as s
 from tracer.errors import TraceFileError, UsageError
 from viewer.analysis.cpu import cpu_rows
 from viewer.analysis.waits import PROFILES
@@ -141,9 +142,93 @@ def test_mutex(tmp_path):
     profile = PROFILES["mutex"](model_of(tmp_path, waits))
     assert rows(profile) == [
         ("hog.hog", 2, 12, {"kind": "Lock", "thread": "b"}),
+        ("[unknown holder]", 1, 4, {"kind": "asyncio.Lock"}),
         ("[unknown holder]", 1, 1, {"kind": "RLock"}),
     ]
     assert profile.samples[0].frames == (Place("hog.hog", "/app/hog.py", 4),)
+
+
+def test_mutex_moment_by_moment(tmp_path):
+    """A wait is charged to all who had the lock in it, by their stacks: the line that took it,
+    inside the callers its release showed. Until who it was granted to has run, it is his."""
+    from tests.builder import TraceBuilder
+
+    def story():
+        trace = TraceBuilder(signals="tasks,gc,locks")
+        a, b, c = (trace.thread(name) for name in "abc")
+        lock = trace.lock("Lock", "/app/a.py:9 take")
+        taken, released = "/app/a.py:9 take", "/app/a.py:12 take\n/app/a.py:30 main"
+        trace.begin(lock.track, 0, "a", s.CAT_HOLD, lock=lock.id, kind="Lock", owner=a.tid,
+                    site=taken)  # fmt: skip
+        trace.end(lock.track, 10 * MS).args = {"stack": released}
+        lock.hold(14 * MS, 20 * MS, b, "/app/b.py:1 other")
+        lock.hold(21 * MS, 30 * MS, c)
+        for thread, start, end in ((b, 5, 11), (c, 6, 20), (a, 15, 33)):
+            trace.begin(thread.track, start * MS, "lock wait: Lock", s.CAT_LOCK, lock=lock.id,
+                        owner=a.tid, owner_site="?")  # fmt: skip
+            trace.end(thread.track, end * MS).args = {"site": SERVE, "acquired": True}
+        return trace.ended(40 * MS)
+
+    profile = PROFILES["mutex"](model_of(tmp_path, story))
+    kind = {"kind": "Lock"}
+    assert rows(profile) == [
+        # c from 10, a from 15: until 20
+        ("b.other", 1, 15, kind | {"thread": "b"}),
+        # a from 20 until 30
+        ("[unknown holder]", 0, 10, kind | {"thread": "c"}),
+        # b from 5, c from 6: until 10
+        ("a.take", 2, 9, kind | {"thread": "a"}),
+        # b after 10, a after 30
+        ("[lock was free]", 0, 4, kind),
+    ]
+    assert profile.samples[2].frames == (
+        Place("a.take", "/app/a.py", 9),
+        Place("a.main", "/app/a.py", 30),
+    )
+
+
+def test_stacks_of_tasks(tmp_path):
+    """Who made a task ready, without the loop around him; where it awaits, from the inside."""
+    from tests.builder import TraceBuilder
+
+    loop_file = "/usr/lib/python3.13/asyncio/base_events.py"
+    noting = (
+        f"{loop_file}:853 BaseEventLoop._call_soon\n{loop_file}:833 BaseEventLoop.call_soon"
+    )
+    around = (
+        "/usr/lib/python3.13/asyncio/events.py:89 Handle._run\n"
+        f"{loop_file}:9 BaseEventLoop.run_forever\n/app/main.py:90 <module>"
+    )
+    setting = "/app/main.py:7 give\n/app/main.py:20 giver"
+
+    def story():
+        trace = TraceBuilder()
+        main = trace.thread("MainThread")
+        loop = trace.loop(main)
+        giver = loop.task("giver", site="/app/main.py:19 giver").ready(0).running(1 * MS)
+        waiter = loop.task("waiter", site="/app/main.py:30 waiter").ready(2 * MS)
+        waiter.running(2 * MS)
+        get = "/usr/lib/python3.13/asyncio/queues.py:186 Queue.get\n/app/main.py:31 waiter"
+        waiter.awaits(3 * MS, "Queue.get", site="/app/main.py:31 waiter", stack=get)
+        waiter.ready(5 * MS, by=giver, stack=f"{noting}\n{setting}\n{around}")
+        waiter.running(9 * MS).awaits(10 * MS, "sleep", site="/app/main.py:32 waiter")
+        waiter.ready(11 * MS, waker="timer", stack=f"{noting}\n{around}").running(13 * MS)
+        return trace.ended(20 * MS)
+
+    model = model_of(tmp_path, story)
+    found = {
+        sample.values[1] / MS: sample.frames for sample in PROFILES["sched"](model).samples
+    }
+    assert found[4] == (
+        Place("main.give", "/app/main.py", 7),
+        Place("main.giver", "/app/main.py", 20),
+    )
+    assert found[2] == (Place("[timer]"),)
+    (waited,) = PROFILES["block"](model).samples
+    assert waited.frames == (
+        Place("asyncio.queues.Queue.get", "/usr/lib/python3.13/asyncio/queues.py", 186),
+        Place("main.waiter", "/app/main.py", 31),
+    )
 
 
 def test_io(tmp_path):
@@ -169,6 +254,43 @@ def test_wall(tmp_path):
     running = PROFILES["wall"](model_of(tmp_path, profiled))
     assert {dict(sample.labels)["state"] for sample in running.samples} == {"running"}
     assert running.total == 1000 * MS
+
+
+def test_wall_counts_no_moment_twice(tmp_path):
+    """A sample inside a wait is part of it; what the kernel makes wait has its name."""
+    from tests.builder import TraceBuilder
+    from tests.builder_samples import SampleBuilder
+
+    def story():
+        trace = TraceBuilder(signals="gil,io,sched,cpu")
+        thread = trace.thread("a")
+        for at, name, category in (
+            (0, "running", s.CAT_THREAD),
+            (10, "io: os.read", s.CAT_IO),
+            (30, "running", s.CAT_THREAD),
+            (40, "preempted", s.CAT_THREAD),
+            (47, "native", s.CAT_THREAD),
+            (50, "off cpu", s.CAT_THREAD),
+        ):
+            if at:
+                trace.end(thread.track, at * MS)
+            trace.begin(thread.track, at * MS, name, category)
+        trace.end(thread.track, 55 * MS)
+        samples = SampleBuilder(trace)
+        for at in (9, 10, 29, 30, 48):
+            samples.add(thread, at * MS, f"at {at}")
+        return trace.ended(60 * MS)
+
+    profile = PROFILES["wall"](model_of(tmp_path, story))
+    assert sorted((name, ms, labels["state"]) for name, _, ms, labels in rows(profile)) == [
+        ("[io: os.read]", 20, "io"),
+        ("[off cpu]", 5, "off cpu"),
+        ("[preempted]", 7, "preempted"),
+        ("prog.at 30", 10, "running"),
+        ("prog.at 48", 10, "running"),
+        ("prog.at 9", 10, "running"),
+    ]
+    assert profile.comments == ("not recorded: waits for locks",)
 
 
 def test_gc(tmp_path):

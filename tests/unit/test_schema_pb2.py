@@ -40,6 +40,7 @@ _FIELDS = [
     ("EVENT_CATEGORIES", pb2.TrackEvent, "categories"),
     ("EVENT_NAME", pb2.TrackEvent, "name"),
     ("EVENT_COUNTER_VALUE", pb2.TrackEvent, "counter_value"),
+    ("EVENT_DOUBLE_COUNTER_VALUE", pb2.TrackEvent, "double_counter_value"),
     ("EVENT_FLOW_IDS", pb2.TrackEvent, "flow_ids"),
     ("EVENT_TERMINATING_FLOW_IDS", pb2.TrackEvent, "terminating_flow_ids"),
     ("ANNOTATION_NAME_IID", pb2.DebugAnnotation, "name_iid"),

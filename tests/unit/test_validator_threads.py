@@ -211,6 +211,15 @@ def released_later(main: Thread, worker: Thread, lock: Lock) -> None:
     main.end(20)
 
 
+def test_released_while_the_waiter_asks_for_the_gil() -> None:
+    """A wait that a signal interrupted: the release's flow ends after the wait for the GIL."""
+    trace, main, worker, lock = story()
+    worker.lock_wait(0, "Lock", lock=lock, acquired=True).gil_wait(10)
+    main.running(0).release(12, lock, to=worker).end(15)
+    worker.running(15).end(20)
+    validate(trace.ended(1_000).data())
+
+
 def released_to_a_task(main: Thread, _worker: Thread, lock: Lock) -> None:
     main.running(0).release(5, lock, to=main)
     flow = main.granted.pop()

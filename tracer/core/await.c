@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 
 enum { CHAIN_LIMIT = 256 };
 
@@ -62,9 +63,9 @@ static int is_opaque_wrapper(PyTypeObject *type)
                                  !strcmp(type->tp_name, "coroutine_wrapper"));
 }
 
-/* The next link, as a new reference, or NULL at the chain's end. The opaque wrappers have no
+/* The opaque wrappers have no
  * attribute that leads on, but they do tell the collector whom they hold. */
-static PyObject *next_link(PyObject *at)
+PyObject *await_next(PyObject *at)
 {
     getter get = PyCoro_CheckExact(at) ? next_of_coroutine
                : PyGen_CheckExact(at) ? next_of_generator
@@ -99,40 +100,56 @@ static int comes_from_executor(PyObject *waiter)
     return found;
 }
 
+/* The chain has its outermost link first, a stack its innermost frame. */
+static uint32_t put_chain(const stack_frame *chain, int length)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1] = {{0}};
+    int depth = 0;
+    for (; depth < length && depth <= STACK_DEPTH_MOST; depth++)
+        frames[depth] = chain[length - 1 - depth];
+    return stacks_put(frames, depth);
+}
+
 /* Each link is kept alive by the one before, and the first by the task: while no Python code
  * runs, which is so in here until the names are asked for, borrowed references do. */
-void await_describe(PyObject *coro, PyObject *waiter, uint32_t *what, uint32_t *site, uint32_t *awaited)
+void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
 {
-    uint32_t label = 0;
+    *found = (await_facts){0};
     int settled = 0, users_offset = -1;
     const code_facts *users = NULL;
     PyCodeObject *users_code = NULL;
-    PyObject *at = coro;
+    PyObject *at = coro, *labelled = NULL;
+    stack_frame chain[CHAIN_LIMIT];
+    int length = 0;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         if (PyCoro_CheckExact(at) || PyGen_CheckExact(at) || PyAsyncGen_CheckExact(at)) {
             PyCodeObject *code = compat_gen_code(at);
             const code_facts *facts = codes_of(code);
-            if (facts->label && !settled) {
-                label = facts->label;
-                settled = facts->outward;
+            if (!settled && (facts->label || !facts->inside_asyncio)) {
+                found->what = facts->label;
+                found->primitive = facts->primitive;
+                settled = facts->label && facts->outward;
+                labelled = at;
             }
+            chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
             if (!facts->inside_asyncio) {
                 users = facts;
-                users_offset = compat_gen_offset(at, code);
+                users_offset = chain[length - 1].offset;
                 users_code = code;
-                if (!settled)
-                    label = facts->label;
             }
         }
-        at = next_link(at);
+        at = await_next(at);
         Py_XDECREF(at);
     }
-    *site = users_code ? codes_line(users_code, users, users_offset) : 0;
-    *awaited = label ? 0 : tasks_id(waiter);
-    if (label)
-        *what = label;
-    else if (gathering_type && waiter && Py_IS_TYPE(waiter, gathering_type))
-        *what = text_gather;
+    if (found->primitive && async_locks_watched)
+        found->lock = Py_XNewRef(compat_gen_local(labelled, 0));
+    found->stack = stacks_named(put_chain(chain, length));
+    found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
+    if (found->what)
+        return;
+    found->awaited = tasks_id(waiter);
+    if (gathering_type && waiter && Py_IS_TYPE(waiter, gathering_type))
+        found->what = text_gather;
     else
-        *what = waiter && comes_from_executor(waiter) ? text_executor : text_future;
+        found->what = waiter && comes_from_executor(waiter) ? text_executor : text_future;
 }

@@ -104,7 +104,8 @@ static inline PyMethodDef *compat_method_def(PyObject *callable)
 static inline PyObject *compat_frame_local(const compat_frame *frame, int index)
 {
 #if PY_VERSION_HEX >= 0x030e0000
-    return (PyObject *)(frame->localsplus[index].bits & ~(uintptr_t)3);
+    uintptr_t bits = frame->localsplus[index].bits;
+    return (bits & 3) == 3 ? NULL : (PyObject *)(bits & ~(uintptr_t)3); /* 3: a number, no object */
 #else
     return frame->localsplus[index];
 #endif
@@ -115,6 +116,12 @@ static inline PyObject *compat_local(PyThreadState *tstate, int index)
 {
     compat_frame *frame = *compat_frame_slot(tstate);
     return frame ? compat_frame_local(frame, index) : NULL;
+}
+
+/* An instruction as it stands in the code now: specialised, or instrumented. */
+static inline int compat_opcode(const PyCodeObject *code, int unit)
+{
+    return (unsigned char)code->co_code_adaptive[unit * (int)sizeof(_Py_CODEUNIT)];
 }
 
 /* The code of a coroutine, generator or async generator, borrowed from it. */
@@ -147,6 +154,54 @@ static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
 #endif
     Py_ssize_t size = Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT);
     return offset >= 0 && offset < size ? (int)offset : -1;
+}
+
+/* Its frame. */
+static inline compat_frame *compat_gen_frame(PyObject *gen)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    return &((PyGenObject *)gen)->gi_iframe;
+#else
+    return (compat_frame *)((PyGenObject *)gen)->gi_iframe;
+#endif
+}
+
+/* Whether it has begun, has not ended and does not run: only then it has values. */
+static inline int compat_gen_is_suspended(PyObject *gen)
+{
+#if PY_VERSION_HEX >= 0x030f0000
+    int state = ((PyGenObject *)gen)->gi_frame_state;
+    return state >= 1 && state <= 3; /* FRAME_SUSPENDED, …_YIELD_FROM, …_YIELD_FROM_LOCKED */
+#elif PY_VERSION_HEX >= 0x030d0000
+    int state = ((PyGenObject *)gen)->gi_frame_state;
+    return state == -2 || state == -1; /* FRAME_SUSPENDED, FRAME_SUSPENDED_YIELD_FROM */
+#else
+    return ((PyGenObject *)gen)->gi_frame_state == -1; /* FRAME_SUSPENDED */
+#endif
+}
+
+/* One of its locals, borrowed, or NULL; not while it runs. */
+static inline PyObject *compat_gen_local(PyObject *gen, int index)
+{
+    return compat_frame_local(compat_gen_frame(gen), index);
+}
+
+/* A suspended one's values: how many are on its evaluation stack … */
+static inline int compat_gen_stack_size(PyObject *gen)
+{
+    const compat_frame *frame = compat_gen_frame(gen);
+    int locals = compat_gen_code(gen)->co_nlocalsplus;
+#if PY_VERSION_HEX >= 0x030e0000
+    return (int)(frame->stackpointer - frame->localsplus) - locals;
+#else
+    return frame->stacktop - locals;
+#endif
+}
+
+/* … and one of these, borrowed, or NULL. */
+static inline PyObject *compat_gen_stack_value(PyObject *gen, int index)
+{
+    return compat_frame_local(compat_gen_frame(gen), compat_gen_code(gen)->co_nlocalsplus + index);
 }
 
 /* The object a weak reference points to, as a new reference; NULL when it is gone. */

@@ -61,13 +61,18 @@ void encoder_free(encoder *e)
     *e = (encoder){0};
 }
 
-static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
+static uint8_t *put_whole(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
 {
     uint8_t *entry = open_field(p, field, 0);
     p = put_number(entry, SCHEMA_INTERNED_IID, iid);
-    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, text_fit(text, length, TEXT_LIMIT));
+    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, length);
     close_field(entry, p, 0);
     return p;
+}
+
+static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
+{
+    return put_whole(p, field, iid, text, text_fit(text, length, TEXT_LIMIT));
 }
 
 static uint8_t *put_fixed_names(uint8_t *p)
@@ -268,13 +273,20 @@ static int know_string(encoder *e, uint32_t id)
 
 static uint8_t *put_arg(uint8_t *p, const arg *a)
 {
-    int small = a->type != ARG_TEXT;
+    static const uint8_t number_fields[] = {
+        [ARG_UINT] = SCHEMA_ANNOTATION_UINT,
+        [ARG_BOOL] = SCHEMA_ANNOTATION_BOOL,
+        [ARG_INT] = SCHEMA_ANNOTATION_INT,
+        [ARG_INTERNED] = SCHEMA_ANNOTATION_STRING_IID,
+    };
+    int small = a->type != ARG_TEXT && a->name;
     uint8_t *body = open_field(p, SCHEMA_EVENT_ANNOTATIONS, small);
-    p = put_number(body, SCHEMA_ANNOTATION_NAME_IID, a->name);
-    if (a->type == ARG_UINT || a->type == ARG_BOOL)
-        p = put_number(p, a->type == ARG_UINT ? SCHEMA_ANNOTATION_UINT : SCHEMA_ANNOTATION_BOOL, a->value);
-    else if (a->type == ARG_INTERNED)
-        p = put_number(p, SCHEMA_ANNOTATION_STRING_IID, a->value);
+    p = a->name ? put_number(body, SCHEMA_ANNOTATION_NAME_IID, a->name)
+                : put_bytes(body, SCHEMA_ANNOTATION_NAME, a->label, a->label_length);
+    if (a->type == ARG_DOUBLE)
+        p = put_fixed64(p, SCHEMA_ANNOTATION_DOUBLE, a->value);
+    else if (a->type != ARG_TEXT)
+        p = put_number(p, number_fields[a->type], a->value);
     else
         p = put_bytes(p, SCHEMA_ANNOTATION_STRING, a->text, text_fit(a->text, a->length, TEXT_LIMIT));
     close_field(body, p, small);
@@ -296,7 +308,8 @@ static uint8_t *put_new_names(encoder *e, uint8_t *p, const event *ev)
         if (ev->args[i].type != ARG_INTERNED || !know_string(e, id) || e->value_chunk[id] == e->chunk)
             continue;
         const char *text = intern_text(id, &length);
-        at = put_interned(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, length);
+        size_t limit = ev->args[i].name == SCHEMA_ARG_STACK ? SCHEMA_STACK_BYTES : TEXT_LIMIT;
+        at = put_whole(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, text_fit(text, length, limit));
         e->value_chunk[id] = e->chunk;
     }
     if (at == interned)
@@ -351,7 +364,9 @@ packet_ref encoder_event(encoder *e, const event *ev)
     for (int i = 0; i < ev->arg_count; i++)
         end = put_arg(end, &ev->args[i]);
     if (ev->type == SCHEMA_TYPE_COUNTER)
-        end = put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
+        end = ev->counter_is_double
+                  ? put_fixed64(end, SCHEMA_EVENT_DOUBLE_COUNTER_VALUE, (uint64_t)ev->counter)
+                  : put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
     close_field(body, end, small);

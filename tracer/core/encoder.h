@@ -24,14 +24,16 @@ typedef struct track {
     uint8_t uuid_length;
 } track;
 
-enum arg_type { ARG_UINT, ARG_BOOL, ARG_INTERNED, ARG_TEXT };
+enum arg_type { ARG_UINT, ARG_BOOL, ARG_INT, ARG_DOUBLE, ARG_INTERNED, ARG_TEXT };
 
 typedef struct {
-    uint8_t name; /* enum schema_arg */
+    uint8_t name; /* enum schema_arg; 0: `label` */
     uint8_t type; /* enum arg_type */
     uint32_t length;
-    uint64_t value;   /* number, or intern.h string id */
+    uint64_t value;   /* number, bits of a double, or intern.h string id */
     const char *text; /* ARG_TEXT */
+    const char *label;
+    uint32_t label_length;
 } arg;
 
 enum { EVENT_ARGS = 10, NAME_BYTES = 256 };
@@ -47,7 +49,8 @@ typedef struct {
     uint32_t text_length;
     const char *text;   /* a name that is data */
     uint64_t flow_in;   /* terminating flow id, 0 = none */
-    int64_t counter;
+    int64_t counter;    /* or the bits of a double */
+    uint8_t counter_is_double;
     arg *args; /* the caller's room for EVENT_ARGS of them; NULL when it adds none */
 } event;
 
@@ -103,20 +106,20 @@ int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
 
 static inline void event_uint(event *ev, enum schema_arg name, uint64_t value)
 {
-    ev->args[ev->arg_count++] = (arg){name, ARG_UINT, 0, value, NULL};
+    ev->args[ev->arg_count++] = (arg){.name = name, .type = ARG_UINT, .value = value};
 }
 static inline void event_bool(event *ev, enum schema_arg name, int value)
 {
-    ev->args[ev->arg_count++] = (arg){name, ARG_BOOL, 0, value != 0, NULL};
+    ev->args[ev->arg_count++] = (arg){.name = name, .type = ARG_BOOL, .value = value != 0};
 }
 static inline void event_interned(event *ev, enum schema_arg name, uint32_t string_id)
 {
     if (string_id)
-        ev->args[ev->arg_count++] = (arg){name, ARG_INTERNED, 0, string_id, NULL};
+        ev->args[ev->arg_count++] = (arg){.name = name, .type = ARG_INTERNED, .value = string_id};
 }
 static inline void event_text(event *ev, enum schema_arg name, const char *text, size_t length)
 {
-    ev->args[ev->arg_count++] = (arg){name, ARG_TEXT, (uint32_t)length, 0, text};
+    ev->args[ev->arg_count++] = (arg){.name = name, .type = ARG_TEXT, .length = (uint32_t)length, .text = text};
 }
 
 #endif

@@ -74,11 +74,9 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
         if (class == CLASS_IO && b->learned && tstate && b->learned_frame == *compat_frame_slot(tstate))
             what = b->learned;
     }
-    uint32_t stack = 0;
+    uint32_t stack = stacks_capture(tstate);
     if (released && !what && (b->forced || back - released < gil_threshold_ticks))
         wait = released; /* it did not want to give it: another asked for it */
-    else if (released)
-        stack = stacks_capture(tstate);
     record *slot = ring_reserve(b, what ? 2 : 1, tick);
     if (slot) {
         if (what)

@@ -185,7 +185,7 @@ known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
         free(known);
         return NULL;
     }
-    *known = (known_task){id, func, ref, task};
+    *known = (known_task){.id = id, .func = func, .ref = ref, .task = task};
     compat_lock(&identity_guard);
     uint64_t *by_task = map_put(&identity.by_task, (uint64_t)(uintptr_t)task);
     uint64_t *by_ref = map_put(&identity.by_ref, (uint64_t)(uintptr_t)ref);
@@ -305,8 +305,9 @@ int tasks_setup(PyObject *facts)
     if (!identity.str_name || !identity.pending || !identity.cancelled || !identity.on_gone)
         return -1;
     identity.callback_offset = slot_offset(handle, "_callback");
+    identity.args_offset = slot_offset(handle, "_args");
     identity.when_offset = slot_offset(timer, "_when");
-    if (identity.callback_offset < 0 || identity.when_offset < 0)
+    if (identity.callback_offset < 0 || identity.args_offset < 0 || identity.when_offset < 0)
         return -1;
     if (!identity.c_task && c_task && PyType_Check(c_task) && setup_c_task(c_task) < 0)
         return -1;

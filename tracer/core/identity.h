@@ -9,6 +9,7 @@
 
 typedef struct {
     uint32_t id, func;
+    uint8_t awaits_lock; /* a lock or what is made of one */
     PyObject *ref; /* weak reference whose callback tells of a task that died pending */
     PyObject *task; /* its address, not a reference */
 } known_task;
@@ -28,7 +29,7 @@ struct identity {
     getter fields[FIELDS], wrapper_self;
     PyMethodDef *wakeup, *get_name, *set_name;
     PyCFunction original_set_name;
-    Py_ssize_t callback_offset, when_offset;
+    Py_ssize_t callback_offset, args_offset, when_offset;
     PyObject *pending, *cancelled, *on_gone, *current_task;
     map by_task, by_ref, loops;
     _Atomic uint32_t next_task, next_loop;

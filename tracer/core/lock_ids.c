@@ -1,4 +1,4 @@
-/* Numbers for locks and what is made of them, by address and weak reference. */
+/* Numbers for locks and what is waited for in other objects, by address and weak reference. */
 #include "locks.h"
 
 enum { SWEEP_AT_FIRST = 1024 };
@@ -8,8 +8,14 @@ typedef struct {
     PyObject *ref; /* weak; NULL where the type has none, and the address must do */
 } known_lock;
 
-static map known; /* address -> known_lock*; guarded by the GIL */
+static map known; /* key_of() -> known_lock*; guarded by the GIL */
 static uint32_t last_id, sweep_at = SWEEP_AT_FIRST;
+
+/* Addresses have 47 bits, of which the lowest four are 0. */
+static uint64_t key_of(const PyObject *object, uint32_t what)
+{
+    return (uint64_t)(uintptr_t)object >> 4 | (uint64_t)what << 43;
+}
 
 static known_lock *at(const map_slot *slot)
 {
@@ -47,11 +53,12 @@ static void sweep(void)
     sweep_at = kept.used * 2 + SWEEP_AT_FIRST;
 }
 
-uint32_t lock_ids_of(PyObject *object)
+uint32_t lock_ids_of(PyObject *object, uint32_t what)
 {
+    uint64_t key = key_of(object, what);
     if (known.used >= sweep_at)
         sweep();
-    uint64_t *slot = map_put(&known, (uint64_t)(uintptr_t)object);
+    uint64_t *slot = map_put(&known, key);
     if (!slot)
         return 0;
     known_lock *lock = (known_lock *)(uintptr_t)*slot;
@@ -61,7 +68,7 @@ uint32_t lock_ids_of(PyObject *object)
         lock = calloc(1, sizeof *lock);
     *slot = (uint64_t)(uintptr_t)lock;
     if (!lock) {
-        map_remove(&known, (uint64_t)(uintptr_t)object);
+        map_remove(&known, key);
         return 0;
     }
     PyObject *raised = PyErr_GetRaisedException();

@@ -22,6 +22,7 @@ typedef struct {
     uint32_t id;        /* of lock_ids.c, while … */
     uint32_t waiters;   /* … somebody waits … */
     uint8_t recorded;   /* … or a record says that it is held */
+    uint8_t unseen;     /* somebody has it who took it before we looked */
 } __attribute__((aligned(64))) holder;
 
 static holder holders[1 << TABLE_BITS];
@@ -128,7 +129,7 @@ static uint32_t site_of(PyCodeObject *code, int offset)
 }
 
 /* A plain lock is a signal where the library takes one that it has already, or whose owner shows
- * nowhere: Condition.wait's, and until 3.12 a thread's. */
+ * nowhere: Condition.wait's; and until 3.12 a thread's, who has it until it ends. */
 static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
 {
     if (t->kind >= KIND_QUEUE)
@@ -136,7 +137,8 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
     if (t->kind != KIND_LOCK || !stack || !stack->wait)
         return 0;
     PyCodeObject *innermost = compat_frame_code(*compat_frame_slot(t->tstate));
-    return innermost && codes_of(innermost)->wait && (!owner || owner == (uint32_t)t->call.buffer->tid);
+    uint32_t wait = innermost ? codes_of(innermost)->wait : 0;
+    return wait == wait_names[KIND_THREAD] || (wait && (!owner || owner == (uint32_t)t->call.buffer->tid));
 }
 
 /* Says in the trace that the thread waits. No exception is set. */
@@ -155,16 +157,18 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         t->what = stack->wait;
         about = object_at(t, stack->wait_depth);
     }
-    t->id = lock_ids_of(about ? about : self);
+    t->id = about ? lock_ids_of(about, t->what) : lock_ids_of(self, 0);
     if (t->is_signal)
         details.owner_tid = joined_thread(t);
     else
         details.owner_tid = owner;
     if (!t->is_signal && owner && h->deaths == deaths_of(h->code))
         details.owner_site = site_of(h->code, h->offset);
+    int unseen = h->lock != self && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
     if (h->lock != self && !is_pinned(h))
-        *h = (holder){.lock = self};
+        *h = (holder){.lock = self, .unseen = (uint8_t)unseen};
     if (h->lock == self) {
+        unseen = h->unseen && !late;
         h->id = t->id;
         h->waiters++;
         t->counted = 1;
@@ -173,7 +177,8 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     uint64_t tick = clock_tick();
     record *slot = ring_reserve(b, 2, tick);
     if (slot) {
-        uint8_t flags = (uint8_t)((late ? LOCK_TOLD_LATE : 0) | (t->is_signal ? LOCK_IS_SIGNAL : 0));
+        uint8_t flags = (uint8_t)((late ? LOCK_TOLD_LATE : 0) | (t->is_signal ? LOCK_IS_SIGNAL : 0) |
+                                  (unseen && !t->is_signal ? LOCK_IS_HELD : 0));
         slot[0] = (record){tick, REC_LOCK_WAIT, flags, 1, t->what, t->id, 0};
         memcpy(&slot[1], &details, sizeof details);
         ring_commit(b, 2);
@@ -222,6 +227,7 @@ static inline void claim(taking *t, PyObject *self, int contended)
     compat_frame *frame = *compat_frame_slot(t->tstate);
     PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
     h->owner = tid;
+    h->unseen = 0;
     h->code = code;
     h->offset = code ? compat_frame_offset(frame) : 0;
     h->deaths = code ? deaths_of(code) : 0;
@@ -272,9 +278,10 @@ static inline int may_tell(PyObject *self, holder **h)
 static inline void given(holder *h, PyObject *self, uint64_t tick)
 {
     h->owner = 0;
-    h->recorded = 0;
+    h->recorded = h->unseen = 0;
     if (tick)
-        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, 0, h->id, token_of(self));
+        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, stacks_named(stacks_capture(PyThreadState_Get())), h->id,
+                  token_of(self));
 }
 
 /* --- the wrappers: one per method and calling convention --- */

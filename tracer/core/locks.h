@@ -11,9 +11,10 @@
 /* Called by the code watcher: a code of the program is about to die. */
 void locks_code_dies(PyCodeObject *code);
 
-/* lock_ids.c: a number for a lock, condition, queue or thread, never used for another. Attached;
- * runs no Python code. */
-uint32_t lock_ids_of(PyObject *object);
+/* lock_ids.c: a number for a lock (`what` = 0) or for what can be waited for in an object (a queue's
+ * items are not its room, a thread's start is not its end), never used for another. Attached; runs
+ * no Python code. */
+uint32_t lock_ids_of(PyObject *object, uint32_t what);
 void lock_ids_forget(void); /* lets go of every object; numbers go on counting */
 
 extern PyMethodDef locks_methods[];

@@ -7,12 +7,13 @@
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods,
-                             tasks_methods, threads_methods, launch_methods, gil_methods,
-                             calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods};
+                             tasks_methods, async_locks_methods, threads_methods, launch_methods, gil_methods,
+                             calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods,
+                             user_methods};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
-    return recording_exec(module);
+    return user_exec(module) < 0 ? -1 : recording_exec(module);
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -36,6 +36,8 @@ static struct role {
     {"run_forever ends", loop_return, NULL, 0, 0},
     {"eager", eager_start, tasks_on_eager_end, 0, 0},
     {"task name", task_rename, NULL, 0, 0},
+    {"async lock acquired", NULL, async_locks_acquired, 0, 0},
+    {"async lock released", NULL, async_locks_released, 0, 0},
     {"thread start", thread_start, NULL, 0, 0},
     {"thread bootstrap", thread_bootstrap, NULL, 0, 0},
     {"thread name", thread_rename, NULL, 0, 0},
@@ -69,6 +71,12 @@ static inline struct role *role_of(PyObject *code)
 int monitor_watches(PyCodeObject *code)
 {
     return role_of((PyObject *)code) != NULL;
+}
+
+int monitor_runs_steps(PyCodeObject *code)
+{
+    const struct role *role = role_of((PyObject *)code);
+    return role && role->is_step;
 }
 
 void monitor_note(int kind, const char *subject, const char *text)

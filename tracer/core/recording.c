@@ -63,6 +63,12 @@ static PyObject *start(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *is_recording(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyBool_FromLong(writer_running());
+}
+
 PyDoc_STRVAR(seal_doc, "seal()\n\nFrom now on nothing is recorded; stop() follows, when the hooks are taken back.");
 
 static PyObject *seal(PyObject *module, PyObject *unused)
@@ -280,7 +286,8 @@ static int add_schema(PyObject *module)
     KIND(POLL_BEGIN) KIND(POLL_END) KIND(POLL_INSTANT) KIND(LOOP_RUN) KIND(LOOP_STOP)
     KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(GC_BEGIN) KIND(GC_END)
     KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
-    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(NOTE)
+    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)
+    KIND(OPERATION_END) KIND(LOG) KIND(COUNTER) KIND(NOTE)
     failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
              PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||
              PyModule_AddObjectRef(module, "RECORD_KINDS", kinds) < 0;
@@ -297,6 +304,7 @@ int recording_exec(PyObject *module)
 
 PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
+    {"is_recording", is_recording, METH_NOARGS, "is_recording() -> bool: of this process, whoever started it."},
     {"seal", seal, METH_NOARGS, seal_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
     {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},

@@ -24,10 +24,12 @@ enum record_kind {
     REC_TASK_NEW,       /* a = task, b = func, c = loop; flag = enum task_origin */
     REC_TASK_NAME,      /* a = task, b = text length; payload */
     REC_TASK_DESTROYED, /* a = task */
-    REC_READY,          /* a = task */
+    REC_READY,          /* a = task, b = stack of who made it so; flag = what it awaited, a lock or the like,
+                           was cancelled */
     REC_STEP_BEGIN,     /* a = task */
     REC_STEP_YIELD,     /* a = task: ends its step, is ready again already */
-    REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = awaited task or 0 */
+    REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
+                           payload = one await_lock where it is for a lock or what is made of one */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time in ns; flag = is a timer */
@@ -54,8 +56,15 @@ enum record_kind {
     REC_LOCK_WAIT,      /* a = what string, b = lock; flag = enum lock_wait_flags; payload = one
                            lock_wait_details; comes before the wait where it was foreseen, else after it */
     REC_LOCK_GOT,       /* that wait is over: b = lock; flag = enum lock_outcome */
-    REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string; flag = by a task */
-    REC_LOCK_RELEASED,  /* of a contended lock: b = lock, c = token; flag = by a task */
+    REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string, or the task;
+                           flag = by a task */
+    REC_LOCK_RELEASED,  /* of a contended lock: a = stack or 0, b = lock, c = token; flag = by a task */
+    REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see user.h */
+    REC_REGION_END,     /* a = exception class string, or 0; c = number */
+    REC_OPERATION_BEGIN, /* as REC_REGION_BEGIN */
+    REC_OPERATION_END,  /* as REC_REGION_END */
+    REC_LOG,            /* b = payload bytes; payload: see user.h, with the message for a name */
+    REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };
@@ -68,6 +77,7 @@ enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block
 enum lock_wait_flags {
     LOCK_TOLD_LATE = 1, /* the wait is over */
     LOCK_IS_SIGNAL = 2, /* nobody holds it: a condition, event, queue, or the end of a thread */
+    LOCK_IS_HELD = 4,   /* by nobody knows whom */
 };
 
 /* "stack" is an id of stacks.h, "lock" a number that stays the same for a lock's life, "token" the
@@ -80,6 +90,16 @@ typedef struct {
     uint32_t unused[4];
 } lock_wait_details;
 static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
+
+typedef struct {
+    uint32_t lock;
+    uint32_t kind;       /* string "asyncio.Lock"; 0 = nobody holds it: a condition, event, queue … */
+    uint32_t owner_task; /* 0 = unknown, or it is free */
+    uint32_t owner_site; /* string */
+    uint32_t is_held;    /* by the owner, or by nobody knows whom */
+    uint32_t unused[3];
+} await_lock;
+static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 
 enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER };
 

@@ -178,9 +178,15 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
 /* --- arming --- */
 
+int sampler_has_handler(void)
+{
+    struct sigaction now;
+    return sigaction(sampler.signal, NULL, &now) < 0 || now.sa_sigaction == on_signal;
+}
+
 static int take_signal(void)
 {
-    if (sampler.signal)
+    if (sampler.signal && sampler_has_handler())
         return 0;
     /* A real-time signal nobody uses: SIGPROF stays the program's. */
     for (int number = SIGRTMAX - 2; number > SIGRTMIN; number--) {
@@ -329,6 +335,7 @@ const char *sampler_start(uint32_t hz)
     sampler.period_ns = 1000000000u / hz;
     sampler.interp = PyInterpreterState_Get();
     sampler.refused = 0;
+    atomic_store(&sampler.ousted, 0);
     sampler.start_tick = clock_tick();
     sampler.tasks = private_fd_open("/proc/self/task");
     symbols_lock();
@@ -380,6 +387,11 @@ void sampler_forget(void)
 int sampler_signal(void)
 {
     return atomic_load(&sampler.active) ? sampler.signal : 0;
+}
+
+int sampler_was_ousted(void)
+{
+    return atomic_load(&sampler.ousted);
 }
 
 void sampler_use_wall_clock(int yes)

@@ -49,6 +49,8 @@ void sampler_arm_self(void);
 int sampler_signal(void);
 /* The program wants the signal for itself: no more samples in this recording. */
 void sampler_give_way(void);
+/* Whether C code of the program has put a handler of its own in place of ours, which made us give way. */
+int sampler_was_ousted(void);
 
 /* For tests. */
 void sampler_use_wall_clock(int yes);

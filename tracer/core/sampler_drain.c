@@ -114,6 +114,11 @@ void sampler_look_for_threads(void (*each)(void *context, const sample *one), vo
 {
     if (!atomic_load(&sampler.active))
         return;
+    if (!sampler_has_handler()) { /* C code took the signal: ours would disturb it, or kill */
+        atomic_store(&sampler.ousted, 1);
+        sampler_give_way();
+        return;
+    }
     pthread_mutex_lock(&sampler.guard);
     for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
         sampled *t = atomic_load(&sampler.threads[i]);

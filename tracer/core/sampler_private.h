@@ -63,6 +63,7 @@ struct sampler_state {
     _Atomic(sampled *) threads[THREADS];
     _Atomic uint32_t thread_count; /* records made so far; they are reused, never freed */
     uint32_t refused;
+    _Atomic int ousted;
     uint64_t start_tick; /* what is older belongs to a former recording */
     pthread_mutex_t guard; /* over arming and disarming; never taken by the handler */
     pthread_key_t exit_key;
@@ -78,5 +79,6 @@ static inline uint32_t sampler_met_place(uintptr_t code)
 /* All guarded. What the thread has computed before counts only if it is new. */
 sampled *sampler_arm(pid_t tid, int is_new);
 void sampler_disarm(sampled *t);
+int sampler_has_handler(void); /* ours is in place */
 
 #endif

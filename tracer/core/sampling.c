@@ -59,6 +59,22 @@ static PyObject *start_sampler(PyObject *module, PyObject *hz)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(note_doc, "note_sampler()\n\nSays in the trace what the sampler could not do, while that is still heard.");
+
+static PyObject *note_sampler(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    uint32_t refused = sampler_refused();
+    char text[96];
+    if (sampler_was_ousted())
+        monitor_note(NOTE_HOOK_DISABLED, "cpu", "a library of the program took the sampler's signal");
+    if (sampler_hz() && refused) {
+        PyOS_snprintf(text, sizeof text, "the system had no timer for %u threads: not sampled", refused);
+        monitor_note(NOTE_OTHER, "cpu", text);
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(stop_doc, "stop_sampler()\n\nNo more samples; those taken stay in the buffers.");
 
 static PyObject *stop_sampler(PyObject *module, PyObject *unused)
@@ -66,12 +82,6 @@ static PyObject *stop_sampler(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     if (set_handler)
         set_handler->ml_meth = (PyCFunction)(void (*)(void))original_set_handler;
-    uint32_t refused = sampler_refused();
-    char text[96];
-    if (sampler_hz() && refused) {
-        PyOS_snprintf(text, sizeof text, "the system had no timer for %u threads: not sampled", refused);
-        monitor_note(NOTE_OTHER, "cpu", text);
-    }
     sampler_stop();
     Py_RETURN_NONE;
 }
@@ -85,6 +95,7 @@ static PyObject *sample_wall_clock(PyObject *module, PyObject *yes)
 
 PyMethodDef sampling_methods[] = {
     {"sample_wall_clock", sample_wall_clock, METH_O, "For tests: thousands of signals a second, also of idle threads."},
+    {"note_sampler", note_sampler, METH_NOARGS, note_doc},
     {"start_sampler", start_sampler, METH_O, start_doc},
     {"stop_sampler", stop_sampler, METH_NOARGS, stop_doc},
     {NULL, NULL, 0, NULL},

@@ -75,12 +75,16 @@
     X(EVENT_TRACK_UUID, 11)               \
     X(EVENT_NAME, 23)                     \
     X(EVENT_COUNTER_VALUE, 30)            \
+    X(EVENT_DOUBLE_COUNTER_VALUE, 44)     \
     X(EVENT_FLOW_IDS, 47)                 \
     X(EVENT_TERMINATING_FLOW_IDS, 48)     \
     X(ANNOTATION_NAME_IID, 1)             \
     X(ANNOTATION_BOOL, 2)                     \
     X(ANNOTATION_UINT, 3)                 \
+    X(ANNOTATION_INT, 4)                  \
+    X(ANNOTATION_DOUBLE, 5)               \
     X(ANNOTATION_STRING, 6)               \
+    X(ANNOTATION_NAME, 10)                \
     X(ANNOTATION_STRING_IID, 17)          \
     X(TRACK_UUID, 1)                      \
     X(TRACK_NAME, 2)                      \
@@ -97,6 +101,7 @@
     X(THREAD_PID, 1)                      \
     X(THREAD_TID, 2)                      \
     X(THREAD_NAME, 5)                     \
+    X(STACK_BYTES, 4096)                  \
     X(OWN_TRACK_TASKS, 256)
 
 /* Track names, not interned: X(name, text) */
@@ -107,6 +112,9 @@
     X(TRACK_READY_QUEUE, "ready queue length")    \
     X(TRACK_TASKS, "Tasks")                       \
     X(TRACK_LOCKS, "Locks")                   \
+    X(TRACK_USER, "user")                     \
+    X(TRACK_OPERATIONS, "Operations")         \
+    X(TRACK_USER_COUNTERS, "user counters")   \
     X(COUNTER_WAITERS, "waiters")             \
     X(COUNTER_RUN_DELAY, "run_delay_ns")      \
     X(COUNTER_CPU, "cpu_ns")                  \
@@ -139,6 +147,8 @@
     X(CAT_IO, "io")                           \
     X(CAT_SLEEP, "sleep")                     \
     X(CAT_HOLD, "hold")                       \
+    X(CAT_USER, "user")                       \
+    X(CAT_OPERATION, "operation")             \
     X(CAT_GC, "gc")               \
     X(CAT_TRACER, "tracer")
 
@@ -190,6 +200,9 @@
     X(ARG_PEER, "peer")                       \
     X(ARG_HOLDING_GIL, "holding_gil")         \
     X(ARG_CONTINUES, "continues")             \
+    X(ARG_OPERATION, "operation")             \
+    X(ARG_EXCEPTION, "exception")             \
+    X(ARG_OMITTED, "omitted")                 \
     X(ARG_STACK, "stack")                     \
     X(ARG_GENERATION, "generation")         \
     X(ARG_COLLECTED, "collected")           \

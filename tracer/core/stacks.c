@@ -10,21 +10,15 @@
 
 #include "hooks.h"
 #include "intern.h"
-#include "text.h"
+#include "schema.h"
 
 enum {
-    DEPTH_MOST = 64,
     ENTRIES = 1 << 17,
     INDEX = 1 << 18,
     FRAMES = 1 << 20,
     SEEN_BITS = 1 << 16,
-    TEXT_MOST = 8192,
+    TEXT_MOST = SCHEMA_STACK_BYTES - sizeof SCHEMA_TEXT_FRAME_TRUNCATED,
 };
-
-typedef struct {
-    PyCodeObject *code;
-    int offset;
-} stack_frame;
 
 typedef struct {
     uint64_t hash;
@@ -48,7 +42,7 @@ _Atomic int stacks_pending;
 
 int stacks_start(int depth)
 {
-    depth_limit = depth < 1 ? 1 : depth > DEPTH_MOST ? DEPTH_MOST : depth;
+    depth_limit = depth < 1 ? 1 : depth > STACK_DEPTH_MOST ? STACK_DEPTH_MOST : depth;
     interpreter = PyInterpreterState_Get();
     if (table)
         return 0;
@@ -74,25 +68,43 @@ static int same_frames(const stack_entry *entry, const stack_frame *frames, int 
     return 1;
 }
 
-uint32_t stacks_capture(PyThreadState *tstate)
+uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code))
 {
     if (!table || !tstate || tstate->interp != interpreter)
         return 0;
-    stack_frame frames[DEPTH_MOST];
+    stack_frame frames[STACK_DEPTH_MOST + 1];
     int depth = 0;
-    uint64_t hash = 0;
-    for (compat_frame *at = *compat_frame_slot(tstate); at && depth < depth_limit; at = at->previous) {
+    for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
         PyCodeObject *code = compat_frame_code(at);
         if (!code)
             continue; /* an entry from C */
-        frames[depth].code = code;
-        frames[depth].offset = compat_frame_offset(at);
-        hash = (hash ^ (uint64_t)(uintptr_t)code ^ (uint64_t)frames[depth].offset << 48) * 0x9E3779B97F4A7C15ull;
-        hash ^= hash >> 29;
-        depth++;
+        if (is_outside && is_outside(code))
+            break;
+        frames[depth++] = (stack_frame){code, compat_frame_offset(at)};
     }
-    if (!depth)
+    return stacks_put(frames, depth);
+}
+
+uint32_t stacks_capture(PyThreadState *tstate)
+{
+    return stacks_capture_within(tstate, NULL);
+}
+
+uint32_t stacks_put(const stack_frame *given, int depth)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1];
+    uint64_t hash = 0;
+    if (!table || depth < 1)
         return 0;
+    if (depth > depth_limit)
+        depth = depth_limit + 1;
+    memcpy(frames, given, (size_t)depth * sizeof *frames);
+    if (depth > depth_limit)
+        frames[depth_limit] = (stack_frame){NULL, 0};
+    for (int i = 0; i < depth; i++) {
+        hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
+        hash ^= hash >> 29;
+    }
     uint32_t place = (uint32_t)(hash >> 32) & (INDEX - 1);
     for (; table->index[place]; place = (place + 1) & (INDEX - 1)) {
         const stack_entry *known = &table->entries[table->index[place] - 1];
@@ -119,12 +131,14 @@ uint32_t stacks_capture(PyThreadState *tstate)
  * wait, the outermost of them best (Queue.get over Condition.wait). */
 static void resolve(stack_entry *entry)
 {
-    char text[TEXT_MOST];
+    char text[TEXT_MOST + sizeof SCHEMA_TEXT_FRAME_TRUNCATED];
     size_t length = 0;
-    int in_library = 1;
+    int in_library = 1, is_cut = 0;
     stack_facts *facts = &entry->facts;
     for (int i = 0; i < entry->depth; i++) {
         const stack_frame *frame = &table->frames[entry->first + (uint32_t)i];
+        if (!frame->code)
+            continue;
         const code_facts *code = codes_of(frame->code);
         uint32_t line = codes_line(frame->code, code, frame->offset);
         if (in_library && code->wait) {
@@ -135,18 +149,23 @@ static void resolve(stack_entry *entry)
             in_library = 0;
             facts->site = line;
         }
-        if (!facts->site && i == entry->depth - 1)
-            facts->site = codes_line(table->frames[entry->first].code, codes_of(table->frames[entry->first].code),
-                                     table->frames[entry->first].offset);
         size_t size;
         const char *shown = intern_text(line, &size);
-        if (length + size + 1 < sizeof text) {
-            if (length)
-                text[length++] = '\n';
-            memcpy(text + length, shown, size);
-            length += size;
-        }
+        if (length + size >= TEXT_MOST)
+            is_cut = 1;
+        if (is_cut)
+            continue; /* a site may still be to come */
+        memcpy(text + length, shown, size);
+        length += size;
+        text[length++] = '\n';
     }
+    const stack_frame *innermost = &table->frames[entry->first];
+    if (!facts->site)
+        facts->site = codes_line(innermost->code, codes_of(innermost->code), innermost->offset);
+    if (is_cut || !table->frames[entry->first + entry->depth - 1u].code)
+        length += (size_t)PyOS_snprintf(text + length, sizeof text - length, "%s", SCHEMA_TEXT_FRAME_TRUNCATED);
+    else if (length)
+        length--; /* the last line's end */
     facts->text = intern_string(text, length);
     atomic_store_explicit(&entry->resolved, 1, memory_order_release);
 }

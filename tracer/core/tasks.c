@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 
 static step *top_step(thread_buffer *b)
 {
@@ -56,6 +57,24 @@ static uint32_t known_id(PyObject *task)
     return id;
 }
 
+/* What a task awaited in a lock or the like is handed to its wake-up when it is over: whether it was
+ * given up. Asked once per wait. */
+static int is_cancelled_wait(PyObject *task, PyObject *handle)
+{
+    known_task *known = identity_find(task);
+    if (!known || !known->awaits_lock)
+        return 0;
+    known->awaits_lock = 0;
+    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
+    if (!args || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) != 1)
+        return 0;
+    PyObject *state = PyObject_GetAttr(PyTuple_GET_ITEM(args, 0), identity.field_strings[FIELD_STATE]);
+    PyErr_Clear();
+    int cancelled = state && identity_same_text(state, identity.cancelled);
+    Py_XDECREF(state);
+    return cancelled;
+}
+
 /* --- steps --- */
 
 void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
@@ -74,9 +93,12 @@ void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
     if (!id)
         return;
     step *top = top_step(b);
+    uint32_t stack = 0;
     if (top && top->object == task)
         top->readied_itself = 1;
-    ring_emit(b, tick, REC_READY, 0, id, 0, 0);
+    else
+        stack = stacks_named(stacks_capture_within(PyThreadState_Get(), monitor_runs_steps));
+    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, stack, 0);
 }
 
 static void push_step(thread_buffer *b, step pushed)
@@ -134,11 +156,27 @@ static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
 
 static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *waiter)
 {
-    uint32_t what = 0, site = 0, awaited = 0;
+    await_facts facts;
+    await_lock lock;
     PyObject *coro = identity_read(task, FIELD_CORO);
-    await_describe(coro, waiter, &what, &site, &awaited);
+    await_describe(coro, waiter, &facts);
     Py_XDECREF(coro);
-    ring_emit(b, tick, REC_STEP_AWAIT, 0, id, (uint64_t)what << 32 | site, awaited);
+    if (facts.lock) {
+        async_locks_wait(&facts, &lock);
+        Py_DECREF(facts.lock);
+        known_task *known = identity_find(task);
+        if (known)
+            known->awaits_lock = 1;
+    }
+    uint32_t count = facts.lock ? 2 : 1;
+    record *slot = ring_reserve(b, count, tick);
+    if (!slot)
+        return;
+    slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), id, (uint64_t)facts.what << 32 | facts.site,
+                       (uint64_t)facts.stack << 32 | facts.awaited};
+    if (count > 1)
+        memcpy(&slot[1], &lock, sizeof lock);
+    ring_commit(b, count);
 }
 
 /* Takes the id, not the known task: what is read may be the program's code, which may stop the
@@ -251,8 +289,20 @@ void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name)
         identity_emit_name(b, id, name);
 }
 
+/* A loop of another thread may be in the middle of a step of it. */
+static int runs_elsewhere(PyObject *task)
+{
+    PyObject *loop = identity_read(task, FIELD_LOOP);
+    PyObject *current = loop && identity.current_task ? PyObject_CallOneArg(identity.current_task, loop) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(loop);
+    Py_XDECREF(current);
+    return current == task;
+}
+
 PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
-"Makes a task known that exists already: with what it waits for, or as running.");
+"Makes a task known that exists already: with what it waits for, or as running. What one does that\n"
+"runs on another thread is not known until its step ends.");
 
 static PyObject *adopt_task(PyObject *module, PyObject *args)
 {
@@ -274,7 +324,7 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     } else if (waiter && waiter != Py_None) {
         end_await(b, clock_tick(), task, id, waiter);
-    } else {
+    } else if (!runs_elsewhere(task)) {
         ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
     }
     Py_XDECREF(waiter);

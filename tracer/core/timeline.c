@@ -25,6 +25,8 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline
         {&t->count_threads, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_THREADS},
         {&t->count_rss, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_RSS},
         {&t->all_locks, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_LOCKS},
+        {&t->all_operations, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_OPERATIONS},
+        {&t->all_user_counters, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_USER_COUNTERS},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
@@ -42,8 +44,10 @@ static void free_values(map *m, void (*release)(void *))
 static void release_task(void *task)
 {
     task_line *line = task;
+    user_line_free(NULL, line->on->user);
     track_free(&line->on->on);
     free(line->on);
+    free(line->waits);
     free(line->name);
     free(line);
 }
@@ -63,6 +67,7 @@ void timeline_free(timeline *t)
     map_free(&t->spawned);
     free(t->unshown);
     locks_free(t);
+    user_free(t);
     track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss,
                       &t->all_locks};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
@@ -107,6 +112,7 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
         map_remove(&t->threads, thread->tid);
     locks_lose(t, thread, 0);
+    user_line_free(t, thread->user);
     track_free(&thread->on);
     lane_free(&thread->lane);
     free(thread);
@@ -168,6 +174,7 @@ HANDLER(thread_exit)
 {
     UNUSED(text);
     lane_close(t, thread, r->b, ns);
+    user_close(t, thread->user, ns);
     timeline_instant(t, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
 }
 
@@ -249,6 +256,7 @@ HANDLER(gap)
         gc_finish(t, thread, since_ns, 0, 0);
     lane_close(t, thread, 0, since_ns);
     locks_lose(t, thread, since_ns);
+    user_close(t, thread->user, since_ns);
     timeline_close_unknown(t, thread, since_ns);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
@@ -302,7 +310,8 @@ void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t
     if (r->kind >= REC_KINDS)
         return;
     static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
-                                                   timeline_lane_handlers, timeline_lock_handlers, handlers};
+                                                   timeline_lane_handlers, timeline_lock_handlers,
+                                                   timeline_user_handlers, handlers};
     record_handler handler = NULL;
     for (size_t i = 0; !handler && i < sizeof tables / sizeof *tables; i++)
         handler = tables[i][r->kind];

@@ -30,8 +30,11 @@ typedef struct {
     uint8_t polling; /* a select slice is open */
 } loop_line;
 
+typedef struct user_line user_line; /* timeline_user.c */
+
 typedef struct lane {
     track on;
+    user_line *user; /* NULL until the program says something there */
     struct lane *next_free;
     uint64_t free_ns; /* since when no task is on it */
 } lane;
@@ -45,9 +48,13 @@ typedef struct {
     uint8_t state, merged, shown, readied_itself, renamed, has_parent;
     uint64_t since_ns;  /* when `state` began */
     uint64_t flow_in;   /* into the next slice */
-    cause woken;        /* of the ready slice to come */
+    cause woken;        /* of the ready slice to come … */
+    uint32_t stack;     /* … and where it was done */
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
+    struct lock_wait *waits; /* for a lock that a task has, while it awaits */
+    uint8_t awaits_lock;     /* it awaits a lock or what is made of one … */
+    uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
 } task_line;
 
 /* What runs on a thread: a task's step or a loop callback. */
@@ -100,9 +107,11 @@ typedef struct {
     uint8_t base, state;             /* enum lane_base; enum lane_state of the open slice */
     uint8_t pending, pending_passes; /* `take` waits for details */
     uint8_t early;                   /* the release is shown although it is not over */
-    uint8_t class, holding_gil, told_stack; /* of the open LANE_CALL … */
+    uint8_t class, holding_gil; /* of the open LANE_CALL … */
+    uint8_t told_stack;         /* by the open slice */
     uint8_t kernel;
     uint32_t what, fd, serial, stack, serial_before;
+    uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
     uint64_t bytes; /* + 1 */
     uint32_t holder; /* tid, of the GIL wait to come */
     uint64_t upto_ns, boundary_ns, flow_in;
@@ -136,8 +145,10 @@ typedef struct lock_wait {
     uint64_t since_ns;
     uint32_t tid, what, stack, token;
     uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
+    uint32_t task, owner_task;  /* by and behind whom, of asyncio's locks; then `what` to `token` are 0 */
     uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
-    uint8_t told, told_owner;   /* at the slice's begin */
+    uint8_t told;               /* at the slice's begin */
+    uint8_t told_owner;         /* too, or never to be known */
 } lock_wait;
 
 typedef struct {
@@ -151,15 +162,18 @@ typedef struct {
     lane_line lane;
     lock_wait waits[LOCK_DEPTH]; /* one inside the other: a signal handler may wait too */
     uint32_t wait_depth;         /* may exceed LOCK_DEPTH; only the first ones are told */
+    user_line *user;
 } thread_line;
 
 typedef struct timeline {
     encoder out;
-    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks;
+    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks, all_operations, all_user_counters;
     map locks; /* id -> lock_line* */
     uint32_t lock_tracks;
     map tasks, loops;      /* id -> task_line*, loop_line* */
     map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
+    map regions, operations;            /* number -> user_line*, operation_lane* */
+    map operation_lanes, user_counters; /* name string -> first free lane, track* */
     map spawned, handles;  /* address -> flow; address -> handle_cause* */
     int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
     uint32_t own_tracks;
@@ -168,6 +182,7 @@ typedef struct timeline {
     uint32_t main_tid;
     uint64_t alive_ns; /* when memory was last told */
     uint64_t late, dropped;
+    uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
     uint8_t names_calls; /* blocking calls are known: a release without one computes */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 #include "text.h"
 #include "timeline_private.h"
 
@@ -93,9 +94,14 @@ void hold_end(timeline *t, lock_line *lock, uint64_t ns)
     lock->held = 0;
     if (!lock->shown)
         return;
-    event ev = {.ns = ns, .on = &lock->on, .type = SCHEMA_TYPE_SLICE_END};
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &lock->on, .type = SCHEMA_TYPE_SLICE_END};
+    const stack_facts *stack = stacks_of(lock->release_stack);
+    if (stack)
+        event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
     encoder_event(&t->out, &ev);
     lock->shown = 0;
+    lock->release_stack = 0;
 }
 
 void hold_count(timeline *t, lock_line *lock, int change, uint64_t ns)

@@ -14,16 +14,16 @@
 enum { CUTS_AT_FIRST = 16, PASSES_FOR_DETAILS = 4 };
 
 static const struct {
-    uint8_t category, name, holds_gil;
+    uint8_t category, name, holds_gil, has_stack;
 } states[] = {
-    [LANE_RUNNING] = {SCHEMA_CAT_THREAD, SCHEMA_RUNNING, 0},
-    [LANE_NATIVE] = {SCHEMA_CAT_THREAD, SCHEMA_NATIVE, 0},
-    [LANE_PREEMPTED] = {SCHEMA_CAT_THREAD, SCHEMA_PREEMPTED, 0},
-    [LANE_PREEMPTED_WITH_GIL] = {SCHEMA_CAT_THREAD, SCHEMA_PREEMPTED, 1},
-    [LANE_OFF_CPU] = {SCHEMA_CAT_THREAD, SCHEMA_OFF_CPU, 0},
-    [LANE_OFF_CPU_WITH_GIL] = {SCHEMA_CAT_THREAD, SCHEMA_OFF_CPU, 1},
-    [LANE_GIL_WAIT] = {SCHEMA_CAT_GIL, SCHEMA_GIL_WAIT, 0},
-    [LANE_CALL] = {0, 0, 0},
+    [LANE_RUNNING] = {SCHEMA_CAT_THREAD, SCHEMA_RUNNING, 0, 0},
+    [LANE_NATIVE] = {SCHEMA_CAT_THREAD, SCHEMA_NATIVE, 0, 0},
+    [LANE_PREEMPTED] = {SCHEMA_CAT_THREAD, SCHEMA_PREEMPTED, 0, 0},
+    [LANE_PREEMPTED_WITH_GIL] = {SCHEMA_CAT_THREAD, SCHEMA_PREEMPTED, 1, 0},
+    [LANE_OFF_CPU] = {SCHEMA_CAT_THREAD, SCHEMA_OFF_CPU, 0, 1},
+    [LANE_OFF_CPU_WITH_GIL] = {SCHEMA_CAT_THREAD, SCHEMA_OFF_CPU, 1, 0},
+    [LANE_GIL_WAIT] = {SCHEMA_CAT_GIL, SCHEMA_GIL_WAIT, 0, 1},
+    [LANE_CALL] = {0, 0, 0, 0},
 };
 
 static const uint8_t call_categories[] = {
@@ -47,6 +47,16 @@ static uint64_t forward(const lane_line *lane, uint64_t ns)
     return ns > lane->boundary_ns ? ns : lane->boundary_ns;
 }
 
+/* Where the thread was, once: with the begin if it is known then, else with the end. */
+static void tell_release_stack(lane_line *lane, event *ev)
+{
+    const stack_facts *stack = lane->told_stack ? NULL : stacks_of(lane->release_stack);
+    if (!stack)
+        return;
+    event_interned(ev, SCHEMA_ARG_STACK, stack->text);
+    lane->told_stack = 1;
+}
+
 static void end_state(timeline *t, thread_line *thread, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
@@ -64,6 +74,8 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
             event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
             event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
         }
+    } else if (states[lane->state].has_stack) {
+        tell_release_stack(lane, &ev);
     }
     encoder_event(&t->out, &ev);
     lane->state = LANE_NONE;
@@ -119,6 +131,9 @@ static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t 
             event_bool(&ev, SCHEMA_ARG_HOLDING_GIL, 1);
         if (state == LANE_GIL_WAIT)
             describe_gil_wait(t, thread, &ev);
+        lane->told_stack = 0;
+        if (states[state].has_stack)
+            tell_release_stack(lane, &ev);
         if (state == LANE_CALL) {
             describe_call(t, thread, &ev);
         } else {
@@ -268,10 +283,11 @@ void lane_flush(timeline *t, thread_line *thread)
     lane->pending = 0;
     const lane_take *take = &lane->take;
     uint64_t back = take->wait_ns ? take->wait_ns : take->take_ns;
+    lane->release_stack = take->stack;
     if (take->drop_ns)
         put_released(t, thread, take, back);
     int was_lock = lane->state == LANE_CALL && lane->class == CLASS_LOCK && !take->unwatched;
-    uint64_t freed_ns = 0, flow = was_lock ? locks_flow(t, thread, &freed_ns) : 0;
+    uint64_t freed_ns = 0, flow = was_lock ? locks_flow(t, thread, take->take_ns, &freed_ns) : 0;
     if (take->wait_ns) {
         lane->holder = holder_at(t, thread->tid, take->wait_ns, take->take_ns);
         if (freed_ns <= take->wait_ns) { /* else a signal had ended the wait before */
@@ -423,6 +439,8 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
 {
     lane_line *lane = &thread->lane;
     uint64_t end = now->asked_ns && now->asked_ns < ns ? now->asked_ns : ns;
+    if (!lane->early)
+        lane->release_stack = now->stack;
     if (lane->base == LANE_HAS_GIL) {
         put_computing(t, thread, 1, lane->upto_ns, now->released_ns);
         lane->upto_ns = now->released_ns;

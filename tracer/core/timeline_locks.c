@@ -39,6 +39,12 @@ static void free_line(lock_line *lock)
     free(lock);
 }
 
+static void forget_line(timeline *t, lock_line *lock)
+{
+    map_remove(&t->locks, lock->id);
+    free_line(lock);
+}
+
 void locks_free(timeline *t)
 {
     for (uint32_t i = 0; t->locks.slots && i <= t->locks.mask; i++)
@@ -106,7 +112,7 @@ static void keep_release(timeline *t, lock_line *lock, lock_release release)
     lock->releases[lock->release_count++] = release;
 }
 
-uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns)
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns)
 {
     lock_wait *wait = current(thread);
     if (!wait || wait->outcome != LOCK_ACQUIRED)
@@ -114,7 +120,8 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns)
     lock_line *lock = wait->of;
     for (uint32_t i = 0; i < lock->release_count; i++) {
         lock_release release = lock->releases[i];
-        if (release.token != wait->token)
+        /* A signal handler may release what its own thread waits for: no hand-over. */
+        if (release.token != wait->token || release.tid == thread->tid || release.ns > until_ns)
             continue;
         take_release(lock, i);
         *freed_ns = release.ns;
@@ -128,9 +135,14 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns)
 static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
 {
     const thread_line *owner = wait->owner ? timeline_thread_of(t, wait->owner) : NULL;
-    if (wait->owner)
+    const task_line *task = wait->owner_task ? timeline_task((timeline *)t, wait->owner_task) : NULL;
+    if (wait->owner_task)
+        event_uint(ev, SCHEMA_ARG_OWNER_TASK, wait->owner_task);
+    else if (wait->owner)
         event_uint(ev, SCHEMA_ARG_OWNER, wait->owner);
-    if (owner)
+    if (task && task->name)
+        event_text(ev, SCHEMA_ARG_OWNER_NAME, task->name, task->name_length);
+    else if (owner)
         event_text(ev, SCHEMA_ARG_OWNER_NAME, owner->on.name, owner->on.name_length);
     event_interned(ev, SCHEMA_ARG_OWNER_SITE, wait->owner_site);
 }
@@ -144,7 +156,7 @@ void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
     event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
     add_owner(t, wait, ev);
     wait->told = 1;
-    wait->told_owner = wait->owner != 0;
+    wait->told_owner |= wait->owner != 0;
 }
 
 void locks_end_wait(timeline *t, thread_line *thread, event *ev)
@@ -159,12 +171,11 @@ void locks_end_wait(timeline *t, thread_line *thread, event *ev)
     event_bool(ev, SCHEMA_ARG_ACQUIRED, wait->outcome == LOCK_ACQUIRED);
 }
 
-/* --- records --- */
+/* --- the end of a wait --- */
 
-/* Forgets the innermost wait; `ns` 0: without a word. */
-static void end_wait(timeline *t, thread_line *thread, uint64_t ns)
+/* Forgets a wait; `ns` 0: without a word. */
+static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
 {
-    lock_wait *wait = &thread->waits[--thread->wait_depth];
     lock_line *lock = wait->of;
     for (lock_wait **at = &lock->first; *at; at = &(*at)->next) {
         if (*at == wait) {
@@ -179,11 +190,66 @@ static void end_wait(timeline *t, thread_line *thread, uint64_t ns)
     if (lock->waiters)
         return;
     write_releases(t, lock);
-    if (!lock->has_tracks && !lock->held) {
-        map_remove(&t->locks, lock->id);
-        free_line(lock);
-    }
+    if (!lock->has_tracks && !lock->held)
+        forget_line(t, lock);
 }
+
+/* The innermost of a thread. */
+static void end_wait(timeline *t, thread_line *thread, uint64_t ns)
+{
+    forget_wait(t, &thread->waits[--thread->wait_depth], ns);
+}
+
+/* --- tasks: the wait is the `await` slice, which begins at once and ends as the task is woken --- */
+
+static void show_wait(timeline *t, const thread_line *thread, task_line *task, const await_lock *details,
+                      uint32_t site, event *ev)
+{
+    lock_line *lock = line_of(t, details->lock);
+    if (!lock && !(lock = add_line(t, details->lock)))
+        return;
+    lock_wait *wait = malloc(sizeof *wait);
+    if (!wait) {
+        if (!lock->has_tracks)
+            forget_line(t, lock);
+        return;
+    }
+    *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ev->ns, .tid = thread->tid, .task = task->id,
+                        .owner_task = details->owner_task, .owner_site = details->owner_site, .outcome = LOCK_LASTS,
+                        .told_owner = details->is_held != 0};
+    task->waits = lock->first = wait;
+    add_owner(t, wait, ev);
+    hold_tracks(t, lock, details->kind, site);
+    if (wait->owner_task && !(lock->held && lock->owner_task == wait->owner_task))
+        hold_begin(t, lock, (lock_owner){thread->tid, wait->owner_task, wait->owner_site, 1}, ev->ns);
+    hold_count(t, lock, 1, ev->ns);
+}
+
+void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, const await_lock *lock, uint32_t site,
+                      event *ev)
+{
+    task->awaits_lock = 1;
+    task->outcome = LOCK_LASTS;
+    event_uint(ev, SCHEMA_ARG_LOCK, lock->lock);
+    if (lock->kind)
+        show_wait(t, thread, task, lock, site, ev);
+}
+
+void locks_task_woken(timeline *t, task_line *task, event *ev)
+{
+    lock_wait *wait = task->waits;
+    if (wait && !wait->told_owner)
+        add_owner(t, wait, ev);
+    if (task->outcome != LOCK_LASTS)
+        event_bool(ev, SCHEMA_ARG_ACQUIRED, task->outcome == LOCK_ACQUIRED);
+    if (wait)
+        forget_wait(t, wait, ev->ns);
+    free(wait);
+    task->waits = NULL;
+    task->awaits_lock = 0;
+}
+
+/* --- records --- */
 
 HANDLER(lock_wait_begins)
 {
@@ -202,7 +268,8 @@ HANDLER(lock_wait_begins)
     lock_wait *wait = &thread->waits[thread->wait_depth++];
     *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ns, .tid = thread->tid, .what = r->a,
                         .stack = details.stack, .token = details.token, .owner = details.owner_tid,
-                        .owner_site = details.owner_site, .outcome = LOCK_LASTS};
+                        .owner_site = details.owner_site, .outcome = LOCK_LASTS,
+                        .told_owner = (r->flag & LOCK_IS_HELD) != 0};
     lock->first = wait;
     if (!is_signal) {
         const stack_facts *stack = stacks_of(details.stack);
@@ -239,14 +306,17 @@ HANDLER(lock_acquired)
     lock_line *lock = line_of(t, r->b);
     if (!lock || !lock->kind)
         return;
+    uint32_t task = r->flag ? (uint32_t)r->c : 0;
     for (lock_wait *wait = lock->first; wait; wait = wait->next) {
-        if (!wait->owner && wait->outcome == LOCK_LASTS && wait->tid != thread->tid) {
-            wait->owner = thread->tid;
+        int is_own = task ? wait->task == task : wait->tid == thread->tid;
+        if (!wait->told_owner && !wait->owner && !wait->owner_task && wait->outcome == LOCK_LASTS && !is_own) {
+            wait->owner = task ? 0 : thread->tid;
+            wait->owner_task = task;
             wait->owner_site = r->a;
         }
     }
     write_releases(t, lock);
-    hold_begin(t, lock, (lock_owner){thread->tid, 0, r->a, 0}, ns);
+    hold_begin(t, lock, (lock_owner){thread->tid, task, r->a, 0}, ns);
 }
 
 HANDLER(lock_released)
@@ -256,10 +326,11 @@ HANDLER(lock_released)
     if (!lock)
         return;
     if (lock->kind) { /* one at a time may have it: what was given back before is in use again */
+        lock->release_stack = r->a;
         hold_end(t, lock, ns);
         write_releases(t, lock);
     }
-    if (lock->waiters)
+    if (lock->waiters && !r->flag) /* a task's release is seen in whom it woke */
         keep_release(t, lock, (lock_release){ns, thread->tid, (uint32_t)r->c});
 }
 

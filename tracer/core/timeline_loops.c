@@ -50,6 +50,7 @@ void loop_free(loop_line *loop)
         lane *at = loop->lanes.slots[i].key ? (lane *)(uintptr_t)loop->lanes.slots[i].value : NULL;
         while (at) {
             lane *next = at->next_free;
+            user_line_free(NULL, at->user);
             track_free(&at->on);
             free(at);
             at = next;

@@ -27,8 +27,13 @@ extern const record_handler timeline_lock_handlers[REC_KINDS];
 void locks_begin_wait(timeline *t, thread_line *thread, event *ev);
 void locks_end_wait(timeline *t, thread_line *thread, event *ev);
 uint32_t locks_stack(const thread_line *thread); /* of the wait that lasts; 0 = unknown */
-/* The flow from the release that ended the wait, and when that was; 0 = none. */
-uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t *freed_ns);
+/* The flow from the release that ended the wait by `until_ns`, and when that was; 0 = none. */
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns);
+/* A task awaits what `lock` says from `ev->ns` on: arguments for the BEGIN of it … */
+void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, const await_lock *lock, uint32_t site,
+                      event *ev);
+/* … and for its END, when it does so no longer. */
+void locks_task_woken(timeline *t, task_line *task, event *ev);
 /* The thread is gone, or what it did after `ns` is lost. */
 void locks_lose(timeline *t, thread_line *thread, uint64_t ns);
 void locks_free(timeline *t);
@@ -42,6 +47,7 @@ typedef struct {
 typedef struct lock_line {
     uint32_t id, kind, site;
     uint32_t owner, owner_task, owner_site; /* while `held` */
+    uint32_t release_stack;                 /* of the hold that ends */
     uint8_t held, has_tracks, shown;        /* shown: a hold slice is open */
     track on, waiting;
     int64_t waiters;
@@ -60,6 +66,13 @@ void hold_tracks(timeline *t, lock_line *lock, uint32_t kind, uint32_t site);
 void hold_begin(timeline *t, lock_line *lock, lock_owner owner, uint64_t ns);
 void hold_end(timeline *t, lock_line *lock, uint64_t ns);
 void hold_count(timeline *t, lock_line *lock, int change, uint64_t ns);
+
+/* timeline_user.c */
+extern const record_handler timeline_user_handlers[REC_KINDS];
+/* The task or thread of the line (NULL: none) is gone, or what it did after `ns` is lost. */
+void user_close(timeline *t, user_line *line, uint64_t ns);
+void user_line_free(timeline *t, user_line *line);
+void user_free(timeline *t);
 
 /* timeline_tasks.c */
 extern const record_handler timeline_task_handlers[REC_KINDS];

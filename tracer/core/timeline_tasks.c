@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "intern.h"
+#include "stacks.h"
 #include "text.h"
 #include "timeline_private.h"
 
@@ -111,6 +112,7 @@ void task_free(timeline *t, task_line *task)
             *head = (uint64_t)(uintptr_t)task->on;
         }
     } else {
+        user_line_free(t, task->on->user);
         track_free(&task->on->on);
         free(task->on);
     }
@@ -150,11 +152,20 @@ static void add_waker(event *ev, const task_line *task)
     event_interned(ev, SCHEMA_ARG_VIA, task->via);
 }
 
+static void add_stack(event *ev, uint32_t id)
+{
+    const stack_facts *stack = stacks_of(id);
+    if (stack)
+        event_interned(ev, SCHEMA_ARG_STACK, stack->text);
+}
+
 /* BEGIN of the state the task is in, at since_ns. `what` is for STATE_AWAIT: its name and site. */
 typedef struct {
-    uint32_t name_id, site;
+    uint32_t name_id, site, stack;
     const char *text;
     size_t length;
+    const thread_line *thread;
+    const await_lock *lock; /* NULL: it is for none */
 } await_what;
 
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
@@ -167,11 +178,13 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
     } else if (task->state == STATE_READY) {
         ev.name = SCHEMA_READY;
         add_waker(&ev, task);
+        add_stack(&ev, task->stack);
     } else {
         ev.name_id = what->name_id;
         ev.text = what->text;
         ev.text_length = (uint32_t)what->length;
         event_interned(&ev, SCHEMA_ARG_SITE, what->site);
+        add_stack(&ev, what->stack);
     }
     if (first && !task->merged) {
         if (task->state == STATE_AWAIT) /* adopted while waiting: `site` is the task's own then */
@@ -181,12 +194,14 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
         event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
         task->renamed = 0;
     }
+    if (task->state == STATE_AWAIT && what->lock)
+        locks_task_waits(t, what->thread, task, what->lock, what->site, &ev);
     packet_ref at = encoder_event(&t->out, &ev);
     if (task->state == STATE_RUNNING)
         task->running = at;
     task->flow_in = 0;
     task->woken = (cause){0};
-    task->via = 0;
+    task->via = task->stack = 0;
 }
 
 static void show_with(timeline *t, task_line *task, const await_what *what)
@@ -219,7 +234,10 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
 {
     if (task->state < STATE_READY)
         return;
-    event ev = {.ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+    if (task->awaits_lock)
+        locks_task_woken(t, task, &ev);
     encoder_event(&t->out, &ev);
     if (task->state == STATE_READY && ns - task->since_ns > t->worst_ready_ns) {
         t->worst_ready_ns = ns - task->since_ns;
@@ -252,6 +270,7 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
     ns = not_before(t, task->since_ns, ns);
     end_state(t, task, ns);
     task->since_ns = ns;
+    user_close(t, task->on->user, ns);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
                 .name = instant, .text = text, .text_length = (uint32_t)length};
@@ -352,7 +371,9 @@ HANDLER(task_ready)
         since_ns = task->since_ns; /* due before it began to wait: no disorder, nothing late */
     /* The open slice ends before the new one's particulars are set. */
     task_show(t, task);
+    task->outcome = r->flag ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
     task->woken = because;
+    task->stack = (uint32_t)r->b;
     task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
     task->flow_in = flow;
     enter(t, task, since_ns, STATE_READY, &nothing);
@@ -383,7 +404,8 @@ HANDLER(step_yield)
     if (!task)
         return;
     task->readied_itself = 0;
-    enter(t, task, ns, STATE_READY, &nothing);
+    if (task->state != STATE_READY) /* its step began before the recording: it has said so itself */
+        enter(t, task, ns, STATE_READY, &nothing);
 }
 
 HANDLER(step_await)
@@ -396,9 +418,15 @@ HANDLER(step_await)
         step_yield(t, thread, r, ns, text);
         return;
     }
-    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b};
+    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b, .stack = (uint32_t)(r->c >> 32),
+                       .thread = thread};
+    await_lock lock;
+    if (r->payload) {
+        memcpy(&lock, text, sizeof lock);
+        what.lock = &lock;
+    }
     char name[NAME_BYTES];
-    if (r->c) {
+    if ((uint32_t)r->c) {
         task_line *awaited = timeline_task(t, (uint32_t)r->c);
         int length = awaited && awaited->name
             ? snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (int)awaited->name_length,
@@ -450,6 +478,7 @@ void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
         task_show(t, task);
         uint64_t ns = since_ns > task->since_ns ? since_ns : task->since_ns;
         end_state(t, task, ns);
+        user_close(t, task->on->user, ns);
         task->since_ns = ns;
         task->readied_itself = 0;
     }

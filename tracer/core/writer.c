@@ -483,7 +483,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
 
 static uint64_t dropped_in_all(void)
 {
-    uint64_t dropped = w.dropped_by_gone;
+    uint64_t dropped = w.dropped_by_gone + w.line.undrawn;
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation)
             dropped += atomic_load(&b->dropped);

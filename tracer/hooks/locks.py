@@ -2,6 +2,8 @@
 
 import sys
 
+from tracer.hooks import asyncio_locks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
@@ -65,7 +67,13 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         tool.after_import(module, _wrapper(core, module, name, methods.split(), probe, kind))
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
-    return lambda: core.unwrap_locks()
+    disarm_asyncio = asyncio_locks.arm(core, tool)
+
+    def disarm() -> None:
+        disarm_asyncio()
+        core.unwrap_locks()
+
+    return disarm
 
 
 def _wrapper(

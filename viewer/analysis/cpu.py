@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
@@ -92,8 +93,14 @@ def stack_places(model: Model) -> list[tuple[Place, ...]]:
     ]
 
 
-def add_cpu(model: Model, runners: Runners, sums: Sums, labels: Labels | None = None) -> None:
-    """Adds every sample, with `labels` besides its own."""
+def add_cpu(
+    model: Model,
+    runners: Runners,
+    sums: Sums,
+    labels: Labels | None = None,
+    is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
+) -> None:
+    """Adds every sample that is not covered, with `labels` besides its own."""
     events, places = model.trace.events, stack_places(model)
     for time, pid, tid, hz, stack in zip(
         events.sample_time_ns,
@@ -103,6 +110,8 @@ def add_cpu(model: Model, runners: Runners, sums: Sums, labels: Labels | None = 
         events.sample_stack,
         strict=True,
     ):
+        if is_covered(pid, tid, time):
+            continue
         period = _SECOND_NS // hz if hz else 0
         sums.add(places[stack], runners.labels(pid, tid, time) | (labels or {}), period)
 

@@ -19,6 +19,7 @@ from viewer.model import Model
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
 _ASYNCIO = "asyncio."
+_EXCLUSIVE_AWAITS = (s.AWAIT_PREFIX + "Lock",)  # of a task, for what one task at a time has
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def _group(model: Model) -> _Rows:
     index: dict[tuple[int, ...], int] = {}
     made = _Rows([], [], [])
     for lock in range(locks):
-        is_idle = not any(seen[lock * kinds + k] for k in (LOCK_WAIT, TASK_WAIT, HOLD))
+        has_owner = any(seen[lock * kinds + k] for k in (LOCK_WAIT, HOLD))
+        name = model.trace.text(table.lock_name[lock])
+        is_idle = not has_owner and name not in _EXCLUSIVE_AWAITS
         site = table.lock_process[lock], table.lock_name[lock], table.lock_site[lock]
         row = index.setdefault(site if is_idle else (lock,), len(index))
         if row == len(made.members):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from tracer import schema as s
 from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.analysis.health import health
+from viewer.analysis.mutex import Holds, holder_frames
 from viewer.columns import (
     AWAIT,
     READY,
@@ -17,7 +19,7 @@ from viewer.columns import (
     WAKER_THREAD,
 )
 from viewer.model import Model
-from viewer.profile import Place, Profile, Sums, place_of, places_of
+from viewer.profile import Place, Profile, Sums, place_of, places_of, within_task
 from viewer.reader import Arg
 
 DELAY_TYPES = (("contentions", "count"), ("delay", "nanoseconds"))
@@ -31,8 +33,13 @@ READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
 _CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
 _TRANSFERS = ("socket", "subprocess")
 _OWNED = ("Lock", "RLock")  # kinds somebody holds
-_ARGS_AT_END = (s.ARG_STACK, s.ARG_SITE, s.ARG_OWNER_SITE)
-_NOBODY = Place("[unknown holder]")
+_WALL_STATES = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL, s.CAT_THREAD)
+_WALL_SIGNALS = {
+    "cpu": "what threads compute",
+    "locks": "waits for locks",
+    "io": "blocking calls, sleeps",
+    "gil": "waits for the GIL",
+}
 _OUTSIDE = Place("[outside any task]")
 
 
@@ -61,40 +68,35 @@ class _Wait:
 
 
 def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
-    """The waits of threads, in order of begin."""
+    """The waits of threads, in order of begin; of CAT_THREAD, what the kernel makes wait."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
     strings = {text: i for i, text in enumerate(events.strings)}
     wanted = {strings[name]: name for name in categories if name in strings}
     if not wanted:
         return
-    ends = _ends_with_args(model, [strings[n] for n in _ARGS_AT_END if n in strings])
+    computing = {strings.get(name) for name in (s.RUNNING, s.NATIVE)}
     threads = {track.uuid: track for track in model.threads}
     category_of, event_of = events.category, slices.event
     for i, event in enumerate(event_of):
         category = wanted.get(category_of[event])
-        track = threads.get(events.uuids[events.track[event]]) if category else None
-        if category is None or track is None:
+        if category is None or (category == s.CAT_THREAD and events.name[event] in computing):
             continue
-        end_ns = slices.end_ns[i]
-        args = trace.args(event)
-        end = ends.get((events.track[event], end_ns))
-        if end is not None:
-            args |= trace.args(end)
+        track = threads.get(events.uuids[events.track[event]])
+        if track is None:
+            continue
         start_ns = slices.start_ns[i]
-        name = trace.text(events.name[event])
-        yield _Wait(track.pid, track.tid, start_ns, end_ns - start_ns, category, name, args)
+        duration_ns, name = slices.end_ns[i] - start_ns, trace.text(events.name[event])
+        yield _Wait(
+            track.pid, track.tid, start_ns, duration_ns, category, name, _args(model, i)
+        )
 
 
-def _ends_with_args(model: Model, names: list[int]) -> dict[tuple[int, int], int]:
-    """By (track, time), the ends of slices that say where or behind whom the wait was."""
-    events = model.trace.events
-    found = {}
-    for argument, name in enumerate(events.arg_name):
-        if name in names:
-            event = bisect_right(events.arg_start, argument) - 1
-            if events.type[event] == s.TYPE_SLICE_END:
-                found[events.track[event], events.time_ns[event]] = event
-    return found
+def _args(model: Model, i: int) -> dict[str, Arg]:
+    """Of a slice: what its begin and its end say."""
+    slices = model.trace.slices
+    end = slices.end_event[i]
+    args = model.trace.args(slices.event[i])
+    return args | model.trace.args(end) if end >= 0 else args
 
 
 def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, int]]:
@@ -113,8 +115,11 @@ def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, in
 
 
 def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
-    """The line that awaits, and the task's own function around it."""
-    site = model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE)
+    """The coroutines that await each other; untold, the line and the task's own function."""
+    args = model.trace.args(model.trace.slices.event[i])
+    site, stack = args.get(s.ARG_SITE), args.get(s.ARG_STACK)
+    if isinstance(stack, str) and stack:
+        return places_of(stack)
     name, where = model.coroutine(model.owners.task_group[task])
     own = place_of(where) if where else Place(name)
     # The site of a first slice is the function's own: it says nothing about the await.
@@ -147,20 +152,43 @@ def block_profile(model: Model) -> Profile:
 
 
 def mutex_profile(model: Model) -> Profile:
-    """The same delay, of locks that somebody holds, by where the holder took the lock."""
-    sums = Sums()
+    """The same delay, of locks that somebody holds, by where the holder took the lock: moment
+    by moment if the trace tells the holds, else all of it by who had it as the wait began."""
+    sums, holds = Sums(), Holds(model)
     for wait in _waits(model, s.CAT_LOCK):
         kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
-        site = wait.args.get(s.ARG_OWNER_SITE)
-        owner = wait.args.get(s.ARG_OWNER_NAME)
-        if not site and owner is None and kind not in _OWNED:
-            continue
-        frames = (place_of(site),) if isinstance(site, str) and site else (_NOBODY,)
-        labels: Labels = {"kind": kind}
-        if owner is not None:
-            labels["thread"] = owner
-        sums.add(frames, labels, wait.duration_ns)
+        end_ns = wait.start_ns + wait.duration_ns
+        _charge(sums, holds, kind, wait.pid, wait.start_ns, end_ns, wait.args)
+    slices = model.trace.slices
+    for i, kind, task in _awaits(model, _OWNED):
+        pid = model.pid(model.owners.task_process[task])
+        args = _args(model, i)
+        _charge(
+            sums, holds, f"asyncio.{kind}", pid, slices.start_ns[i], slices.end_ns[i], args
+        )
+    holds.add_to(sums)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
+
+
+def _charge(
+    sums: Sums,
+    holds: Holds,
+    kind: str,
+    pid: int,
+    start_ns: int,
+    end_ns: int,
+    args: dict[str, Arg],
+) -> None:
+    if holds.charge(pid, args.get(s.ARG_LOCK), start_ns, end_ns):
+        return
+    site, owner = args.get(s.ARG_OWNER_SITE), args.get(s.ARG_OWNER_NAME)
+    if not site and kind.removeprefix("asyncio.") not in _OWNED:
+        return
+    by = "task" if s.ARG_OWNER_TASK in args else "thread"
+    labels: Labels = {"kind": kind}
+    if owner is not None:
+        labels[by] = owner
+    sums.add(holder_frames(site, None), labels, end_ns - start_ns)
 
 
 def io_profile(model: Model) -> Profile:
@@ -174,14 +202,46 @@ def io_profile(model: Model) -> Profile:
     return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
 
 
+class _Covered:
+    """The waits of each thread: what it computes inside one is part of it."""
+
+    def __init__(self) -> None:
+        self.spans: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+
+    def add(self, wait: _Wait) -> None:
+        starts, ends = self.spans.setdefault((wait.pid, wait.tid), ([], []))
+        starts.append(wait.start_ns)
+        ends.append(wait.start_ns + wait.duration_ns)
+
+    def has(self, pid: int, tid: int, time_ns: int) -> bool:
+        starts, ends = self.spans.get((pid, tid), ((), ()))
+        at = bisect_right(starts, time_ns) - 1
+        return at >= 0 and time_ns < ends[at]
+
+
 def wall_profile(model: Model) -> Profile:
-    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact."""
-    sums, runners = Sums(), Runners(model)
-    add_cpu(model, runners, sums, {"state": "running"})
-    for wait in _waits(model, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL):
-        labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": wait.category}
+    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact.
+
+    No moment counts twice: a sample inside a wait (the kernel's work for it) is the wait's.
+    """
+    sums, runners, covered = Sums(), Runners(model), _Covered()
+    for wait in _waits(model, *_WALL_STATES):
+        covered.add(wait)
+        state = wait.name if wait.category == s.CAT_THREAD else wait.category
+        labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": state}
         sums.add(wait.frames, labels, wait.duration_ns)
-    return replace(cpu_profile(model), types=WALL_TYPES, samples=sums.samples())
+    add_cpu(model, runners, sums, {"state": "running"}, covered.has)
+    of = health(model)
+    disabled = {hook for hook, _reason in of.disabled}
+    comments = tuple(
+        f"not recorded: {missing}"
+        for signal, missing in _WALL_SIGNALS.items()
+        if signal not in of.signals or signal in disabled
+    )
+    cpu = cpu_profile(model)
+    return replace(
+        cpu, types=WALL_TYPES, samples=sums.samples(), comments=cpu.comments + comments
+    )
 
 
 def gc_profile(model: Model) -> Profile:
@@ -215,13 +275,19 @@ def sched_profile(model: Model) -> Profile:
 
 
 def _waker(model: Model, by_id: dict[tuple[int, int], int], i: int) -> tuple[Place, ...]:
-    """Where a task was made ready: the callback in between, then the waker's function. Without
-    a waker it is its creator's, or, of a task that yielded, its own."""
+    """Where a task was made ready, up to the task or callback that did it; untold, the
+    callback in between, then the waker's function. Without a waker it is its creator's, or, of
+    a task that yielded, its own."""
     owners, code = model.owners, model.owners.code[i]
     args = model.trace.args(model.trace.slices.event[i])
     kind, value = code >> WAKER_SHIFT, code & ((1 << WAKER_SHIFT) - 1)
     via = args.get(s.ARG_VIA)
-    inner = (Place(via),) if isinstance(via, str) and via else ()
+    stack = args.get(s.ARG_STACK)
+    inner: tuple[Place, ...] = (Place(via),) if isinstance(via, str) and via else ()
+    told = within_task(places_of(stack)) if isinstance(stack, str) else ()
+    if told and kind in (WAKER_GROUP, WAKER_NONE):
+        return told
+    inner = told or inner
     if kind == WAKER_GROUP:
         return (*inner, _function(model, value))
     if kind == WAKER_NONE:

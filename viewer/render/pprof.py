@@ -191,10 +191,15 @@ def _taken_apart(raw: Any) -> Profile:
         lines = tuple(Place(*functions[li.function_id], li.line) for li in location.line)
         locations[location.id] = lines or (Place(f"{location.address:#x}"),)
     types = [(strings[t.type], strings[t.unit]) for t in raw.sample_type]
+    if any(len(sample.value) != len(types) for sample in raw.sample):
+        raise ValueError("a sample has more or fewer values than there are types")
+    # The one that the file would have shown first comes last, as in a profile of ours.
+    default = strings[raw.default_sample_type]
+    order = sorted(range(len(types)), key=lambda i: types[i][0] == default)
     samples = tuple(
         Sample(
             tuple(place for id_ in sample.location_id for place in locations[id_]),
-            tuple(sample.value),
+            tuple(sample.value[i] for i in order),
             tuple(
                 sorted(
                     (strings[a.key], strings[a.str] if a.str else a.num) for a in sample.label
@@ -203,11 +208,9 @@ def _taken_apart(raw: Any) -> Profile:
         )
         for sample in raw.sample
     )
-    if any(len(sample.values) != len(types) for sample in samples):
-        raise ValueError("a sample has more or fewer values than there are types")
     period = raw.period_type
     return Profile(
-        tuple(types),
+        tuple(types[i] for i in order),
         samples,
         (strings[period.type], strings[period.unit], raw.period),
         raw.time_nanos,

@@ -15,7 +15,7 @@ _UNITS: dict[str, Callable[[int], str]] = {"nanoseconds": duration, "bytes": siz
 
 def render_top(profile: Profile, top: int) -> str:
     """The functions with most of their own, as `go tool pprof -top` shows them."""
-    rows = totals(profile.samples)
+    rows = [row for row in totals(profile.samples) if row.flat or row.cumulative]
     lines = [*_heading(profile), _row("flat", "flat%", "sum%", "cum", "cum%", "")]
     total, running = _whole(profile), 0
     for row in rows[:top]:

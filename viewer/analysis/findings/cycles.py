@@ -130,11 +130,10 @@ def _finding(facts: Facts, circle: list[_Member]) -> Finding:
     named = [_name(facts, who) for who, _, _ in circle]
     parts = []
     for n, (_, wait, taken) in enumerate(circle):
-        owner = named[(n + 1) % len(circle)] if len(circle) > 1 else "itself"
+        owner = code(named[(n + 1) % len(circle)])
+        took = f"{owner} took" if len(circle) > 1 else "it took itself"
         where = f" at {place(taken)}" if taken else ""
-        parts.append(
-            f"{code(named[n], wait.site)} waits for the lock {code(owner)} took{where}"
-        )
+        parts.append(f"{code(named[n], wait.site)} waits for the lock {took}{where}")
     unfinished = until >= max(p.end_ns for p in model.trace.processes)
     end = "until the end of the trace" if unfinished else f"for {duration(until - since)}"
     text = f"Deadlock {at(facts, since)}, {end}: {'; '.join(parts)}."

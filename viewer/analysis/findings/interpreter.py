@@ -30,6 +30,8 @@ _MS = 1_000_000
 _TURN_NS = _MS
 _SELF = 3
 _HOG_NS = 20 * _MS
+_TURNS = 5  # fewer waits are a program that starts; a long one counts as many
+_LONG_TURN_NS = 10 * _MS
 _PART = 10  # … and it costs a victim a tenth of its working time
 # Collections take 5 % of the running time, or one keeps a loop's tasks waiting for 50 ms.
 _GC_PART = 20
@@ -42,22 +44,26 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
     """One thread computes and gives the GIL only when forced to; others wait for it."""
     own: dict[tuple[int, int], int] = {}
     blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
-    away: Counter[tuple[int, int]] = Counter()
+    away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
     named = {(row.pid, row.tid): row.name for row in facts.threads}
     for row in facts.threads:
         own[row.pid, row.tid] = row.gil_wait_ns
         if not row.gil_waits.count or row.gil_wait_ns < row.gil_waits.count * _TURN_NS:
             continue
-        working = row.wall_ns - row.idle_ns - row.states["io"] - row.states[s.SLEEP]
+        idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
         for holder in row.held.holders:
             taken = holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
+            working = row.wall_ns - idle - taken
             away[row.pid, holder.tid] += taken
             ns = holder.ns - taken
             if ns * _PART >= working:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
+                long = row.gil_waits.max_ns // _LONG_TURN_NS
+                turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
     for hog, victims in blamed.items():
         lost = sum(ns for ns, *_ in victims)
-        if lost < _HOG_NS * facts.patience or own.get(hog, 0) * _SELF > lost + away[hog]:
+        takes_turns = own.get(hog, 0) * _SELF > lost + away[hog]
+        if lost < _HOG_NS * facts.patience or turns[hog] < _TURNS or takes_turns:
             continue
         pid, tid = hog
         name = named.get(hog, f"thread {tid}")

@@ -66,8 +66,8 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         waits = [f"{share(ns, wall)} for {what}" for ns, what in
                  ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
         text = (
-            f"{len(rows)} threads {code(name)} do the work of {max(at_work, 0.1):.1f}: the others "
-            f"wait ({', '.join(waits)}). More workers make it slower, not faster."
+            f"{len(rows)} threads {code(name)} do the work of {max(at_work, 0.1):.1f}: the "
+            f"others wait ({', '.join(waits)}). More workers make it slower, not faster."
         )
         evidence = Evidence(
             facts.model.start_ns, worst.wall_ns, worst.name, tid=worst.tid, pid=pid
@@ -102,9 +102,9 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         site = model.trace.text(table.site[first])
         kind = model.trace.text(table.lock_name[table.row[first]])
         text = (
-            f"{len(waits)} threads {code(name)} never exit: at the end of the program they still "
-            f"wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work that "
-            f"does not come."
+            f"{len(waits)} threads {code(name)} never exit: at the end of the program they "
+            f"still wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work "
+            f"that does not come."
         )
         evidence = Evidence(
             table.start_ns[first], table.end_ns[first] - table.start_ns[first],

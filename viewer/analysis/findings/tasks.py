@@ -147,11 +147,11 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
         last = facts.awaits({task}).get(task, [(0, 0, "", "")])[-1]
         where = f" ({place(last[3])})" if last[3] else ""
         how = (
-            "were garbage-collected while they were pending: nobody kept a reference"
+            "garbage-collected while pending: nobody kept a reference"
             if is_destroyed
-            else "were still pending when the program ended, long after their creator had"
+            else "still pending when the program ended, long after its creator had"
         )
-        text = f"{plural(len(found), 'orphaned task')} {code(name, site)} {how}"
+        text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {how}"
         if last[2]:
             text += f"; the longest hung in `{last[2]}`{where} for {duration(end - last[0])}"
         text += f"{_creator(model, task).replace(' by ', '; created by ', 1)}."

@@ -1,0 +1,68 @@
+"""The profiles of a real program lead to its faults: the lock around everything, the string
+building, the sort."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLES, Recorder
+from viewer.profile import Profile
+from viewer.profile_commands import profile_of
+
+PROGRAM = SAMPLES / "data_processor.py"
+LINES = PROGRAM.read_text().splitlines()
+TAKES_THE_LOCK = "with processing:"
+SORT = "ordered = sorted(seen, key=lambda item: (item[0][::-1], item[1]))"
+BUILDING = (
+    "key = key + str((record * 7919 + n) % 10)",
+    'key = key[:1] + key[1:]  # "normalised" at every step: copies it all',
+)
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    record = Recorder(tmp_path_factory.mktemp("data_processor"))
+    return record(PROGRAM, options=("--cpu-hz", "1000"))
+
+
+def by_line(profile: Profile) -> Counter[str]:
+    """What the innermost line of the program itself has, by the line's text."""
+    found: Counter[str] = Counter()
+    for sample in profile.samples:
+        own = [place for place in sample.frames if place.path == str(PROGRAM)]
+        found[LINES[own[0].line - 1].strip() if own else ""] += sample.values[-1]
+    return found
+
+
+def test_mutex_points_at_the_line_that_takes_the_lock(trace: Path) -> None:
+    """All delay that somebody caused, he caused there, called by the thread's function."""
+    profile = profile_of(trace, "mutex")
+    lines = by_line(profile)
+    del lines[""]  # free: given back, until the waiter it was granted to woke up
+    assert lines[TAKES_THE_LOCK] == lines.total() > 0
+    held = [sample.frames for sample in profile.samples if len(sample.frames) > 1]
+    assert {frames[0].function for frames in held} == {"data_processor.process"}
+    assert {frames[1].function for frames in held} == {"data_processor.work"}
+
+
+def test_block_points_at_the_lines_that_wait(trace: Path) -> None:
+    """With their callers, out to the thread's function."""
+    profile = profile_of(trace, "block")
+    waits = [sample for sample in profile.samples if dict(sample.labels)["kind"] == "Lock"]
+    assert waits
+    for sample in waits:
+        names = [place.function for place in sample.frames]
+        assert names[:2] == ["data_processor.process", "data_processor.work"]
+        assert LINES[sample.frames[0].line - 1].strip() == TAKES_THE_LOCK
+        assert names[-1] == "threading.Thread._bootstrap"
+
+
+def test_cpu_points_at_the_string_building_and_the_sort(trace: Path) -> None:
+    """No other line of the program has as much as the lesser of the two."""
+    lines = by_line(profile_of(trace, "cpu"))
+    building = sum(lines.pop(line) for line in BUILDING)
+    sort = lines.pop(SORT)
+    assert min(building, sort) > max(lines.values())

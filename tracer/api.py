@@ -1,0 +1,244 @@
+"""The recorder for programs: start and stop recordings, and say something on their timeline.
+
+Imports nothing that a plain `python` has not loaded already; the recorder itself is imported
+by the first start().
+"""
+
+import os
+import sys
+from _thread import RLock
+
+from tracer.errors import TracerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from types import TracebackType
+    from typing import Any
+
+    from tracer.recorder import Recording, Totals
+
+    type _Function = Callable[..., Any]
+    type _Kind = type[region] | type[task]
+
+try:
+    from tracer._core import counter, log, region, task
+except ImportError:  # no compiler, another interpreter: programs run on, unrecorded
+    from tracer.api_absent import (  # type: ignore[assignment]
+        counter,
+        log,
+        region,
+        task,
+    )
+
+__all__ = ["counter", "log", "recording", "region", "start", "stop", "task"]
+
+BUFFER_BYTES = 64 << 20
+BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES = 1 << 20, 1 << 40
+CPU_HZ, CPU_MOST_HZ = 100, 5000
+
+_guard = RLock()  # one start or stop at a time; a signal handler may come in between
+_running: "Recording | None" = None
+_ends_at_exit = False
+
+
+def start(
+    path: "str | os.PathLike[str]",
+    *,
+    signals: "Iterable[str] | None" = None,
+    without: "Iterable[str]" = (),
+    buffer_bytes: int = BUFFER_BYTES,
+    cpu_hz: int = CPU_HZ,
+    force: bool = False,
+) -> tuple[tuple[str, str], ...]:
+    """Begins to record this process into the file, as `tracer run` would; from any thread.
+
+    `signals` are what to record, all if None: tasks, threads, gc, gil, locks, io, sched, cpu;
+    `without` are those to leave out. `buffer_bytes` is the memory for events not yet written
+    (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a thread's CPU time (1 to 5000).
+    `force` replaces a file that is no trace.
+
+    The recording ends with stop(), or when the process exits. Returns (signal, reason) of each
+    signal that cannot be recorded here; the trace says the same.
+
+    Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
+    refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
+    """
+    return tuple(_start(path, signals, without, buffer_bytes, cpu_hz, force).problems())
+
+
+def stop() -> "Totals | None":
+    """Ends the recording that start() or recording() began, from any thread.
+
+    Its totals; None when there is none: it has ended, or this is a forked child, or `tracer
+    run` has begun it, which ends it itself.
+    """
+    global _running
+    with _guard:
+        ending, _running = _running, None
+        return ending.stop() if ending is not None else None
+
+
+class recording:
+    """`with tracer.recording(path, …)`: start() and stop() around a block; options as start().
+
+    The block's end leaves a recording alone that others began after this one was stopped.
+    """
+
+    __slots__ = ("_begun", "_options")
+
+    def __init__(
+        self,
+        path: "str | os.PathLike[str]",
+        *,
+        signals: "Iterable[str] | None" = None,
+        without: "Iterable[str]" = (),
+        buffer_bytes: int = BUFFER_BYTES,
+        cpu_hz: int = CPU_HZ,
+        force: bool = False,
+    ) -> None:
+        self._options = (path, signals, without, buffer_bytes, cpu_hz, force)
+        self._begun: Recording | None = None
+
+    def __enter__(self) -> tuple[tuple[str, str], ...]:
+        self._begun = _start(*self._options)
+        return tuple(self._begun.problems())
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        value: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
+        with _guard:
+            if _running is self._begun:
+                stop()
+
+
+def _start(
+    path: "str | os.PathLike[str]",
+    signals: "Iterable[str] | None",
+    without: "Iterable[str]",
+    buffer_bytes: int,
+    cpu_hz: int,
+    force: bool,
+) -> "Recording":
+    global _running
+    try:
+        from tracer import recorder
+    except Exception as error:  # what an interpreter may lack is not known beforehand
+        raise TracerError(f"cannot record on this interpreter: {error}.") from None
+    wanted = _checked(recorder.SIGNALS, signals, without)
+    _check_number("buffer_bytes", buffer_bytes, BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES)
+    _check_number("cpu_hz", cpu_hz, 1, CPU_MOST_HZ)
+    options = recorder.Options(
+        os.fsdecode(path), buffer_bytes, wanted, force=force, cpu_hz=cpu_hz
+    )
+    with _guard:
+        begun = recorder.Recording(options)
+        begun.start()
+        _running = begun
+        _end_at_exit()
+    return begun
+
+
+def _checked(
+    known: "Iterable[str]", signals: "Iterable[str] | None", without: "Iterable[str]"
+) -> tuple[str, ...]:
+    wanted = set(known if signals is None else signals)
+    unwanted = set(without)
+    unknown = sorted(map(repr, (wanted | unwanted).difference(known)))
+    if unknown:
+        raise ValueError(f"no such signal: {', '.join(unknown)}; there are {', '.join(known)}")
+    return tuple(name for name in known if name in wanted - unwanted)
+
+
+def _check_number(name: str, value: int, least: int, most: int) -> None:
+    if not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{name} is {value!r}, not an int from {least} to {most}")
+
+
+def _end_at_exit() -> None:
+    global _ends_at_exit
+    if _ends_at_exit:
+        return
+    _ends_at_exit = True
+    import atexit
+
+    atexit.register(stop)
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    """In a forked child: the recording is the parent's, and nobody will release its guard."""
+    global _guard, _running
+    _guard, _running = RLock(), None
+
+
+# --- decorators: _core calls this for region(…)(function) ---
+
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # bits of co_flags
+_ANNOTATIONS = "__annotate__" if sys.version_info >= (3, 14) else "__annotations__"
+_COPIED = (
+    *("__module__", "__name__", "__qualname__", "__doc__", "__type_params__"),
+    _ANNOTATIONS,
+)
+
+
+def _plain(
+    kind: "_Kind", name: str, arguments: "dict[str, object]", function: "_Function"
+) -> "_Function":
+    def wrapper(*args: object, **kwargs: object) -> object:
+        with kind(name, **arguments):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def _coroutine(
+    kind: "_Kind", name: str, arguments: "dict[str, object]", function: "_Function"
+) -> "_Function":
+    async def wrapper(*args: object, **kwargs: object) -> object:
+        with kind(name, **arguments):
+            return await function(*args, **kwargs)
+
+    return wrapper
+
+
+def _generator(
+    kind: "_Kind", name: str, arguments: "dict[str, object]", function: "_Function"
+) -> "_Function":
+    def wrapper(*args: object, **kwargs: object) -> "Generator[Any, Any, Any]":
+        with kind(name, **arguments):
+            return (yield from function(*args, **kwargs))
+
+    return wrapper
+
+
+_WRAPPERS = {_GENERATOR: _generator, _COROUTINE: _coroutine}
+
+
+def decorate(
+    kind: "_Kind",
+    name: str,
+    arguments: "dict[str, object]",
+    function: "Callable[..., Any]",
+) -> "Callable[..., Any]":
+    """The function with every call of it in a region or task of its own.
+
+    Raises TypeError for an async generator function.
+    """
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if flags & _ASYNC_GENERATOR:
+        raise TypeError(
+            f"cannot decorate the async generator function {function!r}: "
+            "use the region or task inside it"
+        )
+    wrap = next((each for bit, each in _WRAPPERS.items() if flags & bit), _plain)
+    wrapper: Any = wrap(kind, name, arguments, function)
+    for attribute in _COPIED:
+        if hasattr(function, attribute):
+            setattr(wrapper, attribute, getattr(function, attribute))
+    wrapper.__dict__.update(getattr(function, "__dict__", {}))
+    wrapper.__wrapped__ = function
+    return wrapper  # type: ignore[no-any-return]

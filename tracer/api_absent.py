@@ -1,0 +1,48 @@
+"""What a program's own events are when the C core is missing: nothing."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import SupportsFloat, SupportsIndex
+
+
+class region:
+    """See tracer._core.region."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, /, **arguments: object) -> None: ...
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        value: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None: ...
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(
+        self,
+        kind: "type[BaseException] | None",
+        value: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None: ...
+
+    def __call__[F: Callable[..., object]](self, function: F, /) -> F:
+        return function
+
+
+class task(region):
+    """See tracer._core.task."""
+
+    __slots__ = ()
+
+
+def log(message: str, /, **arguments: object) -> None: ...
+
+
+def counter(name: str, value: "SupportsFloat | SupportsIndex", /) -> None: ...
