@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
+from viewer.analysis.causes_tree import Tree
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import By
@@ -35,6 +36,7 @@ class Answers:
         self.model = model
         self.groups = _LazyGroups(model)
         self._lock = threading.Lock()
+        self._tree: Tree | None = None  # takes a moment; not everyone asks why
         self._kept: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
         self.routes: dict[str, Callable[[Query], Reply]] = {
             "api/meta": lambda _query: _json(self.meta()),
@@ -112,7 +114,9 @@ class Answers:
         rows = self.model.states.state if group.in_states else self.model.owners.kind
         if row >= (len(self.model.collections) if name == "gc" else len(rows)):
             raise BadQuery("no such slice")
-        return _json(details(self.model, self.groups, name, row))
+        with self._lock:
+            self._tree = self._tree or Tree(self.model)
+        return _json(details(self._tree, self.groups, name, row))
 
     def tasks(self, query: Query) -> Reply:
         """The tasks of a coroutine (`coro`, `site`), the longest ready time first."""

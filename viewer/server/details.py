@@ -2,23 +2,23 @@
 
 import struct
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Mapping
+from typing import cast
 
 from tracer import schema as s
 from viewer import columns
+from viewer.analysis.causes_tree import Tree
+from viewer.analysis.why import explain, wait_of_row, wait_of_slice
 from viewer.model import Model
 from viewer.reader import Arg
 from viewer.render.data import Json
+from viewer.render.why_data import to_json
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
 
-_MOST_SLICES = 200_000  # that are looked at to say who was in the way
-_MOST_PARTS = 12
 
-
-def details(model: Model, groups: Mapping[str, Group], name: str, row: int) -> Json:
+def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:
     """All there is to say about a row of a group; times are ns since the trace's start."""
-    group = groups[name]
+    model, group = tree.model, groups[name]
     if name == "gc":
         return _collection(model, row)
     of = _slice_of_state(model, row) if group.in_states else row
@@ -41,7 +41,7 @@ def details(model: Model, groups: Mapping[str, Group], name: str, row: int) -> J
         "unfinished": bool(model.trace.slices.unfinished[of]),
         "args": {key: value for key, value in args.items() if key != s.ARG_STACK},
         "stack": [*str(args.get(s.ARG_STACK, "")).splitlines()],
-        "meanwhile": _meanwhile(model, groups, name, row, of, (start, end)),
+        "why": _why(tree, group, row, of) if name != "gil" else None,
         "links": _links(model, groups, event, last),
         "ts": start,
     }
@@ -61,7 +61,7 @@ def _collection(model: Model, row: int) -> Json:
         "unfinished": False,
         "args": {"collected": one.collected, "uncollectable": one.uncollectable},
         "stack": [],
-        "meanwhile": None,
+        "why": None,
         "links": [],
         "ts": one.start_ns,
     }
@@ -94,50 +94,12 @@ def _kind(model: Model, name: str, row: int, of: int) -> str:
     return kinds.get(model.owners.kind[of], "")
 
 
-def _meanwhile(
-    model: Model,
-    groups: Mapping[str, Group],
-    name: str,
-    row: int,
-    of: int,
-    span: tuple[int, int],
-) -> Json:
-    """Who had what this slice waited for, and how long; None when it waited for nobody."""
-    kind = _kind(model, name, row, of)
-    if kind == s.GIL_WAIT:
-        return _shares(groups["gil"], model.thread_process[model.states.who[row]], span, "GIL")
-    if kind == "lock wait" and model.states.row[row] >= 0:
-        return _shares(groups["locks"], model.states.row[row], span, "lock")
-    if kind == s.READY and model.lane[of] >= 0:
-        return _shares(groups["loops"], model.lane[of], span, "event loop")
-    return None
-
-
-def _shares(group: Group, lane: int, span: tuple[int, int], what: str) -> Json:
-    lanes, (start, end) = group.lanes, span
-    if lane < 0:
-        return None
-    low, high = lanes.offset[lane], lanes.offset[lane + 1]
-    at = max(bisect_left(lanes.start_ns, start, low, high) - 1, low)
-    sums: Counter[str] = Counter()
-    until = start  # nested slices count once
-    for i in range(at, min(high, at + _MOST_SLICES)):
-        if lanes.start_ns[i] >= end:
-            break
-        ns = min(lanes.end_ns[i], end) - max(lanes.start_ns[i], until)
-        if ns > 0:
-            sums[group.label(lanes.row[i])] += ns
-            until = max(until, lanes.end_ns[i])
-    rest = end - start - sum(sums.values())
-    parts: list[Json] = [
-        {"who": who, "ns": ns} for who, ns in sums.most_common(_MOST_PARTS) if ns
-    ]
-    others = sum(ns for _, ns in sums.most_common()[_MOST_PARTS:])
-    if others:
-        parts.append({"who": "others", "ns": others})
-    if rest > 0:
-        parts.append({"who": "nobody seen", "ns": rest})
-    return {"what": what, "parts": parts}
+def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
+    """The explanation of a slice that is a wait, as `tracer why` has it; else None."""
+    wait = wait_of_row(tree.model, row) if group.in_states else None
+    wait = wait or wait_of_slice(tree.model, of)
+    # Its JSON is made of the same types, under another name.
+    return cast("Json", to_json(explain(tree.model, wait, tree))) if wait else None
 
 
 def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> Json:

@@ -1,11 +1,13 @@
 /** The explanation of one slice: what it was, who was in the way, where its arrows lead. */
 
 import { ask } from "./api.js";
-import { fill, h, marked } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { duration, moment, share, site } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
 import { go, link, state } from "./state.js";
 
+const MOST_DEPTH = 3;
+const MOST_PARTS = 5;
 const SITES = new Set(["site", "owner_site"]);
 
 /** Fills a node with the explanation of the selected slice. */
@@ -30,8 +32,8 @@ export async function explain(node) {
       line("from", moment(told.start_ns, told.ns)),
       line("to", moment(told.start_ns + told.ns, told.ns))),
     actions(told),
-    told.story && h("p.story", null, marked(told.story)),
-    told.meanwhile && meanwhile(told),
+    told.why && causes(told.why),
+    told.why && path(told.why),
     owner(told),
     stacks(told),
     links(told),
@@ -61,17 +63,48 @@ function actions(told) {
     h("button", { title: "Escape", onclick: () => go({ sel: "" }) }, "Close"));
 }
 
-function meanwhile({ meanwhile: { what, parts }, ns }) {
+/** The causes add up to the wait; each may be made of parts itself. */
+function causes({ causes: found, ns }) {
+  return found.length ? [
+    h("h3", null, "Where the time went"),
+    h("div.parts", null, found.map((one) => cause(one, ns, 0))),
+  ] : null;
+}
+
+function cause(one, whole, depth) {
+  const hot = one.samples[0];
   return [
-    h("h3", null, what === "lock" ? "Who had the lock meanwhile" :
-      what === "GIL" ? "Who had the GIL meanwhile" : "What the event loop did meanwhile"),
-    h("div.parts", null, parts.map((part) => [
-      h("span", null, part.who || "(no name)"),
-      h("span.num", null, duration(part.ns)),
-      h("span.num.faint", null, share(part.ns, ns)),
-      h("div.track", null, h("i", { style: { width: `${(part.ns / ns) * 100}%` } })),
-    ])),
+    h("span", { style: { paddingLeft: `${depth * 14}px` }, title: one.site },
+      one.who || one.kind,
+      one.who && h("span.faint", null, ` ${one.kind}`),
+      one.count > 1 && h("span.faint", null, ` ×${one.count}`),
+      one.holds_gil && h("span.faint", null, " keeps the GIL"),
+      hot && h("div.sub", null, `in ${hot.function}, ${hot.samples} of ${hot.of} samples`)),
+    h("span.num", null, duration(one.ns)),
+    h("span.num.faint", null, share(one.ns, whole)),
+    depth === 0 && h("div.track", null, h("i", { style: { width: `${
+      (one.ns * 100) / Math.max(whole, 1)}%` } })),
+    depth < MOST_DEPTH && one.parts.slice(0, MOST_PARTS)
+      .map((part) => cause(part, whole, depth + 1)),
   ];
+}
+
+/** What had to finish before, the latest step first. */
+function path({ path: steps }) {
+  if (!steps.length) return null;
+  return [
+    h("h3", null, "What had to happen first"),
+    h("ul.steps", null, steps.map((step) => h("li", { title: step.site },
+      h("a", { href: link({ from: step.start_ns - pad(step), to: step.end_ns + pad(step) }) },
+        moment(step.start_ns, Math.max(step.end_ns - step.start_ns, 1e4))), " ",
+      [step.who, step.did, step.what].filter(Boolean).join(" "), " ",
+      h("span.faint", null, step.end_ns > step.start_ns
+        ? duration(step.end_ns - step.start_ns) : "")))),
+  ];
+}
+
+function pad(step) {
+  return Math.max((step.end_ns - step.start_ns) * 0.4, 1000);
 }
 
 function owner({ args }) {
