@@ -36,7 +36,7 @@ SIGNALS = {
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
-FORMATS = ("chrome", "speedscope", "csv", "parquet")
+FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
     "findings",
     "tasks",

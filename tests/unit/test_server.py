@@ -231,7 +231,7 @@ def test_range_cuts_every_number(tmp_path):
 
     def totals(**query):
         told = json.loads(answers.routes["api/report"](query).body)
-        sums = {}
+        sums: dict[tuple[str, str], int] = {}
         for row in told["threads"]:
             for state, ns in row["states"].items():
                 sums[row["name"], state] = sums.get((row["name"], state), 0) + ns

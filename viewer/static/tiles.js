@@ -88,6 +88,11 @@ function want(group, lanes, level, index) {
     try {
       const bytes = await tileBytes(group, lanes, level, index);
       tile = bytes && decode(bytes, level);
+      // A shared file has no finer ones: a coarser one will do.
+      const coarser = key(group, lanes, level + 1, Math.floor(index / 2));
+      if (!bytes && level < MOST_LEVELS_UP && !tiles.has(coarser)) {
+        want(group, lanes, level + 1, Math.floor(index / 2));
+      }
     } catch (error) {
       console.warn(`no tile: ${error.message}`);
     }

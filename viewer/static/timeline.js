@@ -284,7 +284,7 @@ function chunked(rows) {
   const chunks = [];
   for (const row of rows) {
     const last = chunks.at(-1);
-    if (last?.group === row.group && last.rows.length < CHUNK) {
+    if (last?.group === row.group && last.rows.length < CHUNK && !(row.gap > 0)) {
       last.rows.push(row);
       last.lanes.push(row.lane);
     } else {

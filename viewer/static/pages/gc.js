@@ -12,7 +12,7 @@ export function showGc(root, meta) {
   const rows = [
     ...meta.groups.gc.map((one, lane) => ({ group: "gc", lane, title: one.text,
       detail: one.detail, height: 26 })),
-    ...meta.groups.threads.slice(0, 12).map((one, lane) => ({ group: "threads", lane,
+    ...meta.groups.threads.slice(0, 16).map((one, lane) => ({ group: "threads", lane,
       title: one.text, detail: one.detail, height: 16, gap: lane ? 0 : 6 })),
   ];
   const timeline = new Timeline(rows, { height: 360 });
