@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.perfetto_ui import CHROMIUM, FLAGS
 from viewer.model import build_model
@@ -55,6 +56,11 @@ class Opened:
         self.page.locator(_READY).wait_for(state="attached")
         self.settle()
 
+    def turn_to(self, page: str) -> None:
+        """Goes to another page as its tab does."""
+        self.page.locator(f"nav a[data-page={page}]").click()
+        self.settle()
+
     def settle(self) -> None:
         self.page.evaluate(_SETTLED)
 
@@ -64,14 +70,29 @@ class Opened:
         return number
 
 
+@lru_cache(maxsize=1)
+def _browser() -> tuple[Playwright, Browser]:
+    playwright = sync_playwright().start()
+    return playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+def close_browser() -> None:
+    """Ends the browser that the tests of a module shared."""
+    if _browser.cache_info().currsize:
+        playwright, browser = _browser()
+        browser.close()
+        playwright.stop()
+        _browser.cache_clear()
+
+
 @contextmanager
 def open_page(trace: Path, ui: Path | None = None, scheme: str = "light") -> Iterator[Opened]:
-    """Serves the page of a trace and opens a browser for it."""
+    """Serves the page of a trace and looks at it."""
     server = Server(make_site(trace, build_model(read_trace(trace)), ui))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="page")
     thread.start()
     try:
-        with browse(server.address, scheme) as opened:
+        with look_at(server.address, scheme) as opened:
             yield opened
     finally:
         server.shutdown()
@@ -80,18 +101,18 @@ def open_page(trace: Path, ui: Path | None = None, scheme: str = "light") -> Ite
 
 
 @contextmanager
-def browse(address: str, scheme: str = "light") -> Iterator[Opened]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(
-            viewport={"width": 1440, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        opened = Opened(page, address)
-        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda m: opened.complaints.append(m.text) if m.type != "log" else None,
-        )
-        yield opened
-        browser.close()
+def look_at(address: str, scheme: str = "light") -> Iterator[Opened]:
+    """A visitor who was never here before."""
+    visitor = _browser()[1].new_context(
+        viewport={"width": 1440, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = visitor.new_page()
+    opened = Opened(page, address)
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda m: opened.complaints.append(m.text) if m.type != "log" else None,
+    )
+    yield opened
+    visitor.close()

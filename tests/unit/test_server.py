@@ -246,6 +246,15 @@ def test_range_cuts_every_number(tmp_path):
     assert whole == {k: sum(part.get(k, 0) for part in parts) for k in keys}
 
 
+def test_range_has_what_is_in_it(tmp_path):
+    """Calls, locks and tasks outside the range are not in its report."""
+    _, model = trace_of(tmp_path, gil_hog())
+    query = {"from": "100000000", "to": "150000000"}
+    told = json.loads(Answers(model).routes["api/report"](query).body)
+    assert [row["name"] for row in told["threads"]] == ["MainThread", "compress"]
+    assert told["io"] == told["locks"] == told["gc"] == told["tasks"] == []
+
+
 def test_range_of_everything_is_everything(tmp_path):
     """Cutting at the borders changes nothing."""
     _, model = trace_of(tmp_path, profiled())

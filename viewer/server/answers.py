@@ -17,7 +17,7 @@ from viewer.server import flame
 from viewer.server.details import details
 from viewer.server.groups import GROUPS, Group, Title
 from viewer.server.http import BadQuery, Query, Reply
-from viewer.server.within import within
+from viewer.server.within import present, within
 from viewer.tiles import PIXELS, encode
 
 _JSON = "application/json; charset=utf-8"
@@ -78,15 +78,16 @@ class Answers:
         span = self._span(query)
 
         def make() -> bytes:
+            sections: tuple[str, ...] = SECTIONS
             if span is None:
-                return self._report_of(self.model, SECTIONS)
-            sections = tuple(name for name in SECTIONS if name not in _WHOLE_ONLY)
-            return self._report_of(within(self.model, *span), sections)
+                report = build_report(self.model, By.CORO)
+            else:
+                sections = tuple(name for name in SECTIONS if name not in _WHOLE_ONLY)
+                cut = within(self.model, *span)
+                report = present(cut, build_report(cut, By.CORO, sections))
+            return render_json(report, sections).encode()
 
         return Reply(_JSON, self._keep(("report", str(span)), make))
-
-    def _report_of(self, model: Model, sections: tuple[str, ...]) -> bytes:
-        return render_json(build_report(model, By.CORO, sections), sections).encode()
 
     def tile(self, query: Query) -> Reply:
         """`group`, `lanes` (numbers by comma), `level` (a pixel is 2^level ns), `index`."""

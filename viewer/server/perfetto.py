@@ -41,10 +41,13 @@ _LATENCY = f"""SELECT t.name AS task, COUNT(*) AS waits,
 
 def commands() -> Json:
     """What the UI does once it has the trace: pinned tracks, and how long tasks were ready."""
-    pinned = f"^({s.TRACK_RUNNING_TASK}|{s.TRACK_READY_QUEUE}|{s.TRACK_GC}|MainThread.*)$"
+    pinned = (s.TRACK_RUNNING_TASK, s.TRACK_READY_QUEUE, "MainThread.*", s.TRACK_GC)
+    pins: list[Json] = [  # one each: they are drawn in the order they are pinned
+        {"id": "dev.perfetto.PinTracksByRegex", "args": [f"^({name})$"]} for name in pinned
+    ]
     return [
         {"id": "dev.perfetto.ExpandTracksByRegex", "args": [f"^{s.TRACK_LOOP_PREFIX}"]},
-        {"id": "dev.perfetto.PinTracksByRegex", "args": [pinned]},
+        *pins,
         {"id": "dev.perfetto.RunQueryAndShowTab", "args": [_LATENCY, "Scheduling latency"]},
     ]
 

@@ -215,6 +215,6 @@ def _note(model: Model, reduced: int) -> str:
     )
     return (
         f"A copy of {trace.path.name} ({size(trace.size_bytes)}) in one file: {detail}; "
-        f"tables are of the whole recording, the longest slices have explanations, sources are "
-        f"left out. Everything: tracer view {trace.path.name}"
+        f"tables are of the whole recording, the longest slices have explanations, sources "
+        f"are left out. Everything: tracer view {trace.path.name}"
     )

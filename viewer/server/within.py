@@ -1,9 +1,11 @@
 """A trace cut to a range of time, so that every analysis can be asked about that range."""
 
 from array import array
+from collections import Counter
 from dataclasses import replace
 
-from viewer.columns import Column, Events
+from viewer.analysis.report import Report
+from viewer.columns import AWAIT, READY, RUNNING, Column, Events
 from viewer.model import Model
 
 _SAMPLES = ("sample_time_ns", "sample_pid", "sample_tid", "sample_hz", "sample_stack")
@@ -51,6 +53,41 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
             if one.start_ns < to_ns and one.end_ns > from_ns
         ),
     )
+
+
+def present(model: Model, report: Report) -> Report:
+    """The report of a model that was cut, without what is not in the range.
+
+    Bytes are told per call and not per time: of a range they are unknown.
+    """
+    tasks = _tasks_present(model)
+    return replace(
+        report,
+        tasks=tuple(
+            replace(row, count=count)
+            for row in report.tasks
+            if (count := tasks[row.coro, row.site])
+        ),
+        locks=tuple(row for row in report.locks if row.waits.count or row.holds.count),
+        io=tuple(replace(row, size_bytes=None) for row in report.io if row.calls.count),
+    )
+
+
+def _tasks_present(model: Model) -> Counter[tuple[str, str]]:
+    """By coroutine function how many of its tasks have a slice left."""
+    owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
+    every = memoryview(array("i", range(len(owned.task_id))))
+    seen = bytearray(len(owned.task_id))
+    for kind in (READY, RUNNING, AWAIT):
+        key = engine.group_keys(owned.kind, owned.owner, every, kind)
+        stats = engine.grouped_stats(slices.start_ns, slices.end_ns, key, len(seen))
+        for task, count in enumerate(stats.count):
+            seen[task] |= bool(count)
+    groups = Counter(owned.task_group[task] for task, is_seen in enumerate(seen) if is_seen)
+    found: Counter[tuple[str, str]] = Counter()
+    for group, count in groups.items():
+        found[model.coroutine(group)] += count
+    return found
 
 
 def _samples_within(events: Events, from_ns: int, to_ns: int) -> Events:

@@ -22,7 +22,8 @@ const KEYS = [
   ["click a pixel of many", "zooms to its slices"],
 ];
 const held = new Set();
-let running = false;
+/** Where the keys have moved to, while they are held. */
+let moving = null;
 
 /** @param {string[]} pages */
 export function attachKeys(pages) {
@@ -31,7 +32,7 @@ export function attachKeys(pages) {
     const key = event.key.toLowerCase();
     if ("wasd".includes(key)) {
       held.add(key);
-      if (!running) run();
+      if (!moving) run();
     } else if (key === "/") search();
     else if (key === "?") help();
     else if (key === "escape") go({ sel: "" });
@@ -41,8 +42,14 @@ export function attachKeys(pages) {
     else return;
     event.preventDefault();
   });
-  addEventListener("keyup", (event) => held.delete(event.key.toLowerCase()));
-  addEventListener("blur", () => held.clear());
+  addEventListener("keyup", (event) => {
+    held.delete(event.key.toLowerCase());
+    if (!held.size) rest();
+  });
+  addEventListener("blur", () => {
+    held.clear();
+    rest();
+  });
 }
 
 function isTyping(target) {
@@ -51,26 +58,28 @@ function isTyping(target) {
 
 /** Moves while a key is held, by the time that passed and not by key repeats. */
 function run() {
-  running = true;
   let before = performance.now();
-  let { from, to } = state;
+  moving = { from: state.from, to: state.to };
   const step = (now) => {
+    if (!moving) return;
     const seconds = Math.min((now - before) / 1000, 0.05) || 0.016;
     before = now;
-    const by = (to - from) * SPEED * seconds;
-    if (held.has("w")) ({ from, to } = zoomed({ from, to }, (from + to) / 2, ZOOM ** -seconds));
-    if (held.has("s")) ({ from, to } = zoomed({ from, to }, (from + to) / 2, ZOOM ** seconds));
-    if (held.has("a")) ({ from, to } = panned({ from, to }, -by));
-    if (held.has("d")) ({ from, to } = panned({ from, to }, by));
-    const shown = timelines();
-    for (const timeline of shown) timeline.move(from, to);
-    if (held.size) requestAnimationFrame(step);
-    else {
-      running = false;
-      go({ from, to }, { replace: true });
-    }
+    const by = (moving.to - moving.from) * SPEED * seconds;
+    const middle = (moving.from + moving.to) / 2;
+    if (held.has("w")) moving = zoomed(moving, middle, ZOOM ** -seconds);
+    if (held.has("s")) moving = zoomed(moving, middle, ZOOM ** seconds);
+    if (held.has("a")) moving = panned(moving, -by);
+    if (held.has("d")) moving = panned(moving, by);
+    for (const timeline of timelines()) timeline.move(moving.from, moving.to);
+    requestAnimationFrame(step);
   };
   requestAnimationFrame(step);
+}
+
+function rest() {
+  const last = moving;
+  moving = null;
+  if (last) go(last, { replace: true });
 }
 
 async function zoomToSelected() {
