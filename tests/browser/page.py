@@ -114,5 +114,7 @@ def look_at(address: str, scheme: str = "light") -> Iterator[Opened]:
         "console",
         lambda m: opened.complaints.append(m.text) if m.type != "log" else None,
     )
-    yield opened
-    visitor.close()
+    try:
+        yield opened
+    finally:
+        visitor.close()
