@@ -3,6 +3,7 @@
 import os
 import sys
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -49,4 +50,5 @@ def _show(site: Site, port: int, *, browser: bool, out: TextIO) -> None:
         print(f"tracer: {server.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
     else:
         print(server.address, file=out, flush=True)
-    serve(server)
+    with suppress(KeyboardInterrupt):  # how it is meant to end
+        serve(server)

@@ -2,13 +2,18 @@
 
 import http.client
 import json
+import signal
 import struct
+import subprocess
+import sys
 import threading
+import urllib.request
 from contextlib import contextmanager
 
 import pytest
 
 from tests.samples import every_trace, gil_hog, lock_convoy, profiled
+from tracer.cli import main
 from tracer.errors import UsageError
 from viewer.model import build_model
 from viewer.reader import read_trace
@@ -303,3 +308,34 @@ def test_ui_directory(tmp_path):
     (tmp_path / "out").symlink_to("/etc/passwd")
     assert find_ui(tmp_path) == tmp_path
     assert set(ui_routes(tmp_path)) == {"ui/", "ui/index.html", "ui/v1/a.js"}
+
+
+@pytest.mark.parametrize("command", ["view", "open"])
+def test_command_serves_until_interrupted(tmp_path, command):
+    """It prints the address and nothing else, and Ctrl-C ends it without a word."""
+    path, _ = trace_of(tmp_path, gil_hog())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracer", command, "--no-browser", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            assert b"<title>tracer" in answer.read()
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, complaints = process.communicate(timeout=60)
+    assert (process.returncode, rest, complaints) == (0, "", "")
+
+
+def test_command_refuses(tmp_path, capsys):
+    """What is no trace, or no UI, is said in one line."""
+    assert main(["view", str(tmp_path / "none")]) == 1
+    assert main(["open", str(tmp_path / "none")]) == 1
+    path, _ = trace_of(tmp_path, gil_hog())
+    assert main(["open", "--ui-dir", str(tmp_path), str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["tracer"] * 3

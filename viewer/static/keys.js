@@ -53,7 +53,8 @@ export function attachKeys(pages) {
 }
 
 function isTyping(target) {
-  return target instanceof Element && target.matches("input, select, textarea, dialog *");
+  return document.querySelector("dialog[open]") !== null ||
+    (target instanceof Element && target.matches("input, select, textarea"));
 }
 
 /** Moves while a key is held, by the time that passed and not by key repeats. */
