@@ -12,7 +12,7 @@ from viewer.analysis.causes_tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
 from viewer.analysis.findings.words import stem
-from viewer.analysis.states import attribute, keys, marks
+from viewer.analysis.states import attribute, keys, marks, numbers
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why import Explanation, Wait, What, explain, wait_of_row, wait_of_slice
 from viewer.analysis.why_asked import Asked, tasks_asked, threads_asked
@@ -112,8 +112,9 @@ def _find(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
     slices: Iterable[int] = ()
     rows: Iterable[int] = ()
     if asked.task:
-        found = tasks_asked(tree, asked.task)
-        slices = [i for task in found for i in tree.lanes.rows_of_task(task)]
+        wanted, owned = set(tasks_asked(tree, asked.task)), model.owners
+        kinds = enumerate(bytes(owned.kind))
+        slices = [i for i, k in kinds if k in (READY, AWAIT) and owned.owner[i] in wanted]
     if asked.thread:
         threads = threads_asked(tree, asked.thread)
         rows = [row for thread in threads for row in tree.lanes.rows_of_thread(thread)]
@@ -326,26 +327,22 @@ def _leaks(tree: Tree) -> list[_Group]:
         processes = range(len(model.trace.processes))
         mine = [p for p in processes if model.pid(p) == evidence.pid] or [-1]
         task = lanes.task_of(mine[0], evidence.task)
-        example = next(
-            (
-                i
-                for i in lanes.rows_of_task(task)
-                if model.trace.slices.start_ns[i] == evidence.start_ns
-                and model.owners.kind[i] == AWAIT
-            ),
-            -1,
-        )
+        example = lanes.begins(task, evidence.start_ns, AWAIT) if task >= 0 else -1
         first = wait_of_slice(model, example) if example >= 0 else None
         if first is None:
             continue
         alike = _key(tree, first, _name(tree, first))
-        group = model.owners.task_group[task]
+        groups, group = model.owners.task_group, model.owners.task_group[task]
+        everyone = numbers(range(len(groups)))
+        engine, owned = model.trace.engine, model.owners
+        awaits = engine.group_keys(owned.kind, owned.owner, everyone, AWAIT)
+        last_await = engine.spans(model.trace.slices.end_ns, awaits, len(groups)).last
+        last = (last_await[other] for other, of in enumerate(groups) if of == group)
         waits = [
             wait
-            for other, of in enumerate(model.owners.task_group)
-            if of == group
-            for i in lanes.rows_of_task(other)[-3:]  # ready and running may follow
-            if model.owners.kind[i] == AWAIT
+            for i in last
+            if i >= 0
+            and model.owners.code[i] == model.owners.code[example]
             and (wait := wait_of_slice(model, i)) is not None
             and _key(tree, wait, _name(tree, wait)) == alike
         ]
