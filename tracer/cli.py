@@ -118,6 +118,23 @@ def signal_switches(command: click.Command) -> click.Command:
     "a sample stands for several.",
 )
 @click.option(
+    "--io-threshold",
+    "io_threshold_us",
+    type=click.IntRange(0, 1_000_000),
+    default=20,
+    show_default=True,
+    metavar="MICROSECONDS",
+    help="Blocking calls and waits shorter than this are not recorded, unless somebody "
+    "noticed them.",
+)
+@click.option(
+    "--stack-depth",
+    type=click.IntRange(1, 64),
+    default=32,
+    show_default=True,
+    help="Frames kept of the stack of each wait.",
+)
+@click.option(
     "--profile/--no-profile",
     default=True,
     show_default=True,
@@ -136,6 +153,8 @@ def run(
     force: bool,
     buffer_bytes: int,
     cpu_hz: int,
+    io_threshold_us: int,
+    stack_depth: int,
     profile: bool,
     wall: bool,
     **switches: bool,
@@ -155,7 +174,13 @@ def run(
         buffer_bytes=buffer_bytes,
         signals=signals,
         force=force,
-        settings={"cpu_hz": cpu_hz, "profile": int(profile), "wall": int(wall)},
+        settings={
+            "cpu_hz": cpu_hz,
+            "io_threshold_us": io_threshold_us,
+            "stack_depth": stack_depth,
+            "profile": int(profile),
+            "wall": int(wall),
+        },
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import TraceFileError, UsageError
-from viewer.analysis.regions import EVERYWHERE, REGION, Everywhere, Within, regions
+from viewer.analysis.regions import REGION, regions
 from viewer.analysis.report import heading
 from viewer.analysis.waits import PROFILES
+from viewer.analysis.within import EVERYWHERE, Everywhere, Within
 from viewer.model import Model, build_model
 from viewer.profile import Profile
 from viewer.reader import read_trace
