@@ -1,24 +1,29 @@
 """Explanations of hand-made traces: exact splits, paths, words."""
 
+import random
 from pathlib import Path
 
 import pytest
 
 from tests import samples
 from tests.builder import TraceBuilder
-from tests.builder_samples import SampleBuilder
 from tests.encoding import Event
+from tests.engines import ENGINES
 from tests.samples import MS
+from tests.simulator import random_program
 from tests.validator import validate
 from tracer import schema as s
+from tracer.errors import TraceFileError
 from viewer.analysis.causes import Cause, Kind
 from viewer.analysis.why import Explanation, What, explain, wait_of_slice
-from viewer.analysis.why_asked import Asked, WhyError
+from viewer.analysis.why_asked import Asked
 from viewer.analysis.why_path import Did
 from viewer.analysis.why_worst import Answer, worst_waits
+from viewer.engine import Engine
 from viewer.model import Model, build_model
 from viewer.reader import read_trace
 from viewer.render.why import paragraph
+from viewer.render.why_data import render_json
 
 type Parts = list[tuple[str, str, int]]
 
@@ -273,112 +278,6 @@ def test_a_long_path_is_cut_and_says_so(tmp_path: Path) -> None:
     assert len(found.path) == 13
 
 
-# Which are worst, and in what words -------------------------------------------------------
-
-
-def test_waits_alike_are_one_problem(tmp_path: Path) -> None:
-    found = answer(model_of(samples.lock_convoy(), tmp_path)).problems
-    assert [(p.worst.wait.what, p.count) for p in found] == [(What.LOCK, 3)]
-    assert found[0].total_ns == 99_500_000 + 50 * MS + 57 * MS + 8_000
-
-
-def test_rest_is_no_problem(tmp_path: Path) -> None:
-    """Idle workers come last, and only since nothing else is worth telling."""
-    found = answer(model_of(samples.pool(), tmp_path)).problems
-    assert found[0].worst.subject == "Future.result"
-    model = model_of(samples.gil_hog(), tmp_path)
-    assert {p.worst.wait.what for p in answer(model).problems} == {What.GIL}
-
-
-def test_at_a_moment_only_what_covers_it(tmp_path: Path) -> None:
-    model = model_of(samples.blocked_loop(), tmp_path)
-    found = answer(model, at_ns=model.start_ns + 30 * MS).problems
-    names = [(p.worst.wait.what, p.worst.waiter.name) for p in found]
-    assert names == [(What.READY, "ticker"), (What.AWAIT, "main #1")]
-
-
-@pytest.mark.parametrize(
-    ("asked", "line"),
-    [
-        ({"task": "tock"}, "no task is called 'tock'; there is 'tick', 'ticker' …."),
-        ({"thread": "nobody"}, "no thread is called 'nobody'; there is 'MainThread'."),
-    ],
-)
-def test_who_is_not_there_is_said_in_one_line(
-    tmp_path: Path, asked: dict[str, str], line: str
-) -> None:
-    model = model_of(samples.blocked_loop(), tmp_path)
-    with pytest.raises(WhyError) as error:
-        answer(model, **asked)
-    assert str(error.value) == line
-
-
-def test_paragraph_of_a_blocked_loop(tmp_path: Path) -> None:
-    (problem,) = answer(model_of(samples.blocked_loop(), tmp_path)).problems
-    assert paragraph(problem) == (
-        "`ticker` (`tick`) was ready at 0.011 s and ran 31.2 ms later. 28.0 ms of that the "
-        "loop ran `handler` (blocked_loop.py:14); 2.00 ms the garbage collector ran (gen 2, "
-        "inside `handler` (blocked_loop.py:14)); 1.20 ms the rest."
-    )
-
-
-def test_paragraph_of_the_issue(tmp_path: Path) -> None:
-    """The loop computes, waits for the GIL and collects while a task is ready."""
-    trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io,cpu")
-    main, hog = trace.thread("MainThread"), trace.thread("compress")
-    loop = trace.loop(main)
-    report = loop.task("report", site="/app/report.py:42 report")
-    fetch = loop.task("fetch", name="Task-812", site="/app/fetch.py:7 fetch")
-    report.ready(0).running(0)
-    main.running(0)
-    fetch.ready(10 * MS, by=report)
-    main.gil_wait(160 * MS, holder=hog)
-    hog.running(160 * MS).end(190 * MS)
-    main.running(190 * MS)
-    report.done(190 * MS)
-    loop.step(report, 0, 190 * MS)
-    loop.callback("sweep", "/app/sweep.py:3 sweep", 190 * MS, 210 * MS)
-    trace.gc(190 * MS, 210 * MS, main.tid, 2)
-    main.gc(190 * MS, 210 * MS, 2)
-    loop.select(212 * MS, 213 * MS)
-    fetch.running(213 * MS).done(214 * MS)
-    loop.step(fetch, 213 * MS, 214 * MS)
-    main.end(214 * MS)
-    stack = (
-        ("report", "/app/report.py", 50),
-        ("dumps", "/usr/lib/python3.13/json/__init__.py", 9),
-    )
-    SampleBuilder(trace).add(main, 50 * MS, *stack, times=14).add(main, 51 * MS, stack[0])
-    model = model_of(trace.ended(214 * MS), tmp_path)
-    (problem,) = answer(model, task="fetch").problems
-    assert paragraph(problem) == (
-        "`fetch` #812 was ready at 0.010 s and ran 203 ms later. 180 ms of that the loop ran "
-        "`report` (report.py:42), which was 150 ms computing in `json.dumps` "
-        "(json/__init__.py:9, 14 of 15 CPU samples) and 30.0 ms waiting for the GIL held by "
-        "thread `compress`; 20.0 ms the garbage collector ran (gen 2, inside `sweep` "
-        "(sweep.py:3)); 3.00 ms the rest."
-    )
-    adds_up(problem.worst.causes, 203 * MS)
-
-
-def test_paragraph_of_a_convoy(tmp_path: Path) -> None:
-    (problem,) = answer(model_of(samples.lock_convoy(), tmp_path)).problems
-    assert paragraph(problem) == (
-        "Thread `worker-1` waited 99.5 ms for a `Lock` (convoy.py:12), from 0.002 s on. All "
-        "of that time `flush` had it (taken at convoy.py:30), asleep (convoy.py:31). 2 others "
-        "like it, 207 ms in total."
-    )
-
-
-def test_paragraph_of_a_result_that_is_waited_for(tmp_path: Path) -> None:
-    problem = answer(model_of(samples.pool(), tmp_path)).problems[0]
-    assert paragraph(problem) == (
-        "Thread `MainThread` waited in `Future.result` (pool.py:8) for 7.00 ms, from 0.005 s "
-        "on. All of that time it waited for `pool_0`, which was 5.00 ms in `socket.recv` "
-        "(pool.py:3) and 2.00 ms computing."
-    )
-
-
 def test_an_unnamed_state_is_unknown_not_invented(tmp_path: Path) -> None:
     """A thread's lane with a hole: the part in it has no cause."""
     trace = TraceBuilder(signals="tasks,threads,gc,gil")
@@ -397,3 +296,45 @@ def test_an_unnamed_state_is_unknown_not_invented(tmp_path: Path) -> None:
         (Kind.UNKNOWN, 7 * MS),
         (Kind.COMPUTING, 3 * MS),
     ]
+
+
+# Any file, either engine ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_either_engine_says_the_same(tmp_path: Path, engine: Engine) -> None:
+    file = tmp_path / "simulated.trace"
+    for seed in range(10):
+        file.write_bytes(random_program(seed).trace().data())
+        mine = worst_waits(build_model(read_trace(file, engine)), 20, Asked())
+        assert render_json("", mine) == render_json(
+            "", worst_waits(build_model(read_trace(file)), 20, Asked())
+        )
+
+
+@pytest.mark.invalid_traces
+def test_damaged_files_are_explained_as_far_as_they_go(tmp_path: Path) -> None:
+    """Bytes changed, cut out, repeated: every wait that is left still adds up."""
+    choose, file = random.Random(7), tmp_path / "damaged.trace"
+    stories = [data for _, data in samples.every_trace()]
+    explained = 0
+    for _ in range(120):
+        data = bytearray(choose.choice(stories))
+        for _ in range(choose.randrange(1, 6)):
+            at = choose.randrange(len(data))
+            match choose.randrange(3):
+                case 0:
+                    data[at] = choose.randrange(256)
+                case 1:
+                    del data[at : at + choose.randrange(1, 40)]
+                case _:
+                    data[at:at] = data[choose.randrange(len(data)) :][: choose.randrange(60)]
+        file.write_bytes(data)
+        try:
+            model = build_model(read_trace(file))
+        except TraceFileError:
+            continue
+        for problem in worst_waits(model, 20, Asked()).problems:
+            adds_up(problem.worst.causes, problem.worst.wait.ns)
+            explained += 1
+    assert explained > 50

@@ -5,7 +5,7 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import compress
 
@@ -66,11 +66,25 @@ def layered(entries: Iterable[Piece], start: int, end: int, below: int) -> list[
     return pieces
 
 
+def _positions(column: bytes, value: int, start: int) -> Iterator[int]:
+    """Where a number is in a column of 4 bytes each, from a row on.
+
+    Few values of many are asked for: bytes.find is faster than an index of all.
+    """
+    needle = value.to_bytes(4, sys.byteorder, signed=True)
+    at = column.find(needle, start * 4)
+    while at >= 0:
+        if at % 4 == 0:
+            yield at // 4
+        at = column.find(needle, at + 1)
+
+
 class Lanes:
     """The rows of a model by the lane they are on; each index is made when first asked for."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._thread_rows: dict[int, array[int]] = {}
         self._task_slices: dict[int, array[int]] = {}
 
     # What a loop ran ----------------------------------------------------------------------
@@ -202,27 +216,43 @@ class Lanes:
         return known
 
     @cached_property
-    def _states(
-        self,
-    ) -> tuple[dict[int, array[int]], dict[int, array[int]], dict[int, array[int]]]:
-        """Rows of States: by thread, by process those with the GIL, by lock its holds."""
+    def _holds(self) -> dict[int, array[int]]:
+        """By lock its rows of States (HOLD)."""
         table = self.model.states
-        of_thread: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        of_gil: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        of_lock: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        for row, state in enumerate(bytes(table.state)):
-            base = state & STATE_MASK
-            if base == HOLD:
-                of_lock[table.row[row]].append(row)
-            elif base != TASK_WAIT:
-                who = table.who[row]
-                of_thread[who].append(row)
-                if state & HOLDING:
-                    of_gil[self.model.thread_process[who]].append(row)
-        return of_thread, of_gil, of_lock
+        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
+        is_hold = bytes(state & STATE_MASK == HOLD for state in range(256))
+        states = bytes(table.state)
+        for row in compress(range(len(states)), states.translate(is_hold)):
+            found[table.row[row]].append(row)
+        return dict(found)
+
+    @cached_property
+    def _gil(self) -> dict[int, array[int]]:
+        """By process the rows of States of whoever had the GIL."""
+        table, processes = self.model.states, self.model.thread_process
+        has_gil = bytes(bool(state & HOLDING) for state in range(256))
+        states = bytes(table.state)
+        rows = compress(range(len(states)), states.translate(has_gil))
+        if len(set(processes)) == 1:
+            return {processes[0]: array("i", rows)}
+        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
+        for row in rows:
+            found[processes[table.who[row]]].append(row)
+        return dict(found)
+
+    @cached_property
+    def _who_bytes(self) -> bytes:
+        return bytes(self.model.states.who)
 
     def rows_of_thread(self, thread: int) -> Sequence[int]:
-        return self._states[0].get(thread, ())
+        """Its rows of States, in order of begin."""
+        found = self._thread_rows.get(thread)
+        if found is None:
+            states = self.model.states.state
+            rows = _positions(self._who_bytes, thread, 0)
+            own = (row for row in rows if states[row] & STATE_MASK not in (TASK_WAIT, HOLD))
+            found = self._thread_rows[thread] = array("i", own)
+        return found
 
     def slice_of(self, row: int) -> int:
         """The slice that a row of States is, told by its track and begin."""
@@ -247,20 +277,20 @@ class Lanes:
 
     def state(self, thread: int, start: int, end: int) -> list[Piece]:
         """Rows of States; UNKNOWN where no state is told."""
-        rows = self._states[0].get(thread, ())
+        rows = self.rows_of_thread(thread)
         return layered(self._covering(rows, start, end), start, end, UNKNOWN)
 
     def gil(self, process: int, start: int, end: int) -> list[Piece]:
         """Rows of States of whoever had the process's GIL; NOBODY when it was free."""
-        return self._exclusive(self._states[1].get(process, ()), process, start, end)
+        return self._exclusive(self._gil.get(process, ()), process, start, end)
 
     def holds(self, lock: int, start: int, end: int) -> list[Piece]:
         """Rows of States (HOLD); NOBODY between two holders."""
         process = self.model.states.lock_process[lock]
-        return self._exclusive(self._states[2].get(lock, ()), process, start, end)
+        return self._exclusive(self._holds.get(lock, ()), process, start, end)
 
     def has_holds(self, lock: int) -> bool:
-        return lock in self._states[2]
+        return lock in self._holds
 
     def _exclusive(
         self, rows: Sequence[int], process: int, start: int, end: int
@@ -287,15 +317,10 @@ class Lanes:
         """Its states: slices, in order of begin."""
         found = self._task_slices.get(task)
         if found is None:
-            # Few tasks of many are asked for: bytes.find is faster than an index of all.
-            found, kinds = array("i"), self.model.owners.kind
-            needle = task.to_bytes(4, sys.byteorder, signed=True)
-            at = self._owner_bytes.find(needle, self.model.owners.task_head[task] * 4)
-            while at >= 0:
-                if at % 4 == 0 and READY <= kinds[at // 4] <= AWAIT:
-                    found.append(at // 4)
-                at = self._owner_bytes.find(needle, at + 1)
-            self._task_slices[task] = found
+            kinds = self.model.owners.kind
+            rows = _positions(self._owner_bytes, task, self.model.owners.task_head[task])
+            own = (i for i in rows if READY <= kinds[i] <= AWAIT)
+            found = self._task_slices[task] = array("i", own)
         return found
 
     def task(self, task: int, start: int, end: int) -> list[Piece]:
@@ -337,11 +362,18 @@ class Lanes:
 
     def after_await(self, task: int, i: int) -> int:
         """The `ready` that ended a task's await, the slice i; -1 none."""
-        slices, rows = self.model.trace.slices, self.rows_of_task(task)
-        at = bisect_right(rows, i)
-        follows = at < len(rows) and slices.start_ns[rows[at]] == slices.end_ns[i]
-        is_ready = follows and self.model.owners.kind[rows[at]] == READY
-        return rows[at] if is_ready and not slices.unfinished[i] else -1
+        slices = self.model.trace.slices
+        if slices.unfinished[i]:
+            return -1
+        return self.begins(task, slices.end_ns[i], READY)
+
+    def begins(self, task: int, start_ns: int, kind: int) -> int:
+        """The slice of that kind that a task begins then; -1 none."""
+        starts, owned = self.model.trace.slices.start_ns, self.model.owners
+        first = bisect_left(starts, start_ns)
+        here = range(first, bisect_right(starts, start_ns, first))
+        mine = (i for i in here if owned.owner[i] == task and owned.kind[i] == kind)
+        return next(mine, -1)
 
     def how_it_ended(self, task: int) -> str:
         """The instant at a task's end: `done`, `cancelled` …; "" while it lives."""

@@ -12,7 +12,7 @@ from viewer.analysis.causes_tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
 from viewer.analysis.findings.words import stem
-from viewer.analysis.states import attribute, keys, marks
+from viewer.analysis.states import attribute, keys, marks, numbers
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why import Explanation, Wait, What, explain, wait_of_row, wait_of_slice
 from viewer.analysis.why_asked import Asked, tasks_asked, threads_asked
@@ -32,7 +32,7 @@ from viewer.columns import (
 from viewer.model import Model
 
 _ENOUGH = 2_000  # waits to choose from, of each kind; shorter ones are not looked at
-_TOO_MANY = 20_000
+_TOO_MANY = 5_000
 _NOTABLE_NS = (
     1_000_000  # nobody asks why he waited for less, as long as somebody waited longer
 )
@@ -88,7 +88,7 @@ def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
     if asked == Asked():
         groups += _leaks(tree)
         notable = [g for g in groups if g.tier == _TROUBLE and g.waits[0].ns >= _NOTABLE_NS]
-        groups = notable or groups + _grouped(tree, _others(tree))
+        groups = notable or groups + _grouped(tree, _others(tree, waits))
     groups.sort(key=lambda group: group.rank)
     problems = tuple(
         Problem(
@@ -112,8 +112,9 @@ def _find(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
     slices: Iterable[int] = ()
     rows: Iterable[int] = ()
     if asked.task:
-        found = tasks_asked(tree, asked.task)
-        slices = [i for task in found for i in tree.lanes.rows_of_task(task)]
+        wanted, owned = set(tasks_asked(tree, asked.task)), model.owners
+        kinds = enumerate(bytes(owned.kind))
+        slices = [i for i, k in kinds if k in (READY, AWAIT) and owned.owner[i] in wanted]
     if asked.thread:
         threads = threads_asked(tree, asked.thread)
         rows = [row for thread in threads for row in tree.lanes.rows_of_thread(thread)]
@@ -157,9 +158,10 @@ def _longest_of_all(tree: Tree) -> tuple[list[Wait], int]:
     return waits, least
 
 
-def _others(tree: Tree) -> list[Wait]:
+def _others(tree: Tree, known: list[Wait]) -> list[Wait]:
     """The longest waits of the kinds that are mostly part of the work, or rest."""
     model, slices, table = tree.model, tree.model.trace.slices, tree.model.states
+    told = set(known)
     awaiting = bytes(int(kind == AWAIT) for kind in range(256))
     of_tasks = memoryview(bytes(model.owners.kind).translate(awaiting))
     rows, _ = _longest(model, slices.start_ns, slices.end_ns, of_tasks)
@@ -167,8 +169,7 @@ def _others(tree: Tree) -> list[Wait]:
     wanted = marks(model, partial(_is, IDLE_WAIT))
     rows, _ = _longest(model, table.start_ns, table.end_ns, wanted)
     waits += [wait for row in rows if (wait := wait_of_row(model, row)) is not None]
-    known = {wait.row for wait in _longest_of_all(tree)[0] if wait.what is What.AWAIT}
-    return [wait for wait in waits if wait.what is not What.AWAIT or wait.row not in known]
+    return [wait for wait in waits if wait not in told]
 
 
 def _is(wanted: int, state: int) -> int:
@@ -177,6 +178,8 @@ def _is(wanted: int, state: int) -> int:
 
 def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[list[int], int]:
     """The longest of the marked rows, and how long they are at least."""
+    if bytes(mark).find(1) < 0:
+        return [], 0
     at_least, rows = _LONGEST_NS, model.trace.engine.longer(start, end, mark, _LONGEST_NS)
     while len(rows) < _ENOUGH and at_least > _SHORTEST_NS:
         at_least //= 2
@@ -192,10 +195,8 @@ def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[li
 def _of_task(tree: Tree, row: int) -> Wait | None:
     """The await that a row of States (TASK_WAIT) is."""
     table = tree.model.states
-    for a, _, i in tree.lanes.task(table.who[row], table.start_ns[row], table.end_ns[row]):
-        if a == table.start_ns[row] and i >= 0 and tree.model.owners.kind[i] == AWAIT:
-            return wait_of_slice(tree.model, i)
-    return None
+    i = tree.lanes.begins(table.who[row], table.start_ns[row], AWAIT)
+    return wait_of_slice(tree.model, i) if i >= 0 else None
 
 
 # Grouping them ----------------------------------------------------------------------------
@@ -326,26 +327,22 @@ def _leaks(tree: Tree) -> list[_Group]:
         processes = range(len(model.trace.processes))
         mine = [p for p in processes if model.pid(p) == evidence.pid] or [-1]
         task = lanes.task_of(mine[0], evidence.task)
-        example = next(
-            (
-                i
-                for i in lanes.rows_of_task(task)
-                if model.trace.slices.start_ns[i] == evidence.start_ns
-                and model.owners.kind[i] == AWAIT
-            ),
-            -1,
-        )
+        example = lanes.begins(task, evidence.start_ns, AWAIT) if task >= 0 else -1
         first = wait_of_slice(model, example) if example >= 0 else None
         if first is None:
             continue
         alike = _key(tree, first, _name(tree, first))
-        group = model.owners.task_group[task]
+        groups, group = model.owners.task_group, model.owners.task_group[task]
+        everyone = numbers(range(len(groups)))
+        engine, owned = model.trace.engine, model.owners
+        awaits = engine.group_keys(owned.kind, owned.owner, everyone, AWAIT)
+        last_await = engine.spans(model.trace.slices.end_ns, awaits, len(groups)).last
+        last = (last_await[other] for other, of in enumerate(groups) if of == group)
         waits = [
             wait
-            for other, of in enumerate(model.owners.task_group)
-            if of == group
-            for i in lanes.rows_of_task(other)[-3:]  # ready and running may follow
-            if model.owners.kind[i] == AWAIT
+            for i in last
+            if i >= 0
+            and model.owners.code[i] == model.owners.code[example]
             and (wait := wait_of_slice(model, i)) is not None
             and _key(tree, wait, _name(tree, wait)) == alike
         ]
