@@ -10,13 +10,15 @@ import shutil
 import sys
 import sysconfig
 
+from benchmarks.calls import call_costs
 from benchmarks.children import import_ms, instructions_per_unit, report_cost
 from benchmarks.pairs import OFF, OFF_AGAIN, ON, VIZTRACER, Comparison, compare
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import PAIRS, WORKLOADS
 
 ECHO = "TCP echo (streams)"
 CALLGRIND_UNITS = 400
 MILLION = 1_000_000
+IMPORTS = ("from tracer import region", "import tracer.recorder")
 
 
 def print_table(rows: list[list[str]]) -> None:
@@ -40,6 +42,7 @@ def comparison_row(comparison: Comparison, arms: list[str]) -> list[str]:
         f"{comparison.off_ms():.0f}",
         *(f"{comparison.ratio(arm, 'main_ns'):.3f}" for arm in (OFF_AGAIN, ON)),
         f"{comparison.ratio(ON, 'process_ns'):.3f}",
+        show(comparison.workload.budget, ".2f"),
         show(comparison.ns_per_event(), ".0f"),
         str(recorded.events // len(comparison.rounds)),
         show(per_event and recorded.raw_bytes / per_event, ".1f"),
@@ -55,20 +58,38 @@ def print_ratios(rounds: int, scale: float, peer: bool) -> None:
     arms = [OFF, OFF_AGAIN, ON, *([VIZTRACER] if peer else [])]
     print(f"CPU time, traced over untraced: medians of {rounds} interleaved rounds")
     heading = [
-        *("work", "off ms", "off/off", "main ×", "process ×", "ns/event", "events"),
-        *("B/event", "gz", "dropped"),
+        *("work", "off ms", "off/off", "main ×", "process ×", "budget ×"),
+        *("ns/event", "events", "B/event", "gz", "dropped"),
     ]
     rows = [heading + (["viztracer ×"] if peer else [])]
     rows += [comparison_row(compare(w, arms, rounds, scale), arms) for w in WORKLOADS]
     print_table(rows)
 
 
+def print_pairs(rounds: int, scale: float) -> None:
+    print(f"CPU time of a take and release, in ns: medians of {rounds} interleaved rounds")
+    rows = [["work", "untraced", "off - off", "added", "budget", "events"]]
+    for workload in PAIRS:
+        found = compare(workload, [OFF, OFF_AGAIN, ON], rounds, scale)
+        untraced = found.off_ms() * 1e6 / found.amount
+        added = (f"{found.per_unit_ns(arm):+.1f}" for arm in (OFF_AGAIN, ON))
+        events = str(found.recorded.events // rounds)
+        budget = show(workload.budget, ".0f")
+        rows.append([workload.name, f"{untraced:.1f}", *added, budget, events])
+    print_table(rows)
+
+
 def print_import(runs: int) -> None:
-    least, median = import_ms(runs)
-    print(
-        f"import tracer.recorder: {median:.1f} ms (median of {runs}), {least:.1f} ms at least"
-    )
+    for statement in IMPORTS:
+        least, median = import_ms(statement, runs)
+        print(f"{statement}: {median:.1f} ms (median of {runs}), {least:.1f} ms at least")
     print()
+
+
+def print_calls(repeat: int) -> None:
+    rows = [["a program's own events", "off ns", "on ns"]]
+    rows += [[name, f"{off:.0f}", f"{on:.0f}"] for name, off, on in call_costs(repeat)]
+    print_table(rows)
 
 
 def print_reports(sizes: list[int]) -> None:
@@ -99,6 +120,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--viztracer", action="store_true", help="a column for the peer")
+    parser.add_argument("--pairs", action="store_true", help="locks and the GIL only")
     parser.add_argument("--callgrind", action="store_true", help="count instructions instead")
     options = parser.parse_args()
     if options.viztracer and importlib.util.find_spec("viztracer") is None:
@@ -114,8 +136,12 @@ def main() -> None:
         print_instructions(CALLGRIND_UNITS)
         return
     rounds, scale = (3, 0.02) if options.quick else (options.rounds, 1.0)
+    print_pairs(rounds, scale)
+    if options.pairs:
+        return
     print_ratios(rounds, scale, options.viztracer)
     print_import(3 if options.quick else 15)
+    print_calls(20 if options.quick else 1000)
     print_reports([MILLION // 10] if options.quick else [MILLION, 5 * MILLION])
 
 

@@ -24,7 +24,6 @@ OFF, OFF_AGAIN, ON, VIZTRACER = "off", "off again", "on", "viztracer"
 BUFFER_BYTES = 64 << 20
 FEWEST_EVENTS = 1000  # per run; below, a cost per event would be noise divided by little
 VIZTRACER_ENTRIES = 2_000_000
-SIGNALS = ("tasks", "threads", "gc")
 
 
 @dataclass
@@ -50,6 +49,7 @@ class Comparison:
     """All rounds of one workload."""
 
     workload: Workload
+    amount: int
     rounds: list[dict[str, Cost]] = field(default_factory=list)
     recorded: Recorded = field(default_factory=Recorded)
 
@@ -59,6 +59,11 @@ class Comparison:
             getattr(costs[arm], clock) / getattr(costs[OFF], clock) for costs in self.rounds
         ]
         return statistics.median(ratios)
+
+    def per_unit_ns(self, arm: str) -> float:
+        """Median main-thread CPU time that the arm adds to the untraced one's per unit."""
+        added = (costs[arm].main_ns - costs[OFF].main_ns for costs in self.rounds)
+        return statistics.median(added) / self.amount
 
     def off_ms(self) -> float:
         return statistics.median(costs[OFF].process_ns for costs in self.rounds) / 1e6
@@ -83,14 +88,14 @@ class Traced(Untraced):
     """One recording around the run; `finish` adds up what it wrote."""
 
     def __init__(self) -> None:
-        from tracer.recorder import Options, Recording
+        from tracer.recorder import SIGNALS, Options, Recording
 
         self.directory = tempfile.TemporaryDirectory(prefix="benchmark")
         self.path = Path(self.directory.name) / "run.pftrace"
         options = Options(
             path=str(self.path),
             buffer_bytes=BUFFER_BYTES,
-            signals=SIGNALS,
+            signals=tuple(SIGNALS),
             argv=(),
             force=True,
         )
@@ -164,8 +169,8 @@ def run_once(workload: Workload, amount: int, arm: str, recorded: Recorded | Non
 
 def compare(workload: Workload, arms: list[str], rounds: int, scale: float) -> Comparison:
     """All rounds of a workload; the first, unrecorded run only warms it up."""
-    comparison = Comparison(workload)
     amount = max(64, int(workload.amount * scale))
+    comparison = Comparison(workload, amount)
     shuffled = random.Random(workload.name)
     run_once(workload, amount, OFF, Recorded())
     for _ in range(rounds):

@@ -202,6 +202,8 @@ static void tell_present(int last)
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
         if (b->generation != w.generation || !b->timeline)
             continue;
+        if (atomic_load(&b->dropped) != timeline_lost(b->timeline))
+            continue; /* what it did between its last record and now is not known yet, or never */
         lane_present now = {0};
         const record *call = NULL, *ahead = NULL;
         int steady = present_of(b, &now);

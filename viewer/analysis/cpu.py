@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.within import EVERYWHERE, Everywhere
 from viewer.columns import LOOP_TASK
 from viewer.model import Model
 from viewer.profile import Place, Profile, Sums, qualified, totals
@@ -101,9 +102,10 @@ def add_cpu(
     runners: Runners,
     sums: Sums,
     labels: Labels | None = None,
+    where: Everywhere = EVERYWHERE,
     is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
 ) -> None:
-    """Adds every sample that is not covered, with `labels` besides its own."""
+    """Adds every sample that lies there and is not covered, with `labels` besides its own."""
     events, places = model.trace.events, stack_places(model)
     counts = Counter(
         (stack, pid, tid, runners.task_at(pid, tid, time), hz)
@@ -115,7 +117,7 @@ def add_cpu(
             events.sample_stack,
             strict=True,
         )
-        if not is_covered(pid, tid, time)
+        if where.has(pid, tid, time) and not is_covered(pid, tid, time)
     )
     for (stack, pid, tid, task, hz), count in counts.items():
         period = _SECOND_NS // hz if hz else 0
@@ -135,10 +137,10 @@ def cpu_comments(model: Model) -> tuple[str, ...]:
     return tuple(name for name in (s.FRAME_LOST, s.FRAME_UNSAMPLED) if name in lost)
 
 
-def cpu_profile(model: Model) -> Profile:
+def cpu_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """`samples/count` and `cpu/nanoseconds` by stack, thread and task."""
     sums = Sums()
-    add_cpu(model, Runners(model), sums)
+    add_cpu(model, Runners(model), sums, where=where)
     return Profile(CPU_TYPES, sums.samples(), cpu_period(model), comments=cpu_comments(model))
 
 

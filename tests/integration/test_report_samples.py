@@ -1,0 +1,116 @@
+"""The report of each sample with threads names what was planted in it, with its place."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.conftest import SAMPLES, Recorder
+
+Row = dict[str, Any]
+
+
+def report(record: Recorder, name: str) -> dict[str, Any]:
+    process = record.tracer("report", str(record(SAMPLES / name)), "--json")
+    assert process.returncode == 0, process.stderr
+    answer: dict[str, Any] = json.loads(process.stdout)
+    return answer
+
+
+def place(name: str, text: str, function: str) -> str:
+    """As a report says it: the one line of a sample that has this text."""
+    lines = (SAMPLES / name).read_text().splitlines()
+    (number,) = [n for n, line in enumerate(lines, 1) if text in line]
+    return f"{SAMPLES / name}:{number} {function}"
+
+
+def thread_of(found: dict[str, Any], name: str) -> Row:
+    rows: list[Row] = [row for row in found["threads"] if row["name"] == name]
+    (row,) = rows
+    return row
+
+
+def assert_leads(found: dict[str, Any], site: str) -> Row:
+    """The lock taken there has the most waiting, its waiters and owners all stand there."""
+    row: Row = found["locks"][0]
+    assert row["kind"] == "Lock"
+    assert row["site"] == site
+    assert not row["idle"]
+    for who in ("holders", "waiters"):
+        assert {each["site"] for each in row[who]} == {site}, who
+        assert all(each["who"].startswith("worker-") for each in row[who])
+    owned = sum(each["ns"] for each in row["waited_for"] if each["kind"] == "owner")
+    assert sum(each["ns"] for each in row["waited_for"]) == row["wait_ns"]["total"]
+    assert owned > row["wait_ns"]["total"] / 2
+    return row
+
+
+def test_lock_convoy(record: Recorder) -> None:
+    found = report(record, "lock_convoy.py")
+    row = assert_leads(found, place("lock_convoy.py", "with table_lock:", "work"))
+    measured = re.search(r"lock: ([\d.]+) ms", record.stdout)
+    assert measured is not None, record.stdout
+    # The program's clock is read before the wait and after it, in 80 places: it counts more.
+    assert row["wait_ns"]["total"] <= float(measured[1]) * 1e6
+    assert {each["who"] for each in row["holders"]} == {f"worker-{n}" for n in range(4)}
+    (slow,) = [each for each in found["io"] if each["callable"] == "sleep"]
+    assert slow["site"] == place("lock_convoy.py", "time.sleep(WRITE_S)", "write_slowly")
+    assert slow["count"] == 80
+
+
+def test_gil_hog(record: Recorder) -> None:
+    """The responder's waits for the GIL are for `compress`, but for what nobody had it."""
+    found = report(record, "gil_hog.py")
+    responder, hog = thread_of(found, "responder"), thread_of(found, "compress")
+    waits = responder["gil_wait"]
+    first = waits["held_by"][0]
+    assert (first["name"], first["tid"]) == ("compress", hog["tid"])
+    assert sum(first["states"].values()) == first["ns"]
+    assert first["ns"] > responder["gil_wait_ns"]["total"] / 2
+    parts = sum(each["ns"] for each in waits["held_by"]) + waits["free_ns"]
+    assert parts + waits["unknown_ns"] == responder["gil_wait_ns"]["total"]
+    assert responder["worst_gil_wait"]["held_by"][0]["name"] == "compress"
+    assert responder["gil_wait_ns"]["total"] > hog["gil_wait_ns"]["total"]
+    calls = {each["callable"]: each["site"] for each in found["io"]}
+    assert calls["socket.recv"] == place("gil_hog.py", "server.recv(64):", "respond")
+    busiest = max(found["cpu"], key=lambda each: each["self_ns"])
+    assert busiest["function"].endswith("compress")
+
+
+@pytest.mark.parametrize(
+    ("callable_", "text", "function"),
+    [
+        ("os.fsync", "os.fsync(file.fileno())", "write_file"),
+        ("socket.recv", "here.recv(64)", "talk"),
+        ("os.waitpid", 'subprocess.run(["sleep"', "run_command"),
+        ("sqlite3.Connection.execute", 'database.execute("create', "query"),
+    ],
+)
+def test_io_mix(record: Recorder, callable_: str, text: str, function: str) -> None:
+    found = report(record, "io_mix.py")
+    asked = re.search(rf"{re.escape(callable_)}: (\d+)", record.stdout)
+    assert asked is not None, record.stdout
+    rows = [row for row in found["io"] if row["callable"] == callable_]
+    site = place("io_mix.py", text, function)
+    (row,) = [row for row in rows if row["site"] == site]
+    assert 0 < row["count"] <= int(asked[1])  # what came at once was no wait
+    if callable_ in ("os.waitpid", "sqlite3.Connection.execute"):
+        assert row["count"] == int(asked[1])
+
+
+def test_data_processor(record: Recorder) -> None:
+    found = report(record, "data_processor.py")
+    row = assert_leads(found, place("data_processor.py", "with processing:", "process"))
+    workers = [each for each in found["threads"] if each["name"].startswith("worker-")]
+    count = re.search(r"by (\d+) workers, (\d+) still", record.stdout)
+    assert count is not None, record.stdout
+    assert len(workers) == int(count[1]) == int(count[2])
+    assert row["waits"] > 0
+    # Two faults are functions that compute, and the first of the profile.
+    own: dict[str, int] = {}
+    for each in found["cpu"]:
+        if each["file"] == str(SAMPLES / "data_processor.py"):
+            name = each["function"].removeprefix("data_processor.").split(".")[0]
+            own[name] = own.get(name, 0) + each["self_ns"]
+    assert set(sorted(own, key=lambda name: -own[name])[:2]) == {"rank", "make_key"}
