@@ -145,11 +145,12 @@ def _task_of(event: Event, each: Slice | None, tasks: list[Task]) -> int:
     assert tasks, f"below neither a thread nor a task: {event}"
     if drops_of(event.process):
         return tasks[-1].id
+    goes_on = s.ARG_CONTINUES in event.args  # as another task may have made it
     running = [
         task
         for task in tasks
         for state in task.slices
-        if state.name == s.RUNNING
+        if (goes_on or state.name == s.RUNNING)
         and state.start_ns <= event.time_ns
         and (state.end_ns is None or event.time_ns <= state.end_ns)
     ]

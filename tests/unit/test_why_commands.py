@@ -47,8 +47,8 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "acquired": True,
         "alike": {"count": 2, "total_ns": 305_020_000},
         "text": "Thread `MainThread` waited 200 ms for the GIL, from 0.010 s on. Nearly all "
-        "of that time thread `compress` had it, which was 140 ms computing and 60.0 ms preempted "
-        "by the kernel; 20.0 µs the rest. 1 other wait like it, 305 ms in total.",
+        "of that time thread `compress` had it, which was 140 ms computing and 60.0 ms "
+        "preempted by the kernel; 20.0 µs the rest. 1 other wait like it, 305 ms in total.",
     }
     blank = {"who": "", "site": "", "count": 1, "holds_gil": False, "samples": [], "parts": []}
     assert causes == [

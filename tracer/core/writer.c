@@ -287,20 +287,15 @@ static void tell_last_gap(thread_buffer *b)
     b->gap_records = 0;
 }
 
-/* One that ended after seal() has no REC_THREAD_EXIT: it stays until the horizon has passed its
- * release of the GIL, which is then told of it. */
-static int is_told(thread_buffer *b, int last)
-{
-    return !ring_peek(b) && (last || atomic_load(&b->released_tick) <= w.to.tick);
-}
-
-static void retire_finished(int last)
+/* A thread that ends after the ring was closed cannot say so: what it does at the end of the recording
+ * is still to be told, and the last pass does. */
+static void retire_finished(void)
 {
     thread_buffer *b = atomic_load(&ring_threads);
     while (b) {
         thread_buffer *next = atomic_load(&b->next);
         if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
-            is_told(b, last)) {
+            atomic_load(&ring_active) && !ring_peek(b)) {
             tell_last_gap(b);
             kernel_count_gone(&w.line, b);
             if (b->timeline)
@@ -359,7 +354,7 @@ static void pass(int last)
     timeline_counters(&w.line, w.to.ns, resident_bytes());
     if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
         count_threads(last);
-    retire_finished(last);
+    retire_finished();
     flush();
     if (w.line.out.failed && !w.error)
         w.error = ENOMEM;
