@@ -95,7 +95,7 @@ def requests() -> TraceBuilder:
         message(s.TRACK_COUNTER, b""),
         parent=trace.track(s.TRACK_USER_COUNTERS),
     )
-    for at, value in ((1, 1), (2, 2), (8, 1), (9, 0)):
+    for at, value in ((1, 1), (2, 2.5), (8, -1), (9, 0)):
         trace.counter(counter, at * MS, value)
     samples = SampleBuilder(trace, hz=1000)
     for at in range(1, 10):

@@ -1,4 +1,4 @@
-"""The validator's rules for a program's own events: regions, logs, operations, counters."""
+"""The validator's rules for what a program says of itself: regions, logs, tasks, counters."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -141,15 +141,16 @@ def _said(
 
 
 def _task_of(event: Event, each: Slice | None, tasks: list[Task]) -> int:
-    """Which task of a track said it: the one that runs then, and lives to the end of it."""
+    """Which of a track's tasks said it: the one that runs then, and lives on to its end."""
     assert tasks, f"below neither a thread nor a task: {event}"
     if drops_of(event.process):
         return tasks[-1].id
+    goes_on = s.ARG_CONTINUES in event.args  # as another task may have made it
     running = [
         task
         for task in tasks
         for state in task.slices
-        if state.name == s.RUNNING
+        if (goes_on or state.name == s.RUNNING)
         and state.start_ns <= event.time_ns
         and (state.end_ns is None or event.time_ns <= state.end_ns)
     ]

@@ -36,7 +36,7 @@ SIGNALS = {
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
-FORMATS = ("chrome", "speedscope", "csv", "parquet")
+FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
     "findings",
     "tasks",
@@ -207,6 +207,69 @@ def report(trace: Path, as_json: bool, section: str | None, top: int, by: str) -
     # Looked up by name: the recorder's room must not depend on the viewer's.
     viewer = importlib.import_module("viewer.commands")
     viewer.report(trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout)
+
+
+def page_options(command: click.Command) -> click.Command:
+    """What both ways to look at a trace in a browser take."""
+    for option in (
+        click.option(
+            "--ui-dir",
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            help="A local copy of the Perfetto UI.",
+        ),
+        click.option("--no-browser", is_flag=True, help="Print the address instead."),
+        click.option(
+            "--port", type=click.IntRange(0, 65535), default=0, help="[default: a free one]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@page_options
+@commands.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None:
+    """Show a trace in the browser, from a server of its own, until Ctrl-C."""
+    viewer = importlib.import_module("viewer.view_commands")
+    viewer.view(trace, port=port, browser=not no_browser, ui_dir=ui_dir, out=sys.stdout)
+
+
+@page_options
+@commands.command(name="open")
+@click.argument("trace", type=click.Path(path_type=Path))
+def open_(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None:
+    """Show a trace in the Perfetto UI: a local copy, else ui.perfetto.dev."""
+    viewer = importlib.import_module("viewer.view_commands")
+    viewer.open_ui(trace, port=port, browser=not no_browser, ui_dir=ui_dir, out=sys.stdout)
+
+
+@commands.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--task", metavar="NAME|ID", help="Only waits of this task, or coroutine.")
+@click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
+@click.option("--at", metavar="TIME", help="Only waits at this moment: 12.3s, 250ms, 12.3.")
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many waits; of those alike only the longest.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same, for programs.")
+def why(
+    trace: Path,
+    task: str | None,
+    thread: str | None,
+    at: str | None,
+    worst: int,
+    as_json: bool,
+) -> None:
+    """Explain the worst waits: in words, in numbers that add up, and what came before."""
+    viewer = importlib.import_module("viewer.why_commands")
+    viewer.why(
+        trace, task=task, thread=thread, at=at, most=worst, as_json=as_json, out=sys.stdout
+    )
 
 
 @commands.command()

@@ -30,7 +30,7 @@ def report(
     `section` is one of SECTIONS or None for all; `by` is "coro" or "task"; `top` is how many
     rows of each table the text shows.
     """
-    _announce(trace)
+    announce(trace)
     sections = (section,) if section else SECTIONS
     result = build_report(build_model(read_trace(trace)), By(by), sections)
     if as_json:
@@ -44,7 +44,8 @@ def report(
     out.write(render_text(result, shown, top, Style(min(width, 120), colour, os.getcwd())))
 
 
-def _announce(trace: Path) -> None:
+def announce(trace: Path) -> None:
+    """One line on stderr before a trace is read that takes a while."""
     try:
         bytes_ = trace.stat().st_size
     except OSError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from viewer import decode, delays, intervals, owners, states, sweeps
+from viewer import decode, delays, intervals, owners, states, sweeps, tiles
 from viewer.columns import (
     Column,
     Delays,
@@ -18,6 +18,7 @@ from viewer.columns import (
     Sums,
     Tally,
 )
+from viewer.tiles import Lanes, Tile
 
 try:
     from viewer import _decoder
@@ -42,6 +43,9 @@ class Engine:
     assign: Callable[..., Owners]
     states: Callable[..., States]
     attribute: Callable[..., Delays]
+    lanes: Callable[[Column, Column, Column, Column, int], Lanes]
+    tile: Callable[..., Tile]
+    clip: Callable[[Column, Column, Column, int, int], tuple[Column, Column, Column]]
     longer: Callable[[Column, Column, Column, int], Column]
     gaps: Callable[[Column, Column, Column, int, int], Gaps]
     spans: Callable[[Column, Column, int], Spans]
@@ -60,6 +64,9 @@ PYTHON = Engine(
     owners.assign,
     states.states,
     delays.attribute,
+    tiles.lanes,
+    tiles.tile,
+    tiles.clip,
     intervals.longer,
     intervals.gaps,
     intervals.spans,
@@ -86,6 +93,9 @@ def _native() -> Engine:
         lambda *columns: Owners(*_decoder.assign(*columns)),
         lambda *columns: States(*_decoder.states(*columns)),
         lambda *columns: Delays(*_decoder.attribute(*columns)),
+        lambda *columns: Lanes(*_decoder.lanes(*columns)),
+        lambda *columns: Tile(*_decoder.tile(*columns)),
+        _decoder.clip,
         _decoder.longer,
         lambda *columns: Gaps(*_decoder.gaps(*columns)),
         lambda *columns: Spans(*_decoder.spans(*columns)),

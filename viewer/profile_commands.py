@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import TraceFileError, UsageError
-from viewer.analysis.regions import EVERYWHERE, REGION, Everywhere, Within, regions
+from viewer.analysis.regions import REGION, regions
 from viewer.analysis.report import heading
 from viewer.analysis.waits import PROFILES
+from viewer.analysis.within import EVERYWHERE, Everywhere, Within
 from viewer.model import Model, build_model
 from viewer.profile import Profile
 from viewer.reader import read_trace
@@ -25,7 +26,12 @@ from viewer.render.table import write_csv
 _HEAD_BYTES = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
 STDOUT = "-"
-_SUFFIXES = {"chrome": ".json", "speedscope": ".speedscope.json", "csv": ".csv"}
+_SUFFIXES = {
+    "chrome": ".json",
+    "speedscope": ".speedscope.json",
+    "csv": ".csv",
+    "html": ".html",
+}
 
 
 def profile_of(path: Path, type_: str, region: str | None = None) -> Profile:
@@ -133,10 +139,18 @@ def _speedscope(model: Model, type_: str) -> bytes:
     return render_speedscope(derive(model, type_), Path(model.trace.path).name)
 
 
+def _html(model: Model, _type: str) -> bytes:
+    # The profile after a run is made without loading a web server.
+    from viewer.server.share import render_html
+
+    return render_html(model)
+
+
 _EXPORTS: dict[str, Callable[[Model, str], bytes]] = {
     "speedscope": _speedscope,
     "chrome": lambda model, _type: write_chrome(model),
     "csv": lambda model, _type: write_csv(model),
+    "html": _html,
 }
 
 

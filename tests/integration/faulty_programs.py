@@ -141,8 +141,8 @@ async def main():
 asyncio.run(main())
 """
 
-# By name: the program, the finding, words of its sentence.
-PROGRAMS = {
+# By name: the program, the finding (or either of two), words of its sentence.
+PROGRAMS: dict[str, tuple[str, str | tuple[str, ...], tuple[str, ...]]] = {
     "deadlock": (DEADLOCK, "deadlock", ("`forth`", "`back`", "took at")),
     "deadlock of tasks": (TASKS_DEADLOCK, "deadlock", ("`forth Task-", "`back Task-")),
     "lock held across await": (
@@ -153,9 +153,10 @@ PROGRAMS = {
     "orphan": (ORPHAN, "orphaned task", ("`forgotten`", "`await future`", "`spawn`")),
     "busy loop": (BUSY_LOOP, "busy loop", ("`watch`", "sleep(0)")),
     "starved pool": (STARVED_POOL, "thread-pool starvation", ("2 workers", "`sleep`")),
+    # Where the kernel is slow to wake it, some of these sleeps are long enough for the other.
     "blocking calls": (
         BLOCKING_CALLS,
-        "blocking call on the loop thread",
+        ("blocking call on the loop thread", "loop blocked"),
         ("`save`", "`sleep`"),
     ),
     "never yields": (NEVER_YIELDS, "task never yields", ("`solve`", "computing")),

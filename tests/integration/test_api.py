@@ -326,3 +326,13 @@ def test_sample_that_records_itself(tmp_path: Path, record: Recorder) -> None:
     assert (rows["request"]["kind"], rows["request"]["count"]) == ("task", 12)
     with open_trace(tmp_path / "requests_by_region.pftrace") as tp:
         assert import_errors(tp) == []
+
+
+def test_example_of_the_readme(tmp_path: Path) -> None:
+    """It runs as it stands there."""
+    (source,) = re.findall(
+        r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL
+    )
+    run(source, tmp_path)
+    names = summary(tmp_path / "requests.pftrace").names
+    assert (names["request"], names["parse"], names["half way"]) == (1, 1, 1)

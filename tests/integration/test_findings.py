@@ -60,6 +60,7 @@ def test_faulty_program(record, name):
     program, kind, words = faulty_programs.PROGRAMS[name]
     trace = record(program)
     found = findings(record, trace)
-    assert [row["finding"] for row in found[:1]] == [kind], found
+    assert found
+    assert found[0]["finding"] in ((kind,) if isinstance(kind, str) else kind), found
     for word in words:
         assert word in found[0]["text"]

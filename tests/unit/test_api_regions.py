@@ -11,15 +11,17 @@ from tests.builder import TraceBuilder
 from tests.engines import ENGINES
 from tests.user_samples import MS, UserTrack, requests
 from tracer.errors import UsageError
-from viewer.analysis.regions import Interval, Meter, intervals, merged, region_rows, regions
+from viewer.analysis.regions import Interval, intervals, merged, region_rows, regions
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.analysis.waits import PROFILES
+from viewer.analysis.within import Spans
 from viewer.commands import report
 from viewer.engine import Engine
 from viewer.model import Model, build_model
 from viewer.profile_commands import derive, show_profile, write_profile
 from viewer.reader import read_trace
+from viewer.render.chrome import write_chrome
 from viewer.render.tables import Style
 from viewer.render.text import render_text
 
@@ -137,11 +139,14 @@ def test_merged_lane(tmp_path: Path) -> None:
     ]
 
 
-def test_meter() -> None:
+def test_spans() -> None:
     """Time within spans; also before, between and after them."""
-    meter = Meter([(10, 20), (30, 40)])
-    assert [meter.within(0, t) for t in (5, 15, 20, 25, 35, 99)] == [0, 5, 10, 10, 15, 20]
-    assert [meter.covers(t) for t in (9, 10, 20, 30, 40)] == [False, True, False, True, False]
+    spans = Spans([(30, 40), (10, 20)])
+    assert [spans.cover(t) for t in (9, 10, 20, 30, 40)] == [False, True, False, True, False]
+    assert spans.parts(0, 99) == [(10, 20), (30, 40)]
+    assert spans.parts(12, 33) == [(12, 20), (30, 33)]
+    assert spans.parts(20, 30) == spans.parts(40, 50) == spans.parts(0, 10) == []
+    assert [spans.parts(t, t) for t in (9, 10, 15, 20)] == [[], [(10, 10)], [(15, 15)], []]
     assert merged([(5, 7), (1, 3), (2, 4), (4, 5)]) == [(1, 7)]
 
 
@@ -237,3 +242,48 @@ def test_text(tmp_path: Path) -> None:
     empty = build_report(model_of(tmp_path, lambda: TraceBuilder().ended(10)), By.CORO)
     assert "regions" not in render_text(empty, SECTIONS, 4, Style(100)).lower()
     assert "regions: not recorded" in render_text(empty, ("regions",), 4, Style(100))
+
+
+@pytest.mark.parametrize("value", [0.5, -1e300, float("inf")])
+def test_a_double_argument(tmp_path: Path, value: float) -> None:
+    """It is told as it is; JSON has no word for the infinite."""
+
+    def story() -> TraceBuilder:
+        trace = TraceBuilder()
+        UserTrack(trace.thread("MainThread")).log(5, "half", part=value)
+        return trace.ended(20)
+
+    rows = json.loads(write_chrome(model_of(tmp_path, story)))["traceEvents"]
+    (log,) = (row for row in rows if row["name"] == "half")
+    assert log["args"]["part"] == (value if value != float("inf") else "inf")
+
+
+def test_mutex_within_a_region(tmp_path: Path) -> None:
+    """A holder is charged with what of the wait lies in the waiter's regions."""
+
+    def story() -> TraceBuilder:
+        trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io")
+        lock = trace.lock("Lock", "/app/a.py:1 wait")
+        holder, waiter = trace.thread("holder"), trace.thread("waiter")
+        lock.hold(0, 100, holder, "/app/a.py:9 hold")
+        waiter.lock_wait(
+            10, "Lock", lock=lock, site="/app/a.py:1 wait", owner=holder,
+            owner_site="/app/a.py:9 hold",
+        ).running(90).end(95)  # fmt: skip
+        user = UserTrack(waiter)
+        user.region(20, 50, "first")
+        user.region(60, 99, "first")
+        return trace.ended(200)
+
+    model = model_of(tmp_path, story)
+    assert PROFILES["mutex"](model).total == 80
+    (sample,) = derive(model, "mutex", "first").samples
+    assert (sample.frames[0].function, sample.values[1]) == ("a.hold", 30 + 30)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_counters(tmp_path: Path, engine: Engine) -> None:
+    """Whole numbers and doubles, as they were told."""
+    rows = json.loads(write_chrome(model_of(tmp_path, requests, engine)))["traceEvents"]
+    told = [row["args"]["value"] for row in rows if row["name"] == "open orders"]
+    assert told == [1, 2.5, -1, 0]

@@ -74,8 +74,8 @@ def test_convoy_of_computing_holders(tmp_path):
     samples.add(worker, 7 * MS, top, ("prepare", "/app/convoy.py", 5), times=90)
     (found,) = find_in(tmp_path, trace)
     assert found.text.endswith(
-        "; who has it spends 100 % computing (in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
-        "and `key` (convoy.py:1, 25 %))."
+        "; who has it spends 100 % computing in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
+        "and `key` (convoy.py:1, 25 %)."
     )
 
 

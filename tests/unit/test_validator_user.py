@@ -32,7 +32,7 @@ def test_summary() -> None:
         {s.ARG_OPERATION: 1, "customer": "ada"},
         {s.ARG_OPERATION: 2},
     ]
-    assert user.counters == {"open orders": [1, 2, 1, 0]}
+    assert user.counters == {"open orders": [1, 2.5, 2**64 - 1, 0]}
 
 
 def on_a_thread() -> UserTrack:

@@ -1,25 +1,28 @@
 """Regions and tasks the program told of itself: how long, and what happened meanwhile."""
 
+from array import array
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.spread import Spread, spread_of
+from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.threads import STATE_NAMES
-from viewer.columns import AWAIT, LOOP_TASK, READY, RUNNING, STATE_MASK
+from viewer.columns import AWAIT, LOOP_TASK, READY, RUNNING, STATE_MASK, Column
 from viewer.model import Model
 
 REGION, TASK = "region", "task"  # tracer.region, tracer.task
 AWAITING, UNKNOWN = "await", "unknown"
 _TASK_STATES = {READY: s.READY, RUNNING: s.RUNNING, AWAIT: AWAITING}
 
+_ABSENT = -2  # no string of the trace
+
 type Span = tuple[int, int]  # from, until, in ns
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A tracer.region or tracer.task. Of a region, `thread` or `task` is an index, else -1.
 
     `operation` is the number of the tracer.task it is part of, or that it is; 0 none.
@@ -64,39 +67,6 @@ class RegionRow:
     states: dict[str, int]
 
 
-class Meter:
-    """How much of a time lies within spans, which do not overlap."""
-
-    def __init__(self, spans: Iterable[Span]) -> None:
-        ordered = sorted(spans)
-        self._starts = [start for start, _ in ordered]
-        self._ends = [end for _, end in ordered]
-        self._before, total = [0], 0
-        for start, end in ordered:
-            total += end - start
-            self._before.append(total)
-
-    def until(self, time_ns: int) -> int:
-        at = bisect_right(self._starts, time_ns) - 1
-        if at < 0:
-            return 0
-        return self._before[at] + min(time_ns, self._ends[at]) - self._starts[at]
-
-    def within(self, start_ns: int, end_ns: int) -> int:
-        return self.until(end_ns) - self.until(start_ns)
-
-    def parts(self, start_ns: int, end_ns: int) -> Iterator[Span]:
-        """Those of the spans that lie there, cut at its ends."""
-        for at in range(bisect_right(self._ends, start_ns), len(self._starts)):
-            if self._starts[at] >= end_ns:
-                return
-            yield max(self._starts[at], start_ns), min(self._ends[at], end_ns)
-
-    def covers(self, time_ns: int) -> bool:
-        at = bisect_right(self._starts, time_ns) - 1
-        return at >= 0 and time_ns < self._ends[at]
-
-
 def merged(spans: Iterable[Span]) -> list[Span]:
     """The same times, in order, without overlaps."""
     found: list[Span] = []
@@ -129,66 +99,97 @@ def intervals(model: Model, name: str) -> tuple[Interval, ...]:
 
 def region_rows(model: Model) -> tuple[RegionRow, ...]:
     """One row per name, the one with most time first; tasks before regions."""
-    found: dict[tuple[str, str], list[Region]] = defaultdict(list)
-    for region in regions(model):
-        found[region.kind, region.name].append(region)
-    meters = _meters(model, {(r.thread, r.task) for each in found.values() for r in each})
+    found = regions(model)
+    numbered: dict[tuple[str, str], int] = {}
+    key = [numbered.setdefault((each.kind, each.name), len(numbered)) for each in found]
+    spread = model.trace.engine.grouped_stats(
+        _column("q", (each.start_ns for each in found)),
+        _column("q", (each.end_ns for each in found)),
+        _column("i", key),
+        len(numbered),
+    )
+    states = _states(model, found, key, len(numbered))
+    in_tasks = Counter(k for k, each in zip(key, found, strict=True) if each.task >= 0)
+    failed = Counter(k for k, each in zip(key, found, strict=True) if each.exception)
     rows = [
         RegionRow(
             name,
             kind,
-            len(each),
-            sum(region.task >= 0 for region in each),
-            sum(bool(region.exception) for region in each),
-            spread_of(region.end_ns - region.start_ns for region in each),
-            _states(each, meters) if kind == REGION else {},
+            spread.count[k],
+            in_tasks[k],
+            failed[k],
+            spread_at(spread, k),
+            states[k] if kind == REGION else {},
         )
-        for (kind, name), each in found.items()
+        for (kind, name), k in numbered.items()
     ]
     rows.sort(key=lambda row: (row.kind == REGION, -row.wall.total_ns, row.name))
     return tuple(rows)
 
 
+def _column(form: str, values: Iterable[int]) -> Column:
+    return memoryview(array(form, values))
+
+
 def _states(
-    regions: list[Region], meters: dict[tuple[int, int], dict[str, Meter]]
-) -> dict[str, int]:
-    found: dict[str, int] = defaultdict(int)
-    for region in regions:
-        left = region.end_ns - region.start_ns
-        for state, meter in meters.get((region.thread, region.task), {}).items():
-            ns = meter.within(region.start_ns, region.end_ns)
-            found[state] += ns
-            left -= ns
-        found[UNKNOWN] += left
-    return {state: ns for state, ns in found.items() if ns}
+    model: Model, found: tuple[Region, ...], key: list[int], keys: int
+) -> list[dict[str, int]]:
+    """By key, how long the owners of its regions were in which state meanwhile.
 
-
-def _meters(
-    model: Model, owners: set[tuple[int, int]]
-) -> dict[tuple[int, int], dict[str, Meter]]:
-    """By (thread, task) and state: when it was in it."""
-    spans: dict[tuple[int, int], dict[str, list[Span]]] = defaultdict(
-        lambda: defaultdict(list)
+    An owner with its states is swept like a loop with its tasks.
+    """
+    lanes: dict[tuple[int, int], int] = {}
+    rows: list[tuple[int, int, int, int, int]] = []  # start, end, state or -1, key or -1, lane
+    for each, k in zip(found, key, strict=True):
+        if each.kind == REGION:
+            lane = lanes.setdefault((each.thread, each.task), len(lanes))
+            rows.append((each.start_ns, each.end_ns, -1, k, lane))
+    names = list(dict.fromkeys((*_TASK_STATES.values(), *STATE_NAMES.values())))
+    rows += _states_of(model, lanes, {name: i for i, name in enumerate(names)})
+    rows.sort()
+    start, end, state, keyed, lane_of = zip(*rows, strict=True) if rows else ((),) * 5
+    nothing = _column("q", ())
+    shares = model.trace.engine.attribute(
+        _column("q", start),
+        _column("q", end),
+        memoryview(bytes(LOOP_TASK if each >= 0 else 0 for each in state)),
+        _column("i", state),
+        _column("i", keyed),
+        _column("i", lane_of),
+        _column("i", range(len(names))),
+        nothing,
+        nothing,
+        _column("i", ()),
+        nothing,
+        len(names),
+        0,
+        keys,
+        len(lanes),
     )
-    tasks = {task for _, task in owners if task >= 0}
-    slices, owned = model.trace.slices, model.owners
-    if tasks:
-        for i, kind in enumerate(owned.kind):
-            if kind in _TASK_STATES and owned.owner[i] in tasks:
-                at = slices.start_ns[i], slices.end_ns[i]
-                spans[-1, owned.owner[i]][_TASK_STATES[kind]].append(at)
-    threads = {thread for thread, _ in owners if thread >= 0}
-    table = model.states
-    if threads:
-        for i, state in enumerate(table.state):
-            name = STATE_NAMES.get(state & STATE_MASK)
-            if name is not None and table.who[i] in threads:
-                at = table.start_ns[i], table.end_ns[i]
-                spans[table.who[i], -1][name].append(at)
-    return {
-        owner: {state: Meter(each) for state, each in by_state.items()}
-        for owner, by_state in spans.items()
-    }
+    spent: list[dict[str, int]] = [{} for _ in range(keys)]
+    for k, who, ns in zip(shares.key, shares.who, shares.total, strict=True):
+        name = names[who] if who < len(names) else UNKNOWN
+        spent[k][name] = spent[k].get(name, 0) + ns
+    return [{name: by[name] for name in (*names, UNKNOWN) if name in by} for by in spent]
+
+
+def _states_of(
+    model: Model, lanes: dict[tuple[int, int], int], numbers: dict[str, int]
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """The states of the owners, as rows."""
+    slices, owned, table = model.trace.slices, model.owners, model.states
+    tasks = {task: lane for (_, task), lane in lanes.items() if task >= 0}
+    threads = {thread: lane for (thread, _), lane in lanes.items() if thread >= 0}
+    of_kind = {kind: numbers[name] for kind, name in _TASK_STATES.items()}
+    for i, kind in enumerate(owned.kind if tasks else ()):
+        if kind in of_kind and owned.owner[i] in tasks:
+            lane = tasks[owned.owner[i]]
+            yield slices.start_ns[i], slices.end_ns[i], of_kind[kind], -1, lane
+    for i, state in enumerate(table.state if threads else ()):
+        name = STATE_NAMES.get(state & STATE_MASK)
+        if name is not None and table.who[i] in threads:
+            lane = threads[table.who[i]]
+            yield table.start_ns[i], table.end_ns[i], numbers[name], -1, lane
 
 
 class _Finder:
@@ -209,7 +210,10 @@ class _Finder:
             elif above and above.name == s.TRACK_OPERATIONS:
                 self.lanes.add(i)
         strings = self.trace.events.strings
-        self.continues = s.ARG_CONTINUES in strings
+        of_text = {text: i for i, text in enumerate(strings)}
+        self.continues = of_text.get(s.ARG_CONTINUES, _ABSENT)
+        self.operation = of_text.get(s.ARG_OPERATION, _ABSENT)
+        self.exception = of_text.get(s.ARG_EXCEPTION, _ABSENT)
         wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
         self.kinds = {i: wanted[text] for i, text in enumerate(strings) if text in wanted}
 
@@ -228,9 +232,8 @@ class _Finder:
             for pieces in self.whole(by_track[track]):
                 start_ns = slices.start_ns[pieces[0]]
                 begin, end = slices.event[pieces[0]], slices.end_event[pieces[-1]]
-                args = self.trace.args(begin)
-                left_by = self.trace.args(end).get(s.ARG_EXCEPTION, "") if end >= 0 else ""
-                number = args.get(s.ARG_OPERATION, 0)
+                number = self.argument(begin, self.operation)
+                left_by = self.argument(end, self.exception)
                 yield Region(
                     self.trace.text(events.name[begin]),
                     self.kinds[events.category[begin]],
@@ -239,21 +242,31 @@ class _Finder:
                     task_at(parent, start_ns) if parent and thread < 0 else -1,
                     start_ns,
                     slices.end_ns[pieces[-1]],
-                    number if isinstance(number, int) else 0,
-                    str(left_by),
+                    number if number > 0 else 0,
+                    self.trace.text(left_by),
                 )
+
+    def argument(self, event: int, name: int) -> int:
+        """The number or string of an argument; -1 when the event has it not."""
+        events = self.trace.events
+        if event < 0 or name == _ABSENT:
+            return -1
+        for at in range(events.arg_start[event], events.arg_start[event + 1]):
+            if events.arg_name[at] == name:
+                return int(events.arg_value[at])
+        return -1
 
     def whole(self, pieces: list[int]) -> list[list[int]]:
         """A region that outlives one around it goes on as a further piece, without gap."""
         found: list[list[int]] = []
-        if not self.continues:
+        if self.continues == _ABSENT:
             return [[i] for i in pieces]
         slices, events = self.trace.slices, self.trace.events
         cut: dict[tuple[int, int], list[list[int]]] = defaultdict(list)  # by name, end
         for i in pieces:
             name, start_ns = events.name[slices.event[i]], slices.start_ns[i]
             earlier = cut.get((name, start_ns))
-            if earlier and self.trace.args(slices.event[i]).get(s.ARG_CONTINUES):
+            if earlier and self.argument(slices.event[i], self.continues) > 0:
                 region = earlier.pop(0)  # the outer one goes on first, as it began first
                 region.append(i)
             else:
@@ -286,96 +299,3 @@ class _TaskAt:
         starts, tasks = self._found.get(track, ((), ()))
         at = bisect_right(starts, time_ns) - 1
         return tasks[at] if at >= 0 else -1
-
-
-class Everywhere:
-    """What a profile is made of: all of it."""
-
-    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> int | None:
-        """How much of a thread's time belongs to it, in ns; None: it does not at all."""
-        return end_ns - start_ns
-
-    def task(self, task: int, start_ns: int, end_ns: int) -> int | None:
-        return end_ns - start_ns
-
-    def thread_parts(self, pid: int, tid: int, start_ns: int, end_ns: int) -> Iterable[Span]:
-        """Which parts of a thread's time belong to it."""
-        return ((start_ns, end_ns),)
-
-    def task_parts(self, task: int, start_ns: int, end_ns: int) -> Iterable[Span]:
-        return ((start_ns, end_ns),)
-
-    def has(self, pid: int, tid: int, time_ns: int) -> bool:
-        return True
-
-
-EVERYWHERE = Everywhere()
-
-
-class Within(Everywhere):
-    """… what lies within the regions of a name.
-
-    A region of a task is time of the thread that runs it, while it runs.
-    """
-
-    def __init__(self, model: Model, name: str) -> None:
-        threads: dict[tuple[int, int], list[Span]] = defaultdict(list)
-        tasks: dict[int, list[Span]] = defaultdict(list)
-        for each in intervals(model, name):
-            span = each.start_ns, each.end_ns
-            if each.task >= 0:
-                tasks[each.task].append(span)
-            elif each.thread >= 0:
-                track = model.threads[each.thread]
-                threads[track.pid, track.tid].append(span)
-        self._tasks = {task: Meter(spans) for task, spans in tasks.items()}
-        for thread, span in _steps_within(model, tasks):
-            threads[thread].append(span)
-        self._threads = {key: Meter(merged(spans)) for key, spans in threads.items()}
-
-    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> int | None:
-        return _part(self._threads.get((pid, tid)), start_ns, end_ns)
-
-    def task(self, task: int, start_ns: int, end_ns: int) -> int | None:
-        return _part(self._tasks.get(task), start_ns, end_ns)
-
-    def thread_parts(self, pid: int, tid: int, start_ns: int, end_ns: int) -> Iterable[Span]:
-        meter = self._threads.get((pid, tid))
-        return meter.parts(start_ns, end_ns) if meter else ()
-
-    def task_parts(self, task: int, start_ns: int, end_ns: int) -> Iterable[Span]:
-        meter = self._tasks.get(task)
-        return meter.parts(start_ns, end_ns) if meter else ()
-
-    def has(self, pid: int, tid: int, time_ns: int) -> bool:
-        meter = self._threads.get((pid, tid))
-        return meter is not None and meter.covers(time_ns)
-
-
-def _part(meter: Meter | None, start_ns: int, end_ns: int) -> int | None:
-    if meter is None:
-        return None
-    return meter.within(start_ns, end_ns) or (0 if meter.covers(start_ns) else None)
-
-
-def _steps_within(
-    model: Model, tasks: dict[int, list[Span]]
-) -> Iterator[tuple[tuple[int, int], Span]]:
-    """The parts of the tasks' steps that lie within their spans, with the thread."""
-    slices, owned = model.trace.slices, model.owners
-    for i, kind in enumerate(owned.kind if tasks else ()):
-        task = owned.owner[i]
-        if kind != LOOP_TASK or task not in tasks or model.lane[i] < 0:
-            continue
-        loop = model.loops[model.lane[i]]
-        start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
-        spans = tasks[task]
-        for at in range(bisect_right(spans, start_ns, key=_until), len(spans)):
-            if spans[at][0] >= end_ns or not loop.tid:
-                break
-            span = max(spans[at][0], start_ns), min(spans[at][1], end_ns)
-            yield (model.pid(loop.process), loop.tid), span
-
-
-def _until(span: Span) -> int:
-    return span[1]

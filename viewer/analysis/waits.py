@@ -2,14 +2,15 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from tracer import schema as s
-from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_comments, cpu_period, cpu_profile
 from viewer.analysis.health import health
 from viewer.analysis.mutex import Holds, holder_frames
-from viewer.analysis.regions import EVERYWHERE, Everywhere, Span
+from viewer.analysis.regions import Span
+from viewer.analysis.within import EVERYWHERE, Everywhere, total_ns
 from viewer.columns import (
     AWAIT,
     READY,
@@ -53,10 +54,14 @@ class _Wait:
     tid: int
     start_ns: int
     end_ns: int
-    duration_ns: int  # of it, within the regions asked for
+    parts: list[Span]  # of it, within the regions asked for
     category: str
     name: str
     args: dict[str, Arg]
+
+    @property
+    def duration_ns(self) -> int:
+        return total_ns(self.parts)
 
     @property
     def frames(self) -> tuple[Place, ...]:
@@ -89,11 +94,12 @@ def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]
         if track is None:
             continue
         start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
-        duration_ns = where.thread(track.pid, track.tid, start_ns, end_ns)
-        if duration_ns is None:
-            continue
-        name, args = trace.text(events.name[event]), _args(model, i)
-        yield _Wait(track.pid, track.tid, start_ns, end_ns, duration_ns, category, name, args)
+        parts = where.thread(track.pid, track.tid, start_ns, end_ns)
+        if parts:
+            name = trace.text(events.name[event])
+            yield _Wait(
+                track.pid, track.tid, start_ns, end_ns, parts, category, name, _args(model, i)
+            )
 
 
 def _args(model: Model, i: int) -> dict[str, Arg]:
@@ -142,12 +148,12 @@ def _add_awaits(
 ) -> None:
     slices = model.trace.slices
     for i, kind, task in _awaits(model, kinds):
-        ns = where.task(task, slices.start_ns[i], slices.end_ns[i])
-        if ns is None:
+        parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+        if not parts:
             continue
         labels: Labels = {"kind": f"asyncio.{kind}"}
         labels |= runners.task_labels(task)
-        sums.add(_await_frames(model, i, task), labels, ns)
+        sums.add(_await_frames(model, i, task), labels, total_ns(parts))
 
 
 def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
@@ -167,23 +173,26 @@ def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     sums, holds = Sums(), Holds(model)
     for wait in _waits(model, where, s.CAT_LOCK):
         kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
-        for part in where.thread_parts(wait.pid, wait.tid, wait.start_ns, wait.end_ns):
+        for part in wait.parts:
             _charge(sums, holds, kind, wait.pid, part, wait.args)
     slices = model.trace.slices
     for i, kind, task in _awaits(model, _OWNED):
         pid = model.pid(model.owners.task_process[task])
-        args = _args(model, i)
-        for part in where.task_parts(task, slices.start_ns[i], slices.end_ns[i]):
-            _charge(sums, holds, f"asyncio.{kind}", pid, part, args)
+        for part in where.task(task, slices.start_ns[i], slices.end_ns[i]):
+            _charge(sums, holds, f"asyncio.{kind}", pid, part, _args(model, i))
     holds.add_to(sums)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
 
 def _charge(
-    sums: Sums, holds: Holds, kind: str, pid: int, part: Span, args: dict[str, Arg]
+    sums: Sums,
+    holds: Holds,
+    kind: str,
+    pid: int,
+    part: Span,
+    args: dict[str, Arg],
 ) -> None:
-    start_ns, end_ns = part
-    if holds.charge(pid, args.get(s.ARG_LOCK), start_ns, end_ns):
+    if holds.charge(pid, args.get(s.ARG_LOCK), *part):
         return
     site, owner = args.get(s.ARG_OWNER_SITE), args.get(s.ARG_OWNER_NAME)
     if not site and kind.removeprefix("asyncio.") not in _OWNED:
@@ -191,8 +200,8 @@ def _charge(
     by = "task" if s.ARG_OWNER_TASK in args else "thread"
     labels: Labels = {"kind": kind}
     if owner is not None:
-        labels[by] = owner
-    sums.add(holder_frames(site, None), labels, end_ns - start_ns)
+        labels[by] = str(owner)
+    sums.add(holder_frames(site, None), labels, part[1] - part[0])
 
 
 def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
@@ -242,9 +251,11 @@ def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         for signal, missing in _WALL_SIGNALS.items()
         if signal not in of.signals or signal in disabled
     )
-    cpu = cpu_profile(model, where)
-    return replace(
-        cpu, types=WALL_TYPES, samples=sums.samples(), comments=cpu.comments + comments
+    return Profile(
+        WALL_TYPES,
+        sums.samples(),
+        cpu_period(model),
+        comments=cpu_comments(model) + comments,
     )
 
 
@@ -253,12 +264,12 @@ def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     sums, runners = Sums(), Runners(model)
     for run in model.collections:
         pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
-        ns = where.thread(pid, run.tid, run.start_ns, run.end_ns)
-        if ns is None:
+        parts = where.thread(pid, run.tid, run.start_ns, run.end_ns)
+        if not parts:
             continue
         frames = (Place(f"{s.GC_PREFIX}{run.generation}"),)
         labels = runners.labels(pid, run.tid, run.start_ns) | {"generation": run.generation}
-        sums.add(frames, labels, ns)
+        sums.add(frames, labels, total_ns(parts))
     return Profile(PAUSE_TYPES, sums.samples(), ("collections", "count", 1))
 
 
@@ -275,8 +286,9 @@ def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     for i, kind in enumerate(owners.kind):
         task = owners.owner[i]
         if kind == READY and task >= 0:
-            ns = where.task(task, slices.start_ns[i], slices.end_ns[i])
-            if ns is not None:
+            parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+            if parts:
+                ns = total_ns(parts)
                 sums.add(_waker(model, by_id, i), runners.task_labels(task), ns)
     return Profile(READY_TYPES, sums.samples(), ("waits", "count", 1))
 

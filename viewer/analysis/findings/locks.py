@@ -5,7 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 
-from viewer.analysis.findings.facts import COMPUTING, Evidence, Facts, Finding, Split
+from viewer.analysis.findings.facts import (
+    COMPUTING,
+    NOT_ITS_FAULT,
+    Evidence,
+    Facts,
+    Finding,
+    Split,
+)
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import (
     code,
@@ -108,12 +115,8 @@ def _what_holders_do(
     facts: Facts, holds: list[int], split: Split, tids: dict[int, int]
 ) -> str:
     """`; who has it is 98 % in sleep (…)`, and where it computes if that is most."""
-    told = did(facts, split)
-    if not told:
-        return ""
-    table = facts.model.states
-    text = f"; who has it spends {told}"
-    if split.of(COMPUTING) * 2 > sum(split.states.values()):
+    table, where = facts.model.states, ""
+    if split.of(COMPUTING) * 2 > sum(split.states.values()) - split.of(NOT_ITS_FAULT):
         stacks = [
             stack
             for hold in holds
@@ -121,8 +124,8 @@ def _what_holders_do(
             for stack in facts.stacks(tids[hold], [(table.start_ns[hold], table.end_ns[hold])])
         ]
         where = sampled(*hot(facts.hot_places, stacks))
-        text += f" (in {where})" if where else ""
-    return text
+    told = did(facts, split, where)
+    return f"; who has it spends {told}" if told else ""
 
 
 def _contended_ns(facts: Facts, row: LockRow) -> int:

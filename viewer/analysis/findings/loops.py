@@ -151,14 +151,13 @@ def _what_it_does(facts: Facts, step: _Step) -> str:
         Counter({k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}),
         step.split.calls,
     )
-    told = did(facts, own)
+    where = ""
     if own.of(COMPUTING) * 2 > sum(own.states.values()):
         thread = facts.model.threads[facts.loop_thread[step.lane]]
         ends = step.start_ns + step.duration_ns
-        where = sampled(
-            *hot(facts.hot_places, facts.stacks(thread.tid, [(step.start_ns, ends)]))
-        )
-        told += f" in {where}" if where else ""
+        stacks = facts.stacks(thread.tid, [(step.start_ns, ends)])
+        where = sampled(*hot(facts.hot_places, stacks))
+    told = did(facts, own, where)
     return f": {told}" if told else ""
 
 

@@ -1,7 +1,7 @@
 """Tasks that nobody ends: leaked, orphaned, or never at rest."""
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,7 +10,7 @@ from tracer import schema as s
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at, code, duration, place, plural, share
 from viewer.analysis.tasks import TaskRow
-from viewer.columns import AWAIT, READY
+from viewer.columns import AWAIT, READY, RUNNING
 from viewer.model import Model
 
 _MS = 1_000_000
@@ -34,7 +34,6 @@ _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
 _MOSTLY = 9, 10
-_FAR = 100_000
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
@@ -132,7 +131,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     """Tasks that were forgotten while pending: destroyed, or left over at a program's end."""
     model = facts.model
     by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
-    for task, time_ns in _destroyed(model):
+    for task, time_ns in _destroyed(facts):
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         by_group[model.owners.task_group[task], True].append((task, start, time_ns))
     for task, start, end in _left_over(facts):
@@ -156,21 +155,23 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
 
 
-def _destroyed(model: Model) -> Iterator[tuple[int, int]]:
+def _destroyed(facts: Facts) -> Iterator[tuple[int, int]]:
     """(task, time) of tasks that were destroyed while pending."""
-    events, slices, owned = model.trace.events, model.trace.slices, model.owners
+    events, slices = facts.model.trace.events, facts.model.trace.slices
     if s.DESTROYED not in events.strings:
         return
     name = events.strings.index(s.DESTROYED)
-    for event in slices.instants:
-        if events.name[event] != name:
-            continue
-        first = bisect_left(slices.start_ns, events.time_ns[event])
-        for i in range(first - 1, max(first - _FAR, -1), -1):
-            same_track = events.track[slices.event[i]] == events.track[event]
-            if same_track and READY <= owned.kind[i] <= AWAIT and owned.owner[i] >= 0:
-                yield owned.owner[i], events.time_ns[event]
-                break
+    ends = [event for event in slices.instants if events.name[event] == name]
+    tracks: dict[int, list[int]] = {events.track[event]: [] for event in ends}
+    kinds = facts.kinds((READY, RUNNING, AWAIT))
+    for i in facts.model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, 0):
+        if (track := events.track[slices.event[i]]) in tracks:
+            tracks[track].append(i)
+    for event in ends:
+        of = tracks[events.track[event]]
+        at = bisect_right(of, events.time_ns[event], key=slices.start_ns.__getitem__) - 1
+        if at >= 0:
+            yield facts.model.owners.owner[of[at]], events.time_ns[event]
 
 
 def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:

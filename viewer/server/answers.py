@@ -1,0 +1,281 @@
+"""What the page asks and what it is told: one method per question, JSON or a tile."""
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from viewer.analysis.causes_tree import Tree
+from viewer.analysis.report import SECTIONS, build_report
+from viewer.analysis.states import numbers
+from viewer.analysis.tasks import By
+from viewer.columns import AWAIT, READY, RUNNING
+from viewer.model import Model
+from viewer.profile import Sample
+from viewer.render.data import Json, render_json
+from viewer.server import flame
+from viewer.server.details import details
+from viewer.server.groups import GROUPS, Group, Title
+from viewer.server.http import BadQuery, Query, Reply
+from viewer.server.within import present, within
+from viewer.tiles import PIXELS, encode
+
+_JSON = "application/json; charset=utf-8"
+_KEPT = 12  # reports and flame graphs of ranges that are kept
+_MOST_LANES = 256  # in one tile
+_MOST_TASKS = 200  # of a coroutine, the slowest
+_FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
+_TITLED = ("threads", "loops", "gil", "gc")
+_WHOLE_ONLY = ("findings",)  # sections about the recording, not about a range of it
+
+
+class Answers:
+    """Answers from one model; what took long is kept. Its methods may be called by threads."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.groups = _LazyGroups(model)
+        self._lock = threading.Lock()
+        self._tree: Tree | None = None  # takes a moment; not everyone asks why
+        self._kept: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
+        self.routes: dict[str, Callable[[Query], Reply]] = {
+            "api/meta": lambda _query: _json(self.meta()),
+            "api/report": self.report,
+            "api/tile": self.tile,
+            "api/slice": self.slice,
+            "api/tasks": self.tasks,
+            "api/locks": lambda _query: _json(self.locks()),
+            "api/flame": self.flame,
+            "api/source": self.source,
+        }
+
+    def meta(self) -> Json:
+        """What the page must know before it asks for anything else."""
+        model, trace = self.model, self.model.trace
+        return {
+            "name": trace.path.name,
+            "start_ns": model.start_ns,
+            "duration_ns": model.end_ns - model.start_ns,
+            "events": len(trace.events.time_ns),
+            "bytes": trace.size_bytes,
+            "pids": [process.pid for process in trace.processes],
+            "samples": len(trace.events.sample_time_ns),
+            "tasks": len(model.owners.task_id),
+            "drops": [
+                [since - model.start_ns, at - model.start_ns] for _, since, at in model.drops
+            ],
+            "groups": {
+                name: [_title(t) for t in self.groups[name].titles] for name in _TITLED
+            },
+            "threads": [
+                {"pid": track.pid, "tid": track.tid, "name": model.thread_name(i)}
+                for i, track in enumerate(model.threads)
+            ],
+        }
+
+    def report(self, query: Query) -> Reply:
+        """The report's JSON; of a range, cut to it."""
+        span = self._span(query)
+
+        def make() -> bytes:
+            sections: tuple[str, ...] = SECTIONS
+            if span is None:
+                report = build_report(self.model, By.CORO)
+            else:
+                sections = tuple(name for name in SECTIONS if name not in _WHOLE_ONLY)
+                cut = within(self.model, *span)
+                report = present(cut, build_report(cut, By.CORO, sections))
+            return render_json(report, sections).encode()
+
+        return Reply(_JSON, self._keep(("report", str(span)), make))
+
+    def tile(self, query: Query) -> Reply:
+        """`group`, `lanes` (numbers by comma), `level` (a pixel is 2^level ns), `index`."""
+        group = self._group(query)
+        level = _number(query, "level", _FINEST, _COARSEST)
+        index = _number(query, "index", 0, 1 << 62)
+        lanes = [_whole(text) for text in query.get("lanes", "").split(",") if text]
+        if len(lanes) > _MOST_LANES:
+            raise BadQuery(f"at most {_MOST_LANES} lanes at a time")
+        if any(not 0 <= lane < len(group.lanes.offset) - 1 for lane in lanes):
+            raise BadQuery("no such lane")
+        return Reply("application/octet-stream", self.tile_bytes(group, lanes, level, index))
+
+    def tile_bytes(self, group: Group, lanes: list[int], level: int, index: int) -> bytes:
+        start = self.model.start_ns
+        from_ns = min(start + index * (PIXELS << level), 1 << 61)
+        tile = group.tile(self.model, lanes, from_ns, 1 << level, PIXELS)
+        return encode(tile, len(lanes), start, group.label)
+
+    def slice(self, query: Query) -> Reply:
+        """Everything about one slice."""
+        name = query.get("group", "")
+        group = self._group(query)
+        row = _number(query, "row", 0, 1 << 31)
+        rows = self.model.states.state if group.in_states else self.model.owners.kind
+        if row >= (len(self.model.collections) if name == "gc" else len(rows)):
+            raise BadQuery("no such slice")
+        with self._lock:
+            self._tree = self._tree or Tree(self.model)
+        return _json(details(self._tree, self.groups, name, row))
+
+    def tasks(self, query: Query) -> Reply:
+        """The tasks of a coroutine (`coro`, `site`), the longest ready time first."""
+        span, coro, site = self._span(query), query.get("coro", ""), query.get("site", "")
+
+        def make() -> bytes:
+            return _dump(self._tasks(span, coro, site))
+
+        return Reply(_JSON, self._keep(("tasks", str(span), coro, site), make))
+
+    def _tasks(self, span: tuple[int, int] | None, coro: str, site: str) -> Json:
+        model = self.model if span is None else within(self.model, *span)
+        owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
+        count = len(owned.task_id)
+        groups = range(len(owned.group_head))
+        wanted = {group for group in groups if model.coroutine(group) == (coro, site)}
+        lanes = self.groups["tasks"].lanes
+        stats = {}
+        every = numbers(range(count))
+        for kind in (READY, RUNNING, AWAIT):
+            key = engine.group_keys(owned.kind, owned.owner, every, kind)
+            stats[kind] = engine.grouped_stats(slices.start_ns, slices.end_ns, key, count)
+        chosen = [
+            task
+            for task in range(count)
+            if owned.task_group[task] in wanted
+            and any(stats[kind].count[task] for kind in stats)
+        ]
+        chosen.sort(key=lambda task: -stats[READY].max[task])
+        of_id = {owned.task_id[task]: task for task in range(count)}
+        rows: list[Json] = []
+        for task in chosen[:_MOST_TASKS]:
+            low, high = lanes.offset[task], lanes.offset[task + 1]
+            parent = of_id.get(owned.task_parent[task], -1)
+            rows.append(
+                {
+                    "lane": task,
+                    "task": owned.task_id[task],
+                    "name": model.task_name(task),
+                    "parent": model.task_name(parent) if parent >= 0 else "",
+                    "start_ns": lanes.start_ns[low] - model.start_ns if low < high else 0,
+                    "end_ns": lanes.end_ns[high - 1] - model.start_ns if low < high else 0,
+                    "steps": stats[RUNNING].count[task],
+                    "ready_ns": stats[READY].total[task],
+                    "worst_ready_ns": stats[READY].max[task],
+                    "running_ns": stats[RUNNING].total[task],
+                    "longest_step_ns": stats[RUNNING].max[task],
+                    "await_ns": stats[AWAIT].total[task],
+                }
+            )
+        return {"coro": coro, "site": site, "count": len(chosen), "tasks": rows}
+
+    def locks(self) -> Json:
+        """The lanes of each contended lock, the most waited for first."""
+        holds, waits = self.groups["locks"], self.groups["waits"]
+        of: dict[int, list[int]] = {}
+        total: dict[int, int] = {}
+        for lane, title in enumerate(waits.titles):
+            of.setdefault(title.of, []).append(lane)
+            low, high = waits.lanes.offset[lane], waits.lanes.offset[lane + 1]
+            total[title.of] = total.get(title.of, 0) + sum(
+                waits.lanes.end_ns[i] - waits.lanes.start_ns[i] for i in range(low, high)
+            )
+        order = sorted(range(len(holds.titles)), key=lambda lock: -total.get(lock, 0))
+        return [
+            {
+                "kind": holds.titles[lock].text,
+                "site": holds.titles[lock].detail,
+                "lock": self.model.states.lock_id[lock],
+                "hold": lock,
+                "waits": [*of.get(lock, ())],
+                "is_held": holds.lanes.offset[lock] < holds.lanes.offset[lock + 1],
+                "wait_ns": total.get(lock, 0),
+            }
+            for lock in order[:_MOST_LANES]
+        ]
+
+    def flame(self, query: Query) -> Reply:
+        """The flame graph of `thread` ("pid:tid"), of a coroutine's tasks (`task`), or all."""
+        span, thread, task = self._span(query), query.get("thread", ""), query.get("task", "")
+
+        def make() -> bytes:
+            return _dump(flame.flame(self._samples(span, thread, task)))
+
+        return Reply(_JSON, self._keep(("flame", str(span), thread, task), make))
+
+    def source(self, query: Query) -> Reply:
+        """The lines of a function the trace has samples of."""
+        span, thread, task = self._span(query), query.get("thread", ""), query.get("task", "")
+        samples = self._samples(span, thread, task)
+        return _json(flame.source(samples, query.get("function", ""), query.get("file", "")))
+
+    def _samples(self, span: tuple[int, int] | None, thread: str, task: str) -> list[Sample]:
+        model = self.model if span is None else within(self.model, *span)
+        return flame.samples_of(model, thread, task)
+
+    def _group(self, query: Query) -> Group:
+        name = query.get("group", "")
+        if name not in GROUPS:
+            raise BadQuery("no such group")
+        return self.groups[name]
+
+    def _span(self, query: Query) -> tuple[int, int] | None:
+        """The range on the trace's clock; None for all of it."""
+        if "from" not in query:
+            return None
+        duration = self.model.end_ns - self.model.start_ns
+        from_ns = _number(query, "from", 0, 1 << 61)
+        to_ns = _number(query, "to", from_ns, 1 << 61)
+        if from_ns == 0 and to_ns >= duration:
+            return None
+        return self.model.start_ns + from_ns, self.model.start_ns + to_ns
+
+    def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+        """What was made for the key; one at a time, since each takes the whole processor."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            self._kept.move_to_end(key)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+class _LazyGroups(dict[str, Group]):
+    """Groups by name, made when first asked for."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model, self._lock = model, threading.RLock()
+
+    def __missing__(self, name: str) -> Group:
+        with self._lock:
+            if name not in self:
+                self[name] = GROUPS[name](self._model)
+            return dict.__getitem__(self, name)
+
+
+def _title(title: Title) -> Json:
+    return {"text": title.text, "detail": title.detail, "of": title.of}
+
+
+def _json(value: Json) -> Reply:
+    return Reply(_JSON, _dump(value))
+
+
+def _dump(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise BadQuery(f"{text[:20]!r} is not a number")
+    return int(text)
+
+
+def _number(query: Query, name: str, low: int, high: int) -> int:
+    value = _whole(query.get(name, ""))
+    if not low <= value <= high:
+        raise BadQuery(f"{name} must be from {low} to {high}")
+    return value

@@ -1,0 +1,211 @@
+"""One slice in full: what it is, what it was for, who was in the way, where it leads."""
+
+import struct
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import cast
+
+from tracer import schema as s
+from viewer import columns
+from viewer.analysis.causes_tree import Tree
+from viewer.analysis.why import explain, wait_of_row, wait_of_slice
+from viewer.model import Model
+from viewer.reader import Arg
+from viewer.render.data import Json
+from viewer.render.why_data import to_json
+from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
+
+
+def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:
+    """All there is to say about a row of a group; times are ns since the trace's start."""
+    model, group = tree.model, groups[name]
+    if name == "gc":
+        return _collection(model, row)
+    of = _slice_of_state(model, row) if group.in_states else row
+    start, end = model.trace.slices.start_ns[of], model.trace.slices.end_ns[of]
+    if group.in_states:
+        end = model.states.end_ns[row]
+    event, last = model.trace.slices.event[of], model.trace.slices.end_event[of]
+    args: dict[str, Arg] = (model.trace.args(last) if last >= 0 else {}) | model.trace.args(
+        event
+    )
+    title, whose = _title(model, name, row, of)
+    return {
+        "group": name,
+        "row": row,
+        "title": title,
+        "whose": whose,
+        "kind": _kind(model, name, row, of),
+        "start_ns": start - model.start_ns,
+        "ns": end - start,
+        "unfinished": bool(model.trace.slices.unfinished[of]),
+        "args": {key: value for key, value in args.items() if key != s.ARG_STACK},
+        "stack": [*str(args.get(s.ARG_STACK, "")).splitlines()],
+        "why": _why(tree, group, row, of) if name != "gil" else None,
+        "links": _links(model, groups, event, last),
+        "ts": start,
+    }
+
+
+def _collection(model: Model, row: int) -> Json:
+    one = sorted(model.collections, key=lambda c: c.start_ns)[row]
+    thread = next((i for i, t in enumerate(model.threads) if t.tid == one.tid), -1)
+    return {
+        "group": "gc",
+        "row": row,
+        "title": f"GC generation {one.generation}",
+        "whose": model.thread_name(thread) if thread >= 0 else f"thread {one.tid}",
+        "kind": "gc",
+        "start_ns": one.start_ns - model.start_ns,
+        "ns": one.end_ns - one.start_ns,
+        "unfinished": False,
+        "args": {"collected": one.collected, "uncollectable": one.uncollectable},
+        "stack": [],
+        "why": None,
+        "links": [],
+        "ts": one.start_ns,
+    }
+
+
+def _title(model: Model, name: str, row: int, of: int) -> tuple[str, str]:
+    if name in ("threads", "gil", "waits"):
+        label, state = state_label(model, row), state_name(model, row)
+        title = label if label.startswith(state) else f"{state}: {label}"
+        return title, waiter_name(model, row)
+    if name == "locks":
+        return f"held by {slice_name(model, of)}", ""
+    owner = model.owners.owner[of]
+    if model.owners.kind[of] in (columns.LOOP_CALLBACK, columns.SELECT) or owner < 0:
+        return slice_name(model, of), "event loop"
+    return slice_name(model, of), model.task_name(owner)
+
+
+def _kind(model: Model, name: str, row: int, of: int) -> str:
+    if name in ("threads", "gil", "waits", "locks"):
+        return state_name(model, row)
+    kinds = {
+        columns.READY: s.READY,
+        columns.RUNNING: s.RUNNING,
+        columns.AWAIT: "await",
+        columns.LOOP_TASK: "step",
+        columns.LOOP_CALLBACK: "callback",
+        columns.SELECT: s.SELECT,
+    }
+    return kinds.get(model.owners.kind[of], "")
+
+
+def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
+    """The explanation of a slice that is a wait, as `tracer why` has it; else None."""
+    wait = wait_of_row(tree.model, row) if group.in_states else None
+    wait = wait or wait_of_slice(tree.model, of)
+    # Its JSON is made of the same types, under another name.
+    return cast("Json", to_json(explain(tree.model, wait, tree))) if wait else None
+
+
+def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> Json:
+    """Where arrows come from and lead to, of the slice's begin and of what follows its end."""
+    found: list[Json] = []
+    events = model.trace.events
+    for of in (event, last):
+        at = bisect_left(events.flow_event, of) if of >= 0 else len(events.flow_event)
+        while at < len(events.flow_event) and events.flow_event[at] == of:
+            is_end = events.flow_end[at]
+            other = _other_end(model, events.flow_id[at], is_end)
+            if other >= 0:
+                found.append(
+                    {
+                        "what": "woken by" if is_end else "wakes",
+                        "start_ns": events.time_ns[other] - model.start_ns,
+                        **_place(model, groups, other),
+                    }
+                )
+            at += 1
+    return found
+
+
+def _other_end(model: Model, flow: int, is_end: int) -> int:
+    """The event at the other end of a flow; -1 when it is not in the trace."""
+    events = model.trace.events
+    text, wanted = bytes(events.flow_id), struct.pack("<Q", flow)
+    at = text.find(wanted)
+    while at >= 0:
+        if at % 8 == 0 and events.flow_end[at // 8] != is_end:
+            return int(events.flow_event[at // 8])
+        at = text.find(wanted, at + 1)
+    return -1
+
+
+def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, Json]:
+    """The slice that begins with an event, as the page selects it, else its track's name."""
+    of = _slice_at(model, event)
+    track = model.trace.tracks.get(model.trace.events.uuids[model.trace.events.track[event]])
+    text = model.trace.text(model.trace.events.name[event])
+    if of < 0:
+        where = track.thread_name or track.name if track else ""
+        return {"title": f"{text} on {where}", "group": "", "row": -1}
+    kind = model.owners.kind[of]
+    if kind in (columns.READY, columns.RUNNING, columns.AWAIT):
+        whose = model.task_name(model.owners.owner[of])
+        return {"title": f"{text} of {whose}", "group": "tasks", "row": of}
+    if kind in (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.SELECT):
+        return {"title": text, "group": "loops", "row": of}
+    row = _state_of_slice(model, of)
+    whose = track.thread_name or track.name if track else ""
+    return {"title": f"{text} of {whose}", "group": "threads" if row >= 0 else "", "row": row}
+
+
+def _slice_at(model: Model, event: int) -> int:
+    slices, at_ns = model.trace.slices, model.trace.events.time_ns[event]
+    at = bisect_left(slices.start_ns, at_ns)
+    while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
+        if slices.event[at] == event:
+            return at
+        at += 1
+    return -1
+
+
+def _slice_of_state(model: Model, row: int) -> int:
+    """States are the slices that are one, in the same order: the n-th of a moment is found
+    by whose it is."""
+    slices, table = model.trace.slices, model.states
+    at_ns = table.start_ns[row]
+    at = bisect_left(slices.start_ns, at_ns)
+    while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
+        if _state_of_slice(model, at) == row:
+            return at
+        at += 1
+    return max(at - 1, 0)
+
+
+def _state_of_slice(model: Model, of: int) -> int:
+    """The states row of a slice; -1 when it is no state."""
+    slices, table, events = model.trace.slices, model.states, model.trace.events
+    at_ns = slices.start_ns[of]
+    track = model.trace.tracks.get(events.uuids[events.track[slices.event[of]]])
+    low, cut = bisect_left(table.start_ns, at_ns), -1
+    while low < len(table.start_ns) and table.start_ns[low] == at_ns:
+        base = table.state[low] & columns.STATE_MASK
+        if base == columns.TASK_WAIT:
+            is_it = model.owners.kind[of] == columns.AWAIT and (
+                model.owners.owner[of] == table.who[low]
+            )
+        elif base == columns.HOLD:
+            category = model.trace.text(events.category[slices.event[of]])
+            is_it = category == s.CAT_HOLD and _lock_id(model, of) in (
+                None,
+                table.lock_id[table.row[low]],
+            )
+        else:
+            is_it = track is model.threads[table.who[low]] and (
+                model.owners.kind[of] != columns.GC
+            )
+        if is_it and table.end_ns[low] == slices.end_ns[of]:
+            return low
+        if is_it and table.end_ns[low] < slices.end_ns[of]:
+            cut = low  # its own end was lost
+        low += 1
+    return cut
+
+
+def _lock_id(model: Model, of: int) -> Arg | None:
+    return model.trace.args(model.trace.slices.event[of]).get(s.ARG_LOCK)

@@ -1,0 +1,265 @@
+"""The lanes of a trace, by group: what the page's timelines are made of."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer import columns
+from viewer.analysis.states import keys, marks, numbers
+from viewer.columns import Column
+from viewer.model import Model
+from viewer.tiles import Lanes, Tile
+
+WAIT_DEPTH = 16  # waiters of a lock that are drawn above each other; more share the last lane
+_HOLDER_CODES = 12  # holders are told apart by that many colours
+_NAMES = {
+    columns.THREAD_RUNNING: s.RUNNING,
+    columns.NATIVE: s.NATIVE,
+    columns.PREEMPTED: s.PREEMPTED,
+    columns.OFF_CPU: s.OFF_CPU,
+    columns.GIL_WAIT: s.GIL_WAIT,
+    columns.LOCK_WAIT: "lock wait",
+    columns.IDLE_WAIT: "idle wait",
+    columns.IO: "io",
+    columns.SLEEP: s.SLEEP,
+    columns.TASK_WAIT: "lock wait",
+    columns.HOLD: "hold",
+}
+_WAITS = (columns.LOCK_WAIT, columns.IDLE_WAIT, columns.TASK_WAIT)
+_TASK_KINDS = (columns.READY, columns.RUNNING, columns.AWAIT)
+_LOOP_KINDS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.SELECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What a lane is called; `of` is the number of what it shows (thread, loop, lock …)."""
+
+    text: str
+    detail: str
+    of: int
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lanes of one kind. `label` gives the text of a row, `in_states` says whose rows."""
+
+    titles: tuple[Title, ...]
+    lanes: Lanes
+    label: Callable[[int], str]
+    in_states: bool
+
+    def tile(
+        self, model: Model, wanted: list[int], at_ns: int, pixel_ns: int, pixels: int
+    ) -> Tile:
+        """The wanted lanes from `at_ns` on."""
+        lanes = self.lanes
+        return model.trace.engine.tile(
+            lanes.offset,
+            lanes.row,
+            lanes.start_ns,
+            lanes.end_ns,
+            lanes.code,
+            numbers(wanted),
+            at_ns,
+            pixel_ns,
+            pixels,
+        )
+
+    def lane_of(self, row: int, start_ns: int) -> int:
+        """The lane a row is in, -1 when it is in none."""
+        lanes = self.lanes
+        for lane in range(len(lanes.offset) - 1):
+            low, high = lanes.offset[lane], lanes.offset[lane + 1]
+            at = bisect_left(lanes.start_ns, start_ns, low, high)
+            while at < high and lanes.start_ns[at] == start_ns:
+                if lanes.row[at] == row:
+                    return lane
+                at += 1
+        return -1
+
+
+def threads(model: Model) -> Group:
+    """A lane per thread: its states."""
+    table = model.states
+    count = len(model.threads)
+    lane = keys(model, _is_thread_state, table.who, numbers(range(count)))
+    codes = marks(model, lambda state: state & columns.STATE_MASK)
+    titles = tuple(
+        Title(model.thread_name(i), str(track.tid), i) for i, track in enumerate(model.threads)
+    )
+    lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
+    return Group(titles, lanes, lambda row: state_label(model, row), True)
+
+
+def gil(model: Model) -> Group:
+    """A lane per process: who has the GIL."""
+    table, count = model.states, len(model.trace.processes)
+    lane = keys(
+        model, lambda state: bool(state & columns.HOLDING), table.who, model.thread_process
+    )
+    codes = memoryview(bytes([1]) * len(table.state))
+    titles = tuple(Title("GIL", str(model.pid(i)), i) for i in range(count))
+    lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
+    return Group(titles, lanes, lambda row: model.thread_name(table.who[row]), True)
+
+
+def loops(model: Model) -> Group:
+    """A lane per event loop: which task or callback it runs, or that it is idle."""
+    lane = _slice_keys(model, _LOOP_KINDS, model.lane, len(model.loops))
+    titles = tuple(
+        Title(f"loop @{loop.thread_name}", str(loop.tid or ""), i)
+        for i, loop in enumerate(model.loops)
+    )
+    return _slice_group(model, titles, lane)
+
+
+def tasks(model: Model) -> Group:
+    """A lane per task; titles are left out: there may be a million."""
+    count = len(model.owners.task_id)
+    lane = _slice_keys(model, _TASK_KINDS, model.owners.owner, count)
+    lanes = model.trace.engine.lanes(
+        model.trace.slices.start_ns, model.trace.slices.end_ns, model.owners.kind, lane, count
+    )
+    return Group((), lanes, lambda row: slice_name(model, row), False)
+
+
+def collections(model: Model) -> Group:
+    """A lane per process: garbage collections by generation."""
+    found = sorted(model.collections, key=lambda one: one.start_ns)
+    lanes = model.trace.engine.lanes(
+        memoryview(array("q", (one.start_ns for one in found))),
+        memoryview(array("q", (one.end_ns for one in found))),
+        memoryview(bytes(min(one.generation, 2) + 1 for one in found)),
+        numbers(max(one.process, 0) for one in found),
+        max(len(model.trace.processes), 1),
+    )
+    titles = tuple(
+        Title("GC", str(process.pid), i) for i, process in enumerate(model.trace.processes)
+    )
+    return Group(titles, lanes, lambda row: f"gen {found[row].generation}", False)
+
+
+def locks(model: Model) -> Group:
+    """A lane per contended lock: who has it."""
+    table = model.states
+    count = len(table.lock_id)
+    every = numbers(range(count))
+    lane = keys(model, lambda state: _base(state) == columns.HOLD, table.row, every)
+    codes = bytearray(len(table.state))
+    names: dict[int, int] = {}
+    for i, lock in enumerate(lane):
+        if lock >= 0:
+            name = table.owner_name[table.owner[i]] if table.owner[i] >= 0 else -1
+            codes[i] = 1 + names.setdefault(name, len(names)) % _HOLDER_CODES
+    lanes = model.trace.engine.lanes(
+        table.start_ns, table.end_ns, memoryview(bytes(codes)), lane, count
+    )
+    titles = tuple(Title(*_lock_title(model, i), i) for i in range(count))
+    return Group(titles, lanes, lambda row: owner_name(model, row), True)
+
+
+def waits(model: Model) -> Group:
+    """Lanes of the waits for each lock, stacked where they overlap."""
+    table = model.states
+    every = numbers(range(len(table.lock_id)))
+    of_lock = keys(model, lambda state: _base(state) in _WAITS, table.row, every)
+    lane = array("i", [-1]) * len(of_lock)
+    free: dict[int, list[int]] = {}  # by lock, by depth when the last wait ends
+    titles: list[Title] = []
+    number: dict[tuple[int, int], int] = {}
+    for i, lock in enumerate(of_lock):
+        if lock < 0:
+            continue
+        ends = free.setdefault(lock, [])
+        start, end = table.start_ns[i], table.end_ns[i]
+        depth = next((d for d, until in enumerate(ends) if until <= start), len(ends))
+        depth = min(depth, WAIT_DEPTH - 1)
+        if depth == len(ends):
+            ends.append(0)
+            number[lock, depth] = len(titles)
+            titles.append(Title(*_lock_title(model, lock), lock, depth))
+        ends[depth] = max(end, ends[depth])
+        lane[i] = number[lock, depth]
+    codes = marks(model, _base)
+    lanes = model.trace.engine.lanes(
+        table.start_ns, table.end_ns, codes, memoryview(lane), len(titles)
+    )
+    return Group(tuple(titles), lanes, lambda row: waiter_name(model, row), True)
+
+
+GROUPS: dict[str, Callable[[Model], Group]] = {
+    "threads": threads,
+    "loops": loops,
+    "gil": gil,
+    "gc": collections,
+    "tasks": tasks,
+    "locks": locks,
+    "waits": waits,
+}
+
+
+def state_label(model: Model, row: int) -> str:
+    """What a state of a thread is, as short as its slice needs it."""
+    table, text = model.states, model.trace.text
+    base = _base(table.state[row])
+    if base == columns.IO:
+        return text(table.call_name[table.row[row]]).removeprefix(s.IO_PREFIX)
+    if base in _WAITS:
+        lock = table.row[row]
+        name = text(table.lock_name[lock]).removeprefix(s.LOCK_WAIT_PREFIX)
+        owner = owner_name(model, row)
+        return f"{name} ← {owner}" if owner else name
+    return _NAMES.get(base, "?")
+
+
+def state_name(model: Model, row: int) -> str:
+    return _NAMES.get(_base(model.states.state[row]), "?")
+
+
+def owner_name(model: Model, row: int) -> str:
+    table = model.states
+    owner = table.owner[row]
+    return model.trace.text(table.owner_name[owner]) if owner >= 0 else ""
+
+
+def waiter_name(model: Model, row: int) -> str:
+    table = model.states
+    if _base(table.state[row]) == columns.TASK_WAIT:
+        return model.task_name(table.who[row])
+    return model.thread_name(table.who[row])
+
+
+def slice_name(model: Model, row: int) -> str:
+    return model.trace.text(model.trace.events.name[model.trace.slices.event[row]])
+
+
+def _base(state: int) -> int:
+    return state & columns.STATE_MASK
+
+
+def _is_thread_state(state: int) -> bool:
+    return _base(state) not in (0, columns.TASK_WAIT, columns.HOLD)
+
+
+def _slice_keys(model: Model, kinds: tuple[int, ...], of: Column, count: int) -> Column:
+    table = bytes(int(kind in kinds) for kind in range(256))
+    chosen = memoryview(bytes(model.owners.kind).translate(table))
+    return model.trace.engine.group_keys(chosen, of, numbers(range(count)), 1)
+
+
+def _slice_group(model: Model, titles: tuple[Title, ...], lane: Column) -> Group:
+    slices = model.trace.slices
+    lanes = model.trace.engine.lanes(
+        slices.start_ns, slices.end_ns, model.owners.kind, lane, len(titles)
+    )
+    return Group(titles, lanes, lambda row: slice_name(model, row), False)
+
+
+def _lock_title(model: Model, lock: int) -> tuple[str, str]:
+    table, text = model.states, model.trace.text
+    name = text(table.lock_name[lock]).removeprefix(s.LOCK_WAIT_PREFIX)
+    kind = text(table.lock_kind[lock]) or name
+    return kind.removeprefix(s.AWAIT_PREFIX), text(table.lock_site[lock])

@@ -1,0 +1,58 @@
+/** Questions to the server, or to the data inside a shared file. */
+
+/** @type {{answers: Object<string, any>, tiles: Object<string, string>, note: string}|undefined} */
+const embedded = globalThis.tracerData;
+const kept = new Map();
+const MOST_KEPT = 60;
+
+export const isShared = embedded !== undefined;
+export const sharedNote = embedded?.note ?? "";
+
+/** The answer to a question, as an object; the same question is asked once. */
+export function ask(name, query = {}) {
+  const address = `api/${name}${text(query)}`;
+  if (!kept.has(address)) {
+    const answer = embedded ? fromFile(name, query) : fetched(address);
+    kept.set(address, answer);
+    answer.catch(() => kept.delete(address));
+    if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  }
+  return kept.get(address);
+}
+
+/** The bytes of a tile; null when a shared file does not have it. */
+export async function tileBytes(group, lanes, level, index) {
+  if (embedded) {
+    const found = embedded.tiles[`${group}/${lanes.join(",")}/${level}/${index}`];
+    return found === undefined ? null : unpacked(found);
+  }
+  const answer = await fetch(`api/tile${text({ group, lanes: lanes.join(","), level, index })}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.arrayBuffer();
+}
+
+async function fetched(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
+}
+
+/** A shared file has the answers for the whole recording. */
+async function fromFile(name, query) {
+  const { from, to, ...rest } = query;
+  const key = name + text(rest);
+  const found = embedded.answers[key];
+  if (found === undefined) throw new Error("This is not in the shared file.");
+  return found;
+}
+
+async function unpacked(base64) {
+  const packed = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
+function text(query) {
+  const parts = new URLSearchParams(query).toString();
+  return parts ? `?${parts}` : "";
+}

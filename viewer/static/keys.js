@@ -1,0 +1,154 @@
+/** The keyboard, as in Perfetto: W A S D, /, ?, F, and numbers for pages. */
+
+import { ask } from "./api.js";
+import { fill, h } from "./dom.js";
+import { panned, zoomed } from "./gestures.js";
+import { go, state, toPage, wholeRange } from "./state.js";
+import { timelines } from "./timeline.js";
+import { around } from "./why.js";
+
+const SPEED = 1.6; // spans of the screen per second
+const ZOOM = 5; // times per second
+const KEYS = [
+  ["W  S", "zoom in, out"],
+  ["A  D", "pan left, right"],
+  ["F", "zoom to the selected slice"],
+  ["0", "the whole recording"],
+  ["/", "search: threads, coroutines, locks, functions"],
+  ["1 … 8", "pages, from the left"],
+  ["Esc", "deselect"],
+  ["drag", "pan; with Shift, choose a range"],
+  ["Ctrl + wheel", "zoom at the pointer; Shift + wheel pans"],
+  ["click a pixel of many", "zooms to its slices"],
+];
+const held = new Set();
+/** Where the keys have moved to, while they are held. */
+let moving = null;
+
+/** @param {string[]} pages */
+export function attachKeys(pages) {
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    const key = event.key.toLowerCase();
+    if ("wasd".includes(key)) {
+      held.add(key);
+      if (!moving) run();
+    } else if (key === "/") search();
+    else if (key === "?") help();
+    else if (key === "escape") go({ sel: "" });
+    else if (key === "f") zoomToSelected();
+    else if (key === "0") go({ from: 0, to: wholeRange() });
+    else if (pages[Number(key) - 1]) toPage(pages[Number(key) - 1]);
+    else return;
+    event.preventDefault();
+  });
+  addEventListener("keyup", (event) => {
+    held.delete(event.key.toLowerCase());
+    if (!held.size) rest();
+  });
+  addEventListener("blur", () => {
+    held.clear();
+    rest();
+  });
+}
+
+function isTyping(target) {
+  return document.querySelector("dialog[open]") !== null ||
+    (target instanceof Element && target.matches("input, select, textarea"));
+}
+
+/** Moves while a key is held, by the time that passed and not by key repeats. */
+function run() {
+  let before = performance.now();
+  moving = { from: state.from, to: state.to };
+  const step = (now) => {
+    if (!moving) return;
+    const seconds = Math.min((now - before) / 1000, 0.05) || 0.016;
+    before = now;
+    const by = (moving.to - moving.from) * SPEED * seconds;
+    const middle = (moving.from + moving.to) / 2;
+    if (held.has("w")) moving = zoomed(moving, middle, ZOOM ** -seconds);
+    if (held.has("s")) moving = zoomed(moving, middle, ZOOM ** seconds);
+    if (held.has("a")) moving = panned(moving, -by);
+    if (held.has("d")) moving = panned(moving, by);
+    for (const timeline of timelines()) timeline.move(moving.from, moving.to);
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+}
+
+function rest() {
+  const last = moving;
+  moving = null;
+  if (last) go(last, { replace: true });
+}
+
+async function zoomToSelected() {
+  if (!state.sel) return;
+  const [group, row] = state.sel.split(":");
+  go(around(await ask("slice", { group, row })));
+}
+
+function show(...content) {
+  const dialog = h("dialog", { onclose: () => dialog.remove(),
+    onclick: (event) => event.target === dialog && dialog.close() }, content);
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+export function help() {
+  show(h("div.pad", null, h("h2", null, "Keys"), h("p", null, " "),
+    h("div.keys", null, KEYS.map(([key, what]) => [
+      h("span", null, key.split("  ").map((one) => [h("kbd", null, one), " "])),
+      h("span", null, what)]))));
+}
+
+export async function search() {
+  const input = h("input", { placeholder: "Thread, coroutine, lock, function …",
+    "aria-label": "Search" });
+  const list = h("ul", { role: "listbox" });
+  const dialog = show(input, list);
+  const places = await everything();
+  let chosen = 0;
+  let found = [];
+  const paint = () => {
+    const text = input.value.toLowerCase();
+    found = places.filter((one) => one.text.toLowerCase().includes(text)).slice(0, 40);
+    chosen = Math.min(chosen, Math.max(found.length - 1, 0));
+    fill(list, found.map((one, i) => h("li", { role: "option", "aria-selected": i === chosen
+      ? "true" : "false", onclick: () => take(i) }, one.text, h("small", null, one.kind))));
+  };
+  const take = (i) => {
+    dialog.close();
+    if (found[i]) toPage(found[i].page, found[i].changes);
+  };
+  input.addEventListener("input", () => {
+    chosen = 0;
+    paint();
+  });
+  input.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      chosen = Math.min(Math.max(chosen + step, 0), found.length - 1);
+      paint();
+      event.preventDefault();
+    } else if (event.key === "Enter") take(chosen);
+  });
+  paint();
+}
+
+async function everything() {
+  const { tasks, threads, locks, cpu, io } = await ask("report");
+  return [
+    ...tasks.map((one) => ({ kind: "coroutine", text: one.coro, page: "tasks",
+      changes: { coro: one.coro, site: one.site } })),
+    ...threads.map((one) => ({ kind: "thread", text: one.name, page: "threads", changes: {} })),
+    ...locks.map((one) => ({ kind: "lock", text: `${one.kind} ${one.site}`, page: "locks",
+      changes: {} })),
+    ...io.map((one) => ({ kind: "call", text: one.callable, page: "io",
+      changes: { find: one.callable } })),
+    ...cpu.slice(0, 400).map((one) => ({ kind: "function", text: one.function, page: "cpu",
+      changes: { function: one.function, file: one.file } })),
+  ];
+}

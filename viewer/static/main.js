@@ -1,0 +1,130 @@
+/** The frame around the pages: header, minimap, the page itself, the explanation beside it. */
+
+import { ask, isShared, sharedNote } from "./api.js";
+import { fill, h } from "./dom.js";
+import { attachKeys, help, search } from "./keys.js";
+import { minimap } from "./minimap.js";
+import { showCpu } from "./pages/cpu.js";
+import { showGc } from "./pages/gc.js";
+import { showIo } from "./pages/io.js";
+import { showLocks } from "./pages/locks.js";
+import { showOverview } from "./pages/overview.js";
+import { showTasks } from "./pages/tasks.js";
+import { showThreads } from "./pages/threads.js";
+import { showWhy } from "./pages/why.js";
+import { themeChanged } from "./palette.js";
+import { canOpen, findPerfetto, openPerfetto } from "./perfetto.js";
+import { begin, link, onChange, state } from "./state.js";
+import { explain } from "./why.js";
+
+/**
+ * A page fills `root`, and returns what is to be done when it goes (`stop`) and when the
+ * range changes (`range`).
+ * @type {Object<string, [string, (root: HTMLElement, meta: any) => any]>}
+ */
+const PAGES = {
+  overview: ["Overview", showOverview],
+  tasks: ["Tasks", showTasks],
+  threads: ["Threads", showThreads],
+  locks: ["Locks", showLocks],
+  io: ["I/O", showIo],
+  gc: ["GC", showGc],
+  cpu: ["CPU", showCpu],
+  why: ["Why", showWhy],
+};
+const PAGE_KEYS = ["page", "coro", "site", "task", "thread", "function", "file", "shape"];
+const THEME = "tracer-theme";
+const RANGE_REST_MS = 150;
+
+function header(meta) {
+  const links = Object.entries(PAGES).map(([page, [title]]) =>
+    h("a", { href: `#/${page}`, data: { page } }, title));
+  const mark = () => {
+    for (const one of links) {
+      const { page } = one.dataset;
+      one.href = link({ page, coro: "", site: "", task: "", thread: "", find: "", function: "",
+        file: "", shape: "" });
+      if (page === state.page) one.setAttribute("aria-current", "page");
+      else one.removeAttribute("aria-current");
+    }
+  };
+  onChange(mark);
+  mark();
+  return h("header.top", null,
+    h("span.brand", null, h("i", null, "▚ "), "tracer"),
+    h("nav", null, links),
+    h("span.file", { title: meta.name }, meta.name),
+    h("button", { onclick: search, title: "Search (/)" }, "Search ", h("kbd", null, "/")),
+    canOpen() && h("button.perfetto", { onclick: () => openPerfetto() }, "Open in Perfetto"),
+    h("button.icon", { onclick: toggleTheme, title: "Dark or light", "aria-label":
+      "Dark or light" }, "◐"),
+    h("button.icon", { onclick: help, title: "Keys (?)", "aria-label": "Keys" }, "?"));
+}
+
+function setTheme(dark) {
+  document.documentElement.classList.toggle("dark", dark);
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  themeChanged();
+  dispatchEvent(new Event("themechange"));
+}
+
+function toggleTheme() {
+  const dark = !document.documentElement.classList.contains("dark");
+  try {
+    localStorage.setItem(THEME, dark ? "dark" : "light");
+  } catch { /* a shared file may have no storage */ }
+  setTheme(dark);
+}
+
+function startTheme() {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  try {
+    chosen = localStorage.getItem(THEME);
+  } catch { /* as above */ }
+  setTheme(chosen ? chosen === "dark" : system.matches);
+  system.addEventListener("change", () => !chosen && setTheme(system.matches));
+}
+
+async function start() {
+  startTheme();
+  const [meta] = await Promise.all([ask("meta"), findPerfetto()]);
+  document.title = `${meta.name} – tracer`;
+  begin(meta.duration_ns);
+  const main = h("main", { tabindex: -1 });
+  const aside = h("aside", { "aria-label": "Explanation", hidden: true });
+  document.body.append(header(meta), isShared && sharedNote ? h("div.note", null, sharedNote) : "",
+    minimap(meta), h("div.body", null, main, aside));
+  attachKeys(Object.keys(PAGES));
+
+  let current = null;
+  let rest = 0;
+  const showPage = () => {
+    current?.stop?.();
+    fill(main);
+    main.scrollTop = 0;
+    current = (PAGES[state.page] ?? PAGES.overview)[1](main, meta) ?? null;
+  };
+  const showAside = () => {
+    aside.hidden = !state.sel || state.page === "why";
+    if (!aside.hidden) explain(aside);
+  };
+  onChange((before) => {
+    if (PAGE_KEYS.some((name) => before[name] !== state[name])) showPage();
+    else if (before.from !== state.from || before.to !== state.to) {
+      clearTimeout(rest);
+      rest = setTimeout(() => current?.range?.(), RANGE_REST_MS);
+    }
+    if (before.sel !== state.sel || before.page !== state.page) {
+      showAside();
+      if (state.page === "why" && before.page === "why") showPage();
+    }
+  });
+  showPage();
+  showAside();
+  document.documentElement.dataset.ready = "yes";
+}
+
+start().catch((error) => {
+  document.body.append(h("p.error", null, `This page cannot be shown: ${error.message}`));
+});

@@ -1,0 +1,88 @@
+/** CPU samples: flame graph or icicle, the functions, the lines of one. */
+
+import { ask } from "../api.js";
+import { fill, h } from "../dom.js";
+import { FlameGraph } from "../flame.js";
+import { duration, share } from "../format.js";
+import { go, rangeQuery, state } from "../state.js";
+import { panel, table } from "../table.js";
+
+export function showCpu(root, meta) {
+  const place = h("div");
+  root.append(place);
+  let graph = null;
+  const range = async () => {
+    const query = { ...rangeQuery() };
+    if (state.thread) query.thread = state.thread;
+    if (state.coro) query.task = state.coro;
+    const [told, { tasks }] = await Promise.all([ask("flame", query), ask("report")]);
+    graph?.destroy();
+    graph = new FlameGraph(told.tree, { icicle: state.shape === "icicle", onchoose: choose });
+    const about = `${duration(told.tree.ns)} of CPU time`;
+    const flames = panel("CPU", about, told.tree.ns ? graph.node
+      : h("p.empty", null, "No CPU samples in this range."));
+    flames.querySelector("header").append(h("span.push", null, filters(meta, tasks), style()));
+    fill(place, flames, state.function ? await source(query) : null, functions(told));
+    graph.resize();
+  };
+  const safely = () => range().catch((error) => fill(place, h("p.error", null, error.message)));
+  safely();
+  return { range: safely, stop: () => graph?.destroy() };
+}
+
+function choose(node) {
+  go({ function: node.function, file: node.file });
+}
+
+function style() {
+  return [["", "Flame"], ["icicle", "Icicle"]].map(([name, title]) => h("button", {
+    "aria-pressed": String(state.shape === name),
+    onclick: () => go({ shape: name }),
+  }, title));
+}
+
+function filters(meta, tasks) {
+  const threads = h("select", { "aria-label": "Thread",
+    onchange: () => go({ thread: threads.value }) },
+  h("option", { value: "" }, "all threads"), meta.threads.map((one) => h("option", {
+    value: `${one.pid}:${one.tid}`, selected: state.thread === `${one.pid}:${one.tid}` },
+  one.name)));
+  const coroutines = h("select", { "aria-label": "Coroutine",
+    onchange: () => go({ coro: coroutines.value }) },
+  h("option", { value: "" }, "all tasks, and none"), tasks.map((one) => h("option", {
+    value: one.coro, selected: state.coro === one.coro }, one.coro)));
+  return [threads, tasks.length ? coroutines : null];
+}
+
+function functions(told) {
+  const whole = told.tree.ns;
+  return panel("Functions", "", table([
+    { title: "Self", number: true, value: (row) => row.self_ns, show: (row) => duration(row.self_ns) },
+    { title: "", number: true, value: (row) => row.self_ns, show: (row) => share(row.self_ns, whole) },
+    { title: "With calls", number: true, value: (row) => row.cumulative_ns,
+      show: (row) => duration(row.cumulative_ns) },
+    { title: "", number: true, value: (row) => row.cumulative_ns,
+      show: (row) => share(row.cumulative_ns, whole) },
+    { title: "Function", value: (row) => row.function, show: (row) => [row.function,
+      h("span.sub", { title: row.file }, row.file && `${row.file.split("/").slice(-2).join("/")}:${
+        row.line}`)] },
+  ], told.functions, { onrow: choose, empty: "No CPU samples in this range.",
+    chosen: (row) => row.function === state.function && row.file === state.file }));
+}
+
+async function source(query) {
+  let told = null;
+  try {
+    told = await ask("source", { ...query, function: state.function, file: state.file });
+  } catch (error) {
+    return panel(state.function, "", h("p.empty", null, error.message));
+  }
+  if (!told) return null;
+  const top = Math.max(...told.lines.map((line) => line.cumulative_ns));
+  return panel(told.function, told.file, h("div.source", null, h("table", null,
+    told.lines.map((line) => h(line.cumulative_ns * 10 > top ? "tr.hot" : "tr", null,
+      h("td.num", null, line.self_ns ? duration(line.self_ns) : ""),
+      h("td.num", null, line.cumulative_ns ? duration(line.cumulative_ns) : ""),
+      h("td.num.faint", null, String(line.line)),
+      h("td", null, line.text || " "))))));
+}

@@ -1,0 +1,37 @@
+/** Garbage collections: how long each generation stopped the program. */
+
+import { ask } from "../api.js";
+import { fill, h } from "../dom.js";
+import { count, duration, share } from "../format.js";
+import { legend } from "../palette.js";
+import { rangeQuery, state } from "../state.js";
+import { panel, table } from "../table.js";
+import { Timeline } from "../timeline.js";
+
+export function showGc(root, meta) {
+  const rows = [
+    ...meta.groups.gc.map((one, lane) => ({ group: "gc", lane, title: one.text,
+      detail: one.detail, height: 26 })),
+    ...meta.groups.threads.slice(0, 16).map((one, lane) => ({ group: "threads", lane,
+      title: one.text, detail: one.detail, height: 16, gap: lane ? 0 : 6 })),
+  ];
+  const timeline = new Timeline(rows, { height: 360 });
+  const below = h("div");
+  root.append(below, panel("Collections", "and what the threads did meanwhile", timeline.node,
+    h("div.pad", null, legend(["gc0", "gc1", "gc2"]))));
+  const range = async () => {
+    const { gc } = await ask("report", rangeQuery());
+    fill(below, panel("Pauses", "", table([
+      { title: "Generation", value: (row) => row.generation },
+      { title: "Runs", number: true, value: (row) => row.count, show: (row) => count(row.count) },
+      ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name, number: true,
+        value: (row) => row.ns[name], show: (row) => duration(row.ns[name]) })),
+      { title: "Of this range", number: true, value: (row) => row.ns.total,
+        show: (row) => share(row.ns.total, state.to - state.from) },
+      { title: "Collected", number: true, value: (row) => row.collected,
+        show: (row) => count(row.collected) },
+    ], gc, { empty: "No collection in this range." })));
+  };
+  range().catch((error) => fill(below, h("p.error", null, error.message)));
+  return { range, stop: () => timeline.destroy() };
+}

@@ -1,0 +1,130 @@
+/** What is wrong first, then four numbers, then what each thread and coroutine did. */
+
+import { ask } from "../api.js";
+import { fill, h, marked } from "../dom.js";
+import { count, duration, share, site, size } from "../format.js";
+import { colourOf, legend } from "../palette.js";
+import { link, rangeQuery, state, toPage } from "../state.js";
+import { panel, table } from "../table.js";
+
+/** The report's names of thread states, as the palette calls them. */
+export const THREAD_STATES = [["running", "running"], ["native", "native"],
+  ["GIL wait", "gil"], ["lock", "lock"], ["io", "io"], ["sleep", "sleep"],
+  ["preempted", "preempted"], ["off cpu", "off"]];
+
+export function showOverview(root, meta) {
+  const range = async () => {
+    const [whole, report] = await Promise.all([ask("report"), ask("report", rangeQuery())]);
+    fill(root, findings(whole, meta), numbers(report), h("div.columns", null,
+      report.threads.length ? threads(report) : null,
+      report.tasks.length ? coroutines(report) : null), recording(whole, meta));
+  };
+  range().catch((error) => fill(root, h("p.error", null, error.message)));
+  return { range };
+}
+
+function findings(report, meta) {
+  const found = (report.findings ?? []).filter(({ evidence }) => {
+    const from = evidence.start_ns - meta.start_ns;
+    return from < state.to && from + evidence.duration_ns >= state.from;
+  });
+  if (!report.findings) return null;
+  return panel("Findings", "what cost most, first",
+    found.length ? h("ul.findings", null, found.map((one) => finding(one, meta)))
+      : h("p.empty", null, "Nothing stands out in this range."));
+}
+
+function finding({ text, severity_ns: ns, evidence }, meta) {
+  const pad = Math.max(evidence.duration_ns * 0.4, 1000);
+  const from = evidence.start_ns - meta.start_ns;
+  const page = evidence.lock > 0 ? "locks" : evidence.task > 0 ? "tasks" : "threads";
+  return h("li", null,
+    h("span.cost", null, ns ? duration(ns) : "–"),
+    h("span", null, marked(text), evidence.site && h("small", { title: evidence.site },
+      site(evidence.site))),
+    h("button", {
+      onclick: () => toPage(page, { from: from - pad, to: from + evidence.duration_ns + pad }),
+    }, "Show"));
+}
+
+function numbers(report) {
+  const { tasks, threads, locks } = report;
+  const slowest = most(tasks, (row) => row.ready_ns.max);
+  const longest = most(tasks, (row) => row.longest_step_ns);
+  const gil = threads.reduce((sum, row) => sum + row.gil_wait_ns.total, 0);
+  const starved = most(threads, (row) => row.gil_wait_ns.total);
+  const lock = most(locks.filter((row) => !row.idle), (row) => row.wait_ns.total);
+  return h("div.numbers", null,
+    number("Longest ready and not running", slowest?.ready_ns.max, slowest?.coro,
+      "tasks", 100e6),
+    number("Longest step of a task", longest?.longest_step_ns, longest?.coro, "tasks", 50e6),
+    number("Waited for the GIL", gil, starved && `most: ${starved.name}`, "threads", 1e9),
+    number("Most waited for lock", lock?.wait_ns.total, lock && `${lock.kind} ${site(lock.site)}`,
+      "locks", 1e9));
+}
+
+function number(what, ns, who, page, bad) {
+  const none = ns === undefined;
+  return h(ns >= bad ? "a.number.bad" : "a.number", { href: link({ page }) },
+    h("div.what", null, what),
+    h("div.value", null, none ? "–" : duration(ns)),
+    h("div.who", { title: who }, none ? "not recorded" : ns ? who || "" : "nobody"));
+}
+
+function most(rows, value) {
+  return rows.reduce((best, row) => (!best || value(row) > value(best) ? row : best), undefined);
+}
+
+/** A bar of the shares of a thread's states. */
+export function stateBar(row) {
+  const told = THREAD_STATES.map(([name]) => `${name} ${share(row.states[name], row.wall_ns)}`)
+    .filter((text) => !text.endsWith(" 0 %"));
+  return h("div.stack", { title: told.join(", ") }, THREAD_STATES.map(([name, key]) =>
+    h("i", { style: { width: `${(row.states[name] * 100) / Math.max(row.wall_ns, 1)}%`,
+      background: colourOf(key) } })));
+}
+
+function threads(report) {
+  return panel("Threads", "share of states",
+    table([
+      { title: "Thread", value: (row) => row.name },
+      { title: "States", value: (row) => row.states.running, show: stateBar },
+      { title: "GIL wait", number: true, value: (row) => row.gil_wait_ns.total,
+        show: (row) => duration(row.gil_wait_ns.total) },
+    ], report.threads, { onrow: () => toPage("threads"), empty: "No thread states recorded." }),
+    h("div.pad", null, legend(THREAD_STATES.map(([, key]) => key))));
+}
+
+function coroutines(report) {
+  return panel("Coroutines", "longest delay first",
+    table([
+      { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
+        h("span.sub", null, site(row.site))] },
+      { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
+      { title: "Ready p99", number: true, value: (row) => row.ready_ns.p99,
+        show: (row) => duration(row.ready_ns.p99) },
+      { title: "max", number: true, value: (row) => row.ready_ns.max,
+        show: (row) => duration(row.ready_ns.max) },
+    ], report.tasks, { empty: "No asyncio tasks recorded.",
+      onrow: (row) => toPage("tasks", { coro: row.coro, site: row.site }) }));
+}
+
+function recording({ trace, health }, meta) {
+  const bad = [
+    health.dropped_events && `${count(health.dropped_events)} events were dropped`,
+    health.lost_bytes && `${size(health.lost_bytes)} of the file are unreadable`,
+    !health.ended && "the program was killed: its last moments are missing",
+    ...health.disabled.map(({ hook, reason }) => `${hook} was off: ${reason}`),
+  ].filter(Boolean);
+  const date = trace.start_unix_ns ? new Date(trace.start_unix_ns / 1e6).toLocaleString() : "";
+  return panel("Recording", "",
+    h("div.pad.why", null, h("dl", null,
+      [["program", h("code", null, trace.argv.join(" "))],
+        ["recorded", [date, `${duration(trace.duration_ns)}, Python ${trace.python}`]
+          .filter(Boolean).join(" · ")],
+        ["file", `${count(meta.events)} events, ${size(meta.bytes)}`],
+        ["signals", health.signals.join(", ")],
+        ["trust", bad.length ? bad.map((text) => h("div", null, text)) : "nothing was lost"]]
+        .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]))));
+}
+

@@ -1,0 +1,179 @@
+/** Coroutines; the tasks of one; the life of one task. */
+
+import { ask } from "../api.js";
+import { fill, h } from "../dom.js";
+import { count, duration, moment, share, site } from "../format.js";
+import { legend } from "../palette.js";
+import { go, rangeQuery, state } from "../state.js";
+import { panel, table } from "../table.js";
+import { Timeline } from "../timeline.js";
+
+const LANE = 20;
+const MOST_LANES = 60;
+
+export function showTasks(root, meta) {
+  const lanes = h("div");
+  const rest = h("div");
+  root.append(rest, lanes);
+  let timeline = null;
+  const range = async () => {
+    const report = await ask("report", rangeQuery());
+    if (!state.coro) {
+      fill(rest, coroutines(report));
+      return;
+    }
+    const told = await ask("tasks", { coro: state.coro, site: state.site, ...rangeQuery() });
+    const row = report.tasks.find((one) => one.coro === state.coro && one.site === state.site);
+    const one = told.tasks.find((task) => String(task.lane) === state.task);
+    fill(rest, path(one), one ? life(one, row) : [coroutine(row, report), tasksTable(told)]);
+    if (!timeline) {
+      timeline = new Timeline(rows(one ? [one] : told.tasks, meta), { height: 460 });
+      fill(lanes, panel(one ? `The life of ${one.name}` : "Lanes",
+        one ? "" : "the longest delay first", timeline.node,
+        h("div.pad", null, legend(["ready", "running", "await", "step", "callback", "select"]))));
+      if (one) rest.after(lanes);
+      if (one) fill(rest, path(one), lanes, life(one, row));
+    } else if (one) fill(rest, path(one), lanes, life(one, row));
+  };
+  range().catch((error) => fill(rest, h("p.error", null, error.message)));
+  return { range, stop: () => timeline?.destroy() };
+}
+
+function rows(tasks, meta) {
+  return [
+    ...meta.groups.loops.map((one, lane) => ({ group: "loops", lane, title: one.text,
+      height: LANE })),
+    ...tasks.slice(0, MOST_LANES).map((one, i) => ({ group: "tasks", lane: one.lane,
+      title: one.name, detail: one.task >= 0 ? String(one.task) : "", height: LANE,
+      gap: i ? 0 : 6 })),
+  ];
+}
+
+function path(one) {
+  return h("p.hint", null,
+    h("a", { href: "#", onclick: (event) => step(event, { coro: "", site: "", task: "" }) },
+      "All coroutines"), " › ",
+    one ? [h("a", { href: "#", onclick: (event) => step(event, { task: "" }) }, state.coro),
+      " › ", one.name] : state.coro, h("p", null, " "));
+}
+
+function step(event, changes) {
+  event.preventDefault();
+  go(changes);
+}
+
+function coroutines(report) {
+  const histograms = new Map((report.latency?.coroutines ?? [])
+    .map((one) => [`${one.coro}\n${one.site}`, one.ready_ns]));
+  return panel("Coroutines", "how long their tasks were ready before they ran",
+    table([
+      { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
+        h("span.sub", { title: row.site }, site(row.site))] },
+      { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
+      { title: "Steps", number: true, value: (row) => row.steps, show: (row) => count(row.steps) },
+      { title: "Ready", value: (row) => row.ready_ns.max,
+        show: (row) => histogram(histograms.get(`${row.coro}\n${row.site}`)) },
+      ...["p50", "p90", "p99", "max"].map((name) => ({ title: name, number: true,
+        value: (row) => row.ready_ns[name], show: (row) => duration(row.ready_ns[name]) })),
+      { title: "Running", number: true, value: (row) => row.running_ns.total,
+        show: (row) => duration(row.running_ns.total) },
+      { title: "Longest step", number: true, value: (row) => row.longest_step_ns,
+        show: (row) => duration(row.longest_step_ns) },
+      { title: "Behind", value: (row) => row.delayed_by[0]?.who ?? "",
+        show: (row) => behind(row) },
+    ], report.tasks, { empty: "No asyncio tasks in this range.",
+      onrow: (row) => go({ coro: row.coro, site: row.site }) }));
+}
+
+function behind(row) {
+  const [first] = row.delayed_by;
+  if (!first) return "";
+  return [first.who, h("span.sub", null, share(first.ns, row.ready_ns.total))];
+}
+
+/** Durations by size, as bars; each bar says what it stands for. */
+export function histogram(buckets, large = false) {
+  if (!buckets?.length) return "";
+  const top = Math.max(...buckets.map((one) => one.count));
+  const full = large ? 88 : 20;
+  return h(large ? "span.histogram.large" : "span.histogram", null, buckets.map((one) => h("i", {
+    title: `${duration(one.from)} to ${one.to === null ? "∞" : duration(one.to)}: ${
+      count(one.count)}`,
+    style: { height: `${one.count ? Math.max(2, Math.sqrt(one.count / top) * full) : 1}px`,
+      opacity: one.count ? 1 : 0.3 },
+  })));
+}
+
+function coroutine(row, report) {
+  if (!row) return null;
+  const found = (report.latency?.coroutines ?? [])
+    .find((one) => one.coro === row.coro && one.site === row.site);
+  return h("div.columns", null,
+    panel(row.coro, site(row.site), h("div.pad.why", null, h("dl", null,
+      [["ready", spread(row.ready_ns)], ["running", spread(row.running_ns)],
+        ["await", spread(row.await_ns)],
+        ["woken by", row.wakers.slice(0, 4).map((one) => `${one.who} ×${count(one.count)}`)
+          .join(", ")]].map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
+    h("h3", null, "Ready before it ran"), histogram(found?.ready_ns, true))),
+    panel("Behind whom", "who had the loop while its tasks were ready",
+      h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
+}
+
+function spread(one) {
+  return `${duration(one.total)} in ${count(one.count)}: p50 ${duration(one.p50)}, p99 ${
+    duration(one.p99)}, max ${duration(one.max)}`;
+}
+
+/** Who delayed, as bars that add up to the delay. */
+export function causes(delays, whole) {
+  if (!delays.length) return h("p.empty", null, "It never waited for the loop.");
+  return h("div.parts", null, delays.slice(0, 10).map((one) => [
+    h("span", null, one.who, " ", h("span.faint", null, one.kind === "task" ? "" : one.kind)),
+    h("span.num", null, duration(one.ns)),
+    h("span.num.faint", null, share(one.ns, whole)),
+    h("div.track", null, h("i", { style: { width: `${(one.ns * 100) / Math.max(whole, 1)}%` } })),
+  ]));
+}
+
+function tasksTable(told) {
+  return panel("Tasks", `${count(told.count)}${told.count > told.tasks.length
+    ? `, the ${told.tasks.length} slowest` : ""}`,
+  table([
+    { title: "Task", value: (one) => one.name, show: (one) => [one.name,
+      h("span.sub", null, one.parent && `by ${one.parent}`)] },
+    { title: "Began", number: true, value: (one) => one.start_ns,
+      show: (one) => moment(one.start_ns, 1e6) },
+    { title: "Lived", number: true, value: (one) => one.end_ns - one.start_ns,
+      show: (one) => duration(one.end_ns - one.start_ns) },
+    { title: "Steps", number: true, value: (one) => one.steps, show: (one) => count(one.steps) },
+    { title: "Ready", number: true, value: (one) => one.ready_ns,
+      show: (one) => duration(one.ready_ns) },
+    { title: "worst", number: true, value: (one) => one.worst_ready_ns,
+      show: (one) => duration(one.worst_ready_ns) },
+    { title: "Running", number: true, value: (one) => one.running_ns,
+      show: (one) => duration(one.running_ns) },
+    { title: "Await", number: true, value: (one) => one.await_ns,
+      show: (one) => duration(one.await_ns) },
+  ], told.tasks, { onrow: (one) => go({ task: String(one.lane), ...around(one) }) }));
+}
+
+function around(one) {
+  const pad = Math.max((one.end_ns - one.start_ns) * 0.05, 1000);
+  return { from: one.start_ns - pad, to: one.end_ns + pad };
+}
+
+function life(one, row) {
+  return h("div.columns", null,
+    panel(one.name, row?.coro ?? "", h("div.pad.why", null, h("dl", null,
+      [["lived", `${duration(one.end_ns - one.start_ns)}, from ${moment(one.start_ns, 1e6)}`],
+        ["created by", one.parent || "unknown, or no task"],
+        ["ready", `${duration(one.ready_ns)}, at most ${duration(one.worst_ready_ns)}`],
+        ["running", `${duration(one.running_ns)} in ${count(one.steps)} steps, at most ${
+          duration(one.longest_step_ns)}`],
+        ["await", duration(one.await_ns)]]
+        .map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
+    h("p.hint", null, "Click a slice of its lane for the causes of that one."))),
+    row && panel("Behind whom", `all tasks of ${row.coro} in this range`,
+      h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
+}
+

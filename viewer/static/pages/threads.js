@@ -1,0 +1,56 @@
+/** What each thread did, moment by moment, with the loops and collections above. */
+
+import { ask } from "../api.js";
+import { fill, h } from "../dom.js";
+import { duration } from "../format.js";
+import { legend } from "../palette.js";
+import { rangeQuery, toPage } from "../state.js";
+import { panel, table } from "../table.js";
+import { Timeline } from "../timeline.js";
+import { stateBar, THREAD_STATES } from "./overview.js";
+
+const LANE = 22;
+
+export function showThreads(root, meta) {
+  const { loops, gc, threads } = meta.groups;
+  const rows = [
+    ...loops.map((one, lane) => row("loops", lane, one)),
+    ...(gc.length ? [row("gc", 0, gc[0])] : []),
+    ...threads.map((one, lane) => ({ ...row("threads", lane, one), gap: lane ? 0 : 8 })),
+  ];
+  const timeline = new Timeline(rows, { height: Math.max(innerHeight - 330, 260) });
+  const below = h("div");
+  const lanes = panel("Threads", "W A S D to move, click for the explanation", timeline.node,
+    h("div.pad", null, legend(["running", "native", "gil", "lock", "idle", "io", "sleep",
+      "preempted", "off", "step", "callback", "select"])));
+  root.append(lanes, below);
+  const range = async () => {
+    const { threads: found } = await ask("report", rangeQuery());
+    fill(below, panel("In this range", "", statesTable(found)));
+  };
+  range().catch((error) => fill(below, h("p.error", null, error.message)));
+  return { range, stop: () => timeline.destroy() };
+}
+
+function row(group, lane, one) {
+  return { group, lane, title: one.text, detail: one.detail, height: LANE };
+}
+
+function statesTable(rows) {
+  return table([
+    { title: "Thread", value: (one) => one.name, show: (one) => [one.name,
+      h("span.sub", null, String(one.tid))] },
+    { title: "States", value: (one) => one.states.running, show: stateBar },
+    ...THREAD_STATES.map(([name]) => ({ title: name, number: true,
+      value: (one) => one.states[name], show: (one) => amount(one.states[name]) })),
+    { title: "GIL wait p99", number: true, value: (one) => one.gil_wait_ns.p99,
+      show: (one) => amount(one.gil_wait_ns.p99) },
+    { title: "max", number: true, value: (one) => one.gil_wait_ns.max,
+      show: (one) => amount(one.gil_wait_ns.max) },
+  ], rows, { empty: "No thread states in this range.",
+    onrow: (one) => toPage("cpu", { thread: `${one.pid}:${one.tid}` }) });
+}
+
+function amount(ns) {
+  return ns ? duration(ns) : h("span.faint", null, "·");
+}

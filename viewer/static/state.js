@@ -1,0 +1,102 @@
+/**
+ * What is shown, kept in the address bar: a link reproduces the view.
+ *
+ * @typedef {Object} State
+ * @property {string} page
+ * @property {number} from ns since the recording's start
+ * @property {number} to
+ * @property {string} sel "group:row" of the selected slice, or ""
+ */
+
+const DEFAULTS = { page: "overview", sel: "", coro: "", site: "", task: "", thread: "",
+  find: "", function: "", file: "", shape: "" };
+const NUMBERS = ["from", "to"];
+const listeners = new Set();
+let whole = 1;
+
+/** @type {State & Object<string, any>} */
+export const state = { ...DEFAULTS, from: 0, to: 1 };
+
+/** Takes the state out of the address; `duration` ns is the whole recording. */
+export function begin(duration) {
+  whole = Math.max(duration, 1);
+  read();
+  addEventListener("hashchange", () => {
+    const before = { ...state };
+    read();
+    tell(before);
+  });
+}
+
+export function wholeRange() {
+  return whole;
+}
+
+export function isWhole() {
+  return state.from <= 0 && state.to >= whole;
+}
+
+/** The range as a query of the server; empty for the whole recording. */
+export function rangeQuery() {
+  return isWhole() ? {} : { from: Math.round(state.from), to: Math.round(state.to) };
+}
+
+/** Changes the state. `replace` leaves no step in the browser's history. */
+export function go(changes, { replace = false } = {}) {
+  const before = { ...state };
+  Object.assign(state, changes);
+  limit();
+  const address = link({});
+  if (address !== location.hash) {
+    history[replace ? "replaceState" : "pushState"](null, "", address);
+  }
+  tell(before);
+}
+
+/** Another page keeps range and selection, and nothing else. */
+export function toPage(page, changes = {}) {
+  const { from, to, sel } = state;
+  go({ ...DEFAULTS, page, from, to, sel, ...changes });
+}
+
+/** The address of the state with changes. */
+export function link(changes) {
+  const next = { ...state, ...changes };
+  const query = new URLSearchParams();
+  if (next.from > 0 || next.to < whole) {
+    for (const name of NUMBERS) query.set(name, String(Math.round(next[name])));
+  }
+  for (const name of Object.keys(DEFAULTS)) {
+    if (name !== "page" && next[name] !== "") query.set(name, next[name]);
+  }
+  const text = query.toString();
+  return `#/${next.page}${text ? `?${text}` : ""}`;
+}
+
+/** Calls back with the state before, on every change, until the returned function is called. */
+export function onChange(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function read() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const told = new URLSearchParams(query ?? "");
+  Object.assign(state, DEFAULTS, { from: 0, to: whole });
+  if (path) state.page = path;
+  for (const [name, value] of told) {
+    if (NUMBERS.includes(name) && Number.isFinite(Number(value))) state[name] = Number(value);
+    else if (name in DEFAULTS && name !== "page") state[name] = value;
+  }
+  limit();
+}
+
+function limit() {
+  const span = Math.min(Math.max(state.to - state.from, 10), whole);
+  state.from = Math.min(Math.max(state.from, 0), whole - span);
+  state.to = state.from + span;
+}
+
+function tell(before) {
+  for (const listener of [...listeners]) listener(before);
+}

@@ -1,0 +1,70 @@
+/**
+ * A table that sorts by any column.
+ *
+ * @typedef {Object} Column
+ * @property {string} title
+ * @property {(row: any) => any} value what it is sorted by
+ * @property {(row: any) => any} [show] what is shown: a node, or a text
+ * @property {boolean} [number] to the right, largest first
+ * @property {string} [about]
+ */
+
+import { h } from "./dom.js";
+
+const MOST_ROWS = 500;
+
+/**
+ * @param {Column[]} columns
+ * @param {any[]} rows in the order they are shown at first
+ * @param {{onrow?: (row: any) => void, chosen?: (row: any) => boolean, empty?: string}} [options]
+ */
+export function table(columns, rows, { onrow, chosen, empty = "Nothing in this range." } = {}) {
+  if (!rows.length) return h("p.empty", null, empty);
+  const body = h("tbody");
+  const heads = columns.map((column, i) =>
+    h(column.number ? "th.num" : "th", { scope: "col", title: column.about },
+      h("button", { type: "button", onclick: () => sortBy(i) }, column.title)));
+  let sorted = -1;
+  let ascending = false;
+  const show = (ordered) => {
+    body.replaceChildren(...ordered.slice(0, MOST_ROWS).map((row) => line(row)));
+    if (ordered.length > MOST_ROWS) {
+      body.append(h("tr", null, h("td.faint", { colspan: columns.length },
+        `… and ${ordered.length - MOST_ROWS} more`)));
+    }
+  };
+  const line = (row) => {
+    const cells = columns.map((column) => h(column.number ? "td.num" : "td", null,
+      column.show ? column.show(row) : String(column.value(row))));
+    const marks = [onrow && "link", chosen?.(row) && "chosen"].filter(Boolean);
+    const node = h(["tr", ...marks].join("."), onrow && {
+      tabindex: 0,
+      onclick: () => onrow(row),
+      onkeydown: (event) => event.key === "Enter" && onrow(row),
+    }, cells);
+    return node;
+  };
+  function sortBy(i) {
+    const { value, number } = columns[i];
+    ascending = sorted === i ? !ascending : !number;
+    sorted = i;
+    heads.forEach((head, k) => {
+      head.removeAttribute("aria-sort");
+      if (k === i) head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    });
+    const sign = ascending ? 1 : -1;
+    show([...rows].sort((a, b) => sign * compare(value(a), value(b))));
+  }
+  show(rows);
+  return h("div.scroll", null, h("table", null, h("thead", null, h("tr", null, heads)), body));
+}
+
+function compare(a, b) {
+  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(b);
+}
+
+/** A panel with a heading. */
+export function panel(title, about, ...content) {
+  return h("section.panel", null,
+    h("header", null, h("h2", null, title), about && h("small", null, about)), content);
+}
