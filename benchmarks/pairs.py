@@ -60,10 +60,9 @@ class Comparison:
         ]
         return statistics.median(ratios)
 
-    def per_unit_ns(self, arm: str) -> float:
-        """Median main-thread CPU time that the arm adds to the untraced one's per unit."""
-        added = (costs[arm].main_ns - costs[OFF].main_ns for costs in self.rounds)
-        return statistics.median(added) / self.amount
+    def unit_ns(self, arm: str) -> float:
+        """Least main-thread CPU time of a unit: other programs only ever add to it."""
+        return min(costs[arm].main_ns for costs in self.rounds) / self.amount
 
     def off_ms(self) -> float:
         return statistics.median(costs[OFF].process_ns for costs in self.rounds) / 1e6
