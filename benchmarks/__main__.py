@@ -10,6 +10,7 @@ import shutil
 import sys
 import sysconfig
 
+from benchmarks.calls import call_costs
 from benchmarks.children import import_ms, instructions_per_unit, report_cost
 from benchmarks.pairs import OFF, OFF_AGAIN, ON, VIZTRACER, Comparison, compare
 from benchmarks.workloads import PAIRS, WORKLOADS
@@ -17,6 +18,7 @@ from benchmarks.workloads import PAIRS, WORKLOADS
 ECHO = "TCP echo (streams)"
 CALLGRIND_UNITS = 400
 MILLION = 1_000_000
+IMPORTS = ("from tracer import region", "import tracer.recorder")
 
 
 def print_table(rows: list[list[str]]) -> None:
@@ -78,11 +80,16 @@ def print_pairs(rounds: int, scale: float) -> None:
 
 
 def print_import(runs: int) -> None:
-    least, median = import_ms(runs)
-    print(
-        f"import tracer.recorder: {median:.1f} ms (median of {runs}), {least:.1f} ms at least"
-    )
+    for statement in IMPORTS:
+        least, median = import_ms(statement, runs)
+        print(f"{statement}: {median:.1f} ms (median of {runs}), {least:.1f} ms at least")
     print()
+
+
+def print_calls(repeat: int) -> None:
+    rows = [["a program's own events", "off ns", "on ns"]]
+    rows += [[name, f"{off:.0f}", f"{on:.0f}"] for name, off, on in call_costs(repeat)]
+    print_table(rows)
 
 
 def print_reports(sizes: list[int]) -> None:
@@ -134,6 +141,7 @@ def main() -> None:
         return
     print_ratios(rounds, scale, options.viztracer)
     print_import(3 if options.quick else 15)
+    print_calls(20 if options.quick else 1000)
     print_reports([MILLION // 10] if options.quick else [MILLION, 5 * MILLION])
 
 

@@ -16,14 +16,14 @@ PROJECT = Path(__file__).parent.parent
 IMPORT = """
 import time
 start = time.perf_counter_ns()
-import tracer.recorder
+{statement}
 print(time.perf_counter_ns() - start)
 """
 
 
-def import_ms(runs: int) -> tuple[float, float]:
-    """(least, median) wall time of `import tracer.recorder`, each in a fresh interpreter."""
-    command = [sys.executable, "-c", IMPORT]
+def import_ms(statement: str, runs: int) -> tuple[float, float]:
+    """(least, median) wall time of an import, each in a fresh interpreter."""
+    command = [sys.executable, "-c", IMPORT.format(statement=statement)]
     times = [
         int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1e6
         for _ in range(runs)

@@ -104,7 +104,7 @@ class TraceBuilder:
     def instant(self, track: int, at: int, name: str, category: str, /, **args: Arg) -> Event:
         return self.add(Event(at, s.TYPE_INSTANT, track, name, category, args))
 
-    def counter(self, track: int, at: int, value: int) -> Event:
+    def counter(self, track: int, at: int, value: float) -> Event:
         return self.add(Event(at, s.TYPE_COUNTER, track, value=value))
 
     def gc(

@@ -22,7 +22,7 @@ class Event:
     args: dict[str, Arg] = field(default_factory=dict)
     flows: list[int] = field(default_factory=list)
     ends_flows: list[int] = field(default_factory=list)
-    value: int | None = None
+    value: float | None = None  # of a counter
     inline: bool = False  # names written out instead of interned
 
 
@@ -124,7 +124,10 @@ def _encode_event(event: Event, names: _Names, default_track: int) -> bytes:
             body += number(s.EVENT_CATEGORY_IIDS, iid)
     for name, value in event.args.items():
         body += message(s.EVENT_ANNOTATIONS, _encode_arg(name, value, names, event.inline))
-    if event.value is not None:
+    if isinstance(event.value, float):
+        bits = int.from_bytes(struct.pack("<d", event.value), "little")
+        body += fixed64(s.EVENT_DOUBLE_COUNTER_VALUE, bits)
+    elif event.value is not None:
         body += number(s.EVENT_COUNTER_VALUE, event.value)
     for flow in event.flows:
         body += fixed64(s.EVENT_FLOW_IDS, flow)

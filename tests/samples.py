@@ -3,6 +3,7 @@
 from tests.builder import TraceBuilder
 from tests.builder_samples import SampleBuilder
 from tests.encoding import Arg, Event
+from tests.user_samples import requests
 from tracer import schema as s
 
 MS = 1_000_000
@@ -265,7 +266,7 @@ def profiled() -> TraceBuilder:
 
 def every_trace() -> list[tuple[str, bytes]]:
     """(name, file) of all of them, in every way the builder can write."""
-    stories = [blocked_loop, lanes, eager, killed, mixed, profiled, *THREAD_STORIES]
+    stories = [blocked_loop, lanes, eager, killed, mixed, profiled, requests, *THREAD_STORIES]
     found = []
     for story in stories:
         found += [

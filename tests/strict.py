@@ -30,7 +30,8 @@ class Event:
     args: dict[str, Arg] = field(default_factory=dict)
     flows: list[int] = field(default_factory=list)
     ends_flows: list[int] = field(default_factory=list)
-    counter: int | float | None = None
+    counter: int | None = None
+    double: float | None = None  # of a counter whose value is none
 
 
 @dataclass(slots=True)
@@ -245,7 +246,7 @@ class _Reader:
             elif tag == varint(s.EVENT_COUNTER_VALUE):
                 event.counter = value
             elif tag == fixed64(s.EVENT_DOUBLE_COUNTER_VALUE):
-                (event.counter,) = struct.unpack("<d", value.to_bytes(8, "little"))
+                (event.double,) = struct.unpack("<d", value.to_bytes(8, "little"))
             elif tag == fixed64(s.EVENT_FLOW_IDS):
                 event.flows.append(value)
             elif tag == fixed64(s.EVENT_TERMINATING_FLOW_IDS):

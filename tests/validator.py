@@ -11,7 +11,7 @@ from tests.slices import Slice, drops_of, pair
 from tests.strict import Event, Strict, read_strict
 from tests.validator_lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.validator_samples import check_samples
-from tests.validator_user import UserSummary, check_user
+from tests.validator_user import UserSummary, check_user, is_user_counter
 from tracer import schema as s
 
 _END = "end"
@@ -118,7 +118,10 @@ def _check_recording(trace: Strict) -> None:
 def _check_events(trace: Strict) -> None:
     for event in trace.events:
         if event.type == s.TYPE_COUNTER:
-            assert event.counter is not None, f"a counter without int value: {event}"
+            may_be_double = event.double is not None and is_user_counter(trace, event)
+            assert event.counter is not None or may_be_double, (
+                f"a counter without int value: {event}"
+            )
         elif event.type != s.TYPE_SLICE_END:
             assert event.name, f"no name: {event}"
             assert event.category, f"no category: {event}"

@@ -65,9 +65,15 @@ def check_user(trace: Strict, slices: list[Slice], tasks: Iterable[Task]) -> Use
         track = trace.tracks[event.track]
         if event.type == s.TYPE_INSTANT and event.category == s.CAT_USER:
             found.logs.append(_said(trace, event, None, owners, found))
-        elif event.counter is not None and _parent(trace, event) == s.TRACK_USER_COUNTERS:
-            found.counters.setdefault(track.name, []).append(event.counter)
+        elif is_user_counter(trace, event):
+            assert event.type == s.TYPE_COUNTER, f"no counter: {event}"
+            value = event.counter if event.double is None else event.double
+            found.counters.setdefault(track.name, []).append(value or 0)
     return found
+
+
+def is_user_counter(trace: Strict, event: Event) -> bool:
+    return _parent(trace, event) == s.TRACK_USER_COUNTERS
 
 
 def _parent(trace: Strict, event: Event) -> str:
@@ -139,11 +145,12 @@ def _task_of(event: Event, each: Slice | None, tasks: list[Task]) -> int:
     assert tasks, f"below neither a thread nor a task: {event}"
     if drops_of(event.process):
         return tasks[-1].id
+    goes_on = s.ARG_CONTINUES in event.args  # as another task may have made it
     running = [
         task
         for task in tasks
         for state in task.slices
-        if state.name == s.RUNNING
+        if (goes_on or state.name == s.RUNNING)
         and state.start_ns <= event.time_ns
         and (state.end_ns is None or event.time_ns <= state.end_ns)
     ]

@@ -10,8 +10,11 @@ Of a program's own events, `region`, `task`, `log` and `counter` are recorded by
 recording runs, this module's or that of `tracer run`; without one they cost next to nothing.
 """
 
-from tracer.api import counter, log, recording, region, start, stop, task
 from tracer.errors import TracerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tracer.api import counter, log, recording, region, start, stop, task
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,3 +27,14 @@ __all__ = [
     "stop",
     "task",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The names of tracer.api when they are first used: the viewer reads traces without them,
+    and without the C core that they bring along."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tracer import api
+
+    value = globals()[name] = getattr(api, name)
+    return value

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import CodeType, TracebackType
-from typing import Any, SupportsFloat, SupportsIndex, final
+from typing import Any, Self, SupportsFloat, SupportsIndex, final
 
 SCHEMA_NUMBERS: dict[str, int]
 SCHEMA_TEXTS: dict[str, str]
@@ -70,6 +70,7 @@ class _Scope:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+    def __copy__(self) -> Self: ...
     def __call__[F: Callable[..., object]](self, function: F, /) -> F: ...
 
 @final

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tracer.recorder import Recording, Totals
 
     type _Function = Callable[..., Any]
-    type _Kind = type[region] | type[task]
+    type _Entered = Callable[[], region | task]
 
 try:
-    from tracer._core import counter, log, region, task
+    from tracer._core import counter, is_recording, log, region, task
 except ImportError:  # no compiler, another interpreter: programs run on, unrecorded
     from tracer.api_absent import (  # type: ignore[assignment]
         counter,
@@ -185,31 +185,27 @@ _COPIED = (
 )
 
 
-def _plain(
-    kind: "_Kind", name: str, arguments: "dict[str, object]", function: "_Function"
-) -> "_Function":
+def _plain(entered: "_Entered", function: "_Function") -> "_Function":
     def wrapper(*args: object, **kwargs: object) -> object:
-        with kind(name, **arguments):
+        if not is_recording():  # half of what a region that nobody records would cost
+            return function(*args, **kwargs)
+        with entered():
             return function(*args, **kwargs)
 
     return wrapper
 
 
-def _coroutine(
-    kind: "_Kind", name: str, arguments: "dict[str, object]", function: "_Function"
-) -> "_Function":
+def _coroutine(entered: "_Entered", function: "_Function") -> "_Function":
     async def wrapper(*args: object, **kwargs: object) -> object:
-        with kind(name, **arguments):
+        with entered():
             return await function(*args, **kwargs)
 
     return wrapper
 
 
-def _generator(
-    kind: "_Kind", name: str, arguments: "dict[str, object]", function: "_Function"
-) -> "_Function":
+def _generator(entered: "_Entered", function: "_Function") -> "_Function":
     def wrapper(*args: object, **kwargs: object) -> "Generator[Any, Any, Any]":
-        with kind(name, **arguments):
+        with entered():
             return (yield from function(*args, **kwargs))
 
     return wrapper
@@ -218,13 +214,8 @@ def _generator(
 _WRAPPERS = {_GENERATOR: _generator, _COROUTINE: _coroutine}
 
 
-def decorate(
-    kind: "_Kind",
-    name: str,
-    arguments: "dict[str, object]",
-    function: "Callable[..., Any]",
-) -> "Callable[..., Any]":
-    """The function with every call of it in a region or task of its own.
+def decorate(entered: "_Entered", function: "_Function") -> "_Function":
+    """The function with every call of it in a region or task of its own: a new `entered()`.
 
     Raises TypeError for an async generator function.
     """
@@ -235,7 +226,7 @@ def decorate(
             "use the region or task inside it"
         )
     wrap = next((each for bit, each in _WRAPPERS.items() if flags & bit), _plain)
-    wrapper: Any = wrap(kind, name, arguments, function)
+    wrapper: Any = wrap(entered, function)
     for attribute in _COPIED:
         if hasattr(function, attribute):
             setattr(wrapper, attribute, getattr(function, attribute))

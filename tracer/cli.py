@@ -41,6 +41,7 @@ SECTIONS = (
     "findings",
     "tasks",
     "latency",
+    "regions",
     "threads",
     "locks",
     "io",
@@ -117,6 +118,23 @@ def signal_switches(command: click.Command) -> click.Command:
     "a sample stands for several.",
 )
 @click.option(
+    "--io-threshold",
+    "io_threshold_us",
+    type=click.IntRange(0, 1_000_000),
+    default=20,
+    show_default=True,
+    metavar="MICROSECONDS",
+    help="Blocking calls and waits shorter than this are not recorded, unless somebody "
+    "noticed them.",
+)
+@click.option(
+    "--stack-depth",
+    type=click.IntRange(1, 64),
+    default=32,
+    show_default=True,
+    help="Frames kept of the stack of each wait.",
+)
+@click.option(
     "--profile/--no-profile",
     default=True,
     show_default=True,
@@ -135,6 +153,8 @@ def run(
     force: bool,
     buffer_bytes: int,
     cpu_hz: int,
+    io_threshold_us: int,
+    stack_depth: int,
     profile: bool,
     wall: bool,
     **switches: bool,
@@ -154,7 +174,13 @@ def run(
         buffer_bytes=buffer_bytes,
         signals=signals,
         force=force,
-        settings={"cpu_hz": cpu_hz, "profile": int(profile), "wall": int(wall)},
+        settings={
+            "cpu_hz": cpu_hz,
+            "io_threshold_us": io_threshold_us,
+            "stack_depth": stack_depth,
+            "profile": int(profile),
+            "wall": int(wall),
+        },
     )
 
 
@@ -219,6 +245,34 @@ def open_(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None
 
 
 @commands.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--task", metavar="NAME|ID", help="Only waits of this task, or coroutine.")
+@click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
+@click.option("--at", metavar="TIME", help="Only waits at this moment: 12.3s, 250ms, 12.3.")
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many waits; of those alike only the longest.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same, for programs.")
+def why(
+    trace: Path,
+    task: str | None,
+    thread: str | None,
+    at: str | None,
+    worst: int,
+    as_json: bool,
+) -> None:
+    """Explain the worst waits: in words, in numbers that add up, and what came before."""
+    viewer = importlib.import_module("viewer.why_commands")
+    viewer.why(
+        trace, task=task, thread=thread, at=at, most=worst, as_json=as_json, out=sys.stdout
+    )
+
+
+@commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--type",
@@ -232,6 +286,7 @@ def open_(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None
     "-o", "--output", metavar="FILE", help="[default: TRACE.TYPE.pprof; - is stdout]"
 )
 @click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
+@click.option("--region", metavar="NAME", help="Only what lies within regions of this name.")
 @click.option("--top", is_flag=True, help="Print the functions that have most.")
 @click.option("--rows", type=click.IntRange(min=1), default=20, help="Rows of --top.")
 @click.option("--peek", metavar="REGEX", help="Print callers and callees of functions.")
@@ -248,6 +303,7 @@ def pprof(
     type_: str,
     output: str | None,
     force: bool,
+    region: str | None,
     top: bool,
     rows: int,
     peek: str | None,
@@ -261,10 +317,17 @@ def pprof(
     viewer = importlib.import_module("viewer.profile_commands")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
-            file, type_, rows=rows, peek=peek, source=source, base=base, out=sys.stdout
+            file,
+            type_,
+            region=region,
+            rows=rows,
+            peek=peek,
+            source=source,
+            base=base,
+            out=sys.stdout,
         )
         return
-    written = viewer.write_profile(file, type_, output, force=force)
+    written = viewer.write_profile(file, type_, output, force=force, region=region)
     if written != "-":
         click.echo(f"tracer: {type_} profile -> {written}", err=True)
 
@@ -288,6 +351,26 @@ def export(trace: Path, format_: str, type_: str, output: str | None, force: boo
     written = viewer.export(trace, format_, type_, output, force=force)
     if written != "-":
         click.echo(f"tracer: {format_} -> {written}", err=True)
+
+
+@commands.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Rows per table.",
+)
+def diff(a: Path, b: Path, as_json: bool, top: int) -> None:
+    """Say what got slower from trace A to trace B, beyond noise.
+
+    Exits 0 whatever it finds.
+    """
+    viewer = importlib.import_module("viewer.diff_commands")
+    viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

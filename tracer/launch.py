@@ -5,8 +5,8 @@ Run as a script by `tracer run`. It imports nothing that a plain
 
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
 
-SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, profile and wall (1: write a profile
-of that type after the run).
+SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, io_threshold_us, stack_depth, profile
+and wall (1: write a profile of that type after the run).
 
 What a program can still tell: the command line in /proc, standard library modules that the
 recorder loaded, one more atexit callback, a few thousand more objects, our imports in
@@ -161,6 +161,8 @@ def start(order: str, argv: list[str]) -> None:
             argv=tuple(argv),
             force=force == "force",
             cpu_hz=int(numbers["cpu_hz"]),
+            io_threshold_us=int(numbers["io_threshold_us"]),
+            stack_depth=int(numbers["stack_depth"]),
         )
     )
     recording.start()

@@ -39,14 +39,23 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "cpu": cpu.arm,
 }
 DEFAULT_BUFFER_BYTES = 64 << 20
-CALL_THRESHOLD_NS = 20_000
-STACK_DEPTH = 32
+DEFAULT_IO_THRESHOLD_US = 20
+DEFAULT_STACK_DEPTH = 32
 
 
 class Options:
     """What to record and where to."""
 
-    __slots__ = ("argv", "buffer_bytes", "cpu_hz", "force", "path", "signals")
+    __slots__ = (
+        "argv",
+        "buffer_bytes",
+        "cpu_hz",
+        "force",
+        "io_threshold_us",
+        "path",
+        "signals",
+        "stack_depth",
+    )
 
     def __init__(
         self,
@@ -56,12 +65,16 @@ class Options:
         argv: tuple[str, ...] = (),
         force: bool = False,
         cpu_hz: int = DEFAULT_CPU_HZ,
+        io_threshold_us: int = DEFAULT_IO_THRESHOLD_US,
+        stack_depth: int = DEFAULT_STACK_DEPTH,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
         self.signals = signals
         self.argv = argv  # the program's; empty: sys.argv
         self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
+        self.io_threshold_us = io_threshold_us  # calls and waits below it are not written
+        self.stack_depth = stack_depth  # frames of a wait's stack, 1 to 64
         self.force = force  # replace a file that is no trace
 
 
@@ -129,8 +142,8 @@ class Recording:
             _shown(" ".join(options.argv or sys.argv)),
             ",".join(options.signals),
         )
-        _core.call_threshold(CALL_THRESHOLD_NS)
-        _core.keep_stacks(STACK_DEPTH)
+        _core.call_threshold(options.io_threshold_us * 1000)
+        _core.keep_stacks(options.stack_depth)
         _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
         _active = self

@@ -253,7 +253,7 @@ static int read_event(Decoder *d, const Sequence *q, Span s, int64_t time)
     uint64_t tag, uuid = q->track_uuid, type = 0, counter = 0;
     int32_t name = -1, category = -1, event = (int32_t)d->type.used;
     int32_t first_arg = (int32_t)d->arg_kind.used;
-    int has_category = 0, has_counter = 0;
+    int has_category = 0, has_counter = 0, is_double = 0;
     Value v;
     for (;;) {
         if (!next_field(&s, &tag, &v)) {
@@ -265,7 +265,12 @@ static int read_event(Decoder *d, const Sequence *q, Span s, int64_t time)
         case VARINT(9): type = v.number; break;
         case VARINT(10): name = interned(q, v.number, NAMES_EVENT); break;
         case VARINT(11): uuid = v.number; break;
-        case VARINT(30): counter = v.number; has_counter = 1; break;
+        case VARINT(30):
+        case FIXED64(44):
+            counter = v.number;
+            has_counter = 1;
+            is_double = tag == FIXED64(44);
+            break;
         case VARINT(3):
             if (!has_category) {
                 category = interned(q, v.number, NAMES_CATEGORY);
@@ -311,7 +316,8 @@ parsed:
         return -1;
     }
     if (has_counter && (push_i32(&d->counter_event, event) < 0
-                        || push_i64(&d->counter_value, (int64_t)counter) < 0)) {
+                        || push_i64(&d->counter_value, (int64_t)counter) < 0
+                        || push_u8(&d->counter_is_double, (uint8_t)is_double) < 0)) {
         return -1;
     }
     return 1;
@@ -486,7 +492,7 @@ static PyObject *decode(PyObject *module, PyObject *arg)
     }
     /* In the order of the Column members of Decoder. */
     static const char *const formats[] = {"q", "B", "i", "i", "i", "i", "i", "B",
-                                          "q", "i", "q", "i", "Q", "B", "Q",
+                                          "q", "i", "q", "B", "i", "Q", "B", "Q",
                                           "q", "i", "i", "i", "i", "i", "i", "i", "i", "i"};
     enum { COLUMNS = sizeof formats / sizeof *formats };
     static_assert(offsetof(Decoder, strings) == COLUMNS * sizeof(Column), "one format each");

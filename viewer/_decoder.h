@@ -30,7 +30,7 @@ enum { P_SNAPSHOT, P_DEFAULTS, P_INTERNED, P_EVENT, P_DESCRIPTOR, P_SAMPLE };
 typedef struct {
     Column time, type, track, name, category, arg_start;
     Column arg_name, arg_kind, arg_value;
-    Column counter_event, counter_value, flow_event, flow_id, flow_end;
+    Column counter_event, counter_value, counter_is_double, flow_event, flow_id, flow_end;
     Column uuids;
     Column sample_time, sample_pid, sample_tid, sample_hz, sample_stack;
     Column stack_start, stack_frame, frame_function, frame_path, frame_line;

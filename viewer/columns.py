@@ -61,7 +61,8 @@ class Events:
     arg_kind: Column  # B
     arg_value: Column  # q: the number, the bits of the double, or the string
     counter_event: Column  # i
-    counter_value: Column  # q
+    counter_value: Column  # q: the number, or the bits of a double
+    counter_is_double: Column  # B
     flow_event: Column  # i
     flow_id: Column  # Q
     flow_end: Column  # B: 0 the flow starts here, 1 it ends here

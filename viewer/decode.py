@@ -29,6 +29,10 @@ _NAMES = {
     message(s.INTERNED_FUNCTION_NAMES): "function",
     message(s.INTERNED_SOURCE_PATHS): "path",
 }
+_COUNTERS = {  # whether the value is a double
+    varint(s.EVENT_COUNTER_VALUE): False,
+    fixed64(s.EVENT_DOUBLE_COUNTER_VALUE): True,
+}
 _NUMBERS = {
     varint(s.ANNOTATION_BOOL): BOOL,
     varint(s.ANNOTATION_UINT): UINT,
@@ -77,6 +81,7 @@ class _Decoder:
         self.arg_start, self.arg_name = array("i"), array("i")
         self.arg_kind, self.arg_value = array("B"), array("q")
         self.counter_event, self.counter_value = array("i"), array("q")
+        self.counter_is_double = array("B")
         self.flow_event, self.flow_id, self.flow_end = array("i"), array("Q"), array("B")
         self.sample_time, self.sample_pid, self.sample_tid = array("q"), array("i"), array("i")
         self.sample_hz, self.sample_stack = array("i"), array("i")
@@ -109,7 +114,7 @@ class _Decoder:
         columns = (
             self.time, self.type, self.track, self.name, self.category,
             self.arg_start, self.arg_name, self.arg_kind, self.arg_value,
-            self.counter_event, self.counter_value,
+            self.counter_event, self.counter_value, self.counter_is_double,
             self.flow_event, self.flow_id, self.flow_end, array("Q", self.tracks),
             self.sample_time, self.sample_pid, self.sample_tid, self.sample_hz,
             self.sample_stack, self.stack_start, self.stack_frame,
@@ -247,7 +252,7 @@ class _Decoder:
 
     def read_event(self, sequence: _Sequence, span: Span, time: int) -> None:
         kind, uuid, name, category, counter = 0, sequence.track_uuid, -1, -1, None
-        has_category = False
+        has_category = is_double = False
         args: Args = []
         flows: list[tuple[int, int]] = []
         for tag, value, behind in fields(self.data, *span):
@@ -257,8 +262,8 @@ class _Decoder:
                 name = sequence.names.get((value, "event"), -1)
             elif tag == varint(s.EVENT_TRACK_UUID):
                 uuid = value
-            elif tag == varint(s.EVENT_COUNTER_VALUE):
-                counter = _signed(value)
+            elif tag in _COUNTERS:
+                counter, is_double = _signed(value), _COUNTERS[tag]
             elif tag == varint(s.EVENT_CATEGORY_IIDS):
                 if not has_category:
                     category = sequence.names.get((value, "category"), -1)
@@ -295,6 +300,7 @@ class _Decoder:
         if counter is not None:
             self.counter_event.append(event)
             self.counter_value.append(counter)
+            self.counter_is_double.append(is_double)
 
     # --- CPU samples
 

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 _SITE = re.compile(r"(.*?):(\d+)(?: (.*))?", re.DOTALL)
 _LOOP, _HANDLE = "/asyncio/base_events.py", "/asyncio/events.py"
@@ -11,11 +13,10 @@ _NOTING = ("._call_soon", ".call_soon", ".call_soon_threadsafe")
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A line of a function, named `module.function` where the path tells the module.
 
-    `path` is "" and `line` 0 where unknown.
+    `path` is "" and `line` 0 where unknown. A tuple, since millions of them are hashed.
     """
 
     function: str
@@ -88,6 +89,7 @@ def place_of(site: str) -> Place:
     return Place(qualified(match[3], match[1]), match[1], int(match[2]))
 
 
+@lru_cache(maxsize=1 << 16)
 def places_of(stack: str) -> tuple[Place, ...]:
     """The lines of a `stack` argument, innermost first."""
     return tuple(place_of(line) for line in stack.split("\n") if line)

@@ -1,6 +1,7 @@
 """What the command line calls for profiles and other formats: reads a file, writes another."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import TraceFileError, UsageError
+from viewer.analysis.regions import REGION, regions
 from viewer.analysis.report import heading
 from viewer.analysis.waits import PROFILES
+from viewer.analysis.within import EVERYWHERE, Everywhere, Within
 from viewer.model import Model, build_model
 from viewer.profile import Profile
 from viewer.reader import read_trace
@@ -31,23 +34,30 @@ _SUFFIXES = {
 }
 
 
-def profile_of(path: Path, type_: str) -> Profile:
-    """A profile of a trace, or the one in a pprof file. Raises TraceFileError."""
+def profile_of(path: Path, type_: str, region: str | None = None) -> Profile:
+    """A profile of a trace, or the one in a pprof file; of a trace within a region only.
+
+    Raises TraceFileError, or UsageError when there is no such region.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise TraceFileError(f"cannot read '{path}': {error.strerror}.") from None
     if _is_trace(data):
-        return derive(build_model(read_trace(path)), type_)
+        return derive(build_model(read_trace(path)), type_, region)
+    if region is not None:
+        raise UsageError(f"'{path}' is a profile: --region needs the trace it was made of.")
     return read_pprof(data, str(path))
 
 
-def derive(model: Model, type_: str) -> Profile:
-    """A profile of a trace, with when, how long and of what."""
-    profile, of = PROFILES[type_](model), heading(model)
+def derive(model: Model, type_: str, region: str | None = None) -> Profile:
+    """A profile of a trace, or of a region in it, with when, how long and of what."""
+    where = EVERYWHERE if region is None else _within(model, region)
+    profile, of = PROFILES[type_](model, where), heading(model)
     comments = (
         f"tracer: {' '.join(of.argv)}",
         f"CPython {of.python}, pid {of.pid}, {type_} of {Path(of.file).name}",
+        *([f"within the regions {region!r}"] if region is not None else []),
         *profile.comments,
     )
     return replace(
@@ -58,10 +68,21 @@ def derive(model: Model, type_: str) -> Profile:
     )
 
 
-def write_profile(trace: Path, type_: str, output: str | None, *, force: bool) -> str:
+def _within(model: Model, region: str) -> Everywhere:
+    names = sorted({each.name for each in regions(model) if each.kind == REGION})
+    if region in names:
+        return Within(model, region)
+    there = f"there are {', '.join(map(repr, names))}" if names else "it has none"
+    raise UsageError(f"no region {region!r} in this trace: {there}.")
+
+
+def write_profile(
+    trace: Path, type_: str, output: str | None, *, force: bool, region: str | None = None
+) -> str:
     """Writes a profile of the trace; where to. Beside the trace unless `output` says else."""
-    target = output or str(trace.with_suffix(f".{type_}.pprof"))
-    profile = profile_of(trace, type_)
+    part = "" if region is None else "." + re.sub(r"[^\w-]+", "_", region)
+    target = output or str(trace.with_suffix(f".{type_}{part}.pprof"))
+    profile = profile_of(trace, type_, region)
     _write(target, render_pprof(profile), force=force)
     return target
 
@@ -82,6 +103,7 @@ def show_profile(
     path: Path,
     type_: str,
     *,
+    region: str | None = None,
     rows: int,
     peek: str | None,
     source: str | None,
@@ -89,9 +111,9 @@ def show_profile(
     out: TextIO,
 ) -> None:
     """Writes a profile as text: the top functions, or what `peek` or `source` ask for."""
-    profile = profile_of(path, type_)
+    profile = profile_of(path, type_, region)
     if base is not None:
-        profile = difference(profile, profile_of(base, type_))
+        profile = difference(profile, profile_of(base, type_, region))
     if peek is not None:
         out.write(render_peek(profile, peek))
     elif source is not None:

@@ -1,5 +1,7 @@
 """Opens a trace file: bytes to columns and tracks, or one clear line why not."""
 
+import math
+import struct
 import zlib
 from array import array
 from dataclasses import dataclass, replace
@@ -7,14 +9,14 @@ from pathlib import Path
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
-from viewer.columns import STRING, UINT, Column, Events, Slices
+from viewer.columns import DOUBLE, STRING, UINT, Column, Events, Slices
 from viewer.engine import BEST, Engine
 from viewer.wire import Malformed, fields, message, varint
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _RECORD_ONE = "Record one with 'tracer run prog.py'."
 
-type Arg = int | str
+type Arg = int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,23 @@ class Trace:
         e = self.events
         for a in range(e.arg_start[event], e.arg_start[event + 1]):
             value, kind = e.arg_value[a], e.arg_kind[a]
+            name = self.text(e.arg_name[a])
             if kind == UINT:
                 value &= 0xFFFF_FFFF_FFFF_FFFF
-            found[self.text(e.arg_name[a])] = self.text(value) if kind == STRING else value
+            if kind == DOUBLE:
+                found[name] = double(value)
+            else:
+                found[name] = self.text(value) if kind == STRING else value
         return found
 
     def text(self, string: int) -> str:
         return self.events.strings[string] if string >= 0 else ""
+
+
+def double(bits: int) -> float | str:
+    """The number; what no JSON can hold is a text."""
+    (number,) = struct.unpack("<d", bits.to_bytes(8, "little", signed=True))
+    return number if math.isfinite(number) else str(number)
 
 
 def read_trace(path: Path, engine: Engine = BEST) -> Trace:

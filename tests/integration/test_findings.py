@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.integration.clean_programs import PROGRAMS
+from tests.integration import clean_programs, faulty_programs
 
 # The finding that leads, and what its sentence must name.
 PLANTED = {
@@ -47,8 +47,20 @@ def test_data_processor_has_four_faults(record):
     assert "never exit" in text
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", clean_programs.PROGRAMS)
 def test_clean_program(record, name):
     """No false alarm."""
-    trace = record(PROGRAMS[name])
+    trace = record(clean_programs.PROGRAMS[name])
     assert findings(record, trace) == []
+
+
+@pytest.mark.parametrize("name", faulty_programs.PROGRAMS)
+def test_faulty_program(record, name):
+    """The fault leads, and its sentence names the culprit."""
+    program, kind, words = faulty_programs.PROGRAMS[name]
+    trace = record(program)
+    found = findings(record, trace)
+    assert found
+    assert found[0]["finding"] in ((kind,) if isinstance(kind, str) else kind), found
+    for word in words:
+        assert word in found[0]["text"]

@@ -33,7 +33,8 @@ class Recording:
         return Options(duration_ns=2_310_000_000, events=48210, bytes=831_488, dropped=0,
                        worst_ready_ns=31_200_000, worst_ready_who="tick")
 """
-ORDER = "file 1048576 tasks,gc keep cpu_hz=50,profile=0 a.pftrace"
+SETTINGS = "cpu_hz=50,io_threshold_us=7,stack_depth=8,profile=0"
+ORDER = f"file 1048576 tasks,gc keep {SETTINGS} a.pftrace"
 
 
 @pytest.fixture
@@ -91,6 +92,8 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "argv": ("prog.py", "arg"),
         "force": False,
         "cpu_hz": 50,
+        "io_threshold_us": 7,
+        "stack_depth": 8,
     }
     assert done.stdout == f"{expected}\n"
 
@@ -98,7 +101,11 @@ def test_options_reach_the_recorder(package: Path) -> None:
 def test_no_signals_and_spaces(package: Path) -> None:
     """An empty list of signals, and a file name with spaces, survive the way."""
     add_recorder(package, start="print(self.options.signals, self.options.path)")
-    done = launch(package, "", "file 1048576  force cpu_hz=1,profile=0 a b .pftrace")
+    done = launch(
+        package,
+        "",
+        f"file 1048576  force {SETTINGS} a b .pftrace",
+    )
     assert done.stdout == f"() {package.parent.parent}/a b .pftrace\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tracer import cli, output, program
 
 ALL = ",".join(cli.SIGNALS)
-SETTINGS = "cpu_hz=100,profile=1,wall=0"
+SETTINGS = "cpu_hz=100,io_threshold_us=20,stack_depth=32,profile=1,wall=0"
 TRACE = b"\n\x10clocks recording, schema"
 
 
@@ -68,9 +68,10 @@ def test_options(directory: Path) -> None:
     words = ("--no-gc", "--no-tasks", "--buffer", "2G", "--force", "--output=x y", "prog.py")
     kept = ",".join(signal for signal in cli.SIGNALS if signal not in ("gc", "tasks"))
     assert executed(*words) == [f"file 2147483648 {kept} force {SETTINGS} x y", "prog.py"]
-    settings = "cpu_hz=1000,profile=0,wall=1"
+    settings = "cpu_hz=1000,io_threshold_us=5,stack_depth=64,profile=0,wall=1"
     order = f"file 67108864 {ALL} keep {settings} prog.pftrace"
-    assert executed("--cpu-hz", "1000", "--no-profile", "--wall", "prog.py")[0] == order
+    numbers = ("--cpu-hz", "1000", "--io-threshold", "5", "--stack-depth=64")
+    assert executed(*numbers, "--no-profile", "--wall", "prog.py")[0] == order
 
 
 @pytest.mark.parametrize(

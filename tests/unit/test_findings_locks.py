@@ -9,7 +9,7 @@ from tests.unit.finding import MS, SIGNALS, find_in, kinds
 TAKES = "/app/convoy.py:7 work"
 
 
-def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep"):
+def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep", free=0):
     """Workers take one lock in turn; each waits from its own release until its turn."""
     trace = TraceBuilder(argv="convoy.py", signals=SIGNALS)
     lock = trace.lock("Lock", TAKES)
@@ -36,6 +36,9 @@ def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep"):
             thread.lock_wait(end + 1_000, "Lock", lock=lock, site=TAKES, owner=following)
             waiting += 1
         at = end
+    for _ in range(free):  # nobody waits for these
+        lock.hold(at, at + MS // 100, threads[0], TAKES)
+        at += MS // 10
     for thread in threads:
         thread.end(at + MS)
     return trace.ended(at + 2 * MS)
@@ -71,8 +74,8 @@ def test_convoy_of_computing_holders(tmp_path):
     samples.add(worker, 7 * MS, top, ("prepare", "/app/convoy.py", 5), times=90)
     (found,) = find_in(tmp_path, trace)
     assert found.text.endswith(
-        "; who has it spends 100 % computing (in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
-        "and `key` (convoy.py:1, 25 %))."
+        "; who has it spends 100 % computing in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
+        "and `key` (convoy.py:1, 25 %)."
     )
 
 
@@ -89,6 +92,7 @@ def _thread(trace, number):
         pytest.param({"rounds": 10}, id="few waits"),
         pytest.param({"rounds": 30, "hold_ns": MS // 2}, id="little waiting"),
         pytest.param({"rounds": 30, "inside": "preempted"}, id="the holder is preempted"),
+        pytest.param({"rounds": 30, "free": 70}, id="most need not wait"),
     ],
 )
 def test_no_convoy(tmp_path, story):

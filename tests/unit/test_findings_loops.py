@@ -107,6 +107,18 @@ def test_without_kernel_data(tmp_path, ms, expected):
     assert kinds(tmp_path, service.end()) == expected
 
 
+def test_slow_disk(tmp_path):
+    """A call that is over at once as a rule, and three times takes 30 ms."""
+    service = Service()
+    for n in range(20):
+        if n:
+            service.rest(n * 50 * MS)
+        ns = 30 * MS if n % 6 == 3 else 20_000
+        start = service.step(ns + MS)
+        service.thread.io(start + 1_000, "io.open", site=CALL).running(start + 1_000 + ns)
+    assert kinds(tmp_path, service.end()) == []
+
+
 def test_never_yields(tmp_path):
     """A second of computing without an await is told as such."""
     (found,) = find_in(tmp_path, steps(1, 1_500 * MS).end())

@@ -77,14 +77,18 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
     uint32_t stack = stacks_capture(tstate);
     if (released && !what && (b->forced || back - released < gil_threshold_ticks))
         wait = released; /* it did not want to give it: another asked for it */
-    record *slot = ring_reserve(b, what ? 2 : 1, tick);
-    if (slot) {
+    uint32_t records = what ? 2 : 1;
+    record *slot = ring_reserve(b, records, tick);
+    if (!slot) {
+        if (released && b->gap_records == records)
+            b->gap_tick = released; /* the first loss is that of the release */
+    } else {
         if (what)
             *slot++ = (record){tick, REC_CALL, class, 0, what,
                                b->libc_longest ? (uint64_t)(b->libc_longest_fd + 1) : 0,
                                b->call ? b->call_serial : 0};
         *slot = (record){tick, REC_TAKE, 0, 0, stack, released, wait};
-        ring_commit(b, what ? 2 : 1);
+        ring_commit(b, records);
         ring_count_lane(b);
     }
     b->switches++;

@@ -249,6 +249,7 @@ HANDLER(gap)
     UNUSED(text);
     uint64_t count = r->b, since_ns = r->c;
     t->dropped += count;
+    thread->lost += count;
     if (since_ns > ns)
         since_ns = ns;
     lane_reach(t, thread, since_ns);

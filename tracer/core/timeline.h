@@ -162,6 +162,7 @@ typedef struct {
     lane_line lane;
     lock_wait waits[LOCK_DEPTH]; /* one inside the other: a signal handler may wait too */
     uint32_t wait_depth;         /* may exceed LOCK_DEPTH; only the first ones are told */
+    uint64_t lost;               /* records, as its gaps tell */
     user_line *user;
 } thread_line;
 
@@ -206,6 +207,11 @@ void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state s
 static inline uint64_t timeline_lane_records(const thread_line *thread)
 {
     return thread->lane.counted;
+}
+/* How many records have been told as lost. */
+static inline uint64_t timeline_lost(const thread_line *thread)
+{
+    return thread->lost;
 }
 /* How the thread stands at `ns`, after all records up to then. */
 void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns);

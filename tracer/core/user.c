@@ -28,7 +28,8 @@ static PyObject *done;          /* what awaiting __aenter__ and __aexit__ waits 
 static PyObject *names;         /* str -> string id */
 static PyObject *current;       /* context variable: number of the operation that is on */
 static _Atomic uint64_t last_number;
-static uint32_t operations_of;  /* generation of the last recording with an operation */
+static uint32_t operations_of;  /* generation of the last recording with an operation … */
+static uint64_t first_operation; /* … and the number of its first */
 
 /* --- payload --- */
 
@@ -144,7 +145,7 @@ static uint64_t current_operation(const thread_buffer *b)
         Py_DECREF(value);
     }
     PyErr_Clear();
-    return number;
+    return number < first_operation ? 0 : number; /* of an older recording: unknown in this one */
 }
 
 /* `name` NULL: the record has a string for it. Nothing is written when there is nothing to tell. */
@@ -222,10 +223,28 @@ static inline int is_on(void)
 
 static PyObject *scope_call(PyObject *object, PyObject *const *args, size_t flags, PyObject *labels);
 
+static PyObject *make_scope(PyTypeObject *type, PyObject *name, PyObject *labels, PyObject *const *arguments)
+{
+    Py_ssize_t size = labels ? PyTuple_GET_SIZE(labels) : 0;
+    user_scope *self = PyObject_GC_NewVar(user_scope, type, size);
+    if (!self)
+        return NULL;
+    self->call = scope_call;
+    self->name = Py_NewRef(name);
+    self->labels = size ? Py_NewRef(labels) : NULL;
+    self->token = NULL;
+    self->number = 0;
+    self->depth = 0;
+    for (Py_ssize_t i = 0; i < size; i++)
+        self->arguments[i] = Py_NewRef(arguments[i]);
+    if (size) /* without, there is nothing that could lead back here */
+        PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
 static PyObject *scope_new(PyObject *type, PyObject *const *args, size_t flags, PyObject *labels)
 {
-    PyTypeObject *of = (PyTypeObject *)type;
-    const char *function = of == &region_type ? "region" : "task";
+    const char *function = type == (PyObject *)&region_type ? "region" : "task";
     Py_ssize_t count = PyVectorcall_NARGS(flags);
     if (count != 1)
         return PyErr_Format(PyExc_TypeError, "%s() takes 1 positional argument, its name, but %zd were given",
@@ -233,23 +252,9 @@ static PyObject *scope_new(PyObject *type, PyObject *const *args, size_t flags, 
     PyObject *name = checked_name(function, args[0]);
     if (!name)
         return NULL;
-    Py_ssize_t size = labels ? PyTuple_GET_SIZE(labels) : 0;
-    user_scope *self = PyObject_GC_NewVar(user_scope, of, size);
-    if (!self) {
-        Py_DECREF(name);
-        return NULL;
-    }
-    self->call = scope_call;
-    self->name = name;
-    self->labels = size ? Py_NewRef(labels) : NULL;
-    self->token = NULL;
-    self->number = 0;
-    self->depth = 0;
-    for (Py_ssize_t i = 0; i < size; i++)
-        self->arguments[i] = Py_NewRef(args[1 + i]);
-    if (size) /* without, there is nothing that could lead back here */
-        PyObject_GC_Track(self);
-    return (PyObject *)self;
+    PyObject *made = make_scope((PyTypeObject *)type, name, labels, args + 1);
+    Py_DECREF(name);
+    return made;
 }
 
 static void scope_dealloc(PyObject *object)
@@ -283,7 +288,10 @@ static int scope_clear(PyObject *object)
 
 static void set_current(user_scope *self, thread_buffer *b)
 {
-    operations_of = b->generation;
+    if (operations_of != b->generation) {
+        first_operation = self->number;
+        operations_of = b->generation;
+    }
     PyObject *number = PyLong_FromUnsignedLongLong(self->number);
     if (number)
         self->token = PyContextVar_Set(current, number);
@@ -355,15 +363,21 @@ static PyObject *scope_async_exit(PyObject *object, PyObject *const *args, Py_ss
     return Py_NewRef(done);
 }
 
-static PyObject *decorate(user_scope *self, PyObject *function)
+/* A new one of the same name and arguments, not entered. */
+static PyObject *scope_copy(PyObject *object, PyObject *unused)
 {
-    PyObject *arguments = PyDict_New(), *module = arguments ? PyImport_ImportModule("tracer.api") : NULL;
-    int failed = !module;
-    for (Py_ssize_t i = 0; i < Py_SIZE(self) && !failed; i++)
-        failed = PyDict_SetItem(arguments, PyTuple_GET_ITEM(self->labels, i), self->arguments[i]) < 0;
-    PyObject *result = failed ? NULL : PyObject_CallMethod(module, "decorate", "OOOO", Py_TYPE(self), self->name,
-                                                           arguments, function);
-    Py_XDECREF(arguments);
+    (void)unused;
+    user_scope *self = (user_scope *)object;
+    return make_scope(Py_TYPE(self), self->name, self->labels, self->arguments);
+}
+
+static PyObject *decorate(PyObject *self, PyObject *function)
+{
+    PyObject *copy = PyObject_GetAttrString(self, "__copy__"), *result = NULL;
+    PyObject *module = copy ? PyImport_ImportModule("tracer.api") : NULL;
+    if (module)
+        result = PyObject_CallMethod(module, "decorate", "OO", copy, function);
+    Py_XDECREF(copy);
     Py_XDECREF(module);
     return result;
 }
@@ -378,7 +392,7 @@ static PyObject *scope_call(PyObject *object, PyObject *const *args, size_t flag
     if (!labels && count == 3)
         return scope_exit(object, args, count);
     if (!labels && count == 1 && PyCallable_Check(args[0]))
-        return decorate((user_scope *)object, args[0]);
+        return decorate(object, args[0]);
     PyErr_SetString(PyExc_TypeError, "a region or task decorates one function");
     return NULL;
 }
@@ -386,6 +400,7 @@ static PyObject *scope_call(PyObject *object, PyObject *const *args, size_t flag
 static PyMethodDef scope_methods[] = {
     {"__enter__", scope_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))scope_exit, METH_FASTCALL, NULL},
+    {"__copy__", scope_copy, METH_NOARGS, "A new one of the same name and arguments."},
     {"__aenter__", scope_async_enter, METH_NOARGS, NULL},
     {"__aexit__", (PyCFunction)(void (*)(void))scope_async_exit, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},

@@ -202,6 +202,8 @@ static void tell_present(int last)
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
         if (b->generation != w.generation || !b->timeline)
             continue;
+        if (atomic_load(&b->dropped) != timeline_lost(b->timeline))
+            continue; /* what it did between its last record and now is not known yet, or never */
         lane_present now = {0};
         const record *call = NULL, *ahead = NULL;
         int steady = present_of(b, &now);
@@ -285,13 +287,15 @@ static void tell_last_gap(thread_buffer *b)
     b->gap_records = 0;
 }
 
+/* A thread that ends after the ring was closed cannot say so: what it does at the end of the recording
+ * is still to be told, and the last pass does. */
 static void retire_finished(void)
 {
     thread_buffer *b = atomic_load(&ring_threads);
     while (b) {
         thread_buffer *next = atomic_load(&b->next);
         if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
-            !ring_peek(b)) {
+            atomic_load(&ring_active) && !ring_peek(b)) {
             tell_last_gap(b);
             kernel_count_gone(&w.line, b);
             if (b->timeline)

@@ -5,19 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from viewer.analysis.causes_samples import Hot
+from viewer.analysis.causes_samples import Hot, hottest_of
 
 
 class Kind(StrEnum):
     """What a part of the time was; viewer/NOTES.md, "Why", says when."""
 
-    TASK = "task"  # on the loop; or whoever was to end the wait
+    TASK = "task"  # on the loop
     CALLBACK = "callback"
     SELECT = "select"
     LOOP = "loop"  # asyncio's own work
     GC = "gc"
-    THREAD = "thread"  # had the GIL; or was to end the wait
+    THREAD = "thread"  # had the GIL
     OWNER = "owner"  # had the lock
+    WAKER = "waker"  # a task or thread, which ended the wait
     FREE = "free"  # nobody had it
     COMPUTING = "computing"
     NATIVE = "native"
@@ -74,6 +75,6 @@ def _together(same: list[Cause]) -> Cause:
         same[0],
         ns=sum(cause.ns for cause in same),
         count=sum(cause.count for cause in same),
-        hot=max((cause.hot for cause in same), key=lambda hot: hot[0].of if hot else 0),
+        hot=hottest_of(cause.hot for cause in same),
         parts=merged(parts),
     )

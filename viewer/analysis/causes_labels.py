@@ -78,8 +78,8 @@ class Labels:
             return Label(Kind.FREE if row == NOBODY else Kind.UNKNOWN)
         return self.thread(self.model.states.who[row])
 
-    def thread(self, thread: int) -> Label:
-        return Label(Kind.THREAD, self.model.thread_name(thread), on=("thread", thread))
+    def thread(self, thread: int, kind: Kind = Kind.THREAD) -> Label:
+        return Label(kind, self.model.thread_name(thread), on=("thread", thread))
 
     def hold(self, row: int) -> Label:
         if row < 0:

@@ -1,11 +1,13 @@
 """Who did what when: a trace's lanes, each cut into pieces by any window of time."""
 
 import re
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import compress
 
 from tracer import schema as s
 from viewer.columns import (
@@ -69,6 +71,7 @@ class Lanes:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._task_slices: dict[int, array[int]] = {}
 
     # What a loop ran ----------------------------------------------------------------------
 
@@ -76,9 +79,10 @@ class Lanes:
     def _loop_slices(self) -> list[array[int]]:
         """By loop, what its `running task` track shows."""
         found = [array("i") for _ in self.model.loops]
-        lane = self.model.lane
-        for i, kind in enumerate(bytes(self.model.owners.kind)):
-            if LOOP_TASK <= kind <= SELECT and lane[i] >= 0:
+        kinds, lane = bytes(self.model.owners.kind), self.model.lane
+        on_loop = kinds.translate(bytes(LOOP_TASK <= kind <= SELECT for kind in range(256)))
+        for i in compress(range(len(kinds)), on_loop):
+            if lane[i] >= 0:
                 found[lane[i]].append(i)
         return found
 
@@ -101,6 +105,14 @@ class Lanes:
 
         Collections are pieces numbered from the number of slices on.
         """
+        return self._on_loop(
+            loop, start, end, self.collections(self.thread_of_loop(loop), start, end)
+        )
+
+    def loop_without_gc(self, loop: int, start: int, end: int) -> list[Piece]:
+        return self._on_loop(loop, start, end, [])
+
+    def _on_loop(self, loop: int, start: int, end: int, above: list[Piece]) -> list[Piece]:
         slices, rows = self.model.trace.slices, self._loop_slices[loop]
         first = bisect_right(rows, start, key=slices.start_ns.__getitem__)
         last = bisect_left(rows, end, first, key=slices.start_ns.__getitem__)
@@ -111,8 +123,7 @@ class Lanes:
             around = slices.parent[around]
         entries = [(slices.start_ns[i], slices.end_ns[i], i) for i in inside]
         of = self.model.loops[loop]
-        entries += self.collections(self.thread_of_loop(loop), start, end)
-        entries += self._drops(of.process, start, end)
+        entries += above + self._drops(of.process, start, end)
         entries.sort(key=lambda entry: entry[0])
         return self._framed(layered(entries, start, end, NOBODY), rows, slices.start_ns)
 
@@ -228,9 +239,11 @@ class Lanes:
     def name_of(self, row: int) -> str:
         """The name of the slice that a row of States is."""
         i = self.slice_of(row)
-        return self.model.trace.text(
-            self.model.trace.events.name[self.model.trace.slices.event[i]]
-        )
+        return self.name_of_slice(i) if i >= 0 else ""
+
+    def name_of_slice(self, i: int) -> str:
+        trace = self.model.trace
+        return trace.text(trace.events.name[trace.slices.event[i]])
 
     def state(self, thread: int, start: int, end: int) -> list[Piece]:
         """Rows of States; UNKNOWN where no state is told."""
@@ -267,17 +280,23 @@ class Lanes:
     # Tasks --------------------------------------------------------------------------------
 
     @cached_property
-    def _task_slices(self) -> dict[int, array[int]]:
-        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        owner = self.model.owners.owner
-        for i, kind in enumerate(bytes(self.model.owners.kind)):
-            if READY <= kind <= AWAIT:
-                found[owner[i]].append(i)
-        return found
+    def _owner_bytes(self) -> bytes:
+        return bytes(self.model.owners.owner)
 
     def rows_of_task(self, task: int) -> Sequence[int]:
         """Its states: slices, in order of begin."""
-        return self._task_slices.get(task, ())
+        found = self._task_slices.get(task)
+        if found is None:
+            # Few tasks of many are asked for: bytes.find is faster than an index of all.
+            found, kinds = array("i"), self.model.owners.kind
+            needle = task.to_bytes(4, sys.byteorder, signed=True)
+            at = self._owner_bytes.find(needle, self.model.owners.task_head[task] * 4)
+            while at >= 0:
+                if at % 4 == 0 and READY <= kinds[at // 4] <= AWAIT:
+                    found.append(at // 4)
+                at = self._owner_bytes.find(needle, at + 1)
+            self._task_slices[task] = found
+        return found
 
     def task(self, task: int, start: int, end: int) -> list[Piece]:
         """Slices of its states; UNKNOWN before it began, after its end and where lost."""
@@ -323,6 +342,21 @@ class Lanes:
         follows = at < len(rows) and slices.start_ns[rows[at]] == slices.end_ns[i]
         is_ready = follows and self.model.owners.kind[rows[at]] == READY
         return rows[at] if is_ready and not slices.unfinished[i] else -1
+
+    def how_it_ended(self, task: int) -> str:
+        """The instant at a task's end: `done`, `cancelled` …; "" while it lives."""
+        slices, events = self.model.trace.slices, self.model.trace.events
+        rows = self.rows_of_task(task)
+        if not rows:
+            return ""
+        end, track = slices.end_ns[rows[-1]], events.track[slices.event[rows[-1]]]
+        at = bisect_left(slices.instants, end, key=events.time_ns.__getitem__)
+        for event in slices.instants[at:]:
+            if events.time_ns[event] != end:
+                break
+            if events.track[event] == track:
+                return self.model.trace.text(events.name[event])
+        return ""
 
     def site_of_await(self, i: int) -> str:
         """Where a task's slice i awaits; "" when it is its first: that has the task's own."""

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from viewer.analysis.causes_lanes import Window
@@ -30,11 +31,30 @@ class Hot:
     of: int
 
 
+def hottest_of(several: Iterable[tuple[Hot, ...]]) -> tuple[Hot, ...]:
+    """Of times that were looked at one by one: the functions that most of them name."""
+    samples: Counter[tuple[str, str]] = Counter()
+    best: dict[tuple[str, str], Hot] = {}
+    of = 0
+    for hot in several:
+        of += hot[0].of if hot else 0
+        for row in hot:
+            key = row.function, row.file
+            samples[key] += row.samples
+            best[key] = max(best.get(key, row), row, key=lambda hot: hot.samples)
+    return tuple(
+        replace(best[key], samples=count, of=of) for key, count in samples.most_common(_MOST)
+    )
+
+
 def telling(stack: tuple[Place, ...]) -> tuple[Place, ...]:
     """Outermost first: the program's own part of a stack, and the library function it called.
 
     A stack without any (a thread of the library) is left whole.
     """
+    # A lambda or comprehension is part of the function it is written in.
+    while len(stack) > 1 and stack[0].function.endswith(">") and _is_own(stack[1]):
+        stack = stack[1:]
     own = [n for n, place in enumerate(stack) if _is_own(place)]
     if not own:
         return tuple(reversed(stack))

@@ -17,6 +17,7 @@ from viewer.columns import AWAIT, READY, RUNNING, STATE_MASK
 from viewer.model import Model
 
 _DEEPEST = 6  # links of "which waited behind"; beyond it a part has no parts
+_PATIENCE = 300_000  # pieces of lanes looked at for one wait; then no part gets parts any more
 _ON_CPU = (Kind.COMPUTING, Kind.NATIVE)
 
 type Path = tuple[On, ...]  # who is being explained by whom, the outermost first
@@ -32,10 +33,11 @@ class Tree:
         self.lanes = Lanes(model)
         self.labels = Labels(self.lanes)
         self.samples = Samples(model)
+        self.looked_at = 0  # pieces, for the present wait
 
     def behind(self, on: On | None, windows: list[Window], path: Path = ()) -> Causes:
         """The causes of a wait for whoever it was behind; () when nobody is told."""
-        match on:
+        match on if self.looked_at < _PATIENCE else None:
             case ("thread", thread):
                 return self.thread(thread, windows, path)
             case ("task", task):
@@ -49,7 +51,7 @@ class Tree:
             case ("owner", owner):
                 return self._one(self.labels.owner(owner), windows, path)
             case ("waker", thread):
-                return self._one(self.labels.thread(thread), windows, path)
+                return self._one(self.labels.thread(thread, Kind.WAKER), windows, path)
         return ()
 
     def loop(self, loop: int, windows: list[Window], path: Path = ()) -> Causes:
@@ -60,9 +62,12 @@ class Tree:
         path = (*path, ("thread", thread))
 
         def inside(label: Label, cut: list[Window]) -> Causes:
-            if label.kind in (Kind.UNKNOWN, Kind.GC) or thread < 0:
-                return ()
-            return self._states(thread, cut, path)
+            if label.kind is Kind.GC:  # inside of what it interrupted
+                below = _of(self.lanes.loop_without_gc, loop)
+                return self._cut(cut, below, self.labels.on_loop, path, inside)
+            known = label.kind is not Kind.UNKNOWN and thread >= 0
+            known = known and self.looked_at < _PATIENCE
+            return self._states(thread, cut, path) if known else ()
 
         lane = _of(self.lanes.loop, loop)
         return self._cut(windows, lane, self.labels.on_loop, path, inside)
@@ -78,7 +83,7 @@ class Tree:
         for loop in self.lanes.loops_of.get(thread, ()):
             on_loop: list[Window] = []
             outside: list[Window] = []
-            for a, b, whose in _pieces(rest, _of(self.lanes.loop, loop)):
+            for a, b, whose in self._pieces(rest, _of(self.lanes.loop, loop)):
                 (outside if whose == UNKNOWN else on_loop).append((a, b))
             found += self.loop(loop, on_loop, path)
             rest = outside
@@ -94,7 +99,7 @@ class Tree:
         loop = self.lanes.loop_of_task(task)
         thread = self.lanes.thread_of_loop(loop) if loop >= 0 else -1
         cuts: dict[tuple[int, int], list[Window]] = defaultdict(list)
-        for a, b, i in _pieces(windows, _of(self.lanes.task, task)):
+        for a, b, i in self._pieces(windows, _of(self.lanes.task, task)):
             kind = self.model.owners.kind[i] if i >= 0 else UNKNOWN
             cuts[kind, i if kind == AWAIT else -1].append((a, b))
         found: list[Cause] = []
@@ -130,12 +135,12 @@ class Tree:
             waker = self.lanes.task_of(process, id_)
             if waker < 0:
                 return Label(Kind.UNKNOWN, f"task {id_}")
-            return Label(Kind.TASK, self.lanes.name_of_task(waker), on=("task", waker))
+            return Label(Kind.WAKER, self.lanes.name_of_task(waker), on=("task", waker))
         if isinstance(tid := args.get(s.ARG_WAKER_THREAD), int):
             thread = self.lanes.thread(process, tid)
             if thread < 0:
                 return Label(Kind.UNKNOWN, f"thread {tid}")
-            return self.labels.thread(thread)
+            return self.labels.thread(thread, Kind.WAKER)
         said = {"timer": Kind.TIMER, "io": Kind.IO}
         return Label(said.get(str(args.get(s.ARG_WAKER)), Kind.UNKNOWN))
 
@@ -152,7 +157,7 @@ class Tree:
         """One part per label of the lane's pieces, with what is inside of it."""
         cuts: dict[Label, list[Window]] = defaultdict(list)
         labels: dict[int, Label] = {}
-        for a, b, whose in _pieces(windows, lane):
+        for a, b, whose in self._pieces(windows, lane):
             if whose not in labels:
                 labels[whose] = label_of(whose)
             cuts[labels[whose]].append((a, b))
@@ -170,7 +175,7 @@ class Tree:
         """What a thread did, loops aside; its collections are taken out first."""
         collecting: dict[Label, list[Window]] = defaultdict(list)
         rest: list[Window] = []
-        for a, b, whose in _pieces(windows, _of(self.lanes.collecting, thread)):
+        for a, b, whose in self._pieces(windows, _of(self.lanes.collecting, thread)):
             into = rest if whose < 0 else collecting[self.labels.collection(whose)]
             into.append((a, b))
         found = [_cause(label, cut, ()) for label, cut in collecting.items()]
@@ -188,7 +193,7 @@ class Tree:
 
     def _hot(self, thread: int, windows: list[Window], kind: Kind) -> tuple[Hot, ...]:
         states = self.model.states.state
-        pieces = _pieces(windows, _of(self.lanes.state, thread))
+        pieces = self._pieces(windows, _of(self.lanes.state, thread))
         cut = [
             (a, b) for a, b, r in pieces if r >= 0 and STATES[states[r] & STATE_MASK] is kind
         ]
@@ -201,6 +206,12 @@ class Tree:
             Kind.AWAIT, what.removeprefix(s.AWAIT_PREFIX), self.lanes.site_of_await(i)
         )
         return _cause(label, windows, self.awaited(task, i, windows, path))
+
+    def _pieces(self, windows: list[Window], lane: Lane) -> Iterator[Piece]:
+        for start, end in windows:
+            pieces = lane(start, end)
+            self.looked_at += len(pieces)
+            yield from pieces
 
     def _stop(self, who: On, path: Path, windows: list[Window]) -> Causes | None:
         """What ends the chain here, if anything does."""
@@ -217,11 +228,6 @@ def unknown(windows: list[Window]) -> Causes:
 
 def _of(lane: Callable[[int, int, int], list[Piece]], which: int) -> Lane:
     return lambda start, end: lane(which, start, end)
-
-
-def _pieces(windows: list[Window], lane: Lane) -> Iterator[Piece]:
-    for start, end in windows:
-        yield from lane(start, end)
 
 
 def _cause(label: Label, windows: list[Window], parts: Causes) -> Cause:

@@ -2,11 +2,12 @@
 
 import re
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.within import EVERYWHERE, Everywhere
 from viewer.columns import LOOP_TASK
 from viewer.model import Model
 from viewer.profile import Place, Profile, Sums, qualified, totals
@@ -65,13 +66,16 @@ class Runners:
         return -1
 
     def labels(self, pid: int, tid: int, time_ns: int) -> Labels:
-        """The labels of a moment; a task's name only when the program gave it one."""
+        """The labels of a moment."""
+        return self.labels_of(pid, tid, self.task_at(pid, tid, time_ns))
+
+    def labels_of(self, pid: int, tid: int, task: int) -> Labels:
         found: Labels = {"thread": self.names.get((pid, tid)) or f"thread {tid}"}
         found["thread_id"] = tid
-        task = self.task_at(pid, tid, time_ns)
         return found | self.task_labels(task) if task >= 0 else found
 
     def task_labels(self, task: int) -> Labels:
+        """Its coroutine; its name only when the program gave it one."""
         name = self.model.task_name(task)
         named: Labels = {} if _NAMED_BY_ASYNCIO.fullmatch(name) else {"task": name}
         return named | {"coroutine": self.model.coroutine_of(task)}
@@ -98,43 +102,55 @@ def add_cpu(
     runners: Runners,
     sums: Sums,
     labels: Labels | None = None,
+    where: Everywhere = EVERYWHERE,
     is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
 ) -> None:
-    """Adds every sample that is not covered, with `labels` besides its own."""
+    """Adds every sample that lies there and is not covered, with `labels` besides its own."""
     events, places = model.trace.events, stack_places(model)
-    for time, pid, tid, hz, stack in zip(
-        events.sample_time_ns,
-        events.sample_pid,
-        events.sample_tid,
-        events.sample_hz,
-        events.sample_stack,
-        strict=True,
-    ):
-        if is_covered(pid, tid, time):
-            continue
+    counts = Counter(
+        (stack, pid, tid, runners.task_at(pid, tid, time), hz)
+        for time, pid, tid, hz, stack in zip(
+            events.sample_time_ns,
+            events.sample_pid,
+            events.sample_tid,
+            events.sample_hz,
+            events.sample_stack,
+            strict=True,
+        )
+        if where.has(pid, tid, time) and not is_covered(pid, tid, time)
+    )
+    for (stack, pid, tid, task, hz), count in counts.items():
         period = _SECOND_NS // hz if hz else 0
-        sums.add(places[stack], runners.labels(pid, tid, time) | (labels or {}), period)
+        own = runners.labels_of(pid, tid, task) | (labels or {})
+        sums.add(places[stack], own, count * period, count)
 
 
-def cpu_profile(model: Model) -> Profile:
-    """`samples/count` and `cpu/nanoseconds` by stack, thread and task."""
-    sums = Sums()
-    add_cpu(model, Runners(model), sums)
+def cpu_period(model: Model) -> tuple[str, str, int]:
+    """Of a profile: 0 where recordings of different rates are in one file."""
     rates = set(model.trace.events.sample_hz)
     period = _SECOND_NS // rates.pop() if len(rates) == 1 and 0 not in rates else 0
+    return "cpu", "nanoseconds", period
+
+
+def cpu_comments(model: Model) -> tuple[str, ...]:
     lost = model.trace.events.strings
-    comments = tuple(name for name in (s.FRAME_LOST, s.FRAME_UNSAMPLED) if name in lost)
-    return Profile(
-        CPU_TYPES, sums.samples(), ("cpu", "nanoseconds", period), comments=comments
-    )
+    return tuple(name for name in (s.FRAME_LOST, s.FRAME_UNSAMPLED) if name in lost)
+
+
+def cpu_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """`samples/count` and `cpu/nanoseconds` by stack, thread and task."""
+    sums = Sums()
+    add_cpu(model, Runners(model), sums, where=where)
+    return Profile(CPU_TYPES, sums.samples(), cpu_period(model), comments=cpu_comments(model))
 
 
 def cpu_rows(model: Model) -> tuple[CpuRow, ...]:
     """One row per function, the one with most time of its own first."""
     sums = Sums()
     events, places = model.trace.events, stack_places(model)
-    for hz, stack in zip(events.sample_hz, events.sample_stack, strict=True):
-        sums.add(places[stack], {}, _SECOND_NS // hz if hz else 0)
+    counts = Counter(zip(events.sample_hz, events.sample_stack, strict=True))
+    for (hz, stack), count in counts.items():
+        sums.add(places[stack], {}, count * (_SECOND_NS // hz) if hz else 0, count)
     return tuple(
         CpuRow(
             row.function.function,

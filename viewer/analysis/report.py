@@ -10,6 +10,7 @@ from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.regions import RegionRow, region_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.model import Model
@@ -18,6 +19,7 @@ SECTIONS = (
     "findings",
     "tasks",
     "latency",
+    "regions",
     "threads",
     "locks",
     "io",
@@ -60,6 +62,7 @@ class Report:
     findings: tuple[Finding, ...]
     latency: Latency | None
     tasks: tuple[TaskRow, ...]
+    regions: tuple[RegionRow, ...]
     threads: tuple[ThreadRow, ...]
     locks: tuple[LockRow, ...]
     io: tuple[IoRow, ...]
@@ -71,6 +74,7 @@ class Report:
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     tasks = task_rows(model, by) if "tasks" in sections else ()
+    regions = region_rows(model) if "regions" in sections else ()
     threads = thread_rows(model) if "threads" in sections else ()
     locks = lock_rows(model) if "locks" in sections else ()
     io = io_rows(model) if "io" in sections else ()
@@ -96,12 +100,15 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         for name, signal in _SIGNALS.items()
         if rows[name] or (signal in state.signals and signal not in disabled)
     )
+    if regions:
+        recorded = (*recorded, "regions")
     return Report(
         heading(model),
         by,
         found,
         soon,
         tasks,
+        regions,
         threads,
         locks,
         io,

@@ -111,7 +111,7 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
         counts[row] += 1
         if len(members[row]) < _MOST_NAMES:
             members[row].append(task)
-    delays = _by_row(model, _attribute(model, keys[READY], rows))
+    delays = _by_row(model, delays_of(model, keys[READY], rows))
     worst = _worst_waits(model, ready, rows)
     awaits = _awaits(model, keys[AWAIT])
     wakers = _wakers(model, keys[READY])
@@ -139,7 +139,8 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
     return tuple(found)
 
 
-def _attribute(model: Model, key: Column, keys: int) -> Delays:
+def delays_of(model: Model, key: Column, keys: int) -> Delays:
+    """By key of its slices, how long each occupant of their loops was in the way."""
     owned, slices = model.owners, model.trace.slices
     extras = _extras(model)
     start, end, lane, who = (
@@ -184,7 +185,7 @@ def _extras(model: Model) -> tuple[tuple[int, ...], ...]:
     return tuple(zip(*sorted(found), strict=True)) if found else ((), (), (), ())
 
 
-def _occupant(model: Model, who: int) -> tuple[str, str, str]:
+def occupant(model: Model, who: int) -> tuple[str, str, str]:
     """Name, kind and site of an occupant's number; see viewer.delays.attribute."""
     owned = model.owners
     groups, calls = len(owned.group_head), len(owned.call_head)
@@ -211,7 +212,7 @@ def _by_row(model: Model, delays: Delays) -> dict[int, list[Delay]]:
     known: dict[int, tuple[str, str, str]] = {}
     for key, who, ns in zip(delays.key, delays.who, delays.total, strict=True):
         if who not in known:
-            known[who] = _occupant(model, who)
+            known[who] = occupant(model, who)
         rows[key].append(Delay(*known[who], ns))
     for row in rows.values():
         row.sort(key=lambda delay: (-delay.ns, delay.who, delay.kind, delay.site))
@@ -224,7 +225,7 @@ def _worst_waits(model: Model, ready: Stats, rows: int) -> dict[int, Wait]:
     key = array("i", b"\xff" * (4 * len(owned.kind)))
     for row, i in longest.items():
         key[i] = row
-    delays = _by_row(model, _attribute(model, memoryview(key), rows))
+    delays = _by_row(model, delays_of(model, memoryview(key), rows))
     return {
         row: Wait(
             owned.task_id[owned.owner[i]],

@@ -36,7 +36,7 @@ STATES = (
     s.PREEMPTED,
     s.OFF_CPU,
 )
-_NAMES = {
+STATE_NAMES = {
     THREAD_RUNNING: s.RUNNING,
     GIL_WAIT: s.GIL_WAIT,
     LOCK_WAIT: "lock",
@@ -136,7 +136,7 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
         if not table.last_ns[i]:
             continue
         states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
-        for kind, name in _NAMES.items():
+        for kind, name in STATE_NAMES.items():
             with_gil = spent[i * _KINDS + (kind | HOLDING)]
             states[name] += spent[i * _KINDS + kind] + with_gil
             if name in holding:

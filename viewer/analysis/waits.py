@@ -1,13 +1,16 @@
 """Profiles of waiting: who waited where (block, io, wall), and for whom (mutex, sched, gc)."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 from tracer import schema as s
-from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_profile
+from viewer.analysis.cpu import Labels, Runners, add_cpu, cpu_comments, cpu_period, cpu_profile
 from viewer.analysis.health import health
 from viewer.analysis.mutex import Holds, holder_frames
+from viewer.analysis.regions import Span
+from viewer.analysis.within import EVERYWHERE, Everywhere, total_ns
 from viewer.columns import (
     AWAIT,
     READY,
@@ -50,10 +53,15 @@ class _Wait:
     pid: int
     tid: int
     start_ns: int
-    duration_ns: int
+    end_ns: int
+    parts: list[Span]  # of it, within the regions asked for
     category: str
     name: str
     args: dict[str, Arg]
+
+    @property
+    def duration_ns(self) -> int:
+        return total_ns(self.parts)
 
     @property
     def frames(self) -> tuple[Place, ...]:
@@ -67,8 +75,9 @@ class _Wait:
         return (Place(f"[{self.name}]"),)
 
 
-def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
-    """The waits of threads, in order of begin; of CAT_THREAD, what the kernel makes wait."""
+def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]:
+    """The waits of threads, as far as they lie there, in order of begin; of CAT_THREAD, what
+    the kernel makes wait."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
     strings = {text: i for i, text in enumerate(events.strings)}
     wanted = {strings[name]: name for name in categories if name in strings}
@@ -84,11 +93,13 @@ def _waits(model: Model, *categories: str) -> Iterator[_Wait]:
         track = threads.get(events.uuids[events.track[event]])
         if track is None:
             continue
-        start_ns = slices.start_ns[i]
-        duration_ns, name = slices.end_ns[i] - start_ns, trace.text(events.name[event])
-        yield _Wait(
-            track.pid, track.tid, start_ns, duration_ns, category, name, _args(model, i)
-        )
+        start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
+        parts = where.thread(track.pid, track.tid, start_ns, end_ns)
+        if parts:
+            name = trace.text(events.name[event])
+            yield _Wait(
+                track.pid, track.tid, start_ns, end_ns, parts, category, name, _args(model, i)
+            )
 
 
 def _args(model: Model, i: int) -> dict[str, Arg]:
@@ -132,40 +143,43 @@ def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
     )
 
 
-def _add_awaits(model: Model, sums: Sums, runners: Runners, kinds: tuple[str, ...]) -> None:
+def _add_awaits(
+    model: Model, where: Everywhere, sums: Sums, runners: Runners, kinds: tuple[str, ...]
+) -> None:
     slices = model.trace.slices
     for i, kind, task in _awaits(model, kinds):
+        parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+        if not parts:
+            continue
         labels: Labels = {"kind": f"asyncio.{kind}"}
         labels |= runners.task_labels(task)
-        sums.add(_await_frames(model, i, task), labels, slices.end_ns[i] - slices.start_ns[i])
+        sums.add(_await_frames(model, i, task), labels, total_ns(parts))
 
 
-def block_profile(model: Model) -> Profile:
+def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Waits for locks, events, queues … of threads and tasks, by who waited where."""
     sums, runners = Sums(), Runners(model)
-    for wait in _waits(model, s.CAT_LOCK):
+    for wait in _waits(model, where, s.CAT_LOCK):
         labels: Labels = {"kind": wait.name.removeprefix(s.LOCK_WAIT_PREFIX)}
         labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
         sums.add(wait.frames, labels, wait.duration_ns)
-    _add_awaits(model, sums, runners, _CONTENDED)
+    _add_awaits(model, where, sums, runners, _CONTENDED)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
 
-def mutex_profile(model: Model) -> Profile:
+def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """The same delay, of locks that somebody holds, by where the holder took the lock: moment
     by moment if the trace tells the holds, else all of it by who had it as the wait began."""
     sums, holds = Sums(), Holds(model)
-    for wait in _waits(model, s.CAT_LOCK):
+    for wait in _waits(model, where, s.CAT_LOCK):
         kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
-        end_ns = wait.start_ns + wait.duration_ns
-        _charge(sums, holds, kind, wait.pid, wait.start_ns, end_ns, wait.args)
+        for part in wait.parts:
+            _charge(sums, holds, kind, wait.pid, part, wait.args)
     slices = model.trace.slices
     for i, kind, task in _awaits(model, _OWNED):
         pid = model.pid(model.owners.task_process[task])
-        args = _args(model, i)
-        _charge(
-            sums, holds, f"asyncio.{kind}", pid, slices.start_ns[i], slices.end_ns[i], args
-        )
+        for part in where.task(task, slices.start_ns[i], slices.end_ns[i]):
+            _charge(sums, holds, f"asyncio.{kind}", pid, part, _args(model, i))
     holds.add_to(sums)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
@@ -175,11 +189,10 @@ def _charge(
     holds: Holds,
     kind: str,
     pid: int,
-    start_ns: int,
-    end_ns: int,
+    part: Span,
     args: dict[str, Arg],
 ) -> None:
-    if holds.charge(pid, args.get(s.ARG_LOCK), start_ns, end_ns):
+    if holds.charge(pid, args.get(s.ARG_LOCK), *part):
         return
     site, owner = args.get(s.ARG_OWNER_SITE), args.get(s.ARG_OWNER_NAME)
     if not site and kind.removeprefix("asyncio.") not in _OWNED:
@@ -187,18 +200,18 @@ def _charge(
     by = "task" if s.ARG_OWNER_TASK in args else "thread"
     labels: Labels = {"kind": kind}
     if owner is not None:
-        labels[by] = owner
-    sums.add(holder_frames(site, None), labels, end_ns - start_ns)
+        labels[by] = str(owner)
+    sums.add(holder_frames(site, None), labels, part[1] - part[0])
 
 
-def io_profile(model: Model) -> Profile:
+def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Blocking calls of threads, and tasks waiting for the network, by where."""
     sums, runners = Sums(), Runners(model)
-    for wait in _waits(model, s.CAT_IO):
+    for wait in _waits(model, where, s.CAT_IO):
         labels: Labels = {"call": wait.name.removeprefix(s.IO_PREFIX)}
         labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
         sums.add(wait.frames, labels, wait.duration_ns)
-    _add_awaits(model, sums, runners, _TRANSFERS)
+    _add_awaits(model, where, sums, runners, _TRANSFERS)
     return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
 
 
@@ -211,7 +224,7 @@ class _Covered:
     def add(self, wait: _Wait) -> None:
         starts, ends = self.spans.setdefault((wait.pid, wait.tid), ([], []))
         starts.append(wait.start_ns)
-        ends.append(wait.start_ns + wait.duration_ns)
+        ends.append(wait.end_ns)
 
     def has(self, pid: int, tid: int, time_ns: int) -> bool:
         starts, ends = self.spans.get((pid, tid), ((), ()))
@@ -219,18 +232,18 @@ class _Covered:
         return at >= 0 and time_ns < ends[at]
 
 
-def wall_profile(model: Model) -> Profile:
+def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact.
 
     No moment counts twice: a sample inside a wait (the kernel's work for it) is the wait's.
     """
     sums, runners, covered = Sums(), Runners(model), _Covered()
-    for wait in _waits(model, *_WALL_STATES):
+    for wait in _waits(model, where, *_WALL_STATES):
         covered.add(wait)
         state = wait.name if wait.category == s.CAT_THREAD else wait.category
         labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": state}
         sums.add(wait.frames, labels, wait.duration_ns)
-    add_cpu(model, runners, sums, {"state": "running"}, covered.has)
+    add_cpu(model, runners, sums, {"state": "running"}, where, covered.has)
     of = health(model)
     disabled = {hook for hook, _reason in of.disabled}
     comments = tuple(
@@ -238,24 +251,29 @@ def wall_profile(model: Model) -> Profile:
         for signal, missing in _WALL_SIGNALS.items()
         if signal not in of.signals or signal in disabled
     )
-    cpu = cpu_profile(model)
-    return replace(
-        cpu, types=WALL_TYPES, samples=sums.samples(), comments=cpu.comments + comments
+    return Profile(
+        WALL_TYPES,
+        sums.samples(),
+        cpu_period(model),
+        comments=cpu_comments(model) + comments,
     )
 
 
-def gc_profile(model: Model) -> Profile:
+def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """Pauses of the collector by generation and the thread that ran it."""
     sums, runners = Sums(), Runners(model)
     for run in model.collections:
         pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
+        parts = where.thread(pid, run.tid, run.start_ns, run.end_ns)
+        if not parts:
+            continue
         frames = (Place(f"{s.GC_PREFIX}{run.generation}"),)
         labels = runners.labels(pid, run.tid, run.start_ns) | {"generation": run.generation}
-        sums.add(frames, labels, run.end_ns - run.start_ns)
+        sums.add(frames, labels, total_ns(parts))
     return Profile(PAUSE_TYPES, sums.samples(), ("collections", "count", 1))
 
 
-def sched_profile(model: Model) -> Profile:
+def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     """How long tasks were ready and did not run, by who made them ready."""
     sums, runners, owners = Sums(), Runners(model), model.owners
     slices = model.trace.slices
@@ -268,9 +286,10 @@ def sched_profile(model: Model) -> Profile:
     for i, kind in enumerate(owners.kind):
         task = owners.owner[i]
         if kind == READY and task >= 0:
-            frames = _waker(model, by_id, i)
-            labels = runners.task_labels(task)
-            sums.add(frames, labels, slices.end_ns[i] - slices.start_ns[i])
+            parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+            if parts:
+                ns = total_ns(parts)
+                sums.add(_waker(model, by_id, i), runners.task_labels(task), ns)
     return Profile(READY_TYPES, sums.samples(), ("waits", "count", 1))
 
 
@@ -312,7 +331,13 @@ def _function(model: Model, group: int) -> Place:
     return place_of(site) if site else Place(name)
 
 
-PROFILES: dict[str, Callable[[Model], Profile]] = {
+class Profiler(Protocol):
+    """Makes a profile of a trace, or of a part of it."""
+
+    def __call__(self, model: Model, where: Everywhere = EVERYWHERE) -> Profile: ...
+
+
+PROFILES: dict[str, Profiler] = {
     "cpu": cpu_profile,
     "wall": wall_profile,
     "sched": sched_profile,

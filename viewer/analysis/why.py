@@ -126,6 +126,7 @@ def wait_of_row(model: Model, row: int) -> Wait | None:
 def explain(model: Model, wait: Wait, tree: Tree | None = None) -> Explanation:
     """The causes of a wait and its critical path. A `tree` saves making its indexes again."""
     tree = tree or Tree(model)
+    tree.looked_at = 0
     causes = _causes(tree, wait)
     return Explanation(
         wait,
@@ -191,10 +192,14 @@ def _is_over(model: Model, wait: Wait) -> bool:
 
 
 def _acquired(tree: Tree, wait: Wait) -> bool:
-    """An await of a lock says so itself."""
-    row = wait.row
+    """A wait for a lock says so itself; an await that was cancelled was the task's last."""
+    row, owned = wait.row, tree.model.owners
     if wait.what is What.AWAIT:
-        task = tree.model.owners.owner[row]
+        task = owned.owner[row]
+        mine = tree.lanes.rows_of_task(task)
+        is_last = not any(owned.kind[i] == AWAIT for i in mine[bisect_right(mine, row) :])
+        if is_last and tree.lanes.how_it_ended(task) in (s.CANCELLED, s.DESTROYED):
+            return False
         row = tree.lanes.task_waits.get((task, wait.start_ns), -1)
     is_wait = wait.what in (What.AWAIT, What.LOCK, What.IDLE)
     return not (is_wait and row >= 0 and tree.model.states.state[row] & FAILED)

@@ -20,15 +20,16 @@ from viewer.columns import (
 )
 
 _MOST_STEPS = 12
+_LONG_NS = 1_000_000  # a shorter wait for the GIL is part of running
 _WAITS = (LOCK_WAIT, IDLE_WAIT)
-_CALLS = (IO, SLEEP)
+_STOPS = (*_WAITS, IO, SLEEP)
 
 
 class Did(StrEnum):
     """What somebody did in a step."""
 
     WAITED = "waited"  # `what` says for what
-    RAN = "ran"  # of a thread, with whatever kept it from the GIL or a CPU meanwhile
+    RAN = "ran"  # of a thread, with what kept it from a CPU or, shortly, from the GIL
     CALLED = "called"  # a blocking call, a sleep
     CREATED = "created"  # the task or thread of the step before, at that moment
     TIMER = "timer"  # was due
@@ -150,10 +151,13 @@ class _Walk:
         table, name = self.model.states, self.model.thread_name(thread)
         rows = self.tree.lanes.rows_of_thread(thread)
         at = _position(rows, table.start_ns, until)
+        # Who waits or is in a call does nothing for others: what it did, it did before.
+        while at >= 0 and table.end_ns[rows[at]] > until and self.is_stop(rows[at]):
+            until = table.start_ns[rows[at]]
+            at -= 1
         since = until
         while at >= 0:
-            base = table.state[rows[at]] & STATE_MASK
-            if base in _WAITS or base in _CALLS:
+            if self.is_stop(rows[at]):
                 break
             since = table.start_ns[rows[at]]
             at -= 1
@@ -162,13 +166,18 @@ class _Walk:
         if at < 0:
             return (yield from self.starter(thread, since))
         row = rows[at]
-        if table.state[row] & STATE_MASK in _WAITS:
+        if table.state[row] & STATE_MASK in (*_WAITS, GIL_WAIT):
             return (yield from self.wait_of_thread(row, min(since, table.end_ns[row])))
         call, text = table.row[row], self.model.trace.text
         what = text(table.call_name[call]).removeprefix(s.IO_PREFIX)
         start, end = table.start_ns[row], min(table.end_ns[row], since)
         yield Step(Did.CALLED, name, what, text(table.call_site[call]), start, end)
         return "thread", thread, start
+
+    def is_stop(self, row: int) -> bool:
+        table = self.model.states
+        base, ns = table.state[row] & STATE_MASK, table.end_ns[row] - table.start_ns[row]
+        return base in _STOPS or (base == GIL_WAIT and ns >= _LONG_NS)
 
     def wait_of_thread(self, row: int, until: int | None = None) -> _Follow:
         table, text = self.model.states, self.model.trace.text
@@ -177,8 +186,6 @@ class _Walk:
         what = self.tree.lanes.name_of(row)
         name, site = self.model.thread_name(thread), text(table.site[row])
         yield Step(Did.WAITED, name, what, site, table.start_ns[row], end)
-        if table.waker[row] >= 0:
-            return "thread", table.waker[row], end
         pieces = []
         if base == GIL_WAIT:
             process = self.model.thread_process[thread]
@@ -186,8 +193,11 @@ class _Walk:
         elif base == LOCK_WAIT and self.tree.lanes.has_holds(table.row[row]):
             pieces = self.tree.lanes.holds(table.row[row], table.start_ns[row], end)
         for _, ends, holder in reversed(pieces):
-            if holder >= 0 and (who := self.holder(holder, base)) is not None:
+            who = self.holder(holder, base) if holder >= 0 else None
+            if who is not None and table.waker[row] in (-1, who[1]):
                 return *who, ends
+        if table.waker[row] >= 0:
+            return "thread", table.waker[row], end
         yield self.root(Did.UNKNOWN, end)
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from viewer.model import Model
-from viewer.reader import Track
+from viewer.reader import Track, double
 
 type Row = dict[str, object]
 
@@ -40,11 +40,13 @@ def _rows(model: Model) -> Iterator[Row]:
         yield row | {"dur": (slices.end_ns[i] - slices.start_ns[i]) / _US}
     for event in slices.instants:
         yield _row(model, place, event, "i", events.time_ns[event]) | {"s": "t"}
-    for event, value in zip(events.counter_event, events.counter_value, strict=True):
+    for event, value, is_double in zip(
+        events.counter_event, events.counter_value, events.counter_is_double, strict=True
+    ):
         pid, tid = place[events.track[event]]
         track = trace.tracks.get(events.uuids[events.track[event]], Track(0))
         at = events.time_ns[event] / _US
-        args = {"value": value}
+        args = {"value": double(value) if is_double else value}
         yield {"ph": "C", "name": track.name, "pid": pid, "tid": tid, "ts": at, "args": args}
     for event, id_, is_end in zip(
         events.flow_event, events.flow_id, events.flow_end, strict=True

@@ -10,6 +10,7 @@ from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.io import IoRow
 from viewer.analysis.locks import LockRow
+from viewer.analysis.regions import RegionRow
 from viewer.analysis.report import Heading, Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
@@ -17,7 +18,7 @@ from viewer.analysis.threads import GilWait, Held, ThreadRow
 
 _SCHEMA = 1
 
-type Json = int | str | bool | list["Json"] | dict[str, "Json"] | None
+type Json = int | float | str | bool | list["Json"] | dict[str, "Json"] | None
 
 
 def render_json(report: Report, sections: Sequence[str]) -> str:
@@ -27,6 +28,7 @@ def render_json(report: Report, sections: Sequence[str]) -> str:
         "findings": [_finding(finding) for finding in report.findings],
         "latency": _latency(report.latency),
         "tasks": [_task(row, report.by) for row in report.tasks],
+        "regions": [_region(row) for row in report.regions],
         "threads": [_thread(row) for row in report.threads],
         "locks": [_lock(row) for row in report.locks],
         "io": [_io(row) for row in report.io],
@@ -224,6 +226,18 @@ def _io(row: IoRow) -> Json:
         "ns": _spread(row.calls),
         "bytes": row.size_bytes,
         "holding_gil_ns": row.holding_gil_ns,
+    }
+
+
+def _region(row: RegionRow) -> Json:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "count": row.count,
+        "in_tasks": row.in_tasks,
+        "failed": row.failed,
+        "ns": _spread(row.wall),
+        "states": dict(row.states),
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections import defaultdict
-from dataclasses import replace
 
 from viewer.profile import Place, Profile, Sample
 
@@ -19,7 +18,7 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
     for sample in profile.samples:
         threads[str(dict(sample.labels).get("thread", name))].append(sample)
         for place in sample.frames:
-            frames.setdefault(replace(place, line=0), len(frames))
+            frames.setdefault(place._replace(line=0), len(frames))
     views = [
         {
             "type": "sampled",
@@ -28,7 +27,7 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
             "startValue": 0,
             "endValue": sum(sample.values[-1] for sample in samples),
             "samples": [
-                [frames[replace(p, line=0)] for p in reversed(sample.frames)]
+                [frames[p._replace(line=0)] for p in reversed(sample.frames)]
                 for sample in samples
             ],
             "weights": [sample.values[-1] for sample in samples],

@@ -8,6 +8,7 @@ from viewer.analysis.report import Heading, Report, why_not
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.render.findings import findings
 from viewer.render.histogram import availability, latency
+from viewer.render.regions import regions
 from viewer.render.tables import Style, over, spare, table, wrap
 from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
 from viewer.render.waits import io, locks, threads
@@ -40,7 +41,7 @@ def render_text(report: Report, sections: Sequence[str], top: int, style: Style)
             parts.append(_slowest(report, style))
         if name in report.recorded:
             parts.append(_SECTIONS[name](report, top, style))
-        else:
+        elif name != "regions" or len(sections) == 1:  # nobody misses what nobody wrote
             reason = why_not(report, name)
             because = f" ({reason})" if reason else ""
             parts.append(f"{name}: not recorded in this trace{because}.")
@@ -264,6 +265,7 @@ _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "findings": findings,
     "tasks": _tasks,
     "latency": latency,
+    "regions": regions,
     "threads": threads,
     "locks": locks,
     "io": io,

@@ -1,12 +1,13 @@
 """Explanations as JSON; the shape is promised in viewer/NOTES.md, "Why"."""
 
 import json
-from collections.abc import Sequence
 
 from viewer.analysis.causes import Cause
 from viewer.analysis.causes_samples import Hot
 from viewer.analysis.why import Explanation
 from viewer.analysis.why_path import Step
+from viewer.analysis.why_worst import Answer
+from viewer.render.why import paragraph
 
 SCHEMA = 1
 
@@ -37,8 +38,23 @@ def to_json(explanation: Explanation) -> Json:
     }
 
 
-def render_json(file: str, found: Sequence[Json]) -> str:
-    return json.dumps({"schema": SCHEMA, "trace": file, "waits": found}, indent=1) + "\n"
+def render_json(file: str, answer: Answer) -> str:
+    """The whole answer; `alike` says of how many waits a wait is the longest."""
+    waits = [
+        to_json(problem.worst)
+        | {
+            "alike": {"count": problem.count, "total_ns": problem.total_ns},
+            "text": paragraph(problem),
+        }
+        for problem in answer.problems
+    ]
+    found = {
+        "schema": SCHEMA,
+        "trace": {"file": file},
+        "at_least_ns": answer.at_least_ns,
+        "waits": waits,
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def _cause(cause: Cause) -> Json:

@@ -155,11 +155,11 @@ def _finding(facts: Facts, circle: list[_Member]) -> Finding:
 def _name(facts: Facts, who: _Who) -> str:
     model = facts.model
     if who.is_task:
-        keys = zip(model.owners.task_process, model.owners.task_id, strict=True)
-        for task, key in enumerate(keys):
-            if key == (who.process, who.id):
-                return model.task_name(task)
-        return f"task {who.id}"
+        task = facts.task_of.get((who.process, who.id))
+        if task is None:
+            return f"task {who.id}"
+        coro, name = model.coroutine_of(task), model.task_name(task)
+        return name if name == coro else f"{coro} {name}"
     for i, track in enumerate(model.threads):
         if track.tid == who.id and model.thread_process[i] == who.process:
             return model.thread_name(i)

@@ -12,11 +12,12 @@ from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
 from viewer.analysis.locks import LockRow, lock_rows
-from viewer.analysis.states import marks
+from viewer.analysis.states import keys, marks
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.columns import (
     AWAIT,
+    CONTINUES,
     GIL_WAIT,
     HOLD,
     IDLE_WAIT,
@@ -33,6 +34,7 @@ from viewer.columns import (
     STATE_MASK,
     TASK_WAIT,
     THREAD_RUNNING,
+    Column,
 )
 from viewer.model import Collection, Model
 from viewer.profile import Place
@@ -41,7 +43,6 @@ BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program's, off t
 COMPUTING = (THREAD_RUNNING, NATIVE)
 NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's
 _LONG_NS = 10_000_000
-_FAR = 100_000  # rows looked back for what was open at a moment
 _PATIENCE = 4  # without kernel data a pause may be a preemption: wait for clearer signs
 
 
@@ -95,6 +96,10 @@ class Split:
         return sum(self.states[state] for state in states)
 
 
+def _begins_call(state: int) -> bool:
+    return state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES
+
+
 class Facts:
     """A model, and the tables made of it when they are first asked for."""
 
@@ -136,6 +141,13 @@ class Facts:
         return 1 if knows and "gil" in self.health.signals else _PATIENCE
 
     @cached_property
+    def task_of(self) -> dict[tuple[int, int], int]:
+        """By (process, task id) the task, of those whose id is known."""
+        owned = self.model.owners
+        ids = zip(owned.task_process, owned.task_id, strict=True)
+        return {key: task for task, key in enumerate(ids) if key[1] >= 0}
+
+    @cached_property
     def loop_thread(self) -> list[int]:
         """By loop its thread; -1 unknown."""
         model = self.model
@@ -153,39 +165,40 @@ class Facts:
         return found
 
     @cached_property
-    def thread_rows(self) -> dict[int, list[int]]:
-        """By thread the rows of its states, in order of time."""
-        table, found = self.model.states, defaultdict(list)
-        for row, (state, who) in enumerate(zip(table.state, table.who, strict=True)):
-            if state & STATE_MASK not in (TASK_WAIT, HOLD):
-                found[who].append(row)
+    def thread_rows(self) -> dict[int, array[int]]:
+        """By thread the rows of its states, in order of time; they do not overlap."""
+        table = self.model.states
+        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
+        own = marks(self.model, lambda state: state & STATE_MASK not in (TASK_WAIT, HOLD))
+        for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, own, 0):
+            found[table.who[row]].append(row)
+        return found
+
+    @cached_property
+    def loop_slices(self) -> dict[int, array[int]]:
+        """By loop what it ran, in order of begin."""
+        slices, mark = self.model.trace.slices, self.kinds((LOOP_TASK, LOOP_CALLBACK, SELECT))
+        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
+        for i in self.model.trace.engine.longer(slices.start_ns, slices.end_ns, mark, 0):
+            found[self.model.lane[i]].append(i)
         return found
 
     def split(self, thread: int, start_ns: int, end_ns: int) -> Split:
         """What the thread did in the interval; empty where nothing is known."""
         table = self.model.states
         found = Split(Counter(), Counter())
-        for row in self._rows(thread, start_ns, end_ns):
+        rows = self.thread_rows[thread]
+        first = bisect_right(rows, start_ns, key=table.end_ns.__getitem__)
+        for at in range(first, len(rows)):
+            row = rows[at]
             ns = min(table.end_ns[row], end_ns) - max(table.start_ns[row], start_ns)
-            if ns <= 0:
-                continue
+            if table.start_ns[row] >= end_ns:
+                break
             state = table.state[row] & STATE_MASK
             found.states[state] += ns
             if state in (IO, SLEEP):
                 found.calls[table.row[row]] += ns
         return found
-
-    def _rows(self, thread: int, start_ns: int, end_ns: int) -> Iterable[int]:
-        """The thread's states that may overlap with the interval."""
-        table = self.model.states
-        first = bisect_left(table.start_ns, start_ns)
-        for row in range(first - 1, max(first - _FAR, -1), -1):
-            if table.who[row] == thread and table.state[row] & STATE_MASK != TASK_WAIT:
-                yield row
-                break
-        for row in range(first, bisect_left(table.start_ns, end_ns)):
-            if table.who[row] == thread and table.state[row] & STATE_MASK != TASK_WAIT:
-                yield row
 
     def collecting_ns(self, thread: int, start_ns: int, end_ns: int) -> int:
         """How long the thread ran the garbage collector, time off its CPU not counted."""
@@ -193,13 +206,23 @@ class Facts:
         runs = self.collections.get((self.model.thread_process[thread], track.tid), [])
         first = bisect_right(runs, start_ns, key=lambda run: run.end_ns)
         total = 0
-        for run in runs[first:]:
+        for at in range(first, len(runs)):
+            run = runs[at]
             if run.start_ns >= end_ns:
                 break
             since, until = max(run.start_ns, start_ns), min(run.end_ns, end_ns)
             lost = self.split(thread, since, until).of(NOT_ITS_FAULT)
             total += until - since - lost
         return total
+
+    @cached_property
+    def usual_call_ns(self) -> Column:
+        """By row of call the median duration."""
+        table, engine = self.model.states, self.model.trace.engine
+        rows = len(table.call_name)
+        every = memoryview(array("i", range(rows)))
+        calls = keys(self.model, _begins_call, table.row, every)
+        return engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows).p50
 
     @cached_property
     def hot_places(self) -> list[Place]:
@@ -245,14 +268,12 @@ class Facts:
 
     def on_loop_at(self, lane: int, time_ns: int) -> int:
         """The innermost slice of the loop at a moment; -1 none."""
-        model, slices = self.model, self.model.trace.slices
-        at = bisect_right(slices.start_ns, time_ns)
-        for i in range(at - 1, max(at - _FAR, -1), -1):
-            if model.lane[i] == lane and LOOP_TASK <= model.owners.kind[i] <= SELECT:
-                while i >= 0 and slices.end_ns[i] <= time_ns:
-                    i = slices.parent[i]
-                return i
-        return -1
+        slices, rows = self.model.trace.slices, self.loop_slices[lane]
+        at = bisect_right(rows, time_ns, key=slices.start_ns.__getitem__) - 1
+        i = rows[at] if at >= 0 else -1
+        while i >= 0 and slices.end_ns[i] <= time_ns:
+            i = slices.parent[i]
+        return i
 
     def runs(self, i: int) -> tuple[str, str, int]:
         """Name, site and task id (-1 none) of what a slice of a loop runs."""
@@ -299,21 +320,22 @@ class Facts:
                 tasks[who - first] += 1
         return [Behind(total[n], tasks[n]) for n in range(len(intervals))]
 
-    def awaits(self, tasks: set[int]) -> dict[int, list[tuple[int, int, str, str]]]:
-        """By task its awaits: (start, end, "await what", site), in order of time."""
+    def awaits(self, tasks: set[int]) -> dict[int, list[int]]:
+        """By task the slices of its awaits, in order of time."""
         model, slices, found = self.model, self.model.trace.slices, defaultdict(list)
-        kinds = self.kinds((AWAIT,))
+        kinds, owner = self.kinds((AWAIT,)), model.owners.owner
         for i in model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, 0):
-            task = model.owners.owner[i]
-            if task in tasks:
-                # The site of a first slice is the task's own.
-                is_first = i == model.owners.task_head[task]
-                site = (
-                    "" if is_first else model.trace.args(slices.event[i]).get(s.ARG_SITE, "")
-                )
-                what = model.trace.text(model.owners.code[i])
-                found[task].append((slices.start_ns[i], slices.end_ns[i], what, str(site)))
+            if owner[i] in tasks:
+                found[owner[i]].append(i)
         return found
+
+    def awaited(self, i: int) -> tuple[str, str]:
+        """What an await is for ("await sleep") and its site."""
+        model = self.model
+        what = model.trace.text(model.owners.code[i])
+        if i == model.owners.task_head[model.owners.owner[i]]:
+            return what, ""  # the site of a first slice is the task's own
+        return what, str(model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE, ""))
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
         """Rows of the states table of such states that last so long."""

@@ -21,6 +21,7 @@ from viewer.analysis.findings.words import (
     sampled,
     share,
 )
+from viewer.analysis.threads import Holder
 from viewer.columns import LOOP_CALLBACK, LOOP_TASK
 from viewer.model import Collection
 
@@ -29,10 +30,11 @@ _MS = 1_000_000
 # no turns to take itself: what it waits is a third of what it makes others wait at most.
 _TURN_NS = _MS
 _SELF = 3
-_HOG_NS = 20 * _MS
+_HOG_NS = 40 * _MS  # eight intervals
 _TURNS = 5  # fewer waits are a program that starts; a long one counts as many
 _LONG_TURN_NS = 10 * _MS
-_PART = 10  # … and it costs a victim a tenth of its working time
+_PART = 5  # … and it costs a victim a fifth of its working time
+_NOTED = 10  # what the kernel took is said when it is a tenth of the rest
 # Collections take 5 % of the running time, or one keeps a loop's tasks waiting for 50 ms.
 _GC_PART = 20
 _GC_NS = 50 * _MS
@@ -48,22 +50,23 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
     named = {(row.pid, row.tid): row.name for row in facts.threads}
     for row in facts.threads:
         own[row.pid, row.tid] = row.gil_wait_ns
-        if not row.gil_waits.count or row.gil_wait_ns < row.gil_waits.count * _TURN_NS:
+        kept = row.gil_wait_ns - sum(map(_taken, row.held.holders))
+        if not row.gil_waits.count or kept < row.gil_waits.count * _TURN_NS:
             continue
         idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
         for holder in row.held.holders:
-            taken = holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
+            taken = _taken(holder)
             working = row.wall_ns - idle - taken
             away[row.pid, holder.tid] += taken
             ns = holder.ns - taken
-            if ns * _PART >= working:
+            if ns * _PART >= working and ns >= _HOG_NS * facts.patience:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
                 long = row.gil_waits.max_ns // _LONG_TURN_NS
                 turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
     for hog, victims in blamed.items():
         lost = sum(ns for ns, *_ in victims)
         takes_turns = own.get(hog, 0) * _SELF > lost + away[hog]
-        if lost < _HOG_NS * facts.patience or turns[hog] < _TURNS or takes_turns:
+        if turns[hog] < _TURNS or takes_turns:
             continue
         pid, tid = hog
         name = named.get(hog, f"thread {tid}")
@@ -85,12 +88,17 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             f"they wanted to run), up to {duration(kept)} at once"
         )
         text += f"; it computes in {where}" if where else ""
-        if away[hog] * _PART >= lost:
+        if away[hog] * _NOTED >= lost:
             text += (
                 f" (another {duration(away[hog])} the kernel had taken its CPU: not counted)"
             )
         evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
         yield Finding("GIL hog", lost, f"{text}.", evidence)
+
+
+def _taken(holder: Holder) -> int:
+    """How long the kernel kept the holder from giving the GIL back."""
+    return holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
 
 
 def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:

@@ -1,9 +1,18 @@
 """Locks that make others wait: convoys, and asyncio locks held while their task waits."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 
-from viewer.analysis.findings.facts import COMPUTING, Evidence, Facts, Finding, Split
+from viewer.analysis.findings.facts import (
+    COMPUTING,
+    NOT_ITS_FAULT,
+    Evidence,
+    Facts,
+    Finding,
+    Split,
+)
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import (
     code,
@@ -25,6 +34,11 @@ _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 _WAITS = 10
 _WAITED_NS = 50 * _MS
 _PART = 10
+# … and one in three who takes it has to wait, and it is held for a tenth of the time between
+# the first wait and the last. A lock that is held for moments makes others wait when its
+# holder loses the GIL or its CPU just then: seldom, and no other lock would do better.
+_WAITING = 3
+_BUSY = Fraction(1, 10)
 _MOST_HOLDS = 500  # the longest ones that are looked into
 # An await is worth a hold when the lock makes others wait this long in all and this often.
 _AWAITED_NS = 50 * _MS
@@ -45,8 +59,11 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         away = split.states[PREEMPTED]
         total = sum(split.states.values())
         # What the kernel did to a holder is not the lock's fault, nor what waited for that.
-        lost = row.waits.total_ns * (total - away) // total if total else row.waits.total_ns
-        if lost < _WAITED_NS * facts.patience:
+        seldom = row.waits.count * _WAITING < row.holds.count
+        own = Fraction(total - away, total) if total else Fraction(1)
+        lost = int(row.waits.total_ns * own)
+        busy = row.holds.total_ns * own / _contended_ns(facts, row)
+        if lost < _WAITED_NS * facts.patience or busy < _BUSY or seldom:
             continue
         mean = duration(row.waits.total_ns // row.waits.count)
         text = (
@@ -98,12 +115,8 @@ def _what_holders_do(
     facts: Facts, holds: list[int], split: Split, tids: dict[int, int]
 ) -> str:
     """`; who has it is 98 % in sleep (…)`, and where it computes if that is most."""
-    told = did(facts, split)
-    if not told:
-        return ""
-    table = facts.model.states
-    text = f"; who has it spends {told}"
-    if split.of(COMPUTING) * 2 > sum(split.states.values()):
+    table, where = facts.model.states, ""
+    if split.of(COMPUTING) * 2 > sum(split.states.values()) - split.of(NOT_ITS_FAULT):
         stacks = [
             stack
             for hold in holds
@@ -111,8 +124,15 @@ def _what_holders_do(
             for stack in facts.stacks(tids[hold], [(table.start_ns[hold], table.end_ns[hold])])
         ]
         where = sampled(*hot(facts.hot_places, stacks))
-        text += f" (in {where})" if where else ""
-    return text
+    told = did(facts, split, where)
+    return f"; who has it spends {told}" if told else ""
+
+
+def _contended_ns(facts: Facts, row: LockRow) -> int:
+    """From the first wait for the lock to the end of the last one."""
+    table, lock = facts.model.states, _lock_index(facts, row)
+    rows = [r for r in facts.rows_of((LOCK_WAIT,), 0) if table.row[r] == lock]
+    return max(max(table.end_ns[r] for r in rows) - table.start_ns[rows[0]], 1)
 
 
 def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
@@ -163,25 +183,23 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
 def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:
     """How long the owners awaited something with the lock, and mostly what and where."""
     model, table = facts.model, facts.model.states
-    tasks = {
-        key: task
-        for task, key in enumerate(
-            zip(model.owners.task_process, model.owners.task_id, strict=True)
-        )
-    }
     owners = {
-        hold: tasks.get((table.owner_process[owner], table.owner_id[owner]), -1)
+        hold: facts.task_of.get((table.owner_process[owner], table.owner_id[owner]), -1)
         for hold in holds
         if (owner := table.owner[hold]) >= 0 and table.owner_is_task[owner]
     }
     by_task = facts.awaits(set(owners.values()))
+    starts, ends = model.trace.slices.start_ns, model.trace.slices.end_ns
     total, sums = 0, Counter[tuple[str, str]]()
     for hold, task in owners.items():
         since, until = table.start_ns[hold], table.end_ns[hold]
-        for start, end, what, site in by_task.get(task, ()):
-            ns = min(end, until) - max(start, since)
-            if ns > 0:
-                total += ns
-                sums[what, site] += ns
+        awaits = by_task.get(task, [])
+        for at in range(bisect_right(awaits, since, key=ends.__getitem__), len(awaits)):
+            i = awaits[at]
+            if starts[i] >= until:
+                break
+            ns = min(ends[i], until) - max(starts[i], since)
+            total += ns
+            sums[facts.awaited(i)] += ns
     worst = max(sums, key=lambda key: (sums[key], key)) if sums else ("", "")
     return total, worst

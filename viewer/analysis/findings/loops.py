@@ -32,6 +32,7 @@ _WAITED_NS = 20 * _MS
 # A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be a slow disk.
 _LONG_CALL_NS = 5 * _MS
 _CALLS_NS = 50 * _MS  # what a call's site must cost in all
+_QUICK_NS = _MS
 _TYPICAL = 4  # one in so many calls of the site is long: else the call itself is quick
 _MOST_STEPS = 2_000  # the longest ones that are looked into
 
@@ -67,6 +68,7 @@ def _long_steps(facts: Facts) -> list[_Step]:
         if thread >= 0:
             split = facts.split(thread, start, end)
             own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, start, end)
+            own -= sum(ns for row, ns in split.calls.items() if _is_quick(facts, row))
         # What runs inside (an eager task's first step) is a step of its own.
         own -= sum(
             slices.end_ns[j] - slices.start_ns[j]
@@ -76,6 +78,11 @@ def _long_steps(facts: Facts) -> list[_Step]:
         if own >= least:
             found.append(_Step(i, lane, start, end - start, own, split))
     return found
+
+
+def _is_quick(facts: Facts, call: int) -> bool:
+    """Is it usually over at once? Then a long one is the disk's doing, or the kernel's."""
+    return facts.usual_call_ns[call] < _QUICK_NS
 
 
 def loop_findings(facts: Facts) -> Iterator[Finding]:
@@ -144,14 +151,13 @@ def _what_it_does(facts: Facts, step: _Step) -> str:
         Counter({k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}),
         step.split.calls,
     )
-    told = did(facts, own)
+    where = ""
     if own.of(COMPUTING) * 2 > sum(own.states.values()):
         thread = facts.model.threads[facts.loop_thread[step.lane]]
         ends = step.start_ns + step.duration_ns
-        where = sampled(
-            *hot(facts.hot_places, facts.stacks(thread.tid, [(step.start_ns, ends)]))
-        )
-        told += f" in {where}" if where else ""
+        stacks = facts.stacks(thread.tid, [(step.start_ns, ends)])
+        where = sampled(*hot(facts.hot_places, stacks))
+    told = did(facts, own, where)
     return f": {told}" if told else ""
 
 
@@ -191,7 +197,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         )
         if i < 0 or model.owners.kind[i] not in (LOOP_TASK, LOOP_CALLBACK):
             continue
-        if facts.runs(i)[:2] not in occupants:
+        if facts.runs(i)[:2] not in occupants and not _is_quick(facts, table.row[row]):
             found[table.row[row]].append((row, i))
     usual = (
         Counter(

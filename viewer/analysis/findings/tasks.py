@@ -1,7 +1,7 @@
 """Tasks that nobody ends: leaked, orphaned, or never at rest."""
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,7 +10,7 @@ from tracer import schema as s
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at, code, duration, place, plural, share
 from viewer.analysis.tasks import TaskRow
-from viewer.columns import AWAIT, READY
+from viewer.columns import AWAIT, READY, RUNNING
 from viewer.model import Model
 
 _MS = 1_000_000
@@ -34,7 +34,6 @@ _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
 _MOSTLY = 9, 10
-_FAR = 100_000
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
@@ -78,14 +77,14 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         for task, end in zip(tasks, ends, strict=True)
         if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
     ]
-    awaited = facts.awaits(set(stuck))
-    alone = [task for task in stuck if not awaited[task][-1][2].startswith(_NOT_ALONE)]
+    awaited = {task: facts.awaited(last[task]) for task in stuck}
+    alone = [task for task in stuck if not awaited[task][0].startswith(_NOT_ALONE)]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
     name, site = model.coroutine(group)
-    (what, where), _ = Counter(awaited[task][-1][2:] for task in alone).most_common(1)[0]
-    lost = sum(awaited[task][-1][1] - awaited[task][-1][0] for task in alone)
-    creator = _creator(model, alone[0])
+    (what, where), _ = Counter(awaited[task] for task in alone).most_common(1)[0]
+    lost = sum(slices.end_ns[last[task]] - slices.start_ns[last[task]] for task in alone)
+    creator = _creator(facts, alone[0])
     oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
     text = (
         f"{code(name, site)} tasks pile up: {alive[_WINDOWS // 2]:,} were alive half-way, "
@@ -102,22 +101,18 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     )
 
 
-def _creator(model: Model, task: int) -> str:
+def _creator(facts: Facts, task: int) -> str:
     """` by `main` (app.py:9)`; "" where the trace does not tell."""
-    parent = _parent(model, task)
-    return (
-        f" by {code(*model.coroutine(model.owners.task_group[parent]))}" if parent >= 0 else ""
-    )
+    parent = _parent(facts, task)
+    if parent < 0:
+        return ""
+    return f" by {code(*facts.model.coroutine(facts.model.owners.task_group[parent]))}"
 
 
-def _parent(model: Model, task: int) -> int:
+def _parent(facts: Facts, task: int) -> int:
     """The task that created this one; -1 unknown."""
-    owned = model.owners
-    wanted = (owned.task_process[task], owned.task_parent[task])
-    if wanted[1] < 0:
-        return -1
-    keys = zip(owned.task_process, owned.task_id, strict=True)
-    return next((i for i, key in enumerate(keys) if key == wanted), -1)
+    owned = facts.model.owners
+    return facts.task_of.get((owned.task_process[task], owned.task_parent[task]), -1)
 
 
 def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) -> Evidence:
@@ -136,7 +131,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     """Tasks that were forgotten while pending: destroyed, or left over at a program's end."""
     model = facts.model
     by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
-    for task, time_ns in _destroyed(model):
+    for task, time_ns in _destroyed(facts):
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         by_group[model.owners.task_group[task], True].append((task, start, time_ns))
     for task, start, end in _left_over(facts):
@@ -144,36 +139,39 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     for (group, is_destroyed), found in by_group.items():
         name, site = model.coroutine(group)
         task, start, end = max(found, key=lambda row: row[2] - row[1])
-        last = facts.awaits({task}).get(task, [(0, 0, "", "")])[-1]
-        where = f" ({place(last[3])})" if last[3] else ""
         how = (
             "garbage-collected while pending: nobody kept a reference"
             if is_destroyed
             else "still pending when the program ended, long after its creator had"
         )
         text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {how}"
-        if last[2]:
-            text += f"; the longest hung in `{last[2]}`{where} for {duration(end - last[0])}"
-        text += f"{_creator(model, task).replace(' by ', '; created by ', 1)}."
+        for i in facts.awaits({task}).get(task, [])[-1:]:
+            what, awaited = facts.awaited(i)
+            where = f" ({place(awaited)})" if awaited else ""
+            ns = duration(end - model.trace.slices.start_ns[i])
+            text += f"; the longest hung in `{what}`{where} for {ns}"
+        text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
         lost = sum(until - since for _, since, until in found)
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
 
 
-def _destroyed(model: Model) -> Iterator[tuple[int, int]]:
+def _destroyed(facts: Facts) -> Iterator[tuple[int, int]]:
     """(task, time) of tasks that were destroyed while pending."""
-    events, slices, owned = model.trace.events, model.trace.slices, model.owners
+    events, slices = facts.model.trace.events, facts.model.trace.slices
     if s.DESTROYED not in events.strings:
         return
     name = events.strings.index(s.DESTROYED)
-    for event in slices.instants:
-        if events.name[event] != name:
-            continue
-        first = bisect_left(slices.start_ns, events.time_ns[event])
-        for i in range(first - 1, max(first - _FAR, -1), -1):
-            same_track = events.track[slices.event[i]] == events.track[event]
-            if same_track and READY <= owned.kind[i] <= AWAIT and owned.owner[i] >= 0:
-                yield owned.owner[i], events.time_ns[event]
-                break
+    ends = [event for event in slices.instants if events.name[event] == name]
+    tracks: dict[int, list[int]] = {events.track[event]: [] for event in ends}
+    kinds = facts.kinds((READY, RUNNING, AWAIT))
+    for i in facts.model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, 0):
+        if (track := events.track[slices.event[i]]) in tracks:
+            tracks[track].append(i)
+    for event in ends:
+        of = tracks[events.track[event]]
+        at = bisect_right(of, events.time_ns[event], key=slices.start_ns.__getitem__) - 1
+        if at >= 0:
+            yield facts.model.owners.owner[of[at]], events.time_ns[event]
 
 
 def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
@@ -196,7 +194,7 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
         # Of a program that was killed, or a loop in a daemon thread, the tasks just stop.
         if not is_alone or process.recording_ended is None:
             continue
-        creator = _parent(model, task)
+        creator = _parent(facts, task)
         if creator >= 0 and creator not in pending:
             yield task, slices.start_ns[i], slices.end_ns[i]
 

@@ -81,12 +81,17 @@ def names(found: Iterable[str]) -> str:
     return f"{len(found)} threads"
 
 
-def did(facts: Facts, split: Split, most: int = 2) -> str:
-    """`98 % in sleep (app.py:24), 2 % computing`: what a time was spent with."""
+def did(facts: Facts, split: Split, computing_in: str = "", most: int = 2) -> str:
+    """`98 % in sleep (app.py:24), 2 % computing in …`: what a time was spent with."""
     total = sum(split.states.values())
     parts: list[tuple[int, str]] = [
         (ns, _STATES[state]) for state, ns in split.states.items() if state not in (IO, SLEEP)
     ]
+    if computing_in:
+        parts = [
+            (ns, f"{what} in {computing_in}" if what == _STATES[THREAD_RUNNING] else what)
+            for ns, what in parts
+        ]
     for row, ns in split.calls.items():
         name, site = facts.call(row)
         parts.append((ns, f"in {code(name, site)}"))

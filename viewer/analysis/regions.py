@@ -1,0 +1,301 @@
+"""Regions and tasks the program told of itself: how long, and what happened meanwhile."""
+
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.threads import STATE_NAMES
+from viewer.columns import AWAIT, LOOP_TASK, READY, RUNNING, STATE_MASK, Column
+from viewer.model import Model
+
+REGION, TASK = "region", "task"  # tracer.region, tracer.task
+AWAITING, UNKNOWN = "await", "unknown"
+_TASK_STATES = {READY: s.READY, RUNNING: s.RUNNING, AWAIT: AWAITING}
+
+_ABSENT = -2  # no string of the trace
+
+type Span = tuple[int, int]  # from, until, in ns
+
+
+class Region(NamedTuple):
+    """A tracer.region or tracer.task. Of a region, `thread` or `task` is an index, else -1.
+
+    `operation` is the number of the tracer.task it is part of, or that it is; 0 none.
+    """
+
+    name: str
+    kind: str
+    process: int
+    thread: int
+    task: int
+    start_ns: int
+    end_ns: int
+    operation: int
+    exception: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A time in which a task, or a thread, is within regions of one name."""
+
+    process: int
+    thread: int  # -1: of a task
+    task: int  # -1: of a thread
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """All regions, or tasks, of a name; one inside another of its name counts again.
+
+    `states` adds up to the total of regions: what the asyncio task did meanwhile (running,
+    ready, await), or the thread (the states of a thread), or unknown. Of tasks it is empty.
+    """
+
+    name: str
+    kind: str
+    count: int
+    in_tasks: int  # of them, in asyncio tasks
+    failed: int  # left by an exception
+    wall: Spread
+    states: dict[str, int]
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The same times, in order, without overlaps."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def regions(model: Model) -> tuple[Region, ...]:
+    """All of them, in order of begin; what the trace cut in pieces is whole again."""
+    return tuple(sorted(_Finder(model).find(), key=lambda region: region.start_ns))
+
+
+def intervals(model: Model, name: str) -> tuple[Interval, ...]:
+    """The times of regions called `name`, by thread and task; those that overlap are one."""
+    spans: dict[tuple[int, int, int], list[Span]] = defaultdict(list)
+    for region in regions(model):
+        if region.name == name and region.kind == REGION:
+            owner = region.process, region.thread, region.task
+            spans[owner].append((region.start_ns, region.end_ns))
+    return tuple(
+        Interval(*owner, start, end)
+        for owner in sorted(spans)
+        for start, end in merged(spans[owner])
+    )
+
+
+def region_rows(model: Model) -> tuple[RegionRow, ...]:
+    """One row per name, the one with most time first; tasks before regions."""
+    found = regions(model)
+    numbered: dict[tuple[str, str], int] = {}
+    key = [numbered.setdefault((each.kind, each.name), len(numbered)) for each in found]
+    spread = model.trace.engine.grouped_stats(
+        _column("q", (each.start_ns for each in found)),
+        _column("q", (each.end_ns for each in found)),
+        _column("i", key),
+        len(numbered),
+    )
+    states = _states(model, found, key, len(numbered))
+    in_tasks = Counter(k for k, each in zip(key, found, strict=True) if each.task >= 0)
+    failed = Counter(k for k, each in zip(key, found, strict=True) if each.exception)
+    rows = [
+        RegionRow(
+            name,
+            kind,
+            spread.count[k],
+            in_tasks[k],
+            failed[k],
+            spread_at(spread, k),
+            states[k] if kind == REGION else {},
+        )
+        for (kind, name), k in numbered.items()
+    ]
+    rows.sort(key=lambda row: (row.kind == REGION, -row.wall.total_ns, row.name))
+    return tuple(rows)
+
+
+def _column(form: str, values: Iterable[int]) -> Column:
+    return memoryview(array(form, values))
+
+
+def _states(
+    model: Model, found: tuple[Region, ...], key: list[int], keys: int
+) -> list[dict[str, int]]:
+    """By key, how long the owners of its regions were in which state meanwhile.
+
+    An owner with its states is swept like a loop with its tasks.
+    """
+    lanes: dict[tuple[int, int], int] = {}
+    rows: list[tuple[int, int, int, int, int]] = []  # start, end, state or -1, key or -1, lane
+    for each, k in zip(found, key, strict=True):
+        if each.kind == REGION:
+            lane = lanes.setdefault((each.thread, each.task), len(lanes))
+            rows.append((each.start_ns, each.end_ns, -1, k, lane))
+    names = list(dict.fromkeys((*_TASK_STATES.values(), *STATE_NAMES.values())))
+    rows += _states_of(model, lanes, {name: i for i, name in enumerate(names)})
+    rows.sort()
+    start, end, state, keyed, lane_of = zip(*rows, strict=True) if rows else ((),) * 5
+    nothing = _column("q", ())
+    shares = model.trace.engine.attribute(
+        _column("q", start),
+        _column("q", end),
+        memoryview(bytes(LOOP_TASK if each >= 0 else 0 for each in state)),
+        _column("i", state),
+        _column("i", keyed),
+        _column("i", lane_of),
+        _column("i", range(len(names))),
+        nothing,
+        nothing,
+        _column("i", ()),
+        nothing,
+        len(names),
+        0,
+        keys,
+        len(lanes),
+    )
+    spent: list[dict[str, int]] = [{} for _ in range(keys)]
+    for k, who, ns in zip(shares.key, shares.who, shares.total, strict=True):
+        name = names[who] if who < len(names) else UNKNOWN
+        spent[k][name] = spent[k].get(name, 0) + ns
+    return [{name: by[name] for name in (*names, UNKNOWN) if name in by} for by in spent]
+
+
+def _states_of(
+    model: Model, lanes: dict[tuple[int, int], int], numbers: dict[str, int]
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """The states of the owners, as rows."""
+    slices, owned, table = model.trace.slices, model.owners, model.states
+    tasks = {task: lane for (_, task), lane in lanes.items() if task >= 0}
+    threads = {thread: lane for (thread, _), lane in lanes.items() if thread >= 0}
+    of_kind = {kind: numbers[name] for kind, name in _TASK_STATES.items()}
+    for i, kind in enumerate(owned.kind if tasks else ()):
+        if kind in of_kind and owned.owner[i] in tasks:
+            lane = tasks[owned.owner[i]]
+            yield slices.start_ns[i], slices.end_ns[i], of_kind[kind], -1, lane
+    for i, state in enumerate(table.state if threads else ()):
+        name = STATE_NAMES.get(state & STATE_MASK)
+        if name is not None and table.who[i] in threads:
+            lane = threads[table.who[i]]
+            yield table.start_ns[i], table.end_ns[i], numbers[name], -1, lane
+
+
+class _Finder:
+    """The regions of a model. Which tracks have some is told by their descriptors."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.trace = model.trace
+        tracks, uuids = self.trace.tracks, self.trace.events.uuids
+        self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
+        self.parents: dict[int, int] = {}  # user track -> uuid of the one above
+        self.lanes: set[int] = set()  # of operations
+        for i, uuid in enumerate(uuids):
+            track = tracks.get(uuid)
+            above = tracks.get(track.parent_uuid) if track else None
+            if track and track.name == s.TRACK_USER:
+                self.parents[i] = track.parent_uuid
+            elif above and above.name == s.TRACK_OPERATIONS:
+                self.lanes.add(i)
+        strings = self.trace.events.strings
+        of_text = {text: i for i, text in enumerate(strings)}
+        self.continues = of_text.get(s.ARG_CONTINUES, _ABSENT)
+        self.operation = of_text.get(s.ARG_OPERATION, _ABSENT)
+        self.exception = of_text.get(s.ARG_EXCEPTION, _ABSENT)
+        wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
+        self.kinds = {i: wanted[text] for i, text in enumerate(strings) if text in wanted}
+
+    def find(self) -> Iterator[Region]:
+        if not self.parents and not self.lanes:
+            return
+        events, slices = self.trace.events, self.trace.slices
+        task_at = self.tasks_at()
+        by_track: dict[int, list[int]] = defaultdict(list)
+        for i, event in enumerate(slices.event):
+            if events.category[event] in self.kinds:
+                by_track[events.track[event]].append(i)
+        for track in sorted(by_track):
+            parent = self.parents.get(track, 0)
+            thread = self.thread_of.get(parent, -1)
+            for pieces in self.whole(by_track[track]):
+                start_ns = slices.start_ns[pieces[0]]
+                begin, end = slices.event[pieces[0]], slices.end_event[pieces[-1]]
+                number = self.argument(begin, self.operation)
+                left_by = self.argument(end, self.exception)
+                yield Region(
+                    self.trace.text(events.name[begin]),
+                    self.kinds[events.category[begin]],
+                    self.trace.track_process[track],
+                    thread,
+                    task_at(parent, start_ns) if parent and thread < 0 else -1,
+                    start_ns,
+                    slices.end_ns[pieces[-1]],
+                    number if number > 0 else 0,
+                    self.trace.text(left_by),
+                )
+
+    def argument(self, event: int, name: int) -> int:
+        """The number or string of an argument; -1 when the event has it not."""
+        events = self.trace.events
+        if event < 0 or name == _ABSENT:
+            return -1
+        for at in range(events.arg_start[event], events.arg_start[event + 1]):
+            if events.arg_name[at] == name:
+                return int(events.arg_value[at])
+        return -1
+
+    def whole(self, pieces: list[int]) -> list[list[int]]:
+        """A region that outlives one around it goes on as a further piece, without gap."""
+        found: list[list[int]] = []
+        if self.continues == _ABSENT:
+            return [[i] for i in pieces]
+        slices, events = self.trace.slices, self.trace.events
+        cut: dict[tuple[int, int], list[list[int]]] = defaultdict(list)  # by name, end
+        for i in pieces:
+            name, start_ns = events.name[slices.event[i]], slices.start_ns[i]
+            earlier = cut.get((name, start_ns))
+            if earlier and self.argument(slices.event[i], self.continues) > 0:
+                region = earlier.pop(0)  # the outer one goes on first, as it began first
+                region.append(i)
+            else:
+                region = [i]
+                found.append(region)
+            cut[name, slices.end_ns[i]].append(region)
+        return found
+
+    def tasks_at(self) -> "_TaskAt":
+        """Which task is on a task's track or lane at a time."""
+        events, slices, owned = self.trace.events, self.trace.slices, self.model.owners
+        parents = set(self.parents.values()) - self.thread_of.keys()
+        tracks = {i for i, uuid in enumerate(events.uuids) if uuid in parents}
+        found: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        if tracks:
+            for i, kind in enumerate(owned.kind):
+                track = events.track[slices.event[i]] if kind in _TASK_STATES else -1
+                if track in tracks and owned.owner[i] >= 0:
+                    starts, tasks = found[events.uuids[track]]
+                    starts.append(slices.start_ns[i])
+                    tasks.append(owned.owner[i])
+        return _TaskAt(found)
+
+
+class _TaskAt:
+    def __init__(self, found: dict[int, tuple[list[int], list[int]]]) -> None:
+        self._found = found
+
+    def __call__(self, track: int, time_ns: int) -> int:
+        starts, tasks = self._found.get(track, ((), ()))
+        at = bisect_right(starts, time_ns) - 1
+        return tasks[at] if at >= 0 else -1

@@ -1,0 +1,23 @@
+"""What the command line calls to compare two traces: reads both, writes the differences."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TextIO
+
+from viewer.analysis.diff import diff
+from viewer.model import build_model
+from viewer.reader import read_trace
+from viewer.render.diff import render_json, render_text
+from viewer.render.tables import Style
+
+
+def compare(a: Path, b: Path, *, as_json: bool, top: int, out: TextIO) -> None:
+    """Writes what got slower from A to B. Raises TraceFileError when one cannot be read."""
+    found = diff(*(build_model(read_trace(path)) for path in (a, b)))
+    if as_json:
+        out.write(render_json(found))
+        return
+    colour = out.isatty() and not os.environ.get("NO_COLOR")
+    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+    out.write(render_text(found, top, Style(min(width, 120), colour, os.getcwd())))
