@@ -50,11 +50,11 @@ function rows(tasks, meta) {
 }
 
 function path(one) {
-  return h("p.hint", null,
+  return h("p.crumbs", null,
     h("a", { href: "#", onclick: (event) => step(event, { coro: "", site: "", task: "" }) },
       "All coroutines"), " › ",
     one ? [h("a", { href: "#", onclick: (event) => step(event, { task: "" }) }, state.coro),
-      " › ", one.name] : state.coro, h("p", null, " "));
+      " › ", one.name] : state.coro);
 }
 
 function step(event, changes) {
