@@ -249,6 +249,7 @@ def open_(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None
 @click.option("--task", metavar="NAME|ID", help="Only waits of this task, or coroutine.")
 @click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
 @click.option("--at", metavar="TIME", help="Only waits at this moment: 12.3s, 250ms, 12.3.")
+@click.option("--region", metavar="NAME", help="Only waits within tracer.region(NAME).")
 @click.option(
     "--worst",
     type=click.IntRange(min=1),
@@ -262,13 +263,21 @@ def why(
     task: str | None,
     thread: str | None,
     at: str | None,
+    region: str | None,
     worst: int,
     as_json: bool,
 ) -> None:
     """Explain the worst waits: in words, in numbers that add up, and what came before."""
     viewer = importlib.import_module("viewer.why_commands")
     viewer.why(
-        trace, task=task, thread=thread, at=at, most=worst, as_json=as_json, out=sys.stdout
+        trace,
+        task=task,
+        thread=thread,
+        at=at,
+        region=region,
+        most=worst,
+        as_json=as_json,
+        out=sys.stdout,
     )
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import TraceFileError, UsageError
-from viewer.analysis.regions import REGION, regions
 from viewer.analysis.report import heading
 from viewer.analysis.waits import PROFILES
-from viewer.analysis.within import EVERYWHERE, Everywhere, Within
+from viewer.analysis.within import EVERYWHERE, within
 from viewer.model import Model, build_model
 from viewer.profile import Profile
 from viewer.reader import read_trace
@@ -52,7 +51,7 @@ def profile_of(path: Path, type_: str, region: str | None = None) -> Profile:
 
 def derive(model: Model, type_: str, region: str | None = None) -> Profile:
     """A profile of a trace, or of a region in it, with when, how long and of what."""
-    where = EVERYWHERE if region is None else _within(model, region)
+    where = EVERYWHERE if region is None else within(model, region)
     profile, of = PROFILES[type_](model, where), heading(model)
     comments = (
         f"tracer: {' '.join(of.argv)}",
@@ -66,14 +65,6 @@ def derive(model: Model, type_: str, region: str | None = None) -> Profile:
         duration_ns=of.duration_ns,
         comments=comments,
     )
-
-
-def _within(model: Model, region: str) -> Everywhere:
-    names = sorted({each.name for each in regions(model) if each.kind == REGION})
-    if region in names:
-        return Within(model, region)
-    there = f"there are {', '.join(map(repr, names))}" if names else "it has none"
-    raise UsageError(f"no region {region!r} in this trace: {there}.")
 
 
 def write_profile(

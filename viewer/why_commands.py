@@ -24,14 +24,15 @@ def why(
     task: str | None,
     thread: str | None,
     at: str | None,
+    region: str | None,
     most: int,
     as_json: bool,
     out: TextIO,
 ) -> None:
     """Writes why the worst waits took so long, at most so many.
 
-    Raises TraceFileError when the trace cannot be read, UsageError when `at` is no time,
-    WhyError when the trace has nothing of what is asked for.
+    Raises TraceFileError when the trace cannot be read, UsageError when `at` is no time or no
+    region is called so, WhyError when the trace has nothing of what is asked for.
     """
     since_start_ns = parse_time(at) if at is not None else None
     model = build_model(read_trace(trace))
@@ -41,12 +42,13 @@ def why(
         if at_ns > model.end_ns:
             length = (model.end_ns - model.start_ns) / 10**9
             raise WhyError(f"--at {at}: the trace ends at {length:.3f} s.")
-    answer = worst_waits(model, most, Asked(task or "", thread or "", at_ns))
+    answer = worst_waits(model, most, Asked(task or "", thread or "", at_ns, region or ""))
     if as_json:
         out.write(render_json(str(trace), answer))
         return
     if not answer.problems:
-        out.write("No waits were recorded" + (f" at {at}" if at else "") + ".\n")
+        there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")
+        out.write(f"No waits were recorded{there}.\n")
         return
     colour = out.isatty() and not os.environ.get("NO_COLOR")
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests import samples
+from tests.samples import MS
+from tests.user_samples import requests
 from tracer.cli import main
 from viewer.why_commands import parse_time
 
@@ -132,3 +134,24 @@ def test_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_to_tell(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["why", str(trace), "--at", "390ms"]) == 0
     assert capsys.readouterr().out == "No waits were recorded at 390ms.\n"
+
+
+def waits_of(file: Path, region: str, capsys: pytest.CaptureFixture[str]) -> set[Any]:
+    assert main(["why", str(file), "--region", region, "--worst", "9", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["waits"]
+    return {(each["waiter"]["name"], each["what"], each["start_ns"]) for each in found}
+
+
+def test_region(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Waits that lie within, or reach into, regions of the name, of who is in them."""
+    file = tmp_path / "requests.pftrace"
+    file.write_bytes(requests().data())
+    # Task 2 was ready from the end of its region on; the wait for the GIL began before.
+    assert waits_of(file, "request", capsys) == {
+        ("serve #1", "await", 2 * MS),
+        ("serve #1", "ready", 5 * MS),
+        ("serve #2", "await", 4 * MS),
+    }
+    assert waits_of(file, "parse", capsys) == {("worker", "gil", 0)}
+    assert main(["why", str(file), "--region", "order"]) == 2
+    assert "no region 'order' in this trace: there are 'load', " in capsys.readouterr().err

@@ -18,7 +18,8 @@ class WhyError(TracerError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Only waits of a task (name, id or coroutine), of a thread (name or tid), at a moment.
+    """Only waits of a task (name, id or coroutine), of a thread (name or tid), at a moment, or
+    that lie within regions of a name, in part at least.
 
     `at_ns` is a time of the trace's clock.
     """
@@ -26,6 +27,7 @@ class Asked:
     task: str = ""
     thread: str = ""
     at_ns: int | None = None
+    region: str = ""
 
 
 def tasks_asked(tree: Tree, wanted: str) -> list[int]:

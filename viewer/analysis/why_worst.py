@@ -16,6 +16,7 @@ from viewer.analysis.states import attribute, keys, marks, numbers
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why import Explanation, Wait, What, explain, wait_of_row, wait_of_slice
 from viewer.analysis.why_asked import Asked, tasks_asked, threads_asked
+from viewer.analysis.within import Within, within
 from viewer.columns import (
     AWAIT,
     GIL_WAIT,
@@ -77,7 +78,8 @@ class _Group:
 
 
 def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
-    """The worst problems, at most so many. WhyError when who is asked for is not there.
+    """The worst problems, at most so many. WhyError when who is asked for is not there,
+    UsageError when the region is not.
 
     Asked for nothing in particular, these are delays: tasks that were ready, waits for the GIL
     and for locks. Only if none of them lasted a millisecond there are others.
@@ -119,10 +121,10 @@ def _find(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
         threads = threads_asked(tree, asked.thread)
         rows = [row for thread in threads for row in tree.lanes.rows_of_thread(thread)]
     if not asked.task and not asked.thread:
-        assert asked.at_ns is not None
-        before = range(bisect_right(model.trace.slices.start_ns, asked.at_ns))
+        last_ns = model.end_ns if asked.at_ns is None else asked.at_ns
+        before = range(bisect_right(model.trace.slices.start_ns, last_ns))
         slices = (i for i in before if model.owners.kind[i] in (READY, AWAIT))
-        rows = range(bisect_right(table.start_ns, asked.at_ns))
+        rows = range(bisect_right(table.start_ns, last_ns))
     if asked.at_ns is not None:
         slices = _covering(slices, model.trace.slices.end_ns, asked.at_ns)
         rows = _covering(rows, table.end_ns, asked.at_ns)
@@ -130,9 +132,20 @@ def _find(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
     waits += [w for row in rows if (w := wait_of_row(model, row)) is not None]
     if asked.at_ns is not None:
         waits = [wait for wait in waits if wait.start_ns <= asked.at_ns]
+    if asked.region:
+        where = within(model, asked.region)
+        waits = [wait for wait in waits if _lies_within(model, where, wait)]
     waits.sort(key=lambda wait: (-wait.ns, wait.start_ns))
     least = waits[_TOO_MANY].ns if len(waits) > _TOO_MANY else 0
     return [wait for wait in waits[:_TOO_MANY] if wait.ns], least
+
+
+def _lies_within(model: Model, where: Within, wait: Wait) -> bool:
+    if wait.of_task:
+        task = model.owners.owner[wait.row]
+        return bool(where.task(task, wait.start_ns, wait.end_ns))
+    thread = model.threads[model.states.who[wait.row]]
+    return bool(where.thread(thread.pid, thread.tid, wait.start_ns, wait.end_ns))
 
 
 def _covering(rows: Iterable[int], end: Column, at_ns: int) -> list[int]:

@@ -1,10 +1,11 @@
-"""The part of a trace that lies within the regions of a name, for profiles of it."""
+"""The part of a trace that lies within the regions of a name: profiles and waits of it."""
 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from viewer.analysis.regions import Span, intervals, merged
+from tracer.errors import UsageError
+from viewer.analysis.regions import REGION, Span, intervals, merged, regions
 from viewer.columns import LOOP_TASK
 from viewer.model import Model
 
@@ -85,6 +86,15 @@ class Within(Everywhere):
     def has(self, pid: int, tid: int, time_ns: int) -> bool:
         spans = self._threads.get((pid, tid))
         return spans is not None and spans.cover(time_ns)
+
+
+def within(model: Model, region: str) -> Within:
+    """Raises UsageError when the trace has no such region."""
+    names = sorted({each.name for each in regions(model) if each.kind == REGION})
+    if region in names:
+        return Within(model, region)
+    there = f"there are {', '.join(map(repr, names))}" if names else "it has none"
+    raise UsageError(f"no region {region!r} in this trace: {there}.")
 
 
 def _steps_within(
