@@ -9,7 +9,7 @@ from tests.unit.finding import MS, SIGNALS, find_in, kinds
 TAKES = "/app/convoy.py:7 work"
 
 
-def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep", free=0):
+def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep", free=0, free_ns=MS // 100):
     """Workers take one lock in turn; each waits from its own release until its turn."""
     trace = TraceBuilder(argv="convoy.py", signals=SIGNALS)
     lock = trace.lock("Lock", TAKES)
@@ -37,8 +37,8 @@ def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep", free=0):
             waiting += 1
         at = end
     for _ in range(free):  # nobody waits for these
-        lock.hold(at, at + MS // 100, threads[0], TAKES)
-        at += MS // 10
+        lock.hold(at, at + free_ns, threads[0], TAKES)
+        at += free_ns * 10
     for thread in threads:
         thread.end(at + MS)
     return trace.ended(at + 2 * MS)
@@ -77,6 +77,11 @@ def test_convoy_of_computing_holders(tmp_path):
         "; who has it spends 100 % computing in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
         "and `key` (convoy.py:1, 25 %)."
     )
+
+
+def test_convoy_past_which_one_runs(tmp_path):
+    """Who takes the lock again before the others wake up does not wait; they do."""
+    assert kinds(tmp_path, convoy(30, free=70, free_ns=MS)) == ["lock convoy"]
 
 
 def _thread(trace, number):

@@ -36,8 +36,11 @@ _WAITED_NS = 50 * _MS
 _PART = 10
 # … and one in three who takes it has to wait, and it is held for a tenth of the time between
 # the first wait and the last. A lock that is held for moments makes others wait when its
-# holder loses the GIL or its CPU just then: seldom, and no other lock would do better.
+# holder loses the GIL or its CPU just then: seldom, and no other lock would do better. One
+# that is usually held for a millisecond is no such lock, even if who gives it takes it again
+# at once, many times over, before those who wait have woken up.
 _WAITING = 3
+_MOMENT_NS = _MS
 _BUSY = Fraction(1, 10)
 _MOST_HOLDS = 500  # the longest ones that are looked into
 # An await is worth a hold when the lock makes others wait this long in all and this often.
@@ -59,7 +62,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         away = split.states[PREEMPTED]
         total = sum(split.states.values())
         # What the kernel did to a holder is not the lock's fault, nor what waited for that.
-        seldom = row.waits.count * _WAITING < row.holds.count
+        seldom = row.waits.count * _WAITING < row.holds.count and row.holds.p50_ns < _MOMENT_NS
         own = Fraction(total - away, total) if total else Fraction(1)
         lost = int(row.waits.total_ns * own)
         busy = row.holds.total_ns * own / _contended_ns(facts, row)
