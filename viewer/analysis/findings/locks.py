@@ -37,10 +37,10 @@ _PART = 10
 # … and one in three who takes it has to wait, and it is held for a tenth of the time between
 # the first wait and the last. A lock that is held for moments makes others wait when its
 # holder loses the GIL or its CPU just then: seldom, and no other lock would do better. One
-# that is usually held for a millisecond is no such lock, even if who gives it takes it again
-# at once, many times over, before those who wait have woken up.
+# that is usually held for a tenth of a millisecond is no such lock, even if who gives it takes
+# it again at once, many times over, before those who wait have woken up.
 _WAITING = 3
-_MOMENT_NS = _MS
+_MOMENT_NS = _MS // 10
 _BUSY = Fraction(1, 10)
 _MOST_HOLDS = 500  # the longest ones that are looked into
 # An await is worth a hold when the lock makes others wait this long in all and this often.
