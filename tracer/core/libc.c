@@ -190,7 +190,7 @@ static uint32_t shown_name(const char *name, uint8_t class)
 
 int libc_hooks(got_hook *hooks)
 {
-    static_assert(F_COUNT <= LIBC_HOOKS, "room for every function");
+    static_assert((int)F_COUNT <= (int)LIBC_HOOKS, "room for every function");
     for (int i = 0; i < F_COUNT; i++) {
         names[i] = shown_name(functions[i].name, functions[i].class);
         hooks[i] = (got_hook){functions[i].name, functions[i].ours, functions[i].theirs};
