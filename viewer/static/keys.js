@@ -63,7 +63,8 @@ function run() {
   moving = { from: state.from, to: state.to };
   const step = (now) => {
     if (!moving) return;
-    const seconds = Math.min((now - before) / 1000, 0.05) || 0.016;
+    // A frame may be stamped before the key was: no time has passed then, and none runs back.
+    const seconds = Math.min(Math.max(now - before, 0) / 1000, 0.05) || 0.016;
     before = now;
     const by = (moving.to - moving.from) * SPEED * seconds;
     const middle = (moving.from + moving.to) / 2;
