@@ -95,9 +95,11 @@ def _wrapper(
 
 def _name(core: "ModuleType", name: str) -> None:
     for path, wait in WAITS[name]:
-        found: object = sys.modules[name]
-        for part in path.split("."):
-            found = getattr(found, part, None)
+        # Not getattr of the module: what that leaves in the cache of attributes can be seen.
+        # 3.12's exit after sys.exit(2**70) is silent only while `_shutdown` is not in there.
+        of, _, last = path.rpartition(".")
+        place = vars(sys.modules[name])
+        found = getattr(place.get(of), last, None) if of else place.get(last)
         code: CodeType | None = getattr(found, "__code__", None)
         if code is not None:
             core.name_wait(code, f"lock wait: {wait}")
