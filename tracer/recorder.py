@@ -38,8 +38,6 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "sched": sched.arm,
     "cpu": cpu.arm,
 }
-# Their tables have no guard but the GIL.
-NEED_A_GIL = ("gil", "locks", "io", "cpu")
 DEFAULT_BUFFER_BYTES = 64 << 20
 DEFAULT_IO_THRESHOLD_US = 20
 DEFAULT_STACK_DEPTH = 32
@@ -159,11 +157,7 @@ class Recording:
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
-        has_gil = "t" not in sys.abiflags
         for name in self.options.signals:
-            if name in NEED_A_GIL and not has_gil:
-                tool.problem(name, "not on a free-threaded Python yet")
-                continue
             try:
                 self._disarms.append(SIGNALS[name](core, tool))
             except Exception as error:  # the program runs on, without this signal
