@@ -224,23 +224,16 @@ static inline PyObject *compat_weakref_get(PyObject *ref)
 }
 
 /* Guards tables that the GIL guards where there is one: a mutex where Python may be called, which
- * detaches a thread that has to wait; and for a few instructions on memory a spin lock, which
- * gives up (0), since a signal handler may have interrupted its own thread's. */
+ * detaches a thread that has to wait; and for a few instructions on memory a spin lock. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_FREE_THREADED 1
-enum { COMPAT_SPINS = 1 << 12 };
 typedef PyMutex compat_mutex;
 #define compat_lock(m) PyMutex_Lock(m)
 #define compat_unlock(m) PyMutex_Unlock(m)
-static inline int compat_spin(uint8_t *taken)
+static inline void compat_spin(uint8_t *taken)
 {
-    for (int spins = 0; __atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE); spins++) {
-        if (spins == COMPAT_SPINS)
-            return 0;
-        if (spins % 64 == 63)
-            sched_yield();
-    }
-    return 1;
+    while (__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
 }
 #define compat_unspin(taken) __atomic_store_n(taken, 0, __ATOMIC_RELEASE)
 #else
@@ -248,7 +241,7 @@ static inline int compat_spin(uint8_t *taken)
 typedef char compat_mutex;
 #define compat_lock(m) ((void)(m))
 #define compat_unlock(m) ((void)(m))
-#define compat_spin(taken) ((void)(taken), 1)
+#define compat_spin(taken) ((void)(taken))
 #define compat_unspin(taken) ((void)(taken))
 #endif
 

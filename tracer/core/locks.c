@@ -59,8 +59,7 @@ static inline int is_pinned(const holder *h)
 
 static inline void hold_still(holder *h)
 {
-    while (!compat_spin(&h->busy))
-        ;
+    compat_spin(&h->busy);
 }
 
 static inline void let_go(holder *h)

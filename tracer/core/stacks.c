@@ -57,6 +57,24 @@ int stacks_start(int depth)
     return 0;
 }
 
+/* What a signal handler calls meanwhile on this thread keeps out, as from a half-written record: it
+ * would wait for what it has interrupted. */
+static uint8_t enter_busy(void)
+{
+    uint8_t before = COMPAT_FREE_THREADED && ring_mine && ring_mine->writing;
+    if (COMPAT_FREE_THREADED && ring_mine)
+        ring_mine->writing = 1;
+    compat_spin(&busy);
+    return before;
+}
+
+static void leave_busy(uint8_t before)
+{
+    compat_unspin(&busy);
+    if (COMPAT_FREE_THREADED && ring_mine)
+        ring_mine->writing = before;
+}
+
 static inline unsigned seen_bit(const PyCodeObject *code)
 {
     return map_hash((uint64_t)(uintptr_t)code) & (SEEN_BITS - 1);
@@ -134,10 +152,9 @@ uint32_t stacks_put(const stack_frame *given, int depth)
         hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
         hash ^= hash >> 29;
     }
-    if (!compat_spin(&busy))
-        return 0;
+    uint8_t before = enter_busy();
     uint32_t id = put(frames, depth, hash);
-    compat_unspin(&busy);
+    leave_busy(before);
     return id;
 }
 
@@ -219,12 +236,11 @@ void stacks_code_dies(PyCodeObject *code)
     compat_lock(&naming);
     for (int done = 0; !done;) {
         resolve_all();
-        while (!compat_spin(&busy))
-            ;
+        uint8_t before = enter_busy();
         done = first_unresolved == entry_count; /* else another thread has put one in meanwhile */
         if (done)
             forget_frames();
-        compat_unspin(&busy);
+        leave_busy(before);
     }
     compat_unlock(&naming);
 }
