@@ -277,39 +277,25 @@ static inline void compat_hide_callers(PyThreadState *tstate)
 #endif
 }
 
-/* Whether linecache._register_code wants a code object, as since 3.14 and some 3.13.x, or a name. */
-static inline int compat_registers_code(PyObject *registrar)
-{
-    PyObject *code = PyObject_GetAttrString(registrar, "__code__"), *names = NULL;
-    if (code && PyCode_Check(code))
-        names = PyCode_GetVarnames((PyCodeObject *)code);
-    int does = names && PyTuple_GET_SIZE(names) &&
-               PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "code") == 0;
-    Py_XDECREF(names);
-    Py_XDECREF(code);
-    PyErr_Clear();
-    return does;
-}
-
 /* Run `-c` code in __main__: 0, or -1 with the error already printed. Since 3.13 python tells
- * linecache the source, which PyRun_SimpleStringFlags does not. */
+ * linecache the source, which PyRun_SimpleStringFlags does not: under the file's name, or, where
+ * linecache has a cache for that (3.14, and 3.13 from some patch release on), under the code. */
 static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 {
 #if PY_VERSION_HEX >= 0x030d0000
     PyObject *main = PyImport_AddModuleRef("__main__");
     PyObject *filename = PyUnicode_FromString("<string>");
     PyObject *source = PyUnicode_FromString(code);
-    PyObject *compiled = NULL, *linecache = NULL, *registrar = NULL, *known = NULL, *result = NULL;
+    PyObject *compiled = NULL, *linecache = NULL, *known = NULL, *result = NULL;
     if (main && filename && source)
         compiled = Py_CompileStringObject(code, filename, Py_file_input, flags, -1);
     if (compiled)
         linecache = PyImport_ImportModule("linecache");
-    if (linecache)
-        registrar = PyObject_GetAttrString(linecache, "_register_code");
-    if (registrar)
-        known = PyObject_CallFunctionObjArgs(registrar, compat_registers_code(registrar) ? compiled : filename,
-                                             source, filename, NULL);
-    Py_XDECREF(registrar);
+    if (linecache) {
+        int by_code = PyObject_HasAttrString(linecache, "_interactive_cache");
+        known = PyObject_CallMethod(linecache, "_register_code", "OOO", by_code ? compiled : filename, source,
+                                    filename);
+    }
     Py_XDECREF(linecache);
     if (known && PySys_Audit("exec", "O", compiled) == 0) {
         PyObject *globals = PyModule_GetDict(main);
