@@ -14,7 +14,9 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from tests.browser.perfetto_ui import CHROMIUM, FLAGS
 from viewer.model import build_model
 from viewer.reader import read_trace
+from viewer.server.answers import Answers
 from viewer.server.http import Server
+from viewer.server.later import Later
 from viewer.server.site import make_site
 
 PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "cpu", "why")
@@ -88,7 +90,9 @@ def close_browser() -> None:
 @contextmanager
 def open_page(trace: Path, ui: Path | None = None, scheme: str = "light") -> Iterator[Opened]:
     """Serves the page of a trace and looks at it."""
-    server = Server(make_site(trace, build_model(read_trace(trace)), ui))
+    server = Server(
+        make_site(trace, Later(lambda: Answers(build_model(read_trace(trace)))).get, ui)
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="page")
     thread.start()
     try:

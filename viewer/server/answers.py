@@ -17,6 +17,7 @@ from viewer.server import flame
 from viewer.server.details import details
 from viewer.server.groups import GROUPS, Group, Title
 from viewer.server.http import BadQuery, Query, Reply
+from viewer.server.later import Later
 from viewer.server.within import present, within
 from viewer.tiles import PIXELS, encode
 
@@ -26,7 +27,8 @@ _MOST_LANES = 256  # in one tile
 _MOST_TASKS = 200  # of a coroutine, the slowest
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
-_WHOLE_ONLY = ("findings",)  # sections about the recording, not about a range of it
+_FINDINGS = "findings"  # asked for by itself: where there are many samples it takes seconds
+_SECTIONS = tuple(name for name in SECTIONS if name != _FINDINGS)
 
 
 class Answers:
@@ -36,11 +38,13 @@ class Answers:
         self.model = model
         self.groups = _LazyGroups(model)
         self._lock = threading.Lock()
+        self._findings: Later[bytes] | None = None
         self._tree: Tree | None = None  # takes a moment; not everyone asks why
         self._kept: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
         self.routes: dict[str, Callable[[Query], Reply]] = {
             "api/meta": lambda _query: _json(self.meta()),
             "api/report": self.report,
+            "api/findings": self.findings,
             "api/tile": self.tile,
             "api/slice": self.slice,
             "api/tasks": self.tasks,
@@ -74,20 +78,28 @@ class Answers:
         }
 
     def report(self, query: Query) -> Reply:
-        """The report's JSON; of a range, cut to it."""
+        """The report's JSON, without findings; of a range, cut to it."""
         span = self._span(query)
 
         def make() -> bytes:
-            sections: tuple[str, ...] = SECTIONS
             if span is None:
-                report = build_report(self.model, By.CORO)
+                report = build_report(self.model, By.CORO, _SECTIONS)
             else:
-                sections = tuple(name for name in SECTIONS if name not in _WHOLE_ONLY)
                 cut = within(self.model, *span)
-                report = present(cut, build_report(cut, By.CORO, sections))
-            return render_json(report, sections).encode()
+                report = present(cut, build_report(cut, By.CORO, _SECTIONS))
+            return render_json(report, _SECTIONS).encode()
 
         return Reply(_JSON, self._keep(("report", str(span)), make))
+
+    def findings(self, _query: Query) -> Reply:
+        """The report's findings, which are of the whole recording. Others are not held up."""
+        with self._lock:
+            self._findings = self._findings or Later(self._find)
+        return Reply(_JSON, self._findings.get())
+
+    def _find(self) -> bytes:
+        sections = (_FINDINGS,)
+        return render_json(build_report(self.model, By.CORO, sections), sections).encode()
 
     def tile(self, query: Query) -> Reply:
         """`group`, `lanes` (numbers by comma), `level` (a pixel is 2^level ns), `index`."""

@@ -105,6 +105,7 @@ def _answers(answers: Answers) -> dict[str, Json]:
 
     ask("meta")
     report = ask("report")
+    ask("findings")
     ask("locks")
     ask("flame")
     for pid, tid in {(t.pid, t.tid) for t in answers.model.threads}:

@@ -13,25 +13,30 @@ export const THREAD_STATES = [["running", "running"], ["native", "native"],
   ["preempted", "preempted"], ["off cpu", "off"]];
 
 export function showOverview(root, meta) {
+  const first = h("div"); // filled when they are found: that may take a while
   const range = async () => {
-    const [whole, report] = await Promise.all([ask("report"), ask("report", rangeQuery())]);
-    fill(root, findings(whole, meta), numbers(report), h("div.columns", null,
+    fill(first, findings(null, meta));
+    const found = ask("findings");
+    const report = await ask("report", rangeQuery());
+    fill(root, first, numbers(report), h("div.columns", null,
       report.threads.length ? threads(report) : null,
-      report.tasks.length ? coroutines(report) : null), recording(whole, meta));
+      report.tasks.length ? coroutines(report) : null), recording(report, meta));
+    fill(first, findings((await found).findings, meta));
   };
   range().catch((error) => fill(root, h("p.error", null, error.message)));
   return { range };
 }
 
-function findings(report, meta) {
-  const found = (report.findings ?? []).filter(({ evidence }) => {
+/** `found` is null while they are computed. */
+function findings(found, meta) {
+  const here = (found ?? []).filter(({ evidence }) => {
     const from = evidence.start_ns - meta.start_ns;
     return from < state.to && from + evidence.duration_ns >= state.from;
   });
-  if (!report.findings) return null;
   return panel("Findings", "what cost most, first",
-    found.length ? h("ul.findings", null, found.map((one) => finding(one, meta)))
-      : h("p.empty", null, "Nothing stands out in this range."));
+    !found ? h("p.empty", null, "Computing …")
+      : here.length ? h("ul.findings", null, here.map((one) => finding(one, meta)))
+        : h("p.empty", null, "Nothing stands out in this range."));
 }
 
 function finding({ text, severity_ns: ns, evidence }, meta) {
