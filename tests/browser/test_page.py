@@ -24,6 +24,7 @@ from tests.samples import (
     lock_convoy,
     profiled,
 )
+from tracer import schema
 from viewer.profile_commands import export
 from viewer.server.perfetto import find_ui
 
@@ -68,6 +69,22 @@ def click_lane(opened: Opened, title: str, at_ns: int) -> None:
                   box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
         }""",
         [title, at_ns],
+    )
+    opened.page.mouse.click(*spot)
+
+
+def click_row(opened: Opened, number: int, at_ns: int) -> None:
+    """The same of the lane with a number, from the top."""
+    spot = opened.page.evaluate(
+        """async ([number, at]) => {
+          const { timelines } = await import("./timeline.js");
+          const one = timelines()[0];
+          const row = one.rows[number];
+          const box = one.canvas.getBoundingClientRect();
+          return [box.left + one.left + (at - one.view.from) * one.scale,
+                  box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
+        }""",
+        [number, at_ns],
     )
     opened.page.mouse.click(*spot)
 
@@ -126,6 +143,30 @@ def test_lock_wait_is_explained(tmp_path: Path) -> None:
         assert "flush" in text
         assert "convoy.py:12" in text
         assert "convoy.py:30" in text
+
+
+def test_both_stacks_of_a_lock_wait(tmp_path: Path) -> None:
+    """A click on a wait of the locks page: who, where, and where its owner released it."""
+    builder = lock_convoy()
+    (taken,) = (event for event in builder.events if event.args.get(schema.ARG_SINCE_BEFORE))
+    end = next(e for e in builder.events if e.track == taken.track and not e.name)
+    end.args[schema.ARG_STACK] = "/app/convoy.py:33 flush\n/app/convoy.py:50 main"
+    with open_page(written(tmp_path, builder)) as opened:
+        opened.go("#/locks")
+        click_row(opened, 0, 90_000_000)  # worker-2's second wait: drawn above worker-1's
+        opened.page.locator("aside dl.holder").first.wait_for()
+        text = opened.page.inner_text("aside")
+        keep_picture(opened.page, "lock_wait")
+        assert "lock wait: Lock ← flush" in text
+        assert "app/convoy.py:12" in text
+        began, last = text.split("Who had it ")[1:]
+        assert began.startswith("when the wait began")
+        assert "Owner's stack when it released it\napp/convoy.py:33 flush" in began
+        assert "app/convoy.py:50 main" in began
+        assert last.startswith("last, before the waiter got it")
+        assert "worker-1" in last
+        assert "unknown" in last  # that release has no stack
+        assert opened.complaints == []
 
 
 def test_task_to_its_causes(tmp_path: Path) -> None:

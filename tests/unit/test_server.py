@@ -1,9 +1,7 @@
 """The local server: whom it refuses, and that its answers fit together."""
 
-import gzip
 import http.client
 import json
-import re
 import signal
 import struct
 import subprocess
@@ -14,17 +12,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.builder import TraceBuilder
 from tests.samples import every_trace, gil_hog, lock_convoy, profiled
 from tracer.cli import main
 from tracer.errors import UsageError
 from viewer.model import build_model
-from viewer.reader import begins_as_trace, read_trace
+from viewer.reader import read_trace
 from viewer.server.answers import Answers
 from viewer.server.http import HOST, BadQuery, Reply, Server, Site
-from viewer.server.later import Later
 from viewer.server.perfetto import find_ui, ui_routes
-from viewer.server.site import QUESTIONS, make_site, static_files
+from viewer.server.site import make_site, static_files
 from viewer.server.within import within
 
 
@@ -184,69 +180,6 @@ def test_whole_site(tmp_path):
         assert json.loads(ask(running, f"{base}api/meta")[2])["name"] == "x.pftrace"
         for bad in BAD_QUESTIONS:
             assert ask(running, base + bad)[0] == 400, bad
-
-
-def test_page_is_there_before_the_trace(tmp_path):
-    """It names all it will ask for, and is answered while the trace is still read."""
-    path, model = trace_of(tmp_path, gil_hog())
-    is_read = threading.Event()
-
-    def read():
-        is_read.wait()
-        return Answers(model)
-
-    with served(make_site(path, Later(read).get, None)) as running:
-        base = f"/{running.site.token}/"
-        page = ask(running, base)[2].decode()
-        hinted = set(re.findall(r'rel="(?:modulepreload|preload)".*? href="(.*?)"', page))
-        modules = {name for name in static_files() if name.endswith(".js")}
-        assert {name for name in hinted if name.endswith(".js")} == modules - {"open.js"}
-        assert hinted <= set(running.site.routes)
-        assert ask(running, f"{base}main.js")[0] == 200
-        is_read.set()
-        assert json.loads(ask(running, f"{base}api/meta")[2])["name"] == "x.pftrace"
-
-
-def test_questions_are_answered(tmp_path):
-    """The site knows what Answers will answer, before there are any."""
-    _, model = trace_of(tmp_path, gil_hog())
-    assert set(Answers(model).routes) == set(QUESTIONS)
-
-
-def test_findings_by_themselves(tmp_path):
-    """The report does not wait for them."""
-    _, model = trace_of(tmp_path, gil_hog())
-    routes = Answers(model).routes
-    assert "findings" not in json.loads(routes["api/report"]({}).body)
-    found = json.loads(routes["api/findings"]({}).body)["findings"]
-    assert [one["finding"] for one in found] == ["GIL hog"]
-
-
-def test_later_raises_where_it_is_asked():
-    """A thread's error is its user's, each time."""
-
-    def fail():
-        raise BadQuery("no")
-
-    made = Later(fail)
-    for _ in range(2):
-        with pytest.raises(BadQuery, match="no"):
-            made.get()
-    assert Later(lambda: 3).get() == 3
-
-
-@pytest.mark.invalid_traces
-def test_what_begins_as_trace(tmp_path):
-    """Ours does, however it ends; nothing else does, and it is not asked to be readable."""
-    path, _ = trace_of(tmp_path, gil_hog())
-    assert begins_as_trace(path)
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-    assert begins_as_trace(path)
-    for other in (b"", b"no trace", gzip.compress(data), TraceBuilder(recording=False).data()):
-        path.write_bytes(other)
-        assert not begins_as_trace(path)
-    assert not begins_as_trace(tmp_path)
 
 
 def decoded(data):
