@@ -46,7 +46,7 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         "why": _why(tree, group, row, of) if name != "gil" else None,
         "holders": _holders(tree, group, row, of) if name != "gil" else [],
         "links": _links(model, groups, event, last),
-        "ts": start,
+        "ts": str(start),  # JavaScript's numbers end at 104 days of uptime
     }
 
 
@@ -67,7 +67,7 @@ def _collection(model: Model, row: int) -> Json:
         "why": None,
         "holders": [],
         "links": [],
-        "ts": one.start_ns,
+        "ts": str(one.start_ns),
     }
 
 
