@@ -246,6 +246,25 @@ def test_range_applies_to_tables(tmp_path: Path) -> None:
         opened.page.get_by_text("No blocking call in this range").wait_for()
 
 
+def test_findings_of_a_range(tmp_path: Path) -> None:
+    """Those whose evidence is in the range; that they are of the whole recording is said."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        page = opened.page
+        opened.go("#/overview")
+        page.locator(".findings li").wait_for()
+        assert "whole recording" not in page.locator(".panel").first.inner_text()
+        opened.go("#/overview?from=100000000&to=150000000")
+        page.locator(".findings li").wait_for()
+        assert "of the whole recording" in page.locator(".panel").first.inner_text()
+        opened.go("#/overview?from=380000000&to=390000000")
+        page.get_by_text("None has its evidence in this range").wait_for()
+        assert "1 more elsewhere" in page.locator(".panel").first.inner_text()
+        page.get_by_role("button", name="Show all").click()
+        page.locator(".findings li").wait_for()
+        assert "from=" not in page.url
+        assert opened.complaints == []
+
+
 def test_flame_graph_to_source(tmp_path: Path) -> None:
     """From a function of the table to the numbers of its lines."""
     with open_page(written(tmp_path, profiled())) as opened:

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
 import { count, duration, share, site, size } from "../format.js";
 import { colourOf, legend } from "../palette.js";
-import { link, rangeQuery, state, toPage } from "../state.js";
+import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
 import { panel, table } from "../table.js";
 
 /** The report's names of thread states, as the palette calls them. */
@@ -27,16 +27,21 @@ export function showOverview(root, meta) {
   return { range };
 }
 
-/** `found` is null while they are computed. */
+/** `found` is null while they are computed. Of a range: those whose evidence is in it. */
 function findings(found, meta) {
-  const here = (found ?? []).filter(({ evidence }) => {
+  if (!found) return panel("Findings", "", h("p.empty", null, "Computing …"));
+  const here = found.filter(({ evidence }) => {
     const from = evidence.start_ns - meta.start_ns;
     return from < state.to && from + evidence.duration_ns >= state.from;
   });
-  return panel("Findings", "what cost most, first",
-    !found ? h("p.empty", null, "Computing …")
-      : here.length ? h("ul.findings", null, here.map((one) => finding(one, meta)))
-        : h("p.empty", null, "Nothing stands out in this range."));
+  const rest = found.length - here.length;
+  return panel("Findings", isWhole() ? "what cost most, first"
+    : "of the whole recording, as far as their evidence is in this range; costs are of the whole",
+  here.length ? h("ul.findings", null, here.map((one) => finding(one, meta)))
+    : h("p.empty", null, found.length ? "None has its evidence in this range."
+      : "None of the faults that are looked for."),
+  rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording. `,
+    h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }
 
 function finding({ text, severity_ns: ns, evidence }, meta) {
