@@ -80,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
             reply = route(dict(parse_qsl(address.query)))
         except BadQuery as error:
             return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except Exception as error:  # a fault of ours: the page and the terminal tell it
+            print(f"tracer: page: {error!r}", file=sys.stderr)
+            return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, repr(error))
         return self._answer(HTTPStatus.OK, reply)
 
     def _refuse_method(self) -> None:
