@@ -12,10 +12,9 @@ pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
 from playwright.sync_api import Page
 
-from tests.browser.page import PAGES, Opened, close_browser, look_at, open_page
+from tests.browser.page import PAGES, close_browser, look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
 from tests.builder import TraceBuilder
-from tests.conftest import SAMPLES, Recorder
 from tests.samples import (
     async_lock,
     blocked_loop,
@@ -57,38 +56,6 @@ def keep_picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
 
 
-def click_lane(opened: Opened, title: str, at_ns: int) -> None:
-    """Clicks a lane of the first timeline where it shows a moment."""
-    spot = opened.page.evaluate(
-        """async ([title, at]) => {
-          const { timelines } = await import("./timeline.js");
-          const one = timelines()[0];
-          const row = one.rows.find((row) => row.title.startsWith(title));
-          const box = one.canvas.getBoundingClientRect();
-          return [box.left + one.left + (at - one.view.from) * one.scale,
-                  box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
-        }""",
-        [title, at_ns],
-    )
-    opened.page.mouse.click(*spot)
-
-
-def click_row(opened: Opened, number: int, at_ns: int) -> None:
-    """The same of the lane with a number, from the top."""
-    spot = opened.page.evaluate(
-        """async ([number, at]) => {
-          const { timelines } = await import("./timeline.js");
-          const one = timelines()[0];
-          const row = one.rows[number];
-          const box = one.canvas.getBoundingClientRect();
-          return [box.left + one.left + (at - one.view.from) * one.scale,
-                  box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
-        }""",
-        [number, at_ns],
-    )
-    opened.page.mouse.click(*spot)
-
-
 @pytest.mark.parametrize("name", [name for name, _ in every_trace()])
 def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
     """Nothing is complained about, whatever a trace has or has not."""
@@ -103,23 +70,11 @@ def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
         assert opened.complaints == []
 
 
-@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_every_page_of_every_sample(record: Recorder, sample: Path) -> None:
-    """The same of what is really recorded; the pictures are taken here."""
-    with open_page(record(sample)) as opened:
-        opened.go("")
-        for page in PAGES:
-            opened.turn_to(page)
-            assert opened.page.locator(".error").count() == 0
-            keep_picture(opened.page, f"{sample.stem}_{page}")
-        assert opened.complaints == []
-
-
 def test_gil_wait_is_explained(tmp_path: Path) -> None:
     """A click on a wait says who had the GIL, and the parts add up."""
     with open_page(written(tmp_path, gil_hog())) as opened:
         opened.go("#/threads")
-        click_lane(opened, "MainThread", 100_000_000)
+        opened.click("MainThread", 100_000_000)
         opened.page.locator(EXPLANATION).wait_for()
         text = opened.page.inner_text("aside")
         assert text.startswith("GIL wait")
@@ -137,7 +92,7 @@ def test_lock_wait_is_explained(tmp_path: Path) -> None:
         assert lock["kind"] == "Lock"
         assert opened.colours() > 5
         opened.go("#/threads")
-        click_lane(opened, "worker-1", 20_000_000)
+        opened.click("worker-1", 20_000_000)
         opened.page.locator(EXPLANATION).wait_for()
         text = opened.page.inner_text("aside")
         assert "flush" in text
@@ -153,7 +108,7 @@ def test_both_stacks_of_a_lock_wait(tmp_path: Path) -> None:
     end.args[schema.ARG_STACK] = "/app/convoy.py:33 flush\n/app/convoy.py:50 main"
     with open_page(written(tmp_path, builder)) as opened:
         opened.go("#/locks")
-        click_row(opened, 0, 90_000_000)  # worker-2's second wait: drawn above worker-1's
+        opened.click("", 90_000_000)  # worker-2's second wait: drawn above worker-1's
         opened.page.locator("aside dl.holder").first.wait_for()
         text = opened.page.inner_text("aside")
         keep_picture(opened.page, "lock_wait")
