@@ -157,35 +157,31 @@ def test_link_reproduces_the_view(tmp_path: Path) -> None:
         assert "from=1000000&to=4000000" in opened.page.url
 
 
-def test_keys_zoom_and_pan(tmp_path: Path) -> None:
-    """W narrows the range, D moves it, 0 shows all again, ? tells the keys."""
-    with open_page(written(tmp_path, gil_hog())) as opened:
+@pytest.mark.parametrize("name", ["tasks", "threads", "locks", "io", "gc"])
+def test_keys(tmp_path: Path, name: str) -> None:
+    """On each page with a timeline: W S zoom, A D pan, 0 shows all, ? tells, / finds."""
+    builder = blocked_loop() if name == "tasks" else lock_convoy()
+    with open_page(written(tmp_path, builder)) as opened:
         page = opened.page
-        opened.go("#/threads")
-        state = "async () => ({ ...(await import('./state.js')).state })"
-        moved = """async ([name, than]) => {
-          const { view } = (await import("./timeline.js")).timelines()[0];
-          return name === "from" ? view.from > than : view.to < than;
-        }"""
-        whole = page.evaluate(state)
-        page.keyboard.down("w")
-        page.wait_for_function(moved, arg=["to", whole["to"]])
-        page.keyboard.up("w")
-        zoomed = page.evaluate(state)
-        assert 0 < zoomed["from"] < zoomed["to"] < whole["to"]
-        page.keyboard.down("d")
-        page.wait_for_function(moved, arg=["from", zoomed["from"]])
-        page.keyboard.up("d")
-        assert page.evaluate(state)["from"] > zoomed["from"]
+        opened.go(f"#/{name}")
+        if name == "tasks":  # a coroutine's tasks have lanes
+            page.locator("tbody tr").first.click()
+            page.locator(".timeline canvas").wait_for()
+            opened.settle()
+        whole = opened.view()
+        opened.hold("w", "from > before[0] && to < before[1] / 2 + before[0] / 2 + 1")
         assert "from=" in page.url
+        opened.hold("d", "from > before[0] && to > before[1]")
+        opened.hold("a", "from < before[0] && to < before[1]")
+        opened.hold("s", "to - from > before[1] - before[0]")
         page.keyboard.press("0")
-        assert page.evaluate(state) == whole
+        assert opened.view() == whole
         page.keyboard.press("?")
         assert "zoom in, out" in page.inner_text("dialog")
         page.keyboard.press("Escape")
         page.locator("dialog").wait_for(state="detached")
         page.keyboard.press("/")
-        page.locator("dialog input").fill("compress")
+        page.locator("dialog input").fill("handle" if name == "tasks" else "flush")
         page.locator("dialog li").first.wait_for()
         page.keyboard.press("Enter")
         page.locator("dialog").wait_for(state="detached")
