@@ -48,7 +48,18 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
             assert page.locator(".error").count() == 0
             keep_picture(opened, f"{sample}_{name}")
 
-        # Why: the slowest wait, its slice, its causes
+        # Why: the worst wait, its causes, where it is
+        page.locator("main .findings button").first.click()
+        page.locator("main .parts").wait_for()
+        worst = page.inner_text("main .why h2")
+        page.get_by_role("button", name="On its timeline").click()
+        page.locator(CAUSES).wait_for()
+        assert page.inner_text("aside h2") == worst
+        assert page.locator(".timeline canvas").is_visible()
+        page.keyboard.press("0")
+        opened.turn_to("why")
+
+        # The longest of the table: its slice, clicked, and its causes
         row = page.locator("main tbody tr").first
         who = row.locator("td").first.inner_text()
         row.click()

@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from tests.builder import TraceBuilder
-from tests.samples import gil_hog
+from tests.samples import every_trace, gil_hog
 from tests.unit.test_server import ask, served, trace_of
-from viewer.reader import begins_as_trace
+from viewer.model import build_model
+from viewer.reader import begins_as_trace, read_trace
 from viewer.server.answers import Answers
 from viewer.server.http import BadQuery
 from viewer.server.later import Later
@@ -51,6 +52,19 @@ def test_findings_by_themselves(tmp_path):
     assert "findings" not in json.loads(routes["api/report"]({}).body)
     found = json.loads(routes["api/findings"]({}).body)["findings"]
     assert [one["finding"] for one in found] == ["GIL hog"]
+
+
+@pytest.mark.parametrize(("name", "data"), every_trace())
+def test_worst_waits_are_slices(tmp_path, name, data):
+    """What `tracer why` tells first can be selected, and is explained as that wait."""
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(data)
+    routes = Answers(build_model(read_trace(path))).routes
+    for wait in json.loads(routes["api/why"]({}).body):
+        query = {"group": wait["group"], "row": str(wait["row"])}
+        told = json.loads(routes["api/slice"](query).body)
+        assert (told["start_ns"], told["ns"]) == (wait["start_ns"], wait["ns"])
+        assert told["why"]["waiter"]["name"] == wait["who"]
 
 
 def test_later_raises_where_it_is_asked():

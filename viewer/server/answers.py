@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from viewer.analysis.causes_tree import Tree
+from viewer.analysis.health import health
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import By
@@ -19,6 +20,7 @@ from viewer.server.groups import GROUPS, Group, Title
 from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.later import Later
 from viewer.server.within import present, within
+from viewer.server.worst import worst, worst_json
 from viewer.tiles import PIXELS, encode
 
 _JSON = "application/json; charset=utf-8"
@@ -45,6 +47,7 @@ class Answers:
             "api/meta": lambda _query: _json(self.meta()),
             "api/report": self.report,
             "api/findings": self.findings,
+            "api/why": self.why,
             "api/tile": self.tile,
             "api/slice": self.slice,
             "api/tasks": self.tasks,
@@ -65,6 +68,7 @@ class Answers:
             "pids": [process.pid for process in trace.processes],
             "samples": len(trace.events.sample_time_ns),
             "tasks": len(model.owners.task_id),
+            "signals": [*health(model).signals],
             "drops": [
                 [since - model.start_ns, at - model.start_ns] for _, since, at in model.drops
             ],
@@ -100,6 +104,14 @@ class Answers:
     def _find(self) -> bytes:
         sections = (_FINDINGS,)
         return render_json(build_report(self.model, By.CORO, sections), sections).encode()
+
+    def why(self, _query: Query) -> Reply:
+        """The worst waits of the whole recording, as `tracer why` tells them."""
+
+        def make() -> bytes:
+            return _dump(worst_json(self.model, worst(self.model)))
+
+        return Reply(_JSON, self._keep(("why",), make))
 
     def tile(self, query: Query) -> Reply:
         """`group`, `lanes` (numbers by comma), `level` (a pixel is 2^level ns), `index`."""

@@ -22,8 +22,9 @@ INDEX = "index.html"
 OPEN = "open.html"
 _OPENER = "open.js"  # the only module that the page does not need
 _FIRST_ASKED = ("api/meta", "api/perfetto")
-_ASKED = ("meta", "report", "findings", "tile", "slice", "tasks", "locks", "flame", "source")
-QUESTIONS = tuple(f"api/{name}" for name in _ASKED)  # what Answers has routes for
+_OF_ALL = ("meta", "report", "findings", "why", "locks")
+_OF_SOME = ("tile", "slice", "tasks", "flame", "source")
+QUESTIONS = tuple(f"api/{name}" for name in _OF_ALL + _OF_SOME)  # what Answers has routes for
 
 
 def static_files() -> dict[str, bytes]:

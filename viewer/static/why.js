@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
 import { duration, moment, share, site } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
-import { go, link, state } from "./state.js";
+import { go, link, state, toPage } from "./state.js";
 
 const MOST_DEPTH = 3;
 const MOST_PARTS = 5;
@@ -53,6 +53,8 @@ export function around(told) {
 function actions(told) {
   return h("div.actions", null,
     h("button", { title: "F", onclick: () => go(around(told)) }, "Zoom to it"),
+    state.page === "why" && told.why && h("button", { onclick: () => onTimeline(told) },
+      "On its timeline"),
     canOpen() && h("button", { onclick: () => openPerfetto(told) }, "Show in Perfetto"),
     h("button", {
       onclick: (event) => {
@@ -61,6 +63,12 @@ function actions(told) {
       },
     }, "Copy link"),
     h("button", { title: "Escape", onclick: () => go({ sel: "" }) }, "Close"));
+}
+
+function onTimeline({ group, why: { waiter }, ...told }) {
+  const { coro, site: place_ } = waiter;
+  if (group === "tasks") toPage("tasks", { ...around(told), coro, site: place_ });
+  else toPage("threads", around(told));
 }
 
 /** The causes add up to the wait; each may be made of parts itself. */

@@ -60,6 +60,7 @@ function finding({ text, severity_ns: ns, evidence }, meta) {
 function numbers(report) {
   const { tasks, threads, locks, health } = report;
   const recorded = (signal) => health.signals.includes(signal);
+  const none = tasks.length ? "nobody" : "no asyncio tasks";
   const slowest = most(tasks, (row) => row.ready_ns.max);
   const longest = most(tasks, (row) => row.longest_step_ns);
   const gil = threads.reduce((sum, row) => sum + row.gil_wait_ns.total, 0);
@@ -67,21 +68,21 @@ function numbers(report) {
   const lock = most(locks.filter((row) => !row.idle), (row) => row.wait_ns.total);
   return h("div.numbers", null,
     number("Longest ready and not running", slowest?.ready_ns.max, slowest?.coro,
-      "tasks", 100e6, recorded("tasks")),
+      "tasks", 100e6, recorded("tasks"), none),
     number("Longest step of a task", longest?.longest_step_ns, longest?.coro, "tasks", 50e6,
-      recorded("tasks")),
+      recorded("tasks"), none),
     number("Waited for the GIL", gil, starved && `most: ${starved.name}`, "threads", 1e9,
       recorded("gil")),
-    number("Most waited for lock", lock?.wait_ns.total, lock && `${lock.kind} ${site(lock.site)}`,
+    number("Most waited for lock", lock?.wait_ns.total ?? 0, lock && `${lock.kind} ${site(lock.site)}`,
       "locks", 1e9, recorded("locks")));
 }
 
-function number(what, ns, who, page, bad, isRecorded) {
-  const none = !isRecorded && !ns;
+function number(what, ns, who, page, bad, isRecorded, nobody = "nobody") {
+  const none = ns === undefined || (!isRecorded && !ns);
   return h(ns >= bad ? "a.number.bad" : "a.number", { href: link({ page }) },
     h("div.what", null, what),
     h("div.value", null, none ? "–" : duration(ns ?? 0)),
-    h("div.who", { title: who }, none ? "not recorded" : ns ? who || "" : "nobody"));
+    h("div.who", { title: who }, !isRecorded && !ns ? "not recorded" : ns ? who || "" : nobody));
 }
 
 function most(rows, value) {
