@@ -57,4 +57,5 @@ async def main() -> None:
 gc.callbacks.append(time_collection)
 asyncio.run(main())
 for gen, ms in pauses_ms.items():
-    print(f"gen{gen}: {len(ms)} collections, {sum(ms):.3f} ms, worst {max(ms):.3f} ms")
+    worst_ms = max(ms, default=0)
+    print(f"gen{gen}: {len(ms)} collections, {sum(ms):.3f} ms, worst {worst_ms:.3f} ms")

@@ -12,7 +12,7 @@ _LANE = (s.CAT_THREAD, s.CAT_GIL, s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)
 _KERNEL = (s.PREEMPTED, s.OFF_CPU)
 _CALLS = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP)  # a lane without the signal `gil` has these only
 _NAMES = {
-    s.CAT_THREAD: (s.RUNNING, s.NATIVE, *_KERNEL),
+    s.CAT_THREAD: (s.RUNNING, s.ATTACHED, s.NATIVE, *_KERNEL),
     s.CAT_GIL: (s.GIL_WAIT,),
     s.CAT_SLEEP: (s.SLEEP,),
 }
@@ -175,13 +175,16 @@ def _check_state(each: Slice, rules: _Rules) -> None:
 
 
 def _check_exclusion(states: list[Slice], rules: _Rules) -> None:
-    """No two threads have the GIL at the same time."""
+    """One thread at a time has the GIL; or there is none, and nobody waits for it."""
     held = []
+    attached = [each for each in states if each.name == s.ATTACHED]
     for each in states:
         end_ns = 1 << 63 if each.end_ns is None else each.end_ns
         has_gil = each.name == s.RUNNING or each.args.get(s.ARG_HOLDING_GIL)
         if has_gil and end_ns > each.start_ns and each.start_ns < rules.until_ns:
             held.append((each.start_ns, end_ns, each.begin))
+        is_of_gil = has_gil or each.category == s.CAT_GIL
+        assert not (attached and is_of_gil), f"a GIL, where {attached[0].begin}: {each.begin}"
     held.sort(key=lambda row: row[:2])
     for (_, end_ns, before), (start_ns, _, after) in pairwise(held):
         assert end_ns <= start_ns, f"two threads have the GIL: {before} and {after}"

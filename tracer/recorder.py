@@ -38,8 +38,6 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "sched": sched.arm,
     "cpu": cpu.arm,
 }
-# Their tables have no guard but the GIL.
-NEED_A_GIL = ("gil", "locks", "io", "cpu")
 DEFAULT_BUFFER_BYTES = 64 << 20
 DEFAULT_IO_THRESHOLD_US = 20
 DEFAULT_STACK_DEPTH = 32
@@ -119,6 +117,7 @@ class Recording:
         self._core: ModuleType | None = None
         self._tool: Tool | None = None
         self._disarms: list[Disarm] = []
+        self._had_gil = True
 
     def start(self) -> None:
         """Opens the file and arms the hooks.
@@ -148,6 +147,7 @@ class Recording:
         _core.keep_stacks(options.stack_depth)
         _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
+        self._had_gil = _has_gil()
         _active = self
         _register_fork_hooks(_core)
         _core.name_thread(os.getpid(), "MainThread")
@@ -159,11 +159,7 @@ class Recording:
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
-        has_gil = "t" not in sys.abiflags
         for name in self.options.signals:
-            if name in NEED_A_GIL and not has_gil:
-                tool.problem(name, "not on a free-threaded Python yet")
-                continue
             try:
                 self._disarms.append(SIGNALS[name](core, tool))
             except Exception as error:  # the program runs on, without this signal
@@ -195,6 +191,8 @@ class Recording:
         return Totals(totals) if totals else None
 
     def _note_blind_spots(self, core: "ModuleType") -> None:
+        if _has_gil() and not self._had_gil:
+            core.note("gil", "an import switched the GIL on: waits for it are not shown", True)
         if "cpu" in self.options.signals:
             core.note_sampler()
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
@@ -205,6 +203,12 @@ class Recording:
 
 _active: Recording | None = None
 _fork_hooks_registered = False
+
+
+def _has_gil() -> bool:
+    """Free-threaded builds get one when they import an extension that wants it."""
+    enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+    return enabled is None or enabled()
 
 
 def _shown(text: str) -> str:

@@ -3,7 +3,8 @@
 
 /* Order of the `symbols` argument: string indexes, -2 when the trace has no such string. */
 enum { SYM_LOCK, SYM_SITE, SYM_OWNER, SYM_OWNER_TASK, SYM_OWNER_NAME, SYM_OWNER_SITE,
-       SYM_ACQUIRED, SYM_KIND, SYM_HOLDING_GIL, SYM_CONTINUES, SYM_BYTES, SYM_RELEASE, SYM_COUNT };
+       SYM_ACQUIRED, SYM_KIND, SYM_HOLDING_GIL, SYM_CONTINUES, SYM_BYTES, SYM_RELEASE, SYM_ATTACHED,
+       SYM_COUNT };
 
 #define ANONYMOUS ((uint64_t)1 << 63)
 #define PAIR(high, low) ((uint64_t)(uint32_t)(high) << 32 | (uint32_t)(low))
@@ -219,7 +220,7 @@ static int add_state(const Source *s, Work *w, Py_ssize_t i)
     }
     int mode = 0; /* how the GIL is held, if it is: running, preempted, off cpu, io */
     switch (state) {
-    case STATE_RUNNING: state |= STATE_HOLDING; break;
+    case STATE_RUNNING: state |= name == s->symbols[SYM_ATTACHED] ? 0 : STATE_HOLDING; break;
     case STATE_PREEMPTED: mode = 1; break;
     case STATE_OFF_CPU: mode = 2; break;
     case STATE_IO: mode = 3; /* fall through */

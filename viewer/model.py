@@ -34,6 +34,7 @@ _STATE_SYMBOLS = {
     states.CONTINUES_CALL: s.ARG_CONTINUES,
     states.BYTES: s.ARG_BYTES,
     states.RELEASE: s.RELEASE,
+    states.ATTACHED: s.ATTACHED,
 }
 _CATEGORY_STATES = {
     s.CAT_THREAD: columns.THREAD_RUNNING,
@@ -45,6 +46,7 @@ _CATEGORY_STATES = {
 }
 _THREAD_STATES = {
     s.RUNNING: columns.THREAD_RUNNING,
+    s.ATTACHED: columns.THREAD_RUNNING,
     s.NATIVE: columns.NATIVE,
     s.PREEMPTED: columns.PREEMPTED,
     s.OFF_CPU: columns.OFF_CPU,

@@ -44,7 +44,8 @@ from viewer.columns import (
     CONTINUES_CALL,
     BYTES,
     RELEASE,
-) = range(12)
+    ATTACHED,
+) = range(13)
 _NUMBERS = (BOOL, UINT, INT)
 _TEXT = (STRING,)
 _MODES = {THREAD_RUNNING: 0, PREEMPTED: 1, OFF_CPU: 2, IO: 3}
@@ -270,7 +271,8 @@ def states(
             if row in last_hold:
                 out.cut(last_hold[row], start[i])
             last_hold[row] = len(out.who)
-        if base == THREAD_RUNNING or (base in _MODES and find(i, HOLDING_GIL, _NUMBERS)):
+        runs = base == THREAD_RUNNING and event_name[slice_event[i]] != symbols[ATTACHED]
+        if runs or (base in _MODES and find(i, HOLDING_GIL, _NUMBERS)):
             state |= HOLDING
             owner = who * HOLDING_MODES + _MODES[base]
         out.start.append(start[i])

@@ -13,7 +13,6 @@ from tests.recordings import record_here
 from tests.strict import read_strict
 from tracer import _core
 from tracer import schema as s
-from tracer.recorder import NEED_A_GIL
 
 
 def compute(rounds: int) -> None:
@@ -106,21 +105,6 @@ def test_a_gil_nobody_knows(
         if event.name == s.HOOK_DISABLED
     )
     assert disabled.args[s.ARG_HOOK] == "gil"
-
-
-def test_without_a_gil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What only the GIL guards stays off, and the trace says so; the rest is recorded."""
-    monkeypatch.setattr(sys, "abiflags", sys.abiflags + "t")
-    path = tmp_path / "t.pftrace"
-    summary, _ = record_here(lambda: compute(3), path)
-    disabled = {
-        event.args[s.ARG_HOOK]
-        for event in read_strict(path.read_bytes()).events
-        if event.name == s.HOOK_DISABLED
-    }
-    assert set(NEED_A_GIL) <= disabled
-    assert not disabled & {"tasks", "threads", "gc"}
-    assert not summary.lanes
 
 
 def test_watching_twice_is_refused(tmp_path: Path) -> None:

@@ -173,3 +173,20 @@ def test_without_the_gil_only_the_calls_are_known() -> None:
         ("io: os.read", 10_000, 40_000),
         ("io: os.read", 70_000, 100_000),
     ]
+
+
+def test_attached() -> None:
+    """Without a GIL: attached but for calls, two threads at once."""
+    script = Script([])
+    script.add(2_000, "TAKE", flag=2)
+    script.add(3_000, "TAKE", flag=2, tid=OTHER)
+    script.add(90_000, "CALL", READ, 4 + 1, 1, flag=IO)
+    script.add(90_000, "TAKE", 0, 40_000, flag=2)
+    states, args = lane(script)
+    assert states == [
+        (s.ATTACHED, 2_000, 40_000),
+        ("io: os.read", 40_000, 90_000),
+        (s.ATTACHED, 90_000, None),
+    ]
+    assert args[1][s.ARG_FD] == 4
+    assert lane(script, OTHER)[0] == [(s.ATTACHED, 3_000, None)]

@@ -19,6 +19,7 @@ typedef struct {
 
 static slot slots[SLOTS];
 static int slot_count;
+static compat_mutex guard; /* of both, while they change */
 
 typedef PyObject *(*two_args)(PyObject *, PyObject *);
 typedef PyObject *(*three_args)(PyObject *, PyObject *, PyObject *);
@@ -26,15 +27,29 @@ typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
 typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 typedef PyObject *(*fast_method)(PyObject *, PyTypeObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
+thread_buffer *calls_leave_unwatched(const call_frame *f)
+{
+    int blocked = f->start_tick && !f->is_part && clock_tick() - f->start_tick >= gil_threshold_ticks;
+    if (gil_mode == GIL_ABSENT && !blocked && !f->outer_call)
+        attached_stay(f->buffer);
+    return blocked ? f->buffer : NULL;
+}
+
 void calls_write_unwatched(thread_buffer *b, const call_frame *f, uint32_t call, uint8_t class)
 {
+    const record made = {.kind = REC_CALL, .flag = class, .a = call, .c = b->call_serial};
+    if (gil_mode == GIL_ABSENT) {
+        attached_back(b, &made, f->start_tick);
+        return;
+    }
     uint64_t tick = clock_tick();
     uint32_t stack = stacks_capture(PyThreadState_Get());
     record *two = ring_reserve(b, 2, tick);
     if (!two)
         return;
-    two[0] = (record){tick, REC_CALL, class, 0, call, 0, b->call_serial};
-    two[1] = (record){tick, REC_TAKE, 1, 0, stack, f->start_tick, 0};
+    two[0] = made;
+    two[0].tick = tick;
+    two[1] = (record){tick, REC_TAKE, TAKE_UNWATCHED, 0, stack, f->start_tick, 0};
     ring_commit(b, 2);
 }
 
@@ -51,7 +66,7 @@ static int64_t bytes_of(PyObject *result)
 /* The call was long enough to be written: what only Python can tell of it. */
 static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, const call_frame *f, PyObject *result)
 {
-    if (!gil_watched)
+    if (gil_mode != GIL_WATCHED)
         calls_write_unwatched(b, f, s->name, s->class);
     if (s->counts && f->outer_call == 0) {
         int64_t size = bytes_of(result);
@@ -132,15 +147,22 @@ static PyObject *watch_call(PyObject *module, PyObject *args)
         return NULL;
     PyMethodDef *def = compat_method_def(callable);
     int which = def ? calls_convention(def->ml_flags) : -1;
-    if (which < 0 || slot_count == SLOTS)
+    if (which < 0)
         Py_RETURN_FALSE;
-    for (int i = 0; i < slot_count; i++)
-        if (slots[i].def == def)
-            Py_RETURN_TRUE;
-    slots[slot_count] = (slot){def, def->ml_meth, codes_text(name), (uint8_t)class, (uint8_t)counts};
-    __atomic_store_n(&def->ml_meth, trampolines[slot_count][which], __ATOMIC_RELEASE);
-    slot_count++;
-    Py_RETURN_TRUE;
+    uint32_t text = codes_text(name);
+    compat_lock(&guard);
+    int place = 0;
+    while (place < slot_count && slots[place].def != def)
+        place++;
+    int is_new = place == slot_count && place < SLOTS;
+    if (is_new) {
+        slots[place] = (slot){def, def->ml_meth, text, (uint8_t)class, (uint8_t)counts};
+        __atomic_store_n(&def->ml_meth, trampolines[place][which], __ATOMIC_RELEASE);
+        slot_count++;
+    }
+    int is_watched = place < slot_count;
+    compat_unlock(&guard);
+    return PyBool_FromLong(is_watched);
 }
 
 /* Threads inside a trampoline still read its slot: it keeps its contents. A function that somebody

@@ -6,12 +6,13 @@
 #ifndef TRACER_CALLS_H
 #define TRACER_CALLS_H
 
-#include "gil.h"
+#include "attached.h"
 
 /* What a thread was in before it entered a blocking call, to be given back on leaving it. */
 typedef struct {
     thread_buffer *buffer; /* NULL: not recorded */
-    uint64_t start_tick;   /* only where the GIL is not watched */
+    uint64_t start_tick;   /* only where the GIL is not watched … */
+    uint8_t is_part;       /* … and whether the call around it is to be told, not this one */
     uint64_t switches;
     uint32_t generation;
     const void *outer_frame;
@@ -44,8 +45,12 @@ static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t bl
         b->call_serial++;
         b->call = call;
     }
-    if (!gil_watched)
+    if (gil_mode != GIL_WATCHED) {
+        f.is_part = f.outer_call == b->call && f.outer_frame == frame;
         f.start_tick = clock_tick();
+        if (gil_mode == GIL_ABSENT && !f.outer_call)
+            attached_leave(b, f.start_tick);
+    }
     return f;
 }
 
@@ -57,6 +62,9 @@ static inline int calls_same_recording(const call_frame *f)
            f->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed);
 }
 
+/* Where the GIL is not watched: the buffer if the call is to be told, by calls_write_unwatched(). */
+thread_buffer *calls_leave_unwatched(const call_frame *f);
+
 /* The buffer if the call has blocked and somebody could notice, else NULL. Safe when the recording
  * has ended or another begun meanwhile. */
 static inline thread_buffer *calls_leave(call_frame *f)
@@ -67,9 +75,9 @@ static inline thread_buffer *calls_leave(call_frame *f)
     b->call = f->outer_call;
     b->call_blocks = f->outer_class;
     b->call_frame = f->outer_frame;
-    if (__builtin_expect(gil_watched, 1))
+    if (__builtin_expect(gil_mode == GIL_WATCHED, 1))
         return b->switches != f->switches ? b : NULL;
-    return f->start_tick && clock_tick() - f->start_tick >= gil_threshold_ticks ? b : NULL;
+    return calls_leave_unwatched(f);
 }
 
 enum { CALLS_CONVENTIONS = 5 };

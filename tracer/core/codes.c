@@ -143,11 +143,11 @@ const code_facts *codes_of(PyCodeObject *code)
     return facts ? facts : &nothing;
 }
 
-uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset)
+/* With the guard. */
+static uint32_t line_of(PyCodeObject *code, const code_facts *facts, int offset)
 {
     if (offset < 0)
         offset = 0;
-    compat_lock(&guard);
     uint64_t *known = map_put(&by_position, (uint64_t)facts->func << 32 | (uint32_t)offset | 1ull << 63);
     uint32_t site = known ? (uint32_t)*known : 0;
     if (!site) {
@@ -155,6 +155,28 @@ uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset)
         if (known)
             *known = site;
     }
+    return site;
+}
+
+uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset)
+{
+    compat_lock(&guard);
+    uint32_t site = line_of(code, facts, offset);
+    compat_unlock(&guard);
+    return site;
+}
+
+void codes_remember(PyCodeObject *code)
+{
+    if (__atomic_load_n(&recent[place_of(code)].code, __ATOMIC_RELAXED) != code)
+        codes_of(code);
+}
+
+uint32_t codes_line_if_known(PyCodeObject *code, int offset)
+{
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
+    uint32_t site = known ? line_of(code, (code_facts *)(uintptr_t)*known, offset) : 0;
     compat_unlock(&guard);
     return site;
 }
@@ -163,16 +185,21 @@ static uint32_t method_function(PyObject *callable)
 {
     PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
     PyObject *self = PyCFunction_GET_SELF(callable);
-    uint64_t *known = map_put(&by_method, (uint64_t)(uintptr_t)def);
-    if (known && *known)
-        return (uint32_t)*known;
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_method, (uint64_t)(uintptr_t)def);
+    uint32_t func = known ? (uint32_t)*known : 0;
+    compat_unlock(&guard);
+    if (func)
+        return func;
     char name[256];
     int length = self && !PyModule_Check(self)
         ? PyOS_snprintf(name, sizeof name, "%s.%s", Py_TYPE(self)->tp_name, def->ml_name)
         : PyOS_snprintf(name, sizeof name, "%s", def->ml_name);
-    uint32_t func = intern_function(intern_string(name, text_fit(name, (size_t)length, sizeof name - 1)), 0);
-    if (known)
+    func = intern_function(intern_string(name, text_fit(name, (size_t)length, sizeof name - 1)), 0);
+    compat_lock(&guard);
+    if ((known = map_put(&by_method, (uint64_t)(uintptr_t)def)))
         *known = func;
+    compat_unlock(&guard);
     return func;
 }
 

@@ -8,6 +8,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <dlfcn.h>
+#include <sched.h>
 #include <stddef.h>
 
 #ifndef Py_BUILD_CORE
@@ -204,6 +205,12 @@ static inline PyObject *compat_gen_stack_value(PyObject *gen, int index)
     return compat_frame_local(compat_gen_frame(gen), compat_gen_code(gen)->co_nlocalsplus + index);
 }
 
+/* What a weak reference points to, as an address to compare; that of None when it is gone. */
+static inline const PyObject *compat_weakref_target(PyObject *ref)
+{
+    return ((PyWeakReference *)ref)->wr_object;
+}
+
 /* The object a weak reference points to, as a new reference; NULL when it is gone. */
 static inline PyObject *compat_weakref_get(PyObject *ref)
 {
@@ -216,16 +223,35 @@ static inline PyObject *compat_weakref_get(PyObject *ref)
 #endif
 }
 
-/* Guards tables that the GIL guards where there is one. */
+/* Guards tables that the GIL guards where there is one: a mutex where Python may be called, which
+ * detaches a thread that has to wait; and for a few instructions on memory a spin lock. */
 #ifdef Py_GIL_DISABLED
+#define COMPAT_FREE_THREADED 1
 typedef PyMutex compat_mutex;
 #define compat_lock(m) PyMutex_Lock(m)
 #define compat_unlock(m) PyMutex_Unlock(m)
+static inline void compat_spin(uint8_t *taken)
+{
+    while (__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+#define compat_unspin(taken) __atomic_store_n(taken, 0, __ATOMIC_RELEASE)
 #else
+#define COMPAT_FREE_THREADED 0
 typedef char compat_mutex;
 #define compat_lock(m) ((void)(m))
 #define compat_unlock(m) ((void)(m))
+#define compat_spin(taken) ((void)(taken))
+#define compat_unspin(taken) ((void)(taken))
 #endif
+
+/* Free-threaded Pythons whose frames and locks we know. (3.14 runs copies of the bytecode.) */
+#if COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000
+#define COMPAT_KNOWS_ATTACHED 1
+#else
+#define COMPAT_KNOWS_ATTACHED 0
+#endif
+
 /* --- Running a program as `python` itself would (launch.c) --- */
 
 #ifdef Py_GIL_DISABLED

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "calls.h"
+#include "attached.h"
 #include "learn.h"
 #include "libc.h"
 #include "stacks.h"
@@ -17,7 +17,7 @@
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
 
-int gil_watched;
+enum gil_mode gil_mode;
 
 static pthread_cond_t *gil_cond, *switch_cond;
 static pthread_mutex_t *gil_mutex;
@@ -188,7 +188,7 @@ static void each_pass(void)
     int wanted = atomic_load(&stacks_pending) || atomic_load(&learn_pending);
     if (wanted && !atomic_exchange(&resolving, 1) && Py_AddPendingCall(resolve_now, NULL) < 0)
         atomic_store(&resolving, 0);
-    if (!gil_watched || pthread_mutex_trylock(&patching))
+    if (gil_mode == GIL_UNWATCHED || pthread_mutex_trylock(&patching))
         return;
     if (hook_count && got_is_stale())
         got_patch(hooks, hook_count);
@@ -230,7 +230,7 @@ static const char *test_hooks(thread_buffer *b)
 
 static void forget_gil(void)
 {
-    gil_watched = 0;
+    gil_mode = GIL_UNWATCHED;
     atomic_store(&writer_each_pass, NULL);
     gil_cond = switch_cond = NULL;
     gil_mutex = NULL;
@@ -242,6 +242,7 @@ static void forget_gil(void)
 
 PyDoc_STRVAR(watch_doc, "watch_gil(name_calls)\n\n"
 "Puts the hooks in place: of the GIL, and of blocking libc calls if these are to be named.\n"
+"Without a GIL the threads' lanes say when they are attached.\n"
 "RuntimeError when this interpreter's GIL cannot be watched.");
 
 static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
@@ -265,16 +266,22 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
     got_patch(hooks, hook_count);
     pthread_mutex_unlock(&patching);
     const char *problem = find_gil();
-    if (!problem)
+    int is_absent = COMPAT_FREE_THREADED && !calibration.cond_count;
+    if (is_absent)
+        problem = COMPAT_KNOWS_ATTACHED ? NULL : "this free-threaded Python is not known";
+    else if (!problem)
         problem = test_hooks(b);
     if (problem) {
         forget_gil();
         PyErr_SetString(PyExc_RuntimeError, problem);
         return NULL;
     }
-    gil_watched = 1;
+    gil_mode = is_absent ? GIL_ABSENT : GIL_WATCHED;
     atomic_store(&writer_each_pass, each_pass);
-    write_take(b, clock_tick(), 0);
+    if (is_absent)
+        attached_begin(b);
+    else
+        write_take(b, clock_tick(), 0);
     Py_RETURN_NONE;
 }
 

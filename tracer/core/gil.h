@@ -8,8 +8,12 @@
 
 #include "hooks.h"
 
-/* Whether takes and drops are seen; else calls measure themselves. */
-extern int gil_watched;
+enum gil_mode {
+    GIL_UNWATCHED, /* takes and drops are not seen: calls measure themselves */
+    GIL_WATCHED,
+    GIL_ABSENT,    /* there is none: see attached.h */
+};
+extern enum gil_mode gil_mode;
 
 extern PyMethodDef gil_methods[];
 

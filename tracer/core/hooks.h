@@ -32,6 +32,9 @@ typedef struct {
 int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
 const code_facts *codes_of(PyCodeObject *code);
 uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /* "file:line function" */
+/* Without a GIL another thread's code may die meanwhile: what was remembered has a line until then. */
+void codes_remember(PyCodeObject *code);
+uint32_t codes_line_if_known(PyCodeObject *code, int offset);
 uint32_t codes_callable(PyObject *callable); /* function id of a callback's name and site */
 uint32_t codes_text(PyObject *text);         /* string id; 0 if it is no str */
 

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gil.h"
+#include "attached.h"
 #include "intern.h"
 #include "schema.h"
 #include "stacks.h"
@@ -95,7 +95,7 @@ static inline thread_buffer *own_buffer(void)
 {
     thread_buffer *b = ring_mine;
     return b && b->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed) && !b->writing &&
-                   gil_watched
+                   gil_mode != GIL_UNWATCHED
                ? b
                : NULL;
 }
@@ -110,12 +110,37 @@ static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
     b->libc = name;
 }
 
-/* When the call began, if it is made with the GIL; else 0. */
+/* There is no GIL. What is called inside a call that has a name is part of it. */
+static uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd)
+{
+    if (b->call || b->libc || !b->attached_tick)
+        return 0;
+    uint64_t tick = clock_tick();
+    b->libc_fd = fd;
+    b->libc_class = class;
+    b->libc = names[f];
+    attached_leave(b, tick);
+    return tick;
+}
+
+static void leave_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd, uint64_t start)
+{
+    const record made = {.kind = REC_CALL, .flag = class, .a = names[f], .b = (uint64_t)(fd + 1)};
+    if (clock_tick() - start >= gil_threshold_ticks)
+        attached_back(b, &made, start);
+    else
+        attached_stay(b);
+    b->libc = 0;
+}
+
+/* When the call began, if it is timed here: with the GIL, or where there is none; else 0. */
 static inline uint64_t enter(enum function f, uint8_t class, int fd)
 {
     thread_buffer *b = own_buffer();
     if (!b)
         return 0;
+    if (gil_mode == GIL_ABSENT)
+        return enter_without_gil(b, f, class, fd);
     if (!b->has_gil) {
         note(b, names[f], class, fd);
         return 0;
@@ -131,6 +156,12 @@ static void leave(enum function f, uint8_t class, int fd, uint64_t start)
     thread_buffer *b = own_buffer();
     if (!b)
         return;
+    if (gil_mode == GIL_ABSENT) {
+        if (b->libc)
+            leave_without_gil(b, f, class, fd, start);
+        errno = error;
+        return;
+    }
     uint64_t tick = clock_tick();
     if (b->has_gil && tick - start >= gil_threshold_ticks) {
         uint64_t stack = stacks_capture(compat_own_tstate());

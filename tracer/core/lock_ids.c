@@ -8,8 +8,9 @@ typedef struct {
     PyObject *ref; /* weak; NULL where the type has none, and the address must do */
 } known_lock;
 
-static map known; /* key_of() -> known_lock*; guarded by the GIL */
+static map known; /* key_of() -> known_lock* */
 static uint32_t last_id, sweep_at = SWEEP_AT_FIRST;
+static compat_mutex guard; /* of all of it, where the GIL is not */
 
 /* Addresses have 47 bits, of which the lowest four are 0. */
 static uint64_t key_of(const PyObject *object, uint32_t what)
@@ -22,12 +23,6 @@ static known_lock *at(const map_slot *slot)
     return (known_lock *)(uintptr_t)slot->value;
 }
 
-static int is_gone(const known_lock *lock)
-{
-    PyObject *alive = lock->ref ? compat_weakref_get(lock->ref) : Py_NewRef(Py_None);
-    Py_XDECREF(alive);
-    return !alive;
-}
 
 static void drop(known_lock *lock)
 {
@@ -42,18 +37,20 @@ static void sweep(void)
     for (uint32_t i = 0; known.slots && i <= known.mask; i++) {
         if (!known.slots[i].key)
             continue;
-        uint64_t *place = is_gone(at(&known.slots[i])) ? NULL : map_put(&kept, known.slots[i].key);
+        known_lock *lock = at(&known.slots[i]);
+        int is_gone = lock->ref && compat_weakref_target(lock->ref) == Py_None;
+        uint64_t *place = is_gone ? NULL : map_put(&kept, known.slots[i].key);
         if (place)
             *place = known.slots[i].value;
         else
-            drop(at(&known.slots[i]));
+            drop(lock);
     }
     map_free(&known);
     known = kept;
     sweep_at = kept.used * 2 + SWEEP_AT_FIRST;
 }
 
-uint32_t lock_ids_of(PyObject *object, uint32_t what)
+static uint32_t id_of(PyObject *object, uint32_t what)
 {
     uint64_t key = key_of(object, what);
     if (known.used >= sweep_at)
@@ -62,8 +59,8 @@ uint32_t lock_ids_of(PyObject *object, uint32_t what)
     if (!slot)
         return 0;
     known_lock *lock = (known_lock *)(uintptr_t)*slot;
-    if (lock && !is_gone(lock))
-        return lock->id;
+    if (lock && (!lock->ref || compat_weakref_target(lock->ref) == object))
+        return lock->id; /* else the address has come back */
     if (!lock)
         lock = calloc(1, sizeof *lock);
     *slot = (uint64_t)(uintptr_t)lock;
@@ -78,11 +75,21 @@ uint32_t lock_ids_of(PyObject *object, uint32_t what)
     return lock->id = ++last_id;
 }
 
+uint32_t lock_ids_of(PyObject *object, uint32_t what)
+{
+    compat_lock(&guard);
+    uint32_t id = id_of(object, what);
+    compat_unlock(&guard);
+    return id;
+}
+
 void lock_ids_forget(void)
 {
+    compat_lock(&guard);
     for (uint32_t i = 0; known.slots && i <= known.mask; i++)
         if (known.slots[i].key)
             drop(at(&known.slots[i]));
     map_free(&known);
     sweep_at = SWEEP_AT_FIRST;
+    compat_unlock(&guard);
 }

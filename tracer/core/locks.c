@@ -23,6 +23,10 @@ typedef struct {
     uint32_t waiters;   /* … somebody waits … */
     uint8_t recorded;   /* … or a record says that it is held */
     uint8_t unseen;     /* somebody has it who took it before we looked */
+    uint8_t is_counted; /* an RLock that was seen free since: its owner has it `depth` times */
+    uint8_t busy;       /* changes just now; without a GIL only */
+    uint32_t depth;
+    uint32_t claims;    /* how often it was taken; without a GIL only */
 } __attribute__((aligned(64))) holder;
 
 static holder holders[1 << TABLE_BITS];
@@ -51,6 +55,16 @@ static inline holder *holder_of(const void *lock)
 static inline int is_pinned(const holder *h)
 {
     return h->waiters || h->recorded;
+}
+
+static inline void hold_still(holder *h)
+{
+    compat_spin(&h->busy);
+}
+
+static inline void let_go(holder *h)
+{
+    compat_unspin(&h->busy);
 }
 
 static inline uint32_t token_of(const void *lock)
@@ -141,6 +155,14 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
     return wait == wait_names[KIND_THREAD] || (wait && (!owner || owner == (uint32_t)t->call.buffer->tid));
 }
 
+/* Where the owner took it. Without a GIL his code may die any time, unless codes.c knows it. */
+static uint32_t owner_site(const holder *seen)
+{
+    if (!seen->owner || !seen->code || seen->deaths != deaths_of(seen->code))
+        return 0;
+    return COMPAT_FREE_THREADED ? codes_line_if_known(seen->code, seen->offset) : site_of(seen->code, seen->offset);
+}
+
 /* Says in the trace that the thread waits. No exception is set. */
 static __attribute__((noinline)) void announce(taking *t, PyObject *self, int late)
 {
@@ -150,7 +172,10 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
         stacks_resolve();
     const stack_facts *stack = stacks_of(details.stack);
-    uint32_t owner = h->lock == self && !late ? h->owner : 0;
+    hold_still(h);
+    const holder seen = *h;
+    let_go(h);
+    uint32_t owner = seen.lock == self && !late ? seen.owner : 0;
     PyObject *about = NULL;
     t->is_signal = (uint8_t)is_signal(t, stack, owner);
     if (t->is_signal && stack && stack->wait) {
@@ -162,11 +187,12 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         details.owner_tid = joined_thread(t);
     else
         details.owner_tid = owner;
-    if (!t->is_signal && owner && h->deaths == deaths_of(h->code))
-        details.owner_site = site_of(h->code, h->offset);
-    int unseen = h->lock != self && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
+    if (!t->is_signal && owner)
+        details.owner_site = owner_site(&seen);
+    int unseen = seen.lock != self && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
+    hold_still(h);
     if (h->lock != self && !is_pinned(h))
-        *h = (holder){.lock = self, .unseen = (uint8_t)unseen};
+        *h = (holder){.lock = self, .unseen = (uint8_t)unseen, .busy = h->busy};
     if (h->lock == self) {
         unseen = h->unseen && !late;
         h->id = t->id;
@@ -174,6 +200,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         t->counted = 1;
         h->recorded |= !t->is_signal && owner;
     }
+    let_go(h);
     uint64_t tick = clock_tick();
     record *slot = ring_reserve(b, 2, tick);
     if (slot) {
@@ -191,7 +218,7 @@ static __attribute__((noinline)) void conclude(taking *t, PyObject *self, int bl
 {
     PyObject *raised = PyErr_GetRaisedException();
     thread_buffer *b = t->call.buffer;
-    if (blocked && !gil_watched)
+    if (blocked && gil_mode != GIL_WATCHED)
         calls_write_unwatched(b, &t->call, t->what, CLASS_LOCK);
     if (!t->told)
         announce(t, self, 1);
@@ -199,42 +226,58 @@ static __attribute__((noinline)) void conclude(taking *t, PyObject *self, int bl
         stacks_resolve();
     ring_emit(b, clock_tick(), REC_LOCK_GOT, blocked ? acquired ? LOCK_ACQUIRED : LOCK_TIMED_OUT : LOCK_FREE, 0,
               t->id, 0);
-    if (t->counted)
+    if (t->counted) {
+        hold_still(t->holder);
         t->holder->waiters--;
+        let_go(t->holder);
+    }
     PyErr_SetRaisedException(raised);
 }
 
-static __attribute__((noinline)) void record_hold(taking *t)
+static __attribute__((noinline)) void record_hold(taking *t, uint32_t id, PyCodeObject *code, int offset)
 {
-    holder *h = t->holder;
-    h->recorded = 1;
-    uint32_t site = site_of(h->code, h->offset);
-    ring_emit(t->call.buffer, clock_tick(), REC_LOCK_ACQUIRED, 0, site, h->id, wait_names[t->kind]);
+    uint32_t site = site_of(code, offset);
+    ring_emit(t->call.buffer, clock_tick(), REC_LOCK_ACQUIRED, 0, site, id, wait_names[t->kind]);
 }
 
-/* The thread has it. */
-static inline void claim(taking *t, PyObject *self, int contended)
+/* The thread has it: as often as before and once more, or, `restores`, as often as ever. */
+static inline void claim(taking *t, PyObject *self, int contended, int restores)
 {
     holder *h = t->holder;
     uint32_t tid = (uint32_t)t->call.buffer->tid;
-    if (h->lock != self) {
-        if (is_pinned(h))
-            return;
-        h->lock = self;
-    } else if (t->kind == KIND_RLOCK && h->owner == tid) {
-        return; /* had it already */
-    }
     compat_frame *frame = *compat_frame_slot(t->tstate);
     PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
+    if (COMPAT_FREE_THREADED && code)
+        codes_remember(code);
+    hold_still(h);
+    if (h->lock != self) {
+        if (is_pinned(h)) {
+            let_go(h);
+            return;
+        }
+        h->lock = self;
+        h->is_counted = 0;
+    } else if (t->kind == KIND_RLOCK && h->owner == tid) {
+        h->depth++;
+        let_go(h);
+        return;
+    }
+    h->is_counted = (uint8_t)(h->is_counted && !h->owner && !restores);
+    h->depth = 1;
+    if (COMPAT_FREE_THREADED)
+        h->claims++;
     h->owner = tid;
     h->unseen = 0;
     h->code = code;
     h->offset = code ? compat_frame_offset(frame) : 0;
     h->deaths = code ? deaths_of(code) : 0;
     int shown = h->recorded; /* as somebody else's, whose release was not seen */
-    h->recorded = 0;
-    if (__builtin_expect((contended || h->waiters || shown) && !t->is_signal, 0))
-        record_hold(t);
+    int is_shown = (contended || h->waiters || shown) && !t->is_signal;
+    h->recorded = (uint8_t)is_shown;
+    uint32_t id = h->id;
+    let_go(h);
+    if (__builtin_expect(is_shown, 0))
+        record_hold(t, id, code, code ? compat_frame_offset(frame) : 0);
 }
 
 /* Whether this thread's calls are recorded; fills in what the wrappers need. */
@@ -252,7 +295,7 @@ static inline int begins(taking *t, PyObject *self, enum kind kind)
     return t->tstate->interp == home;
 }
 
-static inline PyObject *ends(taking *t, PyObject *self, PyObject *result)
+static inline PyObject *ends(taking *t, PyObject *self, int restores, PyObject *result)
 {
     if (__builtin_expect(!calls_same_recording(&t->call), 0))
         return result;
@@ -261,27 +304,57 @@ static inline PyObject *ends(taking *t, PyObject *self, PyObject *result)
     if (__builtin_expect(blocked || t->told, 0))
         conclude(t, self, blocked, acquired);
     if (acquired && t->kind <= KIND_RLOCK)
-        claim(t, self, blocked);
+        claim(t, self, blocked, restores);
     return result;
 }
 
 /* --- giving back --- */
 
-/* Whether the holder's record is to be written; the tick is read before anybody can have it. */
-static inline int may_tell(PyObject *self, holder **h)
+/* One release, from before it: who has the lock then is not to be found out afterwards. */
+typedef struct {
+    holder *holder;
+    uint64_t tick; /* before anybody can have it; 0: nobody waits and no record says that it is held */
+    uint32_t id, claims;
+    enum { GIVES_ALL, GIVES_ONE, GIVES_UNTOLD } gives;
+} giving;
+
+static inline int may_tell(giving *g, PyObject *self, enum kind kind, int all)
 {
     thread_buffer *b = calls_buffer();
-    *h = holder_of(self);
-    return b && (*h)->lock == self;
+    holder *h = g->holder = holder_of(self);
+    if (!b || h->lock != self)
+        return 0;
+    g->tick = __builtin_expect(is_pinned(h), 0) ? clock_tick() : 0;
+    g->id = h->id;
+    g->claims = h->claims;
+    if (kind != KIND_RLOCK || all)
+        g->gives = GIVES_ALL;
+    else if (h->is_counted && h->owner == (uint32_t)b->tid)
+        g->gives = h->depth > 1 ? GIVES_ONE : GIVES_ALL;
+    else
+        g->gives = GIVES_UNTOLD;
+    return 1;
 }
 
-static inline void given(holder *h, PyObject *self, uint64_t tick)
+static inline void given(const giving *g, PyObject *self)
 {
-    h->owner = 0;
-    h->recorded = h->unseen = 0;
-    if (tick)
-        ring_emit(ring_mine, tick, REC_LOCK_RELEASED, 0, stacks_named(stacks_capture(PyThreadState_Get())), h->id,
-                  token_of(self));
+    holder *h = g->holder;
+    if (g->gives == GIVES_UNTOLD && probe(KIND_RLOCK, self, Py_True))
+        return;
+    hold_still(h);
+    if (h->lock == self && h->claims == g->claims) { /* else another has it already */
+        if (g->gives == GIVES_ONE) {
+            h->depth--;
+        } else {
+            h->owner = 0;
+            h->recorded = h->unseen = 0;
+            h->is_counted = 1;
+        }
+    }
+    let_go(h);
+    if (g->tick && g->gives != GIVES_ONE)
+        ring_emit(ring_mine, g->tick, REC_LOCK_RELEASED, 0, stacks_named(stacks_capture(PyThreadState_Get())),
+                  g->id, token_of(self));
 }
 
 /* --- the wrappers: one per method and calling convention --- */
@@ -301,28 +374,27 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
 }
 
 #define TAKE(row, kind, polls, made)                                                               \
-    PyCFunction original = rows[row].original;                                                     \
+    PyCFunction original = rows[ROW_##row].original;                                                     \
     taking t;                                                                                      \
     if (__builtin_expect(!begins(&t, self, kind), 0))                                              \
         return made;                                                                               \
     if (__builtin_expect(may_block(&t, self), 0) && !(polls))                                     \
         announce(&t, self, 0);                                                                     \
     t.call = calls_enter(t.call.buffer, t.what, CLASS_LOCK, *compat_frame_slot(t.tstate));         \
-    return ends(&t, self, made);
+    return ends(&t, self, ROW_##row == ROW_RLock__acquire_restore, made);
 
-#define GIVE(row, kind, still_held, made)                                                          \
-    PyCFunction original = rows[row].original;                                                     \
-    holder *h;                                                                                     \
-    if (!may_tell(self, &h))                                                                       \
+#define GIVE(row, kind, all, made)                                                                 \
+    PyCFunction original = rows[ROW_##row].original;                                               \
+    giving g;                                                                                      \
+    if (!may_tell(&g, self, kind, all))                                                            \
         return made;                                                                               \
-    uint64_t tick = __builtin_expect(is_pinned(h), 0) ? clock_tick() : 0;                          \
     PyObject *result = made;                                                                       \
-    if (result && !(still_held))                                                                   \
-        given(h, self, tick);                                                                      \
+    if (result)                                                                                    \
+        given(&g, self);                                                                           \
     return result;
 
-#define RELEASE(row, kind, polls, made) GIVE(row, kind, kind == KIND_RLOCK && probe(KIND_RLOCK, self, Py_True), made)
-#define RELEASE_ALL(row, kind, polls, made) GIVE(row, kind, 0, made)
+#define RELEASE(row, kind, polls, made) GIVE(row, kind, 0, made)
+#define RELEASE_ALL(row, kind, polls, made) GIVE(row, kind, 1, made)
 
 /* X(row, what it does, kind) */
 #define ROWS(X)                                         \
@@ -360,24 +432,24 @@ static struct {
 #define WRAPPERS(row, does, kind)                                                                  \
     static PyObject *two_##row(PyObject *self, PyObject *a)                                        \
     {                                                                                              \
-        does(ROW_##row, kind, tuple_polls(a, NULL), ((two_args)original)(self, a))                 \
+        does(row, kind, tuple_polls(a, NULL), ((two_args)original)(self, a))                 \
     }                                                                                              \
     static PyObject *three_##row(PyObject *self, PyObject *a, PyObject *k)                         \
     {                                                                                              \
-        does(ROW_##row, kind, tuple_polls(a, k), ((three_args)(void (*)(void))original)(self, a, k)) \
+        does(row, kind, tuple_polls(a, k), ((three_args)(void (*)(void))original)(self, a, k)) \
     }                                                                                              \
     static PyObject *fast_##row(PyObject *self, PyObject *const *a, Py_ssize_t n)                  \
     {                                                                                              \
-        does(ROW_##row, kind, n && a[0] == Py_False, ((fast)(void (*)(void))original)(self, a, n)) \
+        does(row, kind, n && a[0] == Py_False, ((fast)(void (*)(void))original)(self, a, n)) \
     }                                                                                              \
     static PyObject *keywords_##row(PyObject *self, PyObject *const *a, Py_ssize_t n, PyObject *k) \
     {                                                                                              \
-        does(ROW_##row, kind, n && a[0] == Py_False,                                               \
+        does(row, kind, n && a[0] == Py_False,                                               \
              ((fast_keywords)(void (*)(void))original)(self, a, n, k))                             \
     }                                                                                              \
     static PyObject *method_##row(PyObject *self, PyTypeObject *type, PyObject *const *a, Py_ssize_t n, PyObject *k) \
     {                                                                                              \
-        does(ROW_##row, kind, n && a[0] == Py_False,                                               \
+        does(row, kind, n && a[0] == Py_False,                                               \
              ((fast_method)(void (*)(void))original)(self, type, a, n, k))                         \
     }
 ROWS(WRAPPERS)

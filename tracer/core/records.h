@@ -48,8 +48,7 @@ enum record_kind {
     REC_CALL,           /* the call the next REC_TAKE comes back from: a = what string, b = fd + 1 or 0;
                            flag = enum call_class, c = number of the call in its thread, or 0 */
     REC_TAKE,           /* has the GIL: a = stack, b = tick of its release (0 = never had it), c = tick
-                           since when it has asked for it (0 = got it at once); flag: the GIL is not watched, the
-                           record only says that the call went from b to now */
+                           since when it has asked for it (0 = got it at once); flag = enum take_kind */
     REC_HELD_CALL,      /* a blocking call that kept the GIL has returned: a = what string, b = tick of
                            its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
     REC_CALL_BYTES,     /* b = bytes that the call before has moved */
@@ -71,6 +70,11 @@ enum record_kind {
 
 enum task_origin { ORIGIN_CREATED, ORIGIN_EAGER, ORIGIN_ADOPTED };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
+enum take_kind {
+    TAKE_GIL,
+    TAKE_UNWATCHED, /* the record only says that the call before went from b to now */
+    TAKE_ATTACHES,  /* the same, and there is no GIL: the thread is attached again, or at last */
+};
 enum call_class { CLASS_NONE, CLASS_IO, CLASS_SLEEP, CLASS_LOCK };
 enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block after all */ };
 

@@ -63,6 +63,7 @@ typedef struct thread_buffer {
     const void *learned_frame; /* … this frame calls */
     uint64_t asked_tick;     /* since when it has asked for the GIL */
     uint64_t takes_before;   /* how often anybody had taken the GIL when this thread released it */
+    uint64_t attached_tick;  /* without a GIL: since when; 0: its lane has not begun */
     uint64_t switches;       /* releases that were recorded: a call compares before and after */
     uint32_t libc, libc_longest;           /* what strings: libc call of this release, and its longest */
     int32_t libc_fd, libc_longest_fd;

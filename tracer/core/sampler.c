@@ -217,9 +217,14 @@ static void on_thread_exit(void *record)
 {
     sampled *t = record;
     pthread_mutex_lock(&sampler.guard);
-    if (t->tid == (pid_t)syscall(SYS_gettid) && t->has_timer) {
-        timer_delete(t->timer);
+    struct timespec now;
+    if (t->tid == (pid_t)syscall(SYS_gettid) && atomic_load(&t->serial)) {
+        if (t->has_timer)
+            timer_delete(t->timer);
         t->has_timer = 0;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        t->final_tick = clock_tick();
+        atomic_store(&t->final_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
         atomic_store(&t->finished, 1); /* the writer takes the rest */
     }
     pthread_mutex_unlock(&sampler.guard);
@@ -236,7 +241,7 @@ static sampled *free_record(void)
     uint32_t count = atomic_load(&sampler.thread_count);
     for (uint32_t i = 0; i < count; i++) {
         sampled *t = atomic_load(&sampler.threads[i]);
-        if (!atomic_load(&t->serial) && !atomic_load(&t->inside) &&
+        if (!atomic_load(&t->serial) && !atomic_load(&t->inside) && !atomic_load(&t->final_ns) &&
             atomic_load(&t->head) == atomic_load(&t->tail))
             return t;
     }
@@ -346,6 +351,7 @@ const char *sampler_start(uint32_t hz)
     for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) { /* of a former recording */
         sampled *t = atomic_load(&sampler.threads[i]);
         atomic_store(&t->tail, atomic_load(&t->head));
+        atomic_store(&t->final_ns, 0);
     }
     atomic_store(&sampler.active, 1);
     sampler_arm((pid_t)syscall(SYS_gettid), 0);
@@ -381,6 +387,7 @@ void sampler_forget(void)
         t->has_timer = 0; /* timers are not inherited */
         atomic_store(&t->serial, 0);
         atomic_store(&t->tail, atomic_load(&t->head));
+        atomic_store(&t->final_ns, 0);
     }
 }
 

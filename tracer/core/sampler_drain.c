@@ -58,6 +58,23 @@ static uint32_t unpack(sampled *t, uint32_t at, void (*each)(void *, const sampl
     return length;
 }
 
+static int has_none_on_their_way(sampled *t)
+{
+    return atomic_load(&t->head) == atomic_load(&t->tail);
+}
+
+/* A thread has ended: nobody can look at it any more, its own clock's last word counts. */
+static void tell_end(sampled *t, void (*each)(void *, const sample *), void *context)
+{
+    uint64_t final_ns = atomic_load(&t->final_ns);
+    if (!final_ns || !has_none_on_their_way(t))
+        return;
+    uint64_t missing = missing_periods(t, final_ns);
+    if (missing * sampler.period_ns > UNSAMPLED_NS)
+        tell(t, t->final_tick, missing, SAMPLE_UNSAMPLED, each, context);
+    atomic_store(&t->final_ns, 0);
+}
+
 void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *one), void *context)
 {
     for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
@@ -70,6 +87,7 @@ void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const samp
             atomic_store_explicit(&t->tail, tail, memory_order_release);
             symbols_unlock();
         }
+        tell_end(t, each, context);
     }
 }
 
@@ -80,8 +98,7 @@ static void look_at(sampled *t, void (*each)(void *, const sample *), void *cont
     int gone = clock_gettime(t->clock, &now) < 0;
     uint64_t cpu_ns = gone ? t->cpu_ns : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     uint64_t missing = missing_periods(t, cpu_ns);
-    int none_on_their_way = atomic_load(&t->head) == atomic_load(&t->tail);
-    if (t->drained == t->drained_before && none_on_their_way &&
+    if (t->drained == t->drained_before && has_none_on_their_way(t) &&
         missing * sampler.period_ns > UNSAMPLED_NS)
         tell(t, clock_tick(), missing, SAMPLE_UNSAMPLED, each, context);
     t->drained_before = t->drained;

@@ -162,6 +162,7 @@
     X(THREAD_START, "start")                    \
     X(THREAD_STARTED, "started")                \
     X(THREAD_EXIT, "exited")                    \
+    X(ATTACHED, "attached")                     \
     X(NATIVE, "native")                       \
     X(PREEMPTED, "preempted")                 \
     X(OFF_CPU, "off cpu")                     \

@@ -1,6 +1,7 @@
 /* The table of call stacks: hash index over captured frames, names found later.
  *
- * Everything but stacks_of() happens with the GIL, so there is no lock. When a code object that
+ * Everything but stacks_of() happens with the GIL; where there is none, stacks are put in under a
+ * spin lock, and names are found and forgotten under a mutex. When a code object that
  * stands in the table dies, what is unresolved is resolved and the index forgets every frame:
  * the address may come back as other code. Ids given out stay valid. */
 #include "stacks.h"
@@ -38,6 +39,8 @@ static struct {
 static uint32_t entry_count = 1, frame_count, first_unresolved = 1, indexed_from = 1;
 static int depth_limit = 32;
 static PyInterpreterState *interpreter;
+static uint8_t busy;        /* `frames`, `index` and `entry_count` change */
+static compat_mutex naming; /* `first_unresolved` and `indexed_from` change: before `busy`, if both */
 _Atomic int stacks_pending;
 
 int stacks_start(int depth)
@@ -52,6 +55,24 @@ int stacks_start(int depth)
         return -1;
     table = memory;
     return 0;
+}
+
+/* What a signal handler calls meanwhile on this thread keeps out, as from a half-written record: it
+ * would wait for what it has interrupted. */
+static uint8_t enter_busy(void)
+{
+    uint8_t before = COMPAT_FREE_THREADED && ring_mine && ring_mine->writing;
+    if (COMPAT_FREE_THREADED && ring_mine)
+        ring_mine->writing = 1;
+    compat_spin(&busy);
+    return before;
+}
+
+static void leave_busy(uint8_t before)
+{
+    compat_unspin(&busy);
+    if (COMPAT_FREE_THREADED && ring_mine)
+        ring_mine->writing = before;
 }
 
 static inline unsigned seen_bit(const PyCodeObject *code)
@@ -90,21 +111,8 @@ uint32_t stacks_capture(PyThreadState *tstate)
     return stacks_capture_within(tstate, NULL);
 }
 
-uint32_t stacks_put(const stack_frame *given, int depth)
+static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
 {
-    stack_frame frames[STACK_DEPTH_MOST + 1];
-    uint64_t hash = 0;
-    if (!table || depth < 1)
-        return 0;
-    if (depth > depth_limit)
-        depth = depth_limit + 1;
-    memcpy(frames, given, (size_t)depth * sizeof *frames);
-    if (depth > depth_limit)
-        frames[depth_limit] = (stack_frame){NULL, 0};
-    for (int i = 0; i < depth; i++) {
-        hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
-        hash ^= hash >> 29;
-    }
     uint32_t place = (uint32_t)(hash >> 32) & (INDEX - 1);
     for (; table->index[place]; place = (place + 1) & (INDEX - 1)) {
         const stack_entry *known = &table->entries[table->index[place] - 1];
@@ -124,7 +132,30 @@ uint32_t stacks_put(const stack_frame *given, int depth)
         table->seen[seen_bit(frames[i].code) / 8] |= (uint8_t)(1u << (seen_bit(frames[i].code) % 8));
     table->index[place] = entry_count + 1;
     atomic_store_explicit(&stacks_pending, 1, memory_order_relaxed);
-    return entry_count++;
+    uint32_t id = entry_count;
+    __atomic_store_n(&entry_count, id + 1, __ATOMIC_RELEASE);
+    return id;
+}
+
+uint32_t stacks_put(const stack_frame *given, int depth)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1];
+    uint64_t hash = 0;
+    if (!table || depth < 1)
+        return 0;
+    if (depth > depth_limit)
+        depth = depth_limit + 1;
+    memcpy(frames, given, (size_t)depth * sizeof *frames);
+    if (depth > depth_limit)
+        frames[depth_limit] = (stack_frame){NULL, 0};
+    for (int i = 0; i < depth; i++) {
+        hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
+        hash ^= hash >> 29;
+    }
+    uint8_t before = enter_busy();
+    uint32_t id = put(frames, depth, hash);
+    leave_busy(before);
+    return id;
 }
 
 /* The site is the innermost frame of the program's own; library frames inside it may name the
@@ -170,15 +201,31 @@ static void resolve(stack_entry *entry)
     atomic_store_explicit(&entry->resolved, 1, memory_order_release);
 }
 
+static void resolve_all(void)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
+    while (first_unresolved < __atomic_load_n(&entry_count, __ATOMIC_ACQUIRE))
+        resolve(&table->entries[first_unresolved++]);
+    PyErr_SetRaisedException(raised);
+}
+
 void stacks_resolve(void)
 {
     if (!table)
         return;
-    PyObject *raised = PyErr_GetRaisedException();
-    atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
-    while (first_unresolved < entry_count)
-        resolve(&table->entries[first_unresolved++]);
-    PyErr_SetRaisedException(raised);
+    compat_lock(&naming);
+    resolve_all();
+    compat_unlock(&naming);
+}
+
+static void forget_frames(void)
+{
+    for (uint32_t i = indexed_from; i < entry_count; i++)
+        table->index[table->entries[i].place] = 0;
+    memset(table->seen, 0, sizeof table->seen);
+    indexed_from = entry_count;
+    frame_count = 0;
 }
 
 void stacks_code_dies(PyCodeObject *code)
@@ -186,12 +233,16 @@ void stacks_code_dies(PyCodeObject *code)
     unsigned bit = seen_bit(code);
     if (!table || !(table->seen[bit / 8] & 1u << (bit % 8)))
         return;
-    stacks_resolve();
-    for (uint32_t i = indexed_from; i < entry_count; i++)
-        table->index[table->entries[i].place] = 0;
-    memset(table->seen, 0, sizeof table->seen);
-    indexed_from = entry_count;
-    frame_count = 0;
+    compat_lock(&naming);
+    for (int done = 0; !done;) {
+        resolve_all();
+        uint8_t before = enter_busy();
+        done = first_unresolved == entry_count; /* else another thread has put one in meanwhile */
+        if (done)
+            forget_frames();
+        leave_busy(before);
+    }
+    compat_unlock(&naming);
 }
 
 const stack_facts *stacks_of(uint32_t id)

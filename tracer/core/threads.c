@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "attached.h"
 #include "sampler.h"
 
 static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
@@ -21,6 +22,8 @@ void threads_on_start(thread_buffer *b, PyObject *thread)
 
 void threads_on_bootstrap(thread_buffer *b, PyObject *thread)
 {
+    if (gil_mode == GIL_ABSENT)
+        attached_begin(b);
     PyObject *name = thread ? PyObject_GetAttrString(thread, "_name") : NULL;
     emit_thread_name(b, (uint32_t)b->tid, name);
     sampler_arm_self();

@@ -186,6 +186,7 @@ typedef struct timeline {
     uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
+    uint8_t attached;    /* this Python has no GIL */
     uint8_t names_calls; /* blocking calls are known: a release without one computes */
     uint32_t gil_holder; /* tid that took it last */
     uint8_t gil_distrusted; /* two threads seemed to have it at once */

@@ -127,7 +127,9 @@ static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t 
         arg ev_args[EVENT_ARGS];
         event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                     .category = states[state].category, .name = states[state].name};
-        if (states[state].holds_gil)
+        if (t->attached && state == LANE_RUNNING)
+            ev.name = SCHEMA_ATTACHED;
+        if (states[state].holds_gil && !t->attached)
             event_bool(&ev, SCHEMA_ARG_HOLDING_GIL, 1);
         if (state == LANE_GIL_WAIT)
             describe_gil_wait(t, thread, &ev);
@@ -355,15 +357,18 @@ HANDLER(take)
     UNUSED(text);
     lane_flush(t, thread);
     lane_line *lane = &thread->lane;
-    if (!r->flag) {
+    if (r->flag != TAKE_UNWATCHED)
         lane->counted++;
+    if (r->flag == TAKE_ATTACHES)
+        t->attached = 1;
+    if (r->flag == TAKE_GIL) {
         t->takes[t->take_count++ % TAKES] = (gil_take){ns, thread->tid};
         check_exclusion(t, thread, r->b, ns);
         if (t->gil_distrusted)
             return;
     }
     lane->take = (lane_take){.drop_ns = r->b, .wait_ns = r->c, .take_ns = ns, .stack = r->a,
-                             .unwatched = r->flag, .call = lane->next_call};
+                             .unwatched = r->flag == TAKE_UNWATCHED, .call = lane->next_call};
     lane->next_call = (lane_call){0};
     lane->pending = 1;
     lane->pending_passes = 0;

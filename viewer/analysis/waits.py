@@ -83,7 +83,7 @@ def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]
     wanted = {strings[name]: name for name in categories if name in strings}
     if not wanted:
         return
-    computing = {strings.get(name) for name in (s.RUNNING, s.NATIVE)}
+    computing = {strings.get(name) for name in (s.RUNNING, s.ATTACHED, s.NATIVE)}
     threads = {track.uuid: track for track in model.threads}
     category_of, event_of = events.category, slices.event
     for i, event in enumerate(event_of):
