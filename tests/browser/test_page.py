@@ -24,7 +24,11 @@ from tests.samples import (
     profiled,
 )
 from tracer import schema
+from viewer.analysis.report import build_report
+from viewer.analysis.tasks import By
+from viewer.model import build_model
 from viewer.profile_commands import export
+from viewer.reader import read_trace
 from viewer.server.perfetto import find_ui
 
 # Where the pictures of the last run are kept, when set
@@ -56,7 +60,11 @@ def keep_picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
 
 
-@pytest.mark.parametrize("name", [name for name, _ in every_trace()])
+# How a file is written is the reader's business: one of each is enough for the page.
+STORIES = [n for n, _ in every_trace() if not n.endswith(("in small chunks", "late"))]
+
+
+@pytest.mark.parametrize("name", STORIES)
 def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
     """Nothing is complained about, whatever a trace has or has not."""
     path = tmp_path / "x.pftrace"
@@ -214,6 +222,19 @@ def test_findings_of_a_range(tmp_path: Path) -> None:
         page.locator(".findings li").wait_for()
         assert "from=" not in page.url
         assert opened.complaints == []
+
+
+def test_availability_of_loops(tmp_path: Path) -> None:
+    """The overview has the report's availability."""
+    path = written(tmp_path, blocked_loop())
+    latency = build_report(build_model(read_trace(path)), By.CORO).latency
+    assert latency is not None
+    (loop,) = latency.loops
+    with open_page(path) as opened:
+        opened.go("#/overview")
+        known = loop.windows - loop.unknown
+        text = f"loop @MainThread available in {loop.available} of {known} windows of 100 ms"
+        opened.page.get_by_text(text).wait_for()
 
 
 def test_flame_graph_to_source(tmp_path: Path) -> None:

@@ -109,8 +109,14 @@ function threads(report) {
     h("div.pad", null, legend(THREAD_STATES.map(([, key]) => key))));
 }
 
+/** Of each loop: how often it could have answered within 10 ms; what is unknown is left out. */
+function availability({ latency }) {
+  return (latency?.loops ?? []).map((one) => `loop @${one.thread} available in ${
+    count(one.available)} of ${count(one.windows - one.unknown)} windows of 100 ms`);
+}
+
 function coroutines(report) {
-  return panel("Coroutines", "longest delay first",
+  return panel("Coroutines", ["longest delay first", ...availability(report)].join(" · "),
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
         h("span.sub", null, site(row.site))] },
