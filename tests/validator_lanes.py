@@ -109,6 +109,11 @@ def check_lanes(trace: Strict, slices: list[Slice]) -> dict[tuple[int, int], Lan
         thread.slices.append(each)
     for lane in lanes.values():
         said = rules[id(lane[0].begin.process)]
+        waits = [each for each in lane if each.category == s.CAT_LOCK]
+        # Without a GIL the recording may end while a thread tells of its wait.
+        is_attached = any(each.name == s.ATTACHED for each in lane)
+        for each in waits[:-1] if is_attached else waits:
+            _check_wait(each, said)
         for before, after in pairwise(lane if said.gil else ()):
             end_ns = before.end_ns or said.last_ns
             assert end_ns == after.start_ns or said.excuses(end_ns, after.start_ns), (
@@ -165,6 +170,10 @@ def _check_state(each: Slice, rules: _Rules) -> None:
             _check_types(side)
     can_hold = event.name in _KERNEL or event.category in _CALLS
     assert can_hold or s.ARG_HOLDING_GIL not in each.args, f"cannot hold the GIL: {event}"
+
+
+def _check_wait(each: Slice, rules: _Rules) -> None:
+    event = each.begin
     # Only the signal `locks` knows more than libc, whose names are lower case.
     known = rules.locks and event.name.removeprefix(s.LOCK_WAIT_PREFIX)[0].isupper()
     is_wait = event.category == s.CAT_LOCK and (known or s.ARG_LOCK in each.args)

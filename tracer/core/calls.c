@@ -37,8 +37,9 @@ thread_buffer *calls_leave_unwatched(const call_frame *f)
 
 void calls_write_unwatched(thread_buffer *b, const call_frame *f, uint32_t call, uint8_t class)
 {
-    const record made = {.kind = REC_CALL, .flag = class, .a = call, .c = b->call_serial};
+    record made = {.kind = REC_CALL, .flag = class, .a = call, .c = b->call_serial};
     if (gil_mode == GIL_ABSENT) {
+        made.b = (uint64_t)(b->libc_longest_fd + 1);
         attached_back(b, &made, f->start_tick);
         return;
     }

@@ -48,8 +48,10 @@ static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t bl
     if (gil_mode != GIL_WATCHED) {
         f.is_part = f.outer_call == b->call && f.outer_frame == frame;
         f.start_tick = clock_tick();
-        if (gil_mode == GIL_ABSENT && !f.outer_call)
+        if (gil_mode == GIL_ABSENT && !f.outer_call) {
+            b->libc_longest_fd = -1;
             attached_leave(b, f.start_tick);
+        }
     }
     return f;
 }

@@ -278,15 +278,10 @@ static inline void compat_hide_callers(PyThreadState *tstate)
 }
 
 /* Run `-c` code in __main__: 0, or -1 with the error already printed. Since 3.13 python tells
- * linecache the source, which PyRun_SimpleStringFlags does not: under the file name, since
- * 3.14 under the code object. */
+ * linecache the source, which PyRun_SimpleStringFlags does not: under the file's name, or, where
+ * linecache has a cache for that (3.14, and 3.13 from some patch release on), under the code. */
 static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 {
-#if PY_VERSION_HEX >= 0x030e0000
-#define COMPAT_SOURCE_KEY compiled
-#else
-#define COMPAT_SOURCE_KEY filename
-#endif
 #if PY_VERSION_HEX >= 0x030d0000
     PyObject *main = PyImport_AddModuleRef("__main__");
     PyObject *filename = PyUnicode_FromString("<string>");
@@ -296,9 +291,11 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
         compiled = Py_CompileStringObject(code, filename, Py_file_input, flags, -1);
     if (compiled)
         linecache = PyImport_ImportModule("linecache");
-    if (linecache)
-        known = PyObject_CallMethod(linecache, "_register_code", "OOO", COMPAT_SOURCE_KEY,
-                                    source, filename);
+    if (linecache) {
+        int by_code = PyObject_HasAttrString(linecache, "_interactive_cache");
+        known = PyObject_CallMethod(linecache, "_register_code", "OOO", by_code ? compiled : filename, source,
+                                    filename);
+    }
     Py_XDECREF(linecache);
     if (known && PySys_Audit("exec", "O", compiled) == 0) {
         PyObject *globals = PyModule_GetDict(main);
@@ -318,7 +315,6 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 #else
     return PyRun_SimpleStringFlags(code, flags);
 #endif
-#undef COMPAT_SOURCE_KEY
 }
 
 /* Replace the words of a list in the configuration by a Python list of str. -1 with an error. */

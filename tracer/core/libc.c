@@ -113,6 +113,8 @@ static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
 /* There is no GIL. What is called inside a call that has a name is part of it. */
 static uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd)
 {
+    if (b->call && fd >= 0)
+        b->libc_longest_fd = fd;
     if (b->call || b->libc || !b->attached_tick)
         return 0;
     uint64_t tick = clock_tick();

@@ -10,6 +10,7 @@ static int exec_core(PyObject *module)
                              tasks_methods, async_locks_methods, threads_methods, launch_methods, gil_methods,
                              calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods,
                              user_methods};
+    ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

@@ -3,6 +3,7 @@
 #include "ring.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@ _Atomic int ring_active;
 uint64_t gil_threshold_ticks = 20000;
 _Atomic(thread_buffer *) ring_threads;
 void (*_Atomic ring_on_refill)(void);
+int ring_free_threaded;
 #if defined(__GLIBC__)
 _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
 #else
@@ -128,10 +130,31 @@ int ring_start(size_t total_bytes)
     return 0;
 }
 
-void ring_close(void)
+static void end_generation(void)
 {
     atomic_store(&ring_active, 0);
     atomic_fetch_add(&ring_generation, 1);
+}
+
+/* Either the hook sees the new generation, or ring_close() sees that it writes. */
+int ring_is_open(thread_buffer *buffer)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (buffer->generation == atomic_load(&ring_generation))
+        return 1;
+    buffer->writing = 0;
+    return 0;
+}
+
+void ring_close(void)
+{
+    end_generation();
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!ring_free_threaded)
+        return;
+    for (thread_buffer *at = atomic_load(&ring_threads); at; at = atomic_load(&at->next))
+        while (at != ring_mine && __atomic_load_n(&at->writing, __ATOMIC_ACQUIRE))
+            sched_yield(); /* for a few instructions: its memory is about to have another owner */
 }
 
 void ring_stop(void)
@@ -142,7 +165,7 @@ void ring_stop(void)
 
 void ring_forget(void)
 {
-    ring_close();
+    end_generation(); /* nobody is left to wait for */
     atomic_store(&ring_threads, NULL);
     ring_mine = NULL;
     if (pool) /* the parent's data: give the copied pages back */

@@ -97,7 +97,7 @@ extern void (*_Atomic ring_on_refill)(void);
 
 /* Control thread only. Returns 0, or -1 when memory cannot be had. */
 int ring_start(size_t total_bytes);
-void ring_close(void);         /* from now on hooks find no buffer */
+void ring_close(void);         /* from now on hooks find no buffer, and none is at work in one */
 void ring_stop(void);          /* after the consumer has gone; frees what no thread owns */
 void ring_forget(void);        /* in a forked child: drops everything without touching it */
 
@@ -127,11 +127,18 @@ static inline thread_buffer *ring_current(void)
     return ring_register();
 }
 
+/* Set where hooks run on several threads at once, and so while a recording ends. */
+extern int ring_free_threaded;
+/* `writing` is set. 0, and it is cleared: the recording has ended. */
+int ring_is_open(thread_buffer *buffer);
+
 /* Room for `count` neighbouring records, or NULL after counting them as dropped. Between
  * reserve and commit no Python code may run (a GC hook would write in between). */
 static inline record *ring_reserve(thread_buffer *buffer, uint32_t count, uint64_t tick)
 {
     buffer->writing = 1;
+    if (__builtin_expect(ring_free_threaded, 0) && !ring_is_open(buffer))
+        return NULL;
     if (__builtin_expect(buffer->write_at + count <= CHUNK_RECORDS && !buffer->gap_records, 1))
         return &buffer->write_chunk->records[buffer->write_at];
     return ring_reserve_slow(buffer, count, tick);
@@ -143,7 +150,7 @@ static inline void ring_commit(thread_buffer *buffer, uint32_t count)
     atomic_store_explicit(&buffer->write_chunk->committed, buffer->write_at, memory_order_release);
     atomic_store_explicit(&buffer->written,
         atomic_load_explicit(&buffer->written, memory_order_relaxed) + count, memory_order_relaxed);
-    buffer->writing = 0;
+    __atomic_store_n(&buffer->writing, 0, __ATOMIC_RELEASE);
 }
 
 static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind, uint8_t flag,
