@@ -29,7 +29,7 @@ _MOST_LANES = 256  # in one tile
 _MOST_TASKS = 200  # of a coroutine, the slowest
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
-_FINDINGS = "findings"  # asked for by itself: where there are many samples it takes seconds
+_FINDINGS = "findings"  # asked for by itself: may take as long as all the rest
 _SECTIONS = tuple(name for name in SECTIONS if name != _FINDINGS)
 
 
