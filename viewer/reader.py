@@ -15,6 +15,7 @@ from viewer.wire import Malformed, fields, message, varint
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _RECORD_ONE = "Record one with 'tracer run prog.py'."
+_HEAD_BYTES = 1 << 16
 
 type Arg = int | float | str
 
@@ -86,6 +87,24 @@ def double(bits: int) -> float | str:
 def read_trace(path: Path, engine: Engine = BEST) -> Trace:
     """The trace in the file, as far as it is readable. Raises TraceFileError."""
     data, lost = _load(path)
+    return _parse(path, data, lost, engine)
+
+
+def begins_as_trace(path: Path) -> bool:
+    """Whether the file's first bytes already say that it is a trace of ours, of this version.
+
+    False means nothing: read it to know.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_HEAD_BYTES)
+        _parse(path, data, 0, BEST)
+    except (OSError, TraceFileError):
+        return False
+    return True
+
+
+def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
     if not data:
         raise TraceFileError(f"cannot read '{path}': the file is empty. {_RECORD_ONE}")
     events = engine.decode(data)

@@ -14,22 +14,39 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from tests.browser.perfetto_ui import CHROMIUM, FLAGS
 from viewer.model import build_model
 from viewer.reader import read_trace
+from viewer.server.answers import Answers
 from viewer.server.http import Server
+from viewer.server.later import Later
 from viewer.server.site import make_site
 
 PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "cpu", "why")
 _READY = "html[data-ready]"
-# All tiles that were asked for have come, and what they show has been drawn.
+# All that was asked for has come, and what it shows has been drawn.
 _SETTLED = """() => new Promise((done) => {
-  let last = 0, same = 0;
+  let idle = 0;
   const look = () => {
-    const now = performance.getEntriesByType("resource").length;
-    same = now === last ? same + 1 : 0;
-    last = now;
-    same > 8 ? done() : requestAnimationFrame(look);
+    idle = document.documentElement.ariaBusy === "true" ? 0 : idle + 1;
+    idle > 3 ? done() : requestAnimationFrame(look);
   };
   look();
 })"""
+_VIEW = "async () => (await import('./timeline.js')).timelines()[0].view"
+_MOVED = """async (before) => {
+  const { from, to } = (await import("./timeline.js")).timelines()[0].view;
+  return WANTED;
+}"""
+_SPOT = """async ([title, at, nth]) => {
+  const { timelines } = await import("./timeline.js");
+  const one = timelines()[0];
+  const row = one.rows.filter((row) => row.title.startsWith(title))[nth];
+  one.node.scrollTop = Math.max(row.top - 40, 0);
+  one.node.scrollIntoView({ block: "center" });
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  const box = one.canvas.getBoundingClientRect();
+  return [box.left + one.left + (at - one.view.from) * one.scale,
+          box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
+}"""
 _INK = """(canvas) => {
   const { width, height } = canvas;
   const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
@@ -48,6 +65,12 @@ class Opened:
     page: Page
     address: str
     complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # every address the browser asked for
+
+    def outside(self) -> list[str]:
+        """What was asked of anyone but the page's own server."""
+        own = (self.address, "about:", "data:", "blob:")
+        return [url for url in self.asked if not url.startswith(own)]
 
     def go(self, link: str) -> None:
         """Opens a link (`#/threads?from=…`) as a new visitor would."""
@@ -63,6 +86,23 @@ class Opened:
 
     def settle(self) -> None:
         self.page.evaluate(_SETTLED)
+
+    def click(self, title: str, at_ns: float, nth: int = 0) -> None:
+        """Clicks the nth of the first timeline's lanes of a title where it shows a moment."""
+        self.page.mouse.click(*self.page.evaluate(_SPOT, [title, at_ns, nth]))
+
+    def view(self) -> tuple[float, float]:
+        """From where to where the first timeline shows, in ns."""
+        shown = self.page.evaluate(_VIEW)
+        return shown["from"], shown["to"]
+
+    def hold(self, key: str, until: str) -> None:
+        """Holds a key until the view, `[from, to]`, is as wanted compared with `before`."""
+        before = [*self.view()]
+        self.page.keyboard.down(key)
+        self.page.wait_for_function(_MOVED.replace("WANTED", until), arg=before)
+        self.page.keyboard.up(key)
+        self.settle()
 
     def colours(self, selector: str = ".timeline canvas") -> int:
         """How many different colours a canvas has; an empty one has few."""
@@ -88,7 +128,9 @@ def close_browser() -> None:
 @contextmanager
 def open_page(trace: Path, ui: Path | None = None, scheme: str = "light") -> Iterator[Opened]:
     """Serves the page of a trace and looks at it."""
-    server = Server(make_site(trace, build_model(read_trace(trace)), ui))
+    server = Server(
+        make_site(trace, Later(lambda: Answers(build_model(read_trace(trace)))).get, ui)
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="page")
     thread.start()
     try:
@@ -110,6 +152,7 @@ def look_at(address: str, scheme: str = "light") -> Iterator[Opened]:
     page = visitor.new_page()
     opened = Opened(page, address)
     page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    visitor.on("request", lambda request: opened.asked.append(request.url))
     page.on(
         "console",
         lambda m: opened.complaints.append(m.text) if m.type != "log" else None,

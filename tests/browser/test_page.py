@@ -12,10 +12,9 @@ pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
 from playwright.sync_api import Page
 
-from tests.browser.page import PAGES, Opened, close_browser, look_at, open_page
+from tests.browser.page import PAGES, close_browser, look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
 from tests.builder import TraceBuilder
-from tests.conftest import SAMPLES, Recorder
 from tests.samples import (
     async_lock,
     blocked_loop,
@@ -24,7 +23,12 @@ from tests.samples import (
     lock_convoy,
     profiled,
 )
+from tracer import schema
+from viewer.analysis.report import build_report
+from viewer.analysis.tasks import By
+from viewer.model import build_model
 from viewer.profile_commands import export
+from viewer.reader import read_trace
 from viewer.server.perfetto import find_ui
 
 # Where the pictures of the last run are kept, when set
@@ -56,23 +60,11 @@ def keep_picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
 
 
-def click_lane(opened: Opened, title: str, at_ns: int) -> None:
-    """Clicks a lane of the first timeline where it shows a moment."""
-    spot = opened.page.evaluate(
-        """async ([title, at]) => {
-          const { timelines } = await import("./timeline.js");
-          const one = timelines()[0];
-          const row = one.rows.find((row) => row.title.startsWith(title));
-          const box = one.canvas.getBoundingClientRect();
-          return [box.left + one.left + (at - one.view.from) * one.scale,
-                  box.top + row.top + 24 + row.height / 2 - one.node.scrollTop];
-        }""",
-        [title, at_ns],
-    )
-    opened.page.mouse.click(*spot)
+# How a file is written is the reader's business: one of each is enough for the page.
+STORIES = [n for n, _ in every_trace() if not n.endswith(("in small chunks", "late"))]
 
 
-@pytest.mark.parametrize("name", [name for name, _ in every_trace()])
+@pytest.mark.parametrize("name", STORIES)
 def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
     """Nothing is complained about, whatever a trace has or has not."""
     path = tmp_path / "x.pftrace"
@@ -86,23 +78,11 @@ def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
         assert opened.complaints == []
 
 
-@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_every_page_of_every_sample(record: Recorder, sample: Path) -> None:
-    """The same of what is really recorded; the pictures are taken here."""
-    with open_page(record(sample)) as opened:
-        opened.go("")
-        for page in PAGES:
-            opened.turn_to(page)
-            assert opened.page.locator(".error").count() == 0
-            keep_picture(opened.page, f"{sample.stem}_{page}")
-        assert opened.complaints == []
-
-
 def test_gil_wait_is_explained(tmp_path: Path) -> None:
     """A click on a wait says who had the GIL, and the parts add up."""
     with open_page(written(tmp_path, gil_hog())) as opened:
         opened.go("#/threads")
-        click_lane(opened, "MainThread", 100_000_000)
+        opened.click("MainThread", 100_000_000)
         opened.page.locator(EXPLANATION).wait_for()
         text = opened.page.inner_text("aside")
         assert text.startswith("GIL wait")
@@ -120,12 +100,36 @@ def test_lock_wait_is_explained(tmp_path: Path) -> None:
         assert lock["kind"] == "Lock"
         assert opened.colours() > 5
         opened.go("#/threads")
-        click_lane(opened, "worker-1", 20_000_000)
+        opened.click("worker-1", 20_000_000)
         opened.page.locator(EXPLANATION).wait_for()
         text = opened.page.inner_text("aside")
         assert "flush" in text
         assert "convoy.py:12" in text
         assert "convoy.py:30" in text
+
+
+def test_both_stacks_of_a_lock_wait(tmp_path: Path) -> None:
+    """A click on a wait of the locks page: who, where, and where its owner released it."""
+    builder = lock_convoy()
+    (taken,) = (event for event in builder.events if event.args.get(schema.ARG_SINCE_BEFORE))
+    end = next(e for e in builder.events if e.track == taken.track and not e.name)
+    end.args[schema.ARG_STACK] = "/app/convoy.py:33 flush\n/app/convoy.py:50 main"
+    with open_page(written(tmp_path, builder)) as opened:
+        opened.go("#/locks")
+        opened.click("", 90_000_000)  # worker-2's second wait: drawn above worker-1's
+        opened.page.locator("aside dl.holder").first.wait_for()
+        text = opened.page.inner_text("aside")
+        keep_picture(opened.page, "lock_wait")
+        assert "lock wait: Lock ← flush" in text
+        assert "app/convoy.py:12" in text
+        began, last = text.split("Who had it ")[1:]
+        assert began.startswith("when the wait began")
+        assert "Owner's stack when it released it\napp/convoy.py:33 flush" in began
+        assert "app/convoy.py:50 main" in began
+        assert last.startswith("last, before the waiter got it")
+        assert "worker-1" in last
+        assert "unknown" in last  # that release has no stack
+        assert opened.complaints == []
 
 
 def test_task_to_its_causes(tmp_path: Path) -> None:
@@ -161,35 +165,31 @@ def test_link_reproduces_the_view(tmp_path: Path) -> None:
         assert "from=1000000&to=4000000" in opened.page.url
 
 
-def test_keys_zoom_and_pan(tmp_path: Path) -> None:
-    """W narrows the range, D moves it, 0 shows all again, ? tells the keys."""
-    with open_page(written(tmp_path, gil_hog())) as opened:
+@pytest.mark.parametrize("name", ["tasks", "threads", "locks", "io", "gc"])
+def test_keys(tmp_path: Path, name: str) -> None:
+    """On each page with a timeline: W S zoom, A D pan, 0 shows all, ? tells, / finds."""
+    builder = blocked_loop() if name == "tasks" else lock_convoy()
+    with open_page(written(tmp_path, builder)) as opened:
         page = opened.page
-        opened.go("#/threads")
-        state = "async () => ({ ...(await import('./state.js')).state })"
-        moved = """async ([name, than]) => {
-          const { view } = (await import("./timeline.js")).timelines()[0];
-          return name === "from" ? view.from > than : view.to < than;
-        }"""
-        whole = page.evaluate(state)
-        page.keyboard.down("w")
-        page.wait_for_function(moved, arg=["to", whole["to"]])
-        page.keyboard.up("w")
-        zoomed = page.evaluate(state)
-        assert 0 < zoomed["from"] < zoomed["to"] < whole["to"]
-        page.keyboard.down("d")
-        page.wait_for_function(moved, arg=["from", zoomed["from"]])
-        page.keyboard.up("d")
-        assert page.evaluate(state)["from"] > zoomed["from"]
+        opened.go(f"#/{name}")
+        if name == "tasks":  # a coroutine's tasks have lanes
+            page.locator("tbody tr").first.click()
+            page.locator(".timeline canvas").wait_for()
+            opened.settle()
+        whole = opened.view()
+        opened.hold("w", "from > before[0] && to < before[1] / 2 + before[0] / 2 + 1")
         assert "from=" in page.url
+        opened.hold("d", "from > before[0] && to > before[1]")
+        opened.hold("a", "from < before[0] && to < before[1]")
+        opened.hold("s", "to - from > before[1] - before[0]")
         page.keyboard.press("0")
-        assert page.evaluate(state) == whole
+        assert opened.view() == whole
         page.keyboard.press("?")
         assert "zoom in, out" in page.inner_text("dialog")
         page.keyboard.press("Escape")
         page.locator("dialog").wait_for(state="detached")
         page.keyboard.press("/")
-        page.locator("dialog input").fill("compress")
+        page.locator("dialog input").fill("handle" if name == "tasks" else "flush")
         page.locator("dialog li").first.wait_for()
         page.keyboard.press("Enter")
         page.locator("dialog").wait_for(state="detached")
@@ -203,6 +203,38 @@ def test_range_applies_to_tables(tmp_path: Path) -> None:
         opened.page.locator("td", has_text="select.epoll.poll").wait_for()
         opened.go("#/io?from=100000000&to=150000000")
         opened.page.get_by_text("No blocking call in this range").wait_for()
+
+
+def test_findings_of_a_range(tmp_path: Path) -> None:
+    """Those whose evidence is in the range; that they are of the whole recording is said."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        page = opened.page
+        opened.go("#/overview")
+        page.locator(".findings li").wait_for()
+        assert "whole recording" not in page.locator(".panel").first.inner_text()
+        opened.go("#/overview?from=100000000&to=150000000")
+        page.locator(".findings li").wait_for()
+        assert "of the whole recording" in page.locator(".panel").first.inner_text()
+        opened.go("#/overview?from=380000000&to=390000000")
+        page.get_by_text("None has its evidence in this range").wait_for()
+        assert "1 more elsewhere" in page.locator(".panel").first.inner_text()
+        page.get_by_role("button", name="Show all").click()
+        page.locator(".findings li").wait_for()
+        assert "from=" not in page.url
+        assert opened.complaints == []
+
+
+def test_availability_of_loops(tmp_path: Path) -> None:
+    """The overview has the report's availability."""
+    path = written(tmp_path, blocked_loop())
+    latency = build_report(build_model(read_trace(path)), By.CORO).latency
+    assert latency is not None
+    (loop,) = latency.loops
+    with open_page(path) as opened:
+        opened.go("#/overview")
+        known = loop.windows - loop.unknown
+        text = f"loop @MainThread available in {loop.available} of {known} windows of 100 ms"
+        opened.page.get_by_text(text).wait_for()
 
 
 def test_flame_graph_to_source(tmp_path: Path) -> None:

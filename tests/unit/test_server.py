@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.samples import every_trace, gil_hog, lock_convoy, profiled
+from tests.builder import TraceBuilder
+from tests.samples import MS, every_trace, gil_hog, lock_convoy, profiled
 from tracer.cli import main
 from tracer.errors import UsageError
 from viewer.model import build_model
@@ -138,6 +139,14 @@ def test_only_get(server, method):
     assert (status, headers["Allow"]) == (405, "GET")
 
 
+def test_own_faults_are_told(server, capsys):
+    """A question that breaks us is answered all the same, and shows in the terminal."""
+    server.site.routes["bad"] = lambda _query: Reply("text/plain", bytes(1 // 0))
+    status, _, body = ask(server, "/secret/bad")
+    assert (status, body) == (500, b"ZeroDivisionError('integer division or modulo by zero')")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_only_this_machine(server):
     """It listens on the loopback address and nowhere else."""
     assert server.server_address[0] == "127.0.0.1"
@@ -169,7 +178,7 @@ def trace_of(tmp_path, builder):
 def test_whole_site(tmp_path):
     """The page, its modules, its answers and the trace are there; a bad question is 400."""
     path, model = trace_of(tmp_path, gil_hog())
-    with served(make_site(path, model, None)) as running:
+    with served(make_site(path, lambda: Answers(model), None)) as running:
         base = f"/{running.site.token}/"
         status, headers, body = ask(running, base)
         assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -249,6 +258,42 @@ def test_range_cuts_every_number(tmp_path):
     )
     keys = set(whole)
     assert whole == {k: sum(part.get(k, 0) for part in parts) for k in keys}
+
+
+@pytest.mark.parametrize(("name", "data"), every_trace())
+def test_every_range_has_a_report(tmp_path, name, data):
+    """However a range cuts a trace, what is in it is told; a thread's states fill its time."""
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(data)
+    model = build_model(read_trace(path))
+    answers = Answers(model)
+    step = max((model.end_ns - model.start_ns) // 5, 1)
+    for at in range(0, 5 * step, step):
+        query = {"from": str(at), "to": str(at + step)}
+        told = json.loads(answers.routes["api/report"](query).body)
+        for row in told["threads"]:
+            assert sum(row["states"].values()) + row["unknown_ns"] == row["wall_ns"] <= step
+        assert answers.routes["api/flame"](query).body
+        for row in told["tasks"]:
+            one = {"coro": row["coro"], "site": row["site"]}
+            assert json.loads(answers.routes["api/tasks"](query | one).body)["tasks"]
+
+
+def test_range_leaves_out_tasks_that_wait(tmp_path):
+    """What a range cuts away is nobody's: tasks have numbers that no thread has."""
+    trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io")
+    thread = trace.thread("MainThread")
+    loop = trace.loop(thread)
+    lock = trace.lock("asyncio.Lock", "/app/a.py:2 f")
+    thread.running(0).end(10 * MS)
+    for at in (0, 2 * MS):
+        task = loop.task("f", site="/app/a.py:1 f")
+        task.ready(at).running(at).awaits(at + MS, "Lock", lock=lock.id, site="/app/a.py:2 f")
+        loop.step(task, at, at + MS)
+    _, model = trace_of(tmp_path, trace.ended(10 * MS))
+    query = {"from": "0", "to": str(MS)}
+    (row,) = json.loads(Answers(model).routes["api/report"](query).body)["threads"]
+    assert row["states"]["running"] == row["wall_ns"] == MS
 
 
 def test_range_has_what_is_in_it(tmp_path):
@@ -335,7 +380,10 @@ def test_command_refuses(tmp_path, capsys):
     """What is no trace, or no UI, is said in one line."""
     assert main(["view", str(tmp_path / "none")]) == 1
     assert main(["open", str(tmp_path / "none")]) == 1
+    (tmp_path / "text").write_text("no trace")
+    assert main(["view", "--no-browser", str(tmp_path / "text")]) == 1
     path, _ = trace_of(tmp_path, gil_hog())
     assert main(["open", "--ui-dir", str(tmp_path), str(path)]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["tracer"] * 3
+    told = capsys.readouterr()
+    assert [line.partition(":")[0] for line in told.err.splitlines()] == ["tracer"] * 4
+    assert told.out == ""

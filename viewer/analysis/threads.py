@@ -164,7 +164,8 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
 
 
 def _is_own(state: int) -> bool:
-    return state & STATE_MASK not in (TASK_WAIT, HOLD)
+    # 0: a row that a range of time leaves out, of whomever
+    return state & STATE_MASK not in (0, TASK_WAIT, HOLD)
 
 
 def _waits_for_gil(state: int) -> bool:

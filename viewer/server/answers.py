@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from viewer.analysis.causes_tree import Tree
+from viewer.analysis.health import health
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import By
@@ -17,7 +18,9 @@ from viewer.server import flame
 from viewer.server.details import details
 from viewer.server.groups import GROUPS, Group, Title
 from viewer.server.http import BadQuery, Query, Reply
+from viewer.server.later import Later
 from viewer.server.within import present, within
+from viewer.server.worst import worst, worst_json
 from viewer.tiles import PIXELS, encode
 
 _JSON = "application/json; charset=utf-8"
@@ -26,7 +29,8 @@ _MOST_LANES = 256  # in one tile
 _MOST_TASKS = 200  # of a coroutine, the slowest
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
-_WHOLE_ONLY = ("findings",)  # sections about the recording, not about a range of it
+_FINDINGS = "findings"  # asked for by itself: may take as long as all the rest
+_SECTIONS = tuple(name for name in SECTIONS if name != _FINDINGS)
 
 
 class Answers:
@@ -36,11 +40,14 @@ class Answers:
         self.model = model
         self.groups = _LazyGroups(model)
         self._lock = threading.Lock()
+        self._findings: Later[bytes] | None = None
         self._tree: Tree | None = None  # takes a moment; not everyone asks why
         self._kept: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
         self.routes: dict[str, Callable[[Query], Reply]] = {
             "api/meta": lambda _query: _json(self.meta()),
             "api/report": self.report,
+            "api/findings": self.findings,
+            "api/why": self.why,
             "api/tile": self.tile,
             "api/slice": self.slice,
             "api/tasks": self.tasks,
@@ -61,6 +68,7 @@ class Answers:
             "pids": [process.pid for process in trace.processes],
             "samples": len(trace.events.sample_time_ns),
             "tasks": len(model.owners.task_id),
+            "signals": [*health(model).signals],
             "drops": [
                 [since - model.start_ns, at - model.start_ns] for _, since, at in model.drops
             ],
@@ -74,20 +82,36 @@ class Answers:
         }
 
     def report(self, query: Query) -> Reply:
-        """The report's JSON; of a range, cut to it."""
+        """The report's JSON, without findings; of a range, cut to it."""
         span = self._span(query)
 
         def make() -> bytes:
-            sections: tuple[str, ...] = SECTIONS
             if span is None:
-                report = build_report(self.model, By.CORO)
+                report = build_report(self.model, By.CORO, _SECTIONS)
             else:
-                sections = tuple(name for name in SECTIONS if name not in _WHOLE_ONLY)
                 cut = within(self.model, *span)
-                report = present(cut, build_report(cut, By.CORO, sections))
-            return render_json(report, sections).encode()
+                report = present(cut, build_report(cut, By.CORO, _SECTIONS))
+            return render_json(report, _SECTIONS).encode()
 
         return Reply(_JSON, self._keep(("report", str(span)), make))
+
+    def findings(self, _query: Query) -> Reply:
+        """The report's findings, which are of the whole recording. Others are not held up."""
+        with self._lock:
+            self._findings = self._findings or Later(self._find)
+        return Reply(_JSON, self._findings.get())
+
+    def _find(self) -> bytes:
+        sections = (_FINDINGS,)
+        return render_json(build_report(self.model, By.CORO, sections), sections).encode()
+
+    def why(self, _query: Query) -> Reply:
+        """The worst waits of the whole recording, as `tracer why` tells them."""
+
+        def make() -> bytes:
+            return _dump(worst_json(self.model, worst(self.model)))
+
+        return Reply(_JSON, self._keep(("why",), make))
 
     def tile(self, query: Query) -> Reply:
         """`group`, `lanes` (numbers by comma), `level` (a pixel is 2^level ns), `index`."""

@@ -14,6 +14,8 @@ from viewer.reader import Arg
 from viewer.render.data import Json
 from viewer.render.why_data import to_json
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
+from viewer.server.holders import holders
+from viewer.server.rows import slice_at, slice_of_state, state_of_slice
 
 
 def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:
@@ -21,7 +23,7 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
     model, group = tree.model, groups[name]
     if name == "gc":
         return _collection(model, row)
-    of = _slice_of_state(model, row) if group.in_states else row
+    of = slice_of_state(model, row) if group.in_states else row
     start, end = model.trace.slices.start_ns[of], model.trace.slices.end_ns[of]
     if group.in_states:
         end = model.states.end_ns[row]
@@ -42,8 +44,9 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         "args": {key: value for key, value in args.items() if key != s.ARG_STACK},
         "stack": [*str(args.get(s.ARG_STACK, "")).splitlines()],
         "why": _why(tree, group, row, of) if name != "gil" else None,
+        "holders": _holders(tree, group, row, of) if name != "gil" else [],
         "links": _links(model, groups, event, last),
-        "ts": start,
+        "ts": str(start),  # JavaScript's numbers end at 104 days of uptime
     }
 
 
@@ -62,8 +65,9 @@ def _collection(model: Model, row: int) -> Json:
         "args": {"collected": one.collected, "uncollectable": one.uncollectable},
         "stack": [],
         "why": None,
+        "holders": [],
         "links": [],
-        "ts": one.start_ns,
+        "ts": str(one.start_ns),
     }
 
 
@@ -102,6 +106,11 @@ def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
     return cast("Json", to_json(explain(tree.model, wait, tree))) if wait else None
 
 
+def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:
+    state = row if group.in_states else state_of_slice(tree.model, of)
+    return holders(tree, state) if state >= 0 else []
+
+
 def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> Json:
     """Where arrows come from and lead to, of the slice's begin and of what follows its end."""
     found: list[Json] = []
@@ -137,7 +146,7 @@ def _other_end(model: Model, flow: int, is_end: int) -> int:
 
 def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, Json]:
     """The slice that begins with an event, as the page selects it, else its track's name."""
-    of = _slice_at(model, event)
+    of = slice_at(model, event)
     track = model.trace.tracks.get(model.trace.events.uuids[model.trace.events.track[event]])
     text = model.trace.text(model.trace.events.name[event])
     if of < 0:
@@ -149,63 +158,6 @@ def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, J
         return {"title": f"{text} of {whose}", "group": "tasks", "row": of}
     if kind in (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.SELECT):
         return {"title": text, "group": "loops", "row": of}
-    row = _state_of_slice(model, of)
+    row = state_of_slice(model, of)
     whose = track.thread_name or track.name if track else ""
     return {"title": f"{text} of {whose}", "group": "threads" if row >= 0 else "", "row": row}
-
-
-def _slice_at(model: Model, event: int) -> int:
-    slices, at_ns = model.trace.slices, model.trace.events.time_ns[event]
-    at = bisect_left(slices.start_ns, at_ns)
-    while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
-        if slices.event[at] == event:
-            return at
-        at += 1
-    return -1
-
-
-def _slice_of_state(model: Model, row: int) -> int:
-    """States are the slices that are one, in the same order: the n-th of a moment is found
-    by whose it is."""
-    slices, table = model.trace.slices, model.states
-    at_ns = table.start_ns[row]
-    at = bisect_left(slices.start_ns, at_ns)
-    while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
-        if _state_of_slice(model, at) == row:
-            return at
-        at += 1
-    return max(at - 1, 0)
-
-
-def _state_of_slice(model: Model, of: int) -> int:
-    """The states row of a slice; -1 when it is no state."""
-    slices, table, events = model.trace.slices, model.states, model.trace.events
-    at_ns = slices.start_ns[of]
-    track = model.trace.tracks.get(events.uuids[events.track[slices.event[of]]])
-    low, cut = bisect_left(table.start_ns, at_ns), -1
-    while low < len(table.start_ns) and table.start_ns[low] == at_ns:
-        base = table.state[low] & columns.STATE_MASK
-        if base == columns.TASK_WAIT:
-            is_it = model.owners.kind[of] == columns.AWAIT and (
-                model.owners.owner[of] == table.who[low]
-            )
-        elif base == columns.HOLD:
-            category = model.trace.text(events.category[slices.event[of]])
-            is_it = category == s.CAT_HOLD and _lock_id(model, of) in (
-                None,
-                table.lock_id[table.row[low]],
-            )
-        else:
-            is_it = track is model.threads[table.who[low]] and (
-                model.owners.kind[of] != columns.GC
-            )
-        if is_it and table.end_ns[low] == slices.end_ns[of]:
-            return low
-        if is_it and table.end_ns[low] < slices.end_ns[of]:
-            cut = low  # its own end was lost
-        low += 1
-    return cut
-
-
-def _lock_id(model: Model, of: int) -> Arg | None:
-    return model.trace.args(model.trace.slices.event[of]).get(s.ARG_LOCK)

@@ -3,11 +3,14 @@
 import importlib.util
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracer import schema as s
 from tracer.errors import UsageError
-from viewer.render.data import Json
 from viewer.server.http import Query, Reply, Route
+
+if TYPE_CHECKING:
+    from viewer.render.data import Json
 
 HOSTED = "https://ui.perfetto.dev"
 UI = "ui/"  # where the local copy is served
@@ -39,7 +42,7 @@ _LATENCY = f"""SELECT t.name AS task, COUNT(*) AS waits,
  GROUP BY t.name ORDER BY max_us DESC"""
 
 
-def commands() -> Json:
+def commands() -> "Json":
     """What the UI does once it has the trace: pinned tracks, and how long tasks were ready."""
     pinned = (s.TRACK_RUNNING_TASK, s.TRACK_READY_QUEUE, "MainThread.*", s.TRACK_GC)
     pins: list[Json] = [  # one each: they are drawn in the order they are pinned

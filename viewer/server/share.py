@@ -15,6 +15,7 @@ from viewer.server.answers import Answers
 from viewer.server.groups import Group
 from viewer.server.http import Query
 from viewer.server.site import INDEX, static_files
+from viewer.server.worst import place, worst
 from viewer.tiles import PIXELS, encode
 
 _MOST_TILE_BYTES = 6_000_000  # packed
@@ -105,6 +106,7 @@ def _answers(answers: Answers) -> dict[str, Json]:
 
     ask("meta")
     report = ask("report")
+    ask("findings")
     ask("locks")
     ask("flame")
     for pid, tid in {(t.pid, t.tid) for t in answers.model.threads}:
@@ -114,8 +116,10 @@ def _answers(answers: Answers) -> dict[str, Json]:
         if isinstance(row, dict):
             ask("tasks", coro=str(row["coro"]), site=str(row["site"]))
             ask("flame", task=str(row["coro"]))
-    for group, place in _longest(answers):
-        ask("slice", group=group, row=str(place))
+    ask("why")
+    slices = [*map(place, worst(answers.model)), *_longest(answers)]
+    for group, row_ in dict.fromkeys(slices):
+        ask("slice", group=group, row=str(row_))
     return found
 
 

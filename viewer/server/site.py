@@ -1,13 +1,16 @@
 """The whole site of a trace: the page's files, its answers, the trace, a local Perfetto UI."""
 
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from viewer.model import Model
 from viewer.server import perfetto
-from viewer.server.answers import Answers
 from viewer.server.http import Query, Reply, Route, Site
+
+if TYPE_CHECKING:  # all that can be analysed: a page is served before that is loaded
+    from viewer.server.answers import Answers
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -17,6 +20,11 @@ TYPES = {
 }
 INDEX = "index.html"
 OPEN = "open.html"
+_OPENER = "open.js"  # the only module that the page does not need
+_FIRST_ASKED = ("api/meta", "api/perfetto")
+_OF_ALL = ("meta", "report", "findings", "why", "locks")
+_OF_SOME = ("tile", "slice", "tasks", "flame", "source")
+QUESTIONS = tuple(f"api/{name}" for name in _OF_ALL + _OF_SOME)  # what Answers has routes for
 
 
 def static_files() -> dict[str, bytes]:
@@ -33,22 +41,40 @@ def static_files() -> dict[str, bytes]:
     return found
 
 
-def make_site(trace: Path, model: Model | None, ui: Path | None) -> Site:
-    """The page of a trace; without a model only the way into the Perfetto UI."""
+def hurried(page: bytes, names: Iterable[str]) -> bytes:
+    """The page, telling the browser at once what it would ask for in five rounds."""
+    modules = sorted(name for name in names if name.endswith(".js") and name != _OPENER)
+    lines = [f'<link rel="modulepreload" href="{name}">\n' for name in modules]
+    lines += [
+        f'<link rel="preload" as="fetch" crossorigin href="{name}">\n' for name in _FIRST_ASKED
+    ]
+    return page.replace(b"</head>", "".join(lines).encode() + b"</head>")
+
+
+def make_site(trace: Path, answers: "Callable[[], Answers] | None", ui: Path | None) -> Site:
+    """The page of a trace; without answers only the way into the Perfetto UI.
+
+    `answers` is called, by threads, when the first question comes, and may take its time.
+    """
     site = Site()
-    for name, body in static_files().items():
+    files_ = static_files()
+    files_[INDEX] = hurried(files_[INDEX], files_)
+    for name, body in files_.items():
         site.routes[name] = _fixed(TYPES[Path(name).suffix], body)
-    site.routes[""] = site.routes[INDEX if model else OPEN]
+    site.routes[""] = site.routes[INDEX if answers else OPEN]
     site.routes["api/perfetto"] = _fixed("application/json", perfetto.about(ui is not None))
     site.routes[perfetto.TRACE] = _trace(trace)
-    if model:
-        answers = Answers(model)
-        site.routes |= answers.routes
+    if answers:
+        site.routes |= {name: _asked(answers, name) for name in QUESTIONS}
     if ui:
         site.routes |= perfetto.ui_routes(ui)
         # The UI's own policy lets it fetch from where it came from only.
         site.routes[perfetto.UI + perfetto.TRACE] = site.routes[perfetto.TRACE]
     return site
+
+
+def _asked(answers: "Callable[[], Answers]", name: str) -> Route:
+    return lambda query: answers().routes[name](query)
 
 
 def _fixed(type_: str, body: bytes) -> Route:

@@ -12,7 +12,7 @@ export const sharedNote = embedded?.note ?? "";
 export function ask(name, query = {}) {
   const address = `api/${name}${text(query)}`;
   if (!kept.has(address)) {
-    const answer = embedded ? fromFile(name, query) : fetched(address);
+    const answer = busy(embedded ? fromFile(name, query) : fetched(address));
     kept.set(address, answer);
     answer.catch(() => kept.delete(address));
     if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
@@ -21,7 +21,11 @@ export function ask(name, query = {}) {
 }
 
 /** The bytes of a tile; null when a shared file does not have it. */
-export async function tileBytes(group, lanes, level, index) {
+export function tileBytes(group, lanes, level, index) {
+  return busy(tile(group, lanes, level, index));
+}
+
+async function tile(group, lanes, level, index) {
   if (embedded) {
     const found = embedded.tiles[`${group}/${lanes.join(",")}/${level}/${index}`];
     return found === undefined ? null : unpacked(found);
@@ -29,6 +33,21 @@ export async function tileBytes(group, lanes, level, index) {
   const answer = await fetch(`api/tile${text({ group, lanes: lanes.join(","), level, index })}`);
   if (!answer.ok) throw new Error(await answer.text());
   return answer.arrayBuffer();
+}
+
+let open = 0;
+
+/** The page says that it is busy until the last open question is answered. */
+async function busy(answer) {
+  const page = document.documentElement;
+  open++;
+  page.setAttribute("aria-busy", "true");
+  try {
+    return await answer;
+  } finally {
+    open--;
+    if (!open) page.removeAttribute("aria-busy");
+  }
 }
 
 async function fetched(address) {

@@ -13,9 +13,12 @@ const STRIP = 18;
 const PITCH = 22;
 const BLOCKED_NS = 10e6; // a loop that does not answer for so long is blocked
 const STRIPS = [
-  { title: "Loop busy", group: "loops", codes: [5, 6], colour: "step", blocked: true },
-  { title: "GIL held", group: "gil", codes: [1], colour: "running", blocked: false },
-  { title: "GC", group: "gc", codes: [1, 2, 3], colour: "gc", blocked: false },
+  { title: "Loop busy", group: "loops", codes: [5, 6], colour: "step", blocked: true,
+    signal: "tasks" },
+  { title: "GIL held", group: "gil", codes: [1], colour: "running", blocked: false,
+    signal: "gil" },
+  { title: "GC", group: "gc", codes: [1, 2, 3], colour: "gc", blocked: false,
+    signal: "gc" },
 ];
 
 /** @returns {HTMLElement} */
@@ -89,7 +92,7 @@ function paint(canvas, meta) {
     pen.fillText(strip.title, 29, y + STRIP / 2);
     pen.textAlign = "right";
     pen.fillStyle = themed("text-3");
-    pen.fillText(seen ? percent(busy) : "not recorded", GUTTER - 12, y + STRIP / 2);
+    pen.fillText(seen ? percent(busy) : absent(meta, strip), GUTTER - 12, y + STRIP / 2);
     pen.textAlign = "left";
     pen.fillStyle = themed("surface-2");
     pen.fillRect(GUTTER, y, room, STRIP);
@@ -102,6 +105,11 @@ function paint(canvas, meta) {
   });
   paintDrops(pen, meta, room);
   paintRange(pen, width, room);
+}
+
+/** What is not there: the signal was off, or there was nothing. */
+function absent(meta, { signal }) {
+  return meta.signals.includes(signal) ? "none" : "not recorded";
 }
 
 function paintDrops(pen, meta, room) {

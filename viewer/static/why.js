@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
 import { duration, moment, share, site } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
-import { go, link, state } from "./state.js";
+import { go, link, state, toPage } from "./state.js";
 
 const MOST_DEPTH = 3;
 const MOST_PARTS = 5;
@@ -34,8 +34,8 @@ export async function explain(node) {
     actions(told),
     told.why && causes(told.why),
     told.why && path(told.why),
-    owner(told),
     stacks(told),
+    owners(told),
     links(told),
     rest(told));
 }
@@ -53,6 +53,8 @@ export function around(told) {
 function actions(told) {
   return h("div.actions", null,
     h("button", { title: "F", onclick: () => go(around(told)) }, "Zoom to it"),
+    state.page === "why" && told.why && h("button", { onclick: () => onTimeline(told) },
+      "On its timeline"),
     canOpen() && h("button", { onclick: () => openPerfetto(told) }, "Show in Perfetto"),
     h("button", {
       onclick: (event) => {
@@ -61,6 +63,12 @@ function actions(told) {
       },
     }, "Copy link"),
     h("button", { title: "Escape", onclick: () => go({ sel: "" }) }, "Close"));
+}
+
+function onTimeline({ group, why: { waiter }, ...told }) {
+  const { coro, site: place_ } = waiter;
+  if (group === "tasks") toPage("tasks", { ...around(told), coro, site: place_ });
+  else toPage("threads", around(told));
 }
 
 /** The causes add up to the wait; each may be made of parts itself. */
@@ -107,23 +115,56 @@ function pad(step) {
   return Math.max((step.end_ns - step.start_ns) * 0.4, 1000);
 }
 
-function owner({ args }) {
-  if (args.owner_name === undefined && args.owner_site === undefined) return null;
+/** Whom a lock wait was behind: at its begin and at its end, each with the stack of the release. */
+function owners({ args, holders }) {
+  if (holders.length) return holders.map((hold) => holder(hold));
+  const told = args.owner_name !== undefined || args.owner_site !== undefined;
+  if (!told) return null;
   return [
     h("h3", null, "Who had it when the wait began"),
     h("dl", null,
-      args.owner_name && line("owner", args.owner_name),
-      args.owner_site && line("took it at", h("code", { title: args.owner_site },
-        site(args.owner_site)))),
+      line("owner", args.owner_name ?? unknown()),
+      line("took it at", args.owner_site ? place(args.owner_site) : unknown()),
+      line("gave it back", unknown("not in the trace"))),
   ];
+}
+
+const ROLES = { began: "when the wait began", granted: "last, before the waiter got it",
+  gave_up: "when the waiter gave up", ended: "when the wait ended", still: "when the recording ended" };
+
+function holder(hold) {
+  const from = hold.start_ns - hold.ns * 0.1;
+  return [
+    h("h3", null, `Who had it ${hold.roles.map((role) => ROLES[role]).join(", and ")}`),
+    h("dl.holder", null,
+      line("owner", hold.who || unknown()),
+      line("took it at", hold.site ? place(hold.site) : unknown()),
+      line("held it", h("a", { href: link({ page: "locks", sel: `locks:${hold.row}`, from,
+        to: from + hold.ns * 1.2 }) }, duration(hold.ns)), !hold.released && " (not given back)")),
+    h("h4", null, "Owner's stack when it released it"),
+    hold.stack.length ? frames(hold.stack)
+      : h("p.hint", null, hold.released ? "unknown" : "it had not released it when the trace ended"),
+  ];
+}
+
+function unknown(text = "unknown") {
+  return h("span.faint", null, text);
+}
+
+function place(text) {
+  return h("code", { title: text }, site(text));
+}
+
+function frames(stack) {
+  return h("ol", null, stack.map((frame) => h("li", { title: frame },
+    `${site(frame)} ${frame.split(" ").slice(1).join(" ")}`)));
 }
 
 function stacks({ stack, args, title }) {
   const own = stack.length ? stack : args.site ? [args.site] : [];
   return own.length ? [
     h("h3", null, title.includes("wait") || title.includes("await") ? "Where it waited" : "Where"),
-    h("ol", null, own.map((frame) => h("li", { title: frame },
-      `${site(frame)} ${frame.split(" ").slice(1).join(" ")}`))),
+    frames(own),
   ] : null;
 }
 

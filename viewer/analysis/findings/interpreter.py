@@ -140,11 +140,10 @@ def _collections(
         )
         whole = running or until - since
     lanes = [lane for lane, at_ in enumerate(facts.loop_thread) if at_ == thread >= 0]
-    waits = [
-        wait
-        for lane in lanes
-        for wait in facts.behind([Interval(lane, run.start_ns, run.end_ns) for run in runs])
-    ]
+    # All at once: a thread may have run hundreds of loops, one after the other.
+    waits = facts.behind(
+        [Interval(lane, run.start_ns, run.end_ns) for lane in lanes for run in runs]
+    )
     waited = sum(wait.ns for wait in waits)
     often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
     pause = longest >= _PAUSE_NS * facts.patience and waited >= _PAUSE_NS

@@ -19,7 +19,7 @@ export function showIo(root, meta) {
     oninput: () => go({ find: find.value }, { replace: true }) });
   const lanes = panel("Threads", "choose a call below to see where it is", timeline.node);
   lanes.querySelector("header").append(h("span.push", null, find));
-  root.append(below, lanes);
+  root.append(lanes, below);
   const range = async () => {
     const { io } = await ask("report", rangeQuery());
     fill(below, panel("Blocking calls", "", table([

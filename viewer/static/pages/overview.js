@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
 import { count, duration, share, site, size } from "../format.js";
 import { colourOf, legend } from "../palette.js";
-import { link, rangeQuery, state, toPage } from "../state.js";
+import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
 import { panel, table } from "../table.js";
 
 /** The report's names of thread states, as the palette calls them. */
@@ -13,25 +13,35 @@ export const THREAD_STATES = [["running", "running"], ["native", "native"],
   ["preempted", "preempted"], ["off cpu", "off"]];
 
 export function showOverview(root, meta) {
+  const first = h("div"); // filled when they are found: that may take a while
   const range = async () => {
-    const [whole, report] = await Promise.all([ask("report"), ask("report", rangeQuery())]);
-    fill(root, findings(whole, meta), numbers(report), h("div.columns", null,
+    fill(first, findings(null, meta));
+    const found = ask("findings");
+    const report = await ask("report", rangeQuery());
+    fill(root, first, numbers(report), h("div.columns", null,
       report.threads.length ? threads(report) : null,
-      report.tasks.length ? coroutines(report) : null), recording(whole, meta));
+      report.tasks.length ? coroutines(report) : null), recording(report, meta));
+    fill(first, findings((await found).findings, meta));
   };
   range().catch((error) => fill(root, h("p.error", null, error.message)));
   return { range };
 }
 
-function findings(report, meta) {
-  const found = (report.findings ?? []).filter(({ evidence }) => {
+/** `found` is null while they are computed. Of a range: those whose evidence is in it. */
+function findings(found, meta) {
+  if (!found) return panel("Findings", "", h("p.empty", null, "Computing …"));
+  const here = found.filter(({ evidence }) => {
     const from = evidence.start_ns - meta.start_ns;
     return from < state.to && from + evidence.duration_ns >= state.from;
   });
-  if (!report.findings) return null;
-  return panel("Findings", "what cost most, first",
-    found.length ? h("ul.findings", null, found.map((one) => finding(one, meta)))
-      : h("p.empty", null, "Nothing stands out in this range."));
+  const rest = found.length - here.length;
+  return panel("Findings", isWhole() ? "what cost most, first"
+    : "of the whole recording, as far as their evidence is in this range; costs are of the whole",
+  here.length ? h("ul.findings", null, here.map((one) => finding(one, meta)))
+    : h("p.empty", null, found.length ? "None has its evidence in this range."
+      : "None of the faults that are looked for."),
+  rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording. `,
+    h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }
 
 function finding({ text, severity_ns: ns, evidence }, meta) {
@@ -50,6 +60,7 @@ function finding({ text, severity_ns: ns, evidence }, meta) {
 function numbers(report) {
   const { tasks, threads, locks, health } = report;
   const recorded = (signal) => health.signals.includes(signal);
+  const none = tasks.length ? "nobody" : "no asyncio tasks";
   const slowest = most(tasks, (row) => row.ready_ns.max);
   const longest = most(tasks, (row) => row.longest_step_ns);
   const gil = threads.reduce((sum, row) => sum + row.gil_wait_ns.total, 0);
@@ -57,21 +68,21 @@ function numbers(report) {
   const lock = most(locks.filter((row) => !row.idle), (row) => row.wait_ns.total);
   return h("div.numbers", null,
     number("Longest ready and not running", slowest?.ready_ns.max, slowest?.coro,
-      "tasks", 100e6, recorded("tasks")),
+      "tasks", 100e6, recorded("tasks"), none),
     number("Longest step of a task", longest?.longest_step_ns, longest?.coro, "tasks", 50e6,
-      recorded("tasks")),
+      recorded("tasks"), none),
     number("Waited for the GIL", gil, starved && `most: ${starved.name}`, "threads", 1e9,
       recorded("gil")),
-    number("Most waited for lock", lock?.wait_ns.total, lock && `${lock.kind} ${site(lock.site)}`,
+    number("Most waited for lock", lock?.wait_ns.total ?? 0, lock && `${lock.kind} ${site(lock.site)}`,
       "locks", 1e9, recorded("locks")));
 }
 
-function number(what, ns, who, page, bad, isRecorded) {
-  const none = !isRecorded && !ns;
+function number(what, ns, who, page, bad, isRecorded, nobody = "nobody") {
+  const none = ns === undefined || (!isRecorded && !ns);
   return h(ns >= bad ? "a.number.bad" : "a.number", { href: link({ page }) },
     h("div.what", null, what),
     h("div.value", null, none ? "–" : duration(ns ?? 0)),
-    h("div.who", { title: who }, none ? "not recorded" : ns ? who || "" : "nobody"));
+    h("div.who", { title: who }, !isRecorded && !ns ? "not recorded" : ns ? who || "" : nobody));
 }
 
 function most(rows, value) {
@@ -98,8 +109,14 @@ function threads(report) {
     h("div.pad", null, legend(THREAD_STATES.map(([, key]) => key))));
 }
 
+/** Of each loop: how often it could have answered within 10 ms; what is unknown is left out. */
+function availability({ latency }) {
+  return (latency?.loops ?? []).map((one) => `loop @${one.thread} available in ${
+    count(one.available)} of ${count(one.windows - one.unknown)} windows of 100 ms`);
+}
+
 function coroutines(report) {
-  return panel("Coroutines", "longest delay first",
+  return panel("Coroutines", ["longest delay first", ...availability(report)].join(" · "),
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
         h("span.sub", null, site(row.site))] },

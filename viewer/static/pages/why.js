@@ -1,9 +1,9 @@
-/** The explanation of the selected slice; without one, the slowest waits to choose from. */
+/** The explanation of the selected slice, and the worst waits to choose from. */
 
 import { ask } from "../api.js";
-import { fill, h } from "../dom.js";
+import { fill, h, marked } from "../dom.js";
 import { duration, moment } from "../format.js";
-import { rangeQuery, state, toPage } from "../state.js";
+import { go, isWhole, rangeQuery, state, toPage } from "../state.js";
 import { panel, table } from "../table.js";
 import { explain } from "../why.js";
 
@@ -14,13 +14,29 @@ export function showWhy(root, meta) {
   root.append(state.sel ? box : "", below);
   if (state.sel) explain(place);
   const range = async () => {
-    fill(below, worst(await ask("report", rangeQuery()), meta));
+    const [found, report] = await Promise.all([ask("why"), ask("report", rangeQuery())]);
+    fill(below, problems(found), longest(report, meta));
   };
   range().catch((error) => fill(below, h("p.error", null, error.message)));
   return { range };
 }
 
-function worst({ tasks, threads }, meta) {
+/** As `tracer why` tells them; of a range those that reach into it. */
+function problems(found) {
+  const here = found.filter((one) => one.start_ns < state.to && one.start_ns + one.ns >= state.from);
+  const rest = found.length - here.length;
+  return panel("The worst waits", isWhole() ? "one of each kind; click for its causes"
+    : "of the whole recording, those that reach into this range",
+  here.length ? h("ul.findings", null, here.map((one) => h("li", null,
+    h("span.cost", null, duration(one.ns)),
+    h("span", null, marked(one.text)),
+    h("button", { "aria-pressed": String(state.sel === `${one.group}:${one.row}`),
+      onclick: () => go({ sel: `${one.group}:${one.row}` }) }, "Why"))))
+    : h("p.empty", null, found.length ? "None of them is in this range." : "Nobody waited."),
+  rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording.`));
+}
+
+function longest({ tasks, threads }, meta) {
   const rows = [
     ...tasks.filter((row) => row.worst).map((row) => ({ who: `${row.worst.name}`,
       what: "ready, not running", page: "tasks", changes: { coro: row.coro, site: row.site },
@@ -31,7 +47,8 @@ function worst({ tasks, threads }, meta) {
       start: row.worst_gil_wait.start_ns - meta.start_ns, ns: row.worst_gil_wait.ns,
       behind: row.worst_gil_wait.held_by[0]?.name ?? "" })),
   ].sort((a, b) => b.ns - a.ns);
-  return panel("The slowest waits", "choose one, then click its slice", table([
+  return panel("The longest of each in this range",
+    "a coroutine's time ready, a thread's for the GIL: choose one, then click its slice", table([
     { title: "Who", value: (row) => row.who },
     { title: "Waited", value: (row) => row.what },
     { title: "for", number: true, value: (row) => row.ns, show: (row) => duration(row.ns) },

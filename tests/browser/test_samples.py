@@ -1,0 +1,94 @@
+"""A visitor goes through the page of every sample: each page, an explanation, zoom, a link."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs: uv sync --group browser")
+
+from tests.browser.page import PAGES, Opened, close_browser, open_page
+from tests.browser.perfetto_ui import CHROMIUM
+from tests.conftest import SAMPLES
+
+# Where the pictures of the last run are kept, when set
+SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
+CAUSES = "aside .parts"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_browser() -> Iterator[None]:
+    yield
+    close_browser()
+
+
+def keep_picture(opened: Opened, name: str) -> None:
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        opened.page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
+
+
+@pytest.mark.parametrize("sample", sorted(path.stem for path in SAMPLES.glob("*.py")))
+def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
+    """Every page; from the slowest wait to its causes; closer; and back there by its link."""
+    with open_page(recorded(sample)) as opened:
+        page = opened.page
+        opened.go("")
+        for name in PAGES:
+            opened.turn_to(name)
+            assert page.locator("main > *").count() > 0
+            assert page.locator(".error").count() == 0
+            keep_picture(opened, f"{sample}_{name}")
+
+        # Why: the worst wait, its causes, where it is
+        page.locator("main .findings button").first.click()
+        page.locator("main .parts").wait_for()
+        worst = page.inner_text("main .why h2")
+        page.get_by_role("button", name="On its timeline").click()
+        page.locator(CAUSES).wait_for()
+        assert page.inner_text("aside h2") == worst
+        assert page.locator(".timeline canvas").is_visible()
+        page.keyboard.press("0")
+        opened.turn_to("why")
+
+        # The longest of the table: its slice, clicked, and its causes
+        row = page.locator("main tbody tr").first
+        who = row.locator("td").first.inner_text()
+        row.click()
+        opened.settle()
+        start, end = opened.view()
+        opened.click(who, (start + end) / 2)
+        page.locator(CAUSES).wait_for()
+        title = page.inner_text("aside h2")
+        assert who in page.inner_text("aside .whose")
+        keep_picture(opened, f"{sample}_explained")
+
+        # Closer, on the keyboard
+        opened.hold("w", "to - from < (before[1] - before[0]) / 2")
+        assert opened.colours() > 5
+        view = opened.view()
+        assert start < view[0] < view[1] < end
+
+        # A link to this state, for another visitor
+        state = page.evaluate("() => location.hash")
+        assert "from=" in state
+        assert "sel=" in state
+        opened.go(state)
+        page.locator(CAUSES).wait_for()
+        assert page.inner_text("aside h2") == title
+        assert opened.view() == tuple(map(round, view))
+
+        # What had to happen first: a moment before
+        page.locator("aside ul.steps a").last.click()
+        opened.settle()
+        assert page.evaluate("() => location.hash") != state
+        assert opened.complaints == []
+        assert opened.outside() == []

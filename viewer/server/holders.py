@@ -1,0 +1,82 @@
+"""Who had the lock that a wait was for, and where each gave it back."""
+
+from tracer import schema as s
+from viewer.analysis.causes_tree import Tree
+from viewer.columns import LOCK_WAIT, STATE_MASK, TASK_WAIT
+from viewer.model import Model
+from viewer.render.data import Json
+from viewer.server.groups import owner_name
+from viewer.server.rows import slice_of_state
+
+# When somebody had it, as seen from the wait
+BEGAN, GRANTED, GAVE_UP, ENDED, STILL = "began", "granted", "gave_up", "ended", "still"
+
+
+def holders(tree: Tree, row: int) -> list[Json]:
+    """Who had it when a wait began, and who had it last: at most two holds, at least none.
+
+    `stack` is that of the release, outermost caller last; empty when the trace has none.
+    """
+    model, table = tree.model, tree.model.states
+    lock, start, end = table.row[row], table.start_ns[row], table.end_ns[row]
+    base = table.state[row] & STATE_MASK
+    if base not in (LOCK_WAIT, TASK_WAIT) or lock < 0 or not tree.lanes.has_holds(lock):
+        return []
+    waiter = _waiter(model, row)
+    pieces = tree.lanes.holds(lock, start, max(end, start + 1))
+    holds = [hold for _, _, hold in pieces if hold >= 0 and _owner(model, hold) != waiter]
+    told = _owner(model, row)
+    # Whom the wait names is believed; untold, it is who had the lock at that moment.
+    if told is None:
+        first = pieces[0][2] if pieces[0][2] in holds else -1
+    else:
+        first = next((hold for hold in holds if _owner(model, hold) == told), -1)
+    found = [_hold(model, first, [BEGAN])] if first >= 0 else []
+    if holds and end > start:
+        role = _last_role(model, row)
+        if holds[-1] == first:
+            found = [_hold(model, first, [BEGAN, role])]
+        else:
+            found.append(_hold(model, holds[-1], [role]))
+    return found
+
+
+def _last_role(model: Model, row: int) -> str:
+    slices, of = model.trace.slices, slice_of_state(model, row)
+    if slices.end_event[of] < 0:
+        return STILL
+    told = model.trace.args(slices.end_event[of]).get(s.ARG_ACQUIRED)
+    return ENDED if told is None else GRANTED if told else GAVE_UP
+
+
+def _waiter(model: Model, row: int) -> tuple[int, bool]:
+    """Id of the thread or task that waits, and whether it is a task."""
+    table = model.states
+    if table.state[row] & STATE_MASK == TASK_WAIT:
+        return model.owners.task_id[table.who[row]], True
+    return model.threads[table.who[row]].tid, False
+
+
+def _owner(model: Model, row: int) -> tuple[int, bool] | None:
+    """Id of the thread or task that has or had the lock; None when it is not told."""
+    table = model.states
+    owner = table.owner[row]
+    if owner < 0 or table.owner_id[owner] < 0:
+        return None
+    return table.owner_id[owner], bool(table.owner_is_task[owner])
+
+
+def _hold(model: Model, row: int, roles: list[str]) -> Json:
+    table, slices = model.states, model.trace.slices
+    last = slices.end_event[slice_of_state(model, row)]
+    stack = model.trace.args(last).get(s.ARG_STACK, "") if last >= 0 else ""
+    return {
+        "row": row,
+        "roles": [*roles],
+        "who": owner_name(model, row),
+        "site": model.trace.text(table.site[row]),
+        "start_ns": table.start_ns[row] - model.start_ns,
+        "ns": table.end_ns[row] - table.start_ns[row],
+        "released": last >= 0,
+        "stack": [*str(stack).splitlines()],
+    }

@@ -1,0 +1,42 @@
+"""The worst waits: what `tracer why` says, and which slices of the page they are."""
+
+from viewer.analysis.why_asked import Asked
+from viewer.analysis.why_worst import Problem, worst_waits
+from viewer.model import Model
+from viewer.render.data import Json
+from viewer.render.why import paragraph
+
+_MOST = 12
+
+
+def worst(model: Model) -> tuple[Problem, ...]:
+    """The worst wait of each problem, the worst problem first."""
+    return worst_waits(model, _MOST, Asked()).problems
+
+
+def place(problem: Problem) -> tuple[str, int]:
+    """Group and row of the wait, as the page selects it."""
+    wait = problem.worst.wait
+    return "tasks" if wait.of_task else "threads", wait.row
+
+
+def worst_json(model: Model, problems: tuple[Problem, ...]) -> Json:
+    """Times are ns since the trace's start."""
+    found: list[Json] = []
+    for problem in problems:
+        group, row = place(problem)
+        wait = problem.worst.wait
+        found.append(
+            {
+                "group": group,
+                "row": row,
+                "what": wait.what.value,
+                "who": problem.worst.waiter.name,
+                "start_ns": wait.start_ns - model.start_ns,
+                "ns": wait.ns,
+                "count": problem.count,
+                "total_ns": problem.total_ns,
+                "text": paragraph(problem),
+            }
+        )
+    return found
