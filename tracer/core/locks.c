@@ -182,7 +182,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     thread_buffer *b = t->call.buffer;
     holder *h = t->holder;
     lock_wait_details details = {.stack = stacks_capture(t->tstate), .token = token_of(self)};
-    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+    if (details.stack && !stacks_of(details.stack))
         stacks_resolve();
     const stack_facts *stack = stacks_of(details.stack);
     const holder seen = look(t, self, late);
