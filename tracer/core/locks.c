@@ -9,7 +9,7 @@
 
 enum kind { KIND_LOCK, KIND_RLOCK, KIND_QUEUE, KIND_THREAD, KINDS };
 
-enum { TABLE_BITS = 14, DEATHS = 4096, INNERMOST_FRAMES = 64 };
+enum { TABLE_BITS = 14, DEATHS = 4096, INNERMOST_FRAMES = 64, LOOKS = 64 };
 
 /* A lock that was used of late. While somebody waits for it, or its hold is recorded, its place in
  * the table is not given to another. */
@@ -163,6 +163,19 @@ static uint32_t owner_site(const holder *seen)
     return COMPAT_FREE_THREADED ? codes_line_if_known(seen->code, seen->offset) : site_of(seen->code, seen->offset);
 }
 
+/* What is known of the lock. Without a GIL who has it may not have said so yet. */
+static holder look(const taking *t, PyObject *self, int late)
+{
+    for (int patience = COMPAT_FREE_THREADED && t->kind == KIND_LOCK && !late ? LOOKS : 1;;) {
+        hold_still(t->holder);
+        const holder seen = *t->holder;
+        let_go(t->holder);
+        if (--patience == 0 || (seen.lock == self && seen.owner) || !probe(KIND_LOCK, self, Py_True))
+            return seen;
+        sched_yield();
+    }
+}
+
 /* Says in the trace that the thread waits. No exception is set. */
 static __attribute__((noinline)) void announce(taking *t, PyObject *self, int late)
 {
@@ -172,9 +185,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
         stacks_resolve();
     const stack_facts *stack = stacks_of(details.stack);
-    hold_still(h);
-    const holder seen = *h;
-    let_go(h);
+    const holder seen = look(t, self, late);
     uint32_t owner = seen.lock == self && !late ? seen.owner : 0;
     PyObject *about = NULL;
     t->is_signal = (uint8_t)is_signal(t, stack, owner);

@@ -60,9 +60,17 @@ static void name_holder(const timeline *t, event *ev, const lock_line *lock, cha
     }
 }
 
+/* Without a GIL a waiter may have seen as held what the holder had begun to give back. */
+static uint64_t forward(lock_line *lock, uint64_t ns)
+{
+    lock->hold_ns = ns > lock->hold_ns ? ns : lock->hold_ns;
+    return lock->hold_ns;
+}
+
 void hold_begin(timeline *t, lock_line *lock, lock_owner owner, uint64_t ns)
 {
     hold_end(t, lock, ns);
+    ns = forward(lock, ns);
     lock->held = 1;
     lock->owner = owner.tid;
     lock->owner_task = owner.task;
@@ -95,7 +103,7 @@ void hold_end(timeline *t, lock_line *lock, uint64_t ns)
     if (!lock->shown)
         return;
     arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = &lock->on, .type = SCHEMA_TYPE_SLICE_END};
+    event ev = {.args = ev_args, .ns = forward(lock, ns), .on = &lock->on, .type = SCHEMA_TYPE_SLICE_END};
     const stack_facts *stack = stacks_of(lock->release_stack);
     if (stack)
         event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
