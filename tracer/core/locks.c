@@ -11,6 +11,12 @@ enum kind { KIND_LOCK, KIND_RLOCK, KIND_QUEUE, KIND_THREAD, KINDS };
 
 enum { TABLE_BITS = 14, DEATHS = 4096, INNERMOST_FRAMES = 64, LOOKS = 64 };
 
+enum holder_flag {
+    IS_RECORDED = 1, /* a record says that it is held */
+    IS_UNSEEN = 2,   /* somebody has it who took it before we looked */
+    IS_COUNTED = 4,  /* it was seen free since */
+};
+
 /* A lock that was used of late. While somebody waits for it, or its hold is recorded, its place in
  * the table is not given to another. */
 typedef struct {
@@ -20,13 +26,11 @@ typedef struct {
     int offset;
     uint32_t owner;     /* tid; 0: nobody, or not known */
     uint32_t id;        /* of lock_ids.c, while … */
-    uint32_t waiters;   /* … somebody waits … */
-    uint8_t recorded;   /* … or a record says that it is held */
-    uint8_t unseen;     /* somebody has it who took it before we looked */
-    uint8_t is_counted; /* an RLock that was seen free since: its owner has it `depth` times */
-    uint8_t busy;       /* changes just now; without a GIL only */
-    uint32_t depth;
+    uint32_t waiters;   /* … somebody waits, or the hold is recorded */
+    uint32_t depth;     /* how often the owner has it, if it is counted */
+    uint32_t flags;     /* enum holder_flag: one word, read as it is written, or the processor waits */
     uint32_t claims;    /* how often it was taken; without a GIL only */
+    uint8_t busy;       /* changes just now; without a GIL only */
 } __attribute__((aligned(64))) holder;
 
 static holder holders[1 << TABLE_BITS];
@@ -54,7 +58,7 @@ static inline holder *holder_of(const void *lock)
 
 static inline int is_pinned(const holder *h)
 {
-    return h->waiters || h->recorded;
+    return h->waiters || h->flags & IS_RECORDED;
 }
 
 static inline void hold_still(holder *h)
@@ -104,6 +108,17 @@ static inline int may_block(const taking *t, PyObject *self)
     case KIND_QUEUE: return probe(KIND_QUEUE, self, Py_True);
     default: return probe(KIND_THREAD, self, Py_False);
     }
+}
+
+/* Whether taking it surely does not block: with the GIL it cannot be taken before we have it. */
+static inline int is_free(const taking *t, PyObject *self)
+{
+    const holder *h = t->holder;
+    if (COMPAT_FREE_THREADED || h->lock != self || h->waiters || h->flags & (IS_RECORDED | IS_UNSEEN))
+        return 0;
+    if (t->kind == KIND_RLOCK)
+        return h->owner == (uint32_t)t->call.buffer->tid || (!h->owner && h->flags & IS_COUNTED);
+    return !h->owner;
 }
 
 static PyObject *object_at(const taking *t, uint32_t depth)
@@ -203,13 +218,14 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     int unseen = seen.lock != self && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
     hold_still(h);
     if (h->lock != self && !is_pinned(h))
-        *h = (holder){.lock = self, .unseen = (uint8_t)unseen, .busy = h->busy};
+        *h = (holder){.lock = self, .flags = unseen ? IS_UNSEEN : 0, .busy = h->busy};
     if (h->lock == self) {
-        unseen = h->unseen && !late;
+        unseen = h->flags & IS_UNSEEN && !late;
         h->id = t->id;
         h->waiters++;
         t->counted = 1;
-        h->recorded |= !t->is_signal && owner;
+        if (!t->is_signal && owner)
+            h->flags |= IS_RECORDED;
     }
     let_go(h);
     uint64_t tick = clock_tick();
@@ -267,24 +283,23 @@ static inline void claim(taking *t, PyObject *self, int contended, int restores)
             return;
         }
         h->lock = self;
-        h->is_counted = 0;
+        h->flags = 0;
     } else if (t->kind == KIND_RLOCK && h->owner == tid) {
         h->depth++;
         let_go(h);
         return;
     }
-    h->is_counted = (uint8_t)(h->is_counted && !h->owner && !restores);
+    int is_counted = h->flags & IS_COUNTED && !h->owner && !restores;
+    int shown = h->flags & IS_RECORDED; /* as somebody else's, whose release was not seen */
+    int is_shown = (contended || h->waiters || shown) && !t->is_signal;
+    h->flags = (is_counted ? IS_COUNTED : 0) | (is_shown ? IS_RECORDED : 0);
     h->depth = 1;
     if (COMPAT_FREE_THREADED)
         h->claims++;
     h->owner = tid;
-    h->unseen = 0;
     h->code = code;
     h->offset = code ? compat_frame_offset(frame) : 0;
     h->deaths = code ? deaths_of(code) : 0;
-    int shown = h->recorded; /* as somebody else's, whose release was not seen */
-    int is_shown = (contended || h->waiters || shown) && !t->is_signal;
-    h->recorded = (uint8_t)is_shown;
     uint32_t id = h->id;
     let_go(h);
     if (__builtin_expect(is_shown, 0))
@@ -319,6 +334,14 @@ static inline PyObject *ends(taking *t, PyObject *self, int restores, PyObject *
     return result;
 }
 
+/* It did not block. */
+static inline PyObject *took(taking *t, PyObject *self, int restores, PyObject *result)
+{
+    if (result && result != Py_False)
+        claim(t, self, 0, restores);
+    return result;
+}
+
 /* --- giving back --- */
 
 /* One release, from before it: who has the lock then is not to be found out afterwards. */
@@ -340,7 +363,7 @@ static inline int may_tell(giving *g, PyObject *self, enum kind kind, int all)
     g->claims = h->claims;
     if (kind != KIND_RLOCK || all)
         g->gives = GIVES_ALL;
-    else if (h->is_counted && h->owner == (uint32_t)b->tid)
+    else if (h->flags & IS_COUNTED && h->owner == (uint32_t)b->tid)
         g->gives = h->depth > 1 ? GIVES_ONE : GIVES_ALL;
     else
         g->gives = GIVES_UNTOLD;
@@ -358,8 +381,7 @@ static inline void given(const giving *g, PyObject *self)
             h->depth--;
         } else {
             h->owner = 0;
-            h->recorded = h->unseen = 0;
-            h->is_counted = 1;
+            h->flags = IS_COUNTED;
         }
     }
     let_go(h);
@@ -389,6 +411,8 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
     taking t;                                                                                      \
     if (__builtin_expect(!begins(&t, self, kind), 0))                                              \
         return made;                                                                               \
+    if (__builtin_expect(is_free(&t, self), 1))                                                    \
+        return took(&t, self, ROW_##row == ROW_RLock__acquire_restore, made);                      \
     if (__builtin_expect(may_block(&t, self), 0) && !(polls))                                     \
         announce(&t, self, 0);                                                                     \
     t.call = calls_enter(t.call.buffer, t.what, CLASS_LOCK, *compat_frame_slot(t.tstate));         \
