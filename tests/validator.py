@@ -6,6 +6,7 @@ what a reader would forgive raises AssertionError here.
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from tests.slices import Slice, drops_of, pair
 from tests.strict import Event, Strict, read_strict
@@ -62,6 +63,15 @@ class Summary:
     user: UserSummary  # the program's own events
 
 
+_valid: set[bytes] = set()  # digests of the traces found so
+
+
+def validate_once(data: bytes) -> None:
+    """As `validate`, for a trace that the test may have validated itself."""
+    if sha256(data).digest() not in _valid:
+        validate(data)
+
+
 def validate(data: bytes) -> Summary:
     """A summary of the trace. Raises AssertionError with the first rule it breaks."""
     trace = read_strict(data)
@@ -79,6 +89,8 @@ def validate(data: bytes) -> Summary:
     flows = _check_flows(trace)
     lanes = check_lanes(trace, slices)
     locks = check_locks(trace, slices)
+    user = check_user(trace, slices, tasks.values())
+    _valid.add(sha256(data).digest())
     return Summary(
         trace.packets,
         trace.chunks,
@@ -94,7 +106,7 @@ def validate(data: bytes) -> Summary:
         ),
         lanes,
         locks,
-        check_user(trace, slices, tasks.values()),
+        user,
     )
 
 
