@@ -1,7 +1,5 @@
 """What the command line calls: reads a trace, writes an answer."""
 
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -38,10 +36,7 @@ def report(
         return
     present = {*_ALWAYS, *result.recorded} - {"latency"}
     shown = tuple(name for name in sections if section or name in present)
-    colour = out.isatty() and not os.environ.get("NO_COLOR")
-    # Piped text has no terminal to fit; COLUMNS says otherwise.
-    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
-    out.write(render_text(result, shown, top, Style(min(width, 120), colour, os.getcwd())))
+    out.write(render_text(result, shown, top, Style.of(out)))
 
 
 def announce(trace: Path) -> None:

@@ -1,7 +1,5 @@
 """What the command line calls to compare two traces: reads both, writes the differences."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +16,4 @@ def compare(a: Path, b: Path, *, as_json: bool, top: int, out: TextIO) -> None:
     if as_json:
         out.write(render_json(found))
         return
-    colour = out.isatty() and not os.environ.get("NO_COLOR")
-    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
-    out.write(render_text(found, top, Style(min(width, 120), colour, os.getcwd())))
+    out.write(render_text(found, top, Style.of(out)))

@@ -1,8 +1,6 @@
 """`tracer why`: reads a trace, explains its worst waits."""
 
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import TextIO
 
@@ -50,9 +48,7 @@ def why(
         there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")
         out.write(f"No waits were recorded{there}.\n")
         return
-    colour = out.isatty() and not os.environ.get("NO_COLOR")
-    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
-    out.write(render_text(answer, Style(min(width, 120), colour, os.getcwd())))
+    out.write(render_text(answer, Style.of(out)))
 
 
 def parse_time(text: str) -> int:

@@ -1,7 +1,10 @@
 """Tables and paragraphs of a text report."""
 
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self, TextIO
 
 from viewer.render.units import shorten
 
@@ -16,6 +19,14 @@ class Style:
     width: int = 100
     colour: bool = False
     base: str = "/"
+
+    @classmethod
+    def of(cls, out: TextIO) -> Self:
+        """What suits where the text goes: a terminal, a pipe, a file."""
+        colour = out.isatty() and not os.environ.get("NO_COLOR")
+        # Piped text has no terminal to fit; COLUMNS says otherwise.
+        width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+        return cls(min(width, 120), colour, os.getcwd())
 
     def title(self, text: str) -> str:
         return f"{_BOLD}{text}{_PLAIN}" if self.colour else text
