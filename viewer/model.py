@@ -147,6 +147,12 @@ class Model:
         name = self.owners.task_name[task]
         return self.trace.text(name) if name >= 0 else self.coroutine_of(task)
 
+    def task_keys(self, kind: int) -> Column:
+        """By slice, the task whose state of that kind it is, else -1."""
+        owned = self.owners
+        every = memoryview(array("i", range(len(owned.task_id))))
+        return self.trace.engine.group_keys(owned.kind, owned.owner, every, kind)
+
     def coroutine_of(self, task: int) -> str:
         return self.coroutine(self.owners.task_group[task])[0]
 

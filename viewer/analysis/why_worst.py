@@ -12,7 +12,7 @@ from viewer.analysis.causes_tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
 from viewer.analysis.findings.words import stem
-from viewer.analysis.states import attribute, keys, marks, numbers
+from viewer.analysis.states import attribute, keys, marks
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why import Explanation, Wait, What, explain, wait_of_row, wait_of_slice
 from viewer.analysis.why_asked import Asked, tasks_asked, threads_asked
@@ -346,10 +346,10 @@ def _leaks(tree: Tree) -> list[_Group]:
             continue
         alike = _key(tree, first, _name(tree, first))
         groups, group = model.owners.task_group, model.owners.task_group[task]
-        everyone = numbers(range(len(groups)))
-        engine, owned = model.trace.engine, model.owners
-        awaits = engine.group_keys(owned.kind, owned.owner, everyone, AWAIT)
-        last_await = engine.spans(model.trace.slices.end_ns, awaits, len(groups)).last
+        awaits = model.task_keys(AWAIT)
+        last_await = model.trace.engine.spans(
+            model.trace.slices.end_ns, awaits, len(groups)
+        ).last
         last = (last_await[other] for other, of in enumerate(groups) if of == group)
         waits = [
             wait

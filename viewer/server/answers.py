@@ -8,7 +8,6 @@ from collections.abc import Callable
 from viewer.analysis.causes_tree import Tree
 from viewer.analysis.health import health
 from viewer.analysis.report import SECTIONS, build_report
-from viewer.analysis.states import numbers
 from viewer.analysis.tasks import By
 from viewer.columns import AWAIT, READY, RUNNING
 from viewer.model import Model
@@ -160,9 +159,8 @@ class Answers:
         wanted = {group for group in groups if model.coroutine(group) == (coro, site)}
         lanes = self.groups["tasks"].lanes
         stats = {}
-        every = numbers(range(count))
         for kind in (READY, RUNNING, AWAIT):
-            key = engine.group_keys(owned.kind, owned.owner, every, kind)
+            key = model.task_keys(kind)
             stats[kind] = engine.grouped_stats(slices.start_ns, slices.end_ns, key, count)
         chosen = [
             task

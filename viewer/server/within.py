@@ -76,10 +76,9 @@ def present(model: Model, report: Report) -> Report:
 def _tasks_present(model: Model) -> Counter[tuple[str, str]]:
     """By coroutine function how many of its tasks have a slice left."""
     owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
-    every = memoryview(array("i", range(len(owned.task_id))))
     seen = bytearray(len(owned.task_id))
     for kind in (READY, RUNNING, AWAIT):
-        key = engine.group_keys(owned.kind, owned.owner, every, kind)
+        key = model.task_keys(kind)
         stats = engine.grouped_stats(slices.start_ns, slices.end_ns, key, len(seen))
         for task, count in enumerate(stats.count):
             seen[task] |= bool(count)

@@ -292,8 +292,7 @@ class Facts:
         model, owned = self.model, self.model.owners
         if not intervals:
             return []
-        everyone = memoryview(array("i", range(len(owned.task_id))))
-        ready = model.trace.engine.group_keys(owned.kind, owned.owner, everyone, READY)
+        ready = model.task_keys(READY)
         first = len(owned.group_head) + len(owned.call_head) + 3
         order = sorted(range(len(intervals)), key=lambda n: intervals[n].start_ns)
         delays = model.trace.engine.attribute(

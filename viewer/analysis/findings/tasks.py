@@ -1,6 +1,5 @@
 """Tasks that nobody ends: leaked, orphaned, or never at rest."""
 
-from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -45,10 +44,9 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
     large = {group: tasks for group, tasks in members.items() if len(tasks) >= _LEAKED}
     if not large:
         return
-    everyone = memoryview(array("i", range(len(owned.task_id))))
-    waiting = model.trace.engine.group_keys(owned.kind, owned.owner, everyone, AWAIT)
+    waiting = model.task_keys(AWAIT)
     slices = model.trace.slices
-    last = model.trace.engine.spans(slices.end_ns, waiting, len(everyone)).last
+    last = model.trace.engine.spans(slices.end_ns, waiting, len(owned.task_id)).last
     for group, tasks in large.items():
         found = _leak(facts, group, tasks, last)
         if found is not None:
