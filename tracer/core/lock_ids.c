@@ -23,7 +23,6 @@ static known_lock *at(const map_slot *slot)
     return (known_lock *)(uintptr_t)slot->value;
 }
 
-
 static void drop(known_lock *lock)
 {
     Py_XDECREF(lock->ref);

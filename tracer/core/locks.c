@@ -173,7 +173,7 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
 /* Where the owner took it. Without a GIL his code may die any time, unless codes.c knows it. */
 static uint32_t owner_site(const holder *seen)
 {
-    if (!seen->owner || !seen->code || seen->deaths != deaths_of(seen->code))
+    if (!seen->code || seen->deaths != deaths_of(seen->code))
         return 0;
     return COMPAT_FREE_THREADED ? codes_line_if_known(seen->code, seen->offset) : site_of(seen->code, seen->offset);
 }

@@ -63,15 +63,22 @@ static int has_none_on_their_way(sampled *t)
     return atomic_load(&t->head) == atomic_load(&t->tail);
 }
 
+/* What of its CPU time no signal came for, if it is more than what may still come. */
+static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, void (*each)(void *, const sample *),
+                           void *context)
+{
+    uint64_t missing = missing_periods(t, cpu_ns);
+    if (missing * sampler.period_ns > UNSAMPLED_NS)
+        tell(t, tick, missing, SAMPLE_UNSAMPLED, each, context);
+}
+
 /* A thread has ended: nobody can look at it any more, its own clock's last word counts. */
 static void tell_end(sampled *t, void (*each)(void *, const sample *), void *context)
 {
     uint64_t final_ns = atomic_load(&t->final_ns);
     if (!final_ns || !has_none_on_their_way(t))
         return;
-    uint64_t missing = missing_periods(t, final_ns);
-    if (missing * sampler.period_ns > UNSAMPLED_NS)
-        tell(t, t->final_tick, missing, SAMPLE_UNSAMPLED, each, context);
+    tell_unsampled(t, t->final_tick, final_ns, each, context);
     atomic_store(&t->final_ns, 0);
 }
 
@@ -97,10 +104,8 @@ static void look_at(sampled *t, void (*each)(void *, const sample *), void *cont
     struct timespec now;
     int gone = clock_gettime(t->clock, &now) < 0;
     uint64_t cpu_ns = gone ? t->cpu_ns : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    uint64_t missing = missing_periods(t, cpu_ns);
-    if (t->drained == t->drained_before && has_none_on_their_way(t) &&
-        missing * sampler.period_ns > UNSAMPLED_NS)
-        tell(t, clock_tick(), missing, SAMPLE_UNSAMPLED, each, context);
+    if (t->drained == t->drained_before && has_none_on_their_way(t))
+        tell_unsampled(t, clock_tick(), cpu_ns, each, context);
     t->drained_before = t->drained;
     t->cpu_ns = cpu_ns > t->cpu_ns ? cpu_ns : t->cpu_ns;
     if (gone || cpu_ns < t->cpu_ns || atomic_load(&t->finished)) /* less: another has its id now */
