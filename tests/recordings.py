@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.validator import Summary, TaskSummary, validate
+from tests.validator_user import Said
 from tracer.recorder import SIGNALS, Options, Recording, Totals
 
 
@@ -36,6 +37,11 @@ def join_to_the_end(thread: threading.Thread) -> None:
     thread.join()
     while os.path.exists(f"/proc/self/task/{thread.native_id}"):
         time.sleep(0)
+
+
+def names(found: list[Said]) -> list[str]:
+    """Of regions or logs, in order of begin."""
+    return [said.name for said in found]
 
 
 def tasks_of(summary: Summary, coro: str) -> list[TaskSummary]:

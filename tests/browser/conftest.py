@@ -1,8 +1,9 @@
-"""What the browser tests share: each sample is recorded once."""
+"""What the browser tests share: a browser for each module; each sample is recorded once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -20,3 +21,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return Recorder(tmp_path_factory.mktemp(name))(SAMPLES / f"{name}.py")
 
     return trace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_browser() -> Iterator[None]:
+    """A browser takes seconds to start: a module's tests share the one that page.py starts."""
+    yield
+    page = sys.modules.get("tests.browser.page")  # importing it needs playwright
+    if page is not None:
+        page.close_browser()

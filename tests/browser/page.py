@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from viewer.server.http import Server
 from viewer.server.later import Later
 from viewer.server.site import make_site
 
+# Where the pictures of the last run are kept, when set
+SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "cpu", "why")
 _READY = "html[data-ready]"
 # All that was asked for has come, and what it shows has been drawn.
@@ -108,6 +111,13 @@ class Opened:
         """How many different colours a canvas has; an empty one has few."""
         number: int = self.page.locator(selector).first.evaluate(_INK)
         return number
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Of a page as it is, where pictures are wanted."""
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
 
 
 @lru_cache(maxsize=1)

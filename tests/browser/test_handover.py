@@ -6,7 +6,6 @@ from window to window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
 from playwright.sync_api import Page, Route
 
-from tests.browser.page import close_browser, look_at, open_page
+from tests.browser.page import look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, START_TIMEOUT_MS, TROUBLE
 from tests.samples import blocked_loop
 from tests.unit.test_server import served
@@ -35,12 +34,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_browser() -> Iterator[None]:
-    yield
-    close_browser()
 
 
 @pytest.fixture

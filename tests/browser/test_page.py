@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
-from playwright.sync_api import Page
-
-from tests.browser.page import PAGES, close_browser, look_at, open_page
+from tests.browser.page import PAGES, keep_picture, look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
 from tests.builder import TraceBuilder
 from tests.samples import (
@@ -31,8 +27,6 @@ from viewer.profile_commands import export
 from viewer.reader import read_trace
 from viewer.server.perfetto import find_ui
 
-# Where the pictures of the last run are kept, when set
-SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 EXPLANATION = "aside .parts"
 
 pytestmark = [
@@ -41,23 +35,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_browser() -> Iterator[None]:
-    """A browser takes seconds to start: these tests share one."""
-    yield
-    close_browser()
-
-
 def written(tmp_path: Path, builder: TraceBuilder) -> Path:
     path = tmp_path / "x.pftrace"
     path.write_bytes(builder.data())
     return path
-
-
-def keep_picture(page: Page, name: str) -> None:
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
 
 
 # How a file is written is the reader's business: one of each is enough for the page.

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
-from tests.browser.page import PAGES, Opened, close_browser, open_page
+from tests.browser.page import PAGES, keep_picture, open_page
 from tests.browser.perfetto_ui import CHROMIUM
 from tests.conftest import SAMPLES
 
-# Where the pictures of the last run are kept, when set
-SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 CAUSES = "aside .parts"
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_browser() -> Iterator[None]:
-    yield
-    close_browser()
-
-
-def keep_picture(opened: Opened, name: str) -> None:
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        opened.page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
 
 
 @pytest.mark.parametrize("sample", sorted(path.stem for path in SAMPLES.glob("*.py")))
@@ -46,7 +31,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
             opened.turn_to(name)
             assert page.locator("main > *").count() > 0
             assert page.locator(".error").count() == 0
-            keep_picture(opened, f"{sample}_{name}")
+            keep_picture(opened.page, f"{sample}_{name}")
 
         # Why: the worst wait, its causes, where it is
         page.locator("main .findings button").first.click()
@@ -69,7 +54,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
         page.locator(CAUSES).wait_for()
         title = page.inner_text("aside h2")
         assert who in page.inner_text("aside .whose")
-        keep_picture(opened, f"{sample}_explained")
+        keep_picture(opened.page, f"{sample}_explained")
 
         # Closer, on the keyboard
         opened.hold("w", "to - from < (before[1] - before[0]) / 2")

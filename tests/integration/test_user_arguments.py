@@ -1,34 +1,13 @@
 """Names, arguments and values of a program's own events; functions they decorate."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
-from pathlib import Path
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
 import tracer
-from tests.validator import Summary, validate
-from tests.validator_user import Said
+from tests.recordings import names
 from tracer import schema as s
-
-TASKS = ("tasks", "threads")
-
-
-@pytest.fixture
-def recorded(tmp_path: Path) -> Callable[..., Summary]:
-    """Runs a function under a recording; what the trace says."""
-
-    def record(function: Callable[[], object], signals: tuple[str, ...] = TASKS) -> Summary:
-        path = tmp_path / "here.pftrace"
-        with tracer.recording(path, signals=signals):
-            function()
-        return validate(path.read_bytes())
-
-    return record
-
-
-def names(found: list[Said]) -> list[str]:
-    return [said.name for said in found]
 
 
 def test_decorators(recorded) -> None:

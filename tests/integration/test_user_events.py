@@ -3,36 +3,15 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
 
 import tracer
-from tests.recordings import task_of, tasks_of
+from tests.recordings import names, task_of, tasks_of
 from tests.trace_processor import import_errors, open_trace
-from tests.validator import Summary, validate
-from tests.validator_user import Said
 from tracer import schema as s
-
-TASKS = ("tasks", "threads")
-
-
-@pytest.fixture
-def recorded(tmp_path: Path) -> Callable[..., Summary]:
-    """Runs a function under a recording; what the trace says."""
-
-    def record(function: Callable[[], object], signals: tuple[str, ...] = TASKS) -> Summary:
-        path = tmp_path / "here.pftrace"
-        with tracer.recording(path, signals=signals):
-            function()
-        return validate(path.read_bytes())
-
-    return record
-
-
-def names(found: list[Said]) -> list[str]:
-    return [said.name for said in found]
 
 
 def test_regions_nest(recorded) -> None:
