@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
+from playwright.sync_api import Route
+
 from tests.browser.page import PAGES, keep_picture, look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
 from tests.builder import TraceBuilder
@@ -28,6 +30,7 @@ from viewer.reader import read_trace
 from viewer.server.perfetto import find_ui
 
 EXPLANATION = "aside .parts"
+TIMELINES = "async () => (await import('./timeline.js')).timelines().length"
 
 pytestmark = [
     pytest.mark.browser,
@@ -184,6 +187,56 @@ def test_range_applies_to_tables(tmp_path: Path) -> None:
         opened.page.locator("td", has_text="select.epoll.poll").wait_for()
         opened.go("#/io?from=100000000&to=150000000")
         opened.page.get_by_text("No blocking call in this range").wait_for()
+
+
+def test_answer_for_a_page_that_has_gone(tmp_path: Path) -> None:
+    """It comes when another page is on screen, and nothing of it is shown there."""
+    with open_page(written(tmp_path, blocked_loop())) as opened:
+        page = opened.page
+        held: list[Route] = []
+        opened.go("#/tasks")
+        page.route("**/api/tasks?*", lambda route: held.append(route))
+        with page.expect_request("**/api/tasks?*"):
+            page.locator("tbody tr", has_text="handle").first.click()
+        page.locator("nav a[data-page=threads]").click()
+        page.locator("main .timeline canvas").wait_for()
+        held.pop().continue_()
+        opened.settle()
+        assert page.evaluate(TIMELINES) == 1
+        assert page.locator("nav a[aria-current]").inner_text() == "Threads"
+        assert opened.complaints == []
+
+
+def test_answer_for_an_older_range(tmp_path: Path) -> None:
+    """It comes after that of the range now shown, and does not replace it."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        page = opened.page
+        held: list[Route] = []
+        opened.go("#/io?from=100000000&to=150000000")
+        page.route("**/api/report?from=110000000*", lambda route: held.append(route))
+        with page.expect_request("**/api/report?from=110000000*"):
+            page.evaluate("location.hash = '#/io?from=110000000&to=150000000'")
+        page.keyboard.press("0")
+        page.locator("td", has_text="select.epoll.poll").wait_for()
+        held.pop().continue_()
+        opened.settle()
+        assert page.locator("td", has_text="select.epoll.poll").is_visible()
+        assert opened.complaints == []
+
+
+def test_failure_is_shown_until_it_is_over(tmp_path: Path) -> None:
+    """A question that is not answered: one line above the page, which stays as it was."""
+    with open_page(written(tmp_path, gil_hog())) as opened:
+        page = opened.page
+        opened.go("#/io")
+        page.route(
+            "**/api/report?from*", lambda route: route.fulfill(status=500, body="overloaded")
+        )
+        page.evaluate("location.hash = '#/io?from=100000000&to=150000000'")
+        page.locator(".error", has_text="overloaded").wait_for()
+        assert page.locator("main .timeline canvas").is_visible()
+        page.keyboard.press("0")
+        page.locator(".error").wait_for(state="detached")
 
 
 def test_findings_of_a_range(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ import { begin, link, onChange, state } from "./state.js";
 import { explain } from "./why.js";
 
 /**
- * A page fills `root`, and returns what is to be done when it goes (`stop`) and when the
- * range changes (`range`).
+ * A page takes `root`, and returns how to ask for what the range shows (`load`), how to show
+ * the answers (`show`), and what is to be done when it goes (`stop`).
  * @type {Object<string, [string, (root: HTMLElement, meta: any) => any]>}
  */
 const PAGES = {
@@ -99,11 +99,28 @@ async function start() {
 
   let current = null;
   let rest = 0;
+  let turn = 0;
+  /** Only the newest question is answered: never an older range, nor a page that has gone. */
+  const refresh = async () => {
+    const mine = ++turn;
+    let failure = null;
+    try {
+      const answers = await current.load();
+      if (mine === turn) await current.show(answers);
+    } catch (error) {
+      failure = h("p.error", null, error.message);
+    }
+    if (mine !== turn) return;
+    main.querySelector(":scope > .error")?.remove();
+    if (failure) main.prepend(failure);
+  };
   const showPage = () => {
+    clearTimeout(rest);
     current?.stop?.();
     fill(main);
     main.scrollTop = 0;
-    current = (PAGES[state.page] ?? PAGES.overview)[1](main, meta) ?? null;
+    current = (PAGES[state.page] ?? PAGES.overview)[1](main, meta);
+    refresh();
   };
   const showAside = () => {
     aside.hidden = !state.sel || state.page === "why";
@@ -113,7 +130,7 @@ async function start() {
     if (PAGE_KEYS.some((name) => before[name] !== state[name])) showPage();
     else if (before.from !== state.from || before.to !== state.to) {
       clearTimeout(rest);
-      rest = setTimeout(() => current?.range?.(), RANGE_REST_MS);
+      rest = setTimeout(refresh, RANGE_REST_MS);
     }
     if (before.sel !== state.sel || before.page !== state.page) {
       showAside();

@@ -11,23 +11,23 @@ export function showCpu(root, meta) {
   const place = h("div");
   root.append(place);
   let graph = null;
-  const range = async () => {
+  const load = () => {
     const query = { ...rangeQuery() };
     if (state.thread) query.thread = state.thread;
     if (state.coro) query.task = state.coro;
-    const [told, { tasks }] = await Promise.all([ask("flame", query), ask("report")]);
+    return Promise.all([ask("flame", query), ask("report"), state.function && source(query)]);
+  };
+  const show = ([told, { tasks }, lines]) => {
     graph?.destroy();
     graph = new FlameGraph(told.tree, { icicle: state.shape === "icicle", onchoose: choose });
     const about = `${duration(told.tree.ns)} of CPU time`;
     const flames = panel("CPU", about, told.tree.ns ? graph.node
       : h("p.empty", null, "No CPU samples in this range."));
     flames.querySelector("header").append(h("span.push", null, filters(meta, tasks), style()));
-    fill(place, flames, state.function ? await source(query) : null, functions(told));
+    fill(place, flames, lines || null, functions(told));
     graph.resize();
   };
-  const safely = () => range().catch((error) => fill(place, h("p.error", null, error.message)));
-  safely();
-  return { range: safely, stop: () => graph?.destroy() };
+  return { load, show, stop: () => graph?.destroy() };
 }
 
 function choose(node) {

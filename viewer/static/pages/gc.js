@@ -19,8 +19,8 @@ export function showGc(root, meta) {
   const below = h("div");
   root.append(below, panel("Collections", "and what the threads did meanwhile", timeline.node,
     h("div.pad", null, legend(["gc0", "gc1", "gc2"]))));
-  const range = async () => {
-    const { gc } = await ask("report", rangeQuery());
+  const load = () => ask("report", rangeQuery());
+  const show = ({ gc }) => {
     fill(below, panel("Pauses", "", table([
       { title: "Generation", value: (row) => row.generation },
       { title: "Runs", number: true, value: (row) => row.count, show: (row) => count(row.count) },
@@ -32,6 +32,5 @@ export function showGc(root, meta) {
         show: (row) => count(row.collected) },
     ], gc, { empty: "No collection in this range." })));
   };
-  range().catch((error) => fill(below, h("p.error", null, error.message)));
-  return { range, stop: () => timeline.destroy() };
+  return { load, show, stop: () => timeline.destroy() };
 }

@@ -20,8 +20,8 @@ export function showIo(root, meta) {
   const lanes = panel("Threads", "choose a call below to see where it is", timeline.node);
   lanes.querySelector("header").append(h("span.push", null, find));
   root.append(lanes, below);
-  const range = async () => {
-    const { io } = await ask("report", rangeQuery());
+  const load = () => ask("report", rangeQuery());
+  const show = ({ io }) => {
     fill(below, panel("Blocking calls", "", table([
       { title: "Call", value: (row) => row.callable, show: (row) => [row.callable,
         h("span.sub", { title: row.site }, site(row.site))] },
@@ -37,6 +37,5 @@ export function showIo(root, meta) {
       go({ find: row.callable }, { replace: true });
     } })));
   };
-  range().catch((error) => fill(below, h("p.error", null, error.message)));
-  return { range, stop: () => timeline.destroy() };
+  return { load, show, stop: () => timeline.destroy() };
 }

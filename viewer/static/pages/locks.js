@@ -20,8 +20,8 @@ export function showLocks(root) {
   const below = h("div");
   root.append(lanes, below);
   let timeline = null;
-  const range = async () => {
-    const [{ locks }, tracks] = await Promise.all([ask("report", rangeQuery()), ask("locks")]);
+  const load = () => Promise.all([ask("report", rangeQuery()), ask("locks")]);
+  const show = ([{ locks }, tracks]) => {
     if (!timeline) {
       const most = Math.max(0, ...tracks.map((one) => one.wait_ns));
       const drawn = tracks.filter((one) => one.is_held || one.wait_ns * LITTLE >= most);
@@ -35,8 +35,7 @@ export function showLocks(root) {
     }
     fill(below, panel("In this range", "", locksTable(locks)));
   };
-  range().catch((error) => fill(below, h("p.error", null, error.message)));
-  return { range, stop: () => timeline?.destroy() };
+  return { load, show, stop: () => timeline?.destroy() };
 }
 
 /** Of every lock the deepest waiters first, its holder last. */

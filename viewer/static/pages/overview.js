@@ -13,18 +13,18 @@ export const THREAD_STATES = [["running", "running"], ["native", "native"],
   ["preempted", "preempted"], ["off cpu", "off"]];
 
 export function showOverview(root, meta) {
-  const first = h("div"); // filled when they are found: that may take a while
-  const range = async () => {
-    fill(first, findings(null, meta));
-    const found = ask("findings");
-    const report = await ask("report", rangeQuery());
+  const first = h("div", null, findings(null, meta));
+  const load = () => {
+    ask("findings").catch(() => {}); // begun now and told last: they may take a while
+    return ask("report", rangeQuery());
+  };
+  const show = async (report) => {
     fill(root, first, numbers(report), h("div.columns", null,
       report.threads.length ? threads(report) : null,
       report.tasks.length ? coroutines(report) : null), recording(report, meta));
-    fill(first, findings((await found).findings, meta));
+    fill(first, findings((await ask("findings")).findings, meta));
   };
-  range().catch((error) => fill(root, h("p.error", null, error.message)));
-  return { range };
+  return { load, show };
 }
 
 /** `found` is null while they are computed. Of a range: those whose evidence is in it. */

@@ -16,27 +16,28 @@ export function showTasks(root, meta) {
   const rest = h("div");
   root.append(rest, lanes);
   let timeline = null;
-  const range = async () => {
-    const report = await ask("report", rangeQuery());
-    if (!state.coro) {
+  const load = () => Promise.all([ask("report", rangeQuery()),
+    state.coro && ask("tasks", { coro: state.coro, site: state.site, ...rangeQuery() })]);
+  const show = ([report, told]) => {
+    if (!told) {
       fill(rest, coroutines(report));
       return;
     }
-    const told = await ask("tasks", { coro: state.coro, site: state.site, ...rangeQuery() });
     const row = report.tasks.find((one) => one.coro === state.coro && one.site === state.site);
     const one = told.tasks.find((task) => String(task.lane) === state.task);
-    fill(rest, path(one), one ? life(one, row) : [coroutine(row, report), tasksTable(told)]);
     if (!timeline) {
       timeline = new Timeline(rows(one ? [one] : told.tasks, meta), { height: 460 });
       fill(lanes, panel(one ? `The life of ${one.name}` : "Lanes",
         one ? "" : "the longest delay first", timeline.node,
         h("div.pad", null, legend(["ready", "running", "await", "step", "callback", "select"]))));
-      if (one) rest.after(lanes);
-      if (one) fill(rest, path(one), lanes, life(one, row));
-    } else if (one) fill(rest, path(one), lanes, life(one, row));
+    }
+    if (one) fill(rest, path(one), lanes, life(one, row));
+    else {
+      fill(rest, path(one), coroutine(row, report), tasksTable(told));
+      root.append(lanes);
+    }
   };
-  range().catch((error) => fill(rest, h("p.error", null, error.message)));
-  return { range, stop: () => timeline?.destroy() };
+  return { load, show, stop: () => timeline?.destroy() };
 }
 
 function rows(tasks, meta) {

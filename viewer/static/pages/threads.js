@@ -24,12 +24,11 @@ export function showThreads(root, meta) {
     h("div.pad", null, legend(["running", "native", "gil", "lock", "idle", "io", "sleep",
       "preempted", "off", "step", "callback", "select"])));
   root.append(lanes, below);
-  const range = async () => {
-    const { threads: found } = await ask("report", rangeQuery());
+  const load = () => ask("report", rangeQuery());
+  const show = ({ threads: found }) => {
     fill(below, panel("In this range", "", statesTable(found)));
   };
-  range().catch((error) => fill(below, h("p.error", null, error.message)));
-  return { range, stop: () => timeline.destroy() };
+  return { load, show, stop: () => timeline.destroy() };
 }
 
 function row(group, lane, one) {

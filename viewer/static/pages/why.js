@@ -13,12 +13,9 @@ export function showWhy(root, meta) {
   const box = h("section.panel", null, place);
   root.append(state.sel ? box : "", below);
   if (state.sel) explain(place);
-  const range = async () => {
-    const [found, report] = await Promise.all([ask("why"), ask("report", rangeQuery())]);
-    fill(below, problems(found), longest(report, meta));
-  };
-  range().catch((error) => fill(below, h("p.error", null, error.message)));
-  return { range };
+  const load = () => Promise.all([ask("why"), ask("report", rangeQuery())]);
+  const show = ([found, report]) => fill(below, problems(found), longest(report, meta));
+  return { load, show };
 }
 
 /** As `tracer why` tells them; of a range those that reach into it. */
