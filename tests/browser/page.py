@@ -92,7 +92,10 @@ class Opened:
 
     def click(self, title: str, at_ns: float, nth: int = 0) -> None:
         """Clicks the nth of the first timeline's lanes of a title where it shows a moment."""
-        self.page.mouse.click(*self.page.evaluate(_SPOT, [title, at_ns, nth]))
+        spot = [title, at_ns, nth]
+        self.page.evaluate(_SPOT, spot)  # scrolls to it, and new lanes may be asked for
+        self.settle()
+        self.page.mouse.click(*self.page.evaluate(_SPOT, spot))
 
     def view(self) -> tuple[float, float]:
         """From where to where the first timeline shows, in ns."""

@@ -24,6 +24,7 @@ const KEYS = [
 const held = new Set();
 /** Where the keys have moved to, while they are held. */
 let moving = null;
+let frame = 0;
 
 /** @param {string[]} pages */
 export function attachKeys(pages) {
@@ -62,7 +63,6 @@ function run() {
   let before = performance.now();
   moving = { from: state.from, to: state.to };
   const step = (now) => {
-    if (!moving) return;
     // A frame may be stamped before the key was: no time has passed then, and none runs back.
     const seconds = Math.min(Math.max(now - before, 0) / 1000, 0.05) || 0.016;
     before = now;
@@ -73,14 +73,15 @@ function run() {
     if (held.has("a")) moving = panned(moving, -by);
     if (held.has("d")) moving = panned(moving, by);
     for (const timeline of timelines()) timeline.move(moving.from, moving.to);
-    requestAnimationFrame(step);
+    frame = requestAnimationFrame(step);
   };
-  requestAnimationFrame(step);
+  frame = requestAnimationFrame(step);
 }
 
 function rest() {
   const last = moving;
   moving = null;
+  cancelAnimationFrame(frame);
   if (last) go(last, { replace: true });
 }
 
