@@ -7,6 +7,7 @@ from typing import Any, Self, SupportsFloat, SupportsIndex, final
 SCHEMA_NUMBERS: dict[str, int]
 SCHEMA_TEXTS: dict[str, str]
 RECORD_KINDS: dict[str, int]
+running: list[object]
 
 def start(
     fd: int, buffer_bytes: int, cmdline: bytes, python: str, argv: str, signals: str, /

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     type _Entered = Callable[[], region | task]
 
 try:
-    from tracer._core import counter, is_recording, log, region, task
+    from tracer._core import counter, log, region, running, task
 except ImportError:  # no compiler, another interpreter: programs run on, unrecorded
     from tracer.api_absent import (  # type: ignore[assignment]
         counter,
@@ -187,10 +187,12 @@ _COPIED = (
 
 def _plain(entered: "_Entered", function: "_Function") -> "_Function":
     def wrapper(*args: object, **kwargs: object) -> object:
-        if not is_recording():  # half of what a region that nobody records would cost
+        if running:
+            with entered():
+                return function(*args, **kwargs)
+        if kwargs:
             return function(*args, **kwargs)
-        with entered():
-            return function(*args, **kwargs)
+        return function(*args)  # without a dict: most of what this wrapper would cost
 
     return wrapper
 

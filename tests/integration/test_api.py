@@ -59,6 +59,23 @@ def test_start_and_stop(tmp_path: Path) -> None:
     assert tracer.stop() is None
 
 
+def test_decorated_function(tmp_path: Path) -> None:
+    """Its calls are on the timeline of the recording that runs, of each that runs."""
+
+    @tracer.region("call")
+    def call() -> None: ...
+
+    paths = [tmp_path / "a.pftrace", tmp_path / "b.pftrace"]
+    for times, path in enumerate(paths, 1):
+        call()
+        with tracer.recording(path, signals=LIGHT):
+            for _ in range(times):
+                call()
+    call()
+    assert [summary(path).names["call"] for path in paths] == [1, 2]
+    assert _core.running == []
+
+
 def test_one_at_a_time(tmp_path: Path) -> None:
     """The second start() is refused before it touches its file."""
     path = tmp_path / "a.pftrace"
