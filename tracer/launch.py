@@ -146,9 +146,9 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     atexit.register(finish)
 
 
-def start(order: str, argv: list[str]) -> None:
-    """Start recording. Raises TracerError when the output is refused, anything else when this
-    interpreter cannot be recorded."""
+def start(order: str, command: list[str]) -> None:
+    """Start recording `command`, what python is given. Raises TracerError when the output is
+    refused, anything else when this interpreter cannot be recorded."""
     from tracer.recorder import Options, Recording
 
     _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
@@ -158,7 +158,7 @@ def start(order: str, argv: list[str]) -> None:
             path=absolute(output),
             buffer_bytes=int(buffer_bytes),
             signals=tuple(signals.split(",")) if signals else (),
-            argv=tuple(argv),
+            argv=tuple(command),
             force=force == "force",
             cpu_hz=int(numbers["cpu_hz"]),
             io_threshold_us=int(numbers["io_threshold_us"]),
@@ -267,13 +267,14 @@ def launch() -> "Callable[[], None]":
     order, program, *arguments = sys.argv[1:]
     kind = KINDS[order.partition(" ")[0]]
     argv = [*(kind.prefix or [program]), *arguments]
+    command = [*kind.prefix, program, *arguments]
     flags = sys.orig_argv[1 : -len(sys.argv)]
-    plain = [sys.orig_argv[0], *flags, *kind.prefix, program, *arguments]
+    plain = [sys.orig_argv[0], *flags, *command]
     try:
         load_package()
         __import__(f"{PACKAGE}._core")
         run = getattr(sys.modules[f"{PACKAGE}._core"], kind.run)
-        start(order, argv)
+        start(order, command)
     except Exception as problem:
         if hasattr(problem, "exit_code"):  # TracerError, which may not be importable
             say(str(problem))

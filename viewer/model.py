@@ -1,6 +1,8 @@
 """Columns to their meaning: loops, tasks, collections, and the recorder's own remarks."""
 
 from array import array
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tracer import schema as s
@@ -98,6 +100,7 @@ class Model:
     loops: tuple[Loop, ...]
     lane: Column  # i, by slice: index into loops, -1 none
     threads: tuple[Track, ...]
+    thread_names: tuple[str, ...]  # by thread; of those of one name each has its tid
     thread_process: Column  # i, by thread: -1 unknown, or it has no events
     states: States
     collections: tuple[Collection, ...]
@@ -125,8 +128,7 @@ class Model:
         return self.trace.processes[process].pid if process >= 0 else 0
 
     def thread_name(self, thread: int) -> str:
-        track = self.threads[thread]
-        return track.thread_name or f"thread {track.tid}"
+        return self.thread_names[thread]
 
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
@@ -184,6 +186,7 @@ def build_model(trace: Trace) -> Model:
         loops,
         lane,
         threads,
+        tuple(_thread_names(threads)),
         thread_process,
         _find_states(trace, owned, of_text, track_thread, len(threads)),
         tuple(_collections(trace, owned)),
@@ -199,6 +202,18 @@ def _symbols(texts: dict[int, str], of_text: dict[str, int]) -> Column:
     return memoryview(
         array("i", (of_text.get(texts[i], _NO_STRING) for i in range(len(texts))))
     )
+
+
+def _thread_names(threads: tuple[Track, ...]) -> Iterator[str]:
+    """`main`, `pool_0`, `worker (1234)` of several called so, `thread 1234` of one unnamed."""
+    times = Counter((track.pid, track.thread_name) for track in threads)
+    for track in threads:
+        if not track.thread_name:
+            yield f"thread {track.tid}"
+        elif times[track.pid, track.thread_name] > 1:
+            yield f"{track.thread_name} ({track.tid})"
+        else:
+            yield track.thread_name
 
 
 def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Column]:

@@ -48,6 +48,19 @@ def test_blocking_call_is_named(tmp_path):
     assert "99 % in `sleep` (service.py:11)" in found.text
 
 
+def test_what_most_of_the_steps_do(tmp_path):
+    """The longest step computes, the others sleep: told is what the time went for."""
+    service = steps(1, 60 * MS)
+    for n in range(1, 6):
+        service.rest(n * 2_000 * MS)
+        start = service.step(50 * MS)
+        sleeps(service.thread, start, start + 50 * MS)
+        service.thread.running(start + 50 * MS)
+    (found,) = find_in(tmp_path, service.end())
+    assert "for up to 60.0 ms (at 0), 6 times" in found.text
+    assert "310 ms in all: 81 % in `sleep` (service.py:11), 19 % computing;" in found.text
+
+
 def test_where_it_computes(tmp_path):
     """CPU samples say where, and that they are samples."""
     service = steps(1, 150 * MS)

@@ -203,6 +203,15 @@ def test_newest_track_name_wins(read):
     assert read(data).tracks[track].name == "newer"
 
 
+def test_threads_of_one_name(read):
+    """Each is told with its tid, as one without a name is."""
+    trace = TraceBuilder()
+    for name, tid in (("pool", 11), ("main", 12), ("pool", 13), ("", 14)):
+        trace.thread(name, tid).running(0).end(5)
+    model = build_model(read(trace.ended(5).data()))
+    assert model.thread_names == ("pool (11)", "main", "pool (13)", "thread 14")
+
+
 def test_times(read):
     """A process starts at its recording event, and the wall clock comes from the snapshot."""
     process = read(blocked_loop().data()).processes[0]

@@ -54,6 +54,9 @@ def test_place():
     assert place("/usr/lib/python3.13/asyncio/tasks.py:9 f", "/app") == "asyncio/tasks.py:9"
     assert place("/v/lib/python3.13/site-packages/a/b.py:9 f", "/app") == "a/b.py:9"
     assert place("x.py:3 f", "/app") == "x.py:3"
+    assert place("/my app/x.py:3 f", "/my app") == "x.py:3"
+    frozen = "<frozen importlib._bootstrap>:488"
+    assert place(frozen, "/app") == place(f"{frozen} _load", "/app") == frozen
 
 
 def test_counts():

@@ -108,6 +108,51 @@ def test_paragraph_of_a_convoy(tmp_path: Path) -> None:
     )
 
 
+def test_paragraph_of_tasks_that_take_turns(tmp_path: Path) -> None:
+    """Owners of an asyncio lock are tasks; one of them was ready behind a task that slept."""
+    trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io")
+    main = trace.thread("MainThread")
+    loop = trace.loop(main)
+    site = "/app/web.py:9 serve"
+    lock = trace.lock("asyncio.Lock", site)
+    first, second, third, last = (loop.task("serve", site=site) for _ in range(4))
+    sleeper = loop.task("block", site="/app/web.py:20 block")
+
+    def step(task, start, end):
+        task.ready(start).running(start)
+        loop.step(task, start, end)
+
+    main.running(0)
+    step(first, 0, MS)
+    first.awaits(MS, "sleep", site="/app/web.py:10 serve")
+    step(last, MS, 2 * MS)
+    last.awaits(
+        2 * MS, "Lock", lock=lock.id, site=site,
+        owner_task=first.id, owner_name=first.name, owner_site=site,
+    )  # fmt: skip
+    step(sleeper, 3 * MS, 83 * MS)
+    main.sleep(3 * MS, site="/app/web.py:21 block").running(83 * MS)
+    sleeper.done(83 * MS)
+    first.ready(4 * MS, waker="timer").running(83 * MS).done(84 * MS)
+    loop.step(first, 83 * MS, 84 * MS)
+    lock.hold(0, 84 * MS, first, site)
+    for n, task in enumerate((second, third)):
+        step(task, (84 + n) * MS, (85 + n) * MS)
+        lock.hold((84 + n) * MS, (85 + n) * MS, task, site)
+        if task is third:
+            last.ready(86 * MS, by=third)
+        task.done((85 + n) * MS)
+    last.running(86 * MS).done(87 * MS)
+    loop.step(last, 86 * MS, 87 * MS)
+    main.end(87 * MS)
+    problem = answer(model_of(trace.ended(87 * MS), tmp_path), task="serve").problems[0]
+    assert paragraph(problem) == (
+        "`serve` #4 awaited `Lock` (web.py:9) for 84.0 ms, from 0.002 s on. All of that time "
+        "3 tasks `serve`, one after the other, had it (taken at web.py:9), which was 79.0 ms "
+        "ready but not running behind `block` (web.py:20), asleep (web.py:21)."
+    )
+
+
 def test_paragraph_of_a_result_that_is_waited_for(tmp_path: Path) -> None:
     problem = answer(model_of(samples.pool(), tmp_path)).problems[0]
     assert paragraph(problem) == (

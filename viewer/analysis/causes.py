@@ -41,7 +41,7 @@ class Cause:
     """A part of a wait. `parts` are empty or add up to `ns`, most first.
 
     `count` is in how many pieces. `holds_gil`: without running Python it kept the GIL.
-    `hot` are the functions that CPU samples in this time fell into.
+    `hot` are the functions that CPU samples in this time fell into. `of_task`: `who` is one.
     """
 
     kind: Kind
@@ -50,6 +50,7 @@ class Cause:
     site: str = ""
     count: int = 1
     holds_gil: bool = False
+    of_task: bool = False
     hot: tuple[Hot, ...] = ()
     parts: tuple["Cause", ...] = ()
 

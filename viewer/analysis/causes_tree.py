@@ -231,9 +231,10 @@ def _of(lane: Callable[[int, int, int], list[Piece]], which: int) -> Lane:
 
 
 def _cause(label: Label, windows: list[Window], parts: Causes) -> Cause:
-    kind, who, site, holds_gil, _ = label
+    kind, who, site, holds_gil, on = label
+    of_task = on is not None and on[0] == "task"
     return Cause(
-        kind, span(windows), who, site, len(windows), holds_gil, parts=_telling(parts)
+        kind, span(windows), who, site, len(windows), holds_gil, of_task, parts=_telling(parts)
     )
 
 

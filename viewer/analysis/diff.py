@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.cpu import stack_places
+from viewer.analysis.findings.words import stem
 from viewer.analysis.report import Heading, heading
 from viewer.analysis.significance import (
     BOUNDS_NS,
@@ -226,7 +227,7 @@ def _tables(model: Model) -> Iterator[tuple[_Named, Column, Column, Column]]:
             every,
         )
 
-    stems = [re.sub(r"\d+", "N", model.thread_name(i)) for i in range(len(model.threads))]
+    stems = [stem(name) for name in model.thread_names]
     named = [(Key("GIL wait", name, ""), "") for name in stems]
     yield named, table.start_ns, table.end_ns, rows((GIL_WAIT,), len(stems), table.who)
     named = []

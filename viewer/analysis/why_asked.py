@@ -58,7 +58,9 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
     """The threads called so: by name, else by tid."""
     model = tree.model
     threads = range(len(model.threads))
-    found = [i for i in threads if model.thread_name(i) == wanted]
+    found = [
+        i for i in threads if wanted in (model.thread_name(i), model.threads[i].thread_name)
+    ]
     if not found and wanted.isdigit():
         found = [i for i in threads if model.threads[i].tid == int(wanted)]
     if not found:

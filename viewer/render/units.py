@@ -4,6 +4,7 @@ import os
 import re
 
 _LIBRARIES = (re.compile(r"^.*/site-packages/"), re.compile(r"^.*/lib/python3\.\d+/"))
+_AT_LINE = re.compile(r".*:\d+(?= |$)")  # a file's name may have spaces
 _STEPS = ((1_000, "ns"), (1_000_000, "µs"), (1_000_000_000, "ms"))
 
 
@@ -68,7 +69,8 @@ def tail(text: str, width: int) -> str:
 
 def place(site: str, base: str) -> str:
     """`file:line` of a "file:line function" site, relative to `base` where that is shorter."""
-    where = site.split(" ", 1)[0] if " " in site else site
+    at_line = _AT_LINE.match(site)
+    where = at_line[0] if at_line else site
     path, colon, line = where.rpartition(":")
     if not colon or not os.path.isabs(path):
         return where

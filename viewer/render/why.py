@@ -216,15 +216,18 @@ def _activity(cause: Cause) -> str:
     if holders and cause.kind in (Kind.GIL_WAIT, Kind.LOCK_WAIT):
         said += f" held by {_who(holders[0])}"
     elif holders and cause.kind is Kind.READY:
-        said += f" behind {_who(holders[0])}"
-    elif cause.parts and cause.kind in (Kind.TASK, Kind.CALLBACK):
-        largest = cause.parts[0]
-        if (
-            largest.ns * _ALL_BUT >= cause.ns * (_ALL_BUT // 2)
-            and largest.kind is not cause.kind
-        ):
-            said += f", {_activity(largest)}"
+        said += f" behind {_who(holders[0])}{_mostly(holders[0])}"
+    elif cause.kind in (Kind.TASK, Kind.CALLBACK):
+        said += _mostly(cause)
     return said
+
+
+def _mostly(cause: Cause) -> str:
+    """`, asleep (app.py:17)`: what half of it and more was spent with."""
+    largest = cause.parts[0] if cause.parts else None
+    if not largest or largest.kind is cause.kind or largest.ns * 2 < cause.ns:
+        return ""
+    return f", {_activity(largest)}"
 
 
 def sampled(hot: Sequence[Hot]) -> str:
@@ -243,15 +246,15 @@ def sampled(hot: Sequence[Hot]) -> str:
 
 def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
     """Three and more who took turns at the same place are one: 20 threads `worker-N`."""
-    alike: dict[tuple[Kind, str, str], list[Cause]] = defaultdict(list)
+    alike: dict[tuple[Kind, bool, str, str], list[Cause]] = defaultdict(list)
     for cause in causes:
-        alike[cause.kind, stem(cause.who), cause.site].append(cause)
+        alike[cause.kind, cause.of_task, stem(cause.who), cause.site].append(cause)
     found: list[Cause] = []
     collections = [cause for cause in causes if cause.kind is Kind.GC]
     if len(collections) > 1:
         who = " and ".join(cause.who for cause in collections[:2])
         found += merged(replace(cause, who=who) for cause in collections)
-    for (kind, name, _), same in alike.items():
+    for (kind, _, name, _), same in alike.items():
         if kind is Kind.GC and len(collections) > 1:
             continue
         if len(same) < 3 or kind not in (Kind.THREAD, Kind.OWNER):
@@ -267,7 +270,9 @@ def _who(cause: Cause) -> str:
         return cause.who
     many = re.fullmatch(r"(\d+) × (.*)", cause.who)
     if many:
-        return f"{many[1]} threads `{shorten(many[2], _LONG)}`, one after the other,"
+        what = "tasks" if cause.of_task else "threads"
+        name = many[2].removesuffix(" #N") if cause.of_task else many[2]
+        return f"{many[1]} {what} `{shorten(name, _LONG)}`, one after the other,"
     if cause.kind in (Kind.TASK, Kind.OWNER) and _NUMBERED.fullmatch(cause.who):
         return _name(cause.who)
     is_place = cause.kind not in (Kind.OWNER, Kind.THREAD)

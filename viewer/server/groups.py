@@ -88,7 +88,8 @@ def threads(model: Model) -> Group:
     lane = keys(model, _is_thread_state, table.who, numbers(range(count)))
     codes = marks(model, lambda state: state & columns.STATE_MASK)
     titles = tuple(
-        Title(model.thread_name(i), str(track.tid), i) for i, track in enumerate(model.threads)
+        Title(track.thread_name or "thread", str(track.tid), i)
+        for i, track in enumerate(model.threads)
     )
     lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
     return Group(titles, lanes, lambda row: state_label(model, row), True)

@@ -1,7 +1,7 @@
 """What keeps an event loop from running the others."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from viewer.analysis.findings.facts import (
@@ -130,7 +130,7 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         never = computed >= _ENDLESS_STEP_NS * facts.patience
         waiting = max(behind.tasks for _, behind in found)
         lost = _lost(found)
-        what = _what_it_does(facts, worst)
+        what = _what_they_do(facts, [step for step, _ in found])
         who = code(name, site)
         once = f"{duration(worst.own_ns)} ({at(facts, worst.start_ns)})"
         if never:
@@ -145,17 +145,21 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         yield Finding(kind, lost, text, _evidence(facts, worst, site))
 
 
-def _what_it_does(facts: Facts, step: _Step) -> str:
-    """`: 98 % in `sleep` (app.py:38)`, by exact states; computing is told by CPU samples."""
-    own = Split(
-        Counter({k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}),
-        step.split.calls,
-    )
+def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
+    """`: 98 % in `sleep` (app.py:38)`, by exact states; computing is told by CPU samples.
+
+    Of all the steps together: the longest may be long for another reason than the rest.
+    """
+    own, stacks = Split(Counter(), Counter()), list[int]()
+    for step in steps:
+        own.states.update(
+            {k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}
+        )
+        own.calls.update(step.split.calls)
+        tid = facts.model.threads[facts.loop_thread[step.lane]].tid
+        stacks += facts.stacks(tid, [(step.start_ns, step.start_ns + step.duration_ns)])
     where = ""
     if own.of(COMPUTING) * 2 > sum(own.states.values()):
-        thread = facts.model.threads[facts.loop_thread[step.lane]]
-        ends = step.start_ns + step.duration_ns
-        stacks = facts.stacks(thread.tid, [(step.start_ns, ends)])
         where = sampled(*hot(facts.hot_places, stacks))
     told = did(facts, own, where)
     return f": {told}" if told else ""

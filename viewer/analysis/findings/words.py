@@ -67,7 +67,7 @@ def at(facts: Facts, time_ns: int) -> str:
 
 def stem(name: str) -> str:
     """The name of a thread without what numbers it: workers of a pool have it in common."""
-    return re.sub(r"\d+", "N", name)
+    return re.sub(r"\d+", "N", name).removesuffix(" (N)")
 
 
 def names(found: Iterable[str]) -> str:
