@@ -73,6 +73,17 @@ def test_where_it_computes(tmp_path):
     assert "computing in `parse` (text.py:5, 100 % of 9 CPU samples)" in found.text
 
 
+def test_where_a_library_computes(tmp_path):
+    """Who started the loop does not compute, though it is the program's own code."""
+    service = steps(1, 150 * MS)
+    library = "/venv/lib/python3.13/site-packages"
+    loop = ("Handle._run", "/usr/lib/python3.13/asyncio/events.py", 89)
+    stack = (("<module>", "/app/service.py", 30), loop, ("serve", f"{library}/web/app.py", 7))
+    SampleBuilder(service.trace).add(service.thread, 10 * MS, *stack, times=9)
+    (found,) = find_in(tmp_path, service.end())
+    assert "computing in `web.app.serve` (web/app.py:7, 100 % of 9 CPU" in found.text
+
+
 def preempted(thread, start, end):
     thread.preempted(start + 5 * MS, holding_gil=True)
 

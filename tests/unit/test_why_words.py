@@ -9,8 +9,10 @@ from tests.builder import TraceBuilder
 from tests.builder_samples import SampleBuilder
 from tests.samples import MS
 from tests.unit.test_why import adds_up, answer, model_of
+from viewer.analysis.causes_samples import telling
 from viewer.analysis.why import What
 from viewer.analysis.why_asked import WhyError
+from viewer.profile import Place
 from viewer.render.why import paragraph
 
 
@@ -97,6 +99,20 @@ def test_paragraph_of_the_issue(tmp_path: Path) -> None:
         "(sweep.py:3)); 3.00 ms the rest."
     )
     adds_up(problem.worst.causes, 203 * MS)
+
+
+def test_what_a_stack_tells() -> None:
+    """The program's own part and what it called; of what a loop ran nothing around it."""
+    library = "/usr/lib/python3.13"
+    own, main = Place("view", "/app/web.py", 9), Place("<module>", "/app/web.py", 30)
+    dumps = Place("json.dumps", f"{library}/json/__init__.py", 2)
+    handle = Place("asyncio.events.Handle._run", f"{library}/asyncio/events.py", 89)
+    serve = Place("serve", f"{library}/site-packages/web/app.py", 7)
+    run = Place("asyncio.runners.run", f"{library}/asyncio/runners.py", 194)
+    assert telling((dumps, dumps, own, serve, handle, run, main)) == (own, dumps)
+    assert telling((dumps, serve, handle, run, main)) == (serve, dumps)
+    assert telling((handle, run, main)) == (handle,)
+    assert telling((dumps, main)) == (main, dumps)
 
 
 def test_paragraph_of_a_convoy(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from viewer.analysis.causes_lanes import Window
 from viewer.analysis.cpu import stack_places
 from viewer.model import Model
-from viewer.profile import Place
+from viewer.profile import Place, within_task
 
 _LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _MOSTLY = 2, 3  # a callee with this part of its caller's samples is the one to name
@@ -50,8 +50,10 @@ def hottest_of(several: Iterable[tuple[Hot, ...]]) -> tuple[Hot, ...]:
 def telling(stack: tuple[Place, ...]) -> tuple[Place, ...]:
     """Outermost first: the program's own part of a stack, and the library function it called.
 
-    A stack without any (a thread of the library) is left whole.
+    A stack without any (a thread of the library) is left whole. Of what a loop ran neither the
+    loop nor who started it.
     """
+    stack = within_task(stack) or stack[:1]
     # A lambda or comprehension is part of the function it is written in.
     while len(stack) > 1 and stack[0].function.endswith(">") and _is_own(stack[1]):
         stack = stack[1:]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from viewer.analysis.cpu import stack_places
 from viewer.model import Model
-from viewer.profile import Place
+from viewer.profile import Place, within_task
 
 _LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _LOCALS = ".<locals>"
@@ -29,11 +29,13 @@ class Hot:
 def places(model: Model) -> list[Place]:
     """By stack the innermost place in the program's own files; else the innermost of all.
 
+    Of what a loop ran neither the loop nor who started it.
     What is inside a function (a lambda, a comprehension) counts as the function, at the line
     that ran it.
     """
     found = []
-    for stack in stack_places(model):
+    for whole in stack_places(model):
+        stack = within_task(whole) or whole[:1]
         own = [place for place in stack if _is_own(place)]
         chosen = own[0] if own else (stack[0] if stack else Place("[unknown]"))
         outer = chosen.function.partition(_LOCALS)[0]
