@@ -1,12 +1,16 @@
 """Lock waits of real threads: who waited, where, behind whom, and that none is missing."""
 
+import dis
 import functools
+import importlib
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +19,10 @@ from tests.recordings import record_here
 from tests.slices import Slice
 from tests.validator import Summary
 from tracer import schema as s
+from viewer.analysis.report import build_report
+from viewer.analysis.tasks import By
+from viewer.model import build_model
+from viewer.reader import read_trace
 
 MS = 1_000_000
 HOLDS_S = (0.003, 0.005)
@@ -104,6 +112,60 @@ def lock_waits(summary: Summary, *kinds: str) -> list[tuple[int, Slice]]:
 def only(summary: Summary, kind: str) -> Slice:
     ((_, wait),) = lock_waits(summary, kind)
     return wait
+
+
+SLOW_MODULE = """
+import gate
+gate.began.set()
+gate.may_end.wait()
+for _ in range(100_000): pass
+"""
+
+
+def waits_for_import(thread: threading.Thread) -> bool:
+    """Is it in `wakeup.acquire()` of a module's lock? It waits there: else it had the GIL."""
+    frame = sys._current_frames()[thread.ident or 0]
+    if frame.f_code.co_qualname != "_ModuleLock.acquire":
+        return False
+    before = (i for i in dis.get_instructions(frame.f_code) if i.offset < frame.f_lasti)
+    return [i.argval for i in before if i.opname == "LOAD_ATTR"][-2:] == ["wakeup", "acquire"]
+
+
+def test_import_that_another_thread_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait of its own name: two threads wait until a third has the module imported."""
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    gate = SimpleNamespace(began=threading.Event(), may_end=threading.Event())
+    monkeypatch.setitem(sys.modules, "gate", gate)
+    monkeypatch.setitem(sys.modules, "slow_module", None)  # to be as it was, afterwards
+    del sys.modules["slow_module"]
+    imports = functools.partial(importlib.import_module, "slow_module")
+    threads = [threading.Thread(target=imports) for _ in range(3)]
+
+    def work() -> None:
+        threads[0].start()
+        gate.began.wait()
+        for thread in threads[1:]:
+            thread.start()
+        while not all(map(waits_for_import, threads[1:])):
+            time.sleep(0)
+        gate.may_end.set()
+        for thread in threads:
+            thread.join()
+
+    summary, _ = record_here(work, tmp_path / "t.pftrace")
+    others = [thread.native_id for thread in threads[1:]]
+    waits = dict(lock_waits(summary, "import"))
+    assert sorted(waits) == sorted(others)  # type: ignore[type-var]
+    model = build_model(read_trace(tmp_path / "t.pftrace"))
+    (row,) = (row for row in build_report(model, By.CORO).locks if row.kind == "import")
+    assert row.is_idle
+    assert threads[0].name in {who for who, _ in row.woken_by}
+    for wait in waits.values():
+        assert s.ARG_OWNER not in wait.args
+    assert not lock_waits(summary, "Lock", "RLock")
 
 
 @pytest.mark.parametrize("threads", [2, 8])

@@ -36,7 +36,7 @@ typedef struct {
 static holder holders[1 << TABLE_BITS];
 static uint32_t deaths[DEATHS];
 static PyInterpreterState *home; /* codes and objects of other interpreters are not ours to name */
-static uint32_t wait_names[KINDS];
+static uint32_t wait_names[KINDS], import_wait;
 
 /* NOARGS methods that answer without blocking: locked, _is_owned, empty, is_done. */
 static PyCFunction probes[KINDS];
@@ -158,7 +158,8 @@ static uint32_t site_of(PyCodeObject *code, int offset)
 }
 
 /* A plain lock is a signal where the library takes one that it has already, or whose owner shows
- * nowhere: Condition.wait's; and until 3.12 a thread's, who has it until it ends. */
+ * nowhere: Condition.wait's; a module's, who imports it has another; and until 3.12 a thread's, who
+ * has it until it ends. */
 static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
 {
     if (t->kind >= KIND_QUEUE)
@@ -167,7 +168,8 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
         return 0;
     PyCodeObject *innermost = compat_frame_code(*compat_frame_slot(t->tstate));
     uint32_t wait = innermost ? codes_of(innermost)->wait : 0;
-    return wait == wait_names[KIND_THREAD] || (wait && (!owner || owner == (uint32_t)t->call.buffer->tid));
+    return wait == wait_names[KIND_THREAD] || wait == import_wait ||
+           (wait && (!owner || owner == (uint32_t)t->call.buffer->tid));
 }
 
 /* Where the owner took it. Without a GIL his code may die any time, unless codes.c knows it. */
@@ -496,17 +498,22 @@ static const PyCFunction wrappers[ROW_COUNT][CALLS_CONVENTIONS] = {ROWS(ENTRY)};
 
 /* --- arming --- */
 
+static uint32_t wait_name(const char *what)
+{
+    char text[64];
+    int length = PyOS_snprintf(text, sizeof text, "%s%s", SCHEMA_TEXT_LOCK_WAIT_PREFIX, what);
+    return intern_string(text, (size_t)length);
+}
+
 PyDoc_STRVAR(start_doc, "start_locks()\n\nForgets who has what, before the methods are wrapped.");
 
 static PyObject *start_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     static const char *const names[KINDS] = {"Lock", "RLock", "SimpleQueue.get", "Thread.join"};
-    char text[64];
-    for (int kind = 0; kind < KINDS; kind++) {
-        int length = PyOS_snprintf(text, sizeof text, "%s%s", SCHEMA_TEXT_LOCK_WAIT_PREFIX, names[kind]);
-        wait_names[kind] = intern_string(text, (size_t)length);
-    }
+    for (int kind = 0; kind < KINDS; kind++)
+        wait_names[kind] = wait_name(names[kind]);
+    import_wait = wait_name("import");
     home = PyInterpreterState_Get();
     memset(holders, 0, sizeof holders);
     Py_RETURN_NONE;

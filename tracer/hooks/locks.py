@@ -29,6 +29,7 @@ TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
 
 # Module -> functions in which a thread waits, and what that wait is called. Outermost counts.
 WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
+    "_frozen_importlib": (("_ModuleLock.acquire", "import"),),
     "threading": (
         ("Condition.wait", "Condition.wait"),
         ("Event.wait", "Event.wait"),

@@ -44,7 +44,7 @@ _SHORTEST_NS = 1 << 10
 _TROUBLE, _KERNEL, _WORK, _REST = range(4)
 _CONTENDED = ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Queue.put")
 _AT_REST = ("sleep", "socket", "Queue.get", "SimpleQueue.get", "Server.serve_forever")
-_ENDS = ("Thread.join", "Thread.start", "Future.result")
+_ENDS = ("Thread.join", "Thread.start", "Future.result", "import")
 
 
 @dataclass(frozen=True, slots=True)
