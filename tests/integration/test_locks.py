@@ -114,6 +114,35 @@ def only(summary: Summary, kind: str) -> Slice:
     return wait
 
 
+def test_memory_of_a_lock_that_died_taken(tmp_path: Path) -> None:
+    """Nothing of a plain lock is said of an RLock that gets its memory: it is uncontended."""
+
+    def work() -> None:
+        taken = [threading.Lock() for _ in range(200)]
+        for lock in taken:
+            lock.acquire()
+        places = set(map(id, taken))
+        del lock
+        taken.clear()
+        fresh = [threading.RLock() for _ in range(200)]
+        assert places & set(map(id, fresh))
+
+        def use() -> None:
+            for lock in fresh:
+                with lock, lock:
+                    pass
+
+        for _ in range(2):
+            user = threading.Thread(target=use)
+            user.start()
+            user.join()
+
+    path = tmp_path / "t.pftrace"
+    record_here(work, path)
+    locks = build_report(build_model(read_trace(path)), By.CORO).locks
+    assert [row for row in locks if row.kind == "RLock"] == []
+
+
 SLOW_MODULE = """
 import gate
 gate.began.set()

@@ -20,7 +20,7 @@ enum holder_flag {
 /* A lock that was used of late. While somebody waits for it, or its hold is recorded, its place in
  * the table is not given to another. */
 typedef struct {
-    const void *lock;   /* address, compared only; NULL: nothing here */
+    const void *lock;   /* key_of() it; NULL: nothing here */
     PyCodeObject *code; /* that took it; may be dead if `deaths` of its address have gone on */
     uint32_t deaths;
     int offset;
@@ -49,6 +49,13 @@ void locks_code_dies(PyCodeObject *code)
 static inline uint32_t deaths_of(const PyCodeObject *code)
 {
     return deaths[map_hash((uint64_t)(uintptr_t)code) & (DEATHS - 1)];
+}
+
+/* The address, to be compared only; odd of an RLock. A plain lock may die while it is taken, as
+ * Condition.wait's does, and nothing of that is said of an RLock which gets its memory. */
+static inline const void *key_of(const PyObject *lock, enum kind kind)
+{
+    return (const char *)lock + (kind == KIND_RLOCK);
 }
 
 static inline holder *holder_of(const void *lock)
@@ -89,6 +96,7 @@ typedef struct {
     call_frame call;
     PyThreadState *tstate;
     holder *holder;
+    const void *key;
     uint32_t what, id;
     uint8_t kind;
     uint8_t told;      /* the wait stands in the trace … */
@@ -101,7 +109,7 @@ typedef struct {
 static inline int may_block(const taking *t, PyObject *self)
 {
     const holder *h = t->holder;
-    int known = h->lock == self, waited_for = known && !h->owner && h->waiters;
+    int known = h->lock == t->key, waited_for = known && !h->owner && h->waiters;
     switch (t->kind) {
     case KIND_LOCK: return waited_for || ((!known || h->owner) && probe(KIND_LOCK, self, Py_True));
     case KIND_RLOCK: return waited_for || (known && h->owner && h->owner != (uint32_t)t->call.buffer->tid);
@@ -114,7 +122,7 @@ static inline int may_block(const taking *t, PyObject *self)
 static inline int is_free(const taking *t, PyObject *self)
 {
     const holder *h = t->holder;
-    if (COMPAT_FREE_THREADED || h->lock != self || h->waiters || h->flags & (IS_RECORDED | IS_UNSEEN))
+    if (COMPAT_FREE_THREADED || h->lock != t->key || h->waiters || h->flags & (IS_RECORDED | IS_UNSEEN))
         return 0;
     if (t->kind == KIND_RLOCK)
         return h->owner == (uint32_t)t->call.buffer->tid || (!h->owner && h->flags & IS_COUNTED);
@@ -187,7 +195,7 @@ static holder look(const taking *t, PyObject *self, int late)
         hold_still(t->holder);
         const holder seen = *t->holder;
         let_go(t->holder);
-        if (--patience == 0 || (seen.lock == self && seen.owner) || !probe(KIND_LOCK, self, Py_True))
+        if (--patience == 0 || (seen.lock == t->key && seen.owner) || !probe(KIND_LOCK, self, Py_True))
             return seen;
         sched_yield();
     }
@@ -203,7 +211,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         stacks_resolve();
     const stack_facts *stack = stacks_of(details.stack);
     const holder seen = look(t, self, late);
-    uint32_t owner = seen.lock == self && !late ? seen.owner : 0;
+    uint32_t owner = seen.lock == t->key && !late ? seen.owner : 0;
     PyObject *about = NULL;
     t->is_signal = (uint8_t)is_signal(t, stack, owner);
     if (t->is_signal && stack && stack->wait) {
@@ -217,11 +225,11 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         details.owner_tid = owner;
     if (!t->is_signal && owner)
         details.owner_site = owner_site(&seen);
-    int unseen = seen.lock != self && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
+    int unseen = seen.lock != t->key && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
     hold_still(h);
-    if (h->lock != self && !is_pinned(h))
-        *h = (holder){.lock = self, .flags = unseen ? IS_UNSEEN : 0, .busy = h->busy};
-    if (h->lock == self) {
+    if (h->lock != t->key && !is_pinned(h))
+        *h = (holder){.lock = t->key, .flags = unseen ? IS_UNSEEN : 0, .busy = h->busy};
+    if (h->lock == t->key) {
         unseen = h->flags & IS_UNSEEN && !late;
         h->id = t->id;
         h->waiters++;
@@ -270,7 +278,7 @@ static __attribute__((noinline)) void record_hold(taking *t, uint32_t id, PyCode
 }
 
 /* The thread has it: as often as before and once more, or, `restores`, as often as ever. */
-static inline void claim(taking *t, PyObject *self, int contended, int restores)
+static inline void claim(taking *t, int contended, int restores)
 {
     holder *h = t->holder;
     uint32_t tid = (uint32_t)t->call.buffer->tid;
@@ -279,12 +287,12 @@ static inline void claim(taking *t, PyObject *self, int contended, int restores)
     if (COMPAT_FREE_THREADED && code)
         codes_remember(code);
     hold_still(h);
-    if (h->lock != self) {
+    if (h->lock != t->key) {
         if (is_pinned(h)) {
             let_go(h);
             return;
         }
-        h->lock = self;
+        h->lock = t->key;
         h->flags = 0;
     } else if (t->kind == KIND_RLOCK && h->owner == tid) {
         h->depth++;
@@ -319,6 +327,7 @@ static inline int begins(taking *t, PyObject *self, enum kind kind)
     t->told = t->is_signal = t->counted = 0;
     t->what = wait_names[kind];
     t->holder = holder_of(self);
+    t->key = key_of(self, kind);
     t->call.buffer = b;
     return t->tstate->interp == home;
 }
@@ -332,15 +341,15 @@ static inline PyObject *ends(taking *t, PyObject *self, int restores, PyObject *
     if (__builtin_expect(blocked || t->told, 0))
         conclude(t, self, blocked, acquired);
     if (acquired && t->kind <= KIND_RLOCK)
-        claim(t, self, blocked, restores);
+        claim(t, blocked, restores);
     return result;
 }
 
 /* It did not block. */
-static inline PyObject *took(taking *t, PyObject *self, int restores, PyObject *result)
+static inline PyObject *took(taking *t, int restores, PyObject *result)
 {
     if (result && result != Py_False)
-        claim(t, self, 0, restores);
+        claim(t, 0, restores);
     return result;
 }
 
@@ -358,7 +367,7 @@ static inline int may_tell(giving *g, PyObject *self, enum kind kind, int all)
 {
     thread_buffer *b = calls_buffer();
     holder *h = g->holder = holder_of(self);
-    if (!b || h->lock != self)
+    if (!b || h->lock != key_of(self, kind))
         return 0;
     g->tick = __builtin_expect(is_pinned(h), 0) ? clock_tick() : 0;
     g->id = h->id;
@@ -372,13 +381,13 @@ static inline int may_tell(giving *g, PyObject *self, enum kind kind, int all)
     return 1;
 }
 
-static inline void given(const giving *g, PyObject *self)
+static inline void given(const giving *g, PyObject *self, enum kind kind)
 {
     holder *h = g->holder;
     if (g->gives == GIVES_UNTOLD && probe(KIND_RLOCK, self, Py_True))
         return;
     hold_still(h);
-    if (h->lock == self && h->claims == g->claims) { /* else another has it already */
+    if (h->lock == key_of(self, kind) && h->claims == g->claims) { /* else another has it already */
         if (g->gives == GIVES_ONE) {
             h->depth--;
         } else {
@@ -414,7 +423,7 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
     if (__builtin_expect(!begins(&t, self, kind), 0))                                              \
         return made;                                                                               \
     if (__builtin_expect(is_free(&t, self), 1))                                                    \
-        return took(&t, self, ROW_##row == ROW_RLock__acquire_restore, made);                      \
+        return took(&t, ROW_##row == ROW_RLock__acquire_restore, made);                            \
     if (__builtin_expect(may_block(&t, self), 0) && !(polls))                                     \
         announce(&t, self, 0);                                                                     \
     t.call = calls_enter(t.call.buffer, t.what, CLASS_LOCK, *compat_frame_slot(t.tstate));         \
@@ -427,7 +436,7 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
         return made;                                                                               \
     PyObject *result = made;                                                                       \
     if (result)                                                                                    \
-        given(&g, self);                                                                           \
+        given(&g, self, kind);                                                                     \
     return result;
 
 #define RELEASE(row, kind, polls, made) GIVE(row, kind, 0, made)
