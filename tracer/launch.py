@@ -87,9 +87,13 @@ def summary(totals: "Totals", output: str) -> str:
         worst = f", worst wait {totals.worst_ready_ns / 1e6:.3g} ms"
         if totals.worst_ready_who:
             worst += f" ({totals.worst_ready_who})"
+    forked = ""
+    if totals.forks:
+        children = "child" if totals.forks == 1 else "children"
+        forked = f", {totals.forks:,} forked {children} left out"
     return (
         f"{totals.duration_ns / 1e9:.2f} s, {totals.events:,} events, "
-        f"{size_text(totals.bytes)}, {totals.dropped:,} dropped{worst} -> {output}. "
+        f"{size_text(totals.bytes)}, {totals.dropped:,} dropped{forked}{worst} -> {output}. "
         f"Next: tracer report {output}"
     )
 
@@ -134,6 +138,8 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             totals = recording.stop()
             # A program that closed descriptor 2 may have opened a file of its own there.
             if totals is not None and identity(2) == stderr:
+                for signal, text in recording.blind_spots:
+                    say(f"{signal}: {text}")
                 say(summary(totals, output))
             if totals is None or totals.bytes > PROFILED_BYTES:
                 return

@@ -87,6 +87,7 @@ class Totals:
         "duration_ns",
         "error",  # errno of the write that failed, 0 = none
         "events",
+        "forks",  # children that the program forked: nothing of them is recorded
         "late",  # records whose time was clamped to keep a track in order
         "overhead_ns",  # CPU time of the writer thread
         "samples",  # of CPU time
@@ -98,6 +99,7 @@ class Totals:
     bytes: int
     dropped: int
     late: int
+    forks: int
     overhead_ns: int
     samples: int
     worst_ready_ns: int
@@ -118,6 +120,7 @@ class Recording:
         self._tool: Tool | None = None
         self._disarms: list[Disarm] = []
         self._had_gil = True
+        self.blind_spots: list[tuple[str, str]] = []  # at the end: (signal, text)
 
     def start(self) -> None:
         """Opens the file and arms the hooks.
@@ -184,21 +187,25 @@ class Recording:
         if _active is not self or self._core is None:
             return None
         _active = None
-        self._note_blind_spots(self._core)
+        self.blind_spots = self._find_blind_spots(self._core)
+        for signal, text in self.blind_spots:
+            self._core.note(signal, text, True)
         self._core.seal()  # every thread's last state is that of one moment
         self.disarm()
         totals = self._core.stop()
         return Totals(totals) if totals else None
 
-    def _note_blind_spots(self, core: "ModuleType") -> None:
-        if _has_gil() and not self._had_gil:
-            core.note("gil", "an import switched the GIL on: waits for it are not shown", True)
+    def _find_blind_spots(self, core: "ModuleType") -> list[tuple[str, str]]:
+        """(signal, what of it is not in the trace), as far as only the end tells."""
+        found = []
+        if "gil" in self.options.signals and _has_gil() and not self._had_gil:
+            found.append(("gil", "an import switched the GIL on: waits for it are not shown"))
         if "cpu" in self.options.signals:
             core.note_sampler()
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
-            core.note(
-                "tasks", "uvloop was imported: tasks on its loops are not recorded yet", True
-            )
+            text = "uvloop was imported: tasks on its loops are not recorded yet"
+            found.append(("tasks", text))
+        return found
 
 
 _active: Recording | None = None

@@ -255,6 +255,9 @@ def test_forked_child(tmp_path: Path) -> None:
     parent, child = summary(tmp_path / "parent.pftrace"), summary(tmp_path / "child.pftrace")
     assert [said.name for said in parent.user.regions] == ["of the parent"]
     assert [said.name for said in child.user.regions] == ["own"]
+    told = b"1 forked child is not in this trace"
+    assert told in (tmp_path / "parent.pftrace").read_bytes()
+    assert told not in (tmp_path / "child.pftrace").read_bytes()
     assert has_ended(parent)
     assert has_ended(child)
 

@@ -30,6 +30,7 @@ static void register_fork(void)
 /* What api.py asks at each call of a decorated function, faster than a function could tell: empty
  * but while a recording runs. In a forked child it may stay as it was: then nothing is recorded. */
 static PyObject *running;
+static unsigned long forks; /* that this recording has seen; the children record nothing */
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals)\n\n"
 "Begins to record into `fd`, which the core owns from now on.");
@@ -64,6 +65,7 @@ static PyObject *start(PyObject *module, PyObject *args)
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
+    forks = 0;
     if (PyList_Append(running, Py_True) < 0)
         PyErr_Clear(); /* decorated functions go unrecorded */
     Py_RETURN_NONE;
@@ -87,6 +89,11 @@ PyDoc_STRVAR(seal_doc, "seal()\n\nFrom now on nothing is recorded; stop() follow
 static PyObject *seal(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    char text[64];
+    if (forks) {
+        PyOS_snprintf(text, sizeof text, "%lu forked %s not in this trace", forks, forks == 1 ? "child is" : "children are");
+        monitor_note(NOTE_OTHER, "forks", text);
+    }
     close_rings();
     Py_RETURN_NONE;
 }
@@ -107,8 +114,9 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     ring_stop();
     size_t length;
     const char *who = intern_text(intern_function_of(t.worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
-                         "bytes", t.bytes, "dropped", t.dropped, "late", t.late, "overhead_ns", t.overhead_ns, "samples", t.samples,
+    return Py_BuildValue("{sKsKsKsKsksKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
+                         "bytes", t.bytes, "dropped", t.dropped, "forks", forks, "late", t.late,
+                         "overhead_ns", t.overhead_ns, "samples", t.samples,
                          "worst_ready_ns", t.worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t.error);
 }
@@ -144,6 +152,7 @@ PyDoc_STRVAR(resume_doc, "resume_writer()\n\n"
 static PyObject *resume_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    forks++;
     atomic_store(&ring_on_refill, writer_resume);
     Py_AddPendingCall(resume_now, NULL); /* fails only when its queue is full */
     Py_RETURN_NONE;
