@@ -119,7 +119,7 @@ static inline int may_block(const taking *t, PyObject *self)
 }
 
 /* Whether taking it surely does not block: with the GIL it cannot be taken before we have it. */
-static inline int is_free(const taking *t, PyObject *self)
+static inline int is_free(const taking *t)
 {
     const holder *h = t->holder;
     if (COMPAT_FREE_THREADED || h->lock != t->key || h->waiters || h->flags & (IS_RECORDED | IS_UNSEEN))
@@ -422,7 +422,7 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
     taking t;                                                                                      \
     if (__builtin_expect(!begins(&t, self, kind), 0))                                              \
         return made;                                                                               \
-    if (__builtin_expect(is_free(&t, self), 1))                                                    \
+    if (__builtin_expect(is_free(&t), 1))                                                          \
         return took(&t, ROW_##row == ROW_RLock__acquire_restore, made);                            \
     if (__builtin_expect(may_block(&t, self), 0) && !(polls))                                     \
         announce(&t, self, 0);                                                                     \
