@@ -100,6 +100,14 @@ def test_options_reach_the_recorder(package: Path) -> None:
     assert done.stdout == f"{expected}\n"
 
 
+@pytest.mark.parametrize(("kind", "flag"), [("module", "-m"), ("command", "-c")])
+def test_command_in_the_trace(package: Path, kind: str, flag: str) -> None:
+    """With what sys.argv leaves out: the name of the module, or the code."""
+    add_recorder(package, start="print(self.options.argv)")
+    done = launch(package, "", ORDER.replace("file", kind, 1))
+    assert done.stdout == f"{(flag, 'prog.py', 'arg')}\n"
+
+
 def test_no_signals_and_spaces(package: Path) -> None:
     """An empty list of signals, and a file name with spaces, survive the way."""
     add_recorder(package, start="print(self.options.signals, self.options.path)")
