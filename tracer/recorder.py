@@ -187,7 +187,9 @@ class Recording:
         if _active is not self or self._core is None:
             return None
         _active = None
-        self.blind_spots = self._find_blind_spots(self._core)
+        self.blind_spots = self._find_blind_spots()
+        if "cpu" in self.options.signals:
+            self._core.note_sampler()
         for signal, text in self.blind_spots:
             self._core.note(signal, text, True)
         self._core.seal()  # every thread's last state is that of one moment
@@ -195,13 +197,11 @@ class Recording:
         totals = self._core.stop()
         return Totals(totals) if totals else None
 
-    def _find_blind_spots(self, core: "ModuleType") -> list[tuple[str, str]]:
+    def _find_blind_spots(self) -> list[tuple[str, str]]:
         """(signal, what of it is not in the trace), as far as only the end tells."""
         found = []
         if "gil" in self.options.signals and _has_gil() and not self._had_gil:
             found.append(("gil", "an import switched the GIL on: waits for it are not shown"))
-        if "cpu" in self.options.signals:
-            core.note_sampler()
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
             text = "uvloop was imported: tasks on its loops are not recorded yet"
             found.append(("tasks", text))

@@ -152,11 +152,14 @@ def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
     """
     own, stacks = Split(Counter(), Counter()), list[int]()
     for step in steps:
+        thread = facts.loop_thread[step.lane]
+        if thread < 0:
+            continue
         own.states.update(
             {k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}
         )
         own.calls.update(step.split.calls)
-        tid = facts.model.threads[facts.loop_thread[step.lane]].tid
+        tid = facts.model.threads[thread].tid
         stacks += facts.stacks(tid, [(step.start_ns, step.start_ns + step.duration_ns)])
     where = ""
     if own.of(COMPUTING) * 2 > sum(own.states.values()):
