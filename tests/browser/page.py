@@ -96,6 +96,7 @@ class Opened:
         self.page.evaluate(_SPOT, spot)  # scrolls to it, and new lanes may be asked for
         self.settle()
         self.page.mouse.click(*self.page.evaluate(_SPOT, spot))
+        self.settle()  # until then the explanation beside it is that of the slice before
 
     def view(self) -> tuple[float, float]:
         """From where to where the first timeline shows, in ns."""

@@ -146,6 +146,7 @@ def test_link_reproduces_the_view(tmp_path: Path) -> None:
         opened.page.locator("aside h2").wait_for()
         assert opened.page.inner_text("aside h2") == title
         opened.page.locator("nav a", has_text="Tasks").click()
+        opened.settle()
         assert "from=1000000&to=4000000" in opened.page.url
 
 

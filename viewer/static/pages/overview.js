@@ -53,7 +53,7 @@ function finding({ text, severity_ns: ns, evidence }, meta) {
     h("span", null, marked(text), evidence.site && h("small", { title: evidence.site },
       site(evidence.site))),
     h("button", {
-      onclick: () => toPage(page, { from: from - pad, to: from + evidence.duration_ns + pad }),
+      onclick: () => toPage(page, { sel: "", from: from - pad, to: from + evidence.duration_ns + pad }),
     }, "Show"));
 }
 

@@ -52,5 +52,5 @@ function longest({ tasks, threads }, meta) {
     { title: "from", number: true, value: (row) => row.start, show: (row) => moment(row.start, row.ns) },
     { title: "Behind", value: (row) => row.behind },
   ], rows, { empty: "Nobody waited in this range.", onrow: (row) => toPage(row.page, {
-    ...row.changes, from: row.start - row.ns * 0.3, to: row.start + row.ns * 1.3 }) }));
+    ...row.changes, sel: "", from: row.start - row.ns * 0.3, to: row.start + row.ns * 1.3 }) }));
 }
