@@ -150,19 +150,23 @@ def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
 
     Of all the steps together: the longest may be long for another reason than the rest.
     """
-    own, stacks = Split(Counter(), Counter()), list[int]()
-    for step in steps:
-        thread = facts.loop_thread[step.lane]
-        if thread < 0:
-            continue
+    known = [step for step in steps if facts.loop_thread[step.lane] >= 0]
+    own = Split(Counter(), Counter())
+    for step in known:
         own.states.update(
             {k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}
         )
         own.calls.update(step.split.calls)
-        tid = facts.model.threads[thread].tid
-        stacks += facts.stacks(tid, [(step.start_ns, step.start_ns + step.duration_ns)])
     where = ""
     if own.of(COMPUTING) * 2 > sum(own.states.values()):
+        stacks = [
+            stack
+            for step in known
+            for stack in facts.stacks(
+                facts.model.threads[facts.loop_thread[step.lane]].tid,
+                [(step.start_ns, step.start_ns + step.duration_ns)],
+            )
+        ]
         where = sampled(*hot(facts.hot_places, stacks))
     told = did(facts, own, where)
     return f": {told}" if told else ""
