@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
-from playwright.sync_api import Route
+from playwright.sync_api import Page, Route
 
 from tests.browser.page import PAGES, keep_picture, look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
@@ -190,15 +191,22 @@ def test_range_applies_to_tables(tmp_path: Path) -> None:
         opened.page.get_by_text("No blocking call in this range").wait_for()
 
 
+def held_back(page: Page, pattern: str, ask: Callable[[], object]) -> list[Route]:
+    """The questions of that pattern, unanswered, once `ask` has led to one."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route))
+    with page.expect_request(pattern):
+        ask()
+    return held
+
+
 def test_answer_for_a_page_that_has_gone(tmp_path: Path) -> None:
     """It comes when another page is on screen, and nothing of it is shown there."""
     with open_page(written(tmp_path, blocked_loop())) as opened:
         page = opened.page
-        held: list[Route] = []
         opened.go("#/tasks")
-        page.route("**/api/tasks?*", lambda route: held.append(route))
-        with page.expect_request("**/api/tasks?*"):
-            page.locator("tbody tr", has_text="handle").first.click()
+        row = page.locator("tbody tr", has_text="handle").first
+        held = held_back(page, "**/api/tasks?*", row.click)
         page.locator("nav a[data-page=threads]").click()
         page.locator("main .timeline canvas").wait_for()
         held.pop().continue_()
@@ -212,11 +220,9 @@ def test_answer_for_an_older_range(tmp_path: Path) -> None:
     """It comes after that of the range now shown, and does not replace it."""
     with open_page(written(tmp_path, gil_hog())) as opened:
         page = opened.page
-        held: list[Route] = []
         opened.go("#/io?from=100000000&to=150000000")
-        page.route("**/api/report?from=110000000*", lambda route: held.append(route))
-        with page.expect_request("**/api/report?from=110000000*"):
-            page.evaluate("location.hash = '#/io?from=110000000&to=150000000'")
+        other = "location.hash = '#/io?from=110000000&to=150000000'"
+        held = held_back(page, "**/api/report?from=110000000*", lambda: page.evaluate(other))
         page.keyboard.press("0")
         page.locator("td", has_text="select.epoll.poll").wait_for()
         held.pop().continue_()
