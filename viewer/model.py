@@ -127,9 +127,6 @@ class Model:
     def pid(self, process: int) -> int:
         return self.trace.processes[process].pid if process >= 0 else 0
 
-    def thread_name(self, thread: int) -> str:
-        return self.thread_names[thread]
-
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
 

@@ -75,7 +75,7 @@ def waits_of_tasks(program: Program, model: Model) -> list[tuple[Wait, Told]]:
 def waits_of_threads(program: Program, model: Model) -> list[tuple[Wait, Told]]:
     """Every wait for the GIL or a lock, with the truth."""
     found = []
-    names = [model.thread_name(thread) for thread in range(len(model.threads))]
+    names = model.thread_names
     rows = {
         (names[model.states.who[row]], model.states.start_ns[row]): row
         for row in range(len(model.states.state))

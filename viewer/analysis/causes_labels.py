@@ -79,7 +79,7 @@ class Labels:
         return self.thread(self.model.states.who[row])
 
     def thread(self, thread: int, kind: Kind = Kind.THREAD) -> Label:
-        return Label(kind, self.model.thread_name(thread), on=("thread", thread))
+        return Label(kind, self.model.thread_names[thread], on=("thread", thread))
 
     def hold(self, row: int) -> Label:
         if row < 0:
@@ -98,7 +98,7 @@ class Labels:
             return Label(Kind.OWNER, name or f"task {id_}", site)
         thread = self.lanes.thread(process, id_) if id_ >= 0 else -1
         if thread >= 0:
-            name = self.model.thread_name(thread)
+            name = self.model.thread_names[thread]
             return Label(Kind.OWNER, name, site, on=("thread", thread))
         return Label(Kind.OWNER, name or (f"thread {id_}" if id_ >= 0 else "unknown"), site)
 

@@ -260,7 +260,7 @@ def _waiters(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
             table.start_ns, table.end_ns, pairs.number, len(pairs.head)
         )
         for number, at in enumerate(pairs.head):
-            name = model.coroutine(who[at])[0] if is_task else model.thread_name(who[at])
+            name = model.coroutine(who[at])[0] if is_task else model.thread_names[who[at]]
             site = model.trace.text(table.site[at])
             sums = stats.count[number], stats.total[number], stats.max[number]
             found[waiting[at]].append(Waiter(name, site, *sums))
@@ -324,7 +324,7 @@ def _woken_by(model: Model, waiting: Column) -> dict[int, list[tuple[str, int]]]
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for number, at in enumerate(pairs.head):
         if table.waker[at] >= 0:
-            name = model.thread_name(table.waker[at])
+            name = model.thread_names[table.waker[at]]
             found[waiting[at]].append((name, stats.count[number]))
     for wakers in found.values():
         wakers.sort(key=lambda waker: (-waker[1], waker[0]))

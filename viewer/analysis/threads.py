@@ -146,7 +146,7 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
             ThreadRow(
                 model.pid(model.thread_process[i]),
                 track.tid,
-                model.thread_name(i),
+                model.thread_names[i],
                 wall_ns,
                 states,
                 wall_ns - sum(states.values()),
@@ -201,7 +201,7 @@ def _held(model: Model, waiting: Column) -> dict[int, Held]:
         holders = [
             Holder(
                 model.threads[i].tid,
-                model.thread_name(i),
+                model.thread_names[i],
                 sum(modes.values()),
                 {mode: modes[mode] for mode in _MODES if mode in modes},
             )

@@ -166,7 +166,7 @@ def waiter_of(tree: Tree, wait: Wait) -> Waiter:
             tree.lanes.name_of_task(task), coro, site, model.owners.task_id[task], -1
         )
     thread = model.states.who[wait.row]
-    return Waiter(model.thread_name(thread), "", "", -1, model.threads[thread].tid)
+    return Waiter(model.thread_names[thread], "", "", -1, model.threads[thread].tid)
 
 
 def _subject(tree: Tree, wait: Wait) -> tuple[str, str]:

@@ -59,13 +59,13 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
     model = tree.model
     threads = range(len(model.threads))
     found = [
-        i for i in threads if wanted in (model.thread_name(i), model.threads[i].thread_name)
+        i for i in threads if wanted in (model.thread_names[i], model.threads[i].thread_name)
     ]
     if not found and wanted.isdigit():
         found = [i for i in threads if model.threads[i].tid == int(wanted)]
     if not found:
-        known = map(model.thread_name, threads)
-        raise WhyError(f"no thread is called '{wanted}'{_instead(wanted, known)}.")
+        instead = _instead(wanted, model.thread_names)
+        raise WhyError(f"no thread is called '{wanted}'{instead}.")
     return found
 
 

@@ -148,7 +148,7 @@ class _Walk:
 
     def thread(self, thread: int, until: int) -> _Follow:
         """What the thread did just before `until`; what is no wait or call is one step."""
-        table, name = self.model.states, self.model.thread_name(thread)
+        table, name = self.model.states, self.model.thread_names[thread]
         rows = self.tree.lanes.rows_of_thread(thread)
         at = _position(rows, table.start_ns, until)
         # Who waits or is in a call does nothing for others: what it did, it did before.
@@ -184,7 +184,7 @@ class _Walk:
         thread, base = table.who[row], table.state[row] & STATE_MASK
         end = table.end_ns[row] if until is None else until
         what = self.tree.lanes.name_of(row)
-        name, site = self.model.thread_name(thread), text(table.site[row])
+        name, site = self.model.thread_names[thread], text(table.site[row])
         yield Step(Did.WAITED, name, what, site, table.start_ns[row], end)
         pieces = []
         if base == GIL_WAIT:
@@ -222,8 +222,8 @@ class _Walk:
             yield self.root(Did.UNKNOWN, at)
             return None
         parent, time = found
-        names = self.model.thread_name
-        yield Step(Did.CREATED, names(parent), names(thread), "", time, time)
+        names = self.model.thread_names
+        yield Step(Did.CREATED, names[parent], names[thread], "", time, time)
         return "thread", parent, time
 
     def _find_starters(self) -> dict[int, tuple[int, int]]:

@@ -314,7 +314,7 @@ def _behind_gil(model: Model, waits: list[Wait]) -> dict[int, Hashable]:
     rows = ((n, who, ns) for n, by_who in parts.items() for who, ns in by_who.items())
 
     def name(who: int) -> Hashable:
-        return stem(model.thread_name(who)) if who < threads else who
+        return stem(model.thread_names[who]) if who < threads else who
 
     return _most(waits, rows, name)
 

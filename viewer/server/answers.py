@@ -75,7 +75,7 @@ class Answers:
                 name: [_title(t) for t in self.groups[name].titles] for name in _TITLED
             },
             "threads": [
-                {"pid": track.pid, "tid": track.tid, "name": model.thread_name(i)}
+                {"pid": track.pid, "tid": track.tid, "name": model.thread_names[i]}
                 for i, track in enumerate(model.threads)
             ],
         }

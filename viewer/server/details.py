@@ -57,7 +57,7 @@ def _collection(model: Model, row: int) -> Json:
         "group": "gc",
         "row": row,
         "title": f"GC generation {one.generation}",
-        "whose": model.thread_name(thread) if thread >= 0 else f"thread {one.tid}",
+        "whose": model.thread_names[thread] if thread >= 0 else f"thread {one.tid}",
         "kind": "gc",
         "start_ns": one.start_ns - model.start_ns,
         "ns": one.end_ns - one.start_ns,

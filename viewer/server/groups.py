@@ -104,7 +104,7 @@ def gil(model: Model) -> Group:
     codes = memoryview(bytes([1]) * len(table.state))
     titles = tuple(Title("GIL", str(model.pid(i)), i) for i in range(count))
     lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
-    return Group(titles, lanes, lambda row: model.thread_name(table.who[row]), True)
+    return Group(titles, lanes, lambda row: model.thread_names[table.who[row]], True)
 
 
 def loops(model: Model) -> Group:
@@ -230,7 +230,7 @@ def waiter_name(model: Model, row: int) -> str:
     table = model.states
     if _base(table.state[row]) == columns.TASK_WAIT:
         return model.task_name(table.who[row])
-    return model.thread_name(table.who[row])
+    return model.thread_names[table.who[row]]
 
 
 def slice_name(model: Model, row: int) -> str:

@@ -162,5 +162,5 @@ def _name(facts: Facts, who: _Who) -> str:
         return name if name == coro else f"{coro} {name}"
     for i, track in enumerate(model.threads):
         if track.tid == who.id and model.thread_process[i] == who.process:
-            return model.thread_name(i)
+            return model.thread_names[i]
     return f"thread {who.id}"

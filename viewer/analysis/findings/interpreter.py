@@ -131,7 +131,7 @@ def _collections(
     whole = model.end_ns - model.start_ns
     name = f"thread {tid}"
     if thread >= 0:
-        name = model.thread_name(thread)
+        name = model.thread_names[thread]
         since, until = model.states.first_ns[thread], model.states.last_ns[thread]
         running = sum(
             row.states[s.RUNNING] + row.states[s.NATIVE]

@@ -150,7 +150,7 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
     return Evidence(
         table.start_ns[longest],
         table.end_ns[longest] - table.start_ns[longest],
-        model.task_name(who) if is_task else model.thread_name(who),
+        model.task_name(who) if is_task else model.thread_names[who],
         model.owners.task_id[who] if is_task else -1,
         -1 if is_task else model.threads[who].tid,
         row.site,

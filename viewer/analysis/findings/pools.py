@@ -108,7 +108,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         )
         evidence = Evidence(
             table.start_ns[first], table.end_ns[first] - table.start_ns[first],
-            model.thread_name(table.who[first]), tid=model.threads[table.who[first]].tid,
+            model.thread_names[table.who[first]], tid=model.threads[table.who[first]].tid,
             site=site, pid=pid,
         )  # fmt: skip
         yield Finding("workers never exit", 0, text, evidence)
@@ -148,7 +148,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         )
         worker = model.threads[threads[0]]
         evidence = Evidence(
-            start, end - start, model.thread_name(threads[0]), tid=worker.tid, pid=pid
+            start, end - start, model.thread_names[threads[0]], tid=worker.tid, pid=pid
         )
         yield Finding("thread-pool starvation", lost, text, evidence)
 
