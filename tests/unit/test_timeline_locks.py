@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from tests.slices import pair
 from tests.strict import Arg, read_strict
 from tests.unit.test_timeline import MAIN, OTHER, Script
 from tracer import _core
@@ -23,10 +24,14 @@ def waits(script: Script, tid: int, ns: int, *, owner: int = 0, flag: int = 0) -
     script.add(ns, "LOCK_WAIT", KIND, flag=flag, tid=tid, text=details)
 
 
-def got(script: Script, tid: int, ns: int) -> None:
-    """The call that took it lasted for 50 µs; the GIL is not watched."""
+def blocked(script: Script, tid: int, ns: int) -> None:
+    """For 50 µs; the GIL is not watched."""
     script.add(ns, "CALL", KIND, flag=CLASS_LOCK, tid=tid)
     script.add(ns, "TAKE", 0, ns - 50_000, 0, flag=1, tid=tid)
+
+
+def got(script: Script, tid: int, ns: int) -> None:
+    blocked(script, tid, ns)
     script.add(ns + 10, "LOCK_GOT", 0, LOCK, flag=ACQUIRED, tid=tid)
     script.add(ns + 20, "LOCK_ACQUIRED", LINE, LOCK, KIND, tid=tid)
 
@@ -68,3 +73,19 @@ def test_who_had_it_stays_the_owner() -> None:
     got(script, OTHER, 200_000)
     got(script, THIRD, 300_000)
     assert owners(script) == [MAIN, MAIN]
+
+
+def test_signal_handlers_that_wait_nest_without_limit() -> None:
+    """Each wait is interrupted by the next; then they end, the innermost first."""
+    depth = 100
+    script = Script([])
+    for number in range(depth):
+        waits(script, OTHER, 100_000 * (number + 1))
+        blocked(script, OTHER, 100_000 * (number + 1) + 60_000)
+    for number in range(depth, 2 * depth):
+        got(script, OTHER, 100_000 * (number + 1) + 60_000)
+    slices, _ = pair(read_strict(script.data()))
+    told = [each.args for each in slices if each.begin.category == s.CAT_LOCK]
+    ended = [(args[s.ARG_LOCK], args[s.ARG_ACQUIRED]) for args in told[depth:]]
+    assert ended == [(LOCK, 1)] * depth
+    assert [args[s.ARG_LOCK] for args in told] == [LOCK] * 2 * depth

@@ -136,12 +136,13 @@ typedef struct {
     uint32_t tid;
 } gil_take;
 
-enum { LOCK_DEPTH = 4, LOCK_LASTS = 255 };
+enum { LOCK_LASTS = 255 };
 
 /* A wait for a lock, from before it until it is written. */
 typedef struct lock_wait {
     struct lock_line *of;
-    struct lock_wait *next; /* another that waits for the same lock */
+    struct lock_wait *next;  /* another that waits for the same lock */
+    struct lock_wait *outer; /* of the same thread, which a signal handler that waits too interrupts */
     uint64_t since_ns;
     uint32_t tid, what, stack, token;
     uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
@@ -160,9 +161,8 @@ typedef struct {
     uint8_t gc_open;
     uint32_t gc_generation;
     lane_line lane;
-    lock_wait waits[LOCK_DEPTH]; /* one inside the other: a signal handler may wait too */
-    uint32_t wait_depth;         /* may exceed LOCK_DEPTH; only the first ones are told */
-    uint64_t lost;               /* records, as its gaps tell */
+    lock_wait *waits; /* the innermost */
+    uint64_t lost;    /* records, as its gaps tell */
     user_line *user;
 } thread_line;
 

@@ -53,16 +53,9 @@ void locks_free(timeline *t)
     map_free(&t->locks);
 }
 
-/* The innermost wait of the thread that is told. */
-static lock_wait *current(thread_line *thread)
-{
-    return thread->wait_depth && thread->wait_depth <= LOCK_DEPTH ? &thread->waits[thread->wait_depth - 1] : NULL;
-}
-
 uint32_t locks_stack(const thread_line *thread)
 {
-    const lock_wait *wait = current((thread_line *)thread);
-    return wait ? wait->stack : 0;
+    return thread->waits ? thread->waits->stack : 0;
 }
 
 /* --- releases: written when it is known which wait they ended, if any --- */
@@ -114,7 +107,7 @@ static void keep_release(timeline *t, lock_line *lock, lock_release release)
 
 uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns)
 {
-    lock_wait *wait = current(thread);
+    lock_wait *wait = thread->waits;
     if (!wait || wait->outcome != LOCK_ACQUIRED)
         return 0;
     lock_line *lock = wait->of;
@@ -149,7 +142,7 @@ static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
 
 void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
 {
-    lock_wait *wait = current(thread);
+    lock_wait *wait = thread->waits;
     if (!wait)
         return;
     ev->name_id = wait->what;
@@ -161,7 +154,7 @@ void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
 
 void locks_end_wait(timeline *t, thread_line *thread, event *ev)
 {
-    lock_wait *wait = current(thread);
+    lock_wait *wait = thread->waits;
     if (!wait)
         return;
     if (!wait->told)
@@ -171,9 +164,23 @@ void locks_end_wait(timeline *t, thread_line *thread, event *ev)
     event_bool(ev, SCHEMA_ARG_ACQUIRED, wait->outcome == LOCK_ACQUIRED);
 }
 
-/* --- the end of a wait --- */
+/* --- the two ends of a wait --- */
 
-/* Forgets a wait; `ns` 0: without a word. */
+/* NULL: no memory. */
+static lock_wait *begin_wait(timeline *t, const thread_line *thread, uint32_t id, uint64_t ns)
+{
+    lock_line *lock = line_of(t, id);
+    lock_wait *wait = malloc(sizeof *wait);
+    if (!wait || (!lock && !(lock = add_line(t, id)))) {
+        free(wait);
+        return NULL;
+    }
+    *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ns, .tid = thread->tid, .outcome = LOCK_LASTS};
+    lock->first = wait;
+    return wait;
+}
+
+/* Takes a wait from its lock, that the caller frees; `ns` 0: without a word. */
 static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
 {
     lock_line *lock = wait->of;
@@ -197,7 +204,10 @@ static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
 /* The innermost of a thread. */
 static void end_wait(timeline *t, thread_line *thread, uint64_t ns)
 {
-    forget_wait(t, &thread->waits[--thread->wait_depth], ns);
+    lock_wait *wait = thread->waits;
+    thread->waits = wait->outer;
+    forget_wait(t, wait, ns);
+    free(wait);
 }
 
 /* --- tasks: the wait is the `await` slice, which begins at once and ends as the task is woken --- */
@@ -205,19 +215,15 @@ static void end_wait(timeline *t, thread_line *thread, uint64_t ns)
 static void show_wait(timeline *t, const thread_line *thread, task_line *task, const await_lock *details,
                       uint32_t site, event *ev)
 {
-    lock_line *lock = line_of(t, details->lock);
-    if (!lock && !(lock = add_line(t, details->lock)))
+    lock_wait *wait = begin_wait(t, thread, details->lock, ev->ns);
+    if (!wait)
         return;
-    lock_wait *wait = malloc(sizeof *wait);
-    if (!wait) {
-        if (!lock->has_tracks)
-            forget_line(t, lock);
-        return;
-    }
-    *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ev->ns, .tid = thread->tid, .task = task->id,
-                        .owner_task = details->owner_task, .owner_site = details->owner_site, .outcome = LOCK_LASTS,
-                        .told_owner = details->is_held != 0};
-    task->waits = lock->first = wait;
+    lock_line *lock = wait->of;
+    wait->task = task->id;
+    wait->owner_task = details->owner_task;
+    wait->owner_site = details->owner_site;
+    wait->told_owner = details->is_held != 0;
+    task->waits = wait;
     add_owner(t, wait, ev);
     hold_tracks(t, lock, details->kind, site);
     if (wait->owner_task && !(lock->held && lock->owner_task == wait->owner_task))
@@ -256,21 +262,20 @@ HANDLER(lock_wait_begins)
     int late = r->flag & LOCK_TOLD_LATE, is_signal = r->flag & LOCK_IS_SIGNAL;
     if (!late)
         lane_flush(t, thread);
-    if (thread->wait_depth >= LOCK_DEPTH) {
-        thread->wait_depth++;
+    lock_wait *wait = begin_wait(t, thread, (uint32_t)r->b, ns);
+    if (!wait)
         return;
-    }
-    lock_line *lock = line_of(t, r->b);
-    if (!lock && !(lock = add_line(t, (uint32_t)r->b)))
-        return;
+    lock_line *lock = wait->of;
     lock_wait_details details;
     memcpy(&details, text, sizeof details);
-    lock_wait *wait = &thread->waits[thread->wait_depth++];
-    *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ns, .tid = thread->tid, .what = r->a,
-                        .stack = details.stack, .token = details.token, .owner = details.owner_tid,
-                        .owner_site = details.owner_site, .outcome = LOCK_LASTS,
-                        .told_owner = (r->flag & LOCK_IS_HELD) != 0};
-    lock->first = wait;
+    wait->what = r->a;
+    wait->stack = details.stack;
+    wait->token = details.token;
+    wait->owner = details.owner_tid;
+    wait->owner_site = details.owner_site;
+    wait->told_owner = (r->flag & LOCK_IS_HELD) != 0;
+    wait->outer = thread->waits;
+    thread->waits = wait;
     if (!is_signal) {
         const stack_facts *stack = stacks_of(details.stack);
         hold_tracks(t, lock, r->a, stack ? stack->site : 0);
@@ -283,18 +288,14 @@ HANDLER(lock_wait_begins)
 HANDLER(lock_got)
 {
     UNUSED(text);
-    if (thread->wait_depth > LOCK_DEPTH) {
-        thread->wait_depth--;
-        return;
-    }
-    uint32_t depth = thread->wait_depth;
-    while (depth && thread->waits[depth - 1].of->id != r->b)
-        depth--;
-    if (!depth)
+    lock_wait *wait = thread->waits;
+    while (wait && wait->of->id != r->b)
+        wait = wait->outer;
+    if (!wait)
         return; /* its begin is lost */
-    while (thread->wait_depth > depth)
+    while (thread->waits != wait)
         end_wait(t, thread, ns);
-    current(thread)->outcome = r->flag;
+    wait->outcome = r->flag;
     if (r->flag != LOCK_FREE)
         lane_flush(t, thread);
     end_wait(t, thread, ns);
@@ -343,9 +344,7 @@ const record_handler timeline_lock_handlers[REC_KINDS] = {
 
 void locks_lose(timeline *t, thread_line *thread, uint64_t ns)
 {
-    if (thread->wait_depth > LOCK_DEPTH)
-        thread->wait_depth = LOCK_DEPTH;
-    while (thread->wait_depth)
+    while (thread->waits)
         end_wait(t, thread, ns);
     for (uint32_t i = 0; t->locks.slots && i <= t->locks.mask; i++) {
         lock_line *lock = (lock_line *)(uintptr_t)t->locks.slots[i].value;
