@@ -158,10 +158,8 @@ def test_two_holders_end_the_signal(script: Script) -> None:
     trace = read_strict(script.data())
     (disabled,) = (e for e in trace.events if e.name == s.HOOK_DISABLED)
     assert disabled.args[s.ARG_HOOK] == "gil"
-    for tid in (MAIN, OTHER):
-        states = lane(script, tid)[0]
-        assert [name for name, _, _ in states] == [s.RUNNING]
-        assert states[0][2] == 50_000
+    assert lane(script)[0] == [(s.RUNNING, 2_000, 10_000)]
+    assert lane(script, OTHER)[0] == [(s.RUNNING, 10_000, 50_000)]
 
 
 def test_without_the_gil_only_the_calls_are_known() -> None:

@@ -50,6 +50,18 @@ static inline uint64_t clock_tick(void)
     return clock_ns_of(CLOCK_MONOTONIC);
 }
 
+/* Not before what precedes it: a processor may read its counter early, while it still waits for the
+ * mutex that another has yet to give back. */
+static inline uint64_t clock_tick_in_order(void)
+{
+#if defined(__x86_64__)
+    _mm_lfence();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+    return clock_tick();
+}
+
 /* Maps a tick onto the line through two pairs; exact at both. */
 static inline uint64_t clock_convert(clock_pair from, double ns_per_tick, uint64_t tick)
 {

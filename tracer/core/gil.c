@@ -96,7 +96,7 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
 
 static void on_take(void)
 {
-    uint64_t tick = clock_tick();
+    uint64_t tick = clock_tick_in_order();
     uint64_t mine = ++takes;
     thread_buffer *b = ring_current();
     if (!b)

@@ -315,7 +315,7 @@ void lane_flush(timeline *t, thread_line *thread)
         lane->kernel = KERNEL_ON;
 }
 
-/* Nothing that the hooks say of the GIL is believed any more; lanes end here. */
+/* Nothing that the hooks say of the GIL is believed any more; lanes end here, or where another took it. */
 static void distrust(timeline *t, uint64_t ns)
 {
     static const char hook[] = "gil", reason[] = "two threads seemed to have the GIL at once";
@@ -328,9 +328,13 @@ static void distrust(timeline *t, uint64_t ns)
     event_text(&ev, SCHEMA_ARG_HOOK, hook, sizeof hook - 1);
     event_text(&ev, SCHEMA_ARG_REASON, reason, sizeof reason - 1);
     encoder_event(&t->out, &ev);
-    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++)
-        if (t->threads.slots[i].key)
-            lane_close(t, (thread_line *)(uintptr_t)t->threads.slots[i].value, 0, ns);
+    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++) {
+        if (!t->threads.slots[i].key)
+            continue;
+        thread_line *thread = (thread_line *)(uintptr_t)t->threads.slots[i].value;
+        uint64_t gave_ns = thread->lane.gave_by_ns;
+        lane_close(t, thread, 0, gave_ns && gave_ns < ns ? gave_ns : ns);
+    }
 }
 
 /* Mutual exclusion, told by the clock: who had the GIL before must have given it by now. */
