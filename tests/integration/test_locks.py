@@ -4,6 +4,7 @@ import dis
 import functools
 import importlib
 import itertools
+import signal
 import sys
 import threading
 import time
@@ -144,6 +145,78 @@ def test_memory_of_a_lock_that_died_taken(tmp_path: Path) -> None:
     assert [row for row in locks if row.kind == "RLock"] == []
 
 
+def times_blocked(thread: threading.Thread) -> int:
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_taken_before_the_recording(tmp_path: Path, kind: str) -> None:
+    """By nobody knows whom. Signals interrupt the wait; pieces say which lock it is for."""
+    lock = getattr(threading, kind)()
+    lock.acquire()
+
+    def wait() -> None:
+        lock.acquire()
+
+    def work() -> None:
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        while not waits_in(waiter, "wait", "acquire"):
+            time.sleep(0)
+        for _ in range(3):
+            before = times_blocked(waiter)
+            signal.pthread_kill(waiter.ident or 0, signal.SIGUSR1)
+            while times_blocked(waiter) == before:
+                time.sleep(0)
+        lock.release()
+        waiter.join()
+
+    kept = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        summary, _ = record_here(work, tmp_path / "t.pftrace")
+    finally:
+        signal.signal(signal.SIGUSR1, kept)
+    pieces = [each.args for _, each in lock_waits(summary, kind)]
+    assert len(pieces) > 1
+    assert len({args[s.ARG_LOCK] for args in pieces}) == 1
+    assert [args[s.ARG_ACQUIRED] for args in pieces] == [0] * (len(pieces) - 1) + [1]
+    assert not any(s.ARG_OWNER in args for args in pieces)
+
+
+def place_of(lock: object) -> int:
+    """In the table of core/lock_holders.h."""
+    return (id(lock) * 0x9E3779B97F4A7C15 >> 32) % (1 << 14)
+
+
+@pytest.mark.skipif("t" in sys.abiflags, reason="there a lock loses its place")
+def test_two_locks_of_one_place(tmp_path: Path) -> None:
+    """Who holds the first is still known when he has taken the second."""
+    by_place: dict[int, list[Any]] = {}
+    while not any(len(found) > 1 for found in by_place.values()):
+        lock = threading.Lock()
+        by_place.setdefault(place_of(lock), []).append(lock)
+    (first, second) = next(found for found in by_place.values() if len(found) > 1)
+
+    def wait() -> None:
+        first.acquire()
+
+    def work() -> None:
+        with second, first:
+            pass
+        first.acquire()
+        second.acquire()
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        while not waits_in(waiter, "wait", "acquire"):
+            time.sleep(0)
+        first.release()
+        waiter.join()
+
+    summary, _ = record_here(work, tmp_path / "t.pftrace")
+    assert only(summary, "Lock").args[s.ARG_OWNER] == threading.get_native_id()
+
+
 SLOW_MODULE = """
 import gate
 gate.began.set()
@@ -152,13 +225,14 @@ for _ in range(100_000): pass
 """
 
 
-def waits_for_import(thread: threading.Thread) -> bool:
-    """Is it in `wakeup.acquire()` of a module's lock? It waits there: else it had the GIL."""
+def waits_in(thread: threading.Thread, function: str, *attributes: str) -> bool:
+    """Is it in a call like `wakeup.acquire()` there? It waits: else it had the GIL."""
     frame = sys._current_frames()[thread.ident or 0]
-    if frame.f_code.co_qualname != "_ModuleLock.acquire":
+    if frame.f_code.co_name != function:
         return False
     before = (i for i in dis.get_instructions(frame.f_code) if i.offset < frame.f_lasti)
-    return [i.argval for i in before if i.opname == "LOAD_ATTR"][-2:] == ["wakeup", "acquire"]
+    found = [i.argval for i in before if i.opname == "LOAD_ATTR"]
+    return found[-len(attributes) :] == list(attributes)
 
 
 def test_import_that_another_thread_does(
@@ -179,7 +253,7 @@ def test_import_that_another_thread_does(
         gate.began.wait()
         for thread in threads[1:]:
             thread.start()
-        while not all(map(waits_for_import, threads[1:])):
+        while not all(waits_in(one, "acquire", "wakeup", "acquire") for one in threads[1:]):
             time.sleep(0)
         gate.may_end.set()
         for thread in threads:

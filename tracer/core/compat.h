@@ -101,6 +101,21 @@ static inline PyMethodDef *compat_method_def(PyObject *callable)
     return NULL;
 }
 
+/* Whether anybody has a _thread.RLock. */
+static inline int compat_rlock_is_taken(const PyObject *lock)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    return *(const uint8_t *)(lock + 1) & 1; /* its PyMutex */
+#else
+    const struct {
+        PyObject_HEAD
+        void *lock;
+        unsigned long owner, count;
+    } *rlock = (const void *)lock;
+    return rlock->count != 0;
+#endif
+}
+
 /* First local (`self` of a method) of a frame, borrowed; NULL when unset. */
 static inline PyObject *compat_frame_local(const compat_frame *frame, int index)
 {

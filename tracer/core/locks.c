@@ -1,81 +1,25 @@
-/* The wrappers around the methods of locks, and the table of who has which. */
+/* The wrappers around the methods of locks, and who has which. */
 #include "locks.h"
 
 #include <string.h>
 
 #include "intern.h"
+#include "lock_holders.h"
 #include "schema.h"
 #include "stacks.h"
 
-enum kind { KIND_LOCK, KIND_RLOCK, KIND_QUEUE, KIND_THREAD, KINDS };
+enum { INNERMOST_FRAMES = 64, LOOKS = 64 };
 
-enum { TABLE_BITS = 14, DEATHS = 4096, INNERMOST_FRAMES = 64, LOOKS = 64 };
-
-enum holder_flag {
-    IS_RECORDED = 1, /* a record says that it is held */
-    IS_UNSEEN = 2,   /* somebody has it who took it before we looked */
-    IS_COUNTED = 4,  /* it was seen free since */
-};
-
-/* A lock that was used of late. While somebody waits for it, or its hold is recorded, its place in
- * the table is not given to another. */
-typedef struct {
-    const void *lock;   /* key_of() it; NULL: nothing here */
-    PyCodeObject *code; /* that took it; may be dead if `deaths` of its address have gone on */
-    uint32_t deaths;
-    int offset;
-    uint32_t owner;     /* tid; 0: nobody, or not known */
-    uint32_t id;        /* of lock_ids.c, while … */
-    uint32_t waiters;   /* … somebody waits, or the hold is recorded */
-    uint32_t depth;     /* how often the owner has it, if it is counted */
-    uint32_t flags;     /* enum holder_flag: one word, read as it is written, or the processor waits */
-    uint32_t claims;    /* how often it was taken; without a GIL only */
-    uint8_t busy;       /* changes just now; without a GIL only */
-} __attribute__((aligned(64))) holder;
-
-static holder holders[1 << TABLE_BITS];
-static uint32_t deaths[DEATHS];
 static PyInterpreterState *home; /* codes and objects of other interpreters are not ours to name */
 static uint32_t wait_names[KINDS], import_wait;
 
 /* NOARGS methods that answer without blocking: locked, _is_owned, empty, is_done. */
 static PyCFunction probes[KINDS];
+static int reads_rlocks; /* compat_rlock_is_taken() is right */
 
 void locks_code_dies(PyCodeObject *code)
 {
-    deaths[map_hash((uint64_t)(uintptr_t)code) & (DEATHS - 1)]++;
-}
-
-static inline uint32_t deaths_of(const PyCodeObject *code)
-{
-    return deaths[map_hash((uint64_t)(uintptr_t)code) & (DEATHS - 1)];
-}
-
-/* The address, to be compared only; odd of an RLock. A plain lock may die while it is taken, as
- * Condition.wait's does, and nothing of that is said of an RLock which gets its memory. */
-static inline const void *key_of(const PyObject *lock, enum kind kind)
-{
-    return (const char *)lock + (kind == KIND_RLOCK);
-}
-
-static inline holder *holder_of(const void *lock)
-{
-    return &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
-}
-
-static inline int is_pinned(const holder *h)
-{
-    return h->waiters || h->flags & IS_RECORDED;
-}
-
-static inline void hold_still(holder *h)
-{
-    compat_spin(&h->busy);
-}
-
-static inline void let_go(holder *h)
-{
-    compat_unspin(&h->busy);
+    ++*deaths_of(code);
 }
 
 static inline uint32_t token_of(const void *lock)
@@ -87,6 +31,14 @@ static inline int probe(enum kind kind, PyObject *self, PyObject *expected)
 {
     PyObject *answer = probes[kind] ? probes[kind](self, NULL) : NULL; /* bools are immortal */
     return answer == expected;
+}
+
+/* Whether somebody has the lock, or, of an RLock, somebody else. */
+static int is_taken(enum kind kind, PyObject *self)
+{
+    if (kind == KIND_RLOCK)
+        return reads_rlocks && compat_rlock_is_taken(self) && probe(KIND_RLOCK, self, Py_False);
+    return probe(KIND_LOCK, self, Py_True);
 }
 
 /* --- taking --- */
@@ -109,10 +61,12 @@ typedef struct {
 static inline int may_block(const taking *t, PyObject *self)
 {
     const holder *h = t->holder;
-    int known = h->lock == t->key, waited_for = known && !h->owner && h->waiters;
+    int waited_for = h->lock == t->key && !h->owner && h->waiters;
+    int known = h->lock == t->key && !(h->flags & IS_UNSEEN);
     switch (t->kind) {
-    case KIND_LOCK: return waited_for || ((!known || h->owner) && probe(KIND_LOCK, self, Py_True));
-    case KIND_RLOCK: return waited_for || (known && h->owner && h->owner != (uint32_t)t->call.buffer->tid);
+    case KIND_LOCK: return waited_for || ((!known || h->owner) && is_taken(KIND_LOCK, self));
+    case KIND_RLOCK:
+        return waited_for || (known ? h->owner && h->owner != (uint32_t)t->call.buffer->tid : is_taken(KIND_RLOCK, self));
     case KIND_QUEUE: return probe(KIND_QUEUE, self, Py_True);
     default: return probe(KIND_THREAD, self, Py_False);
     }
@@ -183,7 +137,7 @@ static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
 /* Where the owner took it. Without a GIL his code may die any time, unless codes.c knows it. */
 static uint32_t owner_site(const holder *seen)
 {
-    if (!seen->code || seen->deaths != deaths_of(seen->code))
+    if (!seen->code || seen->deaths != *deaths_of(seen->code))
         return 0;
     return COMPAT_FREE_THREADED ? codes_line_if_known(seen->code, seen->offset) : site_of(seen->code, seen->offset);
 }
@@ -225,7 +179,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
         details.owner_tid = owner;
     if (!t->is_signal && owner)
         details.owner_site = owner_site(&seen);
-    int unseen = seen.lock != t->key && t->kind == KIND_LOCK && !late && probe(KIND_LOCK, self, Py_True);
+    int unseen = seen.lock != t->key && t->kind <= KIND_RLOCK && !late && is_taken(t->kind, self);
     hold_still(h);
     if (h->lock != t->key && !is_pinned(h))
         *h = (holder){.lock = t->key, .flags = unseen ? IS_UNSEEN : 0, .busy = h->busy};
@@ -257,6 +211,8 @@ static __attribute__((noinline)) void conclude(taking *t, PyObject *self, int bl
     thread_buffer *b = t->call.buffer;
     if (blocked && gil_mode != GIL_WATCHED)
         calls_write_unwatched(b, &t->call, t->what, CLASS_LOCK);
+    if (!t->counted)
+        t->holder = holder_of(self, t->key);
     if (!t->told)
         announce(t, self, 1);
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
@@ -309,7 +265,7 @@ static inline void claim(taking *t, int contended, int restores)
     h->owner = tid;
     h->code = code;
     h->offset = code ? compat_frame_offset(frame) : 0;
-    h->deaths = code ? deaths_of(code) : 0;
+    h->deaths = code ? *deaths_of(code) : 0;
     uint32_t id = h->id;
     let_go(h);
     if (__builtin_expect(is_shown, 0))
@@ -326,8 +282,8 @@ static inline int begins(taking *t, PyObject *self, enum kind kind)
     t->kind = (uint8_t)kind;
     t->told = t->is_signal = t->counted = 0;
     t->what = wait_names[kind];
-    t->holder = holder_of(self);
     t->key = key_of(self, kind);
+    t->holder = holder_of(self, t->key);
     t->call.buffer = b;
     return t->tstate->interp == home;
 }
@@ -366,8 +322,9 @@ typedef struct {
 static inline int may_tell(giving *g, PyObject *self, enum kind kind, int all)
 {
     thread_buffer *b = calls_buffer();
-    holder *h = g->holder = holder_of(self);
-    if (!b || h->lock != key_of(self, kind))
+    const void *key = key_of(self, kind);
+    holder *h = g->holder = holder_of(self, key);
+    if (!b || h->lock != key)
         return 0;
     g->tick = __builtin_expect(is_pinned(h), 0) ? clock_tick() : 0;
     g->id = h->id;
@@ -528,6 +485,20 @@ static PyObject *start_locks(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* Whether one of this type shows that it is taken, and that it is not; -1 with an exception. */
+static int reads_right(PyTypeObject *rlock)
+{
+    PyObject *one = PyObject_CallNoArgs((PyObject *)rlock);
+    int before = one && compat_rlock_is_taken(one);
+    PyObject *done = one ? PyObject_CallMethod(one, "acquire", NULL) : NULL;
+    int taken = done && compat_rlock_is_taken(one);
+    Py_XSETREF(done, done ? PyObject_CallMethod(one, "release", NULL) : NULL);
+    int right = done ? !before && taken && !compat_rlock_is_taken(one) : -1;
+    Py_XDECREF(one);
+    Py_XDECREF(done);
+    return right;
+}
+
 PyDoc_STRVAR(probe_doc, "probe_lock(kind, method)\n\n"
 "Says which method, without arguments, tells whether a Lock is locked, an RLock the thread's own,\n"
 "a SimpleQueue empty, or a _ThreadHandle done (kinds 0 to 3). False when it cannot be called so.");
@@ -543,6 +514,8 @@ static PyObject *probe_lock(PyObject *module, PyObject *args)
     if (!def || def->ml_flags != METH_NOARGS || kind < 0 || kind >= KINDS)
         Py_RETURN_FALSE;
     probes[kind] = def->ml_meth;
+    if (kind == KIND_RLOCK && (reads_rlocks = reads_right(PyDescr_TYPE(method))) < 0)
+        return NULL;
     Py_RETURN_TRUE;
 }
 
