@@ -96,14 +96,15 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
 
 static void on_take(void)
 {
-    uint64_t tick = clock_tick_in_order();
     uint64_t mine = ++takes;
     thread_buffer *b = ring_current();
     if (!b)
         return;
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
+    int is_own = released && mine == b->takes_before + 1; /* nobody else had it meanwhile */
+    uint64_t tick = is_own ? clock_tick() : clock_tick_in_order();
     b->has_gil = 1;
-    if (!released || mine != b->takes_before + 1 || tick - released >= gil_threshold_ticks)
+    if (!is_own || tick - released >= gil_threshold_ticks)
         write_take(b, tick, released);
     b->asked_tick = 0;
     atomic_store_explicit(&b->released_tick, 0, memory_order_release);
