@@ -13,8 +13,9 @@ import threading
 RECORDS = 800
 WORKERS = 10 * (os.cpu_count() or 1)
 
-jobs: queue.Queue[int] = queue.Queue()
+jobs: queue.SimpleQueue[int] = queue.SimpleQueue()
 processing = threading.Lock()
+finished = threading.Event()
 seen: list[tuple[str, int]] = []
 ranks: dict[int, int] = {}
 
@@ -36,19 +37,19 @@ def rank(key: str, record: int) -> int:
 def process(record: int) -> None:
     with processing:
         ranks[record] = rank(make_key(record), record)
+    if len(ranks) == RECORDS:
+        finished.set()
 
 
 def work() -> None:
     while True:
-        record = jobs.get()
-        process(record)
-        jobs.task_done()
+        process(jobs.get())
 
 
 for number in range(WORKERS):
     threading.Thread(target=work, name=f"worker-{number}", daemon=True).start()
 for record in range(RECORDS):
     jobs.put(record)
-jobs.join()
+finished.wait()
 left = threading.active_count() - 1
 print(f"{len(ranks)} records by {WORKERS} workers, {left} still waiting")

@@ -38,8 +38,7 @@ def by_line(profile: Profile) -> Counter[str]:
 
 
 def test_mutex_points_at_the_line_that_takes_the_lock(trace: Path) -> None:
-    """Most delay is caused there, by what the thread's function called. The queue's own lock
-    may be waited for, too."""
+    """Most delay is caused there, by what the thread's function called."""
     profile = profile_of(trace, "mutex")
     assert by_line(profile).most_common(1)[0][0] == TAKES_THE_LOCK
     held = [

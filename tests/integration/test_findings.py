@@ -16,7 +16,7 @@ PLANTED = {
     # `make_key` has some 15 % of the few CPU samples, which is what it takes to be named here.
     "data_processor": (
         "lock convoy",
-        ("`worker-N`", "data_processor.py:37", "`rank` (data_processor.py:32"),
+        ("`worker-N`", "data_processor.py:38", "`rank` (data_processor.py:33"),
     ),
     "task_leak": ("task leak", ("`call_backend` (task_leak.py:25)", "task_leak.py:27")),
 }

@@ -85,7 +85,7 @@ def test_data_processor_leads_with_the_lock_around_all_the_work(record: Recorder
     # How many depends on who is quicker: the thread that gives the lock, or those that wait.
     assert wait["alike"]["count"] > 19
     assert wait["alike"]["total_ns"] > 10**9
-    assert "taken at data_processor.py:37" in wait["text"]
+    assert "taken at data_processor.py:38" in wait["text"]
     hot = [s["function"] for c in everything(wait["causes"]) for s in c["samples"]]
     assert {"data_processor.rank", "data_processor.make_key"} & set(hot)
 
