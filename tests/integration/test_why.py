@@ -98,5 +98,7 @@ def test_task_leak_leads_with_the_futures_nobody_ends(record: Recorder) -> None:
 
 
 def test_pipeline_leads_with_full_queue_and_semaphore(record: Recorder) -> None:
-    found = why(record, record(SAMPLES / "pipeline.py"), "--worst", "2")
-    assert {wait["subject"] for wait in found} == {"Queue.put", "Semaphore"}
+    found = why(record, record(SAMPLES / "pipeline.py"), "--worst", "6")
+    # Of what it awaits: a task may also be ready and the machine busy with something else.
+    awaits = [wait["subject"] for wait in found if wait["what"] == "await"]
+    assert set(awaits[:2]) == {"Queue.put", "Semaphore"}
