@@ -28,9 +28,9 @@ def io_slices(
     return [each for each in lane.slices if each.begin.category in (s.CAT_IO, s.CAT_SLEEP)]
 
 
-def blocking_read() -> None:
+def blocking_read(seconds: float = 0.03) -> None:
     r, w = os.pipe()
-    timer = threading.Timer(0.03, os.write, (w, b"x"))
+    timer = threading.Timer(seconds, os.write, (w, b"x"))
     timer.start()
     os.read(r, 1)
     timer.join()
@@ -78,14 +78,15 @@ def test_socket_select_and_sleep(tmp_path: Path) -> None:
 def test_unknown_functions_are_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """libc's name at first; the callee's from the next time its line blocks."""
+    """libc's name at first; the callee's from the next time its line blocks, also where it is
+    written while it lasts."""
     monkeypatch.setattr(
         io, "CALLS", {name: row for name, row in io.CALLS.items() if name != "posix"}
     )
 
     def run() -> None:
-        for _ in range(4):
-            blocking_read()
+        for seconds in (0.03, 0.03, 0.25, 0.03):
+            blocking_read(seconds)
             time.sleep(0.001)  # a call that is known: names are looked up on its way out
 
     names = [

@@ -100,10 +100,19 @@ static inline thread_buffer *own_buffer(void)
                : NULL;
 }
 
+/* Whether the call that the thread is in was learned where it stands: see learn.h. */
+static int is_learned(const thread_buffer *b)
+{
+    PyThreadState *tstate = compat_own_tstate();
+    return tstate && b->learned_frame == *compat_frame_slot(tstate);
+}
+
 static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
 {
     uint64_t tick = clock_tick();
     libc_close(b, tick);
+    if (__builtin_expect(b->learned != 0, 0) && class == CLASS_IO && is_learned(b))
+        name = b->learned;
     b->libc_fd = fd;
     b->libc_class = class;
     b->libc_tick = tick;
