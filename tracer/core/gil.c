@@ -71,8 +71,6 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
         what = b->libc_longest;
         if (class == CLASS_IO && back - released >= gil_threshold_ticks)
             learn_blocked(tstate);
-        if (class == CLASS_IO && b->learned && tstate && b->learned_frame == *compat_frame_slot(tstate))
-            what = b->learned;
     }
     uint32_t stack = stacks_capture(tstate);
     if (released && !what && (b->forced || back - released < gil_threshold_ticks))

@@ -149,7 +149,7 @@ static holder look(const taking *t, PyObject *self, int late)
         hold_still(t->holder);
         const holder seen = *t->holder;
         let_go(t->holder);
-        if (--patience == 0 || (seen.lock == t->key && seen.owner) || !probe(KIND_LOCK, self, Py_True))
+        if (--patience == 0 || (seen.lock == t->key && seen.owner) || !is_taken(KIND_LOCK, self))
             return seen;
         sched_yield();
     }
