@@ -43,7 +43,7 @@ class ReportCost:
 
 def report_cost(events: int) -> ReportCost:
     """Writes a trace of so many events, reports on it, and asks the kernel what it took."""
-    from tests.large import write_large  # only this table needs the tests
+    from tests.support.stories.large import write_large  # only this table needs the tests
 
     with tempfile.TemporaryDirectory() as directory:
         trace = Path(directory) / "large.pftrace"

@@ -48,7 +48,7 @@ def first_paint(events: int, rounds: int) -> FirstPaint | str:
         return "playwright is not installed (uv sync --group browser)"
     if not CHROMIUM.exists():
         return f"there is no {CHROMIUM}"
-    from tests.large import write_large
+    from tests.support.stories.large import write_large
 
     taken: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:

@@ -96,7 +96,9 @@ def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
     if directory is None or request.node.get_closest_marker("invalid_traces"):
         return
     for trace in sorted(directory.rglob(TRACE_GLOB)):
-        importlib.import_module("tests.validator").validate_once(trace.read_bytes())
+        importlib.import_module("tests.support.validator.rules").validate_once(
+            trace.read_bytes()
+        )
 
 
 @dataclass(frozen=True)

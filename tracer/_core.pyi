@@ -1,4 +1,4 @@
-"""The recorder's C core: what recorder.py, launch.py, hooks/ and tests call."""
+"""The recorder's C core: what recorder.py, launch.py, signals/ and tests call."""
 
 from collections.abc import Callable
 from types import CodeType, TracebackType

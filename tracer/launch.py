@@ -104,7 +104,7 @@ WALL_SIGNALS = ("gil", "locks", "io")
 PROFILED_BYTES = 256 << 20
 DERIVE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from viewer.profile_commands import derive_quietly; derive_quietly(*sys.argv[2:])"
+    "from viewer.commands.profiles import derive_quietly; derive_quietly(*sys.argv[2:])"
 )
 
 

@@ -7,10 +7,10 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.hooks import (
+from tracer.output import open_trace
+from tracer.signals import (
     DEFAULT_CPU_HZ,
     Tool,
-    asyncio_tasks,
     cpu,
     gc,
     gil,
@@ -19,17 +19,17 @@ from tracer.hooks import (
     sched,
     threads,
 )
-from tracer.output import open_trace
+from tracer.signals.loops import asyncio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from tracer.hooks import Disarm
+    from tracer.signals import Disarm
 
 SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
-    "tasks": asyncio_tasks.arm,
+    "tasks": asyncio.arm,
     "threads": threads.arm,
     "gc": gc.arm,
     "gil": gil.arm,

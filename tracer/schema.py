@@ -1,7 +1,7 @@
 """The contract between recorder and reader: every name, number and id a trace is made of.
 
 Pure data: imports nothing, so both rooms may read it. `core/schema.h` mirrors it for C and
-`tests/unit/test_schema.py` holds the two equal. Change the meaning of anything here only
+`tests/unit/core/test_schema.py` holds the two equal. Change the meaning of anything here only
 together with VERSION, which every trace carries.
 """
 

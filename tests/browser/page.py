@@ -13,12 +13,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.perfetto_ui import CHROMIUM, FLAGS
-from viewer.model import build_model
-from viewer.reader import read_trace
 from viewer.server.answers import Answers
 from viewer.server.http import Server
 from viewer.server.later import Later
 from viewer.server.site import make_site
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 # Where the pictures of the last run are kept, when set
 SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")

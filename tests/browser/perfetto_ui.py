@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.trace_processor import wasm_path
+from tests.support.trace_processor import wasm_path
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, Route
 
 from tests.browser.page import PAGES, keep_picture, look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
-from tests.builder import TraceBuilder
-from tests.samples import (
+from tests.support.builder.trace import TraceBuilder
+from tests.support.stories.waits import (
     async_lock,
     blocked_loop,
     every_trace,
@@ -25,10 +25,10 @@ from tests.samples import (
 from tracer import schema
 from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
-from viewer.model import build_model
-from viewer.profile_commands import export
-from viewer.reader import read_trace
+from viewer.commands.profiles import export
 from viewer.server.perfetto import find_ui
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 EXPLANATION = "aside .parts"
 TIMELINES = "async () => (await import('./timeline.js')).timelines().length"

@@ -11,8 +11,8 @@ pytest.importorskip("playwright", reason="needs: uv sync --group browser")
 
 from tests.browser.perfetto_ui import CHROMIUM, OpenedTrace, open_in_ui
 from tests.conftest import SAMPLES, Recorder
-from tests.integration.packets import Packets, loop_skeleton
-from tests.samples import profiled
+from tests.support.packets import Packets, loop_skeleton
+from tests.support.stories.waits import profiled
 from tracer import schema
 
 # Where the pictures of the last run are kept, when set

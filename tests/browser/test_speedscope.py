@@ -13,8 +13,8 @@ from playwright.sync_api import Page
 
 from tests.browser.perfetto_ui import CHROMIUM
 from tests.browser.speedscope import PACKAGE, open_in_speedscope
-from tests.samples import blocked_loop, profiled
-from viewer.profile_commands import export, write_profile
+from tests.support.stories.waits import blocked_loop, profiled
+from viewer.commands.profiles import export, write_profile
 
 pytestmark = [
     pytest.mark.browser,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tracer
-from tests.validator import Summary, validate
+from tests.support.validator.rules import Summary, validate
 
 TASKS = ("tasks", "threads")
 

@@ -10,7 +10,6 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 CONTRACT = {"tracer", "tracer.schema", "tracer.errors"}
-COMMAND_LINE = {"tracer/cli.py", "tracer/__main__.py", "tracer/program.py"}
 HEAVY = ("click", "viewer", "asyncio", "threading", "dataclasses", "typing", "perfetto")
 
 
@@ -33,6 +32,9 @@ def imports(path: Path) -> Iterator[str]:
 
 def files(room: str) -> list[str]:
     return sorted(str(p.relative_to(PROJECT)) for p in (PROJECT / room).rglob("*.py"))
+
+
+COMMAND_LINE = {*files("tracer/cli"), "tracer/__main__.py", "tracer/program.py"}
 
 
 @pytest.mark.parametrize("name", [f for f in files("tracer") if f not in COMMAND_LINE])

@@ -1,7 +1,7 @@
 /* Glue of tracer._core: the module object and its method tables, one per file. */
-#include "calls.h"
-#include "learn.h"
-#include "locks.h"
+#include "signals/calls/calls.h"
+#include "signals/calls/learn.h"
+#include "signals/locks/locks.h"
 #include "recording.h"
 
 static int exec_core(PyObject *module)

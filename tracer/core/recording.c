@@ -1,17 +1,17 @@
 /* Starting and stopping a recording, and the doors tests use to drive the parts by hand. */
-#include "hooks.h"
+#include "signals/hooks.h"
 
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "intern.h"
-#include "kernel.h"
+#include "ring/intern.h"
+#include "signals/kernel/kernel.h"
 #include "recording.h"
-#include "sampler.h"
+#include "sampler/sampler.h"
 #include "schema.h"
-#include "timeline.h"
-#include "writer.h"
+#include "timeline/timeline.h"
+#include "output/writer.h"
 
 /* fork() by whatever code: the child lets go of everything before it can do harm. */
 static void after_fork_in_child(void)

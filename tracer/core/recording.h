@@ -2,7 +2,7 @@
 #ifndef TRACER_RECORDING_H
 #define TRACER_RECORDING_H
 
-#include "compat.h"
+#include "python/compat.h"
 
 extern PyMethodDef recording_methods[];
 int recording_exec(PyObject *module);

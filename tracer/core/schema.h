@@ -1,4 +1,4 @@
-/* tracer/schema.py for C: the same names and numbers. tests/unit/test_schema.py compares. */
+/* tracer/schema.py for C: the same names and numbers. tests/unit/core/test_schema.py compares. */
 #ifndef TRACER_SCHEMA_H
 #define TRACER_SCHEMA_H
 

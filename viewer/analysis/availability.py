@@ -3,8 +3,8 @@
 from array import array
 from dataclasses import dataclass
 
-from viewer.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
-from viewer.model import Model
+from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
+from viewer.trace.model import Model
 
 WINDOW_NS = 100_000_000
 ANSWER_NS = 10_000_000

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.cpu import stack_places
 from viewer.analysis.findings.words import stem
+from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.report import Heading, heading
 from viewer.analysis.significance import (
     BOUNDS_NS,
@@ -23,7 +23,7 @@ from viewer.analysis.significance import (
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys
 from viewer.analysis.threads import thread_rows
-from viewer.columns import (
+from viewer.trace.columns import (
     AWAIT,
     CONTINUES,
     GIL_WAIT,
@@ -37,7 +37,7 @@ from viewer.columns import (
     TASK_WAIT,
     Column,
 )
-from viewer.model import Model
+from viewer.trace.model import Model
 
 _SECOND_NS = 1_000_000_000
 _LINE = re.compile(r":\d+(?= |$)")

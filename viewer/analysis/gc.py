@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from viewer.analysis.spread import Spread, spread_of
-from viewer.model import Model
+from viewer.trace.model import Model
 
 
 @dataclass(frozen=True, slots=True)

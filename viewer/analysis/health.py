@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
-from viewer.model import Model
-from viewer.reader import Arg
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
 
 # What a recording can have.
 _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from tracer import schema as s
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
-from viewer.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
-from viewer.model import Model
+from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
+from viewer.trace.model import Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tracer import schema as s
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import attribute, keys, marks, numbers
-from viewer.columns import (
+from viewer.trace.columns import (
     FAILED,
     HOLD,
     IDLE_WAIT,
@@ -15,7 +15,7 @@ from viewer.columns import (
     TASK_WAIT,
     Column,
 )
-from viewer.model import Model
+from viewer.trace.model import Model
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
 _ASYNCIO = "asyncio."

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.threads import STATE_NAMES
-from viewer.columns import AWAIT, LOOP_TASK, READY, RUNNING, STATE_MASK, Column
-from viewer.model import Model
+from viewer.trace.columns import AWAIT, LOOP_TASK, READY, RUNNING, STATE_MASK, Column
+from viewer.trace.model import Model
 
 REGION, TASK = "region", "task"  # tracer.region, tracer.task
 AWAITING, UNKNOWN = "await", "unknown"

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 from tracer import schema as s
 from viewer.analysis.availability import Latency, latency
-from viewer.analysis.cpu import CpuRow, cpu_rows
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
 from viewer.analysis.regions import RegionRow, region_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
-from viewer.model import Model
+from viewer.trace.model import Model
 
 SECTIONS = (
     "findings",

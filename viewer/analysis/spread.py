@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from viewer.columns import Stats
-from viewer.sweeps import percentile
+from viewer.trace.columns import Stats
+from viewer.trace.sweeps import percentile
 
 
 @dataclass(frozen=True, slots=True)

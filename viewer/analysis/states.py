@@ -3,8 +3,8 @@
 from array import array
 from collections.abc import Callable, Iterable
 
-from viewer.columns import LOOP_TASK, Column
-from viewer.model import Model
+from viewer.trace.columns import LOOP_TASK, Column
+from viewer.trace.model import Model
 
 
 def marks(model: Model, mark: Callable[[int], int]) -> Column:

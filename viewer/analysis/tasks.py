@@ -7,7 +7,7 @@ from enum import Enum
 
 from tracer import schema as s
 from viewer.analysis.spread import Spread, spread_at
-from viewer.columns import (
+from viewer.trace.columns import (
     AWAIT,
     READY,
     RUNNING,
@@ -20,7 +20,7 @@ from viewer.columns import (
     Delays,
     Stats,
 )
-from viewer.model import Model
+from viewer.trace.model import Model
 
 _MOST_NAMES = 5
 
@@ -186,7 +186,7 @@ def _extras(model: Model) -> tuple[tuple[int, ...], ...]:
 
 
 def occupant(model: Model, who: int) -> tuple[str, str, str]:
-    """Name, kind and site of an occupant's number; see viewer.delays.attribute."""
+    """Name, kind and site of an occupant's number; see viewer.trace.delays.attribute."""
     owned = model.owners
     groups, calls = len(owned.group_head), len(owned.call_head)
     if who < groups:

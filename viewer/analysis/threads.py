@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tracer import schema as s
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import attribute, keys, marks, numbers
-from viewer.columns import (
+from viewer.trace.columns import (
     GIL_WAIT,
     HOLD,
     HOLDING,
@@ -24,7 +24,7 @@ from viewer.columns import (
     Column,
     Stats,
 )
-from viewer.model import Model
+from viewer.trace.model import Model
 
 STATES = (
     s.RUNNING,

@@ -5,14 +5,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from viewer.analysis.causes_tree import Tree
+from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
+from viewer.analysis.profiles.profile import Sample
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
-from viewer.columns import AWAIT, READY, RUNNING
-from viewer.model import Model
-from viewer.profile import Sample
-from viewer.render.data import Json, render_json
+from viewer.render.json.report import Json, render_json
 from viewer.server import flame
 from viewer.server.details import details
 from viewer.server.groups import GROUPS, Group, Title
@@ -20,7 +18,9 @@ from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.later import Later
 from viewer.server.within import present, within
 from viewer.server.worst import worst, worst_json
-from viewer.tiles import PIXELS, encode
+from viewer.trace.columns import AWAIT, READY, RUNNING
+from viewer.trace.model import Model
+from viewer.trace.tiles import PIXELS, encode
 
 _JSON = "application/json; charset=utf-8"
 _KEPT = 12  # reports and flame graphs of ranges that are kept

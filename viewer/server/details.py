@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import cast
 
 from tracer import schema as s
-from viewer import columns
-from viewer.analysis.causes_tree import Tree
-from viewer.analysis.why import explain, wait_of_row, wait_of_slice
-from viewer.model import Model
-from viewer.reader import Arg
-from viewer.render.data import Json
-from viewer.render.why_data import to_json
+from viewer.analysis.causes.tree import Tree
+from viewer.analysis.why.explain import explain, wait_of_row, wait_of_slice
+from viewer.render.json.report import Json
+from viewer.render.json.why import to_json
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
 from viewer.server.rows import slice_at, slice_of_state, state_of_slice
+from viewer.trace import columns
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
 
 
 def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:

@@ -4,10 +4,10 @@ import linecache
 from collections import Counter
 from dataclasses import dataclass, field
 
-from viewer.analysis.cpu import Runners, stack_places
-from viewer.model import Model
-from viewer.profile import Place, Sample, totals
-from viewer.render.data import Json
+from viewer.analysis.profiles.cpu import Runners, stack_places
+from viewer.analysis.profiles.profile import Place, Sample, totals
+from viewer.render.json.report import Json
+from viewer.trace.model import Model
 
 _SECOND_NS = 1_000_000_000
 _SMALLEST = 2_000  # a call with less than this part of all is summed up in its parent

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
-from viewer import columns
 from viewer.analysis.states import keys, marks, numbers
-from viewer.columns import Column
-from viewer.model import Model
-from viewer.tiles import Lanes, Tile
+from viewer.trace import columns
+from viewer.trace.columns import Column
+from viewer.trace.model import Model
+from viewer.trace.tiles import Lanes, Tile
 
 WAIT_DEPTH = 16  # waiters of a lock that are drawn above each other; more share the last lane
 _HOLDER_CODES = 12  # holders are told apart by that many colours

@@ -1,12 +1,12 @@
 """Who had the lock that a wait was for, and where each gave it back."""
 
 from tracer import schema as s
-from viewer.analysis.causes_tree import Tree
-from viewer.columns import LOCK_WAIT, STATE_MASK, TASK_WAIT
-from viewer.model import Model
-from viewer.render.data import Json
+from viewer.analysis.causes.tree import Tree
+from viewer.render.json.report import Json
 from viewer.server.groups import owner_name
 from viewer.server.rows import slice_of_state
+from viewer.trace.columns import LOCK_WAIT, STATE_MASK, TASK_WAIT
+from viewer.trace.model import Model
 
 # When somebody had it, as seen from the wait
 BEGAN, GRANTED, GAVE_UP, ENDED, STILL = "began", "granted", "gave_up", "ended", "still"

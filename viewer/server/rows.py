@@ -3,9 +3,9 @@
 from bisect import bisect_left
 
 from tracer import schema as s
-from viewer import columns
-from viewer.model import Model
-from viewer.reader import Arg
+from viewer.trace import columns
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
 
 
 def slice_at(model: Model, event: int) -> int:

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from heapq import nsmallest
 from urllib.parse import quote_plus
 
-from viewer.model import Model
-from viewer.render.data import Json
+from viewer.render.json.report import Json
 from viewer.render.units import duration, size
 from viewer.server.answers import Answers
 from viewer.server.groups import Group
 from viewer.server.http import Query
 from viewer.server.site import INDEX, static_files
 from viewer.server.worst import place, worst
-from viewer.tiles import PIXELS, encode
+from viewer.trace.model import Model
+from viewer.trace.tiles import PIXELS, encode
 
 _MOST_TILE_BYTES = 6_000_000  # packed
 _MOST_SLICES = 600  # with an explanation: the longest

@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import replace
 
 from viewer.analysis.report import Report
-from viewer.columns import AWAIT, READY, RUNNING, Column, Events
-from viewer.model import Model
+from viewer.trace.columns import AWAIT, READY, RUNNING, Column, Events
+from viewer.trace.model import Model
 
 _SAMPLES = ("sample_time_ns", "sample_pid", "sample_tid", "sample_hz", "sample_stack")
 

@@ -1,10 +1,10 @@
 """The worst waits: what `tracer why` says, and which slices of the page they are."""
 
-from viewer.analysis.why_asked import Asked
-from viewer.analysis.why_worst import Problem, worst_waits
-from viewer.model import Model
-from viewer.render.data import Json
-from viewer.render.why import paragraph
+from viewer.analysis.why.asked import Asked
+from viewer.analysis.why.worst import Problem, worst_waits
+from viewer.render.json.report import Json
+from viewer.render.text.why import paragraph
+from viewer.trace.model import Model
 
 _MOST = 12
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at, code, duration, place
-from viewer.columns import HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
 
 # Only a time-out, a cancellation or the end of the program ends a deadlock: a circle that
 # closes for less is an attempt that was given up at once.

@@ -12,10 +12,11 @@ from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import keys, marks
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
-from viewer.columns import (
+from viewer.trace.columns import (
     AWAIT,
     CONTINUES,
     GIL_WAIT,
@@ -36,8 +37,7 @@ from viewer.columns import (
     THREAD_RUNNING,
     Column,
 )
-from viewer.model import Collection, Model
-from viewer.profile import Place
+from viewer.trace.model import Collection, Model
 
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program's, off the CPU
 COMPUTING = (THREAD_RUNNING, NATIVE)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from viewer.analysis.cpu import stack_places
-from viewer.model import Model
-from viewer.profile import Place, within_task
+from viewer.analysis.profiles.cpu import stack_places
+from viewer.analysis.profiles.profile import Place, within_task
+from viewer.trace.model import Model
 
 _LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _LOCALS = ".<locals>"

@@ -22,8 +22,8 @@ from viewer.analysis.findings.words import (
     share,
 )
 from viewer.analysis.threads import Holder
-from viewer.columns import LOOP_CALLBACK, LOOP_TASK
-from viewer.model import Collection
+from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK
+from viewer.trace.model import Collection
 
 _MS = 1_000_000
 # A hog keeps the GIL for whole switch intervals (5 ms): shorter waits are turns taken. It has

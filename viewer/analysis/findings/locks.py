@@ -25,7 +25,7 @@ from viewer.analysis.findings.words import (
     share,
 )
 from viewer.analysis.locks import LockRow
-from viewer.columns import HOLD, LOCK_WAIT, PREEMPTED, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import HOLD, LOCK_WAIT, PREEMPTED, STATE_MASK, TASK_WAIT
 
 _MS = 1_000_000
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait

@@ -16,7 +16,7 @@ from viewer.analysis.findings.facts import (
 )
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, code, did, duration, plural, sampled
-from viewer.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
+from viewer.trace.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
 
 _MS = 1_000_000
 # Four of the interpreter's switch intervals: a pause that long is not its doing, and who needs

@@ -7,7 +7,7 @@ from tracer import schema as s
 from viewer.analysis.findings.facts import Evidence, Facts, Finding, Split
 from viewer.analysis.findings.words import at, code, did, duration, place, plural, share, stem
 from viewer.analysis.threads import ThreadRow
-from viewer.columns import (
+from viewer.trace.columns import (
     AWAIT,
     GIL_WAIT,
     HOLD,

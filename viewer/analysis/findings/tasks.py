@@ -9,8 +9,8 @@ from tracer import schema as s
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at, code, duration, place, plural, share
 from viewer.analysis.tasks import TaskRow
-from viewer.columns import AWAIT, READY, RUNNING
-from viewer.model import Model
+from viewer.trace.columns import AWAIT, READY, RUNNING
+from viewer.trace.model import Model
 
 _MS = 1_000_000
 # A leak grows in each eighth of its time. Fewer than 50 tasks may be a pool that fills, and

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from viewer.analysis.findings.facts import Facts, Split
 from viewer.analysis.findings.hot import Hot
-from viewer.columns import (
+from viewer.render.units import duration, moment, plural, share, shorten
+from viewer.trace.columns import (
     GIL_WAIT,
     IDLE_WAIT,
     IO,
@@ -16,7 +17,6 @@ from viewer.columns import (
     SLEEP,
     THREAD_RUNNING,
 )
-from viewer.render.units import duration, moment, plural, share, shorten
 
 __all__ = [
     "at",

@@ -1,0 +1,125 @@
+"""Loops: several at once, recorded from the middle, left by exceptions."""
+
+import asyncio
+import selectors
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.recordings import record_here, task_of, tasks_of
+from tests.support.validator.rules import Summary, validate
+
+
+def recorded(main: object, path: Path) -> Summary:
+    return record_here(lambda: asyncio.run(main()), path / "t.pftrace")[0]  # type: ignore[operator]
+
+
+def test_loops_in_threads(tmp_path: Path) -> None:
+    """Each loop has tracks of its own, all tasks are told apart."""
+    together = threading.Barrier(3)
+
+    async def worker() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        together.wait()
+        await asyncio.gather(worker(), worker())
+
+    def run() -> None:
+        threads = [threading.Thread(target=asyncio.run, args=(main(),)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace")
+    assert len(tasks_of(summary, "worker")) == 6
+    assert len(tasks_of(summary, "main")) == 3
+    assert {task.end for task in summary.tasks.values()} == {"done"}
+
+
+def test_tasks_from_before(tmp_path: Path) -> None:
+    """A recording that begins in mid-flight knows the running and the waiting tasks."""
+    from tracer.recorder import Options, Recording
+
+    path = tmp_path / "t.pftrace"
+
+    async def waiting(event: asyncio.Event) -> None:
+        await event.wait()
+
+    async def ready() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        event = asyncio.Event()
+        waiter = asyncio.create_task(waiting(event), name="old")
+        await asyncio.sleep(0)
+        other = asyncio.create_task(ready())
+        recording = Recording(Options(str(path), argv=("test",)))
+        recording.start()
+        await asyncio.sleep(0)
+        event.set()
+        await asyncio.gather(waiter, other)
+        recording.stop()
+
+    asyncio.run(main())
+    summary = validate(path.read_bytes())
+    assert task_of(summary, "waiting").states[:3] == ["await Event", "ready", "running"]
+    assert task_of(summary, "waiting").name == "old"
+    assert task_of(summary, "ready").states[:2] == ["ready", "running"]
+    assert task_of(summary, "main").states[:2] == ["running", "ready"]
+
+
+def test_interrupted_step(tmp_path: Path) -> None:
+    """KeyboardInterrupt leaves a step by another door; its slices end all the same."""
+
+    async def main() -> None:
+        raise KeyboardInterrupt
+
+    def run() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(main())
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace")
+    assert task_of(summary, "main").end == "failed: KeyboardInterrupt"
+
+
+def test_interrupted_poll(tmp_path: Path) -> None:
+    """Ctrl-C while the loop waits: its `select` ends, and later ones are not the loop's."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        signal.signal(signal.SIGALRM, lambda *_: interrupt())
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_forever()
+        loop.close()
+        with selectors.DefaultSelector() as selector:  # somebody else's
+            selector.select(0.001)
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("tasks",))
+    assert summary.names["select"] == 1
+    assert summary.unfinished == 0
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="3.13.0 itself forgets its running loop there"
+)
+def test_refused_nested_run(tmp_path: Path) -> None:
+    """A loop that is asked to run while it runs goes on as if nothing had been said."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(RuntimeError):
+            loop.run_forever()
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+
+    assert recorded(main, tmp_path).names["select"] >= 3

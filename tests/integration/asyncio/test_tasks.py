@@ -1,0 +1,369 @@
+"""The life of tasks: who made them, who woke them, how they ended; on every kind of loop."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tests.conftest import Recorder
+from tests.support.recordings import record_here, task_of, tasks_of, wakers
+from tests.support.validator.rules import Summary, validate
+
+
+def recorded(main: object, path: Path) -> Summary:
+    return record_here(lambda: asyncio.run(main()), path / "t.pftrace")[0]  # type: ignore[operator]
+
+
+def test_woken_by_a_task(tmp_path: Path) -> None:
+    """set() of an event in another task is what made the waiter ready."""
+
+    async def waiter(event: asyncio.Event) -> None:
+        await event.wait()
+
+    async def main() -> None:
+        event = asyncio.Event()
+        task = asyncio.create_task(waiter(event))
+        await asyncio.sleep(0)
+        event.set()
+        await task
+
+    summary = recorded(main, tmp_path)
+    by = task_of(summary, "main").id
+    assert wakers(task_of(summary, "waiter")) == [{"waker_task": by}, {"waker_task": by}]
+
+
+def test_woken_by_a_thread(tmp_path: Path) -> None:
+    """call_soon_threadsafe from another thread: its kernel id, through the callback."""
+    tids: list[int] = []
+
+    async def waiter() -> None:
+        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            tids.append(threading.get_native_id())
+            loop.call_soon_threadsafe(future.set_result, None)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        await future
+        thread.join()
+
+    summary = recorded(waiter, tmp_path)
+    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
+
+
+def test_woken_by_an_executor(tmp_path: Path) -> None:
+    """The worker thread that finished the job."""
+    tids: list[int] = []
+
+    async def waiter() -> None:
+        awaited = threading.Event()  # else the job may be over before anybody waits for it
+
+        def job() -> None:
+            awaited.wait()
+            tids.append(threading.get_native_id())
+
+        asyncio.get_running_loop().call_soon(awaited.set)
+        await asyncio.to_thread(job)
+
+    summary = recorded(waiter, tmp_path)
+    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
+
+
+def test_woken_by_a_timer_and_by_io(tmp_path: Path) -> None:
+    """Neither task nor thread: the timer; the file descriptor."""
+
+    async def sleeper() -> None:
+        await asyncio.sleep(0.001)
+
+    async def listener() -> None:
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1")
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await reader.read()
+            writer.close()
+
+    async def main() -> None:
+        await sleeper()
+        await listener()
+
+    waking = wakers(task_of(recorded(main, tmp_path), "main"))
+    assert {"waker": "timer"} in waking
+    assert {"waker": "io"} in waking
+
+
+def test_parent(tmp_path: Path) -> None:
+    """A task knows which task created it; the first one has no parent."""
+
+    async def child() -> None: ...
+
+    async def main() -> None:
+        await asyncio.create_task(child())
+
+    summary = recorded(main, tmp_path)
+    main_task, child_task = task_of(summary, "main"), task_of(summary, "child")
+    assert child_task.slices[0].begin.args["parent"] == main_task.id
+    assert "parent" not in main_task.slices[0].begin.args
+
+
+def test_outcomes(tmp_path: Path) -> None:
+    """done, cancelled, failed with the exception's class."""
+
+    async def fine() -> None: ...
+
+    async def stuck() -> None:
+        await asyncio.Event().wait()
+
+    async def broken() -> None:
+        raise ValueError("no")
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(f()) for f in (fine, stuck, broken)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    summary = recorded(main, tmp_path)
+    ends = {task.coro.split(".")[-1]: task.end for task in summary.tasks.values()}
+    assert ends["fine"] == "done"
+    assert ends["stuck"] == "cancelled"
+    assert ends["broken"] == "failed: ValueError"
+
+
+def test_destroyed(tmp_path: Path) -> None:
+    """A pending task that nobody holds is collected, and the trace says so."""
+
+    async def forgotten() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        asyncio.create_task(forgotten())  # noqa: RUF006
+        await asyncio.sleep(0)
+        gc.collect()
+
+    assert task_of(recorded(main, tmp_path), "forgotten").end == "destroyed"
+
+
+def test_names(tmp_path: Path) -> None:
+    """Given at creation, set at once (3.12 does that itself), or changed in mid-life."""
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        task.set_name("changed")
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        first = asyncio.create_task(child(), name="given")
+        second = asyncio.create_task(child())
+        second.set_name("set")
+        await asyncio.gather(first, second)
+
+    first, second = tasks_of(recorded(main, tmp_path), "child")
+    assert (first.name, second.name) == ("given", "set")
+    for task in (first, second):
+        later = [e.begin.args["name"] for e in task.slices[1:] if "name" in e.begin.args]
+        assert later == ["changed"]
+
+
+def test_yield_has_no_waker(tmp_path: Path) -> None:
+    """sleep(0) goes from running to ready: nobody woke it, it never waited."""
+
+    async def main() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    task = task_of(recorded(main, tmp_path), "main")
+    assert task.states == ["ready", "running"] * 4
+    assert len(wakers(task)) == 1  # whoever created it
+
+
+def test_eager_tasks(tmp_path: Path) -> None:
+    """They run inside their creator's step; those that block go on like others."""
+
+    async def at_once() -> None: ...
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await asyncio.gather(asyncio.create_task(at_once()), asyncio.create_task(later()))
+
+    summary = recorded(main, tmp_path)
+    assert task_of(summary, "at_once").states == ["running"]
+    assert task_of(summary, "at_once").end == "done"
+    assert task_of(summary, "later").states == ["running", "ready", "running"]
+    assert (
+        task_of(summary, "later").slices[0].begin.args["parent"] == task_of(summary, "main").id
+    )
+
+
+def test_eager_tasks_nest(tmp_path: Path) -> None:
+    """Each creates the next one within its own first step."""
+
+    async def nest(depth: int) -> None:
+        if depth:
+            await asyncio.create_task(nest(depth - 1))
+        else:
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await asyncio.create_task(nest(5))
+
+    tasks = tasks_of(recorded(main, tmp_path), "nest")
+    assert len(tasks) == 6
+    parents = [task.slices[0].begin.args["parent"] for task in tasks[1:]]
+    assert parents == [task.id for task in tasks[:-1]]
+
+
+def test_steps_cancelled_before_they_ran(tmp_path: Path) -> None:
+    """A task cancelled before its first step is ready, runs, and is cancelled."""
+
+    async def never() -> None: ...
+
+    async def main() -> None:
+        task = asyncio.create_task(never())
+        task.cancel()
+        await asyncio.wait([task])
+
+    task = task_of(recorded(main, tmp_path), "never")
+    assert (task.states, task.end) == (["ready", "running"], "cancelled")
+
+
+def test_custom_task_class(tmp_path: Path) -> None:
+    """A task factory with a subclass of Task."""
+
+    class MyTask(asyncio.Task):  # type: ignore[type-arg]
+        pass
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(lambda loop, coro, **more: MyTask(coro, loop=loop, **more))
+        await asyncio.create_task(child())
+
+    assert task_of(recorded(main, tmp_path), "child").end == "done"
+
+
+def test_many_short_tasks(tmp_path: Path) -> None:
+    """100,000 tasks: all there, ids unique, on few lanes; nothing dropped."""
+
+    async def short() -> None: ...
+
+    async def main() -> None:
+        for _ in range(1000):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(100):
+                    group.create_task(short())
+
+    summary, totals = record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
+    tasks = tasks_of(summary, "short")
+    assert len(tasks) == 100_000
+    assert totals.dropped == 0
+    assert {task.end for task in tasks} == {"done"}
+    assert len({task.track for task in tasks}) <= 256 + 100
+
+
+def test_ids_are_never_reused(tmp_path: Path) -> None:
+    """Not within a recording, and not in the next one of the same process."""
+
+    async def main() -> None:
+        await asyncio.create_task(asyncio.sleep(0))
+
+    seen: list[int] = []
+    for number in range(3):
+        path = tmp_path / f"{number}.pftrace"
+        summary, _ = record_here(lambda: asyncio.run(main()), path)
+        seen += [id_ for _, id_ in summary.tasks]
+    assert len(set(seen)) == len(seen)
+
+
+PURE_PYTHON = """
+import sys
+sys.modules["_asyncio"] = None
+import asyncio
+
+async def child(event):
+    await event.wait()
+
+async def main():
+    event = asyncio.Event()
+    task = asyncio.create_task(child(event))
+    await asyncio.sleep(0)
+    task.set_name("renamed")
+    event.set()
+    await task
+    await asyncio.sleep(0.001)
+
+assert asyncio.Task.__module__ == "asyncio.tasks"
+asyncio.run(main())
+"""
+
+
+def test_pure_python_asyncio(record: Recorder) -> None:
+    """Without the C accelerator: the same states, names and wakers."""
+    summary = validate(record(PURE_PYTHON).read_bytes())
+    child, main = task_of(summary, "child"), task_of(summary, "main")
+    assert child.states == ["ready", "running", "await Event", "ready", "running"]
+    assert wakers(child) == [{"waker_task": main.id}] * 2
+    assert [e.begin.args["name"] for e in child.slices if "name" in e.begin.args][
+        -1
+    ] == "renamed"
+    assert main.states[-3:] == ["await sleep", "ready", "running"]
+    assert {task.end for task in summary.tasks.values()} == {"done"}
+
+
+def test_ready_includes_being_late(tmp_path: Path) -> None:
+    """A sleeper whose timer fell due while another task held the loop waited all that time."""
+    held: list[int] = []
+
+    async def sleeper() -> None:
+        await asyncio.sleep(0.005)
+
+    async def hog() -> None:
+        await asyncio.sleep(0)
+        start_ns = time.monotonic_ns()
+        while time.monotonic_ns() < start_ns + 40_000_000:
+            pass
+        held.append(time.monotonic_ns())
+
+    async def main() -> None:
+        await asyncio.gather(sleeper(), hog())
+
+    task = task_of(recorded(main, tmp_path), "sleeper")
+    ready = [each for each in task.slices if each.begin.name == "ready"][-1]
+    assert ready.end_ns is not None
+    assert ready.begin.time_ns < held[0] - 30_000_000
+    assert ready.end_ns >= held[0]
+
+
+def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
+    """--no-tasks: the program runs, no task is in the trace."""
+    summary = validate(
+        record(
+            "import asyncio; asyncio.run(asyncio.sleep(0))", options=("--no-tasks",)
+        ).read_bytes()
+    )
+    assert not summary.tasks
+
+
+def test_uvloop_is_said_to_be_missing(record: Recorder) -> None:
+    """A loop that is not seen is not silently absent."""
+    trace = record("import sys; sys.modules['uvloop'] = sys")
+    done = subprocess.run(
+        [sys.executable, "-m", "tracer", "report", str(trace)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "uvloop" in done.stdout

@@ -1,0 +1,125 @@
+"""`tracer run` leaves a CPU profile beside the trace, and nobody is made to wait for it."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROGRAM_TIMEOUT_S
+from viewer.commands.profiles import profile_of
+
+BURN = """\
+import sys, time
+def burn():
+    until = time.thread_time() + 0.3
+    while time.thread_time() < until:
+        pass
+burn()
+"""
+
+
+def run(directory: Path, source: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+    (directory / "prog.py").write_text(source)
+    command = [sys.executable, "-m", "tracer", "run", *options, "prog.py"]
+    return subprocess.run(
+        command, cwd=directory, capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False
+    )
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + PROGRAM_TIMEOUT_S
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} was never written"
+        time.sleep(0.01)
+
+
+def test_profile(tmp_path: Path) -> None:
+    """Beside the trace, by its name, whole as soon as it is there; the exit code is the
+    program's."""
+    done = run(tmp_path, BURN + "sys.exit(7)")
+    assert done.returncode == 7
+    profile = tmp_path / "prog.cpu.pprof"
+    wait_for(profile)
+    found = profile_of(profile, "cpu")
+    assert any(sample.frames[0].function == "prog.burn" for sample in found.samples)
+
+
+WAITS = """\
+import threading
+lock = threading.Lock()
+lock.acquire()
+threading.Timer(0.2, lock.release).start()
+with lock:
+    pass
+"""
+
+
+def test_wall(tmp_path: Path) -> None:
+    """--wall writes a second profile, where blocked threads are."""
+    done = run(tmp_path, WAITS, "--wall", "--no-profile")
+    assert b"--wall" not in done.stderr
+    profile = tmp_path / "prog.wall.pprof"
+    wait_for(profile)
+    found = profile_of(profile, "wall")
+    assert found.types[-1] == ("wall", "nanoseconds")
+    assert ("lock", "prog.<module>", 5) in {
+        (dict(sample.labels)["state"], sample.frames[0].function, sample.frames[0].line)
+        for sample in found.samples
+    }
+    assert not any("not recorded" in comment for comment in found.comments)
+    assert not (tmp_path / "prog.cpu.pprof").exists()
+
+
+def test_wall_needs_the_waits(tmp_path: Path) -> None:
+    """What is missing is said in one line on stderr, and in the profile."""
+    done = run(tmp_path, WAITS, "--wall", "--no-gil", "--no-locks", "--no-cpu")
+    told = [line for line in done.stderr.decode().splitlines() if "--wall" in line]
+    assert told == ["tracer: --wall: what threads wait for is incomplete without gil, locks"]
+    profile = tmp_path / "prog.wall.pprof"
+    wait_for(profile)
+    assert [
+        comment
+        for comment in profile_of(profile, "wall").comments
+        if comment.startswith("not recorded")
+    ] == [
+        "not recorded: what threads compute",
+        "not recorded: waits for locks",
+        "not recorded: waits for the GIL",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        pytest.param(BURN, ("--no-profile",), id="--no-profile"),
+        pytest.param(BURN, ("--no-cpu",), id="--no-cpu"),
+        pytest.param(BURN + "import os; os._exit(0)", (), id="no exit"),
+    ],
+)
+def test_no_profile(tmp_path: Path, source: str, options: tuple[str, ...]) -> None:
+    """No process is left behind where no profile was asked for or can be had."""
+    source += "\nimport os\n"
+    assert run(tmp_path, source, *options).returncode == 0
+    for status in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = status.read_bytes()
+        except OSError:
+            continue  # gone
+        assert b"derive_quietly" not in words or os.fsencode(tmp_path) not in words
+
+
+def test_a_file_in_its_place_stays(tmp_path: Path) -> None:
+    """What is no profile is not replaced."""
+    mine = tmp_path / "prog.cpu.pprof"
+    mine.write_text("mine")
+    trace = tmp_path / "prog.pftrace"
+    assert run(tmp_path, BURN).returncode == 0
+    # A second recording whose profile is in another place: when that is there, the first has
+    # had its chance, too.
+    assert run(tmp_path, BURN, "-o", "b.pftrace").returncode == 0
+    wait_for(tmp_path / "b.cpu.pprof")
+    assert trace.exists()
+    assert mine.read_text() == "mine"

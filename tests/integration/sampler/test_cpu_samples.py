@@ -1,0 +1,440 @@
+"""CPU samples against the truth: the program's own CPU clocks say how its time was spent."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Recorder
+from tests.support.recordings import record_here
+from tests.support.trace_processor import import_errors, open_trace
+from tests.support.validator.samples import Sample
+from tests.support.validator.strict import read_strict
+from tracer import _core
+from tracer import schema as s
+
+HZ = 1000
+SIGMAS = 5  # of the binomial noise that a sampled share has; once in two million runs
+SECONDS = 0.6  # of CPU time per program
+WORK = """\
+import json, re, sys, threading, time, zlib
+TEXT = "the quick brown fox jumps over the lazy dog " * 40
+DATA = TEXT.encode() * 60
+ROWS = [{"id": i, "name": str(i), "tags": ["a", "b"]} for i in range(60)]
+NUMBERS = [(i * 7919) % 10007 for i in range(4000)]
+
+def pure(seconds):
+    end = time.thread_time() + seconds
+    while (now := time.thread_time()) < end:
+        until = min(end, now + 0.01)
+        while time.thread_time() < until:
+            total = 0
+            for i in range(2000):
+                total += i * i
+        time.sleep(now % 0.003)  # else another may have every tick of the kernel
+
+def sort(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        sorted(NUMBERS)
+
+def pattern(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        re.findall(r"(\\w+) (\\w+)", TEXT)
+
+def pack(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        zlib.compress(DATA)
+
+def dump(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        json.dumps(ROWS)
+
+spent = {}
+
+def A(work, seconds):
+    before = time.thread_time()
+    work(seconds)
+    spent["A"] = spent.get("A", 0) + time.thread_time() - before
+
+def B(work, seconds):
+    before = time.thread_time()
+    work(seconds)
+    spent["B"] = spent.get("B", 0) + time.thread_time() - before
+"""
+ALTERNATE = """
+a, b, seconds = globals()[sys.argv[1]], globals()[sys.argv[2]], float(sys.argv[3])
+for _ in range(10):
+    A(a, 0.03 * seconds)
+    B(b, 0.07 * seconds)
+    time.sleep(time.thread_time() % 0.003)
+print(spent["A"], spent["B"])
+"""
+TWO_THREADS = """
+a, b, seconds = globals()[sys.argv[1]], globals()[sys.argv[2]], float(sys.argv[3])
+threads = [threading.Thread(target=A, args=(a, 0.3 * seconds)),
+           threading.Thread(target=B, args=(b, 0.7 * seconds))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(spent["A"], spent["B"])
+"""
+
+
+def samples_of(path: Path) -> list[Sample]:
+    return read_strict(path.read_bytes()).samples
+
+
+def inside(samples: list[Sample], name: str) -> int:
+    """How many samples have a function of that name in their stack."""
+    return sum(any(function == name for function, _, _ in each.frames) for each in samples)
+
+
+@pytest.mark.parametrize("program", [ALTERNATE, TWO_THREADS], ids=["alternate", "threads"])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("pure", "pure"),
+        ("sort", "pure"),
+        ("pattern", "pack"),
+        ("dump", "pure"),
+        ("pack", "sort"),
+    ],
+)
+def test_shares_are_true(record: Recorder, program: str, a: str, b: str) -> None:
+    """Code in Python and in C, with and without the GIL, has its share of the samples."""
+    trace = record(WORK + program, a, b, str(SECONDS), options=("--cpu-hz", str(HZ)))
+    spent_a, spent_b = map(float, record.stdout.split())
+    samples = samples_of(trace)
+    n, in_a, in_b = len(samples), inside(samples, "A"), inside(samples, "B")
+    # Signals come with the kernel's tick, so that many periods are one throw of the dice.
+    throws = len({(each.tid, each.time_ns) for each in samples})
+    share = spent_a / (spent_a + spent_b)
+    noise = math.sqrt(share * (1 - share) / throws)
+    assert abs(in_a / (in_a + in_b) - share) < SIGMAS * noise
+    # All CPU time of the two is there, a period more or less at each end of each thread; but
+    # what a thread does after its last signal no sample tells, and how long that takes is the
+    # kernel's choice: ticks that find another thread on the CPU are none of this one's.
+    surplus_s = (in_a + in_b) / HZ - (spent_a + spent_b)
+    ends_s = (4 * n / throws + 4) / HZ + 0.04 * SECONDS
+    assert -ends_s - untold_s(trace, samples) < surplus_s < ends_s
+
+
+def untold_s(trace: Path, samples: list[Sample]) -> float:
+    """From each thread's last sample to its end, or that of the recording."""
+    read = read_strict(trace.read_bytes())
+    over_ns = max(event.time_ns for event in read.events)
+    exit_ns = {
+        read.tracks[event.track].tid: event.time_ns
+        for event in read.events
+        if event.name == s.THREAD_EXIT
+    }
+    last_ns = {each.tid: each.time_ns for each in samples}
+    return sum(exit_ns.get(tid, over_ns) - ns for tid, ns in last_ns.items()) / 1e9
+
+
+def burn(seconds: float = 0.2) -> None:
+    end = time.thread_time() + seconds
+    while (now := time.thread_time()) < end:
+        until = min(end, now + 0.01)
+        while time.thread_time() < until:
+            pass
+        time.sleep(now % 0.003)  # as in pure()
+
+
+def record_cpu(function: Callable[[], object], path: Path, hz: int = HZ) -> list[Sample]:
+    record_here(function, path, signals=("threads", "cpu"), cpu_hz=hz)
+    return samples_of(path)
+
+
+def test_where_a_sample_is(tmp_path: Path) -> None:
+    """File and line of the leaf, callers outermost first, thread, process."""
+    path = tmp_path / "t.pftrace"
+    samples = [each for each in record_cpu(burn, path) if each.leaf == "burn"]
+    assert samples
+    first = burn.__code__.co_firstlineno
+    assert {each.frames[-1][1] for each in samples} == {__file__}
+    assert {each.frames[-1][2] - first for each in samples} <= set(range(1, 7))
+    assert {each.tid for each in samples} == {threading.get_native_id()}
+    assert all(each.frames[-2][0] == "record_here" for each in samples)
+    assert {each.hz for each in samples} == {HZ}
+
+
+def test_trace_processor_counts_them(tmp_path: Path) -> None:
+    """Perfetto's own module sums the samples, with files and without complaint."""
+    path = tmp_path / "t.pftrace"
+    samples = record_cpu(burn, path)
+    with open_trace(path) as tp:
+        assert import_errors(tp) == []
+        rows = tp.query(
+            "INCLUDE PERFETTO MODULE stacks.cpu_profiling;"
+            " SELECT name, self_count FROM cpu_profiling_summary_tree WHERE self_count > 0"
+        )
+        threads = tp.query(
+            "SELECT count(*) AS n, tid FROM perf_sample JOIN thread USING (utid) GROUP BY tid"
+        )
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted[row["name"]] += row["self_count"]
+    assert counted == Counter(each.leaf for each in samples)
+    assert {row["tid"]: row["n"] for row in threads} == Counter(each.tid for each in samples)
+
+
+def test_thread_that_python_does_not_know(tmp_path: Path) -> None:
+    """A thread that C code made is found by itself, and what Python it runs is seen."""
+    libc = ctypes.CDLL(None)
+    handle = ctypes.c_ulong()
+    tids: list[int] = []
+
+    def from_c(_argument: int | None) -> None:
+        tids.append(threading.get_native_id())
+        burn(0.7)
+
+    body = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(from_c)
+
+    def run() -> None:
+        assert libc.pthread_create(ctypes.byref(handle), None, body, None) == 0
+        assert libc.pthread_join(handle, None) == 0
+
+    samples = record_cpu(run, tmp_path / "t.pftrace")
+    assert {each.tid for each in samples if each.leaf == "burn"} == set(tids)
+
+
+def test_blocked_signals_are_told(record: Recorder) -> None:
+    """A thread that blocks every signal is seen to compute, though not where."""
+    trace = record(
+        WORK
+        + """
+import signal
+def deaf():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    pure(1.0)
+thread = threading.Thread(target=deaf)
+thread.start()
+thread.join()
+""",
+        options=("--cpu-hz", "1000"),
+    )
+    told = [each for each in samples_of(trace) if each.leaf == s.FRAME_UNSAMPLED]
+    assert 500 < len(told) < 1100
+
+
+DEEP = """
+import sys
+sys.setrecursionlimit(3000)
+def down(n):
+    if n:
+        return down(n - 1)
+    pure(0.2)
+down(500)
+"""
+
+
+def test_deep_stack(record: Recorder) -> None:
+    """The innermost 128 frames, and a root that says there are more."""
+    samples = samples_of(record(WORK + DEEP, options=("--cpu-hz", "1000")))
+    deep = [each for each in samples if each.leaf == "pure" and len(each.frames) > 100]
+    assert deep
+    for each in deep:
+        assert len(each.frames) == 129
+        assert each.frames[0] == (s.FRAME_TRUNCATED, "", 0)
+        assert {name for name, _, _ in each.frames[1:-1]} == {"down"}
+
+
+def test_code_that_dies(record: Recorder) -> None:
+    """Functions of exec, gone before the writer saw them, keep their names and lines."""
+    source = """
+for n in range(150):
+    space = {"time": time}
+    exec(compile(
+        f"\\n\\ndef dying_{n}():\\n until = time.thread_time() + 0.002\\n"
+        " while time.thread_time() < until:\\n  pass\\n", f"/made/{n}.py", "exec"), space)
+    space[f"dying_{n}"]()
+    del space
+    time.sleep(time.thread_time() % 0.003)
+"""
+    samples = samples_of(record(WORK + source, options=("--cpu-hz", "5000")))
+    dying = [each.frames[-1] for each in samples if each.leaf.startswith("dying_")]
+    assert len({name for name, _, _ in dying}) > 20
+    for name, path, line in dying:
+        assert path == f"/made/{name.removeprefix('dying_')}.py"
+        assert line in (4, 5, 6)
+
+
+def test_names_beyond_ascii(record: Recorder) -> None:
+    """Names of every width come out as UTF-8."""
+    source = "def größe_名前():\n    pure(0.2)\ngröße_名前()\n"
+    samples = samples_of(record(WORK + source, options=("--cpu-hz", "1000")))
+    assert inside(samples, "größe_名前")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(
+            "import signal\nhits = []\n"
+            "signal.signal(signal.SIGPROF, lambda *_: hits.append(1))\n"
+            "signal.setitimer(signal.ITIMER_PROF, 0.01, 0.01)\npure(0.3)\n"
+            "signal.setitimer(signal.ITIMER_PROF, 0)\nprint(len(hits) > 5)",
+            id="own ITIMER_PROF",
+        ),
+        pytest.param(
+            "import cProfile, pstats\np = cProfile.Profile()\np.runcall(pure, 0.1)\n"
+            "print('pure' in {k[2] for k in p.getstats() and pstats.Stats(p).stats})",
+            id="cProfile",
+        ),
+        pytest.param(
+            "import signal\nfor n in signal.valid_signals():\n"
+            "    try: signal.signal(n, signal.SIG_DFL)\n"
+            "    except (OSError, ValueError): pass\npure(0.3)\nprint(True)",
+            id="all signals to default",
+        ),
+        pytest.param(
+            "import signal\nprint(all(signal.getsignal(n) in (signal.SIG_DFL, signal.SIG_IGN,"
+            " None, signal.default_int_handler) for n in signal.valid_signals()))",
+            id="no handler to be seen",
+        ),
+        pytest.param(
+            "import os\npid = os.fork()\npure(0.3)\nif not pid: os._exit(0)\n"
+            "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0)",
+            id="fork",
+        ),
+        pytest.param(
+            "import os\npure(0.1)\nos.execv(sys.executable, [sys.executable, '-c', "
+            "'for i in range(3000000): pass\\nprint(True)'])",
+            id="exec",
+        ),
+        pytest.param(
+            "import subprocess\nprint(all(subprocess.run([sys.executable, '-c', "
+            "'for i in range(2000000): pass']).returncode == 0 for _ in range(3)))",
+            id="subprocess",
+        ),
+        pytest.param(
+            "import faulthandler, io, os, signal, tempfile\n"
+            "out = tempfile.TemporaryFile()\nfaulthandler.enable(out)\n"
+            "faulthandler.register(signal.SIGUSR1, out)\n"
+            "faulthandler.dump_traceback_later(0.2, file=out)\n"
+            "for _ in range(50): pure(0.01); os.kill(os.getpid(), signal.SIGUSR1)\n"
+            "out.seek(0)\ntext = out.read()\n"
+            "print(text.count(b'Current thread') == 50 and b'Timeout' in text)",
+            id="faulthandler",
+        ),
+        pytest.param(
+            "import os, signal\nr, w = os.pipe()\nos.set_blocking(r, False)\n"
+            "os.set_blocking(w, False)\nsignal.set_wakeup_fd(w)\npure(0.3)\n"
+            "try: print(os.read(r, 1))\nexcept BlockingIOError: print(True)",
+            id="set_wakeup_fd",
+        ),
+        pytest.param(
+            "import select\nbefore = time.monotonic()\nr, w = __import__('os').pipe()\n"
+            "select.select([r], [], [], 0.2)\ntime.sleep(0.1)\n"
+            "print(time.monotonic() - before >= 0.3)",
+            id="blocking calls",
+        ),
+    ],
+)
+def test_manners(record: Recorder, source: str) -> None:
+    """Programs with signals, timers, profilers and processes of their own behave as ever."""
+    record(WORK + source, options=("--cpu-hz", "1000"))
+    assert record.stdout == "True\n"
+
+
+def test_a_signal_of_ours_by_somebody_else(record: Recorder) -> None:
+    """A stray signal of the sampler's number does what it does without us: it kills."""
+    source = (
+        "import ctypes, signal, os\n"
+        "caught = open('/proc/self/status').read().split('SigCgt:')[1].split()[0]\n"
+        "ours = max(n for n in range(1, 65) if int(caught, 16) >> (n - 1) & 1)\n"
+        "assert ours > signal.SIGRTMIN\nos.kill(os.getpid(), ours)\ntime.sleep(5)\n"
+    )
+    number = signal.SIGRTMAX - 2
+    record(WORK + source, expect=-number)
+
+
+OURS = """
+import ctypes, signal
+caught = open('/proc/self/status').read().split('SigCgt:')[1].split()[0]
+ours = max(n for n in range(1, 65) if int(caught, 16) >> (n - 1) & 1)
+"""
+
+
+def test_a_library_takes_the_signal(record: Recorder) -> None:
+    """C code that puts its handler in place of ours gets no signal of our timers for long, and
+    the trace says why there are no samples."""
+    trace = record(
+        WORK
+        + OURS
+        + "ignore = ctypes.c_void_p(signal.SIG_IGN.value)\n"
+        + "libc = ctypes.CDLL(None)\n"
+        + "libc.signal.argtypes = ctypes.c_int, ctypes.c_void_p\n"
+        + "libc.signal(ours, ignore)\npure(0.6)\n"
+        + "hits = []\nsignal.signal(ours, lambda *_: hits.append(1))\npure(0.1)\nprint(hits)",
+        options=("--cpu-hz", "1000"),
+    )
+    assert record.stdout == "[]\n"  # no timer is left
+    assert (s.HOOK_DISABLED, "cpu") in {
+        (event.name, event.args.get("hook"))
+        for event in read_strict(trace.read_bytes()).events
+    }
+
+
+def test_twice_in_one_process(tmp_path: Path) -> None:
+    """A second recording has its own samples, none of the first."""
+    for name in ("a", "b"):
+        samples = record_cpu(burn, tmp_path / f"{name}.pftrace")
+        assert inside(samples, "burn")
+    # Not recording: the handler stays, nothing is sampled.
+    burn()
+    samples = record_cpu(burn, tmp_path / "c.pftrace", 5000)
+    assert inside(samples, "burn")
+
+
+def test_no_timer_to_be_had(record: Recorder) -> None:
+    """Threads beyond the limit of queued signals: their time is there, and the reason."""
+    trace = record(
+        WORK
+        + "import resource\n"
+        + "resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))\n"
+        + "thread = threading.Thread(target=pure, args=(0.8,))\n"
+        + "thread.start()\nthread.join()\n",
+        options=("--cpu-hz", "1000"),
+    )
+    told = read_strict(trace.read_bytes())
+    reasons = [event.args.get("reason") for event in told.events if event.name == s.NOTE]
+    assert "the system had no timer for 1 threads: not sampled" in reasons
+    assert sum(each.leaf == s.FRAME_UNSAMPLED for each in told.samples) > 300
+
+
+@pytest.mark.parametrize("rate", [0, 5001, -1])
+def test_refused_rates(rate: int) -> None:
+    """What the kernel cannot or should not do."""
+    with pytest.raises(ValueError, match="not a rate from 1 to 5000 Hz"):
+        _core.start_sampler(rate)
+
+
+def test_without_the_signal(record: Recorder) -> None:
+    """--no-cpu: no samples and no handler."""
+    trace = record(WORK + "pure(0.1)", options=("--no-cpu",))
+    assert samples_of(trace) == []
+
+
+def test_subinterpreter(record: Recorder) -> None:
+    """Code of another interpreter is not looked into."""
+    module = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    body = "import time; u = time.thread_time() + 0.2\\nwhile time.thread_time() < u: pass"
+    source = f"import {module} as i\nn = i.create()\ni.run_string(n, '{body}')\ni.destroy(n)"
+    samples = samples_of(record(WORK + source, options=("--cpu-hz", "1000")))
+    assert inside(samples, s.FRAME_FOREIGN)

@@ -1,0 +1,68 @@
+"""Findings of real runs: every planted fault leads, and clean programs have none."""
+
+import json
+
+import pytest
+
+from tests.conftest import SAMPLES
+from tests.support.programs import clean as clean_programs
+from tests.support.programs import faulty as faulty_programs
+
+# The finding that leads, and what its sentence must name.
+PLANTED = {
+    "blocked_loop": ("loop blocked", ("`render_report`", "`sleep` (blocked_loop.py:38)")),
+    "lock_convoy": ("lock convoy", ("lock_convoy.py:32", "`sleep` (lock_convoy.py:24)")),
+    "gil_hog": ("GIL hog", ("`compress` keeps the GIL", "`responder`")),
+    "gc_storm": ("GC in the hot path", ("inside `serve` (gc_storm.py:39)", "dead cycles")),
+    # `make_key` has some 15 % of the few CPU samples, which is what it takes to be named here.
+    "data_processor": (
+        "lock convoy",
+        ("`worker-N`", "data_processor.py:38", "`rank` (data_processor.py:33"),
+    ),
+    "task_leak": ("task leak", ("`call_backend` (task_leak.py:25)", "task_leak.py:27")),
+}
+
+
+def findings(record, trace):
+    process = record.tracer("report", str(trace), "--json", "--section", "findings")
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)["findings"]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_fault_leads(record, name):
+    """The first finding is the planted one, with its place."""
+    trace = record(SAMPLES / f"{name}.py")
+    found = findings(record, trace)
+    kind, words = PLANTED[name]
+    assert [row["finding"] for row in found[:1]] == [kind], found
+    for word in words:
+        assert word in found[0]["text"]
+    assert found[0]["evidence"]["duration_ns"] > 0
+
+
+def test_data_processor_has_four_faults(record):
+    """The first lines lead to the convoy, both slow functions and the crowd of workers."""
+    trace = record(SAMPLES / "data_processor.py")
+    text = "\n".join(row["text"] for row in findings(record, trace))
+    assert "do the work of" in text
+    assert "never exit" in text
+
+
+@pytest.mark.parametrize("name", clean_programs.PROGRAMS)
+def test_clean_program(record, name):
+    """No false alarm."""
+    trace = record(clean_programs.PROGRAMS[name])
+    assert findings(record, trace) == []
+
+
+@pytest.mark.parametrize("name", faulty_programs.PROGRAMS)
+def test_faulty_program(record, name):
+    """The fault leads, and its sentence names the culprit."""
+    program, kind, words = faulty_programs.PROGRAMS[name]
+    trace = record(program)
+    found = findings(record, trace)
+    assert found
+    assert found[0]["finding"] in ((kind,) if isinstance(kind, str) else kind), found
+    for word in words:
+        assert word in found[0]["text"]

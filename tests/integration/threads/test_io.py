@@ -1,0 +1,122 @@
+"""Blocking calls: named as the programmer wrote them, whichever layer sees them; once each."""
+
+import inspect
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.recordings import record_here
+from tests.support.validator.slices import Slice
+from tracer import schema as s
+from tracer.signals import io
+
+SIGNALS = ("gil", "io")
+
+
+def io_slices(
+    run: Callable[[], object], path: Path, signals: tuple[str, ...] = SIGNALS
+) -> list[Slice]:
+    """What the calling thread was blocked in."""
+    summary, _ = record_here(run, path, signals=signals)
+    lane = summary.lanes[os.getpid(), threading.get_native_id()]
+    return [each for each in lane.slices if each.begin.category in (s.CAT_IO, s.CAT_SLEEP)]
+
+
+def blocking_read(seconds: float = 0.03) -> None:
+    r, w = os.pipe()
+    timer = threading.Timer(seconds, os.write, (w, b"x"))
+    timer.start()
+    os.read(r, 1)
+    timer.join()
+    os.close(r)
+    os.close(w)
+
+
+@pytest.mark.parametrize("signals", [SIGNALS, ("io",)])
+def test_read(tmp_path: Path, signals: tuple[str, ...]) -> None:
+    """One slice, with its site and how much came; also where the GIL is not watched."""
+    (read,) = [
+        each
+        for each in io_slices(blocking_read, tmp_path / "t.pftrace", signals)
+        if each.name == "io: os.read"
+    ]
+    assert str(read.args[s.ARG_SITE]).endswith(" blocking_read")
+    assert read.args[s.ARG_BYTES] == 1
+    if "gil" in signals:
+        assert isinstance(read.args[s.ARG_FD], int)
+
+
+def test_socket_select_and_sleep(tmp_path: Path) -> None:
+    """Each by the name its users know it by."""
+
+    def run() -> None:
+        a, b = socket.socketpair()
+        with a, b:
+            timer = threading.Timer(0.03, b.send, (b"x",))
+            timer.start()
+            select.select([a], [], [])
+            timer.join()
+            a.recv(1)
+            timer = threading.Timer(0.03, b.send, (b"xyz",))
+            timer.start()
+            a.recv(16)
+            timer.join()
+        time.sleep(0.01)
+
+    names = [each.name for each in io_slices(run, tmp_path / "t.pftrace")]
+    assert names.count("io: select.select") == 1
+    assert names.count("io: socket.recv") == 1
+    assert names.count("sleep") == 1
+
+
+def test_unknown_functions_are_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libc's name at first; the callee's from the next time its line blocks, also where it is
+    written while it lasts."""
+    monkeypatch.setattr(
+        io, "CALLS", {name: row for name, row in io.CALLS.items() if name != "posix"}
+    )
+
+    def run() -> None:
+        for seconds in (0.03, 0.03, 0.25, 0.03):
+            blocking_read(seconds)
+            time.sleep(0.001)  # a call that is known: names are looked up on its way out
+
+    names = [
+        each.name
+        for each in io_slices(run, tmp_path / "t.pftrace")
+        if each.name.endswith("read")
+    ]
+    assert names == ["io: read", *["io: posix.read"] * 3]
+
+
+def test_nothing_of_fast_calls(tmp_path: Path) -> None:
+    """Calls that nobody could notice leave no trace of their own."""
+
+    def run() -> None:
+        with open("/dev/zero", "rb", buffering=0) as zero:
+            for _ in range(1000):
+                zero.read(1)
+
+    assert len(io_slices(run, tmp_path / "t.pftrace")) < 100
+
+
+def test_functions_are_as_before(tmp_path: Path) -> None:
+    """A trampoline is not to be seen, and gone afterwards."""
+    before = (os.read, repr(os.read), inspect.signature(os.read))
+
+    def run() -> None:
+        assert (os.read, repr(os.read), inspect.signature(os.read)) == before
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.read(10_000, 1)
+        with pytest.raises(TypeError):
+            os.read()  # type: ignore[call-arg]
+
+    record_here(run, tmp_path / "t.pftrace")

@@ -1,0 +1,126 @@
+"""Threads from start to exit, and every collection."""
+
+import _thread
+import gc
+import threading
+from pathlib import Path
+
+from tests.support.recordings import join_to_the_end, record_here
+from tests.support.trace_processor import open_trace
+from tests.support.validator.strict import read_strict
+from tracer import schema as s
+
+
+def test_threads(tmp_path: Path) -> None:
+    """Name, kernel id, exit, and an arrow from the start to the thread's first `running`."""
+    path = tmp_path / "t.pftrace"
+    tids: list[int] = []
+
+    def work() -> None:
+        tids.append(threading.get_native_id())
+        threading.current_thread().name = "renamed"
+
+    def run() -> None:
+        thread = threading.Thread(target=work, name="first name")
+        thread.start()
+        join_to_the_end(thread)
+
+    record_here(run, path)
+    with open_trace(path) as tp:
+        rows = tp.query(
+            """select s.name, t.tid, t.name as thread from slice s
+               join thread_track k on s.track_id = k.id join thread t using (utid)
+               where s.category = 'thread' and s.dur = 0 order by s.ts""",
+        )
+        arrows = tp.query(
+            """select a.name as out, b.name as into_ from flow f
+               join slice a on f.slice_out = a.id join slice b on f.slice_in = b.id
+                   where a.category = 'thread'""",
+        )
+    assert [(row["name"], row["thread"]) for row in rows] == [
+        (s.THREAD_START, "MainThread"),
+        (s.THREAD_STARTED, "renamed"),
+        (s.THREAD_EXIT, "renamed"),
+    ]
+    assert rows[1]["tid"] == rows[2]["tid"] == tids[0]
+    assert arrows == [{"out": s.THREAD_START, "into_": s.RUNNING}]
+
+
+def test_threads_without_threading(tmp_path: Path) -> None:
+    """A thread of _thread has a line once it records something."""
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        gc.collect()
+        done.release()
+
+    def run() -> None:
+        _thread.start_new_thread(work, ())
+        done.acquire()
+
+    path = tmp_path / "t.pftrace"
+    record_here(run, path)
+    begun = [e for e in read_strict(path.read_bytes()).events if e.name == "GC gen2"]
+    # on the GC track and, in a piece for each state meanwhile, on its thread
+    assert len({event.track for event in begun}) == 2
+
+
+def test_threads_from_before(tmp_path: Path) -> None:
+    """A thread that runs when the recording begins is known by its name."""
+    go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        go.wait()
+        gc.collect()
+        done.set()
+
+    thread = threading.Thread(target=work, name="elder")
+    thread.start()
+
+    def run() -> None:
+        go.set()
+        done.wait()
+
+    path = tmp_path / "t.pftrace"
+    record_here(run, path)
+    thread.join()
+    with open_trace(path) as tp:
+        names = [row["name"] for row in tp.query("select name from thread")]
+    assert "elder" in names
+
+
+def test_every_collection(tmp_path: Path) -> None:
+    """As many slices as gc.callbacks saw, with generation and counts."""
+    seen: list[tuple[int, int]] = []
+
+    def watch(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop":
+            seen.append((info["generation"], info["collected"]))
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+    def run() -> None:
+        gc.callbacks.append(watch)
+        for generation in (0, 1, 2):
+            for _ in range(10):
+                Cycle()
+            gc.collect(generation)
+        gc.callbacks.remove(watch)
+
+    path = tmp_path / "t.pftrace"
+    record_here(run, path)
+    events = [e for e in read_strict(path.read_bytes()).events]
+    tracks: dict[int, list[tuple[int, int]]] = {}
+    generation = 0
+    for event in events:
+        if event.category == s.CAT_GC:
+            generation = int(event.args[s.ARG_GENERATION])
+        elif s.ARG_COLLECTED in event.args:
+            row = (generation, int(event.args[s.ARG_COLLECTED]))
+            tracks.setdefault(event.track, []).append(row)
+    assert len(tracks) == 2
+    for rows in tracks.values():
+        assert rows == seen

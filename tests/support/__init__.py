@@ -1,0 +1,1 @@
+"""What tests share: builders, the validator, stories, programs, oracles."""

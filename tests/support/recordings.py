@@ -1,0 +1,67 @@
+"""Records a function in this process and returns what the validated trace says."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.validator.rules import Summary, TaskSummary, validate
+from tests.support.validator.user import Said
+from tracer.recorder import SIGNALS, Options, Recording, Totals
+
+
+def record_here(
+    function: Callable[[], object],
+    path: Path,
+    *,
+    signals: tuple[str, ...] = tuple(SIGNALS),
+    buffer_bytes: int = 64 << 20,
+    cpu_hz: int = 100,
+) -> tuple[Summary, Totals]:
+    """Runs the function under a recording; what it raises is raised after the recording."""
+    options = Options(str(path), buffer_bytes, signals, ("test",), True, cpu_hz)
+    recording = Recording(options)
+    recording.start()
+    try:
+        function()
+    finally:
+        totals = recording.stop()
+    assert totals is not None
+    return validate(path.read_bytes()), totals
+
+
+def join_to_the_end(thread: threading.Thread) -> None:
+    """Until the kernel has seen the last of it: on 3.12 join() returns while the thread still
+    leaves, and it says `exited` as the last thing it does."""
+    thread.join()
+    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        time.sleep(0)
+
+
+def names(found: list[Said]) -> list[str]:
+    """Of regions or logs, in order of begin."""
+    return [said.name for said in found]
+
+
+def tasks_of(summary: Summary, coro: str) -> list[TaskSummary]:
+    """The tasks whose coroutine function's name ends so, by id."""
+    return [
+        task for _, task in sorted(summary.tasks.items()) if task.coro.split(".")[-1] == coro
+    ]
+
+
+def task_of(summary: Summary, coro: str) -> TaskSummary:
+    (task,) = tasks_of(summary, coro)
+    return task
+
+
+def wakers(task: TaskSummary) -> list[dict[str, int | str]]:
+    """Who made the task ready, once per `ready` slice that says so."""
+    wanted = ("waker", "waker_task", "waker_thread")
+    found = [
+        {name: value for name, value in each.begin.args.items() if name in wanted}
+        for each in task.slices
+        if each.begin.name == "ready"
+    ]
+    return [waker for waker in found if waker]

@@ -1,0 +1,287 @@
+"""The rules of a trace, checked: run over every trace any test makes.
+
+`validate(data)` decodes on its own (it shares only viewer.trace.wire with the reader) and
+strictly: what a reader would forgive raises AssertionError here.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from tests.support.validator.lanes import Lane, LockSummary, check_lanes, check_locks
+from tests.support.validator.samples import check_samples
+from tests.support.validator.slices import Slice, drops_of, pair
+from tests.support.validator.strict import Event, Strict, read_strict
+from tests.support.validator.user import UserSummary, check_user, is_user_counter
+from tracer import schema as s
+
+_END = "end"
+_OPEN = 1 << 63  # the end of a slice that has none
+_ENDS = (s.DONE, s.CANCELLED, s.DESTROYED)
+_CATEGORIES = {value for name, value in vars(s).items() if name.startswith("CAT_")}
+_HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str}
+
+# Which state may follow which; "" is before the first.
+_NEXT = {
+    # running at once: an eager task; await: one that existed before the recording
+    "": {s.READY, s.RUNNING, s.AWAIT_PREFIX},
+    s.READY: {s.RUNNING, s.DESTROYED},
+    s.RUNNING: {s.READY, s.AWAIT_PREFIX, s.DONE, s.CANCELLED, s.FAILED_PREFIX},
+    s.AWAIT_PREFIX: {s.READY, s.DESTROYED},
+}
+
+
+@dataclass(slots=True)
+class TaskSummary:
+    """What one task did: its states in order, and how it ended ("" when it did not)."""
+
+    id: int
+    name: str
+    coro: str
+    states: list[str] = field(default_factory=list)
+    end: str = ""
+    slices: list[Slice] = field(default_factory=list)
+    track: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a valid trace contains."""
+
+    packets: int
+    chunks: int
+    events: int
+    slices: int
+    unfinished: int
+    flows: int
+    dropped: int
+    processes: tuple[int, ...]  # pids
+    tasks: dict[tuple[int, int], TaskSummary]  # by (pid, task id)
+    names: Counter[str]  # of slices and instants
+    lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
+    locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
+    user: UserSummary  # the program's own events
+
+
+_valid: set[bytes] = set()  # digests of the traces found so
+
+
+def validate_once(data: bytes) -> None:
+    """As `validate`, for a trace that the test may have validated itself."""
+    if sha256(data).digest() not in _valid:
+        validate(data)
+
+
+def validate(data: bytes) -> Summary:
+    """A summary of the trace. Raises AssertionError with the first rule it breaks."""
+    trace = read_strict(data)
+    slices, open_ = pair(trace)
+    _check_recording(trace)
+    _check_events(trace)
+    check_samples(
+        trace.samples,
+        {p.pid: [e.time_ns for e in p.events] for p in trace.processes},
+        {p.pid for p in trace.processes if p.events[-1].name == s.RECORDING_ENDED},
+    )
+    drops = {id(p): drops_of(p) for p in trace.processes}
+    tasks = _check_tasks(trace, slices, drops)
+    _check_steps(trace, slices, tasks, drops)
+    flows = _check_flows(trace)
+    lanes = check_lanes(trace, slices)
+    locks = check_locks(trace, slices)
+    user = check_user(trace, slices, tasks.values())
+    _valid.add(sha256(data).digest())
+    return Summary(
+        trace.packets,
+        trace.chunks,
+        len(trace.events),
+        len(slices),
+        open_,
+        flows,
+        sum(count for rows in drops.values() for _, _, count in rows),
+        tuple(p.pid for p in trace.processes),
+        {(pid, id_): task for (pid, id_), task in tasks.items()},
+        Counter(
+            e.name for e in trace.events if e.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT)
+        ),
+        lanes,
+        locks,
+        user,
+    )
+
+
+def _check_recording(trace: Strict) -> None:
+    for process in trace.processes:
+        first = process.events[0]
+        assert (first.name, first.category) == (s.RECORDING, s.CAT_TRACER), (
+            f"the first event of process {process.pid} is {first}, not 'recording'"
+        )
+        assert first.args.get(s.ARG_SCHEMA) == s.VERSION, f"wrong schema version: {first}"
+        ends = [e for e in process.events if e.name == s.RECORDING_ENDED]
+        assert len(ends) <= 1, f"'recording ended' comes {len(ends)} times"
+        assert not ends or len(trace.processes) > 1 or not trace.torn_bytes, (
+            f"{trace.torn_bytes} bytes of half a packet after 'recording ended'"
+        )
+        assert not ends or process.events[-1] is ends[0], (
+            f"'recording ended' is not the last event, {process.events[-1]} is"
+        )
+
+
+def _check_events(trace: Strict) -> None:
+    for event in trace.events:
+        if event.type == s.TYPE_COUNTER:
+            may_be_double = event.double is not None and is_user_counter(trace, event)
+            assert event.counter is not None or may_be_double, (
+                f"a counter without int value: {event}"
+            )
+        elif event.type != s.TYPE_SLICE_END:
+            assert event.name, f"no name: {event}"
+            assert event.category, f"no category: {event}"
+            if event.category not in _CATEGORIES:
+                raise AssertionError(f"unknown category {event.category!r}: {event}")
+
+
+def _state(event: Event) -> str:
+    for prefix in (s.AWAIT_PREFIX, s.FAILED_PREFIX):
+        if event.name.startswith(prefix):
+            return prefix
+    return event.name
+
+
+def _check_tasks(
+    trace: Strict, slices: list[Slice], drops: dict[int, list[tuple[int, int, int]]]
+) -> dict[tuple[int, int], TaskSummary]:
+    """Every task's slices: arguments, nesting, legal and gapless order, one end."""
+    tasks: dict[tuple[int, int], TaskSummary] = {}
+    on_track: dict[int, TaskSummary] = {}
+    for each in slices:
+        event = each.begin
+        if event.category not in (s.CAT_TASK, s.CAT_LIFETIME):
+            continue
+        is_lifetime = event.category == s.CAT_LIFETIME
+        if not is_lifetime:
+            inside = each.around.begin.category if each.around else s.CAT_LIFETIME
+            assert inside == s.CAT_LIFETIME, f"a state inside a state: {event}"
+            assert _state(event) in (s.READY, s.RUNNING, s.AWAIT_PREFIX), f"no state: {event}"
+        else:
+            assert each.depth == 0, f"a lifetime inside another slice: {event}"
+        if is_lifetime or event.track not in on_track or s.ARG_TASK in event.args:
+            for name, type_ in _HEAD_ARGS.items():
+                assert isinstance(event.args.get(name), type_), (
+                    f"first slice, no {name}: {event}"
+                )
+            key = (event.process.pid, int(event.args[s.ARG_TASK]))
+            again = tasks.get(key)
+            if again is None:
+                tasks[key] = TaskSummary(
+                    key[1], str(event.args[s.ARG_NAME]), str(event.args[s.ARG_CORO])
+                )
+                tasks[key].track = event.track
+            else:
+                assert again.track == event.track, f"task id {key[1]} used twice: {event}"
+                assert drops[id(event.process)], f"task {key[1]} begins twice: {event}"
+            on_track[event.track] = tasks[key]
+        if is_lifetime:
+            continue
+        _follow(on_track[event.track], each, drops[id(event.process)])
+    ending: dict[tuple[int, int | None], list[TaskSummary]] = defaultdict(list)
+    for task in tasks.values():
+        if task.slices:
+            ending[task.track, task.slices[-1].end_ns].append(task)
+    for event in sorted(trace.events, key=lambda e: e.time_ns):
+        if event.type == s.TYPE_INSTANT and event.category == s.CAT_TASK:
+            _finish(ending[event.track, event.time_ns], event)
+    return tasks
+
+
+def _follow(task: TaskSummary, each: Slice, drops: list[tuple[int, int, int]]) -> None:
+    """Appends a state to its task if it may come there."""
+    event = each.begin
+    before = task.slices[-1] if task.slices else None
+    old, new = _state(before.begin) if before else "", _state(event)
+    if before and before.end_ns != event.time_ns:
+        assert any(since == before.end_ns for since, _, _ in drops), (
+            f"task {task.id}: a gap between {old!r} (ends {before.end_ns}) and {event}"
+        )
+    else:
+        assert new in _NEXT[old], f"task {task.id}: {new!r} after {old!r}: {event}"
+    task.states.append(event.name)
+    task.slices.append(each)
+
+
+def _finish(candidates: list[TaskSummary], event: Event) -> None:
+    """Ends one of the tasks whose last state ends on this track at this time."""
+    how = _state(event)
+    assert how in (*_ENDS, s.FAILED_PREFIX), f"not an end of a task: {event}"
+    owners = [task for task in candidates if not task.end]
+    assert owners, f"no task ends its last state when this comes: {event}"
+    old = _state(owners[0].slices[-1].begin)
+    assert how in _NEXT[old], f"task {owners[0].id}: {how!r} after {old!r}: {event}"
+    owners[0].end = event.name
+
+
+def _check_steps(
+    trace: Strict,
+    slices: list[Slice],
+    tasks: dict[tuple[int, int], TaskSummary],
+    drops: dict[int, list[tuple[int, int, int]]],
+) -> None:
+    """Every `running` of a task is a slice of its loop, and the other way round."""
+    # A kill may cut between two packets of the same instant: its last one proves nothing.
+    cut = {
+        p.pid: max(e.time_ns for e in p.events)
+        for p in trace.processes
+        if not any(e.name == s.RECORDING_ENDED for e in p.events)
+    }
+
+    def step(pid: int, task: int, each: Slice) -> list[tuple[int, int, int, int]]:
+        start, end, last = each.begin.time_ns, each.end_ns or _OPEN, cut.get(pid, _OPEN)
+        return [] if start >= last else [(pid, task, start, _OPEN if end >= last else end)]
+
+    on_loop: Counter[tuple[int, int, int, int]] = Counter()
+    for each in slices:
+        task = each.begin.args.get(s.ARG_TASK)
+        if each.begin.category == s.CAT_LOOP and isinstance(task, int):
+            pid = each.begin.process.pid
+            assert (pid, task) in tasks, f"a step of unknown task {task}: {each.begin}"
+            on_loop.update(step(pid, task, each))
+    running = Counter(
+        row
+        for (pid, id_), task in tasks.items()
+        for each in task.slices
+        if each.begin.name == s.RUNNING
+        for row in step(pid, id_, each)
+    )
+    if not on_loop and not any(e.category == s.CAT_LOOP for e in trace.events):
+        return  # a trace of tasks only, made by hand
+    apart = (running - on_loop) + (on_loop - running)
+    assert not apart or any(drops.values()), (
+        f"running of a task and step of its loop differ: (pid, task, start, end) {min(apart)}"
+    )
+
+
+def _check_flows(trace: Strict) -> int:
+    """Every flow id has one source and one target, in this order; returns how many."""
+    sources: dict[int, Event] = {}
+    targets: dict[int, Event] = {}
+    for event in trace.events:
+        for ids, found in ((event.flows, sources), (event.ends_flows, targets)):
+            for flow in ids:
+                assert flow not in found, f"flow {flow} twice: {found.get(flow)} and {event}"
+                found[flow] = event
+                assert event.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT), (
+                    f"flow {flow} on an end or counter: {event}"
+                )
+    # What is lost at a kill or in a full buffer may be one end of a flow.
+    lossy = any(
+        not any(e.name == s.RECORDING_ENDED for e in p.events) or drops_of(p)
+        for p in trace.processes
+    )
+    for flow in sources.keys() ^ targets.keys():
+        if flow in sources and sources[flow].name == s.THREAD_START:
+            continue  # the system refused the thread
+        assert lossy, f"flow {flow} has only one end: {sources.get(flow) or targets[flow]}"
+    for flow in sources.keys() & targets.keys():
+        source, target = sources[flow], targets[flow]
+        assert source.time_ns <= target.time_ns, f"flow {flow}: {source} after {target}"
+    return len(sources.keys() & targets.keys())

@@ -1,0 +1,69 @@
+"""Collections by generation, and what a trace says of its own trustworthiness."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.stories.waits import blocked_loop, killed
+from tracer import schema as s
+from viewer.analysis.gc import GcRow, gc_rows
+from viewer.analysis.health import health
+from viewer.analysis.spread import Spread, spread_of
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+
+@pytest.fixture
+def model(tmp_path):
+    def model(data: bytes):
+        path = tmp_path / "x.pftrace"
+        path.write_bytes(data)
+        return build_model(read_trace(path))
+
+    return model
+
+
+def test_gc_by_generation(model):
+    """Each generation has its own pauses and sums."""
+    trace = TraceBuilder()
+    for n, (generation, took) in enumerate([(0, 10), (0, 30), (2, 500), (0, 20)]):
+        trace.gc(n * 1_000, n * 1_000 + took, 100, generation, collected=n)
+    assert gc_rows(model(trace.ended(9_000).data())) == (
+        GcRow(0, Spread(3, 60, 20, 28, 30, 30), 0 + 1 + 3, 0),
+        GcRow(2, Spread(1, 500, 500, 500, 500, 500), 2, 0),
+    )
+
+
+def test_percentiles_interpolate():
+    """Percentiles are linear between the closest ranks, rounded half up."""
+    assert spread_of([10, 20, 30, 41]) == Spread(4, 101, 25, 38, 41, 41)
+    assert spread_of([]) == Spread(0, 0, 0, 0, 0, 0)
+
+
+def test_healthy(model):
+    """A complete recording has nothing to confess."""
+    state = health(model(blocked_loop().data()))
+    assert state.ended
+    assert (state.dropped_events, state.lost_bytes, state.unfinished_slices) == (0, 0, 0)
+    assert (state.overhead_ns, state.signals) == (150_000, ("tasks", "gc"))
+
+
+def test_killed(model):
+    """A killed program, drops, a disabled hook and open slices are all told."""
+    state = health(model(killed().data()))
+    assert (state.ended, state.killed) == (False, (400,))
+    assert (state.dropped_events, state.unfinished_slices) == (7, 3)
+    assert state.disabled == (("gc", "no gc.callbacks"),)
+
+
+def test_drops_are_not_counted_twice(model):
+    """The summary at the end repeats the drops told on the way."""
+    trace = killed().ended(10_000, dropped=7, late=2)
+    state = health(model(trace.data()))
+    assert (state.dropped_events, state.late) == (7, 2)
+
+
+def test_notes(model):
+    """Notes of the recorder are passed on."""
+    trace = TraceBuilder()
+    trace.instant(trace.tracer, 5, s.NOTE, s.CAT_TRACER, reason="uvloop: no ready queue")
+    assert health(model(trace.data())).notes == ("uvloop: no ready queue",)

@@ -1,0 +1,200 @@
+"""Records to slices, by hand: every corner stated exactly."""
+
+from dataclasses import dataclass
+
+from tests.support.validator.strict import read_strict
+from tracer import _core
+from tracer import schema as s
+
+K = _core.RECORD_KINDS
+MAIN, OTHER = 1, 7  # tids; the process of `encode` has pid 1
+FUNC = _core.intern("handler", "app.py:3 handler")[1]
+HOG = _core.intern("hog", "app.py:9 hog")[1]
+SLEEP = _core.intern("await sleep", "")[0]
+LINE = _core.intern("app.py:5 handler", "")[0]
+TIMER = 1
+
+
+@dataclass
+class Script:
+    """Records in order; each method is one, at an absolute time in ns."""
+
+    records: list[tuple[int, int, int, int, int, int, int, bytes]]
+
+    def add(
+        self,
+        ns: int,
+        kind: str,
+        a: int = 0,
+        b: int = 0,
+        c: int = 0,
+        *,
+        flag: int = 0,
+        tid: int = MAIN,
+        text: bytes = b"",
+    ) -> None:
+        self.records.append((tid, ns, K[kind], flag, a, len(text) or b, c, text))
+
+    def slices(self) -> list[tuple[str, int, int]]:
+        """(name, begin, end) in order of begin; instants end at once, open slices at -1."""
+        trace = read_strict(self.data())
+        open_: dict[int, list[int]] = {}
+        found: list[list[object]] = []
+        for event in sorted(trace.events, key=lambda e: e.time_ns):
+            if event.type == s.TYPE_SLICE_BEGIN:
+                open_.setdefault(event.track, []).append(len(found))
+                found.append([f"{event.category}:{event.name}", event.time_ns, -1])
+            elif event.type == s.TYPE_SLICE_END:
+                found[open_[event.track].pop()][2] = event.time_ns
+            elif event.type == s.TYPE_INSTANT:
+                found.append([f"{event.category}:{event.name}", event.time_ns, event.time_ns])
+        return [(str(n), int(a), int(b)) for n, a, b in found]  # type: ignore[call-overload]
+
+    def data(self) -> bytes:
+        return _core.encode(self.records, 1)
+
+
+def a_task(script: Script) -> None:
+    """Task 1 of loop 1 on the main thread, created at 2,000 from outside any step."""
+    script.add(1_500, "LOOP_RUN", 1)
+    script.add(2_000, "TASK_NEW", 1, FUNC, 1)
+    script.add(2_000, "TASK_NAME", 1, text=b"Task-1")
+    script.add(2_000, "READY", 1)
+
+
+def test_a_step() -> None:
+    """created -> ready -> running -> await -> done, without gaps."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(4_000, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    script.add(5_000, "READY", 1)
+    script.add(6_000, "STEP_BEGIN", 1)
+    script.add(7_000, "STEP_DONE", 1)
+    assert [row for row in script.slices() if row[0].startswith("task:")] == [
+        ("task:ready", 2_000, 3_000),
+        ("task:running", 3_000, 4_000),
+        ("task:await sleep", 4_000, 5_000),
+        ("task:ready", 5_000, 6_000),
+        ("task:running", 6_000, 7_000),
+        ("task:done", 7_000, 7_000),
+    ]
+
+
+def waking(due_ns: int) -> int:
+    """Since when a sleeper is ready; poll 5,000 to 8,000, its timer's callback at 9,000."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(4_000, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    script.add(5_000, "POLL_BEGIN")
+    script.add(8_000, "POLL_END")
+    script.add(9_000, "CB_BEGIN", HOG, 99, due_ns, flag=TIMER)
+    script.add(9_100, "READY", 1)
+    script.add(9_200, "CB_END")
+    script.add(9_500, "STEP_BEGIN", 1)
+    (_, second) = [begin for name, begin, _ in script.slices() if name == "task:ready"]
+    return second
+
+
+def test_timer_due_while_the_loop_was_busy() -> None:
+    """The task has been ready since the timer was due, not since its callback ran."""
+    assert waking(4_500) == 4_500
+
+
+def test_timer_due_while_the_loop_was_idle() -> None:
+    """Until the poll returned nothing was in the task's way."""
+    assert waking(6_000) == 8_000
+
+
+def test_timer_due_before_the_task_slept() -> None:
+    """Never ready before it began to wait."""
+    assert waking(1_000) == 4_000
+
+
+def test_timer_due_after_the_poll() -> None:
+    """Between poll and callback: from the moment it was due."""
+    assert waking(8_500) == 8_500
+
+
+def test_gap() -> None:
+    """What was open when records were lost ends there; the next record opens it again."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(9_000, "GAP", 0, 5, 4_000)
+    script.add(10_000, "READY", 1)
+    script.add(11_000, "STEP_BEGIN", 1)
+    rows = script.slices()
+    assert ("task:running", 3_000, 4_000) in rows
+    assert ("loop:handler", 3_000, 4_000) in rows
+    assert ("task:ready", 10_000, 11_000) in rows
+    assert ("tracer:events dropped", 9_000, 9_000) in rows
+
+
+def test_records_out_of_order_are_clamped() -> None:
+    """A wake-up older than the wait it ends does not turn time back."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(4_000, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    script.add(3_500, "READY", 1, tid=OTHER)
+    script.add(5_000, "STEP_BEGIN", 1)
+    rows = [row for row in script.slices() if row[0].startswith("task:")]
+    assert rows[-3:] == [
+        ("task:await sleep", 4_000, 4_000),
+        ("task:ready", 4_000, 5_000),
+        ("task:running", 5_000, -1),
+    ]
+
+
+def test_lane_is_not_taken_twice_at_a_time() -> None:
+    """Beyond the tasks with own tracks, tasks alive together have different lanes."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    for task in range(1, s.OWN_TRACK_TASKS + 1):
+        script.add(1_600, "TASK_NEW", task, FUNC, 1)
+    first, second = s.OWN_TRACK_TASKS + 1, s.OWN_TRACK_TASKS + 2
+    script.add(2_000, "TASK_NEW", first, HOG, 1)
+    script.add(2_000, "READY", first)
+    script.add(2_100, "TASK_NEW", second, HOG, 1)  # lives while `first` does
+    script.add(2_100, "READY", second)
+    script.add(3_000, "STEP_BEGIN", first)
+    script.add(4_000, "STEP_DONE", first)
+    script.add(5_000, "STEP_BEGIN", second)
+    script.add(6_000, "STEP_DONE", second)
+    script.add(7_000, "TASK_NEW", second + 1, HOG, 1)  # takes one of the two
+    script.add(7_000, "READY", second + 1)
+    events = read_strict(script.data()).events
+    lives = [e for e in events if e.category == s.CAT_LIFETIME]
+    assert len(lives) == 3
+    assert lives[0].track != lives[1].track
+    assert lives[2].track in {lives[0].track, lives[1].track}
+
+
+def test_eager_step_nests() -> None:
+    """An eager task's first step lies inside its creator's on the loop's track."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(3_200, "TASK_NEW", 2, HOG, 1, flag=1)
+    script.add(3_200, "STEP_BEGIN", 2)
+    script.add(3_800, "STEP_DONE", 2)
+    script.add(4_000, "STEP_DONE", 1)
+    loop = [row for row in script.slices() if row[0].startswith("loop:")]
+    assert loop == [("loop:handler", 3_000, 4_000), ("loop:hog", 3_200, 3_800)]
+
+
+def test_cancelled_handle_leaves_no_cause() -> None:
+    """A handle of two rounds ago was cancelled: who has its address now came from I/O."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "CB_READY", 0, 42, tid=OTHER)
+    script.add(3_100, "STEP_BEGIN", 1)
+    script.add(3_200, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    for ns in (4_000, 5_000, 6_000):
+        script.add(ns, "POLL_INSTANT")
+    script.add(6_100, "CB_BEGIN", HOG, 42)
+    script.add(6_200, "READY", 1)
+    ready = [e for e in read_strict(script.data()).events if e.name == "ready"]
+    assert ready[-1].args[s.ARG_WAKER] == "io"

@@ -1,0 +1,251 @@
+"""Convoys, locks held across an await, deadlocks; and locks that are all right."""
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+TAKES = "/app/convoy.py:7 work"
+
+
+def convoy(rounds, hold_ns=5 * MS, workers=3, inside="sleep", free=0, free_ns=MS // 100):
+    """Workers take one lock in turn; each waits from its own release until its turn."""
+    trace = TraceBuilder(argv="convoy.py", signals=SIGNALS)
+    lock = trace.lock("Lock", TAKES)
+    threads = [trace.thread(f"worker-{n}") for n in range(workers)]
+    at = 10_000
+    for thread in threads:
+        thread.native(0)
+    for thread in threads[1:]:
+        thread.lock_wait(at, "Lock", lock=lock, site=TAKES, owner=threads[0])
+    waiting = workers - 1
+    for n in range(rounds):
+        thread, following = threads[n % workers], threads[(n + 1) % workers]
+        end = at + hold_ns
+        thread.running(at)
+        if inside == "sleep":
+            thread.sleep(at + 1_000, site="/app/convoy.py:9 write").running(end - 1_000)
+        elif inside == "preempted":
+            thread.preempted(at + 1_000, holding_gil=True).running(end - 1_000)
+        lock.hold(at, end, thread, TAKES)
+        thread.release(end, lock, to=following if waiting else None)
+        thread.sleep(end, site="/app/convoy.py:5 prepare")
+        waiting -= 1
+        if n < rounds - workers:
+            thread.lock_wait(end + 1_000, "Lock", lock=lock, site=TAKES, owner=following)
+            waiting += 1
+        at = end
+    for _ in range(free):  # nobody waits for these
+        lock.hold(at, at + free_ns, threads[0], TAKES)
+        at += free_ns * 10
+    for thread in threads:
+        thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_convoy(tmp_path):
+    """Three workers behind one lock that is held while its holder sleeps."""
+    (found,) = find_in(tmp_path, convoy(30))
+    assert found.finding == "lock convoy"
+    assert found.text == (
+        "Lock convoy: 3 threads `worker-N` queue for the Lock at convoy.py:7 and go one by "
+        "one: 29 waits, 285 ms in all, 9.83 ms on average; who has it spends 99 % in "
+        "`sleep` (convoy.py:9)."
+    )
+    assert found.severity_ns == 285 * MS - 27 * 1_000
+    assert found.evidence.lock == 1
+    assert found.evidence.site == TAKES
+    assert found.evidence.track.startswith("worker-")
+
+
+def test_convoy_of_computing_holders(tmp_path):
+    """Where holders compute, the samples of the holds tell in what, no others."""
+    trace = convoy(30, inside="running")
+    samples = SampleBuilder(trace)
+    worker = _thread(trace, 0)
+    top = ("work", "/app/convoy.py", 7)
+    samples.add(worker, MS, top, ("rank", "/app/convoy.py", 3), times=7)
+    samples.add(
+        worker, 2 * MS, top, ("rank", "/app/convoy.py", 3),
+        ("rank.<locals>.<lambda>", "/app/convoy.py", 2), times=2,
+    )  # fmt: skip
+    samples.add(worker, 2 * MS, top, ("key", "/app/convoy.py", 1), times=3)
+    samples.add(worker, 7 * MS, top, ("prepare", "/app/convoy.py", 5), times=90)
+    (found,) = find_in(tmp_path, trace)
+    assert found.text.endswith(
+        "; who has it spends 100 % computing in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
+        "and `key` (convoy.py:1, 25 %)."
+    )
+
+
+def test_convoy_past_which_one_runs(tmp_path):
+    """Who takes the lock again before the others wake up does not wait; they do."""
+    assert kinds(tmp_path, convoy(30, free=70, free_ns=MS // 5)) == ["lock convoy"]
+
+
+def _thread(trace, number):
+    """Enough of a thread for samples."""
+    from tests.support.builder.threads import Thread
+
+    return Thread(trace, 0, trace.pid + number, f"worker-{number}")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"rounds": 10}, id="few waits"),
+        pytest.param({"rounds": 30, "hold_ns": MS // 2}, id="little waiting"),
+        pytest.param({"rounds": 30, "inside": "preempted"}, id="the holder is preempted"),
+        pytest.param({"rounds": 30, "free": 70}, id="most need not wait"),
+    ],
+)
+def test_no_convoy(tmp_path, story):
+    """What is rare, short, or the kernel's doing is no convoy."""
+    assert kinds(tmp_path, convoy(**story)) == []
+
+
+def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True):
+    """Two tasks take an asyncio lock in turn, and sleep, or compute, while they have it."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    site, sleeps = "/app/cache.py:9 reader", "/app/cache.py:11 reader"
+    lock = trace.lock(kind, site)
+    tasks = [loop.task("reader", site="/app/cache.py:8 reader") for _ in range(2)]
+    for task in tasks:
+        task.ready(0)
+    has, wants = tasks
+    now = MS
+    has.running(now)
+    for n in range(rounds):
+        # `has` has just been given the lock and runs; `wants` comes to wait for it.
+        run_ns = MS // 10 if awaits else hold_ns
+        loop.step(has, now, now + run_ns)
+        begin = now
+        now += run_ns
+        has.awaits(now, "sleep", site=sleeps)
+        wants.running(now).awaits(
+            now + MS // 10, "Lock", lock=lock.id, site=site,
+            owner_task=has.id, owner_name=has.name, owner_site=site,
+        )  # fmt: skip
+        loop.step(wants, now, now + MS // 10)
+        end = max(begin + hold_ns, now + MS // 5)
+        loop.select(now + MS // 10, end)
+        has.ready(end, waker="timer").running(end)
+        wants.ready(end + MS // 10, by=has)
+        lock.hold(begin, end + MS // 10, has, site)
+        loop.step(has, end, end + MS // 10)
+        now = end + MS // 10
+        if n == rounds - 1:
+            has.done(now)
+            wants.running(now).done(now + MS)
+            loop.step(wants, now, now + MS)
+        else:
+            has.awaits(now, "sleep", site="/app/cache.py:14 reader")
+            wants.running(now)
+            has.ready(now + MS // 20, waker="timer")
+        has, wants = wants, has
+    thread.end(now + 2 * MS)
+    return trace.ended(now + 3 * MS)
+
+
+def test_held_across_await(tmp_path):
+    """The owner sleeps with the lock; the other one waits for it each time."""
+    (found,) = find_in(tmp_path, across())
+    assert found.finding == "lock held across await"
+    assert found.text == (
+        "`reader` (cache.py:9) holds an asyncio.Lock across `await sleep` (cache.py:11): 99 "
+        "% of the time it is held, up to 20.1 ms at once, while others queue for it: 8 "
+        "waits, 159 ms in all, 19.9 ms at once."
+    )
+    assert found.evidence.lock == 1
+    assert found.evidence.task in (1, 2)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"rounds": 4}, id="few waits"),
+        pytest.param({"hold_ns": 5 * MS}, id="little waiting"),
+        pytest.param({"kind": "asyncio.Semaphore"}, id="a semaphore is there to limit"),
+        pytest.param({"awaits": False, "hold_ns": 9 * MS}, id="computes meanwhile"),
+    ],
+)
+def test_not_held_across_await(tmp_path, story):
+    """What is rare or meant so is not told."""
+    assert kinds(tmp_path, across(**story)) == []
+
+
+def circle(n=2, ns=900 * MS, stale=False, held=True):
+    """`n` threads, each with a lock that the one before it wants."""
+    trace = TraceBuilder(argv="dead.py", signals=SIGNALS)
+    threads = [trace.thread(f"t{i}") for i in range(n)]
+    locks = [trace.lock("Lock", f"/app/dead.py:{i} f") for i in range(n)]
+    for i, thread in enumerate(threads):
+        thread.native(0)
+        owner = threads[(i + 1) % n]
+        thread.lock_wait(
+            MS + i,
+            "Lock",
+            lock=locks[i],
+            site=f"/app/dead.py:{i} f",
+            owner=owner,
+            acquired=False,
+        )
+        if held:
+            until = MS + i + ns if not stale or i else 2 * MS
+            locks[i].hold(MS + i, until, owner, f"/app/dead.py:{i + 10} g")
+        thread.native(MS + i + ns)
+    for thread in threads:
+        thread.end(ns + 3 * MS)
+    return trace.ended(ns + 4 * MS)
+
+
+def test_deadlock(tmp_path):
+    """Three threads in a circle until a time-out: once, with all three places."""
+    (found,) = find_in(tmp_path, circle(3))
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 1.00 ms, for 900 ms: `t0` (dead.py:0) waits for the lock `t1` took at "
+        "dead.py:10; `t1` (dead.py:1) waits for the lock `t2` took at dead.py:11; `t2` "
+        "(dead.py:2) waits for the lock `t0` took at dead.py:12."
+    )
+    assert found.severity_ns == 3 * 900 * MS
+    assert (found.evidence.track, found.evidence.tid) == ("t0", 100)
+
+
+def test_deadlock_with_itself(tmp_path):
+    """A thread that waits for a lock it has."""
+    (found,) = find_in(tmp_path, circle(1))
+    assert "`t0` (dead.py:0) waits for the lock it took itself at dead.py:10." in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 30 * MS}, id="given up at once"),
+        pytest.param({"stale": True}, id="one lock was given back"),
+        pytest.param({"held": False}, id="holders unknown"),
+    ],
+)
+def test_no_deadlock(tmp_path, story):
+    """A circle must be closed by holds that last."""
+    assert kinds(tmp_path, circle(**story)) == []
+
+
+def test_deadlock_until_the_end(tmp_path):
+    """Open waits and holds of a killed program count to its end."""
+    trace = TraceBuilder(argv="dead.py", signals=SIGNALS)
+    threads = [trace.thread(f"t{i}").native(0) for i in range(2)]
+    for i, thread in enumerate(threads):
+        owner = threads[1 - i]
+        lock = trace.lock("Lock", f"/app/dead.py:{i} f")
+        thread.lock_wait(MS, "Lock", lock=lock, site=f"/app/dead.py:{i} f", owner=owner)
+        trace.begin(
+            lock.track, MS, owner.name, "hold",
+            lock=lock.id, kind="Lock", owner=owner.tid, since_before=True,
+        )  # fmt: skip
+    trace.instant(trace.tracer, 600 * MS, "note", "tracer", reason="alive")
+    (found,) = find_in(tmp_path, trace)
+    assert "until the end of the trace" in found.text

@@ -1,0 +1,212 @@
+"""What blocks a loop, and what only looks like it."""
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
+
+CALL = "/app/service.py:11 hog"
+
+
+def steps(count, ns, inside=None, others_wait=True, victims=1, signals=SIGNALS):
+    """`count` long steps; `inside(thread, start, end)` is what the thread does in each."""
+    service = Service(victims, signals)
+    for n in range(count):
+        if n:
+            service.rest(n * 2_000 * MS)
+        start = service.step(ns, others_wait=others_wait)
+        if inside is not None:
+            inside(service.thread, start, start + ns)
+            service.thread.running(start + ns)
+    return service
+
+
+def sleeps(thread, start, end):
+    thread.sleep(start + 1, site=CALL)
+
+
+def test_three_long_steps_block(tmp_path):
+    """30 ms of computing, three times, with five tasks ready: told with place and numbers."""
+    service = steps(4, 30 * MS, victims=5)
+    (found,) = find_in(tmp_path, service.end())
+    assert found.finding == "loop blocked"
+    # In the first step all five wait from its begin, later from 1 ms after it.
+    assert found.severity_ns == 5 * (30 + 3 * 29) * MS
+    assert found.text == (
+        "`hog` (service.py:10) blocks the event loop for up to 30.0 ms (at 0), 4 times over "
+        "20.0 ms, 120 ms in all: 100 % computing; 5 ready tasks waited 585 ms behind it."
+    )
+    assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_000_000_000, 30 * MS)
+    assert (found.evidence.task, found.evidence.tid) == (service.hog.id, service.thread.tid)
+    assert found.evidence.site == "/app/service.py:10 hog"
+
+
+def test_blocking_call_is_named(tmp_path):
+    """Of a step that sleeps the finding names the call and its line."""
+    (found,) = find_in(tmp_path, steps(3, 30 * MS, sleeps).end())
+    assert found.finding == "loop blocked"
+    assert "99 % in `sleep` (service.py:11)" in found.text
+
+
+def test_what_most_of_the_steps_do(tmp_path):
+    """The longest step computes, the others sleep: told is what the time went for."""
+    service = steps(1, 60 * MS)
+    for n in range(1, 6):
+        service.rest(n * 2_000 * MS)
+        start = service.step(50 * MS)
+        sleeps(service.thread, start, start + 50 * MS)
+        service.thread.running(start + 50 * MS)
+    (found,) = find_in(tmp_path, service.end())
+    assert "for up to 60.0 ms (at 0), 6 times" in found.text
+    assert "310 ms in all: 81 % in `sleep` (service.py:11), 19 % computing;" in found.text
+
+
+def test_where_it_computes(tmp_path):
+    """CPU samples say where, and that they are samples."""
+    service = steps(1, 150 * MS)
+    top = ("main", "/app/service.py", 30)
+    samples = SampleBuilder(service.trace)
+    samples.add(service.thread, 10 * MS, top, ("parse", "/app/text.py", 5), times=9)
+    service.rest(200 * MS)
+    samples.add(service.thread, 151 * MS, top, ("idle", "/app/text.py", 50), times=90)
+    (found,) = find_in(tmp_path, service.end())
+    assert "computing in `parse` (text.py:5, 100 % of 9 CPU samples)" in found.text
+
+
+def test_where_a_library_computes(tmp_path):
+    """Who started the loop does not compute, though it is the program's own code."""
+    service = steps(1, 150 * MS)
+    library = "/venv/lib/python3.13/site-packages"
+    loop = ("Handle._run", "/usr/lib/python3.13/asyncio/events.py", 89)
+    stack = (("<module>", "/app/service.py", 30), loop, ("serve", f"{library}/web/app.py", 7))
+    SampleBuilder(service.trace).add(service.thread, 10 * MS, *stack, times=9)
+    (found,) = find_in(tmp_path, service.end())
+    assert "computing in `web.app.serve` (web/app.py:7, 100 % of 9 CPU" in found.text
+
+
+def preempted(thread, start, end):
+    thread.preempted(start + 5 * MS, holding_gil=True)
+
+
+def off_cpu(thread, start, end):
+    thread.off_cpu(start + 5 * MS, holding_gil=True)
+
+
+def gil_wait(thread, start, end):
+    thread.gil_wait(start + 5 * MS)
+
+
+@pytest.mark.parametrize(
+    ("count", "ns", "inside", "others_wait"),
+    [
+        pytest.param(2, 30 * MS, None, True, id="twice may be chance"),
+        pytest.param(9, 15 * MS, None, True, id="short"),
+        pytest.param(9, 30 * MS, None, False, id="nobody waits"),
+        pytest.param(9, 30 * MS, preempted, True, id="preempted"),
+        pytest.param(9, 30 * MS, off_cpu, True, id="off the CPU"),
+        pytest.param(9, 30 * MS, gil_wait, True, id="another thread has the GIL"),
+    ],
+)
+def test_not_blocked(tmp_path, count, ns, inside, others_wait):
+    """Chance, the kernel and other threads are not the task's fault."""
+    service = steps(count, ns, inside, others_wait)
+    assert kinds(tmp_path, service.end()) == []
+
+
+def test_collections_are_not_the_task(tmp_path):
+    """A step that is long by a collection alone is none of its own."""
+    service = Service()
+    for n in range(4):
+        if n:
+            service.rest(n * 2_000 * MS)
+        start = service.step(30 * MS)
+        service.trace.gc(start + MS, start + 12 * MS, service.thread.tid)
+    assert kinds(tmp_path, service.end()) == []
+
+
+@pytest.mark.parametrize(("ms", "expected"), [(40, []), (90, ["loop blocked"])])
+def test_without_kernel_data(tmp_path, ms, expected):
+    """Where preemption cannot be seen it takes four times as much."""
+    service = steps(5, ms * MS, signals="tasks,gc,gil,locks,io")
+    assert kinds(tmp_path, service.end()) == expected
+
+
+def test_slow_disk(tmp_path):
+    """A call that is over at once as a rule, and three times takes 30 ms."""
+    service = Service()
+    for n in range(20):
+        if n:
+            service.rest(n * 50 * MS)
+        ns = 30 * MS if n % 6 == 3 else 20_000
+        start = service.step(ns + MS)
+        service.thread.io(start + 1_000, "io.open", site=CALL).running(start + 1_000 + ns)
+    assert kinds(tmp_path, service.end()) == []
+
+
+def test_never_yields(tmp_path):
+    """A second of computing without an await is told as such."""
+    (found,) = find_in(tmp_path, steps(1, 1_500 * MS).end())
+    assert found.finding == "task never yields"
+    assert "never yields: it ran for 1.50 s (at 0) without an await that waits" in found.text
+    (found,) = find_in(tmp_path, steps(1, 900 * MS).end())
+    assert found.finding == "loop blocked"
+
+
+def calls(count, ns, gap, others_wait=True):
+    """Steps of 15 ms in which a query blocks for a time."""
+    service = Service()
+    for n in range(count):
+        if n:
+            service.rest(n * gap)
+        start = service.now
+        service.thread.io(start + MS, "sqlite3.Connection.execute", site=CALL)
+        service.thread.running(start + MS + ns)
+        service.step(15 * MS, others_wait=others_wait)
+    return service.end()
+
+
+def test_blocking_calls(tmp_path):
+    """Many calls of 10 ms: each too short to be a blocked loop, together worth telling."""
+    (found,) = find_in(tmp_path, calls(8, 10 * MS, 100 * MS))
+    assert found.finding == "blocking call on the loop thread"
+    assert found.severity_ns == (10 + 7 * 10) * MS
+    assert found.text == (
+        "`hog` (service.py:10) calls `sqlite3.Connection.execute` (service.py:11), which "
+        "blocks the event loop: 8 times over 5.00 ms, 80.0 ms in all, 10.0 ms at once (at "
+        "1.00 ms); 1 ready task waited 80.0 ms."
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "ns", "others_wait"),
+    [
+        pytest.param(4, 10 * MS, True, id="few"),
+        pytest.param(30, 4 * MS, True, id="quick"),
+        pytest.param(8, 10 * MS, False, id="nobody waits"),
+    ],
+)
+def test_no_blocking_calls(tmp_path, count, ns, others_wait):
+    """Few, quick or harmless calls are not told."""
+    assert kinds(tmp_path, calls(count, ns, 100 * MS, others_wait)) == []
+
+
+def test_waiting_in_select_is_idle(tmp_path):
+    """The loop's own poll is a blocking call that nobody complains of."""
+    service = Service()
+    for n in range(1, 30):
+        service.step(MS)
+        service.rest(n * 100 * MS)
+    assert kinds(tmp_path, service.end()) == []
+
+
+def test_usually_quick_calls(tmp_path):
+    """Three slow ones among a hundred quick ones are the disk's fault."""
+    service = Service()
+    for n in range(60):
+        if n:
+            service.rest(n * 50 * MS)
+        start, ns = service.now, 14 * MS if n % 15 == 7 else 10_000
+        service.thread.io(start + 1_000, "FileIO.write", site=CALL)
+        service.thread.running(start + 1_000 + ns)
+        service.step(15 * MS)
+    assert kinds(tmp_path, service.end()) == []

@@ -1,0 +1,301 @@
+"""Leaked, orphaned and restless tasks; pools; the GIL and the collector. And clean ones."""
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
+from tracer import schema as s
+
+SITE = "/app/leak.py:9 call"
+AWAITS = "/app/leak.py:11 call"
+
+
+def leak(
+    count=160,
+    every_ns=4 * MS,
+    stays=lambda n: n % 2 == 0,
+    what="future",
+    burst=False,
+    end=None,
+):
+    """A task every few ms; those that stay are cancelled at the end, others end soon."""
+    trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    main = loop.task("main", site="/app/leak.py:20 main")
+    main.ready(0).running(1)
+    over = end or (count * every_ns + 10 * MS)
+    for n in range(count):
+        at = n * every_ns + 1_000 if not burst else n * 1_000 + 1_000
+        task = loop.task("call", site=SITE, parent=main.id)
+        task.ready(at, by=main).running(at + 100_000)
+        task.awaits(at + 200_000, what, site=AWAITS)
+        if stays(n):
+            task.ready(over, waker_task=main.id).running(over).done(over, s.CANCELLED)
+        else:
+            task.ready(at + MS, waker="timer").running(at + MS).done(at + MS)
+    main.done(over + MS)
+    return trace.ended(over + 2 * MS)
+
+
+def test_task_leak(tmp_path):
+    """Every second task waits for ever: told with the line and the numbers."""
+    (found,) = find_in(tmp_path, leak())
+    assert found.finding == "task leak"
+    assert found.text == (
+        "`call` (leak.py:9) tasks pile up: 40 were alive half-way, 81 at last, of 160 "
+        "created by `main` (leak.py:20); the old ones never return from `await future` "
+        "(leak.py:11): nobody wakes them, and they have no time-out."
+    )
+    assert found.evidence.task == 2
+    assert found.evidence.start_ns == 1_000_000_000 + 201_000
+    assert found.evidence.duration_ns == 650 * MS - 201_000
+    assert found.evidence.site == AWAITS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"stays": lambda n: False}, id="all end"),
+        pytest.param({"count": 80}, id="few"),
+        pytest.param({"what": "sleep"}, id="timers end by themselves"),
+        pytest.param({"what": "socket"}, id="idle clients"),
+        pytest.param(
+            {"stays": lambda n: True, "burst": True, "end": 900 * MS}, id="a fan-out"
+        ),
+        pytest.param({"stays": lambda n: n < 80}, id="a level that is kept"),
+        pytest.param({"stays": lambda n: n >= 100, "count": 200}, id="young ones only"),
+    ],
+)
+def test_no_task_leak(tmp_path, story):
+    """Growth that ends, ends by itself, or is all at once."""
+    assert kinds(tmp_path, leak(**story)) == []
+
+
+def orphan(how=None, lasts=2_000 * MS, what="future", creator_ends=True, ended=True):
+    """A task of a creator that is done; `how` it ends, None still pending."""
+    trace = TraceBuilder(argv="orphan.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    main = loop.task("main", site="/app/orphan.py:20 main").ready(0).running(1)
+    task = loop.task("flush", site="/app/orphan.py:5 flush", parent=main.id)
+    task.ready(2, by=main).running(10).awaits(20, what, site="/app/orphan.py:6 flush")
+    if creator_ends:
+        main.done(100)
+    if how is not None:
+        if how != s.DESTROYED:
+            task.ready(lasts - 10, waker="timer").running(lasts - 5)
+        task.done(lasts, how)
+    return trace.ended(lasts + MS) if ended else trace
+
+
+def test_destroyed_task(tmp_path):
+    """A task that was collected while pending."""
+    (found,) = find_in(tmp_path, orphan(s.DESTROYED, 5 * MS))
+    assert found.finding == "orphaned task"
+    assert found.text == (
+        "`flush` (orphan.py:5): 1 orphaned task, garbage-collected while pending: nobody "
+        "kept a reference; the longest hung in `await future` (orphan.py:6) for 5.00 ms; "
+        "created by `main` (orphan.py:20)."
+    )
+    assert found.severity_ns == 5 * MS - 2
+    assert found.evidence.task == 2
+
+
+def test_left_over_task(tmp_path):
+    """One that waits for a future at the program's end, long after its creator ended."""
+    (found,) = find_in(tmp_path, orphan())
+    assert found.finding == "orphaned task"
+    assert (
+        "1 orphaned task, still pending when the program ended, long after its creator had"
+        in found.text
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"how": s.CANCELLED}, id="cancelled"),
+        pytest.param({"how": s.DONE}, id="done"),
+        pytest.param({"lasts": 900 * MS}, id="not long"),
+        pytest.param({"what": "Queue.get"}, id="a consumer"),
+        pytest.param({"creator_ends": False}, id="its creator lives"),
+    ],
+)
+def test_no_orphan(tmp_path, story):
+    """Pending is not forgotten."""
+    assert kinds(tmp_path, orphan(**story)) == []
+
+
+def restless(count, step_ns, sleep_ns=0):
+    """A task that yields, or sleeps for a moment, again and again."""
+    trace = TraceBuilder(argv="poll.py", signals="tasks")
+    loop = trace.loop(trace.thread("MainThread"))
+    task = loop.task("wait_for_file", site="/app/poll.py:4 wait_for_file").ready(0)
+    at = 1_000
+    for _ in range(count):
+        task.running(at)
+        loop.step(task, at, at + step_ns)
+        at += step_ns
+        if sleep_ns:
+            task.awaits(at, "sleep", site="/app/poll.py:6 wait_for_file")
+            at += sleep_ns
+            task.ready(at, waker="timer")
+        else:
+            task.ready(at)
+        at += 1_000
+    task.running(at).done(at + 1)
+    loop.step(task, at, at + 1)
+    return trace.ended(at + 2)
+
+
+def test_busy_loop(tmp_path):
+    """Ten thousand tiny steps that end in sleep(0)."""
+    (found,) = find_in(tmp_path, restless(10_001, 2_000))
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`wait_for_file` (poll.py:4) polls: it yields (99 % of its steps end in `sleep(0)`) "
+        "and runs again; its 10,002 steps took 20.0 ms, 2.00 µs each, first at 0. An event, "
+        "a condition or a queue would wake it when there is something to do."
+    )
+
+
+def test_polling(tmp_path):
+    """Asking every millisecond."""
+    (found,) = find_in(tmp_path, restless(600, 20_000, MS))
+    assert found.finding == "busy loop"
+    assert "it sleeps 600 times for 1.00 ms" in found.text
+
+
+@pytest.mark.parametrize(
+    ("count", "step_ns", "sleep_ns"),
+    [
+        pytest.param(2_000, 2_000, 0, id="works through a short list"),
+        pytest.param(10_001, 50_000, 0, id="works, and lets others run"),
+        pytest.param(600, 20_000, 5 * MS, id="a heartbeat"),
+        pytest.param(100, 20_000, MS, id="seldom"),
+        pytest.param(600, 500_000, MS, id="works between"),
+    ],
+)
+def test_no_busy_loop(tmp_path, count, step_ns, sleep_ns):
+    """Cooperation and timers are no polls."""
+    assert kinds(tmp_path, restless(count, step_ns, sleep_ns)) == []
+
+
+def hogging(own_ns=20 * MS, preempted_ns=0, turns=5, victim_keeps=0, threads=1):
+    """`compress` has the GIL, the victims wait for it, turn by turn."""
+    trace = TraceBuilder(argv="hog.py", signals=SIGNALS)
+    hog = trace.thread("compress").native(0)
+    victims = [trace.thread(f"responder-{n}").native(0) for n in range(threads)]
+    at = 10_000
+    samples = SampleBuilder(trace)
+    for _ in range(turns):
+        hog.running(at)
+        for victim in victims:
+            victim.gil_wait(at + 1_000, holder=hog)
+        samples.add(hog, at, ("compress", "/app/hog.py", 7))
+        at += own_ns
+        if preempted_ns:
+            hog.preempted(at, holding_gil=True)
+            at += preempted_ns
+        hog.gil_wait(at, holder=victims[0])
+        for victim in victims:
+            victim.running(at).preempted(at + victim_keeps + 1_000)
+            at += victim_keeps + 1_000
+    hog.native(at).end(at + 1_000)
+    for victim in victims:
+        victim.end(at + 1_000)
+    return trace.ended(at + 2_000)
+
+
+def test_gil_hog(tmp_path):
+    """A thread that has the GIL for 20 ms at a time."""
+    (found,) = find_in(tmp_path, hogging())
+    assert found.finding == "GIL hog"
+    assert found.text == (
+        "`compress` keeps the GIL: `responder-0` waited 100 ms for it (99 % of the time they "
+        "wanted to run), up to 20.0 ms at once; it computes in `compress` (hog.py:7, 100 % of "
+        "5 CPU samples)."
+    )
+    assert found.severity_ns == 5 * (20 * MS - 1_000)
+    assert found.evidence.track == "responder-0"
+
+
+def test_hog_that_is_preempted_too(tmp_path):
+    """What the kernel took is told, not counted."""
+    (found,) = find_in(tmp_path, hogging(preempted_ns=10 * MS))
+    assert found.severity_ns == 5 * (20 * MS - 1_000)
+    assert "(another 50.0 ms the kernel had taken its CPU: not counted)" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"own_ns": 3 * MS}, id="little"),
+        pytest.param({"own_ns": MS // 2, "turns": 200}, id="short turns"),
+        pytest.param({"own_ns": 2 * MS, "preempted_ns": 30 * MS}, id="preempted"),
+        pytest.param({"victim_keeps": 20 * MS}, id="they take turns"),
+    ],
+)
+def test_no_gil_hog(tmp_path, story):
+    """Turns are no hogging, nor is what the kernel does."""
+    assert kinds(tmp_path, hogging(**story)) == []
+
+
+def collecting(runs, ns, every_ns, preempted=False):
+    """Collections inside the steps of `hog`, with one victim that is ready meanwhile."""
+    service = Service()
+    for n in range(runs):
+        if n:
+            service.rest(n * every_ns)
+        start = service.step(ns + 2 * MS)
+        if preempted:
+            service.thread.preempted(start + MS, holding_gil=True).running(start + MS + ns)
+        service.trace.gc(start + MS, start + MS + ns, service.thread.tid, 2, 1_000)
+    return service
+
+
+def test_collections(tmp_path):
+    """Ten collections of 10 ms in 300 ms, all inside one coroutine, the samples tell where."""
+    service = collecting(10, 10 * MS, 30 * MS)
+    samples = SampleBuilder(service.trace)
+    top = ("main", "/app/service.py", 30)
+    samples.add(service.thread, 2 * MS, top, ("parse", "/app/text.py", 5), times=5)
+    (found,) = find_in(tmp_path, service.end())
+    assert found.finding == "GC in the hot path"
+    assert found.text == (
+        "Garbage collection takes 82 % of the running time of `MainThread`: 10 collections, "
+        "100 ms in all, 10.0 ms at once (at 1.00 ms), 100 % of it inside `hog` "
+        "(service.py:10); it is called for by the objects made in `parse` (text.py:5, 100 % "
+        "of 5 CPU samples); 10,000 objects were in dead cycles; up to 1 ready task waited, "
+        "100 ms in all."
+    )
+
+
+def test_one_long_pause(tmp_path):
+    """A pause of 80 ms with a task ready, in a run of ten seconds."""
+    service = collecting(1, 80 * MS, 1)
+    service.thread.running(service.now)
+    service.now += 10_000 * MS
+    (found,) = find_in(tmp_path, service.end())
+    assert found.finding == "GC in the hot path"
+    assert "takes 1 % of the running time" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param((4, 10 * MS, 30 * MS), id="little"),
+        pytest.param((10, 10 * MS, 30 * MS, True), id="preempted meanwhile"),
+    ],
+)
+def test_no_collections(tmp_path, story):
+    """Few, or long by the kernel's doing only."""
+    assert kinds(tmp_path, collecting(*story).end()) == []
+
+
+def test_seldom_collections(tmp_path):
+    """100 ms of pauses in ten seconds of work are the normal price."""
+    service = collecting(10, 10 * MS, 30 * MS)
+    service.thread.running(service.now)
+    service.now += 10_000 * MS
+    assert kinds(tmp_path, service.end()) == []

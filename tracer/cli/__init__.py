@@ -1,0 +1,62 @@
+"""The command line: one file a group of commands; here they come together, and errors end.
+
+It never runs in the traced process: `tracer run` replaces itself by a fresh interpreter.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tracer import __version__
+from tracer.cli import page, read, record
+from tracer.errors import TracerError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 1  # as click has it
+COMMANDS = (*record.COMMANDS, *read.COMMANDS, *page.COMMANDS)
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="tracer %(version)s")
+def commands() -> None:
+    """Record what a Python program does, and find out why it waited and behind whom."""
+
+
+for command in COMMANDS:
+    commands.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Every refusal is one line on stderr."""
+    try:
+        code = commands.main(arguments, prog_name="tracer", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        return refuse(usage_text(error), EXIT_USAGE)
+    except click.ClickException as error:
+        return refuse(error.format_message(), error.exit_code)
+    except TracerError as error:
+        return refuse(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough. Nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        return refuse(str(error), 1)
+    return code if isinstance(code, int) else 0
+
+
+def usage_text(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx is not None else "tracer"
+    message = error.format_message().rstrip()
+    return f"{message}{'' if message[-1:] in '.?!' else '.'} See '{path} --help'."
+
+
+def refuse(line: str, exit_code: int) -> int:
+    click.echo(f"tracer: {' '.join(line.splitlines())}", err=True)
+    return exit_code

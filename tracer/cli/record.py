@@ -1,0 +1,155 @@
+"""`tracer run`: what to record, how much, and where to."""
+
+import re
+
+import click
+
+from tracer import program
+
+SUFFIX = ".pftrace"
+DEFAULT_BUFFER = "64M"
+SMALLEST_BUFFER = 1 << 20
+LARGEST_BUFFER = 1 << 40
+
+# Switch -> the signal it turns off, with what is then missing.
+SIGNALS = {
+    "tasks": "asyncio tasks and callbacks",
+    "threads": "starts and ends of threads",
+    "gc": "garbage collector pauses",
+    "gil": "who has the GIL and who waits for it (thread states)",
+    "locks": "who waits for locks and who has them",
+    "io": "names of blocking calls",
+    "sched": "what the kernel does with the threads",
+    "cpu": "CPU samples",
+}
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """`64M` -> bytes."""
+    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text, re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size such as {DEFAULT_BUFFER}")
+    size_bytes = int(match[1]) * UNITS[match[2].upper()]
+    if not SMALLEST_BUFFER <= size_bytes <= LARGEST_BUFFER:
+        raise click.BadParameter(f"{text!r} is not between 1M and 1024G")
+    return size_bytes
+
+
+class RunCommand(click.Command):
+    """Options up to the program; from there on every argument is the program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            option
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option) and not parameter.is_flag
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        start = 0
+        while start < len(args) and not program.begins_at(args[start]):
+            start += 2 if args[start] in takes_value else 1
+        ctx.meta["program"] = args[start:]
+        return super().parse_args(ctx, args[:start])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS] script.py | -m module | -c code | console-script [ARGS]..."]
+
+
+def signal_switches(command: click.Command) -> click.Command:
+    """Add `--no-<signal>` for every signal of the table."""
+    for signal, missing in SIGNALS.items():
+        help_text = f"Do not record {missing}."
+        command.params.append(click.Option([f"--no-{signal}"], is_flag=True, help=help_text))
+    return command
+
+
+@signal_switches
+@click.command(cls=RunCommand)
+@click.option("-o", "--output", metavar="FILE", help=f"The trace. [default: PROGRAM{SUFFIX}]")
+@click.option("--force", is_flag=True, help="Replace FILE even when it is not a trace.")
+@click.option(
+    "--buffer",
+    "buffer_bytes",
+    callback=parse_size,
+    default=DEFAULT_BUFFER,
+    show_default=True,
+    metavar="SIZE",
+    help="Memory for events not yet written; beyond it they are dropped and counted.",
+)
+@click.option(
+    "--cpu-hz",
+    type=click.IntRange(1, 5000),
+    default=100,
+    show_default=True,
+    help="CPU samples per second of each thread's CPU time; beyond the kernel's tick rate, "
+    "a sample stands for several.",
+)
+@click.option(
+    "--io-threshold",
+    "io_threshold_us",
+    type=click.IntRange(0, 1_000_000),
+    default=20,
+    show_default=True,
+    metavar="MICROSECONDS",
+    help="Blocking calls and waits shorter than this are not recorded, unless somebody "
+    "noticed them.",
+)
+@click.option(
+    "--stack-depth",
+    type=click.IntRange(1, 64),
+    default=32,
+    show_default=True,
+    help="Frames kept of the stack of each wait.",
+)
+@click.option(
+    "--profile/--no-profile",
+    default=True,
+    show_default=True,
+    help="Write TRACE.cpu.pprof, a moment after the program has ended.",
+)
+@click.option(
+    "--wall",
+    is_flag=True,
+    help="Write TRACE.wall.pprof as well: running threads as sampled, blocked ones exactly.",
+)
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    output: str | None,
+    force: bool,
+    buffer_bytes: int,
+    cpu_hz: int,
+    io_threshold_us: int,
+    stack_depth: int,
+    profile: bool,
+    wall: bool,
+    **switches: bool,
+) -> None:
+    """Run a program exactly as python would, and record a trace of it.
+
+    The program's output, exit code and signals stay its own. Python's options go in front:
+    python -X dev -m tracer run script.py
+    """
+    target = program.resolve(ctx.meta["program"])
+    trace = output if output is not None else target.stem + SUFFIX
+    program.check_output(trace, target, force=force)
+    signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
+    program.execute(
+        target,
+        trace,
+        buffer_bytes=buffer_bytes,
+        signals=signals,
+        force=force,
+        settings={
+            "cpu_hz": cpu_hz,
+            "io_threshold_us": io_threshold_us,
+            "stack_depth": stack_depth,
+            "profile": int(profile),
+            "wall": int(wall),
+        },
+    )
+
+
+COMMANDS = (run,)

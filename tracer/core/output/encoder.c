@@ -1,0 +1,433 @@
+/* Writes packets into a growing buffer; every length fits one or two bytes. */
+#include "output/encoder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/intern.h"
+#include "ring/text.h"
+#include "output/wire.h"
+
+enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
+
+static uint8_t *reserve(encoder *e)
+{
+    if (e->capacity - e->length < PACKET_SPACE) {
+        size_t capacity = e->capacity * 2 + 4 * PACKET_SPACE;
+        uint8_t *bytes = e->failed ? NULL : realloc(e->bytes, capacity);
+        if (!bytes) {
+            e->failed = 1;
+            return NULL;
+        }
+        e->bytes = bytes;
+        e->capacity = capacity;
+    }
+    return e->bytes + e->length;
+}
+
+static void advance(encoder *e, uint8_t *end)
+{
+    size_t length = (size_t)(end - e->bytes);
+    e->chunk_bytes += length - e->length;
+    e->length = length;
+}
+
+static uint64_t scramble(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+/* Bases are random so that traces of several processes can be concatenated, and short because
+ * every event carries them as varints: 35 bits of uuid, 20 of sequence id. */
+void encoder_init(encoder *e, uint32_t pid, uint64_t seed)
+{
+    *e = (encoder){.pid = pid, .serial = 1};
+    uint64_t random = scramble(seed);
+    e->uuid_base = ((random & 0xfffff) | 1 << 20) << 14;
+    e->next_uuid = e->uuid_base;
+    e->sequence = (uint32_t)(((random >> 24) & 0xffff) | 1 << 16) << 3;
+    e->next_flow = scramble(random) | 1;
+    uint8_t *end = put_number(e->sequence_field, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
+    e->sequence_length = (uint32_t)(end - e->sequence_field);
+}
+
+void encoder_free(encoder *e)
+{
+    free(e->bytes);
+    free(e->name_chunk);
+    free(e->value_chunk);
+    *e = (encoder){0};
+}
+
+static uint8_t *put_whole(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
+{
+    uint8_t *entry = open_field(p, field, 0);
+    p = put_number(entry, SCHEMA_INTERNED_IID, iid);
+    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, length);
+    close_field(entry, p, 0);
+    return p;
+}
+
+static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
+{
+    return put_whole(p, field, iid, text, text_fit(text, length, TEXT_LIMIT));
+}
+
+static uint8_t *put_fixed_names(uint8_t *p)
+{
+    uint64_t iid = 0;
+#define CATEGORY(name, text) p = put_interned(p, SCHEMA_INTERNED_CATEGORIES, ++iid, text, sizeof text - 1);
+#define NAME(name, text) p = put_interned(p, SCHEMA_INTERNED_EVENT_NAMES, ++iid, text, sizeof text - 1);
+#define ARGUMENT(name, text) p = put_interned(p, SCHEMA_INTERNED_ANNOTATION_NAMES, ++iid, text, sizeof text - 1);
+    SCHEMA_CATEGORIES(CATEGORY)
+    iid = 0;
+    SCHEMA_NAMES(NAME)
+    iid = 0;
+    SCHEMA_ARGS(ARGUMENT)
+#undef CATEGORY
+#undef NAME
+#undef ARGUMENT
+    return p;
+}
+
+static uint8_t *put_clock(uint8_t *p, uint32_t id, uint64_t ns)
+{
+    uint8_t *clock = open_field(p, SCHEMA_SNAPSHOT_CLOCKS, 1);
+    p = put_number(clock, SCHEMA_CLOCK_ID, id);
+    p = put_number(p, SCHEMA_CLOCK_TIMESTAMP, ns);
+    if (id == SCHEMA_CLOCK_DELTA)
+        p = put_number(p, SCHEMA_CLOCK_IS_INCREMENTAL, 1);
+    close_field(clock, p, 1);
+    return p;
+}
+
+void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns, uint64_t boottime_ns)
+{
+    if (e->chunk && e->chunk_bytes < CHUNK_LENGTH && e->default_track == e->next_default)
+        return;
+    uint8_t *p = reserve(e);
+    if (!p)
+        return;
+    e->default_track = e->next_default;
+    e->chunk++;
+    e->chunk_bytes = 0;
+    e->last_ns = monotonic_ns;
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 0);
+    p = put_number(packet, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
+    p = put_number(p, SCHEMA_PACKET_SEQUENCE_FLAGS, SCHEMA_FLAG_STATE_CLEARED);
+    uint8_t *snapshot = open_field(p, SCHEMA_PACKET_CLOCK_SNAPSHOT, 0);
+    p = put_clock(snapshot, SCHEMA_CLOCK_MONOTONIC_ID, monotonic_ns);
+    p = put_clock(p, SCHEMA_CLOCK_REALTIME_ID, realtime_ns);
+    p = put_clock(p, SCHEMA_CLOCK_BOOTTIME_ID, boottime_ns);
+    p = put_clock(p, SCHEMA_CLOCK_DELTA, monotonic_ns);
+    p = put_number(p, SCHEMA_SNAPSHOT_PRIMARY, SCHEMA_CLOCK_MONOTONIC_ID);
+    close_field(snapshot, p, 0);
+    uint8_t *defaults = open_field(p, SCHEMA_PACKET_DEFAULTS, 0);
+    p = put_number(defaults, SCHEMA_DEFAULTS_CLOCK_ID, SCHEMA_CLOCK_DELTA);
+    if (e->default_track) {
+        uint8_t *event = open_field(p, SCHEMA_DEFAULTS_TRACK_EVENT, 1);
+        p = put_number(event, SCHEMA_EVENT_DEFAULTS_TRACK_UUID, e->default_track->uuid);
+        close_field(event, p, 1);
+    }
+    close_field(defaults, p, 0);
+    uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0);
+    p = put_fixed_names(interned);
+    close_field(interned, p, 0);
+    close_field(packet, p, 0);
+    advance(e, p);
+}
+
+void encoder_flushed(encoder *e)
+{
+    e->length = 0;
+    e->serial++;
+}
+
+void encoder_append(encoder *e, const uint8_t *packet, size_t length)
+{
+    uint8_t *p = length <= PACKET_SPACE ? reserve(e) : NULL;
+    if (!p)
+        return;
+    memcpy(p, packet, length);
+    advance(e, p + length);
+}
+
+/* --- tracks --- */
+
+void track_rename(track *t, const char *name, size_t length)
+{
+    char *copy = malloc(length + 1);
+    if (!copy)
+        return;
+    memcpy(copy, name, length);
+    copy[length] = 0;
+    free(t->name);
+    t->name = copy;
+    t->name_length = length;
+    t->chunk = 0;
+}
+
+void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
+                const char *name, size_t length)
+{
+    *t = (track){.uuid = e->next_uuid++, .parent = parent, .kind = (uint8_t)kind};
+    t->uuid_length = (uint8_t)(put_number(t->uuid_field, SCHEMA_EVENT_TRACK_UUID, t->uuid) - t->uuid_field);
+    track_rename(t, name, length);
+}
+
+void track_free(track *t)
+{
+    free(t->name);
+    t->name = NULL;
+}
+
+static size_t name_length(const track *t)
+{
+    return t->name ? text_fit(t->name, t->name_length, TEXT_LIMIT) : 0;
+}
+
+static uint8_t *put_process(uint8_t *p, const encoder *e, const track *t)
+{
+    uint8_t *process = open_field(p, SCHEMA_TRACK_PROCESS, 0);
+    p = put_number(process, SCHEMA_PROCESS_PID, e->pid);
+    size_t length = name_length(t), start = 0;
+    for (size_t i = 0; i <= length && length; i++) {
+        if (i < length && t->name[i])
+            continue;
+        p = put_bytes(p, SCHEMA_PROCESS_CMDLINE, t->name + start, i - start);
+        start = i + 1;
+    }
+    if (length)
+        p = put_bytes(p, SCHEMA_PROCESS_NAME, t->name, strnlen(t->name, length));
+    close_field(process, p, 0);
+    return p;
+}
+
+static uint8_t *put_thread(uint8_t *p, const encoder *e, const track *t)
+{
+    uint8_t *thread = open_field(p, SCHEMA_TRACK_THREAD, 0);
+    p = put_number(thread, SCHEMA_THREAD_PID, e->pid);
+    p = put_number(p, SCHEMA_THREAD_TID, t->tid);
+    p = put_bytes(p, SCHEMA_THREAD_NAME, t->name ? t->name : "", name_length(t));
+    close_field(thread, p, 0);
+    return p;
+}
+
+static void describe(encoder *e, track *t)
+{
+    if (t->chunk == e->chunk)
+        return;
+    if (t->parent)
+        describe(e, (track *)t->parent);
+    uint8_t *p = reserve(e);
+    if (!p)
+        return;
+    t->chunk = e->chunk;
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 0);
+    p = put_number(packet, SCHEMA_PACKET_SEQUENCE_ID, e->sequence);
+    uint8_t *body = open_field(p, SCHEMA_PACKET_TRACK_DESCRIPTOR, 0);
+    p = put_number(body, SCHEMA_TRACK_UUID, t->uuid);
+    if (t->parent)
+        p = put_number(p, SCHEMA_TRACK_PARENT_UUID, t->parent->uuid);
+    if (t->kind == TRACK_KIND_PROCESS)
+        p = put_process(p, e, t);
+    else if (t->kind == TRACK_KIND_THREAD)
+        p = put_thread(p, e, t);
+    else
+        p = put_bytes(p, SCHEMA_TRACK_NAME, t->name ? t->name : "", name_length(t));
+    if (t->kind == TRACK_KIND_COUNTER)
+        p = put_bytes(p, SCHEMA_TRACK_COUNTER, "", 0);
+    if (t->child_ordering)
+        p = put_number(p, SCHEMA_TRACK_CHILD_ORDERING, t->child_ordering);
+    if (t->rank)
+        p = put_number(p, SCHEMA_TRACK_SIBLING_RANK, t->rank);
+    if (t->merge_none)
+        p = put_number(p, SCHEMA_TRACK_SIBLING_MERGE, SCHEMA_MERGE_NONE);
+    close_field(body, p, 0);
+    close_field(packet, p, 0);
+    advance(e, p);
+}
+
+/* --- events --- */
+
+static int know_string(encoder *e, uint32_t id)
+{
+    if (id < e->known_strings)
+        return 1;
+    uint32_t size = intern_count() + 256;
+    uint32_t *names = realloc(e->name_chunk, size * sizeof *names);
+    if (names)
+        e->name_chunk = names;
+    uint32_t *values = realloc(e->value_chunk, size * sizeof *values);
+    if (values)
+        e->value_chunk = values;
+    if (!names || !values || id >= size)
+        return 0;
+    memset(names + e->known_strings, 0, (size - e->known_strings) * sizeof *names);
+    memset(values + e->known_strings, 0, (size - e->known_strings) * sizeof *values);
+    e->known_strings = size;
+    return 1;
+}
+
+static uint8_t *put_arg(uint8_t *p, const arg *a)
+{
+    static const uint8_t number_fields[] = {
+        [ARG_UINT] = SCHEMA_ANNOTATION_UINT,
+        [ARG_BOOL] = SCHEMA_ANNOTATION_BOOL,
+        [ARG_INT] = SCHEMA_ANNOTATION_INT,
+        [ARG_INTERNED] = SCHEMA_ANNOTATION_STRING_IID,
+    };
+    int small = a->type != ARG_TEXT && a->name;
+    uint8_t *body = open_field(p, SCHEMA_EVENT_ANNOTATIONS, small);
+    p = a->name ? put_number(body, SCHEMA_ANNOTATION_NAME_IID, a->name)
+                : put_bytes(body, SCHEMA_ANNOTATION_NAME, a->label, a->label_length);
+    if (a->type == ARG_DOUBLE)
+        p = put_fixed64(p, SCHEMA_ANNOTATION_DOUBLE, a->value);
+    else if (a->type != ARG_TEXT)
+        p = put_number(p, number_fields[a->type], a->value);
+    else
+        p = put_bytes(p, SCHEMA_ANNOTATION_STRING, a->text, text_fit(a->text, a->length, TEXT_LIMIT));
+    close_field(body, p, small);
+    return p;
+}
+
+/* The names this event is the first to use in its chunk; `p` unchanged when there are none. */
+static uint8_t *put_new_names(encoder *e, uint8_t *p, const event *ev)
+{
+    uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0), *at = interned;
+    size_t length;
+    if (ev->name_id && know_string(e, ev->name_id) && e->name_chunk[ev->name_id] != e->chunk) {
+        const char *text = intern_text(ev->name_id, &length);
+        at = put_interned(at, SCHEMA_INTERNED_EVENT_NAMES, ev->name_id + SCHEMA_NAME_END, text, length);
+        e->name_chunk[ev->name_id] = e->chunk;
+    }
+    for (int i = 0; i < ev->arg_count; i++) {
+        uint32_t id = (uint32_t)ev->args[i].value;
+        if (ev->args[i].type != ARG_INTERNED || !know_string(e, id) || e->value_chunk[id] == e->chunk)
+            continue;
+        const char *text = intern_text(id, &length);
+        size_t limit = ev->args[i].name == SCHEMA_ARG_STACK ? SCHEMA_STACK_BYTES : TEXT_LIMIT;
+        at = put_whole(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, text_fit(text, length, limit));
+        e->value_chunk[id] = e->chunk;
+    }
+    if (at == interned)
+        return p;
+    close_field(interned, at, 0);
+    return at;
+}
+
+packet_ref encoder_event(encoder *e, const event *ev)
+{
+    describe(e, ev->on);
+    uint8_t *p = reserve(e);
+    if (!p)
+        return (packet_ref){0};
+    packet_ref ref = {e->length, e->serial, e->inserted};
+    /* Without arguments and data a packet stays far below 127 bytes even with a few flows. */
+    int small = !ev->arg_count && !ev->text_length;
+    int absolute = ev->ns < e->last_ns;
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, small);
+    uint8_t *end;
+    end = put_number(packet, SCHEMA_PACKET_TIMESTAMP, absolute ? ev->ns : ev->ns - e->last_ns);
+    if (absolute)
+        end = put_number(end, SCHEMA_PACKET_CLOCK_ID, SCHEMA_CLOCK_MONOTONIC_ID);
+    else
+        e->last_ns = ev->ns;
+    memcpy(end, e->sequence_field, sizeof e->sequence_field);
+    end += e->sequence_length;
+    if (ev->name_id || ev->arg_count) {
+        uint8_t *before = end;
+        end = put_new_names(e, end, ev);
+        if (end != before && small) { /* grew beyond one length byte: make room for the second */
+            memmove(packet + 1, packet, (size_t)(end - packet));
+            packet++;
+            end++;
+            small = 0;
+        }
+    }
+    uint8_t *body = open_field(end, SCHEMA_PACKET_TRACK_EVENT, small);
+    end = put_number(body, SCHEMA_EVENT_TYPE, ev->type);
+    if (ev->on != e->default_track) {
+        memcpy(end, ev->on->uuid_field, sizeof ev->on->uuid_field);
+        end += ev->on->uuid_length;
+    }
+    if (ev->category)
+        end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, ev->category);
+    if (ev->name)
+        end = put_number(end, SCHEMA_EVENT_NAME_IID, ev->name);
+    else if (ev->name_id)
+        end = put_number(end, SCHEMA_EVENT_NAME_IID, ev->name_id + SCHEMA_NAME_END);
+    else if (ev->text)
+        end = put_bytes(end, SCHEMA_EVENT_NAME, ev->text, text_fit(ev->text, ev->text_length, TEXT_LIMIT));
+    for (int i = 0; i < ev->arg_count; i++)
+        end = put_arg(end, &ev->args[i]);
+    if (ev->type == SCHEMA_TYPE_COUNTER)
+        end = ev->counter_is_double
+                  ? put_fixed64(end, SCHEMA_EVENT_DOUBLE_COUNTER_VALUE, (uint64_t)ev->counter)
+                  : put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
+    if (ev->flow_in)
+        end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
+    close_field(body, end, small);
+    close_field(packet, end, small);
+    e->events++;
+    advance(e, end);
+    return ref;
+}
+
+uint64_t encoder_new_flow(encoder *e)
+{
+    return e->next_flow++;
+}
+
+enum { FLOW_BYTES = 10, FAR = 4096 };
+
+/* Moves `at` up with its packet, past the flows added to earlier ones meanwhile; -1 when the
+ * packet is flushed or out of sight. */
+static int follow(const encoder *e, packet_ref *at)
+{
+    if (at->serial != e->serial || e->inserted - at->inserted > INSERTIONS)
+        return -1;
+    for (; at->inserted < e->inserted; at->inserted++)
+        if (e->inserted_into[at->inserted % INSERTIONS] < at->offset)
+            at->offset += FLOW_BYTES;
+    return e->length - at->offset > FAR ? -1 : 0;
+}
+
+/* The track event is its packet's last field, so the flow goes to the packet's end and only the
+ * two lengths change. What follows in the buffer, usually a few packets, moves up. */
+int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
+{
+    if (follow(e, at) < 0 || !reserve(e))
+        return -1;
+    uint8_t *start = e->bytes + at->offset;
+    int small = !(start[1] & 0x80);
+    size_t length = small ? start[1] : (size_t)(start[1] & 0x7f) | (size_t)start[2] << 7;
+    uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
+    if (small ? length + FLOW_BYTES > 127 : length + FLOW_BYTES > 16383)
+        return -1;
+    uint8_t *body = packet;
+    while (*body != BYTES(SCHEMA_PACKET_TRACK_EVENT)) { /* skip the fields before it */
+        uint32_t wire = *body & 7;
+        while (*body++ & 0x80)
+            ;
+        uint64_t value = 0;
+        for (int shift = 0;; shift += 7) {
+            value |= (uint64_t)(*body & 0x7f) << shift;
+            if (!(*body++ & 0x80))
+                break;
+        }
+        if (wire == 2)
+            body += value;
+    }
+    body += small ? 2 : 3;
+    memmove(end + FLOW_BYTES, end, (size_t)(e->bytes + e->length - end));
+    put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
+    close_field(body, end + FLOW_BYTES, small);
+    close_field(packet, end + FLOW_BYTES, small);
+    e->inserted_into[e->inserted++ % INSERTIONS] = at->offset;
+    e->length += FLOW_BYTES;
+    e->chunk_bytes += FLOW_BYTES;
+    return 0;
+}

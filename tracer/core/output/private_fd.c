@@ -1,0 +1,50 @@
+/* Moving, checking and closing the recorder's own file descriptors. */
+#include "output/private_fd.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PREFERRED = 900, FROM_LIMIT = 24 };
+
+private_fd private_fd_take(int fd)
+{
+    struct rlimit limit;
+    int lowest = PREFERRED;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < PREFERRED + FROM_LIMIT)
+        lowest = limit.rlim_cur > 2 * FROM_LIMIT ? (int)limit.rlim_cur - FROM_LIMIT : 0;
+    struct stat about;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+    if (moved < 0)
+        return (private_fd){.fd = -1};
+    close(fd);
+    if (fstat(moved, &about) < 0) {
+        close(moved);
+        return (private_fd){.fd = -1};
+    }
+    return (private_fd){moved, about.st_dev, about.st_ino};
+}
+
+private_fd private_fd_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    private_fd file = fd < 0 ? PRIVATE_FD_NONE : private_fd_take(fd);
+    if (fd >= 0 && file.fd < 0)
+        close(fd);
+    return file;
+}
+
+int private_fd_is_ours(const private_fd *file)
+{
+    struct stat about;
+    return file->fd >= 0 && fstat(file->fd, &about) == 0 && about.st_dev == file->device &&
+           about.st_ino == file->inode;
+}
+
+void private_fd_close(private_fd *file)
+{
+    if (private_fd_is_ours(file))
+        close(file->fd);
+    file->fd = -1;
+}

@@ -1,0 +1,581 @@
+/* Drains the buffers in time order, drives the timeline, and writes the file. */
+#define _GNU_SOURCE
+#include "output/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "signals/kernel/kernel.h"
+#include "output/private_fd.h"
+#include "ring/ring.h"
+#include "output/samples.h"
+#include "timeline/timeline.h"
+
+/* Two periods is the most a killed program loses; the promise is 250 ms. */
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096, COUNTER_PASSES = 2 };
+
+typedef struct {
+    uint64_t tick;
+    thread_buffer *buffer;
+} source;
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    int running, paused;
+    int leave; /* the thread is asked to end */
+    private_fd file, statm;
+    int error; /* errno of the write that failed; nothing is written after it */
+    uint32_t generation;
+    timeline line;
+    sample_writer samples;
+    clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
+    double ns_per_tick;
+    clock_pair pairs[PAIRS]; /* all that were taken, the last ones: for ticks of long ago */
+    uint64_t pair_count;
+    uint64_t start_ns, realtime_offset, boottime_offset;
+    uint64_t bytes, overhead_ns, dropped_by_gone;
+    uint64_t kernel_ns; /* when the kernel has something to tell; 0 = to be asked */
+    unsigned passes;
+    source *heap;
+    size_t heap_capacity;
+} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
+
+void (*_Atomic writer_each_pass)(void);
+
+static void flush(void)
+{
+    encoder *e = &w.line.out;
+    size_t done = 0;
+    if (!w.error && !private_fd_is_ours(&w.file))
+        w.error = EBADF; /* the program closed it */
+    while (done < e->length && !w.error) {
+        ssize_t n = write(w.file.fd, e->bytes + done, e->length - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            w.error = errno;
+            /* Leave whole packets only: everything up to the former flush. */
+            if (ftruncate(w.file.fd, (off_t)w.bytes) < 0)
+                w.error = errno;
+            break;
+        }
+        done += (size_t)n;
+    }
+    if (!w.error)
+        w.bytes += e->length;
+    encoder_flushed(e);
+}
+
+/* A chunk's clock starts where the events so far ended. */
+static uint64_t now_written(void)
+{
+    return w.from.ns > w.line.out.last_ns ? w.from.ns : w.line.out.last_ns;
+}
+
+static void begin_batch(void)
+{
+    uint64_t ns = now_written();
+    encoder_begin_batch(&w.line.out, ns, ns + w.realtime_offset, ns + w.boottime_offset);
+}
+
+static uint64_t convert(uint64_t tick)
+{
+    return clock_convert(w.from, w.ns_per_tick, tick);
+}
+
+static void remember_pair(clock_pair pair)
+{
+    w.pairs[w.pair_count++ % PAIRS] = pair;
+}
+
+/* A tick of any age, or 0 for 0; the same tick always gives the same time once it is covered by
+ * pairs. */
+static uint64_t convert_past(uint64_t tick)
+{
+    if (!tick || tick >= w.from.tick)
+        return tick ? convert(tick) : 0;
+    uint64_t oldest = w.pair_count > PAIRS ? w.pair_count - PAIRS : 0, low = oldest, high = w.pair_count - 1;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        if (w.pairs[middle % PAIRS].tick <= tick)
+            low = middle;
+        else
+            high = middle;
+    }
+    clock_pair before = w.pairs[low % PAIRS], after = w.pairs[high % PAIRS];
+    if (after.tick <= before.tick)
+        return convert(tick);
+    return clock_convert(before, (double)(after.ns - before.ns) / (double)(after.tick - before.tick), tick);
+}
+
+/* Which of a record's fields are ticks. */
+static const struct {
+    uint8_t b, c;
+} tick_fields[REC_KINDS] = {
+    [REC_GAP] = {0, 1},
+    [REC_TAKE] = {1, 1},
+    [REC_HELD_CALL] = {1, 0},
+    [REC_THREAD_EXIT] = {1, 0},
+};
+
+static void flush_long(void)
+{
+    if (w.line.out.length > FLUSH_BYTES) {
+        flush();
+        begin_batch();
+    }
+}
+
+static void on_kernel(void *unused, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
+{
+    (void)unused;
+    timeline_kernel(&w.line, tid, ns, state, lost);
+    flush_long();
+}
+
+static void handle(thread_buffer *buffer, const record *r)
+{
+    uint64_t ns = convert(r->tick);
+    if (ns >= w.kernel_ns)
+        w.kernel_ns = kernel_feed(ns, on_kernel, NULL);
+    if (!buffer->timeline)
+        buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
+    if (!buffer->timeline || r->kind >= REC_KINDS)
+        return;
+    if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {
+        timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
+        return;
+    }
+    record converted = *r;
+    if (tick_fields[r->kind].b)
+        converted.b = convert_past(r->b);
+    if (tick_fields[r->kind].c)
+        converted.c = convert_past(r->c);
+    timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
+}
+
+/* What a thread does now: it has written all there is to tell of its past. Read in this order: who
+ * takes the GIL writes its record, counts it, and clears the tick last. 0: it changes just now. */
+static int present_of(thread_buffer *b, lane_present *now)
+{
+    uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
+    uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
+    uint64_t asked = b->asked_tick;
+    now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
+    if (!now->call.what && b->libc)
+        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
+    if (!now->call.what && asked && (b->forced || asked - released < gil_threshold_ticks))
+        asked = released;
+    now->released_ns = released > w.to.tick ? 0 : convert_past(released);
+    now->asked_ns = asked > w.to.tick ? 0 : convert_past(asked);
+    now->held_call_ns = held_call > w.to.tick ? 0 : convert_past(held_call);
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&b->released_tick, memory_order_relaxed) == released;
+}
+
+/* The same from the first record beyond the horizon that tells of the GIL. */
+static void present_from(const record *ahead, const record *call, lane_present *now)
+{
+    if (ahead->kind == REC_HELD_CALL) {
+        now->held_call_ns = convert_past(ahead->b);
+        return;
+    }
+    now->released_ns = ahead->b > w.to.tick ? 0 : convert_past(ahead->b);
+    now->asked_ns = ahead->c > w.to.tick ? 0 : convert_past(ahead->c);
+    now->stack = ahead->a;
+    if (call)
+        now->call = (lane_call){call->a, (uint32_t)call->b, (uint32_t)call->c, call->flag};
+}
+
+/* How every thread stands at the horizon. */
+static void tell_present(int last)
+{
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
+        if (b->generation != w.generation || !b->timeline)
+            continue;
+        if (atomic_load(&b->dropped) != timeline_lost(b->timeline))
+            continue; /* what it did between its last record and now is not known yet, or never */
+        lane_present now = {0};
+        const record *call = NULL, *ahead = NULL;
+        int steady = present_of(b, &now);
+        if (atomic_load_explicit(&b->lane_records, memory_order_acquire) != timeline_lane_records(b->timeline)) {
+            steady = (ahead = ring_look_ahead(b, &call)) != NULL;
+            now = (lane_present){0};
+            if (ahead)
+                present_from(ahead, call, &now);
+        }
+        now.is_last = (uint8_t)last;
+        if (steady || last)
+            timeline_present(&w.line, b->timeline, &now, w.to.ns);
+    }
+}
+
+static void sift_down(source *heap, size_t count, size_t at)
+{
+    source moving = heap[at];
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1].tick < heap[child].tick)
+            child++;
+        if (moving.tick <= heap[child].tick)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moving;
+}
+
+static size_t collect(uint64_t horizon)
+{
+    size_t count = 0;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
+        record *first = b->generation == w.generation ? ring_peek(b) : NULL;
+        if (!first || first->tick > horizon)
+            continue;
+        if (count == w.heap_capacity) {
+            size_t capacity = w.heap_capacity * 2 + 64;
+            source *heap = realloc(w.heap, capacity * sizeof *heap);
+            if (!heap)
+                break; /* the rest is handled in the next pass */
+            w.heap = heap;
+            w.heap_capacity = capacity;
+        }
+        w.heap[count++] = (source){first->tick, b};
+    }
+    for (size_t i = count / 2; i-- > 0;)
+        sift_down(w.heap, count, i);
+    return count;
+}
+
+/* Handles every record up to `horizon`, the earliest first. */
+static void drain(uint64_t horizon)
+{
+    size_t count = collect(horizon);
+    while (count) {
+        thread_buffer *buffer = w.heap[0].buffer;
+        uint64_t limit = horizon;
+        for (size_t i = 1; i < count && i < 3; i++)
+            if (w.heap[i].tick < limit)
+                limit = w.heap[i].tick;
+        record *r;
+        while ((r = ring_peek(buffer)) && r->tick <= limit) {
+            handle(buffer, r);
+            ring_take(buffer, r->payload + 1u);
+            flush_long();
+        }
+        if (r && r->tick <= horizon)
+            w.heap[0].tick = r->tick;
+        else
+            w.heap[0] = w.heap[--count];
+        sift_down(w.heap, count, 0);
+    }
+}
+
+/* Tells of losses after which the thread, which writes no more, had no room to tell of them. */
+static void tell_last_gap(thread_buffer *b)
+{
+    record gap = {w.to.tick, REC_GAP, 0, 0, 0, b->gap_records, b->gap_tick};
+    if (b->gap_records)
+        handle(b, &gap);
+    b->gap_records = 0;
+}
+
+/* A thread that ends after the ring was closed cannot say so: what it does at the end of the recording
+ * is still to be told, and the last pass does. */
+static void retire_finished(void)
+{
+    thread_buffer *b = atomic_load(&ring_threads);
+    while (b) {
+        thread_buffer *next = atomic_load(&b->next);
+        if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
+            atomic_load(&ring_active) && !ring_peek(b)) {
+            tell_last_gap(b);
+            kernel_count_gone(&w.line, b);
+            if (b->timeline)
+                timeline_thread_gone(&w.line, b->timeline);
+            w.dropped_by_gone += atomic_load(&b->dropped);
+            ring_release(b);
+        }
+        b = next;
+    }
+}
+
+static int64_t resident_bytes(void)
+{
+    char line[128];
+    ssize_t n = private_fd_is_ours(&w.statm) ? pread(w.statm.fd, line, sizeof line - 1, 0) : 0;
+    if (n <= 0)
+        return 0;
+    line[n] = 0;
+    long size, resident;
+    return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void note(const char *subject, const char *reason)
+{
+    char text[256];
+    record r = {.kind = REC_NOTE, .flag = NOTE_OTHER, .a = (uint32_t)strlen(subject)};
+    r.b = (uint64_t)snprintf(text, sizeof text, "%s%s", subject, reason);
+    timeline_record(&w.line, NULL, &r, now_written(), text);
+}
+
+static void count_threads(int last)
+{
+    int limited = 0;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation && b->timeline)
+            limited |= kernel_count(&w.line, b, last);
+    if (limited)
+        note("sched", "too many threads: some have no counters, or no run delay");
+}
+
+/* One pass. Records up to the former pair are due; at the end all are. */
+static void pass(int last)
+{
+    clock_pair now = clock_take_pair();
+    uint64_t horizon = last ? UINT64_MAX : w.to.tick;
+    if (w.to.tick > w.from.tick)
+        w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
+    begin_batch();
+    w.kernel_ns = 0;
+    drain(horizon);
+    samples_write(&w.samples, horizon);
+    kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
+    w.kernel_ns = UINT64_MAX;
+    tell_present(last);
+    timeline_settle(&w.line);
+    timeline_counters(&w.line, w.to.ns, resident_bytes());
+    if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
+        count_threads(last);
+    retire_finished();
+    flush();
+    if (w.line.out.failed && !w.error)
+        w.error = ENOMEM;
+    w.from = w.to;
+    w.to = now;
+    remember_pair(now);
+    void (*also)(void) = atomic_load_explicit(&writer_each_pass, memory_order_acquire);
+    if (also)
+        also();
+}
+
+static void *run(void *unused)
+{
+    (void)unused;
+    uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
+    pthread_setname_np(pthread_self(), "tracer-writer");
+    kernel_ignore((uint32_t)syscall(SYS_gettid));
+    pthread_mutex_lock(&w.mutex);
+    while (!w.leave) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += PERIOD_NS;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        if (pthread_cond_timedwait(&w.wake, &w.mutex, &until) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&w.mutex);
+        pass(0);
+        w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+        pthread_mutex_lock(&w.mutex);
+    }
+    pthread_mutex_unlock(&w.mutex);
+    return NULL;
+}
+
+/* All signals stay with the program's own threads. */
+static int spawn(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    w.leave = 0;
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w.thread, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+static void join(void)
+{
+    pthread_mutex_lock(&w.mutex);
+    w.leave = 1;
+    pthread_cond_signal(&w.wake);
+    pthread_mutex_unlock(&w.mutex);
+    pthread_join(w.thread, NULL);
+}
+
+static void announce(const writer_description *about)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = w.from.ns, .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING};
+    const char *clock = clock_source_now == CLOCK_SOURCE_COUNTER ? "tsc" : "monotonic";
+    event_uint(&ev, SCHEMA_ARG_SCHEMA, SCHEMA_VERSION);
+    event_text(&ev, SCHEMA_ARG_PYTHON, about->python, strlen(about->python));
+    event_text(&ev, SCHEMA_ARG_ARGV, about->argv, strlen(about->argv));
+    event_text(&ev, SCHEMA_ARG_SIGNALS, about->signals, strlen(about->signals));
+    event_text(&ev, SCHEMA_ARG_CLOCK, clock, strlen(clock));
+    encoder_event(&w.line.out, &ev);
+}
+
+static int has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
+            return 1;
+    return 0;
+}
+
+static void close_files(void)
+{
+    private_fd_close(&w.file);
+    private_fd_close(&w.statm);
+}
+
+int writer_start(int fd, uint32_t pid, const writer_description *about)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&w.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    w.file = private_fd_take(fd);
+    if (w.file.fd < 0) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    w.error = 0;
+    w.bytes = w.overhead_ns = w.dropped_by_gone = 0;
+    w.generation = atomic_load(&ring_generation);
+    w.statm = private_fd_open("/proc/self/statm");
+    w.from = w.to = clock_take_pair();
+    w.pair_count = 0;
+    remember_pair(w.from);
+    w.ns_per_tick = 1.0; /* until the second pair, and only for records as old as the first */
+    w.start_ns = w.from.ns;
+    uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
+    w.realtime_offset = clock_ns_of(CLOCK_REALTIME) - monotonic;
+    w.boottime_offset = clock_ns_of(CLOCK_BOOTTIME) - monotonic;
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = w.start_ns ^ (uint64_t)pid << 40;
+    timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    samples_init(&w.samples, &w.line.out, convert);
+    w.line.names_calls = has_word(about->signals, "io");
+    begin_batch();
+    announce(about);
+    flush(); /* a valid trace from the first moment */
+    int error = w.error ? w.error : spawn();
+    w.running = !error;
+    if (error) {
+        timeline_free(&w.line);
+        close_files();
+    }
+    return error;
+}
+
+static uint64_t dropped_in_all(void)
+{
+    uint64_t dropped = w.dropped_by_gone + w.line.undrawn;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation)
+            dropped += atomic_load(&b->dropped);
+    return dropped;
+}
+
+static void conclude(uint64_t dropped)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = now_written(), .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
+    event_uint(&ev, SCHEMA_ARG_EVENTS, w.line.out.events + 1);
+    event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
+    event_uint(&ev, SCHEMA_ARG_BYTES, w.bytes);
+    event_uint(&ev, SCHEMA_ARG_OVERHEAD, w.overhead_ns);
+    event_uint(&ev, SCHEMA_ARG_LATE, w.line.late);
+    encoder_event(&w.line.out, &ev);
+    flush();
+}
+
+void writer_stop(writer_totals *totals)
+{
+    if (!w.paused)
+        join();
+    w.paused = 0;
+    pass(0);
+    pass(1);
+    uint64_t dropped = dropped_in_all();
+    begin_batch();
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation)
+            tell_last_gap(b);
+    if (kernel_finish(on_kernel, NULL))
+        note("sched", "the program closed our descriptors: of threads older than the recording, "
+             "and those they started, context switches are missing");
+    conclude(dropped);
+    *totals = (writer_totals){
+        .duration_ns = now_written() - w.start_ns,
+        .events = w.line.out.events,
+        .bytes = w.bytes,
+        .dropped = dropped,
+        .late = w.line.late,
+        .overhead_ns = w.overhead_ns,
+        .samples = w.samples.count,
+        .worst_ready_ns = w.line.worst_ready_ns,
+        .worst_ready_func = w.line.worst_ready_func,
+        .error = w.error,
+    };
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation && b->timeline) {
+            kernel_count_gone(&w.line, b);
+            timeline_thread_gone(&w.line, b->timeline);
+            b->timeline = NULL;
+        }
+    samples_free(&w.samples);
+    kernel_stop();
+    timeline_free(&w.line);
+    free(w.heap);
+    w.heap = NULL;
+    w.heap_capacity = 0;
+    close_files();
+    w.running = 0;
+}
+
+void writer_pause(void)
+{
+    if (!w.running || w.paused)
+        return;
+    join();
+    w.paused = 1;
+}
+
+void writer_resume(void)
+{
+    if (w.running && w.paused)
+        w.paused = spawn() != 0; /* no thread to be had: stop() writes what is left */
+}
+
+void writer_forget(void)
+{
+    if (!w.running)
+        return;
+    close_files();
+    w.running = w.paused = 0;
+    pthread_mutex_init(&w.mutex, NULL);
+}
+
+int writer_running(void)
+{
+    return w.running;
+}

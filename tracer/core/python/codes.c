@@ -1,0 +1,291 @@
+/* Code objects and callables as small integers, and the lines they stand on.
+ *
+ * Tables are keyed by address; a code watcher removes an entry when its code dies, so nothing
+ * of the program is kept alive. */
+#include "signals/hooks.h"
+
+#include <string.h>
+
+#include "ring/intern.h"
+#include "signals/calls/learn.h"
+#include "sampler/sampler.h"
+#include "signals/locks/locks.h"
+#include "python/stacks.h"
+#include "ring/text.h"
+
+enum { RECENT = 256 };
+
+static map by_code;     /* code -> code_facts* */
+static struct {
+    PyCodeObject *code;
+    code_facts *facts;
+} recent[RECENT]; /* the same by a few bits of the address, for the codes that wait again and again */
+static map by_position; /* func << 32 | offset -> site string */
+static map by_method;   /* PyMethodDef* -> function id */
+static compat_mutex guard;
+/* Folders whose code is not the user's. */
+typedef struct {
+    char path[1024];
+    size_t length;
+} folder;
+static folder asyncio, library;
+static int watcher = -1;
+
+static inline unsigned place_of(PyCodeObject *code)
+{
+    return (unsigned)((uintptr_t)code >> 5) & (RECENT - 1);
+}
+
+static int on_code_event(PyCodeEvent event, PyCodeObject *code)
+{
+    if (event != PY_CODE_EVENT_DESTROY)
+        return 0;
+    symbols_code_dies(code);
+    stacks_code_dies(code);
+    learn_code_dies(code);
+    locks_code_dies(code);
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
+    if (known) {
+        if (recent[place_of(code)].code == code)
+            recent[place_of(code)].code = NULL;
+        free((void *)(uintptr_t)*known);
+        map_remove(&by_code, (uint64_t)(uintptr_t)code);
+    }
+    compat_unlock(&guard);
+    return 0;
+}
+
+/* The watcher stays for the life of the process: removing it would leave stale addresses. */
+int codes_start(void)
+{
+    if (watcher < 0)
+        watcher = PyCode_AddWatcher(on_code_event);
+    return watcher < 0 ? -1 : 0;
+}
+
+uint32_t codes_text(PyObject *text)
+{
+    Py_ssize_t length;
+    const char *bytes = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
+    if (!bytes) {
+        PyErr_Clear(); /* lone surrogates have no UTF-8 */
+        return 0;
+    }
+    return intern_string(bytes, (size_t)length);
+}
+
+static uint32_t site_text(PyCodeObject *code, int line)
+{
+    char text[768];
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    const char *name = file ? PyUnicode_AsUTF8(code->co_qualname) : NULL;
+    if (!name) {
+        PyErr_Clear();
+        return 0;
+    }
+    int length = PyOS_snprintf(text, sizeof text, "%s:%d %s", file, line, name);
+    return intern_string(text, text_fit(text, (size_t)length, sizeof text - 1));
+}
+
+static int is_below(const char *file, const folder *in)
+{
+    return in->length && !strncmp(file, in->path, in->length);
+}
+
+static int is_of_library(const char *file)
+{
+    if (file[0] == '<')
+        return !strncmp(file, "<frozen ", 8);
+    return is_below(file, &library) && !strstr(file, "/site-packages/") && !strstr(file, "/dist-packages/");
+}
+
+static code_facts *make_facts(PyCodeObject *code)
+{
+    code_facts *facts = calloc(1, sizeof *facts);
+    if (!facts)
+        return NULL;
+    facts->func = intern_function(codes_text(code->co_qualname), site_text(code, code->co_firstlineno));
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    if (!file)
+        PyErr_Clear();
+    facts->inside_asyncio = file && is_below(file, &asyncio);
+    facts->inside_library = file && is_of_library(file);
+    return facts;
+}
+
+const code_facts *codes_of(PyCodeObject *code)
+{
+    static const code_facts nothing;
+    unsigned place = place_of(code);
+    compat_lock(&guard);
+    if (recent[place].code == code) {
+        compat_unlock(&guard);
+        return recent[place].facts;
+    }
+    uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
+    code_facts *facts = known ? (code_facts *)(uintptr_t)*known : NULL;
+    if (!facts) {
+        facts = make_facts(code);
+        known = facts ? map_put(&by_code, (uint64_t)(uintptr_t)code) : NULL;
+        if (known) {
+            *known = (uint64_t)(uintptr_t)facts;
+        } else {
+            free(facts);
+            facts = NULL;
+        }
+    }
+    if (facts) {
+        recent[place].code = code;
+        recent[place].facts = facts;
+    }
+    compat_unlock(&guard);
+    return facts ? facts : &nothing;
+}
+
+/* With the guard. */
+static uint32_t line_of(PyCodeObject *code, const code_facts *facts, int offset)
+{
+    if (offset < 0)
+        offset = 0;
+    uint64_t *known = map_put(&by_position, (uint64_t)facts->func << 32 | (uint32_t)offset | 1ull << 63);
+    uint32_t site = known ? (uint32_t)*known : 0;
+    if (!site) {
+        site = site_text(code, PyCode_Addr2Line(code, offset));
+        if (known)
+            *known = site;
+    }
+    return site;
+}
+
+uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset)
+{
+    compat_lock(&guard);
+    uint32_t site = line_of(code, facts, offset);
+    compat_unlock(&guard);
+    return site;
+}
+
+void codes_remember(PyCodeObject *code)
+{
+    if (__atomic_load_n(&recent[place_of(code)].code, __ATOMIC_RELAXED) != code)
+        codes_of(code);
+}
+
+uint32_t codes_line_if_known(PyCodeObject *code, int offset)
+{
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
+    uint32_t site = known ? line_of(code, (code_facts *)(uintptr_t)*known, offset) : 0;
+    compat_unlock(&guard);
+    return site;
+}
+
+static uint32_t method_function(PyObject *callable)
+{
+    PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
+    PyObject *self = PyCFunction_GET_SELF(callable);
+    compat_lock(&guard);
+    uint64_t *known = map_find(&by_method, (uint64_t)(uintptr_t)def);
+    uint32_t func = known ? (uint32_t)*known : 0;
+    compat_unlock(&guard);
+    if (func)
+        return func;
+    char name[256];
+    int length = self && !PyModule_Check(self)
+        ? PyOS_snprintf(name, sizeof name, "%s.%s", Py_TYPE(self)->tp_name, def->ml_name)
+        : PyOS_snprintf(name, sizeof name, "%s", def->ml_name);
+    func = intern_function(intern_string(name, text_fit(name, (size_t)length, sizeof name - 1)), 0);
+    compat_lock(&guard);
+    if ((known = map_put(&by_method, (uint64_t)(uintptr_t)def)))
+        *known = func;
+    compat_unlock(&guard);
+    return func;
+}
+
+uint32_t codes_callable(PyObject *callable)
+{
+    PyObject *unwrapped = NULL; /* owned: what a partial wraps */
+    for (int depth = 0; depth < 8; depth++) {
+        if (PyMethod_Check(callable)) {
+            callable = PyMethod_GET_FUNCTION(callable);
+            continue;
+        }
+        if (PyFunction_Check(callable) || strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
+            break;
+        PyObject *inner = PyObject_GetAttrString(callable, "func");
+        if (!inner) {
+            PyErr_Clear();
+            break;
+        }
+        Py_XSETREF(unwrapped, inner);
+        callable = inner;
+    }
+    uint32_t func;
+    if (PyFunction_Check(callable))
+        func = codes_of((PyCodeObject *)PyFunction_GET_CODE(callable))->func;
+    else if (PyCFunction_Check(callable))
+        func = method_function(callable);
+    else
+        func = intern_function(intern_string(Py_TYPE(callable)->tp_name, strlen(Py_TYPE(callable)->tp_name)), 0);
+    Py_XDECREF(unwrapped);
+    return func;
+}
+
+PyDoc_STRVAR(label_doc, "label_code(code, text, outward)\n\nNames waits inside `code`: \"await Lock\".");
+
+static PyObject *label_code(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code, *text;
+    int outward;
+    if (!PyArg_ParseTuple(args, "O!Up", &PyCode_Type, &code, &text, &outward))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func) {
+        facts->label = codes_text(text);
+        facts->outward = (uint8_t)outward;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(wait_doc, "name_wait(code, text)\n\nNames what a thread waits for inside `code`, a function of the\n"
+"standard library: \"lock wait: Queue.get\".");
+
+static PyObject *name_wait(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code, *text;
+    if (!PyArg_ParseTuple(args, "O!U", &PyCode_Type, &code, &text))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func)
+        facts->wait = codes_text(text);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(folder_doc, "code_folder(path, is_asyncio)\n\nCode below `path` is asyncio's or the standard library's,\n"
+"not the user's.");
+
+static PyObject *code_folder(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *text;
+    Py_ssize_t length;
+    int is_asyncio;
+    if (!PyArg_ParseTuple(args, "s#p", &text, &length, &is_asyncio))
+        return NULL;
+    folder *of = is_asyncio ? &asyncio : &library;
+    if ((size_t)length < sizeof of->path) {
+        memcpy(of->path, text, (size_t)length + 1);
+        of->length = (size_t)length;
+    }
+    Py_RETURN_NONE;
+}
+
+PyMethodDef codes_methods[] = {
+    {"label_code", label_code, METH_VARARGS, label_doc},
+    {"name_wait", name_wait, METH_VARARGS, wait_doc},
+    {"code_folder", code_folder, METH_VARARGS, folder_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,354 @@
+/* Tasks and loops by address: ids, fields, names; and what asyncio is made of on this version. */
+#include "python/identity.h"
+
+#include <string.h>
+
+#include "ring/intern.h"
+
+static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
+
+struct identity identity;
+compat_mutex identity_guard;
+
+/* --- identity --- */
+
+int tasks_is_task(PyObject *object)
+{
+    return (identity.c_task && PyObject_TypeCheck(object, identity.c_task)) ||
+           (identity.py_task && PyObject_TypeCheck(object, identity.py_task));
+}
+
+known_task *identity_find(PyObject *task)
+{
+    uint64_t *known = map_find(&identity.by_task, (uint64_t)(uintptr_t)task);
+    return known ? (known_task *)(uintptr_t)*known : NULL;
+}
+
+uint32_t tasks_id(PyObject *task)
+{
+    if (!task || !tasks_is_task(task))
+        return 0;
+    compat_lock(&identity_guard);
+    known_task *known = identity_find(task);
+    uint32_t id = known ? known->id : 0;
+    compat_unlock(&identity_guard);
+    return id;
+}
+
+static int is_step_wrapper(PyObject *callback)
+{
+    PyTypeObject *type = Py_TYPE(callback);
+    if (type == identity.step_wrapper)
+        return 1;
+    if (identity.step_wrapper || !strstr(type->tp_name, "TaskStepMethWrapper"))
+        return 0;
+    PyObject *self = PyDict_GetItemString(type->tp_dict, "__self__");
+    if (!self || !Py_IS_TYPE(self, &PyGetSetDescr_Type))
+        return 0;
+    identity.wrapper_self = ((PyGetSetDescrObject *)self)->d_getset->get;
+    identity.step_wrapper = (PyTypeObject *)Py_NewRef(type);
+    return 1;
+}
+
+/* The method a waiting C task leaves with its future; its definition is learnt by its name. */
+static int is_wakeup(PyObject *callback)
+{
+    PyMethodDef *def = ((PyCFunctionObject *)callback)->m_ml;
+    if (identity.wakeup)
+        return def == identity.wakeup;
+    PyObject *self = PyCFunction_GET_SELF(callback);
+    if (strcmp(def->ml_name, "task_wakeup") && strcmp(def->ml_name, "TaskWakeupMethWrapper"))
+        return 0;
+    if (!self || !identity.c_task || !PyObject_TypeCheck(self, identity.c_task))
+        return 0;
+    identity.wakeup = def;
+    return 1;
+}
+
+/* The task whose step or wake-up `callback` is, borrowed from it; NULL for other callbacks. */
+PyObject *identity_task_of(PyObject *callback)
+{
+    if (is_step_wrapper(callback)) {
+        PyObject *task = identity.wrapper_self(callback, NULL);
+        Py_XDECREF(task); /* the wrapper holds it too */
+        return task && task != Py_None ? task : NULL;
+    }
+    if (PyCFunction_CheckExact(callback)) {
+        return is_wakeup(callback) ? PyCFunction_GET_SELF(callback) : NULL;
+    }
+    if (PyMethod_Check(callback) && identity.py_task) {
+        PyObject *function = PyMethod_GET_FUNCTION(callback);
+        PyObject *self = PyMethod_GET_SELF(callback);
+        if ((function == identity.py_step || function == identity.py_wakeup) && PyObject_TypeCheck(self, identity.py_task))
+            return self;
+    }
+    return NULL;
+}
+
+/* New reference or NULL, never an exception. */
+PyObject *identity_read(PyObject *task, enum field which)
+{
+    PyObject *value = identity.fields[which] && identity.c_task && PyObject_TypeCheck(task, identity.c_task)
+        ? identity.fields[which](task, NULL)
+        : PyObject_GetAttr(task, identity.field_strings[which]);
+    if (!value)
+        PyErr_Clear();
+    return value;
+}
+
+int identity_same_text(PyObject *value, PyObject *constant)
+{
+    return value == constant ||
+           (value && PyUnicode_Check(value) && PyUnicode_Compare(value, constant) == 0);
+}
+
+/* --- registration --- */
+
+uint32_t identity_type_name(PyObject *object)
+{
+    const char *name = Py_TYPE(object)->tp_name;
+    const char *dot = strrchr(name, '.');
+    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
+}
+
+uint32_t identity_function(PyObject *coro)
+{
+    if (!coro)
+        return 0;
+    if (PyCoro_CheckExact(coro) || PyGen_CheckExact(coro)) {
+        PyCodeObject *code = PyGen_GetCode((PyGenObject *)coro);
+        uint32_t func = codes_of(code)->func;
+        Py_DECREF(code);
+        return func;
+    }
+    PyObject *name = PyObject_GetAttrString(coro, "__qualname__"); /* Cython and other C coroutines */
+    PyErr_Clear();
+    uint32_t text = codes_text(name);
+    Py_XDECREF(name);
+    return intern_function(text ? text : identity_type_name(coro), intern_string("?:0", 3));
+}
+
+void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
+{
+    Py_ssize_t length;
+    const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
+    if (text)
+        ring_emit_text(b, REC_TASK_NAME, 0, id, text, (size_t)length);
+    else
+        PyErr_Clear();
+}
+
+PyObject *identity_name(PyObject *task)
+{
+    PyObject *name = identity.get_name && PyObject_TypeCheck(task, identity.c_task)
+        ? identity.get_name->ml_meth(task, NULL)
+        : PyObject_GetAttr(task, identity.str_name);
+    if (!name)
+        PyErr_Clear();
+    return name;
+}
+
+uint32_t tasks_loop_id(PyObject *loop)
+{
+    if (!loop || loop == Py_None)
+        return 0;
+    uint64_t *slot = map_put(&identity.loops, (uint64_t)(uintptr_t)loop);
+    known_loop *known = slot ? (known_loop *)(uintptr_t)*slot : NULL;
+    if (known) {
+        PyObject *alive = compat_weakref_get(known->ref);
+        Py_XDECREF(alive);
+        if (alive == loop)
+            return known->id;
+        Py_CLEAR(known->ref); /* another loop at the same address */
+    } else {
+        known = slot ? calloc(1, sizeof *known) : NULL;
+    }
+    PyObject *ref = known ? PyWeakref_NewRef(loop, NULL) : NULL;
+    if (!ref) {
+        PyErr_Clear();
+        map_remove(&identity.loops, (uint64_t)(uintptr_t)loop);
+        free(known);
+        return 0;
+    }
+    *known = (known_loop){++identity.next_loop, ref};
+    *slot = (uint64_t)(uintptr_t)known;
+    return known->id;
+}
+
+/* Makes the task known under `id`. Only its creation costs this; steps look it up. */
+known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
+{
+    known_task *known = malloc(sizeof *known);
+    PyObject *ref = known ? PyWeakref_NewRef(task, identity.on_gone) : NULL;
+    if (!ref) {
+        PyErr_Clear();
+        free(known);
+        return NULL;
+    }
+    *known = (known_task){.id = id, .func = func, .ref = ref, .task = task};
+    compat_lock(&identity_guard);
+    uint64_t *by_task = map_put(&identity.by_task, (uint64_t)(uintptr_t)task);
+    uint64_t *by_ref = map_put(&identity.by_ref, (uint64_t)(uintptr_t)ref);
+    if (by_task && by_ref)
+        *by_task = *by_ref = (uint64_t)(uintptr_t)known;
+    compat_unlock(&identity_guard);
+    return known;
+}
+
+void identity_dismiss(known_task *known)
+{
+    compat_lock(&identity_guard);
+    map_remove(&identity.by_task, (uint64_t)(uintptr_t)known->task);
+    map_remove(&identity.by_ref, (uint64_t)(uintptr_t)known->ref);
+    compat_unlock(&identity_guard);
+    Py_DECREF(known->ref);
+    free(known);
+}
+
+/* --- set-up, from signals/loops/asyncio.py --- */
+
+static PyObject *set_name_traced(PyObject *task, PyObject *name)
+{
+    PyObject *result = identity.original_set_name(task, name);
+    thread_buffer *b = result ? ring_current() : NULL;
+    if (b) {
+        PyObject *now = identity_name(task);
+        tasks_on_rename(b, task, now);
+        Py_XDECREF(now);
+    }
+    return result;
+}
+
+static PyObject *on_gone(PyObject *module, PyObject *ref)
+{
+    (void)module;
+    compat_lock(&identity_guard);
+    uint64_t *slot = map_find(&identity.by_ref, (uint64_t)(uintptr_t)ref);
+    known_task *known = slot ? (known_task *)(uintptr_t)*slot : NULL;
+    compat_unlock(&identity_guard);
+    if (known) {
+        thread_buffer *b = ring_current();
+        if (b)
+            ring_emit(b, clock_tick(), REC_TASK_DESTROYED, 0, known->id, 0, 0);
+        identity_dismiss(known);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef on_gone_def = {"tracer_task_gone", on_gone, METH_O, NULL};
+
+static PyMethodDef *method_def(PyObject *type, const char *name, int flags)
+{
+    PyObject *found = PyObject_GetAttrString(type, name);
+    PyMethodDef *def = NULL;
+    if (found && Py_IS_TYPE(found, &PyMethodDescr_Type))
+        def = ((PyMethodDescrObject *)found)->d_method;
+    Py_XDECREF(found);
+    PyErr_Clear();
+    return def && def->ml_flags == flags ? def : NULL;
+}
+
+static Py_ssize_t slot_offset(PyObject *type, const char *name)
+{
+    PyObject *found = PyObject_GetAttrString(type, name);
+    Py_ssize_t offset = -1;
+    if (found && Py_IS_TYPE(found, &PyMemberDescr_Type))
+        offset = ((PyMemberDescrObject *)found)->d_member->offset;
+    else if (found)
+        PyErr_Format(PyExc_RuntimeError, "%s of asyncio's handles is not a slot", name);
+    Py_XDECREF(found);
+    return offset;
+}
+
+static int setup_c_task(PyObject *type)
+{
+    for (int i = 0; i < FIELDS; i++) {
+        PyObject *found = PyObject_GetAttrString(type, field_names[i]);
+        if (!found || !Py_IS_TYPE(found, &PyGetSetDescr_Type)) {
+            PyErr_Format(PyExc_RuntimeError, "asyncio's task has no getter %s", field_names[i]);
+            Py_XDECREF(found);
+            return -1;
+        }
+        identity.fields[i] = ((PyGetSetDescrObject *)found)->d_getset->get;
+        Py_DECREF(found);
+    }
+    identity.c_task = (PyTypeObject *)Py_NewRef(type);
+    identity.get_name = method_def(type, "get_name", METH_NOARGS);
+    identity.set_name = method_def(type, "set_name", METH_O);
+    if (identity.set_name) {
+        identity.original_set_name = identity.set_name->ml_meth;
+        identity.set_name->ml_meth = set_name_traced;
+    }
+    return 0;
+}
+
+/* `facts`: c_task, py_task, handle, timer_handle types; current_task; py_step, py_wakeup. */
+int tasks_setup(PyObject *facts)
+{
+    PyObject *c_task = PyDict_GetItemString(facts, "c_task");
+    PyObject *py_task = PyDict_GetItemString(facts, "py_task");
+    PyObject *handle = PyDict_GetItemString(facts, "handle");
+    PyObject *timer = PyDict_GetItemString(facts, "timer_handle");
+    if (!handle || !PyType_Check(handle) || !timer || !PyType_Check(timer)) {
+        PyErr_SetString(PyExc_TypeError, "asyncio's handle types are missing");
+        return -1;
+    }
+    for (int i = 0; i < FIELDS; i++)
+        if (!identity.field_strings[i] && !(identity.field_strings[i] = PyUnicode_InternFromString(field_names[i])))
+            return -1;
+    if (!identity.str_name) {
+        identity.str_name = PyUnicode_InternFromString("_name");
+        identity.pending = PyUnicode_InternFromString("PENDING");
+        identity.cancelled = PyUnicode_InternFromString("CANCELLED");
+        identity.on_gone = PyCFunction_New(&on_gone_def, NULL);
+    }
+    if (!identity.str_name || !identity.pending || !identity.cancelled || !identity.on_gone)
+        return -1;
+    identity.callback_offset = slot_offset(handle, "_callback");
+    identity.args_offset = slot_offset(handle, "_args");
+    identity.when_offset = slot_offset(timer, "_when");
+    if (identity.callback_offset < 0 || identity.args_offset < 0 || identity.when_offset < 0)
+        return -1;
+    if (!identity.c_task && c_task && PyType_Check(c_task) && setup_c_task(c_task) < 0)
+        return -1;
+    if (!identity.py_task && py_task && PyType_Check(py_task))
+        identity.py_task = (PyTypeObject *)Py_NewRef(py_task);
+    identity.py_step = Py_XNewRef(PyDict_GetItemString(facts, "py_step"));
+    identity.py_wakeup = Py_XNewRef(PyDict_GetItemString(facts, "py_wakeup"));
+    identity.current_task = Py_XNewRef(PyDict_GetItemString(facts, "current_task"));
+    identity.timer_handle = (PyTypeObject *)Py_NewRef(timer);
+    identity.handle = (PyTypeObject *)Py_NewRef(handle);
+    return 0;
+}
+
+/* Ids go on counting, so that none is ever used twice in a process. */
+void tasks_forget(void)
+{
+    if (identity.set_name && identity.original_set_name)
+        identity.set_name->ml_meth = identity.original_set_name;
+    for (uint32_t i = 0; identity.by_task.slots && i <= identity.by_task.mask; i++) {
+        known_task *known = (known_task *)(uintptr_t)identity.by_task.slots[i].value;
+        if (!identity.by_task.slots[i].key)
+            continue;
+        Py_DECREF(known->ref);
+        free(known);
+    }
+    for (uint32_t i = 0; identity.loops.slots && i <= identity.loops.mask; i++) {
+        known_loop *known = (known_loop *)(uintptr_t)identity.loops.slots[i].value;
+        if (!identity.loops.slots[i].key)
+            continue;
+        Py_DECREF(known->ref);
+        free(known);
+    }
+    map_free(&identity.by_task);
+    map_free(&identity.by_ref);
+    map_free(&identity.loops);
+    Py_CLEAR(identity.handle);
+    Py_CLEAR(identity.timer_handle);
+    Py_CLEAR(identity.c_task);
+    Py_CLEAR(identity.py_task);
+    Py_CLEAR(identity.py_step);
+    Py_CLEAR(identity.py_wakeup);
+    Py_CLEAR(identity.current_task);
+    identity.set_name = identity.get_name = NULL;
+}

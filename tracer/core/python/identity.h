@@ -1,0 +1,52 @@
+/* Which task is which: what tasks.c's hooks ask of asyncio's objects.
+ *
+ * Reading a field may run the program's code, which may stop the recording: nobody keeps a
+ * known_task across it. */
+#ifndef TRACER_IDENTITY_H
+#define TRACER_IDENTITY_H
+
+#include "signals/hooks.h"
+
+typedef struct {
+    uint32_t id, func;
+    uint8_t awaits_lock; /* a lock or what is made of one */
+    PyObject *ref; /* weak reference whose callback tells of a task that died pending */
+    PyObject *task; /* its address, not a reference */
+} known_task;
+
+typedef struct {
+    uint32_t id;
+    PyObject *ref;
+} known_loop;
+
+/* What is read from a task. C tasks give it through getters, pure-Python ones as attributes. */
+enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELDS };
+
+struct identity {
+    PyTypeObject *c_task, *py_task, *handle, *timer_handle, *step_wrapper;
+    PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
+    PyObject *field_strings[FIELDS], *str_name;
+    getter fields[FIELDS], wrapper_self;
+    PyMethodDef *wakeup, *get_name, *set_name;
+    PyCFunction original_set_name;
+    Py_ssize_t callback_offset, args_offset, when_offset;
+    PyObject *pending, *cancelled, *on_gone, *current_task;
+    map by_task, by_ref, loops;
+    _Atomic uint32_t next_task, next_loop;
+};
+
+extern struct identity identity;
+extern compat_mutex identity_guard;
+
+known_task *identity_find(PyObject *task);
+PyObject *identity_task_of(PyObject *callback);
+PyObject *identity_read(PyObject *task, enum field which);
+int identity_same_text(PyObject *value, PyObject *constant);
+uint32_t identity_type_name(PyObject *object);
+uint32_t identity_function(PyObject *coro);
+void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name);
+PyObject *identity_name(PyObject *task);
+known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func);
+void identity_dismiss(known_task *known);
+
+#endif

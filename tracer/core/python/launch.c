@@ -1,0 +1,205 @@
+/* Runs the traced program as plain `python` would: no frame of ours below it.
+ *
+ * Follows the order of pymain_run_python (Modules/main.c). Every function ends the process: had
+ * Python code of ours to run after the program, a profile or trace function that the
+ * program left behind would see it. Called from launch.py only, main thread, GIL held. */
+#include "python/compat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_MISSING 2 /* python's own code for a script it cannot open */
+
+/* The error that was printed last is KeyboardInterrupt itself. */
+static int interrupted(void)
+{
+    PyObject *error = PySys_GetObject("last_exc");
+    return error && (PyObject *)Py_TYPE(error) == PyExc_KeyboardInterrupt;
+}
+
+static int dies_of_sigint;
+
+/* Py_AtExit callback, after all of Python is gone: end as python ends after an uncaught
+ * KeyboardInterrupt (bpo-1054041), so that a shell knows of the Ctrl-C. */
+static void end_by_signal(void)
+{
+    if (!dies_of_sigint)
+        return;
+    fflush(stdout);
+    fflush(stderr);
+    signal(SIGINT, SIG_DFL);
+    kill(getpid(), SIGINT);
+    _exit(128 + SIGINT);
+}
+
+/* Finalise and end the process, as python does after a program. */
+_Noreturn static void leave(int failed)
+{
+    dies_of_sigint = failed && interrupted();
+    Py_Exit(failed != 0);
+}
+
+/* To be called first by every run_*. */
+static void begin(void)
+{
+    Py_AtExit(end_by_signal); /* last come, first served: extensions' callbacks run before */
+    compat_hide_callers(PyThreadState_Get());
+}
+
+/* Print the current error (SystemExit ends the process in there) and leave. */
+_Noreturn static void leave_with_error(void)
+{
+    PyErr_Print();
+    leave(1);
+}
+
+/* Put path0 in front of sys.path (None: nothing); subinterpreters get it too, and sys.argv. */
+static void insert_path0(PyObject *path0)
+{
+    wchar_t *wide = NULL;
+    if (path0 != Py_None) {
+        PyObject *path = PySys_GetObject("path");
+        if (!path || !PyList_Check(path)) {
+            PyErr_SetString(PyExc_RuntimeError, "unable to get sys.path");
+            leave_with_error();
+        }
+        if (PyList_Insert(path, 0, path0) < 0)
+            leave_with_error();
+        wide = PyUnicode_AsWideCharString(path0, NULL);
+        if (!wide)
+            leave_with_error();
+    }
+    PyObject *argv = PySys_GetObject("argv"), *orig_argv = PySys_GetObject("orig_argv");
+    if (!argv || !PyList_Check(argv) || !orig_argv || !PyList_Check(orig_argv)) {
+        PyErr_SetString(PyExc_RuntimeError, "unable to get sys.argv");
+        leave_with_error();
+    }
+    if (compat_configure_subinterpreters(argv, orig_argv, wide) < 0)
+        leave_with_error();
+    PyMem_Free(wide);
+}
+
+_Noreturn static void run_as_module(PyObject *name, int set_argv0)
+{
+    if (PySys_Audit("cpython.run_module", "O", name) < 0)
+        leave_with_error();
+    PyObject *runpy = PyImport_ImportModule("runpy");
+    PyObject *run = runpy ? PyObject_GetAttrString(runpy, "_run_module_as_main") : NULL;
+    if (!run)
+        leave_with_error();
+    Py_DECREF(runpy);
+    PyObject *result =
+        PyObject_CallFunctionObjArgs(run, name, set_argv0 ? Py_True : Py_False, NULL);
+    Py_DECREF(run);
+    if (!result)
+        leave_with_error();
+    Py_DECREF(result);
+    leave(0);
+}
+
+/* A stream on the script, closed on exec; NULL with errno set. */
+static FILE *open_script(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    FILE *stream = fdopen(fd, "rb");
+    if (!stream)
+        close(fd);
+    return stream;
+}
+
+_Noreturn static void run_script(PyObject *filename)
+{
+    if (PySys_Audit("cpython.run_file", "O", filename) < 0)
+        leave_with_error();
+    PyObject *encoded = PyUnicode_EncodeFSDefault(filename);
+    if (!encoded)
+        leave_with_error();
+    FILE *stream = open_script(PyBytes_AS_STRING(encoded));
+    PyObject *python = PySys_GetObject("executable");
+    if (!stream) {
+        PySys_FormatStderr("%S: can't open file %R: [Errno %d] %s\n", python, filename, errno,
+                           strerror(errno));
+        Py_Exit(EXIT_MISSING);
+    }
+    struct stat status;
+    if (fstat(fileno(stream), &status) == 0 && S_ISDIR(status.st_mode)) {
+        PySys_FormatStderr("%S: %R is a directory, cannot continue\n", python, filename);
+        Py_Exit(1);
+    }
+    if (Py_MakePendingCalls() < 0)
+        leave_with_error();
+    PyCompilerFlags flags = _PyCompilerFlags_INIT;
+    int failed = PyRun_AnyFileExFlags(stream, PyBytes_AS_STRING(encoded), 1, &flags);
+    Py_DECREF(encoded);
+    leave(failed);
+}
+
+/* run_file(filename, path0): a script, or a directory or archive that has a __main__. */
+static PyObject *run_file(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *filename, *path0;
+    if (!PyArg_ParseTuple(args, "UO:run_file", &filename, &path0))
+        return NULL;
+    begin();
+    PyObject *importer = PyImport_GetImporter(filename);
+    if (!importer) {
+        PySys_WriteStderr("Failed checking if argv[0] is an import path entry\n");
+        leave_with_error();
+    }
+    int is_package = importer != Py_None;
+    Py_DECREF(importer);
+    insert_path0(is_package ? filename : path0);
+    if (is_package) {
+        PyObject *name = PyUnicode_FromString("__main__");
+        if (!name)
+            leave_with_error();
+        run_as_module(name, 0);
+    }
+    run_script(filename);
+}
+
+/* run_module(name, path0): what `python -m name` does. */
+static PyObject *run_module(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *name, *path0;
+    if (!PyArg_ParseTuple(args, "UO:run_module", &name, &path0))
+        return NULL;
+    begin();
+    insert_path0(path0);
+    run_as_module(name, 1);
+}
+
+/* run_command(code, path0): what `python -c code` does. */
+static PyObject *run_command(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *code, *path0;
+    if (!PyArg_ParseTuple(args, "UO:run_command", &code, &path0))
+        return NULL;
+    begin();
+    insert_path0(path0);
+    if (PySys_Audit("cpython.run_command", "O", code) < 0)
+        leave_with_error();
+    PyObject *encoded = PyUnicode_AsUTF8String(code);
+    if (!encoded) {
+        PySys_WriteStderr("Unable to decode the command from the command line:\n");
+        leave_with_error();
+    }
+    PyCompilerFlags flags = _PyCompilerFlags_INIT;
+    flags.cf_flags |= PyCF_IGNORE_COOKIE;
+    int failed = compat_run_command(PyBytes_AS_STRING(encoded), &flags);
+    Py_DECREF(encoded);
+    leave(failed);
+}
+
+PyMethodDef launch_methods[] = {
+    {"run_file", run_file, METH_VARARGS, "Become the program in a file; does not return."},
+    {"run_module", run_module, METH_VARARGS, "Become `python -m name`; does not return."},
+    {"run_command", run_command, METH_VARARGS, "Become `python -c code`; does not return."},
+    {NULL, NULL, 0, NULL},
+};

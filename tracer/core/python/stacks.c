@@ -1,0 +1,253 @@
+/* The table of call stacks: hash index over captured frames, names found later.
+ *
+ * Everything but stacks_of() happens with the GIL; where there is none, stacks are put in under a
+ * spin lock, and names are found and forgotten under a mutex. When a code object that
+ * stands in the table dies, what is unresolved is resolved and the index forgets every frame:
+ * the address may come back as other code. Ids given out stay valid. */
+#include "python/stacks.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "signals/hooks.h"
+#include "ring/intern.h"
+#include "schema.h"
+
+enum {
+    ENTRIES = 1 << 17,
+    INDEX = 1 << 18,
+    FRAMES = 1 << 20,
+    SEEN_BITS = 1 << 16,
+    TEXT_MOST = SCHEMA_STACK_BYTES - sizeof SCHEMA_TEXT_FRAME_TRUNCATED,
+};
+
+typedef struct {
+    uint64_t hash;
+    uint32_t first, place; /* of its frames, and of itself in the index */
+    uint16_t depth;
+    stack_facts facts;
+    _Atomic int resolved;
+} stack_entry;
+
+/* One mapping, touched as far as it is used. */
+static struct {
+    stack_entry entries[ENTRIES];
+    uint32_t index[INDEX]; /* entry + 1 … */
+    stack_frame frames[FRAMES];
+    uint8_t seen[SEEN_BITS / 8]; /* hashes of the codes in `frames` */
+} *table;
+static uint32_t entry_count = 1, frame_count, first_unresolved = 1, indexed_from = 1;
+static int depth_limit = 32;
+static PyInterpreterState *interpreter;
+static uint8_t busy;        /* `frames`, `index` and `entry_count` change */
+static compat_mutex naming; /* `first_unresolved` and `indexed_from` change: before `busy`, if both */
+_Atomic int stacks_pending;
+
+int stacks_start(int depth)
+{
+    depth_limit = depth < 1 ? 1 : depth > STACK_DEPTH_MOST ? STACK_DEPTH_MOST : depth;
+    interpreter = PyInterpreterState_Get();
+    if (table)
+        return 0;
+    void *memory = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return -1;
+    table = memory;
+    return 0;
+}
+
+/* What a signal handler calls meanwhile on this thread keeps out, as from a half-written record: it
+ * would wait for what it has interrupted. */
+static uint8_t enter_busy(void)
+{
+    uint8_t before = COMPAT_FREE_THREADED && ring_mine && ring_mine->writing;
+    if (COMPAT_FREE_THREADED && ring_mine)
+        ring_mine->writing = 1;
+    compat_spin(&busy);
+    return before;
+}
+
+static void leave_busy(uint8_t before)
+{
+    compat_unspin(&busy);
+    if (COMPAT_FREE_THREADED && ring_mine)
+        ring_mine->writing = before;
+}
+
+static inline unsigned seen_bit(const PyCodeObject *code)
+{
+    return map_hash((uint64_t)(uintptr_t)code) & (SEEN_BITS - 1);
+}
+
+static int same_frames(const stack_entry *entry, const stack_frame *frames, int depth)
+{
+    const stack_frame *known = &table->frames[entry->first];
+    for (int i = 0; i < depth; i++)
+        if (known[i].code != frames[i].code || known[i].offset != frames[i].offset)
+            return 0;
+    return 1;
+}
+
+uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code))
+{
+    if (!table || !tstate || tstate->interp != interpreter)
+        return 0;
+    stack_frame frames[STACK_DEPTH_MOST + 1];
+    int depth = 0;
+    for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
+        PyCodeObject *code = compat_frame_code(at);
+        if (!code)
+            continue; /* an entry from C */
+        if (is_outside && is_outside(code))
+            break;
+        frames[depth++] = (stack_frame){code, compat_frame_offset(at)};
+    }
+    return stacks_put(frames, depth);
+}
+
+uint32_t stacks_capture(PyThreadState *tstate)
+{
+    return stacks_capture_within(tstate, NULL);
+}
+
+static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
+{
+    uint32_t place = (uint32_t)(hash >> 32) & (INDEX - 1);
+    for (; table->index[place]; place = (place + 1) & (INDEX - 1)) {
+        const stack_entry *known = &table->entries[table->index[place] - 1];
+        if (known->hash == hash && known->depth == depth && same_frames(known, frames, depth))
+            return table->index[place] - 1;
+    }
+    if (entry_count == ENTRIES || frame_count + (uint32_t)depth > FRAMES)
+        return 0;
+    stack_entry *entry = &table->entries[entry_count];
+    entry->hash = hash;
+    entry->first = frame_count;
+    entry->place = place;
+    entry->depth = (uint16_t)depth;
+    memcpy(&table->frames[frame_count], frames, (size_t)depth * sizeof *frames);
+    frame_count += (uint32_t)depth;
+    for (int i = 0; i < depth; i++)
+        table->seen[seen_bit(frames[i].code) / 8] |= (uint8_t)(1u << (seen_bit(frames[i].code) % 8));
+    table->index[place] = entry_count + 1;
+    atomic_store_explicit(&stacks_pending, 1, memory_order_relaxed);
+    uint32_t id = entry_count;
+    __atomic_store_n(&entry_count, id + 1, __ATOMIC_RELEASE);
+    return id;
+}
+
+uint32_t stacks_put(const stack_frame *given, int depth)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1];
+    uint64_t hash = 0;
+    if (!table || depth < 1)
+        return 0;
+    if (depth > depth_limit)
+        depth = depth_limit + 1;
+    memcpy(frames, given, (size_t)depth * sizeof *frames);
+    if (depth > depth_limit)
+        frames[depth_limit] = (stack_frame){NULL, 0};
+    for (int i = 0; i < depth; i++) {
+        hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
+        hash ^= hash >> 29;
+    }
+    uint8_t before = enter_busy();
+    uint32_t id = put(frames, depth, hash);
+    leave_busy(before);
+    return id;
+}
+
+/* The site is the innermost frame of the program's own; library frames inside it may name the
+ * wait, the outermost of them best (Queue.get over Condition.wait). */
+static void resolve(stack_entry *entry)
+{
+    char text[TEXT_MOST + sizeof SCHEMA_TEXT_FRAME_TRUNCATED];
+    size_t length = 0;
+    int in_library = 1, is_cut = 0;
+    stack_facts *facts = &entry->facts;
+    for (int i = 0; i < entry->depth; i++) {
+        const stack_frame *frame = &table->frames[entry->first + (uint32_t)i];
+        if (!frame->code)
+            continue;
+        const code_facts *code = codes_of(frame->code);
+        uint32_t line = codes_line(frame->code, code, frame->offset);
+        if (in_library && code->wait) {
+            facts->wait = code->wait;
+            facts->wait_depth = (uint16_t)i;
+        }
+        if (in_library && !code->inside_library) {
+            in_library = 0;
+            facts->site = line;
+        }
+        size_t size;
+        const char *shown = intern_text(line, &size);
+        if (length + size >= TEXT_MOST)
+            is_cut = 1;
+        if (is_cut)
+            continue; /* a site may still be to come */
+        memcpy(text + length, shown, size);
+        length += size;
+        text[length++] = '\n';
+    }
+    const stack_frame *innermost = &table->frames[entry->first];
+    if (!facts->site)
+        facts->site = codes_line(innermost->code, codes_of(innermost->code), innermost->offset);
+    if (is_cut || !table->frames[entry->first + entry->depth - 1u].code)
+        length += (size_t)PyOS_snprintf(text + length, sizeof text - length, "%s", SCHEMA_TEXT_FRAME_TRUNCATED);
+    else if (length)
+        length--; /* the last line's end */
+    facts->text = intern_string(text, length);
+    atomic_store_explicit(&entry->resolved, 1, memory_order_release);
+}
+
+static void resolve_all(void)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
+    while (first_unresolved < __atomic_load_n(&entry_count, __ATOMIC_ACQUIRE))
+        resolve(&table->entries[first_unresolved++]);
+    PyErr_SetRaisedException(raised);
+}
+
+void stacks_resolve(void)
+{
+    if (!table)
+        return;
+    compat_lock(&naming);
+    resolve_all();
+    compat_unlock(&naming);
+}
+
+static void forget_frames(void)
+{
+    for (uint32_t i = indexed_from; i < entry_count; i++)
+        table->index[table->entries[i].place] = 0;
+    memset(table->seen, 0, sizeof table->seen);
+    indexed_from = entry_count;
+    frame_count = 0;
+}
+
+void stacks_code_dies(PyCodeObject *code)
+{
+    unsigned bit = seen_bit(code);
+    if (!table || !(table->seen[bit / 8] & 1u << (bit % 8)))
+        return;
+    compat_lock(&naming);
+    for (int done = 0; !done;) {
+        resolve_all();
+        uint8_t before = enter_busy();
+        done = first_unresolved == entry_count; /* else another thread has put one in meanwhile */
+        if (done)
+            forget_frames();
+        leave_busy(before);
+    }
+    compat_unlock(&naming);
+}
+
+const stack_facts *stacks_of(uint32_t id)
+{
+    if (!id || !table || id >= ENTRIES || !atomic_load_explicit(&table->entries[id].resolved, memory_order_acquire))
+        return NULL;
+    return &table->entries[id].facts;
+}

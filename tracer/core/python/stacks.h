@@ -1,0 +1,55 @@
+/* Call stacks as small integers: captured where nothing of Python may run, named later.
+ *
+ * A capture copies code addresses and offsets of the calling thread's frames into a table: no
+ * allocation, no reference, no call into Python, so the GIL's own hooks may do it. Names are
+ * found by stacks_resolve(), where Python may run, or by the code watcher before a code dies. */
+#ifndef TRACER_STACKS_H
+#define TRACER_STACKS_H
+
+#include "python/compat.h"
+
+#include <stdatomic.h>
+
+typedef struct stack_facts {
+    uint32_t site; /* string: "file:line function" of the innermost frame outside the standard library */
+    uint32_t wait; /* string: "lock wait: Queue.get" where a frame of the library says so, else 0 */
+    uint32_t text; /* string: all frames, a line each */
+    uint16_t wait_depth; /* which frame, counted from the innermost, `wait` is about */
+} stack_facts;
+
+typedef struct {
+    PyCodeObject *code; /* NULL: there are more callers */
+    int offset; /* of the instruction, in bytes; -1 = unknown */
+} stack_frame;
+
+enum { STACK_DEPTH_MOST = 64 };
+
+/* Control thread, attached. 0, or -1 when memory cannot be had. `depth`: frames kept, 1..64. */
+int stacks_start(int depth);
+
+/* Attached, or inside the GIL's hooks while the thread has the GIL. 0: unknown. */
+uint32_t stacks_capture(PyThreadState *tstate);
+/* Without the innermost frame that `is_outside` and its callers. */
+uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code));
+/* Frames that the caller has walked, innermost first; at most STACK_DEPTH_MOST and one. */
+uint32_t stacks_put(const stack_frame *frames, int depth);
+
+/* Whether there is something to resolve; cheap. */
+extern _Atomic int stacks_pending;
+void stacks_resolve(void); /* attached */
+
+/* For hooks that may allocate: names the stack at once, so that the writer has it. */
+static inline uint32_t stacks_named(uint32_t stack)
+{
+    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+        stacks_resolve();
+    return stack;
+}
+
+/* Called by the code watcher: a code of the program is about to die. */
+void stacks_code_dies(PyCodeObject *code);
+
+/* Any thread. NULL while not yet resolved, or for id 0. */
+const stack_facts *stacks_of(uint32_t id);
+
+#endif

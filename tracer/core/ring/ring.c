@@ -1,0 +1,311 @@
+/* The chunk pool, the register of threads, and the slow paths of writing a record. */
+#define _GNU_SOURCE
+#include "ring/ring.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ring/text.h"
+
+_Atomic uint32_t ring_generation = 1;
+_Atomic int ring_active;
+uint64_t gil_threshold_ticks = 20000;
+_Atomic(thread_buffer *) ring_threads;
+void (*_Atomic ring_on_refill)(void);
+int ring_free_threaded;
+#if defined(__GLIBC__)
+_Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
+#else
+_Thread_local thread_buffer *ring_mine;
+#endif
+
+enum { TEXT_LIMIT = 1000 };
+
+static chunk *pool;
+static uint32_t pool_size;
+static _Atomic uint32_t pool_fresh; /* chunks never handed out yet: their pages stay untouched */
+static _Atomic uint64_t pool_free;  /* ABA tag << 32 | index + 1 */
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+
+static chunk *pool_pop(void)
+{
+    uint64_t head = atomic_load_explicit(&pool_free, memory_order_acquire);
+    while ((uint32_t)head) {
+        chunk *first = &pool[(uint32_t)head - 1];
+        uint64_t rest = ((head >> 32) + 1) << 32 | atomic_load_explicit(&first->next, memory_order_relaxed);
+        if (atomic_compare_exchange_weak(&pool_free, &head, rest)) {
+            atomic_store_explicit(&first->next, 0, memory_order_relaxed);
+            atomic_store_explicit(&first->committed, 0, memory_order_relaxed);
+            return first;
+        }
+    }
+    if (atomic_load_explicit(&pool_fresh, memory_order_relaxed) >= pool_size)
+        return NULL;
+    uint32_t index = atomic_fetch_add(&pool_fresh, 1);
+    return index < pool_size ? &pool[index] : NULL;
+}
+
+static void pool_push(chunk *freed)
+{
+    uint32_t index = (uint32_t)(freed - pool) + 1;
+    uint64_t head = atomic_load(&pool_free);
+    uint64_t mine;
+    do {
+        atomic_store_explicit(&freed->next, (uint32_t)head, memory_order_relaxed);
+        mine = ((head >> 32) + 1) << 32 | index;
+    } while (!atomic_compare_exchange_weak(&pool_free, &head, mine));
+}
+
+/* Runs without the GIL as the thread ends. The buffer is never freed here: the writer may be
+ * reading it. */
+static void on_thread_exit(void *mine)
+{
+    thread_buffer *buffer = mine;
+    ring_mine = NULL;
+    if (atomic_load(&ring_active) && buffer->generation == atomic_load(&ring_generation))
+        ring_emit(buffer, clock_tick(), REC_THREAD_EXIT, 0, 0, atomic_load(&buffer->released_tick), 0);
+    atomic_store_explicit(&buffer->finished, 1, memory_order_release);
+}
+
+static void make_exit_key(void)
+{
+    pthread_key_create(&exit_key, on_thread_exit);
+}
+
+static void unlink_buffer(thread_buffer *gone)
+{
+    thread_buffer *expected = gone;
+    if (atomic_compare_exchange_strong(&ring_threads, &expected, atomic_load(&gone->next)))
+        return;
+    thread_buffer *at = atomic_load(&ring_threads);
+    while (at && atomic_load(&at->next) != gone)
+        at = atomic_load(&at->next);
+    if (at)
+        atomic_store(&at->next, atomic_load(&gone->next));
+}
+
+static void sweep_finished(void)
+{
+    thread_buffer *at = atomic_load(&ring_threads);
+    while (at) {
+        thread_buffer *next = atomic_load(&at->next);
+        if (atomic_load_explicit(&at->finished, memory_order_acquire)) {
+            unlink_buffer(at);
+            free(at);
+        }
+        at = next;
+    }
+}
+
+int ring_start(size_t total_bytes)
+{
+    pthread_once(&exit_once, make_exit_key);
+    sweep_finished();
+    uint32_t size = (uint32_t)(total_bytes / CHUNK_BYTES);
+    if (size < 8)
+        size = 8;
+    if (!pool || size != pool_size) {
+        /* An old pool of another size is left mapped on purpose: a hook that was interrupted
+         * inside the former recording may still write into it. */
+        void *memory = mmap(NULL, (size_t)size * CHUNK_BYTES, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED)
+            return -1;
+        pool = memory;
+        pool_size = size;
+#ifdef MADV_HUGEPAGE
+        madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE); /* a fault per 2 MiB, not per 4 KiB */
+#endif
+    }
+    atomic_store(&pool_fresh, 0);
+    atomic_store(&pool_free, 0);
+    atomic_fetch_add(&ring_generation, 1);
+    atomic_store(&ring_active, 1);
+    return 0;
+}
+
+static void end_generation(void)
+{
+    atomic_store(&ring_active, 0);
+    atomic_fetch_add(&ring_generation, 1);
+}
+
+/* Either the hook sees the new generation, or ring_close() sees that it writes. */
+int ring_is_open(thread_buffer *buffer)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (buffer->generation == atomic_load(&ring_generation))
+        return 1;
+    buffer->writing = 0;
+    return 0;
+}
+
+void ring_close(void)
+{
+    end_generation();
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!ring_free_threaded)
+        return;
+    for (thread_buffer *at = atomic_load(&ring_threads); at; at = atomic_load(&at->next))
+        while (at != ring_mine && __atomic_load_n(&at->writing, __ATOMIC_ACQUIRE))
+            sched_yield(); /* for a few instructions: its memory is about to have another owner */
+}
+
+void ring_stop(void)
+{
+    sweep_finished();
+    madvise(pool, (size_t)pool_size * CHUNK_BYTES, MADV_DONTNEED);
+}
+
+void ring_forget(void)
+{
+    end_generation(); /* nobody is left to wait for */
+    atomic_store(&ring_threads, NULL);
+    ring_mine = NULL;
+    if (pool) /* the parent's data: give the copied pages back */
+        madvise(pool, (size_t)pool_size * CHUNK_BYTES, MADV_DONTNEED);
+    pool = NULL;
+    pool_size = 0;
+}
+
+thread_buffer *ring_register(void)
+{
+    if (!atomic_load(&ring_active))
+        return NULL;
+    thread_buffer *old = ring_mine;
+    thread_buffer *buffer = calloc(1, sizeof *buffer);
+    if (!buffer)
+        return NULL;
+    buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted */
+    buffer->generation = atomic_load(&ring_generation);
+    buffer->tid = (pid_t)syscall(SYS_gettid);
+    buffer->has_gil = 1; /* hooks are called with it; those of the GIL itself know better */
+    thread_buffer *head = atomic_load(&ring_threads);
+    do
+        atomic_store(&buffer->next, head);
+    while (!atomic_compare_exchange_weak(&ring_threads, &head, buffer));
+    ring_mine = buffer;
+    pthread_setspecific(exit_key, buffer);
+    if (old) /* of a former recording, whose writer has gone */
+        atomic_store_explicit(&old->finished, 1, memory_order_release);
+    return buffer;
+}
+
+static int next_chunk(thread_buffer *buffer)
+{
+    chunk *fresh = pool_pop();
+    if (!fresh)
+        return -1;
+    if (buffer->write_chunk)
+        atomic_store_explicit(&buffer->write_chunk->next, (uint32_t)(fresh - pool) + 1,
+                              memory_order_release);
+    else
+        atomic_store_explicit(&buffer->first_chunk, fresh, memory_order_release);
+    buffer->write_chunk = fresh;
+    buffer->write_at = 0;
+    void (*on_refill)(void) = atomic_load_explicit(&ring_on_refill, memory_order_relaxed);
+    if (on_refill && atomic_exchange(&ring_on_refill, NULL))
+        on_refill();
+    return 0;
+}
+
+record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
+{
+    uint32_t wanted = count + (buffer->gap_records ? 1 : 0);
+    if (buffer->write_at + wanted > CHUNK_RECORDS && next_chunk(buffer) < 0) {
+        if (!buffer->gap_records)
+            buffer->gap_tick = tick;
+        buffer->gap_records += count;
+        atomic_store_explicit(&buffer->dropped,
+            atomic_load_explicit(&buffer->dropped, memory_order_relaxed) + count, memory_order_relaxed);
+        buffer->writing = 0;
+        return NULL;
+    }
+    if (buffer->gap_records) {
+        buffer->write_chunk->records[buffer->write_at] =
+            (record){tick, REC_GAP, 0, 0, 0, buffer->gap_records, buffer->gap_tick};
+        buffer->gap_records = 0;
+        ring_commit(buffer, 1);
+        buffer->writing = 1;
+    }
+    return &buffer->write_chunk->records[buffer->write_at];
+}
+
+void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
+                    const char *text, size_t length)
+{
+    length = text_fit(text, length, TEXT_LIMIT);
+    uint16_t payload = (uint16_t)((length + sizeof(record) - 1) / sizeof(record));
+    uint64_t tick = clock_tick();
+    record *slot = ring_reserve(buffer, payload + 1u, tick);
+    if (!slot)
+        return;
+    *slot = (record){tick, kind, flag, payload, a, length, 0};
+    memcpy(slot + 1, text, length);
+    ring_commit(buffer, payload + 1u);
+}
+
+record *ring_peek(thread_buffer *buffer)
+{
+    if (!buffer->read_chunk)
+        buffer->read_chunk = atomic_load_explicit(&buffer->first_chunk, memory_order_acquire);
+    if (!buffer->read_chunk)
+        return NULL;
+    for (;;) {
+        chunk *at = buffer->read_chunk;
+        if (buffer->read_at < atomic_load_explicit(&at->committed, memory_order_acquire))
+            return &at->records[buffer->read_at];
+        uint32_t next = atomic_load_explicit(&at->next, memory_order_acquire);
+        /* `next` is set after the chunk's last commit: look once more before leaving it. */
+        if (!next || buffer->read_at < atomic_load_explicit(&at->committed, memory_order_acquire)) {
+            if (!next)
+                return NULL;
+            continue;
+        }
+        buffer->read_chunk = &pool[next - 1];
+        buffer->read_at = 0;
+        pool_push(at);
+    }
+}
+
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call)
+{
+    const chunk *at = buffer->read_chunk;
+    uint32_t place = buffer->read_at;
+    *call = NULL;
+    while (at) {
+        uint32_t next = atomic_load_explicit(&at->next, memory_order_acquire);
+        uint32_t committed = atomic_load_explicit(&at->committed, memory_order_acquire);
+        while (place < committed) {
+            const record *r = &at->records[place];
+            if (r->kind == REC_TAKE || r->kind == REC_HELD_CALL)
+                return r;
+            if (r->kind == REC_CALL)
+                *call = r;
+            place += r->payload + 1u;
+        }
+        at = next ? &pool[next - 1] : NULL;
+        place = 0;
+    }
+    return NULL;
+}
+
+void ring_take(thread_buffer *buffer, uint32_t count)
+{
+    buffer->read_at += count;
+    buffer->read += count;
+}
+
+void ring_release(thread_buffer *buffer)
+{
+    if (buffer->read_chunk)
+        pool_push(buffer->read_chunk);
+    unlink_buffer(buffer);
+    free(buffer);
+}

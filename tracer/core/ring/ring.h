@@ -1,0 +1,177 @@
+/* Per-thread buffers: one producer (the thread), one consumer (the writer), no lock between.
+ *
+ * A buffer is a chain of 16 KiB chunks out of one pool whose size bounds the recorder's memory.
+ * No chunk left: records are dropped and counted, and a REC_GAP says so when there is room
+ * again. Invariant: written == read + still in the buffer, and offered == written + dropped. */
+#ifndef TRACER_RING_H
+#define TRACER_RING_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ring/clock.h"
+#include "ring/records.h"
+
+enum { CHUNK_BYTES = 16384, CHUNK_RECORDS = CHUNK_BYTES / 32 - 1, STEP_DEPTH = 32 };
+
+typedef struct chunk {
+    _Atomic uint32_t committed; /* records the consumer may read */
+    _Atomic uint32_t next;      /* index + 1 of the following chunk, or of the free list's next */
+    uint8_t pad[24];
+    record records[CHUNK_RECORDS];
+} chunk;
+static_assert(sizeof(chunk) == CHUNK_BYTES, "a chunk fills its 16 KiB");
+
+enum step_kind {
+    STEP_COMMON,  /* run by the loop: a task's step or a callback */
+    STEP_EAGER,   /* inside a task factory */
+    STEP_ADOPTED, /* the recording began inside it */
+    STEP_NONE,    /* no step: keeps begins and ends paired */
+};
+
+/* What a thread is executing, as far as its END hooks need to know. */
+typedef struct {
+    const void *object; /* task address, compared, never dereferenced; NULL for a callback */
+    uint32_t task;
+    uint8_t readied_itself;
+    uint8_t kind; /* enum step_kind */
+} step;
+
+typedef struct thread_buffer {
+    /* producer's own */
+    chunk *write_chunk; /* NULL until there was one to be had */
+    uint32_t write_at;
+    uint32_t generation;
+    uint64_t gap_records, gap_tick;
+    step steps[STEP_DEPTH];
+    uint32_t depth;      /* may exceed STEP_DEPTH; only the first ones are remembered */
+    uint32_t loop;       /* id of the loop running on this thread, 0 = none */
+    uint32_t poll_depth; /* depth at which this loop polls */
+    uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
+    uint8_t writing;     /* a record is half written: what a signal handler calls keeps out */
+    /* gil.c and libc.c: changed by the owner only, while it takes or gives the GIL */
+    uint8_t has_gil;
+    uint8_t queued;          /* stood in line for it */
+    uint8_t forced;          /* gave it because another asked */
+    uint8_t call_blocks;     /* enum call_class of … */
+    uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
+    uint32_t call_serial;    /* counts calls, so that two pieces of one can be told */
+    const void *call_frame;  /* the Python frame that made it: what is called from it is part of it */
+    uint32_t learned;        /* what string: the unknown C function that … */
+    const void *learned_frame; /* … this frame calls */
+    uint64_t asked_tick;     /* since when it has asked for the GIL */
+    uint64_t takes_before;   /* how often anybody had taken the GIL when this thread released it */
+    uint64_t attached_tick;  /* without a GIL: since when; 0: its lane has not begun */
+    uint64_t switches;       /* releases that were recorded: a call compares before and after */
+    uint32_t libc, libc_longest;           /* what strings: libc call of this release, and its longest */
+    int32_t libc_fd, libc_longest_fd;
+    uint8_t libc_class, libc_longest_class;
+    uint64_t libc_tick, libc_longest_ticks;
+    /* shared */
+    _Atomic uint64_t written, dropped;
+    _Atomic uint64_t released_tick;  /* 0 while it has the GIL */
+    _Atomic uint64_t held_call_tick; /* begin of a libc call made with the GIL */
+    _Atomic uint64_t lane_records;   /* REC_TAKE and REC_HELD_CALL written; after the record, before
+                                        the two above are cleared */
+    _Atomic int finished;
+    _Atomic(chunk *) first_chunk;
+    pid_t tid;
+    /* consumer's own */
+    chunk *read_chunk;
+    uint32_t read_at;
+    uint64_t read;
+    void *timeline; /* the consumer's state for this thread */
+    void *counters; /* … and what signals/kernel/counters.c has of it */
+    struct thread_buffer *_Atomic next;
+} thread_buffer;
+
+extern _Atomic uint32_t ring_generation; /* of the recording that is on; hooks compare */
+/* Waits and calls shorter than this that nobody noticed are not written. */
+extern uint64_t gil_threshold_ticks;
+extern _Atomic int ring_active;
+extern _Atomic(thread_buffer *) ring_threads;
+/* Called once, when set, by the next thread that takes a fresh chunk. */
+extern void (*_Atomic ring_on_refill)(void);
+
+/* Control thread only. Returns 0, or -1 when memory cannot be had. */
+int ring_start(size_t total_bytes);
+void ring_close(void);         /* from now on hooks find no buffer, and none is at work in one */
+void ring_stop(void);          /* after the consumer has gone; frees what no thread owns */
+void ring_forget(void);        /* in a forked child: drops everything without touching it */
+
+/* Called by the owning thread; NULL when no recording is on or memory is short. */
+thread_buffer *ring_register(void);
+record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
+
+/* Consumer only. */
+record *ring_peek(thread_buffer *buffer);
+void ring_take(thread_buffer *buffer, uint32_t count);
+/* The first unread record that tells of the GIL, and the REC_CALL before it; NULL: none (yet). */
+const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
+void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
+
+#if defined(__GLIBC__)
+extern _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
+#else
+extern _Thread_local thread_buffer *ring_mine;
+#endif
+
+static inline thread_buffer *ring_current(void)
+{
+    thread_buffer *buffer = ring_mine;
+    if (__builtin_expect(buffer && buffer->generation ==
+                         atomic_load_explicit(&ring_generation, memory_order_relaxed), 1))
+        return buffer;
+    return ring_register();
+}
+
+/* Set where hooks run on several threads at once, and so while a recording ends. */
+extern int ring_free_threaded;
+/* `writing` is set. 0, and it is cleared: the recording has ended. */
+int ring_is_open(thread_buffer *buffer);
+
+/* Room for `count` neighbouring records, or NULL after counting them as dropped. Between
+ * reserve and commit no Python code may run (a GC hook would write in between). */
+static inline record *ring_reserve(thread_buffer *buffer, uint32_t count, uint64_t tick)
+{
+    buffer->writing = 1;
+    if (__builtin_expect(ring_free_threaded, 0) && !ring_is_open(buffer))
+        return NULL;
+    if (__builtin_expect(buffer->write_at + count <= CHUNK_RECORDS && !buffer->gap_records, 1))
+        return &buffer->write_chunk->records[buffer->write_at];
+    return ring_reserve_slow(buffer, count, tick);
+}
+
+static inline void ring_commit(thread_buffer *buffer, uint32_t count)
+{
+    buffer->write_at += count;
+    atomic_store_explicit(&buffer->write_chunk->committed, buffer->write_at, memory_order_release);
+    atomic_store_explicit(&buffer->written,
+        atomic_load_explicit(&buffer->written, memory_order_relaxed) + count, memory_order_relaxed);
+    __atomic_store_n(&buffer->writing, 0, __ATOMIC_RELEASE);
+}
+
+static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind, uint8_t flag,
+                             uint32_t a, uint64_t b, uint64_t c)
+{
+    record *slot = ring_reserve(buffer, 1, tick);
+    if (__builtin_expect(!slot, 0))
+        return;
+    *slot = (record){tick, kind, flag, 0, a, b, c};
+    ring_commit(buffer, 1);
+}
+
+/* The records just committed end with one that tells of the GIL. */
+static inline void ring_count_lane(thread_buffer *buffer)
+{
+    atomic_store_explicit(&buffer->lane_records,
+        atomic_load_explicit(&buffer->lane_records, memory_order_relaxed) + 1, memory_order_release);
+}
+
+/* A record followed by text, cut at 1,000 bytes; b is the length. */
+void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
+                    const char *text, size_t length);
+
+#endif

@@ -1,0 +1,187 @@
+/* The writer's side of the sampler: rings to samples, and a look at the process's threads. */
+#define _GNU_SOURCE
+#include "sampler/private.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ring/clock.h"
+
+static const uint64_t UNSAMPLED_NS = 100 * 1000 * 1000; /* fewer may still be on their way */
+
+/* CPU time of a thread that no sample stands for, in periods. */
+static uint64_t missing_periods(const sampled *t, uint64_t cpu_ns)
+{
+    uint64_t due = cpu_ns > t->base_ns ? (cpu_ns - t->base_ns) / sampler.period_ns : 0;
+    return due > t->drained ? due - t->drained : 0;
+}
+
+static void tell(sampled *t, uint64_t tick, uint64_t periods, uint32_t flags,
+                 void (*each)(void *, const sample *), void *context)
+{
+    sample one = {.tick = tick, .tid = t->tid, .flags = flags};
+    if (!periods)
+        return;
+    one.periods = periods < UINT32_MAX ? (uint32_t)periods : UINT32_MAX;
+    t->drained += one.periods;
+    each(context, &one);
+}
+
+/* One sample out of the ring; returns its length in words. */
+static uint32_t unpack(sampled *t, uint32_t at, void (*each)(void *, const sample *), void *context)
+{
+    uint32_t mask = sampler.ring_words - 1;
+    uint64_t head = t->words[(at + 2) & mask], cpu_ns = t->words[(at + 1) & mask];
+    sample one = {
+        .tick = t->words[at & mask],
+        .tid = t->tid,
+        .periods = (uint32_t)(head >> 32),
+        .flags = (head >> 8) & 0xff,
+        .count = head & 0xff,
+    };
+    for (uint32_t i = 0; i < one.count; i++)
+        one.places[i] = symbols_place(t->words[(at + HEAD_WORDS + 2 * i) & mask],
+                                      t->words[(at + HEAD_WORDS + 2 * i + 1) & mask]);
+    uint32_t length = HEAD_WORDS + 2 * one.count;
+    if (one.tick < sampler.start_tick)
+        return length;
+    tell(t, one.tick, head >> 16 & 0xffff, SAMPLE_LOST, each, context);
+    /* Signals held back meanwhile count as overruns here, but were told as unsampled. */
+    uint64_t due = missing_periods(t, cpu_ns) + 1;
+    if (one.periods > due)
+        one.periods = (uint32_t)due;
+    t->drained += one.periods;
+    each(context, &one);
+    return length;
+}
+
+static int has_none_on_their_way(sampled *t)
+{
+    return atomic_load(&t->head) == atomic_load(&t->tail);
+}
+
+/* What of its CPU time no signal came for, if it is more than what may still come. */
+static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, void (*each)(void *, const sample *),
+                           void *context)
+{
+    uint64_t missing = missing_periods(t, cpu_ns);
+    if (missing * sampler.period_ns > UNSAMPLED_NS)
+        tell(t, tick, missing, SAMPLE_UNSAMPLED, each, context);
+}
+
+/* A thread has ended: nobody can look at it any more, its own clock's last word counts. */
+static void tell_end(sampled *t, void (*each)(void *, const sample *), void *context)
+{
+    uint64_t final_ns = atomic_load(&t->final_ns);
+    if (!final_ns || !has_none_on_their_way(t))
+        return;
+    tell_unsampled(t, t->final_tick, final_ns, each, context);
+    atomic_store(&t->final_ns, 0);
+}
+
+void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *one), void *context)
+{
+    for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
+        sampled *t = atomic_load(&sampler.threads[i]);
+        uint32_t tail = atomic_load_explicit(&t->tail, memory_order_relaxed);
+        while (tail != atomic_load_explicit(&t->head, memory_order_acquire) &&
+               t->words[tail & (sampler.ring_words - 1)] <= horizon_tick) {
+            symbols_lock(); /* for one sample: who destroys a code object waits here with the GIL */
+            tail += unpack(t, tail, each, context);
+            atomic_store_explicit(&t->tail, tail, memory_order_release);
+            symbols_unlock();
+        }
+        tell_end(t, each, context);
+    }
+}
+
+/* A thread that computes and whose signals do not come: it blocks them, or has no timer. */
+static void look_at(sampled *t, void (*each)(void *, const sample *), void *context)
+{
+    struct timespec now;
+    int gone = clock_gettime(t->clock, &now) < 0;
+    uint64_t cpu_ns = gone ? t->cpu_ns : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (t->drained == t->drained_before && has_none_on_their_way(t))
+        tell_unsampled(t, clock_tick(), cpu_ns, each, context);
+    t->drained_before = t->drained;
+    t->cpu_ns = cpu_ns > t->cpu_ns ? cpu_ns : t->cpu_ns;
+    if (gone || cpu_ns < t->cpu_ns || atomic_load(&t->finished)) /* less: another has its id now */
+        sampler_disarm(t);
+}
+
+static void arm_new_threads(void)
+{
+    char entries[4096] __attribute__((aligned(8)));
+    pid_t own = (pid_t)syscall(SYS_gettid);
+    if (!private_fd_is_ours(&sampler.tasks) || lseek(sampler.tasks.fd, 0, SEEK_SET) < 0)
+        return;
+    for (;;) {
+        long length = syscall(SYS_getdents64, sampler.tasks.fd, entries, sizeof entries);
+        if (length <= 0)
+            return;
+        for (long at = 0; at < length;) {
+            struct dirent64 *entry = (struct dirent64 *)(void *)(entries + at);
+            pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+            if (tid > 0 && tid != own)
+                sampler_arm(tid, 0);
+            at += entry->d_reclen;
+        }
+    }
+}
+
+void sampler_look_for_threads(void (*each)(void *context, const sample *one), void *context)
+{
+    if (!atomic_load(&sampler.active))
+        return;
+    if (!sampler_has_handler()) { /* C code took the signal: ours would disturb it, or kill */
+        atomic_store(&sampler.ousted, 1);
+        sampler_give_way();
+        return;
+    }
+    pthread_mutex_lock(&sampler.guard);
+    for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
+        sampled *t = atomic_load(&sampler.threads[i]);
+        if (atomic_load(&t->serial))
+            look_at(t, each, context);
+    }
+    arm_new_threads();
+    pthread_mutex_unlock(&sampler.guard);
+}
+
+/* --- what dies while samples refer to it --- */
+
+void sampler_replace(uint64_t code, void (*each)(uint64_t frame[2]))
+{
+    uint32_t mask = sampler.ring_words - 1;
+    for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
+        sampled *t = atomic_load(&sampler.threads[i]);
+        uint32_t at = atomic_load_explicit(&t->tail, memory_order_relaxed);
+        uint32_t head = atomic_load_explicit(&t->head, memory_order_acquire);
+        while (at != head) {
+            uint32_t count = t->words[(at + 2) & mask] & 0xff;
+            at += HEAD_WORDS;
+            for (; count--; at += 2) {
+                uint64_t frame[2] = {t->words[at & mask], t->words[(at + 1) & mask]};
+                if (frame[0] != code)
+                    continue;
+                each(frame);
+                t->words[at & mask] = frame[0];
+                t->words[(at + 1) & mask] = frame[1];
+            }
+        }
+    }
+}
+
+int sampler_has_met(const void *code)
+{
+    uint32_t place = sampler_met_place((uintptr_t)code);
+    return sampler.hz && atomic_load_explicit(&sampler.met[place], memory_order_relaxed);
+}
+
+void sampler_forget_codes(void)
+{
+    atomic_fetch_add(&sampler.codes_epoch, 1);
+}

@@ -1,0 +1,86 @@
+/* What the two files of the sampler share: the threads' records and rings. */
+#ifndef TRACER_SAMPLER_PRIVATE_H
+#define TRACER_SAMPLER_PRIVATE_H
+
+#include "sampler/sampler.h"
+
+#include "python/compat.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "output/private_fd.h"
+
+enum {
+    THREADS = 4096,
+    HEAD_WORDS = 3,
+    SAMPLE_WORDS = HEAD_WORDS + 2 * SAMPLE_FRAMES,
+    WALK_LIMIT = 4096, /* frames looked at, Python's or not */
+    PAGE = 4096,
+    CODES = 64, /* code objects a handler remembers to be some */
+    MET = 1 << 16,
+};
+
+typedef struct {
+    _Atomic uint32_t serial; /* of the arming it serves, 0 = none */
+    _Atomic uint32_t inside; /* a handler is at work in it */
+    uint32_t index;
+    pid_t tid;
+    clockid_t clock;
+    timer_t timer;
+    uint8_t has_timer;
+    _Atomic uint8_t finished; /* the thread says good-bye */
+    _Atomic uint64_t final_ns; /* of its CPU clock when it ended, until that is told */
+    uint64_t final_tick;
+    uint64_t base_ns;         /* of its CPU clock when armed */
+    uint64_t cpu_ns;          /* what its clock said last */
+    uint64_t drained, drained_before; /* periods told, and at the last look round */
+    /* the handler's */
+    uintptr_t page;
+    uint64_t lost;
+    uint32_t codes_epoch;
+    uintptr_t codes[CODES];
+    char page_bytes[PAGE];
+    /* shared: single producer, single consumer */
+    _Atomic uint32_t head, tail;
+    uint64_t words[];
+} sampled;
+
+struct sampler_state {
+    _Atomic int active;
+    int signal; /* chosen once, its handler stays for the process's life */
+    struct sigaction before;
+    pid_t pid;
+    uint32_t hz;
+    uint64_t period_ns;
+    int wall_clock; /* for tests: wall-clock timers reach thousands of Hz */
+    int safe_reads; /* process_vm_readv works here */
+    PyInterpreterState *interp;
+    private_fd tasks; /* /proc/self/task */
+    uint32_t ring_words;
+    _Atomic uint32_t next_serial;
+    _Atomic uint32_t codes_epoch;
+    _Atomic(sampled *) threads[THREADS];
+    _Atomic uint32_t thread_count; /* records made so far; they are reused, never freed */
+    uint32_t refused;
+    _Atomic int ousted;
+    uint64_t start_tick; /* what is older belongs to a former recording */
+    pthread_mutex_t guard; /* over arming and disarming; never taken by the handler */
+    pthread_key_t exit_key;
+    _Atomic uint8_t met[MET]; /* by a hash of the address: codes that may be in a sample */
+};
+extern struct sampler_state sampler;
+
+static inline uint32_t sampler_met_place(uintptr_t code)
+{
+    return (uint32_t)(code >> 4) & (MET - 1);
+}
+
+/* All guarded. What the thread has computed before counts only if it is new. */
+sampled *sampler_arm(pid_t tid, int is_new);
+void sampler_disarm(sampled *t);
+int sampler_has_handler(void); /* ours is in place */
+
+#endif

@@ -1,0 +1,155 @@
+/* What a suspended task waits for, read from the chain of awaits below its coroutine. */
+#include "signals/hooks.h"
+
+#include <string.h>
+
+#include "ring/intern.h"
+#include "python/stacks.h"
+
+enum { CHAIN_LIMIT = 256 };
+
+static getter next_of_coroutine, next_of_generator, next_of_async_generator;
+static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
+static PyObject *check_cancel_code;    /* of the callback that chains a concurrent future */
+static PyObject *str_callbacks;
+static uint32_t text_future, text_gather, text_executor;
+
+static getter find_getter(PyTypeObject *type, const char *name)
+{
+    PyObject *found = PyObject_GetAttrString((PyObject *)type, name);
+    getter get = NULL;
+    if (found && Py_IS_TYPE(found, &PyGetSetDescr_Type))
+        get = ((PyGetSetDescrObject *)found)->d_getset->get;
+    else if (found)
+        PyErr_Format(PyExc_RuntimeError, "%s.%s is not what this recorder knows", type->tp_name, name);
+    Py_XDECREF(found);
+    return get;
+}
+
+int await_setup(PyObject *facts)
+{
+    next_of_coroutine = find_getter(&PyCoro_Type, "cr_await");
+    next_of_generator = find_getter(&PyGen_Type, "gi_yieldfrom");
+    next_of_async_generator = find_getter(&PyAsyncGen_Type, "ag_await");
+    if (!next_of_coroutine || !next_of_generator || !next_of_async_generator)
+        return -1;
+    PyObject *gathering = PyDict_GetItemString(facts, "gathering_type");
+    PyObject *check_cancel = PyDict_GetItemString(facts, "check_cancel_code");
+    if (gathering && PyType_Check(gathering))
+        Py_XSETREF(gathering_type, (PyTypeObject *)Py_NewRef(gathering));
+    if (check_cancel && PyCode_Check(check_cancel))
+        Py_XSETREF(check_cancel_code, Py_NewRef(check_cancel));
+    if (!str_callbacks)
+        str_callbacks = PyUnicode_InternFromString("_callbacks");
+    text_future = intern_string("await future", 12);
+    text_gather = intern_string("await gather", 12);
+    text_executor = intern_string("await executor", 14);
+    return str_callbacks ? 0 : -1;
+}
+
+static int find_inner(PyObject *object, void *found)
+{
+    if (object && (PyAsyncGen_CheckExact(object) || PyCoro_CheckExact(object))) {
+        *(PyObject **)found = object;
+        return 1;
+    }
+    return 0;
+}
+
+/* asend() and athrow() of an async generator, and coroutine.__await__(). */
+static int is_opaque_wrapper(PyTypeObject *type)
+{
+    return type->tp_traverse && (!strncmp(type->tp_name, "async_generator_a", 17) ||
+                                 !strcmp(type->tp_name, "coroutine_wrapper"));
+}
+
+/* The opaque wrappers have no
+ * attribute that leads on, but they do tell the collector whom they hold. */
+PyObject *await_next(PyObject *at)
+{
+    getter get = PyCoro_CheckExact(at) ? next_of_coroutine
+               : PyGen_CheckExact(at) ? next_of_generator
+               : PyAsyncGen_CheckExact(at) ? next_of_async_generator : NULL;
+    PyObject *next = NULL;
+    if (get) {
+        next = get(at, NULL);
+        if (next == Py_None)
+            Py_CLEAR(next);
+        else if (!next)
+            PyErr_Clear();
+    } else if (is_opaque_wrapper(Py_TYPE(at))) {
+        Py_TYPE(at)->tp_traverse(at, find_inner, &next);
+        Py_XINCREF(next);
+    }
+    return next;
+}
+
+/* asyncio.wrap_future puts a callback of its own on the future it makes. */
+static int comes_from_executor(PyObject *waiter)
+{
+    PyObject *callbacks = check_cancel_code ? PyObject_GetAttr(waiter, str_callbacks) : NULL;
+    int found = 0;
+    if (callbacks && PyList_Check(callbacks) && PyList_GET_SIZE(callbacks)) {
+        PyObject *first = PyList_GET_ITEM(callbacks, 0);
+        PyObject *callback = PyTuple_Check(first) && PyTuple_GET_SIZE(first) ? PyTuple_GET_ITEM(first, 0) : NULL;
+        found = callback && PyFunction_Check(callback) && PyFunction_GET_CODE(callback) == check_cancel_code;
+    }
+    if (!callbacks)
+        PyErr_Clear();
+    Py_XDECREF(callbacks);
+    return found;
+}
+
+/* The chain has its outermost link first, a stack its innermost frame. */
+static uint32_t put_chain(const stack_frame *chain, int length)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1] = {{0}};
+    int depth = 0;
+    for (; depth < length && depth <= STACK_DEPTH_MOST; depth++)
+        frames[depth] = chain[length - 1 - depth];
+    return stacks_put(frames, depth);
+}
+
+/* Each link is kept alive by the one before, and the first by the task: while no Python code
+ * runs, which is so in here until the names are asked for, borrowed references do. */
+void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
+{
+    *found = (await_facts){0};
+    int settled = 0, users_offset = -1;
+    const code_facts *users = NULL;
+    PyCodeObject *users_code = NULL;
+    PyObject *at = coro, *labelled = NULL;
+    stack_frame chain[CHAIN_LIMIT];
+    int length = 0;
+    for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
+        if (PyCoro_CheckExact(at) || PyGen_CheckExact(at) || PyAsyncGen_CheckExact(at)) {
+            PyCodeObject *code = compat_gen_code(at);
+            const code_facts *facts = codes_of(code);
+            if (!settled && (facts->label || !facts->inside_asyncio)) {
+                found->what = facts->label;
+                found->primitive = facts->primitive;
+                settled = facts->label && facts->outward;
+                labelled = at;
+            }
+            chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
+            if (!facts->inside_asyncio) {
+                users = facts;
+                users_offset = chain[length - 1].offset;
+                users_code = code;
+            }
+        }
+        at = await_next(at);
+        Py_XDECREF(at);
+    }
+    if (found->primitive && async_locks_watched)
+        found->lock = Py_XNewRef(compat_gen_local(labelled, 0));
+    found->stack = stacks_named(put_chain(chain, length));
+    found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
+    if (found->what)
+        return;
+    found->awaited = tasks_id(waiter);
+    if (gathering_type && waiter && Py_IS_TYPE(waiter, gathering_type))
+        found->what = text_gather;
+    else
+        found->what = waiter && comes_from_executor(waiter) ? text_executor : text_future;
+}

@@ -1,0 +1,313 @@
+/* asyncio's locks: which task has which, known from the first wait for any of them on.
+ *
+ * Until a task waits for a lock nothing is watched, and locks cost nothing. Then the returns of
+ * Lock.acquire and Lock.release are, to the end of the recording. Who has a lock that was taken
+ * before is looked for among the tasks that are suspended inside an `async with`. */
+#include "python/identity.h"
+
+#include <string.h>
+
+#include "ring/intern.h"
+#include "signals/locks/locks.h"
+
+enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256 };
+
+/* A lock that was used of late. While it is contended, or its hold is recorded, its place in the
+ * table is not given to another. */
+typedef struct {
+    const void *lock;  /* address, compared only; NULL: nothing here */
+    uint32_t owner;    /* task; 0: nobody, or not known */
+    uint32_t site;     /* string: where it was taken */
+    uint8_t contended; /* somebody waits, or did as it was given back: the next hold is recorded */
+    uint8_t recorded;  /* a record says that it is held */
+    uint8_t searched;  /* whoever has it is not to be found */
+} holder;
+
+static holder holders[1 << TABLE_BITS]; /* guarded by the GIL */
+int async_locks_watched;
+static PyObject *on_first_wait;         /* called once, without arguments */
+static PyObject *str_locked, *str_waiters;
+static PyCodeObject *enter_code, *exit_code; /* `async with lock` */
+static int with_except_start; /* opcode */
+static uint32_t text_kind;
+
+/* NULL: its place is taken. */
+static holder *holder_of(const void *lock)
+{
+    holder *h = &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
+    if (h->lock == lock)
+        return h;
+    if (h->contended || h->recorded)
+        return NULL;
+    *h = (holder){.lock = lock};
+    return h;
+}
+
+static int is_true(PyObject *object, PyObject *attribute)
+{
+    PyObject *value = PyObject_GetAttr(object, attribute);
+    int truth = value ? PyObject_IsTrue(value) : 0;
+    Py_XDECREF(value);
+    PyErr_Clear();
+    return truth > 0;
+}
+
+/* --- who has it already --- */
+
+static PyCodeObject *code_of(PyObject *function)
+{
+    return function && PyFunction_Check(function) ? (PyCodeObject *)PyFunction_GET_CODE(function) : NULL;
+}
+
+/* Where a task has a lock: inside this coroutine's `async with`, whose exit is so deep in its stack. */
+typedef struct {
+    PyObject *coro; /* borrowed */
+    int depth;
+    int count; /* of the exits found */
+} inside;
+
+/* Adds the lock's __aexit__ on a suspended coroutine's stack: bound, or beside it. */
+static void find_exits(PyObject *coro, PyObject *lock, inside *found)
+{
+    int size = compat_gen_stack_size(coro);
+    PyObject *before = NULL;
+    for (int i = 0; i < size; i++) {
+        PyObject *value = compat_gen_stack_value(coro, i);
+        int is_bound = value && PyMethod_Check(value) && PyMethod_GET_SELF(value) == lock;
+        if (is_bound ? code_of(PyMethod_GET_FUNCTION(value)) == exit_code
+                     : value == lock && code_of(before) == exit_code)
+            *found = found->count ? (inside){found->coro, found->depth, found->count + 1} : (inside){coro, i + 1, 1};
+        before = value;
+    }
+}
+
+/* Whether a task is inside `async with lock`, and not at its beginning or below. */
+static int is_inside(PyObject *coro, PyObject *lock, inside *found)
+{
+    *found = (inside){0};
+    for (int depth = 0; coro && depth < CHAIN_LIMIT; depth++) {
+        if (PyCoro_CheckExact(coro) || PyGen_CheckExact(coro) || PyAsyncGen_CheckExact(coro)) {
+            if (!compat_gen_is_suspended(coro))
+                break;
+            if (compat_gen_code(coro) == enter_code)
+                found->count -= compat_gen_local(coro, 0) == lock;
+            else
+                find_exits(coro, lock, found);
+        }
+        coro = await_next(coro);
+        Py_XDECREF(coro); /* its predecessor holds it */
+    }
+    return found->count > 0;
+}
+
+static const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, int *value)
+{
+    *value = 0;
+    while (at < end) {
+        *value = *value << 6 | (*at & 63);
+        if (!(*at++ & 64))
+            break;
+    }
+    return at;
+}
+
+/* The line of the `async with`: that of the exception handler which calls its exit, and which covers
+ * code before and after where the coroutine stands. 0: unknown. */
+static uint32_t site_of_with(const inside *found)
+{
+    PyCodeObject *code = compat_gen_code(found->coro);
+    int here = compat_gen_offset(found->coro, code) / (int)sizeof(_Py_CODEUNIT), handler = -1, covers = 0;
+    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable);
+    const uint8_t *end = at + PyBytes_GET_SIZE(code->co_exceptiontable);
+    while (at < end) {
+        int start, size, target, depth;
+        at = read_varint(read_varint(at, end, &start), end, &size);
+        at = read_varint(read_varint(at, end, &target), end, &depth);
+        if (depth >> 1 == found->depth && start <= here && target + 1 < Py_SIZE(code) &&
+            compat_opcode(code, target + 1) == with_except_start) {
+            handler = target;
+            covers = 0;
+        }
+        covers |= target == handler && start + size > here;
+    }
+    return covers ? codes_line(code, codes_of(code), handler * (int)sizeof(_Py_CODEUNIT)) : 0;
+}
+
+/* The one task that can have it, and where it took it; 0 when there is none, or more, or too many to
+ * look at. Nothing of Python runs in here: only C tasks are asked. */
+static void find_owner(PyObject *lock, holder *h)
+{
+    map *tasks = &identity.by_task;
+    if (!identity.c_task || tasks->used > SEARCHED_MOST)
+        return;
+    int owners = 0;
+    compat_lock(&identity_guard);
+    for (uint32_t i = 0; tasks->slots && i <= tasks->mask; i++) {
+        known_task *known = (known_task *)(uintptr_t)tasks->slots[i].value;
+        if (!tasks->slots[i].key || !PyObject_TypeCheck(known->task, identity.c_task))
+            continue;
+        inside found;
+        PyObject *coro = identity_read(known->task, FIELD_CORO);
+        if (coro && is_inside(coro, lock, &found)) {
+            owners++;
+            h->owner = known->id;
+            h->site = site_of_with(&found);
+        }
+        Py_XDECREF(coro);
+    }
+    compat_unlock(&identity_guard);
+    if (owners != 1)
+        h->owner = h->site = 0;
+}
+
+/* --- the hooks --- */
+
+static void start_watching(void)
+{
+    PyObject *start = on_first_wait;
+    on_first_wait = NULL;
+    PyObject *done = start ? PyObject_CallNoArgs(start) : NULL;
+    if (start && !done)
+        monitor_failed("asyncio locks");
+    Py_XDECREF(done);
+    Py_XDECREF(start);
+}
+
+void async_locks_wait(const await_facts *facts, await_lock *details)
+{
+    PyObject *lock = facts->lock;
+    int is_lock = facts->primitive == PRIMITIVE_LOCK;
+    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what)};
+    if (!is_lock)
+        return;
+    details->kind = text_kind;
+    if (on_first_wait)
+        start_watching();
+    int locked = is_true(lock, str_locked);
+    details->is_held = (uint32_t)locked;
+    holder *h = holder_of(lock);
+    if (!h)
+        return;
+    if (!h->owner && !h->searched && locked) {
+        find_owner(lock, h);
+        h->searched = 1;
+    }
+    h->contended = 1;
+    h->recorded |= h->owner != 0;
+    details->owner_task = h->owner;
+    details->owner_site = h->site;
+}
+
+static uint32_t running_task(const thread_buffer *b)
+{
+    return b->depth && b->depth <= STEP_DEPTH ? b->steps[b->depth - 1].task : 0;
+}
+
+/* Where whoever called asyncio stands. */
+static uint32_t callers_site(PyThreadState *tstate)
+{
+    for (compat_frame *at = *compat_frame_slot(tstate); at; at = at->previous) {
+        PyCodeObject *code = compat_frame_code(at);
+        const code_facts *facts = code ? codes_of(code) : NULL;
+        if (facts && !facts->inside_asyncio)
+            return codes_line(code, facts, compat_frame_offset(at));
+    }
+    return 0;
+}
+
+static void give_back(thread_buffer *b, uint64_t tick, PyObject *lock, holder *h)
+{
+    if (h->recorded)
+        ring_emit(b, tick, REC_LOCK_RELEASED, 1, 0, lock_ids_of(lock, 0), 0);
+    h->owner = h->site = 0;
+    h->recorded = h->searched = 0;
+}
+
+void async_locks_acquired(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    PyObject *lock = compat_local(tstate, 0);
+    holder *h = lock && value == Py_True ? holder_of(lock) : NULL;
+    if (!h)
+        return;
+    h->searched = 0;
+    h->owner = running_task(b);
+    h->site = callers_site(tstate);
+    if (!h->contended && !h->recorded)
+        return;
+    if (!h->owner) {
+        give_back(b, tick, lock, h); /* whoever had it has it no more */
+        return;
+    }
+    ring_emit(b, tick, REC_LOCK_ACQUIRED, 1, h->site, lock_ids_of(lock, 0), h->owner);
+    h->recorded = 1;
+    h->contended = (uint8_t)is_true(lock, str_waiters);
+}
+
+void async_locks_released(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    PyObject *lock = compat_local(PyThreadState_Get(), 0);
+    holder *h = lock ? holder_of(lock) : NULL;
+    if (h)
+        give_back(b, tick, lock, h);
+}
+
+/* --- set-up, from signals/loops/asyncio_locks.py --- */
+
+PyDoc_STRVAR(label_doc, "label_primitive(code, is_lock)\n\n"
+"A task that waits in `code` waits for its first argument, which somebody has, or nobody can have.");
+
+static PyObject *label_primitive(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code;
+    int is_lock;
+    if (!PyArg_ParseTuple(args, "O!p", &PyCode_Type, &code, &is_lock))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func)
+        facts->primitive = is_lock ? PRIMITIVE_LOCK : PRIMITIVE_SIGNAL;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(start_doc, "start_async_locks(on_first_wait, enter, exit, with_except_start)\n\n"
+"`on_first_wait` is called when a task waits for a lock for the first time; `enter` and `exit` are\n"
+"the codes of `async with lock`, the last is an opcode, or -1.");
+
+static PyObject *start_async_locks(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *call, *enter, *leave;
+    if (!PyArg_ParseTuple(args, "OO!O!i", &call, &PyCode_Type, &enter, &PyCode_Type, &leave, &with_except_start))
+        return NULL;
+    if (!str_locked && !(str_locked = PyUnicode_InternFromString("_locked")))
+        return NULL;
+    if (!str_waiters && !(str_waiters = PyUnicode_InternFromString("_waiters")))
+        return NULL;
+    Py_XSETREF(on_first_wait, Py_NewRef(call));
+    Py_XSETREF(enter_code, (PyCodeObject *)Py_NewRef(enter));
+    Py_XSETREF(exit_code, (PyCodeObject *)Py_NewRef(leave));
+    text_kind = intern_string("asyncio.Lock", 12);
+    memset(holders, 0, sizeof holders);
+    async_locks_watched = 1;
+    Py_RETURN_NONE;
+}
+
+/* What codes are labelled with stays. */
+static PyObject *stop_async_locks(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    async_locks_watched = 0;
+    Py_CLEAR(on_first_wait);
+    Py_CLEAR(enter_code);
+    Py_CLEAR(exit_code);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef async_locks_methods[] = {
+    {"label_primitive", label_primitive, METH_VARARGS, label_doc},
+    {"start_async_locks", start_async_locks, METH_VARARGS, start_doc},
+    {"stop_async_locks", stop_async_locks, METH_NOARGS, "Forgets who has what."},
+    {NULL, NULL, 0, NULL},
+};

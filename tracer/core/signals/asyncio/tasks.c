@@ -1,0 +1,337 @@
+/* The steps of asyncio's tasks and callbacks, as the hooks see them. */
+#include "python/identity.h"
+
+#include <string.h>
+
+#include "ring/intern.h"
+#include "python/stacks.h"
+
+static step *top_step(thread_buffer *b)
+{
+    return b->depth && b->depth <= STEP_DEPTH ? &b->steps[b->depth - 1] : NULL;
+}
+
+/* An eager step runs before its task is returned to anyone; the loop knows it as current. */
+static int is_eager_step_of(const step *top, PyObject *task)
+{
+    if (!top || top->kind != STEP_EAGER || top->object || !identity.current_task)
+        return 0;
+    PyObject *current = PyObject_CallNoArgs(identity.current_task);
+    Py_XDECREF(current);
+    PyErr_Clear();
+    return current == task;
+}
+
+/* The task's id, which the trace hears of first; 0 when memory is short. An id and no known_task,
+ * because a name may be the program's code to read, which may stop the recording. */
+static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
+{
+    step *top = top_step(b);
+    if (is_eager_step_of(top, task)) {
+        top->object = task;
+        return identity_enroll(task, top->task, 0) ? top->task : 0;
+    }
+    PyObject *coro = identity_read(task, FIELD_CORO);
+    PyObject *loop = identity_read(task, FIELD_LOOP);
+    uint32_t func = identity_function(coro);
+    uint32_t loop_id = tasks_loop_id(loop);
+    Py_XDECREF(coro);
+    Py_XDECREF(loop);
+    uint32_t id = ++identity.next_task;
+    if (!identity_enroll(task, id, func))
+        return 0;
+    PyObject *name = identity_name(task);
+    ring_emit(b, tick, REC_TASK_NEW, (uint8_t)origin, id, func, loop_id);
+    identity_emit_name(b, id, name);
+    Py_XDECREF(name);
+    return id;
+}
+
+/* 0 when the task has not been introduced. */
+static uint32_t known_id(PyObject *task)
+{
+    compat_lock(&identity_guard);
+    known_task *known = identity_find(task);
+    uint32_t id = known ? known->id : 0;
+    compat_unlock(&identity_guard);
+    return id;
+}
+
+/* What a task awaited in a lock or the like is handed to its wake-up when it is over: whether it was
+ * given up. Asked once per wait. */
+static int is_cancelled_wait(PyObject *task, PyObject *handle)
+{
+    known_task *known = identity_find(task);
+    if (!known || !known->awaits_lock)
+        return 0;
+    known->awaits_lock = 0;
+    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
+    if (!args || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) != 1)
+        return 0;
+    PyObject *state = PyObject_GetAttr(PyTuple_GET_ITEM(args, 0), identity.field_strings[FIELD_STATE]);
+    PyErr_Clear();
+    int cancelled = state && identity_same_text(state, identity.cancelled);
+    Py_XDECREF(state);
+    return cancelled;
+}
+
+/* --- steps --- */
+
+void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
+{
+    if (!identity.handle || !PyObject_TypeCheck(handle, identity.handle))
+        return;
+    PyObject *callback = *(PyObject **)((char *)handle + identity.callback_offset);
+    PyObject *task = callback ? identity_task_of(callback) : NULL;
+    if (!task) {
+        ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
+        return;
+    }
+    uint32_t id = known_id(task);
+    if (!id)
+        id = introduce(b, tick, task, ORIGIN_CREATED);
+    if (!id)
+        return;
+    step *top = top_step(b);
+    uint32_t stack = 0;
+    if (top && top->object == task)
+        top->readied_itself = 1;
+    else
+        stack = stacks_named(stacks_capture_within(PyThreadState_Get(), monitor_runs_steps));
+    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, stack, 0);
+}
+
+static void push_step(thread_buffer *b, step pushed)
+{
+    if (b->depth++ < STEP_DEPTH)
+        b->steps[b->depth - 1] = pushed;
+}
+
+static void begin_callback(thread_buffer *b, PyObject *callback)
+{
+    PyObject *handle = compat_local(PyThreadState_Get(), 0);
+    uint64_t due_ns = 0;
+    if (handle && identity.timer_handle && PyObject_TypeCheck(handle, identity.timer_handle)) {
+        PyObject *when = *(PyObject **)((char *)handle + identity.when_offset);
+        double seconds = when ? PyFloat_AsDouble(when) : 0.0;
+        if (seconds > 0.0)
+            due_ns = (uint64_t)(seconds * 1e9);
+        PyErr_Clear();
+    }
+    uint32_t func = codes_callable(callback);
+    push_step(b, (step){0});
+    ring_emit(b, clock_tick(), REC_CB_BEGIN, due_ns != 0, func, (uint64_t)(uintptr_t)handle, due_ns);
+}
+
+void tasks_on_begin(thread_buffer *b, PyObject *callback)
+{
+    PyObject *task = identity_task_of(callback);
+    if (!task) {
+        begin_callback(b, callback);
+        return;
+    }
+    uint32_t id = known_id(task);
+    if (!id)
+        id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
+    push_step(b, (step){.object = task, .task = id});
+    if (id)
+        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
+}
+
+static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *state)
+{
+    uint8_t outcome = identity_same_text(state, identity.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
+    uint32_t name = 0;
+    PyObject *exception = outcome == OUTCOME_DONE ? identity_read(task, FIELD_EXCEPTION) : NULL;
+    if (exception && exception != Py_None) {
+        outcome = OUTCOME_FAILED;
+        name = identity_type_name(exception);
+    }
+    Py_XDECREF(exception);
+    ring_emit(b, tick, REC_STEP_DONE, outcome, id, name, 0);
+    known_task *known = identity_find(task);
+    if (known)
+        identity_dismiss(known);
+}
+
+static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *waiter)
+{
+    await_facts facts;
+    await_lock lock;
+    PyObject *coro = identity_read(task, FIELD_CORO);
+    await_describe(coro, waiter, &facts);
+    Py_XDECREF(coro);
+    if (facts.lock) {
+        async_locks_wait(&facts, &lock);
+        Py_DECREF(facts.lock);
+        known_task *known = identity_find(task);
+        if (known)
+            known->awaits_lock = 1;
+    }
+    uint32_t count = facts.lock ? 2 : 1;
+    record *slot = ring_reserve(b, count, tick);
+    if (!slot)
+        return;
+    slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), id, (uint64_t)facts.what << 32 | facts.site,
+                       (uint64_t)facts.stack << 32 | facts.awaited};
+    if (count > 1)
+        memcpy(&slot[1], &lock, sizeof lock);
+    ring_commit(b, count);
+}
+
+/* Takes the id, not the known task: what is read may be the program's code, which may stop the
+ * recording. */
+static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id)
+{
+    PyObject *state = identity_read(task, FIELD_STATE);
+    if (!identity_same_text(state, identity.pending)) {
+        end_done(b, tick, task, id, state);
+    } else {
+        PyObject *waiter = identity_read(task, FIELD_WAITER);
+        if (waiter && waiter != Py_None)
+            end_await(b, tick, task, id, waiter);
+        else
+            ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+        Py_XDECREF(waiter);
+    }
+    Py_XDECREF(state);
+}
+
+/* A factory whose task could not be made, or raised SystemExit, has no return event. */
+static void drop_raised_factories(thread_buffer *b, uint64_t tick)
+{
+    for (step *top = top_step(b); top && (top->kind == STEP_EAGER || top->kind == STEP_NONE); top = top_step(b)) {
+        if (top->kind == STEP_EAGER)
+            ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, top->task, intern_string("exception", 9), 0);
+        b->depth--;
+    }
+}
+
+void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
+{
+    drop_raised_factories(b, tick);
+    step *top = top_step(b);
+    int readied_itself = top && top->readied_itself;
+    uint32_t id = top ? top->task : 0;
+    if (b->depth)
+        b->depth--;
+    if (readied_itself) {
+        ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+        return;
+    }
+    PyObject *task = identity_task_of(callback);
+    if (!task) {
+        ring_emit(b, tick, REC_CB_END, 0, 0, 0, 0);
+        return;
+    }
+    id = known_id(task);
+    if (id)
+        end_task(b, tick, task, id);
+}
+
+int tasks_on_step_return(thread_buffer *b, uint64_t tick)
+{
+    drop_raised_factories(b, tick);
+    step *top = top_step(b);
+    if (!top || top->kind != STEP_ADOPTED)
+        return 0;
+    b->depth--;
+    PyObject *task = (PyObject *)(uintptr_t)top->object;
+    if (top->readied_itself)
+        ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
+    else if (identity_find(task)) /* else it has died: the address is not to be followed */
+        end_task(b, tick, task, top->task);
+    return 1;
+}
+
+/* The factory runs the first step only inside the loop's own run; else it makes a common task. */
+void tasks_on_eager_begin(thread_buffer *b, PyObject *loop, PyObject *coro, PyObject *name)
+{
+    if (!b->loop || tasks_loop_id(loop) != b->loop) {
+        push_step(b, (step){.kind = STEP_NONE});
+        return;
+    }
+    uint32_t id = ++identity.next_task;
+    uint64_t tick = clock_tick();
+    ring_emit(b, tick, REC_TASK_NEW, ORIGIN_EAGER, id, identity_function(coro), b->loop);
+    identity_emit_name(b, id, name);
+    push_step(b, (step){.task = id, .kind = STEP_EAGER});
+    ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
+}
+
+void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
+{
+    step *top = top_step(b);
+    if (!b->depth || (top && top->kind == STEP_COMMON))
+        return; /* the recording began inside the factory */
+    b->depth--;
+    if (!top || top->kind != STEP_EAGER || !tasks_is_task(task))
+        return;
+    known_task *known = identity_find(task);
+    if (!known)
+        known = identity_enroll(task, top->task, 0);
+    if (!known)
+        return;
+    uint32_t id = known->id;
+    PyObject *name = identity_name(task);
+    identity_emit_name(b, id, name);
+    Py_XDECREF(name);
+    if (top->readied_itself)
+        ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+    else
+        end_task(b, tick, task, id);
+}
+
+void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name)
+{
+    uint32_t id = tasks_id(task);
+    if (id && name)
+        identity_emit_name(b, id, name);
+}
+
+/* A loop of another thread may be in the middle of a step of it. */
+static int runs_elsewhere(PyObject *task)
+{
+    PyObject *loop = identity_read(task, FIELD_LOOP);
+    PyObject *current = loop && identity.current_task ? PyObject_CallOneArg(identity.current_task, loop) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(loop);
+    Py_XDECREF(current);
+    return current == task;
+}
+
+PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
+"Makes a task known that exists already: with what it waits for, or as running. What one does that\n"
+"runs on another thread is not known until its step ends.");
+
+static PyObject *adopt_task(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *task;
+    int is_current;
+    if (!PyArg_ParseTuple(args, "Op", &task, &is_current))
+        return NULL;
+    thread_buffer *b = ring_current();
+    if (!b || !tasks_is_task(task) || tasks_id(task))
+        Py_RETURN_NONE;
+    uint64_t tick = clock_tick();
+    uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
+    if (!id)
+        Py_RETURN_NONE;
+    PyObject *waiter = identity_read(task, FIELD_WAITER);
+    if (is_current) {
+        push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
+        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
+    } else if (waiter && waiter != Py_None) {
+        end_await(b, clock_tick(), task, id, waiter);
+    } else if (!runs_elsewhere(task)) {
+        ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
+    }
+    Py_XDECREF(waiter);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef tasks_methods[] = {
+    {"adopt_task", adopt_task, METH_VARARGS, adopt_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,203 @@
+/* The trampolines, and the table of the functions they stand before. */
+#include "signals/calls/calls.h"
+
+#include <string.h>
+
+#include "ring/intern.h"
+#include "signals/calls/learn.h"
+#include "python/stacks.h"
+
+enum { SLOTS = 160 };
+
+typedef struct {
+    PyMethodDef *def; /* NULL: free */
+    PyCFunction original;
+    uint32_t name; /* string: "io: socket.recv" */
+    uint8_t class;
+    uint8_t counts; /* its result is a number of bytes, or the bytes */
+} slot;
+
+static slot slots[SLOTS];
+static int slot_count;
+static compat_mutex guard; /* of both, while they change */
+
+typedef PyObject *(*two_args)(PyObject *, PyObject *);
+typedef PyObject *(*three_args)(PyObject *, PyObject *, PyObject *);
+typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+typedef PyObject *(*fast_method)(PyObject *, PyTypeObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+thread_buffer *calls_leave_unwatched(const call_frame *f)
+{
+    int blocked = f->start_tick && !f->is_part && clock_tick() - f->start_tick >= gil_threshold_ticks;
+    if (gil_mode == GIL_ABSENT && !blocked && !f->outer_call)
+        attached_stay(f->buffer);
+    return blocked ? f->buffer : NULL;
+}
+
+void calls_write_unwatched(thread_buffer *b, const call_frame *f, uint32_t call, uint8_t class)
+{
+    record made = {.kind = REC_CALL, .flag = class, .a = call, .c = b->call_serial};
+    if (gil_mode == GIL_ABSENT) {
+        made.b = (uint64_t)(b->libc_longest_fd + 1);
+        attached_back(b, &made, f->start_tick);
+        return;
+    }
+    uint64_t tick = clock_tick();
+    uint32_t stack = stacks_capture(PyThreadState_Get());
+    record *two = ring_reserve(b, 2, tick);
+    if (!two)
+        return;
+    two[0] = made;
+    two[0].tick = tick;
+    two[1] = (record){tick, REC_TAKE, TAKE_UNWATCHED, 0, stack, f->start_tick, 0};
+    ring_commit(b, 2);
+}
+
+static int64_t bytes_of(PyObject *result)
+{
+    if (result && PyBytes_CheckExact(result))
+        return PyBytes_GET_SIZE(result);
+    if (!result || !PyLong_CheckExact(result))
+        return -1;
+    int overflow;
+    return PyLong_AsLongLongAndOverflow(result, &overflow);
+}
+
+/* The call was long enough to be written: what only Python can tell of it. */
+static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, const call_frame *f, PyObject *result)
+{
+    if (gil_mode != GIL_WATCHED)
+        calls_write_unwatched(b, f, s->name, s->class);
+    if (s->counts && f->outer_call == 0) {
+        int64_t size = bytes_of(result);
+        if (size >= 0)
+            ring_emit(b, clock_tick(), REC_CALL_BYTES, 0, 0, (uint64_t)size, 0);
+    }
+    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+        stacks_resolve();
+    if (atomic_load_explicit(&learn_pending, memory_order_relaxed))
+        learn_resolve();
+}
+
+/* Tables are read before the call and after it: `original` stays good when hooks are taken back. */
+#define AROUND(number, call)                                                                      \
+    slot *s = &slots[number];                                                                     \
+    thread_buffer *b = calls_buffer();                                                            \
+    call_frame f = calls_enter(b, s->name, s->class, b ? compat_running_frame() : NULL);          \
+    PyObject *result = call;                                                                      \
+    if (__builtin_expect((b = calls_leave(&f)) != NULL, 0))                                       \
+        tell(b, s, &f, result);                                                                   \
+    return result;
+
+#define TRAMPOLINES(n)                                                                            \
+    static PyObject *two_##n(PyObject *self, PyObject *a)                                         \
+    {                                                                                             \
+        AROUND(n, ((two_args)s->original)(self, a))                                               \
+    }                                                                                             \
+    static PyObject *three_##n(PyObject *self, PyObject *a, PyObject *k)                          \
+    {                                                                                             \
+        AROUND(n, ((three_args)(void (*)(void))s->original)(self, a, k))                          \
+    }                                                                                             \
+    static PyObject *fast_##n(PyObject *self, PyObject *const *a, Py_ssize_t c)                   \
+    {                                                                                             \
+        AROUND(n, ((fast)(void (*)(void))s->original)(self, a, c))                                \
+    }                                                                                             \
+    static PyObject *keywords_##n(PyObject *self, PyObject *const *a, Py_ssize_t c, PyObject *k)  \
+    {                                                                                             \
+        AROUND(n, ((fast_keywords)(void (*)(void))s->original)(self, a, c, k))                    \
+    }                                                                                             \
+    static PyObject *method_##n(PyObject *self, PyTypeObject *t, PyObject *const *a, Py_ssize_t c, PyObject *k) \
+    {                                                                                             \
+        AROUND(n, ((fast_method)(void (*)(void))s->original)(self, t, a, c, k))                   \
+    }
+
+#define TEN(X, tens) X(tens##0) X(tens##1) X(tens##2) X(tens##3) X(tens##4) X(tens##5) X(tens##6) X(tens##7) \
+    X(tens##8) X(tens##9)
+#define EVERY_SLOT(X) TEN(X, ) TEN(X, 1) TEN(X, 2) TEN(X, 3) TEN(X, 4) TEN(X, 5) TEN(X, 6) TEN(X, 7) TEN(X, 8)  \
+    TEN(X, 9) TEN(X, 10) TEN(X, 11) TEN(X, 12) TEN(X, 13) TEN(X, 14) TEN(X, 15)
+EVERY_SLOT(TRAMPOLINES)
+
+#define ENTRY(n) {two_##n, (PyCFunction)(void (*)(void))three_##n, (PyCFunction)(void (*)(void))fast_##n, \
+                  (PyCFunction)(void (*)(void))keywords_##n, (PyCFunction)(void (*)(void))method_##n},
+static const PyCFunction trampolines[SLOTS][CALLS_CONVENTIONS] = {EVERY_SLOT(ENTRY)};
+
+int calls_convention(int flags)
+{
+    switch (flags & ~(METH_CLASS | METH_STATIC | METH_COEXIST)) {
+    case METH_NOARGS:
+    case METH_O:
+    case METH_VARARGS: return 0;
+    case METH_VARARGS | METH_KEYWORDS: return 1;
+    case METH_FASTCALL: return 2;
+    case METH_FASTCALL | METH_KEYWORDS: return 3;
+    case METH_METHOD | METH_FASTCALL | METH_KEYWORDS: return 4;
+    default: return -1;
+    }
+}
+
+PyDoc_STRVAR(watch_doc, "watch_call(callable, name, call_class, counts_bytes) -> bool\n\n"
+"Names what a thread is in while it runs a C function or method. False when it is neither.");
+
+static PyObject *watch_call(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *callable, *name;
+    int class, counts;
+    if (!PyArg_ParseTuple(args, "OUip", &callable, &name, &class, &counts))
+        return NULL;
+    PyMethodDef *def = compat_method_def(callable);
+    int which = def ? calls_convention(def->ml_flags) : -1;
+    if (which < 0)
+        Py_RETURN_FALSE;
+    uint32_t text = codes_text(name);
+    compat_lock(&guard);
+    int place = 0;
+    while (place < slot_count && slots[place].def != def)
+        place++;
+    int is_new = place == slot_count && place < SLOTS;
+    if (is_new) {
+        slots[place] = (slot){def, def->ml_meth, text, (uint8_t)class, (uint8_t)counts};
+        __atomic_store_n(&def->ml_meth, trampolines[place][which], __ATOMIC_RELEASE);
+        slot_count++;
+    }
+    int is_watched = place < slot_count;
+    compat_unlock(&guard);
+    return PyBool_FromLong(is_watched);
+}
+
+/* Threads inside a trampoline still read its slot: it keeps its contents. A function that somebody
+ * else has put a trampoline of his before stays as it is, and our slot stays taken. */
+static PyObject *unwatch_calls(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    int kept = 0;
+    for (int i = slot_count - 1; i >= 0; i--) {
+        slot *s = &slots[i];
+        int which = calls_convention(s->def->ml_flags);
+        if (s->def->ml_meth == trampolines[i][which])
+            __atomic_store_n(&s->def->ml_meth, s->original, __ATOMIC_RELEASE);
+        else if (!kept)
+            kept = i + 1;
+    }
+    slot_count = kept;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(keep_doc, "keep_stacks(depth)\n\nHow many frames the stack of a wait has at most.");
+
+static PyObject *keep_stacks(PyObject *module, PyObject *depth)
+{
+    (void)module;
+    long value = PyLong_AsLong(depth);
+    if (PyErr_Occurred() || codes_start() < 0)
+        return NULL;
+    return stacks_start((int)value) < 0 ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
+PyMethodDef calls_methods[] = {
+    {"watch_call", watch_call, METH_VARARGS, watch_doc},
+    {"unwatch_calls", unwatch_calls, METH_NOARGS, "Takes the trampolines away."},
+    {"keep_stacks", keep_stacks, METH_O, keep_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,95 @@
+/* Known blocking C functions: trampolines in front of them say what a thread is blocked in.
+ *
+ * A trampoline replaces `ml_meth` of a PyMethodDef, which CPython reads at every call. It sets
+ * the name of the call in the thread's buffer; the GIL's hooks write it when the thread comes
+ * back late. Nothing is written for a call that nobody noticed. */
+#ifndef TRACER_CALLS_H
+#define TRACER_CALLS_H
+
+#include "signals/gil/attached.h"
+
+/* What a thread was in before it entered a blocking call, to be given back on leaving it. */
+typedef struct {
+    thread_buffer *buffer; /* NULL: not recorded */
+    uint64_t start_tick;   /* only where the GIL is not watched … */
+    uint8_t is_part;       /* … and whether the call around it is to be told, not this one */
+    uint64_t switches;
+    uint32_t generation;
+    const void *outer_frame;
+    uint32_t outer_call;
+    uint8_t outer_class;
+} call_frame;
+
+static inline thread_buffer *calls_buffer(void)
+{
+    thread_buffer *b = ring_current();
+    /* Without the GIL that is watched (another interpreter's own) the tables are not ours. */
+    return b && b->has_gil ? b : NULL;
+}
+
+/* `frame`: the Python frame that calls, or NULL. A call made by the same frame from inside
+ * another keeps the outer one's name: it is what the programmer wrote. */
+static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t blocks, const void *frame)
+{
+    call_frame f = {.buffer = b};
+    if (!b)
+        return f;
+    f.generation = b->generation;
+    f.switches = b->switches;
+    f.outer_call = b->call;
+    f.outer_class = b->call_blocks;
+    f.outer_frame = b->call_frame;
+    if (!b->call || !frame || b->call_frame != frame) {
+        b->call_blocks = blocks;
+        b->call_frame = frame;
+        b->call_serial++;
+        b->call = call;
+    }
+    if (gil_mode != GIL_WATCHED) {
+        f.is_part = f.outer_call == b->call && f.outer_frame == frame;
+        f.start_tick = clock_tick();
+        if (gil_mode == GIL_ABSENT && !f.outer_call) {
+            b->libc_longest_fd = -1;
+            attached_leave(b, f.start_tick);
+        }
+    }
+    return f;
+}
+
+/* Whether the recording is still the one the call was entered in. (A new buffer may have the old
+ * one's address, but not its generation.) */
+static inline int calls_same_recording(const call_frame *f)
+{
+    return f->buffer && f->buffer == ring_mine &&
+           f->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed);
+}
+
+/* Where the GIL is not watched: the buffer if the call is to be told, by calls_write_unwatched(). */
+thread_buffer *calls_leave_unwatched(const call_frame *f);
+
+/* The buffer if the call has blocked and somebody could notice, else NULL. Safe when the recording
+ * has ended or another begun meanwhile. */
+static inline thread_buffer *calls_leave(call_frame *f)
+{
+    thread_buffer *b = f->buffer;
+    if (!calls_same_recording(f))
+        return NULL;
+    b->call = f->outer_call;
+    b->call_blocks = f->outer_class;
+    b->call_frame = f->outer_frame;
+    if (__builtin_expect(gil_mode == GIL_WATCHED, 1))
+        return b->switches != f->switches ? b : NULL;
+    return calls_leave_unwatched(f);
+}
+
+enum { CALLS_CONVENTIONS = 5 };
+/* Which of the ways to be called `ml_flags` stand for: two arguments, three, fast, fast with keywords,
+ * and so with the defining class; -1: none of these. */
+int calls_convention(int flags);
+
+/* Where the GIL is not watched: writes the wait that has just ended. */
+void calls_write_unwatched(thread_buffer *b, const call_frame *f, uint32_t call, uint8_t blocks);
+
+extern PyMethodDef calls_methods[];
+
+#endif

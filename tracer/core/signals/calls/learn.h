@@ -1,0 +1,22 @@
+/* Learns the names of unknown blocking C functions where they have blocked: see learn.c. */
+#ifndef TRACER_LEARN_H
+#define TRACER_LEARN_H
+
+#include "signals/hooks.h"
+
+/* The running call of this thread has blocked in libc and has no name. Inside the GIL's hooks. */
+void learn_blocked(PyThreadState *tstate);
+
+/* Whether there is something to arm; cheap. */
+extern _Atomic int learn_pending;
+void learn_resolve(void); /* attached, where Python may run */
+
+/* sys.monitoring's CALL in code that no role claims, and the end of such a call. */
+PyObject *learn_on_call(PyObject *const *args);
+void learn_on_end(void);
+
+void learn_code_dies(const PyCodeObject *code);
+
+extern PyMethodDef learn_methods[];
+
+#endif

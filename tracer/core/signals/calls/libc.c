@@ -1,0 +1,243 @@
+/* One function before each blocking libc function.
+ *
+ * Without the GIL the thread only notes what it is in: the release is written when it takes the
+ * GIL again, with the longest of its calls. With the GIL the call is timed and written if long:
+ * everybody else stood still. Also called by signal handlers and between vfork and exec, so
+ * nothing here locks, allocates or changes errno. */
+#define _GNU_SOURCE
+#include "signals/calls/libc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "signals/gil/attached.h"
+#include "ring/intern.h"
+#include "schema.h"
+#include "python/stacks.h"
+
+/* X(return type, name, class, fd, parameters, arguments) */
+#define FUNCTIONS(X)                                                                                       \
+    X(ssize_t, read, IO, fd, (int fd, void *p, size_t n), (fd, p, n))                                      \
+    X(ssize_t, write, IO, fd, (int fd, const void *p, size_t n), (fd, p, n))                               \
+    X(ssize_t, readv, IO, fd, (int fd, const struct iovec *v, int n), (fd, v, n))                          \
+    X(ssize_t, writev, IO, fd, (int fd, const struct iovec *v, int n), (fd, v, n))                         \
+    X(ssize_t, pread64, IO, fd, (int fd, void *p, size_t n, off64_t o), (fd, p, n, o))                     \
+    X(ssize_t, pwrite64, IO, fd, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o))              \
+    X(ssize_t, recv, IO, fd, (int fd, void *p, size_t n, int f), (fd, p, n, f))                            \
+    X(ssize_t, recvfrom, IO, fd,                                                                           \
+      (int fd, void *p, size_t n, int f, struct sockaddr *a, socklen_t *l), (fd, p, n, f, a, l))           \
+    X(ssize_t, recvmsg, IO, fd, (int fd, struct msghdr *m, int f), (fd, m, f))                             \
+    X(ssize_t, send, IO, fd, (int fd, const void *p, size_t n, int f), (fd, p, n, f))                      \
+    X(ssize_t, sendto, IO, fd,                                                                             \
+      (int fd, const void *p, size_t n, int f, const struct sockaddr *a, socklen_t l), (fd, p, n, f, a, l)) \
+    X(ssize_t, sendmsg, IO, fd, (int fd, const struct msghdr *m, int f), (fd, m, f))                       \
+    X(int, accept, IO, fd, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                         \
+    X(int, accept4, IO, fd, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))              \
+    X(int, connect, IO, fd, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                   \
+    X(int, poll, IO, -1, (struct pollfd *p, nfds_t n, int t), (p, n, t))                                   \
+    X(int, ppoll, IO, -1, (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s),       \
+      (p, n, t, s))                                                                                        \
+    X(int, select, IO, -1, (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t))   \
+    X(int, epoll_wait, IO, fd, (int fd, struct epoll_event *e, int n, int t), (fd, e, n, t))               \
+    X(int, epoll_pwait, IO, fd, (int fd, struct epoll_event *e, int n, int t, const sigset_t *s),          \
+      (fd, e, n, t, s))                                                                                    \
+    X(int, fsync, IO, fd, (int fd), (fd))                                                                  \
+    X(int, fdatasync, IO, fd, (int fd), (fd))                                                              \
+    X(int, flock, IO, fd, (int fd, int o), (fd, o))                                                        \
+    X(pid_t, waitpid, IO, -1, (pid_t p, int *s, int o), (p, s, o))                                         \
+    X(pid_t, wait4, IO, -1, (pid_t p, int *s, int o, struct rusage *u), (p, s, o, u))                      \
+    X(int, getaddrinfo, IO, -1,                                                                            \
+      (const char *n, const char *s, const struct addrinfo *h, struct addrinfo **r), (n, s, h, r))         \
+    X(int, nanosleep, SLEEP, -1, (const struct timespec *q, struct timespec *r), (q, r))                   \
+    X(int, clock_nanosleep, SLEEP, -1, (clockid_t c, int f, const struct timespec *q, struct timespec *r), \
+      (c, f, q, r))                                                                                        \
+    X(int, usleep, SLEEP, -1, (useconds_t u), (u))                                                         \
+    X(int, sem_wait, LOCK, -1, (sem_t *s), (s))                                                            \
+    X(int, sem_timedwait, LOCK, -1, (sem_t *s, const struct timespec *t), (s, t))                          \
+    X(int, pthread_join, LOCK, -1, (pthread_t p, void **r), (p, r))                                        \
+    GLIBC_FUNCTIONS(X)
+#ifdef __GLIBC__
+#define GLIBC_FUNCTIONS(X)                                                                                 \
+    X(int, sem_clockwait, LOCK, -1, (sem_t *s, clockid_t c, const struct timespec *t), (s, c, t))          \
+    X(ssize_t, __read_chk, IO, fd, (int fd, void *p, size_t n, size_t k), (fd, p, n, k))                   \
+    X(ssize_t, __recv_chk, IO, fd, (int fd, void *p, size_t n, size_t k, int f), (fd, p, n, k, f))         \
+    X(int, __poll_chk, IO, -1, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
+extern ssize_t __read_chk(int, void *, size_t, size_t);
+extern ssize_t __recv_chk(int, void *, size_t, size_t, int);
+extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
+#else
+#define GLIBC_FUNCTIONS(X)
+#endif
+
+enum function {
+#define NUMBER(type, name, class, fd, parameters, arguments) F_##name,
+    FUNCTIONS(NUMBER) F_COUNT
+};
+
+static uint32_t names[F_COUNT]; /* string ids */
+static uint32_t wait_names[2];
+
+static inline thread_buffer *own_buffer(void)
+{
+    thread_buffer *b = ring_mine;
+    return b && b->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed) && !b->writing &&
+                   gil_mode != GIL_UNWATCHED
+               ? b
+               : NULL;
+}
+
+/* Whether the call that the thread is in was learned where it stands: see learn.h. */
+static int is_learned(const thread_buffer *b)
+{
+    PyThreadState *tstate = compat_own_tstate();
+    return tstate && b->learned_frame == *compat_frame_slot(tstate);
+}
+
+static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
+{
+    uint64_t tick = clock_tick();
+    libc_close(b, tick);
+    if (__builtin_expect(b->learned != 0, 0) && class == CLASS_IO && is_learned(b))
+        name = b->learned;
+    b->libc_fd = fd;
+    b->libc_class = class;
+    b->libc_tick = tick;
+    b->libc = name;
+}
+
+/* There is no GIL. What is called inside a call that has a name is part of it. */
+static uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd)
+{
+    if (b->call && fd >= 0)
+        b->libc_longest_fd = fd;
+    if (b->call || b->libc || !b->attached_tick)
+        return 0;
+    uint64_t tick = clock_tick();
+    b->libc_fd = fd;
+    b->libc_class = class;
+    b->libc = names[f];
+    attached_leave(b, tick);
+    return tick;
+}
+
+static void leave_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd, uint64_t start)
+{
+    const record made = {.kind = REC_CALL, .flag = class, .a = names[f], .b = (uint64_t)(fd + 1)};
+    if (clock_tick() - start >= gil_threshold_ticks)
+        attached_back(b, &made, start);
+    else
+        attached_stay(b);
+    b->libc = 0;
+}
+
+/* When the call began, if it is timed here: with the GIL, or where there is none; else 0. */
+static inline uint64_t enter(enum function f, uint8_t class, int fd)
+{
+    thread_buffer *b = own_buffer();
+    if (!b)
+        return 0;
+    if (gil_mode == GIL_ABSENT)
+        return enter_without_gil(b, f, class, fd);
+    if (!b->has_gil) {
+        note(b, names[f], class, fd);
+        return 0;
+    }
+    uint64_t tick = clock_tick();
+    atomic_store_explicit(&b->held_call_tick, tick, memory_order_relaxed);
+    return tick;
+}
+
+static void leave(enum function f, uint8_t class, int fd, uint64_t start)
+{
+    int error = errno;
+    thread_buffer *b = own_buffer();
+    if (!b)
+        return;
+    if (gil_mode == GIL_ABSENT) {
+        if (b->libc)
+            leave_without_gil(b, f, class, fd, start);
+        errno = error;
+        return;
+    }
+    uint64_t tick = clock_tick();
+    if (b->has_gil && tick - start >= gil_threshold_ticks) {
+        uint64_t stack = stacks_capture(compat_own_tstate());
+        record *slot = ring_reserve(b, 1, tick);
+        if (slot) {
+            *slot = (record){tick, REC_HELD_CALL, b->call ? b->call_blocks : class, 0, b->call ? b->call : names[f],
+                             start, stack << 32 | (uint32_t)(fd + 1)};
+            ring_commit(b, 1);
+            ring_count_lane(b);
+        }
+    }
+    atomic_store_explicit(&b->held_call_tick, 0, memory_order_release);
+    errno = error;
+}
+
+void libc_waits(enum libc_wait which)
+{
+    thread_buffer *b = own_buffer();
+    if (b && !b->has_gil)
+        note(b, wait_names[which], CLASS_LOCK, -1);
+}
+
+#define HOOK(type, name, class, fd_of, parameters, arguments)                          \
+    static type hook_##name parameters                                                 \
+    {                                                                                  \
+        uint64_t start = enter(F_##name, CLASS_##class, fd_of);                        \
+        type result = name arguments;                                                  \
+        if (start)                                                                     \
+            leave(F_##name, CLASS_##class, fd_of, start);                              \
+        return result;                                                                 \
+    }
+FUNCTIONS(HOOK)
+
+static const struct {
+    const char *name;
+    void *ours, *theirs;
+    uint8_t class;
+} functions[F_COUNT] = {
+#define ROW(type, name, class, fd, parameters, arguments) {#name, (void *)hook_##name, (void *)name, CLASS_##class},
+    FUNCTIONS(ROW)
+};
+
+static uint32_t shown_name(const char *name, uint8_t class)
+{
+    char text[64];
+    if (!strncmp(name, "__", 2)) /* __read_chk: read, checked by the compiler */
+        name += 2;
+    size_t length = strlen(name);
+    if (length > 4 && !strcmp(name + length - 4, "_chk"))
+        length -= 4;
+    if (class == CLASS_SLEEP)
+        return intern_string("sleep", 5);
+    const char *prefix = class == CLASS_LOCK ? SCHEMA_TEXT_LOCK_WAIT_PREFIX : SCHEMA_TEXT_IO_PREFIX;
+    int size = snprintf(text, sizeof text, "%s%.*s", prefix, (int)length, name);
+    return intern_string(text, (size_t)size);
+}
+
+int libc_hooks(got_hook *hooks)
+{
+    static_assert((int)F_COUNT <= (int)LIBC_HOOKS, "room for every function");
+    for (int i = 0; i < F_COUNT; i++) {
+        names[i] = shown_name(functions[i].name, functions[i].class);
+        hooks[i] = (got_hook){functions[i].name, functions[i].ours, functions[i].theirs};
+    }
+    wait_names[LIBC_COND_WAIT] = shown_name("pthread_cond_wait", CLASS_LOCK);
+    wait_names[LIBC_COND_TIMEDWAIT] = shown_name("pthread_cond_timedwait", CLASS_LOCK);
+    return F_COUNT;
+}

@@ -1,0 +1,312 @@
+/* The GIL's hooks: calibration, takes and drops, and what is written of them.
+ *
+ * drop_gil signals gil->cond; take_gil, once it has it, signals gil->switch_cond; a thread that
+ * finds it taken waits on gil->cond. All of it happens with gil->mutex locked, and no other
+ * thread can run Python code in between. */
+#define _GNU_SOURCE
+#include "signals/gil/gil.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "signals/gil/attached.h"
+#include "signals/calls/learn.h"
+#include "signals/calls/libc.h"
+#include "python/stacks.h"
+#include "output/writer.h"
+
+enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
+
+enum gil_mode gil_mode;
+
+static pthread_cond_t *gil_cond, *switch_cond;
+static pthread_mutex_t *gil_mutex;
+static uint64_t takes; /* by anybody; guarded by the GIL's mutex */
+static uint64_t quick_ticks;
+
+/* What one thread passes while the GIL is given back and taken again by hand. */
+static struct {
+    int on;
+    pthread_t thread;
+    const void *conds[SEEN], *mutexes[SEEN];
+    int cond_count, mutex_count;
+} calibration;
+
+static got_hook hooks[GIL_HOOKS + LIBC_HOOKS];
+static int hook_count;
+static pthread_mutex_t patching = PTHREAD_MUTEX_INITIALIZER;
+
+static void calibrate(const void *what, const void **seen, int *count)
+{
+    if (pthread_equal(pthread_self(), calibration.thread) && *count < SEEN)
+        seen[(*count)++] = what;
+}
+
+/* --- giving and taking; with the GIL's mutex --- */
+
+static void on_drop(void)
+{
+    thread_buffer *b = ring_current();
+    if (!b)
+        return;
+    b->has_gil = b->queued = b->forced = 0;
+    b->asked_tick = 0;
+    b->libc = b->libc_longest = 0;
+    b->libc_longest_ticks = 0;
+    b->takes_before = takes;
+    atomic_store_explicit(&b->released_tick, clock_tick(), memory_order_release);
+}
+
+static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
+{
+    uint64_t asked = b->asked_tick;
+    uint64_t wait = asked && (b->queued || tick - asked >= quick_ticks) ? asked : 0;
+    uint64_t back = wait ? wait : tick;
+    libc_close(b, back);
+    PyThreadState *tstate = released ? compat_own_tstate() : NULL;
+    uint32_t what = b->call;
+    uint8_t class = b->call_blocks;
+    if (!what && b->libc_longest) {
+        class = b->libc_longest_class;
+        what = b->libc_longest;
+        if (class == CLASS_IO && back - released >= gil_threshold_ticks)
+            learn_blocked(tstate);
+    }
+    uint32_t stack = stacks_capture(tstate);
+    if (released && !what && (b->forced || back - released < gil_threshold_ticks))
+        wait = released; /* it did not want to give it: another asked for it */
+    uint32_t records = what ? 2 : 1;
+    record *slot = ring_reserve(b, records, tick);
+    if (!slot) {
+        if (released && b->gap_records == records)
+            b->gap_tick = released; /* the first loss is that of the release */
+    } else {
+        if (what)
+            *slot++ = (record){tick, REC_CALL, class, 0, what,
+                               b->libc_longest ? (uint64_t)(b->libc_longest_fd + 1) : 0,
+                               b->call ? b->call_serial : 0};
+        *slot = (record){tick, REC_TAKE, 0, 0, stack, released, wait};
+        ring_commit(b, records);
+        ring_count_lane(b);
+    }
+    b->switches++;
+}
+
+static void on_take(void)
+{
+    uint64_t mine = ++takes;
+    thread_buffer *b = ring_current();
+    if (!b)
+        return;
+    uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
+    int is_own = released && mine == b->takes_before + 1; /* nobody else had it meanwhile */
+    uint64_t tick = is_own ? clock_tick() : clock_tick_in_order();
+    b->has_gil = 1;
+    if (!is_own || tick - released >= gil_threshold_ticks)
+        write_take(b, tick, released);
+    b->asked_tick = 0;
+    atomic_store_explicit(&b->released_tick, 0, memory_order_release);
+}
+
+/* --- the hooks --- */
+
+static int hook_cond_signal(pthread_cond_t *cond)
+{
+    if (__builtin_expect(calibration.on, 0))
+        calibrate(cond, calibration.conds, &calibration.cond_count);
+    if (cond == gil_cond)
+        on_drop();
+    else if (cond == switch_cond)
+        on_take();
+    return pthread_cond_signal(cond);
+}
+
+static void ask(thread_buffer *b)
+{
+    if (!b->asked_tick)
+        b->asked_tick = clock_tick();
+}
+
+static int hook_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    if (cond == gil_cond) {
+        thread_buffer *b = ring_current();
+        if (b) {
+            b->queued = 1;
+            ask(b);
+        }
+    } else {
+        libc_waits(LIBC_COND_TIMEDWAIT);
+    }
+    return pthread_cond_timedwait(cond, mutex, until);
+}
+
+static int hook_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    if (cond == switch_cond) { /* forced to give it: until another has it, and then in line again */
+        thread_buffer *b = ring_current();
+        if (b) {
+            b->forced = 1;
+            ask(b);
+        }
+    } else {
+        libc_waits(LIBC_COND_WAIT);
+    }
+    return pthread_cond_wait(cond, mutex);
+}
+
+static int hook_mutex_lock(pthread_mutex_t *mutex)
+{
+    if (__builtin_expect(calibration.on, 0))
+        calibrate(mutex, calibration.mutexes, &calibration.mutex_count);
+    if (mutex == gil_mutex) {
+        thread_buffer *b = ring_mine;
+        if (!b && (b = ring_current()))
+            b->has_gil = 0; /* a new thread's first take; a drop does not care */
+        if (b && !b->has_gil)
+            ask(b);
+    }
+    return pthread_mutex_lock(mutex);
+}
+
+static _Atomic int resolving;
+
+static int resolve_now(void *unused)
+{
+    (void)unused;
+    atomic_store(&resolving, 0);
+    stacks_resolve();
+    learn_resolve();
+    return 0;
+}
+
+/* On the writer thread, after each pass: objects loaded since get their hooks too, and names that
+ * no hook has found in passing are found by the main thread. */
+static void each_pass(void)
+{
+    int wanted = atomic_load(&stacks_pending) || atomic_load(&learn_pending);
+    if (wanted && !atomic_exchange(&resolving, 1) && Py_AddPendingCall(resolve_now, NULL) < 0)
+        atomic_store(&resolving, 0);
+    if (gil_mode == GIL_UNWATCHED || pthread_mutex_trylock(&patching))
+        return;
+    if (hook_count && got_is_stale())
+        got_patch(hooks, hook_count);
+    pthread_mutex_unlock(&patching);
+}
+
+/* --- arming --- */
+
+/* The reason why the GIL cannot be watched, or NULL. */
+static const char *find_gil(void)
+{
+    memset(&calibration, 0, sizeof calibration);
+    calibration.thread = pthread_self();
+    calibration.on = 1;
+    PyThreadState *tstate = PyEval_SaveThread();
+    int released = calibration.cond_count;
+    PyEval_RestoreThread(tstate);
+    calibration.on = 0;
+    if (!calibration.cond_count)
+        return "this interpreter has no GIL, or calls no pthread function through an address table";
+    if (released != 1 || calibration.cond_count != 2 || calibration.mutex_count < 2 ||
+        calibration.mutexes[0] != calibration.mutexes[1])
+        return "the GIL of this interpreter works in a way we do not know";
+    gil_mutex = (pthread_mutex_t *)(uintptr_t)calibration.mutexes[0];
+    gil_cond = (pthread_cond_t *)(uintptr_t)calibration.conds[0];
+    switch_cond = (pthread_cond_t *)(uintptr_t)calibration.conds[1];
+    return NULL;
+}
+
+/* One more release must be seen as one drop and one take. */
+static const char *test_hooks(thread_buffer *b)
+{
+    uint64_t before = takes;
+    PyThreadState *tstate = PyEval_SaveThread();
+    int gave = !b->has_gil && atomic_load(&b->released_tick);
+    PyEval_RestoreThread(tstate);
+    return gave && b->has_gil && takes > before ? NULL : "its hooks do not see a release";
+}
+
+static void forget_gil(void)
+{
+    gil_mode = GIL_UNWATCHED;
+    atomic_store(&writer_each_pass, NULL);
+    gil_cond = switch_cond = NULL;
+    gil_mutex = NULL;
+    pthread_mutex_lock(&patching);
+    got_restore(hooks, hook_count);
+    hook_count = 0;
+    pthread_mutex_unlock(&patching);
+}
+
+PyDoc_STRVAR(watch_doc, "watch_gil(name_calls)\n\n"
+"Puts the hooks in place: of the GIL, and of blocking libc calls if these are to be named.\n"
+"Without a GIL the threads' lanes say when they are attached.\n"
+"RuntimeError when this interpreter's GIL cannot be watched.");
+
+static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
+{
+    (void)module;
+    static const got_hook own[GIL_HOOKS] = {
+        {"pthread_cond_signal", (void *)hook_cond_signal, (void *)pthread_cond_signal},
+        {"pthread_cond_timedwait", (void *)hook_cond_timedwait, (void *)pthread_cond_timedwait},
+        {"pthread_cond_wait", (void *)hook_cond_wait, (void *)pthread_cond_wait},
+        {"pthread_mutex_lock", (void *)hook_mutex_lock, (void *)pthread_mutex_lock},
+    };
+    thread_buffer *b = ring_current();
+    if (!b || hook_count) {
+        PyErr_SetString(PyExc_RuntimeError, b ? "it is watched already" : "no recording runs");
+        return NULL;
+    }
+    quick_ticks = clock_ticks_of(QUICK_NS);
+    memcpy(hooks, own, sizeof own);
+    pthread_mutex_lock(&patching);
+    hook_count = GIL_HOOKS + (PyObject_IsTrue(name_calls) ? libc_hooks(hooks + GIL_HOOKS) : 0);
+    got_patch(hooks, hook_count);
+    pthread_mutex_unlock(&patching);
+    const char *problem = find_gil();
+    int is_absent = COMPAT_FREE_THREADED && !calibration.cond_count;
+    if (is_absent)
+        problem = COMPAT_KNOWS_ATTACHED ? NULL : "this free-threaded Python is not known";
+    else if (!problem)
+        problem = test_hooks(b);
+    if (problem) {
+        forget_gil();
+        PyErr_SetString(PyExc_RuntimeError, problem);
+        return NULL;
+    }
+    gil_mode = is_absent ? GIL_ABSENT : GIL_WATCHED;
+    atomic_store(&writer_each_pass, each_pass);
+    if (is_absent)
+        attached_begin(b);
+    else
+        write_take(b, clock_tick(), 0);
+    Py_RETURN_NONE;
+}
+
+static PyObject *unwatch_gil(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    forget_gil();
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(threshold_doc, "call_threshold(ns)\n\nCalls and releases shorter than this, which nobody noticed, are not\n"
+"written.");
+
+static PyObject *call_threshold(PyObject *module, PyObject *ns)
+{
+    (void)module;
+    unsigned long long value = PyLong_AsUnsignedLongLong(ns);
+    if (PyErr_Occurred())
+        return NULL;
+    gil_threshold_ticks = clock_ticks_of(value);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef gil_methods[] = {
+    {"watch_gil", watch_gil, METH_O, watch_doc},
+    {"unwatch_gil", unwatch_gil, METH_NOARGS, "Takes the hooks back."},
+    {"call_threshold", call_threshold, METH_O, threshold_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,20 @@
+/* Who has the GIL: exact, by watching the condition variables it is made of.
+ *
+ * The hooks stand in front of pthread functions that the interpreter calls inside take_gil and
+ * drop_gil. They run with the GIL's own mutex held: they read the clock, write fields of their
+ * thread's buffer and records, and call nothing of Python. */
+#ifndef TRACER_GIL_H
+#define TRACER_GIL_H
+
+#include "signals/hooks.h"
+
+enum gil_mode {
+    GIL_UNWATCHED, /* takes and drops are not seen: calls measure themselves */
+    GIL_WATCHED,
+    GIL_ABSENT,    /* there is none: see attached.h */
+};
+extern enum gil_mode gil_mode;
+
+extern PyMethodDef gil_methods[];
+
+#endif

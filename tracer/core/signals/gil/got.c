@@ -1,0 +1,215 @@
+/* Walks the loaded objects' relocations and changes the slots that hold functions we stand before.
+ *
+ * Our own object, libc and the loader are left alone, so our calls go straight to libc. Objects
+ * are remembered by address: each is searched once, when it has been loaded. A slot is only ever given back if it still
+ * holds what we put there. */
+#define _GNU_SOURCE
+#include "signals/gil/got.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define IS_POINTER_RELOCATION(type, addend) \
+    ((type) == R_X86_64_JUMP_SLOT || (type) == R_X86_64_GLOB_DAT || ((type) == R_X86_64_64 && !(addend)))
+#elif defined(__aarch64__)
+#define IS_POINTER_RELOCATION(type, addend) \
+    ((type) == R_AARCH64_JUMP_SLOT || (type) == R_AARCH64_GLOB_DAT || ((type) == R_AARCH64_ABS64 && !(addend)))
+#else
+#define IS_POINTER_RELOCATION(type, addend) 0
+#endif
+
+enum { OBJECTS = 2048, READ_ONLY_RANGES = 4, NEW_OBJECTS = 64, NAME_SIZE = 1024 };
+
+typedef struct {
+    uintptr_t from, to;
+} range;
+
+typedef struct {
+    const got_hook *hooks;
+    int count, restoring, changed;
+    uintptr_t only; /* base of the object to search; restoring: all */
+} work;
+
+/* Objects seen for the first time, which may be in the middle of being loaded. */
+typedef struct {
+    uintptr_t bases[NEW_OBJECTS];
+    char names[NEW_OBJECTS][NAME_SIZE];
+    int count;
+} news;
+
+typedef struct {
+    uintptr_t base;
+    const ElfW(Sym) *symbols;
+    const char *names;
+    const ElfW(Rela) *tables[2];
+    size_t lengths[2];
+    range read_only[READ_ONLY_RANGES];
+    int read_only_count;
+} object;
+
+static uintptr_t searched[OBJECTS];
+static int searched_count;
+static unsigned long long loads_seen;
+
+static int set_slot(const object *o, uintptr_t address, void *value)
+{
+    void **slot = (void **)address;
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE), page = address & ~(page_size - 1);
+    int read_only = 0;
+    for (int i = 0; i < o->read_only_count; i++)
+        read_only |= address >= o->read_only[i].from && address < o->read_only[i].to;
+    if (read_only && mprotect((void *)page, page_size, PROT_READ | PROT_WRITE))
+        return 0;
+    __atomic_store_n(slot, value, __ATOMIC_RELEASE);
+    if (read_only)
+        mprotect((void *)page, page_size, PROT_READ);
+    return 1;
+}
+
+static void search(const object *o, work *w)
+{
+    for (int t = 0; t < 2; t++)
+        for (size_t i = 0; i < o->lengths[t]; i++) {
+            const ElfW(Rela) *r = &o->tables[t][i];
+            if (!IS_POINTER_RELOCATION(ELF64_R_TYPE(r->r_info), r->r_addend))
+                continue;
+            const char *name = o->names + o->symbols[ELF64_R_SYM(r->r_info)].st_name;
+            for (int k = 0; k < w->count; k++) {
+                const got_hook *hook = &w->hooks[k];
+                if (name[0] != hook->name[0] || strcmp(name, hook->name))
+                    continue;
+                uintptr_t address = o->base + r->r_offset;
+                void *now = *(void **)address;
+                if (w->restoring ? now == hook->ours : now != hook->ours)
+                    w->changed += set_slot(o, address, w->restoring ? hook->theirs : hook->ours);
+                break;
+            }
+        }
+}
+
+/* What the loader keeps is relocated on glibc and not on musl. */
+static uintptr_t absolute(uintptr_t base, uintptr_t pointer)
+{
+    return pointer < base ? pointer + base : pointer;
+}
+
+static int read_object(const struct dl_phdr_info *info, object *o)
+{
+    const ElfW(Dyn) *dynamic = NULL;
+    uintptr_t page_mask = ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+    *o = (object){.base = info->dlpi_addr};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t from = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type == PT_DYNAMIC)
+            dynamic = (const ElfW(Dyn) *)from;
+        if (p->p_type == PT_GNU_RELRO && o->read_only_count < READ_ONLY_RANGES)
+            o->read_only[o->read_only_count++] = (range){from & page_mask, (from + p->p_memsz) & page_mask};
+    }
+    for (; dynamic && dynamic->d_tag != DT_NULL; dynamic++) {
+        uintptr_t pointer = absolute(o->base, dynamic->d_un.d_ptr);
+        switch (dynamic->d_tag) {
+        case DT_SYMTAB: o->symbols = (const ElfW(Sym) *)pointer; break;
+        case DT_STRTAB: o->names = (const char *)pointer; break;
+        case DT_RELA: o->tables[0] = (const ElfW(Rela) *)pointer; break;
+        case DT_JMPREL: o->tables[1] = (const ElfW(Rela) *)pointer; break;
+        case DT_RELASZ: o->lengths[0] = dynamic->d_un.d_val / sizeof(ElfW(Rela)); break;
+        case DT_PLTRELSZ: o->lengths[1] = dynamic->d_un.d_val / sizeof(ElfW(Rela)); break;
+        default: break;
+        }
+    }
+    for (int t = 0; t < 2; t++)
+        if (!o->tables[t])
+            o->lengths[t] = 0;
+    return o->symbols && o->names;
+}
+
+static int is_left_alone(const struct dl_phdr_info *info)
+{
+    static uintptr_t own;
+    if (!own) {
+        Dl_info about;
+        own = dladdr((void *)(uintptr_t)got_patch, &about) ? (uintptr_t)about.dli_fbase : 1;
+    }
+    const char *name = info->dlpi_name;
+    return info->dlpi_addr == own || strstr(name, "/ld-linux") || strstr(name, "linux-vdso") ||
+           strstr(name, "/libc.so") || strstr(name, "/ld-musl");
+}
+
+static int visit(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    work *w = data;
+    object o;
+    if (is_left_alone(info) || (!w->restoring && info->dlpi_addr != w->only))
+        return 0;
+    if (read_object(info, &o))
+        search(&o, w);
+    return 0;
+}
+
+static int collect(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    news *found = data;
+    loads_seen = info->dlpi_adds;
+    if (is_left_alone(info) || found->count == NEW_OBJECTS || strlen(info->dlpi_name) >= NAME_SIZE)
+        return 0;
+    for (int i = 0; i < searched_count; i++)
+        if (searched[i] == info->dlpi_addr)
+            return 0;
+    found->bases[found->count] = info->dlpi_addr;
+    strcpy(found->names[found->count++], info->dlpi_name);
+    return 0;
+}
+
+/* An object is to be seen before it is relocated, and must not be touched until then. Asking for
+ * it by name waits for the loader's lock, that is, for the end of any load; and what is held by
+ * a handle is not unloaded meanwhile. */
+int got_patch(const got_hook *hooks, int count)
+{
+    static news found;
+    work w = {.hooks = hooks, .count = count};
+    do {
+        found.count = 0;
+        dl_iterate_phdr(collect, &found);
+        for (int i = 0; i < found.count && searched_count < OBJECTS; i++) {
+            searched[searched_count++] = found.bases[i];
+            void *handle = dlopen(found.names[i][0] ? found.names[i] : NULL, RTLD_LAZY | RTLD_NOLOAD);
+            if (!handle)
+                continue;
+            w.only = found.bases[i];
+            dl_iterate_phdr(visit, &w);
+            dlclose(handle);
+        }
+    } while (found.count == NEW_OBJECTS && searched_count < OBJECTS);
+    return w.changed;
+}
+
+int got_restore(const got_hook *hooks, int count)
+{
+    work w = {.hooks = hooks, .count = count, .restoring = 1};
+    dl_iterate_phdr(visit, &w);
+    searched_count = 0;
+    return w.changed;
+}
+
+static int read_loads(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    *(unsigned long long *)data = info->dlpi_adds;
+    return 1;
+}
+
+int got_is_stale(void)
+{
+    unsigned long long loads = loads_seen;
+    dl_iterate_phdr(read_loads, &loads);
+    return loads != loads_seen;
+}

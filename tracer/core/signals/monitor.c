@@ -1,0 +1,385 @@
+/* sys.monitoring callbacks: a table from watched code objects to what their events mean.
+ *
+ * Each role handles the events of one kind of code. A role that fails is switched off and says
+ * so in the trace; nothing is ever raised into the program. */
+#include "signals/calls/learn.h"
+
+#include <string.h>
+
+#include "ring/text.h"
+
+typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
+
+static void select_start(thread_buffer *b, uint64_t tick, PyObject *value);
+static void select_return(thread_buffer *b, uint64_t tick, PyObject *value);
+static void loop_start(thread_buffer *b, uint64_t tick, PyObject *value);
+static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value);
+static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
+static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value);
+static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value);
+static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
+static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value);
+static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
+
+/* `value` and `tick` are the return's in `on_return`; in `on_start` they are NULL and 0, for not
+ * every start is worth the clock. The running frame is the watched one. */
+static struct role {
+    const char *name;
+    on_event on_start, on_return;
+    uint8_t is_step; /* its CALL events run loop callbacks */
+    uint8_t is_hot;  /* clears its own errors, is not asked for them */
+} roles[] = {
+    {"step", NULL, NULL, 1, 1},
+    {"call_soon", NULL, tasks_on_ready, 0, 1},
+    {"select", select_start, select_return, 0, 1},
+    {"run_forever", loop_start, loop_return, 0, 0},
+    {"run_forever ends", loop_return, NULL, 0, 0},
+    {"eager", eager_start, tasks_on_eager_end, 0, 0},
+    {"task name", task_rename, NULL, 0, 0},
+    {"async lock acquired", NULL, async_locks_acquired, 0, 0},
+    {"async lock released", NULL, async_locks_released, 0, 0},
+    {"thread start", thread_start, NULL, 0, 0},
+    {"thread bootstrap", thread_bootstrap, NULL, 0, 0},
+    {"thread name", thread_rename, NULL, 0, 0},
+    {"import", NULL, import_return, 0, 0},
+};
+enum { ROLES = sizeof roles / sizeof *roles, WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
+
+/* Watched code by address, kept alive while it is watched. */
+static struct {
+    PyObject *code;
+    struct role *role;
+} watched[WATCHED];
+static int watched_count;
+static PyObject *disable; /* sys.monitoring.DISABLE */
+static PyObject *import_pending; /* dict: module name -> what to call once it is imported */
+
+/* Where `code` is, or the empty place where it would be. */
+static inline int place_of(PyObject *code)
+{
+    int at = (int)(map_hash((uint64_t)(uintptr_t)code) & (WATCHED - 1));
+    while (watched[at].code && watched[at].code != code)
+        at = (at + 1) & (WATCHED - 1);
+    return at;
+}
+
+static inline struct role *role_of(PyObject *code)
+{
+    return watched[place_of(code)].role;
+}
+
+int monitor_watches(PyCodeObject *code)
+{
+    return role_of((PyObject *)code) != NULL;
+}
+
+int monitor_runs_steps(PyCodeObject *code)
+{
+    const struct role *role = role_of((PyObject *)code);
+    return role && role->is_step;
+}
+
+void monitor_note(int kind, const char *subject, const char *text)
+{
+    thread_buffer *b = ring_current();
+    char both[512];
+    int length = PyOS_snprintf(both, sizeof both, "%s%s", subject, text);
+    if (b)
+        ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)strlen(subject), both,
+                       text_fit(both, (size_t)length, sizeof both - 1));
+}
+
+void monitor_failed(const char *what)
+{
+    PyObject *error = PyErr_GetRaisedException();
+    PyObject *text = error ? PyObject_Repr(error) : NULL;
+    const char *reason = text ? PyUnicode_AsUTF8(text) : NULL;
+    monitor_note(NOTE_HOOK_DISABLED, what, reason ? reason : "unknown error");
+    Py_XDECREF(text);
+    Py_XDECREF(error);
+    PyErr_Clear();
+}
+
+static inline void check(struct role *role)
+{
+    if (!role->is_hot && PyErr_Occurred()) {
+        role->on_start = role->on_return = NULL;
+        role->is_step = 0;
+        monitor_failed(role->name);
+    }
+}
+
+/* --- the callbacks registered with sys.monitoring --- */
+
+static PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module, (void)count;
+    struct role *role = role_of(args[0]);
+    thread_buffer *b = role && role->on_start ? ring_current() : NULL;
+    if (b) {
+        role->on_start(b, 0, NULL); /* reads the clock itself, if it records anything */
+        check(role);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module, (void)count;
+    uint64_t tick = clock_tick();
+    struct role *role = role_of(args[0]);
+    thread_buffer *b = role && role->on_return ? ring_current() : NULL;
+    if (b) {
+        role->on_return(b, tick, args[2]);
+        check(role);
+    } else if (role && role->is_step && (b = ring_current()) && tasks_on_step_return(b, tick)) {
+        return Py_NewRef(disable);
+    }
+    Py_RETURN_NONE;
+}
+
+/* The one call of interest in Handle._run is Context.run(callback, …). */
+static inline struct role *step_role(PyObject *const *args)
+{
+    struct role *role = role_of(args[0]);
+    if (!role || !role->is_step || !PyCFunction_Check(args[2]))
+        return NULL;
+    PyObject *self = PyCFunction_GET_SELF(args[2]);
+    return self && PyContext_CheckExact(self) ? role : NULL;
+}
+
+static PyObject *on_call(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module, (void)count;
+    struct role *role = step_role(args);
+    thread_buffer *b = role ? ring_current() : NULL;
+    if (b) {
+        tasks_on_begin(b, args[3]);
+        check(role);
+    } else if (!role_of(args[0])) {
+        return learn_on_call(args);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module, (void)count;
+    uint64_t tick = clock_tick();
+    struct role *role = step_role(args);
+    thread_buffer *b = role ? ring_current() : NULL;
+    if (b) {
+        tasks_on_end(b, tick, args[3]);
+        check(role);
+    } else if (!role_of(args[0])) {
+        learn_on_end();
+    }
+    Py_RETURN_NONE;
+}
+
+/* --- roles --- */
+
+static PyObject *local(int index)
+{
+    return compat_local(PyThreadState_Get(), index);
+}
+
+/* A poll with time-out 0 does not wait: it is part of the loop's own work. */
+static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    if (!b->loop || b->depth != b->poll_depth)
+        return;
+    PyObject *timeout = local(1);
+    int overflow = 0; /* asked for, so that a huge time-out leaves no exception */
+    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
+                      PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
+    if (b->poll_waits)
+        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
+}
+
+static void select_return(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    if (!b->loop || b->depth != b->poll_depth)
+        return;
+    ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
+    b->poll_waits = 0;
+}
+
+static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
+{
+    b->loop = tasks_loop_id(loop);
+    b->poll_depth = b->depth;
+    ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
+}
+
+/* A call of run_forever inside a step is about to be refused by asyncio. */
+static int is_nested(const thread_buffer *b)
+{
+    return b->loop && b->depth > b->poll_depth;
+}
+
+static void loop_start(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    if (!is_nested(b))
+        run_loop(b, clock_tick(), local(0));
+}
+
+static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    if (!b->loop || is_nested(b))
+        return;
+    ring_emit(b, tick ? tick : clock_tick(), REC_LOOP_STOP, 0, b->loop, 0, 0);
+    b->loop = 0;
+}
+
+static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    tasks_on_eager_begin(b, local(0), local(1), local(2));
+}
+
+static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    tasks_on_rename(b, local(0), local(1));
+}
+
+static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    threads_on_start(b, local(0));
+}
+
+static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    threads_on_bootstrap(b, local(0));
+}
+
+static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    threads_on_rename(b, local(0), local(1));
+}
+
+/* importlib has finished a module: arm the hooks that waited for it. */
+static void import_return(thread_buffer *b, uint64_t tick, PyObject *module)
+{
+    (void)b, (void)tick;
+    if (!import_pending || !module || !PyModule_Check(module))
+        return;
+    PyObject *name = PyModule_GetNameObject(module);
+    PyObject *arm = name ? PyDict_GetItemWithError(import_pending, name) : NULL;
+    if (arm) {
+        Py_INCREF(arm);
+        PyDict_DelItem(import_pending, name);
+        PyObject *done = PyObject_CallNoArgs(arm);
+        if (!done)
+            monitor_failed("arming after an import");
+        Py_XDECREF(done);
+        Py_DECREF(arm);
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
+}
+
+/* --- set-up --- */
+
+PyDoc_STRVAR(watch_doc, "watch(code, role)\n\nSays what the events of `code` mean.");
+
+static PyObject *watch(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code;
+    const char *name;
+    if (!PyArg_ParseTuple(args, "O!s", &PyCode_Type, &code, &name))
+        return NULL;
+    for (int i = 0; i < ROLES; i++) {
+        if (strcmp(roles[i].name, name))
+            continue;
+        if (watched_count == WATCHED_MOST)
+            break;
+        int at = place_of(code);
+        if (!watched[at].code) {
+            watched[at].code = Py_NewRef(code);
+            watched_count++;
+        }
+        watched[at].role = &roles[i];
+        Py_RETURN_NONE;
+    }
+    return PyErr_Format(PyExc_ValueError, "no role %s, or too many codes", name);
+}
+
+PyDoc_STRVAR(unwatch_doc, "unwatch_all()\n\nForgets every watched code and pending import.");
+
+static PyObject *unwatch_all(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    for (int i = 0; i < WATCHED; i++) {
+        watched[i].role = NULL;
+        Py_CLEAR(watched[i].code);
+    }
+    watched_count = 0;
+    Py_CLEAR(import_pending);
+    tasks_forget();
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(await_import_doc, "await_imports(pending)\n\n`pending` maps module names to what to call "
+"when one has been imported; entries are removed as they are used.");
+
+static PyObject *await_imports(PyObject *module, PyObject *pending)
+{
+    (void)module;
+    if (!PyDict_Check(pending)) {
+        PyErr_SetString(PyExc_TypeError, "a dict is needed");
+        return NULL;
+    }
+    Py_XSETREF(import_pending, Py_NewRef(pending));
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(asyncio_doc, "setup_asyncio(facts)\n\nTypes and functions of asyncio, as tasks.c lists them.");
+
+static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
+{
+    (void)module;
+    if (!PyDict_Check(facts)) {
+        PyErr_SetString(PyExc_TypeError, "a dict is needed");
+        return NULL;
+    }
+    PyObject *answer = PyDict_GetItemString(facts, "disable");
+    Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
+    if (codes_start() < 0 || await_setup(facts) < 0 || tasks_setup(facts) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(enter_doc, "enter_loop(loop)\n\nThe calling thread runs `loop` already.");
+
+static PyObject *enter_loop(PyObject *module, PyObject *loop)
+{
+    (void)module;
+    thread_buffer *b = ring_current();
+    if (b && !b->loop)
+        run_loop(b, clock_tick(), loop);
+    Py_RETURN_NONE;
+}
+
+#define FAST(function) {#function, (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL}
+PyMethodDef monitor_methods[] = {
+    FAST(on_py_start),
+    FAST(on_py_return),
+    FAST(on_call),
+    FAST(on_c_end),
+    {"watch", watch, METH_VARARGS, watch_doc},
+    {"unwatch_all", unwatch_all, METH_NOARGS, unwatch_doc},
+    {"await_imports", await_imports, METH_O, await_import_doc},
+    {"enter_loop", enter_loop, METH_O, enter_doc},
+    {"setup_asyncio", setup_asyncio, METH_O, asyncio_doc},
+    {NULL, NULL, 0, NULL},
+};

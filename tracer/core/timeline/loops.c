@@ -1,0 +1,261 @@
+/* Records to slices: loops, what runs on them, and who scheduled a callback. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ring/intern.h"
+#include "ring/text.h"
+#include "timeline/private.h"
+
+/* Who scheduled a loop callback, kept from call_soon until it runs. */
+typedef struct {
+    cause because;
+    uint64_t ns;
+} handle_cause;
+
+loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
+{
+    if (!id)
+        return thread->loop;
+    uint64_t *slot = map_put(&t->loops, id);
+    if (!slot || *slot)
+        return slot ? (loop_line *)(uintptr_t)*slot : NULL;
+    loop_line *loop = calloc(1, sizeof *loop);
+    if (!loop)
+        return NULL;
+    *slot = (uint64_t)(uintptr_t)loop;
+    loop->id = id;
+    loop->queue_length = -1;
+    char name[NAME_BYTES];
+    int length = snprintf(name, sizeof name, "%s%s", SCHEMA_TEXT_TRACK_LOOP_PREFIX, thread->on.name);
+    encoder *e = &t->out;
+    track_init(e, &loop->own, TRACK_KIND_PLAIN, &t->process, name,
+               text_fit(name, (size_t)length, sizeof name - 1));
+    track_init(e, &loop->running, TRACK_KIND_PLAIN, &loop->own, SCHEMA_TEXT_TRACK_RUNNING_TASK,
+               sizeof SCHEMA_TEXT_TRACK_RUNNING_TASK - 1);
+    track_init(e, &loop->queue, TRACK_KIND_COUNTER, &loop->own, SCHEMA_TEXT_TRACK_READY_QUEUE,
+               sizeof SCHEMA_TEXT_TRACK_READY_QUEUE - 1);
+    track_init(e, &loop->tasks, TRACK_KIND_PLAIN, &loop->own, SCHEMA_TEXT_TRACK_TASKS,
+               sizeof SCHEMA_TEXT_TRACK_TASKS - 1);
+    loop->own.child_ordering = SCHEMA_ORDER_EXPLICIT;
+    loop->tasks.child_ordering = SCHEMA_ORDER_CHRONOLOGICAL;
+    loop->running.rank = 1;
+    loop->queue.rank = 2;
+    loop->tasks.rank = 3;
+    return loop;
+}
+
+void loop_free(loop_line *loop)
+{
+    for (uint32_t i = 0; loop->lanes.slots && i <= loop->lanes.mask; i++) {
+        lane *at = loop->lanes.slots[i].key ? (lane *)(uintptr_t)loop->lanes.slots[i].value : NULL;
+        while (at) {
+            lane *next = at->next_free;
+            user_line_free(NULL, at->user);
+            track_free(&at->on);
+            free(at);
+            at = next;
+        }
+    }
+    map_free(&loop->lanes);
+    track *lines[] = {&loop->own, &loop->running, &loop->queue, &loop->tasks};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        track_free(lines[i]);
+    free(loop);
+}
+
+/* --- what runs on a thread --- */
+
+running_step *top_step(thread_line *thread)
+{
+    if (!thread->depth)
+        return NULL;
+    return &thread->steps[thread->depth < RUNNING_DEPTH ? thread->depth - 1 : RUNNING_DEPTH - 1];
+}
+
+void end_poll(timeline *t, loop_line *loop, uint64_t ns)
+{
+    if (!loop || !loop->polling)
+        return;
+    event ev = {.ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_END};
+    encoder_event(&t->out, &ev);
+    loop->polling = 0;
+}
+
+void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, running_step s)
+{
+    if (thread->depth++ >= RUNNING_DEPTH)
+        return;
+    if (loop) {
+        end_poll(t, loop, ns);
+        loop->handled++;
+        intern_func func = intern_function_of(s.func);
+        arg ev_args[EVENT_ARGS];
+        event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
+                    .category = SCHEMA_CAT_LOOP, .name_id = func.name, .text = "task", .text_length = 4};
+        if (func.name)
+            ev.text_length = 0;
+        if (s.task)
+            event_uint(&ev, SCHEMA_ARG_TASK, s.task);
+        else
+            event_interned(&ev, SCHEMA_ARG_SITE, func.site);
+        s.on_loop = encoder_event(&t->out, &ev);
+        s.loop = loop;
+    }
+    thread->steps[thread->depth - 1] = s;
+}
+
+void pop_step(timeline *t, thread_line *thread, uint64_t ns)
+{
+    if (thread->depth-- > RUNNING_DEPTH)
+        return;
+    running_step *s = &thread->steps[thread->depth];
+    if (!s->loop)
+        return;
+    event ev = {.ns = ns, .on = &s->loop->running, .type = SCHEMA_TYPE_SLICE_END};
+    encoder_event(&t->out, &ev);
+}
+
+/* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
+void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
+{
+    uint32_t depth = thread->depth;
+    if (depth > RUNNING_DEPTH) {
+        thread->depth--;
+        return;
+    }
+    while (depth && thread->steps[depth - 1].task != task)
+        depth--;
+    if (!depth)
+        return;
+    while (thread->depth >= depth)
+        pop_step(t, thread, ns);
+}
+
+cause cause_of(const thread_line *thread, const running_step *waker)
+{
+    if (!waker)
+        return (cause){CAUSE_THREAD, thread->tid, 0};
+    return waker->task ? (cause){CAUSE_TASK, waker->task, 0} : waker->because;
+}
+
+/* --- records --- */
+
+HANDLER(callback_ready)
+{
+    UNUSED(text);
+    uint64_t *slot = map_put(&t->handles, r->b);
+    if (slot && !*slot)
+        *slot = (uint64_t)(uintptr_t)calloc(1, sizeof(handle_cause));
+    if (slot && *slot)
+        *(handle_cause *)(uintptr_t)*slot = (handle_cause){cause_of(thread, top_step(thread)), ns};
+}
+
+/* Without a call_soon a callback comes from a timer or from a file descriptor. An entry older
+ * than the previous round of the loop belongs to a handle that was cancelled. */
+static cause callback_cause(timeline *t, const loop_line *loop, const record *r)
+{
+    uint64_t *slot = map_find(&t->handles, r->b);
+    cause because = {CAUSE_IO, 0, 0};
+    if (slot) {
+        handle_cause *known = (handle_cause *)(uintptr_t)*slot;
+        if (known && (!loop || known->ns >= loop->previous_poll_end_ns))
+            because = known->because;
+        free(known);
+        map_remove(&t->handles, r->b);
+    }
+    if (r->flag)
+        because = (cause){CAUSE_TIMER, 0, r->c};
+    return because;
+}
+
+HANDLER(callback_begin)
+{
+    UNUSED(text);
+    running_step s = {.func = r->a, .because = callback_cause(t, thread->loop, r)};
+    push_step(t, thread, thread->loop, ns, s);
+}
+
+HANDLER(callback_end)
+{
+    UNUSED(r), UNUSED(text);
+    leave_step(t, thread, 0, ns);
+}
+
+/* The queue's length is known when the round is over: it is what the round ran. */
+static void end_round(timeline *t, loop_line *loop)
+{
+    if (loop->poll_end_ns && loop->handled != loop->queue_length) {
+        loop->queue_length = loop->handled;
+        event ev = {.ns = loop->poll_end_ns, .on = &loop->queue, .type = SCHEMA_TYPE_COUNTER,
+                    .counter = loop->queue_length};
+        encoder_event(&t->out, &ev);
+    }
+    loop->handled = 0;
+}
+
+HANDLER(poll_begin)
+{
+    UNUSED(text), UNUSED(r);
+    loop_line *loop = thread->loop;
+    if (!loop)
+        return;
+    end_round(t, loop);
+    end_poll(t, loop, ns);
+    event ev = {.ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
+                .category = SCHEMA_CAT_LOOP, .name = SCHEMA_SELECT};
+    encoder_event(&t->out, &ev);
+    loop->polling = 1;
+    loop->poll_begin_ns = ns;
+}
+
+HANDLER(poll_end)
+{
+    UNUSED(text), UNUSED(r);
+    loop_line *loop = thread->loop;
+    if (!loop)
+        return;
+    end_poll(t, loop, ns);
+    loop->previous_poll_end_ns = loop->poll_end_ns;
+    loop->poll_end_ns = ns;
+}
+
+HANDLER(poll_instant)
+{
+    UNUSED(text), UNUSED(r);
+    loop_line *loop = thread->loop;
+    if (!loop)
+        return;
+    end_round(t, loop);
+    loop->previous_poll_end_ns = loop->poll_end_ns;
+    loop->poll_begin_ns = loop->poll_end_ns = ns;
+}
+
+HANDLER(loop_run)
+{
+    UNUSED(text), UNUSED(ns);
+    thread->loop = timeline_loop(t, thread, r->a);
+    if (thread->loop && t->out.next_default == &t->tracer) /* the busiest line of most programs */
+        t->out.next_default = &thread->loop->running;
+}
+
+HANDLER(loop_stop)
+{
+    UNUSED(text), UNUSED(r);
+    if (thread->loop)
+        end_round(t, thread->loop);
+    end_poll(t, thread->loop, ns);
+    if (thread->loop)
+        thread->loop->poll_end_ns = 0;
+    thread->loop = NULL;
+}
+
+const record_handler timeline_loop_handlers[REC_KINDS] = {
+    [REC_CB_READY] = callback_ready,
+    [REC_CB_BEGIN] = callback_begin,
+    [REC_CB_END] = callback_end,
+    [REC_POLL_BEGIN] = poll_begin,
+    [REC_POLL_END] = poll_end,
+    [REC_POLL_INSTANT] = poll_instant,
+    [REC_LOOP_RUN] = loop_run,
+    [REC_LOOP_STOP] = loop_stop,
+};

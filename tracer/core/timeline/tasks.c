@@ -1,0 +1,496 @@
+/* Records to slices: the life of tasks, what loops run, and who woke whom. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/intern.h"
+#include "python/stacks.h"
+#include "ring/text.h"
+#include "timeline/private.h"
+
+/* --- lines --- */
+
+task_line *timeline_task(timeline *t, uint32_t id)
+{
+    uint64_t *found = map_find(&t->tasks, id);
+    return found ? (task_line *)(uintptr_t)*found : NULL;
+}
+
+/* Time never goes back on a line. It can want to where two threads' records crossed. */
+static uint64_t not_before(timeline *t, uint64_t since_ns, uint64_t ns)
+{
+    if (ns >= since_ns)
+        return ns;
+    t->late++;
+    return since_ns;
+}
+
+static const char *coroutine_name(const task_line *task, size_t *length)
+{
+    uint32_t name = intern_function_of(task->func).name;
+    if (name)
+        return intern_text(name, length);
+    *length = 4;
+    return "task";
+}
+
+static void name_line(task_line *task)
+{
+    char name[NAME_BYTES];
+    size_t length;
+    const char *coroutine = coroutine_name(task, &length);
+    int written = task->merged
+        ? snprintf(name, sizeof name, "%.*s()", (int)length, coroutine)
+        : snprintf(name, sizeof name, "%.*s%s%.*s()", (int)task->name_length, task->name ? task->name : "",
+                   task->name ? " " : "", (int)length, coroutine);
+    track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
+}
+
+/* Taken at once, so that two tasks of one lane never overlap. */
+static int take_line(timeline *t, task_line *task)
+{
+    task->merged = t->own_tracks >= SCHEMA_OWN_TRACK_TASKS && task->loop;
+    if (task->merged) {
+        uint64_t *head = map_find(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
+        if (head && *head) {
+            task->on = (lane *)(uintptr_t)*head;
+            *head = (uint64_t)(uintptr_t)task->on->next_free;
+            task->since_ns = not_before(t, task->on->free_ns, task->since_ns);
+            return 0;
+        }
+    }
+    task->on = calloc(1, sizeof *task->on);
+    if (!task->on)
+        return -1;
+    track_init(&t->out, &task->on->on, TRACK_KIND_PLAIN, task->loop ? &task->loop->tasks : &t->process, "", 0);
+    if (task->merged) {
+        name_line(task);
+    } else { /* named when it is shown: its name may still change */
+        task->on->on.merge_none = 1;
+        t->own_tracks++;
+    }
+    return 0;
+}
+
+static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *loop, uint64_t ns)
+{
+    task_line *task = calloc(1, sizeof *task);
+    uint64_t *slot = task ? map_put(&t->tasks, id) : NULL;
+    if (!slot) {
+        free(task);
+        return NULL;
+    }
+    *slot = (uint64_t)(uintptr_t)task;
+    *task = (task_line){.id = id, .func = func, .loop = loop, .since_ns = ns};
+    if (take_line(t, task) < 0) {
+        map_remove(&t->tasks, id);
+        free(task);
+        return NULL;
+    }
+    t->live_tasks++;
+    if (t->unshown_count == t->unshown_capacity) {
+        uint32_t capacity = t->unshown_capacity * 2 + 64;
+        uint32_t *grown = realloc(t->unshown, capacity * sizeof *grown);
+        if (!grown)
+            return task; /* shown with its next record instead */
+        t->unshown = grown;
+        t->unshown_capacity = capacity;
+    }
+    t->unshown[t->unshown_count++] = id;
+    return task;
+}
+
+void task_free(timeline *t, task_line *task)
+{
+    map_remove(&t->tasks, task->id);
+    t->live_tasks--;
+    if (task->merged) {
+        task->on->free_ns = task->since_ns;
+        uint64_t *head = map_put(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
+        if (head) {
+            task->on->next_free = (lane *)(uintptr_t)*head;
+            *head = (uint64_t)(uintptr_t)task->on;
+        }
+    } else {
+        user_line_free(t, task->on->user);
+        track_free(&task->on->on);
+        free(task->on);
+    }
+    free(task->name);
+    free(task);
+}
+
+/* --- showing a task: its first slice --- */
+
+static void add_identity(event *ev, const task_line *task)
+{
+    intern_func func = intern_function_of(task->func);
+    event_uint(ev, SCHEMA_ARG_TASK, task->id);
+    event_text(ev, SCHEMA_ARG_NAME, task->name ? task->name : "", task->name_length);
+    event_interned(ev, SCHEMA_ARG_CORO, func.name);
+    event_interned(ev, SCHEMA_ARG_SITE, func.site);
+    if (task->has_parent)
+        event_uint(ev, SCHEMA_ARG_PARENT, task->parent);
+}
+
+static void add_waker(event *ev, const task_line *task)
+{
+    switch (task->woken.kind) {
+    case CAUSE_TASK:
+        event_uint(ev, SCHEMA_ARG_WAKER_TASK, task->woken.id);
+        break;
+    case CAUSE_THREAD:
+        event_uint(ev, SCHEMA_ARG_WAKER_THREAD, task->woken.id);
+        break;
+    case CAUSE_TIMER:
+        event_text(ev, SCHEMA_ARG_WAKER, "timer", 5);
+        break;
+    case CAUSE_IO:
+        event_text(ev, SCHEMA_ARG_WAKER, "io", 2);
+        break;
+    }
+    event_interned(ev, SCHEMA_ARG_VIA, task->via);
+}
+
+static void add_stack(event *ev, uint32_t id)
+{
+    const stack_facts *stack = stacks_of(id);
+    if (stack)
+        event_interned(ev, SCHEMA_ARG_STACK, stack->text);
+}
+
+/* BEGIN of the state the task is in, at since_ns. `what` is for STATE_AWAIT: its name and site. */
+typedef struct {
+    uint32_t name_id, site, stack;
+    const char *text;
+    size_t length;
+    const thread_line *thread;
+    const await_lock *lock; /* NULL: it is for none */
+} await_what;
+
+static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
+                .category = SCHEMA_CAT_TASK, .flow_in = task->flow_in};
+    if (task->state == STATE_RUNNING) {
+        ev.name = SCHEMA_RUNNING;
+    } else if (task->state == STATE_READY) {
+        ev.name = SCHEMA_READY;
+        add_waker(&ev, task);
+        add_stack(&ev, task->stack);
+    } else {
+        ev.name_id = what->name_id;
+        ev.text = what->text;
+        ev.text_length = (uint32_t)what->length;
+        event_interned(&ev, SCHEMA_ARG_SITE, what->site);
+        add_stack(&ev, what->stack);
+    }
+    if (first && !task->merged) {
+        if (task->state == STATE_AWAIT) /* adopted while waiting: `site` is the task's own then */
+            ev.arg_count = 0;
+        add_identity(&ev, task);
+    } else if (task->renamed) {
+        event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
+        task->renamed = 0;
+    }
+    if (task->state == STATE_AWAIT && what->lock)
+        locks_task_waits(t, what->thread, task, what->lock, what->site, &ev);
+    packet_ref at = encoder_event(&t->out, &ev);
+    if (task->state == STATE_RUNNING)
+        task->running = at;
+    task->flow_in = 0;
+    task->woken = (cause){0};
+    task->via = task->stack = 0;
+}
+
+static void show_with(timeline *t, task_line *task, const await_what *what)
+{
+    if (task->shown || task->state < STATE_READY)
+        return;
+    task->shown = 1;
+    if (!task->merged)
+        name_line(task);
+    if (task->merged) {
+        arg life_args[EVENT_ARGS];
+        event life = {.args = life_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
+                      .category = SCHEMA_CAT_LIFETIME, .text = task->name ? task->name : "task",
+                      .text_length = task->name ? task->name_length : 4};
+        add_identity(&life, task);
+        encoder_event(&t->out, &life);
+    }
+    task->renamed = 0;
+    begin_state(t, task, what, 1);
+}
+
+void task_show(timeline *t, task_line *task)
+{
+    static const await_what nothing;
+    if (task->state != STATE_AWAIT)
+        show_with(t, task, &nothing);
+}
+
+static void end_state(timeline *t, task_line *task, uint64_t ns)
+{
+    if (task->state < STATE_READY)
+        return;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+    if (task->awaits_lock)
+        locks_task_woken(t, task, &ev);
+    encoder_event(&t->out, &ev);
+    if (task->state == STATE_READY && ns - task->since_ns > t->worst_ready_ns) {
+        t->worst_ready_ns = ns - task->since_ns;
+        t->worst_ready_func = task->func;
+    }
+    task->state = STATE_UNKNOWN;
+}
+
+static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
+{
+    task_show(t, task);
+    ns = not_before(t, task->since_ns, ns);
+    end_state(t, task, ns);
+    task->state = (uint8_t)state;
+    task->since_ns = ns;
+    if (task->shown)
+        begin_state(t, task, what, 0);
+    else if (state != STATE_READY) /* a new task's first `ready` waits for its name */
+        show_with(t, task, what);
+}
+
+static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, const char *text, size_t length)
+{
+    static const await_what nothing;
+    task_show(t, task);
+    if (!task->shown) { /* never seen in any state */
+        task->state = STATE_READY;
+        show_with(t, task, &nothing);
+    }
+    ns = not_before(t, task->since_ns, ns);
+    end_state(t, task, ns);
+    task->since_ns = ns;
+    user_close(t, task->on->user, ns);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
+                .name = instant, .text = text, .text_length = (uint32_t)length};
+    if (task->renamed)
+        event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
+    encoder_event(&t->out, &ev);
+    if (task->merged) {
+        event end = {.ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+        encoder_event(&t->out, &end);
+    }
+    task_free(t, task);
+}
+
+/* --- records --- */
+
+HANDLER(task_new)
+{
+    UNUSED(text);
+    if (timeline_task(t, r->a))
+        return;
+    task_line *task = add_task(t, r->a, (uint32_t)r->b, timeline_loop(t, thread, (uint32_t)r->c), ns);
+    running_step *creator = top_step(thread);
+    if (!task || !creator || !creator->task || r->flag == ORIGIN_ADOPTED)
+        return;
+    task->parent = creator->task;
+    task->has_parent = 1;
+    task_line *parent = timeline_task(t, creator->task);
+    uint64_t flow = encoder_new_flow(&t->out);
+    if (r->flag == ORIGIN_EAGER && parent && encoder_add_flow(&t->out, &parent->running, flow) == 0)
+        task->flow_in = flow;
+}
+
+HANDLER(task_name)
+{
+    UNUSED(thread), UNUSED(ns);
+    task_line *task = timeline_task(t, r->a);
+    char *name = task ? malloc(r->b + 1) : NULL;
+    if (!name)
+        return;
+    memcpy(name, text, r->b);
+    free(task->name);
+    task->name = name;
+    task->name_length = (uint32_t)r->b;
+    if (!task->shown)
+        return;
+    task->renamed = 1;
+    if (!task->merged)
+        name_line(task);
+}
+
+/* A timer's task is ready since the timer was due if the loop was busy then, else since the
+ * poll ended in which it fell due: NOTES.md, "Ready since when". */
+static uint64_t due_since(const loop_line *loop, uint64_t due_ns, uint64_t ns)
+{
+    if (!loop || due_ns > ns)
+        return ns;
+    if (due_ns <= loop->poll_begin_ns)
+        return due_ns;
+    return due_ns <= loop->poll_end_ns ? loop->poll_end_ns : due_ns;
+}
+
+/* Draws the arrow from whoever runs on this thread; returns the flow. */
+static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *waker)
+{
+    uint64_t flow = encoder_new_flow(&t->out);
+    task_line *task = waker && waker->task ? timeline_task(t, waker->task) : NULL;
+    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running
+                     : waker ? &waker->on_loop : NULL;
+    if (from && encoder_add_flow(&t->out, from, flow) == 0)
+        return flow;
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_WAKE};
+    packet_ref wake = encoder_event(&t->out, &ev);
+    return encoder_add_flow(&t->out, &wake, flow) == 0 ? flow : 0;
+}
+
+HANDLER(task_ready)
+{
+    UNUSED(text);
+    static const await_what nothing;
+    task_line *task = timeline_task(t, r->a);
+    if (!task)
+        task = add_task(t, r->a, 0, thread->loop, ns); /* its creation was dropped */
+    if (!task || task->state == STATE_READY)
+        return;
+    running_step *waker = top_step(thread);
+    if (task->state == STATE_RUNNING) {
+        task->readied_itself = 1;
+        return;
+    }
+    cause because = cause_of(thread, waker);
+    uint64_t since_ns = ns, flow = 0;
+    if (because.kind == CAUSE_TIMER)
+        since_ns = due_since(waker->loop, because.due_ns, ns);
+    else
+        flow = flow_from(t, thread, ns, waker);
+    if (since_ns < task->since_ns)
+        since_ns = task->since_ns; /* due before it began to wait: no disorder, nothing late */
+    /* The open slice ends before the new one's particulars are set. */
+    task_show(t, task);
+    task->outcome = r->flag ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
+    task->woken = because;
+    task->stack = (uint32_t)r->b;
+    task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
+    task->flow_in = flow;
+    enter(t, task, since_ns, STATE_READY, &nothing);
+}
+
+HANDLER(step_begin)
+{
+    UNUSED(text);
+    static const await_what nothing;
+    task_line *task = timeline_task(t, r->a);
+    if (!task)
+        task = add_task(t, r->a, 0, thread->loop, ns);
+    if (!task)
+        return;
+    if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
+        enter(t, task, ns, STATE_READY, &nothing);
+    loop_line *loop = thread->loop ? thread->loop : task->loop;
+    push_step(t, thread, loop, ns, (running_step){.task = task->id, .func = task->func});
+    enter(t, task, ns, STATE_RUNNING, &nothing);
+}
+
+HANDLER(step_yield)
+{
+    UNUSED(text);
+    static const await_what nothing;
+    leave_step(t, thread, r->a, ns);
+    task_line *task = timeline_task(t, r->a);
+    if (!task)
+        return;
+    task->readied_itself = 0;
+    if (task->state != STATE_READY) /* its step began before the recording: it has said so itself */
+        enter(t, task, ns, STATE_READY, &nothing);
+}
+
+HANDLER(step_await)
+{
+    leave_step(t, thread, r->a, ns);
+    task_line *task = timeline_task(t, r->a);
+    if (!task)
+        return;
+    if (task->readied_itself) {
+        step_yield(t, thread, r, ns, text);
+        return;
+    }
+    await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b, .stack = (uint32_t)(r->c >> 32),
+                       .thread = thread};
+    await_lock lock;
+    if (r->payload) {
+        memcpy(&lock, text, sizeof lock);
+        what.lock = &lock;
+    }
+    char name[NAME_BYTES];
+    if ((uint32_t)r->c) {
+        task_line *awaited = timeline_task(t, (uint32_t)r->c);
+        int length = awaited && awaited->name
+            ? snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (int)awaited->name_length,
+                       awaited->name)
+            : snprintf(name, sizeof name, "%s#%u", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (uint32_t)r->c);
+        what.name_id = 0;
+        what.text = name;
+        what.length = text_fit(name, (size_t)length, sizeof name - 1);
+    }
+    enter(t, task, ns, STATE_AWAIT, &what);
+}
+
+HANDLER(step_done)
+{
+    UNUSED(text);
+    leave_step(t, thread, r->a, ns);
+    task_line *task = timeline_task(t, r->a);
+    if (!task)
+        return;
+    if (r->flag != OUTCOME_FAILED) {
+        finish(t, task, ns, r->flag == OUTCOME_DONE ? SCHEMA_DONE : SCHEMA_CANCELLED, NULL, 0);
+        return;
+    }
+    char name[NAME_BYTES];
+    size_t length;
+    const char *exception = intern_text((uint32_t)r->b, &length);
+    int written = snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_FAILED_PREFIX, (int)length, exception);
+    finish(t, task, ns, 0, name, text_fit(name, (size_t)written, sizeof name - 1));
+}
+
+HANDLER(task_destroyed)
+{
+    UNUSED(thread), UNUSED(text);
+    task_line *task = timeline_task(t, r->a);
+    if (task)
+        finish(t, task, ns, SCHEMA_DESTROYED, NULL, 0);
+}
+
+void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
+{
+    loop_line *loop = thread->loop;
+    while (thread->depth)
+        pop_step(t, thread, since_ns);
+    end_poll(t, loop, since_ns);
+    for (uint32_t i = 0; t->tasks.slots && i <= t->tasks.mask; i++) {
+        task_line *task = (task_line *)(uintptr_t)t->tasks.slots[i].value;
+        if (!t->tasks.slots[i].key || task->loop != loop)
+            continue;
+        task_show(t, task);
+        uint64_t ns = since_ns > task->since_ns ? since_ns : task->since_ns;
+        end_state(t, task, ns);
+        user_close(t, task->on->user, ns);
+        task->since_ns = ns;
+        task->readied_itself = 0;
+    }
+}
+
+const record_handler timeline_task_handlers[REC_KINDS] = {
+    [REC_TASK_NEW] = task_new,
+    [REC_TASK_NAME] = task_name,
+    [REC_TASK_DESTROYED] = task_destroyed,
+    [REC_READY] = task_ready,
+    [REC_STEP_BEGIN] = step_begin,
+    [REC_STEP_YIELD] = step_yield,
+    [REC_STEP_AWAIT] = step_await,
+    [REC_STEP_DONE] = step_done,
+};

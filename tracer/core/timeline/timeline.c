@@ -1,0 +1,331 @@
+/* Records to slices: dispatch, threads, GC, notes, counters. Tasks: timeline/tasks.c. */
+#define _GNU_SOURCE
+#include "timeline/private.h"
+
+enum { ALIVE_NS = 100 * 1000 * 1000 };
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length)
+{
+    *t = (timeline){.main_tid = pid, .told_tasks = -1, .told_threads = -1, .told_rss = -1};
+    encoder *e = &t->out;
+    encoder_init(e, pid, seed);
+    track_init(e, &t->process, TRACK_KIND_PROCESS, NULL, cmdline, length);
+    struct {
+        track *at;
+        enum track_kind kind;
+        const char *name;
+    } lines[] = {
+        {&t->tracer, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_TRACER},
+        {&t->gc, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_GC},
+        {&t->count_tasks, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_TASKS},
+        {&t->count_threads, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_THREADS},
+        {&t->count_rss, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_RSS},
+        {&t->all_locks, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_LOCKS},
+        {&t->all_operations, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_OPERATIONS},
+        {&t->all_user_counters, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_USER_COUNTERS},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
+    e->next_default = &t->tracer;
+}
+
+static void free_values(map *m, void (*release)(void *))
+{
+    for (uint32_t i = 0; m->slots && i <= m->mask; i++)
+        if (m->slots[i].key)
+            release((void *)(uintptr_t)m->slots[i].value);
+    map_free(m);
+}
+
+static void release_task(void *task)
+{
+    task_line *line = task;
+    user_line_free(NULL, line->on->user);
+    track_free(&line->on->on);
+    free(line->on);
+    free(line->waits);
+    free(line->name);
+    free(line);
+}
+
+static void release_loop(void *loop)
+{
+    loop_free(loop);
+}
+
+void timeline_free(timeline *t)
+{
+    free_values(&t->tasks, release_task);
+    free_values(&t->loops, release_loop);
+    free_values(&t->handles, free);
+    free_values(&t->names, free);
+    map_free(&t->threads);
+    map_free(&t->spawned);
+    free(t->unshown);
+    locks_free(t);
+    user_free(t);
+    track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss,
+                      &t->all_locks};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        track_free(lines[i]);
+    encoder_free(&t->out);
+}
+
+thread_line *timeline_thread(timeline *t, uint32_t tid)
+{
+    thread_line *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    uint64_t *slot = map_put(&t->threads, tid);
+    if (slot)
+        *slot = (uint64_t)(uintptr_t)thread;
+    char name[32];
+    int length = tid == t->main_tid ? snprintf(name, sizeof name, "MainThread")
+                                    : snprintf(name, sizeof name, "thread %u", tid);
+    track_init(&t->out, &thread->on, TRACK_KIND_THREAD, NULL, name, (size_t)length);
+    thread->on.tid = thread->tid = tid;
+    t->live_threads++;
+    uint64_t *known = map_find(&t->names, tid);
+    if (known) {
+        char *given = (char *)(uintptr_t)*known;
+        track_rename(&thread->on, given, strlen(given));
+        free(given);
+        map_remove(&t->names, tid);
+    }
+    return thread;
+}
+
+thread_line *timeline_thread_of(const timeline *t, uint32_t tid)
+{
+    uint64_t *slot = map_find(&t->threads, tid);
+    return slot ? (thread_line *)(uintptr_t)*slot : NULL;
+}
+
+void timeline_thread_gone(timeline *t, thread_line *thread)
+{
+    t->live_threads--;
+    uint64_t *slot = map_find(&t->threads, thread->tid);
+    if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
+        map_remove(&t->threads, thread->tid);
+    locks_lose(t, thread, 0);
+    user_line_free(t, thread->user);
+    track_free(&thread->on);
+    lane_free(&thread->lane);
+    free(thread);
+}
+
+void timeline_instant(timeline *t, track *on, uint8_t category, uint8_t name, uint64_t ns)
+{
+    event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
+    encoder_event(&t->out, &ev);
+}
+
+/* --- threads --- */
+
+HANDLER(thread_spawn)
+{
+    UNUSED(text);
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_THREAD_START};
+    packet_ref at = encoder_event(&t->out, &ev);
+    uint64_t flow = encoder_new_flow(&t->out);
+    uint64_t *known = map_put(&t->spawned, r->b);
+    if (known && encoder_add_flow(&t->out, &at, flow) == 0)
+        *known = flow;
+}
+
+HANDLER(thread_begin)
+{
+    UNUSED(text);
+    uint64_t *spawned = map_find(&t->spawned, r->b);
+    uint64_t flow = spawned ? *spawned : 0;
+    lane_line *lane = &thread->lane;
+    if (lane->pending && !lane->take.drop_ns) { /* the flow ends in its first `running` */
+        lane->take.flow_in = flow;
+        lane_flush(t, thread);
+        flow = 0;
+    }
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
+                .name = SCHEMA_THREAD_STARTED, .flow_in = flow};
+    encoder_event(&t->out, &ev);
+    map_remove(&t->spawned, r->b);
+}
+
+HANDLER(thread_name)
+{
+    UNUSED(thread), UNUSED(ns);
+    uint64_t *slot = map_find(&t->threads, r->a);
+    if (slot) {
+        track_rename(&((thread_line *)(uintptr_t)*slot)->on, text, r->b);
+        return;
+    }
+    slot = map_put(&t->names, r->a);
+    if (!slot)
+        return;
+    free((void *)(uintptr_t)*slot);
+    *slot = (uint64_t)(uintptr_t)strndup(text, r->b);
+}
+
+HANDLER(thread_exit)
+{
+    UNUSED(text);
+    lane_close(t, thread, r->b, ns);
+    user_close(t, thread->user, ns);
+    timeline_instant(t, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
+}
+
+/* --- GC: the same slice on its thread and on the GC track --- */
+
+void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type)
+{
+    char name[24];
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = on, .type = type};
+    if (type == SCHEMA_TYPE_SLICE_BEGIN) {
+        ev.category = SCHEMA_CAT_GC;
+        ev.text = name;
+        ev.text_length = (uint32_t)snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, thread->gc_generation);
+        event_uint(&ev, SCHEMA_ARG_GENERATION, thread->gc_generation);
+        event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+    }
+    encoder_event(&t->out, &ev);
+}
+
+static void gc_finish(timeline *t, thread_line *thread, uint64_t ns, uint64_t collected, uint64_t uncollectable)
+{
+    track *lines[] = {&thread->on, &t->gc};
+    for (int i = 0; i < 2; i++) {
+        arg ev_args[EVENT_ARGS];
+        event ev = {.args = ev_args, .ns = ns, .on = lines[i], .type = SCHEMA_TYPE_SLICE_END};
+        event_uint(&ev, SCHEMA_ARG_COLLECTED, collected);
+        event_uint(&ev, SCHEMA_ARG_UNCOLLECTABLE, uncollectable);
+        encoder_event(&t->out, &ev);
+    }
+    thread->gc_open = 0;
+}
+
+HANDLER(gc_begin)
+{
+    UNUSED(text);
+    if (thread->gc_open)
+        return;
+    lane_reach(t, thread, ns);
+    thread->gc_open = 1;
+    thread->gc_generation = r->a;
+    gc_slice(t, thread, &thread->on, ns, SCHEMA_TYPE_SLICE_BEGIN);
+    gc_slice(t, thread, &t->gc, ns, SCHEMA_TYPE_SLICE_BEGIN);
+}
+
+HANDLER(gc_end)
+{
+    UNUSED(text);
+    if (!thread->gc_open)
+        return;
+    lane_reach(t, thread, ns);
+    gc_finish(t, thread, ns, r->b, r->c);
+}
+
+/* --- notes, loss, counters --- */
+
+HANDLER(note)
+{
+    UNUSED(thread);
+    uint32_t subject = r->a < r->b ? r->a : (uint32_t)r->b;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
+                .name = r->flag == NOTE_HOOK_DISABLED ? SCHEMA_HOOK_DISABLED : SCHEMA_NOTE};
+    event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
+    event_text(&ev, SCHEMA_ARG_REASON, text + subject, r->b - subject);
+    encoder_event(&t->out, &ev);
+}
+
+/* The writer has put `c`, the moment of the first loss, on the trace clock. */
+HANDLER(gap)
+{
+    UNUSED(text);
+    uint64_t count = r->b, since_ns = r->c;
+    t->dropped += count;
+    thread->lost += count;
+    if (since_ns > ns)
+        since_ns = ns;
+    lane_reach(t, thread, since_ns);
+    if (thread->gc_open)
+        gc_finish(t, thread, since_ns, 0, 0);
+    lane_close(t, thread, 0, since_ns);
+    locks_lose(t, thread, since_ns);
+    user_close(t, thread->user, since_ns);
+    timeline_close_unknown(t, thread, since_ns);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_EVENTS_DROPPED};
+    event_uint(&ev, SCHEMA_ARG_COUNT, count);
+    event_uint(&ev, SCHEMA_ARG_SINCE, since_ns);
+    event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+    encoder_event(&t->out, &ev);
+}
+
+/* Told when they change; memory also as a sign of life, so that the trace of an idle program that
+ * is killed does not seem to end with its last event. */
+void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
+{
+    if (ns >= t->alive_ns + ALIVE_NS) {
+        t->told_rss = -1;
+        t->alive_ns = ns;
+    }
+    struct {
+        track *on;
+        int64_t now, *told;
+    } counters[] = {
+        {&t->count_tasks, t->live_tasks, &t->told_tasks},
+        {&t->count_threads, t->live_threads, &t->told_threads},
+        {&t->count_rss, rss_bytes, &t->told_rss},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        if (counters[i].now == *counters[i].told)
+            continue;
+        *counters[i].told = counters[i].now;
+        event ev = {.ns = ns, .on = counters[i].on, .type = SCHEMA_TYPE_COUNTER, .counter = counters[i].now};
+        encoder_event(&t->out, &ev);
+    }
+}
+
+/* --- dispatch --- */
+
+static const record_handler handlers[REC_KINDS] = {
+    [REC_GAP] = gap,
+    [REC_THREAD_SPAWN] = thread_spawn,
+    [REC_THREAD_BEGIN] = thread_begin,
+    [REC_THREAD_NAME] = thread_name,
+    [REC_THREAD_EXIT] = thread_exit,
+    [REC_GC_BEGIN] = gc_begin,
+    [REC_GC_END] = gc_end,
+    [REC_NOTE] = note,
+};
+
+void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+{
+    if (r->kind >= REC_KINDS)
+        return;
+    static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
+                                                   timeline_lane_handlers, timeline_lock_handlers,
+                                                   timeline_user_handlers, handlers};
+    record_handler handler = NULL;
+    for (size_t i = 0; !handler && i < sizeof tables / sizeof *tables; i++)
+        handler = tables[i][r->kind];
+    if (handler)
+        handler(t, thread, r, ns, text);
+}
+
+void timeline_settle(timeline *t)
+{
+    for (uint32_t i = 0; i < t->unshown_count; i++) {
+        task_line *task = timeline_task(t, t->unshown[i]);
+        if (task)
+            task_show(t, task);
+    }
+    t->unshown_count = 0;
+}

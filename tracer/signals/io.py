@@ -1,0 +1,108 @@
+"""Blocking calls of the standard library: what a thread is in, as the programmer wrote it."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tracer.signals import Disarm, Tool
+
+# As in enum call_class of core/ring/records.h.
+IO, SLEEP = 1, 2
+
+# Functions whose result says how many bytes were moved.
+COUNTED = (
+    "recv", "recv_into", "send", "sendto", "read", "readinto",
+    "readinto1", "read1", "readall", "write", "pread", "pwrite",
+    "readv", "writev", "preadv", "pwritev", "sendfile", "copy_file_range",
+    "splice",
+)  # fmt: skip
+
+# C module -> the name its users know it by, and what blocks in it.
+CALLS: "dict[str, tuple[str, str]]" = {
+    "time": ("time", "sleep"),
+    "_socket": (
+        "socket",
+        "socket.recv socket.recv_into socket.recvfrom socket.recvfrom_into socket.recvmsg"
+        " socket.recvmsg_into socket.send socket.sendall socket.sendto socket.sendmsg"
+        " socket._accept socket.connect socket.connect_ex getaddrinfo getnameinfo"
+        " gethostbyname gethostbyname_ex gethostbyaddr",
+    ),
+    "select": ("select", "select poll epoll.poll"),
+    "_io": (
+        "io",
+        "open FileIO.read FileIO.readall FileIO.readinto FileIO.write FileIO.truncate"
+        " FileIO.close BufferedReader.read BufferedReader.read1 BufferedReader.readinto"
+        " BufferedReader.readinto1 BufferedReader.readline BufferedReader.peek"
+        " BufferedWriter.write BufferedWriter.flush BufferedWriter.close"
+        " BufferedRandom.read BufferedRandom.write BufferedRandom.flush"
+        " BufferedReader.close TextIOWrapper.read TextIOWrapper.readline TextIOWrapper.write"
+        " TextIOWrapper.flush TextIOWrapper.close",
+    ),
+    "posix": (
+        "os",
+        "read write pread pwrite readv writev preadv pwritev sendfile copy_file_range splice"
+        " open close fsync fdatasync ftruncate lockf waitpid wait wait3 wait4 waitid system"
+        " posix_spawn posix_spawnp listdir scandir stat lstat rename replace unlink remove"
+        " mkdir rmdir link symlink getrandom posix_fallocate posix_fadvise openpty",
+    ),
+    "_posixsubprocess": ("subprocess", "fork_exec"),
+    "_ssl": (
+        "ssl",
+        "_SSLSocket.read _SSLSocket.write _SSLSocket.do_handshake _SSLSocket.shutdown"
+        " _SSLContext.load_verify_locations _SSLContext.set_default_verify_paths",
+    ),
+    "_sqlite3": (
+        "sqlite3",
+        "connect Connection.execute Connection.executemany Connection.executescript"
+        " Connection.commit Connection.rollback Connection.backup Connection.close"
+        " Cursor.execute Cursor.executemany Cursor.executescript Cursor.fetchone"
+        " Cursor.fetchmany Cursor.fetchall",
+    ),
+    "fcntl": ("fcntl", "fcntl flock lockf ioctl"),
+    "signal": ("signal", "pause sigwaitinfo sigtimedwait"),
+    "_signal": ("signal", "pause sigwaitinfo sigtimedwait"),
+    "_multiprocessing": ("multiprocessing", "SemLock.acquire"),
+    "mmap": ("mmap", "mmap.flush"),
+    "termios": ("termios", "tcdrain"),
+}
+SHOWN = {"_SSLSocket": "SSLSocket", "_SSLContext": "SSLContext", "_accept": "accept"}
+
+
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
+    """Names the calls of every module that is loaded, and of the others when they are."""
+    for module in CALLS:
+        tool.after_import(module, lambda module=module: _watch(core, module))  # type: ignore[misc]
+    tool.learn_calls()
+    return lambda: core.unwatch_calls()
+
+
+def _watch(core: "ModuleType", name: str) -> None:
+    module, (shown, paths) = sys.modules[name], CALLS[name]
+    for path in paths.split():
+        found = _find(module, path)
+        if found is None:
+            continue
+        last = path.rpartition(".")[2]
+        title = ".".join((shown, *(SHOWN.get(part, part) for part in path.split("."))))
+        if path.startswith("socket.") or path.startswith("mmap."):
+            title = title.partition(".")[2]
+        is_sleep = name == "time"
+        core.watch_call(
+            found,
+            "sleep" if is_sleep else f"io: {title}",
+            SLEEP if is_sleep else IO,
+            last in COUNTED,
+        )
+
+
+def _find(module: "ModuleType", path: str) -> object:
+    """What a method is in its class, not bound; None where this version has no such thing."""
+    owner: object = module
+    for part in path.split("."):
+        if isinstance(owner, type):
+            owner = vars(owner).get(part)
+        else:
+            owner = getattr(owner, part, None)
+    return owner

@@ -1,0 +1,106 @@
+"""Locks: who waits for one, who has it; and what is made of them, down to futures."""
+
+import sys
+
+from tracer.signals.loops import asyncio_locks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+    from tracer.signals import Disarm, Tool
+
+# C type -> the methods that take or give, and the one that tells without waiting whether it is
+# taken (as core/signals/locks/locks.c numbers them).
+TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
+    (
+        *("_thread", "lock"),
+        "acquire acquire_lock __enter__ release release_lock __exit__",
+        *("locked", 0),
+    ),
+    (
+        *("_thread", "RLock"),
+        "acquire __enter__ _acquire_restore release __exit__ _release_save",
+        *("_is_owned", 1),
+    ),
+    ("_queue", "SimpleQueue", "get put put_nowait", "empty", 2),
+    ("_thread", "_ThreadHandle", "join", "is_done", 3),
+)
+
+# Module -> functions in which a thread waits, and what that wait is called. Outermost counts.
+WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
+    "_frozen_importlib": (("_ModuleLock.acquire", "import"),),
+    "threading": (
+        ("Condition.wait", "Condition.wait"),
+        ("Event.wait", "Event.wait"),
+        ("Semaphore.acquire", "Semaphore"),
+        ("Barrier.wait", "Barrier.wait"),
+        ("Thread._wait_for_tstate_lock", "Thread.join"),  # until 3.12
+        ("Thread.join", "Thread.join"),
+        ("_shutdown", "Thread.join"),
+        ("Thread.start", "Thread.start"),
+    ),
+    "queue": (
+        ("Queue.get", "Queue.get"),
+        ("Queue.put", "Queue.put"),
+        ("Queue.join", "Queue.join"),
+        ("_PySimpleQueue.get", "SimpleQueue.get"),
+    ),
+    "concurrent.futures._base": (
+        ("Future.result", "Future.result"),
+        ("Future.exception", "Future.result"),
+        ("wait", "futures.wait"),
+        ("as_completed", "futures.as_completed"),
+    ),
+    "concurrent.futures.thread": (
+        ("_worker", "executor idle"),
+        ("ThreadPoolExecutor.shutdown", "executor shutdown"),
+    ),
+    "concurrent.futures.process": (("ProcessPoolExecutor.shutdown", "executor shutdown"),),
+    "multiprocessing.pool": (("ApplyResult.wait", "AsyncResult.get"),),
+}
+
+
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
+    """Wraps the methods of every lock type there is, and names waits as modules come."""
+    core.start_locks()
+    for module, name, methods, probe, kind in TYPES:
+        tool.after_import(module, _wrapper(core, module, name, methods.split(), probe, kind))
+    for module in WAITS:
+        tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
+    disarm_asyncio = asyncio_locks.arm(core, tool)
+
+    def disarm() -> None:
+        disarm_asyncio()
+        core.unwrap_locks()
+
+    return disarm
+
+
+def _wrapper(
+    core: "ModuleType", module: str, name: str, methods: "list[str]", probe: str, kind: int
+) -> "Disarm":
+    def wrap() -> None:
+        loaded = sys.modules[module]
+        found = getattr(loaded, "LockType" if name == "lock" else name, None)
+        if found is None:  # this version has no such type
+            return
+        core.probe_lock(kind, getattr(found, probe, None))
+        for method in methods:
+            known = vars(found).get(method)
+            if known is not None and not core.wrap_lock(f"{name}_{method}", known):
+                core.note("locks", f"{name}.{method} is called in an unknown way", True)
+
+    return wrap
+
+
+def _name(core: "ModuleType", name: str) -> None:
+    for path, wait in WAITS[name]:
+        # Not getattr of the module: what that leaves in the cache of attributes can be seen.
+        # 3.12's exit after sys.exit(2**70) is silent only while `_shutdown` is not in there.
+        of, _, last = path.rpartition(".")
+        place = vars(sys.modules[name])
+        found = getattr(place.get(of), last, None) if of else place.get(last)
+        code: CodeType | None = getattr(found, "__code__", None)
+        if code is not None:
+            core.name_wait(code, f"lock wait: {wait}")

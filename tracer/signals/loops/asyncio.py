@@ -1,0 +1,133 @@
+"""asyncio: tasks created, ready (and by whom), running, awaiting what, done; what loops run.
+
+Only a few functions of asyncio itself are watched; the program's coroutines are not.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+    from typing import Any
+
+    from tracer.signals import Disarm, Tool
+
+# Code in which a task may be found waiting, and how that wait is called. The innermost name
+# counts, but a name marked "outward" counts over what it is made of.
+INNER, OUTWARD = False, True
+WAITS: tuple[tuple[str, str, str, bool], ...] = (
+    ("tasks", "sleep", "sleep", INNER),
+    ("tasks", "_wait", "wait", INNER),
+    ("tasks", "_AsCompletedIterator._wait_for_one", "as_completed", OUTWARD),
+    ("taskgroups", "TaskGroup.__aexit__", "TaskGroup", INNER),
+    ("taskgroups", "TaskGroup._aexit", "TaskGroup", INNER),
+    ("threads", "to_thread", "executor", INNER),
+    ("locks", "Lock.acquire", "Lock", INNER),
+    ("locks", "Event.wait", "Event", INNER),
+    ("locks", "Condition.wait", "Condition", INNER),
+    ("locks", "Semaphore.acquire", "Semaphore", INNER),
+    ("locks", "Barrier.wait", "Barrier", OUTWARD),
+    ("queues", "Queue.get", "Queue.get", INNER),
+    ("queues", "Queue.put", "Queue.put", INNER),
+    ("queues", "Queue.join", "Queue.join", OUTWARD),
+    ("streams", "StreamReader._wait_for_data", "socket", INNER),
+    ("streams", "FlowControlMixin._drain_helper", "socket", INNER),
+    ("streams", "StreamWriter.wait_closed", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_recv", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_recv_into", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_recvfrom", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_recvfrom_into", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_sendall", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_sendto", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_accept", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop.sock_connect", "socket", INNER),
+    ("base_events", "Server.serve_forever", "Server.serve_forever", INNER),
+    ("base_events", "Server.wait_closed", "Server.wait_closed", INNER),
+    ("base_subprocess", "BaseSubprocessTransport._wait", "subprocess", INNER),
+    ("subprocess", "Process.communicate", "subprocess", OUTWARD),
+)
+
+
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
+    """Watches asyncio once it is imported; asyncio is never imported for our sake."""
+    tool.after_import("asyncio", lambda: _watch(core, tool))
+    return lambda: None  # the tool takes its events back itself
+
+
+def _watch(core: "ModuleType", tool: "Tool") -> None:
+    asyncio = sys.modules["asyncio"]
+    core.code_folder(os.path.dirname(asyncio.__file__ or "") + os.sep, True)
+    core.setup_asyncio(_facts(asyncio))
+    for module, path, what, outward in WAITS:
+        function = _find(getattr(asyncio, module, None), path)
+        if hasattr(function, "__code__"):
+            core.label_code(function.__code__, f"await {what}", outward)
+    loop = asyncio.base_events.BaseEventLoop
+    # Of the step that runs already the return is seen, if not that of its call.
+    starts = "CALL PY_RETURN" if asyncio.events._get_running_loop() else "CALL"
+    tool.watch(asyncio.events.Handle._run, "step", starts)
+    tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
+    threadsafe = loop.call_soon_threadsafe
+    if "_call_soon" not in threadsafe.__code__.co_names:  # 3.14+: builds its handle itself
+        tool.watch(threadsafe, "call_soon", "PY_RETURN")
+    tool.watch(loop.run_forever, "run_forever", "PY_START PY_RETURN")
+    # An exception (Ctrl-C in select) leaves run_forever without a return.
+    if hasattr(loop, "_run_forever_cleanup"):  # 3.13+
+        tool.watch(loop._run_forever_cleanup, "run_forever ends", "PY_START")
+    else:
+        tool.watch(loop.close, "run_forever ends", "PY_START")
+    for select in _selects():
+        tool.watch(select, "select", "PY_START PY_RETURN")
+    tool.watch(asyncio.tasks.eager_task_factory, "eager", "PY_START PY_RETURN")
+    tool.watch(asyncio.tasks._PyTask.set_name, "task name", "PY_START")
+    _adopt(core, asyncio)
+
+
+def _find(start: "Any", path: str) -> "Any":
+    for name in path.split("."):
+        start = getattr(start, name, None)
+    return start
+
+
+def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
+    """What the C core must know of asyncio: see tasks.c and await.c."""
+    tasks = asyncio.tasks
+    c_task = getattr(tasks, "_CTask", None)
+    chain = asyncio.futures._chain_future.__code__.co_consts
+    checks = [c for c in chain if getattr(c, "co_name", "") == "_call_check_cancel"]
+    return {
+        "c_task": c_task,
+        "py_task": tasks._PyTask,
+        "py_step": tasks._PyTask._Task__step,
+        "py_wakeup": tasks._PyTask._Task__wakeup,
+        "handle": asyncio.events.Handle,
+        "timer_handle": asyncio.events.TimerHandle,
+        "current_task": tasks.current_task,
+        "disable": sys.monitoring.DISABLE,
+        "gathering_type": tasks._GatheringFuture,
+        "check_cancel_code": checks[0] if checks else None,
+    }
+
+
+def _selects() -> "Iterator[Any]":
+    selectors = sys.modules["selectors"]
+    for value in vars(selectors).values():
+        select = vars(value).get("select") if isinstance(value, type) else None
+        if hasattr(select, "__code__") and not hasattr(select, "__isabstractmethod__"):
+            yield select
+
+
+def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
+    """Tasks that exist already: those of the calling thread's running loop and all others."""
+    running = asyncio.events._get_running_loop()
+    current = asyncio.current_task(running) if running else None
+    known = list(getattr(asyncio.tasks, "_scheduled_tasks", ()))
+    known += list(getattr(asyncio.tasks, "_eager_tasks", ()))
+    if running:
+        core.enter_loop(running)
+        known += asyncio.all_tasks(running)
+    for task in known:
+        if not task.done():
+            core.adopt_task(task, task is current)

@@ -1,0 +1,26 @@
+"""Threads: start (and by whom), name, exit; through threading.Thread's own functions."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tracer.signals import Disarm, Tool
+
+
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
+    """Watches threads that start from now on, and names those that run already."""
+
+    def watch() -> None:
+        threading = sys.modules["threading"]
+        thread = threading.Thread
+        tool.watch(thread.start, "thread start", "PY_START")
+        tool.watch(thread._bootstrap_inner, "thread bootstrap", "PY_START")
+        tool.watch(thread.name.fset, "thread name", "PY_START")
+        for running in list(threading._active.values()):
+            if running.native_id:
+                core.name_thread(running.native_id, running.name)
+
+    tool.after_import("threading", watch)
+    return lambda: None  # the tool takes its events back itself

@@ -1,0 +1,135 @@
+"""What the pieces of a lane are called, and who explains them further."""
+
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.causes.lanes import NOBODY, Lanes
+from viewer.analysis.causes.part import Kind
+from viewer.trace.columns import (
+    GIL_WAIT,
+    HOLDING,
+    IDLE_WAIT,
+    IO,
+    LOCK_WAIT,
+    LOOP_TASK,
+    NATIVE,
+    OFF_CPU,
+    PREEMPTED,
+    SELECT,
+    SLEEP,
+    STATE_MASK,
+    THREAD_RUNNING,
+)
+
+STATES = {
+    THREAD_RUNNING: Kind.COMPUTING,
+    NATIVE: Kind.NATIVE,
+    PREEMPTED: Kind.PREEMPTED,
+    OFF_CPU: Kind.OFF_CPU,
+    GIL_WAIT: Kind.GIL_WAIT,
+    LOCK_WAIT: Kind.LOCK_WAIT,
+    IDLE_WAIT: Kind.IDLE_WAIT,
+    IO: Kind.IO,
+    SLEEP: Kind.SLEEP,
+}
+
+# Whose lane explains a piece: "thread", "task", "gil" (of a process), "lock"; or who is told
+# by the wait itself: "owner" (row of States' owners), "waker" (a thread).
+type On = tuple[str, int]
+
+
+class Label(NamedTuple):
+    """Pieces with equal labels are one cause."""
+
+    kind: Kind
+    who: str = ""
+    site: str = ""
+    holds_gil: bool = False
+    on: On | None = None
+
+
+class Labels:
+    """Labels of pieces, by lane."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes, self.model = lanes, lanes.model
+
+    def on_loop(self, whose: int) -> Label:
+        if whose < 0:
+            return Label(Kind.LOOP if whose == NOBODY else Kind.UNKNOWN)
+        if self.lanes.collection(whose) is not None:
+            return self.collection(whose)
+        owned, text = self.model.owners, self.model.trace.text
+        kind, owner = owned.kind[whose], owned.owner[whose]
+        if kind == SELECT:
+            return Label(Kind.SELECT)
+        if kind == LOOP_TASK:
+            return Label(Kind.TASK, *self.model.coroutine(owned.task_group[owner]))
+        call = Kind.TASK if owned.call_is_task[owner] else Kind.CALLBACK
+        name = text(owned.call_name[owner]) or "(unnamed)"
+        return Label(call, name, text(owned.call_site[owner]))
+
+    def collection(self, whose: int) -> Label:
+        found = self.lanes.collection(whose)
+        return Label(Kind.GC, f"gen {found.generation}" if found is not None else "")
+
+    def gil(self, row: int) -> Label:
+        if row < 0:
+            return Label(Kind.FREE if row == NOBODY else Kind.UNKNOWN)
+        return self.thread(self.model.states.who[row])
+
+    def thread(self, thread: int, kind: Kind = Kind.THREAD) -> Label:
+        return Label(kind, self.model.thread_names[thread], on=("thread", thread))
+
+    def hold(self, row: int) -> Label:
+        if row < 0:
+            return Label(Kind.FREE if row == NOBODY else Kind.UNKNOWN)
+        return self.owner(self.model.states.owner[row])
+
+    def owner(self, owner: int) -> Label:
+        table, text = self.model.states, self.model.trace.text
+        id_, process = table.owner_id[owner], table.owner_process[owner]
+        name, site = text(table.owner_name[owner]), text(table.owner_site[owner])
+        if table.owner_is_task[owner]:
+            task = self.lanes.task_of(process, id_)
+            if task >= 0:
+                name = self.lanes.name_of_task(task)
+                return Label(Kind.OWNER, name, site, on=("task", task))
+            return Label(Kind.OWNER, name or f"task {id_}", site)
+        thread = self.lanes.thread(process, id_) if id_ >= 0 else -1
+        if thread >= 0:
+            name = self.model.thread_names[thread]
+            return Label(Kind.OWNER, name, site, on=("thread", thread))
+        return Label(Kind.OWNER, name or (f"thread {id_}" if id_ >= 0 else "unknown"), site)
+
+    def state(self, row: int) -> Label:
+        if row < 0:
+            return Label(Kind.UNKNOWN)
+        table, trace = self.model.states, self.model.trace
+        state = table.state[row]
+        kind = STATES[state & STATE_MASK]
+        holds = bool(state & HOLDING) and kind is not Kind.COMPUTING
+        at = table.row[row]
+        if kind is Kind.IO:
+            who = trace.text(table.call_name[at]).removeprefix(s.IO_PREFIX)
+            return Label(kind, who, trace.text(table.call_site[at]), holds)
+        if kind is Kind.SLEEP:
+            return Label(kind, "", trace.text(table.call_site[at]), holds)
+        if kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
+            # A lock may be waited for in several ways: the name is the wait's own.
+            who = self.lanes.name_of(row).removeprefix(s.LOCK_WAIT_PREFIX)
+            site = trace.text(table.site[row])
+            return Label(kind, who, site, holds, self.behind(row))
+        if kind is Kind.GIL_WAIT:
+            process = self.model.thread_process[table.who[row]]
+            return Label(kind, on=("gil", process))
+        return Label(kind, holds_gil=holds)
+
+    def behind(self, row: int) -> On | None:
+        """Behind whom a lock wait (a row of States) was: the lock's holds tell best."""
+        table = self.model.states
+        if self.lanes.has_holds(table.row[row]):
+            return "lock", table.row[row]
+        if table.owner[row] >= 0:
+            return "owner", table.owner[row]
+        return ("waker", table.waker[row]) if table.waker[row] >= 0 else None

@@ -1,0 +1,81 @@
+"""A part of a wait: what it was, whose, how long, and what it is made of itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from viewer.analysis.causes.samples import Hot, hottest_of
+
+
+class Kind(StrEnum):
+    """What a part of the time was; viewer/NOTES.md, "Why", says when."""
+
+    TASK = "task"  # on the loop
+    CALLBACK = "callback"
+    SELECT = "select"
+    LOOP = "loop"  # asyncio's own work
+    GC = "gc"
+    THREAD = "thread"  # had the GIL
+    OWNER = "owner"  # had the lock
+    WAKER = "waker"  # a task or thread, which ended the wait
+    FREE = "free"  # nobody had it
+    COMPUTING = "computing"
+    NATIVE = "native"
+    PREEMPTED = "preempted"
+    OFF_CPU = "off cpu"
+    GIL_WAIT = "gil wait"
+    LOCK_WAIT = "lock wait"
+    IDLE_WAIT = "idle wait"  # for what nobody has: a queue, a condition, a thread's end
+    IO = "io"
+    SLEEP = "sleep"
+    READY = "ready"
+    AWAIT = "await"
+    TIMER = "timer"
+    CYCLE = "cycle"  # waits for one further up: nothing new
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A part of a wait. `parts` are empty or add up to `ns`, most first.
+
+    `count` is in how many pieces. `holds_gil`: without running Python it kept the GIL.
+    `hot` are the functions that CPU samples in this time fell into. `of_task`: `who` is one.
+    """
+
+    kind: Kind
+    ns: int
+    who: str = ""
+    site: str = ""
+    count: int = 1
+    holds_gil: bool = False
+    of_task: bool = False
+    hot: tuple[Hot, ...] = ()
+    parts: tuple["Cause", ...] = ()
+
+
+def merged(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The same said twice becomes one, what has no length nothing; most first."""
+    sums: dict[tuple[Kind, str, str, bool], list[Cause]] = defaultdict(list)
+    for cause in causes:
+        if cause.ns:
+            sums[cause.kind, cause.who, cause.site, cause.holds_gil].append(cause)
+    found = [same[0] if len(same) == 1 else _together(same) for same in sums.values()]
+    found.sort(key=lambda c: (-c.ns, c.kind, c.who, c.site, c.holds_gil))
+    return tuple(found)
+
+
+def _together(same: list[Cause]) -> Cause:
+    """One cause of several alike; what has no parts is unknown beside one that has."""
+    parts: list[Cause] = []
+    if any(cause.parts for cause in same):
+        for cause in same:
+            parts += cause.parts or (Cause(Kind.UNKNOWN, cause.ns, count=cause.count),)
+    return replace(
+        same[0],
+        ns=sum(cause.ns for cause in same),
+        count=sum(cause.count for cause in same),
+        hot=hottest_of(cause.hot for cause in same),
+        parts=merged(parts),
+    )

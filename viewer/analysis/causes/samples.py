@@ -1,0 +1,142 @@
+"""Which functions computed: the CPU samples of windows of time."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from viewer.analysis.causes.lanes import Window
+from viewer.analysis.profiles.cpu import stack_places
+from viewer.analysis.profiles.profile import Place, within_task
+from viewer.trace.model import Model
+
+_LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
+_MOSTLY = 2, 3  # a callee with this part of its caller's samples is the one to name
+_WORTH = 1, 10  # part of the samples below which a function is not named
+_MOST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """A function: `samples` of the `of` CPU samples of the time were in it or below it.
+
+    `line` is where it was in most of them.
+    """
+
+    function: str
+    file: str
+    line: int
+    samples: int
+    of: int
+
+
+def hottest_of(several: Iterable[tuple[Hot, ...]]) -> tuple[Hot, ...]:
+    """Of times that were looked at one by one: the functions that most of them name."""
+    samples: Counter[tuple[str, str]] = Counter()
+    best: dict[tuple[str, str], Hot] = {}
+    of = 0
+    for hot in several:
+        of += hot[0].of if hot else 0
+        for row in hot:
+            key = row.function, row.file
+            samples[key] += row.samples
+            best[key] = max(best.get(key, row), row, key=lambda hot: hot.samples)
+    return tuple(
+        replace(best[key], samples=count, of=of) for key, count in samples.most_common(_MOST)
+    )
+
+
+def telling(stack: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Outermost first: the program's own part of a stack, and the library function it called.
+
+    A stack without any (a thread of the library) is left whole. Of what a loop ran neither the
+    loop nor who started it.
+    """
+    stack = within_task(stack) or stack[:1]
+    # A lambda or comprehension is part of the function it is written in.
+    while len(stack) > 1 and stack[0].function.endswith(">") and _is_own(stack[1]):
+        stack = stack[1:]
+    own = [n for n, place in enumerate(stack) if _is_own(place)]
+    if not own:
+        return tuple(reversed(stack))
+    return tuple(reversed(stack[max(own[0] - 1, 0) : own[-1] + 1]))
+
+
+def _is_own(place: Place) -> bool:
+    return place.path.endswith(".py") and not any(part in place.path for part in _LIBRARY)
+
+
+def hottest(stacks: Counter[tuple[Place, ...]]) -> tuple[Hot, ...]:
+    """The innermost function that most of the samples share, or the ones it branches into.
+
+    Stacks are outermost first, with how often each was seen.
+    """
+    of = sum(stacks.values())
+    inside, depth = stacks, 0
+    chain: list[Place] = []
+    while True:
+        callees: dict[tuple[str, str], Counter[tuple[Place, ...]]] = defaultdict(Counter)
+        for stack, count in inside.items():
+            if depth < len(stack):
+                callees[stack[depth].function, stack[depth].path][stack] += count
+        here = sum(inside.values())
+        best = sorted(callees.values(), key=lambda s: -sum(s.values()))
+        if best and sum(best[0].values()) * _MOSTLY[1] >= here * _MOSTLY[0]:
+            inside, depth = best[0], depth + 1
+            chain.append(_place(inside, depth - 1))
+            continue
+        worth = [s for s in best[:_MOST] if sum(s.values()) * _WORTH[1] >= of * _WORTH[0]]
+        # Several callees are named when they are most of it: else it is their caller's own.
+        if sum(sum(s.values()) for s in worth) * _MOSTLY[1] < here * _MOSTLY[0]:
+            worth = []
+        if worth:
+            return tuple(_hot(_place(s, depth), sum(s.values()), of) for s in worth)
+        return (_hot(chain[-1], here, of),) if chain else ()
+
+
+def _place(stacks: Counter[tuple[Place, ...]], depth: int) -> Place:
+    """The function at that depth, with the line most of the samples were in."""
+    lines: Counter[Place] = Counter()
+    for stack, count in stacks.items():
+        lines[stack[depth]] += count
+    return max(lines, key=lambda place: (lines[place], -place.line))
+
+
+def _hot(place: Place, samples: int, of: int) -> Hot:
+    return Hot(place.function, place.path, place.line, samples, of)
+
+
+class Samples:
+    """The samples of a trace by thread."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @cached_property
+    def _of_thread(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
+        """(time, stack), by (pid, tid)."""
+        events = self.model.trace.events
+        found: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        columns = events.sample_pid, events.sample_tid, events.sample_time_ns
+        for pid, tid, time, stack in zip(*columns, events.sample_stack, strict=True):
+            found[pid, tid].append((time, stack))
+        for samples in found.values():
+            samples.sort()
+        return found
+
+    @cached_property
+    def _stacks(self) -> list[tuple[Place, ...]]:
+        return [telling(stack) for stack in stack_places(self.model)]
+
+    def hot(self, thread: int, windows: list[Window]) -> tuple[Hot, ...]:
+        """The functions that a thread's samples in these windows tell of; () without any."""
+        track = self.model.threads[thread]
+        samples = self._of_thread.get((track.pid, track.tid), [])
+        seen: Counter[tuple[Place, ...]] = Counter()
+        for start, end in windows if samples else ():
+            at = bisect_left(samples, (start, -1))
+            while at < len(samples) and samples[at][0] < end:
+                seen[self._stacks[samples[at][1]]] += 1
+                at += 1
+        return hottest(seen) if seen else ()

@@ -1,0 +1,1 @@
+"""Profiles: stacks with numbers, from samples and from exact waits."""

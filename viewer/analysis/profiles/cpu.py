@@ -1,0 +1,163 @@
+"""CPU samples: whose they are, and the functions they fall into."""
+
+import re
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.analysis.profiles.profile import Place, Profile, Sums, qualified, totals
+from viewer.analysis.profiles.within import EVERYWHERE, Everywhere
+from viewer.trace.columns import LOOP_TASK
+from viewer.trace.model import Model
+
+_SECOND_NS = 1_000_000_000
+_NAMED_BY_ASYNCIO = re.compile(r"Task-\d+")
+CPU_TYPES = (("samples", "count"), ("cpu", "nanoseconds"))
+
+type Labels = dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class CpuRow:
+    """A function. `line` is the one that has most of its own time."""
+
+    function: str
+    file: str
+    line: int
+    self_ns: int
+    cumulative_ns: int
+
+
+class Runners:
+    """Which thread is who, and which task a loop's thread ran at a moment."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.names = {(track.pid, track.tid): track.thread_name for track in model.threads}
+        self.steps: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+        lanes = {
+            i: (model.trace.processes[loop.process].pid, loop.tid)
+            for i, loop in enumerate(model.loops)
+            if loop.tid and loop.process >= 0
+        }
+        found: dict[tuple[int, int], list[int]] = defaultdict(list)
+        if lanes:
+            for i, kind in enumerate(model.owners.kind):
+                if kind == LOOP_TASK and model.lane[i] in lanes:
+                    found[lanes[model.lane[i]]].append(i)
+        starts = model.trace.slices.start_ns
+        for thread, slices in found.items():
+            slices.sort(key=starts.__getitem__)  # a thread may have had several loops
+            self.steps[thread] = ([starts[i] for i in slices], slices)
+
+    def task_at(self, pid: int, tid: int, time_ns: int) -> int:
+        """The innermost task running then; -1 none or unknown."""
+        starts, slices = self.steps.get((pid, tid), ((), ()))
+        at = bisect_right(starts, time_ns) - 1
+        if at < 0:
+            return -1
+        model, i = self.model, slices[at]
+        while i >= 0:
+            if model.trace.slices.end_ns[i] > time_ns and model.owners.kind[i] == LOOP_TASK:
+                return model.owners.owner[i]
+            i = model.trace.slices.parent[i]
+        return -1
+
+    def labels(self, pid: int, tid: int, time_ns: int) -> Labels:
+        """The labels of a moment."""
+        return self.labels_of(pid, tid, self.task_at(pid, tid, time_ns))
+
+    def labels_of(self, pid: int, tid: int, task: int) -> Labels:
+        found: Labels = {"thread": self.names.get((pid, tid)) or f"thread {tid}"}
+        found["thread_id"] = tid
+        return found | self.task_labels(task) if task >= 0 else found
+
+    def task_labels(self, task: int) -> Labels:
+        """Its coroutine; its name only when the program gave it one."""
+        name = self.model.task_name(task)
+        named: Labels = {} if _NAMED_BY_ASYNCIO.fullmatch(name) else {"task": name}
+        return named | {"coroutine": self.model.coroutine_of(task)}
+
+
+def stack_places(model: Model) -> list[tuple[Place, ...]]:
+    """By stack of the trace: its places, innermost first."""
+    events, text = model.trace.events, model.trace.text
+    frames = [
+        Place(qualified(text(function) or "[unknown]", text(path)), text(path), line)
+        for function, path, line in zip(
+            events.frame_function, events.frame_path, events.frame_line, strict=True
+        )
+    ]
+    starts = events.stack_start
+    return [
+        tuple(frames[i] for i in reversed(events.stack_frame[starts[n] : starts[n + 1]]))
+        for n in range(len(starts) - 1)
+    ]
+
+
+def add_cpu(
+    model: Model,
+    runners: Runners,
+    sums: Sums,
+    labels: Labels | None = None,
+    where: Everywhere = EVERYWHERE,
+    is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
+) -> None:
+    """Adds every sample that lies there and is not covered, with `labels` besides its own."""
+    events, places = model.trace.events, stack_places(model)
+    counts = Counter(
+        (stack, pid, tid, runners.task_at(pid, tid, time), hz)
+        for time, pid, tid, hz, stack in zip(
+            events.sample_time_ns,
+            events.sample_pid,
+            events.sample_tid,
+            events.sample_hz,
+            events.sample_stack,
+            strict=True,
+        )
+        if where.has(pid, tid, time) and not is_covered(pid, tid, time)
+    )
+    for (stack, pid, tid, task, hz), count in counts.items():
+        period = _SECOND_NS // hz if hz else 0
+        own = runners.labels_of(pid, tid, task) | (labels or {})
+        sums.add(places[stack], own, count * period, count)
+
+
+def cpu_period(model: Model) -> tuple[str, str, int]:
+    """Of a profile: 0 where recordings of different rates are in one file."""
+    rates = set(model.trace.events.sample_hz)
+    period = _SECOND_NS // rates.pop() if len(rates) == 1 and 0 not in rates else 0
+    return "cpu", "nanoseconds", period
+
+
+def cpu_comments(model: Model) -> tuple[str, ...]:
+    lost = model.trace.events.strings
+    return tuple(name for name in (s.FRAME_LOST, s.FRAME_UNSAMPLED) if name in lost)
+
+
+def cpu_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """`samples/count` and `cpu/nanoseconds` by stack, thread and task."""
+    sums = Sums()
+    add_cpu(model, Runners(model), sums, where=where)
+    return Profile(CPU_TYPES, sums.samples(), cpu_period(model), comments=cpu_comments(model))
+
+
+def cpu_rows(model: Model) -> tuple[CpuRow, ...]:
+    """One row per function, the one with most time of its own first."""
+    sums = Sums()
+    events, places = model.trace.events, stack_places(model)
+    counts = Counter(zip(events.sample_hz, events.sample_stack, strict=True))
+    for (hz, stack), count in counts.items():
+        sums.add(places[stack], {}, count * (_SECOND_NS // hz) if hz else 0, count)
+    return tuple(
+        CpuRow(
+            row.function.function,
+            row.function.path,
+            row.function.line,
+            row.flat,
+            row.cumulative,
+        )
+        for row in totals(sums.samples())
+    )

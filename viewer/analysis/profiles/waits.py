@@ -1,0 +1,362 @@
+"""Profiles of waiting: who waited where (block, io, wall), and for whom (mutex, sched, gc)."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from tracer import schema as s
+from viewer.analysis.health import health
+from viewer.analysis.profiles.cpu import (
+    Labels,
+    Runners,
+    add_cpu,
+    cpu_comments,
+    cpu_period,
+    cpu_profile,
+)
+from viewer.analysis.profiles.mutex import Holds, holder_frames
+from viewer.analysis.profiles.profile import (
+    Place,
+    Profile,
+    Sums,
+    place_of,
+    places_of,
+    within_task,
+)
+from viewer.analysis.profiles.within import EVERYWHERE, Everywhere, total_ns
+from viewer.analysis.regions import Span
+from viewer.trace.columns import (
+    AWAIT,
+    READY,
+    WAKER_GROUP,
+    WAKER_LOST,
+    WAKER_NONE,
+    WAKER_SHIFT,
+    WAKER_TEXT,
+    WAKER_THREAD,
+)
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
+
+DELAY_TYPES = (("contentions", "count"), ("delay", "nanoseconds"))
+CALL_TYPES = (("calls", "count"), ("delay", "nanoseconds"))
+WALL_TYPES = (("samples", "count"), ("wall", "nanoseconds"))
+PAUSE_TYPES = (("collections", "count"), ("pause", "nanoseconds"))
+READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
+
+# What a task waits for that other tasks or threads give; as in Go, waiting for the clock or
+# the network is no contention.
+_CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
+_TRANSFERS = ("socket", "subprocess")
+_OWNED = ("Lock", "RLock")  # kinds somebody holds
+_WALL_STATES = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL, s.CAT_THREAD)
+_WALL_SIGNALS = {
+    "cpu": "what threads compute",
+    "locks": "waits for locks",
+    "io": "blocking calls, sleeps",
+    "gil": "waits for the GIL",
+}
+_OUTSIDE = Place("[outside any task]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A slice of waiting on a thread's track."""
+
+    pid: int
+    tid: int
+    start_ns: int
+    end_ns: int
+    parts: list[Span]  # of it, within the regions asked for
+    category: str
+    name: str
+    args: dict[str, Arg]
+
+    @property
+    def duration_ns(self) -> int:
+        return total_ns(self.parts)
+
+    @property
+    def frames(self) -> tuple[Place, ...]:
+        """Where it waits; what the trace does not say is told by the slice's name."""
+        stack = self.args.get(s.ARG_STACK)
+        if isinstance(stack, str) and stack:
+            return places_of(stack)
+        site = self.args.get(s.ARG_SITE)
+        if isinstance(site, str) and site:
+            return (place_of(site),)
+        return (Place(f"[{self.name}]"),)
+
+
+def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]:
+    """The waits of threads, as far as they lie there, in order of begin; of CAT_THREAD, what
+    the kernel makes wait."""
+    trace, events, slices = model.trace, model.trace.events, model.trace.slices
+    strings = {text: i for i, text in enumerate(events.strings)}
+    wanted = {strings[name]: name for name in categories if name in strings}
+    if not wanted:
+        return
+    computing = {strings.get(name) for name in (s.RUNNING, s.ATTACHED, s.NATIVE)}
+    threads = {track.uuid: track for track in model.threads}
+    category_of, event_of = events.category, slices.event
+    for i, event in enumerate(event_of):
+        category = wanted.get(category_of[event])
+        if category is None or (category == s.CAT_THREAD and events.name[event] in computing):
+            continue
+        track = threads.get(events.uuids[events.track[event]])
+        if track is None:
+            continue
+        start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
+        parts = where.thread(track.pid, track.tid, start_ns, end_ns)
+        if parts:
+            name = trace.text(events.name[event])
+            yield _Wait(
+                track.pid, track.tid, start_ns, end_ns, parts, category, name, _args(model, i)
+            )
+
+
+def _args(model: Model, i: int) -> dict[str, Arg]:
+    """Of a slice: what its begin and its end say."""
+    slices = model.trace.slices
+    end = slices.end_event[i]
+    args = model.trace.args(slices.event[i])
+    return args | model.trace.args(end) if end >= 0 else args
+
+
+def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, int]]:
+    """(slice, kind, task) of the tasks' waits for such things."""
+    names = {
+        i: text.removeprefix(s.AWAIT_PREFIX)
+        for i, text in enumerate(model.trace.events.strings)
+        if text.startswith(s.AWAIT_PREFIX) and text.removeprefix(s.AWAIT_PREFIX) in kinds
+    }
+    if not names:
+        return
+    owners = model.owners
+    for i, kind in enumerate(owners.kind):
+        if kind == AWAIT and owners.code[i] in names and owners.owner[i] >= 0:
+            yield i, names[owners.code[i]], owners.owner[i]
+
+
+def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
+    """The coroutines that await each other; untold, the line and the task's own function."""
+    args = model.trace.args(model.trace.slices.event[i])
+    site, stack = args.get(s.ARG_SITE), args.get(s.ARG_STACK)
+    if isinstance(stack, str) and stack:
+        return places_of(stack)
+    name, where = model.coroutine(model.owners.task_group[task])
+    own = place_of(where) if where else Place(name)
+    # The site of a first slice is the function's own: it says nothing about the await.
+    is_first = i == model.owners.task_head[task]
+    if not isinstance(site, str) or not site or is_first:
+        return (own,)
+    inner = place_of(site)
+    return (
+        (inner,) if (inner.function, inner.path) == (own.function, own.path) else (inner, own)
+    )
+
+
+def _add_awaits(
+    model: Model, where: Everywhere, sums: Sums, runners: Runners, kinds: tuple[str, ...]
+) -> None:
+    slices = model.trace.slices
+    for i, kind, task in _awaits(model, kinds):
+        parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+        if not parts:
+            continue
+        labels: Labels = {"kind": f"asyncio.{kind}"}
+        labels |= runners.task_labels(task)
+        sums.add(_await_frames(model, i, task), labels, total_ns(parts))
+
+
+def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """Waits for locks, events, queues … of threads and tasks, by who waited where."""
+    sums, runners = Sums(), Runners(model)
+    for wait in _waits(model, where, s.CAT_LOCK):
+        labels: Labels = {"kind": wait.name.removeprefix(s.LOCK_WAIT_PREFIX)}
+        labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
+        sums.add(wait.frames, labels, wait.duration_ns)
+    _add_awaits(model, where, sums, runners, _CONTENDED)
+    return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
+
+
+def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """The same delay, of locks that somebody holds, by where the holder took the lock: moment
+    by moment if the trace tells the holds, else all of it by who had it as the wait began."""
+    sums, holds = Sums(), Holds(model)
+    for wait in _waits(model, where, s.CAT_LOCK):
+        kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
+        for part in wait.parts:
+            _charge(sums, holds, kind, wait.pid, part, wait.args)
+    slices = model.trace.slices
+    for i, kind, task in _awaits(model, _OWNED):
+        pid = model.pid(model.owners.task_process[task])
+        for part in where.task(task, slices.start_ns[i], slices.end_ns[i]):
+            _charge(sums, holds, f"asyncio.{kind}", pid, part, _args(model, i))
+    holds.add_to(sums)
+    return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
+
+
+def _charge(
+    sums: Sums,
+    holds: Holds,
+    kind: str,
+    pid: int,
+    part: Span,
+    args: dict[str, Arg],
+) -> None:
+    if holds.charge(pid, args.get(s.ARG_LOCK), *part):
+        return
+    site, owner = args.get(s.ARG_OWNER_SITE), args.get(s.ARG_OWNER_NAME)
+    if not site and kind.removeprefix("asyncio.") not in _OWNED:
+        return
+    by = "task" if s.ARG_OWNER_TASK in args else "thread"
+    labels: Labels = {"kind": kind}
+    if owner is not None:
+        labels[by] = str(owner)
+    sums.add(holder_frames(site, None), labels, part[1] - part[0])
+
+
+def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """Blocking calls of threads, and tasks waiting for the network, by where."""
+    sums, runners = Sums(), Runners(model)
+    for wait in _waits(model, where, s.CAT_IO):
+        labels: Labels = {"call": wait.name.removeprefix(s.IO_PREFIX)}
+        labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
+        sums.add(wait.frames, labels, wait.duration_ns)
+    _add_awaits(model, where, sums, runners, _TRANSFERS)
+    return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
+
+
+class _Covered:
+    """The waits of each thread: what it computes inside one is part of it."""
+
+    def __init__(self) -> None:
+        self.spans: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+
+    def add(self, wait: _Wait) -> None:
+        starts, ends = self.spans.setdefault((wait.pid, wait.tid), ([], []))
+        starts.append(wait.start_ns)
+        ends.append(wait.end_ns)
+
+    def has(self, pid: int, tid: int, time_ns: int) -> bool:
+        starts, ends = self.spans.get((pid, tid), ((), ()))
+        at = bisect_right(starts, time_ns) - 1
+        return at >= 0 and time_ns < ends[at]
+
+
+def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact.
+
+    No moment counts twice: a sample inside a wait (the kernel's work for it) is the wait's.
+    """
+    sums, runners, covered = Sums(), Runners(model), _Covered()
+    for wait in _waits(model, where, *_WALL_STATES):
+        covered.add(wait)
+        state = wait.name if wait.category == s.CAT_THREAD else wait.category
+        labels = runners.labels(wait.pid, wait.tid, wait.start_ns) | {"state": state}
+        sums.add(wait.frames, labels, wait.duration_ns)
+    add_cpu(model, runners, sums, {"state": "running"}, where, covered.has)
+    of = health(model)
+    disabled = {hook for hook, _reason in of.disabled}
+    comments = tuple(
+        f"not recorded: {missing}"
+        for signal, missing in _WALL_SIGNALS.items()
+        if signal not in of.signals or signal in disabled
+    )
+    return Profile(
+        WALL_TYPES,
+        sums.samples(),
+        cpu_period(model),
+        comments=cpu_comments(model) + comments,
+    )
+
+
+def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """Pauses of the collector by generation and the thread that ran it."""
+    sums, runners = Sums(), Runners(model)
+    for run in model.collections:
+        pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
+        parts = where.thread(pid, run.tid, run.start_ns, run.end_ns)
+        if not parts:
+            continue
+        frames = (Place(f"{s.GC_PREFIX}{run.generation}"),)
+        labels = runners.labels(pid, run.tid, run.start_ns) | {"generation": run.generation}
+        sums.add(frames, labels, total_ns(parts))
+    return Profile(PAUSE_TYPES, sums.samples(), ("collections", "count", 1))
+
+
+def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
+    """How long tasks were ready and did not run, by who made them ready."""
+    sums, runners, owners = Sums(), Runners(model), model.owners
+    slices = model.trace.slices
+    by_id = {
+        (process, id_): task
+        for task, (process, id_) in enumerate(
+            zip(owners.task_process, owners.task_id, strict=True)
+        )
+    }
+    for i, kind in enumerate(owners.kind):
+        task = owners.owner[i]
+        if kind == READY and task >= 0:
+            parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
+            if parts:
+                ns = total_ns(parts)
+                sums.add(_waker(model, by_id, i), runners.task_labels(task), ns)
+    return Profile(READY_TYPES, sums.samples(), ("waits", "count", 1))
+
+
+def _waker(model: Model, by_id: dict[tuple[int, int], int], i: int) -> tuple[Place, ...]:
+    """Where a task was made ready, up to the task or callback that did it; untold, the
+    callback in between, then the waker's function. Without a waker it is its creator's, or, of
+    a task that yielded, its own."""
+    owners, code = model.owners, model.owners.code[i]
+    args = model.trace.args(model.trace.slices.event[i])
+    kind, value = code >> WAKER_SHIFT, code & ((1 << WAKER_SHIFT) - 1)
+    via = args.get(s.ARG_VIA)
+    stack = args.get(s.ARG_STACK)
+    inner: tuple[Place, ...] = (Place(via),) if isinstance(via, str) and via else ()
+    told = within_task(places_of(stack)) if isinstance(stack, str) else ()
+    if told and kind in (WAKER_GROUP, WAKER_NONE):
+        return told
+    inner = told or inner
+    if kind == WAKER_GROUP:
+        return (*inner, _function(model, value))
+    if kind == WAKER_NONE:
+        task = owners.owner[i]
+        creator = by_id.get((owners.task_process[task], owners.task_parent[task]))
+        if i != owners.task_head[task] and owners.task_head[task] >= 0:
+            creator = task
+        return (
+            _function(model, owners.task_group[creator]) if creator is not None else _OUTSIDE,
+        )
+    if kind == WAKER_TEXT:
+        return (*inner, Place(f"[{model.trace.text(value)}]"))
+    if kind == WAKER_THREAD:
+        names = [track.thread_name for track in model.threads if track.tid == value]
+        return (*inner, Place(f"[thread {names[0] if names else value}]"))
+    assert kind == WAKER_LOST
+    return (*inner, Place("[unknown task]"))
+
+
+def _function(model: Model, group: int) -> Place:
+    name, site = model.coroutine(group)
+    return place_of(site) if site else Place(name)
+
+
+class Profiler(Protocol):
+    """Makes a profile of a trace, or of a part of it."""
+
+    def __call__(self, model: Model, where: Everywhere = EVERYWHERE) -> Profile: ...
+
+
+PROFILES: dict[str, Profiler] = {
+    "cpu": cpu_profile,
+    "wall": wall_profile,
+    "sched": sched_profile,
+    "block": block_profile,
+    "mutex": mutex_profile,
+    "io": io_profile,
+    "gc": gc_profile,
+}

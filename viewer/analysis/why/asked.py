@@ -1,0 +1,76 @@
+"""Whose waits are asked for: tasks and threads by what the user calls them."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tracer.errors import TracerError
+from viewer.analysis.causes.tree import Tree
+
+_LIKE = 3
+
+
+class WhyError(TracerError):
+    """What was asked for is not in the trace."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Only waits of a task (name, id or coroutine), of a thread (name or tid), at a moment, or
+    that lie within regions of a name, in part at least.
+
+    `at_ns` is a time of the trace's clock.
+    """
+
+    task: str = ""
+    thread: str = ""
+    at_ns: int | None = None
+    region: str = ""
+
+
+def tasks_asked(tree: Tree, wanted: str) -> list[int]:
+    """The tasks called so: by name, else by id, else all of a coroutine."""
+    model = tree.model
+    tasks = range(len(model.owners.task_id))
+    if not tasks:
+        raise WhyError("the trace has no tasks.")
+    names = {task: (model.task_name(task), tree.lanes.name_of_task(task)) for task in tasks}
+    found = [task for task in tasks if wanted in names[task]]
+    if not found and wanted.lstrip("#").isdigit():
+        number = int(wanted.lstrip("#"))
+        found = [task for task in tasks if model.owners.task_id[task] == number]
+    coroutines = {task: model.coroutine_of(task) for task in tasks}
+    if not found:
+        found = [
+            task
+            for task in tasks
+            if wanted in (coroutines[task], coroutines[task].split(".")[-1])
+        ]
+    if not found:
+        known = {*(name for both in names.values() for name in both), *coroutines.values()}
+        raise WhyError(f"no task is called '{wanted}'{_instead(wanted, known)}.")
+    return found
+
+
+def threads_asked(tree: Tree, wanted: str) -> list[int]:
+    """The threads called so: by name, else by tid."""
+    model = tree.model
+    threads = range(len(model.threads))
+    found = [
+        i for i in threads if wanted in (model.thread_names[i], model.threads[i].thread_name)
+    ]
+    if not found and wanted.isdigit():
+        found = [i for i in threads if model.threads[i].tid == int(wanted)]
+    if not found:
+        instead = _instead(wanted, model.thread_names)
+        raise WhyError(f"no thread is called '{wanted}'{instead}.")
+    return found
+
+
+def _instead(wanted: str, known: Iterable[str]) -> str:
+    names = sorted(set(known))
+    close = difflib.get_close_matches(wanted, names, _LIKE) or names[:_LIKE]
+    said = ", ".join(f"'{name}'" for name in close)
+    return f"; there is {said}{' …' if len(names) > len(close) else ''}" if close else ""

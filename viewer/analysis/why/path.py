@@ -1,0 +1,267 @@
+"""The critical path of a wait: what had to finish before it could, backwards in time."""
+
+from bisect import bisect_left
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tracer import schema as s
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.tree import Tree
+from viewer.trace.columns import (
+    AWAIT,
+    GIL_WAIT,
+    IDLE_WAIT,
+    IO,
+    LOCK_WAIT,
+    RUNNING,
+    SLEEP,
+    STATE_MASK,
+)
+
+_MOST_STEPS = 12
+_LONG_NS = 1_000_000  # a shorter wait for the GIL is part of running
+_WAITS = (LOCK_WAIT, IDLE_WAIT)
+_STOPS = (*_WAITS, IO, SLEEP)
+
+
+class Did(StrEnum):
+    """What somebody did in a step."""
+
+    WAITED = "waited"  # `what` says for what
+    RAN = "ran"  # of a thread, with what kept it from a CPU or, shortly, from the GIL
+    CALLED = "called"  # a blocking call, a sleep
+    CREATED = "created"  # the task or thread of the step before, at that moment
+    TIMER = "timer"  # was due
+    IO = "io"  # something arrived from outside
+    UNKNOWN = "unknown"  # nobody is told
+    MORE = "more"  # the path goes on, but is long enough
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`who` is "" of a step that is nobody's. A moment has equal times."""
+
+    did: Did
+    who: str
+    what: str
+    site: str
+    start_ns: int
+    end_ns: int
+
+
+type _At = tuple[str, int, int]  # task or thread, which, until when
+type _Follow = Generator[Step, None, _At | None]  # steps, and where to go on
+
+
+def _position(rows: Sequence[int], starts: memoryview, until: int) -> int:
+    """Which of a lane's rows is the last to begin before `until`; -1 none."""
+    return bisect_left(rows, until, key=starts.__getitem__) - 1
+
+
+def _before(rows: Sequence[int], starts: memoryview, until: int) -> int:
+    at = _position(rows, starts, until)
+    return rows[at] if at >= 0 else -1
+
+
+class _Walk:
+    def __init__(self, tree: Tree) -> None:
+        self.tree, self.model = tree, tree.model
+        self.starters: dict[int, tuple[int, int]] | None = None
+
+    def steps(self, of_task: bool, row: int) -> Iterator[Step]:
+        """From the wait backwards, endlessly or to a root."""
+        follow = self.wait_of_task(row) if of_task else self.wait_of_thread(row)
+        while True:
+            at = yield from follow
+            if at is None:
+                return
+            kind, who, until = at
+            follow = self.task(who, until) if kind == "task" else self.thread(who, until)
+
+    # A task ----------------------------------------------------------------------------
+
+    def task(self, task: int, until: int) -> _Follow:
+        """What the task did just before `until`."""
+        slices, owned = self.model.trace.slices, self.model.owners
+        name = self.tree.lanes.name_of_task(task)
+        i = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, until)
+        if i < 0:
+            yield self.root(Did.UNKNOWN, until)
+            return None
+        if owned.kind[i] != RUNNING:
+            return (yield from self.wait_of_task(i, until))
+        yield Step(Did.RAN, name, self.model.coroutine_of(task), "", slices.start_ns[i], until)
+        before = _before(
+            self.tree.lanes.rows_of_task(task), slices.start_ns, slices.start_ns[i]
+        )
+        if before < 0 or slices.end_ns[before] != slices.start_ns[i]:
+            if before < 0:
+                return (yield from self.creator(task, slices.start_ns[i]))
+            yield self.root(Did.UNKNOWN, slices.start_ns[i])
+            return None
+        return (yield from self.wait_of_task(before))
+
+    def wait_of_task(self, i: int, until: int | None = None) -> _Follow:
+        slices, owned = self.model.trace.slices, self.model.owners
+        task, start = owned.owner[i], slices.start_ns[i]
+        end = slices.end_ns[i] if until is None else until
+        what = self.model.trace.text(self.model.trace.events.name[slices.event[i]])
+        site = self.tree.lanes.site_of_await(i) if owned.kind[i] == AWAIT else ""
+        yield Step(Did.WAITED, self.tree.lanes.name_of_task(task), what, site, start, end)
+        if owned.kind[i] == AWAIT:
+            waker, at = self.tree.ended_by(task, i), end
+        else:
+            waker, at = self.tree.waker(task, i), start
+            if waker == (Kind.UNKNOWN, "", "", False, None):
+                return (yield from self.not_woken(task, i))
+        if waker.on is not None:
+            return *waker.on, at
+        did = {Kind.TIMER: Did.TIMER, Kind.IO: Did.IO}.get(waker.kind, Did.UNKNOWN)
+        yield self.root(did, at)
+        return None
+
+    def not_woken(self, task: int, ready: int) -> _Follow:
+        """A new task, or one that yielded."""
+        slices = self.model.trace.slices
+        start = slices.start_ns[ready]
+        rows = self.tree.lanes.rows_of_task(task)
+        before = _before(rows, slices.start_ns, start)
+        if before < 0:
+            return (yield from self.creator(task, start))
+        if slices.end_ns[before] == start and self.model.owners.kind[before] == RUNNING:
+            return "task", task, start
+        yield self.root(Did.UNKNOWN, start)
+        return None
+
+    def creator(self, task: int, at: int) -> _Follow:
+        owned = self.model.owners
+        parent = self.tree.lanes.task_of(owned.task_process[task], owned.task_parent[task])
+        if parent < 0:
+            yield self.root(Did.UNKNOWN, at)
+            return None
+        name = self.tree.lanes.name_of_task(task)
+        yield Step(Did.CREATED, self.tree.lanes.name_of_task(parent), name, "", at, at)
+        return "task", parent, at
+
+    # A thread --------------------------------------------------------------------------
+
+    def thread(self, thread: int, until: int) -> _Follow:
+        """What the thread did just before `until`; what is no wait or call is one step."""
+        table, name = self.model.states, self.model.thread_names[thread]
+        rows = self.tree.lanes.rows_of_thread(thread)
+        at = _position(rows, table.start_ns, until)
+        # Who waits or is in a call does nothing for others: what it did, it did before.
+        while at >= 0 and table.end_ns[rows[at]] > until and self.is_stop(rows[at]):
+            until = table.start_ns[rows[at]]
+            at -= 1
+        since = until
+        while at >= 0:
+            if self.is_stop(rows[at]):
+                break
+            since = table.start_ns[rows[at]]
+            at -= 1
+        if since < until:
+            yield Step(Did.RAN, name, "", "", since, until)
+        if at < 0:
+            return (yield from self.starter(thread, since))
+        row = rows[at]
+        if table.state[row] & STATE_MASK in (*_WAITS, GIL_WAIT):
+            return (yield from self.wait_of_thread(row, min(since, table.end_ns[row])))
+        call, text = table.row[row], self.model.trace.text
+        what = text(table.call_name[call]).removeprefix(s.IO_PREFIX)
+        start, end = table.start_ns[row], min(table.end_ns[row], since)
+        yield Step(Did.CALLED, name, what, text(table.call_site[call]), start, end)
+        return "thread", thread, start
+
+    def is_stop(self, row: int) -> bool:
+        table = self.model.states
+        base, ns = table.state[row] & STATE_MASK, table.end_ns[row] - table.start_ns[row]
+        return base in _STOPS or (base == GIL_WAIT and ns >= _LONG_NS)
+
+    def wait_of_thread(self, row: int, until: int | None = None) -> _Follow:
+        table, text = self.model.states, self.model.trace.text
+        thread, base = table.who[row], table.state[row] & STATE_MASK
+        end = table.end_ns[row] if until is None else until
+        what = self.tree.lanes.name_of(row)
+        name, site = self.model.thread_names[thread], text(table.site[row])
+        yield Step(Did.WAITED, name, what, site, table.start_ns[row], end)
+        pieces = []
+        if base == GIL_WAIT:
+            process = self.model.thread_process[thread]
+            pieces = self.tree.lanes.gil(process, table.start_ns[row], end)
+        elif base == LOCK_WAIT and self.tree.lanes.has_holds(table.row[row]):
+            pieces = self.tree.lanes.holds(table.row[row], table.start_ns[row], end)
+        for _, ends, holder in reversed(pieces):
+            who = self.holder(holder, base) if holder >= 0 else None
+            if who is not None and table.waker[row] in (-1, who[1]):
+                return *who, ends
+        if table.waker[row] >= 0:
+            return "thread", table.waker[row], end
+        yield self.root(Did.UNKNOWN, end)
+        return None
+
+    def holder(self, row: int, base: int) -> tuple[str, int] | None:
+        """Who had it: the thread of a state, the owner of a hold."""
+        table = self.model.states
+        if base == GIL_WAIT:
+            return "thread", table.who[row]
+        owner = table.owner[row]
+        id_, process = table.owner_id[owner], table.owner_process[owner]
+        if table.owner_is_task[owner]:
+            task = self.tree.lanes.task_of(process, id_)
+            return ("task", task) if task >= 0 else None
+        thread = self.tree.lanes.thread(process, id_)
+        return ("thread", thread) if thread >= 0 else None
+
+    def starter(self, thread: int, at: int) -> _Follow:
+        if self.starters is None:
+            self.starters = self._find_starters()
+        found = self.starters.get(thread)
+        if found is None:
+            yield self.root(Did.UNKNOWN, at)
+            return None
+        parent, time = found
+        names = self.model.thread_names
+        yield Step(Did.CREATED, names[parent], names[thread], "", time, time)
+        return "thread", parent, time
+
+    def _find_starters(self) -> dict[int, tuple[int, int]]:
+        """By thread, who started it and when."""
+        events, threads = self.model.trace.events, self.model.threads
+        by_uuid = {track.uuid: i for i, track in enumerate(threads)}
+        thread_of = [by_uuid.get(uuid, -1) for uuid in events.uuids]
+        try:
+            start = events.strings.index(s.THREAD_START)
+        except ValueError:
+            return {}
+        sources = {
+            events.flow_id[f]: event
+            for f, event in enumerate(events.flow_event)
+            if events.name[event] == start and not events.flow_end[f]
+        }
+        found = {}
+        for f, event in enumerate(events.flow_event if sources else ()):
+            source = sources.get(events.flow_id[f]) if events.flow_end[f] else None
+            if source is not None and thread_of[events.track[source]] >= 0:
+                parent = thread_of[events.track[source]]
+                found[thread_of[events.track[event]]] = parent, events.time_ns[source]
+        return found
+
+    def root(self, did: Did, at: int) -> Step:
+        return Step(did, "", "", "", at, at)
+
+
+def critical_path(tree: Tree, of_task: bool, row: int) -> tuple[Step, ...]:
+    """The steps before the end of a wait, the latest (the wait itself) first.
+
+    `row` is a slice of a task's wait, a row of States of a thread's. A path that is longer
+    than a dozen steps ends with MORE.
+    """
+    found: list[Step] = []
+    for step in _Walk(tree).steps(of_task, row):
+        if len(found) == _MOST_STEPS:
+            found.append(Step(Did.MORE, "", "", "", step.end_ns, step.end_ns))
+            break
+        found.append(step)
+    return tuple(found)

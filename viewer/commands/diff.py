@@ -1,0 +1,19 @@
+"""What the command line calls to compare two traces: reads both, writes the differences."""
+
+from pathlib import Path
+from typing import TextIO
+
+from viewer.analysis.diff import diff
+from viewer.render.text.diff import render_json, render_text
+from viewer.render.text.tables import Style
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+
+def compare(a: Path, b: Path, *, as_json: bool, top: int, out: TextIO) -> None:
+    """Writes what got slower from A to B. Raises TraceFileError when one cannot be read."""
+    found = diff(*(build_model(read_trace(path)) for path in (a, b)))
+    if as_json:
+        out.write(render_json(found))
+        return
+    out.write(render_text(found, top, Style.of(out)))

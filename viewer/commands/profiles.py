@@ -1,0 +1,182 @@
+"""What the command line calls for profiles and other formats: reads a file, writes another."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+from tracer.errors import TraceFileError, UsageError
+from viewer.analysis.profiles.profile import Profile
+from viewer.analysis.profiles.waits import PROFILES
+from viewer.analysis.profiles.within import EVERYWHERE, within
+from viewer.analysis.report import heading
+from viewer.render.formats.chrome import write_chrome
+from viewer.render.formats.csv import write_csv
+from viewer.render.formats.pprof import read_pprof, render_pprof
+from viewer.render.formats.speedscope import render_speedscope
+from viewer.render.text.profiles import difference, render_peek, render_source, render_top
+from viewer.trace.model import Model, build_model
+from viewer.trace.reader import read_trace
+
+_HEAD_BYTES = 4096
+_GZIP_MAGIC = b"\x1f\x8b"
+STDOUT = "-"
+_SUFFIXES = {
+    "chrome": ".json",
+    "speedscope": ".speedscope.json",
+    "csv": ".csv",
+    "html": ".html",
+}
+
+
+def profile_of(path: Path, type_: str, region: str | None = None) -> Profile:
+    """A profile of a trace, or the one in a pprof file; of a trace within a region only.
+
+    Raises TraceFileError, or UsageError when there is no such region.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TraceFileError(f"cannot read '{path}': {error.strerror}.") from None
+    if _is_trace(data):
+        return derive(build_model(read_trace(path)), type_, region)
+    if region is not None:
+        raise UsageError(f"'{path}' is a profile: --region needs the trace it was made of.")
+    return read_pprof(data, str(path))
+
+
+def derive(model: Model, type_: str, region: str | None = None) -> Profile:
+    """A profile of a trace, or of a region in it, with when, how long and of what."""
+    where = EVERYWHERE if region is None else within(model, region)
+    profile, of = PROFILES[type_](model, where), heading(model)
+    comments = (
+        f"tracer: {' '.join(of.argv)}",
+        f"CPython {of.python}, pid {of.pid}, {type_} of {Path(of.file).name}",
+        *([f"within the regions {region!r}"] if region is not None else []),
+        *profile.comments,
+    )
+    return replace(
+        profile,
+        start_unix_ns=of.start_unix_ns,
+        duration_ns=of.duration_ns,
+        comments=comments,
+    )
+
+
+def write_profile(
+    trace: Path, type_: str, output: str | None, *, force: bool, region: str | None = None
+) -> str:
+    """Writes a profile of the trace; where to. Beside the trace unless `output` says else."""
+    part = "" if region is None else "." + re.sub(r"[^\w-]+", "_", region)
+    target = output or str(trace.with_suffix(f".{type_}{part}.pprof"))
+    profile = profile_of(trace, type_, region)
+    _write(target, render_pprof(profile), force=force)
+    return target
+
+
+def derive_quietly(trace: str, types: str) -> None:
+    """Profiles ("cpu,wall") of a trace just recorded, in a process nobody listens to."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what the program left inheritable
+    os.nice(10)
+    with suppress(TraceFileError, OSError, MemoryError):
+        model = build_model(read_trace(Path(trace)))
+        for type_ in types.split(","):
+            with suppress(TraceFileError, OSError):
+                target = str(Path(trace).with_suffix(f".{type_}.pprof"))
+                _write(target, render_pprof(derive(model, type_)), force=False)
+
+
+def show_profile(
+    path: Path,
+    type_: str,
+    *,
+    region: str | None = None,
+    rows: int,
+    peek: str | None,
+    source: str | None,
+    base: Path | None,
+    out: TextIO,
+) -> None:
+    """Writes a profile as text: the top functions, or what `peek` or `source` ask for."""
+    profile = profile_of(path, type_, region)
+    if base is not None:
+        profile = difference(profile, profile_of(base, type_, region))
+    if peek is not None:
+        out.write(render_peek(profile, peek))
+    elif source is not None:
+        out.write(render_source(profile, source))
+    else:
+        out.write(render_top(profile, rows))
+
+
+def export(trace: Path, format_: str, type_: str, output: str | None, *, force: bool) -> str:
+    """Writes the trace in another format; where to."""
+    if format_ == "parquet":
+        raise UsageError(
+            "parquet needs a library (pyarrow) that tracer does not bring along. "
+            "Export csv, or query the trace with Perfetto's trace_processor."
+        )
+    target = output or str(trace.with_suffix(_SUFFIXES[format_]))
+    model = build_model(read_trace(trace))
+    _write(target, _EXPORTS[format_](model, type_), force=force)
+    return target
+
+
+def _speedscope(model: Model, type_: str) -> bytes:
+    return render_speedscope(derive(model, type_), Path(model.trace.path).name)
+
+
+def _html(model: Model, _type: str) -> bytes:
+    # The profile after a run is made without loading a web server.
+    from viewer.server.share import render_html
+
+    return render_html(model)
+
+
+_EXPORTS: dict[str, Callable[[Model, str], bytes]] = {
+    "speedscope": _speedscope,
+    "chrome": lambda model, _type: write_chrome(model),
+    "csv": lambda model, _type: write_csv(model),
+    "html": _html,
+}
+
+
+def _is_trace(data: bytes) -> bool:
+    """A pprof file may begin with the same byte, but not with a `recording` instant."""
+    if data.startswith(_GZIP_MAGIC):
+        import zlib
+
+        try:
+            data = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(data, _HEAD_BYTES)
+        except zlib.error:
+            return False
+    head = data[:_HEAD_BYTES]
+    return b"recording" in head and b"schema" in head
+
+
+def _write(target: str, data: bytes, *, force: bool) -> None:
+    """To a file, or stdout. Replaces only what looks like a former answer of ours."""
+    if target == STDOUT:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    path = Path(target)
+    try:
+        if not force and path.is_file():
+            with path.open("rb") as stream:
+                head = stream.read(2)
+            if head and head != data[:2]:
+                raise TraceFileError(
+                    f"{target!r} exists and is something else. Choose another -o, "
+                    "or replace it: --force"
+                )
+        # Whole or not at all: a reader never sees half of it.
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise TraceFileError(f"cannot write {target!r}: {error.strerror}.") from None

@@ -1,0 +1,49 @@
+"""What the command line calls: reads a trace, writes an answer."""
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from viewer.analysis.report import SECTIONS, build_report
+from viewer.analysis.tasks import By
+from viewer.render.json.report import render_json
+from viewer.render.text.report import render_text
+from viewer.render.text.tables import Style
+from viewer.render.units import size
+from viewer.trace.engine import HAS_NATIVE
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+# Reading this much takes about two seconds: say so before going silent.
+_LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
+# Shown even to say that they were not recorded; latency only when it is asked for.
+_ALWAYS = ("findings", "tasks", "gc", "cpu", "health")
+
+
+def report(
+    trace: Path, *, as_json: bool, section: str | None, top: int, by: str, out: TextIO
+) -> None:
+    """Writes the report of a trace. Raises TraceFileError when it cannot be read.
+
+    `section` is one of SECTIONS or None for all; `by` is "coro" or "task"; `top` is how many
+    rows of each table the text shows.
+    """
+    announce(trace)
+    sections = (section,) if section else SECTIONS
+    result = build_report(build_model(read_trace(trace)), By(by), sections)
+    if as_json:
+        out.write(render_json(result, sections))
+        return
+    present = {*_ALWAYS, *result.recorded} - {"latency"}
+    shown = tuple(name for name in sections if section or name in present)
+    out.write(render_text(result, shown, top, Style.of(out)))
+
+
+def announce(trace: Path) -> None:
+    """One line on stderr before a trace is read that takes a while."""
+    try:
+        bytes_ = trace.stat().st_size
+    except OSError:
+        return  # read_trace will say why
+    if bytes_ > _LARGE_BYTES:
+        print(f"tracer: reading {trace} ({size(bytes_)}) …", file=sys.stderr, flush=True)

@@ -1,0 +1,76 @@
+"""What the command line calls to show a trace in a browser."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from tracer.errors import TraceFileError
+from viewer.server.http import Server, Site, served
+from viewer.server.later import Later
+from viewer.server.perfetto import find_ui
+from viewer.server.site import make_site
+from viewer.trace.reader import begins_as_trace
+
+if TYPE_CHECKING:
+    from viewer.server.answers import Answers
+
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+
+
+def view(trace: Path, *, port: int, browser: bool, ui_dir: Path | None, out: TextIO) -> None:
+    """Serves the page of a trace until interrupted. Raises TraceFileError, UsageError."""
+    ui = find_ui(ui_dir)
+    # The trace is read while the browser starts and fetches the page.
+    answers = Later(lambda: _load(trace))
+    if not begins_as_trace(trace):
+        answers.get()  # it says what is wrong before there is an address
+    _show(make_site(trace, answers.get, ui), port, browser, out, answers.get)
+
+
+def _load(trace: Path) -> "Answers":
+    # These take longer to import than most traces to read.
+    from viewer.commands.report import announce
+    from viewer.server.answers import Answers
+    from viewer.trace.model import build_model
+    from viewer.trace.reader import read_trace
+
+    announce(trace)
+    answers = Answers(build_model(read_trace(trace)))
+    Later(lambda: answers.report({}))  # what the first page asks for, and it is kept
+    return answers
+
+
+def open_ui(
+    trace: Path, *, port: int, browser: bool, ui_dir: Path | None, out: TextIO
+) -> None:
+    """Serves a trace to the Perfetto UI until interrupted. Raises as `view` does."""
+    ui = find_ui(ui_dir)
+    try:
+        with trace.open("rb"):
+            pass
+    except OSError as error:
+        raise TraceFileError(f"cannot read '{trace}': {error.strerror}.") from None
+    _show(make_site(trace, None, ui), port, browser, out, lambda: None)
+
+
+def _show(
+    site: Site, port: int, browser: bool, out: TextIO, opened: Callable[[], object]
+) -> None:
+    """Serves until Ctrl-C; `opened` is called once there is an address."""
+    try:
+        server = Server(site, port)
+    except OSError as error:
+        raise TraceFileError(f"cannot serve on port {port}: {error.strerror}.") from None
+    # Without a display, webbrowser would start one that takes over the terminal.
+    has_display = sys.platform == "darwin" or any(map(os.environ.get, _DISPLAYS))
+    with suppress(KeyboardInterrupt), served(server) as wait:  # how it is meant to end
+        if browser and has_display and webbrowser.open(server.address):
+            print(f"tracer: {server.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        else:
+            print(server.address, file=out, flush=True)
+        opened()
+        wait()

@@ -1,0 +1,278 @@
+"""The report as JSON: stable keys, times in ns, integers."""
+
+import json
+from collections.abc import Sequence
+
+from viewer.analysis.availability import Latency
+from viewer.analysis.findings import Finding
+from viewer.analysis.gc import GcRow
+from viewer.analysis.health import Health
+from viewer.analysis.io import IoRow
+from viewer.analysis.locks import LockRow
+from viewer.analysis.profiles.cpu import CpuRow
+from viewer.analysis.regions import RegionRow
+from viewer.analysis.report import Heading, Report
+from viewer.analysis.spread import Spread
+from viewer.analysis.tasks import By, Delay, TaskRow, Wait
+from viewer.analysis.threads import GilWait, Held, ThreadRow
+
+_SCHEMA = 1
+
+type Json = int | float | str | bool | list["Json"] | dict[str, "Json"] | None
+
+
+def render_json(report: Report, sections: Sequence[str]) -> str:
+    """One JSON object; a section that was not recorded is an empty list."""
+    body: dict[str, Json] = {"schema": _SCHEMA, "trace": _heading(report.heading)}
+    made: dict[str, Json] = {
+        "findings": [_finding(finding) for finding in report.findings],
+        "latency": _latency(report.latency),
+        "tasks": [_task(row, report.by) for row in report.tasks],
+        "regions": [_region(row) for row in report.regions],
+        "threads": [_thread(row) for row in report.threads],
+        "locks": [_lock(row) for row in report.locks],
+        "io": [_io(row) for row in report.io],
+        "gc": [_gc(row) for row in report.gc],
+        "cpu": [_cpu(row) for row in report.cpu],
+        "health": _health(report.health),
+    }
+    empty: Json = []
+    body |= {name: made.get(name, empty) for name in sections}
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+
+
+def _heading(heading: Heading) -> Json:
+    return {
+        "file": heading.file,
+        "duration_ns": heading.duration_ns,
+        "start_unix_ns": heading.start_unix_ns,
+        "pid": heading.pid,
+        "argv": list(heading.argv),
+        "python": heading.python,
+        "events": heading.events,
+        "bytes": heading.size_bytes,
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    evidence = finding.evidence
+    return {
+        "finding": finding.finding,
+        "severity_ns": finding.severity_ns,
+        "text": finding.text,
+        "evidence": {
+            "start_ns": evidence.start_ns,
+            "duration_ns": evidence.duration_ns,
+            "track": evidence.track,
+            "pid": evidence.pid,
+            "tid": evidence.tid,
+            "task": evidence.task,
+            "lock": evidence.lock,
+            "site": evidence.site,
+        },
+    }
+
+
+def _latency(latency: Latency | None) -> Json:
+    if latency is None:
+        return {"loops": [], "coroutines": []}
+    return {
+        "loops": [
+            {
+                "pid": row.pid,
+                "thread": row.thread,
+                "windows": row.windows,
+                "available": row.available,
+                "unknown": row.unknown,
+            }
+            for row in latency.loops
+        ],
+        "coroutines": [
+            {
+                "coro": row.coro,
+                "site": row.site,
+                "count": row.count,
+                "ready_ns": [
+                    {
+                        "from": bucket.start_ns,
+                        "to": bucket.end_ns if bucket.end_ns >= 0 else None,
+                        "count": bucket.count,
+                    }
+                    for bucket in row.buckets
+                ],
+            }
+            for row in latency.coroutines
+        ],
+    }
+
+
+def _spread(spread: Spread) -> Json:
+    return {
+        "count": spread.count,
+        "total": spread.total_ns,
+        "p50": spread.p50_ns,
+        "p90": spread.p90_ns,
+        "p99": spread.p99_ns,
+        "max": spread.max_ns,
+    }
+
+
+def _delays(delays: tuple[Delay, ...]) -> Json:
+    return [{"who": d.who, "kind": d.kind, "ns": d.ns, "site": d.site} for d in delays]
+
+
+def _wait(wait: Wait | None) -> Json:
+    if wait is None:
+        return None
+    return {
+        "task": wait.task,
+        "name": wait.name,
+        "start_ns": wait.start_ns,
+        "ns": wait.ns,
+        "delayed_by": _delays(wait.delayed_by),
+    }
+
+
+def _task(row: TaskRow, by: By) -> Json:
+    body: dict[str, Json] = {"task": row.task} if by is By.TASK else {}
+    return body | {
+        "coro": row.coro,
+        "site": row.site,
+        "count": row.count,
+        "names": list(row.names),
+        "steps": row.steps,
+        "ready_ns": _spread(row.ready),
+        "running_ns": _spread(row.running),
+        "await_ns": _spread(row.awaiting),
+        "longest_step_ns": row.running.max_ns,
+        "delayed_by": _delays(row.delayed_by),
+        "awaits": [
+            {"what": a.what, "count": a.count, "total": a.total_ns, "max": a.max_ns}
+            for a in row.awaits
+        ],
+        "wakers": [{"who": w.who, "count": w.count} for w in row.wakers],
+        "worst": _wait(row.worst),
+    }
+
+
+def _thread(row: ThreadRow) -> Json:
+    return {
+        "pid": row.pid,
+        "tid": row.tid,
+        "name": row.name,
+        "wall_ns": row.wall_ns,
+        "states": dict(row.states),
+        "unknown_ns": row.unknown_ns,
+        "idle_ns": row.idle_ns,
+        "holding_gil": dict(row.holding),
+        "gil_wait_ns": _spread(row.gil_waits),
+        "gil_wait": _held(row.held),
+        "worst_gil_wait": _gil_wait(row.worst),
+        "cpu_ns": row.cpu_ns,
+        "run_delay_ns": row.run_delay_ns,
+    }
+
+
+def _held(held: Held) -> dict[str, Json]:
+    return {
+        "held_by": [
+            {"tid": h.tid, "name": h.name, "ns": h.ns, "states": dict(h.states)}
+            for h in held.holders
+        ],
+        "free_ns": held.free_ns,
+        "unknown_ns": held.unknown_ns,
+    }
+
+
+def _gil_wait(wait: GilWait | None) -> Json:
+    if wait is None:
+        return None
+    return {"start_ns": wait.start_ns, "ns": wait.ns, **_held(wait.held)}
+
+
+def _lock(row: LockRow) -> Json:
+    return {
+        "pid": row.pid,
+        "lock": row.lock,
+        "locks": row.locks,
+        "kind": row.kind,
+        "site": row.site,
+        "idle": row.is_idle,
+        "waits": row.waits.count,
+        "timed_out": row.timed_out,
+        "wait_ns": _spread(row.waits),
+        "hold_ns": _spread(row.holds),
+        "holders": [
+            {"who": h.who, "site": h.site, "count": h.count, "ns": h.ns, "max": h.max_ns}
+            for h in row.holders
+        ],
+        "waiters": [
+            {"who": w.who, "site": w.site, "count": w.count, "ns": w.ns, "max": w.max_ns}
+            for w in row.waiters
+        ],
+        "waited_for": [
+            {"who": c.who, "kind": c.kind, "site": c.site, "ns": c.ns} for c in row.waited_for
+        ],
+        "woken_by": [{"who": who, "count": count} for who, count in row.woken_by],
+    }
+
+
+def _io(row: IoRow) -> Json:
+    return {
+        "pid": row.pid,
+        "callable": row.callable,
+        "site": row.site,
+        "count": row.calls.count,
+        "ns": _spread(row.calls),
+        "bytes": row.size_bytes,
+        "holding_gil_ns": row.holding_gil_ns,
+    }
+
+
+def _region(row: RegionRow) -> Json:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "count": row.count,
+        "in_tasks": row.in_tasks,
+        "failed": row.failed,
+        "ns": _spread(row.wall),
+        "states": dict(row.states),
+    }
+
+
+def _gc(row: GcRow) -> Json:
+    return {
+        "generation": row.generation,
+        "count": row.pauses.count,
+        "ns": _spread(row.pauses),
+        "collected": row.collected,
+        "uncollectable": row.uncollectable,
+    }
+
+
+def _cpu(row: CpuRow) -> Json:
+    return {
+        "function": row.function,
+        "file": row.file,
+        "line": row.line,
+        "self_ns": row.self_ns,
+        "cumulative_ns": row.cumulative_ns,
+    }
+
+
+def _health(health: Health) -> Json:
+    return {
+        "dropped_events": health.dropped_events,
+        "lost_bytes": health.lost_bytes,
+        "disabled": [{"hook": hook, "reason": reason} for hook, reason in health.disabled],
+        "overhead_ns": health.overhead_ns,
+        "sampled": list(health.sampled),
+        "ended": health.ended,
+        "late": health.late,
+        "signals": list(health.signals),
+        "off": list(health.off),
+        "notes": list(health.notes),
+        "unfinished_slices": health.unfinished_slices,
+        "orphan_ends": health.orphan_ends,
+    }

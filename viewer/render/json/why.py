@@ -1,0 +1,91 @@
+"""Explanations as JSON; the shape is promised in viewer/NOTES.md, "Why"."""
+
+import json
+
+from viewer.analysis.causes.part import Cause
+from viewer.analysis.causes.samples import Hot
+from viewer.analysis.why.explain import Explanation
+from viewer.analysis.why.path import Step
+from viewer.analysis.why.worst import Answer
+from viewer.render.text.why import paragraph
+
+SCHEMA = 1
+
+type Json = dict[str, "Json | str | int | bool | list[Json]"]
+
+
+def to_json(explanation: Explanation) -> Json:
+    """Times are ns since the trace's beginning, durations ns; `causes` add up to `ns`."""
+    wait, waiter, base = explanation.wait, explanation.waiter, explanation.base_ns
+    return {
+        "what": wait.what.value,
+        "start_ns": wait.start_ns - base,
+        "end_ns": wait.end_ns - base,
+        "ns": wait.ns,
+        "waiter": {
+            "name": waiter.name,
+            "coro": waiter.coro,
+            "site": waiter.site,
+            "task": waiter.task,
+            "tid": waiter.tid,
+        },
+        "subject": explanation.subject,
+        "site": explanation.site,
+        "is_over": explanation.is_over,
+        "acquired": explanation.acquired,
+        "causes": [_cause(cause) for cause in explanation.causes],
+        "path": [_step(step, base) for step in explanation.path],
+    }
+
+
+def render_json(file: str, answer: Answer) -> str:
+    """The whole answer; `alike` says of how many waits a wait is the longest."""
+    waits = [
+        to_json(problem.worst)
+        | {
+            "alike": {"count": problem.count, "total_ns": problem.total_ns},
+            "text": paragraph(problem),
+        }
+        for problem in answer.problems
+    ]
+    found = {
+        "schema": SCHEMA,
+        "trace": {"file": file},
+        "at_least_ns": answer.at_least_ns,
+        "waits": waits,
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _cause(cause: Cause) -> Json:
+    return {
+        "kind": cause.kind.value,
+        "who": cause.who,
+        "site": cause.site,
+        "ns": cause.ns,
+        "count": cause.count,
+        "holds_gil": cause.holds_gil,
+        "samples": [_hot(hot) for hot in cause.hot],
+        "parts": [_cause(part) for part in cause.parts],
+    }
+
+
+def _hot(hot: Hot) -> Json:
+    return {
+        "function": hot.function,
+        "file": hot.file,
+        "line": hot.line,
+        "samples": hot.samples,
+        "of": hot.of,
+    }
+
+
+def _step(step: Step, base_ns: int) -> Json:
+    return {
+        "did": step.did.value,
+        "who": step.who,
+        "what": step.what,
+        "site": step.site,
+        "start_ns": step.start_ns - base_ns,
+        "end_ns": step.end_ns - base_ns,
+    }

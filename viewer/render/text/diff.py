@@ -1,0 +1,170 @@
+"""What changed from one trace to another, as text and as JSON."""
+
+import json
+
+from viewer.analysis import significance as test
+from viewer.analysis.diff import VERDICTS, Diff, Row
+from viewer.analysis.report import Heading
+from viewer.render.json.report import Json
+from viewer.render.text.tables import Style, spare, table, wrap
+from viewer.render.units import duration, place, plural, share, shorten, size, tail
+
+_SCHEMA = 1
+_LONG = 48
+_BUSIER, _MUCH = 1.5, 0.1  # a share of time preempted that spoils a comparison
+_TITLES = {
+    "slower": "Slower in B",
+    "faster": "Faster in B",
+    "new": "Only in B",
+    "gone": "Only in A",
+}
+_WHAT = {
+    "ready": "{} ready, until run",
+    "running": "{} step",
+    "await": "{} await",
+    "GIL wait": "{} GIL wait",
+    "lock wait": "wait for {}",
+    "call": "{}",
+    "cpu": "{} CPU (sampled)",
+}
+_TO_SPARE = ("events", "p99 A", "p99 B")
+_SHORT = 26  # of a place
+
+
+def render_text(diff: Diff, top: int, style: Style) -> str:
+    parts = [_headings(diff, style)]
+    for verdict, title in _TITLES.items():
+        rows = [row for row in diff.rows if row.verdict == verdict]
+        if rows:
+            parts.append(_table(title, rows, top, style))
+    if len(parts) == 1:
+        parts.append("No difference beyond noise.")
+    parts.append(_how(diff, style))
+    return "\n\n".join(parts) + "\n"
+
+
+def _headings(diff: Diff, style: Style) -> str:
+    lines = []
+    for name, of in (("A", diff.a), ("B", diff.b)):
+        facts = f"{duration(of.duration_ns)}, {of.events:,} events, {size(of.size_bytes)}"
+        room = style.width - len(facts) - 6
+        lines.append(f"{name}  {shorten(place(of.file, style.base), room)}  {facts}")
+    a, b = diff.away
+    for name, mine, other in (("A", a, b), ("B", b, a)):
+        if mine.share >= max(other.share * _BUSIER, other.share + _MUCH):
+            text = (
+                f"{name} ran on a busier machine: the kernel took its CPU for "
+                f"{share(mine.away_ns, mine.wanted_ns)} of the time it wanted one (the other: "
+                f"{share(other.away_ns, other.wanted_ns)}). Differences may come from that."
+            )
+            lines += wrap(text, style.width)
+    return "\n".join(lines)
+
+
+def _table(title: str, rows: list[Row], top: int, style: Style) -> str:
+    columns = [
+        "what", "events", "p99 A", "p99 B", "mean A", "mean B", "change", "in all", "where",
+    ]  # fmt: skip
+    cells = [_cells(row, style) for row in rows[:top]]
+    names = [row[0] for row in cells]
+    columns, cells = spare(columns, cells, names, style.width, _TO_SPARE)
+    gone = "p99 B" if "p99 A" not in columns else ""  # both or none
+    keep = [
+        i
+        for i, column in enumerate(columns)
+        if i == 0 or (column != gone and any(row[i] for row in cells))
+    ]
+    lines = table([columns[i] for i in keep], [[row[i] for i in keep] for row in cells], style)
+    lines.insert(0, style.title(title))
+    if len(rows) > top:
+        lines.append(f"  … and {plural(len(rows) - top, 'row')} more (--top)")
+    return "\n".join(lines)
+
+
+def _cells(row: Row, style: Style) -> list[str]:
+    name = _WHAT[row.key.what].format(shorten(row.key.name, _LONG))
+    at = tail(place(row.site, style.base), _SHORT)
+    a_count, b_count = (f"{count:,}" for count in row.events)
+    counts = a_count if a_count == b_count else f"{a_count} → {b_count}"
+    times = [""] * 2
+    if row.spreads is not None:
+        a, b = row.spreads
+        times = [duration(of.p99_ns) if of.count else "" for of in (a, b)]
+    means = [
+        duration(ns) if count else ""
+        for ns, count in zip(_amounts(row), row.events, strict=True)
+    ]
+    impact = row.impact_ns
+    sign = "+" if impact > 0 else "-"
+    return [
+        name, counts, *times, *means, _change(row), f"{sign}{duration(abs(impact))}", at,
+    ]  # fmt: skip
+
+
+def _amounts(row: Row) -> tuple[int, int]:
+    """The mean of an event; of a function's samples, which are no events, the sum."""
+    return row.total_ns if row.key.what == "cpu" else row.mean_ns
+
+
+def _change(row: Row) -> str:
+    """`×1.8`: of the means, or of the CPU time."""
+    a, b = _amounts(row)
+    return f"×{b / a:.2f}" if a and b else ""
+
+
+def _how(diff: Diff, style: Style) -> str:
+    counts = {name: sum(row.verdict == name for row in diff.rows) for name in VERDICTS}
+    text = (
+        f"{plural(diff.comparisons, 'comparison')}: {counts['same']:,} the same within noise, "
+        f"{counts['few']:,} with too few events ({test.FEWEST}). Tested are durations by "
+        f"Mann-Whitney U and by the share beyond A's longest {test.TAIL:.0%}, CPU samples as "
+        f"Poisson counts; p < {test.P_LIMIT} over all comparisons (Bonferroni). A difference "
+        f"is told when an event of B is longer than one of A in {0.5 + test.EFFECT:.0%} of "
+        f"pairs, or the tail twice as heavy, and the mean {test.RATIO - 1:.0%} longer (CPU: "
+        f"{test.CPU_RATIO - 1:.0%}). What else the machine did in a run is in its numbers."
+    )
+    return "\n".join(wrap(text, style.width))
+
+
+def render_json(diff: Diff) -> str:
+    """One object; pairs are [A, B], times in ns."""
+    body: dict[str, Json] = {
+        "schema": _SCHEMA,
+        "a": _heading(diff.a),
+        "b": _heading(diff.b),
+        "comparisons": diff.comparisons,
+        "preempted_ns": [away.away_ns for away in diff.away],
+        "wanted_cpu_ns": [away.wanted_ns for away in diff.away],
+        "rows": [_row(row) for row in diff.rows],
+    }
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+
+
+def _heading(of: Heading) -> Json:
+    return {
+        "file": of.file,
+        "duration_ns": of.duration_ns,
+        "start_unix_ns": of.start_unix_ns,
+        "python": of.python,
+        "argv": list(of.argv),
+        "events": of.events,
+    }
+
+
+def _row(row: Row) -> Json:
+    pairs: dict[str, tuple[int, int]] = {"events": row.events, "total_ns": row.total_ns}
+    if row.spreads is not None:
+        a, b = row.spreads
+        pairs |= {"mean_ns": row.mean_ns, "p50_ns": (a.p50_ns, b.p50_ns)}
+        pairs |= {"p99_ns": (a.p99_ns, b.p99_ns), "max_ns": (a.max_ns, b.max_ns)}
+    return {
+        "what": row.key.what,
+        "name": row.key.name,
+        "place": row.key.place,
+        "site": row.site,
+        "verdict": row.verdict,
+        **{name: [*pair] for name, pair in pairs.items()},
+        "impact_ns": row.impact_ns,
+        "effect": row.effect,
+        "p": row.p,
+    }

@@ -1,0 +1,17 @@
+"""What is wrong with the program, first of all."""
+
+from viewer.analysis.report import Report
+from viewer.render.text.tables import Style, wrap
+from viewer.render.units import plural
+
+
+def findings(report: Report, top: int, style: Style) -> str:
+    if not report.findings:
+        return "findings: none of the faults that are looked for."
+    lines = [style.title("Findings")]
+    for number, finding in enumerate(report.findings[:top], 1):
+        head, *rest = wrap(f"{number}. {finding.text}", style.width)
+        lines += [head, *rest]
+    if len(report.findings) > top:
+        lines.append(f"  … and {plural(len(report.findings) - top, 'finding')} more (--top)")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""Delays as bars for a terminal, and how often each loop could have answered."""
+
+from viewer.analysis.availability import Bucket, HistogramRow, LoopRow
+from viewer.analysis.report import Report
+from viewer.render.text.tables import Style, wrap
+from viewer.render.units import duration, place, plural, share, shorten, tail
+
+_BAR = 40  # characters of the longest
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LONG = 48
+
+
+def latency(report: Report, top: int, style: Style) -> str:
+    """Availability of the loops, then a histogram for each of the first `top` coroutines."""
+    assert report.latency is not None
+    lines = [style.title("How soon the loops answered")]
+    lines += availability(report.latency.loops, style)
+    rows = report.latency.coroutines
+    if not rows:
+        lines.append("  no task was ever ready.")
+    for row in rows[:top]:
+        lines += ["", *_histogram(row, style)]
+    if len(rows) > top:
+        lines += ["", f"  … and {plural(len(rows) - top, 'coroutine')} more (--top)"]
+    return "\n".join(lines)
+
+
+def availability(rows: tuple[LoopRow, ...], style: Style) -> list[str]:
+    lines = []
+    for row in rows:
+        text = f"The loop of `{shorten(row.thread, _LONG)}` "
+        if row.windows:
+            text += (
+                f"could have answered within 10 ms in {share(row.available, row.windows)} of "
+                f"{plural(row.windows, 'window')} of 100 ms"
+            )
+        if row.unknown:
+            text += ", " if row.windows else "is not known to have answered: "
+            text += f"{plural(row.unknown, 'window')} with dropped events left out"
+        lines += wrap(f"{text}.", style.width)
+    return lines
+
+
+def _histogram(row: HistogramRow, style: Style) -> list[str]:
+    name = shorten(row.coro, _LONG)
+    at = tail(place(row.site, style.base), style.width - len(name) - 30)
+    lines = [f"  {name}  {at}".rstrip() + f": ready {plural(row.count, 'time')}"]
+    most = max(bucket.count for bucket in row.buckets)
+    return lines + [_line(bucket, most) for bucket in row.buckets]
+
+
+def _line(bucket: Bucket, most: int) -> str:
+    if bucket.end_ns < 0:
+        label = f"{_round(bucket.start_ns)} and more"
+    elif not bucket.start_ns:
+        label = f"below {_round(bucket.end_ns)}"
+    else:
+        label = f"{_round(bucket.start_ns)} to {_round(bucket.end_ns)}"
+    return f"    {label:>17}  {bucket.count:>9,}  {_bar(bucket.count, most)}".rstrip()
+
+
+def _round(ns: int) -> str:
+    """A bound, which is a round number: `20 µs`."""
+    number, unit = duration(ns).split()
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
+
+
+def _bar(count: int, most: int) -> str:
+    """In eighths of a character; what is there is never nothing."""
+    eighths = max(count * _BAR * 8 // most, 1) if count else 0
+    whole, part = divmod(eighths, 8)
+    return "█" * whole + (_EIGHTHS[part] if part else "")

@@ -1,0 +1,55 @@
+"""The part of a text report about regions and tasks the program told of itself."""
+
+from tracer import schema as s
+from viewer.analysis.regions import AWAITING, TASK, UNKNOWN, RegionRow
+from viewer.analysis.report import Report
+from viewer.render.text.tables import Style, over, spare, table
+from viewer.render.units import duration, plural
+
+_COLUMNS = (
+    *("region", "count", "p50", "p90", "p99", "max", "total"),
+    *("running", "ready", "waiting", "unknown"),
+)
+_TO_SPARE = ("p90", "p99")
+# States of a task or thread -> the column they are shown in.
+_SHOWN = {
+    s.RUNNING: "running",
+    s.NATIVE: "running",
+    s.READY: "ready",
+    s.GIL_WAIT: "ready",
+    s.PREEMPTED: "ready",
+    AWAITING: "waiting",
+    "lock": "waiting",
+    "io": "waiting",
+    s.SLEEP: "waiting",
+    s.OFF_CPU: "waiting",
+    UNKNOWN: "unknown",
+}
+
+
+def regions(report: Report, top: int, style: Style) -> str:
+    """One row per name; what a region's task, or thread, did meanwhile."""
+    columns, rows = list(_COLUMNS), [_row(row) for row in report.regions[:top]]
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    columns, rows = spare(columns, rows, [row[0] for row in rows], style.width, _TO_SPARE)
+    lines = table(columns, rows, style)
+    lines.insert(0, over("wall time", columns, lines[0], "p50", "total"))
+    lines.insert(0, style.title("Regions"))
+    if len(report.regions) > top:
+        lines.append(f"  … and {plural(len(report.regions) - top, 'row')} more (--top)")
+    return "\n".join(lines)
+
+
+def _row(row: RegionRow) -> list[str]:
+    times = (row.wall.p50_ns, row.wall.p90_ns, row.wall.p99_ns, row.wall.max_ns)
+    shown = dict.fromkeys(_COLUMNS[-4:], 0)
+    for state, ns in row.states.items():
+        shown[_SHOWN[state]] += ns
+    return [
+        f"task {row.name}" if row.kind == TASK else row.name,
+        f"{row.wall.count:,}",
+        *map(duration, times),
+        duration(row.wall.total_ns),
+        *(duration(ns) if ns else "" for ns in shown.values()),
+    ]

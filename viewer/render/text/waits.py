@@ -1,0 +1,296 @@
+"""Threads, locks and blocking calls as text: who waited, and behind whom."""
+
+from collections.abc import Sequence
+
+from tracer import schema as s
+from viewer.analysis.io import IoRow
+from viewer.analysis.locks import Cause, LockRow
+from viewer.analysis.report import Report
+from viewer.analysis.spread import Spread
+from viewer.analysis.threads import Held, ThreadRow
+from viewer.render.text.tables import Style, spare, table, wrap
+from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
+
+_HEADLINES = 3
+_REASONS = 3  # of a wait that are named
+_NOTED = 100  # a wait is explained when it is at least this part of the thread's time …
+_NEWS = 20  # … and comes first when it is at least this part
+_NEWS_NS = 1_000_000  # a call that keeps the GIL is no news when it is shorter
+_HARDLY = 100  # a lock waited for this many times less than the worst is not explained
+_LONG, _SHORT = 48, 16  # names in sentences, in columns of their own
+_SENTENCE = 56  # what is said of a thread beside its name
+_TO_SPARE = ("unknown", "off cpu", "native", "sleep", "run delay", "p90", "p50", "held")
+_CAUSES = {
+    "free": "nobody: given back and not yet taken",
+    "unknown": "unknown",
+}
+
+
+def threads(report: Report, top: int, style: Style) -> str:
+    if not report.threads:
+        return "threads: none were seen."
+    rows = report.threads[:top]
+    lines = [style.title("Threads")]
+    starving = [row for row in rows if row.gil_wait_ns * _NEWS >= row.wall_ns > 0]
+    for row in starving[:_HEADLINES]:
+        lines += wrap(_starved(report, row), style.width)
+    if "gil" not in report.health.signals:
+        lines += wrap(
+            "the signal gil was off: what threads did between these waits is unknown.",
+            style.width,
+        )
+    columns = ["thread", "wall", *_SHARES]
+    body = [
+        [
+            _of_process(report, row.pid, row.name),
+            duration(row.wall_ns),
+            *(share(part, row.wall_ns) if part else "" for part in _shares(row)),
+        ]
+        for row in rows
+    ]
+    if any(row.run_delay_ns is not None for row in rows):
+        columns.append("run delay")
+        for row, cells in zip(rows, body, strict=True):
+            cells.append("" if row.run_delay_ns is None else duration(row.run_delay_ns))
+    lines += _fitted(columns, body, style)
+    lines += _more(len(report.threads), top)
+    explained = [
+        line
+        for row in rows
+        if row.gil_wait_ns * _NOTED >= row.wall_ns and row.gil_wait_ns
+        for line in _who_had_the_gil(report, row, style)
+    ]
+    if explained:
+        lines += ["", style.title("Who had the GIL while they waited"), *explained]
+    keepers = [row for row in report.threads if sum(row.holding.values()) >= _NEWS_NS]
+    if keepers:
+        lines += ["", style.title("Kept the GIL without running Python")]
+        for row in keepers[:_HEADLINES]:
+            name = shorten(_of_process(report, row.pid, row.name), _LONG)
+            lines += wrap(f"{name}: {_parts(row.holding)}", style.width)
+    return "\n".join(lines)
+
+
+_SHARES = (
+    "running", "GIL wait", "lock", "idle", "io", "sleep", "native", "preempted", "off cpu",
+    "unknown",
+)  # fmt: skip
+
+
+def _shares(row: ThreadRow) -> list[int]:
+    states = {**row.states, "lock": row.states["lock"] - row.idle_ns}
+    states |= {"idle": row.idle_ns, "unknown": row.unknown_ns}
+    return [states[name] for name in _SHARES]
+
+
+def _starved(report: Report, row: ThreadRow) -> str:
+    """`main` waited 812 ms for the GIL (41 % of its time), 790 ms of it held by `compress`."""
+    name = shorten(_of_process(report, row.pid, row.name), _LONG)
+    part = share(row.gil_wait_ns, row.wall_ns)
+    text = f"`{name}` waited {duration(row.gil_wait_ns)} for the GIL ({part} of its time)"
+    if not row.held.holders:
+        return f"{text}; nobody was seen to have it."
+    worst = row.held.holders[0]
+    text += f", {duration(worst.ns)} of it held by `{shorten(worst.name, _LONG)}`"
+    away = {state: ns for state, ns in worst.states.items() if state != s.RUNNING}
+    return f"{text} ({_parts(away)} meanwhile)." if away else f"{text}."
+
+
+def _parts(states: dict[str, int]) -> str:
+    """`60.0 ms preempted, 1.20 ms io`, longest first, nothing of 0."""
+    parts = sorted(states.items(), key=lambda item: -item[1])
+    return ", ".join(f"{duration(ns)} {state}" for state, ns in parts if ns)
+
+
+def _who_had_the_gil(report: Report, row: ThreadRow, style: Style) -> list[str]:
+    name = shorten(_of_process(report, row.pid, row.name), style.width - _SENTENCE)
+    waits = plural(row.gil_waits.count, "wait")
+    line = f"  {name}: waited {duration(row.gil_wait_ns)} in {waits}"
+    if row.worst is not None and row.gil_waits.count > 1:
+        at = moment(max(row.worst.start_ns - report.heading.start_ns, 0))
+        line += f", once {duration(row.worst.ns)} (at {at})"
+    return [line, *_holders(row.held, row.gil_wait_ns, style)]
+
+
+def _holders(held: Held, total: int, style: Style) -> list[str]:
+    lines = []
+    for holder in held.holders[:_REASONS]:
+        away = {state: ns for state, ns in holder.states.items() if state != s.RUNNING}
+        when = f" ({_parts(away)})" if away else ""
+        room = max(style.width - len(_part(0, 0, when)), _SHORT)
+        text = shorten(holder.name, room) + when
+        lines.append(_part(holder.ns, total, text))
+    rest = held.holders[_REASONS:]
+    if rest:
+        others = plural(len(rest), "other")
+        lines.append(_part(sum(holder.ns for holder in rest), total, others))
+    if held.free_ns:
+        lines.append(_part(held.free_ns, total, "nobody: free, and not yet taken"))
+    if held.unknown_ns:
+        lines.append(_part(held.unknown_ns, total, "unknown"))
+    return lines
+
+
+def _part(ns: int, total: int, text: str) -> str:
+    return f"    {share(ns, total):>5}  {duration(ns):>8}  {text}"
+
+
+def locks(report: Report, top: int, style: Style) -> str:
+    if not report.locks:
+        return "locks: nobody waited for one."
+    contended = [row for row in report.locks if not row.is_idle]
+    idle = [row for row in report.locks if row.is_idle]
+    parts = []
+    if contended:
+        parts.append(_contended(report, contended, top, style))
+    else:
+        parts.append("locks: nobody waited for one that another had.")
+    if idle:
+        lines = [style.title("Idle waits"), *wrap(_ABOUT_IDLE, style.width)]
+        columns = ["what", "waits", "p50", "p90", "max", "total", "timed out", "woken by"]
+        body = [[*_waits(report, row, style), _wakers(row)] for row in idle[:top]]
+        lines += _fitted(columns, body, style)
+        parts.append("\n".join(lines + _more(len(idle), top)))
+    return "\n\n".join(parts)
+
+
+def _wakers(row: LockRow) -> str:
+    first = shorten(row.woken_by[0][0], _SHORT) if row.woken_by else ""
+    return first + (f" +{len(row.woken_by) - 1}" if len(row.woken_by) > 1 else "")
+
+
+_ABOUT_IDLE = "for work, a result or an event: nobody has what these wait for."
+
+
+def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> str:
+    lines = [style.title("Locks")]
+    worst = rows[0].waits.total_ns
+    slow = [row for row in rows[:top] if row.waits.total_ns * _HARDLY > worst]
+    for row in slow[:_HEADLINES]:
+        lines += wrap(_blocked(report, row, style), style.width)
+    columns = ["lock", "waits", "p50", "p90", "max", "total", "timed out", "held"]
+    body = [
+        [*_waits(report, row, style), duration(row.holds.max_ns) if row.holds.count else ""]
+        for row in rows[:top]
+    ]
+    columns[-1] = "longest hold"
+    lines += [*_fitted(columns, body, style), *_more(len(rows), top)]
+    if slow:
+        lines += ["", style.title("Who had the lock while others waited")]
+        for row in slow:
+            lines += _who_had_it(report, row, style)
+    return "\n".join(lines)
+
+
+def _waits(report: Report, row: LockRow, style: Style) -> list[str]:
+    return [
+        _lock_name(report, row, style),
+        f"{row.waits.count:,}",
+        *_times(row.waits),
+        f"{row.timed_out:,}" if row.timed_out else "",
+    ]
+
+
+def _times(spread: Spread) -> list[str]:
+    return [
+        duration(ns) for ns in (spread.p50_ns, spread.p90_ns, spread.max_ns, spread.total_ns)
+    ]
+
+
+def _lock_name(report: Report, row: LockRow, style: Style) -> str:
+    kind = shorten(row.kind, _LONG)
+    name = kind if row.locks == 1 else f"{row.locks:,} × {kind}"
+    at = tail(place(row.site, style.base), _LONG)
+    return _of_process(report, row.pid, f"{name} {at}".strip())
+
+
+def _blocked(report: Report, row: LockRow, style: Style) -> str:
+    """Lock app.py:12: `worker` waited 107 ms for it, `flush` had it 95 % of that …"""
+    if not row.waiters:
+        return f"{_lock_name(report, row, style)}: nobody waited for it."
+    waiter = row.waiters[0]
+    text = f"{_lock_name(report, row, style)}: {duration(row.waits.total_ns)} of waiting"
+    cause = row.waited_for[0] if row.waited_for else None
+    if cause is not None and cause.kind == "owner":
+        at = f", taken at {tail(place(cause.site, style.base), _LONG)}" if cause.site else ""
+        part = share(cause.ns, row.waits.total_ns)
+        text += f", {part} for `{shorten(cause.who, _LONG)}`{at}"
+    elif cause is not None:
+        text += ", mostly for an unknown owner" if cause.kind == "unknown" else ""
+    at = f" at {tail(place(waiter.site, style.base), _LONG)}" if waiter.site else ""
+    longest = f", {duration(waiter.max_ns)} at once" if waiter.count > 1 else ""
+    return (
+        f"{text}; `{shorten(waiter.who, _LONG)}` waited most{at} "
+        f"({duration(waiter.ns)}{longest})."
+    )
+
+
+def _who_had_it(report: Report, row: LockRow, style: Style) -> list[str]:
+    total = row.waits.total_ns
+    waits = plural(row.waits.count, "wait")
+    name = shorten(_lock_name(report, row, style), style.width - 40)
+    lines = [f"  {name}: {duration(total)} in {waits}"]
+    lines += [_part(c.ns, total, _cause(c, style)) for c in row.waited_for[:_REASONS]]
+    rest = row.waited_for[_REASONS:]
+    if rest:
+        left = sum(cause.ns for cause in rest)
+        lines.append(_part(left, total, plural(len(rest), "other")))
+    return lines
+
+
+def _cause(cause: Cause, style: Style) -> str:
+    if cause.kind in _CAUSES:
+        return _CAUSES[cause.kind]
+    room = style.width - 24
+    name = shorten(cause.who, room // 2)
+    return f"{name}  {tail(place(cause.site, style.base), room - len(name) - 2)}".rstrip()
+
+
+def io(report: Report, top: int, style: Style) -> str:
+    if not report.io:
+        return "io: no blocking calls were seen."
+    rows = report.io[:top]
+    lines = [style.title("Blocking calls")]
+    keepers = sorted(
+        (row for row in report.io if row.holding_gil_ns >= _NEWS_NS),
+        key=lambda row: -row.holding_gil_ns,
+    )
+    for row in keepers[:_HEADLINES]:
+        text = f"`{_call_name(report, row, style)}` kept the GIL for "
+        lines += wrap(
+            f"{text}{duration(row.holding_gil_ns)}: no other thread ran.", style.width
+        )
+    columns = ["call", "calls", "p50", "p90", "max", "total", "bytes"]
+    body = [
+        [
+            _call_name(report, row, style),
+            f"{row.calls.count:,}",
+            *_times(row.calls),
+            "" if row.size_bytes is None else size(row.size_bytes),
+        ]
+        for row in rows
+    ]
+    return "\n".join([*lines, *_fitted(columns, body, style), *_more(len(report.io), top)])
+
+
+def _call_name(report: Report, row: IoRow, style: Style) -> str:
+    at = tail(place(row.site, style.base), _LONG)
+    return _of_process(report, row.pid, f"{shorten(row.callable, _LONG)} {at}".strip())
+
+
+def _of_process(report: Report, pid: int, name: str) -> str:
+    """With the pid where the file has several processes."""
+    return name if report.heading.processes == 1 else f"{name} [{pid}]"
+
+
+def _fitted(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
+    """The table without columns that are empty in all rows, nor those it has no room for."""
+    keep = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
+    shown = [columns[i] for i in keep]
+    cells = [[row[i] for i in keep] for row in rows]
+    names = [row[0] for row in cells]
+    return table(*spare(shown, cells, names, style.width, _TO_SPARE), style)
+
+
+def _more(count: int, top: int) -> list[str]:
+    return [f"  … and {plural(count - top, 'row')} more (--top)"] if count > top else []

@@ -1,0 +1,223 @@
+"""The columns a trace is held in: one value per event, argument, slice or task.
+
+Columns are memoryviews over 4 or 8 byte integers (formats in the comments); -1 means "none".
+"""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+# Kinds of slices; mirrored in native/native.h
+OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = range(9)
+
+# What a thread does, a lock wait of a task, who has a lock; mirrored in native/native.h.
+# A state may have flags added: has the GIL, did not get the lock, a further piece of a call.
+(
+    THREAD_RUNNING,
+    NATIVE,
+    PREEMPTED,
+    OFF_CPU,
+    GIL_WAIT,
+    LOCK_WAIT,
+    IDLE_WAIT,
+    IO,
+    SLEEP,
+    TASK_WAIT,
+    HOLD,
+) = range(1, 12)
+STATE_MASK, HOLDING, FAILED, CONTINUES = 15, 16, 32, 64
+HOLDING_MODES = 4  # a thread has the GIL while running, preempted, off the CPU, in a call
+
+# Kinds of argument values
+BOOL, UINT, INT, DOUBLE, STRING = range(1, 6)
+
+# Codes of who woke a task: kind << WAKER_SHIFT | value
+WAKER_NONE, WAKER_TEXT, WAKER_GROUP, WAKER_THREAD, WAKER_LOST = range(5)
+WAKER_SHIFT = 40
+
+TIME_LIMIT_NS = 1 << 62  # later timestamps are garbage
+LARGEST = (1 << 63) - 1  # sums stop growing here
+
+type Column = memoryview
+
+
+def views(columns: Iterable[array[int]]) -> list[Any]:
+    """The arrays as columns; Any, because the classes below mix them with plain fields."""
+    return [memoryview(column) for column in columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What a file says, in file order. Names and texts are indexes into `strings`."""
+
+    time_ns: Column  # q
+    type: Column  # B: schema.TYPE_*
+    track: Column  # i: index into uuids
+    name: Column  # i
+    category: Column  # i
+    arg_start: Column  # i: event i has the arguments [arg_start[i], arg_start[i + 1])
+    arg_name: Column  # i
+    arg_kind: Column  # B
+    arg_value: Column  # q: the number, the bits of the double, or the string
+    counter_event: Column  # i
+    counter_value: Column  # q: the number, or the bits of a double
+    counter_is_double: Column  # B
+    flow_event: Column  # i
+    flow_id: Column  # Q
+    flow_end: Column  # B: 0 the flow starts here, 1 it ends here
+    uuids: Column  # Q: by track
+    sample_time_ns: Column  # q: CPU samples, each one period of a thread's CPU time
+    sample_pid: Column  # i
+    sample_tid: Column  # i
+    sample_hz: Column  # i: 1 / period; 0 not told
+    sample_stack: Column  # i
+    stack_start: Column  # i: stack i has the frames [stack_start[i], stack_start[i + 1])
+    stack_frame: Column  # i: the outermost first
+    frame_function: Column  # i
+    frame_path: Column  # i
+    frame_line: Column  # i: 0 unknown
+    strings: list[str]
+    descriptors: list[tuple[int, bytes]]  # (packet that had it last, TrackDescriptor)
+    snapshots: list[tuple[int, int, int, int]]  # (sequence, monotonic, realtime, boottime)
+    framed_bytes: int  # the file up to here is packets
+    skipped_bytes: int  # packets among them that could not be used
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Begin and end paired, ordered by begin."""
+
+    event: Column  # i: the begin
+    end_event: Column  # i: the end, -1 when there is none
+    start_ns: Column  # q
+    end_ns: Column  # q
+    parent: Column  # i: slice
+    unfinished: Column  # B: 1 when the trace ended first
+    instants: Column  # i: events, ordered by time
+    process_end_ns: Column  # q: last event of process i at i + 1; of no process at 0
+    unmatched_ends: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Whose each slice is, and the tables of tasks, coroutines (groups) and callbacks."""
+
+    kind: Column  # B, by slice
+    owner: Column  # i, by slice: a task; for LOOP_CALLBACK a callback
+    code: Column  # q, by slice: READY the waker, AWAIT the name
+    task_id: Column  # q: -1 when its first slice is lost
+    task_process: Column  # i
+    task_head: Column  # i: first slice
+    task_name: Column  # i
+    task_coro: Column  # i
+    task_site: Column  # i
+    task_parent: Column  # q: task id
+    task_group: Column  # i
+    call_name: Column  # i
+    call_site: Column  # i
+    call_head: Column  # i: first slice
+    call_is_task: Column  # B: a task's step whose task is unknown
+    group_head: Column  # i: first task
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What threads did, who had locks and who waited for them: a row per slice, by begin.
+
+    The states of a thread do not overlap, nor do the holds of a lock.
+    """
+
+    start_ns: Column  # q, by row
+    end_ns: Column  # q
+    busy_end_ns: Column  # q: start plus all pieces of the call; end_ns of what is no call
+    state: Column  # B: a state and its flags
+    who: Column  # i: a thread; of TASK_WAIT a task; of HOLD -1
+    row: Column  # i: a call (IO, SLEEP) or a lock, else -1
+    owner: Column  # i: HOLDING: thread * HOLDING_MODES + mode; lock waits, HOLD: an owner
+    site: Column  # i: of waits and holds
+    waker: Column  # i: the thread whose release ended a wait
+    first_ns: Column  # q, by thread: its first state begins; 0 when it has none
+    last_ns: Column  # q, by thread: its last state ends
+    call_process: Column  # i
+    call_name: Column  # i
+    call_site: Column  # i
+    call_bytes: Column  # q: -1 when never told
+    lock_id: Column  # q: -1 not told
+    lock_process: Column  # i
+    lock_name: Column  # i: of its first wait
+    lock_site: Column  # i: of its first wait
+    lock_kind: Column  # i: as its first hold says
+    owner_id: Column  # q: a tid or task id, -1 not told
+    owner_process: Column  # i
+    owner_is_task: Column  # B
+    owner_name: Column  # i
+    owner_site: Column  # i
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Durations in ns by key * kinds + kind."""
+
+    count: Column  # q
+    total: Column  # q
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows numbered by a pair of values, in order of first sight."""
+
+    number: Column  # i, by row: -1 when the first value is negative
+    head: Column  # i, by number: the first row
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Times between the intervals of a key."""
+
+    key: Column  # i
+    start_ns: Column  # q
+    end_ns: Column  # q
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """From where to where the rows of a key reach; -1 when it has none."""
+
+    first: Column  # i: row, by key
+    last: Column  # i
+    end_ns: Column  # q: 0 when it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Durations in ns of one key of many; percentiles interpolate between closest ranks."""
+
+    count: Column  # all q, by key
+    total: Column
+    p50: Column
+    p90: Column
+    p99: Column
+    max: Column
+    longest: Column  # slice
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Durations in ns by key and code."""
+
+    key: Column  # i
+    code: Column  # q
+    count: Column  # q
+    total: Column  # q
+    max: Column  # q
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How long slices of a key overlapped with an occupant of their loop."""
+
+    key: Column  # i
+    who: Column  # q
+    total: Column  # q

@@ -1,0 +1,106 @@
+"""The heavy functions in two makes: C where it was built, else their Python twins."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from viewer.trace import decode, delays, intervals, owners, states, sweeps, tiles
+from viewer.trace.columns import (
+    Column,
+    Delays,
+    Events,
+    Gaps,
+    Owners,
+    Pairs,
+    Slices,
+    Spans,
+    States,
+    Stats,
+    Sums,
+    Tally,
+)
+from viewer.trace.tiles import Lanes, Tile
+
+try:
+    from viewer.trace import _decoder
+except ImportError:  # no compiler when it was installed: slower, same answers
+    HAS_NATIVE = False
+else:
+    HAS_NATIVE = True
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Arguments and results of each: see the twin of that name."""
+
+    decode: Callable[[bytes], Events]
+    pair: Callable[[Column, Column, Column, Column, int], Slices]
+    grouped_stats: Callable[[Column, Column, Column, int], Stats]
+    keyed_sums: Callable[[Column, Column, Column, Column], Sums]
+    group_keys: Callable[[Column, Column, Column, int], Column]
+    gather: Callable[[Column, Column, Column], Column]
+    pairs: Callable[[Column, Column], Pairs]
+    tally: Callable[[Column, Column, Column, Column, int, int], Tally]
+    assign: Callable[..., Owners]
+    states: Callable[..., States]
+    attribute: Callable[..., Delays]
+    lanes: Callable[[Column, Column, Column, Column, int], Lanes]
+    tile: Callable[..., Tile]
+    clip: Callable[[Column, Column, Column, int, int], tuple[Column, Column, Column]]
+    longer: Callable[[Column, Column, Column, int], Column]
+    gaps: Callable[[Column, Column, Column, int, int], Gaps]
+    spans: Callable[[Column, Column, int], Spans]
+    histogram: Callable[[Column, Column, Column, Column, int], Column]
+
+
+PYTHON = Engine(
+    decode.decode,
+    sweeps.pair,
+    sweeps.grouped_stats,
+    sweeps.keyed_sums,
+    sweeps.group_keys,
+    sweeps.gather,
+    sweeps.pairs,
+    sweeps.tally,
+    owners.assign,
+    states.states,
+    delays.attribute,
+    tiles.lanes,
+    tiles.tile,
+    tiles.clip,
+    intervals.longer,
+    intervals.gaps,
+    intervals.spans,
+    intervals.histogram,
+)
+
+
+def _native() -> Engine:
+    def pair(
+        time: Column, type_: Column, track: Column, track_process: Column, processes: int
+    ) -> Slices:
+        columns, unmatched = _decoder.pair(time, type_, track, track_process, processes)
+        return Slices(*[*columns, unmatched])
+
+    return Engine(
+        lambda data: Events(*_decoder.decode(data)),
+        pair,
+        lambda *columns: Stats(*_decoder.grouped_stats(*columns)),
+        lambda *columns: Sums(*_decoder.keyed_sums(*columns)),
+        _decoder.group_keys,
+        _decoder.gather,
+        lambda *columns: Pairs(*_decoder.pairs(*columns)),
+        lambda *columns: Tally(*_decoder.tally(*columns)),
+        lambda *columns: Owners(*_decoder.assign(*columns)),
+        lambda *columns: States(*_decoder.states(*columns)),
+        lambda *columns: Delays(*_decoder.attribute(*columns)),
+        lambda *columns: Lanes(*_decoder.lanes(*columns)),
+        lambda *columns: Tile(*_decoder.tile(*columns)),
+        _decoder.clip,
+        _decoder.longer,
+        lambda *columns: Gaps(*_decoder.gaps(*columns)),
+        lambda *columns: Spans(*_decoder.spans(*columns)),
+        _decoder.histogram,
+    )
+
+
+BEST = _native() if HAS_NATIVE else PYTHON

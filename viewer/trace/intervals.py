@@ -1,0 +1,56 @@
+"""Long intervals, gaps, spans and distributions: the Python twins of native/intervals.c."""
+
+from array import array
+from bisect import bisect_right
+
+from viewer.trace.columns import Column, Gaps, Spans, views
+
+
+def longer(start: Column, end: Column, mark: Column, at_least_ns: int) -> Column:
+    """The rows with a mark (not 0) that last `at_least_ns` or longer."""
+    rows = enumerate(zip(start, end, mark, strict=True))
+    return memoryview(array("i", (i for i, (a, b, m) in rows if m and b - a >= at_least_ns)))
+
+
+def gaps(start: Column, end: Column, key: Column, keys: int, at_least_ns: int) -> Gaps:
+    """The times of `at_least_ns` or longer between intervals of a key that none covers.
+
+    The intervals are ordered by start. Before the first and after the last is no gap.
+    """
+    covered = [-1] * keys
+    found = (array("i"), array("q"), array("q"))
+    for a, b, k in zip(start, end, key, strict=True):
+        if k < 0:
+            continue
+        if covered[k] >= 0 and a - covered[k] >= at_least_ns:
+            for column, value in zip(found, (k, covered[k], a), strict=True):
+                column.append(value)
+        covered[k] = max(covered[k], b)
+    return Gaps(*views(found))
+
+
+def spans(end: Column, key: Column, keys: int) -> Spans:
+    """By key its first and its last row, and when its rows end."""
+    first, last = (array("i", [-1]) * keys for _ in range(2))
+    ends = array("q", bytes(8 * keys))
+    for i, k in enumerate(key):
+        if k >= 0:
+            if first[k] < 0:
+                first[k] = i
+            last[k] = i
+            ends[k] = max(ends[k], end[i])
+    return Spans(*views((first, last, ends)))
+
+
+def histogram(start: Column, end: Column, key: Column, bounds: Column, keys: int) -> Column:
+    """By key * (len(bounds) + 1) + bucket how many durations there are.
+
+    Bucket b has the durations below bounds[b] and not below the bound before it; the last one
+    those beyond all bounds.
+    """
+    buckets, ordered = len(bounds) + 1, bounds.tolist()
+    count = array("q", bytes(8 * keys * buckets))
+    for a, b, k in zip(start, end, key, strict=True):
+        if k >= 0:
+            count[k * buckets + bisect_right(ordered, b - a)] += 1
+    return memoryview(count)

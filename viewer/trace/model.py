@@ -1,0 +1,358 @@
+"""Columns to their meaning: loops, tasks, collections, and the recorder's own remarks."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.trace import columns, owners, states
+from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
+from viewer.trace.reader import Arg, Trace, Track
+
+_SYMBOLS = {
+    owners.TASK: s.CAT_TASK,
+    owners.CAT_LIFETIME: s.CAT_LIFETIME,
+    owners.CAT_LOOP: s.CAT_LOOP,
+    owners.CAT_GC: s.CAT_GC,
+    owners.ARG_NAME: s.ARG_NAME,
+    owners.ARG_CORO: s.ARG_CORO,
+    owners.ARG_SITE: s.ARG_SITE,
+    owners.ARG_PARENT: s.ARG_PARENT,
+    owners.ARG_WAKER: s.ARG_WAKER,
+    owners.ARG_WAKER_TASK: s.ARG_WAKER_TASK,
+    owners.ARG_WAKER_THREAD: s.ARG_WAKER_THREAD,
+}
+_STATE_SYMBOLS = {
+    states.LOCK: s.ARG_LOCK,
+    states.SITE: s.ARG_SITE,
+    states.OWNER: s.ARG_OWNER,
+    states.OWNER_TASK: s.ARG_OWNER_TASK,
+    states.OWNER_NAME: s.ARG_OWNER_NAME,
+    states.OWNER_SITE: s.ARG_OWNER_SITE,
+    states.ACQUIRED: s.ARG_ACQUIRED,
+    states.KIND: s.ARG_KIND,
+    states.HOLDING_GIL: s.ARG_HOLDING_GIL,
+    states.CONTINUES_CALL: s.ARG_CONTINUES,
+    states.BYTES: s.ARG_BYTES,
+    states.RELEASE: s.RELEASE,
+    states.ATTACHED: s.ATTACHED,
+}
+_CATEGORY_STATES = {
+    s.CAT_THREAD: columns.THREAD_RUNNING,
+    s.CAT_GIL: columns.GIL_WAIT,
+    s.CAT_LOCK: columns.LOCK_WAIT,
+    s.CAT_IO: columns.IO,
+    s.CAT_SLEEP: columns.SLEEP,
+    s.CAT_HOLD: columns.HOLD,
+}
+_THREAD_STATES = {
+    s.RUNNING: columns.THREAD_RUNNING,
+    s.ATTACHED: columns.THREAD_RUNNING,
+    s.NATIVE: columns.NATIVE,
+    s.PREEMPTED: columns.PREEMPTED,
+    s.OFF_CPU: columns.OFF_CPU,
+}
+# What one has while others wait for it. Nobody has what the other kinds wait for.
+_EXCLUSIVE = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
+_STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
+_NO_STRING = -2  # equal to no string index, and not to -1, "no name"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """An event loop. `tid` is 0 when no single thread of the process has the loop's name."""
+
+    process: int
+    thread_name: str
+    tid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One run of the garbage collector."""
+
+    process: int
+    tid: int
+    start_ns: int
+    end_ns: int
+    generation: int
+    collected: int
+    uncollectable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """An instant of the tracer track."""
+
+    process: int
+    time_ns: int
+    name: str
+    args: dict[str, Arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trace and who is who in it."""
+
+    trace: Trace
+    owners: Owners
+    loops: tuple[Loop, ...]
+    lane: Column  # i, by slice: index into loops, -1 none
+    threads: tuple[Track, ...]
+    thread_names: tuple[str, ...]  # by thread; of those of one name each has its tid
+    thread_process: Column  # i, by thread: -1 unknown, or it has no events
+    states: States
+    collections: tuple[Collection, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def start_ns(self) -> int:
+        return min(process.start_ns for process in self.trace.processes)
+
+    @property
+    def end_ns(self) -> int:
+        return max(process.end_ns for process in self.trace.processes)
+
+    @property
+    def drops(self) -> list[tuple[int, int, int]]:
+        """(process, from, until) of the times of which events were dropped."""
+        return [
+            (remark.process, min(since, remark.time_ns), remark.time_ns)
+            for remark in self.remarks
+            if remark.name == s.EVENTS_DROPPED
+            and isinstance(since := remark.args.get(s.ARG_SINCE), int)
+        ]
+
+    def pid(self, process: int) -> int:
+        return self.trace.processes[process].pid if process >= 0 else 0
+
+    def coroutine(self, group: int) -> tuple[str, str]:
+        """Name and site of the coroutine function of a group of tasks.
+
+        When the first slices of its tasks are lost, only the track's name is known.
+        """
+        head = self.owners.group_head[group]
+        coro, site = self.owners.task_coro[head], self.owners.task_site[head]
+        if coro >= 0:
+            return self.trace.text(coro), self.trace.text(site)
+        event = self.trace.slices.event[self.owners.task_head[head]]
+        uuid = self.trace.events.uuids[self.trace.events.track[event]]
+        track = self.trace.tracks.get(uuid)
+        return (track.name if track and track.name else "(unknown task)"), ""
+
+    def task_name(self, task: int) -> str:
+        """The newest name of a task; of one whose first slice is lost, its track's."""
+        name = self.owners.task_name[task]
+        return self.trace.text(name) if name >= 0 else self.coroutine_of(task)
+
+    def task_keys(self, kind: int) -> Column:
+        """By slice, the task whose state of that kind it is, else -1."""
+        owned = self.owners
+        every = memoryview(array("i", range(len(owned.task_id))))
+        return self.trace.engine.group_keys(owned.kind, owned.owner, every, kind)
+
+    def coroutine_of(self, task: int) -> str:
+        return self.coroutine(self.owners.task_group[task])[0]
+
+
+def build_model(trace: Trace) -> Model:
+    events, slices = trace.events, trace.slices
+    of_text = {text: i for i, text in reversed(list(enumerate(events.strings)))}
+    owned = trace.engine.assign(
+        slices.event,
+        slices.parent,
+        events.track,
+        events.name,
+        events.category,
+        events.arg_start,
+        events.arg_name,
+        events.arg_kind,
+        events.arg_value,
+        trace.track_process,
+        _symbols(_SYMBOLS, of_text),
+        memoryview(bytes(map(_state_of, events.strings))),
+    )
+    threads = tuple(track for track in trace.tracks.values() if track.tid)
+    track_thread, thread_process = _find_threads(trace, threads)
+    loops, track_lane = _find_loops(trace, threads)
+    lane = trace.engine.gather(slices.event, events.track, memoryview(track_lane))
+    return Model(
+        trace,
+        owned,
+        loops,
+        lane,
+        threads,
+        tuple(_thread_names(threads)),
+        thread_process,
+        _find_states(trace, owned, of_text, track_thread, len(threads)),
+        tuple(_collections(trace, owned)),
+        tuple(_remarks(trace)),
+    )
+
+
+def _state_of(name: str) -> int:
+    return AWAIT if name.startswith(s.AWAIT_PREFIX) else _STATES.get(name, 0)
+
+
+def _symbols(texts: dict[int, str], of_text: dict[str, int]) -> Column:
+    return memoryview(
+        array("i", (of_text.get(texts[i], _NO_STRING) for i in range(len(texts))))
+    )
+
+
+def _thread_names(threads: tuple[Track, ...]) -> Iterator[str]:
+    """`main`, `pool_0`, `worker (1234)` of several called so, `thread 1234` of one unnamed."""
+    times = Counter((track.pid, track.thread_name) for track in threads)
+    for track in threads:
+        if not track.thread_name:
+            yield f"thread {track.tid}"
+        elif times[track.pid, track.thread_name] > 1:
+            yield f"{track.thread_name} ({track.tid})"
+        else:
+            yield track.thread_name
+
+
+def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Column]:
+    """By track its thread, by thread its process; -1 none."""
+    index = {track.uuid: i for i, track in enumerate(threads)}
+    track_thread = array("i", (index.get(uuid, -1) for uuid in trace.events.uuids))
+    processes = array("i", [-1]) * len(threads)
+    for i, thread in enumerate(track_thread):
+        if thread >= 0:
+            processes[thread] = trace.track_process[i]
+    return memoryview(track_thread), memoryview(processes)
+
+
+def _find_states(
+    trace: Trace, owned: Owners, of_text: dict[str, int], track_thread: Column, threads: int
+) -> States:
+    events, slices = trace.events, trace.slices
+    categories = bytearray(len(events.strings))
+    for text, state in _CATEGORY_STATES.items():
+        if text in of_text:
+            categories[of_text[text]] = state
+    return trace.engine.states(
+        slices.event,
+        slices.end_event,
+        slices.start_ns,
+        slices.end_ns,
+        events.track,
+        events.name,
+        events.category,
+        events.arg_start,
+        events.arg_name,
+        events.arg_kind,
+        events.arg_value,
+        trace.track_process,
+        track_thread,
+        _symbols(_STATE_SYMBOLS, of_text),
+        memoryview(bytes(categories)),
+        memoryview(bytes(map(_thread_state_of, events.strings))),
+        owned.kind,
+        owned.owner,
+        events.flow_event,
+        events.flow_id,
+        events.flow_end,
+        threads,
+    )
+
+
+def _thread_state_of(name: str) -> int:
+    if name.startswith(s.LOCK_WAIT_PREFIX):
+        is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
+        return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
+    return _THREAD_STATES.get(name, 0)
+
+
+def _find_loops(
+    trace: Trace, threads: tuple[Track, ...]
+) -> tuple[tuple[Loop, ...], array[int]]:
+    """The loops, and by track which one it is under (-1 none)."""
+    index: dict[int, int] = {}
+    found: list[Loop] = []
+    ancestries = [_ancestry(trace, uuid) for uuid in trace.events.uuids]
+    for i, tracks in enumerate(ancestries):
+        for track in tracks:
+            if track.name.startswith(s.TRACK_LOOP_PREFIX) and track.uuid not in index:
+                index[track.uuid] = len(found)
+                process = trace.track_process[i]
+                pid = trace.processes[process].pid if process >= 0 else 0
+                name = track.name.removeprefix(s.TRACK_LOOP_PREFIX)
+                tids = {t.tid for t in threads if t.pid == pid and t.thread_name == name}
+                found.append(Loop(process, name, tids.pop() if len(tids) == 1 else 0))
+    lanes = (
+        next((index[track.uuid] for track in tracks if track.uuid in index), -1)
+        for tracks in ancestries
+    )
+    return tuple(found), array("i", lanes)
+
+
+def _ancestry(trace: Trace, uuid: int) -> list[Track]:
+    """The described tracks from this one upwards; a circle ends where it closes."""
+    found: list[Track] = []
+    while uuid in trace.tracks and trace.tracks[uuid] not in found:
+        found.append(trace.tracks[uuid])
+        uuid = trace.tracks[uuid].parent_uuid
+    return found
+
+
+def _positions(kinds: Column, wanted: int) -> list[int]:
+    """Where `wanted` is among the bytes; at the speed of bytes.find."""
+    text, needle = bytes(kinds), bytes([wanted])
+    found, at = [], text.find(needle)
+    while at >= 0:
+        found.append(at)
+        at = text.find(needle, at + 1)
+    return found
+
+
+def _number(args: dict[str, Arg], name: str) -> int:
+    value = args.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _collections(trace: Trace, owned: Owners) -> list[Collection]:
+    """One for each slice of the GC tracks; the same on the threads' tracks is not counted.
+
+    What a collection found is known at its end, so the END may have the arguments.
+    """
+    events, found = trace.events, []
+    for i in _positions(owned.kind, GC):
+        event = trace.slices.event[i]
+        number = events.track[event]
+        track = trace.tracks.get(events.uuids[number])
+        if track is None or track.name != s.TRACK_GC:
+            continue
+        end = trace.slices.end_event[i]
+        args = trace.args(event) | (trace.args(end) if end >= 0 else {})
+        found.append(
+            Collection(
+                trace.track_process[number],
+                _number(args, s.ARG_TID),
+                trace.slices.start_ns[i],
+                trace.slices.end_ns[i],
+                _number(args, s.ARG_GENERATION),
+                _number(args, s.ARG_COLLECTED),
+                _number(args, s.ARG_UNCOLLECTABLE),
+            )
+        )
+    return found
+
+
+def _remarks(trace: Trace) -> list[Remark]:
+    events = trace.events
+    try:
+        category = events.strings.index(s.CAT_TRACER)
+    except ValueError:
+        return []
+    return [
+        Remark(
+            trace.track_process[events.track[i]],
+            events.time_ns[i],
+            trace.text(events.name[i]),
+            trace.args(i),
+        )
+        for i in trace.slices.instants
+        if events.category[i] == category
+    ]

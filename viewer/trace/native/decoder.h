@@ -1,0 +1,61 @@
+/* What the decoder knows while it reads; shared by native/decoder.c and native/samples.c. */
+#ifndef VIEWER_DECODER_H
+#define VIEWER_DECODER_H
+#include "wire.h"
+
+/* Field numbers: tracer/schema.py. A field counts only with its own wire type. */
+#define VARINT(field) ((uint64_t)(field) << 3)
+#define FIXED64(field) ((uint64_t)(field) << 3 | 1)
+#define BYTES(field) ((uint64_t)(field) << 3 | 2)
+enum { CLOCK_REALTIME_ID = 1, CLOCK_MONOTONIC_ID = 3, CLOCK_BOOTTIME_ID = 6, CLOCK_DELTA_ID = 64 };
+enum { NAMES_EVENT = 0, NAMES_CATEGORY, NAMES_ANNOTATION, NAMES_STRING,
+       NAMES_FUNCTION, NAMES_PATH, NAMES_FRAME, NAMES_STACK };
+
+typedef struct {
+    int64_t now_ns; /* the delta clock; -1: not known */
+    int ready;      /* a chunk head was seen and nothing was lost since */
+    int has_snapshot;
+    uint64_t track_uuid, clock_id; /* defaults */
+    int32_t hz;                    /* of CPU samples */
+    Map names;                     /* (iid, which) -> string, frame or stack */
+} Sequence;
+
+typedef struct {
+    Span packet[6]; /* as enumerated below; at = NULL: absent */
+    uint64_t timestamp, sequence_id, flags, clock_id;
+    int has_timestamp, has_clock;
+} Packet;
+enum { P_SNAPSHOT, P_DEFAULTS, P_INTERNED, P_EVENT, P_DESCRIPTOR, P_SAMPLE };
+
+typedef struct {
+    Column time, type, track, name, category, arg_start;
+    Column arg_name, arg_kind, arg_value;
+    Column counter_event, counter_value, counter_is_double, flow_event, flow_id, flow_end;
+    Column uuids;
+    Column sample_time, sample_pid, sample_tid, sample_hz, sample_stack;
+    Column stack_start, stack_frame, frame_function, frame_path, frame_line;
+    Pool strings, descriptors;
+    Map tracks, sequence_ids;
+    Sequence *sequences;
+    Py_ssize_t sequence_count, sequence_room;
+    uint64_t cached_id; /* one-entry caches: runs of packets share sequence and track */
+    Py_ssize_t cached_sequence;
+    uint64_t cached_uuid;
+    int32_t cached_track;
+    PyObject *snapshots; /* list of (sequence, monotonic, realtime, boottime) */
+    int64_t skipped, packets;
+} Decoder;
+
+static inline int32_t interned(const Sequence *q, uint64_t iid, int which)
+{
+    MapEntry *e = map_find(&q->names, iid, which);
+    return e ? (int32_t)e->value : -1;
+}
+
+/* Parse functions: 1 good, 0 malformed, 2 of no use, -1 Python exception set. */
+int read_perf_defaults(Sequence *q, Span s);
+int read_frame(Decoder *d, Sequence *q, Span s);
+int read_stack(Decoder *d, Sequence *q, Span s);
+int read_sample(Decoder *d, const Sequence *q, Span s, int64_t time);
+
+#endif

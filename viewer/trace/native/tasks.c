@@ -1,0 +1,598 @@
+/* Speed-up of sweeps.py, the Python twin: which task a slice belongs to, and who delayed whom. */
+#include "columns.h"
+
+/* Order of the `symbols` argument of assign: string indexes, -2 when the trace has no such. */
+enum { SYM_TASK, SYM_LIFETIME, SYM_LOOP, SYM_GC, SYM_ARG_NAME, SYM_ARG_CORO, SYM_ARG_SITE,
+       SYM_ARG_PARENT, SYM_ARG_WAKER, SYM_ARG_WAKER_TASK, SYM_ARG_WAKER_THREAD, SYM_COUNT };
+/* The argument `task` is called like the category: one string, one symbol. */
+#define SYM_ARG_TASK SYM_TASK
+
+#define ANONYMOUS ((uint64_t)1 << 63)
+#define WAKER(kind, value) ((int64_t)(kind) << 40 | (int64_t)(value))
+enum { WAKER_NONE, WAKER_TEXT, WAKER_GROUP, WAKER_THREAD, WAKER_LOST };
+
+typedef struct {
+    const int32_t *slice_event, *parent, *event_track, *event_name, *event_category;
+    const int32_t *arg_start, *arg_name;
+    const uint8_t *arg_kind;
+    const int64_t *arg_value;
+    const int32_t *track_process, *symbols;
+    const uint8_t *name_kind; /* by string: KIND_READY, RUNNING, AWAIT, SELECT or 0 */
+    Py_ssize_t slices, strings;
+} Source;
+
+enum { KIND, OWNER, CODE, TASK_ID, TASK_PROCESS, TASK_HEAD, TASK_NAME, TASK_CORO, TASK_SITE,
+       TASK_PARENT, TASK_GROUP, CALL_NAME, CALL_SITE, CALL_HEAD, CALL_IS_TASK, GROUP_HEAD,
+       ASSIGN_COLUMNS };
+
+#define I32(column) ((int32_t *)(column).data)
+#define I64(column) ((int64_t *)(column).data)
+
+/* Index of the argument `symbol` of the slice's begin, of one of two kinds; -1 when absent. */
+static int32_t find_arg(const Source *s, Py_ssize_t slice, int symbol, int kind, int other)
+{
+    int32_t event = s->slice_event[slice], wanted = s->symbols[symbol];
+    for (int32_t a = s->arg_start[event]; a < s->arg_start[event + 1]; a++) {
+        if (s->arg_name[a] == wanted && (s->arg_kind[a] == kind || s->arg_kind[a] == other)) {
+            return a;
+        }
+    }
+    return -1;
+}
+
+static int32_t find_number(const Source *s, Py_ssize_t slice, int symbol)
+{
+    return find_arg(s, slice, symbol, ARG_KIND_UINT, ARG_KIND_INT);
+}
+
+/* String index of a text argument; -1 when absent. */
+static int32_t find_text(const Source *s, Py_ssize_t slice, int symbol)
+{
+    int32_t a = find_arg(s, slice, symbol, ARG_KIND_STRING, ARG_KIND_STRING);
+    return a < 0 ? -1 : (int32_t)s->arg_value[a];
+}
+
+/* The task of the key, made when new; -1 with an exception set. */
+static int32_t put_task(Column *out, Map *tasks, uint64_t a, uint64_t b, int32_t process,
+                        Py_ssize_t slice)
+{
+    int fresh;
+    MapEntry *e = map_put(tasks, a, b, out[TASK_HEAD].used / 4, &fresh);
+    if (!e) {
+        return -1;
+    }
+    if (fresh
+        && (push_i64(&out[TASK_ID], a & ANONYMOUS ? -1 : (int64_t)b) < 0
+            || push_i32(&out[TASK_PROCESS], process) < 0
+            || push_i32(&out[TASK_HEAD], (int32_t)slice) < 0 || push_i32(&out[TASK_NAME], -1) < 0
+            || push_i32(&out[TASK_CORO], -1) < 0 || push_i32(&out[TASK_SITE], -1) < 0
+            || push_i64(&out[TASK_PARENT], -1) < 0)) {
+        return -1;
+    }
+    return (int32_t)e->value;
+}
+
+/* What the begin of a slice says about its task: the newest name, the first of the rest. */
+static void learn(const Source *s, Column *out, int32_t task, Py_ssize_t slice)
+{
+    int32_t name = find_text(s, slice, SYM_ARG_NAME);
+    if (name >= 0) {
+        I32(out[TASK_NAME])[task] = name;
+    }
+    if (I32(out[TASK_CORO])[task] < 0) {
+        I32(out[TASK_CORO])[task] = find_text(s, slice, SYM_ARG_CORO);
+    }
+    if (I32(out[TASK_SITE])[task] < 0) {
+        I32(out[TASK_SITE])[task] = find_text(s, slice, SYM_ARG_SITE);
+    }
+    int32_t parent = find_number(s, slice, SYM_ARG_PARENT);
+    if (I64(out[TASK_PARENT])[task] < 0 && parent >= 0) {
+        I64(out[TASK_PARENT])[task] = s->arg_value[parent];
+    }
+}
+
+/* First pass: kinds of all slices, owners of the task slices. */
+static int find_tasks(const Source *s, Column *out, Map *tasks, int32_t *track_task)
+{
+    for (Py_ssize_t i = 0; i < s->slices; i++) {
+        int32_t event = s->slice_event[i], track = s->event_track[event];
+        int32_t category = s->event_category[event], name = s->event_name[event];
+        int name_kind = name < 0 ? 0 : s->name_kind[name];
+        int is_lifetime = category == s->symbols[SYM_LIFETIME];
+        int kind = KIND_OTHER;
+        int32_t owner = -1;
+        if (category == s->symbols[SYM_GC]) {
+            kind = KIND_GC;
+        } else if (category == s->symbols[SYM_LOOP]) {
+            kind = KIND_LOOP_CALLBACK; /* until the second pass */
+        } else if (is_lifetime || (category == s->symbols[SYM_TASK] && name_kind >= KIND_READY
+                                   && name_kind <= KIND_AWAIT)) {
+            kind = is_lifetime ? KIND_LIFETIME : name_kind;
+            int32_t process = s->track_process[track], parent = s->parent[i];
+            int32_t id = find_number(s, i, SYM_ARG_TASK);
+            if (id >= 0) {
+                owner = put_task(out, tasks, (uint32_t)process, s->arg_value[id], process, i);
+                if (owner < 0) {
+                    return -1;
+                }
+                if (!is_lifetime && parent < 0) {
+                    track_task[track] = owner;
+                }
+            } else if (parent >= 0 && I32(out[OWNER])[parent] >= 0) {
+                owner = I32(out[OWNER])[parent];
+            } else if (track_task[track] >= 0) {
+                owner = track_task[track];
+            } else {
+                owner = put_task(out, tasks, ANONYMOUS, (uint64_t)track, process, i);
+                if (owner < 0) {
+                    return -1;
+                }
+                track_task[track] = owner;
+            }
+            learn(s, out, owner, i);
+        }
+        if (push_u8(&out[KIND], (uint8_t)kind) < 0 || push_i32(&out[OWNER], owner) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Tasks of the same coroutine and site form a group; an unknown coroutine, one per track. */
+static int group_tasks(const Source *s, Column *out)
+{
+    Map groups = {0};
+    int status = 0;
+    for (Py_ssize_t t = 0; t < out[TASK_HEAD].used / 4 && status == 0; t++) {
+        int32_t coro = I32(out[TASK_CORO])[t], head = I32(out[TASK_HEAD])[t];
+        int32_t track = s->event_track[s->slice_event[head]];
+        int fresh;
+        MapEntry *e = map_put(&groups, coro < 0 ? ANONYMOUS | (uint32_t)track : (uint32_t)coro,
+                              coro < 0 ? 0 : (uint32_t)I32(out[TASK_SITE])[t],
+                              out[GROUP_HEAD].used / 4, &fresh);
+        if (!e || (fresh && push_i32(&out[GROUP_HEAD], (int32_t)t) < 0)
+            || push_i32(&out[TASK_GROUP], (int32_t)e->value) < 0) {
+            status = -1;
+        }
+    }
+    map_free(&groups);
+    return status;
+}
+
+/* Who woke the task whose `ready` slice this is: (kind << 40 | value). */
+static int64_t waker_code(const Source *s, const Column *out, const Map *tasks, Py_ssize_t i)
+{
+    int32_t a = find_number(s, i, SYM_ARG_WAKER_TASK);
+    if (a >= 0) {
+        int32_t process = s->track_process[s->event_track[s->slice_event[i]]];
+        MapEntry *e = map_find(tasks, (uint32_t)process, s->arg_value[a]);
+        return e ? WAKER(WAKER_GROUP, I32(out[TASK_GROUP])[e->value]) : WAKER(WAKER_LOST, 0);
+    }
+    a = find_number(s, i, SYM_ARG_WAKER_THREAD);
+    if (a >= 0) {
+        return WAKER(WAKER_THREAD, (uint32_t)s->arg_value[a]);
+    }
+    int32_t text = find_text(s, i, SYM_ARG_WAKER);
+    return text >= 0 ? WAKER(WAKER_TEXT, text) : WAKER(WAKER_NONE, 0);
+}
+
+/* Second pass: owners of the loop slices, codes of waits. Loop slices may precede the task's own
+ * first slice, so this needs all tasks. */
+static int find_occupants(const Source *s, Column *out, const Map *tasks, Map *calls)
+{
+    for (Py_ssize_t i = 0; i < s->slices; i++) {
+        int32_t event = s->slice_event[i], name = s->event_name[event];
+        int64_t code = -1;
+        switch (((uint8_t *)out[KIND].data)[i]) {
+        case KIND_READY: code = waker_code(s, out, tasks, i); break;
+        case KIND_AWAIT: code = name; break;
+        case KIND_LOOP_CALLBACK: {
+            int32_t id = find_number(s, i, SYM_ARG_TASK);
+            if (id < 0 && name >= 0 && s->name_kind[name] == KIND_SELECT) {
+                out[KIND].data[i] = KIND_SELECT;
+                break;
+            }
+            int32_t process = s->track_process[s->event_track[event]];
+            MapEntry *e = id < 0 ? NULL
+                                 : map_find(tasks, (uint32_t)process, s->arg_value[id]);
+            if (e) {
+                out[KIND].data[i] = KIND_LOOP_TASK;
+                I32(out[OWNER])[i] = (int32_t)e->value;
+                break;
+            }
+            int32_t site = find_text(s, i, SYM_ARG_SITE);
+            int fresh;
+            e = map_put(calls, (uint32_t)name, (uint64_t)(uint32_t)site << 1 | (id >= 0),
+                        out[CALL_NAME].used / 4, &fresh);
+            if (!e || (fresh && (push_i32(&out[CALL_NAME], name) < 0
+                                 || push_i32(&out[CALL_SITE], site) < 0
+                                 || push_i32(&out[CALL_HEAD], (int32_t)i) < 0
+                                 || push_u8(&out[CALL_IS_TASK], id >= 0) < 0))) {
+                return -1;
+            }
+            I32(out[OWNER])[i] = (int32_t)e->value;
+        }
+        }
+        if (push_i64(&out[CODE], code) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Lengths and indexes of the columns agree? -1 with an exception set when not. */
+static int check_source(const Inputs *in, const Source *s)
+{
+    Py_ssize_t events = in->length[2], args = in->length[6], tracks = in->length[9];
+    if (in->length[1] != s->slices || in->length[3] != events || in->length[4] != events
+        || in->length[5] != events + 1 || in->length[7] != args || in->length[8] != args
+        || in->length[10] != SYM_COUNT) {
+        return bad_columns();
+    }
+    for (Py_ssize_t i = 0; i < s->slices; i++) {
+        if (s->parent[i] >= i) {
+            return bad_columns();
+        }
+    }
+    for (Py_ssize_t i = 0; i < events; i++) {
+        if (s->arg_start[i] > s->arg_start[i + 1]) {
+            return bad_columns();
+        }
+    }
+    if (s->arg_start[0] < 0 || s->arg_start[events] > args) {
+        return bad_columns();
+    }
+    return check_range(s->slice_event, s->slices, 0, events) < 0
+                   || check_range(s->event_track, events, 0, tracks) < 0
+                   || check_range(s->event_name, events, -1, s->strings) < 0 ? -1 : 0;
+}
+
+/* assign(slice_event, parent, event_track, event_name, event_category, arg_start, arg_name,
+ * arg_kind, arg_value, track_process, symbols, name_kind) */
+PyObject *assign(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out[ASSIGN_COLUMNS] = {0};
+    Map tasks = {0}, calls = {0};
+    int32_t *track_task = NULL;
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "iiiiiiiBqiiB") < 0) {
+        goto done;
+    }
+    Source s = {in.view[0].buf, in.view[1].buf, in.view[2].buf, in.view[3].buf,
+                in.view[4].buf, in.view[5].buf, in.view[6].buf, in.view[7].buf,
+                in.view[8].buf, in.view[9].buf, in.view[10].buf, in.view[11].buf,
+                in.length[0], in.length[11]};
+    if (check_source(&in, &s) < 0) {
+        goto done;
+    }
+    track_task = PyMem_RawMalloc(in.length[9] * sizeof *track_task + 1);
+    if (!track_task) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    memset(track_task, 0xFF, in.length[9] * sizeof *track_task);
+    if (find_tasks(&s, out, &tasks, track_task) < 0 || group_tasks(&s, out) < 0
+        || find_occupants(&s, out, &tasks, &calls) < 0) {
+        goto done;
+    }
+    result = take_columns(out, "BiqqiiiiiqiiiiBi");
+done:
+    PyMem_RawFree(track_task);
+    map_free(&tasks);
+    map_free(&calls);
+    free_columns(out, ASSIGN_COLUMNS);
+    inputs_free(&in);
+    return result;
+}
+
+typedef struct {
+    int64_t end, who;
+} Occupant;
+typedef struct {
+    int64_t end;
+    int32_t key;
+} Waiting;
+typedef struct {
+    int32_t key;
+    int64_t count, since; /* waiting now; accounted up to */
+    __int128 waited;      /* since the present occupant came */
+} Active;
+
+/* A loop during the sweep. Who runs is the top of `stack`; below it, who goes on afterwards. */
+typedef struct {
+    Occupant *stack;
+    Waiting *heap; /* by end */
+    Active *active;
+    Py_ssize_t stacked, stack_room, heaped, heap_room, actives, active_room;
+    Py_ssize_t seen, left; /* occupants so far and to come */
+} Lane;
+
+typedef struct {
+    Column key, who;
+    __int128 *total;
+    Py_ssize_t room;
+    Map map;
+    int32_t *position; /* by key: where it was last in an `active` list */
+    int64_t gap, unknown;
+} Sweep;
+
+#define GROW(array, count, room)                                                        \
+    ((count) < (room) ? 0 : grow((void **)&(array), &(room), sizeof *(array)))
+
+static int grow(void **array, Py_ssize_t *room, size_t item)
+{
+    Py_ssize_t more = *room * 2 + 16;
+    void *grown = PyMem_RawRealloc(*array, more * item);
+    if (!grown) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *array = grown;
+    *room = more;
+    return 0;
+}
+
+static int sweep_add(Sweep *w, int32_t key, int64_t who, __int128 ns)
+{
+    if (ns == 0) {
+        return 0;
+    }
+    int fresh;
+    Py_ssize_t count = w->key.used / 4;
+    MapEntry *e = map_put(&w->map, key, who, count, &fresh);
+    if (!e) {
+        return -1;
+    }
+    if (fresh) {
+        if (push_i32(&w->key, key) < 0 || push_i64(&w->who, who) < 0
+            || GROW(w->total, count, w->room) < 0) {
+            return -1;
+        }
+        w->total[count] = 0;
+    }
+    w->total[e->value] += ns;
+    return 0;
+}
+
+/* Charges everyone waiting, up to `now`, to whoever has been running. */
+static int lane_flush(Sweep *w, Lane *lane, int64_t now)
+{
+    int64_t who = lane->stacked ? lane->stack[lane->stacked - 1].who
+                  : lane->seen && lane->left ? w->gap : w->unknown;
+    for (Py_ssize_t i = 0; i < lane->actives;) {
+        Active *a = &lane->active[i];
+        __int128 waited = a->waited + (__int128)a->count * (now - a->since);
+        a->waited = 0;
+        a->since = now;
+        if (sweep_add(w, a->key, who, waited) < 0) {
+            return -1;
+        }
+        if (a->count == 0) {
+            *a = lane->active[--lane->actives];
+            w->position[a->key] = (int32_t)i;
+        } else {
+            i++;
+        }
+    }
+    return 0;
+}
+
+/* The entry of `key` in the lane's active list, made when absent; NULL with an exception set. */
+static Active *lane_active(Sweep *w, Lane *lane, int32_t key, int64_t now)
+{
+    Py_ssize_t at = w->position[key]; /* several loops may share a key: then look for it */
+    if (at >= lane->actives || lane->active[at].key != key) {
+        for (at = 0; at < lane->actives && lane->active[at].key != key; at++) {
+        }
+    }
+    if (at == lane->actives) {
+        if (GROW(lane->active, lane->actives, lane->active_room) < 0) {
+            return NULL;
+        }
+        lane->active[lane->actives++] = (Active){key, 0, now, 0};
+    }
+    w->position[key] = (int32_t)at;
+    Active *a = &lane->active[at];
+    a->waited += (__int128)a->count * (now - a->since);
+    a->since = now;
+    return a;
+}
+
+static int heap_push(Lane *lane, Waiting item)
+{
+    if (GROW(lane->heap, lane->heaped, lane->heap_room) < 0) {
+        return -1;
+    }
+    Py_ssize_t i = lane->heaped++;
+    for (; i && lane->heap[(i - 1) / 2].end > item.end; i = (i - 1) / 2) {
+        lane->heap[i] = lane->heap[(i - 1) / 2];
+    }
+    lane->heap[i] = item;
+    return 0;
+}
+
+static void heap_pop(Lane *lane)
+{
+    Waiting item = lane->heap[--lane->heaped];
+    Py_ssize_t i = 0, child;
+    for (; (child = 2 * i + 1) < lane->heaped; i = child) {
+        if (child + 1 < lane->heaped && lane->heap[child + 1].end < lane->heap[child].end) {
+            child++;
+        }
+        if (lane->heap[child].end >= item.end) {
+            break;
+        }
+        lane->heap[i] = lane->heap[child];
+    }
+    lane->heap[i] = item;
+}
+
+/* Ends every occupant and every wait that is over at `now`. */
+static int lane_advance(Sweep *w, Lane *lane, int64_t now)
+{
+    for (;;) {
+        int64_t leaves = lane->stacked ? lane->stack[lane->stacked - 1].end : INT64_MAX;
+        int64_t served = lane->heaped ? lane->heap[0].end : INT64_MAX;
+        if ((leaves < served ? leaves : served) > now
+            || (!lane->stacked && !lane->heaped)) {
+            return 0;
+        }
+        if (lane->stacked && leaves <= served) {
+            if (lane_flush(w, lane, leaves) < 0) {
+                return -1;
+            }
+            lane->stacked--; /* and those it outlived: they do not come back */
+            while (lane->stacked && lane->stack[lane->stacked - 1].end <= leaves) {
+                lane->stacked--;
+            }
+        } else {
+            Active *a = lane_active(w, lane, lane->heap[0].key, served);
+            if (!a) {
+                return -1;
+            }
+            a->count--;
+            heap_pop(lane);
+        }
+    }
+}
+
+static int lane_occupy(Sweep *w, Lane *lane, int64_t start, int64_t end, int64_t who)
+{
+    if (lane_advance(w, lane, start) < 0 || lane_flush(w, lane, start) < 0
+        || GROW(lane->stack, lane->stacked, lane->stack_room) < 0) {
+        return -1;
+    }
+    lane->stack[lane->stacked++] = (Occupant){end, who};
+    return 0;
+}
+
+static int lane_wait(Sweep *w, Lane *lane, int64_t start, int64_t end, int32_t key)
+{
+    if (lane_advance(w, lane, start) < 0) {
+        return -1;
+    }
+    Active *a = lane_active(w, lane, key, start);
+    if (!a || heap_push(lane, (Waiting){end, key}) < 0) {
+        return -1;
+    }
+    a->count++;
+    return 0;
+}
+
+/* attribute(start, end, kind, owner, key, lane_of_slice, task_group, extra_start, extra_end,
+ * extra_lane, extra_who, groups, calls, keys, lanes): (key, who, ns) columns */
+PyObject *attribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Sweep w = {0};
+    Lane *lanes = NULL;
+    Column total = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "qqBiiiiqqiqnnnn") < 0) {
+        goto done;
+    }
+    const int64_t *start = in.view[0].buf, *end = in.view[1].buf;
+    const uint8_t *kind = in.view[2].buf;
+    const int32_t *owner = in.view[3].buf, *key = in.view[4].buf, *lane_of = in.view[5].buf;
+    const int32_t *group = in.view[6].buf, *extra_lane = in.view[9].buf;
+    const int64_t *extra_start = in.view[7].buf, *extra_end = in.view[8].buf;
+    const int64_t *extra_who = in.view[10].buf;
+    Py_ssize_t n = in.length[0], extras = in.length[7], groups = in.number[11];
+    Py_ssize_t calls = in.number[12], keys = in.number[13], count = in.number[14];
+    for (int i = 1; i <= 10; i++) {
+        if (i != 6 && in.length[i] != (i < 6 ? n : extras)) {
+            bad_columns();
+            goto done;
+        }
+    }
+    if (keys < 0 || count < 0 || check_range(key, n, -1, keys) < 0
+        || check_range(lane_of, n, -1, count) < 0
+        || check_range(extra_lane, extras, 0, count) < 0) {
+        goto done;
+    }
+    lanes = PyMem_RawCalloc(count + 1, sizeof *lanes);
+    w.position = PyMem_RawCalloc(keys + 1, sizeof *w.position);
+    if (!lanes || !w.position) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    int64_t select = groups + calls;
+    w.gap = select + 1;
+    w.unknown = select + 2;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (kind[i] == KIND_LOOP_TASK && (owner[i] < 0 || owner[i] >= in.length[6])) {
+            bad_columns();
+            goto done;
+        }
+        if (kind[i] >= KIND_LOOP_TASK && kind[i] <= KIND_SELECT && lane_of[i] >= 0) {
+            lanes[lane_of[i]].left++;
+        }
+    }
+    Py_ssize_t extra = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        int is_occupant = kind[i] >= KIND_LOOP_TASK && kind[i] <= KIND_SELECT;
+        if (!is_occupant && key[i] < 0) {
+            continue;
+        }
+        for (; extra < extras && extra_start[extra] < start[i]; extra++) {
+            if (lane_occupy(&w, &lanes[extra_lane[extra]], extra_start[extra], extra_end[extra],
+                            extra_who[extra]) < 0) {
+                goto done;
+            }
+        }
+        Lane *lane = lane_of[i] < 0 ? NULL : &lanes[lane_of[i]];
+        if (key[i] >= 0
+            && (lane ? lane_wait(&w, lane, start[i], end[i], key[i])
+                     : sweep_add(&w, key[i], w.unknown, end[i] - start[i])) < 0) {
+            goto done;
+        }
+        if (is_occupant && lane) {
+            int64_t who = kind[i] == KIND_LOOP_TASK ? group[owner[i]]
+                          : kind[i] == KIND_SELECT  ? select : groups + owner[i];
+            if (lane_occupy(&w, lane, start[i], end[i], who) < 0) {
+                goto done;
+            }
+            lane->seen++;
+            lane->left--;
+        }
+    }
+    for (; extra < extras; extra++) {
+        if (lane_occupy(&w, &lanes[extra_lane[extra]], extra_start[extra], extra_end[extra],
+                        extra_who[extra]) < 0) {
+            goto done;
+        }
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (lane_advance(&w, &lanes[i], INT64_MAX - 1) < 0
+            || lane_flush(&w, &lanes[i], INT64_MAX - 1) < 0) {
+            goto done;
+        }
+    }
+    for (Py_ssize_t i = 0; i < w.key.used / 4; i++) {
+        if (push_i64(&total, w.total[i] > INT64_MAX ? INT64_MAX : (int64_t)w.total[i]) < 0) {
+            goto done;
+        }
+    }
+    Column out[] = {w.key, w.who, total};
+    w.key.bytes = w.who.bytes = total.bytes = NULL;
+    result = take_columns(out, "iqq");
+    free_columns(out, 3);
+done:
+    for (Py_ssize_t i = 0; lanes && i < in.number[14]; i++) {
+        PyMem_RawFree(lanes[i].stack);
+        PyMem_RawFree(lanes[i].heap);
+        PyMem_RawFree(lanes[i].active);
+    }
+    PyMem_RawFree(lanes);
+    PyMem_RawFree(w.position);
+    PyMem_RawFree(w.total);
+    map_free(&w.map);
+    Py_CLEAR(w.key.bytes);
+    Py_CLEAR(w.who.bytes);
+    Py_CLEAR(total.bytes);
+    inputs_free(&in);
+    return result;
+}

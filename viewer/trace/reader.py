@@ -1,0 +1,271 @@
+"""Opens a trace file: bytes to columns and tracks, or one clear line why not."""
+
+import math
+import struct
+import zlib
+from array import array
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tracer import schema as s
+from tracer.errors import TraceFileError
+from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
+from viewer.trace.engine import BEST, Engine
+from viewer.trace.wire import Malformed, fields, message, varint
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_RECORD_ONE = "Record one with 'tracer run prog.py'."
+_HEAD_BYTES = 1 << 16
+
+type Arg = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A TrackDescriptor, the newest of its uuid. Numbers are 0 and texts "" when not given."""
+
+    uuid: int
+    name: str = ""
+    parent_uuid: int = 0
+    pid: int = 0
+    tid: int = 0
+    thread_name: str = ""
+    cmdline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One recorded process; `recording_ended` is None when it was killed."""
+
+    pid: int
+    start_ns: int
+    end_ns: int
+    start_unix_ns: int
+    recording: dict[str, Arg]
+    recording_ended: dict[str, Arg] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A whole file. Columns by track are indexed like `events.uuids`."""
+
+    path: Path
+    size_bytes: int
+    lost_bytes: int
+    events: Events
+    slices: Slices
+    tracks: dict[int, Track]  # by uuid, with those that have no events
+    track_process: Column  # i: index into processes, -1 unknown
+    processes: tuple[Process, ...]
+    engine: Engine
+
+    def args(self, event: int) -> dict[str, Arg]:
+        """The arguments of an event with a number or a text."""
+        found: dict[str, Arg] = {}
+        e = self.events
+        for a in range(e.arg_start[event], e.arg_start[event + 1]):
+            value, kind = e.arg_value[a], e.arg_kind[a]
+            name = self.text(e.arg_name[a])
+            if kind == UINT:
+                value &= 0xFFFF_FFFF_FFFF_FFFF
+            if kind == DOUBLE:
+                found[name] = double(value)
+            else:
+                found[name] = self.text(value) if kind == STRING else value
+        return found
+
+    def text(self, string: int) -> str:
+        return self.events.strings[string] if string >= 0 else ""
+
+
+def double(bits: int) -> float | str:
+    """The number; what no JSON can hold is a text."""
+    (number,) = struct.unpack("<d", bits.to_bytes(8, "little", signed=True))
+    return number if math.isfinite(number) else str(number)
+
+
+def read_trace(path: Path, engine: Engine = BEST) -> Trace:
+    """The trace in the file, as far as it is readable. Raises TraceFileError."""
+    data, lost = _load(path)
+    return _parse(path, data, lost, engine)
+
+
+def begins_as_trace(path: Path) -> bool:
+    """Whether the file's first bytes already say that it is a trace of ours, of this version.
+
+    False means nothing: read it to know.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_HEAD_BYTES)
+        _parse(path, data, 0, BEST)
+    except (OSError, TraceFileError):
+        return False
+    return True
+
+
+def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
+    if not data:
+        raise TraceFileError(f"cannot read '{path}': the file is empty. {_RECORD_ONE}")
+    events = engine.decode(data)
+    if not events.packets:
+        raise TraceFileError(
+            f"cannot read '{path}': not a trace (starts {data[:4].hex(' ')}). {_RECORD_ONE}"
+        )
+    by_uuid = _read_descriptors(events)
+    roots, pids = _find_processes(events, by_uuid)
+    track_process = memoryview(array("i", roots))
+    slices = engine.pair(events.time_ns, events.type, events.track, track_process, len(pids))
+    lost += len(data) - events.framed_bytes + events.skipped_bytes
+    trace = Trace(
+        path, len(data), lost, events, slices, by_uuid, track_process, (), engine
+    )  # fmt: skip
+    return replace(trace, processes=_read_processes(trace, pids))
+
+
+def _load(path: Path) -> tuple[bytes, int]:
+    """The file's bytes, unpacked, and how many packed bytes were unreadable."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        reason = "no such file"
+    except IsADirectoryError:
+        reason = "it is a directory"
+    except PermissionError:
+        reason = "permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        return _unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)
+    raise TraceFileError(f"cannot read '{path}': {reason}.")
+
+
+def _unpack(data: bytes) -> tuple[bytes, int]:
+    """All complete gzip members, and of a cut or damaged one what comes before."""
+    parts = []
+    while data.startswith(_GZIP_MAGIC):
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            # In steps: on an error, what earlier steps gave is kept.
+            for at in range(0, len(data), 1 << 16):
+                parts.append(member.decompress(data[at : at + (1 << 16)]))
+                if member.eof:
+                    data = member.unused_data + data[at + (1 << 16) :]
+                    break
+            else:
+                return b"".join(parts), 0
+        except zlib.error:
+            return b"".join(parts), len(data) - at
+    return b"".join(parts), len(data)
+
+
+def _read_descriptors(events: Events) -> dict[int, Track]:
+    """By uuid, the track as last described."""
+    known: dict[int, Track] = {}
+    for _, body in sorted(events.descriptors):
+        track = _read_descriptor(body)
+        if track is not None:
+            known[track.uuid] = track
+    return known
+
+
+def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int], list[int]]:
+    """By track, the index of its process (-1 unknown); by process, its pid."""
+    # A process is told by its own track, not by its pid: two containers may share one.
+    by_pid = {track.pid: uuid for uuid, track in known.items() if track.pid and not track.tid}
+    processes: dict[int, int] = {}
+    pids: list[int] = []
+    roots: list[int] = []
+    for uuid in events.uuids:
+        track = known.get(uuid, Track(uuid))
+        seen = {track.uuid}
+        while track.parent_uuid in known and track.parent_uuid not in seen:
+            track = known[track.parent_uuid]
+            seen.add(track.uuid)
+        if not track.pid:
+            roots.append(-1)
+            continue
+        process = track.uuid if not track.tid else by_pid.get(track.pid, track.pid)
+        roots.append(processes.setdefault(process, len(processes)))
+        if len(pids) < len(processes):
+            pids.append(track.pid)
+    return roots, pids
+
+
+def _read_descriptor(body: bytes) -> Track | None:
+    """The descriptor, or None when it is malformed."""
+    process, thread = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
+    numbers: dict[tuple[int, int], int] = {}  # by (message's tag or 0, field's tag)
+    texts: dict[tuple[int, int], list[str]] = {}
+    parts = [(0, 0, len(body))]
+    try:
+        for inside, start, end in parts:  # grows while it is walked
+            for tag, value, behind in fields(body, start, end):
+                if not inside and tag in (process, thread):
+                    parts.append((tag, value, behind))
+                elif tag & 7 == 2:
+                    text = body[value:behind].decode("utf-8", "replace")
+                    texts.setdefault((inside, tag), []).append(text)
+                elif tag & 7 == 0:
+                    numbers[inside, tag] = value
+    except Malformed:
+        return None
+
+    def number(inside: int, field: int) -> int:
+        return numbers.get((inside, varint(field)), 0)
+
+    def last_text(inside: int, field: int) -> str:
+        return texts.get((inside, message(field)), [""])[-1]
+
+    return Track(
+        number(0, s.TRACK_UUID),
+        last_text(0, s.TRACK_NAME),
+        number(0, s.TRACK_PARENT_UUID),
+        number(process, s.PROCESS_PID) or number(thread, s.THREAD_PID),
+        number(thread, s.THREAD_TID),
+        last_text(thread, s.THREAD_NAME),
+        tuple(texts.get((process, message(s.PROCESS_CMDLINE)), ())),
+    )
+
+
+def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
+    """What each process says of its recording. Raises TraceFileError when none does."""
+    events, slices = trace.events, trace.slices
+    found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(pids))}
+    starts: dict[int, int] = {}
+    for event in slices.instants:
+        name = trace.text(events.name[event])
+        if name in (s.RECORDING, s.RECORDING_ENDED):
+            process = trace.track_process[events.track[event]]
+            if process >= 0 and trace.text(events.category[event]) == s.CAT_TRACER:
+                found[process][name] = trace.args(event)
+                starts.setdefault(process, events.time_ns[event])
+    versions = [
+        said[s.RECORDING][s.ARG_SCHEMA]
+        for said in found.values()
+        if s.ARG_SCHEMA in said.get(s.RECORDING, {})
+    ]
+    if not versions:
+        raise TraceFileError(
+            f"cannot read '{trace.path}': a Perfetto trace, but not one of tracer's "
+            f"(no '{s.RECORDING}' event). {_RECORD_ONE}"
+        )
+    for version in versions:
+        if not isinstance(version, int) or version > s.VERSION:
+            raise TraceFileError(
+                f"cannot read '{trace.path}': trace version {version}, this tracer reads "
+                f"up to {s.VERSION}. Update tracer."
+            )
+    # The clocks of one machine agree, so the first snapshot will do for all processes.
+    offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)
+    return tuple(
+        Process(
+            pids[i],
+            starts.get(i, 0),
+            slices.process_end_ns[i + 1],
+            starts[i] + offset if i in starts and offset else 0,
+            found[i].get(s.RECORDING, {}),
+            found[i].get(s.RECORDING_ENDED),
+        )
+        for i in range(len(pids))
+    )
