@@ -1,15 +1,34 @@
 /* Glue of tracer._core: the module object and its method tables, one per file. */
+#include "python/codes.h"
+#include "python/launch.h"
+#include "python/stacks.h"
+#include "recording.h"
+#include "ring/ring.h"
+#include "sampler/methods.h"
+#include "sampler/sampler.h"
+#include "signals/asyncio/locks.h"
+#include "signals/asyncio/tasks.h"
 #include "signals/calls/calls.h"
 #include "signals/calls/learn.h"
+#include "signals/gc.h"
+#include "signals/gil/gil.h"
+#include "signals/kernel/methods.h"
 #include "signals/locks/locks.h"
-#include "recording.h"
+#include "signals/monitor.h"
+#include "signals/threads.h"
+#include "signals/user.h"
+
+/* Stacks are named while codes.c still knows the code. */
+static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, learn_code_dies, locks_code_dies,
+                                           NULL};
 
 static int exec_core(PyObject *module)
 {
-    PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods,
-                             tasks_methods, async_locks_methods, threads_methods, launch_methods, gil_methods,
+    PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods, tasks_methods,
+                             async_locks_methods, threads_methods, gc_methods, launch_methods, gil_methods,
                              calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods,
                              user_methods};
+    codes_on_death(on_code_death);
     ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)

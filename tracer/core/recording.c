@@ -1,17 +1,18 @@
 /* Starting and stopping a recording, and the doors tests use to drive the parts by hand. */
-#include "signals/hooks.h"
+#include "recording.h"
 
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "output/writer.h"
+#include "python/notes.h"
 #include "ring/intern.h"
-#include "signals/kernel/kernel.h"
-#include "recording.h"
+#include "ring/ring.h"
 #include "sampler/sampler.h"
 #include "schema.h"
+#include "signals/kernel/kernel.h"
 #include "timeline/timeline.h"
-#include "output/writer.h"
 
 /* fork() by whatever code: the child lets go of everything before it can do harm. */
 static void after_fork_in_child(void)
@@ -92,7 +93,7 @@ static PyObject *seal(PyObject *module, PyObject *unused)
     char text[64];
     if (forks) {
         PyOS_snprintf(text, sizeof text, "%lu forked %s not in this trace", forks, forks == 1 ? "child is" : "children are");
-        monitor_note(NOTE_OTHER, "forks", text);
+        notes_write(NOTE_OTHER, "forks", text);
     }
     close_rings();
     Py_RETURN_NONE;
@@ -167,7 +168,7 @@ static PyObject *note(PyObject *module, PyObject *args)
     int disabled;
     if (!PyArg_ParseTuple(args, "ssp", &subject, &text, &disabled))
         return NULL;
-    monitor_note(disabled ? NOTE_HOOK_DISABLED : NOTE_OTHER, subject, text);
+    notes_write(disabled ? NOTE_HOOK_DISABLED : NOTE_OTHER, subject, text);
     Py_RETURN_NONE;
 }
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "signals/kernel/kernel.h"
-#include "output/private_fd.h"
+#include "ring/private_fd.h"
 #include "ring/ring.h"
 #include "output/samples.h"
 #include "timeline/timeline.h"

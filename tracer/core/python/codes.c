@@ -2,15 +2,12 @@
  *
  * Tables are keyed by address; a code watcher removes an entry when its code dies, so nothing
  * of the program is kept alive. */
-#include "signals/hooks.h"
+#include "python/codes.h"
 
 #include <string.h>
 
 #include "ring/intern.h"
-#include "signals/calls/learn.h"
-#include "sampler/sampler.h"
-#include "signals/locks/locks.h"
-#include "python/stacks.h"
+#include "ring/map.h"
 #include "ring/text.h"
 
 enum { RECENT = 256 };
@@ -30,6 +27,7 @@ typedef struct {
 } folder;
 static folder asyncio, library;
 static int watcher = -1;
+static code_dies *const *listeners; /* NULL ends it */
 
 static inline unsigned place_of(PyCodeObject *code)
 {
@@ -40,10 +38,8 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
 {
     if (event != PY_CODE_EVENT_DESTROY)
         return 0;
-    symbols_code_dies(code);
-    stacks_code_dies(code);
-    learn_code_dies(code);
-    locks_code_dies(code);
+    for (code_dies *const *tell = listeners; *tell; tell++)
+        (*tell)(code);
     compat_lock(&guard);
     uint64_t *known = map_find(&by_code, (uint64_t)(uintptr_t)code);
     if (known) {
@@ -54,6 +50,11 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
     }
     compat_unlock(&guard);
     return 0;
+}
+
+void codes_on_death(code_dies *const *whom)
+{
+    listeners = whom;
 }
 
 /* The watcher stays for the life of the process: removing it would leave stale addresses. */
@@ -73,6 +74,13 @@ uint32_t codes_text(PyObject *text)
         return 0;
     }
     return intern_string(bytes, (size_t)length);
+}
+
+uint32_t codes_type_name(PyObject *object)
+{
+    const char *name = Py_TYPE(object)->tp_name;
+    const char *dot = strrchr(name, '.');
+    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
 }
 
 static uint32_t site_text(PyCodeObject *code, int line)

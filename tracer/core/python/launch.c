@@ -3,7 +3,7 @@
  * Follows the order of pymain_run_python (Modules/main.c). Every function ends the process: had
  * Python code of ours to run after the program, a profile or trace function that the
  * program left behind would see it. Called from launch.py only, main thread, GIL held. */
-#include "python/compat.h"
+#include "python/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "signals/hooks.h"
+#include "python/codes.h"
 #include "ring/intern.h"
+#include "ring/map.h"
+#include "ring/ring.h"
 #include "schema.h"
 
 enum {

@@ -1,8 +1,10 @@
 /* The sampler's part of the module, and its manners: the signal is given back when asked for. */
-#include "signals/hooks.h"
+#include "sampler/methods.h"
 
+#include "python/codes.h"
+#include "python/notes.h"
+#include "ring/records.h"
 #include "sampler/sampler.h"
-#include "output/samples.h"
 
 typedef PyObject *(*fast_function)(PyObject *, PyObject *const *, Py_ssize_t);
 
@@ -17,7 +19,7 @@ static PyObject *set_handler_watched(PyObject *module, PyObject *const *args, Py
     if (number && count && PyLong_Check(args[0]) &&
         PyLong_AsLongAndOverflow(args[0], &overflow) == number) {
         sampler_give_way();
-        monitor_note(NOTE_HOOK_DISABLED, "cpu", "the program uses the sampler's signal itself");
+        notes_write(NOTE_HOOK_DISABLED, "cpu", "the program uses the sampler's signal itself");
     }
     return original_set_handler(module, args, count);
 }
@@ -67,10 +69,10 @@ static PyObject *note_sampler(PyObject *module, PyObject *unused)
     uint32_t refused = sampler_refused();
     char text[96];
     if (sampler_was_ousted())
-        monitor_note(NOTE_HOOK_DISABLED, "cpu", "a library of the program took the sampler's signal");
+        notes_write(NOTE_HOOK_DISABLED, "cpu", "a library of the program took the sampler's signal");
     if (sampler_hz() && refused) {
         PyOS_snprintf(text, sizeof text, "the system had no timer for %u threads: not sampled", refused);
-        monitor_note(NOTE_OTHER, "cpu", text);
+        notes_write(NOTE_OTHER, "cpu", text);
     }
     Py_RETURN_NONE;
 }

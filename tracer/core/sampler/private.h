@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "output/private_fd.h"
+#include "ring/private_fd.h"
 
 enum {
     THREADS = 4096,

@@ -6,6 +6,8 @@
 #ifndef TRACER_SAMPLER_H
 #define TRACER_SAMPLER_H
 
+#include "python/compat.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -74,7 +76,7 @@ void symbols_unlock(void);
 void symbols_reset(void); /* in a forked child */
 void symbols_forget(void); /* nothing is known of any code any more */
 sample_place symbols_place(uint64_t code, uint64_t offset); /* locked */
-void symbols_code_dies(void *code);
+void symbols_code_dies(PyCodeObject *code);
 /* For every frame of every sample that refers to `code`; locked. */
 void sampler_replace(uint64_t code, void (*each)(uint64_t frame[2]));
 int sampler_has_met(const void *code);

@@ -181,7 +181,7 @@ static void resolve(uint64_t frame[2])
 }
 
 /* With the GIL. The address may be another code's in a moment. */
-void symbols_code_dies(void *code)
+void symbols_code_dies(PyCodeObject *code)
 {
     if (!sampler_has_met(code))
         return;

@@ -2,13 +2,19 @@
  *
  * Each role handles the events of one kind of code. A role that fails is switched off and says
  * so in the trace; nothing is ever raised into the program. */
-#include "signals/calls/learn.h"
+#include "signals/monitor.h"
 
 #include <string.h>
 
-#include "ring/text.h"
-
-typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
+#include "python/codes.h"
+#include "python/notes.h"
+#include "signals/asyncio/await.h"
+#include "signals/asyncio/identity.h"
+#include "signals/asyncio/locks.h"
+#include "signals/asyncio/tasks.h"
+#include "signals/calls/learn.h"
+#include "signals/threads.h"
+#include "signals/watched.h"
 
 static void select_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void select_return(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -21,14 +27,7 @@ static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 
-/* `value` and `tick` are the return's in `on_return`; in `on_start` they are NULL and 0, for not
- * every start is worth the clock. The running frame is the watched one. */
-static struct role {
-    const char *name;
-    on_event on_start, on_return;
-    uint8_t is_step; /* its CALL events run loop callbacks */
-    uint8_t is_hot;  /* clears its own errors, is not asked for them */
-} roles[] = {
+static watched_role roles[] = {
     {"step", NULL, NULL, 1, 1},
     {"call_soon", NULL, tasks_on_ready, 0, 1},
     {"select", select_start, select_return, 0, 1},
@@ -43,69 +42,17 @@ static struct role {
     {"thread name", thread_rename, NULL, 0, 0},
     {"import", NULL, import_return, 0, 0},
 };
-enum { ROLES = sizeof roles / sizeof *roles, WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
+enum { ROLES = sizeof roles / sizeof *roles };
 
-/* Watched code by address, kept alive while it is watched. */
-static struct {
-    PyObject *code;
-    struct role *role;
-} watched[WATCHED];
-static int watched_count;
 static PyObject *disable; /* sys.monitoring.DISABLE */
 static PyObject *import_pending; /* dict: module name -> what to call once it is imported */
 
-/* Where `code` is, or the empty place where it would be. */
-static inline int place_of(PyObject *code)
-{
-    int at = (int)(map_hash((uint64_t)(uintptr_t)code) & (WATCHED - 1));
-    while (watched[at].code && watched[at].code != code)
-        at = (at + 1) & (WATCHED - 1);
-    return at;
-}
-
-static inline struct role *role_of(PyObject *code)
-{
-    return watched[place_of(code)].role;
-}
-
-int monitor_watches(PyCodeObject *code)
-{
-    return role_of((PyObject *)code) != NULL;
-}
-
-int monitor_runs_steps(PyCodeObject *code)
-{
-    const struct role *role = role_of((PyObject *)code);
-    return role && role->is_step;
-}
-
-void monitor_note(int kind, const char *subject, const char *text)
-{
-    thread_buffer *b = ring_current();
-    char both[512];
-    int length = PyOS_snprintf(both, sizeof both, "%s%s", subject, text);
-    if (b)
-        ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)strlen(subject), both,
-                       text_fit(both, (size_t)length, sizeof both - 1));
-}
-
-void monitor_failed(const char *what)
-{
-    PyObject *error = PyErr_GetRaisedException();
-    PyObject *text = error ? PyObject_Repr(error) : NULL;
-    const char *reason = text ? PyUnicode_AsUTF8(text) : NULL;
-    monitor_note(NOTE_HOOK_DISABLED, what, reason ? reason : "unknown error");
-    Py_XDECREF(text);
-    Py_XDECREF(error);
-    PyErr_Clear();
-}
-
-static inline void check(struct role *role)
+static inline void check(watched_role *role)
 {
     if (!role->is_hot && PyErr_Occurred()) {
         role->on_start = role->on_return = NULL;
         role->is_step = 0;
-        monitor_failed(role->name);
+        notes_failure(role->name);
     }
 }
 
@@ -114,7 +61,7 @@ static inline void check(struct role *role)
 static PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
-    struct role *role = role_of(args[0]);
+    watched_role *role = watched_role_of(args[0]);
     thread_buffer *b = role && role->on_start ? ring_current() : NULL;
     if (b) {
         role->on_start(b, 0, NULL); /* reads the clock itself, if it records anything */
@@ -127,7 +74,7 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
 {
     (void)module, (void)count;
     uint64_t tick = clock_tick();
-    struct role *role = role_of(args[0]);
+    watched_role *role = watched_role_of(args[0]);
     thread_buffer *b = role && role->on_return ? ring_current() : NULL;
     if (b) {
         role->on_return(b, tick, args[2]);
@@ -139,9 +86,9 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
 }
 
 /* The one call of interest in Handle._run is Context.run(callback, …). */
-static inline struct role *step_role(PyObject *const *args)
+static inline watched_role *step_role(PyObject *const *args)
 {
-    struct role *role = role_of(args[0]);
+    watched_role *role = watched_role_of(args[0]);
     if (!role || !role->is_step || !PyCFunction_Check(args[2]))
         return NULL;
     PyObject *self = PyCFunction_GET_SELF(args[2]);
@@ -151,12 +98,12 @@ static inline struct role *step_role(PyObject *const *args)
 static PyObject *on_call(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
-    struct role *role = step_role(args);
+    watched_role *role = step_role(args);
     thread_buffer *b = role ? ring_current() : NULL;
     if (b) {
         tasks_on_begin(b, args[3]);
         check(role);
-    } else if (!role_of(args[0])) {
+    } else if (!watched_role_of(args[0])) {
         return learn_on_call(args);
     }
     Py_RETURN_NONE;
@@ -166,12 +113,12 @@ static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t co
 {
     (void)module, (void)count;
     uint64_t tick = clock_tick();
-    struct role *role = step_role(args);
+    watched_role *role = step_role(args);
     thread_buffer *b = role ? ring_current() : NULL;
     if (b) {
         tasks_on_end(b, tick, args[3]);
         check(role);
-    } else if (!role_of(args[0])) {
+    } else if (!watched_role_of(args[0])) {
         learn_on_end();
     }
     Py_RETURN_NONE;
@@ -209,7 +156,7 @@ static void select_return(thread_buffer *b, uint64_t tick, PyObject *value)
 
 static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
 {
-    b->loop = tasks_loop_id(loop);
+    b->loop = identity_loop_id(loop);
     b->poll_depth = b->depth;
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }
@@ -245,7 +192,7 @@ static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    tasks_on_rename(b, local(0), local(1));
+    identity_renamed(b, local(0), local(1));
 }
 
 static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -279,7 +226,7 @@ static void import_return(thread_buffer *b, uint64_t tick, PyObject *module)
         PyDict_DelItem(import_pending, name);
         PyObject *done = PyObject_CallNoArgs(arm);
         if (!done)
-            monitor_failed("arming after an import");
+            notes_failure("arming after an import");
         Py_XDECREF(done);
         Py_DECREF(arm);
     }
@@ -301,14 +248,8 @@ static PyObject *watch(PyObject *module, PyObject *args)
     for (int i = 0; i < ROLES; i++) {
         if (strcmp(roles[i].name, name))
             continue;
-        if (watched_count == WATCHED_MOST)
+        if (watched_add(code, &roles[i]) < 0)
             break;
-        int at = place_of(code);
-        if (!watched[at].code) {
-            watched[at].code = Py_NewRef(code);
-            watched_count++;
-        }
-        watched[at].role = &roles[i];
         Py_RETURN_NONE;
     }
     return PyErr_Format(PyExc_ValueError, "no role %s, or too many codes", name);
@@ -319,13 +260,9 @@ PyDoc_STRVAR(unwatch_doc, "unwatch_all()\n\nForgets every watched code and pendi
 static PyObject *unwatch_all(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    for (int i = 0; i < WATCHED; i++) {
-        watched[i].role = NULL;
-        Py_CLEAR(watched[i].code);
-    }
-    watched_count = 0;
+    watched_forget();
     Py_CLEAR(import_pending);
-    tasks_forget();
+    identity_forget();
     Py_RETURN_NONE;
 }
 
@@ -354,7 +291,7 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     }
     PyObject *answer = PyDict_GetItemString(facts, "disable");
     Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
-    if (codes_start() < 0 || await_setup(facts) < 0 || tasks_setup(facts) < 0)
+    if (codes_start() < 0 || await_setup(facts) < 0 || identity_setup(facts) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

@@ -1,10 +1,8 @@
-/* Threads as threading.Thread shows them, and the collector's callbacks. */
-#include "signals/hooks.h"
+/* Threads as threading.Thread shows them. */
+#include "signals/threads.h"
 
-#include <string.h>
-
-#include "signals/gil/attached.h"
 #include "sampler/sampler.h"
+#include "signals/gil/attached.h"
 
 static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
 {
@@ -56,35 +54,7 @@ static PyObject *name_thread(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static uint64_t number(PyObject *info, const char *key)
-{
-    PyObject *value = PyDict_Check(info) ? PyDict_GetItemString(info, key) : NULL;
-    uint64_t result = value && PyLong_Check(value) ? PyLong_AsUnsignedLongLong(value) : 0;
-    PyErr_Clear();
-    return result;
-}
-
-PyDoc_STRVAR(gc_doc, "on_gc(phase, info)\n\nFor gc.callbacks.");
-
-static PyObject *on_gc(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    (void)module;
-    uint64_t tick = clock_tick();
-    thread_buffer *b = count == 2 && PyUnicode_Check(args[0]) ? ring_current() : NULL;
-    if (!b)
-        Py_RETURN_NONE;
-    int starts = PyUnicode_CompareWithASCIIString(args[0], "start") == 0;
-    uint32_t generation = (uint32_t)number(args[1], "generation");
-    if (starts)
-        ring_emit(b, clock_tick(), REC_GC_BEGIN, 0, generation, 0, 0);
-    else
-        ring_emit(b, tick, REC_GC_END, 0, generation, number(args[1], "collected"),
-                  number(args[1], "uncollectable"));
-    Py_RETURN_NONE;
-}
-
 PyMethodDef threads_methods[] = {
     {"name_thread", name_thread, METH_VARARGS, name_doc},
-    {"on_gc", (PyCFunction)(void (*)(void))on_gc, METH_FASTCALL, gc_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -4,10 +4,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "signals/hooks.h"
-#include "python/identity.h"
+#include "python/codes.h"
 #include "ring/intern.h"
+#include "ring/ring.h"
 #include "ring/text.h"
+#include "ring/user_payload.h"
 
 enum { NAMES = 4096 }; /* distinct ones that are interned; later ones travel as text */
 
@@ -322,7 +323,7 @@ static void end(user_scope *self, PyObject *exception)
     thread_buffer *b = is_on() ? ring_current() : NULL;
     if (b && self->generation == b->generation) {
         uint64_t tick = clock_tick();
-        uint32_t class = exception && exception != Py_None ? identity_type_name(exception) : 0;
+        uint32_t class = exception && exception != Py_None ? codes_type_name(exception) : 0;
         uint8_t kind = Py_IS_TYPE(self, &task_type) ? REC_OPERATION_END : REC_REGION_END;
         ring_emit(b, tick, kind, 0, class, 0, self->number);
     }

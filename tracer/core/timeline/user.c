@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "ring/intern.h"
+#include "ring/user_payload.h"
 #include "timeline/private.h"
-#include "signals/user.h"
 
 enum { REGION_DEPTH = 256 }; /* trace_processor takes 512 */
 

@@ -1,12 +1,15 @@
 /* What a suspended task waits for, read from the chain of awaits below its coroutine. */
-#include "signals/hooks.h"
+#include "signals/asyncio/await.h"
 
 #include <string.h>
 
-#include "ring/intern.h"
 #include "python/stacks.h"
+#include "ring/intern.h"
+#include "signals/asyncio/identity.h"
 
 enum { CHAIN_LIMIT = 256 };
+
+int await_names_locks;
 
 static getter next_of_coroutine, next_of_generator, next_of_async_generator;
 static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
@@ -141,13 +144,13 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         at = await_next(at);
         Py_XDECREF(at);
     }
-    if (found->primitive && async_locks_watched)
+    if (found->primitive && await_names_locks)
         found->lock = Py_XNewRef(compat_gen_local(labelled, 0));
     found->stack = stacks_named(put_chain(chain, length));
     found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
     if (found->what)
         return;
-    found->awaited = tasks_id(waiter);
+    found->awaited = identity_id(waiter);
     if (gathering_type && waiter && Py_IS_TYPE(waiter, gathering_type))
         found->what = text_gather;
     else

@@ -3,12 +3,16 @@
  * Until a task waits for a lock nothing is watched, and locks cost nothing. Then the returns of
  * Lock.acquire and Lock.release are, to the end of the recording. Who has a lock that was taken
  * before is looked for among the tasks that are suspended inside an `async with`. */
-#include "python/identity.h"
+#include "signals/asyncio/locks.h"
 
 #include <string.h>
 
+#include "python/codes.h"
+#include "python/notes.h"
 #include "ring/intern.h"
-#include "signals/locks/locks.h"
+#include "ring/map.h"
+#include "signals/asyncio/identity.h"
+#include "signals/locks/ids.h"
 
 enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256 };
 
@@ -24,7 +28,6 @@ typedef struct {
 } holder;
 
 static holder holders[1 << TABLE_BITS]; /* guarded by the GIL */
-int async_locks_watched;
 static PyObject *on_first_wait;         /* called once, without arguments */
 static PyObject *str_locked, *str_waiters;
 static PyCodeObject *enter_code, *exit_code; /* `async with lock` */
@@ -168,7 +171,7 @@ static void start_watching(void)
     on_first_wait = NULL;
     PyObject *done = start ? PyObject_CallNoArgs(start) : NULL;
     if (start && !done)
-        monitor_failed("asyncio locks");
+        notes_failure("asyncio locks");
     Py_XDECREF(done);
     Py_XDECREF(start);
 }
@@ -290,7 +293,7 @@ static PyObject *start_async_locks(PyObject *module, PyObject *args)
     Py_XSETREF(exit_code, (PyCodeObject *)Py_NewRef(leave));
     text_kind = intern_string("asyncio.Lock", 12);
     memset(holders, 0, sizeof holders);
-    async_locks_watched = 1;
+    await_names_locks = 1;
     Py_RETURN_NONE;
 }
 
@@ -298,7 +301,7 @@ static PyObject *start_async_locks(PyObject *module, PyObject *args)
 static PyObject *stop_async_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    async_locks_watched = 0;
+    await_names_locks = 0;
     Py_CLEAR(on_first_wait);
     Py_CLEAR(enter_code);
     Py_CLEAR(exit_code);

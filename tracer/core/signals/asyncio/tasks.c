@@ -1,10 +1,15 @@
 /* The steps of asyncio's tasks and callbacks, as the hooks see them. */
-#include "python/identity.h"
+#include "signals/asyncio/tasks.h"
 
 #include <string.h>
 
-#include "ring/intern.h"
+#include "python/codes.h"
 #include "python/stacks.h"
+#include "ring/intern.h"
+#include "signals/asyncio/await.h"
+#include "signals/asyncio/identity.h"
+#include "signals/asyncio/locks.h"
+#include "signals/watched.h"
 
 static step *top_step(thread_buffer *b)
 {
@@ -34,7 +39,7 @@ static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum 
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);
     uint32_t func = identity_function(coro);
-    uint32_t loop_id = tasks_loop_id(loop);
+    uint32_t loop_id = identity_loop_id(loop);
     Py_XDECREF(coro);
     Py_XDECREF(loop);
     uint32_t id = ++identity.next_task;
@@ -97,7 +102,7 @@ void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
     if (top && top->object == task)
         top->readied_itself = 1;
     else
-        stack = stacks_named(stacks_capture_within(PyThreadState_Get(), monitor_runs_steps));
+        stack = stacks_named(stacks_capture_within(PyThreadState_Get(), watched_runs_steps));
     ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, stack, 0);
 }
 
@@ -145,7 +150,7 @@ static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
     PyObject *exception = outcome == OUTCOME_DONE ? identity_read(task, FIELD_EXCEPTION) : NULL;
     if (exception && exception != Py_None) {
         outcome = OUTCOME_FAILED;
-        name = identity_type_name(exception);
+        name = codes_type_name(exception);
     }
     Py_XDECREF(exception);
     ring_emit(b, tick, REC_STEP_DONE, outcome, id, name, 0);
@@ -247,7 +252,7 @@ int tasks_on_step_return(thread_buffer *b, uint64_t tick)
 /* The factory runs the first step only inside the loop's own run; else it makes a common task. */
 void tasks_on_eager_begin(thread_buffer *b, PyObject *loop, PyObject *coro, PyObject *name)
 {
-    if (!b->loop || tasks_loop_id(loop) != b->loop) {
+    if (!b->loop || identity_loop_id(loop) != b->loop) {
         push_step(b, (step){.kind = STEP_NONE});
         return;
     }
@@ -265,7 +270,7 @@ void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
     if (!b->depth || (top && top->kind == STEP_COMMON))
         return; /* the recording began inside the factory */
     b->depth--;
-    if (!top || top->kind != STEP_EAGER || !tasks_is_task(task))
+    if (!top || top->kind != STEP_EAGER || !identity_is_task(task))
         return;
     known_task *known = identity_find(task);
     if (!known)
@@ -280,13 +285,6 @@ void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
         ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
     else
         end_task(b, tick, task, id);
-}
-
-void tasks_on_rename(thread_buffer *b, PyObject *task, PyObject *name)
-{
-    uint32_t id = tasks_id(task);
-    if (id && name)
-        identity_emit_name(b, id, name);
 }
 
 /* A loop of another thread may be in the middle of a step of it. */
@@ -312,7 +310,7 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "Op", &task, &is_current))
         return NULL;
     thread_buffer *b = ring_current();
-    if (!b || !tasks_is_task(task) || tasks_id(task))
+    if (!b || !identity_is_task(task) || identity_id(task))
         Py_RETURN_NONE;
     uint64_t tick = clock_tick();
     uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "ring/intern.h"
-#include "signals/calls/learn.h"
+#include "python/codes.h"
 #include "python/stacks.h"
+#include "signals/calls/learn.h"
 
 enum { SLOTS = 160 };
 

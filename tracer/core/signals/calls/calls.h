@@ -6,6 +6,8 @@
 #ifndef TRACER_CALLS_H
 #define TRACER_CALLS_H
 
+#include "python/compat.h"
+#include "ring/ring.h"
 #include "signals/gil/attached.h"
 
 /* What a thread was in before it entered a blocking call, to be given back on leaving it. */

@@ -9,11 +9,15 @@
 
 #include <string.h>
 
+#include "python/codes.h"
 #include "ring/intern.h"
-#include "output/encoder.h"
+#include "ring/map.h"
+#include "ring/ring.h"
 #include "ring/text.h"
+#include "schema.h"
+#include "signals/watched.h"
 
-enum { SITES = 512, PENDING = 16, PATIENCE = 1000, FIRST_PAUSE_NS = 1000 * 1000 * 1000, DOUBLINGS = 5 };
+enum { NAME_BYTES = 256, SITES = 512, PENDING = 16, PATIENCE = 1000, FIRST_PAUSE_NS = 1000 * 1000 * 1000, DOUBLINGS = 5 };
 
 typedef struct {
     PyCodeObject *code; /* borrowed: the code watcher tells when it dies; NULL: free */
@@ -89,7 +93,7 @@ void learn_resolve(void)
     while (set_events && pending_count) {
         PyCodeObject *code = pending[--pending_count].code;
         int offset = pending[pending_count].offset;
-        if (monitor_watches(code) || codes_of(code)->inside_asyncio)
+        if (watched_has(code) || codes_of(code)->inside_asyncio)
             continue;
         site *at = new_site(code, offset);
         if (!at || at->live)
@@ -163,7 +167,7 @@ void learn_on_end(void)
         learn_resolve();
 }
 
-void learn_code_dies(const PyCodeObject *code)
+void learn_code_dies(PyCodeObject *code)
 {
     for (int i = 0; i < site_count; i++)
         if (sites[i].code == code)

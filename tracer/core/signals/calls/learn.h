@@ -2,7 +2,7 @@
 #ifndef TRACER_LEARN_H
 #define TRACER_LEARN_H
 
-#include "signals/hooks.h"
+#include "python/compat.h"
 
 /* The running call of this thread has blocked in libc and has no name. Inside the GIL's hooks. */
 void learn_blocked(PyThreadState *tstate);
@@ -15,7 +15,7 @@ void learn_resolve(void); /* attached, where Python may run */
 PyObject *learn_on_call(PyObject *const *args);
 void learn_on_end(void);
 
-void learn_code_dies(const PyCodeObject *code);
+void learn_code_dies(PyCodeObject *code);
 
 extern PyMethodDef learn_methods[];
 

@@ -3,6 +3,8 @@
 
 #include "python/stacks.h"
 
+enum gil_mode gil_mode;
+
 void attached_begin(thread_buffer *b)
 {
     if (b->attached_tick)

@@ -6,7 +6,14 @@
 #ifndef TRACER_ATTACHED_H
 #define TRACER_ATTACHED_H
 
-#include "signals/gil/gil.h"
+#include "ring/ring.h"
+
+enum gil_mode {
+    GIL_UNWATCHED, /* takes and drops are not seen: calls measure themselves */
+    GIL_WATCHED,
+    GIL_ABSENT,    /* there is none */
+};
+extern enum gil_mode gil_mode;
 
 /* The lane of the calling thread begins, if it has not. */
 void attached_begin(thread_buffer *b);

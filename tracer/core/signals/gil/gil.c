@@ -17,8 +17,6 @@
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
 
-enum gil_mode gil_mode;
-
 static pthread_cond_t *gil_cond, *switch_cond;
 static pthread_mutex_t *gil_mutex;
 static uint64_t takes; /* by anybody; guarded by the GIL's mutex */

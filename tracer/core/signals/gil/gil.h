@@ -6,14 +6,7 @@
 #ifndef TRACER_GIL_H
 #define TRACER_GIL_H
 
-#include "signals/hooks.h"
-
-enum gil_mode {
-    GIL_UNWATCHED, /* takes and drops are not seen: calls measure themselves */
-    GIL_WATCHED,
-    GIL_ABSENT,    /* there is none: see attached.h */
-};
-extern enum gil_mode gil_mode;
+#include "python/compat.h"
 
 extern PyMethodDef gil_methods[];
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "output/private_fd.h"
+#include "ring/private_fd.h"
 
 enum { MOST_THREADS = 256, COUNTERS = 2 };
 

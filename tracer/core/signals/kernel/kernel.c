@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "signals/kernel/rings.h"
-#include "output/private_fd.h"
+#include "ring/private_fd.h"
 
 enum { RING_PAGES = 64 }; /* 10,922 switches per CPU and pass at 4 KiB; halved when refused */
 

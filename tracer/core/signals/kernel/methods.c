@@ -1,5 +1,5 @@
 /* kernel.h for Python: what signals/sched.py calls, and the doors of the tests. */
-#include "signals/hooks.h"
+#include "signals/kernel/methods.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,7 @@
 /* Numbers for locks and what is waited for in other objects, by address and weak reference. */
-#include "signals/locks/locks.h"
+#include "signals/locks/ids.h"
+
+#include "ring/map.h"
 
 enum { SWEEP_AT_FIRST = 1024 };
 

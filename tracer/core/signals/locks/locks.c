@@ -3,10 +3,13 @@
 
 #include <string.h>
 
-#include "ring/intern.h"
-#include "signals/locks/holders.h"
-#include "schema.h"
+#include "python/codes.h"
 #include "python/stacks.h"
+#include "ring/intern.h"
+#include "schema.h"
+#include "signals/calls/calls.h"
+#include "signals/locks/holders.h"
+#include "signals/locks/ids.h"
 
 enum { INNERMOST_FRAMES = 64, LOOKS = 64 };
 

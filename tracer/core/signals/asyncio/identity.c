@@ -1,8 +1,9 @@
 /* Tasks and loops by address: ids, fields, names; and what asyncio is made of on this version. */
-#include "python/identity.h"
+#include "signals/asyncio/identity.h"
 
 #include <string.h>
 
+#include "python/codes.h"
 #include "ring/intern.h"
 
 static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
@@ -12,7 +13,7 @@ compat_mutex identity_guard;
 
 /* --- identity --- */
 
-int tasks_is_task(PyObject *object)
+int identity_is_task(PyObject *object)
 {
     return (identity.c_task && PyObject_TypeCheck(object, identity.c_task)) ||
            (identity.py_task && PyObject_TypeCheck(object, identity.py_task));
@@ -24,9 +25,9 @@ known_task *identity_find(PyObject *task)
     return known ? (known_task *)(uintptr_t)*known : NULL;
 }
 
-uint32_t tasks_id(PyObject *task)
+uint32_t identity_id(PyObject *task)
 {
-    if (!task || !tasks_is_task(task))
+    if (!task || !identity_is_task(task))
         return 0;
     compat_lock(&identity_guard);
     known_task *known = identity_find(task);
@@ -104,13 +105,6 @@ int identity_same_text(PyObject *value, PyObject *constant)
 
 /* --- registration --- */
 
-uint32_t identity_type_name(PyObject *object)
-{
-    const char *name = Py_TYPE(object)->tp_name;
-    const char *dot = strrchr(name, '.');
-    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
-}
-
 uint32_t identity_function(PyObject *coro)
 {
     if (!coro)
@@ -125,7 +119,7 @@ uint32_t identity_function(PyObject *coro)
     PyErr_Clear();
     uint32_t text = codes_text(name);
     Py_XDECREF(name);
-    return intern_function(text ? text : identity_type_name(coro), intern_string("?:0", 3));
+    return intern_function(text ? text : codes_type_name(coro), intern_string("?:0", 3));
 }
 
 void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
@@ -148,7 +142,14 @@ PyObject *identity_name(PyObject *task)
     return name;
 }
 
-uint32_t tasks_loop_id(PyObject *loop)
+void identity_renamed(thread_buffer *b, PyObject *task, PyObject *name)
+{
+    uint32_t id = identity_id(task);
+    if (id && name)
+        identity_emit_name(b, id, name);
+}
+
+uint32_t identity_loop_id(PyObject *loop)
 {
     if (!loop || loop == Py_None)
         return 0;
@@ -213,7 +214,7 @@ static PyObject *set_name_traced(PyObject *task, PyObject *name)
     thread_buffer *b = result ? ring_current() : NULL;
     if (b) {
         PyObject *now = identity_name(task);
-        tasks_on_rename(b, task, now);
+        identity_renamed(b, task, now);
         Py_XDECREF(now);
     }
     return result;
@@ -283,7 +284,7 @@ static int setup_c_task(PyObject *type)
 }
 
 /* `facts`: c_task, py_task, handle, timer_handle types; current_task; py_step, py_wakeup. */
-int tasks_setup(PyObject *facts)
+int identity_setup(PyObject *facts)
 {
     PyObject *c_task = PyDict_GetItemString(facts, "c_task");
     PyObject *py_task = PyDict_GetItemString(facts, "py_task");
@@ -322,7 +323,7 @@ int tasks_setup(PyObject *facts)
 }
 
 /* Ids go on counting, so that none is ever used twice in a process. */
-void tasks_forget(void)
+void identity_forget(void)
 {
     if (identity.set_name && identity.original_set_name)
         identity.set_name->ml_meth = identity.original_set_name;

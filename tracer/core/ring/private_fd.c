@@ -1,5 +1,5 @@
 /* Moving, checking and closing the recorder's own file descriptors. */
-#include "output/private_fd.h"
+#include "ring/private_fd.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

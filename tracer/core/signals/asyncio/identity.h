@@ -5,7 +5,9 @@
 #ifndef TRACER_IDENTITY_H
 #define TRACER_IDENTITY_H
 
-#include "signals/hooks.h"
+#include "python/compat.h"
+#include "ring/map.h"
+#include "ring/ring.h"
 
 typedef struct {
     uint32_t id, func;
@@ -38,14 +40,20 @@ struct identity {
 extern struct identity identity;
 extern compat_mutex identity_guard;
 
+int identity_setup(PyObject *facts);  /* from signals/loops/asyncio.py */
+void identity_forget(void);           /* drops every table and reference */
+uint32_t identity_id(PyObject *task); /* 0 when unknown or no task */
+int identity_is_task(PyObject *object);
+uint32_t identity_loop_id(PyObject *loop);
+
 known_task *identity_find(PyObject *task);
 PyObject *identity_task_of(PyObject *callback);
 PyObject *identity_read(PyObject *task, enum field which);
 int identity_same_text(PyObject *value, PyObject *constant);
-uint32_t identity_type_name(PyObject *object);
 uint32_t identity_function(PyObject *coro);
 void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name);
 PyObject *identity_name(PyObject *task);
+void identity_renamed(thread_buffer *b, PyObject *task, PyObject *name);
 known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func);
 void identity_dismiss(known_task *known);
 

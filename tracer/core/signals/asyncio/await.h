@@ -1,0 +1,23 @@
+/* What a suspended task waits for. Attached; runs nothing of the program's Python code. */
+#ifndef TRACER_AWAIT_H
+#define TRACER_AWAIT_H
+
+#include "python/codes.h"
+
+typedef struct {
+    uint32_t what, site; /* strings */
+    uint32_t stack;      /* of stacks.h: the coroutines that await each other */
+    uint32_t awaited;    /* task, 0 = none */
+    uint8_t primitive;   /* enum await_primitive of … */
+    PyObject *lock;      /* … this; new reference, or NULL */
+} await_facts;
+
+extern int await_names_locks; /* `lock` is wanted */
+
+/* The next link of a chain of awaits, as a new reference; NULL at its end. Runs nothing of Python. */
+PyObject *await_next(PyObject *at);
+/* What the chain of awaits below `coro` ends in. */
+void await_describe(PyObject *coro, PyObject *waiter, await_facts *facts);
+int await_setup(PyObject *facts); /* from signals/loops/asyncio.py */
+
+#endif

@@ -1,0 +1,14 @@
+/* Threads as threading.Thread shows them: what monitor.c calls at its events. */
+#ifndef TRACER_THREADS_H
+#define TRACER_THREADS_H
+
+#include "python/compat.h"
+#include "ring/ring.h"
+
+void threads_on_start(thread_buffer *b, PyObject *thread);
+void threads_on_bootstrap(thread_buffer *b, PyObject *thread);
+void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name);
+
+extern PyMethodDef threads_methods[];
+
+#endif

@@ -1,0 +1,51 @@
+/* Watched code objects: what the events of each mean.
+ *
+ * Apart from monitor.c, which gives the roles their functions, so that what these functions need
+ * can ask whether a code is watched. */
+#ifndef TRACER_WATCHED_H
+#define TRACER_WATCHED_H
+
+#include "python/compat.h"
+#include "ring/map.h"
+#include "ring/ring.h"
+
+typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
+
+/* `value` and `tick` are the return's in `on_return`; in `on_start` they are NULL and 0, for not
+ * every start is worth the clock. The running frame is the watched one. */
+typedef struct {
+    const char *name;
+    on_event on_start, on_return;
+    uint8_t is_step; /* its CALL events run loop callbacks */
+    uint8_t is_hot;  /* clears its own errors, is not asked for them */
+} watched_role;
+
+enum { WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
+
+/* By address, kept alive while it is watched. */
+typedef struct {
+    PyObject *code;
+    watched_role *role;
+} watched_code;
+extern watched_code watched[WATCHED];
+
+/* Where `code` is, or the empty place where it would be. */
+static inline watched_code *watched_place(PyObject *code)
+{
+    uint32_t at = map_hash((uint64_t)(uintptr_t)code) & (WATCHED - 1);
+    while (watched[at].code && watched[at].code != code)
+        at = (at + 1) & (WATCHED - 1);
+    return &watched[at];
+}
+
+static inline watched_role *watched_role_of(PyObject *code)
+{
+    return watched_place(code)->role;
+}
+
+int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
+void watched_forget(void);
+int watched_has(PyCodeObject *code); /* whether some role has its events */
+int watched_runs_steps(PyCodeObject *code); /* a loop's: what it calls are callbacks and tasks */
+
+#endif
