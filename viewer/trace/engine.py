@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from viewer.trace import decode, delays, intervals, owners, states, sweeps, tiles
+from viewer.trace import decode, delays, intervals, owners, sites, states, sweeps, tiles
 from viewer.trace.columns import (
     Column,
     Delays,
@@ -50,6 +50,8 @@ class Engine:
     gaps: Callable[[Column, Column, Column, int, int], Gaps]
     spans: Callable[[Column, Column, int], Spans]
     histogram: Callable[[Column, Column, Column, Column, int], Column]
+    find_args: Callable[[Column, Column, Column, Column, Column, int], Column]
+    head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
 
 
 PYTHON = Engine(
@@ -71,6 +73,8 @@ PYTHON = Engine(
     intervals.gaps,
     intervals.spans,
     intervals.histogram,
+    sites.find_args,
+    sites.head_sites,
 )
 
 
@@ -100,6 +104,8 @@ def _native() -> Engine:
         lambda *columns: Gaps(*_decoder.gaps(*columns)),
         lambda *columns: Spans(*_decoder.spans(*columns)),
         _decoder.histogram,
+        _decoder.find_args,
+        _decoder.head_sites,
     )
 
 

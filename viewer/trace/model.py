@@ -9,6 +9,8 @@ from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.reader import Arg, Trace, Track
+from viewer.trace.sites import Names
+from viewer.trace.users import with_user_sites, with_user_tasks
 
 _SYMBOLS = {
     owners.TASK: s.CAT_TASK,
@@ -125,7 +127,7 @@ class Model:
         ]
 
     def pid(self, process: int) -> int:
-        return self.trace.processes[process].pid if process >= 0 else 0
+        return _pid(self.trace, process)
 
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
@@ -156,10 +158,37 @@ class Model:
         return self.coroutine(self.owners.task_group[task])[0]
 
 
-def build_model(trace: Trace) -> Model:
+def build_model(trace: Trace, names: Names = Names.USER) -> Model:
+    """Who is who in a trace; sites and tasks by the user's code, or by the library's."""
+    if names is Names.USER:
+        trace = with_user_sites(trace)
+    owned = _find_owners(trace)
+    threads = tuple(track for track in trace.tracks.values() if track.tid)
+    track_thread, thread_process = _find_threads(trace, threads)
+    loops, track_lane = _find_loops(trace, threads)
+    lane = trace.engine.gather(trace.slices.event, trace.events.track, memoryview(track_lane))
+    if names is Names.USER:
+        loop_threads = [(_pid(trace, loop.process), loop.tid) for loop in loops]
+        named = with_user_tasks(trace, owned, lane, loop_threads)
+        if named is not trace:
+            trace, owned = named, _find_owners(named)
+    return Model(
+        trace,
+        owned,
+        loops,
+        lane,
+        threads,
+        tuple(_thread_names(threads)),
+        thread_process,
+        _find_states(trace, owned, track_thread, len(threads)),
+        tuple(_collections(trace, owned)),
+        tuple(_remarks(trace)),
+    )
+
+
+def _find_owners(trace: Trace) -> Owners:
     events, slices = trace.events, trace.slices
-    of_text = {text: i for i, text in reversed(list(enumerate(events.strings)))}
-    owned = trace.engine.assign(
+    return trace.engine.assign(
         slices.event,
         slices.parent,
         events.track,
@@ -170,32 +199,21 @@ def build_model(trace: Trace) -> Model:
         events.arg_kind,
         events.arg_value,
         trace.track_process,
-        _symbols(_SYMBOLS, of_text),
+        _symbols(_SYMBOLS, trace),
         memoryview(bytes(map(_state_of, events.strings))),
     )
-    threads = tuple(track for track in trace.tracks.values() if track.tid)
-    track_thread, thread_process = _find_threads(trace, threads)
-    loops, track_lane = _find_loops(trace, threads)
-    lane = trace.engine.gather(slices.event, events.track, memoryview(track_lane))
-    return Model(
-        trace,
-        owned,
-        loops,
-        lane,
-        threads,
-        tuple(_thread_names(threads)),
-        thread_process,
-        _find_states(trace, owned, of_text, track_thread, len(threads)),
-        tuple(_collections(trace, owned)),
-        tuple(_remarks(trace)),
-    )
+
+
+def _pid(trace: Trace, process: int) -> int:
+    return trace.processes[process].pid if process >= 0 else 0
 
 
 def _state_of(name: str) -> int:
     return AWAIT if name.startswith(s.AWAIT_PREFIX) else _STATES.get(name, 0)
 
 
-def _symbols(texts: dict[int, str], of_text: dict[str, int]) -> Column:
+def _symbols(texts: dict[int, str], trace: Trace) -> Column:
+    of_text = {text: i for i, text in reversed(list(enumerate(trace.events.strings)))}
     return memoryview(
         array("i", (of_text.get(texts[i], _NO_STRING) for i in range(len(texts))))
     )
@@ -224,14 +242,11 @@ def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Col
     return memoryview(track_thread), memoryview(processes)
 
 
-def _find_states(
-    trace: Trace, owned: Owners, of_text: dict[str, int], track_thread: Column, threads: int
-) -> States:
+def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int) -> States:
     events, slices = trace.events, trace.slices
     categories = bytearray(len(events.strings))
-    for text, state in _CATEGORY_STATES.items():
-        if text in of_text:
-            categories[of_text[text]] = state
+    for i, text in enumerate(events.strings):
+        categories[i] = _CATEGORY_STATES.get(text, 0)
     return trace.engine.states(
         slices.event,
         slices.end_event,
@@ -246,7 +261,7 @@ def _find_states(
         events.arg_value,
         trace.track_process,
         track_thread,
-        _symbols(_STATE_SYMBOLS, of_text),
+        _symbols(_STATE_SYMBOLS, trace),
         memoryview(bytes(categories)),
         memoryview(bytes(map(_thread_state_of, events.strings))),
         owned.kind,

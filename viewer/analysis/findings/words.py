@@ -17,6 +17,7 @@ from viewer.trace.columns import (
     SLEEP,
     THREAD_RUNNING,
 )
+from viewer.trace.sites import via
 
 __all__ = [
     "at",
@@ -48,10 +49,14 @@ _STATES = {
 
 
 def place(site: str) -> str:
-    """`file.py:12` of a "file:line function" site; of a library module its whole name."""
+    """`file.py:12` of a "file:line function" site; of a library module its whole name.
+
+    Where the user's code was inside a library there, the library's function comes second.
+    """
     where = site.rpartition(" ")[0] if " " in site else site
     module = _LIBRARY.sub("", where)
-    return module if module != where else where.rpartition("/")[2]
+    found = module if module != where else where.rpartition("/")[2]
+    return f"{found}, via `{shorten(called, _LONG)}`" if (called := via(site)) else found
 
 
 def code(name: str, site: str = "") -> str:

@@ -548,6 +548,8 @@ static PyMethodDef methods[] = {
     FAST(gaps),
     FAST(spans),
     FAST(histogram),
+    FAST(find_args),
+    FAST(head_sites),
     {0},
 };
 

@@ -189,6 +189,8 @@ DECLARE(tile);
 DECLARE(clip);
 DECLARE(longer);
 DECLARE(gaps);
+DECLARE(find_args);
+DECLARE(head_sites);
 DECLARE(spans);
 DECLARE(histogram);
 #undef DECLARE

@@ -1,0 +1,136 @@
+"""Places in code: the user's frames told from a library's; Python twins of native/sites.c.
+
+A site is `file:line function`, as the trace has it. A wait inside a library gets the innermost
+frame of the user's code as its site, and the library's function that the user called comes
+second, as `via`.
+"""
+
+import re
+from array import array
+from enum import Enum
+from typing import NamedTuple
+
+from viewer.trace.columns import STRING, Column
+
+_PACKAGE = re.compile(r".*/(?:site|dist)-packages/")
+_STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
+_SITE = re.compile(r"(.+):(-?\d+) (.+)")
+
+
+class Names(Enum):
+    """Whose code heads a wait, a task, a call."""
+
+    USER = "user"
+    LIBRARY = "library"
+
+
+class Site(str):
+    """A place in the user's code, equal to its text. `via`: the library's function it called
+    or, of a task, the library's coroutine it runs in."""
+
+    via: str
+
+    def __new__(cls, text: str, via: str) -> "Site":
+        site = super().__new__(cls, text)
+        site.via = via
+        return site
+
+
+def via(site: str) -> str:
+    """The library's function behind a site of the user's, or ""."""
+    return site.via if isinstance(site, Site) else ""
+
+
+class Place(NamedTuple):
+    """A site taken apart. Texts are "" and the line 0 of what is no site."""
+
+    path: str
+    line: int
+    function: str
+
+
+def place_of(site: str) -> Place:
+    """`app.py:3 App.run` -> ("app.py", 3, "App.run")."""
+    match = _SITE.fullmatch(site)
+    return Place(match[1], int(match[2]), match[3]) if match else Place("", 0, "")
+
+
+def is_library(frame: str) -> bool:
+    """Whether a frame is of the standard library or of an installed package."""
+    return bool(_PACKAGE.match(frame) or _STANDARD.match(frame))
+
+
+def head(stack: str) -> str:
+    """The innermost frame of the user's code, when it is inside a call to a library; else "".
+
+    `stack` has a frame a line, innermost first. The answer is a `Site` where the user called a
+    package; a call to the standard library already names its wait.
+    """
+    inside = ""
+    for frame in stack.split("\n"):
+        if _SITE.fullmatch(frame) and not is_library(frame):
+            called = place_of(inside).function if _PACKAGE.match(inside) else ""
+            return Site(frame, called) if called else frame if inside else ""
+        inside = frame
+    return ""
+
+
+def entry(frames: list[str]) -> str:
+    """Where a library last entered the user's code, of frames with the innermost first.
+
+    That is the handler below all middleware, and above the helpers that it calls itself.
+    """
+    found = ""
+    for frame in frames:
+        if is_library(frame) or not _SITE.fullmatch(frame):
+            if found:
+                break
+        else:
+            found = frame
+    return found
+
+
+def find_args(
+    event: Column,
+    end_event: Column,
+    arg_start: Column,
+    arg_name: Column,
+    arg_kind: Column,
+    name: int,
+) -> Column:
+    """By slice, where the text argument of that name is: at its begin, else at its end.
+
+    -1 at neither.
+    """
+    found = array("i")
+    for ends in zip(event, end_event, strict=True):
+        places = (
+            a
+            for end in ends
+            if end >= 0
+            for a in range(arg_start[end], arg_start[end + 1])
+            if arg_name[a] == name and arg_kind[a] == STRING
+        )
+        found.append(next(places, -1))
+    return memoryview(found)
+
+
+def head_sites(
+    value: Column,
+    site_at: Column,
+    stack_at: Column,
+    own: Column,
+    heads: Column,
+    library: Column,
+) -> Column:
+    """The values, with the head of the slice's stack in place of each site of a library.
+
+    Where `own` is not -1 the site is a task's own, not that of the stack.
+    """
+    sites = array("q", value)
+    for site, stack, coro in zip(site_at, stack_at, own, strict=True):
+        if site < 0 or stack < 0 or coro >= 0:
+            continue
+        if library[value[site]] and heads[value[stack]] >= 0:
+            sites[site] = heads[value[stack]]
+    return memoryview(sites)

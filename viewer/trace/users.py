@@ -1,0 +1,224 @@
+"""A trace in the user's names: waits and tasks of libraries, by the user's code."""
+
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from tracer import schema as s
+from viewer.trace.columns import AWAIT, LOOP_TASK, Column, Owners
+from viewer.trace.reader import Trace
+from viewer.trace.sites import Site, entry, head, is_library, place_of, via
+
+_SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
+ASYNCIOS_OWN = "asyncio's own"
+
+
+class Texts:
+    """A trace's strings while some are added. `of` is the number of a text."""
+
+    def __init__(self, strings: list[str]) -> None:
+        self.strings = list(strings)
+        self._number = {text: i for i, text in reversed(list(enumerate(strings)))}
+
+    def find(self, text: str) -> int:
+        return self._number.get(text, -1)
+
+    def put(self, text: str) -> int:
+        """Its number; a Site takes the place of the same text."""
+        number = self._number.setdefault(text, len(self.strings))
+        if number == len(self.strings):
+            self.strings.append(text)
+        elif isinstance(text, Site):
+            self.strings[number] = text
+        return number
+
+
+def name_args(trace: Trace, name: int) -> Column:
+    """`find_args` over a trace's slices."""
+    events, slices = trace.events, trace.slices
+    return trace.engine.find_args(
+        slices.event,
+        slices.end_event,
+        events.arg_start,
+        events.arg_name,
+        events.arg_kind,
+        name,
+    )
+
+
+def with_user_sites(trace: Trace) -> Trace:
+    """The trace, with the user's frame as the site of every wait and call inside a library."""
+    heads = {
+        i: at
+        for i, text in enumerate(trace.events.strings)
+        if "\n" in text and (at := head(text))
+    }
+    if not heads:
+        return trace
+    texts = Texts(trace.events.strings)
+    head_of = array("i", [-1]) * len(texts.strings)
+    called: dict[str, Counter[str]] = {}
+    for at in heads.values():
+        if via(at):
+            called.setdefault(at, Counter())[via(at)] += 1
+    for text, ways in called.items():
+        texts.put(Site(text, ways.most_common(1)[0][0]))
+    for i, at in heads.items():
+        head_of[i] = texts.put(str(at))
+    library = bytes(map(is_library, texts.strings))
+    names = (s.ARG_SITE, s.ARG_STACK, s.ARG_CORO)
+    site_at, stack_at, own = (name_args(trace, texts.find(name)) for name in names)
+    values = trace.engine.head_sites(
+        trace.events.arg_value,
+        site_at,
+        stack_at,
+        own,
+        memoryview(head_of),
+        memoryview(library),
+    )
+    events = replace(trace.events, arg_value=values, strings=texts.strings)
+    return replace(trace, events=events)
+
+
+def with_user_tasks(
+    trace: Trace, owned: Owners, lane: Column, tids: list[tuple[int, int]]
+) -> Trace:
+    """The trace, with the user's function in place of a library's coroutine as a task's own.
+
+    A library's task is called by the function of the user's code that it was seen in: in its
+    awaits, in the stacks of its thread's waits and in the CPU samples of its steps. `lane` has
+    the loop of each slice, `tids` the (pid, tid) of each loop's thread.
+    """
+    texts = Texts(trace.events.strings)
+    coros = name_args(trace, texts.find(s.ARG_CORO))
+    heads = {
+        task: slice_
+        for task, slice_ in enumerate(owned.task_head)
+        if coros[slice_] >= 0 and is_library(trace.text(owned.task_site[task]))
+    }
+    if not heads:
+        return trace
+    seen: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+    first_line: dict[tuple[str, str], int] = {}
+    for task, frame in (
+        *_in_awaits(trace, owned, texts, heads),
+        *_in_steps(trace, owned, texts, heads, lane, tids),
+    ):
+        path, line, function = place_of(frame)
+        seen[task][path, function] += 1
+        first_line[path, function] = min(line, first_line.get((path, function), line))
+    values = array("q", trace.events.arg_value)
+    sites = name_args(trace, texts.find(s.ARG_SITE))
+    for task, slice_ in heads.items():
+        coro = trace.text(owned.task_coro[task])
+        if task in seen:
+            times = seen[task]
+            path, name = min(times, key=lambda each: (-times[each], each))
+            site: str = Site(f"{path}:{first_line[path, name]} {name}", coro)
+        elif coro in _SHUTDOWN:
+            name, site = ASYNCIOS_OWN, ""
+        else:
+            continue
+        values[coros[slice_]] = texts.put(name)
+        if sites[slice_] >= 0:
+            values[sites[slice_]] = texts.put(site)
+    events = replace(trace.events, arg_value=memoryview(values), strings=texts.strings)
+    return replace(trace, events=events)
+
+
+def _in_awaits(
+    trace: Trace, owned: Owners, texts: Texts, heads: Iterable[int]
+) -> Iterator[tuple[int, str]]:
+    """(task, the user's frame) of the awaits of a library's tasks, once for each stack."""
+    stack_at = name_args(trace, texts.find(s.ARG_STACK))
+    values = trace.events.arg_value
+    every = memoryview(array("i", range(len(owned.task_id))))
+    tasks = trace.engine.group_keys(owned.kind, owned.owner, every, AWAIT)
+    stacks = memoryview(array("i", (values[at] if at >= 0 else -1 for at in stack_at)))
+    wanted, entries = set(heads), dict[int, str]()
+    for slice_ in trace.engine.pairs(tasks, stacks).head:
+        task, stack = tasks[slice_], stacks[slice_]
+        if task in wanted and stack >= 0:
+            if stack not in entries:
+                entries[stack] = entry(trace.text(stack).split("\n"))
+            if entries[stack]:
+                yield task, entries[stack]
+
+
+def _in_steps(
+    trace: Trace,
+    owned: Owners,
+    texts: Texts,
+    heads: Iterable[int],
+    lane: Column,
+    tids: list[tuple[int, int]],
+) -> Iterator[tuple[int, str]]:
+    """(task, the user's frame) of a library's steps, as their threads were seen in them."""
+    wanted, slices = set(heads), trace.slices
+    steps: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for i, kind in enumerate(owned.kind):
+        if kind == LOOP_TASK and owned.owner[i] in wanted and lane[i] >= 0:
+            for column, value in zip(
+                steps[tids[lane[i]]], (slices.start_ns[i], i), strict=True
+            ):
+                column.append(value)
+    for (pid, tid), time_ns, frames in (*_waits(trace, texts, steps), *_samples(trace, steps)):
+        starts, rows = steps[pid, tid]
+        at = bisect_right(starts, time_ns) - 1
+        if at < 0 or slices.end_ns[rows[at]] <= time_ns:
+            continue
+        task = owned.owner[rows[at]]
+        inside = _inside(frames, trace.text(owned.task_coro[task]))
+        if inside:
+            yield task, inside
+
+
+def _inside(frames: list[str], coro: str) -> str:
+    """Where the user's code was entered in a coroutine; frames have the innermost first."""
+    for i, frame in enumerate(frames):
+        if place_of(frame).function == coro:
+            return entry(frames[:i])
+    return entry(frames[:-1]) if frames[-1] == s.FRAME_TRUNCATED else ""
+
+
+type _Seen = Iterator[tuple[tuple[int, int], int, list[str]]]
+
+
+def _waits(trace: Trace, texts: Texts, threads: Iterable[tuple[int, int]]) -> _Seen:
+    """(thread, when, frames) of the waits and calls of these threads."""
+    tracks = {
+        (track.pid, track.tid): track.uuid for track in trace.tracks.values() if track.tid
+    }
+    number = {uuid: i for i, uuid in enumerate(trace.events.uuids)}
+    thread_of = {number[tracks[t]]: t for t in threads if tracks.get(t) in number}
+    events, values = trace.events, trace.events.arg_value
+    split: dict[int, list[str]] = {}
+    for i, at in enumerate(name_args(trace, texts.find(s.ARG_STACK))):
+        thread = thread_of.get(events.track[trace.slices.event[i]]) if at >= 0 else None
+        if thread is not None:
+            stack = values[at]
+            if stack not in split:
+                split[stack] = trace.text(stack).split("\n")
+            yield thread, trace.slices.start_ns[i], split[stack]
+
+
+def _samples(trace: Trace, threads: Iterable[tuple[int, int]]) -> _Seen:
+    """(thread, when, frames) of the CPU samples of these threads."""
+    e, wanted = trace.events, set(threads)
+    frames: dict[int, list[str]] = {}
+    for i, tid in enumerate(e.sample_tid):
+        thread, stack = (e.sample_pid[i], tid), e.sample_stack[i]
+        if thread not in wanted or stack < 0:
+            continue
+        if stack not in frames:
+            numbers = e.stack_frame[e.stack_start[stack] : e.stack_start[stack + 1]]
+            frames[stack] = [_frame(trace, number) for number in reversed(numbers)]
+        yield thread, e.sample_time_ns[i], frames[stack]
+
+
+def _frame(trace: Trace, number: int) -> str:
+    e = trace.events
+    path, function = trace.text(e.frame_path[number]), trace.text(e.frame_function[number])
+    return f"{path}:{e.frame_line[number]} {function}"
