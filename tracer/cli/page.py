@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tracer.cli.names import library_names
+
 
 def page_options(command: click.Command) -> click.Command:
     """What both ways to look at a trace in a browser take."""
@@ -25,12 +27,20 @@ def page_options(command: click.Command) -> click.Command:
 
 
 @page_options
+@library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
-def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None:
+def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None, names: str) -> None:
     """Show a trace in the browser, from a server of its own, until Ctrl-C."""
     viewer = importlib.import_module("viewer.commands.view")
-    viewer.view(trace, port=port, browser=not no_browser, ui_dir=ui_dir, out=sys.stdout)
+    viewer.view(
+        trace,
+        port=port,
+        browser=not no_browser,
+        ui_dir=ui_dir,
+        out=sys.stdout,
+        names=names,
+    )
 
 
 @page_options

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from tracer.cli.names import library_names
+
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
@@ -25,6 +27,7 @@ SECTIONS = (
 )
 
 
+@library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
@@ -43,12 +46,17 @@ SECTIONS = (
     show_default=True,
     help="One row per coroutine function, or per task.",
 )
-def report(trace: Path, as_json: bool, section: str | None, top: int, by: str) -> None:
+def report(
+    trace: Path, as_json: bool, section: str | None, top: int, by: str, names: str
+) -> None:
     """Say in a page who waited, how long, and behind whom."""
     viewer = importlib.import_module("viewer.commands.report")
-    viewer.report(trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout)
+    viewer.report(
+        trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout, names=names
+    )
 
 
+@library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--task", metavar="NAME|ID", help="Only waits of this task, or coroutine.")
@@ -71,6 +79,7 @@ def why(
     region: str | None,
     worst: int,
     as_json: bool,
+    names: str,
 ) -> None:
     """Explain the worst waits: in words, in numbers that add up, and what came before."""
     viewer = importlib.import_module("viewer.commands.why")
@@ -83,9 +92,11 @@ def why(
         most=worst,
         as_json=as_json,
         out=sys.stdout,
+        names=names,
     )
 
 
+@library_names
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -123,6 +134,7 @@ def pprof(
     peek: str | None,
     source: str | None,
     base: Path | None,
+    names: str,
 ) -> None:
     """Write a profile of a trace for `go tool pprof`, or print one.
 
@@ -139,13 +151,17 @@ def pprof(
             source=source,
             base=base,
             out=sys.stdout,
+            names=names,
         )
         return
-    written = viewer.write_profile(file, type_, output, force=force, region=region)
+    written = viewer.write_profile(
+        file, type_, output, force=force, region=region, names=names
+    )
     if written != "-":
         click.echo(f"tracer: {type_} profile -> {written}", err=True)
 
 
+@library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--format", "format_", type=click.Choice(FORMATS), required=True)
@@ -159,14 +175,17 @@ def pprof(
 )
 @click.option("-o", "--output", metavar="FILE", help="[default: beside TRACE; - is stdout]")
 @click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
-def export(trace: Path, format_: str, type_: str, output: str | None, force: bool) -> None:
+def export(
+    trace: Path, format_: str, type_: str, output: str | None, force: bool, names: str
+) -> None:
     """Write a trace in another tool's format."""
     viewer = importlib.import_module("viewer.commands.profiles")
-    written = viewer.export(trace, format_, type_, output, force=force)
+    written = viewer.export(trace, format_, type_, output, force=force, names=names)
     if written != "-":
         click.echo(f"tracer: {format_} -> {written}", err=True)
 
 
+@library_names
 @click.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
@@ -178,13 +197,13 @@ def export(trace: Path, format_: str, type_: str, output: str | None, force: boo
     show_default=True,
     help="Rows per table.",
 )
-def diff(a: Path, b: Path, as_json: bool, top: int) -> None:
+def diff(a: Path, b: Path, as_json: bool, top: int, names: str) -> None:
     """Say what got slower from trace A to trace B, beyond noise.
 
     Exits 0 whatever it finds.
     """
     viewer = importlib.import_module("viewer.commands.diff")
-    viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout)
+    viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout, names=names)
 
 
 COMMANDS = (report, why, pprof, export, diff)

@@ -8,11 +8,14 @@ from viewer.render.text.diff import render_json, render_text
 from viewer.render.text.tables import Style
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
+from viewer.trace.sites import Names
 
 
-def compare(a: Path, b: Path, *, as_json: bool, top: int, out: TextIO) -> None:
+def compare(
+    a: Path, b: Path, *, as_json: bool, top: int, out: TextIO, names: str = Names.USER
+) -> None:
     """Writes what got slower from A to B. Raises TraceFileError when one cannot be read."""
-    found = diff(*(build_model(read_trace(path)) for path in (a, b)))
+    found = diff(*(build_model(read_trace(path), names) for path in (a, b)))
     if as_json:
         out.write(render_json(found))
         return

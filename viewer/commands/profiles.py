@@ -21,6 +21,7 @@ from viewer.render.formats.speedscope import render_speedscope
 from viewer.render.text.profiles import difference, render_peek, render_source, render_top
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
+from viewer.trace.sites import Names
 
 _HEAD_BYTES = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -33,7 +34,9 @@ _SUFFIXES = {
 }
 
 
-def profile_of(path: Path, type_: str, region: str | None = None) -> Profile:
+def profile_of(
+    path: Path, type_: str, region: str | None = None, names: str = Names.USER
+) -> Profile:
     """A profile of a trace, or the one in a pprof file; of a trace within a region only.
 
     Raises TraceFileError, or UsageError when there is no such region.
@@ -43,7 +46,7 @@ def profile_of(path: Path, type_: str, region: str | None = None) -> Profile:
     except OSError as error:
         raise TraceFileError(f"cannot read '{path}': {error.strerror}.") from None
     if _is_trace(data):
-        return derive(build_model(read_trace(path)), type_, region)
+        return derive(build_model(read_trace(path), names), type_, region)
     if region is not None:
         raise UsageError(f"'{path}' is a profile: --region needs the trace it was made of.")
     return read_pprof(data, str(path))
@@ -68,12 +71,18 @@ def derive(model: Model, type_: str, region: str | None = None) -> Profile:
 
 
 def write_profile(
-    trace: Path, type_: str, output: str | None, *, force: bool, region: str | None = None
+    trace: Path,
+    type_: str,
+    output: str | None,
+    *,
+    force: bool,
+    region: str | None = None,
+    names: str = Names.USER,
 ) -> str:
     """Writes a profile of the trace; where to. Beside the trace unless `output` says else."""
     part = "" if region is None else "." + re.sub(r"[^\w-]+", "_", region)
     target = output or str(trace.with_suffix(f".{type_}{part}.pprof"))
-    profile = profile_of(trace, type_, region)
+    profile = profile_of(trace, type_, region, names)
     _write(target, render_pprof(profile), force=force)
     return target
 
@@ -100,11 +109,12 @@ def show_profile(
     source: str | None,
     base: Path | None,
     out: TextIO,
+    names: str = Names.USER,
 ) -> None:
     """Writes a profile as text: the top functions, or what `peek` or `source` ask for."""
-    profile = profile_of(path, type_, region)
+    profile = profile_of(path, type_, region, names)
     if base is not None:
-        profile = difference(profile, profile_of(base, type_, region))
+        profile = difference(profile, profile_of(base, type_, region, names))
     if peek is not None:
         out.write(render_peek(profile, peek))
     elif source is not None:
@@ -113,7 +123,15 @@ def show_profile(
         out.write(render_top(profile, rows))
 
 
-def export(trace: Path, format_: str, type_: str, output: str | None, *, force: bool) -> str:
+def export(
+    trace: Path,
+    format_: str,
+    type_: str,
+    output: str | None,
+    *,
+    force: bool,
+    names: str = Names.USER,
+) -> str:
     """Writes the trace in another format; where to."""
     if format_ == "parquet":
         raise UsageError(
@@ -121,7 +139,7 @@ def export(trace: Path, format_: str, type_: str, output: str | None, *, force: 
             "Export csv, or query the trace with Perfetto's trace_processor."
         )
     target = output or str(trace.with_suffix(_SUFFIXES[format_]))
-    model = build_model(read_trace(trace))
+    model = build_model(read_trace(trace), names)
     _write(target, _EXPORTS[format_](model, type_), force=force)
     return target
 

@@ -13,6 +13,7 @@ from viewer.render.units import size
 from viewer.trace.engine import HAS_NATIVE
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
+from viewer.trace.sites import Names
 
 # Reading this much takes about two seconds: say so before going silent.
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
@@ -21,7 +22,14 @@ _ALWAYS = ("findings", "tasks", "gc", "cpu", "health")
 
 
 def report(
-    trace: Path, *, as_json: bool, section: str | None, top: int, by: str, out: TextIO
+    trace: Path,
+    *,
+    as_json: bool,
+    section: str | None,
+    top: int,
+    by: str,
+    out: TextIO,
+    names: str = Names.USER,
 ) -> None:
     """Writes the report of a trace. Raises TraceFileError when it cannot be read.
 
@@ -30,7 +38,7 @@ def report(
     """
     announce(trace)
     sections = (section,) if section else SECTIONS
-    result = build_report(build_model(read_trace(trace)), By(by), sections)
+    result = build_report(build_model(read_trace(trace), names), By(by), sections)
     if as_json:
         out.write(render_json(result, sections))
         return

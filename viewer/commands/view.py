@@ -14,6 +14,7 @@ from viewer.server.later import Later
 from viewer.server.perfetto import find_ui
 from viewer.server.site import make_site
 from viewer.trace.reader import begins_as_trace
+from viewer.trace.sites import Names
 
 if TYPE_CHECKING:
     from viewer.server.answers import Answers
@@ -21,17 +22,25 @@ if TYPE_CHECKING:
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
-def view(trace: Path, *, port: int, browser: bool, ui_dir: Path | None, out: TextIO) -> None:
+def view(
+    trace: Path,
+    *,
+    port: int,
+    browser: bool,
+    ui_dir: Path | None,
+    out: TextIO,
+    names: str = Names.USER,
+) -> None:
     """Serves the page of a trace until interrupted. Raises TraceFileError, UsageError."""
     ui = find_ui(ui_dir)
     # The trace is read while the browser starts and fetches the page.
-    answers = Later(lambda: _load(trace))
+    answers = Later(lambda: _load(trace, names))
     if not begins_as_trace(trace):
         answers.get()  # it says what is wrong before there is an address
     _show(make_site(trace, answers.get, ui), port, browser, out, answers.get)
 
 
-def _load(trace: Path) -> "Answers":
+def _load(trace: Path, names: str) -> "Answers":
     # These take longer to import than most traces to read.
     from viewer.commands.report import announce
     from viewer.server.answers import Answers
@@ -39,7 +48,7 @@ def _load(trace: Path) -> "Answers":
     from viewer.trace.reader import read_trace
 
     announce(trace)
-    answers = Answers(build_model(read_trace(trace)))
+    answers = Answers(build_model(read_trace(trace), names))
     Later(lambda: answers.report({}))  # what the first page asks for, and it is kept
     return answers
 

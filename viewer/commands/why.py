@@ -12,6 +12,7 @@ from viewer.render.text.tables import Style
 from viewer.render.text.why import render_text
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
+from viewer.trace.sites import Names
 
 _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
 
@@ -26,6 +27,7 @@ def why(
     most: int,
     as_json: bool,
     out: TextIO,
+    names: str = Names.USER,
 ) -> None:
     """Writes why the worst waits took so long, at most so many.
 
@@ -33,7 +35,7 @@ def why(
     region is called so, WhyError when the trace has nothing of what is asked for.
     """
     since_start_ns = parse_time(at) if at is not None else None
-    model = build_model(read_trace(trace))
+    model = build_model(read_trace(trace), names)
     at_ns = None
     if since_start_ns is not None:
         at_ns = model.start_ns + since_start_ns

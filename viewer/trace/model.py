@@ -158,16 +158,16 @@ class Model:
         return self.coroutine(self.owners.task_group[task])[0]
 
 
-def build_model(trace: Trace, names: Names = Names.USER) -> Model:
+def build_model(trace: Trace, names: str = Names.USER) -> Model:
     """Who is who in a trace; sites and tasks by the user's code, or by the library's."""
-    if names is Names.USER:
+    if names == Names.USER:
         trace = with_user_sites(trace)
     owned = _find_owners(trace)
     threads = tuple(track for track in trace.tracks.values() if track.tid)
     track_thread, thread_process = _find_threads(trace, threads)
     loops, track_lane = _find_loops(trace, threads)
     lane = trace.engine.gather(trace.slices.event, trace.events.track, memoryview(track_lane))
-    if names is Names.USER:
+    if names == Names.USER:
         loop_threads = [(_pid(trace, loop.process), loop.tid) for loop in loops]
         named = with_user_tasks(trace, owned, lane, loop_threads)
         if named is not trace:

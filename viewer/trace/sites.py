@@ -7,7 +7,7 @@ second, as `via`.
 
 import re
 from array import array
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from viewer.trace.columns import STRING, Column
@@ -17,7 +17,7 @@ _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")
 
 
-class Names(Enum):
+class Names(StrEnum):
     """Whose code heads a wait, a task, a call."""
 
     USER = "user"

@@ -27,12 +27,18 @@ class Texts:
 
     def put(self, text: str) -> int:
         """Its number; a Site takes the place of the same text."""
-        number = self._number.setdefault(text, len(self.strings))
-        if number == len(self.strings):
-            self.strings.append(text)
-        elif isinstance(text, Site):
+        number = self._number.get(text, -1)
+        if number < 0:
+            return self.add(text)
+        if isinstance(text, Site):
             self.strings[number] = text
         return number
+
+    def add(self, text: str) -> int:
+        """The number of a new string, whether or not there is one of this text."""
+        self._number.setdefault(text, len(self.strings))
+        self.strings.append(text)
+        return len(self.strings) - 1
 
 
 def name_args(trace: Trace, name: int) -> Column:
@@ -110,20 +116,24 @@ def with_user_tasks(
         seen[task][path, function] += 1
         first_line[path, function] = min(line, first_line.get((path, function), line))
     values = array("q", trace.events.arg_value)
+    numbers: dict[tuple[str, str], int] = {}
     sites = name_args(trace, texts.find(s.ARG_SITE))
     for task, slice_ in heads.items():
         coro = trace.text(owned.task_coro[task])
         if task in seen:
             times = seen[task]
             path, name = min(times, key=lambda each: (-times[each], each))
-            site: str = Site(f"{path}:{first_line[path, name]} {name}", coro)
+            site = f"{path}:{first_line[path, name]} {name}"
         elif coro in _SHUTDOWN:
             name, site = ASYNCIOS_OWN, ""
         else:
             continue
         values[coros[slice_]] = texts.put(name)
         if sites[slice_] >= 0:
-            values[sites[slice_]] = texts.put(site)
+            # A string of its own: a wait at that place was not inside the coroutine's library.
+            if (site, coro) not in numbers:
+                numbers[site, coro] = texts.add(Site(site, coro)) if site else texts.put("")
+            values[sites[slice_]] = numbers[site, coro]
     events = replace(trace.events, arg_value=memoryview(values), strings=texts.strings)
     return replace(trace, events=events)
 

@@ -42,10 +42,10 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], None
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ((), {"as_json": False, "section": None, "top": 10, "by": "coro"}),
+        ((), {"as_json": False, "section": None, "top": 10, "by": "coro", "names": "user"}),
         (
-            ("--json", "--section", "gc", "--top", "3", "--by", "task"),
-            {"as_json": True, "section": "gc", "top": 3, "by": "task"},
+            ("--json", "--section", "gc", "--top", "3", "--by", "task", "--library-names"),
+            {"as_json": True, "section": "gc", "top": 3, "by": "task", "names": "library"},
         ),
     ],
 )

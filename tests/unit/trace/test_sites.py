@@ -1,0 +1,148 @@
+"""Places in code: what is the user's, and which frame of a stack heads a wait."""
+
+import random
+from array import array
+
+import pytest
+
+from tests.support.engines import ENGINES
+from viewer.trace.columns import STRING, UINT
+from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
+from viewer.trace.sites import Site, entry, head, is_library, place_of, via
+
+PACKAGE = "/env/lib/python3.13/site-packages/db/connection.py:120 Connection.execute"
+INNER = "/env/lib/python3.13/site-packages/db/waiting.py:9 wait"
+STANDARD = "/usr/lib/python3.13/queue.py:180 Queue.get"
+MINE = "/srv/shop/orders.py:31 report"
+ABOVE = "/srv/shop/main.py:7 main"
+
+
+def column(code, values):
+    return memoryview(array(code, values))
+
+
+@pytest.mark.parametrize(
+    ("frame", "library"),
+    [
+        (PACKAGE, True),
+        (STANDARD, True),
+        ("/usr/lib/python3/dist-packages/six.py:1 f", True),
+        ("/opt/python/lib/python3.13t/threading.py:1 f", True),
+        ("<frozen importlib._bootstrap>:1 _load", True),
+        ("<string>:1 <module>", False),
+        (MINE, False),
+        ("/srv/library/python3/app.py:1 f", False),
+    ],
+)
+def test_is_library(frame, library):
+    """Installed packages and the standard library are; a path that looks alike is not."""
+    assert is_library(frame) is library
+
+
+def test_place_of():
+    """Names may have spaces; what is no site has no parts."""
+    assert place_of("/a b/c d.py:12 f.<locals>.<lambda>") == (
+        "/a b/c d.py",
+        12,
+        "f.<locals>.<lambda>",
+    )
+    assert place_of("somewhere") == ("", 0, "")
+
+
+@pytest.mark.parametrize(
+    ("stack", "site", "called"),
+    [
+        ([INNER, PACKAGE, MINE, ABOVE], MINE, "Connection.execute"),
+        ([STANDARD, MINE], MINE, ""),
+        ([STANDARD, PACKAGE, MINE], MINE, "Connection.execute"),
+        ([MINE, PACKAGE, ABOVE], "", ""),
+        ([INNER, PACKAGE], "", ""),
+        ([INNER, "[truncated]"], "", ""),
+    ],
+)
+def test_head(stack, site, called):
+    """The innermost frame of the user's, and the package's function it called."""
+    found = head("\n".join(stack))
+    assert (found, via(found)) == (site, called)
+
+
+def test_entry():
+    """Below middleware of the user's, above the helpers that the handler calls itself."""
+    middleware, handler, helper = "/srv/mw.py:1 mw", "/srv/app.py:5 handler", "/srv/app.py:9 h"
+    assert entry([INNER, helper, handler, PACKAGE, middleware, PACKAGE]) == handler
+    assert entry([INNER, PACKAGE]) == ""
+
+
+def test_site_is_its_text():
+    """Sites group by their text, whatever they were called through."""
+    assert {Site(MINE, "a"), Site(MINE, "b"), MINE} == {MINE}
+    assert via(MINE) == ""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_find_args(engine):
+    """At the begin, else at the end; only texts of that name."""
+    starts = column("i", [0, 2, 3, 5])
+    names, kinds = column("i", [7, 8, 8, 7, 8]), column("B", [STRING, UINT, STRING, 3, STRING])
+    begins, ends = column("i", [0, 0, 2]), column("i", [1, -1, 0])
+    found = engine.find_args(begins, ends, starts, names, kinds, 8)
+    assert found.tolist() == [2, -1, 4]
+    assert engine.find_args(begins, ends, starts, names, kinds, -1).tolist() == [-1] * 3
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_head_sites(engine):
+    """Only a library's site with a head is replaced, never a task's own."""
+    value = column("q", [0, 1, 2, 0])  # strings: 0 a library's site, 1 the user's, 2 a stack
+    heads, library = column("i", [-1, -1, 9]), column("B", [1, 0, 0])
+    found = engine.head_sites(
+        value,
+        column("i", [0, 1, 3, -1]),
+        column("i", [2, 2, 2, 2]),
+        column("i", [-1, -1, 0, -1]),
+        heads,
+        library,
+    )
+    assert found.tolist() == [9, 1, 2, 0]
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.parametrize("seed", range(5))
+def test_twins(seed):
+    """Both makes agree on random columns."""
+    choose = random.Random(seed)
+    starts = column("i", sorted(choose.randrange(60) for _ in range(40)))
+    names = column("i", [choose.randrange(3) for _ in range(60)])
+    kinds = column("B", [choose.choice((STRING, UINT)) for _ in range(60)])
+    begins = column("i", [choose.randrange(39) for _ in range(99)])
+    ends = column("i", [choose.randrange(-1, 39) for _ in range(99)])
+    for name in range(4):
+        found = [
+            engine.find_args(begins, ends, starts, names, kinds, name)
+            for engine in (BEST, PYTHON)
+        ]
+        assert found[0] == found[1]
+    value = column("q", [choose.randrange(20) for _ in range(60)])
+    places = [column("i", [choose.randrange(-1, 60) for _ in range(99)]) for _ in range(3)]
+    heads = column("i", [choose.randrange(-1, 20) for _ in range(20)])
+    library = column("B", [choose.randrange(2) for _ in range(20)])
+    arguments = (value, *places, heads, library)
+    assert BEST.head_sites(*arguments) == PYTHON.head_sites(*arguments)
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+def test_bad_columns_are_refused():
+    """The C functions check every index."""
+    i, q, b = column("i", [0]), column("q", [0]), column("B", [0])
+    far, two = column("i", [5]), column("i", [0, 0])
+    for call in (
+        lambda: BEST.find_args(far, i, two, i, b, 0),
+        lambda: BEST.find_args(i, far, two, i, b, 0),
+        lambda: BEST.find_args(i, i, far, i, b, 0),
+        lambda: BEST.head_sites(q, far, i, i, i, b),
+        lambda: BEST.head_sites(q, i, far, i, i, b),
+        lambda: BEST.head_sites(column("q", [7]), i, i, column("i", [-1]), i, b),
+        lambda: BEST.head_sites(q, two, i, i, i, b),
+    ):
+        with pytest.raises(ValueError, match="inconsistent columns"):
+            call()

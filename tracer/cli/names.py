@@ -1,0 +1,11 @@
+"""The option of every reading command: whether your code or the library's names a wait."""
+
+import click
+
+library_names = click.option(
+    "--library-names",
+    "names",
+    flag_value="library",
+    default="user",
+    help="Name waits and tasks after the library's code, not after yours.",
+)
