@@ -8,6 +8,7 @@ SCHEMA_NUMBERS: dict[str, int]
 SCHEMA_TEXTS: dict[str, str]
 RECORD_KINDS: dict[str, int]
 running: list[object]
+kept: dict[str, Any]
 
 def start(
     fd: int, buffer_bytes: int, cmdline: bytes, python: str, argv: str, signals: str, /

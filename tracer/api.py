@@ -2,6 +2,9 @@
 
 Imports nothing that a plain `python` has not loaded already; the recorder itself is imported
 by the first start().
+
+Any call may come at any time: from a signal handler or finalizer in the middle of another,
+while the interpreter shuts down, in a forked child. None raises but what it says it does.
 """
 
 import os
@@ -13,7 +16,7 @@ from tracer.errors import TracerError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
-    from types import TracebackType
+    from types import ModuleType, TracebackType
     from typing import Any
 
     from tracer.recorder import Recording, Totals
@@ -22,12 +25,14 @@ if TYPE_CHECKING:
     type _Entered = Callable[[], region | task]
 
 try:
-    from tracer._core import counter, log, region, running, task
-except ImportError:  # no compiler, another interpreter: programs run on, unrecorded
+    from tracer._core import counter, kept, log, region, running, task
+except Exception:  # no compiler, another interpreter: programs run on, unrecorded
     from tracer.api_absent import (  # type: ignore[assignment]
         counter,
+        kept,
         log,
         region,
+        running,
         task,
     )
 
@@ -37,9 +42,28 @@ BUFFER_BYTES = 64 << 20
 BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES = 1 << 20, 1 << 40
 CPU_HZ, CPU_MOST_HZ = 100, 5000
 
-_guard = RLock()  # one start or stop at a time; a signal handler may come in between
-_running: "Recording | None" = None
-_ends_at_exit = False
+
+class _Session:
+    """What start() began and stop() ends."""
+
+    __slots__ = ("ends_at_exit", "guard", "running", "starting")
+
+    def __init__(self) -> None:
+        self.guard = RLock()  # one start or stop at a time; a signal handler may come between
+        self.starting = False
+        self.running: Recording | None = None
+        self.ends_at_exit = False
+
+    def forget(self) -> None:
+        """In a forked child: the recording is the parent's, and nobody releases its guard."""
+        self.guard, self.running, self.starting = RLock(), None, False
+
+
+# A second import of this module (a reload, a new sys.modules) finds what the first began.
+if "session" not in kept:
+    kept["session"] = _Session()
+    os.register_at_fork(after_in_child=kept["session"].forget)
+_session: _Session = kept["session"]
 
 
 def start(
@@ -73,9 +97,8 @@ def stop() -> "Totals | None":
     Its totals; None when there is none: it has ended, or this is a forked child, or `tracer
     run` has begun it, which ends it itself.
     """
-    global _running
-    with _guard:
-        ending, _running = _running, None
+    with _session.guard:
+        ending, _session.running = _session.running, None
         return ending.stop() if ending is not None else None
 
 
@@ -110,8 +133,8 @@ class recording:
         value: "BaseException | None",
         traceback: "TracebackType | None",
     ) -> None:
-        with _guard:
-            if _running is self._begun:
+        with _session.guard:
+            if _session.running is self._begun:
                 stop()
 
 
@@ -123,23 +146,39 @@ def _start(
     cpu_hz: int,
     force: bool,
 ) -> "Recording":
-    global _running
+    if sys.is_finalizing():
+        raise TracerError("cannot start a recording: the interpreter is shutting down.")
+    _end_at_exit()
+    with _session.guard:
+        if _session.starting:  # we are in a signal handler or finalizer
+            raise TracerError("cannot start a recording: this thread is starting one.")
+        _session.starting = True
+        try:
+            recorder = _load_recorder()
+            wanted = _checked(recorder.SIGNALS, signals, without)
+            _check_number("buffer_bytes", buffer_bytes, BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES)
+            _check_number("cpu_hz", cpu_hz, 1, CPU_MOST_HZ)
+            options = recorder.Options(
+                os.fsdecode(path), buffer_bytes, wanted, force=force, cpu_hz=cpu_hz
+            )
+            begun: Recording = recorder.Recording(options)
+            try:
+                begun.start()
+                _session.running = begun
+            except BaseException:  # refused, or a signal handler raised it
+                begun.stop()
+                raise
+        finally:
+            _session.starting = False
+    return begun
+
+
+def _load_recorder() -> "ModuleType":
     try:
         from tracer import recorder
     except Exception as error:  # what an interpreter may lack is not known beforehand
         raise TracerError(f"cannot record on this interpreter: {error}.") from None
-    wanted = _checked(recorder.SIGNALS, signals, without)
-    _check_number("buffer_bytes", buffer_bytes, BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES)
-    _check_number("cpu_hz", cpu_hz, 1, CPU_MOST_HZ)
-    options = recorder.Options(
-        os.fsdecode(path), buffer_bytes, wanted, force=force, cpu_hz=cpu_hz
-    )
-    with _guard:
-        begun = recorder.Recording(options)
-        begun.start()
-        _running = begun
-        _end_at_exit()
-    return begun
+    return recorder
 
 
 def _checked(
@@ -159,20 +198,12 @@ def _check_number(name: str, value: int, least: int, most: int) -> None:
 
 
 def _end_at_exit() -> None:
-    global _ends_at_exit
-    if _ends_at_exit:
+    if _session.ends_at_exit:
         return
-    _ends_at_exit = True
+    _session.ends_at_exit = True
     import atexit
 
     atexit.register(stop)
-    os.register_at_fork(after_in_child=_forget)
-
-
-def _forget() -> None:
-    """In a forked child: the recording is the parent's, and nobody will release its guard."""
-    global _guard, _running
-    _guard, _running = RLock(), None
 
 
 # --- decorators: _core calls this for region(…)(function) ---
@@ -230,8 +261,10 @@ def decorate(entered: "_Entered", function: "_Function") -> "_Function":
     wrap = next((each for bit, each in _WRAPPERS.items() if flags & bit), _plain)
     wrapper: Any = wrap(entered, function)
     for attribute in _COPIED:
-        if hasattr(function, attribute):
+        try:  # noqa: SIM105 - plain python has not loaded contextlib
             setattr(wrapper, attribute, getattr(function, attribute))
+        except Exception:  # a callable object may lack it, or have something else there
+            pass
     wrapper.__dict__.update(getattr(function, "__dict__", {}))
     wrapper.__wrapped__ = function
     return wrapper  # type: ignore[no-any-return]

@@ -4,7 +4,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import SupportsFloat, SupportsIndex
+    from typing import Any, SupportsFloat, SupportsIndex
+
+kept: "dict[str, Any]" = {}
+running: list[object] = []
 
 
 class region:

@@ -128,12 +128,11 @@ class Recording:
         Raises TraceFileError when the output is refused, TracerError when the C core is
         missing or a recording is running already.
         """
-        global _active
         try:
             from tracer import _core
         except ImportError as error:
             raise TracerError(f"cannot record: the C core is missing ({error})") from None
-        if _active is not None or _core.is_recording():
+        if _core.kept.get("recording") or _core.is_recording():
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
             )
@@ -151,7 +150,7 @@ class Recording:
         _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
         self._had_gil = _has_gil()
-        _active = self
+        _core.kept["recording"] = self
         _register_fork_hooks(_core)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
@@ -183,10 +182,9 @@ class Recording:
 
     def stop(self) -> Totals | None:
         """Ends the recording; None when it has ended before, or in a forked child."""
-        global _active
-        if _active is not self or self._core is None:
+        if self._core is None or self._core.kept.get("recording") is not self:
             return None
-        _active = None
+        del self._core.kept["recording"]
         self.blind_spots = self._find_blind_spots()
         if "cpu" in self.options.signals:
             self._core.note_sampler()
@@ -208,10 +206,6 @@ class Recording:
         return found
 
 
-_active: Recording | None = None
-_fork_hooks_registered = False
-
-
 def _has_gil() -> bool:
     """Free-threaded builds get one when they import an extension that wants it."""
     enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
@@ -225,14 +219,12 @@ def _shown(text: str) -> str:
 def _register_fork_hooks(core: "ModuleType") -> None:
     """No native thread of ours exists while the process forks: CPython would warn of it, and
     the child would inherit its locks. The child records nothing."""
-    global _fork_hooks_registered
-    if _fork_hooks_registered:
+    if "fork hooks" in core.kept:
         return
-    _fork_hooks_registered = True
+    core.kept["fork hooks"] = True
 
     def in_child() -> None:
-        global _active
-        recording, _active = _active, None
+        recording = core.kept.pop("recording", None)
         if recording is not None:
             recording.disarm()
 

@@ -31,6 +31,8 @@ static void register_fork(void)
 /* What api.py asks at each call of a decorated function, faster than a function could tell: empty
  * but while a recording runs. In a forked child it may stay as it was: then nothing is recorded. */
 static PyObject *running;
+/* What the Python modules must find again when they are imported a second time, by name. */
+static PyObject *kept;
 static unsigned long forks; /* that this recording has seen; the children record nothing */
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals)\n\n"
@@ -318,10 +320,12 @@ static int add_schema(PyObject *module)
     return failed ? -1 : 0;
 }
 
+/* The module may be made again (a traced program imports it anew): all share one state. */
 int recording_exec(PyObject *module)
 {
-    running = PyList_New(0);
-    if (!running || PyModule_AddObjectRef(module, "running", running) < 0)
+    if ((!running && !(running = PyList_New(0))) || (!kept && !(kept = PyDict_New())))
+        return -1;
+    if (PyModule_AddObjectRef(module, "running", running) < 0 || PyModule_AddObjectRef(module, "kept", kept) < 0)
         return -1;
     return add_schema(module);
 }

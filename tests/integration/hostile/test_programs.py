@@ -40,7 +40,7 @@ def test_a_future_that_ends_the_recording_when_looked_at(record: Recorder) -> No
     record(
         """
 import asyncio
-from tracer import recorder
+from tracer import _core
 
 class Future:
     _asyncio_future_blocking = False
@@ -56,8 +56,8 @@ class Future:
 
     @property
     def _callbacks(self):
-        if recorder._active:
-            recorder._active.stop()
+        if "recording" in _core.kept:
+            _core.kept["recording"].stop()
         return []
 
     def __await__(self):

@@ -49,7 +49,7 @@ def package(tmp_path: Path) -> Path:
     return copy
 
 
-FILES = ("__init__.py", "launch.py", "errors.py")
+FILES = ("__init__.py", "api.py", "api_absent.py", "launch.py", "errors.py")
 
 
 def add_recorder(package: Path, start: str = "pass", stop: str = "pass") -> None:

@@ -5,12 +5,8 @@
 #include <string.h>
 
 #include "python/codes.h"
-#include "ring/intern.h"
 #include "ring/ring.h"
-#include "ring/text.h"
-#include "ring/user_payload.h"
-
-enum { NAMES = 4096 }; /* distinct ones that are interned; later ones travel as text */
+#include "signals/user_values.h"
 
 /* A region or task. `arguments` are the values of `labels`, as they were passed. */
 typedef struct {
@@ -26,113 +22,10 @@ typedef struct {
 
 static PyTypeObject region_type, task_type, done_type, self_type;
 static PyObject *done;          /* what awaiting __aenter__ and __aexit__ waits for: nothing */
-static PyObject *names;         /* str -> string id */
 static PyObject *current;       /* context variable: number of the operation that is on */
 static _Atomic uint64_t last_number;
 static uint32_t operations_of;  /* generation of the last recording with an operation … */
 static uint64_t first_operation; /* … and the number of its first */
-
-/* --- payload --- */
-
-typedef struct {
-    size_t length;
-    uint32_t arguments;
-    uint64_t omitted;
-    char bytes[USER_BYTES];
-} payload;
-
-static void put(payload *p, const void *bytes, size_t length)
-{
-    memcpy(p->bytes + p->length, bytes, length);
-    p->length += length;
-}
-
-static void put_number(payload *p, uint64_t value, size_t size)
-{
-    put(p, &value, size); /* little-endian, as wire.h */
-}
-
-/* UTF-8 of a str, whatever is in it; `owned` is to be released. */
-static const char *utf8_of(PyObject *text, Py_ssize_t *length, PyObject **owned)
-{
-    *owned = NULL;
-    const char *found = PyUnicode_AsUTF8AndSize(text, length);
-    if (found)
-        return found;
-    PyErr_Clear();
-    *owned = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
-    if (!*owned) {
-        PyErr_Clear();
-        *length = 1;
-        return "?";
-    }
-    *length = PyBytes_GET_SIZE(*owned);
-    return PyBytes_AS_STRING(*owned);
-}
-
-static void put_text(payload *p, PyObject *text)
-{
-    Py_ssize_t length;
-    PyObject *owned;
-    const char *bytes = utf8_of(text, &length, &owned);
-    size_t kept = text_fit(bytes, (size_t)length, USER_TEXT_BYTES);
-    put_number(p, kept, 2);
-    put(p, bytes, kept);
-    Py_XDECREF(owned);
-}
-
-/* A value that is no plain one is told as str() of it; that may run the program's code. */
-static PyObject *shown(PyObject *value)
-{
-    PyObject *text = PyUnicode_Check(value) ? Py_NewRef(value) : PyObject_Str(value);
-    if (!text) {
-        PyErr_Clear();
-        text = PyUnicode_FromFormat("<%s>", Py_TYPE(value)->tp_name);
-    }
-    PyErr_Clear();
-    return text;
-}
-
-static void put_argument(payload *p, PyObject *label, PyObject *value)
-{
-    Py_ssize_t length;
-    const char *bytes = PyUnicode_AsUTF8AndSize(label, &length);
-    PyErr_Clear();
-    size_t most = (size_t)USER_LABEL_BYTES + USER_TEXT_BYTES + 16; /* and what ends the payload */
-    if (!bytes || !length || length > USER_LABEL_BYTES || p->arguments == USER_ARGS ||
-        p->length + most > USER_BYTES) {
-        p->omitted++;
-        return;
-    }
-    int overflow = 0;
-    uint64_t number = 0;
-    enum user_arg_type type = USER_TEXT;
-    if (PyBool_Check(value)) {
-        type = USER_BOOL;
-        number = value == Py_True;
-    } else if (PyLong_CheckExact(value)) {
-        number = (uint64_t)PyLong_AsLongLongAndOverflow(value, &overflow);
-        type = overflow ? USER_TEXT : USER_INT;
-    } else if (PyFloat_CheckExact(value)) {
-        double as_double = PyFloat_AS_DOUBLE(value);
-        memcpy(&number, &as_double, sizeof number);
-        type = USER_DOUBLE;
-    }
-    PyObject *text = type == USER_TEXT ? shown(value) : NULL;
-    if (type == USER_TEXT && !text) {
-        p->omitted++;
-        return;
-    }
-    p->arguments++;
-    put_number(p, type, 1);
-    put_number(p, (uint64_t)length, 1);
-    put(p, bytes, (size_t)length);
-    if (text)
-        put_text(p, text);
-    else
-        put_number(p, number, 8);
-    Py_XDECREF(text);
-}
 
 /* The number of the operation this code is part of; 0 when there is none in this recording. */
 static uint64_t current_operation(const thread_buffer *b)
@@ -149,26 +42,7 @@ static uint64_t current_operation(const thread_buffer *b)
     return number < first_operation ? 0 : number; /* of an older recording: unknown in this one */
 }
 
-/* `name` NULL: the record has a string for it. Nothing is written when there is nothing to tell. */
-static void fill(payload *p, uint64_t operation, PyObject *name, PyObject *labels, PyObject *const *values)
-{
-    p->length = p->arguments = 0;
-    p->omitted = 0;
-    if (!operation && !name && !labels)
-        return;
-    put_number(p, operation, 8);
-    if (name)
-        put_text(p, name);
-    for (Py_ssize_t i = 0; labels && i < PyTuple_GET_SIZE(labels); i++)
-        put_argument(p, PyTuple_GET_ITEM(labels, i), values[i]);
-    if (p->omitted) {
-        put_number(p, USER_OMITTED, 1);
-        put_number(p, p->omitted, 8);
-    }
-    put_number(p, USER_END, 1);
-}
-
-static void emit(thread_buffer *b, uint8_t kind, uint32_t name_id, uint64_t number, const payload *p)
+static void emit(thread_buffer *b, uint8_t kind, uint32_t name_id, uint64_t number, const user_payload *p)
 {
     uint16_t payload_records = (uint16_t)((p->length + sizeof(record) - 1) / sizeof(record));
     uint64_t tick = clock_tick();
@@ -178,30 +52,6 @@ static void emit(thread_buffer *b, uint8_t kind, uint32_t name_id, uint64_t numb
     *slot = (record){tick, kind, 0, payload_records, name_id, p->length, number};
     memcpy(slot + 1, p->bytes, p->length);
     ring_commit(b, payload_records + 1u);
-}
-
-/* --- names --- */
-
-/* Its string id; 0 when there are too many, or it cannot be told. */
-static uint32_t name_id_of(PyObject *name)
-{
-    PyObject *known = PyDict_GetItemWithError(names, name);
-    if (known)
-        return (uint32_t)PyLong_AsUnsignedLong(known);
-    PyErr_Clear();
-    if (PyDict_GET_SIZE(names) >= NAMES)
-        return 0;
-    Py_ssize_t length;
-    PyObject *owned;
-    const char *bytes = utf8_of(name, &length, &owned);
-    uint32_t id = length ? intern_string(bytes, text_fit(bytes, (size_t)length, USER_TEXT_BYTES)) : 0;
-    Py_XDECREF(owned);
-    PyObject *number = id ? PyLong_FromUnsignedLong(id) : NULL;
-    if (number)
-        PyDict_SetItem(names, name, number);
-    Py_XDECREF(number);
-    PyErr_Clear();
-    return id;
 }
 
 /* A str of its own, exactly that type, so that it can be a key without running code. */
@@ -300,22 +150,25 @@ static void set_current(user_scope *self, thread_buffer *b)
     PyErr_Clear();
 }
 
-static void begin(user_scope *self)
+/* -1 with an exception of the program's: it is not entered. */
+static int begin(user_scope *self)
 {
-    payload told;
+    user_payload told;
     thread_buffer *b = ring_current();
     if (!b)
-        return;
-    uint32_t name_id = name_id_of(self->name);
-    fill(&told, current_operation(b), name_id ? NULL : self->name, self->labels, self->arguments);
+        return 0;
+    uint32_t name_id = user_name_id(self->name);
+    if (user_fill(&told, current_operation(b), name_id ? NULL : self->name, self->labels, self->arguments) < 0)
+        return -1;
     if (self->labels && !(b = ring_current())) /* str() of an argument has stopped the recording */
-        return;
+        return 0;
     self->number = atomic_fetch_add_explicit(&last_number, 1, memory_order_relaxed) + 1;
     self->generation = b->generation;
     int is_task = Py_IS_TYPE(self, &task_type);
     emit(b, is_task ? REC_OPERATION_BEGIN : REC_REGION_BEGIN, name_id, self->number, &told);
     if (is_task)
         set_current(self, b);
+    return 0;
 }
 
 static void end(user_scope *self, PyObject *exception)
@@ -339,8 +192,10 @@ static PyObject *scope_enter(PyObject *object, PyObject *unused)
 {
     (void)unused;
     user_scope *self = (user_scope *)object;
-    if (!self->depth++ && is_on())
-        begin(self);
+    if (!self->depth++ && is_on() && begin(self) < 0) {
+        self->depth--;
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
@@ -354,8 +209,9 @@ static PyObject *scope_exit(PyObject *object, PyObject *const *args, Py_ssize_t 
 
 static PyObject *scope_async_enter(PyObject *object, PyObject *unused)
 {
-    Py_XDECREF(scope_enter(object, unused));
-    return Py_NewRef(done);
+    PyObject *entered = scope_enter(object, unused);
+    Py_XDECREF(entered);
+    return entered ? Py_NewRef(done) : NULL;
 }
 
 static PyObject *scope_async_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
@@ -376,10 +232,16 @@ static PyObject *decorate(PyObject *self, PyObject *function)
 {
     PyObject *copy = PyObject_GetAttrString(self, "__copy__"), *result = NULL;
     PyObject *module = copy ? PyImport_ImportModule("tracer.api") : NULL;
-    if (module)
-        result = PyObject_CallMethod(module, "decorate", "OO", copy, function);
+    PyObject *wrap = module ? PyObject_GetAttrString(module, "decorate") : NULL;
+    if (wrap) {
+        result = PyObject_CallFunctionObjArgs(wrap, copy, function, NULL);
+    } else { /* at interpreter shutdown, or while the module is being imported */
+        user_drop_error();
+        result = PyErr_Occurred() ? NULL : Py_NewRef(function);
+    }
     Py_XDECREF(copy);
     Py_XDECREF(module);
+    Py_XDECREF(wrap);
     return result;
 }
 
@@ -518,8 +380,11 @@ static PyObject *log_message(PyObject *module, PyObject *const *args, Py_ssize_t
         return NULL;
     thread_buffer *b = is_on() ? ring_current() : NULL;
     if (b) {
-        payload told;
-        fill(&told, current_operation(b), message, labels, args + 1);
+        user_payload told;
+        if (user_fill(&told, current_operation(b), message, labels, args + 1) < 0) {
+            Py_DECREF(message);
+            return NULL;
+        }
         if (!labels || (b = ring_current())) /* else str() of an argument has stopped the recording */
             emit(b, REC_LOG, 0, 0, &told);
     }
@@ -555,11 +420,11 @@ static PyObject *counter(PyObject *module, PyObject *const *args, Py_ssize_t cou
         memcpy(&value, &as_double, sizeof value);
     }
     thread_buffer *b = is_on() && !PyErr_Occurred() ? ring_current() : NULL;
-    PyErr_Clear();
+    user_drop_error();
     if (b)
-        ring_emit(b, clock_tick(), REC_COUNTER, overflow != 0, name_id_of(name), 0, value);
+        ring_emit(b, clock_tick(), REC_COUNTER, overflow != 0, user_name_id(name), 0, value);
     Py_DECREF(name);
-    Py_RETURN_NONE;
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 PyMethodDef user_methods[] = {
@@ -571,7 +436,7 @@ PyMethodDef user_methods[] = {
 /* The module may be made again (a traced program imports it anew): one set serves all. */
 int user_exec(PyObject *module)
 {
-    if (!names && !(names = PyDict_New()))
+    if (user_values_start() < 0)
         return -1;
     if (!current && !(current = PyContextVar_New("tracer.task", NULL)))
         return -1;
