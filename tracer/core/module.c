@@ -12,6 +12,7 @@
 #include "signals/calls/learn.h"
 #include "signals/gc.h"
 #include "signals/gil/gil.h"
+#include "signals/gil/loads.h"
 #include "signals/kernel/methods.h"
 #include "signals/locks/locks.h"
 #include "signals/monitor.h"
@@ -26,7 +27,7 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods, tasks_methods,
                              async_locks_methods, threads_methods, gc_methods, launch_methods, gil_methods,
-                             calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods,
+                             loads_methods, calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods,
                              user_methods};
     codes_on_death(on_code_death);
     ring_free_threaded = COMPAT_FREE_THREADED;

@@ -11,6 +11,7 @@
 #include "ring/ring.h"
 #include "sampler/sampler.h"
 #include "schema.h"
+#include "signals/gil/gil.h"
 #include "signals/kernel/kernel.h"
 #include "timeline/timeline.h"
 
@@ -21,6 +22,7 @@ static void after_fork_in_child(void)
     ring_forget();
     sampler_forget();
     writer_forget();
+    gil_forget_patching();
 }
 
 static void register_fork(void)

@@ -1,5 +1,7 @@
 """The GIL: who has it, who waits for it; and libc's blocking calls, which its hooks name."""
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -7,7 +9,24 @@ if TYPE_CHECKING:
     from tracer.signals import Disarm, Tool
 
 
+# What loads shared objects: their blocking calls are watched as soon as they are there.
+LOADERS = (("_imp", "create_dynamic"), ("_ctypes", "dlopen"))
+
+
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Watches every take and release. RuntimeError where this interpreter's GIL is unknown."""
     core.watch_gil(True)
-    return lambda: core.unwatch_gil()
+    for module, name in LOADERS:
+        tool.after_import(module, lambda at=(module, name): _wrap(core, *at))  # type: ignore[misc]
+
+    def disarm() -> None:
+        core.unwrap_loaders()
+        core.unwatch_gil()
+
+    return disarm
+
+
+def _wrap(core: "ModuleType", module: str, name: str) -> None:
+    loader = getattr(sys.modules[module], name, None)
+    if loader is not None and not core.wrap_loader(loader):
+        core.note("gil", f"{module}.{name} is called in an unknown way", True)

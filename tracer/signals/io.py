@@ -29,7 +29,7 @@ CALLS: "dict[str, tuple[str, str]]" = {
         " socket._accept socket.connect socket.connect_ex getaddrinfo getnameinfo"
         " gethostbyname gethostbyname_ex gethostbyaddr",
     ),
-    "select": ("select", "select poll epoll.poll"),
+    "select": ("select", "select poll().poll epoll.poll"),
     "_io": (
         "io",
         "open FileIO.read FileIO.readall FileIO.readinto FileIO.write FileIO.truncate"
@@ -85,7 +85,8 @@ def _watch(core: "ModuleType", name: str) -> None:
         if found is None:
             continue
         last = path.rpartition(".")[2]
-        title = ".".join((shown, *(SHOWN.get(part, part) for part in path.split("."))))
+        parts = path.replace("()", "").split(".")
+        title = ".".join((shown, *(SHOWN.get(part, part) for part in parts)))
         if path.startswith("socket.") or path.startswith("mmap."):
             title = title.partition(".")[2]
         is_sleep = name == "time"
@@ -98,10 +99,16 @@ def _watch(core: "ModuleType", name: str) -> None:
 
 
 def _find(module: "ModuleType", path: str) -> object:
-    """What a method is in its class, not bound; None where this version has no such thing."""
+    """What a method is in its class, not bound; None where this version has no such thing.
+
+    `poll()` stands for the class of what `poll` returns.
+    """
     owner: object = module
     for part in path.split("."):
-        if isinstance(owner, type):
+        if part.endswith("()"):
+            make = getattr(owner, part.removesuffix("()"), None)
+            owner = type(make()) if callable(make) else None
+        elif isinstance(owner, type):
             owner = vars(owner).get(part)
         else:
             owner = getattr(owner, part, None)

@@ -7,6 +7,7 @@
 #define TRACER_CALLS_H
 
 #include "python/compat.h"
+#include "python/stacks.h"
 #include "ring/ring.h"
 #include "signals/gil/attached.h"
 
@@ -36,6 +37,8 @@ static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t bl
     call_frame f = {.buffer = b};
     if (!b)
         return f;
+    if (__builtin_expect(atomic_load_explicit(&stacks_pending, memory_order_relaxed), 0))
+        stacks_resolve(); /* now: the call may last longer than the writer waits for names */
     f.generation = b->generation;
     f.switches = b->switches;
     f.outer_call = b->call;

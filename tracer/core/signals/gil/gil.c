@@ -192,6 +192,24 @@ static void each_pass(void)
     pthread_mutex_unlock(&patching);
 }
 
+/* Without the GIL: whoever holds the loader's lock, or ours, may want it. */
+void gil_follow_loads(void)
+{
+    if (gil_mode == GIL_UNWATCHED || !got_is_stale())
+        return;
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&patching);
+    if (hook_count)
+        got_patch(hooks, hook_count);
+    pthread_mutex_unlock(&patching);
+    Py_END_ALLOW_THREADS
+}
+
+void gil_forget_patching(void)
+{
+    pthread_mutex_init(&patching, NULL);
+}
+
 /* --- arming --- */
 
 /* The reason why the GIL cannot be watched, or NULL. */

@@ -8,6 +8,11 @@
 
 #include "python/compat.h"
 
+/* Watches what was loaded since the last look. Attached; lets the GIL go meanwhile. */
+void gil_follow_loads(void);
+/* In a forked child: nobody is looking. */
+void gil_forget_patching(void);
+
 extern PyMethodDef gil_methods[];
 
 #endif

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,7 +56,7 @@ typedef struct {
 
 static uintptr_t searched[OBJECTS];
 static int searched_count;
-static unsigned long long loads_seen;
+static _Atomic unsigned long long loads_seen;
 
 static int set_slot(const object *o, uintptr_t address, void *value)
 {
@@ -158,7 +159,7 @@ static int collect(struct dl_phdr_info *info, size_t size, void *data)
 {
     (void)size;
     news *found = data;
-    loads_seen = info->dlpi_adds;
+    atomic_store_explicit(&loads_seen, info->dlpi_adds, memory_order_relaxed);
     if (is_left_alone(info) || found->count == NEW_OBJECTS || strlen(info->dlpi_name) >= NAME_SIZE)
         return 0;
     for (int i = 0; i < searched_count; i++)
@@ -209,7 +210,7 @@ static int read_loads(struct dl_phdr_info *info, size_t size, void *data)
 
 int got_is_stale(void)
 {
-    unsigned long long loads = loads_seen;
+    unsigned long long seen = atomic_load_explicit(&loads_seen, memory_order_relaxed), loads = seen;
     dl_iterate_phdr(read_loads, &loads);
-    return loads != loads_seen;
+    return loads != seen;
 }

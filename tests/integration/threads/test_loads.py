@@ -1,0 +1,101 @@
+"""What a program loads on the way: its first blocking call is named like all others."""
+
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Recorder
+from tests.support.validator.rules import validate
+from tests.support.validator.slices import Slice
+from tracer import schema as s
+
+WITHOUT_TRAMPOLINES = ("--no-io",)  # only libc's names are left
+
+IMPORTS = """
+import sys
+assert "select" not in sys.modules
+import select
+select.poll().poll(30)
+select.poll().poll(30)
+"""
+
+IMPORTS_AFTER_A_FORK = """
+import os
+if os.fork() == 0:
+    os._exit(0)
+import select
+select.poll().poll(30)
+os.wait()
+"""
+
+LOADS = """
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+library.block(30)
+"""
+
+LOADS_AND_WAITS = (
+    LOADS
+    + """
+import time
+time.sleep(0.3)  # the writer needs the names meanwhile, and finds none itself
+"""
+)
+
+LIBRARY = """
+#include <poll.h>
+int block(int ms) { return poll(0, 0, ms); }
+"""
+
+
+def io_of(trace: Path) -> list[Slice]:
+    """What the program's only thread was blocked in, listings and reads of modules aside."""
+    (lane,) = validate(trace.read_bytes()).lanes.values()
+    found = (each for each in lane.slices if each.begin.category == s.CAT_IO)
+    return [each for each in found if "poll" in each.name]
+
+
+@pytest.mark.parametrize(
+    ("program", "calls"), [(IMPORTS, 2), (IMPORTS_AFTER_A_FORK, 1)], ids=["import", "fork"]
+)
+def test_first_call_of_an_extension(record: Recorder, program: str, calls: int) -> None:
+    """Its addresses are changed before the import is over, not with the writer's next pass."""
+    polls = io_of(record(program, options=WITHOUT_TRAMPOLINES))
+    assert [each.name for each in polls] == ["io: poll"] * calls
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> str:
+    """A shared object with a blocking function."""
+    compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+    if compiler is None:
+        pytest.skip("no C compiler")
+    source, library = tmp_path / "block.c", tmp_path / "block.so"
+    source.write_text(LIBRARY)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return str(library)
+
+
+def test_first_call_of_a_library(record: Recorder, library: str) -> None:
+    """The same of what ctypes loads."""
+    (poll,) = io_of(record(LOADS, library, options=WITHOUT_TRAMPOLINES))
+    assert poll.name == "io: poll"
+
+
+def test_where_it_was_although_a_long_wait_follows(record: Recorder, library: str) -> None:
+    """A call without a trampoline is named before the next one blocks."""
+    (poll,) = io_of(record(LOADS_AND_WAITS, library))
+    assert str(poll.args[s.ARG_SITE]).endswith("/program0.py:4 <module>")
+
+
+def test_poll_objects_have_their_name_at_once(record: Recorder) -> None:
+    """Their class has no name to be found by: it is that of what `select.poll` returns."""
+    polls = io_of(record(IMPORTS))
+    assert [each.name for each in polls] == ["io: select.poll.poll"] * 2
+    assert [each.args[s.ARG_SITE].rpartition("/")[2] for each in polls] == [  # type: ignore[union-attr]
+        "program0.py:5 <module>",
+        "program0.py:6 <module>",
+    ]
