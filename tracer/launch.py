@@ -71,30 +71,21 @@ def forget_package(cached_paths: set[str]) -> None:
         del sys.path_importer_cache[path]
 
 
-def size_text(size_bytes: int) -> str:
-    """1536 -> '1.5 KiB'."""
-    size = float(size_bytes)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.3g} {unit}" if size < 1000 else f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} GiB"
-
-
-def summary(totals: "Totals", output: str) -> str:
-    worst = ""
+def summary(totals: "Totals", output: str, units: "ModuleType") -> str:
+    """One line about the recording; `units` is tracer.units, which no table lists any more."""
+    longest = ""
     if totals.worst_ready_ns:
-        worst = f", worst wait {totals.worst_ready_ns / 1e6:.3g} ms"
+        longest = f", longest wait to run {units.duration(totals.worst_ready_ns)}"
         if totals.worst_ready_who:
-            worst += f" ({totals.worst_ready_who})"
+            longest += f" ({totals.worst_ready_who})"
     forked = ""
     if totals.forks:
         children = "child" if totals.forks == 1 else "children"
-        forked = f", {totals.forks:,} forked {children} left out"
+        forked = f", {totals.forks:,} forked {children} not recorded"
     return (
-        f"{totals.duration_ns / 1e9:.2f} s, {totals.events:,} events, "
-        f"{size_text(totals.bytes)}, {totals.dropped:,} dropped{forked}{worst} -> {output}. "
-        f"Next: tracer report {output}"
+        f"{units.duration(totals.duration_ns)}, {units.plural(totals.events, 'event')}, "
+        f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{forked}{longest} "
+        f"-> {output}. Next: tracer report {output}"
     )
 
 
@@ -129,6 +120,8 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     """Registered before the program can register anything, so run after everything it did."""
     import atexit
 
+    from tracer import units
+
     pid, stderr = os.getpid(), identity(2)
 
     def finish() -> None:
@@ -140,7 +133,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             if totals is not None and identity(2) == stderr:
                 for signal, text in recording.blind_spots:
                     say(f"{signal}: {text}")
-                say(summary(totals, output))
+                say(summary(totals, output, units))
             if totals is None or totals.bytes > PROFILED_BYTES:
                 return
             wanted = tuple(type_ for type_ in types if type_ != "cpu" or totals.samples)

@@ -107,11 +107,11 @@ def test_both_stacks_of_a_lock_wait(tmp_path: Path) -> None:
         keep_picture(opened.page, "lock_wait")
         assert "lock wait: Lock ← flush" in text
         assert "app/convoy.py:12" in text
-        began, last = text.split("Who had it ")[1:]
+        began, last = text.split("Holder ")[1:]
         assert began.startswith("when the wait began")
-        assert "Owner's stack when it released it\napp/convoy.py:33 flush" in began
+        assert "Stack of the holder at the release\napp/convoy.py:33 flush" in began
         assert "app/convoy.py:50 main" in began
-        assert last.startswith("last, before the waiter got it")
+        assert last.startswith("just before the waiter acquired it")
         assert "worker-1" in last
         assert "unknown" in last  # that release has no stack
         assert opened.complaints == []
@@ -257,7 +257,7 @@ def test_findings_of_a_range(tmp_path: Path) -> None:
         page.locator(".findings li").wait_for()
         assert "of the whole recording" in page.locator(".panel").first.inner_text()
         opened.go("#/overview?from=380000000&to=390000000")
-        page.get_by_text("None has its evidence in this range").wait_for()
+        page.get_by_text("No finding has its evidence in this range").wait_for()
         assert "1 more elsewhere" in page.locator(".panel").first.inner_text()
         page.get_by_role("button", name="Show all").click()
         page.locator(".findings li").wait_for()
@@ -273,8 +273,7 @@ def test_availability_of_loops(tmp_path: Path) -> None:
     (loop,) = latency.loops
     with open_page(path) as opened:
         opened.go("#/overview")
-        known = loop.windows - loop.unknown
-        text = f"loop @MainThread available in {loop.available} of {known} windows of 100 ms"
+        text = f"responsive in {loop.available} of {loop.windows} windows of 100 ms"
         opened.page.get_by_text(text).wait_for()
 
 

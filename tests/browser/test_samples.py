@@ -37,7 +37,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
         page.locator("main .findings button").first.click()
         page.locator("main .parts").wait_for()
         worst = page.inner_text("main .why h2")
-        page.get_by_role("button", name="On its timeline").click()
+        page.get_by_role("button", name="Show on the timeline").click()
         opened.settle()
         assert page.inner_text("aside h2") == worst
         assert page.locator(".timeline canvas").is_visible()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.findings.words import stem
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.report import Heading, heading
 from viewer.analysis.significance import (
@@ -38,6 +37,7 @@ from viewer.trace.columns import (
     Column,
 )
 from viewer.trace.model import Model
+from viewer.words import stem
 
 _SECOND_NS = 1_000_000_000
 _LINE = re.compile(r":\d+(?= |$)")

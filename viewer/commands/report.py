@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from tracer.units import size
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.render.json.report import render_json
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
-from viewer.render.units import size
 from viewer.trace.engine import HAS_NATIVE
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import UsageError
+from tracer.units import duration
 from viewer.analysis.why.asked import Asked, WhyError
 from viewer.analysis.why.worst import worst_waits
 from viewer.render.json.why import render_json
@@ -40,8 +41,9 @@ def why(
     if since_start_ns is not None:
         at_ns = model.start_ns + since_start_ns
         if at_ns > model.end_ns:
-            length = (model.end_ns - model.start_ns) / 10**9
-            raise WhyError(f"--at {at}: the trace ends at {length:.3f} s.")
+            raise WhyError(
+                f"--at {at}: the trace ends at {duration(model.end_ns - model.start_ns)}."
+            )
     answer = worst_waits(model, most, Asked(task or "", thread or "", at_ns, region or ""))
     if as_json:
         out.write(render_json(str(trace), answer))

@@ -37,7 +37,7 @@ async function tile(group, lanes, level, index) {
 
 let open = 0;
 
-/** The page says that it is busy until the last open question is answered. */
+/** The page is marked as busy until the last open question is answered. */
 async function busy(answer) {
   const page = document.documentElement;
   open++;
@@ -61,7 +61,7 @@ async function fromFile(name, query) {
   const { from, to, ...rest } = query;
   const key = name + text(rest);
   const found = embedded.answers[key];
-  if (found === undefined) throw new Error("This is not in the shared file.");
+  if (found === undefined) throw new Error("The shared file does not contain this answer.");
   return found;
 }
 

@@ -13,13 +13,15 @@ const KEYS = [
   ["W  S", "zoom in, out"],
   ["A  D", "pan left, right"],
   ["F", "zoom to the selected slice"],
-  ["0", "the whole recording"],
+  ["0", "show the whole recording"],
   ["/", "search: threads, coroutines, locks, functions"],
-  ["1 … 8", "pages, from the left"],
+  ["1 … 8", "the pages, from left to right"],
   ["Esc", "deselect"],
-  ["drag", "pan; with Shift, choose a range"],
-  ["Ctrl + wheel", "zoom at the pointer; Shift + wheel pans"],
-  ["click a pixel of many", "zooms to its slices"],
+  ["drag", "pan"],
+  ["Shift + drag", "choose a range"],
+  ["Ctrl + wheel", "zoom at the pointer"],
+  ["Shift + wheel", "pan"],
+  ["click dense slices", "zoom in on them"],
 ];
 const held = new Set();
 /** Where the keys have moved to, while they are held. */

@@ -1,7 +1,7 @@
 /** The whole recording in three strips; dragging in it chooses the range of every page. */
 
 import { fill, h } from "./dom.js";
-import { duration, moment } from "./format.js";
+import { moment } from "./format.js";
 import { colourOf, themed } from "./palette.js";
 import { go, isWhole, onChange, state, wholeRange } from "./state.js";
 import { onTiles, STATES, tilesFor } from "./tiles.js";
@@ -11,7 +11,7 @@ const MARGIN = 17;
 const TOP = 8;
 const STRIP = 18;
 const PITCH = 22;
-const BLOCKED_NS = 10e6; // a loop that does not answer for so long is blocked
+const BLOCKED_NS = 10e6; // a loop that does not answer for this long is blocked
 const STRIPS = [
   { title: "Loop busy", group: "loops", codes: [5, 6], colour: "step", blocked: true,
     signal: "tasks" },
@@ -32,10 +32,11 @@ export function minimap(meta) {
     frame = requestAnimationFrame(() => paint(canvas, meta));
   };
   const tell = () => {
+    const span = state.to - state.from;
     fill(range, !isWhole() && h("button.chip", {
-      title: "Back to the whole recording (0)",
+      title: "Show the whole recording (0)",
       onclick: () => go({ from: 0, to: wholeRange() }),
-    }, `${moment(state.from, state.to - state.from)} + ${duration(state.to - state.from)}  ✕`));
+    }, `${moment(state.from, span)} to ${moment(state.to, span)}  ✕`));
     draw();
   };
   onTiles(draw);
@@ -107,7 +108,7 @@ function paint(canvas, meta) {
   paintRange(pen, width, room);
 }
 
-/** What is not there: the signal was off, or there was nothing. */
+/** Why there is nothing: the signal was off, or nothing happened. */
 function absent(meta, { signal }) {
   return meta.signals.includes(signal) ? "none" : "not recorded";
 }

@@ -3,23 +3,28 @@
  *
  * @typedef {Object} Column
  * @property {string} title
- * @property {(row: any) => any} value what it is sorted by
+ * @property {(row: any) => any} [value] what it is sorted by
  * @property {(row: any) => any} [show] what is shown: a node, or a text
- * @property {boolean} [number] to the right, largest first
- * @property {string} [about]
+ * @property {boolean} [number] aligned right, the largest first
+ * @property {(row: any) => number} [ns] a duration, instead of `value`, `show` and `number`
+ * @property {(row: any) => number} [at] a moment, likewise
+ * @property {any} [zero] what is shown instead of a zero
+ * @property {string} [about] the tooltip of its title
  */
 
 import { h } from "./dom.js";
+import { durations, moments } from "./format.js";
 
 const MOST_ROWS = 500;
 
 /**
- * @param {Column[]} columns
+ * @param {Column[]} wanted
  * @param {any[]} rows in the order they are shown at first
  * @param {{onrow?: (row: any) => void, chosen?: (row: any) => boolean, empty?: string}} [options]
  */
-export function table(columns, rows, { onrow, chosen, empty = "Nothing in this range." } = {}) {
+export function table(wanted, rows, { onrow, chosen, empty = "Nothing in this range." } = {}) {
   if (!rows.length) return h("p.empty", null, empty);
+  const columns = wanted.map((column) => withTexts(column, rows));
   const body = h("tbody");
   const heads = columns.map((column, i) =>
     h(column.number ? "th.num" : "th", { scope: "col", title: column.about },
@@ -57,6 +62,15 @@ export function table(columns, rows, { onrow, chosen, empty = "Nothing in this r
   }
   show(rows);
   return h("div.scroll", null, h("table", null, h("thead", null, h("tr", null, heads)), body));
+}
+
+/** A column of times has one precision for all rows. */
+function withTexts(column, rows) {
+  const value = column.ns ?? column.at;
+  if (!value) return column;
+  const texts = (column.ns ? durations : moments)(rows.map(value));
+  const byRow = new Map(rows.map((row, i) => [row, value(row) ? texts[i] : column.zero ?? "0"]));
+  return { number: true, value, show: (row) => byRow.get(row), ...column };
 }
 
 function compare(a, b) {

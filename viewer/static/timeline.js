@@ -12,7 +12,7 @@
 
 import { fill, h } from "./dom.js";
 import { drawLane, drawText, itemAt } from "./draw.js";
-import { duration, moment } from "./format.js";
+import { count, duration, moment } from "./format.js";
 import { attachGestures } from "./gestures.js";
 import { NAMES, stateName, themed } from "./palette.js";
 import { go, onChange, state } from "./state.js";
@@ -165,10 +165,10 @@ export class Timeline {
     pen.textBaseline = "middle";
     pen.fillStyle = themed("text-2");
     for (const { x, at, step } of this.ticks()) {
-      if (x > GUTTER - 1 && x < this.width - 40) pen.fillText(moment(at, step * 10), x + 4, 12);
+      if (x > GUTTER - 1 && x < this.width - 40) pen.fillText(moment(at, step * 100), x + 4, 12);
     }
     pen.fillStyle = themed("text");
-    pen.fillText(`${duration(span)} shown`, 12, 12);
+    pen.fillText(`${duration(span)} in view`, 12, 12);
   }
 
   /** Round numbers, about every 120 pixels. */
@@ -253,7 +253,7 @@ export class Timeline {
     const name = NAMES[stateName(row.group, tile.code[i])] ?? "";
     const label = tile.labels[tile.label[i]] ?? "";
     fill(this.tip, tile.row[i] < 0
-      ? [h("b", null, `${tile.count[i]} slices`), ` mostly ${name || "this"}: zoom in (W)`]
+      ? [h("b", null, `${count(tile.count[i])} slices`), name && `, mostly ${name}`, "; zoom in (W)"]
       : [h("b", null, label || name), label && name && label !== name ? ` ${name}` : "", " · ",
         duration(tile.end[i] - tile.start[i])]);
     const box = this.node.getBoundingClientRect();

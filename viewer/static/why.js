@@ -1,8 +1,8 @@
-/** The explanation of one slice: what it was, who was in the way, where its arrows lead. */
+/** The explanation of one slice: what it was, what caused it, where its arrows lead. */
 
 import { ask } from "./api.js";
-import { fill, h } from "./dom.js";
-import { duration, moment, share, site } from "./format.js";
+import { fill, h, marked } from "./dom.js";
+import { duration, durations, moment, moments, share, site } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
 import { go, link, state, toPage } from "./state.js";
 
@@ -52,9 +52,9 @@ export function around(told) {
 
 function actions(told) {
   return h("div.actions", null,
-    h("button", { title: "F", onclick: () => go(around(told)) }, "Zoom to it"),
+    h("button", { title: "F", onclick: () => go(around(told)) }, "Zoom to the slice"),
     state.page === "why" && told.why && h("button", { onclick: () => onTimeline(told) },
-      "On its timeline"),
+      "Show on the timeline"),
     canOpen() && h("button", { onclick: () => openPerfetto(told) }, "Show in Perfetto"),
     h("button", {
       onclick: (event) => {
@@ -71,43 +71,40 @@ function onTimeline({ group, why: { waiter }, ...told }) {
   else toPage("threads", around(told));
 }
 
-/** The causes add up to the wait; each may be made of parts itself. */
-function causes({ causes: found, ns }) {
-  return found.length ? [
-    h("h3", null, "Where the time went"),
-    h("div.parts", null, found.map((one) => cause(one, ns, 0))),
-  ] : null;
-}
-
-function cause(one, whole, depth) {
-  const hot = one.samples[0];
+/** The causes add up to the wait; each may have parts of its own. */
+function causes({ causes: found, ns: whole }) {
+  if (!found.length) return null;
+  const lines = found.flatMap((one) => cause(one, 0));
+  const texts = durations(lines.map(({ one }) => one.ns));
   return [
-    h("span", { style: { paddingLeft: `${depth * 14}px` }, title: one.site },
-      one.who || one.kind,
-      one.who && h("span.faint", null, ` ${one.kind}`),
-      one.count > 1 && h("span.faint", null, ` ×${one.count}`),
-      one.holds_gil && h("span.faint", null, " keeps the GIL"),
-      hot && h("div.sub", null, `in ${hot.function}, ${hot.samples} of ${hot.of} samples`)),
-    h("span.num", null, duration(one.ns)),
-    h("span.num.faint", null, share(one.ns, whole)),
-    depth === 0 && h("div.track", null, h("i", { style: { width: `${
-      (one.ns * 100) / Math.max(whole, 1)}%` } })),
-    depth < MOST_DEPTH && one.parts.slice(0, MOST_PARTS)
-      .map((part) => cause(part, whole, depth + 1)),
+    h("h3", null, "Where the time went"),
+    h("div.parts", null, lines.map(({ one, depth }, i) => [
+      h("span", { style: { paddingLeft: `${depth * 14}px` }, title: one.site }, marked(one.text)),
+      h("span.num", null, texts[i]),
+      h("span.num.faint", null, share(one.ns, whole)),
+      depth === 0 && h("div.track", null, h("i", { style: { width: `${
+        (one.ns * 100) / Math.max(whole, 1)}%` } })),
+    ])),
   ];
 }
 
-/** What had to finish before, the latest step first. */
+/** A cause and its main parts, each with its depth in the tree. */
+function cause(one, depth) {
+  const parts = depth < MOST_DEPTH ? one.parts.slice(0, MOST_PARTS) : [];
+  return [{ one, depth }, ...parts.flatMap((part) => cause(part, depth + 1))];
+}
+
+/** The steps that had to finish first, the latest at the top. */
 function path({ path: steps }) {
   if (!steps.length) return null;
+  const begins = moments(steps.map((step) => step.start_ns));
+  const lasted = durations(steps.map((step) => step.end_ns - step.start_ns));
   return [
     h("h3", null, "What had to happen first"),
-    h("ul.steps", null, steps.map((step) => h("li", { title: step.site },
+    h("ul.steps", null, steps.map((step, i) => h("li", { title: step.site },
       h("a", { href: link({ from: step.start_ns - pad(step), to: step.end_ns + pad(step) }) },
-        moment(step.start_ns, Math.max(step.end_ns - step.start_ns, 1e4))), " ",
-      [step.who, step.did, step.what].filter(Boolean).join(" "), " ",
-      h("span.faint", null, step.end_ns > step.start_ns
-        ? duration(step.end_ns - step.start_ns) : "")))),
+        begins[i]), " ", marked(step.text), " ",
+      h("span.faint", null, step.end_ns > step.start_ns && lasted[i])))),
   ];
 }
 
@@ -115,35 +112,36 @@ function pad(step) {
   return Math.max((step.end_ns - step.start_ns) * 0.4, 1000);
 }
 
-/** Whom a lock wait was behind: at its begin and at its end, each with the stack of the release. */
+/** Who held the lock when the wait began and when it ended, each with the stack of the release. */
 function owners({ args, holders }) {
   if (holders.length) return holders.map((hold) => holder(hold));
   const told = args.owner_name !== undefined || args.owner_site !== undefined;
   if (!told) return null;
   return [
-    h("h3", null, "Who had it when the wait began"),
+    h("h3", null, "Holder when the wait began"),
     h("dl", null,
-      line("owner", args.owner_name ?? unknown()),
-      line("took it at", args.owner_site ? place(args.owner_site) : unknown()),
-      line("gave it back", unknown("not in the trace"))),
+      line("holder", args.owner_name ?? unknown()),
+      line("acquired at", args.owner_site ? place(args.owner_site) : unknown()),
+      line("released", unknown("not in the trace"))),
   ];
 }
 
-const ROLES = { began: "when the wait began", granted: "last, before the waiter got it",
-  gave_up: "when the waiter gave up", ended: "when the wait ended", still: "when the recording ended" };
+const ROLES = { began: "when the wait began", granted: "just before the waiter acquired it",
+  gave_up: "when the waiter gave up", ended: "when the wait ended",
+  still: "when the recording ended" };
 
 function holder(hold) {
   const from = hold.start_ns - hold.ns * 0.1;
   return [
-    h("h3", null, `Who had it ${hold.roles.map((role) => ROLES[role]).join(", and ")}`),
+    h("h3", null, `Holder ${hold.roles.map((role) => ROLES[role]).join(", and ")}`),
     h("dl.holder", null,
-      line("owner", hold.who || unknown()),
-      line("took it at", hold.site ? place(hold.site) : unknown()),
-      line("held it", h("a", { href: link({ page: "locks", sel: `locks:${hold.row}`, from,
-        to: from + hold.ns * 1.2 }) }, duration(hold.ns)), !hold.released && " (not given back)")),
-    h("h4", null, "Owner's stack when it released it"),
+      line("holder", hold.who || unknown()),
+      line("acquired at", hold.site ? place(hold.site) : unknown()),
+      line("held for", h("a", { href: link({ page: "locks", sel: `locks:${hold.row}`, from,
+        to: from + hold.ns * 1.2 }) }, duration(hold.ns)), !hold.released && " (not released)")),
+    h("h4", null, "Stack of the holder at the release"),
     hold.stack.length ? frames(hold.stack)
-      : h("p.hint", null, hold.released ? "unknown" : "it had not released it when the trace ended"),
+      : h("p.hint", null, hold.released ? "unknown" : "it was still held when the trace ended"),
   ];
 }
 
@@ -185,7 +183,7 @@ function rest({ args }) {
     name !== "owner_site");
   if (!shown.length) return null;
   return [
-    h("h3", null, "Recorded with it"),
+    h("h3", null, "Arguments"),
     h("dl", null, shown.map(([name, value]) =>
       line(name, SITES.has(name) ? h("code", { title: value }, site(value)) : String(value)))),
   ];

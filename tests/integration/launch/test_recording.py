@@ -17,8 +17,8 @@ from tests.support.launching import TIMEOUT_S, run
 PACKAGE = Path(tracer.__file__).parent
 SUMMARY = (
     "tracer: tasks: seen late\n"
-    "tracer: 2.31 s, 48,210 events, 812 KiB, 0 dropped, 2 forked children left out, "
-    "worst wait 31.2 ms (tick) -> a.pftrace. Next: tracer report a.pftrace\n"
+    "tracer: 2.31 s, 48,210 events, 831.5 kB, 0 dropped, 2 forked children not recorded, "
+    "longest wait to run 31.2 ms (tick) -> a.pftrace. Next: tracer report a.pftrace\n"
 )
 STAND_IN = """\
 import os, sys
@@ -49,7 +49,10 @@ def package(tmp_path: Path) -> Path:
     return copy
 
 
-FILES = ("__init__.py", "api.py", "api_absent.py", "launch.py", "errors.py")
+FILES = (
+    *("__init__.py", "api.py", "api_absent.py"),
+    *("launch.py", "errors.py", "units.py"),
+)
 
 
 def add_recorder(package: Path, start: str = "pass", stop: str = "pass") -> None:

@@ -119,10 +119,10 @@ def test_text(tmp_path):
     report = build_report(model_of(tmp_path, delays()), By.CORO)
     text = render(report, 1, Style(80, base="/app"))
     assert text.splitlines() == [
-        "How soon the loops answered",
+        "Scheduling latency",
         "",
         "  slow  a.py:9: ready 1 time",
-        f"       100 s and more          1  {'█' * 40}",
+        f"        100 s or more          1  {'█' * 40}",
         "",
         "  … and 1 coroutine more (--top)",
     ]

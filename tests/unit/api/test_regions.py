@@ -227,15 +227,15 @@ def test_text(tmp_path: Path) -> None:
     text = render_text(made, ("regions",), 4, Style(100))
     assert text.partition("\n\n")[2].splitlines() == [
         "Regions",
-        "                       ──────────────── wall time ────────────────",
-        "  region        count      p50      p90      p99      max    total"
+        "                     ──────────────── wall time ────────────────",
+        "  region      count      p50      p90      p99      max    total"
         "  running    ready  waiting",
-        "  task order        2  7.00 ms  7.80 ms  7.98 ms  8.00 ms  14.0 ms",
-        "  request           2  7.00 ms  7.80 ms  7.98 ms  8.00 ms  14.0 ms"
-        "  5.00 ms  2.00 ms  7.00 ms",
-        "  parse             2  6.00 ms  9.20 ms  9.92 ms  10.0 ms  12.0 ms"
+        "  task order      2  7.00 ms  7.80 ms  7.98 ms   8.0 ms  14.0 ms",
+        "  request         2  7.00 ms  7.80 ms  7.98 ms   8.0 ms  14.0 ms"
+        "  5.00 ms   2.0 ms  7.00 ms",
+        "  parse           2  6.00 ms  9.20 ms  9.92 ms  10.0 ms  12.0 ms"
         "           10.0 ms  2.00 ms",
-        "  pack              1  3.00 ms  3.00 ms  3.00 ms  3.00 ms  3.00 ms"
+        "  pack            1  3.00 ms  3.00 ms  3.00 ms   3.0 ms   3.0 ms"
         "                    3.00 ms",
         "  … and 1 row more (--top)",
     ]

@@ -130,22 +130,6 @@ def test_stem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, stem: 
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1 KiB"),
-        (831_488, "812 KiB"),
-        (1_572_864, "1.5 MiB"),
-        (5 << 30, "5.0 GiB"),
-    ],
-)
-def test_size_text(size_bytes: int, text: str) -> None:
-    """Three digits and a unit."""
-    assert launch.size_text(size_bytes) == text
-
-
-@pytest.mark.parametrize(
     ("code", "expected"),
     [
         ("", ""),

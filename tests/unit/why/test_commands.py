@@ -24,9 +24,9 @@ def test_text(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["why", str(trace), "--worst", "1"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(
-        "  1. Thread `MainThread` waited 200 ms for the GIL, from 0.010 s on."
+        "  1. Thread `MainThread` waited 200 ms for the GIL, starting at 10.0 ms."
     )
-    assert "       140.000   70 %      computing (2 ×)\n" in out
+    assert "     140.000 ms   70 %      computing (2 ×)\n" in out
     assert "\n   What had to happen first, the latest at the top:\n" in out
     assert "  2. " not in out
 
@@ -48,9 +48,10 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "is_over": True,
         "acquired": True,
         "alike": {"count": 2, "total_ns": 305_020_000},
-        "text": "Thread `MainThread` waited 200 ms for the GIL, from 0.010 s on. Nearly all "
-        "of that time thread `compress` had it, which was 140 ms computing and 60.0 ms "
-        "preempted by the kernel; 20.0 µs the rest. 1 other wait like it, 305 ms in total.",
+        "text": "Thread `MainThread` waited 200 ms for the GIL, starting at 10.0 ms. For "
+        "nearly all of that time thread `compress` held it, spending 140 ms computing and "
+        "60.0 ms preempted by the kernel; other: 20.0 µs. There is 1 similar wait, 305 ms "
+        "summed over both.",
     }
     blank = {"who": "", "site": "", "count": 1, "holds_gil": False, "samples": [], "parts": []}
     assert causes == [
@@ -58,20 +59,34 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         | {
             "kind": "thread",
             "who": "compress",
+            "text": "held by thread `compress` (3 ×)",
             "ns": 200_000_000,
             "count": 3,
             "parts": [
-                blank | {"kind": "computing", "ns": 140_000_000, "count": 2},
-                blank | {"kind": "preempted", "ns": 60_000_000, "holds_gil": True},
+                blank
+                | {
+                    "kind": "computing",
+                    "ns": 140_000_000,
+                    "count": 2,
+                    "text": "computing (2 ×)",
+                },
+                blank
+                | {
+                    "kind": "preempted",
+                    "ns": 60_000_000,
+                    "holds_gil": True,
+                    "text": "preempted by the kernel, holding the GIL",
+                },
             ],
         },
-        blank | {"kind": "free", "ns": 20_000},
+        blank | {"kind": "free", "ns": 20_000, "text": "free, not yet acquired"},
     ]
     assert path[0] == {
         "did": "waited",
         "who": "MainThread",
         "what": "GIL wait",
         "site": "",
+        "text": "`MainThread` waited for the GIL",
         "start_ns": 10_000_000,
         "end_ns": 210_020_000,
     }
@@ -102,7 +117,7 @@ def test_times(text: str, ns: int) -> None:
     [
         (["--at", "noon"], 2, "--at 'noon' is not a time such as 12.3s or 250ms."),
         (["--at", "12.3h"], 2, "--at '12.3h' is not a time such as 12.3s or 250ms."),
-        (["--at", "9s"], 1, "--at 9s: the trace ends at 0.400 s."),
+        (["--at", "9s"], 1, "--at 9s: the trace ends at 400 ms."),
         (["--task", "tick"], 1, "the trace has no tasks."),
         (
             ["--thread", "comp"],

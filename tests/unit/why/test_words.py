@@ -56,9 +56,9 @@ def test_who_is_not_there_is_said_in_one_line(
 def test_paragraph_of_a_blocked_loop(tmp_path: Path) -> None:
     (problem,) = answer(model_of(samples.blocked_loop(), tmp_path)).problems
     assert paragraph(problem) == (
-        "`ticker` (`tick`) was ready at 0.011 s and ran 31.2 ms later. 28.0 ms of that the "
-        "loop ran `handler` (blocked_loop.py:14); 2.00 ms the garbage collector ran (gen 2, "
-        "inside `handler` (blocked_loop.py:14)); 1.20 ms the rest."
+        "`ticker` (`tick`) became ready at 11.0 ms and ran 31.2 ms later. For 28.0 ms of that "
+        "the loop ran `handler` (blocked_loop.py:14); for 2.00 ms the garbage collector ran "
+        "(gen 2, inside `handler` (blocked_loop.py:14)); other: 1.20 ms."
     )
 
 
@@ -92,11 +92,11 @@ def test_paragraph_of_the_issue(tmp_path: Path) -> None:
     model = model_of(trace.ended(214 * MS), tmp_path)
     (problem,) = answer(model, task="fetch").problems
     assert paragraph(problem) == (
-        "`fetch` #812 was ready at 0.010 s and ran 203 ms later. 180 ms of that the loop ran "
-        "`report` (report.py:42), which was 150 ms computing in `json.dumps` "
+        "`fetch` #812 became ready at 10.0 ms and ran 203 ms later. For 180 ms of that the "
+        "loop ran `report` (report.py:42), which spent 150 ms computing in `json.dumps` "
         "(json/__init__.py:9, 14 of 15 CPU samples) and 30.0 ms waiting for the GIL held by "
-        "thread `compress`; 20.0 ms the garbage collector ran (gen 2, inside `sweep` "
-        "(sweep.py:3)); 3.00 ms the rest."
+        "thread `compress`; for 20.0 ms the garbage collector ran (gen 2, inside `sweep` "
+        "(sweep.py:3)); other: 3.00 ms."
     )
     adds_up(problem.worst.causes, 203 * MS)
 
@@ -118,9 +118,9 @@ def test_what_a_stack_tells() -> None:
 def test_paragraph_of_a_convoy(tmp_path: Path) -> None:
     (problem,) = answer(model_of(samples.lock_convoy(), tmp_path)).problems
     assert paragraph(problem) == (
-        "Thread `worker-1` waited 99.5 ms for a `Lock` (convoy.py:12), from 0.002 s on. All "
-        "of that time `flush` had it (taken at convoy.py:30), asleep (convoy.py:31). 2 others "
-        "like it, 207 ms in total."
+        "Thread `worker-1` waited 99.5 ms for a `Lock` (convoy.py:12), starting at 1.50 ms. "
+        "For all of that time `flush` held it (acquired at convoy.py:30) while asleep "
+        "(convoy.py:31). There are 2 similar waits, 207 ms summed over all 3."
     )
 
 
@@ -163,16 +163,17 @@ def test_paragraph_of_tasks_that_take_turns(tmp_path: Path) -> None:
     main.end(87 * MS)
     problem = answer(model_of(trace.ended(87 * MS), tmp_path), task="serve").problems[0]
     assert paragraph(problem) == (
-        "`serve` #4 awaited `Lock` (web.py:9) for 84.0 ms, from 0.002 s on. All of that time "
-        "3 tasks `serve`, one after the other, had it (taken at web.py:9), which was 79.0 ms "
-        "ready but not running behind `block` (web.py:20), asleep (web.py:21)."
+        "`serve` #4 awaited `Lock` (web.py:9) for 84.0 ms, starting at 2.00 ms. For all of "
+        "that time 3 tasks `serve`, one after the other, held it (acquired at web.py:9), "
+        "spending 79.0 ms ready but not running behind `block` (web.py:20), which was asleep "
+        "(web.py:21)."
     )
 
 
 def test_paragraph_of_a_result_that_is_waited_for(tmp_path: Path) -> None:
     problem = answer(model_of(samples.pool(), tmp_path)).problems[0]
     assert paragraph(problem) == (
-        "Thread `MainThread` waited in `Future.result` (pool.py:8) for 7.00 ms, from 0.005 s "
-        "on. All of that time it waited for `pool_0`, which was 5.00 ms in `socket.recv` "
-        "(pool.py:3) and 2.00 ms computing."
+        "Thread `MainThread` waited in `Future.result` (pool.py:8) for 7.00 ms, starting at "
+        "5.00 ms. For all of that time it waited for `pool_0`, which spent 5.00 ms in "
+        "`socket.recv` (pool.py:3) and 2.00 ms computing."
     )

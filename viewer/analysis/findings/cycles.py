@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.words import at, code, duration, place
+from viewer.analysis.findings.words import at
 from viewer.trace.columns import HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
+from viewer.words import code, place
 
 # Only a time-out, a cancellation or the end of the program ends a deadlock: a circle that
 # closes for less is an attempt that was given up at once.

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
+from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import (
     NOT_ITS_FAULT,
     Evidence,
@@ -12,18 +13,11 @@ from viewer.analysis.findings.facts import (
     Interval,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.words import (
-    at,
-    code,
-    duration,
-    names,
-    plural,
-    sampled,
-    share,
-)
+from viewer.analysis.findings.words import at, names, sampled
 from viewer.analysis.threads import Holder
 from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK
 from viewer.trace.model import Collection
+from viewer.words import code
 
 _MS = 1_000_000
 # A hog keeps the GIL for whole switch intervals (5 ms): shorter waits are turns taken. It has

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 
+from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import (
     COMPUTING,
     NOT_ITS_FAULT,
@@ -14,18 +15,10 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.words import (
-    code,
-    did,
-    duration,
-    names,
-    place,
-    plural,
-    sampled,
-    share,
-)
+from viewer.analysis.findings.words import did, names, sampled
 from viewer.analysis.locks import LockRow
 from viewer.trace.columns import HOLD, LOCK_WAIT, PREEMPTED, STATE_MASK, TASK_WAIT
+from viewer.words import code, place
 
 _MS = 1_000_000
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait

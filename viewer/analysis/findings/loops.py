@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tracer.units import duration, plural
 from viewer.analysis.findings.facts import (
     COMPUTING,
     NOT_ITS_FAULT,
@@ -15,8 +16,9 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.words import at, code, did, duration, plural, sampled
+from viewer.analysis.findings.words import at, did, sampled
 from viewer.trace.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
+from viewer.words import code
 
 _MS = 1_000_000
 # Four of the interpreter's switch intervals: a pause that long is not its doing, and who needs

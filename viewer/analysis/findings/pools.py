@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
+from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding, Split
-from viewer.analysis.findings.words import at, code, did, duration, place, plural, share, stem
+from viewer.analysis.findings.words import at, did
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import (
     AWAIT,
@@ -20,6 +21,7 @@ from viewer.trace.columns import (
     TASK_WAIT,
     THREAD_RUNNING,
 )
+from viewer.words import code, place, stem
 
 _MS = 1_000_000
 # Eight threads of a name are a pool, not a pair of helpers.

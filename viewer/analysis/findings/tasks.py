@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tracer import schema as s
+from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.words import at, code, duration, place, plural, share
+from viewer.analysis.findings.words import at
 from viewer.analysis.tasks import TaskRow
 from viewer.trace.columns import AWAIT, READY, RUNNING
 from viewer.trace.model import Model
+from viewer.words import code, place
 
 _MS = 1_000_000
 # A leak grows in each eighth of its time. Fewer than 50 tasks may be a pool that fills, and

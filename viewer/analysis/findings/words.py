@@ -1,11 +1,10 @@
 """How findings say durations, places and names: as somebody would in a sentence."""
 
-import re
 from collections.abc import Iterable, Sequence
 
+from tracer.units import moment, share
 from viewer.analysis.findings.facts import Facts, Split
 from viewer.analysis.findings.hot import Hot
-from viewer.render.units import duration, moment, plural, share, shorten
 from viewer.trace.columns import (
     GIL_WAIT,
     IDLE_WAIT,
@@ -17,22 +16,8 @@ from viewer.trace.columns import (
     SLEEP,
     THREAD_RUNNING,
 )
-from viewer.trace.sites import via
+from viewer.words import code, shorten, stem
 
-__all__ = [
-    "at",
-    "code",
-    "did",
-    "duration",
-    "names",
-    "place",
-    "plural",
-    "sampled",
-    "share",
-    "stem",
-]
-
-_LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 _LONG = 48
 _WORTH_SAYING = 5  # per cent of a time
 _WORTH_SAMPLES = 15  # per cent of CPU samples
@@ -48,31 +33,9 @@ _STATES = {
 }
 
 
-def place(site: str) -> str:
-    """`file.py:12` of a "file:line function" site; of a library module its whole name.
-
-    Where the user's code was inside a library there, the library's function comes second.
-    """
-    where = site.rpartition(" ")[0] if " " in site else site
-    module = _LIBRARY.sub("", where)
-    found = module if module != where else where.rpartition("/")[2]
-    return f"{found}, via `{shorten(called, _LONG)}`" if (called := via(site)) else found
-
-
-def code(name: str, site: str = "") -> str:
-    """`name` in quotes, and where it is."""
-    where = f" ({place(site)})" if site else ""
-    return f"`{shorten(name, _LONG)}`{where}"
-
-
 def at(facts: Facts, time_ns: int) -> str:
     """`at 552 ms`: since the start of the trace."""
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"
-
-
-def stem(name: str) -> str:
-    """The name of a thread without what numbers it: workers of a pool have it in common."""
-    return re.sub(r"\d+", "N", name).removesuffix(" (N)")
 
 
 def names(found: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
-from viewer.analysis.findings.words import stem
 from viewer.analysis.profiles.within import Within, within
 from viewer.analysis.states import attribute, keys, marks
 from viewer.analysis.tasks import delays_of
@@ -38,6 +37,7 @@ from viewer.trace.columns import (
     Column,
 )
 from viewer.trace.model import Model
+from viewer.words import stem
 
 _ENOUGH = 2_000  # waits to choose from, of each kind; shorter ones are not looked at
 _TOO_MANY = 5_000

@@ -1,4 +1,4 @@
-"""Explanations as JSON; the shape is promised in viewer/NOTES.md, "Why"."""
+"""Explanations as JSON, in the shape that viewer/NOTES.md promises under "Why"."""
 
 import json
 
@@ -7,7 +7,7 @@ from viewer.analysis.causes.samples import Hot
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.path import Step
 from viewer.analysis.why.worst import Answer
-from viewer.render.text.why import paragraph
+from viewer.render.text.why import in_tree, paragraph, step_text
 
 SCHEMA = 1
 
@@ -15,7 +15,7 @@ type Json = dict[str, "Json | str | int | bool | list[Json]"]
 
 
 def to_json(explanation: Explanation) -> Json:
-    """Times are ns since the trace's beginning, durations ns; `causes` add up to `ns`."""
+    """Times are in ns since the start of the trace; `causes` add up to `ns`."""
     wait, waiter, base = explanation.wait, explanation.waiter, explanation.base_ns
     return {
         "what": wait.what.value,
@@ -39,7 +39,7 @@ def to_json(explanation: Explanation) -> Json:
 
 
 def render_json(file: str, answer: Answer) -> str:
-    """The whole answer; `alike` says of how many waits a wait is the longest."""
+    """The whole answer; `alike` counts the waits that each one stands for."""
     waits = [
         to_json(problem.worst)
         | {
@@ -65,6 +65,7 @@ def _cause(cause: Cause) -> Json:
         "ns": cause.ns,
         "count": cause.count,
         "holds_gil": cause.holds_gil,
+        "text": in_tree(cause),
         "samples": [_hot(hot) for hot in cause.hot],
         "parts": [_cause(part) for part in cause.parts],
     }
@@ -86,6 +87,7 @@ def _step(step: Step, base_ns: int) -> Json:
         "who": step.who,
         "what": step.what,
         "site": step.site,
+        "text": step_text(step),
         "start_ns": step.start_ns - base_ns,
         "end_ns": step.end_ns - base_ns,
     }

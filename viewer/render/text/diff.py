@@ -2,12 +2,13 @@
 
 import json
 
+from tracer.units import duration, plural, share, size
 from viewer.analysis import significance as test
 from viewer.analysis.diff import VERDICTS, Diff, Row
 from viewer.analysis.report import Heading
 from viewer.render.json.report import Json
-from viewer.render.text.tables import Style, spare, table, wrap
-from viewer.render.units import duration, place, plural, share, shorten, size, tail
+from viewer.render.text.tables import Cell, Change, Style, Time, spare, table, wrap
+from viewer.words import place, shorten, tail
 
 _SCHEMA = 1
 _LONG = 48
@@ -66,13 +67,13 @@ def _table(title: str, rows: list[Row], top: int, style: Style) -> str:
         "what", "events", "p99 A", "p99 B", "mean A", "mean B", "change", "in all", "where",
     ]  # fmt: skip
     cells = [_cells(row, style) for row in rows[:top]]
-    names = [row[0] for row in cells]
+    names = [str(row[0]) for row in cells]
     columns, cells = spare(columns, cells, names, style.width, _TO_SPARE)
     gone = "p99 B" if "p99 A" not in columns else ""  # both or none
     keep = [
         i
         for i, column in enumerate(columns)
-        if i == 0 or (column != gone and any(row[i] for row in cells))
+        if i == 0 or (column != gone and any(row[i] != "" for row in cells))
     ]
     lines = table([columns[i] for i in keep], [[row[i] for i in keep] for row in cells], style)
     lines.insert(0, style.title(title))
@@ -81,24 +82,19 @@ def _table(title: str, rows: list[Row], top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _cells(row: Row, style: Style) -> list[str]:
+def _cells(row: Row, style: Style) -> list[Cell]:
     name = _WHAT[row.key.what].format(shorten(row.key.name, _LONG))
     at = tail(place(row.site, style.base), _SHORT)
     a_count, b_count = (f"{count:,}" for count in row.events)
     counts = a_count if a_count == b_count else f"{a_count} → {b_count}"
-    times = [""] * 2
+    times: list[Cell] = [""] * 2
     if row.spreads is not None:
         a, b = row.spreads
-        times = [duration(of.p99_ns) if of.count else "" for of in (a, b)]
+        times = [Time(of.p99_ns) if of.count else "" for of in (a, b)]
     means = [
-        duration(ns) if count else ""
-        for ns, count in zip(_amounts(row), row.events, strict=True)
+        Time(ns) if count else "" for ns, count in zip(_amounts(row), row.events, strict=True)
     ]
-    impact = row.impact_ns
-    sign = "+" if impact > 0 else "-"
-    return [
-        name, counts, *times, *means, _change(row), f"{sign}{duration(abs(impact))}", at,
-    ]  # fmt: skip
+    return [name, counts, *times, *means, _change(row), Change(row.impact_ns), at]
 
 
 def _amounts(row: Row) -> tuple[int, int]:

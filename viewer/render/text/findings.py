@@ -1,8 +1,8 @@
 """What is wrong with the program, first of all."""
 
+from tracer.units import plural
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
-from viewer.render.units import plural
 
 
 def findings(report: Report, top: int, style: Style) -> str:

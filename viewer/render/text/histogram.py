@@ -1,9 +1,10 @@
-"""Delays as bars for a terminal, and how often each loop could have answered."""
+"""Delays as bars for a terminal, and how often each loop was responsive."""
 
+from tracer.units import duration, plural
 from viewer.analysis.availability import Bucket, HistogramRow, LoopRow
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
-from viewer.render.units import duration, place, plural, share, shorten, tail
+from viewer.words import place, shorten, tail
 
 _BAR = 40  # characters of the longest
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -11,13 +12,13 @@ _LONG = 48
 
 
 def latency(report: Report, top: int, style: Style) -> str:
-    """Availability of the loops, then a histogram for each of the first `top` coroutines."""
+    """How responsive the loops were; a histogram for each of the first `top` coroutines."""
     assert report.latency is not None
-    lines = [style.title("How soon the loops answered")]
+    lines = [style.title("Scheduling latency")]
     lines += availability(report.latency.loops, style)
     rows = report.latency.coroutines
     if not rows:
-        lines.append("  no task was ever ready.")
+        lines.append("  No task was ever ready.")
     for row in rows[:top]:
         lines += ["", *_histogram(row, style)]
     if len(rows) > top:
@@ -28,17 +29,25 @@ def latency(report: Report, top: int, style: Style) -> str:
 def availability(rows: tuple[LoopRow, ...], style: Style) -> list[str]:
     lines = []
     for row in rows:
-        text = f"The loop of `{shorten(row.thread, _LONG)}` "
+        loop = f"loop of `{shorten(row.thread, _LONG)}` was responsive"
+        dropped = plural(row.unknown, "window") + " with dropped events"
         if row.windows:
-            text += (
-                f"could have answered within 10 ms in {share(row.available, row.windows)} of "
-                f"{plural(row.windows, 'window')} of 100 ms"
+            text = (
+                f"The {loop} (able to answer within 10 ms at any moment) in "
+                f"{_how_many(row.available, row.windows)} of 100 ms"
             )
-        if row.unknown:
-            text += ", " if row.windows else "is not known to have answered: "
-            text += f"{plural(row.unknown, 'window')} with dropped events left out"
+            text += f"; {dropped} left out" if row.unknown else ""
+        else:
+            text = f"Whether the {loop} is unknown: there are only {dropped}"
         lines += wrap(f"{text}.", style.width)
     return lines
+
+
+def _how_many(part: int, windows: int) -> str:
+    """`none of 10 windows`, `4 of 10 windows`, `all 10 windows`."""
+    if part == windows:
+        return f"all {windows:,} windows" if windows > 1 else "its only window"
+    return f"{f'{part:,}' if part else 'none'} of {plural(windows, 'window')}"
 
 
 def _histogram(row: HistogramRow, style: Style) -> list[str]:
@@ -51,7 +60,7 @@ def _histogram(row: HistogramRow, style: Style) -> list[str]:
 
 def _line(bucket: Bucket, most: int) -> str:
     if bucket.end_ns < 0:
-        label = f"{_round(bucket.start_ns)} and more"
+        label = f"{_round(bucket.start_ns)} or more"
     elif not bucket.start_ns:
         label = f"below {_round(bucket.end_ns)}"
     else:

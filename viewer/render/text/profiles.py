@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from tracer.errors import UsageError
+from tracer.units import duration, share, size
 from viewer.analysis.profiles.profile import Profile, Sample, totals
-from viewer.render.units import duration, share, size
 
 _CONTEXT = 2  # source lines shown around one that has something
 _UNITS: dict[str, Callable[[int], str]] = {"nanoseconds": duration, "bytes": size}
@@ -158,8 +158,7 @@ def _whole(profile: Profile) -> int:
 
 
 def _amount(profile: Profile, value: int) -> str:
-    shown = _UNITS.get(profile.types[-1][1], "{:,}".format)(abs(value))
-    return f"-{shown}" if value < 0 else shown
+    return _UNITS.get(profile.types[-1][1], "{:,}".format)(value)
 
 
 def _share(part: int, whole: int) -> str:

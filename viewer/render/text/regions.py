@@ -1,10 +1,10 @@
 """The part of a text report about regions and tasks the program told of itself."""
 
 from tracer import schema as s
+from tracer.units import plural
 from viewer.analysis.regions import AWAITING, TASK, UNKNOWN, RegionRow
 from viewer.analysis.report import Report
-from viewer.render.text.tables import Style, over, spare, table
-from viewer.render.units import duration, plural
+from viewer.render.text.tables import Cell, Style, Time, over, spare, table
 
 _COLUMNS = (
     *("region", "count", "p50", "p90", "p99", "max", "total"),
@@ -30,9 +30,10 @@ _SHOWN = {
 def regions(report: Report, top: int, style: Style) -> str:
     """One row per name; what a region's task, or thread, did meanwhile."""
     columns, rows = list(_COLUMNS), [_row(row) for row in report.regions[:top]]
-    if not any(row[-1] for row in rows):
+    if all(row[-1] == "" for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    columns, rows = spare(columns, rows, [row[0] for row in rows], style.width, _TO_SPARE)
+    names = [str(row[0]) for row in rows]
+    columns, rows = spare(columns, rows, names, style.width, _TO_SPARE)
     lines = table(columns, rows, style)
     lines.insert(0, over("wall time", columns, lines[0], "p50", "total"))
     lines.insert(0, style.title("Regions"))
@@ -41,7 +42,7 @@ def regions(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _row(row: RegionRow) -> list[str]:
+def _row(row: RegionRow) -> list[Cell]:
     times = (row.wall.p50_ns, row.wall.p90_ns, row.wall.p99_ns, row.wall.max_ns)
     shown = dict.fromkeys(_COLUMNS[-4:], 0)
     for state, ns in row.states.items():
@@ -49,7 +50,7 @@ def _row(row: RegionRow) -> list[str]:
     return [
         f"task {row.name}" if row.kind == TASK else row.name,
         f"{row.wall.count:,}",
-        *map(duration, times),
-        duration(row.wall.total_ns),
-        *(duration(ns) if ns else "" for ns in shown.values()),
+        *map(Time, times),
+        Time(row.wall.total_ns),
+        *(Time(ns) if ns else "" for ns in shown.values()),
     ]

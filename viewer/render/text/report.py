@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from tracer.units import duration, moment, plural, share, size
 from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.report import Heading, Report, why_not
@@ -9,9 +10,9 @@ from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.render.text.findings import findings
 from viewer.render.text.histogram import availability, latency
 from viewer.render.text.regions import regions
-from viewer.render.text.tables import Style, over, spare, table, wrap
+from viewer.render.text.tables import Cell, Style, Time, beginnings, over, spare, table, wrap
 from viewer.render.text.waits import io, locks, threads
-from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
+from viewer.words import place, shorten, tail
 
 _HEADLINES = 3
 _SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
@@ -120,16 +121,16 @@ def _tasks(report: Report, top: int, style: Style) -> str:
     columns = [
         *head, "steps", "p50", "p90", "p99", "max", "running", "awaiting", "longest step",
     ]  # fmt: skip
-    body = [
+    body: list[list[Cell]] = [
         [
             _label(row, report.by),
             *([f"{row.count:,}"] if by_coro else []),
             f"{row.steps:,}",
-            *map(duration, (row.ready.p50_ns, row.ready.p90_ns, row.ready.p99_ns)),
-            duration(row.ready.max_ns),
-            duration(row.running.total_ns),
-            duration(row.awaiting.total_ns),
-            duration(row.running.max_ns),
+            *map(Time, (row.ready.p50_ns, row.ready.p90_ns, row.ready.p99_ns)),
+            Time(row.ready.max_ns),
+            Time(row.running.total_ns),
+            Time(row.awaiting.total_ns),
+            Time(row.running.max_ns),
         ]
         for row in rows
     ]
@@ -155,8 +156,10 @@ def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
     total = row.ready.total_ns
     label = shorten(_label(row, by), style.width - 40)
     lines = [f"  {label}: ready {duration(total)} in {plural(row.ready.count, 'wait')}"]
-    for delay in row.delayed_by[:_REASONS]:
-        line = f"    {share(delay.ns, total):>5}  {duration(delay.ns):>8}  "
+    rest = row.delayed_by[_REASONS:]
+    left = sum(delay.ns for delay in rest)
+    starts = beginnings([*(delay.ns for delay in row.delayed_by[:_REASONS]), left], total)
+    for delay, line in zip(row.delayed_by[:_REASONS], starts, strict=False):
         room = style.width - len(line)
         at = place(delay.site, style.base)
         if delay.kind not in ("task", "callback"):
@@ -167,11 +170,8 @@ def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
             text = shorten(delay.who, room // 2)
             text += f"  {tail(at, room - len(text) - 2)}"
         lines.append((line + text).rstrip())
-    rest = row.delayed_by[_REASONS:]
     if rest:
-        left = sum(delay.ns for delay in rest)
-        others = plural(len(rest), "other")
-        lines.append(f"    {share(left, total):>5}  {duration(left):>8}  {others}")
+        lines.append(f"{starts[-1]}{plural(len(rest), 'other')}")
     return lines
 
 
@@ -185,17 +185,18 @@ def _gc(report: Report, top: int, style: Style) -> str:
     rows = list(map(_gc_row, report.gc))
     if not any(row.uncollectable for row in report.gc):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    columns, rows = spare(columns, rows, [row[0] for row in rows], style.width, _TO_SPARE)
+    names = [str(row[0]) for row in rows]
+    columns, rows = spare(columns, rows, names, style.width, _TO_SPARE)
     return "\n".join([style.title("Garbage collection"), *table(columns, rows, style)])
 
 
-def _gc_row(row: GcRow) -> list[str]:
+def _gc_row(row: GcRow) -> list[Cell]:
     times = (row.pauses.p50_ns, row.pauses.p90_ns, row.pauses.p99_ns, row.pauses.max_ns)
     return [
         f"gen{row.generation}",
         f"{row.pauses.count:,}",
-        *map(duration, times),
-        duration(row.pauses.total_ns),
+        *map(Time, times),
+        Time(row.pauses.total_ns),
         f"{row.collected:,}",
         f"{row.uncollectable:,}",
     ]
@@ -206,12 +207,12 @@ def _cpu(report: Report, top: int, style: Style) -> str:
         return "cpu: no samples were taken."
     total = sum(row.self_ns for row in report.cpu)
     columns = ["function", "self", "", "with callees", " ", "most in"]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             row.function,
-            duration(row.self_ns),
+            Time(row.self_ns),
             share(row.self_ns, total),
-            duration(row.cumulative_ns),
+            Time(row.cumulative_ns),
             share(row.cumulative_ns, total),
             tail(place(f"{row.file}:{row.line}", style.base), _LONG // 2) if row.file else "",
         ]

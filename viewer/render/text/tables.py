@@ -6,10 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
-from viewer.render.units import shorten
+from tracer.units import durations, share
+from viewer.words import shorten
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _FIRST_COLUMN = 24  # what it gets at least, if there are columns to spare
+
+
+class Time(int):
+    """A duration as a cell, in ns: all those of a column are written with one precision."""
+
+
+class Change(Time):
+    """A difference of durations: one that grew has a plus sign."""
+
+
+type Cell = str | Time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +64,38 @@ def over(text: str, columns: list[str], header: str, first: str, last: str) -> s
     return " " * start + f" {text} ".center(end - start, "─")
 
 
+def written(cells: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    """The rows as text."""
+    rows = [[str(cell) for cell in row] for row in cells]
+    for i in range(len(cells[0]) if cells else 0):
+        times = [(n, cell) for n, row in enumerate(cells) if isinstance(cell := row[i], Time)]
+        texts = durations([ns for _, ns in times])
+        for (n, ns), text in zip(times, texts, strict=True):
+            rows[n][i] = f"+{text}" if isinstance(ns, Change) and ns > 0 else text
+    return rows
+
+
+def beginnings(parts: Sequence[int], total: int) -> list[str]:
+    """Beginnings of lines, one for each part of a time: its share and duration."""
+    texts = durations(parts)
+    room = max(map(len, texts), default=0)
+    return [
+        f"    {share(ns, total):>5}  {text:>{room}}  "
+        for ns, text in zip(parts, texts, strict=True)
+    ]
+
+
 def spare(
     columns: list[str],
-    rows: list[list[str]],
+    rows: list[list[Cell]],
     names: list[str],
     width: int,
     to_spare: Sequence[str],
-) -> tuple[list[str], list[list[str]]]:
+) -> tuple[list[str], list[list[Cell]]]:
     """The table without those of `to_spare` that must go for the names to be readable."""
     wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
     for name in to_spare:
-        taken = widths(columns, rows)
+        taken = widths(columns, written(rows))
         room = width - sum(taken[1:]) - 2 * len(columns)
         if room < wanted:
             keep = [i for i, column in enumerate(columns) if column != name]
@@ -75,14 +108,15 @@ def widths(columns: Sequence[str], rows: list[list[str]]) -> list[int]:
     return [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(columns)]
 
 
-def table(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
+def table(columns: Sequence[str], cells: Sequence[Sequence[Cell]], style: Style) -> list[str]:
     """Header and rows: the first column to the left and shortened to fit, numbers right."""
+    rows = written(cells)
     taken = widths(columns, rows)
     rest = sum(taken[1:]) + 2 * len(columns)
-    taken[0] = max(min(taken[0], style.width - rest), 12)
+    taken[0] = min(taken[0], max(style.width - rest, 12))
     lines = []
     for row in [list(columns), *rows]:
-        cells = [shorten(row[0], taken[0]).ljust(taken[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], taken[1:], strict=True)]
-        lines.append(("  " + "  ".join(cells)).rstrip())
+        line = [shorten(row[0], taken[0]).ljust(taken[0])]
+        line += [cell.rjust(width) for cell, width in zip(row[1:], taken[1:], strict=True)]
+        lines.append(("  " + "  ".join(line)).rstrip())
     return lines

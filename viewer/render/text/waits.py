@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from tracer import schema as s
+from tracer.units import duration, moment, plural, share, size
 from viewer.analysis.io import IoRow
 from viewer.analysis.locks import Cause, LockRow
 from viewer.analysis.report import Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
-from viewer.render.text.tables import Style, spare, table, wrap
-from viewer.render.units import duration, moment, place, plural, share, shorten, size, tail
+from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, table, wrap
+from viewer.words import place, shorten, tail
 
 _HEADLINES = 3
 _REASONS = 3  # of a wait that are named
@@ -20,10 +21,9 @@ _HARDLY = 100  # a lock waited for this many times less than the worst is not ex
 _LONG, _SHORT = 48, 16  # names in sentences, in columns of their own
 _SENTENCE = 56  # what is said of a thread beside its name
 _TO_SPARE = ("unknown", "off cpu", "native", "sleep", "run delay", "p90", "p50", "held")
-_CAUSES = {
-    "free": "nobody: given back and not yet taken",
-    "unknown": "unknown",
-}
+_FREE = "nobody: free, and not yet taken"
+_CAUSES = {"free": _FREE, "unknown": "unknown"}
+_BEGINNING = 24  # characters before the text of a part
 
 
 def threads(report: Report, top: int, style: Style) -> str:
@@ -39,19 +39,19 @@ def threads(report: Report, top: int, style: Style) -> str:
             "the signal gil was off: what threads did between these waits is unknown.",
             style.width,
         )
-    columns = ["thread", "wall", *_SHARES]
-    body = [
+    columns = ["thread", "wall", *_STATES]
+    body: list[list[Cell]] = [
         [
             _of_process(report, row.pid, row.name),
-            duration(row.wall_ns),
-            *(share(part, row.wall_ns) if part else "" for part in _shares(row)),
+            Time(row.wall_ns),
+            *(share(part, row.wall_ns) if part else "" for part in _states(row)),
         ]
         for row in rows
     ]
     if any(row.run_delay_ns is not None for row in rows):
         columns.append("run delay")
         for row, cells in zip(rows, body, strict=True):
-            cells.append("" if row.run_delay_ns is None else duration(row.run_delay_ns))
+            cells.append("" if row.run_delay_ns is None else Time(row.run_delay_ns))
     lines += _fitted(columns, body, style)
     lines += _more(len(report.threads), top)
     explained = [
@@ -71,16 +71,16 @@ def threads(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-_SHARES = (
+_STATES = (
     "running", "GIL wait", "lock", "idle", "io", "sleep", "native", "preempted", "off cpu",
     "unknown",
 )  # fmt: skip
 
 
-def _shares(row: ThreadRow) -> list[int]:
+def _states(row: ThreadRow) -> list[int]:
     states = {**row.states, "lock": row.states["lock"] - row.idle_ns}
     states |= {"idle": row.idle_ns, "unknown": row.unknown_ns}
-    return [states[name] for name in _SHARES]
+    return [states[name] for name in _STATES]
 
 
 def _starved(report: Report, row: ThreadRow) -> str:
@@ -113,26 +113,23 @@ def _who_had_the_gil(report: Report, row: ThreadRow, style: Style) -> list[str]:
 
 
 def _holders(held: Held, total: int, style: Style) -> list[str]:
-    lines = []
+    parts: list[tuple[int, str]] = []
     for holder in held.holders[:_REASONS]:
         away = {state: ns for state, ns in holder.states.items() if state != s.RUNNING}
         when = f" ({_parts(away)})" if away else ""
-        room = max(style.width - len(_part(0, 0, when)), _SHORT)
-        text = shorten(holder.name, room) + when
-        lines.append(_part(holder.ns, total, text))
+        room = max(style.width - _BEGINNING - len(when), _SHORT)
+        parts.append((holder.ns, shorten(holder.name, room) + when))
     rest = held.holders[_REASONS:]
-    if rest:
-        others = plural(len(rest), "other")
-        lines.append(_part(sum(holder.ns for holder in rest), total, others))
-    if held.free_ns:
-        lines.append(_part(held.free_ns, total, "nobody: free, and not yet taken"))
-    if held.unknown_ns:
-        lines.append(_part(held.unknown_ns, total, "unknown"))
-    return lines
+    parts.append((sum(holder.ns for holder in rest), plural(len(rest), "other")))
+    parts += [(held.free_ns, _FREE), (held.unknown_ns, "unknown")]
+    return _shares(parts, total)
 
 
-def _part(ns: int, total: int, text: str) -> str:
-    return f"    {share(ns, total):>5}  {duration(ns):>8}  {text}"
+def _shares(parts: Sequence[tuple[int, str]], total: int) -> list[str]:
+    """One line for each part that is not nothing."""
+    present = [part for part in parts if part[0]]
+    starts = beginnings([ns for ns, _ in present], total)
+    return [start + text for start, (_, text) in zip(starts, present, strict=True)]
 
 
 def locks(report: Report, top: int, style: Style) -> str:
@@ -170,7 +167,7 @@ def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> s
         lines += wrap(_blocked(report, row, style), style.width)
     columns = ["lock", "waits", "p50", "p90", "max", "total", "timed out", "held"]
     body = [
-        [*_waits(report, row, style), duration(row.holds.max_ns) if row.holds.count else ""]
+        [*_waits(report, row, style), Time(row.holds.max_ns) if row.holds.count else ""]
         for row in rows[:top]
     ]
     columns[-1] = "longest hold"
@@ -182,7 +179,7 @@ def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> s
     return "\n".join(lines)
 
 
-def _waits(report: Report, row: LockRow, style: Style) -> list[str]:
+def _waits(report: Report, row: LockRow, style: Style) -> list[Cell]:
     return [
         _lock_name(report, row, style),
         f"{row.waits.count:,}",
@@ -191,10 +188,8 @@ def _waits(report: Report, row: LockRow, style: Style) -> list[str]:
     ]
 
 
-def _times(spread: Spread) -> list[str]:
-    return [
-        duration(ns) for ns in (spread.p50_ns, spread.p90_ns, spread.max_ns, spread.total_ns)
-    ]
+def _times(spread: Spread) -> list[Cell]:
+    return [*map(Time, (spread.p50_ns, spread.p90_ns, spread.max_ns, spread.total_ns))]
 
 
 def _lock_name(report: Report, row: LockRow, style: Style) -> str:
@@ -229,19 +224,16 @@ def _who_had_it(report: Report, row: LockRow, style: Style) -> list[str]:
     total = row.waits.total_ns
     waits = plural(row.waits.count, "wait")
     name = shorten(_lock_name(report, row, style), style.width - 40)
-    lines = [f"  {name}: {duration(total)} in {waits}"]
-    lines += [_part(c.ns, total, _cause(c, style)) for c in row.waited_for[:_REASONS]]
+    parts = [(cause.ns, _cause(cause, style)) for cause in row.waited_for[:_REASONS]]
     rest = row.waited_for[_REASONS:]
-    if rest:
-        left = sum(cause.ns for cause in rest)
-        lines.append(_part(left, total, plural(len(rest), "other")))
-    return lines
+    parts.append((sum(cause.ns for cause in rest), plural(len(rest), "other")))
+    return [f"  {name}: {duration(total)} in {waits}", *_shares(parts, total)]
 
 
 def _cause(cause: Cause, style: Style) -> str:
     if cause.kind in _CAUSES:
         return _CAUSES[cause.kind]
-    room = style.width - 24
+    room = style.width - _BEGINNING
     name = shorten(cause.who, room // 2)
     return f"{name}  {tail(place(cause.site, style.base), room - len(name) - 2)}".rstrip()
 
@@ -283,12 +275,12 @@ def _of_process(report: Report, pid: int, name: str) -> str:
     return name if report.heading.processes == 1 else f"{name} [{pid}]"
 
 
-def _fitted(columns: Sequence[str], rows: list[list[str]], style: Style) -> list[str]:
+def _fitted(columns: Sequence[str], rows: list[list[Cell]], style: Style) -> list[str]:
     """The table without columns that are empty in all rows, nor those it has no room for."""
-    keep = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
+    keep = [i for i in range(len(columns)) if i < 2 or any(row[i] != "" for row in rows)]
     shown = [columns[i] for i in keep]
     cells = [[row[i] for i in keep] for row in rows]
-    names = [row[0] for row in cells]
+    names = [str(row[0]) for row in cells]
     return table(*spare(shown, cells, names, style.width, _TO_SPARE), style)
 
 

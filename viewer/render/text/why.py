@@ -5,50 +5,56 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tracer import schema as s
+from tracer.units import addends, duration, durations, moment, moments, plural, share
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.samples import Hot
-from viewer.analysis.findings.words import code, place, stem
 from viewer.analysis.why.explain import Explanation, What
 from viewer.analysis.why.path import Did, Step
 from viewer.analysis.why.worst import Answer, Problem
 from viewer.render.text.tables import Style, wrap
-from viewer.render.units import duration, plural, share, shorten
+from viewer.words import code, place, shorten, stem
 
-_WORTH = 20  # a part of the wait is told when it is at least a twentieth of it
-_MOST = 4  # parts told, at each level
-_ALL_BUT = 50  # what is all of it but a fiftieth is all of it
+_WORTH = 20  # a part is mentioned when it is at least a twentieth of the wait
+_MOST = 4  # parts mentioned, at each level
+_ALL_BUT = 50  # a part that leaves less than a fiftieth is "nearly all"
 _DEEPEST = 5  # levels of the tree that are shown
-_SMALL = 100  # parts of the wait below a hundredth are summed up
+_SMALL = 100  # parts below a hundredth of the wait are summed up
 _LONG = 48
 _VOWELS = ("A", "E", "I", "O", "RLock")
-_BROAD = 8  # parts shown beside each other
-_UNSEEN_NS = 10_000  # that waits shorter than this were not looked at is no news
+_BROAD = 8  # parts shown at one level of the tree
+_UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 _NUMBERED = re.compile(r"(.*) #(\d+)")
 
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
+_WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER)
+# What links a cause to the one thing it did all that time.
+_LINKS = {
+    **dict.fromkeys(_WHICH, ", which was "),
+    **dict.fromkeys((Kind.THREAD, Kind.OWNER), " while "),
+}
 _ON_LOOP = {
     Kind.TASK: "the loop ran {who}",
     Kind.CALLBACK: "the loop ran the callback {who}",
     Kind.SELECT: "the loop was polling (`select`)",
     Kind.LOOP: "asyncio itself was busy",
 }
-_HAD = {
-    Kind.THREAD: "{who} had it",
-    Kind.OWNER: "{who} had it",
-    Kind.FREE: "nobody had it and the next had not come yet",
+_HELD = {
+    Kind.THREAD: "{who} held it",
+    Kind.OWNER: "{who} held it",
+    Kind.FREE: "it was free, but the next waiter had not woken yet",
 }
 _ENDED = {
+    **_HELD,
     Kind.WAKER: "it waited for {who}",
-    Kind.OWNER: "{who} had it",
-    Kind.FREE: "nobody had it and the next had not come yet",
     Kind.TIMER: "it waited for a timer",
-    Kind.IO: "it waited for something from outside",
+    Kind.IO: "it waited for something outside the program",
 }
 _ANYWHERE = {
     Kind.GC: "the garbage collector ran ({who}{inside})",
-    Kind.PREEMPTED: "the kernel let others run",
-    Kind.CYCLE: "it waited for this very wait",
-    Kind.UNKNOWN: "nothing is known",
+    Kind.PREEMPTED: "the kernel ran something else",
+    Kind.CYCLE: "it waited for itself: the waits form a circle",
+    Kind.UNKNOWN: "the cause is unknown",
 }
 _DID = {
     Kind.TASK: "running {who}",
@@ -69,10 +75,10 @@ _DID = {
     Kind.AWAIT: "awaiting {who}",
     Kind.THREAD: "held by {who}",
     Kind.OWNER: "held by {who}",
-    Kind.WAKER: "until {who} ended it",
-    Kind.FREE: "given back, not yet taken",
+    Kind.WAKER: "until {who} woke it",
+    Kind.FREE: "free, not yet acquired",
     Kind.TIMER: "until a timer was due",
-    Kind.CYCLE: "waiting for this very wait",
+    Kind.CYCLE: "waiting for itself, in a circle",
     Kind.UNKNOWN: "unknown",
 }
 
@@ -87,10 +93,8 @@ def render_text(answer: Answer, style: Style) -> str:
     if answer.at_least_ns >= _UNSEEN_NS and any(
         problem.count > 1 for problem in answer.problems
     ):
-        least = duration(answer.at_least_ns)
-        parts.append(
-            "\n".join(wrap(f"Waits shorter than {least} are not counted.", style.width))
-        )
+        text = f"Similar waits shorter than {duration(answer.at_least_ns)} are not counted."
+        parts.append("\n".join(wrap(text, style.width)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -98,47 +102,50 @@ def render_text(answer: Answer, style: Style) -> str:
 
 
 def paragraph(problem: Problem) -> str:
-    """What a person would say of it."""
+    """The wait and its causes in a few sentences."""
     explanation = problem.worst
     said = opening(explanation)
     if not (explanation.wait.what is What.AWAIT and not explanation.acquired):
         said += _because(explanation)
     others = problem.count - 1
     if others:
-        like = "1 other wait" if others == 1 else f"{others:,} others"
-        said += f" {like} like it, {duration(problem.total_ns)} in total."
+        verb, together = ("is", "both") if others == 1 else ("are", f"all {problem.count:,}")
+        similar, total = plural(others, "similar wait"), duration(problem.total_ns)
+        said += f" There {verb} {similar}, {total} summed over {together}."
     return said
 
 
 def opening(explanation: Explanation) -> str:
     wait = explanation.wait
     who = _waiter(explanation)
-    at, took = _seconds(wait.start_ns - explanation.base_ns), duration(wait.ns)
+    at, took = moment(wait.start_ns - explanation.base_ns), duration(wait.ns)
     what = code(explanation.subject, explanation.site)
     article = "an" if explanation.subject.startswith(_VOWELS) else "a"
     if wait.what is What.READY:
         if explanation.is_over:
-            return f"{who} was ready at {at} and ran {took} later."
-        return f"{who} was ready at {at} and had not run when the trace ended, {took} later."
+            return f"{who} became ready at {at} and ran {took} later."
+        return (
+            f"{who} became ready at {at} and had not run when the trace ended, {took} later."
+        )
     if wait.what is What.PREEMPTED:
-        return f"The kernel took the CPU from {who} at {at} for {took}."
+        return f"The kernel preempted {who} at {at} for {took}."
     if wait.what is What.OFF_CPU:
         return f"{_capital(who)} was off the CPU at {at} for {took}."
     if wait.what is What.AWAIT and not explanation.acquired:
         return (
-            f"{who} awaited {what} from {at} on and was cancelled {took} later: "
-            "until then nobody had ended the wait."
+            f"{who} began to await {what} at {at} and was cancelled {took} later; "
+            "nobody had woken it until then."
         )
     if wait.what is What.GIL:
         where = f" (in {place(explanation.site)})" if explanation.site else ""
-        text = f"{_capital(who)} waited {took} for the GIL{where}, from {at} on"
+        text = f"{_capital(who)} waited {took} for the GIL{where}, starting at {at}"
     elif wait.what is What.LOCK and explanation.subject not in ("Thread.join", "Thread.start"):
-        text = f"{_capital(who)} waited {took} for {article} {what}, from {at} on"
+        text = f"{_capital(who)} waited {took} for {article} {what}, starting at {at}"
     else:
         verb = "awaited" if wait.what is What.AWAIT else "waited in"
-        text = f"{_capital(who)} {verb} {what} for {took}, from {at} on"
+        text = f"{_capital(who)} {verb} {what} for {took}, starting at {at}"
     if not explanation.is_over:
-        return f"{text}, and still did when the trace ended."
+        return f"{text}, and was still waiting when the trace ended."
     return f"{text}{'' if explanation.acquired else ', and gave up'}."
 
 
@@ -155,7 +162,7 @@ def _capital(text: str) -> str:
 
 
 def _name(name: str) -> str:
-    """In quotes, a number outside of them."""
+    """In backquotes, but for the number of a task."""
     numbered = _NUMBERED.fullmatch(name)
     return f"`{shorten(numbered[1], _LONG)}` #{numbered[2]}" if numbered else code(name)
 
@@ -170,13 +177,13 @@ def _because(explanation: Explanation) -> str:
         and not explanation.is_over
         and explanation.wait.what in (What.AWAIT, What.IDLE)
     ):
-        return ""  # that nobody had ended it yet is said
-    words = {What.READY: _ON_LOOP, What.GIL: _HAD, What.LOCK: _HAD}
+        return ""  # the opening says that it was still waiting
+    words = {What.READY: _ON_LOOP, What.GIL: _HELD, What.LOCK: _HELD}
     phrases = words.get(explanation.wait.what, _ENDED) | _ANYWHERE
-    told, rest = _worth_telling(in_turn(explanation.causes), whole)
-    parts = [_part(cause, whole, phrases, first=n == 0) for n, cause in enumerate(told)]
+    main, rest = _worth_saying(in_turn(explanation.causes), whole)
+    parts = [_part(cause, whole, phrases, first=n == 0) for n, cause in enumerate(main)]
     if rest:
-        parts.append(f"{duration(rest)} the rest")
+        parts.append(f"other: {duration(rest)}")
     return " " + "; ".join(parts) + "." if parts else ""
 
 
@@ -186,28 +193,31 @@ def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) ->
         who=_who(cause), at=_at(cause), inside=inside
     )
     if cause.kind is Kind.OWNER and cause.site:
-        said += f" (taken at {place(cause.site)})"
+        said += f" (acquired at {place(cause.site)})"
     said += _doing(cause, whole) if cause.kind is not Kind.GC else ""
-    if first and cause.ns * _ALL_BUT >= whole * (_ALL_BUT - 1):
-        return f"{'All of' if cause.ns == whole else 'Nearly all of'} that time {said}"
-    return f"{duration(cause.ns)} of that {said}" if first else f"{duration(cause.ns)} {said}"
+    if not first:
+        return f"for {duration(cause.ns)} {said}"
+    if cause.ns * _ALL_BUT < whole * (_ALL_BUT - 1):
+        return f"For {duration(cause.ns)} of that {said}"
+    return f"For {'all of' if cause.ns == whole else 'nearly all of'} that time {said}"
 
 
 def _doing(cause: Cause, whole: int) -> str:
-    """`, which was 150 ms in `json.dumps` and 30 ms waiting for the GIL …`."""
-    told, _ = _worth_telling(in_turn(cause.parts), max(cause.ns, whole // 2))
-    if not told:
+    """`, spending 150 ms in `json.dumps` and 30 ms waiting for the GIL …`."""
+    main, _ = _worth_saying(in_turn(cause.parts), max(cause.ns, whole // 2))
+    if not main:
         return ""
-    if len(told) == 1 and told[0].ns * _ALL_BUT >= cause.ns * (_ALL_BUT - 1):
-        return f", {_activity(told[0])}"
-    said = [f"{duration(part.ns)} {_activity(part)}" for part in told]
-    return ", which was " + " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
+    if len(main) == 1 and main[0].ns * _ALL_BUT >= cause.ns * (_ALL_BUT - 1):
+        return f"{_LINKS.get(cause.kind, ', ')}{_activity(main[0])}"
+    said = [f"{duration(part.ns)} {_activity(part)}" for part in main]
+    spent = ", which spent " if cause.kind in _WHICH else ", spending "
+    return spent + " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
 
 
 def _activity(cause: Cause) -> str:
     said = _DID[cause.kind].format(who=_who(cause), at=_at(cause))
     if cause.holds_gil and cause.kind in (Kind.IO, Kind.SLEEP, Kind.LOCK_WAIT):
-        said += " with the GIL"
+        said += " while holding the GIL"
     if cause.hot and (where := sampled(cause.hot)):
         said += f" in {where}"
     holders = [
@@ -223,11 +233,11 @@ def _activity(cause: Cause) -> str:
 
 
 def _mostly(cause: Cause) -> str:
-    """`, asleep (app.py:17)`: what half of it and more was spent with."""
+    """`, which was asleep (app.py:17)`: what it did for half of that time or more."""
     largest = cause.parts[0] if cause.parts else None
     if not largest or largest.kind is cause.kind or largest.ns * 2 < cause.ns:
         return ""
-    return f", {_activity(largest)}"
+    return f", which was {_activity(largest)}"
 
 
 def sampled(hot: Sequence[Hot]) -> str:
@@ -245,7 +255,7 @@ def sampled(hot: Sequence[Hot]) -> str:
 
 
 def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
-    """Three and more who took turns at the same place are one: 20 threads `worker-N`."""
+    """Three or more who took turns at the same place count as one: 20 threads `worker-N`."""
     alike: dict[tuple[Kind, bool, str, str], list[Cause]] = defaultdict(list)
     for cause in causes:
         alike[cause.kind, cause.of_task, stem(cause.who), cause.site].append(cause)
@@ -285,79 +295,91 @@ def _at(cause: Cause) -> str:
     return f" ({place(cause.site)})" if cause.site else ""
 
 
-def _worth_telling(causes: Sequence[Cause], whole: int) -> tuple[list[Cause], int]:
+def _worth_saying(causes: Sequence[Cause], whole: int) -> tuple[list[Cause], int]:
     """The parts worth a word, and how long the others are together."""
-    told = [cause for cause in causes[:_MOST] if cause.ns * _WORTH >= whole] or list(
-        causes[:1]
-    )
-    return told, sum(cause.ns for cause in causes) - sum(cause.ns for cause in told)
-
-
-def _seconds(ns: int) -> str:
-    return f"{ns / 1e9:,.3f} s"
+    main = [cause for cause in causes[:_MOST] if cause.ns * _WORTH >= whole]
+    main = main or [*causes[:1]]
+    return main, sum(cause.ns for cause in causes) - sum(cause.ns for cause in main)
 
 
 # The tree and the path --------------------------------------------------------------------
 
 
 def tree(explanation: Explanation, width: int) -> list[str]:
-    """One line per part, in ms with three decimals: they add up, to the last but rounding."""
+    """One line per part, so precise that they add up, but for the last digit."""
     whole = explanation.wait.ns
-    lines = [f"   {_ms(whole)}  ms in all"]
+    parts = [(whole, 0, "in all")]
 
     def show(causes: Sequence[Cause], depth: int) -> None:
         shown = [cause for cause in causes[:_BROAD] if cause.ns * _SMALL >= whole]
         for cause in shown:
-            lines.append(_line(cause.ns, whole, depth, _in_tree(cause), width))
+            parts.append((cause.ns, depth, in_tree(cause)))
             if depth < _DEEPEST:
                 show(cause.parts, depth + 1)
         rest = causes[len(shown) :]
         left = sum(cause.ns for cause in rest)
         if left and (shown or depth == 1):
-            text = _in_tree(rest[0]) if len(rest) == 1 else f"{len(rest)} smaller parts"
-            lines.append(_line(left, whole, depth, text, width))
+            text = in_tree(rest[0]) if len(rest) == 1 else f"{len(rest)} smaller parts"
+            parts.append((left, depth, text))
 
     show(explanation.causes, 1)
+    lines = []
+    times = addends([ns for ns, _, _ in parts])
+    for (ns, depth, text), time in zip(parts, times, strict=True):
+        start = f"   {time:>12}  {share(ns, whole):>5}  {'  ' * depth}"
+        lines.append(start + shorten(text, max(width - len(start), 20)))
     return lines
 
 
-def _in_tree(cause: Cause) -> str:
+def in_tree(cause: Cause) -> str:
+    """`held by "worker-1", acquired at app.py:12 (13 ×)`: a part as the tree shows it."""
     said = _DID[cause.kind].format(who=_who(cause), at=_at(cause))
     if cause.kind is Kind.OWNER and cause.site:
-        said += f", taken at {place(cause.site)}"
+        said += f", acquired at {place(cause.site)}"
     if cause.holds_gil:
-        said += ", with the GIL"
+        said += ", holding the GIL"
     if cause.hot and (where := sampled(cause.hot)):
         said += f": {where}"
     return said + (f" ({cause.count:,} ×)" if cause.count > 1 else "")
 
 
-def _line(ns: int, whole: int, depth: int, text: str, width: int) -> str:
-    start = f"   {_ms(ns)}  {share(ns, whole):>5}  {'  ' * depth}"
-    return start + shorten(text, max(width - len(start), 20))
+_WAITED = {
+    s.READY: "was ready",
+    s.GIL_WAIT: "waited for the GIL",
+    s.PREEMPTED: "was preempted",
+    s.OFF_CPU: "was off the CPU",
+}
 
 
-def _ms(ns: int) -> str:
-    return f"{ns / 1e6:>12,.3f}"
+def _waited(step: Step) -> str:
+    what = step.what.removeprefix(s.AWAIT_PREFIX).removeprefix(s.LOCK_WAIT_PREFIX)
+    verb = "awaited" if step.what.startswith(s.AWAIT_PREFIX) else "waited for"
+    said = _WAITED.get(step.what) or f"{verb} {code(what, step.site)}"
+    return f"{_name(step.who)} {said}"
 
 
 _STEPS: dict[Did, Callable[[Step], str]] = {
-    Did.WAITED: lambda step: f"{_name(step.who)} waited: {code(step.what, step.site)}",
+    Did.WAITED: _waited,
     Did.RAN: lambda step: f"{_name(step.who)} ran",
     Did.CALLED: lambda step: f"{_name(step.who)} was in {code(step.what, step.site)}",
     Did.CREATED: lambda step: f"{_name(step.who)} created {_name(step.what)}",
     Did.TIMER: lambda _: "a timer was due",
-    Did.IO: lambda _: "something arrived from outside",
-    Did.UNKNOWN: lambda _: "who caused this is not known",
-    Did.MORE: lambda _: "… and so on",
+    Did.IO: lambda _: "something arrived from outside the program",
+    Did.UNKNOWN: lambda _: "the cause is unknown",
+    Did.MORE: lambda _: "… more steps before these",
 }
+
+
+def step_text(step: Step) -> str:
+    """What somebody did in one step of the path."""
+    return _STEPS[step.did](step)
 
 
 def path(explanation: Explanation, width: int) -> list[str]:
     lines = ["   What had to happen first, the latest at the top:"]
-    for step in explanation.path:
-        at = _seconds(step.start_ns - explanation.base_ns)
-        took = duration(step.end_ns - step.start_ns) if step.end_ns > step.start_ns else ""
-        start = f"   {at:>12}  {took:>9}  "
-        lines.append(start + shorten(_STEPS[step.did](step), max(width - len(start), 20)))
+    begins = moments([step.start_ns - explanation.base_ns for step in explanation.path])
+    lasted = durations([step.end_ns - step.start_ns for step in explanation.path])
+    for step, at, took in zip(explanation.path, begins, lasted, strict=True):
+        start = f"   {at:>12}  {'' if took == '0' else took:>9}  "
+        lines.append(start + shorten(step_text(step), max(width - len(start), 20)))
     return lines

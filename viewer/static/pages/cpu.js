@@ -1,9 +1,9 @@
-/** CPU samples: flame graph or icicle, the functions, the lines of one. */
+/** CPU samples: a flame graph or icicle, the functions, and the source lines of one. */
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { FlameGraph } from "../flame.js";
-import { duration, share } from "../format.js";
+import { duration, durations, share } from "../format.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, table } from "../table.js";
 
@@ -20,7 +20,7 @@ export function showCpu(root, meta) {
   const show = ([told, { tasks }, lines]) => {
     graph?.destroy();
     graph = new FlameGraph(told.tree, { icicle: state.shape === "icicle", onchoose: choose });
-    const about = `${duration(told.tree.ns)} of CPU time`;
+    const about = `${duration(told.tree.ns)} of CPU time, sampled`;
     const flames = panel("CPU", about, told.tree.ns ? graph.node
       : h("p.empty", null, "No CPU samples in this range."));
     flames.querySelector("header").append(h("span.push", null, filters(meta, tasks), style()));
@@ -49,7 +49,7 @@ function filters(meta, tasks) {
   one.name)));
   const coroutines = h("select", { "aria-label": "Coroutine",
     onchange: () => go({ coro: coroutines.value }) },
-  h("option", { value: "" }, "all tasks, and none"), tasks.map((one) => h("option", {
+  h("option", { value: "" }, "with or without a task"), tasks.map((one) => h("option", {
     value: one.coro, selected: state.coro === one.coro }, one.coro)));
   return [threads, tasks.length ? coroutines : null];
 }
@@ -57,10 +57,10 @@ function filters(meta, tasks) {
 function functions(told) {
   const whole = told.tree.ns;
   return panel("Functions", "", table([
-    { title: "Self", number: true, value: (row) => row.self_ns, show: (row) => duration(row.self_ns) },
+    { title: "Self", ns: (row) => row.self_ns },
     { title: "", number: true, value: (row) => row.self_ns, show: (row) => share(row.self_ns, whole) },
-    { title: "With calls", number: true, value: (row) => row.cumulative_ns,
-      show: (row) => duration(row.cumulative_ns) },
+    { title: "Cumulative", about: "self time and the time of everything it called",
+      ns: (row) => row.cumulative_ns },
     { title: "", number: true, value: (row) => row.cumulative_ns,
       show: (row) => share(row.cumulative_ns, whole) },
     { title: "Function", value: (row) => row.function, show: (row) => [row.function,
@@ -79,10 +79,12 @@ async function source(query) {
   }
   if (!told) return null;
   const top = Math.max(...told.lines.map((line) => line.cumulative_ns));
+  const [self, cumulative] = ["self_ns", "cumulative_ns"]
+    .map((name) => durations(told.lines.map((line) => line[name])));
   return panel(told.function, told.file, h("div.source", null, h("table", null,
-    told.lines.map((line) => h(line.cumulative_ns * 10 > top ? "tr.hot" : "tr", null,
-      h("td.num", null, line.self_ns ? duration(line.self_ns) : ""),
-      h("td.num", null, line.cumulative_ns ? duration(line.cumulative_ns) : ""),
+    told.lines.map((line, i) => h(line.cumulative_ns * 10 > top ? "tr.hot" : "tr", null,
+      h("td.num", null, line.self_ns ? self[i] : ""),
+      h("td.num", null, line.cumulative_ns ? cumulative[i] : ""),
       h("td.num.faint", null, String(line.line)),
       h("td", null, line.text || " "))))));
 }

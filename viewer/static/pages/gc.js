@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { count, duration, share } from "../format.js";
+import { count, share } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery, state } from "../state.js";
 import { panel, table } from "../table.js";
@@ -17,16 +17,16 @@ export function showGc(root, meta) {
   ];
   const timeline = new Timeline(rows, { height: 360 });
   const below = h("div");
-  root.append(below, panel("Collections", "and what the threads did meanwhile", timeline.node,
+  root.append(below, panel("Collections", "and what the threads did during them", timeline.node,
     h("div.pad", null, legend(["gc0", "gc1", "gc2"]))));
   const load = () => ask("report", rangeQuery());
   const show = ({ gc }) => {
     fill(below, panel("Pauses", "", table([
       { title: "Generation", value: (row) => row.generation },
       { title: "Runs", number: true, value: (row) => row.count, show: (row) => count(row.count) },
-      ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name, number: true,
-        value: (row) => row.ns[name], show: (row) => duration(row.ns[name]) })),
-      { title: "Of this range", number: true, value: (row) => row.ns.total,
+      ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name,
+        ns: (row) => row.ns[name] })),
+      { title: "Share of range", number: true, value: (row) => row.ns.total,
         show: (row) => share(row.ns.total, state.to - state.from) },
       { title: "Collected", number: true, value: (row) => row.collected,
         show: (row) => count(row.collected) },

@@ -1,13 +1,14 @@
-/** Calls that block, and where on the threads they are. */
+/** Blocking calls: a table of them, and when each thread was in one. */
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { count, duration, site, size } from "../format.js";
+import { count, site, size } from "../format.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, table } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const LANE = 20;
+const NO_BYTES = "the call does not say, or only part of it lies in this range";
 
 export function showIo(root, meta) {
   const rows = meta.groups.threads.map((one, lane) => ({ group: "threads", lane,
@@ -17,7 +18,7 @@ export function showIo(root, meta) {
   const find = h("input", { type: "search", placeholder: "highlight …", value: state.find,
     "aria-label": "Highlight slices with this text",
     oninput: () => go({ find: find.value }, { replace: true }) });
-  const lanes = panel("Threads", "choose a call below to see where it is", timeline.node);
+  const lanes = panel("Threads", "choose a call below to highlight it here", timeline.node);
   lanes.querySelector("header").append(h("span.push", null, find));
   root.append(lanes, below);
   const load = () => ask("report", rangeQuery());
@@ -26,12 +27,12 @@ export function showIo(root, meta) {
       { title: "Call", value: (row) => row.callable, show: (row) => [row.callable,
         h("span.sub", { title: row.site }, site(row.site))] },
       { title: "Calls", number: true, value: (row) => row.count, show: (row) => count(row.count) },
-      ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name, number: true,
-        value: (row) => row.ns[name], show: (row) => duration(row.ns[name]) })),
+      ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name,
+        ns: (row) => row.ns[name] })),
       { title: "Bytes", number: true, value: (row) => row.bytes ?? -1,
-        show: (row) => row.bytes === null ? h("span.faint", null, "not told") : size(row.bytes) },
-      { title: "With the GIL", number: true, value: (row) => row.holding_gil_ns,
-        show: (row) => row.holding_gil_ns ? duration(row.holding_gil_ns) : "" },
+        show: (row) => row.bytes === null ? h("span.faint", { title: NO_BYTES }, "unknown")
+          : size(row.bytes) },
+      { title: "Holding the GIL", ns: (row) => row.holding_gil_ns, zero: "" },
     ], io, { empty: "No blocking call in this range.", onrow: (row) => {
       find.value = row.callable;
       go({ find: row.callable }, { replace: true });

@@ -1,4 +1,4 @@
-/** Contention: who had each lock, and above it who waited. */
+/** Lock contention: who held each lock, and who waited for it. */
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
@@ -10,10 +10,10 @@ import { Timeline } from "../timeline.js";
 
 const HOLD = 20;
 const WAIT = 12;
-const DENSE = 7; // waiters of a lock that has many
+const DENSE = 7; // a waiter, where a lock has many
 const MANY = 6;
 const MOST_LOCKS = 40;
-const LITTLE = 1000; // of the longest waiting: less is not drawn
+const LITTLE = 1000; // a lock with less than this part of the longest waiting is not drawn
 
 export function showLocks(root) {
   const lanes = h("div");
@@ -26,19 +26,19 @@ export function showLocks(root) {
       const most = Math.max(0, ...tracks.map((one) => one.wait_ns));
       const drawn = tracks.filter((one) => one.is_held || one.wait_ns * LITTLE >= most);
       timeline = new Timeline(rows(drawn), { height: Math.max(innerHeight - 400, 240),
-        empty: "No lock was waited for." });
-      fill(lanes, panel("Contention", "above each lock those who wait, below who has it; click",
+        empty: "Nobody waited for a lock." });
+      fill(lanes, panel("Contention", "waiters above, the holder below; click a slice for its explanation",
         timeline.node, h("div.pad", null, legend(["lock", "idle"]),
-          h("span.hint", null, "Holders are coloured by name; each is written in its slice. ",
+          h("span.hint", null, "The name of each holder is in its slice; the colours only tell holders apart. ",
             tracks.length > drawn.length && `${tracks.length - drawn.length
-            } locks that were waited for but a moment are only in the table.`))));
+            } locks with negligible waits are only in the table.`))));
     }
     fill(below, panel("In this range", "", locksTable(locks)));
   };
   return { load, show, stop: () => timeline?.destroy() };
 }
 
-/** Of every lock the deepest waiters first, its holder last. */
+/** For every lock the deepest waiters first, its holder last. */
 function rows(tracks) {
   return tracks.slice(0, MOST_LOCKS).flatMap((lock) => {
     const height = lock.waits.length > MANY ? DENSE : WAIT;
@@ -61,14 +61,12 @@ function locksTable(rows_) {
     { title: "Timed out", number: true, value: (row) => row.timed_out,
       show: (row) => count(row.timed_out) },
     ...["total", "p50", "p99", "max"].map((name) => ({
-      title: name === "total" ? "Waited" : name, number: true, value: (row) => row.wait_ns[name],
-      show: (row) => duration(row.wait_ns[name]) })),
-    { title: "Longest hold", number: true, value: (row) => row.hold_ns.max,
-      show: (row) => duration(row.hold_ns.max) },
-    { title: "Waited for", value: (row) => row.waited_for[0]?.who ?? "", show: (row) => {
+      title: name === "total" ? "Waiting, summed" : name, ns: (row) => row.wait_ns[name] })),
+    { title: "Longest hold", ns: (row) => row.hold_ns.max, zero: "" },
+    { title: "Mostly behind", value: (row) => row.waited_for[0]?.who ?? "", show: (row) => {
       const [first] = row.waited_for;
-      if (!first) return h("span.faint", null, row.idle ? "nobody has it: idle" : "");
+      if (!first) return h("span.faint", null, row.idle ? "no holder: idle wait" : "");
       return [first.who || first.kind, h("span.sub", null, share(first.ns, row.wait_ns.total))];
     } },
-  ], rows_, { empty: "No lock was waited for in this range." });
+  ], rows_, { empty: "Nobody waited for a lock in this range." });
 }

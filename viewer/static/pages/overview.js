@@ -1,8 +1,8 @@
-/** What is wrong first, then four numbers, then what each thread and coroutine did. */
+/** The findings, then four numbers, then what each thread and coroutine did. */
 
 import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
-import { count, duration, share, site, size } from "../format.js";
+import { count, duration, durations, share, site, size } from "../format.js";
 import { colourOf, legend } from "../palette.js";
 import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
 import { panel, table } from "../table.js";
@@ -12,10 +12,13 @@ export const THREAD_STATES = [["running", "running"], ["native", "native"],
   ["GIL wait", "gil"], ["lock", "lock"], ["io", "io"], ["sleep", "sleep"],
   ["preempted", "preempted"], ["off cpu", "off"]];
 
+const RESPONSIVE = "responsive: able to answer within 10 ms at any moment of the window";
+const LOST = "time lost, summed over all who waited";
+
 export function showOverview(root, meta) {
   const first = h("div", null, findings(null, meta));
   const load = () => {
-    ask("findings").catch(() => {}); // begun now and told last: they may take a while
+    ask("findings").catch(() => {}); // asked now and shown last: they may take a while
     return ask("report", rangeQuery());
   };
   const show = async (report) => {
@@ -27,7 +30,7 @@ export function showOverview(root, meta) {
   return { load, show };
 }
 
-/** `found` is null while they are computed. Of a range: those whose evidence is in it. */
+/** `found` is null while they are computed. In a range: those whose evidence lies in it. */
 function findings(found, meta) {
   if (!found) return panel("Findings", "", h("p.empty", null, "Computing …"));
   const here = found.filter(({ evidence }) => {
@@ -35,21 +38,22 @@ function findings(found, meta) {
     return from < state.to && from + evidence.duration_ns >= state.from;
   });
   const rest = found.length - here.length;
-  return panel("Findings", isWhole() ? "what cost most, first"
-    : "of the whole recording, as far as their evidence is in this range; costs are of the whole",
-  here.length ? h("ul.findings", null, here.map((one) => finding(one, meta)))
-    : h("p.empty", null, found.length ? "None has its evidence in this range."
-      : "None of the faults that are looked for."),
+  const costs = durations(here.map((one) => one.severity_ns));
+  return panel("Findings", isWhole() ? LOST
+    : `those of the whole recording whose evidence lies in this range; ${LOST}`,
+  here.length ? h("ul.findings", null, here.map((one, i) => finding(one, costs[i], meta)))
+    : h("p.empty", null, found.length ? "No finding has its evidence in this range."
+      : "None of the known problems was found."),
   rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording. `,
     h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }
 
-function finding({ text, severity_ns: ns, evidence }, meta) {
+function finding({ text, severity_ns: ns, evidence }, cost, meta) {
   const pad = Math.max(evidence.duration_ns * 0.4, 1000);
   const from = evidence.start_ns - meta.start_ns;
   const page = evidence.lock > 0 ? "locks" : evidence.task > 0 ? "tasks" : "threads";
   return h("li", null,
-    h("span.cost", null, ns ? duration(ns) : "–"),
+    h("span.cost", { title: LOST }, ns ? cost : "–"),
     h("span", null, marked(text), evidence.site && h("small", { title: evidence.site },
       site(evidence.site))),
     h("button", {
@@ -67,13 +71,13 @@ function numbers(report) {
   const starved = most(threads, (row) => row.gil_wait_ns.total);
   const lock = most(locks.filter((row) => !row.idle), (row) => row.wait_ns.total);
   return h("div.numbers", null,
-    number("Longest ready and not running", slowest?.ready_ns.max, slowest?.coro,
+    number("Longest time ready", slowest?.ready_ns.max, slowest?.coro,
       "tasks", 100e6, recorded("tasks"), none),
     number("Longest step of a task", longest?.longest_step_ns, longest?.coro, "tasks", 50e6,
       recorded("tasks"), none),
-    number("Waited for the GIL", gil, starved && `most: ${starved.name}`, "threads", 1e9,
+    number("GIL waits, summed over threads", gil, starved && `most: ${starved.name}`, "threads", 1e9,
       recorded("gil")),
-    number("Most waited for lock", lock?.wait_ns.total ?? 0, lock && `${lock.kind} ${site(lock.site)}`,
+    number("Most contended lock, waits summed", lock?.wait_ns.total ?? 0, lock && `${lock.kind} ${site(lock.site)}`,
       "locks", 1e9, recorded("locks")));
 }
 
@@ -89,7 +93,7 @@ function most(rows, value) {
   return rows.reduce((best, row) => (!best || value(row) > value(best) ? row : best), undefined);
 }
 
-/** A bar of the shares of a thread's states. */
+/** A bar with the share of each state of a thread. */
 export function stateBar(row) {
   const told = THREAD_STATES.map(([name]) => `${name} ${share(row.states[name], row.wall_ns)}`)
     .filter((text) => !text.endsWith(" 0 %"));
@@ -99,32 +103,31 @@ export function stateBar(row) {
 }
 
 function threads(report) {
-  return panel("Threads", "share of states",
+  return panel("Threads", "share of time in each state",
     table([
       { title: "Thread", value: (row) => row.name },
       { title: "States", value: (row) => row.states.running, show: stateBar },
-      { title: "GIL wait", number: true, value: (row) => row.gil_wait_ns.total,
-        show: (row) => duration(row.gil_wait_ns.total) },
+      { title: "GIL wait", ns: (row) => row.gil_wait_ns.total },
     ], report.threads, { onrow: () => toPage("threads"), empty: "No thread states recorded." }),
     h("div.pad", null, legend(THREAD_STATES.map(([, key]) => key))));
 }
 
-/** Of each loop: how often it could have answered within 10 ms; what is unknown is left out. */
+/** How often each loop was responsive; windows with dropped events are left out. */
 function availability({ latency }) {
-  return (latency?.loops ?? []).map((one) => `loop @${one.thread} available in ${
-    count(one.available)} of ${count(one.windows - one.unknown)} windows of 100 ms`);
+  return (latency?.loops ?? []).filter((one) => one.windows).map((one) => `the loop of ${
+    one.thread} was responsive in ${count(one.available)} of ${
+    count(one.windows)} windows of 100 ms`);
 }
 
 function coroutines(report) {
-  return panel("Coroutines", ["longest delay first", ...availability(report)].join(" · "),
+  const about = ["the longest wait first", ...availability(report)].join(" · ");
+  return panel("Coroutines", h("span", { title: RESPONSIVE }, about),
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
         h("span.sub", null, site(row.site))] },
       { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
-      { title: "Ready p99", number: true, value: (row) => row.ready_ns.p99,
-        show: (row) => duration(row.ready_ns.p99) },
-      { title: "max", number: true, value: (row) => row.ready_ns.max,
-        show: (row) => duration(row.ready_ns.max) },
+      { title: "Ready p99", ns: (row) => row.ready_ns.p99 },
+      { title: "max", ns: (row) => row.ready_ns.max },
     ], report.tasks, { empty: "No asyncio tasks recorded.",
       onrow: (row) => toPage("tasks", { coro: row.coro, site: row.site }) }));
 }
@@ -144,7 +147,7 @@ function recording({ trace, health }, meta) {
           .filter(Boolean).join(" · ")],
         ["file", `${count(meta.events)} events, ${size(meta.bytes)}`],
         ["signals", health.signals.join(", ")],
-        ["trust", bad.length ? bad.map((text) => h("div", null, text)) : "nothing was lost"]]
+        ["complete", bad.length ? bad.map((text) => h("div", null, text)) : "yes, nothing was lost"]]
         .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]))));
 }
 

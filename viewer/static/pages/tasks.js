@@ -1,8 +1,8 @@
-/** Coroutines; the tasks of one; the life of one task. */
+/** All coroutines, the tasks of one, or the life of one task. */
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { count, duration, moment, share, site } from "../format.js";
+import { count, duration, durations, moment, share, site } from "../format.js";
 import { legend } from "../palette.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, table } from "../table.js";
@@ -10,6 +10,7 @@ import { Timeline } from "../timeline.js";
 
 const LANE = 20;
 const MOST_LANES = 60;
+const MOST_DELAYS = 10;
 
 export function showTasks(root, meta) {
   const lanes = h("div");
@@ -74,13 +75,11 @@ function coroutines(report) {
       { title: "Steps", number: true, value: (row) => row.steps, show: (row) => count(row.steps) },
       { title: "Ready", value: (row) => row.ready_ns.max,
         show: (row) => histogram(histograms.get(`${row.coro}\n${row.site}`)) },
-      ...["p50", "p90", "p99", "max"].map((name) => ({ title: name, number: true,
-        value: (row) => row.ready_ns[name], show: (row) => duration(row.ready_ns[name]) })),
-      { title: "Running", number: true, value: (row) => row.running_ns.total,
-        show: (row) => duration(row.running_ns.total) },
-      { title: "Longest step", number: true, value: (row) => row.longest_step_ns,
-        show: (row) => duration(row.longest_step_ns) },
-      { title: "Behind", value: (row) => row.delayed_by[0]?.who ?? "",
+      ...["p50", "p90", "p99", "max"].map((name) => ({ title: name,
+        ns: (row) => row.ready_ns[name] })),
+      { title: "Running", ns: (row) => row.running_ns.total },
+      { title: "Longest step", ns: (row) => row.longest_step_ns },
+      { title: "Mostly behind", value: (row) => row.delayed_by[0]?.who ?? "",
         show: (row) => behind(row) },
     ], report.tasks, { empty: "No asyncio tasks in this range.",
       onrow: (row) => go({ coro: row.coro, site: row.site }) }));
@@ -92,7 +91,7 @@ function behind(row) {
   return [first.who, h("span.sub", null, share(first.ns, row.ready_ns.total))];
 }
 
-/** Durations by size, as bars; each bar says what it stands for. */
+/** Durations by size, as bars; the tooltip of each bar says what it stands for. */
 export function histogram(buckets, large = false) {
   if (!buckets?.length) return "";
   const top = Math.max(...buckets.map((one) => one.count));
@@ -112,11 +111,11 @@ function coroutine(row, report) {
   return h("div.columns", null,
     panel(row.coro, site(row.site), h("div.pad.why", null, h("dl", null,
       [["ready", spread(row.ready_ns)], ["running", spread(row.running_ns)],
-        ["await", spread(row.await_ns)],
+        ["awaiting", spread(row.await_ns)],
         ["woken by", row.wakers.slice(0, 4).map((one) => `${one.who} ×${count(one.count)}`)
           .join(", ")]].map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
-    h("h3", null, "Ready before it ran"), histogram(found?.ready_ns, true))),
-    panel("Behind whom", "who had the loop while its tasks were ready",
+    h("h3", null, "Time ready, by length"), histogram(found?.ready_ns, true))),
+    panel("Behind whom", "what the loop ran while its tasks were ready",
       h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
 }
 
@@ -125,12 +124,14 @@ function spread(one) {
     duration(one.p99)}, max ${duration(one.max)}`;
 }
 
-/** Who delayed, as bars that add up to the delay. */
+/** What the loop ran instead, as bars that add up to the delay. */
 export function causes(delays, whole) {
-  if (!delays.length) return h("p.empty", null, "It never waited for the loop.");
-  return h("div.parts", null, delays.slice(0, 10).map((one) => [
-    h("span", null, one.who, " ", h("span.faint", null, one.kind === "task" ? "" : one.kind)),
-    h("span.num", null, duration(one.ns)),
+  if (!delays.length) return h("p.empty", null, "Its tasks never waited for the loop.");
+  const shown = delays.slice(0, MOST_DELAYS);
+  const texts = durations(shown.map((one) => one.ns));
+  return h("div.parts", null, shown.map((one, i) => [
+    h("span", null, one.who, " ", one.kind === "callback" && h("span.faint", null, one.kind)),
+    h("span.num", null, texts[i]),
     h("span.num.faint", null, share(one.ns, whole)),
     h("div.track", null, h("i", { style: { width: `${(one.ns * 100) / Math.max(whole, 1)}%` } })),
   ]));
@@ -138,23 +139,17 @@ export function causes(delays, whole) {
 
 function tasksTable(told) {
   return panel("Tasks", `${count(told.count)}${told.count > told.tasks.length
-    ? `, the ${told.tasks.length} slowest` : ""}`,
+    ? `, of which the ${told.tasks.length} with the longest waits` : ""}`,
   table([
     { title: "Task", value: (one) => one.name, show: (one) => [one.name,
-      h("span.sub", null, one.parent && `by ${one.parent}`)] },
-    { title: "Began", number: true, value: (one) => one.start_ns,
-      show: (one) => moment(one.start_ns, 1e6) },
-    { title: "Lived", number: true, value: (one) => one.end_ns - one.start_ns,
-      show: (one) => duration(one.end_ns - one.start_ns) },
+      h("span.sub", null, one.parent && `created by ${one.parent}`)] },
+    { title: "Created at", at: (one) => one.start_ns },
+    { title: "Lifetime", ns: (one) => one.end_ns - one.start_ns },
     { title: "Steps", number: true, value: (one) => one.steps, show: (one) => count(one.steps) },
-    { title: "Ready", number: true, value: (one) => one.ready_ns,
-      show: (one) => duration(one.ready_ns) },
-    { title: "worst", number: true, value: (one) => one.worst_ready_ns,
-      show: (one) => duration(one.worst_ready_ns) },
-    { title: "Running", number: true, value: (one) => one.running_ns,
-      show: (one) => duration(one.running_ns) },
-    { title: "Await", number: true, value: (one) => one.await_ns,
-      show: (one) => duration(one.await_ns) },
+    { title: "Ready", ns: (one) => one.ready_ns },
+    { title: "longest", about: "the longest time ready", ns: (one) => one.worst_ready_ns },
+    { title: "Running", ns: (one) => one.running_ns },
+    { title: "Awaiting", ns: (one) => one.await_ns },
   ], told.tasks, { onrow: (one) => go({ task: String(one.lane), ...around(one) }) }));
 }
 
@@ -166,15 +161,16 @@ function around(one) {
 function life(one, row) {
   return h("div.columns", null,
     panel(one.name, row?.coro ?? "", h("div.pad.why", null, h("dl", null,
-      [["lived", `${duration(one.end_ns - one.start_ns)}, from ${moment(one.start_ns, 1e6)}`],
-        ["created by", one.parent || "unknown, or no task"],
-        ["ready", `${duration(one.ready_ns)}, at most ${duration(one.worst_ready_ns)}`],
-        ["running", `${duration(one.running_ns)} in ${count(one.steps)} steps, at most ${
+      [["created at", moment(one.start_ns, one.end_ns - one.start_ns)],
+        ["created by", one.parent || "unknown, or not by a task"],
+        ["lifetime", duration(one.end_ns - one.start_ns)],
+        ["ready", `${duration(one.ready_ns)}, the longest ${duration(one.worst_ready_ns)}`],
+        ["running", `${duration(one.running_ns)} in ${count(one.steps)} steps, the longest ${
           duration(one.longest_step_ns)}`],
-        ["await", duration(one.await_ns)]]
+        ["awaiting", duration(one.await_ns)]]
         .map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
-    h("p.hint", null, "Click a slice of its lane for the causes of that one."))),
-    row && panel("Behind whom", `all tasks of ${row.coro} in this range`,
+    h("p.hint", null, "Click a slice in its lane for the explanation."))),
+    row && panel("Behind whom", `for all tasks of ${row.coro} in this range`,
       h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
 }
 

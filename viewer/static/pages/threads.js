@@ -1,8 +1,7 @@
-/** What each thread did, moment by moment, with the loops and collections above. */
+/** What each thread did at every moment, below the loops and the garbage collections. */
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { duration } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery, toPage } from "../state.js";
 import { panel, table } from "../table.js";
@@ -20,7 +19,7 @@ export function showThreads(root, meta) {
   ];
   const timeline = new Timeline(rows, { height: Math.max(innerHeight - 330, 260) });
   const below = h("div");
-  const lanes = panel("Threads", "W A S D to move, click for the explanation", timeline.node,
+  const lanes = panel("Threads", "zoom and pan with W A S D; click a slice for its explanation", timeline.node,
     h("div.pad", null, legend(["running", "native", "gil", "lock", "idle", "io", "sleep",
       "preempted", "off", "step", "callback", "select"])));
   root.append(lanes, below);
@@ -40,16 +39,9 @@ function statesTable(rows) {
     { title: "Thread", value: (one) => one.name, show: (one) => [one.name,
       h("span.sub", null, String(one.tid))] },
     { title: "States", value: (one) => one.states.running, show: stateBar },
-    ...THREAD_STATES.map(([name]) => ({ title: name, number: true,
-      value: (one) => one.states[name], show: (one) => amount(one.states[name]) })),
-    { title: "GIL wait p99", number: true, value: (one) => one.gil_wait_ns.p99,
-      show: (one) => amount(one.gil_wait_ns.p99) },
-    { title: "max", number: true, value: (one) => one.gil_wait_ns.max,
-      show: (one) => amount(one.gil_wait_ns.max) },
+    ...THREAD_STATES.map(([name]) => ({ title: name, ns: (one) => one.states[name], zero: "·" })),
+    { title: "GIL wait p99", ns: (one) => one.gil_wait_ns.p99, zero: "·" },
+    { title: "max", ns: (one) => one.gil_wait_ns.max, zero: "·" },
   ], rows, { empty: "No thread states in this range.",
     onrow: (one) => toPage("cpu", { thread: `${one.pid}:${one.tid}` }) });
-}
-
-function amount(ns) {
-  return ns ? duration(ns) : h("span.faint", null, "·");
 }

@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
-import { duration, moment } from "../format.js";
+import { durations } from "../format.js";
 import { go, isWhole, rangeQuery, state, toPage } from "../state.js";
 import { panel, table } from "../table.js";
 import { explain } from "../why.js";
@@ -18,25 +18,26 @@ export function showWhy(root, meta) {
   return { load, show };
 }
 
-/** As `tracer why` tells them; of a range those that reach into it. */
+/** The waits that `tracer why` reports; in a range, those that overlap it. */
 function problems(found) {
   const here = found.filter((one) => one.start_ns < state.to && one.start_ns + one.ns >= state.from);
   const rest = found.length - here.length;
-  return panel("The worst waits", isWhole() ? "one of each kind; click for its causes"
-    : "of the whole recording, those that reach into this range",
-  here.length ? h("ul.findings", null, here.map((one) => h("li", null,
-    h("span.cost", null, duration(one.ns)),
+  const costs = durations(here.map((one) => one.ns));
+  return panel("The worst waits", isWhole() ? "similar waits are grouped, the longest is shown"
+    : "of the whole recording: those that overlap this range",
+  here.length ? h("ul.findings", null, here.map((one, i) => h("li", null,
+    h("span.cost", null, costs[i]),
     h("span", null, marked(one.text)),
     h("button", { "aria-pressed": String(state.sel === `${one.group}:${one.row}`),
       onclick: () => go({ sel: `${one.group}:${one.row}` }) }, "Why"))))
-    : h("p.empty", null, found.length ? "None of them is in this range." : "Nobody waited."),
+    : h("p.empty", null, found.length ? "None of them overlaps this range." : "No waits were recorded."),
   rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording.`));
 }
 
 function longest({ tasks, threads }, meta) {
   const rows = [
     ...tasks.filter((row) => row.worst).map((row) => ({ who: `${row.worst.name}`,
-      what: "ready, not running", page: "tasks", changes: { coro: row.coro, site: row.site },
+      what: "ready", page: "tasks", changes: { coro: row.coro, site: row.site },
       start: row.worst.start_ns - meta.start_ns, ns: row.worst.ns,
       behind: row.worst.delayed_by[0]?.who ?? "" })),
     ...threads.filter((row) => row.worst_gil_wait).map((row) => ({ who: row.name,
@@ -44,13 +45,13 @@ function longest({ tasks, threads }, meta) {
       start: row.worst_gil_wait.start_ns - meta.start_ns, ns: row.worst_gil_wait.ns,
       behind: row.worst_gil_wait.held_by[0]?.name ?? "" })),
   ].sort((a, b) => b.ns - a.ns);
-  return panel("The longest of each in this range",
-    "a coroutine's time ready, a thread's for the GIL: choose one, then click its slice", table([
+  return panel("Longest waits in this range",
+    "the longest time ready of each coroutine, and the longest GIL wait of each thread", table([
     { title: "Who", value: (row) => row.who },
-    { title: "Waited", value: (row) => row.what },
-    { title: "for", number: true, value: (row) => row.ns, show: (row) => duration(row.ns) },
-    { title: "from", number: true, value: (row) => row.start, show: (row) => moment(row.start, row.ns) },
-    { title: "Behind", value: (row) => row.behind },
-  ], rows, { empty: "Nobody waited in this range.", onrow: (row) => toPage(row.page, {
+    { title: "Wait", value: (row) => row.what },
+    { title: "Duration", ns: (row) => row.ns },
+    { title: "Start", at: (row) => row.start },
+    { title: "Mostly behind", value: (row) => row.behind },
+  ], rows, { empty: "No waits in this range.", onrow: (row) => toPage(row.page, {
     ...row.changes, sel: "", from: row.start - row.ns * 0.3, to: row.start + row.ns * 1.3 }) }));
 }

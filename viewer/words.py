@@ -1,0 +1,56 @@
+"""Names and places of a trace, as short as a sentence or a column can take them."""
+
+import os
+import re
+
+from viewer.trace.sites import via
+
+_LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
+_AT_LINE = re.compile(r".*:\d+(?= |$)")  # a file's name may have spaces
+_LONG = 48
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters; the middle is cut: both ends of a name tell most."""
+    text = text.replace("\n", " ")
+    if len(text) <= width:
+        return text
+    keep = width - 1
+    tail = keep * 2 // 3
+    return text[: keep - tail] + "…" + text[len(text) - tail :]
+
+
+def tail(text: str, width: int) -> str:
+    """The last characters, `width` at most: of a path, the file and line."""
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
+def place(site: str, base: str = "") -> str:
+    """`file.py:12` of a "path/file.py:12 function" site; of a library, `module/file.py:12`.
+
+    With a `base` directory the path is kept, relative to it where that is shorter. Without,
+    the library's function that the user's code called there comes second.
+    """
+    at_line = _AT_LINE.match(site)
+    where = at_line[0] if at_line else site
+    module = _LIBRARY.sub("", where)
+    if not base:
+        short = module if module != where else where.rpartition("/")[2]
+        return f"{short}, via `{shorten(called, _LONG)}`" if (called := via(site)) else short
+    if module != where:
+        return module
+    path, colon, line = where.rpartition(":")
+    if not colon or not os.path.isabs(path):
+        return where
+    return min(where, f"{os.path.relpath(path, base)}:{line}", key=len)
+
+
+def code(name: str, site: str = "") -> str:
+    """`name` in backquotes, and where it is."""
+    where = f" ({place(site)})" if site else ""
+    return f"`{shorten(name, _LONG)}`{where}"
+
+
+def stem(name: str) -> str:
+    """A name with N for its numbers: the workers of a pool have it in common."""
+    return re.sub(r"\d+", "N", name).removesuffix(" (N)")
