@@ -1,0 +1,142 @@
+"""What a random program says of itself: plain data, written as JSON, read by the check."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class Wait:
+    """A thread waited, and was seen asleep: times are time.monotonic_ns().
+
+    It began in asked_ns..seen_ns. If somebody ended it, that was in woke_ns..woken_ns, and the
+    waiter went on before done_ns.
+    """
+
+    part: str
+    name: str  # as the slice is called: "lock wait: Lock", "io: os.read", "sleep"
+    owner: int = 0  # tid that had the lock as the wait began; 0: such a thing has none
+    outcome: bool | None = None  # what `acquired` must be; None: it has none
+    waker: int = 0  # tid; 0: nobody, it timed out or was no lock
+    is_cut: bool = False  # signals interrupt it: its pieces are not said
+    tid: int = 0
+    ident: int = 0
+    asked_ns: int = 0
+    seen_ns: int = 0
+    woke_ns: int = 0
+    woken_ns: int = 0
+    done_ns: int = 0
+
+
+@dataclass(slots=True)
+class Hold:
+    """A thread had the lock of that wait all the time between."""
+
+    part: str
+    tid: int
+    from_ns: int
+    until_ns: int
+    wait: int  # index into waits
+
+
+@dataclass(slots=True)
+class Await:
+    """A task awaited that from asked_ns..woke_ns on; one of the wakers made it ready."""
+
+    part: str
+    task: str
+    name: str  # as the slice is called: "await Event"
+    asked_ns: int = 0
+    woke_ns: int = 0
+    woken_ns: int = 0
+    done_ns: int = 0
+    waker_task: str = ""
+    waker_thread: int = 0
+    waker: str = ""  # "timer", "io"
+    owner_task: str = ""
+    acquired: bool | None = None
+
+
+@dataclass(slots=True)
+class Task:
+    """A task of that name, which no other has."""
+
+    part: str
+    name: str
+    parent: str  # the creator's name; "" none
+    end: str  # "done", "cancelled", "failed: ValueError", "" still pending
+    eager: bool | None = False  # None: not said
+    creator: int = 0  # tid, where no task created it
+
+
+@dataclass(slots=True)
+class Said:
+    """A region, or a log (`is_log`), of that name, which no other has."""
+
+    part: str
+    name: str
+    is_log: bool
+    path: list[str]  # the regions around it, outermost first
+    from_ns: int = 0
+    until_ns: int = 0
+    tid: int = 0  # on this thread's track, or
+    task: str = ""  # on this task's; neither: not said
+    exception: str = ""
+
+
+@dataclass(slots=True)
+class Thread:
+    """Started by that thread; `name` is the one it was given."""
+
+    part: str
+    tid: int
+    name: str
+    starter: int
+    is_over: bool = True
+
+
+@dataclass(slots=True)
+class Collection:
+    """gc.collect() on that thread."""
+
+    part: str
+    tid: int
+    generation: int
+    from_ns: int
+    until_ns: int
+
+
+@dataclass(slots=True)
+class Facts:
+    pid: int = 0
+    waits: list[Wait] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    awaits: list[Await] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    threads: list[Thread] = field(default_factory=list)
+    collections: list[Collection] = field(default_factory=list)
+    counters: dict[str, list[float]] = field(default_factory=dict)
+    often: list[str] = field(default_factory=list)  # name of a log, as often as it was said
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(dataclasses.asdict(self)))
+
+
+_ROWS = {
+    "waits": Wait,
+    "holds": Hold,
+    "awaits": Await,
+    "tasks": Task,
+    "said": Said,
+    "threads": Thread,
+    "collections": Collection,
+}
+
+
+def read(path: Path) -> Facts:
+    found = json.loads(path.read_text())
+    for name, row in _ROWS.items():
+        found[name] = [row(**each) for each in found[name]]
+    return Facts(**found)

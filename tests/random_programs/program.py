@@ -1,0 +1,98 @@
+"""The program: runs a plan, prints its results, writes what it knows to be true.
+
+    python program.py PLAN TRUTH        alone, or after `python -m tracer run`
+"""
+
+import atexit
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import tracer
+from tests.random_programs import plan as plans
+from tests.random_programs.facts import Facts
+from tests.random_programs.kit import Kit
+
+PART_FAILED = 71  # exit status
+
+
+class Program:
+    def __init__(self, plan: plans.Plan) -> None:
+        self.plan, self.truth = plan, Facts(os.getpid())
+        self.results: dict[str, object] = {}
+        self.over = False
+        self.is_cut = plan.storm_s > 0
+
+    def run(self) -> None:
+        plan = self.plan
+        sys.setswitchinterval(plan.switch_s)
+        gc.set_threshold(plan.gc_threshold)
+        threads = [threading.Thread(target=self.busy) for _ in range(plan.busy_threads)]
+        threads += [threading.Thread(target=self.lane, args=(lane,)) for lane in plan.lanes[1:]]
+        for thread in threads:
+            thread.start()
+        if plan.storm_s:
+            signal.signal(signal.SIGALRM, self.storm)
+            signal.setitimer(signal.ITIMER_REAL, plan.storm_s, plan.storm_s)
+        self.lane(plan.lanes[0])
+        for thread in threads[plan.busy_threads :]:
+            thread.join()
+        self.over = True
+        if plan.storm_s:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for thread in threads:
+            thread.join()
+
+    def busy(self) -> None:
+        while not self.over:
+            sum(range(1000))
+
+    def storm(self, *_: object) -> None:
+        tracer.log("storm")
+        self.truth.often.append("storm")
+
+    def lane(self, lane: plans.Lane) -> None:
+        try:
+            if lane.kind == "loop":
+                module = importlib.import_module("tests.random_programs.loop_lane")
+                module.run(lane, self.truth, self.results, is_cut=self.is_cut)
+                return
+            for step in lane.steps:
+                kit = Kit(self.truth, step.name, step.seed, is_cut=self.is_cut)
+                self.results[step.name] = part(step)(kit)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(PART_FAILED)
+
+
+def part(step: plans.Step) -> Any:
+    module = importlib.import_module(f"tests.random_programs.{step.module}")
+    return getattr(module, step.function)
+
+
+def main() -> None:
+    faulthandler.enable()  # who lets it hang is told by SIGABRT
+    plan, truth = plans.read(Path(sys.argv[1])), Path(sys.argv[2])
+    program = Program(plan)
+    atexit.register(lambda: program.truth.write(truth))
+    program.run()
+    print(json.dumps(program.results, sort_keys=True, indent=1, default=repr))
+    if plan.end == "thread":  # that goes on after this one
+        threading.Thread(target=time.sleep, args=(0.005,)).start()
+    elif plan.end == "exit":
+        sys.exit(3)
+    elif plan.end == "raise":
+        raise ValueError("the end of the program")
+
+
+if __name__ == "__main__":
+    main()
