@@ -83,7 +83,7 @@ def _wait(trace: Evidence, row: facts.Wait) -> Iterator[tuple[str, str]]:
 
 
 def _wait_at(trace: Evidence, row: facts.Wait) -> int | None:
-    """Index of the wait in its thread's lane: where it was seen, else the only one so called."""
+    """Its index in the thread's lane: where it was seen, else the only one so called."""
     lane = trace.states.get(row.tid, [])
     if row.seen_ns:
         at = trace.state_at(row.tid, row.seen_ns)
@@ -193,8 +193,10 @@ def _said(trace: Evidence, truth: Facts) -> Found:
             have = len(logs.get(name, []))
             yield "said", name, f"log {name!r} is there {have} times, not {count}"
     for name, values in truth.counters.items():
-        if (have := trace.summary.user.counters.get(name)) != values:
-            yield "counter", name, f"{have}, not {values}"
+        raw = trace.summary.user.counters.get(name, [])  # negative ones as unsigned numbers
+        counted = [each - (each >= 1 << 63) * (1 << 64) for each in raw]
+        if counted != values:
+            yield "counter", name, f"{counted}, not {values}"
 
 
 def _by_name(said: list[Said]) -> dict[str, list[Said]]:
@@ -209,7 +211,6 @@ def _is_inside(said: Said, around: list[Said]) -> bool:
         (each.tid, each.task) == (said.tid, said.task)
         and each.start_ns <= said.start_ns
         and (each.end_ns is None or each.end_ns >= (said.end_ns or said.start_ns))
-        and each.depth < said.depth + (said.end_ns == said.start_ns)
         for each in around
     )
 

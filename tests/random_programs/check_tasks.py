@@ -31,9 +31,7 @@ def _names(trace: Evidence, task: object) -> set[str]:
     return trace.task_names.get(task, set()) if isinstance(task, int) else set()
 
 
-def _task(
-    trace: Evidence, row: facts.Task, task: TaskSummary
-) -> Iterator[tuple[str, str]]:
+def _task(trace: Evidence, row: facts.Task, task: TaskSummary) -> Iterator[tuple[str, str]]:
     first = task.slices[0].begin
     parent = first.args.get(s.ARG_PARENT)
     if row.parent and row.parent not in _names(trace, parent):
@@ -49,14 +47,12 @@ def _task(
         if row.parent not in _names(trace, made_by):
             yield "task maker", f"first made ready by {first.args}, not {row.parent!r}"
     if row.parent and row.eager is not None:
-        (parent_task,) = trace.tasks.get(row.parent, [None])[:1]
-        if parent_task and not trace.comes_from(first, {parent_task.track}):
+        makers = trace.tasks.get(row.parent, [])
+        if makers and not any(trace.comes_from(first, each) for each in makers):
             yield "task arrow", f"no arrow from {row.parent!r}: {trace.arrows(first)}"
 
 
-def _await(
-    trace: Evidence, row: facts.Await, task: TaskSummary
-) -> Iterator[tuple[str, str]]:
+def _await(trace: Evidence, row: facts.Await, task: TaskSummary) -> Iterator[tuple[str, str]]:
     last_ns = row.woke_ns or row.done_ns
     found = [
         at
@@ -86,7 +82,9 @@ def _await(
         yield "await acquired", f"acquired is {wait.args.get(s.ARG_ACQUIRED)}"
     if row.owner_task and row.owner_task not in _names(trace, wait.args.get(s.ARG_OWNER_TASK)):
         owner = wait.args.get(s.ARG_OWNER_TASK)
-        kind = "await owner missing" if owner is None else "await owner wrong"
+        eager = task.slices[0].name == s.RUNNING
+        missing = "await owner missing, eager" if eager else "await owner missing"
+        kind = missing if owner is None else "await owner wrong"
         yield kind, f"owned by {_names(trace, owner) or owner}, not {row.owner_task!r}"
     yield from _waker(trace, row, ready)
 
@@ -104,14 +102,7 @@ def _waker(trace: Evidence, row: facts.Await, ready: Slice) -> Iterator[tuple[st
         who = row.waker_task or row.waker_thread
         yield "await waker", f"woken by {said}, not {who!r}"
         return
-    if by_task:
-        tracks = {task.track for task in trace.tasks[row.waker_task]}
-    else:
-        tracks = {
-            uuid
-            for uuid, track in trace.strict.tracks.items()
-            if track.tid == row.waker_thread
-        }
-    if not trace.comes_from(ready.begin, tracks):
+    wakers = trace.tasks[row.waker_task] if by_task else [row.waker_thread]
+    if not any(trace.comes_from(ready.begin, each) for each in wakers):
         kind = "await arrow from a task" if by_task else "await arrow from a thread"
         yield kind, f"no chain of arrows from its waker ({said}): {trace.arrows(ready.begin)}"

@@ -62,18 +62,32 @@ class Evidence:
         ]
         return ", ".join(found[:8]) or "nothing"
 
-    def comes_from(self, event: Event, of_waker: "set[int]", depth: int = 4) -> bool:
-        """Does a chain of arrows lead from one of these tracks to this event?"""
+    def comes_from(self, event: Event, waker: TaskSummary | int, depth: int = 4) -> bool:
+        """Does a chain of arrows lead from that task, or thread, to this event?
+
+        Where the waker's slice was written already, the arrow is from a `wake` on its thread.
+        """
         for flow in event.ends_flows:
             source = self.sources.get(flow)
-            if source is None:
-                continue
-            if source.track in of_waker:
-                return True
-            if depth and self.comes_from(source, of_waker, depth - 1):
+            if source is not None and (
+                self._is_of(source, waker)
+                or (depth and self.comes_from(source, waker, depth - 1))
+            ):
                 return True
         return False
 
+    def _is_of(self, event: Event, waker: TaskSummary | int) -> bool:
+        if isinstance(waker, int):
+            return self.tid_of(event) == waker
+        if event.args.get(s.ARG_TASK) == waker.id and event.category == s.CAT_LOOP:
+            return True
+        return (event.track == waker.track or event.name == s.WAKE) and any(
+            each.name == s.RUNNING and each.start_ns <= event.time_ns <= self.end_ns(each)
+            for each in waker.slices
+        )
+
     def arrows(self, event: Event) -> str:
         found = [self.sources[flow] for flow in event.ends_flows if flow in self.sources]
-        return str([(e.name, self.strict.tracks[e.track].name or self.tid_of(e)) for e in found])
+        return str(
+            [(e.name, self.strict.tracks[e.track].name or self.tid_of(e)) for e in found]
+        )

@@ -48,7 +48,9 @@ class Kit:
 
     def __init__(self, truth: Facts, part: str, seed: int, *, is_cut: bool) -> None:
         self.truth, self.part = truth, part
-        self.random = Random(seed)  # for what the part does: drawn in one order whatever happens
+        self.random = Random(
+            seed
+        )  # for what the part does: drawn in one order whatever happens
         self.noise = Random(seed + 1)
         self.is_cut = is_cut and threading.current_thread() is threading.main_thread()
         self.numbers = itertools.count(1)
@@ -102,8 +104,8 @@ class Kit:
     def asleep(self, waiting: "Waiting", *lines: str) -> None:
         """Returns once the waiter sleeps in a line of source that has one of these texts.
 
-        It does if two looks find it asleep and no new sleep has begun between them, and it is in
-        such a line while this thread has the GIL.
+        It does if two looks find it in the same sleep, and in such a line while this thread
+        has the GIL: so it is not the GIL that it waits for.
         """
         row = waiting.row
         until(lambda: row.asked_ns, f"nobody waits: {row}")
@@ -113,9 +115,10 @@ class Kit:
             nonlocal before
             row.seen_ns = now()
             sleeps = _sleeps(row.tid)  # first, so that the place is of that sleep
-            look = sleeps and (sleeps, _place(row.ident, lines))
+            place = _place(row.ident, lines) if sleeps else None
+            look = (sleeps, place) if place else None
             last, before = before, look
-            return bool(look) and look[1] is not None and look == last
+            return look is not None and look == last
 
         until(is_asleep, f"never asleep in {lines}: {row}")
 

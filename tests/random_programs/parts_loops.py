@@ -1,7 +1,6 @@
 """Parts: loops and threads that wake each other, eager tasks, loops that end."""
 
 import asyncio
-import os
 import signal
 import socket
 import threading
@@ -290,7 +289,7 @@ async def loop_signal(kit: LoopKit) -> object:
     def sends() -> None:
         suspended.wait()
         row.woke_ns = now()
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
     thread = kit.thread(sends)
     with kit.awaiting(row):
@@ -298,19 +297,3 @@ async def loop_signal(kit: LoopKit) -> object:
     loop.remove_signal_handler(signal.SIGUSR1)
     thread.join()
     return result
-
-
-PARTS = (
-    threadsafe,
-    to_thread,
-    from_thread,
-    blocking_step,
-    sockets,
-    eager,
-    eager_python,
-    generators,
-    other_loop,
-    left_behind,
-    shielded,
-)
-MAIN_ONLY = (loop_signal,)

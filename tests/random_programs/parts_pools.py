@@ -21,7 +21,8 @@ def future_result(kit: Kit) -> object:
 
     def job() -> int:
         gate.wait()
-        wait.row.waker, wait.row.woke_ns = tid(), now()
+        if how != "cancel":
+            wait.row.waker, wait.row.woke_ns = tid(), now()
         if how == "exception":
             raise ValueError("of the job")
         return 7
@@ -42,7 +43,6 @@ def future_result(kit: Kit) -> object:
             with kit.wakes(wait):
                 future.cancel()
             thread.join()
-            wait.row.waker = tid()
         gate.set()
         thread.join()
     return seen
@@ -87,10 +87,10 @@ def pool_shutdown(kit: Kit) -> object:
     thread = kit.thread(shuts)
     kit.asleep(wait, "lock.acquire(block", "self._handle.join(")
     (worker,) = pool._threads
+    wait.row.owner = wait.row.waker = worker.native_id or 0
     wait.row.woke_ns = now()
     gate.set()
     thread.join()
-    wait.row.waker = worker.native_id or 0
     return future.result()
 
 
@@ -183,7 +183,7 @@ def sockets(kit: Kit) -> object:
             ("socket.recv", lambda: ours.recv(1)),
             ("socket.recv_into", lambda: ours.recv_into(bytearray(1))),
             ("select.select", lambda: len(select.select([ours], [], [])[0])),
-            ("select.poll", lambda: len(poll.poll())),
+            ("poll", lambda: len(poll.poll())),
         )
     )
     wait = kit.wait(f"io: {name}", outcome=None)
@@ -209,15 +209,3 @@ def sleep(kit: Kit) -> object:
         time.sleep(SHORT_S)
     wait.row.woke_ns = wait.row.asked_ns + int(SHORT_S * 1e9)
     return "slept"
-
-
-PARTS = (
-    future_result,
-    pool_idle,
-    pool_shutdown,
-    futures_wait,
-    as_completed,
-    pipe,
-    sockets,
-    sleep,
-)

@@ -75,7 +75,7 @@ class Cycle(Finalized):
 
 
 def finalizers(kit: Kit) -> object:
-    """Of objects whose last reference goes, and of circles, whoever's collection finds them."""
+    """Of objects whose last reference goes, and of circles, whoever collects them."""
     dead: list[int] = []
     for _ in range(kit.random.randrange(1, 20)):
         Finalized(kit, threading.Lock(), dead)
@@ -204,7 +204,7 @@ def signal_handler(kit: Kit) -> object:
         with lock:
             inner.row.owner = tid()
             piece.row.woke_ns = now()
-            os.kill(os.getpid(), signal.SIGUSR1)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             kit.asleep(inner, "with inner, lock:")
             piece.row.done_ns = now()
             waking = kit.wakes(inner)
@@ -273,7 +273,7 @@ def signal_raises(kit: Kit) -> object:
     def sends() -> None:
         kit.asleep(wait, WAITING)
         wait.row.woke_ns = now()
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
     kept = signal.signal(signal.SIGUSR1, handler)
     interrupted = 0
@@ -287,16 +287,3 @@ def signal_raises(kit: Kit) -> object:
         signal.signal(signal.SIGUSR1, kept)
     wait.row.outcome = False
     return interrupted
-
-
-PARTS = (
-    regions,
-    generator_region,
-    operations,
-    finalizers,
-    finalizer_waits,
-    collections,
-    fork,
-    subprocess_wait,
-)
-MAIN_ONLY = (signal_handler, signals_cut, signal_raises)

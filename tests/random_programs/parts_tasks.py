@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from typing import Any
 
 from tests.random_programs.facts import Await
 from tests.random_programs.kit import now
@@ -32,10 +31,7 @@ async def lock(kit: LoopKit) -> object:
     """Passed on in order; one waiter may give up."""
     lock = asyncio.Lock()
     mine = kit.task_name()
-    rows = [
-        kit.expect("Lock", owner_task=mine)
-        for _ in range(kit.random.randrange(1, 4))
-    ]
+    rows = [kit.expect("Lock", owner_task=mine) for _ in range(kit.random.randrange(1, 4))]
     order: list[int] = []
 
     async def waiter(number: int) -> None:
@@ -130,13 +126,14 @@ async def queue(kit: LoopKit) -> object:
     if what != "Queue.get":
         fifo.put_nowait(0)
 
-    async def waiter() -> object:
+    async def waiter() -> None:
         with kit.awaiting(row):
             if what == "Queue.get":
-                return await fifo.get()
-            if what == "Queue.put":
-                return await fifo.put(1)
-            return await fifo.join()
+                await fifo.get()
+            elif what == "Queue.put":
+                await fifo.put(1)
+            else:
+                await fifo.join()
 
     task = kit.task(waiter)
     await kit.awaited(row)
@@ -146,7 +143,8 @@ async def queue(kit: LoopKit) -> object:
         else:
             fifo.get_nowait()
             fifo.task_done()
-    return what, await task
+    await task
+    return what, fifo.qsize()
 
 
 async def future(kit: LoopKit) -> object:
@@ -236,7 +234,7 @@ async def children(kit: LoopKit) -> object:
 
 
 async def cancelled(kit: LoopKit) -> object:
-    """While it awaits; before its first step; and one that does not let itself be cancelled."""
+    """While it awaits; before its first step; and one that resists."""
     row = kit.expect("Event", acquired=False)
     never = asyncio.Event()
 
@@ -296,11 +294,8 @@ async def later(kit: LoopKit) -> object:
     event = asyncio.Event()
     row = kit.expect("Event", waker="timer")
 
-    def sets() -> None:
-        row.woke_ns = now()
-        event.set()
-
-    asyncio.get_running_loop().call_later(0.002, sets)
+    asyncio.get_running_loop().call_later(0.002, event.set)
+    row.woke_ns = now() + 1_000_000  # it is ready from the moment that was due
     with kit.awaiting(row):
         await event.wait()
     return event.is_set()
@@ -325,21 +320,3 @@ async def regions(kit: LoopKit) -> object:
     tasks = [kit.task(works, 2, []) for _ in range(2)]
     await asyncio.gather(*tasks, kit.task(fails))
     return len(tasks)
-
-
-PARTS = (
-    event,
-    lock,
-    condition,
-    semaphore,
-    barrier,
-    queue,
-    future,
-    child,
-    children,
-    cancelled,
-    timeout,
-    sleeper,
-    later,
-    regions,
-)

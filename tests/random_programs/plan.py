@@ -1,6 +1,7 @@
 """A seed's program: which parts run where, and what disturbs them. Plain data, as JSON."""
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -11,6 +12,8 @@ THREAD_PARTS = {
         *("lock", "with_lock", "lock_timeout", "signal_lock"),
         *("event", "event_here", "event_timeout", "brief_waker"),
         *("condition", "condition_timeout", "semaphore", "barrier"),
+    ),
+    "parts_queues": (
         *("queue_get", "queue_put", "queue_join", "queue_timeout"),
         *("simple_queue", "simple_queue_timeout", "join", "join_timeout", "timer"),
     ),
@@ -23,7 +26,9 @@ THREAD_PARTS = {
         *("finalizers", "finalizer_waits", "collections", "fork", "subprocess_wait"),
     ),
 }
-MAIN_PARTS = {"parts_process": ("signal_handler", "signals_cut", "signal_raises")}
+MAIN_PARTS: dict[str, tuple[str, ...]] = {
+    "parts_process": ("signal_handler", "signals_cut", "signal_raises")
+}
 LOOP_PARTS = {
     "parts_tasks": (
         *("event", "lock", "condition", "semaphore", "barrier", "queue", "future"),
@@ -34,7 +39,23 @@ LOOP_PARTS = {
         *("eager", "eager_python", "generators", "other_loop", "left_behind", "shielded"),
     ),
 }
-MAIN_LOOP_PARTS = {"parts_loops": ("loop_signal",)}
+MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
+# Known faults of the recorder, and what is left out until they are mended: a part, a way of a
+# program, or a kind of disagreement. `--all` leaves nothing out.
+OPEN = {
+    "eager": "item 5: the first await of Task(eager_start=True) is lost",
+    "eager_python": "item 4: an eager task within an eager task is taken for it",
+    "lazy_api": "item 1: the API's own import is re-entered, or waited for in a forked child",
+    "simple_queue": "item 3: every second SimpleQueue.get has no name",
+    "pool_idle": "item 3: the same",
+    "release missing": "item 3: no arrow from a thread that ends before the waiter runs",
+    "signals_cut": "item 8: no owner on the first piece",
+    "join": "item 6: on 3.13 no arrow from the thread that ended",
+    "pool_shutdown": "item 6: the same",
+    "await owner missing, eager": "an eager task waits at once, and the owner runs",
+    "await arrow from a thread": "item 6: into the callback there is no arrow",
+    "await arrow from a task": "item 6: the same, by another task's callback",
+}
 ENDS = ("end", "end", "exit", "raise", "thread")
 
 
@@ -69,6 +90,7 @@ class Plan:
     busy_threads: int = 0
     storm_s: float = 0.0  # a signal to the main thread every so often
     end: str = "end"
+    lazy_api: bool = False  # the API's first use is somewhere in a part
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1))
@@ -89,7 +111,7 @@ def _choices(*tables: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     ]
 
 
-def make_plan(seed: int) -> Plan:
+def make_plan(seed: int, left_out: Container[str] = OPEN) -> Plan:
     random = Random(seed)
     plan = Plan(
         seed,
@@ -98,7 +120,9 @@ def make_plan(seed: int) -> Plan:
         busy_threads=random.choice((0, 0, 0, 1, 2)),
         storm_s=random.choice((0.0, 0.0, 0.0, 0.003)),
         end=random.choice(ENDS),
+        lazy_api=random.random() < 0.5,
     )
+    plan.lazy_api &= "lazy_api" not in left_out
     number = 0
     for at in range(random.randrange(1, 5)):
         kind = random.choice(("thread", "loop"))
@@ -111,9 +135,12 @@ def make_plan(seed: int) -> Plan:
         for _ in range(random.randrange(1, 7)):
             module, part = random.choice(found)
             step = Step(f"{number}.{part}", module, part, random.randrange(1 << 30))
+            number += 1
+            if part in left_out:
+                continue
             if part == "loop_signal" and any(each.function == part for each in lane.steps):
                 continue  # they would take each other's signal
             lane.steps.append(step)
-            number += 1
-        plan.lanes.append(lane)
+        if lane.steps or is_main:
+            plan.lanes.append(lane)
     return plan

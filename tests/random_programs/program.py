@@ -1,6 +1,6 @@
 """The program: runs a plan, prints its results, writes what it knows to be true.
 
-    python program.py PLAN TRUTH        alone, or after `python -m tracer run`
+python program.py PLAN TRUTH        alone, or after `python -m tracer run`
 """
 
 import atexit
@@ -34,21 +34,24 @@ class Program:
 
     def run(self) -> None:
         plan = self.plan
+        if not plan.lazy_api:
+            tracer.log("begin")
         sys.setswitchinterval(plan.switch_s)
         gc.set_threshold(plan.gc_threshold)
-        threads = [threading.Thread(target=self.busy) for _ in range(plan.busy_threads)]
-        threads += [threading.Thread(target=self.lane, args=(lane,)) for lane in plan.lanes[1:]]
+        lanes = [threading.Thread(target=self.lane, args=(lane,)) for lane in plan.lanes[1:]]
+        threads = [
+            threading.Thread(target=self.busy) for _ in range(plan.busy_threads)
+        ] + lanes
         for thread in threads:
             thread.start()
         if plan.storm_s:
             signal.signal(signal.SIGALRM, self.storm)
-            signal.setitimer(signal.ITIMER_REAL, plan.storm_s, plan.storm_s)
+            threads.append(threading.Thread(target=self.storms))
+            threads[-1].start()
         self.lane(plan.lanes[0])
-        for thread in threads[plan.busy_threads :]:
+        for thread in lanes:
             thread.join()
         self.over = True
-        if plan.storm_s:
-            signal.setitimer(signal.ITIMER_REAL, 0)
         for thread in threads:
             thread.join()
 
@@ -56,13 +59,20 @@ class Program:
         while not self.over:
             sum(range(1000))
 
+    def storms(self) -> None:
+        """To the main thread itself: any thread may get what is sent to the process."""
+        main = threading.main_thread().ident or 0
+        while not self.over:
+            time.sleep(self.plan.storm_s)
+            signal.pthread_kill(main, signal.SIGALRM)
+
     def storm(self, *_: object) -> None:
         tracer.log("storm")
         self.truth.often.append("storm")
 
     def lane(self, lane: plans.Lane) -> None:
         try:
-            if lane.kind == "loop":
+            if lane.kind == "loop" and lane.steps:
                 module = importlib.import_module("tests.random_programs.loop_lane")
                 module.run(lane, self.truth, self.results, is_cut=self.is_cut)
                 return

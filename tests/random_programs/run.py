@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,8 +60,10 @@ def run_program(words: list[str], directory: Path, name: str) -> Ended:
     return Ended(code, *(path.read_text(errors="replace") for path in paths))
 
 
-def run_seed(seed: int, directory: Path) -> Outcome:
-    return run_plan(plan.make_plan(seed), directory)
+def run_seed(seed: int, directory: Path, left_out: Container[str] = plan.OPEN) -> Outcome:
+    outcome = run_plan(plan.make_plan(seed, left_out), directory)
+    outcome.wrong = [each for each in outcome.wrong if each.kind not in left_out]
+    return outcome
 
 
 def run_plan(made: plan.Plan, directory: Path) -> Outcome:
@@ -76,9 +79,8 @@ def run_plan(made: plan.Plan, directory: Path) -> Outcome:
     if outcome.wrong:
         return outcome
     known = facts.read(truth)
-    outcome.facts = sum(
-        map(len, (known.waits, known.awaits, known.tasks, known.said, known.threads))
-    )
+    tables = (known.waits, known.holds, known.awaits, known.tasks, known.said, known.threads)
+    outcome.facts = sum(len(table) for table in tables)
     outcome.wrong += check(trace.read_bytes(), known)
     for words in READINGS:
         outcome.wrong += [Wrong("reader", words[0], text) for text in _read(words, trace)]
@@ -94,7 +96,9 @@ def _compare(alone: Ended, traced: Ended) -> list[tuple[str, str]]:
     if found:
         return found
     if alone.code != traced.code:
-        found.append(("exit code", f"{traced.code}, alone {alone.code}: {traced.stderr[-2000:]}"))
+        found.append(
+            ("exit code", f"{traced.code}, alone {alone.code}: {traced.stderr[-2000:]}")
+        )
     if alone.stdout != traced.stdout:
         pairs = zip(alone.stdout.splitlines(), traced.stdout.splitlines(), strict=False)
         apart = [pair for pair in pairs if pair[0] != pair[1]][:1]

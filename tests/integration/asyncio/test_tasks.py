@@ -8,9 +8,11 @@ import threading
 import time
 from pathlib import Path
 
+import tracer
 from tests.conftest import Recorder
 from tests.support.recordings import record_here, task_of, tasks_of, wakers
 from tests.support.validator.rules import Summary, validate
+from tracer import schema as s
 
 
 def recorded(main: object, path: Path) -> Summary:
@@ -222,6 +224,22 @@ def test_eager_tasks_nest(tmp_path: Path) -> None:
     assert len(tasks) == 6
     parents = [task.slices[0].begin.args["parent"] for task in tasks[1:]]
     assert parents == [task.id for task in tasks[:-1]]
+
+
+def test_eager_task_of_a_creator_whose_slice_is_written(tmp_path: Path) -> None:
+    """It has its arrow: from a `wake` on the thread, once the slice can have no more."""
+
+    async def at_once() -> None: ...
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        for _ in range(1000):  # more than is kept open for arrows
+            tracer.log("something that is longer than nothing")
+        await asyncio.create_task(at_once())
+
+    summary = recorded(main, tmp_path)
+    assert summary.names[s.WAKE] == 1
+    assert len(task_of(summary, "at_once").slices[0].begin.ends_flows) == 1
 
 
 def test_steps_cancelled_before_they_ran(tmp_path: Path) -> None:

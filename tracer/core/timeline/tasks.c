@@ -286,6 +286,21 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
 
 /* --- records --- */
 
+/* Draws the arrow from whoever runs on this thread; returns the flow. */
+static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *waker)
+{
+    uint64_t flow = encoder_new_flow(&t->out);
+    task_line *task = waker && waker->task ? timeline_task(t, waker->task) : NULL;
+    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running
+                     : waker ? &waker->on_loop : NULL;
+    if (from && encoder_add_flow(&t->out, from, flow) == 0)
+        return flow;
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_WAKE};
+    packet_ref wake = encoder_event(&t->out, &ev);
+    return encoder_add_flow(&t->out, &wake, flow) == 0 ? flow : 0;
+}
+
 HANDLER(task_new)
 {
     UNUSED(text);
@@ -297,10 +312,8 @@ HANDLER(task_new)
         return;
     task->parent = creator->task;
     task->has_parent = 1;
-    task_line *parent = timeline_task(t, creator->task);
-    uint64_t flow = encoder_new_flow(&t->out);
-    if (r->flag == ORIGIN_EAGER && parent && encoder_add_flow(&t->out, &parent->running, flow) == 0)
-        task->flow_in = flow;
+    if (r->flag == ORIGIN_EAGER)
+        task->flow_in = flow_from(t, thread, ns, creator);
 }
 
 HANDLER(task_name)
@@ -330,21 +343,6 @@ static uint64_t due_since(const loop_line *loop, uint64_t due_ns, uint64_t ns)
     if (due_ns <= loop->poll_begin_ns)
         return due_ns;
     return due_ns <= loop->poll_end_ns ? loop->poll_end_ns : due_ns;
-}
-
-/* Draws the arrow from whoever runs on this thread; returns the flow. */
-static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *waker)
-{
-    uint64_t flow = encoder_new_flow(&t->out);
-    task_line *task = waker && waker->task ? timeline_task(t, waker->task) : NULL;
-    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running
-                     : waker ? &waker->on_loop : NULL;
-    if (from && encoder_add_flow(&t->out, from, flow) == 0)
-        return flow;
-    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_WAKE};
-    packet_ref wake = encoder_event(&t->out, &ev);
-    return encoder_add_flow(&t->out, &wake, flow) == 0 ? flow : 0;
 }
 
 HANDLER(task_ready)
