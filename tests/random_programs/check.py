@@ -50,7 +50,8 @@ def _wait(trace: Evidence, row: facts.Wait) -> Iterator[tuple[str, str]]:
     if at is None:
         if row.seen_ns or not _was_late(trace, row):
             near = trace.near(lane, row.asked_ns, row.done_ns)
-            yield "wait not named", f"asked and seen, but the thread has {near}"
+            kind = "call not named" if row.outcome is None else "wait not named"
+            yield kind, f"asked and seen, but the thread has {near}"
         return
     wait = lane[at]
     end_ns = trace.end_ns(wait)

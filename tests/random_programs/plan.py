@@ -45,7 +45,7 @@ MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
 OPEN = {
     "eager": "item 5: the first await of Task(eager_start=True) is lost",
     "eager_python": "item 4: an eager task within an eager task is taken for it",
-    "lazy_api": "item 1: the API's own import is re-entered, or waited for in a forked child",
+    "call not named": "item 7: the first poll after `import select` is native and off cpu",
     "simple_queue": "item 3: every second SimpleQueue.get has no name",
     "pool_idle": "item 3: the same",
     "release missing": "item 3: no arrow from a thread that ends before the waiter runs",

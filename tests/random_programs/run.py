@@ -17,7 +17,7 @@ from tracer import cli
 
 PROGRAM = Path(__file__).parent / "program.py"
 PROJECT = Path(__file__).parents[2]
-TIMEOUT_S = 60
+TIMEOUT_S = 100  # longer than a program is patient with itself
 READINGS = (("report",), ("report", "--json"), ("why",), ("why", "--json"))
 
 
