@@ -4,8 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Waits
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import attribute, keys, marks, numbers
+from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import (
     FAILED,
     HOLD,
@@ -46,7 +48,9 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A part of the waiting time. Kinds: owner, free (given back, not yet taken), unknown."""
+    """A part of the waiting time. Kinds: owner, free (given back, not yet taken), unknown,
+    others (who had it too little to be told apart).
+    """
 
     who: str
     kind: str
@@ -172,10 +176,6 @@ def _is_hold(state: int) -> bool:
     return _kind(state) == HOLD
 
 
-def _is_use(state: int) -> bool:
-    return _is_wait(state) or _is_hold(state)
-
-
 def _has_failed(state: int) -> int:
     return int(bool(state & FAILED))
 
@@ -274,33 +274,23 @@ def _waited_for(
 ) -> dict[int, list[Cause]]:
     """By row whose the waiting time was; `held` says of which locks there are holds."""
     table, engine = model.states, model.trace.engine
-    have = [lock for lock, has in enumerate(held) if has]
     swept = numbers(row if has else -1 for row, has in zip(made.of_lock, held, strict=True))
     others = numbers(-1 if has else row for row, has in zip(made.of_lock, held, strict=True))
-    lanes = numbers(lock if has else -1 for lock, has in enumerate(held))
-    parts = attribute(
-        model,
-        keys(model, _is_wait, table.row, swept),
-        len(made.members),
-        _is_hold,
-        table.owner,
-        len(owners),
-        keys(model, _is_use, table.row, lanes),
-        len(held),
-        [
-            (lock, since, until)
-            for process, since, until in model.drops
-            for lock in have
-            if table.lock_process[lock] == process
-        ],
+    charges = Ledger.of(model).holds.charge(
+        Waits(
+            table.start_ns,
+            table.end_ns,
+            keys(model, _is_wait, table.row, numbers(range(len(held)))),
+            keys(model, _is_wait, table.row, swept),
+            len(made.members),
+        )
     )
     sums: dict[tuple[int, str, str, str], int] = defaultdict(int)
-    rest = (("nobody", "free", ""), ("unknown", "unknown", ""))
+    rest = (("nobody", "free", ""), ("unknown", "unknown", ""), ("others", "others", ""))
     named = [(name, "owner", site) for name, site in owners]
     causes = [*named, *rest]
-    for row, by_owner in parts.items():
-        for owner, ns in by_owner.items():
-            sums[row, *causes[owner]] += ns
+    for row, owner, ns in zip(charges.key, charges.who, charges.total, strict=True):
+        sums[row, *causes[owner]] += ns
     told = keys(model, _is_wait, table.row, others)
     pairs = engine.pairs(told, table.owner)
     stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))

@@ -4,13 +4,15 @@ from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Waits
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.threads import STATE_NAMES
-from viewer.trace.columns import AWAIT, LOOP_TASK, READY, RUNNING, STATE_MASK, Column
+from viewer.trace.columns import AWAIT, READY, RUNNING, STATE_MASK, Column
 from viewer.trace.model import Model
 
 REGION, TASK = "region", "task"  # tracer.region, tracer.task
@@ -134,62 +136,48 @@ def _column(form: str, values: Iterable[int]) -> Column:
 def _states(
     model: Model, found: tuple[Region, ...], key: list[int], keys: int
 ) -> list[dict[str, int]]:
-    """By key, how long the owners of its regions were in which state meanwhile.
-
-    An owner with its states is swept like a loop with its tasks.
-    """
-    lanes: dict[tuple[int, int], int] = {}
-    rows: list[tuple[int, int, int, int, int]] = []  # start, end, state or -1, key or -1, lane
-    for each, k in zip(found, key, strict=True):
-        if each.kind == REGION:
-            lane = lanes.setdefault((each.thread, each.task), len(lanes))
-            rows.append((each.start_ns, each.end_ns, -1, k, lane))
+    """By key, how long the owners of its regions were in which state meanwhile."""
+    ledger = Ledger.of(model)
     names = list(dict.fromkeys((*_TASK_STATES.values(), *STATE_NAMES.values())))
-    rows += _states_of(model, lanes, {name: i for i, name in enumerate(names)})
-    rows.sort()
-    start, end, state, keyed, lane_of = zip(*rows, strict=True) if rows else ((),) * 5
-    nothing = _column("q", ())
-    shares = model.trace.engine.attribute(
-        _column("q", start),
-        _column("q", end),
-        memoryview(bytes(LOOP_TASK if each >= 0 else 0 for each in state)),
-        _column("i", state),
-        _column("i", keyed),
-        _column("i", lane_of),
-        _column("i", range(len(names))),
-        nothing,
-        nothing,
-        _column("i", ()),
-        nothing,
-        len(names),
-        0,
-        keys,
-        len(lanes),
-    )
     spent: list[dict[str, int]] = [{} for _ in range(keys)]
-    for k, who, ns in zip(shares.key, shares.who, shares.total, strict=True):
-        name = names[who] if who < len(names) else UNKNOWN
-        spent[k][name] = spent[k].get(name, 0) + ns
-    return [{name: by[name] for name in (*names, UNKNOWN) if name in by} for by in spent]
+    wanted = [each.kind == REGION for each in found]
+    for states, lanes, who in (
+        (ledger.tasks, [each.task for each in found], _state_of_slice(model, names)),
+        (ledger.states, [each.thread for each in found], _state_of_row(model, names)),
+    ):
+        mine = [
+            k if is_wanted and lane >= 0 else -1
+            for k, lane, is_wanted in zip(key, lanes, wanted, strict=True)
+        ]
+        waits = Waits(
+            _column("q", (each.start_ns for each in found)),
+            _column("q", (each.end_ns for each in found)),
+            _column("i", lanes),
+            _column("i", mine),
+            keys,
+        )
+        charges = replace(states, who=who, whos=len(names)).charge(waits)
+        for k, state, ns in zip(charges.key, charges.who, charges.total, strict=True):
+            name = names[state] if state < len(names) else UNKNOWN
+            spent[k][name] = spent[k].get(name, 0) + ns
+    for k, each, is_wanted in zip(key, found, wanted, strict=True):
+        if is_wanted and each.task < 0 and each.thread < 0:  # nobody knows whose it is
+            ns = each.end_ns - each.start_ns
+            spent[k][UNKNOWN] = spent[k].get(UNKNOWN, 0) + ns
+    return [{name: by[name] for name in (*names, UNKNOWN) if by.get(name)} for by in spent]
 
 
-def _states_of(
-    model: Model, lanes: dict[tuple[int, int], int], numbers: dict[str, int]
-) -> Iterator[tuple[int, int, int, int, int]]:
-    """The states of the owners, as rows."""
-    slices, owned, table = model.trace.slices, model.owners, model.states
-    tasks = {task: lane for (_, task), lane in lanes.items() if task >= 0}
-    threads = {thread: lane for (thread, _), lane in lanes.items() if thread >= 0}
-    of_kind = {kind: numbers[name] for kind, name in _TASK_STATES.items()}
-    for i, kind in enumerate(owned.kind if tasks else ()):
-        if kind in of_kind and owned.owner[i] in tasks:
-            lane = tasks[owned.owner[i]]
-            yield slices.start_ns[i], slices.end_ns[i], of_kind[kind], -1, lane
-    for i, state in enumerate(table.state if threads else ()):
-        name = STATE_NAMES.get(state & STATE_MASK)
-        if name is not None and table.who[i] in threads:
-            lane = threads[table.who[i]]
-            yield table.start_ns[i], table.end_ns[i], numbers[name], -1, lane
+def _state_of_slice(model: Model, names: list[str]) -> Column:
+    table = [
+        names.index(_TASK_STATES[kind]) if kind in _TASK_STATES else 0 for kind in range(256)
+    ]
+    return _column("i", map(table.__getitem__, bytes(model.owners.kind)))
+
+
+def _state_of_row(model: Model, names: list[str]) -> Column:
+    known = {kind: names.index(name) for kind, name in STATE_NAMES.items()}
+    table = [known.get(state & STATE_MASK, 0) for state in range(256)]
+    return _column("i", map(table.__getitem__, bytes(model.states.state)))
 
 
 class _Finder:

@@ -1,9 +1,10 @@
 """Keys over the rows of the states table, for the engine to sum by."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
-from viewer.trace.columns import LOOP_TASK, Column
+from viewer.trace.columns import Column
 from viewer.trace.model import Model
 
 
@@ -23,44 +24,8 @@ def numbers(values: Iterable[int]) -> Column:
     return memoryview(array("i", values))
 
 
-def attribute(
-    model: Model,
-    key: Column,
-    keys_: int,
-    holds: Callable[[int], bool],
-    who: Column,
-    whos: int,
-    lane: Column,
-    lanes: int,
-    drops: Iterable[tuple[int, int, int]],
-) -> dict[int, dict[int, int]]:
-    """By key, how long its rows overlapped with the holder `who` of their lane, in ns.
-
-    Beyond the holders, `whos` is nobody and `whos` + 1 is unknown: before the first hold of
-    the lane, after its last, or in one of the drops, which are (lane, from, until). The parts
-    of a key add up to its durations. A lane with its holders is swept like a loop with its
-    tasks.
-    """
-    lost = sorted((since, until, i) for i, since, until in drops)
-    found = model.trace.engine.attribute(
-        model.states.start_ns,
-        model.states.end_ns,
-        marks(model, lambda state: LOOP_TASK if holds(state) else 0),
-        who,
-        key,
-        lane,
-        numbers(range(whos)),
-        memoryview(array("q", (since for since, _, _ in lost))),
-        memoryview(array("q", (until for _, until, _ in lost))),
-        numbers(i for _, _, i in lost),
-        memoryview(array("q", [whos + 2]) * len(lost)),
-        whos,
-        0,
-        keys_,
-        lanes,
-    )
-    parts: dict[int, dict[int, int]] = {}
-    for k, holder, ns in zip(found.key, found.who, found.total, strict=True):
-        at = holder if holder < whos else holder - 1  # there is no `select`
-        parts.setdefault(k, {})[at] = ns
-    return parts
+def state_of_slice(model: Model, i: int) -> int:
+    """The row of States that a slice is; -1 when it is no state."""
+    slices = model.states.slice
+    row = bisect_left(slices, i)
+    return row if row < len(slices) and slices[row] == i else -1

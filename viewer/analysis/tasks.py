@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tracer import schema as s
+from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.spread import Spread, spread_at
 from viewer.trace.columns import (
     AWAIT,
@@ -16,8 +17,8 @@ from viewer.trace.columns import (
     WAKER_SHIFT,
     WAKER_TEXT,
     WAKER_THREAD,
+    Charges,
     Column,
-    Delays,
     Stats,
 )
 from viewer.trace.model import Model
@@ -32,7 +33,7 @@ class By(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Time `who` had the loop. Kinds: task, callback, select, loop, gc, unknown."""
+    """Time `who` had the loop. Kinds: task, callback, select, loop, gc, unknown, others."""
 
     who: str
     kind: str
@@ -139,55 +140,15 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
     return tuple(found)
 
 
-def delays_of(model: Model, key: Column, keys: int) -> Delays:
+def delays_of(model: Model, key: Column, keys: int) -> Charges:
     """By key of its slices, how long each occupant of their loops was in the way."""
-    owned, slices = model.owners, model.trace.slices
-    extras = _extras(model)
-    start, end, lane, who = (
-        array(code, column) for code, column in zip("qqiq", extras, strict=True)
-    )
-    return model.trace.engine.attribute(
-        slices.start_ns,
-        slices.end_ns,
-        owned.kind,
-        owned.owner,
-        key,
-        model.lane,
-        owned.task_group,
-        memoryview(start),
-        memoryview(end),
-        memoryview(lane),
-        memoryview(who),
-        len(owned.group_head),
-        len(owned.call_head),
-        keys,
-        len(model.loops),
-    )
-
-
-def _extras(model: Model) -> tuple[tuple[int, ...], ...]:
-    """Occupants that are not slices of a loop's track: (starts, ends, loops, whos).
-
-    Collections on the loop's own thread, and the times in which events were dropped.
-    """
-    unknown = len(model.owners.group_head) + len(model.owners.call_head) + 2
-    lanes = defaultdict(list)
-    for i, loop in enumerate(model.loops):
-        lanes[loop.process].append(i)
-    found = [
-        (c.start_ns, c.end_ns, i, unknown + 1)
-        for c in model.collections
-        for i in lanes[c.process]
-        if c.tid and c.tid == model.loops[i].tid
-    ]
-    for process, since, until in model.drops:
-        found += [(since, until, i, unknown) for i in lanes[process]]
-    return tuple(zip(*sorted(found), strict=True)) if found else ((), (), (), ())
+    ledger = Ledger.of(model)
+    return ledger.loops.charge(ledger.ready(key, keys))
 
 
 def occupant(model: Model, who: int) -> tuple[str, str, str]:
-    """Name, kind and site of an occupant's number; see viewer.trace.delays.attribute."""
-    owned = model.owners
+    """Name, kind and site of an occupant's number; see viewer.analysis.ledger.Ledger.loops."""
+    owned, loops = model.owners, Ledger.of(model).loops
     groups, calls = len(owned.group_head), len(owned.call_head)
     if who < groups:
         name, site = model.coroutine(who)
@@ -197,23 +158,26 @@ def occupant(model: Model, who: int) -> tuple[str, str, str]:
         kind = "task" if owned.call_is_task[call] else "callback"
         name = model.trace.text(owned.call_name[call]) or "(unnamed)"
         return name, kind, model.trace.text(owned.call_site[call])
-    fixed = (
-        ("select", "select"),
-        ("event loop", "loop"),
-        ("unknown", "unknown"),
-        ("GC", "gc"),
-    )
-    name, kind = fixed[who - groups - calls]
-    return name, kind, ""
+    if who == groups + calls:
+        return "select", "select", ""
+    rest = {
+        loops.nobody: ("event loop", "loop"),
+        loops.unknown: ("unknown", "unknown"),
+        loops.others: ("others", "others"),
+    }
+    return *rest.get(who, ("GC", "gc")), ""
 
 
-def _by_row(model: Model, delays: Delays) -> dict[int, list[Delay]]:
-    rows: dict[int, list[Delay]] = defaultdict(list)
+def _by_row(model: Model, delays: Charges) -> dict[int, list[Delay]]:
+    sums: dict[tuple[int, tuple[str, str, str]], int] = defaultdict(int)
     known: dict[int, tuple[str, str, str]] = {}
     for key, who, ns in zip(delays.key, delays.who, delays.total, strict=True):
         if who not in known:
             known[who] = occupant(model, who)
-        rows[key].append(Delay(*known[who], ns))
+        sums[key, known[who]] += ns
+    rows: dict[int, list[Delay]] = defaultdict(list)
+    for (key, told), ns in sums.items():
+        rows[key].append(Delay(*told, ns))
     for row in rows.values():
         row.sort(key=lambda delay: (-delay.ns, delay.who, delay.kind, delay.site))
     return rows

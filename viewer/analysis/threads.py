@@ -4,8 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Waits
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import attribute, keys, marks, numbers
+from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import (
     GIL_WAIT,
     HOLD,
@@ -66,12 +68,14 @@ class Held:
     """Who had the GIL during waits; the parts add up to the waits.
 
     `free_ns`: nobody had it and the thread had not been scheduled yet. `unknown_ns`: before
-    anybody was seen to have it, or while events were dropped.
+    anybody was seen to have it, or while events were dropped. `others_ns`: threads that had it
+    too little to be told apart.
     """
 
     holders: tuple[Holder, ...]  # most first
     free_ns: int
     unknown_ns: int
+    others_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,28 +178,19 @@ def _waits_for_gil(state: int) -> bool:
 
 def _held(model: Model, waiting: Column) -> dict[int, Held]:
     """By key of `waiting`, who had the GIL of the process meanwhile."""
-    threads, processes = len(model.threads), len(model.trace.processes)
-
-    def matters(state: int) -> bool:
-        return bool(state & HOLDING) or _waits_for_gil(state)
-
-    parts = attribute(
-        model,
-        waiting,
-        threads,
-        lambda state: bool(state & HOLDING),
-        model.states.owner,
-        threads * HOLDING_MODES,
-        keys(model, matters, model.states.who, model.thread_process),
-        processes,
-        [drop for drop in model.drops if drop[0] >= 0],
+    gil, table = Ledger.of(model).gil, model.states
+    lane = keys(model, _waits_for_gil, table.who, model.thread_process)
+    charges = gil.charge(
+        Waits(table.start_ns, table.end_ns, lane, waiting, len(model.threads))
     )
-    nobody = threads * HOLDING_MODES
+    parts: dict[int, dict[int, int]] = defaultdict(dict)
+    for key, holder, ns in zip(charges.key, charges.who, charges.total, strict=True):
+        parts[key][holder] = ns
     found = {}
     for key, by_holder in parts.items():
         of_thread: dict[int, dict[str, int]] = defaultdict(dict)
         for holder, ns in by_holder.items():
-            if holder < nobody:
+            if holder < gil.whos:
                 thread, mode = divmod(holder, HOLDING_MODES)
                 of_thread[thread][_MODES[mode]] = ns
         holders = [
@@ -209,7 +204,10 @@ def _held(model: Model, waiting: Column) -> dict[int, Held]:
         ]
         holders.sort(key=lambda holder: (-holder.ns, holder.tid))
         found[key] = Held(
-            tuple(holders), by_holder.get(nobody, 0), by_holder.get(nobody + 1, 0)
+            tuple(holders),
+            by_holder.get(gil.nobody, 0),
+            by_holder.get(gil.unknown, 0),
+            by_holder.get(gil.others, 0),
         )
     return found
 

@@ -7,12 +7,12 @@ from typing import cast
 
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.states import state_of_slice
 from viewer.analysis.why.explain import explain, wait_of_row, wait_of_slice
 from viewer.render.json.report import Json
 from viewer.render.json.why import to_json
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
-from viewer.server.rows import slice_at, slice_of_state, state_of_slice
 from viewer.trace import columns
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
@@ -23,7 +23,7 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
     model, group = tree.model, groups[name]
     if name == "gc":
         return _collection(model, row)
-    of = slice_of_state(model, row) if group.in_states else row
+    of = model.states.slice[row] if group.in_states else row
     start, end = model.trace.slices.start_ns[of], model.trace.slices.end_ns[of]
     if group.in_states:
         end = model.states.end_ns[row]
@@ -146,7 +146,7 @@ def _other_end(model: Model, flow: int, is_end: int) -> int:
 
 def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, Json]:
     """The slice that begins with an event, as the page selects it, else its track's name."""
-    of = slice_at(model, event)
+    of = _slice_at(model, event)
     track = model.trace.tracks.get(model.trace.events.uuids[model.trace.events.track[event]])
     text = model.trace.text(model.trace.events.name[event])
     if of < 0:
@@ -161,3 +161,14 @@ def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, J
     row = state_of_slice(model, of)
     whose = track.thread_name or track.name if track else ""
     return {"title": f"{text} of {whose}", "group": "threads" if row >= 0 else "", "row": row}
+
+
+def _slice_at(model: Model, event: int) -> int:
+    """The slice that begins with an event; -1 when none does."""
+    slices, at_ns = model.trace.slices, model.trace.events.time_ns[event]
+    at = bisect_left(slices.start_ns, at_ns)
+    while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
+        if slices.event[at] == event:
+            return at
+        at += 1
+    return -1

@@ -4,7 +4,6 @@ from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
 from viewer.render.json.report import Json
 from viewer.server.groups import owner_name
-from viewer.server.rows import slice_of_state
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model
 
@@ -20,10 +19,10 @@ def holders(tree: Tree, row: int) -> list[Json]:
     model, table = tree.model, tree.model.states
     lock, start, end = table.row[row], table.start_ns[row], table.end_ns[row]
     base = table.state[row] & STATE_MASK
-    if base not in (LOCK_WAIT, TASK_WAIT) or lock < 0 or not tree.lanes.has_holds(lock):
+    if base not in (LOCK_WAIT, TASK_WAIT) or lock < 0 or not tree.ledger.holds.has(lock):
         return []
     waiter = _waiter(model, row)
-    pieces = tree.lanes.holds(lock, start, max(end, start + 1))
+    pieces = tree.ledger.holds.pieces(lock, start, max(end, start + 1))
     holds = [hold for _, _, hold in pieces if hold >= 0 and _owner(model, hold) != waiter]
     told = _owner(model, row)
     # Whom the wait names is believed; untold, it is who had the lock at that moment.
@@ -42,7 +41,7 @@ def holders(tree: Tree, row: int) -> list[Json]:
 
 
 def _last_role(model: Model, row: int) -> str:
-    slices, of = model.trace.slices, slice_of_state(model, row)
+    slices, of = model.trace.slices, model.states.slice[row]
     if slices.end_event[of] < 0:
         return STILL
     told = model.trace.args(slices.end_event[of]).get(s.ARG_ACQUIRED)
@@ -68,7 +67,7 @@ def _owner(model: Model, row: int) -> tuple[int, bool] | None:
 
 def _hold(model: Model, row: int, roles: list[str]) -> Json:
     table, slices = model.states, model.trace.slices
-    last = slices.end_event[slice_of_state(model, row)]
+    last = slices.end_event[table.slice[row]]
     stack = model.trace.args(last).get(s.ARG_STACK, "") if last >= 0 else ""
     return {
         "row": row,

@@ -133,6 +133,7 @@ class States:
     end_ns: Column  # q
     busy_end_ns: Column  # q: start plus all pieces of the call; end_ns of what is no call
     state: Column  # B: a state and its flags
+    slice: Column  # i
     who: Column  # i: a thread; of TASK_WAIT a task; of HOLD -1
     row: Column  # i: a call (IO, SLEEP) or a lock, else -1
     owner: Column  # i: HOLDING: thread * HOLDING_MODES + mode; lock waits, HOLD: an owner
@@ -215,9 +216,39 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Delays:
-    """How long slices of a key overlapped with an occupant of their loop."""
+class Timeline:
+    """Lanes in pieces without gap or overlap; see viewer.trace.timelines.flatten."""
+
+    offset: Column  # i: lane k has the pieces [offset[k], offset[k + 1])
+    start_ns: Column  # q: a piece ends where the lane's next one begins
+    row: Column  # i: the occupant; -1 nobody, -2 unknown, as after the lane's last piece
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What waits of a key cost behind an occupant of their lanes."""
 
     key: Column  # i
-    who: Column  # q
-    total: Column  # q
+    who: Column  # i
+    total: Column  # q: ns
+    count: Column  # q: waits
+    longest: Column  # q: ns, of one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Carved:
+    """Windows of time in pieces of a lane, by key."""
+
+    key: Column  # i: -1 nobody, -2 unknown
+    offset: Column  # i: key n has the pieces [offset[n], offset[n + 1])
+    total: Column  # q: ns, by key
+    from_ns: Column  # q, by piece
+    until_ns: Column  # q
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What was waited during intervals."""
+
+    total: Column  # q: ns, by interval
+    count: Column  # i: waits

@@ -3,12 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from viewer.trace import decode, delays, intervals, owners, sites, states, sweeps, tiles
+from viewer.trace import (
+    charges,
+    decode,
+    intervals,
+    owners,
+    sites,
+    states,
+    sweeps,
+    tiles,
+    timelines,
+)
 from viewer.trace.columns import (
+    Carved,
+    Charges,
     Column,
-    Delays,
     Events,
     Gaps,
+    Met,
     Owners,
     Pairs,
     Slices,
@@ -17,6 +29,7 @@ from viewer.trace.columns import (
     Stats,
     Sums,
     Tally,
+    Timeline,
 )
 from viewer.trace.tiles import Lanes, Tile
 
@@ -37,12 +50,16 @@ class Engine:
     grouped_stats: Callable[[Column, Column, Column, int], Stats]
     keyed_sums: Callable[[Column, Column, Column, Column], Sums]
     group_keys: Callable[[Column, Column, Column, int], Column]
+    either: Callable[[Column, Column, int], Column]
     gather: Callable[[Column, Column, Column], Column]
     pairs: Callable[[Column, Column], Pairs]
     tally: Callable[[Column, Column, Column, Column, int, int], Tally]
     assign: Callable[..., Owners]
     states: Callable[..., States]
-    attribute: Callable[..., Delays]
+    flatten: Callable[..., Timeline]
+    charge: Callable[..., Charges]
+    carve: Callable[..., Carved]
+    meet: Callable[..., Met]
     lanes: Callable[[Column, Column, Column, Column, int], Lanes]
     tile: Callable[..., Tile]
     clip: Callable[[Column, Column, Column, int, int], tuple[Column, Column, Column]]
@@ -60,12 +77,16 @@ PYTHON = Engine(
     sweeps.grouped_stats,
     sweeps.keyed_sums,
     sweeps.group_keys,
+    sweeps.either,
     sweeps.gather,
     sweeps.pairs,
     sweeps.tally,
     owners.assign,
     states.states,
-    delays.attribute,
+    timelines.flatten,
+    charges.charge,
+    timelines.carve,
+    timelines.meet,
     tiles.lanes,
     tiles.tile,
     tiles.clip,
@@ -91,12 +112,16 @@ def _native() -> Engine:
         lambda *columns: Stats(*_decoder.grouped_stats(*columns)),
         lambda *columns: Sums(*_decoder.keyed_sums(*columns)),
         _decoder.group_keys,
+        _decoder.either,
         _decoder.gather,
         lambda *columns: Pairs(*_decoder.pairs(*columns)),
         lambda *columns: Tally(*_decoder.tally(*columns)),
         lambda *columns: Owners(*_decoder.assign(*columns)),
         lambda *columns: States(*_decoder.states(*columns)),
-        lambda *columns: Delays(*_decoder.attribute(*columns)),
+        lambda *columns: Timeline(*_decoder.flatten(*columns)),
+        lambda *columns: Charges(*_decoder.charge(*columns)),
+        lambda *columns: Carved(*_decoder.carve(*columns)),
+        lambda *columns: Met(*_decoder.meet(*columns)),
         lambda *columns: Lanes(*_decoder.lanes(*columns)),
         lambda *columns: Tile(*_decoder.tile(*columns)),
         _decoder.clip,

@@ -3,7 +3,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracer import schema as s
 from viewer.trace import columns, owners, states
@@ -107,6 +107,10 @@ class Model:
     states: States
     collections: tuple[Collection, ...]
     remarks: tuple[Remark, ...]
+    # What an analysis made of the model and others ask again, by its class.
+    derived: dict[type, object] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @property
     def start_ns(self) -> int:

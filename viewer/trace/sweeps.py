@@ -114,6 +114,16 @@ def group_keys(kind: Column, owner: Column, group: Column, wanted: int) -> Colum
     )
 
 
+def either(a: Column, b: Column, otherwise: int) -> Column:
+    """By row the first of the two values that is not negative."""
+    return memoryview(
+        array(
+            "i",
+            (x if x >= 0 else y if y >= 0 else otherwise for x, y in zip(a, b, strict=True)),
+        )
+    )
+
+
 def gather(slice_event: Column, event_track: Column, of_track: Column) -> Column:
     """By slice: the value of its track."""
     return memoryview(array("i", (of_track[event_track[event]] for event in slice_event)))

@@ -6,7 +6,6 @@ from array import array
 import pytest
 
 from tests.support.engines import ENGINES, plain
-from viewer.trace.columns import LOOP_CALLBACK, READY
 from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
 
 
@@ -59,41 +58,6 @@ def test_order_twins(seed):
     assert plain(BEST.pair(time, kind, track, process, 2)) == plain(
         PYTHON.pair(time, kind, track, process, 2)
     )
-
-
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
-@pytest.mark.parametrize("seed", range(20))
-def test_attribution_twins(seed):
-    """Both makes blame alike on random overlaps that no loop could produce."""
-    choose = random.Random(seed)
-    n = 200
-    start = sorted(choose.randrange(1_000) for _ in range(n))
-    end = [at + choose.randrange(100) for at in start]
-    kind = [choose.choice([READY, LOOP_CALLBACK]) for _ in range(n)]
-    extra = sorted(choose.randrange(1_000) for _ in range(10))
-    columns = (
-        column("q", start),
-        column("q", end),
-        column("B", kind),
-        column("i", [choose.randrange(4) for _ in range(n)]),
-        column("i", [choose.randrange(3) if k == READY else -1 for k in kind]),
-        column("i", [choose.randrange(-1, 2) for _ in range(n)]),
-        column("i", [0] * 4),
-        column("q", extra),
-        column("q", [at + choose.randrange(200) for at in extra]),
-        column("i", [choose.randrange(2) for _ in extra]),
-        column("q", [9] * 10),
-    )
-    found = []
-    for engine in (BEST, PYTHON):
-        delays = engine.attribute(*columns, 1, 4, 3, 2)
-        found.append(
-            dict(zip(zip(delays.key, delays.who, strict=True), delays.total, strict=True))
-        )
-    assert found[0] == found[1]
-    for key in range(3):
-        waited = sum(e - s for s, e, k in zip(start, end, columns[4], strict=True) if k == key)
-        assert sum(ns for (k, _), ns in found[0].items() if k == key) == waited
 
 
 @pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")

@@ -3,23 +3,25 @@
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.causes.lanes import NOBODY, Lanes
+from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
+from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
     GIL_WAIT,
     HOLDING,
     IDLE_WAIT,
     IO,
     LOCK_WAIT,
-    LOOP_TASK,
     NATIVE,
     OFF_CPU,
     PREEMPTED,
-    SELECT,
     SLEEP,
     STATE_MASK,
     THREAD_RUNNING,
 )
+from viewer.trace.timelines import NOBODY, UNKNOWN
+
+_NAMED = (Kind.TASK, Kind.CALLBACK)
 
 STATES = {
     THREAD_RUNNING: Kind.COMPUTING,
@@ -52,51 +54,45 @@ class Labels:
     """Labels of pieces, by lane."""
 
     def __init__(self, lanes: Lanes) -> None:
-        self.lanes, self.model = lanes, lanes.model
+        self.lanes, self.model, self.ledger = lanes, lanes.model, lanes.ledger
 
-    def on_loop(self, whose: int) -> Label:
-        if whose < 0:
-            return Label(Kind.LOOP if whose == NOBODY else Kind.UNKNOWN)
-        if self.lanes.collection(whose) is not None:
-            return self.collection(whose)
-        owned, text = self.model.owners, self.model.trace.text
-        kind, owner = owned.kind[whose], owned.owner[whose]
-        if kind == SELECT:
-            return Label(Kind.SELECT)
-        if kind == LOOP_TASK:
-            return Label(Kind.TASK, *self.model.coroutine(owned.task_group[owner]))
-        call = Kind.TASK if owned.call_is_task[owner] else Kind.CALLBACK
-        name = text(owned.call_name[owner]) or "(unnamed)"
-        return Label(call, name, text(owned.call_site[owner]))
+    def on_loop(self, key: int) -> Label:
+        if key == NOBODY:
+            return Label(Kind.LOOP)
+        if key == UNKNOWN:
+            return Label(Kind.UNKNOWN)
+        name, kind, site = occupant(self.model, key)
+        if kind == Kind.GC:
+            return self.collection(key - self.ledger.first_collection)
+        return Label(Kind(kind), *((name, site) if kind in _NAMED else ()))
 
-    def collection(self, whose: int) -> Label:
-        found = self.lanes.collection(whose)
-        return Label(Kind.GC, f"gen {found.generation}" if found is not None else "")
+    def collection(self, key: int) -> Label:
+        return Label(Kind.GC, f"gen {key}") if key >= 0 else Label(Kind.UNKNOWN)
 
-    def gil(self, row: int) -> Label:
-        if row < 0:
-            return Label(Kind.FREE if row == NOBODY else Kind.UNKNOWN)
-        return self.thread(self.model.states.who[row])
+    def gil(self, key: int) -> Label:
+        if 0 <= key < len(self.model.threads):
+            return self.thread(key)
+        return Label(Kind.FREE if key == NOBODY else Kind.UNKNOWN)
 
     def thread(self, thread: int, kind: Kind = Kind.THREAD) -> Label:
         return Label(kind, self.model.thread_names[thread], on=("thread", thread))
 
-    def hold(self, row: int) -> Label:
-        if row < 0:
-            return Label(Kind.FREE if row == NOBODY else Kind.UNKNOWN)
-        return self.owner(self.model.states.owner[row])
+    def hold(self, key: int) -> Label:
+        if 0 <= key < len(self.model.states.owner_id):
+            return self.owner(key)
+        return Label(Kind.FREE if key == NOBODY else Kind.UNKNOWN)
 
     def owner(self, owner: int) -> Label:
         table, text = self.model.states, self.model.trace.text
         id_, process = table.owner_id[owner], table.owner_process[owner]
         name, site = text(table.owner_name[owner]), text(table.owner_site[owner])
         if table.owner_is_task[owner]:
-            task = self.lanes.task_of(process, id_)
+            task = self.ledger.task_of(process, id_)
             if task >= 0:
                 name = self.lanes.name_of_task(task)
                 return Label(Kind.OWNER, name, site, on=("task", task))
             return Label(Kind.OWNER, name or f"task {id_}", site)
-        thread = self.lanes.thread(process, id_) if id_ >= 0 else -1
+        thread = self.ledger.thread(process, id_) if id_ >= 0 else -1
         if thread >= 0:
             name = self.model.thread_names[thread]
             return Label(Kind.OWNER, name, site, on=("thread", thread))
@@ -128,7 +124,7 @@ class Labels:
     def behind(self, row: int) -> On | None:
         """Behind whom a lock wait (a row of States) was: the lock's holds tell best."""
         table = self.model.states
-        if self.lanes.has_holds(table.row[row]):
+        if self.ledger.holds.has(table.row[row]):
             return "lock", table.row[row]
         if table.owner[row] >= 0:
             return "owner", table.owner[row]

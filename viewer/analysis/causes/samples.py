@@ -1,12 +1,12 @@
 """Which functions computed: the CPU samples of windows of time."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from viewer.analysis.causes.lanes import Window
+from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place, within_task
 from viewer.trace.model import Model
@@ -129,14 +129,18 @@ class Samples:
     def _stacks(self) -> list[tuple[Place, ...]]:
         return [telling(stack) for stack in stack_places(self.model)]
 
-    def hot(self, thread: int, windows: list[Window]) -> tuple[Hot, ...]:
+    def hot(self, thread: int, windows: Windows) -> tuple[Hot, ...]:
         """The functions that a thread's samples in these windows tell of; () without any."""
         track = self.model.threads[thread]
         samples = self._of_thread.get((track.pid, track.tid), [])
         seen: Counter[tuple[Place, ...]] = Counter()
-        for start, end in windows if samples else ():
-            at = bisect_left(samples, (start, -1))
-            while at < len(samples) and samples[at][0] < end:
-                seen[self._stacks[samples[at][1]]] += 1
+        if samples and windows:
+            # There are fewer samples than there may be windows.
+            at = bisect_left(samples, (windows.from_ns[0], -1))
+            while at < len(samples) and samples[at][0] < windows.until_ns[-1]:
+                time, stack = samples[at]
+                last = bisect_right(windows.from_ns, time) - 1
+                if time < windows.until_ns[last]:
+                    seen[self._stacks[stack]] += 1
                 at += 1
         return hottest(seen) if seen else ()

@@ -157,12 +157,10 @@ def _finding(facts: Facts, circle: list[_Member]) -> Finding:
 def _name(facts: Facts, who: _Who) -> str:
     model = facts.model
     if who.is_task:
-        task = facts.task_of.get((who.process, who.id))
-        if task is None:
+        task = facts.ledger.task_of(who.process, who.id)
+        if task < 0:
             return f"task {who.id}"
         coro, name = model.coroutine_of(task), model.task_name(task)
         return name if name == coro else f"{coro} {name}"
-    for i, track in enumerate(model.threads):
-        if track.tid == who.id and model.thread_process[i] == who.process:
-            return model.thread_names[i]
-    return f"thread {who.id}"
+    thread = facts.ledger.thread(who.process, who.id)
+    return model.thread_names[thread] if thread >= 0 else f"thread {who.id}"

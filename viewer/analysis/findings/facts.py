@@ -1,7 +1,7 @@
 """What findings are made of, and what several of them ask of a model."""
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,17 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
+from viewer.analysis.ledger.ledger import Interval, Ledger, longs
+from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.profiles.profile import Place
-from viewer.analysis.states import keys, marks
+from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.columns import (
     AWAIT,
     CONTINUES,
     GIL_WAIT,
-    HOLD,
     IDLE_WAIT,
     IO,
     LOCK_WAIT,
@@ -29,11 +30,9 @@ from viewer.trace.columns import (
     NATIVE,
     OFF_CPU,
     PREEMPTED,
-    READY,
     SELECT,
     SLEEP,
     STATE_MASK,
-    TASK_WAIT,
     THREAD_RUNNING,
     Column,
 )
@@ -68,14 +67,6 @@ class Finding:
     severity_ns: int
     text: str
     evidence: Evidence
-
-
-class Interval(NamedTuple):
-    """A time on a loop's thread."""
-
-    lane: int
-    start_ns: int
-    end_ns: int
 
 
 class Behind(NamedTuple):
@@ -113,6 +104,7 @@ class Facts:
     ) -> None:
         """Tables that were made already need not be made again; tasks are by coroutine."""
         self.model = model
+        self.ledger = Ledger.of(model)
         for name, rows in (("tasks", tasks), ("threads", threads), ("locks", locks)):
             if rows is not None:
                 self.__dict__[name] = rows
@@ -141,18 +133,21 @@ class Facts:
         return 1 if knows and "gil" in self.health.signals else _PATIENCE
 
     @cached_property
-    def task_of(self) -> dict[tuple[int, int], int]:
-        """By (process, task id) the task, of those whose id is known."""
-        owned = self.model.owners
-        ids = zip(owned.task_process, owned.task_id, strict=True)
-        return {key: task for task, key in enumerate(ids) if key[1] >= 0}
+    def lock_of(self) -> dict[tuple[int, int], int]:
+        """By (pid, id) the lock; of several processes of one pid the first one's."""
+        table, found = self.model.states, dict[tuple[int, int], int]()
+        for lock, (id_, process) in enumerate(
+            zip(table.lock_id, table.lock_process, strict=True)
+        ):
+            found.setdefault((self.model.pid(process), id_), lock)
+        return found
 
-    @cached_property
-    def loop_thread(self) -> list[int]:
-        """By loop its thread; -1 unknown."""
-        model = self.model
-        index = {(track.pid, track.tid): i for i, track in enumerate(model.threads)}
-        return [index.get((model.pid(loop.process), loop.tid), -1) for loop in model.loops]
+    def waits_of(self, row: LockRow) -> list[tuple[int, int, int]]:
+        """(row of States, begin, end) of the waits for a lock, in order of begin."""
+        waits, lock = self.ledger.waits_of_locks, self.lock_of[row.pid, row.lock]
+        low, high = waits.offset[lock], waits.offset[lock + 1]
+        columns = (waits.row[low:high], waits.start_ns[low:high], waits.end_ns[low:high])
+        return list(zip(*columns, strict=True))
 
     @cached_property
     def collections(self) -> dict[tuple[int, int], list[Collection]]:
@@ -164,56 +159,48 @@ class Facts:
             runs.sort(key=lambda run: run.start_ns)
         return found
 
-    @cached_property
-    def thread_rows(self) -> dict[int, array[int]]:
-        """By thread the rows of its states, in order of time; they do not overlap."""
-        table = self.model.states
-        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        own = marks(self.model, lambda state: state & STATE_MASK not in (TASK_WAIT, HOLD))
-        for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, own, 0):
-            found[table.who[row]].append(row)
-        return found
-
-    @cached_property
-    def loop_slices(self) -> dict[int, array[int]]:
-        """By loop what it ran, in order of begin."""
-        slices, mark = self.model.trace.slices, self.kinds((LOOP_TASK, LOOP_CALLBACK, SELECT))
-        found: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        for i in self.model.trace.engine.longer(slices.start_ns, slices.end_ns, mark, 0):
-            found[self.model.lane[i]].append(i)
-        return found
-
-    def split(self, thread: int, start_ns: int, end_ns: int) -> Split:
-        """What the thread did in the interval; empty where nothing is known."""
-        table = self.model.states
+    def split(self, thread: int, windows: Windows) -> Split:
+        """What the thread did in these times; empty where nothing is known."""
+        table, ledger = self.model.states, self.ledger
         found = Split(Counter(), Counter())
-        rows = self.thread_rows[thread]
-        first = bisect_right(rows, start_ns, key=table.end_ns.__getitem__)
-        for at in range(first, len(rows)):
-            row = rows[at]
-            ns = min(table.end_ns[row], end_ns) - max(table.start_ns[row], start_ns)
-            if table.start_ns[row] >= end_ns:
-                break
+        carved = ledger.did(thread, windows)
+        for key, ns in zip(carved.key, carved.total, strict=True):
+            row = ledger.row_that_did(key)
+            if row < 0:
+                continue
             state = table.state[row] & STATE_MASK
             found.states[state] += ns
             if state in (IO, SLEEP):
                 found.calls[table.row[row]] += ns
         return found
 
-    def collecting_ns(self, thread: int, start_ns: int, end_ns: int) -> int:
+    def collecting_ns(self, thread: int, windows: Windows) -> int:
         """How long the thread ran the garbage collector, time off its CPU not counted."""
-        track = self.model.threads[thread]
-        runs = self.collections.get((self.model.thread_process[thread], track.tid), [])
-        first = bisect_right(runs, start_ns, key=lambda run: run.end_ns)
-        total = 0
-        for at in range(first, len(runs)):
-            run = runs[at]
-            if run.start_ns >= end_ns:
-                break
-            since, until = max(run.start_ns, start_ns), min(run.end_ns, end_ns)
-            lost = self.split(thread, since, until).of(NOT_ITS_FAULT)
-            total += until - since - lost
-        return total
+        carved = self.ledger.collecting.carve(thread, windows)
+        return sum(
+            collecting.ns - self.split(thread, collecting).of(NOT_ITS_FAULT)
+            for key, collecting in parts(carved)
+            if key >= 0
+        )
+
+    def taken_ns(self, thread: int, runs: Sequence[Collection]) -> Sequence[int]:
+        """By collection of a thread how long the kernel or another thread stopped it."""
+        table = self.model.states
+        away = keys(
+            self.model,
+            lambda state: state & STATE_MASK in NOT_ITS_FAULT,
+            table.who,
+            numbers(int(i == thread) - 1 for i in range(len(self.model.threads))),
+        )
+        return self.model.trace.engine.meet(
+            table.start_ns,
+            table.end_ns,
+            away,
+            longs(run.start_ns for run in runs),
+            longs(run.end_ns for run in runs),
+            numbers([0] * len(runs)),
+            1,
+        ).total
 
     @cached_property
     def usual_call_ns(self) -> Column:
@@ -266,14 +253,13 @@ class Facts:
         table = bytes(int(kind in wanted) for kind in range(256))
         return memoryview(bytes(self.model.owners.kind).translate(table))
 
-    def on_loop_at(self, lane: int, time_ns: int) -> int:
-        """The innermost slice of the loop at a moment; -1 none."""
-        slices, rows = self.model.trace.slices, self.loop_slices[lane]
-        at = bisect_right(rows, time_ns, key=slices.start_ns.__getitem__) - 1
-        i = rows[at] if at >= 0 else -1
-        while i >= 0 and slices.end_ns[i] <= time_ns:
-            i = slices.parent[i]
-        return i
+    def on_loop_at(self, thread: int, time_ns: int) -> int:
+        """The innermost slice of the thread's loops at a moment; -1 none."""
+        lane = self.ledger.lane_of_thread.get(thread, -1)
+        if lane < 0:
+            return -1
+        row = self.ledger.loops_without_gc.row_at(lane, time_ns)
+        return row if 0 <= row < len(self.model.lane) else -1
 
     def runs(self, i: int) -> tuple[str, str, int]:
         """Name, site and task id (-1 none) of what a slice of a loop runs."""
@@ -287,37 +273,12 @@ class Facts:
             return text(owned.call_name[owner]), text(owned.call_site[owner]), -1
         return s.SELECT, "", -1
 
-    def behind(self, intervals: Sequence[Interval]) -> list[Behind]:
-        """By interval, who was ready meanwhile. Intervals of a loop do not overlap."""
-        model, owned = self.model, self.model.owners
+    def during(self, intervals: Sequence[Interval]) -> list[Behind]:
+        """By interval of a loop, who was ready meanwhile."""
         if not intervals:
             return []
-        ready = model.task_keys(READY)
-        first = len(owned.group_head) + len(owned.call_head) + 3
-        order = sorted(range(len(intervals)), key=lambda n: intervals[n].start_ns)
-        delays = model.trace.engine.attribute(
-            model.trace.slices.start_ns,
-            model.trace.slices.end_ns,
-            owned.kind,
-            owned.owner,
-            ready,
-            model.lane,
-            owned.task_group,
-            memoryview(array("q", (intervals[n].start_ns for n in order))),
-            memoryview(array("q", (intervals[n].end_ns for n in order))),
-            memoryview(array("i", (intervals[n].lane for n in order))),
-            memoryview(array("q", (first + n for n in order))),
-            len(owned.group_head),
-            len(owned.call_head),
-            len(owned.task_id),
-            len(model.loops),
-        )
-        total, tasks = Counter[int](), Counter[int]()
-        for who, ns in zip(delays.who, delays.total, strict=True):
-            if who >= first:
-                total[who - first] += ns
-                tasks[who - first] += 1
-        return [Behind(total[n], tasks[n]) for n in range(len(intervals))]
+        met = self.ledger.during(intervals)
+        return [Behind(*row) for row in zip(met.total, met.count, strict=True)]
 
     def awaits(self, tasks: set[int]) -> dict[int, list[int]]:
         """By task the slices of its awaits, in order of time."""

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import (
-    NOT_ITS_FAULT,
     Evidence,
     Facts,
     Finding,
-    Interval,
 )
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, names, sampled
+from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.threads import Holder
 from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK
 from viewer.trace.model import Collection
@@ -98,14 +97,7 @@ def _taken(holder: Holder) -> int:
 def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
     """The collector runs so often, or so long, that the work around it suffers."""
     for (process, tid), runs in facts.collections.items():
-        thread = next(
-            (
-                i
-                for i, track in enumerate(facts.model.threads)
-                if track.tid == tid and facts.model.thread_process[i] == process
-            ),
-            -1,
-        )
+        thread = facts.ledger.thread(process, tid)
         if sum(run.end_ns - run.start_ns for run in runs) >= _GC_NS:
             yield from _collections(facts, process, tid, thread, runs)
 
@@ -117,10 +109,7 @@ def _collections(
     runs = sorted(all_runs, key=lambda run: run.start_ns - run.end_ns)[:_MOST_PAUSES]
     own = [run.end_ns - run.start_ns for run in runs]
     if thread >= 0:
-        own = [
-            ns - facts.split(thread, run.start_ns, run.end_ns).of(NOT_ITS_FAULT)
-            for ns, run in zip(own, runs, strict=True)
-        ]
+        own = [ns - taken for ns, taken in zip(own, facts.taken_ns(thread, runs), strict=True)]
     total, longest = sum(own), max(own)
     whole = model.end_ns - model.start_ns
     name = f"thread {tid}"
@@ -133,10 +122,11 @@ def _collections(
             if (row.pid, row.tid) == (model.pid(process), tid)
         )
         whole = running or until - since
-    lanes = [lane for lane, at_ in enumerate(facts.loop_thread) if at_ == thread >= 0]
-    # All at once: a thread may have run hundreds of loops, one after the other.
-    waits = facts.behind(
-        [Interval(lane, run.start_ns, run.end_ns) for lane in lanes for run in runs]
+    loop = facts.ledger.lane_of_thread.get(thread, -1)
+    waits = (
+        facts.during([Interval(loop, run.start_ns, run.end_ns) for run in runs])
+        if loop >= 0
+        else []
     )
     waited = sum(wait.ns for wait in waits)
     often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
@@ -151,10 +141,9 @@ def _collections(
     )
     inside: Counter[tuple[str, str]] = Counter()
     for run, ns in zip(runs, own, strict=True):
-        for lane in lanes:
-            i = facts.on_loop_at(lane, run.start_ns)
-            if i >= 0 and model.owners.kind[i] in (LOOP_TASK, LOOP_CALLBACK):
-                inside[facts.runs(i)[:2]] += ns
+        i = facts.on_loop_at(thread, run.start_ns)
+        if i >= 0 and model.owners.kind[i] in (LOOP_TASK, LOOP_CALLBACK):
+            inside[facts.runs(i)[:2]] += ns
     site = ""
     if inside:
         (who, site), ns = max(inside.items(), key=lambda item: (item[1], item[0]))

@@ -16,8 +16,9 @@ from viewer.analysis.findings.facts import (
 )
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import did, names, sampled
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
-from viewer.trace.columns import HOLD, LOCK_WAIT, PREEMPTED, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import PREEMPTED, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
 _MS = 1_000_000
@@ -71,37 +72,28 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row))
 
 
-def _lock_index(facts: Facts, row: LockRow) -> int:
-    table = facts.model.states
-    for lock, (id_, process) in enumerate(zip(table.lock_id, table.lock_process, strict=True)):
-        if id_ == row.lock and facts.model.pid(process) == row.pid:
-            return lock
-    return -1
-
-
-def _holds(facts: Facts, lock: int) -> list[int]:
+def _holds(facts: Facts, row: LockRow) -> list[int]:
     """The longest holds of a lock."""
     table = facts.model.states
-    rows = [row for row in facts.rows_of((HOLD,), 0) if table.row[row] == lock]
-    rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
+    rows = facts.ledger.holds.rows(facts.lock_of[row.pid, row.lock])
+    rows.sort(key=lambda hold: table.start_ns[hold] - table.end_ns[hold])
     return rows[:_MOST_HOLDS]
 
 
 def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int, int]]:
     """The longest holds, what the holding threads did in them, and (row, tid) of each."""
-    model, table = facts.model, facts.model.states
-    index = {(model.pid(p), t.tid): i for i, (t, p) in enumerate(
-        zip(model.threads, model.thread_process, strict=True)
-    )}  # fmt: skip
+    table = facts.model.states
     split, tids = Split(Counter(), Counter()), {}
-    holds = _holds(facts, _lock_index(facts, row))
+    holds = _holds(facts, row)
     for hold in holds:
         owner = table.owner[hold]
-        thread = index.get((row.pid, table.owner_id[owner]), -1) if owner >= 0 else -1
-        if thread < 0 or table.owner_is_task[owner]:
+        if owner < 0 or table.owner_is_task[owner]:
+            continue
+        thread = facts.ledger.thread(table.owner_process[owner], table.owner_id[owner])
+        if thread < 0:
             continue
         tids[hold] = table.owner_id[owner]
-        part = facts.split(thread, table.start_ns[hold], table.end_ns[hold])
+        part = facts.split(thread, window(table.start_ns[hold], table.end_ns[hold]))
         split.states.update(part.states)
         split.calls.update(part.calls)
     return holds, split, tids
@@ -126,18 +118,16 @@ def _what_holders_do(
 
 def _contended_ns(facts: Facts, row: LockRow) -> int:
     """From the first wait for the lock to the end of the last one."""
-    table, lock = facts.model.states, _lock_index(facts, row)
-    rows = [r for r in facts.rows_of((LOCK_WAIT,), 0) if table.row[r] == lock]
-    return max(max(table.end_ns[r] for r in rows) - table.start_ns[rows[0]], 1)
+    waits = facts.waits_of(row)
+    return max(max(end for _, _, end in waits) - waits[0][1], 1)
 
 
 def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
     model, table = facts.model, facts.model.states
-    lock = _lock_index(facts, row)
-    rows = [r for r in facts.rows_of((LOCK_WAIT, TASK_WAIT), 0) if table.row[r] == lock]
-    if not rows:
+    waits = facts.waits_of(row)
+    if not waits:
         return Evidence(model.start_ns, 0, "", site=row.site, lock=row.lock, pid=row.pid)
-    longest = max(rows, key=lambda r: table.end_ns[r] - table.start_ns[r])
+    longest, _, _ = max(waits, key=lambda wait: wait[2] - wait[1])
     is_task = table.state[longest] & STATE_MASK == TASK_WAIT
     who = table.who[longest]
     return Evidence(
@@ -159,7 +149,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         waits, total = row.waits.count, row.waits.total_ns
         if row.kind != "asyncio.Lock" or waits < _AWAITED or total < _AWAITED_NS:
             continue
-        holds = _holds(facts, _lock_index(facts, row))
+        holds = _holds(facts, row)
         awaited, what = _awaited_while_held(facts, holds)
         held = sum(table.end_ns[hold] - table.start_ns[hold] for hold in holds)
         if awaited * 2 < held or not holds:
@@ -180,7 +170,7 @@ def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str,
     """How long the owners awaited something with the lock, and mostly what and where."""
     model, table = facts.model, facts.model.states
     owners = {
-        hold: facts.task_of.get((table.owner_process[owner], table.owner_id[owner]), -1)
+        hold: facts.ledger.task_of(table.owner_process[owner], table.owner_id[owner])
         for hold in holds
         if (owner := table.owner[hold]) >= 0 and table.owner_is_task[owner]
     }

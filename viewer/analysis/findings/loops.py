@@ -12,11 +12,12 @@ from viewer.analysis.findings.facts import (
     Evidence,
     Facts,
     Finding,
-    Interval,
     Split,
 )
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, did, sampled
+from viewer.analysis.ledger.ledger import Interval
+from viewer.analysis.ledger.resource import window
 from viewer.trace.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
 from viewer.words import code
 
@@ -65,11 +66,11 @@ def _long_steps(facts: Facts) -> list[_Step]:
     found = []
     for i in rows[:_MOST_STEPS]:
         lane, start, end = model.lane[i], slices.start_ns[i], slices.end_ns[i]
-        thread = facts.loop_thread[lane]
+        thread = facts.ledger.thread_of_loop[lane]
         own, split = end - start, Split(Counter(), Counter())
         if thread >= 0:
-            split = facts.split(thread, start, end)
-            own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, start, end)
+            split = facts.split(thread, window(start, end))
+            own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, window(start, end))
             own -= sum(ns for row, ns in split.calls.items() if _is_quick(facts, row))
         # What runs inside (an eager task's first step) is a step of its own.
         own -= sum(
@@ -100,7 +101,7 @@ type _Occupants = dict[tuple[str, str], list[tuple[_Step, Behind]]]
 def _by_occupant(facts: Facts) -> _Occupants:
     """By (name, site) of what ran, its long steps and who waited; those that are a fault."""
     steps = _long_steps(facts)
-    waits = facts.behind(
+    waits = facts.during(
         [Interval(p.lane, p.start_ns, p.start_ns + p.duration_ns) for p in steps]
     )
     grouped: dict[tuple[str, str], list[tuple[_Step, Behind]]] = defaultdict(list)
@@ -152,7 +153,7 @@ def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
 
     Of all the steps together: the longest may be long for another reason than the rest.
     """
-    known = [step for step in steps if facts.loop_thread[step.lane] >= 0]
+    known = [step for step in steps if facts.ledger.thread_of_loop[step.lane] >= 0]
     own = Split(Counter(), Counter())
     for step in known:
         own.states.update(
@@ -165,7 +166,7 @@ def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
             stack
             for step in known
             for stack in facts.stacks(
-                facts.model.threads[facts.loop_thread[step.lane]].tid,
+                facts.model.threads[facts.ledger.thread_of_loop[step.lane]].tid,
                 [(step.start_ns, step.start_ns + step.duration_ns)],
             )
         ]
@@ -191,23 +192,14 @@ def _evidence(facts: Facts, step: _Step, site: str) -> Evidence:
 def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
     """Blocking calls on a loop's thread, of steps that are not reported for their length."""
     model, table = facts.model, facts.model.states
-    lanes = {thread: lane for lane, thread in enumerate(facts.loop_thread) if thread >= 0}
+    lanes = facts.ledger.lane_of_thread
     if not lanes:
         return
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)  # by call: (row, slice)
     for row in facts.rows_of((IO, SLEEP), _LONG_CALL_NS * facts.patience):
         if table.who[row] not in lanes:
             continue
-        # A thread may have had several loops, one after the other.
-        i = next(
-            (
-                i
-                for lane, thread in enumerate(facts.loop_thread)
-                if thread == table.who[row]
-                and (i := facts.on_loop_at(lane, table.start_ns[row])) >= 0
-            ),
-            -1,
-        )
+        i = facts.on_loop_at(table.who[row], table.start_ns[row])
         if i < 0 or model.owners.kind[i] not in (LOOP_TASK, LOOP_CALLBACK):
             continue
         if facts.runs(i)[:2] not in occupants and not _is_quick(facts, table.row[row]):
@@ -226,7 +218,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         often = len(rows) >= _OFTEN and len(rows) * _TYPICAL >= usual[call]
         if total < _CALLS_NS or not (often or longest >= _SLOW_STEP_NS * facts.patience):
             continue
-        waits = facts.behind(
+        waits = facts.during(
             [Interval(model.lane[j], table.start_ns[r], table.end_ns[r]) for r, j in rows]
         )
         lost = sum(wait.ns for wait in waits)

@@ -112,7 +112,7 @@ def _creator(facts: Facts, task: int) -> str:
 def _parent(facts: Facts, task: int) -> int:
     """The task that created this one; -1 unknown."""
     owned = facts.model.owners
-    return facts.task_of.get((owned.task_process[task], owned.task_parent[task]), -1)
+    return facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
 
 
 def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) -> Evidence:

@@ -1,12 +1,14 @@
 """Why one wait took as long as it did: its causes, and what had to finish before."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tracer import schema as s
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.tree import Tree, unknown
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import state_of_slice
 from viewer.analysis.why.path import Step, critical_path
 from viewer.trace.columns import (
     AWAIT,
@@ -106,14 +108,8 @@ def wait_of_slice(model: Model, i: int) -> Wait | None:
     if model.owners.kind[i] in (READY, AWAIT):
         what = What.READY if model.owners.kind[i] == READY else What.AWAIT
         return Wait(what, i, start, slices.end_ns[i])
-    event = slices.event[i]
-    uuid = model.trace.events.uuids[model.trace.events.track[event]]
-    table = model.states
-    for row in range(bisect_left(table.start_ns, start), bisect_right(table.start_ns, start)):
-        thread = table.who[row]
-        if table.state[row] & STATE_MASK in _STATES and model.threads[thread].uuid == uuid:
-            return wait_of_row(model, row)
-    return None
+    row = state_of_slice(model, i)
+    return wait_of_row(model, row) if row >= 0 else None
 
 
 def wait_of_row(model: Model, row: int) -> Wait | None:
@@ -141,7 +137,7 @@ def explain(model: Model, wait: Wait, tree: Tree | None = None) -> Explanation:
 
 
 def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
-    model, windows = tree.model, [(wait.start_ns, wait.end_ns)]
+    model, windows = tree.model, window(wait.start_ns, wait.end_ns)
     if not wait.ns:
         return ()
     if wait.of_task:
@@ -200,6 +196,6 @@ def _acquired(tree: Tree, wait: Wait) -> bool:
         is_last = not any(owned.kind[i] == AWAIT for i in mine[bisect_right(mine, row) :])
         if is_last and tree.lanes.how_it_ended(task) in (s.CANCELLED, s.DESTROYED):
             return False
-        row = tree.lanes.task_waits.get((task, wait.start_ns), -1)
+        row = tree.lanes.task_waits.get(wait.row, -1)
     is_wait = wait.what in (What.AWAIT, What.LOCK, What.IDLE)
     return not (is_wait and row >= 0 and tree.model.states.state[row] & FAILED)

@@ -136,7 +136,7 @@ class _Walk:
 
     def creator(self, task: int, at: int) -> _Follow:
         owned = self.model.owners
-        parent = self.tree.lanes.task_of(owned.task_process[task], owned.task_parent[task])
+        parent = self.tree.ledger.task_of(owned.task_process[task], owned.task_parent[task])
         if parent < 0:
             yield self.root(Did.UNKNOWN, at)
             return None
@@ -186,14 +186,14 @@ class _Walk:
         what = self.tree.lanes.name_of(row)
         name, site = self.model.thread_names[thread], text(table.site[row])
         yield Step(Did.WAITED, name, what, site, table.start_ns[row], end)
-        pieces = []
+        had: Iterator[tuple[int, int]] = iter(())
         if base == GIL_WAIT:
             process = self.model.thread_process[thread]
-            pieces = self.tree.lanes.gil(process, table.start_ns[row], end)
-        elif base == LOCK_WAIT and self.tree.lanes.has_holds(table.row[row]):
-            pieces = self.tree.lanes.holds(table.row[row], table.start_ns[row], end)
-        for _, ends, holder in reversed(pieces):
-            who = self.holder(holder, base) if holder >= 0 else None
+            had = self.tree.ledger.gil.backwards(process, table.start_ns[row], end)
+        elif base == LOCK_WAIT:
+            had = self.tree.ledger.holds.backwards(table.row[row], table.start_ns[row], end)
+        for holder, ends in had:
+            who = self.holder(holder, base)
             if who is not None and table.waker[row] in (-1, who[1]):
                 return *who, ends
         if table.waker[row] >= 0:
@@ -209,9 +209,9 @@ class _Walk:
         owner = table.owner[row]
         id_, process = table.owner_id[owner], table.owner_process[owner]
         if table.owner_is_task[owner]:
-            task = self.tree.lanes.task_of(process, id_)
+            task = self.tree.ledger.task_of(process, id_)
             return ("task", task) if task >= 0 else None
-        thread = self.tree.lanes.thread(process, id_)
+        thread = self.tree.ledger.thread(process, id_)
         return ("thread", thread) if thread >= 0 else None
 
     def starter(self, thread: int, at: int) -> _Follow:

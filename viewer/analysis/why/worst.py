@@ -11,8 +11,10 @@ from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Waits
 from viewer.analysis.profiles.within import Within, within
-from viewer.analysis.states import attribute, keys, marks
+from viewer.analysis.states import keys, marks
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why.asked import Asked, tasks_asked, threads_asked
 from viewer.analysis.why.explain import (
@@ -26,7 +28,6 @@ from viewer.analysis.why.explain import (
 from viewer.trace.columns import (
     AWAIT,
     GIL_WAIT,
-    HOLDING,
     IDLE_WAIT,
     LOCK_WAIT,
     OFF_CPU,
@@ -196,6 +197,10 @@ def _is(wanted: int, state: int) -> int:
     return int(state & STATE_MASK == wanted)
 
 
+def _waits_for_gil(state: int) -> bool:
+    return state & STATE_MASK == GIL_WAIT
+
+
 def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[list[int], int]:
     """The longest of the marked rows, and how long they are at least."""
     if bytes(mark).find(1) < 0:
@@ -214,9 +219,7 @@ def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[li
 
 def _of_task(tree: Tree, row: int) -> Wait | None:
     """The await that a row of States (TASK_WAIT) is."""
-    table = tree.model.states
-    i = tree.lanes.begins(table.who[row], table.start_ns[row], AWAIT)
-    return wait_of_slice(tree.model, i) if i >= 0 else None
+    return wait_of_slice(tree.model, tree.model.states.slice[row])
 
 
 # Grouping them ----------------------------------------------------------------------------
@@ -268,7 +271,7 @@ def _key(tree: Tree, wait: Wait, name: str) -> Hashable:
     model, table = tree.model, tree.model.states
     if wait.what is What.AWAIT:
         task = model.owners.owner[wait.row]
-        row = tree.lanes.task_waits.get((task, wait.start_ns), -1)
+        row = tree.lanes.task_waits.get(wait.row, -1)
         if row >= 0 and name in _CONTENDED:
             return "lock", table.row[row]
         return model.owners.task_group[task], name, tree.ended_by(task, wait.row)[:2]
@@ -298,32 +301,21 @@ def _behind_gil(model: Model, waits: list[Wait]) -> dict[int, Hashable]:
     """By row, who had the GIL for most of the wait; threads of a pool are one."""
     if not waits:
         return {}
-    key = array("i", b"\xff" * (4 * len(model.states.who)))
+    table, gil = model.states, Ledger.of(model).gil_by_thread
+    key = array("i", b"\xff" * (4 * len(table.who)))
     for number, wait in enumerate(waits):
         key[wait.row] = number
-    threads = len(model.threads)
-    parts = attribute(
-        model,
-        memoryview(key),
-        len(waits),
-        lambda state: bool(state & HOLDING),
-        model.states.who,
-        threads,
-        keys(
-            model,
-            lambda state: bool(state & HOLDING) or state & STATE_MASK == GIL_WAIT,
-            model.states.who,
-            model.thread_process,
-        ),
-        len(model.trace.processes),
-        [drop for drop in model.drops if drop[0] >= 0],
+    lane = keys(
+        model, lambda state: bool(_is(GIL_WAIT, state)), table.who, model.thread_process
     )
-    rows = ((n, who, ns) for n, by_who in parts.items() for who, ns in by_who.items())
+    charges = gil.charge(
+        Waits(table.start_ns, table.end_ns, lane, memoryview(key), len(waits))
+    )
 
     def name(who: int) -> Hashable:
-        return stem(model.thread_names[who]) if who < threads else who
+        return stem(model.thread_names[who]) if who < gil.whos else who
 
-    return _most(waits, rows, name)
+    return _most(waits, zip(charges.key, charges.who, charges.total, strict=True), name)
 
 
 def _most(
@@ -346,7 +338,7 @@ def _leaks(tree: Tree) -> list[_Group]:
         evidence = finding.evidence
         processes = range(len(model.trace.processes))
         mine = [p for p in processes if model.pid(p) == evidence.pid] or [-1]
-        task = lanes.task_of(mine[0], evidence.task)
+        task = tree.ledger.task_of(mine[0], evidence.task)
         example = lanes.begins(task, evidence.start_ns, AWAIT) if task >= 0 else -1
         first = wait_of_slice(model, example) if example >= 0 else None
         if first is None:

@@ -181,6 +181,7 @@ def _held(held: Held) -> dict[str, Json]:
         ],
         "free_ns": held.free_ns,
         "unknown_ns": held.unknown_ns,
+        "others_ns": held.others_ns,
     }
 
 

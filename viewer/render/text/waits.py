@@ -22,7 +22,8 @@ _LONG, _SHORT = 48, 16  # names in sentences, in columns of their own
 _SENTENCE = 56  # what is said of a thread beside its name
 _TO_SPARE = ("unknown", "off cpu", "native", "sleep", "run delay", "p90", "p50", "held")
 _FREE = "nobody: free, and not yet taken"
-_CAUSES = {"free": _FREE, "unknown": "unknown"}
+_OTHERS = "many others, each for a moment"
+_CAUSES = {"free": _FREE, "unknown": "unknown", "others": _OTHERS}
 _BEGINNING = 24  # characters before the text of a part
 
 
@@ -121,7 +122,11 @@ def _holders(held: Held, total: int, style: Style) -> list[str]:
         parts.append((holder.ns, shorten(holder.name, room) + when))
     rest = held.holders[_REASONS:]
     parts.append((sum(holder.ns for holder in rest), plural(len(rest), "other")))
-    parts += [(held.free_ns, _FREE), (held.unknown_ns, "unknown")]
+    parts += [
+        (held.others_ns, _OTHERS),
+        (held.free_ns, _FREE),
+        (held.unknown_ns, "unknown"),
+    ]
     return _shares(parts, total)
 
 

@@ -339,6 +339,37 @@ done:
     return result;
 }
 
+/* either(a, b, otherwise): by row the first of the two values that is not negative */
+PyObject *either(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out[1] = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "iin") < 0) {
+        goto done;
+    }
+    const int32_t *a = in.view[0].buf, *b = in.view[1].buf;
+    Py_ssize_t n = in.length[0];
+    if (in.length[1] != n) {
+        bad_columns();
+        goto done;
+    }
+    if (column_reserve(&out[0], n * 4) < 0) {
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        int32_t value = a[i] >= 0 ? a[i] : b[i] >= 0 ? b[i] : (int32_t)in.number[2];
+        ((int32_t *)out[0].data)[i] = value;
+    }
+    out[0].used = n * 4;
+    result = column_view(&out[0], "i");
+done:
+    free_columns(out, 1);
+    inputs_free(&in);
+    return result;
+}
+
 /* gather(slice_event, event_track, of_track): of_track of each slice's track */
 PyObject *gather(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {

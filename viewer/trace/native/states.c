@@ -26,10 +26,10 @@ typedef struct {
     Py_ssize_t slices, events, strings, flows, threads;
 } Source;
 
-enum { START, END, BUSY_END, STATE, WHO, ROW, OWNER, SITE, WAKER, FIRST, LAST, CALL_PROCESS,
+enum { START, END, BUSY_END, STATE, SLICE, WHO, ROW, OWNER, SITE, WAKER, FIRST, LAST, CALL_PROCESS,
        CALL_NAME, CALL_SITE, CALL_BYTES, LOCK_ID, LOCK_PROCESS, LOCK_NAME, LOCK_SITE,
        LOCK_KIND, OWNER_ID, OWNER_PROCESS, OWNER_IS_TASK, OWNER_NAME, OWNER_SITE, COLUMNS };
-#define FORMATS "qqqBiiiiiqqiiiqqiiiiqiBii"
+#define FORMATS "qqqBiiiiiiqqiiiqqiiiiqiBii"
 
 typedef struct {
     Column out[COLUMNS];
@@ -258,7 +258,8 @@ static int add_state(const Source *s, Work *w, Py_ssize_t i)
     }
     Column *out = w->out;
     if (push_i64(&out[START], s->start[i]) < 0 || push_i64(&out[END], s->end[i]) < 0
-        || push_u8(&out[STATE], (uint8_t)state) < 0 || push_i32(&out[WHO], who) < 0
+        || push_u8(&out[STATE], (uint8_t)state) < 0 || push_i32(&out[SLICE], (int32_t)i) < 0
+        || push_i32(&out[WHO], who) < 0
         || push_i32(&out[ROW], row) < 0 || push_i32(&out[OWNER], owner) < 0
         || push_i32(&out[SITE], site) < 0 || push_i32(&out[WAKER], -1) < 0) {
         return -1;

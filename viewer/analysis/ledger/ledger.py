@@ -1,0 +1,437 @@
+"""The ledger of a model: its resources, each made when first asked for and then kept."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
+
+from viewer.analysis.ledger.resource import Losses, Resource, Waits, Windows
+from viewer.analysis.states import keys, marks, numbers
+from viewer.trace.columns import (
+    AWAIT,
+    HOLD,
+    HOLDING,
+    HOLDING_MODES,
+    IDLE_WAIT,
+    LOCK_WAIT,
+    LOOP_CALLBACK,
+    LOOP_TASK,
+    READY,
+    RUNNING,
+    SELECT,
+    STATE_MASK,
+    TASK_WAIT,
+    Carved,
+    Column,
+    Met,
+    Pairs,
+)
+from viewer.trace.model import Model
+from viewer.trace.tiles import Lanes
+
+GENERATIONS = 4  # of collections; higher ones there are not
+type _Extra = tuple[int, int, int, int]  # start, end, lane, who
+
+
+class Interval(NamedTuple):
+    """A time on a loop."""
+
+    loop: int
+    start_ns: int
+    end_ns: int
+
+
+class Ledger:
+    """Who had the loops, the GIL, the locks; what threads and tasks did."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @classmethod
+    def of(cls, model: Model) -> "Ledger":
+        """The model's one ledger."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model)
+        return found
+
+    # Who is who ---------------------------------------------------------------------------
+
+    @cached_property
+    def _threads(self) -> dict[tuple[int, int], int]:
+        found: dict[tuple[int, int], int] = {}
+        for i, track in enumerate(self.model.threads):
+            found.setdefault((self.model.thread_process[i], track.tid), i)
+            found.setdefault((-track.pid, track.tid), i)  # of a thread without events
+        return found
+
+    def thread(self, process: int, tid: int) -> int:
+        """-1 when the trace has no such thread."""
+        known = self._threads.get((process, tid))
+        if known is None:
+            known = self._threads.get((-self.model.pid(process), tid), -1)
+        return known
+
+    @cached_property
+    def _tasks(self) -> dict[tuple[int, int], int]:
+        owned = self.model.owners
+        return {
+            key: i for i, key in enumerate(zip(owned.task_process, owned.task_id, strict=True))
+        }
+
+    def task_of(self, process: int, id_: int) -> int:
+        """-1 when the trace has no task with this id."""
+        return self._tasks.get((process, id_), -1) if id_ >= 0 else -1
+
+    # Loops --------------------------------------------------------------------------------
+
+    @cached_property
+    def thread_of_loop(self) -> list[int]:
+        """-1 when several threads have the loop's name."""
+        return [
+            self.thread(loop.process, loop.tid) if loop.tid else -1
+            for loop in self.model.loops
+        ]
+
+    @cached_property
+    def lane_of_loop(self) -> list[int]:
+        """Loops of a thread share a lane: there they are in each other's way."""
+        first: dict[int, int] = {}
+        return [
+            first.setdefault(thread, loop) if thread >= 0 else loop
+            for loop, thread in enumerate(self.thread_of_loop)
+        ]
+
+    @cached_property
+    def lane_of_thread(self) -> dict[int, int]:
+        """The lane of a thread's loops, of threads that have some."""
+        lanes = zip(self.thread_of_loop, self.lane_of_loop, strict=True)
+        return {thread: lane for thread, lane in lanes if thread >= 0}
+
+    def _on_loops(self, kinds: Iterable[int], key_of_loop: Iterable[int]) -> Column:
+        """By slice its loop's key if it is of such a kind, else -1."""
+        wanted = frozenset(kinds)
+        table = bytes(int(kind in wanted) for kind in range(256))
+        mark = memoryview(bytes(self.model.owners.kind).translate(table))
+        engine = self.model.trace.engine
+        return engine.group_keys(mark, self.model.lane, numbers(key_of_loop), 1)
+
+    @cached_property
+    def loops(self) -> Resource:
+        """What loops ran: groups of tasks, then callbacks, then `select`, then collections."""
+        return self._loops(with_collections=True)
+
+    @cached_property
+    def loops_without_gc(self) -> Resource:
+        """The same as if collections were part of what they interrupt."""
+        return self._loops(with_collections=False)
+
+    @property
+    def first_collection(self) -> int:
+        """The number of the youngest generation among what loops ran."""
+        return len(self.model.owners.group_head) + len(self.model.owners.call_head) + 1
+
+    @cached_property
+    def _on_loop(self) -> Column:
+        loops = self.loops
+        losses = (
+            -2 if who == loops.unknown else 0 for who in loops.who[len(self.model.lane) :]
+        )
+        return joined(memoryview(bytes(4 * len(self.model.lane))).cast("i"), losses)
+
+    def on_any_loop(self, lane: int, windows: Windows) -> Carved:
+        """The windows by whether a loop of the lane ran: UNKNOWN when none did."""
+        return self.loops.by_row(lane, windows, self._on_loop)
+
+    def _loops(self, *, with_collections: bool) -> Resource:
+        model, owned, engine = self.model, self.model.owners, self.model.trace.engine
+        groups, calls = len(owned.group_head), len(owned.call_head)
+        whos = self.first_collection + GENERATIONS
+        tasks = engine.group_keys(owned.kind, owned.owner, owned.task_group, LOOP_TASK)
+        callbacks = engine.group_keys(
+            owned.kind, owned.owner, numbers(range(groups, groups + calls)), LOOP_CALLBACK
+        )
+        who = engine.either(tasks, callbacks, groups + calls)
+        kinds, slices = (LOOP_TASK, LOOP_CALLBACK, SELECT), model.trace.slices
+        lane = self._on_loops(kinds, self.lane_of_loop)
+        of_loop = [loop.process for loop in model.loops]
+        extras = self._lost(slices.start_ns, slices.end_ns, lane, of_loop, whos + 1)
+        if with_collections:
+            extras += self._collections(self.first_collection)
+        frame = self._on_loops(kinds, range(len(of_loop)))
+        rows = _Rows(slices.start_ns, slices.end_ns, lane, frame)
+        return self._flat(rows, extras, len(of_loop), len(of_loop), who, whos)
+
+    def _collections(self, first: int) -> list[_Extra]:
+        """Collections on the threads of loops, with numbers from `first` on by generation."""
+        found = []
+        for run in self.model.collections:
+            thread = self.thread(run.process, run.tid) if run.tid else -1
+            lane = self.lane_of_thread.get(thread, -1)
+            if lane >= 0:
+                found.append(
+                    (run.start_ns, run.end_ns, lane, first + generation(run.generation))
+                )
+        return found
+
+    def ready(self, key: Column, keys_: int) -> Waits:
+        """Waits for loops: `key` says by slice of which, else -1."""
+        slices = self.model.trace.slices
+        lane = self._on_loops(range(256), self.lane_of_loop)
+        return Waits(slices.start_ns, slices.end_ns, lane, key, keys_)
+
+    def during(self, intervals: Sequence[Interval]) -> Met:
+        """How long tasks were ready in intervals of loops, and how many; by interval."""
+        slices, lanes = self.model.trace.slices, self.lane_of_loop
+        return self.model.trace.engine.meet(
+            slices.start_ns,
+            slices.end_ns,
+            self._on_loops((READY,), lanes),
+            longs(one.start_ns for one in intervals),
+            longs(one.end_ns for one in intervals),
+            numbers(lanes[one.loop] for one in intervals),
+            len(lanes),
+        )
+
+    # The GIL and locks --------------------------------------------------------------------
+
+    @cached_property
+    def gil(self) -> Resource:
+        """Who had the GIL of a process: thread * HOLDING_MODES + mode."""
+        lane = keys(self.model, _has_gil, self.model.states.who, self.model.thread_process)
+        processes = list(range(len(self.model.trace.processes)))
+        whos = len(self.model.threads) * HOLDING_MODES
+        return self._of_states(lane, processes, self.model.states.owner, whos)
+
+    @cached_property
+    def gil_by_thread(self) -> Resource:
+        """The same, by thread."""
+        gil, threads = self.gil, len(self.model.threads)
+        lost = [threads + 1] * (len(gil.who) - len(self.model.states.who))
+        return replace(gil, who=joined(self.model.states.who, lost), whos=threads)
+
+    @cached_property
+    def holds(self) -> Resource:
+        """Who had a lock: an owner (a row of States' owners)."""
+        table = self.model.states
+        lane = keys(self.model, _is_hold, table.row, numbers(range(len(table.lock_id))))
+        return self._of_states(
+            lane, table.lock_process.tolist(), table.owner, len(table.owner_id)
+        )
+
+    def _of_states(
+        self, lane: Column, process_of_lane: list[int], who: Column, whos: int
+    ) -> Resource:
+        """Lanes of rows of States; each is known from its first row to its last."""
+        table, lanes = self.model.states, len(process_of_lane)
+        extras = self._lost(table.start_ns, table.end_ns, lane, process_of_lane, whos + 1)
+        rows = _Rows(table.start_ns, table.end_ns, lane, lane)
+        return self._flat(rows, extras, lanes, lanes, who, whos)
+
+    # What threads and tasks did -----------------------------------------------------------
+
+    @cached_property
+    def states(self) -> Resource:
+        """By thread its rows of States; where none is, what it did is unknown."""
+        table, threads = self.model.states, len(self.model.threads)
+        lane = keys(self.model, _is_own, table.who, numbers(range(threads)))
+        rows = _Rows(table.start_ns, table.end_ns, lane, nowhere(len(lane)))
+        return self._flat(rows, [], threads, 0, nowhere(0), 0)
+
+    @cached_property
+    def tasks(self) -> Resource:
+        """By task its slices; before its first, after its last and between is unknown."""
+        slices, lane = self.model.trace.slices, self._of_tasks
+        rows = _Rows(slices.start_ns, slices.end_ns, lane, nowhere(len(lane)))
+        return self._flat(rows, [], len(self.model.owners.task_id), 0, nowhere(0), 0)
+
+    @cached_property
+    def collecting(self) -> Resource:
+        """By thread its collections, by generation."""
+        found = []
+        for run in self.model.collections:
+            thread = self.thread(run.process, run.tid) if run.tid else -1
+            if thread >= 0:
+                found.append((run.start_ns, run.end_ns, thread, generation(run.generation)))
+        rows = _Rows(longs(()), longs(()), nowhere(0), nowhere(0))
+        return self._flat(rows, found, len(self.model.threads), 0, nowhere(0), GENERATIONS)
+
+    @cached_property
+    def _doing(self) -> Pairs:
+        """Rows of States numbered by what is said of them: which call, whom a wait is for."""
+        engine, events = self.model.trace.engine, self.model.trace.events
+        table, slices = self.model.states, self.model.trace.slices
+        kinds = marks(self.model, lambda state: state & (STATE_MASK | HOLDING))
+        other = marks(self.model, lambda state: int(_is_own(state) and not _is_wait(state)))
+        plain = engine.pairs(
+            engine.group_keys(other, numbers(kinds), numbers(range(256)), 1), table.row
+        )
+        key = keys(self.model, _is_wait, table.row, numbers(range(len(table.lock_id))))
+        names = engine.gather(table.slice, slices.event, events.name)
+        waits = engine.pairs(key, names)
+        for column in (table.site, table.owner, table.waker):
+            waits = engine.pairs(waits.number, column)
+        shifted = numbers(range(len(plain.head), len(plain.head) + len(waits.head)))
+        wait = marks(self.model, lambda state: int(_is_wait(state)))
+        number = engine.either(
+            plain.number, engine.group_keys(wait, waits.number, shifted, 1), -1
+        )
+        return Pairs(number, joined(plain.head, waits.head))
+
+    def did(self, thread: int, windows: Windows) -> Carved:
+        """What a thread did; `row_that_did` has a row of States for each key."""
+        return self.states.by_row(thread, windows, self._doing.number)
+
+    def row_that_did(self, key: int) -> int:
+        """A row of States of such a state; -1 when it is unknown."""
+        return self._doing.head[key] if key >= 0 else -1
+
+    @cached_property
+    def _task_keys(self) -> Column:
+        owned, engine = self.model.owners, self.model.trace.engine
+        tasks, n = len(owned.task_id), len(owned.kind)
+        ran = engine.group_keys(owned.kind, owned.owner, numbers([self.ran] * tasks), RUNNING)
+        ready = engine.group_keys(
+            owned.kind, owned.owner, numbers([self.was_ready] * tasks), READY
+        )
+        return engine.either(engine.either(ran, ready, -1), numbers(range(n)), -1)
+
+    @property
+    def ran(self) -> int:
+        """The key of a task's steps; that of an await is its slice."""
+        return len(self.model.owners.kind)
+
+    @property
+    def was_ready(self) -> int:
+        return len(self.model.owners.kind) + 1
+
+    def of_task(self, task: int, windows: Windows) -> Carved:
+        """What a task did: `ran`, `was_ready`, or the slice of an await."""
+        return self.tasks.by_row(task, windows, self._task_keys)
+
+    # Rows by lane -------------------------------------------------------------------------
+
+    @cached_property
+    def rows_of_threads(self) -> Lanes:
+        """Rows of States by thread, in order of begin."""
+        table, threads = self.model.states, len(self.model.threads)
+        lane = keys(self.model, _is_own, table.who, numbers(range(threads)))
+        return self.model.trace.engine.lanes(
+            table.start_ns, table.end_ns, table.state, lane, threads
+        )
+
+    @cached_property
+    def waits_of_locks(self) -> Lanes:
+        """Rows of States by lock: who waited for it, in order of begin."""
+        table, locks = self.model.states, len(self.model.states.lock_id)
+        lane = keys(self.model, _waits_for_lock, table.row, numbers(range(locks)))
+        return self.model.trace.engine.lanes(
+            table.start_ns, table.end_ns, table.state, lane, locks
+        )
+
+    @cached_property
+    def rows_of_tasks(self) -> Lanes:
+        """Slices of states by task, in order of begin."""
+        owned, slices = self.model.owners, self.model.trace.slices
+        return self.model.trace.engine.lanes(
+            slices.start_ns, slices.end_ns, owned.kind, self._of_tasks, len(owned.task_id)
+        )
+
+    @cached_property
+    def _of_tasks(self) -> Column:
+        """By slice the task whose state it is, else -1."""
+        owned = self.model.owners
+        table = bytes(int(READY <= kind <= AWAIT) for kind in range(256))
+        mark = memoryview(bytes(owned.kind).translate(table))
+        every = numbers(range(len(owned.task_id)))
+        return self.model.trace.engine.group_keys(mark, owned.owner, every, 1)
+
+    # How they are made --------------------------------------------------------------------
+
+    @cached_property
+    def _losses(self) -> Losses:
+        return Losses(self.model.drops)
+
+    def _lost(
+        self, start: Column, end: Column, lane: Column, process_of_lane: list[int], who: int
+    ) -> list[_Extra]:
+        """The times of which events were dropped, on each lane that was in use then."""
+        if not self._losses:
+            return []
+        spans = self.model.trace.engine.spans(end, lane, len(process_of_lane))
+        return [
+            (since, until, k, who)
+            for k, process in enumerate(process_of_lane)
+            if spans.first[k] >= 0
+            for since, until in self._losses.within(
+                process, start[spans.first[k]], spans.end_ns[k]
+            )
+        ]
+
+    def _flat(
+        self,
+        rows: "_Rows",
+        extras: list[_Extra],
+        lanes: int,
+        frames: int,
+        who: Column,
+        whos: int,
+    ) -> Resource:
+        engine = self.model.trace.engine
+        extras.sort()
+        starts, ends, on, theirs = zip(*extras, strict=True) if extras else ((),) * 4
+        timeline = engine.flatten(
+            *rows, longs(starts), longs(ends), numbers(on), lanes, frames
+        )
+        return Resource(engine, timeline, joined(who, theirs) if theirs else who, whos)
+
+
+class _Rows(NamedTuple):
+    """Occupants of lanes; those of a frame say when their lane is known."""
+
+    start_ns: Column
+    end_ns: Column
+    lane: Column
+    frame: Column
+
+
+def generation(number: int) -> int:
+    return min(max(number, 0), GENERATIONS - 1)
+
+
+def longs(values: Iterable[int]) -> Column:
+    return memoryview(array("q", values))
+
+
+def nowhere(count: int) -> Column:
+    """-1 for each row."""
+    return memoryview(array("i", [-1]) * count)
+
+
+def joined(column: Column, more: Iterable[int]) -> Column:
+    found = array("i")
+    found.frombytes(bytes(column))
+    found.extend(more)
+    return memoryview(found)
+
+
+def _has_gil(state: int) -> bool:
+    return bool(state & HOLDING)
+
+
+def _is_hold(state: int) -> bool:
+    return state & STATE_MASK == HOLD
+
+
+def _is_wait(state: int) -> bool:
+    return state & STATE_MASK in (LOCK_WAIT, IDLE_WAIT)
+
+
+def _waits_for_lock(state: int) -> bool:
+    return state & STATE_MASK in (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
+
+
+def _is_own(state: int) -> bool:
+    # 0: a row that a range of time leaves out, of whomever
+    return state & STATE_MASK not in (0, TASK_WAIT, HOLD)

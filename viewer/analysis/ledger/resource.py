@@ -1,0 +1,172 @@
+"""What one at a time has: its lanes in pieces, who has each, what waits for it cost."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from viewer.trace.columns import Carved, Charges, Column, Timeline
+from viewer.trace.engine import Engine
+from viewer.trace.timelines import UNKNOWN, pieces
+
+type Window = tuple[int, int]  # from, until
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Times that do not overlap."""
+
+    from_ns: Column  # q
+    until_ns: Column  # q
+
+    @property
+    def ns(self) -> int:
+        return sum(self.until_ns) - sum(self.from_ns)
+
+    def __len__(self) -> int:
+        return len(self.from_ns)
+
+
+def window(from_ns: int, until_ns: int) -> Windows:
+    return Windows(memoryview(array("q", [from_ns])), memoryview(array("q", [until_ns])))
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Waits by lane. With key -1 they do not count; with lane -1 who had it is unknown."""
+
+    start_ns: Column  # q
+    end_ns: Column  # q
+    lane: Column  # i
+    key: Column  # i
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Lanes in pieces, and by row of the timeline the number of who has it.
+
+    Occupants are numbered below `whos`. Beyond are `nobody` (given back and not yet taken; of
+    a loop, asyncio's own work), `unknown`, and `others`: those who had a lane too little to be
+    told apart.
+    """
+
+    engine: Engine
+    timeline: Timeline
+    who: Column  # i
+    whos: int
+
+    @property
+    def nobody(self) -> int:
+        return self.whos
+
+    @property
+    def unknown(self) -> int:
+        return self.whos + 1
+
+    @property
+    def others(self) -> int:
+        return self.whos + 2
+
+    def has(self, lane: int) -> bool:
+        """Whether anybody ever had the lane."""
+        return self.timeline.offset[lane] < self.timeline.offset[lane + 1]
+
+    def charge(self, waits: Waits) -> Charges:
+        """What the waits cost, by key and who had their lane; see viewer.trace.charges."""
+        timeline = self.timeline
+        return self.engine.charge(
+            timeline.offset,
+            timeline.start_ns,
+            timeline.row,
+            self.who,
+            self.whos,
+            waits.start_ns,
+            waits.end_ns,
+            waits.lane,
+            waits.key,
+            waits.keys,
+        )
+
+    def carve(self, lane: int, windows: Windows) -> Carved:
+        """The windows by who had the lane; -1 is nobody, -2 unknown."""
+        return self.by_row(lane, windows, self.who)
+
+    def by_row(self, lane: int, windows: Windows, key: Column) -> Carved:
+        """The windows by the `key` of the rows that had the lane."""
+        timeline = self.timeline
+        return self.engine.carve(
+            timeline.offset,
+            timeline.start_ns,
+            timeline.row,
+            key,
+            lane,
+            windows.from_ns,
+            windows.until_ns,
+        )
+
+    def pieces(self, lane: int, from_ns: int, until_ns: int) -> list[tuple[int, int, int]]:
+        """(from, until, row) of a window; -1 is nobody, -2 unknown."""
+        return [
+            (a, b, UNKNOWN if row >= 0 and self.who[row] == self.unknown else row)
+            for a, b, row in pieces(self.timeline, lane, from_ns, until_ns)
+        ]
+
+    def row_at(self, lane: int, time_ns: int) -> int:
+        """The row that has the lane at a moment; -1 nobody, -2 unknown."""
+        return self.pieces(lane, time_ns, time_ns + 1)[0][2]
+
+    def backwards(self, lane: int, from_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
+        """(row, until) of who had the lane in the window, the last one first."""
+        timeline = self.timeline
+        low, high = timeline.offset[lane], timeline.offset[lane + 1]
+        place = bisect_left(timeline.start_ns, until_ns, low, high) - 1
+        ends = until_ns
+        while place >= low and ends > from_ns:
+            row = timeline.row[place]
+            if row >= 0 and self.who[row] < self.whos:
+                yield row, ends
+            ends = timeline.start_ns[place]
+            place -= 1
+
+    def rows(self, lane: int) -> list[int]:
+        """All rows that had the lane."""
+        timeline = self.timeline
+        found = timeline.row[timeline.offset[lane] : timeline.offset[lane + 1]]
+        return [row for row in dict.fromkeys(found) if row >= 0 and self.who[row] < self.whos]
+
+
+def parts(carved: Carved) -> Iterable[tuple[int, Windows]]:
+    """The keys of what was carved, each with its windows."""
+    for n, key in enumerate(carved.key):
+        low, high = carved.offset[n], carved.offset[n + 1]
+        yield key, Windows(carved.from_ns[low:high], carved.until_ns[low:high])
+
+
+class Losses:
+    """When events of a process were dropped: then nobody knows who had what."""
+
+    def __init__(self, drops: Iterable[tuple[int, int, int]]) -> None:
+        """Each drop is (process, from, until)."""
+        self._of: dict[int, list[Window]] = defaultdict(list)
+        for process, since, until in drops:
+            self._of[process].append((since, until))
+        self._last: dict[int, list[int]] = {}  # by process the latest end so far
+        for process, found in self._of.items():
+            found.sort()
+            latest = [found[0][1]]
+            for _, until in found[1:]:
+                latest.append(max(latest[-1], until))
+            self._last[process] = latest
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
+
+    def within(self, process: int, since: int, until: int) -> Sequence[Window]:
+        """Those that reach into a time."""
+        found = self._of.get(process, [])
+        low = bisect_right(self._last[process], since) if found else 0
+        return [
+            drop for drop in found[low : bisect_left(found, (until, 0))] if drop[1] > since
+        ]
