@@ -18,6 +18,7 @@
 #include "signals/monitor.h"
 #include "signals/threads.h"
 #include "signals/user.h"
+#include "testing.h"
 
 /* Stacks are named while codes.c still knows the code. */
 static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, learn_code_dies, locks_code_dies,
@@ -27,14 +28,14 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods, tasks_methods,
                              async_locks_methods, threads_methods, gc_methods, launch_methods, gil_methods,
-                             loads_methods, calls_methods, locks_methods, kernel_methods, learn_methods, sampling_methods,
-                             user_methods};
+                             loads_methods, calls_methods, locks_methods, kernel_methods, learn_methods,
+                             sampling_methods, user_methods, testing_methods};
     codes_on_death(on_code_death);
     ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
-    return user_exec(module) < 0 ? -1 : recording_exec(module);
+    return user_exec(module) < 0 || testing_exec(module) < 0 ? -1 : recording_exec(module);
 }
 
 static PyModuleDef_Slot slots[] = {

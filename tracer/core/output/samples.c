@@ -28,9 +28,9 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 29;
 }
 
-void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick))
+void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick), const sample_source_table *from)
 {
-    *w = (sample_writer){.out = out, .to_ns = to_ns};
+    *w = (sample_writer){.out = out, .from = from, .to_ns = to_ns};
 }
 
 static void forget_names(sample_writer *w)
@@ -44,7 +44,7 @@ static void forget_names(sample_writer *w)
 void samples_free(sample_writer *w)
 {
     forget_names(w);
-    sampler_close();
+    w->from->close();
 }
 
 /* --- packets --- */
@@ -241,10 +241,10 @@ static void put_sample(void *writer, const sample *s)
 
 void samples_write(sample_writer *w, uint64_t horizon_tick)
 {
-    w->hz = sampler_hz();
+    w->hz = w->from->hz();
     if (!w->hz)
         return;
-    sampler_drain(horizon_tick, put_sample, w);
+    w->from->drain(horizon_tick, put_sample, w);
     if (w->passes++ % LOOK_PASSES == 0)
-        sampler_look_for_threads(put_sample, w);
+        w->from->look_for_threads(put_sample, w);
 }

@@ -7,10 +7,11 @@
 
 #include "output/encoder.h"
 #include "ring/map.h"
-#include "sampler/sampler.h"
+#include "ring/sources.h"
 
 typedef struct {
     encoder *out;
+    const sample_source_table *from;
     uint64_t (*to_ns)(uint64_t tick);
     uint64_t last_ns;
     uint32_t hz;
@@ -23,7 +24,7 @@ typedef struct {
     uint64_t count;       /* packets in all */
 } sample_writer;
 
-void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick));
+void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick), const sample_source_table *from);
 void samples_free(sample_writer *w);
 /* Writes what the threads' samples say up to a moment; every 200 ms looks for new threads, too. */
 void samples_write(sample_writer *w, uint64_t horizon_tick);

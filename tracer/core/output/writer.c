@@ -12,10 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "signals/kernel/kernel.h"
+#include "output/samples.h"
 #include "ring/private_fd.h"
 #include "ring/ring.h"
-#include "output/samples.h"
 #include "timeline/timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */
@@ -35,6 +34,7 @@ static struct {
     private_fd file, statm;
     int error; /* errno of the write that failed; nothing is written after it */
     uint32_t generation;
+    const writer_sources *sources;
     timeline line;
     sample_writer samples;
     clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
@@ -48,8 +48,6 @@ static struct {
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
-
-void (*_Atomic writer_each_pass)(void);
 
 static void flush(void)
 {
@@ -146,7 +144,7 @@ static void handle(thread_buffer *buffer, const record *r)
 {
     uint64_t ns = convert(r->tick);
     if (ns >= w.kernel_ns)
-        w.kernel_ns = kernel_feed(ns, on_kernel, NULL);
+        w.kernel_ns = w.sources->kernel->feed(ns, on_kernel, NULL);
     if (!buffer->timeline)
         buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
     if (!buffer->timeline || r->kind >= REC_KINDS)
@@ -297,7 +295,7 @@ static void retire_finished(void)
         if (b->generation == w.generation && atomic_load_explicit(&b->finished, memory_order_acquire) &&
             atomic_load(&ring_active) && !ring_peek(b)) {
             tell_last_gap(b);
-            kernel_count_gone(&w.line, b);
+            w.sources->kernel->forget(b);
             if (b->timeline)
                 timeline_thread_gone(&w.line, b->timeline);
             w.dropped_by_gone += atomic_load(&b->dropped);
@@ -329,9 +327,13 @@ static void note(const char *subject, const char *reason)
 static void count_threads(int last)
 {
     int limited = 0;
-    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
-        if (b->generation == w.generation && b->timeline)
-            limited |= kernel_count(&w.line, b, last);
+    cpu_times now;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
+        if (b->generation != w.generation || !b->timeline)
+            continue;
+        limited |= w.sources->kernel->count(b, &now);
+        timeline_cpu_times(&w.line, b->timeline, &now, last);
+    }
     if (limited)
         note("sched", "too many threads: some have no counters, or no run delay");
 }
@@ -347,12 +349,12 @@ static void pass(int last)
     w.kernel_ns = 0;
     drain(horizon);
     samples_write(&w.samples, horizon);
-    kernel_feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
+    w.sources->kernel->feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
     w.kernel_ns = UINT64_MAX;
     tell_present(last);
     timeline_settle(&w.line);
     timeline_counters(&w.line, w.to.ns, resident_bytes());
-    if (kernel_counting() && (last || w.passes++ % COUNTER_PASSES == 0))
+    if (w.sources->kernel->counts() && (last || w.passes++ % COUNTER_PASSES == 0))
         count_threads(last);
     retire_finished();
     flush();
@@ -361,9 +363,7 @@ static void pass(int last)
     w.from = w.to;
     w.to = now;
     remember_pair(now);
-    void (*also)(void) = atomic_load_explicit(&writer_each_pass, memory_order_acquire);
-    if (also)
-        also();
+    w.sources->after_pass();
 }
 
 static void *run(void *unused)
@@ -371,7 +371,7 @@ static void *run(void *unused)
     (void)unused;
     uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
     pthread_setname_np(pthread_self(), "tracer-writer");
-    kernel_ignore((uint32_t)syscall(SYS_gettid));
+    w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
     while (!w.leave) {
         struct timespec until;
@@ -442,7 +442,7 @@ static void close_files(void)
     private_fd_close(&w.statm);
 }
 
-int writer_start(int fd, uint32_t pid, const writer_description *about)
+int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -455,6 +455,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
         close(fd);
         return error;
     }
+    w.sources = sources;
     w.error = 0;
     w.bytes = w.overhead_ns = w.dropped_by_gone = 0;
     w.generation = atomic_load(&ring_generation);
@@ -471,7 +472,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about)
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
         seed = w.start_ns ^ (uint64_t)pid << 40;
     timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
-    samples_init(&w.samples, &w.line.out, convert);
+    samples_init(&w.samples, &w.line.out, convert, sources->samples);
     w.line.names_calls = has_word(about->signals, "io");
     begin_batch();
     announce(about);
@@ -520,7 +521,7 @@ void writer_stop(writer_totals *totals)
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation)
             tell_last_gap(b);
-    if (kernel_finish(on_kernel, NULL))
+    if (w.sources->kernel->finish(on_kernel, NULL))
         note("sched", "the program closed our descriptors: of threads older than the recording, "
              "and those they started, context switches are missing");
     conclude(dropped);
@@ -538,12 +539,12 @@ void writer_stop(writer_totals *totals)
     };
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation && b->timeline) {
-            kernel_count_gone(&w.line, b);
+            w.sources->kernel->forget(b);
             timeline_thread_gone(&w.line, b->timeline);
             b->timeline = NULL;
         }
     samples_free(&w.samples);
-    kernel_stop();
+    w.sources->kernel->stop();
     timeline_free(&w.line);
     free(w.heap);
     w.heap = NULL;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ring/sources.h"
+
 typedef struct {
     uint64_t duration_ns, events, bytes, dropped, late, overhead_ns, samples;
     uint64_t worst_ready_ns;
@@ -22,8 +24,15 @@ typedef struct {
     const char *python, *argv, *signals;
 } writer_description;
 
+/* Whom the writer's thread asks and calls beside the rings: the writer knows no signal by name. */
+typedef struct {
+    const kernel_source_table *kernel;
+    const sample_source_table *samples;
+    void (*after_pass)(void);
+} writer_sources;
+
 /* All of these: control thread, one at a time. Return 0 or an errno. */
-int writer_start(int fd, uint32_t pid, const writer_description *about);
+int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources);
 void writer_stop(writer_totals *totals);
 /* Around a fork: no native thread of ours exists in between. Resuming twice does no harm. */
 void writer_pause(void);
@@ -31,8 +40,5 @@ void writer_resume(void);
 /* In the forked child: lets go of the file without touching it. */
 void writer_forget(void);
 int writer_running(void);
-
-/* Called by the writer thread after each pass, when set: without the GIL. */
-extern void (*_Atomic writer_each_pass)(void);
 
 #endif

@@ -107,14 +107,4 @@ static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 
 enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER };
 
-/* What the kernel does with a thread from some moment on. Not in a record: see kernel.h. */
-enum kernel_state {
-    KERNEL_UNKNOWN,
-    KERNEL_ON,        /* on a CPU */
-    KERNEL_OFF,       /* off it: blocked */
-    KERNEL_PREEMPTED, /* off it: would run, another does */
-    KERNEL_EXIT,      /* gone */
-    KERNEL_LOST,      /* of every thread (tid 0): unknown until its next state */
-};
-
 #endif

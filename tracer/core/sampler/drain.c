@@ -20,7 +20,7 @@ static uint64_t missing_periods(const sampled *t, uint64_t cpu_ns)
 }
 
 static void tell(sampled *t, uint64_t tick, uint64_t periods, uint32_t flags,
-                 void (*each)(void *, const sample *), void *context)
+                 sample_handler *each, void *context)
 {
     sample one = {.tick = tick, .tid = t->tid, .flags = flags};
     if (!periods)
@@ -31,7 +31,7 @@ static void tell(sampled *t, uint64_t tick, uint64_t periods, uint32_t flags,
 }
 
 /* One sample out of the ring; returns its length in words. */
-static uint32_t unpack(sampled *t, uint32_t at, void (*each)(void *, const sample *), void *context)
+static uint32_t unpack(sampled *t, uint32_t at, sample_handler *each, void *context)
 {
     uint32_t mask = sampler.ring_words - 1;
     uint64_t head = t->words[(at + 2) & mask], cpu_ns = t->words[(at + 1) & mask];
@@ -64,7 +64,7 @@ static int has_none_on_their_way(sampled *t)
 }
 
 /* What of its CPU time no signal came for, if it is more than what may still come. */
-static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, void (*each)(void *, const sample *),
+static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, sample_handler *each,
                            void *context)
 {
     uint64_t missing = missing_periods(t, cpu_ns);
@@ -73,7 +73,7 @@ static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, void (*ea
 }
 
 /* A thread has ended: nobody can look at it any more, its own clock's last word counts. */
-static void tell_end(sampled *t, void (*each)(void *, const sample *), void *context)
+static void tell_end(sampled *t, sample_handler *each, void *context)
 {
     uint64_t final_ns = atomic_load(&t->final_ns);
     if (!final_ns || !has_none_on_their_way(t))
@@ -82,7 +82,7 @@ static void tell_end(sampled *t, void (*each)(void *, const sample *), void *con
     atomic_store(&t->final_ns, 0);
 }
 
-void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *one), void *context)
+static void drain(uint64_t horizon_tick, sample_handler *each, void *context)
 {
     for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
         sampled *t = atomic_load(&sampler.threads[i]);
@@ -99,7 +99,7 @@ void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const samp
 }
 
 /* A thread that computes and whose signals do not come: it blocks them, or has no timer. */
-static void look_at(sampled *t, void (*each)(void *, const sample *), void *context)
+static void look_at(sampled *t, sample_handler *each, void *context)
 {
     struct timespec now;
     int gone = clock_gettime(t->clock, &now) < 0;
@@ -132,7 +132,7 @@ static void arm_new_threads(void)
     }
 }
 
-void sampler_look_for_threads(void (*each)(void *context, const sample *one), void *context)
+static void look_for_threads(sample_handler *each, void *context)
 {
     if (!atomic_load(&sampler.active))
         return;
@@ -150,6 +150,13 @@ void sampler_look_for_threads(void (*each)(void *context, const sample *one), vo
     arm_new_threads();
     pthread_mutex_unlock(&sampler.guard);
 }
+
+const sample_source_table sampler_source = {
+    .hz = sampler_hz,
+    .drain = drain,
+    .look_for_threads = look_for_threads,
+    .close = sampler_close,
+};
 
 /* --- what dies while samples refer to it --- */
 

@@ -9,33 +9,8 @@
 #include "python/compat.h"
 
 #include <stdint.h>
-#include <sys/types.h>
 
-enum { SAMPLE_FRAMES = 128 }; /* the innermost ones are kept */
-
-enum sample_flag {
-    SAMPLE_TRUNCATED = 1, /* there are more callers */
-    SAMPLE_BROKEN = 2,    /* the walk met something that is no frame: callers are missing */
-    SAMPLE_FOREIGN = 4,   /* the thread runs no Python of the main interpreter */
-    SAMPLE_UNSAMPLED = 8, /* CPU time in which no signal came through */
-    SAMPLE_LOST = 16,     /* no room in the ring */
-};
-
-/* A place in a function. `line` 0 = unknown. */
-typedef struct {
-    uint32_t function; /* string id: qualified name */
-    uint32_t path;     /* string id */
-    uint32_t line;
-} sample_place;
-
-typedef struct {
-    uint64_t tick;
-    pid_t tid;
-    uint32_t periods; /* how many sampling periods of CPU time it stands for, at least 1 */
-    uint32_t flags;   /* enum sample_flag */
-    uint32_t count;
-    sample_place places[SAMPLE_FRAMES]; /* innermost first */
-} sample;
+#include "ring/sources.h"
 
 enum { SAMPLER_HZ_MOST = 5000 };
 
@@ -57,12 +32,8 @@ int sampler_was_ousted(void);
 /* For tests. */
 void sampler_use_wall_clock(int yes);
 
-/* Writer thread. */
-uint32_t sampler_hz(void);          /* 0: no samples in this recording */
-/* Arms the threads that have come, retires those that have gone. Tells of CPU time in which no
- * signal came through. */
-void sampler_look_for_threads(void (*each)(void *context, const sample *one), void *context);
-void sampler_drain(uint64_t horizon_tick, void (*each)(void *context, const sample *one), void *context);
+uint32_t sampler_hz(void); /* 0: no samples in this recording */
+extern const sample_source_table sampler_source;
 /* Threads for which the system had no timer left, since the start. */
 uint32_t sampler_refused(void);
 void sampler_close(void); /* the last sample has been taken out */

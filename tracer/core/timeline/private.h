@@ -13,6 +13,9 @@ typedef void (*record_handler)(timeline *, thread_line *, const record *, uint64
 thread_line *timeline_thread_of(const timeline *t, uint32_t tid); /* NULL: not seen, or gone */
 void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type);
 
+/* timeline/counters.c */
+void counters_close(timeline *t, thread_line *thread);
+
 /* timeline/lanes.c */
 extern const record_handler timeline_lane_handlers[REC_KINDS];
 void lane_flush(timeline *t, thread_line *thread);

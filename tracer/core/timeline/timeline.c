@@ -1,8 +1,6 @@
-/* Records to slices: dispatch, threads, GC, notes, counters. Tasks: timeline/tasks.c. */
+/* Records to slices: dispatch, threads, GC, notes. Tasks: timeline/tasks.c. */
 #define _GNU_SOURCE
 #include "timeline/private.h"
-
-enum { ALIVE_NS = 100 * 1000 * 1000 };
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +110,7 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     if (slot && *slot == (uint64_t)(uintptr_t)thread) /* the kernel may have reused the id already */
         map_remove(&t->threads, thread->tid);
     locks_lose(t, thread, 0);
+    counters_close(t, thread);
     user_line_free(t, thread->user);
     track_free(&thread->on);
     lane_free(&thread->lane);
@@ -229,7 +228,7 @@ HANDLER(gc_end)
     gc_finish(t, thread, ns, r->b, r->c);
 }
 
-/* --- notes, loss, counters --- */
+/* --- notes, loss --- */
 
 HANDLER(note)
 {
@@ -266,31 +265,6 @@ HANDLER(gap)
     event_uint(&ev, SCHEMA_ARG_SINCE, since_ns);
     event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
     encoder_event(&t->out, &ev);
-}
-
-/* Told when they change; memory also as a sign of life, so that the trace of an idle program that
- * is killed does not seem to end with its last event. */
-void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
-{
-    if (ns >= t->alive_ns + ALIVE_NS) {
-        t->told_rss = -1;
-        t->alive_ns = ns;
-    }
-    struct {
-        track *on;
-        int64_t now, *told;
-    } counters[] = {
-        {&t->count_tasks, t->live_tasks, &t->told_tasks},
-        {&t->count_threads, t->live_threads, &t->told_threads},
-        {&t->count_rss, rss_bytes, &t->told_rss},
-    };
-    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
-        if (counters[i].now == *counters[i].told)
-            continue;
-        *counters[i].told = counters[i].now;
-        event ev = {.ns = ns, .on = counters[i].on, .type = SCHEMA_TYPE_COUNTER, .counter = counters[i].now};
-        encoder_event(&t->out, &ev);
-    }
 }
 
 /* --- dispatch --- */

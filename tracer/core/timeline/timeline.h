@@ -8,6 +8,7 @@
 #include "output/encoder.h"
 #include "ring/map.h"
 #include "ring/records.h"
+#include "ring/sources.h"
 
 enum task_state { STATE_NEW, STATE_UNKNOWN, STATE_READY, STATE_RUNNING, STATE_AWAIT };
 
@@ -153,6 +154,12 @@ typedef struct lock_wait {
 } lock_wait;
 
 typedef struct {
+    track on; /* while … */
+    uint8_t is_told;
+    uint64_t told;
+} counter_line;
+
+typedef struct {
     track on;
     uint32_t tid;
     uint32_t depth;
@@ -164,6 +171,8 @@ typedef struct {
     lock_wait *waits; /* the innermost */
     uint64_t lost;    /* records, as its gaps tell */
     user_line *user;
+    counter_line cpu, delay;
+    cpu_times times; /* not written yet, unless `ns` is 0 */
 } thread_line;
 
 typedef struct timeline {
@@ -219,5 +228,8 @@ void timeline_present(timeline *t, thread_line *thread, const lane_present *now,
 /* Writes what was held back for more detail; after every batch. */
 void timeline_settle(timeline *t);
 void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);
+/* What the thread's counters said at `now->ns` (0: nothing). Written with the next call, when what
+ * precedes it has been; at once if no other follows. */
+void timeline_cpu_times(timeline *t, thread_line *thread, const cpu_times *now, int is_last);
 
 #endif

@@ -13,7 +13,6 @@
 #include "signals/calls/learn.h"
 #include "signals/calls/libc.h"
 #include "python/stacks.h"
-#include "output/writer.h"
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
 
@@ -167,7 +166,7 @@ static int hook_mutex_lock(pthread_mutex_t *mutex)
     return pthread_mutex_lock(mutex);
 }
 
-static _Atomic int resolving;
+static _Atomic int is_watched, resolving;
 
 static int resolve_now(void *unused)
 {
@@ -178,10 +177,12 @@ static int resolve_now(void *unused)
     return 0;
 }
 
-/* On the writer thread, after each pass: objects loaded since get their hooks too, and names that
+/* Objects loaded since get their hooks too, and names that
  * no hook has found in passing are found by the main thread. */
-static void each_pass(void)
+void gil_after_pass(void)
 {
+    if (!atomic_load_explicit(&is_watched, memory_order_acquire))
+        return;
     int wanted = atomic_load(&stacks_pending) || atomic_load(&learn_pending);
     if (wanted && !atomic_exchange(&resolving, 1) && Py_AddPendingCall(resolve_now, NULL) < 0)
         atomic_store(&resolving, 0);
@@ -246,7 +247,7 @@ static const char *test_hooks(thread_buffer *b)
 static void forget_gil(void)
 {
     gil_mode = GIL_UNWATCHED;
-    atomic_store(&writer_each_pass, NULL);
+    atomic_store(&is_watched, 0);
     gil_cond = switch_cond = NULL;
     gil_mutex = NULL;
     pthread_mutex_lock(&patching);
@@ -292,7 +293,7 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
         return NULL;
     }
     gil_mode = is_absent ? GIL_ABSENT : GIL_WATCHED;
-    atomic_store(&writer_each_pass, each_pass);
+    atomic_store(&is_watched, 1);
     if (is_absent)
         attached_begin(b);
     else

@@ -12,6 +12,8 @@
 void gil_follow_loads(void);
 /* In a forked child: nobody is looking. */
 void gil_forget_patching(void);
+/* On the writer thread, after each pass. */
+void gil_after_pass(void);
 
 extern PyMethodDef gil_methods[];
 

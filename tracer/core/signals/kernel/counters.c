@@ -1,31 +1,24 @@
-/* Without perf events: per thread, how long it was on a CPU and how long it waited for one. */
-#include "signals/kernel/kernel.h"
+/* Reading the counters, from the kernel's clocks and /proc. */
+#include "signals/kernel/counters.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "ring/clock.h"
 #include "ring/private_fd.h"
 
-enum { MOST_THREADS = 256, COUNTERS = 2 };
-
-typedef struct {
-    track on;
-    uint64_t now_ns, told_ns;
-    uint8_t known, told;
-} counter;
+enum { MOST_THREADS = 256 };
 
 typedef struct thread_counters {
-    counter cpu, delay; /* cumulative */
+    cpu_times last;
     private_fd schedstat;
-    uint64_t read_ns; /* when; 0 = all is told */
     uint8_t used;
 } thread_counters;
 
 static thread_counters table[MOST_THREADS];
 static uint8_t limit_told;
 
-static thread_counters *begin(timeline *t, thread_buffer *thread)
+static thread_counters *begin(const thread_buffer *thread)
 {
     thread_counters *c = table;
     while (c < table + MOST_THREADS && c->used)
@@ -36,21 +29,16 @@ static thread_counters *begin(timeline *t, thread_buffer *thread)
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)thread->tid);
     c->schedstat = private_fd_open(path);
-    const track *line = &((thread_line *)thread->timeline)->on;
-    track_init(&t->out, &c->cpu.on, TRACK_KIND_COUNTER, line, SCHEMA_TEXT_COUNTER_CPU,
-               strlen(SCHEMA_TEXT_COUNTER_CPU));
-    track_init(&t->out, &c->delay.on, TRACK_KIND_COUNTER, line, SCHEMA_TEXT_COUNTER_RUN_DELAY,
-               strlen(SCHEMA_TEXT_COUNTER_RUN_DELAY));
     return c;
 }
 
 /* A thread's id may name another by now, whose clock says less. */
-static void take(counter *c, uint64_t ns)
+static void take(uint64_t *last_ns, uint8_t *known, uint64_t ns)
 {
-    if (c->known && ns < c->now_ns)
+    if (*known && ns < *last_ns)
         return;
-    c->now_ns = ns;
-    c->known = 1;
+    *last_ns = ns;
+    *known = 1;
 }
 
 static void read_all(thread_counters *c, pid_t tid)
@@ -59,7 +47,7 @@ static void read_all(thread_counters *c, pid_t tid)
     clockid_t clock = (clockid_t)(~(uint32_t)tid << 3 | 6);
     struct timespec cpu;
     if (clock_gettime(clock, &cpu) == 0)
-        take(&c->cpu, (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec);
+        take(&c->last.cpu_ns, &c->last.has_cpu, (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec);
     char line[96];
     ssize_t n = private_fd_is_ours(&c->schedstat) ? pread(c->schedstat.fd, line, sizeof line - 1, 0) : 0;
     unsigned long long run_ns, delay_ns;
@@ -67,38 +55,21 @@ static void read_all(thread_counters *c, pid_t tid)
         line[n] = 0;
         /* All zero: the kernel does not count. */
         if (sscanf(line, "%llu %llu", &run_ns, &delay_ns) == 2 && run_ns + delay_ns)
-            take(&c->delay, delay_ns);
+            take(&c->last.delay_ns, &c->last.has_delay, delay_ns);
     }
-    c->read_ns = clock_ns_of(CLOCK_MONOTONIC);
+    c->last.ns = clock_ns_of(CLOCK_MONOTONIC);
 }
 
-static void tell(timeline *t, thread_counters *c)
-{
-    counter *counters[COUNTERS] = {&c->cpu, &c->delay};
-    for (int i = 0; i < COUNTERS && c->read_ns; i++) {
-        counter *at = counters[i];
-        if (!at->known || (at->told && at->told_ns == at->now_ns))
-            continue;
-        at->told = 1;
-        at->told_ns = at->now_ns;
-        event ev = {.ns = c->read_ns, .on = &at->on, .type = SCHEMA_TYPE_COUNTER,
-                    .counter = (int64_t)at->now_ns};
-        encoder_event(&t->out, &ev);
-    }
-    c->read_ns = 0;
-}
-
-int kernel_count(timeline *t, thread_buffer *thread, int last)
+int kernel_count(thread_buffer *thread, cpu_times *now)
 {
     if (!thread->counters)
-        thread->counters = begin(t, thread);
+        thread->counters = begin(thread);
     thread_counters *c = thread->counters;
-    int limited = !c || (c->schedstat.fd < 0 && !c->delay.known);
+    int limited = !c || (c->schedstat.fd < 0 && !c->last.has_delay);
+    *now = (cpu_times){0};
     if (c) {
-        tell(t, c);
         read_all(c, thread->tid);
-        if (last)
-            tell(t, c);
+        *now = c->last;
     }
     if (!limited || limit_told)
         return 0;
@@ -109,19 +80,15 @@ int kernel_count(timeline *t, thread_buffer *thread, int last)
 static void end(thread_counters *c)
 {
     private_fd_close(&c->schedstat);
-    track_free(&c->cpu.on);
-    track_free(&c->delay.on);
     c->used = 0;
 }
 
-void kernel_count_gone(timeline *t, thread_buffer *thread)
+void kernel_count_gone(thread_buffer *thread)
 {
     thread_counters *c = thread->counters;
     thread->counters = NULL;
-    if (!c)
-        return;
-    tell(t, c);
-    end(c);
+    if (c)
+        end(c);
 }
 
 void kernel_count_forget(void)

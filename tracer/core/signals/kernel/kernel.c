@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "signals/kernel/rings.h"
+#include "ring/clock.h"
 #include "ring/private_fd.h"
+#include "signals/kernel/counters.h"
+#include "signals/kernel/rings.h"
 
 enum { RING_PAGES = 64 }; /* 10,922 switches per CPU and pass at 4 KiB; halved when refused */
 
@@ -232,7 +235,7 @@ int kernel_start(int refusal, char *why, size_t size)
     return error;
 }
 
-void kernel_stop(void)
+static void stop(void)
 {
     atomic_store(&k.mode, MODE_OFF);
     close_rings();
@@ -249,7 +252,7 @@ void kernel_forget(void)
     kernel_count_forget();
 }
 
-void kernel_ignore(uint32_t tid)
+static void ignore(uint32_t tid)
 {
     static _Atomic unsigned count; /* the newest replaces the oldest */
     atomic_store(&k.rings.ignored[atomic_fetch_add(&count, 1) % IGNORED_TIDS], tid);
@@ -257,7 +260,7 @@ void kernel_ignore(uint32_t tid)
 
 /* --- the consumer --- */
 
-uint64_t kernel_feed(uint64_t until_ns, kernel_handler *handler, void *context)
+static uint64_t feed(uint64_t until_ns, kernel_handler *handler, void *context)
 {
     if (atomic_load_explicit(&k.mode, memory_order_acquire) != MODE_RINGS)
         return UINT64_MAX;
@@ -270,7 +273,7 @@ uint64_t kernel_feed(uint64_t until_ns, kernel_handler *handler, void *context)
     return kernel_rings_feed(&k.rings, until_ns, handler, context);
 }
 
-int kernel_finish(kernel_handler *handler, void *context)
+static int finish(kernel_handler *handler, void *context)
 {
     if (atomic_load(&k.mode) != MODE_RINGS)
         return 0;
@@ -291,7 +294,17 @@ int kernel_finish(kernel_handler *handler, void *context)
     return closed;
 }
 
-int kernel_counting(void)
+static int counts(void)
 {
     return atomic_load_explicit(&k.mode, memory_order_relaxed) == MODE_COUNTERS;
 }
+
+const kernel_source_table kernel_source = {
+    .feed = feed,
+    .finish = finish,
+    .counts = counts,
+    .count = kernel_count,
+    .forget = kernel_count_gone,
+    .ignore = ignore,
+    .stop = stop,
+};

@@ -5,8 +5,10 @@
 #define TRACER_KERNEL_RINGS_H
 
 #include <linux/perf_event.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
-#include "signals/kernel/kernel.h"
+#include "ring/sources.h"
 
 enum { KERNEL_CPUS = 64, IGNORED_TIDS = 16 };
 

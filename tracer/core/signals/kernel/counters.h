@@ -1,0 +1,15 @@
+/* Without perf events: per thread, how long it was on a CPU and how long it waited for one. */
+#ifndef TRACER_KERNEL_COUNTERS_H
+#define TRACER_KERNEL_COUNTERS_H
+
+#include "ring/ring.h"
+#include "ring/sources.h"
+
+/* The consumer. Reads them now; `ns` is 0 if the thread has none. Returns 1 when this thread is the
+ * first that cannot have (all of) its counters. */
+int kernel_count(thread_buffer *thread, cpu_times *now);
+/* The thread is about to go. */
+void kernel_count_gone(thread_buffer *thread);
+void kernel_count_forget(void);
+
+#endif

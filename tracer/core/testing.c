@@ -1,0 +1,254 @@
+/* What only tests call: the core's parts driven by hand, and its constants. */
+#include "testing.h"
+
+#include <stdlib.h>
+
+#include "output/writer.h"
+#include "ring/intern.h"
+#include "ring/ring.h"
+#include "schema.h"
+#include "signals/kernel/kernel.h"
+#include "signals/kernel/rings.h"
+#include "timeline/timeline.h"
+
+/* --- timeline, ring, intern, clock --- */
+
+PyDoc_STRVAR(encode_doc, "encode(records, seed) -> bytes\n\n"
+"For tests: the trace that records (tid, ns, kind, flag, a, b, c, text) make, without threads.");
+
+enum { TEST_THREADS = 16 };
+
+static int feed(timeline *t, thread_line **threads, PyObject *item)
+{
+    unsigned int tid;
+    unsigned long long ns;
+    record r = {0};
+    const char *text;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(item, "IKbbIKKy#", &tid, &ns, &r.kind, &r.flag, &r.a, &r.b, &r.c, &text, &length))
+        return -1;
+    int at = 0;
+    while (at < TEST_THREADS - 1 && threads[at] && threads[at]->tid != tid)
+        at++;
+    if (!threads[at] && !(threads[at] = timeline_thread(t, tid))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (length && r.b > (uint64_t)length) {
+        PyErr_SetString(PyExc_ValueError, "text is shorter than it says");
+        return -1;
+    }
+    timeline_record(t, threads[at], &r, ns, text);
+    return 0;
+}
+
+static PyObject *encode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *records;
+    unsigned long long seed;
+    if (!PyArg_ParseTuple(args, "O!K", &PyList_Type, &records, &seed))
+        return NULL;
+    timeline t;
+    thread_line *threads[TEST_THREADS] = {NULL};
+    timeline_init(&t, 1, seed, "test", 4);
+    encoder_begin_batch(&t.out, 1000, 2000, 3000);
+    PyObject *result = NULL;
+    Py_ssize_t i = 0;
+    for (; i < PyList_GET_SIZE(records); i++)
+        if (feed(&t, threads, PyList_GET_ITEM(records, i)) < 0)
+            break;
+    if (i == PyList_GET_SIZE(records)) {
+        const lane_present now = {.is_last = 1};
+        for (int at = 0; at < TEST_THREADS && threads[at]; at++)
+            timeline_present(&t, threads[at], &now, t.out.last_ns);
+        timeline_settle(&t);
+        result = PyBytes_FromStringAndSize((const char *)t.out.bytes, (Py_ssize_t)t.out.length);
+    }
+    for (int at = 0; at < TEST_THREADS; at++)
+        if (threads[at])
+            timeline_thread_gone(&t, threads[at]);
+    timeline_free(&t);
+    return result;
+}
+
+PyDoc_STRVAR(emit_doc, "emit(count, kind, a)\n\nFor tests: `count` records from the calling thread.");
+
+static PyObject *emit(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long count;
+    unsigned char kind;
+    unsigned int a;
+    if (!PyArg_ParseTuple(args, "KbI", &count, &kind, &a))
+        return NULL;
+    thread_buffer *b = ring_current();
+    Py_BEGIN_ALLOW_THREADS
+    for (unsigned long long i = 0; b && i < count; i++)
+        ring_emit(b, clock_tick(), kind, 0, a, i, 0);
+    Py_END_ALLOW_THREADS
+    if (!b)
+        return Py_BuildValue("KK", 0ull, 0ull);
+    return Py_BuildValue("KK", (unsigned long long)atomic_load(&b->written),
+                         (unsigned long long)atomic_load(&b->dropped));
+}
+
+PyDoc_STRVAR(intern_doc, "intern(name, site) -> (string id, function id)\n\nFor tests.");
+
+static PyObject *intern(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name, *site;
+    Py_ssize_t name_length, site_length;
+    if (!PyArg_ParseTuple(args, "s#s#", &name, &name_length, &site, &site_length))
+        return NULL;
+    uint32_t id = intern_string(name, (size_t)name_length);
+    uint32_t site_id = site_length ? intern_string(site, (size_t)site_length) : 0;
+    return Py_BuildValue("II", id, intern_function(id, site_id));
+}
+
+PyDoc_STRVAR(fake_doc, "fake_clock(tick | None)\n\nFor tests: the recorder's clock says `tick`.");
+
+static PyObject *fake_clock(PyObject *module, PyObject *tick)
+{
+    (void)module;
+    clock_source_now = tick == Py_None ? CLOCK_SOURCE_MONOTONIC : CLOCK_SOURCE_FAKE;
+    if (tick != Py_None)
+        clock_fake_tick = PyLong_AsUnsignedLongLong(tick);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* --- the kernel signal --- */
+
+static void append_switch(void *list, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
+{
+    PyObject *item = Py_BuildValue("IKiK", tid, (unsigned long long)ns, (int)state, (unsigned long long)lost);
+    if (item && !PyErr_Occurred())
+        PyList_Append(list, item);
+    Py_XDECREF(item);
+}
+
+PyDoc_STRVAR(kernel_feed_doc, "kernel_feed(until_ns, finish) -> [(tid, ns, state, lost)]\n\n"
+"For tests, without a recording: what the writer would be told; to the end and closed if `finish`.");
+
+static PyObject *feed_kernel(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long until_ns;
+    int finish;
+    if (!PyArg_ParseTuple(args, "Kp", &until_ns, &finish))
+        return NULL;
+    if (writer_running()) {
+        PyErr_SetString(PyExc_RuntimeError, "the writer reads them");
+        return NULL;
+    }
+    PyObject *list = PyList_New(0);
+    if (!list)
+        return NULL;
+    kernel_source.feed(until_ns, append_switch, list);
+    if (finish) {
+        kernel_source.finish(append_switch, list);
+        kernel_source.stop();
+    }
+    if (PyErr_Occurred())
+        Py_CLEAR(list);
+    return list;
+}
+
+PyDoc_STRVAR(kernel_merge_doc, "kernel_merge(rings, untils, pid, ignored) -> [(tid, ns, state, lost)]\n\n"
+"For tests: what rings of (bytes, offset at which they begin) give when asked up to each time.");
+
+static PyObject *merge_kernel(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *images, *untils, *list = PyList_New(0);
+    kernel_rings *k = calloc(1, sizeof *k);
+    unsigned int ignored;
+    if (!list || !k || !PyArg_ParseTuple(args, "O!O!II", &PyList_Type, &images, &PyList_Type, &untils,
+                                         &k->pid, &ignored))
+        goto done;
+    k->ignored[0] = ignored;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(images) && i < KERNEL_CPUS; i++) {
+        const char *bytes;
+        Py_ssize_t length;
+        unsigned long long at;
+        kernel_ring *r = &k->rings[i];
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(images, i), "y#K", &bytes, &length, &at))
+            goto done;
+        for (r->size = 64; r->size < (uint64_t)length;)
+            r->size *= 2;
+        uint8_t *memory = calloc(1, sizeof *r->page + r->size);
+        if (!memory)
+            goto done;
+        r->page = (struct perf_event_mmap_page *)memory;
+        r->data = memory + sizeof *r->page;
+        for (Py_ssize_t b = 0; b < length; b++)
+            memory[sizeof *r->page + (at + (uint64_t)b) % r->size] = (uint8_t)bytes[b];
+        r->at = r->page->data_tail = at;
+        r->page->data_head = at + (uint64_t)length;
+        k->count++;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(untils); i++)
+        kernel_rings_feed(k, PyLong_AsUnsignedLongLong(PyList_GET_ITEM(untils, i)), append_switch, list);
+done:
+    for (uint32_t i = 0; k && i < KERNEL_CPUS; i++)
+        free(k->rings[i].page);
+    free(k);
+    if (PyErr_Occurred())
+        Py_CLEAR(list);
+    return list;
+}
+
+/* --- constants: held them equal to schema.py --- */
+
+static int put_owned(PyObject *dict, const char *key, PyObject *value)
+{
+    int failed = value ? PyDict_SetItemString(dict, key, value) : -1;
+    Py_XDECREF(value);
+    return failed;
+}
+
+static int add_schema(PyObject *module)
+{
+    PyObject *numbers = PyDict_New(), *texts = PyDict_New(), *kinds = PyDict_New();
+    int failed = !numbers || !texts || !kinds;
+#define NUMBER(name, value) failed = failed || put_owned(numbers, #name, PyLong_FromLong(value)) < 0;
+#define TEXT(name, text) failed = failed || put_owned(texts, #name, PyUnicode_FromString(text)) < 0;
+    SCHEMA_NUMBERS(NUMBER)
+    SCHEMA_TRACKS(TEXT)
+    SCHEMA_CATEGORIES(TEXT)
+    SCHEMA_NAMES(TEXT)
+    SCHEMA_ARGS(TEXT)
+#define KIND(name) failed = failed || put_owned(kinds, #name, PyLong_FromLong(REC_##name)) < 0;
+    KIND(GAP) KIND(TASK_NEW) KIND(TASK_NAME) KIND(TASK_DESTROYED) KIND(READY) KIND(STEP_BEGIN)
+    KIND(STEP_YIELD) KIND(STEP_AWAIT) KIND(STEP_DONE) KIND(CB_READY) KIND(CB_BEGIN) KIND(CB_END)
+    KIND(POLL_BEGIN) KIND(POLL_END) KIND(POLL_INSTANT) KIND(LOOP_RUN) KIND(LOOP_STOP)
+    KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(GC_BEGIN) KIND(GC_END)
+    KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
+    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)
+    KIND(OPERATION_END) KIND(LOG) KIND(COUNTER) KIND(NOTE)
+    failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
+             PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||
+             PyModule_AddObjectRef(module, "RECORD_KINDS", kinds) < 0;
+    Py_XDECREF(numbers);
+    Py_XDECREF(texts);
+    Py_XDECREF(kinds);
+    return failed ? -1 : 0;
+}
+
+int testing_exec(PyObject *module)
+{
+    return add_schema(module);
+}
+
+PyMethodDef testing_methods[] = {
+    {"encode", encode, METH_VARARGS, encode_doc},
+    {"emit", emit, METH_VARARGS, emit_doc},
+    {"intern", intern, METH_VARARGS, intern_doc},
+    {"fake_clock", fake_clock, METH_O, fake_doc},
+    {"kernel_feed", feed_kernel, METH_VARARGS, kernel_feed_doc},
+    {"kernel_merge", merge_kernel, METH_VARARGS, kernel_merge_doc},
+    {NULL, NULL, 0, NULL},
+};

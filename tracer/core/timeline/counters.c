@@ -1,0 +1,68 @@
+/* Counters: of the process, and CPU time and run delay of each thread. */
+#include "timeline/private.h"
+
+#include <string.h>
+
+enum { ALIVE_NS = 100 * 1000 * 1000 };
+
+/* Told when they change; memory also as a sign of life, so that the trace of an idle program that
+ * is killed does not seem to end with its last event. */
+void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
+{
+    if (ns >= t->alive_ns + ALIVE_NS) {
+        t->told_rss = -1;
+        t->alive_ns = ns;
+    }
+    struct {
+        track *on;
+        int64_t now, *told;
+    } counters[] = {
+        {&t->count_tasks, t->live_tasks, &t->told_tasks},
+        {&t->count_threads, t->live_threads, &t->told_threads},
+        {&t->count_rss, rss_bytes, &t->told_rss},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        if (counters[i].now == *counters[i].told)
+            continue;
+        *counters[i].told = counters[i].now;
+        event ev = {.ns = ns, .on = counters[i].on, .type = SCHEMA_TYPE_COUNTER, .counter = counters[i].now};
+        encoder_event(&t->out, &ev);
+    }
+}
+
+static void tell(timeline *t, thread_line *thread, counter_line *counter, const char *name, uint64_t value)
+{
+    if (counter->is_told && counter->told == value)
+        return;
+    if (!counter->is_told)
+        track_init(&t->out, &counter->on, TRACK_KIND_COUNTER, &thread->on, name, strlen(name));
+    counter->is_told = 1;
+    counter->told = value;
+    event ev = {.ns = thread->times.ns, .on = &counter->on, .type = SCHEMA_TYPE_COUNTER, .counter = (int64_t)value};
+    encoder_event(&t->out, &ev);
+}
+
+static void tell_times(timeline *t, thread_line *thread)
+{
+    const cpu_times *times = &thread->times;
+    if (times->ns && times->has_cpu)
+        tell(t, thread, &thread->cpu, SCHEMA_TEXT_COUNTER_CPU, times->cpu_ns);
+    if (times->ns && times->has_delay)
+        tell(t, thread, &thread->delay, SCHEMA_TEXT_COUNTER_RUN_DELAY, times->delay_ns);
+    thread->times.ns = 0;
+}
+
+void timeline_cpu_times(timeline *t, thread_line *thread, const cpu_times *now, int is_last)
+{
+    tell_times(t, thread);
+    thread->times = *now;
+    if (is_last)
+        tell_times(t, thread);
+}
+
+void counters_close(timeline *t, thread_line *thread)
+{
+    tell_times(t, thread);
+    track_free(&thread->cpu.on);
+    track_free(&thread->delay.on);
+}
