@@ -5,7 +5,7 @@
 #include "recording.h"
 #include "ring/ring.h"
 #include "sampler/methods.h"
-#include "sampler/sampler.h"
+#include "sampler/symbols.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/calls/calls.h"

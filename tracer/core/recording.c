@@ -9,6 +9,7 @@
 #include "python/notes.h"
 #include "ring/intern.h"
 #include "ring/ring.h"
+#include "sampler/drain.h"
 #include "sampler/sampler.h"
 #include "schema.h"
 #include "signals/gil/gil.h"

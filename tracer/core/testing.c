@@ -9,6 +9,7 @@
 #include "schema.h"
 #include "signals/kernel/kernel.h"
 #include "signals/kernel/rings.h"
+#include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
 /* --- timeline, ring, intern, clock --- */

@@ -12,9 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "output/samples.h"
+#include "packets/samples.h"
 #include "ring/private_fd.h"
 #include "ring/ring.h"
+#include "timeline/counters.h"
+#include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
 /* Two periods is the most a killed program loses; the promise is 250 ms. */

@@ -1,6 +1,6 @@
 /* The table of call stacks: hash index over captured frames, names found later.
  *
- * Everything but stacks_of() happens with the GIL; where there is none, stacks are put in under a
+ * Everything happens with the GIL; where there is none, stacks are put in under a
  * spin lock, and names are found and forgotten under a mutex. When a code object that
  * stands in the table dies, what is unresolved is resolved and the index forgets every frame:
  * the address may come back as other code. Ids given out stay valid. */
@@ -13,10 +13,10 @@
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/ring.h"
+#include "ring/stack_names.h"
 #include "schema.h"
 
 enum {
-    ENTRIES = 1 << 17,
     INDEX = 1 << 18,
     FRAMES = 1 << 20,
     SEEN_BITS = 1 << 16,
@@ -27,13 +27,11 @@ typedef struct {
     uint64_t hash;
     uint32_t first, place; /* of its frames, and of itself in the index */
     uint16_t depth;
-    stack_facts facts;
-    _Atomic int resolved;
 } stack_entry;
 
 /* One mapping, touched as far as it is used. */
 static struct {
-    stack_entry entries[ENTRIES];
+    stack_entry entries[STACKS_MOST];
     uint32_t index[INDEX]; /* entry + 1 … */
     stack_frame frames[FRAMES];
     uint8_t seen[SEEN_BITS / 8]; /* hashes of the codes in `frames` */
@@ -121,7 +119,7 @@ static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
         if (known->hash == hash && known->depth == depth && same_frames(known, frames, depth))
             return table->index[place] - 1;
     }
-    if (entry_count == ENTRIES || frame_count + (uint32_t)depth > FRAMES)
+    if (entry_count == STACKS_MOST || frame_count + (uint32_t)depth > FRAMES)
         return 0;
     stack_entry *entry = &table->entries[entry_count];
     entry->hash = hash;
@@ -162,12 +160,12 @@ uint32_t stacks_put(const stack_frame *given, int depth)
 
 /* The site is the innermost frame of the program's own; library frames inside it may name the
  * wait, the outermost of them best (Queue.get over Condition.wait). */
-static void resolve(stack_entry *entry)
+static stack_facts resolve(const stack_entry *entry)
 {
     char text[TEXT_MOST + sizeof SCHEMA_TEXT_FRAME_TRUNCATED];
     size_t length = 0;
     int in_library = 1, is_cut = 0;
-    stack_facts *facts = &entry->facts;
+    stack_facts facts = {0};
     for (int i = 0; i < entry->depth; i++) {
         const stack_frame *frame = &table->frames[entry->first + (uint32_t)i];
         if (!frame->code)
@@ -175,12 +173,12 @@ static void resolve(stack_entry *entry)
         const code_facts *code = codes_of(frame->code);
         uint32_t line = codes_line(frame->code, code, frame->offset);
         if (in_library && code->wait) {
-            facts->wait = code->wait;
-            facts->wait_depth = (uint16_t)i;
+            facts.wait = code->wait;
+            facts.wait_depth = (uint16_t)i;
         }
         if (in_library && !code->inside_library) {
             in_library = 0;
-            facts->site = line;
+            facts.site = line;
         }
         size_t size;
         const char *shown = intern_text(line, &size);
@@ -193,22 +191,24 @@ static void resolve(stack_entry *entry)
         text[length++] = '\n';
     }
     const stack_frame *innermost = &table->frames[entry->first];
-    if (!facts->site)
-        facts->site = codes_line(innermost->code, codes_of(innermost->code), innermost->offset);
+    if (!facts.site)
+        facts.site = codes_line(innermost->code, codes_of(innermost->code), innermost->offset);
     if (is_cut || !table->frames[entry->first + entry->depth - 1u].code)
         length += (size_t)PyOS_snprintf(text + length, sizeof text - length, "%s", SCHEMA_TEXT_FRAME_TRUNCATED);
     else if (length)
         length--; /* the last line's end */
-    facts->text = intern_string(text, length);
-    atomic_store_explicit(&entry->resolved, 1, memory_order_release);
+    facts.text = intern_string(text, length);
+    return facts;
 }
 
 static void resolve_all(void)
 {
     PyObject *raised = PyErr_GetRaisedException();
     atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
-    while (first_unresolved < __atomic_load_n(&entry_count, __ATOMIC_ACQUIRE))
-        resolve(&table->entries[first_unresolved++]);
+    while (first_unresolved < __atomic_load_n(&entry_count, __ATOMIC_ACQUIRE)) {
+        uint32_t id = first_unresolved++;
+        stack_names_put(id, resolve(&table->entries[id]));
+    }
     PyErr_SetRaisedException(raised);
 }
 
@@ -245,11 +245,4 @@ void stacks_code_dies(PyCodeObject *code)
         leave_busy(before);
     }
     compat_unlock(&naming);
-}
-
-const stack_facts *stacks_of(uint32_t id)
-{
-    if (!id || !table || id >= ENTRIES || !atomic_load_explicit(&table->entries[id].resolved, memory_order_acquire))
-        return NULL;
-    return &table->entries[id].facts;
 }

@@ -1,4 +1,5 @@
-/* Call stacks as small integers: captured where nothing of Python may run, named later.
+/* Call stacks as small integers: captured where nothing of Python may run, named later (see
+ * ring/stack_names.h).
  *
  * A capture copies code addresses and offsets of the calling thread's frames into a table: no
  * allocation, no reference, no call into Python, so the GIL's own hooks may do it. Names are
@@ -9,13 +10,7 @@
 #include "python/compat.h"
 
 #include <stdatomic.h>
-
-typedef struct stack_facts {
-    uint32_t site; /* string: "file:line function" of the innermost frame outside the standard library */
-    uint32_t wait; /* string: "lock wait: Queue.get" where a frame of the library says so, else 0 */
-    uint32_t text; /* string: all frames, a line each */
-    uint16_t wait_depth; /* which frame, counted from the innermost, `wait` is about */
-} stack_facts;
+#include <stdint.h>
 
 typedef struct {
     PyCodeObject *code; /* NULL: there are more callers */
@@ -48,8 +43,5 @@ static inline uint32_t stacks_named(uint32_t stack)
 
 /* Called by the code watcher: a code of the program is about to die. */
 void stacks_code_dies(PyCodeObject *code);
-
-/* Any thread. NULL while not yet resolved, or for id 0. */
-const stack_facts *stacks_of(uint32_t id);
 
 #endif

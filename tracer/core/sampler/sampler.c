@@ -1,6 +1,6 @@
 /* The signal handler and its frame walk; arming threads; start and stop. */
 #define _GNU_SOURCE
-#include "sampler/private.h"
+#include "sampler/sampler.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,14 +10,13 @@
 #include <unistd.h>
 
 #include "ring/clock.h"
+#include "sampler/symbols.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
 static const uint64_t COOKIE = 0x74726163; /* marks our timers; no address begins like this */
-
-struct sampler_state sampler = {.guard = PTHREAD_MUTEX_INITIALIZER, .tasks = {.fd = -1}};
 
 /* --- the handler: reads only, and only by means that are safe in a signal handler --- */
 

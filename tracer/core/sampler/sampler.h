@@ -6,11 +6,9 @@
 #ifndef TRACER_SAMPLER_H
 #define TRACER_SAMPLER_H
 
-#include "python/compat.h"
-
 #include <stdint.h>
 
-#include "ring/sources.h"
+#include "sampler/rings.h"
 
 enum { SAMPLER_HZ_MOST = 5000 };
 
@@ -33,24 +31,13 @@ int sampler_was_ousted(void);
 void sampler_use_wall_clock(int yes);
 
 uint32_t sampler_hz(void); /* 0: no samples in this recording */
-extern const sample_source_table sampler_source;
 /* Threads for which the system had no timer left, since the start. */
 uint32_t sampler_refused(void);
 void sampler_close(void); /* the last sample has been taken out */
 
-/* --- between sampler.c and sampler/symbols.c --- */
-
-/* In a ring, two words a frame: the code's address and the instruction's offset in it; or, once
- * the code has died, `path << 1 | 1` and `function << 32 | line`. */
-void symbols_lock(void);
-void symbols_unlock(void);
-void symbols_reset(void); /* in a forked child */
-void symbols_forget(void); /* nothing is known of any code any more */
-sample_place symbols_place(uint64_t code, uint64_t offset); /* locked */
-void symbols_code_dies(PyCodeObject *code);
-/* For every frame of every sample that refers to `code`; locked. */
-void sampler_replace(uint64_t code, void (*each)(uint64_t frame[2]));
-int sampler_has_met(const void *code);
-void sampler_forget_codes(void); /* what the handlers remember of code addresses */
+/* All guarded. What the thread has computed before counts only if it is new. */
+sampled *sampler_arm(pid_t tid, int is_new);
+void sampler_disarm(sampled *t);
+int sampler_has_handler(void); /* ours is in place */
 
 #endif

@@ -1,11 +1,9 @@
-/* Code objects in samples to function, file and line, without the GIL.
+/* Names and lines read straight from code objects.
  *
  * What is read of a code object never changes while it lives: names, first line, line table. It
  * cannot die meanwhile: codes.c's watcher calls symbols_code_dies() first, which waits for the
  * guard and resolves what samples still need. */
-#include "sampler/sampler.h"
-
-#include "python/compat.h"
+#include "sampler/symbols.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/text.h"
+#include "sampler/rings.h"
 
 enum { LINES = 8, TEXT_LIMIT = 500 };
 

@@ -1,5 +1,5 @@
 /* Counters: of the process, and CPU time and run delay of each thread. */
-#include "timeline/private.h"
+#include "timeline/counters.h"
 
 #include <string.h>
 

@@ -1,11 +1,12 @@
 /* The track of a contended lock: who has it when, and how many wait for it. */
+#include "timeline/holds.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "ring/intern.h"
-#include "python/stacks.h"
+#include "ring/stack_names.h"
 #include "ring/text.h"
-#include "timeline/private.h"
 
 enum { LOCK_TRACKS = 256 };
 
@@ -46,7 +47,7 @@ void hold_tracks(timeline *t, lock_line *lock, uint32_t kind, uint32_t site)
 static void name_holder(const timeline *t, event *ev, const lock_line *lock, char *room, size_t size)
 {
     const thread_line *thread = lock->owner_task ? NULL : timeline_thread_of(t, lock->owner);
-    const task_line *task = lock->owner_task ? timeline_task((timeline *)t, lock->owner_task) : NULL;
+    const task_line *task = lock->owner_task ? timeline_task(t, lock->owner_task) : NULL;
     if (thread) {
         ev->text = thread->on.name;
         ev->text_length = (uint32_t)thread->on.name_length;
@@ -104,7 +105,7 @@ void hold_end(timeline *t, lock_line *lock, uint64_t ns)
         return;
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = forward(lock, ns), .on = &lock->on, .type = SCHEMA_TYPE_SLICE_END};
-    const stack_facts *stack = stacks_of(lock->release_stack);
+    const stack_facts *stack = stack_names_of(lock->release_stack);
     if (stack)
         event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
     encoder_event(&t->out, &ev);

@@ -4,12 +4,15 @@
  * one before. What a thread did since it released the GIL is known when it has it again (or, if
  * that takes long, from the fields of its buffer), so a lane is written up to `upto` and no
  * further. The kernel's switches wait in `cuts` until the lane gets there. */
+#include "timeline/lanes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "ring/intern.h"
-#include "python/stacks.h"
-#include "timeline/private.h"
+#include "ring/stack_names.h"
+#include "timeline/gc.h"
+#include "timeline/waits.h"
 
 enum { CUTS_AT_FIRST = 16, PASSES_FOR_DETAILS = 4 };
 
@@ -50,7 +53,7 @@ static uint64_t forward(const lane_line *lane, uint64_t ns)
 /* Where the thread was, once: with the begin if it is known then, else with the end. */
 static void tell_release_stack(lane_line *lane, event *ev)
 {
-    const stack_facts *stack = lane->told_stack ? NULL : stacks_of(lane->release_stack);
+    const stack_facts *stack = lane->told_stack ? NULL : stack_names_of(lane->release_stack);
     if (!stack)
         return;
     event_interned(ev, SCHEMA_ARG_STACK, stack->text);
@@ -69,7 +72,7 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
             locks_end_wait(t, thread, &ev);
         if (lane->bytes)
             event_uint(&ev, SCHEMA_ARG_BYTES, lane->bytes - 1);
-        const stack_facts *stack = lane->told_stack ? NULL : stacks_of(lane->stack);
+        const stack_facts *stack = lane->told_stack ? NULL : stack_names_of(lane->stack);
         if (stack) {
             event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
             event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
@@ -84,7 +87,7 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
 static void describe_call(timeline *t, thread_line *thread, event *ev)
 {
     lane_line *lane = &thread->lane;
-    const stack_facts *stack = stacks_of(lane->stack);
+    const stack_facts *stack = stack_names_of(lane->stack);
     ev->category = call_categories[lane->class];
     ev->name_id = lane->what;
     if (lane->class == CLASS_LOCK)

@@ -1,10 +1,12 @@
 /* Records to slices: loops, what runs on them, and who scheduled a callback. */
+#include "timeline/loops.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ring/intern.h"
 #include "ring/text.h"
-#include "timeline/private.h"
+#include "timeline/user.h"
 
 /* Who scheduled a loop callback, kept from call_soon until it runs. */
 typedef struct {
@@ -64,13 +66,6 @@ void loop_free(loop_line *loop)
 }
 
 /* --- what runs on a thread --- */
-
-running_step *top_step(thread_line *thread)
-{
-    if (!thread->depth)
-        return NULL;
-    return &thread->steps[thread->depth < RUNNING_DEPTH ? thread->depth - 1 : RUNNING_DEPTH - 1];
-}
 
 void end_poll(timeline *t, loop_line *loop, uint64_t ns)
 {

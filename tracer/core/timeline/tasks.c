@@ -1,20 +1,18 @@
 /* Records to slices: the life of tasks, what loops run, and who woke whom. */
+#include "timeline/tasks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ring/intern.h"
-#include "python/stacks.h"
+#include "ring/stack_names.h"
 #include "ring/text.h"
-#include "timeline/private.h"
+#include "timeline/loops.h"
+#include "timeline/user.h"
+#include "timeline/waits.h"
 
 /* --- lines --- */
-
-task_line *timeline_task(timeline *t, uint32_t id)
-{
-    uint64_t *found = map_find(&t->tasks, id);
-    return found ? (task_line *)(uintptr_t)*found : NULL;
-}
 
 /* Time never goes back on a line. It can want to where two threads' records crossed. */
 static uint64_t not_before(timeline *t, uint64_t since_ns, uint64_t ns)
@@ -154,7 +152,7 @@ static void add_waker(event *ev, const task_line *task)
 
 static void add_stack(event *ev, uint32_t id)
 {
-    const stack_facts *stack = stacks_of(id);
+    const stack_facts *stack = stack_names_of(id);
     if (stack)
         event_interned(ev, SCHEMA_ARG_STACK, stack->text);
 }

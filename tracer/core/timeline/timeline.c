@@ -1,10 +1,19 @@
 /* Records to slices: dispatch, threads, GC, notes. Tasks: timeline/tasks.c. */
 #define _GNU_SOURCE
-#include "timeline/private.h"
+#include "timeline/timeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "timeline/counters.h"
+#include "timeline/gc.h"
+#include "timeline/lanes.h"
+#include "timeline/locks.h"
+#include "timeline/loops.h"
+#include "timeline/tasks.h"
+#include "timeline/user.h"
+#include "timeline/waits.h"
 
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length)
 {
@@ -97,12 +106,6 @@ thread_line *timeline_thread(timeline *t, uint32_t tid)
     return thread;
 }
 
-thread_line *timeline_thread_of(const timeline *t, uint32_t tid)
-{
-    uint64_t *slot = map_find(&t->threads, tid);
-    return slot ? (thread_line *)(uintptr_t)*slot : NULL;
-}
-
 void timeline_thread_gone(timeline *t, thread_line *thread)
 {
     t->live_threads--;
@@ -177,35 +180,7 @@ HANDLER(thread_exit)
     timeline_instant(t, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
 }
 
-/* --- GC: the same slice on its thread and on the GC track --- */
-
-void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type)
-{
-    char name[24];
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = on, .type = type};
-    if (type == SCHEMA_TYPE_SLICE_BEGIN) {
-        ev.category = SCHEMA_CAT_GC;
-        ev.text = name;
-        ev.text_length = (uint32_t)snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, thread->gc_generation);
-        event_uint(&ev, SCHEMA_ARG_GENERATION, thread->gc_generation);
-        event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
-    }
-    encoder_event(&t->out, &ev);
-}
-
-static void gc_finish(timeline *t, thread_line *thread, uint64_t ns, uint64_t collected, uint64_t uncollectable)
-{
-    track *lines[] = {&thread->on, &t->gc};
-    for (int i = 0; i < 2; i++) {
-        arg ev_args[EVENT_ARGS];
-        event ev = {.args = ev_args, .ns = ns, .on = lines[i], .type = SCHEMA_TYPE_SLICE_END};
-        event_uint(&ev, SCHEMA_ARG_COLLECTED, collected);
-        event_uint(&ev, SCHEMA_ARG_UNCOLLECTABLE, uncollectable);
-        encoder_event(&t->out, &ev);
-    }
-    thread->gc_open = 0;
-}
+/* --- GC --- */
 
 HANDLER(gc_begin)
 {

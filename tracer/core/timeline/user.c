@@ -1,10 +1,11 @@
 /* Records to slices: what the program says of itself. NOTES.md, "User events". */
+#include "timeline/user.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "ring/intern.h"
 #include "ring/user_payload.h"
-#include "timeline/private.h"
 
 enum { REGION_DEPTH = 256 }; /* trace_processor takes 512 */
 

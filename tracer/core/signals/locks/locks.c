@@ -6,6 +6,7 @@
 #include "python/codes.h"
 #include "python/stacks.h"
 #include "ring/intern.h"
+#include "ring/stack_names.h"
 #include "schema.h"
 #include "signals/calls/calls.h"
 #include "signals/locks/holders.h"
@@ -164,9 +165,9 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     thread_buffer *b = t->call.buffer;
     holder *h = t->holder;
     lock_wait_details details = {.stack = stacks_capture(t->tstate), .token = token_of(self)};
-    if (details.stack && !stacks_of(details.stack))
+    if (details.stack && !stack_names_of(details.stack))
         stacks_resolve();
-    const stack_facts *stack = stacks_of(details.stack);
+    const stack_facts *stack = stack_names_of(details.stack);
     const holder seen = look(t, self, late);
     uint32_t owner = seen.lock == t->key && !late ? seen.owner : 0;
     PyObject *about = NULL;

@@ -5,7 +5,7 @@
 #ifndef TRACER_SAMPLES_H
 #define TRACER_SAMPLES_H
 
-#include "output/encoder.h"
+#include "packets/encoder.h"
 #include "ring/map.h"
 #include "ring/sources.h"
 

@@ -1,12 +1,12 @@
 /* Writes packets into a growing buffer; every length fits one or two bytes. */
-#include "output/encoder.h"
+#include "packets/encoder.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ring/intern.h"
 #include "ring/text.h"
-#include "output/wire.h"
+#include "packets/wire.h"
 
 enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
 

@@ -1,8 +1,8 @@
-/* What the two files of the sampler share: the threads' records and rings. */
-#ifndef TRACER_SAMPLER_PRIVATE_H
-#define TRACER_SAMPLER_PRIVATE_H
-
-#include "sampler/sampler.h"
+/* The sampler's state: which threads it samples, and the ring of each.
+ *
+ * Producer: the signal handler, on the interrupted thread. Consumer: drain.c, on the writer's. */
+#ifndef TRACER_SAMPLER_RINGS_H
+#define TRACER_SAMPLER_RINGS_H
 
 #include "python/compat.h"
 
@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "ring/private_fd.h"
+#include "ring/sources.h"
 
 enum {
     THREADS = 4096,
@@ -78,9 +79,12 @@ static inline uint32_t sampler_met_place(uintptr_t code)
     return (uint32_t)(code >> 4) & (MET - 1);
 }
 
-/* All guarded. What the thread has computed before counts only if it is new. */
-sampled *sampler_arm(pid_t tid, int is_new);
-void sampler_disarm(sampled *t);
-int sampler_has_handler(void); /* ours is in place */
+/* In a ring, two words a frame: the code's address and the instruction's offset in it; or, once
+ * the code has died, `path << 1 | 1` and `function << 32 | line`. */
+
+/* For every frame of every sample that refers to `code`; with the lock of symbols.h. */
+void sampler_replace(uint64_t code, void (*each)(uint64_t frame[2]));
+int sampler_has_met(const void *code);
+void sampler_forget_codes(void); /* what the handlers remember of code addresses */
 
 #endif

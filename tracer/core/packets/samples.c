@@ -1,12 +1,12 @@
 /* Perfetto's perf_sample packets: interned names, frames and callstacks. */
-#include "output/samples.h"
+#include "packets/samples.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ring/intern.h"
 #include "ring/text.h"
-#include "output/wire.h"
+#include "packets/wire.h"
 
 enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_PASSES = 4 };
 

@@ -1,0 +1,15 @@
+/* Code objects in samples to function, file and line, without the GIL. */
+#ifndef TRACER_SYMBOLS_H
+#define TRACER_SYMBOLS_H
+
+#include "python/compat.h"
+#include "ring/sources.h"
+
+void symbols_lock(void);
+void symbols_unlock(void);
+void symbols_reset(void); /* in a forked child */
+void symbols_forget(void); /* nothing is known of any code any more */
+sample_place symbols_place(uint64_t code, uint64_t offset); /* words of a ring; locked */
+void symbols_code_dies(PyCodeObject *code);
+
+#endif

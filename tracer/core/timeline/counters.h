@@ -1,0 +1,15 @@
+/* Counters: of the process, and CPU time and run delay of each thread. */
+#ifndef TRACER_TIMELINE_COUNTERS_H
+#define TRACER_TIMELINE_COUNTERS_H
+
+#include "ring/sources.h"
+#include "timeline/model.h"
+
+void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);
+/* What the thread's counters said at `now->ns` (0: nothing). Written with the next call, when what
+ * precedes it has been; at once if no other follows. */
+void timeline_cpu_times(timeline *t, thread_line *thread, const cpu_times *now, int is_last);
+/* The thread is gone. */
+void counters_close(timeline *t, thread_line *thread);
+
+#endif

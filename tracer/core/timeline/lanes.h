@@ -1,0 +1,27 @@
+/* The state of a thread at every moment. */
+#ifndef TRACER_TIMELINE_LANES_H
+#define TRACER_TIMELINE_LANES_H
+
+#include "ring/sources.h"
+#include "timeline/model.h"
+
+/* From `ns` on the kernel has the thread in `state`; in order of time with the records. With
+ * KERNEL_LOST, `lost` records of unknown threads are missing (tid 0). */
+void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost);
+/* How many REC_TAKE and REC_HELD_CALL of it have come. */
+static inline uint64_t timeline_lane_records(const thread_line *thread)
+{
+    return thread->lane.counted;
+}
+/* How the thread stands at `ns`, after all records up to then. */
+void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns);
+
+extern const record_handler timeline_lane_handlers[REC_KINDS];
+void lane_flush(timeline *t, thread_line *thread);
+/* Writes the lane up to `ns`, when the thread is known to be executing Python code. */
+void lane_reach(timeline *t, thread_line *thread, uint64_t ns);
+/* The lane ends at `ns`; the thread has released the GIL at `drop_ns` (0: it has not). */
+void lane_close(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t ns);
+void lane_free(lane_line *lane);
+
+#endif

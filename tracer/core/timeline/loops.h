@@ -1,0 +1,17 @@
+/* Loops, what runs on them, and who scheduled a callback. */
+#ifndef TRACER_TIMELINE_LOOPS_H
+#define TRACER_TIMELINE_LOOPS_H
+
+#include "timeline/model.h"
+
+extern const record_handler timeline_loop_handlers[REC_KINDS];
+loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
+void loop_free(loop_line *loop);
+void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, running_step s);
+void pop_step(timeline *t, thread_line *thread, uint64_t ns);
+/* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
+void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns);
+void end_poll(timeline *t, loop_line *loop, uint64_t ns);
+cause cause_of(const thread_line *thread, const running_step *waker);
+
+#endif

@@ -1,0 +1,233 @@
+/* What the files of the timeline work on: every task, loop, thread and lock, and what it is doing.
+ *
+ * Types and lookups only; who changes what is said in the file of each. */
+#ifndef TRACER_TIMELINE_MODEL_H
+#define TRACER_TIMELINE_MODEL_H
+
+#include "packets/encoder.h"
+#include "ring/map.h"
+#include "ring/records.h"
+#include "ring/sources.h"
+
+enum task_state { STATE_NEW, STATE_UNKNOWN, STATE_READY, STATE_RUNNING, STATE_AWAIT };
+
+enum cause_kind { CAUSE_NONE, CAUSE_TASK, CAUSE_THREAD, CAUSE_TIMER, CAUSE_IO };
+
+/* Who made something ready. */
+typedef struct {
+    uint8_t kind;
+    uint32_t id;     /* task or tid */
+    uint64_t due_ns; /* CAUSE_TIMER */
+} cause;
+
+typedef struct {
+    uint32_t id, func;
+    track own, queue, running, tasks; /* group, counter, slices, parent of the task tracks */
+    map lanes;                        /* func -> first free lane */
+    uint64_t poll_begin_ns, poll_end_ns, previous_poll_end_ns;
+    uint32_t handled; /* callbacks begun since the last poll */
+    int64_t queue_length;
+    uint8_t polling; /* a select slice is open */
+} loop_line;
+
+typedef struct user_line user_line; /* timeline/user.c */
+
+typedef struct lane {
+    track on;
+    user_line *user; /* NULL until the program says something there */
+    struct lane *next_free;
+    uint64_t free_ns; /* since when no task is on it */
+} lane;
+
+typedef struct {
+    uint32_t id, func, parent;
+    loop_line *loop;
+    lane *on; /* own track or merged lane */
+    char *name;
+    uint32_t name_length;
+    uint8_t state, merged, shown, readied_itself, renamed, has_parent;
+    uint64_t since_ns;  /* when `state` began */
+    uint64_t flow_in;   /* into the next slice */
+    cause woken;        /* of the ready slice to come … */
+    uint32_t stack;     /* … and where it was done */
+    uint32_t via;
+    packet_ref running; /* open `running` slice, target of new flows */
+    struct lock_wait *waits; /* for a lock that a task has, while it awaits */
+    uint8_t awaits_lock;     /* it awaits a lock or what is made of one … */
+    uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
+} task_line;
+
+/* What runs on a thread: a task's step or a loop callback. */
+typedef struct {
+    uint32_t task; /* 0 = callback */
+    uint32_t func;
+    cause because;      /* of a callback */
+    packet_ref on_loop; /* its slice on the loop track */
+    loop_line *loop;    /* whose slice is open; NULL when none is */
+} running_step;
+
+enum { RUNNING_DEPTH = 64, TAKES = 4096 };
+
+enum lane_base { LANE_UNKNOWN, LANE_HAS_GIL, LANE_HAS_NO_GIL };
+enum lane_state {
+    LANE_NONE,
+    LANE_RUNNING,
+    LANE_NATIVE,
+    LANE_PREEMPTED,
+    LANE_PREEMPTED_WITH_GIL,
+    LANE_OFF_CPU,
+    LANE_OFF_CPU_WITH_GIL,
+    LANE_GIL_WAIT,
+    LANE_CALL,
+};
+
+typedef struct {
+    uint64_t ns;
+    uint8_t state; /* enum kernel_state */
+} lane_cut;
+
+typedef struct {
+    uint32_t what; /* string, 0 = none is known */
+    uint32_t fd;   /* + 1 */
+    uint32_t serial;
+    uint8_t class;
+} lane_call;
+
+/* A take of the GIL, with the release that it ends. */
+typedef struct {
+    uint64_t drop_ns, wait_ns, take_ns; /* drop 0: the first; wait 0: none */
+    uint64_t bytes, flow_in;
+    lane_call call;
+    uint32_t stack;
+    uint8_t unwatched; /* the GIL is not watched: only the call is known */
+} lane_take;
+
+/* The state of a thread, written up to `upto_ns`. */
+typedef struct {
+    uint8_t base, state;             /* enum lane_base; enum lane_state of the open slice */
+    uint8_t pending, pending_passes; /* `take` waits for details */
+    uint8_t early;                   /* the release is shown although it is not over */
+    uint8_t class, holding_gil; /* of the open LANE_CALL … */
+    uint8_t told_stack;         /* by the open slice */
+    uint8_t kernel;
+    uint32_t what, fd, serial, stack, serial_before;
+    uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
+    uint64_t bytes; /* + 1 */
+    uint32_t holder; /* tid, of the GIL wait to come */
+    uint64_t upto_ns, boundary_ns, flow_in;
+    uint64_t gave_by_ns; /* another has taken the GIL then */
+    uint64_t counted;    /* records that tell of takes and held calls */
+    lane_take take;
+    lane_call next_call;
+    lane_cut *cuts;
+    uint32_t cut_count, cut_capacity;
+} lane_line;
+
+/* What a thread's buffer says of this moment, where no record does yet. */
+typedef struct {
+    uint64_t released_ns, asked_ns, held_call_ns; /* 0 = has not */
+    lane_call call;
+    uint32_t stack;
+    uint8_t is_last; /* no record will follow */
+} lane_present;
+
+typedef struct {
+    uint64_t ns;
+    uint32_t tid;
+} gil_take;
+
+enum { LOCK_LASTS = 255 };
+
+/* A wait for a lock, from before it until it is written. */
+typedef struct lock_wait {
+    struct lock_line *of;
+    struct lock_wait *next;  /* another that waits for the same lock */
+    struct lock_wait *outer; /* of the same thread, which a signal handler that waits too interrupts */
+    uint64_t since_ns;
+    uint32_t tid, what, stack, token;
+    uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
+    uint32_t task, owner_task;  /* by and behind whom, of asyncio's locks; then `what` to `token` are 0 */
+    uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
+    uint8_t told;               /* at the slice's begin */
+    uint8_t told_owner;         /* too, or never to be known */
+} lock_wait;
+
+typedef struct {
+    track on; /* while … */
+    uint8_t is_told;
+    uint64_t told;
+} counter_line;
+
+typedef struct {
+    track on;
+    uint32_t tid;
+    uint32_t depth;
+    running_step steps[RUNNING_DEPTH];
+    loop_line *loop;
+    uint8_t gc_open;
+    uint32_t gc_generation;
+    lane_line lane;
+    lock_wait *waits; /* the innermost */
+    uint64_t lost;    /* records, as its gaps tell */
+    user_line *user;
+    counter_line cpu, delay;
+    cpu_times times; /* not written yet, unless `ns` is 0 */
+} thread_line;
+
+typedef struct timeline {
+    encoder out;
+    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks, all_operations, all_user_counters;
+    map locks; /* id -> lock_line* */
+    uint32_t lock_tracks;
+    map tasks, loops;      /* id -> task_line*, loop_line* */
+    map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
+    map regions, operations;            /* number -> user_line*, operation_lane* */
+    map operation_lanes, user_counters; /* name string -> first free lane, track* */
+    map spawned, handles;  /* address -> flow; address -> handle_cause* */
+    int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
+    uint32_t own_tracks;
+    uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */
+    uint32_t unshown_count, unshown_capacity;
+    uint32_t main_tid;
+    uint64_t alive_ns; /* when memory was last told */
+    uint64_t late, dropped;
+    uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
+    uint64_t worst_ready_ns;
+    uint32_t worst_ready_func;
+    uint8_t attached;    /* this Python has no GIL */
+    uint8_t names_calls; /* blocking calls are known: a release without one computes */
+    uint32_t gil_holder; /* tid that took it last */
+    uint8_t gil_distrusted; /* two threads seemed to have it at once */
+    uint64_t take_count;
+    gil_take takes[TAKES]; /* the last ones */
+} timeline;
+
+/* --- lookups; NULL: not seen, or gone --- */
+
+static inline thread_line *timeline_thread_of(const timeline *t, uint32_t tid)
+{
+    uint64_t *slot = map_find(&t->threads, tid);
+    return slot ? (thread_line *)(uintptr_t)*slot : NULL;
+}
+
+static inline task_line *timeline_task(const timeline *t, uint32_t id)
+{
+    uint64_t *slot = map_find(&t->tasks, id);
+    return slot ? (task_line *)(uintptr_t)*slot : NULL;
+}
+
+static inline running_step *top_step(thread_line *thread)
+{
+    if (!thread->depth)
+        return NULL;
+    return &thread->steps[thread->depth < RUNNING_DEPTH ? thread->depth - 1 : RUNNING_DEPTH - 1];
+}
+
+/* --- what each file does with its records --- */
+
+typedef void (*record_handler)(timeline *, thread_line *, const record *, uint64_t ns, const char *text);
+#define HANDLER(name)                                                                              \
+    static void name(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+#define UNUSED(x) (void)(x)
+
+#endif

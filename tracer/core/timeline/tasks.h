@@ -1,0 +1,12 @@
+/* The life of tasks, and who woke whom. */
+#ifndef TRACER_TIMELINE_TASKS_H
+#define TRACER_TIMELINE_TASKS_H
+
+#include "timeline/model.h"
+
+extern const record_handler timeline_task_handlers[REC_KINDS];
+void task_free(timeline *t, task_line *task);
+void task_show(timeline *t, task_line *task);
+void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns);
+
+#endif

@@ -1,0 +1,262 @@
+/* Records to slices: who waited for a lock, behind whom, and whose release ended it.
+ *
+ * A wait is written when the thread runs again, so all that happened to the lock meanwhile is
+ * known by then: the owner is who had it as the wait began, or, where that is unknown (given
+ * back, and granted to a waiter that had not run yet), the next to acquire it. */
+#include "timeline/waits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+lock_line *lock_line_of(const timeline *t, uint64_t id)
+{
+    uint64_t *slot = map_find(&t->locks, id);
+    return slot ? (lock_line *)(uintptr_t)*slot : NULL;
+}
+
+static lock_line *add_line(timeline *t, uint32_t id)
+{
+    lock_line *lock = calloc(1, sizeof *lock);
+    uint64_t *slot = lock ? map_put(&t->locks, id) : NULL;
+    if (!slot) {
+        free(lock);
+        return NULL;
+    }
+    lock->id = id;
+    *slot = (uint64_t)(uintptr_t)lock;
+    return lock;
+}
+
+static void free_line(lock_line *lock)
+{
+    if (lock->has_tracks) {
+        track_free(&lock->on);
+        track_free(&lock->waiting);
+    }
+    free(lock->releases);
+    free(lock);
+}
+
+static void forget_line(timeline *t, lock_line *lock)
+{
+    map_remove(&t->locks, lock->id);
+    free_line(lock);
+}
+
+void locks_free(timeline *t)
+{
+    for (uint32_t i = 0; t->locks.slots && i <= t->locks.mask; i++)
+        if (t->locks.slots[i].key)
+            free_line((lock_line *)(uintptr_t)t->locks.slots[i].value);
+    map_free(&t->locks);
+}
+
+uint32_t locks_stack(const thread_line *thread)
+{
+    return thread->waits ? thread->waits->stack : 0;
+}
+
+/* --- releases: written when it is known which wait they ended, if any --- */
+
+static uint64_t write_release(timeline *t, const lock_line *lock, const lock_release *release, int with_flow)
+{
+    thread_line *by = timeline_thread_of(t, release->tid);
+    if (!by)
+        return 0;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = release->ns, .on = &by->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_LOCK, .name = SCHEMA_RELEASE};
+    event_uint(&ev, SCHEMA_ARG_LOCK, lock->id);
+    packet_ref at = encoder_event(&t->out, &ev);
+    if (!with_flow)
+        return 0;
+    uint64_t flow = encoder_new_flow(&t->out);
+    return encoder_add_flow(&t->out, &at, flow) == 0 ? flow : 0;
+}
+
+static void take_release(lock_line *lock, uint32_t at)
+{
+    lock->release_count--;
+    memmove(&lock->releases[at], &lock->releases[at + 1], (lock->release_count - at) * sizeof *lock->releases);
+}
+
+void lock_releases_write(timeline *t, lock_line *lock)
+{
+    for (uint32_t i = 0; i < lock->release_count; i++)
+        write_release(t, lock, &lock->releases[i], 0);
+    lock->release_count = 0;
+}
+
+void lock_release_keep(timeline *t, lock_line *lock, lock_release release)
+{
+    if (lock->release_count == lock->release_capacity) {
+        uint32_t capacity = lock->release_capacity * 2 + 4;
+        lock_release *grown = realloc(lock->releases, capacity * sizeof *grown);
+        if (!grown) {
+            write_release(t, lock, &release, 0);
+            return;
+        }
+        lock->releases = grown;
+        lock->release_capacity = capacity;
+    }
+    lock->releases[lock->release_count++] = release;
+}
+
+void lock_releases_lose(timeline *t, lock_line *lock, uint32_t tid)
+{
+    for (uint32_t at = lock->release_count; at-- > 0;) {
+        if (lock->releases[at].tid != tid)
+            continue;
+        write_release(t, lock, &lock->releases[at], 0);
+        take_release(lock, at);
+    }
+}
+
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns)
+{
+    lock_wait *wait = thread->waits;
+    if (!wait || wait->outcome != LOCK_ACQUIRED)
+        return 0;
+    lock_line *lock = wait->of;
+    for (uint32_t i = 0; i < lock->release_count; i++) {
+        lock_release release = lock->releases[i];
+        /* A signal handler may release what its own thread waits for: no hand-over. */
+        if (release.token != wait->token || release.tid == thread->tid || release.ns > until_ns)
+            continue;
+        take_release(lock, i);
+        *freed_ns = release.ns;
+        return write_release(t, lock, &release, 1);
+    }
+    return 0;
+}
+
+/* --- the slice of a wait --- */
+
+static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
+{
+    const thread_line *owner = wait->owner ? timeline_thread_of(t, wait->owner) : NULL;
+    const task_line *task = wait->owner_task ? timeline_task(t, wait->owner_task) : NULL;
+    if (wait->owner_task)
+        event_uint(ev, SCHEMA_ARG_OWNER_TASK, wait->owner_task);
+    else if (wait->owner)
+        event_uint(ev, SCHEMA_ARG_OWNER, wait->owner);
+    if (task && task->name)
+        event_text(ev, SCHEMA_ARG_OWNER_NAME, task->name, task->name_length);
+    else if (owner)
+        event_text(ev, SCHEMA_ARG_OWNER_NAME, owner->on.name, owner->on.name_length);
+    event_interned(ev, SCHEMA_ARG_OWNER_SITE, wait->owner_site);
+}
+
+void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
+{
+    lock_wait *wait = thread->waits;
+    if (!wait)
+        return;
+    ev->name_id = wait->what;
+    event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
+    add_owner(t, wait, ev);
+    wait->told = 1;
+    wait->told_owner |= wait->owner != 0;
+}
+
+void locks_end_wait(timeline *t, thread_line *thread, event *ev)
+{
+    lock_wait *wait = thread->waits;
+    if (!wait)
+        return;
+    if (!wait->told)
+        event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
+    if (!wait->told_owner)
+        add_owner(t, wait, ev);
+    event_bool(ev, SCHEMA_ARG_ACQUIRED, wait->outcome == LOCK_ACQUIRED);
+}
+
+/* --- the two ends of a wait --- */
+
+lock_wait *lock_wait_begin(timeline *t, const thread_line *thread, uint32_t id, uint64_t ns)
+{
+    lock_line *lock = lock_line_of(t, id);
+    lock_wait *wait = malloc(sizeof *wait);
+    if (!wait || (!lock && !(lock = add_line(t, id)))) {
+        free(wait);
+        return NULL;
+    }
+    *wait = (lock_wait){.of = lock, .next = lock->first, .since_ns = ns, .tid = thread->tid, .outcome = LOCK_LASTS};
+    lock->first = wait;
+    return wait;
+}
+
+/* Takes a wait from its lock, that the caller frees; `ns` 0: without a word. */
+static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
+{
+    lock_line *lock = wait->of;
+    for (lock_wait **at = &lock->first; *at; at = &(*at)->next) {
+        if (*at == wait) {
+            *at = wait->next;
+            break;
+        }
+    }
+    if (ns)
+        hold_count(t, lock, -1, ns);
+    else
+        lock->waiters--;
+    if (lock->waiters)
+        return;
+    lock_releases_write(t, lock);
+    if (!lock->has_tracks && !lock->held)
+        forget_line(t, lock);
+}
+
+void lock_wait_end(timeline *t, thread_line *thread, uint64_t ns)
+{
+    lock_wait *wait = thread->waits;
+    thread->waits = wait->outer;
+    forget_wait(t, wait, ns);
+    free(wait);
+}
+
+/* --- tasks: the wait is the `await` slice, which begins at once and ends as the task is woken --- */
+
+static void show_wait(timeline *t, const thread_line *thread, task_line *task, const await_lock *details,
+                      uint32_t site, event *ev)
+{
+    lock_wait *wait = lock_wait_begin(t, thread, details->lock, ev->ns);
+    if (!wait)
+        return;
+    lock_line *lock = wait->of;
+    wait->task = task->id;
+    wait->owner_task = details->owner_task;
+    wait->owner_site = details->owner_site;
+    wait->told_owner = details->is_held != 0;
+    task->waits = wait;
+    add_owner(t, wait, ev);
+    hold_tracks(t, lock, details->kind, site);
+    if (wait->owner_task && !(lock->held && lock->owner_task == wait->owner_task))
+        hold_begin(t, lock, (lock_owner){thread->tid, wait->owner_task, wait->owner_site, 1}, ev->ns);
+    hold_count(t, lock, 1, ev->ns);
+}
+
+void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, const await_lock *lock, uint32_t site,
+                      event *ev)
+{
+    task->awaits_lock = 1;
+    task->outcome = LOCK_LASTS;
+    event_uint(ev, SCHEMA_ARG_LOCK, lock->lock);
+    if (lock->kind)
+        show_wait(t, thread, task, lock, site, ev);
+}
+
+void locks_task_woken(timeline *t, task_line *task, event *ev)
+{
+    lock_wait *wait = task->waits;
+    if (wait && !wait->told_owner)
+        add_owner(t, wait, ev);
+    if (task->outcome != LOCK_LASTS)
+        event_bool(ev, SCHEMA_ARG_ACQUIRED, task->outcome == LOCK_ACQUIRED);
+    if (wait)
+        forget_wait(t, wait, ev->ns);
+    free(wait);
+    task->waits = NULL;
+    task->awaits_lock = 0;
+}

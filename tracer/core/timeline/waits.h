@@ -1,0 +1,37 @@
+/* Who waits for a lock, behind whom, and whose release ended it. */
+#ifndef TRACER_TIMELINE_WAITS_H
+#define TRACER_TIMELINE_WAITS_H
+
+#include "timeline/holds.h"
+#include "timeline/model.h"
+
+/* --- a lock, its waits and its releases --- */
+
+lock_line *lock_line_of(const timeline *t, uint64_t id); /* NULL: nobody has waited for it */
+void locks_free(timeline *t);
+
+/* Of a thread (the innermost then) or a task, from `ns` on; NULL: no memory. */
+lock_wait *lock_wait_begin(timeline *t, const thread_line *thread, uint32_t id, uint64_t ns);
+/* The innermost of a thread; `ns` 0: without a word. */
+void lock_wait_end(timeline *t, thread_line *thread, uint64_t ns);
+
+void lock_release_keep(timeline *t, lock_line *lock, lock_release release);
+/* Writes those that ended no wait. */
+void lock_releases_write(timeline *t, lock_line *lock);
+/* The same, of one thread. */
+void lock_releases_lose(timeline *t, lock_line *lock, uint32_t tid);
+
+/* --- the slices of waits: a thread's in its lane, a task's `await` --- */
+
+void locks_begin_wait(timeline *t, thread_line *thread, event *ev);
+void locks_end_wait(timeline *t, thread_line *thread, event *ev);
+uint32_t locks_stack(const thread_line *thread); /* of the wait that lasts; 0 = unknown */
+/* The flow from the release that ended the wait by `until_ns`, and when that was; 0 = none. */
+uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns);
+/* A task awaits what `lock` says from `ev->ns` on: arguments for the BEGIN of it … */
+void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, const await_lock *lock, uint32_t site,
+                      event *ev);
+/* … and for its END, when it does so no longer. */
+void locks_task_woken(timeline *t, task_line *task, event *ev);
+
+#endif
