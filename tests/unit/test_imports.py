@@ -3,10 +3,12 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.support.circles import circle
 
 PROJECT = Path(__file__).parents[2]
 CONTRACT = {"tracer", "tracer.schema", "tracer.errors", "tracer.units"}
@@ -63,3 +65,96 @@ def test_recorder_loads_nothing_heavy() -> None:
         check=True,
     )
     assert not {name.partition(".")[0] for name in done.stdout.split()} & set(HEAVY)
+
+
+# --- inside the two rooms ---
+
+# The viewer's floors, lowest first: each imports itself and those before it.
+FLOORS = ("trace", "words", "analysis", "render", "server", "commands")
+
+# To go with the formatters that move below analysis.
+AWAITED = {"viewer.analysis.findings.words -> viewer.render.units"}
+
+
+def module_name(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def graph_of(paths: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """Which modules import which; a package is imported for names of its own only."""
+    graph = {}
+    for name, imported in paths.items():
+        found = {module for module in imported if module in paths} - {name}
+        graph[name] = {
+            module
+            for module in found
+            if not any(other.startswith(f"{module}.") for other in found)
+        }
+    return graph
+
+
+def floor_of(module: str) -> int:
+    return FLOORS.index(module.split(".")[1])
+
+
+def arrows_against_floors(graph: Mapping[str, set[str]]) -> set[str]:
+    return {
+        f"{name} -> {other}"
+        for name, others in graph.items()
+        for other in others
+        if floor_of(other) > floor_of(name)
+    }
+
+
+MODULES = {
+    room: graph_of({module_name(f): list(imports(PROJECT / f)) for f in files(room)})
+    for room in ("tracer", "viewer")
+}
+
+
+@pytest.mark.parametrize("room", sorted(MODULES))
+def test_no_circle(room: str) -> None:
+    assert circle(MODULES[room]) == []
+
+
+def test_viewer_imports_downwards() -> None:
+    within = {name: others for name, others in MODULES["viewer"].items() if "." in name}
+    assert arrows_against_floors(within) <= AWAITED
+
+
+# --- the checks themselves ---
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"a"}}, ["a"]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, ["b", "c"]),
+        ({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}, []),
+    ],
+)
+def test_circle_is_found(graph: dict[str, set[str]], found: list[str]) -> None:
+    assert circle(graph) == found
+
+
+def test_arrows_are_found(tmp_path: Path) -> None:
+    """Also inside functions; not under TYPE_CHECKING."""
+    source = tmp_path / "source.py"
+    source.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from viewer.render import units\n"
+        "if TYPE_CHECKING:\n    from viewer.server import http\n"
+        "def late():\n    import viewer.commands.view\n"
+    )
+    known = {"viewer.trace.reader": list(imports(source))}
+    for name in ("viewer.render", "viewer.render.units", "viewer.server.http"):
+        known[name] = []
+    known["viewer.commands.view"] = ["viewer.trace.reader"]
+    graph = graph_of(known)
+    assert graph["viewer.trace.reader"] == {"viewer.render.units", "viewer.commands.view"}
+    assert circle(graph) == ["viewer.commands.view", "viewer.trace.reader"]
+    assert arrows_against_floors(graph) == {
+        "viewer.trace.reader -> viewer.render.units",
+        "viewer.trace.reader -> viewer.commands.view",
+    }
