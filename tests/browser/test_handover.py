@@ -16,8 +16,8 @@ from playwright.sync_api import Page, Route
 
 from tests.browser.page import look_at, open_page
 from tests.browser.perfetto_ui import CHROMIUM, START_TIMEOUT_MS, TROUBLE
+from tests.support.serving import served
 from tests.support.stories.waits import blocked_loop
-from tests.unit.server.test_server import served
 from viewer.server.perfetto import HOSTED, UI, find_ui, ui_routes
 from viewer.server.site import make_site
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS
+from tests.support.models import model_of
 from tracer import schema as s
 from viewer.analysis.availability import BOUNDS_NS, Bucket, latency
 from viewer.analysis.report import build_report
@@ -13,14 +14,6 @@ from viewer.analysis.tasks import By
 from viewer.render.json.report import render_json
 from viewer.render.text.histogram import latency as render
 from viewer.render.text.tables import Style
-from viewer.trace.model import build_model
-from viewer.trace.reader import read_trace
-
-
-def model_of(tmp_path, trace):
-    path = tmp_path / "x.pftrace"
-    path.write_bytes(trace.data())
-    return build_model(read_trace(path))
 
 
 def busy(*steps, until=1_000 * MS, waits=0):

@@ -1,38 +1,17 @@
-"""What each profile of a hand-made trace says, exactly; pprof files there and back."""
-
-import gzip
-import io
+"""What each profile of a hand-made trace says, exactly."""
 
 import pytest
 
 from tests.support.engines import ENGINES
+from tests.support.models import model_of
 from tests.support.stories.profiles import SERVE, waits
 from tests.support.stories.waits import MS, profiled
 from tracer import schema as s
-from tracer.errors import TraceFileError, UsageError
 from viewer.analysis.profiles.cpu import cpu_rows
-from viewer.analysis.profiles.profile import (
-    Place,
-    Profile,
-    Sample,
-    place_of,
-    qualified,
-    totals,
-)
+from viewer.analysis.profiles.profile import Place, Sample, place_of, qualified, totals
 from viewer.analysis.profiles.waits import PROFILES
-from viewer.commands.profiles import derive, export, profile_of, show_profile, write_profile
-from viewer.render.formats.pprof import read_pprof, render_pprof
-from viewer.render.text.profiles import difference
-from viewer.trace.model import build_model
-from viewer.trace.reader import read_trace
 
 LIBRARY = "/usr/lib/python3.13/threading.py"
-
-
-def model_of(tmp_path, story, engine=None):
-    path = tmp_path / "x.pftrace"
-    path.write_bytes(story().data())
-    return build_model(read_trace(path, engine) if engine else read_trace(path))
 
 
 def rows(profile):
@@ -51,7 +30,7 @@ def rows(profile):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_cpu(tmp_path, engine):
     """Samples by stack; the task that ran at the time is a label."""
-    profile = PROFILES["cpu"](model_of(tmp_path, profiled, engine))
+    profile = PROFILES["cpu"](model_of(tmp_path, profiled(), engine))
     assert profile.types == (("samples", "count"), ("cpu", "nanoseconds"))
     assert profile.period == ("cpu", "nanoseconds", 10 * MS)
     worker = {"thread": "worker", "thread_id": 601}
@@ -95,7 +74,7 @@ def test_task_labels_at_the_edges(tmp_path):
             samples.add(thread, at, f"at {at}")
         return trace.ended(50)
 
-    profile = PROFILES["cpu"](model_of(tmp_path, story))
+    profile = PROFILES["cpu"](model_of(tmp_path, story()))
     found = {row[0].removeprefix("prog.at "): row[3].get("task") for row in rows(profile)}
     assert found == {
         "9": None, "10": "o", "19": "o", "20": "i",
@@ -105,7 +84,7 @@ def test_task_labels_at_the_edges(tmp_path):
 
 def test_cpu_rows(tmp_path):
     """Own time and time with callees, the line that has most of it."""
-    found = {row.function: row for row in cpu_rows(model_of(tmp_path, profiled))}
+    found = {row.function: row for row in cpu_rows(model_of(tmp_path, profiled()))}
     work = found["prog.work"]
     assert (work.file, work.line, work.self_ns, work.cumulative_ns) == (
         "/app/prog.py", 20, 680 * MS, 680 * MS,
@@ -133,7 +112,7 @@ B = {"thread": "b", "thread_id": 701}
 
 def test_block(tmp_path):
     """Waits for locks and queues by the waiter's stack, of tasks as well."""
-    profile = PROFILES["block"](model_of(tmp_path, waits))
+    profile = PROFILES["block"](model_of(tmp_path, waits()))
     assert profile.types == (("contentions", "count"), ("delay", "nanoseconds"))
     assert profile.samples[0].frames == LOCKED
     assert rows(profile) == [
@@ -146,7 +125,7 @@ def test_block(tmp_path):
 
 def test_mutex(tmp_path):
     """The same delay where the holder took the lock; queues have none."""
-    profile = PROFILES["mutex"](model_of(tmp_path, waits))
+    profile = PROFILES["mutex"](model_of(tmp_path, waits()))
     assert rows(profile) == [
         ("hog.hog", 2, 12, {"kind": "Lock", "thread": "b"}),
         ("[unknown holder]", 1, 4, {"kind": "asyncio.Lock"}),
@@ -176,7 +155,7 @@ def test_mutex_moment_by_moment(tmp_path):
             trace.end(thread.track, end * MS).args = {"site": SERVE, "acquired": True}
         return trace.ended(40 * MS)
 
-    profile = PROFILES["mutex"](model_of(tmp_path, story))
+    profile = PROFILES["mutex"](model_of(tmp_path, story()))
     kind = {"kind": "Lock"}
     assert rows(profile) == [
         # c from 10, a from 15: until 20
@@ -222,7 +201,7 @@ def test_stacks_of_tasks(tmp_path):
         waiter.ready(11 * MS, waker="timer", stack=f"{noting}\n{around}").running(13 * MS)
         return trace.ended(20 * MS)
 
-    model = model_of(tmp_path, story)
+    model = model_of(tmp_path, story())
     found = {
         sample.values[1] / MS: sample.frames for sample in PROFILES["sched"](model).samples
     }
@@ -240,7 +219,7 @@ def test_stacks_of_tasks(tmp_path):
 
 def test_io(tmp_path):
     """Blocking calls, and tasks that wait for the network."""
-    assert rows(PROFILES["io"](model_of(tmp_path, waits))) == [
+    assert rows(PROFILES["io"](model_of(tmp_path, waits()))) == [
         ("client.client", 1, 10, {"kind": "asyncio.socket", "coroutine": "client"}),
         ("serve.serve", 1, 1, {"call": "socket.recv"} | A),
     ]
@@ -248,7 +227,7 @@ def test_io(tmp_path):
 
 def test_wall(tmp_path):
     """Waits of threads with their state; a wait without stack is named after itself."""
-    profile = PROFILES["wall"](model_of(tmp_path, waits))
+    profile = PROFILES["wall"](model_of(tmp_path, waits()))
     assert profile.types == (("samples", "count"), ("wall", "nanoseconds"))
     assert sorted((name, ms, labels["state"]) for name, _, ms, labels in rows(profile)) == [
         ("[GIL wait]", 1, "gil"),
@@ -258,7 +237,7 @@ def test_wall(tmp_path):
         ("serve.serve", 2, "lock"),
         ("serve.serve", 3, "sleep"),
     ]
-    running = PROFILES["wall"](model_of(tmp_path, profiled))
+    running = PROFILES["wall"](model_of(tmp_path, profiled()))
     assert {dict(sample.labels)["state"] for sample in running.samples} == {"running"}
     assert running.total == 1000 * MS
 
@@ -288,7 +267,7 @@ def test_wall_counts_no_moment_twice(tmp_path):
             samples.add(thread, at * MS, f"at {at}")
         return trace.ended(60 * MS)
 
-    profile = PROFILES["wall"](model_of(tmp_path, story))
+    profile = PROFILES["wall"](model_of(tmp_path, story()))
     assert sorted((name, ms, labels["state"]) for name, _, ms, labels in rows(profile)) == [
         ("[io: os.read]", 20, "io"),
         ("[off cpu]", 5, "off cpu"),
@@ -302,14 +281,14 @@ def test_wall_counts_no_moment_twice(tmp_path):
 
 def test_gc(tmp_path):
     """Pauses by generation."""
-    assert rows(PROFILES["gc"](model_of(tmp_path, waits))) == [
+    assert rows(PROFILES["gc"](model_of(tmp_path, waits()))) == [
         ("GC gen2", 1, 4, B | {"generation": 2})
     ]
 
 
 def test_sched(tmp_path):
     """Time ready and not running, by who made the task ready."""
-    profile = PROFILES["sched"](model_of(tmp_path, waits))
+    profile = PROFILES["sched"](model_of(tmp_path, waits()))
     client, server = {"coroutine": "client"}, {"task": "server", "coroutine": "serve"}
     assert rows(profile) == [
         ("Future.set_result", 1, 2, client),  # by the server, through a callback
@@ -320,62 +299,6 @@ def test_sched(tmp_path):
         ("[outside any task]", 1, 0, server),
     ]
     assert profile.samples[0].frames[1] == Place("serve.serve", "/app/serve.py", 9)
-
-
-@pytest.mark.parametrize("type_", PROFILES)
-@pytest.mark.parametrize("story", [waits, profiled])
-def test_pprof_there_and_back(tmp_path, story, type_):
-    """What is written is what is read; the same profile is the same file."""
-    profile = derive(model_of(tmp_path, story), type_)
-    data = render_pprof(profile)
-    assert read_pprof(data, "x") == profile
-    assert render_pprof(profile) == data
-    assert read_pprof(gzip.decompress(data), "x") == profile
-
-
-def test_pprof_header(tmp_path):
-    """When, how long, of what."""
-    profile = derive(model_of(tmp_path, profiled), "cpu")
-    assert profile.duration_ns == 100 * MS
-    assert profile.start_unix_ns == 1_700_000_001_000_000_000
-    assert profile.comments == (
-        "tracer: prog.py",
-        "CPython 3.13.0, pid 600, cpu of x.pftrace",
-        "[lost samples]",
-    )
-
-
-def test_go_reads_it_strictly(tmp_path):
-    """What consumers stumble over: addresses unique and not 0, system names empty."""
-    from viewer.render.formats.pprof import _profile_type
-
-    raw = _profile_type()()
-    profile = derive(model_of(tmp_path, profiled), "cpu")
-    raw.ParseFromString(gzip.decompress(render_pprof(profile)))
-    addresses = [location.address for location in raw.location]
-    assert len(set(addresses)) == len(addresses)
-    (mapping,) = raw.mapping
-    assert all(mapping.memory_start <= a < mapping.memory_limit for a in addresses)
-    assert {function.system_name for function in raw.function} == {0}
-    assert raw.string_table[0] == ""
-    assert raw.string_table[raw.default_sample_type] == "cpu"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"hello",
-        b"\x1f\x8b",
-        gzip.compress(b"no"),
-        b"\x0a\x02\x08\x63",
-        b"\x0a\x04\x08\x01",
-    ],
-)
-def test_not_a_profile(data):
-    """One clear line."""
-    with pytest.raises(TraceFileError, match="cannot read 'x': not a pprof profile"):
-        read_pprof(data, "x")
 
 
 @pytest.mark.parametrize(
@@ -408,106 +331,3 @@ def test_qualified(function, path, name):
 def test_place_of(site, place):
     """A site taken apart; spaces may be in file names."""
     assert place_of(site) == place
-
-
-def test_difference():
-    """What grew and what shrank; profiles of different things are refused."""
-    types = (("samples", "count"), ("cpu", "nanoseconds"))
-    f, g = (Place("f", "a.py", 1),), (Place("g", "a.py", 9),)
-    new = Profile(types, (Sample(f, (3, 30)), Sample(g, (1, 10))))
-    old = Profile(types, (Sample(f, (1, 10)), Sample(g, (4, 40))))
-    found = {row.function.function: row.flat for row in totals(difference(new, old).samples)}
-    assert found == {"f": 20, "g": -30}
-    with pytest.raises(UsageError, match="cannot compare"):
-        difference(new, Profile((("x", "y"),), ()))
-
-
-def shown(path, **options):
-    out = io.StringIO()
-    full = {"rows": 20, "peek": None, "source": None, "base": None} | options
-    show_profile(path, "cpu", out=out, **full)
-    return out.getvalue()
-
-
-def test_top(tmp_path):
-    """The table, of a trace and of the file made from it alike."""
-    trace = tmp_path / "x.pftrace"
-    trace.write_bytes(profiled().data())
-    text = shown(trace, rows=3)
-    assert text.splitlines()[-5:] == [
-        "      flat  flat%   sum%        cum   cum%",
-        "    680 ms    68%    68%     680 ms    68%  prog.work",
-        "    200 ms    20%    88%     200 ms    20%  prog.save",
-        "    100 ms    10%    98%     100 ms    10%  text.parse",
-        "  … and 5 more (--rows)",
-    ]
-    written = write_profile(trace, "cpu", None, force=False)
-    assert written == str(tmp_path / "x.cpu.pprof")
-    assert shown(tmp_path / "x.cpu.pprof", rows=3) == text
-    assert profile_of(tmp_path / "x.cpu.pprof", "cpu").total == 1000 * MS
-
-
-def test_peek(tmp_path):
-    """Callers above, callees below."""
-    trace = tmp_path / "x.pftrace"
-    trace.write_bytes(profiled().data())
-    assert shown(trace, peek="serve$").splitlines()[-4:] == [
-        "-" * 60,
-        "               100 ms  100% |   prog.<module>",
-        "         0     100 ms  | prog.serve",
-        "               100 ms  100% |   text.parse",
-    ]
-    assert shown(trace, peek="nothing").splitlines()[-1] == "no function matches 'nothing'."
-    with pytest.raises(UsageError, match="not a regular expression"):
-        shown(trace, peek="(")
-
-
-def test_source(tmp_path):
-    """Source lines with what they took."""
-    source = tmp_path / "s.py"
-    source.write_text("".join(f"line {n}\n" for n in range(1, 20)))
-    at = str(source)
-    types = (("samples", "count"), ("cpu", "nanoseconds"))
-    profile = Profile(
-        types,
-        (
-            Sample((Place("s.f", at, 5),), (1, 10 * MS)),
-            Sample((Place("s.g", at, 15), Place("s.f", at, 12)), (2, 20 * MS)),
-        ),
-    )
-    path = tmp_path / "p.pprof"
-    path.write_bytes(render_pprof(profile))
-    lines = shown(path, source="s.f").splitlines()
-    assert lines[2].startswith("s.f ")
-    assert lines[4:] == [
-        "         .          .      3  line 3",
-        "         .          .      4  line 4",
-        "   10.0 ms    10.0 ms      5  line 5",
-        "         .          .      6  line 6",
-        "         .          .      7  line 7",
-        "                    ⋮",
-        "         .          .     10  line 10",
-        "         .          .     11  line 11",
-        "         .    20.0 ms     12  line 12",
-        "         .          .     13  line 13",
-        "         .          .     14  line 14",
-    ]
-
-
-def test_files_that_are_something_else(tmp_path):
-    """Only a former profile is replaced, unless forced."""
-    trace = tmp_path / "x.pftrace"
-    trace.write_bytes(profiled().data())
-    other = tmp_path / "notes.txt"
-    other.write_text("mine")
-    with pytest.raises(TraceFileError, match="something else"):
-        write_profile(trace, "cpu", str(other), force=False)
-    assert other.read_text() == "mine"
-    write_profile(trace, "cpu", str(other), force=True)
-    write_profile(trace, "gc", str(other), force=False)
-    assert profile_of(other, "cpu").types[0] == ("collections", "count")
-    with pytest.raises(UsageError, match="pyarrow"):
-        export(trace, "parquet", "cpu", None, force=False)
-    with pytest.raises(TraceFileError, match="cannot read"):
-        profile_of(tmp_path / "missing", "cpu")
-    assert [path.name for path in tmp_path.glob(".*")] == []

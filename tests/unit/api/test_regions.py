@@ -2,13 +2,13 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.engines import ENGINES
+from tests.support.models import model_of
 from tests.support.stories.user import MS, UserTrack, requests
 from tracer.errors import UsageError
 from viewer.analysis.profiles.waits import PROFILES
@@ -22,25 +22,16 @@ from viewer.render.formats.chrome import write_chrome
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.engine import Engine
-from viewer.trace.model import Model, build_model
-from viewer.trace.reader import read_trace
+from viewer.trace.model import Model
 
 MAIN, WORKER = 0, 1  # threads
 START = 1_000_000_000
 
 
-def model_of(
-    tmp_path: Path, story: Callable[[], TraceBuilder], engine: Engine | None = None
-) -> Model:
-    path = tmp_path / "x.pftrace"
-    path.write_bytes(story().data())
-    return build_model(read_trace(path, engine) if engine else read_trace(path))
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_regions(tmp_path: Path, engine: Engine) -> None:
     """Each with its owner; one that was cut in pieces is whole."""
-    found = regions(model_of(tmp_path, requests, engine))
+    found = regions(model_of(tmp_path, requests(), engine))
     assert [
         (r.name, r.kind, r.thread, r.task, r.operation, r.exception) for r in found
     ] == [
@@ -58,7 +49,7 @@ def test_regions(tmp_path: Path, engine: Engine) -> None:
 
 def test_intervals(tmp_path: Path) -> None:
     """One inside another of its name adds nothing; tasks and threads apart."""
-    model = model_of(tmp_path, requests)
+    model = model_of(tmp_path, requests())
     assert intervals(model, "parse") == (
         Interval(0, WORKER, -1, START + 2 * MS, START + 12 * MS),
     )
@@ -72,7 +63,7 @@ def test_intervals(tmp_path: Path) -> None:
 
 def test_rows(tmp_path: Path) -> None:
     """What each owner did meanwhile adds up to the regions' time."""
-    rows = region_rows(model_of(tmp_path, requests))
+    rows = region_rows(model_of(tmp_path, requests()))
     by_name = {row.name: row for row in rows}
     assert {name: (row.count, row.in_tasks, row.failed) for name, row in by_name.items()} == {
         "order": (2, 0, 0),
@@ -109,7 +100,7 @@ def test_unknown_states(tmp_path: Path) -> None:
         UserTrack(trace.thread("MainThread")).region(5, 9, "a")
         return trace.ended(20)
 
-    (row,) = region_rows(model_of(tmp_path, story))
+    (row,) = region_rows(model_of(tmp_path, story()))
     assert row.states == {"unknown": 4}
 
 
@@ -131,7 +122,7 @@ def test_merged_lane(tmp_path: Path) -> None:
             loop.step(task, at + 100, at + 500)
         return trace.ended(5000)
 
-    model = model_of(tmp_path, story)
+    model = model_of(tmp_path, story())
     assert [(r.task, r.end_ns - r.start_ns) for r in regions(model)] == [
         (0, 100),
         (1, 101),
@@ -160,7 +151,7 @@ def values(model: Model, type_: str, region: str) -> list[tuple[str, int, float]
 
 def test_profiles_of_a_region(tmp_path: Path) -> None:
     """A task's region counts on its thread while the task runs; waits are cut to it."""
-    model = model_of(tmp_path, requests)
+    model = model_of(tmp_path, requests())
     assert values(model, "cpu", "request") == [("prog.serve", 5, 5)]  # 1.5, 2.5, 3.5, 7.5, 8.5
     assert values(model, "cpu", "pack") == [("prog.pack", 1, 1)]
     assert values(model, "io", "parse") == [("serve.load", 1, 2)]
@@ -177,10 +168,10 @@ def test_profiles_of_a_region(tmp_path: Path) -> None:
 
 def test_unknown_region(tmp_path: Path) -> None:
     """One line that says which there are; a tracer.task is none."""
-    model = model_of(tmp_path, requests)
+    model = model_of(tmp_path, requests())
     with pytest.raises(UsageError, match=r"no region 'order'.*there are 'load', 'pack', 'pa"):
         derive(model, "cpu", "order")
-    empty = model_of(tmp_path, lambda: TraceBuilder().ended(10))
+    empty = model_of(tmp_path, TraceBuilder().ended(10))
     with pytest.raises(UsageError, match="it has none"):
         derive(empty, "cpu", "x")
 
@@ -222,7 +213,7 @@ def test_json(tmp_path: Path) -> None:
 
 def test_text(tmp_path: Path) -> None:
     """The table, without the heading; a trace without regions does not mention them."""
-    model = model_of(tmp_path, requests)
+    model = model_of(tmp_path, requests())
     made = build_report(model, By.CORO, ("regions",))
     text = render_text(made, ("regions",), 4, Style(100))
     assert text.partition("\n\n")[2].splitlines() == [
@@ -239,7 +230,7 @@ def test_text(tmp_path: Path) -> None:
         "                    3.00 ms",
         "  … and 1 row more (--top)",
     ]
-    empty = build_report(model_of(tmp_path, lambda: TraceBuilder().ended(10)), By.CORO)
+    empty = build_report(model_of(tmp_path, TraceBuilder().ended(10)), By.CORO)
     assert "regions" not in render_text(empty, SECTIONS, 4, Style(100)).lower()
     assert "regions: not recorded" in render_text(empty, ("regions",), 4, Style(100))
 
@@ -253,7 +244,7 @@ def test_a_double_argument(tmp_path: Path, value: float) -> None:
         UserTrack(trace.thread("MainThread")).log(5, "half", part=value)
         return trace.ended(20)
 
-    rows = json.loads(write_chrome(model_of(tmp_path, story)))["traceEvents"]
+    rows = json.loads(write_chrome(model_of(tmp_path, story())))["traceEvents"]
     (log,) = (row for row in rows if row["name"] == "half")
     assert log["args"]["part"] == (value if value != float("inf") else "inf")
 
@@ -275,7 +266,7 @@ def test_mutex_within_a_region(tmp_path: Path) -> None:
         user.region(60, 99, "first")
         return trace.ended(200)
 
-    model = model_of(tmp_path, story)
+    model = model_of(tmp_path, story())
     assert PROFILES["mutex"](model).total == 80
     (sample,) = derive(model, "mutex", "first").samples
     assert (sample.frames[0].function, sample.values[1]) == ("a.hold", 30 + 30)
@@ -284,6 +275,6 @@ def test_mutex_within_a_region(tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_counters(tmp_path: Path, engine: Engine) -> None:
     """Whole numbers and doubles, as they were told."""
-    rows = json.loads(write_chrome(model_of(tmp_path, requests, engine)))["traceEvents"]
+    rows = json.loads(write_chrome(model_of(tmp_path, requests(), engine)))["traceEvents"]
     told = [row["args"]["value"] for row in rows if row["name"] == "open orders"]
     assert told == [1, 2.5, -1, 0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import refused
 from tracer import cli, output, program
 from tracer.cli.record import SIGNALS
 
@@ -43,16 +44,6 @@ def executed(*words: str) -> list[str]:
         cli.main(["run", *words])
     assert caught.value.words[:2] == ["-O", program.LAUNCHER]
     return caught.value.words[2:]
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    """Exit code and the one line."""
-    code = cli.main(words)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("tracer: ")
-    assert err.count("\n") == 1
-    return code, err.removeprefix("tracer: ").removesuffix("\n")
 
 
 def test_defaults(directory: Path) -> None:

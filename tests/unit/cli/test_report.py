@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.test_commands import refused
+from tests.support.commands import refused
 from tracer import cli
 from tracer.errors import TraceFileError
 

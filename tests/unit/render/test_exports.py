@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import refused
 from tests.support.stories.waits import MS, blocked_loop, every_trace, profiled
-from tests.unit.cli.test_commands import refused
 from tracer import cli
 from viewer.commands.profiles import export, profile_of
 from viewer.render.formats.chrome import write_chrome

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
+from tests.support.models import model_of, trace_file
+from tests.support.serving import ask, served
 from tests.support.stories.waits import every_trace, gil_hog
-from tests.unit.server.test_server import ask, served, trace_of
 from viewer.server.answers import Answers
 from viewer.server.http import BadQuery
 from viewer.server.later import Later
@@ -20,7 +21,8 @@ from viewer.trace.reader import begins_as_trace, read_trace
 
 def test_page_is_there_before_the_trace(tmp_path):
     """It names all it will ask for, and is answered while the trace is still read."""
-    path, model = trace_of(tmp_path, gil_hog())
+    path = trace_file(tmp_path, gil_hog())
+    model = build_model(read_trace(path))
     is_read = threading.Event()
 
     def read():
@@ -41,13 +43,13 @@ def test_page_is_there_before_the_trace(tmp_path):
 
 def test_questions_are_answered(tmp_path):
     """The site knows what Answers will answer, before there are any."""
-    _, model = trace_of(tmp_path, gil_hog())
+    model = model_of(tmp_path, gil_hog())
     assert set(Answers(model).routes) == set(QUESTIONS)
 
 
 def test_findings_by_themselves(tmp_path):
     """The report does not wait for them."""
-    _, model = trace_of(tmp_path, gil_hog())
+    model = model_of(tmp_path, gil_hog())
     routes = Answers(model).routes
     assert "findings" not in json.loads(routes["api/report"]({}).body)
     found = json.loads(routes["api/findings"]({}).body)["findings"]
@@ -83,7 +85,7 @@ def test_later_raises_where_it_is_asked():
 @pytest.mark.invalid_traces
 def test_what_begins_as_trace(tmp_path):
     """Ours does, however it ends; nothing else does, and it is not asked to be readable."""
-    path, _ = trace_of(tmp_path, gil_hog())
+    path = trace_file(tmp_path, gil_hog())
     assert begins_as_trace(path)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])

@@ -6,51 +6,23 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 import urllib.request
-from contextlib import contextmanager
 
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
+from tests.support.models import model_of, trace_file
+from tests.support.serving import ask, served
 from tests.support.stories.waits import MS, every_trace, gil_hog, lock_convoy, profiled
 from tracer.cli import main
 from tracer.errors import UsageError
 from viewer.server.answers import Answers
-from viewer.server.http import HOST, BadQuery, Reply, Server, Site
+from viewer.server.http import HOST, BadQuery, Reply, Site
 from viewer.server.perfetto import find_ui, ui_routes
 from viewer.server.site import make_site, static_files
 from viewer.server.within import within
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
-
-
-@contextmanager
-def served(site):
-    server = Server(site)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="test page")
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def ask(server, path, method="GET", host=None, **headers):
-    """Status, headers and body; `path` is sent as it is."""
-    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=10)
-    connection.putrequest(method, path, skip_host=True)
-    if host != "":
-        connection.putheader("Host", host or f"{HOST}:{server.server_port}")
-    for name, value in headers.items():
-        connection.putheader(name.replace("_", "-"), value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    return answer.status, answer.headers, body
 
 
 @pytest.fixture
@@ -169,15 +141,10 @@ BAD_QUESTIONS = (
 )
 
 
-def trace_of(tmp_path, builder):
-    path = tmp_path / "x.pftrace"
-    path.write_bytes(builder.data())
-    return path, build_model(read_trace(path))
-
-
 def test_whole_site(tmp_path):
     """The page, its modules, its answers and the trace are there; a bad question is 400."""
-    path, model = trace_of(tmp_path, gil_hog())
+    path = trace_file(tmp_path, gil_hog())
+    model = build_model(read_trace(path))
     with served(make_site(path, lambda: Answers(model), None)) as running:
         base = f"/{running.site.token}/"
         status, headers, body = ask(running, base)
@@ -203,7 +170,7 @@ def decoded(data):
 
 def test_tile_has_the_states(tmp_path):
     """What the page draws of a thread is what the trace says, relative to its beginning."""
-    _, model = trace_of(tmp_path, gil_hog())
+    model = model_of(tmp_path, gil_hog())
     answers = Answers(model)
     query = {"group": "threads", "lanes": "0", "level": "0", "index": "0"}
     query["level"] = "20"  # 1,024 pixels of a millisecond
@@ -238,7 +205,7 @@ def test_every_slice_can_be_explained(tmp_path, name, data):
 
 def test_range_cuts_every_number(tmp_path):
     """A report of half the time and one of the other half add up to that of all."""
-    _, model = trace_of(tmp_path, lock_convoy())
+    model = model_of(tmp_path, lock_convoy())
     answers = Answers(model)
     duration = model.end_ns - model.start_ns
     cut = duration // 3
@@ -290,7 +257,7 @@ def test_range_leaves_out_tasks_that_wait(tmp_path):
         task = loop.task("f", site="/app/a.py:1 f")
         task.ready(at).running(at).awaits(at + MS, "Lock", lock=lock.id, site="/app/a.py:2 f")
         loop.step(task, at, at + MS)
-    _, model = trace_of(tmp_path, trace.ended(10 * MS))
+    model = model_of(tmp_path, trace.ended(10 * MS))
     query = {"from": "0", "to": str(MS)}
     (row,) = json.loads(Answers(model).routes["api/report"](query).body)["threads"]
     assert row["states"]["running"] == row["wall_ns"] == MS
@@ -298,7 +265,7 @@ def test_range_leaves_out_tasks_that_wait(tmp_path):
 
 def test_range_has_what_is_in_it(tmp_path):
     """Calls, locks and tasks outside the range are not in its report."""
-    _, model = trace_of(tmp_path, gil_hog())
+    model = model_of(tmp_path, gil_hog())
     query = {"from": "100000000", "to": "150000000"}
     told = json.loads(Answers(model).routes["api/report"](query).body)
     assert [row["name"] for row in told["threads"]] == ["MainThread", "compress"]
@@ -307,7 +274,7 @@ def test_range_has_what_is_in_it(tmp_path):
 
 def test_range_of_everything_is_everything(tmp_path):
     """Cutting at the borders changes nothing."""
-    _, model = trace_of(tmp_path, profiled())
+    model = model_of(tmp_path, profiled())
     cut = within(model, model.start_ns, model.end_ns + 1)
     assert bytes(cut.states.state) == bytes(model.states.state)
     assert list(cut.trace.events.sample_time_ns) == list(model.trace.events.sample_time_ns)
@@ -315,7 +282,7 @@ def test_range_of_everything_is_everything(tmp_path):
 
 def test_flame_adds_up(tmp_path):
     """The tree has all samples; those of the threads add up to it."""
-    _, model = trace_of(tmp_path, profiled())
+    model = model_of(tmp_path, profiled())
     flame = Answers(model).routes["api/flame"]
     whole = json.loads(flame({}).body)["tree"]["ns"]
     events = model.trace.events
@@ -329,14 +296,14 @@ def test_flame_adds_up(tmp_path):
 
 def test_source_knows_the_trace_only(tmp_path):
     """A file that no sample is in has no source, whoever asks for it."""
-    _, model = trace_of(tmp_path, profiled())
+    model = model_of(tmp_path, profiled())
     source = Answers(model).routes["api/source"]
     assert source({"function": "x", "file": "/etc/passwd"}).body == b"null"
 
 
 def test_numbers_are_checked(tmp_path):
     """What is no number, or too large, is refused before it is used."""
-    _, model = trace_of(tmp_path, profiled())
+    model = model_of(tmp_path, profiled())
     answers = Answers(model)
     for text in ("", "x", "1e9", "-1", "٣", "9" * 30):
         with pytest.raises(BadQuery):
@@ -358,7 +325,7 @@ def test_ui_directory(tmp_path):
 @pytest.mark.parametrize("command", ["view", "open"])
 def test_command_serves_until_interrupted(tmp_path, command):
     """It prints the address and nothing else, and Ctrl-C ends it without a word."""
-    path, _ = trace_of(tmp_path, gil_hog())
+    path = trace_file(tmp_path, gil_hog())
     process = subprocess.Popen(
         [sys.executable, "-m", "tracer", command, "--no-browser", str(path)],
         stdout=subprocess.PIPE,
@@ -382,7 +349,7 @@ def test_command_refuses(tmp_path, capsys):
     assert main(["open", str(tmp_path / "none")]) == 1
     (tmp_path / "text").write_text("no trace")
     assert main(["view", "--no-browser", str(tmp_path / "text")]) == 1
-    path, _ = trace_of(tmp_path, gil_hog())
+    path = trace_file(tmp_path, gil_hog())
     assert main(["open", "--ui-dir", str(tmp_path), str(path)]) == 2
     told = capsys.readouterr()
     assert [line.partition(":")[0] for line in told.err.splitlines()] == ["tracer"] * 4

@@ -8,17 +8,18 @@ import pytest
 from tests.support.builder.encoding import Event
 from tests.support.builder.trace import TraceBuilder
 from tests.support.engines import ENGINES
+from tests.support.explaining import adds_up, answer
+from tests.support.models import model_of
 from tests.support.stories import waits as samples
 from tests.support.stories.simulator import random_program
 from tests.support.stories.waits import MS
-from tests.support.validator.rules import validate
 from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.explain import Explanation, What, explain, wait_of_slice
 from viewer.analysis.why.path import Did
-from viewer.analysis.why.worst import Answer, worst_waits
+from viewer.analysis.why.worst import worst_waits
 from viewer.render.json.why import render_json
 from viewer.render.text.why import paragraph
 from viewer.trace.engine import Engine
@@ -26,19 +27,6 @@ from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 
 type Parts = list[tuple[str, str, int]]
-
-
-def model_of(trace: TraceBuilder, tmp_path: Path, *, valid: bool = True) -> Model:
-    data = trace.data()
-    if valid:
-        validate(data)
-    file = tmp_path / "why.trace"
-    file.write_bytes(data)
-    return build_model(read_trace(file))
-
-
-def answer(model: Model, **asked: str | int) -> Answer:
-    return worst_waits(model, 10, Asked(**asked))  # type: ignore[arg-type]
 
 
 def first(model: Model, **asked: str | int) -> Explanation:
@@ -49,18 +37,11 @@ def parts(causes: tuple[Cause, ...]) -> Parts:
     return [(str(cause.kind), cause.who, cause.ns) for cause in causes]
 
 
-def adds_up(causes: tuple[Cause, ...], ns: int) -> None:
-    assert sum(cause.ns for cause in causes) == ns
-    for cause in causes:
-        if cause.parts:
-            adds_up(cause.parts, cause.ns)
-
-
 # Splits -----------------------------------------------------------------------------------
 
 
 def test_ready_behind_a_task_a_collection_and_a_callback(tmp_path: Path) -> None:
-    found = first(model_of(samples.blocked_loop(), tmp_path))
+    found = first(model_of(tmp_path, samples.blocked_loop()))
     assert (found.wait.what, found.waiter.name, found.wait.ns) == (
         What.READY,
         "ticker",
@@ -77,7 +58,7 @@ def test_ready_behind_a_task_a_collection_and_a_callback(tmp_path: Path) -> None
 
 def test_gil_wait_is_split_by_who_has_it_over_time(tmp_path: Path) -> None:
     """Not only who had it as the wait began: running and preempted, then free."""
-    found = first(model_of(samples.gil_hog(), tmp_path))
+    found = first(model_of(tmp_path, samples.gil_hog()))
     assert found.wait.what is What.GIL
     assert parts(found.causes) == [("thread", "compress", 200 * MS), ("free", "", 20_000)]
     inside = found.causes[0].parts
@@ -86,7 +67,7 @@ def test_gil_wait_is_split_by_who_has_it_over_time(tmp_path: Path) -> None:
 
 
 def test_lock_wait_says_what_the_owner_did(tmp_path: Path) -> None:
-    found = first(model_of(samples.lock_convoy(), tmp_path))
+    found = first(model_of(tmp_path, samples.lock_convoy()))
     assert (found.wait.what, found.subject) == (What.LOCK, "Lock")
     assert parts(found.causes) == [("owner", "flush", 99_500_000)]
     owner = found.causes[0]
@@ -99,7 +80,7 @@ def test_lock_wait_says_what_the_owner_did(tmp_path: Path) -> None:
 
 
 def test_await_of_a_lock_has_the_owning_task(tmp_path: Path) -> None:
-    found = first(model_of(samples.async_lock(), tmp_path))
+    found = first(model_of(tmp_path, samples.async_lock()))
     assert (found.wait.what, found.subject, found.waiter.name) == (
         What.AWAIT,
         "Lock",
@@ -120,7 +101,7 @@ def test_waits_that_go_round_in_a_circle_end(tmp_path: Path) -> None:
     b.running(MS).lock_wait(2 * MS, "Lock", lock=first_lock, site="x.py:4 g", owner=a)
     first_lock.hold(MS, 20 * MS, a)
     second.hold(MS, 20 * MS, b)
-    found = first(model_of(trace.ended(20 * MS), tmp_path))
+    found = first(model_of(tmp_path, trace.ended(20 * MS)))
     assert parts(found.causes) == [("owner", "b", 19 * MS)]
     waits = found.causes[0].parts
     assert parts(waits) == [("lock wait", "Lock", 18 * MS), ("computing", "", MS)]
@@ -138,7 +119,7 @@ def test_before_the_loop_began_nothing_is_known(tmp_path: Path) -> None:
     task = loop.task("f", site="f.py:1 f").ready(0).running(5 * MS).done(6 * MS)
     loop.select(2 * MS, 4 * MS)
     loop.step(task, 5 * MS, 6 * MS)
-    found = first(model_of(trace.ended(6 * MS), tmp_path))
+    found = first(model_of(tmp_path, trace.ended(6 * MS)))
     assert parts(found.causes) == [
         ("select", "", 2 * MS),
         ("unknown", "", 2 * MS),
@@ -147,7 +128,7 @@ def test_before_the_loop_began_nothing_is_known(tmp_path: Path) -> None:
 
 
 def test_a_wait_still_open_at_the_end_lasts_until_the_end(tmp_path: Path) -> None:
-    found = first(model_of(samples.killed(), tmp_path), task="victim")
+    found = first(model_of(tmp_path, samples.killed()), task="victim")
     assert (found.is_over, found.wait.ns) == (False, 8_500)
     assert parts(found.causes) == [("task", "hog", 7_000), ("unknown", "", 1_500)]
 
@@ -162,7 +143,7 @@ def test_while_events_were_dropped_nothing_is_known(tmp_path: Path) -> None:
     )  # fmt: skip
     b.gil_wait(MS).running(10 * MS).end(12 * MS)
     a.running(7 * MS).end(9 * MS)
-    found = first(model_of(trace.ended(12 * MS), tmp_path))
+    found = first(model_of(tmp_path, trace.ended(12 * MS)))
     assert parts(found.causes) == [
         ("thread", "a", 5 * MS),
         ("unknown", "", 3 * MS),
@@ -171,7 +152,7 @@ def test_while_events_were_dropped_nothing_is_known(tmp_path: Path) -> None:
 
 
 def test_tasks_on_merged_lanes_have_their_own_waits(tmp_path: Path) -> None:
-    model = model_of(samples.lanes(), tmp_path)
+    model = model_of(tmp_path, samples.lanes())
     waits = [first(model, task=f"Task-{n}").wait.ns for n in (1, 2, 3)]
     assert waits == [10_000, 20_000, 30_000]
 
@@ -185,13 +166,13 @@ def test_a_loop_without_a_thread_is_split_by_its_slices_only(tmp_path: Path) -> 
     b = loop.task("b", site="b.py:1 b").ready(MS).running(9 * MS).done(10 * MS)
     loop.step(a, MS, 9 * MS)
     loop.step(b, 9 * MS, 10 * MS)
-    found = first(model_of(trace.ended(10 * MS), tmp_path), task="b")
+    found = first(model_of(tmp_path, trace.ended(10 * MS)), task="b")
     assert parts(found.causes) == [("task", "a", 8 * MS)]
     assert found.causes[0].parts == ()
 
 
 def test_a_slice_that_is_no_wait_is_none(tmp_path: Path) -> None:
-    model = model_of(samples.gil_hog(), tmp_path)
+    model = model_of(tmp_path, samples.gil_hog())
     slices = model.trace.slices
     names = [model.trace.text(model.trace.events.name[e]) for e in slices.event]
     found = {
@@ -234,7 +215,7 @@ def test_path_through_wakers_and_creators(tmp_path: Path) -> None:
     loop.step(child, 3 * MS, 6 * MS)
     main.running(7 * MS).done(8 * MS)
     loop.step(main, 7 * MS, 8 * MS)
-    found = first(model_of(trace.ended(8 * MS), tmp_path), task="main", at_ns=1_006_000_000)
+    found = first(model_of(tmp_path, trace.ended(8 * MS)), task="main", at_ns=1_006_000_000)
     base = found.base_ns
     assert [
         (step.did, step.who, step.start_ns - base, step.end_ns - base) for step in found.path
@@ -250,7 +231,7 @@ def test_path_through_wakers_and_creators(tmp_path: Path) -> None:
 
 
 def test_path_through_a_convoy(tmp_path: Path) -> None:
-    model = model_of(samples.lock_convoy(), tmp_path)
+    model = model_of(tmp_path, samples.lock_convoy())
     found = first(model, thread="worker-2", at_ns=model.start_ns + 111 * MS)
     assert [(step.did, step.who) for step in found.path][:5] == [
         (Did.WAITED, "worker-2"),
@@ -273,7 +254,7 @@ def test_a_long_path_is_cut_and_says_so(tmp_path: Path) -> None:
     for n, task in enumerate(tasks):
         task.done(2 * n * MS + 2 * MS + MS // 2)
     # Steps overlap for the sake of the story: the loop's track is left out.
-    found = first(model_of(trace.ended(60 * MS), tmp_path), task="t19")
+    found = first(model_of(tmp_path, trace.ended(60 * MS)), task="t19")
     assert found.path[-1].did is Did.MORE
     assert len(found.path) == 13
 
@@ -291,7 +272,7 @@ def test_an_unnamed_state_is_unknown_not_invented(tmp_path: Path) -> None:
     event = Event(2 * MS, s.TYPE_SLICE_BEGIN, main.track, s.RUNNING, s.CAT_THREAD)
     trace.add(event)
     trace.end(main.track, 5 * MS)
-    found = first(model_of(trace.ended(12 * MS), tmp_path), task="victim")
+    found = first(model_of(tmp_path, trace.ended(12 * MS)), task="victim")
     assert [(c.kind, c.ns) for c in found.causes[0].parts] == [
         (Kind.UNKNOWN, 7 * MS),
         (Kind.COMPUTING, 3 * MS),

@@ -6,9 +6,10 @@ import pytest
 
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
+from tests.support.explaining import adds_up, answer
+from tests.support.models import model_of
 from tests.support.stories import waits as samples
 from tests.support.stories.waits import MS
-from tests.unit.why.test_explain import adds_up, answer, model_of
 from viewer.analysis.causes.samples import telling
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.why.asked import WhyError
@@ -17,21 +18,21 @@ from viewer.render.text.why import paragraph
 
 
 def test_waits_alike_are_one_problem(tmp_path: Path) -> None:
-    found = answer(model_of(samples.lock_convoy(), tmp_path)).problems
+    found = answer(model_of(tmp_path, samples.lock_convoy())).problems
     assert [(p.worst.wait.what, p.count) for p in found] == [(What.LOCK, 3)]
     assert found[0].total_ns == 99_500_000 + 50 * MS + 57 * MS + 8_000
 
 
 def test_rest_is_no_problem(tmp_path: Path) -> None:
     """Idle workers come last, and only since nothing else is worth telling."""
-    found = answer(model_of(samples.pool(), tmp_path)).problems
+    found = answer(model_of(tmp_path, samples.pool())).problems
     assert found[0].worst.subject == "Future.result"
-    model = model_of(samples.gil_hog(), tmp_path)
+    model = model_of(tmp_path, samples.gil_hog())
     assert {p.worst.wait.what for p in answer(model).problems} == {What.GIL}
 
 
 def test_at_a_moment_only_what_covers_it(tmp_path: Path) -> None:
-    model = model_of(samples.blocked_loop(), tmp_path)
+    model = model_of(tmp_path, samples.blocked_loop())
     found = answer(model, at_ns=model.start_ns + 30 * MS).problems
     names = [(p.worst.wait.what, p.worst.waiter.name) for p in found]
     assert names == [(What.READY, "ticker"), (What.AWAIT, "main #1")]
@@ -47,14 +48,14 @@ def test_at_a_moment_only_what_covers_it(tmp_path: Path) -> None:
 def test_who_is_not_there_is_said_in_one_line(
     tmp_path: Path, asked: dict[str, str], line: str
 ) -> None:
-    model = model_of(samples.blocked_loop(), tmp_path)
+    model = model_of(tmp_path, samples.blocked_loop())
     with pytest.raises(WhyError) as error:
         answer(model, **asked)
     assert str(error.value) == line
 
 
 def test_paragraph_of_a_blocked_loop(tmp_path: Path) -> None:
-    (problem,) = answer(model_of(samples.blocked_loop(), tmp_path)).problems
+    (problem,) = answer(model_of(tmp_path, samples.blocked_loop())).problems
     assert paragraph(problem) == (
         "`ticker` (`tick`) became ready at 11.0 ms and ran 31.2 ms later. For 28.0 ms of that "
         "the loop ran `handler` (blocked_loop.py:14); for 2.00 ms the garbage collector ran "
@@ -89,7 +90,7 @@ def test_paragraph_of_the_issue(tmp_path: Path) -> None:
         ("dumps", "/usr/lib/python3.13/json/__init__.py", 9),
     )
     SampleBuilder(trace).add(main, 50 * MS, *stack, times=14).add(main, 51 * MS, stack[0])
-    model = model_of(trace.ended(214 * MS), tmp_path)
+    model = model_of(tmp_path, trace.ended(214 * MS))
     (problem,) = answer(model, task="fetch").problems
     assert paragraph(problem) == (
         "`fetch` #812 became ready at 10.0 ms and ran 203 ms later. For 180 ms of that the "
@@ -116,7 +117,7 @@ def test_what_a_stack_tells() -> None:
 
 
 def test_paragraph_of_a_convoy(tmp_path: Path) -> None:
-    (problem,) = answer(model_of(samples.lock_convoy(), tmp_path)).problems
+    (problem,) = answer(model_of(tmp_path, samples.lock_convoy())).problems
     assert paragraph(problem) == (
         "Thread `worker-1` waited 99.5 ms for a `Lock` (convoy.py:12), starting at 1.50 ms. "
         "For all of that time `flush` held it (acquired at convoy.py:30) while asleep "
@@ -161,7 +162,7 @@ def test_paragraph_of_tasks_that_take_turns(tmp_path: Path) -> None:
     last.running(86 * MS).done(87 * MS)
     loop.step(last, 86 * MS, 87 * MS)
     main.end(87 * MS)
-    problem = answer(model_of(trace.ended(87 * MS), tmp_path), task="serve").problems[0]
+    problem = answer(model_of(tmp_path, trace.ended(87 * MS)), task="serve").problems[0]
     assert paragraph(problem) == (
         "`serve` #4 awaited `Lock` (web.py:9) for 84.0 ms, starting at 2.00 ms. For all of "
         "that time 3 tasks `serve`, one after the other, held it (acquired at web.py:9), "
@@ -171,7 +172,7 @@ def test_paragraph_of_tasks_that_take_turns(tmp_path: Path) -> None:
 
 
 def test_paragraph_of_a_result_that_is_waited_for(tmp_path: Path) -> None:
-    problem = answer(model_of(samples.pool(), tmp_path)).problems[0]
+    problem = answer(model_of(tmp_path, samples.pool())).problems[0]
     assert paragraph(problem) == (
         "Thread `MainThread` waited in `Future.result` (pool.py:8) for 7.00 ms, starting at "
         "5.00 ms. For all of that time it waited for `pool_0`, which spent 5.00 ms in "

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
-from viewer.analysis.ledger.ledger import Interval, Ledger, longs
+from viewer.analysis.ledger.ledger import Interval, Ledger
 from viewer.analysis.ledger.resource import Windows, parts
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import keys, marks, numbers

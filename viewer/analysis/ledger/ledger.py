@@ -1,27 +1,35 @@
 """The ledger of a model: its resources, each made when first asked for and then kept."""
 
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from viewer.analysis.ledger.resource import Losses, Resource, Waits, Windows
+from viewer.analysis.ledger.rows import (
+    GENERATIONS,
+    Rows,
+    generation,
+    has_gil,
+    is_hold,
+    is_own,
+    is_wait,
+    joined,
+    longs,
+    nowhere,
+    waits_for_lock,
+)
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import (
     AWAIT,
-    HOLD,
     HOLDING,
     HOLDING_MODES,
-    IDLE_WAIT,
-    LOCK_WAIT,
     LOOP_CALLBACK,
     LOOP_TASK,
     READY,
     RUNNING,
     SELECT,
     STATE_MASK,
-    TASK_WAIT,
     Carved,
     Column,
     Met,
@@ -30,7 +38,6 @@ from viewer.trace.columns import (
 from viewer.trace.model import Model
 from viewer.trace.tiles import Lanes
 
-GENERATIONS = 4  # of collections; higher ones there are not
 type _Extra = tuple[int, int, int, int]  # start, end, lane, who
 
 
@@ -160,7 +167,7 @@ class Ledger:
         if with_collections:
             extras += self._collections(self.first_collection)
         frame = self._on_loops(kinds, range(len(of_loop)))
-        rows = _Rows(slices.start_ns, slices.end_ns, lane, frame)
+        rows = Rows(slices.start_ns, slices.end_ns, lane, frame)
         return self._flat(rows, extras, len(of_loop), len(of_loop), who, whos)
 
     def _collections(self, first: int) -> list[_Extra]:
@@ -199,7 +206,7 @@ class Ledger:
     @cached_property
     def gil(self) -> Resource:
         """Who had the GIL of a process: thread * HOLDING_MODES + mode."""
-        lane = keys(self.model, _has_gil, self.model.states.who, self.model.thread_process)
+        lane = keys(self.model, has_gil, self.model.states.who, self.model.thread_process)
         processes = list(range(len(self.model.trace.processes)))
         whos = len(self.model.threads) * HOLDING_MODES
         return self._of_states(lane, processes, self.model.states.owner, whos)
@@ -215,7 +222,7 @@ class Ledger:
     def holds(self) -> Resource:
         """Who had a lock: an owner (a row of States' owners)."""
         table = self.model.states
-        lane = keys(self.model, _is_hold, table.row, numbers(range(len(table.lock_id))))
+        lane = keys(self.model, is_hold, table.row, numbers(range(len(table.lock_id))))
         return self._of_states(
             lane, table.lock_process.tolist(), table.owner, len(table.owner_id)
         )
@@ -226,7 +233,7 @@ class Ledger:
         """Lanes of rows of States; each is known from its first row to its last."""
         table, lanes = self.model.states, len(process_of_lane)
         extras = self._lost(table.start_ns, table.end_ns, lane, process_of_lane, whos + 1)
-        rows = _Rows(table.start_ns, table.end_ns, lane, lane)
+        rows = Rows(table.start_ns, table.end_ns, lane, lane)
         return self._flat(rows, extras, lanes, lanes, who, whos)
 
     # What threads and tasks did -----------------------------------------------------------
@@ -235,15 +242,15 @@ class Ledger:
     def states(self) -> Resource:
         """By thread its rows of States; where none is, what it did is unknown."""
         table, threads = self.model.states, len(self.model.threads)
-        lane = keys(self.model, _is_own, table.who, numbers(range(threads)))
-        rows = _Rows(table.start_ns, table.end_ns, lane, nowhere(len(lane)))
+        lane = keys(self.model, is_own, table.who, numbers(range(threads)))
+        rows = Rows(table.start_ns, table.end_ns, lane, nowhere(len(lane)))
         return self._flat(rows, [], threads, 0, nowhere(0), 0)
 
     @cached_property
     def tasks(self) -> Resource:
         """By task its slices; before its first, after its last and between is unknown."""
         slices, lane = self.model.trace.slices, self._of_tasks
-        rows = _Rows(slices.start_ns, slices.end_ns, lane, nowhere(len(lane)))
+        rows = Rows(slices.start_ns, slices.end_ns, lane, nowhere(len(lane)))
         return self._flat(rows, [], len(self.model.owners.task_id), 0, nowhere(0), 0)
 
     @cached_property
@@ -254,7 +261,7 @@ class Ledger:
             thread = self.thread(run.process, run.tid) if run.tid else -1
             if thread >= 0:
                 found.append((run.start_ns, run.end_ns, thread, generation(run.generation)))
-        rows = _Rows(longs(()), longs(()), nowhere(0), nowhere(0))
+        rows = Rows(longs(()), longs(()), nowhere(0), nowhere(0))
         return self._flat(rows, found, len(self.model.threads), 0, nowhere(0), GENERATIONS)
 
     @cached_property
@@ -263,17 +270,17 @@ class Ledger:
         engine, events = self.model.trace.engine, self.model.trace.events
         table, slices = self.model.states, self.model.trace.slices
         kinds = marks(self.model, lambda state: state & (STATE_MASK | HOLDING))
-        other = marks(self.model, lambda state: int(_is_own(state) and not _is_wait(state)))
+        other = marks(self.model, lambda state: int(is_own(state) and not is_wait(state)))
         plain = engine.pairs(
             engine.group_keys(other, numbers(kinds), numbers(range(256)), 1), table.row
         )
-        key = keys(self.model, _is_wait, table.row, numbers(range(len(table.lock_id))))
+        key = keys(self.model, is_wait, table.row, numbers(range(len(table.lock_id))))
         names = engine.gather(table.slice, slices.event, events.name)
         waits = engine.pairs(key, names)
         for column in (table.site, table.owner, table.waker):
             waits = engine.pairs(waits.number, column)
         shifted = numbers(range(len(plain.head), len(plain.head) + len(waits.head)))
-        wait = marks(self.model, lambda state: int(_is_wait(state)))
+        wait = marks(self.model, lambda state: int(is_wait(state)))
         number = engine.either(
             plain.number, engine.group_keys(wait, waits.number, shifted, 1), -1
         )
@@ -316,7 +323,7 @@ class Ledger:
     def rows_of_threads(self) -> Lanes:
         """Rows of States by thread, in order of begin."""
         table, threads = self.model.states, len(self.model.threads)
-        lane = keys(self.model, _is_own, table.who, numbers(range(threads)))
+        lane = keys(self.model, is_own, table.who, numbers(range(threads)))
         return self.model.trace.engine.lanes(
             table.start_ns, table.end_ns, table.state, lane, threads
         )
@@ -325,7 +332,7 @@ class Ledger:
     def waits_of_locks(self) -> Lanes:
         """Rows of States by lock: who waited for it, in order of begin."""
         table, locks = self.model.states, len(self.model.states.lock_id)
-        lane = keys(self.model, _waits_for_lock, table.row, numbers(range(locks)))
+        lane = keys(self.model, waits_for_lock, table.row, numbers(range(locks)))
         return self.model.trace.engine.lanes(
             table.start_ns, table.end_ns, table.state, lane, locks
         )
@@ -371,7 +378,7 @@ class Ledger:
 
     def _flat(
         self,
-        rows: "_Rows",
+        rows: Rows,
         extras: list[_Extra],
         lanes: int,
         frames: int,
@@ -385,53 +392,3 @@ class Ledger:
             *rows, longs(starts), longs(ends), numbers(on), lanes, frames
         )
         return Resource(engine, timeline, joined(who, theirs) if theirs else who, whos)
-
-
-class _Rows(NamedTuple):
-    """Occupants of lanes; those of a frame say when their lane is known."""
-
-    start_ns: Column
-    end_ns: Column
-    lane: Column
-    frame: Column
-
-
-def generation(number: int) -> int:
-    return min(max(number, 0), GENERATIONS - 1)
-
-
-def longs(values: Iterable[int]) -> Column:
-    return memoryview(array("q", values))
-
-
-def nowhere(count: int) -> Column:
-    """-1 for each row."""
-    return memoryview(array("i", [-1]) * count)
-
-
-def joined(column: Column, more: Iterable[int]) -> Column:
-    found = array("i")
-    found.frombytes(bytes(column))
-    found.extend(more)
-    return memoryview(found)
-
-
-def _has_gil(state: int) -> bool:
-    return bool(state & HOLDING)
-
-
-def _is_hold(state: int) -> bool:
-    return state & STATE_MASK == HOLD
-
-
-def _is_wait(state: int) -> bool:
-    return state & STATE_MASK in (LOCK_WAIT, IDLE_WAIT)
-
-
-def _waits_for_lock(state: int) -> bool:
-    return state & STATE_MASK in (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
-
-
-def _is_own(state: int) -> bool:
-    # 0: a row that a range of time leaves out, of whomever
-    return state & STATE_MASK not in (0, TASK_WAIT, HOLD)

@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
+from tests.support.records import MAIN, OTHER, Script
 from tests.support.validator.slices import pair
 from tests.support.validator.strict import Arg, read_strict
-from tests.unit.core.test_timeline import MAIN, OTHER, Script
 from tracer import _core
 from tracer import schema as s
 

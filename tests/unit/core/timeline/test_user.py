@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
+from tests.support.records import FUNC, LINE, MAIN, OTHER, SLEEP, Script, a_task
 from tests.support.validator.rules import Summary, validate
 from tests.support.validator.user import Said
-from tests.unit.core.test_timeline import FUNC, LINE, MAIN, OTHER, SLEEP, Script, a_task
 from tracer import _core
 from tracer import schema as s
 

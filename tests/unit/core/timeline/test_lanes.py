@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.records import MAIN, OTHER, Script
 from tests.support.validator.strict import Arg, read_strict
-from tests.unit.core.test_timeline import MAIN, OTHER, Script
 from tracer import _core
 from tracer import schema as s
 

@@ -1,0 +1,67 @@
+"""Rows of lanes that the ledger builds on: their columns, and which states count."""
+
+from array import array
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from viewer.trace.columns import (
+    HOLD,
+    HOLDING,
+    IDLE_WAIT,
+    LOCK_WAIT,
+    STATE_MASK,
+    TASK_WAIT,
+    Column,
+)
+
+GENERATIONS = 4  # of collections; higher ones there are not
+
+
+class Rows(NamedTuple):
+    """Occupants of lanes; those of a frame say when their lane is known."""
+
+    start_ns: Column
+    end_ns: Column
+    lane: Column
+    frame: Column
+
+
+def generation(number: int) -> int:
+    return min(max(number, 0), GENERATIONS - 1)
+
+
+def longs(values: Iterable[int]) -> Column:
+    return memoryview(array("q", values))
+
+
+def nowhere(count: int) -> Column:
+    """-1 for each row."""
+    return memoryview(array("i", [-1]) * count)
+
+
+def joined(column: Column, more: Iterable[int]) -> Column:
+    found = array("i")
+    found.frombytes(bytes(column))
+    found.extend(more)
+    return memoryview(found)
+
+
+def has_gil(state: int) -> bool:
+    return bool(state & HOLDING)
+
+
+def is_hold(state: int) -> bool:
+    return state & STATE_MASK == HOLD
+
+
+def is_wait(state: int) -> bool:
+    return state & STATE_MASK in (LOCK_WAIT, IDLE_WAIT)
+
+
+def waits_for_lock(state: int) -> bool:
+    return state & STATE_MASK in (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
+
+
+def is_own(state: int) -> bool:
+    # 0: a row that a range of time leaves out, of whomever
+    return state & STATE_MASK not in (0, TASK_WAIT, HOLD)
