@@ -15,6 +15,7 @@
 #include "signals/gil/loads.h"
 #include "signals/kernel/methods.h"
 #include "signals/locks/locks.h"
+#include "signals/locks/reasons.h"
 #include "signals/monitor.h"
 #include "signals/threads.h"
 #include "signals/user.h"
@@ -28,8 +29,8 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods, tasks_methods,
                              async_locks_methods, threads_methods, gc_methods, launch_methods, gil_methods,
-                             loads_methods, calls_methods, locks_methods, kernel_methods, learn_methods,
-                             sampling_methods, user_methods, testing_methods};
+                             loads_methods, calls_methods, locks_methods, reasons_methods, kernel_methods,
+                             learn_methods, sampling_methods, user_methods, testing_methods};
     codes_on_death(on_code_death);
     ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

@@ -2,6 +2,7 @@
 #include "testing.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "output/writer.h"
 #include "ring/intern.h"
@@ -40,6 +41,11 @@ static int feed(timeline *t, thread_line **threads, PyObject *item)
         return -1;
     }
     timeline_record(t, threads[at], &r, ns, text);
+    if (r.kind == REC_THREAD_EXIT) { /* nothing of it follows: as the writer does */
+        timeline_thread_gone(t, threads[at]);
+        memmove(&threads[at], &threads[at + 1], (TEST_THREADS - at - 1u) * sizeof *threads);
+        threads[TEST_THREADS - 1] = NULL;
+    }
     return 0;
 }
 
@@ -228,7 +234,7 @@ static int add_schema(PyObject *module)
     KIND(POLL_BEGIN) KIND(POLL_END) KIND(POLL_INSTANT) KIND(LOOP_RUN) KIND(LOOP_STOP)
     KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(GC_BEGIN) KIND(GC_END)
     KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
-    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)
+    KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(LOCK_FREED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)
     KIND(OPERATION_END) KIND(LOG) KIND(COUNTER) KIND(NOTE)
     failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
              PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
-# C type -> the methods that take or give, and the one that tells without waiting whether it is
+# C type ("": the module) -> the methods that take or give, and the one that tells without waiting whether it is
 # taken (as core/signals/locks/locks.c numbers them).
 TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
     (
@@ -25,6 +25,7 @@ TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
     ),
     ("_queue", "SimpleQueue", "get put put_nowait", "empty", 2),
     ("_thread", "_ThreadHandle", "join", "is_done", 3),
+    ("_thread", "", "_shutdown", "", 4),  # 3.13+: joins threads without their handles' methods
 )
 
 # Module -> functions in which a thread waits, and what that wait is called. Outermost counts.
@@ -66,6 +67,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     core.start_locks()
     for module, name, methods, probe, kind in TYPES:
         tool.after_import(module, _wrapper(core, module, name, methods.split(), probe, kind))
+    tool.after_import("threading", lambda: core.waited_threads(sys.modules["threading"]._active))
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
     disarm_asyncio = asyncio_locks.arm(core, tool)
@@ -73,6 +75,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     def disarm() -> None:
         disarm_asyncio()
         core.unwrap_locks()
+        core.waited_threads(None)
 
     return disarm
 
@@ -82,14 +85,15 @@ def _wrapper(
 ) -> "Disarm":
     def wrap() -> None:
         loaded = sys.modules[module]
-        found = getattr(loaded, "LockType" if name == "lock" else name, None)
+        known_as = "LockType" if name == "lock" else name
+        found = getattr(loaded, known_as, None) if name else loaded
         if found is None:  # this version has no such type
             return
         core.probe_lock(kind, getattr(found, probe, None))
         for method in methods:
             known = vars(found).get(method)
-            if known is not None and not core.wrap_lock(f"{name}_{method}", known):
-                core.note("locks", f"{name}.{method} is called in an unknown way", True)
+            if known is not None and not core.wrap_lock(f"{name or module}_{method}", known):
+                core.note("locks", f"{name or module}.{method} is called in an unknown way", True)
 
     return wrap
 

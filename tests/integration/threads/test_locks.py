@@ -1,6 +1,5 @@
 """Lock waits of real threads: who waited, where, behind whom, and that none is missing."""
 
-import dis
 import functools
 import importlib
 import itertools
@@ -19,6 +18,7 @@ import pytest
 from tests.support.recordings import record_here
 from tests.support.validator.rules import Summary
 from tests.support.validator.slices import Slice
+from tests.support.waiting import lock_waits, only, times_blocked, until_it_waits_in, waits_in
 from tracer import schema as s
 from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
@@ -98,23 +98,6 @@ def take_turns(use: Use, lock: threading.Lock, threads: int) -> list[Hold]:
     return holds
 
 
-def lock_waits(summary: Summary, *kinds: str) -> list[tuple[int, Slice]]:
-    """(tid, slice) in order of begin; only of these kinds, if any are given."""
-    names = {s.LOCK_WAIT_PREFIX + kind for kind in kinds}
-    found = [
-        (lane.tid, each)
-        for lane in summary.lanes.values()
-        for each in lane.slices
-        if each.begin.category == s.CAT_LOCK and (not names or each.name in names)
-    ]
-    return sorted(found, key=lambda row: row[1].start_ns)
-
-
-def only(summary: Summary, kind: str) -> Slice:
-    ((_, wait),) = lock_waits(summary, kind)
-    return wait
-
-
 def test_memory_of_a_lock_that_died_taken(tmp_path: Path) -> None:
     """Nothing of a plain lock is said of an RLock that gets its memory: it is uncontended."""
 
@@ -145,11 +128,6 @@ def test_memory_of_a_lock_that_died_taken(tmp_path: Path) -> None:
     assert [row for row in locks if row.kind == "RLock"] == []
 
 
-def times_blocked(thread: threading.Thread) -> int:
-    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
-    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
-
-
 @pytest.mark.parametrize("kind", ["Lock", "RLock"])
 def test_taken_before_the_recording(tmp_path: Path, kind: str) -> None:
     """By nobody knows whom. Signals interrupt the wait; pieces say which lock it is for."""
@@ -162,8 +140,7 @@ def test_taken_before_the_recording(tmp_path: Path, kind: str) -> None:
     def work() -> None:
         waiter = threading.Thread(target=wait)
         waiter.start()
-        while not waits_in(waiter, "wait", "acquire"):
-            time.sleep(0)
+        until_it_waits_in(waiter, "wait", "acquire")
         for _ in range(3):
             before = times_blocked(waiter)
             signal.pthread_kill(waiter.ident or 0, signal.SIGUSR1)
@@ -208,8 +185,7 @@ def test_two_locks_of_one_place(tmp_path: Path) -> None:
         second.acquire()
         waiter = threading.Thread(target=wait)
         waiter.start()
-        while not waits_in(waiter, "wait", "acquire"):
-            time.sleep(0)
+        until_it_waits_in(waiter, "wait", "acquire")
         first.release()
         waiter.join()
 
@@ -223,16 +199,6 @@ gate.began.set()
 gate.may_end.wait()
 for _ in range(100_000): pass
 """
-
-
-def waits_in(thread: threading.Thread, function: str, *attributes: str) -> bool:
-    """Is it in a call like `wakeup.acquire()` there? It waits: else it had the GIL."""
-    frame = sys._current_frames()[thread.ident or 0]
-    if frame.f_code.co_name != function:
-        return False
-    before = (i for i in dis.get_instructions(frame.f_code) if i.offset < frame.f_lasti)
-    found = [i.argval for i in before if i.opname == "LOAD_ATTR"]
-    return found[-len(attributes) :] == list(attributes)
 
 
 def test_import_that_another_thread_does(

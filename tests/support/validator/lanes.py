@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tests.support.validator.slices import Slice, drops_of
 from tests.support.validator.strict import Event, Process, Strict
@@ -75,13 +75,15 @@ class LockSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """What a process's recording says of its lanes. `until_ns` is when `gil` was disabled."""
+class Rules:
+    """What a process's recording says of its lanes. `until_ns` is when `gil` was disabled;
+    `attached`: its Python has no GIL."""
 
     gil: bool
     io: bool
     sched: bool
     locks: bool
+    attached: bool
     until_ns: int
     drops: tuple[tuple[int, int], ...]  # (since, until)
     last_ns: int
@@ -94,17 +96,14 @@ class _Rules:
 
 def check_lanes(trace: Strict, slices: list[Slice]) -> dict[tuple[int, int], Lane]:
     """Lanes are partitions of legal states, and one thread at a time has the GIL."""
-    rules = {id(process): _rules(process) for process in trace.processes}
+    rules = rules_of(trace)
     found: dict[tuple[int, int], Lane] = {}
-    lanes: dict[int, list[Slice]] = defaultdict(list)
-    for each in slices:
-        if each.category not in _LANE:
-            continue
+    lanes = lanes_of(slices)
+    for each in chain.from_iterable(lanes.values()):
         track = trace.tracks[each.begin.track]
         assert track.tid, f"a thread's state on a track that is no thread's: {each.begin}"
         assert each.depth == 0, f"a thread's state inside another slice: {each.begin}"
         _check_state(each, rules[id(each.begin.process)])
-        lanes[each.begin.track].append(each)
         thread = found.setdefault((track.pid, track.tid), Lane(track.tid, track.thread_name))
         thread.slices.append(each)
     for lane in lanes.values():
@@ -129,7 +128,21 @@ def check_lanes(trace: Strict, slices: list[Slice]) -> dict[tuple[int, int], Lan
     return found
 
 
-def _rules(process: Process) -> _Rules:
+def lanes_of(slices: list[Slice]) -> dict[int, list[Slice]]:
+    """The states of threads by track, in order."""
+    lanes: dict[int, list[Slice]] = defaultdict(list)
+    for each in slices:
+        if each.category in _LANE:
+            lanes[each.begin.track].append(each)
+    return lanes
+
+
+def rules_of(trace: Strict) -> dict[int, Rules]:
+    """By the `id` of each process."""
+    return {id(process): _rules(process) for process in trace.processes}
+
+
+def _rules(process: Process) -> Rules:
     signals = str(process.events[0].args.get(s.ARG_SIGNALS, "")).split(",")
     disabled = [
         e.time_ns
@@ -138,11 +151,12 @@ def _rules(process: Process) -> _Rules:
     ]
     drops = tuple((since, until) for since, until, _ in drops_of(process))
     last_ns = max(e.time_ns for e in process.events)
-    return _Rules(
+    return Rules(
         "gil" in signals,
         "io" in signals,
         "sched" in signals,
         "locks" in signals,
+        any(e.name == s.ATTACHED for e in process.events),
         min(disabled, default=1 << 63),
         drops,
         last_ns,
@@ -154,7 +168,7 @@ def _check_types(event: Event) -> None:
         assert isinstance(event.args.get(name, type_()), type_), f"{name} is wrong: {event}"
 
 
-def _check_state(each: Slice, rules: _Rules) -> None:
+def _check_state(each: Slice, rules: Rules) -> None:
     event = each.begin
     prefix = _PREFIXES.get(event.category)
     if prefix:
@@ -172,7 +186,7 @@ def _check_state(each: Slice, rules: _Rules) -> None:
     assert can_hold or s.ARG_HOLDING_GIL not in each.args, f"cannot hold the GIL: {event}"
 
 
-def _check_wait(each: Slice, rules: _Rules) -> None:
+def _check_wait(each: Slice, rules: Rules) -> None:
     event = each.begin
     # Only the signal `locks` knows more than libc, whose names are lower case.
     known = rules.locks and event.name.removeprefix(s.LOCK_WAIT_PREFIX)[0].isupper()
@@ -183,7 +197,7 @@ def _check_wait(each: Slice, rules: _Rules) -> None:
             assert name in each.args, f"a lock wait without {name}: {event}"
 
 
-def _check_exclusion(states: list[Slice], rules: _Rules) -> None:
+def _check_exclusion(states: list[Slice], rules: Rules) -> None:
     """One thread at a time has the GIL; or there is none, and nobody waits for it."""
     held = []
     attached = [each for each in states if each.name == s.ATTACHED]

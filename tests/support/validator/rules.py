@@ -13,6 +13,7 @@ from tests.support.validator.samples import check_samples
 from tests.support.validator.slices import Slice, drops_of, pair
 from tests.support.validator.strict import Event, Strict, read_strict
 from tests.support.validator.user import UserSummary, check_user, is_user_counter
+from tests.support.validator.waits import check_waits
 from tracer import schema as s
 
 _END = "end"
@@ -61,6 +62,7 @@ class Summary:
     lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
     locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
     user: UserSummary  # the program's own events
+    unknown: Counter[str]  # what lock waits do not say, with the reason
 
 
 _valid: set[bytes] = set()  # digests of the traces found so
@@ -89,6 +91,7 @@ def validate(data: bytes) -> Summary:
     flows = _check_flows(trace)
     lanes = check_lanes(trace, slices)
     locks = check_locks(trace, slices)
+    unknown = check_waits(trace, slices)
     user = check_user(trace, slices, tasks.values())
     _valid.add(sha256(data).digest())
     return Summary(
@@ -107,6 +110,7 @@ def validate(data: bytes) -> Summary:
         lanes,
         locks,
         user,
+        unknown,
     )
 
 

@@ -58,6 +58,7 @@ enum record_kind {
     REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string, or the task;
                            flag = by a task */
     REC_LOCK_RELEASED,  /* of a contended lock: a = stack or 0, b = lock, c = token; flag = by a task */
+    REC_LOCK_FREED,     /* of a contended lock, which somebody has: b = lock */
     REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see user_payload.h */
     REC_REGION_END,     /* a = exception class string, or 0; c = number */
     REC_OPERATION_BEGIN, /* as REC_REGION_BEGIN */

@@ -6,7 +6,8 @@
 
 typedef struct {
     uint64_t ns;
-    uint32_t tid, token;
+    thread_line *by;
+    uint32_t token;
 } lock_release;
 
 typedef struct lock_line {

@@ -82,7 +82,17 @@ HANDLER(lock_released)
         lock_releases_write(t, lock);
     }
     if (lock->waiters && !r->flag) /* a task's release is seen in whom it woke */
-        lock_release_keep(t, lock, (lock_release){ns, thread->tid, (uint32_t)r->c});
+        lock_release_keep(t, lock, (lock_release){ns, thread, (uint32_t)r->c});
+}
+
+HANDLER(lock_freed)
+{
+    UNUSED(thread), UNUSED(text);
+    lock_line *lock = lock_line_of(t, r->b);
+    if (!lock)
+        return;
+    hold_end(t, lock, ns);
+    lock_line_forget(t, lock);
 }
 
 const record_handler timeline_lock_handlers[REC_KINDS] = {
@@ -90,18 +100,16 @@ const record_handler timeline_lock_handlers[REC_KINDS] = {
     [REC_LOCK_GOT] = lock_got,
     [REC_LOCK_ACQUIRED] = lock_acquired,
     [REC_LOCK_RELEASED] = lock_released,
+    [REC_LOCK_FREED] = lock_freed,
 };
 
 void locks_lose(timeline *t, thread_line *thread, uint64_t ns)
 {
     while (thread->waits)
         lock_wait_end(t, thread, ns);
-    for (uint32_t i = 0; t->locks.slots && i <= t->locks.mask; i++) {
+    for (uint32_t i = 0; ns && t->locks.slots && i <= t->locks.mask; i++) {
         lock_line *lock = (lock_line *)(uintptr_t)t->locks.slots[i].value;
-        if (!t->locks.slots[i].key)
-            continue;
-        if (ns && lock->held && lock->owner == thread->tid)
+        if (t->locks.slots[i].key && lock->held && lock->owner == thread->tid)
             hold_end(t, lock, ns);
-        lock_releases_lose(t, lock, thread->tid);
     }
 }

@@ -172,6 +172,8 @@ typedef struct {
     user_line *user;
     counter_line cpu, delay;
     cpu_times times; /* not written yet, unless `ns` is 0 */
+    uint32_t releases; /* of locks that are still to be written: it stays until then … */
+    uint8_t is_gone;   /* … when it has ended */
 } thread_line;
 
 typedef struct timeline {
@@ -221,6 +223,15 @@ static inline running_step *top_step(thread_line *thread)
     if (!thread->depth)
         return NULL;
     return &thread->steps[thread->depth < RUNNING_DEPTH ? thread->depth - 1 : RUNNING_DEPTH - 1];
+}
+
+/* Frees it, if it has ended and nothing is left to be written on its track. */
+static inline void thread_line_settle(thread_line *thread)
+{
+    if (!thread->is_gone || thread->releases)
+        return;
+    track_free(&thread->on);
+    free(thread);
 }
 
 /* --- what each file does with its records --- */

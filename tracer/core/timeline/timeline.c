@@ -115,9 +115,9 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     locks_lose(t, thread, 0);
     counters_close(t, thread);
     user_line_free(t, thread->user);
-    track_free(&thread->on);
     lane_free(&thread->lane);
-    free(thread);
+    thread->is_gone = 1;
+    thread_line_settle(thread);
 }
 
 void timeline_instant(timeline *t, track *on, uint8_t category, uint8_t name, uint64_t ns)

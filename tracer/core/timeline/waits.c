@@ -28,8 +28,16 @@ static lock_line *add_line(timeline *t, uint32_t id)
     return lock;
 }
 
+static void drop_release(const lock_release *release)
+{
+    release->by->releases--;
+    thread_line_settle(release->by);
+}
+
 static void free_line(lock_line *lock)
 {
+    for (uint32_t i = 0; i < lock->release_count; i++)
+        drop_release(&lock->releases[i]);
     if (lock->has_tracks) {
         track_free(&lock->on);
         track_free(&lock->waiting);
@@ -38,8 +46,10 @@ static void free_line(lock_line *lock)
     free(lock);
 }
 
-static void forget_line(timeline *t, lock_line *lock)
+void lock_line_forget(timeline *t, lock_line *lock)
 {
+    if (lock->has_tracks || lock->held || lock->waiters)
+        return;
     map_remove(&t->locks, lock->id);
     free_line(lock);
 }
@@ -61,14 +71,12 @@ uint32_t locks_stack(const thread_line *thread)
 
 static uint64_t write_release(timeline *t, const lock_line *lock, const lock_release *release, int with_flow)
 {
-    thread_line *by = timeline_thread_of(t, release->tid);
-    if (!by)
-        return 0;
     arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = release->ns, .on = &by->on, .type = SCHEMA_TYPE_INSTANT,
+    event ev = {.args = ev_args, .ns = release->ns, .on = &release->by->on, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_LOCK, .name = SCHEMA_RELEASE};
     event_uint(&ev, SCHEMA_ARG_LOCK, lock->id);
     packet_ref at = encoder_event(&t->out, &ev);
+    drop_release(release);
     if (!with_flow)
         return 0;
     uint64_t flow = encoder_new_flow(&t->out);
@@ -90,6 +98,7 @@ void lock_releases_write(timeline *t, lock_line *lock)
 
 void lock_release_keep(timeline *t, lock_line *lock, lock_release release)
 {
+    release.by->releases++;
     if (lock->release_count == lock->release_capacity) {
         uint32_t capacity = lock->release_capacity * 2 + 4;
         lock_release *grown = realloc(lock->releases, capacity * sizeof *grown);
@@ -103,16 +112,6 @@ void lock_release_keep(timeline *t, lock_line *lock, lock_release release)
     lock->releases[lock->release_count++] = release;
 }
 
-void lock_releases_lose(timeline *t, lock_line *lock, uint32_t tid)
-{
-    for (uint32_t at = lock->release_count; at-- > 0;) {
-        if (lock->releases[at].tid != tid)
-            continue;
-        write_release(t, lock, &lock->releases[at], 0);
-        take_release(lock, at);
-    }
-}
-
 uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns)
 {
     lock_wait *wait = thread->waits;
@@ -122,7 +121,7 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_
     for (uint32_t i = 0; i < lock->release_count; i++) {
         lock_release release = lock->releases[i];
         /* A signal handler may release what its own thread waits for: no hand-over. */
-        if (release.token != wait->token || release.tid == thread->tid || release.ns > until_ns)
+        if (release.token != wait->token || release.by == thread || release.ns > until_ns)
             continue;
         take_release(lock, i);
         *freed_ns = release.ns;
@@ -204,8 +203,7 @@ static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
     if (lock->waiters)
         return;
     lock_releases_write(t, lock);
-    if (!lock->has_tracks && !lock->held)
-        forget_line(t, lock);
+    lock_line_forget(t, lock);
 }
 
 void lock_wait_end(timeline *t, thread_line *thread, uint64_t ns)

@@ -8,6 +8,7 @@
 /* --- a lock, its waits and its releases --- */
 
 lock_line *lock_line_of(const timeline *t, uint64_t id); /* NULL: nobody has waited for it */
+void lock_line_forget(timeline *t, lock_line *lock); /* if there is nothing left to be said of it */
 void locks_free(timeline *t);
 
 /* Of a thread (the innermost then) or a task, from `ns` on; NULL: no memory. */
@@ -18,8 +19,6 @@ void lock_wait_end(timeline *t, thread_line *thread, uint64_t ns);
 void lock_release_keep(timeline *t, lock_line *lock, lock_release release);
 /* Writes those that ended no wait. */
 void lock_releases_write(timeline *t, lock_line *lock);
-/* The same, of one thread. */
-void lock_releases_lose(timeline *t, lock_line *lock, uint32_t tid);
 
 /* --- the slices of waits: a thread's in its lane, a task's `await` --- */
 

@@ -15,6 +15,7 @@ LOCK = 32  # a record with text has the text's length where the lock's number st
 KIND = _core.intern(s.LOCK_WAIT_PREFIX + "Lock", "")[0]
 LINE = _core.intern("app.py:5 handler", "")[0]
 IS_HELD = 4  # LOCK_IS_HELD: by nobody knows whom
+IS_SIGNAL = 2  # LOCK_IS_SIGNAL: nobody has it
 ACQUIRED = 1
 CLASS_LOCK = 3
 
@@ -89,3 +90,94 @@ def test_signal_handlers_that_wait_nest_without_limit() -> None:
     ended = [(args[s.ARG_LOCK], args[s.ARG_ACQUIRED]) for args in told[depth:]]
     assert ended == [(LOCK, 1)] * depth
     assert [args[s.ARG_LOCK] for args in told] == [LOCK] * 2 * depth
+
+
+def arrows(script: Script) -> list[tuple[int, int, int]]:
+    """Of all releases, in order: whose, when, and when begins what they led to, or -1."""
+    trace = read_strict(script.data())
+    targets = {flow: event for event in trace.events for flow in event.ends_flows}
+    return [
+        (
+            trace.tracks[event.track].tid,
+            event.time_ns,
+            targets[event.flows[0]].time_ns if event.flows else -1,
+        )
+        for event in sorted(trace.events, key=lambda each: each.time_ns)
+        if event.name == s.RELEASE
+    ]
+
+
+def watched(script: Script, tid: int) -> None:
+    """The thread has the GIL, of which its lane tells."""
+    script.add(50_000, "TAKE", tid=tid)
+
+
+def wakes(script: Script, tid: int, ns: int, *, waiter: int = OTHER) -> None:
+    script.add(ns, "LOCK_RELEASED", 0, LOCK, waiter, tid=tid)
+
+
+def woken(script: Script, tid: int, ns: int) -> None:
+    """It has waited for 100 µs, and runs."""
+    script.add(ns, "CALL", KIND, flag=CLASS_LOCK, tid=tid)
+    script.add(ns, "TAKE", 0, ns - 100_000, tid=tid)
+    script.add(ns + 10, "LOCK_GOT", 0, LOCK, flag=ACQUIRED, tid=tid)
+
+
+def test_a_waker_that_ends_before_the_waiter_runs() -> None:
+    """Its release is on its track, and leads to what the waiter does next."""
+    script = Script([])
+    watched(script, OTHER)
+    waits(script, OTHER, 100_000, flag=IS_SIGNAL)
+    wakes(script, THIRD, 150_000)
+    script.add(160_000, "THREAD_EXIT", tid=THIRD)
+    woken(script, OTHER, 210_000)
+    assert arrows(script) == [(THIRD, 150_000, 210_000)]
+
+
+def test_a_waker_whose_number_another_thread_has_now() -> None:
+    """The release stays with the thread that ended."""
+    script = Script([])
+    watched(script, OTHER)
+    waits(script, OTHER, 100_000, flag=IS_SIGNAL)
+    wakes(script, THIRD, 150_000)
+    script.add(160_000, "THREAD_EXIT", tid=THIRD)
+    script.add(170_000, "THREAD_NAME", THIRD, tid=THIRD, text=b"another")
+    woken(script, OTHER, 210_000)
+    trace = read_strict(script.data())
+    names = [trace.tracks[e.track].thread_name for e in trace.events if e.name == s.RELEASE]
+    assert names == [f"thread {THIRD}"]
+
+
+def test_a_release_of_an_ended_thread_that_woke_nobody() -> None:
+    """It is told when the last waiter has gone, without an arrow."""
+    script = Script([])
+    watched(script, OTHER)
+    waits(script, OTHER, 100_000, flag=IS_SIGNAL)
+    wakes(script, THIRD, 150_000, waiter=THIRD)
+    script.add(160_000, "THREAD_EXIT", tid=THIRD)
+    woken(script, OTHER, 210_000)
+    assert arrows(script) == [(THIRD, 150_000, -1)]
+
+
+def test_a_waker_that_lost_records_after_its_release() -> None:
+    script = Script([])
+    watched(script, OTHER)
+    waits(script, OTHER, 100_000, flag=IS_SIGNAL)
+    wakes(script, THIRD, 150_000)
+    script.add(170_000, "GAP", 0, 3, 160_000, tid=THIRD)
+    woken(script, OTHER, 210_000)
+    assert arrows(script) == [(THIRD, 150_000, 210_000)]
+
+
+def holds(script: Script) -> list[tuple[int, int | None]]:
+    slices, _ = pair(read_strict(script.data()))
+    return [(each.start_ns, each.end_ns) for each in slices if each.category == s.CAT_HOLD]
+
+
+def test_a_lock_that_is_freed_while_somebody_has_it() -> None:
+    script = Script([])
+    waits(script, OTHER, 100_000, owner=MAIN)
+    script.add(160_000, "LOCK_GOT", 0, LOCK, tid=OTHER)  # timed out
+    script.add(190_000, "LOCK_FREED", 0, LOCK)
+    script.add(250_000, "LOG", 0, 1, text=b"\0")
+    assert holds(script) == [(100_000, 190_000)]

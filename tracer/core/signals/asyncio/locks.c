@@ -34,10 +34,15 @@ static PyCodeObject *enter_code, *exit_code; /* `async with lock` */
 static int with_except_start; /* opcode */
 static uint32_t text_kind;
 
+static holder *place_of(const void *lock)
+{
+    return &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
+}
+
 /* NULL: its place is taken. */
 static holder *holder_of(const void *lock)
 {
-    holder *h = &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
+    holder *h = place_of(lock);
     if (h->lock == lock)
         return h;
     if (h->contended || h->recorded)
@@ -176,11 +181,23 @@ static void start_watching(void)
     Py_XDECREF(start);
 }
 
+/* A lock is about to be freed: whoever has it has it no more. */
+static void on_freed(const void *lock, uint32_t id)
+{
+    holder *h = place_of(lock);
+    int is_shown = h->lock == lock && h->recorded;
+    thread_buffer *b = is_shown ? ring_current() : NULL;
+    if (h->lock == lock)
+        *h = (holder){0};
+    if (b)
+        ring_emit(b, clock_tick(), REC_LOCK_FREED, 0, 0, id, 0);
+}
+
 void async_locks_wait(const await_facts *facts, await_lock *details)
 {
     PyObject *lock = facts->lock;
     int is_lock = facts->primitive == PRIMITIVE_LOCK;
-    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what)};
+    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL)};
     if (!is_lock)
         return;
     details->kind = text_kind;
@@ -221,7 +238,7 @@ static uint32_t callers_site(PyThreadState *tstate)
 static void give_back(thread_buffer *b, uint64_t tick, PyObject *lock, holder *h)
 {
     if (h->recorded)
-        ring_emit(b, tick, REC_LOCK_RELEASED, 1, 0, lock_ids_of(lock, 0), 0);
+        ring_emit(b, tick, REC_LOCK_RELEASED, 1, 0, lock_ids_of(lock, 0, on_freed), 0);
     h->owner = h->site = 0;
     h->recorded = h->searched = 0;
 }
@@ -242,7 +259,7 @@ void async_locks_acquired(thread_buffer *b, uint64_t tick, PyObject *value)
         give_back(b, tick, lock, h); /* whoever had it has it no more */
         return;
     }
-    ring_emit(b, tick, REC_LOCK_ACQUIRED, 1, h->site, lock_ids_of(lock, 0), h->owner);
+    ring_emit(b, tick, REC_LOCK_ACQUIRED, 1, h->site, lock_ids_of(lock, 0, on_freed), h->owner);
     h->recorded = 1;
     h->contended = (uint8_t)is_true(lock, str_waiters);
 }

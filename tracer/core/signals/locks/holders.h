@@ -6,8 +6,7 @@
 
 #include "python/compat.h"
 #include "ring/map.h"
-
-enum kind { KIND_LOCK, KIND_RLOCK, KIND_QUEUE, KIND_THREAD, KINDS };
+#include "signals/locks/reasons.h"
 
 enum { TABLE_BITS = 14, DEATHS = 4096 };
 
@@ -43,7 +42,7 @@ static inline uint32_t *deaths_of(const PyCodeObject *code)
 
 /* The address, to be compared only; odd of an RLock. A plain lock may die while it is taken, as
  * Condition.wait's does, and nothing of that is said of an RLock which gets its memory. */
-static inline const void *key_of(const PyObject *lock, enum kind kind)
+static inline const void *key_of(const void *lock, enum kind kind)
 {
     return (const char *)lock + (kind == KIND_RLOCK);
 }
@@ -55,7 +54,7 @@ static inline int is_pinned(const holder *h)
 
 /* The lock's place, or one it may have: its own, or beside it if another is held there. (Without a
  * GIL its own only: two threads might give it both.) Good until the GIL is given back. */
-static inline holder *holder_of(const PyObject *lock, const void *key)
+static inline holder *holder_of(const void *lock, const void *key)
 {
     holder *own = &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
     if (COMPAT_FREE_THREADED || __builtin_expect(own->lock == key, 1))

@@ -7,10 +7,12 @@ enum { SWEEP_AT_FIRST = 1024 };
 
 typedef struct {
     uint32_t id;
-    PyObject *ref; /* weak; NULL where the type has none, and the address must do */
+    PyObject *ref; /* weak */
+    lock_freed *freed;
 } known_lock;
 
-static map known; /* key_of() -> known_lock* */
+static map known;  /* key_of() -> known_lock* */
+static map by_ref; /* of those with `freed`: ref -> key_of() */
 static uint32_t last_id, sweep_at = SWEEP_AT_FIRST;
 static compat_mutex guard; /* of all of it, where the GIL is not */
 
@@ -27,8 +29,39 @@ static known_lock *at(const map_slot *slot)
 
 static void drop(known_lock *lock)
 {
+    if (lock->freed)
+        map_remove(&by_ref, (uint64_t)(uintptr_t)lock->ref);
     Py_XDECREF(lock->ref);
     free(lock);
+}
+
+static PyObject *on_freed(PyObject *module, PyObject *ref)
+{
+    (void)module;
+    compat_lock(&guard);
+    const uint64_t *found = map_find(&by_ref, (uint64_t)(uintptr_t)ref);
+    uint64_t key = found ? *found : 0;
+    const uint64_t *slot = key ? map_find(&known, key) : NULL;
+    known_lock *lock = slot ? (known_lock *)(uintptr_t)*slot : NULL;
+    if (lock) {
+        map_remove(&known, key);
+        lock->freed((const void *)(uintptr_t)(key << 4), lock->id);
+        drop(lock);
+    }
+    compat_unlock(&guard);
+    Py_RETURN_NONE;
+}
+
+/* NULL: no memory. Whatever exception is set stays. */
+static PyObject *new_ref(PyObject *object, int is_told)
+{
+    static PyMethodDef def = {"tracer_lock_freed", on_freed, METH_O, NULL};
+    static PyObject *callback;
+    PyObject *raised = PyErr_GetRaisedException(), *ref = NULL;
+    if (!is_told || callback || (callback = PyCFunction_New(&def, NULL)))
+        ref = PyWeakref_NewRef(object, is_told ? callback : NULL);
+    PyErr_SetRaisedException(raised);
+    return ref;
 }
 
 /* Into a new map: removing moves neighbours. */
@@ -39,7 +72,7 @@ static void sweep(void)
         if (!known.slots[i].key)
             continue;
         known_lock *lock = at(&known.slots[i]);
-        int is_gone = lock->ref && compat_weakref_target(lock->ref) == Py_None;
+        int is_gone = !lock->freed && compat_weakref_target(lock->ref) == Py_None;
         uint64_t *place = is_gone ? NULL : map_put(&kept, known.slots[i].key);
         if (place)
             *place = known.slots[i].value;
@@ -51,8 +84,10 @@ static void sweep(void)
     sweep_at = kept.used * 2 + SWEEP_AT_FIRST;
 }
 
-static uint32_t id_of(PyObject *object, uint32_t what)
+static uint32_t id_of(PyObject *object, uint32_t what, lock_freed *freed)
 {
+    if (!PyType_SUPPORTS_WEAKREFS(Py_TYPE(object)))
+        return ++last_id; /* nothing tells when the address comes back */
     uint64_t key = key_of(object, what);
     if (known.used >= sweep_at)
         sweep();
@@ -60,26 +95,30 @@ static uint32_t id_of(PyObject *object, uint32_t what)
     if (!slot)
         return 0;
     known_lock *lock = (known_lock *)(uintptr_t)*slot;
-    if (lock && (!lock->ref || compat_weakref_target(lock->ref) == object))
-        return lock->id; /* else the address has come back */
-    if (!lock)
-        lock = calloc(1, sizeof *lock);
-    *slot = (uint64_t)(uintptr_t)lock;
-    if (!lock) {
+    if (lock && compat_weakref_target(lock->ref) == object)
+        return lock->id;
+    if (lock)
+        drop(lock); /* the address has come back */
+    lock = malloc(sizeof *lock);
+    PyObject *ref = lock ? new_ref(object, freed != NULL) : NULL;
+    uint64_t *told = ref && freed ? map_put(&by_ref, (uint64_t)(uintptr_t)ref) : NULL;
+    if (!ref || (freed && !told)) {
+        Py_XDECREF(ref);
+        free(lock);
         map_remove(&known, key);
         return 0;
     }
-    PyObject *raised = PyErr_GetRaisedException();
-    PyObject *ref = PyType_SUPPORTS_WEAKREFS(Py_TYPE(object)) ? PyWeakref_NewRef(object, NULL) : NULL;
-    PyErr_SetRaisedException(raised);
-    Py_XSETREF(lock->ref, ref);
-    return lock->id = ++last_id;
+    if (told)
+        *told = key;
+    *lock = (known_lock){++last_id, ref, freed};
+    *slot = (uint64_t)(uintptr_t)lock;
+    return lock->id;
 }
 
-uint32_t lock_ids_of(PyObject *object, uint32_t what)
+uint32_t lock_ids_of(PyObject *object, uint32_t what, lock_freed *freed)
 {
     compat_lock(&guard);
-    uint32_t id = id_of(object, what);
+    uint32_t id = id_of(object, what, freed);
     compat_unlock(&guard);
     return id;
 }
@@ -91,6 +130,7 @@ void lock_ids_forget(void)
         if (known.slots[i].key)
             drop(at(&known.slots[i]));
     map_free(&known);
+    map_free(&by_ref);
     sweep_at = SWEEP_AT_FIRST;
     compat_unlock(&guard);
 }

@@ -12,12 +12,11 @@
 #include "signals/locks/holders.h"
 #include "signals/locks/ids.h"
 
-enum { INNERMOST_FRAMES = 64, LOOKS = 64 };
+enum { LOOKS = 64 };
 
 static PyInterpreterState *home; /* codes and objects of other interpreters are not ours to name */
-static uint32_t wait_names[KINDS], import_wait;
 
-/* NOARGS methods that answer without blocking: locked, _is_owned, empty, is_done. */
+/* NOARGS methods that answer without blocking: locked, _is_owned, empty, is_done, none. */
 static PyCFunction probes[KINDS];
 static int reads_rlocks; /* compat_rlock_is_taken() is right */
 
@@ -72,7 +71,8 @@ static inline int may_block(const taking *t, PyObject *self)
     case KIND_RLOCK:
         return waited_for || (known ? h->owner && h->owner != (uint32_t)t->call.buffer->tid : is_taken(KIND_RLOCK, self));
     case KIND_QUEUE: return probe(KIND_QUEUE, self, Py_True);
-    default: return probe(KIND_THREAD, self, Py_False);
+    case KIND_THREAD: return probe(KIND_THREAD, self, Py_False);
+    default: return 1; /* threads: it looks itself */
     }
 }
 
@@ -80,62 +80,17 @@ static inline int may_block(const taking *t, PyObject *self)
 static inline int is_free(const taking *t)
 {
     const holder *h = t->holder;
-    if (COMPAT_FREE_THREADED || h->lock != t->key || h->waiters || h->flags & (IS_RECORDED | IS_UNSEEN))
+    if (COMPAT_FREE_THREADED || !can_be_held(t->kind) || h->lock != t->key || h->waiters ||
+        h->flags & (IS_RECORDED | IS_UNSEEN))
         return 0;
     if (t->kind == KIND_RLOCK)
         return h->owner == (uint32_t)t->call.buffer->tid || (!h->owner && h->flags & IS_COUNTED);
     return !h->owner;
 }
 
-static PyObject *object_at(const taking *t, uint32_t depth)
-{
-    for (compat_frame *at = *compat_frame_slot(t->tstate); at; at = at->previous)
-        if (compat_frame_code(at) && depth-- == 0)
-            return compat_frame_local(at, 0);
-    return NULL;
-}
-
-/* Of the thread whose end is waited for; 0: unknown. */
-static uint32_t joined_thread(const taking *t)
-{
-    compat_frame *at = *compat_frame_slot(t->tstate);
-    for (int depth = 0; at && depth < INNERMOST_FRAMES; at = at->previous, depth++) {
-        PyCodeObject *code = compat_frame_code(at);
-        const code_facts *facts = code ? codes_of(code) : NULL;
-        if (facts && !facts->inside_library)
-            return 0;
-        if (!facts || facts->wait != wait_names[KIND_THREAD])
-            continue;
-        static PyObject *attribute;
-        PyObject *thread = compat_frame_local(at, 0), *tid = NULL;
-        if (attribute || (attribute = PyUnicode_InternFromString("_native_id")))
-            tid = thread ? PyObject_GenericGetAttr(thread, attribute) : NULL;
-        uint32_t number = tid && PyLong_CheckExact(tid) ? (uint32_t)PyLong_AsUnsignedLong(tid) : 0;
-        Py_XDECREF(tid);
-        PyErr_Clear();
-        return number;
-    }
-    return 0;
-}
-
 static uint32_t site_of(PyCodeObject *code, int offset)
 {
     return code ? codes_line(code, codes_of(code), offset) : 0;
-}
-
-/* A plain lock is a signal where the library takes one that it has already, or whose owner shows
- * nowhere: Condition.wait's; a module's, who imports it has another; and until 3.12 a thread's, who
- * has it until it ends. */
-static int is_signal(const taking *t, const stack_facts *stack, uint32_t owner)
-{
-    if (t->kind >= KIND_QUEUE)
-        return 1;
-    if (t->kind != KIND_LOCK || !stack || !stack->wait)
-        return 0;
-    PyCodeObject *innermost = compat_frame_code(*compat_frame_slot(t->tstate));
-    uint32_t wait = innermost ? codes_of(innermost)->wait : 0;
-    return wait == wait_names[KIND_THREAD] || wait == import_wait ||
-           (wait && (!owner || owner == (uint32_t)t->call.buffer->tid));
 }
 
 /* Where the owner took it. Without a GIL his code may die any time, unless codes.c knows it. */
@@ -159,6 +114,33 @@ static holder look(const taking *t, PyObject *self, int late)
     }
 }
 
+/* A lock at this address is about to be freed: whoever has it has it no more. */
+static void on_freed(const void *lock, uint32_t id)
+{
+    thread_buffer *b = calls_buffer();
+    for (int kind = KIND_LOCK; kind <= KIND_RLOCK; kind++) {
+        const void *key = key_of(lock, kind);
+        holder *h = holder_of(lock, key);
+        hold_still(h);
+        int is_shown = h->lock == key && h->flags & IS_RECORDED;
+        if (h->lock == key)
+            *h = (holder){.busy = h->busy};
+        let_go(h);
+        if (is_shown && b)
+            ring_emit(b, clock_tick(), REC_LOCK_FREED, 0, 0, id, 0);
+    }
+}
+
+/* The number of what is waited for. A thread's handle has none of its own: it keeps that of whoever waits. */
+static uint32_t id_of_wait(const taking *t, PyObject *self, const wait_reason *reason, const holder *seen)
+{
+    if (reason->about)
+        return lock_ids_of(reason->about, reason->what, NULL);
+    if (t->kind == KIND_THREAD && seen->lock == t->key && seen->waiters)
+        return seen->id;
+    return lock_ids_of(self, 0, on_freed);
+}
+
 /* Says in the trace that the thread waits. No exception is set. */
 static __attribute__((noinline)) void announce(taking *t, PyObject *self, int late)
 {
@@ -170,20 +152,14 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     const stack_facts *stack = stack_names_of(details.stack);
     const holder seen = look(t, self, late);
     uint32_t owner = seen.lock == t->key && !late ? seen.owner : 0;
-    PyObject *about = NULL;
-    t->is_signal = (uint8_t)is_signal(t, stack, owner);
-    if (t->is_signal && stack && stack->wait) {
-        t->what = stack->wait;
-        about = object_at(t, stack->wait_depth);
-    }
-    t->id = about ? lock_ids_of(about, t->what) : lock_ids_of(self, 0);
-    if (t->is_signal)
-        details.owner_tid = joined_thread(t);
-    else
-        details.owner_tid = owner;
-    if (!t->is_signal && owner)
+    const wait_reason reason = reason_of(t->kind, t->tstate, stack, owner);
+    t->is_signal = reason.is_signal;
+    t->what = reason.what;
+    t->id = id_of_wait(t, self, &reason, &seen);
+    details.owner_tid = reason.is_signal ? reason.joined : owner;
+    if (!reason.is_signal && owner)
         details.owner_site = owner_site(&seen);
-    int unseen = seen.lock != t->key && t->kind <= KIND_RLOCK && !late && is_taken(t->kind, self);
+    int unseen = seen.lock != t->key && can_be_held(t->kind) && !late && is_taken(t->kind, self);
     hold_still(h);
     if (h->lock != t->key && !is_pinned(h))
         *h = (holder){.lock = t->key, .flags = unseen ? IS_UNSEEN : 0, .busy = h->busy};
@@ -234,7 +210,7 @@ static __attribute__((noinline)) void conclude(taking *t, PyObject *self, int bl
 static __attribute__((noinline)) void record_hold(taking *t, uint32_t id, PyCodeObject *code, int offset)
 {
     uint32_t site = site_of(code, offset);
-    ring_emit(t->call.buffer, clock_tick(), REC_LOCK_ACQUIRED, 0, site, id, wait_names[t->kind]);
+    ring_emit(t->call.buffer, clock_tick(), REC_LOCK_ACQUIRED, 0, site, id, reason_names[t->kind]);
 }
 
 /* The thread has it: as often as before and once more, or, `restores`, as often as ever. */
@@ -285,7 +261,7 @@ static inline int begins(taking *t, PyObject *self, enum kind kind)
     t->tstate = PyThreadState_Get();
     t->kind = (uint8_t)kind;
     t->told = t->is_signal = t->counted = 0;
-    t->what = wait_names[kind];
+    t->what = reason_names[kind];
     t->key = key_of(self, kind);
     t->holder = holder_of(self, t->key);
     t->call.buffer = b;
@@ -300,7 +276,7 @@ static inline PyObject *ends(taking *t, PyObject *self, int restores, PyObject *
     int acquired = t->kind == KIND_THREAD ? result && probe(KIND_THREAD, self, Py_True) : result && result != Py_False;
     if (__builtin_expect(blocked || t->told, 0))
         conclude(t, self, blocked, acquired);
-    if (acquired && t->kind <= KIND_RLOCK)
+    if (acquired && can_be_held(t->kind))
         claim(t, blocked, restores);
     return result;
 }
@@ -420,7 +396,8 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
     X(SimpleQueue_get, TAKE, KIND_QUEUE)                \
     X(SimpleQueue_put, RELEASE_ALL, KIND_QUEUE)         \
     X(SimpleQueue_put_nowait, RELEASE_ALL, KIND_QUEUE)  \
-    X(_ThreadHandle_join, TAKE, KIND_THREAD)
+    X(_ThreadHandle_join, TAKE, KIND_THREAD)            \
+    X(_thread__shutdown, TAKE, KIND_THREADS)
 
 enum row {
 #define NUMBER(row, does, kind) ROW_##row,
@@ -468,22 +445,12 @@ static const PyCFunction wrappers[ROW_COUNT][CALLS_CONVENTIONS] = {ROWS(ENTRY)};
 
 /* --- arming --- */
 
-static uint32_t wait_name(const char *what)
-{
-    char text[64];
-    int length = PyOS_snprintf(text, sizeof text, "%s%s", SCHEMA_TEXT_LOCK_WAIT_PREFIX, what);
-    return intern_string(text, (size_t)length);
-}
-
 PyDoc_STRVAR(start_doc, "start_locks()\n\nForgets who has what, before the methods are wrapped.");
 
 static PyObject *start_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    static const char *const names[KINDS] = {"Lock", "RLock", "SimpleQueue.get", "Thread.join"};
-    for (int kind = 0; kind < KINDS; kind++)
-        wait_names[kind] = wait_name(names[kind]);
-    import_wait = wait_name("import");
+    reasons_start();
     home = PyInterpreterState_Get();
     memset(holders, 0, sizeof holders);
     Py_RETURN_NONE;
