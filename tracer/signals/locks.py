@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
-# C type ("": the module) -> the methods that take or give, and the one that tells without waiting whether it is
-# taken (as core/signals/locks/locks.c numbers them).
+# C type ("": the module) -> the methods that take or give, and the one that tells without
+# waiting whether it is taken (as core/signals/locks/reasons.h numbers them).
 TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
     (
         *("_thread", "lock"),
@@ -67,7 +67,11 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     core.start_locks()
     for module, name, methods, probe, kind in TYPES:
         tool.after_import(module, _wrapper(core, module, name, methods.split(), probe, kind))
-    tool.after_import("threading", lambda: core.waited_threads(sys.modules["threading"]._active))
+
+    def know_threads() -> None:
+        core.waited_threads(sys.modules["threading"]._active)
+
+    tool.after_import("threading", know_threads)
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
     disarm_asyncio = asyncio_locks.arm(core, tool)
@@ -92,8 +96,9 @@ def _wrapper(
         core.probe_lock(kind, getattr(found, probe, None))
         for method in methods:
             known = vars(found).get(method)
-            if known is not None and not core.wrap_lock(f"{name or module}_{method}", known):
-                core.note("locks", f"{name or module}.{method} is called in an unknown way", True)
+            owner = name or module
+            if known is not None and not core.wrap_lock(f"{owner}_{method}", known):
+                core.note("locks", f"{owner}.{method} is called in an unknown way", True)
 
     return wrap
 

@@ -111,7 +111,7 @@ def test_handles_of_threads_have_numbers_of_their_own(tmp_path: Path) -> None:
 
     def work() -> None:
         for _ in range(TURNS):
-            handle = _thread.start_joinable_thread(end)  # type: ignore[attr-defined]
+            handle = _thread.start_joinable_thread(end)
             handle.join()
             del handle
 

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.support.builder.threads import Thread
+from tests.support.builder.threads import Lock, Thread
 from tests.support.builder.trace import Task, TraceBuilder
 
 TICK_NS = 1_000
@@ -176,7 +176,7 @@ class Program:
         for thread, cells in zip(threads, self.states, strict=True):
             last = 0
             for start, end, state in runs(cells):
-                self.tell(thread, start, state, [lock.id for lock in locks])
+                self.tell(thread, start, state, locks, threads)
                 last = end
             if thread.state is not None:
                 thread.end(last * TICK_NS)
@@ -190,7 +190,9 @@ class Program:
         self.tell_loop(trace, threads[0])
         return trace.ended(self.ticks * TICK_NS)
 
-    def tell(self, thread: Thread, tick: int, state: str, locks: list[int]) -> None:
+    def tell(
+        self, thread: Thread, tick: int, state: str, locks: list[Lock], threads: list[Thread]
+    ) -> None:
         at, held = tick * TICK_NS, state.endswith("!")
         plain = state.rstrip("!")
         if plain == "running":
@@ -208,7 +210,15 @@ class Program:
         elif plain == "sleep":
             thread.sleep(at, site=_SITE.format(8))
         else:
-            thread.lock_wait(at, "Lock", lock=locks[int(plain[10:])], site=_SITE.format(7))
+            number = int(plain[10:])
+            owner = self.owners[number][tick]
+            thread.lock_wait(
+                at,
+                "Lock",
+                lock=locks[number],
+                site=_SITE.format(7),
+                owner=threads[owner] if owner >= 0 else None,
+            )
 
     def tell_loop(self, trace: TraceBuilder, thread: Thread) -> None:
         loop = trace.loop(thread)
