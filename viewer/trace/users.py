@@ -76,6 +76,7 @@ def with_user_sites(trace: Trace) -> Trace:
     library = bytes(map(is_library, texts.strings))
     names = (s.ARG_SITE, s.ARG_STACK, s.ARG_CORO)
     site_at, stack_at, own = (name_args(trace, texts.find(name)) for name in names)
+    _keep_foreign_releases(trace, texts, site_at, stack_at)
     values = trace.engine.head_sites(
         trace.events.arg_value,
         site_at,
@@ -86,6 +87,30 @@ def with_user_sites(trace: Trace) -> Trace:
     )
     events = replace(trace.events, arg_value=values, strings=texts.strings)
     return replace(trace, events=events)
+
+
+def _keep_foreign_releases(
+    trace: Trace, texts: Texts, site_at: Column, stack_at: Column
+) -> None:
+    """Drops the stacks of holds that ended elsewhere than where the lock was taken.
+
+    A hold's stack is that of its release. Only in the function that took the lock does it say
+    for whom.
+    """
+    hold, events = texts.find(s.CAT_HOLD), trace.events
+    known: dict[tuple[int, int], bool] = {}
+    for i, event in enumerate(trace.slices.event):
+        if events.category[event] != hold or site_at[i] < 0 or stack_at[i] < 0:
+            continue
+        pair = events.arg_value[site_at[i]], events.arg_value[stack_at[i]]
+        if pair not in known:
+            taken, stack = (trace.text(text) for text in pair)
+            where = place_of(taken)._replace(line=0)
+            known[pair] = any(
+                place_of(frame)._replace(line=0) == where for frame in stack.split("\n")
+            )
+        if not known[pair]:
+            stack_at[i] = -1
 
 
 def with_user_tasks(

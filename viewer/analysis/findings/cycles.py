@@ -7,11 +7,11 @@ from typing import NamedTuple
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
-from viewer.trace.columns import HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import FAILED, HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
-# Only a time-out, a cancellation or the end of the program ends a deadlock: a circle that
-# closes for less is an attempt that was given up at once.
+# Only a time-out, a cancellation or the end of the program ends a deadlock: where all waits of
+# a circle got their locks there was none. A shorter circle is an attempt, given up at once.
 _LONG_NS = 50_000_000
 _MOST_WAITS = 10_000  # the longest ones that are looked into
 
@@ -66,9 +66,29 @@ def deadlock(facts: Facts) -> Iterator[Finding]:
         for wait in found:
             circle = _circle(who, wait, waits, holds)
             key = frozenset((member, part.lock) for member, part, _ in circle)
-            if circle and key not in told:
+            if circle and key not in told and _is_deadlock(facts, circle):
                 told.add(key)
                 yield _finding(facts, circle)
+
+
+def _is_deadlock(facts: Facts, circle: list[_Member]) -> bool:
+    """Whether one of its waits at least was given up or is not over, and none is for a signal.
+
+    Who waits for its own lock may wait for a signal: for another's release. So it is if
+    another has released that lock before, or if the program ended by itself while the thread,
+    which nobody joined, still waited.
+    """
+    model, table = facts.model, facts.model.states
+    rows = [wait.row for _, wait, _ in circle]
+    is_open = [bool(model.trace.slices.unfinished[table.slice[row]]) for row in rows]
+    if not any(is_open) and not any(table.state[row] & FAILED for row in rows):
+        return False
+    if len(circle) > 1:
+        return True
+    who, wait, _ = circle[0]
+    ended = model.trace.processes[who.process].recording_ended is not None
+    is_left = is_open[0] and ended and not who.is_task
+    return not is_left and not facts.is_signal(wait.lock)
 
 
 def _waiter(facts: Facts, row: int) -> _Who:

@@ -150,6 +150,34 @@ class Facts:
         columns = (waits.row[low:high], waits.start_ns[low:high], waits.end_ns[low:high])
         return list(zip(*columns, strict=True))
 
+    def is_signal(self, lock: int) -> bool:
+        """Whether a lock was ever given back by a thread that did not have it.
+
+        Then it is no lock but a signal, or handed from one thread to another.
+        """
+        waits, table = self.ledger.waits_of_locks, self.model.states
+        for place in range(waits.offset[lock], waits.offset[lock + 1]):
+            row = waits.row[place]
+            if table.waker[row] >= 0 and self._had_before(lock, row) not in (
+                -1,
+                table.waker[row],
+            ):
+                return True
+        return False
+
+    def _had_before(self, lock: int, wait: int) -> int:
+        """The thread that had the lock before this waiter got it; -1 unknown, or a task."""
+        table = self.model.states
+        since, until = table.start_ns[wait], table.end_ns[wait]
+        for hold, _ in self.ledger.holds.backwards(lock, since, until):
+            owner = table.owner[hold]
+            if owner < 0 or table.owner_is_task[owner]:
+                return -1
+            thread = self.ledger.thread(table.owner_process[owner], table.owner_id[owner])
+            if thread != table.who[wait] or table.start_ns[hold] <= since:
+                return thread
+        return -1
+
     @cached_property
     def collections(self) -> dict[tuple[int, int], list[Collection]]:
         """By (process, tid), in order of time."""

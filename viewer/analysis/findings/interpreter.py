@@ -13,8 +13,10 @@ from viewer.analysis.findings.facts import (
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, names, sampled
 from viewer.analysis.ledger.ledger import Interval
+from viewer.analysis.ledger.rows import longs
+from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
-from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK
+from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, STATE_MASK
 from viewer.trace.model import Collection
 from viewer.words import code
 
@@ -26,9 +28,11 @@ _SELF = 3
 _HOG_NS = 40 * _MS  # eight intervals
 _TURNS = 5  # fewer waits are a program that starts; a long one counts as many
 _LONG_TURN_NS = 10 * _MS
-_PART = 5  # … and it costs a victim a fifth of its working time
+_PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
+_LIFE = 10  # who has little to do is not hurt by a few milliseconds now and then
 _NOTED = 10  # what the kernel took is said when it is a tenth of the rest
-# Collections take 5 % of the running time, or one keeps a loop's tasks waiting for 50 ms.
+# Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop, or other
+# threads, wait 50 ms for them. What they cost the thread itself is the price of its garbage.
 _GC_PART = 20
 _GC_NS = 50 * _MS
 _PAUSE_NS = 50 * _MS
@@ -52,7 +56,8 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             working = row.wall_ns - idle - taken
             away[row.pid, holder.tid] += taken
             ns = holder.ns - taken
-            if ns * _PART >= working and ns >= _HOG_NS * facts.patience:
+            hurts = ns * _PART >= working and ns * _LIFE >= row.wall_ns
+            if hurts and ns >= _HOG_NS * facts.patience:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
                 long = row.gil_waits.max_ns // _LONG_TURN_NS
                 turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
@@ -128,10 +133,12 @@ def _collections(
         if loop >= 0
         else []
     )
-    waited = sum(wait.ns for wait in waits)
+    ready = sum(wait.ns for wait in waits)
+    others = _gil_waits(facts, thread, runs)
+    waited = ready + others
     often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
-    pause = longest >= _PAUSE_NS * facts.patience and waited >= _PAUSE_NS
-    if not often and not pause:
+    pause = longest >= _PAUSE_NS * facts.patience
+    if waited < _PAUSE_NS or not (often or pause):
         return
     worst = runs[max(range(len(runs)), key=own.__getitem__)]
     text = (
@@ -155,11 +162,40 @@ def _collections(
     cycles = sum(run.collected for run in all_runs)
     if cycles:
         text += f"; {cycles:,} objects were in dead cycles"
-    if waited:
+    if ready:
         tasks = plural(max(wait.tasks for wait in waits), "ready task")
-        text += f"; up to {tasks} waited, {duration(waited)} in all"
+        text += f"; up to {tasks} waited, {duration(ready)} in all"
+    if others:
+        text += f"; other threads waited {duration(others)} for the GIL meanwhile"
     evidence = Evidence(
         worst.start_ns, worst.end_ns - worst.start_ns, "GC", tid=tid, site=site,
         pid=model.pid(process),
     )  # fmt: skip
-    yield Finding("GC in the hot path", max(total, waited), f"{text}.", evidence)
+    yield Finding("GC in the hot path", waited, f"{text}.", evidence)
+
+
+def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:
+    """How long other threads waited for the GIL during collections of one thread."""
+    table, process = facts.model.states, facts.model.thread_process
+    waiting = keys(
+        facts.model,
+        lambda state: state & STATE_MASK == GIL_WAIT,
+        table.who,
+        numbers(
+            0 if i != thread and process[i] == process[thread] else -1
+            for i in range(len(facts.model.threads))
+        ),
+    )
+    if thread < 0:
+        return 0
+    return sum(
+        facts.model.trace.engine.meet(
+            table.start_ns,
+            table.end_ns,
+            waiting,
+            longs(run.start_ns for run in runs),
+            longs(run.end_ns for run in runs),
+            numbers([0] * len(runs)),
+            1,
+        ).total
+    )

@@ -23,10 +23,11 @@ from viewer.words import code, place
 
 _MS = 1_000_000
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
-# A convoy forms again and again, and costs its threads a tenth of their working time: what is
-# less is the normal price of a lock.
+# A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
+# tenth of their working time: what is less is the normal price of a lock.
 _WAITS = 10
-_WAITED_NS = 50 * _MS
+_LOST_NS = 500 * _MS
+_WAITED_NS = 100 * _MS
 _PART = 10
 # … and one in three who takes it has to wait, and it is held for a tenth of the time between
 # the first wait and the last. A lock that is held for moments makes others wait when its
@@ -37,7 +38,8 @@ _WAITING = 3
 _MOMENT_NS = _MS // 10
 _BUSY = Fraction(1, 10)
 _MOST_HOLDS = 500  # the longest ones that are looked into
-# An await is worth a hold when the lock makes others wait this long in all and this often.
+# An await is worth a hold when the lock makes others wait this long in all and this often, and
+# for a tenth of their lives.
 _AWAITED_NS = 50 * _MS
 _AWAITED = 5
 
@@ -47,10 +49,12 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
     life = {(row.pid, row.name): row.wall_ns - row.idle_ns for row in facts.threads}
     for row in facts.locks:
         waiters = {waiter.who for waiter in row.waiters}
-        if row.kind not in _EXCLUSIVE or row.waits.count < _WAITS or len(waiters) < 2:
+        if row.kind not in _EXCLUSIVE or not _is_often(row, _WAITS) or len(waiters) < 2:
             continue
         lives = sum(life.get((row.pid, who), 0) for who in waiters)
         if row.waits.total_ns < max(_WAITED_NS, lives // _PART):
+            continue
+        if facts.is_signal(facts.lock_of[row.pid, row.lock]):
             continue
         holds, split, tids = _while_held(facts, row)
         away = split.states[PREEMPTED]
@@ -70,6 +74,11 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         )
         text += _what_holders_do(facts, holds, split, tids)
         yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row))
+
+
+def _is_often(row: LockRow, times: int) -> bool:
+    """Whether it made somebody wait so many times, or for long: then a few are enough."""
+    return row.waits.count >= times or row.waits.total_ns >= _LOST_NS
 
 
 def _holds(facts: Facts, row: LockRow) -> list[int]:
@@ -147,7 +156,9 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
     table = facts.model.states
     for row in facts.locks:
         waits, total = row.waits.count, row.waits.total_ns
-        if row.kind != "asyncio.Lock" or waits < _AWAITED or total < _AWAITED_NS:
+        if row.kind != "asyncio.Lock" or total < _AWAITED_NS or not _is_often(row, _AWAITED):
+            continue
+        if total * _PART < _lives_of_waiters(facts, row):
             continue
         holds = _holds(facts, row)
         awaited, what = _awaited_while_held(facts, holds)
@@ -164,6 +175,17 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         )
         lost = total * awaited // held
         yield Finding("lock held across await", lost, text, _longest_wait(facts, row))
+
+
+def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
+    """How long the tasks lived, all together, that ever waited for the lock."""
+    table, slices, owned = facts.model.states, facts.model.trace.slices, facts.model.owners
+    lanes = facts.ledger.rows_of_tasks
+    return sum(
+        lanes.end_ns[lanes.offset[task + 1] - 1] - slices.start_ns[owned.task_head[task]]
+        for task in {table.who[wait] for wait, _, _ in facts.waits_of(row)}
+        if lanes.offset[task] < lanes.offset[task + 1]
+    )
 
 
 def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:

@@ -30,6 +30,8 @@ _MANY = 8
 # stand in each other's way: half of their time they wait for a lock or the GIL.
 _TOO_MANY = 4
 _IN_THE_WAY = 2
+# A worker is there for half of its pool's time at least.
+_STAYS = 2
 # All workers busy for half a second, most of it blocked: computing ones would only share the
 # GIL, and a short queue is what a pool is for.
 _SATURATED_NS = 500 * _MS
@@ -48,9 +50,38 @@ def _pools(facts: Facts) -> dict[tuple[int, str], list[ThreadRow]]:
     return found
 
 
+def _lives(facts: Facts) -> dict[tuple[int, int], tuple[int, int]]:
+    """By (pid, tid) when a thread's first state begins and its last one ends."""
+    model, table = facts.model, facts.model.states
+    return {
+        (model.pid(process), track.tid): (table.first_ns[i], table.last_ns[i])
+        for i, (track, process) in enumerate(
+            zip(model.threads, model.thread_process, strict=True)
+        )
+    }
+
+
+def _workers(
+    rows: list[ThreadRow], lives: dict[tuple[int, int], tuple[int, int]]
+) -> tuple[list[ThreadRow], int]:
+    """The threads that stay, and from when to when there was one.
+
+    Who lives for less than half of that time is not a pool's worker but has one job: a
+    request, a call.
+    """
+    spans = {row.tid: lives[row.pid, row.tid] for row in rows}
+    whole = max(end for _, end in spans.values()) - min(start for start, _ in spans.values())
+    staying = [row for row in rows if row.wall_ns * _STAYS >= whole]
+    return staying, whole
+
+
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
-    for (pid, name), rows in _pools(facts).items():
+    lives = _lives(facts)
+    for (pid, name), members in _pools(facts).items():
+        if len(members) < _MANY:
+            continue
+        rows, span = _workers(members, lives)
         if len(rows) < _MANY:
             continue
         wall = sum(row.wall_ns for row in rows)
@@ -60,7 +91,6 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
             sum(row.states[state] for state in (s.RUNNING, s.NATIVE, "io", s.SLEEP))
             for row in rows
         )
-        span = max(row.wall_ns for row in rows)
         at_work = active / span if span else 0.0
         if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(rows):
             continue

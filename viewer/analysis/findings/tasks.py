@@ -20,6 +20,7 @@ _MS = 1_000_000
 _WINDOWS = 8
 _LEAKED = 50
 _GROWS_NS = 100 * _MS
+# A task that returns in the end was woken after all, if only at a shutdown.
 # In a leak the old ones are still there: three in ten have not moved for half of that time.
 # A backlog that is served in order, or load that rises, has young ones only.
 _STUCK = 3, 10
@@ -78,7 +79,12 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
     ]
     awaited = {task: facts.awaited(last[task]) for task in stuck}
-    alone = [task for task in stuck if not awaited[task][0].startswith(_NOT_ALONE)]
+    returned = {task for task, _ in _ended(facts, s.DONE)}
+    alone = [
+        task
+        for task in stuck
+        if task not in returned and not awaited[task][0].startswith(_NOT_ALONE)
+    ]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
     name, site = model.coroutine(group)
@@ -131,7 +137,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     """Tasks that were forgotten while pending: destroyed, or left over at a program's end."""
     model = facts.model
     by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
-    for task, time_ns in _destroyed(facts):
+    for task, time_ns in _ended(facts, s.DESTROYED):
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         by_group[model.owners.task_group[task], True].append((task, start, time_ns))
     for task, start, end in _left_over(facts):
@@ -155,12 +161,12 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
 
 
-def _destroyed(facts: Facts) -> Iterator[tuple[int, int]]:
-    """(task, time) of tasks that were destroyed while pending."""
+def _ended(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
+    """(task, time) of tasks that ended so: done, or destroyed while pending."""
     events, slices = facts.model.trace.events, facts.model.trace.slices
-    if s.DESTROYED not in events.strings:
+    if how not in events.strings:
         return
-    name = events.strings.index(s.DESTROYED)
+    name = events.strings.index(how)
     ends = [event for event in slices.instants if events.name[event] == name]
     tracks: dict[int, list[int]] = {events.track[event]: [] for event in ends}
     kinds = facts.kinds((READY, RUNNING, AWAIT))

@@ -1,0 +1,223 @@
+"""Programs that look like a fault and are none; each beside the fault that it looks like."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, kinds
+from tracer import schema as s
+
+TAKES = "/app/a.py:7 work"
+
+
+def waiting_for_its_own(*, acquired=False, release_by=None, is_open=False, ended=True):
+    """`worker` has a lock and waits for it: until `release_by` gave it back, then again."""
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    lock = trace.lock("Lock", TAKES)
+    other = trace.thread("other").native(0)
+    worker = trace.thread("worker").running(0)
+    at = MS
+    if release_by == "other":
+        worker.lock_wait(at, "Lock", lock=lock, site=TAKES, owner=worker)
+        lock.hold(at, at + 60 * MS, worker, TAKES)
+        at += 60 * MS
+        other.release(at, lock, to=worker)
+        worker.running(at)
+    at += MS
+    worker.lock_wait(at, "Lock", lock=lock, site=TAKES, owner=worker, acquired=acquired)
+    if not is_open:
+        lock.hold(at, at + 200 * MS, worker, TAKES)
+        worker.running(at + 200 * MS).end(at + 210 * MS)
+    else:
+        trace.begin(lock.track, at, worker.name, s.CAT_HOLD,
+                    lock=lock.id, kind="Lock", owner=worker.tid)  # fmt: skip
+    other.end(at + 220 * MS)
+    if not ended:
+        trace.instant(trace.tracer, at + 230 * MS, "note", "tracer", reason="alive")
+        return trace
+    return trace.ended(at + 230 * MS)
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        pytest.param({}, ["deadlock"], id="a time-out ended it"),
+        pytest.param(
+            {"is_open": True, "ended": False}, ["deadlock"], id="until it was killed"
+        ),
+        pytest.param({"acquired": True}, [], id="it got the lock"),
+        pytest.param({"release_by": "other"}, [], id="another has released it before"),
+        pytest.param({"is_open": True}, [], id="the program ended without it"),
+    ],
+)
+def test_waiting_for_its_own_lock(tmp_path, story, found):
+    """A lock may be a signal: who waits for it then waits for another's release."""
+    assert kinds(tmp_path, waiting_for_its_own(**story)) == found
+
+
+def queue_for(waits, wait_ns, *, handed=False, every_ns=0):
+    """Two threads wait for what a third has; that one gives it back, or another thread."""
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    lock = trace.lock("Lock", TAKES)
+    holder, other = trace.thread("holder").native(0), trace.thread("other").native(0)
+    waiters = [trace.thread(f"waiter-{n}").native(0) for n in range(2)]
+    at = MS
+    for n in range(waits):
+        waiter = waiters[n % 2]
+        waiter.lock_wait(at, "Lock", lock=lock, site=TAKES, owner=holder)
+        lock.hold(at, at + wait_ns, holder, TAKES)
+        at += wait_ns
+        (other if handed else holder).release(at, lock, to=waiter)
+        waiter.native(at)
+        lock.hold(at, at + MS // 100, waiter, TAKES)
+        at += MS // 100 + every_ns
+    for thread in (holder, other, *waiters):
+        thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        pytest.param((3, 500 * MS), ["lock convoy"], id="three waits of half a second"),
+        pytest.param((40, 5 * MS), ["lock convoy"], id="many short ones"),
+        pytest.param((91, MS), [], id="91 waits of a millisecond"),
+        pytest.param((3, 100 * MS), [], id="few that lose little"),
+    ],
+)
+def test_convoys_by_time_lost(tmp_path, story, found):
+    """The time that is lost makes a convoy, not the number of waits."""
+    assert kinds(tmp_path, queue_for(*story)) == found
+
+
+def test_a_lock_that_is_handed_over(tmp_path):
+    """Taken in one thread and released in another: its owner keeps nobody waiting."""
+    assert kinds(tmp_path, queue_for(40, 5 * MS, handed=True)) == []
+
+
+def crowd(life_ns, every_ns, threads=40):
+    """Threads that wait for locks for nine tenths of their lives."""
+    trace = TraceBuilder(argv="crowd.py", signals=SIGNALS)
+    for n in range(threads):
+        lock = trace.lock("Lock", f"/app/crowd.py:{n} work")
+        worker, at = trace.thread(f"Thread-{n}"), n * every_ns
+        worker.lock_wait(at, "Lock", lock=lock, site=TAKES)
+        worker.sleep(at + life_ns * 9 // 10, site=TAKES).end(at + life_ns)
+    return trace.ended(threads * every_ns + life_ns)
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        pytest.param((100 * MS, 0), ["too many workers"], id="a pool"),
+        pytest.param((100 * MS, MS), ["too many workers"], id="a pool that fills"),
+        pytest.param((100 * MS, 100 * MS), [], id="one after the other"),
+        pytest.param((100 * MS, 20 * MS), [], id="one for each request"),
+    ],
+)
+def test_threads_that_are_no_pool(tmp_path, story, found):
+    """Only threads that are there at the same time can stand in each other's way."""
+    assert kinds(tmp_path, crowd(*story)) == found
+
+
+def collecting(*, others_wait):
+    """Ten collections of 10 ms in 120 ms; another thread works, or waits for the GIL."""
+    trace = TraceBuilder(argv="gc.py", signals=SIGNALS)
+    parser, other = trace.thread("parser").running(0), trace.thread("other").native(0)
+    for n in range(10):
+        at = n * 12 * MS + MS
+        trace.gc(at, at + 10 * MS, parser.tid, 0, 0)
+        if others_wait:
+            other.gil_wait(at, holder=parser).native(at + 10 * MS)
+    parser.end(120 * MS)
+    other.end(120 * MS)
+    return trace.ended(121 * MS)
+
+
+def test_collections_that_nobody_waits_for(tmp_path):
+    """A thread pays for its own garbage; it is a fault when others pay."""
+    assert kinds(tmp_path, collecting(others_wait=False)) == []
+    assert "GC in the hot path" in kinds(tmp_path, collecting(others_wait=True))
+
+
+def progress(every_ns):
+    """A thread that wakes now and then and waits 5 ms each time for one that computes."""
+    trace = TraceBuilder(argv="cpu.py", signals=SIGNALS)
+    busy, waker = trace.thread("busy").running(0), trace.thread("progress").native(0)
+    at = MS
+    for _ in range(30):
+        waker.gil_wait(at, holder=busy)
+        busy.running(at)
+        at += 5 * MS
+        busy.gil_wait(at, holder=waker)
+        waker.running(at)
+        at += MS // 100
+        busy.running(at)
+        waker.sleep(at, site=TAKES)
+        at += every_ns
+    busy.end(at)
+    waker.end(at)
+    return trace.ended(at)
+
+
+def test_a_thread_that_seldom_needs_the_gil(tmp_path):
+    """It loses a twentieth of its life: nobody complains. A third: somebody does."""
+    assert kinds(tmp_path, progress(100 * MS)) == []
+    assert kinds(tmp_path, progress(10 * MS)) == ["GIL hog"]
+
+
+def connections(ends):
+    """A client every 4 ms waits for an event until the shutdown."""
+    trace = TraceBuilder(argv="net.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    main = loop.task("main", site="/app/net.py:20 main").ready(0).running(1)
+    for n in range(160):
+        task = loop.task("client", site="/app/net.py:9 client", parent=main.id)
+        at = n * 4 * MS + 1_000
+        task.ready(at, by=main).running(at + 100_000)
+        task.awaits(at + 200_000, "Event", site="/app/net.py:11 client")
+        task.ready(700 * MS, waker_task=main.id).running(700 * MS).done(700 * MS, ends)
+    main.done(701 * MS)
+    return trace.ended(702 * MS)
+
+
+def test_tasks_that_return_at_the_shutdown(tmp_path):
+    """Who is woken at last was not forgotten; who is cancelled was."""
+    assert kinds(tmp_path, connections(s.DONE)) == []
+    assert kinds(tmp_path, connections(s.CANCELLED)) == ["task leak"]
+
+
+def one_connection(every_ns):
+    """Six tasks share a connection: each asks for 2 ms, then does something else."""
+    trace = TraceBuilder(argv="one.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    site = "/app/one.py:6 ask"
+    lock = trace.lock("asyncio.Lock", site)
+    tasks = [loop.task("ask", site=site).ready(0) for _ in range(6)]
+    for turn in range(30):
+        begin = turn * every_ns + MS
+        for n, task in enumerate(tasks):
+            at = begin + n * 2 * MS
+            if turn:
+                task.ready(begin, waker="timer")
+            if n:
+                task.running(begin)
+                owner = tasks[n - 1]
+                task.awaits(
+                    begin + 1, "Lock", lock=lock.id, site=site,
+                    owner_task=owner.id, owner_name=owner.name, owner_site=site,
+                )  # fmt: skip
+                task.ready(at, waker_task=owner.id)
+            task.running(at).awaits(at + MS // 100, "socket", site=site)
+            lock.hold(at, at + 2 * MS, task, site)
+            task.ready(at + 2 * MS, waker="io").running(at + 2 * MS)
+            task.awaits(at + 2 * MS + 1, "sleep", site=site)
+    end = 30 * every_ns + 20 * MS
+    for task in tasks:
+        task.ready(end, waker="timer").running(end).done(end)
+    return trace.ended(end + MS)
+
+
+def test_a_lock_that_seldom_makes_anybody_wait(tmp_path):
+    """A tenth of the waiters' lives is the least that is worth a word."""
+    assert kinds(tmp_path, one_connection(200 * MS)) == []
+    assert kinds(tmp_path, one_connection(20 * MS)) == ["lock held across await"]
