@@ -183,7 +183,7 @@ def sockets(kit: Kit) -> object:
             ("socket.recv", lambda: ours.recv(1)),
             ("socket.recv_into", lambda: ours.recv_into(bytearray(1))),
             ("select.select", lambda: len(select.select([ours], [], [])[0])),
-            ("poll", lambda: len(poll.poll())),
+            ("select.poll.poll", lambda: len(poll.poll())),
         )
     )
     wait = kit.wait(f"io: {name}", outcome=None)

@@ -45,7 +45,6 @@ MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
 OPEN = {
     "eager": "item 5: the first await of Task(eager_start=True) is lost",
     "eager_python": "item 4: an eager task within an eager task is taken for it",
-    "call not named": "item 7: the first poll after `import select` is native and off cpu",
     "signals_cut": "item 8: no owner on the first piece",
     "join": "item 6: on 3.13 no arrow from the thread that ended",
     "pool_shutdown": "item 6: the same",

@@ -1,9 +1,14 @@
 """The GIL on real programs: the validator's laws under churn, holders, clean ways out."""
 
+import functools
+import hashlib
+import operator
 import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +51,79 @@ def test_threads_that_compute_take_turns(tmp_path: Path) -> None:
         assert waits
         holders = {each.args.get(s.ARG_HOLDER) for each in waits} - {None}
         assert holders <= everybody - {tid}
+
+
+def beside_a_busy_thread(begins: list[int], call: Callable[[], object]) -> None:
+    """Calls it where C code has had the GIL for long: others have asked for it by then."""
+    over = threading.Event()
+
+    def busy() -> None:
+        while not over.is_set():
+            compute(1)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    begins.append(threading.get_native_id())
+    calls: list[Callable[[], object]] = [functools.partial(sum, range(1_000_000)), call]
+    list(map(operator.call, calls))  # in C: no moment between the two to give the GIL
+    over.set()
+    thread.join()
+
+
+def sleep_of(tid: int) -> str:
+    """Its state, and how many times it has gone to sleep."""
+    status = Path(f"/proc/self/task/{tid}/status").read_text()
+    state = status.partition("State:\t")[2][0]
+    return state + status.partition("\nvoluntary_ctxt_switches:\t")[2].partition("\n")[0]
+
+
+def test_who_gives_the_gil_for_a_lock_waits_for_the_lock(tmp_path: Path) -> None:
+    """Not for the GIL, although others had asked for that."""
+    lock = threading.Lock()
+    begins: list[int] = []
+    asleep_ns = [0, 0]
+
+    def run() -> None:
+        with lock:
+            args = (begins, lock.acquire)
+            waiter = threading.Thread(target=beside_a_busy_thread, args=args)
+            waiter.start()
+            before = ""
+            while not before.startswith("S") or sleep_of(begins[0]) != before:
+                before = sleep_of(begins[0]) if begins else ""
+                asleep_ns[0] = time.monotonic_ns()
+                time.sleep(4 * sys.getswitchinterval())  # in line it would wake up meanwhile
+            asleep_ns[1] = time.monotonic_ns()
+        waiter.join()
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace")
+    lane = summary.lanes[os.getpid(), begins[0]]
+    (wait,) = (
+        each
+        for each in lane.named(s.LOCK_WAIT_PREFIX + "Lock")
+        if each.start_ns <= asleep_ns[0] <= (each.end_ns or 0)
+    )
+    assert wait.end_ns is not None
+    assert wait.end_ns >= asleep_ns[1]
+
+
+def test_who_gives_the_gil_to_compute_computes(tmp_path: Path) -> None:
+    """The same: it is native, not in line for the GIL."""
+    begins: list[int] = []
+    took_ns: list[int] = []
+    data = bytes(20_000_000)
+
+    def run() -> None:
+        began_ns = time.thread_time_ns()
+        hashlib.sha256(data)
+        took_ns.append(time.thread_time_ns() - began_ns)
+        beside_a_busy_thread(begins, functools.partial(hashlib.sha256, data))
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("gil", "io"))
+    lane = summary.lanes[os.getpid(), begins[0]]
+    natives = [each.end_ns - each.start_ns for each in lane.named(s.NATIVE) if each.end_ns]
+    # Each is whole or in pieces, between which it is preempted; one of the two would be half.
+    assert sum(natives) > 1.5 * took_ns[0]
 
 
 def test_without_threads_there_is_only_running(tmp_path: Path) -> None:

@@ -169,11 +169,11 @@ static int present_of(thread_buffer *b, lane_present *now)
 {
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
     uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
-    uint64_t asked = b->asked_tick;
+    uint64_t asked = b->asked_tick, out = b->out_tick ? b->out_tick : released;
     now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
     if (!now->call.what && b->libc)
         now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
-    if (!now->call.what && asked && (b->forced || asked - released < gil_threshold_ticks))
+    if (!now->call.what && (b->forced || (asked && asked - out < gil_threshold_ticks)))
         asked = released;
     now->released_ns = released > w.to.tick ? 0 : convert_past(released);
     now->asked_ns = asked > w.to.tick ? 0 : convert_past(asked);

@@ -54,7 +54,7 @@ typedef struct thread_buffer {
     /* gil.c and libc.c: changed by the owner only, while it takes or gives the GIL */
     uint8_t has_gil;
     uint8_t queued;          /* stood in line for it */
-    uint8_t forced;          /* gave it because another asked */
+    uint8_t forced;          /* gives it because another asked: not back before that one has it */
     uint8_t call_blocks;     /* enum call_class of … */
     uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
     uint32_t call_serial;    /* counts calls, so that two pieces of one can be told */
@@ -62,6 +62,7 @@ typedef struct thread_buffer {
     uint32_t learned;        /* what string: the unknown C function that … */
     const void *learned_frame; /* … this frame calls */
     uint64_t asked_tick;     /* since when it has asked for the GIL */
+    uint64_t out_tick;       /* since when it is free to go on without it, 0 = since it gave it */
     uint64_t takes_before;   /* how often anybody had taken the GIL when this thread released it */
     uint64_t attached_tick;  /* without a GIL: since when; 0: its lane has not begun */
     uint64_t switches;       /* releases that were recorded: a call compares before and after */

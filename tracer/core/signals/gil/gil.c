@@ -47,7 +47,7 @@ static void on_drop(void)
     if (!b)
         return;
     b->has_gil = b->queued = b->forced = 0;
-    b->asked_tick = 0;
+    b->asked_tick = b->out_tick = 0;
     b->libc = b->libc_longest = 0;
     b->libc_longest_ticks = 0;
     b->takes_before = takes;
@@ -70,7 +70,8 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
             learn_blocked(tstate);
     }
     uint32_t stack = stacks_capture(tstate);
-    if (released && !what && (b->forced || back - released < gil_threshold_ticks))
+    uint64_t out = b->out_tick ? b->out_tick : released;
+    if (released && !what && back - out < gil_threshold_ticks)
         wait = released; /* it did not want to give it: another asked for it */
     uint32_t records = what ? 2 : 1;
     record *slot = ring_reserve(b, records, tick);
@@ -140,16 +141,21 @@ static int hook_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, con
 
 static int hook_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-    if (cond == switch_cond) { /* forced to give it: until another has it, and then in line again */
-        thread_buffer *b = ring_current();
-        if (b) {
-            b->forced = 1;
-            ask(b);
-        }
-    } else {
+    if (cond != switch_cond) {
         libc_waits(LIBC_COND_WAIT);
+        return pthread_cond_wait(cond, mutex);
     }
-    return pthread_cond_wait(cond, mutex);
+    /* Until another has it. Then it is in line again, or, when it gives the GIL for a call that
+     * blocks, on its way there: who knows is what it does next. */
+    thread_buffer *b = ring_current();
+    if (b)
+        b->forced = 1;
+    int result = pthread_cond_wait(cond, mutex);
+    if (b) {
+        b->forced = 0;
+        b->out_tick = clock_tick();
+    }
+    return result;
 }
 
 static int hook_mutex_lock(pthread_mutex_t *mutex)
