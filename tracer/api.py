@@ -188,13 +188,15 @@ def _checked(
     unwanted = set(without)
     unknown = sorted(map(repr, (wanted | unwanted).difference(known)))
     if unknown:
-        raise ValueError(f"no such signal: {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ValueError(
+            f"no such signal: {', '.join(unknown)}. The signals are: {', '.join(known)}"
+        )
     return tuple(name for name in known if name in wanted - unwanted)
 
 
 def _check_number(name: str, value: int, least: int, most: int) -> None:
     if not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{name} is {value!r}, not an int from {least} to {most}")
+        raise ValueError(f"{name} must be an int from {least} to {most}, not {value!r}")
 
 
 def _end_at_exit() -> None:

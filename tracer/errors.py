@@ -1,4 +1,4 @@
-"""The exceptions a user may see: one line each, saying what, which, why and what next.
+"""The exceptions a user may see: one line each that says what, which, why and what next.
 
 TracerError
 ├── UsageError               the command line makes no sense
@@ -29,6 +29,6 @@ class LaunchError(TracerError):
 
 
 class MissingProgramError(LaunchError):
-    """A program that is not there; the exit code is python's own."""
+    """A program that does not exist; the exit code is python's own."""
 
     exit_code = 2

@@ -172,7 +172,7 @@ def start(order: str, command: list[str]) -> None:
     recorded = set(recording.options.signals) - problems.keys()
     missing = [signal for signal in WALL_SIGNALS if signal not in recorded]
     if wall and missing:
-        say(f"--wall: what threads wait for is incomplete without {', '.join(missing)}")
+        say(f"--wall: its waits are incomplete without {', '.join(missing)}")
     types = (("cpu",) if numbers["profile"] == "1" else ()) + (("wall",) if wall else ())
     finish_at_exit(recording, output, types)
 
@@ -278,7 +278,7 @@ def launch() -> "Callable[[], None]":
         if hasattr(problem, "exit_code"):  # TracerError, which may not be importable
             say(str(problem))
             raise SystemExit(problem.exit_code) from None
-        say(f"cannot record on this interpreter: {problem}. The program runs untraced.")
+        say(f"cannot record on this interpreter: {problem}. The program runs without a trace.")
         os.execv(sys.executable, plain)
     target = kind.target(program)
     path0 = None if sys.flags.safe_path else kind.path0(program)

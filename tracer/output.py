@@ -1,4 +1,4 @@
-"""The file a recording goes into: which ones may be replaced, and opening it."""
+"""The file of a recording: which existing files it may replace, and how it is opened."""
 
 import os
 
@@ -20,12 +20,12 @@ def is_trace(path: str) -> bool:
 def open_trace(path: str, *, force: bool) -> int:
     """A descriptor for a new, empty trace; the child of a fork-and-exec does not get it.
 
-    Raises TraceFileError when the file cannot be written, or is something else than a trace
-    and `force` is not set.
+    Raises TraceFileError when the file cannot be written, or is not a trace and `force` is
+    not set.
     """
     if not force and os.path.isfile(path) and not is_trace(path):
         raise TraceFileError(
-            f"{path!r} exists and is not a trace. Choose another name, or use force."
+            f"{path!r} exists and is not a trace. Choose another name, or pass force=True."
         )
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     try:

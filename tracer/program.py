@@ -48,7 +48,7 @@ def resolve(words: Sequence[str]) -> Target:
         raise UsageError("no program to run. See 'tracer run --help'.")
     name, *arguments = words
     if name == "-":
-        raise UsageError("cannot run '-': save the program to a file, or name /dev/stdin.")
+        raise UsageError("cannot run '-': save the program to a file, or give /dev/stdin.")
     path, flags = (name, ()) if os.path.exists(name) else _console_script(name)
     if not os.access(path, os.R_OK):
         raise MissingProgramError(
@@ -60,7 +60,7 @@ def resolve(words: Sequence[str]) -> Target:
 
 def _by_option(option: str, attached: str, rest: Sequence[str]) -> Target:
     if not attached and not rest:
-        raise UsageError(f"nothing after {option}. See 'tracer run --help'.")
+        raise UsageError(f"argument expected after {option}. See 'tracer run --help'.")
     value, arguments = (attached, rest) if attached else (rest[0], rest[1:])
     kind = KIND_BY_OPTION[option]
     stem = value.rpartition(".")[2] if kind == "module" else kind
@@ -80,11 +80,13 @@ def _console_script(name: str) -> tuple[str, tuple[str, ...]]:
         )
     interpreter, flags = _interpreter_of(path)
     if interpreter is None and not path.endswith(".py"):
-        raise LaunchError(f"cannot run {path}: not a Python script. Name the script itself.")
+        raise LaunchError(
+            f"cannot run {path}: it is not a Python script. Give the path of the script."
+        )
     if interpreter is not None and not _is_ours(interpreter):
         raise LaunchError(
             f"{path} belongs to {interpreter}, tracer to {sys.executable}. "
-            f"Install tracer there, or run it with this one: tracer run {path}"
+            f"Install tracer there, or run it with this interpreter: tracer run {path}"
         )
     return path, flags
 
@@ -133,7 +135,7 @@ def check_output(trace: str, target: Target, *, force: bool) -> None:
         return
     if stat.S_ISDIR(mode):
         raise TraceFileError(
-            f"cannot write {trace!r}: it is a directory. Name a file with -o."
+            f"cannot write {trace!r}: it is a directory. Give a file with -o."
         )
     if target.kind == "file" and os.path.samefile(trace, target.program):
         raise TraceFileError(f"cannot write {trace!r}: it is the program. Choose another -o.")
@@ -141,7 +143,7 @@ def check_output(trace: str, target: Target, *, force: bool) -> None:
         raise TraceFileError(f"cannot write {trace!r}: no permission. Choose another -o.")
     if stat.S_ISREG(mode) and not force and not output.is_trace(trace):
         raise TraceFileError(
-            f"{trace!r} exists and is not a trace. Choose another -o, or replace it: --force"
+            f"{trace!r} exists and is not a trace. Choose another -o, or replace it: --force."
         )
 
 

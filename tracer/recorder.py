@@ -199,7 +199,9 @@ class Recording:
         """(signal, what of it is not in the trace), as far as only the end tells."""
         found = []
         if "gil" in self.options.signals and _has_gil() and not self._had_gil:
-            found.append(("gil", "an import switched the GIL on: waits for it are not shown"))
+            found.append(
+                ("gil", "an import switched the GIL on: waits for it are not recorded")
+            )
         if "tasks" in self.options.signals and "uvloop" in sys.modules:
             text = "uvloop was imported: tasks on its loops are not recorded yet"
             found.append(("tasks", text))

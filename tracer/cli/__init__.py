@@ -1,6 +1,6 @@
-"""The command line: one file a group of commands; here they come together, and errors end.
+"""The command line: all commands together; every error ends here as one line.
 
-It never runs in the traced process: `tracer run` replaces itself by a fresh interpreter.
+It never runs in the traced process: `tracer run` replaces itself with a fresh interpreter.
 """
 
 import os
@@ -15,14 +15,14 @@ from tracer.errors import TracerError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 1  # as click has it
+EXIT_BROKEN_PIPE = 1  # as in click
 COMMANDS = (*record.COMMANDS, *read.COMMANDS, *page.COMMANDS)
 
 
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="tracer %(version)s")
 def commands() -> None:
-    """Record what a Python program does, and find out why it waited and behind whom."""
+    """Record a Python program, and find out why its tasks and threads waited."""
 
 
 for command in COMMANDS:
@@ -30,7 +30,7 @@ for command in COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code. Every refusal is one line on stderr."""
+    """Runs one command and returns the exit code. Every refusal is one line on stderr."""
     try:
         code = commands.main(arguments, prog_name="tracer", standalone_mode=False)
         sys.stdout.flush()
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough. Nothing may be flushed into the closed pipe at exit.
+        # The reader has gone. Nothing may be flushed into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except OSError as error:

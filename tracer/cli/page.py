@@ -10,16 +10,19 @@ from tracer.cli.names import library_names
 
 
 def page_options(command: click.Command) -> click.Command:
-    """What both ways to look at a trace in a browser take."""
+    """The options of both commands that open a browser."""
     for option in (
         click.option(
             "--ui-dir",
             type=click.Path(path_type=Path, file_okay=False, exists=True),
-            help="A local copy of the Perfetto UI.",
+            help="Use this local copy of the Perfetto UI.",
         ),
-        click.option("--no-browser", is_flag=True, help="Print the address instead."),
+        click.option("--no-browser", is_flag=True, help="Print the address, open no browser."),
         click.option(
-            "--port", type=click.IntRange(0, 65535), default=0, help="[default: a free one]"
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=0,
+            help="The port to serve on. [default: a free one]",
         ),
     ):
         command = option(command)
@@ -31,7 +34,10 @@ def page_options(command: click.Command) -> click.Command:
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None, names: str) -> None:
-    """Show a trace in the browser, from a server of its own, until Ctrl-C."""
+    """Show a trace in the browser: timelines, locks, causes.
+
+    A local server shows the page until Ctrl-C.
+    """
     viewer = importlib.import_module("viewer.commands.view")
     viewer.view(
         trace,
@@ -47,7 +53,11 @@ def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None, names: s
 @click.command(name="open")
 @click.argument("trace", type=click.Path(path_type=Path))
 def open_(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None:
-    """Show a trace in the Perfetto UI: a local copy, else ui.perfetto.dev."""
+    """Open a trace in the Perfetto UI.
+
+    A local copy of the UI is used if there is one, else ui.perfetto.dev. The trace is not
+    uploaded. A local server provides it until Ctrl-C.
+    """
     viewer = importlib.import_module("viewer.commands.view")
     viewer.open_ui(trace, port=port, browser=not no_browser, ui_dir=ui_dir, out=sys.stdout)
 

@@ -1,6 +1,6 @@
-"""Commands that read traces and print or write: report, why, diff, pprof, export.
+"""Commands that read traces: report, why, diff, pprof, export.
 
-The viewer is looked up by name: the recorder's room must not depend on it.
+The viewer is imported by name, since the recorder must not depend on it.
 """
 
 import importlib
@@ -30,8 +30,8 @@ SECTIONS = (
 @library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
-@click.option("--section", type=click.Choice(SECTIONS), help="Only this part.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
+@click.option("--section", type=click.Choice(SECTIONS), help="Print only this section.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -44,12 +44,12 @@ SECTIONS = (
     type=click.Choice(["coro", "task"]),
     default="coro",
     show_default=True,
-    help="One row per coroutine function, or per task.",
+    help="One row per coroutine function, or one per task.",
 )
 def report(
     trace: Path, as_json: bool, section: str | None, top: int, by: str, names: str
 ) -> None:
-    """Say in a page who waited, how long, and behind whom."""
+    """Show who waited, how long, and behind whom."""
     viewer = importlib.import_module("viewer.commands.report")
     viewer.report(
         trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout, names=names
@@ -59,18 +59,20 @@ def report(
 @library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--task", metavar="NAME|ID", help="Only waits of this task, or coroutine.")
+@click.option("--task", metavar="NAME|ID", help="Only waits of this task or coroutine.")
 @click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
-@click.option("--at", metavar="TIME", help="Only waits at this moment: 12.3s, 250ms, 12.3.")
+@click.option(
+    "--at", metavar="TIME", help="Only waits at this moment, such as 12.3s or 250ms."
+)
 @click.option("--region", metavar="NAME", help="Only waits within tracer.region(NAME).")
 @click.option(
     "--worst",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="How many waits; of those alike only the longest.",
+    help="Waits to explain; similar waits are grouped, the longest is shown.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 def why(
     trace: Path,
     task: str | None,
@@ -81,7 +83,10 @@ def why(
     as_json: bool,
     names: str,
 ) -> None:
-    """Explain the worst waits: in words, in numbers that add up, and what came before."""
+    """Explain the worst waits, with causes that add up.
+
+    Each wait gets a paragraph, a tree of causes, and the steps that had to happen first.
+    """
     viewer = importlib.import_module("viewer.commands.why")
     viewer.why(
         trace,
@@ -105,23 +110,36 @@ def why(
     type=click.Choice(PROFILES),
     default="cpu",
     show_default=True,
-    help="Which profile of a trace.",
+    help="Which profile to make from a trace, see above.",
 )
 @click.option(
-    "-o", "--output", metavar="FILE", help="[default: TRACE.TYPE.pprof; - is stdout]"
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Where to write. [default: TRACE.TYPE.pprof; - is stdout]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
-@click.option("--region", metavar="NAME", help="Only what lies within regions of this name.")
-@click.option("--top", is_flag=True, help="Print the functions that have most.")
-@click.option("--rows", type=click.IntRange(min=1), default=20, help="Rows of --top.")
-@click.option("--peek", metavar="REGEX", help="Print callers and callees of functions.")
-@click.option("--source", metavar="REGEX", help="Print functions line by line.")
+@click.option("--force", is_flag=True, help="Replace FILE even if it is of another kind.")
+@click.option(
+    "--region", metavar="NAME", help="Only what happened within regions of this name."
+)
+@click.option("--top", is_flag=True, help="Print the functions with the largest values.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Rows that --top prints.",
+)
+@click.option(
+    "--peek", metavar="REGEX", help="Print callers and callees of matching functions."
+)
+@click.option("--source", metavar="REGEX", help="Print matching functions line by line.")
 @click.option(
     "--diff",
     "base",
     metavar="BASE",
     type=click.Path(path_type=Path),
-    help="Print what FILE has more or less than this one.",
+    help="Print how FILE differs from this trace or profile.",
 )
 def pprof(
     file: Path,
@@ -136,9 +154,18 @@ def pprof(
     base: Path | None,
     names: str,
 ) -> None:
-    """Write a profile of a trace for `go tool pprof`, or print one.
+    """Write a profile for `go tool pprof`, or print one.
 
-    FILE is a trace, or, to be printed, any pprof file.
+    FILE is a trace. The options that print also take any pprof file. The profiles of a trace:
+
+    \b
+    cpu    where CPU time was spent (sampled)
+    wall   where time passed: running time sampled, blocked time exact
+    sched  where tasks were made ready, by how long they waited to run
+    block  where threads and tasks waited for locks, queues and events
+    mutex  which holders made others wait for a lock
+    io     where blocking calls were made, by how long they took
+    gc     garbage collections, by generation
     """
     viewer = importlib.import_module("viewer.commands.profiles")
     if top or base or peek is not None or source is not None:
@@ -164,7 +191,13 @@ def pprof(
 @library_names
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--format", "format_", type=click.Choice(FORMATS), required=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    required=True,
+    help="html is the page of `tracer view` in one file, to share.",
+)
 @click.option(
     "--type",
     "type_",
@@ -173,12 +206,17 @@ def pprof(
     show_default=True,
     help="Which profile (speedscope only).",
 )
-@click.option("-o", "--output", metavar="FILE", help="[default: beside TRACE; - is stdout]")
-@click.option("--force", is_flag=True, help="Replace FILE whatever it is.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Where to write. [default: beside TRACE; - is stdout]",
+)
+@click.option("--force", is_flag=True, help="Replace FILE even if it is of another kind.")
 def export(
     trace: Path, format_: str, type_: str, output: str | None, force: bool, names: str
 ) -> None:
-    """Write a trace in another tool's format."""
+    """Convert a trace for other tools, or into one HTML file."""
     viewer = importlib.import_module("viewer.commands.profiles")
     written = viewer.export(trace, format_, type_, output, force=force, names=names)
     if written != "-":
@@ -189,7 +227,7 @@ def export(
 @click.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -198,9 +236,9 @@ def export(
     help="Rows per table.",
 )
 def diff(a: Path, b: Path, as_json: bool, top: int, names: str) -> None:
-    """Say what got slower from trace A to trace B, beyond noise.
+    """Show what got slower from trace A to trace B.
 
-    Exits 0 whatever it finds.
+    Only differences beyond noise are shown. The exit code is 0 whatever they are.
     """
     viewer = importlib.import_module("viewer.commands.diff")
     viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout, names=names)

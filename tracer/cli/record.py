@@ -1,4 +1,4 @@
-"""`tracer run`: what to record, how much, and where to."""
+"""`tracer run`: what to record, how much of it, and where to write it."""
 
 import re
 
@@ -11,15 +11,15 @@ DEFAULT_BUFFER = "64M"
 SMALLEST_BUFFER = 1 << 20
 LARGEST_BUFFER = 1 << 40
 
-# Switch -> the signal it turns off, with what is then missing.
+# Signal -> what is missing when `--no-<signal>` turns it off.
 SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
-    "threads": "starts and ends of threads",
-    "gc": "garbage collector pauses",
-    "gil": "who has the GIL and who waits for it (thread states)",
-    "locks": "who waits for locks and who has them",
-    "io": "names of blocking calls",
-    "sched": "what the kernel does with the threads",
+    "threads": "thread starts and ends",
+    "gc": "garbage collections",
+    "gil": "thread states: who holds the GIL, who waits for it",
+    "locks": "lock waits and lock holders",
+    "io": "blocking calls by name",
+    "sched": "context switches made by the kernel",
     "cpu": "CPU samples",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -37,7 +37,7 @@ def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> i
 
 
 class RunCommand(click.Command):
-    """Options up to the program; from there on every argument is the program's."""
+    """Options end where the program begins; all arguments from there on are the program's."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         takes_value = {
@@ -66,8 +66,10 @@ def signal_switches(command: click.Command) -> click.Command:
 
 @signal_switches
 @click.command(cls=RunCommand)
-@click.option("-o", "--output", metavar="FILE", help=f"The trace. [default: PROGRAM{SUFFIX}]")
-@click.option("--force", is_flag=True, help="Replace FILE even when it is not a trace.")
+@click.option(
+    "-o", "--output", metavar="FILE", help=f"Where to write. [default: PROGRAM{SUFFIX}]"
+)
+@click.option("--force", is_flag=True, help="Replace FILE even if it is not a trace.")
 @click.option(
     "--buffer",
     "buffer_bytes",
@@ -75,15 +77,15 @@ def signal_switches(command: click.Command) -> click.Command:
     default=DEFAULT_BUFFER,
     show_default=True,
     metavar="SIZE",
-    help="Memory for events not yet written; beyond it they are dropped and counted.",
+    help="Memory for events not written yet. When it is full, events are dropped and counted.",
 )
 @click.option(
     "--cpu-hz",
     type=click.IntRange(1, 5000),
     default=100,
     show_default=True,
-    help="CPU samples per second of each thread's CPU time; beyond the kernel's tick rate, "
-    "a sample stands for several.",
+    help="CPU samples per second of each thread's CPU time. Above the kernel's tick rate "
+    "(usually 250 Hz), samples are weighted instead.",
 )
 @click.option(
     "--io-threshold",
@@ -92,26 +94,26 @@ def signal_switches(command: click.Command) -> click.Command:
     default=20,
     show_default=True,
     metavar="MICROSECONDS",
-    help="Blocking calls and waits shorter than this are not recorded, unless somebody "
-    "noticed them.",
+    help="Blocking calls and waits shorter than this are not recorded unless another thread "
+    "or task had to wait because of them.",
 )
 @click.option(
     "--stack-depth",
     type=click.IntRange(1, 64),
     default=32,
     show_default=True,
-    help="Frames kept of the stack of each wait.",
+    help="Stack frames to keep for each wait.",
 )
 @click.option(
     "--profile/--no-profile",
     default=True,
     show_default=True,
-    help="Write TRACE.cpu.pprof, a moment after the program has ended.",
+    help="Write TRACE.cpu.pprof shortly after the program has ended.",
 )
 @click.option(
     "--wall",
     is_flag=True,
-    help="Write TRACE.wall.pprof as well: running threads as sampled, blocked ones exactly.",
+    help="Also write TRACE.wall.pprof: running time sampled, blocked time exact.",
 )
 @click.pass_context
 def run(
@@ -127,9 +129,9 @@ def run(
     wall: bool,
     **switches: bool,
 ) -> None:
-    """Run a program exactly as python would, and record a trace of it.
+    """Run a program as python would, and record a trace of it.
 
-    The program's output, exit code and signals stay its own. Python's options go in front:
+    Its output, exit code and signals stay as they are. Options for Python itself come first:
     python -X dev -m tracer run script.py
     """
     target = program.resolve(ctx.meta["program"])

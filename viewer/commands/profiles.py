@@ -48,7 +48,7 @@ def profile_of(
     if _is_trace(data):
         return derive(build_model(read_trace(path), names), type_, region)
     if region is not None:
-        raise UsageError(f"'{path}' is a profile: --region needs the trace it was made of.")
+        raise UsageError(f"'{path}' is a profile: --region needs the trace it was made from.")
     return read_pprof(data, str(path))
 
 
@@ -135,7 +135,7 @@ def export(
     """Writes the trace in another format; where to."""
     if format_ == "parquet":
         raise UsageError(
-            "parquet needs a library (pyarrow) that tracer does not bring along. "
+            "parquet needs a library (pyarrow) that tracer does not install. "
             "Export csv, or query the trace with Perfetto's trace_processor."
         )
     target = output or str(trace.with_suffix(_SUFFIXES[format_]))
@@ -189,8 +189,8 @@ def _write(target: str, data: bytes, *, force: bool) -> None:
                 head = stream.read(2)
             if head and head != data[:2]:
                 raise TraceFileError(
-                    f"{target!r} exists and is something else. Choose another -o, "
-                    "or replace it: --force"
+                    f"{target!r} exists and is of another kind. Choose another -o, "
+                    "or replace it: --force."
                 )
         # Whole or not at all: a reader never sees half of it.
         partial = path.with_name(f".{path.name}.{os.getpid()}")

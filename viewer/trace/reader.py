@@ -110,7 +110,7 @@ def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
     events = engine.decode(data)
     if not events.packets:
         raise TraceFileError(
-            f"cannot read '{path}': not a trace (starts {data[:4].hex(' ')}). {_RECORD_ONE}"
+            f"cannot read '{path}': not a trace (begins {data[:4].hex(' ')}). {_RECORD_ONE}"
         )
     by_uuid = _read_descriptors(events)
     roots, pids = _find_processes(events, by_uuid)
@@ -247,14 +247,14 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
     ]
     if not versions:
         raise TraceFileError(
-            f"cannot read '{trace.path}': a Perfetto trace, but not one of tracer's "
+            f"cannot read '{trace.path}': a Perfetto trace, but not made by tracer "
             f"(no '{s.RECORDING}' event). {_RECORD_ONE}"
         )
     for version in versions:
         if not isinstance(version, int) or version > s.VERSION:
             raise TraceFileError(
-                f"cannot read '{trace.path}': trace version {version}, this tracer reads "
-                f"up to {s.VERSION}. Update tracer."
+                f"cannot read '{trace.path}': its version is {version}, this tracer reads "
+                f"up to version {s.VERSION}. Update tracer."
             )
     # The clocks of one machine agree, so the first snapshot will do for all processes.
     offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)

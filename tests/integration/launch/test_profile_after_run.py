@@ -77,7 +77,7 @@ def test_wall_needs_the_waits(tmp_path: Path) -> None:
     """What is missing is said in one line on stderr, and in the profile."""
     done = run(tmp_path, WAITS, "--wall", "--no-gil", "--no-locks", "--no-cpu")
     told = [line for line in done.stderr.decode().splitlines() if "--wall" in line]
-    assert told == ["tracer: --wall: what threads wait for is incomplete without gil, locks"]
+    assert told == ["tracer: --wall: its waits are incomplete without gil, locks"]
     profile = tmp_path / "prog.wall.pprof"
     wait_for(profile)
     assert [

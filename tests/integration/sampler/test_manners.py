@@ -132,5 +132,5 @@ def test_no_timer_to_be_had(record: Recorder) -> None:
     )
     told = read_strict(trace.read_bytes())
     reasons = [event.args.get("reason") for event in told.events if event.name == s.NOTE]
-    assert "the system had no timer for 1 threads: not sampled" in reasons
+    assert "threads not sampled, since the system had no timer for them: 1" in reasons
     assert sum(each.leaf == s.FRAME_UNSAMPLED for each in told.samples) > 300

@@ -12,8 +12,11 @@ from tests.support.programs import faulty as faulty_programs
 PLANTED = {
     "blocked_loop": ("loop blocked", ("`render_report`", "`sleep` (blocked_loop.py:38)")),
     "lock_convoy": ("lock convoy", ("lock_convoy.py:32", "`sleep` (lock_convoy.py:24)")),
-    "gil_hog": ("GIL hog", ("`compress` keeps the GIL", "`responder`")),
-    "gc_storm": ("GC in the hot path", ("inside `serve` (gc_storm.py:39)", "dead cycles")),
+    "gil_hog": ("GIL hog", ("`compress` hogs the GIL", "`responder`")),
+    "gc_storm": (
+        "GC in the hot path",
+        ("interrupted `serve` (gc_storm.py:39)", "reference cycles"),
+    ),
     # `make_key` has some 15 % of the few CPU samples, which is what it takes to be named here.
     "data_processor": (
         "lock convoy",
@@ -45,7 +48,7 @@ def test_data_processor_has_four_faults(record):
     """The first lines lead to the convoy, both slow functions and the crowd of workers."""
     trace = record(SAMPLES / "data_processor.py")
     text = "\n".join(row["text"] for row in findings(record, trace))
-    assert "do the work of" in text
+    assert "together do the work of" in text
     assert "never exit" in text
 
 

@@ -61,7 +61,7 @@ def test_blocked_loop_leads_with_render_report(record: Recorder) -> None:
 def test_lock_convoy_leads_with_the_lock_and_what_its_owners_do(record: Recorder) -> None:
     wait = lead(record, "lock_convoy.py")
     assert (wait["what"], wait["subject"]) == ("lock", "Lock")
-    assert "taken at lock_convoy.py:32" in wait["text"]
+    assert "acquired at lock_convoy.py:32" in wait["text"]
     assert "asleep (lock_convoy.py:24)" in wait["text"]
 
 
@@ -85,7 +85,7 @@ def test_data_processor_leads_with_the_lock_around_all_the_work(record: Recorder
     # How many depends on who is quicker: the thread that gives the lock, or those that wait.
     assert wait["alike"]["count"] > 19
     assert wait["alike"]["total_ns"] > 10**9
-    assert "taken at data_processor.py:38" in wait["text"]
+    assert "acquired at data_processor.py:38" in wait["text"]
     hot = [s["function"] for c in everything(wait["causes"]) for s in c["samples"]]
     assert {"data_processor.rank", "data_processor.make_key"} & set(hot)
 

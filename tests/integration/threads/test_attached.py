@@ -134,4 +134,4 @@ def test_samples_are_refused_with_a_reason(record: Recorder) -> None:
     told = read_strict(trace.read_bytes())
     disabled = {e.args[s.ARG_HOOK] for e in told.events if e.name == s.HOOK_DISABLED}
     assert disabled == {"cpu"}
-    assert "without GIL" in record.stderr
+    assert "without a GIL" in record.stderr

@@ -172,7 +172,7 @@ def test_a_gil_nobody_knows(
     """The recording goes on without the signal, and says so."""
 
     def unknown(core: object, tool: object) -> None:
-        raise RuntimeError("the GIL of this interpreter works in a way we do not know")
+        raise RuntimeError("the GIL of this interpreter works in an unknown way")
 
     monkeypatch.setitem(sys.modules["tracer.recorder"].SIGNALS, "gil", unknown)
     path = tmp_path / "t.pftrace"

@@ -113,12 +113,15 @@ def test_signals(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"signals": ["gil", "disk"]}, "no such signal: 'disk'; there are tasks, threads"),
+        (
+            {"signals": ["gil", "disk"]},
+            "no such signal: 'disk'. The signals are: tasks, threads",
+        ),
         ({"without": ["gils"]}, "no such signal: 'gils'"),
         ({"buffer_bytes": 1000}, "buffer_bytes is 1000"),
         ({"buffer_bytes": "64M"}, "buffer_bytes is '64M'"),
         ({"cpu_hz": 0}, "cpu_hz is 0"),
-        ({"cpu_hz": 10_000}, "not an int from 1 to 5000"),
+        ({"cpu_hz": 10_000}, "must be an int from 1 to 5000"),
     ],
 )
 def test_bad_options(tmp_path: Path, options: dict[str, object], text: str) -> None:

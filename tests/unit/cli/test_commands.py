@@ -93,19 +93,19 @@ def test_double_dash(directory: Path) -> None:
     ("words", "code", "line"),
     [
         ((), 2, "no program to run. See 'tracer run --help'."),
-        (("-",), 2, "cannot run '-': save the program to a file, or name /dev/stdin."),
+        (("-",), 2, "cannot run '-': save the program to a file, or give /dev/stdin."),
         (("",), 2, "no program to run. See 'tracer run --help'."),
-        (("-m",), 2, "nothing after -m. See 'tracer run --help'."),
+        (("-m",), 2, "argument expected after -m. See 'tracer run --help'."),
         (("--", "-c"), 2, "can't open file '{}/-c': [Errno 2] No such file or directory, "
                           "and no program of that name is on PATH."),
         (("a/b.py",), 2, "can't open file '{}/a/b.py': [Errno 2] No such file or directory."),
         (("-o", "x/y", "-c", ""), 1, "cannot write 'x/y': no directory 'x'. "
                                      "Create it or choose another -o."),
         (("-o", ".", "-c", ""), 1, "cannot write '.': it is a directory. "
-                                   "Name a file with -o."),
+                                   "Give a file with -o."),
         (("-o", "", "-c", ""), 2, "the trace needs a name: -o FILE"),
         (("-o", "notes", "-c", ""), 1, "'notes' exists and is not a trace. Choose another -o, "
-                                       "or replace it: --force"),
+                                       "or replace it: --force."),
         (("--force", "-o", "notes", "notes"), 1, "cannot write 'notes': it is the program. "
                                                  "Choose another -o."),
     ],

@@ -49,9 +49,9 @@ def test_convoy(tmp_path):
     (found,) = find_in(tmp_path, convoy(30))
     assert found.finding == "lock convoy"
     assert found.text == (
-        "Lock convoy: 3 threads `worker-N` queue for the Lock at convoy.py:7 and go one by "
-        "one: 29 waits, 285 ms in all, 9.83 ms on average; who has it spends 99 % in "
-        "`sleep` (convoy.py:9)."
+        "Lock convoy: 3 threads `worker-N` queue for the Lock at convoy.py:7 and pass one at "
+        "a time: 29 waits, 285 ms summed over all of them, 9.83 ms on average; its holders "
+        "spend 99 % of the time they hold it in `sleep` (convoy.py:9)."
     )
     assert found.severity_ns == 285 * MS - 27 * 1_000
     assert found.evidence.lock == 1
@@ -74,8 +74,8 @@ def test_convoy_of_computing_holders(tmp_path):
     samples.add(worker, 7 * MS, top, ("prepare", "/app/convoy.py", 5), times=90)
     (found,) = find_in(tmp_path, trace)
     assert found.text.endswith(
-        "; who has it spends 100 % computing in `rank` (convoy.py:3, 75 % of 12 CPU samples) "
-        "and `key` (convoy.py:1, 25 %)."
+        "; its holders spend 100 % of the time they hold it computing in `rank` (convoy.py:3, "
+        "75 % of 12 CPU samples) and `key` (convoy.py:1, 25 %)."
     )
 
 
@@ -155,9 +155,9 @@ def test_held_across_await(tmp_path):
     (found,) = find_in(tmp_path, across())
     assert found.finding == "lock held across await"
     assert found.text == (
-        "`reader` (cache.py:9) holds an asyncio.Lock across `await sleep` (cache.py:11): 99 "
-        "% of the time it is held, up to 20.1 ms at once, while others queue for it: 8 "
-        "waits, 159 ms in all, 19.9 ms at once."
+        "`reader` (cache.py:9) holds an asyncio.Lock across `await sleep` (cache.py:11): "
+        "for 99 % of the time it is held; the longest hold took 20.1 ms. Meanwhile others "
+        "queue for it: 8 waits, 159 ms summed over all of them, the longest 19.9 ms."
     )
     assert found.evidence.lock == 1
     assert found.evidence.task in (1, 2)
@@ -207,9 +207,9 @@ def test_deadlock(tmp_path):
     (found,) = find_in(tmp_path, circle(3))
     assert found.finding == "deadlock"
     assert found.text == (
-        "Deadlock at 1.00 ms, for 900 ms: `t0` (dead.py:0) waits for the lock `t1` took at "
-        "dead.py:10; `t1` (dead.py:1) waits for the lock `t2` took at dead.py:11; `t2` "
-        "(dead.py:2) waits for the lock `t0` took at dead.py:12."
+        "Deadlock at 1.00 ms, for 900 ms: `t0` (dead.py:0) waits for the lock that `t1` "
+        "acquired at dead.py:10; `t1` (dead.py:1) waits for the lock that `t2` acquired at "
+        "dead.py:11; `t2` (dead.py:2) waits for the lock that `t0` acquired at dead.py:12."
     )
     assert found.severity_ns == 3 * 900 * MS
     assert (found.evidence.track, found.evidence.tid) == ("t0", 100)
@@ -218,7 +218,9 @@ def test_deadlock(tmp_path):
 def test_deadlock_with_itself(tmp_path):
     """A thread that waits for a lock it has."""
     (found,) = find_in(tmp_path, circle(1))
-    assert "`t0` (dead.py:0) waits for the lock it took itself at dead.py:10." in found.text
+    assert found.text.endswith(
+        "`t0` (dead.py:0) waits for the lock that it holds itself, acquired at dead.py:10."
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ def test_three_long_steps_block(tmp_path):
     # In the first step all five wait from its begin, later from 1 ms after it.
     assert found.severity_ns == 5 * (30 + 3 * 29) * MS
     assert found.text == (
-        "`hog` (service.py:10) blocks the event loop for up to 30.0 ms (at 0), 4 times over "
-        "20.0 ms, 120 ms in all: 100 % computing; 5 ready tasks waited 585 ms behind it."
+        "`hog` (service.py:10) blocks the event loop for up to 30.0 ms (at 0); 4 of its steps "
+        "took more than 20.0 ms, 120 ms in total; it spends 100 % of that time computing; up "
+        "to 5 ready tasks waited behind it, 585 ms summed over all of them."
     )
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_000_000_000, 30 * MS)
     assert (found.evidence.task, found.evidence.tid) == (service.hog.id, service.thread.tid)
@@ -42,10 +43,10 @@ def test_three_long_steps_block(tmp_path):
 
 
 def test_blocking_call_is_named(tmp_path):
-    """Of a step that sleeps the finding names the call and its line."""
+    """For a step that sleeps, the finding names the call and its line."""
     (found,) = find_in(tmp_path, steps(3, 30 * MS, sleeps).end())
     assert found.finding == "loop blocked"
-    assert "99 % in `sleep` (service.py:11)" in found.text
+    assert "99 % of that time in `sleep` (service.py:11)" in found.text
 
 
 def test_what_most_of_the_steps_do(tmp_path):
@@ -57,8 +58,9 @@ def test_what_most_of_the_steps_do(tmp_path):
         sleeps(service.thread, start, start + 50 * MS)
         service.thread.running(start + 50 * MS)
     (found,) = find_in(tmp_path, service.end())
-    assert "for up to 60.0 ms (at 0), 6 times" in found.text
-    assert "310 ms in all: 81 % in `sleep` (service.py:11), 19 % computing;" in found.text
+    assert "for up to 60.0 ms (at 0); 6 of its steps" in found.text
+    where = "81 % of that time in `sleep` (service.py:11), 19 % computing;"
+    assert f"310 ms in total; it spends {where}" in found.text
 
 
 def test_where_it_computes(tmp_path):
@@ -132,7 +134,7 @@ def test_without_kernel_data(tmp_path, ms, expected):
 
 
 def test_slow_disk(tmp_path):
-    """A call that is over at once as a rule, and three times takes 30 ms."""
+    """A call that usually returns at once takes 30 ms three times."""
     service = Service()
     for n in range(20):
         if n:
@@ -144,10 +146,12 @@ def test_slow_disk(tmp_path):
 
 
 def test_never_yields(tmp_path):
-    """A second of computing without an await is told as such."""
+    """A second of computing without an await is reported as such."""
     (found,) = find_in(tmp_path, steps(1, 1_500 * MS).end())
     assert found.finding == "task never yields"
-    assert "never yields: it ran for 1.50 s (at 0) without an await that waits" in found.text
+    assert (
+        "never yields: it ran for 1.50 s (at 0) without giving the loop a turn" in found.text
+    )
     (found,) = find_in(tmp_path, steps(1, 900 * MS).end())
     assert found.finding == "loop blocked"
 
@@ -172,8 +176,8 @@ def test_blocking_calls(tmp_path):
     assert found.severity_ns == (10 + 7 * 10) * MS
     assert found.text == (
         "`hog` (service.py:10) calls `sqlite3.Connection.execute` (service.py:11), which "
-        "blocks the event loop: 8 times over 5.00 ms, 80.0 ms in all, 10.0 ms at once (at "
-        "1.00 ms); 1 ready task waited 80.0 ms."
+        "blocks the event loop: 8 times for more than 5.00 ms, 80.0 ms in total, the longest "
+        "10.0 ms (at 1.00 ms); 1 ready task waited behind it, 80.0 ms in total."
     )
 
 

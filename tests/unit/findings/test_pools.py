@@ -41,9 +41,10 @@ def test_starvation(tmp_path):
     (found,) = find_in(tmp_path, executor())
     assert found.finding == "thread-pool starvation"
     assert found.text == (
-        "Thread-pool starvation: all 2 workers `asyncio_N` are busy for 800 ms (at 10 ns), "
-        "100 % in `sleep` (pool.py:3), while up to 10 more calls of to_thread or "
-        "run_in_executor wait in line, 8.00 s in all. A larger pool would serve them."
+        "Thread-pool starvation: all 2 workers `asyncio_N` are busy for 800 ms (at 10 ns) "
+        "and spend 100 % of that time in `sleep` (pool.py:3), while up to 10 more calls of "
+        "to_thread or run_in_executor queue for a worker, 8.00 s summed over all of them. A "
+        "larger pool would serve them."
     )
     assert found.evidence.duration_ns == 8 * (100 * MS + 1_000) - 10
 
@@ -81,8 +82,8 @@ def test_too_many_workers(tmp_path):
     (found,) = find_in(tmp_path, crowd())
     assert found.finding == "too many workers"
     assert found.text == (
-        "10 threads `worker-N` do the work of 1.0: the others wait (90 % for locks). More "
-        "workers make it slower, not faster."
+        "10 threads `worker-N` together do the work of 1.0 threads; the rest of their time "
+        "they wait (90 % for locks). More workers make it slower, not faster."
     )
 
 
@@ -119,7 +120,7 @@ def test_workers_never_exit(tmp_path):
     assert found.severity_ns == 0
     assert found.text == (
         "8 threads `worker-N` never exit: at the end of the program they still wait in "
-        "Queue.get (idle.py:4) for work that does not come."
+        "Queue.get (idle.py:4) for work that never comes."
     )
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_001_000_000, 9 * MS)
 

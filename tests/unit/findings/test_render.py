@@ -73,7 +73,7 @@ def test_json(tmp_path, by):
 def test_none(tmp_path):
     """A clean trace says so; the section alone needs no other."""
     path = trace_of(tmp_path, 0)
-    assert "findings: none of the faults that are looked for." in said(path)
+    assert "Findings: none of the known problems was found." in said(path)
     body = json.loads(said(path, as_json=True, section="findings"))
     assert list(body) == ["schema", "trace", "findings"]
     assert body["findings"] == []

@@ -43,9 +43,9 @@ def test_task_leak(tmp_path):
     (found,) = find_in(tmp_path, leak())
     assert found.finding == "task leak"
     assert found.text == (
-        "`call` (leak.py:9) tasks pile up: 40 were alive half-way, 81 at last, of 160 "
-        "created by `main` (leak.py:20); the old ones never return from `await future` "
-        "(leak.py:11): nobody wakes them, and they have no time-out."
+        "Tasks of `call` (leak.py:9) pile up: 40 were alive half-way, 81 at the end, of 160 "
+        "created by `main` (leak.py:20). The old ones never return from `await future` "
+        "(leak.py:11): nothing wakes them, and they have no timeout."
     )
     assert found.evidence.task == 2
     assert found.evidence.start_ns == 1_000_000_000 + 201_000
@@ -68,7 +68,7 @@ def test_task_leak(tmp_path):
     ],
 )
 def test_no_task_leak(tmp_path, story):
-    """Growth that ends, ends by itself, or is all at once."""
+    """Growth that stops, that would end by itself, or that happens all at once."""
     assert kinds(tmp_path, leak(**story)) == []
 
 
@@ -94,7 +94,7 @@ def test_destroyed_task(tmp_path):
     assert found.finding == "orphaned task"
     assert found.text == (
         "`flush` (orphan.py:5): 1 orphaned task, garbage-collected while pending: nobody "
-        "kept a reference; the longest hung in `await future` (orphan.py:6) for 5.00 ms; "
+        "kept a reference; the longest was stuck in `await future` (orphan.py:6) for 5.00 ms; "
         "created by `main` (orphan.py:20)."
     )
     assert found.severity_ns == 5 * MS - 2
@@ -154,8 +154,8 @@ def test_busy_loop(tmp_path):
     assert found.finding == "busy loop"
     assert found.text == (
         "`wait_for_file` (poll.py:4) polls: it yields (99 % of its steps end in `sleep(0)`) "
-        "and runs again; its 10,002 steps took 20.0 ms, 2.00 µs each, first at 0. An event, "
-        "a condition or a queue would wake it when there is something to do."
+        "and runs again. Its 10,002 steps took 20.0 ms in total and 2.00 µs each, beginning "
+        "at 0. An event, a condition or a queue would wake it when there is something to do."
     )
 
 
@@ -163,7 +163,7 @@ def test_polling(tmp_path):
     """Asking every millisecond."""
     (found,) = find_in(tmp_path, restless(600, 20_000, MS))
     assert found.finding == "busy loop"
-    assert "it sleeps 600 times for 1.00 ms" in found.text
+    assert "it sleeps 600 times, 1.00 ms on average" in found.text
 
 
 @pytest.mark.parametrize(
@@ -212,19 +212,19 @@ def test_gil_hog(tmp_path):
     (found,) = find_in(tmp_path, hogging())
     assert found.finding == "GIL hog"
     assert found.text == (
-        "`compress` keeps the GIL: `responder-0` waited 100 ms for it (99 % of the time they "
-        "wanted to run), up to 20.0 ms at once; it computes in `compress` (hog.py:7, 100 % of "
-        "5 CPU samples)."
+        "`compress` hogs the GIL: `responder-0` waited 100 ms for it (99 % of the time it "
+        "wanted to run), the longest 20.0 ms; `compress` computes in `compress` (hog.py:7, "
+        "100 % of 5 CPU samples)."
     )
     assert found.severity_ns == 5 * (20 * MS - 1_000)
     assert found.evidence.track == "responder-0"
 
 
 def test_hog_that_is_preempted_too(tmp_path):
-    """What the kernel took is told, not counted."""
+    """Preemption of the hog is mentioned, not counted."""
     (found,) = find_in(tmp_path, hogging(preempted_ns=10 * MS))
     assert found.severity_ns == 5 * (20 * MS - 1_000)
-    assert "(another 50.0 ms the kernel had taken its CPU: not counted)" in found.text
+    assert "(not counted: 50.0 ms while the kernel had preempted it)" in found.text
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_collections(tmp_path):
     assert found.finding == "GC in the hot path"
     assert found.text == (
         "Garbage collection takes 82 % of the running time of `MainThread`: 10 collections, "
-        "100 ms in all, 10.0 ms at once (at 1.00 ms), 100 % of it inside `hog` "
-        "(service.py:10); it is called for by the objects made in `parse` (text.py:5, 100 % "
-        "of 5 CPU samples); 10,000 objects were in dead cycles; up to 1 ready task waited, "
-        "100 ms in all."
+        "100 ms in total, the longest 10.0 ms (at 1.00 ms); 100 % of that time it interrupted "
+        "`hog` (service.py:10); the objects made in `parse` (text.py:5, 100 % of 5 CPU "
+        "samples) trigger it; it freed 10,000 objects in reference cycles; 1 ready task "
+        "waited behind it, 100 ms in total."
     )
 
 

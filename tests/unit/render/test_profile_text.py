@@ -102,7 +102,7 @@ def test_files_that_are_something_else(tmp_path):
     trace.write_bytes(profiled().data())
     other = tmp_path / "notes.txt"
     other.write_text("mine")
-    with pytest.raises(TraceFileError, match="something else"):
+    with pytest.raises(TraceFileError, match="of another kind"):
         write_profile(trace, "cpu", str(other), force=False)
     assert other.read_text() == "mine"
     write_profile(trace, "cpu", str(other), force=True)

@@ -41,8 +41,8 @@ def test_at_a_moment_only_what_covers_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ({"task": "tock"}, "no task is called 'tock'; there is 'tick', 'ticker' …."),
-        ({"thread": "nobody"}, "no thread is called 'nobody'; there is 'MainThread'."),
+        ({"task": "tock"}, "no task is called 'tock'. There are 'tick', 'ticker', …."),
+        ({"thread": "nobody"}, "no thread is called 'nobody'. There is 'MainThread'."),
     ],
 )
 def test_who_is_not_there_is_said_in_one_line(

@@ -337,7 +337,7 @@ static void count_threads(int last)
         timeline_cpu_times(&w.line, b->timeline, &now, last);
     }
     if (limited)
-        note("sched", "too many threads: some have no counters, or no run delay");
+        note("sched", "too many threads: some have no counters or no run delay");
 }
 
 /* One pass. Records up to the former pair are due; at the end all are. */
@@ -524,8 +524,8 @@ void writer_stop(writer_totals *totals)
         if (b->generation == w.generation)
             tell_last_gap(b);
     if (w.sources->kernel->finish(on_kernel, NULL))
-        note("sched", "the program closed our descriptors: of threads older than the recording, "
-             "and those they started, context switches are missing");
+        note("sched", "the program closed the recorder's descriptors: context switches are missing for threads "
+             "older than the recording and for those that they started");
     conclude(dropped);
     *totals = (writer_totals){
         .duration_ns = now_written() - w.start_ns,

@@ -71,7 +71,7 @@ static PyObject *note_sampler(PyObject *module, PyObject *unused)
     if (sampler_was_ousted())
         notes_write(NOTE_HOOK_DISABLED, "cpu", "a library of the program took the sampler's signal");
     if (sampler_hz() && refused) {
-        PyOS_snprintf(text, sizeof text, "the system had no timer for %u threads: not sampled", refused);
+        PyOS_snprintf(text, sizeof text, "threads not sampled, since the system had no timer for them: %u", refused);
         notes_write(NOTE_OTHER, "cpu", text);
     }
     Py_RETURN_NONE;

@@ -324,12 +324,12 @@ const char *sampler_start(uint32_t hz)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (!COMPAT_CAN_SAMPLE)
-        return "not on an interpreter without GIL";
+        return "not available without a GIL";
     sampler.pid = getpid();
     uint64_t probe = COOKIE, copy = 0;
     sampler.safe_reads = read_by_kernel(&copy, (uintptr_t)&probe, sizeof probe) && copy == probe;
     if (!sampler.safe_reads && !COMPAT_FRAMES_ALWAYS_LINKED)
-        return "process_vm_readv is not allowed here, which this Python needs";
+        return "process_vm_readv is not allowed here; this Python needs it";
     if (take_signal() < 0)
         return "no free real-time signal";
     pthread_once(&once, make_key);

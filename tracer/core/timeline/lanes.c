@@ -321,7 +321,7 @@ void lane_flush(timeline *t, thread_line *thread)
 /* Nothing that the hooks say of the GIL is believed any more; lanes end here, or where another took it. */
 static void distrust(timeline *t, uint64_t ns)
 {
-    static const char hook[] = "gil", reason[] = "two threads seemed to have the GIL at once";
+    static const char hook[] = "gil", reason[] = "two threads seemed to hold the GIL at once";
     if (t->gil_distrusted)
         return;
     t->gil_distrusted = 1;

@@ -1,7 +1,7 @@
 """Findings: what is wrong with a program, one small function for each kind of fault.
 
-Each has thresholds that are written down where it is, with the reason. What the kernel or
-another program did to this one is never counted as its fault.
+The thresholds stand beside each function, with the reason. What the kernel or another program
+did is never counted as this program's fault.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,11 +34,11 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_hog,
     gc_in_hot_path,
 )
-_FIRST = "deadlock"  # whatever it costs: it never ends
+_FIRST = "deadlock"  # whatever it cost so far, it never ends
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
-    """Everything that is found, the most expensive first."""
+    """All findings, the most expensive first."""
     found = [finding for finder in FINDERS for finding in finder(facts)]
     found.sort(key=lambda f: (f.finding != _FIRST, -f.severity_ns, f.finding, f.text))
     return tuple(found)

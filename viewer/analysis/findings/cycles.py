@@ -10,10 +10,10 @@ from viewer.analysis.findings.words import at
 from viewer.trace.columns import FAILED, HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
-# Only a time-out, a cancellation or the end of the program ends a deadlock: where all waits of
-# a circle got their locks there was none. A shorter circle is an attempt, given up at once.
+# Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of a
+# circle got their locks, there was none. A shorter circle was given up at once.
 _LONG_NS = 50_000_000
-_MOST_WAITS = 10_000  # the longest ones that are looked into
+_MOST_WAITS = 10_000  # only the longest are examined
 
 
 class _Who(NamedTuple):
@@ -153,7 +153,9 @@ def _finding(facts: Facts, circle: list[_Member]) -> Finding:
     parts = []
     for n, (_, wait, taken) in enumerate(circle):
         owner = code(named[(n + 1) % len(circle)])
-        took = f"{owner} took" if len(circle) > 1 else "it took itself"
+        took = (
+            f"that {owner} acquired" if len(circle) > 1 else "that it holds itself, acquired"
+        )
         where = f" at {place(taken)}" if taken else ""
         parts.append(f"{code(named[n], wait.site)} waits for the lock {took}{where}")
     unfinished = until >= max(p.end_ns for p in model.trace.processes)

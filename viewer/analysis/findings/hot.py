@@ -1,4 +1,4 @@
-"""Where CPU time went, by samples: the lines of the program that a finding can point at."""
+"""Where CPU time went, by samples: the lines of the program that a finding names."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -29,9 +29,8 @@ class Hot:
 def places(model: Model) -> list[Place]:
     """By stack the innermost place in the program's own files; else the innermost of all.
 
-    Of what a loop ran neither the loop nor who started it.
-    What is inside a function (a lambda, a comprehension) counts as the function, at the line
-    that ran it.
+    For what a loop ran, neither the loop nor its callers count. Code inside a function (a
+    lambda, a comprehension) counts as the function, at the line that ran it.
     """
     found = []
     for whole in stack_places(model):

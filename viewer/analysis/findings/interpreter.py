@@ -1,4 +1,4 @@
-"""What the interpreter makes everybody wait for: its lock and its garbage collector."""
+"""Waits that the interpreter imposes: for its lock, and for its garbage collector."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from viewer.analysis.findings.facts import (
     Finding,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.words import at, names, sampled
+from viewer.analysis.findings.words import at, names, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.states import keys, numbers
@@ -21,26 +21,26 @@ from viewer.trace.model import Collection
 from viewer.words import code
 
 _MS = 1_000_000
-# A hog keeps the GIL for whole switch intervals (5 ms): shorter waits are turns taken. It has
-# no turns to take itself: what it waits is a third of what it makes others wait at most.
+# A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
+# hog itself hardly waits: at most a third of what it makes others wait.
 _TURN_NS = _MS
 _SELF = 3
 _HOG_NS = 40 * _MS  # eight intervals
-_TURNS = 5  # fewer waits are a program that starts; a long one counts as many
+_TURNS = 5  # fewer waits occur when a program starts; a long one counts as several
 _LONG_TURN_NS = 10 * _MS
 _PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
-_LIFE = 10  # who has little to do is not hurt by a few milliseconds now and then
-_NOTED = 10  # what the kernel took is said when it is a tenth of the rest
+_LIFE = 10  # a few milliseconds now and then do not hurt a thread with little to do
+_NOTED = 10  # preemption is mentioned when it is a tenth of the rest
 # Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop, or other
 # threads, wait 50 ms for them. What they cost the thread itself is the price of its garbage.
 _GC_PART = 20
 _GC_NS = 50 * _MS
 _PAUSE_NS = 50 * _MS
-_MOST_PAUSES = 5_000  # the longest ones that are looked into
+_MOST_PAUSES = 5_000  # only the longest are examined
 
 
 def gil_hog(facts: Facts) -> Iterator[Finding]:
-    """One thread computes and gives the GIL only when forced to; others wait for it."""
+    """One thread computes and releases the GIL only when forced to; others wait for it."""
     own: dict[tuple[int, int], int] = {}
     blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
     away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
@@ -80,22 +80,21 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             for holder in worst.held.holders
             for state in (s.RUNNING, "io")
         )
+        they, summed = ("they", ", summed over all of them") if victims[1:] else ("it", "")
         text = (
-            f"{code(name)} keeps the GIL: {names(who for _, who, _, _ in victims)} waited "
-            f"{duration(lost)} for it ({share(lost, sum(w for *_, w in victims))} of the time "
-            f"they wanted to run), up to {duration(kept)} at once"
+            f"{code(name)} hogs the GIL: {names(who for _, who, _, _ in victims)} waited "
+            f"{duration(lost)} for it{summed} ({share(lost, sum(w for *_, w in victims))} of "
+            f"the time {they} wanted to run), the longest {duration(kept)}"
         )
-        text += f"; it computes in {where}" if where else ""
+        text += f"; {code(name)} computes in {where}" if where else ""
         if away[hog] * _NOTED >= lost:
-            text += (
-                f" (another {duration(away[hog])} the kernel had taken its CPU: not counted)"
-            )
+            text += f" (not counted: {duration(away[hog])} while the kernel had preempted it)"
         evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
         yield Finding("GIL hog", lost, f"{text}.", evidence)
 
 
 def _taken(holder: Holder) -> int:
-    """How long the kernel kept the holder from giving the GIL back."""
+    """How long the kernel kept the holder from releasing the GIL."""
     return holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
 
 
@@ -135,16 +134,16 @@ def _collections(
     )
     ready = sum(wait.ns for wait in waits)
     others = _gil_waits(facts, thread, runs)
-    waited = ready + others
+    lost = ready + others
     often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
     pause = longest >= _PAUSE_NS * facts.patience
-    if waited < _PAUSE_NS or not (often or pause):
+    if lost < _PAUSE_NS or not (often or pause):
         return
     worst = runs[max(range(len(runs)), key=own.__getitem__)]
     text = (
         f"Garbage collection takes {share(total, whole)} of the running time of {code(name)}: "
-        f"{plural(len(all_runs), 'collection')}, {duration(total)} in all, "
-        f"{duration(longest)} at once ({at(facts, worst.start_ns)})"
+        f"{plural(len(all_runs), 'collection')}, {duration(total)} in total, "
+        f"the longest {duration(longest)} ({at(facts, worst.start_ns)})"
     )
     inside: Counter[tuple[str, str]] = Counter()
     for run, ns in zip(runs, own, strict=True):
@@ -154,24 +153,23 @@ def _collections(
     site = ""
     if inside:
         (who, site), ns = max(inside.items(), key=lambda item: (item[1], item[0]))
-        text += f", {share(ns, total)} of it inside {code(who, site)}"
+        text += f"; {share(ns, total)} of that time it interrupted {code(who, site)}"
     stacks = facts.stacks(tid, [(run.start_ns, run.end_ns) for run in runs])
     where = sampled(*hot(facts.hot_places, stacks), most=1)
     if where:
-        text += f"; it is called for by the objects made in {where}"
+        text += f"; the objects made in {where} trigger it"
     cycles = sum(run.collected for run in all_runs)
     if cycles:
-        text += f"; {cycles:,} objects were in dead cycles"
+        text += f"; it freed {plural(cycles, 'object')} in reference cycles"
     if ready:
-        tasks = plural(max(wait.tasks for wait in waits), "ready task")
-        text += f"; up to {tasks} waited, {duration(ready)} in all"
+        text += f"; {waited(max(wait.tasks for wait in waits), ready)}"
     if others:
-        text += f"; other threads waited {duration(others)} for the GIL meanwhile"
+        text += f"; meanwhile other threads waited {duration(others)} for the GIL"
     evidence = Evidence(
         worst.start_ns, worst.end_ns - worst.start_ns, "GC", tid=tid, site=site,
         pid=model.pid(process),
     )  # fmt: skip
-    yield Finding("GC in the hot path", waited, f"{text}.", evidence)
+    yield Finding("GC in the hot path", lost, f"{text}.", evidence)
 
 
 def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:

@@ -1,4 +1,4 @@
-"""Locks that make others wait: convoys, and asyncio locks held while their task waits."""
+"""Contended locks: convoys, and asyncio locks held while their task awaits something else."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -24,28 +24,28 @@ from viewer.words import code, place
 _MS = 1_000_000
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
-# tenth of their working time: what is less is the normal price of a lock.
+# tenth of their working time. Less is the normal price of a lock.
 _WAITS = 10
 _LOST_NS = 500 * _MS
 _WAITED_NS = 100 * _MS
 _PART = 10
-# … and one in three who takes it has to wait, and it is held for a tenth of the time between
-# the first wait and the last. A lock that is held for moments makes others wait when its
-# holder loses the GIL or its CPU just then: seldom, and no other lock would do better. One
-# that is usually held for a tenth of a millisecond is no such lock, even if who gives it takes
-# it again at once, many times over, before those who wait have woken up.
+# … and one in three acquisitions has to wait, and it is held for a tenth of the time between
+# the first wait and the last. A lock that is held for moments makes others wait only when its
+# holder loses the GIL or its CPU just then; no other lock would do better. A lock that is
+# usually held for a tenth of a millisecond is different, even if its holder acquires it again
+# at once, many times over, before the waiters have woken up.
 _WAITING = 3
 _MOMENT_NS = _MS // 10
 _BUSY = Fraction(1, 10)
-_MOST_HOLDS = 500  # the longest ones that are looked into
-# An await is worth a hold when the lock makes others wait this long in all and this often, and
-# for a tenth of their lives.
+_MOST_HOLDS = 500  # only the longest are examined
+# Holding a lock across an await is a fault when others wait for it this long in total, this
+# often, and for a tenth of their lives.
 _AWAITED_NS = 50 * _MS
 _AWAITED = 5
 
 
 def lock_convoy(facts: Facts) -> Iterator[Finding]:
-    """Threads that queue for one lock and go one by one."""
+    """Threads that queue for one lock and pass one at a time."""
     life = {(row.pid, row.name): row.wall_ns - row.idle_ns for row in facts.threads}
     for row in facts.locks:
         waiters = {waiter.who for waiter in row.waiters}
@@ -59,7 +59,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         holds, split, tids = _while_held(facts, row)
         away = split.states[PREEMPTED]
         total = sum(split.states.values())
-        # What the kernel did to a holder is not the lock's fault, nor what waited for that.
+        # Preemption of a holder is not the lock's fault, nor are the waits that it causes.
         seldom = row.waits.count * _WAITING < row.holds.count and row.holds.p50_ns < _MOMENT_NS
         own = Fraction(total - away, total) if total else Fraction(1)
         lost = int(row.waits.total_ns * own)
@@ -69,8 +69,8 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         mean = duration(row.waits.total_ns // row.waits.count)
         text = (
             f"Lock convoy: {names(waiters)} queue for the {row.kind} at {place(row.site)} "
-            f"and go one by one: {plural(row.waits.count, 'wait')}, "
-            f"{duration(row.waits.total_ns)} in all, {mean} on average"
+            f"and pass one at a time: {plural(row.waits.count, 'wait')}, "
+            f"{duration(row.waits.total_ns)} summed over all of them, {mean} on average"
         )
         text += _what_holders_do(facts, holds, split, tids)
         yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row))
@@ -111,7 +111,7 @@ def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int,
 def _what_holders_do(
     facts: Facts, holds: list[int], split: Split, tids: dict[int, int]
 ) -> str:
-    """`; who has it is 98 % in sleep (…)`, and where it computes if that is most."""
+    """`; its holders spend 98 % of that time in `sleep` (…)`, or where they compute."""
     table, where = facts.model.states, ""
     if split.of(COMPUTING) * 2 > sum(split.states.values()) - split.of(NOT_ITS_FAULT):
         stacks = [
@@ -121,8 +121,8 @@ def _what_holders_do(
             for stack in facts.stacks(tids[hold], [(table.start_ns[hold], table.end_ns[hold])])
         ]
         where = sampled(*hot(facts.hot_places, stacks))
-    told = did(facts, split, where)
-    return f"; who has it spends {told}" if told else ""
+    activity = did(facts, split, where, of="of the time they hold it")
+    return f"; its holders spend {activity}" if activity else ""
 
 
 def _contended_ns(facts: Facts, row: LockRow) -> int:
@@ -152,7 +152,7 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
 
 
 def held_across_await(facts: Facts) -> Iterator[Finding]:
-    """An asyncio lock whose owner waits for something else while others wait for the lock."""
+    """An asyncio lock whose owner awaits something else while others wait for the lock."""
     table = facts.model.states
     for row in facts.locks:
         waits, total = row.waits.count, row.waits.total_ns
@@ -168,10 +168,10 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""
         text = (
             f"{code(holder.who, holder.site)} holds an asyncio.Lock across "
-            f"`{what[0]}`{where}: {share(awaited, held)} of the time it is held, up to "
-            f"{duration(row.holds.max_ns)} at once, while others queue for it: "
-            f"{plural(waits, 'wait')}, {duration(total)} in all, "
-            f"{duration(row.waits.max_ns)} at once."
+            f"`{what[0]}`{where}: for {share(awaited, held)} of the time it is held; the "
+            f"longest hold took {duration(row.holds.max_ns)}. Meanwhile others queue for it: "
+            f"{plural(waits, 'wait')}, {duration(total)} summed over all of them, the longest "
+            f"{duration(row.waits.max_ns)}."
         )
         lost = total * awaited // held
         yield Finding("lock held across await", lost, text, _longest_wait(facts, row))
@@ -189,7 +189,7 @@ def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
 
 
 def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:
-    """How long the owners awaited something with the lock, and mostly what and where."""
+    """How long the owners awaited something while holding the lock; mostly what, and where."""
     model, table = facts.model, facts.model.states
     owners = {
         hold: facts.ledger.task_of(table.owner_process[owner], table.owner_id[owner])

@@ -1,4 +1,4 @@
-"""What keeps an event loop from running the others."""
+"""Tasks, callbacks and calls that block an event loop."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -15,29 +15,29 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.words import at, did, sampled
+from viewer.analysis.findings.words import at, did, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.ledger.resource import window
 from viewer.trace.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
 from viewer.words import code
 
 _MS = 1_000_000
-# Four of the interpreter's switch intervals: a pause that long is not its doing, and who needs
-# fifty answers a second misses one. Once may be chance: it takes three …
+# Four of the interpreter's switch intervals: switching does not explain such a pause, and who
+# needs fifty answers a second misses one. Once may be chance: it takes three …
 _LONG_STEP_NS = 20 * _MS
 _OFTEN = 3
 # … or one as long as asyncio's own debug mode complains of (loop.slow_callback_duration).
 _SLOW_STEP_NS = 100 * _MS
-# A step this long has no await on its way: no reader of the code expects to be kept that long.
+# A step this long meets no await that waits: no reader of the code expects that.
 _ENDLESS_STEP_NS = 1_000 * _MS
-# A loop that nobody waits for may be blocked: less waiting than one long step is no fault.
+# A blocked loop that nobody waits for is no fault: less waiting than one long step is ignored.
 _WAITED_NS = 20 * _MS
-# A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be a slow disk.
+# A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be the disk's.
 _LONG_CALL_NS = 5 * _MS
-_CALLS_NS = 50 * _MS  # what a call's site must cost in all
+_CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
 _QUICK_NS = _MS
-_TYPICAL = 4  # one in so many calls of the site is long: else the call itself is quick
-_MOST_STEPS = 2_000  # the longest ones that are looked into
+_TYPICAL = 4  # fewer than one long call in four: the call itself is quick
+_MOST_STEPS = 2_000  # only the longest are examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,12 @@ def _long_steps(facts: Facts) -> list[_Step]:
 
 
 def _is_quick(facts: Facts, call: int) -> bool:
-    """Is it usually over at once? Then a long one is the disk's doing, or the kernel's."""
+    """Whether the call usually returns at once: a long one is the disk's or the kernel's."""
     return facts.usual_call_ns[call] < _QUICK_NS
 
 
 def loop_findings(facts: Facts) -> Iterator[Finding]:
-    """Long steps; and blocking calls in steps that are not reported for their length."""
+    """Long steps, and blocking calls in steps that are not reported for their length."""
     occupants = _by_occupant(facts)
     yield from _blocked(facts, occupants)
     yield from _blocking_calls(facts, occupants)
@@ -99,7 +99,7 @@ type _Occupants = dict[tuple[str, str], list[tuple[_Step, Behind]]]
 
 
 def _by_occupant(facts: Facts) -> _Occupants:
-    """By (name, site) of what ran, its long steps and who waited; those that are a fault."""
+    """By (name, site) of what ran: its long steps and who waited, where that is a fault."""
     steps = _long_steps(facts)
     waits = facts.during(
         [Interval(p.lane, p.start_ns, p.start_ns + p.duration_ns) for p in steps]
@@ -118,14 +118,14 @@ def _by_occupant(facts: Facts) -> _Occupants:
 
 
 def _lost(found: list[tuple[_Step, Behind]]) -> int:
-    """What others waited behind the steps, for the part that was the steps' own."""
+    """How long others waited behind the steps, as far as the steps' own time was the cause."""
     return sum(behind.ns * step.own_ns // step.duration_ns for step, behind in found)
 
 
 def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
-    """A task or callback keeps the loop for long while others are ready to run.
+    """A task or callback occupies the loop for long while others are ready to run.
 
-    One that computes for a second and more without any await never yields.
+    One that computes for a second or more without an await never yields.
     """
     for (name, site), found in occupants.items():
         worst = max(found, key=lambda pair: pair[0].own_ns)[0]
@@ -137,21 +137,24 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         who = code(name, site)
         once = f"{duration(worst.own_ns)} ({at(facts, worst.start_ns)})"
         if never:
-            text = f"{who} never yields: it ran for {once} without an await that waits"
+            text = f"{who} never yields: it ran for {once} without giving the loop a turn"
         else:
             text = f"{who} blocks the event loop for up to {once}"
         if len(found) > 1:
             total = duration(sum(step.own_ns for step, _ in found))
-            text += f", {len(found)} times over {duration(_LONG_STEP_NS)}, {total} in all"
-        text += f"{what}; {plural(waiting, 'ready task')} waited {duration(lost)} behind it."
+            text += (
+                f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)}, "
+                f"{total} in total"
+            )
+        text += f"{what}; {waited(waiting, lost)}."
         kind = "task never yields" if never else "loop blocked"
         yield Finding(kind, lost, text, _evidence(facts, worst, site))
 
 
 def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
-    """`: 98 % in `sleep` (app.py:38)`, by exact states; computing is told by CPU samples.
+    """`; it spends 98 % of that time in `sleep` (app.py:38)`: by states, computing by samples.
 
-    Of all the steps together: the longest may be long for another reason than the rest.
+    All steps count: the longest may be long for another reason than the rest.
     """
     known = [step for step in steps if facts.ledger.thread_of_loop[step.lane] >= 0]
     own = Split(Counter(), Counter())
@@ -171,8 +174,8 @@ def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
             )
         ]
         where = sampled(*hot(facts.hot_places, stacks))
-    told = did(facts, own, where)
-    return f": {told}" if told else ""
+    activity = did(facts, own, where)
+    return f"; it spends {activity}" if activity else ""
 
 
 def _evidence(facts: Facts, step: _Step, site: str) -> Evidence:
@@ -190,7 +193,7 @@ def _evidence(facts: Facts, step: _Step, site: str) -> Evidence:
 
 
 def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
-    """Blocking calls on a loop's thread, of steps that are not reported for their length."""
+    """Blocking calls on a loop's thread, in steps that are not reported for their length."""
     model, table = facts.model, facts.model.states
     lanes = facts.ledger.lane_of_thread
     if not lanes:
@@ -229,10 +232,10 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         loop = model.loops[model.lane[i]]
         text = (
             f"{code(who, where)} calls {code(name, site)}, which blocks the event loop: "
-            f"{plural(len(rows), 'time')} over {duration(_LONG_CALL_NS)}, "
-            f"{duration(total)} in all, {duration(longest)} at once "
+            f"{plural(len(rows), 'time')} for more than {duration(_LONG_CALL_NS)}, "
+            f"{duration(total)} in total, the longest {duration(longest)} "
             f"({at(facts, table.start_ns[worst])}); "
-            f"{plural(max(w.tasks for w in waits), 'ready task')} waited {duration(lost)}."
+            f"{waited(max(wait.tasks for wait in waits), lost)}."
         )
         evidence = Evidence(
             table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,

@@ -1,4 +1,4 @@
-"""Pools of threads: too few that are free, too many that are not needed."""
+"""Pools of threads: starved, too large, or never ended."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -26,14 +26,14 @@ from viewer.words import code, place, stem
 _MS = 1_000_000
 # Eight threads of a name are a pool, not a pair of helpers.
 _MANY = 8
-# A pool is too large when four times fewer could do its work, and what the others do is to
-# stand in each other's way: half of their time they wait for a lock or the GIL.
+# A pool is too large when a quarter of its threads could do the work, and they get in each
+# other's way: they wait for a lock or the GIL for half of their time.
 _TOO_MANY = 4
 _IN_THE_WAY = 2
-# A worker is there for half of its pool's time at least.
+# A worker is there for at least half of its pool's time.
 _STAYS = 2
-# All workers busy for half a second, most of it blocked: computing ones would only share the
-# GIL, and a short queue is what a pool is for.
+# All workers are busy for half a second, and blocked for most of it. If they computed, more of
+# them would only share the GIL; and a short queue is normal for a pool.
 _SATURATED_NS = 500 * _MS
 _BLOCKED = 8, 10
 _EXECUTOR = s.AWAIT_PREFIX + "executor"
@@ -42,7 +42,7 @@ _IDLE = s.LOCK_WAIT_PREFIX + "executor idle"
 
 
 def _pools(facts: Facts) -> dict[tuple[int, str], list[ThreadRow]]:
-    """By (pid, stem) the threads that have a name with a number in common."""
+    """By (pid, stem) the threads whose names differ only in a number."""
     found: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
     for row in facts.threads:
         if stem(row.name) != row.name:
@@ -98,8 +98,9 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         waits = [f"{share(ns, wall)} for {what}" for ns, what in
                  ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
         text = (
-            f"{len(rows)} threads {code(name)} do the work of {max(at_work, 0.1):.1f}: the "
-            f"others wait ({', '.join(waits)}). More workers make it slower, not faster."
+            f"{len(rows)} threads {code(name)} together do the work of "
+            f"{max(at_work, 0.1):.1f} threads; the rest of their time they wait "
+            f"({', '.join(waits)}). More workers make it slower, not faster."
         )
         evidence = Evidence(
             facts.model.start_ns, worst.wall_ns, worst.name, tid=worst.tid, pid=pid
@@ -136,7 +137,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         text = (
             f"{len(waits)} threads {code(name)} never exit: at the end of the program they "
             f"still wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work "
-            f"that does not come."
+            f"that never comes."
         )
         evidence = Evidence(
             table.start_ns[first], table.end_ns[first] - table.start_ns[first],
@@ -147,7 +148,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
 
 
 def pool_starvation(facts: Facts) -> Iterator[Finding]:
-    """All workers of asyncio's executor are blocked while more tasks wait for one."""
+    """All workers of asyncio's executor are blocked while more tasks wait for one of them."""
     model = facts.model
     rows = _pools(facts)
     waiting = _waits_for_executor(facts)
@@ -174,9 +175,10 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         del total
         text = (
             f"Thread-pool starvation: all {len(threads)} workers {code(name)} are busy for "
-            f"{duration(end - start)} ({at(facts, start)}), {did(facts, split)}, while up to "
-            f"{plural(most, 'more call')} of to_thread or run_in_executor wait in line, "
-            f"{duration(lost)} in all. A larger pool would serve them."
+            f"{duration(end - start)} ({at(facts, start)}) and spend {did(facts, split)}, "
+            f"while up to {plural(most, 'more call')} of to_thread or run_in_executor queue "
+            f"for a worker, {duration(lost)} summed over all of them. A larger pool would "
+            f"serve them."
         )
         worker = model.threads[threads[0]]
         evidence = Evidence(
@@ -186,7 +188,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
 
 
 def _waits_for_executor(facts: Facts) -> dict[int, list[tuple[int, int]]]:
-    """By pid the times tasks awaited what a worker was to do."""
+    """By pid the times in which tasks awaited a worker's result."""
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)
     if _EXECUTOR not in model.trace.events.strings:
@@ -201,7 +203,7 @@ def _waits_for_executor(facts: Facts) -> dict[int, list[tuple[int, int]]]:
 
 
 def _saturated(facts: Facts, threads: Sequence[int]) -> list[tuple[int, int]]:
-    """The times of half a second and more in which none of the workers waits for work."""
+    """The times of half a second or more in which none of the workers waits for work."""
     table, members = facts.model.states, set(threads)
     changes: list[tuple[int, int]] = []
     for thread in threads:  # busy from its first state on
@@ -244,7 +246,7 @@ def _what_workers_do(
 def _queued(
     waits: list[tuple[int, int]], since: int, until: int, workers: int
 ) -> tuple[int, int]:
-    """How long, and how many at most, waited beyond those that are served."""
+    """How long calls waited beyond those being served, and how many at most."""
     changes = sorted(
         change
         for start, end in waits

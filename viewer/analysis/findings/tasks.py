@@ -1,4 +1,4 @@
-"""Tasks that nobody ends: leaked, orphaned, or never at rest."""
+"""Tasks that never end or never rest: leaked, orphaned, or polling."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -26,12 +26,12 @@ _GROWS_NS = 100 * _MS
 _STUCK = 3, 10
 # A timer wakes them, or whoever is at the other end: they are not left alone.
 _NOT_ALONE = ("await sleep", "await socket", "await executor", "await subprocess")
-# Nobody was about to wake a task that waited a whole second for a bare future.
+# Nobody was going to wake a task that had waited a whole second for a bare future.
 _ABANDONED_NS = 1_000 * _MS
-# One yields while it works through a list; ten thousand times without a rest is a poll.
+# Yielding while working through a list is fine; ten thousand times without a rest is polling.
 _YIELDS = 10_000
 _TINY_STEP_NS = 20_000
-# Asking every 2 ms is to ask five hundred times a second.
+# Asking every 2 ms means asking five hundred times a second.
 _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
@@ -93,10 +93,10 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     creator = _creator(facts, alone[0])
     oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
     text = (
-        f"{code(name, site)} tasks pile up: {alive[_WINDOWS // 2]:,} were alive half-way, "
-        f"{alive[-1]:,} at last, of {len(tasks):,} created{creator}; the old ones never "
-        f"return from `{what}`{f' ({place(where)})' if where else ''}: nobody wakes them, and "
-        f"they have no time-out."
+        f"Tasks of {code(name, site)} pile up: {alive[_WINDOWS // 2]:,} were alive half-way, "
+        f"{alive[-1]:,} at the end, of {len(tasks):,} created{creator}. The old ones never "
+        f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
+        f"and they have no timeout."
     )
     start = slices.start_ns[last[oldest]]
     return Finding(
@@ -155,7 +155,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
             what, awaited = facts.awaited(i)
             where = f" ({place(awaited)})" if awaited else ""
             ns = duration(end - model.trace.slices.start_ns[i])
-            text += f"; the longest hung in `{what}`{where} for {ns}"
+            text += f"; the longest was stuck in `{what}`{where} for {ns}"
         text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
         lost = sum(until - since for _, since, until in found)
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
@@ -206,7 +206,7 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
 
 
 def busy_loop(facts: Facts) -> Iterator[Finding]:
-    """A task that asks again and again instead of waiting to be told."""
+    """A task that asks again and again instead of waiting to be woken."""
     for row in facts.tasks:
         how = _polls(row)
         if how is None:
@@ -220,8 +220,8 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         cost = row.running.total_ns
         text = (
-            f"{code(row.coro, row.site)} polls: {how}; its {row.steps:,} steps took "
-            f"{duration(cost)}, {duration(row.running.p50_ns)} each, first "
+            f"{code(row.coro, row.site)} polls: {how}. Its {row.steps:,} steps took "
+            f"{duration(cost)} in total and {duration(row.running.p50_ns)} each, beginning "
             f"{at(facts, start)}. An event, a condition or a queue would wake it when "
             f"there is something to do."
         )
@@ -232,7 +232,7 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
 def _polls(row: TaskRow) -> str | None:
     """How the tasks of a row poll; None when they do not."""
     woken = Counter({waker.who: waker.count for waker in row.wakers})
-    yields = woken["nobody"] - row.count  # their creation is nobody's wake either
+    yields = woken["nobody"] - row.count  # a new task counts as woken by nobody, too
     mostly = row.steps * _MOSTLY[0] // _MOSTLY[1]
     if (
         yields >= _YIELDS * row.count
@@ -249,5 +249,5 @@ def _polls(row: TaskRow) -> str | None:
         and row.running.p50_ns <= _SMALL_STEP_NS
     ):
         mean = duration(sleeps[0].total_ns // sleeps[0].count)
-        return f"it sleeps {sleeps[0].count:,} times for {mean}"
+        return f"it sleeps {sleeps[0].count:,} times, {mean} on average"
     return None

@@ -1,8 +1,8 @@
-"""How findings say durations, places and names: as somebody would in a sentence."""
+"""The phrases that findings are made of."""
 
 from collections.abc import Iterable, Sequence
 
-from tracer.units import moment, share
+from tracer.units import duration, moment, share
 from viewer.analysis.findings.facts import Facts, Split
 from viewer.analysis.findings.hot import Hot
 from viewer.trace.columns import (
@@ -38,6 +38,15 @@ def at(facts: Facts, time_ns: int) -> str:
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"
 
 
+def waited(tasks: int, ns: int) -> str:
+    """Who was ready meanwhile: at most so many tasks at a time, and all their waiting."""
+    if tasks == 1:
+        return f"1 ready task waited behind it, {duration(ns)} in total"
+    return (
+        f"up to {tasks:,} ready tasks waited behind it, {duration(ns)} summed over all of them"
+    )
+
+
 def names(found: Iterable[str]) -> str:
     """`a`, `a` and `b`, or 20 × `worker-N`."""
     found = sorted(set(found))
@@ -49,8 +58,10 @@ def names(found: Iterable[str]) -> str:
     return f"{len(found)} threads"
 
 
-def did(facts: Facts, split: Split, computing_in: str = "", most: int = 2) -> str:
-    """`98 % in sleep (app.py:24), 2 % computing in …`: what a time was spent with."""
+def did(
+    facts: Facts, split: Split, computing_in: str = "", of: str = "of that time", most: int = 2
+) -> str:
+    """`98 % of that time in `sleep` (app.py:24), 2 % computing in …`: how a time was spent."""
     total = sum(split.states.values())
     parts: list[tuple[int, str]] = [
         (ns, _STATES[state]) for state, ns in split.states.items() if state not in (IO, SLEEP)
@@ -65,8 +76,8 @@ def did(facts: Facts, split: Split, computing_in: str = "", most: int = 2) -> st
         parts.append((ns, f"in {code(name, site)}"))
     parts.sort(key=lambda part: (-part[0], part[1]))
     worth: Sequence[str] = [
-        f"{share(ns, total)} {what}"
-        for ns, what in parts[:most]
+        f"{share(ns, total)} {'' if n else f'{of} '}{what}"
+        for n, (ns, what) in enumerate(parts[:most])
         if ns * 100 >= total * _WORTH_SAYING
     ]
     return ", ".join(worth)

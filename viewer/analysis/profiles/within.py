@@ -93,8 +93,8 @@ def within(model: Model, region: str) -> Within:
     names = sorted({each.name for each in regions(model) if each.kind == REGION})
     if region in names:
         return Within(model, region)
-    there = f"there are {', '.join(map(repr, names))}" if names else "it has none"
-    raise UsageError(f"no region {region!r} in this trace: {there}.")
+    there = f"It has: {', '.join(map(repr, names))}" if names else "It has none"
+    raise UsageError(f"this trace has no region {region!r}. {there}.")
 
 
 def _steps_within(

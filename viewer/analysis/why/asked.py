@@ -1,4 +1,4 @@
-"""Whose waits are asked for: tasks and threads by what the user calls them."""
+"""The tasks and threads that the user asks about, by their names."""
 
 import difflib
 from collections.abc import Iterable
@@ -72,5 +72,8 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
 def _instead(wanted: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     close = difflib.get_close_matches(wanted, names, _LIKE) or names[:_LIKE]
+    if not close:
+        return ""
     said = ", ".join(f"'{name}'" for name in close)
-    return f"; there is {said}{' …' if len(names) > len(close) else ''}" if close else ""
+    more = ", …" if len(names) > len(close) else ""
+    return f". There {'is' if len(names) == 1 else 'are'} {said}{more}"

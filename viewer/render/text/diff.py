@@ -12,7 +12,7 @@ from viewer.words import place, shorten, tail
 
 _SCHEMA = 1
 _LONG = 48
-_BUSIER, _MUCH = 1.5, 0.1  # a share of time preempted that spoils a comparison
+_BUSIER, _MUCH = 1.5, 0.1  # how much more preemption makes a comparison doubtful
 _TITLES = {
     "slower": "Slower in B",
     "faster": "Faster in B",
@@ -20,7 +20,7 @@ _TITLES = {
     "gone": "Only in A",
 }
 _WHAT = {
-    "ready": "{} ready, until run",
+    "ready": "{} ready",
     "running": "{} step",
     "await": "{} await",
     "GIL wait": "{} GIL wait",
@@ -54,9 +54,10 @@ def _headings(diff: Diff, style: Style) -> str:
     for name, mine, other in (("A", a, b), ("B", b, a)):
         if mine.share >= max(other.share * _BUSIER, other.share + _MUCH):
             text = (
-                f"{name} ran on a busier machine: the kernel took its CPU for "
-                f"{share(mine.away_ns, mine.wanted_ns)} of the time it wanted one (the other: "
-                f"{share(other.away_ns, other.wanted_ns)}). Differences may come from that."
+                f"{name} ran on a busier machine: it was preempted for "
+                f"{share(mine.away_ns, mine.wanted_ns)} of the time it wanted a CPU (the "
+                f"other: {share(other.away_ns, other.wanted_ns)}). Differences may come from "
+                f"that."
             )
             lines += wrap(text, style.width)
     return "\n".join(lines)
@@ -64,7 +65,7 @@ def _headings(diff: Diff, style: Style) -> str:
 
 def _table(title: str, rows: list[Row], top: int, style: Style) -> str:
     columns = [
-        "what", "events", "p99 A", "p99 B", "mean A", "mean B", "change", "in all", "where",
+        "what", "events", "p99 A", "p99 B", "mean A", "mean B", "change", "total", "where",
     ]  # fmt: skip
     cells = [_cells(row, style) for row in rows[:top]]
     names = [str(row[0]) for row in cells]
@@ -98,7 +99,7 @@ def _cells(row: Row, style: Style) -> list[Cell]:
 
 
 def _amounts(row: Row) -> tuple[int, int]:
-    """The mean of an event; of a function's samples, which are no events, the sum."""
+    """The mean of an event; for a function's samples, which are no events, the sum."""
     return row.total_ns if row.key.what == "cpu" else row.mean_ns
 
 
@@ -110,14 +111,16 @@ def _change(row: Row) -> str:
 
 def _how(diff: Diff, style: Style) -> str:
     counts = {name: sum(row.verdict == name for row in diff.rows) for name in VERDICTS}
+    tail, pairs = f"{test.TAIL * 100:.0f} %", f"{50 + test.EFFECT * 100:.0f} %"
+    more, more_cpu = (f"{ratio * 100 - 100:.0f} %" for ratio in (test.RATIO, test.CPU_RATIO))
     text = (
-        f"{plural(diff.comparisons, 'comparison')}: {counts['same']:,} the same within noise, "
-        f"{counts['few']:,} with too few events ({test.FEWEST}). Tested are durations by "
-        f"Mann-Whitney U and by the share beyond A's longest {test.TAIL:.0%}, CPU samples as "
+        f"{plural(diff.comparisons, 'comparison')}: {counts['same']:,} are the same within "
+        f"noise, {counts['few']:,} have too few events (below {test.FEWEST}). Durations are "
+        f"tested by Mann-Whitney U and by the share beyond A's longest {tail}, CPU samples as "
         f"Poisson counts; p < {test.P_LIMIT} over all comparisons (Bonferroni). A difference "
-        f"is told when an event of B is longer than one of A in {0.5 + test.EFFECT:.0%} of "
-        f"pairs, or the tail twice as heavy, and the mean {test.RATIO - 1:.0%} longer (CPU: "
-        f"{test.CPU_RATIO - 1:.0%}). What else the machine did in a run is in its numbers."
+        f"is reported when an event of B is longer than one of A in {pairs} of pairs, or the "
+        f"tail is twice as heavy, and the mean is {more} longer (CPU: {more_cpu}). Whatever "
+        f"else the machine did during a run is part of its numbers."
     )
     return "\n".join(wrap(text, style.width))
 

@@ -1,4 +1,4 @@
-"""What is wrong with the program, first of all."""
+"""The findings: what is wrong with the program."""
 
 from tracer.units import plural
 from viewer.analysis.report import Report
@@ -7,7 +7,7 @@ from viewer.render.text.tables import Style, wrap
 
 def findings(report: Report, top: int, style: Style) -> str:
     if not report.findings:
-        return "findings: none of the faults that are looked for."
+        return "Findings: none of the known problems was found."
     lines = [style.title("Findings")]
     for number, finding in enumerate(report.findings[:top], 1):
         head, *rest = wrap(f"{number}. {finding.text}", style.width)

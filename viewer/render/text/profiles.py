@@ -9,12 +9,12 @@ from tracer.errors import UsageError
 from tracer.units import duration, share, size
 from viewer.analysis.profiles.profile import Profile, Sample, totals
 
-_CONTEXT = 2  # source lines shown around one that has something
+_CONTEXT = 2  # source lines shown around each line with a value
 _UNITS: dict[str, Callable[[int], str]] = {"nanoseconds": duration, "bytes": size}
 
 
 def render_top(profile: Profile, top: int) -> str:
-    """The functions with most of their own, as `go tool pprof -top` shows them."""
+    """The functions with the largest values of their own, like `go tool pprof -top`."""
     rows = [row for row in totals(profile.samples) if row.flat or row.cumulative]
     lines = [*_heading(profile), _row("flat", "flat%", "sum%", "cum", "cum%", "")]
     total, running = _whole(profile), 0
@@ -36,7 +36,7 @@ def render_top(profile: Profile, top: int) -> str:
 
 
 def render_peek(profile: Profile, pattern: str) -> str:
-    """Of each function that matches: who called it, and what it called."""
+    """For each function that matches: who called it, and what it called."""
     wanted = _compiled(pattern)
     rows = [row for row in totals(profile.samples) if wanted.search(row.function.function)]
     lines = _heading(profile)
@@ -87,7 +87,7 @@ def render_source(profile: Profile, pattern: str) -> str:
 
 
 def difference(profile: Profile, base: Profile) -> Profile:
-    """The profile less the base. Raises UsageError when they measure different things."""
+    """The profile minus the base. Raises UsageError when they measure different things."""
     if profile.types != base.types:
         have, had = (", ".join(map("/".join, p.types)) for p in (profile, base))
         raise UsageError(f"cannot compare a profile of {have} with one of {had}.")

@@ -1,4 +1,4 @@
-"""The part of a text report about regions and tasks the program told of itself."""
+"""The part of a text report about the program's own regions and tasks."""
 
 from tracer import schema as s
 from tracer.units import plural
@@ -28,7 +28,7 @@ _SHOWN = {
 
 
 def regions(report: Report, top: int, style: Style) -> str:
-    """One row per name; what a region's task, or thread, did meanwhile."""
+    """One row per name: how long the regions took, and what their task or thread did."""
     columns, rows = list(_COLUMNS), [_row(row) for row in report.regions[:top]]
     if all(row[-1] == "" for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]

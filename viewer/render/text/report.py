@@ -1,4 +1,4 @@
-"""The report as text for a terminal: headline first, then the tables it rests on."""
+"""The report as text for a terminal: the headlines first, then the tables they rest on."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,13 +15,13 @@ from viewer.render.text.waits import io, locks, threads
 from viewer.words import place, shorten, tail
 
 _HEADLINES = 3
-_SLOW_NS = 1_000_000  # only the very slowest wait is news when it is shorter
-_MATTERS = 10  # a second reason is named when it is at least this part of the wait
-_HARDLY = 100  # a wait this many times shorter than the worst is left unexplained
-_REASONS = 3  # of a wait that are named
+_SLOW_NS = 1_000_000  # of shorter waits only the longest is mentioned
+_MATTERS = 10  # a second reason is given when it is at least a tenth of the wait
+_HARDLY = 100  # a wait this many times shorter than the worst is not explained
+_REASONS = 3  # given for each row
 _LOST_BY_A_KILL_MS = 250
 _LONG = 48  # names and places in sentences
-_TO_SPARE = ("p90", "awaiting", "steps")  # columns that go first, in this order
+_TO_SPARE = ("p90", "awaiting", "steps")  # columns left out first where space is short
 
 # What the loop did instead, by kind of delay; {who} and {at} are filled in.
 _INSTEAD = {
@@ -30,19 +30,19 @@ _INSTEAD = {
     "select": "the loop was polling (select)",
     "loop": "asyncio itself was busy",
     "gc": "the garbage collector ran",
-    "unknown": "nothing is known of the loop",
+    "unknown": "it is unknown what the loop ran",
 }
 
 
 def render_text(report: Report, sections: Sequence[str], top: int, style: Style) -> str:
-    """The asked-for sections, each with at most `top` rows; one line for one not recorded."""
+    """The sections, each with at most `top` rows; one line for a section not recorded."""
     parts = [_heading(report.heading, style)]
     for name in sections:
         if name == "tasks" and report.tasks:
             parts.append(_slowest(report, style))
         if name in report.recorded:
             parts.append(_SECTIONS[name](report, top, style))
-        elif name != "regions" or len(sections) == 1:  # nobody misses what nobody wrote
+        elif name != "regions" or len(sections) == 1:  # most programs have no regions
             reason = why_not(report, name)
             because = f" ({reason})" if reason else ""
             parts.append(f"{name}: not recorded in this trace{because}.")
@@ -92,9 +92,9 @@ def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
         return opening + "."
     first, *others = wait.delayed_by
     part = "all" if first.ns == wait.ns else share(first.ns, wait.ns)
-    text = f"{opening}; {part} of that time {_instead(first, row, style)}"
+    text = f"{opening}; for {part} of that time {_instead(first, row, style)}"
     if others and others[0].ns * _MATTERS >= wait.ns:
-        text += f", {share(others[0].ns, wait.ns)} {_instead(others[0], row, style)}"
+        text += f", for {share(others[0].ns, wait.ns)} {_instead(others[0], row, style)}"
     return text + "."
 
 
@@ -114,7 +114,7 @@ def _label(row: TaskRow, by: By) -> str:
 
 def _tasks(report: Report, top: int, style: Style) -> str:
     if not report.tasks:
-        return "tasks: none were seen."
+        return "tasks: none were recorded."
     rows = report.tasks[:top]
     by_coro = report.by is By.CORO
     head = ("coroutine", "tasks") if by_coro else ("task",)
@@ -138,11 +138,11 @@ def _tasks(report: Report, top: int, style: Style) -> str:
     names = [_label(row, report.by) for row in slow or rows]
     columns, body = spare(columns, body, names, style.width, _TO_SPARE)
     lines = table(columns, body, style)
-    lines.insert(0, over("ready, until run", columns, lines[0], "p50", "max"))
+    lines.insert(0, over("time ready", columns, lines[0], "p50", "max"))
     lines.insert(0, style.title("Tasks"))
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
-    # The others hardly waited, compared with the worst: there is nothing to explain.
+    # The others hardly waited compared with the worst: nothing to explain.
     instead = [line for row in slow for line in _who_ran(row, report.by, style)]
     if instead:
         lines += ["", style.title("Who ran while they were ready"), *instead]
@@ -206,7 +206,7 @@ def _cpu(report: Report, top: int, style: Style) -> str:
     if not report.cpu:
         return "cpu: no samples were taken."
     total = sum(row.self_ns for row in report.cpu)
-    columns = ["function", "self", "", "with callees", " ", "most in"]
+    columns = ["function", "self", "", "cumulative", " ", "hottest line"]
     rows: list[list[Cell]] = [
         [
             row.function,
@@ -230,10 +230,10 @@ def _health(report: Report, top: int, style: Style) -> str:
     if report.health.overhead_ns:
         part = share(report.health.overhead_ns, report.heading.duration_ns)
         cpu = duration(report.health.overhead_ns)
-        facts += f"; the recorder's own thread took {cpu} CPU, {part} of the run"
+        facts += f"; the recorder's own thread used {cpu} of CPU time, {part} of the run"
     lines = [style.title("Health"), *wrap(facts, style.width)]
     if report.health.off:
-        lines.append(f"  off: {', '.join(report.health.off)}")
+        lines.append(f"  switched off: {', '.join(report.health.off)}")
     if report.health.unfinished_slices:
         still = plural(report.health.unfinished_slices, "slice")
         lines.append(f"  {still} still open at the end of the trace")
@@ -243,20 +243,23 @@ def _health(report: Report, top: int, style: Style) -> str:
 
 
 def _troubles(health: Health) -> list[str]:
-    """One line for each reason not to trust the trace fully."""
+    """One line for each reason not to trust the trace completely."""
     lines = [
-        f"the program (pid {pid}) was killed or crashed: up to {_LOST_BY_A_KILL_MS} ms before "
-        "its end are missing."
+        f"the program (pid {pid}) was killed or crashed: up to the last {_LOST_BY_A_KILL_MS} "
+        "ms are missing."
         for pid in health.killed
     ]
     if health.dropped_events:
-        lines.append(f"{plural(health.dropped_events, 'event')} dropped (buffer full).")
+        dropped = plural(health.dropped_events, "event")
+        lines.append(f"{dropped} dropped: the buffer was full (see --buffer).")
     if health.lost_bytes:
-        lines.append(f"{plural(health.lost_bytes, 'byte')} of the file unreadable.")
+        lines.append(f"{plural(health.lost_bytes, 'byte')} of the file could not be read.")
     if health.orphan_ends:
-        lines.append(f"{plural(health.orphan_ends, 'end')} of slices without their begin.")
+        lines.append(f"{plural(health.orphan_ends, 'slice end')} without a beginning.")
     if health.late:
-        lines.append(f"{plural(health.late, 'record')} late: times moved to keep order.")
+        lines.append(
+            f"{plural(health.late, 'record')} came late: their times were moved to keep order."
+        )
     lines += [f"{hook} disabled: {reason}" for hook, reason in health.disabled]
     lines += [f"{what}: sampled, not exact." for what in health.sampled]
     return [*lines, *(f"note: {note}" for note in health.notes)]

@@ -1,6 +1,7 @@
 """Tables and paragraphs of a text report."""
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from tracer.units import durations, share
 from viewer.words import shorten
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
-_FIRST_COLUMN = 24  # what it gets at least, if there are columns to spare
+_BREAK = re.compile(r"(?<!\d) | (?!(?:ns|µs|ms|s|%)(?!\w))")
+_FIRST_COLUMN = 24  # its width at least, where other columns can be left out
 
 
 class Time(int):
@@ -26,7 +28,7 @@ type Cell = str | Time
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How wide lines may get, whether to use bold, and what paths are relative to."""
+    """How wide lines may be, whether to use bold, and what paths are relative to."""
 
     width: int = 100
     colour: bool = False
@@ -34,7 +36,7 @@ class Style:
 
     @classmethod
     def of(cls, out: TextIO) -> Self:
-        """What suits where the text goes: a terminal, a pipe, a file."""
+        """The style for a terminal, a pipe or a file."""
         colour = out.isatty() and not os.environ.get("NO_COLOR")
         # Piped text has no terminal to fit; COLUMNS says otherwise.
         width = max(shutil.get_terminal_size((100, 24)).columns, 80)
@@ -45,9 +47,12 @@ class Style:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of whole words, indented; a word that is too long keeps a line of its own."""
+    """Lines of whole words, indented; a word that is too long keeps a line of its own.
+
+    A number and its unit count as one word.
+    """
     lines, line = [], " "
-    for word in text.split(" "):
+    for word in _BREAK.split(text):
         if len(line) + 1 + len(word) > width and line.strip():
             lines.append(line)
             line = "   "
@@ -92,7 +97,7 @@ def spare(
     width: int,
     to_spare: Sequence[str],
 ) -> tuple[list[str], list[list[Cell]]]:
-    """The table without those of `to_spare` that must go for the names to be readable."""
+    """The table without those columns of `to_spare` that leave no room for the names."""
     wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
     for name in to_spare:
         taken = widths(columns, written(rows))
@@ -109,7 +114,7 @@ def widths(columns: Sequence[str], rows: list[list[str]]) -> list[int]:
 
 
 def table(columns: Sequence[str], cells: Sequence[Sequence[Cell]], style: Style) -> list[str]:
-    """Header and rows: the first column to the left and shortened to fit, numbers right."""
+    """Header and rows. The first column is left-aligned and shortened to fit."""
     rows = written(cells)
     taken = widths(columns, rows)
     rest = sum(taken[1:]) + 2 * len(columns)

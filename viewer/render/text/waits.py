@@ -13,15 +13,15 @@ from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, tabl
 from viewer.words import place, shorten, tail
 
 _HEADLINES = 3
-_REASONS = 3  # of a wait that are named
-_NOTED = 100  # a wait is explained when it is at least this part of the thread's time …
-_NEWS = 20  # … and comes first when it is at least this part
-_NEWS_NS = 1_000_000  # a call that keeps the GIL is no news when it is shorter
-_HARDLY = 100  # a lock waited for this many times less than the worst is not explained
+_REASONS = 3  # given for each row
+_NOTED = 100  # waits are explained from a hundredth of the thread's time on …
+_NEWS = 20  # … and mentioned first from a twentieth on
+_NEWS_NS = 1_000_000  # shorter calls that hold the GIL are not mentioned
+_HARDLY = 100  # a lock with this many times less waiting than the worst is not explained
 _LONG, _SHORT = 48, 16  # names in sentences, in columns of their own
-_SENTENCE = 56  # what is said of a thread beside its name
+_SENTENCE = 56  # characters of a sentence besides the name in it
 _TO_SPARE = ("unknown", "off cpu", "native", "sleep", "run delay", "p90", "p50", "held")
-_FREE = "nobody: free, and not yet taken"
+_FREE = "nobody: free, not yet acquired"
 _OTHERS = "many others, each for a moment"
 _CAUSES = {"free": _FREE, "unknown": "unknown", "others": _OTHERS}
 _BEGINNING = 24  # characters before the text of a part
@@ -29,7 +29,7 @@ _BEGINNING = 24  # characters before the text of a part
 
 def threads(report: Report, top: int, style: Style) -> str:
     if not report.threads:
-        return "threads: none were seen."
+        return "threads: none were recorded."
     rows = report.threads[:top]
     lines = [style.title("Threads")]
     starving = [row for row in rows if row.gil_wait_ns * _NEWS >= row.wall_ns > 0]
@@ -37,7 +37,7 @@ def threads(report: Report, top: int, style: Style) -> str:
         lines += wrap(_starved(report, row), style.width)
     if "gil" not in report.health.signals:
         lines += wrap(
-            "the signal gil was off: what threads did between these waits is unknown.",
+            "The signal gil was off: what threads did between these waits is unknown.",
             style.width,
         )
     columns = ["thread", "wall", *_STATES]
@@ -62,10 +62,10 @@ def threads(report: Report, top: int, style: Style) -> str:
         for line in _who_had_the_gil(report, row, style)
     ]
     if explained:
-        lines += ["", style.title("Who had the GIL while they waited"), *explained]
+        lines += ["", style.title("Who held the GIL while they waited"), *explained]
     keepers = [row for row in report.threads if sum(row.holding.values()) >= _NEWS_NS]
     if keepers:
-        lines += ["", style.title("Kept the GIL without running Python")]
+        lines += ["", style.title("Held the GIL without running Python")]
         for row in keepers[:_HEADLINES]:
             name = shorten(_of_process(report, row.pid, row.name), _LONG)
             lines += wrap(f"{name}: {_parts(row.holding)}", style.width)
@@ -85,22 +85,22 @@ def _states(row: ThreadRow) -> list[int]:
 
 
 def _starved(report: Report, row: ThreadRow) -> str:
-    """`main` waited 812 ms for the GIL (41 % of its time), 790 ms of it held by `compress`."""
+    """`main` waited 812 ms for the GIL (41 % of its time), 790 ms of that for `compress`."""
     name = shorten(_of_process(report, row.pid, row.name), _LONG)
     part = share(row.gil_wait_ns, row.wall_ns)
     text = f"`{name}` waited {duration(row.gil_wait_ns)} for the GIL ({part} of its time)"
     if not row.held.holders:
-        return f"{text}; nobody was seen to have it."
+        return f"{text}; its holder is unknown."
     worst = row.held.holders[0]
-    text += f", {duration(worst.ns)} of it held by `{shorten(worst.name, _LONG)}`"
+    text += f", {duration(worst.ns)} of that for `{shorten(worst.name, _LONG)}` to release it"
     away = {state: ns for state, ns in worst.states.items() if state != s.RUNNING}
-    return f"{text} ({_parts(away)} meanwhile)." if away else f"{text}."
+    return f"{text} ({_parts(away)})." if away else f"{text}."
 
 
 def _parts(states: dict[str, int]) -> str:
-    """`60.0 ms preempted, 1.20 ms io`, longest first, nothing of 0."""
+    """`preempted 60.0 ms, io 1.20 ms`, the longest first, without zeros."""
     parts = sorted(states.items(), key=lambda item: -item[1])
-    return ", ".join(f"{duration(ns)} {state}" for state, ns in parts if ns)
+    return ", ".join(f"{state} {duration(ns)}" for state, ns in parts if ns)
 
 
 def _who_had_the_gil(report: Report, row: ThreadRow, style: Style) -> list[str]:
@@ -109,7 +109,7 @@ def _who_had_the_gil(report: Report, row: ThreadRow, style: Style) -> list[str]:
     line = f"  {name}: waited {duration(row.gil_wait_ns)} in {waits}"
     if row.worst is not None and row.gil_waits.count > 1:
         at = moment(max(row.worst.start_ns - report.heading.start_ns, 0))
-        line += f", once {duration(row.worst.ns)} (at {at})"
+        line += f", the longest {duration(row.worst.ns)} (at {at})"
     return [line, *_holders(row.held, row.gil_wait_ns, style)]
 
 
@@ -146,7 +146,7 @@ def locks(report: Report, top: int, style: Style) -> str:
     if contended:
         parts.append(_contended(report, contended, top, style))
     else:
-        parts.append("locks: nobody waited for one that another had.")
+        parts.append("locks: nobody waited for a lock that another held.")
     if idle:
         lines = [style.title("Idle waits"), *wrap(_ABOUT_IDLE, style.width)]
         columns = ["what", "waits", "p50", "p90", "max", "total", "timed out", "woken by"]
@@ -161,7 +161,7 @@ def _wakers(row: LockRow) -> str:
     return first + (f" +{len(row.woken_by) - 1}" if len(row.woken_by) > 1 else "")
 
 
-_ABOUT_IDLE = "for work, a result or an event: nobody has what these wait for."
+_ABOUT_IDLE = "for work, a result or an event; nobody holds what these wait for."
 
 
 def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> str:
@@ -178,7 +178,7 @@ def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> s
     columns[-1] = "longest hold"
     lines += [*_fitted(columns, body, style), *_more(len(rows), top)]
     if slow:
-        lines += ["", style.title("Who had the lock while others waited")]
+        lines += ["", style.title("Who held the lock while others waited")]
         for row in slow:
             lines += _who_had_it(report, row, style)
     return "\n".join(lines)
@@ -205,20 +205,21 @@ def _lock_name(report: Report, row: LockRow, style: Style) -> str:
 
 
 def _blocked(report: Report, row: LockRow, style: Style) -> str:
-    """Lock app.py:12: `worker` waited 107 ms for it, `flush` had it 95 % of that …"""
+    """Lock app.py:12: 107 ms of waiting, 95 % of it for `flush` …; `worker` waited most …"""
     if not row.waiters:
         return f"{_lock_name(report, row, style)}: nobody waited for it."
     waiter = row.waiters[0]
     text = f"{_lock_name(report, row, style)}: {duration(row.waits.total_ns)} of waiting"
     cause = row.waited_for[0] if row.waited_for else None
     if cause is not None and cause.kind == "owner":
-        at = f", taken at {tail(place(cause.site, style.base), _LONG)}" if cause.site else ""
+        where = tail(place(cause.site, style.base), _LONG)
+        at = f", which acquired it at {where}" if cause.site else ""
         part = share(cause.ns, row.waits.total_ns)
-        text += f", {part} for `{shorten(cause.who, _LONG)}`{at}"
+        text += f", {part} of it for `{shorten(cause.who, _LONG)}`{at}"
     elif cause is not None:
-        text += ", mostly for an unknown owner" if cause.kind == "unknown" else ""
-    at = f" at {tail(place(waiter.site, style.base), _LONG)}" if waiter.site else ""
-    longest = f", {duration(waiter.max_ns)} at once" if waiter.count > 1 else ""
+        text += ", mostly for an unknown holder" if cause.kind == "unknown" else ""
+    at = f", at {tail(place(waiter.site, style.base), _LONG)}" if waiter.site else ""
+    longest = f", the longest {duration(waiter.max_ns)}" if waiter.count > 1 else ""
     return (
         f"{text}; `{shorten(waiter.who, _LONG)}` waited most{at} "
         f"({duration(waiter.ns)}{longest})."
@@ -245,7 +246,7 @@ def _cause(cause: Cause, style: Style) -> str:
 
 def io(report: Report, top: int, style: Style) -> str:
     if not report.io:
-        return "io: no blocking calls were seen."
+        return "io: no blocking calls were recorded."
     rows = report.io[:top]
     lines = [style.title("Blocking calls")]
     keepers = sorted(
@@ -253,10 +254,9 @@ def io(report: Report, top: int, style: Style) -> str:
         key=lambda row: -row.holding_gil_ns,
     )
     for row in keepers[:_HEADLINES]:
-        text = f"`{_call_name(report, row, style)}` kept the GIL for "
-        lines += wrap(
-            f"{text}{duration(row.holding_gil_ns)}: no other thread ran.", style.width
-        )
+        text = f"`{_call_name(report, row, style)}` held the GIL for "
+        text += f"{duration(row.holding_gil_ns)}: no other thread could run Python."
+        lines += wrap(text, style.width)
     columns = ["call", "calls", "p50", "p90", "max", "total", "bytes"]
     body = [
         [
@@ -281,7 +281,7 @@ def _of_process(report: Report, pid: int, name: str) -> str:
 
 
 def _fitted(columns: Sequence[str], rows: list[list[Cell]], style: Style) -> list[str]:
-    """The table without columns that are empty in all rows, nor those it has no room for."""
+    """The table without columns that are empty, or that it has no room for."""
     keep = [i for i in range(len(columns)) if i < 2 or any(row[i] != "" for row in rows)]
     shown = [columns[i] for i in keep]
     cells = [[row[i] for i in keep] for row in rows]

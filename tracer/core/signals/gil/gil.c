@@ -230,10 +230,10 @@ static const char *find_gil(void)
     PyEval_RestoreThread(tstate);
     calibration.on = 0;
     if (!calibration.cond_count)
-        return "this interpreter has no GIL, or calls no pthread function through an address table";
+        return "this interpreter has no GIL, or does not call pthread functions through an address table";
     if (released != 1 || calibration.cond_count != 2 || calibration.mutex_count < 2 ||
         calibration.mutexes[0] != calibration.mutexes[1])
-        return "the GIL of this interpreter works in a way we do not know";
+        return "the GIL of this interpreter works in an unknown way";
     gil_mutex = (pthread_mutex_t *)(uintptr_t)calibration.mutexes[0];
     gil_cond = (pthread_cond_t *)(uintptr_t)calibration.conds[0];
     switch_cond = (pthread_cond_t *)(uintptr_t)calibration.conds[1];
@@ -247,7 +247,7 @@ static const char *test_hooks(thread_buffer *b)
     PyThreadState *tstate = PyEval_SaveThread();
     int gave = !b->has_gil && atomic_load(&b->released_tick);
     PyEval_RestoreThread(tstate);
-    return gave && b->has_gil && takes > before ? NULL : "its hooks do not see a release";
+    return gave && b->has_gil && takes > before ? NULL : "the hooks do not see a release of the GIL";
 }
 
 static void forget_gil(void)
@@ -290,7 +290,7 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
     const char *problem = find_gil();
     int is_absent = COMPAT_FREE_THREADED && !calibration.cond_count;
     if (is_absent)
-        problem = COMPAT_KNOWS_ATTACHED ? NULL : "this free-threaded Python is not known";
+        problem = COMPAT_KNOWS_ATTACHED ? NULL : "this version of free-threaded Python is not supported";
     else if (!problem)
         problem = test_hooks(b);
     if (problem) {
