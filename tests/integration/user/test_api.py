@@ -118,9 +118,9 @@ def test_signals(tmp_path: Path) -> None:
             "no such signal: 'disk'. The signals are: tasks, threads",
         ),
         ({"without": ["gils"]}, "no such signal: 'gils'"),
-        ({"buffer_bytes": 1000}, "buffer_bytes is 1000"),
-        ({"buffer_bytes": "64M"}, "buffer_bytes is '64M'"),
-        ({"cpu_hz": 0}, "cpu_hz is 0"),
+        ({"buffer_bytes": 1000}, "buffer_bytes must be an int from .* not 1000"),
+        ({"buffer_bytes": "64M"}, "buffer_bytes must be .* not '64M'"),
+        ({"cpu_hz": 0}, "cpu_hz must be .* not 0"),
         ({"cpu_hz": 10_000}, "must be an int from 1 to 5000"),
     ],
 )

@@ -312,7 +312,7 @@ def test_numbers_are_checked(tmp_path):
 
 def test_ui_directory(tmp_path):
     """A copy of the UI is a table of files; links out of it are not in it."""
-    with pytest.raises(UsageError, match="no Perfetto UI"):
+    with pytest.raises(UsageError, match="not a copy of the Perfetto UI"):
         find_ui(tmp_path)
     (tmp_path / "v1").mkdir()
     (tmp_path / "index.html").write_text("ui")

@@ -226,22 +226,23 @@ def test_times(read):
         (b"", "cannot read 'X': the file is empty. Record one with 'tracer run prog.py'."),
         (
             b"PK\x03\x04 a zip file",
-            "cannot read 'X': not a trace (starts 50 4b 03 04). "
+            "cannot read 'X': not a trace (begins 50 4b 03 04). "
             "Record one with 'tracer run prog.py'.",
         ),
         (
             b"\x0a\x05abc",
-            "cannot read 'X': not a trace (starts 0a 05 61 62). "
+            "cannot read 'X': not a trace (begins 0a 05 61 62). "
             "Record one with 'tracer run prog.py'.",
         ),
         (
             TraceBuilder(recording=False).chunks() or message(1, number(10, 1)),
-            "cannot read 'X': a Perfetto trace, but not one of tracer's "
+            "cannot read 'X': a Perfetto trace, but not made by tracer "
             "(no 'recording' event). Record one with 'tracer run prog.py'.",
         ),
         (
             TraceBuilder(version=s.VERSION + 1).data(),
-            "cannot read 'X': trace version 2, this tracer reads up to 1. Update tracer.",
+            "cannot read 'X': its version is 2, this tracer reads up to version 1. "
+            "Update tracer.",
         ),
     ],
     ids=["empty", "zip", "torn", "foreign", "newer"],

@@ -122,7 +122,7 @@ def test_times(text: str, ns: int) -> None:
         (
             ["--thread", "comp"],
             1,
-            "no thread is called 'comp'; there is 'compress' ….",
+            "no thread is called 'comp'. Did you mean 'compress'?",
         ),
     ],
 )
@@ -169,4 +169,4 @@ def test_region(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert waits_of(file, "parse", capsys) == {("worker", "gil", 0)}
     assert main(["why", str(file), "--region", "order"]) == 2
-    assert "no region 'order' in this trace: there are 'load', " in capsys.readouterr().err
+    assert "this trace has no region 'order'. It has: 'load', " in capsys.readouterr().err

@@ -41,7 +41,7 @@ def test_at_a_moment_only_what_covers_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ({"task": "tock"}, "no task is called 'tock'. There are 'tick', 'ticker', …."),
+        ({"task": "tock"}, "no task is called 'tock'. Did you mean 'tick' or 'ticker'?"),
         ({"thread": "nobody"}, "no thread is called 'nobody'. There is 'MainThread'."),
     ],
 )

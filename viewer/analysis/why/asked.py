@@ -50,7 +50,7 @@ def tasks_asked(tree: Tree, wanted: str) -> list[int]:
         ]
     if not found:
         known = {*(name for both in names.values() for name in both), *coroutines.values()}
-        raise WhyError(f"no task is called '{wanted}'{_instead(wanted, known)}.")
+        raise WhyError(f"no task is called '{wanted}'.{_instead(wanted, known)}")
     return found
 
 
@@ -65,15 +65,15 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
         found = [i for i in threads if model.threads[i].tid == int(wanted)]
     if not found:
         instead = _instead(wanted, model.thread_names)
-        raise WhyError(f"no thread is called '{wanted}'{instead}.")
+        raise WhyError(f"no thread is called '{wanted}'.{instead}")
     return found
 
 
 def _instead(wanted: str, known: Iterable[str]) -> str:
+    """A sentence about the names there are; "" where there are none."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(wanted, names, _LIKE) or names[:_LIKE]
-    if not close:
-        return ""
-    said = ", ".join(f"'{name}'" for name in close)
-    more = ", …" if len(names) > len(close) else ""
-    return f". There {'is' if len(names) == 1 else 'are'} {said}{more}"
+    close = difflib.get_close_matches(wanted, names, _LIKE)
+    if close:
+        return f" Did you mean {' or '.join(map(repr, close))}?"
+    shown = [*map(repr, names[:_LIKE]), *(["…"] if len(names) > _LIKE else [])]
+    return f" There {'is' if len(names) == 1 else 'are'} {', '.join(shown)}." if names else ""
