@@ -10,8 +10,8 @@ from viewer.analysis.findings.words import at
 from viewer.trace.columns import FAILED, HOLD, LOCK_WAIT, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
-# Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of a
-# circle got their locks, there was none. A shorter circle was given up at once.
+# Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of
+# a circle got their locks, there was none. A shorter circle was given up at once.
 _LONG_NS = 50_000_000
 _MOST_WAITS = 10_000  # only the longest are examined
 
