@@ -156,6 +156,8 @@
     X(READY, "ready")                           \
     X(RUNNING, "running")                       \
     X(SELECT, "select")                         \
+    X(LOOP_STARTED, "loop started")             \
+    X(LOOP_STOPPED, "loop stopped")             \
     X(DONE, "done")                             \
     X(CANCELLED, "cancelled")                   \
     X(DESTROYED, "destroyed")                   \

@@ -1,8 +1,13 @@
 """How soon the loops answer: delays of coroutines by size, and how often a loop was free."""
 
 from array import array
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
+from tracer import schema as s
 from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
 from viewer.trace.model import Model
 
@@ -87,7 +92,8 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     A loop could not have answered at a moment t within 10 ms if until t + 10 ms it was in
     one and the same step or callback, or in one gap between its slices; or if a task that was
     ready at t still was 10 ms later. A window is available if it has no such moment. Windows
-    are counted from the loop's first slice; the last one has what remains.
+    are counted from the loop's first slice; the last one has what remains. Times in which the
+    loop did not run at all do not count.
     """
     slices, engine = model.trace.slices, model.trace.engine
     loops = len(model.loops)
@@ -102,10 +108,12 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     ]
     bad = [bytearray(count) for count in counts]
     lost = [bytearray(count) for count in counts]
+    off = [bytearray(count) for count in counts]
+    stops = _Stops(model)
 
     def mark(marks: list[bytearray], at: int, since: int, until: int) -> None:
         """Marks the windows of a loop that have one of the moments [since, until)."""
-        if not counts[at]:
+        if not counts[at] or since >= until:
             return
         first = max((since - starts[at]) // WINDOW_NS, 0)
         last = min((until - 1 - starts[at]) // WINDOW_NS, counts[at] - 1)
@@ -116,22 +124,74 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     kinds = memoryview(bytes(model.owners.kind).translate(table))
     for i in engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1):
         if model.lane[i] >= 0:
-            mark(bad, model.lane[i], slices.start_ns[i], slices.end_ns[i] - ANSWER_NS)
+            for since, until in stops.ran(model.lane[i], slices.start_ns[i], slices.end_ns[i]):
+                mark(bad, model.lane[i], since, until - ANSWER_NS)
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
-    for at, since, until in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
-        mark(bad, at, since, until - ANSWER_NS)
+    for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
+        for since, until in stops.ran(at, from_ns, until_ns):
+            mark(bad, at, since, until - ANSWER_NS)
     for process, since, until in model.drops:
         for at, loop in enumerate(model.loops):
             if loop.process == process and until > since:
                 mark(lost, at, since, until)
+    for at, (from_ns, until_ns) in stops.each():
+        first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after the stop
+        for window in range(
+            max(first, 0), min((until_ns - starts[at]) // WINDOW_NS, counts[at])
+        ):
+            off[at][window] = 1
     found = []
     for at, loop in enumerate(model.loops):
-        if counts[at]:
-            known = [b for b, is_lost in zip(bad[at], lost[at], strict=True) if not is_lost]
-            free, unknown = known.count(0), counts[at] - len(known)
-            row = (model.pid(loop.process), loop.thread_name, len(known), free, unknown)
+        windows = list(zip(bad[at], lost[at], off[at], strict=True))
+        known = [is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off]
+        unknown = sum(is_lost and not is_off for _, is_lost, is_off in windows)
+        if windows and (known or unknown):
+            row = (
+                model.pid(loop.process),
+                loop.thread_name,
+                len(known),
+                known.count(0),
+                unknown,
+            )
             found.append(LoopRow(*row))
     return tuple(found)
+
+
+class _Stops:
+    """When loops did not run: after one run_forever() and before the next."""
+
+    def __init__(self, model: Model) -> None:
+        events, self._of = model.trace.events, defaultdict[int, list[tuple[int, int]]](list)
+        since: dict[int, int] = {}
+        names = {s.LOOP_STARTED, s.LOOP_STOPPED} & set(events.strings)
+        wanted = {events.strings.index(name) for name in names}
+        for event in model.trace.slices.instants if wanted else ():
+            lane = model.track_lane[events.track[event]]
+            if events.name[event] not in wanted or lane < 0:
+                continue
+            if model.trace.text(events.name[event]) == s.LOOP_STOPPED:
+                since[lane] = events.time_ns[event]
+            elif lane in since:
+                self._of[lane].append((since.pop(lane), events.time_ns[event]))
+        for lane, stop_ns in since.items():
+            self._of[lane].append((stop_ns, model.end_ns))
+
+    def each(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """(loop, (from, until)) of every such time."""
+        return ((lane, stop) for lane, stops in self._of.items() for stop in stops)
+
+    def ran(self, lane: int, since: int, until: int) -> Iterator[tuple[int, int]]:
+        """The parts of a time in which the loop was running."""
+        stops = self._of.get(lane, [])
+        for at in range(bisect_right(stops, since, key=itemgetter(1)), len(stops)):
+            stop, start = stops[at]
+            if stop >= until:
+                break
+            if stop > since:
+                yield since, stop
+            since = start
+        if since < until:
+            yield since, until
 
 
 def _of_kinds(model: Model, kinds: tuple[int, ...]) -> Column:

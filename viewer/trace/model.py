@@ -101,6 +101,7 @@ class Model:
     owners: Owners
     loops: tuple[Loop, ...]
     lane: Column  # i, by slice: index into loops, -1 none
+    track_lane: Column  # i, by track: the same
     threads: tuple[Track, ...]
     thread_names: tuple[str, ...]  # by thread; of those of one name each has its tid
     thread_process: Column  # i, by thread: -1 unknown, or it has no events
@@ -181,6 +182,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         owned,
         loops,
         lane,
+        memoryview(track_lane),
         threads,
         tuple(_thread_names(threads)),
         thread_process,

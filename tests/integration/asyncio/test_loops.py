@@ -123,3 +123,17 @@ def test_refused_nested_run(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
 
     assert recorded(main, tmp_path).names["select"] >= 3
+
+
+def test_runs_of_a_loop(tmp_path: Path) -> None:
+    """Each run of a loop begins and ends with an instant; between two it does not run."""
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        for _ in range(2):
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("tasks",))
+    assert summary.names["loop started"] == 2
+    assert summary.names["loop stopped"] == 2

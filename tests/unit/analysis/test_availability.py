@@ -54,6 +54,36 @@ def test_windows(tmp_path, steps, waits, available):
     assert (row.windows, row.available, row.unknown) == (10, available, 0)
 
 
+@pytest.mark.parametrize(
+    ("stopped", "windows", "available"),
+    [
+        pytest.param([(200, 700)], 5, 5, id="whole windows"),
+        pytest.param([(250, 650)], 7, 7, id="parts of windows count as far as it ran"),
+        pytest.param([(220, 650)], 7, 6, id="it was silent before it stopped"),
+        pytest.param([(210, 300), (300, 699)], 7, 7, id="twice"),
+        pytest.param([(200, None)], 2, 2, id="for good"),
+    ],
+)
+def test_a_loop_that_does_not_run(tmp_path, stopped, windows, available):
+    """Between two runs of a loop nobody is kept waiting by it."""
+    trace = TraceBuilder()
+    loop = trace.loop(trace.thread("MainThread"))
+    at, end = 0, 1_000
+    for stop, start in stopped:
+        # the loop says nothing for 20 ms before it stops where the gap begins at 200 ms
+        loop.select(at * MS, (200 if stop == 220 else stop) * MS)
+        trace.instant(loop.running, stop * MS, s.LOOP_STOPPED, s.CAT_LOOP)
+        if start is None:
+            break
+        trace.instant(loop.running, start * MS, s.LOOP_STARTED, s.CAT_LOOP)
+        at = start
+    else:
+        loop.select(at * MS, end * MS)
+    loop.callback("last", "/app/a.py:1 last", end * MS, end * MS + 1)
+    (row,) = latency(model_of(tmp_path, trace.ended(end * MS + 2))).loops
+    assert (row.windows, row.available) == (windows, available)
+
+
 def test_gap_of_the_loop_itself(tmp_path):
     """Between two slices the loop does not answer either."""
     trace = TraceBuilder()

@@ -227,8 +227,10 @@ HANDLER(poll_instant)
 
 HANDLER(loop_run)
 {
-    UNUSED(text), UNUSED(ns);
+    UNUSED(text);
     thread->loop = timeline_loop(t, thread, r->a);
+    if (thread->loop)
+        timeline_instant(t, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
     if (thread->loop && t->out.next_default == &t->tracer) /* the busiest line of most programs */
         t->out.next_default = &thread->loop->running;
 }
@@ -239,8 +241,10 @@ HANDLER(loop_stop)
     if (thread->loop)
         end_round(t, thread->loop);
     end_poll(t, thread->loop, ns);
-    if (thread->loop)
+    if (thread->loop) {
         thread->loop->poll_end_ns = 0;
+        timeline_instant(t, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
+    }
     thread->loop = NULL;
 }
 
