@@ -1,16 +1,19 @@
-"""The floors of the C core: which file may include which, and that includes tell the truth."""
+"""The C files: which may include which, and that includes tell the truth."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.circles import circle
 
-CORE = Path(__file__).parents[2] / "tracer" / "core"
+PROJECT = Path(__file__).parents[2]
+CORE, NATIVE = "tracer/core", "viewer/trace/native"
 
-# The floors, and which of them each may include besides itself. "" is core/ itself.
+# The floors of the core, and which of them each may include besides itself; "" is core/.
 FLOORS: Mapping[str, set[str]] = {
     "ring": set(),
     "python": {"ring"},
@@ -33,17 +36,28 @@ VARIABLE = re.compile(
     r"\b([a-z]\w*)(?:\)\([^()]*\))?\s*(?:\[[^\]]*\]\s*)*(?:=.*)?$", re.DOTALL
 )
 
-Units = Mapping[str, str]
-"""Every unit's text by its name without suffix: `X.c` and `X.h` are one."""
-
 
 def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-UNITS = {
-    str(p.relative_to(CORE).with_suffix("")): p.with_suffix("") for p in CORE.rglob("*.[ch]")
-}
+@dataclass(frozen=True)
+class Unit:
+    """`X.c` and `X.h`."""
+
+    header: str
+    source: str
+
+
+def units_below(root: str) -> dict[str, Unit]:
+    """By name: path below the root, without suffix."""
+    stems = {path.with_suffix("") for path in (PROJECT / root).rglob("*.[ch]")}
+    return {
+        str(stem.relative_to(PROJECT / root)): Unit(
+            read(stem.with_suffix(".h")), read(stem.with_suffix(".c"))
+        )
+        for stem in sorted(stems)
+    }
 
 
 def includes(text: str) -> set[str]:
@@ -110,48 +124,71 @@ def defined(source: str) -> set[str]:
     return found
 
 
-GRAPH = {
-    unit: (includes(read(path.with_suffix(".h"))) | includes(read(path.with_suffix(".c"))))
-    - {unit}
-    for unit, path in UNITS.items()
+UNITS = {root: units_below(root) for root in (CORE, NATIVE)}
+GRAPHS = {
+    root: {
+        name: (includes(unit.header) | includes(unit.source)) - {name}
+        for name, unit in units.items()
+    }
+    for root, units in UNITS.items()
 }
+EVERY = [
+    pytest.param(root, name, id=f"{root}/{name}") for root in UNITS for name in UNITS[root]
+]
 
 
-def test_no_circle() -> None:
-    assert circle(GRAPH) == []
+@pytest.mark.parametrize("root", GRAPHS)
+def test_no_circle(root: str) -> None:
+    assert circle(GRAPHS[root]) == []
 
 
 def test_arrows_point_down() -> None:
-    assert arrows_against_floors(GRAPH) == []
+    assert arrows_against_floors(GRAPHS[CORE]) == []
 
 
-def test_every_include_exists() -> None:
-    missing = {
-        f"{unit} -> {other}"
-        for unit, others in GRAPH.items()
-        for other in others - UNITS.keys()
-    }
+def test_python_is_known_by_one_header() -> None:
+    """So the floors below `python` and beside it, the writer's, run without an interpreter."""
+    knows = [
+        name for name, unit in UNITS[CORE].items() if "Python.h" in unit.header + unit.source
+    ]
+    assert knows == ["python/compat"]
+
+
+@pytest.mark.parametrize("root", GRAPHS)
+def test_every_include_exists(root: str) -> None:
+    graph = GRAPHS[root]
+    missing = {f"{name} -> {other}" for name in graph for other in graph[name] - graph.keys()}
     assert missing == set()
 
 
-@pytest.mark.parametrize("unit", sorted(UNITS))
-def test_includes_tell_the_truth(unit: str) -> None:
+@pytest.mark.parametrize(("root", "name"), EVERY)
+def test_includes_tell_the_truth(root: str, name: str) -> None:
     """What a header declares its own .c defines, so that no call goes past the includes."""
-    promised = declared(read(UNITS[unit].with_suffix(".h")))
-    assert promised <= defined(read(UNITS[unit].with_suffix(".c")))
+    unit = UNITS[root][name]
+    assert declared(unit.header) <= defined(unit.source)
 
 
-@pytest.mark.parametrize("unit", sorted(UNITS))
-def test_no_declaration_outside_headers(unit: str) -> None:
+@pytest.mark.parametrize(("root", "name"), EVERY)
+def test_no_declaration_outside_headers(root: str, name: str) -> None:
     """A .c that declares another's function by hand would hide an arrow."""
-    source = read(UNITS[unit].with_suffix(".c"))
-    ours = set().union(*(declared(read(path.with_suffix(".h"))) for path in UNITS.values()))
+    ours = set().union(*(declared(unit.header) for unit in UNITS[root].values()))
     by_hand = {
         match[1]
-        for text, has_body in statements(source)
+        for text, has_body in statements(UNITS[root][name].source)
         if not has_body and (match := FUNCTION.search(text)) and not text.startswith("static")
     }
     assert by_hand & ours == set()
+
+
+@pytest.mark.parametrize(("root", "extension"), [(CORE, 0), (NATIVE, 1)])
+def test_every_file_is_built(root: str, extension: int) -> None:
+    """pyproject.toml lists them all, in order: an sdist has no file that is not listed."""
+    module = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "ext-modules"
+    ][extension]
+    for key, suffix in (("sources", "c"), ("depends", "h")):
+        there = (PROJECT / root).rglob(f"*.{suffix}")
+        assert module[key] == sorted(str(path.relative_to(PROJECT)) for path in there)
 
 
 # --- the checks themselves ---

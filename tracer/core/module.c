@@ -7,6 +7,7 @@
 #include "sampler/methods.h"
 #include "sampler/symbols.h"
 #include "signals/asyncio/locks.h"
+#include "signals/asyncio/loops.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/calls/calls.h"
 #include "signals/calls/learn.h"
@@ -27,10 +28,12 @@ static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, 
 
 static int exec_core(PyObject *module)
 {
-    PyMethodDef *tables[] = {recording_methods, monitor_methods, codes_methods, tasks_methods,
-                             async_locks_methods, threads_methods, gc_methods, launch_methods, gil_methods,
-                             loads_methods, calls_methods, locks_methods, reasons_methods, kernel_methods,
-                             learn_methods, sampling_methods, user_methods, testing_methods};
+    PyMethodDef *tables[] = {
+        async_locks_methods, calls_methods, codes_methods, gc_methods, gil_methods,
+        kernel_methods, launch_methods, learn_methods, loads_methods, locks_methods,
+        loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
+        stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,
+    };
     codes_on_death(on_code_death);
     ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

@@ -43,7 +43,7 @@ static uint8_t busy;        /* `frames`, `index` and `entry_count` change */
 static compat_mutex naming; /* `first_unresolved` and `indexed_from` change: before `busy`, if both */
 _Atomic int stacks_pending;
 
-int stacks_start(int depth)
+static int start(int depth)
 {
     depth_limit = depth < 1 ? 1 : depth > STACK_DEPTH_MOST ? STACK_DEPTH_MOST : depth;
     interpreter = PyInterpreterState_Get();
@@ -246,3 +246,19 @@ void stacks_code_dies(PyCodeObject *code)
     }
     compat_unlock(&naming);
 }
+
+PyDoc_STRVAR(keep_doc, "keep_stacks(depth)\n\nHow many frames the stack of a wait has at most.");
+
+static PyObject *keep_stacks(PyObject *module, PyObject *depth)
+{
+    (void)module;
+    long value = PyLong_AsLong(depth);
+    if (PyErr_Occurred() || codes_start() < 0)
+        return NULL;
+    return start((int)value) < 0 ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
+PyMethodDef stacks_methods[] = {
+    {"keep_stacks", keep_stacks, METH_O, keep_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -19,9 +19,6 @@ typedef struct {
 
 enum { STACK_DEPTH_MOST = 64 };
 
-/* Control thread, attached. 0, or -1 when memory cannot be had. `depth`: frames kept, 1..64. */
-int stacks_start(int depth);
-
 /* Attached, or inside the GIL's hooks while the thread has the GIL. 0: unknown. */
 uint32_t stacks_capture(PyThreadState *tstate);
 /* Without the innermost frame that `is_outside` and its callers. */
@@ -43,5 +40,7 @@ static inline uint32_t stacks_named(uint32_t stack)
 
 /* Called by the code watcher: a code of the program is about to die. */
 void stacks_code_dies(PyCodeObject *code);
+
+extern PyMethodDef stacks_methods[];
 
 #endif

@@ -11,15 +11,12 @@
 #include "signals/asyncio/await.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
+#include "signals/asyncio/loops.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/calls/learn.h"
 #include "signals/threads.h"
 #include "signals/watched.h"
 
-static void select_start(thread_buffer *b, uint64_t tick, PyObject *value);
-static void select_return(thread_buffer *b, uint64_t tick, PyObject *value);
-static void loop_start(thread_buffer *b, uint64_t tick, PyObject *value);
-static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -30,9 +27,9 @@ static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static watched_role roles[] = {
     {"step", NULL, NULL, 1, 1},
     {"call_soon", NULL, tasks_on_ready, 0, 1},
-    {"select", select_start, select_return, 0, 1},
-    {"run_forever", loop_start, loop_return, 0, 0},
-    {"run_forever ends", loop_return, NULL, 0, 0},
+    {"select", loops_on_poll, loops_on_polled, 0, 1},
+    {"run_forever", loops_on_run, loops_on_stop, 0, 0},
+    {"run_forever ends", loops_on_stop, NULL, 0, 0},
     {"eager", eager_start, tasks_on_eager_end, 0, 0},
     {"task name", task_rename, NULL, 0, 0},
     {"async lock acquired", NULL, async_locks_acquired, 0, 0},
@@ -129,58 +126,6 @@ static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t co
 static PyObject *local(int index)
 {
     return compat_local(PyThreadState_Get(), index);
-}
-
-/* A poll with time-out 0 does not wait: it is part of the loop's own work. */
-static void select_start(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)tick, (void)value;
-    if (!b->loop || b->depth != b->poll_depth)
-        return;
-    PyObject *timeout = local(1);
-    int overflow = 0; /* asked for, so that a huge time-out leaves no exception */
-    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
-                      PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
-    if (b->poll_waits)
-        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
-}
-
-static void select_return(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)value;
-    if (!b->loop || b->depth != b->poll_depth)
-        return;
-    ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
-    b->poll_waits = 0;
-}
-
-static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
-{
-    b->loop = identity_loop_id(loop);
-    b->poll_depth = b->depth;
-    ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
-}
-
-/* A call of run_forever inside a step is about to be refused by asyncio. */
-static int is_nested(const thread_buffer *b)
-{
-    return b->loop && b->depth > b->poll_depth;
-}
-
-static void loop_start(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)tick, (void)value;
-    if (!is_nested(b))
-        run_loop(b, clock_tick(), local(0));
-}
-
-static void loop_return(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)value;
-    if (!b->loop || is_nested(b))
-        return;
-    ring_emit(b, tick ? tick : clock_tick(), REC_LOOP_STOP, 0, b->loop, 0, 0);
-    b->loop = 0;
 }
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -296,17 +241,6 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(enter_doc, "enter_loop(loop)\n\nThe calling thread runs `loop` already.");
-
-static PyObject *enter_loop(PyObject *module, PyObject *loop)
-{
-    (void)module;
-    thread_buffer *b = ring_current();
-    if (b && !b->loop)
-        run_loop(b, clock_tick(), loop);
-    Py_RETURN_NONE;
-}
-
 #define FAST(function) {#function, (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL}
 PyMethodDef monitor_methods[] = {
     FAST(on_py_start),
@@ -316,7 +250,6 @@ PyMethodDef monitor_methods[] = {
     {"watch", watch, METH_VARARGS, watch_doc},
     {"unwatch_all", unwatch_all, METH_NOARGS, unwatch_doc},
     {"await_imports", await_imports, METH_O, await_import_doc},
-    {"enter_loop", enter_loop, METH_O, enter_doc},
     {"setup_asyncio", setup_asyncio, METH_O, asyncio_doc},
     {NULL, NULL, 0, NULL},
 };

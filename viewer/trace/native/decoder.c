@@ -1,5 +1,6 @@
 /* Speed-up of decode.py, the Python twin: trace bytes to event columns. */
-#include "decoder.h"
+#include "reading.h"
+#include "samples.h"
 
 static int32_t find_track(Decoder *d, uint64_t uuid)
 {
@@ -528,32 +529,21 @@ done:
     return result;
 }
 
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
+/* Each in a file of its own; what it does: its twin in decode.py, sweeps.py or timelines.py. */
+#define SWEEPS(X)                                                                              \
+    X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either)                             \
+    X(gather) X(pairs) X(tally) X(states) X(assign)                                            \
+    X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
+    X(tile) X(clip) X(longer) X(gaps) X(find_args)                                             \
+    X(head_sites) X(spans) X(histogram)
+
+#define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);
+SWEEPS(DECLARE)
+
+#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL},
 static PyMethodDef methods[] = {
-    {"decode", decode, METH_O, NULL}, /* what each does: its twin in decode.py or sweeps.py */
-    FAST(pair),
-    FAST(grouped_stats),
-    FAST(keyed_sums),
-    FAST(group_keys),
-    FAST(either),
-    FAST(gather),
-    FAST(pairs),
-    FAST(tally),
-    FAST(states),
-    FAST(assign),
-    FAST(flatten),
-    FAST(charge),
-    FAST(carve),
-    FAST(meet),
-    FAST(lanes),
-    FAST(tile),
-    FAST(clip),
-    FAST(longer),
-    FAST(gaps),
-    FAST(spans),
-    FAST(histogram),
-    FAST(find_args),
-    FAST(head_sites),
+    {"decode", decode, METH_O, NULL},
+    SWEEPS(FAST)
     {0},
 };
 

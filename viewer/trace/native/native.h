@@ -173,30 +173,4 @@ static inline void map_free(Map *m)
     m->entries = NULL;
 }
 
-#define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t)
-DECLARE(pair);
-DECLARE(grouped_stats);
-DECLARE(keyed_sums);
-DECLARE(group_keys);
-DECLARE(either);
-DECLARE(gather);
-DECLARE(pairs);
-DECLARE(tally);
-DECLARE(states);
-DECLARE(assign);
-DECLARE(flatten);
-DECLARE(charge);
-DECLARE(carve);
-DECLARE(meet);
-DECLARE(lanes);
-DECLARE(tile);
-DECLARE(clip);
-DECLARE(longer);
-DECLARE(gaps);
-DECLARE(find_args);
-DECLARE(head_sites);
-DECLARE(spans);
-DECLARE(histogram);
-#undef DECLARE
-
 #endif

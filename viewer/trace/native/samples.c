@@ -1,5 +1,5 @@
-/* CPU samples: frames, callstacks and perf_sample packets to columns. Twin: decode.py. */
-#include "decoder.h"
+/* The packets of the samples, field by field. Twin: decode.py. */
+#include "samples.h"
 
 #define INT31(number) ((int32_t)((number) & 0x7FFFFFFF))
 

@@ -184,20 +184,8 @@ static PyObject *unwatch_calls(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(keep_doc, "keep_stacks(depth)\n\nHow many frames the stack of a wait has at most.");
-
-static PyObject *keep_stacks(PyObject *module, PyObject *depth)
-{
-    (void)module;
-    long value = PyLong_AsLong(depth);
-    if (PyErr_Occurred() || codes_start() < 0)
-        return NULL;
-    return stacks_start((int)value) < 0 ? PyErr_NoMemory() : Py_NewRef(Py_None);
-}
-
 PyMethodDef calls_methods[] = {
     {"watch_call", watch_call, METH_VARARGS, watch_doc},
     {"unwatch_calls", unwatch_calls, METH_NOARGS, "Takes the trampolines away."},
-    {"keep_stacks", keep_stacks, METH_O, keep_doc},
     {NULL, NULL, 0, NULL},
 };

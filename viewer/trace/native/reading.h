@@ -1,6 +1,6 @@
-/* What the decoder knows while it reads; shared by native/decoder.c and native/samples.c. */
-#ifndef VIEWER_DECODER_H
-#define VIEWER_DECODER_H
+/* What the decoder knows while it reads. */
+#ifndef VIEWER_READING_H
+#define VIEWER_READING_H
 #include "wire.h"
 
 /* Field numbers: tracer/schema.py. A field counts only with its own wire type. */
@@ -51,11 +51,5 @@ static inline int32_t interned(const Sequence *q, uint64_t iid, int which)
     MapEntry *e = map_find(&q->names, iid, which);
     return e ? (int32_t)e->value : -1;
 }
-
-/* Parse functions: 1 good, 0 malformed, 2 of no use, -1 Python exception set. */
-int read_perf_defaults(Sequence *q, Span s);
-int read_frame(Decoder *d, Sequence *q, Span s);
-int read_stack(Decoder *d, Sequence *q, Span s);
-int read_sample(Decoder *d, const Sequence *q, Span s, int64_t time);
 
 #endif

@@ -1,0 +1,72 @@
+/* asyncio's loops: when one runs on its thread, and when it waits for something to do. */
+#include "signals/asyncio/loops.h"
+
+#include "signals/asyncio/identity.h"
+
+/* A poll with time-out 0 does not wait: it is part of the loop's own work. */
+void loops_on_poll(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    if (!b->loop || b->depth != b->poll_depth)
+        return;
+    PyObject *timeout = compat_local(PyThreadState_Get(), 1);
+    int overflow = 0; /* asked for, so that a huge time-out leaves no exception */
+    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
+                      PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
+    if (b->poll_waits)
+        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
+}
+
+void loops_on_polled(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    if (!b->loop || b->depth != b->poll_depth)
+        return;
+    ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
+    b->poll_waits = 0;
+}
+
+static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
+{
+    b->loop = identity_loop_id(loop);
+    b->poll_depth = b->depth;
+    ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
+}
+
+/* A call of run_forever inside a step is about to be refused by asyncio. */
+static int is_nested(const thread_buffer *b)
+{
+    return b->loop && b->depth > b->poll_depth;
+}
+
+void loops_on_run(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    if (!is_nested(b))
+        run_loop(b, clock_tick(), compat_local(PyThreadState_Get(), 0));
+}
+
+void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    if (!b->loop || is_nested(b))
+        return;
+    ring_emit(b, tick ? tick : clock_tick(), REC_LOOP_STOP, 0, b->loop, 0, 0);
+    b->loop = 0;
+}
+
+PyDoc_STRVAR(enter_doc, "enter_loop(loop)\n\nThe calling thread runs `loop` already.");
+
+static PyObject *enter_loop(PyObject *module, PyObject *loop)
+{
+    (void)module;
+    thread_buffer *b = ring_current();
+    if (b && !b->loop)
+        run_loop(b, clock_tick(), loop);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef loops_methods[] = {
+    {"enter_loop", enter_loop, METH_O, enter_doc},
+    {NULL, NULL, 0, NULL},
+};
