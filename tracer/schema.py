@@ -68,7 +68,11 @@ SLEEP = "sleep"
 RELEASE = (
     "release"  # instant on the thread that gives a contended lock back, flow to the waiter
 )
-WAKE = "wake"  # instant on a thread that wakes a task outside any loop step
+# Instants on the thread outside any step; inside a step whose slice is written already, on the
+# loop's track:
+WAKE = "wake"  # a task, or scheduled a callback
+SUBMIT = "submit"  # a job to an executor, flow to …
+RUN = "run"  # … the instant on the thread that runs it
 GC_PREFIX = "GC gen"  # + generation
 
 # Instants of the tracer track

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tests.support.validator.arrows import steps_around
 from tests.support.validator.rules import Summary, TaskSummary, validate
 from tests.support.validator.slices import Slice
 from tests.support.validator.strict import Event, Strict, read_strict
@@ -20,7 +21,12 @@ class Evidence:
         self.strict: Strict = read_strict(data)
         self.pid = pid
         self.last_ns = max(event.time_ns for event in self.strict.events)
-        self.sources = {flow: event for event in self.strict.events for flow in event.flows}
+        around = steps_around(self.strict)
+        self.sources = {
+            flow: around.get(id(event), event)
+            for event in self.strict.events
+            for flow in event.flows
+        }
         self.states = {
             tid: lane.slices for (of, tid), lane in self.summary.lanes.items() if of == pid
         }
@@ -65,7 +71,7 @@ class Evidence:
     def comes_from(self, event: Event, waker: TaskSummary | int, depth: int = 4) -> bool:
         """Does a chain of arrows lead from that task, or thread, to this event?
 
-        Where the waker's slice was written already, the arrow is from a `wake` on its thread.
+        Where the waker's slice was written already, the arrow is from a `wake` inside it.
         """
         for flow in event.ends_flows:
             source = self.sources.get(flow)

@@ -49,8 +49,6 @@ OPEN = {
     "join": "item 6: on 3.13 no arrow from the thread that ended",
     "pool_shutdown": "item 6: the same",
     "await owner missing, eager": "an eager task waits at once, and the owner runs",
-    "await arrow from a thread": "item 6: into the callback there is no arrow",
-    "await arrow from a task": "item 6: the same, by another task's callback",
 }
 ENDS = ("end", "end", "exit", "raise", "thread")
 

@@ -23,12 +23,17 @@ static void after_fork_in_child(void)
     ring_forget();
     sampler_forget();
     writer_forget();
-    gil_forget_patching();
+    gil_after_fork(1);
+}
+
+static void after_fork_in_parent(void)
+{
+    gil_after_fork(0);
 }
 
 static void register_fork(void)
 {
-    pthread_atfork(NULL, NULL, after_fork_in_child);
+    pthread_atfork(gil_before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 /* What api.py asks at each call of a decorated function, faster than a function could tell: empty

@@ -172,6 +172,8 @@
     X(SLEEP, "sleep")                         \
     X(RELEASE, "release")                     \
     X(WAKE, "wake")                             \
+    X(SUBMIT, "submit")                         \
+    X(RUN, "run")                               \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(HOOK_DISABLED, "hook disabled")           \

@@ -1,4 +1,4 @@
-"""Threads: start (and by whom), name, exit; through threading.Thread's own functions."""
+"""Threads: start (and by whom), name, exit; jobs of executors. By the library's functions."""
 
 import sys
 
@@ -22,5 +22,11 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
             if running.native_id:
                 core.name_thread(running.native_id, running.name)
 
+    def watch_jobs() -> None:
+        item = sys.modules["concurrent.futures.thread"]._WorkItem
+        tool.watch(item.__init__, "job submit", "PY_START")
+        tool.watch(item.run, "job run", "PY_START")
+
     tool.after_import("threading", watch)
+    tool.after_import("concurrent.futures.thread", watch_jobs)
     return lambda: None  # the tool takes its events back itself

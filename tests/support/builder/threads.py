@@ -149,6 +149,10 @@ class Thread:
             to.granted.append(event.flows[0])
         return self
 
+    def wakes(self, at: int) -> Event:
+        """The source of an arrow: what the thread does outside any step of a loop."""
+        return self.trace.instant(self.track, at, s.WAKE, s.CAT_THREAD)
+
     def gc(self, start: int, end: int, generation: int = 0) -> Self:
         """A collection on the thread's own track; both ends inside one state."""
         self.trace.begin(

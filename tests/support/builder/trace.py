@@ -95,6 +95,11 @@ class TraceBuilder:
         self.events.append(event)
         return event
 
+    def arrow(self, source: Event, target: Event) -> None:
+        flow = next(self.flow_ids)
+        source.flows.append(flow)
+        target.ends_flows.append(flow)
+
     def begin(self, track: int, at: int, name: str, category: str, /, **args: Arg) -> Event:
         return self.add(Event(at, s.TYPE_SLICE_BEGIN, track, name, category, args))
 
@@ -181,10 +186,19 @@ class Loop:
         self.trace.end(self.running, end)
         return begun
 
-    def callback(self, name: str, site: str, start: int, end: int) -> Event:
+    def callback(
+        self, name: str, site: str, start: int, end: int, *, by: Event | None = None
+    ) -> Event:
+        """What the loop ran; its arrow comes from `by`, of who scheduled it."""
         begun = self.trace.begin(self.running, start, name, s.CAT_LOOP, site=site)
         self.trace.end(self.running, end)
+        if by is not None:
+            self.trace.arrow(by, begun)
         return begun
+
+    def wakes(self, at: int) -> Event:
+        """The source of an arrow, inside a step that began long before."""
+        return self.trace.instant(self.running, at, s.WAKE, s.CAT_LOOP)
 
     def select(self, start: int, end: int) -> None:
         self.trace.begin(self.running, start, s.SELECT, s.CAT_LOOP)
@@ -223,17 +237,19 @@ class Task:
         self.state = self.trace.add(event)
         return self
 
-    def ready(self, at: int, *, by: "Task | None" = None, **args: Arg) -> Self:
-        """Ready; `by` a running task, with the flow from its slice."""
-        if by is not None:
+    def ready(self, at: int, *, by: "Task | Event | None" = None, **args: Arg) -> Self:
+        """Ready; its arrow comes from `by`: a running task, a callback's slice, a `wake`.
+
+        Who is behind a callback or a wake is said in `args`.
+        """
+        if isinstance(by, Task):
             args["waker_task"] = by.id
         self.enter(at, s.READY, **args)
+        source = by.state if isinstance(by, Task) else by
         if by is not None:
-            flow = next(self.trace.flow_ids)
-            assert by.state is not None
+            assert source is not None
             assert self.state is not None
-            by.state.flows.append(flow)
-            self.state.ends_flows.append(flow)
+            self.trace.arrow(source, self.state)
         return self
 
     def running(self, at: int) -> Self:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.support.builder.threads import Lock, Thread
-from tests.support.builder.trace import Task, TraceBuilder
+from tests.support.builder.trace import Loop, Task, TraceBuilder
 
 TICK_NS = 1_000
 _SITE = "/app/prog.py:{} f"
@@ -235,9 +235,11 @@ class Program:
             else:
                 loop.select(at, until)
         for number, (task, cells) in enumerate(zip(tasks, self.tasks, strict=True)):
-            self.tell_task(number, task, cells, tasks)
+            self.tell_task(number, task, cells, tasks, loop)
 
-    def tell_task(self, number: int, task: Task, cells: list[str], tasks: list[Task]) -> None:
+    def tell_task(
+        self, number: int, task: Task, cells: list[str], tasks: list[Task], loop: Loop
+    ) -> None:
         last = 0
         for start, end, state in runs(cells):
             at, last = start * TICK_NS, end
@@ -246,7 +248,7 @@ class Program:
             elif state == "ready":
                 waker = self.wakers.get((number, start), -3)
                 if waker >= 0:
-                    task.ready(at, waker_task=tasks[waker].id)
+                    task.ready(at, by=loop.wakes(at), waker_task=tasks[waker].id)
                 elif waker == -3:
                     task.ready(at)
                 else:

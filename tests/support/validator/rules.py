@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from tests.support.validator.arrows import check_arrows
 from tests.support.validator.lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.support.validator.samples import check_samples
 from tests.support.validator.slices import Slice, drops_of, pair
@@ -62,7 +63,7 @@ class Summary:
     lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
     locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
     user: UserSummary  # the program's own events
-    unknown: Counter[str]  # what lock waits do not say, with the reason
+    unknown: Counter[str]  # what arrows and lock waits leave open, with the reason
 
 
 _valid: set[bytes] = set()  # digests of the traces found so
@@ -88,10 +89,16 @@ def validate(data: bytes) -> Summary:
     drops = {id(p): drops_of(p) for p in trace.processes}
     tasks = _check_tasks(trace, slices, drops)
     _check_steps(trace, slices, tasks, drops)
-    flows = _check_flows(trace)
+    steps = {
+        id(each.begin): task.id
+        for task in tasks.values()
+        for each in task.slices
+        if each.name == s.RUNNING
+    }
+    flows, unknown = check_arrows(trace, steps)
     lanes = check_lanes(trace, slices)
     locks = check_locks(trace, slices)
-    unknown = check_waits(trace, slices)
+    unknown += check_waits(trace, slices)
     user = check_user(trace, slices, tasks.values())
     _valid.add(sha256(data).digest())
     return Summary(
@@ -262,30 +269,3 @@ def _check_steps(
     assert not apart or any(drops.values()), (
         f"running of a task and step of its loop differ: (pid, task, start, end) {min(apart)}"
     )
-
-
-def _check_flows(trace: Strict) -> int:
-    """Every flow id has one source and one target, in this order; returns how many."""
-    sources: dict[int, Event] = {}
-    targets: dict[int, Event] = {}
-    for event in trace.events:
-        for ids, found in ((event.flows, sources), (event.ends_flows, targets)):
-            for flow in ids:
-                assert flow not in found, f"flow {flow} twice: {found.get(flow)} and {event}"
-                found[flow] = event
-                assert event.type in (s.TYPE_SLICE_BEGIN, s.TYPE_INSTANT), (
-                    f"flow {flow} on an end or counter: {event}"
-                )
-    # What is lost at a kill or in a full buffer may be one end of a flow.
-    lossy = any(
-        not any(e.name == s.RECORDING_ENDED for e in p.events) or drops_of(p)
-        for p in trace.processes
-    )
-    for flow in sources.keys() ^ targets.keys():
-        if flow in sources and sources[flow].name == s.THREAD_START:
-            continue  # the system refused the thread
-        assert lossy, f"flow {flow} has only one end: {sources.get(flow) or targets[flow]}"
-    for flow in sources.keys() & targets.keys():
-        source, target = sources[flow], targets[flow]
-        assert source.time_ns <= target.time_ns, f"flow {flow}: {source} after {target}"
-    return len(sources.keys() & targets.keys())

@@ -175,7 +175,7 @@ def connections(ends):
         at = n * 4 * MS + 1_000
         task.ready(at, by=main).running(at + 100_000)
         task.awaits(at + 200_000, "Event", site="/app/net.py:11 client")
-        task.ready(700 * MS, waker_task=main.id).running(700 * MS).done(700 * MS, ends)
+        task.ready(700 * MS, by=main).running(700 * MS).done(700 * MS, ends)
     main.done(701 * MS)
     return trace.ended(702 * MS)
 
@@ -195,6 +195,7 @@ def one_connection(every_ns):
     tasks = [loop.task("ask", site=site).ready(0) for _ in range(6)]
     for turn in range(30):
         begin = turn * every_ns + MS
+        gives = None  # the state in which the one before gives the lock back
         for n, task in enumerate(tasks):
             at = begin + n * 2 * MS
             if turn:
@@ -206,10 +207,10 @@ def one_connection(every_ns):
                     begin + 1, "Lock", lock=lock.id, site=site,
                     owner_task=owner.id, owner_name=owner.name, owner_site=site,
                 )  # fmt: skip
-                task.ready(at, waker_task=owner.id)
+                task.ready(at, by=gives, waker_task=owner.id)
             task.running(at).awaits(at + MS // 100, "socket", site=site)
             lock.hold(at, at + 2 * MS, task, site)
-            task.ready(at + 2 * MS, waker="io").running(at + 2 * MS)
+            gives = task.ready(at + 2 * MS, waker="io").running(at + 2 * MS).state
             task.awaits(at + 2 * MS + 1, "sleep", site=site)
     end = 30 * every_ns + 20 * MS
     for task in tasks:

@@ -32,7 +32,9 @@ def executor(job_ns=100 * MS, jobs_each=8, state="sleep", calls=12, gap_ns=1_000
     for _ in range(calls):
         task = loop.task("fetch", site="/app/pool.py:9 fetch").ready(0).running(1)
         task.awaits(2, "executor", site="/app/pool.py:10 fetch")
-        task.ready(end, waker_thread=workers[0].tid).running(end).done(end + 1)
+        task.ready(end, by=workers[0].wakes(end), waker_thread=workers[0].tid).running(
+            end
+        ).done(end + 1)
     return trace.ended(end + MS)
 
 

@@ -31,7 +31,7 @@ def leak(
         task.ready(at, by=main).running(at + 100_000)
         task.awaits(at + 200_000, what, site=AWAITS)
         if stays(n):
-            task.ready(over, waker_task=main.id).running(over).done(over, s.CANCELLED)
+            task.ready(over, by=main).running(over).done(over, s.CANCELLED)
         else:
             task.ready(at + MS, waker="timer").running(at + MS).done(at + MS)
     main.done(over + MS)

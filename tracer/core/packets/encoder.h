@@ -99,6 +99,11 @@ void track_rename(track *t, const char *name, size_t length);
 void track_free(track *t);
 
 packet_ref encoder_event(encoder *e, const event *ev);
+static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category, uint8_t name, uint64_t ns)
+{
+    event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
+    return encoder_event(e, &ev);
+}
 uint64_t encoder_new_flow(encoder *e);
 /* Adds `flow` to the sources in an event already encoded and brings `at` up to date; 0, or -1 if
  * it is too late. */

@@ -211,6 +211,21 @@ static uint32_t method_function(PyObject *callable)
     return func;
 }
 
+/* What a functools.partial calls, as a new reference; of `partial(context.run, f)`, f. */
+static PyObject *inside_partial(PyObject *partial)
+{
+    PyObject *inner = PyObject_GetAttrString(partial, "func");
+    PyObject *self = inner && PyCFunction_Check(inner) ? PyCFunction_GET_SELF(inner) : NULL;
+    if (!self || !PyContext_CheckExact(self))
+        return inner;
+    PyObject *args = PyObject_GetAttrString(partial, "args");
+    if (args && PyTuple_Check(args) && PyTuple_GET_SIZE(args))
+        Py_SETREF(inner, Py_NewRef(PyTuple_GET_ITEM(args, 0)));
+    Py_XDECREF(args);
+    PyErr_Clear();
+    return inner;
+}
+
 uint32_t codes_callable(PyObject *callable)
 {
     PyObject *unwrapped = NULL; /* owned: what a partial wraps */
@@ -221,7 +236,7 @@ uint32_t codes_callable(PyObject *callable)
         }
         if (PyFunction_Check(callable) || strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
             break;
-        PyObject *inner = PyObject_GetAttrString(callable, "func");
+        PyObject *inner = inside_partial(callable);
         if (!inner) {
             PyErr_Clear();
             break;

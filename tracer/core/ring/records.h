@@ -43,6 +43,8 @@ enum record_kind {
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
     REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */
+    REC_JOB_SUBMIT,     /* b = address of an executor's work item */
+    REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
     REC_GC_BEGIN,       /* a = generation */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
     REC_CALL,           /* the call the next REC_TAKE comes back from: a = what string, b = fd + 1 or 0;

@@ -1,6 +1,7 @@
 /* Threads as threading.Thread shows them. */
 #include "signals/threads.h"
 
+#include "python/codes.h"
 #include "sampler/sampler.h"
 #include "signals/gil/attached.h"
 
@@ -37,6 +38,37 @@ void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name)
         emit_thread_name(b, (uint32_t)PyLong_AsUnsignedLong(tid), name);
     Py_XDECREF(tid);
     PyErr_Clear();
+}
+
+void threads_on_submit(thread_buffer *b, PyObject *job)
+{
+    ring_emit(b, clock_tick(), REC_JOB_SUBMIT, 0, 0, (uint64_t)(uintptr_t)job, 0);
+}
+
+/* What a job calls, borrowed or NULL: its `fn`; from 3.14 on the first of its `task`. */
+static PyObject *called_by(PyObject *job)
+{
+    static PyObject *fn, *task;
+    if ((!fn && !(fn = PyUnicode_InternFromString("fn"))) || (!task && !(task = PyUnicode_InternFromString("task"))))
+        return NULL;
+    PyObject *found = job ? PyObject_GenericGetAttr(job, fn) : NULL;
+    if (!found && job) {
+        PyErr_Clear();
+        PyObject *all = PyObject_GenericGetAttr(job, task);
+        found = all && PyTuple_Check(all) && PyTuple_GET_SIZE(all) ? Py_NewRef(PyTuple_GET_ITEM(all, 0)) : NULL;
+        Py_XDECREF(all);
+    }
+    PyErr_Clear();
+    Py_XDECREF(found); /* the job has it */
+    return found;
+}
+
+void threads_on_job(thread_buffer *b, PyObject *job)
+{
+    uint64_t tick = clock_tick();
+    PyObject *called = called_by(job);
+    uint32_t func = called ? codes_callable(called) : 0;
+    ring_emit(b, tick, REC_JOB_RUN, 0, func, (uint64_t)(uintptr_t)job, 0);
 }
 
 PyDoc_STRVAR(name_doc, "name_thread(tid, name)\n\nNames a thread that ran before the recording.");

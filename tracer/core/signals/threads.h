@@ -7,6 +7,9 @@
 
 void threads_on_start(thread_buffer *b, PyObject *thread);
 void threads_on_bootstrap(thread_buffer *b, PyObject *thread);
+/* `job`: a work item of concurrent.futures.thread. */
+void threads_on_submit(thread_buffer *b, PyObject *job);
+void threads_on_job(thread_buffer *b, PyObject *job);
 void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name);
 
 extern PyMethodDef threads_methods[];

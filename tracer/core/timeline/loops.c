@@ -11,7 +11,7 @@
 /* Who scheduled a loop callback, kept from call_soon until it runs. */
 typedef struct {
     cause because;
-    uint64_t ns;
+    uint64_t ns, flow; /* flow: from his slice */
 } handle_cause;
 
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
@@ -86,7 +86,8 @@ void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, r
         intern_func func = intern_function_of(s.func);
         arg ev_args[EVENT_ARGS];
         event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                    .category = SCHEMA_CAT_LOOP, .name_id = func.name, .text = "task", .text_length = 4};
+                    .category = SCHEMA_CAT_LOOP, .name_id = func.name, .text = "task", .text_length = 4,
+                    .flow_in = s.flow_in};
         if (func.name)
             ev.text_length = 0;
         if (s.task)
@@ -133,6 +134,19 @@ cause cause_of(const thread_line *thread, const running_step *waker)
     return waker->task ? (cause){CAUSE_TASK, waker->task, 0} : waker->because;
 }
 
+uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *by, uint8_t name)
+{
+    uint64_t flow = encoder_new_flow(&t->out);
+    task_line *task = by && by->task ? timeline_task(t, by->task) : NULL;
+    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running : by ? &by->on_loop : NULL;
+    if (from && encoder_add_flow(&t->out, from, flow) == 0)
+        return flow;
+    int is_shown = by && by->loop;
+    packet_ref instant = encoder_instant(&t->out, is_shown ? &by->loop->running : &thread->on,
+                                         is_shown ? SCHEMA_CAT_LOOP : SCHEMA_CAT_THREAD, name, ns);
+    return encoder_add_flow(&t->out, &instant, flow) == 0 ? flow : 0;
+}
+
 /* --- records --- */
 
 HANDLER(callback_ready)
@@ -141,33 +155,35 @@ HANDLER(callback_ready)
     uint64_t *slot = map_put(&t->handles, r->b);
     if (slot && !*slot)
         *slot = (uint64_t)(uintptr_t)calloc(1, sizeof(handle_cause));
-    if (slot && *slot)
-        *(handle_cause *)(uintptr_t)*slot = (handle_cause){cause_of(thread, top_step(thread)), ns};
+    if (!slot || !*slot)
+        return;
+    running_step *by = top_step(thread);
+    *(handle_cause *)(uintptr_t)*slot = (handle_cause){cause_of(thread, by), ns, flow_from(t, thread, ns, by, SCHEMA_WAKE)};
 }
 
 /* Without a call_soon a callback comes from a timer or from a file descriptor. An entry older
  * than the previous round of the loop belongs to a handle that was cancelled. */
-static cause callback_cause(timeline *t, const loop_line *loop, const record *r)
+static handle_cause callback_cause(timeline *t, const loop_line *loop, const record *r)
 {
     uint64_t *slot = map_find(&t->handles, r->b);
-    cause because = {CAUSE_IO, 0, 0};
+    handle_cause found = {.because = {CAUSE_IO, 0, 0}};
     if (slot) {
         handle_cause *known = (handle_cause *)(uintptr_t)*slot;
         if (known && (!loop || known->ns >= loop->previous_poll_end_ns))
-            because = known->because;
+            found = *known;
         free(known);
         map_remove(&t->handles, r->b);
     }
     if (r->flag)
-        because = (cause){CAUSE_TIMER, 0, r->c};
-    return because;
+        found = (handle_cause){.because = {CAUSE_TIMER, 0, r->c}};
+    return found;
 }
 
 HANDLER(callback_begin)
 {
     UNUSED(text);
-    running_step s = {.func = r->a, .because = callback_cause(t, thread->loop, r)};
-    push_step(t, thread, thread->loop, ns, s);
+    handle_cause by = callback_cause(t, thread->loop, r);
+    push_step(t, thread, thread->loop, ns, (running_step){.func = r->a, .because = by.because, .flow_in = by.flow});
 }
 
 HANDLER(callback_end)
@@ -230,7 +246,7 @@ HANDLER(loop_run)
     UNUSED(text);
     thread->loop = timeline_loop(t, thread, r->a);
     if (thread->loop)
-        timeline_instant(t, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
+        encoder_instant(&t->out, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
     if (thread->loop && t->out.next_default == &t->tracer) /* the busiest line of most programs */
         t->out.next_default = &thread->loop->running;
 }
@@ -243,7 +259,7 @@ HANDLER(loop_stop)
     end_poll(t, thread->loop, ns);
     if (thread->loop) {
         thread->loop->poll_end_ns = 0;
-        timeline_instant(t, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
+        encoder_instant(&t->out, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
     }
     thread->loop = NULL;
 }

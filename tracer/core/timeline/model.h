@@ -61,7 +61,8 @@ typedef struct {
 typedef struct {
     uint32_t task; /* 0 = callback */
     uint32_t func;
-    cause because;      /* of a callback */
+    cause because;      /* of a callback … */
+    uint64_t flow_in;   /* … and into its slice */
     packet_ref on_loop; /* its slice on the loop track */
     loop_line *loop;    /* whose slice is open; NULL when none is */
 } running_step;
@@ -185,7 +186,8 @@ typedef struct timeline {
     map threads, names;    /* tid -> thread_line*, and char * for threads that have no line yet */
     map regions, operations;            /* number -> user_line*, operation_lane* */
     map operation_lanes, user_counters; /* name string -> first free lane, track* */
-    map spawned, handles;  /* address -> flow; address -> handle_cause* */
+    map spawned, jobs;     /* address of a thread, of an executor's job -> flow */
+    map handles;           /* address -> handle_cause* */
     int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
     uint32_t own_tracks;
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */

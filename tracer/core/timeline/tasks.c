@@ -284,21 +284,6 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
 
 /* --- records --- */
 
-/* Draws the arrow from whoever runs on this thread; returns the flow. */
-static uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *waker)
-{
-    uint64_t flow = encoder_new_flow(&t->out);
-    task_line *task = waker && waker->task ? timeline_task(t, waker->task) : NULL;
-    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running
-                     : waker ? &waker->on_loop : NULL;
-    if (from && encoder_add_flow(&t->out, from, flow) == 0)
-        return flow;
-    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_WAKE};
-    packet_ref wake = encoder_event(&t->out, &ev);
-    return encoder_add_flow(&t->out, &wake, flow) == 0 ? flow : 0;
-}
-
 HANDLER(task_new)
 {
     UNUSED(text);
@@ -311,7 +296,7 @@ HANDLER(task_new)
     task->parent = creator->task;
     task->has_parent = 1;
     if (r->flag == ORIGIN_EAGER)
-        task->flow_in = flow_from(t, thread, ns, creator);
+        task->flow_in = flow_from(t, thread, ns, creator, SCHEMA_WAKE);
 }
 
 HANDLER(task_name)
@@ -362,7 +347,7 @@ HANDLER(task_ready)
     if (because.kind == CAUSE_TIMER)
         since_ns = due_since(waker->loop, because.due_ns, ns);
     else
-        flow = flow_from(t, thread, ns, waker);
+        flow = flow_from(t, thread, ns, waker, SCHEMA_WAKE);
     if (since_ns < task->since_ns)
         since_ns = task->since_ns; /* due before it began to wait: no disorder, nothing late */
     /* The open slice ends before the new one's particulars are set. */

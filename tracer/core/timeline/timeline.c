@@ -8,6 +8,7 @@
 
 #include "timeline/counters.h"
 #include "timeline/gc.h"
+#include "timeline/jobs.h"
 #include "timeline/lanes.h"
 #include "timeline/locks.h"
 #include "timeline/loops.h"
@@ -72,6 +73,7 @@ void timeline_free(timeline *t)
     free_values(&t->names, free);
     map_free(&t->threads);
     map_free(&t->spawned);
+    map_free(&t->jobs);
     free(t->unshown);
     locks_free(t);
     user_free(t);
@@ -118,12 +120,6 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     lane_free(&thread->lane);
     thread->is_gone = 1;
     thread_line_settle(thread);
-}
-
-void timeline_instant(timeline *t, track *on, uint8_t category, uint8_t name, uint64_t ns)
-{
-    event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
-    encoder_event(&t->out, &ev);
 }
 
 /* --- threads --- */
@@ -177,7 +173,7 @@ HANDLER(thread_exit)
     UNUSED(text);
     lane_close(t, thread, r->b, ns);
     user_close(t, thread->user, ns);
-    timeline_instant(t, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
+    encoder_instant(&t->out, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
 }
 
 /* --- GC --- */
@@ -261,7 +257,7 @@ void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t
         return;
     static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
                                                    timeline_lane_handlers, timeline_lock_handlers,
-                                                   timeline_user_handlers, handlers};
+                                                   timeline_user_handlers, timeline_job_handlers, handlers};
     record_handler handler = NULL;
     for (size_t i = 0; !handler && i < sizeof tables / sizeof *tables; i++)
         handler = tables[i][r->kind];

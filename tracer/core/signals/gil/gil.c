@@ -14,7 +14,7 @@
 #include "signals/calls/libc.h"
 #include "python/stacks.h"
 
-enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000 };
+enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, FORK_PATIENCE_S = 1 };
 
 static pthread_cond_t *gil_cond, *switch_cond;
 static pthread_mutex_t *gil_mutex;
@@ -32,6 +32,7 @@ static struct {
 static got_hook hooks[GIL_HOOKS + LIBC_HOOKS];
 static int hook_count;
 static pthread_mutex_t patching = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local int fork_holds_patching;
 
 static void calibrate(const void *what, const void **seen, int *count)
 {
@@ -212,9 +213,22 @@ void gil_follow_loads(void)
     Py_END_ALLOW_THREADS
 }
 
-void gil_forget_patching(void)
+/* Not for ever: whoever patches may be held up by a thread that wants the GIL, which the forking one has. */
+void gil_before_fork(void)
 {
-    pthread_mutex_init(&patching, NULL);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FORK_PATIENCE_S;
+    fork_holds_patching = pthread_mutex_timedlock(&patching, &until) == 0;
+}
+
+void gil_after_fork(int in_child)
+{
+    if (in_child)
+        pthread_mutex_init(&patching, NULL);
+    else if (fork_holds_patching)
+        pthread_mutex_unlock(&patching);
+    fork_holds_patching = 0;
 }
 
 /* --- arming --- */

@@ -10,8 +10,10 @@
 
 /* Watches what was loaded since the last look. Attached; lets the GIL go meanwhile. */
 void gil_follow_loads(void);
-/* In a forked child: nobody is looking. */
-void gil_forget_patching(void);
+/* Around a fork by whatever code: no thread is then inside the loader's list of objects for us, whose
+ * lock the child would inherit. */
+void gil_before_fork(void);
+void gil_after_fork(int in_child);
 /* On the writer thread, after each pass. */
 void gil_after_pass(void);
 
