@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent
+os.environ["TZ"] = "UTC"  # reports show times of day in the reader's zone
+time.tzset()
 SAMPLES = PROJECT / "samples"
 PROGRAM_TIMEOUT_S = (
     60  # a program that hangs fails its test; nothing waits this long otherwise

@@ -118,5 +118,6 @@ def share(part: int, whole: int) -> str:
     return f"{99 if percent >= 100 and part < whole else percent} %"
 
 
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 row`, `2 rows`; `many` where the plural takes more than an s."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"

@@ -25,6 +25,32 @@ def tail(text: str, width: int) -> str:
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
 
 
+class Named(str):
+    """A name and where it is, as a cell: `Lock app.py:12`. Cut, both stay readable."""
+
+    name: str
+    where: str
+
+    def __new__(cls, name: str, where: str) -> "Named":
+        cell = super().__new__(cls, f"{name} {where}".strip())
+        cell.name, cell.where = name, where
+        return cell
+
+    def fitted(self, width: int) -> str:
+        """At most `width` characters: directories go first, then the middle of the name."""
+        if len(self) <= width or not self.where:
+            return shorten(self, width)
+        parts = self.where.split("/")
+        for n in range(1, len(parts)):
+            cut = f"{self.name} …/{'/'.join(parts[n:])}"
+            if len(cut) <= width:
+                return cut
+        last = (
+            parts[-1] if len(parts[-1]) <= width * 2 // 3 else tail(parts[-1], width * 2 // 3)
+        )
+        return f"{shorten(self.name, max(width - len(last) - 1, 1))} {last}"
+
+
 def place(site: str, base: str = "") -> str:
     """`file.py:12` of a "path/file.py:12 function" site; of a library, `module/file.py:12`.
 

@@ -24,6 +24,7 @@ SECTIONS = (
     "gc",
     "cpu",
     "health",
+    "all",
 )
 
 
@@ -31,7 +32,11 @@ SECTIONS = (
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
-@click.option("--section", type=click.Choice(SECTIONS), help="Print only this section.")
+@click.option(
+    "--section",
+    type=click.Choice(SECTIONS),
+    help="Print this section, or all, instead of the first screen.",
+)
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -62,7 +67,9 @@ def report(
 @click.option("--task", metavar="NAME|ID", help="Only waits of this task or coroutine.")
 @click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
 @click.option(
-    "--at", metavar="TIME", help="Only waits at this moment, such as 12.3s or 250ms."
+    "--at",
+    metavar="TIME",
+    help="Only waits at this moment: 12.3s, 250ms, or by the clock 14:03:22.5.",
 )
 @click.option("--region", metavar="NAME", help="Only waits within tracer.region(NAME).")
 @click.option(

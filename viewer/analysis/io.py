@@ -7,6 +7,9 @@ from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
 from viewer.trace.model import Model
+from viewer.trace.sites import is_import
+
+IMPORTS = "import machinery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,19 @@ class IoRow:
 
 
 def io_rows(model: Model) -> tuple[IoRow, ...]:
-    """One row per callable and site, longest total first; all sleep is called `sleep`."""
+    """One row per callable and site, longest total first; all sleep is called `sleep`.
+
+    What imports read and open is one row for each process.
+    """
     table, engine, rows = model.states, model.trace.engine, len(model.states.call_name)
-    everything = numbers(range(rows))
+    imports = [is_import(model.trace.text(site)) for site in table.call_site]
+    first: dict[int, int] = {}
+    for row, is_one in enumerate(imports):
+        if is_one:
+            first.setdefault(table.call_process[row], row)
+    everything = numbers(
+        first[table.call_process[row]] if imports[row] else row for row in range(rows)
+    )
     calls = keys(model, _is_call, table.row, everything)
     pieces = keys(model, _is_piece, table.row, everything)
     stats = engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows)
@@ -36,16 +49,23 @@ def io_rows(model: Model) -> tuple[IoRow, ...]:
     found = [
         IoRow(
             model.pid(table.call_process[row]),
-            model.trace.text(table.call_name[row]).removeprefix(s.IO_PREFIX),
-            model.trace.text(table.call_site[row]),
+            *_named(model, row, imports[row]),
             spread_at(stats, row),
-            table.call_bytes[row] if table.call_bytes[row] >= 0 else None,
+            table.call_bytes[row] if table.call_bytes[row] >= 0 and not imports[row] else None,
             held[row * 2 + 1],
         )
-        for row in range(rows)
+        for row in sorted({*everything})
     ]
     found.sort(key=lambda row: (-row.calls.total_ns, row.callable, row.site, row.pid))
     return tuple(found)
+
+
+def _named(model: Model, row: int, is_import: bool) -> tuple[str, str]:
+    """Callable and site of a row of calls."""
+    if is_import:
+        return IMPORTS, ""
+    name = model.trace.text(model.states.call_name[row]).removeprefix(s.IO_PREFIX)
+    return name, model.trace.text(model.states.call_site[row])
 
 
 def _is_piece(state: int) -> bool:

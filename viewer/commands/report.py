@@ -8,6 +8,7 @@ from tracer.units import size
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.render.json.report import render_json
+from viewer.render.text.overview import overview
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.engine import HAS_NATIVE
@@ -19,6 +20,7 @@ from viewer.trace.sites import Names
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
 # Shown even to say that they were not recorded; latency only when it is asked for.
 _ALWAYS = ("findings", "tasks", "gc", "cpu", "health")
+EVERY_SECTION = "all"
 
 
 def report(
@@ -33,17 +35,21 @@ def report(
 ) -> None:
     """Writes the report of a trace. Raises TraceFileError when it cannot be read.
 
-    `section` is one of SECTIONS or None for all; `by` is "coro" or "task"; `top` is how many
-    rows of each table the text shows.
+    `section` is one of SECTIONS or EVERY_SECTION. Without one the text is the first screen,
+    and JSON has all. `by` is "coro" or "task"; `top` is how many rows of each table the text
+    shows.
     """
     announce(trace)
-    sections = (section,) if section else SECTIONS
+    sections = (section,) if section not in (None, EVERY_SECTION) else SECTIONS
     result = build_report(build_model(read_trace(trace), names), By(by), sections)
     if as_json:
         out.write(render_json(result, sections))
         return
+    if section is None:
+        out.write(overview(result, Style.of(out)))
+        return
     present = {*_ALWAYS, *result.recorded} - {"latency"}
-    shown = tuple(name for name in sections if section or name in present)
+    shown = tuple(name for name in sections if len(sections) == 1 or name in present)
     out.write(render_text(result, shown, top, Style.of(out)))
 
 

@@ -14,6 +14,8 @@ from viewer.trace.columns import STRING, Column
 
 _PACKAGE = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
+_IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
+IMPORT = "import"  # what was called where the user's code imported something
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")
 
 
@@ -64,15 +66,21 @@ def head(stack: str) -> str:
     """The innermost frame of the user's code, when it is inside a call to a library; else "".
 
     `stack` has a frame a line, innermost first. The answer is a `Site` where the user called a
-    package; a call to the standard library already names its wait.
+    package or imported something; a call to the standard library already names its wait.
     """
-    inside = ""
+    inside, imports = "", False
     for frame in stack.split("\n"):
         if _SITE.fullmatch(frame) and not is_library(frame):
             called = place_of(inside).function if _PACKAGE.match(inside) else ""
+            called = IMPORT if imports else called
             return Site(frame, called) if called else frame if inside else ""
-        inside = frame
+        inside, imports = frame, imports or frame.startswith(_IMPORTLIB)
     return ""
+
+
+def is_import(site: str) -> bool:
+    """Whether a wait there is the import machinery's."""
+    return via(site) == IMPORT or site.startswith(_IMPORTLIB)
 
 
 def entry(frames: list[str]) -> str:

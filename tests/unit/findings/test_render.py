@@ -50,7 +50,7 @@ def test_text(tmp_path, monkeypatch):
 
 def test_top(tmp_path):
     """What is left out is counted."""
-    text = said(trace_of(tmp_path, 3), top=1)
+    text = said(trace_of(tmp_path, 3), section="findings", top=1)
     assert "  … and 1 finding more (--top)\n" in text
 
 

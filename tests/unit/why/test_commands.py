@@ -10,7 +10,7 @@ from tests.support.stories import waits as samples
 from tests.support.stories.user import requests
 from tests.support.stories.waits import MS
 from tracer.cli import main
-from viewer.commands.why import parse_time
+from viewer.commands.moment import parse_time
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-@pytest.mark.parametrize("at", ["0.315s", "315ms", "0.315", "315000us"])
+@pytest.mark.parametrize("at", ["0.315s", "315ms", "0.315", "315000us", "22:13:21.315"])
 def test_at_a_moment(trace: Path, capsys: pytest.CaptureFixture[str], at: str) -> None:
     assert main(["why", str(trace), "--at", at, "--json"]) == 0
     (wait,) = json.loads(capsys.readouterr().out)["waits"]
@@ -112,12 +112,29 @@ def test_times(text: str, ns: int) -> None:
     assert parse_time(text) == ns
 
 
+_NO_TIME = "is not a time such as 12.3s, 250ms or 14:03:22.5."
+
+
 @pytest.mark.parametrize(
     ("options", "code", "line"),
     [
-        (["--at", "noon"], 2, "--at 'noon' is not a time such as 12.3s or 250ms."),
-        (["--at", "12.3h"], 2, "--at '12.3h' is not a time such as 12.3s or 250ms."),
-        (["--at", "9s"], 1, "--at 9s: the trace ends at 400 ms."),
+        (["--at", "noon"], 2, f"--at 'noon' {_NO_TIME}"),
+        (
+            ["--at", "12.3h"],
+            2,
+            "--at '12.3h' is not a time such as 12.3s, 250ms or 14:03:22.5.",
+        ),
+        (["--at", "25:00"], 2, "--at '25:00' is not a time of day."),
+        (
+            ["--at", "9s"],
+            1,
+            "--at 9s: the trace is 400 ms long, 2023-11-14 22:13:21 to 22:13:21 UTC.",
+        ),
+        (
+            ["--at", "03:00"],
+            1,
+            "--at 03:00: the trace is 400 ms long, 2023-11-14 22:13:21 to 22:13:21 UTC.",
+        ),
         (["--task", "tick"], 1, "the trace has no tasks."),
         (
             ["--thread", "comp"],

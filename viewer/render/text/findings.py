@@ -1,6 +1,7 @@
 """The findings: what is wrong with the program."""
 
 from tracer.units import plural
+from viewer.analysis.findings import Finding
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
 
@@ -10,8 +11,11 @@ def findings(report: Report, top: int, style: Style) -> str:
         return "Findings: none of the known problems was found."
     lines = [style.title("Findings")]
     for number, finding in enumerate(report.findings[:top], 1):
-        head, *rest = wrap(f"{number}. {finding.text}", style.width)
-        lines += [head, *rest]
+        lines += numbered(number, finding, style)
     if len(report.findings) > top:
         lines.append(f"  … and {plural(len(report.findings) - top, 'finding')} more (--top)")
     return "\n".join(lines)
+
+
+def numbered(number: int, finding: Finding, style: Style) -> list[str]:
+    return wrap(f"{number}. {finding.text}", style.width)

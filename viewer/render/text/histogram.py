@@ -1,5 +1,7 @@
 """Delays as bars for a terminal, and how often each loop was responsive."""
 
+from operator import attrgetter
+
 from tracer.units import duration, plural
 from viewer.analysis.availability import Bucket, HistogramRow, LoopRow
 from viewer.analysis.report import Report
@@ -9,6 +11,7 @@ from viewer.words import place, shorten, tail
 _BAR = 40  # characters of the longest
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LONG = 48
+_FEW_LOOPS = 3  # have a line each
 
 
 def latency(report: Report, top: int, style: Style) -> str:
@@ -27,6 +30,14 @@ def latency(report: Report, top: int, style: Style) -> str:
 
 
 def availability(rows: tuple[LoopRow, ...], style: Style) -> list[str]:
+    """A line for each loop; of more than a few loops one line for all."""
+    if len(rows) > _FEW_LOOPS:
+        windows, free = (sum(map(attrgetter(name), rows)) for name in ("windows", "available"))
+        text = (
+            f"The {len(rows):,} loops were responsive (able to answer within 10 ms at any "
+            f"moment) in {_how_many(free, windows)} of 100 ms."
+        )
+        return wrap(text, style.width)
     lines = []
     for row in rows:
         loop = f"loop of `{shorten(row.thread, _LONG)}` was responsive"

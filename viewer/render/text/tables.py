@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Self, TextIO
 
 from tracer.units import durations, share
-from viewer.words import shorten
+from viewer.words import Named, shorten
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _BREAK = re.compile(r"(?<!\d) | (?!(?:ns|µs|ms|s|%)(?!\w))")
+_NARROWEST = 60
 _FIRST_COLUMN = 24  # its width at least, where other columns can be left out
 
 
@@ -39,7 +40,7 @@ class Style:
         """The style for a terminal, a pipe or a file."""
         colour = out.isatty() and not os.environ.get("NO_COLOR")
         # Piped text has no terminal to fit; COLUMNS says otherwise.
-        width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+        width = max(shutil.get_terminal_size((100, 24)).columns, _NARROWEST)
         return cls(min(width, 120), colour, os.getcwd())
 
     def title(self, text: str) -> str:
@@ -71,7 +72,7 @@ def over(text: str, columns: list[str], header: str, first: str, last: str) -> s
 
 def written(cells: Sequence[Sequence[Cell]]) -> list[list[str]]:
     """The rows as text."""
-    rows = [[str(cell) for cell in row] for row in cells]
+    rows = [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in cells]
     for i in range(len(cells[0]) if cells else 0):
         times = [(n, cell) for n, row in enumerate(cells) if isinstance(cell := row[i], Time)]
         texts = durations([ns for _, ns in times])
@@ -121,7 +122,11 @@ def table(columns: Sequence[str], cells: Sequence[Sequence[Cell]], style: Style)
     taken[0] = min(taken[0], max(style.width - rest, 12))
     lines = []
     for row in [list(columns), *rows]:
-        line = [shorten(row[0], taken[0]).ljust(taken[0])]
+        first = row[0]
+        short = (
+            first.fitted(taken[0]) if isinstance(first, Named) else shorten(first, taken[0])
+        )
+        line = [short.ljust(taken[0])]
         line += [cell.rjust(width) for cell, width in zip(row[1:], taken[1:], strict=True)]
         lines.append(("  " + "  ".join(line)).rstrip())
     return lines

@@ -10,7 +10,7 @@ from viewer.analysis.report import Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
 from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, table, wrap
-from viewer.words import place, shorten, tail
+from viewer.words import Named, place, shorten, tail
 
 _HEADLINES = 3
 _REASONS = 3  # given for each row
@@ -32,9 +32,8 @@ def threads(report: Report, top: int, style: Style) -> str:
         return "threads: none were recorded."
     rows = report.threads[:top]
     lines = [style.title("Threads")]
-    starving = [row for row in rows if row.gil_wait_ns * _NEWS >= row.wall_ns > 0]
-    for row in starving[:_HEADLINES]:
-        lines += wrap(_starved(report, row), style.width)
+    for _, text in starved_threads(report)[:_HEADLINES]:
+        lines += wrap(text, style.width)
     if "gil" not in report.health.signals:
         lines += wrap(
             "The signal gil was off: what threads did between these waits is unknown.",
@@ -70,6 +69,15 @@ def threads(report: Report, top: int, style: Style) -> str:
             name = shorten(_of_process(report, row.pid, row.name), _LONG)
             lines += wrap(f"{name}: {_parts(row.holding)}", style.width)
     return "\n".join(lines)
+
+
+def starved_threads(report: Report) -> list[tuple[int, str]]:
+    """(time, sentence) of the threads that waited for the GIL for much of their time."""
+    return [
+        (row.gil_wait_ns, _starved(report, row))
+        for row in report.threads
+        if row.gil_wait_ns * _NEWS >= row.wall_ns > 0
+    ]
 
 
 _STATES = (
@@ -184,6 +192,15 @@ def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> s
     return "\n".join(lines)
 
 
+def slowest_locks(report: Report, style: Style) -> list[tuple[int, str]]:
+    """(time, sentence) of the locks that others held, by the longest wait."""
+    return [
+        (row.waits.max_ns, _blocked(report, row, style))
+        for row in report.locks
+        if not row.is_idle and row.waiters
+    ]
+
+
 def _waits(report: Report, row: LockRow, style: Style) -> list[Cell]:
     return [
         _lock_name(report, row, style),
@@ -197,19 +214,19 @@ def _times(spread: Spread) -> list[Cell]:
     return [*map(Time, (spread.p50_ns, spread.p90_ns, spread.max_ns, spread.total_ns))]
 
 
-def _lock_name(report: Report, row: LockRow, style: Style) -> str:
+def _lock_name(report: Report, row: LockRow, style: Style) -> Named:
     kind = shorten(row.kind, _LONG)
     name = kind if row.locks == 1 else f"{row.locks:,} × {kind}"
-    at = tail(place(row.site, style.base), _LONG)
-    return _of_process(report, row.pid, f"{name} {at}".strip())
+    return Named(name, _of_process(report, row.pid, place(row.site, style.base)))
 
 
 def _blocked(report: Report, row: LockRow, style: Style) -> str:
     """Lock app.py:12: 107 ms of waiting, 95 % of it for `flush` …; `worker` waited most …"""
+    name = _lock_name(report, row, style).fitted(style.width - 4)
     if not row.waiters:
-        return f"{_lock_name(report, row, style)}: nobody waited for it."
+        return f"{name}: nobody waited for it."
     waiter = row.waiters[0]
-    text = f"{_lock_name(report, row, style)}: {duration(row.waits.total_ns)} of waiting"
+    text = f"{name}: {duration(row.waits.total_ns)} of waiting"
     cause = row.waited_for[0] if row.waited_for else None
     if cause is not None and cause.kind == "owner":
         where = tail(place(cause.site, style.base), _LONG)
@@ -229,7 +246,7 @@ def _blocked(report: Report, row: LockRow, style: Style) -> str:
 def _who_had_it(report: Report, row: LockRow, style: Style) -> list[str]:
     total = row.waits.total_ns
     waits = plural(row.waits.count, "wait")
-    name = shorten(_lock_name(report, row, style), style.width - 40)
+    name = _lock_name(report, row, style).fitted(style.width - 40)
     parts = [(cause.ns, _cause(cause, style)) for cause in row.waited_for[:_REASONS]]
     rest = row.waited_for[_REASONS:]
     parts.append((sum(cause.ns for cause in rest), plural(len(rest), "other")))
@@ -254,7 +271,7 @@ def io(report: Report, top: int, style: Style) -> str:
         key=lambda row: -row.holding_gil_ns,
     )
     for row in keepers[:_HEADLINES]:
-        text = f"`{_call_name(report, row, style)}` held the GIL for "
+        text = f"`{_call_name(report, row, style).fitted(style.width - 4)}` held the GIL for "
         text += f"{duration(row.holding_gil_ns)}: no other thread could run Python."
         lines += wrap(text, style.width)
     columns = ["call", "calls", "p50", "p90", "max", "total", "bytes"]
@@ -270,9 +287,9 @@ def io(report: Report, top: int, style: Style) -> str:
     return "\n".join([*lines, *_fitted(columns, body, style), *_more(len(report.io), top)])
 
 
-def _call_name(report: Report, row: IoRow, style: Style) -> str:
-    at = tail(place(row.site, style.base), _LONG)
-    return _of_process(report, row.pid, f"{shorten(row.callable, _LONG)} {at}".strip())
+def _call_name(report: Report, row: IoRow, style: Style) -> Named:
+    where = _of_process(report, row.pid, place(row.site, style.base))
+    return Named(shorten(row.callable, _LONG), where)
 
 
 def _of_process(report: Report, pid: int, name: str) -> str:

@@ -1,0 +1,111 @@
+"""The first screen of a report: short, whatever the trace; what matters first."""
+
+import io
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS
+from tests.support.models import model_of
+from tests.support.stories.waits import THREAD_STORIES, blocked_loop, eager, killed, lanes
+from viewer.analysis.report import build_report
+from viewer.analysis.tasks import By
+from viewer.commands.report import EVERY_SECTION, report
+from viewer.render.text.overview import overview
+from viewer.render.text.tables import Style
+from viewer.words import Named
+
+_SCREEN = 24
+
+
+def first_screen(tmp_path, trace, width=100):
+    made = build_report(model_of(tmp_path, trace), By.CORO)
+    return overview(made, Style(width, base=str(tmp_path)))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, killed, *THREAD_STORIES])
+def test_fits(tmp_path, story, width):
+    """No line is wider than the terminal, but commands to copy; 100 columns are one screen."""
+    lines = first_screen(tmp_path, story(), width).splitlines()
+    assert max(len(line) for line in lines if not line.startswith("  tracer ")) <= width
+    assert width < 100 or len(lines) <= _SCREEN
+
+
+def test_parts(tmp_path):
+    """What and when, what is wrong, who waited, where to look."""
+    what, findings, waits, look = first_screen(tmp_path, blocked_loop()).split("\n\n")
+    assert "2023-11-14 22:13:21 to 22:13:21 UTC" in what
+    assert findings.startswith("Findings")
+    assert waits.startswith("Slowest waits")
+    assert look.splitlines()[1].startswith("  tracer why ")
+
+
+def test_sections_by_cost(tmp_path):
+    """The section in which most time went comes first; one without any is left out."""
+    trace = TraceBuilder(argv="cost.py", signals=SIGNALS)
+    lock = trace.lock("Lock", "/app/cost.py:7 work")
+    holder, waiter = trace.thread("holder").native(0), trace.thread("waiter").native(0)
+    waiter.lock_wait(MS, "Lock", lock=lock, site="/app/cost.py:7 work", owner=holder)
+    lock.hold(MS, 31 * MS, holder, "/app/cost.py:7 work")
+    holder.release(31 * MS, lock, to=waiter)
+    waiter.running(31 * MS).io(32 * MS, "socket.recv", site="/app/cost.py:9 work").end(42 * MS)
+    holder.end(42 * MS)
+    look = first_screen(tmp_path, trace.ended(43 * MS)).split("\n\n")[-1]
+    sections = [line.split()[4] for line in look.splitlines() if "--section" in line]
+    assert sections == ["locks", "io"]
+
+
+def test_children_are_not_in_the_trace(tmp_path):
+    """A program whose children did the work is not called complete."""
+    trace = TraceBuilder(argv="reload.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0)
+    main.io(MS, "subprocess.fork_exec", site="/app/reload.py:3 run").running(3 * MS)
+    main.end(9 * MS)
+    said = first_screen(tmp_path, trace.ended(10 * MS))
+    assert "! 1 child process started by this program: not recorded." in said
+
+
+def test_like_lines_are_one(tmp_path):
+    """Two thousand loops have a line together; a note that comes again is told once."""
+    trace = TraceBuilder(argv="loops.py", signals="tasks")
+    for n in range(20):
+        loop = trace.loop(trace.thread(f"worker-{n}"))
+        loop.select(0, 200 * MS)
+        loop.callback("tick", "/app/loops.py:1 tick", 200 * MS, 201 * MS)
+        trace.instant(trace.tracer, MS, "note", "tracer", reason="the same")
+    said = first_screen(tmp_path, trace.ended(300 * MS))
+    assert "The 20 loops were responsive" in said
+    assert said.count("note: the same") == 1
+
+
+def test_sections_on_request(tmp_path):
+    """`--section all` has every section; without it the text is the first screen."""
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(blocked_loop().data())
+
+    def said(section):
+        out = io.StringIO()
+        report(path, as_json=False, section=section, top=3, by="coro", out=out)
+        return out.getvalue()
+
+    assert "Where to look next" in said(None)
+    assert "Where to look next" not in said(EVERY_SECTION)
+    assert "Health" in said(EVERY_SECTION)
+
+
+@pytest.mark.parametrize(
+    ("where", "width", "short"),
+    [
+        ("app.py:3", 30, "356 × asyncio.Lock app.py:3"),
+        ("site/psycopg/_asyncio.py:2271", 40, "356 × asyncio.Lock …/_asyncio.py:2271"),
+        ("site/psycopg/_asyncio.py:2271", 46, "356 × asyncio.Lock …/psycopg/_asyncio.py:2271"),
+        ("site/psycopg/_asyncio.py:2271", 32, "356 ×…ncio.Lock _asyncio.py:2271"),
+        ("", 12, "356 …io.Lock"),
+    ],
+)
+def test_names_are_cut_where_they_can_be_read(where, width, short):
+    """Directories go first, then the middle of the name; never the file and line."""
+    cell = Named("356 × asyncio.Lock", where)
+    assert cell.fitted(width) == short
+    assert len(short) <= width

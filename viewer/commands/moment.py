@@ -1,0 +1,47 @@
+"""A moment as a user types it: since the trace began, or by the clock."""
+
+import re
+from datetime import UTC, datetime, time, timedelta
+
+from tracer.errors import UsageError
+from viewer.analysis.report import heading
+from viewer.trace.model import Model
+
+_UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
+
+
+def parse_time(text: str) -> int | time:
+    """`12.3s`, `250ms`, `12.3` (seconds) -> ns; `14:03:22.5` -> a time of day.
+
+    Raises UsageError.
+    """
+    if re.fullmatch(r"\d\d?:\d\d(:\d\d(\.\d{1,6})?)?", text.strip()):
+        hour, minute, *second = text.strip().split(":")
+        whole, _, part = (second[0] if second else "0").partition(".")
+        try:
+            return time(int(hour), int(minute), int(whole), int(part.ljust(6, "0")))
+        except ValueError:
+            raise UsageError(f"--at '{text}' is not a time of day.") from None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+) ?(s|ms|us|µs|ns|)", text.strip())
+    if match is None:
+        raise UsageError(f"--at '{text}' is not a time such as 12.3s, 250ms or 14:03:22.5.")
+    return round(float(match[1]) * _UNITS[match[2]])
+
+
+def since_start(when: int | time, model: Model) -> int:
+    """The moment in ns since the trace began; a time of day is the reader's local one.
+
+    Raises UsageError when the trace does not say at which time of day it began.
+    """
+    if isinstance(when, int):
+        return when
+    begin_ns = heading(model).start_unix_ns
+    if not begin_ns:
+        raise UsageError("--at: this trace does not say at which time of day it began.")
+    today = datetime.fromtimestamp(begin_ns // 10**9, UTC).astimezone().date()
+    tick = timedelta(microseconds=1)
+    days = (datetime.combine(today + timedelta(days=n), when).astimezone() for n in (0, 1))
+    epoch = datetime.fromtimestamp(0, UTC)
+    moments = [(day - epoch) // tick * 1_000 - begin_ns for day in days]
+    length = model.end_ns - model.start_ns
+    return next((ns for ns in moments if 0 <= ns <= length), moments[0])

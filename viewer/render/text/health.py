@@ -1,0 +1,49 @@
+"""How far the trace can be trusted, as text."""
+
+from tracer.units import duration, plural, share
+from viewer.analysis.health import Health
+from viewer.analysis.report import Report
+from viewer.render.text.tables import Style, wrap
+
+_LOST_BY_A_KILL_MS = 250
+
+
+def health(report: Report, top: int, style: Style) -> str:
+    found = troubles(report.health)
+    facts = f"signals: {', '.join(report.health.signals) or 'none'}"
+    if report.health.overhead_ns:
+        part = share(report.health.overhead_ns, report.heading.duration_ns)
+        cpu = duration(report.health.overhead_ns)
+        facts += f"; the recorder's own thread used {cpu} of CPU time, {part} of the run"
+    lines = [style.title("Health"), *wrap(facts, style.width)]
+    if report.health.off:
+        lines.append(f"  switched off: {', '.join(report.health.off)}")
+    if report.health.unfinished_slices:
+        still = plural(report.health.unfinished_slices, "slice")
+        lines.append(f"  {still} still open at the end of the trace")
+    for line in found or ["complete: nothing dropped, nothing lost, nothing disabled."]:
+        lines += wrap(line, style.width)
+    return "\n".join(lines)
+
+
+def troubles(health: Health) -> list[str]:
+    """One line for each reason not to trust the trace completely."""
+    lines = [
+        f"the program (pid {pid}) was killed or crashed: up to the last {_LOST_BY_A_KILL_MS} "
+        "ms are missing."
+        for pid in health.killed
+    ]
+    if health.dropped_events:
+        dropped = plural(health.dropped_events, "event")
+        lines.append(f"{dropped} dropped: the buffer was full (see --buffer).")
+    if health.lost_bytes:
+        lines.append(f"{plural(health.lost_bytes, 'byte')} of the file could not be read.")
+    if health.orphan_ends:
+        lines.append(f"{plural(health.orphan_ends, 'slice end')} without a beginning.")
+    if health.late:
+        lines.append(
+            f"{plural(health.late, 'record')} came late: their times were moved to keep order."
+        )
+    lines += [f"{hook} disabled: {reason}" for hook, reason in health.disabled]
+    lines += [f"{what}: sampled, not exact." for what in health.sampled]
+    return [*lines, *(f"note: {note}" for note in health.notes)]

@@ -1,0 +1,134 @@
+"""The first screen of a report: what was recorded, what is wrong, who waited, what next."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from tracer.units import duration, plural, size
+from viewer.analysis.report import Heading, Report
+from viewer.render.text.findings import numbered
+from viewer.render.text.health import troubles
+from viewer.render.text.histogram import availability
+from viewer.render.text.tables import Style, wrap
+from viewer.render.text.tasks import slowest_tasks
+from viewer.render.text.waits import slowest_locks, starved_threads
+from viewer.words import place, shorten
+
+_FINDINGS = 3
+_WAITS = 3
+_LINES = 4  # of one finding
+_SECTIONS = 5
+_SLOW_NS = 1_000_000  # shorter waits are not worth a word, except the longest
+# What starts another process, by the name of the call.
+_STARTS = ("subprocess.fork_exec", "os.posix_spawn", "os.posix_spawnp")
+
+
+def overview(report: Report, style: Style) -> str:
+    """About 24 lines; everything else is in the sections that the last lines name."""
+    parts = [
+        "\n".join([*heading(report.heading, style), *_not_recorded(report, style)]),
+        _findings(report, style),
+        _slowest(report, style),
+        _look_next(report, style),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def heading(of: Heading, style: Style) -> list[str]:
+    """The file, the program, and when it ran."""
+    facts = [
+        duration(of.duration_ns),
+        *([when(of)] if of.start_unix_ns else []),
+        f"{of.events:,} events",
+        size(of.size_bytes),
+        f"CPython {of.python}",
+        f"pid {of.pid}" if of.processes == 1 else f"{of.processes} processes",
+    ]
+    program = shorten(" ".join(of.argv), style.width - 2)
+    name = shorten(place(of.file, style.base), style.width - 2)
+    return [style.title(name), *wrap(", ".join(facts), style.width), f"  {program}"]
+
+
+def when(of: Heading) -> str:
+    """`2026-11-28 14:03:20 to 14:03:24 CET`, in the reader's time zone."""
+    begin, end = (
+        datetime.fromtimestamp(ns // 1_000_000_000, UTC).astimezone()
+        for ns in (of.start_unix_ns, of.start_unix_ns + of.duration_ns)
+    )
+    day = "" if begin.date() == end.date() else f"{end:%Y-%m-%d} "
+    return f"{begin:%Y-%m-%d %H:%M:%S} to {day}{end:%H:%M:%S %Z}"
+
+
+def _not_recorded(report: Report, style: Style) -> list[str]:
+    """What the trace does not hold, and why nobody may conclude anything from that."""
+    health = report.health
+    parts = [text for text, _ in Counter(troubles(health)).items()]
+    started = sum(row.calls.count for row in report.io if row.callable in _STARTS)
+    if started and report.heading.processes == 1:
+        children = plural(started, "child process", "child processes")
+        parts.append(f"{children} started by this program: not recorded.")
+    if health.off:
+        parts.append(f"switched off: {', '.join(health.off)}.")
+    return [line for part in parts[:_WAITS] for line in wrap(f"! {part}", style.width)]
+
+
+def _findings(report: Report, style: Style) -> str:
+    found = report.findings
+    if not found:
+        none = "Findings: none of the known problems was found."
+        return "\n".join([none, *_calm(report, style)])
+    lines = [style.title("Findings")]
+    for number, finding in enumerate(found[:_FINDINGS], 1):
+        lines += _short(numbered(number, finding, style))
+    if len(found) > _FINDINGS:
+        lines.append(f"  … and {len(found) - _FINDINGS} more (--section findings)")
+    return "\n".join(lines)
+
+
+def _short(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], lines[_LINES - 1] + " …"]
+
+
+def _calm(report: Report, style: Style) -> list[str]:
+    """The numbers that show that nothing is wrong."""
+    return availability(report.latency.loops, style) if report.latency is not None else []
+
+
+def _slowest(report: Report, style: Style) -> str:
+    """The longest waits of tasks for their loop, for locks, for the GIL; the longest first."""
+    waits = slowest_tasks(report, style) + slowest_locks(report, style)
+    waits += starved_threads(report)
+    waits.sort(key=lambda wait: -wait[0])
+    worth = [wait for n, wait in enumerate(waits[:_WAITS]) if not n or wait[0] >= _SLOW_NS]
+    lines = [line for _, text in worth for line in wrap(text, style.width)]
+    if report.findings and report.latency is not None:
+        lines += availability(report.latency.loops, style)
+    return "\n".join([style.title("Slowest waits"), *lines]) if lines else ""
+
+
+def _look_next(report: Report, style: Style) -> str:
+    """Commands, the section first in which most time went."""
+    name = place(report.heading.file, style.base)
+    rows = [(f"tracer why {name}", "why the slowest waits took so long")]
+    for section, ns, what in _by_cost(report)[:_SECTIONS]:
+        rows.append((f"tracer report {name} --section {section}", f"{duration(ns)} {what}"))
+    rows.append((f"tracer view {name}", "the timeline, in a browser"))
+    room = max(len(command) for command, _ in rows)
+    lines = [style.title("Where to look next")]
+    for command, what in rows:
+        line = f"  {command:<{room}}  {what}"
+        lines.append(line if len(line) <= style.width else f"  {command}")
+    return "\n".join(lines)
+
+
+def _by_cost(report: Report) -> list[tuple[str, int, str]]:
+    """(section, time, what that is), the most expensive first."""
+    locks = [row for row in report.locks if not row.is_idle]
+    rows = [
+        ("tasks", sum(row.ready.total_ns for row in report.tasks), "ready, before tasks ran"),
+        ("threads", sum(row.gil_wait_ns for row in report.threads), "of waiting for the GIL"),
+        ("locks", sum(row.waits.total_ns for row in locks), "of waiting for locks"),
+        ("io", sum(row.calls.total_ns for row in report.io), "in blocking calls"),
+        ("gc", sum(row.pauses.total_ns for row in report.gc), "of garbage collection"),
+        ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time sampled"),
+    ]
+    return sorted((row for row in rows if row[1]), key=lambda row: -row[1])
