@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from viewer.trace import (
     charges,
     decode,
+    descriptors,
     intervals,
     owners,
     sites,
@@ -31,6 +32,7 @@ from viewer.trace.columns import (
     Tally,
     Timeline,
 )
+from viewer.trace.descriptors import Descriptor
 from viewer.trace.tiles import Lanes, Tile
 
 try:
@@ -46,11 +48,13 @@ class Engine:
     """Arguments and results of each: see the twin of that name."""
 
     decode: Callable[[bytes], Events]
+    describe: Callable[[bytes], Descriptor | None]
     pair: Callable[[Column, Column, Column, Column, int], Slices]
     grouped_stats: Callable[[Column, Column, Column, int], Stats]
     keyed_sums: Callable[[Column, Column, Column, Column], Sums]
     group_keys: Callable[[Column, Column, Column, int], Column]
     either: Callable[[Column, Column, int], Column]
+    pick: Callable[[Column, Column, Column], Column]
     gather: Callable[[Column, Column, Column], Column]
     pairs: Callable[[Column, Column], Pairs]
     tally: Callable[[Column, Column, Column, Column, int, int], Tally]
@@ -73,11 +77,13 @@ class Engine:
 
 PYTHON = Engine(
     decode.decode,
+    descriptors.describe,
     sweeps.pair,
     sweeps.grouped_stats,
     sweeps.keyed_sums,
     sweeps.group_keys,
     sweeps.either,
+    sweeps.pick,
     sweeps.gather,
     sweeps.pairs,
     sweeps.tally,
@@ -108,11 +114,13 @@ def _native() -> Engine:
 
     return Engine(
         lambda data: Events(*_decoder.decode(data)),
+        _decoder.describe,
         pair,
         lambda *columns: Stats(*_decoder.grouped_stats(*columns)),
         lambda *columns: Sums(*_decoder.keyed_sums(*columns)),
         _decoder.group_keys,
         _decoder.either,
+        _decoder.pick,
         _decoder.gather,
         lambda *columns: Pairs(*_decoder.pairs(*columns)),
         lambda *columns: Tally(*_decoder.tally(*columns)),

@@ -1,7 +1,7 @@
 """Columns to their meaning: loops, tasks, collections, and the recorder's own remarks."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -290,32 +290,45 @@ def _find_loops(
     trace: Trace, threads: tuple[Track, ...]
 ) -> tuple[tuple[Loop, ...], array[int]]:
     """The loops, and by track which one it is under (-1 none)."""
+    tids: dict[tuple[int, str], set[int]] = defaultdict(set)
+    for thread in threads:
+        tids[thread.pid, thread.thread_name].add(thread.tid)
     index: dict[int, int] = {}
     found: list[Loop] = []
-    ancestries = [_ancestry(trace, uuid) for uuid in trace.events.uuids]
-    for i, tracks in enumerate(ancestries):
-        for track in tracks:
-            if track.name.startswith(s.TRACK_LOOP_PREFIX) and track.uuid not in index:
-                index[track.uuid] = len(found)
-                process = trace.track_process[i]
-                pid = trace.processes[process].pid if process >= 0 else 0
-                name = track.name.removeprefix(s.TRACK_LOOP_PREFIX)
-                tids = {t.tid for t in threads if t.pid == pid and t.thread_name == name}
-                found.append(Loop(process, name, tids.pop() if len(tids) == 1 else 0))
-    lanes = (
-        next((index[track.uuid] for track in tracks if track.uuid in index), -1)
-        for tracks in ancestries
-    )
-    return tuple(found), array("i", lanes)
+    lanes = array("i")
+    over: dict[int, Track | None] = {}  # by uuid of a track with tracks below it
+    for i, uuid in enumerate(trace.events.uuids):
+        track = trace.tracks.get(uuid)
+        above = track.parent_uuid if track else 0
+        if above not in over:
+            over[above] = _loop_over(trace, above)
+        loop = track if track and _is_loop(track) else over[above]
+        if loop is None:
+            lanes.append(-1)
+            continue
+        if loop.uuid not in index:
+            index[loop.uuid] = len(found)
+            process = trace.track_process[i]
+            name = loop.name.removeprefix(s.TRACK_LOOP_PREFIX)
+            mine = tids[_pid(trace, process), name]
+            found.append(Loop(process, name, min(mine) if len(mine) == 1 else 0))
+        lanes.append(index[loop.uuid])
+    return tuple(found), lanes
 
 
-def _ancestry(trace: Trace, uuid: int) -> list[Track]:
-    """The described tracks from this one upwards; a circle ends where it closes."""
-    found: list[Track] = []
-    while uuid in trace.tracks and trace.tracks[uuid] not in found:
-        found.append(trace.tracks[uuid])
+def _is_loop(track: Track) -> bool:
+    return track.name.startswith(s.TRACK_LOOP_PREFIX)
+
+
+def _loop_over(trace: Trace, uuid: int) -> Track | None:
+    """The loop that a described track is or is under; a circle ends where it closes."""
+    seen: set[int] = set()
+    while uuid in trace.tracks and uuid not in seen:
+        if _is_loop(trace.tracks[uuid]):
+            return trace.tracks[uuid]
+        seen.add(uuid)
         uuid = trace.tracks[uuid].parent_uuid
-    return found
+    return None
 
 
 def _positions(kinds: Column, wanted: int) -> list[int]:
@@ -363,10 +376,6 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
 
 def _remarks(trace: Trace) -> list[Remark]:
     events = trace.events
-    try:
-        category = events.strings.index(s.CAT_TRACER)
-    except ValueError:
-        return []
     return [
         Remark(
             trace.track_process[events.track[i]],
@@ -374,6 +383,5 @@ def _remarks(trace: Trace) -> list[Remark]:
             trace.text(events.name[i]),
             trace.args(i),
         )
-        for i in trace.slices.instants
-        if events.category[i] == category
+        for i in trace.instants(events.category, s.CAT_TRACER)
     ]

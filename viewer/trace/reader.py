@@ -11,7 +11,6 @@ from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
 from viewer.trace.engine import BEST, Engine
-from viewer.trace.wire import Malformed, fields, message, varint
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _RECORD_ONE = "Record one with 'tracer run prog.py'."
@@ -74,6 +73,11 @@ class Trace:
                 found[name] = self.text(value) if kind == STRING else value
         return found
 
+    def instants(self, column: Column, *texts: str) -> Column:
+        """Instants that have one of the texts in a column of names, in order of time."""
+        wanted = bytes(text in texts for text in self.events.strings)
+        return self.engine.pick(self.slices.instants, column, memoryview(wanted))
+
     def text(self, string: int) -> str:
         return self.events.strings[string] if string >= 0 else ""
 
@@ -112,7 +116,7 @@ def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
         raise TraceFileError(
             f"cannot read '{path}': not a trace (begins {data[:4].hex(' ')}). {_RECORD_ONE}"
         )
-    by_uuid = _read_descriptors(events)
+    by_uuid = _read_descriptors(events, engine)
     roots, pids = _find_processes(events, by_uuid)
     track_process = memoryview(array("i", roots))
     slices = engine.pair(events.time_ns, events.type, events.track, track_process, len(pids))
@@ -159,13 +163,13 @@ def _unpack(data: bytes) -> tuple[bytes, int]:
     return b"".join(parts), len(data)
 
 
-def _read_descriptors(events: Events) -> dict[int, Track]:
+def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
     """By uuid, the track as last described."""
     known: dict[int, Track] = {}
     for _, body in sorted(events.descriptors):
-        track = _read_descriptor(body)
-        if track is not None:
-            known[track.uuid] = track
+        said = engine.describe(body)
+        if said is not None:
+            known[said[0]] = Track(*said)
     return known
 
 
@@ -176,12 +180,13 @@ def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int],
     processes: dict[int, int] = {}
     pids: list[int] = []
     roots: list[int] = []
+    above: dict[int, Track] = {}  # by uuid of a track with tracks below it, the outermost
     for uuid in events.uuids:
-        track = known.get(uuid, Track(uuid))
-        seen = {track.uuid}
-        while track.parent_uuid in known and track.parent_uuid not in seen:
-            track = known[track.parent_uuid]
-            seen.add(track.uuid)
+        track = known.get(uuid) or Track(uuid)
+        if track.parent_uuid in known:
+            if track.parent_uuid not in above:
+                above[track.parent_uuid] = _outermost(known[track.parent_uuid], known)
+            track = above[track.parent_uuid]
         if not track.pid:
             roots.append(-1)
             continue
@@ -192,40 +197,13 @@ def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int],
     return roots, pids
 
 
-def _read_descriptor(body: bytes) -> Track | None:
-    """The descriptor, or None when it is malformed."""
-    process, thread = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
-    numbers: dict[tuple[int, int], int] = {}  # by (message's tag or 0, field's tag)
-    texts: dict[tuple[int, int], list[str]] = {}
-    parts = [(0, 0, len(body))]
-    try:
-        for inside, start, end in parts:  # grows while it is walked
-            for tag, value, behind in fields(body, start, end):
-                if not inside and tag in (process, thread):
-                    parts.append((tag, value, behind))
-                elif tag & 7 == 2:
-                    text = body[value:behind].decode("utf-8", "replace")
-                    texts.setdefault((inside, tag), []).append(text)
-                elif tag & 7 == 0:
-                    numbers[inside, tag] = value
-    except Malformed:
-        return None
-
-    def number(inside: int, field: int) -> int:
-        return numbers.get((inside, varint(field)), 0)
-
-    def last_text(inside: int, field: int) -> str:
-        return texts.get((inside, message(field)), [""])[-1]
-
-    return Track(
-        number(0, s.TRACK_UUID),
-        last_text(0, s.TRACK_NAME),
-        number(0, s.TRACK_PARENT_UUID),
-        number(process, s.PROCESS_PID) or number(thread, s.THREAD_PID),
-        number(thread, s.THREAD_TID),
-        last_text(thread, s.THREAD_NAME),
-        tuple(texts.get((process, message(s.PROCESS_CMDLINE)), ())),
-    )
+def _outermost(track: Track, known: dict[int, Track]) -> Track:
+    """The last of the tracks above; a circle ends where it closes."""
+    seen = {track.uuid}
+    while track.parent_uuid in known and track.parent_uuid not in seen:
+        track = known[track.parent_uuid]
+        seen.add(track.uuid)
+    return track
 
 
 def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
@@ -233,13 +211,12 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
     events, slices = trace.events, trace.slices
     found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(pids))}
     starts: dict[int, int] = {}
-    for event in slices.instants:
+    for event in trace.instants(events.category, s.CAT_TRACER):
         name = trace.text(events.name[event])
-        if name in (s.RECORDING, s.RECORDING_ENDED):
-            process = trace.track_process[events.track[event]]
-            if process >= 0 and trace.text(events.category[event]) == s.CAT_TRACER:
-                found[process][name] = trace.args(event)
-                starts.setdefault(process, events.time_ns[event])
+        process = trace.track_process[events.track[event]]
+        if name in (s.RECORDING, s.RECORDING_ENDED) and process >= 0:
+            found[process][name] = trace.args(event)
+            starts.setdefault(process, events.time_ns[event])
     versions = [
         said[s.RECORDING][s.ARG_SCHEMA]
         for said in found.values()

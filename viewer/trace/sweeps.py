@@ -124,6 +124,13 @@ def either(a: Column, b: Column, otherwise: int) -> Column:
     )
 
 
+def pick(rows: Column, value: Column, wanted: Column) -> Column:
+    """Those of the rows whose value is wanted; -1 never is."""
+    return memoryview(
+        array("i", (row for row in rows if value[row] >= 0 and wanted[value[row]]))
+    )
+
+
 def gather(slice_event: Column, event_track: Column, of_track: Column) -> Column:
     """By slice: the value of its track."""
     return memoryview(array("i", (of_track[event_track[event]] for event in slice_event)))

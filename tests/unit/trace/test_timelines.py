@@ -217,7 +217,8 @@ def test_bad_columns_are_refused():
         lambda: BEST.charge(offset, q, zero, zero, 1, q, q, i, zero, 1),
         lambda: BEST.charge(offset, q, zero, zero, 1, q, q, zero, i, 1),
         lambda: BEST.carve(offset, q, zero, zero, 1, q, q),
-        lambda: BEST.carve(offset, q, i, zero, 0, q, q),
+        lambda: BEST.carve(offset, q, column("i", [9, 9]), zero, 0, q, column("q", [5, 5])),
+        lambda: BEST.carve(column("i", [0, 9]), q, zero, zero, 0, q, q),
         lambda: BEST.meet(q, q, i, q, q, zero, 3),
         lambda: BEST.meet(q, q, zero, q, q, i, 3),
     ]:

@@ -73,21 +73,6 @@ class Lanes:
         here = range(first, bisect_right(mine, start_ns, first, key=starts.__getitem__))
         return next((mine[at] for at in here if kinds[mine[at]] == kind), -1)
 
-    def how_it_ended(self, task: int) -> str:
-        """The instant at a task's end: `done`, `cancelled` …; "" while it lives."""
-        slices, events = self.model.trace.slices, self.model.trace.events
-        rows = self.rows_of_task(task)
-        if not rows:
-            return ""
-        end, track = slices.end_ns[rows[-1]], events.track[slices.event[rows[-1]]]
-        at = bisect_left(slices.instants, end, key=events.time_ns.__getitem__)
-        for event in slices.instants[at:]:
-            if events.time_ns[event] != end:
-                break
-            if events.track[event] == track:
-                return self.model.trace.text(events.name[event])
-        return ""
-
     def site_of_await(self, i: int) -> str:
         """Where a task's slice i awaits; "" when it is its first: that has the task's own."""
         if i == self.model.owners.task_head[self.model.owners.owner[i]]:

@@ -9,6 +9,7 @@ from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
+from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
 from viewer.trace.columns import AWAIT, READY, RUNNING
 from viewer.trace.model import Model
@@ -79,11 +80,11 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
     ]
     awaited = {task: facts.awaited(last[task]) for task in stuck}
-    returned = {task for task, _ in _ended(facts, s.DONE)}
     alone = [
         task
         for task in stuck
-        if task not in returned and not awaited[task][0].startswith(_NOT_ALONE)
+        if not awaited[task][0].startswith(_NOT_ALONE)
+        and facts.ledger.how_it_ended(task) != s.DONE
     ]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
@@ -137,7 +138,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     """Tasks that were forgotten while pending: destroyed, or left over at a program's end."""
     model = facts.model
     by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
-    for task, time_ns in _ended(facts, s.DESTROYED):
+    for task, time_ns in _destroyed(facts):
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         by_group[model.owners.task_group[task], True].append((task, start, time_ns))
     for task, start, end in _left_over(facts):
@@ -161,18 +162,23 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
 
 
-def _ended(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
-    """(task, time) of tasks that ended so: done, or destroyed while pending."""
-    events, slices = facts.model.trace.events, facts.model.trace.slices
-    if how not in events.strings:
+def _destroyed(facts: Facts) -> Iterator[tuple[int, int]]:
+    """(task, time) of tasks that were destroyed while pending."""
+    trace = facts.model.trace
+    events, slices = trace.events, trace.slices
+    ends = trace.instants(events.name, s.DESTROYED)
+    if not ends:
         return
-    name = events.strings.index(how)
-    ends = [event for event in slices.instants if events.name[event] == name]
-    tracks: dict[int, list[int]] = {events.track[event]: [] for event in ends}
-    kinds = facts.kinds((READY, RUNNING, AWAIT))
-    for i in facts.model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, 0):
-        if (track := events.track[slices.event[i]]) in tracks:
-            tracks[track].append(i)
+    known = {events.track[event] for event in ends}
+    tracks: dict[int, list[int]] = {track: [] for track in known}
+    wanted = memoryview(bytes(track in known for track in range(len(events.uuids))))
+    rows = trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((READY, RUNNING, AWAIT)), 0
+    )
+    every = numbers(range(len(events.uuids)))
+    track_of = trace.engine.gather(slices.event, events.track, every)
+    for i in trace.engine.pick(rows, track_of, wanted):
+        tracks[track_of[i]].append(i)
     for event in ends:
         of = tracks[events.track[event]]
         at = bisect_right(of, events.time_ns[event], key=slices.start_ns.__getitem__) - 1
@@ -183,7 +189,7 @@ def _ended(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
 def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     """(task, since, until): waits for a bare future that outlived creator and program."""
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
-    open_ = [i for i, is_open in enumerate(bytes(slices.unfinished)) if is_open]
+    open_ = model.trace.engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
     pending = {
         owned.owner[i]: i
         for i in open_
@@ -212,11 +218,11 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         if how is None:
             continue
         model = facts.model
-        task = next(
-            t
-            for t, group in enumerate(model.owners.task_group)
-            if model.coroutine(group) == (row.coro, row.site)
+        heads = model.owners.group_head
+        group = next(
+            g for g in range(len(heads)) if model.coroutine(g) == (row.coro, row.site)
         )
+        task = heads[group]
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         cost = row.running.total_ns
         text = (

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
+from viewer.analysis.ledger.index import Index
 from viewer.analysis.ledger.resource import Losses, Resource, Waits, Windows
 from viewer.analysis.ledger.rows import (
     GENERATIONS,
@@ -17,11 +18,9 @@ from viewer.analysis.ledger.rows import (
     joined,
     longs,
     nowhere,
-    waits_for_lock,
 )
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import (
-    AWAIT,
     HOLDING,
     HOLDING_MODES,
     LOOP_CALLBACK,
@@ -36,7 +35,6 @@ from viewer.trace.columns import (
     Pairs,
 )
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes
 
 type _Extra = tuple[int, int, int, int]  # start, end, lane, who
 
@@ -49,11 +47,8 @@ class Interval(NamedTuple):
     end_ns: int
 
 
-class Ledger:
+class Ledger(Index):
     """Who had the loops, the GIL, the locks; what threads and tasks did."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
 
     @classmethod
     def of(cls, model: Model) -> "Ledger":
@@ -63,58 +58,7 @@ class Ledger:
             found = model.derived[cls] = cls(model)
         return found
 
-    # Who is who ---------------------------------------------------------------------------
-
-    @cached_property
-    def _threads(self) -> dict[tuple[int, int], int]:
-        found: dict[tuple[int, int], int] = {}
-        for i, track in enumerate(self.model.threads):
-            found.setdefault((self.model.thread_process[i], track.tid), i)
-            found.setdefault((-track.pid, track.tid), i)  # of a thread without events
-        return found
-
-    def thread(self, process: int, tid: int) -> int:
-        """-1 when the trace has no such thread."""
-        known = self._threads.get((process, tid))
-        if known is None:
-            known = self._threads.get((-self.model.pid(process), tid), -1)
-        return known
-
-    @cached_property
-    def _tasks(self) -> dict[tuple[int, int], int]:
-        owned = self.model.owners
-        return {
-            key: i for i, key in enumerate(zip(owned.task_process, owned.task_id, strict=True))
-        }
-
-    def task_of(self, process: int, id_: int) -> int:
-        """-1 when the trace has no task with this id."""
-        return self._tasks.get((process, id_), -1) if id_ >= 0 else -1
-
     # Loops --------------------------------------------------------------------------------
-
-    @cached_property
-    def thread_of_loop(self) -> list[int]:
-        """-1 when several threads have the loop's name."""
-        return [
-            self.thread(loop.process, loop.tid) if loop.tid else -1
-            for loop in self.model.loops
-        ]
-
-    @cached_property
-    def lane_of_loop(self) -> list[int]:
-        """Loops of a thread share a lane: there they are in each other's way."""
-        first: dict[int, int] = {}
-        return [
-            first.setdefault(thread, loop) if thread >= 0 else loop
-            for loop, thread in enumerate(self.thread_of_loop)
-        ]
-
-    @cached_property
-    def lane_of_thread(self) -> dict[int, int]:
-        """The lane of a thread's loops, of threads that have some."""
-        lanes = zip(self.thread_of_loop, self.lane_of_loop, strict=True)
-        return {thread: lane for thread, lane in lanes if thread >= 0}
 
     def _on_loops(self, kinds: Iterable[int], key_of_loop: Iterable[int]) -> Column:
         """By slice its loop's key if it is of such a kind, else -1."""
@@ -249,7 +193,7 @@ class Ledger:
     @cached_property
     def tasks(self) -> Resource:
         """By task its slices; before its first, after its last and between is unknown."""
-        slices, lane = self.model.trace.slices, self._of_tasks
+        slices, lane = self.model.trace.slices, self.task_of_slice
         rows = Rows(slices.start_ns, slices.end_ns, lane, nowhere(len(lane)))
         return self._flat(rows, [], len(self.model.owners.task_id), 0, nowhere(0), 0)
 
@@ -316,43 +260,6 @@ class Ledger:
     def of_task(self, task: int, windows: Windows) -> Carved:
         """What a task did: `ran`, `was_ready`, or the slice of an await."""
         return self.tasks.by_row(task, windows, self._task_keys)
-
-    # Rows by lane -------------------------------------------------------------------------
-
-    @cached_property
-    def rows_of_threads(self) -> Lanes:
-        """Rows of States by thread, in order of begin."""
-        table, threads = self.model.states, len(self.model.threads)
-        lane = keys(self.model, is_own, table.who, numbers(range(threads)))
-        return self.model.trace.engine.lanes(
-            table.start_ns, table.end_ns, table.state, lane, threads
-        )
-
-    @cached_property
-    def waits_of_locks(self) -> Lanes:
-        """Rows of States by lock: who waited for it, in order of begin."""
-        table, locks = self.model.states, len(self.model.states.lock_id)
-        lane = keys(self.model, waits_for_lock, table.row, numbers(range(locks)))
-        return self.model.trace.engine.lanes(
-            table.start_ns, table.end_ns, table.state, lane, locks
-        )
-
-    @cached_property
-    def rows_of_tasks(self) -> Lanes:
-        """Slices of states by task, in order of begin."""
-        owned, slices = self.model.owners, self.model.trace.slices
-        return self.model.trace.engine.lanes(
-            slices.start_ns, slices.end_ns, owned.kind, self._of_tasks, len(owned.task_id)
-        )
-
-    @cached_property
-    def _of_tasks(self) -> Column:
-        """By slice the task whose state it is, else -1."""
-        owned = self.model.owners
-        table = bytes(int(READY <= kind <= AWAIT) for kind in range(256))
-        mark = memoryview(bytes(owned.kind).translate(table))
-        every = numbers(range(len(owned.task_id)))
-        return self.model.trace.engine.group_keys(mark, owned.owner, every, 1)
 
     # How they are made --------------------------------------------------------------------
 

@@ -194,7 +194,7 @@ def _acquired(tree: Tree, wait: Wait) -> bool:
         task = owned.owner[row]
         mine = tree.lanes.rows_of_task(task)
         is_last = not any(owned.kind[i] == AWAIT for i in mine[bisect_right(mine, row) :])
-        if is_last and tree.lanes.how_it_ended(task) in (s.CANCELLED, s.DESTROYED):
+        if is_last and tree.ledger.how_it_ended(task) in (s.CANCELLED, s.DESTROYED):
             return False
         row = tree.lanes.task_waits.get(wait.row, -1)
     is_wait = wait.what in (What.AWAIT, What.LOCK, What.IDLE)

@@ -253,7 +253,7 @@ PyObject *charge(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     w.nobody = (int32_t)whos;
     w.unknown = w.nobody + 1;
     w.others = w.nobody + 2;
-    if (timeline_get(&w.t, &in, in.length[3]) < 0) {
+    if (timeline_get(&w.t, &in) < 0) {
         goto done;
     }
     if (in.length[6] != n || in.length[7] != n || in.length[8] != n || whos < 0
@@ -263,7 +263,8 @@ PyObject *charge(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     for (Py_ssize_t p = 0; p < w.t.pieces; p++) {
         int32_t row = w.t.row[p];
-        if (row >= 0 && (w.who_of[row] < 0 || w.who_of[row] >= whos + 2)) {
+        if (row < UNKNOWN || row >= in.length[3]
+            || (row >= 0 && (w.who_of[row] < 0 || w.who_of[row] >= whos + 2))) {
             bad_columns();
             goto done;
         }
@@ -287,6 +288,11 @@ PyObject *charge(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     if (lists_make(&waits, lane_of, n, w.t.lanes) < 0) {
         goto done;
+    }
+    for (Py_ssize_t k = 0; k < w.t.lanes; k++) {
+        if (lane_check(&w.t, k) < 0) {
+            goto done;
+        }
     }
     for (Py_ssize_t k = 0; k < w.t.lanes; k++) {
         Py_ssize_t count = waits.offset[k + 1] - waits.offset[k];

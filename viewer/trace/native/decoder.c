@@ -531,7 +531,7 @@ done:
 
 /* Each in a file of its own; what it does: its twin in decode.py, sweeps.py or timelines.py. */
 #define SWEEPS(X)                                                                              \
-    X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either)                             \
+    X(describe) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
     X(gather) X(pairs) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args)                                             \

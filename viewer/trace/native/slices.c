@@ -370,6 +370,38 @@ done:
     return result;
 }
 
+/* pick(rows, value, wanted): those of the rows whose value is wanted */
+PyObject *pick(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out[1] = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "iiB") < 0) {
+        goto done;
+    }
+    const int32_t *row = in.view[0].buf, *value = in.view[1].buf;
+    const uint8_t *wanted = in.view[2].buf;
+    if (check_range(row, in.length[0], 0, in.length[1]) < 0) {
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < in.length[0]; i++) {
+        int32_t of = value[row[i]];
+        if (of >= in.length[2]) {
+            bad_columns();
+            goto done;
+        }
+        if (of >= 0 && wanted[of] && push_i32(&out[0], row[i]) < 0) {
+            goto done;
+        }
+    }
+    result = column_view(&out[0], "i");
+done:
+    free_columns(out, 1);
+    inputs_free(&in);
+    return result;
+}
+
 /* gather(slice_event, event_track, of_track): of_track of each slice's track */
 PyObject *gather(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {

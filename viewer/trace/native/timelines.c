@@ -190,11 +190,14 @@ PyObject *carve(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     const int32_t *key_of = in.view[3].buf;
     const int64_t *from = in.view[5].buf, *until = in.view[6].buf;
     Py_ssize_t lane = in.number[4], windows = in.length[5];
-    if (timeline_get(&t, &in, in.length[3] ? in.length[3] : INT32_MAX) < 0) {
+    if (timeline_get(&t, &in) < 0) {
         goto done;
     }
     if (in.length[6] != windows || lane < -1 || lane >= t.lanes) {
         bad_columns();
+        goto done;
+    }
+    if (lane >= 0 && lane_check(&t, lane) < 0) {
         goto done;
     }
     Py_ssize_t low = lane < 0 ? 0 : t.offset[lane], high = lane < 0 ? 0 : t.offset[lane + 1];
@@ -202,7 +205,12 @@ PyObject *carve(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         Py_ssize_t p = piece_at(t.start, low, high, from[w]);
         for (int64_t at = from[w]; at < until[w]; p++) {
             int64_t ends = p + 1 < high && t.start[p + 1] < until[w] ? t.start[p + 1] : until[w];
-            int32_t row = p < low ? UNKNOWN : t.row[p], key = row < 0 || !in.length[3] ? row : key_of[row];
+            int32_t row = p < low ? UNKNOWN : t.row[p];
+            if (row < UNKNOWN || (in.length[3] && row >= in.length[3])) {
+                bad_columns();
+                goto done;
+            }
+            int32_t key = row < 0 || !in.length[3] ? row : key_of[row];
             int fresh;
             Py_ssize_t number = out[KEY].used / 4;
             MapEntry *e = map_put(&keys, (uint32_t)key, 0, number, &fresh);

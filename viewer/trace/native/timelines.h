@@ -50,20 +50,19 @@ typedef struct {
     Py_ssize_t lanes, pieces;
 } Timeline;
 
-static inline int timeline_get(Timeline *t, const Inputs *in, Py_ssize_t rows)
+/* Only lengths are checked: whoever reads a lane checks it, with lane_check. */
+static inline int timeline_get(Timeline *t, const Inputs *in)
 {
     *t = (Timeline){in->view[0].buf, in->view[2].buf, in->view[1].buf, in->length[0] - 1,
                     in->length[1]};
-    if (t->lanes < 0 || in->length[2] != t->pieces || t->offset[0] != 0
-        || t->offset[t->lanes] != t->pieces) {
-        return bad_columns();
-    }
-    for (Py_ssize_t k = 0; k < t->lanes; k++) {
-        if (t->offset[k] > t->offset[k + 1]) {
-            return bad_columns();
-        }
-    }
-    return check_range(t->row, t->pieces, UNKNOWN, rows);
+    return t->lanes < 0 || in->length[2] != t->pieces ? bad_columns() : 0;
+}
+
+/* Whether a lane's pieces are there. */
+static inline int lane_check(const Timeline *t, Py_ssize_t lane)
+{
+    int32_t low = t->offset[lane], high = t->offset[lane + 1];
+    return low < 0 || low > high || high > t->pieces ? bad_columns() : 0;
 }
 
 /* The last piece of [low, high) that begins at `time` or before; low - 1 when none does. */

@@ -1,0 +1,36 @@
+"""Traces of one shape each, at any size: what could make an analysis look at all with all."""
+
+from collections.abc import Callable
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.stories.shapes import of_tasks, of_threads
+
+type Shape = Callable[[int], TraceBuilder]
+
+SHAPES: dict[str, Shape] = {
+    shape.__name__: shape
+    for shape in (
+        of_tasks.tasks_ready_at_once,
+        of_tasks.coroutines_ready_at_once,
+        of_threads.many_locks,
+        of_threads.convoy,
+        of_threads.threads_at_once,
+        of_threads.short_threads,
+        of_tasks.short_tasks,
+        of_tasks.many_loops,
+        of_tasks.many_loop_threads,
+        of_tasks.collections,
+        of_tasks.nested_steps,
+        of_threads.nested_waits,
+        of_tasks.lock_behind_awaits,
+        of_tasks.blocking_calls,
+        of_threads.deep_stacks,
+        of_threads.samples,
+        of_threads.dropped,
+        of_threads.wakers,
+        of_tasks.regions,
+        of_tasks.pool,
+        of_tasks.leak,
+        of_threads.deadlocks,
+    )
+}

@@ -1,0 +1,121 @@
+"""Who is who in a trace, and the rows of each: what the ledger looks things up in."""
+
+from bisect import bisect_left
+from functools import cached_property
+
+from viewer.analysis.ledger.rows import is_own, waits_for_lock
+from viewer.analysis.states import keys, numbers
+from viewer.trace.columns import AWAIT, READY, Column
+from viewer.trace.model import Model
+from viewer.trace.tiles import Lanes
+
+
+class Index:
+    """Threads, tasks and loops by what names them; each index is made when first asked for."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @cached_property
+    def _threads(self) -> dict[tuple[int, int], int]:
+        found: dict[tuple[int, int], int] = {}
+        for i, track in enumerate(self.model.threads):
+            found.setdefault((self.model.thread_process[i], track.tid), i)
+            found.setdefault((-track.pid, track.tid), i)  # of a thread without events
+        return found
+
+    def thread(self, process: int, tid: int) -> int:
+        """-1 when the trace has no such thread."""
+        known = self._threads.get((process, tid))
+        if known is None:
+            known = self._threads.get((-self.model.pid(process), tid), -1)
+        return known
+
+    @cached_property
+    def _tasks(self) -> dict[tuple[int, int], int]:
+        owned = self.model.owners
+        return {
+            key: i for i, key in enumerate(zip(owned.task_process, owned.task_id, strict=True))
+        }
+
+    def task_of(self, process: int, id_: int) -> int:
+        """-1 when the trace has no task with this id."""
+        return self._tasks.get((process, id_), -1) if id_ >= 0 else -1
+
+    @cached_property
+    def thread_of_loop(self) -> list[int]:
+        """-1 when several threads have the loop's name."""
+        return [
+            self.thread(loop.process, loop.tid) if loop.tid else -1
+            for loop in self.model.loops
+        ]
+
+    @cached_property
+    def lane_of_loop(self) -> list[int]:
+        """Loops of a thread share a lane: there they are in each other's way."""
+        first: dict[int, int] = {}
+        return [
+            first.setdefault(thread, loop) if thread >= 0 else loop
+            for loop, thread in enumerate(self.thread_of_loop)
+        ]
+
+    @cached_property
+    def lane_of_thread(self) -> dict[int, int]:
+        """The lane of a thread's loops, of threads that have some."""
+        lanes = zip(self.thread_of_loop, self.lane_of_loop, strict=True)
+        return {thread: lane for thread, lane in lanes if thread >= 0}
+
+    # Rows by lane -------------------------------------------------------------------------
+
+    @cached_property
+    def rows_of_threads(self) -> Lanes:
+        """Rows of States by thread, in order of begin."""
+        table, threads = self.model.states, len(self.model.threads)
+        lane = keys(self.model, is_own, table.who, numbers(range(threads)))
+        return self.model.trace.engine.lanes(
+            table.start_ns, table.end_ns, table.state, lane, threads
+        )
+
+    @cached_property
+    def waits_of_locks(self) -> Lanes:
+        """Rows of States by lock: who waited for it, in order of begin."""
+        table, locks = self.model.states, len(self.model.states.lock_id)
+        lane = keys(self.model, waits_for_lock, table.row, numbers(range(locks)))
+        return self.model.trace.engine.lanes(
+            table.start_ns, table.end_ns, table.state, lane, locks
+        )
+
+    @cached_property
+    def rows_of_tasks(self) -> Lanes:
+        """Slices of states by task, in order of begin."""
+        owned, slices = self.model.owners, self.model.trace.slices
+        return self.model.trace.engine.lanes(
+            slices.start_ns, slices.end_ns, owned.kind, self.task_of_slice, len(owned.task_id)
+        )
+
+    @cached_property
+    def task_of_slice(self) -> Column:
+        """By slice the task whose state it is, else -1."""
+        owned = self.model.owners
+        table = bytes(int(READY <= kind <= AWAIT) for kind in range(256))
+        mark = memoryview(bytes(owned.kind).translate(table))
+        every = numbers(range(len(owned.task_id)))
+        return self.model.trace.engine.group_keys(mark, owned.owner, every, 1)
+
+    def how_it_ended(self, task: int) -> str:
+        """The instant at a task's end: `done`, `cancelled` …; "" while it lives."""
+        slices, events, lanes = (
+            self.model.trace.slices,
+            self.model.trace.events,
+            self.rows_of_tasks,
+        )
+        low, high = lanes.offset[task], lanes.offset[task + 1]
+        if low == high:
+            return ""
+        end, track = lanes.end_ns[high - 1], events.track[slices.event[lanes.row[high - 1]]]
+        at = bisect_left(slices.instants, end, key=events.time_ns.__getitem__)
+        while at < len(slices.instants) and events.time_ns[slices.instants[at]] == end:
+            if events.track[slices.instants[at]] == track:
+                return self.model.trace.text(events.name[slices.instants[at]])
+            at += 1
+        return ""
