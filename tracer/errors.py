@@ -2,6 +2,7 @@
 
 TracerError
 ├── UsageError               the command line makes no sense
+├── NotInTraceError          the trace has nothing of what is asked for
 ├── TraceFileError           the trace cannot be read, or the output cannot be written
 └── LaunchError              the program to trace cannot be started
     └── MissingProgramError  … because there is no such file
@@ -18,6 +19,10 @@ class UsageError(TracerError):
     """A command line that makes no sense."""
 
     exit_code = 2
+
+
+class NotInTraceError(TracerError):
+    """What was asked for (a task, a region, a function, a moment) is not in the trace."""
 
 
 class TraceFileError(TracerError):

@@ -15,6 +15,7 @@ from tracer.errors import LaunchError, MissingProgramError, TraceFileError, Usag
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
 
 # Option -> kind of program, as launch.py calls it.
+TRACE_SUFFIX = ".pftrace"
 SHEBANG_BYTES = 4096  # a first line longer than this is no shebang
 KIND_BY_OPTION = {"-m": "module", "-c": "command"}
 
@@ -49,6 +50,8 @@ def resolve(words: Sequence[str]) -> Target:
     name, *arguments = words
     if name == "-":
         raise UsageError("cannot run '-': save the program to a file, or give /dev/stdin.")
+    if name.endswith(TRACE_SUFFIX) and os.path.exists(name):
+        raise UsageError(f"cannot run '{name}': it is a trace. See 'tracer report {name}'.")
     path, flags = (name, ()) if os.path.exists(name) else _console_script(name)
     if not os.access(path, os.R_OK):
         raise MissingProgramError(

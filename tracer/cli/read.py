@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tracer.cli.names import library_names
+from tracer.cli.options import Choice, exclude, given, need
 
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
@@ -34,7 +35,7 @@ SECTIONS = (
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 @click.option(
     "--section",
-    type=click.Choice(SECTIONS),
+    type=Choice(SECTIONS),
     help="Print this section, or all, instead of the first screen.",
 )
 @click.option(
@@ -46,15 +47,25 @@ SECTIONS = (
 )
 @click.option(
     "--by",
-    type=click.Choice(["coro", "task"]),
+    type=Choice(["coro", "task"]),
     default="coro",
     show_default=True,
     help="One row per coroutine function, or one per task.",
 )
+@click.pass_context
 def report(
-    trace: Path, as_json: bool, section: str | None, top: int, by: str, names: str
+    ctx: click.Context,
+    trace: Path,
+    as_json: bool,
+    section: str | None,
+    top: int,
+    by: str,
+    names: str,
 ) -> None:
     """Show who waited, how long, and behind whom."""
+    exclude(ctx, ["as_json"], ["top"])
+    need(ctx, "top", "section")
+    need(ctx, "by", "section", "as_json")
     viewer = importlib.import_module("viewer.commands.report")
     viewer.report(
         trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout, names=names
@@ -114,7 +125,7 @@ def why(
 @click.option(
     "--type",
     "type_",
-    type=click.Choice(PROFILES),
+    type=Choice(PROFILES),
     default="cpu",
     show_default=True,
     help="Which profile to make from a trace, see above.",
@@ -148,7 +159,9 @@ def why(
     type=click.Path(path_type=Path),
     help="Print how FILE differs from this trace or profile.",
 )
+@click.pass_context
 def pprof(
+    ctx: click.Context,
     file: Path,
     type_: str,
     output: str | None,
@@ -174,6 +187,10 @@ def pprof(
     io     where blocking calls were made, by how long they took
     gc     garbage collections, by generation
     """
+    exclude(ctx, ["top"], ["peek"], ["source"], ["output", "force"])
+    exclude(ctx, ["base"], ["output", "force"])
+    exclude(ctx, ["rows"], ["peek"], ["source"])
+    need(ctx, "rows", "top", "base")
     viewer = importlib.import_module("viewer.commands.profiles")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
@@ -201,14 +218,14 @@ def pprof(
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(FORMATS),
+    type=Choice(FORMATS),
     required=True,
     help="html is the page of `tracer view` in one file, to share.",
 )
 @click.option(
     "--type",
     "type_",
-    type=click.Choice(PROFILES),
+    type=Choice(PROFILES),
     default="cpu",
     show_default=True,
     help="Which profile (speedscope only).",
@@ -220,10 +237,19 @@ def pprof(
     help="Where to write. [default: beside TRACE; - is stdout]",
 )
 @click.option("--force", is_flag=True, help="Replace FILE even if it is of another kind.")
+@click.pass_context
 def export(
-    trace: Path, format_: str, type_: str, output: str | None, force: bool, names: str
+    ctx: click.Context,
+    trace: Path,
+    format_: str,
+    type_: str,
+    output: str | None,
+    force: bool,
+    names: str,
 ) -> None:
     """Convert a trace for other tools, or into one HTML file."""
+    if "type_" in given(ctx) and format_ != "speedscope":
+        raise click.UsageError("--type does nothing without --format speedscope.", ctx)
     viewer = importlib.import_module("viewer.commands.profiles")
     written = viewer.export(trace, format_, type_, output, force=force, names=names)
     if written != "-":
@@ -242,11 +268,13 @@ def export(
     show_default=True,
     help="Rows per table.",
 )
-def diff(a: Path, b: Path, as_json: bool, top: int, names: str) -> None:
+@click.pass_context
+def diff(ctx: click.Context, a: Path, b: Path, as_json: bool, top: int, names: str) -> None:
     """Show what got slower from trace A to trace B.
 
     Only differences beyond noise are shown. The exit code is 0 whatever they are.
     """
+    exclude(ctx, ["as_json"], ["top"])
     viewer = importlib.import_module("viewer.commands.diff")
     viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout, names=names)
 

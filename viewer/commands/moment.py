@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, time, timedelta
 
-from tracer.errors import UsageError
+from tracer.errors import NotInTraceError, UsageError
 from viewer.analysis.report import heading
 from viewer.trace.model import Model
 
@@ -31,13 +31,13 @@ def parse_time(text: str) -> int | time:
 def since_start(when: int | time, model: Model) -> int:
     """The moment in ns since the trace began; a time of day is the reader's local one.
 
-    Raises UsageError when the trace does not say at which time of day it began.
+    Raises NotInTraceError when the trace does not say at which time of day it began.
     """
     if isinstance(when, int):
         return when
     begin_ns = heading(model).start_unix_ns
     if not begin_ns:
-        raise UsageError("--at: this trace does not say at which time of day it began.")
+        raise NotInTraceError("--at: this trace does not say at which time of day it began.")
     today = datetime.fromtimestamp(begin_ns // 10**9, UTC).astimezone().date()
     tick = timedelta(microseconds=1)
     days = (datetime.combine(today + timedelta(days=n), when).astimezone() for n in (0, 1))

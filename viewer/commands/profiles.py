@@ -39,7 +39,7 @@ def profile_of(
 ) -> Profile:
     """A profile of a trace, or the one in a pprof file; of a trace within a region only.
 
-    Raises TraceFileError, or UsageError when there is no such region.
+    Raises TraceFileError, or NotInTraceError when there is no such region.
     """
     try:
         data = path.read_bytes()

@@ -37,7 +37,7 @@ def view(
     answers = Later(lambda: _load(trace, names))
     if not begins_as_trace(trace):
         answers.get()  # it says what is wrong before there is an address
-    _show(make_site(trace, answers.get, ui), port, browser, out, answers.get)
+    _show(trace, make_site(trace, answers.get, ui), port, browser, out, answers.get)
 
 
 def _load(trace: Path, names: str) -> "Answers":
@@ -63,11 +63,16 @@ def open_ui(
             pass
     except OSError as error:
         raise TraceFileError(f"cannot read '{trace}': {error.strerror}.") from None
-    _show(make_site(trace, None, ui), port, browser, out, lambda: None)
+    _show(trace, make_site(trace, None, ui), port, browser, out, lambda: None)
 
 
 def _show(
-    site: Site, port: int, browser: bool, out: TextIO, opened: Callable[[], object]
+    trace: Path,
+    site: Site,
+    port: int,
+    browser: bool,
+    out: TextIO,
+    opened: Callable[[], object],
 ) -> None:
     """Serves until Ctrl-C; `opened` is called once there is an address."""
     try:
@@ -77,9 +82,11 @@ def _show(
     # Without a display, webbrowser would start one that takes over the terminal.
     has_display = sys.platform == "darwin" or any(map(os.environ.get, _DISPLAYS))
     with suppress(KeyboardInterrupt), served(server) as wait:  # how it is meant to end
+        said = f"tracer: serving {trace}; Ctrl-C ends it"
         if browser and has_display and webbrowser.open(server.address):
-            print(f"tracer: {server.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            print(f"{said}. {server.address}", file=sys.stderr, flush=True)
         else:
+            print(f"{said}.", file=sys.stderr, flush=True)
             print(server.address, file=out, flush=True)
         opened()
         wait()

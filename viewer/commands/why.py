@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TextIO
 
+from tracer.errors import NotInTraceError
 from tracer.units import duration
 from viewer.analysis.report import heading
-from viewer.analysis.why.asked import Asked, WhyError
+from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import worst_waits
 from viewer.commands.moment import parse_time, since_start
 from viewer.render.json.why import render_json
@@ -31,8 +32,8 @@ def why(
 ) -> None:
     """Writes why the worst waits took so long, at most so many.
 
-    Raises TraceFileError when the trace cannot be read, UsageError when `at` is no time or no
-    region is called so, WhyError when the trace has nothing of what is asked for.
+    Raises TraceFileError when the trace cannot be read, UsageError when `at` is no
+    time, NotInTraceError when the trace has nothing of what is asked for.
     """
     when = parse_time(at) if at is not None else None
     model = build_model(read_trace(trace), names)
@@ -40,7 +41,7 @@ def why(
     if when is not None:
         at_ns = model.start_ns + since_start(when, model)
         if not model.start_ns <= at_ns <= model.end_ns:
-            raise WhyError(f"--at {at}: the trace is {_from_to(model)}.")
+            raise NotInTraceError(f"--at {at}: the trace is {_from_to(model)}.")
     answer = worst_waits(model, most, Asked(task or "", thread or "", at_ns, region or ""))
     if as_json:
         out.write(render_json(str(trace), answer))

@@ -15,6 +15,7 @@ from viewer.trace.engine import BEST, Engine
 _GZIP_MAGIC = b"\x1f\x8b"
 _RECORD_ONE = "Record one with 'tracer run prog.py'."
 _HEAD_BYTES = 1 << 16
+_PROFILE = ".pprof"
 
 type Arg = int | float | str
 
@@ -109,6 +110,11 @@ def begins_as_trace(path: Path) -> bool:
 
 
 def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
+    if path.suffix == _PROFILE:
+        raise TraceFileError(
+            f"cannot read '{path}': a profile, not a trace. "
+            f"Print it with 'tracer pprof {path} --top'."
+        )
     if not data:
         raise TraceFileError(f"cannot read '{path}': the file is empty. {_RECORD_ONE}")
     events = engine.decode(data)

@@ -44,8 +44,8 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], None
     [
         ((), {"as_json": False, "section": None, "top": 10, "by": "coro", "names": "user"}),
         (
-            ("--json", "--section", "gc", "--top", "3", "--by", "task", "--library-names"),
-            {"as_json": True, "section": "gc", "top": 3, "by": "task", "names": "library"},
+            ("--section", "gc", "--top", "3", "--by", "task", "--library-names"),
+            {"as_json": False, "section": "gc", "top": 3, "by": "task", "names": "library"},
         ),
     ],
 )

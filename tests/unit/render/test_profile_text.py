@@ -5,7 +5,7 @@ import io
 import pytest
 
 from tests.support.stories.waits import MS, profiled
-from tracer.errors import TraceFileError, UsageError
+from tracer.errors import NotInTraceError, TraceFileError, UsageError
 from viewer.analysis.profiles.profile import Place, Profile, Sample, totals
 from viewer.commands.profiles import export, profile_of, show_profile, write_profile
 from viewer.render.formats.pprof import render_pprof
@@ -59,7 +59,9 @@ def test_peek(tmp_path):
         "         0     100 ms  | prog.serve",
         "               100 ms  100% |   text.parse",
     ]
-    assert shown(trace, peek="nothing").splitlines()[-1] == "no function matches 'nothing'."
+    for way in ("peek", "source"):
+        with pytest.raises(NotInTraceError, match="no function matches 'nothing'"):
+            shown(trace, **{way: "nothing"})
     with pytest.raises(UsageError, match="not a regular expression"):
         shown(trace, peek="(")
 

@@ -324,7 +324,7 @@ def test_ui_directory(tmp_path):
 
 @pytest.mark.parametrize("command", ["view", "open"])
 def test_command_serves_until_interrupted(tmp_path, command):
-    """It prints the address and nothing else, and Ctrl-C ends it without a word."""
+    """The address alone is on stdout; stderr says what is served and what ends it."""
     path = trace_file(tmp_path, gil_hog())
     process = subprocess.Popen(
         [sys.executable, "-m", "tracer", command, "--no-browser", str(path)],
@@ -340,7 +340,8 @@ def test_command_serves_until_interrupted(tmp_path, command):
     finally:
         process.send_signal(signal.SIGINT)
         rest, complaints = process.communicate(timeout=60)
-    assert (process.returncode, rest, complaints) == (0, "", "")
+    said = f"tracer: serving {path}; Ctrl-C ends it.\n"
+    assert (process.returncode, rest, complaints) == (0, "", said)
 
 
 def test_command_refuses(tmp_path, capsys):

@@ -185,5 +185,5 @@ def test_region(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("serve #2", "await", 4 * MS),
     }
     assert waits_of(file, "parse", capsys) == {("worker", "gil", 0)}
-    assert main(["why", str(file), "--region", "order"]) == 2
+    assert main(["why", str(file), "--region", "order"]) == 1
     assert "this trace has no region 'order'. It has: 'load', " in capsys.readouterr().err

@@ -10,9 +10,9 @@ from tests.support.explaining import adds_up, answer
 from tests.support.models import model_of
 from tests.support.stories import waits as samples
 from tests.support.stories.waits import MS
+from tracer.errors import NotInTraceError
 from viewer.analysis.causes.samples import telling
 from viewer.analysis.profiles.profile import Place
-from viewer.analysis.why.asked import WhyError
 from viewer.analysis.why.explain import What
 from viewer.render.text.why import paragraph
 
@@ -49,7 +49,7 @@ def test_who_is_not_there_is_said_in_one_line(
     tmp_path: Path, asked: dict[str, str], line: str
 ) -> None:
     model = model_of(tmp_path, samples.blocked_loop())
-    with pytest.raises(WhyError) as error:
+    with pytest.raises(NotInTraceError) as error:
         answer(model, **asked)
     assert str(error.value) == line
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from tracer.errors import UsageError
+from tracer.errors import NotInTraceError
 from viewer.analysis.regions import REGION, Span, intervals, merged, regions
 from viewer.trace.columns import LOOP_TASK
 from viewer.trace.model import Model
@@ -89,12 +89,12 @@ class Within(Everywhere):
 
 
 def within(model: Model, region: str) -> Within:
-    """Raises UsageError when the trace has no such region."""
+    """Raises NotInTraceError when the trace has no such region."""
     names = sorted({each.name for each in regions(model) if each.kind == REGION})
     if region in names:
         return Within(model, region)
     there = f"It has: {', '.join(map(repr, names))}" if names else "It has none"
-    raise UsageError(f"this trace has no region {region!r}. {there}.")
+    raise NotInTraceError(f"this trace has no region {region!r}. {there}.")
 
 
 def _steps_within(

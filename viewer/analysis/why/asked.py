@@ -4,16 +4,10 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tracer.errors import TracerError
+from tracer.errors import NotInTraceError
 from viewer.analysis.causes.tree import Tree
 
 _LIKE = 3
-
-
-class WhyError(TracerError):
-    """What was asked for is not in the trace."""
-
-    exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +29,7 @@ def tasks_asked(tree: Tree, wanted: str) -> list[int]:
     model = tree.model
     tasks = range(len(model.owners.task_id))
     if not tasks:
-        raise WhyError("the trace has no tasks.")
+        raise NotInTraceError("the trace has no tasks.")
     names = {task: (model.task_name(task), tree.lanes.name_of_task(task)) for task in tasks}
     found = [task for task in tasks if wanted in names[task]]
     if not found and wanted.lstrip("#").isdigit():
@@ -50,7 +44,7 @@ def tasks_asked(tree: Tree, wanted: str) -> list[int]:
         ]
     if not found:
         known = {*(name for both in names.values() for name in both), *coroutines.values()}
-        raise WhyError(f"no task is called '{wanted}'.{_instead(wanted, known)}")
+        raise NotInTraceError(f"no task is called '{wanted}'.{_instead(wanted, known)}")
     return found
 
 
@@ -65,7 +59,7 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
         found = [i for i in threads if model.threads[i].tid == int(wanted)]
     if not found:
         instead = _instead(wanted, model.thread_names)
-        raise WhyError(f"no thread is called '{wanted}'.{instead}")
+        raise NotInTraceError(f"no thread is called '{wanted}'.{instead}")
     return found
 
 

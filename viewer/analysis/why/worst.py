@@ -86,8 +86,8 @@ class _Group:
 
 
 def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
-    """The worst problems, at most so many. WhyError when who is asked for is not there,
-    UsageError when the region is not.
+    """The worst problems, at most so many. NotInTraceError when who is asked for is not there,
+    nor the region.
 
     Asked for nothing in particular, these are delays: tasks that were ready, waits for the GIL
     and for locks. Only if none of them lasted a millisecond there are others.

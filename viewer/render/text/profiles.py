@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from tracer.errors import UsageError
+from tracer.errors import NotInTraceError, UsageError
 from tracer.units import duration, share, size
 from viewer.analysis.profiles.profile import Profile, Sample, totals
 
@@ -62,7 +62,7 @@ def render_peek(profile: Profile, pattern: str) -> str:
         lines.append(f"{flat:>10} {cumulative:>10}  | {row.function.function}")
         lines += [_edge(profile, v, row.cumulative, name) for name, v in _most(callees)]
     if not rows:
-        lines.append(f"no function matches {pattern!r}.")
+        raise NotInTraceError(f"no function matches {pattern!r}.")
     return "\n".join(lines) + "\n"
 
 
@@ -82,7 +82,7 @@ def render_source(profile: Profile, pattern: str) -> str:
     for key in sorted(cumulative, key=lambda key: (-cumulative[key].total(), key)):
         lines += _listing(profile, key, flat[key], cumulative[key])
     if not cumulative:
-        lines.append(f"no function matches {pattern!r}.")
+        raise NotInTraceError(f"no function matches {pattern!r}.")
     return "\n".join(lines) + "\n"
 
 
