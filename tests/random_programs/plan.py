@@ -45,6 +45,7 @@ MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
 OPEN = {
     "eager": "item 5: the first await of Task(eager_start=True) is lost",
     "eager_python": "item 4: an eager task within an eager task is taken for it",
+    "storm in a loop": "a handler's log between a task's await and the end of its step",
     "signals_cut": "item 8: no owner on the first piece",
     "join": "item 6: on 3.13 no arrow from the thread that ended",
     "pool_shutdown": "item 6: the same",
@@ -137,4 +138,6 @@ def make_plan(seed: int, left_out: Container[str] = OPEN) -> Plan:
             lane.steps.append(step)
         if lane.steps or is_main:
             plan.lanes.append(lane)
+    if plan.lanes[0].kind == "loop" and "storm in a loop" in left_out:
+        plan.storm_s = 0.0
     return plan

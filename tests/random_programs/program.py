@@ -34,6 +34,9 @@ class Program:
 
     def run(self) -> None:
         plan = self.plan
+        if any(step.function == "fork" for lane in plan.lanes for step in lane.steps):
+            # Its hooks around forks, registered in the midst of one, release another's lock.
+            importlib.import_module("concurrent.futures.thread")
         if not plan.lazy_api:
             tracer.log("begin")
         sys.setswitchinterval(plan.switch_s)

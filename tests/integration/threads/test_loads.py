@@ -31,6 +31,36 @@ select.poll().poll(30)
 os.wait()
 """
 
+FORKS_WHILE_IMPORTING = """
+import importlib, os, pathlib, signal, sysconfig, threading, time
+folder = pathlib.Path(sysconfig.get_config_var("DESTSHARED"))
+names = [path.name.partition(".")[0] for path in folder.glob("*.so")]
+names = [name for name in names if "test" not in name]
+
+def imports():
+    for name in names:
+        try: importlib.import_module(name)
+        except ImportError: pass
+
+thread = threading.Thread(target=imports)
+thread.start()
+hung = 0
+while thread.is_alive() and not hung:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    deadline = time.monotonic() + 20
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            hung += 1
+            break
+        time.sleep(0.0001)
+thread.join()
+print(hung)
+"""
+
 LOADS = """
 import ctypes, sys
 library = ctypes.CDLL(sys.argv[1])
@@ -65,6 +95,13 @@ def test_first_call_of_an_extension(record: Recorder, program: str, calls: int) 
     """Its addresses are changed before the import is over, not with the writer's next pass."""
     polls = io_of(record(program, options=WITHOUT_TRAMPOLINES))
     assert [each.name for each in polls] == ["io: poll"] * calls
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_forked_while_a_thread_imports(record: Recorder, turn: int) -> None:
+    """The child needs nothing that the parent's thread has locked in the loader: it ends."""
+    record(FORKS_WHILE_IMPORTING)
+    assert record.stdout == "0\n"
 
 
 @pytest.fixture

@@ -224,10 +224,14 @@ void gil_before_fork(void)
 
 void gil_after_fork(int in_child)
 {
-    if (in_child)
+    if (in_child) {
         pthread_mutex_init(&patching, NULL);
-    else if (fork_holds_patching)
+        /* The addresses stay as they are, the hooks only pass on: to change them takes the loader's
+         * lock, which any thread of the parent's may have had. */
+        hook_count = 0;
+    } else if (fork_holds_patching) {
         pthread_mutex_unlock(&patching);
+    }
     fork_holds_patching = 0;
 }
 
@@ -271,7 +275,8 @@ static void forget_gil(void)
     gil_cond = switch_cond = NULL;
     gil_mutex = NULL;
     pthread_mutex_lock(&patching);
-    got_restore(hooks, hook_count);
+    if (hook_count)
+        got_restore(hooks, hook_count);
     hook_count = 0;
     pthread_mutex_unlock(&patching);
 }
