@@ -31,6 +31,8 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*", re.MULTILINE | re.DOTALL)
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
+ELSEWHERE = re.compile(r"\b(?:static|extern|typedef)\b")  # not for others, or no definition
+TYPE = re.compile(r"(?:enum|struct|union)(?:\s+\w+)?")
 FUNCTION = re.compile(r"\b([a-z]\w*)\((?!\*)[^;{}]*\)$")
 VARIABLE = re.compile(
     r"\b([a-z]\w*)(?:\)\([^()]*\))?\s*(?:\[[^\]]*\]\s*)*(?:=.*)?$", re.DOTALL
@@ -119,7 +121,7 @@ def defined(source: str) -> set[str]:
     found = set()
     for text, has_body in statements(source):
         match = FUNCTION.search(text) if has_body else VARIABLE.search(text)
-        if match and not text.startswith(("typedef", "static", "extern")):
+        if match and not TYPE.fullmatch(text) and not ELSEWHERE.search(text):
             found.add(match[1])
     return found
 
@@ -168,16 +170,27 @@ def test_includes_tell_the_truth(root: str, name: str) -> None:
     assert declared(unit.header) <= defined(unit.source)
 
 
+def declared_by_hand(source: str) -> set[str]:
+    return {
+        match[1]
+        for text, has_body in statements(source)
+        if not has_body and (match := FUNCTION.search(text)) and not text.startswith("static")
+    }
+
+
 @pytest.mark.parametrize(("root", "name"), EVERY)
 def test_no_declaration_outside_headers(root: str, name: str) -> None:
     """A .c that declares another's function by hand would hide an arrow."""
     ours = set().union(*(declared(unit.header) for unit in UNITS[root].values()))
-    by_hand = {
-        match[1]
-        for text, has_body in statements(UNITS[root][name].source)
-        if not has_body and (match := FUNCTION.search(text)) and not text.startswith("static")
-    }
-    assert by_hand & ours == set()
+    assert declared_by_hand(UNITS[root][name].source) & ours == set()
+
+
+@pytest.mark.parametrize("name", GRAPHS[CORE])
+def test_what_is_not_static_is_declared(name: str) -> None:
+    """Nobody else can call what no header names."""
+    unit = UNITS[CORE][name]
+    hidden = defined(unit.source) - declared(unit.header)
+    assert {found for found in hidden if not found.startswith("PyInit_")} == set()
 
 
 @pytest.mark.parametrize(("root", "extension"), [(CORE, 0), (NATIVE, 1)])
@@ -228,10 +241,16 @@ int plain(void); /* why */
 """
 SOURCE = """
 #include "x.h"
+enum { A, B };
+struct kept { int a; };
+struct kept a_struct = {1};
 const table a_table = {.member = plain};
 int counts[ONE + 1];
 void (*_Atomic pointer)(void);
 static int hidden(void) { return 1; }
+_Noreturn static void ends(void) {}
+MACRO(a) MACRO(b)
+static int also_hidden;
 int plain(void)
 {
     if (hidden()) { return other(); }
@@ -252,7 +271,7 @@ def test_declarations_are_found() -> None:
 
 
 def test_definitions_are_found() -> None:
-    assert defined(SOURCE) == {"a_table", "counts", "pointer", "plain"}
+    assert defined(SOURCE) == {"a_struct", "a_table", "counts", "pointer", "plain"}
 
 
 def test_includes_are_found() -> None:
