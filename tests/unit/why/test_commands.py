@@ -26,7 +26,7 @@ def test_text(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith(
         "  1. Thread `MainThread` waited 200 ms for the GIL, starting at 10.0 ms."
     )
-    assert "     140.000 ms   70 %      computing (2 ×)\n" in out
+    assert "     140.000 ms   70 %      computing (2×)\n" in out
     assert "\n   What had to happen first, the latest at the top:\n" in out
     assert "  2. " not in out
 
@@ -59,7 +59,7 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         | {
             "kind": "thread",
             "who": "compress",
-            "text": "held by thread `compress` (3 ×)",
+            "text": "held by thread `compress` (3×)",
             "ns": 200_000_000,
             "count": 3,
             "parts": [
@@ -68,7 +68,7 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
                     "kind": "computing",
                     "ns": 140_000_000,
                     "count": 2,
-                    "text": "computing (2 ×)",
+                    "text": "computing (2×)",
                 },
                 blank
                 | {

@@ -332,7 +332,7 @@ def tree(explanation: Explanation, width: int) -> list[str]:
 
 
 def in_tree(cause: Cause) -> str:
-    """`held by "worker-1", acquired at app.py:12 (13 ×)`: a part as the tree shows it."""
+    """`held by "worker-1", acquired at app.py:12 (13×)`: a part as the tree shows it."""
     said = _DID[cause.kind].format(who=_who(cause), at=_at(cause))
     if cause.kind is Kind.OWNER and cause.site:
         said += f", acquired at {place(cause.site)}"
@@ -340,7 +340,7 @@ def in_tree(cause: Cause) -> str:
         said += ", holding the GIL"
     if cause.hot and (where := sampled(cause.hot)):
         said += f": {where}"
-    return said + (f" ({cause.count:,} ×)" if cause.count > 1 else "")
+    return said + (f" ({cause.count:,}×)" if cause.count > 1 else "")
 
 
 _WAITED = {
