@@ -7,6 +7,8 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
+from playwright.sync_api import ViewportSize
+
 from tests.browser.page import close_browser, open_page
 from tests.browser.perfetto_ui import open_in_ui
 from tests.conftest import PROJECT, SAMPLES, Recorder
@@ -18,7 +20,7 @@ from viewer.trace.reader import read_trace
 
 MOST_BYTES = 250_000  # of a picture
 DRAWN = "() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 500))"
-SIZE = {"width": 1280, "height": 720}
+SIZE: ViewportSize = {"width": 1280, "height": 720}
 OPENED = "^(.*blocked_loop.*|asyncio loop.*|Tasks)$"
 BLOCK_NS = 25_000_000  # what a step of the culprit lasts at least
 
@@ -63,7 +65,7 @@ def perfetto(trace: Path, picture: Path) -> None:
 
 def overview(trace: Path, picture: Path) -> None:
     with open_page(trace) as opened:
-        opened.page.set_viewport_size({**SIZE, "height": 620})
+        opened.page.set_viewport_size({"width": SIZE["width"], "height": 620})
         opened.go("#/overview")
         opened.page.locator(".findings li").first.wait_for()
         opened.settle()

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("playwright", reason="needs: uv sync --group browser")
+pytest.importorskip(
+    "playwright",
+    reason="needs playwright: python3 -m uv run --all-groups pytest tests/browser",
+)
 
 from playwright.sync_api import Page, Route
 
@@ -32,7 +35,9 @@ SHOWN = """() => {
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
+    ),
 ]
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("playwright", reason="needs: uv sync --group browser")
+pytest.importorskip(
+    "playwright",
+    reason="needs playwright: python3 -m uv run --all-groups pytest tests/browser",
+)
 
 from playwright.sync_api import Page, Route
 
@@ -35,7 +38,9 @@ TIMELINES = "async () => (await import('./timeline.js')).timelines().length"
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
+    ),
 ]
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("playwright", reason="needs: uv sync --group browser")
+pytest.importorskip(
+    "playwright",
+    reason="needs playwright: python3 -m uv run --all-groups pytest tests/browser",
+)
 
 from tests.browser.perfetto_ui import CHROMIUM, OpenedTrace, open_in_ui
 from tests.conftest import SAMPLES, Recorder
@@ -20,7 +23,9 @@ SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
+    ),
 ]
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("playwright", reason="needs: uv sync --group browser")
+pytest.importorskip(
+    "playwright",
+    reason="needs playwright: python3 -m uv run --all-groups pytest tests/browser",
+)
 
 from playwright.sync_api import Page
 
@@ -18,8 +21,12 @@ from viewer.commands.profiles import export, write_profile
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}"),
-    pytest.mark.skipif(not PACKAGE.exists(), reason="needs the npm package: see .ci/run"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
+    ),
+    pytest.mark.skipif(
+        not PACKAGE.exists(), reason="needs speedscope from npm: .ci/run fetches it"
+    ),
 ]
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
 
-_NO_C = pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+_NO_C = pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 ENGINES = [pytest.param(PYTHON, id="python"), pytest.param(BEST, id="c", marks=_NO_C)]
 
 

@@ -110,7 +110,7 @@ def test_interrupted_poll(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    sys.version_info >= (3, 13), reason="3.13.0 itself forgets its running loop there"
+    sys.version_info >= (3, 13), reason="CPython 3.13.0 itself forgets the running loop here"
 )
 def test_refused_nested_run(tmp_path: Path) -> None:
     """A loop that is asked to run while it runs goes on as if nothing had been said."""

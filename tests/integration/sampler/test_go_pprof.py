@@ -22,7 +22,7 @@ SHOWS = ("-top", "-traces", "-tags", "-peek=.", "-list=.", "-tree", "-raw")
 
 pytestmark = [
     pytest.mark.go,
-    pytest.mark.skipif(GO is None, reason="needs go: apt-get install golang-go"),
+    pytest.mark.skipif(GO is None, reason="needs Go's pprof: apt-get install golang-go"),
 ]
 
 

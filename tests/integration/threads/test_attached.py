@@ -13,7 +13,10 @@ from tests.support.validator.rules import validate
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
 
-pytestmark = pytest.mark.skipif("t" not in sys.abiflags, reason="this Python has a GIL")
+pytestmark = pytest.mark.skipif(
+    "t" not in sys.abiflags,
+    reason="needs a Python without a GIL: python3 -m uv run --python 3.13t pytest",
+)
 
 
 def compute(until: threading.Event) -> None:

@@ -166,7 +166,7 @@ def place_of(lock: object) -> int:
     return (id(lock) * 0x9E3779B97F4A7C15 >> 32) % (1 << 14)
 
 
-@pytest.mark.skipif("t" in sys.abiflags, reason="there a lock loses its place")
+@pytest.mark.skipif("t" in sys.abiflags, reason="without a GIL a lock loses its place")
 def test_two_locks_of_one_place(tmp_path: Path) -> None:
     """Who holds the first is still known when he has taken the second."""
     by_place: dict[int, list[Any]] = {}

@@ -101,7 +101,7 @@ def test_wakers_that_end_before_the_waiter_runs(tmp_path: Path) -> None:
     assert not reasons(summary, "Thread.join", "Thread.start")
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="3.12 has no handles")
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="CPython 3.12 has no thread handles")
 def test_handles_of_threads_have_numbers_of_their_own(tmp_path: Path) -> None:
     """One that gets the memory of another that died is another."""
     main = threading.current_thread()

@@ -52,7 +52,9 @@ def test_histogram(engine):
     assert engine.histogram(start, end, key, column("q", []), 2).tolist() == [6, 1]
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_twins(seed):
     """Both makes agree on random intervals."""
@@ -74,7 +76,9 @@ def test_twins(seed):
     assert plain(BEST.spans(end, key, 4)) == plain(PYTHON.spans(end, key, 4))
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 def test_bad_columns_are_refused():
     """The C functions check every length and key."""
     q, i, b, short = (

@@ -106,7 +106,9 @@ def test_head_sites(engine):
     assert found.tolist() == [9, 1, 2, 0]
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_twins(seed):
     """Both makes agree on random columns."""
@@ -130,7 +132,9 @@ def test_twins(seed):
     assert BEST.head_sites(*arguments) == PYTHON.head_sites(*arguments)
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 def test_bad_columns_are_refused():
     """The C functions check every index."""
     i, q, b = column("i", [0]), column("q", [0]), column("B", [0])

@@ -31,7 +31,9 @@ def test_stats_of_each_key(engine):
     }
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_stats_twins(seed):
     """Both makes agree on many random durations, equal and huge ones among them."""
@@ -45,7 +47,9 @@ def test_stats_twins(seed):
     )
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_order_twins(seed):
     """Both makes put events in the same order, however unsorted and however equal."""
@@ -60,7 +64,9 @@ def test_order_twins(seed):
     )
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 def test_bad_columns_are_refused():
     """The C functions check every length and index: they raise and never read outside."""
     q, i, b = column("q", [1, 2]), column("i", [0, 9]), column("B", [1, 1])

@@ -94,7 +94,9 @@ def test_clip(engine):
     ]
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 @pytest.mark.parametrize("seed", range(20))
 def test_twins(seed):
     """C and Python give the same lanes, tiles and clips."""
@@ -116,7 +118,9 @@ def test_twins(seed):
         assert list(map(bytes, PYTHON.clip(*cut))) == list(map(bytes, BEST.clip(*cut)))
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 def test_bad_arguments_are_refused():
     """Columns that do not fit together raise, they are never read past their end."""
     sorted_ = lanes_of(BEST, [(0, 5, 1, 0)])

@@ -200,7 +200,9 @@ def test_sums_stop_at_the_largest_number(engine):
     assert met.total.tolist() == [(1 << 63) - 1]
 
 
-@pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built")
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
 def test_bad_columns_are_refused():
     """The C functions check every length and index: they raise and never read outside."""
     q, i, short = column("q", [1, 2]), column("i", [0, 9]), column("i", [0])

@@ -16,7 +16,9 @@ from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
 pytestmark = [
-    pytest.mark.skipif(not HAS_NATIVE, reason="viewer.trace._decoder was not built"),
+    pytest.mark.skipif(
+        not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+    ),
     pytest.mark.invalid_traces,
 ]
 
