@@ -10,7 +10,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.engines import ENGINES
 from tests.support.models import model_of
 from tests.support.stories.user import MS, UserTrack, requests
-from tracer.errors import UsageError
+from tracer.errors import NotInTraceError, UsageError
 from viewer.analysis.profiles.waits import PROFILES
 from viewer.analysis.profiles.within import Spans
 from viewer.analysis.regions import Interval, intervals, merged, region_rows, regions
@@ -169,10 +169,10 @@ def test_profiles_of_a_region(tmp_path: Path) -> None:
 def test_unknown_region(tmp_path: Path) -> None:
     """One line that says which there are; a tracer.task is none."""
     model = model_of(tmp_path, requests())
-    with pytest.raises(UsageError, match=r"no region 'order'.*It has: 'load', 'pack', 'pa"):
+    with pytest.raises(NotInTraceError, match=r"no region 'order'.*It has: 'load', 'pack', 'pa"):
         derive(model, "cpu", "order")
     empty = model_of(tmp_path, TraceBuilder().ended(10))
-    with pytest.raises(UsageError, match="It has none"):
+    with pytest.raises(NotInTraceError, match="It has none"):
         derive(empty, "cpu", "x")
 
 
