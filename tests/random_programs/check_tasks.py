@@ -53,7 +53,8 @@ def _task(trace: Evidence, row: facts.Task, task: TaskSummary) -> Iterator[tuple
 
 
 def _await(trace: Evidence, row: facts.Await, task: TaskSummary) -> Iterator[tuple[str, str]]:
-    last_ns = row.woke_ns or row.done_ns
+    # A timer may be due before the task has come to await it.
+    last_ns = row.done_ns if row.waker == "timer" else row.woke_ns or row.done_ns
     found = [
         at
         for at, each in enumerate(task.slices)
