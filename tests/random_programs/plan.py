@@ -43,8 +43,6 @@ MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
 # Known faults of the recorder, and what is left out until they are mended: a part, a way of a
 # program, or a kind of disagreement. `--all` leaves nothing out.
 OPEN = {
-    "eager": "item 5: the first await of Task(eager_start=True) is lost",
-    "eager_python": "item 4: an eager task within an eager task is taken for it",
     "storm in a loop": "a handler's log between a task's await and the end of its step",
     "signals_cut": "item 8: no owner on the first piece",
     "join": "item 6: on 3.13 no arrow from the thread that ended",

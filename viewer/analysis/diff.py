@@ -21,6 +21,7 @@ from viewer.analysis.significance import (
 )
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys
+from viewer.analysis.steps import Steps
 from viewer.analysis.threads import thread_rows
 from viewer.trace.columns import (
     AWAIT,
@@ -215,7 +216,7 @@ def _tables(model: Model) -> Iterator[tuple[_Named, Column, Column, Column]]:
     for kind, what in ((READY, "ready"), (RUNNING, "running"), (AWAIT, "await")):
         named = [(Key(what, name, _place(site)), site) for name, site in groups]
         of = engine.group_keys(owned.kind, owned.owner, owned.task_group, kind)
-        yield named, slices.start_ns, slices.end_ns, of
+        yield named, slices.start_ns, Steps.of(model).own_end_ns, of
 
     def rows(wanted: Iterable[int], numbers: int, column: Column) -> Column:
         states = frozenset(wanted)

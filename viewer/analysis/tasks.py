@@ -8,6 +8,7 @@ from enum import Enum
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.steps import Steps
 from viewer.trace.columns import (
     AWAIT,
     READY,
@@ -102,9 +103,9 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
         kind: engine.group_keys(owned.kind, owned.owner, row_of, kind)
         for kind in (READY, RUNNING, AWAIT)
     }
+    own_end_ns = Steps.of(model).own_end_ns
     ready, running, awaiting = (
-        engine.grouped_stats(slices.start_ns, slices.end_ns, key, rows)
-        for key in keys.values()
+        engine.grouped_stats(slices.start_ns, own_end_ns, key, rows) for key in keys.values()
     )
     members: list[list[int]] = [[] for _ in range(rows)]
     counts = [0] * rows

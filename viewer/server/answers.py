@@ -9,6 +9,7 @@ from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
 from viewer.analysis.profiles.profile import Sample
 from viewer.analysis.report import SECTIONS, build_report
+from viewer.analysis.steps import Steps
 from viewer.analysis.tasks import By
 from viewer.render.json.report import Json, render_json
 from viewer.server import flame
@@ -158,10 +159,10 @@ class Answers:
         groups = range(len(owned.group_head))
         wanted = {group for group in groups if model.coroutine(group) == (coro, site)}
         lanes = self.groups["tasks"].lanes
-        stats = {}
+        stats, own_end_ns = {}, Steps.of(model).own_end_ns
         for kind in (READY, RUNNING, AWAIT):
             key = model.task_keys(kind)
-            stats[kind] = engine.grouped_stats(slices.start_ns, slices.end_ns, key, count)
+            stats[kind] = engine.grouped_stats(slices.start_ns, own_end_ns, key, count)
         chosen = [
             task
             for task in range(count)

@@ -26,9 +26,8 @@ static_assert(sizeof(chunk) == CHUNK_BYTES, "a chunk fills its 16 KiB");
 
 enum step_kind {
     STEP_COMMON,  /* run by the loop: a task's step or a callback */
-    STEP_EAGER,   /* inside a task factory */
+    STEP_EAGER,   /* run as its task is made, inside another or by a callback */
     STEP_ADOPTED, /* the recording began inside it */
-    STEP_NONE,    /* no step: keeps begins and ends paired */
 };
 
 /* What a thread is executing, as far as its END hooks need to know. */

@@ -9,6 +9,7 @@
 #include "python/codes.h"
 #include "python/notes.h"
 #include "signals/asyncio/await.h"
+#include "signals/asyncio/eager.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
@@ -18,6 +19,7 @@
 #include "signals/watched.h"
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
+static void task_made(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -32,7 +34,8 @@ static watched_role roles[] = {
     {"select", loops_on_poll, loops_on_polled, 0, 1},
     {"run_forever", loops_on_run, loops_on_stop, 0, 0},
     {"run_forever ends", loops_on_stop, NULL, 0, 0},
-    {"eager", eager_start, tasks_on_eager_end, 0, 0},
+    {"eager", eager_start, NULL, 0, 0},
+    {"task made", NULL, task_made, 0, 0},
     {"task name", task_rename, NULL, 0, 0},
     {"async lock acquired", NULL, async_locks_acquired, 0, 0},
     {"async lock released", NULL, async_locks_released, 0, 0},
@@ -135,7 +138,17 @@ static PyObject *local(int index)
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    tasks_on_eager_begin(b, local(0), local(1), local(2));
+    PyObject *task = local(0);
+    if (task)
+        eager_begins(b, task);
+}
+
+static void task_made(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    PyObject *task = local(0);
+    if (task && identity_is_task(task))
+        tasks_on_made(b, tick, task, NULL);
 }
 
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -223,6 +236,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     watched_forget();
     Py_CLEAR(import_pending);
+    eager_unwatch();
     identity_forget();
     Py_RETURN_NONE;
 }
@@ -254,6 +268,8 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
     if (codes_start() < 0 || await_setup(facts) < 0 || identity_setup(facts) < 0)
         return NULL;
+    if (identity.c_task)
+        eager_watch(identity.c_task);
     Py_RETURN_NONE;
 }
 

@@ -80,8 +80,10 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         tool.watch(loop.close, "run_forever ends", "PY_START")
     for select in _selects():
         tool.watch(select, "select", "PY_START PY_RETURN")
-    tool.watch(asyncio.tasks.eager_task_factory, "eager", "PY_START PY_RETURN")
-    tool.watch(asyncio.tasks._PyTask.set_name, "task name", "PY_START")
+    task = asyncio.tasks._PyTask
+    tool.watch(task._Task__eager_start, "eager", "PY_START")
+    tool.watch(task.__init__, "task made", "PY_RETURN")
+    tool.watch(task.set_name, "task name", "PY_START")
     _adopt(core, asyncio)
 
 

@@ -12,6 +12,7 @@
 typedef struct {
     uint32_t id, func;
     uint8_t awaits_lock; /* a lock or what is made of one */
+    uint8_t is_starting; /* it is in its first step, and being made */
     PyObject *ref; /* weak reference whose callback tells of a task that died pending */
     PyObject *task; /* its address, not a reference */
 } known_task;

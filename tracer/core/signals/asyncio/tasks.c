@@ -16,26 +16,10 @@ static step *top_step(thread_buffer *b)
     return b->depth && b->depth <= STEP_DEPTH ? &b->steps[b->depth - 1] : NULL;
 }
 
-/* An eager step runs before its task is returned to anyone; the loop knows it as current. */
-static int is_eager_step_of(const step *top, PyObject *task)
-{
-    if (!top || top->kind != STEP_EAGER || top->object || !identity.current_task)
-        return 0;
-    PyObject *current = PyObject_CallNoArgs(identity.current_task);
-    Py_XDECREF(current);
-    PyErr_Clear();
-    return current == task;
-}
-
 /* The task's id, which the trace hears of first; 0 when memory is short. An id and no known_task,
  * because a name may be the program's code to read, which may stop the recording. */
 static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
-    step *top = top_step(b);
-    if (is_eager_step_of(top, task)) {
-        top->object = task;
-        return identity_enroll(task, top->task, 0) ? top->task : 0;
-    }
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);
     uint32_t func = identity_function(coro);
@@ -202,19 +186,21 @@ static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
     Py_XDECREF(state);
 }
 
-/* A factory whose task could not be made, or raised SystemExit, has no return event. */
-static void drop_raised_factories(thread_buffer *b, uint64_t tick)
+/* Eager steps of Python's tasks inside that of `task` that SystemExit or the like has left: nothing tells. */
+static void drop_raised(thread_buffer *b, uint64_t tick, const PyObject *task)
 {
-    for (step *top = top_step(b); top && (top->kind == STEP_EAGER || top->kind == STEP_NONE); top = top_step(b)) {
-        if (top->kind == STEP_EAGER)
-            ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, top->task, intern_string("exception", 9), 0);
+    for (const step *top = top_step(b); top && top->kind == STEP_EAGER && top->object != task; top = top_step(b)) {
+        const step left = *top;
         b->depth--;
+        PyObject *raised = (PyObject *)(uintptr_t)left.object;
+        if (known_id(raised) == left.task) /* else it has died: the address is not to be followed */
+            end_task(b, tick, raised, left.task);
     }
 }
 
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
-    drop_raised_factories(b, tick);
+    drop_raised(b, tick, NULL);
     step *top = top_step(b);
     int readied_itself = top && top->readied_itself;
     uint32_t id = top ? top->task : 0;
@@ -236,7 +222,7 @@ void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
 
 int tasks_on_step_return(thread_buffer *b, uint64_t tick)
 {
-    drop_raised_factories(b, tick);
+    drop_raised(b, tick, NULL);
     step *top = top_step(b);
     if (!top || top->kind != STEP_ADOPTED)
         return 0;
@@ -249,42 +235,40 @@ int tasks_on_step_return(thread_buffer *b, uint64_t tick)
     return 1;
 }
 
-/* The factory runs the first step only inside the loop's own run; else it makes a common task. */
-void tasks_on_eager_begin(thread_buffer *b, PyObject *loop, PyObject *coro, PyObject *name)
+static int is_awaitable(PyObject *coro)
 {
-    if (!b->loop || identity_loop_id(loop) != b->loop) {
-        push_step(b, (step){.kind = STEP_NONE});
+    return coro && Py_TYPE(coro)->tp_as_async && Py_TYPE(coro)->tp_as_async->am_await;
+}
+
+/* Another thread's loop has its own steps meanwhile: that of such a task is not told, see adopt(). */
+void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
+{
+    if (!b->loop || parts.loop != b->loop || !is_awaitable(parts.coro) || known_id(task))
         return;
-    }
-    uint32_t id = ++identity.next_task;
-    uint64_t tick = clock_tick();
-    ring_emit(b, tick, REC_TASK_NEW, ORIGIN_EAGER, id, identity_function(coro), b->loop);
-    identity_emit_name(b, id, name);
-    push_step(b, (step){.task = id, .kind = STEP_EAGER});
+    uint32_t id = ++identity.next_task, func = identity_function(parts.coro);
+    known_task *known = identity_enroll(task, id, func);
+    if (!known)
+        return;
+    known->is_starting = 1;
+    ring_emit(b, clock_tick(), REC_TASK_NEW, ORIGIN_EAGER, id, func, b->loop);
+    identity_emit_name(b, id, parts.name);
+    push_step(b, (step){.object = task, .task = id, .kind = STEP_EAGER});
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
-void tasks_on_eager_end(thread_buffer *b, uint64_t tick, PyObject *task)
+/* A task that could not be made, or whose first step raised SystemExit or the like. */
+static void end_raised(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *raised)
 {
-    step *top = top_step(b);
-    if (!b->depth || (top && top->kind == STEP_COMMON))
-        return; /* the recording began inside the factory */
-    b->depth--;
-    if (!top || top->kind != STEP_EAGER || !identity_is_task(task))
-        return;
-    known_task *known = identity_find(task);
-    if (!known)
-        known = identity_enroll(task, top->task, 0);
-    if (!known)
-        return;
-    uint32_t id = known->id;
-    PyObject *name = identity_name(task);
-    identity_emit_name(b, id, name);
-    Py_XDECREF(name);
-    if (top->readied_itself)
-        ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
-    else
-        end_task(b, tick, task, id);
+    PyObject *state = identity_read(task, FIELD_STATE);
+    if (state && !identity_same_text(state, identity.pending)) {
+        end_done(b, tick, task, id, state);
+    } else {
+        ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, id, codes_type_name(raised), 0);
+        known_task *known = identity_find(task);
+        if (known)
+            identity_dismiss(known);
+    }
+    Py_XDECREF(state);
 }
 
 /* A loop of another thread may be in the middle of a step of it. */
@@ -298,9 +282,53 @@ static int runs_elsewhere(PyObject *task)
     return current == task;
 }
 
+/* Makes a task known that exists already, with what it waits for; what it does on another thread is
+ * not known until its step ends. */
+static void adopt(thread_buffer *b, uint64_t tick, PyObject *task)
+{
+    uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
+    PyObject *waiter = id ? identity_read(task, FIELD_WAITER) : NULL;
+    if (waiter && waiter != Py_None)
+        end_await(b, clock_tick(), task, id, waiter);
+    else if (id && !runs_elsewhere(task))
+        ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
+    Py_XDECREF(waiter);
+}
+
+static int awaits(PyObject *task)
+{
+    PyObject *waiter = identity_read(task, FIELD_WAITER);
+    Py_XDECREF(waiter);
+    return waiter && waiter != Py_None;
+}
+
+void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *raised)
+{
+    known_task *known = identity_find(task);
+    if (!known || !known->is_starting) {
+        if (!known && !raised && awaits(task))
+            adopt(b, tick, task);
+        return;
+    }
+    known->is_starting = 0;
+    uint32_t id = known->id;
+    drop_raised(b, tick, task);
+    const step *top = top_step(b);
+    int readied_itself = top && top->readied_itself;
+    b->depth--;
+    PyObject *name = identity_name(task);
+    identity_emit_name(b, id, name);
+    Py_XDECREF(name);
+    if (raised)
+        end_raised(b, tick, task, id, raised);
+    else if (readied_itself)
+        ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+    else
+        end_task(b, tick, task, id);
+}
+
 PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
-"Makes a task known that exists already: with what it waits for, or as running. What one does that\n"
-"runs on another thread is not known until its step ends.");
+"Makes a task known that exists already: with what it waits for, or as running.");
 
 static PyObject *adopt_task(PyObject *module, PyObject *args)
 {
@@ -312,20 +340,15 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     thread_buffer *b = ring_current();
     if (!b || !identity_is_task(task) || identity_id(task))
         Py_RETURN_NONE;
-    uint64_t tick = clock_tick();
-    uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
+    if (!is_current) {
+        adopt(b, clock_tick(), task);
+        Py_RETURN_NONE;
+    }
+    uint32_t id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
     if (!id)
         Py_RETURN_NONE;
-    PyObject *waiter = identity_read(task, FIELD_WAITER);
-    if (is_current) {
-        push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
-        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
-    } else if (waiter && waiter != Py_None) {
-        end_await(b, clock_tick(), task, id, waiter);
-    } else if (!runs_elsewhere(task)) {
-        ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
-    }
-    Py_XDECREF(waiter);
+    push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
+    ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     Py_RETURN_NONE;
 }
 
