@@ -148,8 +148,11 @@ def lock_behind_awaits(events: int) -> TraceBuilder:
         owner.ready(at + 20 * US, waker="io")
         at += 21 * US
     lock.hold(begin, at, owner, site="/app/a.py:3 owner")
+    loop.step(owner, at, at + US)
+    owner.running(at)
     for waiter in waiters:
-        waiter.ready(at, by=owner)
+        waiter.ready(at + US, by=owner)
+    owner.done(at + US)
     return trace.ended(at + MS)
 
 
@@ -205,7 +208,7 @@ def pool(events: int) -> TraceBuilder:
         task = loop.task("ask", site="/app/work.py:9 ask").ready(at)
         loop.step(task, at + US, at + 2 * US)
         task.running(at + US).awaits(at + 2 * US, "executor", site="/app/work.py:10 ask")
-        task.ready(at + 5_000 * MS, waker_thread=workers[0].tid)
+        task.ready(at + 5_000 * MS, waker="timer")
         task.running(at + 5_001 * MS).done(at + 5_002 * MS)
         loop.step(task, at + 5_001 * MS, at + 5_002 * MS)
         at += 700 * MS

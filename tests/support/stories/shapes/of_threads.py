@@ -44,10 +44,10 @@ def convoy(events: int) -> TraceBuilder:
 
 def threads_at_once(events: int) -> TraceBuilder:
     """Very many threads that all want the GIL."""
-    threads, trace = max(events // 50, 2), shaped()
+    threads, trace = max(events // 14, 2), shaped()
     line = [trace.thread(f"worker-{n}").gil_wait(0) for n in range(threads)]
     at = 0
-    for turn in range(12 * threads):
+    for turn in range(3 * threads):
         worker = line[turn % threads]
         worker.running(at).gil_wait(at + 2 * MS, holder=line[(turn + 1) % threads])
         at += 2 * MS
