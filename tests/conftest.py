@@ -102,7 +102,8 @@ def record(tmp_path: Path) -> Recorder:
 
 @pytest.fixture(autouse=True)
 def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Runs the validator over every trace the test left in its directory.
+    """Runs the validator over every trace the test left in its directory, and checks that
+    the ledger of lost time adds up.
 
     A test that makes damaged traces on purpose says so with the marker `invalid_traces`.
     """
@@ -115,6 +116,7 @@ def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
         importlib.import_module("tests.support.validator.rules").validate_once(
             trace.read_bytes()
         )
+        importlib.import_module("tests.support.conservation").check_conserved(trace)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ makes of the sweeps too. The C makes do the same work.
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,11 @@ from viewer.analysis.tasks import By
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import worst_waits
 from viewer.trace.engine import PYTHON
-from viewer.trace.model import Model, build_model
+from viewer.trace.model import build_model
 from viewer.trace.reader import Trace, read_trace
 
 SMALL, TIMES = 800, 4
-# All who wait times all who ran is bounded by a number of pairs: beyond that it has to grow slowly.
+# All who wait times all who ran is bounded: from here on the bound is reached.
 PAIRS = {"coroutines_ready_at_once": 4_000, "threads_at_once": 4_000}
 # Sorting and bisection add a logarithm, which calls of C do not show; tables that double add
 # a little. All with all would be 16 times as much.
@@ -53,12 +54,12 @@ def operations(work: Callable[[], object]) -> int:
     return count
 
 
-def report(model: Model) -> None:
-    build_report(model, By.CORO)
+def report(trace: Trace) -> None:
+    build_report(build_model(trace), By.CORO)
 
 
-def why(model: Model) -> None:
-    worst_waits(model, 5, Asked())
+def why(trace: Trace) -> None:
+    worst_waits(build_model(trace), 5, Asked())
 
 
 def trace_of(shape: str, events: int, tmp_path: Path) -> Trace:
@@ -74,8 +75,8 @@ def test_time_grows_with_the_trace(shape: str, tmp_path: Path) -> None:
     size = PAIRS.get(shape, SMALL)
     small, large = (trace_of(shape, size * times, tmp_path) for times in (1, TIMES))
     longer = len(large.events.time_ns) / len(small.events.time_ns)
-    for work in (build_model, lambda t: report(build_model(t)), lambda t: why(build_model(t))):
-        counts = [operations(lambda t=t, work=work: work(t)) for t in (small, large)]
+    for work in (build_model, report, why):
+        counts = [operations(partial(work, trace)) for trace in (small, large)]
         assert counts[1] <= counts[0] * longer * MOST, (shape, counts, longer)
 
 
@@ -85,5 +86,5 @@ def test_what_is_not_linear_is_found() -> None:
     def pairs(n: int) -> int:
         return sum(1 for _ in range(n) for _ in range(n))
 
-    few, many = (operations(lambda n=n: pairs(n)) for n in (100, 100 * TIMES))
+    few, many = (operations(partial(pairs, n)) for n in (100, 100 * TIMES))
     assert many > few * TIMES * MOST * 2

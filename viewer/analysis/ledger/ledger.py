@@ -126,6 +126,10 @@ class Ledger(Index):
                 )
         return found
 
+    def waiting_for_loop(self, kind: int) -> Column:
+        """By slice the lane of its loop if it is of that kind, else -1."""
+        return self._on_loops((kind,), self.lane_of_loop)
+
     def ready(self, key: Column, keys_: int) -> Waits:
         """Waits for loops: `key` says by slice of which, else -1."""
         slices = self.model.trace.slices
@@ -138,7 +142,7 @@ class Ledger(Index):
         return self.model.trace.engine.meet(
             slices.start_ns,
             slices.end_ns,
-            self._on_loops((READY,), lanes),
+            self.waiting_for_loop(READY),
             longs(one.start_ns for one in intervals),
             longs(one.end_ns for one in intervals),
             numbers(lanes[one.loop] for one in intervals),
