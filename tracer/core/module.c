@@ -19,7 +19,7 @@
 #include "signals/locks/reasons.h"
 #include "signals/monitor.h"
 #include "signals/threads.h"
-#include "signals/user.h"
+#include "signals/user/user.h"
 #include "testing.h"
 
 /* Stacks are named while codes.c still knows the code. */

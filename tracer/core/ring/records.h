@@ -61,11 +61,11 @@ enum record_kind {
                            flag = by a task */
     REC_LOCK_RELEASED,  /* of a contended lock: a = stack or 0, b = lock, c = token; flag = by a task */
     REC_LOCK_FREED,     /* of a contended lock, which somebody has: b = lock */
-    REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see user_payload.h */
+    REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see payload.h */
     REC_REGION_END,     /* a = exception class string, or 0; c = number */
     REC_OPERATION_BEGIN, /* as REC_REGION_BEGIN */
     REC_OPERATION_END,  /* as REC_REGION_END */
-    REC_LOG,            /* b = payload bytes; payload: see user_payload.h, with the message for a name */
+    REC_LOG,            /* b = payload bytes; payload: see payload.h, with the message for a name */
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ring/intern.h"
-#include "ring/user_payload.h"
+#include "ring/payload.h"
 
 enum { REGION_DEPTH = 256 }; /* trace_processor takes 512 */
 

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "ring/user_payload.h"
+#include "ring/payload.h"
 
 typedef struct {
     size_t length;

@@ -4,8 +4,8 @@
  * name (2 bytes length, text) if the record has no string for it; then arguments, each a byte
  * enum user_arg_type, its name (1 byte length, text) and its value (8 bytes, or for text 2 bytes
  * length and the text); then USER_END. */
-#ifndef TRACER_USER_PAYLOAD_H
-#define TRACER_USER_PAYLOAD_H
+#ifndef TRACER_PAYLOAD_H
+#define TRACER_PAYLOAD_H
 
 enum user_arg_type { USER_END, USER_BOOL, USER_INT, USER_DOUBLE, USER_TEXT, USER_OMITTED };
 

@@ -1,12 +1,12 @@
 /* tracer.region, task, log and counter: what the program says of itself, on its threads. */
-#include "signals/user.h"
+#include "signals/user/user.h"
 
 #include <stddef.h>
 #include <string.h>
 
 #include "python/codes.h"
 #include "ring/ring.h"
-#include "signals/user_values.h"
+#include "signals/user/values.h"
 
 /* A region or task. `arguments` are the values of `labels`, as they were passed. */
 typedef struct {

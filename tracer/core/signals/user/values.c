@@ -1,5 +1,5 @@
 /* Names and arguments of the program's own events: Python objects in, bytes of a record out. */
-#include "signals/user_values.h"
+#include "signals/user/values.h"
 
 #include <string.h>
 
