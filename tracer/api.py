@@ -74,13 +74,15 @@ def start(
     buffer_bytes: int = BUFFER_BYTES,
     cpu_hz: int = CPU_HZ,
     force: bool = False,
+    argv: bool = True,
 ) -> tuple[tuple[str, str], ...]:
     """Begins to record this process into the file, as `tracer run` would; from any thread.
 
     `signals` are what to record, all if None: tasks, threads, gc, gil, locks, io, sched, cpu;
     `without` are those to leave out. `buffer_bytes` is the memory for events not yet written
     (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a thread's CPU time (1 to 5000).
-    `force` replaces a file that is no trace.
+    `force` replaces a file that is no trace. The trace has sys.argv, with values that look
+    secret masked; without `argv` only its first word.
 
     The recording ends with stop(), or when the process exits. Returns (signal, reason) of each
     signal that cannot be recorded here; the trace says the same.
@@ -88,18 +90,30 @@ def start(
     Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
     refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
     """
-    return tuple(_start(path, signals, without, buffer_bytes, cpu_hz, force).problems())
+    options = path, signals, without, buffer_bytes, cpu_hz, force, argv
+    return tuple(_start(*options).problems())
 
 
 def stop() -> "Totals | None":
     """Ends the recording that start() or recording() began, from any thread.
 
     Its totals; None when there is none: it has ended, or this is a forked child, or `tracer
-    run` has begun it, which ends it itself.
+    run` has begun it, which ends it itself. When the file does not have all that was
+    recorded, because the disk is full for example, one line on stderr says so, and the
+    totals' `problem`.
     """
     with _session.guard:
         ending, _session.running = _session.running, None
-        return ending.stop() if ending is not None else None
+        if ending is None:
+            return None
+        totals = ending.stop()
+    if totals is not None and totals.problem and sys.stderr is not None:
+        line = f"tracer: cannot write {ending.options.path} to its end: {totals.problem}\n"
+        try:  # noqa: SIM105 - plain python has not loaded contextlib
+            sys.stderr.write(line)
+        except Exception:  # the program's own, or closed
+            pass
+    return totals
 
 
 class recording:
@@ -119,8 +133,9 @@ class recording:
         buffer_bytes: int = BUFFER_BYTES,
         cpu_hz: int = CPU_HZ,
         force: bool = False,
+        argv: bool = True,
     ) -> None:
-        self._options = (path, signals, without, buffer_bytes, cpu_hz, force)
+        self._options = (path, signals, without, buffer_bytes, cpu_hz, force, argv)
         self._begun: Recording | None = None
 
     def __enter__(self) -> tuple[tuple[str, str], ...]:
@@ -145,6 +160,7 @@ def _start(
     buffer_bytes: int,
     cpu_hz: int,
     force: bool,
+    argv: bool,
 ) -> "Recording":
     if sys.is_finalizing():
         raise TracerError("cannot start a recording: the interpreter is shutting down.")
@@ -158,13 +174,18 @@ def _start(
             wanted = _checked(recorder.SIGNALS, signals, without)
             _check_number("buffer_bytes", buffer_bytes, BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES)
             _check_number("cpu_hz", cpu_hz, 1, CPU_MOST_HZ)
+            shown = () if argv else tuple(sys.argv[:1])
             options = recorder.Options(
-                os.fsdecode(path), buffer_bytes, wanted, force=force, cpu_hz=cpu_hz
+                os.fsdecode(path), buffer_bytes, wanted, shown, force=force, cpu_hz=cpu_hz
             )
             begun: Recording = recorder.Recording(options)
+            begun.at_end = stop
             try:
                 begun.start()
                 _session.running = begun
+            except RuntimeError as error:
+                begun.stop()
+                raise TracerError(f"cannot record: {error}.") from None
             except BaseException:  # refused, or a signal handler raised it
                 begun.stop()
                 raise

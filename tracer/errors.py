@@ -4,6 +4,7 @@ TracerError
 ├── UsageError               the command line makes no sense
 ├── NotInTraceError          the trace has nothing of what is asked for
 ├── TraceFileError           the trace cannot be read, or the output cannot be written
+│   └── BusyTraceError       … because another recording goes into it
 └── LaunchError              the program to trace cannot be started
     └── MissingProgramError  … because there is no such file
 """
@@ -27,6 +28,10 @@ class NotInTraceError(TracerError):
 
 class TraceFileError(TracerError):
     """A trace file that cannot be read or written."""
+
+
+class BusyTraceError(TraceFileError):
+    """A trace file that another recording is writing."""
 
 
 class LaunchError(TracerError):

@@ -6,9 +6,11 @@ Run as a script by `tracer run`. It imports nothing that a plain
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
 
 SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, io_threshold_us, stack_depth, profile
-and wall (1: write a profile of that type after the run).
+and wall (1: write a profile of that type after the run), rename (1: take another name when a
+recording goes into OUTPUT) and argv (0: leave the arguments out of the trace).
 
-What a program can still tell: the command line in /proc, standard library modules that the
+What a program can still tell: the command line in /proc, a few descriptors (the trace, two of
+/proc, one for each CPU) above 64, standard library modules that the
 recorder loaded, one more atexit callback, a few thousand more objects, our imports in
 `-v` and `-X importtime`, and that there is no prompt after PYTHONINSPECT.
 """
@@ -71,7 +73,7 @@ def forget_package(cached_paths: set[str]) -> None:
         del sys.path_importer_cache[path]
 
 
-def summary(totals: "Totals", output: str, units: "ModuleType") -> str:
+def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") -> str:
     """One line about the recording; `units` is tracer.units, which no table lists any more."""
     longest = ""
     if totals.worst_ready_ns:
@@ -84,7 +86,7 @@ def summary(totals: "Totals", output: str, units: "ModuleType") -> str:
         forked = f", {totals.forks:,} forked {children} not recorded"
     return (
         f"{units.duration(totals.duration_ns)}, {units.plural(totals.events, 'event')}, "
-        f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{forked}{longest} "
+        f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{forked}{longest}{then} "
         f"-> {output}. Next: tracer report {output}"
     )
 
@@ -99,55 +101,110 @@ DERIVE = (
 )
 
 
-def derive_profiles(trace: str, types: tuple[str, ...]) -> None:
+class Profile:
+    """A profile that is about to be written: into a file of another name, locked meanwhile.
+
+    Who looks for the profile finds the lock, and waits.
+    """
+
+    def __init__(self, type_: str, path: str, lock: "Callable[[int], bool]") -> None:
+        self.type = type_
+        self.path = path
+        folder, name = os.path.split(path)
+        self.partial = os.path.join(folder, f".{name}.{os.getpid()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self.fd = os.open(self.partial, flags, 0o666)
+        lock(self.fd)
+
+    def drop(self) -> None:
+        os.unlink(self.partial)
+        os.close(self.fd)
+
+
+def derive_profiles(trace: str, types: tuple[str, ...], lock: "Callable[[int], bool]") -> None:
     """Leave a process behind that writes these profiles beside the trace.
 
     The program has ended: whoever waits for it is not made to wait for this. The process
     holds none of its files, and nobody hears of it; it is in a session of its own, so that
     what is typed at the terminal does not reach it.
     """
+    from tracer.output import is_replaceable, profile_path
+
+    profiles: list[Profile] = []
+    for type_ in types:
+        path = profile_path(trace, type_)
+        if not is_replaceable(path):
+            say(f"no {type_} profile: {path} exists and is something else")
+            continue
+        try:
+            profiles.append(Profile(type_, path, lock))
+        except OSError as error:
+            say(f"no {type_} profile: cannot write {path}: {error.strerror}")
+    if not profiles:
+        return
+    # Their numbers there are above all of ours: none is overwritten before it has been copied.
+    first = max(profile.fd for profile in profiles) + 1
+    files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_DUP2, profile.fd, first + i) for i, profile in enumerate(profiles)
+    ]
+    files += [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
     root = __file__.rpartition("/")[0].rpartition("/")[0]
-    flags = ("-E", "-P", "-W", "ignore", "-c")
-    command = [sys.executable, *flags, DERIVE, root, trace, ",".join(types)]
-    files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    try:  # noqa: SIM105 - plain python has not loaded contextlib
+    command = [sys.executable, "-E", "-P", "-W", "ignore", "-c", DERIVE, root, trace]
+    for i, profile in enumerate(profiles):
+        command += [profile.type, str(first + i), profile.partial, profile.path]
+    try:
         os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
     except OSError:  # no process to be had: `tracer pprof` does the same
-        pass
+        for profile in profiles:
+            profile.drop()
 
 
 def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) -> None:
-    """Registered before the program can register anything, so run after everything it did."""
+    """Registered before the program can register anything, so run after everything it did;
+    and what is called when the program ends in another way, or becomes another one."""
     import atexit
 
-    from tracer import units
+    from tracer import _core, units
 
-    pid, stderr = os.getpid(), identity(2)
+    pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
+
+    def tell(*lines: str) -> None:
+        # A program that closed descriptor 2 may have opened a file of its own there.
+        if identity(2) == stderr:
+            for line in lines:
+                say(line)
 
     def finish() -> None:
         try:
             if os.getpid() != pid:
                 return  # a forked child
             totals = recording.stop()
-            # A program that closed descriptor 2 may have opened a file of its own there.
-            if totals is not None and identity(2) == stderr:
-                for signal, text in recording.blind_spots:
-                    say(f"{signal}: {text}")
-                say(summary(totals, output, units))
-            if totals is None or totals.bytes > PROFILED_BYTES:
+            if totals is None:
+                return
+            tell(*(f"{signal}: {text}" for signal, text in recording.blind_spots))
+            if totals.problem:
+                tell(f"cannot write {output} to its end: {totals.problem}")
+            tell(summary(totals, output, units))
+            if totals.bytes > PROFILED_BYTES:
                 return
             wanted = tuple(type_ for type_ in types if type_ != "cpu" or totals.samples)
             if wanted:
-                derive_profiles(recording.options.path, wanted)
+                derive_profiles(recording.options.path, wanted, lock)
         except Exception as problem:
             say(f"the end of {output} may be missing: {problem!r}")
 
     atexit.register(finish)
+    recording.at_end = finish
+    recording.at_exec = lambda totals, program: tell(
+        summary(totals, output, units, f", then exec of {program}")
+    )
 
 
-def start(order: str, command: list[str]) -> None:
-    """Start recording `command`, what python is given. Raises TracerError when the output is
-    refused, anything else when this interpreter cannot be recorded."""
+def start(order: str, command: list[str], named: list[str]) -> None:
+    """Start recording `command`, what python is given; `named` is how much of it says what
+    program it is. Raises TracerError when the output is refused, anything else when this
+    interpreter cannot be recorded."""
+    from tracer.errors import BusyTraceError
     from tracer.recorder import Options, Recording
 
     _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
@@ -157,14 +214,23 @@ def start(order: str, command: list[str]) -> None:
             path=absolute(output),
             buffer_bytes=int(buffer_bytes),
             signals=tuple(signals.split(",")) if signals else (),
-            argv=tuple(command),
+            argv=tuple(command if numbers.get("argv", "1") == "1" else named),
             force=force == "force",
             cpu_hz=int(numbers["cpu_hz"]),
             io_threshold_us=int(numbers["io_threshold_us"]),
             stack_depth=int(numbers["stack_depth"]),
         )
     )
-    recording.start()
+    try:
+        recording.start()
+    except BusyTraceError:
+        if numbers.get("rename") != "1":  # the name was asked for
+            raise
+        stem, suffix = os.path.splitext(output)
+        taken, output = output, f"{stem}.{os.getpid()}{suffix}"
+        say(f"{taken} is being recorded by another process; this recording goes to {output}")
+        recording.options.path = absolute(output)
+        recording.start()
     problems = dict(recording.problems())
     for signal, reason in problems.items():
         say(f"{signal} is not recorded: {reason}")
@@ -267,13 +333,14 @@ def launch() -> "Callable[[], None]":
     kind = KINDS[order.partition(" ")[0]]
     argv = [*(kind.prefix or [program]), *arguments]
     command = [*kind.prefix, program, *arguments]
+    named = [*kind.prefix, program] if kind.run != "run_command" else [*kind.prefix]
     flags = sys.orig_argv[1 : -len(sys.argv)]
     plain = [sys.orig_argv[0], *flags, *command]
     try:
         load_package()
         __import__(f"{PACKAGE}._core")
         run = getattr(sys.modules[f"{PACKAGE}._core"], kind.run)
-        start(order, command)
+        start(order, command, named)
     except Exception as problem:
         if hasattr(problem, "exit_code"):  # TracerError, which may not be importable
             say(str(problem))

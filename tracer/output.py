@@ -1,10 +1,17 @@
-"""The file of a recording: which existing files it may replace, and how it is opened."""
+"""The file of a recording: what it may replace, how it is opened, what lies beside it."""
 
 import os
+import stat
 
-from tracer.errors import TraceFileError
+from tracer.errors import BusyTraceError, TraceFileError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAD_BYTES = 4096
+GZIP_MAGIC = b"\x1f\x8b"
+PROFILES = ("cpu", "wall")  # what `tracer run` writes beside the trace
 
 
 def is_trace(path: str) -> bool:
@@ -17,18 +24,65 @@ def is_trace(path: str) -> bool:
     return not head or (head[:1] == b"\n" and b"recording" in head and b"schema" in head)
 
 
-def open_trace(path: str, *, force: bool) -> int:
-    """A descriptor for a new, empty trace; the child of a fork-and-exec does not get it.
+def open_trace(path: str, *, force: bool, lock: "Callable[[int], bool]") -> int:
+    """A descriptor for a trace; the child of a fork-and-exec does not get it. What is in the
+    file stays until the recording has begun.
+
+    `lock` marks it as being recorded while the descriptor is open.
 
     Raises TraceFileError when the file cannot be written, or is not a trace and `force` is
-    not set.
+    not set; BusyTraceError when another process is recording into it.
     """
     if not force and os.path.isfile(path) and not is_trace(path):
         raise TraceFileError(
             f"{path!r} exists and is not a trace. Choose another name, or pass force=True."
         )
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o666)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise TraceFileError(f"cannot write {path!r}: {error.strerror}.") from None
+        raise cannot_write(path, error) from None
+    try:
+        if stat.S_ISREG(os.fstat(fd).st_mode) and not lock(fd):
+            raise BusyTraceError(
+                f"cannot write {path!r}: another process is recording into it. "
+                "Choose another name, or stop that recording first."
+            )
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def cannot_write(path: str, error: OSError) -> TraceFileError:
+    return TraceFileError(f"cannot write {path!r}: {error.strerror}.")
+
+
+def profile_path(trace: str, type_: str) -> str:
+    """Where a profile of the trace is written unless said otherwise."""
+    return f"{os.path.splitext(trace)[0]}.{type_}.pprof"
+
+
+def is_replaceable(profile: str) -> bool:
+    """Whether there is no such file, or it may be a profile."""
+    try:
+        with open(profile, "rb") as stream:
+            return stream.read(2) in (b"", GZIP_MAGIC)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def discard_profiles(trace: str) -> None:
+    """Profiles go with the trace they were made of: beside another they would mislead."""
+    for type_ in PROFILES:
+        profile = profile_path(trace, type_)
+        if os.path.exists(profile) and is_replaceable(profile):
+            discard(profile)
+
+
+def discard(path: str) -> None:
+    try:  # noqa: SIM105 - plain python has not loaded contextlib
+        os.unlink(path)
+    except OSError:  # it stays: a directory that may not be written
+        pass

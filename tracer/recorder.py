@@ -7,7 +7,8 @@ import os
 import sys
 
 from tracer.errors import TracerError
-from tracer.output import open_trace
+from tracer.output import cannot_write, discard, discard_profiles, open_trace
+from tracer.secrets import masked
 from tracer.signals import (
     DEFAULT_CPU_HZ,
     Tool,
@@ -20,6 +21,7 @@ from tracer.signals import (
     threads,
 )
 from tracer.signals.loops import asyncio
+from tracer.units import duration, plural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Options:
         self.path = path
         self.buffer_bytes = buffer_bytes
         self.signals = signals
-        self.argv = argv  # the program's; empty: sys.argv
+        self.argv = argv  # the program's, secrets and all; empty: sys.argv
         self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
         self.io_threshold_us = io_threshold_us  # calls and waits below it are not written
         self.stack_depth = stack_depth  # frames of a wait's stack, 1 to 64
@@ -86,10 +88,13 @@ class Totals:
         "dropped",
         "duration_ns",
         "error",  # errno of the write that failed, 0 = none
-        "events",
+        "events",  # in the file
         "forks",  # children that the program forked: nothing of them is recorded
         "late",  # records whose time was clamped to keep a track in order
+        "lost",  # events that a file that was cut (`error`) does not have …
+        "lost_ns",  # … and since how long before the end
         "overhead_ns",  # CPU time of the writer thread
+        "reason",  # why the write failed
         "samples",  # of CPU time
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
@@ -99,16 +104,27 @@ class Totals:
     bytes: int
     dropped: int
     late: int
+    lost: int
+    lost_ns: int
     forks: int
     overhead_ns: int
     samples: int
     worst_ready_ns: int
     worst_ready_who: str
     error: int
+    reason: str
 
     def __init__(self, totals: dict[str, int | str]) -> None:
         for name, value in totals.items():
             setattr(self, name, value)
+
+    @property
+    def problem(self) -> str:
+        """Why the file does not have all that was recorded, and how much; "" when it has."""
+        if not self.error:
+            return ""
+        missing = f"the last {duration(self.lost_ns)} ({plural(self.lost, 'event')})"
+        return f"{self.reason}: {missing} are missing"
 
 
 class Recording:
@@ -120,13 +136,18 @@ class Recording:
         self._tool: Tool | None = None
         self._disarms: list[Disarm] = []
         self._had_gil = True
+        # What to call when the process ends itself past Python's own end; stop() at least …
+        self.at_end: Callable[[], object] = self.stop
+        # … and before another program takes its place, with the totals so far.
+        self.at_exec: Callable[[Totals, str], object] | None = None
         self.blind_spots: list[tuple[str, str]] = []  # at the end: (signal, text)
 
     def start(self) -> None:
         """Opens the file and arms the hooks.
 
         Raises TraceFileError when the output is refused, TracerError when the C core is
-        missing or a recording is running already.
+        missing or a recording is running already, RuntimeError when the system has no memory
+        or thread for it.
         """
         try:
             from tracer import _core
@@ -136,26 +157,48 @@ class Recording:
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
             )
+        _core.kept["recording"] = self  # from now on nobody else starts one
+        try:
+            self._open(_core)
+        except BaseException:
+            del _core.kept["recording"]
+            raise
         options = self.options
-        _core.start(
-            open_trace(options.path, force=options.force),
-            options.buffer_bytes,
-            b"\0".join(_shown(arg).encode() for arg in options.argv or sys.argv),
-            "{}.{}.{}".format(*sys.version_info[:3]),
-            _shown(" ".join(options.argv or sys.argv)),
-            ",".join(options.signals),
-        )
         _core.call_threshold(options.io_threshold_us * 1000)
         _core.keep_stacks(options.stack_depth)
         _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         self._core = _core
         self._had_gil = _has_gil()
-        _core.kept["recording"] = self
         _register_fork_hooks(_core)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
 
+    def _open(self, core: "ModuleType") -> None:
+        options = self.options
+        argv = [_shown(word) for word in masked(options.argv or sys.argv)]
+        is_new = not os.path.lexists(options.path)
+        fd = open_trace(options.path, force=options.force, lock=core.lock_file)
+        begun = False
+        try:
+            core.start(
+                fd,
+                options.buffer_bytes,
+                b"\0".join(word.encode() for word in argv),
+                "{}.{}.{}".format(*sys.version_info[:3]),
+                " ".join(argv),
+                ",".join(options.signals),
+            )
+            begun = True
+        except OSError as error:
+            raise cannot_write(options.path, error) from None
+        finally:
+            if not begun and is_new:
+                discard(options.path)
+        discard_profiles(options.path)
+
     def _arm(self, core: "ModuleType") -> None:
+        core.watch_endings()
+        self._disarms.append(core.unwatch_endings)
         try:
             self._tool = tool = Tool(core, self.options.cpu_hz)
         except Exception as error:
@@ -179,6 +222,15 @@ class Recording:
         if self._tool is not None:
             self._tool.close()
             self._tool = None
+
+    def finish(self) -> None:
+        """The process is about to end past Python's own end."""
+        self.at_end()
+
+    def replaced(self, totals: dict[str, int | str], program: bytes) -> None:
+        """Another program is about to take the place of this one, without a recording."""
+        if self.at_exec is not None:
+            self.at_exec(Totals(totals), os.fsdecode(program))
 
     def stop(self) -> Totals | None:
         """Ends the recording; None when it has ended before, or in a forked child."""

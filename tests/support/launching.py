@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,3 +82,11 @@ def run(command: list[str], directory: Path, case: Case | None = None) -> Outcom
         ADDRESS.sub("0x…", os.fsdecode(stream)) for stream in (done.stdout, done.stderr)
     )
     return Outcome(done.returncode, stdout, SUMMARY.sub("", stderr))
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Looks again and again until it holds; for what another process does in its own time."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)

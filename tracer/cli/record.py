@@ -115,6 +115,12 @@ def signal_switches(command: click.Command) -> click.Command:
     is_flag=True,
     help="Also write TRACE.wall.pprof: running time sampled, blocked time exact.",
 )
+@click.option(
+    "--argv/--no-argv",
+    default=True,
+    show_default=True,
+    help="Record the program's arguments; values that look secret are masked.",
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -127,6 +133,7 @@ def run(
     stack_depth: int,
     profile: bool,
     wall: bool,
+    argv: bool,
     **switches: bool,
 ) -> None:
     """Run a program as python would, and record a trace of it.
@@ -150,6 +157,8 @@ def run(
             "stack_depth": stack_depth,
             "profile": int(profile),
             "wall": int(wall),
+            "rename": int(output is None),
+            "argv": int(argv),
         },
     )
 

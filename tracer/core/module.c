@@ -1,4 +1,5 @@
 /* Glue of tracer._core: the module object and its method tables, one per file. */
+#include "endings.h"
 #include "python/codes.h"
 #include "python/launch.h"
 #include "python/stacks.h"
@@ -29,7 +30,7 @@ static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, 
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
-        async_locks_methods, calls_methods, codes_methods, gc_methods, gil_methods,
+        async_locks_methods, calls_methods, codes_methods, endings_methods, gc_methods, gil_methods,
         kernel_methods, launch_methods, learn_methods, loads_methods, locks_methods,
         loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "output/file.h"
 #include "output/writer.h"
 #include "python/notes.h"
 #include "ring/intern.h"
@@ -16,9 +17,15 @@
 #include "signals/kernel/kernel.h"
 #include "timeline/timeline.h"
 
+/* Held while the writer is started, stopped, paused or resumed: threads may stop the recording, fork
+ * and exec at once. Who holds it does not wait for the GIL, so it may be waited for with the GIL. */
+static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long recordings; /* how many were started */
+
 /* fork() by whatever code: the child lets go of everything before it can do harm. */
 static void after_fork_in_child(void)
 {
+    pthread_mutex_init(&control, NULL);
     kernel_forget();
     ring_forget();
     sampler_forget();
@@ -46,7 +53,8 @@ static unsigned long forks; /* that this recording has seen; the children record
 static const writer_sources sources = {&kernel_source, &sampler_source, gil_after_pass};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals)\n\n"
-"Begins to record into `fd`, which the core owns from now on.");
+"Begins to record into `fd`, which the core owns from now on. Raises OSError when the file\n"
+"cannot be written, and RuntimeError.");
 
 static PyObject *start(PyObject *module, PyObject *args)
 {
@@ -66,18 +74,24 @@ static PyObject *start(PyObject *module, PyObject *args)
         return NULL;
     }
     pthread_once(&once, register_fork);
+    const char *what = "no memory for the buffer";
+    pthread_mutex_lock(&control);
     clock_choose();
-    if (ring_start(buffer_bytes) < 0) {
-        close(fd);
-        return PyErr_NoMemory();
-    }
-    int error = writer_start(fd, (uint32_t)getpid(), &about, &sources);
+    int error = ring_start(buffer_bytes) < 0 ? ENOMEM : 0;
     if (error) {
+        close(fd);
+    } else if ((error = writer_start(fd, (uint32_t)getpid(), &about, &sources, &what)) != 0) {
         ring_close();
         ring_stop();
-        errno = error;
-        return PyErr_SetFromErrno(PyExc_OSError);
+    } else {
+        recordings++;
     }
+    pthread_mutex_unlock(&control);
+    if (error && what)
+        return PyErr_Format(PyExc_RuntimeError, "%s: %s", what, strerror(error));
+    errno = error;
+    if (error)
+        return PyErr_SetFromErrno(PyExc_OSError);
     forks = 0;
     if (PyList_Append(running, Py_True) < 0)
         PyErr_Clear(); /* decorated functions go unrecorded */
@@ -114,24 +128,90 @@ static PyObject *seal(PyObject *module, PyObject *unused)
 PyDoc_STRVAR(stop_doc, "stop() -> dict | None\n\n"
 "Writes what is left and closes the file. None when no recording runs (any more).");
 
+static PyObject *dict_of(const writer_totals *t)
+{
+    size_t length;
+    const char *who = intern_text(intern_function_of(t->worst_ready_func).name, &length);
+    return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKss#siss}", "duration_ns", t->duration_ns, "events", t->events,
+                         "bytes", t->bytes, "dropped", t->dropped, "lost", t->lost, "lost_ns", t->lost_ns,
+                         "forks", forks, "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
+                         "worst_ready_ns", t->worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
+                         "error", t->error, "reason", t->reason);
+}
+
 static PyObject *stop(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     if (!writer_running())
         Py_RETURN_NONE;
     writer_totals t;
+    unsigned long this_one = recordings;
+    int runs;
     close_rings();
     Py_BEGIN_ALLOW_THREADS
-    writer_stop(&t);
+    pthread_mutex_lock(&control);
+    runs = writer_running() && recordings == this_one;
+    if (runs) {
+        writer_stop(&t);
+        ring_stop();
+    }
+    pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
-    ring_stop();
-    size_t length;
-    const char *who = intern_text(intern_function_of(t.worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsksKsKsKsKss#si}", "duration_ns", t.duration_ns, "events", t.events,
-                         "bytes", t.bytes, "dropped", t.dropped, "forks", forks, "late", t.late,
-                         "overhead_ns", t.overhead_ns, "samples", t.samples,
-                         "worst_ready_ns", t.worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
-                         "error", t.error);
+    return runs ? dict_of(&t) : Py_NewRef(Py_None);
+}
+
+/* --- for endings.c --- */
+
+int recording_runs(void)
+{
+    return writer_running();
+}
+
+/* Calls a method of the Recording, if there is one, whatever exception is on its way. */
+static void tell_recording(const char *method, const char *format, PyObject *totals, const char *program)
+{
+    PyObject *recording = PyDict_GetItemString(kept, "recording"); /* borrowed */
+    PyObject *result = NULL;
+    if (recording) {
+        Py_INCREF(recording);
+        result = PyObject_CallMethod(recording, method, format, totals, program);
+        Py_DECREF(recording);
+    }
+    Py_XDECREF(result);
+    PyErr_Clear();
+}
+
+void recording_finish(void)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    tell_recording("finish", NULL, NULL, NULL);
+    Py_DECREF(stop(NULL, NULL)); /* someone was in the middle of stopping it, perhaps below us */
+    PyErr_Clear();
+    PyErr_SetRaisedException(raised);
+}
+
+int recording_checkpoint(const char *program)
+{
+    writer_totals t;
+    pthread_mutex_lock(&control);
+    int runs = writer_running();
+    if (runs)
+        writer_checkpoint(&t);
+    pthread_mutex_unlock(&control);
+    PyObject *raised = PyErr_GetRaisedException(), *totals = runs && program ? dict_of(&t) : NULL;
+    if (totals)
+        tell_recording("replaced", "Oy", totals, program);
+    Py_XDECREF(totals);
+    PyErr_Clear();
+    PyErr_SetRaisedException(raised);
+    return runs;
+}
+
+void recording_go_on(void)
+{
+    pthread_mutex_lock(&control);
+    writer_resume();
+    pthread_mutex_unlock(&control);
 }
 
 /* The frame that called os.fork(). */
@@ -140,8 +220,10 @@ static const compat_frame *forking_frame;
 static PyObject *pause_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    pthread_mutex_lock(&control);
     atomic_store(&ring_on_refill, NULL);
     writer_pause();
+    pthread_mutex_unlock(&control);
     forking_frame = *compat_frame_slot(PyThreadState_Get());
     Py_RETURN_NONE;
 }
@@ -153,7 +235,7 @@ static int resume_now(void *unused)
     if (compat_is_caller(PyThreadState_Get(), forking_frame) && Py_AddPendingCall(resume_now, NULL) == 0)
         return 0;
     if (atomic_exchange(&ring_on_refill, NULL))
-        writer_resume();
+        recording_go_on();
     return 0;
 }
 
@@ -166,7 +248,7 @@ static PyObject *resume_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     forks++;
-    atomic_store(&ring_on_refill, writer_resume);
+    atomic_store(&ring_on_refill, recording_go_on);
     Py_AddPendingCall(resume_now, NULL); /* fails only when its queue is full */
     Py_RETURN_NONE;
 }
@@ -182,6 +264,17 @@ static PyObject *note(PyObject *module, PyObject *args)
         return NULL;
     notes_write(disabled ? NOTE_HOOK_DISABLED : NOTE_OTHER, subject, text);
     Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(lock_doc, "lock_file(fd) -> bool\n\n"
+"Marks the file as being recorded until the descriptor and its copies are closed. False when another\n"
+"recording has it.");
+
+static PyObject *lock_file(PyObject *module, PyObject *fd)
+{
+    (void)module;
+    int number = PyObject_AsFileDescriptor(fd);
+    return number < 0 ? NULL : PyBool_FromLong(trace_file_lock(number) == 0);
 }
 
 /* The module may be made again (a traced program imports it anew): all share one state. */
@@ -202,5 +295,6 @@ PyMethodDef recording_methods[] = {
     {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
+    {"lock_file", lock_file, METH_O, lock_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -176,6 +176,9 @@
     X(RUN, "run")                               \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
+    X(RECORDING_CUT, "recording cut")           \
+    X(EXEC, "exec")                             \
+    X(EXEC_FAILED, "exec failed")               \
     X(HOOK_DISABLED, "hook disabled")           \
     X(EVENTS_DROPPED, "events dropped")         \
     X(NOTE, "note")
@@ -222,6 +225,8 @@
     X(ARG_REASON, "reason")                 \
     X(ARG_COUNT, "count")                   \
     X(ARG_SINCE, "since_ns")                \
+    X(ARG_UNTIL, "until_ns")                \
+    X(ARG_ERRNO, "errno")                   \
     X(ARG_EVENTS, "events")                 \
     X(ARG_DROPPED, "dropped")               \
     X(ARG_BYTES, "bytes")                   \

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.endings import End, How, end_of
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 
@@ -14,8 +15,8 @@ _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
 class Health:
     """Sums over all processes of the trace.
 
-    `killed` are the pids whose recording has no end. `orphan_ends` are ends of slices whose
-    begin is not in the trace. `late` records had their time moved to keep a track in order.
+    `orphan_ends` are ends of slices whose begin is not in the trace. `late` records had their
+    time moved to keep a track in order.
     """
 
     dropped_events: int
@@ -23,7 +24,7 @@ class Health:
     disabled: tuple[tuple[str, str], ...]  # (hook, reason)
     overhead_ns: int
     late: int
-    killed: tuple[int, ...]
+    ends: tuple[End, ...]  # by process
     sampled: tuple[str, ...]
     signals: tuple[str, ...]
     off: tuple[str, ...]  # signals nobody asked for
@@ -33,7 +34,7 @@ class Health:
 
     @property
     def ended(self) -> bool:
-        return not self.killed
+        return all(end.how is How.ENDED for end in self.ends)
 
 
 def health(model: Model) -> Health:
@@ -58,7 +59,7 @@ def health(model: Model) -> Health:
         ),
         overhead_ns=sum(_number(end, s.ARG_OVERHEAD) for end in ends),
         late=sum(_number(end, s.ARG_LATE) for end in ends),
-        killed=tuple(p.pid for p in recorded if p.recording_ended is None),
+        ends=tuple(end_of(process, model.trace.live) for process in recorded),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
         off=tuple(signal for signal in _SIGNALS if signal not in signals),

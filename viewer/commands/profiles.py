@@ -19,6 +19,7 @@ from viewer.render.formats.csv import write_csv
 from viewer.render.formats.pprof import read_pprof, render_pprof
 from viewer.render.formats.speedscope import render_speedscope
 from viewer.render.text.profiles import difference, render_peek, render_source, render_top
+from viewer.trace.locks import await_unlocked, is_locked
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
@@ -41,6 +42,8 @@ def profile_of(
 
     Raises TraceFileError, or NotInTraceError when there is no such region.
     """
+    if not path.exists():
+        _await(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -87,16 +90,34 @@ def write_profile(
     return target
 
 
-def derive_quietly(trace: str, types: str) -> None:
-    """Profiles ("cpu,wall") of a trace just recorded, in a process nobody listens to."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what the program left inheritable
+def derive_quietly(trace: str, *words: str) -> None:
+    """Profiles of a trace just recorded, in a process nobody listens to.
+
+    `words` are four for each: its type, the descriptor of the file to write, that file's name,
+    and the name it gets when it is whole.
+    """
+    jobs = [words[i : i + 4] for i in range(0, len(words), 4)]
+    kept = {int(fd) for _, fd, _, _ in jobs}
+    for fd in set(map(int, os.listdir("/proc/self/fd"))) - kept:
+        if fd > 2:
+            with suppress(OSError):
+                os.close(fd)  # what the program left inheritable
     os.nice(10)
-    with suppress(TraceFileError, OSError, MemoryError):
-        model = build_model(read_trace(Path(trace)))
-        for type_ in types.split(","):
-            with suppress(TraceFileError, OSError):
-                target = str(Path(trace).with_suffix(f".{type_}.pprof"))
-                _write(target, render_pprof(derive(model, type_)), force=False)
+    model = None
+    for type_, number, partial, target in jobs:
+        # The lock on the file goes with the descriptor, and whoever waits for it goes on.
+        with (
+            suppress(TraceFileError, OSError, MemoryError),
+            os.fdopen(int(number), "wb") as file,
+        ):
+            try:
+                model = model or build_model(read_trace(Path(trace)))
+                file.write(render_pprof(derive(model, type_)))
+                file.flush()
+                os.replace(partial, target)
+            except BaseException:
+                os.unlink(partial)
+                raise
 
 
 def show_profile(
@@ -176,6 +197,15 @@ def _is_trace(data: bytes) -> bool:
     return b"recording" in head and b"schema" in head
 
 
+def _await(path: Path) -> None:
+    """Until nobody writes this file any more, as `tracer run` does after the program's end."""
+    for partial in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError), partial.open("rb") as file:
+            if is_locked(file.fileno()):
+                print(f"tracer: {path} is being written …", file=sys.stderr, flush=True)
+                await_unlocked(file.fileno())
+
+
 def _write(target: str, data: bytes, *, force: bool) -> None:
     """To a file, or stdout. Replaces only what looks like a former answer of ours."""
     if target == STDOUT:
@@ -194,7 +224,10 @@ def _write(target: str, data: bytes, *, force: bool) -> None:
                 )
         # Whole or not at all: a reader never sees half of it.
         partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(data)
-        partial.replace(path)
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise TraceFileError(f"cannot write {target!r}: {error.strerror}.") from None

@@ -11,11 +11,14 @@ from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
 from viewer.trace.engine import BEST, Engine
+from viewer.trace.locks import is_locked
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _RECORD_ONE = "Record one with 'tracer run prog.py'."
 _HEAD_BYTES = 1 << 16
 _PROFILE = ".pprof"
+# Instants in which a process says of its recording how it began, and how it ended.
+_OF_RECORDING = (s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT, s.EXEC, s.EXEC_FAILED)
 
 type Arg = int | float | str
 
@@ -35,7 +38,12 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One recorded process; `recording_ended` is None when it was killed."""
+    """One recorded process.
+
+    `recording_ended` is None when the trace does not say how it ended. `recording_cut` is what
+    it says of a file that could not be written on; `replaced_by` the program that took the
+    process over (exec), "" if none did.
+    """
 
     pid: int
     start_ns: int
@@ -43,6 +51,8 @@ class Process:
     start_unix_ns: int
     recording: dict[str, Arg]
     recording_ended: dict[str, Arg] | None
+    recording_cut: dict[str, Arg] | None = None
+    replaced_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Trace:
     track_process: Column  # i: index into processes, -1 unknown
     processes: tuple[Process, ...]
     engine: Engine
+    live: bool = False  # it was being recorded when it was read
 
     def args(self, event: int) -> dict[str, Arg]:
         """The arguments of an event with a number or a text."""
@@ -91,8 +102,8 @@ def double(bits: int) -> float | str:
 
 def read_trace(path: Path, engine: Engine = BEST) -> Trace:
     """The trace in the file, as far as it is readable. Raises TraceFileError."""
-    data, lost = _load(path)
-    return _parse(path, data, lost, engine)
+    data, lost, live = _load(path)
+    return replace(_parse(path, data, lost, engine), live=live)
 
 
 def begins_as_trace(path: Path) -> bool:
@@ -133,10 +144,12 @@ def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
     return replace(trace, processes=_read_processes(trace, pids))
 
 
-def _load(path: Path) -> tuple[bytes, int]:
-    """The file's bytes, unpacked, and how many packed bytes were unreadable."""
+def _load(path: Path) -> tuple[bytes, int, bool]:
+    """The file's bytes, unpacked; how many packed ones were unreadable; whether it is live."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            live = is_locked(file.fileno())  # asked first: then the end may be missing
+            data = file.read()
     except FileNotFoundError:
         reason = "no such file"
     except IsADirectoryError:
@@ -146,7 +159,7 @@ def _load(path: Path) -> tuple[bytes, int]:
     except OSError as error:
         reason = error.strerror or str(error)
     else:
-        return _unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)
+        return (*(_unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)), live)
     raise TraceFileError(f"cannot read '{path}': {reason}.")
 
 
@@ -220,9 +233,11 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
     for event in trace.instants(events.category, s.CAT_TRACER):
         name = trace.text(events.name[event])
         process = trace.track_process[events.track[event]]
-        if name in (s.RECORDING, s.RECORDING_ENDED) and process >= 0:
+        if name in _OF_RECORDING and process >= 0:
             found[process][name] = trace.args(event)
             starts.setdefault(process, events.time_ns[event])
+            if name == s.EXEC_FAILED:
+                found[process].pop(s.EXEC, None)
     versions = [
         said[s.RECORDING][s.ARG_SCHEMA]
         for said in found.values()
@@ -249,6 +264,8 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
             starts[i] + offset if i in starts and offset else 0,
             found[i].get(s.RECORDING, {}),
             found[i].get(s.RECORDING_ENDED),
+            found[i].get(s.RECORDING_CUT),
+            str(found[i].get(s.EXEC, {}).get(s.ARG_PATH, "")),
         )
         for i in range(len(pids))
     )

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROGRAM_TIMEOUT_S
+from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
+from tests.support.launching import wait_until
+from tracer import _core
 from viewer.commands.profiles import profile_of
 
 BURN = """\
@@ -30,10 +31,7 @@ def run(directory: Path, source: str, *options: str) -> subprocess.CompletedProc
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + PROGRAM_TIMEOUT_S
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} was never written"
-        time.sleep(0.01)
+    wait_until(path.exists)
 
 
 def test_profile(tmp_path: Path) -> None:
@@ -96,7 +94,7 @@ def test_wall_needs_the_waits(tmp_path: Path) -> None:
     [
         pytest.param(BURN, ("--no-profile",), id="--no-profile"),
         pytest.param(BURN, ("--no-cpu",), id="--no-cpu"),
-        pytest.param(BURN + "import os; os._exit(0)", (), id="no exit"),
+        pytest.param(BURN + "import ctypes; ctypes.CDLL(None)._exit(0)", (), id="no end"),
     ],
 )
 def test_no_profile(tmp_path: Path, source: str, options: tuple[str, ...]) -> None:
@@ -123,3 +121,73 @@ def test_a_file_in_its_place_stays(tmp_path: Path) -> None:
     wait_for(tmp_path / "b.cpu.pprof")
     assert trace.exists()
     assert mine.read_text() == "mine"
+
+
+def test_read_at_once(tmp_path: Path, record: Recorder) -> None:
+    """`tracer run … && tracer pprof X.cpu.pprof`: who reads it waits for it."""
+    assert run(tmp_path, BURN, "--wall").returncode == 0
+    for type_ in ("wall", "cpu"):
+        done = record.tracer("pprof", f"prog.{type_}.pprof", "--top")
+        assert (done.returncode, "prog.burn" in done.stdout) == (0, True), done.stderr
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_waiting_for_a_profile(tmp_path: Path, record: Recorder) -> None:
+    """As long as the file that becomes the profile is locked; one that nobody writes is not
+    waited for."""
+    assert run(tmp_path, BURN, "-o", "whole.pftrace").returncode == 0
+    wait_for(tmp_path / "whole.cpu.pprof")
+    partial = tmp_path / ".late.cpu.pprof.1"
+    partial.touch()
+    missing = record.tracer("pprof", "late.cpu.pprof", "--top")
+    assert (missing.returncode, missing.stderr) == (
+        1,
+        "tracer: cannot read 'late.cpu.pprof': No such file or directory.\n",
+    )
+    with partial.open("wb") as file:
+        assert _core.lock_file(file.fileno())
+        with subprocess.Popen(
+            [sys.executable, "-m", "tracer", "pprof", "late.cpu.pprof", "--top"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as reader:
+            assert reader.stderr is not None
+            assert reader.stderr.readline() == ("tracer: late.cpu.pprof is being written …\n")
+            assert reader.poll() is None
+            file.write((tmp_path / "whole.cpu.pprof").read_bytes())
+            file.flush()
+            partial.rename(tmp_path / "late.cpu.pprof")
+            file.close()
+            out, told = reader.communicate(timeout=PROGRAM_TIMEOUT_S)
+    assert (reader.returncode, told) == (0, "")
+    assert "prog.burn" in out
+
+
+@pytest.mark.parametrize("options", [(), ("--no-profile",)])
+def test_no_profile_of_another_run(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """A run that ends without one does not leave the former run's beside its trace."""
+    assert run(tmp_path, BURN, "--wall").returncode == 0
+    profiles = [tmp_path / f"prog.{type_}.pprof" for type_ in ("cpu", "wall")]
+    for profile in profiles:
+        wait_for(profile)
+    assert run(tmp_path, "import ctypes; ctypes.CDLL(None)._exit(0)", *options).returncode == 0
+    assert not any(profile.exists() for profile in profiles)
+
+
+@pytest.mark.parametrize("ending", ["os._exit(3)", "os.kill(os.getpid(), 15)"])
+def test_a_program_that_ends_itself_has_one(tmp_path: Path, ending: str) -> None:
+    run(tmp_path, f"{BURN}import os\n{ending}\n")
+    wait_for(tmp_path / "prog.cpu.pprof")
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """One line says so."""
+    (tmp_path / "prog.cpu.pprof").mkdir()
+    done = run(tmp_path, BURN)
+    assert done.returncode == 0
+    told = done.stderr.decode().splitlines()[-1]
+    path = tmp_path / "prog.cpu.pprof"
+    assert told == f"tracer: no cpu profile: {path} exists and is something else"
+    assert [path.name for path in tmp_path.glob(".*")] == []

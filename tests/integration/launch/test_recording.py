@@ -33,7 +33,7 @@ class Recording:
     def stop(self):
         {stop}
         return Options(duration_ns=2_310_000_000, events=48210, bytes=831_488, dropped=0,
-                       forks=2, worst_ready_ns=31_200_000, worst_ready_who="tick")
+                       problem="", forks=2, worst_ready_ns=31_200_000, worst_ready_who="tick")
 """
 SETTINGS = "cpu_hz=50,io_threshold_us=7,stack_depth=8,profile=0"
 ORDER = f"file 1048576 tasks,gc keep {SETTINGS} a.pftrace"
@@ -214,7 +214,7 @@ def test_launcher_loads_nothing(package: Path, flags: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("program", ["pass", "import os; os._exit(0)"])
 def test_next_run_replaces(tmp_path: Path, program: str) -> None:
     """A trace, even one that was cut off at once, does not stand in the way of the next."""
-    command = [sys.executable, "-m", "tracer", "run", "-c", program]
+    command = [sys.executable, "-m", "tracer", "run", "--no-profile", "-c", program]
     for _ in range(2):
         outcome = run(command, tmp_path)
         assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "", "")

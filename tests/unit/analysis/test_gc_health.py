@@ -5,6 +5,7 @@ import pytest
 from tests.support.builder.trace import TraceBuilder
 from tests.support.stories.waits import blocked_loop, killed
 from tracer import schema as s
+from viewer.analysis.endings import How
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import health
 from viewer.analysis.spread import Spread, spread_of
@@ -50,7 +51,8 @@ def test_healthy(model):
 def test_killed(model):
     """A killed program, drops, a disabled hook and open slices are all told."""
     state = health(model(killed().data()))
-    assert (state.ended, state.killed) == (False, (400,))
+    assert not state.ended
+    assert [(end.pid, end.how) for end in state.ends] == [(400, How.UNKNOWN)]
     assert (state.dropped_events, state.unfinished_slices) == (7, 3)
     assert state.disabled == (("gc", "no gc.callbacks"),)
 

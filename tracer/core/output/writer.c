@@ -14,6 +14,7 @@
 
 #include "packets/samples.h"
 #include "ring/private_fd.h"
+#include "output/file.h"
 #include "ring/ring.h"
 #include "timeline/counters.h"
 #include "timeline/lanes.h"
@@ -33,8 +34,9 @@ static struct {
     pthread_cond_t wake;
     int running, paused;
     int leave; /* the thread is asked to end */
-    private_fd file, statm;
-    int error; /* errno of the write that failed; nothing is written after it */
+    int is_known; /* … and has told the kernel's source that it is ours */
+    trace_file file;
+    private_fd statm;
     uint32_t generation;
     const writer_sources *sources;
     timeline line;
@@ -44,35 +46,16 @@ static struct {
     clock_pair pairs[PAIRS]; /* all that were taken, the last ones: for ticks of long ago */
     uint64_t pair_count;
     uint64_t start_ns, realtime_offset, boottime_offset;
-    uint64_t bytes, overhead_ns, dropped_by_gone;
+    uint64_t overhead_ns, dropped_by_gone;
     uint64_t kernel_ns; /* when the kernel has something to tell; 0 = to be asked */
     unsigned passes;
     source *heap;
     size_t heap_capacity;
-} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}, .statm = {.fd = -1}};
+} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1}};
 
 static void flush(void)
 {
-    encoder *e = &w.line.out;
-    size_t done = 0;
-    if (!w.error && !private_fd_is_ours(&w.file))
-        w.error = EBADF; /* the program closed it */
-    while (done < e->length && !w.error) {
-        ssize_t n = write(w.file.fd, e->bytes + done, e->length - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            w.error = errno;
-            /* Leave whole packets only: everything up to the former flush. */
-            if (ftruncate(w.file.fd, (off_t)w.bytes) < 0)
-                w.error = errno;
-            break;
-        }
-        done += (size_t)n;
-    }
-    if (!w.error)
-        w.bytes += e->length;
-    encoder_flushed(e);
+    trace_file_append(&w.file, &w.line.out, &w.line.tracer);
 }
 
 /* A chunk's clock starts where the events so far ended. */
@@ -360,8 +343,8 @@ static void pass(int last)
         count_threads(last);
     retire_finished();
     flush();
-    if (w.line.out.failed && !w.error)
-        w.error = ENOMEM;
+    if (w.line.out.failed && !w.file.error)
+        w.file.error = ENOMEM;
     w.from = w.to;
     w.to = now;
     remember_pair(now);
@@ -375,6 +358,8 @@ static void *run(void *unused)
     pthread_setname_np(pthread_self(), "tracer-writer");
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
+    w.is_known = 1;
+    pthread_cond_signal(&w.wake);
     while (!w.leave) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -399,7 +384,7 @@ static int spawn(void)
 {
     sigset_t all, before;
     sigfillset(&all);
-    w.leave = 0;
+    w.leave = w.is_known = 0;
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&w.thread, NULL, run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -440,26 +425,26 @@ static int has_word(const char *list, const char *word)
 
 static void close_files(void)
 {
-    private_fd_close(&w.file);
+    trace_file_close(&w.file);
     private_fd_close(&w.statm);
 }
 
-int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources)
+int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources,
+                 const char **what)
 {
+    *what = NULL;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&w.wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    w.file = private_fd_take(fd);
-    if (w.file.fd < 0) {
-        int error = errno;
-        close(fd);
+    int error = trace_file_take(&w.file, fd);
+    if (error) {
+        trace_file_close(&w.file);
         return error;
     }
     w.sources = sources;
-    w.error = 0;
-    w.bytes = w.overhead_ns = w.dropped_by_gone = 0;
+    w.overhead_ns = w.dropped_by_gone = 0;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     w.from = w.to = clock_take_pair();
@@ -479,7 +464,15 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     begin_batch();
     announce(about);
     flush(); /* a valid trace from the first moment */
-    int error = w.error ? w.error : spawn();
+    error = w.file.error;
+    if (!error) {
+        *what = "cannot start the writer's thread";
+        error = spawn();
+    }
+    pthread_mutex_lock(&w.mutex);
+    while (!error && !w.is_known) /* else it would be taken for one of the program's */
+        pthread_cond_wait(&w.wake, &w.mutex);
+    pthread_mutex_unlock(&w.mutex);
     w.running = !error;
     if (error) {
         timeline_free(&w.line);
@@ -504,11 +497,32 @@ static void conclude(uint64_t dropped)
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
     event_uint(&ev, SCHEMA_ARG_EVENTS, w.line.out.events + 1);
     event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
-    event_uint(&ev, SCHEMA_ARG_BYTES, w.bytes);
+    event_uint(&ev, SCHEMA_ARG_BYTES, w.file.end.bytes);
     event_uint(&ev, SCHEMA_ARG_OVERHEAD, w.overhead_ns);
     event_uint(&ev, SCHEMA_ARG_LATE, w.line.late);
     encoder_event(&w.line.out, &ev);
     flush();
+    trace_file_finish(&w.file, &w.line.out, &w.line.tracer, now_written());
+}
+
+static writer_totals totals_now(uint64_t dropped)
+{
+    uint64_t lost = trace_file_lost(&w.file, &w.line.out);
+    return (writer_totals){
+        .duration_ns = now_written() - w.start_ns,
+        .events = w.line.out.events - lost,
+        .bytes = w.file.end.bytes,
+        .dropped = dropped,
+        .lost = lost,
+        .lost_ns = w.file.error ? now_written() - w.file.end.ns : 0,
+        .late = w.line.late,
+        .overhead_ns = w.overhead_ns,
+        .samples = w.samples.count,
+        .worst_ready_ns = w.line.worst_ready_ns,
+        .worst_ready_func = w.line.worst_ready_func,
+        .error = w.file.error,
+        .reason = trace_file_reason(&w.file),
+    };
 }
 
 void writer_stop(writer_totals *totals)
@@ -527,18 +541,7 @@ void writer_stop(writer_totals *totals)
         note("sched", "the program closed the recorder's descriptors: context switches are missing for threads "
              "older than the recording and for those that they started");
     conclude(dropped);
-    *totals = (writer_totals){
-        .duration_ns = now_written() - w.start_ns,
-        .events = w.line.out.events,
-        .bytes = w.bytes,
-        .dropped = dropped,
-        .late = w.line.late,
-        .overhead_ns = w.overhead_ns,
-        .samples = w.samples.count,
-        .worst_ready_ns = w.line.worst_ready_ns,
-        .worst_ready_func = w.line.worst_ready_func,
-        .error = w.error,
-    };
+    *totals = totals_now(dropped);
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation && b->timeline) {
             w.sources->kernel->forget(b);
@@ -553,6 +556,14 @@ void writer_stop(writer_totals *totals)
     w.heap_capacity = 0;
     close_files();
     w.running = 0;
+}
+
+void writer_checkpoint(writer_totals *totals)
+{
+    writer_pause();
+    pass(0);
+    pass(0); /* up to the moment of the first one */
+    *totals = totals_now(dropped_in_all());
 }
 
 void writer_pause(void)

@@ -13,9 +13,11 @@
 
 typedef struct {
     uint64_t duration_ns, events, bytes, dropped, late, overhead_ns, samples;
+    uint64_t lost, lost_ns; /* events that a file that was cut does not have, and since how long */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
-    int error; /* errno of the write that failed, 0 = none */
+    int error; /* errno of the write that failed, 0 = none … */
+    const char *reason; /* … and in words */
 } writer_totals;
 
 typedef struct {
@@ -31,9 +33,12 @@ typedef struct {
     void (*after_pass)(void);
 } writer_sources;
 
-/* All of these: control thread, one at a time. Return 0 or an errno. */
-int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources);
+/* All of these: control thread, one at a time. Return 0 or an errno. `what`: of what, NULL = the file. */
+int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources,
+                 const char **what);
 void writer_stop(writer_totals *totals);
+/* Writes all that was recorded before the call; the writer is then paused. */
+void writer_checkpoint(writer_totals *totals);
 /* Around a fork: no native thread of ours exists in between. Resuming twice does no harm. */
 void writer_pause(void);
 void writer_resume(void);

@@ -376,6 +376,66 @@ packet_ref encoder_event(encoder *e, const event *ev)
     return ref;
 }
 
+void encoder_lone_event(encoder *e, const event *ev)
+{
+    uint64_t last_ns = e->last_ns;
+    track *default_track = e->default_track;
+    e->last_ns = UINT64_MAX; /* so its time is absolute … */
+    e->default_track = NULL; /* … and its track named */
+    for (track *above = (track *)ev->on->parent; above; above = (track *)above->parent)
+        above->chunk = e->chunk;
+    ev->on->chunk = 0;
+    encoder_event(e, ev);
+    e->events--;
+    e->last_ns = last_ns;
+    e->default_track = default_track;
+}
+
+static const uint8_t *take_varint(const uint8_t *p, uint64_t *value)
+{
+    *value = 0;
+    for (int shift = 0;; shift += 7) {
+        *value |= (uint64_t)(*p & 0x7f) << shift;
+        if (!(*p++ & 0x80))
+            return p;
+    }
+}
+
+/* The field with this tag in a packet, or NULL. */
+static const uint8_t *find_field(const uint8_t *p, const uint8_t *end, uint32_t tag)
+{
+    while (p < end) {
+        const uint8_t *field = p;
+        uint64_t found, value;
+        p = take_varint(p, &found);
+        if (found == tag)
+            return field;
+        if ((found & 7) == 1) {
+            p += 8;
+            continue;
+        }
+        p = take_varint(p, &value);
+        if ((found & 7) == 2)
+            p += value;
+    }
+    return NULL;
+}
+
+size_t encoder_whole_packets(const encoder *e, size_t limit, uint64_t *events)
+{
+    const uint8_t *at = e->bytes, *end = e->bytes + e->length;
+    *events = 0;
+    while (at < end) {
+        uint64_t length;
+        const uint8_t *packet = take_varint(at + 1, &length);
+        if ((size_t)(packet + length - e->bytes) > limit)
+            break;
+        *events += find_field(packet, packet + length, BYTES(SCHEMA_PACKET_TRACK_EVENT)) != NULL;
+        at = packet + length;
+    }
+    return (size_t)(at - e->bytes);
+}
+
 uint64_t encoder_new_flow(encoder *e)
 {
     return e->next_flow++;
@@ -407,21 +467,7 @@ int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
     if (small ? length + FLOW_BYTES > 127 : length + FLOW_BYTES > 16383)
         return -1;
-    uint8_t *body = packet;
-    while (*body != BYTES(SCHEMA_PACKET_TRACK_EVENT)) { /* skip the fields before it */
-        uint32_t wire = *body & 7;
-        while (*body++ & 0x80)
-            ;
-        uint64_t value = 0;
-        for (int shift = 0;; shift += 7) {
-            value |= (uint64_t)(*body & 0x7f) << shift;
-            if (!(*body++ & 0x80))
-                break;
-        }
-        if (wire == 2)
-            body += value;
-    }
-    body += small ? 2 : 3;
+    uint8_t *body = (uint8_t *)find_field(packet, end, BYTES(SCHEMA_PACKET_TRACK_EVENT)) + (small ? 2 : 3);
     memmove(end + FLOW_BYTES, end, (size_t)(e->bytes + e->length - end));
     put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
     close_field(body, end + FLOW_BYTES, small);

@@ -104,6 +104,12 @@ static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category
     event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
     return encoder_event(e, &ev);
 }
+/* An event whose time and track do not hang on what was encoded before, only its names on a chunk;
+ * with its track's own description. It is not counted. */
+void encoder_lone_event(encoder *e, const event *ev);
+/* How many of the first `limit` bytes encoded since the last flush are whole packets, and how many
+ * events are in them. */
+size_t encoder_whole_packets(const encoder *e, size_t limit, uint64_t *events);
 uint64_t encoder_new_flow(encoder *e);
 /* Adds `flow` to the sources in an event already encoded and brings `at` up to date; 0, or -1 if
  * it is too late. */

@@ -21,6 +21,9 @@
 #else
 #include "internal/pycore_frame.h"
 #endif
+#ifndef Py_GIL_DISABLED
+#include "internal/pycore_interp.h"
+#endif
 #ifdef COMPAT_UNDEF_BUILD_CORE
 #undef Py_BUILD_CORE
 #undef COMPAT_UNDEF_BUILD_CORE
@@ -113,6 +116,19 @@ static inline int compat_rlock_is_taken(const PyObject *lock)
         unsigned long owner, count;
     } *rlock = (const void *)lock;
     return rlock->count != 0;
+#endif
+}
+
+/* Where the interpreter keeps the list that the program knows as gc.callbacks; NULL when it is not
+ * there, or not known where. */
+static inline PyObject **compat_gc_callbacks(PyObject *list)
+{
+#ifdef Py_GIL_DISABLED
+    (void)list;
+    return NULL;
+#else
+    PyObject **place = &PyInterpreterState_Get()->gc.callbacks;
+    return *place == list && PyList_CheckExact(list) ? place : NULL;
 #endif
 }
 

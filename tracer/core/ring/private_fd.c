@@ -6,16 +6,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PREFERRED = 900, FROM_LIMIT = 24 };
+/* Out of the way of numbers that programs expect, or go through; a few, and one for each CPU. */
+enum { PREFERRED = 900, LOWEST = 64, ROOM = 24 };
+
+static int lowest(void)
+{
+    struct rlimit limit;
+    long room = ROOM + sysconf(_SC_NPROCESSORS_CONF);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= (rlim_t)(PREFERRED + room))
+        return PREFERRED;
+    long above = (long)limit.rlim_cur - room;
+    if (above < LOWEST && limit.rlim_cur > LOWEST)
+        return LOWEST;
+    return above > 0 ? (int)above : 0;
+}
 
 private_fd private_fd_take(int fd)
 {
-    struct rlimit limit;
-    int lowest = PREFERRED;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < PREFERRED + FROM_LIMIT)
-        lowest = limit.rlim_cur > 2 * FROM_LIMIT ? (int)limit.rlim_cur - FROM_LIMIT : 0;
     struct stat about;
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest());
     if (moved < 0)
         return (private_fd){.fd = -1};
     close(fd);

@@ -108,6 +108,6 @@ typedef struct {
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 
-enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER };
+enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER, NOTE_EXEC, NOTE_EXEC_FAILED };
 
 #endif

@@ -1,4 +1,7 @@
-/* The garbage collector: when each collection began and ended, as gc.callbacks tell. */
+/* The garbage collector: when each collection began and ended, as the interpreter tells its callbacks.
+ *
+ * The program does not find us in gc.callbacks: the interpreter is given a list of our own, whose one
+ * function passes every call on to the program's. */
 #include "signals/gc.h"
 
 #include "ring/ring.h"
@@ -30,7 +33,82 @@ static PyObject *on_gc(PyObject *module, PyObject *const *args, Py_ssize_t count
     Py_RETURN_NONE;
 }
 
+static PyObject *hidden;     /* our list, while … */
+static PyObject **place;     /* … the interpreter has it there … */
+static PyObject *programs;   /* … instead of this, whose reference we keep for it */
+static int passing_on;       /* calls of the program's functions that are under way */
+static int is_watched;
+
+/* As the interpreter calls them. */
+static void pass_on(PyObject *const *args, Py_ssize_t count)
+{
+    passing_on++;
+    for (Py_ssize_t i = 0; programs && i < PyList_GET_SIZE(programs); i++) {
+        PyObject *callback = Py_NewRef(PyList_GET_ITEM(programs, i));
+        PyObject *result = PyObject_Vectorcall(callback, args, (size_t)count, NULL);
+        if (!result)
+            PyErr_WriteUnraisable(callback);
+        Py_XDECREF(result);
+        Py_DECREF(callback);
+    }
+    passing_on--;
+}
+
+/* The program's functions are no part of a collection. */
+static PyObject *on_hidden_gc(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    int ends = count && PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "stop") == 0;
+    if (ends && is_watched)
+        Py_DECREF(on_gc(module, args, count));
+    pass_on(args, count);
+    if (!ends && is_watched)
+        Py_DECREF(on_gc(module, args, count));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef hidden_def = {"on_gc", (PyCFunction)(void (*)(void))on_hidden_gc, METH_FASTCALL, NULL};
+
+PyDoc_STRVAR(watch_doc, "watch_gc(callbacks) -> bool\n\n"
+"Watches collections without a trace in gc.callbacks, which is given. False where that cannot be done.");
+
+static PyObject *watch_gc(PyObject *module, PyObject *callbacks)
+{
+    (void)module;
+    is_watched = 1;
+    if (hidden)
+        Py_RETURN_TRUE; /* it could not be taken away */
+    place = compat_gc_callbacks(callbacks);
+    PyObject *function = place ? PyCFunction_New(&hidden_def, NULL) : NULL;
+    hidden = function ? PyList_New(1) : NULL;
+    if (!hidden) {
+        Py_XDECREF(function);
+        PyErr_Clear();
+        is_watched = 0;
+        Py_RETURN_FALSE;
+    }
+    PyList_SET_ITEM(hidden, 0, function);
+    PyObject_GC_UnTrack(hidden); /* gc.get_objects() does not show it */
+    programs = callbacks;
+    *place = hidden;
+    Py_RETURN_TRUE;
+}
+
+/* In the middle of the program's functions the interpreter goes through our list: it stays. */
+static PyObject *unwatch_gc(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    is_watched = 0;
+    if (hidden && !passing_on && *place == hidden) {
+        *place = programs;
+        programs = NULL;
+        Py_CLEAR(hidden);
+    }
+    Py_RETURN_NONE;
+}
+
 PyMethodDef gc_methods[] = {
+    {"watch_gc", watch_gc, METH_O, watch_doc},
+    {"unwatch_gc", unwatch_gc, METH_NOARGS, "The end of it."},
     {"on_gc", (PyCFunction)(void (*)(void))on_gc, METH_FASTCALL, gc_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -204,12 +204,18 @@ HANDLER(gc_end)
 HANDLER(note)
 {
     UNUSED(thread);
+    static const uint8_t names[] = {[NOTE_HOOK_DISABLED] = SCHEMA_HOOK_DISABLED, [NOTE_OTHER] = SCHEMA_NOTE,
+                                    [NOTE_EXEC] = SCHEMA_EXEC, [NOTE_EXEC_FAILED] = SCHEMA_EXEC_FAILED};
     uint32_t subject = r->a < r->b ? r->a : (uint32_t)r->b;
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
-                .name = r->flag == NOTE_HOOK_DISABLED ? SCHEMA_HOOK_DISABLED : SCHEMA_NOTE};
-    event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
-    event_text(&ev, SCHEMA_ARG_REASON, text + subject, r->b - subject);
+                .name = names[r->flag]};
+    if (r->flag == NOTE_EXEC) {
+        event_text(&ev, SCHEMA_ARG_PATH, text, subject);
+    } else if (r->flag != NOTE_EXEC_FAILED) {
+        event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
+        event_text(&ev, SCHEMA_ARG_REASON, text + subject, r->b - subject);
+    }
     encoder_event(&t->out, &ev);
 }
 

@@ -270,6 +270,16 @@ def _health(health: Health) -> Json:
         "overhead_ns": health.overhead_ns,
         "sampled": list(health.sampled),
         "ended": health.ended,
+        "ends": [
+            {
+                "pid": end.pid,
+                "how": end.how,
+                "text": end.text,
+                "missing_ns": end.missing_ns,
+                "missing_events": end.missing_events,
+            }
+            for end in health.ends
+        ],
         "late": health.late,
         "signals": list(health.signals),
         "off": list(health.off),

@@ -5,8 +5,6 @@ from viewer.analysis.health import Health
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
 
-_LOST_BY_A_KILL_MS = 250
-
 
 def health(report: Report, top: int, style: Style) -> str:
     found = troubles(report.health)
@@ -28,11 +26,7 @@ def health(report: Report, top: int, style: Style) -> str:
 
 def troubles(health: Health) -> list[str]:
     """One line for each reason not to trust the trace completely."""
-    lines = [
-        f"the program (pid {pid}) was killed or crashed: up to the last {_LOST_BY_A_KILL_MS} "
-        "ms are missing."
-        for pid in health.killed
-    ]
+    lines = [end.text for end in health.ends if end.text]
     if health.dropped_events:
         dropped = plural(health.dropped_events, "event")
         lines.append(f"{dropped} dropped: the buffer was full (see --buffer).")

@@ -136,7 +136,7 @@ function recording({ trace, health }, meta) {
   const bad = [
     health.dropped_events && `${count(health.dropped_events)} events were dropped`,
     health.lost_bytes && `${size(health.lost_bytes)} of the file are unreadable`,
-    !health.ended && "the program was killed: its last moments are missing",
+    ...health.ends.map((end) => end.text),
     ...health.disabled.map(({ hook, reason }) => `${hook} was off: ${reason}`),
   ].filter(Boolean);
   const date = trace.start_unix_ns ? new Date(trace.start_unix_ns / 1e6).toLocaleString() : "";

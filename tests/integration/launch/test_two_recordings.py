@@ -1,0 +1,173 @@
+"""One file belongs to one recording: the second is refused or goes elsewhere, and says so."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import tracer
+from tests.conftest import Recorder
+from tests.support.launching import TIMEOUT_S
+from tests.support.validator.rules import validate
+from tracer.errors import BusyTraceError
+from viewer.analysis.endings import How, end_of
+from viewer.trace.reader import read_trace
+
+WAITS = "import sys; print('runs', flush=True); sys.stdin.read(); print('ends')"
+
+
+@contextmanager
+def recording(directory: Path, source: str = WAITS) -> Iterator[subprocess.Popen[str]]:
+    """A program under `tracer run`, in the middle; it ends when its stdin is closed."""
+    (directory / "prog.py").write_text(source)
+    with subprocess.Popen(
+        [sys.executable, "-m", "tracer", "run", "--no-profile", "prog.py"],
+        cwd=directory,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        yield process
+        if process.poll() is None:
+            process.communicate(timeout=TIMEOUT_S)
+
+
+def how_it_ended(trace: Path) -> tuple[How, str]:
+    found = read_trace(trace)
+    end = end_of(found.processes[0], found.live)
+    return end.how, end.text
+
+
+def test_the_default_name_is_taken(tmp_path: Path, record: Recorder) -> None:
+    """`tracer run prog.py` twice in one directory: two traces, both whole."""
+    trace = tmp_path / "prog.pftrace"
+    with recording(tmp_path) as first:
+        assert how_it_ended(trace) == (
+            How.LIVE,
+            f"pid {first.pid} is still being recorded: more will follow.",
+        )
+        with recording(tmp_path) as second:
+            out, told = second.communicate(timeout=TIMEOUT_S)
+        other = tmp_path / f"prog.{second.pid}.pftrace"
+        assert (out, second.returncode) == ("ends\n", 0)
+        assert told.splitlines()[0] == (
+            "tracer: prog.pftrace is being recorded by another process; "
+            f"this recording goes to {other.name}"
+        )
+        assert told.splitlines()[1].endswith(
+            f"-> {other.name}. Next: tracer report {other.name}"
+        )
+        live = record.tracer("report", "prog.pftrace", "--section", "health").stdout
+        assert f"pid {first.pid} is still being recorded" in live
+        assert "killed" not in live
+    for path, process in ((trace, first), (other, second)):
+        assert how_it_ended(path) == (How.ENDED, "")
+        assert validate(path.read_bytes()).processes == (process.pid,)
+    assert {path.name for path in tmp_path.glob("*.pftrace")} == {trace.name, other.name}
+
+
+def test_a_name_that_was_asked_for_is_taken(tmp_path: Path, record: Recorder) -> None:
+    """It is refused, the program does not run, and the first trace is left alone."""
+    trace = tmp_path / "prog.pftrace"
+    with recording(tmp_path):
+        before = trace.read_bytes()
+        for force in ((), ("--force",)):
+            run = ("run", *force, "-o", "prog.pftrace", "-c", "print('ran')")
+            done = record.tracer(*run)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr == (
+                f"tracer: cannot write {str(trace)!r}: another process is recording into it. "
+                "Choose another name, or stop that recording first.\n"
+            )
+        with pytest.raises(BusyTraceError, match="another process is recording into it"):
+            tracer.start(trace)
+        assert trace.read_bytes().startswith(before)
+    assert how_it_ended(trace)[0] is How.ENDED
+
+
+def test_the_lock_goes_with_the_process(tmp_path: Path) -> None:
+    """Nothing is left of a recording that was killed: the next one takes its place."""
+    trace = tmp_path / "prog.pftrace"
+    with recording(tmp_path) as first:
+        first.send_signal(signal.SIGKILL)
+        first.wait(TIMEOUT_S)
+    how, text = how_it_ended(trace)
+    assert how is How.UNKNOWN
+    assert text.startswith(
+        f"the recording of pid {first.pid} has no end: the program was killed"
+    )
+    with recording(tmp_path) as second:
+        pass
+    assert how_it_ended(trace)[0] is How.ENDED
+    assert validate(trace.read_bytes()).processes == (second.pid,)
+
+
+FORKS = """\
+import os, subprocess, sys
+reads = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+kept = [subprocess.Popen(reads, close_fds=False)]
+if os.fork() == 0:
+    os.read(0, 1)
+    os._exit(0)
+print("runs", flush=True)
+"""
+
+
+def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
+    """Forked, or started with all descriptors: the recording ended with its process."""
+    (tmp_path / "prog.py").write_text(FORKS)
+    run = [sys.executable, "-m", "tracer", "run", "--no-profile", "prog.py"]
+    reader, writer = os.pipe()  # the children read from it, and so outlive the program
+    try:
+        for _ in range(2):
+            with (tmp_path / "said").open("w+") as said:  # a pipe would wait for the children
+                subprocess.run(
+                    run,
+                    cwd=tmp_path,
+                    stdin=reader,
+                    stdout=said,
+                    stderr=said,
+                    check=True,
+                    timeout=TIMEOUT_S,
+                )
+            assert "-> prog.pftrace. Next" in (tmp_path / "said").read_text()
+            assert how_it_ended(tmp_path / "prog.pftrace")[0] is How.ENDED
+    finally:
+        os.close(writer)
+        os.close(reader)
+
+
+def test_one_file_for_two_recordings_of_a_process(tmp_path: Path) -> None:
+    """One after the other: the lock is given back at the end."""
+    path = tmp_path / "a.pftrace"
+    for _ in range(2):
+        with tracer.recording(path, signals=["threads"]):
+            assert read_trace(path).live
+        assert not read_trace(path).live
+
+
+def test_a_refused_recording_leaves_the_old_trace(tmp_path: Path) -> None:
+    """What was in the file is gone only when the new recording has begun."""
+    path, new = tmp_path / "a.pftrace", tmp_path / "new.pftrace"
+    with tracer.recording(path, signals=["threads"]):
+        pass
+    before = path.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 38, limit[1]))
+    try:
+        for name in (path, new):
+            with pytest.raises(tracer.TracerError, match="no memory for the buffer"):
+                tracer.start(name, buffer_bytes=1 << 40)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limit)
+    assert path.read_bytes() == before
+    assert not new.exists()

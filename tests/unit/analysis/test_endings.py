@@ -1,0 +1,86 @@
+"""What is said of the end of a recording, from what the trace and its file tell."""
+
+import errno
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tracer import schema as s
+from viewer.analysis.endings import End, How, end_of
+from viewer.trace.reader import Process, read_trace
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def process(tmp_path):
+    """The process of a trace with these instants of the tracer's track."""
+
+    def process(*instants: tuple[str, dict[str, int | str]]) -> Process:
+        trace = TraceBuilder(pid=42)
+        for at, (name, args) in enumerate(instants, 1):
+            trace.instant(trace.tracer, at * MS, name, s.CAT_TRACER, **args)
+        path = tmp_path / "x.pftrace"
+        path.write_bytes(trace.data())
+        return read_trace(path).processes[0]
+
+    return process
+
+
+ENDED = (s.RECORDING_ENDED, {"events": 1})
+EXEC = (s.EXEC, {"path": "/bin/true"})
+FAILED: tuple[str, dict[str, int | str]] = (s.EXEC_FAILED, {})
+NOTE = (s.NOTE, {"reason": "x"})
+REPLACED = (
+    "the program (pid 42) became /bin/true (exec): what it did from then on is not recorded."
+)
+UNKNOWN = (
+    "the recording of pid 42 has no end: the program was killed or crashed (up to the last "
+    "250 ms are missing), or the file was cut off: by hand, by a copy made too early, by a "
+    "full disk."
+)
+
+
+@pytest.mark.parametrize(
+    ("instants", "live", "how", "text"),
+    [
+        ([ENDED], False, How.ENDED, ""),
+        ([ENDED], True, How.ENDED, ""),
+        ([NOTE], False, How.UNKNOWN, UNKNOWN),
+        ([NOTE], True, How.LIVE, "pid 42 is still being recorded: more will follow."),
+        ([EXEC], False, How.REPLACED, REPLACED),
+        ([EXEC, FAILED], False, How.UNKNOWN, UNKNOWN),
+        ([EXEC, FAILED, EXEC], False, How.REPLACED, REPLACED),
+        ([EXEC, FAILED, ENDED], False, How.ENDED, ""),
+    ],
+)
+def test_ends(process, instants, live, how, text) -> None:
+    assert end_of(process(*instants), live) == End(42, how, text)
+
+
+def cut(error: int, reason: str, **known: int) -> tuple[str, dict[str, int | str]]:
+    return s.RECORDING_CUT, {"errno": error, "reason": reason, **known}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "by"),
+    [
+        (errno.ENOSPC, "No space left on device", "by a full disk (No space left on device)"),
+        (errno.EDQUOT, "Disk quota exceeded", "by a full disk (Disk quota exceeded)"),
+        (errno.EFBIG, "File too large", "by the limit on file sizes (File too large)"),
+        (errno.EIO, "Input/output error", "(Input/output error)"),
+    ],
+)
+def test_cut(process, error, reason, by) -> None:
+    """By what; how much is missing when the recording could say so in the end."""
+    dead = process(cut(error, reason))
+    assert end_of(dead, False) == End(
+        42, How.CUT, f"the file was cut {by}: what the program (pid 42) did then is missing."
+    )
+    assert end_of(dead, True) == End(
+        42, How.CUT, f"the file was cut {by}: what the program (pid 42) does now is missing."
+    )
+    until_ns = dead.end_ns + 250 * MS
+    whole = process(cut(error, reason, count=1_234, until_ns=until_ns))
+    text = f"the file was cut {by}: the last 250 ms (1,234 events) are missing."
+    assert end_of(whole, False) == End(42, How.CUT, text, 250 * MS, 1_234)

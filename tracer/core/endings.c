@@ -1,0 +1,239 @@
+/* Wrappers of the functions by which a process ends itself: what is recorded is written before. */
+#include "endings.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "python/notes.h"
+#include "recording.h"
+#include "ring/records.h"
+
+typedef PyObject *(*two_args)(PyObject *, PyObject *);
+typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+enum ending { EXIT, ABORT, EXECV, EXECVE, KILL, KILLPG, PTHREAD_KILL, RAISE_SIGNAL, ENDINGS };
+
+static struct {
+    PyMethodDef *def;
+    PyCFunction original;
+} hooks[ENDINGS];
+
+/* --- what may end it --- */
+
+enum verdict { GOES_ON, MAY_END, ENDS };
+
+/* Whether the signal, sent to this process, ends it. */
+static enum verdict of_signal(long number, int to_this_thread)
+{
+    static const int harmless[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction action;
+    sigset_t blocked;
+    if (number <= 0 || number >= NSIG)
+        return GOES_ON;
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (number == harmless[i])
+            return GOES_ON;
+    if (number != SIGKILL && (sigaction((int)number, NULL, &action) < 0 || action.sa_handler != SIG_DFL))
+        return GOES_ON;
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    int held = number != SIGKILL && sigismember(&blocked, (int)number) == 1;
+    if (held && to_this_thread)
+        return GOES_ON;
+    return held || getpid() == 1 ? MAY_END : ENDS; /* the kernel spares process 1 of a container */
+}
+
+static long number_of(PyObject *object)
+{
+    int overflow = 0;
+    long value = PyLong_Check(object) ? PyLong_AsLongAndOverflow(object, &overflow) : 0;
+    return overflow ? 0 : value;
+}
+
+static enum verdict of_call(enum ending how, PyObject *const *args, Py_ssize_t count)
+{
+    long first = count > 0 ? number_of(args[0]) : 0, second = count > 1 ? number_of(args[1]) : 0;
+    switch (how) {
+    case EXIT:
+        return count == 1 && PyLong_Check(args[0]) && first == (int)first ? ENDS : GOES_ON;
+    case ABORT:
+        return ENDS;
+    case KILL:
+        return first == getpid() || (count == 2 && PyLong_Check(args[0]) && first == 0) || -first == getpgrp()
+                   ? of_signal(second, 0) : GOES_ON;
+    case KILLPG:
+        return first == getpgrp() || (count == 2 && PyLong_Check(args[0]) && first == 0) ? of_signal(second, 0) : GOES_ON;
+    case PTHREAD_KILL: {
+        int here = count > 0 && PyLong_Check(args[0]) && PyLong_AsUnsignedLongMask(args[0]) == (unsigned long)pthread_self();
+        enum verdict found = of_signal(second, here);
+        return found == ENDS && !here ? MAY_END : found; /* that thread may hold it back */
+    }
+    case RAISE_SIGNAL:
+        return of_signal(first, 1);
+    default:
+        return GOES_ON;
+    }
+}
+
+/* Before the process ends, or may end, in this way. */
+static void before(enum ending how, PyObject *const *args, Py_ssize_t count)
+{
+    enum verdict found = recording_runs() ? of_call(how, args, count) : GOES_ON;
+    if (found == ENDS)
+        recording_finish();
+    else if (found == MAY_END && recording_checkpoint(NULL))
+        recording_go_on();
+}
+
+/* --- exec --- */
+
+/* The path, as bytes, of a file that can be executed; NULL (without an exception) for others and for
+ * descriptors, which exec takes as well. */
+static PyObject *executable(PyObject *path)
+{
+    PyObject *encoded = NULL;
+    if (!path || PyLong_Check(path) || !PyUnicode_FSConverter(path, &encoded)) {
+        PyErr_Clear();
+        return NULL;
+    }
+    if (access(PyBytes_AS_STRING(encoded), X_OK) == 0)
+        return encoded;
+    Py_DECREF(encoded);
+    return NULL;
+}
+
+static PyObject *keyword(PyObject *const *args, Py_ssize_t count, PyObject *names, const char *name)
+{
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), name) == 0)
+            return args[count + i];
+    return NULL;
+}
+
+/* Calls exec when all is written. It only comes back when it failed. */
+static PyObject *execute(enum ending how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    PyCFunction original = hooks[how].original;
+    PyObject *path = recording_runs() ? count > 0 ? args[0] : keyword(args, count, names, "path") : NULL;
+    PyObject *file = executable(path), *result;
+    int written = 0;
+    if (file || (path && PyLong_Check(path))) {
+        const char *what = file ? PyBytes_AS_STRING(file) : "a file descriptor";
+        notes_write(NOTE_EXEC, what, "");
+        written = recording_checkpoint(what);
+    }
+    result = how == EXECV ? ((fast)(void (*)(void))original)(module, args, count)
+                          : ((fast_keywords)(void (*)(void))original)(module, args, count, names);
+    if (written) {
+        notes_write(NOTE_EXEC_FAILED, "", "");
+        recording_go_on();
+    }
+    Py_XDECREF(file);
+    return result;
+}
+
+/* --- the wrappers --- */
+
+static PyObject *exit_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    before(EXIT, args, count + (names ? PyTuple_GET_SIZE(names) : 0));
+    return ((fast_keywords)(void (*)(void))hooks[EXIT].original)(module, args, count, names);
+}
+
+static PyObject *abort_hook(PyObject *module, PyObject *unused)
+{
+    before(ABORT, NULL, 0);
+    return hooks[ABORT].original(module, unused);
+}
+
+static PyObject *execv_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return execute(EXECV, module, args, count, NULL);
+}
+
+static PyObject *execve_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    return execute(EXECVE, module, args, count, names);
+}
+
+static PyObject *raise_signal_hook(PyObject *module, PyObject *number)
+{
+    before(RAISE_SIGNAL, &number, 1);
+    return hooks[RAISE_SIGNAL].original(module, number);
+}
+
+#define FAST_HOOK(name, how)                                                                     \
+    static PyObject *name(PyObject *module, PyObject *const *args, Py_ssize_t count)             \
+    {                                                                                            \
+        before(how, args, count);                                                                \
+        return ((fast)(void (*)(void))hooks[how].original)(module, args, count);                 \
+    }
+FAST_HOOK(kill_hook, KILL)
+FAST_HOOK(killpg_hook, KILLPG)
+FAST_HOOK(pthread_kill_hook, PTHREAD_KILL)
+
+#define HOOK(function) (PyCFunction)(void (*)(void))(function)
+static const struct {
+    const char *module, *name;
+    int flags; /* how the function is called, or it is left alone */
+    PyCFunction hook;
+} table[ENDINGS] = {
+    [EXIT] = {"posix", "_exit", METH_FASTCALL | METH_KEYWORDS, HOOK(exit_hook)},
+    [ABORT] = {"posix", "abort", METH_NOARGS, abort_hook},
+    [EXECV] = {"posix", "execv", METH_FASTCALL, HOOK(execv_hook)},
+    [EXECVE] = {"posix", "execve", METH_FASTCALL | METH_KEYWORDS, HOOK(execve_hook)},
+    [KILL] = {"posix", "kill", METH_FASTCALL, HOOK(kill_hook)},
+    [KILLPG] = {"posix", "killpg", METH_FASTCALL, HOOK(killpg_hook)},
+    [PTHREAD_KILL] = {"_signal", "pthread_kill", METH_FASTCALL, HOOK(pthread_kill_hook)},
+    [RAISE_SIGNAL] = {"_signal", "raise_signal", METH_O, raise_signal_hook},
+};
+
+static PyMethodDef *find(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
+    PyMethodDef *found = function ? compat_method_def(function) : NULL; /* static: it outlives the function */
+    Py_XDECREF(function);
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return found;
+}
+
+PyDoc_STRVAR(watch_doc, "watch_endings()\n\n"
+"From now on os._exit, os.abort, exec and signals that the process sends itself end the recording first:\n"
+"they call finish() or replaced() of the Recording.");
+
+static PyObject *watch_endings(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    for (int i = 0; i < ENDINGS; i++) {
+        PyMethodDef *def = hooks[i].def ? NULL : find(table[i].module, table[i].name);
+        if (!def || def->ml_flags != table[i].flags)
+            continue;
+        hooks[i].def = def;
+        hooks[i].original = def->ml_meth;
+        __atomic_store_n(&def->ml_meth, table[i].hook, __ATOMIC_RELEASE);
+    }
+    Py_RETURN_NONE;
+}
+
+/* A function that somebody else has wrapped after us keeps both wrappers. */
+static PyObject *unwatch_endings(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    for (int i = 0; i < ENDINGS; i++) {
+        PyMethodDef *def = hooks[i].def;
+        if (!def || def->ml_meth != table[i].hook)
+            continue;
+        __atomic_store_n(&def->ml_meth, hooks[i].original, __ATOMIC_RELEASE);
+        hooks[i].def = NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyMethodDef endings_methods[] = {
+    {"watch_endings", watch_endings, METH_NOARGS, watch_doc},
+    {"unwatch_endings", unwatch_endings, METH_NOARGS, "Takes the wrappers away."},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,205 @@
+/* Appending to the trace's file, and what happens when there is no room or it is taken away. */
+#define _GNU_SOURCE
+#include "output/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* what is known in the end makes it longer */
+
+int trace_file_lock(int fd)
+{
+#ifdef F_OFD_SETLK
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &whole) < 0 && (errno == EAGAIN || errno == EACCES))
+        return EAGAIN;
+#else
+    (void)fd;
+#endif
+    return 0;
+}
+
+int trace_file_take(trace_file *f, int fd)
+{
+    struct stat about;
+    *f = (trace_file){.fd = private_fd_take(fd)};
+    if (f->fd.fd < 0) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    if (fstat(f->fd.fd, &about) == 0 && S_ISREG(about.st_mode) && ftruncate(f->fd.fd, 0) < 0)
+        return errno;
+    return 0;
+}
+
+void trace_file_close(trace_file *f)
+{
+    private_fd_close(&f->fd);
+}
+
+const char *trace_file_reason(const trace_file *f)
+{
+    if (!f->error)
+        return "";
+    return f->error == EBADF ? "the program closed the file" : strerror(f->error);
+}
+
+/* --- signals --- */
+
+/* A write may be answered by a signal that ends the program: beyond the limit of a file's size, and
+ * into a pipe nobody reads. The recorder's writes send none. */
+typedef struct {
+    sigset_t before, pending;
+} held_signals;
+
+static void answers(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGXFSZ);
+    sigaddset(set, SIGPIPE);
+}
+
+static void hold_signals(held_signals *held)
+{
+    sigset_t ours;
+    answers(&ours);
+    sigpending(&held->pending);
+    pthread_sigmask(SIG_BLOCK, &ours, &held->before);
+}
+
+static void release_signals(const held_signals *held)
+{
+    sigset_t ours;
+    answers(&ours);
+    for (int number = 1; number < NSIG; number++)
+        if (sigismember(&held->pending, number) == 1)
+            sigdelset(&ours, number); /* the program's own */
+    while (sigtimedwait(&ours, NULL, &(struct timespec){0}) > 0)
+        ;
+    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
+}
+
+/* --- writing --- */
+
+/* How many bytes got into the file; sets f->error when not all did. `at` < 0: appends. */
+static size_t put(trace_file *f, const uint8_t *bytes, size_t length, off_t at)
+{
+    size_t done = 0;
+    while (done < length) {
+        ssize_t n = at < 0 ? write(f->fd.fd, bytes + done, length - done)
+                           : pwrite(f->fd.fd, bytes + done, length - done, at + (off_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            if (!f->error)
+                f->error = errno;
+            break;
+        }
+        done += (size_t)n;
+    }
+    return done;
+}
+
+/* A packet for the tracer track that hangs on nothing but its chunk's fixed names. */
+static void encode_note(trace_file *f, encoder *e, track *on, uint64_t until_ns)
+{
+    arg args[EVENT_ARGS];
+    event ev = {.args = args, .ns = f->end.ns, .on = on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_CUT};
+    const char *reason = trace_file_reason(f);
+    uint64_t lost = trace_file_lost(f, e);
+    event_uint(&ev, SCHEMA_ARG_ERRNO, (uint64_t)f->error);
+    event_text(&ev, SCHEMA_ARG_REASON, reason, strlen(reason));
+    if (until_ns) {
+        event_uint(&ev, SCHEMA_ARG_COUNT, lost);
+        event_uint(&ev, SCHEMA_ARG_UNTIL, until_ns);
+    }
+    e->length = 0;
+    encoder_lone_event(e, &ev);
+    f->note_length = e->length <= FILE_NOTE_BYTES ? e->length : 0;
+    if (f->note_length)
+        memcpy(f->note, e->bytes, f->note_length);
+}
+
+/* Puts the note at the end; 0, or -1 when it is not there whole. The file is no longer than before. */
+static int put_note(trace_file *f)
+{
+    off_t at = (off_t)f->end.bytes;
+    if (!f->note_length || put(f, f->note, f->note_length, at) < f->note_length)
+        return -1;
+    return ftruncate(f->fd.fd, at + (off_t)f->note_length);
+}
+
+/* `done` bytes of what the encoder has got into the file: keeps them as far as they are whole packets
+ * and leave room for the note; else the note takes the place of what was written before. */
+static void cut(trace_file *f, encoder *e, track *on, size_t done)
+{
+    struct stat about;
+    if (!private_fd_is_ours(&f->fd) || fstat(f->fd.fd, &about) < 0 || !S_ISREG(about.st_mode))
+        return;
+    uint64_t events = 0;
+    size_t kept = done > NOTE_ROOM ? encoder_whole_packets(e, done - NOTE_ROOM, &events) : 0;
+    file_mark whole = f->end;
+    if (kept || done > NOTE_ROOM)
+        f->end = (file_mark){whole.bytes + kept, whole.events + events, whole.ns};
+    else if (f->early.bytes)
+        f->end = f->early;
+    encode_note(f, e, on, 0);
+    /* What the note replaces is cut off but for its own length: at no moment is there less than a
+     * whole trace, and half a packet. */
+    if (ftruncate(f->fd.fd, (off_t)(f->end.bytes + f->note_length)) == 0 && put_note(f) == 0)
+        return;
+    f->note_length = 0;
+    if (ftruncate(f->fd.fd, (off_t)f->end.bytes) < 0)
+        f->end = whole; /* it stays as it is, with half a packet at its end */
+}
+
+void trace_file_append(trace_file *f, encoder *e, track *on)
+{
+    held_signals held;
+    if (!f->error) {
+        hold_signals(&held);
+        size_t done = 0;
+        if (private_fd_is_ours(&f->fd))
+            done = put(f, e->bytes, e->length, -1);
+        else
+            f->error = EBADF; /* the program closed it */
+        if (f->error) {
+            cut(f, e, on, done);
+        } else {
+            f->end = (file_mark){f->end.bytes + e->length, e->events, e->last_ns};
+            if (f->end.bytes - f->late.bytes >= NOTE_ROOM) {
+                f->early = f->late;
+                f->late = f->end;
+            }
+        }
+        release_signals(&held);
+    }
+    encoder_flushed(e);
+}
+
+void trace_file_finish(trace_file *f, encoder *e, track *on, uint64_t now_ns)
+{
+    if (!f->error || !f->note_length || !private_fd_is_ours(&f->fd))
+        return;
+    uint8_t former[FILE_NOTE_BYTES];
+    size_t length = f->note_length;
+    memcpy(former, f->note, length);
+    held_signals held;
+    hold_signals(&held);
+    encode_note(f, e, on, now_ns);
+    if (put_note(f) < 0) {
+        memcpy(f->note, former, length);
+        f->note_length = length;
+        put_note(f);
+    }
+    release_signals(&held);
+    encoder_flushed(e);
+}

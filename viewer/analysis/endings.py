@@ -1,0 +1,73 @@
+"""How each recording of a trace ended, as far as the trace and the lock on its file tell."""
+
+import errno
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.trace.reader import Arg, Process
+
+_CUT_BY = {
+    errno.ENOSPC: "by a full disk ",
+    errno.EDQUOT: "by a full disk ",
+    errno.EFBIG: "by the limit on file sizes ",
+}
+_UNKNOWN = (
+    "the recording of pid {} has no end: the program was killed or crashed (up to the last "
+    "250 ms are missing), or the file was cut off: by hand, by a copy made too early, by a "
+    "full disk."
+)
+
+
+class How(StrEnum):
+    """What became of a recording."""
+
+    ENDED = "ended"
+    LIVE = "live"  # it goes on
+    REPLACED = "replaced"  # the process became another program
+    CUT = "cut"  # the file could not be written on
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of one process's recording; `text` is a sentence, "" when all is there."""
+
+    pid: int
+    how: How
+    text: str
+    missing_ns: int = 0  # in a file that was cut, if it is known
+    missing_events: int = 0
+
+
+def end_of(process: Process, live: bool) -> End:
+    pid = process.pid
+    if process.recording_ended is not None:
+        return End(pid, How.ENDED, "")
+    if process.recording_cut is not None:
+        return _cut(process, process.recording_cut, live)
+    if live:
+        return End(pid, How.LIVE, f"pid {pid} is still being recorded: more will follow.")
+    if process.replaced_by:
+        became = f"the program (pid {pid}) became {process.replaced_by} (exec)"
+        return End(pid, How.REPLACED, f"{became}: what it did from then on is not recorded.")
+    return End(pid, How.UNKNOWN, _UNKNOWN.format(pid))
+
+
+def _cut(process: Process, note: dict[str, Arg], live: bool) -> End:
+    by = _CUT_BY.get(_number(note, s.ARG_ERRNO), "")
+    what = f"the file was cut {by}({note.get(s.ARG_REASON, '?')})"
+    if s.ARG_UNTIL not in note:
+        does = "does now" if live else "did then"
+        text = f"{what}: what the program (pid {process.pid}) {does} is missing."
+        return End(process.pid, How.CUT, text)
+    ns = max(_number(note, s.ARG_UNTIL) - process.end_ns, 0)
+    events = _number(note, s.ARG_COUNT)
+    text = f"{what}: the last {duration(ns)} ({plural(events, 'event')}) are missing."
+    return End(process.pid, How.CUT, text, ns, events)
+
+
+def _number(args: dict[str, Arg], name: str) -> int:
+    value = args.get(name, 0)
+    return value if isinstance(value, int) else 0
