@@ -48,7 +48,11 @@ def why(
         return
     if not answer.problems:
         there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")
-        out.write(f"No waits were recorded{there}.\n")
+        out.write(
+            f"No waits were recorded{there}.\n"
+            if there or task or thread
+            else "The program waited for nothing worth mentioning: less than 1 ms in all.\n"
+        )
         return
     out.write(render_text(answer, Style.of(out)))
 

@@ -8,7 +8,8 @@ from typing import cast
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.states import state_of_slice
-from viewer.analysis.why.explain import explain, wait_of_row, wait_of_slice
+from viewer.analysis.why.explain import explain
+from viewer.analysis.why.waits import wait_of_row, wait_of_slice
 from viewer.render.json.report import Json
 from viewer.render.json.why import to_json
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name

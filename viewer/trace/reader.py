@@ -85,6 +85,14 @@ class Trace:
                 found[name] = self.text(value) if kind == STRING else value
         return found
 
+    def text_of_slice(self, i: int, name: str) -> str:
+        """A text that a slice's begin has as an argument, else its end; "" without."""
+        for event in (self.slices.event[i], self.slices.end_event[i]):
+            found = self.args(event).get(name) if event >= 0 else None
+            if isinstance(found, str):
+                return found
+        return ""
+
     def instants(self, column: Column, *texts: str) -> Column:
         """Instants that have one of the texts in a column of names, in order of time."""
         wanted = bytes(text in texts for text in self.events.strings)

@@ -83,6 +83,16 @@ def is_import(site: str) -> bool:
     return via(site) == IMPORT or site.startswith(_IMPORTLIB)
 
 
+def called(stack: str) -> str:
+    """The library's function that the user's code called; "" when it called none."""
+    inside = ""
+    for frame in stack.split("\n"):
+        if _SITE.fullmatch(frame) and not is_library(frame):
+            return place_of(inside).function
+        inside = frame
+    return ""
+
+
 def entry(frames: list[str]) -> str:
     """Where a library last entered the user's code, of frames with the innermost first.
 

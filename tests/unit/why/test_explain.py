@@ -17,8 +17,9 @@ from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.why.asked import Asked
-from viewer.analysis.why.explain import Explanation, What, explain, wait_of_slice
+from viewer.analysis.why.explain import Explanation, explain
 from viewer.analysis.why.path import Did
+from viewer.analysis.why.waits import What, wait_of_slice
 from viewer.analysis.why.worst import worst_waits
 from viewer.render.json.why import render_json
 from viewer.render.text.why import paragraph
@@ -179,7 +180,9 @@ def test_a_slice_that_is_no_wait_is_none(tmp_path: Path) -> None:
         name: wait_of_slice(model, i) for i, name in enumerate(names) if name != s.GIL_WAIT
     }
     assert found[s.RUNNING] is None
-    assert found[s.SLEEP] is None
+    asleep = found[s.SLEEP]
+    assert asleep is not None
+    assert asleep.what is What.SLEEP
     row = names.index(s.GIL_WAIT)
     wait = wait_of_slice(model, row)
     assert wait is not None

@@ -16,7 +16,8 @@ from tests.support.stories.simulator import (
 from tests.support.validator.rules import validate
 from viewer.analysis.causes.part import Cause
 from viewer.analysis.causes.tree import Tree
-from viewer.analysis.why.explain import Wait, explain, wait_of_row, wait_of_slice
+from viewer.analysis.why.explain import explain
+from viewer.analysis.why.waits import Wait, wait_of_row, wait_of_slice
 from viewer.trace.columns import READY
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     READY = "ready"
     AWAIT = "await"
     TIMER = "timer"
+    TIMEOUT = "timed out"  # nobody came before
+    CHILD = "child"  # a process that this one started
     CYCLE = "cycle"  # waits for one further up: nothing new
     UNKNOWN = "unknown"
 

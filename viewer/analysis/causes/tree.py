@@ -21,6 +21,7 @@ from viewer.trace.timelines import UNKNOWN
 _DEEPEST = 6  # links of "which waited behind"; beyond it a part has no parts
 _PATIENCE = 300_000  # pieces of lanes looked at for one wait; then no part gets parts any more
 _AWAIT = 100  # an await costs as much as so many pieces
+_ENDED_BY_TIMERS = (s.SLEEP, "future")  # of other awaits a timer ends the patience
 _ON_CPU = (Kind.COMPUTING, Kind.NATIVE)
 
 type Path = tuple[On, ...]  # who is being explained by whom, the outermost first
@@ -124,7 +125,10 @@ class Tree:
     def ended_by(self, task: int, i: int) -> Label:
         """Who made a task ready at the end of its await, the slice i."""
         after = self.lanes.after_await(task, i)
-        return self.waker(task, after) if after >= 0 else Label(Kind.UNKNOWN)
+        label = self.waker(task, after) if after >= 0 else Label(Kind.UNKNOWN)
+        what = self.lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)
+        is_timeout = label.kind is Kind.TIMER and what not in _ENDED_BY_TIMERS
+        return Label(Kind.TIMEOUT) if is_timeout else label
 
     def waker(self, task: int, ready: int) -> Label:
         """Who caused the `ready` slice; UNKNOWN without a name when the trace names nobody."""

@@ -9,8 +9,9 @@ from tracer import schema as s
 from tracer.units import addends, duration, durations, moment, moments, plural, share
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.samples import Hot
-from viewer.analysis.why.explain import Explanation, What
+from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.path import Did, Step
+from viewer.analysis.why.waits import What
 from viewer.analysis.why.worst import Answer, Problem
 from viewer.render.text.tables import Style, wrap
 from viewer.words import code, place, shorten, stem
@@ -49,6 +50,8 @@ _ENDED = {
     Kind.WAKER: "it waited for {who}",
     Kind.TIMER: "it waited for a timer",
     Kind.IO: "it waited for something outside the program",
+    Kind.CHILD: "it waited for a child process",
+    Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
 }
 _ANYWHERE = {
     Kind.GC: "the garbage collector ran ({who}{inside})",
@@ -78,6 +81,8 @@ _DID = {
     Kind.WAKER: "until {who} woke it",
     Kind.FREE: "free, not yet acquired",
     Kind.TIMER: "until a timer was due",
+    Kind.TIMEOUT: "until it timed out",
+    Kind.CHILD: "for a child process",
     Kind.CYCLE: "waiting for itself, in a circle",
     Kind.UNKNOWN: "unknown",
 }
@@ -139,6 +144,11 @@ def opening(explanation: Explanation) -> str:
     if wait.what is What.GIL:
         where = f" (in {place(explanation.site)})" if explanation.site else ""
         text = f"{_capital(who)} waited {took} for the GIL{where}, starting at {at}"
+    elif wait.what is What.SLEEP and explanation.subject == s.SLEEP:
+        where = f" ({place(explanation.site)})" if explanation.site else ""
+        text = f"{_capital(who)} slept for {took}{where}, starting at {at}"
+    elif wait.what in (What.CALL, What.SLEEP):
+        text = f"{_capital(who)} was in {what} for {took}, starting at {at}"
     elif wait.what is What.LOCK and explanation.subject not in ("Thread.join", "Thread.start"):
         text = f"{_capital(who)} waited {took} for {article} {what}, starting at {at}"
     else:
