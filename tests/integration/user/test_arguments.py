@@ -1,6 +1,7 @@
 """Names, arguments and values of a program's own events; functions they decorate."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
@@ -28,7 +29,7 @@ def test_decorators(recorded) -> None:
         return "end"
 
     assert (add.__name__, add.__doc__) == ("add", "Adds.")
-    assert asyncio.iscoroutinefunction(wait)
+    assert inspect.iscoroutinefunction(wait)
 
     def work() -> None:
         assert (add(1), add(1, b=1)) == (3, 2)

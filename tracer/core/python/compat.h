@@ -308,6 +308,17 @@ static inline void compat_hide_callers(PyThreadState *tstate)
 #endif
 }
 
+/* Whether an uncaught error of this type ends python by SIGINT: KeyboardInterrupt does, and since
+ * 3.14 whatever is derived from it. */
+static inline int compat_is_interrupt(PyObject *type)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    return PyErr_GivenExceptionMatches(type, PyExc_KeyboardInterrupt);
+#else
+    return type == PyExc_KeyboardInterrupt;
+#endif
+}
+
 /* Run `-c` code in __main__: 0, or -1 with the error already printed. Since 3.13 python tells
  * linecache the source, which PyRun_SimpleStringFlags does not: under the file's name, or, where
  * linecache has a cache for that (3.14, and 3.13 from some patch release on), under the code. */

@@ -14,11 +14,11 @@
 
 #define EXIT_MISSING 2 /* python's own code for a script it cannot open */
 
-/* The error that was printed last is KeyboardInterrupt itself. */
+/* The error that was printed last ends python by SIGINT. */
 static int interrupted(void)
 {
     PyObject *error = PySys_GetObject("last_exc");
-    return error && (PyObject *)Py_TYPE(error) == PyExc_KeyboardInterrupt;
+    return error && compat_is_interrupt((PyObject *)Py_TYPE(error));
 }
 
 static int dies_of_sigint;
