@@ -8,6 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 import tracer
 from tests.conftest import Recorder
 from tests.support.recordings import record_here, task_of, tasks_of, wakers
@@ -51,6 +53,37 @@ def test_woken_by_a_thread(tmp_path: Path) -> None:
         thread = threading.Thread(target=work)
         thread.start()
         await future
+        thread.join()
+
+    summary = recorded(waiter, tmp_path)
+    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
+
+
+def test_woken_by_a_thread_that_is_slower_than_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop runs the callback before call_soon_threadsafe has returned."""
+    tids: list[int] = []
+
+    async def waiter() -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        woken = threading.Event()
+        wake_loop = loop._write_to_self  # type: ignore[attr-defined]
+
+        def wake_loop_and_stay() -> None:
+            wake_loop()
+            woken.wait()
+
+        def work() -> None:
+            tids.append(threading.get_native_id())
+            loop.call_soon_threadsafe(future.set_result, None)
+
+        monkeypatch.setattr(loop, "_write_to_self", wake_loop_and_stay)
+        thread = threading.Thread(target=work)
+        thread.start()
+        await future
+        woken.set()
         thread.join()
 
     summary = recorded(waiter, tmp_path)

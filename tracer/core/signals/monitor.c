@@ -18,6 +18,7 @@
 #include "signals/threads.h"
 #include "signals/watched.h"
 
+static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value);
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_made(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -31,6 +32,7 @@ static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static watched_role roles[] = {
     {"step", NULL, NULL, 1, 1},
     {"call_soon", NULL, tasks_on_ready, 0, 1},
+    {"call_soon_threadsafe", NULL, threadsafe_handle, 0, 1},
     {"select", loops_on_poll, loops_on_polled, 0, 1},
     {"run_forever", loops_on_run, loops_on_stop, 0, 0},
     {"run_forever ends", loops_on_stop, NULL, 0, 0},
@@ -133,6 +135,13 @@ static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t co
 static PyObject *local(int index)
 {
     return compat_local(PyThreadState_Get(), index);
+}
+
+/* The handle is complete and not yet in the loop's queue: once it is, the loop may be quicker. */
+static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    tasks_on_ready(b, tick, local(0));
 }
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
