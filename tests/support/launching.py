@@ -14,8 +14,8 @@ from typing import Any
 TIMEOUT_S = 120  # a hang fails the test; nothing waits this long otherwise
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}")
 SUMMARY = re.compile(r"tracer: .* Next: tracer report .*\n")
-# What faulthandler says of C since 3.14: a traced program has C functions of ours below it.
-C_STACK = re.compile(r"Current thread's C stack trace .*\n(?:  .*\n)+")
+# Python 3.14 and later may say what is on the C stack: when traced, functions of ours too.
+C_STACK = re.compile(r"Current thread's C stack trace .*\n(?:  .*\n)+|\(used \d+ kB\)")
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,10 @@ def run(command: list[str], directory: Path, case: Case | None = None) -> Outcom
         check=False,
     )
     stdout, stderr = (
-        ADDRESS.sub("0x…", os.fsdecode(stream)) for stream in (done.stdout, done.stderr)
+        ADDRESS.sub("0x…", C_STACK.sub("", os.fsdecode(stream)))
+        for stream in (done.stdout, done.stderr)
     )
-    return Outcome(done.returncode, stdout, C_STACK.sub("", SUMMARY.sub("", stderr)))
+    return Outcome(done.returncode, stdout, SUMMARY.sub("", stderr))
 
 
 def wait_until(condition: Callable[[], object]) -> None:

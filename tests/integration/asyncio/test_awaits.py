@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -119,12 +119,19 @@ async def on_task_group() -> None:
         group.create_task(asyncio.sleep(0.001))
 
 
+def until_awaited() -> Callable[[], object]:
+    """A job for another thread that ends only once the caller waits for it."""
+    awaited = threading.Event()
+    asyncio.get_running_loop().call_soon(awaited.set)
+    return awaited.wait
+
+
 async def on_executor() -> None:
-    await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.001)
+    await asyncio.get_running_loop().run_in_executor(None, until_awaited())
 
 
 async def on_thread() -> None:
-    await asyncio.to_thread(time.sleep, 0.001)
+    await asyncio.to_thread(until_awaited())
 
 
 async def on_subprocess() -> None:

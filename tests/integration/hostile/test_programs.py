@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -122,6 +123,23 @@ asyncio.run(main())
     assert "Own" in {task.coro for task in validate(trace.read_bytes()).tasks.values()}
 
 
+async def poll_without_a_timer() -> None:
+    """The loop has nothing to do until it has polled."""
+    loop = asyncio.get_running_loop()
+    read_end, write_end = os.pipe()
+    readable = loop.create_future()
+
+    def on_readable() -> None:
+        loop.remove_reader(read_end)
+        readable.set_result(None)
+
+    loop.add_reader(read_end, on_readable)
+    os.write(write_end, b"x")
+    await readable
+    os.close(read_end)
+    os.close(write_end)
+
+
 def test_a_recording_begun_inside_a_step(tmp_path: Path) -> None:
     """The step's end is seen, and from then on the loop's polls."""
     trace = tmp_path / "inside.pftrace"
@@ -130,14 +148,14 @@ def test_a_recording_begun_inside_a_step(tmp_path: Path) -> None:
         recording = Recording(Options(str(trace)))
         recording.start()
         for _ in range(3):
-            await asyncio.sleep(0.001)
+            await poll_without_a_timer()
         return recording
 
     asyncio.run(main()).stop()
     summary = validate(trace.read_bytes())
     assert summary.names["select"] >= 3
     (task,) = (task for task in summary.tasks.values() if task.coro.endswith("main"))
-    assert task.states[:4] == ["running", "await sleep", "ready", "running"]
+    assert task.states[:4] == ["running", "await future", "ready", "running"]
 
 
 def test_a_program_that_frees_the_monitoring_tools(tmp_path: Path) -> None:

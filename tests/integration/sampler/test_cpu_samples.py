@@ -210,7 +210,7 @@ for n in range(150):
 """
     samples = samples_of(record(WORK + source, options=("--cpu-hz", "5000")))
     dying = [each.frames[-1] for each in samples if each.leaf.startswith("dying_")]
-    assert len({name for name, _, _ in dying}) > 20
+    assert inside(samples, s.FRAME_BROKEN) < len(dying)  # those that the kernel's ticks hit
     for name, path, line in dying:
         assert path == f"/made/{name.removeprefix('dying_')}.py"
         assert line in (4, 5, 6)

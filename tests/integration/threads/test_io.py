@@ -57,15 +57,15 @@ def test_socket_select_and_sleep(tmp_path: Path) -> None:
 
     def run() -> None:
         a, b = socket.socketpair()
-        with a, b:
+        c, d = socket.socketpair()
+        with a, b, c, d:
             timer = threading.Timer(0.03, b.send, (b"x",))
             timer.start()
             select.select([a], [], [])
             timer.join()
-            a.recv(1)
-            timer = threading.Timer(0.03, b.send, (b"xyz",))
+            timer = threading.Timer(0.03, d.send, (b"xyz",))
             timer.start()
-            a.recv(16)
+            c.recv(16)
             timer.join()
         time.sleep(0.01)
 
