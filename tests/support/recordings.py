@@ -1,10 +1,12 @@
 """Records a function in this process and returns what the validated trace says."""
 
+import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from tests.support.validator.rules import Summary, TaskSummary, validate
 from tests.support.validator.user import Said
@@ -29,6 +31,11 @@ def record_here(
         totals = recording.stop()
     assert totals is not None
     return validate(path.read_bytes()), totals
+
+
+def record_main(main: Callable[[], Coroutine[Any, Any, object]], directory: Path) -> Summary:
+    """Runs a coroutine function in a loop of its own under a recording."""
+    return record_here(lambda: asyncio.run(main()), directory / "t.pftrace")[0]
 
 
 def join_to_the_end(thread: threading.Thread) -> None:

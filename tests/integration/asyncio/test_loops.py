@@ -9,12 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recordings import record_here, task_of, tasks_of
-from tests.support.validator.rules import Summary, validate
-
-
-def recorded(main: object, path: Path) -> Summary:
-    return record_here(lambda: asyncio.run(main()), path / "t.pftrace")[0]  # type: ignore[operator]
+from tests.support.recordings import record_here, record_main, task_of, tasks_of
+from tests.support.validator.rules import validate
 
 
 def test_loops_in_threads(tmp_path: Path) -> None:
@@ -122,7 +118,7 @@ def test_refused_nested_run(tmp_path: Path) -> None:
         for _ in range(3):
             await asyncio.sleep(0.001)
 
-    assert recorded(main, tmp_path).names["select"] >= 3
+    assert record_main(main, tmp_path).names["select"] >= 3
 
 
 def test_runs_of_a_loop(tmp_path: Path) -> None:

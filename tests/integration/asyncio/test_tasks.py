@@ -1,133 +1,16 @@
-"""The life of tasks: who made them, who woke them, how they ended; on every kind of loop."""
+"""The life of tasks: who made them, how they ended; on every kind of loop."""
 
 import asyncio
 import gc
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
-import pytest
-
 import tracer
 from tests.conftest import Recorder
-from tests.support.recordings import record_here, task_of, tasks_of, wakers
-from tests.support.validator.rules import Summary, validate
-
-
-def recorded(main: object, path: Path) -> Summary:
-    return record_here(lambda: asyncio.run(main()), path / "t.pftrace")[0]  # type: ignore[operator]
-
-
-def test_woken_by_a_task(tmp_path: Path) -> None:
-    """set() of an event in another task is what made the waiter ready."""
-
-    async def waiter(event: asyncio.Event) -> None:
-        await event.wait()
-
-    async def main() -> None:
-        event = asyncio.Event()
-        task = asyncio.create_task(waiter(event))
-        await asyncio.sleep(0)
-        event.set()
-        await task
-
-    summary = recorded(main, tmp_path)
-    by = task_of(summary, "main").id
-    assert wakers(task_of(summary, "waiter")) == [{"waker_task": by}, {"waker_task": by}]
-
-
-def test_woken_by_a_thread(tmp_path: Path) -> None:
-    """call_soon_threadsafe from another thread: its kernel id, through the callback."""
-    tids: list[int] = []
-
-    async def waiter() -> None:
-        future = asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-
-        def work() -> None:
-            tids.append(threading.get_native_id())
-            loop.call_soon_threadsafe(future.set_result, None)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        await future
-        thread.join()
-
-    summary = recorded(waiter, tmp_path)
-    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
-
-
-def test_woken_by_a_thread_that_is_slower_than_the_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The loop runs the callback before call_soon_threadsafe has returned."""
-    tids: list[int] = []
-
-    async def waiter() -> None:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        woken = threading.Event()
-        wake_loop = loop._write_to_self  # type: ignore[attr-defined]
-
-        def wake_loop_and_stay() -> None:
-            wake_loop()
-            woken.wait()
-
-        def work() -> None:
-            tids.append(threading.get_native_id())
-            loop.call_soon_threadsafe(future.set_result, None)
-
-        monkeypatch.setattr(loop, "_write_to_self", wake_loop_and_stay)
-        thread = threading.Thread(target=work)
-        thread.start()
-        await future
-        woken.set()
-        thread.join()
-
-    summary = recorded(waiter, tmp_path)
-    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
-
-
-def test_woken_by_an_executor(tmp_path: Path) -> None:
-    """The worker thread that finished the job."""
-    tids: list[int] = []
-
-    async def waiter() -> None:
-        awaited = threading.Event()  # else the job may be over before anybody waits for it
-
-        def job() -> None:
-            awaited.wait()
-            tids.append(threading.get_native_id())
-
-        asyncio.get_running_loop().call_soon(awaited.set)
-        await asyncio.to_thread(job)
-
-    summary = recorded(waiter, tmp_path)
-    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
-
-
-def test_woken_by_a_timer_and_by_io(tmp_path: Path) -> None:
-    """Neither task nor thread: the timer; the file descriptor."""
-
-    async def sleeper() -> None:
-        await asyncio.sleep(0.001)
-
-    async def listener() -> None:
-        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1")
-        async with server:
-            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            await reader.read()
-            writer.close()
-
-    async def main() -> None:
-        await sleeper()
-        await listener()
-
-    waking = wakers(task_of(recorded(main, tmp_path), "main"))
-    assert {"waker": "timer"} in waking
-    assert {"waker": "io"} in waking
+from tests.support.recordings import record_here, record_main, task_of, tasks_of, wakers
+from tests.support.validator.rules import validate
 
 
 def test_parent(tmp_path: Path) -> None:
@@ -138,7 +21,7 @@ def test_parent(tmp_path: Path) -> None:
     async def main() -> None:
         await asyncio.create_task(child())
 
-    summary = recorded(main, tmp_path)
+    summary = record_main(main, tmp_path)
     main_task, child_task = task_of(summary, "main"), task_of(summary, "child")
     assert child_task.slices[0].begin.args["parent"] == main_task.id
     assert "parent" not in main_task.slices[0].begin.args
@@ -161,7 +44,7 @@ def test_outcomes(tmp_path: Path) -> None:
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    summary = recorded(main, tmp_path)
+    summary = record_main(main, tmp_path)
     ends = {task.coro.split(".")[-1]: task.end for task in summary.tasks.values()}
     assert ends["fine"] == "done"
     assert ends["stuck"] == "cancelled"
@@ -180,7 +63,7 @@ def test_destroyed(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         gc.collect()
 
-    assert task_of(recorded(main, tmp_path), "forgotten").end == "destroyed"
+    assert task_of(record_main(main, tmp_path), "forgotten").end == "destroyed"
 
 
 def test_names(tmp_path: Path) -> None:
@@ -199,23 +82,11 @@ def test_names(tmp_path: Path) -> None:
         second.set_name("set")
         await asyncio.gather(first, second)
 
-    first, second = tasks_of(recorded(main, tmp_path), "child")
+    first, second = tasks_of(record_main(main, tmp_path), "child")
     assert (first.name, second.name) == ("given", "set")
     for task in (first, second):
         later = [e.begin.args["name"] for e in task.slices[1:] if "name" in e.begin.args]
         assert later == ["changed"]
-
-
-def test_yield_has_no_waker(tmp_path: Path) -> None:
-    """sleep(0) goes from running to ready: nobody woke it, it never waited."""
-
-    async def main() -> None:
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-    task = task_of(recorded(main, tmp_path), "main")
-    assert task.states == ["ready", "running"] * 4
-    assert len(wakers(task)) == 1  # whoever created it
 
 
 def test_eager_tasks(tmp_path: Path) -> None:
@@ -230,7 +101,7 @@ def test_eager_tasks(tmp_path: Path) -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         await asyncio.gather(asyncio.create_task(at_once()), asyncio.create_task(later()))
 
-    summary = recorded(main, tmp_path)
+    summary = record_main(main, tmp_path)
     assert task_of(summary, "at_once").states == ["running"]
     assert task_of(summary, "at_once").end == "done"
     assert task_of(summary, "later").states == ["running", "ready", "running"]
@@ -252,7 +123,7 @@ def test_eager_tasks_nest(tmp_path: Path) -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         await asyncio.create_task(nest(5))
 
-    tasks = tasks_of(recorded(main, tmp_path), "nest")
+    tasks = tasks_of(record_main(main, tmp_path), "nest")
     assert len(tasks) == 6
     parents = [task.slices[0].begin.args["parent"] for task in tasks[1:]]
     assert parents == [task.id for task in tasks[:-1]]
@@ -269,7 +140,7 @@ def test_eager_task_of_a_creator_whose_slice_is_written(tmp_path: Path) -> None:
             tracer.log("something that is longer than nothing")
         await asyncio.create_task(at_once())
 
-    summary = recorded(main, tmp_path)
+    summary = record_main(main, tmp_path)
     assert len(task_of(summary, "at_once").slices[0].begin.ends_flows) == 1
 
 
@@ -283,7 +154,7 @@ def test_steps_cancelled_before_they_ran(tmp_path: Path) -> None:
         task.cancel()
         await asyncio.wait([task])
 
-    task = task_of(recorded(main, tmp_path), "never")
+    task = task_of(record_main(main, tmp_path), "never")
     assert (task.states, task.end) == (["ready", "running"], "cancelled")
 
 
@@ -301,7 +172,7 @@ def test_custom_task_class(tmp_path: Path) -> None:
         loop.set_task_factory(lambda loop, coro, **more: MyTask(coro, loop=loop, **more))
         await asyncio.create_task(child())
 
-    assert task_of(recorded(main, tmp_path), "child").end == "done"
+    assert task_of(record_main(main, tmp_path), "child").end == "done"
 
 
 def test_many_short_tasks(tmp_path: Path) -> None:
@@ -389,7 +260,7 @@ def test_ready_includes_being_late(tmp_path: Path) -> None:
     async def main() -> None:
         await asyncio.gather(sleeper(), hog())
 
-    task = task_of(recorded(main, tmp_path), "sleeper")
+    task = task_of(record_main(main, tmp_path), "sleeper")
     ready = [each for each in task.slices if each.begin.name == "ready"][-1]
     assert ready.end_ns is not None
     assert ready.begin.time_ns < held[0] - 30_000_000
