@@ -169,9 +169,7 @@ def test_profiles_of_a_region(tmp_path: Path) -> None:
 def test_unknown_region(tmp_path: Path) -> None:
     """One line that says which there are; a tracer.task is none."""
     model = model_of(tmp_path, requests())
-    with pytest.raises(
-        NotInTraceError, match=r"no region 'order'.*It has: 'load', 'pack', 'pa"
-    ):
+    with pytest.raises(NotInTraceError, match=r"no region 'order'.*It has: 'load', 'pack'"):
         derive(model, "cpu", "order")
     empty = model_of(tmp_path, TraceBuilder().ended(10))
     with pytest.raises(NotInTraceError, match="It has none"):
