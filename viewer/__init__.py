@@ -1,1 +1,1 @@
-"""The reader: opens traces, explains them; never imported by the traced program."""
+"""The reader: opens and explains traces; the traced program never imports it."""

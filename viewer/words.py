@@ -11,7 +11,7 @@ _LONG = 48
 
 
 def shorten(text: str, width: int) -> str:
-    """At most `width` characters; the middle is cut: both ends of a name tell most."""
+    """At most `width` characters; the middle is cut, since both ends of a name matter most."""
     text = text.replace("\n", " ")
     if len(text) <= width:
         return text
@@ -21,12 +21,12 @@ def shorten(text: str, width: int) -> str:
 
 
 def tail(text: str, width: int) -> str:
-    """The last characters, `width` at most: of a path, the file and line."""
+    """The last characters, at most `width`: for a path, the file and line."""
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
 
 
 class Named(str):
-    """A name and where it is, as a cell: `Lock app.py:12`. Cut, both stay readable."""
+    """A name and its place, as a cell: `Lock app.py:12`. Both stay readable when cut."""
 
     name: str
     where: str
@@ -78,5 +78,5 @@ def code(name: str, site: str = "") -> str:
 
 
 def stem(name: str) -> str:
-    """A name with N for its numbers: the workers of a pool have it in common."""
+    """A name with N for its numbers, which the workers of a pool share."""
     return re.sub(r"\d+", "N", name).removesuffix(" (N)")

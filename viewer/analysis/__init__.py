@@ -1,1 +1,1 @@
-"""Pure functions from the model to small frozen dataclasses."""
+"""Pure functions that turn a model into small frozen dataclasses."""

@@ -1,4 +1,4 @@
-"""How soon the loops answer: delays of coroutines by size, and how often a loop was free."""
+"""How soon loops answer: delays of coroutines by size, and when a loop was responsive."""
 
 from array import array
 from bisect import bisect_right
@@ -22,8 +22,8 @@ BOUNDS_NS = (
 
 @dataclass(frozen=True, slots=True)
 class LoopRow:
-    """Of the windows of 100 ms of a loop's life, those in which it could always have answered
-    within 10 ms; `unknown` windows have dropped events in them and are not in `windows`."""
+    """Of a loop's `windows` of 100 ms, those in which it would have answered within 10 ms at
+    any moment; `unknown` windows have dropped events and are not in `windows`."""
 
     pid: int
     thread: str
@@ -34,7 +34,7 @@ class LoopRow:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Durations from `start_ns` on and below `end_ns`; -1 without end."""
+    """Durations from `start_ns` up to `end_ns`, which is -1 in the last one."""
 
     start_ns: int
     end_ns: int
@@ -47,7 +47,7 @@ class HistogramRow:
 
     coro: str
     site: str
-    buckets: tuple[Bucket, ...]  # of all sizes between the first and the last that has any
+    buckets: tuple[Bucket, ...]  # all sizes between the smallest and the largest
 
     @property
     def count(self) -> int:
@@ -57,7 +57,7 @@ class HistogramRow:
 @dataclass(frozen=True, slots=True)
 class Latency:
     loops: tuple[LoopRow, ...]
-    coroutines: tuple[HistogramRow, ...]  # the longest delay first
+    coroutines: tuple[HistogramRow, ...]  # the longest delays first
 
 
 def latency(model: Model) -> Latency:
@@ -87,10 +87,10 @@ def histogram_rows(model: Model) -> tuple[HistogramRow, ...]:
 
 
 def loop_rows(model: Model) -> tuple[LoopRow, ...]:
-    """One row per loop that ran anything.
+    """One row for each loop that ran anything.
 
-    A loop could not have answered at a moment t within 10 ms if until t + 10 ms it was in
-    one and the same step or callback, or in one gap between its slices; or if a task that was
+    A loop would not have answered within 10 ms of a moment t if until t + 10 ms it was in one
+    and the same step or callback, or in one gap between its slices; or if a task that was
     ready at t still was 10 ms later. A window is available if it has no such moment. Windows
     are counted from the loop's first slice; the last one has what remains. Times in which the
     loop did not run at all do not count.
@@ -112,7 +112,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     stops = _Stops(model)
 
     def mark(marks: list[bytearray], at: int, since: int, until: int) -> None:
-        """Marks the windows of a loop that have one of the moments [since, until)."""
+        """Marks the windows of a loop that contain one of the moments [since, until)."""
         if not counts[at] or since >= until:
             return
         first = max((since - starts[at]) // WINDOW_NS, 0)
@@ -135,7 +135,9 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             if loop.process == process and until > since:
                 mark(lost, at, since, until)
     for at, (from_ns, until_ns) in stops.each():
-        first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after the stop
+        first = -(
+            (starts[at] - from_ns) // WINDOW_NS
+        )  # windows that begin after the loop stopped
         for window in range(
             max(first, 0), min((until_ns - starts[at]) // WINDOW_NS, counts[at])
         ):
@@ -177,11 +179,11 @@ class _Stops:
             self._of[lane].append((stop_ns, model.end_ns))
 
     def each(self) -> Iterator[tuple[int, tuple[int, int]]]:
-        """(loop, (from, until)) of every such time."""
+        """(loop, (from, until)) for each such time."""
         return ((lane, stop) for lane, stops in self._of.items() for stop in stops)
 
     def ran(self, lane: int, since: int, until: int) -> Iterator[tuple[int, int]]:
-        """The parts of a time in which the loop was running."""
+        """The parts of a time in which the loop ran."""
         stops = self._of.get(lane, [])
         for at in range(bisect_right(stops, since, key=itemgetter(1)), len(stops)):
             stop, start = stops[at]
@@ -195,7 +197,7 @@ class _Stops:
 
 
 def _of_kinds(model: Model, kinds: tuple[int, ...]) -> Column:
-    """By slice its loop if it is of such a kind, else -1."""
+    """By slice its loop, if the slice is of such a kind, else -1."""
     table = bytes(int(kind in kinds) for kind in range(256))
     wanted = memoryview(bytes(model.owners.kind).translate(table))
     loops = memoryview(array("i", range(len(model.loops))))

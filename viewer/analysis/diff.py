@@ -42,13 +42,13 @@ from viewer.words import stem
 
 _SECOND_NS = 1_000_000_000
 _LINE = re.compile(r":\d+(?= |$)")
-# What is seen once may be chance: it counts as new or gone when there is as much of it.
+# A single event may be chance: so much of something counts as new or gone.
 _NEWS_NS = 20_000_000
 VERDICTS = ("slower", "faster", "new", "gone", "same", "few")
 
 
 class Key(NamedTuple):
-    """What is compared. Lines move between versions: a place is its file and function."""
+    """What is compared. Lines move between versions, so a place is a file and function."""
 
     what: str  # "ready", "running", "await", "GIL wait", "lock wait", "call", "cpu"
     name: str
@@ -76,7 +76,7 @@ class Row:
 
     @property
     def impact_ns(self) -> int:
-        """How much longer B took for this, for as many events as B had."""
+        """How much longer B took for this, over all of B's events."""
         if self.key.what == "cpu" or not all(self.events):
             return self.total_ns[1] - self.total_ns[0]
         a, b = self.mean_ns
@@ -85,7 +85,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """How long the threads were preempted, of the time they had or wanted a CPU."""
+    """How long the threads were preempted, of the time they had a CPU or wanted one."""
 
     away_ns: int
     wanted_ns: int
@@ -101,7 +101,7 @@ class Diff:
     b: Heading
     away: tuple[Away, Away]
     rows: tuple[Row, ...]  # by verdict, the largest impact first
-    comparisons: int  # rows with enough events on both sides
+    comparisons: int  # the number of rows with enough events on both sides
 
 
 class _Measure(NamedTuple):
@@ -113,7 +113,7 @@ class _Measure(NamedTuple):
 
 
 def diff(a: Model, b: Model) -> Diff:
-    """Every key of both traces with its verdict on B."""
+    """Every key of both traces, with a verdict on B."""
     before, after = _measures(a), _measures(b)
     cpu_before, cpu_after = _sampled(a), _sampled(b)
     after = _matched(before, after)
@@ -142,7 +142,7 @@ def _away(model: Model) -> Away:
 
 
 def _matched[T](before: dict[Key, T], after: dict[Key, T]) -> dict[Key, T]:
-    """`after` with the keys of `before` where only the file has another name."""
+    """`after`, with the keys of `before` where only the file's name differs."""
 
     def by_function(keys: Iterable[Key]) -> dict[tuple[str, str, str], list[Key]]:
         found: dict[tuple[str, str, str], list[Key]] = defaultdict(list)
@@ -209,7 +209,7 @@ type _Named = list[tuple[Key, str]]  # by number: its key and site
 
 
 def _tables(model: Model) -> Iterator[tuple[_Named, Column, Column, Column]]:
-    """(names of the numbers, start, end, number by row) of each kind of duration."""
+    """(names of the numbers, start, end, number by row) for each kind of duration."""
     owned, slices, table = model.owners, model.trace.slices, model.states
     text, engine = model.trace.text, model.trace.engine
     groups = [model.coroutine(group) for group in range(len(owned.group_head))]
@@ -248,7 +248,7 @@ def _tables(model: Model) -> Iterator[tuple[_Named, Column, Column, Column]]:
 
 
 def _place(site: str) -> str:
-    """Of "dir/file.py:12 function" `file.py function`."""
+    """`file.py function` of "dir/file.py:12 function"."""
     return _LINE.sub("", site).rpartition("/")[2]
 
 
@@ -281,7 +281,7 @@ def _measure(
 
 
 def _sampled(model: Model) -> dict[Key, tuple[str, Sampled]]:
-    """By function the CPU time of its own; samples of one signal are one sample, of more."""
+    """By function its self time; the packets of one signal are one sample."""
     events, places = model.trace.events, stack_places(model)
     signals: Counter[tuple[Key, int, int]] = Counter()
     lines: dict[Key, Counter[str]] = defaultdict(Counter)

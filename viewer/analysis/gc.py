@@ -15,7 +15,7 @@ class GcRow:
 
 
 def gc_rows(model: Model) -> tuple[GcRow, ...]:
-    """One row per generation that was collected, youngest first."""
+    """One row for each generation that was collected, the youngest first."""
     rows = []
     for generation in sorted({c.generation for c in model.collections}):
         runs = [c for c in model.collections if c.generation == generation]

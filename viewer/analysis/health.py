@@ -1,4 +1,4 @@
-"""How far the trace can be trusted: what was lost, what was off, what it cost."""
+"""How far the trace can be trusted: what was lost, what was off, what recording cost."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from viewer.analysis.endings import End, How, end_of
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 
-# What a recording can have.
+# The signals that a recording can have.
 _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
 
 
@@ -27,7 +27,7 @@ class Health:
     ends: tuple[End, ...]  # by process
     sampled: tuple[str, ...]
     signals: tuple[str, ...]
-    off: tuple[str, ...]  # signals nobody asked for
+    off: tuple[str, ...]  # signals that were switched off
     notes: tuple[str, ...]
     unfinished_slices: int
     orphan_ends: int

@@ -1,4 +1,4 @@
-"""Blocking calls: which, from where, how long."""
+"""Blocking calls: which ones, from where, how long."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ IMPORTS = "import machinery"
 
 @dataclass(frozen=True, slots=True)
 class IoRow:
-    """A callable and the place that calls it; `size_bytes` is None when never told.
+    """A callable and the place that calls it; `size_bytes` is None when unknown.
 
     A call that released the GIL several times counts once, with the time of all its pieces.
     """
@@ -28,9 +28,9 @@ class IoRow:
 
 
 def io_rows(model: Model) -> tuple[IoRow, ...]:
-    """One row per callable and site, longest total first; all sleep is called `sleep`.
+    """One row per callable and site, the longest total first; all sleep is called `sleep`.
 
-    What imports read and open is one row for each process.
+    Reading and opening files for imports is one row for each process.
     """
     table, engine, rows = model.states, model.trace.engine, len(model.states.call_name)
     imports = [is_import(model.trace.text(site)) for site in table.call_site]

@@ -1,4 +1,4 @@
-"""Locks: who waited, for how long, and who had the lock meanwhile."""
+"""Locks: who waited, for how long, and who held the lock meanwhile."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from viewer.trace.model import Model
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
 _ASYNCIO = "asyncio."
-_EXCLUSIVE_AWAITS = (s.AWAIT_PREFIX + "Lock",)  # of a task, for what one task at a time has
+_EXCLUSIVE_AWAITS = (s.AWAIT_PREFIX + "Lock",)  # of a task, for what one task holds at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who had the lock, and where it was taken; `ns` is how long in all, `max_ns` at once."""
+    """Who held the lock, acquired where; `ns` is the total, `max_ns` the longest hold."""
 
     who: str
     site: str
@@ -37,7 +37,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Who waited where; a task is told by its coroutine."""
+    """Who waited where; a task is named by its coroutine."""
 
     who: str
     site: str
@@ -48,8 +48,8 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A part of the waiting time. Kinds: owner, free (given back, not yet taken), unknown,
-    others (who had it too little to be told apart).
+    """A part of the waiting time. Kinds: owner, free (released, not yet acquired), unknown,
+    others (holders that are not distinguished).
     """
 
     who: str
@@ -60,23 +60,23 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class LockRow:
-    """A lock; of idle waits (for conditions, queues, futures …), all of a kind and site.
+    """A lock; for idle waits (for conditions, queues, futures …), all of a kind and site.
 
-    `waited_for` adds up to the waits. With hold slices it is who had the lock, moment by
-    moment; without, who had it when each wait began. What an idle wait is for nobody has:
+    `waited_for` adds up to the waits. With hold slices it is who held the lock, moment by
+    moment; without, who held it when each wait began. Nobody holds what an idle wait is for:
     `waited_for` is empty. `woken_by` counts who ended waits.
     """
 
     pid: int
-    lock: int  # -1 not told
-    locks: int  # how many in this row
+    lock: int  # -1 unknown
+    locks: int  # the number of locks in this row
     kind: str
     site: str
     is_idle: bool
     waits: Spread
     timed_out: int
     holds: Spread
-    holders: tuple[Holder, ...]  # longest total first, like all of these
+    holders: tuple[Holder, ...]  # the longest total first, like the following
     waiters: tuple[Waiter, ...]
     waited_for: tuple[Cause, ...]
     woken_by: tuple[tuple[str, int], ...]
@@ -92,7 +92,7 @@ class _Rows:
 
 
 def lock_rows(model: Model) -> tuple[LockRow, ...]:
-    """One row per lock that was waited for or held; longest total first, idle waits last."""
+    """One row per lock with waits or holds, the longest total first, idle waits last."""
     table, engine = model.states, model.trace.engine
     if not table.lock_id:
         return ()
@@ -136,7 +136,7 @@ def lock_rows(model: Model) -> tuple[LockRow, ...]:
 
 
 def _group(model: Model) -> _Rows:
-    """A row per lock; but what idle waits are for has often one use: a site's are one row."""
+    """A row per lock; the objects of idle waits are often used once: a site is one row."""
     table = model.states
     locks, kinds = len(table.lock_id), STATE_MASK + 1
     any_use = keys(
@@ -181,7 +181,7 @@ def _has_failed(state: int) -> int:
 
 
 def _kind_name(model: Model, lock: int) -> str:
-    """As its hold says, else as its waits are named."""
+    """The kind that its hold names, else its waits."""
     kind = model.states.lock_kind[lock]
     if kind >= 0:
         return model.trace.text(kind)
@@ -192,13 +192,13 @@ def _kind_name(model: Model, lock: int) -> str:
 
 
 def _site(model: Model, lock: int, holders: list[Holder]) -> str:
-    """Where it was first waited for; of one nobody waited for, where it was held."""
+    """Where it was first waited for, or where it was held if nobody waited."""
     site = model.trace.text(model.states.lock_site[lock])
     return site or (holders[0].site if holders else "")
 
 
 def _owners(model: Model) -> list[tuple[str, str]]:
-    """By owner, name and site; a task is told by its coroutine."""
+    """By owner, name and site; a task is named by its coroutine."""
     table, owned = model.states, model.owners
     tasks: dict[tuple[int, int], int] = {}
     if any(table.owner_is_task):
@@ -222,7 +222,7 @@ def _owners(model: Model) -> list[tuple[str, str]]:
 def _holders(
     model: Model, holding: Column, owners: list[tuple[str, str]]
 ) -> dict[int, list[Holder]]:
-    """By row who had its locks."""
+    """By row the holders of its locks."""
     table, engine = model.states, model.trace.engine
     pairs = engine.pairs(holding, table.owner)
     stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))
@@ -241,7 +241,7 @@ def _holders(
 
 
 def _waiters(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
-    """By row who waited for its locks, threads by name and tasks by coroutine."""
+    """By row the waiters for its locks, threads by name and tasks by coroutine."""
     table, engine, threads = model.states, model.trace.engine, len(model.threads)
     of_task = keys(
         model, lambda state: _kind(state) == TASK_WAIT, table.who, model.owners.task_group
@@ -272,7 +272,7 @@ def _waiters(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
 def _waited_for(
     model: Model, made: _Rows, held: list[bool], owners: list[tuple[str, str]]
 ) -> dict[int, list[Cause]]:
-    """By row whose the waiting time was; `held` says of which locks there are holds."""
+    """By row whom the waiting time was for; `held` says which locks have holds."""
     table, engine = model.states, model.trace.engine
     swept = numbers(row if has else -1 for row, has in zip(made.of_lock, held, strict=True))
     others = numbers(-1 if has else row for row, has in zip(made.of_lock, held, strict=True))
@@ -307,7 +307,7 @@ def _waited_for(
 
 
 def _woken_by(model: Model, waiting: Column) -> dict[int, list[tuple[str, int]]]:
-    """By row whose releases ended its waits, most often first."""
+    """By row the threads whose releases ended its waits, the most frequent first."""
     table, engine = model.states, model.trace.engine
     pairs = engine.pairs(waiting, table.waker)
     stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))

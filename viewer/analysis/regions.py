@@ -1,4 +1,4 @@
-"""Regions and tasks the program told of itself: how long, and what happened meanwhile."""
+"""The program's own regions and tasks: how long they took, and what happened meanwhile."""
 
 from array import array
 from bisect import bisect_right
@@ -19,15 +19,15 @@ REGION, TASK = "region", "task"  # tracer.region, tracer.task
 AWAITING, UNKNOWN = "await", "unknown"
 _TASK_STATES = {READY: s.READY, RUNNING: s.RUNNING, AWAIT: AWAITING}
 
-_ABSENT = -2  # no string of the trace
+_ABSENT = -2  # not a string of the trace
 
 type Span = tuple[int, int]  # from, until, in ns
 
 
 class Region(NamedTuple):
-    """A tracer.region or tracer.task. Of a region, `thread` or `task` is an index, else -1.
+    """A tracer.region or tracer.task. For a region, `thread` or `task` is an index, else -1.
 
-    `operation` is the number of the tracer.task it is part of, or that it is; 0 none.
+    `operation` is the number of the tracer.task that it is, or is part of; 0 without one.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A time in which a task, or a thread, is within regions of one name."""
+    """A time in which a task or a thread is within regions of one name."""
 
     process: int
     thread: int  # -1: of a task
@@ -54,17 +54,17 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """All regions, or tasks, of a name; one inside another of its name counts again.
+    """All regions, or tasks, of a name; one inside another of the same name counts again.
 
     `states` adds up to the total of regions: what the asyncio task did meanwhile (running,
-    ready, await), or the thread (the states of a thread), or unknown. Of tasks it is empty.
+    ready, await), or the thread (the states of a thread), or unknown. It is empty for tasks.
     """
 
     name: str
     kind: str
     count: int
-    in_tasks: int  # of them, in asyncio tasks
-    failed: int  # left by an exception
+    in_tasks: int  # how many of them are in asyncio tasks
+    failed: int  # how many an exception left
     wall: Spread
     states: dict[str, int]
 
@@ -81,12 +81,12 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def regions(model: Model) -> tuple[Region, ...]:
-    """All of them, in order of begin; what the trace cut in pieces is whole again."""
+    """All of them, in order of begin; the pieces of a region are joined again."""
     return tuple(sorted(_Finder(model).find(), key=lambda region: region.start_ns))
 
 
 def intervals(model: Model, name: str) -> tuple[Interval, ...]:
-    """The times of regions called `name`, by thread and task; those that overlap are one."""
+    """The times of regions called `name`, by thread and task; overlapping ones are joined."""
     spans: dict[tuple[int, int, int], list[Span]] = defaultdict(list)
     for region in regions(model):
         if region.name == name and region.kind == REGION:
@@ -100,7 +100,7 @@ def intervals(model: Model, name: str) -> tuple[Interval, ...]:
 
 
 def region_rows(model: Model) -> tuple[RegionRow, ...]:
-    """One row per name, the one with most time first; tasks before regions."""
+    """One row per name, the one with the most time first; tasks before regions."""
     found = regions(model)
     numbered: dict[tuple[str, str], int] = {}
     key = [numbered.setdefault((each.kind, each.name), len(numbered)) for each in found]
@@ -136,7 +136,7 @@ def _column(form: str, values: Iterable[int]) -> Column:
 def _states(
     model: Model, found: tuple[Region, ...], key: list[int], keys: int
 ) -> list[dict[str, int]]:
-    """By key, how long the owners of its regions were in which state meanwhile."""
+    """By key, how long the owners of its regions were in each state meanwhile."""
     ledger = Ledger.of(model)
     names = list(dict.fromkeys((*_TASK_STATES.values(), *STATE_NAMES.values())))
     spent: list[dict[str, int]] = [{} for _ in range(keys)]
@@ -161,7 +161,7 @@ def _states(
             name = names[state] if state < len(names) else UNKNOWN
             spent[k][name] = spent[k].get(name, 0) + ns
     for k, each, is_wanted in zip(key, found, wanted, strict=True):
-        if is_wanted and each.task < 0 and each.thread < 0:  # nobody knows whose it is
+        if is_wanted and each.task < 0 and each.thread < 0:  # its owner is unknown
             ns = each.end_ns - each.start_ns
             spent[k][UNKNOWN] = spent[k].get(UNKNOWN, 0) + ns
     return [{name: by[name] for name in (*names, UNKNOWN) if by.get(name)} for by in spent]
@@ -181,15 +181,15 @@ def _state_of_row(model: Model, names: list[str]) -> Column:
 
 
 class _Finder:
-    """The regions of a model. Which tracks have some is told by their descriptors."""
+    """The regions of a model. The descriptors show which tracks have some."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.trace = model.trace
         tracks, uuids = self.trace.tracks, self.trace.events.uuids
         self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
-        self.parents: dict[int, int] = {}  # user track -> uuid of the one above
-        self.lanes: set[int] = set()  # of operations
+        self.parents: dict[int, int] = {}  # user track -> uuid of the track above
+        self.lanes: set[int] = set()  # the tracks of operations
         for i, uuid in enumerate(uuids):
             track = tracks.get(uuid)
             above = tracks.get(track.parent_uuid) if track else None
@@ -235,7 +235,7 @@ class _Finder:
                 )
 
     def argument(self, event: int, name: int) -> int:
-        """The number or string of an argument; -1 when the event has it not."""
+        """The number or string of an argument; -1 when the event does not have it."""
         events = self.trace.events
         if event < 0 or name == _ABSENT:
             return -1
@@ -245,7 +245,7 @@ class _Finder:
         return -1
 
     def whole(self, pieces: list[int]) -> list[list[int]]:
-        """A region that outlives one around it goes on as a further piece, without gap."""
+        """A region that outlives the one around it continues as another piece, without gap."""
         found: list[list[int]] = []
         if self.continues == _ABSENT:
             return [[i] for i in pieces]
@@ -255,7 +255,7 @@ class _Finder:
             name, start_ns = events.name[slices.event[i]], slices.start_ns[i]
             earlier = cut.get((name, start_ns))
             if earlier and self.argument(slices.event[i], self.continues) > 0:
-                region = earlier.pop(0)  # the outer one goes on first, as it began first
+                region = earlier.pop(0)  # the outer one continues first, as it began first
                 region.append(i)
             else:
                 region = [i]
@@ -264,7 +264,7 @@ class _Finder:
         return found
 
     def tasks_at(self) -> "_TaskAt":
-        """Which task is on a task's track or lane at a time."""
+        """The task on a task's track or lane at a moment."""
         events, slices, owned = self.trace.events, self.trace.slices, self.model.owners
         parents = set(self.parents.values()) - self.thread_of.keys()
         tracks = {i for i, uuid in enumerate(events.uuids) if uuid in parents}

@@ -1,4 +1,4 @@
-"""Everything `tracer report` says, as one value that both its forms are rendered from."""
+"""Everything in `tracer report`, as one value; its text and its JSON are made from it."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ _SIGNALS = {
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What was recorded. `start_unix_ns` is 0 when the trace does not say."""
+    """What was recorded. `start_unix_ns` is 0 when unknown."""
 
     file: str
     duration_ns: int
@@ -55,7 +55,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`by` says what a row of tasks is. Sections that were not asked for are empty."""
+    """`by` says what a row of tasks is. Sections that were not requested are empty."""
 
     heading: Heading
     by: By
@@ -69,7 +69,7 @@ class Report:
     gc: tuple[GcRow, ...]
     cpu: tuple[CpuRow, ...]
     health: Health
-    recorded: tuple[str, ...]  # sections this trace has data for
+    recorded: tuple[str, ...]  # the sections that this trace has data for
 
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
@@ -95,7 +95,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         )
     disabled = {hook for hook, _ in state.disabled}
     recorded = tuple(
-        # A signal that was on and saw nothing was recorded all the same.
+        # A signal that was on counts as recorded even if nothing happened.
         name
         for name, signal in _SIGNALS.items()
         if rows[name] or (signal in state.signals and signal not in disabled)
@@ -120,7 +120,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
 
 
 def why_not(report: Report, section: str) -> str:
-    """Why a section was not recorded, as far as the trace tells; "" when it does not."""
+    """Why a section was not recorded, as far as the trace shows; else ""."""
     signal = _SIGNALS.get(section, section)
     reasons = [reason for hook, reason in report.health.disabled if hook == signal]
     if reasons:
@@ -129,7 +129,7 @@ def why_not(report: Report, section: str) -> str:
 
 
 def heading(model: Model) -> Heading:
-    """What the trace is of."""
+    """What was recorded, and when."""
     trace = model.trace
     recorded = [process for process in trace.processes if process.recording]
     first = min(recorded, key=lambda process: process.start_ns)

@@ -9,20 +9,20 @@ from itertools import accumulate
 from math import ceil, erfc, sqrt
 
 PER_OCTAVE = 16
-# From 1 ns to 2^42 ns (73 minutes); rounded up, so that the first ones are not all alike.
+# From 1 ns to 2^42 ns (73 minutes); rounded up, so that the first ones differ.
 BOUNDS_NS = tuple(
     sorted({round(2 ** (step / PER_OCTAVE)) for step in range(42 * PER_OCTAVE + 1)})
 )
-P_LIMIT = 0.001  # of being wrong about any row of a comparison: divided by their number
-FEWEST = 8  # events on either side: with fewer even a clean separation proves nothing
-_EXACT = 400  # up to so many pairs of events the distribution of ranks is counted out
-_TAIL_FEWEST = 50  # events on either side that have a tail
-# An event of B is longer than one of A two times in three, and a fifth longer on the average.
+P_LIMIT = 0.001  # of a wrong verdict in any row of a comparison: divided by the number of rows
+FEWEST = 8  # events on each side; with fewer, even a clean separation proves nothing
+_EXACT = 400  # up to this many pairs of events, the distribution of ranks is exact
+_TAIL_FEWEST = 50  # events on each side that make a tail
+# An event of B is longer than one of A in two pairs of three, and a fifth longer on average.
 # Less may be real, but two runs of one program on a busy machine differ as much: every event
 # of a run is a little slower when its neighbours are.
 EFFECT = 1 / 6
 RATIO = 1.20
-# Of A one in twenty is this long; of B twice as many and two in a hundred more.
+# One event of A in twenty is this long; in B twice as many, and two in a hundred more.
 TAIL = 0.05
 TAIL_RATIO, TAIL_MORE = 2.0, 0.02
 CPU_RATIO, CPU_FEWEST = 1.20, 5
@@ -64,7 +64,7 @@ def compare(a: Sequence[int], b: Sequence[int]) -> Ranks:
 
 
 def verdict(ranks: Ranks, mean_ns: tuple[float, float], comparisons: int) -> str:
-    """`slower`, `faster` or `same` of B against A. Both the p and the effect must do."""
+    """`slower`, `faster` or `same` for B against A. Both p and the effect must be clear."""
     limit = P_LIMIT / max(comparisons, 1)
     a, b = mean_ns
     shift = ranks.effect - 0.5
@@ -80,7 +80,7 @@ def verdict(ranks: Ranks, mean_ns: tuple[float, float], comparisons: int) -> str
 
 
 def _exact(n: int, m: int, wins: float) -> float:
-    """Two-sided p of U among all orders of n and m values. A tie is no help to either side."""
+    """Two-sided p of U among all orders of n and m values. A tie helps neither side."""
     ways = [1] + [0] * (n * m)  # by U: the coefficients of a Gaussian binomial
     for i in range(1, n + 1):
         for u in range(n * m, m + i - 1, -1):
@@ -97,8 +97,8 @@ def _grew(before: float, after: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """CPU time of samples: what they add up to, and the sum of their squares, which is the
-    variance of a Poisson process with steps of that size."""
+    """The CPU time of samples: their sum, and the sum of their squares, which is the variance
+    of a Poisson process with steps of that size."""
 
     ns: int
     squares: int
@@ -106,7 +106,7 @@ class Sampled:
 
 
 def compare_cpu(a: Sampled, b: Sampled) -> float:
-    """p that both are of one rate, two-sided."""
+    """Two-sided p that both have the same rate."""
     spread = a.squares + b.squares
     return _two_sided((b.ns - a.ns) / sqrt(spread)) if spread else 1.0
 

@@ -1,4 +1,4 @@
-"""How a set of durations is spread."""
+"""The distribution of a set of durations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

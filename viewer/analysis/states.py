@@ -1,4 +1,4 @@
-"""Keys over the rows of the states table, for the engine to sum by."""
+"""Keys for the rows of the states table, by which the engine sums."""
 
 from array import array
 from bisect import bisect_left
@@ -9,13 +9,13 @@ from viewer.trace.model import Model
 
 
 def marks(model: Model, mark: Callable[[int], int]) -> Column:
-    """By row a small number made of its state and flags."""
+    """By row a small number made from its state and flags."""
     table = bytes(mark(state) for state in range(256))
     return memoryview(bytes(model.states.state).translate(table))
 
 
 def keys(model: Model, wanted: Callable[[int], bool], of: Column, key_of: Column) -> Column:
-    """By row `key_of` its value in the column `of` if its state is wanted, else -1."""
+    """By row `key_of` its value in the column `of`, if its state is wanted, else -1."""
     chosen = marks(model, lambda state: int(wanted(state)))
     return model.trace.engine.group_keys(chosen, of, key_of, 1)
 
@@ -25,7 +25,7 @@ def numbers(values: Iterable[int]) -> Column:
 
 
 def state_of_slice(model: Model, i: int) -> int:
-    """The row of States that a slice is; -1 when it is no state."""
+    """The row of States of a slice; -1 when it is no state."""
     slices = model.states.slice
     row = bisect_left(slices, i)
     return row if row < len(slices) and slices[row] == i else -1

@@ -1,4 +1,4 @@
-"""How long steps were themselves: an eager task's first step is inside another one."""
+"""How long steps took by themselves: an eager task's first step is inside another one."""
 
 from array import array
 from bisect import bisect_left
@@ -24,7 +24,7 @@ class Steps:
         return found
 
     def _own_ends(self) -> Column:
-        """By slice when it ends; of a step earlier by the steps that ran inside it."""
+        """By slice its end; for a step, earlier by the steps that ran inside it."""
         slices, owned, engine = (
             self.model.trace.slices,
             self.model.owners,
@@ -42,7 +42,7 @@ class Steps:
         return memoryview(ends)
 
     def _running(self, step: int) -> Iterator[int]:
-        """The state of its task that the step is; a callback has none."""
+        """The state of the task in this step; a callback has none."""
         starts, owned = self.model.trace.slices.start_ns, self.model.owners
         if owned.kind[step] != LOOP_TASK:
             return

@@ -1,4 +1,4 @@
-"""Tasks by coroutine function: how long they were ready, ran and waited, and behind whom."""
+"""Tasks by coroutine function: how long they were ready, ran and waited, behind whom."""
 
 from array import array
 from collections import defaultdict
@@ -34,7 +34,7 @@ class By(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Time `who` had the loop. Kinds: task, callback, select, loop, gc, unknown, others."""
+    """Time in which the loop ran `who`; task, callback, select, loop, gc, unknown, others."""
 
     who: str
     kind: str
@@ -44,7 +44,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The longest time one task was ready and did not run."""
+    """The longest time that one task was ready before it ran."""
 
     task: int  # -1 unknown
     name: str
@@ -63,7 +63,7 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Waker:
-    """Who made tasks ready: a coroutine, `timer`, `io`, `thread 4242`, or nobody (a yield)."""
+    """What made tasks ready: a coroutine, `timer`, `io`, `thread 4242`, `nobody` (a yield)."""
 
     who: str
     count: int
@@ -92,7 +92,7 @@ class TaskRow:
 
 
 def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
-    """One row per coroutine function (told by name and site) or task; longest wait first."""
+    """One row per coroutine function (its name and site) or task; the longest wait first."""
     owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
     tasks = len(owned.task_id)
     row_of = owned.task_group
@@ -142,7 +142,7 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
 
 
 def delays_of(model: Model, key: Column, keys: int) -> Charges:
-    """By key of its slices, how long each occupant of their loops was in the way."""
+    """By key of its slices, how long each occupant of their loops delayed them."""
     ledger = Ledger.of(model)
     return ledger.loops.charge(ledger.ready(key, keys))
 
@@ -204,7 +204,7 @@ def _worst_waits(model: Model, ready: Stats, rows: int) -> dict[int, Wait]:
 
 
 def _awaits(model: Model, key: Column) -> dict[int, list[Await]]:
-    """By row what its tasks awaited, longest total first."""
+    """By row what its tasks awaited, the longest total first."""
     slices = model.trace.slices
     code = model.owners.code
     sums = model.trace.engine.keyed_sums(slices.start_ns, slices.end_ns, key, code)
@@ -219,7 +219,7 @@ def _awaits(model: Model, key: Column) -> dict[int, list[Await]]:
 
 
 def _wakers(model: Model, key: Column) -> dict[int, list[Waker]]:
-    """By row who made its tasks ready, most often first."""
+    """By row what made its tasks ready, the most frequent first."""
     slices = model.trace.slices
     code = model.owners.code
     sums = model.trace.engine.keyed_sums(slices.start_ns, slices.end_ns, key, code)

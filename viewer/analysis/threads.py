@@ -1,4 +1,4 @@
-"""Threads: what each did, and who had the GIL while it waited."""
+"""Threads: what each did, and who held the GIL while it waited."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ _MODES = (s.RUNNING, s.PREEMPTED, s.OFF_CPU, "io")  # in the order of HOLDING_MO
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A thread that had the GIL, and how long in which state."""
+    """A thread that held the GIL, and how long in each state."""
 
     tid: int
     name: str
@@ -65,11 +65,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Who had the GIL during waits; the parts add up to the waits.
+    """Who held the GIL during waits; the parts add up to the waits.
 
-    `free_ns`: nobody had it and the thread had not been scheduled yet. `unknown_ns`: before
-    anybody was seen to have it, or while events were dropped. `others_ns`: threads that had it
-    too little to be told apart.
+    `free_ns`: nobody held it and the thread had not been scheduled yet. `unknown_ns`: before
+    any holder was seen, or while events were dropped. `others_ns`: threads that are not
+    distinguished.
     """
 
     holders: tuple[Holder, ...]  # most first
@@ -89,11 +89,11 @@ class GilWait:
 
 @dataclass(frozen=True, slots=True)
 class ThreadRow:
-    """`wall_ns` is from the thread's first state to its last; what no state tells is unknown.
+    """`wall_ns` is from the thread's first state to its last; gaps between states are unknown.
 
-    `idle_ns` is the part of the state lock in which nobody had what the thread waited for:
-    conditions, queues, futures. `holding` is the time it kept the GIL without running Python,
-    by state. CPU time and run delay are None where the kernel did not tell.
+    `idle_ns` is the part of the state lock in which nobody held what the thread waited for:
+    conditions, queues, futures. `holding` is the time it held the GIL without running Python,
+    by state. CPU time and run delay are None where the kernel did not report them.
     """
 
     pid: int
@@ -116,13 +116,13 @@ class ThreadRow:
 
     @property
     def contended_ns(self) -> int:
-        """Waited for what another thread had, or for a CPU."""
+        """The time it waited for what another thread held, or for a CPU."""
         lock_ns = self.states["lock"] - self.idle_ns
         return self.gil_wait_ns + lock_ns + self.states[s.PREEMPTED]
 
 
 def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
-    """One row per thread that has states; who waited longest for others first."""
+    """One row per thread that has states; the one that waited longest for others first."""
     engine, table, threads = model.trace.engine, model.states, len(model.threads)
     if not any(table.last_ns):
         return ()
@@ -168,7 +168,7 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
 
 
 def _is_own(state: int) -> bool:
-    # 0: a row that a range of time leaves out, of whomever
+    # 0: a row outside the range, of any owner
     return state & STATE_MASK not in (0, TASK_WAIT, HOLD)
 
 
@@ -177,7 +177,7 @@ def _waits_for_gil(state: int) -> bool:
 
 
 def _held(model: Model, waiting: Column) -> dict[int, Held]:
-    """By key of `waiting`, who had the GIL of the process meanwhile."""
+    """By key of `waiting`, who held the GIL of the process meanwhile."""
     gil, table = Ledger.of(model).gil, model.states
     lane = keys(model, _waits_for_gil, table.who, model.thread_process)
     charges = gil.charge(
@@ -230,7 +230,7 @@ def _worst(model: Model, waits: Stats) -> dict[int, GilWait]:
 
 
 def _counters(model: Model) -> dict[tuple[int, str], int]:
-    """By (uuid of the thread's track, counter): how much it grew while it was read."""
+    """By (uuid of the thread's track, counter): how much it grew during the recording."""
     events, tracks = model.trace.events, model.trace.tracks
     wanted = {}
     for number, uuid in enumerate(events.uuids):

@@ -1,1 +1,1 @@
-"""One file for each group of commands: reads a trace, writes an answer."""
+"""The reading commands, one file for each group: read a trace, write an answer."""

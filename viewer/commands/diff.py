@@ -1,4 +1,4 @@
-"""What the command line calls to compare two traces: reads both, writes the differences."""
+"""`tracer diff`: reads two traces, writes the differences."""
 
 from pathlib import Path
 from typing import TextIO

@@ -1,4 +1,4 @@
-"""A moment as a user types it: since the trace began, or by the clock."""
+"""A moment as a user types it: since the trace began, or a time of day."""
 
 import re
 from datetime import UTC, datetime, time, timedelta
@@ -29,9 +29,9 @@ def parse_time(text: str) -> int | time:
 
 
 def since_start(when: int | time, model: Model) -> int:
-    """The moment in ns since the trace began; a time of day is the reader's local one.
+    """The moment in ns since the trace began; a time of day is in the reader's time zone.
 
-    Raises NotInTraceError when the trace does not say at which time of day it began.
+    Raises NotInTraceError when the trace does not know its own time of day.
     """
     if isinstance(when, int):
         return when

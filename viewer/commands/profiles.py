@@ -1,4 +1,4 @@
-"""What the command line calls for profiles and other formats: reads a file, writes another."""
+"""`tracer pprof` and `tracer export`: read a file, write or print another form of it."""
 
 import os
 import re
@@ -38,7 +38,7 @@ _SUFFIXES = {
 def profile_of(
     path: Path, type_: str, region: str | None = None, names: str = Names.USER
 ) -> Profile:
-    """A profile of a trace, or the one in a pprof file; of a trace within a region only.
+    """A profile of a trace, possibly only within a region, or the one in a pprof file.
 
     Raises TraceFileError, or NotInTraceError when there is no such region.
     """
@@ -56,7 +56,7 @@ def profile_of(
 
 
 def derive(model: Model, type_: str, region: str | None = None) -> Profile:
-    """A profile of a trace, or of a region in it, with when, how long and of what."""
+    """A profile of a trace, or of a region in it, with its date, duration and origin."""
     where = EVERYWHERE if region is None else within(model, region)
     profile, of = PROFILES[type_](model, where), heading(model)
     comments = (
@@ -82,7 +82,7 @@ def write_profile(
     region: str | None = None,
     names: str = Names.USER,
 ) -> str:
-    """Writes a profile of the trace; where to. Beside the trace unless `output` says else."""
+    """Writes a profile of the trace, by default beside it; returns the file's name."""
     part = "" if region is None else "." + re.sub(r"[^\w-]+", "_", region)
     target = output or str(trace.with_suffix(f".{type_}{part}.pprof"))
     profile = profile_of(trace, type_, region, names)
@@ -91,7 +91,7 @@ def write_profile(
 
 
 def derive_quietly(trace: str, *words: str) -> None:
-    """Profiles of a trace just recorded, in a process nobody listens to.
+    """Writes profiles of a new trace, in a process that nobody listens to.
 
     `words` are four for each: its type, the descriptor of the file to write, that file's name,
     and the name it gets when it is whole.
@@ -101,7 +101,7 @@ def derive_quietly(trace: str, *words: str) -> None:
     for fd in set(map(int, os.listdir("/proc/self/fd"))) - kept:
         if fd > 2:
             with suppress(OSError):
-                os.close(fd)  # what the program left inheritable
+                os.close(fd)  # the program left it inheritable
     os.nice(10)
     model = None
     for type_, number, partial, target in jobs:
@@ -132,7 +132,7 @@ def show_profile(
     out: TextIO,
     names: str = Names.USER,
 ) -> None:
-    """Writes a profile as text: the top functions, or what `peek` or `source` ask for."""
+    """Writes a profile as text: the top functions, or what `peek` or `source` select."""
     profile = profile_of(path, type_, region, names)
     if base is not None:
         profile = difference(profile, profile_of(base, type_, region, names))
@@ -153,7 +153,7 @@ def export(
     force: bool,
     names: str = Names.USER,
 ) -> str:
-    """Writes the trace in another format; where to."""
+    """Writes the trace in another format; returns the file's name."""
     if format_ == "parquet":
         raise UsageError(
             "parquet needs a library (pyarrow) that tracer does not install. "
@@ -170,7 +170,7 @@ def _speedscope(model: Model, type_: str) -> bytes:
 
 
 def _html(model: Model, _type: str) -> bytes:
-    # The profile after a run is made without loading a web server.
+    # The profile after a run must not load a web server.
     from viewer.server.share import render_html
 
     return render_html(model)
@@ -185,7 +185,7 @@ _EXPORTS: dict[str, Callable[[Model, str], bytes]] = {
 
 
 def _is_trace(data: bytes) -> bool:
-    """A pprof file may begin with the same byte, but not with a `recording` instant."""
+    """A pprof file may begin with the same byte, but has no `recording` instant."""
     if data.startswith(_GZIP_MAGIC):
         import zlib
 
@@ -207,7 +207,7 @@ def _await(path: Path) -> None:
 
 
 def _write(target: str, data: bytes, *, force: bool) -> None:
-    """To a file, or stdout. Replaces only what looks like a former answer of ours."""
+    """Writes to a file or to stdout. Replaces only what looks like a former answer."""
     if target == STDOUT:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
@@ -222,7 +222,7 @@ def _write(target: str, data: bytes, *, force: bool) -> None:
                     f"{target!r} exists and is of another kind. Choose another -o, "
                     "or replace it: --force."
                 )
-        # Whole or not at all: a reader never sees half of it.
+        # All or nothing: a reader never sees half of it.
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             partial.write_bytes(data)

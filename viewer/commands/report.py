@@ -1,4 +1,4 @@
-"""What the command line calls: reads a trace, writes an answer."""
+"""`tracer report`: reads a trace, writes the report."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ from viewer.trace.sites import Names
 
 # Reading this much takes about two seconds: say so before going silent.
 _LARGE_BYTES = 250_000_000 if HAS_NATIVE else 5_000_000
-# Shown even to say that they were not recorded; latency only when it is asked for.
+# Shown even to say that they were not recorded; latency only on request.
 _ALWAYS = ("findings", "tasks", "gc", "cpu", "health")
 EVERY_SECTION = "all"
 
@@ -54,10 +54,10 @@ def report(
 
 
 def announce(trace: Path) -> None:
-    """One line on stderr before a trace is read that takes a while."""
+    """One line on stderr before reading a trace that takes a while."""
     try:
         bytes_ = trace.stat().st_size
     except OSError:
-        return  # read_trace will say why
+        return  # read_trace says why
     if bytes_ > _LARGE_BYTES:
         print(f"tracer: reading {trace} ({size(bytes_)}) …", file=sys.stderr, flush=True)

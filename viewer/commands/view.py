@@ -1,4 +1,4 @@
-"""What the command line calls to show a trace in a browser."""
+"""`tracer view` and `tracer open`: show a trace in a browser."""
 
 import os
 import sys
@@ -36,12 +36,12 @@ def view(
     # The trace is read while the browser starts and fetches the page.
     answers = Later(lambda: _load(trace, names))
     if not begins_as_trace(trace):
-        answers.get()  # it says what is wrong before there is an address
+        answers.get()  # raises the error before there is an address
     _show(trace, make_site(trace, answers.get, ui), port, browser, out, answers.get)
 
 
 def _load(trace: Path, names: str) -> "Answers":
-    # These take longer to import than most traces to read.
+    # Importing these takes longer than reading most traces.
     from viewer.commands.report import announce
     from viewer.server.answers import Answers
     from viewer.trace.model import build_model
@@ -49,14 +49,14 @@ def _load(trace: Path, names: str) -> "Answers":
 
     announce(trace)
     answers = Answers(build_model(read_trace(trace), names))
-    Later(lambda: answers.report({}))  # what the first page asks for, and it is kept
+    Later(lambda: answers.report({}))  # the first page asks for this; the answer is kept
     return answers
 
 
 def open_ui(
     trace: Path, *, port: int, browser: bool, ui_dir: Path | None, out: TextIO
 ) -> None:
-    """Serves a trace to the Perfetto UI until interrupted. Raises as `view` does."""
+    """Serves a trace to the Perfetto UI until interrupted. Raises like `view`."""
     ui = find_ui(ui_dir)
     try:
         with trace.open("rb"):
@@ -81,7 +81,7 @@ def _show(
         raise TraceFileError(f"cannot serve on port {port}: {error.strerror}.") from None
     # Without a display, webbrowser would start one that takes over the terminal.
     has_display = sys.platform == "darwin" or any(map(os.environ.get, _DISPLAYS))
-    with suppress(KeyboardInterrupt), served(server) as wait:  # how it is meant to end
+    with suppress(KeyboardInterrupt), served(server) as wait:  # the normal end
         said = f"tracer: serving {trace}; Ctrl-C ends it"
         if browser and has_display and webbrowser.open(server.address):
             print(f"{said}. {server.address}", file=sys.stderr, flush=True)

@@ -30,10 +30,10 @@ def why(
     out: TextIO,
     names: str = Names.USER,
 ) -> None:
-    """Writes why the worst waits took so long, at most so many.
+    """Writes why the worst waits took so long, at most that many of them.
 
-    Raises TraceFileError when the trace cannot be read, UsageError when `at` is no
-    time, NotInTraceError when the trace has nothing of what is asked for.
+    Raises TraceFileError when the trace cannot be read, UsageError when `at` is not a
+    time, NotInTraceError when the trace has nothing that matches.
     """
     when = parse_time(at) if at is not None else None
     model = build_model(read_trace(trace), names)

@@ -1,1 +1,1 @@
-"""One output form per file."""
+"""The forms of output, one per file."""

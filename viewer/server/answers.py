@@ -1,4 +1,4 @@
-"""What the page asks and what it is told: one method per question, JSON or a tile."""
+"""The questions of the page and their answers: one method each, JSON or a tile."""
 
 import json
 import threading
@@ -24,24 +24,24 @@ from viewer.trace.model import Model
 from viewer.trace.tiles import PIXELS, encode
 
 _JSON = "application/json; charset=utf-8"
-_KEPT = 12  # reports and flame graphs of ranges that are kept
+_KEPT = 12  # how many reports and flame graphs of ranges are kept
 _MOST_LANES = 256  # in one tile
 _MOST_TASKS = 200  # of a coroutine, the slowest
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
-_FINDINGS = "findings"  # asked for by itself: may take as long as all the rest
+_FINDINGS = "findings"  # a question of its own: it may take as long as all others
 _SECTIONS = tuple(name for name in SECTIONS if name != _FINDINGS)
 
 
 class Answers:
-    """Answers from one model; what took long is kept. Its methods may be called by threads."""
+    """Answers from one model; expensive ones are kept. Threads may call the methods."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.groups = _LazyGroups(model)
         self._lock = threading.Lock()
         self._findings: Later[bytes] | None = None
-        self._tree: Tree | None = None  # takes a moment; not everyone asks why
+        self._tree: Tree | None = None  # takes a moment, and is not always needed
         self._kept: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
         self.routes: dict[str, Callable[[Query], Reply]] = {
             "api/meta": lambda _query: _json(self.meta()),
@@ -57,7 +57,7 @@ class Answers:
         }
 
     def meta(self) -> Json:
-        """What the page must know before it asks for anything else."""
+        """What the page must know before all other questions."""
         model, trace = self.model, self.model.trace
         return {
             "name": trace.path.name,
@@ -82,7 +82,7 @@ class Answers:
         }
 
     def report(self, query: Query) -> Reply:
-        """The report's JSON, without findings; of a range, cut to it."""
+        """The report's JSON, without findings; for a range, cut to it."""
         span = self._span(query)
 
         def make() -> bytes:
@@ -96,7 +96,7 @@ class Answers:
         return Reply(_JSON, self._keep(("report", str(span)), make))
 
     def findings(self, _query: Query) -> Reply:
-        """The report's findings, which are of the whole recording. Others are not held up."""
+        """The findings, for the whole recording. Other answers do not wait for them."""
         with self._lock:
             self._findings = self._findings or Later(self._find)
         return Reply(_JSON, self._findings.get())
@@ -106,7 +106,7 @@ class Answers:
         return render_json(build_report(self.model, By.CORO, sections), sections).encode()
 
     def why(self, _query: Query) -> Reply:
-        """The worst waits of the whole recording, as `tracer why` tells them."""
+        """The worst waits of the whole recording, as in `tracer why`."""
 
         def make() -> bytes:
             return _dump(worst_json(self.model, worst(self.model)))
@@ -194,7 +194,7 @@ class Answers:
         return {"coro": coro, "site": site, "count": len(chosen), "tasks": rows}
 
     def locks(self) -> Json:
-        """The lanes of each contended lock, the most waited for first."""
+        """The lanes of each contended lock, the one with the most waiting first."""
         holds, waits = self.groups["locks"], self.groups["waits"]
         of: dict[int, list[int]] = {}
         total: dict[int, int] = {}
@@ -228,7 +228,7 @@ class Answers:
         return Reply(_JSON, self._keep(("flame", str(span), thread, task), make))
 
     def source(self, query: Query) -> Reply:
-        """The lines of a function the trace has samples of."""
+        """The source lines of a function that the trace has samples of."""
         span, thread, task = self._span(query), query.get("thread", ""), query.get("task", "")
         samples = self._samples(span, thread, task)
         return _json(flame.source(samples, query.get("function", ""), query.get("file", "")))
@@ -255,7 +255,7 @@ class Answers:
         return self.model.start_ns + from_ns, self.model.start_ns + to_ns
 
     def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
-        """What was made for the key; one at a time, since each takes the whole processor."""
+        """The kept value of a key; one at a time is made, since each takes a whole CPU."""
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = make()
@@ -266,7 +266,7 @@ class Answers:
 
 
 class _LazyGroups(dict[str, Group]):
-    """Groups by name, made when first asked for."""
+    """Groups by name, each made on its first use."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()

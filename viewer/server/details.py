@@ -1,4 +1,4 @@
-"""One slice in full: what it is, what it was for, who was in the way, where it leads."""
+"""One slice in full: what it is, what it was for, what delayed it, where it leads."""
 
 import struct
 from bisect import bisect_left
@@ -20,7 +20,7 @@ from viewer.trace.reader import Arg
 
 
 def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:
-    """All there is to say about a row of a group; times are ns since the trace's start."""
+    """Everything about a row of a group; times are in ns since the start of the trace."""
     model, group = tree.model, groups[name]
     if name == "gc":
         return _collection(model, row)
@@ -47,7 +47,9 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         "why": _why(tree, group, row, of) if name != "gil" else None,
         "holders": _holders(tree, group, row, of) if name != "gil" else [],
         "links": _links(model, groups, event, last),
-        "ts": str(start),  # JavaScript's numbers end at 104 days of uptime
+        "ts": str(
+            start
+        ),  # as text: JavaScript's numbers are exact only for 104 days of uptime
     }
 
 
@@ -100,10 +102,10 @@ def _kind(model: Model, name: str, row: int, of: int) -> str:
 
 
 def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
-    """The explanation of a slice that is a wait, as `tracer why` has it; else None."""
+    """The explanation of a slice that is a wait, as in `tracer why`; else None."""
     wait = wait_of_row(tree.model, row) if group.in_states else None
     wait = wait or wait_of_slice(tree.model, of)
-    # Its JSON is made of the same types, under another name.
+    # The JSON has the same types, under another name.
     return cast("Json", to_json(explain(tree.model, wait, tree))) if wait else None
 
 
@@ -113,7 +115,7 @@ def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:
 
 
 def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> Json:
-    """Where arrows come from and lead to, of the slice's begin and of what follows its end."""
+    """The other ends of the arrows at the slice's begin and at what follows its end."""
     found: list[Json] = []
     events = model.trace.events
     for of in (event, last):
@@ -146,7 +148,7 @@ def _other_end(model: Model, flow: int, is_end: int) -> int:
 
 
 def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, Json]:
-    """The slice that begins with an event, as the page selects it, else its track's name."""
+    """The slice that begins with an event, for the page to select; else the track's name."""
     of = _slice_at(model, event)
     track = model.trace.tracks.get(model.trace.events.uuids[model.trace.events.track[event]])
     text = model.trace.text(model.trace.events.name[event])

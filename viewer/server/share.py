@@ -19,12 +19,12 @@ from viewer.trace.model import Model
 from viewer.trace.tiles import PIXELS, encode
 
 _MOST_TILE_BYTES = 6_000_000  # packed
-_MOST_SLICES = 600  # with an explanation: the longest
+_MOST_SLICES = 600  # the longest slices, which have explanations
 _MOST_COROUTINES = 40
 _CHUNK = 16  # lanes asked for together, as timeline.js does
 _MOST_LOCKS = 40  # as locks.js draws
 _MOST_TASK_LANES = 60  # as tasks.js draws
-_MOST_LIVES = 20  # tasks of a coroutine whose life can be looked at
+_MOST_LIVES = 20  # tasks of a coroutine whose life can be shown
 _ENTRY = "main.js"
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
@@ -43,7 +43,7 @@ def render_html(model: Model) -> bytes:
         {"answers": told, "tiles": tiles, "note": note},
         ensure_ascii=False,
         separators=(",", ":"),
-    ).replace("<", "\\u003c")  # no text of the trace ends the script
+    ).replace("<", "\\u003c")  # no text of the trace can end the script
     files = {name: body.decode() for name, body in static_files().items()}
     page = files[INDEX]
     page = re.sub(r'<link rel="stylesheet".*?>\n', "", page)
@@ -59,7 +59,7 @@ def render_html(model: Model) -> bytes:
 
 
 def bundle(files: dict[str, str], entry: str) -> str:
-    """Modules with named imports and exports as one script, each in a function of its own."""
+    """Modules with named imports and exports as one script, each inside a function."""
     done: dict[str, str] = {}
 
     def add(name: str) -> str:
@@ -96,7 +96,7 @@ def _resolved(importer: str, path: str) -> str:
 
 
 def _answers(answers: Answers) -> dict[str, Json]:
-    """By question, as api.js asks it, what the server would say of the whole recording."""
+    """By question, as api.js asks it, the server's answer for the whole recording."""
     found: dict[str, Json] = {}
 
     def ask(name: str, **query: str) -> Json:
@@ -124,13 +124,13 @@ def _answers(answers: Answers) -> dict[str, Json]:
 
 
 def _text(query: Query) -> str:
-    """As the page's URLSearchParams writes it."""
+    """The query as the page's URLSearchParams writes it."""
     parts = (f"{key}={quote_plus(value, safe='*-._')}" for key, value in query.items())
     return "&".join(parts).replace("~", "%7E")
 
 
 def _longest(answers: Answers) -> list[tuple[str, int]]:
-    """(group, row) of the slices that take longest, of each group its share."""
+    """(group, row) of the longest slices, each group with its share."""
     found: list[tuple[str, int]] = []
     names = ("threads", "loops", "tasks", "locks", "waits", "gc")
     for name in names:
@@ -169,7 +169,7 @@ def _runs(lanes: list[int]) -> list[list[int]]:
 
 
 def _tiles(answers: Answers, told: dict[str, Json]) -> tuple[dict[str, str], str]:
-    """Tiles from the whole recording down, until they are exact or the room is used up."""
+    """Tiles, beginning with the whole recording, until they are exact or the room is full."""
     model = answers.model
     whole = max(model.end_ns - model.start_ns, 1)
     top = max((whole - 1).bit_length() - PIXELS.bit_length() + 1, 0)
@@ -178,7 +178,7 @@ def _tiles(answers: Answers, told: dict[str, Json]) -> tuple[dict[str, str], str
     pending = [(name, group, lanes, top, 0) for name, group, lanes in drawn if lanes]
     found: dict[str, str] = {}
     used, reduced = 0, -1
-    for name, group, lanes, level, index in pending:  # grows: breadth first
+    for name, group, lanes, level, index in pending:  # grows during the loop: breadth first
         key = f"{name}/{','.join(map(str, lanes))}/{level}/{index}"
         if key in found:
             continue

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from viewer.server import perfetto
 from viewer.server.http import Query, Reply, Route, Site
 
-if TYPE_CHECKING:  # all that can be analysed: a page is served before that is loaded
+if TYPE_CHECKING:  # the analysis is imported later: the page is served before
     from viewer.server.answers import Answers
 
 TYPES = {
@@ -20,15 +20,15 @@ TYPES = {
 }
 INDEX = "index.html"
 OPEN = "open.html"
-_OPENER = "open.js"  # the only module that the page does not need
+_OPENER = "open.js"  # the only module that the page does not import
 _FIRST_ASKED = ("api/meta", "api/perfetto")
 _OF_ALL = ("meta", "report", "findings", "why", "locks")
 _OF_SOME = ("tile", "slice", "tasks", "flame", "source")
-QUESTIONS = tuple(f"api/{name}" for name in _OF_ALL + _OF_SOME)  # what Answers has routes for
+QUESTIONS = tuple(f"api/{name}" for name in _OF_ALL + _OF_SOME)  # the routes of Answers
 
 
 def static_files() -> dict[str, bytes]:
-    """The page's files by their path, all of them in memory."""
+    """The files of the page by path, all in memory."""
     found: dict[str, bytes] = {}
     pending: list[tuple[str, Traversable]] = [("", files("viewer") / "static")]
     while pending:
@@ -42,7 +42,7 @@ def static_files() -> dict[str, bytes]:
 
 
 def hurried(page: bytes, names: Iterable[str]) -> bytes:
-    """The page, telling the browser at once what it would ask for in five rounds."""
+    """The page, naming at once what the browser would otherwise fetch in five rounds."""
     modules = sorted(name for name in names if name.endswith(".js") and name != _OPENER)
     lines = [f'<link rel="modulepreload" href="{name}">\n' for name in modules]
     lines += [
@@ -52,9 +52,9 @@ def hurried(page: bytes, names: Iterable[str]) -> bytes:
 
 
 def make_site(trace: Path, answers: "Callable[[], Answers] | None", ui: Path | None) -> Site:
-    """The page of a trace; without answers only the way into the Perfetto UI.
+    """The site of a trace; without answers only the way to the Perfetto UI.
 
-    `answers` is called, by threads, when the first question comes, and may take its time.
+    Threads call `answers` when the first question comes; it may take its time.
     """
     site = Site()
     files_ = static_files()
@@ -68,7 +68,7 @@ def make_site(trace: Path, answers: "Callable[[], Answers] | None", ui: Path | N
         site.routes |= {name: _asked(answers, name) for name in QUESTIONS}
     if ui:
         site.routes |= perfetto.ui_routes(ui)
-        # The UI's own policy lets it fetch from where it came from only.
+        # The UI's policy allows it to fetch only from its own origin.
         site.routes[perfetto.UI + perfetto.TRACE] = site.routes[perfetto.TRACE]
     return site
 

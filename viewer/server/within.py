@@ -1,4 +1,4 @@
-"""A trace cut to a range of time, so that every analysis can be asked about that range."""
+"""A trace cut to a range of time, for analyses of that range."""
 
 from array import array
 from collections import Counter
@@ -14,7 +14,7 @@ _SAMPLES = ("sample_time_ns", "sample_pid", "sample_tid", "sample_hz", "sample_s
 def within(model: Model, from_ns: int, to_ns: int) -> Model:
     """The model with every slice, state and collection cut to [from_ns, to_ns).
 
-    What lies outside has no kind, so that nothing counts it; numbers of slices and tasks stay.
+    What lies outside has no kind, so nothing counts it; the numbers of slices and tasks stay.
     Durations are those inside the range.
     """
     engine, slices, table = model.trace.engine, model.trace.slices, model.states
@@ -58,7 +58,7 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
 def present(model: Model, report: Report) -> Report:
     """The report of a model that was cut, without what is not in the range.
 
-    Bytes are told per call and not per time: of a range they are unknown.
+    Bytes are known per call, not over time: in a range they are unknown.
     """
     tasks = _tasks_present(model)
     return replace(
@@ -74,7 +74,7 @@ def present(model: Model, report: Report) -> Report:
 
 
 def _tasks_present(model: Model) -> Counter[tuple[str, str]]:
-    """By coroutine function how many of its tasks have a slice left."""
+    """By coroutine function the number of its tasks that have a slice left."""
     owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
     seen = bytearray(len(owned.task_id))
     for kind in (READY, RUNNING, AWAIT):

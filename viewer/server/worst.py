@@ -1,4 +1,4 @@
-"""The worst waits: what `tracer why` says, and which slices of the page they are."""
+"""The worst waits: the text of `tracer why`, and their slices on the page."""
 
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Problem, worst_waits
@@ -15,13 +15,13 @@ def worst(model: Model) -> tuple[Problem, ...]:
 
 
 def place(problem: Problem) -> tuple[str, int]:
-    """Group and row of the wait, as the page selects it."""
+    """The group and row of the wait, for the page to select."""
     wait = problem.worst.wait
     return "tasks" if wait.of_task else "threads", wait.row
 
 
 def worst_json(model: Model, problems: tuple[Problem, ...]) -> Json:
-    """Times are ns since the trace's start."""
+    """Times are in ns since the start of the trace."""
     found: list[Json] = []
     for problem in problems:
         group, row = place(problem)

@@ -1,4 +1,4 @@
-/** Elements made in one expression. */
+/** Creates elements in one expression. */
 
 /**
  * An element with properties, listeners (`onclick`) and children; text stays text.

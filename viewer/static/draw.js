@@ -1,4 +1,4 @@
-/** Items of tiles painted into a lane. */
+/** Paints the items of tiles into a lane. */
 
 import { colourOf, isLow, patternOf, stateName, themed } from "./palette.js";
 import { STATES } from "./tiles.js";
@@ -50,7 +50,7 @@ export function drawLane(pen, tile, part, lane, view) {
   return buckets;
 }
 
-/** Starts are in order; a few slices before may still last. */
+/** The first item that may still be visible; starts are in order, ends are not. */
 function firstVisible(tile, low, until, from) {
   const first = low;
   let high = until;
@@ -104,7 +104,7 @@ function drawBucket(pen, tile, at, lane, x, width) {
 
 const widths = new Map();
 
-/** Text cut to a width. Measured once: measuring is what text costs. */
+/** Text cut to a width. Widths are kept: measuring is the expensive part of text. */
 export function drawText(pen, text, x, y, room, faint = false) {
   if (faint && room < 46) return;
   const width = textWidth(pen, text);

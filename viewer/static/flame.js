@@ -1,10 +1,10 @@
 /**
- * Calls as boxes as wide as their time; a click makes a box the whole width.
+ * Calls as boxes whose width is their time; a click gives a box the whole width.
  *
  * @typedef {Object} Call
  * @property {string} function
  * @property {string} file
- * @property {number} ns with all it called
+ * @property {number} ns including what it called
  * @property {Call[]} children
  */
 
@@ -117,7 +117,7 @@ export class FlameGraph {
     this.tip.style.top = `${event.clientY + 16}px`;
   }
 
-  /** Once: wide. Once more, or what is wide already: its source. */
+  /** A click widens a box; a click on the widest one shows its source. */
   click(event) {
     const found = this.at(event);
     if (!found) return;

@@ -1,4 +1,4 @@
-/** Mouse and wheel on a timeline. */
+/** Mouse and wheel gestures on a timeline. */
 
 import { go, wholeRange } from "./state.js";
 

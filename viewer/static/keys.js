@@ -60,12 +60,12 @@ function isTyping(target) {
     (target instanceof Element && target.matches("input, select, textarea"));
 }
 
-/** Moves while a key is held, by the time that passed and not by key repeats. */
+/** Moves while a key is held, by elapsed time and not by key repeats. */
 function run() {
   let before = performance.now();
   moving = { from: state.from, to: state.to };
   const step = (now) => {
-    // A frame may be stamped before the key was: no time has passed then, and none runs back.
+    // The time of a frame may be earlier than that of the key: then no time has passed.
     const seconds = Math.min(Math.max(now - before, 0) / 1000, 0.05) || 0.016;
     before = now;
     const by = (moving.to - moving.from) * SPEED * seconds;

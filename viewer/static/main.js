@@ -18,8 +18,8 @@ import { begin, link, onChange, state } from "./state.js";
 import { explain } from "./why.js";
 
 /**
- * A page takes `root`, and returns how to ask for what the range shows (`load`), how to show
- * the answers (`show`), and what is to be done when it goes (`stop`).
+ * A page takes `root`, and returns functions that ask for the data of the range (`load`), show
+ * the answers (`show`), and clean up when another page comes (`stop`).
  * @type {Object<string, [string, (root: HTMLElement, meta: any) => any]>}
  */
 const PAGES = {
@@ -100,7 +100,7 @@ async function start() {
   let current = null;
   let rest = 0;
   let turn = 0;
-  /** Only the newest question is answered: never an older range, nor a page that has gone. */
+  /** Shows only the newest answer, never that of an older range or of a former page. */
   const refresh = async () => {
     const mine = ++turn;
     let failure = null;

@@ -135,7 +135,7 @@ function paintRange(pen, width, room) {
   pen.strokeRect(x0, 4.5, Math.max(x1 - x0, 2), 67);
 }
 
-/** By pixel: the share of time in the strip's states, and whether a long one is among them. */
+/** By pixel the share of time in the strip's states, and whether one of them is long. */
 function shares(strip, lanes, pixels) {
   const busy = new Float32Array(pixels);
   const blocked = new Uint8Array(pixels);

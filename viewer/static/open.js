@@ -12,5 +12,5 @@ if (commands.local) {
   const button = h("button.primary", { onclick: () => openPerfetto() }, "Open in Perfetto");
   document.body.append(h("main", null, h("p", null,
     "The trace is handed over inside your browser; it is not uploaded. "), button));
-  openPerfetto(); // a pop-up blocker may refuse: then the button does it
+  openPerfetto(); // if a pop-up blocker refuses, there is the button
 }

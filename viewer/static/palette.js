@@ -17,7 +17,7 @@ const STATES = {
   locks: HOLDERS,
 };
 
-/** What a legend calls them. */
+/** Their names in a legend. */
 export const NAMES = {
   running: "running", native: "native", preempted: "preempted", off: "off cpu", gil: "GIL wait",
   lock: "lock wait", idle: "idle wait", io: "io", sleep: "sleep", ready: "ready", await: "await",
@@ -25,7 +25,7 @@ export const NAMES = {
   gc2: "gen 2",
 };
 
-/** Without colour they are told apart by these; each is drawn in a square of 8 pixels. */
+/** These distinguish states without colour; each is drawn in a square of 8 pixels. */
 const PATTERNS = {
   gil: [[0, 8, 8, 0], [-2, 2, 2, -2], [6, 10, 10, 6]],
   lock: [[0, 0, 8, 8], [-2, 6, 2, 10], [6, -2, 10, 2]],
@@ -39,7 +39,7 @@ const PATTERNS = {
   holder5: [[0, 4, 8, 4]],
 };
 
-/** Waits that are nobody's fault, drawn low so that the rest stands out. */
+/** Harmless waits, drawn low so that the rest stands out. */
 const LOW = new Set(["idle", "sleep", "await", "select", "off"]);
 
 let colours = new Map();

@@ -1,4 +1,4 @@
-/** The trace handed to the Perfetto UI: a copy beside this page, else the hosted one. */
+/** Hands the trace to the Perfetto UI: to a copy beside this page, else to the hosted one. */
 
 import { isShared } from "./api.js";
 
@@ -6,7 +6,7 @@ const PATIENCE_MS = 60_000;
 const PING_MS = 100;
 let about = null;
 
-/** Learns where the UI is; without it there is no button. */
+/** Asks where the UI is; without an answer there is no button. */
 export async function findPerfetto() {
   if (isShared) return;
   const answer = await fetch("api/perfetto");
@@ -30,7 +30,7 @@ export function openPerfetto(told = null) {
   return about.local ? openLocal(query) : openHosted(query);
 }
 
-/** One origin serves the UI and the trace, as its policy wants. */
+/** One origin serves the UI and the trace, as the UI's policy requires. */
 export function localAddress(query) {
   const base = new URL(about.local, location.href.split("#")[0]);
   query.set("url", new URL(about.trace, base).href);

@@ -1,5 +1,5 @@
 /**
- * What is shown, kept in the address bar: a link reproduces the view.
+ * The state of the view, kept in the address bar, so that a link reproduces it.
  *
  * @typedef {Object} State
  * @property {string} page
@@ -17,7 +17,7 @@ let whole = 1;
 /** @type {State & Object<string, any>} */
 export const state = { ...DEFAULTS, from: 0, to: 1 };
 
-/** Takes the state out of the address; `duration` ns is the whole recording. */
+/** Reads the state from the address; `duration` ns is the whole recording. */
 export function begin(duration) {
   whole = Math.max(duration, 1);
   read();
@@ -36,7 +36,7 @@ export function isWhole() {
   return state.from <= 0 && state.to >= whole;
 }
 
-/** The range as a query of the server; empty for the whole recording. */
+/** The range as a query for the server; empty for the whole recording. */
 export function rangeQuery() {
   return isWhole() ? {} : { from: Math.round(state.from), to: Math.round(state.to) };
 }
@@ -53,7 +53,7 @@ export function go(changes, { replace = false } = {}) {
   tell(before);
 }
 
-/** Another page keeps range and selection, and nothing else. */
+/** Goes to another page, which keeps only the range and the selection. */
 export function toPage(page, changes = {}) {
   const { from, to, sel } = state;
   go({ ...DEFAULTS, page, from, to, sel, ...changes });

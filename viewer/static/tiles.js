@@ -1,9 +1,9 @@
 /**
- * Tiles of lanes: fetched once, decoded, found again at whatever zoom.
+ * Tiles of lanes: fetched and decoded once, found again at any zoom.
  *
  * @typedef {Object} Tile
  * @property {number} level a pixel is 2^level ns
- * @property {boolean} exact no zooming in shows more
+ * @property {boolean} exact zooming in shows no more
  * @property {Float64Array} start ns since the recording's start
  * @property {Float64Array} end
  * @property {Int32Array} lane items of lane k are [lane[k], lane[k + 1])
@@ -24,7 +24,7 @@ const MOST_ASKED = 4;
 const MOST_LEVELS_UP = 46;
 export const STATES = 16;
 
-/** @type {Map<string, Tile|null>} null: asked for, or not to be had */
+/** @type {Map<string, Tile|null>} null: requested, or not available */
 const tiles = new Map();
 let asked = 0;
 /** @type {Map<string, () => Promise<void>>} newest last */
@@ -43,7 +43,7 @@ export function levelFor(span, width) {
 }
 
 /**
- * The best tiles there are for a range; better ones are asked for.
+ * The best available tiles for a range; better ones are requested.
  * @returns {{tile: Tile, from: number, to: number}[]} each with the part of the range it is for
  */
 export function tilesFor(group, lanes, from, to, width) {
@@ -88,7 +88,7 @@ function want(group, lanes, level, index) {
     try {
       const bytes = await tileBytes(group, lanes, level, index);
       tile = bytes && decode(bytes, level);
-      // A shared file has no finer ones: a coarser one will do.
+      // A shared file has no finer ones: use a coarser one.
       const coarser = key(group, lanes, level + 1, Math.floor(index / 2));
       if (!bytes && level < MOST_LEVELS_UP && !tiles.has(coarser)) {
         want(group, lanes, level + 1, Math.floor(index / 2));
@@ -102,7 +102,7 @@ function want(group, lanes, level, index) {
   pump();
 }
 
-/** What was wanted last is on screen: it goes first, and what is old is forgotten. */
+/** The newest requests are on screen, so they go first, and old ones are dropped. */
 function pump() {
   while (asked < MOST_ASKED && waiting.size) {
     const [name, load] = [...waiting].at(-1);

@@ -20,7 +20,7 @@ import { onTiles, tilesFor } from "./tiles.js";
 
 export const GUTTER = 196;
 const AXIS = 24;
-const CHUNK = 16; // lanes asked for together
+const CHUNK = 16; // lanes requested together
 const LIVE = new Set();
 
 /** The timelines on screen, for the keyboard. */
@@ -29,7 +29,7 @@ export function timelines() {
 }
 
 export class Timeline {
-  /** @param {Row[]} rows @param {{height?: number}} [options] height: at most so many pixels */
+  /** @param {Row[]} rows @param {{height?: number}} [options] height: in pixels, at most */
   constructor(rows, { height = Infinity, empty = "Nothing was recorded." } = {}) {
     this.rows = place(rows);
     this.total = this.rows.length ? this.rows.at(-1).bottom + 6 : 40;
@@ -87,7 +87,7 @@ export class Timeline {
     this.paint();
   }
 
-  /** Shows another range, and tells everyone once it rests. */
+  /** Shows another range, and publishes it once it stays. */
   move(from, to) {
     this.view = { from, to };
     this.draw();
@@ -122,7 +122,7 @@ export class Timeline {
     this.paintAxis(pen);
   }
 
-  /** Rows in runs of one group, as they are asked for; only runs with something on screen. */
+  /** Rows in runs of one group, as they are requested; only runs that are on screen. */
   visibleChunks(scroll) {
     this.chunks ??= chunked(this.rows);
     const bottom = scroll + this.height;

@@ -1,1 +1,1 @@
-"""A trace file becomes a model: bytes, columns, tracks, tasks, states; C twins in native/."""
+"""From a trace file to a model: bytes, columns, tracks, tasks, states; C twins in native/."""

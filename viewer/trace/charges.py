@@ -1,4 +1,4 @@
-"""Waits charged to whoever had their lane meanwhile: the Python twin of native/charges.c."""
+"""Waits charged to the occupants of their lanes: the Python twin of native/charges.c."""
 
 from array import array
 from bisect import bisect_right
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from viewer.trace.columns import LARGEST, Charges, Column, Timeline, views
 from viewer.trace.timelines import NOBODY, UNKNOWN, pieces
 
-# A lane tells so many occupants apart, fewer where many keys wait or many waits are open at
-# once: all of them times all who wait would be more than anybody can read, or wait for.
+# This many occupants of a lane are distinguished, fewer where many keys wait or many waits are
+# open at once: all occupants times all waiters would take too long to compute, and to read.
 FEWEST, MOST = 16, 256
 PAIRS, SNAPSHOTS = 1 << 16, 1 << 22
 
@@ -30,7 +30,7 @@ type _Wait = tuple[int, int, int]  # start, end, key
 
 
 def _room(waits: list[_Wait]) -> int:
-    """How many occupants are told apart."""
+    """How many occupants are distinguished."""
     ends = sorted(end for _, end, _ in waits)
     at_once = max(i + 1 - bisect_right(ends, start) for i, (start, _, _) in enumerate(waits))
     keys = len({key for _, _, key in waits})
@@ -50,11 +50,11 @@ def charge(
     keys: int,
 ) -> Charges:
     """By key and occupant of their lanes: how long waits of the key lasted meanwhile, how many
-    met it, and the longest time one of them did.
+    met the occupant, and the longest time that one of them did.
 
-    Waits with key -1 do not count; a wait with lane -1 is for who is unknown. Beyond the
-    occupants, `whos` is nobody, `whos` + 1 unknown, and `whos` + 2 all those of a lane that
-    had it too little to be told apart. The totals of a key add up to its waits.
+    Waits with key -1 do not count; a wait with lane -1 is charged to unknown. After the
+    occupants, `whos` is nobody, `whos` + 1 unknown, and `whos` + 2 all those that are not
+    distinguished. The totals of a key add up to its waits.
     """
     assert keys >= 0
     timeline = Timeline(offset, start, row)

@@ -1,4 +1,4 @@
-"""The columns a trace is held in: one value per event, argument, slice or task.
+"""The columns of a trace: one value per event, argument, slice or task.
 
 Columns are memoryviews over 4 or 8 byte integers (formats in the comments); -1 means "none".
 """
@@ -11,8 +11,8 @@ from typing import Any
 # Kinds of slices; mirrored in native/native.h
 OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = range(9)
 
-# What a thread does, a lock wait of a task, who has a lock; mirrored in native/native.h.
-# A state may have flags added: has the GIL, did not get the lock, a further piece of a call.
+# What a thread does, a lock wait of a task, a hold; mirrored in native/native.h.
+# A state may have flags: holds the GIL, did not get the lock, a later piece of a call.
 (
     THREAD_RUNNING,
     NATIVE,
@@ -27,7 +27,7 @@ OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = r
     HOLD,
 ) = range(1, 12)
 STATE_MASK, HOLDING, FAILED, CONTINUES = 15, 16, 32, 64
-HOLDING_MODES = 4  # a thread has the GIL while running, preempted, off the CPU, in a call
+HOLDING_MODES = 4  # a thread holds the GIL while running, preempted, off the CPU, in a call
 
 # Kinds of argument values
 BOOL, UINT, INT, DOUBLE, STRING = range(1, 6)
@@ -49,7 +49,7 @@ def views(columns: Iterable[array[int]]) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What a file says, in file order. Names and texts are indexes into `strings`."""
+    """The events of a file, in its order. Names and texts are indexes into `strings`."""
 
     time_ns: Column  # q
     type: Column  # B: schema.TYPE_*
@@ -70,7 +70,7 @@ class Events:
     sample_time_ns: Column  # q: CPU samples, each one period of a thread's CPU time
     sample_pid: Column  # i
     sample_tid: Column  # i
-    sample_hz: Column  # i: 1 / period; 0 not told
+    sample_hz: Column  # i: 1 / period; 0 unknown
     sample_stack: Column  # i
     stack_start: Column  # i: stack i has the frames [stack_start[i], stack_start[i + 1])
     stack_frame: Column  # i: the outermost first
@@ -78,10 +78,10 @@ class Events:
     frame_path: Column  # i
     frame_line: Column  # i: 0 unknown
     strings: list[str]
-    descriptors: list[tuple[int, bytes]]  # (packet that had it last, TrackDescriptor)
+    descriptors: list[tuple[int, bytes]]  # (the last packet that had it, TrackDescriptor)
     snapshots: list[tuple[int, int, int, int]]  # (sequence, monotonic, realtime, boottime)
-    framed_bytes: int  # the file up to here is packets
-    skipped_bytes: int  # packets among them that could not be used
+    framed_bytes: int  # the file consists of packets up to here
+    skipped_bytes: int  # of packets that could not be used
     packets: int
 
 
@@ -102,7 +102,7 @@ class Slices:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Whose each slice is, and the tables of tasks, coroutines (groups) and callbacks."""
+    """The owner of each slice, and the tables of tasks, coroutines (groups) and callbacks."""
 
     kind: Column  # B, by slice
     owner: Column  # i, by slice: a task; for LOOP_CALLBACK a callback
@@ -124,33 +124,33 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """What threads did, who had locks and who waited for them: a row per slice, by begin.
+    """What threads did, and the waits and holds of locks: a row per slice, by begin.
 
     The states of a thread do not overlap, nor do the holds of a lock.
     """
 
     start_ns: Column  # q, by row
     end_ns: Column  # q
-    busy_end_ns: Column  # q: start plus all pieces of the call; end_ns of what is no call
+    busy_end_ns: Column  # q: start plus all pieces of the call; for other states end_ns
     state: Column  # B: a state and its flags
     slice: Column  # i
     who: Column  # i: a thread; of TASK_WAIT a task; of HOLD -1
     row: Column  # i: a call (IO, SLEEP) or a lock, else -1
     owner: Column  # i: HOLDING: thread * HOLDING_MODES + mode; lock waits, HOLD: an owner
     site: Column  # i: of waits and holds
-    waker: Column  # i: the thread whose release ended a wait
+    waker: Column  # i: the thread whose release ended the wait
     first_ns: Column  # q, by thread: its first state begins; 0 when it has none
     last_ns: Column  # q, by thread: its last state ends
     call_process: Column  # i
     call_name: Column  # i
     call_site: Column  # i
-    call_bytes: Column  # q: -1 when never told
-    lock_id: Column  # q: -1 not told
+    call_bytes: Column  # q: -1 unknown
+    lock_id: Column  # q: -1 unknown
     lock_process: Column  # i
     lock_name: Column  # i: of its first wait
     lock_site: Column  # i: of its first wait
-    lock_kind: Column  # i: as its first hold says
-    owner_id: Column  # q: a tid or task id, -1 not told
+    lock_kind: Column  # i: from its first hold
+    owner_id: Column  # q: a tid or task id, -1 unknown
     owner_process: Column  # i
     owner_is_task: Column  # B
     owner_name: Column  # i
@@ -184,7 +184,7 @@ class Gaps:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """From where to where the rows of a key reach; -1 when it has none."""
+    """The first and last row of a key, and its end; -1 when it has none."""
 
     first: Column  # i: row, by key
     last: Column  # i
@@ -193,7 +193,7 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Durations in ns of one key of many; percentiles interpolate between closest ranks."""
+    """Statistics of durations in ns, by key; percentiles interpolate between closest ranks."""
 
     count: Column  # all q, by key
     total: Column
@@ -221,12 +221,12 @@ class Timeline:
 
     offset: Column  # i: lane k has the pieces [offset[k], offset[k + 1])
     start_ns: Column  # q: a piece ends where the lane's next one begins
-    row: Column  # i: the occupant; -1 nobody, -2 unknown, as after the lane's last piece
+    row: Column  # i: the occupant; -1 nobody, -2 unknown, also after the lane's last piece
 
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """What waits of a key cost behind an occupant of their lanes."""
+    """What waits of a key cost behind one occupant of their lanes."""
 
     key: Column  # i
     who: Column  # i

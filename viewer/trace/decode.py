@@ -45,7 +45,7 @@ type Args = list[tuple[int, int, int]]  # (name, kind, value)
 
 
 def decode(data: bytes) -> Events:
-    """The events of a trace: all that is readable, and how much was not."""
+    """The events of a trace that are readable, and how much was not."""
     return _Decoder(data).run()
 
 
@@ -102,7 +102,7 @@ class _Decoder:
                 used = self.apply(start, start + length)
             except Malformed:
                 used = False
-                # Times and names may hang on it: wait for the next chunk heads.
+                # Times and names may depend on it: nothing counts before the next chunk heads.
                 for _, sequence in self.sequences.values():
                     sequence.ready = False
             if not used:
@@ -281,7 +281,7 @@ class _Decoder:
             elif tag == fixed64(s.EVENT_TERMINATING_FLOW_IDS):
                 flows.append((value, 1))
         if not s.TYPE_SLICE_BEGIN <= kind <= s.TYPE_COUNTER:
-            return  # a type of event this reader has no use for
+            return  # a type of event that this reader does not use
         event = len(self.time)
         self.time.append(time)
         self.type.append(kind)

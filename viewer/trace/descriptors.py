@@ -1,4 +1,4 @@
-"""What a TrackDescriptor says: the Python twin of native/descriptors.c."""
+"""The fields of a TrackDescriptor: the Python twin of native/descriptors.c."""
 
 from tracer import schema as s
 from viewer.trace.wire import Malformed, fields, message, varint
@@ -10,12 +10,12 @@ _PROCESS, _THREAD = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
 
 
 def describe(body: bytes) -> Descriptor | None:
-    """The descriptor, or None when it is malformed. Of a field told twice the last counts."""
+    """The descriptor, or None when it is malformed. Of equal fields the last counts."""
     numbers: dict[tuple[int, int], int] = {}  # by (message's tag or 0, field's tag)
     texts: dict[tuple[int, int], list[str]] = {}
     parts = [(0, 0, len(body))]
     try:
-        for inside, start, end in parts:  # grows while it is walked
+        for inside, start, end in parts:  # grows during the walk
             for tag, value, behind in fields(body, start, end):
                 if not inside and tag in (_PROCESS, _THREAD):
                     parts.append((tag, value, behind))

@@ -1,4 +1,4 @@
-"""The heavy functions in two makes: C where it was built, else their Python twins."""
+"""The heavy functions in two versions: in C where that was built, else in Python."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ from viewer.trace.tiles import Lanes, Tile
 
 try:
     from viewer.trace import _decoder
-except ImportError:  # no compiler when it was installed: slower, same answers
+except ImportError:  # there was no compiler at installation: slower, the same answers
     HAS_NATIVE = False
 else:
     HAS_NATIVE = True
@@ -45,7 +45,7 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Arguments and results of each: see the twin of that name."""
+    """For the arguments and results of each, see the Python function of that name."""
 
     decode: Callable[[bytes], Events]
     describe: Callable[[bytes], Descriptor | None]

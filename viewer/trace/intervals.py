@@ -13,9 +13,9 @@ def longer(start: Column, end: Column, mark: Column, at_least_ns: int) -> Column
 
 
 def gaps(start: Column, end: Column, key: Column, keys: int, at_least_ns: int) -> Gaps:
-    """The times of `at_least_ns` or longer between intervals of a key that none covers.
+    """The times of `at_least_ns` or longer that no interval of a key covers.
 
-    The intervals are ordered by start. Before the first and after the last is no gap.
+    The intervals are ordered by start. There is no gap before the first and after the last.
     """
     covered = [-1] * keys
     found = (array("i"), array("q"), array("q"))
@@ -30,7 +30,7 @@ def gaps(start: Column, end: Column, key: Column, keys: int, at_least_ns: int) -
 
 
 def spans(end: Column, key: Column, keys: int) -> Spans:
-    """By key its first and its last row, and when its rows end."""
+    """By key its first and its last row, and the end of its rows."""
     first, last = (array("i", [-1]) * keys for _ in range(2))
     ends = array("q", bytes(8 * keys))
     for i, k in enumerate(key):
@@ -43,10 +43,10 @@ def spans(end: Column, key: Column, keys: int) -> Spans:
 
 
 def histogram(start: Column, end: Column, key: Column, bounds: Column, keys: int) -> Column:
-    """By key * (len(bounds) + 1) + bucket how many durations there are.
+    """By key * (len(bounds) + 1) + bucket the number of durations.
 
-    Bucket b has the durations below bounds[b] and not below the bound before it; the last one
-    those beyond all bounds.
+    Bucket b has the durations from bounds[b - 1] up to bounds[b]; the last one those from the
+    last bound on.
     """
     buckets, ordered = len(bounds) + 1, bounds.tolist()
     count = array("q", bytes(8 * keys * buckets))

@@ -1,4 +1,4 @@
-"""Columns to their meaning: loops, tasks, collections, and the recorder's own remarks."""
+"""The meaning of the columns: loops, tasks, collections, and the recorder's own remarks."""
 
 from array import array
 from collections import Counter, defaultdict
@@ -55,15 +55,15 @@ _THREAD_STATES = {
     s.PREEMPTED: columns.PREEMPTED,
     s.OFF_CPU: columns.OFF_CPU,
 }
-# What one has while others wait for it. Nobody has what the other kinds wait for.
+# What somebody holds while others wait for it; nobody holds what the other kinds wait for.
 _EXCLUSIVE = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
 _STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
-_NO_STRING = -2  # equal to no string index, and not to -1, "no name"
+_NO_STRING = -2  # neither a string index nor -1, "no name"
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """An event loop. `tid` is 0 when no single thread of the process has the loop's name."""
+    """An event loop. `tid` is 0 unless one thread alone of the process has its name."""
 
     process: int
     thread_name: str
@@ -72,7 +72,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """One run of the garbage collector."""
+    """One garbage collection."""
 
     process: int
     tid: int
@@ -95,7 +95,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A trace and who is who in it."""
+    """A trace, and the threads, tasks and loops in it."""
 
     trace: Trace
     owners: Owners
@@ -103,12 +103,14 @@ class Model:
     lane: Column  # i, by slice: index into loops, -1 none
     track_lane: Column  # i, by track: the same
     threads: tuple[Track, ...]
-    thread_names: tuple[str, ...]  # by thread; of those of one name each has its tid
+    thread_names: tuple[
+        str, ...
+    ]  # by thread; threads that share a name have their tid appended
     thread_process: Column  # i, by thread: -1 unknown, or it has no events
     states: States
     collections: tuple[Collection, ...]
     remarks: tuple[Remark, ...]
-    # What an analysis made of the model and others ask again, by its class.
+    # What one analysis made of the model and others use again, by its class.
     derived: dict[type, object] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -123,7 +125,7 @@ class Model:
 
     @property
     def drops(self) -> list[tuple[int, int, int]]:
-        """(process, from, until) of the times of which events were dropped."""
+        """(process, from, until) of the times whose events were dropped."""
         return [
             (remark.process, min(since, remark.time_ns), remark.time_ns)
             for remark in self.remarks
@@ -149,12 +151,12 @@ class Model:
         return (track.name if track and track.name else "(unknown task)"), ""
 
     def task_name(self, task: int) -> str:
-        """The newest name of a task; of one whose first slice is lost, its track's."""
+        """The newest name of a task; its track's when the first slice is lost."""
         name = self.owners.task_name[task]
         return self.trace.text(name) if name >= 0 else self.coroutine_of(task)
 
     def task_keys(self, kind: int) -> Column:
-        """By slice, the task whose state of that kind it is, else -1."""
+        """By slice the task, if it is a state of that kind, else -1."""
         owned = self.owners
         every = memoryview(array("i", range(len(owned.task_id))))
         return self.trace.engine.group_keys(owned.kind, owned.owner, every, kind)
@@ -164,7 +166,7 @@ class Model:
 
 
 def build_model(trace: Trace, names: str = Names.USER) -> Model:
-    """Who is who in a trace; sites and tasks by the user's code, or by the library's."""
+    """The model of a trace; the user's code, or the library's, names sites and tasks."""
     if names == Names.USER:
         trace = with_user_sites(trace)
     owned = _find_owners(trace)
@@ -226,7 +228,7 @@ def _symbols(texts: dict[int, str], trace: Trace) -> Column:
 
 
 def _thread_names(threads: tuple[Track, ...]) -> Iterator[str]:
-    """`main`, `pool_0`, `worker (1234)` of several called so, `thread 1234` of one unnamed."""
+    """`main`; `worker (1234)` where several share a name; `thread 1234` without a name."""
     times = Counter((track.pid, track.thread_name) for track in threads)
     for track in threads:
         if not track.thread_name:
@@ -289,7 +291,7 @@ def _thread_state_of(name: str) -> int:
 def _find_loops(
     trace: Trace, threads: tuple[Track, ...]
 ) -> tuple[tuple[Loop, ...], array[int]]:
-    """The loops, and by track which one it is under (-1 none)."""
+    """The loops, and by track the loop that it is under (-1 none)."""
     tids: dict[tuple[int, str], set[int]] = defaultdict(set)
     for thread in threads:
         tids[thread.pid, thread.thread_name].add(thread.tid)
@@ -321,7 +323,7 @@ def _is_loop(track: Track) -> bool:
 
 
 def _loop_over(trace: Trace, uuid: int) -> Track | None:
-    """The loop that a described track is or is under; a circle ends where it closes."""
+    """The loop that a described track is, or is under; a circle ends where it closes."""
     seen: set[int] = set()
     while uuid in trace.tracks and uuid not in seen:
         if _is_loop(trace.tracks[uuid]):
@@ -332,7 +334,7 @@ def _loop_over(trace: Trace, uuid: int) -> Track | None:
 
 
 def _positions(kinds: Column, wanted: int) -> list[int]:
-    """Where `wanted` is among the bytes; at the speed of bytes.find."""
+    """The positions of `wanted` among the bytes, at the speed of bytes.find."""
     text, needle = bytes(kinds), bytes([wanted])
     found, at = [], text.find(needle)
     while at >= 0:
@@ -347,9 +349,9 @@ def _number(args: dict[str, Arg], name: str) -> int:
 
 
 def _collections(trace: Trace, owned: Owners) -> list[Collection]:
-    """One for each slice of the GC tracks; the same on the threads' tracks is not counted.
+    """One for each slice of the GC tracks; their copies on the threads' tracks do not count.
 
-    What a collection found is known at its end, so the END may have the arguments.
+    The results of a collection are known at its end, so the END may have the arguments.
     """
     events, found = trace.events, []
     for i in _positions(owned.kind, GC):

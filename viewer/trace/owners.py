@@ -27,7 +27,7 @@ from viewer.trace.columns import (
 )
 
 # Positions in the `symbols` column: string indexes, -2 when the trace has no such string.
-# The argument `task` is called like the category: one string, one symbol.
+# The argument `task` and the category share a name: one string, one symbol.
 (
     TASK,
     CAT_LIFETIME,
@@ -47,7 +47,7 @@ _TEXT = (STRING,)
 
 @dataclass(slots=True)
 class _Tasks:
-    """The task table while it grows."""
+    """The table of tasks while it is built."""
 
     index: dict[tuple[str, int, int], int] = field(default_factory=dict)
     id: array[int] = field(default_factory=lambda: array("q"))
@@ -86,8 +86,8 @@ def assign(
 ) -> Owners:
     """The owner of every slice, and the tables of owners.
 
-    A task slice without a task id of its own belongs to the slice around it, else to the
-    task last seen on its track, else to a task of which nothing but the track is known.
+    A task slice without a task id of its own belongs to the slice around it, else to the last
+    task on its track, else to a task of which only the track is known.
     """
 
     def find(event: int, symbol: int, kinds: tuple[int, ...]) -> int | None:

@@ -1,4 +1,4 @@
-"""Opens a trace file: bytes to columns and tracks, or one clear line why not."""
+"""Opens a trace file: its columns and tracks, or one clear line that says why not."""
 
 import math
 import struct
@@ -25,7 +25,7 @@ type Arg = int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A TrackDescriptor, the newest of its uuid. Numbers are 0 and texts "" when not given."""
+    """The newest TrackDescriptor of a uuid. Numbers are 0 and texts "" when not given."""
 
     uuid: int
     name: str = ""
@@ -64,7 +64,7 @@ class Trace:
     lost_bytes: int
     events: Events
     slices: Slices
-    tracks: dict[int, Track]  # by uuid, with those that have no events
+    tracks: dict[int, Track]  # by uuid, including those without events
     track_process: Column  # i: index into processes, -1 unknown
     processes: tuple[Process, ...]
     engine: Engine
@@ -94,7 +94,7 @@ class Trace:
         return ""
 
     def instants(self, column: Column, *texts: str) -> Column:
-        """Instants that have one of the texts in a column of names, in order of time."""
+        """Instants with one of the texts in a column of names, in order of time."""
         wanted = bytes(text in texts for text in self.events.strings)
         return self.engine.pick(self.slices.instants, column, memoryview(wanted))
 
@@ -103,7 +103,7 @@ class Trace:
 
 
 def double(bits: int) -> float | str:
-    """The number; what no JSON can hold is a text."""
+    """The number, or its text where JSON cannot hold it."""
     (number,) = struct.unpack("<d", bits.to_bytes(8, "little", signed=True))
     return number if math.isfinite(number) else str(number)
 
@@ -115,9 +115,9 @@ def read_trace(path: Path, engine: Engine = BEST) -> Trace:
 
 
 def begins_as_trace(path: Path) -> bool:
-    """Whether the file's first bytes already say that it is a trace of ours, of this version.
+    """Whether the file's first bytes already show that tracer made it and can read it.
 
-    False means nothing: read it to know.
+    False proves nothing: only reading the file tells.
     """
     try:
         with path.open("rb") as file:
@@ -172,12 +172,12 @@ def _load(path: Path) -> tuple[bytes, int, bool]:
 
 
 def _unpack(data: bytes) -> tuple[bytes, int]:
-    """All complete gzip members, and of a cut or damaged one what comes before."""
+    """All complete gzip members, and the readable beginning of a cut or damaged one."""
     parts = []
     while data.startswith(_GZIP_MAGIC):
         member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         try:
-            # In steps: on an error, what earlier steps gave is kept.
+            # In steps: after an error, the results of earlier steps are kept.
             for at in range(0, len(data), 1 << 16):
                 parts.append(member.decompress(data[at : at + (1 << 16)]))
                 if member.eof:
@@ -202,7 +202,7 @@ def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
 
 def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int], list[int]]:
     """By track, the index of its process (-1 unknown); by process, its pid."""
-    # A process is told by its own track, not by its pid: two containers may share one.
+    # A process is identified by its track, not by its pid: two containers may share a pid.
     by_pid = {track.pid: uuid for uuid, track in known.items() if track.pid and not track.tid}
     processes: dict[int, int] = {}
     pids: list[int] = []
@@ -225,7 +225,7 @@ def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int],
 
 
 def _outermost(track: Track, known: dict[int, Track]) -> Track:
-    """The last of the tracks above; a circle ends where it closes."""
+    """The topmost of the tracks above; a circle ends where it closes."""
     seen = {track.uuid}
     while track.parent_uuid in known and track.parent_uuid not in seen:
         track = known[track.parent_uuid]
@@ -234,7 +234,7 @@ def _outermost(track: Track, known: dict[int, Track]) -> Track:
 
 
 def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
-    """What each process says of its recording. Raises TraceFileError when none does."""
+    """What each process says about its recording. Raises TraceFileError when none does."""
     events, slices = trace.events, trace.slices
     found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(pids))}
     starts: dict[int, int] = {}
@@ -262,7 +262,7 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
                 f"cannot read '{trace.path}': its version is {version}, this tracer reads "
                 f"up to version {s.VERSION}. Update tracer."
             )
-    # The clocks of one machine agree, so the first snapshot will do for all processes.
+    # The clocks of one machine agree, so one snapshot serves for all processes.
     offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)
     return tuple(
         Process(

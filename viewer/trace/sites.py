@@ -1,4 +1,4 @@
-"""Places in code: the user's frames told from a library's; Python twins of native/sites.c.
+"""Places in code, of the user or of a library; Python twins of native/sites.c.
 
 A site is `file:line function`, as the trace has it. A wait inside a library gets the innermost
 frame of the user's code as its site, and the library's function that the user called comes
@@ -20,15 +20,15 @@ _SITE = re.compile(r"(.+):(-?\d+) (.+)")
 
 
 class Names(StrEnum):
-    """Whose code heads a wait, a task, a call."""
+    """Whose code names a wait, a task, a call."""
 
     USER = "user"
     LIBRARY = "library"
 
 
 class Site(str):
-    """A place in the user's code, equal to its text. `via`: the library's function it called
-    or, of a task, the library's coroutine it runs in."""
+    """A place in the user's code, equal to its text. `via` is the library's function that it
+    called or, for a task, the library's coroutine that it runs in."""
 
     via: str
 
@@ -39,12 +39,12 @@ class Site(str):
 
 
 def via(site: str) -> str:
-    """The library's function behind a site of the user's, or ""."""
+    """The library's function behind a site in the user's code, or ""."""
     return site.via if isinstance(site, Site) else ""
 
 
 class Place(NamedTuple):
-    """A site taken apart. Texts are "" and the line 0 of what is no site."""
+    """The parts of a site; "" and 0 where the text is no site."""
 
     path: str
     line: int
@@ -65,8 +65,8 @@ def is_library(frame: str) -> bool:
 def head(stack: str) -> str:
     """The innermost frame of the user's code, when it is inside a call to a library; else "".
 
-    `stack` has a frame a line, innermost first. The answer is a `Site` where the user called a
-    package or imported something; a call to the standard library already names its wait.
+    `stack` has a frame per line, innermost first. The answer is a `Site` where the user called
+    a package or imported something; a call to the standard library already names its wait.
     """
     inside, imports = "", False
     for frame in stack.split("\n"):
@@ -79,7 +79,7 @@ def head(stack: str) -> str:
 
 
 def is_import(site: str) -> bool:
-    """Whether a wait there is the import machinery's."""
+    """Whether a wait there happens in the import machinery."""
     return via(site) == IMPORT or site.startswith(_IMPORTLIB)
 
 
@@ -94,9 +94,9 @@ def called(stack: str) -> str:
 
 
 def entry(frames: list[str]) -> str:
-    """Where a library last entered the user's code, of frames with the innermost first.
+    """Where a library last entered the user's code; frames are innermost first.
 
-    That is the handler below all middleware, and above the helpers that it calls itself.
+    That is the handler, below all middleware and above the helpers that it calls itself.
     """
     found = ""
     for frame in frames:
@@ -116,9 +116,9 @@ def find_args(
     arg_kind: Column,
     name: int,
 ) -> Column:
-    """By slice, where the text argument of that name is: at its begin, else at its end.
+    """By slice, the index of the text argument of that name: at its begin, else at its end.
 
-    -1 at neither.
+    -1 if it is at neither.
     """
     found = array("i")
     for ends in zip(event, end_event, strict=True):
@@ -141,7 +141,7 @@ def head_sites(
     heads: Column,
     library: Column,
 ) -> Column:
-    """The values, with the head of the slice's stack in place of each site of a library.
+    """The values, with the head of the slice's stack in place of each site in a library.
 
     Where `own` is not -1 the site is a task's own, not that of the stack.
     """

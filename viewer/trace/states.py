@@ -1,4 +1,4 @@
-"""What threads did and who had the locks: the Python twin of native/states.c."""
+"""What threads did and who held the locks: the Python twin of native/states.c."""
 
 from array import array
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def _longs() -> array[int]:
 
 @dataclass(slots=True)
 class _Out:
-    """The columns while they grow, and what the newest rows were."""
+    """The columns while they are built, and the newest rows."""
 
     start: array[int] = field(default_factory=_longs)
     end: array[int] = field(default_factory=_longs)
@@ -96,7 +96,7 @@ class _Out:
         return (getattr(self, name) for name in self.__slots__)
 
     def cut(self, row: int, at: int) -> None:
-        """Ends an open state where the next one begins: its own end was lost."""
+        """Ends an open state where the next one begins, since its own end was lost."""
         self.end[row] = min(self.end[row], at)
 
 
@@ -126,8 +126,8 @@ def states(
 ) -> States:
     """The rows and tables of States. Arguments of an END come before those of its BEGIN.
 
-    `category_state` and `name_state` say by string which state it names, or 0;
-    THREAD_RUNNING of a category means that the name decides.
+    `category_state` and `name_state` give by string the state that it names, or 0;
+    THREAD_RUNNING for a category means that the name decides.
     """
 
     def find(i: int, symbol: int, kinds: tuple[int, ...]) -> int | None:
@@ -150,7 +150,7 @@ def states(
                 return -1
             id_ = -1
         process = track_process[event_track[slice_event[i]]]
-        # Ids stay below 2^47: the process has the bits above.
+        # Ids stay below 2^47: the bits above are the process.
         known = (id_ << 1 | (task is not None)) ^ (process & 0xFFFF_FFFF) << 48
         key = (known & _64_BITS, name, site)
         owner = owners.setdefault(key, len(owners))
@@ -196,7 +196,7 @@ def states(
         return call
 
     def follow(i: int, thread: int, row: int) -> None:
-        """Ties the newest row to those before it on its thread."""
+        """Links the newest row to those before it on its thread."""
         before, newest = last_row[thread], len(out.who) - 1
         if before < 0:
             out.first[thread] = start[i]
@@ -212,7 +212,7 @@ def states(
         last_row[thread] = newest
 
     def state_of(i: int) -> tuple[int, int]:
-        """The state and whose it is; state 0 of a slice that is none."""
+        """The state and its thread; state 0 for other slices."""
         event = slice_event[i]
         category, name, track = event_category[event], event_name[event], event_track[event]
         named = name_state[name] if name >= 0 else 0

@@ -1,4 +1,4 @@
-"""Event columns to slices and sums over slices: the Python twins of native/slices.c."""
+"""From event columns to slices, and sums over slices: Python twins of native/slices.c."""
 
 from array import array
 
@@ -13,8 +13,8 @@ def pair(
 ) -> Slices:
     """Begins and ends paired per track, in order of time and, at equal times, of the file.
 
-    A slice still open ends with the last event of its process and is `unfinished`. An end
-    without a begin is counted and forgotten.
+    A slice that is still open ends with the last event of its process and is `unfinished`. An
+    end without a begin is counted and ignored.
     """
     event, end_event, parent = array("i"), array("i"), array("i")
     unfinished = array("B")
@@ -75,7 +75,7 @@ def grouped_stats(start: Column, end: Column, key: Column, keys: int) -> Stats:
 
 
 def percentile(ordered: list[int], percent: int) -> int:
-    """Linear interpolation between closest ranks, rounded half up; 0 of nothing."""
+    """Linear interpolation between closest ranks, rounded half up; 0 without durations."""
     if not ordered:
         return 0
     rank, part = divmod(percent * (len(ordered) - 1), 100)
@@ -102,7 +102,7 @@ def keyed_sums(start: Column, end: Column, key: Column, code: Column) -> Sums:
 
 
 def group_keys(kind: Column, owner: Column, group: Column, wanted: int) -> Column:
-    """By slice: the group of its owner when it is of the wanted kind, else -1."""
+    """By slice the group of its owner, if it is of the wanted kind, else -1."""
     return memoryview(
         array(
             "i",
@@ -125,14 +125,14 @@ def either(a: Column, b: Column, otherwise: int) -> Column:
 
 
 def pick(rows: Column, value: Column, wanted: Column) -> Column:
-    """Those of the rows whose value is wanted; -1 never is."""
+    """The rows whose value is wanted; -1 never is."""
     return memoryview(
         array("i", (row for row in rows if value[row] >= 0 and wanted[value[row]]))
     )
 
 
 def gather(slice_event: Column, event_track: Column, of_track: Column) -> Column:
-    """By slice: the value of its track."""
+    """By slice the value of its track."""
     return memoryview(array("i", (of_track[event_track[event]] for event in slice_event)))
 
 

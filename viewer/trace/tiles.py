@@ -1,8 +1,8 @@
 """Lanes cut into what a screen can show: the Python twins of native/tiles.c, and their bytes.
 
-A lane is a row of slices that do not overlap, but for a few nested ones. A tile of it has
-every slice that is a pixel wide and more, as it is; slices that share a pixel become one
-bucket with the share of each state. A tile without buckets is exact: no zooming shows more.
+A lane is a row of slices that do not overlap, except a few nested ones. A tile of it has
+every slice that is at least a pixel wide, as it is; slices that share a pixel become one
+bucket with the share of each state. A tile without buckets is exact: zooming shows no more.
 """
 
 import json
@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 
 from viewer.trace.columns import Column, views
 
-STATES = 16  # codes of slices are below
+STATES = 16  # the codes of slices are smaller
 PIXELS = 1024  # width of a tile
 _ALIGNMENT = 8
-_REACH = 16  # so many slices before a moment may last until then: one, and nested ones
+_REACH = 16  # as many slices before a moment may last until then: one, and nested ones
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Slices by lane. `label` says by row (not by place) its text, an index into strings."""
+    """Slices by lane. `label` gives the text of a row (not a place), an index of strings."""
 
     offset: Column  # i: lane k has the places [offset[k], offset[k + 1])
     row: Column  # i, by place
@@ -38,7 +38,7 @@ class Tile:
     lane: Column  # i: wanted lane k has the items [lane[k], lane[k + 1])
     start_ns: Column  # q
     end_ns: Column  # q
-    code: Column  # B: a bucket's is what it has most of
+    code: Column  # B: for a bucket, what it has most of
     row: Column  # i
     count: Column  # i
     shares: Column  # B
@@ -88,7 +88,7 @@ def tile(
     pixel_ns: int,
     pixels: int,
 ) -> Tile:
-    """What `pixels` pixels from `from_ns` on show of the wanted lanes."""
+    """What `pixels` pixels, beginning at `from_ns`, show of the wanted lanes."""
     lane, count, rows = array("i"), array("i"), array("i")
     starts, ends = array("q"), array("q")
     codes, shares = array("B"), array("B")
@@ -144,7 +144,7 @@ def tile(
 def clip(
     start: Column, end: Column, kind: Column, from_ns: int, to_ns: int
 ) -> tuple[Column, Column, Column]:
-    """Times cut to the range; kind 0 of what is outside."""
+    """Times cut to the range; what lies outside has kind 0."""
     starts = array("q", (min(max(at, from_ns), to_ns) for at in start))
     ends = array(
         "q", (max(min(max(at, from_ns), to_ns), s) for at, s in zip(end, starts, strict=True))

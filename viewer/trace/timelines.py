@@ -1,7 +1,7 @@
-"""Who had each lane when, and who waited meanwhile: the Python twins of native/timelines.c.
+"""Who occupied each lane when, and who waited: the Python twins of native/timelines.c.
 
-A lane is what one at a time has: a loop, a lock, the GIL; or a thread with its states. Its
-occupants may interrupt each other. Flattened, it is pieces without gap or overlap.
+A lane has one occupant at a time: a loop, a lock, the GIL; or a thread with its states. Its
+occupants may interrupt each other. When flattened, it is pieces without gap or overlap.
 """
 
 from array import array
@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from viewer.trace.columns import LARGEST, Carved, Column, Met, Timeline, views
 
 NOBODY = -1  # between two occupants of a lane
-UNKNOWN = -2  # before its first, after its last
+UNKNOWN = -2  # before the first, after the last
 _NEVER = -LARGEST - 1
 
 
 class _Flat:
-    """A lane while it is flattened. Who has it is the top of `stack`."""
+    """A lane while it is flattened. The occupant is the top of `stack`."""
 
     def __init__(self) -> None:
         self.pieces: list[tuple[int, int]] = []  # (start, row)
-        self.stack: list[tuple[int, int]] = []  # (end, row); below the top who goes on later
-        self.framed = _NEVER  # until then a lane without occupant is NOBODY's
+        self.stack: list[
+            tuple[int, int]
+        ] = []  # (end, row); those below the top continue later
+        self.framed = _NEVER  # until then a lane without occupant is NOBODY
 
     def emit(self, time: int, row: int) -> None:
         if self.pieces and self.pieces[-1][0] == time:
@@ -31,11 +33,11 @@ class _Flat:
             self.pieces.append((time, row))
 
     def leave(self, now: int) -> None:
-        """Ends every occupant that is over at `now`, and the frame."""
+        """Ends the frame, and every occupant that is over at `now`."""
         while self.stack and self.stack[-1][0] <= now:
             end = self.stack[-1][0]
             while self.stack and self.stack[-1][0] <= end:
-                self.stack.pop()  # also those it outlived: they do not come back
+                self.stack.pop()  # and those that it outlived: they do not come back
             if self.stack:
                 self.emit(end, self.stack[-1][1])
             else:
@@ -54,7 +56,7 @@ class _Flat:
             self.stack.append((end, row))
             self.emit(start, row)
         elif not self.stack and framed > start and self.last == UNKNOWN:
-            self.emit(start, NOBODY)  # it has no time, but with it the lane is known
+            self.emit(start, NOBODY)  # it takes no time, but the lane is known with it
 
 
 def flatten(
@@ -68,11 +70,11 @@ def flatten(
     lanes: int,
     frames: int,
 ) -> Timeline:
-    """The rows that have a lane in pieces; of those that overlap the one begun last has it.
+    """The occupants of each lane in pieces; where rows overlap, the last to begin has it.
 
-    Rows of a frame say when the lane is known: from the first one's begin to the last one's it
-    is NOBODY's where it has no occupant, elsewhere it is UNKNOWN whose. The extras, ordered by
-    begin as the rows are, are occupants numbered from the number of rows on.
+    The rows of a frame show when a lane is known: between the first and the last, a lane
+    without occupant is NOBODY's; elsewhere it is UNKNOWN. The extras, ordered by begin like
+    the rows, are occupants too, numbered after the rows.
     """
     n = len(start)
     last: dict[int, int] = {}
@@ -102,7 +104,7 @@ def flatten(
 def pieces(
     timeline: Timeline, lane: int, from_ns: int, until_ns: int
 ) -> Iterator[tuple[int, int, int]]:
-    """(from, until, row) of a window; what lies beyond the lane's pieces is UNKNOWN."""
+    """(from, until, row) of a window; beyond the lane's pieces the row is UNKNOWN."""
     starts = timeline.start_ns
     low, high = (timeline.offset[lane], timeline.offset[lane + 1]) if lane >= 0 else (0, 0)
     place, at = bisect_right(starts, from_ns, low, high) - 1, from_ns
@@ -121,9 +123,9 @@ def carve(
     from_ns: Column,
     until_ns: Column,
 ) -> Carved:
-    """The windows in pieces of a lane, those of one key together, in order of first sight.
+    """The windows cut into pieces of a lane, by key, in order of first appearance.
 
-    NOBODY and UNKNOWN are keys; without `key_of_row` rows are. Lane -1 is UNKNOWN's.
+    NOBODY and UNKNOWN are keys; without `key_of_row` the rows are. Lane -1 is UNKNOWN.
     """
     timeline = Timeline(offset, start, row)
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -152,9 +154,9 @@ def meet(
     lane_of: Column,
     lanes: int,
 ) -> Met:
-    """By interval, what waits on its lane lasted in it all together, and how many there were.
+    """By interval, the total length of the waits on its lane within it, and their number.
 
-    What all waits lasted up to a moment is known from how many had begun and ended, and when.
+    The total up to a moment follows from how many waits had begun and ended, and when.
     """
     begins: list[list[int]] = [[] for _ in range(lanes)]
     ends: list[list[int]] = [[] for _ in range(lanes)]
@@ -184,7 +186,7 @@ def meet(
 
 
 def _sums(values: list[int]) -> list[int]:
-    """Of the first n values, by n."""
+    """The sums of the first n values, by n."""
     found = [0]
     for value in values:
         found.append(found[-1] + value)

@@ -1,4 +1,4 @@
-"""A trace in the user's names: waits and tasks of libraries, by the user's code."""
+"""A trace in the user's names: waits and tasks of libraries get those of the user's code."""
 
 from array import array
 from bisect import bisect_right
@@ -16,7 +16,7 @@ ASYNCIOS_OWN = "asyncio's own"
 
 
 class Texts:
-    """A trace's strings while some are added. `of` is the number of a text."""
+    """The strings of a trace, to which more are added. `of` maps a text to its number."""
 
     def __init__(self, strings: list[str]) -> None:
         self.strings = list(strings)
@@ -26,7 +26,7 @@ class Texts:
         return self._number.get(text, -1)
 
     def put(self, text: str) -> int:
-        """Its number; a Site takes the place of the same text."""
+        """The number of a text; a Site replaces the same plain text."""
         number = self._number.get(text, -1)
         if number < 0:
             return self.add(text)
@@ -35,7 +35,7 @@ class Texts:
         return number
 
     def add(self, text: str) -> int:
-        """The number of a new string, whether or not there is one of this text."""
+        """The number of a new string, even if there is one with the same text."""
         self._number.setdefault(text, len(self.strings))
         self.strings.append(text)
         return len(self.strings) - 1
@@ -55,7 +55,7 @@ def name_args(trace: Trace, name: int) -> Column:
 
 
 def with_user_sites(trace: Trace) -> Trace:
-    """The trace, with the user's frame as the site of every wait and call inside a library."""
+    """The trace; every wait and call inside a library has the user's frame as its site."""
     heads = {
         i: at
         for i, text in enumerate(trace.events.strings)
@@ -92,10 +92,10 @@ def with_user_sites(trace: Trace) -> Trace:
 def _keep_foreign_releases(
     trace: Trace, texts: Texts, site_at: Column, stack_at: Column
 ) -> None:
-    """Drops the stacks of holds that ended elsewhere than where the lock was taken.
+    """Drops the stacks of holds that ended in another function than the one that acquired.
 
-    A hold's stack is that of its release. Only in the function that took the lock does it say
-    for whom.
+    A hold's stack is that of its release. Only in the function that acquired the lock does it
+    show whose hold it was.
     """
     hold, events = texts.find(s.CAT_HOLD), trace.events
     known: dict[tuple[int, int], bool] = {}
@@ -116,11 +116,11 @@ def _keep_foreign_releases(
 def with_user_tasks(
     trace: Trace, owned: Owners, lane: Column, tids: list[tuple[int, int]]
 ) -> Trace:
-    """The trace, with the user's function in place of a library's coroutine as a task's own.
+    """The trace; a task of a library's coroutine is named by the user's function.
 
-    A library's task is called by the function of the user's code that it was seen in: in its
-    awaits, in the stacks of its thread's waits and in the CPU samples of its steps. `lane` has
-    the loop of each slice, `tids` the (pid, tid) of each loop's thread.
+    That is the function of the user's code that the task was seen in: in its awaits, in the
+    stacks of its thread's waits and in the CPU samples of its steps. `lane` has the loop of
+    each slice, `tids` the (pid, tid) of each loop's thread.
     """
     texts = Texts(trace.events.strings)
     coros = name_args(trace, texts.find(s.ARG_CORO))
@@ -155,7 +155,7 @@ def with_user_tasks(
             continue
         values[coros[slice_]] = texts.put(name)
         if sites[slice_] >= 0:
-            # A string of its own: a wait at that place was not inside the coroutine's library.
+            # A separate string: a wait at that place was not inside the coroutine's library.
             if (site, coro) not in numbers:
                 numbers[site, coro] = texts.add(Site(site, coro)) if site else texts.put("")
             values[sites[slice_]] = numbers[site, coro]
@@ -166,7 +166,7 @@ def with_user_tasks(
 def _in_awaits(
     trace: Trace, owned: Owners, texts: Texts, heads: Iterable[int]
 ) -> Iterator[tuple[int, str]]:
-    """(task, the user's frame) of the awaits of a library's tasks, once for each stack."""
+    """(task, the user's frame) for the awaits of a library's tasks, once per stack."""
     stack_at = name_args(trace, texts.find(s.ARG_STACK))
     values = trace.events.arg_value
     every = memoryview(array("i", range(len(owned.task_id))))
@@ -190,7 +190,7 @@ def _in_steps(
     lane: Column,
     tids: list[tuple[int, int]],
 ) -> Iterator[tuple[int, str]]:
-    """(task, the user's frame) of a library's steps, as their threads were seen in them."""
+    """(task, the user's frame) for a library's steps, as seen on their threads."""
     wanted, slices = set(heads), trace.slices
     steps: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for i, kind in enumerate(owned.kind):
@@ -211,7 +211,7 @@ def _in_steps(
 
 
 def _inside(frames: list[str], coro: str) -> str:
-    """Where the user's code was entered in a coroutine; frames have the innermost first."""
+    """Where a coroutine entered the user's code; frames are innermost first."""
     for i, frame in enumerate(frames):
         if place_of(frame).function == coro:
             return entry(frames[:i])

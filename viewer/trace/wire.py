@@ -1,4 +1,4 @@
-"""Protobuf wire primitives: reading, every length checked."""
+"""Reads protobuf's wire format; every length is checked."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ class Malformed(Exception):
 
 
 def read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """The number at `at` and the position behind it; bits above 64 are dropped."""
+    """The number at `at` and the position after it; bits above 64 are dropped."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:
@@ -22,13 +22,13 @@ def read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The fields of a message: (tag, number, position behind).
+    """The fields of a message: (tag, number, position after it).
 
     The tag is field number << 3 | wire type. For a varint or fixed64 `number` is the value,
     otherwise the position of the first byte.
     """
     while at < end:
-        # Nearly all varints have one byte: those are read in place, others by the function.
+        # Nearly all varints have one byte: they are read here, the others by the function.
         tag = data[at]
         if tag < 0x80:
             at += 1

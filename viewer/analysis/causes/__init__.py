@@ -1,1 +1,1 @@
-"""Time split into its causes: who ran, or had what others waited for."""
+"""Time split into its causes: who ran, or held what others waited for."""

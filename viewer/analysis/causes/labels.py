@@ -1,4 +1,4 @@
-"""What the pieces of a lane are called, and who explains them further."""
+"""The names of the pieces of a lane, and the lanes that explain them further."""
 
 from typing import NamedTuple
 
@@ -35,8 +35,8 @@ STATES = {
     SLEEP: Kind.SLEEP,
 }
 
-# Whose lane explains a piece: "thread", "task", "gil" (of a process), "lock"; or who is told
-# by the wait itself: "owner" (row of States' owners), "waker" (a thread).
+# The lane that explains a piece: "thread", "task", "gil" (of a process), "lock"; or whom the
+# wait itself names: "owner" (a row of States' owners), "waker" (a thread).
 type On = tuple[str, int]
 
 
@@ -51,7 +51,7 @@ class Label(NamedTuple):
 
 
 class Labels:
-    """Labels of pieces, by lane."""
+    """The labels of pieces, by lane."""
 
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.model, self.ledger = lanes, lanes.model, lanes.ledger
@@ -112,7 +112,7 @@ class Labels:
         if kind is Kind.SLEEP:
             return Label(kind, "", trace.text(table.call_site[at]), holds)
         if kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
-            # A lock may be waited for in several ways: the name is the wait's own.
+            # Several calls may wait for a lock: the name is that of the wait.
             who = self.lanes.name_of(row).removeprefix(s.LOCK_WAIT_PREFIX)
             site = trace.text(table.site[row])
             return Label(kind, who, site, holds, self.behind(row))
@@ -122,7 +122,7 @@ class Labels:
         return Label(kind, holds_gil=holds)
 
     def behind(self, row: int) -> On | None:
-        """Behind whom a lock wait (a row of States) was: the lock's holds tell best."""
+        """What explains a lock wait (a row of States): at best the holds of the lock."""
         table = self.model.states
         if self.ledger.holds.has(table.row[row]):
             return "lock", table.row[row]

@@ -1,4 +1,4 @@
-"""Who is who in a trace: slices of states, names, how waits began and ended."""
+"""Lookups in a trace: slices of states, names, how waits began and ended."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -14,14 +14,14 @@ _NAMED_BY_ASYNCIO = re.compile(r"Task-(\d+)")
 
 
 class Lanes:
-    """The rows of a model by the lane they are on."""
+    """The rows of a model by their lane."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.ledger = Ledger.of(model)
 
     def name_of(self, row: int) -> str:
-        """The name of the slice that a row of States is."""
+        """The name of the slice of a row of States."""
         return self.name_of_slice(self.model.states.slice[row])
 
     def name_of_slice(self, i: int) -> str:
@@ -36,7 +36,7 @@ class Lanes:
     # Tasks --------------------------------------------------------------------------------
 
     def rows_of_task(self, task: int) -> Sequence[int]:
-        """Its states: slices, in order of begin."""
+        """The slices of its states, in order of begin."""
         lanes = self.ledger.rows_of_tasks
         return lanes.row[lanes.offset[task] : lanes.offset[task + 1]]
 
@@ -53,20 +53,20 @@ class Lanes:
         return self.model.lane[self.model.owners.task_head[task]]
 
     def name_of_task(self, task: int) -> str:
-        """As the program named it; else its coroutine and asyncio's number."""
+        """The name that the program gave it, else its coroutine and asyncio's number."""
         name = self.model.task_name(task)
         numbered = _NAMED_BY_ASYNCIO.fullmatch(name)
         return f"{self.model.coroutine_of(task)} #{numbered[1]}" if numbered else name
 
     def after_await(self, task: int, i: int) -> int:
-        """The `ready` that ended a task's await, the slice i; -1 none."""
+        """The `ready` that ended a task's await (slice i); -1 none."""
         slices = self.model.trace.slices
         if slices.unfinished[i]:
             return -1
         return self.begins(task, slices.end_ns[i], READY)
 
     def begins(self, task: int, start_ns: int, kind: int) -> int:
-        """The slice of that kind that a task begins then; -1 none."""
+        """The slice of that kind that a task begins at that moment; -1 none."""
         starts, kinds = self.model.trace.slices.start_ns, self.model.owners.kind
         mine = self.rows_of_task(task)
         first = bisect_left(mine, start_ns, key=starts.__getitem__)
@@ -74,7 +74,7 @@ class Lanes:
         return next((mine[at] for at in here if kinds[mine[at]] == kind), -1)
 
     def site_of_await(self, i: int) -> str:
-        """Where a task's slice i awaits; "" when it is its first: that has the task's own."""
+        """Where a task's slice i awaits; "" for the first, whose site is the task's own."""
         if i == self.model.owners.task_head[self.model.owners.owner[i]]:
             return ""
         site = self.model.trace.args(self.model.trace.slices.event[i]).get(s.ARG_SITE)

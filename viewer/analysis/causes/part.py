@@ -1,4 +1,4 @@
-"""A part of a wait: what it was, whose, how long, and what it is made of itself."""
+"""A part of a wait: its kind, who it was, how long it took, and its own parts."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,24 +9,24 @@ from viewer.analysis.causes.samples import Hot, hottest_of
 
 
 class Kind(StrEnum):
-    """What a part of the time was; viewer/NOTES.md, "Why", says when."""
+    """The kinds of parts; viewer/NOTES.md, "Why", defines them."""
 
     TASK = "task"  # on the loop
     CALLBACK = "callback"
     SELECT = "select"
     LOOP = "loop"  # asyncio's own work
     GC = "gc"
-    THREAD = "thread"  # had the GIL
-    OWNER = "owner"  # had the lock
-    WAKER = "waker"  # a task or thread, which ended the wait
-    FREE = "free"  # nobody had it
+    THREAD = "thread"  # held the GIL
+    OWNER = "owner"  # held the lock
+    WAKER = "waker"  # a task or thread that ended the wait
+    FREE = "free"  # nobody held it
     COMPUTING = "computing"
     NATIVE = "native"
     PREEMPTED = "preempted"
     OFF_CPU = "off cpu"
     GIL_WAIT = "gil wait"
     LOCK_WAIT = "lock wait"
-    IDLE_WAIT = "idle wait"  # for what nobody has: a queue, a condition, a thread's end
+    IDLE_WAIT = "idle wait"  # for what nobody holds: a queue, a condition, a thread's end
     IO = "io"
     SLEEP = "sleep"
     READY = "ready"
@@ -34,16 +34,16 @@ class Kind(StrEnum):
     TIMER = "timer"
     TIMEOUT = "timed out"  # nobody came before
     CHILD = "child"  # a process that this one started
-    CYCLE = "cycle"  # waits for one further up: nothing new
+    CYCLE = "cycle"  # waits for one further up
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A part of a wait. `parts` are empty or add up to `ns`, most first.
+    """A part of a wait. `parts` are empty or add up to `ns`, the largest first.
 
-    `count` is in how many pieces. `holds_gil`: without running Python it kept the GIL.
-    `hot` are the functions that CPU samples in this time fell into. `of_task`: `who` is one.
+    `count` is the number of pieces. `holds_gil`: it held the GIL without running Python.
+    `hot` are the functions of the CPU samples in this time. `of_task`: `who` is a task.
     """
 
     kind: Kind
@@ -58,7 +58,7 @@ class Cause:
 
 
 def merged(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """The same said twice becomes one, what has no length nothing; most first."""
+    """Equal causes are joined, those without length dropped; the largest first."""
     sums: dict[tuple[Kind, str, str, bool], list[Cause]] = defaultdict(list)
     for cause in causes:
         if cause.ns:
@@ -69,7 +69,7 @@ def merged(causes: Iterable[Cause]) -> tuple[Cause, ...]:
 
 
 def _together(same: list[Cause]) -> Cause:
-    """One cause of several alike; what has no parts is unknown beside one that has."""
+    """One cause from several equal ones; a cause without parts counts as an unknown part."""
     parts: list[Cause] = []
     if any(cause.parts for cause in same):
         for cause in same:

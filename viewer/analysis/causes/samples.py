@@ -12,8 +12,8 @@ from viewer.analysis.profiles.profile import Place, within_task
 from viewer.trace.model import Model
 
 _LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
-_MOSTLY = 2, 3  # a callee with this part of its caller's samples is the one to name
-_WORTH = 1, 10  # part of the samples below which a function is not named
+_MOSTLY = 2, 3  # a callee with this share of its caller's samples is named instead
+_WORTH = 1, 10  # a function with less than this share of the samples is not named
 _MOST = 2
 
 
@@ -21,7 +21,7 @@ _MOST = 2
 class Hot:
     """A function: `samples` of the `of` CPU samples of the time were in it or below it.
 
-    `line` is where it was in most of them.
+    `line` is the line of most of them.
     """
 
     function: str
@@ -32,7 +32,7 @@ class Hot:
 
 
 def hottest_of(several: Iterable[tuple[Hot, ...]]) -> tuple[Hot, ...]:
-    """Of times that were looked at one by one: the functions that most of them name."""
+    """From times that were examined one by one: the functions that most of them name."""
     samples: Counter[tuple[str, str]] = Counter()
     best: dict[tuple[str, str], Hot] = {}
     of = 0
@@ -50,11 +50,11 @@ def hottest_of(several: Iterable[tuple[Hot, ...]]) -> tuple[Hot, ...]:
 def telling(stack: tuple[Place, ...]) -> tuple[Place, ...]:
     """Outermost first: the program's own part of a stack, and the library function it called.
 
-    A stack without any (a thread of the library) is left whole. Of what a loop ran neither the
-    loop nor who started it.
+    A stack without any (a thread of the library) stays whole. For what a loop ran, neither the
+    loop nor its callers count.
     """
     stack = within_task(stack) or stack[:1]
-    # A lambda or comprehension is part of the function it is written in.
+    # A lambda or comprehension is part of the function around it.
     while len(stack) > 1 and stack[0].function.endswith(">") and _is_own(stack[1]):
         stack = stack[1:]
     own = [n for n, place in enumerate(stack) if _is_own(place)]
@@ -68,9 +68,9 @@ def _is_own(place: Place) -> bool:
 
 
 def hottest(stacks: Counter[tuple[Place, ...]]) -> tuple[Hot, ...]:
-    """The innermost function that most of the samples share, or the ones it branches into.
+    """The innermost function that most samples share, or those that it branches into.
 
-    Stacks are outermost first, with how often each was seen.
+    Stacks are outermost first, each with its number of samples.
     """
     of = sum(stacks.values())
     inside, depth = stacks, 0
@@ -87,7 +87,7 @@ def hottest(stacks: Counter[tuple[Place, ...]]) -> tuple[Hot, ...]:
             chain.append(_place(inside, depth - 1))
             continue
         worth = [s for s in best[:_MOST] if sum(s.values()) * _WORTH[1] >= of * _WORTH[0]]
-        # Several callees are named when they are most of it: else it is their caller's own.
+        # Several callees are named when they are most of it; else their caller is.
         if sum(sum(s.values()) for s in worth) * _MOSTLY[1] < here * _MOSTLY[0]:
             worth = []
         if worth:
@@ -130,7 +130,7 @@ class Samples:
         return [telling(stack) for stack in stack_places(self.model)]
 
     def hot(self, thread: int, windows: Windows) -> tuple[Hot, ...]:
-        """The functions that a thread's samples in these windows tell of; () without any."""
+        """The functions of a thread's samples in these windows; () without samples."""
         track = self.model.threads[thread]
         samples = self._of_thread.get((track.pid, track.tid), [])
         seen: Counter[tuple[Place, ...]] = Counter()

@@ -1,7 +1,7 @@
-"""Time split into causes, to the ns: who ran or had it instead, and what that was doing.
+"""Splits time into causes, to the ns: who ran or held it instead, and what that one did.
 
-Every function takes windows of time and returns parts that add up to them: a part is cut
-further by the lane of whoever it names, down to what needs no further explanation.
+Every function takes windows of time and returns parts that add up to them. A part is cut
+further by the lane of whoever it names, until nothing is left to explain.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from viewer.trace.columns import Carved
 from viewer.trace.model import Model
 from viewer.trace.timelines import UNKNOWN
 
-_DEEPEST = 6  # links of "which waited behind"; beyond it a part has no parts
-_PATIENCE = 300_000  # pieces of lanes looked at for one wait; then no part gets parts any more
-_AWAIT = 100  # an await costs as much as so many pieces
-_ENDED_BY_TIMERS = (s.SLEEP, "future")  # of other awaits a timer ends the patience
+_DEEPEST = 6  # links of "which waited behind"; beyond them a part has no parts
+_PATIENCE = 300_000  # pieces of lanes examined for one wait; after that, parts get no parts
+_AWAIT = 100  # an await costs as much as this many pieces
+_ENDED_BY_TIMERS = (s.SLEEP, "future")  # timers end other awaits only as timeouts
 _ON_CPU = (Kind.COMPUTING, Kind.NATIVE)
 
-type Path = tuple[On, ...]  # who is being explained by whom, the outermost first
+type Path = tuple[On, ...]  # who is explained by whom, the outermost first
 type Causes = tuple[Cause, ...]
 
 
@@ -40,7 +40,7 @@ class Tree:
         self.looked_at = 0  # pieces, for the present wait
 
     def behind(self, on: On | None, windows: Windows, path: Path = ()) -> Causes:
-        """The causes of a wait for whoever it was behind; () when nobody is told."""
+        """The causes of a wait behind that one; () when nobody is known."""
         match on if self.looked_at < _PATIENCE else None:
             case ("thread", thread):
                 return self.thread(thread, windows, path)
@@ -59,14 +59,14 @@ class Tree:
         return ()
 
     def loop(self, loop: int, windows: Windows, path: Path = ()) -> Causes:
-        """What an event loop ran. A loop that is not known (-1) is UNKNOWN."""
+        """What an event loop ran; UNKNOWN for an unknown loop (-1)."""
         if loop < 0:
             return unknown(windows)
         thread, lane = self.ledger.thread_of_loop[loop], self.ledger.lane_of_loop[loop]
         path = (*path, ("thread", thread))
 
         def inside(label: Label, cut: Windows) -> Causes:
-            if label.kind is Kind.GC:  # inside of what it interrupted
+            if label.kind is Kind.GC:  # inside what it interrupted
                 below = self.ledger.loops_without_gc.carve(lane, cut)
                 return self._cut(below, self.labels.on_loop, path, inside)
             known = label.kind is not Kind.UNKNOWN and thread >= 0
@@ -77,7 +77,7 @@ class Tree:
         return self._cut(carved, self.labels.on_loop, path, inside)
 
     def thread(self, thread: int, windows: Windows, path: Path = ()) -> Causes:
-        """What a thread did; while one of its event loops ran, what this ran."""
+        """What a thread did; while one of its event loops ran, what the loop ran."""
         me = ("thread", thread)
         stop = self._stop(me, path, windows)
         if stop is not None:
@@ -116,14 +116,14 @@ class Tree:
         return merged(found)
 
     def awaited(self, task: int, i: int, windows: Windows, path: Path = ()) -> Causes:
-        """What a task's await was for: the lock's owners, else whoever ended it, meanwhile."""
+        """What a task awaited: the owners of the lock, or what its waker did meanwhile."""
         row = self.lanes.task_waits.get(i, -1)
         if row >= 0 and (on := self.labels.behind(row)) is not None:
             return self.behind(on, windows, path)
         return self._one(self.ended_by(task, i), windows, path)
 
     def ended_by(self, task: int, i: int) -> Label:
-        """Who made a task ready at the end of its await, the slice i."""
+        """What made a task ready at the end of its await (slice i)."""
         after = self.lanes.after_await(task, i)
         label = self.waker(task, after) if after >= 0 else Label(Kind.UNKNOWN)
         what = self.lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)
@@ -131,7 +131,7 @@ class Tree:
         return Label(Kind.TIMEOUT) if is_timeout else label
 
     def waker(self, task: int, ready: int) -> Label:
-        """Who caused the `ready` slice; UNKNOWN without a name when the trace names nobody."""
+        """What caused the `ready` slice; UNKNOWN without a name when that is unknown."""
         args = self.model.trace.args(self.model.trace.slices.event[ready])
         process = self.model.owners.task_process[task]
         if isinstance(id_ := args.get(s.ARG_WAKER_TASK), int):
@@ -156,7 +156,7 @@ class Tree:
         path: Path,
         inside: Callable[[Label, Windows], Causes] | None = None,
     ) -> Causes:
-        """One part per key of what was carved, with what is inside of it."""
+        """One part per carved key, with the parts inside it."""
         found = []
         for key, cut in self._parts(carved):
             label = label_of(key)
@@ -165,11 +165,11 @@ class Tree:
         return merged(found)
 
     def _one(self, label: Label, windows: Windows, path: Path) -> Causes:
-        """All of it is one's."""
+        """One part for all of it."""
         return merged([_cause(label, windows, self.behind(label.on, windows, path))])
 
     def _with_gc(self, thread: int, windows: Windows, path: Path) -> Causes:
-        """What a thread did, loops aside; its collections are taken out first."""
+        """What a thread did, apart from loops; its collections are taken out first."""
         found: list[Cause] = []
         for key, cut in self._parts(self.ledger.collecting.carve(thread, windows)):
             if key < 0:
@@ -204,7 +204,7 @@ class Tree:
         return list(parts(carved))
 
     def _stop(self, who: On, path: Path, windows: Windows) -> Causes | None:
-        """What ends the chain here, if anything does."""
+        """The part that ends the chain here, if any."""
         if not windows or len(path) >= _DEEPEST:
             return ()
         if who in path:
@@ -225,6 +225,6 @@ def _cause(label: Label, windows: Windows, parts: Causes) -> Cause:
 
 
 def _telling(parts: Causes) -> Causes:
-    """A single part that is unknown says nothing that the whole does not."""
+    """Drops a single unknown part, which adds nothing to the whole."""
     is_blank = len(parts) == 1 and parts[0].kind is Kind.UNKNOWN and not parts[0].who
     return () if is_blank else parts

@@ -15,7 +15,7 @@ _LONG_NS = 50_000_000
 
 
 def deadlock(facts: Facts) -> Iterator[Finding]:
-    """Waits that close a circle: each for a lock that the next one holds all the while."""
+    """Waits that form a circle: each for a lock that the next one holds all the time."""
     told: set[frozenset[tuple[Who, int]]] = set()
     for circle in circles(facts.ledger, _LONG_NS):
         locks = facts.model.states.row
@@ -26,11 +26,11 @@ def deadlock(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_deadlock(facts: Facts, circle: Circle) -> bool:
-    """Whether one of its waits at least was given up or is not over, and none is for a signal.
+    """Whether at least one of its waits was given up or is not over, and none is for a signal.
 
-    Who waits for its own lock may wait for a signal: for another's release. So it is if
-    another has released that lock before, or if the program ended by itself while the thread,
-    which nobody joined, still waited.
+    A thread that waits for its own lock may wait for a signal, that is, for another thread's
+    release. It does if another thread has released that lock before, or if the program ended
+    by itself while the thread, which nobody joined, still waited.
     """
     model, table = facts.model, facts.model.states
     rows = [link.wait for link in circle.links]

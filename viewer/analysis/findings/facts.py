@@ -1,4 +1,4 @@
-"""What findings are made of, and what several of them ask of a model."""
+"""What findings consist of, and what several of them compute from a model."""
 
 from array import array
 from bisect import bisect_left
@@ -39,16 +39,16 @@ from viewer.trace.columns import (
 )
 from viewer.trace.model import Collection, Model
 
-BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program's, off the CPU
+BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
 COMPUTING = (THREAD_RUNNING, NATIVE)
-NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's
+NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's doing
 _LONG_NS = 10_000_000
-_PATIENCE = 4  # without kernel data a pause may be a preemption: wait for clearer signs
+_PATIENCE = 4  # without kernel data a pause may be a preemption, so signs must be clearer
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A slice of the trace in which the fault is to be seen. Ids are -1 where none is."""
+    """A slice of the trace that shows the fault. Ids are -1 where there is none."""
 
     start_ns: int
     duration_ns: int
@@ -71,7 +71,7 @@ class Finding:
 
 
 class Behind(NamedTuple):
-    """How long tasks were ready during an interval, all together, and how many."""
+    """How long tasks were ready during an interval, in total, and how many."""
 
     ns: int
     tasks: int
@@ -79,7 +79,7 @@ class Behind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What a thread did for a time: ns by state, and the calls in it, (row of call, ns)."""
+    """What a thread did in a time: ns by state, and ns by row of call."""
 
     states: Counter[int]
     calls: Counter[int]
@@ -93,7 +93,7 @@ def _begins_call(state: int) -> bool:
 
 
 class Facts:
-    """A model, and the tables made of it when they are first asked for."""
+    """A model, and the tables made from it on their first use."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Facts:
         threads: Sequence[ThreadRow] | None = None,
         locks: Sequence[LockRow] | None = None,
     ) -> None:
-        """Tables that were made already need not be made again; tasks are by coroutine."""
+        """Takes tables that exist already; tasks are by coroutine."""
         self.model = model
         self.ledger = Ledger.of(model)
         for name, rows in (("tasks", tasks), ("threads", threads), ("locks", locks)):
@@ -128,14 +128,14 @@ class Facts:
 
     @cached_property
     def patience(self) -> int:
-        """By how much thresholds of a thread's time grow when the kernel did not tell."""
+        """The factor of thresholds of a thread's time where there is no kernel data."""
         disabled = {hook for hook, _ in self.health.disabled}
         knows = "sched" in self.health.signals and "sched" not in disabled
         return 1 if knows and "gil" in self.health.signals else _PATIENCE
 
     @cached_property
     def lock_of(self) -> dict[tuple[int, int], int]:
-        """By (pid, id) the lock; of several processes of one pid the first one's."""
+        """By (pid, id) the lock; of several processes with one pid, the first one's."""
         table, found = self.model.states, dict[tuple[int, int], int]()
         for lock, (id_, process) in enumerate(
             zip(table.lock_id, table.lock_process, strict=True)
@@ -151,9 +151,9 @@ class Facts:
         return list(zip(*columns, strict=True))
 
     def is_signal(self, lock: int) -> bool:
-        """Whether a lock was ever given back by a thread that did not have it.
+        """Whether a thread ever released a lock that it did not hold.
 
-        Then it is no lock but a signal, or handed from one thread to another.
+        Then it is not a lock but a signal, or handed from one thread to another.
         """
         waits, table = self.ledger.waits_of_locks, self.model.states
         for place in range(waits.offset[lock], waits.offset[lock + 1]):
@@ -166,7 +166,7 @@ class Facts:
         return False
 
     def _had_before(self, lock: int, wait: int) -> int:
-        """The thread that had the lock before this waiter got it; -1 unknown, or a task."""
+        """The thread that held the lock before this waiter got it; -1 unknown, or a task."""
         table = self.model.states
         since, until = table.start_ns[wait], table.end_ns[wait]
         for hold, _ in self.ledger.holds.backwards(lock, since, until):
@@ -189,7 +189,7 @@ class Facts:
         return found
 
     def split(self, thread: int, windows: Windows) -> Split:
-        """What the thread did in these times; empty where nothing is known."""
+        """What the thread did in these times; empty where that is unknown."""
         table, ledger = self.model.states, self.ledger
         found = Split(Counter(), Counter())
         carved = ledger.did(thread, windows)
@@ -204,7 +204,7 @@ class Facts:
         return found
 
     def collecting_ns(self, thread: int, windows: Windows) -> int:
-        """How long the thread ran the garbage collector, time off its CPU not counted."""
+        """How long the thread ran the garbage collector, without time off its CPU."""
         carved = self.ledger.collecting.carve(thread, windows)
         return sum(
             collecting.ns - self.split(thread, collecting).of(NOT_ITS_FAULT)
@@ -213,7 +213,7 @@ class Facts:
         )
 
     def taken_ns(self, thread: int, runs: Sequence[Collection]) -> Sequence[int]:
-        """By collection of a thread how long the kernel or another thread stopped it."""
+        """By collection of a thread, how long the kernel or another thread stopped it."""
         table = self.model.states
         away = keys(
             self.model,
@@ -242,12 +242,12 @@ class Facts:
 
     @cached_property
     def hot_places(self) -> list[Place]:
-        """By stack of the samples the line of the program it was in."""
+        """By stack of the samples, the line of the program."""
         return places(self.model)
 
     @cached_property
     def samples(self) -> dict[int, list[tuple[int, int]]]:
-        """By tid (time, stack) of its CPU samples, in order of time."""
+        """By tid the (time, stack) of its CPU samples, in order of time."""
         events, found = self.model.trace.events, defaultdict(list)
         columns = (events.sample_tid, events.sample_time_ns, events.sample_stack)
         for tid, time_ns, stack in zip(*columns, strict=True):
@@ -278,7 +278,7 @@ class Facts:
         return longer(slices.start_ns, slices.end_ns, mark, _LONG_NS)
 
     def kinds(self, wanted: tuple[int, ...]) -> memoryview:
-        """By slice 1 if it is of such a kind."""
+        """By slice 1 if it is of such a kind, else 0."""
         table = bytes(int(kind in wanted) for kind in range(256))
         return memoryview(bytes(self.model.owners.kind).translate(table))
 
@@ -303,7 +303,7 @@ class Facts:
         return s.SELECT, "", -1
 
     def during(self, intervals: Sequence[Interval]) -> list[Behind]:
-        """By interval of a loop, who was ready meanwhile."""
+        """By interval of a loop, the tasks that were ready meanwhile."""
         if not intervals:
             return []
         met = self.ledger.during(intervals)
@@ -319,7 +319,7 @@ class Facts:
         return found
 
     def awaited(self, i: int) -> tuple[str, str]:
-        """What an await is for ("await sleep") and its site."""
+        """What a slice awaits ("await sleep"), and its site."""
         model = self.model
         what = model.trace.text(model.owners.code[i])
         if i == model.owners.task_head[model.owners.owner[i]]:
@@ -327,7 +327,7 @@ class Facts:
         return what, str(model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE, ""))
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
-        """Rows of the states table of such states that last so long."""
+        """Rows of the states table with such a state that last this long."""
         table, wanted = self.model.states, frozenset(states)
         mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
         return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)

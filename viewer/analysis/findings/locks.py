@@ -77,7 +77,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_often(row: LockRow, times: int) -> bool:
-    """Whether it made somebody wait so many times, or for long: then a few are enough."""
+    """Whether somebody waited for it this many times, or for long: then a few are enough."""
     return row.waits.count >= times or row.waits.total_ns >= _LOST_NS
 
 
@@ -178,7 +178,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
 
 
 def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
-    """How long the tasks lived, all together, that ever waited for the lock."""
+    """The total lifetime of the tasks that ever waited for the lock."""
     table, slices, owned = facts.model.states, facts.model.trace.slices, facts.model.owners
     lanes = facts.ledger.rows_of_tasks
     return sum(

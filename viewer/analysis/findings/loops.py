@@ -48,7 +48,7 @@ class _Step:
     lane: int
     start_ns: int
     duration_ns: int
-    own_ns: int  # without GC, without what the kernel or another thread took
+    own_ns: int  # without GC, without what the kernel or other threads took
     split: Split
 
 

@@ -64,10 +64,10 @@ def _lives(facts: Facts) -> dict[tuple[int, int], tuple[int, int]]:
 def _workers(
     rows: list[ThreadRow], lives: dict[tuple[int, int], tuple[int, int]]
 ) -> tuple[list[ThreadRow], int]:
-    """The threads that stay, and from when to when there was one.
+    """The threads that stay, and the time in which there were any.
 
-    Who lives for less than half of that time is not a pool's worker but has one job: a
-    request, a call.
+    A thread that lives for less than half of that time is not a worker of a pool but has one
+    job: a request, a call.
     """
     spans = {row.tid: lives[row.pid, row.tid] for row in rows}
     whole = max(end for _, end in spans.values()) - min(start for start, _ in spans.values())

@@ -21,7 +21,7 @@ _MS = 1_000_000
 _WINDOWS = 8
 _LEAKED = 50
 _GROWS_NS = 100 * _MS
-# A task that returns in the end was woken after all, if only at a shutdown.
+# A task that returns in the end was woken after all, if only by a shutdown.
 # In a leak the old ones are still there: three in ten have not moved for half of that time.
 # A backlog that is served in order, or load that rises, has young ones only.
 _STUCK = 3, 10
@@ -63,7 +63,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     since, until = min(births), max(births)
     if until - since < _GROWS_NS:
         return None
-    # A task is alive until its last await ends; what it does then is soon over.
+    # A task counts as alive until its last await ends; what it does then is short.
     ends = [
         slices.end_ns[last[task]] if last[task] >= 0 else birth
         for task, birth in zip(tasks, births, strict=True)
@@ -109,7 +109,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
 
 
 def _creator(facts: Facts, task: int) -> str:
-    """` by `main` (app.py:9)`; "" where the trace does not tell."""
+    """` by `main` (app.py:9)`; "" where that is unknown."""
     parent = _parent(facts, task)
     if parent < 0:
         return ""
@@ -135,7 +135,7 @@ def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) ->
 
 
 def orphaned_task(facts: Facts) -> Iterator[Finding]:
-    """Tasks that were forgotten while pending: destroyed, or left over at a program's end."""
+    """Tasks that were forgotten while pending: destroyed, or left over at the end."""
     model = facts.model
     by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
     for task, time_ns in _destroyed(facts):
@@ -203,7 +203,7 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
             and model.trace.text(owned.code[i]) == s.AWAIT_PREFIX + "future"
             and slices.start_ns[i] <= long_ago
         )
-        # Of a program that was killed, or a loop in a daemon thread, the tasks just stop.
+        # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
         if not is_alone or process.recording_ended is None:
             continue
         creator = _parent(facts, task)

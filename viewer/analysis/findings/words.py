@@ -84,7 +84,7 @@ def did(
 
 
 def sampled(found: list[Hot], total: int, most: int = 2) -> str:
-    """`rank` (data.py:32, 72 % of 76 CPU samples), `make_key` …; "" of too few samples."""
+    """`rank` (data.py:32, 72 % of 76 CPU samples), `make_key` …; "" from too few samples."""
     worth = [
         row
         for row in found[:most]

@@ -1,1 +1,1 @@
-"""One account of lost time: who had what others waited for, and what it cost them."""
+"""One account of lost time: who occupied what others waited for, and what that cost."""

@@ -1,6 +1,6 @@
-"""The account: what each resource's occupants cost those who waited for it.
+"""The account: what the occupants of each resource cost those who waited for it.
 
-One sweep per resource. The rows of a lane add up to the waits for it, to the ns.
+Takes one sweep per resource. The rows of a lane add up to the waits for it, to the ns.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from viewer.trace.model import Model
 
 
 class Kind(StrEnum):
-    """What one can wait for."""
+    """What a thread or task can wait for."""
 
     LOOP = "loop"
     GIL = "gil"
@@ -25,9 +25,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What an occupant of a lane cost: `lost_ns` all waits it met together, `longest_ns` one.
+    """What an occupant of a lane cost: `lost_ns` of all waits it met, `longest_ns` of one.
 
-    `who` is its number in the resource, which may be its `nobody`, `unknown` or `others`.
+    `who` is its number in the resource, possibly `nobody`, `unknown` or `others`.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Row:
 
 
 def waits_of(ledger: Ledger, kind: Kind) -> tuple[Resource, Waits]:
-    """A resource, and the waits for it by lane. What is not known to be held has none."""
+    """A resource, and the waits for it by lane. None without known holders."""
     model, table = ledger.model, ledger.model.states
     if kind is Kind.LOOP:
         loops = len(model.loops)

@@ -1,4 +1,4 @@
-"""Circles: threads or tasks each of which waits for what the next one has."""
+"""Circles: threads or tasks each of which waits for what the next one holds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from viewer.analysis.ledger.rows import is_hold, waits_for_lock
 from viewer.analysis.states import marks
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
 
-_DEEPEST = 64  # members of a circle; a longer way is not followed
+_DEEPEST = 64  # members of a circle; longer ways are not followed
 
-type Who = tuple[str, int]  # "thread" or "task", which
+type Who = tuple[str, int]  # "thread" or "task", and its index
 
 
 class Link(NamedTuple):
-    """`who` waits (a row of States) for the lock that the next one has by `hold`."""
+    """`who` waits (a row of States) for the lock that the next one holds by `hold`."""
 
     who: Who
     wait: int
@@ -24,7 +24,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """All links last from `start_ns` to `end_ns`."""
+    """All its links exist from `start_ns` to `end_ns`."""
 
     links: tuple[Link, ...]
     start_ns: int
@@ -32,7 +32,7 @@ class Circle:
 
 
 class _Now:
-    """Who waits for which lock at a moment, and who has it."""
+    """Who waits for which lock at a moment, and who holds it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.table = ledger.model.states
@@ -45,7 +45,7 @@ class _Now:
         return "task" if is_task else "thread", self.table.who[row]
 
     def owner(self, hold: int) -> Who | None:
-        """Who has a lock by a hold; None when the trace does not tell."""
+        """The holder of a hold; None when it is unknown."""
         owner, table = self.table.owner[hold], self.table
         if owner < 0 or table.owner_id[owner] < 0:
             return None
@@ -57,7 +57,7 @@ class _Now:
         return ("thread", thread) if thread >= 0 else None
 
     def change(self, row: int, *, is_wait: bool, is_begin: bool) -> Who | None:
-        """A wait or hold begins or ends; who may be in a circle that did not exist before."""
+        """Begins or ends a wait or hold; returns who may be in a new circle."""
         who = self.waiter(row) if is_wait else self.owner(row)
         lock = self.table.row[row]
         if is_begin:
@@ -73,7 +73,7 @@ class _Now:
         return None
 
     def circle(self, first: Who) -> list[Link]:
-        """The circle that `first` is in; or nothing."""
+        """The circle that `first` is in, if any."""
         links: list[Link] = []
         who: Who | None = first
         while len(links) < _DEEPEST:
@@ -89,9 +89,9 @@ class _Now:
 
 
 def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
-    """Those that last so long at once, in order of begin; each starts with its first wait.
+    """The circles that last this long, in order of begin; each starts with its first wait.
 
-    A circle closes when its last wait or hold begins: then it is looked for from there.
+    A circle closes when its last wait or hold begins; the search starts there.
     """
     table, engine = ledger.model.states, ledger.model.trace.engine
     wait = marks(ledger.model, waits_for_lock)

@@ -1,4 +1,4 @@
-"""Who is who in a trace, and the rows of each: what the ledger looks things up in."""
+"""The indexes of a trace that the ledger uses: threads, tasks, loops, and their rows."""
 
 from bisect import bisect_left
 from functools import cached_property
@@ -11,7 +11,7 @@ from viewer.trace.tiles import Lanes
 
 
 class Index:
-    """Threads, tasks and loops by what names them; each index is made when first asked for."""
+    """Threads, tasks and loops by what names them; each index is made on its first use."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -21,7 +21,7 @@ class Index:
         found: dict[tuple[int, int], int] = {}
         for i, track in enumerate(self.model.threads):
             found.setdefault((self.model.thread_process[i], track.tid), i)
-            found.setdefault((-track.pid, track.tid), i)  # of a thread without events
+            found.setdefault((-track.pid, track.tid), i)  # for a thread without events
         return found
 
     def thread(self, process: int, tid: int) -> int:
@@ -52,7 +52,7 @@ class Index:
 
     @cached_property
     def lane_of_loop(self) -> list[int]:
-        """Loops of a thread share a lane: there they are in each other's way."""
+        """Loops of a thread share a lane, since they delay each other."""
         first: dict[int, int] = {}
         return [
             first.setdefault(thread, loop) if thread >= 0 else loop
@@ -61,7 +61,7 @@ class Index:
 
     @cached_property
     def lane_of_thread(self) -> dict[int, int]:
-        """The lane of a thread's loops, of threads that have some."""
+        """The lane of a thread's loops, for threads that have some."""
         lanes = zip(self.thread_of_loop, self.lane_of_loop, strict=True)
         return {thread: lane for thread, lane in lanes if thread >= 0}
 
@@ -78,7 +78,7 @@ class Index:
 
     @cached_property
     def waits_of_locks(self) -> Lanes:
-        """Rows of States by lock: who waited for it, in order of begin."""
+        """Rows of States by lock: the waits for it, in order of begin."""
         table, locks = self.model.states, len(self.model.states.lock_id)
         lane = keys(self.model, waits_for_lock, table.row, numbers(range(locks)))
         return self.model.trace.engine.lanes(
@@ -95,7 +95,7 @@ class Index:
 
     @cached_property
     def task_of_slice(self) -> Column:
-        """By slice the task whose state it is, else -1."""
+        """By slice the task, if it is a state of one, else -1."""
         owned = self.model.owners
         table = bytes(int(READY <= kind <= AWAIT) for kind in range(256))
         mark = memoryview(bytes(owned.kind).translate(table))

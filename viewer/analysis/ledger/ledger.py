@@ -1,4 +1,4 @@
-"""The ledger of a model: its resources, each made when first asked for and then kept."""
+"""The ledger of a model: its resources, each made on its first use and then kept."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ class Interval(NamedTuple):
 
 
 class Ledger(Index):
-    """Who had the loops, the GIL, the locks; what threads and tasks did."""
+    """Who occupied the loops, the GIL, the locks; what threads and tasks did."""
 
     @classmethod
     def of(cls, model: Model) -> "Ledger":
@@ -61,7 +61,7 @@ class Ledger(Index):
     # Loops --------------------------------------------------------------------------------
 
     def _on_loops(self, kinds: Iterable[int], key_of_loop: Iterable[int]) -> Column:
-        """By slice its loop's key if it is of such a kind, else -1."""
+        """By slice its loop's key, if it is of such a kind, else -1."""
         wanted = frozenset(kinds)
         table = bytes(int(kind in wanted) for kind in range(256))
         mark = memoryview(bytes(self.model.owners.kind).translate(table))
@@ -75,12 +75,12 @@ class Ledger(Index):
 
     @cached_property
     def loops_without_gc(self) -> Resource:
-        """The same as if collections were part of what they interrupt."""
+        """The same, with collections as part of what they interrupt."""
         return self._loops(with_collections=False)
 
     @property
     def first_collection(self) -> int:
-        """The number of the youngest generation among what loops ran."""
+        """The number of the youngest generation among the occupants of loops."""
         return len(self.model.owners.group_head) + len(self.model.owners.call_head) + 1
 
     @cached_property
@@ -92,7 +92,7 @@ class Ledger(Index):
         return joined(memoryview(bytes(4 * len(self.model.lane))).cast("i"), losses)
 
     def on_any_loop(self, lane: int, windows: Windows) -> Carved:
-        """The windows by whether a loop of the lane ran: UNKNOWN when none did."""
+        """The windows by whether a loop of the lane ran; UNKNOWN when none did."""
         return self.loops.by_row(lane, windows, self._on_loop)
 
     def _loops(self, *, with_collections: bool) -> Resource:
@@ -127,17 +127,17 @@ class Ledger(Index):
         return found
 
     def waiting_for_loop(self, kind: int) -> Column:
-        """By slice the lane of its loop if it is of that kind, else -1."""
+        """By slice the lane of its loop, if it is of that kind, else -1."""
         return self._on_loops((kind,), self.lane_of_loop)
 
     def ready(self, key: Column, keys_: int) -> Waits:
-        """Waits for loops: `key` says by slice of which, else -1."""
+        """Waits for loops; `key` gives by slice the key of the waiter, else -1."""
         slices = self.model.trace.slices
         lane = self._on_loops(range(256), self.lane_of_loop)
         return Waits(slices.start_ns, slices.end_ns, lane, key, keys_)
 
     def during(self, intervals: Sequence[Interval]) -> Met:
-        """How long tasks were ready in intervals of loops, and how many; by interval."""
+        """By interval of a loop, how long tasks were ready in it, and how many."""
         slices, lanes = self.model.trace.slices, self.lane_of_loop
         return self.model.trace.engine.meet(
             slices.start_ns,
@@ -153,7 +153,7 @@ class Ledger(Index):
 
     @cached_property
     def gil(self) -> Resource:
-        """Who had the GIL of a process: thread * HOLDING_MODES + mode."""
+        """Who held the GIL of a process: thread * HOLDING_MODES + mode."""
         lane = keys(self.model, has_gil, self.model.states.who, self.model.thread_process)
         processes = list(range(len(self.model.trace.processes)))
         whos = len(self.model.threads) * HOLDING_MODES
@@ -168,7 +168,7 @@ class Ledger(Index):
 
     @cached_property
     def holds(self) -> Resource:
-        """Who had a lock: an owner (a row of States' owners)."""
+        """Who held a lock: an owner (a row of States' owners)."""
         table = self.model.states
         lane = keys(self.model, is_hold, table.row, numbers(range(len(table.lock_id))))
         return self._of_states(
@@ -178,7 +178,7 @@ class Ledger(Index):
     def _of_states(
         self, lane: Column, process_of_lane: list[int], who: Column, whos: int
     ) -> Resource:
-        """Lanes of rows of States; each is known from its first row to its last."""
+        """Lanes of rows of States, each known from its first row to its last."""
         table, lanes = self.model.states, len(process_of_lane)
         extras = self._lost(table.start_ns, table.end_ns, lane, process_of_lane, whos + 1)
         rows = Rows(table.start_ns, table.end_ns, lane, lane)
@@ -188,7 +188,7 @@ class Ledger(Index):
 
     @cached_property
     def states(self) -> Resource:
-        """By thread its rows of States; where none is, what it did is unknown."""
+        """By thread its rows of States; where there is none, what it did is unknown."""
         table, threads = self.model.states, len(self.model.threads)
         lane = keys(self.model, is_own, table.who, numbers(range(threads)))
         rows = Rows(table.start_ns, table.end_ns, lane, nowhere(len(lane)))
@@ -196,7 +196,7 @@ class Ledger(Index):
 
     @cached_property
     def tasks(self) -> Resource:
-        """By task its slices; before its first, after its last and between is unknown."""
+        """By task its slices; before, between and after them, what it did is unknown."""
         slices, lane = self.model.trace.slices, self.task_of_slice
         rows = Rows(slices.start_ns, slices.end_ns, lane, nowhere(len(lane)))
         return self._flat(rows, [], len(self.model.owners.task_id), 0, nowhere(0), 0)
@@ -214,7 +214,7 @@ class Ledger(Index):
 
     @cached_property
     def _doing(self) -> Pairs:
-        """Rows of States numbered by what is said of them: which call, whom a wait is for."""
+        """Rows of States numbered by their details: which call, whom a wait is for."""
         engine, events = self.model.trace.engine, self.model.trace.events
         table, slices = self.model.states, self.model.trace.slices
         kinds = marks(self.model, lambda state: state & (STATE_MASK | HOLDING))
@@ -235,7 +235,7 @@ class Ledger(Index):
         return Pairs(number, joined(plain.head, waits.head))
 
     def did(self, thread: int, windows: Windows) -> Carved:
-        """What a thread did; `row_that_did` has a row of States for each key."""
+        """What a thread did; `row_that_did` gives a row of States for each key."""
         return self.states.by_row(thread, windows, self._doing.number)
 
     def row_that_did(self, key: int) -> int:
@@ -254,7 +254,7 @@ class Ledger(Index):
 
     @property
     def ran(self) -> int:
-        """The key of a task's steps; that of an await is its slice."""
+        """The key of a task's steps; the key of an await is its slice."""
         return len(self.model.owners.kind)
 
     @property
@@ -274,7 +274,7 @@ class Ledger(Index):
     def _lost(
         self, start: Column, end: Column, lane: Column, process_of_lane: list[int], who: int
     ) -> list[_Extra]:
-        """The times of which events were dropped, on each lane that was in use then."""
+        """The times whose events were dropped, on each lane that was in use then."""
         if not self._losses:
             return []
         spans = self.model.trace.engine.spans(end, lane, len(process_of_lane))

@@ -1,4 +1,4 @@
-"""What one at a time has: its lanes in pieces, who has each, what waits for it cost."""
+"""A resource that has one occupant at a time: its lanes in pieces, and what waits cost."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -34,7 +34,7 @@ def window(from_ns: int, until_ns: int) -> Windows:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Waits by lane. With key -1 they do not count; with lane -1 who had it is unknown."""
+    """Waits by lane. With key -1 they do not count; with lane -1 the occupant is unknown."""
 
     start_ns: Column  # q
     end_ns: Column  # q
@@ -45,11 +45,10 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Lanes in pieces, and by row of the timeline the number of who has it.
+    """Lanes in pieces, and by row of the timeline the number of its occupant.
 
-    Occupants are numbered below `whos`. Beyond are `nobody` (given back and not yet taken; of
-    a loop, asyncio's own work), `unknown`, and `others`: those who had a lane too little to be
-    told apart.
+    Occupants are numbered below `whos`. Then follow `nobody` (released, not yet acquired; for
+    a loop, asyncio's own work), `unknown`, and `others`: those that are not distinguished.
     """
 
     engine: Engine
@@ -70,11 +69,11 @@ class Resource:
         return self.whos + 2
 
     def has(self, lane: int) -> bool:
-        """Whether anybody ever had the lane."""
+        """Whether the lane ever had an occupant."""
         return self.timeline.offset[lane] < self.timeline.offset[lane + 1]
 
     def charge(self, waits: Waits) -> Charges:
-        """What the waits cost, by key and who had their lane; see viewer.trace.charges."""
+        """What the waits cost, by key and occupant of their lane; see viewer.trace.charges."""
         timeline = self.timeline
         return self.engine.charge(
             timeline.offset,
@@ -90,11 +89,11 @@ class Resource:
         )
 
     def carve(self, lane: int, windows: Windows) -> Carved:
-        """The windows by who had the lane; -1 is nobody, -2 unknown."""
+        """The windows by occupant of the lane; -1 is nobody, -2 unknown."""
         return self.by_row(lane, windows, self.who)
 
     def by_row(self, lane: int, windows: Windows, key: Column) -> Carved:
-        """The windows by the `key` of the rows that had the lane."""
+        """The windows by the `key` of the rows that occupied the lane."""
         timeline = self.timeline
         return self.engine.carve(
             timeline.offset,
@@ -114,11 +113,11 @@ class Resource:
         ]
 
     def row_at(self, lane: int, time_ns: int) -> int:
-        """The row that has the lane at a moment; -1 nobody, -2 unknown."""
+        """The row that occupies the lane at a moment; -1 nobody, -2 unknown."""
         return self.pieces(lane, time_ns, time_ns + 1)[0][2]
 
     def backwards(self, lane: int, from_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
-        """(row, until) of who had the lane in the window, the last one first."""
+        """(row, until) of the occupants of the lane in the window, the last one first."""
         timeline = self.timeline
         low, high = timeline.offset[lane], timeline.offset[lane + 1]
         place = bisect_left(timeline.start_ns, until_ns, low, high) - 1
@@ -131,21 +130,21 @@ class Resource:
             place -= 1
 
     def rows(self, lane: int) -> list[int]:
-        """All rows that had the lane."""
+        """All rows that occupied the lane."""
         timeline = self.timeline
         found = timeline.row[timeline.offset[lane] : timeline.offset[lane + 1]]
         return [row for row in dict.fromkeys(found) if row >= 0 and self.who[row] < self.whos]
 
 
 def parts(carved: Carved) -> Iterable[tuple[int, Windows]]:
-    """The keys of what was carved, each with its windows."""
+    """The carved keys, each with its windows."""
     for n, key in enumerate(carved.key):
         low, high = carved.offset[n], carved.offset[n + 1]
         yield key, Windows(carved.from_ns[low:high], carved.until_ns[low:high])
 
 
 class Losses:
-    """When events of a process were dropped: then nobody knows who had what."""
+    """The times when events of a process were dropped: occupants are unknown then."""
 
     def __init__(self, drops: Iterable[tuple[int, int, int]]) -> None:
         """Each drop is (process, from, until)."""
@@ -164,7 +163,7 @@ class Losses:
         return bool(self._of)
 
     def within(self, process: int, since: int, until: int) -> Sequence[Window]:
-        """Those that reach into a time."""
+        """Those that overlap a time."""
         found = self._of.get(process, [])
         low = bisect_right(self._last[process], since) if found else 0
         return [

@@ -1,4 +1,4 @@
-"""Rows of lanes that the ledger builds on: their columns, and which states count."""
+"""The rows of lanes that the ledger uses: their columns, and which states count."""
 
 from array import array
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ from viewer.trace.columns import (
     Column,
 )
 
-GENERATIONS = 4  # of collections; higher ones there are not
+GENERATIONS = 4  # of collections; there are no higher ones
 
 
 class Rows(NamedTuple):
-    """Occupants of lanes; those of a frame say when their lane is known."""
+    """The occupants of lanes; those of a frame show when their lane is known."""
 
     start_ns: Column
     end_ns: Column
@@ -63,5 +63,5 @@ def waits_for_lock(state: int) -> bool:
 
 
 def is_own(state: int) -> bool:
-    # 0: a row that a range of time leaves out, of whomever
+    # 0: a row outside the range, of any owner
     return state & STATE_MASK not in (0, TASK_WAIT, HOLD)

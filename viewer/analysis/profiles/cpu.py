@@ -1,4 +1,4 @@
-"""CPU samples: whose they are, and the functions they fall into."""
+"""CPU samples: their threads and tasks, and the functions they fall into."""
 
 import re
 from bisect import bisect_right
@@ -21,7 +21,7 @@ type Labels = dict[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class CpuRow:
-    """A function. `line` is the one that has most of its own time."""
+    """A function. `line` is the line with most of its self time."""
 
     function: str
     file: str
@@ -31,7 +31,7 @@ class CpuRow:
 
 
 class Runners:
-    """Which thread is who, and which task a loop's thread ran at a moment."""
+    """The names of threads, and the task that a loop's thread ran at a moment."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -75,14 +75,14 @@ class Runners:
         return found | self.task_labels(task) if task >= 0 else found
 
     def task_labels(self, task: int) -> Labels:
-        """Its coroutine; its name only when the program gave it one."""
+        """Its coroutine, and its name if the program gave it one."""
         name = self.model.task_name(task)
         named: Labels = {} if _NAMED_BY_ASYNCIO.fullmatch(name) else {"task": name}
         return named | {"coroutine": self.model.coroutine_of(task)}
 
 
 def stack_places(model: Model) -> list[tuple[Place, ...]]:
-    """By stack of the trace: its places, innermost first."""
+    """By stack of the trace its places, innermost first."""
     events, text = model.trace.events, model.trace.text
     frames = [
         Place(qualified(text(function) or "[unknown]", text(path)), text(path), line)
@@ -105,7 +105,7 @@ def add_cpu(
     where: Everywhere = EVERYWHERE,
     is_covered: Callable[[int, int, int], bool] = lambda _pid, _tid, _time_ns: False,
 ) -> None:
-    """Adds every sample that lies there and is not covered, with `labels` besides its own."""
+    """Adds every sample that lies there and is not covered, with `labels` added to its own."""
     events, places = model.trace.events, stack_places(model)
     counts = Counter(
         (stack, pid, tid, runners.task_at(pid, tid, time), hz)
@@ -126,7 +126,7 @@ def add_cpu(
 
 
 def cpu_period(model: Model) -> tuple[str, str, int]:
-    """Of a profile: 0 where recordings of different rates are in one file."""
+    """The period of a profile; 0 where one file has recordings of different rates."""
     rates = set(model.trace.events.sample_hz)
     period = _SECOND_NS // rates.pop() if len(rates) == 1 and 0 not in rates else 0
     return "cpu", "nanoseconds", period
@@ -145,7 +145,7 @@ def cpu_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 def cpu_rows(model: Model) -> tuple[CpuRow, ...]:
-    """One row per function, the one with most time of its own first."""
+    """One row per function, the one with the most self time first."""
     sums = Sums()
     events, places = model.trace.events, stack_places(model)
     counts = Counter(zip(events.sample_hz, events.sample_stack, strict=True))

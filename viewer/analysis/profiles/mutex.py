@@ -1,4 +1,4 @@
-"""The mutex profile: waits for locks, charged moment by moment to those who had them."""
+"""The mutex profile: waits for locks, charged moment by moment to the holders."""
 
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
@@ -8,11 +8,11 @@ from viewer.analysis.profiles.profile import Place, Sums, place_of, places_of, w
 from viewer.trace.model import Model
 
 _NOBODY = Place("[unknown holder]")
-_FREE = Place("[lock was free]")  # given back to the waiter, who had not woken up yet
+_FREE = Place("[lock was free]")  # released to a waiter that had not woken up yet
 
 
 def holder_frames(site: object, stack: object) -> tuple[Place, ...]:
-    """The line that took the lock, with the callers that its release showed."""
+    """The line that acquired the lock, with the callers that its release showed."""
     callers = within_task(places_of(stack)) if isinstance(stack, str) else ()
     if not isinstance(site, str) or not site:
         return callers or (_NOBODY,)
@@ -26,8 +26,8 @@ def holder_frames(site: object, stack: object) -> tuple[Place, ...]:
 class _Lock:
     """The holds of one lock, in order; they do not overlap.
 
-    From the end of a hold on, the lock is the next holder's: it was granted to him, and others
-    wait until he has run. Only the rest of a wait that nobody's hold follows is nobody's.
+    From the end of a hold on, the lock belongs to the next holder: it was granted to that one,
+    and others wait until it has run. Only the rest of a wait without a later hold is nobody's.
     """
 
     def __init__(self, holds: list[tuple[int, int, int]], kind: str) -> None:
@@ -37,12 +37,14 @@ class _Lock:
         self.ends = [end for _start, end, _i in holds]
         self.since = [self.starts[0], *self.ends[:-1]]
         self.counts = [0] * len(holds)  # waits that began in it
-        self.parts = [0] * len(holds)  # ns, to be taken off for what waits leave out of it
-        self.met = [0] * (len(holds) + 1)  # waits that meet it: changes, hold by hold
+        self.parts = [0] * len(holds)  # ns, to subtract where waits leave out a part of it
+        self.met = [0] * (
+            len(holds) + 1
+        )  # the waits that meet it, as changes from hold to hold
         self.unheld_ns = 0
 
     def charge(self, start_ns: int, end_ns: int) -> bool:
-        """Adds a wait; False when nobody is known to have had the lock meanwhile."""
+        """Adds a wait; False when no holder is known meanwhile."""
         first = bisect_right(self.ends, start_ns)
         last = bisect_left(self.starts, end_ns) - 1
         if first > last:
@@ -56,7 +58,7 @@ class _Lock:
         return True
 
     def charges(self) -> list[tuple[int, int, int]]:
-        """(slice, waits, ns) of each hold."""
+        """(slice, waits, ns) for each hold."""
         return [
             (i, count, waits * (end - since) - part)
             for i, count, waits, since, end, part in zip(
@@ -72,7 +74,7 @@ class _Lock:
 
 
 class Holds:
-    """Who had which lock when."""
+    """Who held which lock when."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -104,12 +106,12 @@ class Holds:
         return track.pid if track is not None else 0
 
     def charge(self, pid: int, lock: object, start_ns: int, end_ns: int) -> bool:
-        """Adds a wait; False when nobody is known to have had the lock meanwhile."""
+        """Adds a wait; False when no holder is known meanwhile."""
         of = self.locks.get((pid, lock)) if isinstance(lock, int) else None
         return of is not None and of.charge(start_ns, end_ns)
 
     def add_to(self, sums: Sums) -> None:
-        """What each holder made others wait."""
+        """How long each holder made others wait."""
         trace, slices = self.model.trace, self.model.trace.slices
         for lock in self.locks.values():
             for i, waits, ns in lock.charges():

@@ -1,4 +1,4 @@
-"""A profile: stacks with numbers. What a trace and what a pprof file become."""
+"""A profile: stacks with numbers, from a trace or from a pprof file."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 
 
 class Place(NamedTuple):
-    """A line of a function, named `module.function` where the path tells the module.
+    """A line of a function, named `module.function` where the path shows the module.
 
     `path` is "" and `line` 0 where unknown. A tuple, since millions of them are hashed.
     """
@@ -36,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`types` are (name, unit); the last one is what is shown first. Times in ns."""
+    """`types` are (name, unit); the last one is shown first. Times are in ns."""
 
     types: tuple[tuple[str, str], ...]
     samples: tuple[Sample, ...]
@@ -47,7 +47,7 @@ class Profile:
 
     @property
     def total(self) -> int:
-        """Of the last type."""
+        """The total of the last type."""
         return sum(sample.values[-1] for sample in self.samples)
 
 
@@ -73,7 +73,7 @@ class Sums:
         self.amounts[key] += amount
 
     def samples(self) -> tuple[Sample, ...]:
-        """Largest amount first, then in order of stack: the same trace, the same file."""
+        """The largest amount first, then in order of stack: equal traces give equal files."""
         keys = sorted(self.counts, key=lambda key: (-self.amounts[key], repr(key)))
         return tuple(
             Sample(frames, (self.counts[frames, labels], self.amounts[frames, labels]), labels)
@@ -82,7 +82,7 @@ class Sums:
 
 
 def place_of(site: str) -> Place:
-    """ "file:line function" taken apart; what has another form is a function's name."""
+    """The parts of "file:line function"; any other text is a function's name."""
     match = _SITE.fullmatch(site)
     if match is None or not match[3]:
         return Place(site)
@@ -96,8 +96,8 @@ def places_of(stack: str) -> tuple[Place, ...]:
 
 
 def within_task(frames: tuple[Place, ...]) -> tuple[Place, ...]:
-    """What ran inside the innermost callback of an event loop, without the loop around it and
-    without its own way of noting a callback; all frames where no loop ran."""
+    """What ran inside the innermost callback of an event loop, without the frames of the loop
+    that call it; all frames where no loop ran."""
     inner = 0
     while inner < len(frames) and _is_of(frames[inner], _LOOP, _NOTING):
         inner += 1
@@ -112,7 +112,7 @@ def _is_of(place: Place, path: str, names: tuple[str, ...]) -> bool:
 
 
 def qualified(function: str, path: str) -> str:
-    """`module.function`: the whole module of what is installed, else the file's name."""
+    """`module.function`: the whole module name for installed files, else the file's name."""
     if not path.endswith(".py"):
         return function
     module = _LIBRARY.sub("", path)
@@ -124,15 +124,15 @@ def qualified(function: str, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What a function has by itself (flat) and with all it called (cumulative)."""
+    """What a function has by itself (flat) and with everything it called (cumulative)."""
 
-    function: Place  # with the line that has most
+    function: Place  # with the line that has the most
     flat: int
     cumulative: int
 
 
 def totals(samples: Iterable[Sample], which: int = -1) -> tuple[Total, ...]:
-    """By function, largest flat first; a recursive one counts once per stack."""
+    """By function, the largest flat first; a recursive one counts once per stack."""
     flat: Counter[tuple[str, str]] = Counter()
     cumulative: Counter[tuple[str, str]] = Counter()
     lines: dict[tuple[str, str], Counter[int]] = {}
@@ -140,7 +140,7 @@ def totals(samples: Iterable[Sample], which: int = -1) -> tuple[Total, ...]:
         value = sample.values[which]
         for depth, place in enumerate(sample.frames):
             key = (place.function, place.path)
-            # A line where the time was spent outweighs every line that called.
+            # A line where time was spent outweighs every line that only called.
             lines.setdefault(key, Counter())[place.line] += value << (0 if depth else 40)
         if sample.frames:
             flat[sample.frames[0].function, sample.frames[0].path] += value

@@ -45,11 +45,11 @@ WALL_TYPES = (("samples", "count"), ("wall", "nanoseconds"))
 PAUSE_TYPES = (("collections", "count"), ("pause", "nanoseconds"))
 READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
 
-# What a task waits for that other tasks or threads give; as in Go, waiting for the clock or
-# the network is no contention.
+# What a task waits for that other tasks or threads provide; as in Go, waiting for the clock or
+# the network is not contention.
 _CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
 _TRANSFERS = ("socket", "subprocess")
-_OWNED = ("Lock", "RLock")  # kinds somebody holds
+_OWNED = ("Lock", "RLock")  # kinds that somebody holds
 _WALL_STATES = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL, s.CAT_THREAD)
 _WALL_SIGNALS = {
     "cpu": "what threads compute",
@@ -68,7 +68,7 @@ class _Wait:
     tid: int
     start_ns: int
     end_ns: int
-    parts: list[Span]  # of it, within the regions asked for
+    parts: list[Span]  # the part within the requested regions
     category: str
     name: str
     args: dict[str, Arg]
@@ -79,7 +79,7 @@ class _Wait:
 
     @property
     def frames(self) -> tuple[Place, ...]:
-        """Where it waits; what the trace does not say is told by the slice's name."""
+        """Where it waits, or the slice's name where that is unknown."""
         stack = self.args.get(s.ARG_STACK)
         if isinstance(stack, str) and stack:
             return places_of(stack)
@@ -90,8 +90,8 @@ class _Wait:
 
 
 def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]:
-    """The waits of threads, as far as they lie there, in order of begin; of CAT_THREAD, what
-    the kernel makes wait."""
+    """The waits of threads, as far as they lie there, in order of begin; from CAT_THREAD, the
+    waits that the kernel imposes."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
     strings = {text: i for i, text in enumerate(events.strings)}
     wanted = {strings[name]: name for name in categories if name in strings}
@@ -117,7 +117,7 @@ def _waits(model: Model, where: Everywhere, *categories: str) -> Iterator[_Wait]
 
 
 def _args(model: Model, i: int) -> dict[str, Arg]:
-    """Of a slice: what its begin and its end say."""
+    """The arguments of a slice's begin and end."""
     slices = model.trace.slices
     end = slices.end_event[i]
     args = model.trace.args(slices.event[i])
@@ -125,7 +125,7 @@ def _args(model: Model, i: int) -> dict[str, Arg]:
 
 
 def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, int]]:
-    """(slice, kind, task) of the tasks' waits for such things."""
+    """(slice, kind, task) for the tasks' waits of these kinds."""
     names = {
         i: text.removeprefix(s.AWAIT_PREFIX)
         for i, text in enumerate(model.trace.events.strings)
@@ -140,14 +140,14 @@ def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, in
 
 
 def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
-    """The coroutines that await each other; untold, the line and the task's own function."""
+    """The coroutines that await each other; if unknown, the line and the task's function."""
     args = model.trace.args(model.trace.slices.event[i])
     site, stack = args.get(s.ARG_SITE), args.get(s.ARG_STACK)
     if isinstance(stack, str) and stack:
         return places_of(stack)
     name, where = model.coroutine(model.owners.task_group[task])
     own = place_of(where) if where else Place(name)
-    # The site of a first slice is the function's own: it says nothing about the await.
+    # The site of a first slice is that of the function, not of the await.
     is_first = i == model.owners.task_head[task]
     if not isinstance(site, str) or not site or is_first:
         return (own,)
@@ -171,7 +171,7 @@ def _add_awaits(
 
 
 def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """Waits for locks, events, queues … of threads and tasks, by who waited where."""
+    """The waits of threads and tasks for locks, events, queues …, by where they waited."""
     sums, runners = Sums(), Runners(model)
     for wait in _waits(model, where, s.CAT_LOCK):
         labels: Labels = {"kind": wait.name.removeprefix(s.LOCK_WAIT_PREFIX)}
@@ -182,8 +182,8 @@ def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """The same delay, of locks that somebody holds, by where the holder took the lock: moment
-    by moment if the trace tells the holds, else all of it by who had it as the wait began."""
+    """The same delay, for locks that somebody holds, by where the holder acquired the lock:
+    moment by moment if the trace has the holds, else all of it by the holder at its begin."""
     sums, holds = Sums(), Holds(model)
     for wait in _waits(model, where, s.CAT_LOCK):
         kind = wait.name.removeprefix(s.LOCK_WAIT_PREFIX)
@@ -219,7 +219,7 @@ def _charge(
 
 
 def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """Blocking calls of threads, and tasks waiting for the network, by where."""
+    """Blocking calls of threads, and tasks waiting for the network, by place."""
     sums, runners = Sums(), Runners(model)
     for wait in _waits(model, where, s.CAT_IO):
         labels: Labels = {"call": wait.name.removeprefix(s.IO_PREFIX)}
@@ -230,7 +230,7 @@ def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 class _Covered:
-    """The waits of each thread: what it computes inside one is part of it."""
+    """The waits of each thread; what it computes inside a wait belongs to the wait."""
 
     def __init__(self) -> None:
         self.spans: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
@@ -247,9 +247,9 @@ class _Covered:
 
 
 def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """Threads' time: on a CPU by samples, waiting by the waits themselves, which are exact.
+    """Threads' time: running by samples, waiting by the waits themselves, which are exact.
 
-    No moment counts twice: a sample inside a wait (the kernel's work for it) is the wait's.
+    No moment counts twice: a sample inside a wait (kernel work for it) belongs to the wait.
     """
     sums, runners, covered = Sums(), Runners(model), _Covered()
     for wait in _waits(model, where, *_WALL_STATES):
@@ -274,7 +274,7 @@ def wall_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """Pauses of the collector by generation and the thread that ran it."""
+    """Garbage collections, by generation and thread."""
     sums, runners = Sums(), Runners(model)
     for run in model.collections:
         pid = model.trace.processes[run.process].pid if run.process >= 0 else 0
@@ -288,7 +288,7 @@ def gc_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
-    """How long tasks were ready and did not run, by who made them ready."""
+    """How long tasks were ready before they ran, by what made them ready."""
     sums, runners, owners = Sums(), Runners(model), model.owners
     slices = model.trace.slices
     by_id = {
@@ -308,9 +308,9 @@ def sched_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
 
 
 def _waker(model: Model, by_id: dict[tuple[int, int], int], i: int) -> tuple[Place, ...]:
-    """Where a task was made ready, up to the task or callback that did it; untold, the
-    callback in between, then the waker's function. Without a waker it is its creator's, or, of
-    a task that yielded, its own."""
+    """Where a task was made ready, up to the task or callback that did it; if unknown, the
+    callback in between, then the waker's function. Without a waker it is the creator's
+    function or, for a task that yielded, its own."""
     owners, code = model.owners, model.owners.code[i]
     args = model.trace.args(model.trace.slices.event[i])
     kind, value = code >> WAKER_SHIFT, code & ((1 << WAKER_SHIFT) - 1)
@@ -346,7 +346,7 @@ def _function(model: Model, group: int) -> Place:
 
 
 class Profiler(Protocol):
-    """Makes a profile of a trace, or of a part of it."""
+    """Makes a profile from a trace, or from a part of it."""
 
     def __call__(self, model: Model, where: Everywhere = EVERYWHERE) -> Profile: ...
 

@@ -1,4 +1,4 @@
-"""The part of a trace that lies within the regions of a name: profiles and waits of it."""
+"""The part of a trace within the regions of a name, for profiles and waits."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -11,7 +11,7 @@ from viewer.trace.model import Model
 
 
 class Spans:
-    """Which parts of a time lie within spans, which do not overlap."""
+    """The parts of a time that lie within spans, which do not overlap."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         ordered = sorted(spans)
@@ -19,7 +19,7 @@ class Spans:
         self._ends = [end for _, end in ordered]
 
     def parts(self, start_ns: int, end_ns: int) -> list[Span]:
-        """What of a time lies within the spans; a moment is its own part."""
+        """The parts of a time within the spans; a moment is its own part."""
         found = []
         for at in range(bisect_right(self._ends, start_ns), len(self._ends)):
             start, end = max(self._starts[at], start_ns), min(self._ends[at], end_ns)
@@ -38,10 +38,10 @@ def total_ns(spans: Iterable[Span]) -> int:
 
 
 class Everywhere:
-    """What a profile is made of: all of it."""
+    """What a profile is made from: everything."""
 
     def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> list[Span]:
-        """The parts of a thread's time that belong to it."""
+        """The parts of a thread's time that count."""
         return [(start_ns, end_ns)]
 
     def task(self, task: int, start_ns: int, end_ns: int) -> list[Span]:
@@ -55,9 +55,9 @@ EVERYWHERE = Everywhere()
 
 
 class Within(Everywhere):
-    """… what lies within the regions of a name.
+    """… only what lies within the regions of a name.
 
-    A region of a task is time of the thread that runs it, while it runs.
+    A region of a task covers its thread's time while the task runs.
     """
 
     def __init__(self, model: Model, name: str) -> None:

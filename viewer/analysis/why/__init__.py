@@ -1,1 +1,1 @@
-"""Why a wait took as long as it did, and which waits are worth asking about."""
+"""Why a wait took as long as it did, and which waits are worth explaining."""

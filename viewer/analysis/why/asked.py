@@ -13,7 +13,7 @@ _LIKE = 3
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Only waits of a task (name, id or coroutine), of a thread (name or tid), at a moment, or
-    that lie within regions of a name, in part at least.
+    at least partly within regions of a name.
 
     `at_ns` is a time of the trace's clock.
     """
@@ -25,7 +25,7 @@ class Asked:
 
 
 def tasks_asked(tree: Tree, wanted: str) -> list[int]:
-    """The tasks called so: by name, else by id, else all of a coroutine."""
+    """The tasks of this name, else of this id, else all of this coroutine."""
     model = tree.model
     tasks = range(len(model.owners.task_id))
     if not tasks:
@@ -49,7 +49,7 @@ def tasks_asked(tree: Tree, wanted: str) -> list[int]:
 
 
 def threads_asked(tree: Tree, wanted: str) -> list[int]:
-    """The threads called so: by name, else by tid."""
+    """The threads of this name, else of this tid."""
     model = tree.model
     threads = range(len(model.threads))
     found = [
@@ -64,7 +64,7 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
 
 
 def _instead(wanted: str, known: Iterable[str]) -> str:
-    """A sentence about the names there are; "" where there are none."""
+    """A sentence about the existing names; "" where there are none."""
     names = sorted(set(known))
     close = difflib.get_close_matches(wanted, names, _LIKE)
     if close:

@@ -1,4 +1,4 @@
-"""Why one wait took as long as it did: its causes, and what had to finish before."""
+"""Why one wait took as long as it did: its causes, and what had to happen first."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Who waited; of a task `coro` and `task`, of a thread `tid`, the others "" and -1.
+    """Who waited. A task has `coro` and `task`, a thread `tid`; the others are "" and -1.
 
     `name` is the task's or thread's own. `site` is the coroutine function's.
     """
@@ -31,11 +31,11 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`causes` add up to the wait, most first; `path` begins with the latest step.
+    """`causes` add up to the wait, the largest first; `path` begins with the latest step.
 
-    `subject` is what was waited for: an await's or a lock's kind; `site` is where.
-    `is_over` is False of a wait that the trace's end cut, `acquired` of one that was given up:
-    a lock that was not got, an await that ended with the task.
+    `subject` is what the wait is for: an await's or a lock's kind; `site` is where.
+    `is_over` is False for a wait cut off by the end of the trace, `acquired` for one that was
+    given up: a lock that was not acquired, an await that ended with the task.
     """
 
     wait: Wait
@@ -46,11 +46,11 @@ class Explanation:
     acquired: bool
     causes: tuple[Cause, ...]
     path: tuple[Step, ...]
-    base_ns: int  # the trace's beginning: what times are told from
+    base_ns: int  # the start of the trace, to which times are relative
 
 
 def explain(model: Model, wait: Wait, tree: Tree | None = None) -> Explanation:
-    """The causes of a wait and its critical path. A `tree` saves making its indexes again."""
+    """The causes of a wait and its critical path. A given `tree` has its indexes already."""
     tree = tree or Tree(model)
     tree.looked_at = 0
     causes = _causes(tree, wait)

@@ -1,4 +1,4 @@
-"""The critical path of a wait: what had to finish before it could, backwards in time."""
+"""The critical path of a wait: what had to happen first, backwards in time."""
 
 from bisect import bisect_left
 from collections.abc import Generator, Iterator, Sequence
@@ -20,7 +20,7 @@ from viewer.trace.columns import (
 )
 
 _MOST_STEPS = 12
-_LONG_NS = 1_000_000  # a shorter wait for the GIL is part of running
+_LONG_NS = 1_000_000  # a shorter wait for the GIL counts as running
 _WAITS = (LOCK_WAIT, IDLE_WAIT)
 _STOPS = (*_WAITS, IO, SLEEP)
 
@@ -28,19 +28,19 @@ _STOPS = (*_WAITS, IO, SLEEP)
 class Did(StrEnum):
     """What somebody did in a step."""
 
-    WAITED = "waited"  # `what` says for what
-    RAN = "ran"  # of a thread, with what kept it from a CPU or, shortly, from the GIL
-    CALLED = "called"  # a blocking call, a sleep
-    CREATED = "created"  # the task or thread of the step before, at that moment
-    TIMER = "timer"  # was due
-    IO = "io"  # something arrived from outside
-    UNKNOWN = "unknown"  # nobody is told
-    MORE = "more"  # the path goes on, but is long enough
+    WAITED = "waited"  # for `what`
+    RAN = "ran"  # for a thread, including preemption and short GIL waits
+    CALLED = "called"  # a blocking call or a sleep
+    CREATED = "created"  # the task or thread of the step before, at this moment
+    TIMER = "timer"  # a timer was due
+    IO = "io"  # something arrived from outside the program
+    UNKNOWN = "unknown"  # the trace does not show it
+    MORE = "more"  # the path goes on, but is too long to show
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`who` is "" of a step that is nobody's. A moment has equal times."""
+    """`who` is "" for a step of nobody. A moment has equal times."""
 
     did: Did
     who: str
@@ -50,12 +50,12 @@ class Step:
     end_ns: int
 
 
-type _At = tuple[str, int, int]  # task or thread, which, until when
-type _Follow = Generator[Step, None, _At | None]  # steps, and where to go on
+type _At = tuple[str, int, int]  # task or thread, its index, until when
+type _Follow = Generator[Step, None, _At | None]  # steps, and where to continue
 
 
 def _position(rows: Sequence[int], starts: memoryview, until: int) -> int:
-    """Which of a lane's rows is the last to begin before `until`; -1 none."""
+    """The position of the last of a lane's rows to begin before `until`; -1 none."""
     return bisect_left(rows, until, key=starts.__getitem__) - 1
 
 
@@ -70,7 +70,7 @@ class _Walk:
         self.starters: dict[int, tuple[int, int]] | None = None
 
     def steps(self, of_task: bool, row: int) -> Iterator[Step]:
-        """From the wait backwards, endlessly or to a root."""
+        """From the wait backwards, without end or to a root."""
         follow = self.wait_of_task(row) if of_task else self.wait_of_thread(row)
         while True:
             at = yield from follow
@@ -147,11 +147,11 @@ class _Walk:
     # A thread --------------------------------------------------------------------------
 
     def thread(self, thread: int, until: int) -> _Follow:
-        """What the thread did just before `until`; what is no wait or call is one step."""
+        """What the thread did just before `until`; all between waits and calls is one step."""
         table, name = self.model.states, self.model.thread_names[thread]
         rows = self.tree.lanes.rows_of_thread(thread)
         at = _position(rows, table.start_ns, until)
-        # Who waits or is in a call does nothing for others: what it did, it did before.
+        # A thread in a wait or call does nothing for others: what matters happened before.
         while at >= 0 and table.end_ns[rows[at]] > until and self.is_stop(rows[at]):
             until = table.start_ns[rows[at]]
             at -= 1
@@ -202,7 +202,7 @@ class _Walk:
         return None
 
     def holder(self, row: int, base: int) -> tuple[str, int] | None:
-        """Who had it: the thread of a state, the owner of a hold."""
+        """The holder: the thread of a state, the owner of a hold."""
         table = self.model.states
         if base == GIL_WAIT:
             return "thread", table.who[row]
@@ -227,7 +227,7 @@ class _Walk:
         return "thread", parent, time
 
     def _find_starters(self) -> dict[int, tuple[int, int]]:
-        """By thread, who started it and when."""
+        """By thread, the thread that started it, and when."""
         events, threads = self.model.trace.events, self.model.threads
         by_uuid = {track.uuid: i for i, track in enumerate(threads)}
         thread_of = [by_uuid.get(uuid, -1) for uuid in events.uuids]
@@ -255,8 +255,8 @@ class _Walk:
 def critical_path(tree: Tree, of_task: bool, row: int) -> tuple[Step, ...]:
     """The steps before the end of a wait, the latest (the wait itself) first.
 
-    `row` is a slice of a task's wait, a row of States of a thread's. A path that is longer
-    than a dozen steps ends with MORE.
+    `row` is a slice for a task's wait, a row of States for a thread's. A path of more than a
+    dozen steps ends with MORE.
     """
     found: list[Step] = []
     for step in _Walk(tree).steps(of_task, row):

@@ -20,7 +20,7 @@ _LITTLE = 100  # part of the most that was lost
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Waits alike: the longest, explained, and with it how many and how long together."""
+    """Similar waits: the longest one explained, and the number and total of all."""
 
     worst: Explanation
     count: int
@@ -29,7 +29,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Only waits of `at_least_ns` and longer were looked at."""
+    """Only waits of at least `at_least_ns` were examined."""
 
     problems: tuple[Problem, ...]
     at_least_ns: int
@@ -52,11 +52,11 @@ class _Group:
 
 
 def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
-    """The worst problems, at most so many: those by which most time was lost.
-    NotInTraceError when who is asked for is not there, nor the region.
+    """The worst problems, at most that many: those by which the most time was lost.
 
-    Asked for nothing in particular, waits of those that have nothing to do do not count, and
-    there is no problem in a program that lost less than a millisecond.
+    Without a request for a task, thread or moment, waits of those that have nothing to do do
+    not count, and a program that lost less than a millisecond has no problem. Raises
+    NotInTraceError when the trace has no such task, thread or region.
     """
     tree = Tree(model)
     waits, at_least_ns = find(tree, asked)

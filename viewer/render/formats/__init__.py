@@ -1,1 +1,1 @@
-"""What other tools read: one file for each format."""
+"""The formats of other tools, one per file."""

@@ -1,4 +1,4 @@
-"""A trace in Chrome's JSON format, for tools that read nothing newer."""
+"""A trace in Chrome's JSON format, for tools without a newer one."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _US = 1_000
 
 
 def write_chrome(model: Model) -> bytes:
-    """JSON, one event per line, times in µs. Tracks that are no threads get thread ids above
+    """JSON, one event per line, times in µs. Tracks that are not threads get thread ids above
     all real ones."""
     rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in _rows(model))
     return f'{{"displayTimeUnit":"ns","traceEvents":[\n{rows}\n]}}\n'.encode()
@@ -70,7 +70,7 @@ def _row(model: Model, place: list[tuple[int, int]], event: int, ph: str, ns: in
 
 
 def _places(model: Model) -> Iterator[tuple[int, int]]:
-    """By track: (pid, tid); lanes that are no threads are numbered above them."""
+    """By track (pid, tid); lanes that are not threads are numbered above them."""
     trace = model.trace
     next_tid = max((track.tid for track in model.threads), default=0) + 1
     for number, uuid in enumerate(trace.events.uuids):

@@ -14,7 +14,7 @@ _COLUMNS = (
 
 
 def write_csv(model: Model) -> bytes:
-    """A header and one row per slice in order of begin; `args` is JSON."""
+    """A header, and one row per slice in order of begin; `args` is JSON."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -1,7 +1,7 @@
 """Profiles as pprof files (gzipped protobuf), both ways.
 
-The message types are built at run time from the table below: no generated code, and no
-demand on a version of protobuf beyond what the descriptors themselves need.
+The message types are built at run time from the table below, so there is no generated code
+that depends on a version of protobuf.
 """
 
 import gzip
@@ -60,13 +60,13 @@ _MESSAGES = {
     ),
 }
 _GZIP_LEVEL = 6
-_MAPPING = "python"  # no path: some pprofs panic on a real one without addresses
+_MAPPING = "python"  # not a path: some versions of pprof panic on a real one without addresses
 _ADDRESS_BITS = 40
 
 
 @cache
 def _profile_type() -> Any:
-    """The Profile message's class. Imports protobuf: only who reads or writes pprof pays."""
+    """The class of the Profile message. Imports protobuf only when it is needed."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     field_type = descriptor_pb2.FieldDescriptorProto
@@ -104,7 +104,7 @@ class _Writer:
         return self.strings.setdefault(text, len(self.strings))
 
     def function(self, place: Place) -> int:
-        # pprof strips <...> from a name that is also the system name: that one stays empty.
+        # pprof strips <...> from a name that is also the system name, so that stays empty.
         key = (place.function, place.path)
         if key not in self.functions:
             self.functions[key] = len(self.functions) + 1
@@ -114,7 +114,7 @@ class _Writer:
         return self.functions[key]
 
     def address(self, place: Place) -> int:
-        """Of the place alone, and the same in every file: readers merge by it."""
+        """Made from the place alone, so equal in all files: readers merge by it."""
         text = f"{place.path}\0{place.function}\0{place.line}".encode()
         found = zlib.crc32(text) << 8 | zlib.adler32(text) & 0xFF
         while found in self.addresses:
@@ -169,7 +169,7 @@ def render_pprof(profile: Profile) -> bytes:
 
 
 def read_pprof(data: bytes, name: str) -> Profile:
-    """Any pprof file, ours or Go's, gzipped or plain. Raises TraceFileError."""
+    """Reads any pprof file, tracer's or Go's, gzipped or plain. Raises TraceFileError."""
     from google.protobuf.message import DecodeError
 
     raw = _profile_type()()
@@ -193,7 +193,7 @@ def _taken_apart(raw: Any) -> Profile:
     types = [(strings[t.type], strings[t.unit]) for t in raw.sample_type]
     if any(len(sample.value) != len(types) for sample in raw.sample):
         raise ValueError("a sample has more or fewer values than there are types")
-    # The one that the file would have shown first comes last, as in a profile of ours.
+    # The type that the file shows first comes last, as in tracer's own profiles.
     default = strings[raw.default_sample_type]
     order = sorted(range(len(types)), key=lambda i: types[i][0] == default)
     samples = tuple(

@@ -13,7 +13,7 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
     """JSON; a sample's weight is the profile's last value."""
     frames: dict[
         Place, int
-    ] = {}  # without lines, which to speedscope are functions of their own
+    ] = {}  # without lines, since speedscope takes each line for a function
     threads: dict[str, list[Sample]] = defaultdict(list)
     for sample in profile.samples:
         threads[str(dict(sample.labels).get("thread", name))].append(sample)

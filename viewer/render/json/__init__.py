@@ -1,1 +1,1 @@
-"""What a program reads: stable JSON."""
+"""Stable JSON, for programs."""

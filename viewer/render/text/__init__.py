@@ -1,1 +1,1 @@
-"""What a person reads in a terminal."""
+"""Text, for people at a terminal."""

@@ -8,10 +8,10 @@ from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
 from viewer.words import place, shorten, tail
 
-_BAR = 40  # characters of the longest
+_BAR = 40  # characters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LONG = 48
-_FEW_LOOPS = 3  # have a line each
+_FEW_LOOPS = 3  # loops that have a line each
 
 
 def latency(report: Report, top: int, style: Style) -> str:
@@ -86,7 +86,7 @@ def _round(ns: int) -> str:
 
 
 def _bar(count: int, most: int) -> str:
-    """In eighths of a character; what is there is never nothing."""
+    """A bar in eighths of a character; something is never an empty bar."""
     eighths = max(count * _BAR * 8 // most, 1) if count else 0
     whole, part = divmod(eighths, 8)
     return "█" * whole + (_EIGHTHS[part] if part else "")

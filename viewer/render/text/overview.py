@@ -17,8 +17,8 @@ _FINDINGS = 3
 _WAITS = 3
 _LINES = 4  # of one finding
 _SECTIONS = 5
-_SLOW_NS = 1_000_000  # shorter waits are not worth a word, except the longest
-# What starts another process, by the name of the call.
+_SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
+# The calls that start another process.
 _STARTS = ("subprocess.fork_exec", "os.posix_spawn", "os.posix_spawnp")
 
 
@@ -59,7 +59,7 @@ def when(of: Heading) -> str:
 
 
 def _not_recorded(report: Report, style: Style) -> list[str]:
-    """What the trace does not hold, and why nobody may conclude anything from that."""
+    """What the trace does not have, so that nobody concludes anything from its absence."""
     health = report.health
     parts = [text for text, _ in Counter(troubles(health)).items()]
     started = sum(row.calls.count for row in report.io if row.callable in _STARTS)
@@ -89,7 +89,7 @@ def _short(lines: list[str]) -> list[str]:
 
 
 def _calm(report: Report, style: Style) -> list[str]:
-    """The numbers that show that nothing is wrong."""
+    """Numbers that show that nothing is wrong."""
     return availability(report.latency.loops, style) if report.latency is not None else []
 
 
@@ -106,7 +106,7 @@ def _slowest(report: Report, style: Style) -> str:
 
 
 def _look_next(report: Report, style: Style) -> str:
-    """Commands, the section first in which most time went."""
+    """Commands, first the section with the most time."""
     name = place(report.heading.file, style.base)
     rows = [(f"tracer why {name}", "why the slowest waits took so long")]
     for section, ns, what in _by_cost(report)[:_SECTIONS]:

@@ -67,7 +67,7 @@ def render_peek(profile: Profile, pattern: str) -> str:
 
 
 def render_source(profile: Profile, pattern: str) -> str:
-    """The source lines of each function that matches, with what they took."""
+    """The source lines of each function that matches, with their values."""
     wanted = _compiled(pattern)
     flat: dict[tuple[str, str], Counter[int]] = {}
     cumulative: dict[tuple[str, str], Counter[int]] = {}

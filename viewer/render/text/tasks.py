@@ -11,7 +11,7 @@ _HARDLY = 100  # a wait this many times shorter than the worst is not explained
 _REASONS = 3  # given for each row
 _LONG = 48  # names and places in sentences
 _TO_SPARE = ("p90", "awaiting", "steps")  # columns left out first where space is short
-# What the loop did instead, by kind of delay; {who} and {at} are filled in.
+# What the loop did instead, by kind of delay; {who} and {at} are replaced.
 _INSTEAD = {
     "task": "the loop ran {who}{at}",
     "callback": "the loop ran the callback {who}{at}",

@@ -1,4 +1,4 @@
-"""Explanations as a person would give them: a paragraph, the tree of causes, the path."""
+"""Explanations as text: a paragraph, the tree of causes, the path."""
 
 import re
 from collections import defaultdict
