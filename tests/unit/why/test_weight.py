@@ -219,5 +219,5 @@ def test_imports_read_files_for_the_machines_account(tmp_path: Path) -> None:
     scene = Scene()
     scene.main.io(0, "os.stat", site="<frozen importlib._bootstrap>:1360 _find_and_load")
     scene.main.native(300 * MS).io(400 * MS, "socket.recv", site="/app/m.py:3 ask")
-    scene.main.native(450 * MS)
+    scene.main.native(500 * MS)
     assert [p.worst.subject for p in scene.problems(tmp_path)] == ["socket.recv", "os.stat"]

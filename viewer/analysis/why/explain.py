@@ -6,13 +6,12 @@ from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.tree import Tree, unknown
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.why.path import Step, critical_path
-from viewer.analysis.why.waits import Wait, What, acquired, is_over, site, subject
+from viewer.analysis.why.waits import CHILDREN, Wait, What, acquired, is_over, site, subject
 from viewer.trace.columns import FAILED
 from viewer.trace.model import Model
 
 # What ends a wait in which the thread stands in a call.
 _ENDED_BY = {What.CALL: Kind.IO, What.SLEEP: Kind.TIMER}
-_CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
     if wait.what is What.PREEMPTED:
         return merged([Cause(Kind.PREEMPTED, wait.ns)])
     if wait.what in _ENDED_BY:
-        is_child = subject(tree, wait).startswith(_CHILDREN)
+        is_child = subject(tree, wait).startswith(CHILDREN)
         return merged([Cause(Kind.CHILD if is_child else _ENDED_BY[wait.what], wait.ns)])
     if wait.what in (What.LOCK, What.IDLE) and model.states.state[wait.row] & FAILED:
         return merged([Cause(Kind.TIMEOUT, wait.ns)])

@@ -48,6 +48,8 @@ STATES = {
     PREEMPTED: What.PREEMPTED,
     OFF_CPU: What.OFF_CPU,
 }
+# Calls, also those of a library that sleeps and looks, in which one waits for a child process.
+CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
 _OF_TASKS = (What.READY, What.AWAIT)
 
 

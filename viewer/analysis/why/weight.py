@@ -9,7 +9,15 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.states import numbers
-from viewer.analysis.why.waits import Wait, What, acquired, is_over, site, subject
+from viewer.analysis.why.waits import (
+    CHILDREN,
+    Wait,
+    What,
+    acquired,
+    is_over,
+    site,
+    subject,
+)
 from viewer.trace.sites import is_import, is_library, via
 
 _MAIN_THREAD = "MainThread"
@@ -23,20 +31,23 @@ _SERVING = ("accept", "serve_forever", "run_forever", "handle_request")
 _POLLS = ("select.", "selectors.")
 _RECEIVES = ("recv", "recv_into", "recvfrom", "recvmsg", "read", "readinto", "readline")
 _RESULTS = ("Future.result", "import", "Queue.put", "Queue.join", "Barrier.wait")
-_STRUCTURE = ("Thread.join", "Thread.start", "gather", "wait")
+_ENDS = ("Thread.join", "Thread.start", "gather", "wait")
 _WORKERS = "executor idle"
-_CHILDREN = ("subprocess", "executor")
 _ASKED = ("Event", "Condition", "future", "Barrier", "Queue.get")
 
 
 class Weight(IntEnum):
-    """What a wait is to a human; the order in which problems are told."""
+    """What a wait is to a human: so many ns of such waits count as one ns that was lost."""
 
-    LOST = 0  # for somebody or something that can be named
-    OUTSIDE = 1  # a task's or thread's sleep, what comes from the network
-    STRUCTURE = 2  # for the end of others, whose own waits are told
-    MACHINE = 3  # others had the CPU, or a module was read
-    IDLE = 4  # has nothing to do
+    LOST = 1  # for somebody or something in the program, or a child of it
+    OUTSIDE = 2  # for what comes from elsewhere
+    ASLEEP = 4  # by intention
+    END = 8  # of others, whose own waits are told
+    MACHINE = 9  # others had the CPU, or a module was read
+    IDLE = 16  # has nothing to do
+
+
+_OUTSIDE = {s.SLEEP: Weight.ASLEEP, "socket": Weight.OUTSIDE}
 
 
 class Weights:
@@ -61,7 +72,7 @@ class Weights:
         others = [
             (wait, thread)
             for wait in waits
-            if subject(self.tree, wait) not in _STRUCTURE
+            if subject(self.tree, wait) not in _ENDS
             and (thread := self._thread_waited_for(wait)) >= 0
         ]
         mine = [wait for wait in waits if wait.what is What.IDLE]
@@ -102,25 +113,23 @@ class Weights:
             case What.AWAIT:
                 return self._of_await(wait, is_pool=is_pool)
             case What.LOCK:
-                is_end = subject(self.tree, wait) in _STRUCTURE
-                return Weight.STRUCTURE if is_end else Weight.LOST
+                is_end = subject(self.tree, wait) in _ENDS
+                return Weight.END if is_end else Weight.LOST
             case What.IDLE:
                 return self._of_idle(wait, is_pool=is_pool)
-            case What.CALL if is_import(site(self.tree, wait)):
-                return Weight.MACHINE
             case What.CALL:
-                return Weight.IDLE if self._is_service(wait) else Weight.LOST
+                return self._of_call(wait)
             case What.SLEEP:
                 return self._of_sleep(wait)
 
     def _of_await(self, wait: Wait, *, is_pool: bool) -> Weight:
         name, task = subject(self.tree, wait), self.model.owners.owner[wait.row]
-        if name in _STRUCTURE or name.startswith("task "):
-            return Weight.STRUCTURE
-        if name in (s.SLEEP, "socket"):
+        if name in _ENDS or name.startswith("task "):
+            return Weight.END
+        if name in _OUTSIDE:
             # A ticker sleeps forever, and a connection at rest has no task to return to.
             is_done = self.tree.ledger.how_it_ended(task) == s.DONE
-            return Weight.OUTSIDE if is_done else Weight.IDLE
+            return _OUTSIDE[name] if is_done else Weight.IDLE
         if name == "Queue.get" and not is_pool:
             return Weight.LOST if self._timed_out(wait) else Weight.IDLE
         if name in _ASKED:
@@ -141,8 +150,8 @@ class Weights:
         name, table = subject(self.tree, wait), self.model.states
         if name == _WORKERS:
             return Weight.IDLE
-        if name in _STRUCTURE:
-            return Weight.STRUCTURE
+        if name in _ENDS:
+            return Weight.END
         if name in _RESULTS or is_pool or self._timed_out(wait):
             return Weight.LOST
         is_main = self.model.threads[table.who[wait.row]].thread_name == _MAIN_THREAD
@@ -150,6 +159,13 @@ class Weights:
             return Weight.LOST
         is_owed = self._owed.get(wait, 0) * _OWED >= wait.ns
         return Weight.LOST if is_owed else Weight.IDLE
+
+    def _of_call(self, wait: Wait) -> Weight:
+        if is_import(site(self.tree, wait)):
+            return Weight.MACHINE
+        if subject(self.tree, wait).startswith(CHILDREN):
+            return Weight.LOST
+        return Weight.IDLE if self._is_service(wait) else Weight.OUTSIDE
 
     def _is_service(self, wait: Wait) -> bool:
         """A server's wait for whoever comes: nobody's code asked for it, or it says so."""
@@ -170,4 +186,4 @@ class Weights:
         process = self.model.thread_process[thread]
         last_ns = self.model.trace.processes[process].end_ns if process >= 0 else 0
         has_ended = table.last_ns[thread] < last_ns
-        return Weight.OUTSIDE if is_main or has_ended else Weight.IDLE
+        return Weight.ASLEEP if is_main or has_ended else Weight.IDLE

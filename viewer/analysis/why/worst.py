@@ -15,7 +15,6 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.model import Model
 
 _NOTABLE_NS = 1_000_000  # nobody asks why a program lost less
-_LITTLE = 100  # part of the most that was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,9 @@ class _Group:
     def ns(self) -> int:
         return sum(wait.ns for wait in self.waits)
 
-    def rank(self, most_ns: int) -> tuple[int, int, int]:
-        """By weight and time; next to nothing, compared with the most, has no weight."""
-        is_little = self.ns < max(_NOTABLE_NS, most_ns // _LITTLE)
-        weight = Weight.IDLE if is_little else self.weight
-        return weight, -self.ns, self.waits[0].start_ns
+    @property
+    def rank(self) -> tuple[int, int]:
+        return -self.ns // self.weight, self.waits[0].start_ns
 
 
 def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
@@ -68,8 +65,7 @@ def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
         groups = [group for group in groups if group.weight < Weight.IDLE] + _leaks(tree)
         if sum(group.ns for group in groups) < _NOTABLE_NS:
             groups = []
-    most_ns = max((g.ns for g in groups if g.weight <= Weight.OUTSIDE), default=0)
-    groups.sort(key=lambda group: group.rank(most_ns))
+    groups.sort(key=lambda group: group.rank)
     problems = tuple(
         Problem(
             explain(model, group.waits[0], tree),
