@@ -45,8 +45,6 @@ MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
 OPEN = {
     "storm in a loop": "a handler's log between a task's await and the end of its step",
     "signals_cut": "item 8: no owner on the first piece",
-    "join": "item 6: on 3.13 no arrow from the thread that ended",
-    "pool_shutdown": "item 6: the same",
     "await owner missing, eager": "an eager task waits at once, and the owner runs",
 }
 ENDS = ("end", "end", "exit", "raise", "thread")

@@ -32,7 +32,7 @@ static int feed(timeline *t, thread_line **threads, PyObject *item)
     int at = 0;
     while (at < TEST_THREADS - 1 && threads[at] && threads[at]->tid != tid)
         at++;
-    if (!threads[at] && !(threads[at] = timeline_thread(t, tid))) {
+    if (!threads[at] && !(threads[at] = timeline_thread(t, tid, tid))) {
         PyErr_NoMemory();
         return -1;
     }
@@ -232,7 +232,7 @@ static int add_schema(PyObject *module)
     KIND(GAP) KIND(TASK_NEW) KIND(TASK_NAME) KIND(TASK_DESTROYED) KIND(READY) KIND(STEP_BEGIN)
     KIND(STEP_YIELD) KIND(STEP_AWAIT) KIND(STEP_DONE) KIND(CB_READY) KIND(CB_BEGIN) KIND(CB_END)
     KIND(POLL_BEGIN) KIND(POLL_END) KIND(POLL_INSTANT) KIND(LOOP_RUN) KIND(LOOP_STOP)
-    KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(JOB_SUBMIT)
+    KIND(THREAD_SPAWN) KIND(THREAD_BEGIN) KIND(THREAD_NAME) KIND(THREAD_EXIT) KIND(THREAD_ENDS) KIND(JOINED) KIND(JOB_SUBMIT)
     KIND(JOB_RUN) KIND(GC_BEGIN) KIND(GC_END)
     KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
     KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(LOCK_FREED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)

@@ -24,7 +24,7 @@ TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
         *("_is_owned", 1),
     ),
     ("_queue", "SimpleQueue", "get put put_nowait", "empty", 2),
-    ("_thread", "_ThreadHandle", "join", "is_done", 3),
+    ("_thread", "_ThreadHandle", "join _set_done", "is_done", 3),
     ("_thread", "", "_shutdown", "", 4),  # 3.13+: joins threads without their handles' methods
 )
 
@@ -69,7 +69,11 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         tool.after_import(module, _wrapper(core, module, name, methods.split(), probe, kind))
 
     def know_threads() -> None:
-        core.waited_threads(sys.modules["threading"]._active)
+        threading = sys.modules["threading"]
+        core.waited_threads(threading._active)
+        last = getattr(threading.Thread, "_delete", None)  # of a thread's Python code
+        if last is not None:  # else it ends when it lets the GIL go for good
+            tool.watch(last, "thread end", "PY_START")
 
     tool.after_import("threading", know_threads)
     for module in WAITS:

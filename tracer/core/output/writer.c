@@ -131,7 +131,7 @@ static void handle(thread_buffer *buffer, const record *r)
     if (ns >= w.kernel_ns)
         w.kernel_ns = w.sources->kernel->feed(ns, on_kernel, NULL);
     if (!buffer->timeline)
-        buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid);
+        buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid, buffer->pthread);
     if (!buffer->timeline || r->kind >= REC_KINDS)
         return;
     if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {

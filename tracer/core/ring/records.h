@@ -43,6 +43,7 @@ enum record_kind {
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
     REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */
+    REC_THREAD_ENDS,    /* its Python code is over */
     REC_JOB_SUBMIT,     /* b = address of an executor's work item */
     REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
     REC_GC_BEGIN,       /* a = generation */
@@ -60,6 +61,7 @@ enum record_kind {
     REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string, or the task;
                            flag = by a task */
     REC_LOCK_RELEASED,  /* of a contended lock: a = stack or 0, b = lock, c = token; flag = by a task */
+    REC_JOINED,         /* the thread with the pthread_t b has ended, for which this one waits */
     REC_LOCK_FREED,     /* of a contended lock, which somebody has: b = lock */
     REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see payload.h */
     REC_REGION_END,     /* a = exception class string, or 0; c = number */
@@ -85,16 +87,18 @@ enum lock_wait_flags {
     LOCK_TOLD_LATE = 1, /* the wait is over */
     LOCK_IS_SIGNAL = 2, /* nobody holds it: a condition, event, queue, or the end of a thread */
     LOCK_IS_HELD = 4,   /* by nobody knows whom */
+    LOCK_IS_END = 8,    /* a signal: the end of a thread, or of one thread after another */
 };
 
 /* "stack" is an id of stacks.h, "lock" a number that stays the same for a lock's life, "token" the
  * same for a wait and the releases that may end it. */
 typedef struct {
-    uint32_t owner_tid;  /* 0 = unknown, or it has none */
+    uint32_t owner_tid;  /* 0 = unknown, or it has none; of the end of a thread, that thread */
     uint32_t owner_site; /* string */
     uint32_t stack;
     uint32_t token;
-    uint32_t unused[4];
+    uint64_t joined; /* where owner_tid is not told: the pthread_t of the thread whose end is waited for, or 0 */
+    uint32_t unused[2];
 } lock_wait_details;
 static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
 

@@ -185,6 +185,7 @@ thread_buffer *ring_register(void)
     buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted */
     buffer->generation = atomic_load(&ring_generation);
     buffer->tid = (pid_t)syscall(SYS_gettid);
+    buffer->pthread = (uint64_t)pthread_self();
     buffer->has_gil = 1; /* hooks are called with it; those of the GIL itself know better */
     thread_buffer *head = atomic_load(&ring_threads);
     do

@@ -78,6 +78,7 @@ typedef struct thread_buffer {
     _Atomic int finished;
     _Atomic(chunk *) first_chunk;
     pid_t tid;
+    uint64_t pthread; /* its pthread_t */
     /* consumer's own */
     chunk *read_chunk;
     uint32_t read_at;

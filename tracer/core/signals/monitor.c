@@ -25,6 +25,7 @@ static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value);
+static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -44,6 +45,7 @@ static watched_role roles[] = {
     {"thread start", thread_start, NULL, 0, 0},
     {"thread bootstrap", thread_bootstrap, NULL, 0, 0},
     {"thread name", thread_rename, NULL, 0, 0},
+    {"thread end", thread_end, NULL, 0, 0},
     {"job submit", job_submit, NULL, 0, 0},
     {"job run", job_run, NULL, 0, 0},
     {"import", NULL, import_return, 0, 0},
@@ -182,6 +184,12 @@ static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     threads_on_rename(b, local(0), local(1));
+}
+
+static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    threads_on_end(b);
 }
 
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -40,6 +40,11 @@ void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name)
     PyErr_Clear();
 }
 
+void threads_on_end(thread_buffer *b)
+{
+    ring_emit(b, clock_tick(), REC_THREAD_ENDS, 0, 0, 0, 0);
+}
+
 void threads_on_submit(thread_buffer *b, PyObject *job)
 {
     ring_emit(b, clock_tick(), REC_JOB_SUBMIT, 0, 0, (uint64_t)(uintptr_t)job, 0);

@@ -7,6 +7,7 @@
 
 void threads_on_start(thread_buffer *b, PyObject *thread);
 void threads_on_bootstrap(thread_buffer *b, PyObject *thread);
+void threads_on_end(thread_buffer *b);
 /* `job`: a work item of concurrent.futures.thread. */
 void threads_on_submit(thread_buffer *b, PyObject *job);
 void threads_on_job(thread_buffer *b, PyObject *job);

@@ -26,6 +26,10 @@ HANDLER(lock_wait_begins)
     wait->told_owner = (r->flag & LOCK_IS_HELD) != 0;
     wait->outer = thread->waits;
     thread->waits = wait;
+    if (r->flag & LOCK_IS_END) {
+        lock_wait_joins(t, wait, details.joined, 0);
+        wait->owner = wait->joined ? wait->joined->tid : wait->owner;
+    }
     if (!is_signal) {
         const stack_facts *stack = stack_names_of(details.stack);
         hold_tracks(t, lock, r->a, stack ? stack->site : 0);
@@ -49,6 +53,22 @@ HANDLER(lock_got)
     if (r->flag != LOCK_FREE)
         lane_flush(t, thread);
     lock_wait_end(t, thread, ns);
+}
+
+/* A piece of the wait ends here; it may go on, for another thread. (One without threading.Thread says that it
+ * has ended only when it is gone.) */
+HANDLER(joined)
+{
+    UNUSED(ns), UNUSED(text);
+    lock_wait *wait = thread->waits;
+    if (!wait || !wait->is_end || wait->outcome != LOCK_LASTS)
+        return;
+    lock_wait_joins(t, wait, r->b, 1);
+    if (!wait->joined || !wait->joined->end_ns)
+        return;
+    wait->outcome = LOCK_ACQUIRED;
+    lane_flush(t, thread);
+    wait->outcome = LOCK_LASTS;
 }
 
 HANDLER(lock_acquired)
@@ -101,6 +121,7 @@ const record_handler timeline_lock_handlers[REC_KINDS] = {
     [REC_LOCK_ACQUIRED] = lock_acquired,
     [REC_LOCK_RELEASED] = lock_released,
     [REC_LOCK_FREED] = lock_freed,
+    [REC_JOINED] = joined,
 };
 
 void locks_lose(timeline *t, thread_line *thread, uint64_t ns)

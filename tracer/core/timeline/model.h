@@ -67,7 +67,7 @@ typedef struct {
     loop_line *loop;    /* whose slice is open; NULL when none is */
 } running_step;
 
-enum { RUNNING_DEPTH = 64, TAKES = 4096 };
+enum { RUNNING_DEPTH = 64, TAKES = 4096, ENDED = 64 };
 
 enum lane_base { LANE_UNKNOWN, LANE_HAS_GIL, LANE_HAS_NO_GIL };
 enum lane_state {
@@ -151,6 +151,9 @@ typedef struct lock_wait {
     uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
     uint8_t told;               /* at the slice's begin */
     uint8_t told_owner;         /* too, or never to be known */
+    uint8_t is_end;             /* it is for the end of a thread … */
+    uint64_t pthread;           /* … with this pthread_t, if it is not known yet which it is */
+    struct thread_line *joined; /* that thread, kept; NULL: not known (yet) */
 } lock_wait;
 
 typedef struct {
@@ -159,9 +162,11 @@ typedef struct {
     uint64_t told;
 } counter_line;
 
-typedef struct {
+typedef struct thread_line {
     track on;
     uint32_t tid;
+    uint64_t pthread; /* its pthread_t, which it may have from another that has ended */
+    uint64_t end_ns;  /* when its Python code was over; 0: not yet, as far as is known */
     uint32_t depth;
     running_step steps[RUNNING_DEPTH];
     loop_line *loop;
@@ -173,8 +178,8 @@ typedef struct {
     user_line *user;
     counter_line cpu, delay;
     cpu_times times; /* not written yet, unless `ns` is 0 */
-    uint32_t releases; /* of locks that are still to be written: it stays until then … */
-    uint8_t is_gone;   /* … when it has ended */
+    uint32_t uses;   /* by what is still to be written on its track: it stays until then … */
+    uint8_t is_gone; /* … when it has ended */
 } thread_line;
 
 typedef struct timeline {
@@ -204,6 +209,8 @@ typedef struct timeline {
     uint8_t gil_distrusted; /* two threads seemed to have it at once */
     uint64_t take_count;
     gil_take takes[TAKES]; /* the last ones */
+    uint64_t ended_count;
+    thread_line *ended[ENDED]; /* the last threads that ended, kept */
 } timeline;
 
 /* --- lookups; NULL: not seen, or gone --- */
@@ -230,10 +237,26 @@ static inline running_step *top_step(thread_line *thread)
 /* Frees it, if it has ended and nothing is left to be written on its track. */
 static inline void thread_line_settle(thread_line *thread)
 {
-    if (!thread->is_gone || thread->releases)
+    if (!thread->is_gone || thread->uses)
         return;
     track_free(&thread->on);
     free(thread);
+}
+
+/* NULL is let pass. */
+static inline thread_line *thread_line_keep(thread_line *thread)
+{
+    if (thread)
+        thread->uses++;
+    return thread;
+}
+
+static inline void thread_line_let_go(thread_line *thread)
+{
+    if (!thread)
+        return;
+    thread->uses--;
+    thread_line_settle(thread);
 }
 
 /* --- what each file does with its records --- */

@@ -74,6 +74,8 @@ void timeline_free(timeline *t)
     map_free(&t->threads);
     map_free(&t->spawned);
     map_free(&t->jobs);
+    for (int i = 0; i < ENDED; i++)
+        thread_line_let_go(t->ended[i]);
     free(t->unshown);
     locks_free(t);
     user_free(t);
@@ -84,7 +86,7 @@ void timeline_free(timeline *t)
     encoder_free(&t->out);
 }
 
-thread_line *timeline_thread(timeline *t, uint32_t tid)
+thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread)
 {
     thread_line *thread = calloc(1, sizeof *thread);
     if (!thread)
@@ -97,6 +99,7 @@ thread_line *timeline_thread(timeline *t, uint32_t tid)
                                     : snprintf(name, sizeof name, "thread %u", tid);
     track_init(&t->out, &thread->on, TRACK_KIND_THREAD, NULL, name, (size_t)length);
     thread->on.tid = thread->tid = tid;
+    thread->pthread = pthread;
     t->live_threads++;
     uint64_t *known = map_find(&t->names, tid);
     if (known) {
@@ -119,7 +122,10 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     user_line_free(t, thread->user);
     lane_free(&thread->lane);
     thread->is_gone = 1;
-    thread_line_settle(thread);
+    thread_line **last = &t->ended[t->ended_count++ % ENDED];
+    thread_line *before = *last;
+    *last = thread_line_keep(thread);
+    thread_line_let_go(before);
 }
 
 /* --- threads --- */
@@ -168,9 +174,17 @@ HANDLER(thread_name)
     *slot = (uint64_t)(uintptr_t)strndup(text, r->b);
 }
 
+HANDLER(thread_ends)
+{
+    UNUSED(t), UNUSED(r), UNUSED(text);
+    thread->end_ns = ns;
+}
+
 HANDLER(thread_exit)
 {
     UNUSED(text);
+    if (!thread->end_ns)
+        thread->end_ns = r->b && r->b < ns ? r->b : ns;
     lane_close(t, thread, r->b, ns);
     user_close(t, thread->user, ns);
     encoder_instant(&t->out, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);
@@ -251,6 +265,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_THREAD_SPAWN] = thread_spawn,
     [REC_THREAD_BEGIN] = thread_begin,
     [REC_THREAD_NAME] = thread_name,
+    [REC_THREAD_ENDS] = thread_ends,
     [REC_THREAD_EXIT] = thread_exit,
     [REC_GC_BEGIN] = gc_begin,
     [REC_GC_END] = gc_end,

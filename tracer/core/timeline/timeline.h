@@ -9,7 +9,8 @@
 
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length);
 void timeline_free(timeline *t);
-thread_line *timeline_thread(timeline *t, uint32_t tid);
+/* `pthread`: its pthread_t, which another may have when it has ended. */
+thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread);
 void timeline_thread_gone(timeline *t, thread_line *thread);
 
 /* One record, already on the trace clock. `text` is its payload. */

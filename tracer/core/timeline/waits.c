@@ -28,16 +28,10 @@ static lock_line *add_line(timeline *t, uint32_t id)
     return lock;
 }
 
-static void drop_release(const lock_release *release)
-{
-    release->by->releases--;
-    thread_line_settle(release->by);
-}
-
 static void free_line(lock_line *lock)
 {
     for (uint32_t i = 0; i < lock->release_count; i++)
-        drop_release(&lock->releases[i]);
+        thread_line_let_go(lock->releases[i].by);
     if (lock->has_tracks) {
         track_free(&lock->on);
         track_free(&lock->waiting);
@@ -76,7 +70,7 @@ static uint64_t write_release(timeline *t, const lock_line *lock, const lock_rel
                 .category = SCHEMA_CAT_LOCK, .name = SCHEMA_RELEASE};
     event_uint(&ev, SCHEMA_ARG_LOCK, lock->id);
     packet_ref at = encoder_event(&t->out, &ev);
-    drop_release(release);
+    thread_line_let_go(release->by);
     if (!with_flow)
         return 0;
     uint64_t flow = encoder_new_flow(&t->out);
@@ -98,7 +92,7 @@ void lock_releases_write(timeline *t, lock_line *lock)
 
 void lock_release_keep(timeline *t, lock_line *lock, lock_release release)
 {
-    release.by->releases++;
+    thread_line_keep(release.by);
     if (lock->release_count == lock->release_capacity) {
         uint32_t capacity = lock->release_capacity * 2 + 4;
         lock_release *grown = realloc(lock->releases, capacity * sizeof *grown);
@@ -112,11 +106,61 @@ void lock_release_keep(timeline *t, lock_line *lock, lock_release release)
     lock->releases[lock->release_count++] = release;
 }
 
+/* --- the ends of threads --- */
+
+/* The thread that has a pthread_t, or, `ended`, was the last to have it. (Of one that has it nothing need have
+ * been recorded yet.) */
+static thread_line *with_pthread(const timeline *t, uint64_t pthread, int ended)
+{
+    thread_line *found = NULL;
+    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++) {
+        thread_line *thread = (thread_line *)(uintptr_t)t->threads.slots[i].value;
+        if (!t->threads.slots[i].key || thread->pthread != pthread)
+            continue;
+        if (!thread->end_ns)
+            return thread;
+        if (!found || thread->end_ns > found->end_ns)
+            found = thread;
+    }
+    for (int i = 0; i < ENDED && t->ended[i]; i++)
+        if (t->ended[i]->pthread == pthread && (!found || t->ended[i]->end_ns > found->end_ns))
+            found = t->ended[i];
+    return ended ? found : NULL;
+}
+
+void lock_wait_joins(timeline *t, lock_wait *wait, uint64_t pthread, int ended)
+{
+    thread_line *before = wait->joined;
+    if (before && wait->owner)
+        return; /* its line may be out of reach by now */
+    wait->is_end = 1;
+    wait->pthread = pthread;
+    wait->joined = thread_line_keep(wait->owner ? timeline_thread_of(t, wait->owner)
+                                    : pthread ? with_pthread(t, pthread, ended) : NULL);
+    thread_line_let_go(before);
+}
+
+/* One end may end several waits: it is no release that one of them uses up. */
+static uint64_t end_flow(timeline *t, const thread_line *thread, lock_wait *wait, uint64_t until_ns, uint64_t *freed_ns)
+{
+    if (!wait->joined)
+        lock_wait_joins(t, wait, wait->pthread, 1);
+    thread_line *by = wait->joined;
+    if (!by || by == thread || !by->end_ns || by->end_ns > until_ns)
+        return 0;
+    lock_release release = {by->end_ns, thread_line_keep(by), 0};
+    *freed_ns = by->end_ns;
+    return write_release(t, wait->of, &release, 1);
+}
+
 uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_t *freed_ns)
 {
     lock_wait *wait = thread->waits;
     if (!wait || wait->outcome != LOCK_ACQUIRED)
         return 0;
+    uint64_t flow = wait->is_end ? end_flow(t, thread, wait, until_ns, freed_ns) : 0;
+    if (flow)
+        return flow;
     lock_line *lock = wait->of;
     for (uint32_t i = 0; i < lock->release_count; i++) {
         lock_release release = lock->releases[i];
@@ -134,7 +178,7 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_
 
 static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
 {
-    const thread_line *owner = wait->owner ? timeline_thread_of(t, wait->owner) : NULL;
+    const thread_line *owner = !wait->owner ? NULL : wait->joined ? wait->joined : timeline_thread_of(t, wait->owner);
     const task_line *task = wait->owner_task ? timeline_task(t, wait->owner_task) : NULL;
     if (wait->owner_task)
         event_uint(ev, SCHEMA_ARG_OWNER_TASK, wait->owner_task);
@@ -145,6 +189,15 @@ static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
     else if (owner)
         event_text(ev, SCHEMA_ARG_OWNER_NAME, owner->on.name, owner->on.name_length);
     event_interned(ev, SCHEMA_ARG_OWNER_SITE, wait->owner_site);
+}
+
+/* Which thread it was is known now that it has ended. */
+static void add_joined(const lock_wait *wait, event *ev)
+{
+    if (!wait->joined || wait->outcome != LOCK_ACQUIRED)
+        return;
+    event_uint(ev, SCHEMA_ARG_OWNER, wait->joined->tid);
+    event_text(ev, SCHEMA_ARG_OWNER_NAME, wait->joined->on.name, wait->joined->on.name_length);
 }
 
 void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
@@ -166,7 +219,9 @@ void locks_end_wait(timeline *t, thread_line *thread, event *ev)
         return;
     if (!wait->told)
         event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
-    if (!wait->told_owner)
+    if (!wait->told_owner && wait->is_end)
+        add_joined(wait, ev);
+    else if (!wait->told_owner)
         add_owner(t, wait, ev);
     event_bool(ev, SCHEMA_ARG_ACQUIRED, wait->outcome == LOCK_ACQUIRED);
 }
@@ -211,6 +266,7 @@ void lock_wait_end(timeline *t, thread_line *thread, uint64_t ns)
     lock_wait *wait = thread->waits;
     thread->waits = wait->outer;
     forget_wait(t, wait, ns);
+    thread_line_let_go(wait->joined);
     free(wait);
 }
 

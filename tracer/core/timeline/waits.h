@@ -16,6 +16,10 @@ lock_wait *lock_wait_begin(timeline *t, const thread_line *thread, uint32_t id, 
 /* The innermost of a thread; `ns` 0: without a word. */
 void lock_wait_end(timeline *t, thread_line *thread, uint64_t ns);
 
+/* It is for the end of its `owner`, or, where that is 0, of the thread with this pthread_t (0: unknown), which
+ * may have `ended`. */
+void lock_wait_joins(timeline *t, lock_wait *wait, uint64_t pthread, int ended);
+
 void lock_release_keep(timeline *t, lock_line *lock, lock_release release);
 /* Writes those that ended no wait. */
 void lock_releases_write(timeline *t, lock_line *lock);

@@ -206,6 +206,16 @@ void libc_waits(enum libc_wait which)
     }
 FUNCTIONS(HOOK)
 
+/* Inside a wait that has a name it says which thread has ended, as far as Python code goes: of those that the
+ * interpreter's end waits for nothing else tells. */
+static int hook_join(pthread_t thread, void **result)
+{
+    thread_buffer *b = own_buffer();
+    if (b && b->call && b->call_blocks == CLASS_LOCK)
+        ring_emit(b, clock_tick(), REC_JOINED, 0, 0, (uint64_t)thread, 0);
+    return hook_pthread_join(thread, result);
+}
+
 static const struct {
     const char *name;
     void *ours, *theirs;
@@ -237,6 +247,7 @@ int libc_hooks(got_hook *hooks)
         names[i] = shown_name(functions[i].name, functions[i].class);
         hooks[i] = (got_hook){functions[i].name, functions[i].ours, functions[i].theirs};
     }
+    hooks[F_pthread_join].ours = (void *)hook_join;
     wait_names[LIBC_COND_WAIT] = shown_name("pthread_cond_wait", CLASS_LOCK);
     wait_names[LIBC_COND_TIMEDWAIT] = shown_name("pthread_cond_timedwait", CLASS_LOCK);
     return F_COUNT;

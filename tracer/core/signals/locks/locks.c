@@ -152,11 +152,12 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     const stack_facts *stack = stack_names_of(details.stack);
     const holder seen = look(t, self, late);
     uint32_t owner = seen.lock == t->key && !late ? seen.owner : 0;
-    const wait_reason reason = reason_of(t->kind, t->tstate, stack, owner);
+    const wait_reason reason = reason_of(t->kind, self, t->tstate, stack, owner);
     t->is_signal = reason.is_signal;
     t->what = reason.what;
     t->id = id_of_wait(t, self, &reason, &seen);
     details.owner_tid = reason.is_signal ? reason.joined : owner;
+    details.joined = reason.pthread;
     if (!reason.is_signal && owner)
         details.owner_site = owner_site(&seen);
     int unseen = seen.lock != t->key && can_be_held(t->kind) && !late && is_taken(t->kind, self);
@@ -176,7 +177,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     record *slot = ring_reserve(b, 2, tick);
     if (slot) {
         uint8_t flags = (uint8_t)((late ? LOCK_TOLD_LATE : 0) | (t->is_signal ? LOCK_IS_SIGNAL : 0) |
-                                  (unseen && !t->is_signal ? LOCK_IS_HELD : 0));
+                                  (reason.is_end ? LOCK_IS_END : 0) | (unseen && !t->is_signal ? LOCK_IS_HELD : 0));
         slot[0] = (record){tick, REC_LOCK_WAIT, flags, 1, t->what, t->id, 0};
         memcpy(&slot[1], &details, sizeof details);
         ring_commit(b, 2);
@@ -397,6 +398,7 @@ static int tuple_polls(PyObject *args, PyObject *keywords)
     X(SimpleQueue_put, RELEASE_ALL, KIND_QUEUE)         \
     X(SimpleQueue_put_nowait, RELEASE_ALL, KIND_QUEUE)  \
     X(_ThreadHandle_join, TAKE, KIND_THREAD)            \
+    X(_ThreadHandle__set_done, RELEASE, KIND_THREAD)    \
     X(_thread__shutdown, TAKE, KIND_THREADS)
 
 enum row {

@@ -79,32 +79,49 @@ static uint32_t last_thread(uint32_t own)
     return count == 1 ? found : 0;
 }
 
+/* Of the thread that a handle is for; 0: unknown. */
+static uint64_t pthread_of(PyObject *handle)
+{
+    static PyObject *attribute;
+    PyObject *ident = NULL;
+    if (attribute || (attribute = PyUnicode_InternFromString("ident")))
+        ident = PyObject_GenericGetAttr(handle, attribute);
+    uint64_t number = ident && PyLong_CheckExact(ident) ? PyLong_AsUnsignedLongLong(ident) : 0;
+    Py_XDECREF(ident);
+    PyErr_Clear();
+    return number;
+}
+
 /* A plain lock is a signal where the library takes one that it has already, or whose owner shows
  * nowhere: Condition.wait's; a module's, who imports it has another; and until 3.12 a thread's, who
  * has it until it ends. */
-static int is_signal(PyThreadState *tstate, uint32_t owner, uint32_t own)
+static int is_signal(uint32_t wait, uint32_t owner, uint32_t own)
 {
-    PyCodeObject *innermost = compat_frame_code(*compat_frame_slot(tstate));
-    uint32_t wait = innermost ? codes_of(innermost)->wait : 0;
     return wait == reason_names[KIND_THREAD] || wait == import_wait || (wait && (!owner || owner == own));
 }
 
-wait_reason reason_of(enum kind kind, PyThreadState *tstate, const stack_facts *stack, uint32_t owner)
+wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, const stack_facts *stack,
+                      uint32_t owner)
 {
     wait_reason found = {.what = reason_names[kind]};
+    PyCodeObject *code = compat_frame_code(*compat_frame_slot(tstate));
     uint32_t own = (uint32_t)ring_mine->tid, wait = stack ? stack->wait : 0;
-    found.is_signal = !can_be_held(kind) || (kind == KIND_LOCK && wait && is_signal(tstate, owner, own));
+    uint32_t innermost = kind == KIND_LOCK && wait && code ? codes_of(code)->wait : 0;
+    found.is_signal = !can_be_held(kind) || (kind == KIND_LOCK && wait && is_signal(innermost, owner, own));
     if (!found.is_signal)
         return found;
     if (wait) {
         found.what = wait;
         found.about = object_at(tstate, stack->wait_depth);
     }
-    if (found.what != reason_names[KIND_THREAD])
+    found.is_end = kind >= KIND_THREAD || innermost == reason_names[KIND_THREAD];
+    if (!found.is_end)
         return found;
     found.joined = kind == KIND_THREADS ? last_thread(own) : joined_thread(tstate);
     if (!found.joined && owner != own)
         found.joined = owner; /* until 3.12: has it until he ends */
+    if (!found.joined && kind == KIND_THREAD)
+        found.pthread = pthread_of(self);
     return found;
 }
 

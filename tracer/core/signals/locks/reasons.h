@@ -24,13 +24,17 @@ extern uint32_t reason_names[KINDS];
 
 typedef struct {
     uint32_t what;     /* string */
-    uint32_t joined;   /* tid of the thread whose end is waited for; 0: none, or not known */
+    uint8_t is_end;    /* the end of a thread is waited for … */
+    uint32_t joined;   /* … with this tid, or, where that is 0, … */
+    uint64_t pthread;  /* … with this pthread_t; 0: not known */
     uint8_t is_signal; /* nobody holds what is waited for … */
     PyObject *about;   /* … the condition, event or thread, borrowed; NULL: the lock itself */
 } wait_reason;
 
-/* `owner` (tid) has the lock; 0: nobody, or not known. Attached. Leaves no exception set. */
-wait_reason reason_of(enum kind kind, PyThreadState *tstate, const stack_facts *stack, uint32_t owner);
+/* Why `self` is waited for. `owner` (tid) has the lock; 0: nobody, or not known. Attached. Leaves no exception
+ * set. */
+wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, const stack_facts *stack,
+                      uint32_t owner);
 void reasons_start(void);
 
 extern PyMethodDef reasons_methods[];
