@@ -6,14 +6,14 @@
         with tracer.region("parse", size_bytes=512):
             ...
 
-Of a program's own events, `region`, `task`, `log` and `counter` are recorded by whatever
-recording runs, this module's or that of `tracer run`; without one they cost next to nothing.
+`region`, `task`, `log` and `counter` put the program's own events into whatever is being
+recorded, by this module or by `tracer run`; when nothing is, they cost next to nothing.
 """
 
 
 def __getattr__(name: str) -> object:
-    """A name this module does not have yet: a signal handler or finalizer asks, which came
-    while this thread imports the module. What cannot be had so early does nothing."""
+    """A name that this module does not have yet, since a signal handler or finalizer came
+    while this thread imports the module. What is not available so early does nothing."""
     if name in ("counter", "log", "region", "task"):
         for source in ("_core", "api_absent"):
             try:

@@ -1,4 +1,4 @@
-"""`python -m tracer` is `tracer`."""
+"""`python -m tracer` is the command `tracer`."""
 
 import sys
 

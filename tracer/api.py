@@ -1,10 +1,10 @@
-"""The recorder for programs: start and stop recordings, and say something on their timeline.
+"""The recorder as an API: start and stop recordings, and add events of the program's own.
 
 Imports nothing that a plain `python` has not loaded already; the recorder itself is imported
 by the first start().
 
-Any call may come at any time: from a signal handler or finalizer in the middle of another,
-while the interpreter shuts down, in a forked child. None raises but what it says it does.
+Calls may come at any time: from a signal handler or finalizer in the middle of another call,
+while the interpreter shuts down, in a forked child. They raise only what they document.
 """
 
 import os
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 try:
     from tracer._core import counter, kept, log, region, running, task
-except Exception:  # no compiler, another interpreter: programs run on, unrecorded
+except Exception:  # no compiler, or another interpreter: programs run, but are not recorded
     from tracer.api_absent import (  # type: ignore[assignment]
         counter,
         kept,
@@ -44,22 +44,24 @@ CPU_HZ, CPU_MOST_HZ = 100, 5000
 
 
 class _Session:
-    """What start() began and stop() ends."""
+    """The recording that start() began and stop() ends."""
 
     __slots__ = ("ends_at_exit", "guard", "running", "starting")
 
     def __init__(self) -> None:
-        self.guard = RLock()  # one start or stop at a time; a signal handler may come between
+        self.guard = (
+            RLock()
+        )  # one start or stop at a time; a signal handler may come in between
         self.starting = False
         self.running: Recording | None = None
         self.ends_at_exit = False
 
     def forget(self) -> None:
-        """In a forked child: the recording is the parent's, and nobody releases its guard."""
+        """For a forked child: the recording is the parent's, and nobody releases the guard."""
         self.guard, self.running, self.starting = RLock(), None, False
 
 
-# A second import of this module (a reload, a new sys.modules) finds what the first began.
+# A second import of this module (a reload, a new sys.modules) finds the first one's state.
 if "session" not in kept:
     kept["session"] = _Session()
     os.register_at_fork(after_in_child=kept["session"].forget)
@@ -76,16 +78,16 @@ def start(
     force: bool = False,
     argv: bool = True,
 ) -> tuple[tuple[str, str], ...]:
-    """Begins to record this process into the file, as `tracer run` would; from any thread.
+    """Begins to record this process into the file, like `tracer run`; from any thread.
 
-    `signals` are what to record, all if None: tasks, threads, gc, gil, locks, io, sched, cpu;
-    `without` are those to leave out. `buffer_bytes` is the memory for events not yet written
-    (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a thread's CPU time (1 to 5000).
-    `force` replaces a file that is no trace. The trace has sys.argv, with values that look
-    secret masked; without `argv` only its first word.
+    `signals` says what to record, None for everything: tasks, threads, gc, gil, locks, io,
+    sched, cpu; `without` says what to leave out. `buffer_bytes` is the memory for events that
+    are not written yet (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a thread's CPU
+    time (1 to 5000). `force` replaces a file that is not a trace. The trace has sys.argv, with
+    values that look secret masked; with `argv` false it has only the first word.
 
-    The recording ends with stop(), or when the process exits. Returns (signal, reason) of each
-    signal that cannot be recorded here; the trace says the same.
+    The recording ends with stop(), or when the process exits. Returns (signal, reason) for
+    each signal that cannot be recorded here; the trace says the same.
 
     Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
     refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
@@ -97,10 +99,10 @@ def start(
 def stop() -> "Totals | None":
     """Ends the recording that start() or recording() began, from any thread.
 
-    Its totals; None when there is none: it has ended, or this is a forked child, or `tracer
-    run` has begun it, which ends it itself. When the file does not have all that was
-    recorded, because the disk is full for example, one line on stderr says so, and the
-    totals' `problem`.
+    Returns its totals; or None if there is no such recording: it has ended already, this is a
+    forked child, or `tracer run` began it, which also ends it. If the file does not have
+    everything that was recorded, for example because the disk is full, one line on stderr and
+    the totals' `problem` say so.
     """
     with _session.guard:
         ending, _session.running = _session.running, None
@@ -111,15 +113,15 @@ def stop() -> "Totals | None":
         line = f"tracer: cannot write {ending.options.path} to its end: {totals.problem}\n"
         try:  # noqa: SIM105 - plain python has not loaded contextlib
             sys.stderr.write(line)
-        except Exception:  # the program's own, or closed
+        except Exception:  # used by the program, or closed
             pass
     return totals
 
 
 class recording:
-    """`with tracer.recording(path, …)`: start() and stop() around a block; options as start().
+    """`with tracer.recording(path, …)`: start() and stop() around a block; the same options.
 
-    The block's end leaves a recording alone that others began after this one was stopped.
+    The end of the block does not stop a recording that began after this one was stopped.
     """
 
     __slots__ = ("_begun", "_options")
@@ -166,7 +168,7 @@ def _start(
         raise TracerError("cannot start a recording: the interpreter is shutting down.")
     _end_at_exit()
     with _session.guard:
-        if _session.starting:  # we are in a signal handler or finalizer
+        if _session.starting:  # this is a signal handler or finalizer
             raise TracerError("cannot start a recording: this thread is starting one.")
         _session.starting = True
         try:
@@ -186,7 +188,7 @@ def _start(
             except RuntimeError as error:
                 begun.stop()
                 raise TracerError(f"cannot record: {error}.") from None
-            except BaseException:  # refused, or a signal handler raised it
+            except BaseException:  # start() refused, or a signal handler raised
                 begun.stop()
                 raise
         finally:
@@ -197,7 +199,7 @@ def _start(
 def _load_recorder() -> "ModuleType":
     try:
         from tracer import recorder
-    except Exception as error:  # what an interpreter may lack is not known beforehand
+    except Exception as error:  # nobody knows beforehand what an interpreter lacks
         raise TracerError(f"cannot record on this interpreter: {error}.") from None
     return recorder
 
@@ -246,7 +248,7 @@ def _plain(entered: "_Entered", function: "_Function") -> "_Function":
                 return function(*args, **kwargs)
         if kwargs:
             return function(*args, **kwargs)
-        return function(*args)  # without a dict: most of what this wrapper would cost
+        return function(*args)  # without a dict, which is most of this wrapper's cost
 
     return wrapper
 
@@ -271,7 +273,7 @@ _WRAPPERS = {_GENERATOR: _generator, _COROUTINE: _coroutine}
 
 
 def decorate(entered: "_Entered", function: "_Function") -> "_Function":
-    """The function with every call of it in a region or task of its own: a new `entered()`.
+    """Wraps a function: each call is in a region or task of its own, a new `entered()`.
 
     Raises TypeError for an async generator function.
     """
@@ -286,7 +288,7 @@ def decorate(entered: "_Entered", function: "_Function") -> "_Function":
     for attribute in _COPIED:
         try:  # noqa: SIM105 - plain python has not loaded contextlib
             setattr(wrapper, attribute, getattr(function, attribute))
-        except Exception:  # a callable object may lack it, or have something else there
+        except Exception:  # a callable object may lack it, or have something else instead
             pass
     wrapper.__dict__.update(getattr(function, "__dict__", {}))
     wrapper.__wrapped__ = function

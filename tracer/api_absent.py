@@ -1,4 +1,4 @@
-"""What a program's own events are when the C core is missing: nothing."""
+"""The functions for a program's own events where the C core is missing: they do nothing."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

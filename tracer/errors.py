@@ -2,16 +2,16 @@
 
 TracerError
 ├── UsageError               the command line makes no sense
-├── NotInTraceError          the trace has nothing of what is asked for
+├── NotInTraceError          the trace has nothing that matches
 ├── TraceFileError           the trace cannot be read, or the output cannot be written
-│   └── BusyTraceError       … because another recording goes into it
+│   └── BusyTraceError       … because another recording writes to it
 └── LaunchError              the program to trace cannot be started
     └── MissingProgramError  … because there is no such file
 """
 
 
 class TracerError(Exception):
-    """Base of every refusal; `str(error)` is the whole line shown to the user."""
+    """The base of all refusals; `str(error)` is the whole line that the user sees."""
 
     exit_code = 1
 
@@ -23,7 +23,7 @@ class UsageError(TracerError):
 
 
 class NotInTraceError(TracerError):
-    """What was asked for (a task, a region, a function, a moment) is not in the trace."""
+    """The trace does not have the requested task, region, function or moment."""
 
 
 class TraceFileError(TracerError):

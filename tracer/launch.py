@@ -1,7 +1,7 @@
 """Starts the recorder in a fresh interpreter, then becomes the traced program.
 
-Run as a script by `tracer run`. It imports nothing that a plain
-`python` has not already imported itself: what it loads, the program would find loaded.
+`tracer run` runs this file as a script. It imports nothing that a plain `python` has not
+imported already, since the program would find it loaded.
 
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
 
@@ -9,10 +9,10 @@ SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, io_threshold_us, stack_de
 and wall (1: write a profile of that type after the run), rename (1: take another name when a
 recording goes into OUTPUT) and argv (0: leave the arguments out of the trace).
 
-What a program can still tell: the command line in /proc, a few descriptors (the trace, two of
-/proc, one for each CPU) above 64, standard library modules that the
-recorder loaded, one more atexit callback, a few thousand more objects, our imports in
-`-v` and `-X importtime`, and that there is no prompt after PYTHONINSPECT.
+A program can still notice: the command line in /proc, a few descriptors (the trace, two of
+/proc, one for each CPU) above 64, standard library modules that the recorder loaded, one more
+atexit callback, a few thousand more objects, the recorder's imports in `-v` and
+`-X importtime`, and that there is no prompt after PYTHONINSPECT.
 """
 
 import os
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
     from tracer.recorder import Recording, Totals
 
-# Kept alive outside sys.modules: what the recorder needs until the very end.
+# The modules that the recorder needs until the very end, kept alive outside sys.modules.
 _ours: list["ModuleType"] = []
 
 PACKAGE = "tracer"
-# Loaded by us, safe to load again: both keep their callbacks in the interpreter.
+# Loaded here, safe to load again: both keep their callbacks in the interpreter.
 FORGET = ("atexit", "gc")
 
 
 def say(line: str) -> None:
-    """One line for the user on file descriptor 2, whatever became of sys.stderr."""
+    """Writes one line to file descriptor 2, whatever became of sys.stderr."""
     try:  # noqa: SIM105 - plain python has not loaded contextlib
         os.write(2, f"tracer: {line}\n".encode(errors="backslashreplace"))
     except OSError:
@@ -42,7 +42,7 @@ def say(line: str) -> None:
 
 
 def identity(fd: int) -> tuple[int, int] | None:
-    """What file a descriptor stands for; None when it is closed."""
+    """The identity of a descriptor's file; None when it is closed."""
     try:
         status = os.fstat(fd)
     except OSError:
@@ -51,7 +51,7 @@ def identity(fd: int) -> tuple[int, int] | None:
 
 
 def load_package() -> None:
-    """Import our package from beside this file, whatever sys.path says."""
+    """Imports the package beside this file, whatever sys.path says."""
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import spec_from_file_location
 
@@ -66,7 +66,7 @@ def load_package() -> None:
 
 
 def forget_package(cached_paths: set[str]) -> None:
-    """Take all of ours out of the interpreter's tables; the program may use the names."""
+    """Removes the package from the interpreter's tables: the program may use the names."""
     ours = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
     _ours.extend(sys.modules.pop(name) for name in (*ours, *FORGET) if name in sys.modules)
     for path in sys.path_importer_cache.keys() - cached_paths:
@@ -74,7 +74,7 @@ def forget_package(cached_paths: set[str]) -> None:
 
 
 def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") -> str:
-    """One line about the recording; `units` is tracer.units, which no table lists any more."""
+    """One line about the recording; `units` is tracer.units, which is not importable now."""
     longest = ""
     if totals.worst_ready_ns:
         longest = f", longest wait to run {units.duration(totals.worst_ready_ns)}"
@@ -91,9 +91,9 @@ def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") 
     )
 
 
-# What a wall-clock profile is made of; the CPU samples besides.
+# A wall-clock profile needs these, besides the CPU samples.
 WALL_SIGNALS = ("gil", "locks", "io")
-# Beyond this the profile waits for `tracer pprof`: reading the trace takes a second and more.
+# Of larger traces only `tracer pprof` makes a profile: reading them takes a second or more.
 PROFILED_BYTES = 256 << 20
 DERIVE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -102,9 +102,9 @@ DERIVE = (
 
 
 class Profile:
-    """A profile that is about to be written: into a file of another name, locked meanwhile.
+    """A profile that is about to be written: a file of another name, locked meanwhile.
 
-    Who looks for the profile finds the lock, and waits.
+    Whoever looks for the profile finds the lock, and waits.
     """
 
     def __init__(self, type_: str, path: str, lock: "Callable[[int], bool]") -> None:
@@ -122,11 +122,11 @@ class Profile:
 
 
 def derive_profiles(trace: str, types: tuple[str, ...], lock: "Callable[[int], bool]") -> None:
-    """Leave a process behind that writes these profiles beside the trace.
+    """Leaves a process behind that writes these profiles beside the trace.
 
-    The program has ended: whoever waits for it is not made to wait for this. The process
-    holds none of its files, and nobody hears of it; it is in a session of its own, so that
-    what is typed at the terminal does not reach it.
+    The program has ended, and whoever waits for it must not wait for this. The process
+    holds none of its files and prints nothing; it is in a session of its own, so that
+    signals from the terminal do not reach it.
     """
     from tracer.output import is_replaceable, profile_path
 
@@ -142,7 +142,7 @@ def derive_profiles(trace: str, types: tuple[str, ...], lock: "Callable[[int], b
             say(f"no {type_} profile: cannot write {path}: {error.strerror}")
     if not profiles:
         return
-    # Their numbers there are above all of ours: none is overwritten before it has been copied.
+    # Their numbers there are above all numbers here: none is overwritten before it is copied.
     first = max(profile.fd for profile in profiles) + 1
     files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_DUP2, profile.fd, first + i) for i, profile in enumerate(profiles)
@@ -154,14 +154,14 @@ def derive_profiles(trace: str, types: tuple[str, ...], lock: "Callable[[int], b
         command += [profile.type, str(first + i), profile.partial, profile.path]
     try:
         os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
-    except OSError:  # no process to be had: `tracer pprof` does the same
+    except OSError:  # no process could be started: `tracer pprof` does the same
         for profile in profiles:
             profile.drop()
 
 
 def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) -> None:
-    """Registered before the program can register anything, so run after everything it did;
-    and what is called when the program ends in another way, or becomes another one."""
+    """Registers the end of the recording before the program can register anything, so that it
+    comes last; and for a program that ends in another way, or becomes another one."""
     import atexit
 
     from tracer import _core, units
@@ -169,7 +169,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
 
     def tell(*lines: str) -> None:
-        # A program that closed descriptor 2 may have opened a file of its own there.
+        # A program that closed descriptor 2 may have opened its own file there.
         if identity(2) == stderr:
             for line in lines:
                 say(line)
@@ -201,8 +201,8 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
 
 
 def start(order: str, command: list[str], named: list[str]) -> None:
-    """Start recording `command`, what python is given; `named` is how much of it says what
-    program it is. Raises TracerError when the output is refused, anything else when this
+    """Starts to record `command`, python's arguments, of which the first `named` identify the
+    program. Raises TracerError when the output is refused, anything else when this
     interpreter cannot be recorded."""
     from tracer.errors import BusyTraceError
     from tracer.recorder import Options, Recording
@@ -224,7 +224,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
     try:
         recording.start()
     except BusyTraceError:
-        if numbers.get("rename") != "1":  # the name was asked for
+        if numbers.get("rename") != "1":  # the user chose the name
             raise
         stem, suffix = os.path.splitext(output)
         taken, output = output, f"{stem}.{os.getpid()}{suffix}"
@@ -244,7 +244,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
 
 
 def absolute(path: str) -> str:
-    """As python does it for a script: joined with the working directory, not normalised."""
+    """As python does for a script: joined with the working directory, not normalised."""
     if path == ".":
         return os.getcwd()
     return path if path.startswith("/") else f"{os.getcwd()}/{path}"
@@ -253,7 +253,7 @@ def absolute(path: str) -> str:
 def script_directory(path: str) -> str:
     """sys.path[0] of a script: the directory of the file that symbolic links lead to.
 
-    As python does it: one link is followed where the end of all is no path (/dev/stdin).
+    Like python, it follows only one link where the last one is not a path (/dev/stdin).
     """
     if os.path.islink(path):
         path = os.path.join(os.path.dirname(path), os.readlink(path))
@@ -291,7 +291,7 @@ def unchanged(name: str) -> str:
 
 
 class Kind:
-    """How one way of naming a program differs from the others."""
+    """One way of naming a program, and how it differs from the others."""
 
     def __init__(
         self,
@@ -301,9 +301,9 @@ class Kind:
         path0: "Callable[[str], str | None]",
     ) -> None:
         self.run = run  # the function of _core
-        self.prefix = prefix  # what stands before the program on python's command line
-        self.target = target  # program as given -> what that function takes
-        self.path0 = path0  # program as given -> sys.path[0]
+        self.prefix = prefix  # what comes before the program on python's command line
+        self.target = target  # the given program -> what that function takes
+        self.path0 = path0  # the given program -> sys.path[0]
 
 
 KINDS = {
@@ -314,7 +314,7 @@ KINDS = {
 
 
 def fresh_main() -> None:
-    """A __main__ as python makes it; running a file or module fills in the rest."""
+    """Makes a new __main__ as python does; running a file or module fills in the rest."""
     main = type(sys)("__main__")
     if "__annotations__" in globals():
         main.__annotations__ = {}
@@ -324,7 +324,7 @@ def fresh_main() -> None:
 
 
 def launch() -> "Callable[[], None]":
-    """Start recording and clear the stage; what comes back is the program, to call last."""
+    """Starts to record and cleans up; returns the program, to be called last."""
     if not sys.flags.safe_path:
         del sys.path[0]  # the directory of this file
     sys.path_importer_cache.pop(__file__, None)
@@ -359,5 +359,5 @@ def launch() -> "Callable[[], None]":
 if __name__ == "__main__":
     try:
         launch()()
-    except KeyboardInterrupt:  # before the program began; from then on nothing comes back
+    except KeyboardInterrupt:  # before the program began; after that, nothing returns here
         os._exit(130)

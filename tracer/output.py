@@ -1,4 +1,4 @@
-"""The file of a recording: what it may replace, how it is opened, what lies beside it."""
+"""The file of a recording: what it may replace, how it is opened, the files beside it."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ PROFILES = ("cpu", "wall")  # what `tracer run` writes beside the trace
 
 
 def is_trace(path: str) -> bool:
-    """Whether a regular file is empty or begins as our traces do."""
+    """Whether a regular file is empty or begins like a trace."""
     try:
         with open(path, "rb") as stream:
             head = stream.read(HEAD_BYTES)
@@ -25,8 +25,8 @@ def is_trace(path: str) -> bool:
 
 
 def open_trace(path: str, *, force: bool, lock: "Callable[[int], bool]") -> int:
-    """A descriptor for a trace; the child of a fork-and-exec does not get it. What is in the
-    file stays until the recording has begun.
+    """A descriptor for a trace, which the child of a fork-and-exec does not inherit. The file
+    keeps its contents until the recording has begun.
 
     `lock` marks it as being recorded while the descriptor is open.
 
@@ -58,12 +58,12 @@ def cannot_write(path: str, error: OSError) -> TraceFileError:
 
 
 def profile_path(trace: str, type_: str) -> str:
-    """Where a profile of the trace is written unless said otherwise."""
+    """Where a profile of the trace is written by default."""
     return f"{os.path.splitext(trace)[0]}.{type_}.pprof"
 
 
 def is_replaceable(profile: str) -> bool:
-    """Whether there is no such file, or it may be a profile."""
+    """Whether the file does not exist, or may be a profile."""
     try:
         with open(profile, "rb") as stream:
             return stream.read(2) in (b"", GZIP_MAGIC)
@@ -74,7 +74,7 @@ def is_replaceable(profile: str) -> bool:
 
 
 def discard_profiles(trace: str) -> None:
-    """Profiles go with the trace they were made of: beside another they would mislead."""
+    """Removes the profiles of a former trace: beside another one they would mislead."""
     for type_ in PROFILES:
         profile = profile_path(trace, type_)
         if os.path.exists(profile) and is_replaceable(profile):
@@ -84,5 +84,5 @@ def discard_profiles(trace: str) -> None:
 def discard(path: str) -> None:
     try:  # noqa: SIM105 - plain python has not loaded contextlib
         os.unlink(path)
-    except OSError:  # it stays: a directory that may not be written
+    except OSError:  # it stays: the directory is not writable
         pass

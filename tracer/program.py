@@ -1,4 +1,4 @@
-"""The program that `tracer run` is given: found, checked, and handed to the launcher."""
+"""Finds and checks the program for `tracer run`, and hands it to the launcher."""
 
 import os
 import re
@@ -14,15 +14,15 @@ from tracer.errors import LaunchError, MissingProgramError, TraceFileError, Usag
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
 
-# Option -> kind of program, as launch.py calls it.
+# Option -> kind of program, by its name in launch.py.
 TRACE_SUFFIX = ".pftrace"
-SHEBANG_BYTES = 4096  # a first line longer than this is no shebang
+SHEBANG_BYTES = 4096  # a longer first line is no shebang
 KIND_BY_OPTION = {"-m": "module", "-c": "command"}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to run, as launch.py takes it."""
+    """The program to run, in the form that launch.py takes."""
 
     kind: str  # file, module or command
     program: str  # path, module name or code
@@ -37,7 +37,7 @@ def begins_at(word: str) -> bool:
 
 
 def resolve(words: Sequence[str]) -> Target:
-    """The program in the command line from where begins_at() said yes.
+    """The program in the command line, from the word on for which begins_at() is true.
 
     Raises UsageError when there is none, LaunchError when it cannot be run.
     """
@@ -71,7 +71,7 @@ def _by_option(option: str, attached: str, rest: Sequence[str]) -> Target:
 
 
 def _console_script(name: str) -> tuple[str, tuple[str, ...]]:
-    """A program of this environment, or on PATH: its path and its python options."""
+    """A program of this environment or on PATH: its path and its python options."""
     own = os.path.dirname(sys.executable)
     where = None if "/" in name else os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
     path = shutil.which(name, path=where) if where else None
@@ -95,13 +95,13 @@ def _console_script(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _interpreter_of(path: str) -> tuple[str | None, tuple[str, ...]]:
-    """The python in a script's first line and its options; None when that is no python."""
+    """The python in a script's first line, and its options; None if it is not a python."""
     with open(path, "rb") as stream:
         lines = os.fsdecode(stream.read(SHEBANG_BYTES)).splitlines()
     words = lines[0][2:].split() if lines and lines[0].startswith("#!") else []
     if words and os.path.basename(words[0]) == "env":
         words = [word for word in words[1:] if word != "-S"]
-    # Installers write this where the path is too long, or has a space, for a first line.
+    # Installers write this where a path is too long for a first line, or has a space.
     relay = re.match(r"'''exec' \"?(.+?)\"? \"\$0\"", lines[1]) if len(lines) > 1 else None
     if words and relay:
         words = [relay[1]]
@@ -111,7 +111,7 @@ def _interpreter_of(path: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _is_ours(interpreter: str) -> bool:
-    """Whether that is the environment we run in (virtual ones share the binary itself)."""
+    """Whether that is this environment (virtual ones share the binary itself)."""
     if "/" not in interpreter:
         return True
     here, there = os.path.dirname(sys.executable), os.path.dirname(interpreter)
@@ -159,7 +159,7 @@ def execute(
     force: bool,
     settings: dict[str, int],
 ) -> None:
-    """Become a fresh interpreter that runs the launcher; the process id stays."""
+    """Replaces this process with a fresh interpreter that runs the launcher."""
     numbers = ",".join(f"{name}={value}" for name, value in settings.items())
     existing = "force" if force else "keep"
     order = f"{target.kind} {buffer_bytes} {','.join(signals)} {existing} {numbers} {trace}"
@@ -197,8 +197,8 @@ def interpreter_flags(command_line: Sequence[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """What we were given: python in the C locale sets LC_CTYPE (PEP 538), which would hide
-    that locale from the next python."""
+    """The environment of this process as it was: in the C locale python sets LC_CTYPE (PEP
+    538), which would hide that locale from the next python."""
     variables = dict(os.environ)
     try:
         given = Path("/proc/self/environ").read_bytes().split(b"\0")

@@ -1,6 +1,7 @@
 """One recording: options -> hooks armed -> file -> totals.
 
-Imports nothing that a plain `python` has not loaded already: the program would find it loaded.
+It imports nothing that a plain `python` has not loaded already, since the program would find
+it loaded.
 """
 
 import os
@@ -46,7 +47,7 @@ DEFAULT_STACK_DEPTH = 32
 
 
 class Options:
-    """What to record and where to."""
+    """What to record, and where to write it."""
 
     __slots__ = (
         "argv",
@@ -73,15 +74,15 @@ class Options:
         self.path = path
         self.buffer_bytes = buffer_bytes
         self.signals = signals
-        self.argv = argv  # the program's, secrets and all; empty: sys.argv
+        self.argv = argv  # the program's, including secrets; empty: sys.argv
         self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
-        self.io_threshold_us = io_threshold_us  # calls and waits below it are not written
+        self.io_threshold_us = io_threshold_us  # shorter calls and waits are not written
         self.stack_depth = stack_depth  # frames of a wait's stack, 1 to 64
-        self.force = force  # replace a file that is no trace
+        self.force = force  # replace a file that is not a trace
 
 
 class Totals:
-    """What a recording came to."""
+    """The totals of a recording."""
 
     __slots__ = (
         "bytes",
@@ -89,13 +90,13 @@ class Totals:
         "duration_ns",
         "error",  # errno of the write that failed, 0 = none
         "events",  # in the file
-        "forks",  # children that the program forked: nothing of them is recorded
+        "forks",  # children that the program forked, which are not recorded
         "late",  # records whose time was clamped to keep a track in order
-        "lost",  # events that a file that was cut (`error`) does not have …
-        "lost_ns",  # … and since how long before the end
+        "lost",  # events that are missing in a file that was cut (`error`) …
+        "lost_ns",  # … and how long before the end they begin
         "overhead_ns",  # CPU time of the writer thread
         "reason",  # why the write failed
-        "samples",  # of CPU time
+        "samples",  # CPU samples
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
     )
@@ -120,7 +121,7 @@ class Totals:
 
     @property
     def problem(self) -> str:
-        """Why the file does not have all that was recorded, and how much; "" when it has."""
+        """Why, and how much of, the recording is missing in the file; "" if nothing is."""
         if not self.error:
             return ""
         missing = f"the last {duration(self.lost_ns)} ({plural(self.lost, 'event')})"
@@ -128,7 +129,7 @@ class Totals:
 
 
 class Recording:
-    """Records from `start()` to `stop()`; once. One recording at a time in a process."""
+    """Records from `start()` to `stop()`, once. A process has one recording at a time."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -136,9 +137,9 @@ class Recording:
         self._tool: Tool | None = None
         self._disarms: list[Disarm] = []
         self._had_gil = True
-        # What to call when the process ends itself past Python's own end; stop() at least …
+        # Called when the process ends without Python's own end; at least stop() …
         self.at_end: Callable[[], object] = self.stop
-        # … and before another program takes its place, with the totals so far.
+        # … and, with the totals so far, before another program takes its place.
         self.at_exec: Callable[[Totals, str], object] | None = None
         self.blind_spots: list[tuple[str, str]] = []  # at the end: (signal, text)
 
@@ -157,7 +158,7 @@ class Recording:
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
             )
-        _core.kept["recording"] = self  # from now on nobody else starts one
+        _core.kept["recording"] = self  # from here on nobody else can start one
         try:
             self._open(_core)
         except BaseException:
@@ -207,7 +208,7 @@ class Recording:
         for name in self.options.signals:
             try:
                 self._disarms.append(SIGNALS[name](core, tool))
-            except Exception as error:  # the program runs on, without this signal
+            except Exception as error:  # the program goes on without this signal
                 tool.problem(name, str(error) or repr(error))
 
     def problems(self) -> list[tuple[str, str]]:
@@ -215,7 +216,7 @@ class Recording:
         return self._tool.problems if self._tool is not None else []
 
     def disarm(self) -> None:
-        """Takes every hook back; what was recorded stays in the buffers."""
+        """Removes all hooks; what was recorded stays in the buffers."""
         for disarm in reversed(self._disarms):
             disarm()
         self._disarms.clear()
@@ -224,11 +225,11 @@ class Recording:
             self._tool = None
 
     def finish(self) -> None:
-        """The process is about to end past Python's own end."""
+        """Called when the process ends without Python's own end."""
         self.at_end()
 
     def replaced(self, totals: dict[str, int | str], program: bytes) -> None:
-        """Another program is about to take the place of this one, without a recording."""
+        """Called when another program takes the place of this one, without a recording."""
         if self.at_exec is not None:
             self.at_exec(Totals(totals), os.fsdecode(program))
 
@@ -242,13 +243,13 @@ class Recording:
             self._core.note_sampler()
         for signal, text in self.blind_spots:
             self._core.note(signal, text, True)
-        self._core.seal()  # every thread's last state is that of one moment
+        self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
         totals = self._core.stop()
         return Totals(totals) if totals else None
 
     def _find_blind_spots(self) -> list[tuple[str, str]]:
-        """(signal, what of it is not in the trace), as far as only the end tells."""
+        """(signal, what is missing of it) for gaps that only show at the end."""
         found = []
         if "gil" in self.options.signals and _has_gil() and not self._had_gil:
             found.append(
@@ -261,7 +262,7 @@ class Recording:
 
 
 def _has_gil() -> bool:
-    """Free-threaded builds get one when they import an extension that wants it."""
+    """Free-threaded builds get a GIL when they import an extension that needs it."""
     enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
     return enabled is None or enabled()
 
@@ -271,7 +272,7 @@ def _shown(text: str) -> str:
 
 
 def _register_fork_hooks(core: "ModuleType") -> None:
-    """No native thread of ours exists while the process forks: CPython would warn of it, and
+    """The recorder has no native thread while the process forks, since CPython would warn and
     the child would inherit its locks. The child records nothing."""
     if "fork hooks" in core.kept:
         return

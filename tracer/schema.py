@@ -1,21 +1,21 @@
 """The contract between recorder and reader: every name, number and id a trace is made of.
 
-Pure data: imports nothing, so both rooms may read it. `core/schema.h` mirrors it for C and
-`tests/unit/core/test_schema.py` holds the two equal. Change the meaning of anything here only
-together with VERSION, which every trace carries.
+It is pure data and imports nothing, so both rooms can read it. `core/schema.h` mirrors it
+for C, and `tests/unit/core/test_schema.py` holds the two equal. Change the meaning of anything
+here only together with VERSION, which every trace carries.
 """
 
 VERSION = 1
 
 # Track names ---------------------------------------------------------------------------
-TRACK_TRACER = "tracer"  # process track: what the recorder has to say about itself
+TRACK_TRACER = "tracer"  # process track: what the recorder says about itself
 TRACK_GC = "GC"  # process track: every collection, whichever thread ran it
 TRACK_RUNNING_TASK = "running task"  # one per event loop: what the loop executes
 TRACK_READY_QUEUE = "ready queue length"  # one per event loop: counter
 TRACK_TASKS = "Tasks"  # one per event loop: parent of the task tracks and lanes
 TRACK_LOOP_PREFIX = "asyncio loop @"  # + thread name: parent of the three above
 TRACK_LOCKS = "Locks"  # process track: parent of the contended locks
-TRACK_USER = "user"  # child of a thread or task: what the program says of itself
+TRACK_USER = "user"  # child of a thread or task: the program's own events
 TRACK_OPERATIONS = "Operations"  # process track: parent of the lanes of tracer.task
 TRACK_USER_COUNTERS = "user counters"  # process track: parent of tracer.counter's
 COUNTER_WAITERS = "waiters"  # per contended lock: who waits for it
@@ -34,7 +34,7 @@ CAT_GIL = "gil"  # a thread's state GIL wait
 CAT_LOCK = "lock"  # a thread's state lock wait: …; instant release
 CAT_IO = "io"  # a thread's state io: …
 CAT_SLEEP = "sleep"  # a thread's state sleep
-CAT_HOLD = "hold"  # who has a contended lock, on the lock's track
+CAT_HOLD = "hold"  # who holds a contended lock, on the lock's track
 CAT_USER = "user"  # the program's own: regions (slices) and logs (instants)
 CAT_OPERATION = "operation"  # the program's own: tracer.task, on a lane below Operations
 CAT_GC = "gc"
@@ -43,9 +43,7 @@ CAT_TRACER = "tracer"
 # Slice and instant names ---------------------------------------------------------------
 READY = "ready"
 RUNNING = "running"
-AWAIT_PREFIX = (
-    "await "  # + what: "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
-)
+AWAIT_PREFIX = "await "  # + "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
 AWAIT_TASK_PREFIX = "await task "  # + the awaited task's name
 DONE = "done"  # instant at a task's end …
 CANCELLED = "cancelled"
@@ -53,32 +51,30 @@ FAILED_PREFIX = "failed: "  # + exception class
 DESTROYED = "destroyed"  # … garbage-collected while still pending
 SELECT = "select"  # the loop polls or idles
 LOOP_STARTED = "loop started"  # instant on the track `running task`: the loop runs from here …
-LOOP_STOPPED = "loop stopped"  # … to here; in between two runs it answers nobody
+LOOP_STOPPED = "loop stopped"  # … to here; between two runs nobody expects an answer
 THREAD_START = "start"  # instant on the starter's thread, flow to …
 THREAD_STARTED = "started"  # … the new thread's first instant
 THREAD_EXIT = "exited"
-ATTACHED = "attached"  # thread, without a GIL: may run Python, and no call is seen to block
+ATTACHED = "attached"  # thread, without a GIL: may run Python, and no call is known to block
 NATIVE = "native"  # thread: GIL released, computing
-PREEMPTED = "preempted"  # thread: would run, the kernel gave the CPU to another
-OFF_CPU = "off cpu"  # thread: not on a CPU, and nothing says why
+PREEMPTED = "preempted"  # thread: the kernel gave its CPU to another
+OFF_CPU = "off cpu"  # thread: not on a CPU for an unknown reason
 GIL_WAIT = "GIL wait"
 LOCK_WAIT_PREFIX = "lock wait: "  # + kind: "Lock", "Condition.wait", "Queue.get" …
 IO_PREFIX = "io: "  # + callable: "socket.recv", "select.epoll.poll", libc's "poll" …
 SLEEP = "sleep"
-RELEASE = (
-    "release"  # instant on the thread that gives a contended lock back, flow to the waiter
-)
-# Instants on the thread outside any step; inside a step whose slice is written already, on the
-# loop's track:
-WAKE = "wake"  # a task, or scheduled a callback
-SUBMIT = "submit"  # a job to an executor, flow to …
+RELEASE = "release"  # instant on the thread that releases a contended lock, flow to the waiter
+# Instants, on the thread outside any step; inside a step whose slice is written already, on
+# the loop's track:
+WAKE = "wake"  # woke a task, or scheduled a callback
+SUBMIT = "submit"  # submitted a job to an executor, flow to …
 RUN = "run"  # … the instant on the thread that runs it
 GC_PREFIX = "GC gen"  # + generation
 
 # Instants of the tracer track
 RECORDING = "recording"  # first event of every trace
 RECORDING_ENDED = "recording ended"  # last event; absent when the program was killed
-RECORDING_CUT = "recording cut"  # last event in its place: the file could not be written on
+RECORDING_CUT = "recording cut"  # last event instead: the file could not be written any more
 EXEC = "exec"  # last event when the process became another program …
 EXEC_FAILED = "exec failed"  # … unless this follows
 HOOK_DISABLED = "hook disabled"
@@ -86,7 +82,7 @@ EVENTS_DROPPED = "events dropped"
 NOTE = "note"
 
 # CPU samples ---------------------------------------------------------------------------
-TIMEBASE_CPU = "cpu"  # what a sample counts: periods of the thread's CPU clock
+TIMEBASE_CPU = "cpu"  # a sample counts periods of the thread's CPU clock
 MAPPING_PYTHON = "python"  # the one mapping all frames lie in
 FRAME_TRUNCATED = "[truncated]"  # outermost frame of a stack deeper than 128; of a cut `stack`
 FRAME_BROKEN = "[unknown callers]"  # outermost frame of a stack that could not be walked
@@ -96,34 +92,34 @@ FRAME_LOST = "[lost samples]"  # no room, or no names
 
 # Argument names (debug annotations) ----------------------------------------------------
 ARG_TASK = "task"  # uint: id, unique in the process, never reused
-ARG_NAME = "name"  # str: task name; comes again on a later slice when it changes
+ARG_NAME = "name"  # str: task name; again on a later slice when it changes
 ARG_CORO = "coro"  # str: qualified name of the coroutine function
 ARG_SITE = "site"  # str: "file:line function"
-ARG_PARENT = "parent"  # uint: task id of the creator; of an operation, the one around it
+ARG_PARENT = "parent"  # uint: task id of the creator; for an operation, the one around it
 ARG_WAKER = "waker"  # str on `ready`: "timer" or "io" …
 ARG_WAKER_TASK = "waker_task"  # … or uint: the task id that woke it …
 ARG_WAKER_THREAD = "waker_thread"  # … or uint: the tid that woke it
-ARG_VIA = "via"  # str: callback through which the waker's wake arrived
-ARG_HOLDER = "holder"  # uint on `GIL wait`: tid that had the GIL when the wait began
+ARG_VIA = "via"  # str: the callback through which the wake came
+ARG_HOLDER = "holder"  # uint on `GIL wait`: tid of the holder when the wait began
 ARG_HOLDER_NAME = "holder_name"
-ARG_LOCK = "lock"  # uint: id of a lock, the same for its waits and holds
+ARG_LOCK = "lock"  # uint: id of a lock, equal for its waits and holds
 ARG_KIND = "kind"  # str on a hold: "Lock", "RLock", "asyncio.Lock" …
-ARG_OWNER = "owner"  # uint: tid that had the lock when the wait began; absent: unknown
+ARG_OWNER = "owner"  # uint: tid of the holder when the wait began; absent: unknown
 ARG_OWNER_NAME = "owner_name"
 ARG_OWNER_TASK = "owner_task"  # uint: task id, for asyncio's locks
-ARG_OWNER_SITE = "owner_site"  # str: where the owner took it
+ARG_OWNER_SITE = "owner_site"  # str: where the owner acquired it
 ARG_ACQUIRED = "acquired"  # bool, at the end of the wait: False = timed out
-ARG_SINCE_BEFORE = "since_before"  # bool on a hold: it began earlier, unseen
+ARG_SINCE_BEFORE = "since_before"  # bool on a hold: it began earlier, before anybody waited
 ARG_FD = "fd"
 ARG_PATH = "path"
 ARG_PEER = "peer"
-ARG_HOLDING_GIL = "holding_gil"  # bool: True when the thread has the GIL meanwhile
-ARG_CONTINUES = "continues"  # bool: a further piece of the call, or region, before
-ARG_OPERATION = "operation"  # uint: id of the tracer.task a region or log is part of
-ARG_EXCEPTION = "exception"  # str at the end of a region: class of what left it
-ARG_OMITTED = "omitted"  # uint: arguments of the program's that had no room
-ARG_STACK = "stack"  # str: lines "file:line function", innermost first: of who waits; on
-# `ready` of who made it so; at the end of a hold of who gave the lock back
+ARG_HOLDING_GIL = "holding_gil"  # bool: the thread holds the GIL meanwhile
+ARG_CONTINUES = "continues"  # bool: another piece of the previous call or region
+ARG_OPERATION = "operation"  # uint: id of the tracer.task that a region or log is part of
+ARG_EXCEPTION = "exception"  # str at the end of a region: class of the exception that left it
+ARG_OMITTED = "omitted"  # uint: the program's arguments that had no room
+ARG_STACK = "stack"  # str: lines "file:line function", innermost first: of the waiter; on
+# `ready` of the waker; at the end of a hold of the release
 ARG_GENERATION = "generation"
 ARG_COLLECTED = "collected"
 ARG_UNCOLLECTABLE = "uncollectable"
@@ -131,7 +127,7 @@ ARG_TID = "tid"
 ARG_SCHEMA = "schema"
 ARG_PYTHON = "python"
 ARG_ARGV = "argv"
-ARG_SIGNALS = "signals"  # str: comma-separated list of what was recorded
+ARG_SIGNALS = "signals"  # str: comma-separated list of the recorded signals
 ARG_CLOCK = "clock"  # str: "tsc" or "monotonic"
 ARG_HOOK = "hook"
 ARG_REASON = "reason"
@@ -256,7 +252,7 @@ THREAD_PID = 1
 THREAD_TID = 2
 THREAD_NAME = 5
 
-# Limits both rooms know ----------------------------------------------------------------
+# Limits that both rooms know ----------------------------------------------------------------
 SEQUENCE_SAMPLES = 2  # + id of the descriptor sequence: the samples' own
 STACK_BYTES = 4096  # of an argument `stack`; all other texts are cut at 500
 OWN_TRACK_TASKS = 256  # tasks that get a track of their own; later ones share merged lanes

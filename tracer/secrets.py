@@ -1,7 +1,7 @@
-"""The program's command line as its trace shows it: values that look secret are masked.
+"""The program's command line in the trace, with values that look secret masked.
 
 Names decide, not values: `--db-password VALUE`, `API_KEY=VALUE`, `Authorization: VALUE`, and
-what stands before the host in a URL. It imports nothing: it runs inside the traced program.
+what comes before the host in a URL. It imports nothing, since it runs in the traced program.
 """
 
 TYPE_CHECKING = False
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MASK = "***"
-_MOST = 4096  # characters looked at: a trace keeps the first 500 bytes
+_MOST = 4096  # characters examined: a trace keeps the first 500 bytes
 
 # A name is secret when one of its words is: api-key, GITHUB_TOKEN, dbPassword …
 _WORDS = frozenset(
@@ -19,7 +19,7 @@ _WORDS = frozenset(
         "token",
     )
 )
-# … or ends so, written in one: PGPASSWORD, authtoken, apikey.
+# … or if it ends like one, written together: PGPASSWORD, authtoken, apikey.
 _ENDINGS = ("apikey", "passphrase", "passwd", "password", "pwd", "secret", "token")
 _QUOTES = "\"'"
 _AFTER_VALUE = frozenset(" \t\r\n&;,\"')}]")
@@ -29,7 +29,7 @@ def masked(words: "Iterable[str]") -> list[str]:
     """The words, with a mask in place of each secret."""
     shown: list[str] = []
     length = 0
-    follows = False  # the value of the option before
+    follows = False  # the value of the previous option
     for given in words:
         word = given[:_MOST]
         if follows and not word.startswith("--"):
@@ -95,7 +95,7 @@ def _name_before(text: str, at: int) -> tuple[int, str]:
 
 
 def _end_of_value(text: str, separator: int, before: str) -> int:
-    """Behind the value; `before` is the character before the name, "" at the text's begin."""
+    """The end of the value; `before` is the character before the name, "" at the start."""
     first = separator + 1
     while first < len(text) and text[first] in " \t":
         first += 1
@@ -103,7 +103,7 @@ def _end_of_value(text: str, separator: int, before: str) -> int:
     if quote and quote in _QUOTES:
         end = text.find(quote, first + 1)
         return end if end >= 0 else len(text)
-    if not before or text[separator] == ":":  # of a header all is one value
+    if not before or text[separator] == ":":  # the value of a header is the whole rest
         return len(text)
     ends = _AFTER_VALUE if before != ";" else ";"
     while first < len(text) and text[first] not in ends:
@@ -122,7 +122,7 @@ def _without_userinfo(text: str) -> str:
         if host < 0:
             continue
         user, colon, _ = text[at:host].partition(":")
-        # A lone user in a web address is a token.
+        # A user without password in a web address is a token.
         is_token = not colon and text[: at - 3].lower().endswith(("http", "https"))
         kept = f"{user}:{MASK}" if colon else MASK if is_token else user
         text = text[:at] + kept + text[host:]
@@ -130,7 +130,7 @@ def _without_userinfo(text: str) -> str:
 
 
 def _end_of_authority(text: str, start: int, end: int) -> int:
-    """Behind `user:password@host`; a password may have a `/` that should have been escaped."""
+    """The end of `user:password@host`; a password may have an unescaped `/`."""
     found = min((i for c in "/?#" if (i := text.find(c, start, end)) >= 0), default=end)
     port = text[start:found].rpartition(":")
     if "@" in text[start:found] or not port[1] or port[2].isdigit():

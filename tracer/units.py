@@ -13,7 +13,7 @@ _UNITS = {_SECOND: "s", 1_000_000: "ms", 1_000: "µs", 1: "ns"}
 _MOST_STEPS = 1_000  # three decimals
 _MOST_IN_COLUMN = 100
 _DIGITS = 3  # significant ones of a duration
-_FEWEST = 2  # significant digits that a column leaves its smallest duration
+_FEWEST = 2  # significant digits of the smallest duration in a column
 _TENTH = _SECOND // 10
 
 

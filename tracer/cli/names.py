@@ -1,4 +1,4 @@
-"""The option of every reading command: whether your code or the library's names a wait."""
+"""The option of all reading commands that says whose code names a wait."""
 
 import click
 

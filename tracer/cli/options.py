@@ -1,4 +1,4 @@
-"""What options share: choices that suggest the nearest word, and sets that make no sense."""
+"""Choices that suggest the nearest word, and combinations of options that are refused."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 
 class Choice(click.Choice[str]):
-    """One of some words; a wrong one gets the nearest as a suggestion."""
+    """One of some words; a wrong word gets a suggestion."""
 
     def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
         words = ", ".join(self.choices)

@@ -1,7 +1,7 @@
 """One signal per file: each has `arm(core, tool) -> disarm`.
 
-`Tool` is the part of sys.monitoring they share. A hook that cannot be armed says so in the
-trace and leaves the others alone.
+`Tool` is the part of sys.monitoring that they share. A hook that cannot be armed says so in
+the trace, and the others go on.
 """
 
 import sys
@@ -23,7 +23,7 @@ DEFAULT_CPU_HZ = 100
 
 
 class Tool:
-    """Our sys.monitoring tool: which code objects are watched, and for whom.
+    """The recorder's sys.monitoring tool: which code objects it watches, and for whom.
 
     Raises RuntimeError when all six tool ids are taken.
     """
@@ -52,7 +52,7 @@ class Tool:
             monitoring.register_callback(self._id, event, callback)
 
     def problem(self, signal: str, reason: str) -> None:
-        """Says in the trace, and to whoever started the recording, what is missing and why."""
+        """Notes what is missing and why, in the trace and for the caller."""
         self.problems.append((signal, reason))
         self.core.note(signal, reason, True)
 
@@ -67,14 +67,14 @@ class Tool:
         self._monitoring.set_local_events(self._id, code, mask)
 
     def learn_calls(self) -> None:
-        """Call sites that block get CALL events of their own, for the callee's name."""
+        """Gives call sites that block CALL events, to learn the callee's name."""
         monitoring = self._monitoring
         self.core.learn_calls(
             monitoring.set_local_events, self._id, monitoring.events.CALL, monitoring.DISABLE
         )
 
     def after_import(self, module: str, arm: "Callable[[], None]") -> None:
-        """Calls `arm` now if the module is there, else as soon as it has been imported."""
+        """Calls `arm` now if the module is loaded, else as soon as it has been imported."""
         if module in sys.modules:
             arm()
             return
@@ -92,9 +92,9 @@ class Tool:
         self._pending[module] = both
 
     def close(self) -> None:
-        """Leaves no event on. 3.12 and 3.13 keep local events of a freed tool id, so each is
-        switched off by hand."""
-        if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it away
+        """Switches all events off, each local one by itself: 3.12 and 3.13 keep those of a
+        freed tool id."""
+        if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it over
             self.core.stop_learning()
             for code in self._watched:
                 self._monitoring.set_local_events(self._id, code, 0)

@@ -1,4 +1,4 @@
-"""CPU samples: where each thread is, every so much of its own CPU time."""
+"""CPU samples: where each thread is, at intervals of its own CPU time."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

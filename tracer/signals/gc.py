@@ -1,4 +1,4 @@
-"""GC pauses: every collection, as the interpreter tells its callbacks."""
+"""Garbage collections, as the interpreter reports them to its callbacks."""
 
 import sys
 
@@ -17,7 +17,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
     callbacks = gc.callbacks
     if core.watch_gc(callbacks):
-        if is_ours:  # the program's import makes a new module, with what the interpreter has
+        if is_ours:  # the program's import makes a new module with the interpreter's callbacks
             del sys.modules["gc"]
             tool.after_import("gc", lambda: _show(callbacks))
         return core.unwatch_gc  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""The GIL: who has it, who waits for it; and libc's blocking calls, which its hooks name."""
+"""The GIL: who holds it, who waits for it; and libc's blocking calls, named by its hooks."""
 
 import sys
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from tracer.signals import Disarm, Tool
 
 
-# What loads shared objects: their blocking calls are watched as soon as they are there.
+# These load shared objects, whose blocking calls are watched from then on.
 LOADERS = (("_imp", "create_dynamic"), ("_ctypes", "dlopen"))
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Watches every take and release. RuntimeError where this interpreter's GIL is unknown."""
+    """Watches every acquisition and release. RuntimeError where this GIL is unknown."""
     core.watch_gil(True)
     for module, name in LOADERS:
         tool.after_import(module, lambda at=(module, name): _wrap(core, *at))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Blocking calls of the standard library: what a thread is in, as the programmer wrote it."""
+"""Blocking calls of the standard library, by the names that programmers know."""
 
 import sys
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 # As in enum call_class of core/ring/records.h.
 IO, SLEEP = 1, 2
 
-# Functions whose result says how many bytes were moved.
+# Functions whose result is the number of bytes they moved.
 COUNTED = (
     "recv", "recv_into", "send", "sendto", "read", "readinto",
     "readinto1", "read1", "readall", "write", "pread", "pwrite",
@@ -19,7 +19,7 @@ COUNTED = (
     "splice",
 )  # fmt: skip
 
-# C module -> the name its users know it by, and what blocks in it.
+# C module -> the name that its users know, and what blocks in it.
 CALLS: "dict[str, tuple[str, str]]" = {
     "time": ("time", "sleep"),
     "_socket": (
@@ -71,7 +71,7 @@ SHOWN = {"_SSLSocket": "SSLSocket", "_SSLContext": "SSLContext", "_accept": "acc
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Names the calls of every module that is loaded, and of the others when they are."""
+    """Names the calls of every loaded module, and of the others when they are loaded."""
     for module in CALLS:
         tool.after_import(module, lambda module=module: _watch(core, module))  # type: ignore[misc]
     tool.learn_calls()
@@ -99,7 +99,7 @@ def _watch(core: "ModuleType", name: str) -> None:
 
 
 def _find(module: "ModuleType", path: str) -> object:
-    """What a method is in its class, not bound; None where this version has no such thing.
+    """The unbound method of a class; None where this version does not have it.
 
     `poll()` stands for the class of what `poll` returns.
     """

@@ -1,4 +1,4 @@
-"""Locks: who waits for one, who has it; and what is made of them, down to futures."""
+"""Locks: who waits, and who holds them; and everything made from them, such as futures."""
 
 import sys
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
-# C type ("": the module) -> the methods that take or give, and the one that tells without
-# waiting whether it is taken (as core/signals/locks/reasons.h numbers them).
+# C type ("": the module) -> the methods that acquire or release, and the one that says without
+# waiting whether it is held (as core/signals/locks/reasons.h numbers them).
 TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
     (
         *("_thread", "lock"),
@@ -28,7 +28,7 @@ TYPES: "tuple[tuple[str, str, str, str, int], ...]" = (
     ("_thread", "", "_shutdown", "", 4),  # 3.13+: joins threads without their handles' methods
 )
 
-# Module -> functions in which a thread waits, and what that wait is called. Outermost counts.
+# Module -> functions in which a thread waits, and the name of the wait. The outermost counts.
 WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
     "_frozen_importlib": (("_ModuleLock.acquire", "import"),),
     "threading": (
@@ -63,7 +63,7 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Wraps the methods of every lock type there is, and names waits as modules come."""
+    """Wraps the methods of all lock types, and names waits as modules are loaded."""
     core.start_locks()
     for module, name, methods, probe, kind in TYPES:
         tool.after_import(module, _wrapper(core, module, name, methods.split(), probe, kind))
@@ -95,7 +95,7 @@ def _wrapper(
         loaded = sys.modules[module]
         known_as = "LockType" if name == "lock" else name
         found = getattr(loaded, known_as, None) if name else loaded
-        if found is None:  # this version has no such type
+        if found is None:  # this version lacks the type
             return
         core.probe_lock(kind, getattr(found, probe, None))
         for method in methods:
@@ -109,8 +109,8 @@ def _wrapper(
 
 def _name(core: "ModuleType", name: str) -> None:
     for path, wait in WAITS[name]:
-        # Not getattr of the module: what that leaves in the cache of attributes can be seen.
-        # 3.12's exit after sys.exit(2**70) is silent only while `_shutdown` is not in there.
+        # Not getattr of the module: the program could see its traces in the attribute cache.
+        # 3.12 exits silently after sys.exit(2**70) only while `_shutdown` is not in there.
         of, _, last = path.rpartition(".")
         place = vars(sys.modules[name])
         found = getattr(place.get(of), last, None) if of else place.get(last)

@@ -1,4 +1,4 @@
-"""The kernel's part: which thread is on a CPU, blocked or preempted; through perf events."""
+"""Context switches: which thread is on a CPU, blocked or preempted, from perf events."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,8 +10,8 @@ ASK_THE_KERNEL = 0
 
 
 def arm(core: "ModuleType", tool: "Tool", refusal: int = ASK_THE_KERNEL) -> "Disarm":
-    """Records every context switch; where that is refused, says so and how to change it, and
-    counts CPU time and run delay per thread instead. `refusal`: the errno to behave by."""
+    """Records every context switch. Where that is refused, says so and what to do, and counts
+    CPU time and run delay per thread instead. `refusal` is an errno to simulate."""
     reason = core.kernel_start(refusal)
     if reason:
         tool.problem("sched", reason)

@@ -1,4 +1,4 @@
-"""Threads: start (and by whom), name, exit; jobs of executors. By the library's functions."""
+"""Threads: who starts them, their names and ends; jobs of executors."""
 
 import sys
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Watches threads that start from now on, and names those that run already."""
+    """Watches threads that start from now on, and names those that exist already."""
 
     def watch() -> None:
         threading = sys.modules["threading"]
@@ -29,4 +29,4 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
     tool.after_import("threading", watch)
     tool.after_import("concurrent.futures.thread", watch_jobs)
-    return lambda: None  # the tool takes its events back itself
+    return lambda: None  # the tool removes its events itself

@@ -1,1 +1,1 @@
-"""Event loops: one file for each kind of loop."""
+"""Event loops, one file for each kind."""

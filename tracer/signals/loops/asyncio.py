@@ -1,6 +1,6 @@
-"""asyncio: tasks created, ready (and by whom), running, awaiting what, done; what loops run.
+"""asyncio: the life of tasks, from creation to the end, and what loops run.
 
-Only a few functions of asyncio itself are watched; the program's coroutines are not.
+It watches only a few functions of asyncio itself, not the program's coroutines.
 """
 
 import os
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
-# Code in which a task may be found waiting, and how that wait is called. The innermost name
-# counts, but a name marked "outward" counts over what it is made of.
+# Code in which a task may wait, and the name of that wait. The innermost name counts, but a
+# name marked "outward" counts before those inside it.
 INNER, OUTWARD = False, True
 WAITS: tuple[tuple[str, str, str, bool], ...] = (
     ("tasks", "sleep", "sleep", INNER),
@@ -51,9 +51,9 @@ WAITS: tuple[tuple[str, str, str, bool], ...] = (
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Watches asyncio once it is imported; asyncio is never imported for our sake."""
+    """Watches asyncio once the program imports it."""
     tool.after_import("asyncio", lambda: _watch(core, tool))
-    return lambda: None  # the tool takes its events back itself
+    return lambda: None  # the tool removes its events itself
 
 
 def _watch(core: "ModuleType", tool: "Tool") -> None:
@@ -65,7 +65,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         if hasattr(function, "__code__"):
             core.label_code(function.__code__, f"await {what}", outward)
     loop = asyncio.base_events.BaseEventLoop
-    # Of the step that runs already the return is seen, if not that of its call.
+    # Of a step that is running already, only the return is seen.
     starts = "CALL PY_RETURN" if asyncio.events._get_running_loop() else "CALL"
     tool.watch(asyncio.events.Handle._run, "step", starts)
     tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
@@ -94,7 +94,7 @@ def _find(start: "Any", path: str) -> "Any":
 
 
 def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
-    """What the C core must know of asyncio: see tasks.c and await.c."""
+    """What the C core must know about asyncio: see tasks.c and await.c."""
     tasks = asyncio.tasks
     c_task = getattr(tasks, "_CTask", None)
     chain = asyncio.futures._chain_future.__code__.co_consts
@@ -122,7 +122,7 @@ def _selects() -> "Iterator[Any]":
 
 
 def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
-    """Tasks that exist already: those of the calling thread's running loop and all others."""
+    """The tasks that exist already: of the calling thread's running loop, and all others."""
     running = asyncio.events._get_running_loop()
     current = asyncio.current_task(running) if running else None
     known = list(getattr(asyncio.tasks, "_scheduled_tasks", ()))

@@ -1,7 +1,7 @@
-"""asyncio's locks: which task has one while others wait; and what else tasks wait for.
+"""asyncio's locks: which task holds one while others wait; and what else tasks wait for.
 
-Nothing is watched until a task waits for a lock; the waits themselves are found by the hooks
-of the tasks.
+Nothing is watched until a task waits for a lock; the hooks of the tasks find the waits
+themselves.
 """
 
 import sys
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
-# Module, function that waits, whether a task has what is waited for: its `self`.
+# Module, function that waits, whether a task can hold what it waits for (its `self`).
 WAITS = (
     ("locks", "Lock.acquire", True),
     ("locks", "Event.wait", False),
@@ -26,7 +26,7 @@ WAITS = (
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Of use only if the tasks are recorded, before which it must not be armed."""
+    """Useful only when tasks are recorded; must be armed after them."""
     tool.after_import("asyncio", lambda: _watch(core, tool))
     return lambda: core.stop_async_locks()
 
