@@ -49,6 +49,7 @@ DONE = "done"  # instant at a task's end …
 CANCELLED = "cancelled"
 FAILED_PREFIX = "failed: "  # + exception class
 DESTROYED = "destroyed"  # … garbage-collected while still pending
+LOOP_CLOSED = "loop closed"  # … still pending when its loop was closed: it can never run again
 SELECT = "select"  # the loop polls or idles
 LOOP_STARTED = "loop started"  # instant on the track `running task`: the loop runs from here …
 LOOP_STOPPED = "loop stopped"  # … to here; between two runs nobody expects an answer

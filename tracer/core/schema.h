@@ -161,6 +161,7 @@
     X(DONE, "done")                             \
     X(CANCELLED, "cancelled")                   \
     X(DESTROYED, "destroyed")                   \
+    X(LOOP_CLOSED, "loop closed")               \
     X(THREAD_START, "start")                    \
     X(THREAD_STARTED, "started")                \
     X(THREAD_EXIT, "exited")                    \

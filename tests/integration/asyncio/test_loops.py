@@ -133,3 +133,34 @@ def test_runs_of_a_loop(tmp_path: Path) -> None:
     summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("tasks",))
     assert summary.names["loop started"] == 2
     assert summary.names["loop stopped"] == 2
+
+
+def test_closed_with_tasks_that_wait(tmp_path: Path) -> None:
+    """They never run again: they are neither ready nor waiting from then on."""
+    kept: list[object] = []
+
+    async def never() -> None:
+        pass
+
+    async def waits() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        kept.append(waiting := loop.create_task(waits()))
+        loop.run_until_complete(asyncio.sleep(0))
+        kept.append(late := loop.create_task(never()))
+        loop.close()
+        loop.close()  # again
+        for task in (waiting, late):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            task.get_coro().close()  # type: ignore[union-attr]
+        asyncio.run(never())
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace")
+    late, on_another_loop = tasks_of(summary, "never")
+    assert (late.states, late.end) == (["ready"], "loop closed")
+    assert on_another_loop.end == "done"
+    waiting = task_of(summary, "waits")
+    assert waiting.states == ["ready", "running", "await future"]
+    assert waiting.end == "loop closed"

@@ -19,7 +19,7 @@ from tracer import schema as s
 
 _END = "end"
 _OPEN = 1 << 63  # the end of a slice that has none
-_ENDS = (s.DONE, s.CANCELLED, s.DESTROYED)
+_ENDS = (s.DONE, s.CANCELLED, s.DESTROYED, s.LOOP_CLOSED)
 _CATEGORIES = {value for name, value in vars(s).items() if name.startswith("CAT_")}
 _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str}
 
@@ -27,9 +27,9 @@ _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str
 _NEXT = {
     # running at once: an eager task; await: one that existed before the recording
     "": {s.READY, s.RUNNING, s.AWAIT_PREFIX},
-    s.READY: {s.RUNNING, s.DESTROYED},
+    s.READY: {s.RUNNING, s.DESTROYED, s.LOOP_CLOSED},
     s.RUNNING: {s.READY, s.AWAIT_PREFIX, s.DONE, s.CANCELLED, s.FAILED_PREFIX},
-    s.AWAIT_PREFIX: {s.READY, s.DESTROYED},
+    s.AWAIT_PREFIX: {s.READY, s.DESTROYED, s.LOOP_CLOSED},
 }
 
 

@@ -82,7 +82,7 @@ def orphan(how=None, lasts=2_000 * MS, what="future", creator_ends=True, ended=T
     if creator_ends:
         main.done(100)
     if how is not None:
-        if how != s.DESTROYED:
+        if how not in (s.DESTROYED, s.LOOP_CLOSED):
             task.ready(lasts - 10, waker="timer").running(lasts - 5)
         task.done(lasts, how)
     return trace.ended(lasts + MS) if ended else trace
@@ -99,6 +99,12 @@ def test_destroyed_task(tmp_path):
     )
     assert found.severity_ns == 5 * MS - 2
     assert found.evidence.task == 2
+
+
+def test_task_of_a_loop_that_was_closed(tmp_path):
+    (found,) = find_in(tmp_path, orphan(s.LOOP_CLOSED, 5 * MS))
+    assert found.finding == "orphaned task"
+    assert "1 orphaned task, still pending when the loop was closed; the longest" in found.text
 
 
 def test_left_over_task(tmp_path):

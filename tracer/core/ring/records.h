@@ -39,6 +39,7 @@ enum record_kind {
     REC_POLL_INSTANT,   /* it polled without waiting */
     REC_LOOP_RUN,       /* a = loop */
     REC_LOOP_STOP,      /* a = loop */
+    REC_LOOP_CLOSED,    /* a = loop: what has not ended on it never will */
     REC_THREAD_SPAWN,   /* b = address of the threading.Thread */
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */

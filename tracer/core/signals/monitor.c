@@ -37,6 +37,7 @@ static watched_role roles[] = {
     {"select", loops_on_poll, loops_on_polled, 0, 1},
     {"run_forever", loops_on_run, loops_on_stop, 0, 0},
     {"run_forever ends", loops_on_stop, NULL, 0, 0},
+    {"close", loops_on_stop, loops_on_close, 0, 0},
     {"eager", eager_start, NULL, 0, 0},
     {"task made", NULL, task_made, 0, 0},
     {"task name", task_rename, NULL, 0, 0},

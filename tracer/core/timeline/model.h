@@ -22,6 +22,7 @@ typedef struct {
 
 typedef struct {
     uint32_t id, func;
+    uint32_t live;                    /* tasks */
     track own, queue, running, tasks; /* group, counter, slices, parent of the task tracks */
     map lanes;                        /* func -> first free lane */
     uint64_t poll_begin_ns, poll_end_ns, previous_poll_end_ns;

@@ -86,6 +86,8 @@ static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *l
         return NULL;
     }
     t->live_tasks++;
+    if (loop)
+        loop->live++;
     if (t->unshown_count == t->unshown_capacity) {
         uint32_t capacity = t->unshown_capacity * 2 + 64;
         uint32_t *grown = realloc(t->unshown, capacity * sizeof *grown);
@@ -102,6 +104,8 @@ void task_free(timeline *t, task_line *task)
 {
     map_remove(&t->tasks, task->id);
     t->live_tasks--;
+    if (task->loop)
+        task->loop->live--;
     if (task->merged) {
         task->on->free_ns = task->since_ns;
         uint64_t *head = map_put(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
@@ -465,6 +469,24 @@ void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
     }
 }
 
+/* They are found first: to finish one moves others in the map. */
+HANDLER(loop_closed)
+{
+    UNUSED(thread), UNUSED(text);
+    uint64_t *slot = map_find(&t->loops, r->a);
+    loop_line *loop = slot ? (loop_line *)(uintptr_t)*slot : NULL;
+    task_line **found = loop && loop->live ? malloc(loop->live * sizeof(task_line *)) : NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; found && i <= t->tasks.mask && count < loop->live; i++) {
+        task_line *task = (task_line *)(uintptr_t)t->tasks.slots[i].value;
+        if (t->tasks.slots[i].key && task->loop == loop)
+            found[count++] = task;
+    }
+    while (count)
+        finish(t, found[--count], ns, SCHEMA_LOOP_CLOSED, NULL, 0);
+    free(found);
+}
+
 const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_TASK_NEW] = task_new,
     [REC_TASK_NAME] = task_name,
@@ -474,4 +496,5 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_STEP_YIELD] = step_yield,
     [REC_STEP_AWAIT] = step_await,
     [REC_STEP_DONE] = step_done,
+    [REC_LOOP_CLOSED] = loop_closed,
 };

@@ -76,8 +76,9 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     # An exception (Ctrl-C in select) leaves run_forever without a return.
     if hasattr(loop, "_run_forever_cleanup"):  # 3.13+
         tool.watch(loop._run_forever_cleanup, "run_forever ends", "PY_START")
+        tool.watch(loop.close, "close", "PY_RETURN")
     else:
-        tool.watch(loop.close, "run_forever ends", "PY_START")
+        tool.watch(loop.close, "close", "PY_START PY_RETURN")
     for select in _selects():
         tool.watch(select, "select", "PY_START PY_RETURN")
     task = asyncio.tasks._PyTask

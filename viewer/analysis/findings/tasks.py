@@ -29,6 +29,12 @@ _STUCK = 3, 10
 _NOT_ALONE = ("await sleep", "await socket", "await executor", "await subprocess")
 # Nobody was going to wake a task that had waited a whole second for a bare future.
 _ABANDONED_NS = 1_000 * _MS
+_LEFT_OVER = ""
+_ORPHANED = {
+    s.DESTROYED: "garbage-collected while pending: nobody kept a reference",
+    s.LOOP_CLOSED: "still pending when the loop was closed",
+    _LEFT_OVER: "still pending when the program ended, long after its creator had",
+}
 # Yielding while working through a list is fine; ten thousand times without a rest is polling.
 _YIELDS = 10_000
 _TINY_STEP_NS = 20_000
@@ -137,21 +143,17 @@ def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) ->
 def orphaned_task(facts: Facts) -> Iterator[Finding]:
     """Tasks that were forgotten while pending: destroyed, or left over at the end."""
     model = facts.model
-    by_group: dict[tuple[int, bool], list[tuple[int, int, int]]] = defaultdict(list)
-    for task, time_ns in _destroyed(facts):
-        start = model.trace.slices.start_ns[model.owners.task_head[task]]
-        by_group[model.owners.task_group[task], True].append((task, start, time_ns))
+    by_group: dict[tuple[int, str], list[tuple[int, int, int]]] = defaultdict(list)
+    for how in (s.DESTROYED, s.LOOP_CLOSED):
+        for task, time_ns in _pending_at(facts, how):
+            start = model.trace.slices.start_ns[model.owners.task_head[task]]
+            by_group[model.owners.task_group[task], how].append((task, start, time_ns))
     for task, start, end in _left_over(facts):
-        by_group[model.owners.task_group[task], False].append((task, start, end))
-    for (group, is_destroyed), found in by_group.items():
+        by_group[model.owners.task_group[task], _LEFT_OVER].append((task, start, end))
+    for (group, how), found in by_group.items():
         name, site = model.coroutine(group)
         task, start, end = max(found, key=lambda row: row[2] - row[1])
-        how = (
-            "garbage-collected while pending: nobody kept a reference"
-            if is_destroyed
-            else "still pending when the program ended, long after its creator had"
-        )
-        text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {how}"
+        text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {_ORPHANED[how]}"
         for i in facts.awaits({task}).get(task, [])[-1:]:
             what, awaited = facts.awaited(i)
             where = f" ({place(awaited)})" if awaited else ""
@@ -162,11 +164,11 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
         yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
 
 
-def _destroyed(facts: Facts) -> Iterator[tuple[int, int]]:
-    """(task, time) of tasks that were destroyed while pending."""
+def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
+    """(task, time) of tasks that ended so while pending."""
     trace = facts.model.trace
     events, slices = trace.events, trace.slices
-    ends = trace.instants(events.name, s.DESTROYED)
+    ends = trace.instants(events.name, how)
     if not ends:
         return
     known = {events.track[event] for event in ends}

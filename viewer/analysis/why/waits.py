@@ -51,6 +51,8 @@ STATES = {
 # Calls, also those of a library that sleeps and looks, in which one waits for a child process.
 CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
 _OF_TASKS = (What.READY, What.AWAIT)
+# Ends of a task whose last await brought it nothing.
+_IN_VAIN = (s.CANCELLED, s.DESTROYED, s.LOOP_CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def acquired(tree: Tree, wait: Wait) -> bool:
         task = owned.owner[row]
         mine = tree.lanes.rows_of_task(task)
         is_last = not any(owned.kind[i] == AWAIT for i in mine[bisect_right(mine, row) :])
-        if is_last and tree.ledger.how_it_ended(task) in (s.CANCELLED, s.DESTROYED):
+        if is_last and tree.ledger.how_it_ended(task) in _IN_VAIN:
             return False
         row = tree.lanes.task_waits.get(wait.row, -1)
     is_wait = wait.what in (What.AWAIT, What.LOCK, What.IDLE)

@@ -145,3 +145,28 @@ def test_cancelled_handle_leaves_no_cause() -> None:
     script.add(6_200, "READY", 1)
     ready = [e for e in read_strict(script.data()).events if e.name == "ready"]
     assert ready[-1].args[s.ARG_WAKER] == "io"
+
+
+def test_tasks_of_a_closed_loop_end_with_it() -> None:
+    """Whatever they did then, they will never do anything else; another loop's go on."""
+    script = Script([])
+    script.add(1_000, "LOOP_RUN", 1)
+    for task, loop in ((1, 1), (2, 1), (3, 2)):
+        script.add(2_000, "TASK_NEW", task, FUNC, loop)
+        script.add(2_000, "READY", task)
+    script.add(3_000, "STEP_BEGIN", 2)
+    script.add(4_000, "STEP_AWAIT", 2, SLEEP << 32 | LINE)
+    script.add(4_500, "LOOP_STOP", 1)
+    script.add(5_000, "LOOP_CLOSED", 1)
+    script.add(5_500, "LOOP_CLOSED", 7)  # nothing is known of that one
+    script.add(6_000, "TASK_DESTROYED", 1)  # not again
+    found = sorted(row for row in script.slices() if row[0].startswith("task:"))
+    assert found == [
+        ("task:await sleep", 4_000, 5_000),
+        ("task:loop closed", 5_000, 5_000),
+        ("task:loop closed", 5_000, 5_000),
+        ("task:ready", 2_000, -1),
+        ("task:ready", 2_000, 3_000),
+        ("task:ready", 2_000, 5_000),
+        ("task:running", 3_000, 4_000),
+    ]

@@ -176,6 +176,13 @@ uint32_t identity_loop_id(PyObject *loop)
     return known->id;
 }
 
+uint32_t identity_known_loop(PyObject *loop)
+{
+    const uint64_t *slot = loop ? map_find(&identity.loops, (uint64_t)(uintptr_t)loop) : NULL;
+    const known_loop *known = slot ? (const known_loop *)(uintptr_t)*slot : NULL;
+    return known && compat_weakref_target(known->ref) == loop ? known->id : 0;
+}
+
 /* Makes the task known under `id`. Only its creation costs this; steps look it up. */
 known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
 {

@@ -46,6 +46,7 @@ void identity_forget(void);           /* drops every table and reference */
 uint32_t identity_id(PyObject *task); /* 0 when unknown or no task */
 int identity_is_task(PyObject *object);
 uint32_t identity_loop_id(PyObject *loop);
+uint32_t identity_known_loop(PyObject *loop); /* 0 when nothing has been told of it */
 
 known_task *identity_find(PyObject *task);
 PyObject *identity_task_of(PyObject *callback);

@@ -55,6 +55,14 @@ void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value)
     b->loop = 0;
 }
 
+void loops_on_close(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    uint32_t loop = identity_known_loop(compat_local(PyThreadState_Get(), 0));
+    if (loop)
+        ring_emit(b, tick, REC_LOOP_CLOSED, 0, loop, 0, 0);
+}
+
 PyDoc_STRVAR(enter_doc, "enter_loop(loop)\n\nThe calling thread runs `loop` already.");
 
 static PyObject *enter_loop(PyObject *module, PyObject *loop)

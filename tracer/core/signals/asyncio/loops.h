@@ -9,6 +9,7 @@ void loops_on_poll(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_polled(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_run(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value);
+void loops_on_close(thread_buffer *b, uint64_t tick, PyObject *value);
 
 extern PyMethodDef loops_methods[];
 
