@@ -64,11 +64,13 @@ def profile_path(trace: str, type_: str) -> str:
 
 def is_replaceable(profile: str) -> bool:
     """Whether the file does not exist, or may be a profile."""
+    if not os.path.lexists(profile):
+        return True
+    if not os.path.isfile(profile):
+        return False
     try:
         with open(profile, "rb") as stream:
             return stream.read(2) in (b"", GZIP_MAGIC)
-    except FileNotFoundError:
-        return True
     except OSError:
         return False
 

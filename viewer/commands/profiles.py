@@ -222,7 +222,11 @@ def _write(target: str, data: bytes, *, force: bool) -> None:
                     f"{target!r} exists and is of another kind. Choose another -o, "
                     "or replace it: --force."
                 )
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a device or pipe: it is written to, never replaced
+            return
         # All or nothing: a reader never sees half of it.
+        path = path.resolve()
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             partial.write_bytes(data)

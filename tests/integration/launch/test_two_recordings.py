@@ -171,3 +171,18 @@ def test_a_refused_recording_leaves_the_old_trace(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, limit)
     assert path.read_bytes() == before
     assert not new.exists()
+
+
+def test_what_lies_beside_is_only_removed_if_it_is_a_profile(tmp_path: Path) -> None:
+    """Not a text, not a pipe (reading it would wait for ever), not a folder."""
+    (tmp_path / "a.cpu.pprof").write_text("mine")
+    os.mkfifo(tmp_path / "a.wall.pprof")
+    (tmp_path / "b.cpu.pprof").mkdir()
+    (tmp_path / "b.wall.pprof").write_bytes(b"\x1f\x8b")
+    for name in ("a", "b"):
+        with tracer.recording(tmp_path / f"{name}.pftrace", signals=["threads"]):
+            pass
+    assert (tmp_path / "a.cpu.pprof").read_text() == "mine"
+    assert (tmp_path / "a.wall.pprof").is_fifo()
+    assert (tmp_path / "b.cpu.pprof").is_dir()
+    assert not (tmp_path / "b.wall.pprof").exists()

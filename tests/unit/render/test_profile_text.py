@@ -1,6 +1,9 @@
 """Profiles as text, of a trace and of a pprof file; what is written where."""
 
 import io
+import os
+import resource
+import threading
 
 import pytest
 
@@ -115,3 +118,34 @@ def test_files_that_are_something_else(tmp_path):
     with pytest.raises(TraceFileError, match="cannot read"):
         profile_of(tmp_path / "missing", "cpu")
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_pipes_and_links_stay_what_they_are(tmp_path):
+    """What is no regular file is written to, not replaced; a link is followed."""
+    trace = tmp_path / "x.pftrace"
+    trace.write_bytes(profiled().data())
+    pipe, link, place = (tmp_path / name for name in ("pipe", "link", "place.pprof"))
+    os.mkfifo(pipe)
+    link.symlink_to(place)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_profile(trace, "cpu", str(pipe), force=False)
+    reader.join()
+    write_profile(trace, "cpu", str(link), force=False)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert read == [place.read_bytes()]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    trace = tmp_path / "x.pftrace"
+    trace.write_bytes(profiled().data())
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
+    try:
+        with pytest.raises(TraceFileError, match=r"^cannot write '.*x.cpu.pprof': File too"):
+            write_profile(trace, "cpu", None, force=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pftrace"]
