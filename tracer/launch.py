@@ -121,19 +121,19 @@ class Profile:
         os.close(self.fd)
 
 
-def derive_profiles(trace: str, types: tuple[str, ...], lock: "Callable[[int], bool]") -> None:
+def derive_profiles(
+    trace: str, types: tuple[str, ...], output: "ModuleType", lock: "Callable[[int], bool]"
+) -> None:
     """Leaves a process behind that writes these profiles beside the trace.
 
     The program has ended, and whoever waits for it must not wait for this. The process
     holds none of its files and prints nothing; it is in a session of its own, so that
-    signals from the terminal do not reach it.
+    signals from the terminal do not reach it. `output` is tracer.output.
     """
-    from tracer.output import is_replaceable, profile_path
-
     profiles: list[Profile] = []
     for type_ in types:
-        path = profile_path(trace, type_)
-        if not is_replaceable(path):
+        path = output.profile_path(trace, type_)
+        if not output.is_replaceable(path):
             say(f"no {type_} profile: {path} exists and is something else")
             continue
         try:
@@ -165,6 +165,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     import atexit
 
     from tracer import _core, units
+    from tracer import output as files
 
     pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
 
@@ -189,7 +190,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
                 return
             wanted = tuple(type_ for type_ in types if type_ != "cpu" or totals.samples)
             if wanted:
-                derive_profiles(recording.options.path, wanted, lock)
+                derive_profiles(recording.options.path, wanted, files, lock)
         except Exception as problem:
             say(f"the end of {output} may be missing: {problem!r}")
 

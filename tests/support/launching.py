@@ -44,15 +44,20 @@ class Outcome:
     stderr: str
 
 
-def compare(case: Case, tmp_path: Path) -> tuple[Outcome, Outcome]:
-    """(plain, traced). Both run in the same, freshly made directory, so that paths agree."""
+def compare(case: Case, tmp_path: Path, *options: str) -> tuple[Outcome, Outcome]:
+    """(plain, traced). Both run in the same, freshly made directory, so that paths agree.
+
+    `options` are more of `tracer run`'s.
+    """
     trace = str(tmp_path / "out.pftrace")
     # `python -m tracer` takes python's flags, but also a tracer.py of the working directory.
     tracer = (
         ["-m", "tracer"] if case.flags else [str(Path(sys.executable).with_name("tracer"))]
     )
     plain = _outcome(case, tmp_path, [])
-    return plain, _outcome(case, tmp_path, [*tracer, "run", "--no-profile", "-o", trace])
+    return plain, _outcome(
+        case, tmp_path, [*tracer, "run", "--no-profile", "-o", trace, *options]
+    )
 
 
 def _outcome(case: Case, tmp_path: Path, front: list[str]) -> Outcome:

@@ -167,14 +167,17 @@ int recording_runs(void)
     return writer_running();
 }
 
-/* Calls a method of the Recording, if there is one, whatever exception is on its way. */
+/* Calls a method of the Recording, if there is one. The program's trace function does not see it. */
 static void tell_recording(const char *method, const char *format, PyObject *totals, const char *program)
 {
     PyObject *recording = PyDict_GetItemString(kept, "recording"); /* borrowed */
     PyObject *result = NULL;
     if (recording) {
+        PyThreadState *tstate = PyThreadState_Get();
         Py_INCREF(recording);
+        PyThreadState_EnterTracing(tstate);
         result = PyObject_CallMethod(recording, method, format, totals, program);
+        PyThreadState_LeaveTracing(tstate);
         Py_DECREF(recording);
     }
     Py_XDECREF(result);

@@ -12,13 +12,18 @@ import pytest
 
 import tracer
 from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
-from tests.support.launching import TIMEOUT_S
+from tests.support.launching import TIMEOUT_S, Case, compare, script, wait_until
 from tests.support.validator.rules import Summary, validate
 from tracer import schema as s
 from viewer.analysis.endings import End, How, end_of
 from viewer.trace.reader import read_trace
 
 BEGIN = "import ctypes, os, signal, sys, threading, tracer\ntracer.log('last')\n"
+BURN = """\
+import time
+until = time.thread_time() + 0.2
+while time.thread_time() < until: pass
+"""
 IN_THREAD = """\
 def work():
     tracer.log('in the thread')
@@ -251,3 +256,37 @@ def test_a_file_that_was_cut_by_hand(tmp_path: Path, record: Recorder) -> None:
     assert found.how is How.UNKNOWN
     assert "killed or crashed" in found.text
     assert "or the file was cut off: by hand, by a copy made too early" in found.text
+
+
+@pytest.mark.parametrize("function", ["settrace", "setprofile"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "os._exit(7)",
+        "signal.raise_signal(15)",
+        "os.execv(sys.executable, [sys.executable, '-c', 'print(5)'])",
+    ],
+)
+def test_a_trace_function_does_not_see_it(tmp_path: Path, function: str, ending: str) -> None:
+    """What runs of ours then is no business of the program's debugger or profiler."""
+    source = f"""\
+import os, signal, sys
+def watch(frame, event, argument):
+    os.write(1, f"{{event}} {{frame.f_code.co_name}} {{frame.f_code.co_filename}}\\n".encode())
+sys.{function}(watch)
+{ending}
+"""
+    plain, traced = compare(script("watched", source), tmp_path)
+    assert traced == plain
+
+
+def test_a_module_of_the_programs_own_is_not_loaded(tmp_path: Path) -> None:
+    """What the recorder needs at the end it has loaded before the program begins."""
+    names = ("output", "recorder", "api", "units", "errors", "_core", "secrets")
+    loud = "import os; os.write(1, b'loaded ' + __name__.encode())"
+    package = {f"tracer/{name}.py": loud for name in ("__init__", *names)}
+    plain, traced = compare(
+        Case("own", ("prog.py",), {"prog.py": BURN, **package}), tmp_path, "--profile"
+    )
+    assert traced == plain
+    wait_until((tmp_path / "out.cpu.pprof").exists)
