@@ -51,7 +51,7 @@ def why(
         out.write(
             f"No waits were recorded{there}.\n"
             if there or task or thread
-            else "The program waited for nothing worth mentioning: less than 1 ms in all.\n"
+            else "The program lost less than 1 ms to waits.\n"
         )
         return
     out.write(render_text(answer, Style.of(out)))

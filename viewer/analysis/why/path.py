@@ -50,6 +50,8 @@ class Step:
     end_ns: int
 
 
+_ROOTS = {SLEEP: Did.TIMER, IO: Did.IO}  # what ends a thread's sleep or call
+
 type _At = tuple[str, int, int]  # task or thread, its index, until when
 type _Follow = Generator[Step, None, _At | None]  # steps, and where to continue
 
@@ -198,7 +200,7 @@ class _Walk:
                 return *who, ends
         if table.waker[row] >= 0:
             return "thread", table.waker[row], end
-        yield self.root(Did.UNKNOWN, end)
+        yield self.root(_ROOTS.get(base, Did.UNKNOWN), end)
         return None
 
     def holder(self, row: int, base: int) -> tuple[str, int] | None:

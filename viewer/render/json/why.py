@@ -7,7 +7,7 @@ from viewer.analysis.causes.samples import Hot
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.path import Step
 from viewer.analysis.why.worst import Answer
-from viewer.render.text.why import in_tree, paragraph, step_text
+from viewer.render.text.why import in_tree, paragraph, step_text, worded
 
 SCHEMA = 1
 
@@ -33,7 +33,10 @@ def to_json(explanation: Explanation) -> Json:
         "site": explanation.site,
         "is_over": explanation.is_over,
         "acquired": explanation.acquired,
-        "causes": [_cause(cause) for cause in explanation.causes],
+        "causes": [
+            _cause(cause) | {"text": in_tree(said)}
+            for cause, said in zip(explanation.causes, worded(explanation), strict=True)
+        ],
         "path": [_step(step, base) for step in explanation.path],
     }
 

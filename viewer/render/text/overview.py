@@ -113,7 +113,7 @@ def _look_next(report: Report, style: Style) -> str:
         rows.append((f"tracer report {name} --section {section}", f"{duration(ns)} {what}"))
     rows.append((f"tracer view {name}", "the timeline, in a browser"))
     room = max(len(command) for command, _ in rows)
-    lines = [style.title("Where to look next")]
+    lines = [style.title("Where to look next (times are summed over all who waited)")]
     for command, what in rows:
         line = f"  {command:<{room}}  {what}"
         lines.append(line if len(line) <= style.width else f"  {command}")
@@ -124,11 +124,15 @@ def _by_cost(report: Report) -> list[tuple[str, int, str]]:
     """(section, time, what that is), the most expensive first."""
     locks = [row for row in report.locks if not row.is_idle]
     rows = [
-        ("tasks", sum(row.ready.total_ns for row in report.tasks), "ready, before tasks ran"),
+        (
+            "tasks",
+            sum(row.ready.total_ns for row in report.tasks),
+            "of ready tasks waiting to run",
+        ),
         ("threads", sum(row.gil_wait_ns for row in report.threads), "of waiting for the GIL"),
         ("locks", sum(row.waits.total_ns for row in locks), "of waiting for locks"),
         ("io", sum(row.calls.total_ns for row in report.io), "in blocking calls"),
         ("gc", sum(row.pauses.total_ns for row in report.gc), "of garbage collection"),
-        ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time sampled"),
+        ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time, sampled"),
     ]
     return sorted((row for row in rows if row[1]), key=lambda row: -row[1])

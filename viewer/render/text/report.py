@@ -61,7 +61,7 @@ def _gc_row(row: GcRow) -> list[Cell]:
 
 def _cpu(report: Report, top: int, style: Style) -> str:
     if not report.cpu:
-        return "cpu: no samples were taken."
+        return "cpu: no samples were recorded."
     total = sum(row.self_ns for row in report.cpu)
     columns = ["function", "self", "", "cumulative", " ", "hottest line"]
     rows: list[list[Cell]] = [

@@ -24,6 +24,7 @@ _SMALL = 100  # parts below a hundredth of the wait are summed up
 _LONG = 48
 _VOWELS = ("A", "E", "I", "O", "RLock")
 _BROAD = 8  # parts shown at one level of the tree
+_JOINS = ("Thread.join", "Thread.start")  # a thread is awaited there, nobody holds a lock
 _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 _NUMBERED = re.compile(r"(.*) #(\d+)")
 
@@ -149,7 +150,7 @@ def opening(explanation: Explanation) -> str:
         text = f"{_capital(who)} slept for {took}{where}, starting at {at}"
     elif wait.what in (What.CALL, What.SLEEP):
         text = f"{_capital(who)} was in {what} for {took}, starting at {at}"
-    elif wait.what is What.LOCK and explanation.subject not in ("Thread.join", "Thread.start"):
+    elif wait.what is What.LOCK and explanation.subject not in _JOINS:
         text = f"{_capital(who)} waited {took} for {article} {what}, starting at {at}"
     else:
         verb = "awaited" if wait.what is What.AWAIT else "waited in"
@@ -189,12 +190,22 @@ def _because(explanation: Explanation) -> str:
     ):
         return ""  # the opening says that it was still waiting
     words = {What.READY: _ON_LOOP, What.GIL: _HELD, What.LOCK: _HELD}
-    phrases = words.get(explanation.wait.what, _ENDED) | _ANYWHERE
-    main, rest = _worth_saying(in_turn(explanation.causes), whole)
+    phrases = _ENDED | words.get(explanation.wait.what, {}) | _ANYWHERE
+    main, rest = _worth_saying(in_turn(worded(explanation)), whole)
     parts = [_part(cause, whole, phrases, first=n == 0) for n, cause in enumerate(main)]
     if rest:
         parts.append(f"other: {duration(rest)}")
     return " " + "; ".join(parts) + "." if parts else ""
+
+
+def worded(explanation: Explanation) -> tuple[Cause, ...]:
+    """The causes with the kinds that their words need: a joined thread holds nothing."""
+    if explanation.subject not in _JOINS:
+        return explanation.causes
+    return tuple(
+        replace(cause, kind=Kind.WAKER) if cause.kind is Kind.OWNER else cause
+        for cause in explanation.causes
+    )
 
 
 def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) -> str:
@@ -225,7 +236,7 @@ def _doing(cause: Cause, whole: int) -> str:
 
 
 def _activity(cause: Cause) -> str:
-    said = _DID[cause.kind].format(who=_who(cause), at=_at(cause))
+    said = _did(cause)
     if cause.holds_gil and cause.kind in (Kind.IO, Kind.SLEEP, Kind.LOCK_WAIT):
         said += " while holding the GIL"
     if cause.hot and (where := sampled(cause.hot)):
@@ -234,12 +245,21 @@ def _activity(cause: Cause) -> str:
         p for p in in_turn(cause.parts) if p.kind in (Kind.THREAD, Kind.OWNER, Kind.TASK)
     ]
     if holders and cause.kind in (Kind.GIL_WAIT, Kind.LOCK_WAIT):
-        said += f" held by {_who(holders[0])}"
+        of = "for" if cause.who in _JOINS else "held by"
+        said += f" {of} {_who(holders[0])}"
     elif holders and cause.kind is Kind.READY:
         said += f" behind {_who(holders[0])}{_mostly(holders[0])}"
     elif cause.kind in (Kind.TASK, Kind.CALLBACK):
         said += _mostly(cause)
     return said
+
+
+def _did(cause: Cause) -> str:
+    if cause.kind is Kind.IO and not cause.who:
+        return "until something arrived from outside"
+    if cause.kind is Kind.LOCK_WAIT and cause.who in _JOINS:
+        return f"waiting in {_who(cause)}"
+    return _DID[cause.kind].format(who=_who(cause), at=_at(cause))
 
 
 def _mostly(cause: Cause) -> str:
@@ -332,7 +352,7 @@ def tree(explanation: Explanation, width: int) -> list[str]:
             text = in_tree(rest[0]) if len(rest) == 1 else f"{len(rest)} smaller parts"
             parts.append((left, depth, text))
 
-    show(explanation.causes, 1)
+    show(worded(explanation), 1)
     lines = []
     times = addends([ns for ns, _, _ in parts])
     for (ns, depth, text), time in zip(parts, times, strict=True):
@@ -343,7 +363,7 @@ def tree(explanation: Explanation, width: int) -> list[str]:
 
 def in_tree(cause: Cause) -> str:
     """`held by "worker-1", acquired at app.py:12 (13×)`: a part as the tree shows it."""
-    said = _DID[cause.kind].format(who=_who(cause), at=_at(cause))
+    said = _did(cause)
     if cause.kind is Kind.OWNER and cause.site:
         said += f", acquired at {place(cause.site)}"
     if cause.holds_gil:
@@ -358,14 +378,21 @@ _WAITED = {
     s.GIL_WAIT: "waited for the GIL",
     s.PREEMPTED: "was preempted",
     s.OFF_CPU: "was off the CPU",
+    s.SLEEP: "slept",
 }
+_VERBS = (
+    (s.AWAIT_PREFIX, "awaited"),
+    (s.LOCK_WAIT_PREFIX, "waited for"),
+    (s.IO_PREFIX, "was in"),
+)
 
 
 def _waited(step: Step) -> str:
-    what = step.what.removeprefix(s.AWAIT_PREFIX).removeprefix(s.LOCK_WAIT_PREFIX)
-    verb = "awaited" if step.what.startswith(s.AWAIT_PREFIX) else "waited for"
-    said = _WAITED.get(step.what) or f"{verb} {code(what, step.site)}"
-    return f"{_name(step.who)} {said}"
+    said = _WAITED.get(step.what)
+    for prefix, verb in _VERBS:
+        if step.what.startswith(prefix):
+            said = f"{verb} {code(step.what.removeprefix(prefix), step.site)}"
+    return f"{_name(step.who)} {said or f'waited for {code(step.what, step.site)}'}"
 
 
 _STEPS: dict[Did, Callable[[Step], str]] = {
