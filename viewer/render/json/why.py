@@ -7,7 +7,8 @@ from viewer.analysis.causes.samples import Hot
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.path import Step
 from viewer.analysis.why.worst import Answer
-from viewer.render.text.why import in_tree, paragraph, step_text, worded
+from viewer.render.text.steps import step_text
+from viewer.render.text.why import in_tree, paragraph, worded
 
 SCHEMA = 1
 

@@ -2,17 +2,17 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tracer import schema as s
-from tracer.units import addends, duration, durations, moment, moments, plural, share
+from tracer.units import addends, duration, moment, plural, share
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.samples import Hot
 from viewer.analysis.why.explain import Explanation
-from viewer.analysis.why.path import Did, Step
 from viewer.analysis.why.waits import What
 from viewer.analysis.why.worst import Answer, Problem
+from viewer.render.text.steps import NUMBERED, name_of, path
 from viewer.render.text.tables import Style, wrap
 from viewer.words import code, place, shorten, stem
 
@@ -26,7 +26,6 @@ _VOWELS = ("A", "E", "I", "O", "RLock")
 _BROAD = 8  # parts shown at one level of the tree
 _JOINS = ("Thread.join", "Thread.start")  # a thread is awaited there, nobody holds a lock
 _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
-_NUMBERED = re.compile(r"(.*) #(\d+)")
 
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
 _WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER)
@@ -164,18 +163,12 @@ def _waiter(explanation: Explanation) -> str:
     waiter = explanation.waiter
     if not explanation.wait.of_task:
         return f"thread {code(waiter.name)}"
-    is_plain = waiter.name == waiter.coro or _NUMBERED.fullmatch(waiter.name)
-    return _name(waiter.name) + ("" if is_plain else f" ({code(waiter.coro)})")
+    is_plain = waiter.name == waiter.coro or NUMBERED.fullmatch(waiter.name)
+    return name_of(waiter.name) + ("" if is_plain else f" ({code(waiter.coro)})")
 
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-def _name(name: str) -> str:
-    """In backquotes, but for the number of a task."""
-    numbered = _NUMBERED.fullmatch(name)
-    return f"`{shorten(numbered[1], _LONG)}` #{numbered[2]}" if numbered else code(name)
 
 
 def _because(explanation: Explanation) -> str:
@@ -313,8 +306,8 @@ def _who(cause: Cause) -> str:
         what = "tasks" if cause.of_task else "threads"
         name = many[2].removesuffix(" #N") if cause.of_task else many[2]
         return f"{many[1]} {what} `{shorten(name, _LONG)}`, one after the other,"
-    if cause.kind in (Kind.TASK, Kind.OWNER) and _NUMBERED.fullmatch(cause.who):
-        return _name(cause.who)
+    if cause.kind in (Kind.TASK, Kind.OWNER) and NUMBERED.fullmatch(cause.who):
+        return name_of(cause.who)
     is_place = cause.kind not in (Kind.OWNER, Kind.THREAD)
     return ("thread " if cause.kind is Kind.THREAD else "") + code(
         cause.who, cause.site if is_place else ""
@@ -330,9 +323,6 @@ def _worth_saying(causes: Sequence[Cause], whole: int) -> tuple[list[Cause], int
     main = [cause for cause in causes[:_MOST] if cause.ns * _WORTH >= whole]
     main = main or [*causes[:1]]
     return main, sum(cause.ns for cause in causes) - sum(cause.ns for cause in main)
-
-
-# The tree and the path --------------------------------------------------------------------
 
 
 def tree(explanation: Explanation, width: int) -> list[str]:
@@ -371,52 +361,3 @@ def in_tree(cause: Cause) -> str:
     if cause.hot and (where := sampled(cause.hot)):
         said += f": {where}"
     return said + (f" ({cause.count:,}×)" if cause.count > 1 else "")
-
-
-_WAITED = {
-    s.READY: "was ready",
-    s.GIL_WAIT: "waited for the GIL",
-    s.PREEMPTED: "was preempted",
-    s.OFF_CPU: "was off the CPU",
-    s.SLEEP: "slept",
-}
-_VERBS = (
-    (s.AWAIT_PREFIX, "awaited"),
-    (s.LOCK_WAIT_PREFIX, "waited for"),
-    (s.IO_PREFIX, "was in"),
-)
-
-
-def _waited(step: Step) -> str:
-    said = _WAITED.get(step.what)
-    for prefix, verb in _VERBS:
-        if step.what.startswith(prefix):
-            said = f"{verb} {code(step.what.removeprefix(prefix), step.site)}"
-    return f"{_name(step.who)} {said or f'waited for {code(step.what, step.site)}'}"
-
-
-_STEPS: dict[Did, Callable[[Step], str]] = {
-    Did.WAITED: _waited,
-    Did.RAN: lambda step: f"{_name(step.who)} ran",
-    Did.CALLED: lambda step: f"{_name(step.who)} was in {code(step.what, step.site)}",
-    Did.CREATED: lambda step: f"{_name(step.who)} created {_name(step.what)}",
-    Did.TIMER: lambda _: "a timer was due",
-    Did.IO: lambda _: "something arrived from outside the program",
-    Did.UNKNOWN: lambda _: "the cause is unknown",
-    Did.MORE: lambda _: "… more steps before these",
-}
-
-
-def step_text(step: Step) -> str:
-    """What somebody did in one step of the path."""
-    return _STEPS[step.did](step)
-
-
-def path(explanation: Explanation, width: int) -> list[str]:
-    lines = ["   What had to happen first, the latest at the top:"]
-    begins = moments([step.start_ns - explanation.base_ns for step in explanation.path])
-    lasted = durations([step.end_ns - step.start_ns for step in explanation.path])
-    for step, at, took in zip(explanation.path, begins, lasted, strict=True):
-        start = f"   {at:>12}  {'' if took == '0' else took:>9}  "
-        lines.append(start + shorten(step_text(step), max(width - len(start), 20)))
-    return lines
