@@ -66,8 +66,8 @@ static int is_opaque_wrapper(PyTypeObject *type)
                                  !strcmp(type->tp_name, "coroutine_wrapper"));
 }
 
-/* The opaque wrappers have no
- * attribute that leads on, but they do tell the collector whom they hold. */
+/* The opaque wrappers have no attribute that leads on, but they do show the collector which objects
+ * they hold. */
 PyObject *await_next(PyObject *at)
 {
     getter get = PyCoro_CheckExact(at) ? next_of_coroutine
@@ -87,7 +87,7 @@ PyObject *await_next(PyObject *at)
     return next;
 }
 
-/* asyncio.wrap_future puts a callback of its own on the future it makes. */
+/* asyncio.wrap_future adds its own callback to the future it creates. */
 static int comes_from_executor(PyObject *waiter)
 {
     PyObject *callbacks = check_cancel_code ? PyObject_GetAttr(waiter, str_callbacks) : NULL;
@@ -103,7 +103,7 @@ static int comes_from_executor(PyObject *waiter)
     return found;
 }
 
-/* The chain has its outermost link first, a stack its innermost frame. */
+/* The chain starts with its outermost link, a stack with its innermost frame. */
 static uint32_t put_chain(const stack_frame *chain, int length)
 {
     stack_frame frames[STACK_DEPTH_MOST + 1] = {{0}};
@@ -113,8 +113,8 @@ static uint32_t put_chain(const stack_frame *chain, int length)
     return stacks_put(frames, depth);
 }
 
-/* Each link is kept alive by the one before, and the first by the task: while no Python code
- * runs, which is so in here until the names are asked for, borrowed references do. */
+/* Each link is kept alive by the one before it, and the first by the task. So borrowed references are
+ * enough while no Python code runs, and none runs in here until the names are read. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
 {
     *found = (await_facts){0};

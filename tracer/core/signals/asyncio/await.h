@@ -1,4 +1,4 @@
-/* What a suspended task waits for. Attached; runs nothing of the program's Python code. */
+/* What a suspended task waits for. Attached; runs none of the program's Python code. */
 #ifndef TRACER_AWAIT_H
 #define TRACER_AWAIT_H
 
@@ -6,7 +6,7 @@
 
 typedef struct {
     uint32_t what, site; /* strings */
-    uint32_t stack;      /* of stacks.h: the coroutines that await each other */
+    uint32_t stack;      /* see stacks.h: the coroutines that await each other */
     uint32_t awaited;    /* task, 0 = none */
     uint8_t primitive;   /* enum await_primitive of … */
     PyObject *lock;      /* … this; new reference, or NULL */
@@ -14,7 +14,7 @@ typedef struct {
 
 extern int await_names_locks; /* `lock` is wanted */
 
-/* The next link of a chain of awaits, as a new reference; NULL at its end. Runs nothing of Python. */
+/* The next link of a chain of awaits, as a new reference; NULL at its end. Runs no Python code. */
 PyObject *await_next(PyObject *at);
 /* What the chain of awaits below `coro` ends in. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *facts);

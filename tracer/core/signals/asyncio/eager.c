@@ -1,11 +1,11 @@
-/* The first step of an eager task, which no loop runs: it is inside the making of the task. */
+/* The first step of an eager task, which no loop runs: it happens while the task is being created. */
 #include "signals/asyncio/eager.h"
 
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
 
-static PyTypeObject *watched; /* a reference; NULL: none is */
-static initproc original;     /* stays: threads may be inside, and subclasses have copies of ours */
+static PyTypeObject *watched; /* a reference; NULL: no type is watched */
+static initproc original;     /* stays set: threads may be inside, and subclasses have copies of our function */
 static PyObject *str_eager_start, *str_loop, *str_coro, *str_name;
 
 void eager_begins(thread_buffer *b, PyObject *task)
@@ -18,7 +18,7 @@ void eager_begins(thread_buffer *b, PyObject *task)
     Py_XDECREF(name);
 }
 
-/* Borrowed; NULL: there is none, or None. */
+/* Borrowed; NULL: there is none, or it is None. */
 static PyObject *keyword(PyObject *keywords, PyObject *name)
 {
     PyObject *value = PyDict_GetItemWithError(keywords, name);
@@ -44,14 +44,14 @@ static int make(PyObject *task, PyObject *args, PyObject *keywords)
     return result;
 }
 
-/* What is true and no bool is left to asyncio: to ask twice could be seen. */
+/* A true value that is not a bool is left to asyncio: the program could notice that we test it too. */
 static int init_traced(PyObject *task, PyObject *args, PyObject *keywords)
 {
     int is_eager = keywords && watched && keyword(keywords, str_eager_start) == Py_True;
     return is_eager ? make(task, args, keywords) : original(task, args, keywords);
 }
 
-/* In the type, its subclasses, and the wrapper that super().__init__ calls. */
+/* Replaces it in the type, its subclasses, and the wrapper that super().__init__ calls. */
 static void replace(PyTypeObject *type, initproc from, initproc to)
 {
     if (type->tp_init == from)
@@ -77,7 +77,7 @@ void eager_watch(PyTypeObject *task_type)
         return;
     }
     watched = (PyTypeObject *)Py_NewRef(task_type);
-    if (task_type->tp_init != init_traced) /* else a subclass that was made meanwhile has kept it */
+    if (task_type->tp_init != init_traced) /* otherwise a subclass created meanwhile has kept it */
         original = task_type->tp_init;
     replace(task_type, original, init_traced);
 }

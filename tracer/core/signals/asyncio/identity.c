@@ -1,4 +1,4 @@
-/* Tasks and loops by address: ids, fields, names; and what asyncio is made of on this version. */
+/* Tasks and loops by address: ids, fields, names; and the types and functions of this version's asyncio. */
 #include "signals/asyncio/identity.h"
 
 #include <string.h>
@@ -51,7 +51,7 @@ static int is_step_wrapper(PyObject *callback)
     return 1;
 }
 
-/* The method a waiting C task leaves with its future; its definition is learnt by its name. */
+/* The method that a waiting C task leaves with its future; its definition is recognized by its name. */
 static int is_wakeup(PyObject *callback)
 {
     PyMethodDef *def = ((PyCFunctionObject *)callback)->m_ml;
@@ -66,7 +66,7 @@ static int is_wakeup(PyObject *callback)
     return 1;
 }
 
-/* The task whose step or wake-up `callback` is, borrowed from it; NULL for other callbacks. */
+/* The task that `callback` steps or wakes up, borrowed from it; NULL for other callbacks. */
 PyObject *identity_task_of(PyObject *callback)
 {
     if (is_step_wrapper(callback)) {
@@ -86,7 +86,7 @@ PyObject *identity_task_of(PyObject *callback)
     return NULL;
 }
 
-/* New reference or NULL, never an exception. */
+/* A new reference, or NULL; never sets an exception. */
 PyObject *identity_read(PyObject *task, enum field which)
 {
     PyObject *value = identity.fields[which] && identity.c_task && PyObject_TypeCheck(task, identity.c_task)
@@ -183,7 +183,7 @@ uint32_t identity_known_loop(PyObject *loop)
     return known && compat_weakref_target(known->ref) == loop ? known->id : 0;
 }
 
-/* Makes the task known under `id`. Only its creation costs this; steps look it up. */
+/* Registers the task under `id`. This happens once, at its creation; steps only look it up. */
 known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
 {
     known_task *known = malloc(sizeof *known);
@@ -329,7 +329,7 @@ int identity_setup(PyObject *facts)
     return 0;
 }
 
-/* Ids go on counting, so that none is ever used twice in a process. */
+/* Ids keep counting up, so that none is ever used twice in a process. */
 void identity_forget(void)
 {
     if (identity.set_name && identity.original_set_name)

@@ -1,7 +1,7 @@
-/* Which task is which: what tasks.c's hooks ask of asyncio's objects.
+/* Which task is which: what tasks.c's hooks read from asyncio's objects.
  *
- * Reading a field may run the program's code, which may stop the recording: nobody keeps a
- * known_task across it. */
+ * Reading a field may run the program's code, which may stop the recording: so never keep a
+ * known_task across such a read. */
 #ifndef TRACER_IDENTITY_H
 #define TRACER_IDENTITY_H
 
@@ -11,9 +11,9 @@
 
 typedef struct {
     uint32_t id, func;
-    uint8_t awaits_lock; /* a lock or what is made of one */
-    uint8_t is_starting; /* it is in its first step, and being made */
-    PyObject *ref; /* weak reference whose callback tells of a task that died pending */
+    uint8_t awaits_lock; /* a lock, or something built on one */
+    uint8_t is_starting; /* it is in its first step while being created */
+    PyObject *ref; /* weak reference whose callback reports a task that died pending */
     PyObject *task; /* its address, not a reference */
 } known_task;
 
@@ -22,7 +22,7 @@ typedef struct {
     PyObject *ref;
 } known_loop;
 
-/* What is read from a task. C tasks give it through getters, pure-Python ones as attributes. */
+/* What is read from a task. C tasks provide it through getters, pure-Python ones as attributes. */
 enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELDS };
 
 struct identity {
@@ -43,10 +43,10 @@ extern compat_mutex identity_guard;
 
 int identity_setup(PyObject *facts);  /* from signals/loops/asyncio.py */
 void identity_forget(void);           /* drops every table and reference */
-uint32_t identity_id(PyObject *task); /* 0 when unknown or no task */
+uint32_t identity_id(PyObject *task); /* 0 when unknown or not a task */
 int identity_is_task(PyObject *object);
 uint32_t identity_loop_id(PyObject *loop);
-uint32_t identity_known_loop(PyObject *loop); /* 0 when nothing has been told of it */
+uint32_t identity_known_loop(PyObject *loop); /* 0 when the trace has no record of it */
 
 known_task *identity_find(PyObject *task);
 PyObject *identity_task_of(PyObject *callback);

@@ -1,8 +1,8 @@
-/* asyncio's locks: which task has which, known from the first wait for any of them on.
+/* asyncio's locks: which task holds which, known from the first wait for any lock onwards.
  *
- * Until a task waits for a lock nothing is watched, and locks cost nothing. Then the returns of
- * Lock.acquire and Lock.release are, to the end of the recording. Who has a lock that was taken
- * before is looked for among the tasks that are suspended inside an `async with`. */
+ * Until a task waits for a lock, nothing is watched and locks cost nothing. From then on, the returns
+ * of Lock.acquire and Lock.release are watched until the recording ends. The owner of a lock taken
+ * before that is searched for among the tasks suspended inside an `async with`. */
 #include "signals/asyncio/locks.h"
 
 #include <string.h>
@@ -16,19 +16,19 @@
 
 enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256 };
 
-/* A lock that was used of late. While it is contended, or its hold is recorded, its place in the
- * table is not given to another. */
+/* A recently used lock. While it is contended, or its hold is recorded, its place in the table is not
+ * given to another lock. */
 typedef struct {
-    const void *lock;  /* address, compared only; NULL: nothing here */
-    uint32_t owner;    /* task; 0: nobody, or not known */
+    const void *lock;  /* address, only compared; NULL: empty place */
+    uint32_t owner;    /* task; 0: none, or unknown */
     uint32_t site;     /* string: where it was taken */
-    uint8_t contended; /* somebody waits, or did as it was given back: the next hold is recorded */
+    uint8_t contended; /* a task waits, or did at the last release: the next hold is recorded */
     uint8_t recorded;  /* a record says that it is held */
-    uint8_t searched;  /* whoever has it is not to be found */
+    uint8_t searched;  /* its owner was searched for: do not search again */
 } holder;
 
 static holder holders[1 << TABLE_BITS]; /* guarded by the GIL */
-static PyObject *on_first_wait;         /* called once, without arguments */
+static PyObject *on_first_wait;         /* called once, with no arguments */
 static PyObject *str_locked, *str_waiters;
 static PyCodeObject *enter_code, *exit_code; /* `async with lock` */
 static int with_except_start; /* opcode */
@@ -39,7 +39,7 @@ static holder *place_of(const void *lock)
     return &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];
 }
 
-/* NULL: its place is taken. */
+/* NULL: another lock has its place. */
 static holder *holder_of(const void *lock)
 {
     holder *h = place_of(lock);
@@ -60,21 +60,21 @@ static int is_true(PyObject *object, PyObject *attribute)
     return truth > 0;
 }
 
-/* --- who has it already --- */
+/* --- finding the owner of a lock taken earlier --- */
 
 static PyCodeObject *code_of(PyObject *function)
 {
     return function && PyFunction_Check(function) ? (PyCodeObject *)PyFunction_GET_CODE(function) : NULL;
 }
 
-/* Where a task has a lock: inside this coroutine's `async with`, whose exit is so deep in its stack. */
+/* Where a task holds a lock: inside this coroutine's `async with`, whose exit is `depth` deep in its stack. */
 typedef struct {
     PyObject *coro; /* borrowed */
     int depth;
-    int count; /* of the exits found */
+    int count; /* exits found */
 } inside;
 
-/* Adds the lock's __aexit__ on a suspended coroutine's stack: bound, or beside it. */
+/* Adds the lock's __aexit__ methods on a suspended coroutine's stack: bound, or next to the lock. */
 static void find_exits(PyObject *coro, PyObject *lock, inside *found)
 {
     int size = compat_gen_stack_size(coro);
@@ -89,7 +89,7 @@ static void find_exits(PyObject *coro, PyObject *lock, inside *found)
     }
 }
 
-/* Whether a task is inside `async with lock`, and not at its beginning or below. */
+/* Whether a task is inside `async with lock`, and not still entering it (in `__aenter__` or below). */
 static int is_inside(PyObject *coro, PyObject *lock, inside *found)
 {
     *found = (inside){0};
@@ -119,8 +119,8 @@ static const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, int *va
     return at;
 }
 
-/* The line of the `async with`: that of the exception handler which calls its exit, and which covers
- * code before and after where the coroutine stands. 0: unknown. */
+/* The line of the `async with`: the line of the exception handler that calls its exit, and that covers
+ * code before and after the coroutine's current position. 0: unknown. */
 static uint32_t site_of_with(const inside *found)
 {
     PyCodeObject *code = compat_gen_code(found->coro);
@@ -141,8 +141,8 @@ static uint32_t site_of_with(const inside *found)
     return covers ? codes_line(code, codes_of(code), handler * (int)sizeof(_Py_CODEUNIT)) : 0;
 }
 
-/* The one task that can have it, and where it took it; 0 when there is none, or more, or too many to
- * look at. Nothing of Python runs in here: only C tasks are asked. */
+/* The one task that can hold the lock, and where it took it; 0 when there is none, or more than one, or
+ * too many to look at. No Python code runs in here: only C tasks are examined. */
 static void find_owner(PyObject *lock, holder *h)
 {
     map *tasks = &identity.by_task;
@@ -181,7 +181,7 @@ static void start_watching(void)
     Py_XDECREF(start);
 }
 
-/* A lock is about to be freed: whoever has it has it no more. */
+/* A lock is about to be freed: its owner, if any, no longer holds it. */
 static void on_freed(const void *lock, uint32_t id)
 {
     holder *h = place_of(lock);
@@ -223,7 +223,7 @@ static uint32_t running_task(const thread_buffer *b)
     return b->depth && b->depth <= STEP_DEPTH ? b->steps[b->depth - 1].task : 0;
 }
 
-/* Where whoever called asyncio stands. */
+/* The line at which the program called asyncio. */
 static uint32_t callers_site(PyThreadState *tstate)
 {
     for (compat_frame *at = *compat_frame_slot(tstate); at; at = at->previous) {
@@ -256,7 +256,7 @@ void async_locks_acquired(thread_buffer *b, uint64_t tick, PyObject *value)
     if (!h->contended && !h->recorded)
         return;
     if (!h->owner) {
-        give_back(b, tick, lock, h); /* whoever had it has it no more */
+        give_back(b, tick, lock, h); /* the previous owner no longer holds it */
         return;
     }
     ring_emit(b, tick, REC_LOCK_ACQUIRED, 1, h->site, lock_ids_of(lock, 0, on_freed), h->owner);
@@ -314,7 +314,7 @@ static PyObject *start_async_locks(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* What codes are labelled with stays. */
+/* The labels of code objects stay. */
 static PyObject *stop_async_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;

@@ -1,4 +1,4 @@
-/* asyncio's locks: which task has which. */
+/* asyncio's locks: which task holds which. */
 #ifndef TRACER_ASYNC_LOCKS_H
 #define TRACER_ASYNC_LOCKS_H
 

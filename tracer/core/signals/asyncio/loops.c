@@ -3,14 +3,14 @@
 
 #include "signals/asyncio/identity.h"
 
-/* A poll with time-out 0 does not wait: it is part of the loop's own work. */
+/* A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
 void loops_on_poll(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     if (!b->loop || b->depth != b->poll_depth)
         return;
     PyObject *timeout = compat_local(PyThreadState_Get(), 1);
-    int overflow = 0; /* asked for, so that a huge time-out leaves no exception */
+    int overflow = 0; /* passed so that a huge time-out sets no exception */
     b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
                       PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
     if (b->poll_waits)
@@ -33,7 +33,7 @@ static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }
 
-/* A call of run_forever inside a step is about to be refused by asyncio. */
+/* A call to run_forever inside a step: asyncio is about to refuse it. */
 static int is_nested(const thread_buffer *b)
 {
     return b->loop && b->depth > b->poll_depth;

@@ -1,4 +1,4 @@
-/* asyncio's loops: what monitor.c calls at their events. `value` and `tick`: see watched.h. */
+/* asyncio's loops: what monitor.c calls on their events. `value` and `tick`: see watched.h. */
 #ifndef TRACER_LOOPS_H
 #define TRACER_LOOPS_H
 

@@ -16,8 +16,8 @@ static step *top_step(thread_buffer *b)
     return b->depth && b->depth <= STEP_DEPTH ? &b->steps[b->depth - 1] : NULL;
 }
 
-/* The task's id, which the trace hears of first; 0 when memory is short. An id and no known_task,
- * because a name may be the program's code to read, which may stop the recording. */
+/* Writes the task to the trace, if it is new, and returns its id; 0 when memory is short. Returns an id
+ * and not a known_task, because reading a name may run the program's code, which may stop the recording. */
 static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
     PyObject *coro = identity_read(task, FIELD_CORO);
@@ -46,8 +46,8 @@ static uint32_t known_id(PyObject *task)
     return id;
 }
 
-/* What a task awaited in a lock or the like is handed to its wake-up when it is over: whether it was
- * given up. Asked once per wait. */
+/* When a wait for a lock or the like is over, the awaited future is passed to the task's wake-up: whether
+ * that future was cancelled. Checked once per wait. */
 static int is_cancelled_wait(PyObject *task, PyObject *handle)
 {
     known_task *known = identity_find(task);
@@ -168,7 +168,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t 
     ring_commit(b, count);
 }
 
-/* Takes the id, not the known task: what is read may be the program's code, which may stop the
+/* Takes the id, not the known task: reading a field may run the program's code, which may stop the
  * recording. */
 static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id)
 {
@@ -186,14 +186,15 @@ static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
     Py_XDECREF(state);
 }
 
-/* Eager steps of Python's tasks inside that of `task` that SystemExit or the like has left: nothing tells. */
+/* Ends the eager steps of pure-Python tasks inside that of `task` that SystemExit or the like has left: no
+ * event reports that. */
 static void drop_raised(thread_buffer *b, uint64_t tick, const PyObject *task)
 {
     for (const step *top = top_step(b); top && top->kind == STEP_EAGER && top->object != task; top = top_step(b)) {
         const step left = *top;
         b->depth--;
         PyObject *raised = (PyObject *)(uintptr_t)left.object;
-        if (known_id(raised) == left.task) /* else it has died: the address is not to be followed */
+        if (known_id(raised) == left.task) /* else it has died: do not follow the address */
             end_task(b, tick, raised, left.task);
     }
 }
@@ -230,7 +231,7 @@ int tasks_on_step_return(thread_buffer *b, uint64_t tick)
     PyObject *task = (PyObject *)(uintptr_t)top->object;
     if (top->readied_itself)
         ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
-    else if (identity_find(task)) /* else it has died: the address is not to be followed */
+    else if (identity_find(task)) /* else it has died: do not follow the address */
         end_task(b, tick, task, top->task);
     return 1;
 }
@@ -240,7 +241,7 @@ static int is_awaitable(PyObject *coro)
     return coro && Py_TYPE(coro)->tp_as_async && Py_TYPE(coro)->tp_as_async->am_await;
 }
 
-/* Another thread's loop has its own steps meanwhile: that of such a task is not told, see adopt(). */
+/* Another thread's loop runs its own steps meanwhile, so the first step of its task is not recorded: see adopt(). */
 void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
 {
     if (!b->loop || parts.loop != b->loop || !is_awaitable(parts.coro) || known_id(task))
@@ -256,7 +257,7 @@ void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
-/* A task that could not be made, or whose first step raised SystemExit or the like. */
+/* A task that could not be created, or whose first step raised SystemExit or the like. */
 static void end_raised(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *raised)
 {
     PyObject *state = identity_read(task, FIELD_STATE);
@@ -271,7 +272,7 @@ static void end_raised(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t
     Py_XDECREF(state);
 }
 
-/* A loop of another thread may be in the middle of a step of it. */
+/* A loop on another thread may be in the middle of one of the task's steps. */
 static int runs_elsewhere(PyObject *task)
 {
     PyObject *loop = identity_read(task, FIELD_LOOP);
@@ -282,8 +283,8 @@ static int runs_elsewhere(PyObject *task)
     return current == task;
 }
 
-/* Makes a task known that exists already, with what it waits for; what it does on another thread is
- * not known until its step ends. */
+/* Registers a task that already exists, with what it waits for; what it does on another thread is not
+ * known until its step ends. */
 static void adopt(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);

@@ -1,4 +1,4 @@
-/* The trampolines, and the table of the functions they stand before. */
+/* The trampolines, and the table of the functions they stand in front of. */
 #include "signals/calls/calls.h"
 
 #include <string.h>
@@ -64,7 +64,7 @@ static int64_t bytes_of(PyObject *result)
     return PyLong_AsLongLongAndOverflow(result, &overflow);
 }
 
-/* The call was long enough to be written: what only Python can tell of it. */
+/* The call was long enough to be written: adds what only Python knows about it. */
 static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, const call_frame *f, PyObject *result)
 {
     if (gil_mode != GIL_WATCHED)
@@ -80,7 +80,7 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
         learn_resolve();
 }
 
-/* Tables are read before the call and after it: `original` stays good when hooks are taken back. */
+/* The slot is read before the call and after it: `original` stays valid when the hooks are removed. */
 #define AROUND(number, call)                                                                      \
     slot *s = &slots[number];                                                                     \
     thread_buffer *b = calls_buffer();                                                            \
@@ -166,8 +166,8 @@ static PyObject *watch_call(PyObject *module, PyObject *args)
     return PyBool_FromLong(is_watched);
 }
 
-/* Threads inside a trampoline still read its slot: it keeps its contents. A function that somebody
- * else has put a trampoline of his before stays as it is, and our slot stays taken. */
+/* Threads inside a trampoline still read its slot, so it keeps its contents. A function that other code
+ * has since put its own trampoline in front of stays as it is, and our slot stays taken. */
 static PyObject *unwatch_calls(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;

@@ -1,8 +1,8 @@
-/* Known blocking C functions: trampolines in front of them say what a thread is blocked in.
+/* Known blocking C functions: trampolines in front of them show what a thread is blocked in.
  *
  * A trampoline replaces `ml_meth` of a PyMethodDef, which CPython reads at every call. It sets
  * the name of the call in the thread's buffer; the GIL's hooks write it when the thread comes
- * back late. Nothing is written for a call that nobody noticed. */
+ * back late. Nothing is written for a call that nobody could notice. */
 #ifndef TRACER_CALLS_H
 #define TRACER_CALLS_H
 
@@ -11,11 +11,11 @@
 #include "ring/ring.h"
 #include "signals/gil/attached.h"
 
-/* What a thread was in before it entered a blocking call, to be given back on leaving it. */
+/* What a thread was in before it entered a blocking call, to be restored on leaving it. */
 typedef struct {
     thread_buffer *buffer; /* NULL: not recorded */
     uint64_t start_tick;   /* only where the GIL is not watched … */
-    uint8_t is_part;       /* … and whether the call around it is to be told, not this one */
+    uint8_t is_part;       /* … and whether to record the call around it, not this one */
     uint64_t switches;
     uint32_t generation;
     const void *outer_frame;
@@ -26,12 +26,12 @@ typedef struct {
 static inline thread_buffer *calls_buffer(void)
 {
     thread_buffer *b = ring_current();
-    /* Without the GIL that is watched (another interpreter's own) the tables are not ours. */
+    /* Without the watched GIL (in an interpreter that has its own), the tables are not ours to use. */
     return b && b->has_gil ? b : NULL;
 }
 
-/* `frame`: the Python frame that calls, or NULL. A call made by the same frame from inside
- * another keeps the outer one's name: it is what the programmer wrote. */
+/* `frame`: the calling Python frame, or NULL. A call made by the same frame from inside another call
+ * keeps the outer one's name: it is what the programmer wrote. */
 static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t blocks, const void *frame)
 {
     call_frame f = {.buffer = b};
@@ -69,11 +69,11 @@ static inline int calls_same_recording(const call_frame *f)
            f->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed);
 }
 
-/* Where the GIL is not watched: the buffer if the call is to be told, by calls_write_unwatched(). */
+/* Where the GIL is not watched: the buffer if calls_write_unwatched() is to record the call, else NULL. */
 thread_buffer *calls_leave_unwatched(const call_frame *f);
 
-/* The buffer if the call has blocked and somebody could notice, else NULL. Safe when the recording
- * has ended or another begun meanwhile. */
+/* The buffer if the call has blocked noticeably, else NULL. Safe when the recording has ended or another
+ * has begun meanwhile. */
 static inline thread_buffer *calls_leave(call_frame *f)
 {
     thread_buffer *b = f->buffer;
@@ -88,8 +88,8 @@ static inline thread_buffer *calls_leave(call_frame *f)
 }
 
 enum { CALLS_CONVENTIONS = 5 };
-/* Which of the ways to be called `ml_flags` stand for: two arguments, three, fast, fast with keywords,
- * and so with the defining class; -1: none of these. */
+/* Which calling convention `ml_flags` stand for: two arguments, three, fast, fast with keywords, fast
+ * with keywords and the defining class; -1: none of these. */
 int calls_convention(int flags);
 
 /* Where the GIL is not watched: writes the wait that has just ended. */

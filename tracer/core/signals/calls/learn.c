@@ -1,10 +1,10 @@
-/* Names for blocking C functions we have never heard of, learned where they have blocked.
+/* Names for unknown blocking C functions, learned where they have blocked.
  *
  * When a thread comes back late from a call that no trampoline names, but libc saw it block,
  * the line that made the call is known: its code gets local CALL events, and from the next time
- * on the callee's name stands instead of libc's. Code that never blocks is never instrumented.
- * A site that stops blocking is given up, and learned again, less and less eagerly, if it
- * blocks again. */
+ * on the callee's name is used instead of libc's. Code that never blocks is never instrumented.
+ * A site that stops blocking is dropped; if it blocks again it is learned again, after a longer
+ * pause each time. */
 #include "signals/calls/learn.h"
 
 #include <string.h>
@@ -20,15 +20,15 @@
 enum { NAME_BYTES = 256, SITES = 512, PENDING = 16, PATIENCE = 1000, FIRST_PAUSE_NS = 1000 * 1000 * 1000, DOUBLINGS = 5 };
 
 typedef struct {
-    PyCodeObject *code; /* borrowed: the code watcher tells when it dies; NULL: free */
+    PyCodeObject *code; /* borrowed: the code watcher reports its death; NULL: free */
     int offset;
     uint32_t quick;     /* calls since it last blocked */
     uint8_t live;       /* its CALL events are wanted */
-    uint8_t lessons;    /* how often it was learned */
-    uint64_t again_tick; /* not before then */
+    uint8_t lessons;    /* how many times it was learned */
+    uint64_t again_tick; /* not learned again before then */
 } site;
 
-/* All of it with the GIL. */
+/* All of this is used with the GIL. */
 static site sites[SITES];
 static int site_count;
 static struct {
@@ -104,7 +104,7 @@ void learn_resolve(void)
         at->lessons++;
         at->again_tick = clock_tick() + clock_ticks_of(pause);
         Py_INCREF(code);
-        set_code_events(code, zero); /* sites that were disabled come back */
+        set_code_events(code, zero); /* re-enables the sites that were disabled */
         set_code_events(code, mask);
         Py_DECREF(code);
     }

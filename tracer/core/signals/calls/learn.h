@@ -7,11 +7,11 @@
 /* The running call of this thread has blocked in libc and has no name. Inside the GIL's hooks. */
 void learn_blocked(PyThreadState *tstate);
 
-/* Whether there is something to arm; cheap. */
+/* Whether any site is waiting to be armed; cheap. */
 extern _Atomic int learn_pending;
 void learn_resolve(void); /* attached, where Python may run */
 
-/* sys.monitoring's CALL in code that no role claims, and the end of such a call. */
+/* sys.monitoring's CALL event in code without a role, and the end of such a call. */
 PyObject *learn_on_call(PyObject *const *args);
 void learn_on_end(void);
 

@@ -1,8 +1,8 @@
-/* One function before each blocking libc function.
+/* One hook in front of each blocking libc function.
  *
  * Without the GIL the thread only notes what it is in: the release is written when it takes the
  * GIL again, with the longest of its calls. With the GIL the call is timed and written if long:
- * everybody else stood still. Also called by signal handlers and between vfork and exec, so
+ * all other threads stood still. Also called by signal handlers and between vfork and exec, so
  * nothing here locks, allocates or changes errno. */
 #define _GNU_SOURCE
 #include "signals/calls/libc.h"
@@ -100,7 +100,7 @@ static inline thread_buffer *own_buffer(void)
                : NULL;
 }
 
-/* Whether the call that the thread is in was learned where it stands: see learn.h. */
+/* Whether the thread's current call was learned at this place in the code: see learn.h. */
 static int is_learned(const thread_buffer *b)
 {
     PyThreadState *tstate = compat_own_tstate();
@@ -119,7 +119,7 @@ static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
     b->libc = name;
 }
 
-/* There is no GIL. What is called inside a call that has a name is part of it. */
+/* There is no GIL. A call made inside a named call is part of that call. */
 static uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd)
 {
     if (b->call && fd >= 0)
@@ -144,7 +144,7 @@ static void leave_without_gil(thread_buffer *b, enum function f, uint8_t class, 
     b->libc = 0;
 }
 
-/* When the call began, if it is timed here: with the GIL, or where there is none; else 0. */
+/* When the call began, if it is timed here (with the GIL held, or where there is none); else 0. */
 static inline uint64_t enter(enum function f, uint8_t class, int fd)
 {
     thread_buffer *b = own_buffer();
@@ -206,8 +206,8 @@ void libc_waits(enum libc_wait which)
     }
 FUNCTIONS(HOOK)
 
-/* Inside a wait that has a name it says which thread has ended, as far as Python code goes: of those that the
- * interpreter's end waits for nothing else tells. */
+/* Inside a named wait, records which thread has ended, as far as Python code goes: for the threads that
+ * interpreter shutdown waits for, nothing else shows it. */
 static int hook_join(pthread_t thread, void **result)
 {
     thread_buffer *b = own_buffer();

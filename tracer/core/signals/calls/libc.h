@@ -10,11 +10,11 @@ enum { LIBC_HOOKS = 48 };
 /* Fills `hooks` (room for LIBC_HOOKS) and interns the names; attached. Returns how many. */
 int libc_hooks(got_hook *hooks);
 
-/* A wait inside a libc function of ours in gil.c, for a thread that has released the GIL. */
+/* A wait inside one of gil.c's hooks of libc functions, for a thread that has released the GIL. */
 enum libc_wait { LIBC_COND_WAIT, LIBC_COND_TIMEDWAIT };
 void libc_waits(enum libc_wait which);
 
-/* The libc call that the release ending at `tick` was mostly about is in libc_longest then. */
+/* Ends the libc call at `tick`: libc_longest then is the longest call of the release so far. */
 static inline void libc_close(thread_buffer *b, uint64_t tick)
 {
     if (b->libc && tick - b->libc_tick >= b->libc_longest_ticks) {

@@ -1,4 +1,4 @@
-/* Lanes without a GIL: records of calls as they end, and what the writer may see of one before. */
+/* Lanes without a GIL: records of calls as they end, and what the writer may see of a call before that. */
 #include "signals/gil/attached.h"
 
 #include "python/stacks.h"
@@ -25,7 +25,7 @@ void attached_stay(thread_buffer *b)
     atomic_store_explicit(&b->released_tick, 0, memory_order_release);
 }
 
-/* The record first, then its count, then the tick: as present_of() of the writer reads them. */
+/* Writes the record first, then its count, then the tick: the writer's present_of() relies on that order. */
 void attached_back(thread_buffer *b, const record *call, uint64_t start)
 {
     uint64_t tick = clock_tick();
@@ -40,7 +40,7 @@ void attached_back(thread_buffer *b, const record *call, uint64_t start)
         ring_commit(b, 2);
         ring_count_lane(b);
     } else if (b->gap_records == 2) {
-        b->gap_tick = start; /* the first loss is that of the call's begin */
+        b->gap_tick = start; /* the first thing lost is the begin of the call */
     }
     b->attached_tick = tick;
     attached_stay(b);

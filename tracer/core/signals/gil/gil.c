@@ -1,4 +1,4 @@
-/* The GIL's hooks: calibration, takes and drops, and what is written of them.
+/* The GIL's hooks: calibration, takes and drops, and the records of them.
  *
  * drop_gil signals gil->cond; take_gil, once it has it, signals gil->switch_cond; a thread that
  * finds it taken waits on gil->cond. All of it happens with gil->mutex locked, and no other
@@ -18,10 +18,10 @@ enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, FORK_PATIENCE_S = 1 };
 
 static pthread_cond_t *gil_cond, *switch_cond;
 static pthread_mutex_t *gil_mutex;
-static uint64_t takes; /* by anybody; guarded by the GIL's mutex */
+static uint64_t takes; /* by any thread; guarded by the GIL's mutex */
 static uint64_t quick_ticks;
 
-/* What one thread passes while the GIL is given back and taken again by hand. */
+/* What one thread passes while it releases and retakes the GIL for the calibration. */
 static struct {
     int on;
     pthread_t thread;
@@ -40,7 +40,7 @@ static void calibrate(const void *what, const void **seen, int *count)
         seen[(*count)++] = what;
 }
 
-/* --- giving and taking; with the GIL's mutex --- */
+/* --- dropping and taking; with the GIL's mutex held --- */
 
 static void on_drop(void)
 {
@@ -73,12 +73,12 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
     uint32_t stack = stacks_capture(tstate);
     uint64_t out = b->out_tick ? b->out_tick : released;
     if (released && !what && back - out < gil_threshold_ticks)
-        wait = released; /* it did not want to give it: another asked for it */
+        wait = released; /* it did not want to give it up: another thread asked for it */
     uint32_t records = what ? 2 : 1;
     record *slot = ring_reserve(b, records, tick);
     if (!slot) {
         if (released && b->gap_records == records)
-            b->gap_tick = released; /* the first loss is that of the release */
+            b->gap_tick = released; /* the first thing lost is the release */
     } else {
         if (what)
             *slot++ = (record){tick, REC_CALL, class, 0, what,
@@ -98,7 +98,7 @@ static void on_take(void)
     if (!b)
         return;
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
-    int is_own = released && mine == b->takes_before + 1; /* nobody else had it meanwhile */
+    int is_own = released && mine == b->takes_before + 1; /* no other thread had it meanwhile */
     uint64_t tick = is_own ? clock_tick() : clock_tick_in_order();
     b->has_gil = 1;
     if (!is_own || tick - released >= gil_threshold_ticks)
@@ -146,8 +146,8 @@ static int hook_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
         libc_waits(LIBC_COND_WAIT);
         return pthread_cond_wait(cond, mutex);
     }
-    /* Until another has it. Then it is in line again, or, when it gives the GIL for a call that
-     * blocks, on its way there: who knows is what it does next. */
+    /* Waits until another thread has the GIL. Then this one queues for it again, or, if it gave up the
+     * GIL for a blocking call, goes on to that call: only what it does next shows which. */
     thread_buffer *b = ring_current();
     if (b)
         b->forced = 1;
@@ -184,8 +184,8 @@ static int resolve_now(void *unused)
     return 0;
 }
 
-/* Objects loaded since get their hooks too, and names that
- * no hook has found in passing are found by the main thread. */
+/* Hooks the objects loaded since, and has the main thread find the names that no hook has found in
+ * passing. */
 void gil_after_pass(void)
 {
     if (!atomic_load_explicit(&is_watched, memory_order_acquire))
@@ -200,7 +200,7 @@ void gil_after_pass(void)
     pthread_mutex_unlock(&patching);
 }
 
-/* Without the GIL: whoever holds the loader's lock, or ours, may want it. */
+/* Releases the GIL: the thread that holds the loader's lock, or ours, may want it. */
 void gil_follow_loads(void)
 {
     if (gil_mode == GIL_UNWATCHED || !got_is_stale())
@@ -213,7 +213,7 @@ void gil_follow_loads(void)
     Py_END_ALLOW_THREADS
 }
 
-/* Not for ever: whoever patches may be held up by a thread that wants the GIL, which the forking one has. */
+/* Does not wait for ever: the patching thread may be held up by one that wants the GIL, which the forking one has. */
 void gil_before_fork(void)
 {
     struct timespec until;
@@ -226,8 +226,8 @@ void gil_after_fork(int in_child)
 {
     if (in_child) {
         pthread_mutex_init(&patching, NULL);
-        /* The addresses stay as they are, the hooks only pass on: to change them takes the loader's
-         * lock, which any thread of the parent's may have had. */
+        /* The addresses stay as they are, and the hooks only pass calls on: changing them takes the loader's
+         * lock, which any of the parent's threads may have held. */
         hook_count = 0;
     } else if (fork_holds_patching) {
         pthread_mutex_unlock(&patching);
@@ -258,7 +258,7 @@ static const char *find_gil(void)
     return NULL;
 }
 
-/* One more release must be seen as one drop and one take. */
+/* The hooks must see one more release as one drop and one take. */
 static const char *test_hooks(thread_buffer *b)
 {
     uint64_t before = takes;

@@ -1,8 +1,8 @@
-/* Walks the loaded objects' relocations and changes the slots that hold functions we stand before.
+/* Walks the loaded objects' relocations and changes the slots of the functions we hook.
  *
  * Our own object, libc and the loader are left alone, so our calls go straight to libc. Objects
- * are remembered by address: each is searched once, when it has been loaded. A slot is only ever given back if it still
- * holds what we put there. */
+ * are remembered by address: each is searched once, when it has been loaded. A slot is only ever restored
+ * if it still holds what we put there. */
 #define _GNU_SOURCE
 #include "signals/gil/got.h"
 
@@ -94,7 +94,7 @@ static void search(const object *o, work *w)
         }
 }
 
-/* What the loader keeps is relocated on glibc and not on musl. */
+/* The loader's own pointers are relocated on glibc but not on musl. */
 static uintptr_t absolute(uintptr_t base, uintptr_t pointer)
 {
     return pointer < base ? pointer + base : pointer;
@@ -170,9 +170,9 @@ static int collect(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
-/* An object is to be seen before it is relocated, and must not be touched until then. Asking for
- * it by name waits for the loader's lock, that is, for the end of any load; and what is held by
- * a handle is not unloaded meanwhile. */
+/* An object is visible before it is relocated, and must not be touched until then. Opening it by name
+ * waits for the loader's lock, that is, for the end of any load; and an object with an open handle is
+ * not unloaded meanwhile. */
 int got_patch(const got_hook *hooks, int count)
 {
     static news found;

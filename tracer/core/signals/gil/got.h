@@ -1,4 +1,4 @@
-/* Puts functions of ours in front of libc's, in the address tables (GOT) of loaded objects. */
+/* Puts our functions in front of libc's, in the address tables (GOT) of loaded objects. */
 #ifndef TRACER_GOT_H
 #define TRACER_GOT_H
 
@@ -8,10 +8,10 @@ typedef struct {
     void *theirs;
 } got_hook;
 
-/* Every object loaded so far and not seen yet; again later for those loaded since. Returns slots
- * changed. Not from two threads at once. */
+/* Patches every object loaded so far and not seen yet; call it again for those loaded later. Returns the
+ * number of slots changed. Not from two threads at once. */
 int got_patch(const got_hook *hooks, int count);
-/* Wherever ours still stands; returns slots changed back. */
+/* Restores each slot that still holds our function; returns how many. */
 int got_restore(const got_hook *hooks, int count);
 /* Whether objects were loaded since the last got_patch(). */
 int got_is_stale(void);

@@ -1,7 +1,7 @@
-/* Follows what the program loads: an extension's calls are watched from its first one on.
+/* Follows what the program loads, so that an extension's calls are watched from the first one on.
  *
  * The writer looks for new objects with each pass, which is too late for a call right after an
- * import. So the functions with which Python loads objects get a wrapper that looks as they return. */
+ * import. So the functions with which Python loads objects get a wrapper that looks when they return. */
 #include "signals/gil/loads.h"
 
 #include "signals/calls/calls.h"
@@ -14,10 +14,10 @@ typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
 
 static struct {
     PyMethodDef *def;     /* NULL: not wrapped */
-    PyCFunction original; /* stays: threads may be inside */
+    PyCFunction original; /* stays set: threads may be inside */
 } loaders[LOADERS];
 
-/* Also of a load that failed: what it depends on may be there. */
+/* Also after a load that failed: its dependencies may have been loaded. */
 static PyObject *follow(PyObject *result)
 {
     gil_follow_loads();
@@ -37,7 +37,7 @@ static PyObject *follow(PyObject *result)
 WRAPPERS(0) WRAPPERS(1) WRAPPERS(2) WRAPPERS(3)
 static const PyCFunction wrappers[LOADERS][CALLS_CONVENTIONS] = {ENTRY(0), ENTRY(1), ENTRY(2), ENTRY(3)};
 
-/* NULL: it is called in another way. */
+/* NULL: it has another calling convention. */
 static PyCFunction wrapper_of(int place, const PyMethodDef *def)
 {
     int which = calls_convention(def->ml_flags);
@@ -64,7 +64,7 @@ static PyObject *wrap_loader(PyObject *module, PyObject *function)
     Py_RETURN_TRUE;
 }
 
-/* A function that somebody else has wrapped after us keeps both wrappers, and its place. */
+/* A function that other code has wrapped after us keeps both wrappers, and its place. */
 static PyObject *unwrap_loaders(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;

@@ -1,6 +1,6 @@
-/* The table of the locks that were used of late: who has which, and where he took it.
+/* The table of recently used locks: which thread holds which, and where it took it.
  *
- * Part of locks.c, apart for its size. Lossy: a lock that finds no place is not known. */
+ * Part of locks.c, kept apart because of its size. Lossy: a lock that finds no place is unknown. */
 #ifndef TRACER_LOCK_HOLDERS_H
 #define TRACER_LOCK_HOLDERS_H
 
@@ -12,36 +12,36 @@ enum { TABLE_BITS = 14, DEATHS = 4096 };
 
 enum holder_flag {
     IS_RECORDED = 1, /* a record says that it is held */
-    IS_UNSEEN = 2,   /* somebody has it who took it before we looked */
-    IS_COUNTED = 4,  /* it was seen free since */
+    IS_UNSEEN = 2,   /* it was already taken when we first looked */
+    IS_COUNTED = 4,  /* it has been seen free since */
 };
 
-/* While somebody waits for it, or its hold is recorded, a lock's place is not given to another. */
+/* While a thread waits for a lock, or its hold is recorded, its place is not given to another lock. */
 typedef struct {
-    const void *lock;   /* key_of() it; NULL: nothing here */
-    PyCodeObject *code; /* that took it; may be dead if `deaths` of its address have gone on */
+    const void *lock;   /* its key_of(); NULL: empty place */
+    PyCodeObject *code; /* that took it; may be dead if the `deaths` of its address have increased */
     uint32_t deaths;
     int offset;
-    uint32_t owner;     /* tid; 0: nobody, or not known */
-    uint32_t id;        /* of signals/locks/ids.c, while … */
-    uint32_t waiters;   /* … somebody waits, or the hold is recorded */
-    uint32_t depth;     /* how often the owner has it, if it is counted */
-    uint32_t flags;     /* enum holder_flag: one word, read as it is written, or the processor waits */
+    uint32_t owner;     /* tid; 0: none, or unknown */
+    uint32_t id;        /* from signals/locks/ids.c, while … */
+    uint32_t waiters;   /* … a thread waits, or the hold is recorded */
+    uint32_t depth;     /* how many times the owner holds it, if it is counted */
+    uint32_t flags;     /* enum holder_flag: one word, read as wide as it is written, or the processor stalls */
     uint32_t claims;    /* how often it was taken; without a GIL only */
-    uint8_t busy;       /* changes just now; without a GIL only */
+    uint8_t busy;       /* is being changed; without a GIL only */
 } __attribute__((aligned(64))) holder;
 
 static holder holders[1 << TABLE_BITS];
 static uint32_t deaths[DEATHS];
 
-/* Of the codes at some addresses, how many have died. */
+/* How many codes have died at the addresses that share this counter. */
 static inline uint32_t *deaths_of(const PyCodeObject *code)
 {
     return &deaths[map_hash((uint64_t)(uintptr_t)code) & (DEATHS - 1)];
 }
 
-/* The address, to be compared only; odd of an RLock. A plain lock may die while it is taken, as
- * Condition.wait's does, and nothing of that is said of an RLock which gets its memory. */
+/* The address, only to be compared; odd for an RLock. A plain lock may die while it is taken, as
+ * Condition.wait's does, and what is known about it must not apply to an RLock that gets its memory. */
 static inline const void *key_of(const void *lock, enum kind kind)
 {
     return (const char *)lock + (kind == KIND_RLOCK);
@@ -52,8 +52,8 @@ static inline int is_pinned(const holder *h)
     return h->waiters || h->flags & IS_RECORDED;
 }
 
-/* The lock's place, or one it may have: its own, or beside it if another is held there. (Without a
- * GIL its own only: two threads might give it both.) Good until the GIL is given back. */
+/* The lock's place, or one it may use: its own, or the one beside it if its own has another lock that is
+ * held. (Without a GIL, only its own: two threads might give it both.) Valid until the GIL is released. */
 static inline holder *holder_of(const void *lock, const void *key)
 {
     holder *own = &holders[map_hash((uint64_t)(uintptr_t)lock) & ((1u << TABLE_BITS) - 1)];

@@ -1,4 +1,4 @@
-/* Numbers for locks and what is waited for in other objects, by address and weak reference. */
+/* Numbers for locks, and for what threads wait for in other objects, by address and weak reference. */
 #include "signals/locks/ids.h"
 
 #include "ring/map.h"
@@ -12,9 +12,9 @@ typedef struct {
 } known_lock;
 
 static map known;  /* key_of() -> known_lock* */
-static map by_ref; /* of those with `freed`: ref -> key_of() */
+static map by_ref; /* those with `freed`: ref -> key_of() */
 static uint32_t last_id, sweep_at = SWEEP_AT_FIRST;
-static compat_mutex guard; /* of all of it, where the GIL is not */
+static compat_mutex guard; /* protects all of it where there is no GIL */
 
 /* Addresses have 47 bits, of which the lowest four are 0. */
 static uint64_t key_of(const PyObject *object, uint32_t what)
@@ -52,7 +52,7 @@ static PyObject *on_freed(PyObject *module, PyObject *ref)
     Py_RETURN_NONE;
 }
 
-/* NULL: no memory. Whatever exception is set stays. */
+/* NULL: no memory. Keeps the exception that is set, if any. */
 static PyObject *new_ref(PyObject *object, int is_told)
 {
     static PyMethodDef def = {"tracer_lock_freed", on_freed, METH_O, NULL};
@@ -64,7 +64,7 @@ static PyObject *new_ref(PyObject *object, int is_told)
     return ref;
 }
 
-/* Into a new map: removing moves neighbours. */
+/* Copies into a new map, since removing an entry moves its neighbours. */
 static void sweep(void)
 {
     map kept = {0};
@@ -87,7 +87,7 @@ static void sweep(void)
 static uint32_t id_of(PyObject *object, uint32_t what, lock_freed *freed)
 {
     if (!PyType_SUPPORTS_WEAKREFS(Py_TYPE(object)))
-        return ++last_id; /* nothing tells when the address comes back */
+        return ++last_id; /* nothing shows when the address is reused */
     uint64_t key = key_of(object, what);
     if (known.used >= sweep_at)
         sweep();
@@ -98,7 +98,7 @@ static uint32_t id_of(PyObject *object, uint32_t what, lock_freed *freed)
     if (lock && compat_weakref_target(lock->ref) == object)
         return lock->id;
     if (lock)
-        drop(lock); /* the address has come back */
+        drop(lock); /* the address has been reused */
     lock = malloc(sizeof *lock);
     PyObject *ref = lock ? new_ref(object, freed != NULL) : NULL;
     uint64_t *told = ref && freed ? map_put(&by_ref, (uint64_t)(uintptr_t)ref) : NULL;

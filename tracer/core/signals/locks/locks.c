@@ -1,4 +1,4 @@
-/* The wrappers around the methods of locks, and who has which. */
+/* The wrappers around the methods of locks, and which thread holds which lock. */
 #include "signals/locks/locks.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 
 enum { LOOKS = 64 };
 
-static PyInterpreterState *home; /* codes and objects of other interpreters are not ours to name */
+static PyInterpreterState *home; /* codes and objects of other interpreters are not named */
 
 /* NOARGS methods that answer without blocking: locked, _is_owned, empty, is_done, none. */
 static PyCFunction probes[KINDS];
@@ -36,7 +36,7 @@ static inline int probe(enum kind kind, PyObject *self, PyObject *expected)
     return answer == expected;
 }
 
-/* Whether somebody has the lock, or, of an RLock, somebody else. */
+/* Whether any thread holds the lock; for an RLock, any other thread. */
 static int is_taken(enum kind kind, PyObject *self)
 {
     if (kind == KIND_RLOCK)
@@ -54,13 +54,13 @@ typedef struct {
     const void *key;
     uint32_t what, id;
     uint8_t kind;
-    uint8_t told;      /* the wait stands in the trace … */
-    uint8_t is_signal; /* … as one for what nobody holds */
+    uint8_t told;      /* the wait is in the trace … */
+    uint8_t is_signal; /* … as one for something that nobody holds */
     uint8_t counted;   /* among the waiters */
 } taking;
 
-/* Whether the call may block. One that somebody waits for may have been granted to him, which
- * locked() says only when he has run. */
+/* Whether the call may block. A lock with a waiter may already be granted to that waiter, which locked()
+ * shows only once the waiter has run. */
 static inline int may_block(const taking *t, PyObject *self)
 {
     const holder *h = t->holder;
@@ -72,11 +72,11 @@ static inline int may_block(const taking *t, PyObject *self)
         return waited_for || (known ? h->owner && h->owner != (uint32_t)t->call.buffer->tid : is_taken(KIND_RLOCK, self));
     case KIND_QUEUE: return probe(KIND_QUEUE, self, Py_True);
     case KIND_THREAD: return probe(KIND_THREAD, self, Py_False);
-    default: return 1; /* threads: it looks itself */
+    default: return 1; /* threads: the call itself looks */
     }
 }
 
-/* Whether taking it surely does not block: with the GIL it cannot be taken before we have it. */
+/* Whether taking it is sure not to block: with the GIL, no other thread can take it first. */
 static inline int is_free(const taking *t)
 {
     const holder *h = t->holder;
@@ -93,7 +93,7 @@ static uint32_t site_of(PyCodeObject *code, int offset)
     return code ? codes_line(code, codes_of(code), offset) : 0;
 }
 
-/* Where the owner took it. Without a GIL his code may die any time, unless codes.c knows it. */
+/* Where the owner took it. Without a GIL the owner's code may die at any time, unless codes.c knows it. */
 static uint32_t owner_site(const holder *seen)
 {
     if (!seen->code || seen->deaths != *deaths_of(seen->code))
@@ -101,7 +101,7 @@ static uint32_t owner_site(const holder *seen)
     return COMPAT_FREE_THREADED ? codes_line_if_known(seen->code, seen->offset) : site_of(seen->code, seen->offset);
 }
 
-/* What is known of the lock. Without a GIL who has it may not have said so yet. */
+/* What is known about the lock. Without a GIL, its owner may not have entered itself yet. */
 static holder look(const taking *t, PyObject *self, int late)
 {
     for (int patience = COMPAT_FREE_THREADED && t->kind == KIND_LOCK && !late ? LOOKS : 1;;) {
@@ -114,7 +114,7 @@ static holder look(const taking *t, PyObject *self, int late)
     }
 }
 
-/* A lock at this address is about to be freed: whoever has it has it no more. */
+/* A lock at this address is about to be freed: its owner, if any, no longer holds it. */
 static void on_freed(const void *lock, uint32_t id)
 {
     thread_buffer *b = calls_buffer();
@@ -131,7 +131,7 @@ static void on_freed(const void *lock, uint32_t id)
     }
 }
 
-/* The number of what is waited for. A thread's handle has none of its own: it keeps that of whoever waits. */
+/* The number of what the thread waits for. A thread handle has none of its own: it keeps its other waiters' number. */
 static uint32_t id_of_wait(const taking *t, PyObject *self, const wait_reason *reason, const holder *seen)
 {
     if (reason->about)
@@ -141,7 +141,7 @@ static uint32_t id_of_wait(const taking *t, PyObject *self, const wait_reason *r
     return lock_ids_of(self, 0, on_freed);
 }
 
-/* Says in the trace that the thread waits. No exception is set. */
+/* Records that the thread waits. No exception is set. */
 static __attribute__((noinline)) void announce(taking *t, PyObject *self, int late)
 {
     thread_buffer *b = t->call.buffer;
@@ -214,7 +214,7 @@ static __attribute__((noinline)) void record_hold(taking *t, uint32_t id, PyCode
     ring_emit(t->call.buffer, clock_tick(), REC_LOCK_ACQUIRED, 0, site, id, reason_names[t->kind]);
 }
 
-/* The thread has it: as often as before and once more, or, `restores`, as often as ever. */
+/* Enters the thread as owner: one level deeper than before, or, if `restores`, at whatever depth it had. */
 static inline void claim(taking *t, int contended, int restores)
 {
     holder *h = t->holder;
@@ -237,7 +237,7 @@ static inline void claim(taking *t, int contended, int restores)
         return;
     }
     int is_counted = h->flags & IS_COUNTED && !h->owner && !restores;
-    int shown = h->flags & IS_RECORDED; /* as somebody else's, whose release was not seen */
+    int shown = h->flags & IS_RECORDED; /* as another thread's, whose release was not seen */
     int is_shown = (contended || h->waiters || shown) && !t->is_signal;
     h->flags = (is_counted ? IS_COUNTED : 0) | (is_shown ? IS_RECORDED : 0);
     h->depth = 1;
@@ -282,7 +282,7 @@ static inline PyObject *ends(taking *t, PyObject *self, int restores, PyObject *
     return result;
 }
 
-/* It did not block. */
+/* The call did not block. */
 static inline PyObject *took(taking *t, int restores, PyObject *result)
 {
     if (result && result != Py_False)
@@ -292,10 +292,10 @@ static inline PyObject *took(taking *t, int restores, PyObject *result)
 
 /* --- giving back --- */
 
-/* One release, from before it: who has the lock then is not to be found out afterwards. */
+/* One release, as noted before it: afterwards nothing shows who had the lock. */
 typedef struct {
     holder *holder;
-    uint64_t tick; /* before anybody can have it; 0: nobody waits and no record says that it is held */
+    uint64_t tick; /* before another thread can take it; 0: nobody waits and no record says that it is held */
     uint32_t id, claims;
     enum { GIVES_ALL, GIVES_ONE, GIVES_UNTOLD } gives;
 } giving;
@@ -325,7 +325,7 @@ static inline void given(const giving *g, PyObject *self, enum kind kind)
     if (g->gives == GIVES_UNTOLD && probe(KIND_RLOCK, self, Py_True))
         return;
     hold_still(h);
-    if (h->lock == key_of(self, kind) && h->claims == g->claims) { /* else another has it already */
+    if (h->lock == key_of(self, kind) && h->claims == g->claims) { /* else another thread already has it */
         if (g->gives == GIVES_ONE) {
             h->depth--;
         } else {
@@ -347,7 +347,7 @@ typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
 typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 typedef PyObject *(*fast_method)(PyObject *, PyTypeObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
-/* acquire(False) does not wait. Other ways to say so are found out afterwards. */
+/* acquire(False) does not wait. Other ways to ask for that are detected afterwards. */
 static int tuple_polls(PyObject *args, PyObject *keywords)
 {
     if (args && PyTuple_Check(args) && PyTuple_GET_SIZE(args))
@@ -409,7 +409,7 @@ enum row {
 static struct {
     const char *name;
     PyMethodDef *def; /* NULL: not wrapped */
-    PyCFunction original; /* stays: threads may be inside */
+    PyCFunction original; /* stays set: threads may be inside */
 } rows[ROW_COUNT] = {
 #define NAME(row, does, kind) {#row, NULL, NULL},
     ROWS(NAME)
@@ -458,7 +458,7 @@ static PyObject *start_locks(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* Whether one of this type shows that it is taken, and that it is not; -1 with an exception. */
+/* Whether an RLock of this type reads correctly, both taken and free; -1 with an exception. */
 static int reads_right(PyTypeObject *rlock)
 {
     PyObject *one = PyObject_CallNoArgs((PyObject *)rlock);
@@ -517,7 +517,7 @@ static PyObject *wrap_lock(PyObject *module, PyObject *args)
     Py_RETURN_TRUE;
 }
 
-/* A method that somebody else has wrapped after us keeps both wrappers. */
+/* A method that other code has wrapped after us keeps both wrappers. */
 static PyObject *unwrap_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;

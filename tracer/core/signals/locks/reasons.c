@@ -1,4 +1,4 @@
-/* Waits of the standard library by their names, from the frames that are inside it. */
+/* Names the standard library's waits, from the frames that are inside it. */
 #include "signals/locks/reasons.h"
 
 #include "python/codes.h"
@@ -20,7 +20,7 @@ static PyObject *object_at(PyThreadState *tstate, uint32_t depth)
     return NULL;
 }
 
-/* A threading.Thread's; 0: unknown. */
+/* The tid of a threading.Thread; 0: unknown. */
 static uint32_t tid_of(PyObject *thread)
 {
     static PyObject *attribute;
@@ -60,7 +60,7 @@ static int is_daemon(PyObject *thread)
     return value != Py_False;
 }
 
-/* The one thread that the interpreter's end waits for; 0: there are several, who end in any order. */
+/* The one thread that interpreter shutdown waits for; 0: there are several, which end in any order. */
 static uint32_t last_thread(uint32_t own)
 {
     PyObject *threads = running_threads ? PyDict_Values(running_threads) : NULL;
@@ -79,7 +79,7 @@ static uint32_t last_thread(uint32_t own)
     return count == 1 ? found : 0;
 }
 
-/* Of the thread that a handle is for; 0: unknown. */
+/* The pthread_t of the thread that a handle stands for; 0: unknown. */
 static uint64_t pthread_of(PyObject *handle)
 {
     static PyObject *attribute;
@@ -92,9 +92,9 @@ static uint64_t pthread_of(PyObject *handle)
     return number;
 }
 
-/* A plain lock is a signal where the library takes one that it has already, or whose owner shows
- * nowhere: Condition.wait's; a module's, who imports it has another; and until 3.12 a thread's, who
- * has it until it ends. */
+/* A plain lock serves as a signal where the library takes one that it already holds, or whose owner does
+ * not show: the lock of Condition.wait; that of a module, whose importer holds another one; and, until
+ * 3.12, that of a thread, which holds it until it ends. */
 static int is_signal(uint32_t wait, uint32_t owner, uint32_t own)
 {
     return wait == reason_names[KIND_THREAD] || wait == import_wait || (wait && (!owner || owner == own));
@@ -119,7 +119,7 @@ wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, con
         return found;
     found.joined = kind == KIND_THREADS ? last_thread(own) : joined_thread(tstate);
     if (!found.joined && owner != own)
-        found.joined = owner; /* until 3.12: has it until he ends */
+        found.joined = owner; /* until 3.12: a thread holds it until it ends */
     if (!found.joined && kind == KIND_THREAD)
         found.pthread = pthread_of(self);
     return found;

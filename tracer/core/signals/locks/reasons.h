@@ -1,4 +1,4 @@
-/* What a thread waits for, as its frames tell: a lock that somebody has, or what is made of one. */
+/* What a thread waits for, according to its frames: a lock that is held, or something built on one. */
 #ifndef TRACER_LOCK_REASONS_H
 #define TRACER_LOCK_REASONS_H
 
@@ -8,9 +8,9 @@
 enum kind {
     KIND_LOCK,
     KIND_RLOCK,
-    KIND_QUEUE,  /* nobody has it, nor what follows */
+    KIND_QUEUE,  /* nobody holds this or the following kinds */
     KIND_THREAD, /* the end of one … */
-    KIND_THREADS, /* … of all that the interpreter's end waits for */
+    KIND_THREADS, /* … of all that interpreter shutdown waits for */
     KINDS
 };
 
@@ -24,15 +24,15 @@ extern uint32_t reason_names[KINDS];
 
 typedef struct {
     uint32_t what;     /* string */
-    uint8_t is_end;    /* the end of a thread is waited for … */
+    uint8_t is_end;    /* the thread waits for another's end … */
     uint32_t joined;   /* … with this tid, or, where that is 0, … */
-    uint64_t pthread;  /* … with this pthread_t; 0: not known */
-    uint8_t is_signal; /* nobody holds what is waited for … */
+    uint64_t pthread;  /* … with this pthread_t; 0: unknown */
+    uint8_t is_signal; /* nobody holds what it waits for … */
     PyObject *about;   /* … the condition, event or thread, borrowed; NULL: the lock itself */
 } wait_reason;
 
-/* Why `self` is waited for. `owner` (tid) has the lock; 0: nobody, or not known. Attached. Leaves no exception
- * set. */
+/* Why the thread waits for `self`. `owner` (tid) holds the lock; 0: none, or unknown. Attached. Leaves no
+ * exception set. */
 wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, const stack_facts *stack,
                       uint32_t owner);
 void reasons_start(void);
