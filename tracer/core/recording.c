@@ -43,7 +43,7 @@ static void register_fork(void)
     pthread_atfork(gil_before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-/* What api.py asks at each call of a decorated function, faster than a function could tell: empty
+/* What api.py asks at each call of a decorated function, faster than a function call: empty
  * but while a recording runs. In a forked child it may stay as it was: then nothing is recorded. */
 static PyObject *running;
 /* What the Python modules must find again when they are imported a second time, by name. */

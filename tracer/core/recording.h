@@ -10,7 +10,7 @@ extern PyMethodDef recording_methods[];
 int recording_runs(void);
 void recording_finish(void); /* … and the recording ends, as at the program's end */
 /* … and the writer waits for recording_go_on(); 0 when none runs. `program`: the one that takes this
- * one's place, as the user is to be told, or NULL. */
+ * one's place, as shown to the user, or NULL. */
 int recording_checkpoint(const char *program);
 void recording_go_on(void);
 

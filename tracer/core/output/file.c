@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* what is known in the end makes it longer */
+enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* what becomes known by the end makes it longer */
 
 int trace_file_lock(int fd)
 {

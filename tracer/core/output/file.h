@@ -13,7 +13,7 @@
 /* A place between two packets. */
 typedef struct {
     uint64_t bytes, events; /* before it, in the file */
-    uint64_t ns;            /* until when these tell all */
+    uint64_t ns;            /* the time up to which these are complete */
 } file_mark;
 
 enum { FILE_NOTE_BYTES = 256 };

@@ -34,7 +34,7 @@ static struct {
     pthread_cond_t wake;
     int running, paused;
     int leave; /* the thread is asked to end */
-    int is_known; /* … and has told the kernel's source that it is ours */
+    int is_known; /* … and has told the kernel's source to leave it out */
     trace_file file;
     private_fd statm;
     uint32_t generation;
@@ -47,7 +47,7 @@ static struct {
     uint64_t pair_count;
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t overhead_ns, dropped_by_gone;
-    uint64_t kernel_ns; /* when the kernel has something to tell; 0 = to be asked */
+    uint64_t kernel_ns; /* when the kernel has something to report; 0 = ask it */
     unsigned passes;
     source *heap;
     size_t heap_capacity;
@@ -146,7 +146,7 @@ static void handle(thread_buffer *buffer, const record *r)
     timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
 }
 
-/* What a thread does now: it has written all there is to tell of its past. Read in this order: who
+/* What a thread does now: it has written everything about its past. Read in this order: who
  * takes the GIL writes its record, counts it, and clears the tick last. 0: it changes just now. */
 static int present_of(thread_buffer *b, lane_present *now)
 {
@@ -165,7 +165,7 @@ static int present_of(thread_buffer *b, lane_present *now)
     return atomic_load_explicit(&b->released_tick, memory_order_relaxed) == released;
 }
 
-/* The same from the first record beyond the horizon that tells of the GIL. */
+/* The same, from the first GIL record beyond the horizon. */
 static void present_from(const record *ahead, const record *call, lane_present *now)
 {
     if (ahead->kind == REC_HELD_CALL) {
@@ -261,7 +261,7 @@ static void drain(uint64_t horizon)
     }
 }
 
-/* Tells of losses after which the thread, which writes no more, had no room to tell of them. */
+/* Reports losses that the thread, which writes no more, had no room to report itself. */
 static void tell_last_gap(thread_buffer *b)
 {
     record gap = {w.to.tick, REC_GAP, 0, 0, 0, b->gap_records, b->gap_tick};

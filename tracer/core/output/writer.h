@@ -26,7 +26,7 @@ typedef struct {
     const char *python, *argv, *signals;
 } writer_description;
 
-/* Whom the writer's thread asks and calls beside the rings: the writer knows no signal by name. */
+/* What the writer's thread asks and calls besides the rings: the writer knows no signal by name. */
 typedef struct {
     const kernel_source_table *kernel;
     const sample_source_table *samples;
@@ -39,7 +39,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
 void writer_stop(writer_totals *totals);
 /* Writes all that was recorded before the call; the writer is then paused. */
 void writer_checkpoint(writer_totals *totals);
-/* Around a fork: no native thread of ours exists in between. Resuming twice does no harm. */
+/* Around a fork: the recorder has no native thread in between. Resuming twice does no harm. */
 void writer_pause(void);
 void writer_resume(void);
 /* In the forked child: lets go of the file without touching it. */

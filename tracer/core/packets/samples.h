@@ -17,7 +17,7 @@ typedef struct {
     uint32_t hz;
     uint32_t chunk; /* of the encoder: what is interned is known in this one */
     uint32_t frames, stacks; /* interned so far */
-    map functions, paths; /* string ids told */
+    map functions, paths; /* string ids written */
     map frame_iids;       /* hash of a place -> iid */
     map stack_iids;       /* hash of the frames -> iid */
     uint32_t passes;

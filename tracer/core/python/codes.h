@@ -1,4 +1,4 @@
-/* Code objects and callables as small integers, and what is known of each.
+/* Code objects and callables as small integers, and what is known about each.
  *
  * Attached to the interpreter (with the GIL, where there is one). Leaves no exception set. */
 #ifndef TRACER_CODES_H

@@ -171,7 +171,7 @@ static inline PyCodeObject *compat_gen_code(PyObject *gen)
 }
 
 /* Where a suspended coroutine, generator or async generator stands, as a byte offset into its
- * code; -1 when that cannot be told. */
+ * code; -1 when that is unknown. */
 static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
 {
 #if PY_VERSION_HEX >= 0x030e0000

@@ -1,4 +1,4 @@
-/* Runs the traced program as plain `python` would: no frame of ours below it.
+/* Runs the traced program as plain `python` would: without a frame of the recorder below it.
  *
  * Follows the order of pymain_run_python (Modules/main.c). Every function ends the process: had
  * Python code of ours to run after the program, a profile or trace function that the

@@ -29,7 +29,7 @@ typedef struct {
     uint16_t depth;
 } stack_entry;
 
-/* One mapping, touched as far as it is used. */
+/* One mapping; only the part in use is touched. */
 static struct {
     stack_entry entries[STACKS_MOST];
     uint32_t index[INDEX]; /* entry + 1 … */

@@ -1,4 +1,4 @@
-/* What the program says of itself (tracer.region, task, log, counter), on its way to the timeline.
+/* The program's own events (tracer.region, task, log, counter), on its way to the timeline.
  *
  * The payload of its records: the number of the operation it is part of (8 bytes, 0 = none); the
  * name (2 bytes length, text) if the record has no string for it; then arguments, each a byte

@@ -1,4 +1,4 @@
-/* A file descriptor of ours that the program neither meets nor can make us misuse.
+/* A descriptor of the recorder that the program neither meets nor can turn against it.
  *
  * It lies above the numbers a program gets for its own files, is closed on exec, and is checked
  * before use: a program may close every descriptor it finds, and open others in their place. */

@@ -87,7 +87,7 @@ enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block
 enum lock_wait_flags {
     LOCK_TOLD_LATE = 1, /* the wait is over */
     LOCK_IS_SIGNAL = 2, /* nobody holds it: a condition, event, queue, or the end of a thread */
-    LOCK_IS_HELD = 4,   /* by nobody knows whom */
+    LOCK_IS_HELD = 4,   /* by an unknown owner */
     LOCK_IS_END = 8,    /* a signal: the end of a thread, or of one thread after another */
 };
 
@@ -98,7 +98,7 @@ typedef struct {
     uint32_t owner_site; /* string */
     uint32_t stack;
     uint32_t token;
-    uint64_t joined; /* where owner_tid is not told: the pthread_t of the thread whose end is waited for, or 0 */
+    uint64_t joined; /* where owner_tid is 0: the pthread_t of the thread whose end is waited for, or 0 */
     uint32_t unused[2];
 } lock_wait_details;
 static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
@@ -108,7 +108,7 @@ typedef struct {
     uint32_t kind;       /* string "asyncio.Lock"; 0 = nobody holds it: a condition, event, queue … */
     uint32_t owner_task; /* 0 = unknown, or it is free */
     uint32_t owner_site; /* string */
-    uint32_t is_held;    /* by the owner, or by nobody knows whom */
+    uint32_t is_held;    /* by the owner, or by an unknown owner */
     uint32_t unused[3];
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");

@@ -53,11 +53,11 @@ typedef struct thread_buffer {
     /* gil.c and libc.c: changed by the owner only, while it takes or gives the GIL */
     uint8_t has_gil;
     uint8_t queued;          /* stood in line for it */
-    uint8_t forced;          /* gives it because another asked: not back before that one has it */
+    uint8_t forced;          /* releases it because another thread asked; gets it back after that one */
     uint8_t call_blocks;     /* enum call_class of … */
     uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
-    uint32_t call_serial;    /* counts calls, so that two pieces of one can be told */
-    const void *call_frame;  /* the Python frame that made it: what is called from it is part of it */
+    uint32_t call_serial;    /* counts calls, so that two pieces of one call are recognised */
+    const void *call_frame;  /* the Python frame that made it; calls made from it are part of it */
     uint32_t learned;        /* what string: the unknown C function that … */
     const void *learned_frame; /* … this frame calls */
     uint64_t asked_tick;     /* since when it has asked for the GIL */
@@ -109,7 +109,7 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 /* Consumer only. */
 record *ring_peek(thread_buffer *buffer);
 void ring_take(thread_buffer *buffer, uint32_t count);
-/* The first unread record that tells of the GIL, and the REC_CALL before it; NULL: none (yet). */
+/* The first unread GIL record, and the REC_CALL before it; NULL: none (yet). */
 const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
 
@@ -164,7 +164,7 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
     ring_commit(buffer, 1);
 }
 
-/* The records just committed end with one that tells of the GIL. */
+/* The records just committed end with a GIL record. */
 static inline void ring_count_lane(thread_buffer *buffer)
 {
     atomic_store_explicit(&buffer->lane_records,

@@ -1,4 +1,4 @@
-/* What reaches the writer beside the rings' records: context switches, CPU times, CPU samples.
+/* What reaches the writer besides the rings' records: context switches, CPU times, CPU samples.
  *
  * Signals hand these out and the writer takes them; neither knows the other, both know this. */
 #ifndef TRACER_SOURCES_H
@@ -38,14 +38,14 @@ typedef struct {
      * must have been written by then: ask for the past only. Returns the time of the next one seen,
      * UINT64_MAX if none was (or there are none to be had): until then a call is idle. */
     uint64_t (*feed)(uint64_t until_ns, kernel_handler *handler, void *context);
-    /* After the last feed: tells of losses after which there was nothing to tell of them. Returns how
+    /* After the last feed: reports losses that no later event reported. Returns how
      * many of our descriptors the program has closed: of threads whose switches are missing since. */
     int (*finish)(kernel_handler *handler, void *context);
     int (*counts)(void); /* whether counters are on instead */
     /* What a thread's counters say. Returns 1 when it is the first that cannot have (all of) them. */
     int (*count)(struct thread_buffer *thread, cpu_times *now);
     void (*forget)(struct thread_buffer *thread); /* which is about to go */
-    void (*ignore)(uint32_t tid); /* a thread of our own, not to be told of */
+    void (*ignore)(uint32_t tid); /* a thread of the recorder, to be left out */
     void (*stop)(void); /* no writer runs any more: frees and closes everything */
 } kernel_source_table;
 

@@ -1,4 +1,4 @@
-/* The table of named stacks: memory is touched as far as it is used. */
+/* The table of named stacks: only the memory in use is touched. */
 #include "ring/stack_names.h"
 
 #include <stdatomic.h>

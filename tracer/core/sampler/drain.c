@@ -52,7 +52,7 @@ static uint32_t unpack(sampled *t, uint32_t at, sample_handler *each, void *cont
     if (one.tick < sampler.start_tick)
         return length;
     tell(t, one.tick, head >> 16 & 0xffff, SAMPLE_LOST, each, context);
-    /* Signals held back meanwhile count as overruns here, but were told as unsampled. */
+    /* Signals held back meanwhile count as overruns here, but were written as unsampled. */
     uint64_t due = missing_periods(t, cpu_ns) + 1;
     if (one.periods > due)
         one.periods = (uint32_t)due;
@@ -75,7 +75,7 @@ static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, sample_ha
         tell(t, tick, missing, SAMPLE_UNSAMPLED, each, context);
 }
 
-/* A thread has ended: nobody can look at it any more, its own clock's last word counts. */
+/* A thread has ended: it cannot be examined any more, so the last value of its own clock counts. */
 static void tell_end(sampled *t, sample_handler *each, void *context)
 {
     uint64_t final_ns = atomic_load(&t->final_ns);

@@ -33,11 +33,11 @@ typedef struct {
     timer_t timer;
     uint8_t has_timer;
     _Atomic uint8_t finished; /* the thread says good-bye */
-    _Atomic uint64_t final_ns; /* of its CPU clock when it ended, until that is told */
+    _Atomic uint64_t final_ns; /* of its CPU clock when it ended, until that is written */
     uint64_t final_tick;
     uint64_t base_ns;         /* of its CPU clock when armed */
     uint64_t cpu_ns;          /* what its clock said last */
-    uint64_t drained, drained_before; /* periods told, and at the last look round */
+    uint64_t drained, drained_before; /* periods written, and at the last scan */
     /* the handler's */
     uintptr_t page;
     uint64_t lost;

@@ -276,7 +276,7 @@ static int start_timer(sampled *t, uint32_t serial)
     if (timer_create(sampler.wall_clock ? CLOCK_MONOTONIC : t->clock, &wish, &t->timer) < 0)
         return -1;
     t->has_timer = 1;
-    /* A first expiry anywhere in the period, so that nobody runs in step with us. */
+    /* A first expiry anywhere in the period, so that no program runs in step with the sampler. */
     uint64_t first = 1 + (clock_counter() * 0x9E3779B97F4A7C15ull >> 20) % sampler.period_ns;
     struct itimerspec when = {
         {(time_t)(sampler.period_ns / 1000000000), (long)(sampler.period_ns % 1000000000)},
@@ -292,7 +292,7 @@ sampled *sampler_arm(pid_t tid, int is_new)
         return t;
     struct timespec now;
     t->tid = tid;
-    t->clock = (clockid_t)((~(unsigned)tid << 3) | 6); /* CPU clock of any thread of ours */
+    t->clock = (clockid_t)((~(unsigned)tid << 3) | 6); /* CPU clock of any thread of the process */
     if (clock_gettime(t->clock, &now) < 0)
         return NULL;
     t->base_ns = is_new ? 0 : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

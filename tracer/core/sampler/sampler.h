@@ -24,7 +24,7 @@ void sampler_arm_self(void);
 int sampler_signal(void);
 /* The program wants the signal for itself: no more samples in this recording. */
 void sampler_give_way(void);
-/* Whether C code of the program has put a handler of its own in place of ours, which made us give way. */
+/* Whether C code of the program has put a handler of its own in place of the sampler's, which then gave way. */
 int sampler_was_ousted(void);
 
 /* For tests. */

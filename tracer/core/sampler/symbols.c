@@ -1,6 +1,6 @@
 /* Names and lines read straight from code objects.
  *
- * What is read of a code object never changes while it lives: names, first line, line table. It
+ * The parts read from a code object never change while it lives: names, first line, line table. It
  * cannot die meanwhile: codes.c's watcher calls symbols_code_dies() first, which waits for the
  * guard and resolves what samples still need. */
 #include "sampler/symbols.h"
@@ -163,7 +163,7 @@ sample_place symbols_place(uint64_t code, uint64_t offset)
 {
     if (code & 1) /* resolved as its code died */
         return (sample_place){(uint32_t)(offset >> 32), (uint32_t)(code >> 1), (uint32_t)offset};
-    if (compat_is_finalizing()) /* nobody watches code objects any more */
+    if (compat_is_finalizing()) /* code objects are no longer watched */
         return (sample_place){0, 0, 0};
     PyCodeObject *object = (PyCodeObject *)(uintptr_t)code;
     code_symbols *known = symbols_of(object);

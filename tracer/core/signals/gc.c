@@ -1,6 +1,6 @@
-/* The garbage collector: when each collection began and ended, as the interpreter tells its callbacks.
+/* The garbage collector: when each collection began and ended, as the interpreter reports to its callbacks.
  *
- * The program does not find us in gc.callbacks: the interpreter is given a list of our own, whose one
+ * The program does not find the recorder in gc.callbacks: the interpreter gets a list of the recorder's, whose one
  * function passes every call on to the program's. */
 #include "signals/gc.h"
 

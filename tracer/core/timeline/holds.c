@@ -1,4 +1,4 @@
-/* The track of a contended lock: who has it when, and how many wait for it. */
+/* The track of a contended lock: who holds it when, and how many wait for it. */
 #include "timeline/holds.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The track of a contended lock: who has it when, and how many wait for it. */
+/* The track of a contended lock: who holds it when, and how many wait for it. */
 #ifndef TRACER_TIMELINE_HOLDS_H
 #define TRACER_TIMELINE_HOLDS_H
 
@@ -19,7 +19,7 @@ typedef struct lock_line {
     track on, waiting;
     int64_t waiters;
     lock_wait *first;       /* of the waits */
-    lock_release *releases; /* while somebody waits: which nobody has been seen to use */
+    lock_release *releases; /* while somebody waits, and nobody was seen to hold it */
     uint32_t release_count, release_capacity;
 } lock_line;
 

@@ -318,7 +318,7 @@ void lane_flush(timeline *t, thread_line *thread)
         lane->kernel = KERNEL_ON;
 }
 
-/* Nothing that the hooks say of the GIL is believed any more; lanes end here, or where another took it. */
+/* From here on the GIL hooks are not believed; lanes end here, or where another thread took the GIL. */
 static void distrust(timeline *t, uint64_t ns)
 {
     static const char hook[] = "gil", reason[] = "two threads seemed to hold the GIL at once";
@@ -340,7 +340,7 @@ static void distrust(timeline *t, uint64_t ns)
     }
 }
 
-/* Mutual exclusion, told by the clock: who had the GIL before must have given it by now. */
+/* Mutual exclusion, checked by the clock: the previous holder of the GIL must have released it by now. */
 static void check_exclusion(timeline *t, thread_line *thread, uint64_t drop_ns, uint64_t take_ns)
 {
     if (thread->lane.gave_by_ns && drop_ns > thread->lane.gave_by_ns)

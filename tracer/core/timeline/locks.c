@@ -96,7 +96,7 @@ HANDLER(lock_released)
     lock_line *lock = lock_line_of(t, r->b);
     if (!lock)
         return;
-    if (lock->kind) { /* one at a time may have it: what was given back before is in use again */
+    if (lock->kind) { /* one thread at a time may hold it: an earlier release no longer counts */
         lock->release_stack = r->a;
         hold_end(t, lock, ns);
         lock_releases_write(t, lock);

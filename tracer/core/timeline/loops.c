@@ -192,7 +192,7 @@ HANDLER(callback_end)
     leave_step(t, thread, 0, ns);
 }
 
-/* The queue's length is known when the round is over: it is what the round ran. */
+/* The queue's length is known when the round is over: it is the number of callbacks that ran. */
 static void end_round(timeline *t, loop_line *loop)
 {
     if (loop->poll_end_ns && loop->handled != loop->queue_length) {

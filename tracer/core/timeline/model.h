@@ -1,6 +1,6 @@
 /* What the files of the timeline work on: every task, loop, thread and lock, and what it is doing.
  *
- * Types and lookups only; who changes what is said in the file of each. */
+ * Types and lookups only; each part is changed by the file of its name. */
 #ifndef TRACER_TIMELINE_MODEL_H
 #define TRACER_TIMELINE_MODEL_H
 
@@ -54,7 +54,7 @@ typedef struct {
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
     struct lock_wait *waits; /* for a lock that a task has, while it awaits */
-    uint8_t awaits_lock;     /* it awaits a lock or what is made of one … */
+    uint8_t awaits_lock;     /* it awaits a lock, or something built on one … */
     uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
 } task_line;
 
@@ -118,14 +118,14 @@ typedef struct {
     uint32_t holder; /* tid, of the GIL wait to come */
     uint64_t upto_ns, boundary_ns, flow_in;
     uint64_t gave_by_ns; /* another has taken the GIL then */
-    uint64_t counted;    /* records that tell of takes and held calls */
+    uint64_t counted;    /* records of takes and held calls */
     lane_take take;
     lane_call next_call;
     lane_cut *cuts;
     uint32_t cut_count, cut_capacity;
 } lane_line;
 
-/* What a thread's buffer says of this moment, where no record does yet. */
+/* What a thread's buffer says about this moment, where no record does yet. */
 typedef struct {
     uint64_t released_ns, asked_ns, held_call_ns; /* 0 = has not */
     lane_call call;
@@ -175,11 +175,11 @@ typedef struct thread_line {
     uint32_t gc_generation;
     lane_line lane;
     lock_wait *waits; /* the innermost */
-    uint64_t lost;    /* records, as its gaps tell */
+    uint64_t lost;    /* records, by the gaps in its numbers */
     user_line *user;
     counter_line cpu, delay;
     cpu_times times; /* not written yet, unless `ns` is 0 */
-    uint32_t uses;   /* by what is still to be written on its track: it stays until then … */
+    uint32_t uses;   /* by what is still to be written on its track; the thread stays until then … */
     uint8_t is_gone; /* … when it has ended */
 } thread_line;
 
@@ -199,7 +199,7 @@ typedef struct timeline {
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */
     uint32_t unshown_count, unshown_capacity;
     uint32_t main_tid;
-    uint64_t alive_ns; /* when memory was last told */
+    uint64_t alive_ns; /* when memory was last written */
     uint64_t late, dropped;
     uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
     uint64_t worst_ready_ns;
@@ -207,7 +207,7 @@ typedef struct timeline {
     uint8_t attached;    /* this Python has no GIL */
     uint8_t names_calls; /* blocking calls are known: a release without one computes */
     uint32_t gil_holder; /* tid that took it last */
-    uint8_t gil_distrusted; /* two threads seemed to have it at once */
+    uint8_t gil_distrusted; /* two threads seemed to hold it at once */
     uint64_t take_count;
     gil_take takes[TAKES]; /* the last ones */
     uint64_t ended_count;

@@ -15,7 +15,7 @@ void timeline_thread_gone(timeline *t, thread_line *thread);
 
 /* One record, already on the trace clock. `text` is its payload. */
 void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
-/* How many records have been told as lost. */
+/* How many records have been reported as lost. */
 static inline uint64_t timeline_lost(const thread_line *thread)
 {
     return thread->lost;

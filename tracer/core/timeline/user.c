@@ -1,4 +1,4 @@
-/* Records to slices: what the program says of itself. NOTES.md, "User events". */
+/* Records to slices: the program's own events. NOTES.md, "User events". */
 #include "timeline/user.h"
 
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static const struct {
                     {"omitted", "omitted_"},
                     {"parent", "parent_"}};
 
-/* A program's argument that is called as one of ours gets another name. */
+/* An argument with the name of one of the trace's own gets another name. */
 static void set_label(arg *a, const char *label, uint32_t length)
 {
     a->label = label;

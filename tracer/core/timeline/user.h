@@ -1,4 +1,4 @@
-/* What the program says of itself. */
+/* The program's own events. */
 #ifndef TRACER_TIMELINE_USER_H
 #define TRACER_TIMELINE_USER_H
 

@@ -1,7 +1,7 @@
-/* Speed-up of charges.py, the Python twin: waits charged to whoever had their lane meanwhile. */
+/* Speed-up of charges.py, the Python twin: waits charged to the occupants of their lane. */
 #include "timelines.h"
 
-enum { FEWEST = 16, MOST = 256 }; /* occupants of a lane that are told apart; as in charges.py */
+enum { FEWEST = 16, MOST = 256 }; /* occupants of a lane with numbers of their own; as in charges.py */
 enum { PAIRS = 1 << 16, SNAPSHOTS = 1 << 22 };
 
 typedef struct {
@@ -104,8 +104,8 @@ static int put(Work *w, int32_t key, int32_t who, int64_t total, int64_t count, 
     return 0;
 }
 
-/* Occupants of the pieces [p, high) that begin before `until`: the lane's numbers of those that are
- * told apart, in `whos.local`; how many there are, -1 with an exception set. */
+/* Occupants of the pieces [p, high) that begin before `until`: the lane's numbers of those that have
+ * one, in `whos.local`; returns how many, -1 with an exception set. */
 static Py_ssize_t find_whos(Work *w, int32_t lane, Py_ssize_t p, Py_ssize_t high, int64_t until,
                             Py_ssize_t room)
 {

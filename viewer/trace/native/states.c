@@ -101,7 +101,7 @@ static int32_t put_owner(const Source *s, Work *w, Py_ssize_t i, int state, int3
     return (int32_t)e->value;
 }
 
-/* The lock of a wait or hold; one that tells no id is known by name and site. */
+/* The lock of a wait or hold; one without an id is known by name and site. */
 static int32_t put_lock(const Source *s, Work *w, Py_ssize_t i, int state, int32_t site)
 {
     int32_t event = s->slice_event[i], name = s->event_name[event];
@@ -291,7 +291,7 @@ static int find_grants(const Source *s, Work *w)
     return 0;
 }
 
-/* Adds the further pieces of a call to its first; tells when each thread was last seen. */
+/* Adds the further pieces of a call to its first, and finds when each thread was last seen. */
 static int finish(const Source *s, Work *w)
 {
     Column *out = w->out;

@@ -1,4 +1,4 @@
-/* Speed-up of timelines.py, the Python twin: who had each lane when, and who waited meanwhile. */
+/* Speed-up of timelines.py, the Python twin: who occupied each lane when, and who waited meanwhile. */
 #include "timelines.h"
 
 /* flatten -------------------------------------------------------------------------------- */
@@ -8,7 +8,7 @@ typedef struct {
     int32_t row;
 } Occupant;
 
-/* A lane while it is flattened. Who has it is the top of `stack`; below, who goes on later. */
+/* A lane while it is flattened. The top of `stack` occupies it; those below go on later. */
 typedef struct {
     Occupant *stack;
     Py_ssize_t stacked, room;

@@ -50,7 +50,7 @@ typedef struct {
     Py_ssize_t lanes, pieces;
 } Timeline;
 
-/* Only lengths are checked: whoever reads a lane checks it, with lane_check. */
+/* Only lengths are checked: a reader of a lane checks it with lane_check. */
 static inline int timeline_get(Timeline *t, const Inputs *in)
 {
     *t = (Timeline){in->view[0].buf, in->view[2].buf, in->view[1].buf, in->length[0] - 1,

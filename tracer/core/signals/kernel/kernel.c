@@ -42,7 +42,7 @@ static struct {
     size_t pages;     /* of the next ring */
     unsigned request; /* index into `requests` */
     uint64_t start_ns;
-    uint32_t opener; /* the thread that opened: on a CPU then; 0 = told */
+    uint32_t opener; /* the thread that opened the rings, on a CPU then; 0 = reported */
 } k;
 
 /* --- refusals --- */

@@ -59,7 +59,7 @@ static int is_ignored(kernel_rings *k, uint32_t tid, int exits)
 
 static void set_front(kernel_rings *k, kernel_ring *r, trailer by, enum kernel_state state)
 {
-    /* A kernel without inherit_thread tells of forked children too. */
+    /* A kernel without inherit_thread reports forked children too. */
     if (by.pid != k->pid || is_ignored(k, by.tid, state == KERNEL_EXIT))
         return;
     r->front.ns = by.ns;

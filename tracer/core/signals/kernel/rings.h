@@ -17,8 +17,8 @@ typedef struct {
     const uint8_t *data;
     uint64_t size; /* of `data`: a power of two */
     uint64_t at;   /* counts all bytes ever, as the kernel's head does */
-    uint64_t last_ns; /* of the last record read: what is told lost next was lost after it */
-    uint64_t lost;    /* records the ring has told of so far */
+    uint64_t last_ns; /* of the last record read: the next reported loss came after it */
+    uint64_t lost;    /* lost records that the ring has reported so far */
     uint8_t has_front;
     struct {
         uint64_t ns, lost;

@@ -1,4 +1,4 @@
-/* tracer.region, task, log and counter: what the program says of itself, on its threads. */
+/* tracer.region, task, log and counter: the program's own events, on its threads. */
 #include "signals/user/user.h"
 
 #include <stddef.h>
@@ -14,7 +14,7 @@ typedef struct {
     vectorcallfunc call;
     PyObject *name, *labels;
     PyObject *token;     /* of `current`, while a task is entered */
-    uint64_t number;     /* of what is open in the trace, 0 = nothing … */
+    uint64_t number;     /* of the scope that is open in the trace, 0 = none … */
     uint32_t generation; /* … of this recording */
     uint32_t depth;      /* how often it is entered: only the first time counts */
     PyObject *arguments[];

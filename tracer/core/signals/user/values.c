@@ -56,7 +56,7 @@ void user_drop_error(void)
         PyErr_Clear();
 }
 
-/* A value that is no plain one is told as str() of it; that may run the program's code. */
+/* Any other value is recorded as its str(), which may run the program's code. */
 static PyObject *shown(PyObject *value)
 {
     PyObject *text = PyUnicode_Check(value) ? Py_NewRef(value) : PyObject_Str(value);

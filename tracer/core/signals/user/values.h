@@ -17,15 +17,15 @@ typedef struct {
 
 int user_values_start(void); /* 0, or -1 with an exception */
 
-/* Drops the error of the program's code that ran for us, but not what it was stopped by: a
+/* Drops an error of the program's code that ran for the recorder, but not an interruption: a
  * KeyboardInterrupt that came meanwhile is the program's. */
 void user_drop_error(void);
 
-/* `name` NULL: the record has a string for it. Nothing is written when there is nothing to tell.
+/* `name` NULL: the record has a string for it. Nothing is written when there is nothing to record.
  * -1: an exception ended the program's code that was run for it. */
 int user_fill(user_payload *p, uint64_t operation, PyObject *name, PyObject *labels, PyObject *const *values);
 
-/* A name's string id; 0 when there are too many, or it cannot be told. */
+/* A name's string id; 0 when there are too many, or the name is no text. */
 uint32_t user_name_id(PyObject *name);
 
 #endif
