@@ -30,7 +30,7 @@ WATCH = """(() => {
 
 @dataclass(frozen=True)
 class FirstPaint:
-    """Medians. A browser that is already running asks as soon as it is told the address."""
+    """Medians. A browser that is already running asks as soon as it gets the address."""
 
     events: int
     address_s: float  # from the command to its address

@@ -141,7 +141,7 @@ def reads(amount: int) -> None:
 class Workload:
     """A row of a table; `amount` units take roughly a third of a second untraced.
 
-    `budget` is what DESIGN.md allows: as a ratio, of a pair in ns; None where it says nothing.
+    `budget` is what DESIGN.md allows: as a ratio, of a pair in ns; None where it sets none.
     """
 
     name: str

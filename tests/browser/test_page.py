@@ -158,7 +158,7 @@ def test_link_reproduces_the_view(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tasks", "threads", "locks", "io", "gc"])
 def test_keys(tmp_path: Path, name: str) -> None:
-    """On each page with a timeline: W S zoom, A D pan, 0 shows all, ? tells, / finds."""
+    """On each page with a timeline: W S zoom, A D pan, 0 shows all, ? keys, / finds."""
     builder = blocked_loop() if name == "tasks" else lock_convoy()
     with open_page(written(tmp_path, builder)) as opened:
         page = opened.page

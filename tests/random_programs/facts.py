@@ -1,4 +1,4 @@
-"""What a random program says of itself: plain data, written as JSON, read by the check."""
+"""What a random program logs: plain data, written as JSON, read by the check."""
 
 import dataclasses
 import json

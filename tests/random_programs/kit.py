@@ -142,7 +142,7 @@ class Kit:
         """Of the task that runs here; "" where there are none."""
         return ""
 
-    # What it says of itself --------------------------------------------------------------
+    # What it logs --------------------------------------------------------------
 
     @contextmanager
     def region(self, *path: str) -> Iterator[list[str]]:

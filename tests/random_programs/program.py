@@ -93,7 +93,7 @@ def part(step: plans.Step) -> Any:
 
 
 def main() -> None:
-    faulthandler.enable()  # who lets it hang is told by SIGABRT
+    faulthandler.enable()  # SIGABRT shows where it hangs
     plan, truth = plans.read(Path(sys.argv[1])), Path(sys.argv[2])
     program = Program(plan)
     atexit.register(lambda: program.truth.write(truth))

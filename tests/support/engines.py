@@ -1,4 +1,4 @@
-"""Both makes of the heavy functions, for tests that must hold for each."""
+"""Both versions of the heavy functions, for tests that must hold for each."""
 
 from dataclasses import fields
 from typing import Any

@@ -1,4 +1,4 @@
-"""Records made by hand, as the timeline gets them; and the slices that it makes of them."""
+"""Records made by hand, as the timeline gets them; and the slices that it turns them into."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Threads that wait: whether one does now, and what the trace says of its waits."""
+"""Threads that wait: whether one does now, and what the trace says about its waits."""
 
 import dis
 import sys

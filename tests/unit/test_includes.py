@@ -63,7 +63,7 @@ def units_below(root: str) -> dict[str, Unit]:
 
 
 def includes(text: str) -> set[str]:
-    """Units that `text` includes; CPython's internals are none of ours."""
+    """Units that `text` includes; CPython's own headers do not count."""
     return {unit for unit in INCLUDE.findall(text) if not unit.startswith("internal/")}
 
 

@@ -1,4 +1,4 @@
-"""Tasks that begin as they are made, whoever makes them: with all of their states."""
+"""Tasks that begin when they are created, in any way: with all of their states."""
 
 import asyncio
 import threading

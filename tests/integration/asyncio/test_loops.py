@@ -14,7 +14,7 @@ from tests.support.validator.rules import validate
 
 
 def test_loops_in_threads(tmp_path: Path) -> None:
-    """Each loop has tracks of its own, all tasks are told apart."""
+    """Each loop has tracks of its own, all tasks are distinguished."""
     together = threading.Barrier(3)
 
     async def worker() -> None:

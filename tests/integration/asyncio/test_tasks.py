@@ -278,7 +278,7 @@ def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
 
 
 def test_uvloop_is_said_to_be_missing(record: Recorder) -> None:
-    """A loop that is not seen is not silently absent."""
+    """The report says that a loop was not recorded."""
     trace = record("import sys; sys.modules['uvloop'] = sys")
     done = subprocess.run(
         [sys.executable, "-m", "tracer", "report", str(trace)],

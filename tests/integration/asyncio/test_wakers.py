@@ -10,7 +10,7 @@ from tests.support.recordings import record_main, task_of, wakers
 
 
 def test_woken_by_a_task(tmp_path: Path) -> None:
-    """set() of an event in another task is what made the waiter ready."""
+    """set() of an event in another task made the waiter ready."""
 
     async def waiter(event: asyncio.Event) -> None:
         await event.wait()

@@ -268,7 +268,7 @@ def test_a_file_that_was_cut_by_hand(tmp_path: Path, record: Recorder) -> None:
     ],
 )
 def test_a_trace_function_does_not_see_it(tmp_path: Path, function: str, ending: str) -> None:
-    """What runs of ours then is no business of the program's debugger or profiler."""
+    """The program's debugger and profiler do not see the recorder's code that runs then."""
     source = f"""\
 import os, signal, sys
 def watch(frame, event, argument):

@@ -198,7 +198,7 @@ def test_full_from_the_beginning(record: Recorder, force: tuple[str, ...]) -> No
 
 
 def test_no_memory_for_the_buffer(record: Recorder) -> None:
-    """It is the recorder's own: the program runs, and the reason is told."""
+    """It is the recorder's own: the program runs, and a line says why."""
     few = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32)); "
     become = "import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     run = ["-m", "tracer", "run", "--buffer", "64G", "-o", "a.pftrace", "-c", "print('ran')"]

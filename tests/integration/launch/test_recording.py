@@ -1,6 +1,6 @@
 """What `tracer run` adds around a program: the recording, one line at the end, refusals.
 
-The recorder is a stand-in beside a copy of the launcher, so that it can be told what to do.
+The recorder is a stand-in beside a copy of the launcher, so that tests control it.
 """
 
 import os

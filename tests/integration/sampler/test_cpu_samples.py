@@ -136,7 +136,7 @@ def test_trace_processor_counts_them(tmp_path: Path) -> None:
 
 
 def test_thread_that_python_does_not_know(tmp_path: Path) -> None:
-    """A thread that C code made is found by itself, and what Python it runs is seen."""
+    """A thread that C code started is found, and the Python code it runs is sampled."""
     libc = ctypes.CDLL(None)
     handle = ctypes.c_ulong()
     tids: list[int] = []

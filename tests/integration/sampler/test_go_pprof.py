@@ -1,4 +1,4 @@
-"""`go tool pprof` reads every profile of ours in every way, without a warning."""
+"""`go tool pprof` reads every profile in every way, without a warning."""
 
 import re
 import shutil
@@ -66,7 +66,7 @@ def sources(tmp_path: Path) -> Path:
     ],
 )
 def test_every_type(tmp_path, sources, type_, story, function, total, show):
-    """Totals, names and labels are what we meant."""
+    """Totals, names and labels are as written."""
     trace = tmp_path / "x.pftrace"
     trace.write_bytes(story().data())
     path = write_profile(trace, type_, None, force=False)

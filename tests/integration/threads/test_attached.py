@@ -57,7 +57,7 @@ def test_two_threads_run_at_once(tmp_path: Path) -> None:
 
 
 def test_a_lock_has_its_owner(tmp_path: Path) -> None:
-    """Who waits is told of the owner, where it took the lock, and who gave it back."""
+    """A wait has the owner, where it acquired the lock, and who released it."""
     lock, taken = threading.Lock(), threading.Event()
 
     def owner() -> None:

@@ -37,7 +37,7 @@ def until_joined(by: threading.Thread, function: str = "join") -> None:
 
 
 def ended_by(path: Path) -> list[tuple[str, str]]:
-    """(whose wait, by whom it was ended) of every lock wait."""
+    """(who waited, who ended the wait) of every lock wait."""
     with open_trace(path) as tp:
         return [(row["waiter"], row["by"]) for row in tp.query(ENDS)]
 

@@ -111,7 +111,7 @@ def test_every_collection(tmp_path: Path) -> None:
         gc.callbacks.remove(watch)
 
     path = tmp_path / "t.pftrace"
-    gc.disable()  # else one may come of itself, before or after `run`
+    gc.disable()  # else one may start on its own, before or after `run`
     try:
         record_here(run, path)
     finally:

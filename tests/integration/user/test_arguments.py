@@ -108,7 +108,7 @@ def test_wrong_arguments() -> None:
 
 
 def test_more_names_than_are_interned(recorded) -> None:
-    """Names made at run time: the first 4096 are kept, later ones are told each time."""
+    """Names made at run time: the first 4096 are kept, later ones are written each time."""
 
     def work() -> None:
         for n in range(5000):

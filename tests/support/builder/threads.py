@@ -109,7 +109,7 @@ class Thread:
         owner_site: str = "",
         acquired: bool = True,
     ) -> Self:
-        """`acquired` is told at the end, the rest at the begin."""
+        """`acquired` is on the END, the rest on the BEGIN."""
         args: dict[str, Arg] = {s.ARG_LOCK: lock if isinstance(lock, int) else lock.id}
         args[s.ARG_SITE] = site
         if owner is not None:

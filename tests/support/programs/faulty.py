@@ -1,4 +1,4 @@
-"""Small programs with one fault each, and what a report must say of them."""
+"""Small programs with one fault each, and what a report must say about it."""
 
 DEADLOCK = """
 import threading

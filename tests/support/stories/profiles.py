@@ -11,7 +11,7 @@ STACK = f"{TAKE}\n{SERVE}"
 
 
 def waits() -> TraceBuilder:
-    """Thread `a` waits for `b`'s lock (5 ms, then 7 ms, told at the end), for a queue, for a
+    """Thread `a` waits for `b`'s lock (5 ms, then 7 ms, known at the end), for a queue, for a
     socket and for the clock; task `client` awaits a lock and a socket."""
     trace = TraceBuilder(pid=700, signals="tasks,gc,gil,io")
     # Lanes with gaps are legal where the recorder gave the signal up.

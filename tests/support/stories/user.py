@@ -1,4 +1,4 @@
-"""A hand-made trace of what a program says of itself: regions, logs, tasks, a counter."""
+"""A hand-made trace of a program's own events: regions, logs, tasks, a counter."""
 
 from tests.support.builder.encoding import Arg, Event
 from tests.support.builder.samples import SampleBuilder

@@ -1,4 +1,4 @@
-"""The traces several tests share, each a small story told with the builder."""
+"""The traces several tests share, each a small story written with the builder."""
 
 from tests.support.builder.encoding import Arg, Event
 from tests.support.builder.samples import SampleBuilder
@@ -188,7 +188,7 @@ def pool() -> TraceBuilder:
 
 
 def blocking_calls() -> TraceBuilder:
-    """Without the signal gil: a thread's lane has only its waits, told when they are over."""
+    """Without the signal gil: a thread's lane has only its waits, once they are over."""
     trace = TraceBuilder(pid=900, argv="calls.py", signals="tasks,gc,locks,io")
     thread = trace.thread("MainThread")
     for n, took in enumerate((10, 20, 300)):

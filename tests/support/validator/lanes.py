@@ -76,7 +76,7 @@ class LockSummary:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a process's recording says of its lanes. `until_ns` is when `gil` was disabled;
+    """What a process's recording says about its lanes. `until_ns` is when `gil` was disabled;
     `attached`: its Python has no GIL."""
 
     gil: bool

@@ -7,7 +7,7 @@ from tracer import schema as s
 from viewer.trace.wire import message, varint
 
 type Message = list[tuple[int, int, int]]  # (tag, number or start, behind)
-type Place = tuple[str, str, int]  # function, path, line; "" and 0: not told
+type Place = tuple[str, str, int]  # function, path, line; "" and 0: unknown
 
 _TABLES = {
     message(s.INTERNED_FUNCTION_NAMES): "function",

@@ -52,7 +52,7 @@ def pair(trace: Strict) -> tuple[list[Slice], int]:
 
 
 def drops_of(process: Process) -> list[tuple[int, int, int]]:
-    """(since, until, count) of the drops the process told of."""
+    """(since, until, count) of the drops that the process reported."""
     found = []
     for event in process.events:
         if event.name == s.EVENTS_DROPPED:

@@ -1,4 +1,4 @@
-"""The validator's rules for what a program says of itself: regions, logs, tasks, counters."""
+"""The validator's rules for a program's own events: regions, logs, tasks, counters."""
 
 from collections import defaultdict
 from collections.abc import Iterable

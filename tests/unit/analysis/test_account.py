@@ -36,7 +36,7 @@ def test_the_rows_of_the_gil_and_of_locks(tmp_path):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_adds_up(tmp_path, shape):
-    """Also where occupants are too many to be told apart, and where events were dropped."""
+    """Also where occupants are too many to be distinguished, and where events were dropped."""
     adds_up(model_of(tmp_path, SHAPES[shape](600)))
 
 

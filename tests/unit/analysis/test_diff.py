@@ -99,7 +99,7 @@ def test_noise(tmp_path, seed):
 
 
 def test_everything_slower(tmp_path):
-    """Half as slow again: each kind of duration is told, with how much."""
+    """Half as slow again: each kind of duration is reported, with its change."""
     found = compared(tmp_path, service(), service(1, scale=1.5, cpu=(40, 90)))
     assert told(found) == {
         ("slower", "ready", "handle"),

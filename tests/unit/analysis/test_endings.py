@@ -1,4 +1,4 @@
-"""What is said of the end of a recording, from what the trace and its file tell."""
+"""How a recording ended, as far as the trace and its file show."""
 
 import errno
 

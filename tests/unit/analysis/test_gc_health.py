@@ -1,4 +1,4 @@
-"""Collections by generation, and what a trace says of its own trustworthiness."""
+"""Collections by generation, and what a trace says about its own trustworthiness."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_healthy(model):
 
 
 def test_killed(model):
-    """A killed program, drops, a disabled hook and open slices are all told."""
+    """A killed program, drops, a disabled hook and open slices are all reported."""
     state = health(model(killed().data()))
     assert not state.ended
     assert [(end.pid, end.how) for end in state.ends] == [(400, How.UNKNOWN)]
@@ -58,7 +58,7 @@ def test_killed(model):
 
 
 def test_drops_are_not_counted_twice(model):
-    """The summary at the end repeats the drops told on the way."""
+    """The summary at the end repeats the drops reported on the way."""
     trace = killed().ended(10_000, dropped=7, late=2)
     state = health(model(trace.data()))
     assert (state.dropped_events, state.late) == (7, 2)

@@ -314,7 +314,7 @@ def test_sched(tmp_path):
     ],
 )
 def test_qualified(function, path, name):
-    """The module, as far as the path tells it."""
+    """The module, as far as the path shows it."""
     assert qualified(function, path) == name
 
 

@@ -104,7 +104,7 @@ def test_heavier_tail():
 
 
 def test_false_alarms():
-    """Of 2,000 pairs of samples of one distribution, none of 20 comparisons each is told."""
+    """Of 2,000 pairs of samples of one distribution, no comparison of 20 each is reported."""
     choose, told = random.Random(3), 0
     for _ in range(2_000):
         n, m = choose.randrange(8, 60), choose.randrange(8, 60)

@@ -11,7 +11,7 @@ from viewer.analysis.tasks import By, Delay, TaskRow, task_rows
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
-# Stories tell what matters to the test and leave out steps that a real trace would have.
+# Stories have what matters to the test and leave out steps that a real trace would have.
 pytestmark = [pytest.mark.parametrize("engine", ENGINES), pytest.mark.invalid_traces]
 
 
@@ -159,7 +159,7 @@ def test_tasks_waiting_together_count_each(rows):
 
 
 def test_lanes(rows):
-    """Tasks that follow each other on a merged lane are told apart by their lifetimes."""
+    """Tasks that follow each other on a merged lane are distinguished by their lifetimes."""
     assert (rows(lanes())["fetch"].count, rows(lanes())["fetch"].steps) == (3, 3)
     by_task = rows(lanes(), By.TASK)
     assert {name: (r.task, r.ready.total_ns) for name, r in by_task.items()} == {

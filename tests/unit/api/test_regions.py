@@ -237,7 +237,7 @@ def test_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [0.5, -1e300, float("inf")])
 def test_a_double_argument(tmp_path: Path, value: float) -> None:
-    """It is told as it is; JSON has no word for the infinite."""
+    """It is written as it is; JSON has no word for the infinite."""
 
     def story() -> TraceBuilder:
         trace = TraceBuilder()
@@ -274,7 +274,7 @@ def test_mutex_within_a_region(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_counters(tmp_path: Path, engine: Engine) -> None:
-    """Whole numbers and doubles, as they were told."""
+    """Whole numbers and doubles, as they were recorded."""
     rows = json.loads(write_chrome(model_of(tmp_path, requests(), engine)))["traceEvents"]
     told = [row["args"]["value"] for row in rows if row["name"] == "open orders"]
     assert told == [1, 2.5, -1, 0]

@@ -144,7 +144,7 @@ def test_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("content", [b"", TRACE])
 def test_traces_are_replaced(directory: Path, content: bytes) -> None:
-    """An empty file or a trace of ours may be written over."""
+    """An empty file or a trace may be overwritten."""
     (directory / "out").write_bytes(content)
     assert executed("-o", "out", "-c", "")
 

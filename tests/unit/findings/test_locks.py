@@ -60,7 +60,7 @@ def test_convoy(tmp_path):
 
 
 def test_convoy_of_computing_holders(tmp_path):
-    """Where holders compute, the samples of the holds tell in what, no others."""
+    """Where holders compute, only the samples of the holds show in what."""
     trace = convoy(30, inside="running")
     samples = SampleBuilder(trace)
     worker = _thread(trace, 0)
@@ -106,7 +106,7 @@ def test_no_convoy(tmp_path, story):
 
 
 def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True):
-    """Two tasks take an asyncio lock in turn, and sleep, or compute, while they have it."""
+    """Two tasks take an asyncio lock in turn, and sleep, or compute, while they hold it."""
     trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop = trace.loop(thread)
@@ -173,7 +173,7 @@ def test_held_across_await(tmp_path):
     ],
 )
 def test_not_held_across_await(tmp_path, story):
-    """What is rare or meant so is not told."""
+    """What is rare or intended is not reported."""
     assert kinds(tmp_path, across(**story)) == []
 
 

@@ -26,7 +26,7 @@ def sleeps(thread, start, end):
 
 
 def test_three_long_steps_block(tmp_path):
-    """30 ms of computing, three times, with five tasks ready: told with place and numbers."""
+    """30 ms of computing, three times, with five tasks ready: with place and numbers."""
     service = steps(4, 30 * MS, victims=5)
     (found,) = find_in(tmp_path, service.end())
     assert found.finding == "loop blocked"
@@ -50,7 +50,7 @@ def test_blocking_call_is_named(tmp_path):
 
 
 def test_what_most_of_the_steps_do(tmp_path):
-    """The longest step computes, the others sleep: told is what the time went for."""
+    """The longest step computes, the others sleep: the text says where most time went."""
     service = steps(1, 60 * MS)
     for n in range(1, 6):
         service.rest(n * 2_000 * MS)
@@ -190,7 +190,7 @@ def test_blocking_calls(tmp_path):
     ],
 )
 def test_no_blocking_calls(tmp_path, count, ns, others_wait):
-    """Few, quick or harmless calls are not told."""
+    """Few, quick or harmless calls are not reported."""
     assert kinds(tmp_path, calls(count, ns, 100 * MS, others_wait)) == []
 
 

@@ -39,7 +39,7 @@ def leak(
 
 
 def test_task_leak(tmp_path):
-    """Every second task waits for ever: told with the line and the numbers."""
+    """Every second task waits for ever: reported with the line and the numbers."""
     (found,) = find_in(tmp_path, leak())
     assert found.finding == "task leak"
     assert found.text == (
@@ -261,7 +261,7 @@ def collecting(runs, ns, every_ns, preempted=False):
 
 
 def test_collections(tmp_path):
-    """Ten collections of 10 ms in 300 ms, all inside one coroutine, the samples tell where."""
+    """Ten collections of 10 ms in 300 ms, all inside one coroutine, the samples show where."""
     service = collecting(10, 10 * MS, 30 * MS)
     samples = SampleBuilder(service.trace)
     top = ("main", "/app/service.py", 30)

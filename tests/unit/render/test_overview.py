@@ -67,7 +67,7 @@ def test_children_are_not_in_the_trace(tmp_path):
 
 
 def test_like_lines_are_one(tmp_path):
-    """Two thousand loops have a line together; a note that comes again is told once."""
+    """Two thousand loops have a line together; a repeated note is shown once."""
     trace = TraceBuilder(argv="loops.py", signals="tasks")
     for n in range(20):
         loop = trace.loop(trace.thread(f"worker-{n}"))

@@ -30,7 +30,7 @@ def roles(wait):
 
 
 def test_first_and_last_holder(tmp_path):
-    """One had it all the time; given up; two after each other: each is told as what it was."""
+    """One had it all the time; given up; two after each other: each is shown as it was."""
     first, given_up, second = waits_of(tmp_path, lock_convoy())
     assert roles(first) == [("flush", ["began", "granted"])]
     assert roles(given_up) == [("flush", ["began", "gave_up"])]
@@ -55,7 +55,7 @@ def test_stack_of_the_release(tmp_path):
 
 
 def test_task_waits(tmp_path):
-    """asyncio's locks are had by tasks; how a wait ended is said only if it was told."""
+    """Tasks hold asyncio's locks; how a wait ended is shown only if it is known."""
     waits = [one for one in waits_of(tmp_path, async_lock()) if one["title"] != "Queue.get"]
     told = [roles(wait) for wait in waits if wait["holders"]]
     assert told == [[("Task-1", ["began", "ended"])]] * 2

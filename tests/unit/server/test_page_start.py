@@ -58,7 +58,7 @@ def test_findings_by_themselves(tmp_path):
 
 @pytest.mark.parametrize(("name", "data"), every_trace())
 def test_worst_waits_are_slices(tmp_path, name, data):
-    """What `tracer why` tells first can be selected, and is explained as that wait."""
+    """What `tracer why` shows first can be selected, and is explained as that wait."""
     path = tmp_path / "x.pftrace"
     path.write_bytes(data)
     routes = Answers(build_model(read_trace(path))).routes

@@ -229,7 +229,7 @@ def test_range_cuts_every_number(tmp_path):
 
 @pytest.mark.parametrize(("name", "data"), every_trace())
 def test_every_range_has_a_report(tmp_path, name, data):
-    """However a range cuts a trace, what is in it is told; a thread's states fill its time."""
+    """However a range cuts a trace, its content is shown; a thread's states fill its time."""
     path = tmp_path / "x.pftrace"
     path.write_bytes(data)
     model = build_model(read_trace(path))

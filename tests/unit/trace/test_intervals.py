@@ -1,4 +1,4 @@
-"""Long intervals, gaps, spans, distributions: right answers in both makes, and no trust."""
+"""Long intervals, gaps, spans, distributions: right answers in both versions."""
 
 import random
 from array import array

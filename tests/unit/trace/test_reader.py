@@ -204,7 +204,7 @@ def test_newest_track_name_wins(read):
 
 
 def test_threads_of_one_name(read):
-    """Each is told with its tid, as one without a name is."""
+    """Each has its tid, as one without a name has."""
     trace = TraceBuilder()
     for name, tid in (("pool", 11), ("main", 12), ("pool", 13), ("", 14)):
         trace.thread(name, tid).running(0).end(5)
@@ -248,7 +248,7 @@ def test_times(read):
     ids=["empty", "zip", "torn", "foreign", "newer"],
 )
 def test_refusals(refused, data, line):
-    """What is no trace of ours is refused in one line: what, which, why, what next."""
+    """What is not a trace of tracer is refused in one line: what, which, why, what next."""
     assert refused(data) == line
 
 

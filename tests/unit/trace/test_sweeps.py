@@ -15,7 +15,7 @@ def column(code, values):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_stats_of_each_key(engine):
-    """Each key has its own statistics; -1 has none; the first of equal longest is told."""
+    """Each key has its own statistics; -1 has none; of equal longest, the first."""
     start = column("q", [0] * 6)
     end = column("q", [5, 10, 20, 7, 20, 30])
     key = column("i", [0, 1, 1, -1, 1, 1])

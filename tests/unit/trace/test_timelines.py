@@ -1,4 +1,4 @@
-"""Lanes in pieces and waits charged to them, in both makes, against a count by moments."""
+"""Lanes in pieces and waits charged to them, in both versions, against a count by moments."""
 
 import random
 from array import array

@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def whole_story(path, engine):
-    """Everything the reader makes of a file: columns, or the refusal."""
+    """Everything the reader turns a file into: columns, or the refusal."""
     try:
         trace = read_trace(path, engine)
     except TraceFileError as error:

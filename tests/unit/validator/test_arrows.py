@@ -1,4 +1,4 @@
-"""The validator on arrows: a waker that is told has its chain, and what is open is counted."""
+"""The validator on arrows: a recorded waker has its chain, and what is open is counted."""
 
 from collections.abc import Callable
 

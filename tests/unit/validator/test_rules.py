@@ -17,7 +17,7 @@ def test_good_traces_pass(name, data):
 
 
 def test_summary():
-    """The summary tells each task's states, in order, and its end."""
+    """The summary has each task's states, in order, and its end."""
     summary = validate(blocked_loop().data())
     handler = summary.tasks[100, 3]
     assert (handler.name, handler.coro, handler.end) == ("Task-3", "handler", "done")

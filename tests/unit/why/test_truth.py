@@ -42,7 +42,7 @@ def told(causes: tuple[Cause, ...], above: Blame = ()) -> Told:
 
 
 def trimmed(way: Blame) -> Blame:
-    """What ends in `unknown` ends one earlier: a part with nothing to tell has no parts."""
+    """What ends in `unknown` ends one earlier: an unknown part has no parts."""
     while len(way) > 1 and way[-1] == ("unknown", ""):
         way = way[:-1]
     return way

@@ -1,4 +1,4 @@
-"""Which waits `why` tells of first, and in what words."""
+"""Which waits `why` shows first, and in what words."""
 
 from pathlib import Path
 

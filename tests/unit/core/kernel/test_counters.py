@@ -73,7 +73,7 @@ def test_counters_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def read() -> tuple[int, int]:
         return time.thread_time_ns(), run_delay_ns()
 
-    def compute() -> None:  # until told of twice; at the end of the recording once more
+    def compute() -> None:  # until reported twice; at the end of the recording once more
         while len(counters(path).get((threading.get_native_id(), s.COUNTER_CPU), ())) < 2:
             hashlib.sha256(BLOCK)
 

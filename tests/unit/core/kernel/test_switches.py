@@ -1,4 +1,4 @@
-"""What the kernel itself tells of this process's threads."""
+"""What the kernel itself reports about this process's threads."""
 
 import gc
 import hashlib
@@ -234,7 +234,7 @@ def mapped_rings() -> int:
 
 @may_fork
 def test_a_child_that_forks_out_of_a_recording(tmp_path: Path) -> None:
-    """It has no ring to touch, no descriptor of ours, and can record by itself."""
+    """It has no ring to touch, no descriptor of the recording, and can record."""
 
     def run() -> None:
         child = os.fork()

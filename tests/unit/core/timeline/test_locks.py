@@ -15,7 +15,7 @@ LOCK = 32  # a record with text has the text's length where the lock's number st
 KIND = _core.intern(s.LOCK_WAIT_PREFIX + "Lock", "")[0]
 LINE = _core.intern("app.py:5 handler", "")[0]
 IS_HELD = 4  # LOCK_IS_HELD: by nobody knows whom
-IS_SIGNAL = 2  # LOCK_IS_SIGNAL: nobody has it
+IS_SIGNAL = 2  # LOCK_IS_SIGNAL: nobody holds it
 ACQUIRED = 1
 CLASS_LOCK = 3
 
@@ -38,7 +38,7 @@ def got(script: Script, tid: int, ns: int) -> None:
 
 
 def owners(script: Script) -> list[Arg | None]:
-    """Of all lock waits, in order of begin; None: not told."""
+    """Of all lock waits, in order of begin; None: unknown."""
     trace = read_strict(script.data())
     begun: dict[int, int] = {}
     found: list[Arg | None] = []
@@ -108,7 +108,7 @@ def arrows(script: Script) -> list[tuple[int, int, int]]:
 
 
 def watched(script: Script, tid: int) -> None:
-    """The thread has the GIL, of which its lane tells."""
+    """The thread has the GIL, as its lane shows."""
     script.add(50_000, "TAKE", tid=tid)
 
 
@@ -149,7 +149,7 @@ def test_a_waker_whose_number_another_thread_has_now() -> None:
 
 
 def test_a_release_of_an_ended_thread_that_woke_nobody() -> None:
-    """It is told when the last waiter has gone, without an arrow."""
+    """It is written when the last waiter has gone, without an arrow."""
     script = Script([])
     watched(script, OTHER)
     waits(script, OTHER, 100_000, flag=IS_SIGNAL)

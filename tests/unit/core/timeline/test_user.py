@@ -22,7 +22,7 @@ def text(value: str) -> bytes:
 def payload(
     operation: int = 0, name: str | None = None, /, *, omitted: int = 0, **arguments: object
 ) -> bytes:
-    """As user.h has it."""
+    """As in user.h."""
     body = struct.pack("<Q", operation) + (b"" if name is None else text(name))
     for label, value in arguments.items():
         key = bytes([len(label)]) + label.encode()
