@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
+from viewer.analysis.ledger.rows import GENERATIONS
 from viewer.analysis.states import keys
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why.waits import Wait, What, site, subject
@@ -75,15 +76,16 @@ def _is_pool(tree: Tree, waits: list[Wait]) -> bool:
 
 
 def _behind_loop(model: Model, waits: list[Wait]) -> dict[int, Hashable]:
-    """By slice, the occupant that had its loop for most of the wait."""
+    """By slice, the occupant that had its loop for most of the wait; the collector is one."""
     if not waits:
         return {}
     key = array("i", b"\xff" * (4 * len(model.owners.kind)))
     for number, wait in enumerate(waits):
         key[wait.row] = number
     delays = delays_of(model, memoryview(key), len(waits))
+    first = Ledger.of(model).first_collection
     parts = zip(delays.key, delays.who, delays.total, strict=True)
-    return _most(waits, parts, lambda who: who)
+    return _most(waits, parts, lambda who: "gc" if 0 <= who - first < GENERATIONS else who)
 
 
 def _behind_gil(model: Model, waits: list[Wait]) -> dict[int, Hashable]:
@@ -112,8 +114,12 @@ def _most(
     parts: Iterable[tuple[int, int, int]],
     name: Callable[[int], Hashable],
 ) -> dict[int, Hashable]:
-    """By row of a wait (told by number), the one with its largest part."""
-    best: dict[int, tuple[int, int]] = {}
+    """By row of a wait (the parts have its number), the name with its largest part."""
+    sums: dict[tuple[int, Hashable], int] = defaultdict(int)
     for number, who, ns in parts:
-        best[number] = max(best.get(number, (-1, 0)), (ns, -who))
-    return {waits[number].row: name(-who) for number, (_, who) in best.items()}
+        sums[number, name(who)] += ns
+    best: dict[int, tuple[int, Hashable]] = {}
+    for (number, named), ns in sums.items():
+        if number not in best or ns > best[number][0]:
+            best[number] = ns, named
+    return {waits[number].row: named for number, (_, named) in best.items()}
