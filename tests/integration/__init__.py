@@ -1,1 +1,1 @@
-"""Tests that run several parts together, or somebody else's program."""
+"""Tests that run several parts together, or another project's program."""

@@ -13,7 +13,7 @@ TASKS = ("tasks", "threads")
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Callable[..., Summary]:
-    """Runs a function under a recording; what the trace says."""
+    """Runs a function under a recording and returns what the trace says."""
 
     def record(function: Callable[[], object], signals: tuple[str, ...] = TASKS) -> Summary:
         path = tmp_path / "here.pftrace"

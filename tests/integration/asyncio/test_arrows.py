@@ -45,7 +45,7 @@ type Arrow = tuple[End, End]
 
 
 def source(row: dict[str, Any]) -> End:
-    """Of a step, whichever shows it: its slice, the task's, or an instant inside it."""
+    """The events that can show a step: its slice, the task's, or an instant inside it."""
     if row["at"] == LOOP and row["source"] in (s.WAKE, s.SUBMIT):
         return End(row["step"], LOOP)
     if row["source"] == s.RUNNING:
@@ -75,7 +75,7 @@ def recorded(main: Callable[[], Any], tmp_path: Path) -> tuple[Any, list[Arrow]]
 
 
 def ready_of(summary: Any, coro: str) -> End:
-    """A `ready` of a coroutine's only task."""
+    """A `ready` slice of the only task of a coroutine."""
     task = task_of(summary, coro)
     return End(s.READY, f"{task.name} {task.coro}()")
 
@@ -85,7 +85,7 @@ def step_of(summary: Any, coro: str) -> End:
 
 
 def test_call_soon_threadsafe(tmp_path: Path) -> None:
-    """From the thread into the callback, and from there to the task."""
+    """Arrows lead from the thread into the callback, and from there to the task."""
 
     async def waiter() -> None:
         loop = asyncio.get_running_loop()
@@ -103,7 +103,7 @@ def test_call_soon_threadsafe(tmp_path: Path) -> None:
 
 
 def test_run_coroutine_threadsafe(tmp_path: Path) -> None:
-    """From the thread to the new task, and back to the thread with the result."""
+    """Arrows lead from the thread to the new task, and back with the result."""
 
     async def there() -> int:
         return 1
@@ -133,16 +133,16 @@ def test_run_coroutine_threadsafe(tmp_path: Path) -> None:
         for each in lane.slices
         if each.category == s.CAT_LOCK
     ]
-    if "Future.result" in waits:  # else the result was there before it was asked for
+    if "Future.result" in waits:  # otherwise the result was there before anybody asked for it
         assert (End(s.RELEASE, "MainThread"), "asks") in [(a, b.place) for a, b in found]
 
 
 @pytest.mark.parametrize("how", ["to_thread", "run_in_executor"])
 def test_executor(tmp_path: Path, how: str) -> None:
-    """From the step that submits to the worker that runs, and from its result to the task."""
+    """Arrows lead from the submitting step to the worker, and from its result to the task."""
 
     async def waiter() -> None:
-        awaited = threading.Event()  # else the job may be over before anybody waits for it
+        awaited = threading.Event()  # or else the job may be over before anyone waits for it
 
         def job() -> None:
             awaited.wait()
@@ -170,7 +170,7 @@ def test_executor(tmp_path: Path, how: str) -> None:
 
 
 def test_jobs_of_threads(tmp_path: Path) -> None:
-    """Submit, run and every way to wait for the result; also in line behind another job."""
+    """Submit, run and wait for the result in every way; also queued behind another job."""
 
     def main() -> None:
         with ThreadPoolExecutor(1, "worker") as pool:
@@ -182,7 +182,7 @@ def test_jobs_of_threads(tmp_path: Path) -> None:
 
 
 def test_another_loop(tmp_path: Path) -> None:
-    """From a task of one loop through a callback of the other to its task."""
+    """Arrows lead from a task of one loop through a callback of the other to its task."""
     ready_to_be_set: list[asyncio.Future[None]] = []
     is_waiting = threading.Event()
 
@@ -213,7 +213,7 @@ def test_another_loop(tmp_path: Path) -> None:
 
 
 def test_callbacks_of_futures(tmp_path: Path) -> None:
-    """From a task to what it schedules, and on from callback to callback."""
+    """Arrows lead from a task to what it schedules, and on from callback to callback."""
 
     async def waiter() -> None:
         loop, future = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
@@ -238,7 +238,7 @@ def test_callbacks_of_futures(tmp_path: Path) -> None:
 
 
 def test_timers_and_signals_have_none(tmp_path: Path) -> None:
-    """They are nobody's: `ready` says timer, or that it came from outside."""
+    """They have no arrow: `ready` names the timer, or says that it came from outside."""
 
     async def waiter() -> None:
         loop = asyncio.get_running_loop()
@@ -256,7 +256,7 @@ def test_timers_and_signals_have_none(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_handle_has_no_arrow(tmp_path: Path) -> None:
-    """What never ran has a source only, and that is counted."""
+    """A callback that never ran has only an arrow's source, and that is counted."""
 
     async def main() -> None:
         asyncio.get_running_loop().call_soon(functools.partial(print)).cancel()

@@ -1,4 +1,4 @@
-"""What a task waits for is named by its innermost await."""
+"""A task's wait is named after its innermost await."""
 
 import asyncio
 import socket
@@ -204,7 +204,7 @@ CASES: list[tuple[Callable[[], Awaitable[None]], str]] = [
 def test_what_is_awaited(
     coroutine: Callable[[], Awaitable[None]], what: str, tmp_path: Path
 ) -> None:
-    """Found from the chain of awaits, with the user's own line as its site."""
+    """The name comes from the chain of awaits; the site is the user's own line."""
     summary, _ = record_here(lambda: asyncio.run(coroutine()), tmp_path / "t.pftrace")  # type: ignore[arg-type]
     task = task_of(summary, coroutine.__name__)
     waits = [each.begin for each in task.slices if each.begin.name == f"await {what}"]
@@ -214,7 +214,7 @@ def test_what_is_awaited(
 
 
 def test_site_is_the_line_of_the_await(tmp_path: Path) -> None:
-    """The line that awaits, not the one where the function begins."""
+    """The site is the line that awaits, not the one where the function begins."""
     summary, _ = record_here(lambda: asyncio.run(on_future()), tmp_path / "t.pftrace")
     wait = next(
         e.begin for e in task_of(summary, "on_future").slices if e.begin.name == "await future"

@@ -1,4 +1,4 @@
-"""Tasks that begin when they are created, in any way: with all of their states."""
+"""Eager tasks run as soon as they are created, by anybody, and have all of their states."""
 
 import asyncio
 import threading
@@ -89,7 +89,7 @@ TWO_AWAITS = ["running", "await sleep", "ready", "running", "await Event", "read
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_state_of_it(tmp_path: Path, way: Callable[[Coro], Coro]) -> None:
-    """The first await too, and who woke it; the creator is its parent."""
+    """The first await is recorded too, and its waker; the creator is the parent."""
 
     async def handle() -> None:
         await asyncio.sleep(0.001)
@@ -109,7 +109,7 @@ def test_every_state_of_it(tmp_path: Path, way: Callable[[Coro], Coro]) -> None:
 
 
 def test_made_by_a_callback(tmp_path: Path) -> None:
-    """As a server's protocol does for each connection. Nobody is its parent."""
+    """A server's protocol does this for each connection. The task has no parent."""
 
     async def handle(done: "asyncio.Future[None]") -> None:
         await asyncio.sleep(0.001)
@@ -131,7 +131,7 @@ def test_made_by_a_callback(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inner", [asyncio.Task, PyTask], ids=["C", "Python"])
 @pytest.mark.parametrize("outer", [asyncio.Task, PyTask], ids=["C", "Python"])
 def test_inside_each_other(tmp_path: Path, outer: Any, inner: Any) -> None:
-    """None is taken for another: three first steps at once, each task with its own states."""
+    """Three first steps at once are not confused: each task has its own states."""
 
     async def innermost() -> int:
         await asyncio.sleep(0)
@@ -203,7 +203,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("kind", ["C", "Python"])
 def test_a_first_step_that_raises_through_its_creator(record: Recorder, kind: str) -> None:
-    """What SystemExit leaves is over; the steps around it go on."""
+    """A step that SystemExit leaves is over; the steps around it go on."""
     summary = validate(record(LEAVES, kind).read_bytes())
     assert record.stdout == "a coroutine was expected, got 'no coroutine'\n"
     leaves, middle = task_of(summary, "leaves"), task_of(summary, "middle")
@@ -213,7 +213,7 @@ def test_a_first_step_that_raises_through_its_creator(record: Recorder, kind: st
 
 
 def test_for_a_loop_of_another_thread(tmp_path: Path) -> None:
-    """Against asyncio's rules it begins here. It is known from its first await on."""
+    """It begins here, against asyncio's rules. The trace shows it from its first await on."""
     running, done = threading.Event(), threading.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -244,7 +244,7 @@ def test_for_a_loop_of_another_thread(tmp_path: Path) -> None:
 
 
 def test_types_are_as_before_after_the_recording(tmp_path: Path) -> None:
-    """A subclass that was made meanwhile goes on to work."""
+    """A subclass created meanwhile still works."""
     before = asyncio.Task.__init__
     made: list[Any] = []
 
@@ -276,7 +276,7 @@ def own_ns(summary: Summary, task: TaskSummary, *inside: TaskSummary) -> int:
 
 
 def test_the_time_of_its_first_step_is_its_own(tmp_path: Path) -> None:
-    """Not also its creator's: each moment of the loop counts once in the table."""
+    """It is not counted for its creator too: the table counts each moment of the loop once."""
 
     async def handle() -> None:
         sum(range(100_000))

@@ -1,4 +1,4 @@
-"""Locks of asyncio: which task waited, behind whom, and that nothing is paid before."""
+"""asyncio's locks: which task waited, behind whom, and no cost before anybody waits."""
 
 import asyncio
 import sys
@@ -51,7 +51,7 @@ class Turn:
 
 
 def waits_of(summary: Summary) -> list[Slice]:
-    """Every `await Lock`, in order of begin."""
+    """Every `await Lock`, ordered by start time."""
     found = [
         each
         for task in summary.tasks.values()
@@ -62,7 +62,7 @@ def waits_of(summary: Summary) -> list[Slice]:
 
 
 def names_of(summary: Summary) -> dict[int, str]:
-    """The newest: an eager task gets its own after its first step."""
+    """The task's latest name: an eager task gets its own only after its first step."""
     found: dict[int, str] = {}
     for task in summary.tasks.values():
         for each in task.slices:
@@ -71,7 +71,7 @@ def names_of(summary: Summary) -> dict[int, str]:
 
 
 def line_of(function: Callable[..., object], line: int) -> str:
-    """Where `line` lines below a function's first it stands."""
+    """The place that is `line` lines below the first line of a function."""
     code = function.__code__
     return f"{HERE}:{code.co_firstlineno + line} {code.co_qualname}"
 
@@ -106,7 +106,7 @@ def test_every_wait_and_its_owner(tmp_path: Path, use: Use, tasks: int, eager: b
     names, waits = names_of(summary), waits_of(summary)
     ((_, lock),) = summary.locks.items()
     assert lock.kind == "asyncio.Lock"
-    # Nobody waited yet when the first was taken; the search finds it in an `async with lock`.
+    # Nobody waited yet when the first took it; the search finds it in an `async with lock`.
     known = lock.holds if use is through_with else lock.holds[-len(turns) + 1 :]
     assert lock.holders[-len(turns) + 1 :] == [turn.who for turn in turns[1:]]
     if use is through_with:
@@ -127,7 +127,7 @@ def test_every_wait_and_its_owner(tmp_path: Path, use: Use, tasks: int, eager: b
         assert wait.end_ns <= turn.in_ns
         assert wait.args[s.ARG_ACQUIRED] == 1
         had_it = [each for each in turns if each.in_ns < wait.start_ns < each.out_ns]
-        if s.ARG_OWNER_TASK in wait.args:  # had it then, or it was free, and took it next
+        if s.ARG_OWNER_TASK in wait.args:  # held it then, or took it next because it was free
             later = [each for each in turns if each.in_ns > wait.start_ns]
             owner = names[int(wait.args[s.ARG_OWNER_TASK])]
             assert owner == (had_it or later)[0].who
@@ -197,7 +197,7 @@ def test_an_owner_that_shows_nowhere_is_unknown(tmp_path: Path) -> None:
     assert [each.args[s.ARG_OWNER_TASK] for each in lock.holds] == [
         task.id for task in tasks_of(summary, "waiter")
     ]
-    # That the first waiter takes it next does not make him the owner at the second's begin.
+    # The first waiter takes it next, but was not yet the owner when the second began to wait.
     assert all(s.ARG_OWNER_TASK not in wait.args for wait in waits)
 
 

@@ -14,7 +14,7 @@ from tests.support.validator.rules import validate
 
 
 def test_loops_in_threads(tmp_path: Path) -> None:
-    """Each loop has tracks of its own, all tasks are distinguished."""
+    """Each loop has its own tracks, and no two tasks are confused."""
     together = threading.Barrier(3)
 
     async def worker() -> None:
@@ -39,7 +39,7 @@ def test_loops_in_threads(tmp_path: Path) -> None:
 
 
 def test_tasks_from_before(tmp_path: Path) -> None:
-    """A recording that begins in mid-flight knows the running and the waiting tasks."""
+    """A recording that begins midway knows the running and the waiting tasks."""
     from tracer.recorder import Options, Recording
 
     path = tmp_path / "t.pftrace"
@@ -71,7 +71,7 @@ def test_tasks_from_before(tmp_path: Path) -> None:
 
 
 def test_interrupted_step(tmp_path: Path) -> None:
-    """KeyboardInterrupt leaves a step by another door; its slices end all the same."""
+    """KeyboardInterrupt leaves a step in another way; its slices end all the same."""
 
     async def main() -> None:
         raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def test_interrupted_step(tmp_path: Path) -> None:
 
 
 def test_interrupted_poll(tmp_path: Path) -> None:
-    """Ctrl-C while the loop waits: its `select` ends, and later ones are not the loop's."""
+    """Ctrl-C while the loop waits ends its `select`; later ones are not the loop's."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -109,7 +109,7 @@ def test_interrupted_poll(tmp_path: Path) -> None:
     sys.version_info >= (3, 13), reason="CPython 3.13.0 itself forgets the running loop here"
 )
 def test_refused_nested_run(tmp_path: Path) -> None:
-    """A loop that is asked to run while it runs goes on as if nothing had been said."""
+    """A loop that is asked to run while it is running goes on undisturbed."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The SQL that judges our report, judged on a trace whose ready times are known."""
+"""Tests the SQL that checks our report, on a trace whose ready times are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN, LANE = 8, 10
 
 
 def test_ready_times_of_own_tracks_and_lanes(tmp_path: Path) -> None:
-    """A task on its own track and two that shared a lane, each with its own percentiles."""
+    """A task on its own track and two that shared a lane each get their own percentiles."""
     packets = Packets()
     loop_skeleton(packets)
     packets.chunk(0)

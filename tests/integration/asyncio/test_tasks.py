@@ -1,4 +1,4 @@
-"""The life of tasks: who made them, how they ended; on every kind of loop."""
+"""The life of tasks on every kind of loop: who created them, and how they ended."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ def test_parent(tmp_path: Path) -> None:
 
 
 def test_outcomes(tmp_path: Path) -> None:
-    """done, cancelled, failed with the exception's class."""
+    """A task ends as done, cancelled, or failed with the exception's class."""
 
     async def fine() -> None: ...
 
@@ -67,7 +67,7 @@ def test_destroyed(tmp_path: Path) -> None:
 
 
 def test_names(tmp_path: Path) -> None:
-    """Given at creation, set at once (3.12 does that itself), or changed in mid-life."""
+    """A name is given at creation, set at once (3.12 does so itself), or changed later."""
 
     async def child() -> None:
         await asyncio.sleep(0)
@@ -130,7 +130,7 @@ def test_eager_tasks_nest(tmp_path: Path) -> None:
 
 
 def test_eager_task_of_a_creator_whose_slice_is_written(tmp_path: Path) -> None:
-    """It has its arrow: from a `wake` on the thread, when the slice can get none."""
+    """It still has its arrow: from a `wake` on the thread if the slice can get none."""
 
     async def at_once() -> None: ...
 
@@ -159,7 +159,7 @@ def test_steps_cancelled_before_they_ran(tmp_path: Path) -> None:
 
 
 def test_custom_task_class(tmp_path: Path) -> None:
-    """A task factory with a subclass of Task."""
+    """A task factory may use a subclass of Task."""
 
     class MyTask(asyncio.Task):  # type: ignore[type-arg]
         pass
@@ -176,7 +176,7 @@ def test_custom_task_class(tmp_path: Path) -> None:
 
 
 def test_many_short_tasks(tmp_path: Path) -> None:
-    """100,000 tasks: all there, ids unique, on few lanes; nothing dropped."""
+    """All of 100,000 tasks are there, with unique ids, on few lanes; nothing is dropped."""
 
     async def short() -> None: ...
 
@@ -195,7 +195,7 @@ def test_many_short_tasks(tmp_path: Path) -> None:
 
 
 def test_ids_are_never_reused(tmp_path: Path) -> None:
-    """Not within a recording, and not in the next one of the same process."""
+    """Neither within a recording nor in the next one of the same process."""
 
     async def main() -> None:
         await asyncio.create_task(asyncio.sleep(0))
@@ -231,7 +231,7 @@ asyncio.run(main())
 
 
 def test_pure_python_asyncio(record: Recorder) -> None:
-    """Without the C accelerator: the same states, names and wakers."""
+    """Without the C accelerator, states, names and wakers are the same."""
     summary = validate(record(PURE_PYTHON).read_bytes())
     child, main = task_of(summary, "child"), task_of(summary, "main")
     assert child.states == ["ready", "running", "await Event", "ready", "running"]
@@ -268,7 +268,7 @@ def test_ready_includes_being_late(tmp_path: Path) -> None:
 
 
 def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
-    """--no-tasks: the program runs, no task is in the trace."""
+    """With --no-tasks the program runs, and no task is in the trace."""
     summary = validate(
         record(
             "import asyncio; asyncio.run(asyncio.sleep(0))", options=("--no-tasks",)
@@ -278,7 +278,7 @@ def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
 
 
 def test_uvloop_is_said_to_be_missing(record: Recorder) -> None:
-    """The report says that a loop was not recorded."""
+    """The trace says so when it cannot see a loop."""
     trace = record("import sys; sys.modules['uvloop'] = sys")
     done = subprocess.run(
         [sys.executable, "-m", "tracer", "report", str(trace)],

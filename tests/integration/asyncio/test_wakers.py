@@ -10,7 +10,7 @@ from tests.support.recordings import record_main, task_of, wakers
 
 
 def test_woken_by_a_task(tmp_path: Path) -> None:
-    """set() of an event in another task made the waiter ready."""
+    """Another task's set() of the event made the waiter ready."""
 
     async def waiter(event: asyncio.Event) -> None:
         await event.wait()
@@ -28,7 +28,7 @@ def test_woken_by_a_task(tmp_path: Path) -> None:
 
 
 def test_woken_by_a_thread(tmp_path: Path) -> None:
-    """call_soon_threadsafe from another thread: its kernel id, through the callback."""
+    """call_soon_threadsafe from another thread: the callback leads to its kernel id."""
     tids: list[int] = []
 
     async def waiter() -> None:
@@ -80,11 +80,11 @@ def test_woken_by_a_thread_that_is_slower_than_the_loop(
 
 
 def test_woken_by_an_executor(tmp_path: Path) -> None:
-    """The worker thread that finished the job."""
+    """The waker is the worker thread that finished the job."""
     tids: list[int] = []
 
     async def waiter() -> None:
-        awaited = threading.Event()  # else the job may be over before anybody waits for it
+        awaited = threading.Event()  # or else the job may be over before anyone waits for it
 
         def job() -> None:
             awaited.wait()
@@ -98,7 +98,7 @@ def test_woken_by_an_executor(tmp_path: Path) -> None:
 
 
 def test_woken_by_a_timer_and_by_io(tmp_path: Path) -> None:
-    """Neither task nor thread: the timer; the file descriptor."""
+    """The waker is neither task nor thread: it is the timer, or the file descriptor."""
 
     async def sleeper() -> None:
         await asyncio.sleep(0.001)

@@ -1,6 +1,6 @@
 """A program killed with SIGKILL leaves a readable trace that is 250 ms short at most.
 
-The writer can do no more than ask for the CPU: what the kernel made it wait comes on top.
+The writer can only ask for the CPU; any time that the kernel made it wait is added to that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRITER = "tracer-writer"
 CLOCK_FORMAT = "<q"
 
 # Writes its clock into a page shared with us before every step it takes, so that we know, to
-# the step, how far it came. A byte on stdout says that the first step was taken.
+# the step, how far it got. A byte on stdout announces that the first step was taken.
 PROGRAM = """
 import asyncio, mmap, struct, sys, time
 
@@ -87,7 +87,7 @@ def last_event_ns(data: bytes) -> int:
 
 
 def writer_run_delay_ns(pid: int) -> int:
-    """How long the writer has been ready to run, and was not running, in its whole life."""
+    """How long in its whole life the writer has been ready to run without running."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         if (task / "comm").read_text().strip() == WRITER:
             return int((task / "schedstat").read_text().split()[1])
@@ -97,7 +97,7 @@ def writer_run_delay_ns(pid: int) -> int:
 @pytest.mark.kill
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed: int) -> None:
-    """Killed at a random moment: valid (conftest), reportable, at most 250 ms missing."""
+    """Killed at random, it leaves a valid trace (conftest) for reports, at most 250 ms short."""
     moment_s = random.Random(seed).uniform(0, LATEST_KILL_S)
     program, clock, trace = (tmp_path / name for name in ("p.py", "clock", "killed.pftrace"))
     program.write_text(PROGRAM)

@@ -13,7 +13,7 @@ from tracer.recorder import Options, Recording
 
 
 def test_long_names_are_cut_between_characters(record: Recorder) -> None:
-    """Nothing is read behind a long name, and none is cut inside a character."""
+    """Nothing is read past the end of a long name, and no name is cut inside a character."""
     record(
         """
 import asyncio
@@ -37,7 +37,7 @@ asyncio.run(main())
 
 
 def test_a_future_that_ends_the_recording_when_looked_at(record: Recorder) -> None:
-    """What a hook reads may run the program's code, even code that stops the recorder."""
+    """Reading an attribute in a hook may run program code that even stops the recorder."""
     record(
         """
 import asyncio
@@ -95,7 +95,7 @@ asyncio.run(main())
 
 
 def test_a_coroutine_object_of_the_programs_own(record: Recorder) -> None:
-    """A coroutine without a qualified name goes by its type."""
+    """A coroutine without a qualified name is named after its type."""
     trace = record(
         """
 import asyncio
@@ -141,7 +141,7 @@ async def poll_without_a_timer() -> None:
 
 
 def test_a_recording_begun_inside_a_step(tmp_path: Path) -> None:
-    """The step's end is seen, and from then on the loop's polls."""
+    """The trace has the step's end, and the loop's polls from then on."""
     trace = tmp_path / "inside.pftrace"
 
     async def main() -> Recording:
@@ -170,7 +170,7 @@ def test_a_program_that_frees_the_monitoring_tools(tmp_path: Path) -> None:
 
 
 def test_an_eager_factory_without_a_running_loop(record: Recorder) -> None:
-    """It makes an ordinary task; nothing runs at once."""
+    """It creates an ordinary task; nothing runs at once."""
     trace = record(
         """
 import asyncio

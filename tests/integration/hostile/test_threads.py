@@ -1,4 +1,4 @@
-"""Programs that take locks where a hook must not fall over: the same with and without us."""
+"""Programs that take locks in places that could break a hook run the same with us."""
 
 from pathlib import Path
 
@@ -222,7 +222,7 @@ PROGRAMS = [
 
 @pytest.mark.parametrize("case", PROGRAMS, ids=lambda case: case.name)
 def test_like_python(case: Case, tmp_path: Path) -> None:
-    """Status, output and errors are those of plain python; the trace is valid."""
+    """Status, output and errors equal those of plain python; the trace is valid."""
     plain, traced = compare(case, tmp_path)
     assert traced == plain
     assert plain.stdout

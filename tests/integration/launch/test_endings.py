@@ -1,4 +1,4 @@
-"""A program ends itself past Python's own end, or becomes another: nothing is lost."""
+"""Nothing is lost if a program bypasses Python's shutdown, or becomes another program."""
 
 import ctypes
 import os
@@ -32,7 +32,7 @@ thread = threading.Thread(target=work)
 thread.start()
 thread.join()
 """
-# As uvicorn ends: its own handler notes the signal; when all is served, it sends it again.
+# Like uvicorn: its handler notes the signal; when all is served, it sends it again.
 SERVICE = """\
 caught = []
 before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
@@ -116,7 +116,7 @@ def test_it_is_ended_first(record: Recorder, name: str) -> None:
 
 @pytest.mark.parametrize("name", GOES_ON)
 def test_it_goes_on(record: Recorder, name: str) -> None:
-    """What only looks like the end does not end the recording."""
+    """Calls that only look like the end do not end the recording."""
     trace = record(BEGIN + GOES_ON[name] + "\ntracer.log('afterwards')\n")
     found = validate(trace.read_bytes())
     assert logs(found) == ["last", "afterwards"]
@@ -124,7 +124,7 @@ def test_it_goes_on(record: Recorder, name: str) -> None:
 
 
 def test_a_signal_for_another_thread(record: Recorder) -> None:
-    """It ends the process, or that thread holds it back: all is written, whatever comes."""
+    """Whether it ends the process or that thread holds it back, everything is written."""
     trace = record(
         BEGIN
         + """
@@ -196,7 +196,7 @@ def test_exec_of_a_descriptor(record: Recorder) -> None:
 
 @pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 15)"])
 def test_a_recording_of_the_programs_own(tmp_path: Path, ending: str) -> None:
-    """tracer.start() has the same care."""
+    """tracer.start() takes the same care."""
     source = BEGIN + f"tracer.start('own.pftrace')\ntracer.log('last')\n{ending}"
     subprocess.run(
         [sys.executable, "-c", source], cwd=tmp_path, timeout=PROGRAM_TIMEOUT_S, check=False
@@ -227,7 +227,7 @@ def test_hooks_are_taken_back(tmp_path: Path) -> None:
 
 
 def test_two_threads_end_it(tmp_path: Path) -> None:
-    """One stops the recording, others do at the same time: it is stopped once."""
+    """Several threads stop the recording at the same time: it is stopped once."""
     path = tmp_path / "a.pftrace"
     for _ in range(50):
         tracer.start(path, signals=["threads"])
@@ -249,7 +249,7 @@ def test_two_threads_end_it(tmp_path: Path) -> None:
 
 @pytest.mark.invalid_traces
 def test_a_file_that_was_cut_by_hand(tmp_path: Path, record: Recorder) -> None:
-    """It may have been a kill: what cannot be known is not said."""
+    """It may have been a kill: the message claims nothing that cannot be known."""
     trace = record("print(1)")
     trace.write_bytes(trace.read_bytes()[:-40])
     found = ended(trace)
@@ -268,7 +268,7 @@ def test_a_file_that_was_cut_by_hand(tmp_path: Path, record: Recorder) -> None:
     ],
 )
 def test_a_trace_function_does_not_see_it(tmp_path: Path, function: str, ending: str) -> None:
-    """The program's debugger and profiler do not see the recorder's code that runs then."""
+    """The program's debugger or profiler does not see our code that runs then."""
     source = f"""\
 import os, signal, sys
 def watch(frame, event, argument):
@@ -281,7 +281,7 @@ sys.{function}(watch)
 
 
 def test_a_module_of_the_programs_own_is_not_loaded(tmp_path: Path) -> None:
-    """What the recorder needs at the end it has loaded before the program begins."""
+    """Before the program begins, the recorder has loaded what it needs at the end."""
     names = ("output", "recorder", "api", "units", "errors", "_core", "secrets")
     loud = "import os; os.write(1, b'loaded ' + __name__.encode())"
     package = {f"tracer/{name}.py": loud for name in ("__init__", *names)}

@@ -1,4 +1,4 @@
-"""A file that cannot be written on: one line says so, and the trace; the program runs on.
+"""If writing the file fails, one line and the trace say so, and the program runs on.
 
 The limit on the size of a file stands for a full disk: the writes fail in the same way.
 """
@@ -44,7 +44,7 @@ CUT = re.compile(
 
 
 def limited(directory: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """A program under `tracer run -o cut.pftrace`, no file of which may be long."""
+    """Runs a program under `tracer run -o cut.pftrace` with a limit on file sizes."""
     (directory / "prog.py").write_text(source)
     run = ["-m", "tracer", "run", "--no-profile", *options, "-o", "cut.pftrace", "prog.py"]
     return subprocess.run(
@@ -61,7 +61,7 @@ def limited(directory: Path, source: str, *options: str) -> subprocess.Completed
 def test_said_at_the_end_and_in_the_trace(
     record: Recorder, tmp_path: Path, answer: str
 ) -> None:
-    """How much is missing is the same in both; SIGXFSZ is never sent to the program."""
+    """Both give the same amount missing; SIGXFSZ is never sent to the program."""
     prepare = f"import signal\nsignal.signal(signal.SIGXFSZ, signal.{answer})\n"
     if answer == "getsignal":
         prepare = "import signal\nsignal.signal(signal.SIGXFSZ, lambda *_: print('sent'))\n"
@@ -98,7 +98,7 @@ def test_nothing_that_was_written_is_lost(tmp_path: Path) -> None:
 
 
 def test_killed_later(tmp_path: Path) -> None:
-    """The trace says why it is cut, though nobody could say how much is missing."""
+    """The trace says why it is cut, although the amount missing is unknown."""
     (tmp_path / "prog.py").write_text(LOGS + "sys.stdin.read()\n")
     run = ["-m", "tracer", "run", "-o", "cut.pftrace", "prog.py"]
     trace = tmp_path / "cut.pftrace"
@@ -126,7 +126,7 @@ def test_killed_later(tmp_path: Path) -> None:
 
 
 def test_said_by_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line on stderr, and in the totals; the process itself feels nothing of it."""
+    """It is one line on stderr and in the totals; the process itself is unaffected."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     path = tmp_path / "cut.pftrace"
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -188,7 +188,7 @@ def test_a_pipe_nobody_reads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_full_from_the_beginning(record: Recorder, force: tuple[str, ...]) -> None:
-    """It is the file that is refused, by its name, and the program does not run."""
+    """The file is refused by name, and the program does not run."""
     done = record.tracer("run", *force, "-o", "/dev/full", "-c", "print('ran')")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "tracer: cannot write '/dev/full': No space left on device.\n"
@@ -198,7 +198,7 @@ def test_full_from_the_beginning(record: Recorder, force: tuple[str, ...]) -> No
 
 
 def test_no_memory_for_the_buffer(record: Recorder) -> None:
-    """It is the recorder's own: the program runs, and a line says why."""
+    """The fault is the recorder's own: the program runs, and a line gives the reason."""
     few = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32)); "
     become = "import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     run = ["-m", "tracer", "run", "--buffer", "64G", "-o", "a.pftrace", "-c", "print('ran')"]

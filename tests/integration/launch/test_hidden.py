@@ -1,4 +1,4 @@
-"""What of the recorder a program could come across, and what of the program is not shown."""
+"""Parts of the recorder that a program could notice, and of the program that stay hidden."""
 
 import os
 import resource
@@ -41,7 +41,7 @@ print(*sorted(map(int, os.listdir("/proc/self/fd"))))
 
 
 def test_gc_callbacks(tmp_path: Path) -> None:
-    """The program's are called as without us, and it finds nobody else's."""
+    """The program's callbacks are called as usual, and it finds no others."""
     plain, traced = compare(Case("gc", ("prog.py",), {"prog.py": GC}), tmp_path)
     assert traced == plain
     assert "[] " in plain.stdout  # gc.callbacks, in the end
@@ -86,7 +86,7 @@ assert gc.callbacks is mine == [stops, counts]
 
 @pytest.mark.parametrize("limit", [80, 256, 1024, 4096])
 def test_descriptors(record: Recorder, limit: int) -> None:
-    """A few, and one for each CPU; above 64, where there is room."""
+    """We open a few, and one for each CPU; above 64 if there is room."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     cpus = os.sysconf("SC_NPROCESSORS_CONF")
     if 64 + 3 + cpus > limit:
@@ -117,7 +117,7 @@ SECRET = ("--password", "hunter2", "API_KEY=hunter2", "postgres://me:hunter2@hos
 
 
 def test_secrets_are_masked(record: Recorder) -> None:
-    """In the file, in the report; the program has them."""
+    """They are hidden in the file and the report; the program gets them."""
     trace = record("import sys; print(sys.argv[1:])", *SECRET)
     assert record.stdout == f"{[*SECRET]}\n"
     data = trace.read_bytes()

@@ -32,7 +32,7 @@ def sleeps(record: Recorder, seconds: float, *options: str) -> list[str]:
 def test_shorter_calls_are_not_recorded(
     record: Recorder, options: tuple[str, ...], count: int
 ) -> None:
-    """But for the sched signal every one of them would be a state of the lane."""
+    """Without the sched signal, each of them would be a state of the lane."""
     assert len(sleeps(record, 0.001, *options)) == count
 
 

@@ -1,4 +1,4 @@
-"""`tracer run` leaves a CPU profile beside the trace, and nobody is made to wait for it."""
+"""`tracer run` leaves a CPU profile beside the trace, without making anybody wait."""
 
 import os
 import subprocess
@@ -72,7 +72,7 @@ def test_wall(tmp_path: Path) -> None:
 
 
 def test_wall_needs_the_waits(tmp_path: Path) -> None:
-    """What is missing is said in one line on stderr, and in the profile."""
+    """One line on stderr, and the profile, say what is missing."""
     done = run(tmp_path, WAITS, "--wall", "--no-gil", "--no-locks", "--no-cpu")
     told = [line for line in done.stderr.decode().splitlines() if "--wall" in line]
     assert told == ["tracer: --wall: its waits are incomplete without gil, locks"]
@@ -110,7 +110,7 @@ def test_no_profile(tmp_path: Path, source: str, options: tuple[str, ...]) -> No
 
 
 def test_a_file_in_its_place_stays(tmp_path: Path) -> None:
-    """What is no profile is not replaced."""
+    """A file that is not a profile is not replaced."""
     mine = tmp_path / "prog.cpu.pprof"
     mine.write_text("mine")
     trace = tmp_path / "prog.pftrace"
@@ -124,7 +124,7 @@ def test_a_file_in_its_place_stays(tmp_path: Path) -> None:
 
 
 def test_read_at_once(tmp_path: Path, record: Recorder) -> None:
-    """`tracer run … && tracer pprof X.cpu.pprof`: who reads it waits for it."""
+    """`tracer run … && tracer pprof X.cpu.pprof`: the reader waits for the profile."""
     assert run(tmp_path, BURN, "--wall").returncode == 0
     for type_ in ("wall", "cpu"):
         done = record.tracer("pprof", f"prog.{type_}.pprof", "--top")
@@ -133,7 +133,7 @@ def test_read_at_once(tmp_path: Path, record: Recorder) -> None:
 
 
 def test_waiting_for_a_profile(tmp_path: Path, record: Recorder) -> None:
-    """As long as the file that becomes the profile is locked; one that nobody writes is not
+    """A reader waits while the unfinished profile is locked; one that nobody writes is not
     waited for."""
     assert run(tmp_path, BURN, "-o", "whole.pftrace").returncode == 0
     wait_for(tmp_path / "whole.cpu.pprof")

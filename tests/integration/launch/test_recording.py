@@ -87,7 +87,7 @@ def test_summary_is_last(package: Path) -> None:
 
 
 def test_options_reach_the_recorder(package: Path) -> None:
-    """Absolute path, sizes, names of signals, the program's own argv."""
+    """The recorder gets an absolute path, sizes, signal names, the program's own argv."""
     add_recorder(package, start="print(vars(self.options))")
     done = launch(package, "")
     expected = {
@@ -105,7 +105,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "flag"), [("module", "-m"), ("command", "-c")])
 def test_command_in_the_trace(package: Path, kind: str, flag: str) -> None:
-    """With what sys.argv leaves out: the name of the module, or the code."""
+    """It includes what sys.argv leaves out: the name of the module, or the code."""
     add_recorder(package, start="print(self.options.argv)")
     done = launch(package, "", ORDER.replace("file", kind, 1))
     assert done.stdout == f"{(flag, 'prog.py', 'arg')}\n"
@@ -147,7 +147,7 @@ def test_without_core_runs_plain(package: Path) -> None:
     add_recorder(package)
     for path in package.glob("_core*.so"):
         path.unlink()
-    # -S: else the finder of an editable install goes on to look in the original.
+    # -S: otherwise the finder of an editable install would also look in the original.
     done = launch(package, "print(__name__)", flags=("-S",))
     assert (done.returncode, done.stdout) == (0, "__main__\n")
     assert "runs without a trace" in done.stderr
@@ -201,7 +201,7 @@ def test_working_directory_may_change(package: Path) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("-I",)])
 def test_launcher_loads_nothing(package: Path, flags: tuple[str, ...]) -> None:
-    """With a recorder that imports nothing, sys.modules is plain python's, in its order."""
+    """If the recorder imports nothing, sys.modules equals plain python's, in order."""
     add_recorder(package)
     program = "import sys; print(*sys.modules, sep='\\n')"
     traced = launch(package, program, flags=flags)
@@ -213,7 +213,7 @@ def test_launcher_loads_nothing(package: Path, flags: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("program", ["pass", "import os; os._exit(0)"])
 def test_next_run_replaces(tmp_path: Path, program: str) -> None:
-    """A trace, even one that was cut off at once, does not stand in the way of the next."""
+    """An old trace, even one cut off at once, does not prevent the next recording."""
     command = [sys.executable, "-m", "tracer", "run", "--no-profile", "-c", program]
     for _ in range(2):
         outcome = run(command, tmp_path)

@@ -24,7 +24,7 @@ WAITS = "import sys; print('runs', flush=True); sys.stdin.read(); print('ends')"
 
 @contextmanager
 def recording(directory: Path, source: str = WAITS) -> Iterator[subprocess.Popen[str]]:
-    """A program under `tracer run`, in the middle; it ends when its stdin is closed."""
+    """A program running under `tracer run`; it ends when its stdin is closed."""
     (directory / "prog.py").write_text(source)
     with subprocess.Popen(
         [sys.executable, "-m", "tracer", "run", "--no-profile", "prog.py"],
@@ -123,7 +123,7 @@ print("runs", flush=True)
 
 
 def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
-    """Forked, or started with all descriptors: the recording ended with its process."""
+    """Children, forked or with all descriptors: the recording ended with its process."""
     (tmp_path / "prog.py").write_text(FORKS)
     run = [sys.executable, "-m", "tracer", "run", "--no-profile", "prog.py"]
     reader, writer = os.pipe()  # the children read from it, and so outlive the program
@@ -147,7 +147,7 @@ def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
 
 
 def test_one_file_for_two_recordings_of_a_process(tmp_path: Path) -> None:
-    """One after the other: the lock is given back at the end."""
+    """One recording after the other works: the lock is released at the end."""
     path = tmp_path / "a.pftrace"
     for _ in range(2):
         with tracer.recording(path, signals=["threads"]):
@@ -156,7 +156,7 @@ def test_one_file_for_two_recordings_of_a_process(tmp_path: Path) -> None:
 
 
 def test_a_refused_recording_leaves_the_old_trace(tmp_path: Path) -> None:
-    """What was in the file is gone only when the new recording has begun."""
+    """The file's old contents are gone only once the new recording has begun."""
     path, new = tmp_path / "a.pftrace", tmp_path / "new.pftrace"
     with tracer.recording(path, signals=["threads"]):
         pass
@@ -174,7 +174,7 @@ def test_a_refused_recording_leaves_the_old_trace(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_is_only_removed_if_it_is_a_profile(tmp_path: Path) -> None:
-    """Not a text, not a pipe (reading it would wait for ever), not a folder."""
+    """It refuses a text, a pipe (reading it would block forever) and a folder."""
     (tmp_path / "a.cpu.pprof").write_text("mine")
     os.mkfifo(tmp_path / "a.wall.pprof")
     (tmp_path / "b.cpu.pprof").mkdir()

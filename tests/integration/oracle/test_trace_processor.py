@@ -4,7 +4,7 @@ What these tests settled, for trace_processor v52:
 * flow_ids on a slice's BEGIN and terminating_flow_ids on another's work, several per slice.
   A target ordered before its source (also at an equal timestamp) loses the arrow silently;
   an id terminates once.
-* SEQ_NEEDS_INCREMENTAL_STATE is not needed. Without it an event whose chunk head was lost is
+* SEQ_NEEDS_INCREMENTAL_STATE is not needed. Without it, an event whose chunk head was lost is
   not skipped: its delta is taken for an absolute time and its name is gone.
 * TrackEventDefaults.track_uuid is honoured, per chunk.
 * An absolute timestamp (clock 3) older than its neighbours sorts into place and leaves the
@@ -37,7 +37,7 @@ FLOWS = (
 
 
 def slices(tp: TP, track: str) -> list[tuple[int, int, str]]:
-    """(start, duration, name) of one track's slices in the order of time."""
+    """(start, duration, name) of one track's slices, ordered by time."""
     return [(r["ts"], r["dur"], r["name"]) for r in tp.query(SLICES) if r["track"] == track]
 
 
@@ -226,7 +226,7 @@ def test_snapshot_older_than_written_events(path: Path) -> None:
 
 
 def test_snapshot_older_than_the_previous_one_is_an_error(path: Path) -> None:
-    """When snapshots of a process go back, trace_processor objects and misplaces events."""
+    """If snapshots of a process go back in time, trace_processor objects and misplaces events."""
     packets = Packets()
     loop_skeleton(packets)
     packets.chunk(500)
@@ -289,7 +289,7 @@ def test_truncated_anywhere(path: Path, packets: Packets) -> None:
 
 
 def test_lost_chunk_costs_that_chunk(path: Path, packets: Packets) -> None:
-    """With one whole chunk missing the events of the next one are all there."""
+    """If one whole chunk is missing, the events of the next one are all there."""
     packets.begin(10, TASK, "ready")
     start = len(packets.trace.packet)
     packets.chunk(100)

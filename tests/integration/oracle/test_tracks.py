@@ -69,7 +69,7 @@ def test_tree_of_tracks(path: Path, packets: Packets) -> None:
 
 
 def test_newest_name_wins(path: Path, packets: Packets) -> None:
-    """A task renamed on the way has one track, called by its last name from the start."""
+    """A task renamed while it runs has one track, under its last name from the start."""
     packets.begin(10, TASK, "ready")
     describe_task(packets, "Task-1 renamed()")
     packets.state(20, TASK, "running")

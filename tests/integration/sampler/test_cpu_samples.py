@@ -23,7 +23,7 @@ from tracer import _core
 from tracer import schema as s
 
 HZ = 1000
-SIGMAS = 5  # of the binomial noise that a sampled share has; once in two million runs
+SIGMAS = 5  # of the binomial noise in a sampled share; exceeded once in two million runs
 SECONDS = 0.6  # of CPU time per program
 ALTERNATE = """
 a, b, seconds = globals()[sys.argv[1]], globals()[sys.argv[2]], float(sys.argv[3])
@@ -62,21 +62,21 @@ def test_shares_are_true(record: Recorder, program: str, a: str, b: str) -> None
     spent_a, spent_b = map(float, record.stdout.split())
     samples = samples_of(trace)
     n, in_a, in_b = len(samples), inside(samples, "A"), inside(samples, "B")
-    # Signals come with the kernel's tick, so that many periods are one throw of the dice.
+    # Signals come with the kernel's tick, so that many periods count as one random draw.
     throws = len({(each.tid, each.time_ns) for each in samples})
     share = spent_a / (spent_a + spent_b)
     noise = math.sqrt(share * (1 - share) / throws)
     assert abs(in_a / (in_a + in_b) - share) < SIGMAS * noise
     # All CPU time of the two is there, a period more or less at each end of each thread; but
-    # what a thread does after its last signal no sample tells, and how long that takes is the
-    # kernel's choice: ticks that find another thread on the CPU are none of this one's.
+    # no sample covers what a thread does after its last signal; how long that takes is up to
+    # the kernel: ticks that find another thread on the CPU do not count for this one.
     surplus_s = (in_a + in_b) / HZ - (spent_a + spent_b)
     ends_s = (4 * n / throws + 4) / HZ + 0.04 * SECONDS
     assert -ends_s - untold_s(trace, samples) < surplus_s < ends_s
 
 
 def untold_s(trace: Path, samples: list[Sample]) -> float:
-    """From each thread's last sample to its end, or that of the recording."""
+    """The time from each thread's last sample to its end, or the recording's."""
     read = read_strict(trace.read_bytes())
     over_ns = max(event.time_ns for event in read.events)
     exit_ns = {
@@ -103,7 +103,7 @@ def record_cpu(function: Callable[[], object], path: Path, hz: int = HZ) -> list
 
 
 def test_where_a_sample_is(tmp_path: Path) -> None:
-    """File and line of the leaf, callers outermost first, thread, process."""
+    """A sample has file and line of the leaf, callers outermost first, thread, process."""
     path = tmp_path / "t.pftrace"
     samples = [each for each in record_cpu(burn, path) if each.leaf == "burn"]
     assert samples
@@ -116,7 +116,7 @@ def test_where_a_sample_is(tmp_path: Path) -> None:
 
 
 def test_trace_processor_counts_them(tmp_path: Path) -> None:
-    """Perfetto's own module sums the samples, with files and without complaint."""
+    """Perfetto's own module sums up the samples, with files and without errors."""
     path = tmp_path / "t.pftrace"
     samples = record_cpu(burn, path)
     with open_trace(path) as tp:
@@ -136,7 +136,7 @@ def test_trace_processor_counts_them(tmp_path: Path) -> None:
 
 
 def test_thread_that_python_does_not_know(tmp_path: Path) -> None:
-    """A thread that C code started is found, and the Python code it runs is sampled."""
+    """A thread made by C code is found automatically, and so is the Python that it runs."""
     libc = ctypes.CDLL(None)
     handle = ctypes.c_ulong()
     tids: list[int] = []
@@ -156,7 +156,7 @@ def test_thread_that_python_does_not_know(tmp_path: Path) -> None:
 
 
 def test_blocked_signals_are_told(record: Recorder) -> None:
-    """A thread that blocks every signal is seen to compute, though not where."""
+    """The trace shows that a thread which blocks every signal computes, but not where."""
     trace = record(
         WORK
         + """
@@ -186,7 +186,7 @@ down(500)
 
 
 def test_deep_stack(record: Recorder) -> None:
-    """The innermost 128 frames, and a root that says there are more."""
+    """A stack has the innermost 128 frames, and a root that says there are more."""
     samples = samples_of(record(WORK + DEEP, options=("--cpu-hz", "1000")))
     deep = [each for each in samples if each.leaf == "pure" and len(each.frames) > 100]
     assert deep
@@ -210,7 +210,7 @@ for n in range(150):
 """
     samples = samples_of(record(WORK + source, options=("--cpu-hz", "5000")))
     dying = [each.frames[-1] for each in samples if each.leaf.startswith("dying_")]
-    assert inside(samples, s.FRAME_BROKEN) < len(dying)  # those that the kernel's ticks hit
+    assert inside(samples, s.FRAME_BROKEN) < len(dying)  # those hit by the kernel's ticks
     for name, path, line in dying:
         assert path == f"/made/{name.removeprefix('dying_')}.py"
         assert line in (4, 5, 6)
@@ -224,7 +224,7 @@ def test_names_beyond_ascii(record: Recorder) -> None:
 
 
 def test_twice_in_one_process(tmp_path: Path) -> None:
-    """A second recording has its own samples, none of the first."""
+    """A second recording has only its own samples, none of the first."""
     for name in ("a", "b"):
         samples = record_cpu(burn, tmp_path / f"{name}.pftrace")
         assert inside(samples, "burn")
@@ -236,7 +236,7 @@ def test_twice_in_one_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [0, 5001, -1])
 def test_refused_rates(rate: int) -> None:
-    """What the kernel cannot or should not do."""
+    """Rejects periods that the kernel cannot or should not use."""
     with pytest.raises(ValueError, match="not a rate from 1 to 5000 Hz"):
         _core.start_sampler(rate)
 
@@ -248,7 +248,7 @@ def test_without_the_signal(record: Recorder) -> None:
 
 
 def test_subinterpreter(record: Recorder) -> None:
-    """Code of another interpreter is not looked into."""
+    """Code of another interpreter is not sampled."""
     module = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
     body = "import time; u = time.thread_time() + 0.2\\nwhile time.thread_time() < u: pass"
     source = f"import {module} as i\nn = i.create()\ni.run_string(n, '{body}')\ni.destroy(n)"

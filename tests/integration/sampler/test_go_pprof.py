@@ -1,4 +1,4 @@
-"""`go tool pprof` reads every profile in every way, without a warning."""
+"""`go tool pprof` reads all of our profiles in every way, without a warning."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 def pprof(*words: str) -> str:
-    """What it prints; a warning on stderr is a failure."""
+    """The output of pprof; a warning on stderr is a failure."""
     assert GO is not None
     done = subprocess.run(
         [GO, "tool", "pprof", *words],
@@ -66,14 +66,14 @@ def sources(tmp_path: Path) -> Path:
     ],
 )
 def test_every_type(tmp_path, sources, type_, story, function, total, show):
-    """Totals, names and labels are as written."""
+    """Totals, names and labels are as intended."""
     trace = tmp_path / "x.pftrace"
     trace.write_bytes(story().data())
     path = write_profile(trace, type_, None, force=False)
     found = ("-source_path", str(sources), "-trim_path", "/app:/usr/lib/python3.13")
     text = pprof(show, *found, path)
     if show == "-list=." and type_ == "gc":
-        assert "Total:" in text  # a pause is in no file
+        assert "Total:" in text  # a pause belongs to no file
         return
     if show != "-tags":
         assert function in text
@@ -133,7 +133,7 @@ def test_tags_tell_tasks_apart(record: Recorder) -> None:
         task = dict(sample.labels).get("task", "")
         by_task[task] = by_task.get(task, 0) + sample.values[-1]
     whole = by_task["small"] + by_task["large"]
-    # A quarter, of 60 throws of the dice on a machine with other work, else of 300: 5 sigma.
+    # A quarter of 60 random draws on a busy machine, otherwise of 300: within 5 sigma.
     assert 0 < by_task["small"] / whole < 0.53
     tags = pprof("-tags", write_profile(trace, "cpu", None, force=False))
     assert "large" in tags
@@ -161,7 +161,7 @@ def test_go_profiles_are_read_by_us(tmp_path: Path) -> None:
     [("cpu", "ms", 1e6), ("mutex", "ms", 1e6), ("allocs", "kB", 1024)],
 )
 def test_top_of_go_profiles_agrees(name: str, unit: str, ns_or_bytes: float) -> None:
-    """Of a profile that Go wrote, flat and cumulative of each function are as Go says."""
+    """For a profile that Go wrote, each function's flat and cumulative values match Go's."""
     path = GOLDEN / f"{name}.pprof"
     words = ("-top", f"-unit={unit}", "-nodefraction=0", "-edgefraction=0", "-nodecount=10000")
     line = rf"\s*(-?[\d.]+)(?:{unit})? +[\d.]+% +[\d.]+% +(-?[\d.]+)(?:{unit})? +[\d.]+%  (.*)"

@@ -76,13 +76,13 @@ from tracer import schema as s
     ],
 )
 def test_manners(record: Recorder, source: str) -> None:
-    """Programs with signals, timers, profilers and processes of their own behave as ever."""
+    """Programs with their own signals, timers, profilers and processes behave as usual."""
     record(WORK + source, options=("--cpu-hz", "1000"))
     assert record.stdout == "True\n"
 
 
 def test_a_signal_of_ours_by_somebody_else(record: Recorder) -> None:
-    """A stray signal of the sampler's number does what it does without us: it kills."""
+    """A stray signal with the sampler's number kills, just as it does without us."""
     source = (
         "import ctypes, signal, os\n"
         "caught = open('/proc/self/status').read().split('SigCgt:')[1].split()[0]\n"
@@ -101,7 +101,7 @@ ours = max(n for n in range(1, 65) if int(caught, 16) >> (n - 1) & 1)
 
 
 def test_a_library_takes_the_signal(record: Recorder) -> None:
-    """C code that puts its handler in place of ours gets no signal of our timers for long, and
+    """If C code replaces our handler with its own, our timers soon stop sending it signals, and
     the trace says why there are no samples."""
     trace = record(
         WORK
@@ -121,7 +121,7 @@ def test_a_library_takes_the_signal(record: Recorder) -> None:
 
 
 def test_no_timer_to_be_had(record: Recorder) -> None:
-    """Threads beyond the limit of queued signals: their time is there, and the reason."""
+    """Threads beyond the limit of queued signals still show their time, and the reason."""
     trace = record(
         WORK
         + "import resource\n"

@@ -29,7 +29,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_line(profile: Profile) -> Counter[str]:
-    """What the innermost line of the program itself has, by the line's text."""
+    """Values by the text of the innermost line that belongs to the program."""
     found: Counter[str] = Counter()
     for sample in profile.samples:
         own = [place for place in sample.frames if place.path == str(PROGRAM)]
@@ -38,7 +38,7 @@ def by_line(profile: Profile) -> Counter[str]:
 
 
 def test_mutex_points_at_the_line_that_takes_the_lock(trace: Path) -> None:
-    """Most delay is caused there, by what the thread's function called."""
+    """Most delay is caused there, by code that the thread's function called."""
     profile = profile_of(trace, "mutex")
     assert by_line(profile).most_common(1)[0][0] == TAKES_THE_LOCK
     held = [
@@ -50,7 +50,7 @@ def test_mutex_points_at_the_line_that_takes_the_lock(trace: Path) -> None:
 
 
 def test_block_points_at_the_lines_that_wait(trace: Path) -> None:
-    """With their callers, out to the thread's function."""
+    """They appear with their callers, out to the thread's function."""
     profile = profile_of(trace, "block")
     assert by_line(profile).most_common(1)[0][0] == TAKES_THE_LOCK
     waits = [
@@ -64,7 +64,7 @@ def test_block_points_at_the_lines_that_wait(trace: Path) -> None:
 
 
 def test_cpu_points_at_the_string_building_and_the_sort(trace: Path) -> None:
-    """No other line of the program has as much as the lesser of the two."""
+    """No other line of the program has as much as the smaller of the two."""
     lines = by_line(profile_of(trace, "cpu"))
     building = sum(lines.pop(line) for line in BUILDING)
     sort = lines.pop(SORT)

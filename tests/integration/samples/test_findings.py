@@ -8,7 +8,7 @@ from tests.conftest import SAMPLES
 from tests.support.programs import clean as clean_programs
 from tests.support.programs import faulty as faulty_programs
 
-# The finding that leads, and what its sentence must name.
+# The leading finding, and what its sentence must name.
 PLANTED = {
     "blocked_loop": ("loop blocked", ("`render_report`", "`sleep` (blocked_loop.py:38)")),
     "lock_convoy": ("lock convoy", ("lock_convoy.py:32", "`sleep` (lock_convoy.py:24)")),
@@ -17,7 +17,7 @@ PLANTED = {
         "GC in the hot path",
         ("interrupted `serve` (gc_storm.py:39)", "reference cycles"),
     ),
-    # `make_key` has some 15 % of the few CPU samples, which is what it takes to be named here.
+    # `make_key` has some 15 % of the few CPU samples, just enough to be named here.
     "data_processor": (
         "lock convoy",
         ("`worker-N`", "data_processor.py:38", "`rank` (data_processor.py:33"),
@@ -54,7 +54,7 @@ def test_data_processor_has_four_faults(record):
 
 @pytest.mark.parametrize("name", clean_programs.PROGRAMS)
 def test_clean_program(record, name):
-    """No false alarm."""
+    """Clean programs cause no false alarm."""
     trace = record(clean_programs.PROGRAMS[name])
     assert findings(record, trace) == []
 

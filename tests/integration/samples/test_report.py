@@ -19,7 +19,7 @@ def report(record: Recorder, name: str) -> dict[str, Any]:
 
 
 def place(name: str, text: str, function: str) -> str:
-    """As a report says it: the one line of a sample that has this text."""
+    """The place, as in a report, of the one line of a sample with this text."""
     lines = (SAMPLES / name).read_text().splitlines()
     (number,) = [n for n, line in enumerate(lines, 1) if text in line]
     return f"{SAMPLES / name}:{number} {function}"
@@ -32,7 +32,7 @@ def thread_of(found: dict[str, Any], name: str) -> Row:
 
 
 def assert_leads(found: dict[str, Any], site: str) -> Row:
-    """The lock taken there has the most waiting, its waiters and owners all stand there."""
+    """The lock taken there has the most waiting; all its waiters and owners are there."""
     row: Row = found["locks"][0]
     assert row["kind"] == "Lock"
     assert row["site"] == site
@@ -41,7 +41,7 @@ def assert_leads(found: dict[str, Any], site: str) -> Row:
         assert {each["site"] for each in row[who]} == {site}, who
         assert all(each["who"].startswith("worker-") for each in row[who])
     assert sum(each["ns"] for each in row["waited_for"]) == row["wait_ns"]["total"]
-    # Who had it is known, or nobody had: how soon a woken thread runs is the machine's.
+    # The holder is known, or there was none: a woken thread may take a while to run.
     assert {each["kind"] for each in row["waited_for"]} <= {"owner", "free"}
     owners = {each["who"] for each in row["waited_for"] if each["kind"] == "owner"}
     assert owners
@@ -97,7 +97,7 @@ def test_io_mix(record: Recorder, callable_: str, text: str, function: str) -> N
     rows = [row for row in found["io"] if row["callable"] == callable_]
     site = place("io_mix.py", text, function)
     (row,) = [row for row in rows if row["site"] == site]
-    assert 0 < row["count"] <= int(asked[1])  # what came at once was no wait
+    assert 0 < row["count"] <= int(asked[1])  # what arrived at once was no wait
     if callable_ in ("os.waitpid", "sqlite3.Connection.execute"):
         assert row["count"] == int(asked[1])
 
@@ -110,7 +110,7 @@ def test_data_processor(record: Recorder) -> None:
     assert count is not None, record.stdout
     assert len(workers) == int(count[1]) == int(count[2])
     assert row["waits"] > 0
-    # Two faults are functions that compute, and the first of the profile.
+    # Two faults are functions that compute; they lead the profile.
     own: dict[str, int] = {}
     for each in found["cpu"]:
         if each["file"] == str(SAMPLES / "data_processor.py"):

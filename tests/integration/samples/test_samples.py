@@ -27,7 +27,7 @@ def report(record: Recorder, trace: Path, *options: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
-    """No import error, and per-task ready times equal to trace_processor's, to the ns."""
+    """There is no import error, and per-task ready times equal trace_processor's to the ns."""
     trace = record(SAMPLES / name)
     ours = {
         row["names"][-1]: row["ready_ns"]
@@ -50,7 +50,7 @@ def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
 def test_blocked_loop_names_the_culprit(record: Recorder) -> None:
     """The report blames render_report for what the program measured itself.
 
-    The books differ by what lies between the program's look at its clock and the recorder's,
+    They differ by the time between the program's reading of its clock and the recorder's,
     twice for each of ten blocks: microseconds, unless the kernel takes the CPU in between.
     """
     trace = record(SAMPLES / "blocked_loop.py")

@@ -123,7 +123,7 @@ def test_library_names(record: Recorder, trace):
 
 
 def test_the_library_is_second(record: Recorder, trace):
-    """Text says through which function of the library."""
+    """The text says through which function of the library."""
     done = record.tracer("why", str(trace), "--thread", "Thread-2 (quick_query)")
     assert f"py:{line('framework.guarded(int)')}, via `guarded`" in " ".join(
         done.stdout.split()
@@ -131,7 +131,7 @@ def test_the_library_is_second(record: Recorder, trace):
 
 
 def test_shutdown_is_one_row(record: Recorder, trace):
-    """asyncio.run's own shutdown tasks are no rows of their own."""
+    """asyncio.run's own shutdown tasks get no separate rows."""
     rows = [row["coro"] for row in report(record, trace)["tasks"]]
     assert rows.count("asyncio's own") == 1
     assert not any("shutdown" in coro for coro in rows)

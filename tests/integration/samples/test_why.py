@@ -82,7 +82,7 @@ def test_gc_storm_leads_with_the_collector_inside_serve(record: Recorder) -> Non
 def test_data_processor_leads_with_the_lock_around_all_the_work(record: Recorder) -> None:
     wait = lead(record, "data_processor.py")
     assert (wait["what"], wait["subject"]) == ("lock", "Lock")
-    # How many depends on who is quicker: the thread that gives the lock, or those that wait.
+    # The number depends on who is quicker: the thread that releases, or those that wait.
     assert wait["alike"]["count"] > 19
     assert wait["alike"]["total_ns"] > 10**9
     assert "acquired at data_processor.py:38" in wait["text"]
@@ -99,6 +99,6 @@ def test_task_leak_leads_with_the_futures_nobody_ends(record: Recorder) -> None:
 
 def test_pipeline_leads_with_full_queue_and_semaphore(record: Recorder) -> None:
     found = why(record, record(SAMPLES / "pipeline.py"), "--worst", "6")
-    # Of what it awaits: a task may also be ready and the machine busy with something else.
+    # Only of what it awaits: a task may also be ready while the machine is busy.
     awaits = [wait["subject"] for wait in found if wait["what"] == "await"]
     assert set(awaits[:2]) == {"Queue.put", "Semaphore"}

@@ -25,7 +25,7 @@ def compute(until: threading.Event) -> None:
 
 
 def test_two_threads_run_at_once(tmp_path: Path) -> None:
-    """Each is attached while the other is; the validator forbids any sign of a GIL."""
+    """Both are attached at the same time; the validator forbids any sign of a GIL."""
     both, end = threading.Barrier(2), threading.Event()
 
     def work() -> None:
@@ -41,7 +41,7 @@ def test_two_threads_run_at_once(tmp_path: Path) -> None:
         end.set()
         thread.join()
 
-    signals = ("gil", "io", "locks", "threads")  # not the kernel's, which knows of processors
+    signals = ("gil", "io", "locks", "threads")  # not the kernel's, which depend on CPUs
     summary, totals = record_here(run, tmp_path / "t.pftrace", signals=signals)
     assert totals.dropped == 0
     lanes = {lane.name: lane for lane in summary.lanes.values()}
@@ -57,7 +57,7 @@ def test_two_threads_run_at_once(tmp_path: Path) -> None:
 
 
 def test_a_lock_has_its_owner(tmp_path: Path) -> None:
-    """A wait has the owner, where it acquired the lock, and who released it."""
+    """A wait names the owner, where it took the lock, and who released it."""
     lock, taken = threading.Lock(), threading.Event()
 
     def owner() -> None:
@@ -126,7 +126,7 @@ print(sum(counts))
 
 
 def test_churn(record: Recorder) -> None:
-    """Six threads, eight locks, code that dies while tables know it: counts are right."""
+    """Six threads, eight locks, and code that dies while in our tables: counts are right."""
     trace = record(CHURN)
     assert record.stdout == f"{3 * 6 * 3000}\n"
     assert validate(trace.read_bytes()).lanes

@@ -1,4 +1,4 @@
-"""The GIL on real programs: the validator's laws under churn, holders, clean ways out."""
+"""The GIL in real programs: the validator's laws under churn, holders, clean shutdown."""
 
 import functools
 import hashlib
@@ -26,7 +26,7 @@ def compute(rounds: int) -> None:
 
 
 def test_threads_that_compute_take_turns(tmp_path: Path) -> None:
-    """Each waits for the GIL, behind one of the others."""
+    """Each thread waits for the GIL behind one of the others."""
     threads = 4
     together = threading.Barrier(threads)
     tids: list[int] = []
@@ -54,7 +54,7 @@ def test_threads_that_compute_take_turns(tmp_path: Path) -> None:
 
 
 def beside_a_busy_thread(begins: list[int], call: Callable[[], object]) -> None:
-    """Calls it where C code has had the GIL for long: others have asked for it by then."""
+    """Calls it after C code has held the GIL for long, when others have asked for it."""
     over = threading.Event()
 
     def busy() -> None:
@@ -65,7 +65,7 @@ def beside_a_busy_thread(begins: list[int], call: Callable[[], object]) -> None:
     thread.start()
     begins.append(threading.get_native_id())
     calls: list[Callable[[], object]] = [functools.partial(sum, range(1_000_000)), call]
-    list(map(operator.call, calls))  # in C: no moment between the two to give the GIL
+    list(map(operator.call, calls))  # in C: no chance to give up the GIL between the two
     over.set()
     thread.join()
 
@@ -78,7 +78,7 @@ def sleep_of(tid: int) -> str:
 
 
 def test_who_gives_the_gil_for_a_lock_waits_for_the_lock(tmp_path: Path) -> None:
-    """Not for the GIL, although others had asked for that."""
+    """It does not wait for the GIL, although others had asked for it."""
     lock = threading.Lock()
     begins: list[int] = []
     asleep_ns = [0, 0]
@@ -92,7 +92,7 @@ def test_who_gives_the_gil_for_a_lock_waits_for_the_lock(tmp_path: Path) -> None
             while not before.startswith("S") or sleep_of(begins[0]) != before:
                 before = sleep_of(begins[0]) if begins else ""
                 asleep_ns[0] = time.monotonic_ns()
-                time.sleep(4 * sys.getswitchinterval())  # in line it would wake up meanwhile
+                time.sleep(4 * sys.getswitchinterval())  # a GIL waiter would wake up
             asleep_ns[1] = time.monotonic_ns()
         waiter.join()
 
@@ -108,7 +108,7 @@ def test_who_gives_the_gil_for_a_lock_waits_for_the_lock(tmp_path: Path) -> None
 
 
 def test_who_gives_the_gil_to_compute_computes(tmp_path: Path) -> None:
-    """The same: it is native, not in line for the GIL."""
+    """It too is native, and does not wait for the GIL."""
     begins: list[int] = []
     took_ns: list[int] = []
     data = bytes(20_000_000)
@@ -122,7 +122,7 @@ def test_who_gives_the_gil_to_compute_computes(tmp_path: Path) -> None:
     summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("gil", "io"))
     lane = summary.lanes[os.getpid(), begins[0]]
     natives = [each.end_ns - each.start_ns for each in lane.named(s.NATIVE) if each.end_ns]
-    # Each is whole or in pieces, between which it is preempted; one of the two would be half.
+    # Each is whole, or in pieces with preemption in between; one of the two would be half.
     assert sum(natives) > 1.5 * took_ns[0]
 
 
@@ -223,7 +223,7 @@ print("done")
 
 
 def test_subinterpreters(record: Recorder, tmp_path: Path) -> None:
-    """With a GIL of their own or the main one: nothing breaks, nothing overlaps."""
+    """With their own GIL or the main one, nothing breaks and nothing overlaps."""
     script = tmp_path / "subinterpreters.py"
     script.write_text(SUBINTERPRETERS)
     record(script)

@@ -1,4 +1,4 @@
-"""Blocking calls: named as the programmer wrote them, whichever layer sees them; once each."""
+"""Blocking calls: shown once each, named as the programmer wrote them, at any layer."""
 
 import inspect
 import os
@@ -40,7 +40,7 @@ def blocking_read(seconds: float = 0.03) -> None:
 
 @pytest.mark.parametrize("signals", [SIGNALS, ("io",)])
 def test_read(tmp_path: Path, signals: tuple[str, ...]) -> None:
-    """One slice, with its site and how much came; also where the GIL is not watched."""
+    """One slice has the site and the bytes received, even where the GIL is not watched."""
     (read,) = [
         each
         for each in io_slices(blocking_read, tmp_path / "t.pftrace", signals)
@@ -53,7 +53,7 @@ def test_read(tmp_path: Path, signals: tuple[str, ...]) -> None:
 
 
 def test_socket_select_and_sleep(tmp_path: Path) -> None:
-    """Each by the name its users know it by."""
+    """Each call has the name that its users know."""
 
     def run() -> None:
         a, b = socket.socketpair()
@@ -98,7 +98,7 @@ def test_unknown_functions_are_learned(
 
 
 def test_nothing_of_fast_calls(tmp_path: Path) -> None:
-    """Calls that nobody could notice leave no trace of their own."""
+    """Calls too short to notice leave no slice."""
 
     def run() -> None:
         with open("/dev/zero", "rb", buffering=0) as zero:
@@ -109,7 +109,7 @@ def test_nothing_of_fast_calls(tmp_path: Path) -> None:
 
 
 def test_functions_are_as_before(tmp_path: Path) -> None:
-    """A trampoline is not to be seen, and gone afterwards."""
+    """A trampoline is invisible to the program, and gone afterwards."""
     before = (os.read, repr(os.read), inspect.signature(os.read))
 
     def run() -> None:

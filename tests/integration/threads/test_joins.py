@@ -1,4 +1,4 @@
-"""Who ended a wait: a thread's end for joins, and futures, as Perfetto draws it."""
+"""Who ended a wait, for joins (the thread's end) and futures, as Perfetto draws it."""
 
 import _thread
 import sys
@@ -29,7 +29,7 @@ ENDS = f"""
 
 
 def until_joined(by: threading.Thread, function: str = "join") -> None:
-    """The calling thread goes on when that one waits for its end."""
+    """Lets the calling thread go on once that thread waits for its end."""
     if HAS_HANDLES:
         until_it_waits_in(by, function, "_handle", "join")
     else:
@@ -37,7 +37,7 @@ def until_joined(by: threading.Thread, function: str = "join") -> None:
 
 
 def ended_by(path: Path) -> list[tuple[str, str]]:
-    """(who waited, who ended the wait) of every lock wait."""
+    """(waiter, who ended the wait) of every lock wait."""
     with open_trace(path) as tp:
         return [(row["waiter"], row["by"]) for row in tp.query(ENDS)]
 
@@ -64,7 +64,7 @@ def test_join(tmp_path: Path, timeout: float | None) -> None:
 
 
 def test_join_that_is_given_up(tmp_path: Path) -> None:
-    """Its time-out ended it: no arrow."""
+    """The time-out ended the wait: no arrow."""
     may_end = threading.Event()
 
     def work() -> None:
@@ -108,7 +108,7 @@ def test_two_join_one(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not HAS_HANDLES, reason="3.12 has no handles")
 def test_threads_without_threading(tmp_path: Path) -> None:
-    """A handle's join; there is no threading.Thread that would say its end."""
+    """A handle's join: there is no threading.Thread to announce the end."""
     main = threading.current_thread()
 
     def work() -> None:
@@ -168,7 +168,7 @@ def chained(future: "futures.Future[None]") -> None:
 
 @pytest.mark.parametrize("wait", [wait_all, as_completed, result, exception, chained])
 def test_futures(tmp_path: Path, wait: Callable[["futures.Future[None]"], None]) -> None:
-    """The worker that had the result ended the wait."""
+    """The worker that set the result ended the wait."""
     main = threading.current_thread()
 
     def work() -> None:
@@ -188,7 +188,7 @@ threading.Thread(target=threading.main_thread().join, name="joins").start()
 
 
 def test_the_main_thread_is_joined(record: Recorder) -> None:
-    """It is over for others when the interpreter begins to end."""
+    """For other threads it is over once the interpreter begins to end."""
     path = record(JOINS_THE_MAIN_THREAD)
     assert without_waker(validate(path.read_bytes())) == []
     assert ("joins", "MainThread") in ended_by(path)

@@ -1,4 +1,4 @@
-"""What a program loads on the way: its first blocking call is named like all others."""
+"""Modules loaded while the program runs: even their first blocking call gets its name."""
 
 import shutil
 import subprocess
@@ -83,7 +83,7 @@ int block(int ms) { return poll(0, 0, ms); }
 
 
 def io_of(trace: Path) -> list[Slice]:
-    """What the program's only thread was blocked in, listings and reads of modules aside."""
+    """What the program's only thread was blocked in, except listing and reading modules."""
     (lane,) = validate(trace.read_bytes()).lanes.values()
     found = (each for each in lane.slices if each.begin.category == s.CAT_IO)
     return [each for each in found if "poll" in each.name]
@@ -93,7 +93,7 @@ def io_of(trace: Path) -> list[Slice]:
     ("program", "calls"), [(IMPORTS, 2), (IMPORTS_AFTER_A_FORK, 1)], ids=["import", "fork"]
 )
 def test_first_call_of_an_extension(record: Recorder, program: str, calls: int) -> None:
-    """Its addresses are changed before the import is over, not with the writer's next pass."""
+    """Its addresses are patched before the import ends, not in the writer's next pass."""
     polls = io_of(record(program, options=WITHOUT_TRAMPOLINES))
     name = "io: ppoll" if sys.version_info >= (3, 15) else "io: poll"  # what Python calls
     assert [each.name for each in polls] == [name] * calls
@@ -119,7 +119,7 @@ def library(tmp_path: Path) -> str:
 
 
 def test_first_call_of_a_library(record: Recorder, library: str) -> None:
-    """The same of what ctypes loads."""
+    """The same holds for libraries that ctypes loads."""
     (poll,) = io_of(record(LOADS, library, options=WITHOUT_TRAMPOLINES))
     assert poll.name == "io: poll"
 
@@ -131,7 +131,7 @@ def test_where_it_was_although_a_long_wait_follows(record: Recorder, library: st
 
 
 def test_poll_objects_have_their_name_at_once(record: Recorder) -> None:
-    """Their class has no name to be found by: it is that of what `select.poll` returns."""
+    """Their class cannot be found by name; it is the type of what `select.poll` returns."""
     polls = io_of(record(IMPORTS))
     assert [each.name for each in polls] == ["io: select.poll.poll"] * 2
     assert [each.args[s.ARG_SITE].rpartition("/")[2] for each in polls] == [  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Lock waits of real threads: who waited, where, behind whom, and that none is missing."""
+"""Lock waits of real threads: who waited, where and behind whom; none is missing."""
 
 import functools
 import importlib
@@ -99,7 +99,7 @@ def take_turns(use: Use, lock: threading.Lock, threads: int) -> list[Hold]:
 
 
 def test_memory_of_a_lock_that_died_taken(tmp_path: Path) -> None:
-    """Nothing of a plain lock is said of an RLock that gets its memory: it is uncontended."""
+    """An RLock that reuses a plain lock's memory inherits nothing from it: no contention."""
 
     def work() -> None:
         taken = [threading.Lock() for _ in range(200)]
@@ -130,7 +130,7 @@ def test_memory_of_a_lock_that_died_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["Lock", "RLock"])
 def test_taken_before_the_recording(tmp_path: Path, kind: str) -> None:
-    """By nobody knows whom. Signals interrupt the wait; pieces say which lock it is for."""
+    """The holder is unknown. Signals interrupt the wait; each piece names the lock."""
     lock = getattr(threading, kind)()
     lock.acquire()
 
@@ -162,13 +162,13 @@ def test_taken_before_the_recording(tmp_path: Path, kind: str) -> None:
 
 
 def place_of(lock: object) -> int:
-    """In the table of signals/locks/holders.h."""
+    """The slot of a lock in the table of signals/locks/holders.h."""
     return (id(lock) * 0x9E3779B97F4A7C15 >> 32) % (1 << 14)
 
 
 @pytest.mark.skipif("t" in sys.abiflags, reason="without a GIL a lock loses its place")
 def test_two_locks_of_one_place(tmp_path: Path) -> None:
-    """Who holds the first is still known when he has taken the second."""
+    """The owner of the first lock is still known after taking the second."""
     by_place: dict[int, list[Any]] = {}
     while not any(len(found) > 1 for found in by_place.values()):
         lock = threading.Lock()
@@ -204,12 +204,12 @@ for _ in range(100_000): pass
 def test_import_that_another_thread_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wait of its own name: two threads wait until a third has the module imported."""
+    """This wait has its own name: two threads wait until a third has imported the module."""
     (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     gate = SimpleNamespace(began=threading.Event(), may_end=threading.Event())
     monkeypatch.setitem(sys.modules, "gate", gate)
-    monkeypatch.setitem(sys.modules, "slow_module", None)  # to be as it was, afterwards
+    monkeypatch.setitem(sys.modules, "slow_module", None)  # to restore it afterwards
     del sys.modules["slow_module"]
     imports = functools.partial(importlib.import_module, "slow_module")
     threads = [threading.Thread(target=imports) for _ in range(3)]
@@ -274,7 +274,7 @@ def test_every_wait_and_its_owner(tmp_path: Path, name: str, threads: int) -> No
 
 
 def owners(holds: list[Hold], ns: int) -> set[int]:
-    """Who may have had the lock at that moment, or, if it was free, was the next to take it:
+    """Threads that may have held the lock at that moment, or, if it was free, took it next:
     between `out_ns` and `after_ns` the release may or may not have been."""
     not_out = next(h.tid for h in holds if h.out_ns > ns)
     not_after = next(h.tid for h in holds if h.after_ns > ns)

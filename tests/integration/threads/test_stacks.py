@@ -1,4 +1,4 @@
-"""Waits say where: the stack of who waited, of who ended it, of who had the lock."""
+"""Waits have stacks: of the waiter, of whoever ended the wait, and of the lock's owner."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def functions(stack: object) -> list[str]:
 
 
 def test_task_waits(record: Recorder) -> None:
-    """Where a task awaits, and where it was made ready."""
+    """The stacks show where a task awaits, and where it was made ready."""
     trace = record(TASKS)
     (wait,) = begins(trace, "await Event")
     stack = str(wait.args["stack"])
@@ -87,7 +87,7 @@ def test_task_waits(record: Recorder) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--no-gil",)], ids=["gil", "no gil"])
 def test_thread_waits(record: Recorder, options: tuple[str, ...]) -> None:
-    """Who had the lock, with his callers; where the waiter waited."""
+    """The stacks show the lock's owner with its callers, and where the waiter waited."""
     trace = record(THREADS, options=options)
     (waited,) = (
         sample
@@ -106,7 +106,7 @@ def test_thread_waits(record: Recorder, options: tuple[str, ...]) -> None:
 
 
 def test_gil_waits(record: Recorder) -> None:
-    """Where a thread was that had to wait for the GIL."""
+    """The stack shows where a thread was when it had to wait for the GIL."""
     source = THREADS.partition("started =")[0] + (
         "threads = [threading.Thread(target=work) for _ in range(2)]\n"
         "for each in threads: each.start()\nfor each in threads: each.join()\n"

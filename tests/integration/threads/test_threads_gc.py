@@ -1,4 +1,4 @@
-"""Threads from start to exit, and every collection."""
+"""Threads are recorded from start to exit, and so is every collection."""
 
 import _thread
 import gc
@@ -12,7 +12,7 @@ from tracer import schema as s
 
 
 def test_threads(tmp_path: Path) -> None:
-    """Name, kernel id, exit, and an arrow from the start to the thread's first `running`."""
+    """A thread has name, kernel id, exit, and an arrow from start to its first `running`."""
     path = tmp_path / "t.pftrace"
     tids: list[int] = []
 
@@ -47,7 +47,7 @@ def test_threads(tmp_path: Path) -> None:
 
 
 def test_threads_without_threading(tmp_path: Path) -> None:
-    """A thread of _thread has a line once it records something."""
+    """A thread started by _thread gets a track once it records something."""
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -62,7 +62,7 @@ def test_threads_without_threading(tmp_path: Path) -> None:
     path = tmp_path / "t.pftrace"
     record_here(run, path)
     begun = [e for e in read_strict(path.read_bytes()).events if e.name == "GC gen2"]
-    # on the GC track and, in a piece for each state meanwhile, on its thread
+    # on the GC track and on its thread, there in one piece for each state
     assert len({event.track for event in begun}) == 2
 
 
@@ -91,7 +91,7 @@ def test_threads_from_before(tmp_path: Path) -> None:
 
 
 def test_every_collection(tmp_path: Path) -> None:
-    """As many slices as gc.callbacks saw, with generation and counts."""
+    """There are as many slices as gc.callbacks saw, with generation and counts."""
     seen: list[tuple[int, int]] = []
 
     def watch(phase: str, info: dict[str, int]) -> None:
@@ -111,7 +111,7 @@ def test_every_collection(tmp_path: Path) -> None:
         gc.callbacks.remove(watch)
 
     path = tmp_path / "t.pftrace"
-    gc.disable()  # else one may start on its own, before or after `run`
+    gc.disable()  # otherwise an automatic one may happen before or after `run`
     try:
         record_here(run, path)
     finally:

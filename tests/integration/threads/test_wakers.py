@@ -1,4 +1,4 @@
-"""Waits for what nobody holds: each by its name, with who ended it; and locks that die."""
+"""Waits for things nobody holds: their names and who ended them; and locks that die."""
 
 import _thread
 import asyncio
@@ -35,7 +35,7 @@ def reasons(summary: Summary, *but: str) -> list[str]:
 
 
 def test_every_wait_for_a_simple_queue(tmp_path: Path) -> None:
-    """Not only the first: what was put and taken does not make the queue a free lock."""
+    """Every wait, not only the first: put and get do not make the queue a free lock."""
     items: queue.SimpleQueue[int] = queue.SimpleQueue()
     seen: list[int] = []
 
@@ -80,7 +80,7 @@ def test_every_idle_wait_of_a_worker(tmp_path: Path) -> None:
 
 
 def test_wakers_that_end_before_the_waiter_runs(tmp_path: Path) -> None:
-    """While a third thread has the GIL."""
+    """It happens while a third thread holds the GIL."""
     stop: list[int] = []
 
     def work() -> None:
@@ -103,7 +103,7 @@ def test_wakers_that_end_before_the_waiter_runs(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="CPython 3.12 has no thread handles")
 def test_handles_of_threads_have_numbers_of_their_own(tmp_path: Path) -> None:
-    """One that gets the memory of another that died is another."""
+    """A lock that reuses the memory of a dead one is a different lock."""
     main = threading.current_thread()
 
     def end() -> None:
@@ -140,7 +140,7 @@ for _ in range(int(sys.argv[1])):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_joins_as_the_interpreter_ends(record: Recorder, threads: int) -> None:
-    """They are called so, and name the thread that they were for, which ended them."""
+    """They are shown as joins, and name the joined thread, which ended them."""
     summary = validate(record(AT_SHUTDOWN, str(threads)).read_bytes())
     ((_, last),) = lock_waits(summary, "Thread.join")[-1:]
     assert str(last.args[s.ARG_SITE]).endswith(" _shutdown")
@@ -162,7 +162,7 @@ def give_up(lock: Any) -> None:
 def test_a_lock_that_is_freed_while_somebody_has_it(
     tmp_path: Path, make: Callable[[], Any], by: str
 ) -> None:
-    """The hold ends then, and another lock in its place is another."""
+    """The hold ends then, and a new lock in its place is a different one."""
     freed_ns: list[int] = []
 
     def work() -> None:
@@ -188,7 +188,7 @@ def test_a_lock_that_is_freed_while_somebody_has_it(
 def test_an_asyncio_lock_that_is_freed_while_a_task_has_it(tmp_path: Path) -> None:
     async def give_up() -> None:
         lock = asyncio.Lock()
-        await lock.acquire()  # before anybody waits: this one is not known
+        await lock.acquire()  # before anybody waits: this lock is not known
         for _ in range(2):
             waiter = asyncio.create_task(lock.acquire())
             await asyncio.sleep(0)

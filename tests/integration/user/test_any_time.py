@@ -1,4 +1,4 @@
-"""The API may be used at any moment: nothing raises into the program, nothing is lost."""
+"""The API works at any moment: it raises nothing into the program and loses nothing."""
 
 import contextvars
 import subprocess
@@ -13,7 +13,7 @@ from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
 from tests.support.recordings import names
 from tests.support.validator.rules import validate
 
-# Calls everything once, and says what was raised.
+# Calls everything once, and prints what was raised.
 USE_ALL = """\
 raised = []
 
@@ -60,7 +60,7 @@ sys.meta_path.insert(0, Finder())
 
 
 def run(source: str, directory: Path) -> list[str]:
-    """What a program of its own prints, in lines; must exit with 0 and say nothing else."""
+    """The lines that a separate program prints; it must exit with 0 and no other output."""
     done = subprocess.run(
         [sys.executable, "-c", source],
         cwd=directory,
@@ -74,7 +74,7 @@ def run(source: str, directory: Path) -> list[str]:
 
 
 def test_while_it_is_imported(tmp_path: Path) -> None:
-    """By the same thread: what the import has not reached does nothing."""
+    """If the same thread uses it, whatever the import has not reached does nothing."""
     source = IN_IMPORTS + "import tracer; use_all('after'); print(Finder.seen, raised)"
     seen, raised = run(source, tmp_path)[0].split("] [")
     assert "tracer._core" in seen
@@ -82,7 +82,7 @@ def test_while_it_is_imported(tmp_path: Path) -> None:
 
 
 def test_during_the_first_start(tmp_path: Path) -> None:
-    """The recorder is imported and hooks are armed; in the middle of it a handler comes."""
+    """A signal handler interrupts the import of the recorder or the arming of its hooks."""
     source = """
 import tracer
 Finder.seen.clear()
@@ -113,7 +113,7 @@ print(tracer.stop() is not None, "tracer.recorder" in Finder.seen, raised)
 
 
 def test_a_handler_that_starts_in_the_middle_of_a_start(tmp_path: Path) -> None:
-    """One of the two records, the other is refused, whatever the order."""
+    """One of the two records and the other is refused, in either order."""
     source = """
 import tracer
 from tracer import output, recorder
@@ -171,7 +171,7 @@ def test_at_shutdown(record: Recorder, tmp_path: Path, traced: bool) -> None:
 
 
 def test_in_a_child_forked_while_a_thread_is_in_it(tmp_path: Path) -> None:
-    """The child has no such thread: it must not wait for it."""
+    """The child does not have that thread, and must not wait for it."""
     source = """
 import os, threading, tracer
 from tracer import api
@@ -200,7 +200,7 @@ thread.join()
 
 
 def test_imported_a_second_time(tmp_path: Path) -> None:
-    """A recording is found again by modules that are loaded anew, and ended."""
+    """Modules that are loaded anew find the recording again, and can end it."""
     source = """
 import importlib, os, sys, tracer
 
@@ -242,7 +242,7 @@ print(tracer.stop().forks)
 
 
 def test_decorated_under_tracer_run(record: Recorder) -> None:
-    """Plain functions, also when the recording began before the program imports tracer."""
+    """They are plain functions, even if recording began before the program imports tracer."""
     trace = record(
         textwrap.dedent("""
             import tracer
@@ -264,7 +264,7 @@ def test_decorated_under_tracer_run(record: Recorder) -> None:
 
 
 class Interrupts:
-    """An argument; making text of it is interrupted, as by Ctrl-C, or fails."""
+    """An argument whose str() fails, or is interrupted as if by Ctrl-C."""
 
     def __init__(self, error: type[BaseException]) -> None:
         self.error = error
@@ -285,7 +285,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_what_stops_the_programs_own_code_reaches_it(recorded, call: str) -> None:
-    """An error in the str() of an argument is ours; a Ctrl-C that comes meanwhile is not."""
+    """We catch an error in an argument's str(), but let a Ctrl-C meanwhile through."""
 
     def work() -> None:
         CALLS[call](Interrupts(ZeroDivisionError))
@@ -300,7 +300,7 @@ def test_what_stops_the_programs_own_code_reaches_it(recorded, call: str) -> Non
 
 
 def test_a_callable_object_with_odd_attributes() -> None:
-    """What cannot be copied to the wrapper is left out."""
+    """Attributes that cannot be copied to the wrapper are left out."""
 
     class Odd:
         __name__ = 5

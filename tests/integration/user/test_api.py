@@ -1,4 +1,4 @@
-"""start(), stop() and recording(): from any thread, again and again, and to the very end."""
+"""start(), stop() and recording() work in any thread, repeatedly, and to the very end."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ LIGHT = ("tasks", "threads")
 
 
 def run(source: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """A program of its own in the directory; must exit with 0."""
+    """Runs a separate program in the directory; it must exit with 0."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(source)],
         cwd=directory,
@@ -60,7 +60,7 @@ def test_start_and_stop(tmp_path: Path) -> None:
 
 
 def test_decorated_function(tmp_path: Path) -> None:
-    """Its calls are on the timeline of the recording that runs, of each that runs."""
+    """Its calls are on the timeline of each recording that runs at the time."""
 
     @tracer.region("call")
     def call() -> None: ...
@@ -144,7 +144,7 @@ def test_refused_files(tmp_path: Path) -> None:
 
 
 def test_from_other_threads(tmp_path: Path) -> None:
-    """Begun by one thread, ended by another."""
+    """One thread begins the recording, another ends it."""
     path = tmp_path / "a.pftrace"
     for step in (lambda: tracer.start(path, signals=LIGHT), tracer.stop):
         thread = threading.Thread(target=step)
@@ -154,7 +154,7 @@ def test_from_other_threads(tmp_path: Path) -> None:
 
 
 def test_while_a_loop_runs_in_another_thread(tmp_path: Path) -> None:
-    """A task in the middle of its step is not called ready, and goes on as it does."""
+    """A task in the middle of its step is not shown as ready, and goes on normally."""
     spinning, recording = threading.Event(), threading.Event()
 
     async def spins() -> None:
@@ -221,7 +221,7 @@ def test_again_and_again(tmp_path: Path) -> None:
 
 
 def test_at_exit(tmp_path: Path) -> None:
-    """A program that forgets stop(): its recording ends after what it does at exit itself."""
+    """If a program forgets stop(), its recording ends after its atexit functions."""
     run(
         """
         import atexit, tracer
@@ -236,7 +236,7 @@ def test_at_exit(tmp_path: Path) -> None:
 
 
 def test_forked_child(tmp_path: Path) -> None:
-    """It writes nothing into its parent's trace, and may begin one of its own."""
+    """A child writes nothing into its parent's trace, and may begin its own."""
     run(
         """
         import os, tracer
@@ -286,7 +286,7 @@ def test_under_tracer_run(record: Recorder) -> None:
 
 
 def test_without_the_core(tmp_path: Path) -> None:
-    """Programs run on; start() says in one line why not."""
+    """Programs run on; start() says in one line why it does not record."""
     done = run(
         """
         import asyncio, sys
@@ -320,7 +320,7 @@ def test_without_the_core(tmp_path: Path) -> None:
 
 
 def test_import_loads_nothing(tmp_path: Path) -> None:
-    """What the API brings in is the package itself, without the recorder."""
+    """Importing the API loads only the package itself, not the recorder."""
     done = run(
         """
         import sys
@@ -336,7 +336,7 @@ def test_import_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_sample_that_records_itself(tmp_path: Path, record: Recorder) -> None:
-    """Its regions are as many as the program counted, and take no longer than it measured."""
+    """There are as many regions as the program counted, no longer than it measured."""
     sample = SAMPLES / "requests_by_region.py"
     done = run(f"import runpy; runpy.run_path({str(sample)!r}, run_name='__main__')", tmp_path)
     report = record.tracer("report", "requests_by_region.pftrace", "--json")
@@ -352,7 +352,7 @@ def test_sample_that_records_itself(tmp_path: Path, record: Recorder) -> None:
 
 
 def test_example_of_the_readme(tmp_path: Path) -> None:
-    """It runs as it stands there."""
+    """The example runs exactly as it is printed there."""
     (source,) = re.findall(
         r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL
     )

@@ -56,7 +56,7 @@ class Unprintable:
 
 
 def test_arguments(recorded) -> None:
-    """Plain values as they are, others as str() says; what does not fit is counted."""
+    """Plain values stay as they are, others become str(); what does not fit is counted."""
 
     def work() -> None:
         tracer.log(
@@ -93,7 +93,7 @@ def test_counters(recorded) -> None:
 
 
 def test_wrong_arguments() -> None:
-    """The same without a recording as with one."""
+    """Errors are the same with and without a recording."""
     for call in (
         lambda: tracer.region(5),  # type: ignore[arg-type]
         lambda: tracer.task(b"x"),  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def test_wrong_arguments() -> None:
 
 
 def test_more_names_than_are_interned(recorded) -> None:
-    """Names made at run time: the first 4096 are kept, later ones are written each time."""
+    """Of names made at run time the first 4096 are kept; later ones are written each time."""
 
     def work() -> None:
         for n in range(5000):

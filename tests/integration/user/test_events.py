@@ -55,7 +55,7 @@ def test_interleaved_tasks(recorded) -> None:
 
 
 def test_without_tasks(recorded) -> None:
-    """All on the thread's track: what a region outlives goes on as a further piece."""
+    """On the thread's track a region that outlives an outer one continues as a new piece."""
 
     async def first(go: asyncio.Event) -> None:
         with tracer.region("first"):
@@ -142,7 +142,7 @@ def test_async_generator_closed_by_the_loop(recorded) -> None:
 
 
 def test_exceptions(recorded) -> None:
-    """The region says what left it, and lets it through."""
+    """The region names the exception that left it, and lets it through."""
 
     async def cancelled() -> None:
         async with tracer.region("cancelled"):
@@ -237,7 +237,7 @@ def test_exit_stack(recorded) -> None:
 
 
 def test_regions_across_recordings(recorded) -> None:
-    """What began in an older recording, or in none, has no end in this one."""
+    """A region that began in an older recording, or in none, has no end in this one."""
     before, across = tracer.region("before"), tracer.region("across")
 
     def first() -> None:
@@ -256,7 +256,7 @@ def test_regions_across_recordings(recorded) -> None:
 
 
 def test_operation_of_an_older_recording(recorded) -> None:
-    """Its number says nothing in a new one."""
+    """Its number means nothing in a new one."""
     operation = tracer.task("old")
     recorded(lambda: operation.__enter__())
 

@@ -92,7 +92,7 @@ class Program:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_program(tmp_path: Path, seed: int) -> None:
-    """As many regions as began, whole in the report, and split to the last ns."""
+    """The report has every region that began, whole, and split exactly to the ns."""
     path, over = tmp_path / "x.pftrace", threading.Event()
     beside = Program(seed + 1000)
 
