@@ -24,7 +24,7 @@ from viewer.trace.reader import read_trace
 SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "cpu", "why")
 _READY = "html[data-ready]"
-# All that was asked for has come, and what it shows has been drawn.
+# Every answer has arrived and has been drawn.
 _SETTLED = """() => new Promise((done) => {
   let idle = 0;
   const look = () => {
@@ -63,15 +63,15 @@ _INK = """(canvas) => {
 
 @dataclass
 class Opened:
-    """The page, and every complaint of the browser so far."""
+    """The page, and every error of the browser so far."""
 
     page: Page
     address: str
     complaints: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)  # every address the browser asked for
+    asked: list[str] = field(default_factory=list)  # every address that the browser requested
 
     def outside(self) -> list[str]:
-        """What was asked of anyone but the page's own server."""
+        """Requests to any server but the page's own."""
         own = (self.address, "about:", "data:", "blob:")
         return [url for url in self.asked if not url.startswith(own)]
 
@@ -91,15 +91,15 @@ class Opened:
         self.page.evaluate(_SETTLED)
 
     def click(self, title: str, at_ns: float, nth: int = 0) -> None:
-        """Clicks the nth of the first timeline's lanes of a title where it shows a moment."""
+        """Clicks the first timeline's nth lane of a title, at the place of a moment."""
         spot = [title, at_ns, nth]
-        self.page.evaluate(_SPOT, spot)  # scrolls to it, and new lanes may be asked for
+        self.page.evaluate(_SPOT, spot)  # scrolls to it, which may request new lanes
         self.settle()
         self.page.mouse.click(*self.page.evaluate(_SPOT, spot))
-        self.settle()  # until then the explanation beside it is that of the slice before
+        self.settle()  # until then the explanation of the previous slice stays
 
     def view(self) -> tuple[float, float]:
-        """From where to where the first timeline shows, in ns."""
+        """The range that the first timeline shows, in ns."""
         shown = self.page.evaluate(_VIEW)
         return shown["from"], shown["to"]
 
@@ -118,7 +118,7 @@ class Opened:
 
 
 def keep_picture(page: Page, name: str) -> None:
-    """Of a page as it is, where pictures are wanted."""
+    """Takes a picture of the page as it is, if pictures are wanted."""
     if SCREENSHOTS:
         Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png")
@@ -158,7 +158,7 @@ def open_page(trace: Path, ui: Path | None = None, scheme: str = "light") -> Ite
 
 @contextmanager
 def look_at(address: str, scheme: str = "light") -> Iterator[Opened]:
-    """A visitor who was never here before."""
+    """A visitor who was never on the page before."""
     visitor = _browser()[1].new_context(
         viewport={"width": 1440, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",

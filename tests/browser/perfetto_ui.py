@@ -31,7 +31,7 @@ FLAGS = [
 START_TIMEOUT_MS = 60_000  # the UI's own start takes most of it on a small machine
 TRACE_URL = "/opened.pftrace"
 
-# What the UI shows of a trace it had trouble with
+# What the UI shows for a trace that it had trouble with
 TROUBLE = re.compile(r"data.?loss|import error|oops|could not|corrupt", re.IGNORECASE)
 
 # Zooms in on [start, length], in ns after the trace's first event

@@ -1,4 +1,4 @@
-"""`python -m tests.browser.pictures [FOLDER]`: takes the pictures of the README anew."""
+"""`python -m tests.browser.pictures [FOLDER]`: retakes the pictures of the README."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_BYTES = 250_000  # of a picture
 DRAWN = "() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 500))"
 SIZE: ViewportSize = {"width": 1280, "height": 720}
 OPENED = "^(.*blocked_loop.*|asyncio loop.*|Tasks)$"
-BLOCK_NS = 25_000_000  # what a step of the culprit lasts at least
+BLOCK_NS = 25_000_000  # the least duration of a step of the culprit
 
 
 def main(folder: Path) -> None:

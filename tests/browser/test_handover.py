@@ -1,4 +1,4 @@
-"""From a slice of our page into the Perfetto UI at that moment: a local copy, or the hosted.
+"""A slice of our page opens the Perfetto UI at that moment: a local copy, or the hosted.
 
 The hosted UI is the local copy answering in its name: another origin, so the trace has to go
 from window to window.
@@ -63,7 +63,7 @@ def answer_as_hosted(page: Page, ui: Path) -> None:
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(f"{HOSTED}/").partition("?")[0]
-        if name == "service_worker.js":  # would fetch the whole UI once more
+        if name == "service_worker.js":  # it would fetch the whole UI once more
             route.fulfill(body="", content_type="text/javascript")
         elif file := files.get(UI + name):
             reply = file({})
@@ -75,7 +75,7 @@ def answer_as_hosted(page: Page, ui: Path) -> None:
 
 
 def loaded(page: Page) -> str:
-    """Waits for the trace; the text of the UI, which must not complain."""
+    """Waits for the trace and returns the UI's text, which must show no error."""
     page.locator(".pf-track").first.wait_for(timeout=START_TIMEOUT_MS)
     page.evaluate("() => window.waitForPerfettoIdle()")
     text = page.inner_text("body")

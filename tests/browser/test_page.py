@@ -50,13 +50,13 @@ def written(tmp_path: Path, builder: TraceBuilder) -> Path:
     return path
 
 
-# How a file is written is the reader's business: one of each is enough for the page.
+# Only the reader cares how a file is written: one of each is enough for the page.
 STORIES = [n for n, _ in every_trace() if not n.endswith(("in small chunks", "late"))]
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_every_page_of_every_trace(tmp_path: Path, name: str) -> None:
-    """Nothing is complained about, whatever a trace has or has not."""
+    """The browser reports no error, whatever a trace contains or lacks."""
     path = tmp_path / "x.pftrace"
     path.write_bytes(dict(every_trace())[name])
     with open_page(path) as opened:
@@ -82,7 +82,7 @@ def test_gil_wait_is_explained(tmp_path: Path) -> None:
 
 
 def test_lock_wait_is_explained(tmp_path: Path) -> None:
-    """A wait drawn above its lock: who waits, where, who had it and where it was taken."""
+    """A wait drawn above its lock: who waits, where, who held it and where it was taken."""
     with open_page(written(tmp_path, lock_convoy())) as opened:
         opened.go("#/locks")
         waits = opened.page.evaluate("() => fetch('api/locks').then((a) => a.json())")
@@ -197,7 +197,7 @@ def test_range_applies_to_tables(tmp_path: Path) -> None:
 
 
 def held_back(page: Page, pattern: str, ask: Callable[[], object]) -> list[Route]:
-    """The questions of that pattern, unanswered, once `ask` has led to one."""
+    """Holds back the answers to requests of that pattern, once `ask` has caused one."""
     held: list[Route] = []
     page.route(pattern, lambda route: held.append(route))
     with page.expect_request(pattern):
@@ -206,7 +206,7 @@ def held_back(page: Page, pattern: str, ask: Callable[[], object]) -> list[Route
 
 
 def test_answer_for_a_page_that_has_gone(tmp_path: Path) -> None:
-    """It comes when another page is on screen, and nothing of it is shown there."""
+    """The answer arrives when another page is on screen, and shows nothing there."""
     with open_page(written(tmp_path, blocked_loop())) as opened:
         page = opened.page
         opened.go("#/tasks")
@@ -222,7 +222,7 @@ def test_answer_for_a_page_that_has_gone(tmp_path: Path) -> None:
 
 
 def test_answer_for_an_older_range(tmp_path: Path) -> None:
-    """It comes after that of the range now shown, and does not replace it."""
+    """The answer arrives after that for the current range, and does not replace it."""
     with open_page(written(tmp_path, gil_hog())) as opened:
         page = opened.page
         opened.go("#/io?from=100000000&to=150000000")
@@ -237,7 +237,7 @@ def test_answer_for_an_older_range(tmp_path: Path) -> None:
 
 
 def test_failure_is_shown_until_it_is_over(tmp_path: Path) -> None:
-    """A question that is not answered: one line above the page, which stays as it was."""
+    """A request without an answer gives one line above the page, which stays as it was."""
     with open_page(written(tmp_path, gil_hog())) as opened:
         page = opened.page
         opened.go("#/io")
@@ -252,7 +252,7 @@ def test_failure_is_shown_until_it_is_over(tmp_path: Path) -> None:
 
 
 def test_findings_of_a_range(tmp_path: Path) -> None:
-    """Those whose evidence is in the range; that they are of the whole recording is said."""
+    """Shows findings with evidence in the range, and that they are of the whole recording."""
     with open_page(written(tmp_path, gil_hog())) as opened:
         page = opened.page
         opened.go("#/overview")
@@ -271,7 +271,7 @@ def test_findings_of_a_range(tmp_path: Path) -> None:
 
 
 def test_availability_of_loops(tmp_path: Path) -> None:
-    """The overview has the report's availability."""
+    """The overview shows the report's availability."""
     path = written(tmp_path, blocked_loop())
     latency = build_report(build_model(read_trace(path)), By.CORO).latency
     assert latency is not None
@@ -283,7 +283,7 @@ def test_availability_of_loops(tmp_path: Path) -> None:
 
 
 def test_flame_graph_to_source(tmp_path: Path) -> None:
-    """From a function of the table to the numbers of its lines."""
+    """A function of the table leads to the numbers of its lines."""
     with open_page(written(tmp_path, profiled())) as opened:
         page = opened.page
         opened.go("#/cpu")
@@ -297,7 +297,7 @@ def test_flame_graph_to_source(tmp_path: Path) -> None:
 
 
 def test_both_themes(tmp_path: Path) -> None:
-    """The system's choice is taken, and the button turns it around, canvases too."""
+    """The page follows the system's choice, and the button flips it, on canvases too."""
     with open_page(written(tmp_path, lock_convoy()), scheme="dark") as opened:
         opened.go("#/threads")
         background = "() => getComputedStyle(document.body).backgroundColor"
@@ -308,7 +308,7 @@ def test_both_themes(tmp_path: Path) -> None:
 
 
 def test_shared_file(tmp_path: Path) -> None:
-    """One file, opened from the disk: every page, an explanation, nothing fetched."""
+    """One file, opened from disk, has every page and an explanation, and fetches nothing."""
     path = written(tmp_path, gil_hog())
     file = Path(export(path, "html", "cpu", None, force=False))
     with look_at(file.as_uri()) as opened:

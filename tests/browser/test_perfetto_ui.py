@@ -1,4 +1,4 @@
-"""The Perfetto UI opens our traces without a word of complaint, and the tracks are there."""
+"""The Perfetto UI opens our traces without any error, and the tracks are there."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
             assert page.locator(".error").count() == 0
             keep_picture(opened.page, f"{sample}_{name}")
 
-        # Why: the worst wait, its causes, where it is
+        # Why: the worst wait, its causes and its place
         page.locator("main .findings button").first.click()
         page.locator("main .parts").wait_for()
         worst = page.inner_text("main .why h2")
@@ -49,7 +49,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
         page.keyboard.press("0")
         opened.turn_to("why")
 
-        # The longest of the table: its slice, clicked, and its causes
+        # The longest in the table: a click on its slice shows its causes
         row = page.locator("main tbody tr").first
         who = row.locator("td").first.inner_text()
         row.click()
@@ -61,7 +61,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
         assert who in page.inner_text("aside .whose")
         keep_picture(opened.page, f"{sample}_explained")
 
-        # Closer, on the keyboard
+        # Zoom in with the keyboard
         opened.hold("w", "to - from < (before[1] - before[0]) / 2")
         assert opened.colours() > 5
         view = opened.view()
@@ -76,7 +76,7 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
         assert page.inner_text("aside h2") == title
         assert opened.view() == tuple(map(round, view))
 
-        # What had to happen first: a moment before
+        # What had to happen first lies a moment before
         page.locator("aside ul.steps a").last.click()
         opened.settle()
         assert page.evaluate("() => location.hash") != state

@@ -54,7 +54,7 @@ def sandwich(page: Page) -> dict[str, str]:
 
 
 def test_own_format(trace: Path) -> None:
-    """One view per thread; names and numbers are ours."""
+    """There is one view per thread, with our names and numbers."""
     path = Path(export(trace, "speedscope", "cpu", None, force=False))
     with open_in_speedscope(path) as (page, errors):
         page.get_by_text("worker").first.wait_for()
@@ -66,7 +66,7 @@ def test_own_format(trace: Path) -> None:
 
 
 def test_own_format_obeys_its_schema(trace: Path) -> None:
-    """Every key is one that speedscope's published schema names."""
+    """Every key is in speedscope's published schema."""
     schema = json.loads((PACKAGE / "dist" / "release" / "file-format-schema.json").read_text())
     file = json.loads(Path(export(trace, "speedscope", "cpu", None, force=False)).read_text())
     kinds = schema["definitions"]
@@ -91,7 +91,7 @@ def test_pprof(trace: Path) -> None:
 
 
 def test_chrome(tmp_path: Path) -> None:
-    """Slices of a trace, as nested calls."""
+    """Slices of a trace appear as nested calls."""
     trace = tmp_path / "x.pftrace"
     trace.write_bytes(blocked_loop().data())
     path = Path(export(trace, "chrome", "cpu", None, force=False))

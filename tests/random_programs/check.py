@@ -1,4 +1,4 @@
-"""Holds a trace against what its program knows of itself; each disagreement is a line."""
+"""Compares a trace with what its program knows about itself; one line per disagreement."""
 
 import sys
 from collections import Counter
@@ -14,12 +14,12 @@ from tests.support.validator.strict import Event
 from tests.support.validator.user import Said
 from tracer import schema as s
 
-SHORT_NS = 2_900_000  # what the parts wait for in vain is 3 ms
+SHORT_NS = 2_900_000  # waits of the parts that time out last 3 ms
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """`kind` is a word for all of its sort, as in OPEN_FAULTS."""
+    """`kind` is one word for all disagreements of a sort, as in OPEN_FAULTS."""
 
     kind: str
     part: str
@@ -30,7 +30,7 @@ class Wrong:
 
 
 def check(data: bytes, truth: Facts) -> list[Wrong]:
-    """All disagreements. A trace that breaks a rule of its own is one of kind `invalid`."""
+    """All disagreements. If the trace itself is invalid, that is one of kind `invalid`."""
     try:
         trace = Evidence(data, truth.pid)
     except AssertionError as error:
@@ -98,7 +98,7 @@ def _last_piece(trace: Evidence, row: facts.Wait, at: int) -> int:
 
 
 def _wait_at(trace: Evidence, row: facts.Wait) -> int | None:
-    """Its index in the thread's lane: where it was seen, else the only one so called."""
+    """Its index in the thread's lane: where it was seen, else the only one of that name."""
     lane = trace.states.get(row.tid, [])
     if row.seen_ns:
         at = trace.state_at(row.tid, row.seen_ns)
@@ -110,7 +110,7 @@ def _wait_at(trace: Evidence, row: facts.Wait) -> int | None:
 
 
 def _was_late(trace: Evidence, row: facts.Wait) -> bool:
-    """The time-out was over before the thread came to wait: something else held it up."""
+    """The time-out ended before the thread began to wait: something else delayed it."""
     stopped_ns = sum(
         min(trace.end_ns(each), row.done_ns) - max(each.start_ns, row.asked_ns)
         for each in trace.states.get(row.tid, [])
@@ -237,7 +237,7 @@ def _is_inside(said: Said, around: list[Said]) -> bool:
 
 
 def _collections(trace: Evidence, truth: Facts) -> Found:
-    """It collected itself; or not, because another thread was at it."""
+    """The thread collected, or did not because another thread was collecting."""
     on_threads = [
         (trace.tid_of(event), event.time_ns, event.name)
         for event in trace.strict.events

@@ -1,4 +1,4 @@
-"""What a program knows of its tasks: who made them, what they awaited, who woke them."""
+"""What a program knows about its tasks: their creators, awaits and wakers."""
 
 from collections.abc import Iterator
 
@@ -53,7 +53,7 @@ def _task(trace: Evidence, row: facts.Task, task: TaskSummary) -> Iterator[tuple
 
 
 def _await(trace: Evidence, row: facts.Await, task: TaskSummary) -> Iterator[tuple[str, str]]:
-    # A timer may be due before the task has come to await it.
+    # A timer may be due before the task begins to await it.
     last_ns = row.done_ns if row.waker == "timer" else row.woke_ns or row.done_ns
     found = [
         at

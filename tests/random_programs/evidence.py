@@ -1,4 +1,4 @@
-"""A trace, and where in it the things are that a program knows of itself."""
+"""A trace, and the places in it of what a program knows about itself."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -59,7 +59,7 @@ class Evidence:
         return bisect_right(found, ns, key=lambda each: each.start_ns) - 1
 
     def near(self, slices: list[Slice], from_ns: int, until_ns: int) -> str:
-        """What is there, for a message: names, and µs from the begin."""
+        """The lane's slices for a message: names, and µs from the start."""
         found = [
             f"{each.name} [{(each.start_ns - from_ns) // 1000}.."
             f"{(self.end_ns(each) - from_ns) // 1000}]"

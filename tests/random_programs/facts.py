@@ -1,4 +1,4 @@
-"""What a random program logs: plain data, written as JSON, read by the check."""
+"""Facts that a random program logs about itself: plain data, as JSON, for the check."""
 
 import dataclasses
 import json
@@ -15,11 +15,11 @@ class Wait:
     """
 
     part: str
-    name: str  # as the slice is called: "lock wait: Lock", "io: os.read", "sleep"
-    owner: int = 0  # tid that had the lock as the wait began; 0: such a thing has none
-    outcome: bool | None = None  # what `acquired` must be; None: it has none
+    name: str  # the slice's name: "lock wait: Lock", "io: os.read", "sleep"
+    owner: int = 0  # tid that held the lock when the wait began; 0: no owner
+    outcome: bool | None = None  # expected value of `acquired`; None: it has none
     waker: int = 0  # tid; 0: nobody, it timed out or was no lock
-    is_cut: bool = False  # signals interrupt it: its pieces are not said
+    is_cut: bool = False  # signals interrupt it: its pieces are not logged
     tid: int = 0
     ident: int = 0
     asked_ns: int = 0
@@ -31,7 +31,7 @@ class Wait:
 
 @dataclass(slots=True)
 class Hold:
-    """A thread had the lock of that wait all the time between."""
+    """A thread held the lock of that wait all the time between."""
 
     part: str
     tid: int
@@ -46,7 +46,7 @@ class Await:
 
     part: str
     task: str
-    name: str  # as the slice is called: "await Event"
+    name: str  # the slice's name: "await Event"
     asked_ns: int = 0
     woke_ns: int = 0
     woken_ns: int = 0
@@ -60,19 +60,19 @@ class Await:
 
 @dataclass(slots=True)
 class Task:
-    """A task of that name, which no other has."""
+    """A task with that unique name."""
 
     part: str
     name: str
-    parent: str  # the creator's name; "" none
-    end: str  # "done", "cancelled", "failed: ValueError", "" still pending
-    eager: bool | None = False  # None: not said
+    parent: str  # the creator's name; "": none
+    end: str  # "done", "cancelled", "failed: ValueError"; "": still pending
+    eager: bool | None = False  # None: not logged
     creator: int = 0  # tid, where no task created it
 
 
 @dataclass(slots=True)
 class Said:
-    """A region, or a log (`is_log`), of that name, which no other has."""
+    """A region, or a log (`is_log`), with that unique name."""
 
     part: str
     name: str
@@ -81,7 +81,7 @@ class Said:
     from_ns: int = 0
     until_ns: int = 0
     tid: int = 0  # on this thread's track, or
-    task: str = ""  # on this task's; neither: not said
+    task: str = ""  # on this task's; neither: not logged
     exception: str = ""
 
 
@@ -118,7 +118,7 @@ class Facts:
     threads: list[Thread] = field(default_factory=list)
     collections: list[Collection] = field(default_factory=list)
     counters: dict[str, list[float]] = field(default_factory=dict)
-    often: list[str] = field(default_factory=list)  # name of a log, as often as it was said
+    often: list[str] = field(default_factory=list)  # a log's name, once per time logged
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(dataclasses.asdict(self)))

@@ -1,4 +1,4 @@
-"""What the parts of a random program are made with: handshakes, and the log of what happened.
+"""Tools for the parts of a random program: handshakes, and the log of what happened.
 
 Runs in the traced program. It takes no lock, so that every lock wait is the part's own.
 """
@@ -50,7 +50,7 @@ class Kit:
         self.truth, self.part = truth, part
         self.random = Random(
             seed
-        )  # for what the part does: drawn in one order whatever happens
+        )  # for the part's choices, which must always come in one order
         self.noise = Random(seed + 1)
         self.is_cut = is_cut and threading.current_thread() is threading.main_thread()
         self.numbers = itertools.count(1)
@@ -60,7 +60,7 @@ class Kit:
         return f"{self.part} {what} {next(self.numbers)}"
 
     def pause(self) -> None:
-        """Varies the schedule; what is true must be so however long it takes."""
+        """Varies the schedule; the truths must hold however long it takes."""
         match self.noise.randrange(6):
             case 0:
                 time.sleep(self.noise.random() * 0.002)
@@ -72,7 +72,7 @@ class Kit:
     # Threads ---------------------------------------------------------------------------
 
     def thread(self, function: Callable[..., object], *args: object) -> threading.Thread:
-        """Started; its life is a fact."""
+        """Starts a thread and logs its life as a fact."""
         name = self.name(getattr(function, "__name__", "thread"))
         row = facts.Thread(self.part, 0, name, tid())
 
@@ -96,7 +96,7 @@ class Kit:
         return self.wait(f"lock wait: {kind}", owner=owner, outcome=outcome)
 
     def piece(self, waiting: "Waiting") -> "Waiting":
-        """Of a wait that has begun: what a signal will cut off."""
+        """Logs a wait that has begun and that a signal will cut off."""
         row = dataclasses.replace(waiting.row, outcome=False, woke_ns=0, seen_ns=0)
         self.truth.waits.append(row)
         return Waiting(self, row)
@@ -104,8 +104,8 @@ class Kit:
     def asleep(self, waiting: "Waiting", *lines: str) -> None:
         """Returns once the waiter sleeps in a line of source that has one of these texts.
 
-        It does if two looks find it in the same sleep, and in such a line while this thread
-        has the GIL: so it is not the GIL that it waits for.
+        Two looks must find it in the same sleep, and in such a line while this thread
+        holds the GIL: so it does not wait for the GIL.
         """
         row = waiting.row
         until(lambda: row.asked_ns, f"nobody waits: {row}")
@@ -114,7 +114,7 @@ class Kit:
         def is_asleep() -> bool:
             nonlocal before
             row.seen_ns = now()
-            sleeps = _sleeps(row.tid)  # first, so that the place is of that sleep
+            sleeps = _sleeps(row.tid)  # first, so that the place belongs to that sleep
             place = _place(row.ident, lines) if sleeps else None
             look = (sleeps, place) if place else None
             last, before = before, look
@@ -124,7 +124,7 @@ class Kit:
 
     @contextmanager
     def wakes(self, *waits: "Waiting") -> Iterator[None]:
-        """Around what ends these waits."""
+        """Goes around code that ends these waits."""
         for each in waits:
             each.row.waker, each.row.woke_ns = tid(), now()
         yield
@@ -133,16 +133,16 @@ class Kit:
             each.row.woken_ns = after
 
     def holds(self, waiting: "Waiting", owner: int, from_ns: int, until_ns: int) -> None:
-        """From the moment the wait was seen, at the earliest: before, nobody need know."""
+        """Begins no earlier than the wait was seen: before that, nobody needs to know."""
         index = self.truth.waits.index(waiting.row)
         row = facts.Hold(self.part, owner, max(from_ns, waiting.row.seen_ns), until_ns, index)
         self.truth.holds.append(row)
 
     def task_name(self) -> str:
-        """Of the task that runs here; "" where there are none."""
+        """The name of the task that runs here; "" if there is none."""
         return ""
 
-    # What it logs --------------------------------------------------------------
+    # Its own events ----------------------------------------------------------------------
 
     @contextmanager
     def region(self, *path: str) -> Iterator[list[str]]:
@@ -187,7 +187,7 @@ class Kit:
 
 
 class Waiting:
-    """A wait that is to be: the context manager goes around the call that blocks."""
+    """A wait that will begin: the context manager goes around the call that blocks."""
 
     def __init__(self, kit: Kit, row: Wait) -> None:
         self.kit, self.row = kit, row
@@ -205,7 +205,7 @@ class Waiting:
 
 
 def _place(ident: int, lines: tuple[str, ...]) -> tuple[int, int] | None:
-    """Which instruction the thread is at, if that is in one of these lines."""
+    """The thread's current instruction, if that is in one of these lines."""
     frame = sys._current_frames().get(ident)
     if frame is None:
         return None

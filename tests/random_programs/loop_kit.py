@@ -1,4 +1,4 @@
-"""What parts that run as tasks of an event loop are made with, beyond Kit."""
+"""Further tools, beyond Kit, for parts that run as tasks of an event loop."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -44,7 +44,7 @@ class LoopKit(Kit):
         eager: str = "",
         make: Callable[..., asyncio.Task[Any]] | None = None,
     ) -> asyncio.Task[Any]:
-        """Made by the loop's factory, or eagerly: by "Task" itself, or by the "factory"."""
+        """Creates a task by the loop's factory, or eagerly by "Task" or the "factory"."""
         loop, name = asyncio.get_running_loop(), self.name(function.__name__)
         by_factory = loop.get_task_factory() is not None or eager == "factory"
         row = facts.Task(self.part, name, self.task_name(), end, bool(eager) or by_factory)
@@ -56,7 +56,7 @@ class LoopKit(Kit):
         async def runs() -> Any:
             task = asyncio.current_task()
             assert task is not None
-            task.set_name(name)  # an eager one has it only now: 3.12 names it afterwards
+            task.set_name(name)  # an eager task gets its name only now in 3.12
             return await function(*args)
 
         runs.__qualname__ = runs.__name__ = function.__name__
@@ -86,7 +86,7 @@ class LoopKit(Kit):
             self.truth.awaits.append(row)
 
     async def awaited(self, *rows: Await) -> None:
-        """Until all of them are asked for: then they are awaited, this task runs."""
+        """Waits until all of them are awaited; then this task runs."""
         deadline = now() + PATIENCE_S * 1_000_000_000
         while not all(row.asked_ns for row in rows):
             if now() > deadline:
@@ -95,7 +95,7 @@ class LoopKit(Kit):
 
     @contextmanager
     def readies(self, *rows: Await) -> Iterator[None]:
-        """Around what makes these tasks ready at once, in this task."""
+        """Goes around code that makes these tasks ready at once, in this task."""
         for row in rows:
             row.waker_task, row.woke_ns = self.task_name(), now()
         yield

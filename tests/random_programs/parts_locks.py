@@ -1,4 +1,4 @@
-"""Parts: threads that wait for locks, and for what is made of them."""
+"""Parts: threads that wait for locks, and for things built on locks."""
 
 import threading
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.random_programs.kit import Kit, Waiting, now, tid
 WAITING = "waiter.acquire("  # the line of threading.Condition.wait that blocks
 JOINING = ("lock.acquire(block", "self._handle.join(")  # of Thread.join: 3.12, 3.13
 TAKING = ("lock.acquire(", "lock.__enter__(", "with lock:")
-SHORT_S = 0.003  # a time-out that is waited for
+SHORT_S = 0.003  # a time-out that expires
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Turn:
 
 
 def lock(kit: Kit) -> object:
-    """One holds, others wait; each passes it on to the next."""
+    """One thread holds the lock, others wait; each passes it on to the next."""
     kind = kit.random.choice(("Lock", "RLock"))
     lock: Any = getattr(threading, kind)()
     how = kit.random.randrange(4)
@@ -105,7 +105,7 @@ def with_lock(kit: Kit) -> object:
 
 
 def lock_timeout(kit: Kit) -> object:
-    """Waited for in vain."""
+    """A wait for a lock times out."""
     kind = kit.random.choice(("Lock", "RLock"))
     lock: Any = getattr(threading, kind)()
     got = []
@@ -126,7 +126,7 @@ def lock_timeout(kit: Kit) -> object:
 
 
 def signal_lock(kit: Kit) -> object:
-    """A Lock that another thread releases than the one that took it."""
+    """A Lock is released by another thread than the one that took it."""
     lock = threading.Lock()
     lock.acquire()
     wait = kit.lock_wait("Lock", owner=tid())

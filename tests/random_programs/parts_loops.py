@@ -41,7 +41,7 @@ async def threadsafe(kit: LoopKit) -> object:
 
 
 async def to_thread(kit: LoopKit) -> object:
-    """A worker's result; regions of the task go along, onto the worker's track."""
+    """A worker's result; the task's regions follow onto the worker's track."""
     row = kit.expect("executor")
     suspended = _before_waking(kit)
 
@@ -88,7 +88,7 @@ async def from_thread(kit: LoopKit) -> object:
 
 
 async def blocking_step(kit: LoopKit) -> object:
-    """A step that waits for a thread, with the loop; others are ready meanwhile."""
+    """A step waits for a thread and blocks the loop; others are ready meanwhile."""
     event = threading.Event()
     wait = kit.lock_wait("Event.wait")
 
@@ -128,7 +128,7 @@ async def sockets(kit: LoopKit) -> object:
 
 
 async def eager(kit: LoopKit) -> object:
-    """Tasks that run at once, and go on later; nested ones; made in each way there is."""
+    """Tasks that run at once and go on later, also nested, created in every way."""
 
     async def at_once() -> int:
         with kit.region() as path:
@@ -176,7 +176,7 @@ async def eager_python(kit: LoopKit) -> object:
 
 
 async def generators(kit: LoopKit) -> object:
-    """Async generators left half way, closed by another task."""
+    """Async generators left midway, closed by another task."""
 
     async def numbers() -> AsyncGenerator[int]:
         try:

@@ -11,7 +11,7 @@ IDLE = "work_queue.get("  # the line in which a worker of an executor waits for 
 
 
 def future_result(kit: Kit) -> object:
-    """Waited for by others than the worker; its result, its exception, its cancellation."""
+    """Other threads wait for a future: it gets a result, an exception, or is cancelled."""
     from concurrent.futures import CancelledError, ThreadPoolExecutor
 
     gate = threading.Event()
@@ -49,7 +49,7 @@ def future_result(kit: Kit) -> object:
 
 
 def pool_idle(kit: Kit) -> object:
-    """A worker waits for work again and again; each time submit() ends it."""
+    """A worker waits for work again and again; each time submit() ends the wait."""
     from concurrent.futures import ThreadPoolExecutor
 
     results, ran = [], []
@@ -72,7 +72,7 @@ def pool_idle(kit: Kit) -> object:
 
 
 def pool_shutdown(kit: Kit) -> object:
-    """Waits for the worker that is still at it."""
+    """Waits for the worker that is still working."""
     from concurrent.futures import ThreadPoolExecutor
 
     gate = threading.Event()

@@ -13,7 +13,7 @@ from tests.random_programs.parts_locks import TAKING, WAITING
 
 
 def regions(kit: Kit) -> object:
-    """Nested, left by exceptions, in generators, as decorators."""
+    """Regions that are nested, left by exceptions, in generators, or decorators."""
     left = 0
 
     def descend(depth: int, path: list[str]) -> None:
@@ -35,7 +35,7 @@ def regions(kit: Kit) -> object:
 
 
 def generator_region(kit: Kit) -> object:
-    """Left half way: its region ends where it is closed."""
+    """A generator left midway: its region ends where it is closed."""
 
     def numbers() -> Generator[int]:
         with kit.region():
@@ -57,7 +57,7 @@ def operations(kit: Kit) -> object:
 
 
 class Finalized:
-    """Takes a lock and speaks when it dies."""
+    """Takes a lock and logs when it dies."""
 
     def __init__(self, kit: Kit, lock: threading.Lock, dead: list[int]) -> None:
         self.kit, self.lock, self.dead = kit, lock, dead
@@ -75,7 +75,7 @@ class Cycle(Finalized):
 
 
 def finalizers(kit: Kit) -> object:
-    """Of objects whose last reference goes, and of circles, whoever collects them."""
+    """Finalizers of objects that lose their last reference, and of collected cycles."""
     dead: list[int] = []
     for _ in range(kit.random.randrange(1, 20)):
         Finalized(kit, threading.Lock(), dead)
@@ -123,7 +123,7 @@ def finalizer_waits(kit: Kit) -> object:
 
 
 def collections(kit: Kit) -> object:
-    """Called for, of each generation; with a region in a finalizer within one."""
+    """Explicit collections of each generation; one runs a finalizer with a region."""
     for _ in range(kit.random.randrange(1, 4)):
         kit.collect(kit.random.randrange(3))
 
@@ -146,7 +146,7 @@ def fork(kit: Kit) -> object:
     code = kit.random.randrange(1, 100)
     pid = os.fork()
     if pid == 0:
-        gc.disable()  # what it would find may wait for threads that are not here
+        gc.disable()  # finalizers may wait for threads that are not here
         lock = threading.Lock()
         with lock, tracer.region("in the child"):
             tracer.log("in the child")
@@ -188,7 +188,7 @@ def subprocess_wait(kit: Kit) -> object:
 
 
 def signal_handler(kit: Kit) -> object:
-    """In a wait of the main thread: the handler says something and waits for a lock itself."""
+    """A signal during a wait of the main thread: the handler logs and waits for a lock."""
     lock, event = threading.Lock(), threading.Event()
     outer, inner = kit.lock_wait("Event.wait"), kit.lock_wait("Lock")
     handled: list[int] = []
@@ -229,7 +229,7 @@ def signal_handler(kit: Kit) -> object:
 
 
 def signals_cut(kit: Kit) -> object:
-    """Signals cut a wait for a lock; each piece is for that lock, and behind that owner."""
+    """Signals cut a wait for a lock; each piece names that lock and that owner."""
     lock, taken = threading.Lock(), threading.Event()
     wait = kit.lock_wait("Lock")
     handled: list[int] = []

@@ -28,7 +28,7 @@ async def event(kit: LoopKit) -> object:
 
 
 async def lock(kit: LoopKit) -> object:
-    """Passed on in order; one waiter may give up."""
+    """The lock is passed on in order; one waiter may give up."""
     lock = asyncio.Lock()
     mine = kit.task_name()
     rows = [kit.expect("Lock", owner_task=mine) for _ in range(kit.random.randrange(1, 4))]
@@ -148,7 +148,7 @@ async def queue(kit: LoopKit) -> object:
 
 
 async def future(kit: LoopKit) -> object:
-    """Of the loop: with a result, an exception, or cancelled."""
+    """A future of the loop gets a result or an exception, or is cancelled."""
     future = asyncio.get_running_loop().create_future()
     how = kit.random.choice(("result", "exception", "cancelled"))
     row = kit.expect("future")
@@ -174,7 +174,7 @@ async def future(kit: LoopKit) -> object:
 
 
 async def child(kit: LoopKit) -> object:
-    """Awaited by its creator; it ends, fails or is cancelled."""
+    """A task is awaited by its creator; it ends, fails or is cancelled."""
     end = kit.random.choice(("done", "failed: ValueError", "cancelled"))
     row = kit.expect("task")
 
@@ -199,7 +199,7 @@ async def child(kit: LoopKit) -> object:
 
 
 async def children(kit: LoopKit) -> object:
-    """gather, wait, TaskGroup and as many children; the last one ends it."""
+    """gather, wait and TaskGroup with several children; the last one ends the await."""
     how = kit.random.choice(("gather", "wait", "TaskGroup"))
     gates = [asyncio.Event() for _ in range(kit.random.randrange(1, 4))]
     row = kit.expect(how)
@@ -234,7 +234,7 @@ async def children(kit: LoopKit) -> object:
 
 
 async def cancelled(kit: LoopKit) -> object:
-    """While it awaits; before its first step; and one that resists."""
+    """Cancels a task while it awaits, before its first step, and one that resists."""
     row = kit.expect("Event", acquired=False)
     never = asyncio.Event()
 
@@ -295,14 +295,14 @@ async def later(kit: LoopKit) -> object:
     row = kit.expect("Event", waker="timer")
 
     asyncio.get_running_loop().call_later(0.002, event.set)
-    row.woke_ns = now() + 1_000_000  # it is ready from the moment that was due
+    row.woke_ns = now() + 1_000_000  # it is ready from the moment when that was due
     with kit.awaiting(row):
         await event.wait()
     return event.is_set()
 
 
 async def regions(kit: LoopKit) -> object:
-    """In tasks that interleave: each on its own task's track."""
+    """Regions in interleaved tasks, each on its own task's track."""
 
     async def works(depth: int, path: list[str]) -> None:
         with kit.region(*path) as inner:

@@ -1,4 +1,4 @@
-"""A seed's program: which parts run where, and what disturbs them. Plain data, as JSON."""
+"""The program of a seed, as plain JSON data: its parts, their places, disturbances."""
 
 import json
 from collections.abc import Container
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
-# Module -> its parts, by where they can run. Lists here, so that a plan imports none of them.
+# Module -> its parts, by where they can run. Listed here so that a plan imports none of them.
 THREAD_PARTS = {
     "parts_locks": (
         *("lock", "with_lock", "lock_timeout", "signal_lock"),
@@ -40,7 +40,7 @@ LOOP_PARTS = {
     ),
 }
 MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
-# Known faults of the recorder, and what is left out until they are mended: a part, a way of a
+# Known faults of the recorder, and what to leave out until they are fixed: a part, a way of a
 # program, or a kind of disagreement. `--all` leaves nothing out.
 OPEN = {
     "storm in a loop": "a handler's log between a task's await and the end of its step",
@@ -66,8 +66,8 @@ class Lane:
 
     kind: str  # "thread" or "loop"
     steps: list[Step] = field(default_factory=list)
-    together: bool = False  # a loop's: all at once
-    eager: bool = False  # a loop's: with the eager task factory
+    together: bool = False  # for a loop: all at once
+    eager: bool = False  # for a loop: with the eager task factory
 
 
 @dataclass(slots=True)

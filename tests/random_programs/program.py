@@ -35,7 +35,7 @@ class Program:
     def run(self) -> None:
         plan = self.plan
         if any(step.function == "fork" for lane in plan.lanes for step in lane.steps):
-            # Its hooks around forks, registered in the midst of one, release another's lock.
+            # If its fork hooks are registered during a fork, they release another's lock.
             importlib.import_module("concurrent.futures.thread")
         if not plan.lazy_api:
             tracer.log("begin")
@@ -63,7 +63,7 @@ class Program:
             sum(range(1000))
 
     def storms(self) -> None:
-        """To the main thread itself: any thread may get what is sent to the process."""
+        """Signals the main thread itself: any thread may get a signal sent to the process."""
         main = threading.main_thread().ident or 0
         while not self.over:
             time.sleep(self.plan.storm_s)
@@ -93,13 +93,13 @@ def part(step: plans.Step) -> Any:
 
 
 def main() -> None:
-    faulthandler.enable()  # SIGABRT shows where it hangs
+    faulthandler.enable()  # on SIGABRT it shows where it hangs
     plan, truth = plans.read(Path(sys.argv[1])), Path(sys.argv[2])
     program = Program(plan)
     atexit.register(lambda: program.truth.write(truth))
     program.run()
     print(json.dumps(program.results, sort_keys=True, indent=1, default=repr))
-    if plan.end == "thread":  # that goes on after this one
+    if plan.end == "thread":  # one that continues after this one
         threading.Thread(target=time.sleep, args=(0.005,)).start()
     elif plan.end == "exit":
         sys.exit(3)

@@ -1,4 +1,4 @@
-"""One seed: its program alone and traced, its trace against its log, report and why."""
+"""Runs one seed alone and traced, checks its trace against its log, report and why."""
 
 import contextlib
 import io
@@ -17,13 +17,13 @@ from tracer import cli
 
 PROGRAM = Path(__file__).parent / "program.py"
 PROJECT = Path(__file__).parents[2]
-TIMEOUT_S = 100  # longer than a program is patient with itself
+TIMEOUT_S = 100  # longer than a program's own time limit
 READINGS = (("report",), ("report", "--json"), ("why",), ("why", "--json"))
 
 
 @dataclass(slots=True)
 class Ended:
-    """How a program ended. A code of None: it did not."""
+    """How a program ended. A code of None means that it did not."""
 
     code: int | None
     stdout: str
@@ -38,7 +38,7 @@ class Outcome:
 
 
 def run_program(words: list[str], directory: Path, name: str) -> Ended:
-    """In a group of its own; when it hangs, its threads' stacks are at the end of stderr."""
+    """Runs it in its own process group; if it hangs, stderr ends with its threads' stacks."""
     paths = [directory / f"{name}.stdout", directory / f"{name}.stderr"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     with open(paths[0], "wb") as out, open(paths[1], "wb") as err:
@@ -67,7 +67,7 @@ def run_seed(seed: int, directory: Path, left_out: Container[str] = plan.OPEN) -
 
 
 def run_plan(made: plan.Plan, directory: Path) -> Outcome:
-    """Leaves plan, truths, trace and output in the directory."""
+    """Writes plan, truths, trace and output to the directory."""
     outcome = Outcome(made.seed)
     path, trace = directory / "plan.json", directory / "x.pftrace"
     made.write(path)

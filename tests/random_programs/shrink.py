@@ -1,4 +1,4 @@
-"""Makes a failing plan smaller: what can go while it still fails goes."""
+"""Makes a failing plan smaller: removes everything that the failure does not need."""
 
 import dataclasses
 from collections.abc import Container, Iterator
@@ -34,7 +34,7 @@ def shrink(plan: Plan, kinds: set[str], directory: Path, left_out: Container[str
 
 
 def _smaller(plan: Plan) -> Iterator[Plan]:
-    """Each without one thing; the first lane stays, it may be empty."""
+    """Plans that each lack one thing; the first lane stays, but may be empty."""
     for at in range(1, len(plan.lanes)):
         yield dataclasses.replace(plan, lanes=plan.lanes[:at] + plan.lanes[at + 1 :])
     for at, lane in enumerate(plan.lanes):

@@ -1,4 +1,4 @@
-"""Random programs: the same result traced, and a trace that says what they know."""
+"""Random programs give the same result traced, and their traces agree with them."""
 
 from pathlib import Path
 

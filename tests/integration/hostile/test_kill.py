@@ -97,7 +97,7 @@ def writer_run_delay_ns(pid: int) -> int:
 @pytest.mark.kill
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed: int) -> None:
-    """Killed at random, it leaves a valid trace (conftest) for reports, at most 250 ms short."""
+    """Killed at random, it leaves a valid trace (conftest), at most 250 ms short."""
     moment_s = random.Random(seed).uniform(0, LATEST_KILL_S)
     program, clock, trace = (tmp_path / name for name in ("p.py", "clock", "killed.pftrace"))
     program.write_text(PROGRAM)

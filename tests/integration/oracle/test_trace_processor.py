@@ -226,7 +226,7 @@ def test_snapshot_older_than_written_events(path: Path) -> None:
 
 
 def test_snapshot_older_than_the_previous_one_is_an_error(path: Path) -> None:
-    """If snapshots of a process go back in time, trace_processor objects and misplaces events."""
+    """If snapshots of a process go back, trace_processor objects and misplaces events."""
     packets = Packets()
     loop_skeleton(packets)
     packets.chunk(500)

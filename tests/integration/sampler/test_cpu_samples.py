@@ -236,7 +236,7 @@ def test_twice_in_one_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [0, 5001, -1])
 def test_refused_rates(rate: int) -> None:
-    """Rejects periods that the kernel cannot or should not use."""
+    """Rates that the kernel cannot or should not sample at are refused."""
     with pytest.raises(ValueError, match="not a rate from 1 to 5000 Hz"):
         _core.start_sampler(rate)
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stress
 
 @pytest.mark.parametrize("hz", [2000, 5000])
 def test_stress(tmp_path: Path, hz: int) -> None:
-    """There is no crash, the trace is valid, all work is done, and nearly every stack walked."""
+    """No crash occurs, the trace is valid, all work is done, nearly every stack walked."""
     trace = tmp_path / "stress.pftrace"
     words = ["-W", "ignore::DeprecationWarning", "-m", "tests.support.programs.sampler_stress"]
     done = subprocess.run(
