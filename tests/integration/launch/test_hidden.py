@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ print(*sorted(map(int, os.listdir("/proc/self/fd"))))
 
 @pytest.mark.skipif(
     sys.version_info >= (3, 14), reason="known: 3.14 words an error of a callback otherwise"
+)
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="shown in gc.callbacks where there is no GIL",
 )
 def test_gc_callbacks(tmp_path: Path) -> None:
     """The program's callbacks are called as usual, and it finds no others."""
