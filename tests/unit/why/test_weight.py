@@ -221,3 +221,21 @@ def test_imports_read_files_for_the_machines_account(tmp_path: Path) -> None:
     scene.main.native(300 * MS).io(400 * MS, "socket.recv", site="/app/m.py:3 ask")
     scene.main.native(500 * MS)
     assert [p.worst.subject for p in scene.problems(tmp_path)] == ["socket.recv", "os.stat"]
+
+
+def test_a_leak_is_one_problem(tmp_path: Path) -> None:
+    """Its awaits are not listed again among the other waits of their coroutine."""
+    scene = Scene()
+    loop = scene.loop()
+    main = loop.task("main", site="/app/leak.py:20 main").ready(0).running(1)
+    end = 700 * MS
+    for n in range(160):
+        task = loop.task("call", site="/app/leak.py:9 call", parent=main.id)
+        task.ready(4 * MS * n + 2, by=main).running(4 * MS * n + 3)
+        task.awaits(4 * MS * n + 4, "future", site="/app/leak.py:11 call")
+        task.ready(end, by=main).running(end).done(end, s.CANCELLED)
+    main.done(end)
+    found = scene.problems(tmp_path)
+    assert told(found)[:1] == [(What.AWAIT, "call #2", "future")]
+    waits = [problem.worst.wait for problem in found]
+    assert len({*waits}) == len(waits)

@@ -62,7 +62,13 @@ def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
         for (weight, _), of in alike(tree, waits).items()
     ]
     if asked == Asked():
-        groups = [group for group in groups if group.weight < Weight.IDLE] + _leaks(tree)
+        leaks = _leaks(tree)
+        leaked = {wait for group in leaks for wait in group.waits}
+        groups = [
+            group
+            for group in groups
+            if group.weight < Weight.IDLE and group.waits[0] not in leaked
+        ] + leaks
         if sum(group.ns for group in groups) < _NOTABLE_NS:
             groups = []
     groups.sort(key=lambda group: group.rank)
