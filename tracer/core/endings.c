@@ -1,4 +1,4 @@
-/* Wrappers of the functions by which a process ends itself: what is recorded is written before. */
+/* Wrappers around the functions by which a process ends itself: they write what was recorded first. */
 #include "endings.h"
 
 #include <signal.h>
@@ -20,11 +20,11 @@ static struct {
     PyCFunction original;
 } hooks[ENDINGS];
 
-/* --- what may end it --- */
+/* --- signals that may end the process --- */
 
 enum verdict { GOES_ON, MAY_END, ENDS };
 
-/* Whether the signal, sent to this process, ends it. */
+/* Whether the signal, sent to this process, would end it. */
 static enum verdict of_signal(long number, int to_this_thread)
 {
     static const int harmless[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
@@ -41,7 +41,7 @@ static enum verdict of_signal(long number, int to_this_thread)
     int held = number != SIGKILL && sigismember(&blocked, (int)number) == 1;
     if (held && to_this_thread)
         return GOES_ON;
-    return held || getpid() == 1 ? MAY_END : ENDS; /* the kernel spares process 1 of a container */
+    return held || getpid() == 1 ? MAY_END : ENDS; /* process 1 of a container survives such a signal */
 }
 
 static long number_of(PyObject *object)
@@ -67,7 +67,7 @@ static enum verdict of_call(enum ending how, PyObject *const *args, Py_ssize_t c
     case PTHREAD_KILL: {
         int here = count > 0 && PyLong_Check(args[0]) && PyLong_AsUnsignedLongMask(args[0]) == (unsigned long)pthread_self();
         enum verdict found = of_signal(second, here);
-        return found == ENDS && !here ? MAY_END : found; /* that thread may hold it back */
+        return found == ENDS && !here ? MAY_END : found; /* that thread may block it */
     }
     case RAISE_SIGNAL:
         return of_signal(first, 1);
@@ -76,7 +76,7 @@ static enum verdict of_call(enum ending how, PyObject *const *args, Py_ssize_t c
     }
 }
 
-/* Before the process ends, or may end, in this way. */
+/* Called before the process ends, or may end, in this way. */
 static void before(enum ending how, PyObject *const *args, Py_ssize_t count)
 {
     enum verdict found = recording_runs() ? of_call(how, args, count) : GOES_ON;
@@ -88,8 +88,8 @@ static void before(enum ending how, PyObject *const *args, Py_ssize_t count)
 
 /* --- exec --- */
 
-/* The path, as bytes, of a file that can be executed; NULL (without an exception) for others and for
- * descriptors, which exec takes as well. */
+/* The path, as bytes, of an executable file; NULL (without an exception) for any other file, and for a
+ * descriptor, which exec accepts too. */
 static PyObject *executable(PyObject *path)
 {
     PyObject *encoded = NULL;
@@ -111,7 +111,7 @@ static PyObject *keyword(PyObject *const *args, Py_ssize_t count, PyObject *name
     return NULL;
 }
 
-/* Calls exec when all is written. It only comes back when it failed. */
+/* Calls exec once everything is written. It returns only if it failed. */
 static PyObject *execute(enum ending how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     PyCFunction original = hooks[how].original;
@@ -176,7 +176,7 @@ FAST_HOOK(pthread_kill_hook, PTHREAD_KILL)
 #define HOOK(function) (PyCFunction)(void (*)(void))(function)
 static const struct {
     const char *module, *name;
-    int flags; /* how the function is called, or it is left alone */
+    int flags; /* the calling convention the wrapper expects; any other is left alone */
     PyCFunction hook;
 } table[ENDINGS] = {
     [EXIT] = {"posix", "_exit", METH_FASTCALL | METH_KEYWORDS, HOOK(exit_hook)},
@@ -201,7 +201,7 @@ static PyMethodDef *find(const char *module_name, const char *name)
 }
 
 PyDoc_STRVAR(watch_doc, "watch_endings()\n\n"
-"From now on os._exit, os.abort, exec and signals that the process sends itself end the recording first:\n"
+"From now on os._exit, os.abort, exec and signals that the process sends to itself end the recording first:\n"
 "they call finish() or replaced() of the Recording.");
 
 static PyObject *watch_endings(PyObject *module, PyObject *unused)
@@ -218,7 +218,7 @@ static PyObject *watch_endings(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* A function that somebody else has wrapped after us keeps both wrappers. */
+/* A function that other code has wrapped after us keeps both wrappers. */
 static PyObject *unwatch_endings(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -234,6 +234,6 @@ static PyObject *unwatch_endings(PyObject *module, PyObject *unused)
 
 PyMethodDef endings_methods[] = {
     {"watch_endings", watch_endings, METH_NOARGS, watch_doc},
-    {"unwatch_endings", unwatch_endings, METH_NOARGS, "Takes the wrappers away."},
+    {"unwatch_endings", unwatch_endings, METH_NOARGS, "Removes the wrappers."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,4 +1,4 @@
-/* Glue of tracer._core: the module object and its method tables, one per file. */
+/* Glue of tracer._core: the module object and the method tables, one per file. */
 #include "endings.h"
 #include "python/codes.h"
 #include "python/launch.h"
@@ -23,7 +23,7 @@
 #include "signals/user/user.h"
 #include "testing.h"
 
-/* Stacks are named while codes.c still knows the code. */
+/* Stacks are named first, while codes.c still knows the code. */
 static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, learn_code_dies, locks_code_dies,
                                            NULL};
 

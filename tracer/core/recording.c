@@ -17,12 +17,13 @@
 #include "signals/kernel/kernel.h"
 #include "timeline/timeline.h"
 
-/* Held while the writer is started, stopped, paused or resumed: threads may stop the recording, fork
- * and exec at once. Who holds it does not wait for the GIL, so it may be waited for with the GIL. */
+/* Held while the writer is started, stopped, paused or resumed, because several threads may stop the
+ * recording, fork and exec at the same time. A thread that holds it never waits for the GIL, so it may be
+ * waited for with the GIL held. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long recordings; /* how many were started */
+static unsigned long recordings; /* number of recordings started */
 
-/* fork() by whatever code: the child lets go of everything before it can do harm. */
+/* Called in every forked child, whatever code called fork(): forgets everything before it can do harm. */
 static void after_fork_in_child(void)
 {
     pthread_mutex_init(&control, NULL);
@@ -43,18 +44,18 @@ static void register_fork(void)
     pthread_atfork(gil_before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-/* What api.py asks at each call of a decorated function, faster than a function call: empty
- * but while a recording runs. In a forked child it may stay as it was: then nothing is recorded. */
+/* api.py checks this at each call of a decorated function, because that is faster than a function call: it
+ * is empty unless a recording runs. In a forked child it may keep its value: nothing is recorded then. */
 static PyObject *running;
-/* What the Python modules must find again when they are imported a second time, by name. */
+/* What the Python modules must find again, by name, if they are imported a second time. */
 static PyObject *kept;
-static unsigned long forks; /* that this recording has seen; the children record nothing */
+static unsigned long forks; /* forks that this recording has seen; the children record nothing */
 
 static const writer_sources sources = {&kernel_source, &sampler_source, gil_after_pass};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals)\n\n"
-"Begins to record into `fd`, which the core owns from now on. Raises OSError when the file\n"
-"cannot be written, and RuntimeError.");
+"Begins to record into `fd`, which the core owns from now on. Raises OSError if the file\n"
+"cannot be written, RuntimeError if a recording runs or cannot start.");
 
 static PyObject *start(PyObject *module, PyObject *args)
 {
@@ -167,7 +168,7 @@ int recording_runs(void)
     return writer_running();
 }
 
-/* Calls a method of the Recording, if there is one. The program's trace function does not see it. */
+/* Calls a method of the Recording, if there is one, hidden from the program's trace function. */
 static void tell_recording(const char *method, const char *format, PyObject *totals, const char *program)
 {
     PyObject *recording = PyDict_GetItemString(kept, "recording"); /* borrowed */
@@ -188,7 +189,7 @@ void recording_finish(void)
 {
     PyObject *raised = PyErr_GetRaisedException();
     tell_recording("finish", NULL, NULL, NULL);
-    Py_DECREF(stop(NULL, NULL)); /* someone was in the middle of stopping it, perhaps below us */
+    Py_DECREF(stop(NULL, NULL)); /* somebody is in the middle of stopping it, perhaps a caller of this */
     PyErr_Clear();
     PyErr_SetRaisedException(raised);
 }
@@ -231,7 +232,7 @@ static PyObject *pause_writer(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* While other at-fork functions of the program run, os.fork() has not counted yet. */
+/* While the program's other at-fork functions run, os.fork() has not been counted yet. */
 static int resume_now(void *unused)
 {
     (void)unused;
@@ -256,7 +257,7 @@ static PyObject *resume_writer(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(note_doc, "note(subject, text, disabled)\n\nAn instant on the tracer track.");
+PyDoc_STRVAR(note_doc, "note(subject, text, disabled)\n\nRecords an instant on the tracer track.");
 
 static PyObject *note(PyObject *module, PyObject *args)
 {
@@ -270,8 +271,8 @@ static PyObject *note(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(lock_doc, "lock_file(fd) -> bool\n\n"
-"Marks the file as being recorded until the descriptor and its copies are closed. False when another\n"
-"recording has it.");
+"Marks the file as being recorded until the descriptor and its copies are closed. Returns False if\n"
+"another recording has marked it.");
 
 static PyObject *lock_file(PyObject *module, PyObject *fd)
 {
@@ -280,7 +281,7 @@ static PyObject *lock_file(PyObject *module, PyObject *fd)
     return number < 0 ? NULL : PyBool_FromLong(trace_file_lock(number) == 0);
 }
 
-/* The module may be made again (a traced program imports it anew): all share one state. */
+/* The module may be created again (if a traced program imports it anew): all instances share one state. */
 int recording_exec(PyObject *module)
 {
     if ((!running && !(running = PyList_New(0))) || (!kept && !(kept = PyDict_New())))
@@ -292,10 +293,10 @@ int recording_exec(PyObject *module)
 
 PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
-    {"is_recording", is_recording, METH_NOARGS, "is_recording() -> bool: of this process, whoever started it."},
+    {"is_recording", is_recording, METH_NOARGS, "is_recording() -> bool: whether this process is being recorded, whoever started it."},
     {"seal", seal, METH_NOARGS, seal_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
-    {"pause_writer", pause_writer, METH_NOARGS, "Before a fork: ends the writer thread."},
+    {"pause_writer", pause_writer, METH_NOARGS, "Called before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
     {"lock_file", lock_file, METH_O, lock_doc},

@@ -6,11 +6,12 @@
 
 extern PyMethodDef recording_methods[];
 
-/* Attached; none raises. What is recorded by now gets into the file: */
 int recording_runs(void);
-void recording_finish(void); /* … and the recording ends, as at the program's end */
-/* … and the writer waits for recording_go_on(); 0 when none runs. `program`: the one that takes this
- * one's place, as shown to the user, or NULL. */
+
+/* To be called attached; none of these raises. Each writes everything recorded so far to the file … */
+void recording_finish(void); /* … and ends the recording, as at the program's end */
+/* … and pauses the writer until recording_go_on(); returns 0 if no recording runs. `program`: the one that
+ * replaces this one, as shown to the user, or NULL. */
 int recording_checkpoint(const char *program);
 void recording_go_on(void);
 

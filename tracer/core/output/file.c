@@ -1,4 +1,4 @@
-/* Appending to the trace's file, and what happens when there is no room or it is taken away. */
+/* Appends to the trace file, and copes when the disk is full or the file is taken away. */
 #define _GNU_SOURCE
 #include "output/file.h"
 
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* what becomes known by the end makes it longer */
+enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* the final note, which says more, is longer */
 
 int trace_file_lock(int fd)
 {
@@ -53,8 +53,8 @@ const char *trace_file_reason(const trace_file *f)
 
 /* --- signals --- */
 
-/* A write may be answered by a signal that ends the program: beyond the limit of a file's size, and
- * into a pipe nobody reads. The recorder's writes send none. */
+/* A write can raise a signal that ends the program: SIGXFSZ beyond the file size limit, SIGPIPE into a
+ * pipe that nobody reads. The recorder's writes must raise none. */
 typedef struct {
     sigset_t before, pending;
 } held_signals;
@@ -80,7 +80,7 @@ static void release_signals(const held_signals *held)
     answers(&ours);
     for (int number = 1; number < NSIG; number++)
         if (sigismember(&held->pending, number) == 1)
-            sigdelset(&ours, number); /* the program's own */
+            sigdelset(&ours, number); /* pending before: the program's own */
     while (sigtimedwait(&ours, NULL, &(struct timespec){0}) > 0)
         ;
     pthread_sigmask(SIG_SETMASK, &held->before, NULL);
@@ -88,7 +88,7 @@ static void release_signals(const held_signals *held)
 
 /* --- writing --- */
 
-/* How many bytes got into the file; sets f->error when not all did. `at` < 0: appends. */
+/* Returns how many bytes were written; sets f->error if not all were. `at` < 0: appends. */
 static size_t put(trace_file *f, const uint8_t *bytes, size_t length, off_t at)
 {
     size_t done = 0;
@@ -107,7 +107,7 @@ static size_t put(trace_file *f, const uint8_t *bytes, size_t length, off_t at)
     return done;
 }
 
-/* A packet for the tracer track that hangs on nothing but its chunk's fixed names. */
+/* Encodes the note: a packet on the tracer track that depends only on its chunk's fixed names. */
 static void encode_note(trace_file *f, encoder *e, track *on, uint64_t until_ns)
 {
     arg args[EVENT_ARGS];
@@ -128,7 +128,7 @@ static void encode_note(trace_file *f, encoder *e, track *on, uint64_t until_ns)
         memcpy(f->note, e->bytes, f->note_length);
 }
 
-/* Puts the note at the end; 0, or -1 when it is not there whole. The file is no longer than before. */
+/* Writes the note at the end. Returns 0, or -1 if it could not be written whole. The file does not grow. */
 static int put_note(trace_file *f)
 {
     off_t at = (off_t)f->end.bytes;
@@ -137,8 +137,8 @@ static int put_note(trace_file *f)
     return ftruncate(f->fd.fd, at + (off_t)f->note_length);
 }
 
-/* `done` bytes of what the encoder has got into the file: keeps them as far as they are whole packets
- * and leave room for the note; else the note takes the place of what was written before. */
+/* Of what the encoder holds, `done` bytes were written. Keeps as many whole packets of them as leave room
+ * for the note; if none do, the note replaces packets that were written earlier. */
 static void cut(trace_file *f, encoder *e, track *on, size_t done)
 {
     struct stat about;
@@ -152,13 +152,13 @@ static void cut(trace_file *f, encoder *e, track *on, size_t done)
     else if (f->early.bytes)
         f->end = f->early;
     encode_note(f, e, on, 0);
-    /* What the note replaces is cut off but for its own length: at no moment is there less than a
-     * whole trace, and half a packet. */
+    /* The file is cut to what it keeps plus the length of the note: at every moment it holds whole
+     * packets, followed by at most half a packet. */
     if (ftruncate(f->fd.fd, (off_t)(f->end.bytes + f->note_length)) == 0 && put_note(f) == 0)
         return;
     f->note_length = 0;
     if (ftruncate(f->fd.fd, (off_t)f->end.bytes) < 0)
-        f->end = whole; /* it stays as it is, with half a packet at its end */
+        f->end = whole; /* the file stays as it is, with half a packet at its end */
 }
 
 void trace_file_append(trace_file *f, encoder *e, track *on)

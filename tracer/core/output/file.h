@@ -1,7 +1,7 @@
-/* The trace's file: whole packets are appended; where there is no room, it is cut cleanly.
+/* The trace file: whole packets are appended; when there is no more room, it is cut cleanly.
  *
- * At every moment the file is a valid trace. After a write that failed it ends with a note that
- * says so (`recording cut`), put in the place of the last packets: that needs no room. */
+ * At every moment the file is a valid trace. After a failed write it ends with a note that says so
+ * (`recording cut`), which replaces the last packets and so needs no extra room. */
 #ifndef TRACER_FILE_H
 #define TRACER_FILE_H
 
@@ -10,41 +10,41 @@
 #include "packets/encoder.h"
 #include "ring/private_fd.h"
 
-/* A place between two packets. */
+/* A position between two packets. */
 typedef struct {
-    uint64_t bytes, events; /* before it, in the file */
-    uint64_t ns;            /* the time up to which these are complete */
+    uint64_t bytes, events; /* bytes of the file before it */
+    uint64_t ns;            /* the file is complete up to this time */
 } file_mark;
 
 enum { FILE_NOTE_BYTES = 256 };
 
 typedef struct {
     private_fd fd;
-    int error;      /* errno of the write that failed; only the note is written after it */
-    file_mark end;  /* of what is in the file, without the note */
-    file_mark early, late; /* places before the end, the first with room for the note behind it */
+    int error;      /* errno of the failed write; after it only the note is written */
+    file_mark end;  /* of what the file holds, without the note */
+    file_mark early, late; /* positions before the end; behind the first there is room for the note */
     uint8_t note[FILE_NOTE_BYTES];
-    size_t note_length; /* 0: there is none, the file could not even be cut */
+    size_t note_length; /* 0: no note, the file could not even be cut */
 } trace_file;
 
-/* Takes the lock that says that the file is being recorded; it goes with the last descriptor of the
- * opening. 0, or EAGAIN when another has it; without an answer where locks are not to be had. */
+/* Locks the file to mark it as being recorded, until the last copy of the descriptor is closed. Returns 0,
+ * or EAGAIN if another recording holds the lock; 0 too where the file system has no locks. */
 int trace_file_lock(int fd);
 
-/* 0 or an errno; `fd` is the file's from now on, or closed. What was in it is gone. */
+/* Truncates the file. Returns 0 or an errno. `fd` belongs to the trace_file from now on, or is closed. */
 int trace_file_take(trace_file *f, int fd);
 void trace_file_close(trace_file *f);
 
-/* Appends what the encoder has. When that fails, cuts the file and says so on the track. */
+/* Appends what the encoder holds. If that fails, cuts the file and says so on the track `on`. */
 void trace_file_append(trace_file *f, encoder *e, track *on);
 
-/* The recording ends: the note of a file that was cut tells also how much is missing. */
+/* Ends the recording: the note of a file that was cut now also says how much is missing. */
 void trace_file_finish(trace_file *f, encoder *e, track *on, uint64_t now_ns);
 
-/* Why the write failed, in words; "" when none did. */
+/* Why the write failed, in words; "" if none did. */
 const char *trace_file_reason(const trace_file *f);
 
-/* Events encoded that are not in the file. */
+/* Number of encoded events that are not in the file. */
 static inline uint64_t trace_file_lost(const trace_file *f, const encoder *e)
 {
     return f->error ? e->events - f->end.events : 0;

@@ -20,7 +20,7 @@
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
-/* Two periods is the most a killed program loses; the promise is 250 ms. */
+/* A killed program loses two periods at most; the documented limit is 250 ms. */
 enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096, COUNTER_PASSES = 2 };
 
 typedef struct {
@@ -33,21 +33,21 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     int running, paused;
-    int leave; /* the thread is asked to end */
-    int is_known; /* … and has told the kernel's source to leave it out */
+    int leave; /* the thread shall end */
+    int is_known; /* the kernel source knows that this thread is the recorder's own */
     trace_file file;
     private_fd statm;
     uint32_t generation;
     const writer_sources *sources;
     timeline line;
     sample_writer samples;
-    clock_pair from, to; /* the line ticks are converted on; `to` is the last pair taken */
+    clock_pair from, to; /* ticks are converted on the line through these two; `to` is the latest pair */
     double ns_per_tick;
-    clock_pair pairs[PAIRS]; /* all that were taken, the last ones: for ticks of long ago */
+    clock_pair pairs[PAIRS]; /* the latest PAIRS pairs, to convert older ticks */
     uint64_t pair_count;
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t overhead_ns, dropped_by_gone;
-    uint64_t kernel_ns; /* when the kernel has something to report; 0 = ask it */
+    uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
     unsigned passes;
     source *heap;
     size_t heap_capacity;
@@ -58,7 +58,7 @@ static void flush(void)
     trace_file_append(&w.file, &w.line.out, &w.line.tracer);
 }
 
-/* A chunk's clock starts where the events so far ended. */
+/* A chunk's clock starts where the previous events ended. */
 static uint64_t now_written(void)
 {
     return w.from.ns > w.line.out.last_ns ? w.from.ns : w.line.out.last_ns;
@@ -80,8 +80,7 @@ static void remember_pair(clock_pair pair)
     w.pairs[w.pair_count++ % PAIRS] = pair;
 }
 
-/* A tick of any age, or 0 for 0; the same tick always gives the same time once it is covered by
- * pairs. */
+/* Converts a tick of any age; 0 stays 0. Once pairs cover a tick, it always converts to the same time. */
 static uint64_t convert_past(uint64_t tick)
 {
     if (!tick || tick >= w.from.tick)
@@ -146,8 +145,9 @@ static void handle(thread_buffer *buffer, const record *r)
     timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
 }
 
-/* What a thread does now: it has written everything about its past. Read in this order: who
- * takes the GIL writes its record, counts it, and clears the tick last. 0: it changes just now. */
+/* What the thread is doing now, for a thread whose past is written completely. The order of the reads
+ * matters: a thread that takes the GIL writes its record, counts it, and clears the tick last. Returns 0
+ * if the state was changing meanwhile. */
 static int present_of(thread_buffer *b, lane_present *now)
 {
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
@@ -165,7 +165,7 @@ static int present_of(thread_buffer *b, lane_present *now)
     return atomic_load_explicit(&b->released_tick, memory_order_relaxed) == released;
 }
 
-/* The same, from the first GIL record beyond the horizon. */
+/* The same, read from the first record about the GIL beyond the horizon. */
 static void present_from(const record *ahead, const record *call, lane_present *now)
 {
     if (ahead->kind == REC_HELD_CALL) {
@@ -179,14 +179,14 @@ static void present_from(const record *ahead, const record *call, lane_present *
         now->call = (lane_call){call->a, (uint32_t)call->b, (uint32_t)call->c, call->flag};
 }
 
-/* How every thread stands at the horizon. */
+/* Writes the state of every thread at the horizon. */
 static void tell_present(int last)
 {
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
         if (b->generation != w.generation || !b->timeline)
             continue;
         if (atomic_load(&b->dropped) != timeline_lost(b->timeline))
-            continue; /* what it did between its last record and now is not known yet, or never */
+            continue; /* records were dropped: what it did since its last record is not known yet, or lost */
         lane_present now = {0};
         const record *call = NULL, *ahead = NULL;
         int steady = present_of(b, &now);
@@ -261,7 +261,7 @@ static void drain(uint64_t horizon)
     }
 }
 
-/* Reports losses that the thread, which writes no more, had no room to report itself. */
+/* Reports the last losses of a thread that writes no more records and could not report them itself. */
 static void tell_last_gap(thread_buffer *b)
 {
     record gap = {w.to.tick, REC_GAP, 0, 0, 0, b->gap_records, b->gap_tick};
@@ -270,8 +270,8 @@ static void tell_last_gap(thread_buffer *b)
     b->gap_records = 0;
 }
 
-/* A thread that ends after the ring was closed cannot say so: what it does at the end of the recording
- * is still to be told, and the last pass does. */
+/* A thread that ends after the ring was closed cannot record it. It is not retired here: the last pass
+ * still writes its state at the end of the recording. */
 static void retire_finished(void)
 {
     thread_buffer *b = atomic_load(&ring_threads);
@@ -323,7 +323,7 @@ static void count_threads(int last)
         note("sched", "too many threads: some have no counters or no run delay");
 }
 
-/* One pass. Records up to the former pair are due; at the end all are. */
+/* One pass. Handles the records up to the previous pair; in the last pass, all of them. */
 static void pass(int last)
 {
     clock_pair now = clock_take_pair();
@@ -334,7 +334,7 @@ static void pass(int last)
     w.kernel_ns = 0;
     drain(horizon);
     samples_write(&w.samples, horizon);
-    w.sources->kernel->feed(w.to.ns, on_kernel, NULL); /* at the end too: what comes later was not recorded */
+    w.sources->kernel->feed(w.to.ns, on_kernel, NULL); /* in the last pass too: what came later was not recorded */
     w.kernel_ns = UINT64_MAX;
     tell_present(last);
     timeline_settle(&w.line);
@@ -354,7 +354,7 @@ static void pass(int last)
 static void *run(void *unused)
 {
     (void)unused;
-    uint64_t before_ns = w.overhead_ns; /* of the threads before a fork */
+    uint64_t before_ns = w.overhead_ns; /* of the threads before the fork */
     pthread_setname_np(pthread_self(), "tracer-writer");
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
@@ -450,7 +450,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     w.from = w.to = clock_take_pair();
     w.pair_count = 0;
     remember_pair(w.from);
-    w.ns_per_tick = 1.0; /* until the second pair, and only for records as old as the first */
+    w.ns_per_tick = 1.0; /* until the second pair is taken, and only for records as old as the first */
     w.start_ns = w.from.ns;
     uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
     w.realtime_offset = clock_ns_of(CLOCK_REALTIME) - monotonic;
@@ -470,7 +470,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         error = spawn();
     }
     pthread_mutex_lock(&w.mutex);
-    while (!error && !w.is_known) /* else it would be taken for one of the program's */
+    while (!error && !w.is_known) /* else it would pass for one of the program's threads */
         pthread_cond_wait(&w.wake, &w.mutex);
     pthread_mutex_unlock(&w.mutex);
     w.running = !error;
@@ -562,7 +562,7 @@ void writer_checkpoint(writer_totals *totals)
 {
     writer_pause();
     pass(0);
-    pass(0); /* up to the moment of the first one */
+    pass(0); /* up to the time of the first pair */
     *totals = totals_now(dropped_in_all());
 }
 
@@ -577,7 +577,7 @@ void writer_pause(void)
 void writer_resume(void)
 {
     if (w.running && w.paused)
-        w.paused = spawn() != 0; /* no thread to be had: stop() writes what is left */
+        w.paused = spawn() != 0; /* no thread could be started: stop() writes what is left */
 }
 
 void writer_forget(void)

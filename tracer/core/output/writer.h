@@ -13,10 +13,10 @@
 
 typedef struct {
     uint64_t duration_ns, events, bytes, dropped, late, overhead_ns, samples;
-    uint64_t lost, lost_ns; /* events that a file that was cut does not have, and since how long */
+    uint64_t lost, lost_ns; /* events missing from a file that was cut, and the time since then */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
-    int error; /* errno of the write that failed, 0 = none … */
+    int error; /* errno of the failed write, 0 = none … */
     const char *reason; /* … and in words */
 } writer_totals;
 
@@ -26,23 +26,23 @@ typedef struct {
     const char *python, *argv, *signals;
 } writer_description;
 
-/* What the writer's thread asks and calls besides the rings: the writer knows no signal by name. */
+/* What the writer's thread reads and calls besides the rings, so that it knows no signal by name. */
 typedef struct {
     const kernel_source_table *kernel;
     const sample_source_table *samples;
     void (*after_pass)(void);
 } writer_sources;
 
-/* All of these: control thread, one at a time. Return 0 or an errno. `what`: of what, NULL = the file. */
+/* For the control thread only, one call at a time. Returns 0 or an errno; `what`: what failed, NULL = file. */
 int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources,
                  const char **what);
 void writer_stop(writer_totals *totals);
-/* Writes all that was recorded before the call; the writer is then paused. */
+/* Writes everything recorded before the call and leaves the writer paused. */
 void writer_checkpoint(writer_totals *totals);
-/* Around a fork: the recorder has no native thread in between. Resuming twice does no harm. */
+/* Called around a fork, so that the recorder has no native thread meanwhile. Resuming twice does no harm. */
 void writer_pause(void);
 void writer_resume(void);
-/* In the forked child: lets go of the file without touching it. */
+/* Called in a forked child: forgets the file without touching it. */
 void writer_forget(void);
 int writer_running(void);
 

@@ -293,7 +293,8 @@ static uint8_t *put_arg(uint8_t *p, const arg *a)
     return p;
 }
 
-/* The names this event is the first to use in its chunk; `p` unchanged when there are none. */
+/* Writes the names that this event is the first in its chunk to use; returns `p` unchanged if there are
+ * none. */
 static uint8_t *put_new_names(encoder *e, uint8_t *p, const event *ev)
 {
     uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0), *at = interned;
@@ -340,7 +341,7 @@ packet_ref encoder_event(encoder *e, const event *ev)
     if (ev->name_id || ev->arg_count) {
         uint8_t *before = end;
         end = put_new_names(e, end, ev);
-        if (end != before && small) { /* grew beyond one length byte: make room for the second */
+        if (end != before && small) { /* the length no longer fits one byte: make room for a second */
             memmove(packet + 1, packet, (size_t)(end - packet));
             packet++;
             end++;
@@ -380,8 +381,8 @@ void encoder_lone_event(encoder *e, const event *ev)
 {
     uint64_t last_ns = e->last_ns;
     track *default_track = e->default_track;
-    e->last_ns = UINT64_MAX; /* so its time is absolute … */
-    e->default_track = NULL; /* … and its track named */
+    e->last_ns = UINT64_MAX; /* so that its time is absolute … */
+    e->default_track = NULL; /* … and its track is named */
     for (track *above = (track *)ev->on->parent; above; above = (track *)above->parent)
         above->chunk = e->chunk;
     ev->on->chunk = 0;
@@ -443,8 +444,8 @@ uint64_t encoder_new_flow(encoder *e)
 
 enum { FLOW_BYTES = 10, FAR = 4096 };
 
-/* Moves `at` up with its packet, past the flows added to earlier ones meanwhile; -1 when the
- * packet is flushed or out of sight. */
+/* Moves `at` along with its packet, past the flows added to earlier packets meanwhile. Returns -1 if the
+ * packet has been flushed or lies too far back. */
 static int follow(const encoder *e, packet_ref *at)
 {
     if (at->serial != e->serial || e->inserted - at->inserted > INSERTIONS)

@@ -1,4 +1,4 @@
-/* Perfetto packets out of events: interning, chunks, delta timestamps, track descriptors.
+/* Turns events into Perfetto packets: interning, chunks, delta timestamps, track descriptors.
  *
  * Single-threaded: belongs to the writer. Knows the format, not what the events mean. */
 #ifndef TRACER_ENCODER_H
@@ -20,7 +20,7 @@ typedef struct track {
     uint32_t chunk; /* last chunk that described it */
     uint32_t tid;
     uint8_t kind, child_ordering, rank, merge_none;
-    uint8_t uuid_field[12]; /* as every event on this track has it */
+    uint8_t uuid_field[12]; /* encoded as in every event on this track */
     uint8_t uuid_length;
 } track;
 
@@ -51,14 +51,14 @@ typedef struct {
     uint64_t flow_in;   /* terminating flow id, 0 = none */
     int64_t counter;    /* or the bits of a double */
     uint8_t counter_is_double;
-    arg *args; /* the caller's room for EVENT_ARGS of them; NULL when it adds none */
+    arg *args; /* the caller's array of EVENT_ARGS; NULL if there are none */
 } event;
 
 /* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
 typedef struct {
     size_t offset;
     uint64_t serial;   /* of the flush it belongs to */
-    uint64_t inserted; /* flows added by then, to any packet; `offset` allows for these */
+    uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
 } packet_ref;
 
 enum { INSERTIONS = 64 };
@@ -74,10 +74,10 @@ typedef struct {
     size_t inserted_into[INSERTIONS]; /* … and the offsets of the last packets that got one */
     uint64_t uuid_base, next_uuid, next_flow;
     uint32_t sequence, pid;
-    uint8_t sequence_field[8]; /* of the event sequence, as it stands in every packet */
+    uint8_t sequence_field[8]; /* of the event sequence, as every packet contains it */
     uint32_t sequence_length;
-    track *default_track; /* of events that name none, in this chunk … */
-    track *next_default;  /* … and from the next one on, which begins at once if they differ */
+    track *default_track; /* track of the events that name none, in this chunk … */
+    track *next_default;  /* … and from the next chunk on; if the two differ, a new chunk begins at once */
     uint32_t *name_chunk, *value_chunk; /* by string id: chunk in which it was last interned */
     uint32_t known_strings;
 } encoder;
@@ -90,7 +90,7 @@ void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns
 /* The caller has taken the bytes. */
 void encoder_flushed(encoder *e);
 
-/* A packet of another sequence, at most 16 KiB, made elsewhere (samples.c). */
+/* Appends a packet of another sequence, at most 16 KiB, encoded elsewhere (samples.c). */
 void encoder_append(encoder *e, const uint8_t *packet, size_t length);
 
 void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
@@ -104,15 +104,15 @@ static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category
     event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
     return encoder_event(e, &ev);
 }
-/* An event whose time and track do not hang on what was encoded before, only its names on a chunk;
- * with its track's own description. It is not counted. */
+/* Encodes an event together with its track's description, independent of earlier packets except for the
+ * names interned in the chunk. It is not counted. */
 void encoder_lone_event(encoder *e, const event *ev);
-/* How many of the first `limit` bytes encoded since the last flush are whole packets, and how many
- * events are in them. */
+/* How many of the first `limit` bytes encoded since the last flush form whole packets, and how many events
+ * these contain. */
 size_t encoder_whole_packets(const encoder *e, size_t limit, uint64_t *events);
 uint64_t encoder_new_flow(encoder *e);
-/* Adds `flow` to the sources in an event already encoded and brings `at` up to date; 0, or -1 if
- * it is too late. */
+/* Adds `flow` as an outgoing flow to an event already encoded, and updates `at`. Returns 0, or -1 if it is
+ * too late. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
 
 static inline void event_uint(event *ev, enum schema_arg name, uint64_t value)

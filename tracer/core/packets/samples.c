@@ -10,7 +10,8 @@
 
 enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_PASSES = 4 };
 
-/* What stands for frames that are not known. A table, so that each is one string of the schema. */
+/* The names of pseudo-frames, which stand for unknown frames. A table, so that each is one string of the
+ * schema. */
 static const struct {
     uint32_t flag;
     const char *name;
@@ -124,7 +125,7 @@ static uint64_t frame_hash(sample_place place)
     return hash ? hash : 1;
 }
 
-/* The address must be the frame's alone, and the same in every chunk: out of names and line. */
+/* The address must be unique to the frame and the same in every chunk, so it is a hash of names and line. */
 static uint64_t address_of(sample_place place)
 {
     uint64_t hash = 0xcbf29ce484222325ull;
@@ -176,7 +177,7 @@ static uint64_t pseudo_iid(sample_writer *w, uint32_t flags, uint32_t wanted)
     return 0;
 }
 
-/* A callstack has its outermost frame first; frames we know nothing of are named. */
+/* A callstack has its outermost frame first; pseudo-frames name what is unknown. */
 static uint64_t stack_iid(sample_writer *w, const sample *s)
 {
     uint64_t frames[SAMPLE_FRAMES + 1], hash = 1;

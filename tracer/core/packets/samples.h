@@ -1,7 +1,8 @@
-/* CPU samples to perf_sample packets, on a packet sequence of their own.
+/* Writes CPU samples as perf_sample packets, on a packet sequence of their own.
  *
- * Belongs to the writer. A sample is one period of CPU time; one that stands for several is
- * several packets. Names, frames and callstacks are interned anew in each chunk of the trace. */
+ * Belongs to the writer. A packet stands for one period of CPU time; a sample that stands for several
+ * periods becomes several packets. Names, frames and callstacks are interned anew in each chunk of the
+ * trace. */
 #ifndef TRACER_SAMPLES_H
 #define TRACER_SAMPLES_H
 
@@ -15,20 +16,20 @@ typedef struct {
     uint64_t (*to_ns)(uint64_t tick);
     uint64_t last_ns;
     uint32_t hz;
-    uint32_t chunk; /* of the encoder: what is interned is known in this one */
+    uint32_t chunk; /* of the encoder: the interned data is valid in this one */
     uint32_t frames, stacks; /* interned so far */
-    map functions, paths; /* string ids written */
+    map functions, paths; /* string ids interned in this chunk */
     map frame_iids;       /* hash of a place -> iid */
     map stack_iids;       /* hash of the frames -> iid */
     uint32_t passes;
-    uint64_t count;       /* packets in all */
+    uint64_t count;       /* packets in total */
 } sample_writer;
 
 void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick), const sample_source_table *from);
 void samples_free(sample_writer *w);
-/* Writes what the threads' samples say up to a moment; every 200 ms looks for new threads, too. */
+/* Writes the threads' samples up to `ns`; every 200 ms it also looks for new threads. */
 void samples_write(sample_writer *w, uint64_t horizon_tick);
-/* One sample, at `ns`; for the above and for tests. */
+/* Writes one sample, at `ns`; for the above and for tests. */
 void samples_put(sample_writer *w, const sample *s, uint64_t ns);
 
 #endif

@@ -1,7 +1,7 @@
-/* Code objects and callables as small integers, and the lines they stand on.
+/* Code objects and callables as small integers, and the lines they are at.
  *
- * Tables are keyed by address; a code watcher removes an entry when its code dies, so nothing
- * of the program is kept alive. */
+ * Tables are keyed by address; a code watcher removes an entry when its code dies, so nothing of the
+ * program is kept alive. */
 #include "python/codes.h"
 
 #include <string.h>
@@ -151,7 +151,7 @@ const code_facts *codes_of(PyCodeObject *code)
     return facts ? facts : &nothing;
 }
 
-/* With the guard. */
+/* The caller holds the guard. */
 static uint32_t line_of(PyCodeObject *code, const code_facts *facts, int offset)
 {
     if (offset < 0)
@@ -211,7 +211,7 @@ static uint32_t method_function(PyObject *callable)
     return func;
 }
 
-/* What a functools.partial calls, as a new reference; of `partial(context.run, f)`, f. */
+/* What a functools.partial calls, as a new reference; for `partial(context.run, f)` that is f. */
 static PyObject *inside_partial(PyObject *partial)
 {
     PyObject *inner = PyObject_GetAttrString(partial, "func");

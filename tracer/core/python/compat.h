@@ -1,7 +1,7 @@
-/* Every CPython internal we touch and every version #if, in one place.
+/* Every CPython internal that the recorder touches and every version #if, in one place.
  *
- * Supported in full: 3.12 - 3.15 with the GIL. An unknown interpreter gets the public-API
- * fallback or an "absent" answer; callers must cope with NULL. */
+ * Supported in full: 3.12 - 3.15 with the GIL. On an unknown interpreter each function falls back to the
+ * public API or answers "absent"; callers must cope with NULL. */
 #ifndef TRACER_COMPAT_H
 #define TRACER_COMPAT_H
 
@@ -65,7 +65,7 @@ static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
 #endif
 }
 
-/* Where a frame with code stands, as a byte offset into it. */
+/* Where a frame with code is, as a byte offset into that code. */
 static inline int compat_frame_offset(const compat_frame *frame)
 {
 #if PY_VERSION_HEX >= 0x030d0000
@@ -76,8 +76,8 @@ static inline int compat_frame_offset(const compat_frame *frame)
     return (int)((const char *)at - compat_frame_code(frame)->co_code_adaptive);
 }
 
-/* The calling OS thread's state, also while it has just taken the GIL or is giving it back; NULL
- * while the thread's state is made or destroyed. */
+/* The calling OS thread's state, also while it is just taking or releasing the GIL; NULL while the state
+ * is being created or destroyed. */
 static inline PyThreadState *compat_own_tstate(void)
 {
     return PyGILState_GetThisThreadState();
@@ -104,7 +104,7 @@ static inline PyMethodDef *compat_method_def(PyObject *callable)
     return NULL;
 }
 
-/* Whether anybody has a _thread.RLock. */
+/* Whether any thread holds a _thread.RLock. */
 static inline int compat_rlock_is_taken(const PyObject *lock)
 {
 #if PY_VERSION_HEX >= 0x030e0000
@@ -119,8 +119,8 @@ static inline int compat_rlock_is_taken(const PyObject *lock)
 #endif
 }
 
-/* Where the interpreter keeps the list that the program knows as gc.callbacks; NULL when it is not
- * there, or not known where. */
+/* Where the interpreter keeps the list that the program knows as gc.callbacks; NULL if the list is not
+ * there or its place is unknown. */
 static inline PyObject **compat_gc_callbacks(PyObject *list)
 {
 #ifdef Py_GIL_DISABLED
@@ -150,7 +150,7 @@ static inline PyObject *compat_local(PyThreadState *tstate, int index)
     return frame ? compat_frame_local(frame, index) : NULL;
 }
 
-/* An instruction as it stands in the code now: specialised, or instrumented. */
+/* An instruction as it is in the code now: specialised or instrumented. */
 static inline int compat_opcode(const PyCodeObject *code, int unit)
 {
     return (unsigned char)code->co_code_adaptive[unit * (int)sizeof(_Py_CODEUNIT)];
@@ -170,8 +170,8 @@ static inline PyCodeObject *compat_gen_code(PyObject *gen)
 #endif
 }
 
-/* Where a suspended coroutine, generator or async generator stands, as a byte offset into its
- * code; -1 when that is unknown. */
+/* Where a suspended coroutine, generator or async generator is, as a byte offset into its code; -1 if
+ * unknown. */
 static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
 {
 #if PY_VERSION_HEX >= 0x030e0000
@@ -198,7 +198,7 @@ static inline compat_frame *compat_gen_frame(PyObject *gen)
 #endif
 }
 
-/* Whether it has begun, has not ended and does not run: only then it has values. */
+/* Whether it has begun, has not ended and is not running: only then does it have values. */
 static inline int compat_gen_is_suspended(PyObject *gen)
 {
 #if PY_VERSION_HEX >= 0x030f0000
@@ -212,13 +212,13 @@ static inline int compat_gen_is_suspended(PyObject *gen)
 #endif
 }
 
-/* One of its locals, borrowed, or NULL; not while it runs. */
+/* One of its locals, borrowed, or NULL; not to be called while it runs. */
 static inline PyObject *compat_gen_local(PyObject *gen, int index)
 {
     return compat_frame_local(compat_gen_frame(gen), index);
 }
 
-/* A suspended one's values: how many are on its evaluation stack … */
+/* How many values the evaluation stack of a suspended one has … */
 static inline int compat_gen_stack_size(PyObject *gen)
 {
     const compat_frame *frame = compat_gen_frame(gen);
@@ -236,7 +236,7 @@ static inline PyObject *compat_gen_stack_value(PyObject *gen, int index)
     return compat_frame_local(compat_gen_frame(gen), compat_gen_code(gen)->co_nlocalsplus + index);
 }
 
-/* What a weak reference points to, as an address to compare; that of None when it is gone. */
+/* The address of what a weak reference points to, to be compared only; that of None if the object is gone. */
 static inline const PyObject *compat_weakref_target(PyObject *ref)
 {
     return ((PyWeakReference *)ref)->wr_object;
@@ -254,8 +254,8 @@ static inline PyObject *compat_weakref_get(PyObject *ref)
 #endif
 }
 
-/* Guards tables that the GIL guards where there is one: a mutex where Python may be called, which
- * detaches a thread that has to wait; and for a few instructions on memory a spin lock. */
+/* Guards for tables that the GIL protects where there is one: a mutex where Python may be called (a thread
+ * that has to wait is detached), and a spin lock for a few instructions on memory. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_FREE_THREADED 1
 typedef PyMutex compat_mutex;
@@ -276,7 +276,8 @@ typedef char compat_mutex;
 #define compat_unspin(taken) ((void)(taken))
 #endif
 
-/* Free-threaded Pythons whose frames and locks we know. (3.14 runs copies of the bytecode.) */
+/* The free-threaded Python versions whose frames and locks are known here. (3.14 runs copies of the
+ * bytecode.) */
 #if COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000
 #define COMPAT_KNOWS_ATTACHED 1
 #else
@@ -291,8 +292,8 @@ typedef char compat_mutex;
 #define COMPAT_CAN_HIDE_FRAMES 1
 #endif
 
-/* From now on the calling thread looks as if nothing had called it: no frame below, recursion
- * counted from zero. Not undone; the caller must never return to Python code. */
+/* Makes the calling thread look as if nothing had called it: no frame below, recursion counted from zero.
+ * This is never undone: the caller must not return to Python code. */
 static inline void compat_hide_callers(PyThreadState *tstate)
 {
 #if COMPAT_CAN_HIDE_FRAMES
@@ -308,8 +309,8 @@ static inline void compat_hide_callers(PyThreadState *tstate)
 #endif
 }
 
-/* Whether an uncaught error of this type ends python by SIGINT: KeyboardInterrupt does, and since
- * 3.14 whatever is derived from it. */
+/* Whether an uncaught exception of this type makes python end by SIGINT: KeyboardInterrupt does, and since
+ * 3.14 every class derived from it. */
 static inline int compat_is_interrupt(PyObject *type)
 {
 #if PY_VERSION_HEX >= 0x030e0000
@@ -319,9 +320,9 @@ static inline int compat_is_interrupt(PyObject *type)
 #endif
 }
 
-/* Run `-c` code in __main__: 0, or -1 with the error already printed. Since 3.13 python tells
- * linecache the source, which PyRun_SimpleStringFlags does not: under the file's name, or, where
- * linecache has a cache for that (3.14, and 3.13 from some patch release on), under the code. */
+/* Runs `-c` code in __main__. Returns 0, or -1 with the error already printed. Since 3.13 python registers
+ * the source with linecache, which PyRun_SimpleStringFlags does not: under the file's name, or, where
+ * linecache has a cache for it (3.14, and 3.13 from some patch release on), under the code. */
 static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 {
 #if PY_VERSION_HEX >= 0x030d0000
@@ -359,7 +360,8 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
 #endif
 }
 
-/* Replace the words of a list in the configuration by a Python list of str. -1 with an error. */
+/* Replaces a list in the configuration by a Python list of str. Returns -1 with an exception set on
+ * failure. */
 static inline int compat_replace_words(PyWideStringList *words, PyObject *list)
 {
     for (Py_ssize_t i = 0; i < words->length; i++)
@@ -379,9 +381,9 @@ static inline int compat_replace_words(PyWideStringList *words, PyObject *list)
     return 0;
 }
 
-/* What a new subinterpreter takes from the main one's start: sys.argv, sys.orig_argv and (since
- * 3.13; 3.12 keeps it out of reach) sys.path[0], NULL for none. Best effort: 0 where the
- * configuration is not to be had, -1 with an error. */
+/* Sets what a new subinterpreter inherits from the main one's start: sys.argv, sys.orig_argv and (since
+ * 3.13; out of reach on 3.12) sys.path[0], NULL for none. Best effort: returns 0 if the configuration is
+ * not accessible, -1 with an exception set on failure. */
 static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *orig_argv,
                                                    const wchar_t *path0)
 {
@@ -414,15 +416,15 @@ static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *ori
 
 /* --- Frames as a signal handler may read them (sampler.c) --- */
 
-/* Without a GIL another thread may change what the sampler believes to be frozen. */
+/* Without a GIL another thread may change what the sampler takes to be frozen. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_CAN_SAMPLE 0
 #else
 #define COMPAT_CAN_SAMPLE 1
 #endif
 
-/* 3.12 publishes a frame list before it is linked: what is read there may be anything, so memory
- * must be read by a system call that fails instead of faulting. */
+/* 3.12 publishes a frame before it is linked, so a pointer read there may be anything: memory must be read
+ * by a system call that fails instead of faulting. */
 #if PY_VERSION_HEX >= 0x030d0000
 #define COMPAT_FRAMES_ALWAYS_LINKED 1
 #else
@@ -463,7 +465,7 @@ typedef struct {
     uintptr_t caller; /* address of the frame below, 0 = none */
 } compat_position;
 
-/* Takes a copy of a frame's first COMPAT_FRAME_BYTES bytes apart. */
+/* Decodes a copy of a frame's first COMPAT_FRAME_BYTES bytes. */
 static inline compat_position compat_position_of(const compat_frame *frame)
 {
     compat_position at = {0, 0, (uintptr_t)frame->previous};

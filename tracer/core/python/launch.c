@@ -1,8 +1,8 @@
-/* Runs the traced program as plain `python` would: without a frame of the recorder below it.
+/* Runs the traced program as plain `python` would, with no frame of the recorder below it.
  *
- * Follows the order of pymain_run_python (Modules/main.c). Every function ends the process: had
- * Python code of ours to run after the program, a profile or trace function that the
- * program left behind would see it. Called from launch.py only, main thread, GIL held. */
+ * Follows the order of pymain_run_python (Modules/main.c). Every function ends the process: if Python code
+ * of the recorder ran after the program, a profile or trace function that the program left behind would
+ * see it. Called from launch.py only, on the main thread, with the GIL held. */
 #include "python/launch.h"
 
 #include <errno.h>
@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EXIT_MISSING 2 /* python's own code for a script it cannot open */
+#define EXIT_MISSING 2 /* python's own exit code for a script that it cannot open */
 
-/* The error that was printed last ends python by SIGINT. */
+/* The exception printed last makes python end by SIGINT. */
 static int interrupted(void)
 {
     PyObject *error = PySys_GetObject("last_exc");
@@ -23,8 +23,8 @@ static int interrupted(void)
 
 static int dies_of_sigint;
 
-/* Py_AtExit callback, after all of Python is gone: end as python ends after an uncaught
- * KeyboardInterrupt (bpo-1054041), so that a shell knows of the Ctrl-C. */
+/* Py_AtExit callback, called when Python is finalised: ends the process as python does after an uncaught
+ * KeyboardInterrupt (bpo-1054041), so that a shell notices the Ctrl-C. */
 static void end_by_signal(void)
 {
     if (!dies_of_sigint)
@@ -46,7 +46,7 @@ _Noreturn static void leave(int failed)
 /* To be called first by every run_*. */
 static void begin(void)
 {
-    Py_AtExit(end_by_signal); /* last come, first served: extensions' callbacks run before */
+    Py_AtExit(end_by_signal); /* callbacks run in reverse order: those of extensions run before this one */
     compat_hide_callers(PyThreadState_Get());
 }
 
@@ -57,7 +57,7 @@ _Noreturn static void leave_with_error(void)
     leave(1);
 }
 
-/* Put path0 in front of sys.path (None: nothing); subinterpreters get it too, and sys.argv. */
+/* Puts path0 in front of sys.path (None: nothing); subinterpreters inherit it, and sys.argv. */
 static void insert_path0(PyObject *path0)
 {
     wchar_t *wide = NULL;
@@ -101,7 +101,7 @@ _Noreturn static void run_as_module(PyObject *name, int set_argv0)
     leave(0);
 }
 
-/* A stream on the script, closed on exec; NULL with errno set. */
+/* Opens the script as a stream that is closed on exec; NULL with errno set on failure. */
 static FILE *open_script(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -1,4 +1,4 @@
-/* Notes: the recorder's own instants, written like every other record. */
+/* Notes: instants about the recorder itself, written like every other record. */
 #include "python/notes.h"
 
 #include <string.h>

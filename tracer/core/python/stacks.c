@@ -1,9 +1,9 @@
-/* The table of call stacks: hash index over captured frames, names found later.
+/* The table of call stacks: a hash index over captured frames, whose names are found later.
  *
- * Everything happens with the GIL; where there is none, stacks are put in under a
- * spin lock, and names are found and forgotten under a mutex. When a code object that
- * stands in the table dies, what is unresolved is resolved and the index forgets every frame:
- * the address may come back as other code. Ids given out stay valid. */
+ * Everything happens with the GIL; where there is none, stacks are added under a spin lock, and names are
+ * found and forgotten under a mutex. When a code object in the table dies, every stack not yet resolved is
+ * resolved and the index forgets every frame, because other code may come to have that address. Ids handed
+ * out stay valid. */
 #include "python/stacks.h"
 
 #include <string.h>
@@ -57,8 +57,8 @@ static int start(int depth)
     return 0;
 }
 
-/* What a signal handler calls meanwhile on this thread keeps out, as from a half-written record: it
- * would wait for what it has interrupted. */
+/* Hooks that a signal handler triggers on this thread meanwhile do nothing, as inside a half-written
+ * record: they would wait for the code that the handler interrupted. */
 static uint8_t enter_busy(void)
 {
     uint8_t before = COMPAT_FREE_THREADED && ring_mine && ring_mine->writing;
@@ -158,8 +158,8 @@ uint32_t stacks_put(const stack_frame *given, int depth)
     return id;
 }
 
-/* The site is the innermost frame of the program's own; library frames inside it may name the
- * wait, the outermost of them best (Queue.get over Condition.wait). */
+/* The site is the innermost frame of the program's own code. Of the library frames inside it that can name
+ * the wait, the outermost wins (Queue.get over Condition.wait). */
 static stack_facts resolve(const stack_entry *entry)
 {
     char text[TEXT_MOST + sizeof SCHEMA_TEXT_FRAME_TRUNCATED];
@@ -185,7 +185,7 @@ static stack_facts resolve(const stack_entry *entry)
         if (length + size >= TEXT_MOST)
             is_cut = 1;
         if (is_cut)
-            continue; /* a site may still be to come */
+            continue; /* a site may still follow */
         memcpy(text + length, shown, size);
         length += size;
         text[length++] = '\n';
@@ -239,7 +239,7 @@ void stacks_code_dies(PyCodeObject *code)
     for (int done = 0; !done;) {
         resolve_all();
         uint8_t before = enter_busy();
-        done = first_unresolved == entry_count; /* else another thread has put one in meanwhile */
+        done = first_unresolved == entry_count; /* else another thread has added it meanwhile */
         if (done)
             forget_frames();
         leave_busy(before);
@@ -247,7 +247,7 @@ void stacks_code_dies(PyCodeObject *code)
     compat_unlock(&naming);
 }
 
-PyDoc_STRVAR(keep_doc, "keep_stacks(depth)\n\nHow many frames the stack of a wait has at most.");
+PyDoc_STRVAR(keep_doc, "keep_stacks(depth)\n\nSets how many frames the stack of a wait has at most.");
 
 static PyObject *keep_stacks(PyObject *module, PyObject *depth)
 {

@@ -1,9 +1,8 @@
-/* Call stacks as small integers: captured where nothing of Python may run, named later (see
- * ring/stack_names.h).
+/* Call stacks as small integers: captured where no Python may run, named later (see ring/stack_names.h).
  *
- * A capture copies code addresses and offsets of the calling thread's frames into a table: no
- * allocation, no reference, no call into Python, so the GIL's own hooks may do it. Names are
- * found by stacks_resolve(), where Python may run, or by the code watcher before a code dies. */
+ * A capture copies code addresses and offsets of the calling thread's frames into a table: no allocation,
+ * no reference, no call into Python, so the GIL's own hooks may do it. Names are found by
+ * stacks_resolve(), where Python may run, or by the code watcher before a code object dies. */
 #ifndef TRACER_STACKS_H
 #define TRACER_STACKS_H
 
@@ -23,7 +22,7 @@ enum { STACK_DEPTH_MOST = 64 };
 uint32_t stacks_capture(PyThreadState *tstate);
 /* Without the innermost frame that `is_outside` and its callers. */
 uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code));
-/* Frames that the caller has walked, innermost first; at most STACK_DEPTH_MOST and one. */
+/* Adds frames that the caller has walked, innermost first; at most STACK_DEPTH_MOST + 1. */
 uint32_t stacks_put(const stack_frame *frames, int depth);
 
 /* Whether there is something to resolve; cheap. */
@@ -38,7 +37,7 @@ static inline uint32_t stacks_named(uint32_t stack)
     return stack;
 }
 
-/* Called by the code watcher: a code of the program is about to die. */
+/* Called by the code watcher when a code object of the program is about to die. */
 void stacks_code_dies(PyCodeObject *code);
 
 extern PyMethodDef stacks_methods[];

@@ -30,7 +30,7 @@ static int file_has_word(const char *path, const char *word)
     return found;
 }
 
-/* Good to a percent: for thresholds only. */
+/* Accurate to about 1 %: for thresholds only. */
 static void measure_rate(void)
 {
     if (clock_source_now != CLOCK_SOURCE_COUNTER)
@@ -42,8 +42,8 @@ static void measure_rate(void)
     ticks_per_ns = (double)(to.tick - from.tick) / (double)(to.ns - from.ns);
 }
 
-/* The kernel uses the TSC as its clocksource only after it has checked that it is invariant
- * and synchronous between cores, so that file is the whole test. */
+/* The kernel uses the TSC as its clocksource only after checking that it is invariant and synchronous
+ * between cores, so reading that file is test enough. */
 void clock_choose(void)
 {
     if (clock_source_now == CLOCK_SOURCE_FAKE)
@@ -66,7 +66,7 @@ uint64_t clock_ticks_of(uint64_t ns)
     return (uint64_t)((double)ns * ticks_per_ns);
 }
 
-/* The best of a few tries: the one whose two counter reads lie closest together. */
+/* Takes a few pairs and keeps the one whose two counter reads lie closest together. */
 clock_pair clock_take_pair(void)
 {
     clock_pair best = {0, 0};

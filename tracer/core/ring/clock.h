@@ -20,13 +20,13 @@ typedef struct {
 } clock_pair;
 
 extern int clock_source_now;        /* enum clock_source; set before any hook is armed */
-extern uint64_t clock_fake_tick;    /* what CLOCK_SOURCE_FAKE answers */
+extern uint64_t clock_fake_tick;    /* the value of CLOCK_SOURCE_FAKE */
 
-/* Picks the cheapest source this machine can be trusted with. */
+/* Picks the cheapest source that is reliable on this machine. */
 void clock_choose(void);
 clock_pair clock_take_pair(void);
 uint64_t clock_ns_of(clockid_t id);
-uint64_t clock_ticks_of(uint64_t ns); /* about; for thresholds */
+uint64_t clock_ticks_of(uint64_t ns); /* approximate; for thresholds */
 
 static inline uint64_t clock_counter(void)
 {
@@ -50,8 +50,8 @@ static inline uint64_t clock_tick(void)
     return clock_ns_of(CLOCK_MONOTONIC);
 }
 
-/* Not before what precedes it: a processor may read its counter early, while it still waits for the
- * mutex that another has yet to give back. */
+/* The read is ordered after the instructions before it: else a processor may read its counter early, while
+ * it still waits for a mutex that another thread holds. */
 static inline uint64_t clock_tick_in_order(void)
 {
 #if defined(__x86_64__)

@@ -34,7 +34,7 @@ static uint64_t hash_bytes(const char *bytes, size_t length)
     return hash | 1;
 }
 
-/* Place of a new entry, and its id; ids begin at 1. */
+/* Makes room for a new entry and returns its place and its id; ids begin at 1. */
 static void *append(table *t, size_t entry_size, uint32_t *id)
 {
     uint32_t index = atomic_load(&t->count) + 1;

@@ -1,8 +1,8 @@
-/* Strings and functions as small integers that stay valid for the process's life.
+/* Strings and functions as small integers that stay valid for the life of the process.
  *
- * Writing needs the GIL (or, free-threaded, the lock inside); reading by id needs nothing, so
- * the writer thread can. Only names out of source code come here: they are finite. Text that
- * is data (task names) travels through the ring instead. */
+ * Adding needs the GIL (or, free-threaded, takes the lock inside); reading by id needs no lock, so the
+ * writer thread can do it. Only names from source code are interned, because their number is finite. Text
+ * that is data (task names) travels through the ring instead. */
 #ifndef TRACER_INTERN_H
 #define TRACER_INTERN_H
 
@@ -14,7 +14,7 @@ typedef struct {
     uint32_t site; /* string id: "file:line function", 0 = unknown */
 } intern_func;
 
-/* Returns an id >= 1, the same for equal bytes; 0 when memory is short. */
+/* Returns an id >= 1, the same for equal bytes; 0 if memory is short. */
 uint32_t intern_string(const char *text, size_t length);
 uint32_t intern_function(uint32_t name, uint32_t site);
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Out of the way of numbers that programs expect, or go through; a few, and one for each CPU. */
+/* Above the numbers that programs expect or loop over; room for a few descriptors plus one for each CPU. */
 enum { PREFERRED = 900, LOWEST = 64, ROOM = 24 };
 
 static int lowest(void)

@@ -1,6 +1,6 @@
-/* A descriptor of the recorder that the program neither meets nor can turn against it.
+/* A file descriptor of the recorder, safe from the program and the program safe from it.
  *
- * It lies above the numbers a program gets for its own files, is closed on exec, and is checked
+ * It lies above the numbers that a program gets for its own files, is closed on exec, and is checked
  * before use: a program may close every descriptor it finds, and open others in their place. */
 #ifndef TRACER_PRIVATE_FD_H
 #define TRACER_PRIVATE_FD_H

@@ -1,4 +1,4 @@
-/* What travels from a hook to the writer: fixed 32-byte records, numbers only. */
+/* The records that hooks send to the writer: 32 bytes each, numbers only. */
 #ifndef TRACER_RECORDS_H
 #define TRACER_RECORDS_H
 
@@ -16,20 +16,20 @@ typedef struct {
 } record;
 static_assert(sizeof(record) == 32, "records are 32 bytes");
 
-/* "func" is an id of intern.h's function table; "task", "loop" are ids given out by tasks.c.
- * Who woke or created something is not in the record: the timeline knows what ran on the
- * record's thread at that moment. */
+/* "func" is an id of intern.h's function table; "task" and "loop" are ids assigned by tasks.c. A record
+ * does not say who woke or created something: the timeline knows what was running on the record's thread
+ * at that moment. */
 enum record_kind {
     REC_GAP = 1,        /* b = records dropped, c = tick of the first of them */
     REC_TASK_NEW,       /* a = task, b = func, c = loop; flag = enum task_origin */
     REC_TASK_NAME,      /* a = task, b = text length; payload */
     REC_TASK_DESTROYED, /* a = task */
-    REC_READY,          /* a = task, b = stack of who made it so; flag = what it awaited, a lock or the like,
+    REC_READY,          /* a = task, b = stack of the waker; flag = its wait for a lock or the like
                            was cancelled */
     REC_STEP_BEGIN,     /* a = task */
-    REC_STEP_YIELD,     /* a = task: ends its step, is ready again already */
+    REC_STEP_YIELD,     /* a = task: its step ends, it is ready again at once */
     REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
-                           payload = one await_lock where it is for a lock or what is made of one */
+                           payload = one await_lock if it awaits a lock or what is built on one */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time in ns; flag = is a timer */
@@ -39,36 +39,36 @@ enum record_kind {
     REC_POLL_INSTANT,   /* it polled without waiting */
     REC_LOOP_RUN,       /* a = loop */
     REC_LOOP_STOP,      /* a = loop */
-    REC_LOOP_CLOSED,    /* a = loop: what has not ended on it never will */
+    REC_LOOP_CLOSED,    /* a = loop: its unfinished tasks will never end */
     REC_THREAD_SPAWN,   /* b = address of the threading.Thread */
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
     REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */
-    REC_THREAD_ENDS,    /* its Python code is over */
+    REC_THREAD_ENDS,    /* its Python code has finished */
     REC_JOB_SUBMIT,     /* b = address of an executor's work item */
     REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
     REC_GC_BEGIN,       /* a = generation */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
-    REC_CALL,           /* the call the next REC_TAKE comes back from: a = what string, b = fd + 1 or 0;
+    REC_CALL,           /* the call that the next REC_TAKE returns from: a = what string, b = fd + 1 or 0;
                            flag = enum call_class, c = number of the call in its thread, or 0 */
-    REC_TAKE,           /* has the GIL: a = stack, b = tick of its release (0 = never had it), c = tick
-                           since when it has asked for it (0 = got it at once); flag = enum take_kind */
-    REC_HELD_CALL,      /* a blocking call that kept the GIL has returned: a = what string, b = tick of
-                           its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
-    REC_CALL_BYTES,     /* b = bytes that the call before has moved */
+    REC_TAKE,           /* has taken the GIL: a = stack, b = tick of its release (0 = never held it), c = tick
+                           when it asked for it (0 = got it at once); flag = enum take_kind */
+    REC_HELD_CALL,      /* a blocking call made with the GIL held has returned: a = what string, b = tick
+                           of its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
+    REC_CALL_BYTES,     /* b = bytes that the previous call transferred */
     REC_LOCK_WAIT,      /* a = what string, b = lock; flag = enum lock_wait_flags; payload = one
-                           lock_wait_details; comes before the wait where it was foreseen, else after it */
+                           lock_wait_details; written before a wait that was foreseen, else after it */
     REC_LOCK_GOT,       /* that wait is over: b = lock; flag = enum lock_outcome */
     REC_LOCK_ACQUIRED,  /* of a contended lock: a = site string, b = lock, c = kind string, or the task;
                            flag = by a task */
     REC_LOCK_RELEASED,  /* of a contended lock: a = stack or 0, b = lock, c = token; flag = by a task */
-    REC_JOINED,         /* the thread with the pthread_t b has ended, for which this one waits */
-    REC_LOCK_FREED,     /* of a contended lock, which somebody has: b = lock */
+    REC_JOINED,         /* b = pthread_t of a thread that this one waited for and that has ended */
+    REC_LOCK_FREED,     /* of a contended lock that is still held: b = lock */
     REC_REGION_BEGIN,   /* a = name string, or 0; b = payload bytes, c = number; payload: see payload.h */
     REC_REGION_END,     /* a = exception class string, or 0; c = number */
     REC_OPERATION_BEGIN, /* as REC_REGION_BEGIN */
     REC_OPERATION_END,  /* as REC_REGION_END */
-    REC_LOG,            /* b = payload bytes; payload: see payload.h, with the message for a name */
+    REC_LOG,            /* b = payload bytes; payload: see payload.h, its name is the message */
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
@@ -78,37 +78,37 @@ enum task_origin { ORIGIN_CREATED, ORIGIN_EAGER, ORIGIN_ADOPTED };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
 enum take_kind {
     TAKE_GIL,
-    TAKE_UNWATCHED, /* the record only says that the call before went from b to now */
-    TAKE_ATTACHES,  /* the same, and there is no GIL: the thread is attached again, or at last */
+    TAKE_UNWATCHED, /* the record only says that the previous call lasted from b until now */
+    TAKE_ATTACHES,  /* the same where there is no GIL: the thread attaches, for the first time or again */
 };
 enum call_class { CLASS_NONE, CLASS_IO, CLASS_SLEEP, CLASS_LOCK };
 enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block after all */ };
 
 enum lock_wait_flags {
     LOCK_TOLD_LATE = 1, /* the wait is over */
-    LOCK_IS_SIGNAL = 2, /* nobody holds it: a condition, event, queue, or the end of a thread */
-    LOCK_IS_HELD = 4,   /* by an unknown owner */
-    LOCK_IS_END = 8,    /* a signal: the end of a thread, or of one thread after another */
+    LOCK_IS_SIGNAL = 2, /* nobody can hold it: a condition, event, queue, or the end of a thread */
+    LOCK_IS_HELD = 4,   /* by an unknown thread */
+    LOCK_IS_END = 8,    /* a signal too: the end of a thread, or of several threads in turn */
 };
 
-/* "stack" is an id of stacks.h, "lock" a number that stays the same for a lock's life, "token" the
- * same for a wait and the releases that may end it. */
+/* "stack" is an id of stacks.h; "lock" is a number that never changes while the lock lives; "token" links
+ * a wait with the releases that may end it. */
 typedef struct {
-    uint32_t owner_tid;  /* 0 = unknown, or it has none; of the end of a thread, that thread */
+    uint32_t owner_tid;  /* 0 = unknown or none; if the end of a thread is awaited, that thread */
     uint32_t owner_site; /* string */
     uint32_t stack;
     uint32_t token;
-    uint64_t joined; /* where owner_tid is 0: the pthread_t of the thread whose end is waited for, or 0 */
+    uint64_t joined; /* if owner_tid is unknown: the pthread_t of the thread whose end is awaited, or 0 */
     uint32_t unused[2];
 } lock_wait_details;
 static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
 
 typedef struct {
     uint32_t lock;
-    uint32_t kind;       /* string "asyncio.Lock"; 0 = nobody holds it: a condition, event, queue … */
-    uint32_t owner_task; /* 0 = unknown, or it is free */
+    uint32_t kind;       /* string "asyncio.Lock"; 0 = nobody can hold it: a condition, event, queue … */
+    uint32_t owner_task; /* 0 = unknown or free */
     uint32_t owner_site; /* string */
-    uint32_t is_held;    /* by the owner, or by an unknown owner */
+    uint32_t is_held;    /* by the owner, or by an unknown task */
     uint32_t unused[3];
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");

@@ -1,4 +1,4 @@
-/* The chunk pool, the register of threads, and the slow paths of writing a record. */
+/* The chunk pool, the list of threads, and the slow paths of writing a record. */
 #define _GNU_SOURCE
 #include "ring/ring.h"
 
@@ -28,7 +28,7 @@ enum { TEXT_LIMIT = 1000 };
 
 static chunk *pool;
 static uint32_t pool_size;
-static _Atomic uint32_t pool_fresh; /* chunks never handed out yet: their pages stay untouched */
+static _Atomic uint32_t pool_fresh; /* chunks from this index on were never used: untouched pages */
 static _Atomic uint64_t pool_free;  /* ABA tag << 32 | index + 1 */
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
@@ -62,8 +62,7 @@ static void pool_push(chunk *freed)
     } while (!atomic_compare_exchange_weak(&pool_free, &head, mine));
 }
 
-/* Runs without the GIL as the thread ends. The buffer is never freed here: the writer may be
- * reading it. */
+/* Runs without the GIL as the thread ends. It never frees the buffer: the writer may be reading it. */
 static void on_thread_exit(void *mine)
 {
     thread_buffer *buffer = mine;
@@ -111,8 +110,8 @@ int ring_start(size_t total_bytes)
     if (size < 8)
         size = 8;
     if (!pool || size != pool_size) {
-        /* An old pool of another size is left mapped on purpose: a hook that was interrupted
-         * inside the former recording may still write into it. */
+        /* An old pool of another size stays mapped on purpose: a hook interrupted during the previous
+         * recording may still write into it. */
         void *memory = mmap(NULL, (size_t)size * CHUNK_BYTES, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED)
@@ -120,7 +119,7 @@ int ring_start(size_t total_bytes)
         pool = memory;
         pool_size = size;
 #ifdef MADV_HUGEPAGE
-        madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE); /* a fault per 2 MiB, not per 4 KiB */
+        madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE); /* one page fault per 2 MiB, not 4 KiB */
 #endif
     }
     atomic_store(&pool_fresh, 0);
@@ -136,7 +135,7 @@ static void end_generation(void)
     atomic_fetch_add(&ring_generation, 1);
 }
 
-/* Either the hook sees the new generation, or ring_close() sees that it writes. */
+/* Either the hook sees the new generation, or ring_close() sees that the hook is writing. */
 int ring_is_open(thread_buffer *buffer)
 {
     atomic_thread_fence(memory_order_seq_cst);
@@ -154,7 +153,7 @@ void ring_close(void)
         return;
     for (thread_buffer *at = atomic_load(&ring_threads); at; at = atomic_load(&at->next))
         while (at != ring_mine && __atomic_load_n(&at->writing, __ATOMIC_ACQUIRE))
-            sched_yield(); /* for a few instructions: its memory is about to have another owner */
+            sched_yield(); /* waits a few instructions: the memory is about to change owner */
 }
 
 void ring_stop(void)
@@ -165,10 +164,10 @@ void ring_stop(void)
 
 void ring_forget(void)
 {
-    end_generation(); /* nobody is left to wait for */
+    end_generation(); /* no other thread is left to wait for */
     atomic_store(&ring_threads, NULL);
     ring_mine = NULL;
-    if (pool) /* the parent's data: give the copied pages back */
+    if (pool) /* the parent's data: release the copied pages */
         madvise(pool, (size_t)pool_size * CHUNK_BYTES, MADV_DONTNEED);
     pool = NULL;
     pool_size = 0;
@@ -182,18 +181,18 @@ thread_buffer *ring_register(void)
     thread_buffer *buffer = calloc(1, sizeof *buffer);
     if (!buffer)
         return NULL;
-    buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted */
+    buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted as dropped */
     buffer->generation = atomic_load(&ring_generation);
     buffer->tid = (pid_t)syscall(SYS_gettid);
     buffer->pthread = (uint64_t)pthread_self();
-    buffer->has_gil = 1; /* hooks are called with it; those of the GIL itself know better */
+    buffer->has_gil = 1; /* hooks run with the GIL held; the GIL's own hooks set this themselves */
     thread_buffer *head = atomic_load(&ring_threads);
     do
         atomic_store(&buffer->next, head);
     while (!atomic_compare_exchange_weak(&ring_threads, &head, buffer));
     ring_mine = buffer;
     pthread_setspecific(exit_key, buffer);
-    if (old) /* of a former recording, whose writer has gone */
+    if (old) /* of an earlier recording, whose writer has ended */
         atomic_store_explicit(&old->finished, 1, memory_order_release);
     return buffer;
 }
@@ -263,7 +262,8 @@ record *ring_peek(thread_buffer *buffer)
         if (buffer->read_at < atomic_load_explicit(&at->committed, memory_order_acquire))
             return &at->records[buffer->read_at];
         uint32_t next = atomic_load_explicit(&at->next, memory_order_acquire);
-        /* `next` is set after the chunk's last commit: look once more before leaving it. */
+        /* `next` is set after the chunk's last commit: check for records once more before leaving the
+         * chunk. */
         if (!next || buffer->read_at < atomic_load_explicit(&at->committed, memory_order_acquire)) {
             if (!next)
                 return NULL;

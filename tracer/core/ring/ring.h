@@ -1,8 +1,8 @@
-/* Per-thread buffers: one producer (the thread), one consumer (the writer), no lock between.
+/* Per-thread buffers: one producer (the thread), one consumer (the writer), no lock between them.
  *
- * A buffer is a chain of 16 KiB chunks out of one pool whose size bounds the recorder's memory.
- * No chunk left: records are dropped and counted, and a REC_GAP says so when there is room
- * again. Invariant: written == read + still in the buffer, and offered == written + dropped. */
+ * A buffer is a chain of 16 KiB chunks from one pool, whose size bounds the recorder's memory. If no chunk
+ * is left, records are dropped and counted, and a REC_GAP says so once there is room again. Invariant:
+ * written == read + still in the buffer, and offered == written + dropped. */
 #ifndef TRACER_RING_H
 #define TRACER_RING_H
 
@@ -18,7 +18,7 @@ enum { CHUNK_BYTES = 16384, CHUNK_RECORDS = CHUNK_BYTES / 32 - 1, STEP_DEPTH = 3
 
 typedef struct chunk {
     _Atomic uint32_t committed; /* records the consumer may read */
-    _Atomic uint32_t next;      /* index + 1 of the following chunk, or of the free list's next */
+    _Atomic uint32_t next;      /* index + 1 of the following chunk, or of the next in the free list */
     uint8_t pad[24];
     record records[CHUNK_RECORDS];
 } chunk;
@@ -26,7 +26,7 @@ static_assert(sizeof(chunk) == CHUNK_BYTES, "a chunk fills its 16 KiB");
 
 enum step_kind {
     STEP_COMMON,  /* run by the loop: a task's step or a callback */
-    STEP_EAGER,   /* run as its task is made, inside another or by a callback */
+    STEP_EAGER,   /* run as its task is created, inside another step or a callback */
     STEP_ADOPTED, /* the recording began inside it */
 };
 
@@ -40,7 +40,7 @@ typedef struct {
 
 typedef struct thread_buffer {
     /* producer's own */
-    chunk *write_chunk; /* NULL until there was one to be had */
+    chunk *write_chunk; /* NULL until it got one */
     uint32_t write_at;
     uint32_t generation;
     uint64_t gap_records, gap_tick;
@@ -49,30 +49,30 @@ typedef struct thread_buffer {
     uint32_t loop;       /* id of the loop running on this thread, 0 = none */
     uint32_t poll_depth; /* depth at which this loop polls */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
-    uint8_t writing;     /* a record is half written: what a signal handler calls keeps out */
-    /* gil.c and libc.c: changed by the owner only, while it takes or gives the GIL */
+    uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
+    /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;
-    uint8_t queued;          /* stood in line for it */
-    uint8_t forced;          /* releases it because another thread asked; gets it back after that one */
+    uint8_t queued;          /* it had to wait for it */
+    uint8_t forced;          /* releases it because another thread asked: waits until that one has it */
     uint8_t call_blocks;     /* enum call_class of … */
     uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
-    uint32_t call_serial;    /* counts calls, so that two pieces of one call are recognised */
-    const void *call_frame;  /* the Python frame that made it; calls made from it are part of it */
+    uint32_t call_serial;    /* number of the call: tells whether two pieces belong to one call */
+    const void *call_frame;  /* the Python frame that made it: calls from that frame are part of it */
     uint32_t learned;        /* what string: the unknown C function that … */
     const void *learned_frame; /* … this frame calls */
-    uint64_t asked_tick;     /* since when it has asked for the GIL */
-    uint64_t out_tick;       /* since when it is free to go on without it, 0 = since it gave it */
-    uint64_t takes_before;   /* how often anybody had taken the GIL when this thread released it */
-    uint64_t attached_tick;  /* without a GIL: since when; 0: its lane has not begun */
-    uint64_t switches;       /* releases that were recorded: a call compares before and after */
-    uint32_t libc, libc_longest;           /* what strings: libc call of this release, and its longest */
+    uint64_t asked_tick;     /* when it asked for the GIL */
+    uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */
+    uint64_t takes_before;   /* number of takes of the GIL by all threads, as of this thread's release */
+    uint64_t attached_tick;  /* without a GIL: when it attached; 0: its lane has not begun */
+    uint64_t switches;       /* number of recorded releases: a call compares it before and after */
+    uint32_t libc, libc_longest;           /* what strings: current libc call of this release; its longest */
     int32_t libc_fd, libc_longest_fd;
     uint8_t libc_class, libc_longest_class;
     uint64_t libc_tick, libc_longest_ticks;
     /* shared */
     _Atomic uint64_t written, dropped;
-    _Atomic uint64_t released_tick;  /* 0 while it has the GIL */
-    _Atomic uint64_t held_call_tick; /* begin of a libc call made with the GIL */
+    _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */
+    _Atomic uint64_t held_call_tick; /* begin of a libc call made with the GIL held */
     _Atomic uint64_t lane_records;   /* REC_TAKE and REC_HELD_CALL written; after the record, before
                                         the two above are cleared */
     _Atomic int finished;
@@ -84,32 +84,32 @@ typedef struct thread_buffer {
     uint32_t read_at;
     uint64_t read;
     void *timeline; /* the consumer's state for this thread */
-    void *counters; /* … and what signals/kernel/counters.c has of it */
+    void *counters; /* … and the state of signals/kernel/counters.c */
     struct thread_buffer *_Atomic next;
 } thread_buffer;
 
-extern _Atomic uint32_t ring_generation; /* of the recording that is on; hooks compare */
-/* Waits and calls shorter than this that nobody noticed are not written. */
+extern _Atomic uint32_t ring_generation; /* of the current recording; hooks compare it */
+/* Calls and GIL releases shorter than this are not written, unless another thread took the GIL meanwhile. */
 extern uint64_t gil_threshold_ticks;
 extern _Atomic int ring_active;
 extern _Atomic(thread_buffer *) ring_threads;
-/* Called once, when set, by the next thread that takes a fresh chunk. */
+/* If set, called once by the next thread that takes a fresh chunk. */
 extern void (*_Atomic ring_on_refill)(void);
 
-/* Control thread only. Returns 0, or -1 when memory cannot be had. */
+/* Control thread only. Returns 0, or -1 if memory is short. */
 int ring_start(size_t total_bytes);
-void ring_close(void);         /* from now on hooks find no buffer, and none is at work in one */
-void ring_stop(void);          /* after the consumer has gone; frees what no thread owns */
+void ring_close(void);         /* afterwards hooks find no buffer, and none is writing into one */
+void ring_stop(void);          /* after the consumer has ended; frees what no thread owns */
 void ring_forget(void);        /* in a forked child: drops everything without touching it */
 
-/* Called by the owning thread; NULL when no recording is on or memory is short. */
+/* Called by the owning thread; NULL if no recording runs or memory is short. */
 thread_buffer *ring_register(void);
 record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 
 /* Consumer only. */
 record *ring_peek(thread_buffer *buffer);
 void ring_take(thread_buffer *buffer, uint32_t count);
-/* The first unread GIL record, and the REC_CALL before it; NULL: none (yet). */
+/* The first unread record about the GIL, and the REC_CALL before it; NULL: none (yet). */
 const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
 
@@ -128,13 +128,13 @@ static inline thread_buffer *ring_current(void)
     return ring_register();
 }
 
-/* Set where hooks run on several threads at once, and so while a recording ends. */
+/* Set if hooks can run on several threads at once, and therefore while a recording ends. */
 extern int ring_free_threaded;
-/* `writing` is set. 0, and it is cleared: the recording has ended. */
+/* Called with `writing` set. Returns 0 with `writing` cleared if the recording has ended. */
 int ring_is_open(thread_buffer *buffer);
 
-/* Room for `count` neighbouring records, or NULL after counting them as dropped. Between
- * reserve and commit no Python code may run (a GC hook would write in between). */
+/* Room for `count` adjacent records, or NULL after counting them as dropped. Between reserve and commit no
+ * Python code may run (a GC hook would write in between). */
 static inline record *ring_reserve(thread_buffer *buffer, uint32_t count, uint64_t tick)
 {
     buffer->writing = 1;
@@ -164,14 +164,14 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
     ring_commit(buffer, 1);
 }
 
-/* The records just committed end with a GIL record. */
+/* The last of the records just committed is one about the GIL. */
 static inline void ring_count_lane(thread_buffer *buffer)
 {
     atomic_store_explicit(&buffer->lane_records,
         atomic_load_explicit(&buffer->lane_records, memory_order_relaxed) + 1, memory_order_release);
 }
 
-/* A record followed by text, cut at 1,000 bytes; b is the length. */
+/* Writes a record followed by text, cut at 1,000 bytes; b is the length. */
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
                     const char *text, size_t length);
 

@@ -1,4 +1,4 @@
-/* The writer's side of the sampler: rings to samples, and a look at the process's threads. */
+/* The writer's side of the sampler: turns rings into samples and looks for new threads. */
 #define _GNU_SOURCE
 #include "sampler/drain.h"
 
@@ -13,9 +13,9 @@
 #include "sampler/sampler.h"
 #include "sampler/symbols.h"
 
-static const uint64_t UNSAMPLED_NS = 100 * 1000 * 1000; /* fewer may still be on their way */
+static const uint64_t UNSAMPLED_NS = 100 * 1000 * 1000; /* samples for less CPU time may still be on their way */
 
-/* CPU time of a thread that no sample stands for, in periods. */
+/* CPU time of a thread that no sample covers, in periods. */
 static uint64_t missing_periods(const sampled *t, uint64_t cpu_ns)
 {
     uint64_t due = cpu_ns > t->base_ns ? (cpu_ns - t->base_ns) / sampler.period_ns : 0;
@@ -33,7 +33,7 @@ static void tell(sampled *t, uint64_t tick, uint64_t periods, uint32_t flags,
     each(context, &one);
 }
 
-/* One sample out of the ring; returns its length in words. */
+/* Takes one sample out of the ring; returns its length in words. */
 static uint32_t unpack(sampled *t, uint32_t at, sample_handler *each, void *context)
 {
     uint32_t mask = sampler.ring_words - 1;
@@ -52,7 +52,7 @@ static uint32_t unpack(sampled *t, uint32_t at, sample_handler *each, void *cont
     if (one.tick < sampler.start_tick)
         return length;
     tell(t, one.tick, head >> 16 & 0xffff, SAMPLE_LOST, each, context);
-    /* Signals held back meanwhile count as overruns here, but were written as unsampled. */
+    /* Signals blocked meanwhile count as overruns here, but were already reported as unsampled. */
     uint64_t due = missing_periods(t, cpu_ns) + 1;
     if (one.periods > due)
         one.periods = (uint32_t)due;
@@ -66,7 +66,7 @@ static int has_none_on_their_way(sampled *t)
     return atomic_load(&t->head) == atomic_load(&t->tail);
 }
 
-/* What of its CPU time no signal came for, if it is more than what may still come. */
+/* Reports CPU time for which no signal was delivered, if it is more than what may still arrive. */
 static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, sample_handler *each,
                            void *context)
 {
@@ -75,7 +75,7 @@ static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, sample_ha
         tell(t, tick, missing, SAMPLE_UNSAMPLED, each, context);
 }
 
-/* A thread has ended: it cannot be examined any more, so the last value of its own clock counts. */
+/* Reports the rest of a thread that has ended: the CPU time that it noted at its end counts. */
 static void tell_end(sampled *t, sample_handler *each, void *context)
 {
     uint64_t final_ns = atomic_load(&t->final_ns);
@@ -92,7 +92,8 @@ static void drain(uint64_t horizon_tick, sample_handler *each, void *context)
         uint32_t tail = atomic_load_explicit(&t->tail, memory_order_relaxed);
         while (tail != atomic_load_explicit(&t->head, memory_order_acquire) &&
                t->words[tail & (sampler.ring_words - 1)] <= horizon_tick) {
-            symbols_lock(); /* for one sample: who destroys a code object waits here with the GIL */
+            /* For one sample only: a thread that destroys a code object waits here with the GIL held. */
+            symbols_lock();
             tail += unpack(t, tail, each, context);
             atomic_store_explicit(&t->tail, tail, memory_order_release);
             symbols_unlock();
@@ -101,7 +102,7 @@ static void drain(uint64_t horizon_tick, sample_handler *each, void *context)
     }
 }
 
-/* A thread that computes and whose signals do not come: it blocks them, or has no timer. */
+/* Reports the time of a thread that computes but gets no signals, because it blocks them or has no timer. */
 static void look_at(sampled *t, sample_handler *each, void *context)
 {
     struct timespec now;
@@ -111,7 +112,7 @@ static void look_at(sampled *t, sample_handler *each, void *context)
         tell_unsampled(t, clock_tick(), cpu_ns, each, context);
     t->drained_before = t->drained;
     t->cpu_ns = cpu_ns > t->cpu_ns ? cpu_ns : t->cpu_ns;
-    if (gone || cpu_ns < t->cpu_ns || atomic_load(&t->finished)) /* less: another has its id now */
+    if (gone || cpu_ns < t->cpu_ns || atomic_load(&t->finished)) /* less: another thread has its id now */
         sampler_disarm(t);
 }
 
@@ -139,7 +140,7 @@ static void look_for_threads(sample_handler *each, void *context)
 {
     if (!atomic_load(&sampler.active))
         return;
-    if (!sampler_has_handler()) { /* C code took the signal: ours would disturb it, or kill */
+    if (!sampler_has_handler()) { /* C code handles the signal now: it would disturb or kill the program */
         atomic_store(&sampler.ousted, 1);
         sampler_give_way();
         return;

@@ -1,4 +1,4 @@
-/* The sampler's part of the module, and its manners: the signal is given back when asked for. */
+/* The sampler's part of the module; it gives the signal up if the program sets a handler for it. */
 #include "sampler/methods.h"
 
 #include "python/codes.h"
@@ -8,7 +8,7 @@
 
 typedef PyObject *(*fast_function)(PyObject *, PyObject *const *, Py_ssize_t);
 
-/* _signal.signal, through whose method definition every way of setting a handler goes. */
+/* The method definition of _signal.signal: every way of setting a handler in Python goes through it. */
 static PyMethodDef *set_handler;
 static fast_function original_set_handler;
 

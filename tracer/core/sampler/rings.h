@@ -18,27 +18,27 @@ enum {
     THREADS = 4096,
     HEAD_WORDS = 3,
     SAMPLE_WORDS = HEAD_WORDS + 2 * SAMPLE_FRAMES,
-    WALK_LIMIT = 4096, /* frames looked at, Python's or not */
+    WALK_LIMIT = 4096, /* most frames walked, of Python or not */
     PAGE = 4096,
-    CODES = 64, /* code objects a handler remembers to be some */
+    CODES = 64, /* addresses that a handler remembers to be code objects */
     MET = 1 << 16,
 };
 
 typedef struct {
-    _Atomic uint32_t serial; /* of the arming it serves, 0 = none */
-    _Atomic uint32_t inside; /* a handler is at work in it */
+    _Atomic uint32_t serial; /* number of the arming it belongs to, 0 = none */
+    _Atomic uint32_t inside; /* a handler is using it */
     uint32_t index;
     pid_t tid;
     clockid_t clock;
     timer_t timer;
     uint8_t has_timer;
-    _Atomic uint8_t finished; /* the thread says good-bye */
-    _Atomic uint64_t final_ns; /* of its CPU clock when it ended, until that is written */
+    _Atomic uint8_t finished; /* the thread is ending */
+    _Atomic uint64_t final_ns; /* its CPU clock at its end, until that is reported */
     uint64_t final_tick;
-    uint64_t base_ns;         /* of its CPU clock when armed */
-    uint64_t cpu_ns;          /* what its clock said last */
-    uint64_t drained, drained_before; /* periods written, and at the last scan */
-    /* the handler's */
+    uint64_t base_ns;         /* its CPU clock when armed */
+    uint64_t cpu_ns;          /* its CPU clock when last read */
+    uint64_t drained, drained_before; /* periods reported, now and at the last look for threads */
+    /* for the handler only */
     uintptr_t page;
     uint64_t lost;
     uint32_t codes_epoch;
@@ -67,8 +67,8 @@ struct sampler_state {
     _Atomic uint32_t thread_count; /* records made so far; they are reused, never freed */
     uint32_t refused;
     _Atomic int ousted;
-    uint64_t start_tick; /* what is older belongs to a former recording */
-    pthread_mutex_t guard; /* over arming and disarming; never taken by the handler */
+    uint64_t start_tick; /* older samples belong to an earlier recording */
+    pthread_mutex_t guard; /* held while arming and disarming; never acquired by the handler */
     pthread_key_t exit_key;
     _Atomic uint8_t met[MET]; /* by a hash of the address: codes that may be in a sample */
 };
@@ -79,12 +79,13 @@ static inline uint32_t sampler_met_place(uintptr_t code)
     return (uint32_t)(code >> 4) & (MET - 1);
 }
 
-/* In a ring, two words a frame: the code's address and the instruction's offset in it; or, once
- * the code has died, `path << 1 | 1` and `function << 32 | line`. */
+/* A ring has two words for each frame: the code's address and the instruction's offset in it; or, once the
+ * code has died, `path << 1 | 1` and `function << 32 | line`. */
 
-/* For every frame of every sample that refers to `code`; with the lock of symbols.h. */
+/* Calls `each` for every frame of every sample that refers to `code`. The caller holds the lock of
+ * symbols.h. */
 void sampler_replace(uint64_t code, void (*each)(uint64_t frame[2]));
 int sampler_has_met(const void *code);
-void sampler_forget_codes(void); /* what the handlers remember of code addresses */
+void sampler_forget_codes(void); /* clears the code addresses that handlers remember */
 
 #endif

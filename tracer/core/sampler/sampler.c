@@ -18,7 +18,7 @@
 
 static const uint64_t COOKIE = 0x74726163; /* marks our timers; no address begins like this */
 
-/* --- the handler: reads only, and only by means that are safe in a signal handler --- */
+/* --- the handler: it only reads, and only in ways that are safe in a signal handler --- */
 
 static int read_by_kernel(void *into, uintptr_t from, size_t size)
 {
@@ -26,7 +26,7 @@ static int read_by_kernel(void *into, uintptr_t from, size_t size)
     return syscall(SYS_process_vm_readv, sampler.pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
-/* Memory that may not be there; neighbouring frames mostly share a page. */
+/* Reads memory that may not be mapped; neighbouring frames mostly share a page. */
 static int peek(sampled *t, void *into, uintptr_t from, size_t size)
 {
     if (from < PAGE || from & 7)
@@ -141,7 +141,7 @@ static void take_sample(sampled *t, int overrun)
     atomic_store_explicit(&t->head, head + HEAD_WORDS + 2 * count, memory_order_release);
 }
 
-/* Somebody else's use of the signal: what would have happened without us. */
+/* Other code has used the signal: do what would have happened without this handler. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
     if (sampler.before.sa_flags & SA_SIGINFO) {
@@ -149,7 +149,7 @@ static void pass_on(int number, siginfo_t *info, void *context)
     } else if (sampler.before.sa_handler == SIG_DFL) {
         struct sigaction plain = {.sa_handler = SIG_DFL};
         sigaction(number, &plain, NULL);
-        syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), number); /* once we return */
+        syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), number); /* once this handler returns */
     } else if (sampler.before.sa_handler != SIG_IGN) {
         sampler.before.sa_handler(number);
     }
@@ -187,7 +187,7 @@ static int take_signal(void)
 {
     if (sampler.signal && sampler_has_handler())
         return 0;
-    /* A real-time signal nobody uses: SIGPROF stays the program's. */
+    /* Picks a real-time signal that nobody uses: SIGPROF is left to the program. */
     for (int number = SIGRTMAX - 2; number > SIGRTMIN; number--) {
         struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
         if (sigaction(number, NULL, &sampler.before) < 0 || sampler.before.sa_handler != SIG_DFL)
@@ -224,7 +224,7 @@ static void on_thread_exit(void *record)
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
         t->final_tick = clock_tick();
         atomic_store(&t->final_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-        atomic_store(&t->finished, 1); /* the writer takes the rest */
+        atomic_store(&t->finished, 1); /* the writer retires it */
     }
     pthread_mutex_unlock(&sampler.guard);
 }
@@ -234,7 +234,7 @@ static void make_key(void)
     pthread_key_create(&sampler.exit_key, on_thread_exit);
 }
 
-/* A record that serves no thread: its samples are drained and no late handler is at work in it. */
+/* A record that serves no thread: its samples are drained and no late handler is using it. */
 static sampled *free_record(void)
 {
     uint32_t count = atomic_load(&sampler.thread_count);
@@ -276,7 +276,7 @@ static int start_timer(sampled *t, uint32_t serial)
     if (timer_create(sampler.wall_clock ? CLOCK_MONOTONIC : t->clock, &wish, &t->timer) < 0)
         return -1;
     t->has_timer = 1;
-    /* A first expiry anywhere in the period, so that no program runs in step with the sampler. */
+    /* The first expiry is at a random point in the period, so that no code runs in step with the timer. */
     uint64_t first = 1 + (clock_counter() * 0x9E3779B97F4A7C15ull >> 20) % sampler.period_ns;
     struct itimerspec when = {
         {(time_t)(sampler.period_ns / 1000000000), (long)(sampler.period_ns % 1000000000)},
@@ -292,7 +292,7 @@ sampled *sampler_arm(pid_t tid, int is_new)
         return t;
     struct timespec now;
     t->tid = tid;
-    t->clock = (clockid_t)((~(unsigned)tid << 3) | 6); /* CPU clock of any thread of the process */
+    t->clock = (clockid_t)((~(unsigned)tid << 3) | 6); /* the CPU clock of any thread of this process */
     if (clock_gettime(t->clock, &now) < 0)
         return NULL;
     t->base_ns = is_new ? 0 : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -333,7 +333,7 @@ const char *sampler_start(uint32_t hz)
     if (take_signal() < 0)
         return "no free real-time signal";
     pthread_once(&once, make_key);
-    if (!sampler.ring_words) /* for a quarter of a second at the highest rate kernels tick with */
+    if (!sampler.ring_words) /* enough for a quarter of a second at the highest tick rate of kernels */
         sampler.ring_words = hz <= 250 ? 8192 : 32768;
     sampler.hz = hz;
     sampler.period_ns = 1000000000u / hz;
@@ -347,7 +347,7 @@ const char *sampler_start(uint32_t hz)
     symbols_unlock();
     sampler_forget_codes();
     pthread_mutex_lock(&sampler.guard);
-    for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) { /* of a former recording */
+    for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) { /* of an earlier recording */
         sampled *t = atomic_load(&sampler.threads[i]);
         atomic_store(&t->tail, atomic_load(&t->head));
         atomic_store(&t->final_ns, 0);
@@ -358,7 +358,7 @@ const char *sampler_start(uint32_t hz)
     return NULL;
 }
 
-/* The handler stays: a signal may still be on its way, and its default is to kill. */
+/* The handler stays installed: a signal may still be on its way, and its default action kills the process. */
 void sampler_give_way(void)
 {
     pthread_mutex_lock(&sampler.guard);

@@ -1,7 +1,7 @@
-/* Names and lines read straight from code objects.
+/* Names and lines, read straight from code objects without the GIL.
  *
- * The parts read from a code object never change while it lives: names, first line, line table. It
- * cannot die meanwhile: codes.c's watcher calls symbols_code_dies() first, which waits for the
+ * Only what never changes while a code object lives is read: names, first line, line table. The code
+ * object cannot die meanwhile: the watcher in codes.c first calls symbols_code_dies(), which waits for the
  * guard and resolves what samples still need. */
 #include "sampler/symbols.h"
 
@@ -19,7 +19,7 @@ typedef struct {
     uint32_t function, path, first_line;
     struct {
         uint32_t offset_and_one, line;
-    } lines[LINES]; /* the last ones asked for */
+    } lines[LINES]; /* a cache of the last ones looked up */
 } code_symbols;
 
 static map by_code; /* address -> code_symbols* */
@@ -88,7 +88,7 @@ static uint32_t text_of(PyObject *text)
     return intern_string(bytes, text_fit(bytes, (size_t)(p - bytes), TEXT_LIMIT));
 }
 
-/* --- the line table: entries of "so many code units, so many lines further" --- */
+/* --- the line table: each entry advances by some code units and some lines --- */
 
 static const uint8_t *read_varint(const uint8_t *p, const uint8_t *end, uint32_t *value)
 {
@@ -163,7 +163,7 @@ sample_place symbols_place(uint64_t code, uint64_t offset)
 {
     if (code & 1) /* resolved as its code died */
         return (sample_place){(uint32_t)(offset >> 32), (uint32_t)(code >> 1), (uint32_t)offset};
-    if (compat_is_finalizing()) /* code objects are no longer watched */
+    if (compat_is_finalizing()) /* code objects are not watched any more */
         return (sample_place){0, 0, 0};
     PyCodeObject *object = (PyCodeObject *)(uintptr_t)code;
     code_symbols *known = symbols_of(object);
@@ -179,7 +179,7 @@ static void resolve(uint64_t frame[2])
     frame[1] = (uint64_t)place.function << 32 | place.line;
 }
 
-/* With the GIL. The address may be another code's in a moment. */
+/* Called with the GIL. Another code object may get this address in a moment. */
 void symbols_code_dies(PyCodeObject *code)
 {
     if (!sampler_has_met(code))

@@ -1,4 +1,4 @@
-/* Code objects in samples to function, file and line, without the GIL. */
+/* Turns code objects in samples into function, file and line, without the GIL. */
 #ifndef TRACER_SYMBOLS_H
 #define TRACER_SYMBOLS_H
 
@@ -8,8 +8,8 @@
 void symbols_lock(void);
 void symbols_unlock(void);
 void symbols_reset(void); /* in a forked child */
-void symbols_forget(void); /* nothing is known of any code any more */
-sample_place symbols_place(uint64_t code, uint64_t offset); /* words of a ring; locked */
+void symbols_forget(void); /* forgets everything about code objects */
+sample_place symbols_place(uint64_t code, uint64_t offset); /* two words of a ring; the caller holds the lock */
 void symbols_code_dies(PyCodeObject *code);
 
 #endif
