@@ -16,7 +16,7 @@
 /* --- timeline, ring, intern, clock --- */
 
 PyDoc_STRVAR(encode_doc, "encode(records, seed) -> bytes\n\n"
-"For tests: the trace that records (tid, ns, kind, flag, a, b, c, text) make, without threads.");
+"For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads.");
 
 enum { TEST_THREADS = 16 };
 
@@ -41,7 +41,7 @@ static int feed(timeline *t, thread_line **threads, PyObject *item)
         return -1;
     }
     timeline_record(t, threads[at], &r, ns, text);
-    if (r.kind == REC_THREAD_EXIT) { /* nothing of it follows: as the writer does */
+    if (r.kind == REC_THREAD_EXIT) { /* no record of the thread follows: do as the writer does */
         timeline_thread_gone(t, threads[at]);
         memmove(&threads[at], &threads[at + 1], (TEST_THREADS - at - 1u) * sizeof *threads);
         threads[TEST_THREADS - 1] = NULL;
@@ -79,7 +79,7 @@ static PyObject *encode(PyObject *module, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(emit_doc, "emit(count, kind, a)\n\nFor tests: `count` records from the calling thread.");
+PyDoc_STRVAR(emit_doc, "emit(count, kind, a)\n\nFor tests: writes `count` records on the calling thread.");
 
 static PyObject *emit(PyObject *module, PyObject *args)
 {
@@ -114,7 +114,7 @@ static PyObject *intern(PyObject *module, PyObject *args)
     return Py_BuildValue("II", id, intern_function(id, site_id));
 }
 
-PyDoc_STRVAR(fake_doc, "fake_clock(tick | None)\n\nFor tests: the recorder's clock says `tick`.");
+PyDoc_STRVAR(fake_doc, "fake_clock(tick | None)\n\nFor tests: sets the recorder's clock to `tick`.");
 
 static PyObject *fake_clock(PyObject *module, PyObject *tick)
 {
@@ -165,7 +165,7 @@ static PyObject *feed_kernel(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(kernel_merge_doc, "kernel_merge(rings, untils, pid, ignored) -> [(tid, ns, state, lost)]\n\n"
-"For tests: what rings of (bytes, offset at which they begin) give when asked up to each time.");
+"For tests: what rings of (bytes, offset at which they begin) return when read up to each time.");
 
 static PyObject *merge_kernel(PyObject *module, PyObject *args)
 {
@@ -208,7 +208,7 @@ done:
     return list;
 }
 
-/* --- constants: held them equal to schema.py --- */
+/* --- constants: tests compare them with schema.py --- */
 
 static int put_owned(PyObject *dict, const char *key, PyObject *value)
 {

@@ -1,7 +1,8 @@
-/* The garbage collector: when each collection began and ended, as the interpreter reports to its callbacks.
+/* The garbage collector: when each collection began and ended, as the interpreter reports it to
+ * gc.callbacks.
  *
- * The program does not find the recorder in gc.callbacks: the interpreter gets a list of the recorder's, whose one
- * function passes every call on to the program's. */
+ * The program does not find the recorder in gc.callbacks: the interpreter gets another list, with one
+ * function of the recorder, which passes every call on to the program's functions. */
 #include "signals/gc.h"
 
 #include "ring/ring.h"
@@ -35,11 +36,11 @@ static PyObject *on_gc(PyObject *module, PyObject *const *args, Py_ssize_t count
 
 static PyObject *hidden;     /* our list, while … */
 static PyObject **place;     /* … the interpreter has it there … */
-static PyObject *programs;   /* … instead of this, whose reference we keep for it */
+static PyObject *programs;   /* … instead of this one, whose reference we keep for it */
 static int passing_on;       /* calls of the program's functions that are under way */
 static int is_watched;
 
-/* As the interpreter calls them. */
+/* Calls them as the interpreter does. */
 static void pass_on(PyObject *const *args, Py_ssize_t count)
 {
     passing_on++;
@@ -54,7 +55,7 @@ static void pass_on(PyObject *const *args, Py_ssize_t count)
     passing_on--;
 }
 
-/* The program's functions are no part of a collection. */
+/* The program's functions are not part of a collection. */
 static PyObject *on_hidden_gc(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     int ends = count && PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "stop") == 0;
@@ -69,14 +70,14 @@ static PyObject *on_hidden_gc(PyObject *module, PyObject *const *args, Py_ssize_
 static PyMethodDef hidden_def = {"on_gc", (PyCFunction)(void (*)(void))on_hidden_gc, METH_FASTCALL, NULL};
 
 PyDoc_STRVAR(watch_doc, "watch_gc(callbacks) -> bool\n\n"
-"Watches collections without a trace in gc.callbacks, which is given. False where that cannot be done.");
+"Watches collections without an entry in gc.callbacks, the argument. False if that is impossible.");
 
 static PyObject *watch_gc(PyObject *module, PyObject *callbacks)
 {
     (void)module;
     is_watched = 1;
     if (hidden)
-        Py_RETURN_TRUE; /* it could not be taken away */
+        Py_RETURN_TRUE; /* it could not be removed again */
     place = compat_gc_callbacks(callbacks);
     PyObject *function = place ? PyCFunction_New(&hidden_def, NULL) : NULL;
     hidden = function ? PyList_New(1) : NULL;
@@ -93,7 +94,7 @@ static PyObject *watch_gc(PyObject *module, PyObject *callbacks)
     Py_RETURN_TRUE;
 }
 
-/* In the middle of the program's functions the interpreter goes through our list: it stays. */
+/* While the program's functions run, the interpreter iterates over our list: keep it. */
 static PyObject *unwatch_gc(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -108,7 +109,7 @@ static PyObject *unwatch_gc(PyObject *module, PyObject *unused)
 
 PyMethodDef gc_methods[] = {
     {"watch_gc", watch_gc, METH_O, watch_doc},
-    {"unwatch_gc", unwatch_gc, METH_NOARGS, "The end of it."},
+    {"unwatch_gc", unwatch_gc, METH_NOARGS, "Stops watching collections."},
     {"on_gc", (PyCFunction)(void (*)(void))on_gc, METH_FASTCALL, gc_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -140,7 +140,7 @@ static PyObject *local(int index)
     return compat_local(PyThreadState_Get(), index);
 }
 
-/* The handle is complete and not yet in the loop's queue: once it is, the loop may be quicker. */
+/* The handle is complete but not yet in the loop's queue: once it is, the loop may run it first. */
 static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
@@ -228,7 +228,7 @@ static void import_return(thread_buffer *b, uint64_t tick, PyObject *module)
 
 /* --- set-up --- */
 
-PyDoc_STRVAR(watch_doc, "watch(code, role)\n\nSays what the events of `code` mean.");
+PyDoc_STRVAR(watch_doc, "watch(code, role)\n\nSets what the events of `code` mean.");
 
 static PyObject *watch(PyObject *module, PyObject *args)
 {

@@ -34,7 +34,7 @@ void threads_on_bootstrap(thread_buffer *b, PyObject *thread)
 void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name)
 {
     PyObject *tid = thread ? PyObject_GetAttrString(thread, "_native_id") : NULL;
-    if (tid && PyLong_Check(tid)) /* a thread that has not started gives its name when it does */
+    if (tid && PyLong_Check(tid)) /* a thread that has not started reports its name when it does */
         emit_thread_name(b, (uint32_t)PyLong_AsUnsignedLong(tid), name);
     Py_XDECREF(tid);
     PyErr_Clear();
@@ -50,7 +50,7 @@ void threads_on_submit(thread_buffer *b, PyObject *job)
     ring_emit(b, clock_tick(), REC_JOB_SUBMIT, 0, 0, (uint64_t)(uintptr_t)job, 0);
 }
 
-/* What a job calls, borrowed or NULL: its `fn`; from 3.14 on the first of its `task`. */
+/* The function of a job, borrowed or NULL: its `fn`; from 3.14 on the first item of its `task`. */
 static PyObject *called_by(PyObject *job)
 {
     static PyObject *fn, *task;

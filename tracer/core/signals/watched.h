@@ -1,7 +1,7 @@
 /* Watched code objects: what the events of each mean.
  *
- * Apart from monitor.c, which gives the roles their functions, so that what these functions need
- * can ask whether a code is watched. */
+ * Separate from monitor.c, which assigns functions to the roles, so that the files of these functions can
+ * check whether a code object is watched. */
 #ifndef TRACER_WATCHED_H
 #define TRACER_WATCHED_H
 
@@ -11,13 +11,13 @@
 
 typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 
-/* `value` and `tick` are the return's in `on_return`; in `on_start` they are NULL and 0, for not
- * every start is worth the clock. The running frame is the watched one. */
+/* In `on_return`, `value` and `tick` are those of the return; in `on_start` they are NULL and 0, because
+ * reading the clock at every start would cost too much. The running frame is the watched one. */
 typedef struct {
     const char *name;
     on_event on_start, on_return;
     uint8_t is_step; /* its CALL events run loop callbacks */
-    uint8_t is_hot;  /* clears its own errors, is not asked for them */
+    uint8_t is_hot;  /* it clears its own errors: they are not checked */
 } watched_role;
 
 enum { WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
@@ -46,6 +46,6 @@ static inline watched_role *watched_role_of(PyObject *code)
 int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
 void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
-int watched_runs_steps(PyCodeObject *code); /* a loop's: what it calls are callbacks and tasks */
+int watched_runs_steps(PyCodeObject *code); /* code of a loop: what it calls are callbacks and tasks */
 
 #endif

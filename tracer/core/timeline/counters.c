@@ -5,8 +5,8 @@
 
 enum { ALIVE_NS = 100 * 1000 * 1000 };
 
-/* Told when they change; memory also as a sign of life, so that the trace of an idle program that
- * is killed does not seem to end with its last event. */
+/* Counters are written when they change. Memory is also written as a sign of life, so that the trace of an
+ * idle program that is killed does not seem to end with its last event. */
 void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
 {
     if (ns >= t->alive_ns + ALIVE_NS) {

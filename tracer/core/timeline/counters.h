@@ -6,8 +6,8 @@
 #include "timeline/model.h"
 
 void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);
-/* What the thread's counters said at `now->ns` (0: nothing). Written with the next call, when what
- * precedes it has been; at once if no other follows. */
+/* Takes the thread's counters as read at `now->ns` (0: none). They are written with the next call, once
+ * everything before them has been written; at once if no call follows. */
 void timeline_cpu_times(timeline *t, thread_line *thread, const cpu_times *now, int is_last);
 /* The thread is gone. */
 void counters_close(timeline *t, thread_line *thread);

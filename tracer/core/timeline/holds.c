@@ -61,7 +61,7 @@ static void name_holder(const timeline *t, event *ev, const lock_line *lock, cha
     }
 }
 
-/* Without a GIL a waiter may have seen as held what the holder had begun to give back. */
+/* Without a GIL a waiter may have seen a lock as held that its holder had begun to release. */
 static uint64_t forward(lock_line *lock, uint64_t ns)
 {
     lock->hold_ns = ns > lock->hold_ns ? ns : lock->hold_ns;

@@ -14,7 +14,7 @@ typedef struct lock_line {
     uint32_t id, kind, site;
     uint32_t owner, owner_task, owner_site; /* while `held` */
     uint32_t release_stack;                 /* of the hold that ends */
-    uint64_t hold_ns;                       /* where the track of holds has got to */
+    uint64_t hold_ns;                       /* the track of holds is written up to here */
     uint8_t held, has_tracks, shown;        /* shown: a hold slice is open */
     track on, waiting;
     int64_t waiters;

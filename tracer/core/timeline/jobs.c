@@ -1,4 +1,4 @@
-/* Records to flows: an executor's jobs, from who hands one in to the thread that runs it. */
+/* Turns records into flows: an executor's jobs, from where each is submitted to the thread that runs it. */
 #include "timeline/jobs.h"
 
 #include "ring/intern.h"

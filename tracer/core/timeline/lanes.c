@@ -1,9 +1,9 @@
-/* Records to slices: the state of a thread at every moment.
+/* Turns records into slices: the state of a thread at every moment.
  *
- * A lane is a chain of slices without gap or overlap, by construction: putting a state ends the
- * one before. What a thread did since it released the GIL is known when it has it again (or, if
- * that takes long, from the fields of its buffer), so a lane is written up to `upto` and no
- * further. The kernel's switches wait in `cuts` until the lane gets there. */
+ * A lane is a chain of slices without gap or overlap, by construction: setting a state ends the one
+ * before. What a thread did since it released the GIL is known once it holds it again (or, if that takes
+ * long, from the fields of its buffer), so a lane is written up to `upto` and no further. The kernel's
+ * switches wait in `cuts` until the lane gets there. */
 #include "timeline/lanes.h"
 
 #include <stdlib.h>
@@ -151,7 +151,7 @@ static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t 
     edge_gc(t, thread, ns, SCHEMA_TYPE_SLICE_BEGIN);
 }
 
-/* --- what the kernel says --- */
+/* --- the kernel's states --- */
 
 static uint8_t state_of(const timeline *t, int has_gil, uint8_t kernel)
 {
@@ -163,7 +163,7 @@ static uint8_t state_of(const timeline *t, int has_gil, uint8_t kernel)
     }
 }
 
-/* Forgets the switches up to `to`; they happened in a state that says more. */
+/* Forgets the switches up to `to`: the state that they happened in says more than they do. */
 static void pass_cuts(lane_line *lane, uint64_t to)
 {
     uint32_t gone = 0;
@@ -232,7 +232,7 @@ void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state s
 
 /* --- takes and releases --- */
 
-/* Who had the GIL when a wait for it began; after a forced release, who took it next. */
+/* Who held the GIL when a wait for it began; after a forced release, who took it next. */
 static uint32_t holder_at(const timeline *t, uint32_t own, uint64_t ns, uint64_t until)
 {
     uint64_t oldest = t->take_count > TAKES ? t->take_count - TAKES : 0;
@@ -446,7 +446,7 @@ void lane_free(lane_line *lane)
     free(lane->cuts);
 }
 
-/* A release is shown as soon as the horizon is in it: the program may be killed then. */
+/* A release is written as soon as the horizon lies in it, because the program may be killed then. */
 static void show_early(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
@@ -465,7 +465,7 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
     }
     if (lane->state != LANE_CALL && lane->state != LANE_GIL_WAIT)
         put_computing(t, thread, 0, lane->upto_ns, end);
-    /* How a wait for a lock ended is said at its end, and known when the thread has run. */
+    /* How a wait for a lock ended is written at its end, but known only once the thread has run. */
     int ends_untold = lane->state == LANE_CALL && lane->class == CLASS_LOCK;
     if (end < ns && lane->state != LANE_GIL_WAIT && !ends_untold) {
         lane->holder = holder_at(t, thread->tid, end, ns);

@@ -8,12 +8,12 @@
 /* From `ns` on the kernel has the thread in `state`; in order of time with the records. With
  * KERNEL_LOST, `lost` records of unknown threads are missing (tid 0). */
 void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost);
-/* How many REC_TAKE and REC_HELD_CALL of it have come. */
+/* How many REC_TAKE and REC_HELD_CALL records of the thread have arrived. */
 static inline uint64_t timeline_lane_records(const thread_line *thread)
 {
     return thread->lane.counted;
 }
-/* How the thread stands at `ns`, after all records up to then. */
+/* Sets the thread's state at `ns`, after all records up to then. */
 void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns);
 
 extern const record_handler timeline_lane_handlers[REC_KINDS];

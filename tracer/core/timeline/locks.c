@@ -1,4 +1,4 @@
-/* Records to slices: waits for locks, holds and releases, as they come. */
+/* Turns records into slices: waits for locks, holds and releases. */
 #include "timeline/locks.h"
 
 #include <string.h>
@@ -55,8 +55,8 @@ HANDLER(lock_got)
     lock_wait_end(t, thread, ns);
 }
 
-/* A piece of the wait ends here; it may go on, for another thread. (One without threading.Thread says that it
- * has ended only when it is gone.) */
+/* A piece of the wait ends here; the wait may continue for another thread. (A thread without a
+ * threading.Thread reports its end only when it is gone.) */
 HANDLER(joined)
 {
     UNUSED(ns), UNUSED(text);
@@ -101,7 +101,7 @@ HANDLER(lock_released)
         hold_end(t, lock, ns);
         lock_releases_write(t, lock);
     }
-    if (lock->waiters && !r->flag) /* a task's release is seen in whom it woke */
+    if (lock->waiters && !r->flag) /* a task's release shows in the task that it woke */
         lock_release_keep(t, lock, (lock_release){ns, thread, (uint32_t)r->c});
 }
 

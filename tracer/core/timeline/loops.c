@@ -1,4 +1,4 @@
-/* Records to slices: loops, what runs on them, and who scheduled a callback. */
+/* Turns records into slices: loops, what runs on them, and who scheduled a callback. */
 #include "timeline/loops.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 /* Who scheduled a loop callback, kept from call_soon until it runs. */
 typedef struct {
     cause because;
-    uint64_t ns, flow; /* flow: from his slice */
+    uint64_t ns, flow; /* flow from the slice that scheduled it */
 } handle_cause;
 
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)

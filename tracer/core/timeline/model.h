@@ -37,7 +37,7 @@ typedef struct lane {
     track on;
     user_line *user; /* NULL until the program says something there */
     struct lane *next_free;
-    uint64_t free_ns; /* since when no task is on it */
+    uint64_t free_ns; /* free since then: no task is on it */
 } lane;
 
 typedef struct {
@@ -48,12 +48,12 @@ typedef struct {
     uint32_t name_length;
     uint8_t state, merged, shown, readied_itself, renamed, has_parent;
     uint64_t since_ns;  /* when `state` began */
-    uint64_t flow_in;   /* into the next slice */
+    uint64_t flow_in;   /* flow into the next slice */
     cause woken;        /* of the ready slice to come … */
-    uint32_t stack;     /* … and where it was done */
+    uint32_t stack;     /* … and the place where it was made ready */
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
-    struct lock_wait *waits; /* for a lock that a task has, while it awaits */
+    struct lock_wait *waits; /* the wait, while it awaits a lock that a task holds */
     uint8_t awaits_lock;     /* it awaits a lock, or something built on one … */
     uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
 } task_line;
@@ -117,7 +117,7 @@ typedef struct {
     uint64_t bytes; /* + 1 */
     uint32_t holder; /* tid, of the GIL wait to come */
     uint64_t upto_ns, boundary_ns, flow_in;
-    uint64_t gave_by_ns; /* another has taken the GIL then */
+    uint64_t gave_by_ns; /* when another thread took the GIL */
     uint64_t counted;    /* records of takes and held calls */
     lane_take take;
     lane_call next_call;
@@ -143,12 +143,12 @@ enum { LOCK_LASTS = 255 };
 /* A wait for a lock, from before it until it is written. */
 typedef struct lock_wait {
     struct lock_line *of;
-    struct lock_wait *next;  /* another that waits for the same lock */
-    struct lock_wait *outer; /* of the same thread, which a signal handler that waits too interrupts */
+    struct lock_wait *next;  /* next waiter of the same lock */
+    struct lock_wait *outer; /* the wait of the same thread that a waiting signal handler has interrupted */
     uint64_t since_ns;
     uint32_t tid, what, stack, token;
     uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
-    uint32_t task, owner_task;  /* by and behind whom, of asyncio's locks; then `what` to `token` are 0 */
+    uint32_t task, owner_task;  /* for asyncio's locks; then `what` to `token` are 0 */
     uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */
     uint8_t told;               /* at the slice's begin */
     uint8_t told_owner;         /* too, or never to be known */
@@ -166,7 +166,7 @@ typedef struct {
 typedef struct thread_line {
     track on;
     uint32_t tid;
-    uint64_t pthread; /* its pthread_t, which it may have from another that has ended */
+    uint64_t pthread; /* its pthread_t, which an ended thread may have had before */
     uint64_t end_ns;  /* when its Python code was over; 0: not yet, as far as is known */
     uint32_t depth;
     running_step steps[RUNNING_DEPTH];

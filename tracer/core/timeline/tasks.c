@@ -1,4 +1,4 @@
-/* Records to slices: the life of tasks, what loops run, and who woke whom. */
+/* Turns records into slices: the life of tasks, what loops run, and who woke whom. */
 #include "timeline/tasks.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 /* --- lines --- */
 
-/* Time never goes back on a line. It can want to where two threads' records crossed. */
+/* Time never goes back on a line. Without this it could, where the records of two threads crossed. */
 static uint64_t not_before(timeline *t, uint64_t since_ns, uint64_t ns)
 {
     if (ns >= since_ns)
@@ -44,7 +44,7 @@ static void name_line(task_line *task)
     track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
 
-/* Taken at once, so that two tasks of one lane never overlap. */
+/* The lane is taken at once, so that two tasks of one lane never overlap. */
 static int take_line(timeline *t, task_line *task)
 {
     task->merged = t->own_tracks >= SCHEMA_OWN_TRACK_TASKS && task->loop;
@@ -353,8 +353,8 @@ HANDLER(task_ready)
     else
         flow = flow_from(t, thread, ns, waker, SCHEMA_WAKE);
     if (since_ns < task->since_ns)
-        since_ns = task->since_ns; /* due before it began to wait: no disorder, nothing late */
-    /* The open slice ends before the new one's particulars are set. */
+        since_ns = task->since_ns; /* due before the wait began: neither out of order nor late */
+    /* The open slice ends before the details of the new one are set. */
     task_show(t, task);
     task->outcome = r->flag ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
     task->woken = because;
@@ -389,7 +389,7 @@ HANDLER(step_yield)
     if (!task)
         return;
     task->readied_itself = 0;
-    if (task->state != STATE_READY) /* its step began before the recording: it has said so itself */
+    if (task->state != STATE_READY) /* its step began before the recording: the task was adopted */
         enter(t, task, ns, STATE_READY, &nothing);
 }
 
@@ -469,7 +469,7 @@ void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
     }
 }
 
-/* They are found first: to finish one moves others in the map. */
+/* They are collected first: finishing one moves others in the map. */
 HANDLER(loop_closed)
 {
     UNUSED(thread), UNUSED(text);

@@ -1,4 +1,4 @@
-/* Records to slices: dispatch, threads, GC, notes. Tasks: timeline/tasks.c. */
+/* Turns records into slices: dispatch, threads, GC, notes. Tasks: timeline/tasks.c. */
 #define _GNU_SOURCE
 #include "timeline/timeline.h"
 
@@ -233,7 +233,7 @@ HANDLER(note)
     encoder_event(&t->out, &ev);
 }
 
-/* The writer has put `c`, the moment of the first loss, on the trace clock. */
+/* The writer has converted `c`, the time of the first loss, to the trace clock. */
 HANDLER(gap)
 {
     UNUSED(text);

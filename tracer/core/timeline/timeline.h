@@ -1,7 +1,7 @@
-/* From records to slices: what every task, loop and thread was doing, and because of whom.
+/* Turns records into slices: what every task, loop and thread was doing, and what caused it.
  *
- * Belongs to the writer thread; fed with records in time order (ns). Nothing here knows of
- * Python, files or buffers, so tests can feed it by hand. */
+ * Belongs to the writer thread, which feeds it records in time order (ns). It knows nothing about Python,
+ * files or buffers, so tests can feed it by hand. */
 #ifndef TRACER_TIMELINE_H
 #define TRACER_TIMELINE_H
 
@@ -9,7 +9,7 @@
 
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length);
 void timeline_free(timeline *t);
-/* `pthread`: its pthread_t, which another may have when it has ended. */
+/* `pthread`: its pthread_t, which another thread may get once it has ended. */
 thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread);
 void timeline_thread_gone(timeline *t, thread_line *thread);
 
@@ -20,7 +20,7 @@ static inline uint64_t timeline_lost(const thread_line *thread)
 {
     return thread->lost;
 }
-/* Writes what was held back for more detail; after every batch. */
+/* Called after every batch: writes what was held back for more detail. */
 void timeline_settle(timeline *t);
 
 #endif

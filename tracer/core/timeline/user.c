@@ -1,4 +1,4 @@
-/* Records to slices: the program's own events. NOTES.md, "User events". */
+/* Turns records into slices: the program's own events. NOTES.md, "User events". */
 #include "timeline/user.h"
 
 #include <stdlib.h>
@@ -23,7 +23,7 @@ struct user_line {
     region *open;
 };
 
-/* An operation (tracer.task) and, when it is over, the lane for the next of its name. */
+/* An operation (tracer.task); when it is over, the lane is free for the next of its name. */
 typedef struct operation_lane {
     track on;
     uint64_t upto_ns;
@@ -37,7 +37,7 @@ typedef struct {
     const char *name;
     uint32_t name_length;
     uint32_t arg_count;
-    arg args[USER_ARGS + 4]; /* room for our own */
+    arg args[USER_ARGS + 4]; /* room for the recorder's own */
 } details;
 
 /* --- payload --- */

@@ -1,8 +1,8 @@
-/* Records to slices: who waited for a lock, behind whom, and whose release ended it.
+/* Turns records into slices: who waited for a lock, behind whom, and whose release ended it.
  *
- * A wait is written when the thread runs again, so all that happened to the lock meanwhile is
- * known by then: the owner is who had it as the wait began, or, where that is unknown (given
- * back, and granted to a waiter that had not run yet), the next to acquire it. */
+ * A wait is written when the thread runs again, so everything that happened to the lock meanwhile is known
+ * by then. The owner is the thread that held the lock as the wait began, or, if that is unknown (released,
+ * and granted to a waiter that had not run yet), the next to acquire it. */
 #include "timeline/waits.h"
 
 #include <stdlib.h>
@@ -61,7 +61,7 @@ uint32_t locks_stack(const thread_line *thread)
     return thread->waits ? thread->waits->stack : 0;
 }
 
-/* --- releases: written when it is known which wait they ended, if any --- */
+/* --- releases: written once it is known which wait they ended, if any --- */
 
 static uint64_t write_release(timeline *t, const lock_line *lock, const lock_release *release, int with_flow)
 {
@@ -108,8 +108,8 @@ void lock_release_keep(timeline *t, lock_line *lock, lock_release release)
 
 /* --- the ends of threads --- */
 
-/* The thread that has a pthread_t, or, `ended`, was the last to have it. (Of one that has it nothing need have
- * been recorded yet.) */
+/* The thread that has a pthread_t, or, with `ended`, the last that had it. (A thread that has it need not
+ * have been recorded yet.) */
 static thread_line *with_pthread(const timeline *t, uint64_t pthread, int ended)
 {
     thread_line *found = NULL;
@@ -140,7 +140,7 @@ void lock_wait_joins(timeline *t, lock_wait *wait, uint64_t pthread, int ended)
     thread_line_let_go(before);
 }
 
-/* One end may end several waits: it is no release that one of them uses up. */
+/* The end of a thread may end several waits, unlike a release, which one wait uses up. */
 static uint64_t end_flow(timeline *t, const thread_line *thread, lock_wait *wait, uint64_t until_ns, uint64_t *freed_ns)
 {
     if (!wait->joined)
@@ -191,7 +191,7 @@ static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
     event_interned(ev, SCHEMA_ARG_OWNER_SITE, wait->owner_site);
 }
 
-/* Which thread it was is known now that it has ended. */
+/* Now that the thread has ended, it is known which one it was. */
 static void add_joined(const lock_wait *wait, event *ev)
 {
     if (!wait->joined || wait->outcome != LOCK_ACQUIRED)
@@ -241,7 +241,7 @@ lock_wait *lock_wait_begin(timeline *t, const thread_line *thread, uint32_t id, 
     return wait;
 }
 
-/* Takes a wait from its lock, that the caller frees; `ns` 0: without a word. */
+/* Removes a wait from its lock; the caller frees it. `ns` 0: nothing is written. */
 static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
 {
     lock_line *lock = wait->of;

@@ -1,4 +1,4 @@
-/* Columns in and out of the C functions: argument checks and result tuples. */
+/* Columns as arguments and results of the C functions: argument checks and result tuples. */
 #ifndef VIEWER_COLUMNS_H
 #define VIEWER_COLUMNS_H
 #include "native.h"
@@ -12,7 +12,7 @@ typedef struct {
     int views;
 } Inputs;
 
-/* Takes the arguments by their formats; 'n' is an int. -1 with an exception set. */
+/* Reads the arguments by their formats; 'n' is an int. Returns -1 with an exception set on failure. */
 static inline int inputs_get(Inputs *in, PyObject *const *args, Py_ssize_t nargs, const char *formats)
 {
     *in = (Inputs){0};
@@ -57,7 +57,7 @@ static inline int bad_columns(void)
     return -1;
 }
 
-/* Every value in [low, below)? -1 with an exception set when not. */
+/* Checks that every value is in [low, below). Returns -1 with an exception set if not. */
 static inline int check_range(const int32_t *values, Py_ssize_t n, int32_t low, Py_ssize_t below)
 {
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -68,7 +68,7 @@ static inline int check_range(const int32_t *values, Py_ssize_t n, int32_t low, 
     return 0;
 }
 
-/* Tuple of views over the columns, one per format, all given up; NULL on error. */
+/* Tuple of views over the columns, one per format; the columns give up their bytes. NULL on error. */
 static inline PyObject *take_columns(Column *columns, const char *formats)
 {
     Py_ssize_t n = (Py_ssize_t)strlen(formats);

@@ -205,7 +205,7 @@ static int read_interned(Decoder *d, Sequence *q, Span s)
     return 0;
 }
 
-/* Appends one argument; one that cannot be named or has no simple value is left out. */
+/* Appends one argument; leaves out one without a name or without a simple value. */
 static int read_annotation(Decoder *d, const Sequence *q, Span s)
 {
     uint64_t tag, value = 0;
@@ -324,7 +324,7 @@ parsed:
     return 1;
 }
 
-/* As read_event, and takes back what a malformed one had appended. */
+/* Like read_event, but removes what a malformed event had appended. */
 static int use_event(Decoder *d, const Sequence *q, Span body, int64_t time)
 {
     Py_ssize_t args = d->arg_kind.used, flows = d->flow_end.used;
@@ -337,7 +337,7 @@ static int use_event(Decoder *d, const Sequence *q, Span body, int64_t time)
         d->flow_id.used = flows * 8;
         d->flow_end.used = flows;
     }
-    return good == 3 ? 1 : good; /* 3: a type of event this reader has no use for */
+    return good == 3 ? 1 : good; /* 3: a type of event that this reader does not use */
 }
 
 /* Applies one packet: 1 used, 0 malformed, 2 skipped (its sequence is not readable), -1 error. */
@@ -415,7 +415,7 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
         if (good < 0) {
             return -1;
         }
-        if (good == 0) { /* times and names may hang on it: wait for the next chunk heads */
+        if (good == 0) { /* times and names may depend on it: wait for the next chunk heads */
             for (Py_ssize_t i = 0; i < d->sequence_count; i++) {
                 d->sequences[i].ready = 0;
             }
@@ -529,7 +529,7 @@ done:
     return result;
 }
 
-/* Each in a file of its own; what it does: its twin in decode.py, sweeps.py or timelines.py. */
+/* Each has a file of its own; its twin in decode.py, sweeps.py or timelines.py says what it does. */
 #define SWEEPS(X)                                                                              \
     X(describe) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
     X(gather) X(pairs) X(tally) X(states) X(assign)                                            \

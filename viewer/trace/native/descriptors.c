@@ -1,4 +1,4 @@
-/* Speed-up of descriptors.py, the Python twin: what a TrackDescriptor says. */
+/* Speed-up of descriptors.py, the Python twin: reads a TrackDescriptor. */
 #include "wire.h"
 
 #define VARINT(field) ((uint64_t)(field) << 3)
@@ -19,7 +19,7 @@ static PyObject *text(Span s)
     return PyUnicode_DecodeUTF8((const char *)s.at, s.end - s.at, "replace");
 }
 
-/* 1 good, 0 malformed, -1 with an exception set. */
+/* Returns 1 if well-formed, 0 if malformed, -1 with an exception set. */
 static int read_process(Descriptor *d, Span s)
 {
     uint64_t tag;
@@ -77,7 +77,7 @@ static int read_descriptor(Descriptor *d, Span s)
     return 0;
 }
 
-/* describe(body): (uuid, name, parent, pid, tid, thread_name, cmdline), None of a malformed one */
+/* describe(body): (uuid, name, parent, pid, tid, thread_name, cmdline), None if it is malformed */
 PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)module;

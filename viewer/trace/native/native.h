@@ -18,7 +18,7 @@ enum { HOLDING_MODES = 4 };
 enum { ARG_KIND_BOOL = 1, ARG_KIND_UINT, ARG_KIND_INT, ARG_KIND_DOUBLE, ARG_KIND_STRING };
 enum { TYPE_BEGIN = 1, TYPE_END, TYPE_INSTANT, TYPE_COUNTER };
 
-#define TIME_LIMIT ((uint64_t)1 << 62) /* later timestamps are garbage; sums stay in range */
+#define TIME_LIMIT ((uint64_t)1 << 62) /* later timestamps are garbage; below it sums stay in range */
 
 /* A column grows inside a bytearray, so handing it to Python copies nothing. */
 typedef struct {
@@ -129,7 +129,7 @@ static inline MapEntry *map_find(const Map *m, uint64_t a, uint64_t b)
     return e->epoch == m->epoch ? e : NULL;
 }
 
-/* The entry of the key, made with `value` when new (then *fresh = 1). NULL: no memory, set. */
+/* The entry of the key, created with `value` if new (then *fresh = 1). NULL: no memory, exception set. */
 static inline MapEntry *map_put(Map *m, uint64_t a, uint64_t b, int64_t value, int *fresh)
 {
     if (!m->entries || m->count * 2 > m->mask) {

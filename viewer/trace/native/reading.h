@@ -1,4 +1,4 @@
-/* What the decoder knows while it reads. */
+/* The state of the decoder while it reads. */
 #ifndef VIEWER_READING_H
 #define VIEWER_READING_H
 #include "wire.h"

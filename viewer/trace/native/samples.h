@@ -3,7 +3,7 @@
 #define VIEWER_SAMPLES_H
 #include "reading.h"
 
-/* Parse functions: 1 good, 0 malformed, 2 of no use, -1 Python exception set. */
+/* Parse functions return 1 if well-formed, 0 if malformed, 2 if of no use, -1 with an exception set. */
 int read_perf_defaults(Sequence *q, Span s);
 int read_frame(Decoder *d, Sequence *q, Span s);
 int read_stack(Decoder *d, Sequence *q, Span s);

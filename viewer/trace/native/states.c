@@ -34,7 +34,7 @@ enum { START, END, BUSY_END, STATE, SLICE, WHO, ROW, OWNER, SITE, WAKER, FIRST, 
 typedef struct {
     Column out[COLUMNS];
     Map calls, locks, owners;
-    Map released; /* flow id -> thread that gave a lock back; then, by event, who gets it */
+    Map released; /* flow id -> thread that released a lock; then, by event, the thread that got it */
     Map granted;
     int32_t *last_row, *last_call; /* by thread: its newest state; the first piece of a call */
     Column last_hold;              /* i, by lock */
@@ -43,7 +43,7 @@ typedef struct {
 #define I32(column) ((int32_t *)(column).data)
 #define I64(column) ((int64_t *)(column).data)
 
-/* Index of the argument of the slice, the END's before the BEGIN's, as text or as number. */
+/* Index of an argument of the slice, of its END rather than its BEGIN, as text or as number. */
 static int32_t find_arg(const Source *s, Py_ssize_t slice, int symbol, int text)
 {
     const int32_t sides[] = {s->end_event[slice], s->slice_event[slice]};
@@ -73,8 +73,8 @@ static int is_true(const Source *s, Py_ssize_t slice, int symbol)
     return a >= 0 && s->arg_value[a] != 0;
 }
 
-/* Who has the lock, by process, id, name and place; -1 unknown, -2 with an exception set. Of a
- * hold the name is always known. */
+/* The owner of the lock, by process, id, name and place; -1 unknown, -2 with an exception set. A hold
+ * always has a name. */
 static int32_t put_owner(const Source *s, Work *w, Py_ssize_t i, int state, int32_t name,
                          int32_t site)
 {
@@ -321,7 +321,7 @@ static int finish(const Source *s, Work *w)
     return 0;
 }
 
-/* Lengths and indexes of the columns agree? -1 with an exception set when not. */
+/* Checks that lengths and indexes of the columns agree. Returns -1 with an exception set if not. */
 static int check_source(const Inputs *in, const Source *s)
 {
     Py_ssize_t args = in->length[8], tracks = in->length[11], n = s->slices;

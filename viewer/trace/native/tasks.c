@@ -52,7 +52,7 @@ static int32_t find_text(const Source *s, Py_ssize_t slice, int symbol)
     return a < 0 ? -1 : (int32_t)s->arg_value[a];
 }
 
-/* The task of the key, made when new; -1 with an exception set. */
+/* The task with this key, created if new; -1 with an exception set. */
 static int32_t put_task(Column *out, Map *tasks, uint64_t a, uint64_t b, int32_t process,
                         Py_ssize_t slice)
 {
@@ -72,7 +72,7 @@ static int32_t put_task(Column *out, Map *tasks, uint64_t a, uint64_t b, int32_t
     return (int32_t)e->value;
 }
 
-/* What the begin of a slice says about its task: the newest name, the first of the rest. */
+/* Takes from the begin of a slice what it says about its task: the newest name, the first of the rest. */
 static void learn(const Source *s, Column *out, int32_t task, Py_ssize_t slice)
 {
     int32_t name = find_text(s, slice, SYM_ARG_NAME);
@@ -220,7 +220,7 @@ static int find_occupants(const Source *s, Column *out, const Map *tasks, Map *c
     return 0;
 }
 
-/* Lengths and indexes of the columns agree? -1 with an exception set when not. */
+/* Checks that lengths and indexes of the columns agree. Returns -1 with an exception set if not. */
 static int check_source(const Inputs *in, const Source *s)
 {
     Py_ssize_t events = in->length[2], args = in->length[6], tracks = in->length[9];

@@ -1,4 +1,4 @@
-/* Lanes cut into what a screen can show, and columns cut to a range: twins in tiles.py. */
+/* Cuts lanes into what a screen can show, and columns to a range: twins in tiles.py. */
 #include "columns.h"
 
 enum { TILE_STATES = 16, TILE_REACH = 16 }; /* as in tiles.py */
@@ -92,7 +92,7 @@ static int put_slice(Tile *t, Py_ssize_t i)
         || push_i32(&t->out[ITEM_COUNT], 1) < 0 ? -1 : 0;
 }
 
-/* Writes the open bucket and closes it; what a neighbour's slice left in it is no item. */
+/* Writes the open bucket and closes it; a neighbour's slice that reaches into it does not count. */
 static int put_bucket(Tile *t, Bucket *b)
 {
     int failed = 0;

@@ -12,7 +12,7 @@ typedef struct {
 typedef struct {
     Occupant *stack;
     Py_ssize_t stacked, room;
-    int64_t framed; /* until then a lane without occupant is NOBODY's, later UNKNOWN */
+    int64_t framed; /* until then a lane without occupant is NOBODY, later UNKNOWN */
     Py_ssize_t first; /* piece */
     Column start, row;
 } Flat;
@@ -59,7 +59,7 @@ static int flat_occupy(Flat *f, int64_t start, int64_t end, int32_t row, int64_t
         f->framed = framed;
     }
     Py_ssize_t count = f->row.used / 4;
-    if (end <= start) { /* no time of its own, but it may begin or end what is known */
+    if (end <= start) { /* it has no duration, but the known part of the lane may begin or end here */
         int is_open = !f->stacked && framed > start
                       && (count == f->first || I32(f->row)[count - 1] == UNKNOWN);
         return is_open ? flat_emit(f, start, NOBODY) : 0;

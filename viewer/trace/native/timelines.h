@@ -1,4 +1,4 @@
-/* What the sweeps over lanes share: rows by lane, and the pieces that flatten made of them. */
+/* Shared by the sweeps over lanes: rows by lane, and the pieces that flatten makes of them. */
 #ifndef VIEWER_TIMELINES_H
 #define VIEWER_TIMELINES_H
 #include "columns.h"
@@ -43,14 +43,14 @@ static inline int lists_make(Lists *l, const int32_t *lane, Py_ssize_t n, Py_ssi
     return 0;
 }
 
-/* What flatten made, taken as arguments. */
+/* The results of flatten, as arguments. */
 typedef struct {
     const int32_t *offset, *row;
     const int64_t *start;
     Py_ssize_t lanes, pieces;
 } Timeline;
 
-/* Only lengths are checked: a reader of a lane checks it with lane_check. */
+/* Checks only the lengths: each reader of a lane calls lane_check. */
 static inline int timeline_get(Timeline *t, const Inputs *in)
 {
     *t = (Timeline){in->view[0].buf, in->view[2].buf, in->view[1].buf, in->length[0] - 1,

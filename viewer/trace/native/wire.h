@@ -19,7 +19,7 @@ typedef struct {
     Py_ssize_t count, room;
 } Pool;
 
-/* Parse functions: 1 good, 0 malformed, -1 Python exception set. */
+/* Parse functions return 1 if well-formed, 0 if malformed, -1 with an exception set. */
 
 static inline int read_varint(Span *s, uint64_t *out)
 {

@@ -276,7 +276,7 @@ void async_locks_released(thread_buffer *b, uint64_t tick, PyObject *value)
 /* --- set-up, from signals/loops/asyncio_locks.py --- */
 
 PyDoc_STRVAR(label_doc, "label_primitive(code, is_lock)\n\n"
-"A task that waits in `code` waits for its first argument, which somebody has, or nobody can have.");
+"A task that waits in `code` waits for its first argument: a lock if is_lock, else something nobody can hold.");
 
 static PyObject *label_primitive(PyObject *module, PyObject *args)
 {
@@ -328,6 +328,6 @@ static PyObject *stop_async_locks(PyObject *module, PyObject *unused)
 PyMethodDef async_locks_methods[] = {
     {"label_primitive", label_primitive, METH_VARARGS, label_doc},
     {"start_async_locks", start_async_locks, METH_VARARGS, start_doc},
-    {"stop_async_locks", stop_async_locks, METH_NOARGS, "Forgets who has what."},
+    {"stop_async_locks", stop_async_locks, METH_NOARGS, "Forgets all holders."},
     {NULL, NULL, 0, NULL},
 };

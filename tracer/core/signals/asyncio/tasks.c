@@ -329,7 +329,7 @@ void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *ra
 }
 
 PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
-"Makes a task known that exists already: with what it waits for, or as running.");
+"Registers a task that already exists: with what it waits for, or as running.");
 
 static PyObject *adopt_task(PyObject *module, PyObject *args)
 {

@@ -137,7 +137,7 @@ int calls_convention(int flags)
 }
 
 PyDoc_STRVAR(watch_doc, "watch_call(callable, name, call_class, counts_bytes) -> bool\n\n"
-"Names what a thread is in while it runs a C function or method. False when it is neither.");
+"Sets the name of the wait while a thread runs a C function or method. False if it is neither.");
 
 static PyObject *watch_call(PyObject *module, PyObject *args)
 {
@@ -186,6 +186,6 @@ static PyObject *unwatch_calls(PyObject *module, PyObject *unused)
 
 PyMethodDef calls_methods[] = {
     {"watch_call", watch_call, METH_VARARGS, watch_doc},
-    {"unwatch_calls", unwatch_calls, METH_NOARGS, "Takes the trampolines away."},
+    {"unwatch_calls", unwatch_calls, METH_NOARGS, "Removes the trampolines."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,8 +1,8 @@
 /* Known blocking C functions: trampolines in front of them show what a thread is blocked in.
  *
- * A trampoline replaces `ml_meth` of a PyMethodDef, which CPython reads at every call. It sets
- * the name of the call in the thread's buffer; the GIL's hooks write it when the thread comes
- * back late. Nothing is written for a call that nobody could notice. */
+ * A trampoline replaces `ml_meth` of a PyMethodDef, which CPython reads at every call. It sets the name of
+ * the call in the thread's buffer; the GIL's hooks write it when the thread comes back late. Nothing is
+ * written for a short call during which no other thread took the GIL. */
 #ifndef TRACER_CALLS_H
 #define TRACER_CALLS_H
 

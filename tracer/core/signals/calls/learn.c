@@ -197,7 +197,7 @@ static PyObject *learn_calls(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(stop_doc, "stop_learning()\n\nTakes every event back.");
+PyDoc_STRVAR(stop_doc, "stop_learning()\n\nSwitches every event off.");
 
 static PyObject *stop_learning(PyObject *module, PyObject *unused)
 {

@@ -282,9 +282,9 @@ static void forget_gil(void)
 }
 
 PyDoc_STRVAR(watch_doc, "watch_gil(name_calls)\n\n"
-"Puts the hooks in place: of the GIL, and of blocking libc calls if these are to be named.\n"
-"Without a GIL the threads' lanes say when they are attached.\n"
-"RuntimeError when this interpreter's GIL cannot be watched.");
+"Installs the hooks: of the GIL and, with name_calls, of blocking libc calls.\n"
+"Without a GIL the threads' lanes show when they are attached.\n"
+"Raises RuntimeError if this interpreter's GIL cannot be watched.");
 
 static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
 {
@@ -333,8 +333,8 @@ static PyObject *unwatch_gil(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(threshold_doc, "call_threshold(ns)\n\nCalls and releases shorter than this, which nobody noticed, are not\n"
-"written.");
+PyDoc_STRVAR(threshold_doc, "call_threshold(ns)\n\nCalls and GIL releases shorter than this are not written, unless another\n"
+"thread took the GIL meanwhile.");
 
 static PyObject *call_threshold(PyObject *module, PyObject *ns)
 {
@@ -348,7 +348,7 @@ static PyObject *call_threshold(PyObject *module, PyObject *ns)
 
 PyMethodDef gil_methods[] = {
     {"watch_gil", watch_gil, METH_O, watch_doc},
-    {"unwatch_gil", unwatch_gil, METH_NOARGS, "Takes the hooks back."},
+    {"unwatch_gil", unwatch_gil, METH_NOARGS, "Removes the hooks."},
     {"call_threshold", call_threshold, METH_O, threshold_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -45,7 +45,7 @@ static PyCFunction wrapper_of(int place, const PyMethodDef *def)
 }
 
 PyDoc_STRVAR(wrap_doc, "wrap_loader(function) -> bool\n\n"
-"What this C function loads is watched before it returns. False when it cannot be wrapped.");
+"Watches what this C function loads before it returns. False if it cannot be wrapped.");
 
 static PyObject *wrap_loader(PyObject *module, PyObject *function)
 {
@@ -80,6 +80,6 @@ static PyObject *unwrap_loaders(PyObject *module, PyObject *unused)
 
 PyMethodDef loads_methods[] = {
     {"wrap_loader", wrap_loader, METH_O, wrap_doc},
-    {"unwrap_loaders", unwrap_loaders, METH_NOARGS, "Takes the wrappers away."},
+    {"unwrap_loaders", unwrap_loaders, METH_NOARGS, "Removes the wrappers."},
     {NULL, NULL, 0, NULL},
 };

@@ -32,7 +32,7 @@ static thread_counters *begin(const thread_buffer *thread)
     return c;
 }
 
-/* A thread's id may name another by now, whose clock says less. */
+/* The thread's id may belong to another thread by now, whose clock reads less. */
 static void take(uint64_t *last_ns, uint8_t *known, uint64_t ns)
 {
     if (*known && ns < *last_ns)
@@ -53,7 +53,7 @@ static void read_all(thread_counters *c, pid_t tid)
     unsigned long long run_ns, delay_ns;
     if (n > 0) {
         line[n] = 0;
-        /* All zero: the kernel does not count. */
+        /* All zeros mean that the kernel does not count. */
         if (sscanf(line, "%llu %llu", &run_ns, &delay_ns) == 2 && run_ns + delay_ns)
             take(&c->last.delay_ns, &c->last.has_delay, delay_ns);
     }

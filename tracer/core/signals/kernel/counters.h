@@ -5,10 +5,10 @@
 #include "ring/ring.h"
 #include "ring/sources.h"
 
-/* The consumer. Reads them now; `ns` is 0 if the thread has none. Returns 1 when this thread is the
- * first that cannot have (all of) its counters. */
+/* Called by the consumer. Reads the counters now; `ns` is 0 if the thread has none. Returns 1 if it is the
+ * first thread without (some of) its counters. */
 int kernel_count(thread_buffer *thread, cpu_times *now);
-/* The thread is about to go. */
+/* The thread is about to end. */
 void kernel_count_gone(thread_buffer *thread);
 void kernel_count_forget(void);
 

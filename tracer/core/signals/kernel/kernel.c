@@ -70,7 +70,7 @@ static void explain(int error, char *why, size_t size)
 
 /* --- opening --- */
 
-/* What is asked for, in order of kernels: 6.0, 5.13, older. Children of a fork are not wanted. */
+/* What is requested, for kernels since 6.0, since 5.13, and older. Children of a fork are not wanted. */
 static const struct {
     uint64_t read_format, flags;
 } requests[] = {{FORMAT_LOST, FLAG_INHERIT_THREAD}, {0, FLAG_INHERIT_THREAD}, {0, 0}};
@@ -87,7 +87,7 @@ static int ask(pid_t tid, int cpu)
             .sample_id_all = 1,
             .context_switch = 1,
             .task = 1,
-            .exclude_kernel = 1, /* what an unprivileged user may have */
+            .exclude_kernel = 1, /* what an unprivileged user may open */
             .exclude_hv = 1,
             .inherit = 1,
             .use_clockid = 1,
@@ -131,7 +131,7 @@ static int map_ring(int cpu, int fd)
 static int open_event(pid_t tid, int cpu)
 {
     int fd = ask(tid, cpu);
-    if (fd < 0) /* the CPU is off, or the thread has gone */
+    if (fd < 0) /* the CPU is offline, or the thread has ended */
         return errno == ENODEV || errno == ESRCH ? 0 : errno;
     private_fd moved = private_fd_take(fd);
     if (moved.fd < 0) {
@@ -172,8 +172,8 @@ static int is_ignored(uint32_t tid)
     return 0;
 }
 
-/* The calling thread first: its events have the rings. Its holding the GIL keeps threads from being
- * started by Python meanwhile; one that native code starts right now may be missed. */
+/* The calling thread comes first: its events own the rings. It holds the GIL, so Python cannot start a
+ * thread meanwhile; one that native code starts right now may be missed. */
 static int open_all(void)
 {
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
@@ -242,7 +242,7 @@ static void stop(void)
     kernel_count_forget();
 }
 
-/* The rings are not mapped in a child: whatever lies there now is not ours. */
+/* The rings are not mapped in a child: the memory there now belongs to something else. */
 void kernel_forget(void)
 {
     atomic_store(&k.mode, MODE_OFF);
@@ -281,7 +281,7 @@ static int finish(kernel_handler *handler, void *context)
     int closed = 0;
     for (size_t i = 0; i < k.event_count; i++) {
         const perf_event *event = &k.events[i];
-        uint64_t values[2]; /* the count of nothing, the records lost */
+        uint64_t values[2]; /* a meaningless count, and the number of lost records */
         if (!is_ours(event))
             closed += event->fd != k.leaders[event->cpu];
         else if (requests[k.request].read_format && read(event->fd, values, sizeof values) == sizeof values)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LONGEST = 64 }; /* no record that means something to us is longer */
+enum { LONGEST = 64 }; /* no record of interest is longer */
 
 /* The records as they lie in a ring, with the sample_type TID | TIME. */
 typedef struct {
@@ -82,7 +82,7 @@ static void understand(kernel_rings *k, kernel_ring *r, const any_record *record
         set_front(k, r, (trailer){e->pid, e->tid, e->ns}, KERNEL_EXIT);
         r->last_ns = e->ns;
     } else if (record->header.type == PERF_RECORD_LOST) {
-        /* Its own time is when there was room again. */
+        /* Its own time is that at which there was room again. */
         r->front.ns = r->last_ns;
         r->front.tid = 0;
         r->front.state = KERNEL_LOST;
@@ -92,7 +92,7 @@ static void understand(kernel_rings *k, kernel_ring *r, const any_record *record
     }
 }
 
-/* Whether the ring has a record for us. */
+/* Whether the ring has a record of interest. */
 static int look(kernel_rings *k, kernel_ring *r)
 {
     if (r->has_front || !r->page)
@@ -103,7 +103,7 @@ static int look(kernel_rings *k, kernel_ring *r)
         copy_out(r, &record.header, sizeof record.header);
         uint16_t size = record.header.size;
         if (size < sizeof record.header || size > head - r->at) {
-            r->at = head; /* somebody wrote into the ring */
+            r->at = head; /* the ring was overwritten */
             break;
         }
         copy_out(r, &record, size < LONGEST ? size : LONGEST);
@@ -126,7 +126,7 @@ uint64_t kernel_rings_feed(kernel_rings *k, uint64_t until_ns, kernel_handler *h
     kernel_ring *first;
     for (;;) {
         first = NULL;
-        uint64_t other_ns = UINT64_MAX; /* of the earliest in the other rings */
+        uint64_t other_ns = UINT64_MAX; /* time of the earliest record in the other rings */
         for (uint32_t i = 0; i < k->count; i++) {
             kernel_ring *r = &k->rings[i];
             if (!look(k, r))

@@ -1,6 +1,6 @@
 /* The kernel's rings of context switches, one per CPU, merged into one stream in time order.
  *
- * Reads memory only: what opens and maps the rings is kernel.c, so tests can make them by hand. */
+ * Only reads memory: kernel.c opens and maps the rings, so tests can make rings by hand. */
 #ifndef TRACER_KERNEL_RINGS_H
 #define TRACER_KERNEL_RINGS_H
 
@@ -34,8 +34,8 @@ typedef struct {
     _Atomic uint32_t ignored[IGNORED_TIDS];
 } kernel_rings;
 
-/* Hands out every record up to `until_ns`, the earliest first. Returns the time of the next one
- * seen, UINT64_MAX if there is none. */
+/* Passes on every record up to `until_ns`, the earliest first. Returns the time of the next one seen,
+ * UINT64_MAX if there is none. */
 uint64_t kernel_rings_feed(kernel_rings *k, uint64_t until_ns, kernel_handler *handler, void *context);
 void kernel_rings_tell(kernel_rings *k, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost,
                        kernel_handler *handler, void *context);

@@ -290,7 +290,7 @@ static inline PyObject *took(taking *t, int restores, PyObject *result)
     return result;
 }
 
-/* --- giving back --- */
+/* --- releasing --- */
 
 /* One release, as noted before it: afterwards nothing shows who had the lock. */
 typedef struct {
@@ -447,7 +447,7 @@ static const PyCFunction wrappers[ROW_COUNT][CALLS_CONVENTIONS] = {ROWS(ENTRY)};
 
 /* --- arming --- */
 
-PyDoc_STRVAR(start_doc, "start_locks()\n\nForgets who has what, before the methods are wrapped.");
+PyDoc_STRVAR(start_doc, "start_locks()\n\nForgets all holders, before the methods are wrapped.");
 
 static PyObject *start_locks(PyObject *module, PyObject *unused)
 {
@@ -473,8 +473,8 @@ static int reads_right(PyTypeObject *rlock)
 }
 
 PyDoc_STRVAR(probe_doc, "probe_lock(kind, method)\n\n"
-"Says which method, without arguments, tells whether a Lock is locked, an RLock the thread's own,\n"
-"a SimpleQueue empty, or a _ThreadHandle done (kinds 0 to 3). False when it cannot be called so.");
+"Sets the method, called without arguments, that returns whether a Lock is locked, an RLock is owned by\n"
+"the thread, a SimpleQueue is empty, or a _ThreadHandle is done (kinds 0 to 3). False if it takes others.");
 
 static PyObject *probe_lock(PyObject *module, PyObject *args)
 {
@@ -493,7 +493,7 @@ static PyObject *probe_lock(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(wrap_doc, "wrap_lock(name, method) -> bool\n\n"
-"Wraps a method known as \"lock_acquire\" here. False when it is called in a way we do not know.");
+"Wraps a method known here as \"lock_acquire\". False if its calling convention is unknown.");
 
 static PyObject *wrap_lock(PyObject *module, PyObject *args)
 {
@@ -537,6 +537,6 @@ PyMethodDef locks_methods[] = {
     {"start_locks", start_locks, METH_NOARGS, start_doc},
     {"probe_lock", probe_lock, METH_VARARGS, probe_doc},
     {"wrap_lock", wrap_lock, METH_VARARGS, wrap_doc},
-    {"unwrap_locks", unwrap_locks, METH_NOARGS, "Takes the wrappers away."},
+    {"unwrap_locks", unwrap_locks, METH_NOARGS, "Removes the wrappers."},
     {NULL, NULL, 0, NULL},
 };

@@ -141,7 +141,7 @@ void reasons_start(void)
 }
 
 PyDoc_STRVAR(threads_doc, "waited_threads(running)\n\n"
-"`running` maps anything to the threading.Threads that run: threading._active. None: forgets it.");
+"Sets threading._active, whose values are the running threads. None: forgets it.");
 
 static PyObject *waited_threads(PyObject *module, PyObject *running)
 {

@@ -21,8 +21,8 @@ typedef struct {
 } user_scope;
 
 static PyTypeObject region_type, task_type, done_type, self_type;
-static PyObject *done;          /* what awaiting __aenter__ and __aexit__ waits for: nothing */
-static PyObject *current;       /* context variable: number of the operation that is on */
+static PyObject *done;          /* returned by __aenter__ and __aexit__: done at once */
+static PyObject *current;       /* context variable: number of the current operation */
 static _Atomic uint64_t last_number;
 static uint32_t operations_of;  /* generation of the last recording with an operation … */
 static uint64_t first_operation; /* … and the number of its first */
@@ -54,7 +54,7 @@ static void emit(thread_buffer *b, uint8_t kind, uint32_t name_id, uint64_t numb
     ring_commit(b, payload_records + 1u);
 }
 
-/* A str of its own, exactly that type, so that it can be a key without running code. */
+/* A copy of exactly type str, so that using it as a key runs no code. */
 static PyObject *checked_name(const char *function, PyObject *name)
 {
     if (PyUnicode_CheckExact(name))
@@ -88,7 +88,7 @@ static PyObject *make_scope(PyTypeObject *type, PyObject *name, PyObject *labels
     self->depth = 0;
     for (Py_ssize_t i = 0; i < size; i++)
         self->arguments[i] = Py_NewRef(arguments[i]);
-    if (size) /* without, there is nothing that could lead back here */
+    if (size) /* without them no reference cycle is possible */
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -184,7 +184,7 @@ static void end(user_scope *self, PyObject *exception)
     if (!self->token)
         return;
     if (PyContextVar_Reset(current, self->token) < 0)
-        PyErr_Clear(); /* left in another context than it was entered in: that one keeps it */
+        PyErr_Clear(); /* left in another context than it was entered in: the other context keeps it */
     Py_CLEAR(self->token);
 }
 
@@ -220,7 +220,7 @@ static PyObject *scope_async_exit(PyObject *object, PyObject *const *args, Py_ss
     return Py_NewRef(done);
 }
 
-/* A new one of the same name and arguments, not entered. */
+/* A new scope with the same name and arguments, not entered. */
 static PyObject *scope_copy(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -245,8 +245,8 @@ static PyObject *decorate(PyObject *self, PyObject *function)
     return result;
 }
 
-/* A scope is its own bound __enter__ and __exit__, see self_type: how many arguments there are tells
- * which is meant. One is a function to decorate. */
+/* A scope is its own bound __enter__ and __exit__, see self_type: the number of arguments tells which is
+ * meant. A single argument is a function to decorate. */
 static PyObject *scope_call(PyObject *object, PyObject *const *args, size_t flags, PyObject *labels)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flags);
@@ -263,7 +263,7 @@ static PyObject *scope_call(PyObject *object, PyObject *const *args, size_t flag
 static PyMethodDef scope_methods[] = {
     {"__enter__", scope_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))scope_exit, METH_FASTCALL, NULL},
-    {"__copy__", scope_copy, METH_NOARGS, "A new one of the same name and arguments."},
+    {"__copy__", scope_copy, METH_NOARGS, "A new scope with the same name and arguments."},
     {"__aenter__", scope_async_enter, METH_NOARGS, NULL},
     {"__aexit__", (PyCFunction)(void (*)(void))scope_async_exit, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
@@ -299,13 +299,13 @@ PyDoc_STRVAR(task_doc, "task(name, /, **arguments)\n--\n\n"
 SCOPE_TYPE(region_type, "tracer.region", region_doc);
 SCOPE_TYPE(task_type, "tracer.task", task_doc);
 
-/* --- what a `with` finds --- */
+/* --- what a `with` looks up --- */
 
-/* Stands for __enter__ and __exit__ in the type: bound, it is the scope itself. A `with` would else
- * make and drop two bound methods, which is most of what it costs. */
+/* Stands for __enter__ and __exit__ in the type: bound, it is the scope itself. Otherwise a `with` would
+ * create and drop two bound methods, which is most of its cost. */
 typedef struct {
     PyObject_HEAD
-    PyObject *method; /* for who takes it from the type, as contextlib.ExitStack does */
+    PyObject *method; /* for code that takes it from the type, as contextlib.ExitStack does */
 } self_method;
 
 static PyObject *self_get(PyObject *self, PyObject *object, PyObject *type)
@@ -316,7 +316,7 @@ static PyObject *self_get(PyObject *self, PyObject *object, PyObject *type)
 
 static PyTypeObject self_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tracer.self",
-    .tp_basicsize = sizeof(self_method), /* made once for each type, kept for ever */
+    .tp_basicsize = sizeof(self_method), /* created once for each type, never freed */
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_descr_get = self_get,
 };
@@ -344,7 +344,7 @@ static int add_scope(PyObject *module, PyTypeObject *type)
     return PyModule_AddType(module, type);
 }
 
-/* --- an awaitable that is over at once --- */
+/* --- an awaitable that is done at once --- */
 
 static PyObject *done_next(PyObject *self)
 {
@@ -367,7 +367,7 @@ static PyTypeObject done_type = {
 
 PyDoc_STRVAR(log_doc, "log($module, message, /, **arguments)\n--\n\n"
 "A moment on the track of the thread or asyncio task, named by the message (cut at 500 bytes).\n\n"
-"Arguments as for region(). Raises TypeError for a message that is no str.");
+"Arguments as for region(). Raises TypeError if the message is not a str.");
 
 static PyObject *log_message(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *labels)
 {
@@ -433,7 +433,7 @@ PyMethodDef user_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* The module may be made again (a traced program imports it anew): one set serves all. */
+/* The module may be created again (if a traced program imports it anew): one set of types serves all. */
 int user_exec(PyObject *module)
 {
     if (user_values_start() < 0)

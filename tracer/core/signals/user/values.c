@@ -21,7 +21,7 @@ static void put_number(user_payload *p, uint64_t value, size_t size)
     put(p, &value, size); /* little-endian, as wire.h */
 }
 
-/* UTF-8 of a str, whatever is in it; `owned` is to be released. */
+/* UTF-8 of any str; the caller releases `owned`. */
 static const char *utf8_of(PyObject *text, Py_ssize_t *length, PyObject **owned)
 {
     *owned = NULL;
@@ -73,7 +73,7 @@ static void put_argument(user_payload *p, PyObject *label, PyObject *value)
     Py_ssize_t length;
     const char *bytes = PyUnicode_AsUTF8AndSize(label, &length);
     PyErr_Clear();
-    size_t most = (size_t)USER_LABEL_BYTES + USER_TEXT_BYTES + 16; /* and what ends the payload */
+    size_t most = (size_t)USER_LABEL_BYTES + USER_TEXT_BYTES + 16; /* and the end mark of the payload */
     if (!bytes || !length || length > USER_LABEL_BYTES || p->arguments == USER_ARGS ||
         p->length + most > USER_BYTES) {
         p->omitted++;
