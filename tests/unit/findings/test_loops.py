@@ -214,3 +214,19 @@ def test_usually_quick_calls(tmp_path):
         service.thread.running(start + 1_000 + ns)
         service.step(15 * MS)
     assert kinds(tmp_path, service.end()) == []
+
+
+def test_a_wait_for_a_lock_or_a_result_is_named(tmp_path):
+    """For a step that waits, the finding names what for and the line, as `why` does."""
+
+    def waits(thread, start, end):
+        thread.lock_wait(start + 1, "Future.result", lock=5, site=CALL)
+
+    (found,) = find_in(tmp_path, steps(3, 30 * MS, waits).end())
+    assert "99 % of that time waiting in `Future.result` (service.py:11)" in found.text
+
+    def wants(thread, start, end):
+        thread.lock_wait(start + 1, "Lock", lock=6, owner=thread, site=CALL)
+
+    (found,) = find_in(tmp_path, steps(3, 30 * MS, wants).end())
+    assert "99 % of that time waiting for a `Lock` (service.py:11)" in found.text

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
+from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
     GIL_WAIT,
@@ -55,6 +56,7 @@ class Labels:
 
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.model, self.ledger = lanes, lanes.model, lanes.ledger
+        self.holders = Holders(lanes.ledger)
 
     def on_loop(self, key: int) -> Label:
         if key == NOBODY:
@@ -81,6 +83,17 @@ class Labels:
         if 0 <= key < len(self.model.states.owner_id):
             return self.owner(key)
         return Label(Kind.FREE if key == NOBODY else Kind.UNKNOWN)
+
+    def hold_of_row(self, row: int) -> Label:
+        """As `hold`, by the row: a task may have the lock that its thread took."""
+        holds, table = self.ledger.holds, self.model.states
+        if row < 0 or row >= len(table.owner):
+            return Label(Kind.FREE if row == NOBODY else Kind.UNKNOWN)
+        task = self.holders.task(row)
+        if task < 0:
+            return self.hold(holds.who[row])
+        name, taken = self.lanes.name_of_task(task), self.model.trace.text(table.site[row])
+        return Label(Kind.OWNER, name, taken, on=("task", task))
 
     def owner(self, owner: int) -> Label:
         table, text = self.model.states, self.model.trace.text

@@ -5,7 +5,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
-from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.trace.columns import READY, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model
@@ -74,8 +73,4 @@ class Lanes:
         return next((mine[at] for at in here if kinds[mine[at]] == kind), -1)
 
     def site_of_await(self, i: int) -> str:
-        """Where a task's slice i awaits; "" for the first, whose site is the task's own."""
-        if i == self.model.owners.task_head[self.model.owners.owner[i]]:
-            return ""
-        site = self.model.trace.args(self.model.trace.slices.event[i]).get(s.ARG_SITE)
-        return site if isinstance(site, str) else ""
+        return self.ledger.site_of_await(i)

@@ -14,6 +14,7 @@ from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.samples import Samples
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
+from viewer.analysis.states import numbers
 from viewer.trace.columns import Carved
 from viewer.trace.model import Model
 from viewer.trace.timelines import UNKNOWN
@@ -21,6 +22,8 @@ from viewer.trace.timelines import UNKNOWN
 _DEEPEST = 6  # links of "which waited behind"; beyond them a part has no parts
 _PATIENCE = 300_000  # pieces of lanes examined for one wait; after that, parts get no parts
 _AWAIT = 100  # an await costs as much as this many pieces
+_MANY_HOLDS = 200
+_NO_KEYS = numbers(())
 _ENDED_BY_TIMERS = (s.SLEEP, "future")  # timers end other awaits only as timeouts
 _ON_CPU = (Kind.COMPUTING, Kind.NATIVE)
 
@@ -50,13 +53,20 @@ class Tree:
                 carved = self.ledger.gil_by_thread.carve(process, windows)
                 return self._cut(carved, self.labels.gil, path)
             case ("lock", lock):
-                carved = self.ledger.holds.carve(lock, windows)
-                return self._cut(carved, self.labels.hold, path)
+                return self._held(lock, windows, path)
             case ("owner", owner):
                 return self._one(self.labels.owner(owner), windows, path)
             case ("waker", thread):
                 return self._one(self.labels.thread(thread, Kind.WAKER), windows, path)
         return ()
+
+    def _held(self, lock: int, windows: Windows, path: Path) -> Causes:
+        """Who had a lock: of few holds each is looked at, whose it really was."""
+        holds = self.ledger.holds
+        carved = holds.by_row(lock, windows, _NO_KEYS)
+        if len(carved.from_ns) > _MANY_HOLDS:
+            return self._cut(holds.carve(lock, windows), self.labels.hold, path)
+        return self._cut(carved, self.labels.hold_of_row, path)
 
     def loop(self, loop: int, windows: Windows, path: Path = ()) -> Causes:
         """What an event loop ran; UNKNOWN for an unknown loop (-1)."""

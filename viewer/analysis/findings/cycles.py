@@ -6,6 +6,7 @@ from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Circle, Who, circles
+from viewer.analysis.ledger.holders import Holders
 from viewer.trace.columns import FAILED
 from viewer.words import code, place
 
@@ -49,12 +50,18 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
 
 def _finding(facts: Facts, circle: Circle) -> Finding:
     model, table, links = facts.model, facts.model.states, circle.links
-    text = model.trace.text
+    text, holders = model.trace.text, Holders(facts.ledger)
     named = [_name(facts, link.who) for link in links]
     parts = []
     for n, (_, wait, hold) in enumerate(links):
         owner = code(named[(n + 1) % len(links)])
-        took = f"that {owner} acquired" if len(links) > 1 else "that it holds itself, acquired"
+        task = holders.task(hold)
+        if task >= 0:
+            took = f"that the task {code(_name(facts, ('task', task)))} holds, acquired"
+        elif len(links) > 1:
+            took = f"that {owner} acquired"
+        else:
+            took = "that it holds itself, acquired"
         where = f" at {place(text(table.site[hold]))}" if table.site[hold] >= 0 else ""
         waits = code(named[n], text(table.site[wait]))
         parts.append(f"{waits} waits for the lock {took}{where}")

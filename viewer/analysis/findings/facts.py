@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -79,10 +79,11 @@ class Behind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What a thread did in a time: ns by state, and ns by row of call."""
+    """What a thread did in a time: ns by state, by call, by (state, name, site) of a wait."""
 
     states: Counter[int]
     calls: Counter[int]
+    waits: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
     def of(self, states: Iterable[int]) -> int:
         return sum(self.states[state] for state in states)
@@ -201,7 +202,15 @@ class Facts:
             found.states[state] += ns
             if state in (IO, SLEEP):
                 found.calls[table.row[row]] += ns
+            elif state in (LOCK_WAIT, IDLE_WAIT):
+                found.waits[state, *self.wait(row)] += ns
         return found
+
+    def wait(self, row: int) -> tuple[str, str]:
+        """Name and site of a thread's wait for a lock or the like."""
+        trace, table = self.model.trace, self.model.states
+        name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
+        return name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])
 
     def collecting_ns(self, thread: int, windows: Windows) -> int:
         """How long the thread ran the garbage collector, without time off its CPU."""

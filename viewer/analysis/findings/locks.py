@@ -105,6 +105,7 @@ def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int,
         part = facts.split(thread, window(table.start_ns[hold], table.end_ns[hold]))
         split.states.update(part.states)
         split.calls.update(part.calls)
+        split.waits.update(part.waits)
     return holds, split, tids
 
 

@@ -163,6 +163,7 @@ def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
             {k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}
         )
         own.calls.update(step.split.calls)
+        own.waits.update(step.split.waits)
     where = ""
     if own.of(COMPUTING) * 2 > sum(own.states.values()):
         stacks = [

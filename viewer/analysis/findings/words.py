@@ -1,5 +1,6 @@
 """The phrases that findings are made of."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tracer.units import duration, moment, share
@@ -31,6 +32,7 @@ _STATES = {
     PREEMPTED: "preempted by the kernel",
     OFF_CPU: "off the CPU",
 }
+_WAITING = {LOCK_WAIT: "waiting for a", IDLE_WAIT: "waiting in"}
 
 
 def at(facts: Facts, time_ns: int) -> str:
@@ -63,9 +65,14 @@ def did(
 ) -> str:
     """`98 % of that time in `sleep` (app.py:24), 2 % computing in …`: how a time was spent."""
     total = sum(split.states.values())
+    told = Counter(split.states)
+    for (state, _, _), ns in split.waits.items():
+        told[state] -= ns
     parts: list[tuple[int, str]] = [
-        (ns, _STATES[state]) for state, ns in split.states.items() if state not in (IO, SLEEP)
+        (ns, _STATES[state]) for state, ns in told.items() if state not in (IO, SLEEP) and ns
     ]
+    for (state, name, site), ns in split.waits.items():
+        parts.append((ns, f"{_WAITING[state]} {code(name, site)}"))
     if computing_in:
         parts = [
             (ns, f"{what} in {computing_in}" if what == _STATES[THREAD_RUNNING] else what)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from functools import cached_property
 
+from tracer import schema as s
 from viewer.analysis.ledger.rows import is_own, waits_for_lock
 from viewer.analysis.states import keys, numbers
 from viewer.trace.columns import AWAIT, READY, Column
@@ -119,3 +120,10 @@ class Index:
                 return self.model.trace.text(events.name[slices.instants[at]])
             at += 1
         return ""
+
+    def site_of_await(self, i: int) -> str:
+        """Where a task's slice i awaits; "" for the first, whose site is the task's own."""
+        if i == self.model.owners.task_head[self.model.owners.owner[i]]:
+            return ""
+        site = self.model.trace.args(self.model.trace.slices.event[i]).get(s.ARG_SITE)
+        return site if isinstance(site, str) else ""

@@ -108,9 +108,12 @@ class Resource:
     def pieces(self, lane: int, from_ns: int, until_ns: int) -> list[tuple[int, int, int]]:
         """(from, until, row) of a window; -1 is nobody, -2 unknown."""
         return [
-            (a, b, UNKNOWN if row >= 0 and self.who[row] == self.unknown else row)
+            (a, b, UNKNOWN if self._is_lost(row) else row)
             for a, b, row in pieces(self.timeline, lane, from_ns, until_ns)
         ]
+
+    def _is_lost(self, row: int) -> bool:
+        return 0 <= row < len(self.who) and self.who[row] == self.unknown
 
     def row_at(self, lane: int, time_ns: int) -> int:
         """The row that occupies the lane at a moment; -1 nobody, -2 unknown."""

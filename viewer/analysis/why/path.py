@@ -10,6 +10,7 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.trace.columns import (
     AWAIT,
+    FAILED,
     GIL_WAIT,
     IDLE_WAIT,
     IO,
@@ -33,8 +34,10 @@ class Did(StrEnum):
     CALLED = "called"  # a blocking call or a sleep
     CREATED = "created"  # the task or thread of the step before, at this moment
     TIMER = "timer"  # a timer was due
+    TIMEOUT = "timeout"  # nobody had ended the wait before
     IO = "io"  # something arrived from outside the program
     UNKNOWN = "unknown"  # the trace does not show it
+    CYCLE = "cycle"  # back at a wait of this path: they wait for each other
     MORE = "more"  # the path goes on, but is too long to show
 
 
@@ -50,7 +53,8 @@ class Step:
     end_ns: int
 
 
-_ROOTS = {SLEEP: Did.TIMER, IO: Did.IO}  # what ends a thread's sleep or call
+_CALLS = {IO: Did.IO, SLEEP: Did.TIMER}  # what ends a call
+_ROOTS = {Kind.TIMER: Did.TIMER, Kind.IO: Did.IO, Kind.TIMEOUT: Did.TIMEOUT}
 
 type _At = tuple[str, int, int]  # task or thread, its index, until when
 type _Follow = Generator[Step, None, _At | None]  # steps, and where to continue
@@ -119,7 +123,7 @@ class _Walk:
                 return (yield from self.not_woken(task, i))
         if waker.on is not None:
             return *waker.on, at
-        did = {Kind.TIMER: Did.TIMER, Kind.IO: Did.IO}.get(waker.kind, Did.UNKNOWN)
+        did = _ROOTS.get(waker.kind, Did.UNKNOWN)
         yield self.root(did, at)
         return None
 
@@ -170,11 +174,15 @@ class _Walk:
         row = rows[at]
         if table.state[row] & STATE_MASK in (*_WAITS, GIL_WAIT):
             return (yield from self.wait_of_thread(row, min(since, table.end_ns[row])))
-        call, text = table.row[row], self.model.trace.text
+        yield self.call(row, min(table.end_ns[row], since))
+        return "thread", thread, table.start_ns[row]
+
+    def call(self, row: int, until: int) -> Step:
+        table, text = self.model.states, self.model.trace.text
+        call = table.row[row]
         what = text(table.call_name[call]).removeprefix(s.IO_PREFIX)
-        start, end = table.start_ns[row], min(table.end_ns[row], since)
-        yield Step(Did.CALLED, name, what, text(table.call_site[call]), start, end)
-        return "thread", thread, start
+        name, site = self.model.thread_names[table.who[row]], text(table.call_site[call])
+        return Step(Did.CALLED, name, what, site, table.start_ns[row], until)
 
     def is_stop(self, row: int) -> bool:
         table = self.model.states
@@ -185,6 +193,10 @@ class _Walk:
         table, text = self.model.states, self.model.trace.text
         thread, base = table.who[row], table.state[row] & STATE_MASK
         end = table.end_ns[row] if until is None else until
+        if base in _CALLS:
+            yield self.call(row, end)
+            yield self.root(_CALLS[base], end)
+            return None
         what = self.tree.lanes.name_of(row)
         name, site = self.model.thread_names[thread], text(table.site[row])
         yield Step(Did.WAITED, name, what, site, table.start_ns[row], end)
@@ -196,11 +208,14 @@ class _Walk:
             had = self.tree.ledger.holds.backwards(table.row[row], table.start_ns[row], end)
         for holder, ends in had:
             who = self.holder(holder, base)
-            if who is not None and table.waker[row] in (-1, who[1]):
+            if who is None:
+                continue
+            if who[0] == "task" or table.waker[row] in (-1, who[1]):
                 return *who, ends
         if table.waker[row] >= 0:
             return "thread", table.waker[row], end
-        yield self.root(_ROOTS.get(base, Did.UNKNOWN), end)
+        gave_up = table.state[row] & FAILED and end == table.end_ns[row]
+        yield self.root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
         return None
 
     def holder(self, row: int, base: int) -> tuple[str, int] | None:
@@ -208,6 +223,9 @@ class _Walk:
         table = self.model.states
         if base == GIL_WAIT:
             return "thread", table.who[row]
+        kept_by = self.tree.labels.holders.task(row)
+        if kept_by >= 0:
+            return "task", kept_by
         owner = table.owner[row]
         id_, process = table.owner_id[owner], table.owner_process[owner]
         if table.owner_is_task[owner]:
@@ -254,14 +272,26 @@ class _Walk:
         return Step(did, "", "", "", at, at)
 
 
+def _is_same(step: Step, known: Step) -> bool:
+    """Whether a step is a wait or call that the path has had, or a part of it."""
+    same = (step.did, step.who, step.what, step.start_ns)
+    is_wait = step.did in (Did.WAITED, Did.CALLED)
+    return is_wait and same == (known.did, known.who, known.what, known.start_ns)
+
+
 def critical_path(tree: Tree, of_task: bool, row: int) -> tuple[Step, ...]:
     """The steps before the end of a wait, the latest (the wait itself) first.
 
     `row` is a slice for a task's wait, a row of States for a thread's. A path of more than a
-    dozen steps ends with MORE.
+    dozen steps ends with MORE, one that comes back to a wait with CYCLE.
     """
     found: list[Step] = []
     for step in _Walk(tree).steps(of_task, row):
+        if any(_is_same(step, known) for known in found):
+            found.append(
+                Step(Did.CYCLE, step.who, step.what, step.site, step.end_ns, step.end_ns)
+            )
+            break
         if len(found) == _MOST_STEPS:
             found.append(Step(Did.MORE, "", "", "", step.end_ns, step.end_ns))
             break
