@@ -1,12 +1,12 @@
 """One slice in full: what it is, what it was for, what delayed it, where it leads."""
 
-import struct
 from bisect import bisect_left
 from collections.abc import Mapping
 from typing import cast
 
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import state_of_slice
 from viewer.analysis.why.explain import explain
 from viewer.analysis.why.waits import wait_of_row, wait_of_slice
@@ -122,7 +122,7 @@ def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> 
         at = bisect_left(events.flow_event, of) if of >= 0 else len(events.flow_event)
         while at < len(events.flow_event) and events.flow_event[at] == of:
             is_end = events.flow_end[at]
-            other = _other_end(model, events.flow_id[at], is_end)
+            other = Ledger.of(model).other_end(at)
             if other >= 0:
                 found.append(
                     {
@@ -133,18 +133,6 @@ def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> 
                 )
             at += 1
     return found
-
-
-def _other_end(model: Model, flow: int, is_end: int) -> int:
-    """The event at the other end of a flow; -1 when it is not in the trace."""
-    events = model.trace.events
-    text, wanted = bytes(events.flow_id), struct.pack("<Q", flow)
-    at = text.find(wanted)
-    while at >= 0:
-        if at % 8 == 0 and events.flow_end[at // 8] != is_end:
-            return int(events.flow_event[at // 8])
-        at = text.find(wanted, at + 1)
-    return -1
 
 
 def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, Json]:

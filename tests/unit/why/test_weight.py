@@ -239,3 +239,40 @@ def test_a_leak_is_one_problem(tmp_path: Path) -> None:
     assert told(found)[:1] == [(What.AWAIT, "call #2", "future")]
     waits = [problem.worst.wait for problem in found]
     assert len({*waits}) == len(waits)
+
+
+def test_what_the_waker_did_after_it_woke_somebody_is_no_cause(tmp_path: Path) -> None:
+    """`b` gives `a` what it waits for at 300 ms and computes on; `a` runs at 500 ms."""
+    scene = Scene()
+    done = scene.trace.lock("Future.result", "/app/r.py:1 ask")
+    a, b = scene.thread("a"), scene.thread("b")
+    a.lock_wait(0, "Future.result", lock=done, site="/app/r.py:1 ask")
+    b.io(100 * MS, "socket.recv", site="/app/r.py:9 answer").native(300 * MS)
+    b.release(300 * MS, done, to=a)
+    a.native(500 * MS)
+    found = scene.problems(tmp_path)[0].worst
+    assert [(str(c.kind), c.who, c.ns) for c in found.causes] == [
+        ("waker", "b", 300 * MS),
+        ("woken", "", 200 * MS),
+    ]
+    assert [(str(c.kind), c.ns) for c in found.causes[0].parts] == [
+        ("io", 200 * MS),
+        ("native", 100 * MS),
+    ]
+
+
+def test_a_gil_that_was_mostly_free_was_held_by_nobody(tmp_path: Path) -> None:
+    """In the words for a part, too: nine threads that had it for moments are not to blame."""
+    scene = Scene()
+    worker, other = scene.thread("worker"), scene.thread("other")
+    lock = scene.trace.lock("Lock", "/app/g.py:1 f")
+    lock.hold(0, 500 * MS, worker)
+    other.lock_wait(0, "Lock", lock=lock, owner=worker).native(500 * MS)
+    scene.main.running(0).native(MS)
+    worker.gil_wait(0, holder=scene.main)
+    scene.main.running(499 * MS).native(500 * MS)
+    worker.running(500 * MS).end(600 * MS)
+    model = model_of(tmp_path, scene.trace.ended(700 * MS))
+    text = paragraph(answer(model, thread="other").problems[0])
+    assert "waiting for the GIL" in text
+    assert "GIL held by" not in text

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     READY = "ready"
     AWAIT = "await"
     TIMER = "timer"
+    WOKEN = "woken"  # and did not run yet
     TIMEOUT = "timed out"  # nobody came before
     CHILD = "child"  # a process that this one started
     CYCLE = "cycle"  # waits for one further up

@@ -126,23 +126,9 @@ class Holders:
             found.setdefault(thread, []).append((trace.events.time_ns[event], event))
         return found
 
-    @cached_property
-    def _sources(self) -> dict[int, int]:
-        """By flow the event it starts at."""
-        events = self.model.trace.events
-        flows = zip(events.flow_id, events.flow_event, events.flow_end, strict=True)
-        return {flow: event for flow, event, is_end in flows if not is_end}
-
-    @cached_property
-    def _flow_into(self) -> dict[int, int]:
-        """By event that a flow ends at, the flow."""
-        events = self.model.trace.events
-        flows = zip(events.flow_id, events.flow_event, events.flow_end, strict=True)
-        return {event: flow for flow, event, is_end in flows if is_end}
-
     def _submitter(self, run: int) -> int:
         """The task whose step submitted a job; -1 when none did."""
-        source = self._sources.get(self._flow_into.get(run, 0), -1)
+        source = self.ledger.arrow_into(run)
         if source < 0:
             return -1
         slices, events = self.model.trace.slices, self.model.trace.events

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from viewer.analysis.causes.labels import On
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.tree import Tree, unknown
 from viewer.analysis.ledger.resource import window
@@ -77,6 +78,8 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
             return tree.loop(model.lane[wait.row], windows, path)
         return tree.awaited(task, wait.row, windows, path)
     label = tree.labels.state(wait.row)
+    if label.on is not None and label.on[0] == "waker":
+        return _woken(tree, wait, label.on)
     if label.on is not None:
         return tree.behind(label.on, windows, (("thread", model.states.who[wait.row]),))
     if wait.what is What.PREEMPTED:
@@ -87,6 +90,15 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
     if wait.what in (What.LOCK, What.IDLE) and model.states.state[wait.row] & FAILED:
         return merged([Cause(Kind.TIMEOUT, wait.ns)])
     return unknown(windows)
+
+
+def _woken(tree: Tree, wait: Wait, on: On) -> tuple[Cause, ...]:
+    """Whoever ended a wait is its cause until then; later the waiter had only to run."""
+    me = (("thread", tree.model.states.who[wait.row]),)
+    released = tree.ledger.released_ns(wait.row)
+    until = released if wait.start_ns <= released <= wait.end_ns else wait.end_ns
+    causes = tree.behind(on, window(wait.start_ns, until), me)
+    return merged([*causes, Cause(Kind.WOKEN, wait.end_ns - until)])
 
 
 def waiter_of(tree: Tree, wait: Wait) -> Waiter:

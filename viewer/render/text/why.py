@@ -51,6 +51,7 @@ _ENDED = {
     Kind.TIMER: "it waited for a timer",
     Kind.IO: "it waited for something outside the program",
     Kind.CHILD: "it waited for a child process",
+    Kind.WOKEN: "it had been woken, but did not run yet",
     Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
 }
 _ANYWHERE = {
@@ -82,6 +83,7 @@ _DID = {
     Kind.FREE: "free, not yet acquired",
     Kind.TIMER: "until a timer was due",
     Kind.TIMEOUT: "until it timed out",
+    Kind.WOKEN: "woken, not yet running",
     Kind.CHILD: "for a child process",
     Kind.CYCLE: "waiting for itself, in a circle",
     Kind.UNKNOWN: "unknown",
@@ -237,7 +239,8 @@ def _activity(cause: Cause) -> str:
     holders = [
         p for p in in_turn(cause.parts) if p.kind in (Kind.THREAD, Kind.OWNER, Kind.TASK)
     ]
-    if holders and cause.kind in (Kind.GIL_WAIT, Kind.LOCK_WAIT):
+    is_mostly = holders and holders[0].ns * 2 >= sum(part.ns for part in cause.parts)
+    if is_mostly and cause.kind in (Kind.GIL_WAIT, Kind.LOCK_WAIT):
         of = "for" if cause.who in _JOINS else "held by"
         said += f" {of} {_who(holders[0])}"
     elif holders and cause.kind is Kind.READY:
