@@ -5,14 +5,17 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import itemgetter
 
 from tracer import schema as s
+from viewer.analysis.ledger.resource import Losses
 from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
 from viewer.trace.model import Model
 
 WINDOW_NS = 100_000_000
 ANSWER_NS = 10_000_000
+_NEVER_NS = 1 << 63
 # 1, 2, 5, 10 … µs up to 100 s
 BOUNDS_NS = (
     *(step * 10**power for power in range(3, 11) for step in (1, 2, 5)),
@@ -106,45 +109,45 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         max((end - start) // WINDOW_NS, 1) if row >= 0 else 0
         for start, end, row in zip(starts, spans.end_ns, spans.first, strict=True)
     ]
-    bad = [bytearray(count) for count in counts]
-    lost = [bytearray(count) for count in counts]
-    off = [bytearray(count) for count in counts]
+    bad, lost, off = ([_Marks(count) for count in counts] for _ in range(3))
     stops = _Stops(model)
 
-    def mark(marks: list[bytearray], at: int, since: int, until: int) -> None:
+    def mark(marks: list[_Marks], at: int, since: int, until: int) -> None:
         """Marks the windows of a loop that contain one of the moments [since, until)."""
-        if not counts[at] or since >= until:
+        if counts[at] and since < until:
+            first = max((since - starts[at]) // WINDOW_NS, 0)
+            marks[at].put(min(first, counts[at] - 1), (until - 1 - starts[at]) // WINDOW_NS)
+
+    def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
+        if until_ns <= stops.first_ns(at):
+            mark(bad, at, from_ns, until_ns - ANSWER_NS)
             return
-        first = max((since - starts[at]) // WINDOW_NS, 0)
-        last = min((until - 1 - starts[at]) // WINDOW_NS, counts[at] - 1)
-        for window in range(min(first, counts[at] - 1), last + 1):
-            marks[at][window] = 1
+        for since, until in stops.ran(at, from_ns, until_ns):
+            mark(bad, at, since, until - ANSWER_NS)
 
     table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
     kinds = memoryview(bytes(model.owners.kind).translate(table))
+    covered = [(0, 0)] * loops  # what is marked last: most slices lie within it
     for i in engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1):
-        if model.lane[i] >= 0:
-            for since, until in stops.ran(model.lane[i], slices.start_ns[i], slices.end_ns[i]):
-                mark(bad, model.lane[i], since, until - ANSWER_NS)
+        at, since, until = model.lane[i], slices.start_ns[i], slices.end_ns[i]
+        if at >= 0 and not (covered[at][0] <= since and until <= covered[at][1]):
+            covered[at] = since, until
+            mark_bad(at, since, until)
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
-        for since, until in stops.ran(at, from_ns, until_ns):
-            mark(bad, at, since, until - ANSWER_NS)
-    for process, since, until in model.drops:
-        for at, loop in enumerate(model.loops):
-            if loop.process == process and until > since:
+        mark_bad(at, from_ns, until_ns)
+    losses = Losses(model.drops)
+    for at, loop in enumerate(model.loops):
+        if counts[at]:
+            end_ns = starts[at] + counts[at] * WINDOW_NS
+            for since, until in losses.within(loop.process, starts[at], end_ns):
                 mark(lost, at, since, until)
     for at, (from_ns, until_ns) in stops.each():
-        first = -(
-            (starts[at] - from_ns) // WINDOW_NS
-        )  # windows that begin after the loop stopped
-        for window in range(
-            max(first, 0), min((until_ns - starts[at]) // WINDOW_NS, counts[at])
-        ):
-            off[at][window] = 1
+        first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
+        off[at].put(max(first, 0), (until_ns - starts[at]) // WINDOW_NS - 1)
     found = []
     for at, loop in enumerate(model.loops):
-        windows = list(zip(bad[at], lost[at], off[at], strict=True))
+        windows = list(zip(bad[at].all(), lost[at].all(), off[at].all(), strict=True))
         known = [is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off]
         unknown = sum(is_lost and not is_off for _, is_lost, is_off in windows)
         if windows and (known or unknown):
@@ -152,31 +155,51 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
                 model.pid(loop.process),
                 loop.thread_name,
                 len(known),
-                known.count(0),
+                known.count(False),
                 unknown,
             )
             found.append(LoopRow(*row))
     return tuple(found)
 
 
+class _Marks:
+    """Windows that are marked, once or often: told by where marks begin and end."""
+
+    def __init__(self, count: int) -> None:
+        self._changes = array("i", bytes(4 * (count + 1)))
+
+    def put(self, first: int, last: int) -> None:
+        """Marks the windows from first to last, as far as there are such."""
+        last = min(last, len(self._changes) - 2)
+        if first <= last:
+            self._changes[first] += 1
+            self._changes[last + 1] -= 1
+
+    def all(self) -> list[bool]:
+        """By window whether it is marked."""
+        return [count > 0 for count in accumulate(self._changes[:-1])]
+
+
 class _Stops:
     """When loops did not run: after one run_forever() and before the next."""
 
     def __init__(self, model: Model) -> None:
-        events, self._of = model.trace.events, defaultdict[int, list[tuple[int, int]]](list)
-        since: dict[int, int] = {}
-        names = {s.LOOP_STARTED, s.LOOP_STOPPED} & set(events.strings)
-        wanted = {events.strings.index(name) for name in names}
-        for event in model.trace.slices.instants if wanted else ():
+        trace, self._of = model.trace, defaultdict[int, list[tuple[int, int]]](list)
+        events, since = trace.events, dict[int, int]()
+        for event in trace.instants(events.name, s.LOOP_STARTED, s.LOOP_STOPPED):
             lane = model.track_lane[events.track[event]]
-            if events.name[event] not in wanted or lane < 0:
+            if lane < 0:
                 continue
-            if model.trace.text(events.name[event]) == s.LOOP_STOPPED:
+            if trace.text(events.name[event]) == s.LOOP_STOPPED:
                 since[lane] = events.time_ns[event]
             elif lane in since:
                 self._of[lane].append((since.pop(lane), events.time_ns[event]))
         for lane, stop_ns in since.items():
             self._of[lane].append((stop_ns, model.end_ns))
+
+    def first_ns(self, lane: int) -> int:
+        """When the loop stopped for the first time."""
+        return self._of[lane][0][0] if lane in self._of else _NEVER_NS
 
     def each(self) -> Iterator[tuple[int, tuple[int, int]]]:
         """(loop, (from, until)) for each such time."""

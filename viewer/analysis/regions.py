@@ -102,6 +102,8 @@ def intervals(model: Model, name: str) -> tuple[Interval, ...]:
 def region_rows(model: Model) -> tuple[RegionRow, ...]:
     """One row per name, the one with the most time first; tasks before regions."""
     found = regions(model)
+    if not found:
+        return ()
     numbered: dict[tuple[str, str], int] = {}
     key = [numbered.setdefault((each.kind, each.name), len(numbered)) for each in found]
     spread = model.trace.engine.grouped_stats(

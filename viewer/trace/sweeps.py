@@ -132,8 +132,9 @@ def pick(rows: Column, value: Column, wanted: Column) -> Column:
 
 
 def gather(slice_event: Column, event_track: Column, of_track: Column) -> Column:
-    """By slice the value of its track."""
-    return memoryview(array("i", (of_track[event_track[event]] for event in slice_event)))
+    """By slice the value of its track; -1 without."""
+    tracks = (event_track[event] for event in slice_event)
+    return memoryview(array("i", (of_track[at] if at >= 0 else -1 for at in tracks)))
 
 
 def pairs(a: Column, b: Column) -> Pairs:

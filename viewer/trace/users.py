@@ -41,6 +41,18 @@ class Texts:
         return len(self.strings) - 1
 
 
+def _every(count: int) -> Column:
+    """The numbers of so many rows."""
+    return memoryview(array("i", range(count)))
+
+
+def _every_slice(trace: Trace) -> Column:
+    """The numbers of all slices."""
+    slices = trace.slices
+    marks = memoryview(b"\1" * len(slices.event))
+    return trace.engine.longer(slices.start_ns, slices.end_ns, marks, 0)
+
+
 def name_args(trace: Trace, name: int) -> Column:
     """`find_args` over a trace's slices."""
     events, slices = trace.events, trace.slices
@@ -99,8 +111,12 @@ def _keep_foreign_releases(
     """
     hold, events = texts.find(s.CAT_HOLD), trace.events
     known: dict[tuple[int, int], bool] = {}
-    for i, event in enumerate(trace.slices.event):
-        if events.category[event] != hold or site_at[i] < 0 or stack_at[i] < 0:
+    if hold < 0:
+        return
+    wanted = memoryview(bytes(n == hold for n in range(len(texts.strings))))
+    category = trace.engine.gather(trace.slices.event, events.category, _every(len(wanted)))
+    for i in trace.engine.pick(_every_slice(trace), category, wanted):
+        if site_at[i] < 0 or stack_at[i] < 0:
             continue
         pair = events.arg_value[site_at[i]], events.arg_value[stack_at[i]]
         if pair not in known:
@@ -131,11 +147,13 @@ def with_user_tasks(
     }
     if not heads:
         return trace
+    # Of asyncio's own no user's code is to be seen.
+    asked = {task for task in heads if trace.text(owned.task_coro[task]) not in _SHUTDOWN}
     seen: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
     first_line: dict[tuple[str, str], int] = {}
     for task, frame in (
-        *_in_awaits(trace, owned, texts, heads),
-        *_in_steps(trace, owned, texts, heads, lane, tids),
+        *(_in_awaits(trace, owned, texts, asked) if asked else ()),
+        *(_in_steps(trace, owned, texts, asked, lane, tids) if asked else ()),
     ):
         path, line, function = place_of(frame)
         seen[task][path, function] += 1
@@ -193,8 +211,10 @@ def _in_steps(
     """(task, the user's frame) for a library's steps, as seen on their threads."""
     wanted, slices = set(heads), trace.slices
     steps: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for i, kind in enumerate(owned.kind):
-        if kind == LOOP_TASK and owned.owner[i] in wanted and lane[i] >= 0:
+    mark = memoryview(bytes(task in wanted for task in range(len(owned.task_id))))
+    every = trace.engine.group_keys(owned.kind, owned.owner, _every(len(mark)), LOOP_TASK)
+    for i in trace.engine.pick(_every_slice(trace), every, mark):
+        if lane[i] >= 0:
             for column, value in zip(
                 steps[tids[lane[i]]], (slices.start_ns[i], i), strict=True
             ):

@@ -40,6 +40,7 @@ class Tree:
         self.lanes = Lanes(model)
         self.labels = Labels(self.lanes)
         self.samples = Samples(model)
+        self._endings: dict[int, Label] = {}  # by slice of an await
         self.looked_at = 0  # pieces, for the present wait
 
     def behind(self, on: On | None, windows: Windows, path: Path = ()) -> Causes:
@@ -134,6 +135,11 @@ class Tree:
 
     def ended_by(self, task: int, i: int) -> Label:
         """What made a task ready at the end of its await (slice i)."""
+        if i not in self._endings:
+            self._endings[i] = self._find_ending(task, i)
+        return self._endings[i]
+
+    def _find_ending(self, task: int, i: int) -> Label:
         after = self.lanes.after_await(task, i)
         label = self.waker(task, after) if after >= 0 else Label(Kind.UNKNOWN)
         what = self.lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)

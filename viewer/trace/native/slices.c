@@ -419,11 +419,11 @@ PyObject *gather(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     for (Py_ssize_t i = 0; i < n; i++) {
         int32_t at = track[event[i]];
-        if (at < 0 || at >= in.length[2]) {
+        if (at < -1 || at >= in.length[2]) {
             bad_columns();
             goto done;
         }
-        ((int32_t *)out[0].data)[i] = of[at];
+        ((int32_t *)out[0].data)[i] = at < 0 ? -1 : of[at];
     }
     out[0].used = n * 4;
     result = column_view(&out[0], "i");
