@@ -2,9 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from tracer import schema as s
+from viewer.analysis.causes.part import shortened
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import state_of_slice
@@ -17,6 +19,8 @@ from viewer.server.holders import holders
 from viewer.trace import columns
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
+
+_SMALL, _BROAD = 1_000, 24  # what a page shows of a wait: parts of a thousandth, at a level
 
 
 def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:
@@ -105,8 +109,12 @@ def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
     """The explanation of a slice that is a wait, as in `tracer why`; else None."""
     wait = wait_of_row(tree.model, row) if group.in_states else None
     wait = wait or wait_of_slice(tree.model, of)
+    if wait is None:
+        return None
+    told = explain(tree.model, wait, tree)
+    told = replace(told, causes=shortened(told.causes, wait.ns // _SMALL, _BROAD))
     # The JSON has the same types, under another name.
-    return cast("Json", to_json(explain(tree.model, wait, tree))) if wait else None
+    return cast("Json", to_json(told))
 
 
 def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:

@@ -15,7 +15,7 @@ from tests.support.stories.simulator import random_program
 from tests.support.stories.waits import MS
 from tracer import schema as s
 from tracer.errors import TraceFileError
-from viewer.analysis.causes.part import Cause, Kind
+from viewer.analysis.causes.part import Cause, Kind, shortened
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.explain import Explanation, explain
 from viewer.analysis.why.path import Did
@@ -322,3 +322,14 @@ def test_damaged_files_are_explained_as_far_as_they_go(tmp_path: Path) -> None:
             adds_up(problem.worst.causes, problem.worst.wait.ns)
             explained += 1
     assert explained > 50
+
+
+def test_shortened_causes_still_add_up() -> None:
+    """Few parts on each level, and what is left out as one; a single one keeps its name."""
+    small = tuple(Cause(Kind.IO, 2, f"call {n}") for n in range(10))
+    whole = (Cause(Kind.THREAD, 80, "a", parts=(Cause(Kind.COMPUTING, 60), *small)),)
+    causes = (*whole, Cause(Kind.THREAD, 19, "b"), Cause(Kind.FREE, 1))
+    found = shortened(causes, 5, 8)
+    assert parts(found) == [("thread", "a", 80), ("thread", "b", 19), ("free", "", 1)]
+    assert parts(found[0].parts) == [("computing", "", 60), ("others", "10", 20)]
+    adds_up(found, 100)

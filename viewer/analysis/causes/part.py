@@ -35,6 +35,7 @@ class Kind(StrEnum):
     WOKEN = "woken"  # and did not run yet
     TIMEOUT = "timed out"  # nobody came before
     CHILD = "child"  # a process that this one started
+    OTHERS = "others"  # smaller parts, not told one by one
     CYCLE = "cycle"  # waits for one further up
     UNKNOWN = "unknown"
 
@@ -82,3 +83,22 @@ def _together(same: list[Cause]) -> Cause:
         hot=hottest_of(cause.hot for cause in same),
         parts=merged(parts),
     )
+
+
+def shortened(causes: tuple[Cause, ...], least_ns: int, most: int) -> tuple[Cause, ...]:
+    """On every level at most so many parts, none shorter than that; the rest is one part.
+
+    The causes have the largest first, and still add up.
+    """
+    shown = [
+        replace(cause, parts=shortened(cause.parts, least_ns, most))
+        for cause in causes[:most]
+        if cause.ns >= least_ns
+    ]
+    rest = causes[len(shown) :]
+    if len(rest) == 1:
+        return (*shown, replace(rest[0], parts=()))
+    if rest:
+        left = sum(cause.ns for cause in rest)
+        shown.append(Cause(Kind.OTHERS, left, f"{len(rest):,}", count=len(rest)))
+    return tuple(shown)

@@ -86,6 +86,7 @@ _DID = {
     Kind.WOKEN: "woken, not yet running",
     Kind.CHILD: "for a child process",
     Kind.CYCLE: "waiting for itself, in a circle",
+    Kind.OTHERS: "{who} smaller parts",
     Kind.UNKNOWN: "unknown",
 }
 
