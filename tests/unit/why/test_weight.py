@@ -276,3 +276,25 @@ def test_a_gil_that_was_mostly_free_was_held_by_nobody(tmp_path: Path) -> None:
     text = paragraph(answer(model, thread="other").problems[0])
     assert "waiting for the GIL" in text
     assert "GIL held by" not in text
+
+
+def test_awaits_that_tasks_of_one_coroutine_ended_are_alike(tmp_path: Path) -> None:
+    """Slots that go round among tasks, though the first came from outside."""
+    scene = Scene()
+    loop = scene.loop()
+    tasks = [loop.task("fetch", name=f"fetch {n}", site="/app/d.py:1 fetch") for n in range(4)]
+    for n, task in enumerate(tasks):
+        task.ready(n * MS).running(n * MS).awaits(
+            n * MS + 1_000, "future", site="/app/d.py:2 f"
+        )
+        loop.step(task, n * MS, n * MS + 1_000)
+    tasks[0].ready(100 * MS, waker="io")
+    for n, task in enumerate(tasks):
+        at = (n + 1) * 100 * MS
+        task.running(at)
+        loop.step(task, at, at + MS)
+        if n + 1 < len(tasks):
+            tasks[n + 1].ready(at + MS // 2, by=task)
+        task.done(at + MS)
+    found = scene.problems(tmp_path)[0]
+    assert (found.worst.subject, found.count) == ("future", 4)

@@ -17,6 +17,7 @@ from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.states import numbers
 from viewer.trace.columns import Carved
 from viewer.trace.model import Model
+from viewer.trace.sites import beyond_standard
 from viewer.trace.timelines import UNKNOWN
 
 _DEEPEST = 6  # links of "which waited behind"; beyond them a part has no parts
@@ -161,7 +162,10 @@ class Tree:
                 return Label(Kind.UNKNOWN, f"thread {tid}")
             return self.labels.thread(thread, Kind.WAKER)
         said = {"timer": Kind.TIMER, "io": Kind.IO}
-        return Label(said.get(str(args.get(s.ARG_WAKER)), Kind.UNKNOWN))
+        kind = said.get(str(args.get(s.ARG_WAKER)), Kind.UNKNOWN)
+        # What arrived may have been for another task, which then gave this one its turn.
+        by = beyond_standard(str(args.get(s.ARG_STACK, ""))) if kind is Kind.IO else ""
+        return Label(kind, site=by)
 
     # How windows are cut ------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 
+from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
@@ -14,10 +15,13 @@ from viewer.analysis.why.waits import Wait, What, site, subject
 from viewer.analysis.why.weight import Weight, Weights
 from viewer.trace.columns import GIL_WAIT, STATE_MASK
 from viewer.trace.model import Model
-from viewer.trace.sites import is_import
+from viewer.trace.sites import is_import, place_of
 from viewer.words import stem
 
 _CONTENDED = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
+
+# Whoever ends a wait for these, it is one problem: the slots may go round.
+_SLOTS = ("Queue.get", "future", "Event", "Condition")
 
 type Groups = dict[tuple[Weight, Hashable], list[Wait]]
 
@@ -50,13 +54,27 @@ def key_of(tree: Tree, wait: Wait) -> Hashable:
         row = tree.lanes.task_waits.get(wait.row, -1)
         if row >= 0 and name in _CONTENDED:
             return "lock", table.row[row]
-        ended = tree.ended_by(task, wait.row)[:2]
-        return model.owners.task_group[task], name, "" if name == "Queue.get" else ended
+        by = None if name in _SLOTS else _ended_by(tree, task, wait.row)
+        return model.owners.task_group[task], name, _inside(tree, wait.row), by
     if wait.what is What.LOCK:
         return name, table.site[wait.row], table.row[wait.row]
     if wait.what in (What.CALL, What.SLEEP):
         return "import" if is_import(site(tree, wait)) else (name, table.row[wait.row])
     return name, table.site[wait.row]
+
+
+def _inside(tree: Tree, i: int) -> str:
+    """The innermost function of an await: a library has several waits of its own."""
+    stack = tree.model.trace.text_of_slice(i, s.ARG_STACK)
+    return place_of(stack.partition("\n")[0]).function
+
+
+def _ended_by(tree: Tree, task: int, i: int) -> Hashable:
+    """What ends such awaits: a timer, tasks of a coroutine, threads of a pool."""
+    kind, who, _, _, on = tree.ended_by(task, i)
+    if on is not None and on[0] == "task":
+        return kind, tree.model.owners.task_group[on[1]]
+    return kind, stem(who)
 
 
 def _is_pool(tree: Tree, waits: list[Wait]) -> bool:

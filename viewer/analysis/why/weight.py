@@ -130,13 +130,21 @@ class Weights:
             # A ticker sleeps forever, and a connection at rest has no task to return to.
             is_done = self.tree.ledger.how_it_ended(task) == s.DONE
             return _OUTSIDE[name] if is_done else Weight.IDLE
-        if name == "Queue.get" and not is_pool:
-            return Weight.LOST if self._timed_out(wait) else Weight.IDLE
-        if name in _ASKED:
-            ended = self.tree.ended_by(task, wait.row).kind
-            is_named = ended in (Kind.WAKER, Kind.OWNER)
-            return Weight.LOST if is_named or self._timed_out(wait) else Weight.IDLE
+        if name in _ASKED and not is_pool:
+            return self._of_asked(wait, name)
         return Weight.IDLE if name.startswith("Server.") else Weight.LOST
+
+    def _of_asked(self, wait: Wait, name: str) -> Weight:
+        """A wait for whatever somebody sets or puts, who is not one of those that wait."""
+        task = self.model.owners.owner[wait.row]
+        ended = self.tree.ended_by(task, wait.row).kind
+        if self._timed_out(wait):
+            return Weight.LOST
+        if name == "Queue.get":
+            return Weight.IDLE
+        if ended is Kind.IO and self.tree.ledger.how_it_ended(task) == s.DONE:
+            return Weight.OUTSIDE
+        return Weight.LOST if ended in (Kind.WAKER, Kind.OWNER) else Weight.IDLE
 
     def _timed_out(self, wait: Wait) -> bool:
         """Given up, though not by one who looks again and again, nor as the program ended."""
