@@ -234,9 +234,16 @@ def test_a_leak_is_one_problem(tmp_path: Path) -> None:
         task.ready(4 * MS * n + 2, by=main).running(4 * MS * n + 3)
         task.awaits(4 * MS * n + 4, "future", site="/app/leak.py:11 call")
         task.ready(end, by=main).running(end).done(end, s.CANCELLED)
+    for n in range(20):
+        answered = loop.task("call", site="/app/leak.py:9 call", parent=main.id)
+        answered.ready(5 * MS * n + 2, by=main).running(5 * MS * n + 3)
+        answered.awaits(5 * MS * n + 4, "future", site="/app/leak.py:11 call")
+        answered.ready(5 * MS * n + 2 * MS, waker="timer").running(5 * MS * n + 2 * MS)
+        answered.done(5 * MS * n + 2 * MS + 1)
     main.done(end)
     found = scene.problems(tmp_path)
     assert told(found)[:1] == [(What.AWAIT, "call #2", "future")]
+    assert found[0].count == 160
     waits = [problem.worst.wait for problem in found]
     assert len({*waits}) == len(waits)
 

@@ -11,7 +11,7 @@ from viewer.analysis.ledger.resource import Waits
 from viewer.analysis.ledger.rows import GENERATIONS
 from viewer.analysis.states import keys
 from viewer.analysis.tasks import delays_of
-from viewer.analysis.why.waits import Wait, What, site, subject
+from viewer.analysis.why.waits import Wait, What, acquired, site, subject
 from viewer.analysis.why.weight import Weight, Weights
 from viewer.trace.columns import GIL_WAIT, STATE_MASK
 from viewer.trace.model import Model
@@ -20,7 +20,8 @@ from viewer.words import stem
 
 _CONTENDED = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
 
-# Whoever ends a wait for these, it is one problem: the slots may go round.
+# Whoever ends a wait for these, it is one problem: slots may go round. What nobody ends is
+# another.
 _SLOTS = ("Queue.get", "future", "Event", "Condition")
 
 type Groups = dict[tuple[Weight, Hashable], list[Wait]]
@@ -54,7 +55,7 @@ def key_of(tree: Tree, wait: Wait) -> Hashable:
         row = tree.lanes.task_waits.get(wait.row, -1)
         if row >= 0 and name in _CONTENDED:
             return "lock", table.row[row]
-        by = None if name in _SLOTS else _ended_by(tree, task, wait.row)
+        by = acquired(tree, wait) if name in _SLOTS else _ended_by(tree, task, wait.row)
         return model.owners.task_group[task], name, _inside(tree, wait.row), by
     if wait.what is What.LOCK:
         return name, table.site[wait.row], table.row[wait.row]
