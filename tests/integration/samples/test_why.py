@@ -72,7 +72,7 @@ def test_gil_hog_leads_with_compress(record: Recorder) -> None:
 
 
 def test_gc_storm_names_the_collector_inside_serve(record: Recorder) -> None:
-    # On a busy machine the waits behind preempted steps may cost more in sum: not always first.
+    # On a busy machine the waits behind preempted steps may cost more: not always the first.
     found = why(record, record(SAMPLES / "gc_storm.py"), "--worst", "10")
     wait = next(wait for wait in found if wait["causes"][0]["kind"] == "gc")
     assert (wait["what"], wait["waiter"]["coro"]) == ("ready", "serve")
