@@ -42,9 +42,6 @@ print(*sorted(map(int, os.listdir("/proc/self/fd"))))
 
 
 @pytest.mark.skipif(
-    sys.version_info >= (3, 14), reason="known: 3.14 words an error of a callback otherwise"
-)
-@pytest.mark.skipif(
     bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     reason="shown in gc.callbacks where there is no GIL",
 )

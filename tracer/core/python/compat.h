@@ -132,6 +132,16 @@ static inline PyObject **compat_gc_callbacks(PyObject *list)
 #endif
 }
 
+/* Reports an exception that a function of gc.callbacks raised, in the interpreter's own words. */
+static inline void compat_gc_callback_failed(PyObject *callback)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    PyErr_FormatUnraisable("Exception ignored while calling GC callback %R", callback);
+#else
+    PyErr_WriteUnraisable(callback);
+#endif
+}
+
 /* First local (`self` of a method) of a frame, borrowed; NULL when unset. */
 static inline PyObject *compat_frame_local(const compat_frame *frame, int index)
 {

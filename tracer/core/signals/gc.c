@@ -48,7 +48,7 @@ static void pass_on(PyObject *const *args, Py_ssize_t count)
         PyObject *callback = Py_NewRef(PyList_GET_ITEM(programs, i));
         PyObject *result = PyObject_Vectorcall(callback, args, (size_t)count, NULL);
         if (!result)
-            PyErr_WriteUnraisable(callback);
+            compat_gc_callback_failed(callback);
         Py_XDECREF(result);
         Py_DECREF(callback);
     }
