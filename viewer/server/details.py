@@ -125,27 +125,24 @@ def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:
 def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> Json:
     """The other ends of the arrows at the slice's begin and at what follows its end."""
     found: list[Json] = []
-    events = model.trace.events
+    flows = Ledger.of(model).flows
     for of in (event, last):
-        at = bisect_left(events.flow_event, of) if of >= 0 else len(events.flow_event)
-        while at < len(events.flow_event) and events.flow_event[at] == of:
-            is_end = events.flow_end[at]
-            other = Ledger.of(model).other_end(at)
+        for flow, is_end in flows.at(of) if of >= 0 else ():
+            other = flows.other_end(flow, is_end)
             if other >= 0:
                 found.append(
                     {
                         "what": "woken by" if is_end else "wakes",
-                        "start_ns": events.time_ns[other] - model.start_ns,
+                        "start_ns": model.trace.events.time_ns[other] - model.start_ns,
                         **_place(model, groups, other),
                     }
                 )
-            at += 1
     return found
 
 
 def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, Json]:
     """The slice that begins with an event, for the page to select; else the track's name."""
-    of = _slice_at(model, event)
+    of = Ledger.of(model).slice_at(event)
     track = model.trace.tracks.get(model.trace.events.uuids[model.trace.events.track[event]])
     text = model.trace.text(model.trace.events.name[event])
     if of < 0:
@@ -160,14 +157,3 @@ def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, J
     row = state_of_slice(model, of)
     whose = track.thread_name or track.name if track else ""
     return {"title": f"{text} of {whose}", "group": "threads" if row >= 0 else "", "row": row}
-
-
-def _slice_at(model: Model, event: int) -> int:
-    """The slice that begins with an event; -1 when none does."""
-    slices, at_ns = model.trace.slices, model.trace.events.time_ns[event]
-    at = bisect_left(slices.start_ns, at_ns)
-    while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
-        if slices.event[at] == event:
-            return at
-        at += 1
-    return -1

@@ -264,3 +264,29 @@ def test_a_cancelled_handle_has_no_arrow(tmp_path: Path) -> None:
 
     summary, _ = record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
     assert summary.unknown[NEVER_RAN] == 1
+
+
+def test_callbacks_of_timers_say_so(tmp_path: Path) -> None:
+    """Of what has no arrow the trace tells timers from the outside."""
+
+    async def main() -> None:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def scheduled() -> None:
+            done.set()
+
+        def tick() -> None:
+            loop.call_soon(scheduled)
+
+        loop.call_later(0.001, tick)
+        await done.wait()
+
+    path = tmp_path / "t.pftrace"
+    record_here(lambda: asyncio.run(main()), path)
+    with open_trace(path) as tp:
+        found = tp.query(
+            "select s.name as name, extract_arg(s.arg_set_id, 'debug.waker') as waker"
+            f" from slice s join track t on s.track_id = t.id where t.name = '{LOOP}'"
+        )
+    wakers_of = {row["name"].rpartition(".")[2]: row["waker"] for row in found}
+    assert (wakers_of["tick"], wakers_of["scheduled"]) == ("timer", None)

@@ -94,6 +94,8 @@ void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, r
             event_uint(&ev, SCHEMA_ARG_TASK, s.task);
         else
             event_interned(&ev, SCHEMA_ARG_SITE, func.site);
+        if (s.because.kind == CAUSE_TIMER && !s.flow_in) /* else what a timer's callback has scheduled */
+            event_interned(&ev, SCHEMA_ARG_WAKER, intern_string("timer", 5));
         s.on_loop = encoder_event(&t->out, &ev);
         s.loop = loop;
     }

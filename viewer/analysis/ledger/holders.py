@@ -128,13 +128,7 @@ class Holders:
 
     def _submitter(self, run: int) -> int:
         """The task whose step submitted a job; -1 when none did."""
-        source = self.ledger.arrow_into(run)
-        if source < 0:
-            return -1
-        slices, events = self.model.trace.slices, self.model.trace.events
-        at = bisect_left(slices.start_ns, events.time_ns[source])
-        while at < len(slices.event) and slices.start_ns[at] == events.time_ns[source]:
-            if slices.event[at] == source:
-                return self.ledger.task_of_slice[at]
-            at += 1
+        for source in self.ledger.flows.causes(run):
+            at = self.ledger.slice_at(source)
+            return self.ledger.task_of_slice[at] if at >= 0 else -1
         return -1

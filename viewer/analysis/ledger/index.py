@@ -1,13 +1,13 @@
 """The indexes of a trace that the ledger uses: threads, tasks, loops, and their rows."""
 
-import sys
 from bisect import bisect_left
 from functools import cached_property
 
 from tracer import schema as s
 from viewer.analysis.ledger.rows import is_own, waits_for_lock
 from viewer.analysis.states import keys, numbers
-from viewer.trace.columns import AWAIT, READY, Column
+from viewer.trace.columns import AWAIT, GIL_WAIT, READY, STATE_MASK, Column
+from viewer.trace.flows import Flows
 from viewer.trace.model import Model
 from viewer.trace.tiles import Lanes
 
@@ -129,38 +129,34 @@ class Index:
         site = self.model.trace.args(self.model.trace.slices.event[i]).get(s.ARG_SITE)
         return site if isinstance(site, str) else ""
 
-    def arrow_into(self, event: int) -> int:
-        """The event that an arrow leads from to this one; -1 without."""
-        events = self.model.trace.events
-        at = bisect_left(events.flow_event, event)
-        while at < len(events.flow_event) and events.flow_event[at] == event:
-            if events.flow_end[at]:
-                return self.other_end(at)
+    @cached_property
+    def flows(self) -> Flows:
+        return Flows(self.model.trace.events)
+
+    def slice_at(self, event: int) -> int:
+        """The slice that begins with an event; -1 when none does."""
+        slices, at_ns = self.model.trace.slices, self.model.trace.events.time_ns[event]
+        at = bisect_left(slices.start_ns, at_ns)
+        while at < len(slices.start_ns) and slices.start_ns[at] == at_ns:
+            if slices.event[at] == event:
+                return at
             at += 1
         return -1
 
-    def other_end(self, flow: int) -> int:
-        """The event at the other end of a flow, which is told by its place; -1 without."""
-        events = self.model.trace.events
-        wanted = events.flow_id[flow].to_bytes(8, sys.byteorder)
-        at = self._flow_ids.find(wanted)
-        while at >= 0:
-            if at % 8 == 0 and events.flow_end[at // 8] != events.flow_end[flow]:
-                return int(events.flow_event[at // 8])
-            at = self._flow_ids.find(wanted, at + 1)
-        return -1
-
-    @cached_property
-    def _flow_ids(self) -> bytes:
-        return bytes(self.model.trace.events.flow_id)
-
     def released_ns(self, wait: int) -> int:
-        """When the release that ended a thread's wait (a row of States) was; -1 not told."""
+        """When the release that ended a thread's wait (a row of States) was; -1 not told.
+
+        Its arrow leads to what follows the wait, or the `GIL wait` after it.
+        """
         table, slices = self.model.states, self.model.trace.slices
         rows = self.rows_of_threads
         low, high = rows.offset[table.who[wait]], rows.offset[table.who[wait] + 1]
         following = bisect_left(rows.start_ns, table.end_ns[wait], low, high)
-        if table.waker[wait] < 0 or following == high:
+        if table.waker[wait] < 0:
             return -1
-        event = self.arrow_into(slices.event[table.slice[rows.row[following]]])
-        return self.model.trace.events.time_ns[event] if event >= 0 else -1
+        for at in range(following, min(following + 2, high)):
+            for event in self.flows.causes(slices.event[table.slice[rows.row[at]]]):
+                return self.model.trace.events.time_ns[event]
+            if table.state[rows.row[at]] & STATE_MASK != GIL_WAIT:
+                break
+        return -1

@@ -15,15 +15,18 @@ from viewer.trace.columns import (
     IDLE_WAIT,
     IO,
     LOCK_WAIT,
+    LOOP_CALLBACK,
+    LOOP_TASK,
     RUNNING,
     SLEEP,
     STATE_MASK,
 )
 
 _MOST_STEPS = 12
-_LONG_NS = 1_000_000  # a shorter wait for the GIL counts as running
+_LONG_NS = 1_000_000  # a shorter wait for the GIL counts as running; a callback's is not shown
 _WAITS = (LOCK_WAIT, IDLE_WAIT)
 _STOPS = (*_WAITS, IO, SLEEP)
+_STEPS = (LOOP_TASK, LOOP_CALLBACK, RUNNING)  # of a task, by its loop's track or its own
 
 
 class Did(StrEnum):
@@ -31,6 +34,7 @@ class Did(StrEnum):
 
     WAITED = "waited"  # for `what`
     RAN = "ran"  # for a thread, including preemption and short GIL waits
+    CALLBACK = "callback"  # a loop ran it
     CALLED = "called"  # a blocking call or a sleep
     CREATED = "created"  # the task or thread of the step before, at this moment
     TIMER = "timer"  # a timer was due
@@ -56,7 +60,7 @@ class Step:
 _CALLS = {IO: Did.IO, SLEEP: Did.TIMER}  # what ends a call
 _ROOTS = {Kind.TIMER: Did.TIMER, Kind.IO: Did.IO, Kind.TIMEOUT: Did.TIMEOUT}
 
-type _At = tuple[str, int, int]  # task or thread, its index, until when
+type _At = tuple[str, int, int]  # task, thread or callback; its index or slice; until when
 type _Follow = Generator[Step, None, _At | None]  # steps, and where to continue
 
 
@@ -73,17 +77,21 @@ def _before(rows: Sequence[int], starts: memoryview, until: int) -> int:
 class _Walk:
     def __init__(self, tree: Tree) -> None:
         self.tree, self.model = tree, tree.model
+        by_uuid = {track.uuid: i for i, track in enumerate(tree.model.threads)}
+        uuids = tree.model.trace.events.uuids
+        self.thread_of_track = [by_uuid.get(uuid, -1) for uuid in uuids]
         self.starters: dict[int, tuple[int, int]] | None = None
 
     def steps(self, of_task: bool, row: int) -> Iterator[Step]:
         """From the wait backwards, without end or to a root."""
         follow = self.wait_of_task(row) if of_task else self.wait_of_thread(row)
+        further = {"task": self.task, "thread": self.thread, "callback": self.callback}
         while True:
             at = yield from follow
             if at is None:
                 return
             kind, who, until = at
-            follow = self.task(who, until) if kind == "task" else self.thread(who, until)
+            follow = further[kind](who, until)
 
     # A task ----------------------------------------------------------------------------
 
@@ -117,10 +125,14 @@ class _Walk:
         yield Step(Did.WAITED, self.tree.lanes.name_of_task(task), what, site, start, end)
         if owned.kind[i] == AWAIT:
             waker, at = self.tree.ended_by(task, i), end
+            ready = self.tree.lanes.after_await(task, i)
         else:
-            waker, at = self.tree.waker(task, i), start
+            waker, at, ready = self.tree.waker(task, i), start, i
             if waker == (Kind.UNKNOWN, "", "", False, None):
                 return (yield from self.not_woken(task, i))
+        by = self.source(ready) if ready >= 0 and until is None else None
+        if by is not None and by[0] == "callback":
+            return "callback", by[1], at
         if waker.on is not None:
             return *waker.on, at
         did = _ROOTS.get(waker.kind, Did.UNKNOWN)
@@ -149,6 +161,65 @@ class _Walk:
         name = self.tree.lanes.name_of_task(task)
         yield Step(Did.CREATED, self.tree.lanes.name_of_task(parent), name, "", at, at)
         return "task", parent, at
+
+    # A callback of a loop --------------------------------------------------------------
+
+    def callback(self, i: int, until: int) -> _Follow:
+        """A callback, and whoever scheduled it."""
+        slices, owned, text = self.model.trace.slices, self.model.owners, self.model.trace.text
+        name = text(owned.call_name[owned.owner[i]]) or "(unnamed)"
+        site = text(owned.call_site[owned.owner[i]])
+        start = slices.start_ns[i]
+        yield Step(Did.CALLBACK, name, "", site, start, until)
+        by = self.source(i)
+        if by is None:
+            args = self.model.trace.args(slices.event[i])
+            yield self.root(Did.TIMER if args.get(s.ARG_WAKER) == "timer" else Did.IO, start)
+            return None
+        kind, who, at = by
+        at = min(at, start)
+        if start - at >= _LONG_NS:
+            yield Step(Did.WAITED, name, s.READY, "", at, start)
+        return kind, who, at
+
+    def source(self, i: int) -> _At | None:
+        """Where the arrow into a slice comes from, and until when that was."""
+        events, slices = self.model.trace.events, self.model.trace.slices
+        for event in self.tree.ledger.flows.causes(slices.event[i]):
+            around = self.around(event)
+            if around >= 0:
+                begins = slices.event[around] == event
+                at = slices.end_ns[around] if begins else events.time_ns[event]
+                return self.step(around, at)
+            thread = self.thread_of_track[events.track[event]]
+            return ("thread", thread, events.time_ns[event]) if thread >= 0 else None
+        return None
+
+    def around(self, event: int) -> int:
+        """The step that an event begins or is in; -1 none."""
+        events, ledger = self.model.trace.events, self.tree.ledger
+        loop = self.model.track_lane[events.track[event]]
+        if loop < 0:
+            return -1
+        begun = ledger.slice_at(event)
+        return begun if begun >= 0 else self.step_at(
+            ledger.lane_of_loop[loop], events.time_ns[event]
+        )
+
+    def step_at(self, lane: int, time_ns: int) -> int:
+        """The step that the loops of a lane ran at a moment; -1 none."""
+        kinds, i = self.model.owners.kind, self.tree.ledger.loops_without_gc.row_at(lane, time_ns)
+        return i if 0 <= i < len(kinds) and kinds[i] in _STEPS else -1
+
+    def step(self, i: int, at: int) -> _At:
+        kind, owner = self.model.owners.kind[i], self.model.owners.owner[i]
+        return ("callback", i, at) if kind == LOOP_CALLBACK else ("task", owner, at)
+
+    def doing(self, thread: int, at: int) -> _At:
+        """What a thread did at a moment: a step of one of its loops, else its own."""
+        lane = self.tree.ledger.lane_of_thread.get(thread, -1)
+        i = self.step_at(lane, at) if lane >= 0 else -1
+        return self.step(i, at) if i >= 0 else ("thread", thread, at)
 
     # A thread --------------------------------------------------------------------------
 
@@ -210,10 +281,14 @@ class _Walk:
             who = self.holder(holder, base)
             if who is None:
                 continue
-            if who[0] == "task" or table.waker[row] in (-1, who[1]):
+            if who[0] == "task" or base == GIL_WAIT:
                 return *who, ends
+            if table.waker[row] in (-1, who[1]):
+                return self.doing(who[1], ends)
         if table.waker[row] >= 0:
-            return "thread", table.waker[row], end
+            released = self.tree.ledger.released_ns(row)
+            is_told = table.start_ns[row] <= released <= end
+            return self.doing(table.waker[row], released if is_told else end)
         gave_up = table.state[row] & FAILED and end == table.end_ns[row]
         yield self.root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
         return None
@@ -244,13 +319,11 @@ class _Walk:
         parent, time = found
         names = self.model.thread_names
         yield Step(Did.CREATED, names[parent], names[thread], "", time, time)
-        return "thread", parent, time
+        return self.doing(parent, time)
 
     def _find_starters(self) -> dict[int, tuple[int, int]]:
         """By thread, the thread that started it, and when."""
-        events, threads = self.model.trace.events, self.model.threads
-        by_uuid = {track.uuid: i for i, track in enumerate(threads)}
-        thread_of = [by_uuid.get(uuid, -1) for uuid in events.uuids]
+        events, thread_of = self.model.trace.events, self.thread_of_track
         try:
             start = events.strings.index(s.THREAD_START)
         except ValueError:

@@ -43,6 +43,7 @@ def _waited(step: Step) -> str:
 _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.WAITED: _waited,
     Did.RAN: lambda step: f"{name_of(step.who)} ran",
+    Did.CALLBACK: lambda step: f"callback {code(step.who, step.site)} ran",
     Did.CALLED: lambda step: f"{name_of(step.who)} was in {code(step.what, step.site)}",
     Did.CREATED: lambda step: f"{name_of(step.who)} created {name_of(step.what)}",
     Did.TIMER: lambda _: "a timer was due",
