@@ -1,6 +1,5 @@
 """One slice in full: what it is, what it was for, what delayed it, where it leads."""
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast

@@ -202,13 +202,18 @@ class _Walk:
         if loop < 0:
             return -1
         begun = ledger.slice_at(event)
-        return begun if begun >= 0 else self.step_at(
-            ledger.lane_of_loop[loop], events.time_ns[event]
+        return (
+            begun
+            if begun >= 0
+            else self.step_at(ledger.lane_of_loop[loop], events.time_ns[event])
         )
 
     def step_at(self, lane: int, time_ns: int) -> int:
         """The step that the loops of a lane ran at a moment; -1 none."""
-        kinds, i = self.model.owners.kind, self.tree.ledger.loops_without_gc.row_at(lane, time_ns)
+        kinds, i = (
+            self.model.owners.kind,
+            self.tree.ledger.loops_without_gc.row_at(lane, time_ns),
+        )
         return i if 0 <= i < len(kinds) and kinds[i] in _STEPS else -1
 
     def step(self, i: int, at: int) -> _At:
