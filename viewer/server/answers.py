@@ -8,13 +8,13 @@ from collections.abc import Callable
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
 from viewer.analysis.profiles.profile import Sample
-from viewer.analysis.report import SECTIONS, build_report
+from viewer.analysis.report import SECTIONS, build_report, heading
 from viewer.analysis.steps import Steps
 from viewer.analysis.tasks import By
 from viewer.render.json.report import Json, render_json
 from viewer.server import flame
 from viewer.server.details import details
-from viewer.server.groups import GROUPS, Group, Title
+from viewer.server.groups import GROUPS, Group, Title, busy_ns
 from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.later import Later
 from viewer.server.within import present, within
@@ -29,6 +29,7 @@ _MOST_LANES = 256  # in one tile
 _MOST_TASKS = 200  # of a coroutine, the slowest
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
+_STRIPS = ("loops", "gil", "gc")
 _FINDINGS = "findings"  # a question of its own: it may take as long as all others
 _SECTIONS = tuple(name for name in SECTIONS if name != _FINDINGS)
 
@@ -48,6 +49,7 @@ class Answers:
             "api/report": self.report,
             "api/findings": self.findings,
             "api/why": self.why,
+            "api/strips": lambda _query: _json(self.strips()),
             "api/tile": self.tile,
             "api/slice": self.slice,
             "api/tasks": self.tasks,
@@ -62,6 +64,7 @@ class Answers:
         return {
             "name": trace.path.name,
             "start_ns": model.start_ns,
+            "start_unix_ns": str(heading(model).start_unix_ns),  # a double would round it
             "duration_ns": model.end_ns - model.start_ns,
             "events": len(trace.events.time_ns),
             "bytes": trace.size_bytes,
@@ -112,6 +115,10 @@ class Answers:
             return _dump(worst_json(self.model, worst(self.model)))
 
         return Reply(_JSON, self._keep(("why",), make))
+
+    def strips(self) -> Json:
+        """By strip of the minimap the time in which any of its lanes was busy, or None."""
+        return {name: busy_ns(self.model, self.groups[name]) for name in _STRIPS}
 
     def tile(self, query: Query) -> Reply:
         """`group`, `lanes` (numbers by comma), `level` (a pixel is 2^level ns), `index`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.availability import ANSWER_NS
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace import columns
 from viewer.trace.columns import Column
@@ -14,6 +15,7 @@ from viewer.trace.tiles import Lanes, Tile
 
 WAIT_DEPTH = 16  # waiters of a lock that have lanes of their own; others share the last lane
 _HOLDER_CODES = 12  # the number of colours for holders
+_BLOCKED = 9  # the code of a step or callback during which the loop answers nobody for long
 _NAMES = {
     columns.THREAD_RUNNING: s.RUNNING,
     columns.NATIVE: s.NATIVE,
@@ -114,17 +116,21 @@ def loops(model: Model) -> Group:
         Title(f"loop @{loop.thread_name}", str(loop.tid or ""), i)
         for i, loop in enumerate(model.loops)
     )
-    return _slice_group(model, titles, lane)
+    steps = (columns.LOOP_TASK, columns.LOOP_CALLBACK)
+    lanes = _slice_lanes(model, lane, len(titles), steps)
+    return Group(titles, lanes, lambda row: slice_name(model, row), False)
 
 
 def tasks(model: Model) -> Group:
     """A lane per task, without titles: there may be a million."""
     count = len(model.owners.task_id)
     lane = _slice_keys(model, _TASK_KINDS, model.owners.owner, count)
-    lanes = model.trace.engine.lanes(
-        model.trace.slices.start_ns, model.trace.slices.end_ns, model.owners.kind, lane, count
+    return Group(
+        (),
+        _slice_lanes(model, lane, count, (columns.RUNNING,)),
+        lambda row: slice_name(model, row),
+        False,
     )
-    return Group((), lanes, lambda row: slice_name(model, row), False)
 
 
 def collections(model: Model) -> Group:
@@ -202,6 +208,24 @@ GROUPS: dict[str, Callable[[Model], Group]] = {
 }
 
 
+def busy_ns(model: Model, group: Group) -> int | None:
+    """The time in which any of the lanes shows something but idleness; None without a slice.
+
+    Lanes may overlap, as those of several loops, and slices may be nested.
+    """
+    lanes = group.lanes
+    if not len(lanes.row):
+        return None
+    order = sorted(range(len(lanes.row)), key=lanes.start_ns.__getitem__)
+    found, covered_ns = 0, 0
+    for i in order:
+        start, end = max(lanes.start_ns[i], covered_ns), lanes.end_ns[i]
+        if end > start and lanes.code[i] != columns.SELECT:
+            found += end - start
+            covered_ns = end
+    return found
+
+
 def state_label(model: Model, row: int) -> str:
     """The text of a thread's state, as short as its slice needs it."""
     table, text = model.states, model.trace.text
@@ -251,12 +275,16 @@ def _slice_keys(model: Model, kinds: tuple[int, ...], of: Column, count: int) ->
     return model.trace.engine.group_keys(chosen, of, numbers(range(count)), 1)
 
 
-def _slice_group(model: Model, titles: tuple[Title, ...], lane: Column) -> Group:
-    slices = model.trace.slices
-    lanes = model.trace.engine.lanes(
-        slices.start_ns, slices.end_ns, model.owners.kind, lane, len(titles)
-    )
-    return Group(titles, lanes, lambda row: slice_name(model, row), False)
+def _slice_lanes(model: Model, lane: Column, count: int, steps: tuple[int, ...]) -> Lanes:
+    """Lanes of slices by their kinds; long `steps` block their loop."""
+    slices, engine = model.trace.slices, model.trace.engine
+    codes = bytearray(model.owners.kind)
+    is_step = codes.translate(bytes(int(kind in steps) for kind in range(256)))
+    for row in engine.longer(
+        slices.start_ns, slices.end_ns, memoryview(bytes(is_step)), ANSWER_NS
+    ):
+        codes[row] = _BLOCKED
+    return engine.lanes(slices.start_ns, slices.end_ns, memoryview(bytes(codes)), lane, count)
 
 
 def _lock_title(model: Model, lock: int) -> tuple[str, str]:

@@ -105,6 +105,7 @@ def _answers(answers: Answers) -> dict[str, Json]:
         return found[key]
 
     ask("meta")
+    ask("strips")
     report = ask("report")
     ask("findings")
     ask("locks")

@@ -23,30 +23,50 @@ const FONT = '11px system-ui, "Segoe UI", sans-serif';
  */
 
 /**
- * Paints a part of a lane; returns how many buckets (several slices in one pixel) it had.
+ * What a lane shows of a range, from left to right: its slices, and buckets (several slices in
+ * one pixel). A slice that goes on in the next tile comes once, in its full width.
+ * @param {{tile: Tile, from: number, to: number}[]} parts in order
+ * @param {(tile: Tile, i: number, x: number, width: number) => void} visit
+ */
+export function eachPiece(parts, slot, { from, scale, left, right }, visit) {
+  const place = (at) => left + (at - from) * scale;
+  let drawn = [];
+  for (const part of parts) {
+    const { tile } = part;
+    const clipLeft = place(part.from);
+    const clipRight = Math.min(place(part.to), right);
+    const until = tile.lane[slot + 1];
+    const longer = [];
+    let at = firstVisible(tile, tile.lane[slot], until, part.from);
+    for (; at < until && tile.start[at] < part.to; at++) {
+      if (tile.end[at] < part.from) continue;
+      const row = tile.row[at];
+      if (row >= 0 && tile.end[at] > part.to) longer.push(row);
+      if (drawn.includes(row)) continue;
+      const x = Math.max(place(tile.start[at]), clipLeft);
+      const end = Math.min(place(tile.end[at]), row < 0 ? clipRight : right);
+      visit(tile, at, x, Math.max(end - x, 1));
+    }
+    drawn = longer;
+  }
+}
+
+/**
+ * Paints a lane; returns how many buckets it had.
  * @param {CanvasRenderingContext2D} pen
  */
-export function drawLane(pen, tile, part, lane, view) {
-  const { from, scale, left } = view;
-  const clipLeft = left + (part.from - from) * scale;
-  const clipRight = Math.min(left + (part.to - from) * scale, view.right);
+export function drawLane(pen, parts, lane, view) {
   let buckets = 0;
-  let at = tile.lane[lane.slot];
-  const until = tile.lane[lane.slot + 1];
-  at = firstVisible(tile, at, until, part.from);
   pen.font = FONT;
   pen.textBaseline = "middle";
-  for (; at < until && tile.start[at] < part.to; at++) {
-    if (tile.end[at] < part.from) continue;
-    const x0 = Math.max(left + (tile.start[at] - from) * scale, clipLeft);
-    const x1 = Math.min(left + (tile.end[at] - from) * scale, clipRight);
+  eachPiece(parts, lane.slot, view, (tile, at, x, width) => {
     if (tile.row[at] < 0) {
       buckets++;
-      drawBucket(pen, tile, at, lane, x0, Math.max(x1 - x0, 1));
+      drawBucket(pen, tile, at, lane, x, width);
     } else {
-      drawSlice(pen, tile, at, lane, x0, Math.max(x1 - x0, 1), view.find);
+      drawSlice(pen, tile, at, lane, x, width, view.find);
     }
-  }
+  });
   return buckets;
 }
 

@@ -1,6 +1,7 @@
 /** The keyboard, as in Perfetto: W A S D, /, ?, F, and numbers for pages. */
 
 import { ask } from "./api.js";
+import { toggleClock } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { panned, zoomed } from "./gestures.js";
 import { go, state, toPage, wholeRange } from "./state.js";
@@ -14,6 +15,7 @@ const KEYS = [
   ["A  D", "pan left, right"],
   ["F", "zoom to the selected slice"],
   ["0", "show the whole recording"],
+  ["T", "time of day, or time since the start"],
   ["/", "search: threads, coroutines, locks, functions"],
   ["1 … 8", "the pages, from left to right"],
   ["Esc", "deselect"],
@@ -40,6 +42,7 @@ export function attachKeys(pages) {
     else if (key === "?") help();
     else if (key === "escape") go({ sel: "" });
     else if (key === "f") zoomToSelected();
+    else if (key === "t") toggleClock();
     else if (key === "0") go({ from: 0, to: wholeRange() });
     else if (pages[Number(key) - 1]) toPage(pages[Number(key) - 1]);
     else return;

@@ -1,6 +1,7 @@
 /** The frame around the pages: header, minimap, the page itself, the explanation beside it. */
 
 import { ask, isShared, sharedNote } from "./api.js";
+import { knowsDay, setStart, toggleClock } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { attachKeys, help, search } from "./keys.js";
 import { minimap } from "./minimap.js";
@@ -32,7 +33,8 @@ const PAGES = {
   cpu: ["CPU", showCpu],
   why: ["Why", showWhy],
 };
-const PAGE_KEYS = ["page", "coro", "site", "task", "thread", "function", "file", "shape"];
+const PAGE_KEYS = ["page", "coro", "site", "task", "thread", "function", "file", "shape",
+  "clock"];
 const THEME = "tracer-theme";
 const RANGE_REST_MS = 150;
 
@@ -56,6 +58,8 @@ function header(meta) {
     h("span.file", { title: meta.name }, meta.name),
     h("button", { onclick: search, title: "Search (/)" }, "Search ", h("kbd", null, "/")),
     canOpen() && h("button.perfetto", { onclick: () => openPerfetto() }, "Open in Perfetto"),
+    knowsDay() && h("button.icon", { onclick: toggleClock, title: "Time of day (T)", "aria-label":
+      "Time of day" }, "◷"),
     h("button.icon", { onclick: toggleTheme, title: "Dark or light", "aria-label":
       "Dark or light" }, "◐"),
     h("button.icon", { onclick: help, title: "Keys (?)", "aria-label": "Keys" }, "?"));
@@ -91,10 +95,13 @@ async function start() {
   const [meta] = await Promise.all([ask("meta"), findPerfetto()]);
   document.title = `${meta.name} – tracer`;
   begin(meta.duration_ns);
+  setStart(meta.start_unix_ns);
   const main = h("main", { tabindex: -1 });
+  let settle = () => {};
+  const settled = new Promise((done) => (settle = done));
   const aside = h("aside", { "aria-label": "Explanation", hidden: true });
   document.body.append(header(meta), isShared && sharedNote ? h("div.note", null, sharedNote) : "",
-    minimap(meta), h("div.body", null, main, aside));
+    minimap(meta, settled), h("div.body", null, main, aside));
   attachKeys(Object.keys(PAGES));
 
   let current = null;
@@ -120,7 +127,7 @@ async function start() {
     fill(main);
     main.scrollTop = 0;
     current = (PAGES[state.page] ?? PAGES.overview)[1](main, meta);
-    refresh();
+    refresh().then(settle);
   };
   const showAside = () => {
     aside.hidden = !state.sel || state.page === "why";

@@ -1,31 +1,41 @@
 /** The whole recording in three strips; dragging in it chooses the range of every page. */
 
+import { ask } from "./api.js";
+import { ticks } from "./axis.js";
+import { when } from "./clock.js";
 import { fill, h } from "./dom.js";
-import { moment } from "./format.js";
+import { share } from "./format.js";
 import { colourOf, themed } from "./palette.js";
 import { go, isWhole, onChange, state, wholeRange } from "./state.js";
 import { onTiles, STATES, tilesFor } from "./tiles.js";
 
 const GUTTER = 213; // the timelines' own, and the margin of the page
 const MARGIN = 17;
-const TOP = 8;
+const TOP = 22;
 const STRIP = 18;
 const PITCH = 22;
-const BLOCKED_NS = 10e6; // a loop that does not answer for this long is blocked
+const BOTTOM = TOP + 3 * PITCH;
+const BLOCKED = 9; // the server's code of a step that is long
 const STRIPS = [
-  { title: "Loop busy", group: "loops", codes: [5, 6], colour: "step", blocked: true,
-    signal: "tasks" },
-  { title: "GIL held", group: "gil", codes: [1], colour: "running", blocked: false,
-    signal: "gil" },
-  { title: "GC", group: "gc", codes: [1, 2, 3], colour: "gc", blocked: false,
-    signal: "gc" },
+  { title: "Loop busy", group: "loops", codes: [5, 6, BLOCKED], colour: "step", signal: "tasks",
+    about: "the time in which at least one loop ran a task or a callback" },
+  { title: "GIL held", group: "gil", codes: [1], colour: "running", signal: "gil",
+    about: "the time in which a thread held the GIL" },
+  { title: "GC", group: "gc", codes: [1, 2, 3], colour: "gc", signal: "gc",
+    about: "the time in which garbage was collected" },
 ];
 
-/** @returns {HTMLElement} */
-export function minimap(meta) {
+/**
+ * @param {Promise<any>} first what is more urgent than the shares
+ * @returns {HTMLElement}
+ */
+export function minimap(meta, first) {
   const canvas = h("canvas", { "aria-label": "The whole recording: loop, GIL, GC" });
+  const axis = h("div.axis");
   const range = h("div.range");
-  const node = h("div.mini", null, canvas, range);
+  const told = STRIPS.map((strip, i) => h("span.share", { title: strip.about,
+    style: { top: `${TOP + i * PITCH}px` } }));
+  const node = h("div.mini", null, canvas, axis, range, told);
   let frame = 0;
   const draw = () => {
     cancelAnimationFrame(frame);
@@ -33,19 +43,33 @@ export function minimap(meta) {
   };
   const tell = () => {
     const span = state.to - state.from;
+    const text = `${when(state.from, span)} to ${when(state.to, span)}`;
     fill(range, !isWhole() && h("button.chip", {
-      title: "Show the whole recording (0)",
+      title: `${text}. Show the whole recording (0)`,
       onclick: () => go({ from: 0, to: wholeRange() }),
-    }, `${moment(state.from, span)} to ${moment(state.to, span)}  ✕`));
+    }, `✕ ${text}`));
+    mark(axis, canvas);
     draw();
   };
   onTiles(draw);
   onChange(tell);
   addEventListener("themechange", draw);
-  new ResizeObserver(draw).observe(node);
+  new ResizeObserver(tell).observe(node);
   attach(canvas);
-  tell();
+  first.then(() => ask("strips")).then((busy) => STRIPS.forEach((strip, i) => {
+    told[i].textContent = busy[strip.group] === null ? absent(meta, strip)
+      : share(busy[strip.group], meta.duration_ns);
+  }), () => {}); // the page says that the server does not answer
   return node;
+}
+
+/** The time axis above the strips. */
+function mark(axis, canvas) {
+  const whole = wholeRange();
+  const room = canvas.clientWidth - GUTTER - MARGIN;
+  if (room <= 0) return;
+  fill(axis, ticks(0, whole, room).map(({ at, step, x }) => h("span", {
+    style: { left: `${x}px` } }, when(at, step * 100))));
 }
 
 function attach(canvas) {
@@ -88,19 +112,15 @@ function paint(canvas, meta) {
   STRIPS.forEach((strip, i) => {
     const y = TOP + i * PITCH;
     const lanes = meta.groups[strip.group].map((_, lane) => lane).slice(0, 16);
-    const { busy, blocked, seen } = shares(strip, lanes, Math.ceil(room));
+    const { busy, blocked } = shares(strip, lanes, Math.ceil(room));
     pen.fillStyle = themed("text-2");
     pen.fillText(strip.title, 29, y + STRIP / 2);
-    pen.textAlign = "right";
-    pen.fillStyle = themed("text-3");
-    pen.fillText(seen ? percent(busy) : absent(meta, strip), GUTTER - 12, y + STRIP / 2);
-    pen.textAlign = "left";
     pen.fillStyle = themed("surface-2");
     pen.fillRect(GUTTER, y, room, STRIP);
     for (let x = 0; x < busy.length; x++) {
       if (!busy[x]) continue;
       const height = Math.max(1, Math.min(busy[x], 1) * STRIP);
-      pen.fillStyle = blocked[x] ? colourOf("gil") : colourOf(strip.colour);
+      pen.fillStyle = colourOf(blocked[x] ? "blocked" : strip.colour);
       pen.fillRect(GUTTER + x, y + STRIP - height, 1, height);
     }
   });
@@ -117,7 +137,7 @@ function paintDrops(pen, meta, room) {
   pen.fillStyle = themed("bad");
   for (const [from, to] of meta.drops) {
     const x = GUTTER + (from / wholeRange()) * room;
-    pen.fillRect(x, 2, Math.max(2, ((to - from) / wholeRange()) * room), 3);
+    pen.fillRect(x, TOP - 3, Math.max(2, ((to - from) / wholeRange()) * room), 3);
   }
 }
 
@@ -127,49 +147,40 @@ function paintRange(pen, width, room) {
   if (isWhole()) return;
   pen.fillStyle = themed("bg");
   pen.globalAlpha = 0.65;
-  pen.fillRect(GUTTER, 4, x0 - GUTTER, 70);
-  pen.fillRect(x1, 4, width - MARGIN - x1, 70);
+  pen.fillRect(GUTTER, TOP - 4, x0 - GUTTER, BOTTOM - TOP + 4);
+  pen.fillRect(x1, TOP - 4, width - MARGIN - x1, BOTTOM - TOP + 4);
   pen.globalAlpha = 1;
   pen.strokeStyle = themed("accent");
   pen.lineWidth = 1.5;
-  pen.strokeRect(x0, 4.5, Math.max(x1 - x0, 2), 67);
+  pen.strokeRect(x0, TOP - 3.5, Math.max(x1 - x0, 2), BOTTOM - TOP + 2);
 }
 
-/** By pixel the share of time in the strip's states, and whether one of them is long. */
+/** By pixel the share of time in the strip's states, and whether a step was long there. */
 function shares(strip, lanes, pixels) {
   const busy = new Float32Array(pixels);
   const blocked = new Uint8Array(pixels);
   const whole = wholeRange();
   const pixelNs = whole / pixels;
-  let seen = false;
   for (const { tile } of lanes.length ? tilesFor(strip.group, lanes, 0, whole, pixels) : []) {
     for (let i = 0; i < tile.code.length; i++) {
-      seen = true;
       const isBucket = tile.row[i] < 0;
-      const share = isBucket ? bucketShare(tile, i, strip.codes) : +strip.codes.includes(tile.code[i]);
-      if (!share) continue;
+      const part = isBucket ? bucketShare(tile, i, strip.codes) : +strip.codes.includes(tile.code[i]);
+      if (!part) continue;
       const first = Math.max(0, Math.floor(tile.start[i] / pixelNs));
       const last = Math.min(pixels - 1, Math.floor(tile.end[i] / pixelNs));
-      const isLong = strip.blocked && !isBucket && tile.end[i] - tile.start[i] >= BLOCKED_NS;
+      const isLong = isBucket ? bucketShare(tile, i, [BLOCKED]) : tile.code[i] === BLOCKED;
       for (let x = first; x <= last; x++) {
         const ns = Math.min(tile.end[i], (x + 1) * pixelNs) - Math.max(tile.start[i], x * pixelNs);
-        busy[x] += (share * Math.max(ns, 0)) / pixelNs;
+        busy[x] += (part * Math.max(ns, 0)) / pixelNs;
         if (isLong) blocked[x] = 1;
       }
     }
   }
-  return { busy, blocked, seen };
+  return { busy, blocked };
 }
 
 function bucketShare(tile, i, codes) {
   let sum = 0;
   for (const code of codes) sum += tile.shares[tile.bucket[i] * STATES + code];
   return sum / 255;
-}
-
-function percent(busy) {
-  let sum = 0;
-  for (const share of busy) sum += Math.min(share, 1);
-  const value = (sum * 100) / busy.length;
-  return value && value < 1 ? "<1 %" : `${Math.round(value)} %`;
 }

@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 /** By group, by code: the names of the states. The colours are in style.css. */
 const THREAD = ["", "running", "native", "preempted", "off", "gil", "lock", "idle", "io", "sleep",
   "lock", "hold"];
-const SLICE = ["", "ready", "running", "await", "", "step", "callback", "select", "gc"];
+const SLICE = ["", "ready", "step", "await", "", "step", "callback", "select", "gc", "blocked"];
 const HOLDERS = ["", ...Array.from({ length: 12 }, (_, i) => `holder${i + 1}`)];
 const STATES = {
   threads: THREAD,
@@ -21,7 +21,7 @@ const STATES = {
 export const NAMES = {
   running: "running", native: "native", preempted: "preempted", off: "off cpu", gil: "GIL wait",
   lock: "lock wait", idle: "idle wait", io: "io", sleep: "sleep", ready: "ready", await: "await",
-  step: "task step", callback: "callback", select: "idle (select)", gc0: "gen 0", gc1: "gen 1",
+  step: "task step", blocked: "blocks the loop", callback: "callback", select: "idle (select)", gc0: "gen 0", gc1: "gen 1",
   gc2: "gen 2",
 };
 

@@ -9,7 +9,7 @@
  */
 
 const DEFAULTS = { page: "overview", sel: "", coro: "", site: "", task: "", thread: "",
-  find: "", function: "", file: "", shape: "" };
+  find: "", function: "", file: "", shape: "", clock: "" };
 const NUMBERS = ["from", "to"];
 const listeners = new Set();
 let whole = 1;
@@ -53,10 +53,10 @@ export function go(changes, { replace = false } = {}) {
   tell(before);
 }
 
-/** Goes to another page, which keeps only the range and the selection. */
+/** Goes to another page, which keeps only the range, the selection and the clock. */
 export function toPage(page, changes = {}) {
-  const { from, to, sel } = state;
-  go({ ...DEFAULTS, page, from, to, sel, ...changes });
+  const { from, to, sel, clock } = state;
+  go({ ...DEFAULTS, page, from, to, sel, clock, ...changes });
 }
 
 /** The address of the state with changes. */

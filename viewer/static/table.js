@@ -12,8 +12,9 @@
  * @property {string} [about] the tooltip of its title
  */
 
+import { whens } from "./clock.js";
 import { h } from "./dom.js";
-import { durations, moments } from "./format.js";
+import { durations } from "./format.js";
 
 const MOST_ROWS = 500;
 
@@ -68,7 +69,7 @@ export function table(wanted, rows, { onrow, chosen, empty = "Nothing in this ra
 function withTexts(column, rows) {
   const value = column.ns ?? column.at;
   if (!value) return column;
-  const texts = (column.ns ? durations : moments)(rows.map(value));
+  const texts = (column.ns ? durations : whens)(rows.map(value));
   const byRow = new Map(rows.map((row, i) => [row, value(row) ? texts[i] : column.zero ?? "0"]));
   return { number: true, value, show: (row) => byRow.get(row), ...column };
 }

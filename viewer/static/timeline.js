@@ -10,9 +10,11 @@
  * @property {number} [gap] pixels of room above
  */
 
+import { ticks } from "./axis.js";
+import { when } from "./clock.js";
 import { fill, h } from "./dom.js";
-import { drawLane, drawText, itemAt } from "./draw.js";
-import { count, duration, moment } from "./format.js";
+import { drawLane, drawText, eachPiece, itemAt } from "./draw.js";
+import { count, duration } from "./format.js";
 import { attachGestures } from "./gestures.js";
 import { NAMES, stateName, themed } from "./palette.js";
 import { go, onChange, state } from "./state.js";
@@ -137,17 +139,29 @@ export class Timeline {
   }
 
   paintChunk(pen, chunk, scroll) {
-    const { from } = this.view;
-    const view = { from, scale: this.scale, left: GUTTER, right: this.width,
-      find: state.find.toLowerCase() };
-    for (const part of this.tilesOf(chunk)) {
-      chunk.rows.forEach((row, slot) => {
-        const top = row.top + AXIS - scroll;
-        if (top > this.height || top + row.height < AXIS) return;
-        const lane = { group: row.group, slot, top, height: row.height };
-        this.buckets += drawLane(pen, part.tile, part, lane, view);
-      });
-    }
+    const parts = this.tilesOf(chunk);
+    const view = { ...this.frameOf(), find: state.find.toLowerCase() };
+    chunk.rows.forEach((row, slot) => {
+      const top = row.top + AXIS - scroll;
+      if (top > this.height || top + row.height < AXIS) return;
+      this.buckets += drawLane(pen, parts, { group: row.group, slot, top, height: row.height }, view);
+    });
+  }
+
+  /** How times become places on the canvas. */
+  frameOf() {
+    return { from: this.view.from, scale: this.scale, left: GUTTER, right: this.width };
+  }
+
+  /** What a row shows, with its place; for tests. */
+  pieces(row) {
+    this.chunks ??= chunked(this.rows);
+    const chunk = this.chunks.find(({ rows }) => rows.includes(row));
+    const found = [];
+    eachPiece(this.tilesOf(chunk), chunk.rows.indexOf(row), this.frameOf(),
+      (tile, i, x, width) => found.push({ row: tile.row[i], state: stateName(row.group, tile.code[i]),
+        label: tile.labels[tile.label[i]] ?? "", from: tile.start[i], to: tile.end[i], x, width }));
+    return found;
   }
 
   paintGrid(pen) {
@@ -165,23 +179,15 @@ export class Timeline {
     pen.textBaseline = "middle";
     pen.fillStyle = themed("text-2");
     for (const { x, at, step } of this.ticks()) {
-      if (x > GUTTER - 1 && x < this.width - 40) pen.fillText(moment(at, step * 100), x + 4, 12);
+      if (x > GUTTER - 1 && x < this.width - 40) pen.fillText(when(at, step * 100), x + 4, 12);
     }
     pen.fillStyle = themed("text");
     pen.fillText(`${duration(span)} in view`, 12, 12);
   }
 
-  /** Round numbers, about every 120 pixels. */
   ticks() {
     const { from, to } = this.view;
-    const target = ((to - from) / (this.width - GUTTER)) * 120;
-    const power = 10 ** Math.floor(Math.log10(target));
-    const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= target) ?? 10 * power;
-    const found = [];
-    for (let at = Math.ceil(from / step) * step; at < to; at += step) {
-      found.push({ at, step, x: GUTTER + (at - from) * this.scale });
-    }
-    return found;
+    return ticks(from, to, this.width - GUTTER).map((one) => ({ ...one, x: GUTTER + one.x }));
   }
 
   paintGutter(pen, scroll) {

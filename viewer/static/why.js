@@ -1,8 +1,9 @@
 /** The explanation of one slice: what it was, what caused it, where its arrows lead. */
 
 import { ask } from "./api.js";
+import { when, whens } from "./clock.js";
 import { fill, h, marked } from "./dom.js";
-import { duration, durations, moment, moments, share, site } from "./format.js";
+import { duration, durations, share, site } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
 import { go, link, state, toPage } from "./state.js";
 
@@ -29,8 +30,8 @@ export async function explain(node) {
       .filter(Boolean).join(" · ")),
     h("dl", null,
       line("lasted", h("b", null, duration(told.ns)), told.unfinished && " (unfinished)"),
-      line("from", moment(told.start_ns, told.ns)),
-      line("to", moment(told.start_ns + told.ns, told.ns))),
+      line("from", when(told.start_ns, told.ns)),
+      line("to", when(told.start_ns + told.ns, told.ns))),
     actions(told),
     told.why && causes(told.why),
     told.why && path(told.why),
@@ -97,7 +98,7 @@ function cause(one, depth) {
 /** The steps that had to finish first, the latest at the top. */
 function path({ path: steps }) {
   if (!steps.length) return null;
-  const begins = moments(steps.map((step) => step.start_ns));
+  const begins = whens(steps.map((step) => step.start_ns));
   const lasted = durations(steps.map((step) => step.end_ns - step.start_ns));
   return [
     h("h3", null, "What had to happen first"),
@@ -174,7 +175,7 @@ function links(told) {
       one.row >= 0
         ? h("a", { href: link({ sel: `${one.group}:${one.row}` }) }, one.title)
         : one.title,
-      h("span.faint", null, ` at ${moment(one.start_ns, told.ns)}`)))),
+      h("span.faint", null, ` at ${when(one.start_ns, told.ns)}`)))),
   ];
 }
 

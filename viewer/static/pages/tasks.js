@@ -1,8 +1,9 @@
 /** All coroutines, the tasks of one, or the life of one task. */
 
 import { ask } from "../api.js";
+import { when } from "../clock.js";
 import { fill, h } from "../dom.js";
-import { count, duration, durations, moment, share, site } from "../format.js";
+import { count, duration, durations, share, site } from "../format.js";
 import { legend } from "../palette.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, table } from "../table.js";
@@ -30,7 +31,7 @@ export function showTasks(root, meta) {
       timeline = new Timeline(rows(one ? [one] : told.tasks, meta), { height: 460 });
       fill(lanes, panel(one ? `The life of ${one.name}` : "Lanes",
         one ? "" : "the longest delay first", timeline.node,
-        h("div.pad", null, legend(["ready", "running", "await", "step", "callback", "select"]))));
+        h("div.pad", null, legend(["ready", "step", "blocked", "await", "callback", "select"]))));
     }
     if (one) fill(rest, path(one), lanes, life(one, row));
     else {
@@ -161,7 +162,7 @@ function around(one) {
 function life(one, row) {
   return h("div.columns", null,
     panel(one.name, row?.coro ?? "", h("div.pad.why", null, h("dl", null,
-      [["created at", moment(one.start_ns, one.end_ns - one.start_ns)],
+      [["created at", when(one.start_ns, one.end_ns - one.start_ns)],
         ["created by", one.parent || "unknown, or not by a task"],
         ["lifetime", duration(one.end_ns - one.start_ns)],
         ["ready", `${duration(one.ready_ns)}, the longest ${duration(one.worst_ready_ns)}`],

@@ -21,7 +21,7 @@ export function showThreads(root, meta) {
   const below = h("div");
   const lanes = panel("Threads", "zoom and pan with W A S D; click a slice for its explanation", timeline.node,
     h("div.pad", null, legend(["running", "native", "gil", "lock", "idle", "io", "sleep",
-      "preempted", "off", "step", "callback", "select"])));
+      "preempted", "off", "step", "blocked", "callback", "select"])));
   root.append(lanes, below);
   const load = () => ask("report", rangeQuery());
   const show = ({ threads: found }) => {

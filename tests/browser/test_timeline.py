@@ -1,0 +1,127 @@
+"""What the lanes and the strips above them show, as the page itself reports it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip(
+    "playwright",
+    reason="needs playwright: python3 -m uv run --all-groups pytest tests/browser",
+)
+
+from tests.browser.page import Opened, open_page
+from tests.browser.perfetto_ui import CHROMIUM
+from tests.support.builder.trace import TraceBuilder
+from tests.support.models import trace_file
+from tests.support.stories.waits import MS, blocked_loop, gil_hog
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
+    ),
+]
+
+PIECES = """async (title) => {
+  const { timelines } = await import("./timeline.js");
+  const one = timelines()[0];
+  return one.pieces(one.rows.find((row) => row.title === title));
+}"""
+FRAME = """async () => {
+  const { timelines } = await import("./timeline.js");
+  const one = timelines()[0];
+  return { left: one.left, width: one.width, scale: one.scale };
+}"""
+
+
+def pieces(opened: Opened, title: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = opened.page.evaluate(PIECES, title)
+    return found
+
+
+def test_slice_in_several_tiles_is_one(tmp_path: Path) -> None:
+    """A slice as long as the view is in two tiles or more: it has one piece, one label."""
+    trace = TraceBuilder(signals="threads,gil")
+    trace.thread("MainThread").running(0).end(10 * MS)
+    with open_page(trace_file(tmp_path, trace.ended(10 * MS))) as opened:
+        opened.go("#/threads")
+        (piece,) = pieces(opened, "MainThread")
+        frame = opened.page.evaluate(FRAME)
+        assert piece["x"] == frame["left"]
+        assert piece["x"] + piece["width"] == pytest.approx(frame["width"])
+        # Cut where the view is, not where a tile is
+        opened.go("#/threads?from=2000000&to=9000000")
+        (piece,) = pieces(opened, "MainThread")
+        assert piece["x"] == frame["left"]
+        assert piece["x"] + piece["width"] == pytest.approx(frame["width"])
+        assert (piece["from"], piece["to"]) == (0, 10 * MS)
+        assert opened.complaints == []
+
+
+def test_long_steps_are_marked_wherever_they_are_drawn(tmp_path: Path) -> None:
+    """The step that blocks the loop has its own colour on the lanes too, however far away."""
+    with open_page(trace_file(tmp_path, blocked_loop())) as opened:
+        opened.go("#/threads")
+        states = {
+            piece["label"]: piece["state"] for piece in pieces(opened, "loop @MainThread")
+        }
+        assert states["handler"] == "blocked"
+        assert states["flush_metrics"] == "callback"
+        assert "blocks the loop" in opened.page.inner_text("main .legend")
+
+
+def test_axis_of_the_whole_recording(tmp_path: Path) -> None:
+    """The strips have a time axis; the button of the range covers neither it nor them."""
+    with open_page(trace_file(tmp_path, gil_hog())) as opened:
+        opened.go("#/threads?from=100000000&to=150000000")
+        told = opened.page.locator(".mini .axis span").all_text_contents()
+        assert told[0] == "0"
+        assert len(told) > 3
+        chip = opened.page.locator(".mini .chip")
+        assert chip.inner_text() == "✕ 100.0 ms to 150.0 ms"
+        box = chip.bounding_box()
+        axis = opened.page.locator(".mini .axis").bounding_box()
+        assert box is not None
+        assert axis is not None
+        assert box["x"] + box["width"] <= axis["x"]
+        assert box["y"] + box["height"] <= axis["y"] + 19  # the first strip
+
+
+@pytest.mark.parametrize("width", [900, 1440])
+def test_shares_do_not_depend_on_the_window(tmp_path: Path, width: int) -> None:
+    """The numbers beside the strips are the server's, whatever the pixels show."""
+    trace = TraceBuilder(signals="threads,gil")
+    thread = trace.thread("MainThread")
+    for at in range(0, 10_000, 10):
+        thread.running(at * 1_000).native(at * 1_000 + 1_234)
+    thread.end(10 * MS)
+    with open_page(trace_file(tmp_path, trace.ended(10 * MS))) as opened:
+        opened.page.set_viewport_size({"width": width, "height": 700})
+        opened.go("#/overview")
+        opened.page.locator(".mini .share", has_text="12 %").wait_for()
+        assert opened.page.locator(".mini .share").all_text_contents() == [
+            "not recorded",
+            "12 %",
+            "not recorded",
+        ]
+
+
+def test_time_of_day(tmp_path: Path) -> None:
+    """The axis shows the time of day when asked to; the address keeps it."""
+    with open_page(trace_file(tmp_path, blocked_loop())) as opened:
+        opened.go("#/threads")
+        began = opened.page.evaluate("() => fetch('api/meta').then((a) => a.json())")
+        ms = int(began["start_unix_ns"]) // MS
+        wanted = opened.page.evaluate("(ms) => new Date(ms).toTimeString().slice(0, 8)", ms)
+        opened.page.get_by_role("button", name="Time of day").click()
+        opened.settle()
+        first = opened.page.locator(".mini .axis span").first
+        assert first.inner_text() == f"{wanted}.{ms % 1000 // 10:02}"  # marks of 10 ms
+        assert "clock=day" in opened.page.url
+        opened.page.keyboard.press("t")
+        opened.settle()
+        assert first.inner_text() == "0"
+        assert opened.complaints == []
