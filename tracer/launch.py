@@ -80,13 +80,13 @@ def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") 
         longest = f", longest wait to run {units.duration(totals.worst_ready_ns)}"
         if totals.worst_ready_who:
             longest += f" ({totals.worst_ready_who})"
-    forked = ""
-    if totals.forks:
-        children = "child" if totals.forks == 1 else "children"
-        forked = f", {totals.forks:,} forked {children} not recorded"
+    children = ""
+    if started := totals.children:
+        many = units.plural(started, "child process", "child processes")
+        children = f", {many} not recorded"
     return (
         f"{units.duration(totals.duration_ns)}, {units.plural(totals.events, 'event')}, "
-        f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{forked}{longest}{then} "
+        f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{children}{longest}{then} "
         f"-> {output}. Next: tracer report {output}"
     )
 

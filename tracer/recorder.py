@@ -13,6 +13,7 @@ from tracer.secrets import masked
 from tracer.signals import (
     DEFAULT_CPU_HZ,
     Tool,
+    children,
     cpu,
     gc,
     gil,
@@ -86,11 +87,12 @@ class Totals:
 
     __slots__ = (
         "bytes",
+        "children",  # processes that the program started, which are not recorded
         "dropped",
         "duration_ns",
         "error",  # errno of the write that failed, 0 = none
         "events",  # in the file
-        "forks",  # children that the program forked, which are not recorded
+        "forks",  # how often it forked
         "late",  # records whose time was clamped to keep a track in order
         "lost",  # events that are missing in a file that was cut (`error`) …
         "lost_ns",  # … and how long before the end they begin
@@ -103,6 +105,7 @@ class Totals:
     duration_ns: int
     events: int
     bytes: int
+    children: int
     dropped: int
     late: int
     lost: int
@@ -188,6 +191,7 @@ class Recording:
                 "{}.{}.{}".format(*sys.version_info[:3]),
                 " ".join(argv),
                 ",".join(options.signals),
+                options.io_threshold_us * 1000,
             )
             begun = True
         except OSError as error:
@@ -205,9 +209,10 @@ class Recording:
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
-        for name in self.options.signals:
+        for name in ("children", *self.options.signals):
             try:
-                self._disarms.append(SIGNALS[name](core, tool))
+                arm = children.arm if name == "children" else SIGNALS[name]
+                self._disarms.append(arm(core, tool))
             except Exception as error:  # the program goes on without this signal
                 tool.problem(name, str(error) or repr(error))
 

@@ -70,6 +70,9 @@ RELEASE = "release"  # instant on the thread that releases a contended lock, flo
 WAKE = "wake"  # woke a task, or scheduled a callback
 SUBMIT = "submit"  # submitted a job to an executor, flow to …
 RUN = "run"  # … the instant on the thread that runs it
+# Instants on a thread that started a process, which is not in this trace by itself:
+FORK = "fork"  # a copy of the program
+SPAWN = "spawn"  # another program, or another Python
 GC_PREFIX = "GC gen"  # + generation
 
 # Instants of the tracer track
@@ -140,6 +143,9 @@ ARG_EVENTS = "events"
 ARG_DROPPED = "dropped"
 ARG_BYTES = "bytes"
 ARG_OVERHEAD = "overhead_ns"  # CPU time of the writer thread
+ARG_CHILD = "child"  # uint on `fork` and `spawn`: the child's pid; absent: unknown
+ARG_COMMAND = "command"  # str on `spawn`: "python -m uvicorn", "git": no other arguments
+ARG_THRESHOLD = "threshold_ns"  # uint on `recording`: shorter calls and waits are not written
 ARG_LATE = "late"  # records whose timestamps had to be clamped to keep a track in order
 
 # Perfetto: clocks, event types, enums --------------------------------------------------

@@ -12,6 +12,7 @@
 #include "signals/asyncio/tasks.h"
 #include "signals/calls/calls.h"
 #include "signals/calls/learn.h"
+#include "signals/children.h"
 #include "signals/gc.h"
 #include "signals/gil/gil.h"
 #include "signals/gil/loads.h"
@@ -30,7 +31,7 @@ static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, 
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
-        async_locks_methods, calls_methods, codes_methods, endings_methods, gc_methods, gil_methods,
+        async_locks_methods, calls_methods, children_methods, codes_methods, endings_methods, gc_methods, gil_methods,
         kernel_methods, launch_methods, learn_methods, loads_methods, locks_methods,
         loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,

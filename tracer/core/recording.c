@@ -13,6 +13,7 @@
 #include "sampler/drain.h"
 #include "sampler/sampler.h"
 #include "schema.h"
+#include "signals/children.h"
 #include "signals/gil/gil.h"
 #include "signals/kernel/kernel.h"
 #include "timeline/timeline.h"
@@ -53,7 +54,7 @@ static unsigned long forks; /* forks that this recording has seen; the children 
 
 static const writer_sources sources = {&kernel_source, &sampler_source, gil_after_pass};
 
-PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals)\n\n"
+PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns)\n\n"
 "Begins to record into `fd`, which the core owns from now on. Raises OSError if the file\n"
 "cannot be written, RuntimeError if a recording runs or cannot start.");
 
@@ -65,10 +66,12 @@ static PyObject *start(PyObject *module, PyObject *args)
     unsigned long long buffer_bytes;
     writer_description about;
     Py_ssize_t length;
-    if (!PyArg_ParseTuple(args, "iKy#sss", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
-                          &about.argv, &about.signals))
+    unsigned long long threshold_ns;
+    if (!PyArg_ParseTuple(args, "iKy#sssK", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
+                          &about.argv, &about.signals, &threshold_ns))
         return NULL;
     about.cmdline_length = (size_t)length;
+    about.threshold_ns = threshold_ns;
     if (writer_running()) {
         close(fd);
         PyErr_SetString(PyExc_RuntimeError, "a recording is running already");
@@ -94,6 +97,7 @@ static PyObject *start(PyObject *module, PyObject *args)
     if (error)
         return PyErr_SetFromErrno(PyExc_OSError);
     forks = 0;
+    children_started = 0;
     if (PyList_Append(running, Py_True) < 0)
         PyErr_Clear(); /* decorated functions go unrecorded */
     Py_RETURN_NONE;
@@ -133,9 +137,9 @@ static PyObject *dict_of(const writer_totals *t)
 {
     size_t length;
     const char *who = intern_text(intern_function_of(t->worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKss#siss}", "duration_ns", t->duration_ns, "events", t->events,
+    return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKsKss#siss}", "duration_ns", t->duration_ns, "events", t->events,
                          "bytes", t->bytes, "dropped", t->dropped, "lost", t->lost, "lost_ns", t->lost_ns,
-                         "forks", forks, "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
+                         "forks", forks, "children", (unsigned long long)children_started, "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
                          "worst_ready_ns", t->worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t->error, "reason", t->reason);
 }

@@ -175,6 +175,8 @@
     X(WAKE, "wake")                             \
     X(SUBMIT, "submit")                         \
     X(RUN, "run")                               \
+    X(FORK, "fork")                             \
+    X(SPAWN, "spawn")                           \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(RECORDING_CUT, "recording cut")           \
@@ -232,7 +234,10 @@
     X(ARG_DROPPED, "dropped")               \
     X(ARG_BYTES, "bytes")                   \
     X(ARG_OVERHEAD, "overhead_ns")          \
-    X(ARG_LATE, "late")
+    X(ARG_LATE, "late")                     \
+    X(ARG_CHILD, "child")                   \
+    X(ARG_COMMAND, "command")               \
+    X(ARG_THRESHOLD, "threshold_ns")
 
 #define SCHEMA_ENUM_NUMBER(name, value) SCHEMA_##name = value,
 #define SCHEMA_ENUM_NAME(name, text) SCHEMA_##name,

@@ -236,7 +236,7 @@ static int add_schema(PyObject *module)
     KIND(JOB_RUN) KIND(GC_BEGIN) KIND(GC_END)
     KIND(CALL) KIND(TAKE) KIND(HELD_CALL) KIND(CALL_BYTES) KIND(LOCK_WAIT) KIND(LOCK_GOT)
     KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(LOCK_FREED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)
-    KIND(OPERATION_END) KIND(LOG) KIND(COUNTER) KIND(NOTE)
+    KIND(OPERATION_END) KIND(LOG) KIND(COUNTER) KIND(CHILD) KIND(NOTE)
     failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
              PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||
              PyModule_AddObjectRef(module, "RECORD_KINDS", kinds) < 0;

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.children import Children, children
 from viewer.analysis.endings import End, How, end_of
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 
 # The signals that a recording can have.
 _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
+_FORKS = "forks"  # the note on forked children, which are told one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Health:
     signals: tuple[str, ...]
     off: tuple[str, ...]  # signals that were switched off
     notes: tuple[str, ...]
+    children: tuple[Children, ...]  # processes that are not in the trace
     unfinished_slices: int
     orphan_ends: int
 
@@ -43,6 +46,7 @@ def health(model: Model) -> Health:
     told = sum(_number(r.args, s.ARG_COUNT) for r in remarks if r.name == s.EVENTS_DROPPED)
     summed = sum(_number(end, s.ARG_DROPPED) for end in ends)
     recorded = [p for p in model.trace.processes if p.recording]
+    started = children(model)
     signals = dict.fromkeys(
         signal.strip()
         for process in recorded
@@ -66,8 +70,9 @@ def health(model: Model) -> Health:
         notes=tuple(
             str(r.args.get(s.ARG_REASON, r.args.get(s.ARG_NAME, "")))
             for r in remarks
-            if r.name == s.NOTE
+            if r.name == s.NOTE and not (started and r.args.get(s.ARG_HOOK) == _FORKS)
         ),
+        children=started,
         unfinished_slices=bytes(model.trace.slices.unfinished).count(1),
         orphan_ends=model.trace.slices.unmatched_ends,
     )

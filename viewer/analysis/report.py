@@ -14,6 +14,7 @@ from viewer.analysis.regions import RegionRow, region_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.model import Model
+from viewer.trace.reader import Process
 
 SECTIONS = (
     "findings",
@@ -39,7 +40,8 @@ _SIGNALS = {
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What was recorded. `start_unix_ns` is 0 when unknown."""
+    """What was recorded. `start_unix_ns` is 0 when unknown, as is `threshold_ns`: calls and
+    waits that are shorter were not recorded."""
 
     file: str
     duration_ns: int
@@ -51,6 +53,7 @@ class Heading:
     events: int
     size_bytes: int
     processes: int
+    threshold_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +151,10 @@ def heading(model: Model) -> Heading:
         len(trace.events.time_ns),
         trace.size_bytes,
         len(recorded),
+        max(_threshold(process) for process in recorded),
     )
+
+
+def _threshold(process: Process) -> int:
+    said = process.recording.get(s.ARG_THRESHOLD, 0)
+    return said if isinstance(said, int) else 0

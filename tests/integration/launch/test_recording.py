@@ -17,7 +17,7 @@ from tests.support.launching import TIMEOUT_S, run
 PACKAGE = Path(tracer.__file__).parent
 SUMMARY = (
     "tracer: tasks: seen late\n"
-    "tracer: 2.31 s, 48,210 events, 831.5 kB, 0 dropped, 2 forked children not recorded, "
+    "tracer: 2.31 s, 48,210 events, 831.5 kB, 0 dropped, 3 child processes not recorded, "
     "longest wait to run 31.2 ms (tick) -> a.pftrace. Next: tracer report a.pftrace\n"
 )
 STAND_IN = """\
@@ -33,7 +33,8 @@ class Recording:
     def stop(self):
         {stop}
         return Options(duration_ns=2_310_000_000, events=48210, bytes=831_488, dropped=0,
-                       problem="", forks=2, worst_ready_ns=31_200_000, worst_ready_who="tick")
+                       children=3, problem="", worst_ready_ns=31_200_000,
+                       worst_ready_who="tick")
 """
 SETTINGS = "cpu_hz=50,io_threshold_us=7,stack_depth=8,profile=0"
 ORDER = f"file 1048576 tasks,gc keep {SETTINGS} a.pftrace"

@@ -153,6 +153,19 @@ class Thread:
         """The source of an arrow: what the thread does outside any step of a loop."""
         return self.trace.instant(self.track, at, s.WAKE, s.CAT_THREAD)
 
+    def fork(self, at: int, pid: int, site: str) -> Self:
+        """Started a copy of the program, which is not recorded."""
+        args: dict[str, Arg] = {s.ARG_CHILD: pid, s.ARG_SITE: site}
+        self.trace.instant(self.track, at, s.FORK, s.CAT_THREAD, **args)
+        return self
+
+    def spawn(self, at: int, pid: int, command: str, site: str) -> Self:
+        """Started another program; without a pid where that is 0."""
+        args: dict[str, Arg] = {s.ARG_CHILD: pid} if pid else {}
+        args |= {s.ARG_COMMAND: command, s.ARG_SITE: site}
+        self.trace.instant(self.track, at, s.SPAWN, s.CAT_THREAD, **args)
+        return self
+
     def gc(self, start: int, end: int, generation: int = 0) -> Self:
         """A collection on the thread's own track; both ends inside one state."""
         self.trace.begin(

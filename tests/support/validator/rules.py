@@ -150,6 +150,17 @@ def _check_events(trace: Strict) -> None:
             assert event.category, f"no category: {event}"
             if event.category not in _CATEGORIES:
                 raise AssertionError(f"unknown category {event.category!r}: {event}")
+            if event.name in (s.FORK, s.SPAWN) and event.category == s.CAT_THREAD:
+                _check_child(trace, event)
+
+
+def _check_child(trace: Strict, event: Event) -> None:
+    pid, command = event.args.get(s.ARG_CHILD), event.args.get(s.ARG_COMMAND)
+    assert trace.tracks[event.track].tid, f"a child of no thread: {event}"
+    assert pid is None or (isinstance(pid, int) and pid > 0), f"no pid: {event}"
+    assert pid != event.process.pid, f"a process that is its own child: {event}"
+    assert pid is not None or event.name == s.SPAWN, f"a fork without pid: {event}"
+    assert command is None or event.name == s.SPAWN, f"a fork with a command: {event}"
 
 
 def _state(event: Event) -> str:

@@ -1,6 +1,7 @@
 """The first screen of a report: short, whatever the trace; what matters first."""
 
 import io
+import json
 
 import pytest
 
@@ -8,11 +9,16 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
 from tests.support.models import model_of
 from tests.support.stories.waits import THREAD_STORIES, blocked_loop, eager, killed, lanes
+from tracer import schema as s
 from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
 from viewer.commands.report import EVERY_SECTION, report
+from viewer.render.json.report import render_json
 from viewer.render.text.overview import overview
+from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 from viewer.words import Named
 
 _SCREEN = 24
@@ -57,13 +63,58 @@ def test_sections_by_cost(tmp_path):
 
 
 def test_children_are_not_in_the_trace(tmp_path):
-    """A program whose children did the work is not called complete."""
+    """A program whose children did the work is neither called complete nor without fault."""
     trace = TraceBuilder(argv="reload.py", signals=SIGNALS)
     main = trace.thread("MainThread").running(0)
-    main.io(MS, "subprocess.fork_exec", site="/app/reload.py:3 run").running(3 * MS)
+    main.spawn(MS, 7, "python manage.py", "/app/reload.py:3 run")
+    for n in range(8):
+        main.fork(2 * MS, 20 + n, "/app/reload.py:9 pool")
+    main.io(3 * MS, "os.waitpid", site="/app/reload.py:4 run").running(8 * MS).end(9 * MS)
+    trace = trace.ended(10 * MS)
+    said = first_screen(tmp_path, trace)
+    assert (
+        "! 9 child processes are not in this trace: 8 × forked at reload.py:9, "
+        "`python manage.py` at\n    reload.py:3." in said
+    )
+    assert "none of the known problems was found in this process; its children are" in said
+    made = build_report(model_of(tmp_path, trace), By.CORO)
+    told = render_text(made, ("findings", "health"), 9, Style(200))
+    assert "9 child processes are not in this trace" in told
+    assert "none of the known problems was found in this process" in told
+    assert "complete" not in told
+    rows = json.loads(render_json(made, ("health",)))["health"]["children"]
+    assert [(row["how"], row["command"], row["count"], row["pids"]) for row in rows] == [
+        ("spawn", "python manage.py", 1, [7]),
+        ("fork", "", 8, [*range(20, 28)]),
+    ]
+
+
+def test_recorded_children_are_in_the_trace(tmp_path):
+    """A child whose own recording was appended to the file is not missing, and Python's own
+    helper is nobody's child."""
+    parent = TraceBuilder(argv="pool.py", signals=SIGNALS, pid=100)
+    main = parent.thread("MainThread").running(0)
+    main.fork(MS, 200, "/app/pool.py:9 pool")
+    main.spawn(
+        2 * MS, 300, "python -c from multiprocessing.resource_tracker import main", "a.py:1 f"
+    )
     main.end(9 * MS)
-    said = first_screen(tmp_path, trace.ended(10 * MS))
-    assert "! 1 child process started by this program: not recorded." in said
+    child = TraceBuilder(argv="pool.py", signals=SIGNALS, pid=200)
+    child.thread("MainThread").running(0).end(9 * MS)
+    path = tmp_path / "both.pftrace"
+    path.write_bytes(parent.ended(10 * MS).data() + child.ended(10 * MS).data())
+    made = build_report(build_model(read_trace(path)), By.CORO)
+    assert made.health.children == ()
+    assert "Findings: none of the known problems was found." in overview(made, Style(100))
+
+
+def test_what_is_too_short(tmp_path):
+    """The first screen says which calls are not in the trace, if the trace knows."""
+    trace = TraceBuilder(argv="short.py", signals=SIGNALS)
+    trace.thread("MainThread").running(0).end(9 * MS)
+    trace.events[0].args[s.ARG_THRESHOLD] = 20_000
+    assert "no calls below 20.0 µs" in first_screen(tmp_path, trace.ended(10 * MS))
+    assert "no calls below" not in first_screen(tmp_path, blocked_loop())
 
 
 def test_like_lines_are_one(tmp_path):

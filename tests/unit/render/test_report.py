@@ -159,6 +159,7 @@ def test_json_keys(tmp_path, name, data):
     assert list(body) == ["schema", "trace", *SECTIONS]
     assert set(body["trace"]) == {
         "file", "duration_ns", "start_unix_ns", "pid", "argv", "python", "events", "bytes",
+        "threshold_ns",
     }  # fmt: skip
     for row in body["tasks"]:
         assert {"coro", "site", "count", "names", "steps"} <= set(row)

@@ -265,3 +265,23 @@ def test_broken_rule_is_named(broken, rule):
     data = broken()
     with pytest.raises(AssertionError, match=rule):
         validate(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "why"),
+    [
+        (s.FORK, {}, "a fork without pid"),
+        (s.FORK, {s.ARG_CHILD: 7, s.ARG_COMMAND: "git"}, "a fork with a command"),
+        (s.SPAWN, {s.ARG_CHILD: 0}, "no pid"),
+        (s.SPAWN, {s.ARG_CHILD: 100}, "its own child"),
+    ],
+)
+def test_children(name, args, why):
+    """A child process has what its kind has, and another pid than its parent."""
+    trace = TraceBuilder()
+    thread = trace.thread("MainThread")
+    thread.fork(1, 200, "a.py:1 f").spawn(2, 0, "sh -c true", "a.py:2 f")
+    assert validate(trace.data()).names[s.SPAWN] == 1
+    trace.instant(thread.track, 5, name, s.CAT_THREAD, **args)
+    with pytest.raises(AssertionError, match=why):
+        validate(trace.data())

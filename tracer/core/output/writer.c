@@ -411,6 +411,7 @@ static void announce(const writer_description *about)
     event_text(&ev, SCHEMA_ARG_ARGV, about->argv, strlen(about->argv));
     event_text(&ev, SCHEMA_ARG_SIGNALS, about->signals, strlen(about->signals));
     event_text(&ev, SCHEMA_ARG_CLOCK, clock, strlen(clock));
+    event_uint(&ev, SCHEMA_ARG_THRESHOLD, about->threshold_ns);
     encoder_event(&w.line.out, &ev);
 }
 

@@ -24,6 +24,7 @@ typedef struct {
     const char *cmdline; /* NUL-separated */
     size_t cmdline_length;
     const char *python, *argv, *signals;
+    uint64_t threshold_ns; /* shorter calls and waits are not recorded */
 } writer_description;
 
 /* What the writer's thread reads and calls besides the rings, so that it knows no signal by name. */

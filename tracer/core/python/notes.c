@@ -14,7 +14,7 @@ void notes_write(int kind, const char *subject, const char *text)
     int length = PyOS_snprintf(both, sizeof both, "%s%s", subject, text);
     if (b)
         ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)strlen(subject), both,
-                       text_fit(both, (size_t)length, sizeof both - 1));
+                       text_fit(both, (size_t)length, sizeof both - 1), 0);
 }
 
 void notes_failure(const char *what)

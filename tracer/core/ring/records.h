@@ -70,6 +70,7 @@ enum record_kind {
     REC_OPERATION_END,  /* as REC_REGION_END */
     REC_LOG,            /* b = payload bytes; payload: see payload.h, its name is the message */
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
+    REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command; flag = enum child_kind */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };
@@ -113,6 +114,7 @@ typedef struct {
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 
+enum child_kind { CHILD_FORK, CHILD_SPAWN };
 enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER, NOTE_EXEC, NOTE_EXEC_FAILED };
 
 #endif

@@ -238,7 +238,7 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
 }
 
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
-                    const char *text, size_t length)
+                    const char *text, size_t length, uint64_t c)
 {
     length = text_fit(text, length, TEXT_LIMIT);
     uint16_t payload = (uint16_t)((length + sizeof(record) - 1) / sizeof(record));
@@ -246,7 +246,7 @@ void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t 
     record *slot = ring_reserve(buffer, payload + 1u, tick);
     if (!slot)
         return;
-    *slot = (record){tick, kind, flag, payload, a, length, 0};
+    *slot = (record){tick, kind, flag, payload, a, length, c};
     memcpy(slot + 1, text, length);
     ring_commit(buffer, payload + 1u);
 }

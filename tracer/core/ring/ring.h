@@ -173,6 +173,6 @@ static inline void ring_count_lane(thread_buffer *buffer)
 
 /* Writes a record followed by text, cut at 1,000 bytes; b is the length. */
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
-                    const char *text, size_t length);
+                    const char *text, size_t length, uint64_t c);
 
 #endif

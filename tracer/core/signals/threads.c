@@ -10,7 +10,7 @@ static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
     Py_ssize_t length;
     const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
     if (text)
-        ring_emit_text(b, REC_THREAD_NAME, 0, tid, text, (size_t)length);
+        ring_emit_text(b, REC_THREAD_NAME, 0, tid, text, (size_t)length, 0);
     PyErr_Clear();
 }
 

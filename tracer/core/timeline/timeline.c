@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/stack_names.h"
 #include "timeline/counters.h"
 #include "timeline/gc.h"
 #include "timeline/jobs.h"
@@ -213,6 +214,25 @@ HANDLER(gc_end)
     gc_finish(t, thread, ns, r->b, r->c);
 }
 
+/* --- children --- */
+
+HANDLER(child)
+{
+    const stack_facts *stack = stack_names_of(r->a);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = r->flag == CHILD_FORK ? SCHEMA_FORK : SCHEMA_SPAWN};
+    if (r->c)
+        event_uint(&ev, SCHEMA_ARG_CHILD, r->c);
+    if (r->b)
+        event_text(&ev, SCHEMA_ARG_COMMAND, text, r->b);
+    if (stack) {
+        event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
+        event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
+    }
+    encoder_event(&t->out, &ev);
+}
+
 /* --- notes, loss --- */
 
 HANDLER(note)
@@ -269,6 +289,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_THREAD_EXIT] = thread_exit,
     [REC_GC_BEGIN] = gc_begin,
     [REC_GC_END] = gc_end,
+    [REC_CHILD] = child,
     [REC_NOTE] = note,
 };
 

@@ -15,6 +15,7 @@ from viewer.analysis.report import Heading, Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.analysis.threads import GilWait, Held, ThreadRow
+from viewer.trace.sites import via
 
 _SCHEMA = 1
 
@@ -51,6 +52,7 @@ def _heading(heading: Heading) -> Json:
         "python": heading.python,
         "events": heading.events,
         "bytes": heading.size_bytes,
+        "threshold_ns": heading.threshold_ns,
     }
 
 
@@ -284,6 +286,18 @@ def _health(health: Health) -> Json:
         "signals": list(health.signals),
         "off": list(health.off),
         "notes": list(health.notes),
+        "children": [
+            {
+                "how": row.how,
+                "command": row.command,
+                "site": row.site,
+                "via": via(row.site),
+                "count": row.count,
+                "pids": list(row.pids),
+                "start_ns": row.start_ns,
+            }
+            for row in health.children
+        ],
         "unfinished_slices": health.unfinished_slices,
         "orphan_ends": health.orphan_ends,
     }

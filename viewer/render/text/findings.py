@@ -8,13 +8,18 @@ from viewer.render.text.tables import Style, wrap
 
 def findings(report: Report, top: int, style: Style) -> str:
     if not report.findings:
-        return "Findings: none of the known problems was found."
+        return nothing_found(report)
     lines = [style.title("Findings")]
     for number, finding in enumerate(report.findings[:top], 1):
         lines += numbered(number, finding, style)
     if len(report.findings) > top:
         lines.append(f"  … and {plural(len(report.findings) - top, 'finding')} more (--top)")
     return "\n".join(lines)
+
+
+def nothing_found(report: Report) -> str:
+    where = " in this process; its children are not recorded" if report.health.children else ""
+    return f"Findings: none of the known problems was found{where}."
 
 
 def numbered(number: int, finding: Finding, style: Style) -> list[str]:

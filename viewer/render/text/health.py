@@ -1,9 +1,15 @@
 """How far the trace can be trusted, as text."""
 
+from collections.abc import Sequence
+
 from tracer.units import duration, plural, share
+from viewer.analysis.children import Children, count
 from viewer.analysis.health import Health
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
+from viewer.words import place
+
+_CHILDREN = 3  # lines of code that are named
 
 
 def health(report: Report, top: int, style: Style) -> str:
@@ -14,6 +20,9 @@ def health(report: Report, top: int, style: Style) -> str:
         cpu = duration(report.health.overhead_ns)
         facts += f"; the recorder's own thread used {cpu} of CPU time, {part} of the run"
     lines = [style.title("Health"), *wrap(facts, style.width)]
+    if report.heading.threshold_ns:
+        least = duration(report.heading.threshold_ns)
+        lines.append(f"  calls and waits shorter than {least} are not recorded")
     if report.health.off:
         lines.append(f"  switched off: {', '.join(report.health.off)}")
     if report.health.unfinished_slices:
@@ -24,9 +33,26 @@ def health(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
+def _children(rows: Sequence[Children]) -> str:
+    """`2 child processes are not in this trace: python manage.py (runner.py:7).`"""
+    many = count(rows)
+    what = plural(many, "child process is", "child processes are")
+    named = [_started(row) for row in sorted(rows, key=lambda row: -row.count)]
+    more = [f"{len(named) - _CHILDREN} more"] if len(named) > _CHILDREN else []
+    return f"{what} not in this trace: {', '.join(named[:_CHILDREN] + more)}."
+
+
+def _started(row: Children) -> str:
+    at = f" at {place(row.site)}" if row.site else ""
+    times = f"{row.count:,} × " if row.count > 1 else ""
+    return f"{times}`{row.command}`{at}" if row.command else f"{times}forked{at}"
+
+
 def troubles(health: Health) -> list[str]:
     """One line for each reason not to trust the trace completely."""
     lines = [end.text for end in health.ends if end.text]
+    if health.children:
+        lines.insert(0, _children(health.children))
     if health.dropped_events:
         dropped = plural(health.dropped_events, "event")
         lines.append(f"{dropped} dropped: the buffer was full (see --buffer).")

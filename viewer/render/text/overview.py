@@ -3,9 +3,9 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from tracer.units import duration, plural, size
+from tracer.units import duration, size
 from viewer.analysis.report import Heading, Report
-from viewer.render.text.findings import numbered
+from viewer.render.text.findings import nothing_found, numbered
 from viewer.render.text.health import troubles
 from viewer.render.text.histogram import availability
 from viewer.render.text.tables import Style, wrap
@@ -18,8 +18,6 @@ _WAITS = 3
 _LINES = 4  # of one finding
 _SECTIONS = 5
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
-# The calls that start another process.
-_STARTS = ("subprocess.fork_exec", "os.posix_spawn", "os.posix_spawnp")
 
 
 def overview(report: Report, style: Style) -> str:
@@ -38,6 +36,7 @@ def heading(of: Heading, style: Style) -> list[str]:
     facts = [
         duration(of.duration_ns),
         *([when(of)] if of.start_unix_ns else []),
+        *([f"no calls below {duration(of.threshold_ns)}"] if of.threshold_ns else []),
         f"{of.events:,} events",
         size(of.size_bytes),
         f"CPython {of.python}",
@@ -62,10 +61,6 @@ def _not_recorded(report: Report, style: Style) -> list[str]:
     """What the trace does not have, so that nobody concludes anything from its absence."""
     health = report.health
     parts = [text for text, _ in Counter(troubles(health)).items()]
-    started = sum(row.calls.count for row in report.io if row.callable in _STARTS)
-    if started and report.heading.processes == 1:
-        children = plural(started, "child process", "child processes")
-        parts.append(f"{children} started by this program: not recorded.")
     if health.off:
         parts.append(f"switched off: {', '.join(health.off)}.")
     return [line for part in parts[:_WAITS] for line in wrap(f"! {part}", style.width)]
@@ -74,8 +69,7 @@ def _not_recorded(report: Report, style: Style) -> list[str]:
 def _findings(report: Report, style: Style) -> str:
     found = report.findings
     if not found:
-        none = "Findings: none of the known problems was found."
-        return "\n".join([none, *_calm(report, style)])
+        return "\n".join([nothing_found(report), *_calm(report, style)])
     lines = [style.title("Findings")]
     for number, finding in enumerate(found[:_FINDINGS], 1):
         lines += _short(numbered(number, finding, style))

@@ -137,6 +137,8 @@ function recording({ trace, health }, meta) {
     health.dropped_events && `${count(health.dropped_events)} events were dropped`,
     health.lost_bytes && `${size(health.lost_bytes)} of the file are unreadable`,
     ...health.ends.map((end) => end.text),
+    health.children.length && `${count(health.children.reduce((sum, row) => sum + row.count, 0))} `
+      + "of the program's child processes are not recorded",
     ...health.disabled.map(({ hook, reason }) => `${hook} was off: ${reason}`),
   ].filter(Boolean);
   const date = trace.start_unix_ns ? new Date(trace.start_unix_ns / 1e6).toLocaleString() : "";

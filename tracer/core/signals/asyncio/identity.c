@@ -127,7 +127,7 @@ void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
     Py_ssize_t length;
     const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
     if (text)
-        ring_emit_text(b, REC_TASK_NAME, 0, id, text, (size_t)length);
+        ring_emit_text(b, REC_TASK_NAME, 0, id, text, (size_t)length, 0);
     else
         PyErr_Clear();
 }

@@ -1,0 +1,256 @@
+/* Wrappers around the functions that start a process: each child that came to be is a record. */
+#include "signals/children.h"
+
+#include <string.h>
+
+#include "python/stacks.h"
+#include "ring/ring.h"
+#include "ring/text.h"
+
+typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+enum starter { FORK, FORKPTY, SPAWN, SPAWNP, SYSTEM, FORK_EXEC, STARTERS };
+
+static struct {
+    PyMethodDef *def;
+    PyCFunction original;
+} hooks[STARTERS];
+
+/* --- the name of a command: what is run, without values, which may be secret --- */
+
+enum { WORD = 200, NAME = 2 * WORD };
+
+typedef struct {
+    char text[NAME];
+    size_t length;
+} command_name;
+
+static void add(command_name *name, const char *text, size_t length)
+{
+    if (name->length && name->length < NAME)
+        name->text[name->length++] = ' ';
+    length = text_fit(text, length, NAME - name->length);
+    memcpy(name->text + name->length, text, length);
+    name->length += length;
+}
+
+static void add_word(command_name *name, const char *word)
+{
+    add(name, word, strlen(word));
+}
+
+/* An argument as UTF-8, cut to fit; 0 if it is no text. Runs no code of the program. */
+static int text_of(PyObject *item, char word[WORD])
+{
+    PyObject *text = NULL;
+    if (item && PyUnicode_Check(item)) {
+        text = Py_NewRef(item);
+    } else if (item && PyBytes_Check(item)) {
+        text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), "replace");
+    } else if (item) { /* a pathlib.Path keeps the text that the call has made of it */
+        PyObject *kept = PyUnicode_InternFromString("_str");
+        text = kept ? PyObject_GenericGetAttr(item, kept) : NULL;
+        Py_XDECREF(kept);
+    }
+    Py_ssize_t length;
+    const char *utf8 = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
+    size_t kept = utf8 ? text_fit(utf8, (size_t)length, WORD - 1) : 0;
+    memcpy(word, utf8 ? utf8 : "", kept);
+    word[kept] = 0;
+    Py_XDECREF(text);
+    PyErr_Clear();
+    return kept > 0;
+}
+
+static int word_at(PyObject *words, Py_ssize_t at, char word[WORD])
+{
+    PyObject *item = words && (PyList_Check(words) || PyTuple_Check(words)) ? PySequence_GetItem(words, at) : NULL;
+    int found = text_of(item, word);
+    Py_XDECREF(item);
+    PyErr_Clear();
+    return found;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* The module, the script or the first words of the code that Python is to run. */
+static void add_python(command_name *name, PyObject *words)
+{
+    char word[WORD], value[WORD];
+    for (Py_ssize_t i = 1; word_at(words, i, word); i++) {
+        char option = word[1];
+        if (word[0] != '-') {
+            add_word(name, base_name(word));
+            return;
+        }
+        const char *its = word[1] && word[2] ? word + 2 : word_at(words, i + 1, value) ? value : "";
+        if (option == 'm' || option == 'c') {
+            add(name, word, 2);
+            add(name, its, strcspn(its, option == 'c' ? "\"'=(;\n" : " "));
+            return;
+        }
+        if ((option == 'W' || option == 'X') && its == value)
+            i++;
+    }
+}
+
+/* `sh -c` and the program that the line begins with. */
+static void name_line(command_name *name, const char *line)
+{
+    size_t length = strcspn(line, " \n;|&<>");
+    add_word(name, "sh -c");
+    if (length && !memchr(line, '=', length))
+        add(name, line, length);
+}
+
+/* `paths` are where the program was looked for. */
+static void name_command(command_name *name, PyObject *words, PyObject *paths)
+{
+    char word[WORD], line[WORD];
+    if (!word_at(words, 0, word) && !word_at(paths, 0, word))
+        return;
+    const char *program = base_name(word);
+    if (strcmp(program, "sh") == 0 && word_at(words, 1, line) && strcmp(line, "-c") == 0 && word_at(words, 2, line)) {
+        name_line(name, line);
+        return;
+    }
+    add_word(name, program);
+    if (strncmp(program, "python", 6) == 0)
+        add_python(name, words);
+}
+
+/* --- the wrappers --- */
+
+_Atomic uint64_t children_started;
+
+/* A child that came to be; `pid` is 0 where it is unknown. */
+static void tell(PyObject *pid, enum child_kind kind, const command_name *name)
+{
+    int64_t child = pid && PyLong_Check(pid) ? PyLong_AsLongLong(pid) : -1;
+    thread_buffer *b = child >= 0 ? ring_current() : NULL;
+    PyErr_Clear();
+    if (!b)
+        return;
+    children_started++;
+    ring_emit_text(b, REC_CHILD, (uint8_t)kind, stacks_named(stacks_capture(PyThreadState_Get())), name->text,
+                   name->length, (uint64_t)child);
+}
+
+static PyObject *fork_hook(PyObject *module, PyObject *unused)
+{
+    PyObject *pid = hooks[FORK].original(module, unused);
+    if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
+        tell(pid, CHILD_FORK, &(command_name){0});
+    return pid;
+}
+
+static PyObject *forkpty_hook(PyObject *module, PyObject *unused)
+{
+    PyObject *pair = hooks[FORKPTY].original(module, unused);
+    PyObject *pid = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
+    if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0)
+        tell(pid, CHILD_FORK, &(command_name){0});
+    return pair;
+}
+
+static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths)
+{
+    command_name name = {0};
+    if (pid) {
+        name_command(&name, words, paths);
+        tell(pid, CHILD_SPAWN, &name);
+    }
+    return pid;
+}
+
+#define SPAWN_HOOK(function, how)                                                                                \
+    static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)        \
+    {                                                                                                            \
+        PyObject *pid = ((fast_keywords)(void (*)(void))hooks[how].original)(module, args, count, names);        \
+        return spawned(pid, count > 1 ? args[1] : NULL, NULL);                                                   \
+    }
+SPAWN_HOOK(spawn_hook, SPAWN)
+SPAWN_HOOK(spawnp_hook, SPAWNP)
+
+static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *pid = ((fast)(void (*)(void))hooks[FORK_EXEC].original)(module, args, count);
+    return spawned(pid, count > 1 ? args[0] : NULL, count > 1 ? args[1] : NULL);
+}
+
+static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    PyObject *status = ((fast_keywords)(void (*)(void))hooks[SYSTEM].original)(module, args, count, names);
+    int given = count + (names ? PyTuple_GET_SIZE(names) : 0) == 1;
+    char line[WORD];
+    command_name name = {0};
+    if (status && given && text_of(args[0], line)) {
+        name_line(&name, line);
+        tell(Py_False, CHILD_SPAWN, &name); /* its pid is unknown: 0 */
+    }
+    return status;
+}
+
+#define HOOK(function) (PyCFunction)(void (*)(void))(function)
+static const struct {
+    const char *module, *name;
+    int flags; /* the calling convention the wrapper expects; any other is left alone */
+    PyCFunction hook;
+} table[STARTERS] = {
+    [FORK] = {"posix", "fork", METH_NOARGS, fork_hook},
+    [FORKPTY] = {"posix", "forkpty", METH_NOARGS, forkpty_hook},
+    [SPAWN] = {"posix", "posix_spawn", METH_FASTCALL | METH_KEYWORDS, HOOK(spawn_hook)},
+    [SPAWNP] = {"posix", "posix_spawnp", METH_FASTCALL | METH_KEYWORDS, HOOK(spawnp_hook)},
+    [SYSTEM] = {"posix", "system", METH_FASTCALL | METH_KEYWORDS, HOOK(system_hook)},
+    [FORK_EXEC] = {"_posixsubprocess", "fork_exec", METH_FASTCALL, HOOK(fork_exec_hook)},
+};
+
+PyDoc_STRVAR(watch_doc, "watch_children(module)\n\n"
+"From now on children that the module's functions start are recorded.");
+
+static PyObject *watch_children(PyObject *self, PyObject *module)
+{
+    (void)self;
+    const char *module_name = PyModule_GetName(module);
+    for (int i = 0; module_name && i < STARTERS; i++) {
+        if (hooks[i].def || strcmp(table[i].module, module_name) != 0)
+            continue;
+        PyObject *function = PyObject_GetAttrString(module, table[i].name);
+        PyMethodDef *def = function ? compat_method_def(function) : NULL; /* static: it outlives the function */
+        Py_XDECREF(function);
+        PyErr_Clear();
+        if (!def || def->ml_flags != table[i].flags)
+            continue;
+        hooks[i].def = def;
+        hooks[i].original = def->ml_meth;
+        __atomic_store_n(&def->ml_meth, table[i].hook, __ATOMIC_RELEASE);
+    }
+    if (!module_name)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* A function that other code has wrapped after us keeps both wrappers. */
+static PyObject *unwatch_children(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    for (int i = 0; i < STARTERS; i++) {
+        PyMethodDef *def = hooks[i].def;
+        if (!def || def->ml_meth != table[i].hook)
+            continue;
+        __atomic_store_n(&def->ml_meth, hooks[i].original, __ATOMIC_RELEASE);
+        hooks[i].def = NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyMethodDef children_methods[] = {
+    {"watch_children", watch_children, METH_O, watch_doc},
+    {"unwatch_children", unwatch_children, METH_NOARGS, "Removes the wrappers."},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,57 @@
+"""The processes that the recorded ones started and that are not in the trace."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
+from viewer.trace.sites import head
+
+# Python starts it by itself, beside the first spawned process.
+_PYTHONS_OWN = "from multiprocessing.resource_tracker import"
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Children started at one line. `command` is "" for a fork, a copy of the program."""
+
+    how: str  # schema.FORK or schema.SPAWN
+    command: str
+    site: str
+    count: int
+    pids: tuple[int, ...]  # those that are known
+    start_ns: int  # when the first one was started
+
+
+def children(model: Model) -> tuple[Children, ...]:
+    """In order of their first start; children that the trace has as processes are left out."""
+    events, found = model.trace.events, dict[tuple[str, str, str], Children]()
+    recorded = {process.pid for process in model.trace.processes if process.recording}
+    for event in model.trace.instants(events.name, s.FORK, s.SPAWN):
+        if model.trace.text(events.category[event]) != s.CAT_THREAD:
+            continue
+        args = model.trace.args(event)
+        pid = args.get(s.ARG_CHILD)
+        command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
+        if pid in recorded or _PYTHONS_OWN in command:
+            continue
+        key = (model.trace.text(events.name[event]), command, site)
+        before = found.get(key)
+        pids = (before.pids if before else ()) + ((pid,) if isinstance(pid, int) else ())
+        found[key] = Children(
+            *key,
+            before.count + 1 if before else 1,
+            pids,
+            before.start_ns if before else events.time_ns[event],
+        )
+    return tuple(found.values())
+
+
+def _site(args: dict[str, Arg]) -> str:
+    """The user's line that started the child."""
+    return head(str(args.get(s.ARG_STACK, ""))) or str(args.get(s.ARG_SITE, ""))
+
+
+def count(rows: Iterable[Children]) -> int:
+    return sum(row.count for row in rows)
