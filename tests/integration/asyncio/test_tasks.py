@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import tracer
 from tests.conftest import Recorder
 from tests.support.recordings import record_here, record_main, task_of, tasks_of, wakers
@@ -175,6 +177,7 @@ def test_custom_task_class(tmp_path: Path) -> None:
     assert task_of(record_main(main, tmp_path), "child").end == "done"
 
 
+@pytest.mark.stress
 def test_many_short_tasks(tmp_path: Path) -> None:
     """All of 100,000 tasks are there, with unique ids, on few lanes; nothing is dropped."""
 

@@ -276,6 +276,7 @@ def test_sequence_id_limit(path: Path) -> None:
     assert [r["name"] for r in errors] == ["clock_sync_failure", "invalid_clock_snapshots"]
 
 
+@pytest.mark.stress
 def test_truncated_anywhere(path: Path, packets: Packets) -> None:
     """A trace cut at any byte of its last packets loads without an error."""
     kept = len(packets.data())

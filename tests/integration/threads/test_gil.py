@@ -134,6 +134,7 @@ def test_without_threads_there_is_only_running(tmp_path: Path) -> None:
     assert {each.name for each in lane.slices if each.begin.category == s.CAT_GIL} == set()
 
 
+@pytest.mark.stress
 def test_a_thousand_recordings_under_churn(tmp_path: Path) -> None:
     """Hooks come and go while threads start, end, block and are interrupted."""
     over = threading.Event()

@@ -62,6 +62,7 @@ def test_offered_is_written_plus_dropped(tmp_path: Path, threads: int) -> None:
     )  # what is lost at the very end has no gap after it
 
 
+@pytest.mark.stress
 def test_counts_survive_their_threads(tmp_path: Path) -> None:
     """Records of threads that have ended are written, whoever reuses their buffers."""
 
@@ -76,6 +77,7 @@ def test_counts_survive_their_threads(tmp_path: Path) -> None:
     assert (summary.names[MARK], summary.names[EXIT]) == (300 * 700, 300)
 
 
+@pytest.mark.stress
 def test_a_thousand_recordings(tmp_path: Path) -> None:
     """Starting and stopping leaves nothing that grows: no thread, no descriptor."""
     path = tmp_path / "t.pftrace"
