@@ -193,7 +193,7 @@ def test_range_applies_to_tables(tmp_path: Path) -> None:
         opened.go("#/io")
         opened.page.locator("td", has_text="select.epoll.poll").wait_for()
         opened.go("#/io?from=100000000&to=150000000")
-        opened.page.get_by_text("No blocking call in this range").wait_for()
+        opened.page.get_by_text("No blocking call was made in this range").wait_for()
 
 
 def held_back(page: Page, pattern: str, ask: Callable[[], object]) -> list[Route]:
@@ -323,7 +323,7 @@ def test_shared_file(tmp_path: Path) -> None:
         opened.go("#/threads")
         assert opened.colours() > 5
         keep_picture(opened.page, "shared")
-        assert "timelines are complete" in opened.page.inner_text(".note")
+        assert "timelines are complete" in opened.page.inner_text(".note:visible")
         assert opened.complaints == []
         assert {url.partition(":")[0] for url in fetched} <= {"file", "about", "data", "blob"}
 

@@ -125,3 +125,23 @@ def test_time_of_day(tmp_path: Path) -> None:
         opened.settle()
         assert first.inner_text() == "0"
         assert opened.complaints == []
+
+
+def test_lanes_of_tasks_come_first(tmp_path: Path) -> None:
+    """On Tasks, on a coroutine's page and on a task's: loops, then tasks, above all tables."""
+    with open_page(trace_file(tmp_path, blocked_loop())) as opened:
+        opened.go("#/tasks")
+        for title in ("loop @MainThread", "ticker", "Task-3"):
+            assert pieces(opened, title)
+        for link in ("", "?coro=tick&site=%2Fapp%2Fblocked_loop.py%3A9%20tick"):
+            opened.go(f"#/tasks{link}")
+            lane, table = (
+                opened.page.locator(what).first.bounding_box()
+                for what in ("main .timeline", "main table")
+            )
+            assert lane is not None
+            assert table is not None
+            assert lane["y"] < table["y"]
+        opened.page.locator("tbody tr", has_text="ticker").click()
+        opened.page.get_by_text("The life of ticker").wait_for()
+        assert opened.complaints == []

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
 from viewer.analysis.profiles.profile import Sample
-from viewer.analysis.report import SECTIONS, build_report, heading
+from viewer.analysis.report import SECTIONS, build_report, heading, why_not
 from viewer.analysis.steps import Steps
 from viewer.analysis.tasks import By
-from viewer.render.json.report import Json, render_json
+from viewer.render.json.report import Json, to_json
+from viewer.render.text.overview import missing
 from viewer.server import flame
 from viewer.server.details import details
 from viewer.server.groups import GROUPS, Group, Title, busy_ns
@@ -19,14 +20,16 @@ from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.later import Later
 from viewer.server.within import present, within
 from viewer.server.worst import worst, worst_json
-from viewer.trace.columns import AWAIT, READY, RUNNING
+from viewer.trace.columns import AWAIT, READY, RUNNING, Column
 from viewer.trace.model import Model
 from viewer.trace.tiles import PIXELS, encode
 
 _JSON = "application/json; charset=utf-8"
 _KEPT = 12  # how many reports and flame graphs of ranges are kept
 _MOST_LANES = 256  # in one tile
+_MOST_WAITERS = 64  # of a lock that are drawn at once
 _MOST_TASKS = 200  # of a coroutine, the slowest
+_MOST_EACH, _MOST_SHOWN = 5, 40  # of each coroutine where all are shown, and in all
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
 _STRIPS = ("loops", "gil", "gc")
@@ -85,7 +88,10 @@ class Answers:
         }
 
     def report(self, query: Query) -> Reply:
-        """The report's JSON, without findings; for a range, cut to it."""
+        """The report's JSON, without findings; for a range, cut to it.
+
+        `missing` says what the trace does not have, `why_not` by section why it has none.
+        """
         span = self._span(query)
 
         def make() -> bytes:
@@ -94,7 +100,9 @@ class Answers:
             else:
                 cut = within(self.model, *span)
                 report = present(cut, build_report(cut, By.CORO, _SECTIONS))
-            return render_json(report, _SECTIONS).encode()
+            reasons: Json = {name: why_not(report, name) for name in _SECTIONS}
+            lacks: Json = [*missing(report)]
+            return _dump(to_json(report, _SECTIONS) | {"why_not": reasons, "missing": lacks})
 
         return Reply(_JSON, self._keep(("report", str(span)), make))
 
@@ -106,7 +114,7 @@ class Answers:
 
     def _find(self) -> bytes:
         sections = (_FINDINGS,)
-        return render_json(build_report(self.model, By.CORO, sections), sections).encode()
+        return _dump(to_json(build_report(self.model, By.CORO, sections), sections))
 
     def why(self, _query: Query) -> Reply:
         """The worst waits of the whole recording, as in `tracer why`."""
@@ -143,41 +151,48 @@ class Answers:
         name = query.get("group", "")
         group = self._group(query)
         row = _number(query, "row", 0, 1 << 31)
-        rows = self.model.states.state if group.in_states else self.model.owners.kind
-        if row >= (len(self.model.collections) if name == "gc" else len(rows)):
-            raise BadQuery("no such slice")
+        if row >= len(group.lane) or group.lane[row] < 0:
+            raise BadQuery(f"this recording has no slice {name}:{row}")
         with self._lock:
             self._tree = self._tree or Tree(self.model)
         return _json(details(self._tree, self.groups, name, row))
 
     def tasks(self, query: Query) -> Reply:
-        """The tasks of a coroutine (`coro`, `site`), the longest ready time first."""
-        span, coro, site = self._span(query), query.get("coro", ""), query.get("site", "")
+        """The tasks of a coroutine (`coro`, `site`), the longest ready time first.
+
+        Without a coroutine: some of each.
+        """
+        span, coro, site = self._span(query), query.get("coro"), query.get("site", "")
 
         def make() -> bytes:
             return _dump(self._tasks(span, coro, site))
 
-        return Reply(_JSON, self._keep(("tasks", str(span), coro, site), make))
+        return Reply(_JSON, self._keep(("tasks", str(span), str(coro), site), make))
 
-    def _tasks(self, span: tuple[int, int] | None, coro: str, site: str) -> Json:
+    def _tasks(self, span: tuple[int, int] | None, coro: str | None, site: str) -> Json:
         model = self.model if span is None else within(self.model, *span)
         owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
-        count = len(owned.task_id)
+        every = len(owned.task_id)
         groups = range(len(owned.group_head))
-        wanted = {group for group in groups if model.coroutine(group) == (coro, site)}
+        wanted = {
+            group for group in groups if coro is None or model.coroutine(group) == (coro, site)
+        }
         lanes = self.groups["tasks"].lanes
         stats, own_end_ns = {}, Steps.of(model).own_end_ns
         for kind in (READY, RUNNING, AWAIT):
             key = model.task_keys(kind)
-            stats[kind] = engine.grouped_stats(slices.start_ns, own_end_ns, key, count)
+            stats[kind] = engine.grouped_stats(slices.start_ns, own_end_ns, key, every)
         chosen = [
             task
-            for task in range(count)
+            for task in range(every)
             if owned.task_group[task] in wanted
             and any(stats[kind].count[task] for kind in stats)
         ]
         chosen.sort(key=lambda task: -stats[READY].max[task])
-        of_id = {owned.task_id[task]: task for task in range(count)}
+        count = len(chosen)
+        if coro is None:
+            chosen = _some_of_each(chosen, owned.task_group)
+        of_id = {owned.task_id[task]: task for task in range(every)}
         rows: list[Json] = []
         for task in chosen[:_MOST_TASKS]:
             low, high = lanes.offset[task], lanes.offset[task + 1]
@@ -187,6 +202,7 @@ class Answers:
                     "lane": task,
                     "task": owned.task_id[task],
                     "name": model.task_name(task),
+                    "coro": model.coroutine(owned.task_group[task])[0],
                     "parent": model.task_name(parent) if parent >= 0 else "",
                     "start_ns": lanes.start_ns[low] - model.start_ns if low < high else 0,
                     "end_ns": lanes.end_ns[high - 1] - model.start_ns if low < high else 0,
@@ -198,10 +214,13 @@ class Answers:
                     "await_ns": stats[AWAIT].total[task],
                 }
             )
-        return {"coro": coro, "site": site, "count": len(chosen), "tasks": rows}
+        return {"coro": coro or "", "site": site, "count": count, "tasks": rows}
 
     def locks(self) -> Json:
-        """The lanes of each contended lock, the one with the most waiting first."""
+        """The lanes of each contended lock, the one with the most waiting first.
+
+        `more` is how many more waited at the same time than there are `waits`.
+        """
         holds, waits = self.groups["locks"], self.groups["waits"]
         of: dict[int, list[int]] = {}
         total: dict[int, int] = {}
@@ -218,7 +237,8 @@ class Answers:
                 "site": holds.titles[lock].detail,
                 "lock": self.model.states.lock_id[lock],
                 "hold": lock,
-                "waits": [*of.get(lock, ())],
+                "waits": of.get(lock, [])[:_MOST_WAITERS],
+                "more": max(len(of.get(lock, ())) - _MOST_WAITERS, 0),
                 "is_held": holds.lanes.offset[lock] < holds.lanes.offset[lock + 1],
                 "wait_ns": total.get(lock, 0),
             }
@@ -247,7 +267,7 @@ class Answers:
     def _group(self, query: Query) -> Group:
         name = query.get("group", "")
         if name not in GROUPS:
-            raise BadQuery("no such group")
+            raise BadQuery(f"this recording has no slices called {name!r}")
         return self.groups[name]
 
     def _span(self, query: Query) -> tuple[int, int] | None:
@@ -284,6 +304,14 @@ class _LazyGroups(dict[str, Group]):
             if name not in self:
                 self[name] = GROUPS[name](self._model)
             return dict.__getitem__(self, name)
+
+
+def _some_of_each(tasks: list[int], group_of: Column) -> list[int]:
+    """At most so many tasks of a coroutine, in the order given; those of one stay together."""
+    of: dict[int, list[int]] = {}
+    for task in tasks:
+        of.setdefault(group_of[task], []).append(task)
+    return [task for same in of.values() for task in same[:_MOST_EACH]][:_MOST_SHOWN]
 
 
 def _title(title: Title) -> Json:

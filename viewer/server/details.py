@@ -26,7 +26,7 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
     """Everything about a row of a group; times are in ns since the start of the trace."""
     model, group = tree.model, groups[name]
     if name == "gc":
-        return _collection(model, row)
+        return _collection(model, group, row)
     of = model.states.slice[row] if group.in_states else row
     start, end = model.trace.slices.start_ns[of], model.trace.slices.end_ns[of]
     if group.in_states:
@@ -36,6 +36,7 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         event
     )
     title, whose = _title(model, name, row, of)
+    lane, before, after = group.neighbours(row, start)
     return {
         "group": name,
         "row": row,
@@ -45,6 +46,9 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         "start_ns": start - model.start_ns,
         "ns": end - start,
         "unfinished": bool(model.trace.slices.unfinished[of]),
+        "lane": lane,
+        "before": before,
+        "after": after,
         "args": {key: value for key, value in args.items() if key != s.ARG_STACK},
         "stack": [*str(args.get(s.ARG_STACK, "")).splitlines()],
         "why": _why(tree, group, row, of) if name != "gil" else None,
@@ -56,8 +60,9 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
     }
 
 
-def _collection(model: Model, row: int) -> Json:
+def _collection(model: Model, group: Group, row: int) -> Json:
     one = sorted(model.collections, key=lambda c: c.start_ns)[row]
+    lane, before, after = group.neighbours(row, one.start_ns)
     thread = next((i for i, t in enumerate(model.threads) if t.tid == one.tid), -1)
     return {
         "group": "gc",
@@ -68,6 +73,9 @@ def _collection(model: Model, row: int) -> Json:
         "start_ns": one.start_ns - model.start_ns,
         "ns": one.end_ns - one.start_ns,
         "unfinished": False,
+        "lane": lane,
+        "before": before,
+        "after": after,
         "args": {"collected": one.collected, "uncollectable": one.uncollectable},
         "stack": [],
         "why": None,

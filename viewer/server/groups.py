@@ -3,7 +3,8 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from tracer import schema as s
 from viewer.analysis.availability import ANSWER_NS
@@ -13,7 +14,6 @@ from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.tiles import Lanes, Tile
 
-WAIT_DEPTH = 16  # waiters of a lock that have lanes of their own; others share the last lane
 _HOLDER_CODES = 12  # the number of colours for holders
 _BLOCKED = 9  # the code of a step or callback during which the loop answers nobody for long
 _NAMES = {
@@ -41,15 +41,19 @@ class Title:
     text: str
     detail: str
     of: int
-    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lanes of one kind. `label` gives the text of a row; `in_states`: rows are of States."""
+    """Lanes of one kind.
+
+    `lane` has the lane of each row, -1 for none; `label` gives the text of a row; `in_states`:
+    rows are of States.
+    """
 
     titles: tuple[Title, ...]
     lanes: Lanes
+    lane: Column
     label: Callable[[int], str]
     in_states: bool
 
@@ -70,17 +74,15 @@ class Group:
             pixels,
         )
 
-    def lane_of(self, row: int, start_ns: int) -> int:
-        """The lane a row is in, -1 when it is in none."""
-        lanes = self.lanes
-        for lane in range(len(lanes.offset) - 1):
-            low, high = lanes.offset[lane], lanes.offset[lane + 1]
-            at = bisect_left(lanes.start_ns, start_ns, low, high)
-            while at < high and lanes.start_ns[at] == start_ns:
-                if lanes.row[at] == row:
-                    return lane
-                at += 1
-        return -1
+    def neighbours(self, row: int, start_ns: int) -> tuple[int, int, int]:
+        """The row's lane, and the rows before and after it there; -1 where there is none."""
+        lane, lanes = self.lane[row], self.lanes
+        low, high = lanes.offset[lane], lanes.offset[lane + 1]
+        at = bisect_left(lanes.start_ns, start_ns, low, high)
+        while lanes.row[at] != row:
+            at += 1
+        before = lanes.row[at - 1] if at > low else -1
+        return lane, before, lanes.row[at + 1] if at + 1 < high else -1
 
 
 def threads(model: Model) -> Group:
@@ -94,7 +96,7 @@ def threads(model: Model) -> Group:
         for i, track in enumerate(model.threads)
     )
     lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
-    return Group(titles, lanes, lambda row: state_label(model, row), True)
+    return Group(titles, lanes, lane, lambda row: state_label(model, row), True)
 
 
 def gil(model: Model) -> Group:
@@ -106,7 +108,7 @@ def gil(model: Model) -> Group:
     codes = memoryview(bytes([1]) * len(table.state))
     titles = tuple(Title("GIL", str(model.pid(i)), i) for i in range(count))
     lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
-    return Group(titles, lanes, lambda row: model.thread_names[table.who[row]], True)
+    return Group(titles, lanes, lane, lambda row: model.thread_names[table.who[row]], True)
 
 
 def loops(model: Model) -> Group:
@@ -118,7 +120,7 @@ def loops(model: Model) -> Group:
     )
     steps = (columns.LOOP_TASK, columns.LOOP_CALLBACK)
     lanes = _slice_lanes(model, lane, len(titles), steps)
-    return Group(titles, lanes, lambda row: slice_name(model, row), False)
+    return Group(titles, lanes, lane, lambda row: slice_name(model, row), False)
 
 
 def tasks(model: Model) -> Group:
@@ -128,6 +130,7 @@ def tasks(model: Model) -> Group:
     return Group(
         (),
         _slice_lanes(model, lane, count, (columns.RUNNING,)),
+        lane,
         lambda row: slice_name(model, row),
         False,
     )
@@ -136,17 +139,18 @@ def tasks(model: Model) -> Group:
 def collections(model: Model) -> Group:
     """A lane per process, with its garbage collections by generation."""
     found = sorted(model.collections, key=lambda one: one.start_ns)
+    lane = numbers(max(one.process, 0) for one in found)
     lanes = model.trace.engine.lanes(
         memoryview(array("q", (one.start_ns for one in found))),
         memoryview(array("q", (one.end_ns for one in found))),
         memoryview(bytes(min(one.generation, 2) + 1 for one in found)),
-        numbers(max(one.process, 0) for one in found),
+        lane,
         max(len(model.trace.processes), 1),
     )
     titles = tuple(
         Title("GC", str(process.pid), i) for i, process in enumerate(model.trace.processes)
     )
-    return Group(titles, lanes, lambda row: f"gen {found[row].generation}", False)
+    return Group(titles, lanes, lane, lambda row: f"gen {found[row].generation}", False)
 
 
 def locks(model: Model) -> Group:
@@ -165,7 +169,7 @@ def locks(model: Model) -> Group:
         table.start_ns, table.end_ns, memoryview(bytes(codes)), lane, count
     )
     titles = tuple(Title(*_lock_title(model, i), i) for i in range(count))
-    return Group(titles, lanes, lambda row: owner_name(model, row), True)
+    return Group(titles, lanes, lane, lambda row: owner_name(model, row), True)
 
 
 def waits(model: Model) -> Group:
@@ -174,27 +178,40 @@ def waits(model: Model) -> Group:
     every = numbers(range(len(table.lock_id)))
     of_lock = keys(model, lambda state: _base(state) in _WAITS, table.row, every)
     lane = array("i", [-1]) * len(of_lock)
-    free: dict[int, list[int]] = {}  # by lock, by depth the end of the last wait
+    piles: dict[int, _Pile] = {}
     titles: list[Title] = []
-    number: dict[tuple[int, int], int] = {}
     for i, lock in enumerate(of_lock):
         if lock < 0:
             continue
-        ends = free.setdefault(lock, [])
-        start, end = table.start_ns[i], table.end_ns[i]
-        depth = next((d for d, until in enumerate(ends) if until <= start), len(ends))
-        depth = min(depth, WAIT_DEPTH - 1)
-        if depth == len(ends):
-            ends.append(0)
-            number[lock, depth] = len(titles)
-            titles.append(Title(*_lock_title(model, lock), lock, depth))
-        ends[depth] = max(end, ends[depth])
-        lane[i] = number[lock, depth]
+        pile = piles.setdefault(lock, _Pile())
+        depth = pile.take(table.start_ns[i], table.end_ns[i])
+        if depth == len(pile.lanes):
+            pile.lanes.append(len(titles))
+            titles.append(Title(*_lock_title(model, lock), lock))
+        lane[i] = pile.lanes[depth]
     codes = marks(model, _base)
     lanes = model.trace.engine.lanes(
         table.start_ns, table.end_ns, codes, memoryview(lane), len(titles)
     )
-    return Group(tuple(titles), lanes, lambda row: waiter_name(model, row), True)
+    return Group(
+        tuple(titles), lanes, memoryview(lane), lambda row: waiter_name(model, row), True
+    )
+
+
+@dataclass(slots=True)
+class _Pile:
+    """The waits for a lock, each on the lowest lane that is free when it begins."""
+
+    lanes: list[int] = field(default_factory=list)  # by depth
+    busy: list[tuple[int, int]] = field(default_factory=list)  # (end, depth), a heap
+    free: list[int] = field(default_factory=list)  # depths, a heap
+
+    def take(self, start_ns: int, end_ns: int) -> int:
+        while self.busy and self.busy[0][0] <= start_ns:
+            heappush(self.free, heappop(self.busy)[1])
+        depth = heappop(self.free) if self.free else len(self.busy)
+        heappush(self.busy, (end_ns, depth))
+        return depth
 
 
 GROUPS: dict[str, Callable[[Model], Group]] = {

@@ -27,6 +27,16 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+_NO_KEY = (
+    "This address lacks the key of the page, or has that of a server that has ended. Open the "
+    "whole address that tracer printed: http://127.0.0.1:PORT/KEY/\n"
+)
+_OTHER_HOST = (
+    "This server answers only to 127.0.0.1, not to other names of this machine. Open the "
+    "address as tracer printed it: http://127.0.0.1:PORT/KEY/\n"
+)
+_NO_PAGE = "There is nothing at this address. The page is at http://127.0.0.1:PORT/KEY/\n"
+
 type Query = Mapping[str, str]
 
 
@@ -66,16 +76,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers.get_all("Host") != [f"{HOST}:{self.server.server_port}"]:
-            return self._refuse(HTTPStatus.FORBIDDEN)
+            return self._refuse(HTTPStatus.FORBIDDEN, _OTHER_HOST)
         if self.headers.get("Sec-Fetch-Site") == "cross-site":
             return self._refuse(HTTPStatus.FORBIDDEN)
         address = urlsplit(self.path)
         _, token, *names = address.path.split("/")
         if not hmac.compare_digest(token.encode(), self.server.site.token.encode()):
-            return self._refuse(HTTPStatus.NOT_FOUND)
+            return self._refuse(HTTPStatus.NOT_FOUND, _NO_KEY)
         route = self.server.site.routes.get("/".join(names)) if names else None
         if route is None:
-            return self._refuse(HTTPStatus.NOT_FOUND)
+            return self._refuse(HTTPStatus.NOT_FOUND, _NO_PAGE)
         try:
             reply = route(dict(parse_qsl(address.query)))
         except BadQuery as error:

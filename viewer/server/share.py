@@ -113,6 +113,7 @@ def _answers(answers: Answers) -> dict[str, Json]:
     for pid, tid in {(t.pid, t.tid) for t in answers.model.threads}:
         ask("flame", thread=f"{pid}:{tid}")
     rows = report["tasks"] if isinstance(report, dict) else ()
+    ask("tasks")
     for row in rows[:_MOST_COROUTINES] if isinstance(rows, list) else ():
         if isinstance(row, dict):
             ask("tasks", coro=str(row["coro"]), site=str(row["site"]))
@@ -174,7 +175,9 @@ def _tiles(answers: Answers, told: dict[str, Json]) -> tuple[dict[str, str], str
     model = answers.model
     whole = max(model.end_ns - model.start_ns, 1)
     top = max((whole - 1).bit_length() - PIXELS.bit_length() + 1, 0)
-    shown = [_task_lanes(answer) for key, answer in told.items() if key.startswith("tasks?")]
+    shown = [
+        _task_lanes(answer) for key, answer in told.items() if key.split("?")[0] == "tasks"
+    ]
     drawn = _drawn(answers, shown)
     pending = [(name, group, lanes, top, 0) for name, group, lanes in drawn if lanes]
     found: dict[str, str] = {}

@@ -12,7 +12,8 @@ export const sharedNote = embedded?.note ?? "";
 export function ask(name, query = {}) {
   const address = `api/${name}${text(query)}`;
   if (!kept.has(address)) {
-    const answer = busy(embedded ? fromFile(name, query) : fetched(address));
+    const answer = busy(embedded ? fromFile(name, query)
+      : fetched(address).then((found) => found.json()));
     kept.set(address, answer);
     answer.catch(() => kept.delete(address));
     if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
@@ -30,9 +31,8 @@ async function tile(group, lanes, level, index) {
     const found = embedded.tiles[`${group}/${lanes.join(",")}/${level}/${index}`];
     return found === undefined ? null : unpacked(found);
   }
-  const answer = await fetch(`api/tile${text({ group, lanes: lanes.join(","), level, index })}`);
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer.arrayBuffer();
+  const query = text({ group, lanes: lanes.join(","), level, index });
+  return (await fetched(`api/tile${query}`)).arrayBuffer();
 }
 
 let open = 0;
@@ -50,10 +50,31 @@ async function busy(answer) {
   }
 }
 
+/** The server has ended: what was not asked before is not to be had. */
+class GoneError extends Error {}
+
+let tellGone = () => {};
+
+/** Calls back with true when the server no longer answers, with false when it does again. */
+export function onGone(listener) {
+  tellGone = listener;
+}
+
+export function isGone(error) {
+  return error instanceof GoneError;
+}
+
 async function fetched(address) {
-  const answer = await fetch(address);
+  let answer = null;
+  try {
+    answer = await fetch(address);
+  } catch {
+    tellGone(true);
+    throw new GoneError("The server has ended.");
+  }
+  tellGone(false);
   if (!answer.ok) throw new Error(await answer.text());
-  return answer.json();
+  return answer;
 }
 
 /** A shared file has the answers for the whole recording. */
@@ -61,7 +82,7 @@ async function fromFile(name, query) {
   const { from, to, ...rest } = query;
   const key = name + text(rest);
   const found = embedded.answers[key];
-  if (found === undefined) throw new Error("The shared file does not contain this answer.");
+  if (found === undefined) throw new Error("the shared file does not contain this answer");
   return found;
 }
 

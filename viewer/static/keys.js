@@ -6,6 +6,7 @@ import { fill, h } from "./dom.js";
 import { panned, zoomed } from "./gestures.js";
 import { go, state, toPage, wholeRange } from "./state.js";
 import { timelines } from "./timeline.js";
+import { isWalk, walk } from "./walk.js";
 import { around } from "./why.js";
 
 const SPEED = 1.6; // spans of the screen per second
@@ -13,6 +14,8 @@ const ZOOM = 5; // times per second
 const KEYS = [
   ["W  S", "zoom in, out"],
   ["A  D", "pan left, right"],
+  ["←  →", "the slice before, after the selected one"],
+  ["↑  ↓", "a slice in the lane above, below"],
   ["F", "zoom to the selected slice"],
   ["0", "show the whole recording"],
   ["T", "time of day, or time since the start"],
@@ -41,6 +44,7 @@ export function attachKeys(pages) {
     } else if (key === "/") search();
     else if (key === "?") help();
     else if (key === "escape") go({ sel: "" });
+    else if (isWalk(key)) walk(key);
     else if (key === "f") zoomToSelected();
     else if (key === "t") toggleClock();
     else if (key === "0") go({ from: 0, to: wholeRange() });
@@ -123,7 +127,9 @@ export async function search() {
     const text = input.value.toLowerCase();
     found = places.filter((one) => one.text.toLowerCase().includes(text)).slice(0, 40);
     chosen = Math.min(chosen, Math.max(found.length - 1, 0));
-    fill(list, found.map((one, i) => h("li", { role: "option", "aria-selected": i === chosen
+    fill(list, !found.length && h("li.hint", null, `Nothing is called “${input.value}”. `,
+      "The search knows coroutines, threads, locks, blocking calls and functions."),
+    found.map((one, i) => h("li", { role: "option", "aria-selected": i === chosen
       ? "true" : "false", onclick: () => take(i) }, one.text, h("small", null, one.kind))));
   };
   const take = (i) => {

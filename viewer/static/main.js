@@ -1,6 +1,6 @@
 /** The frame around the pages: header, minimap, the page itself, the explanation beside it. */
 
-import { ask, isShared, sharedNote } from "./api.js";
+import { ask, isGone, isShared, onGone, sharedNote } from "./api.js";
 import { knowsDay, setStart, toggleClock } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { attachKeys, help, search } from "./keys.js";
@@ -15,7 +15,7 @@ import { showThreads } from "./pages/threads.js";
 import { showWhy } from "./pages/why.js";
 import { themeChanged } from "./palette.js";
 import { canOpen, findPerfetto, openPerfetto } from "./perfetto.js";
-import { begin, link, onChange, state } from "./state.js";
+import { begin, link, notUnderstood, onChange, state } from "./state.js";
 import { explain } from "./why.js";
 
 /**
@@ -46,7 +46,7 @@ function header(meta) {
       const { page } = one.dataset;
       one.href = link({ page, coro: "", site: "", task: "", thread: "", find: "", function: "",
         file: "", shape: "" });
-      if (page === state.page) one.setAttribute("aria-current", "page");
+      if (page === (state.page in PAGES ? state.page : "overview")) one.setAttribute("aria-current", "page");
       else one.removeAttribute("aria-current");
     }
   };
@@ -92,15 +92,20 @@ function startTheme() {
 
 async function start() {
   startTheme();
+  const gone = h("div.note.bad", { role: "status", hidden: true });
   const [meta] = await Promise.all([ask("meta"), findPerfetto()]);
   document.title = `${meta.name} – tracer`;
   begin(meta.duration_ns);
   setStart(meta.start_unix_ns);
   const main = h("main", { tabindex: -1 });
+  fill(gone, "The server has ended: only what is already here can be shown. Start it again with ",
+    h("code", null, `tracer view ${meta.name}`), " and open the address that it prints.");
+  onGone((is) => (gone.hidden = !is));
+  const wrong = h("div.note.bad", { role: "status", hidden: true });
   let settle = () => {};
   const settled = new Promise((done) => (settle = done));
   const aside = h("aside", { "aria-label": "Explanation", hidden: true });
-  document.body.append(header(meta), isShared && sharedNote ? h("div.note", null, sharedNote) : "",
+  document.body.append(header(meta), gone, wrong, isShared && sharedNote ? h("div.note", null, sharedNote) : "",
     minimap(meta, settled), h("div.body", null, main, aside));
   attachKeys(Object.keys(PAGES));
 
@@ -115,13 +120,14 @@ async function start() {
       const answers = await current.load();
       if (mine === turn) await current.show(answers);
     } catch (error) {
-      failure = h("p.error", null, error.message);
+      if (!isGone(error)) failure = h("p.error", null, error.message);
     }
     if (mine !== turn) return;
     main.querySelector(":scope > .error")?.remove();
     if (failure) main.prepend(failure);
   };
   const showPage = () => {
+    complain(wrong, meta);
     clearTimeout(rest);
     current?.stop?.();
     fill(main);
@@ -147,6 +153,19 @@ async function start() {
   showPage();
   showAside();
   document.documentElement.dataset.ready = "yes";
+}
+
+/** Says what of the link this recording does not have. */
+function complain(node, meta) {
+  const told = notUnderstood().map((part) => `The link's “${part}” means nothing here.`);
+  if (!(state.page in PAGES)) {
+    told.push(`There is no page “${state.page}”; this is the overview.`);
+  }
+  if (state.thread && !meta.threads.some((one) => `${one.pid}:${one.tid}` === state.thread)) {
+    told.push(`This recording has no thread ${state.thread}.`);
+  }
+  node.hidden = !told.length;
+  fill(node, told.join(" "));
 }
 
 start().catch((error) => {

@@ -14,6 +14,9 @@ const NUMBERS = ["from", "to"];
 const listeners = new Set();
 let whole = 1;
 
+/** What the address says that nobody understands. */
+let strange = [];
+
 /** @type {State & Object<string, any>} */
 export const state = { ...DEFAULTS, from: 0, to: 1 };
 
@@ -36,6 +39,11 @@ export function isWhole() {
   return state.from <= 0 && state.to >= whole;
 }
 
+/** The parts of the address that mean nothing here, since the last link. */
+export function notUnderstood() {
+  return strange;
+}
+
 /** The range as a query for the server; empty for the whole recording. */
 export function rangeQuery() {
   return isWhole() ? {} : { from: Math.round(state.from), to: Math.round(state.to) };
@@ -44,6 +52,7 @@ export function rangeQuery() {
 /** Changes the state. `replace` leaves no step in the browser's history. */
 export function go(changes, { replace = false } = {}) {
   const before = { ...state };
+  strange = [];
   Object.assign(state, changes);
   limit();
   const address = link({});
@@ -84,9 +93,11 @@ function read() {
   const told = new URLSearchParams(query ?? "");
   Object.assign(state, DEFAULTS, { from: 0, to: whole });
   if (path) state.page = path;
+  strange = [];
   for (const [name, value] of told) {
-    if (NUMBERS.includes(name) && Number.isFinite(Number(value))) state[name] = Number(value);
+    if (NUMBERS.includes(name) && value && Number.isFinite(Number(value))) state[name] = Number(value);
     else if (name in DEFAULTS && name !== "page") state[name] = value;
+    else strange.push(`${name}=${value}`);
   }
   limit();
 }

@@ -15,13 +15,14 @@
 import { whens } from "./clock.js";
 import { h } from "./dom.js";
 import { durations } from "./format.js";
+import { isWhole } from "./state.js";
 
 const MOST_ROWS = 500;
 
 /**
  * @param {Column[]} wanted
  * @param {any[]} rows in the order they are shown at first
- * @param {{onrow?: (row: any) => void, chosen?: (row: any) => boolean, empty?: string}} [options]
+ * @param {{onrow?: (row: any) => void, chosen?: (row: any) => boolean, empty?: any}} [options]
  */
 export function table(wanted, rows, { onrow, chosen, empty = "Nothing in this range." } = {}) {
   if (!rows.length) return h("p.empty", null, empty);
@@ -76,6 +77,14 @@ function withTexts(column, rows) {
 
 function compare(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(b);
+}
+
+/** Why a section of the report is empty: it was not recorded, or `otherwise`. */
+export function whyEmpty({ why_not: reasons, missing }, section, otherwise) {
+  const reason = reasons[section];
+  if (reason) return `Not recorded: ${reason}.`;
+  const where = isWhole() ? "" : " in this range";
+  return [`${otherwise}${where}.`, ...missing.map((text) => h("div", null, text))];
 }
 
 /** A panel with a heading. */

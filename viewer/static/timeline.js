@@ -153,7 +153,7 @@ export class Timeline {
     return { from: this.view.from, scale: this.scale, left: GUTTER, right: this.width };
   }
 
-  /** What a row shows, with its place; for tests. */
+  /** What a row shows, with its place. */
   pieces(row) {
     this.chunks ??= chunked(this.rows);
     const chunk = this.chunks.find(({ rows }) => rows.includes(row));

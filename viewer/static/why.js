@@ -1,6 +1,6 @@
 /** The explanation of one slice: what it was, what caused it, where its arrows lead. */
 
-import { ask } from "./api.js";
+import { ask, isGone } from "./api.js";
 import { when, whens } from "./clock.js";
 import { fill, h, marked } from "./dom.js";
 import { duration, durations, share, site } from "./format.js";
@@ -19,7 +19,9 @@ export async function explain(node) {
   try {
     told = await ask("slice", { group, row });
   } catch (error) {
-    fill(node, h("p.empty", null, error.message));
+    node.classList.add("why");
+    fill(node, h("h2", null, "No explanation"), h("p.whose", null, isGone(error)
+      ? "The server has ended." : `${error.message}.`), h("div.actions", null, close()));
     return;
   }
   if (state.sel !== wanted) return;
@@ -63,7 +65,11 @@ function actions(told) {
         event.target.textContent = "Copied";
       },
     }, "Copy link"),
-    h("button", { title: "Escape", onclick: () => go({ sel: "" }) }, "Close"));
+    close());
+}
+
+function close() {
+  return h("button", { title: "Escape", onclick: () => go({ sel: "" }) }, "Close");
 }
 
 function onTimeline({ group, why: { waiter }, ...told }) {

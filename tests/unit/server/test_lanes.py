@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.models import model_of
-from tests.support.stories.waits import MS, blocked_loop, gil_hog
+from tests.support.stories.waits import MS, blocked_loop, gil_hog, lock_convoy
 from viewer.server.answers import Answers
 
 BLOCKED = 9
@@ -53,3 +53,63 @@ def test_steps_that_block_the_loop_have_a_code_of_their_own(tmp_path):
             if lanes.code[i] == BLOCKED
         ]
         assert long == [pytest.approx(31 * MS, abs=MS)]
+
+
+def test_waiters_have_lanes_of_their_own(tmp_path):
+    """However many wait at once, no two share a lane; a lane that is free is used again."""
+    trace = TraceBuilder(signals="locks")
+    site = "/app/a.py:2 f"
+    lock = trace.lock("Lock", site)
+    for n in range(80):
+        waiter = trace.thread(f"waiter-{n}")
+        for at in (1000 + n, 3 * MS):
+            waiter.lock_wait(at, "Lock", lock=lock, site=site, acquired=False).end(at + MS)
+    answers = Answers(model_of(tmp_path, trace.ended(10 * MS)))
+    lanes = answers.groups["waits"].lanes
+    assert len(lanes.offset) - 1 == 80
+    for lane in range(80):
+        low, high = lanes.offset[lane], lanes.offset[lane + 1]
+        assert high - low == 2
+        assert lanes.end_ns[low] <= lanes.start_ns[high - 1]
+    (told,) = json.loads(answers.routes["api/locks"]({}).body)
+    assert (len(told["waits"]), told["more"]) == (64, 16)
+
+
+@pytest.mark.parametrize("group", ["threads", "loops", "tasks", "gil", "gc", "locks", "waits"])
+def test_neighbours_of_a_slice(tmp_path, group):
+    """Step by step, each slice of a lane is reached, forwards and backwards."""
+    stories = (blocked_loop, gil_hog, lock_convoy)
+    answers = [Answers(model_of(tmp_path, story())) for story in stories]
+    seen = 0
+    for one in answers:
+        lanes = one.groups[group].lanes
+        for lane in range(len(lanes.offset) - 1):
+            rows = list(lanes.row[lanes.offset[lane] : lanes.offset[lane + 1]])
+            for before, row, after in zip([-1, *rows], rows, [*rows[1:], -1], strict=False):
+                query = {"group": group, "row": str(row)}
+                told = json.loads(one.routes["api/slice"](query).body)
+                assert [told[key] for key in ("lane", "before", "after")] == [
+                    lane,
+                    before,
+                    after,
+                ]
+                seen += 1
+    assert seen
+
+
+def test_some_tasks_of_each_coroutine(tmp_path):
+    """Without a coroutine the page gets those with the longest delays, five of each."""
+    trace = TraceBuilder(signals="tasks")
+    loop = trace.loop(trace.thread("MainThread"))
+    for n in range(7):
+        task = loop.task("many", name=f"many-{n}", site="/app/a.py:1 many")
+        task.ready(n * MS).running((2 * n + 1) * MS).done((2 * n + 2) * MS)
+    one = loop.task("one", name="one", site="/app/a.py:9 one")
+    one.ready(0).running(2 * MS).done(3 * MS)
+    answers = Answers(model_of(tmp_path, trace.ended(20 * MS)))
+    told = json.loads(answers.routes["api/tasks"]({}).body)
+    assert told["count"] == 8
+    assert [(row["name"], row["coro"]) for row in told["tasks"]] == [
+        *((f"many-{n}", "many") for n in (6, 5, 4, 3, 2)),
+        ("one", "one"),
+    ]

@@ -23,7 +23,11 @@ type Json = int | float | str | bool | list["Json"] | dict[str, "Json"] | None
 
 
 def render_json(report: Report, sections: Sequence[str]) -> str:
-    """One JSON object; a section that was not recorded is an empty list."""
+    return json.dumps(to_json(report, sections), indent=1, ensure_ascii=False) + "\n"
+
+
+def to_json(report: Report, sections: Sequence[str]) -> dict[str, Json]:
+    """A section that was not recorded is an empty list."""
     body: dict[str, Json] = {"schema": _SCHEMA, "trace": _heading(report.heading)}
     made: dict[str, Json] = {
         "findings": [_finding(finding) for finding in report.findings],
@@ -38,8 +42,7 @@ def render_json(report: Report, sections: Sequence[str]) -> str:
         "health": _health(report.health),
     }
     empty: Json = []
-    body |= {name: made.get(name, empty) for name in sections}
-    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+    return body | {name: made.get(name, empty) for name in sections}
 
 
 def _heading(heading: Heading) -> Json:

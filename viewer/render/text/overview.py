@@ -58,12 +58,17 @@ def when(of: Heading) -> str:
 
 
 def _not_recorded(report: Report, style: Style) -> list[str]:
+    parts = missing(report)[:_WAITS]
+    return [line for part in parts for line in wrap(f"! {part}", style.width)]
+
+
+def missing(report: Report) -> list[str]:
     """What the trace does not have, so that nobody concludes anything from its absence."""
     health = report.health
     parts = [text for text, _ in Counter(troubles(health)).items()]
     if health.off:
         parts.append(f"switched off: {', '.join(health.off)}.")
-    return [line for part in parts[:_WAITS] for line in wrap(f"! {part}", style.width)]
+    return parts
 
 
 def _findings(report: Report, style: Style) -> str:

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { FlameGraph } from "../flame.js";
 import { duration, durations, share } from "../format.js";
 import { go, rangeQuery, state } from "../state.js";
-import { panel, table } from "../table.js";
+import { panel, table, whyEmpty } from "../table.js";
 
 export function showCpu(root, meta) {
   const place = h("div");
@@ -17,14 +17,15 @@ export function showCpu(root, meta) {
     if (state.coro) query.task = state.coro;
     return Promise.all([ask("flame", query), ask("report"), state.function && source(query)]);
   };
-  const show = ([told, { tasks }, lines]) => {
+  const show = ([told, report, lines]) => {
+    const nothing = () => whyEmpty(report, "cpu", "No CPU sample was taken of this");
     graph?.destroy();
     graph = new FlameGraph(told.tree, { icicle: state.shape === "icicle", onchoose: choose });
     const about = `${duration(told.tree.ns)} of CPU time, sampled`;
     const flames = panel("CPU", about, told.tree.ns ? graph.node
-      : h("p.empty", null, "No CPU samples in this range."));
-    flames.querySelector("header").append(h("span.push", null, filters(meta, tasks), style()));
-    fill(place, flames, lines || null, functions(told));
+      : h("p.empty", null, nothing()));
+    flames.querySelector("header").append(h("span.push", null, filters(meta, report.tasks), style()));
+    fill(place, flames, lines || null, functions(told, nothing));
     graph.resize();
   };
   return { load, show, stop: () => graph?.destroy() };
@@ -54,7 +55,7 @@ function filters(meta, tasks) {
   return [threads, tasks.length ? coroutines : null];
 }
 
-function functions(told) {
+function functions(told, nothing) {
   const whole = told.tree.ns;
   return panel("Functions", "", table([
     { title: "Self", ns: (row) => row.self_ns },
@@ -66,7 +67,7 @@ function functions(told) {
     { title: "Function", value: (row) => row.function, show: (row) => [row.function,
       h("span.sub", { title: row.file }, row.file && `${row.file.split("/").slice(-2).join("/")}:${
         row.line}`)] },
-  ], told.functions, { onrow: choose, empty: "No CPU samples in this range.",
+  ], told.functions, { onrow: choose, empty: nothing(),
     chosen: (row) => row.function === state.function && row.file === state.file }));
 }
 
@@ -77,7 +78,7 @@ async function source(query) {
   } catch (error) {
     return panel(state.function, "", h("p.empty", null, error.message));
   }
-  if (!told) return null;
+  if (!told) return panel(state.function, "", h("p.empty", null, "No CPU sample is in this function."));
   const top = Math.max(...told.lines.map((line) => line.cumulative_ns));
   const [self, cumulative] = ["self_ns", "cumulative_ns"]
     .map((name) => durations(told.lines.map((line) => line[name])));

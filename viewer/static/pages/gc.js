@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { count, share } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery, state } from "../state.js";
-import { panel, table } from "../table.js";
+import { panel, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 export function showGc(root, meta) {
@@ -20,7 +20,7 @@ export function showGc(root, meta) {
   root.append(below, panel("Collections", "and what the threads did during them", timeline.node,
     h("div.pad", null, legend(["gc0", "gc1", "gc2"]))));
   const load = () => ask("report", rangeQuery());
-  const show = ({ gc }) => {
+  const show = (report) => {
     fill(below, panel("Pauses", "", table([
       { title: "Generation", value: (row) => row.generation },
       { title: "Runs", number: true, value: (row) => row.count, show: (row) => count(row.count) },
@@ -30,7 +30,7 @@ export function showGc(root, meta) {
         show: (row) => share(row.ns.total, state.to - state.from) },
       { title: "Collected", number: true, value: (row) => row.collected,
         show: (row) => count(row.collected) },
-    ], gc, { empty: "No collection in this range." })));
+    ], report.gc, { empty: whyEmpty(report, "gc", "No garbage collection ran") })));
   };
   return { load, show, stop: () => timeline.destroy() };
 }

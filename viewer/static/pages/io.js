@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, site, size } from "../format.js";
 import { go, rangeQuery, state } from "../state.js";
-import { panel, table } from "../table.js";
+import { panel, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const LANE = 20;
@@ -20,9 +20,9 @@ export function showIo(root, meta) {
     oninput: () => go({ find: find.value }, { replace: true }) });
   const lanes = panel("Threads", "choose a call below to highlight it here", timeline.node);
   lanes.querySelector("header").append(h("span.push", null, find));
-  root.append(lanes, below);
+  root.append(rows.length ? lanes : "", below);
   const load = () => ask("report", rangeQuery());
-  const show = ({ io }) => {
+  const show = (report) => {
     fill(below, panel("Blocking calls", "", table([
       { title: "Call", value: (row) => row.callable, show: (row) => [row.callable,
         h("span.sub", { title: row.site }, site(row.site))] },
@@ -33,7 +33,7 @@ export function showIo(root, meta) {
         show: (row) => row.bytes === null ? h("span.faint", { title: NO_BYTES }, "unknown")
           : size(row.bytes) },
       { title: "Holding the GIL", ns: (row) => row.holding_gil_ns, zero: "" },
-    ], io, { empty: "No blocking call in this range.", onrow: (row) => {
+    ], report.io, { empty: whyEmpty(report, "io", "No blocking call was made"), onrow: (row) => {
       find.value = row.callable;
       go({ find: row.callable }, { replace: true });
     } })));

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { count, duration, share, site } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery } from "../state.js";
-import { panel, table } from "../table.js";
+import { panel, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const HOLD = 20;
@@ -13,6 +13,7 @@ const WAIT = 12;
 const DENSE = 7; // a waiter, where a lock has many
 const MANY = 6;
 const MOST_LOCKS = 40;
+const NOBODY = "Nobody waited for a lock";
 const LITTLE = 1000; // a lock with less than this part of the longest waiting is not drawn
 
 export function showLocks(root) {
@@ -21,19 +22,19 @@ export function showLocks(root) {
   root.append(lanes, below);
   let timeline = null;
   const load = () => Promise.all([ask("report", rangeQuery()), ask("locks")]);
-  const show = ([{ locks }, tracks]) => {
+  const show = ([report, tracks]) => {
     if (!timeline) {
       const most = Math.max(0, ...tracks.map((one) => one.wait_ns));
       const drawn = tracks.filter((one) => one.is_held || one.wait_ns * LITTLE >= most);
       timeline = new Timeline(rows(drawn), { height: Math.max(innerHeight - 400, 240),
-        empty: "Nobody waited for a lock." });
+        empty: whyEmpty(report, "locks", NOBODY) });
       fill(lanes, panel("Contention", "waiters above, the holder below; click a slice for its explanation",
         timeline.node, h("div.pad", null, legend(["lock", "idle"]),
           h("span.hint", null, "The name of each holder is in its slice; the colours only tell holders apart. ",
             tracks.length > drawn.length && `${tracks.length - drawn.length
             } locks with negligible waits are only in the table.`))));
     }
-    fill(below, panel("In this range", "", locksTable(locks)));
+    fill(below, panel("In this range", "", locksTable(report)));
   };
   return { load, show, stop: () => timeline?.destroy() };
 }
@@ -44,7 +45,8 @@ function rows(tracks) {
     const height = lock.waits.length > MANY ? DENSE : WAIT;
     const title = `${lock.kind} ${site(lock.site)}`;
     const waits = [...lock.waits].reverse().map((lane, i) => ({ group: "waits", lane,
-      title: !lock.is_held && i === lock.waits.length - 1 ? title : "", height,
+      title: !lock.is_held && i === lock.waits.length - 1 ? title
+        : !i && lock.more ? `${count(lock.more)} more waiters are not drawn` : "", height,
       gap: i ? -2 : 10 }));
     const hold = { group: "locks", lane: lock.hold, title, detail: duration(lock.wait_ns),
       height: HOLD, gap: -1 };
@@ -52,7 +54,7 @@ function rows(tracks) {
   });
 }
 
-function locksTable(rows_) {
+function locksTable(report) {
   return table([
     { title: "Lock", value: (row) => row.kind, show: (row) => [row.kind,
       h("span.sub", { title: row.site }, site(row.site)),
@@ -68,5 +70,5 @@ function locksTable(rows_) {
       if (!first) return h("span.faint", null, row.idle ? "no holder: idle wait" : "");
       return [first.who || first.kind, h("span.sub", null, share(first.ns, row.wait_ns.total))];
     } },
-  ], rows_, { empty: "Nobody waited for a lock in this range." });
+  ], report.locks, { empty: whyEmpty(report, "locks", NOBODY) });
 }

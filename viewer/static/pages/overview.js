@@ -5,7 +5,7 @@ import { fill, h, marked } from "../dom.js";
 import { count, duration, durations, share, site, size } from "../format.js";
 import { colourOf, legend } from "../palette.js";
 import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
-import { panel, table } from "../table.js";
+import { panel, table, whyEmpty } from "../table.js";
 
 /** The report's names of thread states, as the palette calls them. */
 export const THREAD_STATES = [["running", "running"], ["native", "native"],
@@ -108,7 +108,7 @@ function threads(report) {
       { title: "Thread", value: (row) => row.name },
       { title: "States", value: (row) => row.states.running, show: stateBar },
       { title: "GIL wait", ns: (row) => row.gil_wait_ns.total },
-    ], report.threads, { onrow: () => toPage("threads"), empty: "No thread states recorded." }),
+    ], report.threads, { onrow: () => toPage("threads"), empty: whyEmpty(report, "threads", "No thread did anything") }),
     h("div.pad", null, legend(THREAD_STATES.map(([, key]) => key))));
 }
 
@@ -128,19 +128,11 @@ function coroutines(report) {
       { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
       { title: "Ready p99", ns: (row) => row.ready_ns.p99 },
       { title: "max", ns: (row) => row.ready_ns.max },
-    ], report.tasks, { empty: "No asyncio tasks recorded.",
+    ], report.tasks, { empty: whyEmpty(report, "tasks", "No asyncio task ran"),
       onrow: (row) => toPage("tasks", { coro: row.coro, site: row.site }) }));
 }
 
-function recording({ trace, health }, meta) {
-  const bad = [
-    health.dropped_events && `${count(health.dropped_events)} events were dropped`,
-    health.lost_bytes && `${size(health.lost_bytes)} of the file are unreadable`,
-    ...health.ends.map((end) => end.text),
-    health.children.length && `${count(health.children.reduce((sum, row) => sum + row.count, 0))} `
-      + "of the program's child processes are not recorded",
-    ...health.disabled.map(({ hook, reason }) => `${hook} was off: ${reason}`),
-  ].filter(Boolean);
+function recording({ trace, health, missing }, meta) {
   const date = trace.start_unix_ns ? new Date(trace.start_unix_ns / 1e6).toLocaleString() : "";
   return panel("Recording", "",
     h("div.pad.why", null, h("dl", null,
@@ -149,7 +141,8 @@ function recording({ trace, health }, meta) {
           .filter(Boolean).join(" · ")],
         ["file", `${count(meta.events)} events, ${size(meta.bytes)}`],
         ["signals", health.signals.join(", ")],
-        ["complete", bad.length ? bad.map((text) => h("div", null, text)) : "yes, nothing was lost"]]
+        ["complete", missing.length ? missing.map((text) => h("div", null, text))
+          : "yes, nothing was lost"]]
         .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]))));
 }
 

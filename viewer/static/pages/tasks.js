@@ -5,8 +5,8 @@ import { when } from "../clock.js";
 import { fill, h } from "../dom.js";
 import { count, duration, durations, share, site } from "../format.js";
 import { legend } from "../palette.js";
-import { go, rangeQuery, state } from "../state.js";
-import { panel, table } from "../table.js";
+import { go, isWhole, rangeQuery, state } from "../state.js";
+import { panel, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const LANE = 20;
@@ -14,32 +14,34 @@ const MOST_LANES = 60;
 const MOST_DELAYS = 10;
 
 export function showTasks(root, meta) {
+  const head = h("div");
   const lanes = h("div");
   const rest = h("div");
-  root.append(rest, lanes);
+  root.append(head, lanes, rest);
   let timeline = null;
+  const which = state.coro ? { coro: state.coro, site: state.site } : {};
   const load = () => Promise.all([ask("report", rangeQuery()),
-    state.coro && ask("tasks", { coro: state.coro, site: state.site, ...rangeQuery() })]);
+    ask("tasks", { ...which, ...rangeQuery() })]);
   const show = ([report, told]) => {
-    if (!told) {
-      fill(rest, coroutines(report));
-      return;
-    }
     const row = report.tasks.find((one) => one.coro === state.coro && one.site === state.site);
     const one = told.tasks.find((task) => String(task.lane) === state.task);
     if (!timeline) {
       timeline = new Timeline(rows(one ? [one] : told.tasks, meta), { height: 460 });
-      fill(lanes, panel(one ? `The life of ${one.name}` : "Lanes",
-        one ? "" : "the longest delay first", timeline.node,
-        h("div.pad", null, legend(["ready", "step", "blocked", "await", "callback", "select"]))));
+      fill(lanes, told.tasks.length && panel(one ? `The life of ${one.name}` : "Lanes",
+        one ? "" : about(told), timeline.node, h("div.pad", null, legend(["ready", "step", "blocked", "await", "callback", "select"]))));
     }
-    if (one) fill(rest, path(one), lanes, life(one, row));
-    else {
-      fill(rest, path(one), coroutine(row, report), tasksTable(told));
-      root.append(lanes);
-    }
+    fill(head, state.coro && path(one));
+    if (!state.coro) fill(rest, coroutines(report));
+    else if (one) fill(rest, life(one, row));
+    else fill(rest, coroutine(row, report), tasksTable(told));
   };
   return { load, show, stop: () => timeline?.destroy() };
+}
+
+function about(told) {
+  if (state.coro) return "the longest delay first";
+  return told.count > told.tasks.length ? "the tasks of each coroutine with the longest delays"
+    : "all tasks, by coroutine, the longest delay first";
 }
 
 function rows(tasks, meta) {
@@ -47,9 +49,15 @@ function rows(tasks, meta) {
     ...meta.groups.loops.map((one, lane) => ({ group: "loops", lane, title: one.text,
       height: LANE })),
     ...tasks.slice(0, MOST_LANES).map((one, i) => ({ group: "tasks", lane: one.lane,
-      title: one.name, detail: one.task >= 0 ? String(one.task) : "", height: LANE,
+      title: one.name, detail: detail(one), height: LANE,
       gap: i ? 0 : 6 })),
   ];
+}
+
+/** Beside the name of a task its coroutine, where they differ, or its number. */
+function detail(one) {
+  if (!state.coro && one.coro !== one.name) return one.coro;
+  return one.task >= 0 ? String(one.task) : "";
 }
 
 function path(one) {
@@ -82,7 +90,7 @@ function coroutines(report) {
       { title: "Longest step", ns: (row) => row.longest_step_ns },
       { title: "Mostly behind", value: (row) => row.delayed_by[0]?.who ?? "",
         show: (row) => behind(row) },
-    ], report.tasks, { empty: "No asyncio tasks in this range.",
+    ], report.tasks, { empty: whyEmpty(report, "tasks", "No asyncio task ran"),
       onrow: (row) => go({ coro: row.coro, site: row.site }) }));
 }
 
@@ -151,7 +159,8 @@ function tasksTable(told) {
     { title: "longest", about: "the longest time ready", ns: (one) => one.worst_ready_ns },
     { title: "Running", ns: (one) => one.running_ns },
     { title: "Awaiting", ns: (one) => one.await_ns },
-  ], told.tasks, { onrow: (one) => go({ task: String(one.lane), ...around(one) }) }));
+  ], told.tasks, { empty: `No task of ${state.coro} ran${isWhole() ? "" : " in this range"}.`,
+    onrow: (one) => go({ task: String(one.lane), ...around(one) }) }));
 }
 
 function around(one) {

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { legend } from "../palette.js";
 import { rangeQuery, toPage } from "../state.js";
-import { panel, table } from "../table.js";
+import { panel, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 import { stateBar, THREAD_STATES } from "./overview.js";
 
@@ -22,10 +22,10 @@ export function showThreads(root, meta) {
   const lanes = panel("Threads", "zoom and pan with W A S D; click a slice for its explanation", timeline.node,
     h("div.pad", null, legend(["running", "native", "gil", "lock", "idle", "io", "sleep",
       "preempted", "off", "step", "blocked", "callback", "select"])));
-  root.append(lanes, below);
+  root.append(rows.length ? lanes : "", below);
   const load = () => ask("report", rangeQuery());
-  const show = ({ threads: found }) => {
-    fill(below, panel("In this range", "", statesTable(found)));
+  const show = (report) => {
+    fill(below, panel("In this range", "", statesTable(report)));
   };
   return { load, show, stop: () => timeline.destroy() };
 }
@@ -34,7 +34,7 @@ function row(group, lane, one) {
   return { group, lane, title: one.text, detail: one.detail, height: LANE };
 }
 
-function statesTable(rows) {
+function statesTable(report) {
   return table([
     { title: "Thread", value: (one) => one.name, show: (one) => [one.name,
       h("span.sub", null, String(one.tid))] },
@@ -42,6 +42,6 @@ function statesTable(rows) {
     ...THREAD_STATES.map(([name]) => ({ title: name, ns: (one) => one.states[name], zero: "·" })),
     { title: "GIL wait p99", ns: (one) => one.gil_wait_ns.p99, zero: "·" },
     { title: "max", ns: (one) => one.gil_wait_ns.max, zero: "·" },
-  ], rows, { empty: "No thread states in this range.",
+  ], report.threads, { empty: whyEmpty(report, "threads", "No thread did anything"),
     onrow: (one) => toPage("cpu", { thread: `${one.pid}:${one.tid}` }) });
 }
