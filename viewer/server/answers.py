@@ -237,7 +237,7 @@ class Answers:
                 "site": holds.titles[lock].detail,
                 "lock": self.model.states.lock_id[lock],
                 "hold": lock,
-                "waits": of.get(lock, [])[:_MOST_WAITERS],
+                "waits": [*of.get(lock, ())][:_MOST_WAITERS],
                 "more": max(len(of.get(lock, ())) - _MOST_WAITERS, 0),
                 "is_held": holds.lanes.offset[lock] < holds.lanes.offset[lock + 1],
                 "wait_ns": total.get(lock, 0),
