@@ -127,12 +127,19 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
 
     table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
     kinds = memoryview(bytes(model.owners.kind).translate(table))
-    covered = [(0, 0)] * loops  # what is marked last: most slices lie within it
-    for i in engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1):
-        at, since, until = model.lane[i], slices.start_ns[i], slices.end_ns[i]
-        if at >= 0 and not (covered[at][0] <= since and until <= covered[at][1]):
-            covered[at] = since, until
-            mark_bad(at, since, until)
+    covers, covered = [0] * loops, [0] * loops  # by loop a time that is not marked yet
+    lanes, since_ns, until_ns_ = model.lane, slices.start_ns, slices.end_ns
+    for i in engine.longer(since_ns, until_ns_, kinds, ANSWER_NS + 1):
+        at, since, until = lanes[i], since_ns[i], until_ns_[i]
+        if at < 0:
+            continue
+        if since > covered[at] - ANSWER_NS:
+            mark_bad(at, covers[at], covered[at])
+            covers[at], covered[at] = since, until
+        elif until > covered[at]:
+            covered[at] = until
+    for at in range(loops):
+        mark_bad(at, covers[at], covered[at])
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
         mark_bad(at, from_ns, until_ns)

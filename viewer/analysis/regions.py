@@ -188,17 +188,6 @@ class _Finder:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.trace = model.trace
-        tracks, uuids = self.trace.tracks, self.trace.events.uuids
-        self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
-        self.parents: dict[int, int] = {}  # user track -> uuid of the track above
-        self.lanes: set[int] = set()  # the tracks of operations
-        for i, uuid in enumerate(uuids):
-            track = tracks.get(uuid)
-            above = tracks.get(track.parent_uuid) if track else None
-            if track and track.name == s.TRACK_USER:
-                self.parents[i] = track.parent_uuid
-            elif above and above.name == s.TRACK_OPERATIONS:
-                self.lanes.add(i)
         strings = self.trace.events.strings
         of_text = {text: i for i, text in enumerate(strings)}
         self.continues = of_text.get(s.ARG_CONTINUES, _ABSENT)
@@ -206,6 +195,17 @@ class _Finder:
         self.exception = of_text.get(s.ARG_EXCEPTION, _ABSENT)
         wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
         self.kinds = {i: wanted[text] for i, text in enumerate(strings) if text in wanted}
+        tracks, uuids = self.trace.tracks, self.trace.events.uuids
+        self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
+        self.parents: dict[int, int] = {}  # user track -> uuid of the track above
+        self.lanes: set[int] = set()  # the tracks of operations
+        for i, uuid in enumerate(uuids if self.kinds else ()):
+            track = tracks.get(uuid)
+            above = tracks.get(track.parent_uuid) if track else None
+            if track and track.name == s.TRACK_USER:
+                self.parents[i] = track.parent_uuid
+            elif above and above.name == s.TRACK_OPERATIONS:
+                self.lanes.add(i)
 
     def find(self) -> Iterator[Region]:
         if not self.parents and not self.lanes:

@@ -140,10 +140,13 @@ def with_user_tasks(
     """
     texts = Texts(trace.events.strings)
     coros = name_args(trace, texts.find(s.ARG_CORO))
+    libraries = {site: is_library(trace.text(site)) for site in set(owned.task_site)}
     heads = {
         task: slice_
-        for task, slice_ in enumerate(owned.task_head)
-        if coros[slice_] >= 0 and is_library(trace.text(owned.task_site[task]))
+        for task, (slice_, site) in enumerate(
+            zip(owned.task_head, owned.task_site, strict=True)
+        )
+        if libraries[site] and coros[slice_] >= 0
     }
     if not heads:
         return trace

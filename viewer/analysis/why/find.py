@@ -16,6 +16,7 @@ _ENOUGH = 2_000  # waits of each kind to choose from; shorter ones are not looke
 _TOO_MANY = 3_000
 _SHORTEST_NS = 1 << 10
 _DOUBLINGS = 50
+_FINER = 64  # bounds between one doubling and the next
 
 
 def find(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
@@ -51,21 +52,30 @@ def _of(model: Model, wanted: int) -> Column:
 
 def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[list[int], int]:
     """The longest of the marked rows, and how long those are that are left out at most."""
-    engine, bounds = model.trace.engine, [_SHORTEST_NS << n for n in range(_DOUBLINGS)]
+    engine = model.trace.engine
     one = memoryview(array("i", [0]))
     key = engine.group_keys(mark, memoryview(array("i", bytes(4 * len(mark)))), one, 1)
-    counts = engine.histogram(start, end, key, memoryview(array("q", bounds)), 1).tolist()
-    enough, count = len(bounds), counts[-1]  # buckets from here on have enough
-    while enough > 1 and count < _ENOUGH:
-        enough -= 1
-        count += counts[enough]
-    at_least = bounds[enough - 1]
+
+    def enough(bounds: list[int]) -> tuple[int, int, int]:
+        """The highest bound with enough rows from it on; how many those are, and the rest."""
+        counts = engine.histogram(start, end, key, memoryview(array("q", bounds)), 1).tolist()
+        at, count = len(bounds), counts[-1]  # buckets from here on have enough
+        while at > 1 and count < _ENOUGH:
+            at -= 1
+            count += counts[at]
+        return bounds[at - 1], count, sum(counts) - count
+
+    at_least, count, left_out = enough([_SHORTEST_NS << n for n in range(_DOUBLINGS)])
+    if count > _TOO_MANY:
+        step = at_least // _FINER
+        at_least, count, left_out = enough([at_least + n * step for n in range(_FINER)])
     found = engine.longer(start, end, mark, at_least).tolist()
     if len(found) > _TOO_MANY:
         found.sort(key=lambda row: start[row] - end[row])
         found = found[:_TOO_MANY]
         at_least = end[found[-1]] - start[found[-1]]
-    return found, at_least if sum(counts) > len(found) else 0
+        left_out += 1
+    return found, at_least if left_out else 0
 
 
 def _asked_for(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
