@@ -35,7 +35,8 @@ class Steps:
         inside = engine.keyed_sums(slices.start_ns, slices.end_ns, around, owned.code)
         if not inside.key:
             return slices.end_ns
-        ends = array("q", slices.end_ns)
+        ends = array("q")
+        ends.frombytes(slices.end_ns.cast("B"))
         for row, ns in zip(inside.key, inside.total, strict=True):
             for same in (row, *self._running(row)):
                 ends[same] -= ns

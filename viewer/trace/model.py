@@ -2,8 +2,9 @@
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from tracer import schema as s
 from viewer.trace import columns, owners, states
@@ -208,7 +209,7 @@ def _find_owners(trace: Trace) -> Owners:
         events.arg_value,
         trace.track_process,
         _symbols(_SYMBOLS, trace),
-        memoryview(bytes(map(_state_of, events.strings))),
+        _states(_STATES, s.AWAIT_PREFIX, lambda _: AWAIT, events.strings),
     )
 
 
@@ -216,12 +217,20 @@ def _pid(trace: Trace, process: int) -> int:
     return trace.processes[process].pid if process >= 0 else 0
 
 
-def _state_of(name: str) -> int:
-    return AWAIT if name.startswith(s.AWAIT_PREFIX) else _STATES.get(name, 0)
+def _states(
+    known: dict[str, int], prefix: str, prefixed: Callable[[str], int], strings: list[str]
+) -> Column:
+    """By string the state of that name; `prefixed` tells those that begin with a prefix."""
+    found = bytearray(map(known.get, strings, repeat(0)))
+    for i, text in enumerate(strings):
+        if text.startswith(prefix):
+            found[i] = prefixed(text)
+    return memoryview(found)
 
 
 def _symbols(texts: dict[int, str], trace: Trace) -> Column:
-    of_text = {text: i for i, text in reversed(list(enumerate(trace.events.strings)))}
+    strings = trace.events.strings
+    of_text = dict(zip(reversed(strings), range(len(strings) - 1, -1, -1), strict=True))
     return memoryview(
         array("i", (of_text.get(texts[i], _NO_STRING) for i in range(len(texts))))
     )
@@ -252,9 +261,7 @@ def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Col
 
 def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int) -> States:
     events, slices = trace.events, trace.slices
-    categories = bytearray(len(events.strings))
-    for i, text in enumerate(events.strings):
-        categories[i] = _CATEGORY_STATES.get(text, 0)
+    categories = bytes(map(_CATEGORY_STATES.get, events.strings, repeat(0)))
     return trace.engine.states(
         slices.event,
         slices.end_event,
@@ -270,8 +277,8 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
         trace.track_process,
         track_thread,
         _symbols(_STATE_SYMBOLS, trace),
-        memoryview(bytes(categories)),
-        memoryview(bytes(map(_thread_state_of, events.strings))),
+        memoryview(categories),
+        _states(_THREAD_STATES, s.LOCK_WAIT_PREFIX, _lock_wait, events.strings),
         owned.kind,
         owned.owner,
         events.flow_event,
@@ -281,11 +288,9 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
     )
 
 
-def _thread_state_of(name: str) -> int:
-    if name.startswith(s.LOCK_WAIT_PREFIX):
-        is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
-        return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
-    return _THREAD_STATES.get(name, 0)
+def _lock_wait(name: str) -> int:
+    is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
+    return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
 
 
 def _find_loops(

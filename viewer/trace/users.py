@@ -20,7 +20,8 @@ class Texts:
 
     def __init__(self, strings: list[str]) -> None:
         self.strings = list(strings)
-        self._number = {text: i for i, text in reversed(list(enumerate(strings)))}
+        last = len(strings) - 1
+        self._number = dict(zip(reversed(strings), range(last, -1, -1), strict=True))
 
     def find(self, text: str) -> int:
         return self._number.get(text, -1)
@@ -161,7 +162,8 @@ def with_user_tasks(
         path, line, function = place_of(frame)
         seen[task][path, function] += 1
         first_line[path, function] = min(line, first_line.get((path, function), line))
-    values = array("q", trace.events.arg_value)
+    values = array("q")
+    values.frombytes(trace.events.arg_value.cast("B"))
     numbers: dict[tuple[str, str], int] = {}
     sites = name_args(trace, texts.find(s.ARG_SITE))
     for task, slice_ in heads.items():
