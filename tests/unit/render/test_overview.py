@@ -67,24 +67,27 @@ def test_children_are_not_in_the_trace(tmp_path):
     trace = TraceBuilder(argv="reload.py", signals=SIGNALS)
     main = trace.thread("MainThread").running(0)
     main.spawn(MS, 7, "python manage.py", "/app/reload.py:3 run")
+    work = "python3.13 -c from multiprocessing.spawn import spawn_main"
+    main.spawn(MS, 8, work, "/app/reload.py:5 run")
     for n in range(8):
         main.fork(2 * MS, 20 + n, "/app/reload.py:9 pool")
     main.io(3 * MS, "os.waitpid", site="/app/reload.py:4 run").running(8 * MS).end(9 * MS)
     trace = trace.ended(10 * MS)
     said = first_screen(tmp_path, trace)
     assert (
-        "! 9 child processes are not in this trace: 8 × forked at reload.py:9, "
-        "`python manage.py` at\n    reload.py:3." in said
+        "! 10 child processes are not in this trace: 8 × forked at reload.py:9, "
+        "`python manage.py` at\n    reload.py:3, multiprocessing (spawn) at reload.py:5." in said
     )
     assert "none of the known problems was found in this process; its children are" in said
     made = build_report(model_of(tmp_path, trace), By.CORO)
     told = render_text(made, ("findings", "health"), 9, Style(200))
-    assert "9 child processes are not in this trace" in told
+    assert "10 child processes are not in this trace" in told
     assert "none of the known problems was found in this process" in told
     assert "complete" not in told
     rows = json.loads(render_json(made, ("health",)))["health"]["children"]
     assert [(row["how"], row["command"], row["count"], row["pids"]) for row in rows] == [
         ("spawn", "python manage.py", 1, [7]),
+        ("spawn", work, 1, [8]),
         ("fork", "", 8, [*range(20, 28)]),
     ]
 

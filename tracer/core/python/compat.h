@@ -51,18 +51,26 @@ static inline int compat_is_caller(PyThreadState *tstate, const compat_frame *fr
     return 0;
 }
 
-/* The code a frame executes, borrowed; NULL for the frames that calls from C leave between. */
+/* Whether it is the code that the interpreter puts below an inlined __init__: no line of any program. */
+static inline int compat_is_shim(const PyCodeObject *code)
+{
+    return code->_co_firsttraceable >= Py_SIZE(code);
+}
+
+/* The code a frame executes, borrowed; NULL for the frames that the interpreter and calls from C leave between. */
 static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
 {
 #if PY_VERSION_HEX >= 0x030e0000
     PyObject *code = (PyObject *)(frame->f_executable.bits & ~(uintptr_t)7);
-    return frame->owner < FRAME_OWNED_BY_INTERPRETER && code && PyCode_Check(code) ? (PyCodeObject *)code : NULL;
+    int is_pythons = frame->owner < FRAME_OWNED_BY_INTERPRETER && code && PyCode_Check(code);
 #elif PY_VERSION_HEX >= 0x030d0000
     PyObject *code = frame->f_executable;
-    return frame->owner < FRAME_OWNED_BY_CSTACK && code && PyCode_Check(code) ? (PyCodeObject *)code : NULL;
+    int is_pythons = frame->owner < FRAME_OWNED_BY_CSTACK && code && PyCode_Check(code);
 #else
-    return frame->owner < FRAME_OWNED_BY_CSTACK ? frame->f_code : NULL;
+    PyObject *code = (PyObject *)frame->f_code;
+    int is_pythons = frame->owner < FRAME_OWNED_BY_CSTACK;
 #endif
+    return is_pythons && !compat_is_shim((PyCodeObject *)code) ? (PyCodeObject *)code : NULL;
 }
 
 /* Where a frame with code is, as a byte offset into that code. */

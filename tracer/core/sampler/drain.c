@@ -43,12 +43,13 @@ static uint32_t unpack(sampled *t, uint32_t at, sample_handler *each, void *cont
         .tid = t->tid,
         .periods = (uint32_t)(head >> 32),
         .flags = (head >> 8) & 0xff,
-        .count = head & 0xff,
     };
-    for (uint32_t i = 0; i < one.count; i++)
-        one.places[i] = symbols_place(t->words[(at + HEAD_WORDS + 2 * i) & mask],
-                                      t->words[(at + HEAD_WORDS + 2 * i + 1) & mask]);
-    uint32_t length = HEAD_WORDS + 2 * one.count;
+    uint32_t frames = head & 0xff, length = HEAD_WORDS + 2 * frames;
+    for (uint32_t i = 0; i < frames; i++) {
+        uint64_t code = t->words[(at + HEAD_WORDS + 2 * i) & mask];
+        if (!symbols_is_hidden(code))
+            one.places[one.count++] = symbols_place(code, t->words[(at + HEAD_WORDS + 2 * i + 1) & mask]);
+    }
     if (one.tick < sampler.start_tick)
         return length;
     tell(t, one.tick, head >> 16 & 0xffff, SAMPLE_LOST, each, context);

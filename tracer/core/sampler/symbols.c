@@ -172,6 +172,11 @@ sample_place symbols_place(uint64_t code, uint64_t offset)
     return (sample_place){known->function, known->path, line_of(known, object, offset)};
 }
 
+int symbols_is_hidden(uint64_t code)
+{
+    return !(code & 1) && !compat_is_finalizing() && compat_is_shim((PyCodeObject *)(uintptr_t)code);
+}
+
 static void resolve(uint64_t frame[2])
 {
     sample_place place = symbols_place(frame[0], frame[1]);

@@ -10,6 +10,10 @@ from viewer.render.text.tables import Style, wrap
 from viewer.words import place
 
 _CHILDREN = 3  # lines of code that are named
+_MULTIPROCESSING = {
+    "from multiprocessing.spawn import spawn_main": "multiprocessing (spawn)",
+    "from multiprocessing.forkserver import main": "multiprocessing (fork server)",
+}
 
 
 def health(report: Report, top: int, style: Style) -> str:
@@ -45,7 +49,9 @@ def _children(rows: Sequence[Children]) -> str:
 def _started(row: Children) -> str:
     at = f" at {place(row.site)}" if row.site else ""
     times = f"{row.count:,} × " if row.count > 1 else ""
-    return f"{times}`{row.command}`{at}" if row.command else f"{times}forked{at}"
+    _, _, code = row.command.partition(" -c ")
+    what = _MULTIPROCESSING.get(code, f"`{row.command}`") if row.command else "forked"
+    return times + what + at
 
 
 def troubles(health: Health) -> list[str]:
