@@ -33,7 +33,8 @@ def test_an_inlined_init_has_its_callers(record: Recorder) -> None:
     trace = record(INLINED, options=("--cpu-hz", "1000"))
     model = build_model(read_trace(trace))
     validate(trace.read_bytes())
-    stacks = [text.split("\n") for text in model.trace.events.strings if "Opened.wait\n" in text]
+    texts = model.trace.events.strings
+    stacks = [text.split("\n") for text in texts if "Opened.wait\n" in text]
     assert stacks
     for stack in stacks:
         names = [frame.rpartition(" ")[2] for frame in stack]

@@ -75,8 +75,8 @@ def test_children_are_not_in_the_trace(tmp_path):
     trace = trace.ended(10 * MS)
     said = first_screen(tmp_path, trace)
     assert (
-        "! 10 child processes are not in this trace: 8 × forked at reload.py:9, "
-        "`python manage.py` at\n    reload.py:3, multiprocessing (spawn) at reload.py:5." in said
+        "! 10 child processes are not in this trace: 8 × forked at reload.py:9, `python "
+        "manage.py` at\n    reload.py:3, multiprocessing (spawn) at reload.py:5." in said
     )
     assert "none of the known problems was found in this process; its children are" in said
     made = build_report(model_of(tmp_path, trace), By.CORO)
