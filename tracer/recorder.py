@@ -179,7 +179,7 @@ class Recording:
 
     def _open(self, core: "ModuleType") -> None:
         options = self.options
-        argv = [_shown(word) for word in masked(options.argv or sys.argv)]
+        argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
         is_new = not os.path.lexists(options.path)
         fd = open_trace(options.path, force=options.force, lock=core.lock_file)
         begun = False
@@ -270,10 +270,6 @@ def _has_gil() -> bool:
     """Free-threaded builds get a GIL when they import an extension that needs it."""
     enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
     return enabled is None or enabled()
-
-
-def _shown(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", " ")
 
 
 def _register_fork_hooks(core: "ModuleType") -> None:

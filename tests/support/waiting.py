@@ -26,6 +26,19 @@ def until_it_waits_in(thread: threading.Thread, function: str, *attributes: str)
         time.sleep(0)
 
 
+def until_it_sleeps_in(thread: threading.Thread, function: str, *attributes: str) -> None:
+    """It sleeps in the kernel, so that a signal will wake it: the same sleep, seen twice."""
+    last = None
+    while True:
+        status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+        sleeps = "State:\tS" in status and waits_in(thread, function, *attributes)
+        look = times_blocked(thread) if sleeps else None
+        if look is not None and look == last:
+            return
+        last = look
+        time.sleep(0.001)  # if it waits for the GIL, it gets it here
+
+
 def times_blocked(thread: threading.Thread) -> int:
     status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
     return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])

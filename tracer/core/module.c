@@ -3,6 +3,7 @@
 #include "python/codes.h"
 #include "python/launch.h"
 #include "python/stacks.h"
+#include "python/utf8.h"
 #include "recording.h"
 #include "ring/ring.h"
 #include "sampler/methods.h"
@@ -35,6 +36,7 @@ static int exec_core(PyObject *module)
         kernel_methods, launch_methods, learn_methods, loads_methods, locks_methods,
         loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,
+        utf8_methods,
     };
     codes_on_death(on_code_death);
     ring_free_threaded = COMPAT_FREE_THREADED;

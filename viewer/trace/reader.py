@@ -12,6 +12,7 @@ from tracer.errors import TraceFileError
 from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
 from viewer.trace.engine import BEST, Engine
 from viewer.trace.locks import is_locked
+from viewer.trace.shown import shown_name, shown_texts
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _RECORD_ONE = "Record one with 'tracer run prog.py'."
@@ -141,6 +142,7 @@ def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
         raise TraceFileError(
             f"cannot read '{path}': not a trace (begins {data[:4].hex(' ')}). {_RECORD_ONE}"
         )
+    events = replace(events, strings=shown_texts(events.strings))
     by_uuid = _read_descriptors(events, engine)
     roots, pids = _find_processes(events, by_uuid)
     track_process = memoryview(array("i", roots))
@@ -196,7 +198,11 @@ def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
     for _, body in sorted(events.descriptors):
         said = engine.describe(body)
         if said is not None:
-            known[said[0]] = Track(*said)
+            uuid, name, parent_uuid, pid, tid, thread_name, words = said
+            shown = tuple(map(shown_name, words))
+            known[uuid] = Track(
+                uuid, shown_name(name), parent_uuid, pid, tid, shown_name(thread_name), shown
+            )
     return known
 
 

@@ -1,5 +1,6 @@
 """The validator's own decoder: everything a trace may not contain is an AssertionError."""
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ _TABLES = {
     message(s.INTERNED_ANNOTATION_NAMES): "annotation",
     message(s.INTERNED_ANNOTATION_STRINGS): "string",
 }
+# What would break a line or a terminal; a stack has lines.
+_UNSHOWN = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|:-\\d+ ")
 
 
 @dataclass(slots=True)
@@ -94,7 +97,9 @@ class _Reader:
         return found[0] if found else None
 
     def text(self, start: int, end: int) -> str:
-        return self.data[start:end].decode()
+        text = self.data[start:end].decode()
+        assert not _UNSHOWN.search(text), f"text that nobody can show: {text!r}"
+        return text
 
     def run(self) -> Strict:
         for start, end in self.frames():
@@ -241,6 +246,7 @@ class _Reader:
                 event.category = self.name_of(chunk, "category", value)
             elif tag == message(s.EVENT_NAME):
                 event.name = self.text(value, behind)
+                assert "\n" not in event.name, f"lines in a name: {event}"
             elif tag == message(s.EVENT_CATEGORIES):
                 event.category = self.text(value, behind)
             elif tag == varint(s.EVENT_COUNTER_VALUE):
@@ -275,6 +281,7 @@ class _Reader:
                 found.append(value)
         assert name, f"an argument without name at byte {start}"
         assert len(found) == 1, f"argument {name!r} has {len(found)} values"
+        assert name == s.ARG_STACK or "\n" not in str(found[0]), f"lines in {name}: {found}"
         return name, found[0]
 
     def name_processes(self) -> None:

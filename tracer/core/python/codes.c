@@ -6,11 +6,12 @@
 
 #include <string.h>
 
+#include "python/utf8.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/text.h"
 
-enum { RECENT = 256 };
+enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32 };
 
 static map by_code;     /* code -> code_facts* */
 static struct {
@@ -68,32 +69,60 @@ int codes_start(void)
 uint32_t codes_text(PyObject *text)
 {
     Py_ssize_t length;
-    const char *bytes = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
-    if (!bytes) {
-        PyErr_Clear(); /* lone surrogates have no UTF-8 */
+    PyObject *owned;
+    if (!text || !PyUnicode_Check(text))
         return 0;
-    }
-    return intern_string(bytes, (size_t)length);
+    const char *bytes = utf8_of(text, &length, &owned);
+    uint32_t id = length ? intern_string(bytes, (size_t)length) : 0;
+    Py_XDECREF(owned);
+    return id;
+}
+
+static uint32_t type_text(const char *name)
+{
+    return *name ? intern_string(name, strlen(name)) : intern_string(TEXT_UNNAMED, sizeof TEXT_UNNAMED - 1);
 }
 
 uint32_t codes_type_name(PyObject *object)
 {
     const char *name = Py_TYPE(object)->tp_name;
     const char *dot = strrchr(name, '.');
-    return intern_string(dot ? dot + 1 : name, strlen(dot ? dot + 1 : name));
+    return type_text(dot ? dot + 1 : name);
 }
 
+static PyObject *name_of(const PyCodeObject *code)
+{
+    return PyUnicode_GET_LENGTH(code->co_qualname) ? code->co_qualname : code->co_name;
+}
+
+/* "file:line function" */
 static uint32_t site_text(PyCodeObject *code, int line)
 {
-    char text[768];
-    const char *file = PyUnicode_AsUTF8(code->co_filename);
-    const char *name = file ? PyUnicode_AsUTF8(code->co_qualname) : NULL;
-    if (!name) {
-        PyErr_Clear();
-        return 0;
-    }
-    int length = PyOS_snprintf(text, sizeof text, "%s:%d %s", file, line, name);
-    return intern_string(text, text_fit(text, (size_t)length, sizeof text - 1));
+    char text[SITE_BYTES];
+    PyObject *owners[2];
+    Py_ssize_t file_length, name_length;
+    const char *file = utf8_of(code->co_filename, &file_length, &owners[0]);
+    const char *name = utf8_of(name_of(code), &name_length, &owners[1]);
+    size_t length = text_shown(text, SITE_FILE_BYTES, file, (size_t)file_length);
+    length += (size_t)PyOS_snprintf(text + length, sizeof text - length, ":%d ", line);
+    length += text_shown(text + length, sizeof text - length, name, (size_t)name_length);
+    Py_XDECREF(owners[0]);
+    Py_XDECREF(owners[1]);
+    return intern_string(text, length);
+}
+
+static uint32_t function_name(PyCodeObject *code)
+{
+    uint32_t name = codes_text(name_of(code));
+    if (name)
+        return name;
+    char text[SITE_FILE_BYTES];
+    PyObject *owned;
+    Py_ssize_t length;
+    const char *file = utf8_of(code->co_filename, &length, &owned);
+    name = intern_string(text, text_place(text, sizeof text, file, (size_t)length, code->co_firstlineno));
+    Py_XDECREF(owned);
+    return name;
 }
 
 static int is_below(const char *file, const folder *in)
@@ -113,7 +142,7 @@ static code_facts *make_facts(PyCodeObject *code)
     code_facts *facts = calloc(1, sizeof *facts);
     if (!facts)
         return NULL;
-    facts->func = intern_function(codes_text(code->co_qualname), site_text(code, code->co_firstlineno));
+    facts->func = intern_function(function_name(code), site_text(code, code->co_firstlineno));
     const char *file = PyUnicode_AsUTF8(code->co_filename);
     if (!file)
         PyErr_Clear();
@@ -151,6 +180,15 @@ const code_facts *codes_of(PyCodeObject *code)
     return facts ? facts : &nothing;
 }
 
+/* Some instructions have no line of their own, or 0: they belong to what is before them. */
+static int nearest_line(PyCodeObject *code, int offset)
+{
+    int line = PyCode_Addr2Line(code, offset);
+    for (int back = 1; line < 1 && back <= NEARBY && offset >= back * (int)sizeof(_Py_CODEUNIT); back++)
+        line = PyCode_Addr2Line(code, offset - back * (int)sizeof(_Py_CODEUNIT));
+    return line < 1 ? code->co_firstlineno : line;
+}
+
 /* The caller holds the guard. */
 static uint32_t line_of(PyCodeObject *code, const code_facts *facts, int offset)
 {
@@ -159,7 +197,7 @@ static uint32_t line_of(PyCodeObject *code, const code_facts *facts, int offset)
     uint64_t *known = map_put(&by_position, (uint64_t)facts->func << 32 | (uint32_t)offset | 1ull << 63);
     uint32_t site = known ? (uint32_t)*known : 0;
     if (!site) {
-        site = site_text(code, PyCode_Addr2Line(code, offset));
+        site = site_text(code, nearest_line(code, offset));
         if (known)
             *known = site;
     }
@@ -250,7 +288,7 @@ uint32_t codes_callable(PyObject *callable)
     else if (PyCFunction_Check(callable))
         func = method_function(callable);
     else
-        func = intern_function(intern_string(Py_TYPE(callable)->tp_name, strlen(Py_TYPE(callable)->tp_name)), 0);
+        func = intern_function(type_text(Py_TYPE(callable)->tp_name), 0);
     Py_XDECREF(unwrapped);
     return func;
 }

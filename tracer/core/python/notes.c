@@ -11,10 +11,10 @@ void notes_write(int kind, const char *subject, const char *text)
 {
     thread_buffer *b = ring_current();
     char both[512];
-    int length = PyOS_snprintf(both, sizeof both, "%s%s", subject, text);
+    size_t about = text_escape(both, sizeof both, subject, strlen(subject));
+    size_t length = about + text_escape(both + about, sizeof both - about, text, strlen(text));
     if (b)
-        ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)strlen(subject), both,
-                       text_fit(both, (size_t)length, sizeof both - 1), 0);
+        ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)about, both, length, 0);
 }
 
 void notes_failure(const char *what)

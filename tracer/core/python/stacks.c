@@ -197,7 +197,7 @@ static stack_facts resolve(const stack_entry *entry)
         length += (size_t)PyOS_snprintf(text + length, sizeof text - length, "%s", SCHEMA_TEXT_FRAME_TRUNCATED);
     else if (length)
         length--; /* the last line's end */
-    facts.text = intern_string(text, length);
+    facts.text = intern_lines(text, length);
     return facts;
 }
 

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "ring/map.h"
+#include "ring/text.h"
 
-enum { PAGE = 1024, PAGES = 4096 };
+enum { PAGE = 1024, PAGES = 4096, SHOWN_BYTES = 1000 };
 
 typedef struct {
     uint32_t length;
@@ -81,7 +82,7 @@ static uint32_t add_string(uint64_t hash, const char *bytes, size_t length)
     return id;
 }
 
-uint32_t intern_string(const char *bytes, size_t length)
+uint32_t intern_lines(const char *bytes, size_t length)
 {
     uint64_t hash = hash_bytes(bytes, length);
     pthread_mutex_lock(&guard);
@@ -98,6 +99,14 @@ uint32_t intern_string(const char *bytes, size_t length)
         id = add_string(hash, bytes, length);
     pthread_mutex_unlock(&guard);
     return id;
+}
+
+uint32_t intern_string(const char *bytes, size_t length)
+{
+    if (!text_needs_escape(bytes, length))
+        return intern_lines(bytes, length);
+    char shown[SHOWN_BYTES];
+    return intern_lines(shown, text_escape(shown, sizeof shown, bytes, length));
 }
 
 uint32_t intern_function(uint32_t name, uint32_t site)

@@ -14,8 +14,10 @@ typedef struct {
     uint32_t site; /* string id: "file:line function", 0 = unknown */
 } intern_func;
 
-/* Returns an id >= 1, the same for equal bytes; 0 if memory is short. */
+/* Returns an id >= 1, the same for equal bytes; 0 if memory is short. Escapes the text (ring/text.h). */
 uint32_t intern_string(const char *text, size_t length);
+/* The same for lines made of such strings, whose ends stay. */
+uint32_t intern_lines(const char *text, size_t length);
 uint32_t intern_function(uint32_t name, uint32_t site);
 
 /* Any thread. id 0 gives "" / {0, 0}. */

@@ -240,6 +240,11 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
                     const char *text, size_t length, uint64_t c)
 {
+    char shown[TEXT_LIMIT];
+    if (text_needs_escape(text, length)) {
+        length = text_escape(shown, sizeof shown, text, length);
+        text = shown;
+    }
     length = text_fit(text, length, TEXT_LIMIT);
     uint16_t payload = (uint16_t)((length + sizeof(record) - 1) / sizeof(record));
     uint64_t tick = clock_tick();

@@ -171,7 +171,7 @@ static inline void ring_count_lane(thread_buffer *buffer)
         atomic_load_explicit(&buffer->lane_records, memory_order_relaxed) + 1, memory_order_release);
 }
 
-/* Writes a record followed by text, cut at 1,000 bytes; b is the length. */
+/* Writes a record followed by text, which it escapes (ring/text.h) and cuts at 1,000 bytes; b is the length. */
 void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
                     const char *text, size_t length, uint64_t c);
 

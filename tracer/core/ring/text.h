@@ -1,8 +1,10 @@
-/* Cutting UTF-8 text to a limit. */
+/* UTF-8 text as traces show it: cut to a limit, without control characters. */
 #ifndef TRACER_TEXT_H
 #define TRACER_TEXT_H
 
 #include <stddef.h>
+
+#define TEXT_UNNAMED "(empty)"
 
 /* Bytes of `text` that fit into `limit` without cutting a character in two. Reads no byte at or
  * behind `limit`, so it also serves what snprintf has cut. */
@@ -19,5 +21,15 @@ static inline size_t text_fit(const char *text, size_t length, size_t limit)
     size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
     return lead + size <= limit ? limit : lead;
 }
+
+/* Copies as much of `text` as fits, and returns its length. Writes control characters as Python does: \n, \x1b.
+ * All text of the program passes here (but the writer's, which has passed already). */
+size_t text_escape(char *out, size_t room, const char *text, size_t length);
+/* Whether text_escape() would change it. */
+int text_needs_escape(const char *text, size_t length);
+/* The same for a name, which is never shown as nothing. */
+size_t text_shown(char *out, size_t room, const char *name, size_t length);
+/* Names a function that has no name: "<app.py:5>". */
+size_t text_place(char *out, size_t room, const char *file, size_t length, int line);
 
 #endif

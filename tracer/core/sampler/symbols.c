@@ -6,6 +6,7 @@
 #include "sampler/symbols.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ring/intern.h"
@@ -13,7 +14,7 @@
 #include "ring/text.h"
 #include "sampler/rings.h"
 
-enum { LINES = 8, TEXT_LIMIT = 500 };
+enum { LINES = 8, SURROGATE_BYTES = 6, TEXT_LIMIT = 500 };
 
 typedef struct {
     uint32_t function, path, first_line;
@@ -71,19 +72,22 @@ static char *put_utf8(char *p, Py_UCS4 c)
 /* PyUnicode_AsUTF8 would keep what it makes in the object, which needs the GIL. */
 static uint32_t text_of(PyObject *text)
 {
-    if (!text || !PyUnicode_Check(text))
+    Py_ssize_t length = text && PyUnicode_Check(text) ? PyUnicode_GET_LENGTH(text) : 0;
+    if (!length)
         return 0;
-    Py_ssize_t length = PyUnicode_GET_LENGTH(text);
     if (PyUnicode_IS_COMPACT_ASCII(text)) {
         const char *bytes = (const char *)PyUnicode_DATA(text);
         return intern_string(bytes, text_fit(bytes, (size_t)length, TEXT_LIMIT));
     }
-    char bytes[TEXT_LIMIT + 4], *p = bytes;
+    char bytes[TEXT_LIMIT + SURROGATE_BYTES + 1], *p = bytes;
     int kind = PyUnicode_KIND(text);
     const void *data = PyUnicode_DATA(text);
     for (Py_ssize_t i = 0; i < length && p < bytes + TEXT_LIMIT; i++) {
         Py_UCS4 c = PyUnicode_READ(kind, data, i);
-        p = put_utf8(p, c >= 0xd800 && c < 0xe000 ? 0xfffd : c); /* half a pair has no UTF-8 */
+        if (c >= 0xd800 && c < 0xe000) /* half a pair has no UTF-8 */
+            p += snprintf(p, SURROGATE_BYTES + 1, "\\u%04x", (unsigned)c);
+        else
+            p = put_utf8(p, c);
     }
     return intern_string(bytes, text_fit(bytes, (size_t)(p - bytes), TEXT_LIMIT));
 }
@@ -138,8 +142,14 @@ static code_symbols *symbols_of(PyCodeObject *code)
         map_remove(&by_code, (uint64_t)(uintptr_t)code);
         return NULL;
     }
-    made->function = text_of(code->co_qualname);
     made->path = text_of(code->co_filename);
+    made->function = text_of(PyUnicode_GET_LENGTH(code->co_qualname) ? code->co_qualname : code->co_name);
+    if (!made->function) {
+        char place[TEXT_LIMIT];
+        size_t length;
+        const char *path = intern_text(made->path, &length);
+        made->function = intern_string(place, text_place(place, sizeof place, path, length, code->co_firstlineno));
+    }
     made->first_line = code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0;
     *known = (uint64_t)(uintptr_t)made;
     return made;

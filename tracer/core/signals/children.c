@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "python/stacks.h"
+#include "python/utf8.h"
 #include "ring/ring.h"
 #include "ring/text.h"
 
@@ -54,10 +55,12 @@ static int text_of(PyObject *item, char word[WORD])
         Py_XDECREF(kept);
     }
     Py_ssize_t length;
-    const char *utf8 = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
+    PyObject *owned = NULL;
+    const char *utf8 = text && PyUnicode_Check(text) ? utf8_of(text, &length, &owned) : NULL;
     size_t kept = utf8 ? text_fit(utf8, (size_t)length, WORD - 1) : 0;
     memcpy(word, utf8 ? utf8 : "", kept);
     word[kept] = 0;
+    Py_XDECREF(owned);
     Py_XDECREF(text);
     PyErr_Clear();
     return kept > 0;

@@ -2,16 +2,19 @@
 #include "signals/threads.h"
 
 #include "python/codes.h"
+#include "python/utf8.h"
 #include "sampler/sampler.h"
 #include "signals/gil/attached.h"
 
 static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
 {
     Py_ssize_t length;
-    const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
-    if (text)
-        ring_emit_text(b, REC_THREAD_NAME, 0, tid, text, (size_t)length, 0);
-    PyErr_Clear();
+    PyObject *owned;
+    if (!name || !PyUnicode_Check(name))
+        return;
+    const char *text = utf8_of(name, &length, &owned);
+    ring_emit_text(b, REC_THREAD_NAME, 0, tid, text, (size_t)length, 0);
+    Py_XDECREF(owned);
 }
 
 void threads_on_start(thread_buffer *b, PyObject *thread)

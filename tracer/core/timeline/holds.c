@@ -51,7 +51,7 @@ static void name_holder(const timeline *t, event *ev, const lock_line *lock, cha
     if (thread) {
         ev->text = thread->on.name;
         ev->text_length = (uint32_t)thread->on.name_length;
-    } else if (task && task->name) {
+    } else if (task) {
         ev->text = task->name;
         ev->text_length = task->name_length;
     } else {

@@ -39,8 +39,7 @@ static void name_line(task_line *task)
     const char *coroutine = coroutine_name(task, &length);
     int written = task->merged
         ? snprintf(name, sizeof name, "%.*s()", (int)length, coroutine)
-        : snprintf(name, sizeof name, "%.*s%s%.*s()", (int)task->name_length, task->name ? task->name : "",
-                   task->name ? " " : "", (int)length, coroutine);
+        : snprintf(name, sizeof name, "%.*s %.*s()", (int)task->name_length, task->name, (int)length, coroutine);
     track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
 
@@ -70,6 +69,24 @@ static int take_line(timeline *t, task_line *task)
     return 0;
 }
 
+/* Calls a task without a name by its number. */
+static int name_task(task_line *task, const char *given, size_t length)
+{
+    char number[16];
+    if (!length) {
+        length = (size_t)snprintf(number, sizeof number, "#%u", task->id);
+        given = number;
+    }
+    char *name = malloc(length);
+    if (!name)
+        return -1;
+    memcpy(name, given, length);
+    free(task->name);
+    task->name = name;
+    task->name_length = (uint32_t)length;
+    return 0;
+}
+
 static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *loop, uint64_t ns)
 {
     task_line *task = calloc(1, sizeof *task);
@@ -80,8 +97,9 @@ static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *l
     }
     *slot = (uint64_t)(uintptr_t)task;
     *task = (task_line){.id = id, .func = func, .loop = loop, .since_ns = ns};
-    if (take_line(t, task) < 0) {
+    if (name_task(task, "", 0) < 0 || take_line(t, task) < 0) {
         map_remove(&t->tasks, id);
+        free(task->name);
         free(task);
         return NULL;
     }
@@ -128,7 +146,7 @@ static void add_identity(event *ev, const task_line *task)
 {
     intern_func func = intern_function_of(task->func);
     event_uint(ev, SCHEMA_ARG_TASK, task->id);
-    event_text(ev, SCHEMA_ARG_NAME, task->name ? task->name : "", task->name_length);
+    event_text(ev, SCHEMA_ARG_NAME, task->name, task->name_length);
     event_interned(ev, SCHEMA_ARG_CORO, func.name);
     event_interned(ev, SCHEMA_ARG_SITE, func.site);
     if (task->has_parent)
@@ -216,8 +234,7 @@ static void show_with(timeline *t, task_line *task, const await_what *what)
     if (task->merged) {
         arg life_args[EVENT_ARGS];
         event life = {.args = life_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                      .category = SCHEMA_CAT_LIFETIME, .text = task->name ? task->name : "task",
-                      .text_length = task->name ? task->name_length : 4};
+                      .category = SCHEMA_CAT_LIFETIME, .text = task->name, .text_length = task->name_length};
         add_identity(&life, task);
         encoder_event(&t->out, &life);
     }
@@ -307,14 +324,7 @@ HANDLER(task_name)
 {
     UNUSED(thread), UNUSED(ns);
     task_line *task = timeline_task(t, r->a);
-    char *name = task ? malloc(r->b + 1) : NULL;
-    if (!name)
-        return;
-    memcpy(name, text, r->b);
-    free(task->name);
-    task->name = name;
-    task->name_length = (uint32_t)r->b;
-    if (!task->shown)
+    if (!task || name_task(task, text, r->b) < 0 || !task->shown)
         return;
     task->renamed = 1;
     if (!task->merged)
@@ -413,7 +423,7 @@ HANDLER(step_await)
     char name[NAME_BYTES];
     if ((uint32_t)r->c) {
         task_line *awaited = timeline_task(t, (uint32_t)r->c);
-        int length = awaited && awaited->name
+        int length = awaited
             ? snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (int)awaited->name_length,
                        awaited->name)
             : snprintf(name, sizeof name, "%s#%u", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (uint32_t)r->c);

@@ -87,6 +87,18 @@ void timeline_free(timeline *t)
     encoder_free(&t->out);
 }
 
+/* Calls a thread without a name by its number. */
+static void name_thread(const timeline *t, thread_line *thread, const char *given, size_t length)
+{
+    char number[32];
+    if (!length) {
+        length = (size_t)(thread->tid == t->main_tid ? snprintf(number, sizeof number, "MainThread")
+                                                     : snprintf(number, sizeof number, "thread %u", thread->tid));
+        given = number;
+    }
+    track_rename(&thread->on, given, length);
+}
+
 thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread)
 {
     thread_line *thread = calloc(1, sizeof *thread);
@@ -95,20 +107,15 @@ thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread)
     uint64_t *slot = map_put(&t->threads, tid);
     if (slot)
         *slot = (uint64_t)(uintptr_t)thread;
-    char name[32];
-    int length = tid == t->main_tid ? snprintf(name, sizeof name, "MainThread")
-                                    : snprintf(name, sizeof name, "thread %u", tid);
-    track_init(&t->out, &thread->on, TRACK_KIND_THREAD, NULL, name, (size_t)length);
+    track_init(&t->out, &thread->on, TRACK_KIND_THREAD, NULL, "", 0);
     thread->on.tid = thread->tid = tid;
     thread->pthread = pthread;
     t->live_threads++;
     uint64_t *known = map_find(&t->names, tid);
-    if (known) {
-        char *given = (char *)(uintptr_t)*known;
-        track_rename(&thread->on, given, strlen(given));
-        free(given);
-        map_remove(&t->names, tid);
-    }
+    char *given = known ? (char *)(uintptr_t)*known : NULL;
+    name_thread(t, thread, given, given ? strlen(given) : 0);
+    free(given);
+    map_remove(&t->names, tid);
     return thread;
 }
 
@@ -165,7 +172,7 @@ HANDLER(thread_name)
     UNUSED(thread), UNUSED(ns);
     uint64_t *slot = map_find(&t->threads, r->a);
     if (slot) {
-        track_rename(&((thread_line *)(uintptr_t)*slot)->on, text, r->b);
+        name_thread(t, (thread_line *)(uintptr_t)*slot, text, r->b);
         return;
     }
     slot = map_put(&t->names, r->a);

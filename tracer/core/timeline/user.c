@@ -6,6 +6,7 @@
 
 #include "ring/intern.h"
 #include "ring/payload.h"
+#include "ring/text.h"
 
 enum { REGION_DEPTH = 256 }; /* trace_processor takes 512 */
 
@@ -108,8 +109,8 @@ static void read_details(const record *r, const char *payload, details *d)
 static void name_event(event *ev, uint32_t name_id, const char *text, uint32_t length)
 {
     ev->name_id = name_id;
-    ev->text = name_id ? NULL : length ? text : "(empty)";
-    ev->text_length = name_id ? 0 : length ? length : 7;
+    ev->text = name_id ? NULL : length ? text : TEXT_UNNAMED;
+    ev->text_length = name_id ? 0 : length ? length : (uint32_t)sizeof TEXT_UNNAMED - 1;
 }
 
 /* --- regions --- */

@@ -184,7 +184,7 @@ static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
         event_uint(ev, SCHEMA_ARG_OWNER_TASK, wait->owner_task);
     else if (wait->owner)
         event_uint(ev, SCHEMA_ARG_OWNER, wait->owner);
-    if (task && task->name)
+    if (task)
         event_text(ev, SCHEMA_ARG_OWNER_NAME, task->name, task->name_length);
     else if (owner)
         event_text(ev, SCHEMA_ARG_OWNER_NAME, owner->on.name, owner->on.name_length);

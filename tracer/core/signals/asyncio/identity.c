@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "python/utf8.h"
 #include "ring/intern.h"
 
 static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
@@ -125,11 +126,12 @@ uint32_t identity_function(PyObject *coro)
 void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
 {
     Py_ssize_t length;
-    const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
-    if (text)
-        ring_emit_text(b, REC_TASK_NAME, 0, id, text, (size_t)length, 0);
-    else
-        PyErr_Clear();
+    PyObject *owned;
+    if (!name || !PyUnicode_Check(name))
+        return;
+    const char *text = utf8_of(name, &length, &owned);
+    ring_emit_text(b, REC_TASK_NAME, 0, id, text, (size_t)length, 0);
+    Py_XDECREF(owned);
 }
 
 PyObject *identity_name(PyObject *task)

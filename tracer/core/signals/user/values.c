@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "python/utf8.h"
 #include "ring/intern.h"
 #include "ring/text.h"
 
@@ -21,32 +22,14 @@ static void put_number(user_payload *p, uint64_t value, size_t size)
     put(p, &value, size); /* little-endian, as wire.h */
 }
 
-/* UTF-8 of any str; the caller releases `owned`. */
-static const char *utf8_of(PyObject *text, Py_ssize_t *length, PyObject **owned)
-{
-    *owned = NULL;
-    const char *found = PyUnicode_AsUTF8AndSize(text, length);
-    if (found)
-        return found;
-    PyErr_Clear();
-    *owned = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
-    if (!*owned) {
-        PyErr_Clear();
-        *length = 1;
-        return "?";
-    }
-    *length = PyBytes_GET_SIZE(*owned);
-    return PyBytes_AS_STRING(*owned);
-}
-
 static void put_text(user_payload *p, PyObject *text)
 {
     Py_ssize_t length;
     PyObject *owned;
     const char *bytes = utf8_of(text, &length, &owned);
-    size_t kept = text_fit(bytes, (size_t)length, USER_TEXT_BYTES);
-    put_number(p, kept, 2);
-    put(p, bytes, kept);
+    size_t shown = text_escape(p->bytes + p->length + 2, USER_TEXT_BYTES, bytes, (size_t)length);
+    put_number(p, shown, 2);
+    p->length += shown;
     Py_XDECREF(owned);
 }
 
@@ -68,14 +51,22 @@ static PyObject *shown(PyObject *value)
     return text;
 }
 
-static void put_argument(user_payload *p, PyObject *label, PyObject *value)
+static size_t shown_label(char *out, size_t room, PyObject *label)
 {
     Py_ssize_t length;
-    const char *bytes = PyUnicode_AsUTF8AndSize(label, &length);
-    PyErr_Clear();
+    PyObject *owned;
+    const char *bytes = utf8_of(label, &length, &owned);
+    size_t shown = text_escape(out, room, bytes, (size_t)length);
+    Py_XDECREF(owned);
+    return shown;
+}
+
+static void put_argument(user_payload *p, PyObject *label, PyObject *value)
+{
+    char name[USER_LABEL_BYTES + 1];
+    size_t length = shown_label(name, sizeof name, label);
     size_t most = (size_t)USER_LABEL_BYTES + USER_TEXT_BYTES + 16; /* and the end mark of the payload */
-    if (!bytes || !length || length > USER_LABEL_BYTES || p->arguments == USER_ARGS ||
-        p->length + most > USER_BYTES) {
+    if (!length || length > USER_LABEL_BYTES || p->arguments == USER_ARGS || p->length + most > USER_BYTES) {
         p->omitted++;
         return;
     }
@@ -100,8 +91,8 @@ static void put_argument(user_payload *p, PyObject *label, PyObject *value)
     }
     p->arguments++;
     put_number(p, type, 1);
-    put_number(p, (uint64_t)length, 1);
-    put(p, bytes, (size_t)length);
+    put_number(p, length, 1);
+    put(p, name, length);
     if (text)
         put_text(p, text);
     else
@@ -147,7 +138,8 @@ uint32_t user_name_id(PyObject *name)
     Py_ssize_t length;
     PyObject *owned;
     const char *bytes = utf8_of(name, &length, &owned);
-    uint32_t id = length ? intern_string(bytes, text_fit(bytes, (size_t)length, USER_TEXT_BYTES)) : 0;
+    char shown[USER_TEXT_BYTES];
+    uint32_t id = intern_string(shown, text_shown(shown, sizeof shown, bytes, (size_t)length));
     Py_XDECREF(owned);
     PyObject *number = id ? PyLong_FromUnsignedLong(id) : NULL;
     if (number)
