@@ -85,6 +85,53 @@ except KeyboardInterrupt:
     sys.exit(3)
 """
 SUBCLASS_INTERRUPT = "class Mine(KeyboardInterrupt): pass\nraise Mine('x')\n"
+# The interpreter notes an interrupt that leaves exec() of a text, and obeys it in the end.
+CAUGHT_FROM = """\
+CODE = "raise KeyboardInterrupt"
+def interrupts(kind): raise kind
+class Mine(KeyboardInterrupt): pass
+try:
+    {}
+except KeyboardInterrupt:
+    print("caught")
+"""
+NOTED = CAUGHT_FROM.format("exec(CODE)")
+NOTED_IN_THREAD = """\
+import threading
+def work():
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        print("caught")
+thread = threading.Thread(target=work)
+thread.start(); thread.join()
+"""
+FORGETFUL_EXCEPTHOOK = """\
+import sys
+def hook(*args):
+    print("hooked")
+    sys.last_exc = sys.last_value = None
+sys.excepthook = hook
+raise KeyboardInterrupt
+"""
+EXITING_EXCEPTHOOK = """\
+import sys
+sys.excepthook = lambda *args: sys.exit(4)
+raise KeyboardInterrupt
+"""
+INTERRUPTS = {
+    "noted": (NOTED, "prog.py", "-c", "-m"),
+    "noted, in eval": (CAUGHT_FROM.format("eval('interrupts(KeyboardInterrupt)')"), "prog.py"),
+    "noted, then an error": (NOTED + "1 / 0", "prog.py", "-m"),
+    "noted, then exit": (NOTED + "import sys; sys.exit(3)", "prog.py", "-c", "-m"),
+    "noted, then another text": (NOTED + "exec('1')", "-c"),
+    "noted in a thread": (NOTED_IN_THREAD, "prog.py"),
+    "a code object's": (CAUGHT_FROM.format("exec(compile(CODE, 'x', 'exec'))"), "prog.py"),
+    "a subclass": (CAUGHT_FROM.format("exec('raise Mine')"), "-m"),
+    "a subclass, uncaught": (SUBCLASS_INTERRUPT, "-c", "-m"),
+    "hook forgets it": (FORGETFUL_EXCEPTHOOK, "prog.py", "-c", "-m"),
+    "hook exits": (EXITING_EXCEPTHOOK, "prog.py", "-m"),
+}
 FORK = """\
 import os, sys
 pid = os.fork()
@@ -154,7 +201,6 @@ CASES = [
     script("interrupt", "raise KeyboardInterrupt"),
     script("interrupt by signal", "import os\nos.kill(os.getpid(), 2)\nwhile True: pass"),
     script("caught interrupt", CAUGHT_INTERRUPT),
-    script("interrupt subclass", SUBCLASS_INTERRUPT),
     Case("interrupt -c", ("-c", "raise KeyboardInterrupt")),
     Case("interrupt -m", ("-m", "prog"), {"prog.py": "raise KeyboardInterrupt"}),
     script("terminated", "import os\nos.kill(os.getpid(), 15)\nwhile True: pass"),
@@ -192,6 +238,17 @@ CASES = [
 def test_like_python(case: Case, tmp_path: Path) -> None:
     """Same stdout, stderr and status as plain python."""
     plain, traced = compare(case, tmp_path)
+    assert traced == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [(name, how) for name, (_, *ways) in INTERRUPTS.items() for how in ways]
+)
+def test_interrupts(name: str, how: str, tmp_path: Path) -> None:
+    """The process dies of SIGINT if plain python does, which depends on how it was started."""
+    source = INTERRUPTS[name][0]
+    words = {"prog.py": ("prog.py",), "-m": ("-m", "prog"), "-c": ("-c", source)}
+    plain, traced = compare(Case(name, words[how], {"prog.py": source}), tmp_path)
     assert traced == plain
 
 

@@ -23,6 +23,7 @@
 #endif
 #ifndef Py_GIL_DISABLED
 #include "internal/pycore_interp.h"
+#include "internal/pycore_runtime.h"
 #endif
 #ifdef COMPAT_UNDEF_BUILD_CORE
 #undef Py_BUILD_CORE
@@ -338,10 +339,30 @@ static inline int compat_is_interrupt(PyObject *type)
 #endif
 }
 
+/* Whether that is so for errors before the program begins, too. */
+#define COMPAT_EARLY_INTERRUPT_KILLS (PY_VERSION_HEX >= 0x030e0000)
+
+/* Where the interpreter notes that a KeyboardInterrupt ended the program, or code that was given as text
+ * (even if it was caught then). NULL if it is not there: it follows SIG_DFL and SIG_IGN, as numbers. */
+static inline int *compat_interrupt_note(void)
+{
+#ifdef Py_GIL_DISABLED
+    return NULL;
+#else
+    struct _signals_runtime_state *known = &_PyRuntime.signals;
+    PyObject *zero = PyLong_FromLong(0), *one = PyLong_FromLong(1); /* always the same objects */
+    int is_there = zero == known->default_handler && one == known->ignore_handler;
+    Py_XDECREF(zero);
+    Py_XDECREF(one);
+    return is_there ? &known->unhandled_keyboard_interrupt : NULL;
+#endif
+}
+
 /* Runs `-c` code in __main__. Returns 0, or -1 with the error already printed. Since 3.13 python registers
  * the source with linecache, which PyRun_SimpleStringFlags does not: under the file's name, or, where
- * linecache has a cache for it (3.14, and 3.13 from some patch release on), under the code. */
-static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
+ * linecache has a cache for it (3.14, and 3.13 from some patch release on), under the code. `note` is
+ * compat_interrupt_note's. */
+static inline int compat_run_command(const char *code, PyCompilerFlags *flags, int *note)
 {
 #if PY_VERSION_HEX >= 0x030d0000
     PyObject *main = PyImport_AddModuleRef("__main__");
@@ -361,6 +382,8 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
     if (known && PySys_Audit("exec", "O", compiled) == 0) {
         PyObject *globals = PyModule_GetDict(main);
         result = PyEval_EvalCode(compiled, globals, globals);
+        if (!result && PyErr_Occurred() == PyExc_KeyboardInterrupt)
+            *note = 1;
     }
     Py_XDECREF(known);
     Py_XDECREF(compiled);
@@ -374,6 +397,7 @@ static inline int compat_run_command(const char *code, PyCompilerFlags *flags)
     Py_DECREF(result);
     return 0;
 #else
+    (void)note; /* found, and written, by the interpreter */
     return PyRun_SimpleStringFlags(code, flags);
 #endif
 }

@@ -14,20 +14,15 @@
 
 #define EXIT_MISSING 2 /* python's own exit code for a script that it cannot open */
 
-/* The exception printed last makes python end by SIGINT. */
-static int interrupted(void)
-{
-    PyObject *error = PySys_GetObject("last_exc");
-    return error && compat_is_interrupt((PyObject *)Py_TYPE(error));
-}
-
-static int dies_of_sigint;
+static int *note;     /* the interpreter's, whether it ends by SIGINT … */
+static int own_note;  /* … or ours, if that one is not known */
+static int is_obeyed; /* sys.exit() in a script or `-c` code ends python before it looks at the note */
 
 /* Py_AtExit callback, called when Python is finalised: ends the process as python does after an uncaught
  * KeyboardInterrupt (bpo-1054041), so that a shell notices the Ctrl-C. */
 static void end_by_signal(void)
 {
-    if (!dies_of_sigint)
+    if (!is_obeyed || !*note)
         return;
     fflush(stdout);
     fflush(stderr);
@@ -39,20 +34,36 @@ static void end_by_signal(void)
 /* Finalise and end the process, as python does after a program. */
 _Noreturn static void leave(int failed)
 {
-    dies_of_sigint = failed && interrupted();
+    PyObject *printed = PySys_GetObject("last_exc");
+    if (failed && printed && compat_is_interrupt((PyObject *)Py_TYPE(printed)))
+        own_note = 1;
+    is_obeyed = 1;
     Py_Exit(failed != 0);
 }
 
 /* To be called first by every run_*. */
 static void begin(void)
 {
+    note = compat_interrupt_note();
+    if (!note)
+        note = &own_note;
+    *note = 0;
     Py_AtExit(end_by_signal); /* callbacks run in reverse order: those of extensions run before this one */
     compat_hide_callers(PyThreadState_Get());
+}
+
+static void note_interrupt(void)
+{
+    if (compat_is_interrupt(PyErr_Occurred()))
+        *note = 1;
 }
 
 /* Print the current error (SystemExit ends the process in there) and leave. */
 _Noreturn static void leave_with_error(void)
 {
+    if (COMPAT_EARLY_INTERRUPT_KILLS)
+        note_interrupt();
+    is_obeyed = PyErr_ExceptionMatches(PyExc_SystemExit);
     PyErr_Print();
     leave(1);
 }
@@ -95,8 +106,10 @@ _Noreturn static void run_as_module(PyObject *name, int set_argv0)
     PyObject *result =
         PyObject_CallFunctionObjArgs(run, name, set_argv0 ? Py_True : Py_False, NULL);
     Py_DECREF(run);
-    if (!result)
+    if (!result) {
+        note_interrupt();
         leave_with_error();
+    }
     Py_DECREF(result);
     leave(0);
 }
@@ -192,7 +205,7 @@ static PyObject *run_command(PyObject *Py_UNUSED(module), PyObject *args)
     }
     PyCompilerFlags flags = _PyCompilerFlags_INIT;
     flags.cf_flags |= PyCF_IGNORE_COOKIE;
-    int failed = compat_run_command(PyBytes_AS_STRING(encoded), &flags);
+    int failed = compat_run_command(PyBytes_AS_STRING(encoded), &flags, note);
     Py_DECREF(encoded);
     leave(failed);
 }
