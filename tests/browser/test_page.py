@@ -77,6 +77,8 @@ def test_gil_wait_is_explained(tmp_path: Path) -> None:
         text = opened.page.inner_text("aside")
         assert text.startswith("GIL wait")
         assert "compress" in opened.page.inner_text(EXPLANATION)
+        sentence = opened.page.inner_text("aside .sentence")
+        assert sentence.startswith("Thread MainThread waited 200 ms for the GIL")
         assert "200 ms" in text
         assert opened.complaints == []
 

@@ -17,6 +17,13 @@ from tests.browser.perfetto_ui import CHROMIUM
 from tests.conftest import SAMPLES
 
 CAUSES = "aside .parts"
+# Of the slice that is selected; beside the recording's end it is not that of the view.
+MIDDLE = """async () => {
+  const selected = new URLSearchParams(location.hash.split("?")[1]).get("sel").split(":");
+  const query = `group=${selected[0]}&row=${selected[1]}`;
+  const { start_ns, ns } = await fetch(`api/slice?${query}`).then((answer) => answer.json());
+  return start_ns + ns / 2;
+}"""
 
 pytestmark = [
     pytest.mark.browser,
@@ -51,11 +58,11 @@ def test_visit(recorded: Callable[[str], Path], sample: str) -> None:
 
         # The longest in the table: a click on its slice shows its causes
         row = page.locator("main tbody tr").first
-        who = row.locator("td").first.inner_text()
+        who = row.locator("td").first.evaluate("(cell) => cell.firstChild.textContent")
         row.click()
         opened.settle()
         start, end = opened.view()
-        opened.click(who, (start + end) / 2)
+        opened.click(who, page.evaluate(MIDDLE))
         page.locator(CAUSES).wait_for()
         title = page.inner_text("aside h2")
         assert who in page.inner_text("aside .whose")

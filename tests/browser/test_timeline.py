@@ -131,7 +131,7 @@ def test_lanes_of_tasks_come_first(tmp_path: Path) -> None:
     """On Tasks, on a coroutine's page and on a task's: loops, then tasks, above all tables."""
     with open_page(trace_file(tmp_path, blocked_loop())) as opened:
         opened.go("#/tasks")
-        for title in ("loop @MainThread", "ticker", "Task-3"):
+        for title in ("loop @MainThread", "ticker", "handler #3"):
             assert pieces(opened, title)
         for link in ("", "?coro=tick&site=%2Fapp%2Fblocked_loop.py%3A9%20tick"):
             opened.go(f"#/tasks{link}")

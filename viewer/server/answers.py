@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
+from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
 from viewer.analysis.profiles.profile import Sample
@@ -18,6 +19,7 @@ from viewer.server.details import details
 from viewer.server.groups import GROUPS, Group, Title, busy_ns
 from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.later import Later
+from viewer.server.longest import longest_json
 from viewer.server.within import present, within
 from viewer.server.worst import worst, worst_json
 from viewer.trace.columns import AWAIT, READY, RUNNING, Column
@@ -52,6 +54,7 @@ class Answers:
             "api/report": self.report,
             "api/findings": self.findings,
             "api/why": self.why,
+            "api/waits": self.waits,
             "api/strips": lambda _query: _json(self.strips()),
             "api/tile": self.tile,
             "api/slice": self.slice,
@@ -124,6 +127,20 @@ class Answers:
 
         return Reply(_JSON, self._keep(("why",), make))
 
+    def waits(self, query: Query) -> Reply:
+        """The longest waits of a range, of all kinds."""
+        span = self._span(query)
+
+        def make() -> bytes:
+            tree = self._whole_tree()
+            return _dump(longest_json(tree, within(self.model, *span) if span else self.model))
+
+        return Reply(_JSON, self._keep(("waits", str(span)), make))
+
+    def _whole_tree(self) -> Tree:
+        self._tree = self._tree or Tree(self.model)
+        return self._tree
+
     def strips(self) -> Json:
         """By strip of the minimap the time in which any of its lanes was busy, or None."""
         return {name: busy_ns(self.model, self.groups[name]) for name in _STRIPS}
@@ -154,8 +171,8 @@ class Answers:
         if row >= len(group.lane) or group.lane[row] < 0:
             raise BadQuery(f"this recording has no slice {name}:{row}")
         with self._lock:
-            self._tree = self._tree or Tree(self.model)
-        return _json(details(self._tree, self.groups, name, row))
+            tree = self._whole_tree()
+        return _json(details(tree, self.groups, name, row))
 
     def tasks(self, query: Query) -> Reply:
         """The tasks of a coroutine (`coro`, `site`), the longest ready time first.
@@ -201,9 +218,9 @@ class Answers:
                 {
                     "lane": task,
                     "task": owned.task_id[task],
-                    "name": model.task_name(task),
+                    "name": name_of_task(model, task),
                     "coro": model.coroutine(owned.task_group[task])[0],
-                    "parent": model.task_name(parent) if parent >= 0 else "",
+                    "parent": name_of_task(model, parent) if parent >= 0 else "",
                     "start_ns": lanes.start_ns[low] - model.start_ns if low < high else 0,
                     "end_ns": lanes.end_ns[high - 1] - model.start_ns if low < high else 0,
                     "steps": stats[RUNNING].count[task],

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 from tracer import schema as s
+from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.part import shortened
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
@@ -13,6 +14,7 @@ from viewer.analysis.why.explain import explain
 from viewer.analysis.why.waits import wait_of_row, wait_of_slice
 from viewer.render.json.report import Json
 from viewer.render.json.why import to_json
+from viewer.render.text.why import sentences
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
 from viewer.trace import columns
@@ -95,7 +97,7 @@ def _title(model: Model, name: str, row: int, of: int) -> tuple[str, str]:
     owner = model.owners.owner[of]
     if model.owners.kind[of] in (columns.LOOP_CALLBACK, columns.SELECT) or owner < 0:
         return slice_name(model, of), "event loop"
-    return slice_name(model, of), model.task_name(owner)
+    return slice_name(model, of), name_of_task(model, owner)
 
 
 def _kind(model: Model, name: str, row: int, of: int) -> str:
@@ -119,9 +121,10 @@ def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
     if wait is None:
         return None
     told = explain(tree.model, wait, tree)
+    text = sentences(told)
     told = replace(told, causes=shortened(told.causes, wait.ns // _SMALL, _BROAD))
     # The JSON has the same types, under another name.
-    return cast("Json", to_json(told))
+    return cast("Json", to_json(told) | {"text": text})
 
 
 def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:
@@ -157,7 +160,7 @@ def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, J
         return {"title": f"{text} on {where}", "group": "", "row": -1}
     kind = model.owners.kind[of]
     if kind in (columns.READY, columns.RUNNING, columns.AWAIT):
-        whose = model.task_name(model.owners.owner[of])
+        whose = name_of_task(model, model.owners.owner[of])
         return {"title": f"{text} of {whose}", "group": "tasks", "row": of}
     if kind in (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.SELECT):
         return {"title": text, "group": "loops", "row": of}

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 
 from tracer import schema as s
 from viewer.analysis.availability import ANSWER_NS
+from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace import columns
 from viewer.trace.columns import Column
@@ -270,7 +271,7 @@ def owner_name(model: Model, row: int) -> str:
 def waiter_name(model: Model, row: int) -> str:
     table = model.states
     if _base(table.state[row]) == columns.TASK_WAIT:
-        return model.task_name(table.who[row])
+        return name_of_task(model, table.who[row])
     return model.thread_names[table.who[row]]
 
 

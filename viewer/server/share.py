@@ -119,6 +119,7 @@ def _answers(answers: Answers) -> dict[str, Json]:
             ask("tasks", coro=str(row["coro"]), site=str(row["site"]))
             ask("flame", task=str(row["coro"]))
     ask("why")
+    ask("waits")
     slices = [*map(place, worst(answers.model)), *_longest(answers)]
     for group, row_ in dict.fromkeys(slices):
         ask("slice", group=group, row=str(row_))

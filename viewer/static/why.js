@@ -9,6 +9,7 @@ import { go, link, state, toPage } from "./state.js";
 
 const MOST_DEPTH = 3;
 const MOST_PARTS = 5;
+const SMALL = 100; // parts below a hundredth of the wait are summed up
 const SITES = new Set(["site", "owner_site"]);
 
 /** Fills a node with the explanation of the selected slice. */
@@ -34,6 +35,7 @@ export async function explain(node) {
       line("lasted", h("b", null, duration(told.ns)), told.unfinished && " (unfinished)"),
       line("from", when(told.start_ns, told.ns)),
       line("to", when(told.start_ns + told.ns, told.ns))),
+    told.why && h("p.sentence", null, marked(told.why.text)),
     actions(told),
     told.why && causes(told.why),
     told.why && path(told.why),
@@ -56,7 +58,10 @@ export function around(told) {
 function actions(told) {
   return h("div.actions", null,
     h("button", { title: "F", onclick: () => go(around(told)) }, "Zoom to the slice"),
-    state.page === "why" && told.why && h("button", { onclick: () => onTimeline(told) },
+    state.page === "why" && told.why && h("button", { onclick: () => {
+      const { coro, site: place_ } = told.why.waiter;
+      showWait(told, told.ns, { coro, site: place_ });
+    } },
       "Show on the timeline"),
     canOpen() && h("button", { onclick: () => openPerfetto(told) }, "Show in Perfetto"),
     h("button", {
@@ -72,16 +77,17 @@ function close() {
   return h("button", { title: "Escape", onclick: () => go({ sel: "" }) }, "Close");
 }
 
-function onTimeline({ group, why: { waiter }, ...told }) {
-  const { coro, site: place_ } = waiter;
-  if (group === "tasks") toPage("tasks", { ...around(told), coro, site: place_ });
-  else toPage("threads", around(told));
+/** Shows a wait where it is drawn: with the tasks of its coroutine, or with the threads. */
+export function showWait({ group, row, start_ns: start }, ns, task) {
+  const changes = { ...around({ start_ns: start, ns }), sel: `${group}:${row}` };
+  if (group === "tasks") toPage("tasks", { ...changes, ...task });
+  else toPage("threads", changes);
 }
 
 /** The causes add up to the wait; each may have parts of its own. */
 function causes({ causes: found, ns: whole }) {
   if (!found.length) return null;
-  const lines = found.flatMap((one) => cause(one, 0));
+  const lines = tree(found, whole, 0);
   const texts = durations(lines.map(({ one }) => one.ns));
   return [
     h("h3", null, "Where the time went"),
@@ -95,10 +101,16 @@ function causes({ causes: found, ns: whole }) {
   ];
 }
 
-/** A cause and its main parts, each with its depth in the tree. */
-function cause(one, depth) {
-  const parts = depth < MOST_DEPTH ? one.parts.slice(0, MOST_PARTS) : [];
-  return [{ one, depth }, ...parts.flatMap((part) => cause(part, depth + 1))];
+/** Causes and their parts, each with its depth; small ones are summed up. */
+function tree(found, whole, depth) {
+  const shown = found.slice(0, MOST_PARTS).filter((one, i) => !i || one.ns * SMALL >= whole);
+  const rest = found.slice(shown.length);
+  if (rest.length > 1) {
+    const ns = rest.reduce((sum, one) => sum + one.ns, 0);
+    shown.push({ text: `${rest.length} smaller parts`, ns, site: "", parts: [] });
+  } else shown.push(...rest);
+  return shown.flatMap((one) => [{ one, depth },
+    ...(depth < MOST_DEPTH ? tree(one.parts, whole, depth + 1) : [])]);
 }
 
 /** The steps that had to finish first, the latest at the top. */

@@ -12,6 +12,13 @@ from viewer.trace.model import Model
 _NAMED_BY_ASYNCIO = re.compile(r"Task-(\d+)")
 
 
+def name_of_task(model: Model, task: int) -> str:
+    """The name that the program gave it, else its coroutine and asyncio's number."""
+    name = model.task_name(task)
+    numbered = _NAMED_BY_ASYNCIO.fullmatch(name)
+    return f"{model.coroutine_of(task)} #{numbered[1]}" if numbered else name
+
+
 class Lanes:
     """The rows of a model by their lane."""
 
@@ -52,10 +59,7 @@ class Lanes:
         return self.model.lane[self.model.owners.task_head[task]]
 
     def name_of_task(self, task: int) -> str:
-        """The name that the program gave it, else its coroutine and asyncio's number."""
-        name = self.model.task_name(task)
-        numbered = _NAMED_BY_ASYNCIO.fullmatch(name)
-        return f"{self.model.coroutine_of(task)} #{numbered[1]}" if numbered else name
+        return name_of_task(self.model, task)
 
     def after_await(self, task: int, i: int) -> int:
         """The `ready` that ended a task's await (slice i); -1 none."""

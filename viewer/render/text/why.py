@@ -110,17 +110,21 @@ def render_text(answer: Answer, style: Style) -> str:
 
 
 def paragraph(problem: Problem) -> str:
-    """The wait and its causes in a few sentences."""
-    explanation = problem.worst
-    said = opening(explanation)
-    if not (explanation.wait.what is What.AWAIT and not explanation.acquired):
-        said += _because(explanation)
+    """The wait and its causes in a few sentences, and how many similar ones there are."""
+    said = sentences(problem.worst)
     others = problem.count - 1
     if others:
         verb, together = ("is", "both") if others == 1 else ("are", f"all {problem.count:,}")
         similar, total = plural(others, "similar wait"), duration(problem.total_ns)
         said += f" There {verb} {similar}, {total} summed over {together}."
     return said
+
+
+def sentences(explanation: Explanation) -> str:
+    """The wait and its causes."""
+    if explanation.wait.what is What.AWAIT and not explanation.acquired:
+        return opening(explanation)  # it says that nobody had woken it
+    return opening(explanation) + _because(explanation)
 
 
 def opening(explanation: Explanation) -> str:

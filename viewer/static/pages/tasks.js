@@ -54,10 +54,10 @@ function rows(tasks, meta) {
   ];
 }
 
-/** Beside the name of a task its coroutine, where they differ, or its number. */
-function detail(one) {
-  if (!state.coro && one.coro !== one.name) return one.coro;
-  return one.task >= 0 ? String(one.task) : "";
+/** Beside the name of a task its coroutine or its number, if the name does not say it. */
+function detail({ name, coro, task }) {
+  if (!state.coro && !name.startsWith(coro)) return coro;
+  return task >= 0 && !name.endsWith(` #${task}`) ? String(task) : "";
 }
 
 function path(one) {

@@ -2,19 +2,22 @@
 
 import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
-import { durations } from "../format.js";
-import { go, isWhole, rangeQuery, state, toPage } from "../state.js";
+import { count, durations, site } from "../format.js";
+import { go, isWhole, rangeQuery, state } from "../state.js";
 import { panel, table } from "../table.js";
-import { explain } from "../why.js";
+import { explain, showWait } from "../why.js";
 
-export function showWhy(root, meta) {
+/** The kinds of waits whose own name does not say it. */
+const KINDS = { gil: "GIL", lock: "lock", call: "blocking call" };
+
+export function showWhy(root) {
   const place = h("div.pad");
   const below = h("div");
   const box = h("section.panel", null, place);
   root.append(state.sel ? box : "", below);
   if (state.sel) explain(place);
-  const load = () => Promise.all([ask("why"), ask("report", rangeQuery())]);
-  const show = ([found, report]) => fill(below, problems(found), longest(report, meta));
+  const load = () => Promise.all([ask("why"), ask("waits", rangeQuery())]);
+  const show = ([found, waits]) => fill(below, problems(found), longest(waits));
   return { load, show };
 }
 
@@ -34,24 +37,20 @@ function problems(found) {
   rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording.`));
 }
 
-function longest({ tasks, threads }, meta) {
-  const rows = [
-    ...tasks.filter((row) => row.worst).map((row) => ({ who: `${row.worst.name}`,
-      what: "ready", page: "tasks", changes: { coro: row.coro, site: row.site },
-      start: row.worst.start_ns - meta.start_ns, ns: row.worst.ns,
-      behind: row.worst.delayed_by[0]?.who ?? "" })),
-    ...threads.filter((row) => row.worst_gil_wait).map((row) => ({ who: row.name,
-      what: "GIL wait", page: "threads", changes: {},
-      start: row.worst_gil_wait.start_ns - meta.start_ns, ns: row.worst_gil_wait.ns,
-      behind: row.worst_gil_wait.held_by[0]?.name ?? "" })),
-  ].sort((a, b) => b.ns - a.ns);
+/** Of all kinds, so that they compare; a row leads to its slice. */
+function longest(rows) {
   return panel("Longest waits in this range",
-    "the longest time ready of each coroutine, and the longest GIL wait of each thread", table([
-    { title: "Who", value: (row) => row.who },
-    { title: "Wait", value: (row) => row.what },
-    { title: "Duration", ns: (row) => row.ns },
-    { title: "Start", at: (row) => row.start },
-    { title: "Mostly behind", value: (row) => row.behind },
-  ], rows, { empty: "No waits in this range.", onrow: (row) => toPage(row.page, {
-    ...row.changes, sel: "", from: row.start - row.ns * 0.3, to: row.start + row.ns * 1.3 }) }));
+    "of all kinds, without those of who has nothing to do; similar ones are grouped", table([
+    { title: "Who", value: (row) => row.who, show: (row) => [row.who,
+      row.coro && row.coro !== row.who && h("span.sub", null, row.coro)] },
+    { title: "Wait", value: (row) => KINDS[row.what] ?? row.what,
+      show: (row) => [row.subject || (KINDS[row.what] ?? row.what),
+        row.site && h("span.sub", { title: row.site }, site(row.site))] },
+    { title: "Longest", ns: (row) => row.ns },
+    { title: "Start", at: (row) => row.start_ns },
+    { title: "Similar", number: true, value: (row) => row.count, show: (row) => count(row.count) },
+    { title: "All together", ns: (row) => row.total_ns },
+    { title: "Mostly", value: (row) => row.behind, show: (row) => marked(row.behind) },
+  ], rows, { empty: "No waits in this range.",
+    onrow: (row) => showWait(row, row.whole_ns, { coro: row.coro, site: row.coro_site }) }));
 }

@@ -1,0 +1,58 @@
+"""The longest waits of a range, and the sentence about each wait."""
+
+import json
+
+import pytest
+
+from tests.support.models import model_of
+from tests.support.stories.waits import MS, every_trace, lock_convoy, pool
+from viewer.server.answers import Answers
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+
+def asked(answers, name, **query):
+    return json.loads(answers.routes[f"api/{name}"](query).body)
+
+
+def test_all_kinds_compare(tmp_path):
+    """Lock waits, calls and GIL waits are in one list, by what each kind lost at most."""
+    found = asked(Answers(model_of(tmp_path, lock_convoy())), "waits")
+    assert [(row["what"], row["who"], row["ns"] // MS) for row in found[:2]] == [
+        ("lock", "worker-1", 99),
+        ("sleep", "flush", 99),
+    ]
+    assert found[0]["count"] == 3
+    assert "flush" in found[0]["behind"]
+    assert [row["ns"] for row in found] == sorted((row["ns"] for row in found), reverse=True)
+
+
+def test_who_has_nothing_to_do_does_not_count(tmp_path):
+    """The workers of a pool wait for work most of the time."""
+    found = asked(Answers(model_of(tmp_path, pool())), "waits")
+    assert "SimpleQueue.get" not in {row["subject"] for row in found}
+
+
+@pytest.mark.parametrize(("name", "data"), every_trace())
+def test_part_inside_the_range(tmp_path, name, data):
+    """Durations are of the part in the range, and each row is a slice that has a sentence."""
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(data)
+    model = build_model(read_trace(path))
+    answers = Answers(model)
+    half = max((model.end_ns - model.start_ns) // 2, 1)
+    for query in ({}, {"from": "0", "to": str(half)}):
+        for row in asked(answers, "waits", **query):
+            assert 0 < row["ns"] <= min(row["whole_ns"], 2 * half + 1 if not query else half)
+            assert row["ns"] <= row["total_ns"]
+            told = asked(answers, "slice", group=row["group"], row=str(row["row"]))
+            assert (told["start_ns"], told["ns"]) == (row["start_ns"], row["whole_ns"])
+            assert told["why"]["text"].endswith(".")
+
+
+def test_sentence_is_that_of_why(tmp_path):
+    """The slice of a worst wait says what the list of worst waits says, but for the others."""
+    answers = Answers(model_of(tmp_path, lock_convoy()))
+    for wait in asked(answers, "why"):
+        told = asked(answers, "slice", group=wait["group"], row=str(wait["row"]))
+        assert wait["text"].startswith(told["why"]["text"])
