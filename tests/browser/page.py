@@ -41,8 +41,9 @@ _MOVED = """async (before) => {
 _SPOT = """async ([title, at, nth]) => {
   const { timelines } = await import("./timeline.js");
   const one = timelines()[0];
-  const named = one.rows.filter((row) => row.title === title); // "f #1" is not "f #12"
-  const row = (named.length ? named : one.rows.filter((row) => row.title.startsWith(title)))[nth];
+  const exact = one.rows.filter((row) => row.title === title); // "f #1" is not "f #12"
+  const found = one.rows.filter((row) => row.title.startsWith(title));
+  const row = (exact.length ? exact : found)[nth];
   one.node.scrollTop = Math.max(row.top - 40, 0);
   one.node.scrollIntoView({ block: "center" });
   await new Promise(requestAnimationFrame);
