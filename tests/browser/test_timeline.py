@@ -17,6 +17,7 @@ from tests.browser.perfetto_ui import CHROMIUM
 from tests.support.builder.trace import TraceBuilder
 from tests.support.models import trace_file
 from tests.support.stories.waits import MS, blocked_loop, gil_hog
+from tests.unit.findings.test_loops import steps
 
 pytestmark = [
     pytest.mark.browser,
@@ -144,4 +145,22 @@ def test_lanes_of_tasks_come_first(tmp_path: Path) -> None:
             assert lane["y"] < table["y"]
         opened.page.locator("tbody tr", has_text="ticker").click()
         opened.page.get_by_text("The life of ticker").wait_for()
+        assert opened.complaints == []
+
+
+def test_finding_leads_to_its_slice(tmp_path: Path) -> None:
+    """`Show` of a blocked loop: the step is selected, in view and explained."""
+    with open_page(trace_file(tmp_path, steps(3, 30 * MS).end())) as opened:
+        opened.go("#/overview")
+        opened.page.get_by_role("button", name="Show").click()
+        opened.page.locator("aside h2", has_text="hog").wait_for()
+        opened.settle()
+        selected = opened.page.evaluate("() => location.hash").partition("sel=loops%3A")[2]
+        (piece,) = (
+            one
+            for one in pieces(opened, "loop @MainThread")
+            if str(one["row"]) == selected.partition("&")[0]
+        )
+        assert piece["state"] == "blocked"
+        assert piece["width"] > 100
         assert opened.complaints == []

@@ -13,9 +13,11 @@ from viewer.analysis.report import SECTIONS, build_report, heading, why_not
 from viewer.analysis.steps import Steps
 from viewer.analysis.tasks import By
 from viewer.render.json.report import Json, to_json
+from viewer.render.text.findings import nothing_found
 from viewer.render.text.overview import missing
 from viewer.server import flame
 from viewer.server.details import details
+from viewer.server.evidence import shown_at
 from viewer.server.groups import GROUPS, Group, Title, busy_ns
 from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.later import Later
@@ -110,14 +112,23 @@ class Answers:
         return Reply(_JSON, self._keep(("report", str(span)), make))
 
     def findings(self, _query: Query) -> Reply:
-        """The findings, for the whole recording. Other answers do not wait for them."""
+        """The findings, for the whole recording. Other answers do not wait for them.
+
+        `places` says for each where the page shows its evidence.
+        """
         with self._lock:
             self._findings = self._findings or Later(self._find)
         return Reply(_JSON, self._findings.get())
 
     def _find(self) -> bytes:
         sections = (_FINDINGS,)
-        return _dump(to_json(build_report(self.model, By.CORO, sections), sections))
+        report = build_report(self.model, By.CORO, sections)
+        places: Json = [
+            shown_at(self.model, self.groups, one.evidence) for one in report.findings
+        ]
+        return _dump(
+            to_json(report, sections) | {"places": places, "none": nothing_found(report)}
+        )
 
     def why(self, _query: Query) -> Reply:
         """The worst waits of the whole recording, as in `tracer why`."""

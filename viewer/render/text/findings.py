@@ -8,7 +8,7 @@ from viewer.render.text.tables import Style, wrap
 
 def findings(report: Report, top: int, style: Style) -> str:
     if not report.findings:
-        return nothing_found(report)
+        return f"Findings: {nothing_found(report)}"
     lines = [style.title("Findings")]
     for number, finding in enumerate(report.findings[:top], 1):
         lines += numbered(number, finding, style)
@@ -18,8 +18,9 @@ def findings(report: Report, top: int, style: Style) -> str:
 
 
 def nothing_found(report: Report) -> str:
+    """The sentence after "Findings:" when there are none."""
     where = " in this process; its children are not recorded" if report.health.children else ""
-    return f"Findings: none of the known problems was found{where}."
+    return f"none of the known problems was found{where}."
 
 
 def numbered(number: int, finding: Finding, style: Style) -> list[str]:

@@ -74,7 +74,7 @@ def missing(report: Report) -> list[str]:
 def _findings(report: Report, style: Style) -> str:
     found = report.findings
     if not found:
-        return "\n".join([nothing_found(report), *_calm(report, style)])
+        return "\n".join([f"Findings: {nothing_found(report)}", *_calm(report, style)])
     lines = [style.title("Findings")]
     for number, finding in enumerate(found[:_FINDINGS], 1):
         lines += _short(numbered(number, finding, style))

@@ -25,14 +25,15 @@ export function showOverview(root, meta) {
     fill(root, first, numbers(report), h("div.columns", null,
       report.threads.length ? threads(report) : null,
       report.tasks.length ? coroutines(report) : null), recording(report, meta));
-    fill(first, findings((await ask("findings")).findings, meta));
+    fill(first, findings(await ask("findings"), meta));
   };
   return { load, show };
 }
 
-/** `found` is null while they are computed. In a range: those whose evidence lies in it. */
-function findings(found, meta) {
-  if (!found) return panel("Findings", "", h("p.empty", null, "Computing …"));
+/** `told` is null while they are computed. In a range: those whose evidence lies in it. */
+function findings(told, meta) {
+  if (!told) return panel("Findings", "", h("p.empty", null, "Computing …"));
+  const found = told.findings.map((one, i) => ({ ...one, at: told.places[i] }));
   const here = found.filter(({ evidence }) => {
     const from = evidence.start_ns - meta.start_ns;
     return from < state.to && from + evidence.duration_ns >= state.from;
@@ -43,21 +44,22 @@ function findings(found, meta) {
     : `those of the whole recording whose evidence lies in this range; ${LOST}`,
   here.length ? h("ul.findings", null, here.map((one, i) => finding(one, costs[i], meta)))
     : h("p.empty", null, found.length ? "No finding has its evidence in this range."
-      : "None of the known problems was found."),
+      : told.none[0].toUpperCase() + told.none.slice(1)),
   rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording. `,
     h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }
 
-function finding({ text, severity_ns: ns, evidence }, cost, meta) {
+function finding({ text, severity_ns: ns, evidence, at }, cost, meta) {
   const pad = Math.max(evidence.duration_ns * 0.4, 1000);
   const from = evidence.start_ns - meta.start_ns;
-  const page = evidence.lock > 0 ? "locks" : evidence.task > 0 ? "tasks" : "threads";
+  const { page, ...chosen } = at ?? { page: "threads", sel: "" };
   return h("li", null,
     h("span.cost", { title: LOST }, ns ? cost : "–"),
     h("span", null, marked(text), evidence.site && h("small", { title: evidence.site },
       site(evidence.site))),
     h("button", {
-      onclick: () => toPage(page, { sel: "", from: from - pad, to: from + evidence.duration_ns + pad }),
+      onclick: () => toPage(page, { ...chosen, from: from - pad,
+        to: from + evidence.duration_ns + pad }),
     }, "Show"));
 }
 
