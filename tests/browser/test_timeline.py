@@ -15,9 +15,9 @@ pytest.importorskip(
 from tests.browser.page import Opened, open_page
 from tests.browser.perfetto_ui import CHROMIUM
 from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import Service
 from tests.support.models import trace_file
 from tests.support.stories.waits import MS, blocked_loop, gil_hog
-from tests.unit.findings.test_loops import steps
 
 pytestmark = [
     pytest.mark.browser,
@@ -150,7 +150,7 @@ def test_lanes_of_tasks_come_first(tmp_path: Path) -> None:
 
 def test_finding_leads_to_its_slice(tmp_path: Path) -> None:
     """`Show` of a blocked loop: the step is selected, in view and explained."""
-    with open_page(trace_file(tmp_path, steps(3, 30 * MS).end())) as opened:
+    with open_page(trace_file(tmp_path, Service().blocks(3, 30 * MS))) as opened:
         opened.go("#/overview")
         opened.page.get_by_role("button", name="Show").click()
         opened.page.locator("aside h2", has_text="hog").wait_for()

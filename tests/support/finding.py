@@ -58,6 +58,14 @@ class Service:
         self.hog.ready(until, waker="timer")
         self.now = until
 
+    def blocks(self, count: int, ns: int) -> TraceBuilder:
+        """The whole trace: long steps, and long idleness between them."""
+        for n in range(count):
+            if n:
+                self.rest(n * 2_000 * MS)
+            self.step(ns)
+        return self.end()
+
     def end(self) -> TraceBuilder:
         self.thread.end(self.now + MS)
         return self.trace.ended(self.now + 2 * MS)
