@@ -108,6 +108,7 @@ class Thread:
         owner: "Thread | None" = None,
         owner_site: str = "",
         acquired: bool = True,
+        stack: str = "",
     ) -> Self:
         """`acquired` is on the END, the rest on the BEGIN."""
         args: dict[str, Arg] = {s.ARG_LOCK: lock if isinstance(lock, int) else lock.id}
@@ -115,6 +116,7 @@ class Thread:
         if owner is not None:
             args |= {s.ARG_OWNER: owner.tid, s.ARG_OWNER_NAME: owner.name}
         args |= {s.ARG_OWNER_SITE: owner_site} if owner_site else {}
+        args |= {s.ARG_STACK: stack} if stack else {}
         name = s.LOCK_WAIT_PREFIX + kind
         return self.enter(at, name, s.CAT_LOCK, args, {s.ARG_ACQUIRED: acquired})
 

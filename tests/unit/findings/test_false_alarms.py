@@ -7,14 +7,19 @@ from tests.support.finding import MS, SIGNALS, kinds
 from tracer import schema as s
 
 TAKES = "/app/a.py:7 work"
+BESIDE = f"{TAKES}\n/app/a.py:20 main"
+INSIDE = "/app/a.py:3 helper\n/app/a.py:8 work\n/app/a.py:20 main"
+KILLED = {"is_open": True, "ended": False}
 
 
-def waiting_for_its_own(*, acquired=False, release_by=None, is_open=False, ended=True):
+def waiting_for_its_own(
+    *, acquired=False, release_by=None, is_open=False, ended=True, stack="", is_main=False
+):
     """`worker` has a lock and waits for it: until `release_by` gave it back, then again."""
     trace = TraceBuilder(argv="a.py", signals=SIGNALS)
     lock = trace.lock("Lock", TAKES)
-    other = trace.thread("other").native(0)
-    worker = trace.thread("worker").running(0)
+    other = trace.thread("other", trace.pid + 50).native(0)
+    worker = trace.thread("worker", trace.pid if is_main else trace.pid + 1).running(0)
     at = MS
     if release_by == "other":
         worker.lock_wait(at, "Lock", lock=lock, site=TAKES, owner=worker)
@@ -23,13 +28,15 @@ def waiting_for_its_own(*, acquired=False, release_by=None, is_open=False, ended
         other.release(at, lock, to=worker)
         worker.running(at)
     at += MS
-    worker.lock_wait(at, "Lock", lock=lock, site=TAKES, owner=worker, acquired=acquired)
+    worker.lock_wait(
+        at, "Lock", lock=lock, site=TAKES, owner=worker, acquired=acquired, stack=stack
+    )
     if not is_open:
         lock.hold(at, at + 200 * MS, worker, TAKES)
         worker.running(at + 200 * MS).end(at + 210 * MS)
     else:
         trace.begin(lock.track, at, worker.name, s.CAT_HOLD,
-                    lock=lock.id, kind="Lock", owner=worker.tid)  # fmt: skip
+                    lock=lock.id, kind="Lock", owner=worker.tid, site=TAKES)  # fmt: skip
     other.end(at + 220 * MS)
     if not ended:
         trace.instant(trace.tracer, at + 230 * MS, "note", "tracer", reason="alive")
@@ -41,12 +48,17 @@ def waiting_for_its_own(*, acquired=False, release_by=None, is_open=False, ended
     ("story", "found"),
     [
         pytest.param({}, ["deadlock"], id="a time-out ended it"),
-        pytest.param(
-            {"is_open": True, "ended": False}, ["deadlock"], id="until it was killed"
-        ),
+        pytest.param(KILLED, ["deadlock"], id="until it was killed"),
         pytest.param({"acquired": True}, [], id="it got the lock"),
         pytest.param({"release_by": "other"}, [], id="another has released it before"),
         pytest.param({"is_open": True}, [], id="the program ended without it"),
+        pytest.param({"stack": INSIDE}, ["deadlock"], id="in a function that it calls"),
+        pytest.param({"stack": BESIDE}, [], id="in the function that acquired it"),
+        pytest.param(KILLED | {"stack": BESIDE}, [], id="the same, until it was killed"),
+        pytest.param(
+            KILLED | {"stack": BESIDE, "is_main": True}, ["deadlock"], id="the main thread"
+        ),
+        pytest.param({"stack": BESIDE, "is_main": True}, [], id="the main thread, for a time"),
     ],
 )
 def test_waiting_for_its_own_lock(tmp_path, story, found):
