@@ -10,6 +10,7 @@ from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.reader import Arg, Trace, Track
+from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
 from viewer.trace.users import with_user_sites, with_user_tasks
 
@@ -180,6 +181,8 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         named = with_user_tasks(trace, owned, lane, loop_threads)
         if named is not trace:
             trace, owned = named, _find_owners(named)
+    found = _find_states(trace, owned, track_thread, len(threads))
+    on_loops = {(loop.process, loop.tid) for loop in loops}
     return Model(
         trace,
         owned,
@@ -189,7 +192,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         threads,
         tuple(_thread_names(threads)),
         thread_process,
-        _find_states(trace, owned, track_thread, len(threads)),
+        without_signals(trace, found, threads, thread_process, on_loops),
         tuple(_collections(trace, owned)),
         tuple(_remarks(trace)),
     )

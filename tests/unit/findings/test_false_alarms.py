@@ -29,8 +29,9 @@ def waiting_for_its_own(
         worker.running(at)
     at += MS
     worker.lock_wait(
-        at, "Lock", lock=lock, site=TAKES, owner=worker, acquired=acquired, stack=stack
-    )
+        at, "Lock", lock=lock, site=TAKES, owner=worker, owner_site=TAKES, acquired=acquired,
+        stack=stack,
+    )  # fmt: skip
     if not is_open:
         lock.hold(at, at + 200 * MS, worker, TAKES)
         worker.running(at + 200 * MS).end(at + 210 * MS)

@@ -101,12 +101,12 @@ def test_not_too_many_workers(tmp_path, story):
     assert kinds(tmp_path, crowd(**story)) == []
 
 
-def idle(threads=8, ends=False, killed=False):
+def idle(threads=8, ends=False, killed=False, queues=8):
     """Workers that have done their work and wait for more."""
     trace = TraceBuilder(argv="idle.py", signals=SIGNALS)
     for n in range(threads):
         worker = trace.thread(f"worker-{n}").native(0)
-        worker.lock_wait(MS, "Queue.get", lock=n + 1, site="/app/idle.py:4 work")
+        worker.lock_wait(MS, "Queue.get", lock=n % queues + 1, site="/app/idle.py:4 work")
         if ends:
             worker.end(9 * MS)
     if killed:
@@ -122,7 +122,7 @@ def test_workers_never_exit(tmp_path):
     assert found.severity_ns == 0
     assert found.text == (
         "8 threads `worker-N` never exit: at the end of the program they still wait in "
-        "Queue.get (idle.py:4) for work that never comes."
+        "Queue.get (idle.py:4), each for work of its own that never comes."
     )
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_001_000_000, 9 * MS)
 
@@ -133,6 +133,7 @@ def test_workers_never_exit(tmp_path):
         pytest.param({"threads": 7}, id="few"),
         pytest.param({"ends": True}, id="they exit"),
         pytest.param({"killed": True}, id="the program did not end"),
+        pytest.param({"queues": 1}, id="a pool of daemons"),
     ],
 )
 def test_workers_that_exit(tmp_path, story):

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
-from viewer.analysis.ledger.circles import Circle, Link, Who, circles
+from viewer.analysis.ledger.circles import Circle, Who, circles
 from viewer.analysis.ledger.holders import Holders
 from viewer.trace.columns import FAILED
-from viewer.trace.sites import place_of
 from viewer.words import code, place
 
 # Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of
@@ -32,11 +30,8 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
     """Whether at least one of its waits was given up or is not over, and none is for a signal.
 
     A thread that waits for its own lock may wait for a signal, that is, for another thread's
-    release, or for a time-out. It does if another thread has released that lock before; if
-    the program ended by itself while the thread, which nobody joined, still waited; or if one
-    call of a function acquired the lock and waits for it: in a deadlock, the function that
-    holds the lock has called another that wants it, too. Only a main thread that waits to the
-    end is stuck even so.
+    release. It does if another thread has released that lock before, or if the program ended
+    by itself while the thread, which nobody joined, still waited.
     """
     model, table = facts.model, facts.model.states
     rows = [link.wait for link in circle.links]
@@ -50,26 +45,7 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
     process = model.thread_process[who] if is_thread else model.owners.task_process[who]
     ended = model.trace.processes[process].recording_ended is not None
     is_left = is_open[0] and ended and is_thread
-    if is_left or facts.is_signal(table.row[rows[0]]):
-        return False
-    is_stuck = is_open[0] and is_thread and model.threads[who].tid == model.pid(process)
-    return not is_thread or is_stuck or _is_inside(facts, circle.links[0])
-
-
-def _is_inside(facts: Facts, link: Link) -> bool:
-    """Whether the function that acquired the lock has called the one that waits for it; True
-    where that is unknown."""
-    model, table = facts.model, facts.model.states
-    begin, end = (
-        column[table.slice[link.wait]]
-        for column in (model.trace.slices.event, model.trace.slices.end_event)
-    )
-    args = model.trace.args(begin) | (model.trace.args(end) if end >= 0 else {})
-    around = str(args.get(s.ARG_STACK, "")).split("\n")[1:]
-    took = place_of(model.trace.text(table.site[link.hold]))._replace(line=0)
-    if not around or not took.path or s.FRAME_TRUNCATED in around:
-        return True
-    return any(place_of(frame)._replace(line=0) == took for frame in around)
+    return not is_left and not facts.is_signal(table.row[rows[0]])
 
 
 def _finding(facts: Facts, circle: Circle) -> Finding:

@@ -77,7 +77,7 @@ def _workers(
 
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
-    lives = _lives(facts)
+    lives, at_the_end = _lives(facts), _waiting_at_the_end(facts)
     for (pid, name), members in _pools(facts).items():
         if len(members) < _MANY:
             continue
@@ -102,6 +102,8 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
             f"{max(at_work, 0.1):.1f} threads; the rest of their time they wait "
             f"({', '.join(waits)}). More workers make it slower, not faster."
         )
+        if (pid, name) in at_the_end:
+            text += " They never exit: at the end of the program they wait for more work."
         evidence = Evidence(
             facts.model.start_ns, worst.wall_ns, worst.name, tid=worst.tid, pid=pid
         )
@@ -109,35 +111,21 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
 
 
 def workers_never_exit(facts: Facts) -> Iterator[Finding]:
-    """Workers that still wait for work when the program has ended."""
+    """Workers that still wait at the end of the program, each for work of its own.
+
+    Those of one pool wait for the same; as daemons they may stay to the end. Threads that each
+    have a queue of their own were made one by one, and nobody ends them.
+    """
     model, table = facts.model, facts.model.states
-    ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
-             if process.recording_ended is not None}  # fmt: skip
-    large = {key: rows for key, rows in _pools(facts).items() if len(rows) >= _MANY}
-    if not large:
-        return
-    index = {(model.pid(p), t.tid): i for i, (t, p) in enumerate(
-        zip(model.threads, model.thread_process, strict=True)
-    )}  # fmt: skip
-    last: dict[int, int] = {}
-    for row in facts.rows_of((IDLE_WAIT,), 0):
-        last[table.who[row]] = row
-    for (pid, name), rows in large.items():
-        waits = [
-            last[thread]
-            for row in rows
-            if (thread := index.get((pid, row.tid), -1)) in last
-            and table.end_ns[last[thread]] >= ended.get(pid, 1 << 63)
-        ]
-        if len(waits) < _MANY:
+    for (pid, name), waits in _waiting_at_the_end(facts).items():
+        if len({table.row[row] for row in waits}) < _MANY:
             continue
         first = min(waits, key=lambda row: table.start_ns[row])
         site = model.trace.text(table.site[first])
-        kind = model.trace.text(table.lock_name[table.row[first]])
         text = (
             f"{len(waits)} threads {code(name)} never exit: at the end of the program they "
-            f"still wait in {kind.removeprefix(s.LOCK_WAIT_PREFIX)} ({place(site)}) for work "
-            f"that never comes."
+            f"still wait in {_awaited(facts, first)} ({place(site)}), each for work of its "
+            f"own that never comes."
         )
         evidence = Evidence(
             table.start_ns[first], table.end_ns[first] - table.start_ns[first],
@@ -145,6 +133,40 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
             site=site, pid=pid,
         )  # fmt: skip
         yield Finding("workers never exit", 0, text, evidence)
+
+
+def _awaited(facts: Facts, wait: int) -> str:
+    table = facts.model.states
+    name = facts.model.trace.text(table.lock_name[table.row[wait]])
+    return name.removeprefix(s.LOCK_WAIT_PREFIX)
+
+
+def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
+    """By pool of many threads, the idle waits that last to the end of a program."""
+    model, table = facts.model, facts.model.states
+    large = {key: rows for key, rows in _pools(facts).items() if len(rows) >= _MANY}
+    if not large:
+        return {}
+    ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
+             if process.recording_ended is not None}  # fmt: skip
+    index = {(model.pid(p), t.tid): i for i, (t, p) in enumerate(
+        zip(model.threads, model.thread_process, strict=True)
+    )}  # fmt: skip
+    last: dict[int, int] = {}
+    for row in facts.rows_of((IDLE_WAIT,), 0):
+        if not _awaited(facts, row).endswith("Lock"):  # a library's signal
+            last[table.who[row]] = row
+    found = {}
+    for key, rows in large.items():
+        waits = [
+            last[thread]
+            for row in rows
+            if (thread := index.get((row.pid, row.tid), -1)) in last
+            and table.end_ns[last[thread]] >= ended.get(row.pid, 1 << 63)
+        ]
+        if len(waits) >= _MANY:
+            found[key] = waits
+    return found
 
 
 def pool_starvation(facts: Facts) -> Iterator[Finding]:

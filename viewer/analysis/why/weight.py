@@ -33,6 +33,7 @@ _RECEIVES = ("recv", "recv_into", "recvfrom", "recvmsg", "read", "readinto", "re
 _RESULTS = ("Future.result", "import", "Queue.put", "Queue.join", "Barrier.wait")
 _ENDS = ("Thread.join", "Thread.start", "gather", "wait")
 _WORKERS = "executor idle"
+_LOCKS = "Lock"  # idle waits for a lock are for a signal: see trace/signals.py
 _ASKED = ("Event", "Condition", "future", "Barrier", "Queue.get")
 
 
@@ -160,7 +161,8 @@ class Weights:
             return Weight.IDLE
         if name in _ENDS:
             return Weight.END
-        if name in _RESULTS or is_pool or self._timed_out(wait):
+        is_signal = name.endswith(_LOCKS)
+        if name in _RESULTS or (not is_signal and (is_pool or self._timed_out(wait))):
             return Weight.LOST
         is_main = self.model.threads[table.who[wait.row]].thread_name == _MAIN_THREAD
         if is_main and table.waker[wait.row] >= 0:

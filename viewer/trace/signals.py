@@ -1,0 +1,112 @@
+"""Locks that are used as signals: a thread takes one and waits for it until another comes.
+
+Worker threads of trio, gevent and others sleep so. Nobody holds such a lock against anybody.
+"""
+
+from array import array
+from collections.abc import Container, Sequence
+from dataclasses import replace
+
+from tracer import schema as s
+from viewer.trace.columns import FAILED, HOLD, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column, States
+from viewer.trace.reader import Trace, Track
+from viewer.trace.sites import is_library, place_of
+
+_WAITS = bytes(int(state & STATE_MASK == LOCK_WAIT) for state in range(256))
+
+
+def without_signals(
+    trace: Trace,
+    states: States,
+    threads: Sequence[Track],
+    thread_process: Column,
+    loop_threads: Container[tuple[int, int]],
+) -> States:
+    """The states; waits for signals are idle waits, and nobody holds what these wait for.
+
+    `loop_threads` are (process, tid). What such a thread took in a step of a task, or another
+    thread in a job, is still that task's in the next step or job: it is no signal.
+    """
+    own = _waits_for_own(trace, states, threads, thread_process)
+    if own:
+        workers = {trace.events.track[i] for i in trace.instants(trace.events.name, s.RUN)}
+        uuids = {trace.events.uuids[track] for track in workers}
+        own = [
+            row
+            for row in own
+            if threads[who := states.who[row]].uuid not in uuids
+            and (thread_process[who], threads[who].tid) not in loop_threads
+        ]
+    signals = _signals(trace, states, threads, own) if own else set()
+    if not signals:
+        return states
+    state, owner = bytearray(states.state), array("i", states.owner)
+    for row, lock in enumerate(states.row):
+        if lock not in signals:
+            continue
+        was = state[row] & STATE_MASK
+        if was == LOCK_WAIT:
+            state[row], owner[row] = state[row] & ~STATE_MASK | IDLE_WAIT, -1
+        elif was == HOLD:
+            state[row] = 0
+    return replace(states, state=memoryview(bytes(state)), owner=memoryview(owner))
+
+
+def _waits_for_own(
+    trace: Trace, states: States, threads: Sequence[Track], thread_process: Column
+) -> list[int]:
+    """The rows of waits of threads for locks that they have themselves."""
+    engine, everyone = trace.engine, memoryview(array("i", range(len(threads))))
+    waits = memoryview(bytes(states.state).translate(_WAITS))
+    by_who = engine.group_keys(waits, states.who, everyone, 1)
+    pairs = engine.pairs(by_who, states.owner)
+    own = {
+        number
+        for number, row in enumerate(pairs.head)
+        if (owner := states.owner[row]) >= 0
+        and not states.owner_is_task[owner]
+        and states.owner_id[owner] == threads[states.who[row]].tid
+        and states.owner_process[owner] == thread_process[states.who[row]]
+    }
+    return [row for row, number in enumerate(pairs.number) if number in own] if own else []
+
+
+def _signals(
+    trace: Trace, states: States, threads: Sequence[Track], own: list[int]
+) -> set[int]:
+    """The locks among these that are signals.
+
+    One that its holder got after all was given to it by another thread, and one that a
+    library's thread waits for, with nobody's code around it, makes nobody wait. Else each
+    wait must be in the very call that acquired the lock: where a function has called another
+    one that wants the lock too, and where the main thread waits to the end, it is a deadlock.
+    """
+    given: set[int] = set()
+    refused: set[int] = set()
+    for row in own:
+        lock, is_open = states.row[row], trace.slices.unfinished[states.slice[row]]
+        track, stack = threads[states.who[row]], _stack(trace, states.slice[row])
+        is_main = track.tid == track.pid
+        is_librarys = bool(stack) and all(map(is_library, stack)) and not is_main
+        if is_librarys or not (is_open or states.state[row] & FAILED):
+            given.add(lock)
+        elif (is_open and is_main) or _is_inside(trace, states, row, stack):
+            refused.add(lock)
+    return given | {states.row[row] for row in own} - refused
+
+
+def _stack(trace: Trace, i: int) -> list[str]:
+    """The frames of a slice's stack, innermost first; none where it is unknown."""
+    begin, end = trace.slices.event[i], trace.slices.end_event[i]
+    args = trace.args(begin) | (trace.args(end) if end >= 0 else {})
+    stack = str(args.get(s.ARG_STACK, ""))
+    return stack.split("\n") if stack else []
+
+
+def _is_inside(trace: Trace, states: States, wait: int, stack: list[str]) -> bool:
+    """Whether the function that acquired the lock has called the one that waits for it; True
+    where that is unknown."""
+    took = place_of(trace.text(states.owner_site[states.owner[wait]]))._replace(line=0)
+    if len(stack) < 2 or not took.path or s.FRAME_TRUNCATED in stack:
+        return True
+    return any(place_of(frame)._replace(line=0) == took for frame in stack[1:])
