@@ -83,9 +83,7 @@ def _await(trace: Evidence, row: facts.Await, task: TaskSummary) -> Iterator[tup
         yield "await acquired", f"acquired is {wait.args.get(s.ARG_ACQUIRED)}"
     if row.owner_task and row.owner_task not in _names(trace, wait.args.get(s.ARG_OWNER_TASK)):
         owner = wait.args.get(s.ARG_OWNER_TASK)
-        eager = task.slices[0].name == s.RUNNING
-        missing = "await owner missing, eager" if eager else "await owner missing"
-        kind = missing if owner is None else "await owner wrong"
+        kind = "await owner missing" if owner is None else "await owner wrong"
         yield kind, f"owned by {_names(trace, owner) or owner}, not {row.owner_task!r}"
     yield from _waker(trace, row, ready)
 

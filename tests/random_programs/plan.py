@@ -44,7 +44,6 @@ MAIN_LOOP_PARTS: dict[str, tuple[str, ...]] = {"parts_loops": ("loop_signal",)}
 # program, or a kind of disagreement. `--all` leaves nothing out.
 OPEN = {
     "storm in a loop": "a handler's log between a task's await and the end of its step",
-    "await owner missing, eager": "an eager task waits at once, and the owner runs",
 }
 ENDS = ("end", "end", "exit", "raise", "thread")
 

@@ -1,9 +1,10 @@
 """asyncio's locks: which task waited, behind whom, and no cost before anybody waits."""
 
 import asyncio
+import contextlib
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,6 +175,49 @@ def test_the_first_owner_is_found_with_its_line(tmp_path: Path) -> None:
     assert wait.end_ns is not None
     assert first.end_ns is not None
     assert wait.end_ns <= first.end_ns <= second.start_ns
+
+
+@pytest.mark.parametrize("between", [0, 1, 2])
+def test_the_first_owner_runs_as_an_eager_task_begins_to_wait(
+    tmp_path: Path, between: int
+) -> None:
+    """Its `async with` is found in a frame that runs, below those of other eager tasks."""
+
+    async def waiter(lock: asyncio.Lock) -> None:
+        async with lock:
+            pass
+
+    async def step(lock: asyncio.Lock, more: int) -> None:
+        async with asyncio.Lock():
+            await eagerly(step(lock, more - 1) if more else waiter(lock))
+
+    def eagerly(coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        loop = asyncio.get_running_loop()
+        return asyncio.eager_task_factory(loop, coroutine)
+
+    async def holder(lock: asyncio.Lock) -> None:
+        async with asyncio.Lock(), lock:
+            try:
+                with contextlib.nullcontext():
+                    task = eagerly(step(lock, between - 1) if between else waiter(lock))
+                await asyncio.sleep(0)
+            finally:
+                del lock
+        await task
+
+    async def main() -> None:
+        await holder(asyncio.Lock())
+
+    summary, _ = record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
+    (wait,) = waits_of(summary)
+    (has_it,) = tasks_of(summary, "main")
+    assert wait.args[s.ARG_OWNER_TASK] == has_it.id
+    assert wait.args[s.ARG_OWNER_SITE] == line_of(holder, 1)
+    ((_, lock),) = summary.locks.items()
+    assert [each.args[s.ARG_OWNER_TASK] for each in lock.holds] == [
+        has_it.id,
+        tasks_of(summary, "waiter")[0].id,
+    ]
 
 
 def test_an_owner_that_shows_nowhere_is_unknown(tmp_path: Path) -> None:

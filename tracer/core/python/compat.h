@@ -249,10 +249,10 @@ static inline int compat_gen_stack_size(PyObject *gen)
 #endif
 }
 
-/* … and one of these, borrowed, or NULL. */
-static inline PyObject *compat_gen_stack_value(PyObject *gen, int index)
+/* … and one of those of a frame, borrowed, or NULL. */
+static inline PyObject *compat_stack_value(const compat_frame *frame, int index)
 {
-    return compat_frame_local(compat_gen_frame(gen), compat_gen_code(gen)->co_nlocalsplus + index);
+    return compat_frame_local(frame, compat_frame_code(frame)->co_nlocalsplus + index);
 }
 
 /* The address of what a weak reference points to, to be compared only; that of None if the object is gone. */

@@ -67,24 +67,24 @@ static PyCodeObject *code_of(PyObject *function)
     return function && PyFunction_Check(function) ? (PyCodeObject *)PyFunction_GET_CODE(function) : NULL;
 }
 
-/* Where a task holds a lock: inside this coroutine's `async with`, whose exit is `depth` deep in its stack. */
+/* Where a task holds a lock: inside this frame's `async with`, whose exit is `depth` deep in its stack. */
 typedef struct {
-    PyObject *coro; /* borrowed */
+    const compat_frame *frame;
     int depth;
     int count; /* exits found */
 } inside;
 
-/* Adds the lock's __aexit__ methods on a suspended coroutine's stack: bound, or next to the lock. */
-static void find_exits(PyObject *coro, PyObject *lock, inside *found)
+/* Adds the lock's __aexit__ methods among the first `size` values on the frame's stack: bound, or next to
+ * the lock. */
+static void find_exits(const compat_frame *frame, int size, PyObject *lock, inside *found)
 {
-    int size = compat_gen_stack_size(coro);
     PyObject *before = NULL;
     for (int i = 0; i < size; i++) {
-        PyObject *value = compat_gen_stack_value(coro, i);
+        PyObject *value = compat_stack_value(frame, i);
         int is_bound = value && PyMethod_Check(value) && PyMethod_GET_SELF(value) == lock;
         if (is_bound ? code_of(PyMethod_GET_FUNCTION(value)) == exit_code
                      : value == lock && code_of(before) == exit_code)
-            *found = found->count ? (inside){found->coro, found->depth, found->count + 1} : (inside){coro, i + 1, 1};
+            *found = found->count ? (inside){found->frame, found->depth, found->count + 1} : (inside){frame, i + 1, 1};
         before = value;
     }
 }
@@ -100,13 +100,19 @@ static int is_inside(PyObject *coro, PyObject *lock, inside *found)
             if (compat_gen_code(coro) == enter_code)
                 found->count -= compat_gen_local(coro, 0) == lock;
             else
-                find_exits(coro, lock, found);
+                find_exits(compat_gen_frame(coro), compat_gen_stack_size(coro), lock, found);
         }
         coro = await_next(coro);
         Py_XDECREF(coro); /* its predecessor holds it */
     }
     return found->count > 0;
 }
+
+/* An entry of a code's exception table: this code, in units, has its handler there, which finds `depth` values
+ * on the stack. Entries do not overlap. */
+typedef struct {
+    int start, size, handler, depth;
+} covered;
 
 static const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, int *value)
 {
@@ -119,36 +125,102 @@ static const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, int *va
     return at;
 }
 
+/* Reads the entry at `at` and goes on to the next; 0 at the end of the table. */
+static int next_covered(const PyCodeObject *code, const uint8_t **at, covered *entry)
+{
+    const uint8_t *start = (const uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable);
+    const uint8_t *end = start + PyBytes_GET_SIZE(code->co_exceptiontable);
+    if (!*at)
+        *at = start;
+    if (*at >= end)
+        return 0;
+    *at = read_varint(read_varint(*at, end, &entry->start), end, &entry->size);
+    *at = read_varint(read_varint(*at, end, &entry->handler), end, &entry->depth);
+    entry->depth >>= 1; /* the lowest bit is another thing */
+    return 1;
+}
+
+static int unit_of(const compat_frame *frame)
+{
+    return compat_frame_offset(frame) / (int)sizeof(_Py_CODEUNIT);
+}
+
 /* The line of the `async with`: the line of the exception handler that calls its exit, and that covers
- * code before and after the coroutine's current position. 0: unknown. */
+ * code before and after the frame's current position. 0: unknown. */
 static uint32_t site_of_with(const inside *found)
 {
-    PyCodeObject *code = compat_gen_code(found->coro);
-    int here = compat_gen_offset(found->coro, code) / (int)sizeof(_Py_CODEUNIT), handler = -1, covers = 0;
-    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable);
-    const uint8_t *end = at + PyBytes_GET_SIZE(code->co_exceptiontable);
-    while (at < end) {
-        int start, size, target, depth;
-        at = read_varint(read_varint(at, end, &start), end, &size);
-        at = read_varint(read_varint(at, end, &target), end, &depth);
-        if (depth >> 1 == found->depth && start <= here && target + 1 < Py_SIZE(code) &&
-            compat_opcode(code, target + 1) == with_except_start) {
-            handler = target;
+    PyCodeObject *code = compat_frame_code(found->frame);
+    int here = unit_of(found->frame), handler = -1, covers = 0;
+    covered entry;
+    for (const uint8_t *at = NULL; next_covered(code, &at, &entry);) {
+        if (entry.depth == found->depth && entry.start <= here && entry.handler + 1 < Py_SIZE(code) &&
+            compat_opcode(code, entry.handler + 1) == with_except_start) {
+            handler = entry.handler;
             covers = 0;
         }
-        covers |= target == handler && start + size > here;
+        covers |= entry.handler == handler && entry.start + entry.size > here;
     }
     return covers ? codes_line(code, codes_of(code), handler * (int)sizeof(_Py_CODEUNIT)) : 0;
 }
 
+/* How many values are on a running frame's stack for sure: those that the handler around its current
+ * position would find. */
+static int sure_depth(const compat_frame *frame)
+{
+    int here = unit_of(frame);
+    covered entry;
+    for (const uint8_t *at = NULL; next_covered(compat_frame_code(frame), &at, &entry);)
+        if (entry.start <= here && here < entry.start + entry.size)
+            return entry.depth;
+    return 0;
+}
+
+/* The frame in which a task of this thread begins, while it runs. */
+static const compat_frame *first_frame(const step *running)
+{
+    known_task *known = running->task ? identity_find(running->object) : NULL;
+    if (!known || known->id != running->task || !PyObject_TypeCheck(known->task, identity.c_task))
+        return NULL;
+    PyObject *coro = identity_read(known->task, FIELD_CORO);
+    Py_XDECREF(coro); /* the task holds it */
+    return coro && (PyCoro_CheckExact(coro) || PyGen_CheckExact(coro)) ? compat_gen_frame(coro) : NULL;
+}
+
+/* Adds the tasks that run in this thread, each in the middle of a step of the one before it: an eager task
+ * begins to wait while its creator runs. */
+static int find_running_owners(const thread_buffer *b, PyObject *lock, holder *h)
+{
+    const compat_frame *frame = *compat_frame_slot(PyThreadState_Get());
+    int owners = 0;
+    for (int depth = b->depth <= STEP_DEPTH ? (int)b->depth : 0; depth--;) {
+        const compat_frame *first = first_frame(&b->steps[depth]);
+        inside found = {0};
+        for (int left = CHAIN_LIMIT; first && frame && left--; frame = frame->previous) {
+            if (compat_frame_code(frame))
+                find_exits(frame, sure_depth(frame), lock, &found);
+            if (frame == first)
+                break;
+        }
+        if (!first || frame != first)
+            break;
+        frame = frame->previous;
+        if (found.count) {
+            owners++;
+            h->owner = b->steps[depth].task;
+            h->site = site_of_with(&found);
+        }
+    }
+    return owners;
+}
+
 /* The one task that can hold the lock, and where it took it; 0 when there is none, or more than one, or
  * too many to look at. No Python code runs in here: only C tasks are examined. */
-static void find_owner(PyObject *lock, holder *h)
+static void find_owner(const thread_buffer *b, PyObject *lock, holder *h)
 {
     map *tasks = &identity.by_task;
     if (!identity.c_task || tasks->used > SEARCHED_MOST)
         return;
-    int owners = 0;
+    int owners = find_running_owners(b, lock, h);
     compat_lock(&identity_guard);
     for (uint32_t i = 0; tasks->slots && i <= tasks->mask; i++) {
         known_task *known = (known_task *)(uintptr_t)tasks->slots[i].value;
@@ -193,7 +265,7 @@ static void on_freed(const void *lock, uint32_t id)
         ring_emit(b, clock_tick(), REC_LOCK_FREED, 0, 0, id, 0);
 }
 
-void async_locks_wait(const await_facts *facts, await_lock *details)
+void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lock *details)
 {
     PyObject *lock = facts->lock;
     int is_lock = facts->primitive == PRIMITIVE_LOCK;
@@ -209,7 +281,7 @@ void async_locks_wait(const await_facts *facts, await_lock *details)
     if (!h)
         return;
     if (!h->owner && !h->searched && locked) {
-        find_owner(lock, h);
+        find_owner(b, lock, h);
         h->searched = 1;
     }
     h->contended = 1;

@@ -151,7 +151,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t 
     await_describe(coro, waiter, &facts);
     Py_XDECREF(coro);
     if (facts.lock) {
-        async_locks_wait(&facts, &lock);
+        async_locks_wait(b, &facts, &lock);
         Py_DECREF(facts.lock);
         known_task *known = identity_find(task);
         if (known)
