@@ -1,5 +1,6 @@
 """The API works at any moment: it raises nothing into the program and loses nothing."""
 
+import asyncio
 import contextvars
 import subprocess
 import sys
@@ -311,3 +312,29 @@ def test_a_callable_object_with_odd_attributes() -> None:
             return "called"
 
     assert tracer.region("odd")(Odd())() == "called"
+
+
+def test_code_that_runs_as_a_step_ends(recorded) -> None:
+    """The recorder looks at what a task awaits: what a property or handler says then is said
+    while the task still runs."""
+
+    class Future(asyncio.Future[None]):
+        @property
+        def _callbacks(self) -> list[object]:  # type: ignore[override]
+            with tracer.region("looked at"):
+                tracer.log("seen")
+            return []
+
+    async def waits(future: Future) -> None:
+        await future
+
+    async def main() -> None:
+        future = Future()
+        task = asyncio.create_task(waits(future))
+        asyncio.get_running_loop().call_soon(future.set_result, None)
+        await task
+
+    said = recorded(lambda: asyncio.run(main())).user
+    assert [each.name for each in said.logs] == ["seen"]
+    assert [each.name for each in said.regions] == ["looked at"]
+    assert said.logs[0].task == said.regions[0].task != 0

@@ -1,13 +1,14 @@
 """Names that a program gives: escaped, never empty, and with a line."""
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.conftest import Recorder
 from tests.support.rendering import check_no_control, every_output
-from tests.support.validator.rules import validate
+from tests.support.validator.rules import Summary, validate
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
 
@@ -155,3 +156,20 @@ def test_empty_names(record: Recorder, capsys: pytest.CaptureFixture[str]) -> No
     assert "(empty):6 (empty)" in sites
     assert summary.names["(empty)"] == 3  # log, region, operation
     assert list(summary.user.counters) == ["(empty)"]
+
+
+def test_a_built_in_method_is_called_after_its_own_type(
+    recorded: Callable[..., Summary],
+) -> None:
+    """Not after the subclass that was seen with it first, which others do not know."""
+
+    class Mine(list[int]):
+        pass
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(Mine().append, 1)
+        await asyncio.sleep(0)
+
+    found = recorded(lambda: asyncio.run(main())).names
+    assert found["list.append"] == 1
+    assert "Mine.append" not in found

@@ -227,6 +227,16 @@ uint32_t codes_line_if_known(PyCodeObject *code, int offset)
     return site;
 }
 
+/* The type of the object, or that of its bases, which has the method. */
+static PyTypeObject *type_with(PyTypeObject *type, const PyMethodDef *def)
+{
+    for (PyTypeObject *at = type; at; at = at->tp_base)
+        for (const PyMethodDef *has = at->tp_methods; has && has->ml_name; has++)
+            if (has == def)
+                return at;
+    return type;
+}
+
 static uint32_t method_function(PyObject *callable)
 {
     PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
@@ -239,7 +249,7 @@ static uint32_t method_function(PyObject *callable)
         return func;
     char name[256];
     int length = self && !PyModule_Check(self)
-        ? PyOS_snprintf(name, sizeof name, "%s.%s", Py_TYPE(self)->tp_name, def->ml_name)
+        ? PyOS_snprintf(name, sizeof name, "%s.%s", type_with(Py_TYPE(self), def)->tp_name, def->ml_name)
         : PyOS_snprintf(name, sizeof name, "%s", def->ml_name);
     func = intern_function(intern_string(name, text_fit(name, (size_t)length, sizeof name - 1)), 0);
     compat_lock(&guard);

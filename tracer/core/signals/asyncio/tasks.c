@@ -127,7 +127,25 @@ void tasks_on_begin(thread_buffer *b, PyObject *callback)
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
-static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *state)
+/* When a hook has noticed the end of a step, and how much the thread had recorded by then. */
+typedef struct {
+    uint64_t tick, records;
+} noticed;
+
+static noticed ends_at(const thread_buffer *b, uint64_t tick)
+{
+    return (noticed){tick, atomic_load_explicit(&b->written, memory_order_relaxed) +
+                               atomic_load_explicit(&b->dropped, memory_order_relaxed)};
+}
+
+/* Signal handlers and properties of the program can run while a hook looks at a task. What they record is part
+ * of the step, which ends after it. */
+static uint64_t end_tick(const thread_buffer *b, const noticed *end)
+{
+    return ends_at(b, 0).records == end->records ? end->tick : clock_tick();
+}
+
+static void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *state)
 {
     uint8_t outcome = identity_same_text(state, identity.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
     uint32_t name = 0;
@@ -137,13 +155,13 @@ static void end_done(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
         name = codes_type_name(exception);
     }
     Py_XDECREF(exception);
-    ring_emit(b, tick, REC_STEP_DONE, outcome, id, name, 0);
+    ring_emit(b, end_tick(b, end), REC_STEP_DONE, outcome, id, name, 0);
     known_task *known = identity_find(task);
     if (known)
         identity_dismiss(known);
 }
 
-static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *waiter)
+static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
 {
     await_facts facts;
     await_lock lock;
@@ -158,6 +176,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t 
             known->awaits_lock = 1;
     }
     uint32_t count = facts.lock ? 2 : 1;
+    uint64_t tick = end_tick(b, end);
     record *slot = ring_reserve(b, count, tick);
     if (!slot)
         return;
@@ -170,17 +189,17 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t 
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
  * recording. */
-static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id)
+static void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
 {
     PyObject *state = identity_read(task, FIELD_STATE);
     if (!identity_same_text(state, identity.pending)) {
-        end_done(b, tick, task, id, state);
+        end_done(b, end, task, id, state);
     } else {
         PyObject *waiter = identity_read(task, FIELD_WAITER);
         if (waiter && waiter != Py_None)
-            end_await(b, tick, task, id, waiter);
+            end_await(b, end, task, id, waiter);
         else
-            ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+            ring_emit(b, end_tick(b, end), REC_STEP_YIELD, 0, id, 0, 0);
         Py_XDECREF(waiter);
     }
     Py_XDECREF(state);
@@ -188,51 +207,53 @@ static void end_task(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t i
 
 /* Ends the eager steps of pure-Python tasks inside that of `task` that SystemExit or the like has left: no
  * event reports that. */
-static void drop_raised(thread_buffer *b, uint64_t tick, const PyObject *task)
+static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *task)
 {
     for (const step *top = top_step(b); top && top->kind == STEP_EAGER && top->object != task; top = top_step(b)) {
         const step left = *top;
         b->depth--;
         PyObject *raised = (PyObject *)(uintptr_t)left.object;
         if (known_id(raised) == left.task) /* else it has died: do not follow the address */
-            end_task(b, tick, raised, left.task);
+            end_task(b, end, raised, left.task);
     }
 }
 
 void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
-    drop_raised(b, tick, NULL);
+    const noticed end = ends_at(b, tick);
+    drop_raised(b, &end, NULL);
     step *top = top_step(b);
     int readied_itself = top && top->readied_itself;
     uint32_t id = top ? top->task : 0;
     if (b->depth)
         b->depth--;
     if (readied_itself) {
-        ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
+        ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, id, 0, 0);
         return;
     }
     PyObject *task = identity_task_of(callback);
     if (!task) {
-        ring_emit(b, tick, REC_CB_END, 0, 0, 0, 0);
+        ring_emit(b, end_tick(b, &end), REC_CB_END, 0, 0, 0, 0);
         return;
     }
     id = known_id(task);
     if (id)
-        end_task(b, tick, task, id);
+        end_task(b, &end, task, id);
 }
 
 int tasks_on_step_return(thread_buffer *b, uint64_t tick)
 {
-    drop_raised(b, tick, NULL);
+    const noticed end = ends_at(b, tick);
+    drop_raised(b, &end, NULL);
     step *top = top_step(b);
     if (!top || top->kind != STEP_ADOPTED)
         return 0;
     b->depth--;
     PyObject *task = (PyObject *)(uintptr_t)top->object;
     if (top->readied_itself)
-        ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
+        ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, top->task, 0, 0);
     else if (identity_find(task)) /* else it has died: do not follow the address */
-        end_task(b, tick, task, top->task);
+        end_task(b, &end, task, top->task);
     return 1;
 }
 
@@ -258,13 +279,13 @@ void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
 }
 
 /* A task that could not be created, or whose first step raised SystemExit or the like. */
-static void end_raised(thread_buffer *b, uint64_t tick, PyObject *task, uint32_t id, PyObject *raised)
+static void end_raised(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *raised)
 {
     PyObject *state = identity_read(task, FIELD_STATE);
     if (state && !identity_same_text(state, identity.pending)) {
-        end_done(b, tick, task, id, state);
+        end_done(b, end, task, id, state);
     } else {
-        ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, id, codes_type_name(raised), 0);
+        ring_emit(b, end_tick(b, end), REC_STEP_DONE, OUTCOME_FAILED, id, codes_type_name(raised), 0);
         known_task *known = identity_find(task);
         if (known)
             identity_dismiss(known);
@@ -289,8 +310,9 @@ static void adopt(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
     PyObject *waiter = id ? identity_read(task, FIELD_WAITER) : NULL;
+    const noticed now = ends_at(b, clock_tick());
     if (waiter && waiter != Py_None)
-        end_await(b, clock_tick(), task, id, waiter);
+        end_await(b, &now, task, id, waiter);
     else if (id && !runs_elsewhere(task))
         ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
     Py_XDECREF(waiter);
@@ -313,19 +335,22 @@ void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *ra
     }
     known->is_starting = 0;
     uint32_t id = known->id;
-    drop_raised(b, tick, task);
+    noticed end = ends_at(b, tick);
+    drop_raised(b, &end, task);
     const step *top = top_step(b);
     int readied_itself = top && top->readied_itself;
     b->depth--;
     PyObject *name = identity_name(task);
+    tick = end_tick(b, &end);
     identity_emit_name(b, id, name);
     Py_XDECREF(name);
+    end = ends_at(b, tick);
     if (raised)
-        end_raised(b, tick, task, id, raised);
+        end_raised(b, &end, task, id, raised);
     else if (readied_itself)
         ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
     else
-        end_task(b, tick, task, id);
+        end_task(b, &end, task, id);
 }
 
 PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
