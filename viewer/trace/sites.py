@@ -83,12 +83,6 @@ def is_import(site: str) -> bool:
     return via(site) == IMPORT or site.startswith(_IMPORTLIB)
 
 
-def beyond_standard(stack: str) -> str:
-    """The innermost frame that is not of the standard library; "" without."""
-    frames = (frame for frame in stack.split("\n") if _SITE.fullmatch(frame))
-    return next((frame for frame in frames if not _STANDARD.match(frame)), "")
-
-
 def called(stack: str) -> str:
     """The library's function that the user's code called; "" when it called none."""
     inside = ""

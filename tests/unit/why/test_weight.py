@@ -305,3 +305,39 @@ def test_awaits_that_tasks_of_one_coroutine_ended_are_alike(tmp_path: Path) -> N
         task.done(at + MS)
     found = scene.problems(tmp_path)[0]
     assert (found.worst.subject, found.count) == ("future", 4)
+
+
+def connections(tmp_path: Path, gives: str) -> Problem:
+    """An answer arrives for `first`; the callback also wakes `second`, by way of `gives`."""
+    scene = Scene()
+    loop = scene.loop()
+    first, second = (
+        loop.task("fetch", name=name, site="/app/c.py:1 fetch") for name in ("first", "second")
+    )
+    for n, task in enumerate((first, second)):
+        task.ready(0).running(n * MS)
+        task.awaits((n + 1) * MS, "future", site=f"/app/c.py:{n + 2} fetch")
+        loop.step(task, n * MS, (n + 1) * MS)
+    received = "/lib/aio.py:9 Protocol.data_received"
+    loop.callback("data_received", "/lib/aio.py:8 data_received", 100 * MS, 102 * MS)
+    first.ready(101 * MS, waker="io", stack=f"/lib/aio.py:7 Stream.feed\n{received}")
+    stack = f"/lib/pool.py:5 Pool.{gives}\n/lib/aio.py:7 Stream.feed\n{received}"
+    second.ready(101 * MS + 1_000, waker="io", stack=stack)
+    for n, task in enumerate((first, second)):
+        task.running((102 + n) * MS).done((103 + n) * MS)
+        loop.step(task, (102 + n) * MS, (103 + n) * MS)
+    found = answer(model_of(tmp_path, scene.trace.ended(200 * MS)), task="second")
+    return found.problems[0]
+
+
+def test_a_connection_that_a_task_gave_back_is_no_outside(tmp_path: Path) -> None:
+    """What arrived was for the task that had the connection until then."""
+    found = connections(tmp_path, "_release_waiter")
+    assert [(c.kind, c.who) for c in found.worst.causes] == [(Kind.WAKER, "first")]
+    assert "it waited for `first`, which was awaiting `future` (c.py:2)" in paragraph(found)
+    assert [step.who for step in found.worst.path][:2] == ["second", "first"]
+
+
+def test_two_who_read_the_same_both_wait_for_the_outside(tmp_path: Path) -> None:
+    found = connections(tmp_path, "notify_readers")
+    assert [(c.kind, c.who) for c in found.worst.causes] == [(Kind.IO, "")]

@@ -4,6 +4,7 @@ Every function takes windows of time and returns parts that add up to them. A pa
 further by the lane of whoever it names, until nothing is left to explain.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,9 +16,8 @@ from viewer.analysis.causes.samples import Samples
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.states import numbers
-from viewer.trace.columns import Carved
+from viewer.trace.columns import LOOP_CALLBACK, READY, Carved
 from viewer.trace.model import Model
-from viewer.trace.sites import beyond_standard
 from viewer.trace.timelines import UNKNOWN
 
 _DEEPEST = 6  # links of "which waited behind"; beyond them a part has no parts
@@ -26,6 +26,7 @@ _AWAIT = 100  # an await costs as much as this many pieces
 _MANY_HOLDS = 200
 _NO_KEYS = numbers(())
 _ENDED_BY_TIMERS = (s.SLEEP, "future")  # timers end other awaits only as timeouts
+_GIVES = "release"  # in the name of a function that gives a slot to the next one
 _ON_CPU = (Kind.COMPUTING, Kind.NATIVE)
 
 type Path = tuple[On, ...]  # who is explained by whom, the outermost first
@@ -161,11 +162,40 @@ class Tree:
             if thread < 0:
                 return Label(Kind.UNKNOWN, f"thread {tid}")
             return self.labels.thread(thread, Kind.WAKER)
+        receiver = self.receiver(ready)
+        if receiver >= 0:
+            other = self.model.owners.owner[receiver]
+            return Label(Kind.WAKER, self.lanes.name_of_task(other), on=("task", other))
         said = {"timer": Kind.TIMER, "io": Kind.IO}
-        kind = said.get(str(args.get(s.ARG_WAKER)), Kind.UNKNOWN)
-        # What arrived may have been for another task, which then gave this one its turn.
-        by = beyond_standard(str(args.get(s.ARG_STACK, ""))) if kind is Kind.IO else ""
-        return Label(kind, site=by)
+        return Label(said.get(str(args.get(s.ARG_WAKER)), Kind.UNKNOWN))
+
+    def receiver(self, ready: int) -> int:
+        """Whose answer freed what a task got when something arrived: that one's `ready`.
+
+        A callback hands what arrives to the task that waits for it; with that the task may be
+        done with its connection, and the callback gives it to the next. -1 without.
+        """
+        frames = self._arrived(ready)
+        if not any(_GIVES in frame.rpartition(" ")[2] for frame in frames):
+            return -1
+        slices, owned = self.model.trace.slices, self.model.owners
+        loop = self.model.lane[ready]
+        lane, at_ns = self.ledger.lane_of_loop[loop], slices.start_ns[ready]
+        step = self.ledger.loops_without_gc.row_at(lane, at_ns)
+        if not 0 <= step < len(owned.kind) or owned.kind[step] != LOOP_CALLBACK:
+            return -1
+        first = bisect_left(slices.start_ns, slices.start_ns[step])
+        for i in range(bisect_left(slices.start_ns, at_ns) - 1, first - 1, -1):
+            if owned.kind[i] == READY and self.model.lane[i] == loop:
+                others = self._arrived(i)
+                return i if others and len(others) < len(frames) else -1
+        return -1
+
+    def _arrived(self, ready: int) -> list[str]:
+        """The frames in which a task was woken by something from outside."""
+        args = self.model.trace.args(self.model.trace.slices.event[ready])
+        is_io = args.get(s.ARG_WAKER) == "io"
+        return str(args.get(s.ARG_STACK, "")).split("\n") if is_io else []
 
     # How windows are cut ------------------------------------------------------------------
 

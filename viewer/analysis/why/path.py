@@ -130,6 +130,9 @@ class _Walk:
             waker, at, ready = self.tree.waker(task, i), start, i
             if waker == (Kind.UNKNOWN, "", "", False, None):
                 return (yield from self.not_woken(task, i))
+        receiver = self.tree.receiver(ready) if ready >= 0 else -1
+        if receiver >= 0:
+            return "task", owned.owner[receiver], slices.start_ns[receiver]
         by = self.source(ready) if ready >= 0 and until is None else None
         if by is not None and by[0] == "callback":
             return "callback", by[1], at

@@ -49,7 +49,7 @@ _ENDED = {
     **_HELD,
     Kind.WAKER: "it waited for {who}",
     Kind.TIMER: "it waited for a timer",
-    Kind.IO: "it waited for something outside the program{at}",
+    Kind.IO: "it waited for something outside the program",
     Kind.CHILD: "it waited for a child process",
     Kind.WOKEN: "it had been woken, but did not run yet",
     Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
