@@ -10,7 +10,7 @@ from tracer import schema as s
 from viewer.analysis.causes.part import Cause
 from viewer.analysis.findings import Facts, find
 from viewer.analysis.why.explain import Explanation
-from viewer.analysis.why.path import Did
+from viewer.analysis.why.step import Did
 from viewer.render.text.why import paragraph
 
 SIGNALS = "tasks,threads,gc,gil,locks,io"
@@ -79,8 +79,12 @@ def test_a_lock_across_an_await_is_the_tasks(tmp_path: Path) -> None:
     assert kinds(found.worst.causes[0].parts) == [("ready", ""), ("await", "sleep")]
     assert "`flush` #1 held it (acquired at log.py:7)" in paragraph(found)
     assert "awaiting `sleep` (log.py:8)" in paragraph(found)
-    told = [(Did.WAITED, "MainThread"), (Did.WAITED, "flush #1"), (Did.TIMER, "")]
-    assert steps(found.worst) == told
+    assert [(step.did, step.who, step.what) for step in found.worst.path] == [
+        (Did.WAITED, "MainThread", "lock wait: Lock"),
+        (Did.WAITED, "flush #1", "ready"),
+        (Did.WAITED, "flush #1", "await sleep"),
+        (Did.TIMER, "", ""),
+    ]
 
 
 def test_a_lock_taken_in_a_job_is_the_tasks_that_submitted_it(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tracer.errors import TraceFileError
 from viewer.analysis.causes.part import Cause, Kind, shortened
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.explain import Explanation, explain
-from viewer.analysis.why.path import Did
+from viewer.analysis.why.step import Did
 from viewer.analysis.why.waits import What, wait_of_slice
 from viewer.analysis.why.worst import worst_waits
 from viewer.render.json.why import render_json

@@ -7,7 +7,7 @@ from tests.support.explaining import answer
 from tests.support.models import model_of
 from tests.support.numbers import MS
 from tracer import schema as s
-from viewer.analysis.why.path import Did, Step
+from viewer.analysis.why.step import Did, Step
 from viewer.render.text.steps import step_text
 
 SET_RESULT = ("set_result", "/app/app.py:9 set_result")

@@ -341,3 +341,52 @@ def test_a_connection_that_a_task_gave_back_is_no_outside(tmp_path: Path) -> Non
 def test_two_who_read_the_same_both_wait_for_the_outside(tmp_path: Path) -> None:
     found = connections(tmp_path, "notify_readers")
     assert [(c.kind, c.who) for c in found.worst.causes] == [(Kind.IO, "")]
+
+
+def test_who_waits_in_vain_waits_for_the_only_one_that_ever_comes(tmp_path: Path) -> None:
+    """The consumer of a full queue puts into it itself: nobody else ever makes room."""
+    scene = Scene()
+    writer, producer = scene.thread("writer"), scene.thread("producer")
+    queue = scene.trace.lock("Queue.put", "/app/log.py:9 put")
+    producer.lock_wait(0, "Queue.put", lock=queue, site="/app/log.py:9 put")
+    writer.release(MS, queue, to=producer)
+    producer.native(MS)
+    writer.lock_wait(2 * MS, "Queue.put", lock=queue, site="/app/log.py:4 write")
+    producer.lock_wait(
+        3 * MS, "Queue.put", lock=queue, site="/app/log.py:9 put", acquired=False
+    ).native(503 * MS)
+    model = model_of(tmp_path, scene.trace.ended(900 * MS))
+    waits = answer(model).problems
+    own, others = (found.worst for found in waits[:2])
+    for found, who in ((own, "writer"), (others, "producer")):
+        assert found.waiter.name == who
+        assert [(c.kind, c.who, c.ns) for c in found.causes] == [
+            (Kind.VAIN, "writer", found.wait.ns)
+        ]
+    assert [c.kind for c in own.causes[0].parts] == [Kind.CYCLE]
+    assert [(c.kind, c.who) for c in others.causes[0].parts] == [(Kind.IDLE_WAIT, "Queue.put")]
+    assert (
+        "For all of that time it waited in vain for `writer`, the only one that ever ends "
+        "such waits, which was waiting in `Queue.put` (log.py:4)."
+    ) in paragraph(waits[1])
+    assert [(str(step.did), step.who) for step in others.path] == [
+        ("waited", "producer"),
+        ("waited", "writer"),
+        ("cycle", "writer"),
+    ]
+
+
+def test_who_waits_in_vain_for_any_of_several_waits_for_nobody(tmp_path: Path) -> None:
+    """Two have ended such waits before: neither is to blame."""
+    scene = Scene()
+    a, b, waiter = (scene.thread(name) for name in ("a", "b", "waiter"))
+    queue = scene.trace.lock("Queue.get", "/app/q.py:9 get")
+    for n, thread in enumerate((a, b)):
+        waiter.lock_wait(n * 10 * MS, "Queue.get", lock=queue, site="/app/q.py:9 get")
+        thread.release(n * 10 * MS + MS, queue, to=waiter)
+        waiter.native(n * 10 * MS + MS)
+    waiter.lock_wait(30 * MS, "Queue.get", lock=queue, site="/app/q.py:9 get", acquired=False)
+    waiter.native(530 * MS)
+    found = scene.problems(tmp_path)[0].worst
+    assert [(c.kind, c.who) for c in found.causes] == [(Kind.TIMEOUT, "")]
+    assert [str(step.did) for step in found.path] == ["waited", "timeout"]

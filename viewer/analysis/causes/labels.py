@@ -8,6 +8,7 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
+    FAILED,
     GIL_WAIT,
     HOLDING,
     IDLE_WAIT,
@@ -37,7 +38,8 @@ STATES = {
 }
 
 # The lane that explains a piece: "thread", "task", "gil" (of a process), "lock"; or whom the
-# wait itself names: "owner" (a row of States' owners), "waker" (a thread).
+# wait itself names: "owner" (a row of States' owners), "waker" (a thread); or, of a wait that
+# nobody ended, "vain": the lock that it was for.
 type On = tuple[str, int]
 
 
@@ -141,4 +143,8 @@ class Labels:
             return "lock", table.row[row]
         if table.owner[row] >= 0:
             return "owner", table.owner[row]
-        return ("waker", table.waker[row]) if table.waker[row] >= 0 else None
+        if table.waker[row] >= 0:
+            return "waker", table.waker[row]
+        is_open = self.model.trace.slices.unfinished[table.slice[row]]
+        is_vain = (table.state[row] & FAILED or is_open) and table.row[row] >= 0
+        return ("vain", table.row[row]) if is_vain else None

@@ -16,7 +16,7 @@ from viewer.analysis.causes.samples import Samples
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.states import numbers
-from viewer.trace.columns import LOOP_CALLBACK, READY, Carved
+from viewer.trace.columns import LOOP_CALLBACK, READY, STATE_MASK, TASK_WAIT, Carved
 from viewer.trace.model import Model
 from viewer.trace.timelines import UNKNOWN
 
@@ -24,6 +24,7 @@ _DEEPEST = 6  # links of "which waited behind"; beyond them a part has no parts
 _PATIENCE = 300_000  # pieces of lanes examined for one wait; after that, parts get no parts
 _AWAIT = 100  # an await costs as much as this many pieces
 _MANY_HOLDS = 200
+_MANY_WAITS = 500  # for one thing: it is not searched who ends them
 _NO_KEYS = numbers(())
 _ENDED_BY_TIMERS = (s.SLEEP, "future")  # timers end other awaits only as timeouts
 _GIVES = "release"  # in the name of a function that gives a slot to the next one
@@ -43,6 +44,7 @@ class Tree:
         self.labels = Labels(self.lanes)
         self.samples = Samples(model)
         self._endings: dict[int, Label] = {}  # by slice of an await
+        self._enders: dict[int, Label | None] = {}
         self.looked_at = 0  # pieces, for the present wait
 
     def behind(self, on: On | None, windows: Windows, path: Path = ()) -> Causes:
@@ -61,7 +63,28 @@ class Tree:
                 return self._one(self.labels.owner(owner), windows, path)
             case ("waker", thread):
                 return self._one(self.labels.thread(thread, Kind.WAKER), windows, path)
+            case ("vain", lock) if (ender := self.ender(lock)) is not None:
+                return self._one(ender, windows, path)
         return ()
+
+    def ender(self, lock: int) -> Label | None:
+        """The only one that ever ended waits for a lock, queue or event; None of several."""
+        if lock not in self._enders:
+            self._enders[lock] = self._find_ender(lock)
+        return self._enders[lock]
+
+    def _find_ender(self, lock: int) -> Label | None:
+        table, waits = self.model.states, self.ledger.waits_of_locks
+        rows = waits.row[waits.offset[lock] : waits.offset[lock + 1]]
+        found = set[Label]()
+        for row in rows if len(rows) <= _MANY_WAITS else ():
+            if table.state[row] & STATE_MASK == TASK_WAIT:
+                label = self.ended_by(table.who[row], table.slice[row])
+                if label.kind is Kind.WAKER:
+                    found.add(label._replace(kind=Kind.VAIN))
+            elif table.waker[row] >= 0:
+                found.add(self.labels.thread(table.waker[row], Kind.VAIN))
+        return found.pop() if len(found) == 1 else None
 
     def _held(self, lock: int, windows: Windows, path: Path) -> Causes:
         """Who had a lock: of few holds each is looked at, whose it really was."""
@@ -131,8 +154,9 @@ class Tree:
     def awaited(self, task: int, i: int, windows: Windows, path: Path = ()) -> Causes:
         """What a task awaited: the owners of the lock, or what its waker did meanwhile."""
         row = self.lanes.task_waits.get(i, -1)
-        if row >= 0 and (on := self.labels.behind(row)) is not None:
-            return self.behind(on, windows, path)
+        on = self.labels.behind(row) if row >= 0 else None
+        if on is not None and (found := self.behind(on, windows, path)):
+            return found
         return self._one(self.ended_by(task, i), windows, path)
 
     def ended_by(self, task: int, i: int) -> Label:

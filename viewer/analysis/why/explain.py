@@ -6,7 +6,8 @@ from viewer.analysis.causes.labels import On
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.tree import Tree, unknown
 from viewer.analysis.ledger.resource import window
-from viewer.analysis.why.path import Step, critical_path
+from viewer.analysis.why.path import critical_path
+from viewer.analysis.why.step import Step
 from viewer.analysis.why.waits import CHILDREN, Wait, What, acquired, is_over, site, subject
 from viewer.trace.columns import FAILED
 from viewer.trace.model import Model
@@ -80,8 +81,9 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
     label = tree.labels.state(wait.row)
     if label.on is not None and label.on[0] == "waker":
         return _woken(tree, wait, label.on)
-    if label.on is not None:
-        return tree.behind(label.on, windows, (("thread", model.states.who[wait.row]),))
+    me = (("thread", model.states.who[wait.row]),)
+    if label.on is not None and (found := tree.behind(label.on, windows, me)):
+        return found
     if wait.what is What.PREEMPTED:
         return merged([Cause(Kind.PREEMPTED, wait.ns)])
     if wait.what in _ENDED_BY:

@@ -2,12 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 from tracer import schema as s
+from viewer.analysis.causes.labels import On
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.why.step import Did, Step
 from viewer.trace.columns import (
     AWAIT,
     FAILED,
@@ -27,34 +27,6 @@ _LONG_NS = 1_000_000  # a shorter wait for the GIL counts as running; a callback
 _WAITS = (LOCK_WAIT, IDLE_WAIT)
 _STOPS = (*_WAITS, IO, SLEEP)
 _STEPS = (LOOP_TASK, LOOP_CALLBACK, RUNNING)  # of a task, by its loop's track or its own
-
-
-class Did(StrEnum):
-    """What somebody did in a step."""
-
-    WAITED = "waited"  # for `what`
-    RAN = "ran"  # for a thread, including preemption and short GIL waits
-    CALLBACK = "callback"  # a loop ran it
-    CALLED = "called"  # a blocking call or a sleep
-    CREATED = "created"  # the task or thread of the step before, at this moment
-    TIMER = "timer"  # a timer was due
-    TIMEOUT = "timeout"  # nobody had ended the wait before
-    IO = "io"  # something arrived from outside the program
-    UNKNOWN = "unknown"  # the trace does not show it
-    CYCLE = "cycle"  # back at a wait of this path: they wait for each other
-    MORE = "more"  # the path goes on, but is too long to show
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`who` is "" for a step of nobody. A moment has equal times."""
-
-    did: Did
-    who: str
-    what: str
-    site: str
-    start_ns: int
-    end_ns: int
 
 
 _CALLS = {IO: Did.IO, SLEEP: Did.TIMER}  # what ends a call
@@ -138,6 +110,13 @@ class _Walk:
             return "callback", by[1], at
         if waker.on is not None:
             return *waker.on, at
+        row = self.tree.lanes.task_waits.get(i, -1)
+        ender = self.ender_of(row) if row >= 0 else None
+        if ender is not None:
+            return (yield from self.meanwhile(*ender, at))
+        before = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, start)
+        if ready == i and before >= 0 and slices.end_ns[before] == start:
+            return (yield from self.wait_of_task(before))
         did = _ROOTS.get(waker.kind, Did.UNKNOWN)
         yield self.root(did, at)
         return None
@@ -297,9 +276,29 @@ class _Walk:
             released = self.tree.ledger.released_ns(row)
             is_told = table.start_ns[row] <= released <= end
             return self.doing(table.waker[row], released if is_told else end)
+        ender = self.ender_of(row)
+        if ender is not None:
+            return (yield from self.meanwhile(*ender, end))
         gave_up = table.state[row] & FAILED and end == table.end_ns[row]
         yield self.root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
         return None
+
+    def ender_of(self, row: int) -> On | None:
+        """The only one that ever ends waits like this one, which nobody ended."""
+        on = self.tree.labels.behind(row)
+        label = self.tree.ender(on[1]) if on is not None and on[0] == "vain" else None
+        return label.on if label is not None else None
+
+    def meanwhile(self, kind: str, who: int, until: int) -> _Follow:
+        """What somebody did at a moment at which it should have done something else."""
+        if kind == "task":
+            return (yield from self.task(who, until))
+        rows = self.tree.lanes.rows_of_thread(who)
+        row = _before(rows, self.model.states.start_ns, until)
+        is_wait = row >= 0 and self.is_stop(row)
+        return (
+            yield from self.wait_of_thread(row, until) if is_wait else self.thread(who, until)
+        )
 
     def holder(self, row: int, base: int) -> tuple[str, int] | None:
         """The holder: the thread of a state, the owner of a hold."""

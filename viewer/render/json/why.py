@@ -5,7 +5,7 @@ import json
 from viewer.analysis.causes.part import Cause
 from viewer.analysis.causes.samples import Hot
 from viewer.analysis.why.explain import Explanation
-from viewer.analysis.why.path import Step
+from viewer.analysis.why.step import Step
 from viewer.analysis.why.worst import Answer
 from viewer.render.text.steps import step_text
 from viewer.render.text.why import in_tree, paragraph, worded

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tracer import schema as s
 from tracer.units import durations, moments
 from viewer.analysis.why.explain import Explanation
-from viewer.analysis.why.path import Did, Step
+from viewer.analysis.why.step import Did, Step
 from viewer.words import code, shorten
 
 _LONG = 48

@@ -28,7 +28,7 @@ _JOINS = ("Thread.join", "Thread.start")  # a thread is awaited there, nobody ho
 _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
-_WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER)
+_WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN)
 # What links a cause to the one thing it did all that time.
 _LINKS = {
     **dict.fromkeys(_WHICH, ", which was "),
@@ -53,6 +53,7 @@ _ENDED = {
     Kind.CHILD: "it waited for a child process",
     Kind.WOKEN: "it had been woken, but did not run yet",
     Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
+    Kind.VAIN: "it waited in vain for {who}, the only one that ever ends such waits",
 }
 _ANYWHERE = {
     Kind.GC: "the garbage collector ran ({who}{inside})",
@@ -83,6 +84,7 @@ _DID = {
     Kind.FREE: "free, not yet acquired",
     Kind.TIMER: "until a timer was due",
     Kind.TIMEOUT: "until it timed out",
+    Kind.VAIN: "in vain for {who}, the only one that ever ends such waits",
     Kind.WOKEN: "woken, not yet running",
     Kind.CHILD: "for a child process",
     Kind.CYCLE: "waiting for itself, in a circle",
