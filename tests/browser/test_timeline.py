@@ -164,3 +164,64 @@ def test_finding_leads_to_its_slice(tmp_path: Path) -> None:
         assert piece["state"] == "blocked"
         assert piece["width"] > 100
         assert opened.complaints == []
+
+
+def test_histograms_have_axes(tmp_path: Path) -> None:
+    """Those of a table have one scale, which its head names; a large one has bounds below."""
+    with open_page(trace_file(tmp_path, blocked_loop())) as opened:
+        opened.go("#/tasks")
+        head = opened.page.locator("th", has_text="Ready").first.inner_text()
+        assert head.startswith("Ready: 2")
+        assert head.endswith("50.0 ms")
+        numbers = opened.page.locator(".histogram").evaluate_all(
+            "(all) => all.map((one) => one.children.length)"
+        )
+        assert len(numbers) == 3
+        assert len(set(numbers)) == 1
+        opened.page.locator("tbody tr", has_text="tick").first.click()
+        opened.page.locator(".histogram.large").wait_for()
+        large = opened.page.locator(".histogram.large")
+        said = [text for text in large.locator("small").all_inner_texts() if text]
+        assert said[0] == "500 µs"
+        assert said[1:] == ["1.00 ms", "10.0 ms"]
+        assert large.locator("b").first.inner_text() == "1"
+
+
+def test_like_threads_are_one_row(tmp_path: Path) -> None:
+    """Threads that differ only in a number are summed up in one row, which opens."""
+    trace = TraceBuilder(signals="threads,locks")
+    for n in range(5):
+        trace.thread(f"request-{n}").lock_wait(
+            n * MS, "Lock", lock=1, site="/app/a.py:1 f", acquired=False
+        ).end((n + 1) * MS)
+    with open_page(trace_file(tmp_path, trace.ended(6 * MS))) as opened:
+        opened.go("#/threads")
+        rows = opened.page.locator("main tbody tr")
+        assert rows.count() == 1
+        assert "request-N×5" in rows.first.inner_text()
+        assert "5.00 ms" in rows.first.inner_text()
+        rows.first.click()
+        assert rows.count() == 6
+        rows.nth(1).click()
+        opened.settle()
+        assert "#/cpu?thread=" in opened.page.url
+        opened.turn_to("overview")
+        assert "request-N" in opened.page.inner_text("main")
+        assert "request-3" not in opened.page.inner_text("main")
+        assert opened.complaints == []
+
+
+def test_library_comes_second(tmp_path: Path) -> None:
+    """A wait inside a package has the place in the user's code first."""
+    trace = TraceBuilder(signals="io")
+    thread = trace.thread("MainThread")
+    package = "/usr/lib/python3/site-packages/pool.py"
+    stack = f"{package}:5 _read\n{package}:9 Pool.get\n/srv/app/views.py:7 show"
+    thread.io(0, "socket.recv", site=f"{package}:5 _read")
+    assert thread.state is not None
+    thread.state.args["stack"] = stack
+    thread.end(2 * MS)
+    with open_page(trace_file(tmp_path, trace.ended(3 * MS))) as opened:
+        opened.go("#/io")
+        cell = opened.page.locator("main tbody td").first
+        assert "app/views.py:7, via Pool.get" in cell.inner_text()

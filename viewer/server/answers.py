@@ -4,6 +4,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 
 from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.tree import Tree
@@ -16,6 +17,7 @@ from viewer.render.json.report import Json, to_json
 from viewer.render.text.findings import nothing_found
 from viewer.render.text.overview import missing
 from viewer.server import flame
+from viewer.server.alike import stems
 from viewer.server.details import details
 from viewer.server.evidence import shown_at
 from viewer.server.groups import GROUPS, Group, Title, busy_ns
@@ -95,7 +97,8 @@ class Answers:
     def report(self, query: Query) -> Reply:
         """The report's JSON, without findings; for a range, cut to it.
 
-        `missing` says what the trace does not have, `why_not` by section why it has none.
+        `missing` says what the trace does not have, `why_not` by section why it has none,
+        `stems` by thread what it has in common with others.
         """
         span = self._span(query)
 
@@ -107,9 +110,17 @@ class Answers:
                 report = present(cut, build_report(cut, By.CORO, _SECTIONS))
             reasons: Json = {name: why_not(report, name) for name in _SECTIONS}
             lacks: Json = [*missing(report)]
-            return _dump(to_json(report, _SECTIONS) | {"why_not": reasons, "missing": lacks})
+            kinds: Json = [[*self._stems[row.pid, row.tid]] for row in report.threads]
+            added = {"why_not": reasons, "missing": lacks, "stems": kinds}
+            return _dump(to_json(report, _SECTIONS) | added)
 
         return Reply(_JSON, self._keep(("report", str(span)), make))
+
+    @cached_property
+    def _stems(self) -> dict[tuple[int, int], tuple[str, str]]:
+        """By pid and tid."""
+        kinds = zip(self.model.threads, stems(self.model), strict=True)
+        return {(track.pid, track.tid): kind for track, kind in kinds}
 
     def findings(self, _query: Query) -> Reply:
         """The findings, for the whole recording. Other answers do not wait for them.

@@ -9,6 +9,7 @@ from viewer.analysis.why.weight import Weight
 from viewer.render.json.report import Json
 from viewer.render.text.why import in_tree
 from viewer.trace.model import Model
+from viewer.trace.sites import via
 
 _MOST = 30
 
@@ -48,6 +49,7 @@ def _row(tree: Tree, wait: Wait, inside_ns: int) -> dict[str, Json]:
         "what": wait.what.value,
         "subject": told.subject,
         "site": told.site,
+        "via": via(told.site),
         "who": told.waiter.name,
         "coro": told.waiter.coro,
         "coro_site": told.waiter.site,

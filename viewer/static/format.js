@@ -104,9 +104,12 @@ export function share(part, whole) {
   return `${percent >= 100 && part < whole ? 99 : percent} %`;
 }
 
-/** The last parts of "path/to/file.py:12 function". */
-export function site(text) {
+/**
+ * The last parts of "path/to/file.py:12 function", a place in the user's code; then the
+ * library's function that it was in, if there is one.
+ */
+export function site(text, via = "") {
   const match = /^(.*?):(\d+)(?: (.*))?$/.exec(text ?? "");
-  if (!match) return text ?? "";
-  return `${match[1].split("/").slice(-2).join("/")}:${match[2]}`;
+  const place = match ? `${match[1].split("/").slice(-2).join("/")}:${match[2]}` : text ?? "";
+  return via ? `${place}, via ${via}` : place;
 }

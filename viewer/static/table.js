@@ -10,6 +10,7 @@
  * @property {(row: any) => number} [at] a moment, likewise
  * @property {any} [zero] what is shown instead of a zero
  * @property {string} [about] the tooltip of its title
+ * @property {number} [spare] where there is no room, columns with the largest go first
  */
 
 import { whens } from "./clock.js";
@@ -18,6 +19,8 @@ import { durations } from "./format.js";
 import { isWhole } from "./state.js";
 
 const MOST_ROWS = 500;
+/** Of the numbers about many durations, those in the middle go first. */
+export const SPARE = { p50: 5, p90: 6, p99: 4 };
 
 /**
  * @param {Column[]} wanted
@@ -61,9 +64,38 @@ export function table(wanted, rows, { onrow, chosen, empty = "Nothing in this ra
     });
     const sign = ascending ? 1 : -1;
     show([...rows].sort((a, b) => sign * compare(value(a), value(b))));
+    fit(box, columns);
   }
   show(rows);
-  return h("div.scroll", null, h("table", null, h("thead", null, h("tr", null, heads)), body));
+  const whole = h("table", null, h("thead", null, h("tr", null, heads)), body);
+  const box = h("div.scroll", null, whole, h("p.hint.pad", { hidden: true }));
+  let width = 0;
+  new ResizeObserver(() => {
+    if (box.clientWidth !== width) fit(box, columns);
+    width = box.clientWidth;
+  }).observe(box);
+  return box;
+}
+
+/** Gives names less room, then leaves columns out, until the rest can be read. */
+function fit(box, columns) {
+  const [whole, said] = box.children;
+  const show = (i, is) => {
+    for (const row of whole.rows) if (row.cells[i]) row.cells[i].hidden = !is;
+  };
+  columns.forEach((_, i) => show(i, true));
+  const isCut = () => box.scrollWidth > box.clientWidth;
+  box.classList.toggle("tight", false);
+  box.classList.toggle("tight", isCut());
+  const order = columns.map((column, i) => i).filter((i) => columns[i].spare)
+    .sort((a, b) => columns[b].spare - columns[a].spare);
+  const left = [];
+  while (isCut() && order.length) {
+    show(order[0], false);
+    left.push(columns[order.shift()].title);
+  }
+  said.hidden = !left.length;
+  said.textContent = `No room for: ${left.join(", ")}.`;
 }
 
 /** A column of times has one precision for all rows. */

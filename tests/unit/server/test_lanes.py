@@ -113,3 +113,25 @@ def test_some_tasks_of_each_coroutine(tmp_path):
         *((f"many-{n}", "many") for n in (6, 5, 4, 3, 2)),
         ("one", "one"),
     ]
+
+
+def test_threads_that_differ_only_in_a_number(tmp_path):
+    """They have the same stem and began in the same function of the user."""
+    trace = TraceBuilder(signals="locks")
+    for n, begun in enumerate(("serve", "serve", "poll")):
+        thread = trace.thread(f"worker-{n}")
+        stack = (
+            f"/usr/lib/python3.13/queue.py:5 get\n/app/a.py:{n} f\n/app/a.py:{9 + n} {begun}"
+        )
+        thread.lock_wait(n, "Lock", lock=n + 1, site="/app/a.py:1 f", acquired=False)
+        assert thread.state is not None
+        thread.state.args["stack"] = stack
+        thread.end(MS)
+    answers = Answers(model_of(tmp_path, trace.ended(2 * MS)))
+    report = json.loads(answers.routes["api/report"]({}).body)
+    names = [row["name"] for row in report["threads"]]
+    assert sorted(zip(names, report["stems"], strict=True)) == [
+        ("worker-0", ["worker-N", "/app/a.py serve"]),
+        ("worker-1", ["worker-N", "/app/a.py serve"]),
+        ("worker-2", ["worker-N", "/app/a.py poll"]),
+    ]

@@ -143,6 +143,7 @@ def _task(row: TaskRow, by: By) -> Json:
     return body | {
         "coro": row.coro,
         "site": row.site,
+        "via": via(row.site),
         "count": row.count,
         "names": list(row.names),
         "steps": row.steps,
@@ -203,6 +204,7 @@ def _lock(row: LockRow) -> Json:
         "locks": row.locks,
         "kind": row.kind,
         "site": row.site,
+        "via": via(row.site),
         "idle": row.is_idle,
         "waits": row.waits.count,
         "timed_out": row.timed_out,
@@ -228,6 +230,7 @@ def _io(row: IoRow) -> Json:
         "pid": row.pid,
         "callable": row.callable,
         "site": row.site,
+        "via": via(row.site),
         "count": row.calls.count,
         "ns": _spread(row.calls),
         "bytes": row.size_bytes,

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { count, share } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery, state } from "../state.js";
-import { panel, table, whyEmpty } from "../table.js";
+import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 export function showGc(root, meta) {
@@ -25,7 +25,7 @@ export function showGc(root, meta) {
       { title: "Generation", value: (row) => row.generation },
       { title: "Runs", number: true, value: (row) => row.count, show: (row) => count(row.count) },
       ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name,
-        ns: (row) => row.ns[name] })),
+        spare: SPARE[name], ns: (row) => row.ns[name] })),
       { title: "Share of range", number: true, value: (row) => row.ns.total,
         show: (row) => share(row.ns.total, state.to - state.from) },
       { title: "Collected", number: true, value: (row) => row.collected,

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, site, size } from "../format.js";
 import { go, rangeQuery, state } from "../state.js";
-import { panel, table, whyEmpty } from "../table.js";
+import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const LANE = 20;
@@ -25,14 +25,14 @@ export function showIo(root, meta) {
   const show = (report) => {
     fill(below, panel("Blocking calls", "", table([
       { title: "Call", value: (row) => row.callable, show: (row) => [row.callable,
-        h("span.sub", { title: row.site }, site(row.site))] },
+        h("span.sub", { title: row.site }, site(row.site, row.via))] },
       { title: "Calls", number: true, value: (row) => row.count, show: (row) => count(row.count) },
       ...["total", "p50", "p90", "p99", "max"].map((name) => ({ title: name,
-        ns: (row) => row.ns[name] })),
+        spare: SPARE[name], ns: (row) => row.ns[name] })),
       { title: "Bytes", number: true, value: (row) => row.bytes ?? -1,
         show: (row) => row.bytes === null ? h("span.faint", { title: NO_BYTES }, "unknown")
           : size(row.bytes) },
-      { title: "Holding the GIL", ns: (row) => row.holding_gil_ns, zero: "" },
+      { title: "Holding the GIL", spare: 1, ns: (row) => row.holding_gil_ns, zero: "" },
     ], report.io, { empty: whyEmpty(report, "io", "No blocking call was made"), onrow: (row) => {
       find.value = row.callable;
       go({ find: row.callable }, { replace: true });

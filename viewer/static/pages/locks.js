@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { count, duration, share, site } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery } from "../state.js";
-import { panel, table, whyEmpty } from "../table.js";
+import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const HOLD = 20;
@@ -57,13 +57,13 @@ function rows(tracks) {
 function locksTable(report) {
   return table([
     { title: "Lock", value: (row) => row.kind, show: (row) => [row.kind,
-      h("span.sub", { title: row.site }, site(row.site)),
+      h("span.sub", { title: row.site }, site(row.site, row.via)),
       row.locks > 1 && h("span.sub", null, `×${row.locks}`)] },
     { title: "Waits", number: true, value: (row) => row.waits, show: (row) => count(row.waits) },
-    { title: "Timed out", number: true, value: (row) => row.timed_out,
+    { title: "Timed out", number: true, spare: 1, value: (row) => row.timed_out,
       show: (row) => count(row.timed_out) },
     ...["total", "p50", "p99", "max"].map((name) => ({
-      title: name === "total" ? "Waiting, summed" : name, ns: (row) => row.wait_ns[name] })),
+      title: name === "total" ? "Waiting, summed" : name, spare: SPARE[name], ns: (row) => row.wait_ns[name] })),
     { title: "Longest hold", ns: (row) => row.hold_ns.max, zero: "" },
     { title: "Mostly behind", value: (row) => row.waited_for[0]?.who ?? "", show: (row) => {
       const [first] = row.waited_for;

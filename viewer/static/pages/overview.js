@@ -2,6 +2,7 @@
 
 import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
+import { folded } from "../folding.js";
 import { count, duration, durations, share, site, size } from "../format.js";
 import { colourOf, legend } from "../palette.js";
 import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
@@ -104,13 +105,21 @@ export function stateBar(row) {
       background: colourOf(key) } })));
 }
 
+/** A thread, or many that differ only in a number: `worker-N ×12`. */
+export function threadName(row, open) {
+  if (!row.many) return [row.of && h("span.indent", null, "· "), row.name, row.tid >= 0 && open &&
+    h("span.sub", null, String(row.tid))];
+  return [open && h("span.fold", null, open.has(row.key) ? "▾ " : "▸ "), row.name,
+    h("span.sub", null, `×${count(row.many)}`)];
+}
+
 function threads(report) {
   return panel("Threads", "share of time in each state",
     table([
-      { title: "Thread", value: (row) => row.name },
+      { title: "Thread", value: (row) => row.name, show: (row) => threadName(row) },
       { title: "States", value: (row) => row.states.running, show: stateBar },
       { title: "GIL wait", ns: (row) => row.gil_wait_ns.total },
-    ], report.threads, { onrow: () => toPage("threads"), empty: whyEmpty(report, "threads", "No thread did anything") }),
+    ], folded(report, new Set()), { onrow: () => toPage("threads"), empty: whyEmpty(report, "threads", "No thread did anything") }),
     h("div.pad", null, legend(THREAD_STATES.map(([, key]) => key))));
 }
 
@@ -126,7 +135,7 @@ function coroutines(report) {
   return panel("Coroutines", h("span", { title: RESPONSIVE }, about),
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
-        h("span.sub", null, site(row.site))] },
+        h("span.sub", { title: row.site }, site(row.site, row.via))] },
       { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
       { title: "Ready p99", ns: (row) => row.ready_ns.p99 },
       { title: "max", ns: (row) => row.ready_ns.max },
@@ -143,8 +152,8 @@ function recording({ trace, health, missing }, meta) {
           .filter(Boolean).join(" · ")],
         ["file", `${count(meta.events)} events, ${size(meta.bytes)}`],
         ["signals", health.signals.join(", ")],
-        ["complete", missing.length ? missing.map((text) => h("div", null, text))
-          : "yes, nothing was lost"]]
+        missing.length ? ["incomplete", missing.map((text) => h("div", null, text))]
+          : ["complete", "yes, nothing was lost"]]
         .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]))));
 }
 

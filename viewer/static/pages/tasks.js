@@ -4,9 +4,10 @@ import { ask } from "../api.js";
 import { when } from "../clock.js";
 import { fill, h } from "../dom.js";
 import { count, duration, durations, share, site } from "../format.js";
+import { histogram, largeHistogram, scaleOf, spanOf } from "../histogram.js";
 import { legend } from "../palette.js";
 import { go, isWhole, rangeQuery, state } from "../state.js";
-import { panel, table, whyEmpty } from "../table.js";
+import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const LANE = 20;
@@ -76,17 +77,20 @@ function step(event, changes) {
 function coroutines(report) {
   const histograms = new Map((report.latency?.coroutines ?? [])
     .map((one) => [`${one.coro}\n${one.site}`, one.ready_ns]));
+  const scale = scaleOf([...histograms.values()]);
   return panel("Coroutines", "how long their tasks were ready before they ran",
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
-        h("span.sub", { title: row.site }, site(row.site))] },
+        h("span.sub", { title: row.site }, site(row.site, row.via))] },
       { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
-      { title: "Steps", number: true, value: (row) => row.steps, show: (row) => count(row.steps) },
-      { title: "Ready", value: (row) => row.ready_ns.max,
-        show: (row) => histogram(histograms.get(`${row.coro}\n${row.site}`)) },
-      ...["p50", "p90", "p99", "max"].map((name) => ({ title: name,
+      { title: "Steps", number: true, spare: 3, value: (row) => row.steps,
+        show: (row) => count(row.steps) },
+      { title: scale ? `Ready: ${spanOf(scale)}` : "Ready", value: (row) => row.ready_ns.max,
+        about: "how often for how long; all rows have the same scale",
+        show: (row) => histogram(histograms.get(`${row.coro}\n${row.site}`), scale) },
+      ...["p50", "p90", "p99", "max"].map((name) => ({ title: name, spare: SPARE[name],
         ns: (row) => row.ready_ns[name] })),
-      { title: "Running", ns: (row) => row.running_ns.total },
+      { title: "Running", spare: 2, ns: (row) => row.running_ns.total },
       { title: "Longest step", ns: (row) => row.longest_step_ns },
       { title: "Mostly behind", value: (row) => row.delayed_by[0]?.who ?? "",
         show: (row) => behind(row) },
@@ -100,30 +104,18 @@ function behind(row) {
   return [first.who, h("span.sub", null, share(first.ns, row.ready_ns.total))];
 }
 
-/** Durations by size, as bars; the tooltip of each bar says what it stands for. */
-export function histogram(buckets, large = false) {
-  if (!buckets?.length) return "";
-  const top = Math.max(...buckets.map((one) => one.count));
-  const full = large ? 88 : 20;
-  return h(large ? "span.histogram.large" : "span.histogram", null, buckets.map((one) => h("i", {
-    title: `${duration(one.from)} to ${one.to === null ? "∞" : duration(one.to)}: ${
-      count(one.count)}`,
-    style: { height: `${one.count ? Math.max(2, Math.sqrt(one.count / top) * full) : 1}px`,
-      opacity: one.count ? 1 : 0.3 },
-  })));
-}
-
 function coroutine(row, report) {
   if (!row) return null;
   const found = (report.latency?.coroutines ?? [])
     .find((one) => one.coro === row.coro && one.site === row.site);
   return h("div.columns", null,
-    panel(row.coro, site(row.site), h("div.pad.why", null, h("dl", null,
+    panel(row.coro, site(row.site, row.via), h("div.pad.why", null, h("dl", null,
       [["ready", spread(row.ready_ns)], ["running", spread(row.running_ns)],
         ["awaiting", spread(row.await_ns)],
         ["woken by", row.wakers.slice(0, 4).map((one) => `${one.who} ×${count(one.count)}`)
           .join(", ")]].map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
-    h("h3", null, "Time ready, by length"), histogram(found?.ready_ns, true))),
+    h("h3", null, "How often they were ready for how long"), largeHistogram(found?.ready_ns),
+    h("p.hint", null, "The height of a bar is the square root of its number."))),
     panel("Behind whom", "what the loop ran while its tasks were ready",
       h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
 }
@@ -153,8 +145,8 @@ function tasksTable(told) {
     { title: "Task", value: (one) => one.name, show: (one) => [one.name,
       h("span.sub", null, one.parent && `created by ${one.parent}`)] },
     { title: "Created at", at: (one) => one.start_ns },
-    { title: "Lifetime", ns: (one) => one.end_ns - one.start_ns },
-    { title: "Steps", number: true, value: (one) => one.steps, show: (one) => count(one.steps) },
+    { title: "Lifetime", spare: 1, ns: (one) => one.end_ns - one.start_ns },
+    { title: "Steps", number: true, spare: 2, value: (one) => one.steps, show: (one) => count(one.steps) },
     { title: "Ready", ns: (one) => one.ready_ns },
     { title: "longest", about: "the longest time ready", ns: (one) => one.worst_ready_ns },
     { title: "Running", ns: (one) => one.running_ns },

@@ -2,13 +2,15 @@
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
+import { folded } from "../folding.js";
 import { legend } from "../palette.js";
 import { rangeQuery, toPage } from "../state.js";
 import { panel, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
-import { stateBar, THREAD_STATES } from "./overview.js";
+import { stateBar, THREAD_STATES, threadName } from "./overview.js";
 
 const LANE = 22;
+const RARE = ["preempted", "native", "off cpu"]; // left out first where there is no room
 
 export function showThreads(root, meta) {
   const { loops, gc, threads } = meta.groups;
@@ -24,8 +26,9 @@ export function showThreads(root, meta) {
       "preempted", "off", "step", "blocked", "callback", "select"])));
   root.append(rows.length ? lanes : "", below);
   const load = () => ask("report", rangeQuery());
+  const open = new Set();
   const show = (report) => {
-    fill(below, panel("In this range", "", statesTable(report)));
+    fill(below, panel("In this range", "", statesTable(report, open, () => show(report))));
   };
   return { load, show, stop: () => timeline.destroy() };
 }
@@ -34,14 +37,20 @@ function row(group, lane, one) {
   return { group, lane, title: one.text, detail: one.detail, height: LANE };
 }
 
-function statesTable(report) {
+function statesTable(report, open, changed) {
+  const choose = (one) => {
+    if (!one.many) return toPage("cpu", { thread: `${one.pid}:${one.tid}` });
+    if (!open.delete(one.key)) open.add(one.key);
+    return changed();
+  };
   return table([
-    { title: "Thread", value: (one) => one.name, show: (one) => [one.name,
-      h("span.sub", null, String(one.tid))] },
+    { title: "Thread", value: (one) => one.name, show: (one) => threadName(one, open) },
     { title: "States", value: (one) => one.states.running, show: stateBar },
-    ...THREAD_STATES.map(([name]) => ({ title: name, ns: (one) => one.states[name], zero: "·" })),
-    { title: "GIL wait p99", ns: (one) => one.gil_wait_ns.p99, zero: "·" },
-    { title: "max", ns: (one) => one.gil_wait_ns.max, zero: "·" },
-  ], report.threads, { empty: whyEmpty(report, "threads", "No thread did anything"),
-    onrow: (one) => toPage("cpu", { thread: `${one.pid}:${one.tid}` }) });
+    ...THREAD_STATES.map(([name]) => ({ title: name, ns: (one) => one.states[name],
+      zero: "·", spare: RARE.indexOf(name) + 1 })),
+    { title: "GIL wait p99", spare: 4, ns: (one) => one.gil_wait_ns.p99 ?? 0,
+      zero: "·" },
+    { title: "GIL wait max", spare: 3, ns: (one) => one.gil_wait_ns.max, zero: "·" },
+  ], folded(report, open), { empty: whyEmpty(report, "threads", "No thread did anything"),
+    onrow: choose });
 }

@@ -25,9 +25,9 @@ export function showWhy(root) {
 function problems(found) {
   const here = found.filter((one) => one.start_ns < state.to && one.start_ns + one.ns >= state.from);
   const rest = found.length - here.length;
-  const costs = durations(here.map((one) => one.ns));
-  return panel("The worst waits", isWhole() ? "similar waits are grouped, the longest is shown"
-    : "of the whole recording: those that overlap this range",
+  const costs = durations(here.map((one) => one.total_ns));
+  return panel("The worst waits", `similar waits are grouped: the time is that of all, the text that of the longest${
+    isWhole() ? "" : "; of the whole recording, those that overlap this range"}`,
   here.length ? h("ul.findings", null, here.map((one, i) => h("li", null,
     h("span.cost", null, costs[i]),
     h("span", null, marked(one.text)),
@@ -45,11 +45,11 @@ function longest(rows) {
       row.coro && row.coro !== row.who && h("span.sub", null, row.coro)] },
     { title: "Wait", value: (row) => KINDS[row.what] ?? row.what,
       show: (row) => [row.subject || (KINDS[row.what] ?? row.what),
-        row.site && h("span.sub", { title: row.site }, site(row.site))] },
+        row.site && h("span.sub", { title: row.site }, site(row.site, row.via))] },
     { title: "Longest", ns: (row) => row.ns },
     { title: "Start", at: (row) => row.start_ns },
-    { title: "Similar", number: true, value: (row) => row.count, show: (row) => count(row.count) },
-    { title: "All together", ns: (row) => row.total_ns },
+    { title: "Similar", number: true, spare: 2, value: (row) => row.count, show: (row) => count(row.count) },
+    { title: "All together", spare: 1, ns: (row) => row.total_ns },
     { title: "Mostly", value: (row) => row.behind, show: (row) => marked(row.behind) },
   ], rows, { empty: "No waits in this range.",
     onrow: (row) => showWait(row, row.whole_ns, { coro: row.coro, site: row.coro_site }) }));
