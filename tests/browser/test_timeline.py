@@ -225,3 +225,20 @@ def test_library_comes_second(tmp_path: Path) -> None:
         opened.go("#/io")
         cell = opened.page.locator("main tbody td").first
         assert "app/views.py:7, via Pool.get" in cell.inner_text()
+
+
+def test_names_are_cut_in_the_middle(tmp_path: Path) -> None:
+    """Beside the lanes the end of a name stays: it is what distinguishes a worker."""
+    with open_page(trace_file(tmp_path, gil_hog())) as opened:
+        opened.go("#/threads")
+        cut, width = opened.page.evaluate(
+            """async () => {
+              const { shortened } = await import("./draw.js");
+              const { pen } = (await import("./timeline.js")).timelines()[0];
+              const text = shortened(pen, "ThreadPoolExecutor-jobs-0_17", 90);
+              return [text, pen.measureText(text).width];
+            }"""
+        )
+        assert cut.startswith("Thr")
+        assert cut.endswith("0_17")
+        assert width <= 95

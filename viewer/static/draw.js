@@ -136,6 +136,15 @@ export function drawText(pen, text, x, y, room, faint = false) {
   pen.fillText(text, x, y);
 }
 
+/** A name cut to a width in its middle: what distinguishes it is mostly at its end. */
+export function shortened(pen, text, room) {
+  const width = textWidth(pen, text);
+  if (width <= room) return text;
+  const keep = Math.max(Math.floor((room / width) * text.length) - 1, 2);
+  const tail = Math.ceil(keep * 0.6);
+  return `${text.slice(0, keep - tail)}…${text.slice(-tail)}`;
+}
+
 function textWidth(pen, text) {
   const key = pen.font + text;
   let width = widths.get(key);

@@ -13,7 +13,7 @@
 import { ticks } from "./axis.js";
 import { when } from "./clock.js";
 import { fill, h } from "./dom.js";
-import { drawLane, drawText, eachPiece, itemAt } from "./draw.js";
+import { drawLane, eachPiece, itemAt, shortened } from "./draw.js";
 import { count, duration } from "./format.js";
 import { attachGestures } from "./gestures.js";
 import { NAMES, stateName, themed } from "./palette.js";
@@ -201,9 +201,9 @@ export class Timeline {
       if (!row.title || y < AXIS || y > this.height + 20) continue;
       pen.font = '12px system-ui, "Segoe UI", sans-serif';
       const detail = row.detail ?? "";
-      const room = GUTTER - 24 - (detail ? Math.min(detail.length * 6.4 + 8, 80) : 0);
+      const room = GUTTER - 24 - (detail ? Math.min(detail.length * 6.4 + 14, 90) : 0);
       pen.fillStyle = themed("text");
-      drawText(pen, row.title, 12, y, room);
+      pen.fillText(shortened(pen, row.title, room), 12, y);
       if (detail) {
         pen.font = '10.5px ui-monospace, "SF Mono", Menlo, monospace';
         pen.fillStyle = themed("text-3");

@@ -31,12 +31,17 @@ export function showLocks(root) {
       fill(lanes, panel("Contention", "waiters above, the holder below; click a slice for its explanation",
         timeline.node, h("div.pad", null, legend(["lock", "idle"]),
           h("span.hint", null, "The name of each holder is in its slice; the colours only tell holders apart. ",
-            tracks.length > drawn.length && `${tracks.length - drawn.length
-            } locks with negligible waits are only in the table.`))));
+            leftOut(tracks.length - drawn.length)))));
     }
     fill(below, panel("In this range", "", locksTable(report)));
   };
   return { load, show, stop: () => timeline?.destroy() };
+}
+
+function leftOut(locks) {
+  if (!locks) return "";
+  return locks === 1 ? "A lock with negligible waits is only in the table."
+    : `${count(locks)} locks with negligible waits are only in the table.`;
 }
 
 /** For every lock the deepest waiters first, its holder last. */

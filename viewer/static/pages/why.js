@@ -33,7 +33,7 @@ function problems(found) {
     h("span", null, marked(one.text)),
     h("button", { "aria-pressed": String(state.sel === `${one.group}:${one.row}`),
       onclick: () => go({ sel: `${one.group}:${one.row}` }) }, "Why"))))
-    : h("p.empty", null, found.length ? "None of them overlaps this range." : "No waits were recorded."),
+    : h("p.empty", null, found.length ? "None of them overlaps this range." : "The program lost less than 1 ms to waits."),
   rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording.`));
 }
 
