@@ -78,6 +78,11 @@ def head(stack: str) -> str:
     return ""
 
 
+def imports(path: str) -> bool:
+    """Whether code of that file is the import machinery."""
+    return path.startswith(_IMPORTLIB)
+
+
 def is_import(site: str) -> bool:
     """Whether a wait there happens in the import machinery."""
     return via(site) == IMPORT or site.startswith(_IMPORTLIB)

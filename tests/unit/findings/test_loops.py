@@ -63,6 +63,25 @@ def test_what_most_of_the_steps_do(tmp_path):
     assert f"310 ms in total; it spends {where}" in found.text
 
 
+@pytest.mark.parametrize(
+    ("ns", "imported", "found"),
+    [(400 * MS, 6, []), (400 * MS, 4, ["loop blocked"]), (600 * MS, 9, ["loop blocked"])],
+)
+def test_an_import_happens_once(tmp_path, ns, imported, found):
+    """A first request may import what it needs, up to half a second."""
+    service = steps(1, ns)
+    top, machinery = (
+        ("handler", "/app/app.py", 3),
+        ("exec", "<frozen importlib._bootstrap>", 9),
+    )
+    samples = SampleBuilder(service.trace)
+    samples.add(
+        service.thread, 10 * MS, top, machinery, ("<module>", "a.py", 5), times=imported
+    )
+    samples.add(service.thread, 50 * MS, top, ("parse", "/app/a.py", 5), times=10 - imported)
+    assert kinds(tmp_path, service.end()) == found
+
+
 def test_where_it_computes(tmp_path):
     """CPU samples say where, and that they are samples."""
     service = steps(1, 150 * MS)

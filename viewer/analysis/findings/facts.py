@@ -15,6 +15,7 @@ from viewer.analysis.ledger.ledger import Interval, Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.tasks import By, TaskRow, task_rows
@@ -38,6 +39,7 @@ from viewer.trace.columns import (
     Column,
 )
 from viewer.trace.model import Collection, Model
+from viewer.trace.sites import imports
 
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
 COMPUTING = (THREAD_RUNNING, NATIVE)
@@ -264,6 +266,13 @@ class Facts:
         for rows in found.values():
             rows.sort()
         return found
+
+    @cached_property
+    def importing(self) -> list[bool]:
+        """By stack of the samples, whether something is being imported."""
+        return [
+            any(imports(place.path) for place in stack) for stack in stack_places(self.model)
+        ]
 
     def stacks(self, tid: int, intervals: Iterable[tuple[int, int]]) -> list[int]:
         """The stacks of a thread's samples in the intervals."""

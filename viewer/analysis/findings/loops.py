@@ -37,6 +37,8 @@ _LONG_CALL_NS = 5 * _MS
 _CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
 _QUICK_NS = _MS
 _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
+# A first request may import what it needs: it happens once. Half a second is felt even so.
+_LONG_IMPORT_NS = 500 * _MS
 _MOST_STEPS = 2_000  # only the longest are examined
 
 
@@ -78,9 +80,18 @@ def _long_steps(facts: Facts) -> list[_Step]:
             for j in rows
             if slices.parent[j] == i and model.lane[j] == lane
         )
-        if own >= least:
+        long_import = _LONG_IMPORT_NS * facts.patience
+        if own >= (long_import if _is_import(facts, thread, start, end) else least):
             found.append(_Step(i, lane, start, end - start, own, split))
     return found
+
+
+def _is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:
+    """Whether the step mostly imports modules, by its CPU samples."""
+    if thread < 0:
+        return False
+    stacks = facts.stacks(facts.model.threads[thread].tid, [(start_ns, end_ns)])
+    return sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks)
 
 
 def _is_quick(facts: Facts, call: int) -> bool:
