@@ -179,8 +179,12 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
         try:
             if os.getpid() != pid:
                 return  # a forked child
-            totals = recording.stop()
+            totals = recording.stop(discards=_core.program_was_refused())
             if totals is None:
+                return
+            if recording.is_discarded:
+                older = f"; {output} is an older one" if os.path.exists(output) else ""
+                tell(f"the program did not start, so there is no trace of it{older}")
                 return
             tell(*(f"{signal}: {text}" for signal, text in recording.blind_spots))
             if totals.problem:
@@ -217,6 +221,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
             signals=tuple(signals.split(",")) if signals else (),
             argv=tuple(command if numbers.get("argv", "1") == "1" else named),
             force=force == "force",
+            hold=True,
             cpu_hz=int(numbers["cpu_hz"]),
             io_threshold_us=int(numbers["io_threshold_us"]),
             stack_depth=int(numbers["stack_depth"]),

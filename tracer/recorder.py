@@ -55,6 +55,7 @@ class Options:
         "buffer_bytes",
         "cpu_hz",
         "force",
+        "hold",
         "io_threshold_us",
         "path",
         "signals",
@@ -71,6 +72,7 @@ class Options:
         cpu_hz: int = DEFAULT_CPU_HZ,
         io_threshold_us: int = DEFAULT_IO_THRESHOLD_US,
         stack_depth: int = DEFAULT_STACK_DEPTH,
+        hold: bool = False,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
@@ -80,6 +82,7 @@ class Options:
         self.io_threshold_us = io_threshold_us  # shorter calls and waits are not written
         self.stack_depth = stack_depth  # frames of a wait's stack, 1 to 64
         self.force = force  # replace a file that is not a trace
+        self.hold = hold  # until begin(), keep the trace that `path` has
 
 
 class Totals:
@@ -140,6 +143,9 @@ class Recording:
         self._tool: Tool | None = None
         self._disarms: list[Disarm] = []
         self._had_gil = True
+        self._is_new = False  # the file did not exist before
+        self._has_begun = False
+        self.is_discarded = False  # stop() left no trace
         # Called when the process ends without Python's own end; at least stop() …
         self.at_end: Callable[[], object] = self.stop
         # … and, with the totals so far, before another program takes its place.
@@ -180,7 +186,8 @@ class Recording:
     def _open(self, core: "ModuleType") -> None:
         options = self.options
         argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
-        is_new = not os.path.lexists(options.path)
+        self._is_new = not os.path.lexists(options.path)
+        hold = options.hold and os.path.isfile(options.path)
         fd = open_trace(options.path, force=options.force, lock=core.lock_file)
         begun = False
         try:
@@ -192,14 +199,26 @@ class Recording:
                 " ".join(argv),
                 ",".join(options.signals),
                 options.io_threshold_us * 1000,
+                hold,
             )
             begun = True
         except OSError as error:
             raise cannot_write(options.path, error) from None
         finally:
-            if not begun and is_new:
+            if not begun and self._is_new:
                 discard(options.path)
-        discard_profiles(options.path)
+        if not hold:
+            self._replace_files(core)
+
+    def _replace_files(self, core: "ModuleType") -> None:
+        self._has_begun = True
+        core.replace_file()
+        discard_profiles(self.options.path)
+
+    def begin(self) -> None:
+        """What was recorded is worth keeping: it takes the place of an earlier trace."""
+        if self._core is not None and not self._has_begun:
+            self._replace_files(self._core)
 
     def _arm(self, core: "ModuleType") -> None:
         core.watch_endings()
@@ -238,11 +257,16 @@ class Recording:
         if self.at_exec is not None:
             self.at_exec(Totals(totals), os.fsdecode(program))
 
-    def stop(self) -> Totals | None:
-        """Ends the recording; None when it has ended before, or in a forked child."""
+    def stop(self, *, discards: bool = False) -> Totals | None:
+        """Ends the recording; None when it has ended before, or in a forked child.
+
+        If it `discards`, it leaves no new file, and the earlier trace that was held.
+        """
         if self._core is None or self._core.kept.get("recording") is not self:
             return None
         del self._core.kept["recording"]
+        if not discards:
+            self.begin()
         self.blind_spots = self._find_blind_spots()
         if "cpu" in self.options.signals:
             self._core.note_sampler()
@@ -251,6 +275,10 @@ class Recording:
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
         totals = self._core.stop()
+        if discards and totals:
+            self.is_discarded = self._is_new or not totals["bytes"]
+            if self._is_new:
+                discard(self.options.path)
         return Totals(totals) if totals else None
 
     def _find_blind_spots(self) -> list[tuple[str, str]]:

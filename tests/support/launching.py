@@ -13,7 +13,7 @@ from typing import Any
 
 TIMEOUT_S = 120  # a hang fails the test; nothing waits this long otherwise
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}")
-SUMMARY = re.compile(r"tracer: .* Next: tracer report .*\n")
+SUMMARY = re.compile(r"tracer: (?:.* Next: tracer report|the program did not start).*\n")
 # Python 3.14 and later may say what is on the C stack: when traced, functions of ours too.
 C_STACK = re.compile(r"Current thread's C stack trace .*\n(?:  .*\n)+|\(used \d+ kB\)")
 
@@ -75,7 +75,7 @@ def _outcome(case: Case, tmp_path: Path, front: list[str]) -> Outcome:
 
 
 def run(command: list[str], directory: Path, case: Case | None = None) -> Outcome:
-    """One process to its end; the summary line of a recording is taken out of stderr."""
+    """One process to its end; the recorder's last line is taken out of stderr."""
     done = subprocess.run(
         command,
         cwd=directory,

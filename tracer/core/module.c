@@ -39,6 +39,7 @@ static int exec_core(PyObject *module)
         utf8_methods,
     };
     codes_on_death(on_code_death);
+    launch_on_begin = recording_program_begins;
     ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)

@@ -54,9 +54,10 @@ static unsigned long forks; /* forks that this recording has seen; the children 
 
 static const writer_sources sources = {&kernel_source, &sampler_source, gil_after_pass};
 
-PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns)\n\n"
-"Begins to record into `fd`, which the core owns from now on. Raises OSError if the file\n"
-"cannot be written, RuntimeError if a recording runs or cannot start.");
+PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held)\n\n"
+"Begins to record into `fd`, which the core owns from now on. If it is held, the file keeps its\n"
+"contents until replace_file(). Raises OSError if the file cannot be written, RuntimeError if a\n"
+"recording runs or cannot start.");
 
 static PyObject *start(PyObject *module, PyObject *args)
 {
@@ -67,8 +68,9 @@ static PyObject *start(PyObject *module, PyObject *args)
     writer_description about;
     Py_ssize_t length;
     unsigned long long threshold_ns;
-    if (!PyArg_ParseTuple(args, "iKy#sssK", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
-                          &about.argv, &about.signals, &threshold_ns))
+    int is_held;
+    if (!PyArg_ParseTuple(args, "iKy#sssKp", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
+                          &about.argv, &about.signals, &threshold_ns, &is_held))
         return NULL;
     about.cmdline_length = (size_t)length;
     about.threshold_ns = threshold_ns;
@@ -80,6 +82,7 @@ static PyObject *start(PyObject *module, PyObject *args)
     pthread_once(&once, register_fork);
     const char *what = "no memory for the buffer";
     pthread_mutex_lock(&control);
+    trace_file_hold(is_held);
     clock_choose();
     int error = ring_start(buffer_bytes) < 0 ? ENOMEM : 0;
     if (error) {
@@ -165,7 +168,14 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     return runs ? dict_of(&t) : Py_NewRef(Py_None);
 }
 
-/* --- for endings.c --- */
+static PyObject *replace_file(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    trace_file_hold(0);
+    Py_RETURN_NONE;
+}
+
+/* --- for endings.c and launch.c --- */
 
 int recording_runs(void)
 {
@@ -189,6 +199,13 @@ static void tell_recording(const char *method, const char *format, PyObject *tot
     PyErr_Clear();
 }
 
+void recording_program_begins(void)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    tell_recording("begin", NULL, NULL, NULL);
+    PyErr_SetRaisedException(raised);
+}
+
 void recording_finish(void)
 {
     PyObject *raised = PyErr_GetRaisedException();
@@ -201,6 +218,7 @@ void recording_finish(void)
 int recording_checkpoint(const char *program)
 {
     writer_totals t;
+    recording_program_begins(); /* code of it that runs before __main__ may end it */
     pthread_mutex_lock(&control);
     int runs = writer_running();
     if (runs)
@@ -300,6 +318,7 @@ PyMethodDef recording_methods[] = {
     {"is_recording", is_recording, METH_NOARGS, "is_recording() -> bool: whether this process is being recorded, whoever started it."},
     {"seal", seal, METH_NOARGS, seal_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
+    {"replace_file", replace_file, METH_NOARGS, "Ends the hold on the file of an earlier recording."},
     {"pause_writer", pause_writer, METH_NOARGS, "Called before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},

@@ -15,6 +15,9 @@ void recording_finish(void); /* … and ends the recording, as at the program's 
 int recording_checkpoint(const char *program);
 void recording_go_on(void);
 
+/* The file of an earlier recording is replaced only when the program begins. */
+void recording_program_begins(void);
+
 int recording_exec(PyObject *module);
 
 #endif

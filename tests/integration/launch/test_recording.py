@@ -30,7 +30,9 @@ class Recording:
     def start(self):
         {start}
     def problems(self): return []
-    def stop(self):
+    is_discarded = False
+    def stop(self, *, discards):
+        assert not discards
         {stop}
         return Options(duration_ns=2_310_000_000, events=48210, bytes=831_488, dropped=0,
                        children=3, problem="", worst_ready_ns=31_200_000,
@@ -97,6 +99,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "signals": ("tasks", "gc"),
         "argv": ("prog.py", "arg"),
         "force": False,
+        "hold": True,
         "cpu_hz": 50,
         "io_threshold_us": 7,
         "stack_depth": 8,

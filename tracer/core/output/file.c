@@ -6,11 +6,15 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+static atomic_int is_held;
+
+enum { MOST_WAITS = 20 }; /* for the length of a pass each */
 enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* the final note, which says more, is longer */
 
 int trace_file_lock(int fd)
@@ -25,18 +29,28 @@ int trace_file_lock(int fd)
     return 0;
 }
 
-int trace_file_take(trace_file *f, int fd)
+void trace_file_hold(int hold)
+{
+    atomic_store(&is_held, hold);
+}
+
+static int empty(trace_file *f)
 {
     struct stat about;
-    *f = (trace_file){.fd = private_fd_take(fd)};
+    f->is_untouched = 0;
+    int is_regular = fstat(f->fd.fd, &about) == 0 && S_ISREG(about.st_mode);
+    return is_regular && ftruncate(f->fd.fd, 0) < 0 ? errno : 0;
+}
+
+int trace_file_take(trace_file *f, int fd)
+{
+    *f = (trace_file){.fd = private_fd_take(fd), .is_untouched = atomic_load(&is_held)};
     if (f->fd.fd < 0) {
         int error = errno;
         close(fd);
         return error;
     }
-    if (fstat(f->fd.fd, &about) == 0 && S_ISREG(about.st_mode) && ftruncate(f->fd.fd, 0) < 0)
-        return errno;
-    return 0;
+    return f->is_untouched ? 0 : empty(f);
 }
 
 void trace_file_close(trace_file *f)
@@ -164,6 +178,11 @@ static void cut(trace_file *f, encoder *e, track *on, size_t done)
 void trace_file_append(trace_file *f, encoder *e, track *on)
 {
     held_signals held;
+    if (f->is_untouched && atomic_load(&is_held) && ++f->waits < MOST_WAITS)
+        return;
+    if (f->is_untouched && private_fd_is_ours(&f->fd))
+        f->error = empty(f);
+    f->is_untouched = 0;
     if (!f->error) {
         hold_signals(&held);
         size_t done = 0;

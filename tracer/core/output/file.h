@@ -25,13 +25,19 @@ typedef struct {
     file_mark early, late; /* positions before the end; behind the first there is room for the note */
     uint8_t note[FILE_NOTE_BYTES];
     size_t note_length; /* 0: no note, the file could not even be cut */
+    int is_untouched;   /* it still holds what it held before the recording */
+    int waits;          /* how often it was to be appended to meanwhile */
 } trace_file;
+
+/* 1: the file taken next keeps its contents, and the encoder what was to be appended, until this is 0 again
+ * (or for a second). May be called from any thread. */
+void trace_file_hold(int hold);
 
 /* Locks the file to mark it as being recorded, until the last copy of the descriptor is closed. Returns 0,
  * or EAGAIN if another recording holds the lock; 0 too where the file system has no locks. */
 int trace_file_lock(int fd);
 
-/* Truncates the file. Returns 0 or an errno. `fd` belongs to the trace_file from now on, or is closed. */
+/* Truncates the file, unless it is held. Returns 0 or an errno. `fd` belongs to the trace_file from now on, or is closed. */
 int trace_file_take(trace_file *f, int fd);
 void trace_file_close(trace_file *f);
 

@@ -85,6 +85,12 @@ static inline int compat_frame_offset(const compat_frame *frame)
     return (int)((const char *)at - compat_frame_code(frame)->co_code_adaptive);
 }
 
+/* The globals of a frame that is about to run, borrowed. */
+static inline const PyObject *compat_frame_globals(const compat_frame *frame)
+{
+    return frame->f_globals;
+}
+
 /* The calling OS thread's state, also while it is just taking or releasing the GIL; NULL while the state
  * is being created or destroyed. */
 static inline PyThreadState *compat_own_tstate(void)

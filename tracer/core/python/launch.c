@@ -14,6 +14,13 @@
 
 #define EXIT_MISSING 2 /* python's own exit code for a script that it cannot open */
 
+void (*launch_on_begin)(void);
+
+static const PyObject *main_globals;
+static _PyFrameEvalFunction evaluate; /* the interpreter's, or another tool's */
+static int has_begun;
+static int is_refused; /* python ran nothing of the program: no such file or module, a syntax error, … */
+
 static int *note;     /* the interpreter's, whether it ends by SIGINT … */
 static int own_note;  /* … or ours, if that one is not known */
 static int is_obeyed; /* sys.exit() in a script or `-c` code ends python before it looks at the note */
@@ -41,9 +48,25 @@ _Noreturn static void leave(int failed)
     Py_Exit(failed != 0);
 }
 
+/* Evaluates frames until the first of __main__, which is where the program begins. */
+static PyObject *await_main(PyThreadState *tstate, compat_frame *frame, int throws)
+{
+    if (compat_frame_globals(frame) == main_globals) {
+        has_begun = 1;
+        _PyInterpreterState_SetEvalFrameFunc(tstate->interp, evaluate);
+        launch_on_begin();
+    }
+    return evaluate(tstate, frame, throws);
+}
+
 /* To be called first by every run_*. */
 static void begin(void)
 {
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    PyObject *main = PyImport_AddModule("__main__");
+    main_globals = main ? PyModule_GetDict(main) : NULL;
+    evaluate = _PyInterpreterState_GetEvalFrameFunc(interpreter);
+    _PyInterpreterState_SetEvalFrameFunc(interpreter, await_main);
     note = compat_interrupt_note();
     if (!note)
         note = &own_note;
@@ -58,12 +81,34 @@ static void note_interrupt(void)
         *note = 1;
 }
 
+/* Whether only the machinery that imports the program has raised the current error. */
+static int of_import(void)
+{
+    static const char *const machinery[] = {"runpy", "pkgutil", "zipimport", "_frozen_importlib",
+                                            "_frozen_importlib_external", "importlib._bootstrap",
+                                            "importlib._bootstrap_external"};
+    PyObject *error = PyErr_GetRaisedException(), *at = PyException_GetTraceback(error);
+    int known = 1;
+    for (PyTracebackObject *entry = (PyTracebackObject *)at; known && entry; entry = entry->tb_next) {
+        PyObject *globals = PyFrame_GetGlobals(entry->tb_frame);
+        PyObject *name = PyDict_GetItemString(globals, "__name__"); /* borrowed */
+        known = 0;
+        for (size_t i = 0; !known && i < sizeof machinery / sizeof *machinery; i++)
+            known = name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, machinery[i]) == 0;
+        Py_DECREF(globals);
+    }
+    Py_XDECREF(at);
+    PyErr_SetRaisedException(error);
+    return known;
+}
+
 /* Print the current error (SystemExit ends the process in there) and leave. */
 _Noreturn static void leave_with_error(void)
 {
     if (COMPAT_EARLY_INTERRUPT_KILLS)
         note_interrupt();
     is_obeyed = PyErr_ExceptionMatches(PyExc_SystemExit);
+    is_refused = !has_begun && of_import();
     PyErr_Print();
     leave(1);
 }
@@ -138,11 +183,13 @@ _Noreturn static void run_script(PyObject *filename)
     if (!stream) {
         PySys_FormatStderr("%S: can't open file %R: [Errno %d] %s\n", python, filename, errno,
                            strerror(errno));
+        is_refused = 1;
         Py_Exit(EXIT_MISSING);
     }
     struct stat status;
     if (fstat(fileno(stream), &status) == 0 && S_ISDIR(status.st_mode)) {
         PySys_FormatStderr("%S: %R is a directory, cannot continue\n", python, filename);
+        is_refused = 1;
         Py_Exit(1);
     }
     if (Py_MakePendingCalls() < 0)
@@ -150,6 +197,7 @@ _Noreturn static void run_script(PyObject *filename)
     PyCompilerFlags flags = _PyCompilerFlags_INIT;
     int failed = PyRun_AnyFileExFlags(stream, PyBytes_AS_STRING(encoded), 1, &flags);
     Py_DECREF(encoded);
+    is_refused = failed && !has_begun;
     leave(failed);
 }
 
@@ -207,12 +255,20 @@ static PyObject *run_command(PyObject *Py_UNUSED(module), PyObject *args)
     flags.cf_flags |= PyCF_IGNORE_COOKIE;
     int failed = compat_run_command(PyBytes_AS_STRING(encoded), &flags, note);
     Py_DECREF(encoded);
+    is_refused = failed && !has_begun;
     leave(failed);
+}
+
+static PyObject *program_was_refused(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(is_refused);
 }
 
 PyMethodDef launch_methods[] = {
     {"run_file", run_file, METH_VARARGS, "Become the program in a file; does not return."},
     {"run_module", run_module, METH_VARARGS, "Become `python -m name`; does not return."},
     {"run_command", run_command, METH_VARARGS, "Become `python -c code`; does not return."},
+    {"program_was_refused", program_was_refused, METH_NOARGS,
+     "program_was_refused() -> bool\n\nWhether python ended without running anything of the program."},
     {NULL, NULL, 0, NULL},
 };

@@ -4,6 +4,7 @@
 
 #include "python/compat.h"
 
+extern void (*launch_on_begin)(void); /* called before the first instruction of __main__ */
 extern PyMethodDef launch_methods[];
 
 #endif
