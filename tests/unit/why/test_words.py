@@ -1,5 +1,6 @@
 """Which waits `why` shows first, and in what words."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.explaining import adds_up, answer
 from tests.support.models import model_of
 from tests.support.stories import waits as samples
+from tests.support.stories.shapes import SHAPES
 from tests.support.stories.waits import MS
 from tracer.errors import NotInTraceError
 from viewer.analysis.causes.samples import telling
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.why.waits import What
-from viewer.render.text.why import paragraph
+from viewer.render.text.steps import path
+from viewer.render.text.why import paragraph, tree
 
 
 def test_waits_alike_are_one_problem(tmp_path: Path) -> None:
@@ -179,3 +182,32 @@ def test_paragraph_of_a_result_that_is_waited_for(tmp_path: Path) -> None:
         "5.00 ms. For all of that time it waited for `pool_0`, which spent 5.00 ms in "
         "`socket.recv` (pool.py:3) and 2.00 ms computing."
     )
+
+
+def test_holders_in_turn_end_a_sentence(tmp_path: Path) -> None:
+    """`b`, for whom `a` waits, itself waits for a lock that three others have in turn."""
+    trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io")
+    a, b = (trace.thread(name).native(0) for name in "ab")
+    one, two = (trace.lock("Lock", f"/app/x.py:{n} f") for n in (1, 2))
+    one.hold(0, 300 * MS, b, site="/app/x.py:1 f")
+    a.lock_wait(0, "Lock", lock=one, owner=b).native(300 * MS)
+    others = [trace.thread(f"w-{n}").native(0) for n in range(3)]
+    for n, other in enumerate(others):
+        two.hold(n * 100 * MS, (n + 1) * 100 * MS, other)
+    b.lock_wait(0, "Lock", lock=two, owner=others[0], site="/app/x.py:2 f").native(300 * MS)
+    found = answer(model_of(tmp_path, trace.ended(900 * MS)), thread="a").problems[0]
+    assert paragraph(found).endswith(
+        "`b` held it (acquired at x.py:1) while waiting for a `Lock` (x.py:2) held by 3 "
+        "threads `w-N`, one after the other."
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_sentence_stumbles_and_no_path_repeats_a_step(shape: str, tmp_path: Path) -> None:
+    model = model_of(tmp_path, SHAPES[shape](400))
+    for problem in answer(model).problems:
+        worst = problem.worst
+        lines = [paragraph(problem), *tree(worst, 1_000), *path(worst, 1_000)]
+        assert not [line for line in lines if re.search(r"``|,[,.;]", line)]
+        steps = [(step.did, step.who, step.what, step.start_ns) for step in worst.path]
+        assert len(set(steps)) == len(steps)

@@ -27,6 +27,7 @@ _BROAD = 8  # parts shown at one level of the tree
 _JOINS = ("Thread.join", "Thread.start")  # a thread is awaited there, nobody holds a lock
 _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 
+_IN_TURN = ", one after the other"
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
 _WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN)
 # What links a cause to the one thing it did all that time.
@@ -212,8 +213,9 @@ def worded(explanation: Explanation) -> tuple[Cause, ...]:
 
 def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) -> str:
     inside = f", inside {_who(cause.parts[0])}" if cause.parts else ""
+    who = _who(cause)
     said = phrases.get(cause.kind, _DID[cause.kind]).format(
-        who=_who(cause), at=_at(cause), inside=inside
+        who=f"{who}," if who.endswith(_IN_TURN) else who, at=_at(cause), inside=inside
     )
     if cause.kind is Kind.OWNER and cause.site:
         said += f" (acquired at {place(cause.site)})"
@@ -315,7 +317,7 @@ def _who(cause: Cause) -> str:
     if many:
         what = "tasks" if cause.of_task else "threads"
         name = many[2].removesuffix(" #N") if cause.of_task else many[2]
-        return f"{many[1]} {what} `{shorten(name, _LONG)}`, one after the other,"
+        return f"{many[1]} {what} `{shorten(name, _LONG)}`{_IN_TURN}"
     if cause.kind in (Kind.TASK, Kind.OWNER) and NUMBERED.fullmatch(cause.who):
         return name_of(cause.who)
     is_place = cause.kind not in (Kind.OWNER, Kind.THREAD)
