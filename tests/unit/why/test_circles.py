@@ -11,7 +11,7 @@ from viewer.analysis.causes.part import Cause
 from viewer.analysis.findings import Facts, find
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Did
-from viewer.render.text.why import paragraph
+from viewer.render.text.why import paragraph, sentences
 
 SIGNALS = "tasks,threads,gc,gil,locks,io"
 
@@ -34,6 +34,9 @@ def test_a_thread_that_waits_for_itself_says_so_once(tmp_path: Path) -> None:
     assert kinds(found.causes) == [("owner", "worker")]
     assert kinds(found.causes[0].parts) == [("cycle", "")]
     assert steps(found) == [(Did.WAITED, "worker"), (Did.CYCLE, "worker")]
+    assert sentences(found).endswith(
+        "`worker` held it (acquired at d.py:1) while waiting for itself, in a circle."
+    )
 
 
 def test_threads_that_wait_for_each_other_are_each_told_once(tmp_path: Path) -> None:
@@ -116,3 +119,24 @@ def test_the_deadlock_names_the_task_that_has_the_lock(tmp_path: Path) -> None:
     model = model_of(tmp_path, suspended(11 * MS))
     (found,) = (each for each in find(Facts(model)) if each.finding == "deadlock")
     assert "the lock that the task `flush Task-1` holds, acquired at log.py:7" in found.text
+
+
+def test_a_task_that_awaits_its_own_lock_waits_for_itself(tmp_path: Path) -> None:
+    """Though a timeout ended it, and though it was cancelled by that."""
+    trace = TraceBuilder(signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread").native(0))
+    task = loop.task("outer", site="/app/s.py:2 outer").ready(0).running(0)
+    lock = trace.lock("asyncio.Lock", "/app/s.py:6 inner")
+    lock.hold(MS, 501 * MS, task, site="/app/s.py:3 outer")
+    site = "/app/s.py:6 inner"
+    task.awaits(MS, "Lock", lock=lock.id, owner_task=task.id, owner_name=task.name, site=site)
+    loop.step(task, 0, MS)
+    task.ready(500 * MS, waker="timer").running(500 * MS).done(501 * MS, s.CANCELLED)
+    loop.step(task, 500 * MS, 501 * MS)
+    found = answer(model_of(tmp_path, trace.ended(600 * MS))).problems[0]
+    assert paragraph(found) == (
+        "`outer` #1 began to await `Lock` (s.py:6) at 1.00 ms and was cancelled 499 ms later; "
+        "nobody had woken it until then. For all of that time `outer` #1 held it (acquired at "
+        "s.py:3) while waiting for itself, in a circle."
+    )
+    assert steps(found.worst) == [(Did.WAITED, "outer #1"), (Did.CYCLE, "outer #1")]

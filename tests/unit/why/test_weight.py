@@ -244,6 +244,8 @@ def test_a_leak_is_one_problem(tmp_path: Path) -> None:
     found = scene.problems(tmp_path)
     assert told(found)[:1] == [(What.AWAIT, "call #2", "future")]
     assert found[0].count == 160
+    assert [(c.kind, c.who) for c in found[0].worst.causes] == [(Kind.CANCELLED, "main #1")]
+    assert [str(step.did) for step in found[0].worst.path] == ["waited", "cancelled"]
     waits = [problem.worst.wait for problem in found]
     assert len({*waits}) == len(waits)
 

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     TIMER = "timer"
     WOKEN = "woken"  # and did not run yet
     TIMEOUT = "timed out"  # nobody came before
+    CANCELLED = "cancelled"  # nobody came before
     VAIN = "in vain"  # for the only one that ever ends such waits
     CHILD = "child"  # a process that this one started
     OTHERS = "others"  # smaller parts, not told one by one

@@ -4,7 +4,7 @@ Every function takes windows of time and returns parts that add up to them. A pa
 further by the lane of whoever it names, until nothing is left to explain.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from viewer.analysis.causes.samples import Samples
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.states import numbers
-from viewer.trace.columns import LOOP_CALLBACK, READY, STATE_MASK, TASK_WAIT, Carved
+from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, STATE_MASK, TASK_WAIT, Carved
 from viewer.trace.model import Model
 from viewer.trace.timelines import UNKNOWN
 
@@ -26,6 +26,7 @@ _AWAIT = 100  # an await costs as much as this many pieces
 _MANY_HOLDS = 200
 _MANY_WAITS = 500  # for one thing: it is not searched who ends them
 _NO_KEYS = numbers(())
+_IN_VAIN = (s.CANCELLED, s.DESTROYED, s.LOOP_CLOSED)  # ends of a task that was given up
 _ENDED_BY_TIMERS = (s.SLEEP, "future")  # timers end other awaits only as timeouts
 _GIVES = "release"  # in the name of a function that gives a slot to the next one
 _ON_CPU = (Kind.COMPUTING, Kind.NATIVE)
@@ -169,8 +170,17 @@ class Tree:
         after = self.lanes.after_await(task, i)
         label = self.waker(task, after) if after >= 0 else Label(Kind.UNKNOWN)
         what = self.lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)
+        if label.kind is Kind.WAKER and self.is_in_vain(task, i):
+            return Label(Kind.CANCELLED, label.who)
         is_timeout = label.kind is Kind.TIMER and what not in _ENDED_BY_TIMERS
         return Label(Kind.TIMEOUT) if is_timeout else label
+
+    def is_in_vain(self, task: int, i: int) -> bool:
+        """Whether an await (slice i) was the task's last and brought it nothing."""
+        rows, kinds = self.lanes.rows_of_task(task), self.model.owners.kind
+        later = range(bisect_right(rows, i), len(rows))
+        is_last = not any(kinds[rows[at]] == AWAIT for at in later)
+        return is_last and self.ledger.how_it_ended(task) in _IN_VAIN
 
     def waker(self, task: int, ready: int) -> Label:
         """What caused the `ready` slice; UNKNOWN without a name when that is unknown."""

@@ -30,7 +30,12 @@ _STEPS = (LOOP_TASK, LOOP_CALLBACK, RUNNING)  # of a task, by its loop's track o
 
 
 _CALLS = {IO: Did.IO, SLEEP: Did.TIMER}  # what ends a call
-_ROOTS = {Kind.TIMER: Did.TIMER, Kind.IO: Did.IO, Kind.TIMEOUT: Did.TIMEOUT}
+_ROOTS = {
+    Kind.TIMER: Did.TIMER,
+    Kind.IO: Did.IO,
+    Kind.TIMEOUT: Did.TIMEOUT,
+    Kind.CANCELLED: Did.CANCELLED,
+}
 
 type _At = tuple[str, int, int]  # task, thread or callback; its index or slice; until when
 type _Follow = Generator[Step, None, _At | None]  # steps, and where to continue
@@ -111,9 +116,9 @@ class _Walk:
         if waker.on is not None:
             return *waker.on, at
         row = self.tree.lanes.task_waits.get(i, -1)
-        ender = self.ender_of(row) if row >= 0 else None
-        if ender is not None:
-            return (yield from self.meanwhile(*ender, at))
+        missed = self.missed(row, start, at) if row >= 0 else None
+        if missed is not None:
+            return (yield from self.meanwhile(*missed, at))
         before = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, start)
         if ready == i and before >= 0 and slices.end_ns[before] == start:
             return (yield from self.wait_of_task(before))
@@ -276,15 +281,20 @@ class _Walk:
             released = self.tree.ledger.released_ns(row)
             is_told = table.start_ns[row] <= released <= end
             return self.doing(table.waker[row], released if is_told else end)
-        ender = self.ender_of(row)
-        if ender is not None:
-            return (yield from self.meanwhile(*ender, end))
+        missed = self.missed(row, table.start_ns[row], end)
+        if missed is not None:
+            return (yield from self.meanwhile(*missed, end))
         gave_up = table.state[row] & FAILED and end == table.end_ns[row]
         yield self.root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
         return None
 
-    def ender_of(self, row: int) -> On | None:
-        """The only one that ever ends waits like this one, which nobody ended."""
+    def missed(self, row: int, from_ns: int, until_ns: int) -> On | None:
+        """Who should have ended a wait that nobody ended: who had the lock, or the only one
+        that ever ends such waits."""
+        for hold, _ in self.tree.ledger.holds.backwards(
+            self.model.states.row[row], from_ns, until_ns
+        ):
+            return self.holder(hold, LOCK_WAIT)
         on = self.tree.labels.behind(row)
         label = self.tree.ender(on[1]) if on is not None and on[0] == "vain" else None
         return label.on if label is not None else None

@@ -14,6 +14,7 @@ class Did(StrEnum):
     CREATED = "created"  # the task or thread of the step before, at this moment
     TIMER = "timer"  # a timer was due
     TIMEOUT = "timeout"  # nobody had ended the wait before
+    CANCELLED = "cancelled"  # nobody had ended the wait before
     IO = "io"  # something arrived from outside the program
     UNKNOWN = "unknown"  # the trace does not show it
     CYCLE = "cycle"  # back at a wait of this path: they wait for each other

@@ -1,6 +1,5 @@
 """What a wait is: of which kind, whose, for what, and how it ended."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,8 +50,6 @@ STATES = {
 # Calls, also those of a library that sleeps and looks, in which one waits for a child process.
 CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
 _OF_TASKS = (What.READY, What.AWAIT)
-# Ends of a task whose last await brought it nothing.
-_IN_VAIN = (s.CANCELLED, s.DESTROYED, s.LOOP_CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +133,7 @@ def acquired(tree: Tree, wait: Wait) -> bool:
     """A wait for a lock says so itself; an await that was cancelled was the task's last."""
     row, owned = wait.row, tree.model.owners
     if wait.what is What.AWAIT:
-        task = owned.owner[row]
-        mine = tree.lanes.rows_of_task(task)
-        is_last = not any(owned.kind[i] == AWAIT for i in mine[bisect_right(mine, row) :])
-        if is_last and tree.ledger.how_it_ended(task) in _IN_VAIN:
+        if tree.is_in_vain(owned.owner[row], row):
             return False
         row = tree.lanes.task_waits.get(wait.row, -1)
     is_wait = wait.what in (What.AWAIT, What.LOCK, What.IDLE)

@@ -29,6 +29,7 @@ _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 
 _IN_TURN = ", one after the other"
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
+_BLAMED = (Kind.OWNER, Kind.VAIN)  # who did not end a wait
 _WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN)
 # What links a cause to the one thing it did all that time.
 _LINKS = {
@@ -85,6 +86,7 @@ _DID = {
     Kind.FREE: "free, not yet acquired",
     Kind.TIMER: "until a timer was due",
     Kind.TIMEOUT: "until it timed out",
+    Kind.CANCELLED: "until {who} cancelled it",
     Kind.VAIN: "in vain for {who}, the only one that ever ends such waits",
     Kind.WOKEN: "woken, not yet running",
     Kind.CHILD: "for a child process",
@@ -125,7 +127,8 @@ def paragraph(problem: Problem) -> str:
 
 def sentences(explanation: Explanation) -> str:
     """The wait and its causes."""
-    if explanation.wait.what is What.AWAIT and not explanation.acquired:
+    is_cancelled = explanation.wait.what is What.AWAIT and not explanation.acquired
+    if is_cancelled and not any(cause.kind in _BLAMED for cause in explanation.causes):
         return opening(explanation)  # it says that nobody had woken it
     return opening(explanation) + _because(explanation)
 
