@@ -24,6 +24,15 @@ pytestmark = [
     ),
 ]
 
+# Whether a lane is inside the part of the first timeline that is on screen.
+SEEN = """async (title) => {
+  const { timelines } = await import("./timeline.js");
+  const one = timelines()[0];
+  const row = one.rows.find((row) => row.title.startsWith(title));
+  const top = row.top - one.node.scrollTop;
+  return top >= 0 && top + row.height <= one.node.clientHeight - 24;
+}"""
+
 
 def test_search_without_a_hit(tmp_path: Path) -> None:
     """It says so, and what it knows."""
@@ -132,3 +141,42 @@ def test_arrow_keys(tmp_path: Path) -> None:
         start, end = opened.view()
         assert (end - start, start > 1_400_000) == (400_000, True)
         assert opened.complaints == []
+
+
+def many_threads() -> TraceBuilder:
+    """So many that most lanes are outside the view; each waits for a lock of its own."""
+    trace = TraceBuilder(signals="threads,locks")
+    for n in range(60):
+        site = f"/app/a.py:{n + 1} f"
+        trace.thread(f"request-{n}").lock_wait(
+            n * MS, "Lock", lock=n + 1, site=site, acquired=False
+        ).end((n + 1) * MS)
+    return trace.ended(61 * MS)
+
+
+def test_what_was_searched_is_seen(tmp_path: Path) -> None:
+    """A thread or lock that was found is on screen, and its row in the table is marked."""
+    with open_page(trace_file(tmp_path, many_threads())) as opened:
+        page = opened.page
+        opened.go("")
+        for text, title in (
+            ("request-57", "request-57"),
+            ("Lock /app/a.py:33", "Lock app/a.py:33"),
+        ):
+            page.keyboard.press("/")
+            page.locator("dialog input").fill(text)
+            page.locator("dialog li").first.click()
+            opened.settle()
+            assert page.evaluate(SEEN, title)
+            assert page.locator("tr.chosen").count() == 1
+        assert opened.complaints == []
+
+
+def test_selected_slice_is_seen(tmp_path: Path) -> None:
+    """A link to a slice scrolls to its lane."""
+    with open_page(trace_file(tmp_path, many_threads())) as opened:
+        opened.go("#/threads")
+        assert not opened.page.evaluate(SEEN, "request-50")
+        opened.go("#/threads?sel=threads%3A50")
+        opened.page.locator("aside .whose", has_text="request-50").wait_for()
+        opened.page.wait_for_function(f"() => ({SEEN})('request-50')")

@@ -11,7 +11,7 @@ const SPREAD = ["count", "total", "max"]; // of several spreads only these are k
 export function folded({ threads, stems }, open) {
   const groups = new Map();
   threads.forEach((row, i) => {
-    const key = [row.pid, ...stems[i]].join("\n");
+    const key = keyOf(row, stems[i]);
     const same = groups.get(key);
     if (same) same.push(row);
     else groups.set(key, [row]);
@@ -22,6 +22,11 @@ export function folded({ threads, stems }, open) {
     return [{ ...sums(rows), key, name, many: rows.length },
       ...(open.has(key) ? rows.map((row) => ({ ...row, of: key })) : [])];
   });
+}
+
+/** The key of the row that a thread may be part of. */
+export function keyOf({ pid }, stem) {
+  return [pid, ...stem].join("\n");
 }
 
 /** What many threads did, summed; percentiles of them all are not known. */

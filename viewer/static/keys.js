@@ -156,9 +156,10 @@ async function everything() {
   return [
     ...tasks.map((one) => ({ kind: "coroutine", text: one.coro, page: "tasks",
       changes: { coro: one.coro, site: one.site } })),
-    ...threads.map((one) => ({ kind: "thread", text: one.name, page: "threads", changes: {} })),
+    ...threads.map((one) => ({ kind: "thread", text: one.name, page: "threads",
+      changes: { thread: `${one.pid}:${one.tid}`, sel: "" } })),
     ...locks.map((one) => ({ kind: "lock", text: `${one.kind} ${one.site}`, page: "locks",
-      changes: {} })),
+      changes: { site: one.site, sel: "" } })),
     ...io.map((one) => ({ kind: "call", text: one.callable, page: "io",
       changes: { find: one.callable } })),
     ...cpu.slice(0, 400).map((one) => ({ kind: "function", text: one.function, page: "cpu",

@@ -30,6 +30,15 @@ export function timelines() {
   return [...LIVE];
 }
 
+/** The lane that must be seen: that of the selected slice, or of a thread that was looked for. */
+let wanted = null;
+
+/** Scrolls every timeline that has this lane so that it is seen, also those that come later. */
+export function reveal(group, lane) {
+  wanted = { group, lane };
+  for (const one of LIVE) one.reveal();
+}
+
 export class Timeline {
   /** @param {Row[]} rows @param {{height?: number}} [options] height: in pixels, at most */
   constructor(rows, { height = Infinity, empty = "Nothing was recorded." } = {}) {
@@ -86,7 +95,18 @@ export class Timeline {
     this.canvas.height = Math.round(this.height * ratio);
     Object.assign(this.canvas.style, { width: `${this.width}px`, height: `${this.height}px` });
     this.ratio = ratio;
+    if (!this.frames) this.reveal();
     this.paint();
+  }
+
+  reveal() {
+    if (!state.sel && !state.thread && !state.site) return; // nobody looks for it any more
+    const row = this.rows.find(({ group, lane }) => group === wanted?.group &&
+      lane === wanted.lane);
+    if (!row) return;
+    const room = this.node.clientHeight - AXIS;
+    const from = this.node.scrollTop;
+    if (row.top < from || row.bottom > from + room) this.node.scrollTop = row.top - room / 2;
   }
 
   /** Shows another range, and publishes it once it stays. */

@@ -6,6 +6,7 @@ import { fill, h, marked } from "./dom.js";
 import { duration, durations, share, site } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
 import { go, link, state, toPage } from "./state.js";
+import { reveal } from "./timeline.js";
 
 const MOST_DEPTH = 3;
 const MOST_PARTS = 5;
@@ -26,6 +27,7 @@ export async function explain(node) {
     return;
   }
   if (state.sel !== wanted) return;
+  reveal(told.group, told.lane);
   node.classList.add("why");
   fill(node,
     h("h2", null, told.title),

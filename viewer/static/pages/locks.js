@@ -4,9 +4,9 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, duration, share, site } from "../format.js";
 import { legend } from "../palette.js";
-import { rangeQuery } from "../state.js";
+import { go, rangeQuery, state } from "../state.js";
 import { panel, SPARE, table, whyEmpty } from "../table.js";
-import { Timeline } from "../timeline.js";
+import { reveal, Timeline } from "../timeline.js";
 
 const HOLD = 20;
 const WAIT = 12;
@@ -23,6 +23,9 @@ export function showLocks(root) {
   let timeline = null;
   const load = () => Promise.all([ask("report", rangeQuery()), ask("locks")]);
   const show = ([report, tracks]) => {
+    const looked = state.site && tracks.find((one) => one.site === state.site);
+    if (looked?.is_held) reveal("locks", looked.hold);
+    else if (looked) reveal("waits", looked.waits[0]);
     if (!timeline) {
       const most = Math.max(0, ...tracks.map((one) => one.wait_ns));
       const drawn = tracks.filter((one) => one.is_held || one.wait_ns * LITTLE >= most);
@@ -75,5 +78,6 @@ function locksTable(report) {
       if (!first) return h("span.faint", null, row.idle ? "no holder: idle wait" : "");
       return [first.who || first.kind, h("span.sub", null, share(first.ns, row.wait_ns.total))];
     } },
-  ], report.locks, { empty: whyEmpty(report, "locks", NOBODY) });
+  ], report.locks, { empty: whyEmpty(report, "locks", NOBODY),
+    chosen: (row) => row.site === state.site, onrow: (row) => go({ site: row.site }) });
 }

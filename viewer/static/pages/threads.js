@@ -2,11 +2,11 @@
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { folded } from "../folding.js";
+import { folded, keyOf } from "../folding.js";
 import { legend } from "../palette.js";
-import { rangeQuery, toPage } from "../state.js";
+import { rangeQuery, state, toPage } from "../state.js";
 import { panel, table, whyEmpty } from "../table.js";
-import { Timeline } from "../timeline.js";
+import { reveal, Timeline } from "../timeline.js";
 import { stateBar, THREAD_STATES, threadName } from "./overview.js";
 
 const LANE = 22;
@@ -26,11 +26,20 @@ export function showThreads(root, meta) {
       "preempted", "off", "step", "blocked", "callback", "select"])));
   root.append(rows.length ? lanes : "", below);
   const load = () => ask("report", rangeQuery());
-  const open = new Set();
+  let open = null;
+  const looked = meta.threads.findIndex(isLooked);
+  if (looked >= 0) reveal("threads", looked);
   const show = (report) => {
+    open ??= new Set(report.threads.flatMap((one, i) =>
+      isLooked(one) ? [keyOf(one, report.stems[i])] : []));
     fill(below, panel("In this range", "", statesTable(report, open, () => show(report))));
   };
   return { load, show, stop: () => timeline.destroy() };
+}
+
+/** Whether a thread is the one of the link, as after a search. */
+function isLooked({ pid, tid }) {
+  return `${pid}:${tid}` === state.thread;
 }
 
 function row(group, lane, one) {
@@ -52,5 +61,5 @@ function statesTable(report, open, changed) {
       zero: "·" },
     { title: "GIL wait max", spare: 3, ns: (one) => one.gil_wait_ns.max, zero: "·" },
   ], folded(report, open), { empty: whyEmpty(report, "threads", "No thread did anything"),
-    onrow: choose });
+    onrow: choose, chosen: isLooked });
 }
