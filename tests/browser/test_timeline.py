@@ -190,18 +190,18 @@ def test_histograms_have_axes(tmp_path: Path) -> None:
 def test_like_threads_are_one_row(tmp_path: Path) -> None:
     """Threads that differ only in a number are summed up in one row, which opens."""
     trace = TraceBuilder(signals="threads,locks")
-    for n in range(5):
+    for n in range(7):
         trace.thread(f"request-{n}").lock_wait(
             n * MS, "Lock", lock=1, site="/app/a.py:1 f", acquired=False
         ).end((n + 1) * MS)
-    with open_page(trace_file(tmp_path, trace.ended(6 * MS))) as opened:
+    with open_page(trace_file(tmp_path, trace.ended(8 * MS))) as opened:
         opened.go("#/threads")
         rows = opened.page.locator("main tbody tr")
         assert rows.count() == 1
-        assert "request-N×5" in rows.first.inner_text()
-        assert "5.00 ms" in rows.first.inner_text()
+        assert "request-N×7" in rows.first.inner_text()
+        assert "7.00 ms" in rows.first.inner_text()
         rows.first.click()
-        assert rows.count() == 6
+        assert rows.count() == 8
         rows.nth(1).click()
         opened.settle()
         assert "#/cpu?thread=" in opened.page.url

@@ -6,7 +6,7 @@ from typing import cast
 
 from tracer import schema as s
 from viewer.analysis.causes.lanes import name_of_task
-from viewer.analysis.causes.part import shortened
+from viewer.analysis.causes.part import Cause, shortened
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import state_of_slice
@@ -14,7 +14,7 @@ from viewer.analysis.why.explain import explain
 from viewer.analysis.why.waits import wait_of_row, wait_of_slice
 from viewer.render.json.report import Json
 from viewer.render.json.why import to_json
-from viewer.render.text.why import sentences
+from viewer.render.text.why import in_turn, sentences
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
 from viewer.trace import columns
@@ -122,9 +122,15 @@ def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
         return None
     told = explain(tree.model, wait, tree)
     text = sentences(told)
-    told = replace(told, causes=shortened(told.causes, wait.ns // _SMALL, _BROAD))
+    causes = shortened(_in_turn(told.causes), wait.ns // _SMALL, _BROAD)
+    told = replace(told, causes=causes)
     # The JSON has the same types, under another name.
     return cast("Json", to_json(told) | {"text": text})
+
+
+def _in_turn(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """On every level those who took turns at the same place count as one."""
+    return tuple(replace(cause, parts=_in_turn(cause.parts)) for cause in in_turn(causes))
 
 
 def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:

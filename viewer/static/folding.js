@@ -1,6 +1,6 @@
 /** Rows of threads: those that differ only in a number are one row, which opens. */
 
-const FEWEST = 4; // alike
+const FEWEST = 6; // alike
 const SPREAD = ["count", "total", "max"]; // of several spreads only these are known
 
 /**

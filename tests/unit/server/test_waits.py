@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.support.builder.trace import TraceBuilder
 from tests.support.models import model_of
 from tests.support.stories.waits import MS, every_trace, lock_convoy, pool
 from viewer.server.answers import Answers
@@ -56,3 +57,23 @@ def test_sentence_is_that_of_why(tmp_path):
     for wait in asked(answers, "why"):
         told = asked(answers, "slice", group=wait["group"], row=str(wait["row"]))
         assert wait["text"].startswith(told["why"]["text"])
+
+
+def test_holders_that_took_turns_are_one(tmp_path):
+    """The explanation of a wait behind twenty threads names them once, and still adds up."""
+    trace = TraceBuilder(signals="locks")
+    site = "/app/a.py:2 f"
+    lock = trace.lock("Lock", site)
+    waiter = trace.thread("waiter")
+    workers = [trace.thread(f"worker-{n}") for n in range(20)]
+    waiter.lock_wait(0, "Lock", lock=lock, site=site, owner=workers[0], owner_site=site)
+    for n, worker in enumerate(workers):
+        lock.hold(n * MS, (n + 1) * MS, worker, site)
+    lock.hold(20 * MS, 21 * MS, waiter, site)
+    waiter.end(20 * MS)
+    answers = Answers(model_of(tmp_path, trace.ended(22 * MS)))
+    told = asked(answers, "slice", group="threads", row="0")
+    (cause,) = told["why"]["causes"]
+    assert cause["ns"] == told["ns"] == 20 * MS
+    assert "20 threads `worker-N`" in cause["text"]
+    assert "20 threads `worker-N`" in told["why"]["text"]
