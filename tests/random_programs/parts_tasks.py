@@ -294,8 +294,8 @@ async def later(kit: LoopKit) -> object:
     event = asyncio.Event()
     row = kit.expect("Event", waker="timer")
 
+    row.woke_ns = now() + 1_000_000  # it is ready from the moment when this is due, or later
     asyncio.get_running_loop().call_later(0.002, event.set)
-    row.woke_ns = now() + 1_000_000  # it is ready from the moment when that was due
     with kit.awaiting(row):
         await event.wait()
     return event.is_set()

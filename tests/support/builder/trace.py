@@ -218,10 +218,13 @@ class Task:
     parent: int
     on_lane: bool = False
     state: Event | None = None
+    acquires: bool = True
 
     def enter(self, at: int, name: str, /, **args: Arg) -> Self:
         if self.state is not None:
-            self.trace.end(self.track, at)
+            ended = self.trace.end(self.track, at)
+            if s.ARG_LOCK in self.state.args:
+                ended.args[s.ARG_ACQUIRED] = self.acquires
         else:
             head: dict[str, Arg] = {"task": self.id, "name": self.name, "coro": self.coro}
             head |= {"site": self.site} if self.site else {}
@@ -255,7 +258,9 @@ class Task:
     def running(self, at: int) -> Self:
         return self.enter(at, s.RUNNING)
 
-    def awaits(self, at: int, what: str, **args: Arg) -> Self:
+    def awaits(self, at: int, what: str, *, acquired: bool = True, **args: Arg) -> Self:
+        """For a wait for a `lock`, `acquired` is on its END."""
+        self.acquires = acquired
         return self.enter(at, s.AWAIT_PREFIX + what, **args)
 
     def done(self, at: int, how: str = s.DONE) -> Self:

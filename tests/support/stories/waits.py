@@ -216,7 +216,7 @@ def async_lock() -> TraceBuilder:
     for n, task in enumerate(readers, 1):
         at = 2 * n * MS
         task.ready(n).running(at).awaits(
-            at + MS, "Lock", lock=lock.id, site="/app/cache.py:9 reader",
+            at + MS, "Lock", acquired=n == 1, lock=lock.id, site="/app/cache.py:9 reader",
             owner_task=writer.id, owner_name=writer.name, owner_site="/app/cache.py:3 writer",
         )  # fmt: skip
         loop.step(task, at, at + MS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from tests.support.validator.arrows import check_arrows
+from tests.support.validator.awaits import check_awaits
 from tests.support.validator.lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.support.validator.samples import check_samples
 from tests.support.validator.slices import Slice, drops_of, pair
@@ -99,6 +100,8 @@ def validate(data: bytes) -> Summary:
     lanes = check_lanes(trace, slices)
     locks = check_locks(trace, slices)
     unknown += check_waits(trace, slices)
+    holds = {key: lock.holds for key, lock in locks.items()}
+    unknown += check_awaits(trace, tasks.values(), holds)
     user = check_user(trace, slices, tasks.values())
     _valid.add(sha256(data).digest())
     return Summary(

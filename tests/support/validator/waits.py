@@ -8,7 +8,8 @@ from tests.support.validator.slices import Slice
 from tests.support.validator.strict import Event, Strict
 from tracer import schema as s
 
-HELD = ("Lock", "RLock")  # whoever waits for one of these waits for somebody
+HELD = ("Lock", "RLock")  # whoever waits for one of these waits for somebody,
+ENDS = ("Thread.join", "executor shutdown")  # and here for a thread that is to end
 NO_LOCK = "no lock is known"
 NO_OWNER = "nobody is known to have had it"
 NO_WAKER = "nobody is known to have ended it"
@@ -38,6 +39,8 @@ def check_waits(trace: Strict, slices: list[Slice]) -> Counter[str]:
                 continue
             if name in HELD and not {s.ARG_OWNER, s.ARG_OWNER_TASK} & set(each.args):
                 _check_free(each, holds[key], said)
+                unknown[f"{NO_OWNER}: {name}"] += 1
+            if name in ENDS and s.ARG_OWNER not in each.args:
                 unknown[f"{NO_OWNER}: {name}"] += 1
             if each.args.get(s.ARG_ACQUIRED) and not _has_arrow(lane, at):
                 _check_unused(each, releases[key], said)

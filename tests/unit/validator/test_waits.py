@@ -50,6 +50,12 @@ def given_up(_main: Thread, worker: Thread, lock: Lock) -> None:
     worker.lock_wait(10, "Event.wait", lock=lock, acquired=False).running(20).end(30)
 
 
+def joins_whom(main: Thread, worker: Thread, lock: Lock) -> None:
+    waits(worker, "Thread.join", lock)
+    main.running(0).release(20, lock, to=worker).end(25)
+    worker.running(25).end(30)
+
+
 def unnamed(_main: Thread, worker: Thread, _lock: Lock) -> None:
     worker.enter(10, s.LOCK_WAIT_PREFIX + "sem_wait", s.CAT_LOCK).running(20).end(30)
 
@@ -65,6 +71,7 @@ def open_at_the_end(_main: Thread, worker: Thread, lock: Lock) -> None:
         (owner_unknown, {NO_OWNER: 1}),
         (waker_unknown, {NO_WAKER + "SimpleQueue.get": 1}),
         (given_up, {}),
+        (joins_whom, {"nobody is known to have had it: Thread.join": 1}),
         (unnamed, {"no lock is known: sem_wait": 1}),
         (open_at_the_end, {}),
     ],
