@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.alike import fold_locks, fold_threads, shared_names
 from viewer.analysis.availability import Latency, latency
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.analysis.gc import GcRow, gc_rows
@@ -67,6 +68,7 @@ class Report:
     tasks: tuple[TaskRow, ...]
     regions: tuple[RegionRow, ...]
     threads: tuple[ThreadRow, ...]
+    thread_groups: tuple[ThreadRow, ...]  # the same; those that differ in a number are one
     locks: tuple[LockRow, ...]
     io: tuple[IoRow, ...]
     gc: tuple[GcRow, ...]
@@ -96,6 +98,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
                 locks=locks if "locks" in sections else None,
             )
         )
+    alike = shared_names(model) if threads or locks else {}
     disabled = {hook for hook, _ in state.disabled}
     recorded = tuple(
         # A signal that was on counts as recorded even if nothing happened.
@@ -113,7 +116,8 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         tasks,
         regions,
         threads,
-        locks,
+        fold_threads(threads, alike),
+        fold_locks(locks, alike),
         io,
         gc,
         cpu,

@@ -109,6 +109,7 @@ class ThreadRow:
     worst: GilWait | None
     cpu_ns: int | None
     run_delay_ns: int | None
+    threads: int = 1  # more in a row of threads that differ only in a number
 
     @property
     def gil_wait_ns(self) -> int:

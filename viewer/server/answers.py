@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 
+from viewer.analysis.alike import stems
 from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
@@ -17,7 +18,6 @@ from viewer.render.json.report import Json, to_json
 from viewer.render.text.findings import nothing_found
 from viewer.render.text.overview import missing
 from viewer.server import flame
-from viewer.server.alike import stems
 from viewer.server.details import details
 from viewer.server.evidence import shown_at
 from viewer.server.groups import GROUPS, Group, Title, busy_ns

@@ -163,6 +163,6 @@ def test_json(tmp_path):
     body = json.loads(render_json(report, ("latency",)))["latency"]
     assert body["loops"] == []
     assert body["coroutines"][0] == {
-        "coro": "slow", "site": "/app/a.py:9 slow", "count": 1,
+        "coro": "slow", "site": "/app/a.py:9 slow", "via": "", "count": 1,
         "ready_ns": [{"from": 100_000_000_000, "to": None, "count": 1}],
     }  # fmt: skip

@@ -190,8 +190,8 @@ def test_json(tmp_path, capsys):
     assert body["comparisons"] == 7
     row = next(row for row in body["rows"] if row["what"] == "ready")
     assert list(row) == [
-        "what", "name", "place", "site", "verdict", "events", "total_ns", "mean_ns", "p50_ns",
-        "p99_ns", "max_ns", "impact_ns", "effect", "p",
+        "what", "name", "place", "site", "via", "verdict", "events", "total_ns", "mean_ns",
+        "p50_ns", "p99_ns", "max_ns", "impact_ns", "effect", "p",
     ]  # fmt: skip
     assert (row["name"], row["place"]) == ("handle", "app.py handle")
     assert (row["site"], row["verdict"]) == ("/app/app.py:10 handle", "slower")

@@ -235,6 +235,15 @@ def test_usually_quick_calls(tmp_path):
     assert kinds(tmp_path, service.end()) == []
 
 
+def test_starting_a_thread_is_no_fault(tmp_path):
+    """The new thread answers late when others have the CPU or the GIL."""
+
+    def starts(thread, start, end):
+        thread.lock_wait(start + 1, "Thread.start", lock=5, site=CALL)
+
+    assert kinds(tmp_path, steps(4, 200 * MS, starts).end()) == []
+
+
 def test_a_wait_for_a_lock_or_a_result_is_named(tmp_path):
     """For a step that waits, the finding names what for and the line, as `why` does."""
 

@@ -66,7 +66,7 @@ def test_json(tmp_path, by):
     assert blocked["evidence"] == {
         "start_ns": 4_000_000_000, "duration_ns": 240 * MS,
         "track": "asyncio loop @MainThread", "pid": 100, "tid": 100, "task": 1,
-        "lock": -1, "site": "/app/service.py:10 hog",
+        "lock": -1, "site": "/app/service.py:10 hog", "via": "",
     }  # fmt: skip
 
 

@@ -42,9 +42,17 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "start_ns": 10_000_000,
         "end_ns": 210_020_000,
         "ns": 200_020_000,
-        "waiter": {"name": "MainThread", "coro": "", "site": "", "task": -1, "tid": 600},
+        "waiter": {
+            "name": "MainThread",
+            "coro": "",
+            "site": "",
+            "via": "",
+            "task": -1,
+            "tid": 600,
+        },
         "subject": "",
         "site": "",
+        "via": "",
         "is_over": True,
         "acquired": True,
         "alike": {"count": 2, "total_ns": 305_020_000},
@@ -53,7 +61,15 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "60.0 ms preempted by the kernel; other: 20.0 µs. There is 1 similar wait, 305 ms "
         "summed over both.",
     }
-    blank = {"who": "", "site": "", "count": 1, "holds_gil": False, "samples": [], "parts": []}
+    blank = {
+        "who": "",
+        "site": "",
+        "via": "",
+        "count": 1,
+        "holds_gil": False,
+        "samples": [],
+        "parts": [],
+    }
     assert causes == [
         blank
         | {
@@ -86,6 +102,7 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "who": "MainThread",
         "what": "GIL wait",
         "site": "",
+        "via": "",
         "text": "`MainThread` waited for the GIL",
         "start_ns": 10_000_000,
         "end_ns": 210_020_000,

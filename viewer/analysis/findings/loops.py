@@ -39,6 +39,7 @@ _QUICK_NS = _MS
 _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 # A first request may import what it needs: it happens once. Half a second is felt even so.
 _LONG_IMPORT_NS = 500 * _MS
+_STARTS = "Thread.start"
 _MOST_STEPS = 2_000  # only the longest are examined
 
 
@@ -74,6 +75,8 @@ def _long_steps(facts: Facts) -> list[_Step]:
             split = facts.split(thread, window(start, end))
             own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, window(start, end))
             own -= sum(ns for row, ns in split.calls.items() if _is_quick(facts, row))
+            # A new thread says at once that it runs, unless others have the CPU or the GIL.
+            own -= sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
         # What runs inside (an eager task's first step) is a step of its own.
         own -= sum(
             slices.end_ns[j] - slices.start_ns[j]

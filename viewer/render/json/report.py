@@ -42,7 +42,10 @@ def to_json(report: Report, sections: Sequence[str]) -> dict[str, Json]:
         "health": _health(report.health),
     }
     empty: Json = []
-    return body | {name: made.get(name, empty) for name in sections}
+    body |= {name: made.get(name, empty) for name in sections}
+    if "threads" in sections:
+        body["thread_groups"] = [_thread_group(row) for row in report.thread_groups]
+    return body
 
 
 def _heading(heading: Heading) -> Json:
@@ -74,6 +77,7 @@ def _finding(finding: Finding) -> Json:
             "task": evidence.task,
             "lock": evidence.lock,
             "site": evidence.site,
+            "via": via(evidence.site),
         },
     }
 
@@ -96,6 +100,7 @@ def _latency(latency: Latency | None) -> Json:
             {
                 "coro": row.coro,
                 "site": row.site,
+                "via": via(row.site),
                 "count": row.count,
                 "ready_ns": [
                     {
@@ -123,7 +128,10 @@ def _spread(spread: Spread) -> Json:
 
 
 def _delays(delays: tuple[Delay, ...]) -> Json:
-    return [{"who": d.who, "kind": d.kind, "ns": d.ns, "site": d.site} for d in delays]
+    return [
+        {"who": d.who, "kind": d.kind, "ns": d.ns, "site": d.site, "via": via(d.site)}
+        for d in delays
+    ]
 
 
 def _wait(wait: Wait | None) -> Json:
@@ -179,6 +187,22 @@ def _thread(row: ThreadRow) -> Json:
     }
 
 
+def _thread_group(row: ThreadRow) -> Json:
+    """Threads that differ only in a number; all numbers are sums."""
+    return {
+        "pid": row.pid,
+        "name": row.name,
+        "threads": row.threads,
+        "wall_ns": row.wall_ns,
+        "states": dict(row.states),
+        "unknown_ns": row.unknown_ns,
+        "idle_ns": row.idle_ns,
+        "holding_gil": dict(row.holding),
+        "gil_waits": row.gil_waits.count,
+        "gil_wait": _held(row.held),
+    }
+
+
 def _held(held: Held) -> dict[str, Json]:
     return {
         "held_by": [
@@ -211,15 +235,30 @@ def _lock(row: LockRow) -> Json:
         "wait_ns": _spread(row.waits),
         "hold_ns": _spread(row.holds),
         "holders": [
-            {"who": h.who, "site": h.site, "count": h.count, "ns": h.ns, "max": h.max_ns}
+            {
+                "who": h.who,
+                "site": h.site,
+                "via": via(h.site),
+                "count": h.count,
+                "ns": h.ns,
+                "max": h.max_ns,
+            }
             for h in row.holders
         ],
         "waiters": [
-            {"who": w.who, "site": w.site, "count": w.count, "ns": w.ns, "max": w.max_ns}
+            {
+                "who": w.who,
+                "site": w.site,
+                "via": via(w.site),
+                "count": w.count,
+                "ns": w.ns,
+                "max": w.max_ns,
+            }
             for w in row.waiters
         ],
         "waited_for": [
-            {"who": c.who, "kind": c.kind, "site": c.site, "ns": c.ns} for c in row.waited_for
+            {"who": c.who, "kind": c.kind, "site": c.site, "via": via(c.site), "ns": c.ns}
+            for c in row.waited_for
         ],
         "woken_by": [{"who": who, "count": count} for who, count in row.woken_by],
     }

@@ -9,6 +9,7 @@ from viewer.analysis.why.step import Step
 from viewer.analysis.why.worst import Answer
 from viewer.render.text.steps import step_text
 from viewer.render.text.why import in_tree, paragraph, worded
+from viewer.trace.sites import via
 
 SCHEMA = 1
 
@@ -27,11 +28,13 @@ def to_json(explanation: Explanation) -> Json:
             "name": waiter.name,
             "coro": waiter.coro,
             "site": waiter.site,
+            "via": via(waiter.site),
             "task": waiter.task,
             "tid": waiter.tid,
         },
         "subject": explanation.subject,
         "site": explanation.site,
+        "via": via(explanation.site),
         "is_over": explanation.is_over,
         "acquired": explanation.acquired,
         "causes": [
@@ -66,6 +69,7 @@ def _cause(cause: Cause) -> Json:
         "kind": cause.kind.value,
         "who": cause.who,
         "site": cause.site,
+        "via": via(cause.site),
         "ns": cause.ns,
         "count": cause.count,
         "holds_gil": cause.holds_gil,
@@ -91,6 +95,7 @@ def _step(step: Step, base_ns: int) -> Json:
         "who": step.who,
         "what": step.what,
         "site": step.site,
+        "via": via(step.site),
         "text": step_text(step),
         "start_ns": step.start_ns - base_ns,
         "end_ns": step.end_ns - base_ns,

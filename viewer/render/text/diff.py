@@ -8,6 +8,7 @@ from viewer.analysis.diff import VERDICTS, Diff, Row
 from viewer.analysis.report import Heading
 from viewer.render.json.report import Json
 from viewer.render.text.tables import Cell, Change, Style, Time, spare, table, wrap
+from viewer.trace.sites import via
 from viewer.words import place, shorten, tail
 
 _SCHEMA = 1
@@ -161,6 +162,7 @@ def _row(row: Row) -> Json:
         "name": row.key.name,
         "place": row.key.place,
         "site": row.site,
+        "via": via(row.site),
         "verdict": row.verdict,
         **{name: [*pair] for name, pair in pairs.items()},
         "impact_ns": row.impact_ns,

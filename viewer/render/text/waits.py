@@ -30,7 +30,7 @@ _BEGINNING = 24  # characters before the text of a part
 def threads(report: Report, top: int, style: Style) -> str:
     if not report.threads:
         return "threads: none were recorded."
-    rows = report.threads[:top]
+    rows = report.thread_groups[:top]
     lines = [style.title("Threads")]
     for _, text in starved_threads(report)[:_HEADLINES]:
         lines += wrap(text, style.width)
@@ -42,7 +42,7 @@ def threads(report: Report, top: int, style: Style) -> str:
     columns = ["thread", "wall", *_STATES]
     body: list[list[Cell]] = [
         [
-            _of_process(report, row.pid, row.name),
+            _thread_name(report, row),
             Time(row.wall_ns),
             *(share(part, row.wall_ns) if part else "" for part in _states(row)),
         ]
@@ -53,7 +53,7 @@ def threads(report: Report, top: int, style: Style) -> str:
         for row, cells in zip(rows, body, strict=True):
             cells.append("" if row.run_delay_ns is None else Time(row.run_delay_ns))
     lines += _fitted(columns, body, style)
-    lines += _more(len(report.threads), top)
+    lines += _more(len(report.thread_groups), top)
     explained = [
         line
         for row in rows
@@ -62,11 +62,11 @@ def threads(report: Report, top: int, style: Style) -> str:
     ]
     if explained:
         lines += ["", style.title("Who held the GIL while they waited"), *explained]
-    keepers = [row for row in report.threads if sum(row.holding.values()) >= _NEWS_NS]
+    keepers = [row for row in report.thread_groups if sum(row.holding.values()) >= _NEWS_NS]
     if keepers:
         lines += ["", style.title("Held the GIL without running Python")]
         for row in keepers[:_HEADLINES]:
-            name = shorten(_of_process(report, row.pid, row.name), _LONG)
+            name = shorten(_thread_name(report, row), _LONG)
             lines += wrap(f"{name}: {_parts(row.holding)}", style.width)
     return "\n".join(lines)
 
@@ -75,7 +75,7 @@ def starved_threads(report: Report) -> list[tuple[int, str]]:
     """(time, sentence) of the threads that waited for the GIL for much of their time."""
     return [
         (row.gil_wait_ns, _starved(report, row))
-        for row in report.threads
+        for row in report.thread_groups
         if row.gil_wait_ns * _NEWS >= row.wall_ns > 0
     ]
 
@@ -95,14 +95,23 @@ def _states(row: ThreadRow) -> list[int]:
 def _starved(report: Report, row: ThreadRow) -> str:
     """`main` waited 812 ms for the GIL (41 % of its time), 790 ms of that for `compress`."""
     name = shorten(_of_process(report, row.pid, row.name), _LONG)
+    who, its = (f"{row.threads:,} threads ", "their") if row.threads > 1 else ("", "its")
     part = share(row.gil_wait_ns, row.wall_ns)
-    text = f"`{name}` waited {duration(row.gil_wait_ns)} for the GIL ({part} of its time)"
+    text = (
+        f"{who}`{name}` waited {duration(row.gil_wait_ns)} for the GIL ({part} of {its} time)"
+    )
     if not row.held.holders:
         return f"{text}; its holder is unknown."
     worst = row.held.holders[0]
     text += f", {duration(worst.ns)} of that for `{shorten(worst.name, _LONG)}` to release it"
     away = {state: ns for state, ns in worst.states.items() if state != s.RUNNING}
     return f"{text} ({_parts(away)})." if away else f"{text}."
+
+
+def _thread_name(report: Report, row: ThreadRow) -> str:
+    """`worker-3`; `12 × worker-N` for threads that differ only in a number."""
+    name = _of_process(report, row.pid, row.name)
+    return f"{row.threads:,} × {name}" if row.threads > 1 else name
 
 
 def _parts(states: dict[str, int]) -> str:
@@ -112,7 +121,7 @@ def _parts(states: dict[str, int]) -> str:
 
 
 def _who_had_the_gil(report: Report, row: ThreadRow, style: Style) -> list[str]:
-    name = shorten(_of_process(report, row.pid, row.name), style.width - _SENTENCE)
+    name = shorten(_thread_name(report, row), style.width - _SENTENCE)
     waits = plural(row.gil_waits.count, "wait")
     line = f"  {name}: waited {duration(row.gil_wait_ns)} in {waits}"
     if row.worst is not None and row.gil_waits.count > 1:

@@ -1,0 +1,170 @@
+"""Threads that differ only in a number: one per request, the workers of a pool."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from tracer import schema as s
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.locks import Cause, Holder, LockRow, Waiter
+from viewer.analysis.spread import Spread
+from viewer.analysis.threads import Held, ThreadRow
+from viewer.analysis.threads import Holder as GilHolder
+from viewer.trace.model import Model
+from viewer.trace.sites import is_library, place_of
+from viewer.words import stem
+
+_LOOKED_AT = 64  # rows of a thread until one has a stack
+
+type Names = dict[str, str]  # by name of a thread, the one that it shares with its like
+
+
+def stems(model: Model) -> list[tuple[str, str]]:
+    """By thread what its like have in common: the name with N for its numbers, and the
+    user's function in which it began, "" if no stack of it was recorded."""
+    return [
+        (stem(track.thread_name), _entry(model, i)) for i, track in enumerate(model.threads)
+    ]
+
+
+def _entry(model: Model, thread: int) -> str:
+    rows = Ledger.of(model).rows_of_threads
+    low, high = rows.offset[thread], rows.offset[thread + 1]
+    for place in range(low, min(high, low + _LOOKED_AT)):
+        slice_ = model.states.slice[rows.row[place]]
+        stack = model.trace.text_of_slice(slice_, s.ARG_STACK)
+        own = [frame for frame in stack.split("\n") if not is_library(frame)]
+        places = [found for frame in own if (found := place_of(frame)).path]
+        if places:
+            return f"{places[-1].path} {places[-1].function}"
+    return ""
+
+
+def shared_names(model: Model) -> Names:
+    """The names of threads that have their like.
+
+    Where threads with one stem began in several functions, the function is added.
+    """
+    groups: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for i, (name, entry) in enumerate(stems(model)):
+        groups[model.thread_process[i], name][entry].append(i)
+    found: Names = {}
+    for (_, name), by_entry in groups.items():
+        known = [entry for entry in by_entry if entry]
+        for entry, threads in by_entry.items():
+            function = entry.rpartition(" ")[2]
+            shared = f"{name} in {function}" if entry and len(known) > 1 else name
+            if len(threads) > 1 or (not entry and len(by_entry) > 1):
+                found |= {model.thread_names[i]: shared for i in threads}
+    return found
+
+
+def fold_locks(rows: Iterable[LockRow], names: Names) -> tuple[LockRow, ...]:
+    """The rows; threads that have their like count together where they stand at one site."""
+
+    def called(name: str) -> str:
+        return names.get(name, name)
+
+    return tuple(
+        replace(
+            row,
+            holders=tuple(
+                Holder(called(who), site, sum(h.count for h in all_), sum(h.ns for h in all_),
+                       max(h.max_ns for h in all_))
+                for (who, site), all_ in _by(row.holders, lambda h: (called(h.who), h.site))
+            ),
+            waiters=tuple(
+                Waiter(who, site, sum(w.count for w in all_), sum(w.ns for w in all_),
+                       max(w.max_ns for w in all_))
+                for (who, site), all_ in _by(row.waiters, lambda w: (called(w.who), w.site))
+            ),
+            waited_for=tuple(
+                Cause(who, kind, site, sum(c.ns for c in all_))
+                for (who, kind, site), all_ in _by(
+                    row.waited_for, lambda c: (called(c.who), c.kind, c.site)
+                )
+            ),
+            woken_by=tuple(
+                (who, sum(count for _, count in all_))
+                for who, all_ in _by(row.woken_by, lambda waker: called(waker[0]))
+            ),
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def _by[T, K](rows: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
+    """The rows by key, those with the most first."""
+    found: dict[K, list[T]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+
+    def weight(group: tuple[K, list[T]]) -> int:
+        return sum(row[1] if isinstance(row, tuple) else row.ns for row in group[1])  # type: ignore[attr-defined]
+
+    return sorted(found.items(), key=weight, reverse=True)
+
+
+def fold_threads(rows: Sequence[ThreadRow], names: Names) -> tuple[ThreadRow, ...]:
+    """The rows; threads that have their like are one, whose numbers are sums.
+
+    Percentiles cannot be summed: they are 0, as is the tid.
+    """
+    groups: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.pid, names.get(row.name, row.name)].append(row)
+    found = [
+        _folded(name, members, names)
+        if len(members) > 1
+        else replace(members[0], held=_held([members[0].held], names))
+        for (_, name), members in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda row: (-row.contended_ns, -row.wall_ns)))
+
+
+def _folded(name: str, rows: list[ThreadRow], names: Names) -> ThreadRow:
+    waits = [row.gil_waits for row in rows]
+    cpu = [row.cpu_ns for row in rows if row.cpu_ns is not None]
+    delay = [row.run_delay_ns for row in rows if row.run_delay_ns is not None]
+    return ThreadRow(
+        rows[0].pid,
+        0,
+        name,
+        sum(row.wall_ns for row in rows),
+        _sums(row.states for row in rows),
+        sum(row.unknown_ns for row in rows),
+        sum(row.idle_ns for row in rows),
+        _sums(row.holding for row in rows),
+        Spread(sum(w.count for w in waits), sum(w.total_ns for w in waits), 0, 0, 0,
+               max(w.max_ns for w in waits)),
+        _held([row.held for row in rows], names),
+        max((row.worst for row in rows if row.worst), key=lambda wait: wait.ns, default=None),
+        sum(cpu) if cpu else None,
+        sum(delay) if delay else None,
+        len(rows),
+    )  # fmt: skip
+
+
+def _sums(of: Iterable[dict[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for each in of:
+        for name, ns in each.items():
+            found[name] = found.get(name, 0) + ns
+    return found
+
+
+def _held(all_: list[Held], names: Names) -> Held:
+    holders = [holder for held in all_ for holder in held.holders]
+    folded = [
+        GilHolder(0 if len({h.tid for h in like}) > 1 else like[0].tid, name,
+                  sum(h.ns for h in like), _sums(h.states for h in like))
+        for name, like in _by(holders, lambda h: names.get(h.name, h.name))
+    ]  # fmt: skip
+    return Held(
+        tuple(folded),
+        sum(held.free_ns for held in all_),
+        sum(held.unknown_ns for held in all_),
+        sum(held.others_ns for held in all_),
+    )
