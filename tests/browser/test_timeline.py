@@ -37,6 +37,12 @@ FRAME = """async () => {
   return { left: one.left, width: one.width, scale: one.scale };
 }"""
 
+LABELS = """async () => {
+  const { when } = await import("./clock.js");
+  const one = (await import("./timeline.js")).timelines()[0];
+  return one.ticks().map(({ at, step }) => when(at, step * 100));
+}"""
+
 
 def pieces(opened: Opened, title: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = opened.page.evaluate(PIECES, title)
@@ -121,6 +127,14 @@ def test_time_of_day(tmp_path: Path) -> None:
         opened.settle()
         first = opened.page.locator(".mini .axis span").first
         assert first.inner_text() == f"{wanted}.{ms % 1000 // 10:02}"  # marks of 10 ms
+        opened.go("#/threads?clock=day&from=3456789&to=23456789")
+        chip = opened.page.locator(".mini .chip").inner_text()
+        assert chip == f"✕ {wanted}.{ms % 1000 + 3:03}4 + 20.0 ms"
+        # Round times of day, though the view begins at none
+        shown = opened.page.evaluate(LABELS)
+        assert [text.rpartition(":")[2] for text in shown] == [
+            f"{ms // 1000 % 60:02}.{(ms % 1000 + n):03}" for n in (5, 10, 15, 20)
+        ]
         assert "clock=day" in opened.page.url
         opened.page.keyboard.press("t")
         opened.settle()
@@ -242,3 +256,26 @@ def test_names_are_cut_in_the_middle(tmp_path: Path) -> None:
         assert cut.startswith("Thr")
         assert cut.endswith("0_17")
         assert width <= 95
+
+
+def test_strips_have_all_loops(tmp_path: Path) -> None:
+    """The strip shows what any loop did, also the twentieth."""
+    trace = TraceBuilder(signals="tasks")
+    for n in range(20):
+        loop = trace.loop(trace.thread(f"thread-{n}"))
+        loop.callback("f", "/app/a.py:1 f", n * MS // 2, (n + 1) * MS // 2)
+    with open_page(trace_file(tmp_path, trace.ended(10 * MS))) as opened:
+        opened.go("#/overview")
+        opened.page.locator(".mini .share", has_text="100 %").wait_for()
+        opened.page.wait_for_function(
+            """() => {
+              const canvas = document.querySelector(".mini canvas");
+              const style = getComputedStyle(document.documentElement);
+              const step = style.getPropertyValue("--s-step").match(/[0-9a-f]{2}/g);
+              const wanted = step.map((part) => parseInt(part, 16)).join();
+              const [x, y] = [canvas.clientWidth - 17 - 100, 22 + 9];
+              const [red, green, blue] = canvas.getContext("2d")
+                .getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data;
+              return [red, green, blue].join() === wanted;
+            }"""
+        )

@@ -21,7 +21,7 @@ from viewer.trace.tiles import PIXELS, encode
 _MOST_TILE_BYTES = 6_000_000  # packed
 _MOST_SLICES = 600  # the longest slices, which have explanations
 _MOST_COROUTINES = 40
-_CHUNK = 16  # lanes asked for together, as timeline.js does
+_CHUNK = 16  # lanes asked for together, as tiles.js says
 _MOST_LOCKS = 40  # as locks.js draws
 _MOST_TASK_LANES = 60  # as tasks.js draws
 _MOST_LIVES = 20  # tasks of a coroutine whose life can be shown

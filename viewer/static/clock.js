@@ -4,6 +4,7 @@ import { moments } from "./format.js";
 import { go, state } from "./state.js";
 
 const MS = 1e6;
+const MINUTE_MS = 60_000;
 const DIGITS = 9; // of a second, down to ns
 const DAY = "day";
 
@@ -23,6 +24,11 @@ export function knowsDay() {
 /** Whether moments are shown as time of day. */
 export function isDay() {
   return state.clock === DAY && knowsDay();
+}
+
+/** ns from the last full minute to the recording's start, on the clock that is shown. */
+export function sinceMinute() {
+  return isDay() ? (began.ms % MINUTE_MS) * MS + began.ns : 0;
 }
 
 export function toggleClock() {

@@ -2,18 +2,19 @@
 
 import { ask } from "./api.js";
 import { ticks } from "./axis.js";
-import { when } from "./clock.js";
+import { isDay, when } from "./clock.js";
 import { fill, h } from "./dom.js";
-import { share } from "./format.js";
+import { duration, share } from "./format.js";
 import { colourOf, themed } from "./palette.js";
 import { go, isWhole, onChange, state, wholeRange } from "./state.js";
-import { onTiles, STATES, tilesFor } from "./tiles.js";
+import { CHUNK, onTiles, STATES, tilesFor } from "./tiles.js";
 
 const GUTTER = 213; // the timelines' own, and the margin of the page
 const MARGIN = 17;
 const TOP = 22;
 const STRIP = 18;
 const PITCH = 22;
+const MOST_LANES = 256; // loops or processes
 const BOTTOM = TOP + 3 * PITCH;
 const BLOCKED = 9; // the server's code of a step that is long
 const STRIPS = [
@@ -43,7 +44,8 @@ export function minimap(meta, first) {
   };
   const tell = () => {
     const span = state.to - state.from;
-    const text = `${when(state.from, span)} to ${when(state.to, span)}`;
+    const text = isDay() ? `${when(state.from, span)} + ${duration(span)}`
+      : `${when(state.from, span)} to ${when(state.to, span)}`;
     fill(range, !isWhole() && h("button.chip", {
       title: `${text}. Show the whole recording (0)`,
       onclick: () => go({ from: 0, to: wholeRange() }),
@@ -111,7 +113,7 @@ function paint(canvas, meta) {
   const room = width - GUTTER - MARGIN;
   STRIPS.forEach((strip, i) => {
     const y = TOP + i * PITCH;
-    const lanes = meta.groups[strip.group].map((_, lane) => lane).slice(0, 16);
+    const lanes = meta.groups[strip.group].map((_, lane) => lane).slice(0, MOST_LANES);
     const { busy, blocked } = shares(strip, lanes, Math.ceil(room));
     pen.fillStyle = themed("text-2");
     pen.fillText(strip.title, 29, y + STRIP / 2);
@@ -161,7 +163,7 @@ function shares(strip, lanes, pixels) {
   const blocked = new Uint8Array(pixels);
   const whole = wholeRange();
   const pixelNs = whole / pixels;
-  for (const { tile } of lanes.length ? tilesFor(strip.group, lanes, 0, whole, pixels) : []) {
+  for (const { tile } of runs(lanes).flatMap((run) => tilesFor(strip.group, run, 0, whole, pixels))) {
     for (let i = 0; i < tile.code.length; i++) {
       const isBucket = tile.row[i] < 0;
       const part = isBucket ? bucketShare(tile, i, strip.codes) : +strip.codes.includes(tile.code[i]);
@@ -177,6 +179,12 @@ function shares(strip, lanes, pixels) {
     }
   }
   return { busy, blocked };
+}
+
+/** Lanes as the timelines ask for them. */
+function runs(lanes) {
+  return Array.from({ length: Math.ceil(lanes.length / CHUNK) }, (_, i) =>
+    lanes.slice(i * CHUNK, (i + 1) * CHUNK));
 }
 
 function bucketShare(tile, i, codes) {

@@ -19,6 +19,7 @@
 import { tileBytes } from "./api.js";
 
 export const PIXELS = 1024;
+export const CHUNK = 16; // lanes requested together
 const MOST_TILES = 400;
 const MOST_ASKED = 4;
 const MOST_LEVELS_UP = 46;

@@ -18,11 +18,10 @@ import { count, duration } from "./format.js";
 import { attachGestures } from "./gestures.js";
 import { NAMES, stateName, themed } from "./palette.js";
 import { go, onChange, state } from "./state.js";
-import { onTiles, tilesFor } from "./tiles.js";
+import { CHUNK, onTiles, tilesFor } from "./tiles.js";
 
 export const GUTTER = 196;
 const AXIS = 24;
-const CHUNK = 16; // lanes requested together
 const LIVE = new Set();
 
 /** The timelines on screen, for the keyboard. */

@@ -146,7 +146,7 @@ function coroutines(report) {
 }
 
 function recording({ trace, health, missing }, meta) {
-  const date = trace.start_unix_ns ? new Date(trace.start_unix_ns / 1e6).toLocaleString() : "";
+  const date = trace.start_unix_ns ? new Date(trace.start_unix_ns / 1e6).toLocaleString("sv") : "";
   return panel("Recording", "",
     h("div.pad.why", null, h("dl", null,
       [["program", h("code", null, trace.argv.join(" "))],

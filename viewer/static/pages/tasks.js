@@ -11,6 +11,7 @@ import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
 
 const LANE = 20;
+const NUMBERED = / #\d+$/; // by asyncio, which counts otherwise than the trace
 const MOST_LANES = 60;
 const MOST_DELAYS = 10;
 
@@ -58,7 +59,7 @@ function rows(tasks, meta) {
 /** Beside the name of a task its coroutine or its number, if the name does not say it. */
 function detail({ name, coro, task }) {
   if (!state.coro && !name.startsWith(coro)) return coro;
-  return task >= 0 && !name.endsWith(` #${task}`) ? String(task) : "";
+  return task >= 0 && !NUMBERED.test(name) ? String(task) : "";
 }
 
 function path(one) {
