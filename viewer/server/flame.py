@@ -1,8 +1,9 @@
 """CPU samples as a tree of calls, and the source lines they fall on."""
 
 import linecache
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from viewer.analysis.profiles.cpu import Runners, stack_places
 from viewer.analysis.profiles.profile import Place, Sample, totals
@@ -25,19 +26,44 @@ class _Node:
 
 def samples_of(model: Model, thread: str, task: str) -> list[Sample]:
     """The samples of a thread ("pid:tid") and of a coroutine's tasks; "" is all."""
-    events, places = model.trace.events, stack_places(model)
-    runners = Runners(model) if task else None
+    events, index = model.trace.events, _Index.of(model)
     sums: Counter[int] = Counter()
-    for i, stack in enumerate(events.sample_stack):
-        pid, tid = events.sample_pid[i], events.sample_tid[i]
-        if thread and thread != f"{pid}:{tid}":
-            continue
-        if runners is not None:
-            found = runners.task_at(pid, tid, events.sample_time_ns[i])
-            if found < 0 or model.coroutine_of(found) != task:
-                continue
-        sums[stack] += _SECOND_NS // events.sample_hz[i] if events.sample_hz[i] else 0
-    return [Sample(places[stack], (ns,)) for stack, ns in sums.items()]
+    for i in index.of_thread.get(thread, ()) if thread else range(len(events.sample_stack)):
+        if not task or index.coroutine[i] == task:
+            hz = events.sample_hz[i]
+            sums[events.sample_stack[i]] += _SECOND_NS // hz if hz else 0
+    return [Sample(index.places[stack], (ns,)) for stack, ns in sums.items()]
+
+
+class _Index:
+    """The samples of a model by who ran."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.places = model, stack_places(model)
+
+    @classmethod
+    def of(cls, model: Model) -> "_Index":
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model)
+        return found
+
+    @cached_property
+    def of_thread(self) -> dict[str, list[int]]:
+        """By "pid:tid" the numbers of its samples."""
+        events, found = self.model.trace.events, defaultdict[str, list[int]](list)
+        for i, (pid, tid) in enumerate(zip(events.sample_pid, events.sample_tid, strict=True)):
+            found[f"{pid}:{tid}"].append(i)
+        return dict(found)
+
+    @cached_property
+    def coroutine(self) -> list[str]:
+        """By sample the coroutine of the task that ran; "" without."""
+        events, runners = self.model.trace.events, Runners(self.model)
+        tasks = map(
+            runners.task_at, events.sample_pid, events.sample_tid, events.sample_time_ns
+        )
+        return [self.model.coroutine_of(task) if task >= 0 else "" for task in tasks]
 
 
 def flame(samples: list[Sample]) -> Json:

@@ -39,11 +39,9 @@ def render_html(model: Model) -> bytes:
     answers = Answers(model)
     told = _answers(answers)
     tiles, note = _tiles(answers, told)
-    data = json.dumps(
-        {"answers": told, "tiles": tiles, "note": note},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).replace("<", "\\u003c")  # no text of the trace can end the script
+    packed = _packed(_json(told).encode())
+    data = _json({"answers": packed, "tiles": tiles, "note": note})
+    data = data.replace("<", "\\u003c")  # no text of the trace can end the script
     files = {name: body.decode() for name, body in static_files().items()}
     page = files[INDEX]
     page = re.sub(r'<link rel="stylesheet".*?>\n', "", page)
@@ -56,6 +54,15 @@ def render_html(model: Model) -> bytes:
         f'<script type="module">\n{code}</script>\n'
     )
     return page.replace("</body>", f"{scripts}</body>").encode()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _packed(data: bytes) -> str:
+    """As api.js unpacks it."""
+    return base64.b64encode(zlib.compress(data, 6)).decode()
 
 
 def bundle(files: dict[str, str], entry: str) -> str:

@@ -1,6 +1,6 @@
 /** Questions to the server, or to the data inside a shared file. */
 
-/** @type {{answers: Object<string, any>, tiles: Object<string, string>, note: string}|undefined} */
+/** @type {{answers: string, tiles: Object<string, string>, note: string}|undefined} */
 const embedded = globalThis.tracerData;
 const kept = new Map();
 const MOST_KEPT = 60;
@@ -77,11 +77,13 @@ async function fetched(address) {
   return answer;
 }
 
-/** A shared file has the answers for the whole recording. */
+let answers = null;
+
+/** A shared file has the answers for the whole recording, packed. */
 async function fromFile(name, query) {
   const { from, to, ...rest } = query;
-  const key = name + text(rest);
-  const found = embedded.answers[key];
+  answers ??= unpacked(embedded.answers).then((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
+  const found = (await answers)[name + text(rest)];
   if (found === undefined) throw new Error("the shared file does not contain this answer");
   return found;
 }

@@ -67,6 +67,25 @@ class Index:
         lanes = zip(self.thread_of_loop, self.lane_of_loop, strict=True)
         return {thread: lane for thread, lane in lanes if thread >= 0}
 
+    @cached_property
+    def thread_of_track(self) -> list[int]:
+        """By track the thread that it is of; -1 of none."""
+        by_uuid = {track.uuid: i for i, track in enumerate(self.model.threads)}
+        return [by_uuid.get(uuid, -1) for uuid in self.model.trace.events.uuids]
+
+    @cached_property
+    def starters(self) -> dict[int, tuple[int, int]]:
+        """By thread, the thread that started it, and when."""
+        trace, thread_of = self.model.trace, self.thread_of_track
+        events, found = trace.events, dict[int, tuple[int, int]]()
+        for source in trace.instants(events.name, s.THREAD_START):
+            parent = thread_of[events.track[source]]
+            for flow, is_end in self.flows.at(source) if parent >= 0 else ():
+                target = -1 if is_end else self.flows.other_end(flow, is_end)
+                if target >= 0:
+                    found[thread_of[events.track[target]]] = parent, events.time_ns[source]
+        return found
+
     # Rows by lane -------------------------------------------------------------------------
 
     @cached_property

@@ -54,10 +54,6 @@ def _before(rows: Sequence[int], starts: memoryview, until: int) -> int:
 class _Walk:
     def __init__(self, tree: Tree) -> None:
         self.tree, self.model = tree, tree.model
-        by_uuid = {track.uuid: i for i, track in enumerate(tree.model.threads)}
-        uuids = tree.model.trace.events.uuids
-        self.thread_of_track = [by_uuid.get(uuid, -1) for uuid in uuids]
-        self.starters: dict[int, tuple[int, int]] | None = None
 
     def steps(self, of_task: bool, row: int) -> Iterator[Step]:
         """From the wait backwards, without end or to a root."""
@@ -178,7 +174,7 @@ class _Walk:
                 begins = slices.event[around] == event
                 at = slices.end_ns[around] if begins else events.time_ns[event]
                 return self.step(around, at)
-            thread = self.thread_of_track[events.track[event]]
+            thread = self.tree.ledger.thread_of_track[events.track[event]]
             return ("thread", thread, events.time_ns[event]) if thread >= 0 else None
         return None
 
@@ -327,9 +323,7 @@ class _Walk:
         return ("thread", thread) if thread >= 0 else None
 
     def starter(self, thread: int, at: int) -> _Follow:
-        if self.starters is None:
-            self.starters = self._find_starters()
-        found = self.starters.get(thread)
+        found = self.tree.ledger.starters.get(thread)
         if found is None:
             yield self.root(Did.UNKNOWN, at)
             return None
@@ -337,26 +331,6 @@ class _Walk:
         names = self.model.thread_names
         yield Step(Did.CREATED, names[parent], names[thread], "", time, time)
         return self.doing(parent, time)
-
-    def _find_starters(self) -> dict[int, tuple[int, int]]:
-        """By thread, the thread that started it, and when."""
-        events, thread_of = self.model.trace.events, self.thread_of_track
-        try:
-            start = events.strings.index(s.THREAD_START)
-        except ValueError:
-            return {}
-        sources = {
-            events.flow_id[f]: event
-            for f, event in enumerate(events.flow_event)
-            if events.name[event] == start and not events.flow_end[f]
-        }
-        found = {}
-        for f, event in enumerate(events.flow_event if sources else ()):
-            source = sources.get(events.flow_id[f]) if events.flow_end[f] else None
-            if source is not None and thread_of[events.track[source]] >= 0:
-                parent = thread_of[events.track[source]]
-                found[thread_of[events.track[event]]] = parent, events.time_ns[source]
-        return found
 
     def root(self, did: Did, at: int) -> Step:
         return Step(did, "", "", "", at, at)
