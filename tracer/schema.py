@@ -127,6 +127,7 @@ ARG_STACK = "stack"  # str: lines "file:line function", innermost first: of the 
 ARG_GENERATION = "generation"
 ARG_COLLECTED = "collected"
 ARG_UNCOLLECTABLE = "uncollectable"
+ARG_EXPLICIT = "explicit"  # bool: gc.collect() was called, at `site`; absent: it was not
 ARG_TID = "tid"
 ARG_SCHEMA = "schema"
 ARG_PYTHON = "python"

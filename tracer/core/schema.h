@@ -218,6 +218,7 @@
     X(ARG_GENERATION, "generation")         \
     X(ARG_COLLECTED, "collected")           \
     X(ARG_UNCOLLECTABLE, "uncollectable")   \
+    X(ARG_EXPLICIT, "explicit")             \
     X(ARG_TID, "tid")                       \
     X(ARG_SCHEMA, "schema")                 \
     X(ARG_PYTHON, "python")                 \

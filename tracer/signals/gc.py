@@ -16,6 +16,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     import gc
 
     callbacks = gc.callbacks
+    core.watch_collect(gc.collect)
     if core.watch_gc(callbacks):
         if is_ours:  # the program's import makes a new module with the interpreter's callbacks
             del sys.modules["gc"]
@@ -24,6 +25,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     callbacks.append(core.on_gc)
 
     def disarm() -> None:
+        core.unwatch_gc()
         if core.on_gc in callbacks:
             callbacks.remove(core.on_gc)
 

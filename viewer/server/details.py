@@ -78,7 +78,8 @@ def _collection(model: Model, group: Group, row: int) -> Json:
         "lane": lane,
         "before": before,
         "after": after,
-        "args": {"collected": one.collected, "uncollectable": one.uncollectable},
+        "args": {"collected": one.collected, "uncollectable": one.uncollectable}
+        | ({} if one.called_at is None else {s.ARG_EXPLICIT: True, s.ARG_SITE: one.called_at}),
         "stack": [],
         "why": None,
         "holders": [],

@@ -83,6 +83,7 @@ class Collection:
     generation: int
     collected: int
     uncollectable: int
+    called_at: str | None  # site of the gc.collect() that began it; None: it began by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +380,7 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
                 _number(args, s.ARG_GENERATION),
                 _number(args, s.ARG_COLLECTED),
                 _number(args, s.ARG_UNCOLLECTABLE),
+                str(args.get(s.ARG_SITE, "")) if args.get(s.ARG_EXPLICIT) else None,
             )
         )
     return found

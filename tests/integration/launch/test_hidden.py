@@ -59,6 +59,28 @@ def test_collections_are_recorded_all_the_same(record: Recorder) -> None:
         assert names[f"GC gen{generation}"] >= 2
 
 
+COLLECT = """\
+import gc, inspect, sys
+def show(what): print(what, what.__self__, what.__doc__, inspect.signature(what))
+before = gc.collect
+show(before)
+gc.callbacks.append(lambda phase, info: gc.collect())  # in a collection: does nothing
+print(before is gc.collect, gc.collect(generation=0), gc.collect(2) >= 0)
+for arguments in ((9,), (1, 2), ("x",)):
+    try:
+        gc.collect(*arguments)
+    except Exception as error:
+        print(repr(error))
+"""
+
+
+def test_gc_collect(tmp_path: Path) -> None:
+    """It is wrapped, and looks and works as before."""
+    plain, traced = compare(Case("gc", ("prog.py",), {"prog.py": COLLECT}), tmp_path)
+    assert traced == plain
+    assert "invalid generation" in plain.stdout
+
+
 def test_a_recording_that_ends_in_a_gc_callback(tmp_path: Path) -> None:
     """Every callback is called once for each phase, and gc.callbacks stays the program's."""
     source = """

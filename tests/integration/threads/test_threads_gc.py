@@ -5,6 +5,8 @@ import gc
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.support.recordings import join_to_the_end, record_here
 from tests.support.trace_processor import open_trace
 from tests.support.validator.strict import read_strict
@@ -64,6 +66,30 @@ def test_threads_without_threading(tmp_path: Path) -> None:
     begun = [e for e in read_strict(path.read_bytes()).events if e.name == "GC gen2"]
     # on the GC track and on its thread, there in one piece for each state
     assert len({event.track for event in begun}) == 2
+
+
+def test_collections_that_are_called_for(tmp_path: Path) -> None:
+    """They name the caller, also across a failing call; the interpreter's own do not."""
+
+    def run() -> None:
+        gc.collect(1)
+        with pytest.raises(ValueError, match="generation"):
+            gc.collect(9)
+        kept: list[object] = []
+        while gc.get_stats()[0]["collections"] == before:
+            kept.append([])
+
+    path = tmp_path / "t.pftrace"
+    gc.collect()
+    before = gc.get_stats()[0]["collections"]
+    record_here(run, path)
+    trace = read_strict(path.read_bytes())
+    begun = [e for e in trace.events if e.category == s.CAT_GC and s.ARG_GENERATION in e.args]
+    first = run.__code__.co_firstlineno + 1
+    own = {(e.name, e.args[s.ARG_SITE]) for e in begun if s.ARG_EXPLICIT in e.args}
+    assert own == {("GC gen1", f"{__file__}:{first} {run.__qualname__}")}
+    assert {s.ARG_SITE in e.args for e in begun if e.name == "GC gen0"} == {False}
+    assert gc.collect.__name__ == "collect"
 
 
 def test_threads_from_before(tmp_path: Path) -> None:

@@ -113,11 +113,21 @@ class TraceBuilder:
         return self.add(Event(at, s.TYPE_COUNTER, track, value=value))
 
     def gc(
-        self, start: int, end: int, tid: int, generation: int = 0, collected: int = 0
+        self,
+        start: int,
+        end: int,
+        tid: int,
+        generation: int = 0,
+        collected: int = 0,
+        called_at: str = "",
     ) -> None:
+        """A collection; `called_at`: the site where gc.collect() was called for it."""
+        called: dict[str, Arg] = (
+            {s.ARG_EXPLICIT: True, s.ARG_SITE: called_at} if called_at else {}
+        )
         self.begin(
             self.gc_track, start, f"{s.GC_PREFIX}{generation}", s.CAT_GC,
-            generation=generation, collected=collected, uncollectable=0, tid=tid,
+            generation=generation, collected=collected, uncollectable=0, tid=tid, **called,
         )  # fmt: skip
         self.end(self.gc_track, end)
 

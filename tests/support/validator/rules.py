@@ -153,6 +153,11 @@ def _check_events(trace: Strict) -> None:
             assert event.category, f"no category: {event}"
             if event.category not in _CATEGORIES:
                 raise AssertionError(f"unknown category {event.category!r}: {event}")
+            if event.category == s.CAT_GC:
+                called = {s.ARG_EXPLICIT, s.ARG_SITE, s.ARG_STACK} & event.args.keys()
+                assert not called or event.args.get(s.ARG_EXPLICIT) in (True, 1), (
+                    f"a collection with a caller is not explicit: {event}"
+                )
             if event.name in (s.FORK, s.SPAWN) and event.category == s.CAT_THREAD:
                 _check_child(trace, event)
 

@@ -23,6 +23,15 @@ def model(tmp_path):
     return model
 
 
+def test_gc_that_was_called_for(model):
+    trace = TraceBuilder()
+    for n, site in enumerate(["/app/a.py:3 f", "", "/app/b.py:9 g", "/app/a.py:3 f"]):
+        trace.gc(n * 1_000, n * 1_000 + 10, 100, 2, called_at=site)
+    (row,) = gc_rows(model(trace.ended(9_000).data()))
+    assert row.calls == (("/app/a.py:3 f", 2), ("/app/b.py:9 g", 1))
+    assert (row.pauses.count, row.explicit) == (4, 3)
+
+
 def test_gc_by_generation(model):
     """Each generation has its own pauses and sums."""
     trace = TraceBuilder()

@@ -247,7 +247,7 @@ def test_no_gil_hog(tmp_path, story):
     assert kinds(tmp_path, hogging(**story)) == []
 
 
-def collecting(runs, ns, every_ns, preempted=False):
+def collecting(runs, ns, every_ns, preempted=False, called_at=""):
     """Collections inside the steps of `hog`, with one victim that is ready meanwhile."""
     service = Service()
     for n in range(runs):
@@ -256,7 +256,8 @@ def collecting(runs, ns, every_ns, preempted=False):
         start = service.step(ns + 2 * MS)
         if preempted:
             service.thread.preempted(start + MS, holding_gil=True).running(start + MS + ns)
-        service.trace.gc(start + MS, start + MS + ns, service.thread.tid, 2, 1_000)
+        tid = service.thread.tid
+        service.trace.gc(start + MS, start + MS + ns, tid, 2, 1_000, called_at)
     return service
 
 
@@ -274,6 +275,21 @@ def test_collections(tmp_path):
         "`hog` (service.py:10); the objects made in `parse` (text.py:5, 100 % of 5 CPU "
         "samples) trigger it; it freed 10,000 objects in reference cycles; 1 ready task "
         "waited behind it, 100 ms in total."
+    )
+
+
+def test_collections_that_were_called_for(tmp_path):
+    """Whoever calls gc.collect() made no objects that trigger it."""
+    service = collecting(10, 10 * MS, 30 * MS, called_at="/app/cleanup.py:7 sweep")
+    samples = SampleBuilder(service.trace)
+    samples.add(service.thread, 2 * MS, ("sweep", "/app/cleanup.py", 7), times=5)
+    (found,) = find_in(tmp_path, service.end())
+    assert found.text == (
+        "Garbage collection takes 82 % of the running time of `MainThread`: 10 collections, "
+        "100 ms in total, the longest 10.0 ms (at 1.00 ms); 100 % of that time it interrupted "
+        "`hog` (service.py:10); `gc.collect()` called at cleanup.py:7 began all of them; it "
+        "freed 10,000 objects in reference cycles; 1 ready task waited behind it, 100 ms in "
+        "total."
     )
 
 

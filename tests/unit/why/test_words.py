@@ -106,6 +106,22 @@ def test_paragraph_of_the_issue(tmp_path: Path) -> None:
     adds_up(problem.worst.causes, 203 * MS)
 
 
+def test_a_collection_that_was_called_for(tmp_path: Path) -> None:
+    trace = TraceBuilder(signals="tasks,gc,gil")
+    main = trace.thread("MainThread").running(0)
+    loop = trace.loop(main)
+    fetch = loop.task("fetch", site="/app/fetch.py:7 fetch")
+    fetch.ready(10 * MS)
+    loop.callback("sweep", "/app/sweep.py:3 sweep", 10 * MS, 210 * MS)
+    trace.gc(110 * MS, 210 * MS, main.tid, 2, called_at="/app/sweep.py:4 sweep")
+    loop.step(fetch, 210 * MS, 214 * MS)
+    fetch.running(210 * MS).done(214 * MS)
+    main.end(214 * MS)
+    (problem,) = answer(model_of(tmp_path, trace.ended(214 * MS)), task="fetch").problems
+    assert "gen 2, `gc.collect()` called at sweep.py:4" in paragraph(problem)
+    adds_up(problem.worst.causes, 200 * MS)
+
+
 def test_what_a_stack_tells() -> None:
     """The program's own part and what it called; of what a loop ran nothing around it."""
     library = "/usr/lib/python3.13"

@@ -47,7 +47,7 @@ enum record_kind {
     REC_THREAD_ENDS,    /* its Python code has finished */
     REC_JOB_SUBMIT,     /* b = address of an executor's work item */
     REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
-    REC_GC_BEGIN,       /* a = generation */
+    REC_GC_BEGIN,       /* a = generation, flag: gc.collect() was called, b = stack of that call */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
     REC_CALL,           /* the call that the next REC_TAKE returns from: a = what string, b = fd + 1 or 0;
                            flag = enum call_class, c = number of the call in its thread, or 0 */

@@ -5,6 +5,7 @@
  * function of the recorder, which passes every call on to the program's functions. */
 #include "signals/gc.h"
 
+#include "python/stacks.h"
 #include "ring/ring.h"
 
 static uint64_t number(PyObject *info, const char *key)
@@ -14,6 +15,59 @@ static uint64_t number(PyObject *info, const char *key)
     PyErr_Clear();
     return result;
 }
+
+/* --- gc.collect() --- */
+
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+/* The call of gc.collect() that this thread is in, until the collection begins. */
+typedef struct {
+    int is_made;
+    uint32_t stack;
+} collect_call;
+
+static _Thread_local collect_call called;
+static PyMethodDef *collect; /* NULL: not wrapped */
+static PyCFunction collect_original;
+
+static PyObject *collect_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    collect_call outer = called;
+    called = (collect_call){0};
+    if (ring_current())
+        called = (collect_call){1, stacks_named(stacks_capture(PyThreadState_Get()))};
+    PyObject *result = ((fast_keywords)(void (*)(void))collect_original)(module, args, count, names);
+    called = outer;
+    return result;
+}
+
+#define COLLECT_HOOK (PyCFunction)(void (*)(void))collect_hook
+
+PyDoc_STRVAR(watch_collect_doc, "watch_collect(function)\n\n"
+"Marks the collections that gc.collect, the argument, is called for.");
+
+static PyObject *watch_collect(PyObject *module, PyObject *function)
+{
+    (void)module;
+    PyMethodDef *def = collect ? NULL : compat_method_def(function);
+    if (def && def->ml_flags == (METH_FASTCALL | METH_KEYWORDS)) {
+        collect = def; /* static: it outlives the function */
+        collect_original = def->ml_meth;
+        __atomic_store_n(&def->ml_meth, COLLECT_HOOK, __ATOMIC_RELEASE);
+    }
+    Py_RETURN_NONE;
+}
+
+/* If other code has wrapped it after us, it keeps both wrappers. */
+static void unwatch_collect(void)
+{
+    if (!collect || collect->ml_meth != COLLECT_HOOK)
+        return;
+    __atomic_store_n(&collect->ml_meth, collect_original, __ATOMIC_RELEASE);
+    collect = NULL;
+}
+
+/* --- the callbacks --- */
 
 PyDoc_STRVAR(gc_doc, "on_gc(phase, info)\n\nFor gc.callbacks.");
 
@@ -26,11 +80,13 @@ static PyObject *on_gc(PyObject *module, PyObject *const *args, Py_ssize_t count
         Py_RETURN_NONE;
     int starts = PyUnicode_CompareWithASCIIString(args[0], "start") == 0;
     uint32_t generation = (uint32_t)number(args[1], "generation");
-    if (starts)
-        ring_emit(b, clock_tick(), REC_GC_BEGIN, 0, generation, 0, 0);
-    else
+    if (starts) {
+        ring_emit(b, clock_tick(), REC_GC_BEGIN, (uint8_t)called.is_made, generation, called.stack, 0);
+        called = (collect_call){0};
+    } else {
         ring_emit(b, tick, REC_GC_END, 0, generation, number(args[1], "collected"),
                   number(args[1], "uncollectable"));
+    }
     Py_RETURN_NONE;
 }
 
@@ -99,6 +155,7 @@ static PyObject *unwatch_gc(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     is_watched = 0;
+    unwatch_collect();
     if (hidden && !passing_on && *place == hidden) {
         *place = programs;
         programs = NULL;
@@ -109,6 +166,7 @@ static PyObject *unwatch_gc(PyObject *module, PyObject *unused)
 
 PyMethodDef gc_methods[] = {
     {"watch_gc", watch_gc, METH_O, watch_doc},
+    {"watch_collect", watch_collect, METH_O, watch_collect_doc},
     {"unwatch_gc", unwatch_gc, METH_NOARGS, "Stops watching collections."},
     {"on_gc", (PyCFunction)(void (*)(void))on_gc, METH_FASTCALL, gc_doc},
     {NULL, NULL, 0, NULL},

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "ring/stack_names.h"
+
 void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type)
 {
     char name[24];
@@ -14,6 +16,13 @@ void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, ui
         ev.text_length = (uint32_t)snprintf(name, sizeof name, "%s%u", SCHEMA_TEXT_GC_PREFIX, thread->gc_generation);
         event_uint(&ev, SCHEMA_ARG_GENERATION, thread->gc_generation);
         event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+        const stack_facts *stack = thread->gc_is_called ? stack_names_of(thread->gc_stack) : NULL;
+        if (thread->gc_is_called)
+            event_bool(&ev, SCHEMA_ARG_EXPLICIT, 1);
+        if (stack) {
+            event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
+            event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
+        }
     }
     encoder_event(&t->out, &ev);
 }

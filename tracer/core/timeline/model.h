@@ -172,7 +172,8 @@ typedef struct thread_line {
     running_step steps[RUNNING_DEPTH];
     loop_line *loop;
     uint8_t gc_open;
-    uint32_t gc_generation;
+    uint8_t gc_is_called; /* by gc.collect() … */
+    uint32_t gc_generation, gc_stack; /* … from there */
     lane_line lane;
     lock_wait *waits; /* the innermost */
     uint64_t lost;    /* records, by the gaps in its numbers */

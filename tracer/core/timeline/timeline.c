@@ -208,6 +208,8 @@ HANDLER(gc_begin)
     lane_reach(t, thread, ns);
     thread->gc_open = 1;
     thread->gc_generation = r->a;
+    thread->gc_is_called = r->flag;
+    thread->gc_stack = (uint32_t)r->b;
     gc_slice(t, thread, &thread->on, ns, SCHEMA_TYPE_SLICE_BEGIN);
     gc_slice(t, thread, &t->gc, ns, SCHEMA_TYPE_SLICE_BEGIN);
 }

@@ -1,11 +1,13 @@
 """The names of the pieces of a lane, and the lanes that explain them further."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.holders import Holders
+from viewer.analysis.ledger.rows import GENERATIONS, kind_of_collection
 from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
     FAILED,
@@ -22,6 +24,7 @@ from viewer.trace.columns import (
     THREAD_RUNNING,
 )
 from viewer.trace.timelines import NOBODY, UNKNOWN
+from viewer.words import place
 
 _NAMED = (Kind.TASK, Kind.CALLBACK)
 
@@ -71,7 +74,23 @@ class Labels:
         return Label(Kind(kind), *((name, site) if kind in _NAMED else ()))
 
     def collection(self, key: int) -> Label:
-        return Label(Kind.GC, f"gen {key}") if key >= 0 else Label(Kind.UNKNOWN)
+        if key < 0:
+            return Label(Kind.UNKNOWN)
+        name = f"gen {key % GENERATIONS}"
+        if key < GENERATIONS:
+            return Label(Kind.GC, name)
+        sites = self._collect_calls.get(key, set())
+        where = f" at {place(min(sites))}" if len(sites) == 1 and all(sites) else ""
+        return Label(Kind.GC, f"{name}, `gc.collect()` called{where}")
+
+    @cached_property
+    def _collect_calls(self) -> dict[int, set[str]]:
+        """By kind of collection the sites that called gc.collect()."""
+        found: dict[int, set[str]] = {}
+        for run in self.model.collections:
+            if run.called_at is not None:
+                found.setdefault(kind_of_collection(run), set()).add(run.called_at)
+        return found
 
     def gil(self, key: int) -> Label:
         if 0 <= key < len(self.model.threads):

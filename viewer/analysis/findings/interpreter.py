@@ -18,7 +18,7 @@ from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
 from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, STATE_MASK
 from viewer.trace.model import Collection
-from viewer.words import code
+from viewer.words import code, place
 
 _MS = 1_000_000
 # A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
@@ -154,7 +154,9 @@ def _collections(
     if inside:
         (who, site), ns = max(inside.items(), key=lambda item: (item[1], item[0]))
         text += f"; {share(ns, total)} of that time it interrupted {code(who, site)}"
-    stacks = facts.stacks(tid, [(run.start_ns, run.end_ns) for run in runs])
+    text += _called(all_runs)
+    own_runs = [run for run in runs if run.called_at is None]
+    stacks = facts.stacks(tid, [(run.start_ns, run.end_ns) for run in own_runs])
     where = sampled(*hot(facts.hot_places, stacks), most=1)
     if where:
         text += f"; the objects made in {where} trigger it"
@@ -170,6 +172,18 @@ def _collections(
         pid=model.pid(process),
     )  # fmt: skip
     yield Finding("GC in the hot path", lost, f"{text}.", evidence)
+
+
+def _called(runs: list[Collection]) -> str:
+    """Where gc.collect() was called for them."""
+    sites = Counter(run.called_at for run in runs if run.called_at is not None).most_common()
+    if not sites:
+        return ""
+    called = sum(count for _, count in sites)
+    which = "all" if called == len(runs) else f"{called:,}"
+    where = f" at {place(sites[0][0])}" if sites[0][0] else ""
+    others = f" and {plural(len(sites) - 1, 'other place')}" if len(sites) > 1 else ""
+    return f"; `gc.collect()` called{where}{others} began {which} of them"
 
 
 def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:

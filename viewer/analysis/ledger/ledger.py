@@ -8,14 +8,14 @@ from typing import NamedTuple
 from viewer.analysis.ledger.index import Index
 from viewer.analysis.ledger.resource import Losses, Resource, Waits, Windows
 from viewer.analysis.ledger.rows import (
-    GENERATIONS,
+    COLLECTIONS,
     Rows,
-    generation,
     has_gil,
     is_hold,
     is_own,
     is_wait,
     joined,
+    kind_of_collection,
     longs,
     nowhere,
 )
@@ -80,7 +80,7 @@ class Ledger(Index):
 
     @property
     def first_collection(self) -> int:
-        """The number of the youngest generation among the occupants of loops."""
+        """The number of the first kind of collection among the occupants of loops."""
         return len(self.model.owners.group_head) + len(self.model.owners.call_head) + 1
 
     @cached_property
@@ -98,7 +98,7 @@ class Ledger(Index):
     def _loops(self, *, with_collections: bool) -> Resource:
         model, owned, engine = self.model, self.model.owners, self.model.trace.engine
         groups, calls = len(owned.group_head), len(owned.call_head)
-        whos = self.first_collection + GENERATIONS
+        whos = self.first_collection + COLLECTIONS
         tasks = engine.group_keys(owned.kind, owned.owner, owned.task_group, LOOP_TASK)
         callbacks = engine.group_keys(
             owned.kind, owned.owner, numbers(range(groups, groups + calls)), LOOP_CALLBACK
@@ -115,15 +115,14 @@ class Ledger(Index):
         return self._flat(rows, extras, len(of_loop), len(of_loop), who, whos)
 
     def _collections(self, first: int) -> list[_Extra]:
-        """Collections on the threads of loops, with numbers from `first` on by generation."""
+        """Collections on the threads of loops, with numbers from `first` on by kind."""
         found = []
         for run in self.model.collections:
             thread = self.thread(run.process, run.tid) if run.tid else -1
             lane = self.lane_of_thread.get(thread, -1)
             if lane >= 0:
-                found.append(
-                    (run.start_ns, run.end_ns, lane, first + generation(run.generation))
-                )
+                kind = first + kind_of_collection(run)
+                found.append((run.start_ns, run.end_ns, lane, kind))
         return found
 
     def waiting_for_loop(self, kind: int) -> Column:
@@ -203,14 +202,14 @@ class Ledger(Index):
 
     @cached_property
     def collecting(self) -> Resource:
-        """By thread its collections, by generation."""
+        """By thread its collections, by kind."""
         found = []
         for run in self.model.collections:
             thread = self.thread(run.process, run.tid) if run.tid else -1
             if thread >= 0:
-                found.append((run.start_ns, run.end_ns, thread, generation(run.generation)))
+                found.append((run.start_ns, run.end_ns, thread, kind_of_collection(run)))
         rows = Rows(longs(()), longs(()), nowhere(0), nowhere(0))
-        return self._flat(rows, found, len(self.model.threads), 0, nowhere(0), GENERATIONS)
+        return self._flat(rows, found, len(self.model.threads), 0, nowhere(0), COLLECTIONS)
 
     @cached_property
     def _doing(self) -> Pairs:

@@ -13,8 +13,10 @@ from viewer.trace.columns import (
     TASK_WAIT,
     Column,
 )
+from viewer.trace.model import Collection
 
 GENERATIONS = 4  # of collections; there are no higher ones
+COLLECTIONS = 2 * GENERATIONS  # kinds: by themselves; then those that gc.collect() began
 
 
 class Rows(NamedTuple):
@@ -26,8 +28,10 @@ class Rows(NamedTuple):
     frame: Column
 
 
-def generation(number: int) -> int:
-    return min(max(number, 0), GENERATIONS - 1)
+def kind_of_collection(run: Collection) -> int:
+    return min(max(run.generation, 0), GENERATIONS - 1) + GENERATIONS * (
+        run.called_at is not None
+    )
 
 
 def longs(values: Iterable[int]) -> Column:

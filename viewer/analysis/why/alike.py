@@ -8,7 +8,7 @@ from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
-from viewer.analysis.ledger.rows import GENERATIONS
+from viewer.analysis.ledger.rows import COLLECTIONS
 from viewer.analysis.states import keys
 from viewer.analysis.tasks import delays_of
 from viewer.analysis.why.waits import Wait, What, acquired, site, subject
@@ -104,7 +104,7 @@ def _behind_loop(model: Model, waits: list[Wait]) -> dict[int, Hashable]:
     delays = delays_of(model, memoryview(key), len(waits))
     first = Ledger.of(model).first_collection
     parts = zip(delays.key, delays.who, delays.total, strict=True)
-    return _most(waits, parts, lambda who: "gc" if 0 <= who - first < GENERATIONS else who)
+    return _most(waits, parts, lambda who: "gc" if 0 <= who - first < COLLECTIONS else who)
 
 
 def _behind_gil(model: Model, waits: list[Wait]) -> dict[int, Hashable]:

@@ -296,6 +296,8 @@ def _gc(row: GcRow) -> Json:
         "ns": _spread(row.pauses),
         "collected": row.collected,
         "uncollectable": row.uncollectable,
+        "explicit": row.explicit,
+        "calls": [{"site": site, "count": count} for site, count in row.calls],
     }
 
 

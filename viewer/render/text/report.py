@@ -13,7 +13,7 @@ from viewer.render.text.regions import regions
 from viewer.render.text.tables import Cell, Style, Time, spare, table
 from viewer.render.text.tasks import tasks
 from viewer.render.text.waits import io, locks, threads
-from viewer.words import place, tail
+from viewer.words import code, place, tail
 
 _LONG = 48  # names and places in sentences
 _TO_SPARE = ("p90",)  # columns left out first where space is short
@@ -44,7 +44,13 @@ def _gc(report: Report, top: int, style: Style) -> str:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     names = [str(row[0]) for row in rows]
     columns, rows = spare(columns, rows, names, style.width, _TO_SPARE)
-    return "\n".join([style.title("Garbage collection"), *table(columns, rows, style)])
+    called = [
+        f"gen{row.generation}: {code('gc.collect()', site)} was called {plural(count, 'time')}"
+        for row in report.gc
+        for site, count in row.calls[:top]
+    ]
+    title = style.title("Garbage collection")
+    return "\n".join([title, *table(columns, rows, style), *called])
 
 
 def _gc_row(row: GcRow) -> list[Cell]:

@@ -30,6 +30,8 @@ export function showGc(root, meta) {
         show: (row) => share(row.ns.total, state.to - state.from) },
       { title: "Collected", number: true, value: (row) => row.collected,
         show: (row) => count(row.collected) },
+      ...(report.gc.some((row) => row.explicit) ? [{ title: "By gc.collect()", number: true,
+        value: (row) => row.explicit, show: (row) => count(row.explicit) }] : []),
     ], report.gc, { empty: whyEmpty(report, "gc", "No garbage collection ran") })));
   };
   return { load, show, stop: () => timeline.destroy() };

@@ -133,6 +133,22 @@ def test_a_collection_is_cut_where_the_state_changes(script: Script) -> None:
     ]
 
 
+def test_a_collection_that_was_called_for(script: Script) -> None:
+    """On the thread and on the GC track; the next one is the interpreter's own."""
+    script.add(5_000, "GC_BEGIN", 2, flag=1)
+    script.add(6_000, "GC_END", 2, 9, 0)
+    script.add(7_000, "GC_BEGIN", 0)
+    script.add(8_000, "GC_END", 0, 0, 0)
+    events = read_strict(script.data()).events
+    begun = sorted((e for e in events if e.name.startswith("GC gen")), key=lambda e: e.time_ns)
+    assert [(e.name, e.args.get(s.ARG_EXPLICIT)) for e in begun] == [
+        ("GC gen2", 1),
+        ("GC gen2", 1),
+        ("GC gen0", None),
+        ("GC gen0", None),
+    ]
+
+
 def test_exit_ends_the_lane(script: Script) -> None:
     script.add(90_000, "THREAD_EXIT", b=80_000)
     assert lane(script)[0] == [(s.RUNNING, 2_000, 80_000), (s.OFF_CPU, 80_000, 90_000)]
