@@ -65,7 +65,7 @@ def show(what): print(what, what.__self__, what.__doc__, inspect.signature(what)
 before = gc.collect
 show(before)
 gc.callbacks.append(lambda phase, info: gc.collect())  # in a collection: does nothing
-print(before is gc.collect, gc.collect(generation=0), gc.collect(2) >= 0)
+print(before is gc.collect, gc.collect(generation=0) >= 0, gc.collect(2) >= 0)
 for arguments in ((9,), (1, 2), ("x",)):
     try:
         gc.collect(*arguments)
