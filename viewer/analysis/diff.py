@@ -5,6 +5,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -95,13 +96,29 @@ class Away:
         return self.away_ns / self.wanted_ns if self.wanted_ns else 0.0
 
 
+class Programs(StrEnum):
+    """How the two programs compare."""
+
+    SAME = "same"
+    ARGUMENTS = "other arguments"
+    DIFFERENT = "different"
+
+
 @dataclass(frozen=True, slots=True)
 class Diff:
+    """Each event that is compared, of both traces, is in exactly one row."""
+
     a: Heading
     b: Heading
+    programs: Programs
     away: tuple[Away, Away]
     rows: tuple[Row, ...]  # by verdict, the largest impact first
     comparisons: int  # the number of rows with enough events on both sides
+
+    def counts(self) -> dict[str, int]:
+        """By verdict the number of rows."""
+        found = Counter(row.verdict for row in self.rows)
+        return {verdict: found[verdict] for verdict in VERDICTS}
 
 
 class _Measure(NamedTuple):
@@ -129,7 +146,25 @@ def diff(a: Model, b: Model) -> Diff:
         for key in functions
     ]
     rows.sort(key=lambda row: (VERDICTS.index(row.verdict), -abs(row.impact_ns), row.key))
-    return Diff(heading(a), heading(b), (_away(a), _away(b)), tuple(rows), comparisons)
+    programs = _programs(heading(a).argv, heading(b).argv)
+    return Diff(
+        heading(a), heading(b), programs, (_away(a), _away(b)), tuple(rows), comparisons
+    )
+
+
+def _programs(a: tuple[str, ...], b: tuple[str, ...]) -> Programs:
+    """Scripts of one name are one program: a checkout of another version. So is code (-c)."""
+    if _program(a) != _program(b):
+        return Programs.DIFFERENT
+    of_program = len(_program(a))
+    return Programs.SAME if a[of_program:] == b[of_program:] else Programs.ARGUMENTS
+
+
+def _program(argv: tuple[str, ...]) -> tuple[str, ...]:
+    words = argv if len(argv) != 1 else tuple(argv[0].split(" "))
+    if words[:1] == ("-c",):
+        return words[:1]
+    return words[:2] if words[:1] == ("-m",) else (words[0].rpartition("/")[2],)
 
 
 def _away(model: Model) -> Away:
@@ -213,9 +248,13 @@ def _tables(model: Model) -> Iterator[tuple[_Named, Column, Column, Column]]:
     owned, slices, table = model.owners, model.trace.slices, model.states
     text, engine = model.trace.text, model.trace.engine
     groups = [model.coroutine(group) for group in range(len(owned.group_head))]
+    kinds = bytearray(owned.kind)  # an await of a lock counts once, as a wait for the lock
+    for row, state in enumerate(table.state):
+        if state & STATE_MASK == TASK_WAIT:
+            kinds[table.slice[row]] = 0
     for kind, what in ((READY, "ready"), (RUNNING, "running"), (AWAIT, "await")):
         named = [(Key(what, name, _place(site)), site) for name, site in groups]
-        of = engine.group_keys(owned.kind, owned.owner, owned.task_group, kind)
+        of = engine.group_keys(memoryview(kinds), owned.owner, owned.task_group, kind)
         yield named, slices.start_ns, Steps.of(model).own_end_ns, of
 
     def rows(wanted: Iterable[int], numbers: int, column: Column) -> Column:

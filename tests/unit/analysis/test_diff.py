@@ -3,13 +3,17 @@
 import io
 import json
 import random
+from collections import Counter
 
 import pytest
 
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
+from tests.support.stories.waits import every_trace
+from tests.support.validator.strict import read_strict
 from tracer import cli
+from tracer import schema as s
 from viewer.analysis.diff import diff
 from viewer.commands.diff import compare
 from viewer.trace.model import build_model
@@ -88,7 +92,73 @@ def test_identical_traces(tmp_path):
     out = io.StringIO()
     compare(path, path, as_json=False, top=10, out=out)
     assert "\nNo difference beyond noise.\n" in out.getvalue()
-    assert "7 comparisons: 7 are the same within noise, 0 have too few" in out.getvalue()
+    told = " ".join(out.getvalue().split())
+    assert (
+        "7 rows: 0 slower, 0 faster, 0 only in B, 0 only in A, 7 the same within noise, 0 "
+        "with too few events (below 8) to be compared" in told
+    )
+    assert "over all 7 comparisons" in told
+
+
+# What is compared, by the category and the name of the slices; awaits of locks are lock waits.
+_COMPARED = {
+    s.CAT_TASK: {s.READY: "ready", s.RUNNING: "running"},
+    s.CAT_GIL: {s.GIL_WAIT: "GIL wait"},
+    s.CAT_SLEEP: {s.SLEEP: "call"},
+}
+_STARTS = {s.CAT_TASK: "waits", s.CAT_LOCK: "waits", s.CAT_IO: "call"}
+
+
+def slices_of(data):
+    """How many slices of each kind a trace has."""
+    found: Counter[str] = Counter()
+    for event in read_strict(data).events:
+        if event.type == s.TYPE_SLICE_BEGIN and s.ARG_CONTINUES not in event.args:
+            exact = _COMPARED.get(event.category, {}).get(event.name)
+            found[exact or _STARTS.get(event.category, "")] += 1
+    del found[""]
+    return found
+
+
+@pytest.mark.parametrize(("name", "data"), every_trace())
+def test_counts_add_up(tmp_path, name, data):
+    """Each event of both traces is in exactly one row, whatever the other trace has."""
+    made = []
+    for n, content in enumerate((data, service(2).data())):
+        path = tmp_path / f"{n}.pftrace"
+        path.write_bytes(content)
+        made.append((build_model(read_trace(path)), slices_of(content)))
+    (a, in_a), (b, in_b) = made
+    result = diff(a, b)
+    for n, expected in enumerate((in_a, in_b)):
+        found: Counter[str] = Counter()
+        for row in result.rows:
+            kind = "waits" if row.key.what in ("await", "lock wait") else row.key.what
+            found[kind] += row.events[n] if kind != "cpu" else 0
+        assert +found == expected
+    assert sum(result.counts().values()) == len(result.rows)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("serve.py", "--port", "1"), ""),
+        (("/other/checkout/serve.py", "--port", "1"), ""),
+        (("serve.py", "--port", "2"), "A and B were started with different arguments: "),
+        (("work.py", "--port", "1"), "A and B are different programs ("),
+        (("-m", "serve"), "A and B are different programs ("),
+    ],
+)
+def test_other_programs(tmp_path, argv, said):
+    """A comparison of two programs says that it is one."""
+    for name, words in (("a", ("serve.py", "--port", "1")), ("b", argv)):
+        trace = TraceBuilder(argv=" ".join(words), signals=SIGNALS)
+        trace.thread("MainThread").native(0).end(5 * MS)
+        (tmp_path / name).write_bytes(trace.ended(6 * MS).data())
+    out = io.StringIO()
+    compare(tmp_path / "a", tmp_path / "b", as_json=False, top=10, out=out)
+    assert said in out.getvalue()
+    assert ("A and B" in out.getvalue()) == bool(said)
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
@@ -185,9 +255,12 @@ def test_json(tmp_path, capsys):
     assert cli.main(["diff", *(str(tmp_path / f"{n}.pftrace") for n in "ab"), "--json"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert list(body) == [
-        "schema", "a", "b", "comparisons", "preempted_ns", "wanted_cpu_ns", "rows",
+        "schema", "a", "b", "programs", "comparisons", "verdicts", "preempted_ns",
+        "wanted_cpu_ns", "rows",
     ]  # fmt: skip
     assert body["comparisons"] == 7
+    assert sum(body["verdicts"].values()) == len(body["rows"])
+    assert body["programs"] == "same"
     row = next(row for row in body["rows"] if row["what"] == "ready")
     assert list(row) == [
         "what", "name", "place", "site", "via", "verdict", "events", "total_ns", "mean_ns",

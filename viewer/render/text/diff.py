@@ -4,7 +4,7 @@ import json
 
 from tracer.units import duration, plural, share, size
 from viewer.analysis import significance as test
-from viewer.analysis.diff import VERDICTS, Diff, Row
+from viewer.analysis.diff import Diff, Programs, Row
 from viewer.analysis.report import Heading
 from viewer.render.json.report import Json
 from viewer.render.text.tables import Cell, Change, Style, Time, spare, table, wrap
@@ -51,6 +51,8 @@ def _headings(diff: Diff, style: Style) -> str:
         facts = f"{duration(of.duration_ns)}, {of.events:,} events, {size(of.size_bytes)}"
         room = style.width - len(facts) - 6
         lines.append(f"{name}  {shorten(place(of.file, style.base), room)}  {facts}")
+    if diff.programs is not Programs.SAME:
+        lines += wrap(_other_program(diff), style.width)
     a, b = diff.away
     for name, mine, other in (("A", a, b), ("B", b, a)):
         if mine.share >= max(other.share * _BUSIER, other.share + _MUCH):
@@ -62,6 +64,15 @@ def _headings(diff: Diff, style: Style) -> str:
             )
             lines += wrap(text, style.width)
     return "\n".join(lines)
+
+
+def _other_program(diff: Diff) -> str:
+    a, b = (shorten(" ".join(of.argv), _LONG) for of in (diff.a, diff.b))
+    if diff.programs is Programs.DIFFERENT:
+        return (
+            f"A and B are different programs (`{a}`, `{b}`): what only one has says nothing."
+        )
+    return f"A and B were started with different arguments: `{a}`, `{b}`."
 
 
 def _table(title: str, rows: list[Row], top: int, style: Style) -> str:
@@ -111,14 +122,17 @@ def _change(row: Row) -> str:
 
 
 def _how(diff: Diff, style: Style) -> str:
-    counts = {name: sum(row.verdict == name for row in diff.rows) for name in VERDICTS}
+    counts = diff.counts()
     tail, pairs = f"{test.TAIL * 100:.0f} %", f"{50 + test.EFFECT * 100:.0f} %"
     more, more_cpu = (f"{ratio * 100 - 100:.0f} %" for ratio in (test.RATIO, test.CPU_RATIO))
     text = (
-        f"{plural(diff.comparisons, 'comparison')}: {counts['same']:,} are the same within "
-        f"noise, {counts['few']:,} have too few events (below {test.FEWEST}). Durations are "
+        f"{plural(len(diff.rows), 'row')}: {counts['slower']:,} slower, {counts['faster']:,} "
+        f"faster, {counts['new']:,} only in B, {counts['gone']:,} only in A, "
+        f"{counts['same']:,} the same within noise, {counts['few']:,} with too few events "
+        f"(below {test.FEWEST}) to be compared. Durations are "
         f"tested by Mann-Whitney U and by the share beyond A's longest {tail}, CPU samples as "
-        f"Poisson counts; p < {test.P_LIMIT} over all comparisons (Bonferroni). A difference "
+        f"Poisson counts; p < {test.P_LIMIT} over all "
+        f"{plural(diff.comparisons, 'comparison')} (Bonferroni). A difference "
         f"is reported when an event of B is longer than one of A in {pairs} of pairs, or the "
         f"tail is twice as heavy, and the mean is {more} longer (CPU: {more_cpu}). Whatever "
         f"else the machine did during a run is part of its numbers."
@@ -132,7 +146,9 @@ def render_json(diff: Diff) -> str:
         "schema": _SCHEMA,
         "a": _heading(diff.a),
         "b": _heading(diff.b),
+        "programs": diff.programs,
         "comparisons": diff.comparisons,
+        "verdicts": {verdict: count for verdict, count in diff.counts().items()},
         "preempted_ns": [away.away_ns for away in diff.away],
         "wanted_cpu_ns": [away.wanted_ns for away in diff.away],
         "rows": [_row(row) for row in diff.rows],
