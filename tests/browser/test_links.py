@@ -74,13 +74,24 @@ def test_links_that_mean_nothing(tmp_path: Path, link: str, said: str) -> None:
 def test_server_that_has_ended(tmp_path: Path) -> None:
     """The page says that the server has ended and how to get it back, once."""
     with open_page(trace_file(tmp_path, gil_hog())) as opened:
-        opened.go("#/overview")
-        opened.page.locator(".findings li").wait_for()
+        opened.go("#/why")
+        opened.page.locator(".findings li").first.wait_for()
         opened.page.route("**/api/**", lambda route: route.abort("connectionrefused"))
         opened.turn_to("cpu")
         opened.page.get_by_text("The server has ended").first.wait_for()
         assert "tracer view x.pftrace" in opened.page.locator(".note:visible").inner_text()
         assert opened.page.locator(".error").count() == 0
+        # Keys that would ask
+        opened.page.evaluate("() => { location.hash = '#/threads?sel=threads%3A4'; }")
+        opened.settle()
+        for key in ("f", "ArrowRight"):
+            opened.page.keyboard.press(key)
+        opened.page.keyboard.press("/")
+        opened.page.locator("dialog li", has_text="The server has ended").wait_for()
+        opened.page.keyboard.press("Escape")
+        opened.settle()
+        known = ("Failed to load resource", "no tile")  # the browser's own, and ours
+        assert [text for text in opened.complaints if not text.startswith(known)] == []
         opened.page.unroute("**/api/**")
         opened.turn_to("locks")
         assert opened.page.locator(".note:visible").count() == 0

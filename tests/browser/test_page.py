@@ -324,6 +324,10 @@ def test_shared_file(tmp_path: Path) -> None:
         opened.page.locator("main .parts").wait_for()
         opened.go("#/threads")
         assert opened.colours() > 5
+        opened.go("#/threads?sel=threads%3A4")
+        before = opened.page.evaluate("() => location.hash")
+        opened.page.keyboard.press("ArrowRight")
+        opened.page.wait_for_function("(before) => location.hash !== before", arg=before)
         keep_picture(opened.page, "shared")
         assert "timelines are complete" in opened.page.inner_text(".note:visible")
         assert opened.complaints == []

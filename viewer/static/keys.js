@@ -97,7 +97,8 @@ function rest() {
 async function zoomToSelected() {
   if (!state.sel) return;
   const [group, row] = state.sel.split(":");
-  go(around(await ask("slice", { group, row })));
+  const told = await ask("slice", { group, row }).catch(() => null); // the explanation says why
+  if (told) go(around(told));
 }
 
 function show(...content) {
@@ -120,7 +121,13 @@ export async function search() {
     "aria-label": "Search" });
   const list = h("ul", { role: "listbox" });
   const dialog = show(input, list);
-  const places = await everything();
+  let places = [];
+  try {
+    places = await everything();
+  } catch (error) {
+    fill(list, h("li.hint", null, error.message));
+    return;
+  }
   let chosen = 0;
   let found = [];
   const paint = () => {

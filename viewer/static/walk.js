@@ -28,7 +28,8 @@ export async function walk(key) {
   if (key in ACROSS) return select(across(timeline, told, ACROSS[key]));
   const next = told[ALONG[key]];
   if (next < 0) return undefined;
-  const { start_ns: from, ns } = await ask("slice", { group, row: String(next) });
+  const { start_ns: from, ns } = await ask("slice", { group, row: String(next) })
+    .catch(() => told); // a shared file may lack it: the view stays, and the explanation says so
   return select({ group, row: next, from, to: from + ns });
 }
 
