@@ -89,9 +89,9 @@ def test_slice_in_perfetto(trace: Path, ui: Path, place: str) -> None:
     is_local = place == "local"
     with open_page(trace, ui if is_local else None) as opened:
         answer_as_hosted(opened.page, ui)
-        opened.go("#/threads?sel=loops%3A1")
+        opened.go("#/threads?sel=loops%3A7")
         told = opened.page.evaluate(
-            "() => fetch('api/slice?group=loops&row=1').then((answer) => answer.json())"
+            "() => fetch('api/slice?group=loops&row=7').then((answer) => answer.json())"
         )
         duration_ns = opened.page.evaluate(
             "async () => (await import('./state.js')).wholeRange()"

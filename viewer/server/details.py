@@ -173,4 +173,7 @@ def _place(model: Model, groups: Mapping[str, Group], event: int) -> dict[str, J
         return {"title": text, "group": "loops", "row": of}
     row = state_of_slice(model, of)
     whose = track.thread_name or track.name if track else ""
-    return {"title": f"{text} of {whose}", "group": "threads" if row >= 0 else "", "row": row}
+    for group in ("threads", "locks") if row >= 0 else ():
+        if groups[group].lane[row] >= 0:
+            return {"title": f"{text} of {whose}", "group": group, "row": row}
+    return {"title": f"{text} of {whose}", "group": "", "row": -1}

@@ -199,6 +199,10 @@ def test_every_slice_can_be_explained(tmp_path, name, data):
             told = json.loads(answers.routes["api/slice"](query).body)
             assert told["start_ns"] == lanes.start_ns[place] - model.start_ns
             assert told["ns"] == lanes.end_ns[place] - lanes.start_ns[place]
+            for link in told["links"]:  # the page can select what an arrow leads to
+                if link["row"] >= 0:
+                    other = {"group": link["group"], "row": str(link["row"])}
+                    assert json.loads(answers.routes["api/slice"](other).body)["row"] >= 0
             if told["why"]:
                 assert sum(cause["ns"] for cause in told["why"]["causes"]) == told["why"]["ns"]
 
