@@ -4,40 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builder.threads import Thread
-from tests.support.builder.trace import Loop, TraceBuilder
 from tests.support.explaining import answer
 from tests.support.models import model_of
+from tests.support.scene import Scene, told
 from tests.support.stories.waits import MS
 from tracer import schema as s
 from tracer.cli import main as tracer
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.why.waits import What
-from viewer.analysis.why.worst import Problem
 from viewer.render.text.why import paragraph
-
-SIGNALS = "tasks,threads,gc,gil,locks,io,sched"
-
-
-class Scene:
-    """A trace whose main thread and workers stand about."""
-
-    def __init__(self) -> None:
-        self.trace = TraceBuilder(signals=SIGNALS)
-        self.main = self.trace.thread("MainThread").native(0)
-
-    def thread(self, name: str) -> Thread:
-        return self.trace.thread(name).native(0)
-
-    def loop(self) -> Loop:
-        return self.trace.loop(self.main)
-
-    def problems(self, tmp_path: Path, end: int = 1_000 * MS) -> list[Problem]:
-        return list(answer(model_of(tmp_path, self.trace.ended(end))).problems)
-
-
-def told(problems: list[Problem]) -> list[tuple[What, str, str]]:
-    return [(p.worst.wait.what, p.worst.waiter.name, p.worst.subject) for p in problems]
 
 
 def test_a_thread_that_stands_in_a_call_waits(tmp_path: Path) -> None:
@@ -285,110 +260,3 @@ def test_a_gil_that_was_mostly_free_was_held_by_nobody(tmp_path: Path) -> None:
     text = paragraph(answer(model, thread="other").problems[0])
     assert "waiting for the GIL" in text
     assert "GIL held by" not in text
-
-
-def test_awaits_that_tasks_of_one_coroutine_ended_are_alike(tmp_path: Path) -> None:
-    """Slots that go round among tasks, though the first came from outside."""
-    scene = Scene()
-    loop = scene.loop()
-    tasks = [loop.task("fetch", name=f"fetch {n}", site="/app/d.py:1 fetch") for n in range(4)]
-    for n, task in enumerate(tasks):
-        task.ready(n * MS).running(n * MS).awaits(
-            n * MS + 1_000, "future", site="/app/d.py:2 f"
-        )
-        loop.step(task, n * MS, n * MS + 1_000)
-    tasks[0].ready(100 * MS, waker="io")
-    for n, task in enumerate(tasks):
-        at = (n + 1) * 100 * MS
-        task.running(at)
-        loop.step(task, at, at + MS)
-        if n + 1 < len(tasks):
-            tasks[n + 1].ready(at + MS // 2, by=task)
-        task.done(at + MS)
-    found = scene.problems(tmp_path)[0]
-    assert (found.worst.subject, found.count) == ("future", 4)
-
-
-def connections(tmp_path: Path, gives: str) -> Problem:
-    """An answer arrives for `first`; the callback also wakes `second`, by way of `gives`."""
-    scene = Scene()
-    loop = scene.loop()
-    first, second = (
-        loop.task("fetch", name=name, site="/app/c.py:1 fetch") for name in ("first", "second")
-    )
-    for n, task in enumerate((first, second)):
-        task.ready(0).running(n * MS)
-        task.awaits((n + 1) * MS, "future", site=f"/app/c.py:{n + 2} fetch")
-        loop.step(task, n * MS, (n + 1) * MS)
-    received = "/lib/aio.py:9 Protocol.data_received"
-    loop.callback("data_received", "/lib/aio.py:8 data_received", 100 * MS, 102 * MS)
-    first.ready(101 * MS, waker="io", stack=f"/lib/aio.py:7 Stream.feed\n{received}")
-    stack = f"/lib/pool.py:5 Pool.{gives}\n/lib/aio.py:7 Stream.feed\n{received}"
-    second.ready(101 * MS + 1_000, waker="io", stack=stack)
-    for n, task in enumerate((first, second)):
-        task.running((102 + n) * MS).done((103 + n) * MS)
-        loop.step(task, (102 + n) * MS, (103 + n) * MS)
-    found = answer(model_of(tmp_path, scene.trace.ended(200 * MS)), task="second")
-    return found.problems[0]
-
-
-def test_a_connection_that_a_task_gave_back_is_no_outside(tmp_path: Path) -> None:
-    """What arrived was for the task that had the connection until then."""
-    found = connections(tmp_path, "_release_waiter")
-    assert [(c.kind, c.who) for c in found.worst.causes] == [(Kind.WAKER, "first")]
-    assert "it waited for `first`, which was awaiting `future` (c.py:2)" in paragraph(found)
-    assert [step.who for step in found.worst.path][:2] == ["second", "first"]
-
-
-def test_two_who_read_the_same_both_wait_for_the_outside(tmp_path: Path) -> None:
-    found = connections(tmp_path, "notify_readers")
-    assert [(c.kind, c.who) for c in found.worst.causes] == [(Kind.IO, "")]
-
-
-def test_who_waits_in_vain_waits_for_the_only_one_that_ever_comes(tmp_path: Path) -> None:
-    """The consumer of a full queue puts into it itself: nobody else ever makes room."""
-    scene = Scene()
-    writer, producer = scene.thread("writer"), scene.thread("producer")
-    queue = scene.trace.lock("Queue.put", "/app/log.py:9 put")
-    producer.lock_wait(0, "Queue.put", lock=queue, site="/app/log.py:9 put")
-    writer.release(MS, queue, to=producer)
-    producer.native(MS)
-    writer.lock_wait(2 * MS, "Queue.put", lock=queue, site="/app/log.py:4 write")
-    producer.lock_wait(
-        3 * MS, "Queue.put", lock=queue, site="/app/log.py:9 put", acquired=False
-    ).native(503 * MS)
-    model = model_of(tmp_path, scene.trace.ended(900 * MS))
-    waits = answer(model).problems
-    own, others = (found.worst for found in waits[:2])
-    for found, who in ((own, "writer"), (others, "producer")):
-        assert found.waiter.name == who
-        assert [(c.kind, c.who, c.ns) for c in found.causes] == [
-            (Kind.VAIN, "writer", found.wait.ns)
-        ]
-    assert [c.kind for c in own.causes[0].parts] == [Kind.CYCLE]
-    assert [(c.kind, c.who) for c in others.causes[0].parts] == [(Kind.IDLE_WAIT, "Queue.put")]
-    assert (
-        "For all of that time it waited in vain for `writer`, the only one that ever ends "
-        "such waits, which was waiting in `Queue.put` (log.py:4)."
-    ) in paragraph(waits[1])
-    assert [(str(step.did), step.who) for step in others.path] == [
-        ("waited", "producer"),
-        ("waited", "writer"),
-        ("cycle", "writer"),
-    ]
-
-
-def test_who_waits_in_vain_for_any_of_several_waits_for_nobody(tmp_path: Path) -> None:
-    """Two have ended such waits before: neither is to blame."""
-    scene = Scene()
-    a, b, waiter = (scene.thread(name) for name in ("a", "b", "waiter"))
-    queue = scene.trace.lock("Queue.get", "/app/q.py:9 get")
-    for n, thread in enumerate((a, b)):
-        waiter.lock_wait(n * 10 * MS, "Queue.get", lock=queue, site="/app/q.py:9 get")
-        thread.release(n * 10 * MS + MS, queue, to=waiter)
-        waiter.native(n * 10 * MS + MS)
-    waiter.lock_wait(30 * MS, "Queue.get", lock=queue, site="/app/q.py:9 get", acquired=False)
-    waiter.native(530 * MS)
-    found = scene.problems(tmp_path)[0].worst
-    assert [(c.kind, c.who) for c in found.causes] == [(Kind.TIMEOUT, "")]
-    assert [str(step.did) for step in found.path] == ["waited", "timeout"]

@@ -10,7 +10,7 @@ from viewer.trace.columns import AWAIT, IDLE_WAIT, LOOP_TASK, STATE_MASK, TASK_W
 from viewer.trace.sites import place_of
 
 _AT_ONCE_NS = 50_000  # a hold and the wait that made it known begin together
-_WORKER_IDLE = s.LOCK_WAIT_PREFIX + "executor idle"
+WORKER_IDLE = s.LOCK_WAIT_PREFIX + "executor idle"
 
 
 class Holders:
@@ -112,7 +112,7 @@ class Holders:
             if table.state[row] & STATE_MASK == IDLE_WAIT:
                 trace = self.model.trace
                 name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
-                if name == _WORKER_IDLE:
+                if name == WORKER_IDLE:
                     return table.start_ns[row]
         return end_ns
 

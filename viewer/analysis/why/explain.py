@@ -8,7 +8,16 @@ from viewer.analysis.causes.tree import Tree, unknown
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.why.path import critical_path
 from viewer.analysis.why.step import Step
-from viewer.analysis.why.waits import CHILDREN, Wait, What, acquired, is_over, site, subject
+from viewer.analysis.why.waits import (
+    CHILDREN,
+    INSIDE,
+    Wait,
+    What,
+    acquired,
+    is_over,
+    site,
+    subject,
+)
 from viewer.trace.columns import FAILED
 from viewer.trace.model import Model
 
@@ -87,6 +96,8 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
     if wait.what is What.PREEMPTED:
         return merged([Cause(Kind.PREEMPTED, wait.ns)])
     if wait.what in _ENDED_BY:
+        if subject(tree, wait).startswith(INSIDE):
+            return unknown(windows)
         is_child = subject(tree, wait).startswith(CHILDREN)
         return merged([Cause(Kind.CHILD if is_child else _ENDED_BY[wait.what], wait.ns)])
     if wait.what in (What.LOCK, What.IDLE) and model.states.state[wait.row] & FAILED:

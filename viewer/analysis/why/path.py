@@ -8,6 +8,7 @@ from viewer.analysis.causes.labels import On
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.why.step import Did, Step
+from viewer.analysis.why.waits import INSIDE
 from viewer.trace.columns import (
     AWAIT,
     FAILED,
@@ -253,8 +254,9 @@ class _Walk:
         thread, base = table.who[row], table.state[row] & STATE_MASK
         end = table.end_ns[row] if until is None else until
         if base in _CALLS:
-            yield self.call(row, end)
-            yield self.root(_CALLS[base], end)
+            step = self.call(row, end)
+            yield step
+            yield self.root(Did.UNKNOWN if step.what.startswith(INSIDE) else _CALLS[base], end)
             return None
         what = self.tree.lanes.name_of(row)
         name, site = self.model.thread_names[thread], text(table.site[row])

@@ -49,6 +49,8 @@ STATES = {
 }
 # Calls, also those of a library that sleeps and looks, in which one waits for a child process.
 CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
+# Libraries inside the process: what a call waited for need not have come from outside.
+INSIDE = ("sqlite3.",)
 _OF_TASKS = (What.READY, What.AWAIT)
 
 

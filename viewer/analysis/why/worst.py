@@ -1,19 +1,24 @@
 """Which waits are worth explaining: the worst of each problem, the worst problem first."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
+from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.why.alike import alike, key_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.explain import Explanation, explain
 from viewer.analysis.why.find import find
-from viewer.analysis.why.waits import Wait, continues, wait_of_slice
+from viewer.analysis.why.waits import Wait, continues, wait_of_row, wait_of_slice
 from viewer.analysis.why.weight import Weight
-from viewer.trace.columns import AWAIT
+from viewer.trace.columns import AWAIT, IDLE_WAIT, STATE_MASK
 from viewer.trace.model import Model
+from viewer.words import stem
 
+_PILE = 20  # executors
+_FEW = 100  # rows of a thread: one with more had more than one job
 _NOTABLE_NS = 1_000_000  # nobody asks why a program lost less
 
 
@@ -62,7 +67,7 @@ def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
         for (weight, _), of in alike(tree, waits).items()
     ]
     if asked == Asked():
-        leaks = _leaks(tree)
+        leaks = _leaks(tree) + _piles(tree)
         leaked = {wait for group in leaks for wait in group.waits}
         groups = [
             group
@@ -114,3 +119,26 @@ def _leaks(tree: Tree) -> list[_Group]:
         waits.sort(key=lambda wait: (-wait.ns, wait.start_ns))
         found.append(_Group(Weight.LOST, waits))
     return found
+
+
+def _piles(tree: Tree) -> list[_Group]:
+    """Idle waits of workers that pile up: each executor got one job and was then forgotten."""
+    model, table, lanes = tree.model, tree.model.states, tree.lanes
+    if len(model.threads) < _PILE:
+        return []
+    found: dict[str, list[Wait]] = defaultdict(list)
+    for thread, name in enumerate(model.thread_names):
+        rows = lanes.rows_of_thread(thread)
+        states = [row for row in rows[:_FEW] if table.state[row] & STATE_MASK == IDLE_WAIT]
+        idle = [row for row in states if lanes.name_of(row) == WORKER_IDLE]
+        wait = wait_of_row(model, idle[0]) if len(idle) == 1 else None
+        if wait is not None:
+            found[stem(name)].append(wait)
+    groups = []
+    for waits in found.values():
+        last_ns = max(wait.start_ns for wait in waits)
+        forgotten = [wait for wait in waits if wait.end_ns > last_ns]
+        if len({table.row[wait.row] for wait in forgotten}) >= _PILE:
+            forgotten.sort(key=lambda wait: (-wait.ns, wait.start_ns))
+            groups.append(_Group(Weight.LOST, forgotten))
+    return groups
