@@ -16,7 +16,7 @@ import { state } from "./state.js";
 
 const BOX = 19;
 const SMALLEST_PX = 0.6;
-const LIBRARY = /\/lib\/python3\.|\/site-packages\//;
+const LIBRARY = /\/lib\/python3\.|\/(site|dist)-packages\/|^<frozen /;
 const SHADES = 3;
 
 export class FlameGraph {

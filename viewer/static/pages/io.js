@@ -3,6 +3,7 @@
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, site, size } from "../format.js";
+import { legend } from "../palette.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
@@ -18,7 +19,8 @@ export function showIo(root, meta) {
   const find = h("input", { type: "search", placeholder: "highlight …", value: state.find,
     "aria-label": "Highlight slices with this text",
     oninput: () => go({ find: find.value }, { replace: true }) });
-  const lanes = panel("Threads", "choose a call below to highlight it here", timeline.node);
+  const lanes = panel("Threads", "choose a call below to highlight it here", timeline.node,
+    h("div.pad", null, legend(["io", "sleep", "running", "native", "gil", "lock", "idle", "off"])));
   lanes.querySelector("header").append(h("span.push", null, find));
   root.append(rows.length ? lanes : "", below);
   const load = () => ask("report", rangeQuery());
