@@ -21,6 +21,7 @@ from viewer.trace.model import Model
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
 _ASYNCIO = "asyncio."
+ENDS = ("Thread.join", "executor shutdown")  # waits for the end of a thread, which "holds" it
 _EXCLUSIVE_AWAITS = (s.AWAIT_PREFIX + "Lock",)  # of a task, for what one task holds at a time
 
 
@@ -60,7 +61,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class LockRow:
-    """A lock; for idle waits (for conditions, queues, futures …), all of a kind and site.
+    """A lock; for idle waits (for conditions, queues, futures …), and for the ends of threads,
+    all of a kind and site.
 
     `waited_for` adds up to the waits. With hold slices it is who held the lock, moment by
     moment; without, who held it when each wait began. Nobody holds what an idle wait is for:
@@ -136,7 +138,7 @@ def lock_rows(model: Model) -> tuple[LockRow, ...]:
 
 
 def _group(model: Model) -> _Rows:
-    """A row per lock; the objects of idle waits are often used once: a site is one row."""
+    """A row per lock; what idle waits and joins are for is often used once: one per site."""
     table = model.states
     locks, kinds = len(table.lock_id), STATE_MASK + 1
     any_use = keys(
@@ -155,7 +157,8 @@ def _group(model: Model) -> _Rows:
         name = model.trace.text(table.lock_name[lock])
         is_idle = not has_owner and name not in _EXCLUSIVE_AWAITS
         site = table.lock_process[lock], table.lock_name[lock], table.lock_site[lock]
-        row = index.setdefault(site if is_idle else (lock,), len(index))
+        by_site = is_idle or name.removeprefix(s.LOCK_WAIT_PREFIX) in ENDS
+        row = index.setdefault(site if by_site else (lock,), len(index))
         if row == len(made.members):
             made.members.append([])
             made.is_idle.append(is_idle)

@@ -291,7 +291,8 @@ def test_sched(tmp_path):
     profile = PROFILES["sched"](model_of(tmp_path, waits()))
     client, server = {"coroutine": "client"}, {"task": "server", "coroutine": "serve"}
     assert rows(profile) == [
-        ("Future.set_result", 1, 2, client),  # by the server, through a callback
+        # by the server, through a callback
+        ("Future.set_result", 1, 2, client | {"site": "serve.py:9"}),
         ("serve.serve", 1, 2, server),  # yielded
         ("[timer]", 1, 1, server),
         ("serve.serve", 1, 1, client),  # created by the server

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from viewer.trace.sites import is_library
+
 _SITE = re.compile(r"(.*?):(\d+)(?: (.*))?", re.DOTALL)
 _LOOP, _HANDLE = "/asyncio/base_events.py", "/asyncio/events.py"
 _NOTING = ("._call_soon", ".call_soon", ".call_soon_threadsafe")
@@ -73,12 +75,28 @@ class Sums:
         self.amounts[key] += amount
 
     def samples(self) -> tuple[Sample, ...]:
-        """The largest amount first, then in order of stack: equal traces give equal files."""
+        """The largest amount first, then in order of stack: equal traces give equal files.
+
+        Below a library the label `site` has the line of the user's code that called it.
+        """
         keys = sorted(self.counts, key=lambda key: (-self.amounts[key], repr(key)))
         return tuple(
-            Sample(frames, (self.counts[frames, labels], self.amounts[frames, labels]), labels)
+            Sample(
+                frames,
+                (self.counts[frames, labels], self.amounts[frames, labels]),
+                tuple(sorted((*labels, *_site(frames)))),
+            )
             for frames, labels in keys
         )
+
+
+@lru_cache(maxsize=1 << 16)
+def _site(frames: tuple[Place, ...]) -> tuple[tuple[str, str], ...]:
+    """The label of the innermost frame of the user's code, if a library runs below it."""
+    for n, place in enumerate(frames):
+        if place.line and place.path and not is_library(f"{place.path}:"):
+            return (("site", f"{place.path.rpartition('/')[2]}:{place.line}"),) if n else ()
+    return ()
 
 
 def place_of(site: str) -> Place:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tracer import schema as s
 from tracer.units import duration, moment, plural, share, size
 from viewer.analysis.io import IoRow
-from viewer.analysis.locks import Cause, LockRow
+from viewer.analysis.locks import ENDS, Cause, LockRow
 from viewer.analysis.report import Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
@@ -206,7 +206,7 @@ def slowest_locks(report: Report, style: Style) -> list[tuple[int, str]]:
     return [
         (row.waits.max_ns, _blocked(report, row, style))
         for row in report.locks
-        if not row.is_idle and row.waiters
+        if not row.is_idle and row.waiters and row.kind not in ENDS  # told by those themselves
     ]
 
 
