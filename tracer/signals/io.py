@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from tracer.signals import Disarm, Tool
 
 # As in enum call_class of core/ring/records.h.
-IO, SLEEP = 1, 2
+IO, SLEEP, LOCK = 1, 2, 3
+
+# Modules whose calls are no I/O: the wait's name, and its class.
+OTHERS = {"time": ("sleep", SLEEP), "_imp": ("lock wait: import lock", LOCK)}
 
 # Functions whose result is the number of bytes they moved.
 COUNTED = (
@@ -22,6 +25,7 @@ COUNTED = (
 # C module -> the name that its users know, and what blocks in it.
 CALLS: "dict[str, tuple[str, str]]" = {
     "time": ("time", "sleep"),
+    "_imp": ("", "acquire_lock"),
     "_socket": (
         "socket",
         "socket.recv socket.recv_into socket.recvfrom socket.recvfrom_into socket.recvmsg"
@@ -89,13 +93,8 @@ def _watch(core: "ModuleType", name: str) -> None:
         title = ".".join((shown, *(SHOWN.get(part, part) for part in parts)))
         if path.startswith("socket.") or path.startswith("mmap."):
             title = title.partition(".")[2]
-        is_sleep = name == "time"
-        core.watch_call(
-            found,
-            "sleep" if is_sleep else f"io: {title}",
-            SLEEP if is_sleep else IO,
-            last in COUNTED,
-        )
+        wait, call_class = OTHERS.get(name, (f"io: {title}", IO))
+        core.watch_call(found, wait, call_class, last in COUNTED)
 
 
 def _find(module: "ModuleType", path: str) -> object:

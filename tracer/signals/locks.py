@@ -55,6 +55,7 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
     ),
     "concurrent.futures.thread": (
         ("_worker", "executor idle"),
+        ("_WorkItem.run", ""),  # it runs the job, which is not idle
         ("ThreadPoolExecutor.shutdown", "executor shutdown"),
     ),
     "concurrent.futures.process": (("ProcessPoolExecutor.shutdown", "executor shutdown"),),
@@ -116,4 +117,4 @@ def _name(core: "ModuleType", name: str) -> None:
         found = getattr(place.get(of), last, None) if of else place.get(last)
         code: CodeType | None = getattr(found, "__code__", None)
         if code is not None:
-            core.name_wait(code, f"lock wait: {wait}")
+            core.name_wait(code, wait and f"lock wait: {wait}")

@@ -101,6 +101,28 @@ def test_wakers_that_end_before_the_waiter_runs(tmp_path: Path) -> None:
     assert not reasons(summary, "Thread.join", "Thread.start")
 
 
+def test_idle_workers_wait_for_their_pools_queue(tmp_path: Path) -> None:
+    """All of them, every time: so each job, and the end of the pool, has its arrow."""
+    together = threading.Barrier(3)
+
+    def work() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(2):
+                pool.submit(together.wait)
+            together.wait()
+            for _ in range(TURNS):
+                for worker in pool._threads:
+                    until_it_waits_in(worker, "_worker", "get")
+                pool.submit(int).result()
+
+    summary, _ = record_here(work, tmp_path / "t.pftrace")
+    idle = [each for _, each in lock_waits(summary, "executor idle")]
+    assert len(idle) >= TURNS + 2
+    assert len({each.args[s.ARG_LOCK] for each in idle}) == 1
+    assert not [reason for reason in summary.unknown if "executor" in reason]
+    assert not any("_WorkItem.run" in str(each.args[s.ARG_STACK]) for each in idle)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="CPython 3.12 has no thread handles")
 def test_handles_of_threads_have_numbers_of_their_own(tmp_path: Path) -> None:
     """A lock that reuses the memory of a dead one is a different lock."""

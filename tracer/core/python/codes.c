@@ -321,7 +321,7 @@ static PyObject *label_code(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(wait_doc, "name_wait(code, text)\n\nNames what a thread waits for inside `code`, a function of the\n"
-"standard library: \"lock wait: Queue.get\".");
+"standard library: \"lock wait: Queue.get\". \"\": it runs what it is given, which waits for reasons of its own.");
 
 static PyObject *name_wait(PyObject *module, PyObject *args)
 {
@@ -330,8 +330,10 @@ static PyObject *name_wait(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!U", &PyCode_Type, &code, &text))
         return NULL;
     code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
-    if (facts->func)
+    if (facts->func) {
         facts->wait = codes_text(text);
+        facts->runs_others = !facts->wait;
+    }
     Py_RETURN_NONE;
 }
 

@@ -22,6 +22,7 @@ typedef struct {
     uint8_t primitive;       /* enum await_primitive: what a task that waits inside it waits for */
     uint8_t inside_library;  /* it belongs to the standard library */
     uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
+    uint8_t runs_others;     /* … and no code outside it names the wait: it runs what it is given */
 } code_facts;
 
 /* Code that keeps addresses of code objects forgets one here: the code object is about to die. */

@@ -164,7 +164,7 @@ static stack_facts resolve(const stack_entry *entry)
 {
     char text[TEXT_MOST + sizeof SCHEMA_TEXT_FRAME_TRUNCATED];
     size_t length = 0;
-    int in_library = 1, is_cut = 0;
+    int in_library = 1, may_name = 1, is_cut = 0;
     stack_facts facts = {0};
     for (int i = 0; i < entry->depth; i++) {
         const stack_frame *frame = &table->frames[entry->first + (uint32_t)i];
@@ -172,7 +172,8 @@ static stack_facts resolve(const stack_entry *entry)
             continue;
         const code_facts *code = codes_of(frame->code);
         uint32_t line = codes_line(frame->code, code, frame->offset);
-        if (in_library && code->wait) {
+        may_name &= in_library && !code->runs_others;
+        if (may_name && code->wait) {
             facts.wait = code->wait;
             facts.wait_depth = (uint16_t)i;
         }

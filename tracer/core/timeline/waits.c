@@ -128,6 +128,18 @@ static thread_line *with_pthread(const timeline *t, uint64_t pthread, int ended)
     return ended ? found : NULL;
 }
 
+/* The thread that has a tid, or else the last that had it. */
+static thread_line *with_tid(const timeline *t, uint32_t tid)
+{
+    thread_line *found = timeline_thread_of(t, tid);
+    if (found)
+        return found;
+    for (int i = 0; i < ENDED && t->ended[i]; i++)
+        if (t->ended[i]->tid == tid && (!found || t->ended[i]->end_ns > found->end_ns))
+            found = t->ended[i];
+    return found;
+}
+
 void lock_wait_joins(timeline *t, lock_wait *wait, uint64_t pthread, int ended)
 {
     thread_line *before = wait->joined;
@@ -135,7 +147,7 @@ void lock_wait_joins(timeline *t, lock_wait *wait, uint64_t pthread, int ended)
         return; /* its line may be out of reach by now */
     wait->is_end = 1;
     wait->pthread = pthread;
-    wait->joined = thread_line_keep(wait->owner ? timeline_thread_of(t, wait->owner)
+    wait->joined = thread_line_keep(wait->owner ? with_tid(t, wait->owner)
                                     : pthread ? with_pthread(t, pthread, ended) : NULL);
     thread_line_let_go(before);
 }
@@ -219,7 +231,7 @@ void locks_end_wait(timeline *t, thread_line *thread, event *ev)
         return;
     if (!wait->told)
         event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
-    if (!wait->told_owner && wait->is_end)
+    if (!wait->told_owner && wait->is_end && !wait->owner)
         add_joined(wait, ev);
     else if (!wait->told_owner)
         add_owner(t, wait, ev);

@@ -13,6 +13,7 @@ LOCK = 32  # a record with text has the text's length where the lock's number st
 NAME = s.LOCK_WAIT_PREFIX + "Thread.join"
 KIND = _core.intern(NAME, "")[0]
 IS_END = 2 | 8  # LOCK_IS_SIGNAL, LOCK_IS_END
+TOLD_LATE = 1
 TIMED_OUT, ACQUIRED = 0, 1
 CLASS_LOCK = 3
 ATTACHES = 2  # there is no GIL to be had by one at a time
@@ -27,11 +28,17 @@ def runs(script: Script, *tids: int) -> None:
 
 
 def joins(
-    script: Script, ns: int, *, owner: int = 0, pthread: int = 0, tid: int = MAIN
+    script: Script,
+    ns: int,
+    *,
+    owner: int = 0,
+    pthread: int = 0,
+    tid: int = MAIN,
+    late: int = 0,
 ) -> None:
     """From `ns` on; in `encode` a thread's pthread_t is its tid."""
     details = struct.pack("=4IQ2I", owner, 0, 0, 0, pthread, 0, 0)
-    script.add(ns, "LOCK_WAIT", KIND, flag=IS_END, tid=tid, text=details)
+    script.add(ns, "LOCK_WAIT", KIND, flag=IS_END | late, tid=tid, text=details)
 
 
 def ends(script: Script, tid: int, ns: int) -> None:
@@ -96,6 +103,18 @@ def test_although_it_is_gone_for_long() -> None:
     script.add(60_005, "JOINED", 0, OTHER)
     got(script, 60_010)
     assert found(script) == [(str(OTHER), 50_000, 60_000, OTHER)]
+
+
+def test_told_when_it_is_over() -> None:
+    """The thread had ended, but was still there as the wait began: it is the owner anyway."""
+    script = Script([])
+    runs(script, MAIN, OTHER)
+    script.add(2_500, "THREAD_ENDS", tid=OTHER)
+    gone(script, OTHER, 50_000)
+    comes_back(script, 3_000, 51_000)
+    joins(script, 51_100, owner=OTHER, late=TOLD_LATE)
+    got(script, 51_200)
+    assert found(script) == [("7", 2_500, 51_000, OTHER)]
 
 
 def test_two_wait_for_one() -> None:

@@ -112,7 +112,9 @@ wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, con
         return found;
     if (wait) {
         found.what = wait;
-        found.about = object_at(tstate, stack->wait_depth);
+        PyObject *about = object_at(tstate, stack->wait_depth);
+        if (about && PyType_SUPPORTS_WEAKREFS(Py_TYPE(about))) /* else each wait would be for another one */
+            found.about = about;
     }
     found.is_end = kind >= KIND_THREAD || innermost == reason_names[KIND_THREAD];
     if (!found.is_end)
