@@ -8,6 +8,7 @@ from tests.support.explaining import answer
 from tests.support.models import model_of
 from tests.support.scene import Scene, told
 from tests.support.stories.waits import MS
+from tracer import schema as s
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.why.waits import What
 from viewer.analysis.why.worst import Problem
@@ -151,3 +152,59 @@ def test_what_sqlite_waits_for_is_unknown(tmp_path: Path) -> None:
     found = scene.problems(tmp_path)[0].worst
     assert [c.kind for c in found.causes] == [Kind.UNKNOWN]
     assert [str(step.did) for step in found.path] == ["called", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("site", "ender"),
+    [
+        ("/lib/python3.13/site-packages/pool.py:3 release", "first"),
+        ("/app/c.py:3 release", "release #3"),
+    ],
+)
+def test_what_a_librarys_task_gives_back_its_creator_had(
+    site: str, ender: str, tmp_path: Path
+) -> None:
+    """A task of the user's own is named itself."""
+    scene = Scene()
+    loop = scene.loop()
+    first, second = (
+        loop.task("fetch", name=name, site="/app/c.py:1 fetch") for name in ("first", "second")
+    )
+    for n, task in enumerate((first, second)):
+        task.ready(0).running(n * MS)
+        task.awaits((n + 1) * MS, "Queue.get", site=f"/app/c.py:{n + 2} fetch")
+        loop.step(task, n * MS, (n + 1) * MS)
+    first.ready(99 * MS, waker="io").running(100 * MS)
+    helper = loop.task("release", site=site, parent=first.id).ready(101 * MS, by=first)
+    first.awaits(102 * MS, "future", site="/app/c.py:4 fetch")
+    loop.step(first, 100 * MS, 102 * MS)
+    helper.running(102 * MS)
+    second.ready(103 * MS, by=helper).running(104 * MS)
+    helper.done(104 * MS)
+    loop.step(helper, 102 * MS, 104 * MS)
+    loop.step(second, 104 * MS, 105 * MS)
+    second.done(105 * MS)
+    model = model_of(tmp_path, scene.trace.ended(200 * MS))
+    found = next(p.worst for p in answer(model, task="second").problems if p.worst.subject)
+    assert [(c.kind, c.who) for c in found.causes] == [(Kind.WAKER, ender)]
+
+
+def test_a_listener_that_is_cancelled_had_nothing_to_do(tmp_path: Path) -> None:
+    """Nobody was to come: the request was answered."""
+    scene = Scene()
+    loop = scene.loop()
+    server = loop.task("serve", site="/app/s.py:1 serve").ready(0).running(0)
+    listener = loop.task("listen", site="/app/s.py:9 listen", parent=server.id)
+    listener.ready(MS, by=server)
+    server.awaits(2 * MS, "sleep", site="/app/s.py:2 serve")
+    loop.step(server, 0, 2 * MS)
+    listener.running(2 * MS).awaits(3 * MS, "Event", site="/app/s.py:10 listen")
+    loop.step(listener, 2 * MS, 3 * MS)
+    server.ready(500 * MS, waker="timer").running(500 * MS)
+    listener.ready(501 * MS, by=server)
+    server.done(502 * MS)
+    loop.step(server, 500 * MS, 502 * MS)
+    listener.running(502 * MS).done(503 * MS, s.CANCELLED)
+    loop.step(listener, 502 * MS, 503 * MS)
+    found = scene.problems(tmp_path, end=600 * MS)
+    assert "Event" not in [problem.worst.subject for problem in found]

@@ -18,6 +18,7 @@ from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.states import numbers
 from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, STATE_MASK, TASK_WAIT, Carved
 from viewer.trace.model import Model
+from viewer.trace.sites import is_library
 from viewer.trace.timelines import UNKNOWN
 
 _DEEPEST = 6  # links of "which waited behind"; beyond them a part has no parts
@@ -172,8 +173,25 @@ class Tree:
         what = self.lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)
         if label.kind is Kind.WAKER and self.is_in_vain(task, i):
             return Label(Kind.CANCELLED, label.who)
+        if label.on is not None and label.on[0] == "task":
+            return self._creator_of_helper(label, label.on[1], task, i)
         is_timeout = label.kind is Kind.TIMER and what not in _ENDED_BY_TIMERS
         return Label(Kind.TIMEOUT) if is_timeout else label
+
+    def _creator_of_helper(self, label: Label, ender: int, task: int, i: int) -> Label:
+        """Who made the task of a library that ended an await, if that began during it.
+
+        A library gives a connection back in a task of its own: it was the creator's.
+        """
+        owned, slices = self.model.owners, self.model.trace.slices
+        begun = slices.start_ns[owned.task_head[ender]]
+        site = self.model.trace.text(owned.task_site[ender])
+        if begun <= slices.start_ns[i] or not is_library(site):
+            return label
+        creator = self.ledger.task_of(owned.task_process[ender], owned.task_parent[ender])
+        if creator in (-1, task):
+            return label
+        return Label(label.kind, self.lanes.name_of_task(creator), on=("task", creator))
 
     def is_in_vain(self, task: int, i: int) -> bool:
         """Whether an await (slice i) was the task's last and brought it nothing."""

@@ -48,7 +48,6 @@ class Weight(IntEnum):
     IDLE = 16  # has nothing to do
 
 
-_BY_SOMEBODY = (Kind.WAKER, Kind.OWNER, Kind.CANCELLED)
 _OUTSIDE = {s.SLEEP: Weight.ASLEEP, "socket": Weight.OUTSIDE}
 
 
@@ -146,7 +145,7 @@ class Weights:
             return Weight.IDLE
         if ended is Kind.IO and self.tree.ledger.how_it_ended(task) == s.DONE:
             return Weight.OUTSIDE
-        return Weight.LOST if ended in _BY_SOMEBODY else Weight.IDLE
+        return Weight.LOST if ended in (Kind.WAKER, Kind.OWNER) else Weight.IDLE
 
     def _timed_out(self, wait: Wait) -> bool:
         """Given up, though not by one who looks again and again, nor as the program ended."""
