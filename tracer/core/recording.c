@@ -19,8 +19,9 @@
 #include "timeline/timeline.h"
 
 /* Held while the writer is started, stopped, paused or resumed, because several threads may stop the
- * recording, fork and exec at the same time. A thread that holds it never waits for the GIL, so it may be
- * waited for with the GIL held. */
+ * recording, fork and exec at the same time. Its holder may wait for the writer, the writer for the loader's
+ * lock, and the holder of that lock, in a constructor, for the GIL. So nobody who has the GIL waits for it, and
+ * nobody who has it waits for the GIL. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long recordings; /* number of recordings started */
 
@@ -81,10 +82,12 @@ static PyObject *start(PyObject *module, PyObject *args)
     }
     pthread_once(&once, register_fork);
     const char *what = "no memory for the buffer";
+    int error;
+    Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
     trace_file_hold(is_held);
     clock_choose();
-    int error = ring_start(buffer_bytes) < 0 ? ENOMEM : 0;
+    error = ring_start(buffer_bytes) < 0 ? ENOMEM : 0;
     if (error) {
         close(fd);
     } else if ((error = writer_start(fd, (uint32_t)getpid(), &about, &sources, &what)) != 0) {
@@ -94,6 +97,7 @@ static PyObject *start(PyObject *module, PyObject *args)
         recordings++;
     }
     pthread_mutex_unlock(&control);
+    Py_END_ALLOW_THREADS
     if (error && what)
         return PyErr_Format(PyExc_RuntimeError, "%s: %s", what, strerror(error));
     errno = error;
@@ -219,11 +223,14 @@ int recording_checkpoint(const char *program)
 {
     writer_totals t;
     recording_program_begins(); /* code of it that runs before __main__ may end it */
+    int runs;
+    Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
-    int runs = writer_running();
+    runs = writer_running();
     if (runs)
         writer_checkpoint(&t);
     pthread_mutex_unlock(&control);
+    Py_END_ALLOW_THREADS
     PyObject *raised = PyErr_GetRaisedException(), *totals = runs && program ? dict_of(&t) : NULL;
     if (totals)
         tell_recording("replaced", "Oy", totals, program);
@@ -233,9 +240,13 @@ int recording_checkpoint(const char *program)
     return runs;
 }
 
+/* Whoever fills a chunk next tries again if another thread is pausing or stopping the writer right now. */
 void recording_go_on(void)
 {
-    pthread_mutex_lock(&control);
+    if (pthread_mutex_trylock(&control)) {
+        atomic_store(&ring_on_refill, recording_go_on);
+        return;
+    }
     writer_resume();
     pthread_mutex_unlock(&control);
 }
@@ -246,10 +257,12 @@ static const compat_frame *forking_frame;
 static PyObject *pause_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
-    atomic_store(&ring_on_refill, NULL);
     writer_pause();
+    atomic_store(&ring_on_refill, NULL);
     pthread_mutex_unlock(&control);
+    Py_END_ALLOW_THREADS
     forking_frame = *compat_frame_slot(PyThreadState_Get());
     Py_RETURN_NONE;
 }

@@ -106,16 +106,76 @@ def test_forked_while_a_thread_imports(record: Recorder, turn: int) -> None:
     assert record.stdout == "0\n"
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> str:
-    """A shared object with a blocking function."""
+def compiled(source: str, directory: Path) -> str:
+    """The path of a shared object."""
     compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
     if compiler is None:
         pytest.skip("no C compiler")
-    source, library = tmp_path / "block.c", tmp_path / "block.so"
-    source.write_text(LIBRARY)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    file, library = directory / "block.c", directory / "block.so"
+    file.write_text(source)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(file)], check=True)
     return str(library)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> str:
+    """A shared object with a blocking function."""
+    return compiled(LIBRARY, tmp_path)
+
+
+# A constructor that says it runs (the loader's lock is taken), and wants the GIL when told.
+SLOW_TO_LOAD = """\
+#include <unistd.h>
+extern int PyGILState_Ensure(void);
+extern void PyGILState_Release(int);
+__attribute__((constructor)) static void load(void)
+{
+    char byte = 0;
+    if (write(INSIDE, &byte, 1) == 1 && read(GO_ON, &byte, 1) == 1)
+        PyGILState_Release(PyGILState_Ensure());
+}
+"""
+# The main thread keeps the GIL from its last read on.
+ENDS_WHILE_LOADING = """\
+import ctypes, os, pathlib, signal, sys, threading, time
+
+def switches(task):
+    return (task / "status").read_text().partition("\\nvoluntary_ctxt_switches:")[2]
+
+(writer,) = (t for t in pathlib.Path("/proc/self/task").iterdir()
+             if (t / "comm").read_text() == "tracer-writer\\n")
+dlopen = ctypes.CDLL(None).dlopen  # called without the GIL
+write = ctypes.PyDLL(None).write  # keeps it
+for fd, pipe in ((INSIDE, inside := os.pipe()), (GO_ON, go_on := os.pipe())):
+    os.dup2(pipe[fd == INSIDE], fd)
+thread = threading.Thread(target=dlopen, args=(os.fsencode(sys.argv[1]), 2))
+thread.start()
+os.read(inside[0], 1)
+seen = ""
+while seen != (seen := switches(writer)):  # until the writer waits for the loader's lock
+    time.sleep(0.5)
+sys.setswitchinterval(1000)
+write(go_on[1], b"x", 1)
+{ending}
+thread.join()
+print("ends")
+"""
+ENDINGS = {
+    "fork": "if not os.fork(): os._exit(0)",
+    "a signal that may end it": "signal.pthread_sigmask(2, [15]); os.kill(os.getpid(), 15)",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_ends_while_a_thread_loads(record: Recorder, tmp_path: Path, ending: str) -> None:
+    """The writer waits for the loader's lock, its holder for the GIL: nobody may wait for the
+    writer with the GIL. The writer needs half a second to be known as waiting."""
+    fds = (("INSIDE", "60"), ("GO_ON", "61"))
+    source, program = SLOW_TO_LOAD, ENDS_WHILE_LOADING.replace("{ending}", ending)
+    for name, fd in fds:
+        source, program = source.replace(name, fd), program.replace(name, fd)
+    record(program, compiled(source, tmp_path))
+    assert record.stdout == "ends\n"
 
 
 def test_first_call_of_a_library(record: Recorder, library: str) -> None:
