@@ -112,6 +112,12 @@ def test_empty_pages_say_why(tmp_path: Path) -> None:
         for page, text in said.items():
             opened.turn_to(page)
             assert text in opened.page.inner_text("main")
+            assert opened.page.locator("main > div > section, main > section").count()
+            beside = "(main) => [...main.childNodes].flatMap((part) => [...part.childNodes])"
+            texts = opened.page.locator("main").evaluate(
+                f"(main) => ({beside})(main).filter((one) => one.nodeType === 3).length"
+            )
+            assert texts == 0  # nothing but panels
 
 
 def test_arrow_keys(tmp_path: Path) -> None:
@@ -191,3 +197,18 @@ def test_selected_slice_is_seen(tmp_path: Path) -> None:
         opened.go("#/threads?sel=threads%3A50")
         opened.page.locator("aside .whose", has_text="request-50").wait_for()
         opened.page.wait_for_function(f"() => ({SEEN})('request-50')")
+
+
+def test_highlight_without_a_hit(tmp_path: Path) -> None:
+    """A text that no slice has is said not to be there; one that is there is not."""
+    with open_page(trace_file(tmp_path, gil_hog())) as opened:
+        opened.go("#/io")
+        said = opened.page.locator(".timeline .missed")
+        opened.page.locator("main input").fill("no such call")
+        opened.page.get_by_text("Nothing on screen is called “no such call”").wait_for()
+        opened.page.locator("main input").fill("epoll")
+        said.wait_for(state="hidden")
+        opened.page.locator("main input").fill("")
+        opened.settle()
+        assert not said.is_visible()
+        assert opened.complaints == []

@@ -255,7 +255,7 @@ def test_names_are_cut_in_the_middle(tmp_path: Path) -> None:
         )
         assert cut.startswith("Thr")
         assert cut.endswith("0_17")
-        assert width <= 95
+        assert width <= 90
 
 
 def test_strips_have_all_loops(tmp_path: Path) -> None:

@@ -67,7 +67,6 @@ def test_no_column_is_cut(tmp_path: Path, selected: str) -> None:
         hidden = opened.page.locator("main th:not(:visible)").all_text_contents()
         said = opened.page.locator("main .hint.pad").inner_text() if hidden else ""
         assert all(title in said for title in hidden)
-        assert bool(hidden) == bool(selected)
         # There is room again
         opened.page.set_viewport_size({"width": 1920, "height": 800})
         opened.settle()

@@ -4,7 +4,7 @@
  * An element with properties, listeners (`onclick`) and children; text stays text.
  * @param {string} tag `div`, or `div.class.other`
  * @param {Object<string, any>} [props] `style` is an object, `data` becomes data-attributes
- * @param {...any} children nodes, texts, arrays of them; null and false are left out
+ * @param {...any} children nodes, texts, arrays of them; null, false and "" are left out
  * @returns {HTMLElement}
  */
 export function h(tag, props, ...children) {
@@ -35,5 +35,5 @@ export function marked(text) {
 function flat(children) {
   return children
     .flat(Infinity)
-    .filter((child) => child !== null && child !== undefined && child !== false);
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== "");
 }

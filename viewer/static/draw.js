@@ -52,11 +52,11 @@ export function eachPiece(parts, slot, { from, scale, left, right }, visit) {
 }
 
 /**
- * Paints a lane; returns how many buckets it had.
+ * Paints a lane; returns how many buckets it had, and how many slices with the text to find.
  * @param {CanvasRenderingContext2D} pen
  */
 export function drawLane(pen, parts, lane, view) {
-  let buckets = 0;
+  let [buckets, hits] = [0, 0];
   pen.font = FONT;
   pen.textBaseline = "middle";
   eachPiece(parts, lane.slot, view, (tile, at, x, width) => {
@@ -64,10 +64,12 @@ export function drawLane(pen, parts, lane, view) {
       buckets++;
       drawBucket(pen, tile, at, lane, x, width);
     } else {
-      drawSlice(pen, tile, at, lane, x, width, view.find);
+      const isFound = has(tile, at, view.find);
+      hits += isFound;
+      drawSlice(pen, tile, at, lane, x, width, isFound);
     }
   });
-  return buckets;
+  return { buckets, hits };
 }
 
 /** The first item that may still be visible; starts are in order, ends are not. */
@@ -82,13 +84,17 @@ function firstVisible(tile, low, until, from) {
   return Math.max(first, low - STATES);
 }
 
-function drawSlice(pen, tile, at, lane, x, width, find) {
+function has(tile, at, text) {
+  return !text || (tile.labels[tile.label[at]] ?? "").toLowerCase().includes(text);
+}
+
+function drawSlice(pen, tile, at, lane, x, width, isFound) {
   const name = stateName(lane.group, tile.code[at]);
   const label = tile.labels[tile.label[at]] ?? "";
   const low = isLow(name);
   const height = low ? Math.round(lane.height * 0.45) : lane.height;
   const y = lane.top + lane.height - height;
-  pen.globalAlpha = find && !label.toLowerCase().includes(find) ? 0.18 : 1;
+  pen.globalAlpha = isFound ? 1 : 0.18;
   pen.fillStyle = colourOf(name);
   // A hairline of background between neighbours, where there is room for it.
   pen.fillRect(x, y, width > 3 ? width - 0.75 : width, height);
@@ -138,11 +144,14 @@ export function drawText(pen, text, x, y, room, faint = false) {
 
 /** A name cut to a width in its middle: what distinguishes it is mostly at its end. */
 export function shortened(pen, text, room) {
-  const width = textWidth(pen, text);
-  if (width <= room) return text;
-  const keep = Math.max(Math.floor((room / width) * text.length) - 1, 2);
-  const tail = Math.ceil(keep * 0.6);
-  return `${text.slice(0, keep - tail)}…${text.slice(-tail)}`;
+  let keep = Math.min(Math.floor((room / textWidth(pen, text)) * text.length), text.length);
+  let cut = text;
+  while (textWidth(pen, cut) > room && keep > 2) {
+    const tail = Math.ceil(keep * 0.6);
+    cut = `${text.slice(0, keep - tail)}…${text.slice(-tail)}`;
+    keep--;
+  }
+  return cut;
 }
 
 function textWidth(pen, text) {

@@ -47,16 +47,17 @@ export class Timeline {
     this.canvas = h("canvas", { tabindex: 0, role: "img",
       "aria-label": `Timeline of ${rows.length} lanes` });
     this.tip = h("div.tip", { hidden: true });
+    this.said = h("p.hint.missed", { role: "status", hidden: true });
     this.sheet = h("div.timeline-sheet", { style: { height: `${this.total + AXIS}px` } },
       this.canvas);
     this.node = h("div.timeline", {
       style: { maxHeight: height === Infinity ? "" : `${height}px` },
-    }, rows.length ? this.sheet : h("p.empty", null, empty), this.tip);
+    }, rows.length ? this.sheet : h("p.empty", null, empty), this.said, this.tip);
     this.pen = this.canvas.getContext("2d", { alpha: false });
     this.frame = 0;
     this.frames = 0; // drawn so far; tests look at it
-    this.buckets = 0;
-    this.selected = null;
+    this.buckets = 0; // drawn on the last frame
+    this.hits = 0; // slices drawn on it that have the text to find
     this.stops = [
       onTiles(() => this.draw()),
       onChange(() => this.follow()),
@@ -131,7 +132,7 @@ export class Timeline {
     if (!this.width || !this.rows.length) return;
     const pen = this.pen;
     this.frames++;
-    this.buckets = 0;
+    this.buckets = this.hits = 0;
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     pen.fillStyle = themed("surface");
     pen.fillRect(0, 0, this.width, this.height);
@@ -141,6 +142,9 @@ export class Timeline {
     this.paintSelected(pen, scroll);
     this.paintGutter(pen, scroll);
     this.paintAxis(pen);
+    this.said.hidden = !state.find || this.hits > 0;
+    this.said.textContent = `Nothing on screen is called “${state.find}”${this.buckets
+      ? ", as far as slices can be told apart here; zoom in (W)" : ""}.`;
   }
 
   /** Rows in runs of one group, as they are requested; only runs that are on screen. */
@@ -163,7 +167,10 @@ export class Timeline {
     chunk.rows.forEach((row, slot) => {
       const top = row.top + AXIS - scroll;
       if (top > this.height || top + row.height < AXIS) return;
-      this.buckets += drawLane(pen, parts, { group: row.group, slot, top, height: row.height }, view);
+      const lane = { group: row.group, slot, top, height: row.height };
+      const { buckets, hits } = drawLane(pen, parts, lane, view);
+      this.buckets += buckets;
+      this.hits += hits;
     });
   }
 

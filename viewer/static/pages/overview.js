@@ -46,8 +46,8 @@ function findings(told, meta) {
   here.length ? h("ul.findings", null, here.map((one, i) => finding(one, costs[i], meta)))
     : h("p.empty", null, found.length ? "No finding has its evidence in this range."
       : told.none[0].toUpperCase() + told.none.slice(1)),
-  !found.length && h("p.elsewhere", null, "What took long all the same: ",
-    h("a", { href: link({ page: "why" }) }, "the worst waits"), "."),
+  !found.length && h("p.elsewhere", null, "For the slowest waits, see ",
+    h("a", { href: link({ page: "why" }) }, "Why"), "."),
   rest > 0 && h("p.elsewhere", null, `${rest} more elsewhere in the recording. `,
     h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }

@@ -29,7 +29,7 @@ export function showTasks(root, meta) {
     const one = told.tasks.find((task) => String(task.lane) === state.task);
     if (!timeline) {
       timeline = new Timeline(rows(one ? [one] : told.tasks, meta), { height: 460 });
-      fill(lanes, told.tasks.length && panel(one ? `The life of ${one.name}` : "Lanes",
+      fill(lanes, told.tasks.length > 0 && panel(one ? `The life of ${one.name}` : "Lanes",
         one ? "" : about(told), timeline.node, h("div.pad", null, legend(["ready", "step", "blocked", "await", "callback", "select"]))));
     }
     fill(head, state.coro && path(one));
