@@ -8,9 +8,16 @@ import pytest
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
 from tests.support.models import model_of
-from tests.support.stories.waits import THREAD_STORIES, blocked_loop, eager, killed, lanes
+from tests.support.stories.waits import (
+    THREAD_STORIES,
+    blocked_loop,
+    eager,
+    killed,
+    lanes,
+    profiled,
+)
 from tracer import schema as s
-from viewer.analysis.report import build_report
+from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.commands.report import EVERY_SECTION, report
 from viewer.render.json.report import render_json
@@ -36,6 +43,39 @@ def test_fits(tmp_path, story, width):
     lines = first_screen(tmp_path, story(), width).splitlines()
     assert max(len(line) for line in lines if not line.startswith("  tracer ")) <= width
     assert width < 100 or len(lines) <= _SCREEN
+
+
+@pytest.mark.parametrize("width", [60, 72])
+@pytest.mark.parametrize("story", [blocked_loop, lanes, eager, profiled, *THREAD_STORIES])
+def test_every_section_fits(tmp_path, story, width):
+    """Tables, too, follow the terminal down to 60 columns."""
+    made = build_report(model_of(tmp_path, story()), By.CORO)
+    lines = render_text(made, SECTIONS, 10, Style(width, base=str(tmp_path))).splitlines()
+    assert [line for line in lines if len(line) > width] == []
+
+
+def test_a_long_story_is_one_screen(tmp_path):
+    """Where findings and waits are many, fewer waits and sections are shown."""
+    trace = TraceBuilder(argv="many.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    loop = trace.loop(main)
+    for n in range(6):
+        name = f"a_rather_long_name_of_a_coroutine_function_{n}"
+        waits = loop.task(name, site=f"/app/quite/long/paths/many{n}.py:10 {name}").ready(0)
+        hog = loop.task(f"hog_{n}", site=f"/app/many.py:{n} hog")
+        at = n * 300 * MS
+        hog.ready(at).running(at).done(at + 200 * MS)
+        loop.step(hog, at, at + 200 * MS)
+        waits.running(at + 200 * MS).done(at + 201 * MS)
+        loop.step(waits, at + 200 * MS, at + 201 * MS)
+        other = trace.thread(f"worker {chr(65 + n)}").native(0)
+        other.io(at, "socket.recv", site="/app/a.py:1 f").gil_wait(at + 100 * MS, main)
+        other.native(at + 200 * MS).gc(at + 210 * MS, at + 220 * MS).end(at + 230 * MS)
+    main.end(1_900 * MS)
+    lines = first_screen(tmp_path, trace.ended(2_000 * MS)).splitlines()
+    assert len(lines) <= _SCREEN
+    assert lines[-1].startswith("  tracer view ")
+    assert any("more (--section findings)" in line for line in lines)
 
 
 def test_parts(tmp_path):

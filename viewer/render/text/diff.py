@@ -30,6 +30,7 @@ _WHAT = {
     "cpu": "{} CPU (sampled)",
 }
 _TO_SPARE = ("events", "p99 A", "p99 B")
+_AT_LAST = ("mean A", "total")
 _SHORT = 26  # of a place
 
 
@@ -81,7 +82,7 @@ def _table(title: str, rows: list[Row], top: int, style: Style) -> str:
     ]  # fmt: skip
     cells = [_cells(row, style) for row in rows[:top]]
     names = [str(row[0]) for row in cells]
-    columns, cells = spare(columns, cells, names, style.width, _TO_SPARE)
+    columns, cells = spare(columns, cells, names, style.width, _TO_SPARE, _AT_LAST)
     gone = "p99 B" if "p99 A" not in columns else ""  # both or none
     keep = [
         i

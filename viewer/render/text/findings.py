@@ -8,13 +8,18 @@ from viewer.render.text.tables import Style, wrap
 
 def findings(report: Report, top: int, style: Style) -> str:
     if not report.findings:
-        return f"Findings: {nothing_found(report)}"
+        return no_findings(report, style)
     lines = [style.title("Findings")]
     for number, finding in enumerate(report.findings[:top], 1):
         lines += numbered(number, finding, style)
     if len(report.findings) > top:
         lines.append(f"  … and {plural(len(report.findings) - top, 'finding')} more (--top)")
     return "\n".join(lines)
+
+
+def no_findings(report: Report, style: Style) -> str:
+    lines = wrap(f"Findings: {nothing_found(report)}", style.width)
+    return "\n".join(line.removeprefix("  ") for line in lines)
 
 
 def nothing_found(report: Report) -> str:

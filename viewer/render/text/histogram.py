@@ -9,6 +9,7 @@ from viewer.render.text.tables import Style, wrap
 from viewer.words import place, shorten, tail
 
 _BAR = 40  # characters of the longest bar
+_BESIDE = 34  # characters before a bar
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LONG = 48
 _FEW_LOOPS = 3  # loops that have a line each
@@ -62,21 +63,22 @@ def _how_many(part: int, windows: int) -> str:
 
 
 def _histogram(row: HistogramRow, style: Style) -> list[str]:
-    name = shorten(row.coro, _LONG)
-    at = tail(place(row.site, style.base), style.width - len(name) - 30)
+    name = shorten(row.coro, min(_LONG, style.width // 2))
+    at = tail(place(row.site, style.base), max(style.width - len(name) - 30, 1))
     lines = [f"  {name}  {at}".rstrip() + f": ready {plural(row.count, 'time')}"]
     most = max(bucket.count for bucket in row.buckets)
-    return lines + [_line(bucket, most) for bucket in row.buckets]
+    longest = min(_BAR, style.width - _BESIDE)
+    return lines + [_line(bucket, most, longest) for bucket in row.buckets]
 
 
-def _line(bucket: Bucket, most: int) -> str:
+def _line(bucket: Bucket, most: int, longest: int) -> str:
     if bucket.end_ns < 0:
         label = f"{_round(bucket.start_ns)} or more"
     elif not bucket.start_ns:
         label = f"below {_round(bucket.end_ns)}"
     else:
         label = f"{_round(bucket.start_ns)} to {_round(bucket.end_ns)}"
-    return f"    {label:>17}  {bucket.count:>9,}  {_bar(bucket.count, most)}".rstrip()
+    return f"    {label:>17}  {bucket.count:>9,}  {_bar(bucket.count, most, longest)}".rstrip()
 
 
 def _round(ns: int) -> str:
@@ -85,8 +87,8 @@ def _round(ns: int) -> str:
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
 
 
-def _bar(count: int, most: int) -> str:
+def _bar(count: int, most: int, longest: int) -> str:
     """A bar in eighths of a character; something is never an empty bar."""
-    eighths = max(count * _BAR * 8 // most, 1) if count else 0
+    eighths = max(count * longest * 8 // most, 1) if count else 0
     whole, part = divmod(eighths, 8)
     return "█" * whole + (_EIGHTHS[part] if part else "")

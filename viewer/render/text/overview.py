@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tracer.units import duration, size
 from viewer.analysis.report import Heading, Report
-from viewer.render.text.findings import nothing_found, numbered
+from viewer.render.text.findings import no_findings, numbered
 from viewer.render.text.health import troubles
 from viewer.render.text.histogram import availability
 from viewer.render.text.tables import Style, wrap
@@ -13,22 +13,29 @@ from viewer.render.text.tasks import slowest_tasks
 from viewer.render.text.waits import slowest_locks, starved_threads
 from viewer.words import place, shorten
 
-_FINDINGS = 3
-_WAITS = 3
+_MISSING = 3
 _LINES = 4  # of one finding
-_SECTIONS = 5
+_SCREEN = 24  # lines
+# Findings, waits and sections: fewer until the screen has room.
+_LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3))
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
 
 
 def overview(report: Report, style: Style) -> str:
-    """About 24 lines; everything else is in the sections that the last lines name."""
-    parts = [
-        "\n".join([*heading(report.heading, style), *_not_recorded(report, style)]),
-        _findings(report, style),
-        _slowest(report, style),
-        _look_next(report, style),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    """At most 24 lines of a usual width; everything else is in the sections that the last
+    lines name."""
+    text = ""
+    for findings, waits, sections in _LESS:
+        parts = [
+            "\n".join([*heading(report.heading, style), *_not_recorded(report, style)]),
+            _findings(report, style, findings),
+            _slowest(report, style, waits),
+            _look_next(report, style, sections),
+        ]
+        text = "\n\n".join(part for part in parts if part) + "\n"
+        if text.count("\n") <= _SCREEN:
+            break
+    return text
 
 
 def heading(of: Heading, style: Style) -> list[str]:
@@ -58,7 +65,7 @@ def when(of: Heading) -> str:
 
 
 def _not_recorded(report: Report, style: Style) -> list[str]:
-    parts = missing(report)[:_WAITS]
+    parts = missing(report)[:_MISSING]
     return [line for part in parts for line in wrap(f"! {part}", style.width)]
 
 
@@ -71,15 +78,15 @@ def missing(report: Report) -> list[str]:
     return parts
 
 
-def _findings(report: Report, style: Style) -> str:
+def _findings(report: Report, style: Style, most: int) -> str:
     found = report.findings
     if not found:
-        return "\n".join([f"Findings: {nothing_found(report)}", *_calm(report, style)])
+        return "\n".join([no_findings(report, style), *_calm(report, style)])
     lines = [style.title("Findings")]
-    for number, finding in enumerate(found[:_FINDINGS], 1):
+    for number, finding in enumerate(found[:most], 1):
         lines += _short(numbered(number, finding, style))
-    if len(found) > _FINDINGS:
-        lines.append(f"  … and {len(found) - _FINDINGS} more (--section findings)")
+    if len(found) > most:
+        lines.append(f"  … and {len(found) - most} more (--section findings)")
     return "\n".join(lines)
 
 
@@ -92,23 +99,23 @@ def _calm(report: Report, style: Style) -> list[str]:
     return availability(report.latency.loops, style) if report.latency is not None else []
 
 
-def _slowest(report: Report, style: Style) -> str:
+def _slowest(report: Report, style: Style, most: int) -> str:
     """The longest waits of tasks for their loop, for locks, for the GIL; the longest first."""
     waits = slowest_tasks(report, style) + slowest_locks(report, style)
     waits += starved_threads(report)
     waits.sort(key=lambda wait: -wait[0])
-    worth = [wait for n, wait in enumerate(waits[:_WAITS]) if not n or wait[0] >= _SLOW_NS]
+    worth = [wait for n, wait in enumerate(waits[:most]) if not n or wait[0] >= _SLOW_NS]
     lines = [line for _, text in worth for line in wrap(text, style.width)]
     if report.findings and report.latency is not None:
         lines += availability(report.latency.loops, style)
     return "\n".join([style.title("Slowest waits"), *lines]) if lines else ""
 
 
-def _look_next(report: Report, style: Style) -> str:
+def _look_next(report: Report, style: Style, most: int) -> str:
     """Commands, first the section with the most time."""
     name = place(report.heading.file, style.base)
     rows = [(f"tracer why {name}", "why the slowest waits took so long")]
-    for section, ns, what in _by_cost(report)[:_SECTIONS]:
+    for section, ns, what in _by_cost(report)[:most]:
         rows.append((f"tracer report {name} --section {section}", f"{duration(ns)} {what}"))
     rows.append((f"tracer view {name}", "the timeline, in a browser"))
     room = max(len(command) for command, _ in rows)

@@ -10,7 +10,7 @@ from viewer.render.text.health import health
 from viewer.render.text.histogram import latency
 from viewer.render.text.overview import heading
 from viewer.render.text.regions import regions
-from viewer.render.text.tables import Cell, Style, Time, spare, table
+from viewer.render.text.tables import Cell, Style, Time, spare, table, wrap
 from viewer.render.text.tasks import tasks
 from viewer.render.text.waits import io, locks, threads
 from viewer.words import code, place, tail
@@ -28,7 +28,9 @@ def render_text(report: Report, sections: Sequence[str], top: int, style: Style)
         elif name != "regions" or len(sections) == 1:  # most programs have no regions
             reason = why_not(report, name)
             because = f" ({reason})" if reason else ""
-            parts.append(f"{name}: not recorded in this trace{because}.")
+            text = f"{name}: not recorded in this trace{because}."
+            lines = wrap(text, max(style.width, len(name) + 2))
+            parts.append("\n".join([lines[0].removeprefix("  "), *lines[1:]]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -43,7 +45,7 @@ def _gc(report: Report, top: int, style: Style) -> str:
     if not any(row.uncollectable for row in report.gc):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     names = [str(row[0]) for row in rows]
-    columns, rows = spare(columns, rows, names, style.width, _TO_SPARE)
+    columns, rows = spare(columns, rows, names, style.width, _TO_SPARE, ("collected",))
     called = [
         f"gen{row.generation}: {code('gc.collect()', site)} was called {plural(count, 'time')}"
         for row in report.gc
@@ -81,6 +83,8 @@ def _cpu(report: Report, top: int, style: Style) -> str:
         ]
         for row in report.cpu[:top]
     ]
+    names = [str(row[0]) for row in rows]
+    columns, rows = spare(columns, rows, names, style.width, (), (" ", "cumulative"))
     lines = [style.title(f"CPU, {duration(total)} sampled"), *table(columns, rows, style)]
     if len(report.cpu) > top:
         lines.append(f"  … and {plural(len(report.cpu) - top, 'row')} more (--top)")

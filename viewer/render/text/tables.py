@@ -13,6 +13,7 @@ from viewer.words import Named, shorten
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _BREAK = re.compile(r"(?<!\d) | (?!(?:ns|µs|ms|s|%)(?!\w))")
 _NARROWEST = 60
+_SHORTEST = 12  # of a first column
 _FIRST_COLUMN = 24  # its width at least, where other columns can be left out
 
 
@@ -97,13 +98,15 @@ def spare(
     names: list[str],
     width: int,
     to_spare: Sequence[str],
+    at_last: Sequence[str] = (),
 ) -> tuple[list[str], list[list[Cell]]]:
-    """The table without those columns of `to_spare` that leave no room for the names."""
+    """The table without those columns of `to_spare` that leave no room for the names, and
+    those of `at_last` without which it still would not fit."""
     wanted = min(max(len(columns[0]), *map(len, names)), _FIRST_COLUMN)
-    for name in to_spare:
+    for name in (*to_spare, *at_last):
         taken = widths(columns, written(rows))
         room = width - sum(taken[1:]) - 2 * len(columns)
-        if room < wanted:
+        if room < (wanted if name in to_spare else min(wanted, _SHORTEST)):
             keep = [i for i, column in enumerate(columns) if column != name]
             columns = [columns[i] for i in keep]
             rows = [[row[i] for i in keep] for row in rows]
@@ -119,7 +122,7 @@ def table(columns: Sequence[str], cells: Sequence[Sequence[Cell]], style: Style)
     rows = written(cells)
     taken = widths(columns, rows)
     rest = sum(taken[1:]) + 2 * len(columns)
-    taken[0] = min(taken[0], max(style.width - rest, 12))
+    taken[0] = min(taken[0], max(style.width - rest, _SHORTEST))
     lines = []
     for row in [list(columns), *rows]:
         first = row[0]

@@ -11,6 +11,7 @@ _HARDLY = 100  # a wait this many times shorter than the worst is not explained
 _REASONS = 3  # given for each row
 _LONG = 48  # names and places in sentences
 _TO_SPARE = ("p90", "awaiting", "steps")  # columns left out first where space is short
+_AT_LAST = ("longest step", "p99")
 # What the loop did instead, by kind of delay; {who} and {at} are replaced.
 _INSTEAD = {
     "task": "the loop ran {who}{at}",
@@ -85,7 +86,7 @@ def tasks(report: Report, top: int, style: Style) -> str:
     ]
     slow = [row for row in rows if row.ready.max_ns * _HARDLY > report.tasks[0].ready.max_ns]
     names = [_label(row, report.by) for row in slow or rows]
-    columns, body = spare(columns, body, names, style.width, _TO_SPARE)
+    columns, body = spare(columns, body, names, style.width, _TO_SPARE, _AT_LAST)
     lines = table(columns, body, style)
     lines.insert(0, over("time ready", columns, lines[0], "p50", "max"))
     lines.insert(0, style.title("Tasks"))

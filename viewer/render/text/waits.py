@@ -21,6 +21,7 @@ _HARDLY = 100  # a lock with this many times less waiting than the worst is not 
 _LONG, _SHORT = 48, 16  # names in sentences, in columns of their own
 _SENTENCE = 56  # characters of a sentence besides the name in it
 _TO_SPARE = ("unknown", "off cpu", "native", "sleep", "run delay", "p90", "p50", "held")
+_AT_LAST = ("preempted", "woken by", "timed out", "longest hold", "bytes", "idle")
 _FREE = "nobody: free, not yet acquired"
 _OTHERS = "many others, each for a moment"
 _CAUSES = {"free": _FREE, "unknown": "unknown", "others": _OTHERS}
@@ -121,13 +122,13 @@ def _parts(states: dict[str, int]) -> str:
 
 
 def _who_had_the_gil(report: Report, row: ThreadRow, style: Style) -> list[str]:
-    name = shorten(_thread_name(report, row), style.width - _SENTENCE)
+    name = shorten(_thread_name(report, row), max(style.width - _SENTENCE, _SHORT))
     waits = plural(row.gil_waits.count, "wait")
-    line = f"  {name}: waited {duration(row.gil_wait_ns)} in {waits}"
+    line = f"{name}: waited {duration(row.gil_wait_ns)} in {waits}"
     if row.worst is not None and row.gil_waits.count > 1:
         at = moment(max(row.worst.start_ns - report.heading.start_ns, 0))
         line += f", the longest {duration(row.worst.ns)} (at {at})"
-    return [line, *_holders(row.held, row.gil_wait_ns, style)]
+    return [*wrap(line, style.width), *_holders(row.held, row.gil_wait_ns, style)]
 
 
 def _holders(held: Held, total: int, style: Style) -> list[str]:
@@ -135,7 +136,9 @@ def _holders(held: Held, total: int, style: Style) -> list[str]:
     for holder in held.holders[:_REASONS]:
         away = {state: ns for state, ns in holder.states.items() if state != s.RUNNING}
         when = f" ({_parts(away)})" if away else ""
-        room = max(style.width - _BEGINNING - len(when), _SHORT)
+        if len(when) > style.width - _BEGINNING - _SHORT:
+            when = ""
+        room = style.width - _BEGINNING - len(when)
         parts.append((holder.ns, shorten(holder.name, room) + when))
     rest = held.holders[_REASONS:]
     parts.append((sum(holder.ns for holder in rest), plural(len(rest), "other")))
@@ -312,7 +315,7 @@ def _fitted(columns: Sequence[str], rows: list[list[Cell]], style: Style) -> lis
     shown = [columns[i] for i in keep]
     cells = [[row[i] for i in keep] for row in rows]
     names = [str(row[0]) for row in cells]
-    return table(*spare(shown, cells, names, style.width, _TO_SPARE), style)
+    return table(*spare(shown, cells, names, style.width, _TO_SPARE, _AT_LAST), style)
 
 
 def _more(count: int, top: int) -> list[str]:
