@@ -177,6 +177,8 @@ def test_finding_leads_to_its_slice(tmp_path: Path) -> None:
         )
         assert piece["state"] == "blocked"
         assert piece["width"] > 100
+        assert "What it did" in opened.page.inner_text("aside")
+        assert "computing" in opened.page.inner_text("aside .parts")
         assert opened.complaints == []
 
 

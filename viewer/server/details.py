@@ -9,11 +9,12 @@ from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.part import Cause, shortened
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import state_of_slice
 from viewer.analysis.why.explain import explain
 from viewer.analysis.why.waits import wait_of_row, wait_of_slice
 from viewer.render.json.report import Json
-from viewer.render.json.why import to_json
+from viewer.render.json.why import cause_json, to_json
 from viewer.render.text.why import in_turn, sentences
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
@@ -21,6 +22,7 @@ from viewer.trace import columns
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 
+_STEPS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.RUNNING)
 _SMALL, _BROAD = 1_000, 24  # what a page shows of a wait: parts of a thousandth, at a level
 
 
@@ -54,6 +56,7 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         "args": {key: value for key, value in args.items() if key != s.ARG_STACK},
         "stack": [*str(args.get(s.ARG_STACK, "")).splitlines()],
         "why": _why(tree, group, row, of) if name != "gil" else None,
+        "did": [] if group.in_states else _did(tree, of),
         "holders": _holders(tree, group, row, of) if name != "gil" else [],
         "links": _links(model, groups, event, last),
         "ts": str(
@@ -82,6 +85,7 @@ def _collection(model: Model, group: Group, row: int) -> Json:
         | ({} if one.called_at is None else {s.ARG_EXPLICIT: True, s.ARG_SITE: one.called_at}),
         "stack": [],
         "why": None,
+        "did": [],
         "holders": [],
         "links": [],
         "ts": str(one.start_ns),
@@ -127,6 +131,18 @@ def _why(tree: Tree, group: Group, row: int, of: int) -> Json:
     told = replace(told, causes=causes)
     # The JSON has the same types, under another name.
     return cast("Json", to_json(told) | {"text": text})
+
+
+def _did(tree: Tree, of: int) -> Json:
+    """What a step or callback did, as causes that add up to it; else empty."""
+    model = tree.model
+    from_ns, to_ns = model.trace.slices.start_ns[of], model.trace.slices.end_ns[of]
+    if model.owners.kind[of] not in _STEPS or model.lane[of] < 0 or from_ns == to_ns:
+        return []
+    tree.looked_at = 0
+    causes = _in_turn(tree.loop(model.lane[of], window(from_ns, to_ns)))
+    shown = shortened(causes, (to_ns - from_ns) // _SMALL, _BROAD)
+    return cast("Json", [cause_json(cause) for cause in shown])
 
 
 def _in_turn(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:

@@ -39,7 +39,8 @@ export async function explain(node) {
       line("to", when(told.start_ns + told.ns, told.ns))),
     told.why && h("p.sentence", null, marked(told.why.text)),
     actions(told),
-    told.why && causes(told.why),
+    told.why && causes("Where the time went", told.why.causes, told.why.ns),
+    causes("What it did", told.did, told.ns),
     told.why && path(told.why),
     stacks(told),
     owners(told),
@@ -87,12 +88,12 @@ export function showWait({ group, row, start_ns: start }, ns, task) {
 }
 
 /** The causes add up to the wait; each may have parts of its own. */
-function causes({ causes: found, ns: whole }) {
+function causes(title, found, whole) {
   if (!found.length) return null;
   const lines = tree(found, whole, 0);
   const texts = durations(lines.map(({ one }) => one.ns));
   return [
-    h("h3", null, "Where the time went"),
+    h("h3", null, title),
     h("div.parts", null, lines.map(({ one, depth }, i) => [
       h("span", { style: { paddingLeft: `${depth * 14}px` }, title: one.site }, marked(one.text)),
       h("span.num", null, texts[i]),

@@ -203,6 +203,8 @@ def test_every_slice_can_be_explained(tmp_path, name, data):
                 if link["row"] >= 0:
                     other = {"group": link["group"], "row": str(link["row"])}
                     assert json.loads(answers.routes["api/slice"](other).body)["row"] >= 0
+            if told["did"]:
+                assert sum(cause["ns"] for cause in told["did"]) == told["ns"]
             if told["why"]:
                 assert sum(cause["ns"] for cause in told["why"]["causes"]) == told["why"]["ns"]
 

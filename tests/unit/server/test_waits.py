@@ -5,11 +5,14 @@ import json
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import Service
 from tests.support.models import model_of
 from tests.support.stories.waits import MS, every_trace, lock_convoy, pool
 from viewer.server.answers import Answers
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
+
+BLOCKED = 9  # the code of a step that blocks its loop
 
 
 def asked(answers, name, **query):
@@ -77,3 +80,30 @@ def test_holders_that_took_turns_are_one(tmp_path):
     assert cause["ns"] == told["ns"] == 20 * MS
     assert "20 threads `worker-N`" in cause["text"]
     assert "20 threads `worker-N`" in told["why"]["text"]
+
+
+def sleeps(thread, start, end):
+    thread.sleep(start + MS, site="/app/service.py:11 hog").running(end - MS)
+
+
+def test_what_a_step_did(tmp_path):
+    """A step that blocks the loop says where its thread was, on both of its lanes."""
+    service = Service()
+    sleeps(service.thread, service.step(30 * MS), 30 * MS)
+    answers = Answers(model_of(tmp_path, service.end()))
+    for group in ("loops", "tasks"):
+        lanes = answers.groups[group].lanes
+        longest = max(
+            (end - start, row)
+            for start, end, row, code in zip(
+                lanes.start_ns, lanes.end_ns, lanes.row, lanes.code, strict=True
+            )
+            if code == BLOCKED
+        )
+        told = asked(answers, "slice", group=group, row=str(longest[1]))
+        (step,) = told["did"]
+        assert (step["who"], step["ns"]) == ("hog", 30 * MS)
+        assert [(part["text"], part["ns"]) for part in step["parts"]] == [
+            ("asleep (service.py:11)", 28 * MS),
+            ("computing (2×)", 2 * MS),
+        ]

@@ -38,7 +38,7 @@ def to_json(explanation: Explanation) -> Json:
         "is_over": explanation.is_over,
         "acquired": explanation.acquired,
         "causes": [
-            _cause(cause) | {"text": in_tree(said)}
+            cause_json(cause) | {"text": in_tree(said)}
             for cause, said in zip(explanation.causes, worded(explanation), strict=True)
         ],
         "path": [_step(step, base) for step in explanation.path],
@@ -64,7 +64,7 @@ def render_json(file: str, answer: Answer) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
-def _cause(cause: Cause) -> Json:
+def cause_json(cause: Cause) -> Json:
     return {
         "kind": cause.kind.value,
         "who": cause.who,
@@ -75,7 +75,7 @@ def _cause(cause: Cause) -> Json:
         "holds_gil": cause.holds_gil,
         "text": in_tree(cause),
         "samples": [_hot(hot) for hot in cause.hot],
-        "parts": [_cause(part) for part in cause.parts],
+        "parts": [cause_json(part) for part in cause.parts],
     }
 
 
