@@ -1,5 +1,6 @@
 """The processes that the recorded ones started and that are not in the trace."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from viewer.trace.sites import head
 
 # Python starts it by itself, beside the first spawned process.
 _PYTHONS_OWN = "from multiprocessing.resource_tracker import"
+# Modules that ask another program a question: where a library is, what machine this is.
+_ASKING = re.compile(r"/lib/python3[^/]*/(?:ctypes/util|platform|uuid)\.py:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Children:
 
 
 def children(model: Model) -> tuple[Children, ...]:
-    """In order of their first start; children that the trace has as processes are left out."""
+    """In order of their first start; children that the trace has as processes are left out,
+    and those that modules of the standard library ask something."""
     events, found = model.trace.events, dict[tuple[str, str, str], Children]()
     recorded = {process.pid for process in model.trace.processes if process.recording}
     for event in model.trace.instants(events.name, s.FORK, s.SPAWN):
@@ -34,7 +38,8 @@ def children(model: Model) -> tuple[Children, ...]:
         args = model.trace.args(event)
         pid = args.get(s.ARG_CHILD)
         command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
-        if pid in recorded or _PYTHONS_OWN in command:
+        stack = str(args.get(s.ARG_STACK, ""))
+        if pid in recorded or _PYTHONS_OWN in command or _ASKING.search(stack):
             continue
         key = (model.trace.text(events.name[event]), command, site)
         before = found.get(key)

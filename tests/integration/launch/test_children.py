@@ -31,7 +31,7 @@ def forked():
 
 def python():
     here = [sys.executable, "-S"]
-    subprocess.run([*here, "-Wignore", "-W", "error", "-c", "import os; hidden = 'secret-1'"])
+    subprocess.run([*here, "-Wignore", "-W", "error", "-c", "\\nimport os; x = 'secret-1'"])
     subprocess.run([*here, "-m", "this", "--key=secret-2"], stdout=subprocess.DEVNULL)
     subprocess.run([*here, pathlib.Path("/dev/null"), "secret-3"])
     subprocess.run([*here, "-"], input=b"")

@@ -161,9 +161,10 @@ class Thread:
         self.trace.instant(self.track, at, s.FORK, s.CAT_THREAD, **args)
         return self
 
-    def spawn(self, at: int, pid: int, command: str, site: str) -> Self:
+    def spawn(self, at: int, pid: int, command: str, site: str, *, stack: str = "") -> Self:
         """Started another program; without a pid where that is 0."""
         args: dict[str, Arg] = {s.ARG_CHILD: pid} if pid else {}
+        args |= {s.ARG_STACK: stack} if stack else {}
         args |= {s.ARG_COMMAND: command, s.ARG_SITE: site}
         self.trace.instant(self.track, at, s.SPAWN, s.CAT_THREAD, **args)
         return self

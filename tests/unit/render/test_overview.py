@@ -133,14 +133,16 @@ def test_children_are_not_in_the_trace(tmp_path):
 
 
 def test_recorded_children_are_in_the_trace(tmp_path):
-    """A child whose own recording was appended to the file is not missing, and Python's own
-    helper is nobody's child."""
+    """A child whose own recording was appended to the file is not missing, and what Python
+    starts for itself is nobody's child."""
     parent = TraceBuilder(argv="pool.py", signals=SIGNALS, pid=100)
     main = parent.thread("MainThread").running(0)
     main.fork(MS, 200, "/app/pool.py:9 pool")
     main.spawn(
         2 * MS, 300, "python -c from multiprocessing.resource_tracker import main", "a.py:1 f"
     )
+    asks = "/usr/lib/python3.13/ctypes/util.py:297 _findSoname_ldconfig\n/app/pool.py:2 f"
+    main.spawn(3 * MS, 400, "ldconfig", "/app/pool.py:2 f", stack=asks)
     main.end(9 * MS)
     child = TraceBuilder(argv="pool.py", signals=SIGNALS, pid=200)
     child.thread("MainThread").running(0).end(9 * MS)

@@ -94,6 +94,7 @@ static void add_python(command_name *name, PyObject *words)
         const char *its = word[1] && word[2] ? word + 2 : word_at(words, i + 1, value) ? value : "";
         if (option == 'm' || option == 'c') {
             add(name, word, 2);
+            its += strspn(its, " \n\t");
             add(name, its, strcspn(its, option == 'c' ? "\"'=(;\n" : " "));
             return;
         }
