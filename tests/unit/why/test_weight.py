@@ -260,3 +260,32 @@ def test_a_gil_that_was_mostly_free_was_held_by_nobody(tmp_path: Path) -> None:
     text = paragraph(answer(model, thread="other").problems[0])
     assert "waiting for the GIL" in text
     assert "GIL held by" not in text
+
+
+def test_at_a_moment_threads_that_stand_in_calls_are_told(tmp_path: Path) -> None:
+    scene = Scene()
+    for n, name in enumerate(("acceptor", "browser")):
+        site = f"/app/tls.py:{n + 1} {name}"
+        scene.thread(name).io(n * 100 * MS, "ssl.SSLSocket.do_handshake", site=site).native(
+            1_000 * MS
+        )
+    model = model_of(tmp_path, scene.trace.ended(1_100 * MS))
+    found = list(answer(model, at_ns=model.start_ns + 500 * MS).problems)
+    assert told(found) == [
+        (What.CALL, "acceptor", "ssl.SSLSocket.do_handshake"),
+        (What.CALL, "browser", "ssl.SSLSocket.do_handshake"),
+    ]
+
+
+def test_who_waits_for_an_import_is_not_idle(tmp_path: Path) -> None:
+    """Nobody holds an import as a lock, and yet another thread does it."""
+    scene = Scene()
+    loader, importer = scene.thread("loader"), scene.thread("importer")
+    module = scene.trace.lock("import", "/app/plug.py:5 load")
+    importer.sleep(0, site="/app/plug.py:9 <module>")
+    loader.lock_wait(0, "import", lock=module, site="/app/plug.py:5 load")
+    importer.native(900 * MS).release(901 * MS, module, to=loader)
+    loader.native(901 * MS)
+    found = scene.problems(tmp_path)
+    assert told(found)[0] == (What.IDLE, "loader", "import")
+    assert [(c.kind, c.who) for c in found[0].worst.causes] == [(Kind.WAKER, "importer")]
