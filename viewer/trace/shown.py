@@ -10,7 +10,7 @@ _NO_LINES = re.compile(f"[\u2028\u2029{_OTHERS}]")
 
 
 def shown_name(text: str) -> str:
-    return _NO_NAME.sub(_escape, text)
+    return text if text.isprintable() else _NO_NAME.sub(_escape, text)
 
 
 def shown_texts(texts: list[str]) -> list[str]:

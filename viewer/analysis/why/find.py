@@ -66,9 +66,10 @@ def _longest(model: Model, start: Column, end: Column, mark: Column) -> tuple[li
         return bounds[at - 1], count, sum(counts) - count
 
     at_least, count, left_out = enough([_SHORTEST_NS << n for n in range(_DOUBLINGS)])
-    if count > _TOO_MANY:
-        step = at_least // _FINER
-        at_least, count, left_out = enough([at_least + n * step for n in range(_FINER)])
+    width = at_least  # of the bucket from there on
+    while count > _TOO_MANY and width >= _FINER:
+        width //= _FINER
+        at_least, count, left_out = enough([at_least + n * width for n in range(_FINER)])
     found = engine.longer(start, end, mark, at_least).tolist()
     if len(found) > _TOO_MANY:
         found.sort(key=lambda row: start[row] - end[row])
