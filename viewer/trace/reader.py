@@ -6,6 +6,7 @@ import zlib
 from array import array
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
@@ -24,8 +25,7 @@ _OF_RECORDING = (s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT, s.EXEC, s.EXEC
 type Arg = int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(NamedTuple):
     """The newest TrackDescriptor of a uuid. Numbers are 0 and texts "" when not given."""
 
     uuid: int
