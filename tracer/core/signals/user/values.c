@@ -22,15 +22,22 @@ static void put_number(user_payload *p, uint64_t value, size_t size)
     put(p, &value, size); /* little-endian, as wire.h */
 }
 
-static void put_text(user_payload *p, PyObject *text)
+/* Returns how much it has written. */
+static size_t put_shown(char *out, size_t room, PyObject *text)
 {
     Py_ssize_t length;
     PyObject *owned;
     const char *bytes = utf8_of(text, &length, &owned);
-    size_t shown = text_escape(p->bytes + p->length + 2, USER_TEXT_BYTES, bytes, (size_t)length);
+    size_t shown = text_escape(out, room, bytes, (size_t)length);
+    Py_XDECREF(owned);
+    return shown;
+}
+
+static void put_text(user_payload *p, PyObject *text)
+{
+    size_t shown = put_shown(p->bytes + p->length + 2, USER_TEXT_BYTES, text); /* behind its length */
     put_number(p, shown, 2);
     p->length += shown;
-    Py_XDECREF(owned);
 }
 
 void user_drop_error(void)
@@ -51,22 +58,13 @@ static PyObject *shown(PyObject *value)
     return text;
 }
 
-static size_t shown_label(char *out, size_t room, PyObject *label)
-{
-    Py_ssize_t length;
-    PyObject *owned;
-    const char *bytes = utf8_of(label, &length, &owned);
-    size_t shown = text_escape(out, room, bytes, (size_t)length);
-    Py_XDECREF(owned);
-    return shown;
-}
-
 static void put_argument(user_payload *p, PyObject *label, PyObject *value)
 {
-    char name[USER_LABEL_BYTES + 1];
-    size_t length = shown_label(name, sizeof name, label);
     size_t most = (size_t)USER_LABEL_BYTES + USER_TEXT_BYTES + 16; /* and the end mark of the payload */
-    if (!length || length > USER_LABEL_BYTES || p->arguments == USER_ARGS || p->length + most > USER_BYTES) {
+    int has_room = p->arguments < USER_ARGS && p->length + most <= USER_BYTES;
+    /* Behind the type and the length, which follow. */
+    size_t length = has_room ? put_shown(p->bytes + p->length + 2, USER_LABEL_BYTES + 1, label) : 0;
+    if (!length || length > USER_LABEL_BYTES) {
         p->omitted++;
         return;
     }
@@ -92,7 +90,7 @@ static void put_argument(user_payload *p, PyObject *label, PyObject *value)
     p->arguments++;
     put_number(p, type, 1);
     put_number(p, length, 1);
-    put(p, name, length);
+    p->length += length;
     if (text)
         put_text(p, text);
     else
