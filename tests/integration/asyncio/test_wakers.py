@@ -1,6 +1,7 @@
 """Who woke a task: another task, a thread, a timer, a file descriptor, or nobody."""
 
 import asyncio
+import collections
 import threading
 from pathlib import Path
 
@@ -76,6 +77,53 @@ def test_woken_by_a_thread_that_is_slower_than_the_loop(
         thread.join()
 
     summary = record_main(waiter, tmp_path)
+    assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
+
+
+class Queue(collections.deque[asyncio.Handle]):
+    """A thread that has put a handle here does not go on before the loop has run it."""
+
+    ran: threading.Event
+
+    def append(self, handle: asyncio.Handle) -> None:
+        super().append(handle)
+        if threading.current_thread() is not threading.main_thread():
+            self.ran.wait()
+
+
+def test_the_loop_runs_a_handle_at_once(tmp_path: Path) -> None:
+    """It may see it as soon as it is in the queue, while the waker is still in _call_soon."""
+    tids: list[int] = []
+    done: list[bool] = []
+
+    async def waiter(future: asyncio.Future[None]) -> None:
+        await future
+        done.append(True)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        queue = Queue(loop._ready)  # type: ignore[attr-defined]
+        queue.ran = threading.Event()
+        loop._ready = queue  # type: ignore[attr-defined]
+        task = asyncio.create_task(waiter(future))
+
+        def wake() -> None:
+            future.set_result(None)
+            queue.ran.set()
+
+        def work() -> None:
+            tids.append(threading.get_native_id())
+            loop.call_soon_threadsafe(wake)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        while not done:  # it polls and never waits
+            await asyncio.sleep(0)
+        await task
+        thread.join()
+
+    summary = record_main(main, tmp_path)
     assert wakers(task_of(summary, "waiter"))[-1] == {"waker_thread": tids[0]}
 
 

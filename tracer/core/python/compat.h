@@ -85,6 +85,11 @@ static inline int compat_frame_offset(const compat_frame *frame)
     return (int)((const char *)at - compat_frame_code(frame)->co_code_adaptive);
 }
 
+static inline const compat_frame *compat_frame_caller(const compat_frame *frame)
+{
+    return frame->previous;
+}
+
 /* The globals of a frame that is about to run, borrowed. */
 static inline const PyObject *compat_frame_globals(const compat_frame *frame)
 {

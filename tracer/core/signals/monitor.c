@@ -18,6 +18,7 @@
 #include "signals/threads.h"
 #include "signals/watched.h"
 
+static void handle_made(thread_buffer *b, uint64_t tick, PyObject *value);
 static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value);
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_made(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -33,6 +34,7 @@ static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static watched_role roles[] = {
     {"step", NULL, NULL, 1, 1},
     {"call_soon", NULL, tasks_on_ready, 0, 1},
+    {"handle", NULL, handle_made, 0, 1},
     {"call_soon_threadsafe", NULL, threadsafe_handle, 0, 1},
     {"select", loops_on_poll, loops_on_polled, 0, 1},
     {"run_forever", loops_on_run, loops_on_stop, 0, 0},
@@ -145,6 +147,23 @@ static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
     tasks_on_ready(b, tick, local(0));
+}
+
+enum { FRAMES_BETWEEN = 2 }; /* of the interpreter, between an __init__ and who makes the object */
+
+/* The same, where call_soon_threadsafe uses _call_soon. Handles made by others are not ready. */
+static void handle_made(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    const compat_frame *frame = compat_frame_caller(compat_running_frame());
+    for (int i = 0; frame && i <= FRAMES_BETWEEN; i++, frame = compat_frame_caller(frame)) {
+        PyCodeObject *code = compat_frame_code(frame);
+        const watched_role *role = code ? watched_role_of((PyObject *)code) : NULL;
+        if (role && role->on_return == tasks_on_ready) {
+            tasks_on_ready(b, tick, local(0));
+            return;
+        }
+    }
 }
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)

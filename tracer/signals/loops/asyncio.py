@@ -68,10 +68,13 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     # Of a step that is running already, only the return is seen.
     starts = "CALL PY_RETURN" if asyncio.events._get_running_loop() else "CALL"
     tool.watch(asyncio.events.Handle._run, "step", starts)
-    tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
     threadsafe = getattr(asyncio.events, "_ThreadSafeHandle", None)
     if threadsafe:  # 3.14+: call_soon_threadsafe() does without _call_soon()
+        tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
         tool.watch(threadsafe.__init__, "call_soon_threadsafe", "PY_RETURN")
+    else:  # when _call_soon() returns, a loop of another thread may have run the handle
+        tool.watch(loop._call_soon, "call_soon", "")
+        tool.watch(asyncio.events.Handle.__init__, "handle", "PY_RETURN")
     tool.watch(loop.run_forever, "run_forever", "PY_START PY_RETURN")
     # An exception (Ctrl-C in select) leaves run_forever without a return.
     if hasattr(loop, "_run_forever_cleanup"):  # 3.13+
