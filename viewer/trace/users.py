@@ -9,7 +9,7 @@ from dataclasses import replace
 from tracer import schema as s
 from viewer.trace.columns import AWAIT, LOOP_TASK, Column, Owners
 from viewer.trace.reader import Trace
-from viewer.trace.sites import Site, entry, head, is_library, place_of, via
+from viewer.trace.sites import IMPORT, Site, entry, head, is_library, place_of, via
 
 _SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
 ASYNCIOS_OWN = "asyncio's own"
@@ -80,12 +80,15 @@ def with_user_sites(trace: Trace) -> Trace:
     head_of = array("i", [-1]) * len(texts.strings)
     called: dict[str, Counter[str]] = {}
     for at in heads.values():
-        if via(at):
+        if via(at) not in ("", IMPORT):
             called.setdefault(at, Counter())[via(at)] += 1
     for text, ways in called.items():
         texts.put(Site(text, ways.most_common(1)[0][0]))
+    # A line that imports, and calls something as well, is two sites.
+    imports = {str(at): at for at in heads.values() if via(at) == IMPORT}
+    import_of = {text: texts.add(at) for text, at in imports.items()}
     for i, at in heads.items():
-        head_of[i] = texts.put(str(at))
+        head_of[i] = import_of[str(at)] if via(at) == IMPORT else texts.put(str(at))
     library = bytes(map(is_library, texts.strings))
     names = (s.ARG_SITE, s.ARG_STACK, s.ARG_CORO)
     site_at, stack_at, own = (name_args(trace, texts.find(name)) for name in names)

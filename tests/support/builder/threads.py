@@ -130,9 +130,11 @@ class Thread:
         size_bytes: int = -1,
         holding_gil: bool = False,
         continues: bool = False,
+        stack: str = "",
     ) -> Self:
         args = _holding(holding_gil)
         args |= {s.ARG_SITE: site} if site else {}
+        args |= {s.ARG_STACK: stack} if stack else {}
         args |= {s.ARG_FD: fd} if fd >= 0 else {}
         args |= {s.ARG_CONTINUES: True} if continues else {}
         end: dict[str, Arg] = {s.ARG_BYTES: size_bytes} if size_bytes >= 0 else {}

@@ -26,6 +26,7 @@ from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
+from viewer.trace.sites import via
 from viewer.words import Named
 
 _SCREEN = 24
@@ -119,6 +120,7 @@ def test_children_are_not_in_the_trace(tmp_path):
         "manage.py` at\n    reload.py:3, multiprocessing (spawn) at reload.py:5." in said
     )
     assert "none of the known problems was found in this process; its children are" in said
+    assert "`os.waitpid /app/reload.py:4` waited 5.00 ms for child processes." in said
     made = build_report(model_of(tmp_path, trace), By.CORO)
     told = render_text(made, ("findings", "health"), 9, Style(200))
     assert "10 child processes are not in this trace" in told
@@ -130,6 +132,28 @@ def test_children_are_not_in_the_trace(tmp_path):
         ("spawn", work, 1, [8]),
         ("fork", "", 8, [*range(20, 28)]),
     ]
+
+
+def test_a_line_that_imports_and_calls(tmp_path):
+    """The call of such a line is not counted as part of its imports."""
+    main_line, library = "/app/manage.py:9 main", "/v/lib/python3.13/site-packages/dj"
+    imports = f"{library}/a.py:1 <module>\n<frozen importlib._bootstrap>:488 _load\n"
+    trace = TraceBuilder(argv="manage.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    for at in range(1, 8, 2):
+        main.io(
+            at * MS, "os.stat", site=f"{library}/a.py:1 <module>", stack=imports + main_line
+        )
+        main.native((at + 1) * MS)
+    site = f"{library}/reload.py:5 restart"
+    main.io(10 * MS, "os.waitpid", site=site, stack=f"{site}\n{main_line}")
+    main.native(90 * MS).end(91 * MS)
+    made = build_report(model_of(tmp_path, trace.ended(92 * MS)), By.CORO)
+    assert [(row.callable, row.site, row.calls.count) for row in made.io] == [
+        ("os.waitpid", main_line, 1),
+        ("import machinery", "", 4),
+    ]
+    assert via(made.io[0].site) == "restart"
 
 
 def test_recorded_children_are_in_the_trace(tmp_path):

@@ -10,7 +10,7 @@ from viewer.render.text.health import troubles
 from viewer.render.text.histogram import availability
 from viewer.render.text.tables import Style, wrap
 from viewer.render.text.tasks import slowest_tasks
-from viewer.render.text.waits import slowest_locks, starved_threads
+from viewer.render.text.waits import slowest_locks, starved_threads, waits_for_children
 from viewer.words import place, shorten
 
 _MISSING = 3
@@ -100,9 +100,10 @@ def _calm(report: Report, style: Style) -> list[str]:
 
 
 def _slowest(report: Report, style: Style, most: int) -> str:
-    """The longest waits of tasks for their loop, for locks, for the GIL; the longest first."""
+    """The longest waits of tasks for their loop, for locks, the GIL, children; the longest
+    first."""
     waits = slowest_tasks(report, style) + slowest_locks(report, style)
-    waits += starved_threads(report)
+    waits += starved_threads(report) + waits_for_children(report, style)
     waits.sort(key=lambda wait: -wait[0])
     worth = [wait for n, wait in enumerate(waits[:most]) if not n or wait[0] >= _SLOW_NS]
     lines = [line for _, text in worth for line in wrap(text, style.width)]

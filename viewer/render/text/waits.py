@@ -9,6 +9,7 @@ from viewer.analysis.locks import ENDS, Cause, LockRow
 from viewer.analysis.report import Report
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
+from viewer.analysis.why.waits import CHILDREN
 from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, table, wrap
 from viewer.words import Named, place, shorten, tail
 
@@ -271,6 +272,19 @@ def _cause(cause: Cause, style: Style) -> str:
     room = style.width - _BEGINNING
     name = shorten(cause.who, room // 2)
     return f"{name}  {tail(place(cause.site, style.base), room - len(name) - 2)}".rstrip()
+
+
+def waits_for_children(report: Report, style: Style) -> list[tuple[int, str]]:
+    """(time, sentence) of the calls that waited for child processes."""
+    return [
+        (
+            row.calls.max_ns,
+            f"`{_call_name(report, row, style).fitted(style.width - 4)}` waited "
+            f"{duration(row.calls.total_ns)} for child processes.",
+        )
+        for row in report.io
+        if row.callable.startswith(CHILDREN)
+    ]
 
 
 def io(report: Report, top: int, style: Style) -> str:
