@@ -179,6 +179,7 @@ def test_stacks_of_tasks(tmp_path):
 
     loop_file = "/usr/lib/python3.13/asyncio/base_events.py"
     noting = (
+        "/usr/lib/python3.13/asyncio/events.py:45 Handle.__init__\n"
         f"{loop_file}:853 BaseEventLoop._call_soon\n{loop_file}:833 BaseEventLoop.call_soon"
     )
     around = (

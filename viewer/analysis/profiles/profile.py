@@ -117,6 +117,8 @@ def within_task(frames: tuple[Place, ...]) -> tuple[Place, ...]:
     """What ran inside the innermost callback of an event loop, without the frames of the loop
     that call it; all frames where no loop ran."""
     inner = 0
+    if frames and _is_of(frames[0], _HANDLE, ("Handle.__init__",)):
+        inner = 1
     while inner < len(frames) and _is_of(frames[inner], _LOOP, _NOTING):
         inner += 1
     for depth in range(inner, len(frames)):
