@@ -135,7 +135,11 @@ async def on_thread() -> None:
 
 
 async def on_subprocess() -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-S", "-c", "open(0).read()"), stdin=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    asyncio.get_running_loop().call_soon(process.stdin.close)  # it ends after the wait began
     await process.wait()
 
 

@@ -465,8 +465,9 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
     }
     if (lane->state != LANE_CALL && lane->state != LANE_GIL_WAIT)
         put_computing(t, thread, 0, lane->upto_ns, end);
-    /* How a wait for a lock ended is written at its end, but known only once the thread has run. */
-    int ends_untold = lane->state == LANE_CALL && lane->class == CLASS_LOCK;
+    /* How a wait for a lock ended, and the place of a call whose stack is new, are written at the end, but
+     * known only once the thread has run. */
+    int ends_untold = lane->state == LANE_CALL && (lane->class == CLASS_LOCK || !lane->told_stack);
     if (end < ns && lane->state != LANE_GIL_WAIT && !ends_untold) {
         lane->holder = holder_at(t, thread->tid, end, ns);
         put_state(t, thread, LANE_GIL_WAIT, end);
@@ -479,7 +480,9 @@ void timeline_present(timeline *t, thread_line *thread, const lane_present *now,
 {
     lane_line *lane = &thread->lane;
     if (lane->pending) {
-        int more_to_come = lane->take.call.class == CLASS_LOCK && lane->take.call.serial && !now->is_last;
+        int has_details = lane->take.call.class == CLASS_LOCK && lane->take.call.serial;
+        int is_unnamed = lane->take.stack && !stack_names_of(lane->take.stack);
+        int more_to_come = (has_details || is_unnamed) && !now->is_last;
         if (more_to_come && lane->pending_passes++ < PASSES_FOR_DETAILS)
             return;
         lane_flush(t, thread);

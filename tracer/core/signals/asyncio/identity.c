@@ -20,7 +20,7 @@ int identity_is_task(PyObject *object)
            (identity.py_task && PyObject_TypeCheck(object, identity.py_task));
 }
 
-known_task *identity_find(PyObject *task)
+known_task *identity_find(const void *task)
 {
     uint64_t *known = map_find(&identity.by_task, (uint64_t)(uintptr_t)task);
     return known ? (known_task *)(uintptr_t)*known : NULL;

@@ -48,7 +48,7 @@ int identity_is_task(PyObject *object);
 uint32_t identity_loop_id(PyObject *loop);
 uint32_t identity_known_loop(PyObject *loop); /* 0 when the trace has no record of it */
 
-known_task *identity_find(PyObject *task);
+known_task *identity_find(const void *task);
 PyObject *identity_task_of(PyObject *callback);
 PyObject *identity_read(PyObject *task, enum field which);
 int identity_same_text(PyObject *value, PyObject *constant);
