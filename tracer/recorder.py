@@ -288,10 +288,20 @@ class Recording:
             found.append(
                 ("gil", "an import switched the GIL on: waits for it are not recorded")
             )
-        if "tasks" in self.options.signals and "uvloop" in sys.modules:
-            text = "uvloop was imported: tasks on its loops are not recorded yet"
-            found.append(("tasks", text))
+        if "tasks" in self.options.signals:
+            for module, tasks in _UNRECORDED.items():
+                if module in sys.modules:
+                    text = f"{module} was imported: {tasks} are not recorded yet"
+                    found.append(("tasks", text))
         return found
+
+
+# Modules with a scheduler of their own, and what runs on it.
+_UNRECORDED = {
+    "uvloop": "tasks on its loops",
+    "trio": "tasks that it runs",
+    "gevent": "its greenlets",
+}
 
 
 def _has_gil() -> bool:

@@ -280,13 +280,14 @@ def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
     assert not summary.tasks
 
 
-def test_uvloop_is_said_to_be_missing(record: Recorder) -> None:
-    """The trace says so when it cannot see a loop."""
-    trace = record("import sys; sys.modules['uvloop'] = sys")
+@pytest.mark.parametrize("module", ["uvloop", "trio", "gevent"])
+def test_schedulers_that_are_not_recorded_are_named(record: Recorder, module: str) -> None:
+    """The report says so when it cannot see what runs on a loop."""
+    trace = record(f"import sys; sys.modules['{module}'] = sys")
     done = subprocess.run(
         [sys.executable, "-m", "tracer", "report", str(trace)],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "uvloop" in done.stdout
+    assert f"{module} was imported" in done.stdout
