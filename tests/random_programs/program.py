@@ -36,9 +36,8 @@ class Program:
         plan = self.plan
         forks = any(step.function == "fork" for lane in plan.lanes for step in lane.steps)
         if forks or plan.lanes[1:]:
-            # If its fork hooks are registered during a fork, they release another's lock. And of
-            # two threads that import it at once, one may use it before the recorder knows its
-            # functions by name.
+            # If its fork hooks are registered during a fork, they release another's lock. Of
+            # two threads that import it at once, one may use it before its names are known.
             importlib.import_module("concurrent.futures.thread")
         if not plan.lazy_api:
             tracer.log("begin")
