@@ -18,6 +18,7 @@ from tests.support.waiting import lock_waits, until_it_waits_in
 from tracer import schema as s
 
 HAS_HANDLES = sys.version_info >= (3, 13)
+HANDLE = "_os_thread_handle" if sys.version_info >= (3, 14) else "_handle"
 ENDS = f"""
     select tb.name as waiter, ta.name as by from flow f
     join slice a on f.slice_out = a.id join thread_track xa on a.track_id = xa.id
@@ -31,7 +32,7 @@ ENDS = f"""
 def until_joined(by: threading.Thread, function: str = "join") -> None:
     """Lets the calling thread go on once that thread waits for its end."""
     if HAS_HANDLES:
-        until_it_waits_in(by, function, "_handle", "join")
+        until_it_waits_in(by, function, HANDLE, "join")
     else:
         until_it_waits_in(by, "_wait_for_tstate_lock", "acquire")
 
