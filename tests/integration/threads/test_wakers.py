@@ -31,7 +31,7 @@ def lane_of(summary: Summary, tid: int | None) -> Lane:
 
 
 def reasons(summary: Summary, *but: str) -> list[str]:
-    """On 3.15 a join may end in libc's, as long as the thread is not quite gone: no lock is known."""
+    """On 3.15 a join may end in libc's, until the thread is quite gone: no lock is known."""
     but = (*but, "pthread_join")
     return [reason for reason in summary.unknown if reason.partition(": ")[2] not in but]
 
