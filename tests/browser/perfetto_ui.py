@@ -14,11 +14,18 @@ from pathlib import Path
 from typing import override
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.support.trace_processor import wasm_path
 
 CHROMIUM = Path("/usr/bin/chromium")
+NEEDS_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
+    ),
+]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -13,7 +13,7 @@ pytest.importorskip(
 )
 
 from tests.browser.page import open_page
-from tests.browser.perfetto_ui import CHROMIUM
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM
 from tests.support.numbers import CASES
 from tests.support.stories.waits import blocked_loop
 from tracer import units
@@ -23,12 +23,7 @@ FORMATTED = """async (cases) => {
   return cases.map(([name, values]) => format[name](...values));
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_numbers(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ pytest.importorskip(
 from playwright.sync_api import Page, Route
 
 from tests.browser.page import look_at, open_page
-from tests.browser.perfetto_ui import CHROMIUM, START_TIMEOUT_MS, TROUBLE
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM, START_TIMEOUT_MS, TROUBLE
 from tests.support.serving import served
 from tests.support.stories.waits import blocked_loop
 from viewer.server.perfetto import HOSTED, UI, find_ui, ui_routes
@@ -33,12 +33,7 @@ SHOWN = """() => {
   return { start: since(start), end: since(end), name, from: since(ts), ns: Number(dur) };
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ pytest.importorskip(
 from playwright.sync_api import Page, Route
 
 from tests.browser.page import PAGES, keep_picture, look_at, open_page
-from tests.browser.perfetto_ui import CHROMIUM, TROUBLE
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM, TROUBLE
 from tests.support.builder.trace import TraceBuilder
 from tests.support.stories.waits import (
     async_lock,
@@ -36,12 +36,7 @@ from viewer.trace.reader import read_trace
 EXPLANATION = "aside .parts"
 TIMELINES = "async () => (await import('./timeline.js')).timelines().length"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 def written(tmp_path: Path, builder: TraceBuilder) -> Path:

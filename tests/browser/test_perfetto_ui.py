@@ -12,7 +12,7 @@ pytest.importorskip(
     reason="needs playwright: python3 -m uv run --all-groups pytest tests/browser",
 )
 
-from tests.browser.perfetto_ui import CHROMIUM, OpenedTrace, open_in_ui
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM, OpenedTrace, open_in_ui
 from tests.conftest import SAMPLES, Recorder
 from tests.support.packets import Packets, loop_skeleton
 from tests.support.stories.waits import profiled
@@ -21,12 +21,7 @@ from tracer import schema
 # Where the pictures of the last run are kept, when set
 SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 def keep_picture(opened: OpenedTrace, name: str) -> None:

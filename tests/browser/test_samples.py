@@ -13,7 +13,7 @@ pytest.importorskip(
 )
 
 from tests.browser.page import PAGES, keep_picture, open_page
-from tests.browser.perfetto_ui import CHROMIUM
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM
 from tests.conftest import SAMPLES
 
 CAUSES = "aside .parts"
@@ -25,12 +25,7 @@ MIDDLE = """async () => {
   return start_ns + ns / 2;
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.mark.parametrize("sample", sorted(path.stem for path in SAMPLES.glob("*.py")))

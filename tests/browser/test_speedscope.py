@@ -14,16 +14,13 @@ pytest.importorskip(
 
 from playwright.sync_api import Page
 
-from tests.browser.perfetto_ui import CHROMIUM
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM
 from tests.browser.speedscope import PACKAGE, open_in_speedscope
 from tests.support.stories.waits import blocked_loop, profiled
 from viewer.commands.profiles import export, write_profile
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
+    *NEEDS_CHROMIUM,
     pytest.mark.skipif(
         not PACKAGE.exists(), reason="needs speedscope from npm: .ci/run fetches it"
     ),

@@ -13,18 +13,13 @@ pytest.importorskip(
 )
 
 from tests.browser.page import Opened, open_page
-from tests.browser.perfetto_ui import CHROMIUM
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import Service
 from tests.support.models import trace_file
 from tests.support.stories.waits import MS, blocked_loop, gil_hog
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 PIECES = """async (title) => {
   const { timelines } = await import("./timeline.js");

@@ -12,17 +12,12 @@ pytest.importorskip(
 )
 
 from tests.browser.page import PAGES, open_page
-from tests.browser.perfetto_ui import CHROMIUM
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM
 from tests.support.builder.trace import TraceBuilder
 from tests.support.models import trace_file
 from tests.support.stories.waits import MS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 # Boxes that have more inside than they show, beyond a hair.
 CUT = """() => [...document.querySelectorAll("main, main .scroll, aside")]

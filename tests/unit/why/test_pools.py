@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builder.trace import Loop, Task
 from tests.support.explaining import answer
 from tests.support.models import model_of
 from tests.support.scene import Scene, told
@@ -37,8 +38,8 @@ def test_awaits_that_tasks_of_one_coroutine_ended_are_alike(tmp_path: Path) -> N
     assert (found.worst.subject, found.count) == ("future", 4)
 
 
-def connections(tmp_path: Path, gives: str) -> Problem:
-    """An answer arrives for `first`; the callback also wakes `second`, by way of `gives`."""
+def two_that_await(subject: str) -> tuple[Scene, Loop, Task, Task]:
+    """Tasks `first` and `second`; each awaits at its own line, since 1 and 2 ms."""
     scene = Scene()
     loop = scene.loop()
     first, second = (
@@ -46,8 +47,14 @@ def connections(tmp_path: Path, gives: str) -> Problem:
     )
     for n, task in enumerate((first, second)):
         task.ready(0).running(n * MS)
-        task.awaits((n + 1) * MS, "future", site=f"/app/c.py:{n + 2} fetch")
+        task.awaits((n + 1) * MS, subject, site=f"/app/c.py:{n + 2} fetch")
         loop.step(task, n * MS, (n + 1) * MS)
+    return scene, loop, first, second
+
+
+def connections(tmp_path: Path, gives: str) -> Problem:
+    """An answer arrives for `first`; the callback also wakes `second`, by way of `gives`."""
+    scene, loop, first, second = two_that_await("future")
     received = "/lib/aio.py:9 Protocol.data_received"
     loop.callback("data_received", "/lib/aio.py:8 data_received", 100 * MS, 102 * MS)
     first.ready(101 * MS, waker="io", stack=f"/lib/aio.py:7 Stream.feed\n{received}")
@@ -165,15 +172,7 @@ def test_what_a_librarys_task_gives_back_its_creator_had(
     site: str, ender: str, tmp_path: Path
 ) -> None:
     """A task of the user's own is named itself."""
-    scene = Scene()
-    loop = scene.loop()
-    first, second = (
-        loop.task("fetch", name=name, site="/app/c.py:1 fetch") for name in ("first", "second")
-    )
-    for n, task in enumerate((first, second)):
-        task.ready(0).running(n * MS)
-        task.awaits((n + 1) * MS, "Queue.get", site=f"/app/c.py:{n + 2} fetch")
-        loop.step(task, n * MS, (n + 1) * MS)
+    scene, loop, first, second = two_that_await("Queue.get")
     first.ready(99 * MS, waker="io").running(100 * MS)
     helper = loop.task("release", site=site, parent=first.id).ready(101 * MS, by=first)
     first.awaits(102 * MS, "future", site="/app/c.py:4 fetch")
