@@ -228,7 +228,8 @@ class Recording:
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
-        for name in ("children", *self.options.signals):
+        # The GIL first: its hooks of uvloop's calls of libc go below those of `tasks`.
+        for name in ("children", *sorted(self.options.signals, key="gil".__ne__)):
             try:
                 arm = children.arm if name == "children" else SIGNALS[name]
                 self._disarms.append(arm(core, tool))
@@ -298,7 +299,6 @@ class Recording:
 
 # Modules with a scheduler of their own, and what runs on it.
 _UNRECORDED = {
-    "uvloop": "tasks on its loops",
     "trio": "tasks that it runs",
     "gevent": "its greenlets",
 }

@@ -11,6 +11,7 @@
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/asyncio/uvloop.h"
 #include "signals/calls/calls.h"
 #include "signals/calls/learn.h"
 #include "signals/children.h"
@@ -36,7 +37,7 @@ static int exec_core(PyObject *module)
         kernel_methods, launch_methods, learn_methods, loads_methods, locks_methods,
         loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,
-        utf8_methods,
+        utf8_methods, uvloop_methods,
     };
     codes_on_death(on_code_death);
     launch_on_begin = recording_program_begins;

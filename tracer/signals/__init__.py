@@ -75,7 +75,8 @@ class Tool:
 
     def after_import(self, module: str, arm: "Callable[[], None]") -> None:
         """Calls `arm` now if the module is loaded, else as soon as it has been imported."""
-        if module in sys.modules:
+        spec = getattr(sys.modules.get(module), "__spec__", None)
+        if module in sys.modules and not getattr(spec, "_initializing", False):
             arm()
             return
         if not self._pending:

@@ -274,6 +274,18 @@ static PyObject *inside_partial(PyObject *partial)
     return inner;
 }
 
+/* A Cython function knows its name; its type has another one with each version of Cython. */
+static uint32_t other_callable(PyObject *callable)
+{
+    const char *type = Py_TYPE(callable)->tp_name, *last = strrchr(type, '.');
+    PyObject *name = !strcmp(last ? last + 1 : type, "cython_function_or_method")
+        ? PyObject_GetAttrString(callable, "__qualname__") : NULL;
+    PyErr_Clear();
+    uint32_t text = codes_text(name);
+    Py_XDECREF(name);
+    return intern_function(text ? text : type_text(type), 0);
+}
+
 uint32_t codes_callable(PyObject *callable)
 {
     PyObject *unwrapped = NULL; /* owned: what a partial wraps */
@@ -298,7 +310,7 @@ uint32_t codes_callable(PyObject *callable)
     else if (PyCFunction_Check(callable))
         func = method_function(callable);
     else
-        func = intern_function(type_text(Py_TYPE(callable)->tp_name), 0);
+        func = other_callable(callable);
     Py_XDECREF(unwrapped);
     return func;
 }

@@ -89,7 +89,7 @@ static int same_frames(const stack_entry *entry, const stack_frame *frames, int 
     return 1;
 }
 
-uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code))
+uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code), const void *outside)
 {
     if (!table || !tstate || tstate->interp != interpreter)
         return 0;
@@ -99,7 +99,7 @@ uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeOb
         PyCodeObject *code = compat_frame_code(at);
         if (!code)
             continue; /* an entry from C */
-        if (is_outside && is_outside(code))
+        if (at == outside || (is_outside && is_outside(code)))
             break;
         frames[depth++] = (stack_frame){code, compat_frame_offset(at)};
     }
@@ -108,7 +108,7 @@ uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeOb
 
 uint32_t stacks_capture(PyThreadState *tstate)
 {
-    return stacks_capture_within(tstate, NULL);
+    return stacks_capture_within(tstate, NULL, NULL);
 }
 
 static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)

@@ -149,8 +149,6 @@ void ring_close(void)
 {
     end_generation();
     atomic_thread_fence(memory_order_seq_cst);
-    if (!ring_free_threaded)
-        return;
     for (thread_buffer *at = atomic_load(&ring_threads); at; at = atomic_load(&at->next))
         while (at != ring_mine && __atomic_load_n(&at->writing, __ATOMIC_ACQUIRE))
             sched_yield(); /* waits a few instructions: the memory is about to change owner */

@@ -14,7 +14,7 @@
 #include "ring/clock.h"
 #include "ring/records.h"
 
-enum { CHUNK_BYTES = 16384, CHUNK_RECORDS = CHUNK_BYTES / 32 - 1, STEP_DEPTH = 32 };
+enum { CHUNK_BYTES = 16384, CHUNK_RECORDS = CHUNK_BYTES / 32 - 1, STEP_DEPTH = 32, CONTEXT_DEPTH = 8 };
 
 typedef struct chunk {
     _Atomic uint32_t committed; /* records the consumer may read */
@@ -38,6 +38,13 @@ typedef struct {
     uint8_t kind; /* enum step_kind */
 } step;
 
+/* libuv's loop has entered a contextvars context, mostly to call back. */
+typedef struct {
+    uint64_t tick;    /* 0: what runs in it is known */
+    void *code;       /* what was seen to run in it; a reference, or NULL */
+    uint8_t is_shown; /* as a callback */
+} context_entry;
+
 typedef struct thread_buffer {
     /* producer's own */
     chunk *write_chunk; /* NULL until it got one */
@@ -49,6 +56,10 @@ typedef struct thread_buffer {
     uint32_t loop;       /* id of the loop running on this thread, 0 = none */
     uint32_t poll_depth; /* depth at which this loop polls */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
+    uint8_t in_libuv;    /* libuv runs this loop: its contexts and polls are watched */
+    uint32_t contexts;   /* how many it has entered … */
+    context_entry entered[CONTEXT_DEPTH]; /* … the first of them */
+    const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
     uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;
@@ -162,6 +173,14 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
         return;
     *slot = (record){tick, kind, flag, 0, a, b, c};
     ring_commit(buffer, 1);
+}
+
+/* The same on a thread that has released the GIL: the recording may end meanwhile. */
+static inline void ring_emit_detached(thread_buffer *buffer, uint64_t tick, uint8_t kind)
+{
+    buffer->writing = 1;
+    if (ring_is_open(buffer))
+        ring_emit(buffer, tick, kind, 0, 0, 0, 0);
 }
 
 /* The last of the records just committed is one about the GIL. */

@@ -13,7 +13,9 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
+#include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/asyncio/uvloop.h"
 #include "signals/calls/learn.h"
 #include "signals/threads.h"
 #include "signals/watched.h"
@@ -62,7 +64,6 @@ static inline void check(watched_role *role)
 {
     if (!role->is_hot && PyErr_Occurred()) {
         role->on_start = role->on_return = NULL;
-        role->is_step = 0;
         notes_failure(role->name);
     }
 }
@@ -90,48 +91,24 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
     if (b) {
         role->on_return(b, tick, args[2]);
         check(role);
-    } else if (role && role->is_step && (b = ring_current()) && tasks_on_step_return(b, tick)) {
-        return Py_NewRef(disable);
+    } else if (role && role->is_step && (b = ring_current())) {
+        tasks_end_adopted(b, tick);
+        if (!tasks_has_adopted())
+            return Py_NewRef(disable);
     }
     Py_RETURN_NONE;
-}
-
-/* The one call of interest in Handle._run is Context.run(callback, …). */
-static inline watched_role *step_role(PyObject *const *args)
-{
-    watched_role *role = watched_role_of(args[0]);
-    if (!role || !role->is_step || !PyCFunction_Check(args[2]))
-        return NULL;
-    PyObject *self = PyCFunction_GET_SELF(args[2]);
-    return self && PyContext_CheckExact(self) ? role : NULL;
 }
 
 static PyObject *on_call(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
-    watched_role *role = step_role(args);
-    thread_buffer *b = role ? ring_current() : NULL;
-    if (b) {
-        tasks_on_begin(b, args[3]);
-        check(role);
-    } else if (!watched_role_of(args[0])) {
-        return learn_on_call(args);
-    }
-    Py_RETURN_NONE;
+    return learn_on_call(args);
 }
 
 static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    (void)module, (void)count;
-    uint64_t tick = clock_tick();
-    watched_role *role = step_role(args);
-    thread_buffer *b = role ? ring_current() : NULL;
-    if (b) {
-        tasks_on_end(b, tick, args[3]);
-        check(role);
-    } else if (!watched_role_of(args[0])) {
-        learn_on_end();
-    }
+    (void)module, (void)args, (void)count;
+    learn_on_end();
     Py_RETURN_NONE;
 }
 
@@ -273,6 +250,8 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     watched_forget();
     Py_CLEAR(import_pending);
+    uvloop_unwatch();
+    steps_unwatch();
     eager_unwatch();
     identity_forget();
     Py_RETURN_NONE;
@@ -304,6 +283,8 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     PyObject *answer = PyDict_GetItemString(facts, "disable");
     Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
     if (codes_start() < 0 || await_setup(facts) < 0 || identity_setup(facts) < 0)
+        return NULL;
+    if (steps_watch(PyDict_GetItemString(facts, "context_run")) < 0)
         return NULL;
     if (identity.c_task)
         eager_watch(identity.c_task);

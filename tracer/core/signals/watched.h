@@ -16,7 +16,7 @@ typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 typedef struct {
     const char *name;
     on_event on_start, on_return;
-    uint8_t is_step; /* its CALL events run loop callbacks */
+    uint8_t is_step; /* it runs a loop's callbacks */
     uint8_t is_hot;  /* it clears its own errors: they are not checked */
 } watched_role;
 

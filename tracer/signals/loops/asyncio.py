@@ -6,6 +6,8 @@ It watches only a few functions of asyncio itself, not the program's coroutines.
 import os
 import sys
 
+from tracer.signals.loops import steps, uvloop
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +54,14 @@ WAITS: tuple[tuple[str, str, str, bool], ...] = (
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Watches asyncio once the program imports it."""
-    tool.after_import("asyncio", lambda: _watch(core, tool))
+
+    def watch() -> None:
+        if "_asyncio" in sys.modules:  # if this was imported first, it is still being set up
+            tool.after_import("_asyncio", lambda: _watch(core, tool))
+        else:
+            _watch(core, tool)
+
+    tool.after_import("asyncio", watch)
     return lambda: None  # the tool removes its events itself
 
 
@@ -66,8 +75,8 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
             core.label_code(function.__code__, f"await {what}", outward)
     loop = asyncio.base_events.BaseEventLoop
     # Of a step that is running already, only the return is seen.
-    starts = "CALL PY_RETURN" if asyncio.events._get_running_loop() else "CALL"
-    tool.watch(asyncio.events.Handle._run, "step", starts)
+    events = "PY_RETURN" if asyncio.events._get_running_loop() else ""
+    tool.watch(asyncio.events.Handle._run, "step", events)
     threadsafe = getattr(asyncio.events, "_ThreadSafeHandle", None)
     if threadsafe:  # 3.14+: call_soon_threadsafe() does without _call_soon()
         tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
@@ -88,6 +97,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     tool.watch(task._Task__eager_start, "eager", "PY_START")
     tool.watch(task.__init__, "task made", "PY_RETURN")
     tool.watch(task.set_name, "task name", "PY_START")
+    uvloop.arm(core, tool)
     _adopt(core, asyncio)
 
 
@@ -104,13 +114,16 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
     chain = asyncio.futures._chain_future.__code__.co_consts
     checks = [c for c in chain if getattr(c, "co_name", "") == "_call_check_cancel"]
     return {
+        **steps.facts(asyncio),
         "c_task": c_task,
+        "context_run": asyncio.events.contextvars.Context.run,
         "py_task": tasks._PyTask,
         "py_step": tasks._PyTask._Task__step,
         "py_wakeup": tasks._PyTask._Task__wakeup,
         "handle": asyncio.events.Handle,
         "timer_handle": asyncio.events.TimerHandle,
         "current_task": tasks.current_task,
+        "cython_waits": uvloop.WAITS,
         "disable": sys.monitoring.DISABLE,
         "gathering_type": tasks._GatheringFuture,
         "check_cancel_code": checks[0] if checks else None,

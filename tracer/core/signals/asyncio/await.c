@@ -14,7 +14,8 @@ int await_names_locks;
 static getter next_of_coroutine, next_of_generator, next_of_async_generator;
 static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
 static PyObject *check_cancel_code;    /* of the callback that chains a concurrent future */
-static PyObject *str_callbacks;
+static PyObject *str_callbacks, *str_qualname, *str_cr_await;
+static PyObject *cython_waits; /* name of a Cython coroutine -> "await socket" */
 static uint32_t text_future, text_gather, text_executor;
 
 static getter find_getter(PyTypeObject *type, const char *name)
@@ -42,17 +43,35 @@ int await_setup(PyObject *facts)
         Py_XSETREF(gathering_type, (PyTypeObject *)Py_NewRef(gathering));
     if (check_cancel && PyCode_Check(check_cancel))
         Py_XSETREF(check_cancel_code, Py_NewRef(check_cancel));
-    if (!str_callbacks)
+    PyObject *waits = PyDict_GetItemString(facts, "cython_waits");
+    if (waits && PyDict_Check(waits))
+        Py_XSETREF(cython_waits, Py_NewRef(waits));
+    if (!str_callbacks) {
         str_callbacks = PyUnicode_InternFromString("_callbacks");
+        str_qualname = PyUnicode_InternFromString("__qualname__");
+        str_cr_await = PyUnicode_InternFromString("cr_await");
+    }
     text_future = intern_string("await future", 12);
     text_gather = intern_string("await gather", 12);
     text_executor = intern_string("await executor", 14);
-    return str_callbacks ? 0 : -1;
+    return str_callbacks && str_qualname && str_cr_await ? 0 : -1;
+}
+
+/* Each version of Cython has types of its own: `_cython_3_1_0.coroutine`. */
+static int is_of_cython(PyTypeObject *type, const char *name)
+{
+    const char *last = strncmp(type->tp_name, "_cython_", 8) ? NULL : strrchr(type->tp_name, '.');
+    return last && !strcmp(last + 1, name);
+}
+
+static int is_cython_coroutine(PyTypeObject *type)
+{
+    return is_of_cython(type, "coroutine") || is_of_cython(type, "iterable_coroutine");
 }
 
 static int find_inner(PyObject *object, void *found)
 {
-    if (object && (PyAsyncGen_CheckExact(object) || PyCoro_CheckExact(object))) {
+    if (object && (PyAsyncGen_CheckExact(object) || PyCoro_CheckExact(object) || is_cython_coroutine(Py_TYPE(object)))) {
         *(PyObject **)found = object;
         return 1;
     }
@@ -62,8 +81,9 @@ static int find_inner(PyObject *object, void *found)
 /* asend() and athrow() of an async generator, and coroutine.__await__(). */
 static int is_opaque_wrapper(PyTypeObject *type)
 {
-    return type->tp_traverse && (!strncmp(type->tp_name, "async_generator_a", 17) ||
-                                 !strcmp(type->tp_name, "coroutine_wrapper"));
+    return type->tp_traverse &&
+           (!strncmp(type->tp_name, "async_generator_a", 17) || !strcmp(type->tp_name, "coroutine_wrapper") ||
+            is_of_cython(type, "coroutine_wrapper"));
 }
 
 /* The opaque wrappers have no attribute that leads on, but they do show the collector which objects
@@ -74,8 +94,8 @@ PyObject *await_next(PyObject *at)
                : PyGen_CheckExact(at) ? next_of_generator
                : PyAsyncGen_CheckExact(at) ? next_of_async_generator : NULL;
     PyObject *next = NULL;
-    if (get) {
-        next = get(at, NULL);
+    if (get || is_cython_coroutine(Py_TYPE(at))) {
+        next = get ? get(at, NULL) : PyObject_GetAttr(at, str_cr_await);
         if (next == Py_None)
             Py_CLEAR(next);
         else if (!next)
@@ -113,6 +133,18 @@ static uint32_t put_chain(const stack_frame *chain, int length)
     return stacks_put(frames, depth);
 }
 
+/* The string "await …" for a Cython coroutine, 0: its waits have no name. */
+static uint32_t cython_wait(PyObject *at)
+{
+    if (!cython_waits || !is_cython_coroutine(Py_TYPE(at)))
+        return 0;
+    PyObject *name = PyObject_GetAttr(at, str_qualname);
+    uint32_t text = name ? codes_text(PyDict_GetItem(cython_waits, name)) : 0;
+    PyErr_Clear();
+    Py_XDECREF(name);
+    return text;
+}
+
 /* Each link is kept alive by the one before it, and the first by the task. So borrowed references are
  * enough while no Python code runs, and none runs in here until the names are read. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
@@ -140,6 +172,9 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
                 users_offset = chain[length - 1].offset;
                 users_code = code;
             }
+        } else if (!settled && cython_wait(at)) {
+            found->what = cython_wait(at);
+            found->primitive = PRIMITIVE_NONE;
         }
         at = await_next(at);
         Py_XDECREF(at);

@@ -37,47 +37,16 @@ uint32_t identity_id(PyObject *task)
     return id;
 }
 
-static int is_step_wrapper(PyObject *callback)
-{
-    PyTypeObject *type = Py_TYPE(callback);
-    if (type == identity.step_wrapper)
-        return 1;
-    if (identity.step_wrapper || !strstr(type->tp_name, "TaskStepMethWrapper"))
-        return 0;
-    PyObject *self = PyDict_GetItemString(type->tp_dict, "__self__");
-    if (!self || !Py_IS_TYPE(self, &PyGetSetDescr_Type))
-        return 0;
-    identity.wrapper_self = ((PyGetSetDescrObject *)self)->d_getset->get;
-    identity.step_wrapper = (PyTypeObject *)Py_NewRef(type);
-    return 1;
-}
-
-/* The method that a waiting C task leaves with its future; its definition is recognized by its name. */
-static int is_wakeup(PyObject *callback)
-{
-    PyMethodDef *def = ((PyCFunctionObject *)callback)->m_ml;
-    if (identity.wakeup)
-        return def == identity.wakeup;
-    PyObject *self = PyCFunction_GET_SELF(callback);
-    if (strcmp(def->ml_name, "task_wakeup") && strcmp(def->ml_name, "TaskWakeupMethWrapper"))
-        return 0;
-    if (!self || !identity.c_task || !PyObject_TypeCheck(self, identity.c_task))
-        return 0;
-    identity.wakeup = def;
-    return 1;
-}
-
 /* The task that `callback` steps or wakes up, borrowed from it; NULL for other callbacks. */
 PyObject *identity_task_of(PyObject *callback)
 {
-    if (is_step_wrapper(callback)) {
+    if (Py_TYPE(callback) == identity.step_wrapper) {
         PyObject *task = identity.wrapper_self(callback, NULL);
         Py_XDECREF(task); /* the wrapper holds it too */
         return task && task != Py_None ? task : NULL;
     }
-    if (PyCFunction_CheckExact(callback)) {
-        return is_wakeup(callback) ? PyCFunction_GET_SELF(callback) : NULL;
-    }
+    if (PyCFunction_CheckExact(callback))
+        return ((PyCFunctionObject *)callback)->m_ml == identity.wakeup ? PyCFunction_GET_SELF(callback) : NULL;
     if (PyMethod_Check(callback) && identity.py_task) {
         PyObject *function = PyMethod_GET_FUNCTION(callback);
         PyObject *self = PyMethod_GET_SELF(callback);
@@ -270,6 +239,23 @@ static Py_ssize_t slot_offset(PyObject *type, const char *name)
     return offset;
 }
 
+static int setup_steps(PyObject *facts)
+{
+    PyObject *wrapper = PyDict_GetItemString(facts, "step_wrapper");
+    PyObject *wakeup = PyDict_GetItemString(facts, "wakeup");
+    PyObject *self = wrapper && PyType_Check(wrapper) ? PyObject_GetAttrString(wrapper, "__self__") : NULL;
+    int is_known = self && Py_IS_TYPE(self, &PyGetSetDescr_Type) && wakeup && PyCFunction_CheckExact(wakeup);
+    if (is_known) {
+        identity.wrapper_self = ((PyGetSetDescrObject *)self)->d_getset->get;
+        identity.step_wrapper = (PyTypeObject *)Py_NewRef(wrapper);
+        identity.wakeup = ((PyCFunctionObject *)wakeup)->m_ml;
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "asyncio steps its tasks in an unknown way");
+    }
+    Py_XDECREF(self);
+    return is_known ? 0 : -1;
+}
+
 static int setup_c_task(PyObject *type)
 {
     for (int i = 0; i < FIELDS; i++) {
@@ -292,7 +278,7 @@ static int setup_c_task(PyObject *type)
     return 0;
 }
 
-/* `facts`: c_task, py_task, handle, timer_handle types; current_task; py_step, py_wakeup. */
+/* `facts`: c_task, py_task, handle, timer_handle, step_wrapper types; current_task; wakeup, py_step, py_wakeup. */
 int identity_setup(PyObject *facts)
 {
     PyObject *c_task = PyDict_GetItemString(facts, "c_task");
@@ -319,7 +305,7 @@ int identity_setup(PyObject *facts)
     identity.when_offset = slot_offset(timer, "_when");
     if (identity.callback_offset < 0 || identity.args_offset < 0 || identity.when_offset < 0)
         return -1;
-    if (!identity.c_task && c_task && PyType_Check(c_task) && setup_c_task(c_task) < 0)
+    if (!identity.c_task && c_task && PyType_Check(c_task) && (setup_steps(facts) < 0 || setup_c_task(c_task) < 0))
         return -1;
     if (!identity.py_task && py_task && PyType_Check(py_task))
         identity.py_task = (PyTypeObject *)Py_NewRef(py_task);
@@ -356,6 +342,9 @@ void identity_forget(void)
     Py_CLEAR(identity.handle);
     Py_CLEAR(identity.timer_handle);
     Py_CLEAR(identity.c_task);
+    Py_CLEAR(identity.step_wrapper);
+    Py_CLEAR(identity.uv_loop);
+    identity.wakeup = NULL;
     Py_CLEAR(identity.py_task);
     Py_CLEAR(identity.py_step);
     Py_CLEAR(identity.py_wakeup);

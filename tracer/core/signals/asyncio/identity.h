@@ -26,7 +26,7 @@ typedef struct {
 enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELDS };
 
 struct identity {
-    PyTypeObject *c_task, *py_task, *handle, *timer_handle, *step_wrapper;
+    PyTypeObject *c_task, *py_task, *handle, *timer_handle, *step_wrapper, *uv_loop;
     PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
     PyObject *field_strings[FIELDS], *str_name;
     getter fields[FIELDS], wrapper_self;

@@ -7,14 +7,11 @@
 #include "python/stacks.h"
 #include "ring/intern.h"
 #include "signals/asyncio/await.h"
+#include "signals/asyncio/contexts.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
+#include "signals/asyncio/running.h"
 #include "signals/watched.h"
-
-static step *top_step(thread_buffer *b)
-{
-    return b->depth && b->depth <= STEP_DEPTH ? &b->steps[b->depth - 1] : NULL;
-}
 
 /* Writes the task to the trace, if it is new, and returns its id; 0 when memory is short. Returns an id
  * and not a known_task, because reading a name may run the program's code, which may stop the recording. */
@@ -48,16 +45,13 @@ static uint32_t known_id(PyObject *task)
 
 /* When a wait for a lock or the like is over, the awaited future is passed to the task's wake-up: whether
  * that future was cancelled. Checked once per wait. */
-static int is_cancelled_wait(PyObject *task, PyObject *handle)
+static int is_cancelled_wait(PyObject *task, PyObject *future)
 {
     known_task *known = identity_find(task);
     if (!known || !known->awaits_lock)
         return 0;
     known->awaits_lock = 0;
-    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
-    if (!args || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) != 1)
-        return 0;
-    PyObject *state = PyObject_GetAttr(PyTuple_GET_ITEM(args, 0), identity.field_strings[FIELD_STATE]);
+    PyObject *state = future ? PyObject_GetAttr(future, identity.field_strings[FIELD_STATE]) : NULL;
     PyErr_Clear();
     int cancelled = state && identity_same_text(state, identity.cancelled);
     Py_XDECREF(state);
@@ -66,6 +60,29 @@ static int is_cancelled_wait(PyObject *task, PyObject *handle)
 
 /* --- steps --- */
 
+void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *future)
+{
+    step *top = running_top(b);
+    if (top && top->object == task) { /* the end of its step says so */
+        top->readied_itself = 1;
+        return;
+    }
+    contexts_name(b);
+    uint32_t id = known_id(task);
+    if (!id)
+        id = introduce(b, tick, task, ORIGIN_CREATED);
+    if (!id)
+        return;
+    uint32_t stack = stacks_capture_within(PyThreadState_Get(), watched_runs_steps, b->loop_caller);
+    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, future), id, stacks_named(stack), 0);
+}
+
+void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
+{
+    contexts_name(b);
+    ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
+}
+
 void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
 {
     if (!identity.handle || !PyObject_TypeCheck(handle, identity.handle))
@@ -73,32 +90,17 @@ void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
     PyObject *callback = *(PyObject **)((char *)handle + identity.callback_offset);
     PyObject *task = callback ? identity_task_of(callback) : NULL;
     if (!task) {
-        ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
+        tasks_callback_ready(b, tick, handle);
         return;
     }
-    uint32_t id = known_id(task);
-    if (!id)
-        id = introduce(b, tick, task, ORIGIN_CREATED);
-    if (!id)
-        return;
-    step *top = top_step(b);
-    uint32_t stack = 0;
-    if (top && top->object == task)
-        top->readied_itself = 1;
-    else
-        stack = stacks_named(stacks_capture_within(PyThreadState_Get(), watched_runs_steps));
-    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, handle), id, stack, 0);
+    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
+    int is_wakeup = args && PyTuple_Check(args) && PyTuple_GET_SIZE(args) == 1;
+    tasks_ready(b, tick, task, is_wakeup ? PyTuple_GET_ITEM(args, 0) : NULL);
 }
 
-static void push_step(thread_buffer *b, step pushed)
+/* When a timer of asyncio's own loop was due; 0: it is none. */
+static uint64_t due_of(PyObject *handle)
 {
-    if (b->depth++ < STEP_DEPTH)
-        b->steps[b->depth - 1] = pushed;
-}
-
-static void begin_callback(thread_buffer *b, PyObject *callback)
-{
-    PyObject *handle = compat_local(PyThreadState_Get(), 0);
     uint64_t due_ns = 0;
     if (handle && identity.timer_handle && PyObject_TypeCheck(handle, identity.timer_handle)) {
         PyObject *when = *(PyObject **)((char *)handle + identity.when_offset);
@@ -107,24 +109,36 @@ static void begin_callback(thread_buffer *b, PyObject *callback)
             due_ns = (uint64_t)(seconds * 1e9);
         PyErr_Clear();
     }
-    uint32_t func = codes_callable(callback);
-    push_step(b, (step){0});
-    ring_emit(b, clock_tick(), REC_CB_BEGIN, due_ns != 0, func, (uint64_t)(uintptr_t)handle, due_ns);
+    return due_ns;
 }
 
-void tasks_on_begin(thread_buffer *b, PyObject *callback)
+void tasks_begin_step(thread_buffer *b, PyObject *task)
 {
-    PyObject *task = identity_task_of(callback);
-    if (!task) {
-        begin_callback(b, callback);
-        return;
-    }
+    contexts_known(b);
     uint32_t id = known_id(task);
     if (!id)
         id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
-    push_step(b, (step){.object = task, .task = id});
+    running_push(b, (step){.object = task, .task = id});
     if (id)
         ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
+}
+
+void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *handle, uint64_t due_ns)
+{
+    PyObject *task = identity_task_of(callback);
+    if (task) {
+        tasks_begin_step(b, task);
+        return;
+    }
+    contexts_known(b);
+    uint32_t func = codes_callable(callback);
+    running_callback(b, clock_tick(), func, handle, due_ns);
+}
+
+void tasks_begin_callback(thread_buffer *b, PyObject *callback)
+{
+    PyObject *handle = compat_local(PyThreadState_Get(), 0);
+    tasks_begin_scheduled(b, callback, handle, due_of(handle));
 }
 
 /* When a hook has noticed the end of a step, and how much the thread had recorded by then. */
@@ -209,7 +223,7 @@ static void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint3
  * event reports that. */
 static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *task)
 {
-    for (const step *top = top_step(b); top && top->kind == STEP_EAGER && top->object != task; top = top_step(b)) {
+    for (const step *top = running_top(b); top && top->kind == STEP_EAGER && top->object != task; top = running_top(b)) {
         const step left = *top;
         b->depth--;
         PyObject *raised = (PyObject *)(uintptr_t)left.object;
@@ -218,43 +232,53 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
     }
 }
 
-void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback)
+void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     const noticed end = ends_at(b, tick);
     drop_raised(b, &end, NULL);
-    step *top = top_step(b);
-    int readied_itself = top && top->readied_itself;
-    uint32_t id = top ? top->task : 0;
+    step left = {0};
+    const step *top = running_top(b);
+    if (top)
+        left = *top;
     if (b->depth)
         b->depth--;
-    if (readied_itself) {
-        ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, id, 0, 0);
-        return;
-    }
-    PyObject *task = identity_task_of(callback);
-    if (!task) {
+    if (left.readied_itself)
+        ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
+    else if (!task)
         ring_emit(b, end_tick(b, &end), REC_CB_END, 0, 0, 0, 0);
-        return;
-    }
-    id = known_id(task);
-    if (id)
-        end_task(b, &end, task, id);
+    else if (left.object == task ? left.task : (left.task = known_id(task)))
+        end_task(b, &end, task, left.task);
 }
 
-int tasks_on_step_return(thread_buffer *b, uint64_t tick)
+void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
+    tasks_end_step(b, tick, identity_task_of(callback));
+}
+
+/* The thread that began the recording inside a step, until that step ends; NULL: none. */
+static const thread_buffer *adopting;
+
+int tasks_has_adopted(void)
+{
+    return adopting != NULL;
+}
+
+void tasks_end_adopted(thread_buffer *b, uint64_t tick)
+{
+    if (b != adopting)
+        return;
     const noticed end = ends_at(b, tick);
     drop_raised(b, &end, NULL);
-    step *top = top_step(b);
+    step *top = running_top(b);
     if (!top || top->kind != STEP_ADOPTED)
-        return 0;
+        return;
+    adopting = NULL;
     b->depth--;
     PyObject *task = (PyObject *)(uintptr_t)top->object;
     if (top->readied_itself)
         ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, top->task, 0, 0);
     else if (identity_find(task)) /* else it has died: do not follow the address */
         end_task(b, &end, task, top->task);
-    return 1;
 }
 
 static int is_awaitable(PyObject *coro)
@@ -274,7 +298,7 @@ void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
     known->is_starting = 1;
     ring_emit(b, clock_tick(), REC_TASK_NEW, ORIGIN_EAGER, id, func, b->loop);
     identity_emit_name(b, id, parts.name);
-    push_step(b, (step){.object = task, .task = id, .kind = STEP_EAGER});
+    running_push(b, (step){.object = task, .task = id, .kind = STEP_EAGER});
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
@@ -337,7 +361,7 @@ void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *ra
     uint32_t id = known->id;
     noticed end = ends_at(b, tick);
     drop_raised(b, &end, task);
-    const step *top = top_step(b);
+    const step *top = running_top(b);
     int readied_itself = top && top->readied_itself;
     b->depth--;
     PyObject *name = identity_name(task);
@@ -373,7 +397,8 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     uint32_t id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
     if (!id)
         Py_RETURN_NONE;
-    push_step(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
+    adopting = b;
+    running_push(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     Py_RETURN_NONE;
 }

@@ -1,14 +1,26 @@
-/* The steps of asyncio's tasks and callbacks: what monitor.c calls on their events. */
+/* The steps of asyncio's tasks and callbacks: what the hooks of loops and tasks call. */
 #ifndef TRACER_TASKS_H
 #define TRACER_TASKS_H
 
 #include "python/compat.h"
 #include "ring/ring.h"
 
+/* asyncio's own loop has scheduled `handle` … */
 void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle);
-void tasks_on_begin(thread_buffer *b, PyObject *callback);
-void tasks_on_end(thread_buffer *b, uint64_t tick, PyObject *callback);
-int tasks_on_step_return(thread_buffer *b, uint64_t tick); /* whether it ended an adopted step */
+/* … or any loop the next step of a task, when `future` is done (NULL: it awaited none), … */
+void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *future);
+/* … or a callback. */
+void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle);
+void tasks_begin_step(thread_buffer *b, PyObject *task);
+void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task); /* NULL: it was a callback */
+/* The same for a callback, which may be the step of a pure-Python task: of asyncio's own loop … */
+void tasks_begin_callback(thread_buffer *b, PyObject *callback);
+/* … or of any; `due_ns`: when a timer was due, 0: it is none. */
+void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *handle, uint64_t due_ns);
+void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback);
+/* The step in which the recording began has ended, if it is this thread's. */
+void tasks_end_adopted(thread_buffer *b, uint64_t tick);
+int tasks_has_adopted(void); /* it has not */
 /* The parts of a new task, which its own fields may not have yet. */
 typedef struct {
     uint32_t loop;

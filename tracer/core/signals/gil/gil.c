@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "signals/asyncio/contexts.h"
 #include "signals/gil/attached.h"
 #include "signals/calls/learn.h"
 #include "signals/calls/libc.h"
@@ -71,6 +72,8 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
             learn_blocked(tstate);
     }
     uint32_t stack = stacks_capture(tstate);
+    if (b->in_libuv && tstate)
+        contexts_see(b, tstate);
     uint64_t out = b->out_tick ? b->out_tick : released;
     if (released && !what && back - out < gil_threshold_ticks)
         wait = released; /* it did not want to give it up: another thread asked for it */

@@ -35,6 +35,8 @@ typedef struct {
     const got_hook *hooks;
     int count, restoring, changed;
     uintptr_t only; /* base of the object to search; restoring: all */
+    got_change *made; /* where the changes are listed, if anywhere … */
+    int most;         /* … this many */
 } work;
 
 /* Objects seen for the first time, which may be in the middle of being loaded. */
@@ -58,19 +60,34 @@ static uintptr_t searched[OBJECTS];
 static int searched_count;
 static _Atomic unsigned long long loads_seen;
 
-static int set_slot(const object *o, uintptr_t address, void *value)
+static int set_slot(void **slot, void *value, int is_read_only)
 {
-    void **slot = (void **)address;
-    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE), page = address & ~(page_size - 1);
-    int read_only = 0;
-    for (int i = 0; i < o->read_only_count; i++)
-        read_only |= address >= o->read_only[i].from && address < o->read_only[i].to;
-    if (read_only && mprotect((void *)page, page_size, PROT_READ | PROT_WRITE))
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE), page = (uintptr_t)slot & ~(page_size - 1);
+    if (is_read_only && mprotect((void *)page, page_size, PROT_READ | PROT_WRITE))
         return 0;
     __atomic_store_n(slot, value, __ATOMIC_RELEASE);
-    if (read_only)
+    if (is_read_only)
         mprotect((void *)page, page_size, PROT_READ);
     return 1;
+}
+
+static int is_in_read_only(const object *o, uintptr_t address)
+{
+    int found = 0;
+    for (int i = 0; i < o->read_only_count; i++)
+        found |= address >= o->read_only[i].from && address < o->read_only[i].to;
+    return found;
+}
+
+static void change(const object *o, work *w, const got_hook *hook, uintptr_t address)
+{
+    void **slot = (void **)address, *value = w->restoring ? hook->theirs : hook->ours;
+    got_change made = {slot, *slot, value, hook->theirs, is_in_read_only(o, address)};
+    if ((w->made && w->changed == w->most) || !set_slot(slot, value, made.is_read_only))
+        return;
+    if (w->made)
+        w->made[w->changed] = made;
+    w->changed++;
 }
 
 static void search(const object *o, work *w)
@@ -88,7 +105,7 @@ static void search(const object *o, work *w)
                 uintptr_t address = o->base + r->r_offset;
                 void *now = *(void **)address;
                 if (w->restoring ? now == hook->ours : now != hook->ours)
-                    w->changed += set_slot(o, address, w->restoring ? hook->theirs : hook->ours);
+                    change(o, w, hook, address);
                 break;
             }
         }
@@ -199,6 +216,23 @@ int got_restore(const got_hook *hooks, int count)
     dl_iterate_phdr(visit, &w);
     searched_count = 0;
     return w.changed;
+}
+
+int got_patch_object(const void *inside, const got_hook *hooks, int count, got_change *made, int most)
+{
+    Dl_info about;
+    if (!dladdr(inside, &about))
+        return 0;
+    work w = {.hooks = hooks, .count = count, .only = (uintptr_t)about.dli_fbase, .made = made, .most = most};
+    dl_iterate_phdr(visit, &w);
+    return w.changed;
+}
+
+void got_undo(const got_change *made, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (*made[i].slot == made[i].ours)
+            set_slot(made[i].slot, made[i].theirs, made[i].is_read_only);
 }
 
 static int read_loads(struct dl_phdr_info *info, size_t size, void *data)

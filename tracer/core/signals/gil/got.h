@@ -13,6 +13,18 @@ typedef struct {
 int got_patch(const got_hook *hooks, int count);
 /* Restores each slot that still holds our function; returns how many. */
 int got_restore(const got_hook *hooks, int count);
+/* A slot of one object: what it held, holds, and is to hold in the end. */
+typedef struct {
+    void **slot;
+    void *before, *ours, *theirs;
+    int is_read_only;
+} got_change;
+
+/* The same for the object at `inside` alone, with at most `most` slots, and without a word to got_patch(): our functions may
+ * stand in front of those that it has put there. Returns the number of slots changed. */
+int got_patch_object(const void *inside, const got_hook *hooks, int count, got_change *made, int most);
+/* Takes no lock: a forked child may call it. */
+void got_undo(const got_change *made, int count);
 /* Whether objects were loaded since the last got_patch(). */
 int got_is_stale(void);
 

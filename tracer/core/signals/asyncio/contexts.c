@@ -1,0 +1,72 @@
+/* What libuv's loop calls back without call_soon(). */
+#include "signals/asyncio/contexts.h"
+
+#include <string.h>
+
+#include "python/codes.h"
+#include "ring/intern.h"
+#include "signals/asyncio/running.h"
+
+static context_entry *innermost(thread_buffer *b)
+{
+    return b->contexts && b->contexts <= CONTEXT_DEPTH ? &b->entered[b->contexts - 1] : NULL;
+}
+
+void contexts_enter(thread_buffer *b)
+{
+    contexts_known(b); /* what is around it */
+    b->contexts++;
+    context_entry *entry = innermost(b);
+    if (!entry)
+        return;
+    Py_XDECREF((PyObject *)entry->code);
+    *entry = (context_entry){.tick = b->depth == b->poll_depth ? clock_tick() : 0}; /* deeper: a known one's call */
+}
+
+/* The outermost Python function that the loop has called, borrowed; NULL: none, or it is not known which. */
+static PyCodeObject *called_by_loop(const thread_buffer *b, PyThreadState *tstate)
+{
+    PyCodeObject *outermost = NULL;
+    compat_frame *at = b->loop_caller ? *compat_frame_slot(tstate) : NULL;
+    for (; at && at != b->loop_caller; at = at->previous) {
+        PyCodeObject *code = compat_frame_code(at);
+        outermost = code ? code : outermost;
+    }
+    return at ? outermost : NULL;
+}
+
+void contexts_see(thread_buffer *b, PyThreadState *tstate)
+{
+    context_entry *entry = innermost(b);
+    if (entry && entry->tick && !entry->code)
+        entry->code = Py_XNewRef(called_by_loop(b, tstate));
+}
+
+/* `otherwise`: its name where no Python function is known. */
+static void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
+{
+    uint32_t func = code ? codes_of(code)->func
+                         : intern_function(intern_string(otherwise, strlen(otherwise)), intern_string("?:0", 3));
+    uint64_t since = entry->tick;
+    entry->tick = 0;
+    entry->is_shown = 1;
+    running_callback(b, since, func, entry, 0);
+}
+
+void contexts_show(thread_buffer *b)
+{
+    show(b, innermost(b), called_by_loop(b, PyThreadState_Get()), "uvloop");
+}
+
+int contexts_leave(thread_buffer *b, uint64_t tick)
+{
+    context_entry *entry = innermost(b);
+    if (b->contexts)
+        b->contexts--;
+    if (!entry)
+        return 0;
+    if (entry->tick && tick - entry->tick >= gil_threshold_ticks)
+        show(b, entry, entry->code, "unknown callback");
+    Py_CLEAR(*(PyObject **)&entry->code);
+    return entry->is_shown;
+}

@@ -1,0 +1,33 @@
+/* What libuv's loop calls back without call_soon(): protocols, and its own code.
+ *
+ * uvloop enters a contextvars context around every callback. What began in it is mostly known: a step, or a callback
+ * that the program has scheduled. What is not known is shown as a callback if it wakes somebody or lasts. */
+#ifndef TRACER_CONTEXTS_H
+#define TRACER_CONTEXTS_H
+
+#include "python/compat.h"
+#include "ring/ring.h"
+
+void contexts_enter(thread_buffer *b);
+int contexts_leave(thread_buffer *b, uint64_t tick); /* whether a callback that is shown ends with it */
+
+/* The thread has come back from a call that took its time: remembers which callback made it. Runs no Python code. */
+void contexts_see(thread_buffer *b, PyThreadState *tstate);
+
+/* What runs in the innermost context shows itself. */
+static inline void contexts_known(thread_buffer *b)
+{
+    if (b->contexts && b->contexts <= CONTEXT_DEPTH)
+        b->entered[b->contexts - 1].tick = 0;
+}
+
+/* What runs in the innermost context, unless it is known, has woken somebody: shows it as a callback. */
+void contexts_show(thread_buffer *b);
+
+static inline void contexts_name(thread_buffer *b)
+{
+    if (b->contexts && b->contexts <= CONTEXT_DEPTH && b->entered[b->contexts - 1].tick)
+        contexts_show(b);
+}
+
+#endif

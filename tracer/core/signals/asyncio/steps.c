@@ -1,0 +1,129 @@
+/* Trampolines around every step of a task, whatever loop runs it, and around the callbacks of asyncio's loops.
+ *
+ * A loop steps a task of the C module in two ways: it calls an object of the type TaskStepMethWrapper, or, when what
+ * the task awaited is done, the builtin task_wakeup. The type's tp_call and the builtin's ml_meth are process-wide, and
+ * CPython reads both at every call. asyncio's loops call everything through Context.run: so does the program, but from
+ * other code than Handle._run. */
+#include "signals/asyncio/steps.h"
+
+#include "signals/asyncio/identity.h"
+#include "signals/asyncio/tasks.h"
+#include "signals/watched.h"
+
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+/* The originals stay set: threads may be inside. */
+static PyTypeObject *wrapper_type; /* a reference; NULL: not watched */
+static ternaryfunc original_step;
+static PyMethodDef *wakeup, *run;
+static PyCFunction original_wakeup;
+static fast_keywords original_run;
+
+/* The types of another interpreter are not ours. */
+static thread_buffer *buffer_for(PyObject *task)
+{
+    return identity.c_task && PyObject_TypeCheck(task, identity.c_task) ? ring_current() : NULL;
+}
+
+/* `callback`: NULL if it was the step of `task`. */
+static PyObject *leave(step_entry entry, PyObject *task, PyObject *callback, PyObject *result)
+{
+    thread_buffer *b = steps_same_recording(entry);
+    uint64_t tick = clock_tick();
+    PyObject *raised = result ? NULL : PyErr_GetRaisedException();
+    if (!b) {
+        if (tasks_has_adopted() && (b = ring_current()))
+            tasks_end_adopted(b, tick);
+    } else if (callback) {
+        tasks_end_callback(b, tick, callback);
+    } else {
+        tasks_end_step(b, tick, task);
+    }
+    if (raised)
+        PyErr_SetRaisedException(raised);
+    return result;
+}
+
+static PyObject *step_traced(PyObject *wrapper, PyObject *args, PyObject *keywords)
+{
+    PyObject *task = identity.wrapper_self ? identity.wrapper_self(wrapper, NULL) : NULL;
+    thread_buffer *b = task ? buffer_for(task) : NULL;
+    if (b)
+        tasks_begin_step(b, task);
+    step_entry entry = steps_entry(b);
+    PyObject *result = leave(entry, task, NULL, original_step(wrapper, args, keywords));
+    Py_XDECREF(task);
+    return result;
+}
+
+static PyObject *wakeup_traced(PyObject *task, PyObject *future)
+{
+    thread_buffer *b = buffer_for(task);
+    if (b)
+        tasks_begin_step(b, task);
+    step_entry entry = steps_entry(b);
+    return leave(entry, task, NULL, original_wakeup(task, future));
+}
+
+static int is_watched_step(PyObject *callback)
+{
+    return Py_TYPE(callback) == identity.step_wrapper ||
+           (PyCFunction_CheckExact(callback) && ((PyCFunctionObject *)callback)->m_ml == identity.wakeup);
+}
+
+static int called_by_handle(void)
+{
+    compat_frame *caller = *compat_frame_slot(PyThreadState_Get());
+    PyCodeObject *code = caller ? compat_frame_code(caller) : NULL;
+    return code && watched_runs_steps(code);
+}
+
+static PyObject *run_traced(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    if (count < 1 || is_watched_step(args[0]) || !called_by_handle())
+        return original_run(context, args, count, keywords);
+    thread_buffer *b = ring_current();
+    if (b)
+        tasks_begin_callback(b, args[0]);
+    step_entry entry = steps_entry(b);
+    return leave(entry, NULL, args[0], original_run(context, args, count, keywords));
+}
+
+int steps_watch(PyObject *run_method)
+{
+    PyMethodDef *def = run_method ? compat_method_def(run_method) : NULL;
+    if (!def || def->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
+        PyErr_SetString(PyExc_RuntimeError, "contextvars.Context.run is called in an unknown way");
+        return -1;
+    }
+    if (def->ml_meth != (PyCFunction)(void (*)(void))run_traced) {
+        original_run = (fast_keywords)(void (*)(void))def->ml_meth;
+        run = def;
+        __atomic_store_n(&def->ml_meth, (PyCFunction)(void (*)(void))run_traced, __ATOMIC_RELEASE);
+    }
+    if (!identity.step_wrapper || wrapper_type)
+        return 0;
+    wrapper_type = (PyTypeObject *)Py_NewRef(identity.step_wrapper);
+    if (wrapper_type->tp_call != step_traced)
+        original_step = wrapper_type->tp_call;
+    __atomic_store_n(&wrapper_type->tp_call, step_traced, __ATOMIC_RELEASE);
+    wakeup = identity.wakeup;
+    if (wakeup->ml_meth != wakeup_traced)
+        original_wakeup = wakeup->ml_meth;
+    __atomic_store_n(&wakeup->ml_meth, wakeup_traced, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* A function that other code has since put its own trampoline in front of stays as it is. */
+void steps_unwatch(void)
+{
+    if (run && run->ml_meth == (PyCFunction)(void (*)(void))run_traced)
+        __atomic_store_n(&run->ml_meth, (PyCFunction)(void (*)(void))original_run, __ATOMIC_RELEASE);
+    if (!wrapper_type)
+        return;
+    if (wrapper_type->tp_call == step_traced)
+        __atomic_store_n(&wrapper_type->tp_call, original_step, __ATOMIC_RELEASE);
+    if (wakeup->ml_meth == wakeup_traced)
+        __atomic_store_n(&wakeup->ml_meth, original_wakeup, __ATOMIC_RELEASE);
+    Py_CLEAR(wrapper_type);
+}

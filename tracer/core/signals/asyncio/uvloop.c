@@ -1,0 +1,404 @@
+/* uvloop: trampolines around what a program calls on its loops, and around its callbacks.
+ *
+ * Its idle time is that of libuv's epoll_pwait. The loop's methods are Cython functions, which read their ml_meth at every call. Steps of tasks pass steps.c's
+ * trampolines. Any other callback is handed to uvloop in an envelope of ours, which shows when it runs; what the program
+ * sees of it, its repr and its attributes, are the callback's. */
+#include "signals/asyncio/uvloop.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "signals/asyncio/contexts.h"
+#include "signals/asyncio/identity.h"
+#include "signals/asyncio/loops.h"
+#include "signals/asyncio/steps.h"
+#include "signals/asyncio/tasks.h"
+#include "signals/gil/gil.h"
+#include "signals/gil/got.h"
+
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+enum { ARGUMENTS = 16, SLOTS = 8, NS_PER_S = 1000000000 };
+
+/* --- envelopes --- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *callback;
+    uint64_t due_ns; /* of a timer, else 0 */
+    vectorcallfunc vectorcall;
+} envelope;
+
+static PyTypeObject *envelope_type;
+static PyObject *str_when;
+
+static PyObject *envelope_call(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)
+{
+    envelope *e = (envelope *)self;
+    PyObject *callback = Py_XNewRef(e->callback);
+    if (!callback) {
+        PyErr_SetString(PyExc_RuntimeError, "this callback has been cleared");
+        return NULL;
+    }
+    thread_buffer *b = ring_current();
+    if (b)
+        tasks_begin_scheduled(b, callback, self, e->due_ns);
+    step_entry entry = steps_entry(b);
+    PyObject *result = PyObject_Vectorcall(callback, args, count, keywords);
+    if ((b = steps_same_recording(entry))) {
+        uint64_t tick = clock_tick();
+        PyObject *raised = result ? NULL : PyErr_GetRaisedException();
+        tasks_end_callback(b, tick, callback);
+        if (raised)
+            PyErr_SetRaisedException(raised);
+    }
+    Py_DECREF(callback);
+    return result;
+}
+
+static PyObject *seal(PyObject *callback)
+{
+    envelope *e = PyObject_GC_New(envelope, envelope_type);
+    if (!e)
+        return NULL;
+    e->callback = Py_NewRef(callback);
+    e->due_ns = 0;
+    e->vectorcall = envelope_call;
+    PyObject_GC_Track(e);
+    return (PyObject *)e;
+}
+
+static int envelope_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((envelope *)self)->callback);
+    return 0;
+}
+
+static int envelope_clear(PyObject *self)
+{
+    Py_CLEAR(((envelope *)self)->callback);
+    return 0;
+}
+
+static void envelope_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    envelope_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *envelope_repr(PyObject *self)
+{
+    return PyObject_Repr(((envelope *)self)->callback);
+}
+
+static PyObject *envelope_str(PyObject *self)
+{
+    return PyObject_Str(((envelope *)self)->callback);
+}
+
+static PyObject *envelope_attribute(PyObject *self, PyObject *name)
+{
+    PyObject *callback = ((envelope *)self)->callback;
+    return callback ? PyObject_GetAttr(callback, name) : PyObject_GenericGetAttr(self, name);
+}
+
+static PyMemberDef envelope_members[] = {
+    {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(envelope, vectorcall), Py_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot envelope_slots[] = {
+    {Py_tp_members, envelope_members},
+    {Py_tp_dealloc, envelope_dealloc},
+    {Py_tp_traverse, envelope_traverse},
+    {Py_tp_clear, envelope_clear},
+    {Py_tp_repr, envelope_repr},
+    {Py_tp_str, envelope_str},
+    {Py_tp_getattro, envelope_attribute},
+    {Py_tp_call, PyVectorcall_Call},
+    {0, NULL},
+};
+
+static PyType_Spec envelope_spec = {
+    .name = "tracer._core.callback",
+    .basicsize = sizeof(envelope),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = envelope_slots,
+};
+
+/* --- the loop's methods --- */
+
+enum method { CALL_SOON, CALL_THREADSAFE, CALL_LATER, ADD_READER, ADD_WRITER, RUN, CLOSE, METHODS };
+
+static const char *const method_names[METHODS] = {"call_soon", "call_soon_threadsafe", "call_later", "add_reader",
+                                                  "add_writer", "run_forever", "close"};
+
+/* The originals stay set: threads may be inside. */
+static struct {
+    PyMethodDef *def; /* NULL: not watched */
+    fast_keywords original;
+} methods[METHODS];
+
+/* Calls the method with its argument `place`, a callback, in an envelope; the envelope, as a new reference, in `sealed`,
+ * NULL if there is none. */
+static PyObject *call_sealed(enum method which, Py_ssize_t place, PyObject *loop, PyObject *const *args,
+                             Py_ssize_t count, PyObject *keywords, PyObject **sealed)
+{
+    Py_ssize_t all = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+    PyObject *passed[ARGUMENTS];
+    *sealed = all <= ARGUMENTS && PyCallable_Check(args[place]) ? seal(args[place]) : NULL;
+    if (!*sealed) {
+        PyErr_Clear();
+        return methods[which].original(loop, args, count, keywords);
+    }
+    memcpy(passed, args, (size_t)all * sizeof *passed);
+    passed[place] = *sealed;
+    return methods[which].original(loop, passed, count, keywords);
+}
+
+/* A callback's call_soon() or call_soon_threadsafe(). The loop may run it before the call has returned. */
+static PyObject *schedule(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    thread_buffer *b = count ? ring_current() : NULL;
+    PyObject *task = b ? identity_task_of(args[0]) : NULL;
+    if (!b)
+        return methods[which].original(loop, args, count, keywords);
+    uint64_t tick = clock_tick();
+    step_entry entry = steps_entry(b);
+    int is_c_task = task && PyObject_TypeCheck(task, identity.c_task);
+    PyObject *sealed = NULL, *result;
+    Py_XINCREF(task);
+    result = is_c_task ? methods[which].original(loop, args, count, keywords)
+                       : call_sealed(which, 0, loop, args, count, keywords, &sealed);
+    if (result && (b = steps_same_recording(entry))) {
+        if (task)
+            tasks_ready(b, tick, task, count > 1 ? args[1] : NULL);
+        else if (sealed)
+            tasks_callback_ready(b, tick, sealed);
+    }
+    Py_XDECREF(task);
+    Py_XDECREF(sealed);
+    return result;
+}
+
+static PyObject *call_soon_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return schedule(CALL_SOON, loop, args, count, keywords);
+}
+
+static PyObject *call_threadsafe_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return schedule(CALL_THREADSAFE, loop, args, count, keywords);
+}
+
+/* When the timer is due, on libuv's clock, which counts milliseconds; 0: it is none, the delay was 0. */
+static uint64_t due_of(PyObject *handle)
+{
+    PyObject *when = PyObject_HasAttr(handle, str_when) ? PyObject_CallMethodNoArgs(handle, str_when) : NULL;
+    double seconds = when ? PyFloat_AsDouble(when) : 0.0;
+    Py_XDECREF(when);
+    PyErr_Clear();
+    return seconds > 0.0 ? (uint64_t)(seconds * NS_PER_S) : 0;
+}
+
+static PyObject *call_later_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    thread_buffer *b = count > 1 ? ring_current() : NULL;
+    if (!b)
+        return methods[CALL_LATER].original(loop, args, count, keywords);
+    uint64_t tick = clock_tick();
+    step_entry entry = steps_entry(b);
+    PyObject *sealed;
+    PyObject *result = call_sealed(CALL_LATER, 1, loop, args, count, keywords, &sealed);
+    if (result && sealed) {
+        ((envelope *)sealed)->due_ns = due_of(result);
+        if (!((envelope *)sealed)->due_ns && (b = steps_same_recording(entry)))
+            tasks_callback_ready(b, tick, sealed);
+    }
+    Py_XDECREF(sealed);
+    return result;
+}
+
+static PyObject *watch_file(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count,
+                            PyObject *keywords)
+{
+    if (count < 2 || !ring_current())
+        return methods[which].original(loop, args, count, keywords);
+    PyObject *sealed;
+    PyObject *result = call_sealed(which, 1, loop, args, count, keywords, &sealed);
+    Py_XDECREF(sealed);
+    return result;
+}
+
+static PyObject *add_reader_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return watch_file(ADD_READER, loop, args, count, keywords);
+}
+
+static PyObject *add_writer_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return watch_file(ADD_WRITER, loop, args, count, keywords);
+}
+
+static PyObject *run_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    thread_buffer *b = ring_current();
+    int runs = b && loops_uv_run(b, loop);
+    PyObject *result = methods[RUN].original(loop, args, count, keywords);
+    PyObject *raised = result ? NULL : PyErr_GetRaisedException();
+    if (runs && (b = ring_current()))
+        loops_uv_stop(b, loop);
+    if (raised)
+        PyErr_SetRaisedException(raised);
+    return result;
+}
+
+static PyObject *close_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    PyObject *result = methods[CLOSE].original(loop, args, count, keywords);
+    thread_buffer *b = result ? ring_current() : NULL;
+    if (b)
+        loops_uv_close(b, clock_tick(), loop);
+    return result;
+}
+
+static const fast_keywords trampolines[METHODS] = {call_soon_traced, call_threadsafe_traced, call_later_traced,
+                                                   add_reader_traced, add_writer_traced, run_traced, close_traced};
+
+/* --- contexts --- */
+
+static int enter_traced(PyObject *context)
+{
+    int result = PyContext_Enter(context);
+    thread_buffer *b = result == 0 ? ring_current() : NULL;
+    if (b && b->in_libuv)
+        contexts_enter(b);
+    return result;
+}
+
+static int exit_traced(PyObject *context)
+{
+    thread_buffer *b = ring_current();
+    if (b && b->in_libuv) {
+        uint64_t tick = clock_tick();
+        PyObject *raised = PyErr_GetRaisedException();
+        if (contexts_leave(b, tick))
+            tasks_end_step(b, tick, NULL);
+        if (tasks_has_adopted())
+            tasks_end_adopted(b, tick);
+        PyErr_SetRaisedException(raised);
+    }
+    return PyContext_Exit(context);
+}
+
+/* --- polls --- */
+
+typedef int (*poll_function)(int, struct epoll_event *, int, int, const sigset_t *);
+
+static poll_function original_poll = epoll_pwait; /* or the hook that calls/libc.c has put there */
+
+/* libuv waits for something to do, here or on a thread of its own. The GIL is released. */
+static int poll_traced(int fd, struct epoll_event *events, int count, int timeout_ms, const sigset_t *signals)
+{
+    thread_buffer *b = ring_mine;
+    step_entry entry = steps_entry(b);
+    b = steps_same_recording(entry);
+    int polls = b && b->in_libuv && loops_uv_poll(b, timeout_ms);
+    int result = original_poll(fd, events, count, timeout_ms, signals);
+    int error = errno;
+    if (polls && (b = steps_same_recording(entry)))
+        loops_uv_polled(b);
+    errno = error;
+    return result;
+}
+
+/* --- in uvloop's shared object --- */
+
+static const got_hook hooks[] = {
+    {"PyContext_Enter", (void *)enter_traced, (void *)PyContext_Enter},
+    {"PyContext_Exit", (void *)exit_traced, (void *)PyContext_Exit},
+    {"epoll_pwait", (void *)poll_traced, (void *)epoll_pwait},
+};
+static got_change slots[SLOTS];
+static int slot_count;
+
+static void patch(const void *inside)
+{
+    gil_follow_loads(); /* its hooks go below ours */
+    slot_count = got_patch_object(inside, hooks, sizeof hooks / sizeof *hooks, slots, SLOTS);
+    for (int i = 0; i < slot_count; i++)
+        if (slots[i].ours == (void *)poll_traced)
+            original_poll = (poll_function)slots[i].before;
+}
+
+/* --- set-up --- */
+
+/* A Cython function begins like a builtin; its table entry is in the shared object of the loop's type. */
+static PyMethodDef *cython_method(PyTypeObject *loop, const char *name)
+{
+    PyObject *method = PyDict_GetItemString(loop->tp_dict, name);
+    const char *type = method ? Py_TYPE(method)->tp_name : "";
+    const char *last = strrchr(type, '.');
+    if (strcmp(last ? last + 1 : type, "cython_function_or_method") ||
+        Py_TYPE(method)->tp_basicsize <= (Py_ssize_t)sizeof(PyCFunctionObject))
+        return NULL;
+    PyMethodDef *def = ((PyCFunctionObject *)method)->m_ml;
+    Dl_info of_def, of_loop;
+    if (!dladdr(def, &of_def) || !dladdr((void *)(uintptr_t)loop->tp_new, &of_loop) ||
+        of_def.dli_fbase != of_loop.dli_fbase)
+        return NULL;
+    return def->ml_flags == (METH_FASTCALL | METH_KEYWORDS) && !strcmp(def->ml_name, name) ? def : NULL;
+}
+
+PyDoc_STRVAR(watch_doc, "watch_uvloop(loop)\n\nWatches the loops of uvloop's type `loop`, after setup_asyncio().\n"
+"Raises RuntimeError if this uvloop is unknown.");
+
+static PyObject *watch_uvloop(PyObject *module, PyObject *loop)
+{
+    (void)module;
+    PyMethodDef *defs[METHODS];
+    int known = identity.handle && PyType_Check(loop) && !methods[0].def;
+    for (int i = 0; known && i < METHODS; i++)
+        known = (defs[i] = cython_method((PyTypeObject *)loop, method_names[i])) != NULL;
+    if (!known) {
+        PyErr_SetString(PyExc_RuntimeError, "this uvloop works in an unknown way: tasks on its loops are not recorded");
+        return NULL;
+    }
+    if (!str_when && !(str_when = PyUnicode_InternFromString("when")))
+        return NULL;
+    if (!envelope_type && !(envelope_type = (PyTypeObject *)PyType_FromSpec(&envelope_spec)))
+        return NULL;
+    Py_XSETREF(identity.uv_loop, (PyTypeObject *)Py_NewRef(loop));
+    patch(defs[0]);
+    for (int i = 0; i < METHODS; i++) {
+        if (defs[i]->ml_meth != (PyCFunction)(void (*)(void))trampolines[i])
+            methods[i].original = (fast_keywords)(void (*)(void))defs[i]->ml_meth;
+        methods[i].def = defs[i];
+        __atomic_store_n(&defs[i]->ml_meth, (PyCFunction)(void (*)(void))trampolines[i], __ATOMIC_RELEASE);
+    }
+    Py_RETURN_NONE;
+}
+
+/* A function that other code has since put its own trampoline in front of stays as it is. */
+void uvloop_unwatch(void)
+{
+    for (int i = 0; i < METHODS; i++) {
+        PyMethodDef *def = methods[i].def;
+        if (def && def->ml_meth == (PyCFunction)(void (*)(void))trampolines[i])
+            __atomic_store_n(&def->ml_meth, (PyCFunction)(void (*)(void))methods[i].original, __ATOMIC_RELEASE);
+        methods[i].def = NULL;
+    }
+    got_undo(slots, slot_count);
+    slot_count = 0;
+}
+
+PyMethodDef uvloop_methods[] = {
+    {"watch_uvloop", watch_uvloop, METH_O, watch_doc},
+    {NULL, NULL, 0, NULL},
+};

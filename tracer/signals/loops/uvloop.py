@@ -1,0 +1,32 @@
+"""uvloop: what its loops run and when they are idle. Tasks themselves are asyncio's."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tracer.signals import Tool
+
+# Coroutines of its loop in which a task may wait, and the names of these waits.
+SOCKET = (
+    *("sock_recv", "sock_recv_into", "sock_sendall", "sock_accept", "sock_connect"),
+    *("create_connection", "create_unix_connection", "connect_accepted_socket", "start_tls"),
+)
+WAITS = {f"Loop.{name}": "await socket" for name in SOCKET} | {
+    "Loop.getaddrinfo": "await getaddrinfo",
+    "Loop.getnameinfo": "await getnameinfo",
+    "Loop.__subprocess_run": "await subprocess",
+}
+
+
+def arm(core: "ModuleType", tool: "Tool") -> None:
+    """Watches uvloop once the program imports it; asyncio is watched already."""
+    tool.after_import("uvloop.loop", lambda: _watch(core, tool))
+
+
+def _watch(core: "ModuleType", tool: "Tool") -> None:
+    try:
+        core.watch_uvloop(sys.modules["uvloop.loop"].Loop)
+    except (AttributeError, RuntimeError) as error:
+        tool.problem("uvloop", str(error))
