@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -159,10 +160,29 @@ def in_loop(work: Callable[[int], object]) -> Callable[[int], None]:
     return run
 
 
+def in_uvloop(work: Callable[[int], object]) -> Callable[[int], None]:
+    """The same with a loop of uvloop's."""
+
+    def run(amount: int) -> None:
+        import uvloop
+
+        uvloop.run(work(amount))  # type: ignore[arg-type]
+
+    return run
+
+
 WORKLOADS = (
     Workload("bare switches (sleep(0))", in_loop(bare_switches), 200_000, 1.10),
     Workload("queue ping-pong", in_loop(queue_ping_pong), 40_000),
     Workload("TCP echo (streams)", in_loop(tcp_echo), 6_000, 1.02),
+    *(
+        (
+            Workload("bare switches, uvloop", in_uvloop(bare_switches), 400_000),
+            Workload("TCP echo, uvloop", in_uvloop(tcp_echo), 8_000, 1.05),
+        )
+        if importlib.util.find_spec("uvloop")
+        else ()
+    ),
     Workload("generators", generators, 2_000_000, 1.01),
     Workload("objects", objects, 1_000_000, 1.01),
 )

@@ -11,6 +11,16 @@
 void contexts_enter(thread_buffer *b);
 int contexts_leave(thread_buffer *b, uint64_t tick); /* whether a callback that is shown ends with it */
 
+/* Leaves the innermost context if what ran in it has shown itself, as most do: whether it has left it. */
+static inline int contexts_leave_known(thread_buffer *b)
+{
+    const context_entry *entry = b->contexts && b->contexts <= CONTEXT_DEPTH ? &b->entered[b->contexts - 1] : NULL;
+    if (!entry || entry->tick || entry->code || entry->is_shown)
+        return 0;
+    b->contexts--;
+    return 1;
+}
+
 /* The thread has come back from a call that took its time: remembers which callback made it. Runs no Python code. */
 void contexts_see(thread_buffer *b, PyThreadState *tstate);
 

@@ -285,7 +285,7 @@ static int enter_traced(PyObject *context)
 static int exit_traced(PyObject *context)
 {
     thread_buffer *b = ring_current();
-    if (b && b->in_libuv) {
+    if (b && b->in_libuv && (tasks_has_adopted() || !contexts_leave_known(b))) {
         uint64_t tick = clock_tick();
         PyObject *raised = PyErr_GetRaisedException();
         if (contexts_leave(b, tick))
