@@ -13,6 +13,9 @@ from tests.support.launching import compare, script
 from tests.support.loops import needs_uvloop, new_uvloop, record_on
 from tests.support.recordings import task_of, wakers
 from tests.support.validator.rules import validate
+from viewer.analysis.children import children
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
 
@@ -201,6 +204,34 @@ def test_waits_inside_uvloop(tmp_path: Path) -> None:
 
     summary = record_on(new_uvloop, receives, tmp_path)
     assert task_of(summary, "receives").states[2] == "await socket"
+
+
+STARTS = """
+import asyncio, sys, warnings
+warnings.simplefilter("ignore")
+import uvloop
+uvloop.install()
+
+async def main():
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "print('secret')")
+    await process.wait()
+    process = await asyncio.create_subprocess_shell("exit 3")
+    print(await process.wait())
+
+asyncio.run(main())
+"""
+
+
+def test_subprocesses(record: Recorder) -> None:
+    """They are children like others, and the task that waits for one says so."""
+    found = children(build_model(read_trace(record(STARTS))))
+    assert [
+        (child.command.rpartition("/")[2], child.site.rpartition(":")[2]) for child in found
+    ] == [
+        ("python -c print", "8 main"),
+        ("sh -c exit", "10 main"),
+    ]
+    assert record.stdout == "secret\n3\n"
 
 
 RESOLVES = """

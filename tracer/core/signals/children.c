@@ -172,6 +172,22 @@ static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths)
     return pid;
 }
 
+void children_spawned(int64_t pid, char *const *words)
+{
+    PyObject *child = PyLong_FromLongLong(pid), *list = PyList_New(0);
+    for (; list && words && *words; words++) {
+        PyObject *word = PyBytes_FromString(*words);
+        if (!word || PyList_Append(list, word) < 0)
+            PyErr_Clear();
+        Py_XDECREF(word);
+    }
+    if (child && list)
+        spawned(child, list, NULL);
+    Py_XDECREF(child);
+    Py_XDECREF(list);
+    PyErr_Clear();
+}
+
 #define SPAWN_HOOK(function, how)                                                                                \
     static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)        \
     {                                                                                                            \

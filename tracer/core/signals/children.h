@@ -1,4 +1,4 @@
-/* Child processes that Python code starts: os.fork, os.posix_spawn, subprocess, os.system. */
+/* Child processes that Python code starts: os.fork, os.posix_spawn, subprocess, os.system, uvloop. */
 #ifndef TRACER_CHILDREN_H
 #define TRACER_CHILDREN_H
 
@@ -9,6 +9,9 @@
 
 /* Children that the functions have started in this recording. */
 extern _Atomic uint64_t children_started;
+
+/* Another way to start one has succeeded: uvloop's. `words`: program and arguments; NULL ends them. Attached. */
+void children_spawned(int64_t pid, char *const *words);
 
 extern PyMethodDef children_methods[];
 

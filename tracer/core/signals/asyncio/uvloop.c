@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "signals/asyncio/contexts.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/children.h"
 #include "signals/gil/gil.h"
 #include "signals/gil/got.h"
 
@@ -318,9 +320,42 @@ static int poll_traced(int fd, struct epoll_event *events, int count, int timeou
     return result;
 }
 
+/* --- subprocesses --- */
+
+/* The beginning of libuv's uv_process_options_t. */
+typedef struct {
+    void *on_exit;
+    const char *file;
+    char **args;
+} process_options;
+typedef int (*spawn_function)(void *loop, void *process, const process_options *options);
+
+static spawn_function original_spawn;
+static _Thread_local pid_t forked; /* by uv_spawn(), which forks once */
+
+static pid_t fork_traced(void)
+{
+    pid_t pid = fork();
+    if (pid > 0)
+        forked = pid;
+    return pid;
+}
+
+/* The thread is attached. */
+static int spawn_traced(void *loop, void *process, const process_options *options)
+{
+    forked = 0;
+    int error = original_spawn(loop, process, options);
+    if (!error && forked)
+        children_spawned(forked, options->args);
+    return error;
+}
+
 /* --- in uvloop's shared object --- */
 
-static const got_hook hooks[] = {
+static got_hook hooks[] = {
+    {"uv_spawn", (void *)spawn_traced, NULL}, /* its own */
+    {"fork", (void *)fork_traced, (void *)fork},
     {"PyContext_Enter", (void *)enter_traced, (void *)PyContext_Enter},
     {"PyContext_Exit", (void *)exit_traced, (void *)PyContext_Exit},
     {"epoll_pwait", (void *)poll_traced, (void *)epoll_pwait},
@@ -328,13 +363,30 @@ static const got_hook hooks[] = {
 static got_change slots[SLOTS];
 static int slot_count;
 
+/* What a slot held, if it is one of our other hooks. It may also lead to the loader, which would then write into the
+ * slot itself; so then `theirs` is called. */
+static void *below(const got_change *change)
+{
+    Dl_info of_before, of_ours;
+    int is_ours = dladdr(change->before, &of_before) && dladdr(change->ours, &of_ours) &&
+                  of_before.dli_fbase == of_ours.dli_fbase;
+    return is_ours ? change->before : change->theirs;
+}
+
 static void patch(const void *inside)
 {
+    Dl_info about;
+    void *uvloop = dladdr(inside, &about) ? dlopen(about.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    hooks[0].theirs = uvloop ? dlsym(uvloop, "uv_spawn") : NULL;
+    original_spawn = (spawn_function)hooks[0].theirs;
+    if (uvloop)
+        dlclose(uvloop); /* it stays loaded */
     gil_follow_loads(); /* its hooks go below ours */
-    slot_count = got_patch_object(inside, hooks, sizeof hooks / sizeof *hooks, slots, SLOTS);
+    int from = original_spawn ? 0 : 1;
+    slot_count = got_patch_object(inside, hooks + from, (int)(sizeof hooks / sizeof *hooks) - from, slots, SLOTS);
     for (int i = 0; i < slot_count; i++)
         if (slots[i].ours == (void *)poll_traced)
-            original_poll = (poll_function)slots[i].before;
+            original_poll = (poll_function)below(&slots[i]);
 }
 
 /* --- set-up --- */
