@@ -373,6 +373,7 @@ static void *below(const got_change *change)
     return is_ours ? change->before : change->theirs;
 }
 
+/* Detached: both take the loader's lock, whose holder may want the GIL. */
 static void patch(const void *inside)
 {
     Dl_info about;
@@ -381,7 +382,6 @@ static void patch(const void *inside)
     original_spawn = (spawn_function)hooks[0].theirs;
     if (uvloop)
         dlclose(uvloop); /* it stays loaded */
-    gil_follow_loads(); /* its hooks go below ours */
     int from = original_spawn ? 0 : 1;
     slot_count = got_patch_object(inside, hooks + from, (int)(sizeof hooks / sizeof *hooks) - from, slots, SLOTS);
     for (int i = 0; i < slot_count; i++)
@@ -389,23 +389,28 @@ static void patch(const void *inside)
             original_poll = (poll_function)below(&slots[i]);
 }
 
+static int is_in_object_of(const void *address, const void *inside)
+{
+    Dl_info one, other;
+    return dladdr(address, &one) && dladdr(inside, &other) && one.dli_fbase == other.dli_fbase;
+}
+
 /* --- set-up --- */
 
-/* A Cython function begins like a builtin; its table entry is in the shared object of the loop's type. */
+/* A Cython function begins like a builtin. NULL: it is none. */
 static PyMethodDef *cython_method(PyTypeObject *loop, const char *name)
 {
     PyObject *method = PyDict_GetItemString(loop->tp_dict, name);
     const char *type = method ? Py_TYPE(method)->tp_name : "";
     const char *last = strrchr(type, '.');
-    if (strcmp(last ? last + 1 : type, "cython_function_or_method") ||
-        Py_TYPE(method)->tp_basicsize <= (Py_ssize_t)sizeof(PyCFunctionObject))
-        return NULL;
-    PyMethodDef *def = ((PyCFunctionObject *)method)->m_ml;
-    Dl_info of_def, of_loop;
-    if (!dladdr(def, &of_def) || !dladdr((void *)(uintptr_t)loop->tp_new, &of_loop) ||
-        of_def.dli_fbase != of_loop.dli_fbase)
-        return NULL;
-    return def->ml_flags == (METH_FASTCALL | METH_KEYWORDS) && !strcmp(def->ml_name, name) ? def : NULL;
+    int is_cython = !strcmp(last ? last + 1 : type, "cython_function_or_method") &&
+                    Py_TYPE(method)->tp_basicsize > (Py_ssize_t)sizeof(PyCFunctionObject);
+    return is_cython ? ((PyCFunctionObject *)method)->m_ml : NULL;
+}
+
+static int is_known(const PyMethodDef *def, const char *name)
+{
+    return def->ml_flags == (METH_FASTCALL | METH_KEYWORDS) && !strcmp(def->ml_name, name);
 }
 
 PyDoc_STRVAR(watch_doc, "watch_uvloop(loop)\n\nWatches the loops of uvloop's type `loop`, after setup_asyncio().\n"
@@ -415,9 +420,25 @@ static PyObject *watch_uvloop(PyObject *module, PyObject *loop)
 {
     (void)module;
     PyMethodDef *defs[METHODS];
-    int known = identity.handle && PyType_Check(loop) && !methods[0].def;
+    if (!identity.handle || !PyType_Check(loop)) {
+        PyErr_SetString(PyExc_RuntimeError, "asyncio is not watched");
+        return NULL;
+    }
+    int known = !methods[0].def;
     for (int i = 0; known && i < METHODS; i++)
         known = (defs[i] = cython_method((PyTypeObject *)loop, method_names[i])) != NULL;
+    const void *inside = known ? (const void *)(uintptr_t)((PyTypeObject *)loop)->tp_new : NULL;
+    gil_follow_loads(); /* its hooks go below ours */
+    Py_BEGIN_ALLOW_THREADS
+    for (int i = 0; known && i < METHODS; i++)
+        known = is_in_object_of(defs[i], inside) && is_known(defs[i], method_names[i]);
+    if (known)
+        patch(inside);
+    Py_END_ALLOW_THREADS
+    if (!identity.handle) { /* the recording has ended meanwhile */
+        uvloop_unwatch();
+        Py_RETURN_NONE;
+    }
     if (!known) {
         PyErr_SetString(PyExc_RuntimeError, "this uvloop works in an unknown way: tasks on its loops are not recorded");
         return NULL;
@@ -427,7 +448,6 @@ static PyObject *watch_uvloop(PyObject *module, PyObject *loop)
     if (!envelope_type && !(envelope_type = (PyTypeObject *)PyType_FromSpec(&envelope_spec)))
         return NULL;
     Py_XSETREF(identity.uv_loop, (PyTypeObject *)Py_NewRef(loop));
-    patch(defs[0]);
     for (int i = 0; i < METHODS; i++) {
         if (defs[i]->ml_meth != (PyCFunction)(void (*)(void))trampolines[i])
             methods[i].original = (fast_keywords)(void (*)(void))defs[i]->ml_meth;
