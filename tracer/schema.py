@@ -18,6 +18,7 @@ TRACK_LOCKS = "Locks"  # process track: parent of the contended locks
 TRACK_USER = "user"  # child of a thread or task: the program's own events
 TRACK_OPERATIONS = "Operations"  # process track: parent of the lanes of tracer.task
 TRACK_USER_COUNTERS = "user counters"  # process track: parent of tracer.counter's
+TRACK_JOBS = "jobs"  # process track: what a worker of a pool of processes runs
 COUNTER_WAITERS = "waiters"  # per contended lock: who waits for it
 COUNTER_RUN_DELAY = "run_delay_ns"  # per thread, cumulative: runnable but not on a CPU
 COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU
@@ -37,6 +38,7 @@ CAT_SLEEP = "sleep"  # a thread's state sleep
 CAT_HOLD = "hold"  # who holds a contended lock, on the lock's track
 CAT_USER = "user"  # the program's own: regions (slices) and logs (instants)
 CAT_OPERATION = "operation"  # the program's own: tracer.task, on a lane below Operations
+CAT_JOB = "job"  # a pool of processes: from submit to result
 CAT_GC = "gc"
 CAT_TRACER = "tracer"
 
@@ -70,20 +72,29 @@ RELEASE = "release"  # instant on the thread that releases a contended lock, flo
 WAKE = "wake"  # woke a task, or scheduled a callback
 SUBMIT = "submit"  # submitted a job to an executor, flow to …
 RUN = "run"  # … the instant on the thread that runs it
-# Instants on a thread that started a process, which is not in this trace by itself:
+# Instants on a thread that started a process:
 FORK = "fork"  # a copy of the program
 SPAWN = "spawn"  # another program, or another Python
+CHILD_ENDED = "child ended"  # instant on the thread that waited for it
+PROCESS_STARTED = "process started"  # instant on a child's first thread, flow from its parent
+# Jobs of a pool of processes, besides `submit` and the slice named by the function:
+JOB_SENT = "job sent"  # instant: written into the pipe
+RESULT_SENT = "result sent"  # instant in the worker, flow to …
+RESULT_RECEIVED = "result received"  # … the instant in the process that asked for it
 GC_PREFIX = "GC gen"  # + generation
 
 # Instants of the tracer track
 RECORDING = "recording"  # first event of every trace
 RECORDING_ENDED = "recording ended"  # last event; absent when the program was killed
 RECORDING_CUT = "recording cut"  # last event instead: the file could not be written any more
+PROCESS_NAMED = "process named"  # what the program calls it
 EXEC = "exec"  # last event when the process became another program …
 EXEC_FAILED = "exec failed"  # … unless this follows
 HOOK_DISABLED = "hook disabled"
 EVENTS_DROPPED = "events dropped"
 NOTE = "note"
+
+ORIGINS = ("run", "fork", "spawn", "forkserver", "exec")  # how a process came to be
 
 # CPU samples ---------------------------------------------------------------------------
 TIMEBASE_CPU = "cpu"  # a sample counts periods of the thread's CPU clock
@@ -146,6 +157,14 @@ ARG_BYTES = "bytes"
 ARG_OVERHEAD = "overhead_ns"  # CPU time of the writer thread
 ARG_CHILD = "child"  # uint on `fork` and `spawn`: the child's pid; absent: unknown
 ARG_COMMAND = "command"  # str on `spawn`: "python -m uvicorn", "git": no other arguments
+ARG_FAMILY = "family"  # uint on `recording`: one number for all processes of a run
+ARG_ORIGIN = "origin"  # str on `recording`: one of ORIGINS
+ARG_PARENT_PID = "parent_pid"  # uint on `recording`: who started it; absent on the first
+ARG_FOLLOWED = "followed"  # bool on `fork`, `spawn`, `exec`: the child is to record itself
+ARG_STATUS = "status"  # uint on `child ended`: its exit code …
+ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
+ARG_POOL = "pool"  # uint: inode of the pipe through which a pool's jobs go
+ARG_JOB = "job"  # uint: number of a job, unique in its pool
 ARG_THRESHOLD = "threshold_ns"  # uint on `recording`: shorter calls and waits are not written
 ARG_LATE = "late"  # records whose timestamps had to be clamped to keep a track in order
 

@@ -115,6 +115,7 @@
     X(TRACK_USER, "user")                     \
     X(TRACK_OPERATIONS, "Operations")         \
     X(TRACK_USER_COUNTERS, "user counters")   \
+    X(TRACK_JOBS, "jobs")                     \
     X(COUNTER_WAITERS, "waiters")             \
     X(COUNTER_RUN_DELAY, "run_delay_ns")      \
     X(COUNTER_CPU, "cpu_ns")                  \
@@ -149,6 +150,7 @@
     X(CAT_HOLD, "hold")                       \
     X(CAT_USER, "user")                       \
     X(CAT_OPERATION, "operation")             \
+    X(CAT_JOB, "job")                         \
     X(CAT_GC, "gc")               \
     X(CAT_TRACER, "tracer")
 
@@ -177,6 +179,12 @@
     X(RUN, "run")                               \
     X(FORK, "fork")                             \
     X(SPAWN, "spawn")                           \
+    X(CHILD_ENDED, "child ended")               \
+    X(PROCESS_STARTED, "process started")       \
+    X(PROCESS_NAMED, "process named")           \
+    X(JOB_SENT, "job sent")                     \
+    X(RESULT_SENT, "result sent")               \
+    X(RESULT_RECEIVED, "result received")       \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(RECORDING_CUT, "recording cut")           \
@@ -238,6 +246,14 @@
     X(ARG_LATE, "late")                     \
     X(ARG_CHILD, "child")                   \
     X(ARG_COMMAND, "command")               \
+    X(ARG_FAMILY, "family")                 \
+    X(ARG_ORIGIN, "origin")                 \
+    X(ARG_PARENT_PID, "parent_pid")         \
+    X(ARG_FOLLOWED, "followed")             \
+    X(ARG_STATUS, "status")                 \
+    X(ARG_SIGNAL, "signal")                 \
+    X(ARG_POOL, "pool")                     \
+    X(ARG_JOB, "job")                       \
     X(ARG_THRESHOLD, "threshold_ns")
 
 #define SCHEMA_ENUM_NUMBER(name, value) SCHEMA_##name = value,
