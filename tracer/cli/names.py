@@ -1,6 +1,30 @@
-"""The option of all reading commands that says whose code names a wait."""
+"""What all reading commands take: traces, and whose code names a wait."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import click
+
+
+def _one_or_more(
+    _ctx: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
+) -> Path | tuple[Path, ...]:
+    return paths if len(paths) > 1 else paths[0]
+
+
+def files(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The argument of a command that reads one trace or several as one, files or folders."""
+    return click.argument(
+        name,
+        metavar=f"{name.upper()}...",
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path),
+        callback=_one_or_more,
+    )
+
+
+traces = files("trace")
 
 library_names = click.option(
     "--library-names",

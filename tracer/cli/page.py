@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tracer.cli.names import library_names
+from tracer.cli.names import library_names, traces
 
 
 def page_options(command: click.Command) -> click.Command:
@@ -32,8 +32,14 @@ def page_options(command: click.Command) -> click.Command:
 @page_options
 @library_names
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
-def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None, names: str) -> None:
+@traces
+def view(
+    trace: Path | tuple[Path, ...],
+    port: int,
+    no_browser: bool,
+    ui_dir: Path | None,
+    names: str,
+) -> None:
     """Show a trace in the browser: timelines, locks, causes.
 
     A local server shows the page until Ctrl-C.
@@ -51,8 +57,10 @@ def view(trace: Path, port: int, no_browser: bool, ui_dir: Path | None, names: s
 
 @page_options
 @click.command(name="open")
-@click.argument("trace", type=click.Path(path_type=Path))
-def open_(trace: Path, port: int, no_browser: bool, ui_dir: Path | None) -> None:
+@traces
+def open_(
+    trace: Path | tuple[Path, ...], port: int, no_browser: bool, ui_dir: Path | None
+) -> None:
     """Open a trace in the Perfetto UI.
 
     A local copy of the UI is used if there is one, else ui.perfetto.dev. The trace is not

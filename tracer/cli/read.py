@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tracer.cli.names import library_names
+from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
 
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
@@ -31,7 +31,7 @@ SECTIONS = (
 
 @library_names
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@traces
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 @click.option(
     "--section",
@@ -55,7 +55,7 @@ SECTIONS = (
 @click.pass_context
 def report(
     ctx: click.Context,
-    trace: Path,
+    trace: Path | tuple[Path, ...],
     as_json: bool,
     section: str | None,
     top: int,
@@ -74,7 +74,7 @@ def report(
 
 @library_names
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@traces
 @click.option("--task", metavar="NAME|ID", help="Only waits of this task or coroutine.")
 @click.option("--thread", metavar="NAME|TID", help="Only waits of this thread.")
 @click.option(
@@ -92,7 +92,7 @@ def report(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 def why(
-    trace: Path,
+    trace: Path | tuple[Path, ...],
     task: str | None,
     thread: str | None,
     at: str | None,
@@ -121,7 +121,7 @@ def why(
 
 @library_names
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@files("file")
 @click.option(
     "--type",
     "type_",
@@ -162,7 +162,7 @@ def why(
 @click.pass_context
 def pprof(
     ctx: click.Context,
-    file: Path,
+    file: Path | tuple[Path, ...],
     type_: str,
     output: str | None,
     force: bool,
@@ -214,7 +214,7 @@ def pprof(
 
 @library_names
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@traces
 @click.option(
     "--format",
     "format_",
@@ -240,7 +240,7 @@ def pprof(
 @click.pass_context
 def export(
     ctx: click.Context,
-    trace: Path,
+    trace: Path | tuple[Path, ...],
     format_: str,
     type_: str,
     output: str | None,

@@ -32,6 +32,7 @@ class Health:
     off: tuple[str, ...]  # signals that were switched off
     notes: tuple[str, ...]
     children: tuple[Children, ...]  # processes that are not in the trace
+    unread: tuple[str, ...]  # files of a folder that could not be read, and why
     unfinished_slices: int
     orphan_ends: int
 
@@ -63,7 +64,7 @@ def health(model: Model) -> Health:
         ),
         overhead_ns=sum(_number(end, s.ARG_OVERHEAD) for end in ends),
         late=sum(_number(end, s.ARG_LATE) for end in ends),
-        ends=tuple(end_of(process, model.trace.live) for process in recorded),
+        ends=tuple(end_of(process, process.live) for process in recorded),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
         off=tuple(signal for signal in _SIGNALS if signal not in signals),
@@ -73,6 +74,7 @@ def health(model: Model) -> Health:
             if r.name == s.NOTE and not (started and r.args.get(s.ARG_HOOK) == _FORKS)
         ),
         children=started,
+        unread=model.trace.unread,
         unfinished_slices=bytes(model.trace.slices.unfinished).count(1),
         orphan_ends=model.trace.slices.unmatched_ends,
     )

@@ -45,6 +45,7 @@ class Heading:
     waits that are shorter were not recorded."""
 
     file: str
+    given: tuple[str, ...]  # the files and folders that the user named
     duration_ns: int
     start_ns: int
     start_unix_ns: int
@@ -146,6 +147,7 @@ def heading(model: Model) -> Heading:
     start = first.start_ns
     return Heading(
         str(trace.path),
+        tuple(map(str, trace.given)) or (str(trace.path),),
         max(process.end_ns for process in recorded) - start,
         start,
         first.start_unix_ns,

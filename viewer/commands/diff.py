@@ -1,18 +1,18 @@
 """`tracer diff`: reads two traces, writes the differences."""
 
-from pathlib import Path
 from typing import TextIO
 
 from viewer.analysis.diff import diff
 from viewer.render.text.diff import render_json, render_text
 from viewer.render.text.tables import Style
+from viewer.trace.files import Given
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
 
 def compare(
-    a: Path, b: Path, *, as_json: bool, top: int, out: TextIO, names: str = Names.USER
+    a: Given, b: Given, *, as_json: bool, top: int, out: TextIO, names: str = Names.USER
 ) -> None:
     """Writes what got slower from A to B. Raises TraceFileError when one cannot be read."""
     found = diff(*(build_model(read_trace(path), names) for path in (a, b)))

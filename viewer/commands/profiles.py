@@ -19,6 +19,7 @@ from viewer.render.formats.csv import write_csv
 from viewer.render.formats.pprof import read_pprof, render_pprof
 from viewer.render.formats.speedscope import render_speedscope
 from viewer.render.text.profiles import difference, render_peek, render_source, render_top
+from viewer.trace.files import Given, beside
 from viewer.trace.locks import await_unlocked, is_locked
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
@@ -36,12 +37,15 @@ _SUFFIXES = {
 
 
 def profile_of(
-    path: Path, type_: str, region: str | None = None, names: str = Names.USER
+    given: Given, type_: str, region: str | None = None, names: str = Names.USER
 ) -> Profile:
     """A profile of a trace, possibly only within a region, or the one in a pprof file.
 
     Raises TraceFileError, or NotInTraceError when there is no such region.
     """
+    if not isinstance(given, Path) or given.is_dir():
+        return derive(build_model(read_trace(given), names), type_, region)
+    path = given
     if not path.exists():
         _await(path)
     try:
@@ -74,7 +78,7 @@ def derive(model: Model, type_: str, region: str | None = None) -> Profile:
 
 
 def write_profile(
-    trace: Path,
+    trace: Given,
     type_: str,
     output: str | None,
     *,
@@ -84,7 +88,7 @@ def write_profile(
 ) -> str:
     """Writes a profile of the trace, by default beside it; returns the file's name."""
     part = "" if region is None else "." + re.sub(r"[^\w-]+", "_", region)
-    target = output or str(trace.with_suffix(f".{type_}{part}.pprof"))
+    target = output or beside(trace, f".{type_}{part}.pprof")
     profile = profile_of(trace, type_, region, names)
     _write(target, render_pprof(profile), force=force)
     return target
@@ -121,14 +125,14 @@ def derive_quietly(trace: str, *words: str) -> None:
 
 
 def show_profile(
-    path: Path,
+    path: Given,
     type_: str,
     *,
     region: str | None = None,
     rows: int,
     peek: str | None,
     source: str | None,
-    base: Path | None,
+    base: Given | None,
     out: TextIO,
     names: str = Names.USER,
 ) -> None:
@@ -145,7 +149,7 @@ def show_profile(
 
 
 def export(
-    trace: Path,
+    trace: Given,
     format_: str,
     type_: str,
     output: str | None,
@@ -159,7 +163,7 @@ def export(
             "parquet needs a library (pyarrow) that tracer does not install. "
             "Export csv, or query the trace with Perfetto's trace_processor."
         )
-    target = output or str(trace.with_suffix(_SUFFIXES[format_]))
+    target = output or beside(trace, _SUFFIXES[format_])
     model = build_model(read_trace(trace), names)
     _write(target, _EXPORTS[format_](model, type_), force=force)
     return target

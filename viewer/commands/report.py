@@ -1,9 +1,10 @@
 """`tracer report`: reads a trace, writes the report."""
 
 import sys
-from pathlib import Path
+from contextlib import suppress
 from typing import TextIO
 
+from tracer.errors import TraceFileError
 from tracer.units import size
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
@@ -12,6 +13,7 @@ from viewer.render.text.overview import overview
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.engine import HAS_NATIVE
+from viewer.trace.files import Given, files_of, paths_of
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
@@ -24,7 +26,7 @@ EVERY_SECTION = "all"
 
 
 def report(
-    trace: Path,
+    trace: Given,
     *,
     as_json: bool,
     section: str | None,
@@ -53,11 +55,11 @@ def report(
     out.write(render_text(result, shown, top, Style.of(out)))
 
 
-def announce(trace: Path) -> None:
+def announce(trace: Given) -> None:
     """One line on stderr before reading a trace that takes a while."""
-    try:
-        bytes_ = trace.stat().st_size
-    except OSError:
-        return  # read_trace says why
+    bytes_ = 0
+    with suppress(OSError, TraceFileError):  # read_trace says why
+        bytes_ = sum(path.stat().st_size for path in files_of(trace))
     if bytes_ > _LARGE_BYTES:
-        print(f"tracer: reading {trace} ({size(bytes_)}) …", file=sys.stderr, flush=True)
+        named = ", ".join(map(str, paths_of(trace)))
+        print(f"tracer: reading {named} ({size(bytes_)}) …", file=sys.stderr, flush=True)

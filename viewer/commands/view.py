@@ -13,6 +13,7 @@ from viewer.server.http import Server, Site, served
 from viewer.server.later import Later
 from viewer.server.perfetto import find_ui
 from viewer.server.site import make_site
+from viewer.trace.files import Given, files_of, paths_of
 from viewer.trace.reader import begins_as_trace
 from viewer.trace.sites import Names
 
@@ -23,7 +24,7 @@ _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def view(
-    trace: Path,
+    trace: Given,
     *,
     port: int,
     browser: bool,
@@ -40,7 +41,7 @@ def view(
     _show(trace, make_site(trace, answers.get, ui), port, browser, out, answers.get)
 
 
-def _load(trace: Path, names: str) -> "Answers":
+def _load(trace: Given, names: str) -> "Answers":
     # Importing these takes longer than reading most traces.
     from viewer.commands.report import announce
     from viewer.server.answers import Answers
@@ -54,20 +55,21 @@ def _load(trace: Path, names: str) -> "Answers":
 
 
 def open_ui(
-    trace: Path, *, port: int, browser: bool, ui_dir: Path | None, out: TextIO
+    trace: Given, *, port: int, browser: bool, ui_dir: Path | None, out: TextIO
 ) -> None:
     """Serves a trace to the Perfetto UI until interrupted. Raises like `view`."""
     ui = find_ui(ui_dir)
-    try:
-        with trace.open("rb"):
-            pass
-    except OSError as error:
-        raise TraceFileError(f"cannot read '{trace}': {error.strerror}.") from None
+    for path in files_of(trace):
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise TraceFileError(f"cannot read '{path}': {error.strerror}.") from None
     _show(trace, make_site(trace, None, ui), port, browser, out, lambda: None)
 
 
 def _show(
-    trace: Path,
+    trace: Given,
     site: Site,
     port: int,
     browser: bool,
@@ -82,7 +84,8 @@ def _show(
     # Without a display, webbrowser would start one that takes over the terminal.
     has_display = sys.platform == "darwin" or any(map(os.environ.get, _DISPLAYS))
     with suppress(KeyboardInterrupt), served(server) as wait:  # the normal end
-        said = f"tracer: serving {trace}; Ctrl-C ends it"
+        named = ", ".join(map(str, paths_of(trace)))
+        said = f"tracer: serving {named}; Ctrl-C ends it"
         if browser and has_display and webbrowser.open(server.address):
             print(f"{said}. {server.address}", file=sys.stderr, flush=True)
         else:

@@ -1,6 +1,5 @@
 """`tracer why`: reads a trace, explains its worst waits."""
 
-from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import NotInTraceError
@@ -13,13 +12,14 @@ from viewer.render.json.why import render_json
 from viewer.render.text.overview import when as from_to
 from viewer.render.text.tables import Style
 from viewer.render.text.why import render_text
+from viewer.trace.files import Given
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
 
 def why(
-    trace: Path,
+    trace: Given,
     *,
     task: str | None,
     thread: str | None,
@@ -44,7 +44,7 @@ def why(
             raise NotInTraceError(f"--at {at}: the trace is {_from_to(model)}.")
     answer = worst_waits(model, most, Asked(task or "", thread or "", at_ns, region or ""))
     if as_json:
-        out.write(render_json(str(trace), answer))
+        out.write(render_json(str(model.trace.path), answer))
         return
     if not answer.problems:
         there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from viewer.server import perfetto
 from viewer.server.http import Query, Reply, Route, Site
+from viewer.trace.engine import BEST
+from viewer.trace.files import Given, packets
 
 if TYPE_CHECKING:  # the analysis is imported later: the page is served before
     from viewer.server.answers import Answers
@@ -51,7 +53,7 @@ def hurried(page: bytes, names: Iterable[str]) -> bytes:
     return page.replace(b"</head>", "".join(lines).encode() + b"</head>")
 
 
-def make_site(trace: Path, answers: "Callable[[], Answers] | None", ui: Path | None) -> Site:
+def make_site(trace: Given, answers: "Callable[[], Answers] | None", ui: Path | None) -> Site:
     """The site of a trace; without answers only the way to the Perfetto UI.
 
     Threads call `answers` when the first question comes; it may take its time.
@@ -82,8 +84,8 @@ def _fixed(type_: str, body: bytes) -> Route:
     return lambda _query: reply
 
 
-def _trace(path: Path) -> Route:
+def _trace(given: Given) -> Route:
     def answer(_query: Query) -> Reply:
-        return Reply("application/octet-stream", path.read_bytes())
+        return Reply("application/octet-stream", packets(given, BEST))
 
     return answer

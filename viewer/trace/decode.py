@@ -1,6 +1,7 @@
 """Trace bytes to event columns: the Python twin of native/decoder.c, step for step."""
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tracer import schema as s
@@ -49,6 +50,25 @@ def decode(data: bytes) -> Events:
     return _Decoder(data).run()
 
 
+def framed(data: bytes) -> int:
+    """The data consist of packets up to here."""
+    return max((end for _, end in _packets(data)), default=0)
+
+
+def _packets(data: bytes) -> Iterator[tuple[int, int]]:
+    """(begin, end) of what is inside each packet, until the framing ends or breaks."""
+    at, size = 0, len(data)
+    while at < size and data[at] == message(s.TRACE_PACKET):
+        try:
+            length, start = read_varint(data, at + 1, size)
+        except Malformed:
+            return
+        if length > size - start:
+            return
+        at = start + length
+        yield start, at
+
+
 @dataclass(slots=True)
 class _Sequence:
     now_ns: int = -1  # the delta clock; -1: not known
@@ -90,25 +110,19 @@ class _Decoder:
         self.frame_line = array("i")
 
     def run(self) -> Events:
-        data, at, size = self.data, 0, len(self.data)
-        while at < size and data[at] == message(s.TRACE_PACKET):
+        at = 0
+        for start, end in _packets(self.data):
             try:
-                length, start = read_varint(data, at + 1, size)
-            except Malformed:
-                break
-            if length > size - start:
-                break
-            try:
-                used = self.apply(start, start + length)
+                used = self.apply(start, end)
             except Malformed:
                 used = False
                 # Times and names may depend on it: nothing counts before the next chunk heads.
                 for _, sequence in self.sequences.values():
                     sequence.ready = False
             if not used:
-                self.skipped += start + length - at
+                self.skipped += end - at
             self.packets += 1
-            at = start + length
+            at = end
         self.arg_start.append(len(self.arg_name))
         self.stack_start.append(len(self.stack_frame))
         columns = (

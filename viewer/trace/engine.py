@@ -48,6 +48,7 @@ class Engine:
     """For the arguments and results of each, see the Python function of that name."""
 
     decode: Callable[[bytes], Events]
+    framed: Callable[[bytes], int]
     describe: Callable[[bytes], Descriptor | None]
     pair: Callable[[Column, Column, Column, Column, int], Slices]
     grouped_stats: Callable[[Column, Column, Column, int], Stats]
@@ -77,6 +78,7 @@ class Engine:
 
 PYTHON = Engine(
     decode.decode,
+    decode.framed,
     descriptors.describe,
     sweeps.pair,
     sweeps.grouped_stats,
@@ -114,6 +116,7 @@ def _native() -> Engine:
 
     return Engine(
         lambda data: Events(*_decoder.decode(data)),
+        _decoder.framed,
         _decoder.describe,
         pair,
         lambda *columns: Stats(*_decoder.grouped_stats(*columns)),

@@ -2,23 +2,22 @@
 
 import math
 import struct
-import zlib
 from array import array
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
+from viewer.trace import files
 from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
 from viewer.trace.engine import BEST, Engine
-from viewer.trace.locks import is_locked
+from viewer.trace.files import Contents, Given
 from viewer.trace.shown import shown_name, shown_texts
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_RECORD_ONE = "Record one with 'tracer run prog.py'."
-_HEAD_BYTES = 1 << 16
-_PROFILE = ".pprof"
+_ONE_CLOCK_NS = 60_000_000_000  # how far the clocks of one machine may have been set meanwhile
 # Instants in which a process says of its recording how it began, and how it ended.
 _OF_RECORDING = (s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT, s.EXEC, s.EXEC_FAILED)
 
@@ -54,13 +53,15 @@ class Process:
     recording_ended: dict[str, Arg] | None
     recording_cut: dict[str, Arg] | None = None
     replaced_by: str = ""
+    live: bool = False  # it was being recorded when it was read
+    uuid: int = 0  # of its track
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A whole file. Columns by track are indexed like `events.uuids`."""
+    """All files of a trace. Columns by track are indexed like `events.uuids`."""
 
-    path: Path
+    path: Path  # the first that the user named
     size_bytes: int
     lost_bytes: int
     events: Events
@@ -69,7 +70,13 @@ class Trace:
     track_process: Column  # i: index into processes, -1 unknown
     processes: tuple[Process, ...]
     engine: Engine
-    live: bool = False  # it was being recorded when it was read
+    given: tuple[Path, ...] = ()  # what the user named
+    unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
+
+    @property
+    def live(self) -> bool:
+        """Whether a process of it was being recorded when it was read."""
+        return any(process.live for process in self.processes)
 
     def args(self, event: int) -> dict[str, Arg]:
         """The arguments of an event with a number or a text."""
@@ -109,87 +116,92 @@ def double(bits: int) -> float | str:
     return number if math.isfinite(number) else str(number)
 
 
-def read_trace(path: Path, engine: Engine = BEST) -> Trace:
-    """The trace in the file, as far as it is readable. Raises TraceFileError."""
-    data, lost, live = _load(path)
-    return replace(_parse(path, data, lost, engine), live=live)
+def read_trace(given: Given, engine: Engine = BEST) -> Trace:
+    """The trace in the files, as far as it is readable. Raises TraceFileError."""
+    trace = _parse(given, files.load(given, engine), engine)
+    twice = _read_twice(trace, given, engine)
+    if twice:
+        trace = _parse(given, files.load(given, engine, twice), engine)
+    return trace
 
 
-def begins_as_trace(path: Path) -> bool:
+def begins_as_trace(given: Given) -> bool:
     """Whether the file's first bytes already show that tracer made it and can read it.
 
     False proves nothing: only reading the file tells.
     """
     try:
+        path = next(iter(files.files_of(given)))
         with path.open("rb") as file:
-            data = file.read(_HEAD_BYTES)
-        _parse(path, data, 0, BEST)
+            data = file.read(files.HEAD_BYTES)
+        _parse(path, Contents(data, len(data), 0), BEST)
     except (OSError, TraceFileError):
         return False
     return True
 
 
-def _parse(path: Path, data: bytes, lost: int, engine: Engine) -> Trace:
-    if path.suffix == _PROFILE:
-        raise TraceFileError(
-            f"cannot read '{path}': a profile, not a trace. "
-            f"Print it with 'tracer pprof {path} --top'."
-        )
-    if not data:
-        raise TraceFileError(f"cannot read '{path}': the file is empty. {_RECORD_ONE}")
+def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
+    paths, data = files.paths_of(given), contents.data
     events = engine.decode(data)
-    if not events.packets:
-        raise TraceFileError(
-            f"cannot read '{path}': not a trace (begins {data[:4].hex(' ')}). {_RECORD_ONE}"
-        )
+    if not events.packets or paths[0].suffix == files.PROFILE:
+        raise TraceFileError(files.refusal(paths[0], data))
     events = replace(events, strings=shown_texts(events.strings))
+    _check_clocks(events, paths)
     by_uuid = _read_descriptors(events, engine)
-    roots, pids = _find_processes(events, by_uuid)
+    roots, processes = _find_processes(events, by_uuid)
     track_process = memoryview(array("i", roots))
-    slices = engine.pair(events.time_ns, events.type, events.track, track_process, len(pids))
-    lost += len(data) - events.framed_bytes + events.skipped_bytes
+    slices = engine.pair(
+        events.time_ns, events.type, events.track, track_process, len(processes)
+    )
+    lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
-        path, len(data), lost, events, slices, by_uuid, track_process, (), engine
+        paths[0], contents.size_bytes, lost, events, slices, by_uuid, track_process, (),
+        engine, paths, contents.unread,
     )  # fmt: skip
-    return replace(trace, processes=_read_processes(trace, pids))
+    live = {uuid for head in contents.heads for uuid in _described(head, engine)}
+    return replace(trace, processes=_read_processes(trace, processes, live))
 
 
-def _load(path: Path) -> tuple[bytes, int, bool]:
-    """The file's bytes, unpacked; how many packed ones were unreadable; whether it is live."""
-    try:
-        with path.open("rb") as file:
-            live = is_locked(file.fileno())  # asked first: then the end may be missing
-            data = file.read()
-    except FileNotFoundError:
-        reason = "no such file"
-    except IsADirectoryError:
-        reason = "it is a directory"
-    except PermissionError:
-        reason = "permission denied"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    else:
-        return (*(_unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)), live)
-    raise TraceFileError(f"cannot read '{path}': {reason}.")
+def _described(data: bytes, engine: Engine) -> list[int]:
+    """The tracks of processes that these packets describe."""
+    known = _read_descriptors(engine.decode(data), engine)
+    return [uuid for uuid, track in known.items() if track.pid and not track.tid]
 
 
-def _unpack(data: bytes) -> tuple[bytes, int]:
-    """All complete gzip members, and the readable beginning of a cut or damaged one."""
-    parts = []
-    while data.startswith(_GZIP_MAGIC):
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            # In steps: after an error, the results of earlier steps are kept.
-            for at in range(0, len(data), 1 << 16):
-                parts.append(member.decompress(data[at : at + (1 << 16)]))
-                if member.eof:
-                    data = member.unused_data + data[at + (1 << 16) :]
-                    break
-            else:
-                return b"".join(parts), 0
-        except zlib.error:
-            return b"".join(parts), len(data) - at
-    return b"".join(parts), len(data)
+def _read_twice(trace: Trace, given: Given, engine: Engine) -> frozenset[Path]:
+    """Files whose processes are read elsewhere too: from FILE, which FILE.d is just joined
+    into, or because the user named something twice."""
+    events, times = trace.events, Counter[tuple[int, int]]()
+    for event in trace.instants(events.name, s.RECORDING):
+        process = trace.track_process[events.track[event]]
+        times[trace.processes[process].uuid, events.time_ns[event]] += 1
+    left = Counter({uuid: count for (uuid, _), count in times.items() if count > 1})
+    if not left:
+        return frozenset()
+    inside = {path: _described(files.head(path), engine) for path in files.files_of(given)}
+    twice = set()
+    for path, uuids in reversed(inside.items()):
+        if uuids and all(left[uuid] > 1 for uuid in uuids):
+            twice.add(path)
+            left.subtract(uuids)
+    return frozenset(twice)
+
+
+def _check_clocks(events: Events, paths: tuple[Path, ...]) -> None:
+    """Times of two machines, or from before and after a reboot, have nothing in common."""
+    boots: dict[int, list[int]] = defaultdict(list)  # by sequence: the clock may have been set
+    for sequence, _, real, boot in events.snapshots:
+        if real and boot:
+            boots[sequence].append(real - boot)
+    spans = sorted((min(times), max(times)) for times in boots.values())
+    reached = [*accumulate((last for _, last in spans), max)]
+    nexts = zip(reached, spans[1:], strict=False)
+    if any(first - last > _ONE_CLOCK_NS for last, (first, _) in nexts):
+        raise TraceFileError(
+            f"cannot read '{' '.join(map(str, paths))}': these recordings are of different "
+            "machines, or a machine was restarted between them, so their times cannot be "
+            "compared. Read them one at a time."
+        )
 
 
 def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
@@ -206,12 +218,14 @@ def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
     return known
 
 
-def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int], list[int]]:
-    """By track, the index of its process (-1 unknown); by process, its pid."""
+def _find_processes(
+    events: Events, known: dict[int, Track]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """By track, the index of its process (-1 unknown); by process, its (uuid, pid)."""
     # A process is identified by its track, not by its pid: two containers may share a pid.
     by_pid = {track.pid: uuid for uuid, track in known.items() if track.pid and not track.tid}
     processes: dict[int, int] = {}
-    pids: list[int] = []
+    found: list[tuple[int, int]] = []
     roots: list[int] = []
     above: dict[int, Track] = {}  # by uuid of a track with tracks below it, the outermost
     for uuid in events.uuids:
@@ -225,9 +239,9 @@ def _find_processes(events: Events, known: dict[int, Track]) -> tuple[list[int],
             continue
         process = track.uuid if not track.tid else by_pid.get(track.pid, track.pid)
         roots.append(processes.setdefault(process, len(processes)))
-        if len(pids) < len(processes):
-            pids.append(track.pid)
-    return roots, pids
+        if len(found) < len(processes):
+            found.append((process, track.pid))
+    return roots, found
 
 
 def _outermost(track: Track, known: dict[int, Track]) -> Track:
@@ -239,10 +253,12 @@ def _outermost(track: Track, known: dict[int, Track]) -> Track:
     return track
 
 
-def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
+def _read_processes(
+    trace: Trace, processes: list[tuple[int, int]], live: set[int]
+) -> tuple[Process, ...]:
     """What each process says about its recording. Raises TraceFileError when none does."""
     events, slices = trace.events, trace.slices
-    found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(pids))}
+    found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(processes))}
     starts: dict[int, int] = {}
     for event in trace.instants(events.category, s.CAT_TRACER):
         name = trace.text(events.name[event])
@@ -260,7 +276,7 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
     if not versions:
         raise TraceFileError(
             f"cannot read '{trace.path}': a Perfetto trace, but not made by tracer "
-            f"(no '{s.RECORDING}' event). {_RECORD_ONE}"
+            f"(no '{s.RECORDING}' event). {files.RECORD_ONE}"
         )
     for version in versions:
         if not isinstance(version, int) or version > s.VERSION:
@@ -272,7 +288,7 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
     offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)
     return tuple(
         Process(
-            pids[i],
+            pid,
             starts.get(i, 0),
             slices.process_end_ns[i + 1],
             starts[i] + offset if i in starts and offset else 0,
@@ -280,6 +296,8 @@ def _read_processes(trace: Trace, pids: list[int]) -> tuple[Process, ...]:
             found[i].get(s.RECORDING_ENDED),
             found[i].get(s.RECORDING_CUT),
             str(found[i].get(s.EXEC, {}).get(s.ARG_PATH, "")),
+            uuid in live,
+            uuid,
         )
-        for i in range(len(pids))
+        for i, (uuid, pid) in enumerate(processes)
     )

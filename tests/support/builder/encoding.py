@@ -7,6 +7,8 @@ from tests.support.builder.wire import fixed64, message, number, text
 from tracer import schema as s
 from viewer.trace.wire import fields, varint
 
+BOOT_NS = 1_700_000_000_000_000_000  # the time of day at which the machine was started
+
 type Arg = int | str | bool | float
 
 
@@ -93,7 +95,7 @@ def chunk_head(now: int, default_track: int) -> bytes:
     clocks = b""
     for clock, time, extra in (
         (s.CLOCK_MONOTONIC, now, b""),
-        (s.CLOCK_REALTIME, now + 1_700_000_000_000_000_000, b""),
+        (s.CLOCK_REALTIME, now + BOOT_NS, b""),
         (s.CLOCK_BOOTTIME, now + 5, b""),
         (s.CLOCK_DELTA, now, number(s.CLOCK_IS_INCREMENTAL, 1)),
     ):

@@ -34,11 +34,13 @@ class TraceBuilder:
         recording: bool = True,
         version: int = s.VERSION,
         signals: str = "tasks,gc",
+        unique: int = 0,  # made into ids; the pid, unless two processes have the same
     ) -> None:
         self.pid, self.start_ns = pid, start_ns
-        self.sequence_id = pid * 2  # descriptors; events have the next one
-        self.uuids = itertools.count(pid << 20)
-        self.flow_ids = itertools.count((pid << 32) + 1)
+        unique = unique or pid
+        self.sequence_id = unique * 2  # descriptors; events have the next one
+        self.uuids = itertools.count(unique << 20)
+        self.flow_ids = itertools.count((unique << 32) + 1)
         self.task_ids = itertools.count(1)
         self.tids = itertools.count(pid)
         self.lock_ids = itertools.count(1)

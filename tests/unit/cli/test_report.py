@@ -57,6 +57,14 @@ def test_arguments(use: Any, words: tuple[str, ...], expected: dict[str, object]
     assert seen == [Path("a.pftrace"), expected]
 
 
+def test_several(use: Any) -> None:
+    """Several files are read as one trace."""
+    seen: list[object] = []
+    use(lambda trace, **_rest: seen.append(trace))
+    assert cli.main(["report", "a.pftrace", "--json", "folder", "b.pftrace"]) == 0
+    assert seen == [(Path("a.pftrace"), Path("folder"), Path("b.pftrace"))]
+
+
 def test_refusal(use: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """The viewer's own sentence, exit code 1."""
 
@@ -77,7 +85,7 @@ def test_interrupted(use: Any) -> None:
     assert cli.main(["report", "a"]) == 130
 
 
-@pytest.mark.parametrize("words", [("--top", "0"), ("--section", "x"), ("--by", "x"), ("b",)])
+@pytest.mark.parametrize("words", [("--top", "0"), ("--section", "x"), ("--by", "x")])
 def test_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     """Values that are not in the lists."""
     code, line = refused(capsys, "report", "a", *words)

@@ -258,12 +258,6 @@ def test_missing_file(tmp_path, engine):
         read_trace(tmp_path / "none", engine)
 
 
-def test_directory(tmp_path, engine):
-    """A directory is named."""
-    with pytest.raises(TraceFileError, match=r"cannot read '.*': it is a directory\."):
-        read_trace(tmp_path, engine)
-
-
 @pytest.mark.parametrize(("name", "data"), every_trace())
 def test_everything_is_read(read, name, data):
     """No byte of a good trace is lost and no end is without its begin."""

@@ -51,6 +51,7 @@ def to_json(report: Report, sections: Sequence[str]) -> dict[str, Json]:
 def _heading(heading: Heading) -> Json:
     return {
         "file": heading.file,
+        "files": list(heading.given),
         "duration_ns": heading.duration_ns,
         "start_unix_ns": heading.start_unix_ns,
         "pid": heading.pid,
@@ -345,6 +346,7 @@ def _health(health: Health) -> Json:
             }
             for row in health.children
         ],
+        "unread": list(health.unread),
         "unfinished_slices": health.unfinished_slices,
         "orphan_ends": health.orphan_ends,
     }

@@ -56,7 +56,7 @@ def _started(row: Children) -> str:
 
 def troubles(health: Health) -> list[str]:
     """One line for each reason not to trust the trace completely."""
-    lines = [end.text for end in health.ends if end.text]
+    lines = [*health.unread, *(end.text for end in health.ends if end.text)]
     if health.children:
         lines.insert(0, _children(health.children))
     if health.dropped_events:

@@ -50,7 +50,9 @@ def heading(of: Heading, style: Style) -> list[str]:
         f"pid {of.pid}" if of.processes == 1 else f"{of.processes} processes",
     ]
     program = shorten(" ".join(of.argv), style.width - 2)
-    name = shorten(place(of.file, style.base), style.width - 2)
+    name = place(of.file, style.base)
+    more = f" and {len(of.given) - 1} more" if len(of.given) > 1 else ""
+    name = shorten(name, style.width - 2 - len(more)) + more
     return [style.title(name), *wrap(", ".join(facts), style.width), f"  {program}"]
 
 
@@ -114,7 +116,7 @@ def _slowest(report: Report, style: Style, most: int) -> str:
 
 def _look_next(report: Report, style: Style, most: int) -> str:
     """Commands, first the section with the most time."""
-    name = place(report.heading.file, style.base)
+    name = " ".join(place(file, style.base) for file in report.heading.given)
     rows = [(f"tracer why {name}", "why the slowest waits took so long")]
     for section, ns, what in _by_cost(report)[:most]:
         rows.append((f"tracer report {name} --section {section}", f"{duration(ns)} {what}"))

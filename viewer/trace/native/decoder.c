@@ -398,20 +398,32 @@ static int apply_packet(Decoder *d, Span body)
     return p.packet[P_SAMPLE].at ? read_sample(d, q, p.packet[P_SAMPLE], time) : 1;
 }
 
+/* The next packet, behind which the file goes on; 0 when the framing ends or breaks. */
+static int next_packet(Span *file, Span *packet)
+{
+    if (file->at == file->end || *file->at != BYTES(1)) {
+        return 0;
+    }
+    uint64_t length;
+    Span rest = {file->at + 1, file->end};
+    if (!read_varint(&rest, &length) || length > (uint64_t)(rest.end - rest.at)) {
+        return 0;
+    }
+    file->at = rest.at + length;
+    *packet = (Span){rest.at, file->at};
+    return 1;
+}
+
 /* Reads packets until the framing ends or breaks; returns the bytes framed, -1 on error. */
 static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
 {
-    Span file = {data, data + size};
-    while (file.at < file.end && d->type.used < INT32_MAX && d->arg_kind.used < INT32_MAX / 2) {
+    Span file = {data, data + size}, packet;
+    while (d->type.used < INT32_MAX && d->arg_kind.used < INT32_MAX / 2) {
         const uint8_t *head = file.at;
-        uint64_t length;
-        Span rest = {head + 1, file.end};
-        if (*head != BYTES(1) || !read_varint(&rest, &length)
-            || length > (uint64_t)(rest.end - rest.at)) {
+        if (!next_packet(&file, &packet)) {
             break;
         }
-        file.at = rest.at + length;
-        int good = apply_packet(d, (Span){rest.at, file.at});
+        int good = apply_packet(d, packet);
         if (good < 0) {
             return -1;
         }
@@ -484,6 +496,22 @@ static void decoder_free(Decoder *d)
     Py_CLEAR(d->snapshots);
 }
 
+static PyObject *framed(PyObject *module, PyObject *arg)
+{
+    (void)module;
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(arg, &buffer, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    const uint8_t *data = buffer.buf;
+    Span file = {data, data + buffer.len}, packet;
+    while (next_packet(&file, &packet)) {
+    }
+    Py_ssize_t size = file.at - data;
+    PyBuffer_Release(&buffer);
+    return PyLong_FromSsize_t(size);
+}
+
 static PyObject *decode(PyObject *module, PyObject *arg)
 {
     (void)module;
@@ -543,6 +571,7 @@ SWEEPS(DECLARE)
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL},
 static PyMethodDef methods[] = {
     {"decode", decode, METH_O, NULL},
+    {"framed", framed, METH_O, NULL},
     SWEEPS(FAST)
     {0},
 };

@@ -1,0 +1,134 @@
+"""Every reading command takes a file with its FILE.d, several files, or a folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.commands import refused
+from tracer import cli
+from viewer.render.formats.pprof import read_pprof
+from viewer.server.site import make_site
+
+MS = 1_000_000
+
+
+def process(pid: int, function: str) -> bytes:
+    trace = TraceBuilder(pid=pid, argv="service.py", signals="tasks,gil,io,cpu")
+    main = trace.thread("MainThread").running(0)
+    SampleBuilder(trace).add(main, 5 * MS, function, times=3)
+    main.io(10 * MS, "socket.recv", site=f"/app/{function}.py:4 {function}")
+    main.running(200 * MS).end(201 * MS)
+    return trace.ended(202 * MS).data()
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with one child beside it, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.pftrace").write_bytes(process(100, "serve"))
+    (tmp_path / "x.pftrace.d").mkdir()
+    (tmp_path / "x.pftrace.d" / "101-7.pftrace").write_bytes(process(101, "work"))
+    return tmp_path
+
+
+SEVERAL = ("x.pftrace", "x.pftrace.d/101-7.pftrace")
+NAMES = pytest.mark.parametrize("words", [("x.pftrace",), SEVERAL, (".",)], ids=len)
+
+
+@NAMES
+def test_report(family: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """Both processes are in it; the commands to look next name the same files."""
+    assert cli.main(["report", *words]) == 0
+    text = capsys.readouterr().out
+    assert "2 processes" in text
+    assert f"  tracer why {' '.join(words)}" in text
+    assert cli.main(["report", *words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {row["pid"] for row in report["threads"]} == {100, 101}
+    assert report["trace"]["files"] == [*words]
+
+
+@NAMES
+def test_why(family: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """Waits of both."""
+    assert cli.main(["why", *words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {wait["waiter"]["tid"] for wait in answer["waits"]} == {100, 101}
+
+
+@NAMES
+@pytest.mark.parametrize(
+    ("command", "written"),
+    [
+        (("pprof",), "x.cpu.pprof"),
+        (("export", "--format", "chrome"), "x.json"),
+        (("export", "--format", "csv"), "x.csv"),
+        (("export", "--format", "html"), "x.html"),
+        (("export", "--format", "speedscope"), "x.speedscope.json"),
+    ],
+)
+def test_written(
+    family: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    command: tuple[str, ...],
+    written: str,
+) -> None:
+    """The answer lies beside what was named first, or beside the folder."""
+    output = ("-o", written) if words == (".",) else ()
+    assert cli.main([*command, *words, *output]) == 0
+    assert capsys.readouterr().err.endswith(f"-> {written}\n")
+    data = (family / written).read_bytes()
+    if command == ("pprof",):
+        functions = {place.function for sample in read_pprof(data, "").samples
+                     for place in sample.frames}  # fmt: skip
+        assert functions == {"prog.serve", "prog.work"}
+
+
+def test_beside_the_working_folder(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`.` has a name, too."""
+    assert cli.main(["pprof", "."]) == 0
+    written = family.with_suffix(".cpu.pprof")
+    assert capsys.readouterr().err == f"tracer: cpu profile -> {written}\n"
+    written.unlink()
+
+
+def test_diff(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each side may be a folder."""
+    assert cli.main(["diff", "x.pftrace", "x.pftrace.d", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["a"]["file"] == "x.pftrace"
+
+
+def test_site(family: Path) -> None:
+    """The Perfetto UI gets all packets as one file."""
+    (reply,) = (make_site(Path("x.pftrace"), None, None).routes["trace.pftrace"]({}),)
+    parts = sorted(family.rglob("*.pftrace"))
+    assert reply.body == b"".join(path.read_bytes() for path in parts)
+
+
+READERS: list[Callable[[str], tuple[str, ...]]] = [
+    lambda path: ("report", path),
+    lambda path: ("why", path),
+    lambda path: ("pprof", path),
+    lambda path: ("export", path, "--format", "csv"),
+    lambda path: ("diff", path, "x.pftrace"),
+    lambda path: ("view", path, "--no-browser"),
+    lambda path: ("open", path, "--no-browser"),
+]
+
+
+@pytest.mark.parametrize("words", READERS)
+def test_empty_folder(
+    family: Path, capsys: pytest.CaptureFixture[str], words: Callable[[str], tuple[str, ...]]
+) -> None:
+    """One line, for each command."""
+    (family / "nothing").mkdir()
+    assert refused(capsys, *words("nothing")) == (
+        1,
+        "cannot read 'nothing': a folder without traces (*.pftrace). "
+        "Record one with 'tracer run prog.py'.",
+    )

@@ -1,0 +1,179 @@
+"""Which files a trace consists of, and their bytes.
+
+A user names files or folders. A folder stands for its traces, and each FILE brings along
+FILE.d, where its child processes write.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracer.errors import TraceFileError
+from viewer.trace.engine import Engine
+from viewer.trace.locks import is_locked
+
+type Given = Path | tuple[Path, ...]  # what a user named: a file or folder, or several
+
+HEAD_BYTES = 1 << 16
+RECORD_ONE = "Record one with 'tracer run prog.py'."
+_GZIP_MAGIC = b"\x1f\x8b"
+_TRACES = "*.pftrace"
+_CHILDREN = ".d"
+PROFILE = ".pprof"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The packets of some files, one after the other.
+
+    `heads` are the beginnings of files that are being written, `unread` says which files of a
+    folder could not be read, and why.
+    """
+
+    data: bytes
+    size_bytes: int
+    lost_bytes: int
+    heads: tuple[bytes, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def paths_of(given: Given) -> tuple[Path, ...]:
+    return (given,) if isinstance(given, Path) else given
+
+
+def beside(given: Given, suffix: str) -> str:
+    """The name of an answer beside the first of the files."""
+    path = paths_of(given)[0]
+    return str((path if path.name else path.resolve()).with_suffix(suffix))
+
+
+def files_of(given: Given) -> dict[Path, bool]:
+    """The files, and whether the user named them; each once, and in order."""
+    found: dict[Path, bool] = {}
+    for path in paths_of(given):
+        if path.is_dir():
+            inside = list(_inside(path))
+            if not inside:
+                raise TraceFileError(
+                    f"cannot read '{path}': a folder without traces ({_TRACES}). {RECORD_ONE}"
+                )
+            found |= dict.fromkeys(inside, False)
+        else:
+            found[path] = True
+            found |= dict.fromkeys(_inside(_children(path)), False)
+    return found
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.glob(_TRACES)):
+        if path.is_file():
+            yield path
+            yield from _inside(_children(path))
+
+
+def _children(path: Path) -> Path:
+    return path.with_name(path.name + _CHILDREN)
+
+
+def load(given: Given, engine: Engine, without: frozenset[Path] = frozenset()) -> Contents:
+    """The bytes of the files, unpacked. Raises TraceFileError.
+
+    Of several files each is cut after its last whole packet, so that what follows is found.
+    """
+    files = {path: named for path, named in files_of(given).items() if path not in without}
+    parts, heads, unread = [], [], []
+    size = lost = 0
+    for path, is_named in files.items():
+        try:
+            packed, live = _read(path)
+        except TraceFileError as error:
+            if is_named:
+                raise
+            unread.append(str(error))
+            continue
+        data, damaged = _unpacked(packed)
+        whole = len(data) if len(files) == 1 else engine.framed(data)
+        if len(files) > 1 and not whole:
+            if is_named:
+                raise TraceFileError(refusal(path, data))
+            if data:  # an empty one: that process has not written yet, or was killed before
+                unread.append(refusal(path, data))
+            continue
+        if live:
+            heads.append(data[:HEAD_BYTES])
+        parts.append(data[:whole])
+        size += len(data)
+        lost += damaged + len(data) - whole
+    if not parts:
+        raise TraceFileError(unread[0] if unread else refusal(next(iter(files)), b""))
+    return Contents(
+        parts[0] if len(parts) == 1 else b"".join(parts),
+        size,
+        lost,
+        tuple(heads),
+        tuple(unread),
+    )
+
+
+def packets(given: Given, engine: Engine) -> bytes:
+    """One file for other readers: the only one as it is, or all. Raises TraceFileError."""
+    paths = list(files_of(given))
+    return paths[0].read_bytes() if len(paths) == 1 else load(given, engine).data
+
+
+def head(path: Path) -> bytes:
+    """The first packets of a file that could be read before."""
+    return _unpacked(_read(path)[0][:HEAD_BYTES])[0]
+
+
+def refusal(path: Path, data: bytes) -> str:
+    """Why a file without a single packet cannot be read."""
+    if path.suffix == PROFILE:
+        return (
+            f"cannot read '{path}': a profile, not a trace. "
+            f"Print it with 'tracer pprof {path} --top'."
+        )
+    if not data:
+        return f"cannot read '{path}': the file is empty. {RECORD_ONE}"
+    return f"cannot read '{path}': not a trace (begins {data[:4].hex(' ')}). {RECORD_ONE}"
+
+
+def _read(path: Path) -> tuple[bytes, bool]:
+    """The file's bytes, and whether it is being written."""
+    try:
+        with path.open("rb") as file:
+            live = is_locked(file.fileno())  # asked first: then the end may be missing
+            return file.read(), live
+    except FileNotFoundError:
+        reason = "no such file"
+    except IsADirectoryError:
+        reason = "it is a directory"
+    except PermissionError:
+        reason = "permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise TraceFileError(f"cannot read '{path}': {reason}.")
+
+
+def _unpacked(data: bytes) -> tuple[bytes, int]:
+    return _unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)
+
+
+def _unpack(data: bytes) -> tuple[bytes, int]:
+    """All complete gzip members, and the readable beginning of a cut or damaged one."""
+    parts = []
+    while data.startswith(_GZIP_MAGIC):
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            # In steps: after an error, the results of earlier steps are kept.
+            for at in range(0, len(data), 1 << 16):
+                parts.append(member.decompress(data[at : at + (1 << 16)]))
+                if member.eof:
+                    data = member.unused_data + data[at + (1 << 16) :]
+                    break
+            else:
+                return b"".join(parts), 0
+        except zlib.error:
+            return b"".join(parts), len(data) - at
+    return b"".join(parts), len(data)
