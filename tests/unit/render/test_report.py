@@ -158,8 +158,8 @@ def test_json_keys(tmp_path, name, data):
     body = json.loads(out.getvalue())
     assert list(body) == ["schema", "trace", *SECTIONS, "thread_groups"]
     assert set(body["trace"]) == {
-        "file", "files", "duration_ns", "start_unix_ns", "pid", "argv", "python", "events", "bytes",
-        "threshold_ns",
+        "file", "files", "duration_ns", "start_unix_ns", "pid", "argv", "python", "events",
+        "bytes", "threshold_ns",
     }  # fmt: skip
     for row in body["tasks"]:
         assert {"coro", "site", "count", "names", "steps"} <= set(row)
