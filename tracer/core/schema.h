@@ -122,6 +122,7 @@
     X(LOCK_WAIT_PREFIX, "lock wait: ")        \
     X(IO_PREFIX, "io: ")                      \
     X(TRACK_LOOP_PREFIX, "asyncio loop @")        \
+    X(TRACK_GREENLETS_PREFIX, "greenlets @")      \
     X(COUNTER_TASKS, "tasks")                     \
     X(COUNTER_THREADS, "threads")                 \
     X(COUNTER_RSS, "rss_bytes")                   \

@@ -39,7 +39,7 @@ def _lanes(
     """The lanes that the evidence may be on; of equal slices the first counts."""
     if evidence.track == s.TRACK_GC:
         yield from (("gc", i) for i in _of_pid(model, evidence.pid))
-    if evidence.track.startswith(s.TRACK_LOOP_PREFIX):
+    if evidence.track.startswith(s.LOOP_PREFIXES):
         yield from (("loops", i) for i, of in enumerate(model.loops) if of.tid == evidence.tid)
     table = model.states
     if evidence.lock > 0:

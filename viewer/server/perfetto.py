@@ -48,8 +48,9 @@ def commands() -> "Json":
     pins: list[Json] = [  # one each, since tracks are drawn in the order of pinning
         {"id": "dev.perfetto.PinTracksByRegex", "args": [f"^({name})$"]} for name in pinned
     ]
+    loops = "|".join(s.LOOP_PREFIXES)
     return [
-        {"id": "dev.perfetto.ExpandTracksByRegex", "args": [f"^{s.TRACK_LOOP_PREFIX}"]},
+        {"id": "dev.perfetto.ExpandTracksByRegex", "args": [f"^({loops})"]},
         *pins,
         {"id": "dev.perfetto.RunQueryAndShowTab", "args": [_LATENCY, "Scheduling latency"]},
     ]

@@ -1,7 +1,7 @@
 """The meaning of the columns: loops, tasks, collections, and the recorder's own remarks."""
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -9,6 +9,7 @@ from itertools import repeat
 from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
+from viewer.trace.loops import Loop, find_loops
 from viewer.trace.reader import Arg, Trace, Track
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
@@ -61,15 +62,6 @@ _THREAD_STATES = {
 _EXCLUSIVE = ("Lock", "RLock", "Semaphore", "BoundedSemaphore")
 _STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
 _NO_STRING = -2  # neither a string index nor -1, "no name"
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """An event loop. `tid` is 0 unless one thread alone of the process has its name."""
-
-    process: int
-    thread_name: str
-    tid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +129,7 @@ class Model:
         ]
 
     def pid(self, process: int) -> int:
-        return _pid(self.trace, process)
+        return self.trace.pid(process)
 
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
@@ -175,10 +167,10 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
     owned = _find_owners(trace)
     threads = tuple(track for track in trace.tracks.values() if track.tid)
     track_thread, thread_process = _find_threads(trace, threads)
-    loops, track_lane = _find_loops(trace, threads)
+    loops, track_lane = find_loops(trace, threads)
     lane = trace.engine.gather(trace.slices.event, trace.events.track, memoryview(track_lane))
     if names == Names.USER:
-        loop_threads = [(_pid(trace, loop.process), loop.tid) for loop in loops]
+        loop_threads = [(trace.pid(loop.process), loop.tid) for loop in loops]
         named = with_user_tasks(trace, owned, lane, loop_threads)
         if named is not trace:
             trace, owned = named, _find_owners(named)
@@ -215,10 +207,6 @@ def _find_owners(trace: Trace) -> Owners:
         _symbols(_SYMBOLS, trace),
         _states(_STATES, s.AWAIT_PREFIX, lambda _: AWAIT, events.strings),
     )
-
-
-def _pid(trace: Trace, process: int) -> int:
-    return trace.processes[process].pid if process >= 0 else 0
 
 
 def _states(
@@ -295,51 +283,6 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
 def _lock_wait(name: str) -> int:
     is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
     return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
-
-
-def _find_loops(
-    trace: Trace, threads: tuple[Track, ...]
-) -> tuple[tuple[Loop, ...], array[int]]:
-    """The loops, and by track the loop that it is under (-1 none)."""
-    tids: dict[tuple[int, str], set[int]] = defaultdict(set)
-    for thread in threads:
-        tids[thread.pid, thread.thread_name].add(thread.tid)
-    index: dict[int, int] = {}
-    found: list[Loop] = []
-    lanes = array("i")
-    over: dict[int, Track | None] = {}  # by uuid of a track with tracks below it
-    for i, uuid in enumerate(trace.events.uuids):
-        track = trace.tracks.get(uuid)
-        above = track.parent_uuid if track else 0
-        if above not in over:
-            over[above] = _loop_over(trace, above)
-        loop = track if track and _is_loop(track) else over[above]
-        if loop is None:
-            lanes.append(-1)
-            continue
-        if loop.uuid not in index:
-            index[loop.uuid] = len(found)
-            process = trace.track_process[i]
-            name = loop.name.removeprefix(s.TRACK_LOOP_PREFIX)
-            mine = tids[_pid(trace, process), name]
-            found.append(Loop(process, name, min(mine) if len(mine) == 1 else 0))
-        lanes.append(index[loop.uuid])
-    return tuple(found), lanes
-
-
-def _is_loop(track: Track) -> bool:
-    return track.name.startswith(s.TRACK_LOOP_PREFIX)
-
-
-def _loop_over(trace: Trace, uuid: int) -> Track | None:
-    """The loop that a described track is, or is under; a circle ends where it closes."""
-    seen: set[int] = set()
-    while uuid in trace.tracks and uuid not in seen:
-        if _is_loop(trace.tracks[uuid]):
-            return trace.tracks[uuid]
-        seen.add(uuid)
-        uuid = trace.tracks[uuid].parent_uuid
-    return None
 
 
 def _positions(kinds: Column, wanted: int) -> list[int]:

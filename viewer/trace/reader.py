@@ -78,6 +78,10 @@ class Trace:
         """Whether a process of it was being recorded when it was read."""
         return any(process.live for process in self.processes)
 
+    def pid(self, process: int) -> int:
+        """0: unknown."""
+        return self.processes[process].pid if process >= 0 else 0
+
     def args(self, event: int) -> dict[str, Arg]:
         """The arguments of an event with a number or a text."""
         found: dict[str, Arg] = {}

@@ -75,6 +75,10 @@ enum record_kind {
     REC_KINDS
 };
 
+/* Which kind a loop is: the upper bits of its id. */
+enum { LOOP_KIND_SHIFT = 28 };
+enum loop_kind { LOOP_ASYNCIO, LOOP_GREENLETS, LOOP_KINDS };
+
 enum task_origin { ORIGIN_CREATED, ORIGIN_EAGER, ORIGIN_ADOPTED };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
 enum take_kind {

@@ -28,7 +28,10 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
     loop->id = id;
     loop->queue_length = -1;
     char name[NAME_BYTES];
-    int length = snprintf(name, sizeof name, "%s%s", SCHEMA_TEXT_TRACK_LOOP_PREFIX, thread->on.name);
+    static const char *const prefixes[LOOP_KINDS] = {SCHEMA_TEXT_TRACK_LOOP_PREFIX,
+                                                     SCHEMA_TEXT_TRACK_GREENLETS_PREFIX};
+    const char *prefix = prefixes[id >> LOOP_KIND_SHIFT < LOOP_KINDS ? id >> LOOP_KIND_SHIFT : LOOP_ASYNCIO];
+    int length = snprintf(name, sizeof name, "%s%s", prefix, thread->on.name);
     encoder *e = &t->out;
     track_init(e, &loop->own, TRACK_KIND_PLAIN, &t->process, name,
                text_fit(name, (size_t)length, sizeof name - 1));

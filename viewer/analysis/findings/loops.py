@@ -199,7 +199,7 @@ def _evidence(facts: Facts, step: _Step, site: str) -> Evidence:
     return Evidence(
         step.start_ns,
         step.duration_ns,
-        f"asyncio loop @{loop.thread_name}",
+        f"{loop.kind}{loop.thread_name}",
         task,
         loop.tid,
         site,

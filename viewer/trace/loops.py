@@ -1,0 +1,64 @@
+"""The event loops of a trace, and which of them each track is under."""
+
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.trace.reader import Trace, Track
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """An event loop. `tid` is 0 unless one thread alone of the process has its name."""
+
+    process: int
+    thread_name: str
+    tid: int
+    kind: str = s.TRACK_LOOP_PREFIX  # … of its track's name, which ends with the thread's
+
+
+def find_loops(
+    trace: Trace, threads: tuple[Track, ...]
+) -> tuple[tuple[Loop, ...], array[int]]:
+    """The loops, and by track the loop that it is under (-1 none)."""
+    tids: dict[tuple[int, str], set[int]] = defaultdict(set)
+    for thread in threads:
+        tids[thread.pid, thread.thread_name].add(thread.tid)
+    index: dict[int, int] = {}
+    found: list[Loop] = []
+    lanes = array("i")
+    over: dict[int, Track | None] = {}  # by uuid of a track with tracks below it
+    for i, uuid in enumerate(trace.events.uuids):
+        track = trace.tracks.get(uuid)
+        above = track.parent_uuid if track else 0
+        if above not in over:
+            over[above] = _loop_over(trace, above)
+        loop = track if track and _loop_kind(track) else over[above]
+        if loop is None:
+            lanes.append(-1)
+            continue
+        if loop.uuid not in index:
+            index[loop.uuid] = len(found)
+            process = trace.track_process[i]
+            kind = _loop_kind(loop)
+            name = loop.name.removeprefix(kind)
+            mine = tids[trace.pid(process), name]
+            found.append(Loop(process, name, min(mine) if len(mine) == 1 else 0, kind))
+        lanes.append(index[loop.uuid])
+    return tuple(found), lanes
+
+
+def _loop_kind(track: Track) -> str:
+    return next((kind for kind in s.LOOP_PREFIXES if track.name.startswith(kind)), "")
+
+
+def _loop_over(trace: Trace, uuid: int) -> Track | None:
+    """The loop that a described track is, or is under; a circle ends where it closes."""
+    seen: set[int] = set()
+    while uuid in trace.tracks and uuid not in seen:
+        if _loop_kind(trace.tracks[uuid]):
+            return trace.tracks[uuid]
+        seen.add(uuid)
+        uuid = trace.tracks[uuid].parent_uuid
+    return None
