@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
+from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
-from viewer.analysis.findings.pools import (
-    pool_starvation,
-    too_many_workers,
-    workers_never_exit,
-)
+from viewer.analysis.findings.pools import too_many_workers, workers_never_exit
+from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 
 __all__ = ["FINDERS", "Evidence", "Facts", "Finding", "find"]
@@ -29,6 +27,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     task_leak,
     busy_loop,
     pool_starvation,  # thread-pool starvation
+    slot_findings,  # pool exhausted, slots never returned
     too_many_workers,
     workers_never_exit,
     gil_hog,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
+from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Interval, Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.ledger.rows import longs
@@ -180,6 +181,10 @@ class Facts:
             if thread != table.who[wait] or table.start_ns[hold] <= since:
                 return thread
         return -1
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.ledger)
 
     @cached_property
     def collections(self) -> dict[tuple[int, int], list[Collection]]:

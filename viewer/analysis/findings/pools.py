@@ -1,25 +1,14 @@
 """Pools of threads: starved, too large, or never ended."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural, share
-from viewer.analysis.findings.facts import Evidence, Facts, Finding, Split
-from viewer.analysis.findings.words import at, did
+from tracer.units import share
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import (
-    AWAIT,
-    GIL_WAIT,
-    HOLD,
     IDLE_WAIT,
-    IO,
-    LOCK_WAIT,
-    NATIVE,
-    SLEEP,
-    STATE_MASK,
-    TASK_WAIT,
-    THREAD_RUNNING,
 )
 from viewer.words import code, place, stem
 
@@ -167,118 +156,3 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
         if len(waits) >= _MANY:
             found[key] = waits
     return found
-
-
-def pool_starvation(facts: Facts) -> Iterator[Finding]:
-    """All workers of asyncio's executor are blocked while more tasks wait for one of them."""
-    model = facts.model
-    rows = _pools(facts)
-    waiting = _waits_for_executor(facts)
-    for (pid, name), workers in rows.items():
-        if name != _ASYNCIO or len(waiting.get(pid, ())) <= len(workers):
-            continue
-        threads = [
-            i
-            for i, track in enumerate(model.threads)
-            if model.pid(model.thread_process[i]) == pid and stem(track.thread_name) == name
-        ]
-        found = _saturated(facts, threads)
-        if not found:
-            continue
-        start, end = max(found, key=lambda part: part[1] - part[0])
-        split, lost, most = _what_workers_do(facts, threads, found), 0, 0
-        for since, until in found:
-            ns, peak = _queued(waiting[pid], since, until, len(threads))
-            lost, most = lost + ns, max(most, peak)
-        total = sum(split.states.values())
-        blocked = split.of((IO, SLEEP, LOCK_WAIT, IDLE_WAIT))
-        if blocked * _BLOCKED[1] < total * _BLOCKED[0] or lost < _SATURATED_NS:
-            continue
-        del total
-        text = (
-            f"Thread-pool starvation: all {len(threads)} workers {code(name)} are busy for "
-            f"{duration(end - start)} ({at(facts, start)}) and spend {did(facts, split)}, "
-            f"while up to {plural(most, 'more call')} of to_thread or run_in_executor queue "
-            f"for a worker, {duration(lost)} summed over all of them. A larger pool would "
-            f"serve them."
-        )
-        worker = model.threads[threads[0]]
-        evidence = Evidence(
-            start, end - start, model.thread_names[threads[0]], tid=worker.tid, pid=pid
-        )
-        yield Finding("thread-pool starvation", lost, text, evidence)
-
-
-def _waits_for_executor(facts: Facts) -> dict[int, list[tuple[int, int]]]:
-    """By pid the times in which tasks awaited a worker's result."""
-    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
-    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    if _EXECUTOR not in model.trace.events.strings:
-        return found
-    name = model.trace.events.strings.index(_EXECUTOR)
-    longer = model.trace.engine.longer
-    for i in longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), 0):
-        if owned.code[i] == name and owned.owner[i] >= 0:
-            pid = model.pid(owned.task_process[owned.owner[i]])
-            found[pid].append((slices.start_ns[i], slices.end_ns[i]))
-    return found
-
-
-def _saturated(facts: Facts, threads: Sequence[int]) -> list[tuple[int, int]]:
-    """The times of half a second or more in which none of the workers waits for work."""
-    table, members = facts.model.states, set(threads)
-    changes: list[tuple[int, int]] = []
-    for thread in threads:  # busy from its first state on
-        changes += [(table.first_ns[thread], 1), (table.last_ns[thread], -1)]
-    for row in facts.rows_of((IDLE_WAIT,), 0):
-        is_idle = facts.model.trace.text(table.lock_name[table.row[row]]) == _IDLE
-        if table.who[row] in members and is_idle:
-            changes += [(table.start_ns[row], -1), (table.end_ns[row], 1)]
-    changes.sort()
-    found, busy, since = [], 0, 0
-    for time_ns, change in changes:
-        if busy == len(threads) and change < 0 and time_ns - since >= _SATURATED_NS:
-            found.append((since, time_ns))
-        busy += change
-        if busy == len(threads) and change > 0:
-            since = time_ns
-    return found
-
-
-def _what_workers_do(
-    facts: Facts, threads: Sequence[int], times: list[tuple[int, int]]
-) -> Split:
-    table, members = facts.model.states, set(threads)
-    found = Split(Counter(), Counter())
-    states = (THREAD_RUNNING, NATIVE, GIL_WAIT, LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
-    for row in facts.rows_of(states, 0):
-        if table.who[row] not in members:
-            continue
-        state = table.state[row] & STATE_MASK
-        assert state not in (HOLD, TASK_WAIT)
-        for since, until in times:
-            ns = min(table.end_ns[row], until) - max(table.start_ns[row], since)
-            if ns > 0:
-                found.states[state] += ns
-                if state in (IO, SLEEP):
-                    found.calls[table.row[row]] += ns
-    return found
-
-
-def _queued(
-    waits: list[tuple[int, int]], since: int, until: int, workers: int
-) -> tuple[int, int]:
-    """How long calls waited beyond those being served, and how many at most."""
-    changes = sorted(
-        change
-        for start, end in waits
-        if start < until and end > since
-        for change in ((max(start, since), 1), (min(end, until), -1))
-    )
-    lost = most = waiting = 0
-    before = since
-    for time_ns, change in changes:
-        lost += max(waiting - workers, 0) * (time_ns - before)
-        waiting, before = waiting + change, time_ns
-        most = max(most, waiting - workers)
-    return lost, max(most, 0)

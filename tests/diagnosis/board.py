@@ -1,0 +1,78 @@
+"""The scoreboard: records each case, and says whether its report names the fault first."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.diagnosis.wanted import WANTED, Wanted
+
+CASES = Path(__file__).parent / "cases"
+PROJECT = Path(__file__).parents[2]
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`place` of the right finding, from 0 on; -1 when it is missing. A healthy program is
+    right at 0 when nothing was found."""
+
+    name: str
+    place: int
+    found: tuple[tuple[str, str], ...]  # finding, text
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in CASES.glob("*.py"))
+
+
+def missing(name: str) -> str:
+    """The package that a case needs and that is not installed; "" when it can run."""
+    needs = wanted(name).needs
+    return next((need for need in needs if find_spec(need) is None), "")
+
+
+def wanted(name: str) -> Wanted:
+    return WANTED.get(name, Wanted("")) if name.startswith("ok_") else WANTED[name]
+
+
+def record(name: str, trace: Path) -> None:
+    """Runs a case in the directory of the trace."""
+    command = [sys.executable, "-m", "tracer", "run", "--no-profile", "-o", str(trace)]
+    path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(
+        [*command, str(CASES / f"{name}.py")],
+        cwd=trace.parent,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+
+
+def judge(name: str, trace: Path) -> Verdict:
+    done = subprocess.run(
+        [sys.executable, "-m", "tracer", "report", "--json", str(trace)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)["findings"]
+    found = tuple((one["finding"], one["text"]) for one in told)
+    return Verdict(name, _place(wanted(name), found), found)
+
+
+def _place(want: Wanted, found: tuple[tuple[str, str], ...]) -> int:
+    if not want.finding:
+        return 0 if not found else -1
+    kinds = want.finding.split("|")
+    for place, (kind, text) in enumerate(found):
+        if kind in kinds and all(re.search(said, text) for said in want.says):
+            return place
+    return -1

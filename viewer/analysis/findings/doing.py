@@ -1,0 +1,81 @@
+"""What threads and tasks did while they had something: the deepest cause, in words."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from tracer.units import share
+from viewer.analysis.causes.part import Cause, Kind
+from viewer.analysis.causes.tree import Tree
+from viewer.analysis.findings.facts import Facts
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import window
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code, shorten
+
+_MOST = 40  # times that are looked at, the longest ones
+_SAID = 2
+_WORTH = 10  # per cent
+_WORDS = {
+    Kind.SLEEP: "asleep",
+    Kind.COMPUTING: "computing",
+    Kind.NATIVE: "computing without the GIL",
+    Kind.GIL_WAIT: "waiting for the GIL",
+    Kind.PREEMPTED: "preempted by the kernel",
+    Kind.OFF_CPU: "off the CPU",
+    Kind.READY: "ready, while the loop was busy",
+    Kind.TIMER: "asleep",
+}
+
+
+def doing(facts: Facts, times: Iterable[tuple[Who, int, int]]) -> str:
+    """`97 % of that time asleep in `report` (app.py:7)`; "" when nothing is known."""
+    tree, total = Tree(facts.model), 0
+    sums = Counter[str]()
+    longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
+    for (kind, which), start_ns, end_ns in longest:
+        windows = window(start_ns, end_ns)
+        tree.looked_at = 0
+        causes = tree.thread(which, windows) if kind == "thread" else tree.task(which, windows)
+        total += end_ns - start_ns
+        for cause in causes:
+            _leaves(cause, "", sums)
+    said = [
+        f"{share(ns, total)} {'' if n else 'of that time '}{what}"
+        for n, (what, ns) in enumerate(sums.most_common(_SAID))
+        if ns * 100 >= total * _WORTH
+    ]
+    return ", ".join(said)
+
+
+def _leaves(cause: Cause, site: str, sums: Counter[str]) -> None:
+    """Adds what a cause consists of in the end; `site` is the innermost line of the user."""
+    if cause.site and not is_library(cause.site):
+        site = cause.site
+    if cause.parts and not _is_told(cause):
+        for part in cause.parts:
+            _leaves(part, site, sums)
+        return
+    what = _what(cause)
+    if what:
+        sums[f"{what}{_where(cause.site or site, site)}"] += cause.ns
+
+
+def _is_told(cause: Cause) -> bool:
+    """Whether its parts say no more than it does itself."""
+    return cause.kind is Kind.AWAIT and cause.who in ("sleep", "socket")
+
+
+def _what(cause: Cause) -> str:
+    if cause.kind is Kind.AWAIT:
+        return "asleep" if cause.who == "sleep" else f"awaiting `{cause.who}`"
+    if cause.kind is Kind.IO:
+        return f"in `{shorten(cause.who, 48)}`" if cause.who else "awaiting data"
+    if cause.kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
+        return f"waiting for `{cause.who}`"
+    return _WORDS.get(cause.kind, "")
+
+
+def _where(site: str, of_user: str) -> str:
+    site = of_user or site
+    function = place_of(site).function
+    return f" in {code(function, site)}" if function else ""

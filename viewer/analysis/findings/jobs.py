@@ -1,0 +1,141 @@
+"""Jobs that wait for a worker of a thread pool while others have all of them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.facts import BLOCKED, Evidence, Facts, Finding, Split
+from viewer.analysis.findings.waits import name_of
+from viewer.analysis.findings.words import at, did
+from viewer.analysis.ledger.jobs import Job, Jobs, ThreadPool
+from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.rows import longs
+from viewer.words import code
+
+_MS = 1_000_000
+# A queue in front of a pool is what a pool is for. It costs when calls of several callers lost
+# half a second in it, and waited longer than they then took. Behind jobs of the same kind only
+# more workers help, and only where the present ones are blocked for most of the time.
+_LOST_NS = 500 * _MS
+_NOTICED_NS = 5 * _MS
+_BLOCKED = 8, 10
+
+type _Kind = tuple[str, str]  # name and site of a job's function
+
+
+def pool_starvation(facts: Facts) -> Iterator[Finding]:
+    """Calls queue for a worker behind jobs that somebody else submitted."""
+    jobs = facts.jobs
+    by_pool: dict[int, list[Job]] = defaultdict(list)
+    for job in jobs.all:
+        by_pool[job.pool].append(job)
+    for pool, found in by_pool.items():
+        finding = _starved(facts, jobs, pool, found)
+        if finding is not None:
+            yield finding
+
+
+def _starved(facts: Facts, jobs: Jobs, pool: int, found: list[Job]) -> Finding | None:
+    waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
+    if sum(job.queued_ns for job in waits) < _LOST_NS:
+        return None
+    ahead = _charge(found, waits)
+    lost = sum(ahead.values())
+    if lost < _LOST_NS:
+        return None
+    kind = max(ahead, key=lambda kind: (ahead[kind], kind))
+    victims = [job for job in waits if (job.name, job.site) != kind]
+    split = _did(facts, jobs.pools[pool].threads, waits)
+    if sum(job.queued_ns for job in victims) * 2 < lost:
+        is_blocked = (
+            split.of(BLOCKED) * _BLOCKED[1] >= sum(split.states.values()) * _BLOCKED[0]
+        )
+        took = sum(job.ended_ns - job.began_ns for job in waits)
+        if not is_blocked or lost * 2 < took:
+            return None
+        victims = waits
+    return _finding(facts, jobs.pools[pool], kind, victims, split, lost)
+
+
+def _charge(found: list[Job], waits: list[Job]) -> Counter[_Kind]:
+    """By kind of job that had a worker, what the jobs of other callers waited meanwhile.
+
+    One sweep: in each piece of time all who wait are charged to those who run, in equal
+    parts. What a caller's jobs wait for other jobs of that caller is its own batch: no loss.
+    """
+    changes: list[tuple[int, int, Job]] = []
+    for job in waits:
+        changes += [(job.submitted_ns, 1, job), (job.began_ns, -1, job)]
+    for job in found:
+        changes += [(job.began_ns, 2, job), (job.ended_ns, -2, job)]
+    changes.sort(key=lambda change: (change[0], change[1]))
+    waiting, running = Counter[object](), Counter[tuple[_Kind, object]]()
+    charged = Counter[_Kind]()
+    queue = busy = before = 0
+    for time_ns, change, job in changes:
+        if queue and busy and time_ns > before:
+            for (kind, caller), count in running.items():
+                others = queue - waiting[caller]
+                charged[kind] += count * (time_ns - before) * others // busy
+        before = time_ns
+        if abs(change) == 1:
+            queue += change
+            waiting[job.submitter] += change
+            continue
+        of = (job.name, job.site), job.submitter
+        busy += change // 2
+        running[of] += change // 2
+        if not running[of]:
+            del running[of]
+    return +charged
+
+
+def _did(facts: Facts, threads: Sequence[int], waits: list[Job]) -> Split:
+    """What the workers did while jobs waited."""
+    starts, ends = list[int](), list[int]()
+    for job in sorted(waits, key=lambda job: job.submitted_ns):
+        if ends and job.submitted_ns <= ends[-1]:
+            ends[-1] = max(ends[-1], job.began_ns)
+        else:
+            starts.append(job.submitted_ns)
+            ends.append(job.began_ns)
+    windows, found = Windows(longs(starts), longs(ends)), Split(Counter(), Counter())
+    for thread in threads:
+        part = facts.split(thread, windows)
+        found.states.update(part.states)
+        found.calls.update(part.calls)
+        found.waits.update(part.waits)
+    return found
+
+
+def _finding(
+    facts: Facts, pool: ThreadPool, ahead: _Kind, victims: list[Job], split: Split, lost: int
+) -> Finding:
+    model, threads = facts.model, pool.threads
+    worst = max(victims, key=lambda job: job.queued_ns)
+    of = f"all {len(threads)} workers of {code(pool.name)} are" if len(threads) > 1 else (
+        f"the only worker of {code(pool.name)} is"
+    )  # fmt: skip
+    by = f", submitted by {code(name_of(model, worst.submitter))}," if worst.submitter else ""
+    same = [job for job in victims if (job.name, job.site) == (worst.name, worst.site)]
+    total = duration(sum(job.queued_ns for job in same))
+    text = (
+        f"Thread-pool starvation: {of} busy with {code(*ahead)} and spend "
+        f"{did(facts, split)}. Meanwhile {plural(len(same), 'call')} of "
+        f"{code(worst.name, worst.site)}{by} waited for a worker, {total} in total, "
+        f"the longest {duration(worst.queued_ns)} ({at(facts, worst.submitted_ns)}). "
+    )
+    text += (
+        "A larger pool would serve them sooner."
+        if (worst.name, worst.site) == ahead
+        else f"Run {code(ahead[0])} in a pool of its own, or give this one more workers."
+    )
+    evidence = Evidence(
+        worst.submitted_ns,
+        worst.queued_ns,
+        model.thread_names[threads[0]],
+        tid=model.threads[threads[0]].tid,
+        site=worst.site,
+        pid=model.pid(model.thread_process[threads[0]]),
+    )
+    return Finding("thread-pool starvation", lost, text, evidence)

@@ -1,0 +1,229 @@
+"""Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.pools import Pool, pool_of
+from viewer.words import code, shorten, stem
+
+_MS = 1_000_000
+# A pool is there to be waited for now and then. It is a fault when that lost half a second.
+_LOST_NS = 500 * _MS
+# A slot that does not come back: half a second was lost in waits that all ended in vain.
+_VAIN_NS = 500 * _MS
+# What a home-made pool waits in: whoever gets something from it puts it back later.
+_HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+_GOES_ROUND = 8, 10  # of the waits are ended by those who waited there themselves
+
+
+@dataclass(slots=True)
+class _Hold:
+    """A slot: `who` had it until somebody else got it."""
+
+    who: Who
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """The waits for the slots of one pool, in order of begin."""
+
+    pool: Pool
+    waits: list[Wait] = field(default_factory=list)
+
+    @property
+    def ns(self) -> int:
+        return sum(wait.ns for wait in self.waits)
+
+
+def slot_findings(facts: Facts) -> Iterator[Finding]:
+    """Pools that are too small or kept too long, and slots that never come back."""
+    waits = LongWaits.of(facts)
+    for group in _groups(facts, waits):
+        if group.ns < _LOST_NS:
+            continue
+        lost = _never_returned(facts, waits, group)
+        if lost is not None:
+            yield lost
+        elif (found := _exhausted(facts, waits, group)) is not None:
+            yield found
+
+
+def _groups(facts: Facts, waits: LongWaits) -> Iterable[_Group]:
+    """Known pools by their lock or function, home-made ones by the queue that they are."""
+    found: dict[object, _Group] = {}
+    others: dict[tuple[str, int], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        pool = pool_of(wait.name, wait.stack)
+        if pool is not None:
+            own = wait.lock if wait.lock >= 0 and pool.slot != "token" else -1
+            process = waits.process(wait.who)
+            key = process, pool, own if _is_shared(wait) else -1
+            found.setdefault(key, _Group(pool)).waits.append(wait)
+        elif wait.name in _HOME_MADE and wait.lock >= 0:
+            others[wait.name, wait.lock].append(wait)
+    for (name, _), alike in others.items():
+        if _goes_round(alike):
+            pool = Pool("slot", f"a pool made of a `{name.partition('.')[0]}`")
+            found[id(alike)] = _Group(pool, alike)
+    return found.values()
+
+
+def _is_shared(wait: Wait) -> bool:
+    """Whether all who wait for the pool wait at this object; asyncio's events are not."""
+    return wait.name not in ("Event", "Event.wait", "future", "Lock", "Condition.notify")
+
+
+def _goes_round(waits: list[Wait]) -> bool:
+    """Whether what one gets there comes from others that got it there before."""
+    if any(wait.failed for wait in waits):
+        return False
+    waiting = {wait.who for wait in waits}
+    enders = [wait.ender for wait in waits if wait.ender is not None]
+    own = sum(ender in waiting for ender in enders)
+    is_round = own * _GOES_ROUND[1] >= len(enders) * _GOES_ROUND[0]
+    return is_round and len(set(enders)) > 1 and len(enders) * 2 > len(waits)
+
+
+# Slots that are too few ---------------------------------------------------------------------
+
+
+def _holds(waits: list[Wait]) -> tuple[list[_Hold], int]:
+    """From each hand-over, how long the giver had its slot at least; and how many slots were
+    in use at a time: the pool has at least as many.
+
+    A giver had it since its own wait for it ended, or while those waited who came first.
+    Whoever waits again had got nothing; whoever wakes several gives one.
+    """
+    moments = [(wait.start_ns, 0, wait) for wait in waits]
+    moments += [(wait.end_ns, 1, wait) for wait in waits]
+    moments.sort(key=lambda moment: moment[:2])
+    got: dict[Who, int] = {}
+    known, waiting = set[Who](), 0
+    found, kept = list[_Hold](), list[_Hold]()
+    for time_ns, is_end, wait in moments:
+        if not is_end:
+            waiting += 1
+            known.add(wait.who)
+            got.pop(wait.who, None)
+            continue
+        waiting -= 1
+        ender = wait.ender
+        if ender is not None and ender != wait.who and (ender in got or ender not in known):
+            found.append(_Hold(ender, got.pop(ender, wait.start_ns), time_ns))
+            known.add(ender)
+        if not wait.failed:
+            got[wait.who] = time_ns
+        if not waiting:
+            kept += [_Hold(who, since, time_ns) for who, since in got.items()]
+    return found, _most_at_once(found + kept)
+
+
+def _most_at_once(holds: list[_Hold]) -> int:
+    changes = sorted(
+        change
+        for hold in holds
+        for change in ((hold.start_ns, 1), (hold.end_ns, -1))
+        if hold.end_ns > hold.start_ns
+    )
+    most = now = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
+    holds, slots = _holds(group.waits)
+    if not holds or _is_batch(facts, group):
+        return None
+    users = {wait.who for wait in group.waits} | {hold.who for hold in holds}
+    lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
+    mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
+    did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
+    slot = group.pool.slot
+    share = plural(slots, slot)
+    text = (
+        f"Pool exhausted: {_names(facts, users)} share {share} of {group.pool.of}. "
+        f"{plural(len(group.waits), 'wait')} in {_sites(group.waits)} lost {duration(lost)} in "
+        f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}). Each {slot} is "
+        f"kept for {duration(mean)} on average{f', {did}' if did else ''}. Keep it for less "
+        f"time, or raise the number of {slot}s."
+    )
+    return Finding("pool exhausted", lost, text, waits.evidence(worst))
+
+
+def _is_batch(facts: Facts, group: _Group) -> bool:
+    """Whether a semaphore only paces tasks that one other task made and waits for."""
+    if group.pool.slot != "permit":
+        return False
+    owned, sites = facts.model.owners, {wait.site for wait in group.waits}
+    parents = {
+        owned.task_parent[which] if kind == "task" else -1
+        for kind, which in (wait.who for wait in group.waits)
+    }
+    return len(sites) == 1 and len(parents) == 1 and -1 not in parents
+
+
+# Slots that never come back -----------------------------------------------------------------
+
+
+def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
+    """Waits that end in vain since somebody took a slot and did not give it back."""
+    served = [wait for wait in group.waits if not wait.failed]
+    last_ns = max((wait.end_ns for wait in served), default=0)
+    vain = [wait for wait in group.waits if wait.failed and wait.end_ns > last_ns]
+    lost = sum(wait.ns for wait in vain)
+    if lost < _VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < _VAIN_NS):
+        return None
+    gave = {wait.ender for wait in group.waits if wait.end_ns >= last_ns}
+    takers = sorted({wait.who for wait in served if wait.who not in gave})
+    worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
+    ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
+    text = (
+        f"Slots never returned: {_names(facts, {wait.who for wait in vain})} waited for a {slot} "
+        f"of {group.pool.of} in {_sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
+        f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
+    )
+    if takers:
+        text += f"; {_names(facts, set(takers))} had one last"
+    text += (
+        f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "
+        f"`finally`."
+    )
+    return Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+# Words --------------------------------------------------------------------------------------
+
+
+def _names(facts: Facts, users: set[Who]) -> str:
+    """8 threads `req-N`; tasks by their coroutine."""
+    found = []
+    for kind in ("thread", "task"):
+        which = [who for who in users if who[0] == kind]
+        stems = sorted({stem(name_of(facts.model, who)) for who in which})
+        if which:
+            said = " and ".join(f"`{shorten(name, 48)}`" for name in stems[:2])
+            more = " and others" if len(stems) > 2 else ""
+            found.append(f"{plural(len(which), kind)} {said}{more}")
+    return " and ".join(found)
+
+
+def _sites(waits: list[Wait]) -> str:
+    """Where most of the time was waited."""
+    sums = Counter[str]()
+    for wait in waits:
+        sums[wait.site] += wait.ns
+    site = max(sums, key=lambda site: (sums[site], site))
+    function = site.rpartition(" ")[2]
+    return code(function, site) if site else "unknown code"

@@ -1,0 +1,158 @@
+"""Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.tree import Tree
+from viewer.analysis.findings.facts import Evidence, Facts
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import numbers
+from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT
+from viewer.trace.model import Model
+from viewer.words import stem
+
+# Beyond this many, the shortest are left out: what they lost is little beside the others.
+_MOST = 10_000
+_LONG_NS = 10_000_000
+_NOT_FOR_OTHERS = ("sleep", "socket", "subprocess", "gather", "wait", "task ", "Server.")
+_GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
+_YES = memoryview(b"\0\1")
+
+
+class Wait(NamedTuple):
+    """A wait for what others do. `failed`: given up, timed out, cancelled, or not over yet.
+
+    `slice` is its slice; `lock` a lock of States (-1 none). `ender` is None when unknown.
+    """
+
+    who: Who
+    start_ns: int
+    end_ns: int
+    name: str
+    site: str
+    lock: int
+    failed: bool
+    is_open: bool
+    ender: Who | None
+    slice: int
+    stack: tuple[str, ...]
+
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
+
+
+class LongWaits:
+    """The long waits of a model, in order of begin."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> "LongWaits":
+        """Those of the model, found once."""
+        found = facts.model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = facts.model.derived[cls] = cls(facts)
+        return found
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts, self.model, self.tree = facts, facts.model, Tree(facts.model)
+        self.all = sorted(
+            (*self._of_threads(), *self._of_tasks()), key=lambda wait: wait.start_ns
+        )
+
+    def _of_threads(self) -> Iterator[Wait]:
+        table, trace, least = self.model.states, self.model.trace, _LONG_NS
+        rows = self.facts.rows_of((LOCK_WAIT, IDLE_WAIT), least)
+        while len(rows) > _MOST:
+            least *= 2
+            rows = self.facts.rows_of((LOCK_WAIT, IDLE_WAIT), least)
+        for row in rows:
+            i = table.slice[row]
+            is_open = bool(trace.slices.unfinished[i])
+            name, site = self.facts.wait(row)
+            waker = table.waker[row]
+            yield Wait(
+                ("thread", table.who[row]),
+                table.start_ns[row],
+                table.end_ns[row],
+                name,
+                site,
+                table.row[row],
+                is_open or bool(table.state[row] & FAILED),
+                is_open,
+                ("thread", waker) if waker >= 0 else None,
+                i,
+                tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
+            )
+
+    def _of_tasks(self) -> Iterator[Wait]:
+        trace, owned, least = self.model.trace, self.model.owners, _LONG_NS
+        slices, awaits = trace.slices, self.facts.kinds((AWAIT,))
+        asked = numbers(map(_is_for_others, trace.events.strings))
+        is_asked = trace.engine.gather(slices.event, trace.events.name, asked)
+        while True:
+            found = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least)
+            rows = trace.engine.pick(found, is_asked, _YES)
+            if len(rows) <= _MOST:
+                break
+            least *= 2
+        for i in rows:
+            task = owned.owner[i]
+            if task < 0:
+                continue
+            what, site = self.facts.awaited(i)
+            ended = self.tree.ended_by(task, i)
+            row = self.tree.lanes.task_waits.get(i, -1)
+            is_open = bool(slices.unfinished[i])
+            failed = row >= 0 and bool(self.model.states.state[row] & FAILED)
+            yield Wait(
+                ("task", task),
+                slices.start_ns[i],
+                slices.end_ns[i],
+                what.removeprefix(s.AWAIT_PREFIX),
+                site,
+                self.model.states.row[row] if row >= 0 else -1,
+                failed or is_open or ended.kind in _GIVEN_UP,
+                is_open,
+                _who(ended.on) if ended.kind is Kind.WAKER else None,
+                i,
+                tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
+            )
+
+    def process(self, who: Who) -> int:
+        kind, which = who
+        of = self.model.thread_process if kind == "thread" else self.model.owners.task_process
+        return of[which]
+
+    def evidence(self, wait: Wait) -> Evidence:
+        kind, which = wait.who
+        is_task = kind == "task"
+        return Evidence(
+            wait.start_ns,
+            wait.ns,
+            self.model.task_name(which) if is_task else self.model.thread_names[which],
+            self.model.owners.task_id[which] if is_task else -1,
+            -1 if is_task else self.model.threads[which].tid,
+            wait.site,
+            self.model.states.lock_id[wait.lock] if wait.lock >= 0 else -1,
+            self.model.pid(self.process(wait.who)),
+        )
+
+
+def name_of(model: Model, who: Who) -> str:
+    """A thread's name; a task's own, or its coroutine where asyncio named the task."""
+    kind, which = who
+    if kind == "thread":
+        return model.thread_names[which]
+    name = model.task_name(which)
+    return model.coroutine_of(which) if stem(name) == "Task-N" else name
+
+
+def _is_for_others(name: str) -> bool:
+    what = name.removeprefix(s.AWAIT_PREFIX)
+    return what != name and not what.startswith(_NOT_FOR_OTHERS)
+
+
+def _who(on: tuple[str, int] | None) -> Who | None:
+    return on if on is not None and on[0] in ("task", "thread") else None
