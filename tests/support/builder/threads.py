@@ -157,6 +157,18 @@ class Thread:
         """The source of an arrow: what the thread does outside any step of a loop."""
         return self.trace.instant(self.track, at, s.WAKE, s.CAT_THREAD)
 
+    def submits(self, at: int) -> Event:
+        """Hands a job to an executor: the source of the arrow to `runs`."""
+        return self.trace.instant(self.track, at, s.SUBMIT, s.CAT_THREAD)
+
+    def runs(self, at: int, name: str, site: str, *, by: Event | None = None) -> Self:
+        """Begins a job of an executor."""
+        args: dict[str, Arg] = {s.ARG_NAME: name, s.ARG_SITE: site}
+        begun = self.trace.instant(self.track, at, s.RUN, s.CAT_THREAD, **args)
+        if by is not None:
+            self.trace.arrow(by, begun)
+        return self
+
     def fork(self, at: int, pid: int, site: str) -> Self:
         """Started a copy of the program, which is not recorded."""
         args: dict[str, Arg] = {s.ARG_CHILD: pid, s.ARG_SITE: site}

@@ -1,7 +1,8 @@
 """Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tracer.units import duration, plural
@@ -16,11 +17,13 @@ from viewer.words import code, shorten, stem
 _MS = 1_000_000
 # A pool is there to be waited for now and then. It is a fault when that lost half a second.
 _LOST_NS = 500 * _MS
+# Some pools wake all who wait: whoever waits again that soon had got nothing.
+_AGAIN_NS = 5 * _MS
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
 _VAIN_NS = 500 * _MS
 # What a home-made pool waits in: whoever gets something from it puts it back later.
 _HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
-_GOES_ROUND = 8, 10  # of the waits are ended by those who waited there themselves
+_GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
 
 @dataclass(slots=True)
@@ -74,7 +77,39 @@ def _groups(facts: Facts, waits: LongWaits) -> Iterable[_Group]:
         if _goes_round(alike):
             pool = Pool("slot", f"a pool made of a `{name.partition('.')[0]}`")
             found[id(alike)] = _Group(pool, alike)
-    return found.values()
+    return [_Group(group.pool, _whole(group.waits)) for group in found.values()]
+
+
+def _whole(waits: list[Wait]) -> list[Wait]:
+    """Waits with those joined between which the waiter was woken and got nothing.
+
+    Some pools wake all who wait; all but one wait again at once.
+    """
+    gave: dict[Who, list[int]] = defaultdict(list)
+    for wait in sorted(waits, key=lambda wait: wait.end_ns):
+        if wait.ender is not None:
+            gave[wait.ender].append(wait.end_ns)
+    last: dict[Who, int] = {}
+    found = list[Wait]()
+    for wait in waits:
+        at = last.get(wait.who, -1)
+        if at >= 0:
+            before = found[at]
+            is_again = wait.start_ns - before.end_ns <= _AGAIN_NS and not (
+                _between(gave[wait.who], before.end_ns, wait.start_ns)
+            )
+            if is_again:
+                found[at] = wait._replace(start_ns=before.start_ns)
+                continue
+        last[wait.who] = len(found)
+        found.append(wait)
+    return found
+
+
+def _between(times: list[int], from_ns: int, until_ns: int) -> bool:
+    """Whether one of the times, which are in order, lies between two."""
+    at = bisect_left(times, from_ns)
+    return at < len(times) and times[at] <= until_ns
 
 
 def _is_shared(wait: Wait) -> bool:
@@ -96,12 +131,12 @@ def _goes_round(waits: list[Wait]) -> bool:
 # Slots that are too few ---------------------------------------------------------------------
 
 
-def _holds(waits: list[Wait]) -> tuple[list[_Hold], int]:
+def _holds(waits: list[Wait], ends_ns: Callable[[Who], int]) -> tuple[list[_Hold], int]:
     """From each hand-over, how long the giver had its slot at least; and how many slots were
     in use at a time: the pool has at least as many.
 
     A giver had it since its own wait for it ended, or while those waited who came first.
-    Whoever waits again had got nothing; whoever wakes several gives one.
+    Whoever waits again had got nothing; whoever wakes several gives one; who ends has none.
     """
     moments = [(wait.start_ns, 0, wait) for wait in waits]
     moments += [(wait.end_ns, 1, wait) for wait in waits]
@@ -123,7 +158,10 @@ def _holds(waits: list[Wait]) -> tuple[list[_Hold], int]:
         if not wait.failed:
             got[wait.who] = time_ns
         if not waiting:
-            kept += [_Hold(who, since, time_ns) for who, since in got.items()]
+            kept += [
+                _Hold(who, since, min(time_ns, ends_ns(who)) - _AGAIN_NS)
+                for who, since in got.items()
+            ]
     return found, _most_at_once(found + kept)
 
 
@@ -142,7 +180,7 @@ def _most_at_once(holds: list[_Hold]) -> int:
 
 
 def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
-    holds, slots = _holds(group.waits)
+    holds, slots = _holds(group.waits, waits.ends_ns)
     if not holds or _is_batch(facts, group):
         return None
     users = {wait.who for wait in group.waits} | {hold.who for hold in holds}
@@ -150,13 +188,12 @@ def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
     did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     slot = group.pool.slot
-    share = plural(slots, slot)
     text = (
-        f"Pool exhausted: {_names(facts, users)} share {share} of {group.pool.of}. "
-        f"{plural(len(group.waits), 'wait')} in {_sites(group.waits)} lost {duration(lost)} in "
-        f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}). Each {slot} is "
-        f"kept for {duration(mean)} on average{f', {did}' if did else ''}. Keep it for less "
-        f"time, or raise the number of {slot}s."
+        f"Pool exhausted: {_names(facts, users)} share {plural(slots, slot)} of "
+        f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {_sites(group.waits)} lost "
+        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
+        f"({at(facts, worst.start_ns)}). Each {slot} is kept for {duration(mean)} on average"
+        f"{f', {did}' if did else ''}. Keep it for less time, or raise the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst))
 
@@ -189,8 +226,8 @@ def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | 
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
     ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
     text = (
-        f"Slots never returned: {_names(facts, {wait.who for wait in vain})} waited for a {slot} "
-        f"of {group.pool.of} in {_sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
+        f"Slots never returned: {_names(facts, {wait.who for wait in vain})} waited for a "
+        f"{slot} of {group.pool.of} in {_sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
     )

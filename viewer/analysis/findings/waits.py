@@ -125,6 +125,15 @@ class LongWaits:
         of = self.model.thread_process if kind == "thread" else self.model.owners.task_process
         return of[which]
 
+    def ends_ns(self, who: Who) -> int:
+        """When a thread or task was last seen."""
+        kind, which = who
+        if kind == "thread":
+            return self.model.states.last_ns[which]
+        rows = self.tree.ledger.rows_of_tasks
+        low, high = rows.offset[which], rows.offset[which + 1]
+        return rows.end_ns[high - 1] if low < high else 0
+
     def evidence(self, wait: Wait) -> Evidence:
         kind, which = wait.who
         is_task = kind == "task"

@@ -1,0 +1,17 @@
+"""The first finding names the fault: programs after public reports, and healthy ones."""
+
+import pytest
+
+from tests.diagnosis.board import judge, missing, names, record
+
+pytestmark = pytest.mark.diagnosis
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_first_finding_names_the_fault(name: str, tmp_path) -> None:
+    if needed := missing(name):
+        pytest.skip(f"needs {needed}: pip install {needed}")
+    trace = tmp_path / "case.pftrace"
+    record(name, trace)
+    verdict = judge(name, trace)
+    assert verdict.place == 0, verdict.found

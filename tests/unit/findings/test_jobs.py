@@ -1,0 +1,69 @@
+"""Thread-pool starvation: whose jobs wait behind whose, and when that is no fault."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+REPORT = ("report", "/app/jobs.py:3 report")
+LOOK_UP = ("look_up", "/app/jobs.py:8 look_up")
+
+
+def pool(slow_ns=400 * MS, state="sleep", same_caller=False, waiting=LOOK_UP, workers=2):
+    """Workers take two rounds of `report`; then come calls that were made at 50 ms."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main, web = trace.thread("MainThread").native(0), trace.thread("web").native(0)
+    threads = [trace.thread(f"pool_{n}") for n in range(workers)]
+    end = 2 * slow_ns + 10 * MS
+    for n, worker in enumerate(threads):
+        for turn in range(2):
+            at = turn * slow_ns + n + 10
+            worker.runs(at, *REPORT, by=main.submits(5))
+            if state == "sleep":
+                worker.sleep(at, site="/app/jobs.py:4 report")
+            else:
+                worker.native(at)
+        caller = main if same_caller else web
+        worker.runs(2 * slow_ns + n + 10, *waiting, by=caller.submits(50 * MS + n))
+        worker.native(2 * slow_ns + n + 10).end(end + n)
+    main.end(end)
+    web.end(end)
+    return trace.ended(end + MS)
+
+
+def test_calls_behind_another_callers_jobs(tmp_path):
+    (found,) = find_in(tmp_path, pool())
+    assert found.finding == "thread-pool starvation"
+    assert found.text == (
+        "Thread-pool starvation: all 2 workers of `pool` are busy with `report` (jobs.py:3) "
+        "and spend 99 % of that time in `sleep` (jobs.py:4). Meanwhile 2 calls of `look_up` "
+        "(jobs.py:8), submitted by `web`, waited for a worker, 1.50 s in total, the longest "
+        "750 ms (at 50.0 ms). Run `report` in a pool of its own, or give this one more "
+        "workers."
+    )
+    assert 1_500 * MS < found.severity_ns <= 1_500 * MS + 20
+    assert found.evidence.duration_ns == 750 * MS + 10
+
+
+def test_what_the_workers_do_does_not_matter_to_others(tmp_path):
+    """Calls of another kind wait behind computing, too."""
+    assert kinds(tmp_path, pool(state="native")) == ["thread-pool starvation"]
+
+
+def test_the_same_function_for_many_callers(tmp_path):
+    """Requests that all sleep in the pool: more workers would help."""
+    (found,) = find_in(tmp_path, pool(waiting=REPORT))
+    assert found.finding == "thread-pool starvation"
+    assert found.text.endswith("A larger pool would serve them sooner.")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"slow_ns": 140 * MS}, id="not long"),
+        pytest.param({"same_caller": True}, id="a batch of one caller"),
+        pytest.param({"waiting": REPORT, "state": "native"}, id="they compute"),
+    ],
+)
+def test_a_pool_at_work(tmp_path, story):
+    assert kinds(tmp_path, pool(**story)) == []
