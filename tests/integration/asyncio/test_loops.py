@@ -12,6 +12,15 @@ import pytest
 from tests.support.recordings import record_here, record_main, task_of, tasks_of
 from tests.support.validator.rules import validate
 
+# Those of this system that asyncio can run on.
+KINDS = {
+    kind
+    for kind in vars(selectors).values()
+    if isinstance(kind, type)
+    and issubclass(kind, selectors.BaseSelector)
+    and not kind.__name__.startswith(("_", "Base"))
+}
+
 
 def test_loops_in_threads(tmp_path: Path) -> None:
     """Each loop has its own tracks, and no two tasks are confused."""
@@ -103,6 +112,48 @@ def test_interrupted_poll(tmp_path: Path) -> None:
     summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("tasks",))
     assert summary.names["select"] == 1
     assert summary.unfinished == 0
+
+
+@pytest.mark.parametrize("selector", sorted(KINDS, key=str))
+def test_every_selector(selector: type[selectors.BaseSelector], tmp_path: Path) -> None:
+    """The loop waits in what its selector calls; a task's own selectors are not the loop's."""
+
+    async def main() -> None:
+        with selector() as own:
+            own.select(0.001)
+        await asyncio.sleep(0.001)
+
+    def run() -> None:
+        loop = asyncio.SelectorEventLoop(selector())
+        loop.run_until_complete(main())
+        loop.close()
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("tasks",))
+    assert summary.names["select"] == 1
+    assert summary.unfinished == 0
+
+
+def test_a_round_passes_no_event_of_sys_monitoring(tmp_path: Path) -> None:
+    """An event costs as much as the rest of a switch."""
+    events: dict[str, int] = {}
+    base = asyncio.BaseEventLoop
+
+    async def main() -> None:
+        functions = (
+            *(asyncio.Handle.__init__, asyncio.Handle._run),
+            *(base.call_soon, base._call_soon, base._run_once),  # type: ignore[attr-defined]
+            selectors.DefaultSelector.select,
+        )
+        for tool in range(6):
+            if sys.monitoring.get_tool(tool) != "tracer":
+                continue
+            for function in functions:
+                code = function.__code__
+                events[code.co_qualname] = sys.monitoring.get_local_events(tool, code)
+
+    # The recording begins before the loop: one that begins in a step watches this step's end.
+    record_main(main, tmp_path)
+    assert set(events.values()) == {0}
 
 
 @pytest.mark.skipif(

@@ -124,6 +124,23 @@ static inline PyMethodDef *compat_method_def(PyObject *callable)
     return NULL;
 }
 
+/* Puts `trampoline` in front of a builtin, once; CPython reads ml_meth at every call. `original`, what it goes on to,
+ * stays set afterwards: threads may be inside. */
+static inline void compat_wrap(PyMethodDef *def, PyCFunction trampoline, PyCFunction *original)
+{
+    if (def->ml_meth == trampoline)
+        return;
+    *original = def->ml_meth;
+    __atomic_store_n(&def->ml_meth, trampoline, __ATOMIC_RELEASE);
+}
+
+/* A builtin that other code has since put its own trampoline in front of stays as it is. */
+static inline void compat_unwrap(PyMethodDef *def, PyCFunction trampoline, PyCFunction original)
+{
+    if (def->ml_meth == trampoline)
+        __atomic_store_n(&def->ml_meth, original, __ATOMIC_RELEASE);
+}
+
 /* Whether any thread holds a _thread.RLock. */
 static inline int compat_rlock_is_taken(const PyObject *lock)
 {

@@ -13,6 +13,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
+#include "signals/asyncio/ready.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/uvloop.h"
@@ -20,8 +21,6 @@
 #include "signals/threads.h"
 #include "signals/watched.h"
 
-static void handle_made(thread_buffer *b, uint64_t tick, PyObject *value);
-static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value);
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_made(thread_buffer *b, uint64_t tick, PyObject *value);
 static void task_rename(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -34,26 +33,24 @@ static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 
 static watched_role roles[] = {
-    {"step", NULL, NULL, 1, 1},
-    {"call_soon", NULL, tasks_on_ready, 0, 1},
-    {"handle", NULL, handle_made, 0, 1},
-    {"call_soon_threadsafe", NULL, threadsafe_handle, 0, 1},
-    {"select", loops_on_poll, loops_on_polled, 0, 1},
-    {"run_forever", loops_on_run, loops_on_stop, 0, 0},
-    {"run_forever ends", loops_on_stop, NULL, 0, 0},
-    {"close", loops_on_stop, loops_on_close, 0, 0},
-    {"eager", eager_start, NULL, 0, 0},
-    {"task made", NULL, task_made, 0, 0},
-    {"task name", task_rename, NULL, 0, 0},
-    {"async lock acquired", NULL, async_locks_acquired, 0, 0},
-    {"async lock released", NULL, async_locks_released, 0, 0},
-    {"thread start", thread_start, NULL, 0, 0},
-    {"thread bootstrap", thread_bootstrap, NULL, 0, 0},
-    {"thread name", thread_rename, NULL, 0, 0},
-    {"thread end", thread_end, NULL, 0, 0},
-    {"job submit", job_submit, NULL, 0, 0},
-    {"job run", job_run, NULL, 0, 0},
-    {"import", NULL, import_return, 0, 0},
+    {"step", NULL, NULL, LOOP_RUNS_STEPS},
+    {"call_soon", NULL, NULL, LOOP_QUEUES},
+    {"select", NULL, NULL, LOOP_POLLS},
+    {"run_forever", loops_on_run, loops_on_stop, LOOP_NO_PART},
+    {"run_forever ends", loops_on_stop, NULL, LOOP_NO_PART},
+    {"close", loops_on_stop, loops_on_close, LOOP_NO_PART},
+    {"eager", eager_start, NULL, LOOP_NO_PART},
+    {"task made", NULL, task_made, LOOP_NO_PART},
+    {"task name", task_rename, NULL, LOOP_NO_PART},
+    {"async lock acquired", NULL, async_locks_acquired, LOOP_NO_PART},
+    {"async lock released", NULL, async_locks_released, LOOP_NO_PART},
+    {"thread start", thread_start, NULL, LOOP_NO_PART},
+    {"thread bootstrap", thread_bootstrap, NULL, LOOP_NO_PART},
+    {"thread name", thread_rename, NULL, LOOP_NO_PART},
+    {"thread end", thread_end, NULL, LOOP_NO_PART},
+    {"job submit", job_submit, NULL, LOOP_NO_PART},
+    {"job run", job_run, NULL, LOOP_NO_PART},
+    {"import", NULL, import_return, LOOP_NO_PART},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -62,7 +59,7 @@ static PyObject *import_pending; /* dict: module name -> what to call once it is
 
 static inline void check(watched_role *role)
 {
-    if (!role->is_hot && PyErr_Occurred()) {
+    if (PyErr_Occurred()) {
         role->on_start = role->on_return = NULL;
         notes_failure(role->name);
     }
@@ -91,7 +88,7 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
     if (b) {
         role->on_return(b, tick, args[2]);
         check(role);
-    } else if (role && role->is_step && (b = ring_current())) {
+    } else if (role && role->loop_part == LOOP_RUNS_STEPS && (b = ring_current())) {
         tasks_end_adopted(b, tick);
         if (!tasks_has_adopted())
             return Py_NewRef(disable);
@@ -117,30 +114,6 @@ static PyObject *on_c_end(PyObject *module, PyObject *const *args, Py_ssize_t co
 static PyObject *local(int index)
 {
     return compat_local(PyThreadState_Get(), index);
-}
-
-/* The handle is complete but not yet in the loop's queue: once it is, the loop may run it first. */
-static void threadsafe_handle(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)value;
-    tasks_on_ready(b, tick, local(0));
-}
-
-enum { FRAMES_BETWEEN = 2 }; /* of the interpreter, between an __init__ and who makes the object */
-
-/* The same, where call_soon_threadsafe uses _call_soon. Handles made by others are not ready. */
-static void handle_made(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)value;
-    const compat_frame *frame = compat_frame_caller(compat_running_frame());
-    for (int i = 0; frame && i <= FRAMES_BETWEEN; i++, frame = compat_frame_caller(frame)) {
-        PyCodeObject *code = compat_frame_code(frame);
-        const watched_role *role = code ? watched_role_of((PyObject *)code) : NULL;
-        if (role && role->on_return == tasks_on_ready) {
-            tasks_on_ready(b, tick, local(0));
-            return;
-        }
-    }
 }
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -252,6 +225,8 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     Py_CLEAR(import_pending);
     uvloop_unwatch();
     steps_unwatch();
+    ready_unwatch();
+    loops_unwatch();
     eager_unwatch();
     identity_forget();
     Py_RETURN_NONE;
@@ -284,7 +259,8 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     Py_XSETREF(disable, Py_NewRef(answer ? answer : Py_None));
     if (codes_start() < 0 || await_setup(facts) < 0 || identity_setup(facts) < 0)
         return NULL;
-    if (steps_watch(PyDict_GetItemString(facts, "context_run")) < 0)
+    if (steps_watch(PyDict_GetItemString(facts, "context_run")) < 0 ||
+        ready_watch(PyDict_GetItemString(facts, "append")) < 0)
         return NULL;
     if (identity.c_task)
         eager_watch(identity.c_task);

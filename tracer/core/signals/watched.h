@@ -9,6 +9,9 @@
 #include "ring/map.h"
 #include "ring/ring.h"
 
+/* What a function of asyncio's own loops does; trampolines ask which of them calls. */
+enum loop_part { LOOP_NO_PART, LOOP_RUNS_STEPS, LOOP_QUEUES, LOOP_POLLS };
+
 typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 
 /* In `on_return`, `value` and `tick` are those of the return; in `on_start` they are NULL and 0, because
@@ -16,8 +19,7 @@ typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 typedef struct {
     const char *name;
     on_event on_start, on_return;
-    uint8_t is_step; /* it runs a loop's callbacks */
-    uint8_t is_hot;  /* it clears its own errors: they are not checked */
+    uint8_t loop_part; /* enum loop_part */
 } watched_role;
 
 enum { WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
@@ -47,5 +49,13 @@ int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
 void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
 int watched_runs_steps(PyCodeObject *code); /* code of a loop: what it calls are callbacks and tasks */
+
+/* Whether the function that `frame` runs is this part of a loop. */
+static inline int watched_is_part(const compat_frame *frame, enum loop_part part)
+{
+    PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
+    const watched_role *role = code ? watched_role_of((PyObject *)code) : NULL;
+    return role && role->loop_part == part;
+}
 
 #endif

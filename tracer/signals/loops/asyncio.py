@@ -61,6 +61,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         else:
             _watch(core, tool)
 
+    tool.after_import("select", lambda: _watch_polls(core, tool))
     tool.after_import("asyncio", watch)
     return lambda: None  # the tool removes its events itself
 
@@ -77,13 +78,8 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     # Of a step that is running already, only the return is seen.
     events = "PY_RETURN" if asyncio.events._get_running_loop() else ""
     tool.watch(asyncio.events.Handle._run, "step", events)
-    threadsafe = getattr(asyncio.events, "_ThreadSafeHandle", None)
-    if threadsafe:  # 3.14+: call_soon_threadsafe() does without _call_soon()
-        tool.watch(loop._call_soon, "call_soon", "PY_RETURN")
-        tool.watch(threadsafe.__init__, "call_soon_threadsafe", "PY_RETURN")
-    else:  # when _call_soon() returns, a loop of another thread may have run the handle
-        tool.watch(loop._call_soon, "call_soon", "")
-        tool.watch(asyncio.events.Handle.__init__, "handle", "PY_RETURN")
+    for queues in (loop._call_soon, loop.call_soon_threadsafe):  # the latter does so on 3.14+
+        tool.watch(queues, "call_soon", "")
     tool.watch(loop.run_forever, "run_forever", "PY_START PY_RETURN")
     # An exception (Ctrl-C in select) leaves run_forever without a return.
     if hasattr(loop, "_run_forever_cleanup"):  # 3.13+
@@ -92,7 +88,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     else:
         tool.watch(loop.close, "close", "PY_START PY_RETURN")
     for select in _selects():
-        tool.watch(select, "select", "PY_START PY_RETURN")
+        tool.watch(select, "select", "")
     task = asyncio.tasks._PyTask
     tool.watch(task._Task__eager_start, "eager", "PY_START")
     tool.watch(task.__init__, "task made", "PY_RETURN")
@@ -122,6 +118,8 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
         "py_wakeup": tasks._PyTask._Task__wakeup,
         "handle": asyncio.events.Handle,
         "timer_handle": asyncio.events.TimerHandle,
+        "threadsafe_handle": getattr(asyncio.events, "_ThreadSafeHandle", None),
+        "append": sys.modules["collections"].deque.append,
         "current_task": tasks.current_task,
         "cython_waits": uvloop.WAITS,
         "disable": sys.monitoring.DISABLE,
@@ -136,6 +134,15 @@ def _selects() -> "Iterator[Any]":
         select = vars(value).get("select") if isinstance(value, type) else None
         if hasattr(select, "__code__") and not hasattr(select, "__isabstractmethod__"):
             yield select
+
+
+def _watch_polls(core: "ModuleType", tool: "Tool") -> None:
+    """What selectors call. This goes below what the signal "io" puts there."""
+    select = sys.modules["select"]
+    found = [_find(select, path) for path in ("select", "epoll.poll", "kqueue.control")]
+    if hasattr(select, "poll"):
+        found.append(type(select.poll()).poll)
+    core.watch_polls(function for function in found if function)
 
 
 def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:

@@ -278,7 +278,7 @@ static int setup_c_task(PyObject *type)
     return 0;
 }
 
-/* `facts`: c_task, py_task, handle, timer_handle, step_wrapper types; current_task; wakeup, py_step, py_wakeup. */
+/* `facts`: c_task, py_task, handle, timer_handle, threadsafe_handle, step_wrapper types; current_task; wakeup, py_step, py_wakeup. */
 int identity_setup(PyObject *facts)
 {
     PyObject *c_task = PyDict_GetItemString(facts, "c_task");
@@ -313,6 +313,9 @@ int identity_setup(PyObject *facts)
     identity.py_wakeup = Py_XNewRef(PyDict_GetItemString(facts, "py_wakeup"));
     identity.current_task = Py_XNewRef(PyDict_GetItemString(facts, "current_task"));
     identity.timer_handle = (PyTypeObject *)Py_NewRef(timer);
+    PyObject *threadsafe = PyDict_GetItemString(facts, "threadsafe_handle");
+    if (threadsafe && PyType_Check(threadsafe))
+        identity.threadsafe_handle = (PyTypeObject *)Py_NewRef(threadsafe);
     identity.handle = (PyTypeObject *)Py_NewRef(handle);
     return 0;
 }
@@ -341,6 +344,7 @@ void identity_forget(void)
     map_free(&identity.loops);
     Py_CLEAR(identity.handle);
     Py_CLEAR(identity.timer_handle);
+    Py_CLEAR(identity.threadsafe_handle);
     Py_CLEAR(identity.c_task);
     Py_CLEAR(identity.step_wrapper);
     Py_CLEAR(identity.uv_loop);

@@ -27,6 +27,7 @@ enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP,
 
 struct identity {
     PyTypeObject *c_task, *py_task, *handle, *timer_handle, *step_wrapper, *uv_loop;
+    PyTypeObject *threadsafe_handle; /* NULL before 3.14 */
     PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
     PyObject *field_strings[FIELDS], *str_name;
     getter fields[FIELDS], wrapper_self;

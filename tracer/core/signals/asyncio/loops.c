@@ -2,34 +2,13 @@
 #include "signals/asyncio/loops.h"
 
 #include "signals/asyncio/identity.h"
+#include "signals/asyncio/steps.h"
+#include "signals/watched.h"
 
 /* A call to run_forever inside a step: asyncio is about to refuse it. */
 static int is_nested(const thread_buffer *b)
 {
     return b->loop && b->depth > b->poll_depth;
-}
-
-/* A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
-void loops_on_poll(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)tick, (void)value;
-    if (!b->loop || b->depth != b->poll_depth)
-        return;
-    PyObject *timeout = compat_local(PyThreadState_Get(), 1);
-    int overflow = 0; /* passed so that a huge time-out sets no exception */
-    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
-                      PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
-    if (b->poll_waits)
-        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
-}
-
-void loops_on_polled(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)value;
-    if (!b->loop || b->depth != b->poll_depth)
-        return;
-    ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
-    b->poll_waits = 0;
 }
 
 static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
@@ -89,7 +68,97 @@ void loops_uv_polled(thread_buffer *b)
     b->poll_waits = 0;
 }
 
-/* --- asyncio's own --- */
+/* --- asyncio's own: their selectors' calls --- */
+
+typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+enum { POLLS = 4 };
+
+static struct {
+    PyMethodDef *def; /* NULL: not watched */
+    PyCFunction original;
+} polls[POLLS];
+
+/* A selector's select() asks the system. A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
+static step_entry poll_begins(void)
+{
+    thread_buffer *b = ring_current();
+    if (!b || !b->loop || b->depth != b->poll_depth || !watched_is_part(compat_running_frame(), LOOP_POLLS))
+        return steps_entry(NULL);
+    PyObject *timeout = compat_local(PyThreadState_Get(), 1);
+    int overflow = 0; /* passed so that a huge time-out sets no exception */
+    b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
+                      PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
+    if (b->poll_waits)
+        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
+    return steps_entry(b);
+}
+
+static PyObject *poll_ended(step_entry entry, PyObject *result)
+{
+    thread_buffer *b = steps_same_recording(entry);
+    if (!b)
+        return result;
+    ring_emit(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
+    b->poll_waits = 0;
+    return result;
+}
+
+#define POLL(n)                                                                                               \
+    static PyObject *fast_##n(PyObject *self, PyObject *const *args, Py_ssize_t count)                        \
+    {                                                                                                         \
+        step_entry entry = poll_begins();                                                                     \
+        return poll_ended(entry, ((fast)(void (*)(void))polls[n].original)(self, args, count));               \
+    }                                                                                                         \
+    static PyObject *keywords_##n(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)   \
+    {                                                                                                         \
+        step_entry entry = poll_begins();                                                                     \
+        return poll_ended(entry, ((fast_keywords)(void (*)(void))polls[n].original)(self, args, count, names)); \
+    }
+POLL(0) POLL(1) POLL(2) POLL(3)
+#define ENTRY(n) {(PyCFunction)(void (*)(void))fast_##n, (PyCFunction)(void (*)(void))keywords_##n},
+static const PyCFunction poll_trampolines[POLLS][2] = {ENTRY(0) ENTRY(1) ENTRY(2) ENTRY(3)};
+
+/* NULL: it is called in an unknown way. */
+static PyCFunction poll_trampoline(int place, const PyMethodDef *def)
+{
+    int flags = def->ml_flags & ~METH_KEYWORDS;
+    return flags == METH_FASTCALL ? poll_trampolines[place][(def->ml_flags & METH_KEYWORDS) != 0] : NULL;
+}
+
+PyDoc_STRVAR(polls_doc, "watch_polls(functions)\n\nThe C functions in which selectors wait.");
+
+static PyObject *watch_polls(PyObject *module, PyObject *functions)
+{
+    (void)module;
+    PyObject *found = PySequence_Tuple(functions);
+    for (Py_ssize_t i = 0; found && i < PyTuple_GET_SIZE(found) && i < POLLS; i++) {
+        PyMethodDef *def = compat_method_def(PyTuple_GET_ITEM(found, i));
+        PyCFunction trampoline = def ? poll_trampoline((int)i, def) : NULL;
+        if (!trampoline) {
+            Py_DECREF(found);
+            return PyErr_Format(PyExc_RuntimeError, "the module select works in an unknown way");
+        }
+        compat_wrap(def, trampoline, &polls[i].original);
+        polls[i].def = def;
+    }
+    if (!found)
+        return NULL;
+    Py_DECREF(found);
+    Py_RETURN_NONE;
+}
+
+void loops_unwatch(void)
+{
+    for (int i = 0; i < POLLS; i++) {
+        if (polls[i].def)
+            compat_unwrap(polls[i].def, poll_trampoline(i, polls[i].def), polls[i].original);
+        polls[i].def = NULL;
+    }
+}
+
+/* --- asyncio's own: their runs --- */
 
 void loops_on_run(thread_buffer *b, uint64_t tick, PyObject *value)
 {
@@ -128,5 +197,6 @@ static PyObject *enter_loop(PyObject *module, PyObject *loop)
 
 PyMethodDef loops_methods[] = {
     {"enter_loop", enter_loop, METH_O, enter_doc},
+    {"watch_polls", watch_polls, METH_O, polls_doc},
     {NULL, NULL, 0, NULL},
 };

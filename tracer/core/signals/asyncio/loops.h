@@ -5,8 +5,6 @@
 #include "python/compat.h"
 #include "ring/ring.h"
 
-void loops_on_poll(thread_buffer *b, uint64_t tick, PyObject *value);
-void loops_on_polled(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_run(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_close(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -18,6 +16,8 @@ void loops_uv_stop(thread_buffer *b, PyObject *loop);
 void loops_uv_close(thread_buffer *b, uint64_t tick, PyObject *loop);
 int loops_uv_poll(thread_buffer *b, int timeout_ms);
 void loops_uv_polled(thread_buffer *b);
+
+void loops_unwatch(void);
 
 extern PyMethodDef loops_methods[];
 

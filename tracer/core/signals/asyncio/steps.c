@@ -17,7 +17,7 @@ static PyTypeObject *wrapper_type; /* a reference; NULL: not watched */
 static ternaryfunc original_step;
 static PyMethodDef *wakeup, *run;
 static PyCFunction original_wakeup;
-static fast_keywords original_run;
+static PyCFunction original_run;
 
 /* The types of another interpreter are not ours. */
 static thread_buffer *buffer_for(PyObject *task)
@@ -73,20 +73,23 @@ static int is_watched_step(PyObject *callback)
 
 static int called_by_handle(void)
 {
-    compat_frame *caller = *compat_frame_slot(PyThreadState_Get());
-    PyCodeObject *code = caller ? compat_frame_code(caller) : NULL;
-    return code && watched_runs_steps(code);
+    return watched_is_part(*compat_frame_slot(PyThreadState_Get()), LOOP_RUNS_STEPS);
+}
+
+static PyObject *call_run(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return ((fast_keywords)(void (*)(void))original_run)(context, args, count, keywords);
 }
 
 static PyObject *run_traced(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     if (count < 1 || is_watched_step(args[0]) || !called_by_handle())
-        return original_run(context, args, count, keywords);
+        return call_run(context, args, count, keywords);
     thread_buffer *b = ring_current();
     if (b)
         tasks_begin_callback(b, args[0]);
     step_entry entry = steps_entry(b);
-    return leave(entry, NULL, args[0], original_run(context, args, count, keywords));
+    return leave(entry, NULL, args[0], call_run(context, args, count, keywords));
 }
 
 int steps_watch(PyObject *run_method)
@@ -96,11 +99,8 @@ int steps_watch(PyObject *run_method)
         PyErr_SetString(PyExc_RuntimeError, "contextvars.Context.run is called in an unknown way");
         return -1;
     }
-    if (def->ml_meth != (PyCFunction)(void (*)(void))run_traced) {
-        original_run = (fast_keywords)(void (*)(void))def->ml_meth;
-        run = def;
-        __atomic_store_n(&def->ml_meth, (PyCFunction)(void (*)(void))run_traced, __ATOMIC_RELEASE);
-    }
+    run = def;
+    compat_wrap(run, (PyCFunction)(void (*)(void))run_traced, &original_run);
     if (!identity.step_wrapper || wrapper_type)
         return 0;
     wrapper_type = (PyTypeObject *)Py_NewRef(identity.step_wrapper);
@@ -108,22 +108,18 @@ int steps_watch(PyObject *run_method)
         original_step = wrapper_type->tp_call;
     __atomic_store_n(&wrapper_type->tp_call, step_traced, __ATOMIC_RELEASE);
     wakeup = identity.wakeup;
-    if (wakeup->ml_meth != wakeup_traced)
-        original_wakeup = wakeup->ml_meth;
-    __atomic_store_n(&wakeup->ml_meth, wakeup_traced, __ATOMIC_RELEASE);
+    compat_wrap(wakeup, wakeup_traced, &original_wakeup);
     return 0;
 }
 
-/* A function that other code has since put its own trampoline in front of stays as it is. */
 void steps_unwatch(void)
 {
-    if (run && run->ml_meth == (PyCFunction)(void (*)(void))run_traced)
-        __atomic_store_n(&run->ml_meth, (PyCFunction)(void (*)(void))original_run, __ATOMIC_RELEASE);
+    if (run)
+        compat_unwrap(run, (PyCFunction)(void (*)(void))run_traced, original_run);
     if (!wrapper_type)
         return;
     if (wrapper_type->tp_call == step_traced)
         __atomic_store_n(&wrapper_type->tp_call, original_step, __ATOMIC_RELEASE);
-    if (wakeup->ml_meth == wakeup_traced)
-        __atomic_store_n(&wakeup->ml_meth, original_wakeup, __ATOMIC_RELEASE);
+    compat_unwrap(wakeup, wakeup_traced, original_wakeup);
     Py_CLEAR(wrapper_type);
 }

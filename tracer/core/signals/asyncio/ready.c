@@ -1,0 +1,52 @@
+/* What asyncio's own loops have to run next: a trampoline in front of the append of their queue.
+ *
+ * call_soon() and call_soon_threadsafe() put a handle into a deque. Before it is in there no loop can have run it. The
+ * trampoline is process-wide, so it asks first for what no other deque has: a handle. */
+#include "signals/asyncio/ready.h"
+
+#include "signals/asyncio/identity.h"
+#include "signals/asyncio/tasks.h"
+#include "signals/watched.h"
+
+static PyMethodDef *append; /* NULL: not watched */
+static PyCFunction original_append;
+
+/* A loop also queues handles of timers that are due and of files that are ready. A program's own kind of deque may
+ * have a method of its own between. */
+static void queued(PyObject *handle)
+{
+    const compat_frame *frame = compat_running_frame();
+    if (!watched_is_part(frame, LOOP_QUEUES) &&
+        !(frame && watched_is_part(compat_frame_caller(frame), LOOP_QUEUES)))
+        return;
+    thread_buffer *b = ring_current();
+    if (b)
+        tasks_on_ready(b, clock_tick(), handle);
+}
+
+static PyObject *append_traced(PyObject *queue, PyObject *item)
+{
+    const PyTypeObject *type = Py_TYPE(item);
+    if (__builtin_expect(type == identity.handle || type == identity.threadsafe_handle, 0))
+        queued(item);
+    return original_append(queue, item);
+}
+
+int ready_watch(PyObject *method)
+{
+    PyMethodDef *def = method ? compat_method_def(method) : NULL;
+    if (!def || def->ml_flags != METH_O) {
+        PyErr_SetString(PyExc_RuntimeError, "collections.deque.append is called in an unknown way");
+        return -1;
+    }
+    append = def;
+    compat_wrap(append, append_traced, &original_append);
+    return 0;
+}
+
+void ready_unwatch(void)
+{
+    if (append)
+        compat_unwrap(append, append_traced, original_append);
+    append = NULL;
+}
