@@ -18,6 +18,7 @@ from tracer.signals import (
     gc,
     gil,
     io,
+    libraries,
     locks,
     sched,
     threads,
@@ -228,6 +229,7 @@ class Recording:
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
+        libraries.arm(core, tool)
         # The GIL first: its hooks of uvloop's calls of libc go below those of `tasks`.
         for name in ("children", *sorted(self.options.signals, key="gil".__ne__)):
             try:

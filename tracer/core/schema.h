@@ -255,7 +255,8 @@
     X(ARG_SIGNAL, "signal")                 \
     X(ARG_POOL, "pool")                     \
     X(ARG_JOB, "job")                       \
-    X(ARG_THRESHOLD, "threshold_ns")
+    X(ARG_THRESHOLD, "threshold_ns")        \
+    X(ARG_SLOTS, "slots")
 
 #define SCHEMA_ENUM_NUMBER(name, value) SCHEMA_##name = value,
 #define SCHEMA_ENUM_NAME(name, text) SCHEMA_##name,

@@ -130,11 +130,16 @@ static int is_below(const char *file, const folder *in)
     return in->length && !strncmp(file, in->path, in->length);
 }
 
+static int is_of_package(const char *file)
+{
+    return strstr(file, "/site-packages/") || strstr(file, "/dist-packages/");
+}
+
 static int is_of_library(const char *file)
 {
     if (file[0] == '<')
         return !strncmp(file, "<frozen ", 8);
-    return is_below(file, &library) && !strstr(file, "/site-packages/") && !strstr(file, "/dist-packages/");
+    return is_below(file, &library) && !is_of_package(file);
 }
 
 static code_facts *make_facts(PyCodeObject *code)
@@ -148,6 +153,7 @@ static code_facts *make_facts(PyCodeObject *code)
         PyErr_Clear();
     facts->inside_asyncio = file && is_below(file, &asyncio);
     facts->inside_library = file && is_of_library(file);
+    facts->inside_package = file && is_of_package(file);
     return facts;
 }
 
@@ -327,7 +333,7 @@ static PyObject *label_code(PyObject *module, PyObject *args)
     code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
     if (facts->func) {
         facts->label = codes_text(text);
-        facts->outward = (uint8_t)outward;
+        facts->label_of = outward ? LABEL_OUTWARD : LABEL_INNER;
     }
     Py_RETURN_NONE;
 }

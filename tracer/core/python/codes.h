@@ -14,13 +14,23 @@ enum await_primitive {
     PRIMITIVE_LOCK,   /* its first argument, a lock */
 };
 
+/* Whose name for a wait counts, where several coroutines that await each other have one. */
+enum label_of {
+    LABEL_INNER,             /* the innermost … */
+    LABEL_OUTWARD,           /* … but this one before those inside it (Queue.join over Event.wait) */
+    LABEL_OF_PACKAGE,        /* the innermost of a package's counts before any of asyncio's inside it … */
+    LABEL_OF_PACKAGE_DIRECT, /* … and this one only where the code itself awaits a future */
+};
+
 typedef struct {
-    uint32_t func;   /* intern.h function id */
-    uint32_t label;  /* string id of "await …" if a wait inside this code has a name */
-    uint8_t outward; /* the label wins even if deeper code has one (Queue.join over Event.wait) */
+    uint32_t func;  /* intern.h function id */
+    uint32_t label; /* string id of "await …" if a wait inside this code has a name */
+    uint8_t label_of; /* enum label_of */
     uint8_t inside_asyncio;
+    uint8_t inside_package; /* it belongs to an installed package */
     uint8_t primitive;       /* enum await_primitive: what a task that waits inside it waits for */
     uint8_t inside_library;  /* it belongs to the standard library */
+    uint8_t pool;            /* what a wait inside it is for: see signals/libraries.h; 0: no pool */
     uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
     uint8_t runs_others;     /* … and no code outside it names the wait: it runs what it is given */
 } code_facts;

@@ -159,7 +159,7 @@ uint32_t stacks_put(const stack_frame *given, int depth)
 }
 
 /* The site is the innermost frame of the program's own code. Of the library frames inside it that can name
- * the wait, the outermost wins (Queue.get over Condition.wait). */
+ * the wait, the outermost wins (Queue.get over Condition.wait); before these, the innermost of a package. */
 static stack_facts resolve(const stack_entry *entry)
 {
     char text[TEXT_MOST + sizeof SCHEMA_TEXT_FRAME_TRUNCATED];
@@ -172,10 +172,11 @@ static stack_facts resolve(const stack_entry *entry)
             continue;
         const code_facts *code = codes_of(frame->code);
         uint32_t line = codes_line(frame->code, code, frame->offset);
-        may_name &= in_library && !code->runs_others;
-        if (may_name && code->wait) {
+        may_name &= (code->inside_library || code->inside_package) && !code->runs_others;
+        if (may_name && code->wait && (in_library || code->pool)) {
             facts.wait = code->wait;
             facts.wait_depth = (uint16_t)i;
+            may_name = !code->pool;
         }
         if (in_library && !code->inside_library) {
             in_library = 0;

@@ -104,7 +104,8 @@ typedef struct {
     uint32_t stack;
     uint32_t token;
     uint64_t joined; /* if owner_tid is unknown: the pthread_t of the thread whose end is awaited, or 0 */
-    uint32_t unused[2];
+    uint32_t slots;  /* of a pool: how many may use it at once; 0 = unknown */
+    uint32_t unused;
 } lock_wait_details;
 static_assert(sizeof(lock_wait_details) == sizeof(record), "fits one record");
 
@@ -114,7 +115,8 @@ typedef struct {
     uint32_t owner_task; /* 0 = unknown or free */
     uint32_t owner_site; /* string */
     uint32_t is_held;    /* by the owner, or by an unknown task */
-    uint32_t unused[3];
+    uint32_t slots;      /* of a pool: how many may use it at once; 0 = unknown */
+    uint32_t unused[2];
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 

@@ -21,6 +21,7 @@ HANDLER(lock_wait_begins)
     wait->what = r->a;
     wait->stack = details.stack;
     wait->token = details.token;
+    wait->slots = details.slots;
     wait->owner = details.owner_tid;
     wait->owner_site = details.owner_site;
     wait->told_owner = (r->flag & LOCK_IS_HELD) != 0;

@@ -147,6 +147,7 @@ typedef struct lock_wait {
     struct lock_wait *outer; /* the wait of the same thread that a waiting signal handler has interrupted */
     uint64_t since_ns;
     uint32_t tid, what, stack, token;
+    uint32_t slots;             /* of a pool; 0: unknown */
     uint32_t owner, owner_site; /* tid, string; 0 = not known (yet) */
     uint32_t task, owner_task;  /* for asyncio's locks; then `what` to `token` are 0 */
     uint8_t outcome;            /* enum lock_outcome, or LOCK_LASTS */

@@ -188,6 +188,13 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_
 
 /* --- the slice of a wait --- */
 
+static void add_lock(uint32_t lock, uint32_t slots, event *ev)
+{
+    event_uint(ev, SCHEMA_ARG_LOCK, lock);
+    if (slots)
+        event_uint(ev, SCHEMA_ARG_SLOTS, slots);
+}
+
 static void add_owner(const timeline *t, const lock_wait *wait, event *ev)
 {
     const thread_line *owner = !wait->owner ? NULL : wait->joined ? wait->joined : timeline_thread_of(t, wait->owner);
@@ -218,7 +225,7 @@ void locks_begin_wait(timeline *t, thread_line *thread, event *ev)
     if (!wait)
         return;
     ev->name_id = wait->what;
-    event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
+    add_lock(wait->of->id, wait->slots, ev);
     add_owner(t, wait, ev);
     wait->told = 1;
     wait->told_owner |= wait->owner != 0;
@@ -230,7 +237,7 @@ void locks_end_wait(timeline *t, thread_line *thread, event *ev)
     if (!wait)
         return;
     if (!wait->told)
-        event_uint(ev, SCHEMA_ARG_LOCK, wait->of->id);
+        add_lock(wait->of->id, wait->slots, ev);
     if (!wait->told_owner && wait->is_end && !wait->owner)
         add_joined(wait, ev);
     else if (!wait->told_owner)
@@ -308,7 +315,7 @@ void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, c
 {
     task->awaits_lock = 1;
     task->outcome = LOCK_LASTS;
-    event_uint(ev, SCHEMA_ARG_LOCK, lock->lock);
+    add_lock(lock->lock, lock->slots, ev);
     if (lock->kind)
         show_wait(t, thread, task, lock, site, ev);
 }

@@ -6,6 +6,7 @@
 #include "python/stacks.h"
 #include "ring/intern.h"
 #include "signals/asyncio/identity.h"
+#include "signals/libraries.h"
 
 enum { CHAIN_LIMIT = 256 };
 
@@ -107,6 +108,16 @@ PyObject *await_next(PyObject *at)
     return next;
 }
 
+static int is_python(PyObject *at)
+{
+    return PyCoro_CheckExact(at) || PyGen_CheckExact(at) || PyAsyncGen_CheckExact(at);
+}
+
+static int is_link(PyObject *at)
+{
+    return is_python(at) || is_cython_coroutine(Py_TYPE(at)) || is_opaque_wrapper(Py_TYPE(at));
+}
+
 /* asyncio.wrap_future adds its own callback to the future it creates. */
 static int comes_from_executor(PyObject *waiter)
 {
@@ -145,42 +156,78 @@ static uint32_t cython_wait(PyObject *at)
     return text;
 }
 
+/* The name that counts so far, as the chain is walked inwards. */
+typedef struct {
+    uint32_t what;
+    const code_facts *by; /* the code that gave the name, NULL: Cython's … */
+    PyObject *at;         /* … and its coroutine */
+} naming;
+
+static int is_of_package(const code_facts *facts)
+{
+    return facts && facts->label_of >= LABEL_OF_PACKAGE;
+}
+
+/* A package's name holds for all that its code calls, until that calls the user's. */
+static void name_by(naming *name, const code_facts *facts, PyObject *at, int is_innermost)
+{
+    int of_package = is_of_package(name->by);
+    if (name->by && name->by->label_of == LABEL_OUTWARD)
+        return;
+    if (facts->label && (is_innermost || facts->label_of != LABEL_OF_PACKAGE_DIRECT)) {
+        if (!of_package || is_of_package(facts))
+            *name = (naming){facts->label, facts, at};
+    } else if (!facts->inside_asyncio && !(of_package && (facts->inside_package || facts->inside_library))) {
+        *name = (naming){0};
+    }
+}
+
+/* What the coroutine that gave the name waits for. */
+static void find_awaited(const naming *name, await_facts *found)
+{
+    found->primitive = name->by->primitive;
+    if (name->by->pool) {
+        library_pool pool = library_pool_of(name->by->pool, compat_gen_frame(name->at));
+        found->lock = Py_XNewRef(pool.object);
+        found->slots = pool.slots;
+    } else if (found->primitive) {
+        found->lock = Py_XNewRef(compat_gen_local(name->at, 0));
+    }
+}
+
 /* Each link is kept alive by the one before it, and the first by the task. So borrowed references are
  * enough while no Python code runs, and none runs in here until the names are read. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
 {
     *found = (await_facts){0};
-    int settled = 0, users_offset = -1;
+    int users_offset = -1;
+    naming name = {0};
     const code_facts *users = NULL;
     PyCodeObject *users_code = NULL;
-    PyObject *at = coro, *labelled = NULL;
+    PyObject *at = coro;
     stack_frame chain[CHAIN_LIMIT];
     int length = 0;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
-        if (PyCoro_CheckExact(at) || PyGen_CheckExact(at) || PyAsyncGen_CheckExact(at)) {
+        PyObject *next = await_next(at);
+        Py_XDECREF(next);
+        if (is_python(at)) {
             PyCodeObject *code = compat_gen_code(at);
             const code_facts *facts = codes_of(code);
-            if (!settled && (facts->label || !facts->inside_asyncio)) {
-                found->what = facts->label;
-                found->primitive = facts->primitive;
-                settled = facts->label && facts->outward;
-                labelled = at;
-            }
+            name_by(&name, facts, at, !next || !is_link(next));
             chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
             if (!facts->inside_asyncio) {
                 users = facts;
                 users_offset = chain[length - 1].offset;
                 users_code = code;
             }
-        } else if (!settled && cython_wait(at)) {
-            found->what = cython_wait(at);
-            found->primitive = PRIMITIVE_NONE;
+        } else if (cython_wait(at) && (!name.by || name.by->label_of == LABEL_INNER)) {
+            name = (naming){.what = cython_wait(at)};
         }
-        at = await_next(at);
-        Py_XDECREF(at);
+        at = next;
     }
-    if (found->primitive && await_names_locks)
-        found->lock = Py_XNewRef(compat_gen_local(labelled, 0));
+    found->what = name.what;
+    if (name.by && await_names_locks)
+        find_awaited(&name, found);
     found->stack = stacks_named(put_chain(chain, length));
     found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
     if (found->what)

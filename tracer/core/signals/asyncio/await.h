@@ -10,6 +10,7 @@ typedef struct {
     uint32_t awaited;    /* task, 0 = none */
     uint8_t primitive;   /* enum await_primitive of … */
     PyObject *lock;      /* … this; new reference, or NULL */
+    uint32_t slots;      /* how many may use it at once; 0: unknown */
 } await_facts;
 
 extern int await_names_locks; /* `lock` is wanted */

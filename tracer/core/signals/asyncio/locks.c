@@ -269,7 +269,8 @@ void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lo
 {
     PyObject *lock = facts->lock;
     int is_lock = facts->primitive == PRIMITIVE_LOCK;
-    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL)};
+    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL),
+                            .slots = facts->slots};
     if (!is_lock)
         return;
     details->kind = text_kind;

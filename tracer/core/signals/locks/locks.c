@@ -158,6 +158,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     t->id = id_of_wait(t, self, &reason, &seen);
     details.owner_tid = reason.is_signal ? reason.joined : owner;
     details.joined = reason.pthread;
+    details.slots = reason.slots;
     if (!reason.is_signal && owner)
         details.owner_site = owner_site(&seen);
     int unseen = seen.lock != t->key && can_be_held(t->kind) && !late && is_taken(t->kind, self);

@@ -5,6 +5,7 @@
 #include "ring/intern.h"
 #include "ring/ring.h"
 #include "schema.h"
+#include "signals/libraries.h"
 
 enum { INNERMOST_FRAMES = 64 };
 
@@ -12,12 +13,20 @@ uint32_t reason_names[KINDS];
 static uint32_t import_wait;
 static PyObject *running_threads; /* threading._active; NULL: not imported */
 
-static PyObject *object_at(PyThreadState *tstate, uint32_t depth)
+/* What the code that many frames out waits for, borrowed; NULL: unknown. Sets the slots of a pool. */
+static PyObject *object_at(PyThreadState *tstate, uint32_t depth, uint32_t *slots)
 {
-    for (compat_frame *at = *compat_frame_slot(tstate); at; at = at->previous)
-        if (compat_frame_code(at) && depth-- == 0)
-            return compat_frame_local(at, 0);
-    return NULL;
+    const compat_frame *at = *compat_frame_slot(tstate);
+    while (at && (!compat_frame_code(at) || depth--))
+        at = at->previous;
+    if (!at)
+        return NULL;
+    uint8_t pool = codes_of(compat_frame_code(at))->pool;
+    if (!pool)
+        return compat_frame_local(at, 0);
+    library_pool found = library_pool_of(pool, at);
+    *slots = found.slots;
+    return found.object;
 }
 
 /* The tid of a threading.Thread; 0: unknown. */
@@ -112,7 +121,7 @@ wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, con
         return found;
     if (wait) {
         found.what = wait;
-        PyObject *about = object_at(tstate, stack->wait_depth);
+        PyObject *about = object_at(tstate, stack->wait_depth, &found.slots);
         if (about && PyType_SUPPORTS_WEAKREFS(Py_TYPE(about))) /* else each wait would be for another one */
             found.about = about;
     }

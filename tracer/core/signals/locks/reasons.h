@@ -28,7 +28,8 @@ typedef struct {
     uint32_t joined;   /* … with this tid, or, where that is 0, … */
     uint64_t pthread;  /* … with this pthread_t; 0: unknown */
     uint8_t is_signal; /* nobody holds what it waits for … */
-    PyObject *about;   /* … the condition, event or thread, borrowed; NULL: the lock itself */
+    PyObject *about;   /* … the condition, event, thread or pool, borrowed; NULL: the lock itself */
+    uint32_t slots;    /* of a pool; 0: unknown */
 } wait_reason;
 
 /* Why the thread waits for `self`. `owner` (tid) holds the lock; 0: none, or unknown. Attached. Leaves no

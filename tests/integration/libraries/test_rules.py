@@ -1,0 +1,117 @@
+"""Whose name for a wait counts: the package's, asyncio's, or none."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.support.recordings import record_main, task_of
+from tracer.signals import libraries
+
+SHOP = """
+import asyncio
+
+class Shop:
+    def __init__(self, slots, more=0):
+        self.slots, self.more = slots, more
+
+    async def buy(self):
+        await asyncio.sleep(0.001)
+
+    async def buy_through(self, other):
+        await other()
+
+    async def queue(self):
+        loop = asyncio.get_running_loop()
+        bell = loop.create_future()
+        loop.call_later(0.001, bell.set_result, None)
+        await bell
+
+    async def browse(self):
+        await self.queue()
+
+    async def talk(self, other):
+        await other()
+"""
+WAITS = {"buy": "Shop.buy Shop.buy_through", "counter": "Shop.queue", "talk": "=Shop.talk"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """An installed package whose waits have names, and a pool."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "shop.py").write_text(SHOP)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setitem(libraries.WAITS, "shop", WAITS)
+    monkeypatch.setitem(libraries.POOLS, "shop:Shop.queue", ("self", "", "slots+more"))
+    yield importlib.import_module("shop")
+    del sys.modules["shop"]
+
+
+def awaits(main: Callable[[], Coroutine[Any, Any, object]], tmp_path: Path) -> list[str]:
+    task = task_of(record_main(main, tmp_path), "main")
+    return [state for state in task.states if state.startswith("await")]
+
+
+def test_a_packages_name_counts_before_asyncios_inside_it(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        await shop.Shop(1).buy()
+
+    assert awaits(main, tmp_path) == ["await buy (shop)"]
+
+
+def test_the_innermost_name_of_a_package_counts(shop: ModuleType, tmp_path: Path) -> None:
+    async def main() -> None:
+        await shop.Shop(1).buy_through(shop.Shop(1).browse)
+
+    assert awaits(main, tmp_path) == ["await counter (shop)"]
+
+
+def test_what_the_user_does_inside_has_its_own_name(shop: ModuleType, tmp_path: Path) -> None:
+    async def later() -> None:
+        await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        await shop.Shop(1).buy_through(later)
+
+    assert awaits(main, tmp_path) == ["await sleep"]
+
+
+def test_a_direct_name_is_for_what_the_function_itself_awaits(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        bell = loop.create_future()
+        loop.call_later(0.001, bell.set_result, None)
+        await shop.Shop(1).talk(lambda: bell)
+        await shop.Shop(1).talk(shop.Shop(1).buy)
+
+    assert awaits(main, tmp_path) == ["await talk (shop)", "await buy (shop)"]
+
+
+@pytest.mark.parametrize(
+    ("slots", "more", "said"), [(2, 3, 5), (0, 0, None), (3, -1, None), (2.5, 0, None)]
+)
+def test_a_pool_has_a_number_and_a_size(
+    slots: float, more: int, said: int | None, shop: ModuleType, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        one, other = shop.Shop(slots, more), shop.Shop(slots, more)
+        for each in (one, one, other):
+            await each.queue()
+
+    task = task_of(record_main(main, tmp_path), "main")
+    begins = [each.begin for each in task.slices]
+    args = [begin.args for begin in begins if begin.name == "await counter (shop)"]
+    assert [each.get("slots") for each in args] == [said] * 3
+    first, second, third = (each["lock"] for each in args)
+    assert first == second != third

@@ -1,0 +1,34 @@
+"""Threads, then tasks, share an engine's pool of one connection."""
+
+import asyncio
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
+
+URL = sys.argv[1].replace("postgresql://", "postgresql+asyncpg://")
+sync = create_engine("sqlite://", poolclass=QueuePool, pool_size=1, max_overflow=0)
+
+
+def job() -> None:
+    with sync.connect():  #: lock wait: connection pool (sqlalchemy) slots=1
+        time.sleep(0.01)
+
+
+async def work(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("select pg_sleep(0.01)"))  #: await query (asyncpg)
+
+
+async def main() -> None:
+    engine = create_async_engine(URL, pool_size=1, max_overflow=1)
+    await asyncio.gather(work(engine), work(engine), work(engine))
+    await engine.dispose()
+
+
+with ThreadPoolExecutor(2) as threads:
+    list(threads.map(lambda _: job(), range(2)))
+asyncio.run(main())

@@ -1,0 +1,123 @@
+/* Names what is awaited inside libraries, and finds the pool and its size: see signals/libraries.py. */
+#include "signals/libraries.h"
+
+enum { POOLS = 64, TERMS = 4 };
+
+/* Where a pool is found, and its size. */
+typedef struct {
+    int local;            /* the variable of the frame that leads to it */
+    PyObject *identity;   /* names of attributes, one of another: what stands for it */
+    PyObject *terms;      /* such tuples: numbers … */
+    int is_sum;           /* … that add up; else the one that is not 0 */
+    uint32_t slots;       /* if there are no terms */
+} pool_row;
+
+static pool_row rows[POOLS];
+static uint8_t row_count;
+
+/* A new reference, or NULL. Slots and instance dictionaries only: no code of the program runs. */
+static PyObject *follow(PyObject *object, PyObject *names)
+{
+    Py_INCREF(object);
+    for (Py_ssize_t i = 0; object && i < PyTuple_GET_SIZE(names); i++)
+        Py_SETREF(object, PyObject_GenericGetAttr(object, PyTuple_GET_ITEM(names, i)));
+    PyErr_Clear();
+    return object;
+}
+
+static long number_at(PyObject *object, PyObject *names)
+{
+    PyObject *found = follow(object, names);
+    long number = found && PyLong_CheckExact(found) ? PyLong_AsLong(found) : -1;
+    PyErr_Clear();
+    Py_XDECREF(found);
+    return number;
+}
+
+static uint32_t slots_of(const pool_row *row, PyObject *object)
+{
+    long sum = 0;
+    int set = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(row->terms); i++) {
+        long number = number_at(object, PyTuple_GET_ITEM(row->terms, i));
+        if (number < 0 || (!row->is_sum && number && set++))
+            return 0;
+        sum += number;
+    }
+    return sum > 0 && sum < INT32_MAX ? (uint32_t)sum : row->slots;
+}
+
+library_pool library_pool_of(uint8_t number, const compat_frame *frame)
+{
+    library_pool found = {0};
+    if (!number || number > row_count)
+        return found;
+    const pool_row *row = &rows[number - 1];
+    PyObject *object = compat_frame_local(frame, row->local);
+    if (object && PyCell_Check(object))
+        object = PyCell_GET(object);
+    if (!object || object == Py_None)
+        return found;
+    found.slots = slots_of(row, object);
+    found.object = follow(object, row->identity);
+    Py_XDECREF(found.object); /* the pool holds it */
+    return found;
+}
+
+static int is_names(PyObject *names)
+{
+    for (Py_ssize_t i = 0; PyTuple_Check(names) && i < PyTuple_GET_SIZE(names); i++)
+        if (!PyUnicode_Check(PyTuple_GET_ITEM(names, i)))
+            return 0;
+    return PyTuple_Check(names);
+}
+
+PyDoc_STRVAR(pool_doc, "library_pool(local, identity, terms, is_sum, slots) -> int\n\n"
+"The number of a kind of pool: which variable of a frame leads to it, the names of attributes that lead on\n"
+"to what stands for it, and such tuples for the terms of its size; `slots` if there are none.");
+
+static PyObject *add_pool(PyObject *module, PyObject *args)
+{
+    (void)module;
+    pool_row row = {0};
+    if (!PyArg_ParseTuple(args, "iO!O!pI", &row.local, &PyTuple_Type, &row.identity, &PyTuple_Type, &row.terms,
+                          &row.is_sum, &row.slots))
+        return NULL;
+    int is_known = is_names(row.identity) && PyTuple_GET_SIZE(row.terms) <= TERMS && row.local >= 0;
+    for (Py_ssize_t i = 0; is_known && i < PyTuple_GET_SIZE(row.terms); i++)
+        is_known = is_names(PyTuple_GET_ITEM(row.terms, i));
+    if (!is_known || row_count == POOLS)
+        return PyErr_Format(PyExc_ValueError, "no such pool");
+    Py_INCREF(row.identity);
+    Py_INCREF(row.terms);
+    rows[row_count++] = row;
+    return PyLong_FromLong(row_count);
+}
+
+PyDoc_STRVAR(label_doc, "label_library(code, awaits, waits, is_direct, pool)\n\n"
+"Names waits inside `code`, a function of an installed package: a task's and, if `pool` is not 0, a thread's.\n"
+"is_direct: only where this code itself awaits a future.");
+
+static PyObject *label_library(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code, *awaits, *waits;
+    int is_direct;
+    unsigned char pool;
+    if (!PyArg_ParseTuple(args, "O!UUpb", &PyCode_Type, &code, &awaits, &waits, &is_direct, &pool))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func) {
+        facts->label = codes_text(awaits);
+        facts->label_of = is_direct ? LABEL_OF_PACKAGE_DIRECT : LABEL_OF_PACKAGE;
+        facts->pool = pool;
+        facts->wait = pool ? codes_text(waits) : 0;
+    }
+    Py_RETURN_NONE;
+}
+
+PyMethodDef libraries_methods[] = {
+    {"library_pool", add_pool, METH_VARARGS, pool_doc},
+    {"label_library", label_library, METH_VARARGS, label_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,171 @@
+"""What tasks and threads wait for inside installed packages, by the functions that wait.
+
+A name is `await query (asyncpg)`: what it is, then the package. What has a pool says so in the
+same words in every package, so a reader can tell such waits from those for somebody outside.
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+    from tracer.signals import Tool
+
+# Module -> what is awaited -> in which functions. The innermost of them counts, and before
+# asyncio's functions inside it. "=f": only where f itself awaits a future.
+WAITS: "dict[str, dict[str, str]]" = {
+    "aiohttp.base_protocol": {"send": "BaseProtocol._drain_helper"},
+    "aiohttp.client_reqrep": {"response": "ClientResponse.start"},
+    "aiohttp.client_ws": {"message": "ClientWebSocketResponse.receive"},
+    "aiohttp.connector": {
+        "connection pool": "BaseConnector._wait_for_available_connection",
+        "connect": "TCPConnector._create_connection UnixConnector._create_connection",
+        "DNS": "TCPConnector._resolve_host TCPConnector._resolve_host_with_throttle",
+    },
+    "aiohttp.streams": {"body": "StreamReader._wait StreamReader.wait_eof"},
+    "aiohttp.web_protocol": {"request": "=RequestHandler.start"},
+    "aiohttp.web_ws": {"message": "WebSocketResponse.receive"},
+    "aiosqlite.core": {"query": "Connection._execute", "connect": "Connection._connect"},
+    "asgiref.sync": {"executor": "SyncToAsync.__call__"},
+    "asyncpg.connect_utils": {"connect": "_connect"},
+    "asyncpg.connection": {
+        "query": "Connection.execute Connection._execute Connection._executemany"
+        " Connection._prepare Connection._copy_in Connection._copy_in_records"
+        " Connection._copy_out Connection._introspect_types Connection._introspect_type"
+        " Connection.reset Connection.add_listener Connection.remove_listener",
+    },
+    "asyncpg.cursor": {
+        "query": "BaseCursor._bind_exec BaseCursor._bind BaseCursor._exec"
+        " BaseCursor._close_portal",
+    },
+    "asyncpg.pool": {"connection pool": "Pool._acquire"},
+    "asyncpg.prepared_stmt": {
+        "query": "PreparedStatement._PreparedStatement__do_execute"
+        " PreparedStatement.executemany",
+    },
+    "httpcore._async.connection": {
+        "connect": "AsyncHTTPConnection._connect",
+        "response": "AsyncHTTPConnection.handle_async_request",
+    },
+    "httpcore._async.connection_pool": {
+        "connection pool": "AsyncConnectionPool.handle_async_request",
+        "close": "AsyncConnectionPool._close_connections",
+    },
+    "httpcore._async.http11": {
+        "response": "AsyncHTTP11Connection.handle_async_request",
+        "body": "AsyncHTTP11Connection._receive_response_body",
+    },
+    "httpcore._async.http2": {
+        "response": "AsyncHTTP2Connection.handle_async_request",
+        "body": "AsyncHTTP2Connection._receive_response_body",
+    },
+    "httpcore._async.http_proxy": {
+        "connect": "AsyncTunnelHTTPConnection.handle_async_request",
+        "response": "AsyncForwardHTTPConnection.handle_async_request",
+    },
+    "psycopg.connection_async": {
+        "connect": "AsyncConnection.connect",
+        "query": "AsyncConnection.wait",
+    },
+    "psycopg_pool.pool": {"connection pool": "ConnectionPool._getconn_unchecked"},
+    "psycopg_pool.pool_async": {"connection pool": "AsyncConnectionPool._getconn_unchecked"},
+    "redis.asyncio.client": {
+        "command": "Redis.parse_response Redis._send_command_parse_response"
+        " Pipeline._execute_transaction Pipeline._execute_pipeline",
+        "message": "PubSub.parse_response",
+    },
+    "redis.asyncio.connection": {
+        "connection pool": "BlockingConnectionPool.get_connection",
+        "connect": "ConnectionPool.ensure_connection AbstractConnection.connect",
+    },
+    "redis.asyncio.lock": {"lock": "Lock.acquire"},
+    "redis.connection": {"connection pool": "BlockingConnectionPool.get_connection"},
+    "sqlalchemy.pool.impl": {"connection pool": "QueuePool._do_get"},
+    "urllib3.connectionpool": {"connection pool": "HTTPConnectionPool._get_conn"},
+    "uvicorn.protocols.http.flow_control": {"send": "FlowControl.drain"},
+    "uvicorn.protocols.http.h11_impl": {"body": "RequestResponseCycle.receive"},
+    "uvicorn.protocols.http.httptools_impl": {"body": "RequestResponseCycle.receive"},
+    "websockets.asyncio.client": {"connect": "connect.connect"},
+    "websockets.asyncio.connection": {
+        "message": "Connection.recv Connection.recv_streaming",
+        "send": "Connection.send",
+    },
+}
+
+# Functions in which tasks, and threads, wait for a slot -> the variable that has the pool, the
+# attribute that stands for it if it cannot be weakly referenced itself, and its number of
+# slots: attributes that add up ("a+b"), or of which one is not 0 ("a|b"), or a number.
+POOLS: "dict[str, tuple[str, str, str]]" = {
+    "aiohttp.connector:BaseConnector._wait_for_available_connection": (
+        *("self", "", "_limit|_limit_per_host"),
+    ),
+    "aiosqlite.core:Connection._execute": ("self", "", "1"),  # it has a thread of its own
+    "asgiref.sync:SyncToAsync.__call__": ("executor", "", "_max_workers"),
+    "asyncpg.pool:Pool._acquire": ("self", "_queue", "_maxsize"),
+    "httpcore._async.connection_pool:AsyncConnectionPool.handle_async_request": (
+        *("self", "", "_max_connections"),
+    ),
+    "psycopg_pool.pool:ConnectionPool._getconn_unchecked": ("self", "", "_max_size"),
+    "psycopg_pool.pool_async:AsyncConnectionPool._getconn_unchecked": (
+        "self",
+        "",
+        "_max_size",
+    ),
+    "redis.asyncio.connection:BlockingConnectionPool.get_connection": (
+        *("self", "", "max_connections"),
+    ),
+    "redis.connection:BlockingConnectionPool.get_connection": ("self", "", "max_connections"),
+    "sqlalchemy.pool.impl:QueuePool._do_get": ("self", "", "_pool.maxsize+_max_overflow"),
+    "urllib3.connectionpool:HTTPConnectionPool._get_conn": ("self", "", "pool.maxsize"),
+}
+
+_numbers: "dict[tuple[int, str, str], int]" = {}  # of pools, in the core, which keeps them
+
+
+def arm(core: "ModuleType", tool: "Tool") -> None:
+    """Names the waits of each package once the program imports it. The names stay."""
+    for module in WAITS:
+        tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
+
+
+def _name(core: "ModuleType", module: str) -> None:
+    package = module.partition(".")[0]
+    for what, paths in WAITS[module].items():
+        name = f"{what} ({package})"
+        for path in paths.split():
+            code = _find(module, path.removeprefix("="))
+            if code is None:  # this version waits elsewhere
+                continue
+            pool = _pool(core, code, f"{module}:{path}")
+            is_direct = path.startswith("=")
+            core.label_library(code, f"await {name}", f"lock wait: {name}", is_direct, pool)
+
+
+def _find(module: str, path: str) -> "CodeType | None":
+    """The function's code, below what decorators have put around it."""
+    found: object = sys.modules[module]
+    for part in path.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    while hasattr(found, "__wrapped__"):
+        found = found.__wrapped__
+    return getattr(getattr(found, "__func__", found), "__code__", None)
+
+
+def _pool(core: "ModuleType", code: "CodeType", function: str) -> int:
+    """The core's number of the pool that a function waits for; 0: it waits for none."""
+    variable, attribute, slots = POOLS.get(function, ("", "", ""))
+    if variable not in code.co_varnames:
+        return 0
+    key = (code.co_varnames.index(variable), attribute, slots)
+    if key not in _numbers:
+        constant = int(slots) if slots.isdecimal() else 0
+        terms = [] if constant else slots.replace("|", "+").split("+")
+        _numbers[key] = core.library_pool(
+            key[0],
+            tuple(attribute.split(".")) if attribute else (),
+            tuple(tuple(term.split(".")) for term in terms),
+            "+" in slots,
+            constant,
+        )
+    return _numbers[key]
