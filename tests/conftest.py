@@ -103,7 +103,7 @@ def record(tmp_path: Path) -> Recorder:
 @pytest.fixture(autouse=True)
 def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
     """Runs the validator over every trace the test left in its directory, and checks that
-    the ledger of lost time adds up.
+    the ledger of lost time adds up. FILE and what is in FILE.d are one trace.
 
     A test that makes damaged traces on purpose says so with the marker `invalid_traces`.
     """
@@ -113,8 +113,11 @@ def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
     if directory is None or request.node.get_closest_marker("invalid_traces"):
         return
     for trace in sorted(directory.rglob(TRACE_GLOB)):
+        if trace.parent.with_suffix("").is_file():  # a child's, which is read with FILE
+            continue
+        children = sorted(trace.with_name(f"{trace.name}.d").glob(TRACE_GLOB))
         importlib.import_module("tests.support.validator.rules").validate_once(
-            trace.read_bytes()
+            b"".join(path.read_bytes() for path in (trace, *children))
         )
         importlib.import_module("tests.support.conservation").check_conserved(trace)
 

@@ -16,6 +16,8 @@ PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
     "findings",
+    "processes",
+    "jobs",
     "tasks",
     "latency",
     "regions",

@@ -16,7 +16,8 @@ from viewer.words import stem
 
 _LOOKED_AT = 64  # rows of a thread until one has a stack
 
-type Names = dict[str, str]  # by name of a thread, the one that it shares with its like
+# By process and name of a thread, the name that it shares with its like.
+type Names = dict[tuple[int, str], str]
 
 
 def stems(model: Model) -> list[tuple[str, str]]:
@@ -51,48 +52,49 @@ def shared_names(model: Model) -> Names:
     for i, (name, entry) in enumerate(stems(model)):
         groups[model.thread_process[i], name][entry].append(i)
     found: Names = {}
-    for (_, name), by_entry in groups.items():
+    for (process, name), by_entry in groups.items():
         known = [entry for entry in by_entry if entry]
         for entry, threads in by_entry.items():
             function = entry.rpartition(" ")[2]
             shared = f"{name} in {function}" if entry and len(known) > 1 else name
             if len(threads) > 1 or (not entry and len(by_entry) > 1):
-                found |= {model.thread_names[i]: shared for i in threads}
+                found |= {(process, model.thread_names[i]): shared for i in threads}
     return found
 
 
 def fold_locks(rows: Iterable[LockRow], names: Names) -> tuple[LockRow, ...]:
     """The rows; threads that have their like count together where they stand at one site."""
+    return tuple(_lock(row, _calling(names, row.process)) for row in rows)
 
-    def called(name: str) -> str:
-        return names.get(name, name)
 
-    return tuple(
-        replace(
-            row,
-            holders=tuple(
-                Holder(called(who), site, sum(h.count for h in all_), sum(h.ns for h in all_),
-                       max(h.max_ns for h in all_))
-                for (who, site), all_ in _by(row.holders, lambda h: (called(h.who), h.site))
-            ),
-            waiters=tuple(
-                Waiter(who, site, sum(w.count for w in all_), sum(w.ns for w in all_),
-                       max(w.max_ns for w in all_))
-                for (who, site), all_ in _by(row.waiters, lambda w: (called(w.who), w.site))
-            ),
-            waited_for=tuple(
-                Cause(who, kind, site, sum(c.ns for c in all_))
-                for (who, kind, site), all_ in _by(
-                    row.waited_for, lambda c: (called(c.who), c.kind, c.site)
-                )
-            ),
-            woken_by=tuple(
-                (who, sum(count for _, count in all_))
-                for who, all_ in _by(row.woken_by, lambda waker: called(waker[0]))
-            ),
-        )
-        for row in rows
+def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
+    return replace(
+        row,
+        holders=tuple(
+            Holder(who, site, sum(h.count for h in all_), sum(h.ns for h in all_),
+                   max(h.max_ns for h in all_))
+            for (who, site), all_ in _by(row.holders, lambda h: (called(h.who), h.site))
+        ),
+        waiters=tuple(
+            Waiter(who, site, sum(w.count for w in all_), sum(w.ns for w in all_),
+                   max(w.max_ns for w in all_))
+            for (who, site), all_ in _by(row.waiters, lambda w: (called(w.who), w.site))
+        ),
+        waited_for=tuple(
+            Cause(who, kind, site, sum(c.ns for c in all_))
+            for (who, kind, site), all_ in _by(
+                row.waited_for, lambda c: (called(c.who), c.kind, c.site)
+            )
+        ),
+        woken_by=tuple(
+            (who, sum(count for _, count in all_))
+            for who, all_ in _by(row.woken_by, lambda waker: called(waker[0]))
+        ),
     )  # fmt: skip
+
+
+def _calling(names: Names, process: int) -> Callable[[str], str]:
+    return lambda name: names.get((process, name), name)
 
 
 def _by[T, K](rows: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
@@ -114,11 +116,13 @@ def fold_threads(rows: Sequence[ThreadRow], names: Names) -> tuple[ThreadRow, ..
     """
     groups: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
     for row in rows:
-        groups[row.pid, names.get(row.name, row.name)].append(row)
+        groups[row.process, names.get((row.process, row.name), row.name)].append(row)
     found = [
         _folded(name, members, names)
         if len(members) > 1
-        else replace(members[0], held=_held([members[0].held], names))
+        else replace(
+            members[0], held=_held([members[0].held], _calling(names, members[0].process))
+        )
         for (_, name), members in groups.items()
     ]
     return tuple(sorted(found, key=lambda row: (-row.contended_ns, -row.wall_ns)))
@@ -139,11 +143,12 @@ def _folded(name: str, rows: list[ThreadRow], names: Names) -> ThreadRow:
         _sums(row.holding for row in rows),
         Spread(sum(w.count for w in waits), sum(w.total_ns for w in waits), 0, 0, 0,
                max(w.max_ns for w in waits)),
-        _held([row.held for row in rows], names),
+        _held([row.held for row in rows], _calling(names, rows[0].process)),
         max((row.worst for row in rows if row.worst), key=lambda wait: wait.ns, default=None),
         sum(cpu) if cpu else None,
         sum(delay) if delay else None,
         len(rows),
+        rows[0].process,
     )  # fmt: skip
 
 
@@ -155,12 +160,12 @@ def _sums(of: Iterable[dict[str, int]]) -> dict[str, int]:
     return found
 
 
-def _held(all_: list[Held], names: Names) -> Held:
+def _held(all_: list[Held], called: Callable[[str], str]) -> Held:
     holders = [holder for held in all_ for holder in held.holders]
     folded = [
         GilHolder(0 if len({h.tid for h in like}) > 1 else like[0].tid, name,
                   sum(h.ns for h in like), _sums(h.states for h in like))
-        for name, like in _by(holders, lambda h: names.get(h.name, h.name))
+        for name, like in _by(holders, lambda h: called(h.name))
     ]  # fmt: skip
     return Held(
         tuple(folded),

@@ -1,6 +1,7 @@
 """How each recording of a trace ended, as far as the trace and the lock on its file tell."""
 
 import errno
+import signal
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,9 +14,10 @@ _CUT_BY = {
     errno.EDQUOT: "by a full disk ",
     errno.EFBIG: "by the limit on file sizes ",
 }
+LOST = "up to the last 250 ms are missing"
 _UNKNOWN = (
-    "the recording of pid {} has no end: the program was killed or crashed (up to the last "
-    "250 ms are missing), or the file was cut off: by hand, by a copy made too early, by a "
+    f"the recording of pid {{}} has no end: the program was killed or crashed ({LOST}), "
+    "or the file was cut off: by hand, by a copy made too early, by a "
     "full disk."
 )
 
@@ -39,6 +41,12 @@ class End:
     text: str
     missing_ns: int = 0  # in a file that was cut, if it is known
     missing_events: int = 0
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`; `signal 77` of one without a name."""
+    known = {one.value: one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")
 
 
 def end_of(process: Process, live: bool) -> End:

@@ -1,10 +1,11 @@
 """How far the trace can be trusted: what was lost, what was off, what recording cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tracer import schema as s
 from viewer.analysis.children import Children, children
-from viewer.analysis.endings import End, How, end_of
+from viewer.analysis.endings import LOST, End, How, end_of, signal_name
+from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 
@@ -64,7 +65,7 @@ def health(model: Model) -> Health:
         ),
         overhead_ns=sum(_number(end, s.ARG_OVERHEAD) for end in ends),
         late=sum(_number(end, s.ARG_LATE) for end in ends),
-        ends=tuple(end_of(process, process.live) for process in recorded),
+        ends=tuple(_end(model, i) for i, p in enumerate(model.trace.processes) if p.recording),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
         off=tuple(signal for signal in _SIGNALS if signal not in signals),
@@ -77,6 +78,18 @@ def health(model: Model) -> Health:
         unread=model.trace.unread,
         unfinished_slices=bytes(model.trace.slices.unfinished).count(1),
         orphan_ends=model.trace.slices.unmatched_ends,
+    )
+
+
+def _end(model: Model, process: int) -> End:
+    """How it ended; its parent may know which signal killed it."""
+    found = end_of(model.trace.processes[process], model.trace.processes[process].live)
+    member = Family.of(model).members[process]
+    if found.how is not How.UNKNOWN or member.told is None or member.told.signal is None:
+        return found
+    name = signal_name(member.told.signal)
+    return replace(
+        found, text=f"{member.name} (pid {found.pid}) was killed by {name}: {LOST}."
     )
 
 

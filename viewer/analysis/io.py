@@ -25,6 +25,7 @@ class IoRow:
     calls: Spread
     size_bytes: int | None
     holding_gil_ns: int
+    process: int
 
 
 def io_rows(model: Model) -> tuple[IoRow, ...]:
@@ -53,6 +54,7 @@ def io_rows(model: Model) -> tuple[IoRow, ...]:
             spread_at(stats, row),
             table.call_bytes[row] if table.call_bytes[row] >= 0 and not imports[row] else None,
             held[row * 2 + 1],
+            table.call_process[row],
         )
         for row in sorted({*everything})
     ]

@@ -82,6 +82,7 @@ class LockRow:
     waiters: tuple[Waiter, ...]
     waited_for: tuple[Cause, ...]
     woken_by: tuple[tuple[str, int], ...]
+    process: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ def lock_rows(model: Model) -> tuple[LockRow, ...]:
             tuple(waiters.get(row, ())),
             () if made.is_idle[row] else tuple(waited_for.get(row, ())),
             tuple(woken.get(row, ())),
+            table.lock_process[members[0]],
         )
         for row, members in enumerate(made.members)
     ]
@@ -208,7 +210,11 @@ def _owners(model: Model) -> list[tuple[str, str]]:
         tasks = {
             key: i for i, key in enumerate(zip(owned.task_process, owned.task_id, strict=True))
         }
-    names = {track.tid: track.thread_name for track in model.threads if track.thread_name}
+    names = {
+        (model.thread_process[i], track.tid): track.thread_name
+        for i, track in enumerate(model.threads)
+        if track.thread_name
+    }
     found = []
     columns = (table.owner_id, table.owner_process, table.owner_is_task)
     texts = (table.owner_name, table.owner_site)
@@ -217,7 +223,7 @@ def _owners(model: Model) -> list[tuple[str, str]]:
         if is_task and (process, id_) in tasks:
             who = model.coroutine_of(tasks[process, id_])
         elif not who:
-            who = f"task {id_}" if is_task else names.get(id_, f"thread {id_}")
+            who = f"task {id_}" if is_task else names.get((process, id_), f"thread {id_}")
         found.append((who, model.trace.text(site)))
     return found
 

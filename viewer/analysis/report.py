@@ -10,6 +10,8 @@ from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.rows import JobRow, ProcessRow, job_rows, process_rows
 from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
 from viewer.analysis.regions import RegionRow, region_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
@@ -19,6 +21,8 @@ from viewer.trace.reader import Process
 
 SECTIONS = (
     "findings",
+    "processes",
+    "jobs",
     "tasks",
     "latency",
     "regions",
@@ -56,6 +60,7 @@ class Heading:
     size_bytes: int
     processes: int
     threshold_ns: int
+    names: dict[int, str]  # of the processes, by their number; empty of a single one
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Report:
     heading: Heading
     by: By
     findings: tuple[Finding, ...]
+    processes: tuple[ProcessRow, ...]
+    jobs: tuple[JobRow, ...]
     latency: Latency | None
     tasks: tuple[TaskRow, ...]
     regions: tuple[RegionRow, ...]
@@ -79,6 +86,7 @@ class Report:
 
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
+    jobs = job_rows(model) if "jobs" in sections else ()
     tasks = task_rows(model, by) if "tasks" in sections else ()
     regions = region_rows(model) if "regions" in sections else ()
     threads = thread_rows(model) if "threads" in sections else ()
@@ -107,12 +115,22 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         for name, signal in _SIGNALS.items()
         if rows[name] or (signal in state.signals and signal not in disabled)
     )
-    if regions:
-        recorded = (*recorded, "regions")
+    of = heading(model)
+    recorded = (
+        *(["processes"] if of.names else []),
+        *(["jobs"] if jobs else []),
+        *recorded,
+        *(["regions"] if regions else []),
+    )
+    processes: tuple[ProcessRow, ...] = ()
+    if "processes" in sections:
+        processes = process_rows(model, threads or thread_rows(model))
     return Report(
-        heading(model),
+        of,
         by,
         found,
+        processes,
+        jobs,
         soon,
         tasks,
         regions,
@@ -141,8 +159,9 @@ def heading(model: Model) -> Heading:
     trace = model.trace
     recorded = [process for process in trace.processes if process.recording]
     first = min(recorded, key=lambda process: process.start_ns)
-    pid = first.pid
-    words = next((t.cmdline for t in trace.tracks.values() if t.pid == pid and t.cmdline), ())
+    family, pid = Family.of(model), first.pid
+    track = trace.tracks.get(first.uuid)
+    words = track.cmdline if track is not None else ()
     argv = words or (str(first.recording.get(s.ARG_ARGV, "")),)
     start = first.start_ns
     return Heading(
@@ -158,6 +177,7 @@ def heading(model: Model) -> Heading:
         trace.size_bytes,
         len(recorded),
         max(_threshold(process) for process in recorded),
+        {i: family.name(i) for i in family.members} if len(recorded) > 1 else {},
     )
 
 

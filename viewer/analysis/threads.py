@@ -110,6 +110,7 @@ class ThreadRow:
     cpu_ns: int | None
     run_delay_ns: int | None
     threads: int = 1  # more in a row of threads that differ only in a number
+    process: int = -1
 
     @property
     def gil_wait_ns(self) -> int:
@@ -162,6 +163,7 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
                 worst.get(i),
                 counters.get((track.uuid, s.COUNTER_CPU)),
                 counters.get((track.uuid, s.COUNTER_RUN_DELAY)),
+                process=model.thread_process[i],
             )
         )
     rows.sort(key=lambda row: (-row.contended_ns, -row.wall_ns, row.pid, row.tid))

@@ -14,7 +14,8 @@ from viewer.analysis.profiles.profile import Sample
 from viewer.analysis.report import SECTIONS, build_report, heading, why_not
 from viewer.analysis.steps import Steps
 from viewer.analysis.tasks import By
-from viewer.render.json.report import Json, to_json
+from viewer.render.json.report import to_json
+from viewer.render.json.values import Json
 from viewer.render.text.findings import nothing_found
 from viewer.render.text.overview import missing
 from viewer.server import flame

@@ -13,7 +13,7 @@ from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import state_of_slice
 from viewer.analysis.why.explain import explain
 from viewer.analysis.why.waits import wait_of_row, wait_of_slice
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.render.json.why import cause_json, to_json
 from viewer.render.text.why import in_turn, sentences
 from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name

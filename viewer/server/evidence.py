@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Evidence
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.server.groups import Group
 from viewer.trace.model import Model
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from viewer.analysis.profiles.cpu import Runners, stack_places
 from viewer.analysis.profiles.profile import Place, Sample, totals
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.trace.model import Model
 
 _SECOND_NS = 1_000_000_000

@@ -2,7 +2,7 @@
 
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.server.groups import owner_name
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model

@@ -6,7 +6,7 @@ from viewer.analysis.why.explain import explain
 from viewer.analysis.why.find import longest_of_all
 from viewer.analysis.why.waits import Wait, continues, wait_of_row, wait_of_slice
 from viewer.analysis.why.weight import Weight
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.render.text.why import in_tree
 from viewer.trace.model import Model
 from viewer.trace.sites import via

@@ -10,7 +10,7 @@ from tracer.errors import UsageError
 from viewer.server.http import Query, Reply, Route
 
 if TYPE_CHECKING:
-    from viewer.render.json.report import Json
+    from viewer.render.json.values import Json
 
 HOSTED = "https://ui.perfetto.dev"
 UI = "ui/"  # where the local copy is served

@@ -9,7 +9,7 @@ from heapq import nsmallest
 from urllib.parse import quote_plus
 
 from tracer.units import duration, size
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.server.answers import Answers
 from viewer.server.groups import Group
 from viewer.server.http import Query

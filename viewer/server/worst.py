@@ -2,7 +2,7 @@
 
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Problem, worst_waits
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.render.text.why import paragraph
 from viewer.trace.model import Model
 

@@ -49,7 +49,7 @@ class SampleBuilder:
         name, path, line = (place, "/app/prog.py", 1) if isinstance(place, str) else place
         function = self.intern(s.INTERNED_FUNCTION_NAMES, name, text(s.INTERNED_NAME, name))
         body = number(s.FRAME_FUNCTION_ID, function) + number(s.FRAME_MAPPING_ID, 1)
-        body += number(s.FRAME_REL_PC, len(self.ids) + 1000)
+        body += number(s.FRAME_REL_PC, len(self.ids) + 1000 + (self.trace.pid % 100 << 20))
         if path:
             source = self.intern(s.INTERNED_SOURCE_PATHS, path, text(s.INTERNED_NAME, path))
             body += number(s.FRAME_SOURCE_PATH, source) + number(s.FRAME_LINE, line)

@@ -9,6 +9,8 @@ from tracer import schema as s
 
 NEVER_RAN = "a callback or job that never ran"
 REFUSED = "a thread that the system refused"
+NO_CHILD = "a child that did not record itself"
+NOT_READ = "a result that nobody read"
 NOT_SHOWN = "a step of a loop that is not shown"
 
 # What may be the source of a flow that nothing ends, and why that is.
@@ -17,6 +19,10 @@ _UNENDED = {
     s.WAKE: NEVER_RAN,
     s.SUBMIT: NEVER_RAN,
     s.RUNNING: NEVER_RAN,
+    s.FORK: NO_CHILD,
+    s.SPAWN: NO_CHILD,
+    s.EXEC: NO_CHILD,
+    s.RESULT_SENT: NOT_READ,
 }
 _MOST_CALLBACKS = 10_000
 

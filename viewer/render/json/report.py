@@ -12,14 +12,13 @@ from viewer.analysis.locks import LockRow
 from viewer.analysis.profiles.cpu import CpuRow
 from viewer.analysis.regions import RegionRow
 from viewer.analysis.report import Heading, Report
-from viewer.analysis.spread import Spread
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.analysis.threads import GilWait, Held, ThreadRow
+from viewer.render.json.processes import job_json, process_json
+from viewer.render.json.values import Json, spread_json
 from viewer.trace.sites import via
 
 _SCHEMA = 1
-
-type Json = int | float | str | bool | list["Json"] | dict[str, "Json"] | None
 
 
 def render_json(report: Report, sections: Sequence[str]) -> str:
@@ -31,6 +30,8 @@ def to_json(report: Report, sections: Sequence[str]) -> dict[str, Json]:
     body: dict[str, Json] = {"schema": _SCHEMA, "trace": _heading(report.heading)}
     made: dict[str, Json] = {
         "findings": [_finding(finding) for finding in report.findings],
+        "processes": [process_json(row, report.heading.start_ns) for row in report.processes],
+        "jobs": [job_json(row) for row in report.jobs],
         "latency": _latency(report.latency),
         "tasks": [_task(row, report.by) for row in report.tasks],
         "regions": [_region(row) for row in report.regions],
@@ -117,17 +118,6 @@ def _latency(latency: Latency | None) -> Json:
     }
 
 
-def _spread(spread: Spread) -> Json:
-    return {
-        "count": spread.count,
-        "total": spread.total_ns,
-        "p50": spread.p50_ns,
-        "p90": spread.p90_ns,
-        "p99": spread.p99_ns,
-        "max": spread.max_ns,
-    }
-
-
 def _delays(delays: tuple[Delay, ...]) -> Json:
     return [
         {"who": d.who, "kind": d.kind, "ns": d.ns, "site": d.site, "via": via(d.site)}
@@ -156,9 +146,9 @@ def _task(row: TaskRow, by: By) -> Json:
         "count": row.count,
         "names": list(row.names),
         "steps": row.steps,
-        "ready_ns": _spread(row.ready),
-        "running_ns": _spread(row.running),
-        "await_ns": _spread(row.awaiting),
+        "ready_ns": spread_json(row.ready),
+        "running_ns": spread_json(row.running),
+        "await_ns": spread_json(row.awaiting),
         "longest_step_ns": row.running.max_ns,
         "delayed_by": _delays(row.delayed_by),
         "awaits": [
@@ -173,6 +163,7 @@ def _task(row: TaskRow, by: By) -> Json:
 def _thread(row: ThreadRow) -> Json:
     return {
         "pid": row.pid,
+        "process": row.process,
         "tid": row.tid,
         "name": row.name,
         "wall_ns": row.wall_ns,
@@ -180,7 +171,7 @@ def _thread(row: ThreadRow) -> Json:
         "unknown_ns": row.unknown_ns,
         "idle_ns": row.idle_ns,
         "holding_gil": dict(row.holding),
-        "gil_wait_ns": _spread(row.gil_waits),
+        "gil_wait_ns": spread_json(row.gil_waits),
         "gil_wait": _held(row.held),
         "worst_gil_wait": _gil_wait(row.worst),
         "cpu_ns": row.cpu_ns,
@@ -192,6 +183,7 @@ def _thread_group(row: ThreadRow) -> Json:
     """Threads that differ only in a number; all numbers are sums."""
     return {
         "pid": row.pid,
+        "process": row.process,
         "name": row.name,
         "threads": row.threads,
         "wall_ns": row.wall_ns,
@@ -225,6 +217,7 @@ def _gil_wait(wait: GilWait | None) -> Json:
 def _lock(row: LockRow) -> Json:
     return {
         "pid": row.pid,
+        "process": row.process,
         "lock": row.lock,
         "locks": row.locks,
         "kind": row.kind,
@@ -233,8 +226,8 @@ def _lock(row: LockRow) -> Json:
         "idle": row.is_idle,
         "waits": row.waits.count,
         "timed_out": row.timed_out,
-        "wait_ns": _spread(row.waits),
-        "hold_ns": _spread(row.holds),
+        "wait_ns": spread_json(row.waits),
+        "hold_ns": spread_json(row.holds),
         "holders": [
             {
                 "who": h.who,
@@ -268,11 +261,12 @@ def _lock(row: LockRow) -> Json:
 def _io(row: IoRow) -> Json:
     return {
         "pid": row.pid,
+        "process": row.process,
         "callable": row.callable,
         "site": row.site,
         "via": via(row.site),
         "count": row.calls.count,
-        "ns": _spread(row.calls),
+        "ns": spread_json(row.calls),
         "bytes": row.size_bytes,
         "holding_gil_ns": row.holding_gil_ns,
     }
@@ -285,7 +279,7 @@ def _region(row: RegionRow) -> Json:
         "count": row.count,
         "in_tasks": row.in_tasks,
         "failed": row.failed,
-        "ns": _spread(row.wall),
+        "ns": spread_json(row.wall),
         "states": dict(row.states),
     }
 
@@ -294,7 +288,7 @@ def _gc(row: GcRow) -> Json:
     return {
         "generation": row.generation,
         "count": row.pauses.count,
-        "ns": _spread(row.pauses),
+        "ns": spread_json(row.pauses),
         "collected": row.collected,
         "uncollectable": row.uncollectable,
         "explicit": row.explicit,

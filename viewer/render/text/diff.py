@@ -6,7 +6,7 @@ from tracer.units import duration, plural, share, size
 from viewer.analysis import significance as test
 from viewer.analysis.diff import Diff, Programs, Row
 from viewer.analysis.report import Heading
-from viewer.render.json.report import Json
+from viewer.render.json.values import Json
 from viewer.render.text.tables import Cell, Change, Style, Time, spare, table, wrap
 from viewer.trace.sites import via
 from viewer.words import place, shorten, tail

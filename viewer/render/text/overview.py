@@ -120,6 +120,9 @@ def _look_next(report: Report, style: Style, most: int) -> str:
     rows = [(f"tracer why {name}", "why the slowest waits took so long")]
     for section, ns, what in _by_cost(report)[:most]:
         rows.append((f"tracer report {name} --section {section}", f"{duration(ns)} {what}"))
+    if report.heading.names:
+        what = "who started whom, how they ended"
+        rows.append((f"tracer report {name} --section processes", what))
     rows.append((f"tracer view {name}", "the timeline, in a browser"))
     room = max(len(command) for command, _ in rows)
     lines = [style.title("Where to look next (times are summed over all who waited)")]
@@ -140,6 +143,7 @@ def _by_cost(report: Report) -> list[tuple[str, int, str]]:
         ),
         ("threads", sum(row.gil_wait_ns for row in report.threads), "of waiting for the GIL"),
         ("locks", sum(row.waits.total_ns for row in locks), "of waiting for locks"),
+        ("jobs", sum(row.queued.total_ns for row in report.jobs), "of jobs waiting to run"),
         ("io", sum(row.calls.total_ns for row in report.io), "in blocking calls"),
         ("gc", sum(row.pauses.total_ns for row in report.gc), "of garbage collection"),
         ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time, sampled"),

@@ -9,6 +9,7 @@ from viewer.render.text.findings import findings
 from viewer.render.text.health import health
 from viewer.render.text.histogram import latency
 from viewer.render.text.overview import heading
+from viewer.render.text.processes import jobs, processes
 from viewer.render.text.regions import regions
 from viewer.render.text.tables import Cell, Style, Time, spare, table, wrap
 from viewer.render.text.tasks import tasks
@@ -16,6 +17,7 @@ from viewer.render.text.waits import io, locks, threads
 from viewer.words import code, place, tail
 
 _LONG = 48  # names and places in sentences
+_RARE = ("processes", "jobs", "regions")  # most programs have none: nobody has to be told
 _TO_SPARE = ("p90",)  # columns left out first where space is short
 
 
@@ -25,7 +27,7 @@ def render_text(report: Report, sections: Sequence[str], top: int, style: Style)
     for name in sections:
         if name in report.recorded:
             parts.append(_SECTIONS[name](report, top, style))
-        elif name != "regions" or len(sections) == 1:  # most programs have no regions
+        elif name not in _RARE or len(sections) == 1:
             reason = why_not(report, name)
             because = f" ({reason})" if reason else ""
             text = f"{name}: not recorded in this trace{because}."
@@ -93,6 +95,8 @@ def _cpu(report: Report, top: int, style: Style) -> str:
 
 _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "findings": findings,
+    "processes": processes,
+    "jobs": jobs,
     "tasks": tasks,
     "latency": latency,
     "regions": regions,

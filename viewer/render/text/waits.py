@@ -96,7 +96,7 @@ def _states(row: ThreadRow) -> list[int]:
 
 def _starved(report: Report, row: ThreadRow) -> str:
     """`main` waited 812 ms for the GIL (41 % of its time), 790 ms of that for `compress`."""
-    name = shorten(_of_process(report, row.pid, row.name), _LONG)
+    name = shorten(_of_process(report, row.process, row.name), _LONG)
     who, its = (f"{row.threads:,} threads ", "their") if row.threads > 1 else ("", "its")
     part = share(row.gil_wait_ns, row.wall_ns)
     text = (
@@ -112,7 +112,7 @@ def _starved(report: Report, row: ThreadRow) -> str:
 
 def _thread_name(report: Report, row: ThreadRow) -> str:
     """`worker-3`; `12 × worker-N` for threads that differ only in a number."""
-    name = _of_process(report, row.pid, row.name)
+    name = _of_process(report, row.process, row.name)
     return f"{row.threads:,} × {name}" if row.threads > 1 else name
 
 
@@ -230,7 +230,7 @@ def _times(spread: Spread) -> list[Cell]:
 def _lock_name(report: Report, row: LockRow, style: Style) -> Named:
     kind = shorten(row.kind, _LONG)
     name = kind if row.locks == 1 else f"{row.locks:,} × {kind}"
-    return Named(name, _of_process(report, row.pid, place(row.site, style.base)))
+    return Named(name, _of_process(report, row.process, place(row.site, style.base)))
 
 
 def _blocked(report: Report, row: LockRow, style: Style) -> str:
@@ -314,13 +314,14 @@ def io(report: Report, top: int, style: Style) -> str:
 
 
 def _call_name(report: Report, row: IoRow, style: Style) -> Named:
-    where = _of_process(report, row.pid, place(row.site, style.base))
+    where = _of_process(report, row.process, place(row.site, style.base))
     return Named(shorten(row.callable, _LONG), where)
 
 
-def _of_process(report: Report, pid: int, name: str) -> str:
-    """With the pid where the file has several processes."""
-    return name if report.heading.processes == 1 else f"{name} [{pid}]"
+def _of_process(report: Report, process: int, name: str) -> str:
+    """With the process where the trace has several."""
+    of = report.heading.names.get(process, "")
+    return f"{name} [{of}]" if of else name
 
 
 def _fitted(columns: Sequence[str], rows: list[list[Cell]], style: Style) -> list[str]:

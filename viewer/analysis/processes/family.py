@@ -1,0 +1,240 @@
+"""Who is who among the processes of a trace: names, parents, begin and end.
+
+A process is known by its number in the trace. Its pid may come again: the kernel uses pids
+again, and a process that becomes another program keeps its own.
+"""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from os.path import basename
+from typing import Self
+
+from tracer import schema as s
+from viewer.trace.flows import Flows
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
+
+_STARTS = (s.FORK, s.SPAWN, s.EXEC)
+_OPTIONS_WITH_MODULE = ("-m",)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a process began, as its parent saw it; `thread` is -1 and `site` "" if unknown."""
+
+    parent: int
+    thread: int
+    time_ns: int
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the parent was told of a child's end: an exit code or a signal, else None."""
+
+    thread: int
+    time_ns: int
+    status: int | None
+    signal: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process. `name` is different from all others'; `main` is its first thread, or -1."""
+
+    process: int
+    pid: int
+    name: str
+    program: str
+    origin: str
+    main: int
+    start_ns: int  # of its recording
+    end_ns: int
+    start: Start | None
+    told: Told | None
+
+    @property
+    def parent(self) -> int:
+        return self.start.parent if self.start is not None else -1
+
+
+class Family:
+    """The recorded processes of a trace."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.thread_of_track = {track.uuid: i for i, track in enumerate(model.threads)}
+        starts = _Starts(model, self.thread_of_track)
+        self.members: dict[int, Member] = {}
+        recorded = [i for i, p in enumerate(model.trace.processes) if p.recording]
+        recorded.sort(key=lambda i: model.trace.processes[i].start_ns)
+        names = _names(model, recorded)
+        told = _told(model, self.thread_of_track)
+        main = _main_threads(model)
+        for i in recorded:
+            process = model.trace.processes[i]
+            start = starts.of(i)
+            ends = told.get((start.parent if start else -1, process.pid), [])
+            at = bisect_left(ends, process.start_ns, key=lambda one: one.time_ns)
+            self.members[i] = Member(
+                i,
+                process.pid,
+                names[i],
+                str(process.recording.get(s.ARG_ARGV, "")),
+                str(process.recording.get(s.ARG_ORIGIN, "")),
+                main.get(i, -1),
+                process.start_ns,
+                process.end_ns,
+                start,
+                ends[at] if at < len(ends) and not process.replaced_by else None,
+            )
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The model's family, made on its first use."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model)
+        return found
+
+    def name(self, process: int) -> str:
+        """What text calls a process; "" where the trace has only one."""
+        member = self.members.get(process)
+        return member.name if member is not None and len(self.members) > 1 else ""
+
+    def child(self, process: int, pid: int, time_ns: int) -> int:
+        """The latest process of that pid which began before then, below `process`; -1 none."""
+        found = [
+            member
+            for member in self.members.values()
+            if member.pid == pid
+            and member.process != process
+            and member.start_ns <= time_ns
+            and member.parent in (process, -1)
+        ]
+        return max(found, key=lambda one: one.start_ns).process if found else -1
+
+
+class _Starts:
+    """How each process was started: by the arrow into it, else by what the pids say."""
+
+    def __init__(self, model: Model, thread_of_track: dict[int, int]) -> None:
+        self.model = model
+        trace, events = model.trace, model.trace.events
+        flows = Flows(events)
+        self.by_arrow: dict[int, Start] = {}
+        self.by_pid: dict[int, list[Start]] = defaultdict(list)
+        for event in trace.instants(events.name, s.PROCESS_STARTED):
+            process = trace.track_process[events.track[event]]
+            for cause in flows.causes(event):
+                self.by_arrow.setdefault(process, self._start(cause, thread_of_track))
+        for event in trace.instants(events.name, *_STARTS):
+            pid = trace.args(event).get(s.ARG_CHILD)
+            if isinstance(pid, int):
+                self.by_pid[pid].append(self._start(event, thread_of_track))
+
+    def _start(self, event: int, thread_of_track: dict[int, int]) -> Start:
+        trace, events = self.model.trace, self.model.trace.events
+        track, args = events.track[event], trace.args(event)
+        thread = thread_of_track.get(events.uuids[track], -1)
+        site = str(args.get(s.ARG_SITE, ""))
+        return Start(trace.track_process[track], thread, events.time_ns[event], site)
+
+    def of(self, process: int) -> Start | None:
+        one = self.model.trace.processes[process]
+        if process in self.by_arrow:
+            return self.by_arrow[process]
+        earlier = [start for start in self.by_pid[one.pid] if start.parent != process]
+        before = [start for start in earlier if start.time_ns <= one.start_ns]
+        if before or earlier:  # fork's own note may be later than the child's first event
+            return max(before, key=_time) if before else min(earlier, key=_time)
+        parent = self._by_parent_pid(process)
+        return Start(parent, -1, one.start_ns, "") if parent >= 0 else None
+
+    def _by_parent_pid(self, process: int) -> int:
+        """The process that lived under the parent's pid when this one began."""
+        processes = self.model.trace.processes
+        one = processes[process]
+        pid = one.recording.get(s.ARG_PARENT_PID)
+        alive = [
+            i
+            for i, other in enumerate(processes)
+            if other.pid == pid and other.recording and i != process
+            and other.start_ns <= one.start_ns
+        ]  # fmt: skip
+        return max(alive, key=lambda i: processes[i].start_ns, default=-1)
+
+
+def _time(start: Start) -> int:
+    return start.time_ns
+
+
+def _told(model: Model, thread_of_track: dict[int, int]) -> dict[tuple[int, int], list[Told]]:
+    """By (parent, pid of the child) the ends that the parent was told of, in order of time."""
+    trace, events = model.trace, model.trace.events
+    found: dict[tuple[int, int], list[Told]] = defaultdict(list)
+    for event in trace.instants(events.name, s.CHILD_ENDED):
+        args = trace.args(event)
+        pid, track = args.get(s.ARG_CHILD), events.track[event]
+        if isinstance(pid, int):
+            told = Told(
+                thread_of_track.get(events.uuids[track], -1),
+                events.time_ns[event],
+                _whole(args, s.ARG_STATUS),
+                _whole(args, s.ARG_SIGNAL),
+            )
+            found[trace.track_process[track], pid].append(told)
+    return found
+
+
+def _whole(args: dict[str, Arg], name: str) -> int | None:
+    value = args.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _main_threads(model: Model) -> dict[int, int]:
+    """By process its first thread, as the kernel has it; else the one with the first state."""
+    found: dict[int, int] = {}
+    for i, track in enumerate(model.threads):
+        process = model.thread_process[i]
+        known = found.get(process)
+        if known is None or track.tid == track.pid:
+            found[process] = i
+    return found
+
+
+def _names(model: Model, recorded: list[int]) -> dict[int, str]:
+    """By process a name of its own: what the program calls it, else its program or number."""
+    given = {
+        remark.process: str(remark.args.get(s.ARG_NAME, ""))
+        for remark in model.remarks
+        if remark.name == s.PROCESS_NAMED
+    }
+    processes, numbers, names = model.trace.processes, Counter[str](), dict[int, str]()
+    first = program_of(str(processes[recorded[0]].recording.get(s.ARG_ARGV, "")))
+    for i in recorded:
+        said = processes[i].recording
+        program = program_of(str(said.get(s.ARG_ARGV, "")))
+        name = given.get(i, "")
+        if not name:
+            is_child = s.ARG_PARENT_PID in said and program == first
+            name = "child" if is_child else program or "process"
+            numbers[name] += 1
+            name = f"{name} {numbers[name]}" if is_child else name
+        names[i] = name
+    times = Counter(names.values())
+    named = {
+        i: f"{name} ({processes[i].pid})" if times[name] > 1 else name
+        for i, name in names.items()
+    }
+    times = Counter(named.values())
+    return {i: f"{name} #{i}" if times[name] > 1 else name for i, name in named.items()}
+
+
+def program_of(argv: str) -> str:
+    """The program of a command line: its file's name, or its module."""
+    words = argv.split()
+    if len(words) > 1 and words[0] in _OPTIONS_WITH_MODULE:
+        return words[1]
+    return basename(words[0]) if words else ""
