@@ -39,6 +39,20 @@ static uint64_t scramble(uint64_t x)
     return x ^ (x >> 31);
 }
 
+/* `uuid` 0: of events that name no track. All fits: 21 bits of sequence, 42 of uuid. */
+static void set_head(encoder *e, event_head *head, uint64_t uuid)
+{
+    for (int large = 0; large < 2; large++) {
+        uint8_t *p = put_number(head->bytes[large], SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
+        p = open_field(p, SCHEMA_PACKET_TRACK_EVENT, !large);
+        e->body_at = (uint32_t)(p - head->bytes[large]) - (uint32_t)large;
+        p = put_number(p, SCHEMA_EVENT_TYPE, 0);
+        if (uuid)
+            p = put_number(p, SCHEMA_EVENT_TRACK_UUID, uuid);
+        head->lengths[large] = (uint8_t)(p - head->bytes[large]);
+    }
+}
+
 /* Bases are random so that traces of several processes can be concatenated, and short because
  * every event carries them as varints: 35 bits of uuid, 20 of sequence id. */
 void encoder_init(encoder *e, uint32_t pid, uint64_t seed)
@@ -49,8 +63,7 @@ void encoder_init(encoder *e, uint32_t pid, uint64_t seed)
     e->next_uuid = e->uuid_base;
     e->sequence = (uint32_t)(((random >> 24) & 0xffff) | 1 << 16) << 3;
     e->next_flow = scramble(random) | 1;
-    uint8_t *end = put_number(e->sequence_field, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
-    e->sequence_length = (uint32_t)(end - e->sequence_field);
+    set_head(e, &e->default_head, 0);
 }
 
 void encoder_free(encoder *e)
@@ -173,7 +186,7 @@ void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
                 const char *name, size_t length)
 {
     *t = (track){.uuid = e->next_uuid++, .parent = parent, .kind = (uint8_t)kind};
-    t->uuid_length = (uint8_t)(put_number(t->uuid_field, SCHEMA_EVENT_TRACK_UUID, t->uuid) - t->uuid_field);
+    set_head(e, &t->head, t->uuid);
     track_rename(t, name, length);
 }
 
@@ -293,67 +306,117 @@ static uint8_t *put_arg(uint8_t *p, const arg *a)
     return p;
 }
 
-/* Writes the names that this event is the first in its chunk to use; returns `p` unchanged if there are
- * none. */
-static uint8_t *put_new_names(encoder *e, uint8_t *p, const event *ev)
+static int is_new_string(encoder *e, const uint32_t *chunks, uint32_t id)
 {
+    return id < e->known_strings ? chunks[id] != e->chunk : know_string(e, id);
+}
+
+/* Whether this event is the first in its chunk to use a name. */
+static int has_new_names(encoder *e, const event *ev)
+{
+    if (ev->name_id && is_new_string(e, e->name_chunk, ev->name_id))
+        return 1;
+    for (int i = 0; i < ev->arg_count; i++)
+        if (ev->args[i].type == ARG_INTERNED && is_new_string(e, e->value_chunk, (uint32_t)ev->args[i].value))
+            return 1;
+    return 0;
+}
+
+/* Writes these names, in a packet of their own. */
+static void put_new_names(encoder *e, const event *ev)
+{
+    uint8_t *p = reserve(e);
+    if (!p)
+        return;
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 0);
+    p = put_number(packet, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
     uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0), *at = interned;
     size_t length;
-    if (ev->name_id && know_string(e, ev->name_id) && e->name_chunk[ev->name_id] != e->chunk) {
+    if (ev->name_id && is_new_string(e, e->name_chunk, ev->name_id)) {
         const char *text = intern_text(ev->name_id, &length);
         at = put_interned(at, SCHEMA_INTERNED_EVENT_NAMES, ev->name_id + SCHEMA_NAME_END, text, length);
         e->name_chunk[ev->name_id] = e->chunk;
     }
     for (int i = 0; i < ev->arg_count; i++) {
         uint32_t id = (uint32_t)ev->args[i].value;
-        if (ev->args[i].type != ARG_INTERNED || !know_string(e, id) || e->value_chunk[id] == e->chunk)
+        if (ev->args[i].type != ARG_INTERNED || !is_new_string(e, e->value_chunk, id))
             continue;
         const char *text = intern_text(id, &length);
         size_t limit = ev->args[i].name == SCHEMA_ARG_STACK ? SCHEMA_STACK_BYTES : TEXT_LIMIT;
         at = put_whole(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, text_fit(text, length, limit));
         e->value_chunk[id] = e->chunk;
     }
-    if (at == interned)
-        return p;
     close_field(interned, at, 0);
-    return at;
+    close_field(packet, at, 0);
+    advance(e, at);
+}
+
+/* The time since the event before or, where that came later, the time itself. */
+static inline uint8_t *put_time(encoder *e, uint8_t *p, uint64_t ns)
+{
+    if (ns < e->last_ns)
+        return put_number(put_number(p, SCHEMA_PACKET_TIMESTAMP, ns), SCHEMA_PACKET_CLOCK_ID,
+                          SCHEMA_CLOCK_MONOTONIC_ID);
+    uint64_t passed = ns - e->last_ns;
+    e->last_ns = ns;
+    return put_number(p, SCHEMA_PACKET_TIMESTAMP, passed);
+}
+
+/* A packet that is being written. `large`: its lengths take two bytes. Without arguments and data one byte is enough,
+ * even with a few flows. */
+typedef struct {
+    uint8_t *packet, *body;
+    int large;
+} event_packet;
+
+static inline uint8_t *begin_event(encoder *e, event_packet *made, uint8_t *p, const track *on, uint64_t ns, uint8_t type)
+{
+    int large = made->large;
+    const event_head *head = on == e->default_track ? &e->default_head : &on->head;
+    made->packet = open_field(p, SCHEMA_TRACE_PACKET, !large);
+    p = put_time(e, made->packet, ns);
+    memcpy(p, head->bytes[large], HEAD_BYTES);
+    made->body = p + e->body_at + large;
+    made->body[1] = type;
+    return p + head->lengths[large];
+}
+
+static inline void end_event(encoder *e, const event_packet *made, uint8_t *end)
+{
+    close_field(made->body, end, !made->large);
+    close_field(made->packet, end, !made->large);
+    e->events++;
+    advance(e, end);
+}
+
+packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
+{
+    describe(e, on);
+    uint8_t *p = reserve(e);
+    if (!p)
+        return (packet_ref){0};
+    packet_ref ref = {e->length, e->serial, e->inserted};
+    event_packet made = {.large = 0};
+    uint8_t *end = begin_event(e, &made, p, on, ns, type);
+    if (category)
+        end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, category);
+    if (name)
+        end = put_number(end, SCHEMA_EVENT_NAME_IID, name);
+    end_event(e, &made, end);
+    return ref;
 }
 
 packet_ref encoder_event(encoder *e, const event *ev)
 {
     describe(e, ev->on);
+    if (has_new_names(e, ev))
+        put_new_names(e, ev);
     uint8_t *p = reserve(e);
     if (!p)
         return (packet_ref){0};
     packet_ref ref = {e->length, e->serial, e->inserted};
-    /* Without arguments and data a packet stays far below 127 bytes even with a few flows. */
-    int small = !ev->arg_count && !ev->text_length;
-    int absolute = ev->ns < e->last_ns;
-    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, small);
-    uint8_t *end;
-    end = put_number(packet, SCHEMA_PACKET_TIMESTAMP, absolute ? ev->ns : ev->ns - e->last_ns);
-    if (absolute)
-        end = put_number(end, SCHEMA_PACKET_CLOCK_ID, SCHEMA_CLOCK_MONOTONIC_ID);
-    else
-        e->last_ns = ev->ns;
-    memcpy(end, e->sequence_field, sizeof e->sequence_field);
-    end += e->sequence_length;
-    if (ev->name_id || ev->arg_count) {
-        uint8_t *before = end;
-        end = put_new_names(e, end, ev);
-        if (end != before && small) { /* the length no longer fits one byte: make room for a second */
-            memmove(packet + 1, packet, (size_t)(end - packet));
-            packet++;
-            end++;
-            small = 0;
-        }
-    }
-    uint8_t *body = open_field(end, SCHEMA_PACKET_TRACK_EVENT, small);
-    end = put_number(body, SCHEMA_EVENT_TYPE, ev->type);
-    if (ev->on != e->default_track) {
-        memcpy(end, ev->on->uuid_field, sizeof ev->on->uuid_field);
-        end += ev->on->uuid_length;
-    }
+    event_packet made = {.large = ev->arg_count || ev->text_length};
+    uint8_t *end = begin_event(e, &made, p, ev->on, ev->ns, ev->type);
     if (ev->category)
         end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, ev->category);
     if (ev->name)
@@ -370,10 +433,7 @@ packet_ref encoder_event(encoder *e, const event *ev)
                   : put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
-    close_field(body, end, small);
-    close_field(packet, end, small);
-    e->events++;
-    advance(e, end);
+    end_event(e, &made, end);
     return ref;
 }
 

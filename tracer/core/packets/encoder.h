@@ -9,7 +9,15 @@
 
 #include "schema.h"
 
+enum { HEAD_BYTES = 16 };
+
 enum track_kind { TRACK_KIND_PROCESS, TRACK_KIND_THREAD, TRACK_KIND_PLAIN, TRACK_KIND_COUNTER };
+
+/* What the packets of all events on one track have in common, encoded: from the sequence to the track. */
+typedef struct {
+    uint8_t bytes[2][HEAD_BYTES]; /* copied as a whole; of packets whose lengths take one byte, and two */
+    uint8_t lengths[2];
+} event_head;
 
 /* One line of the timeline. Described again in every chunk that uses it. */
 typedef struct track {
@@ -20,8 +28,7 @@ typedef struct track {
     uint32_t chunk; /* last chunk that described it */
     uint32_t tid;
     uint8_t kind, child_ordering, rank, merge_none;
-    uint8_t uuid_field[12]; /* encoded as in every event on this track */
-    uint8_t uuid_length;
+    event_head head;
 } track;
 
 enum arg_type { ARG_UINT, ARG_BOOL, ARG_INT, ARG_DOUBLE, ARG_INTERNED, ARG_TEXT };
@@ -44,13 +51,13 @@ typedef struct {
     uint8_t type;       /* SCHEMA_TYPE_… */
     uint8_t category;   /* enum schema_category */
     uint8_t name;       /* enum schema_name, or 0 and one of the next two */
-    uint8_t arg_count;
     uint32_t name_id;   /* intern.h string id */
     uint32_t text_length;
     const char *text;   /* a name that is data */
     uint64_t flow_in;   /* terminating flow id, 0 = none */
     int64_t counter;    /* or the bits of a double */
     uint8_t counter_is_double;
+    uint8_t arg_count;
     arg *args; /* the caller's array of EVENT_ARGS; NULL if there are none */
 } event;
 
@@ -74,8 +81,8 @@ typedef struct {
     size_t inserted_into[INSERTIONS]; /* … and the offsets of the last packets that got one */
     uint64_t uuid_base, next_uuid, next_flow;
     uint32_t sequence, pid;
-    uint8_t sequence_field[8]; /* of the event sequence, as every packet contains it */
-    uint32_t sequence_length;
+    uint32_t body_at; /* where the event begins in a head, or one byte later */
+    event_head default_head; /* of the events that name no track */
     track *default_track; /* track of the events that name none, in this chunk … */
     track *next_default;  /* … and from the next chunk on; if the two differ, a new chunk begins at once */
     uint32_t *name_chunk, *value_chunk; /* by string id: chunk in which it was last interned */
@@ -99,10 +106,15 @@ void track_rename(track *t, const char *name, size_t length);
 void track_free(track *t);
 
 packet_ref encoder_event(encoder *e, const event *ev);
+/* The same for an event that has nothing else; `category` and `name` may be 0. */
+packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name);
 static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category, uint8_t name, uint64_t ns)
 {
-    event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_INSTANT, .category = category, .name = name};
-    return encoder_event(e, &ev);
+    return encoder_plain(e, on, ns, SCHEMA_TYPE_INSTANT, category, name);
+}
+static inline void encoder_end(encoder *e, track *on, uint64_t ns)
+{
+    encoder_plain(e, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
 }
 /* Encodes an event together with its track's description, independent of earlier packets except for the
  * names interned in the chunk. It is not counted. */

@@ -74,35 +74,55 @@ void end_poll(timeline *t, loop_line *loop, uint64_t ns)
 {
     if (!loop || !loop->polling)
         return;
-    event ev = {.ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_END};
-    encoder_event(&t->out, &ev);
+    encoder_end(&t->out, &loop->running, ns);
     loop->polling = 0;
 }
 
-void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, running_step s)
+/* Its slice on the loop's track. */
+static void show_step(timeline *t, loop_line *loop, uint64_t ns, running_step *s)
+{
+    end_poll(t, loop, ns);
+    loop->handled++;
+    intern_func func = intern_function_of(s->func);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
+                .category = SCHEMA_CAT_LOOP, .name_id = func.name, .flow_in = s->flow_in};
+    if (!func.name) {
+        ev.text = "task";
+        ev.text_length = 4;
+    }
+    if (s->task)
+        event_uint(&ev, SCHEMA_ARG_TASK, s->task);
+    else
+        event_interned(&ev, SCHEMA_ARG_SITE, func.site);
+    if (s->because.kind == CAUSE_TIMER && !s->flow_in) /* else what a timer's callback has scheduled */
+        event_interned(&ev, SCHEMA_ARG_WAKER, intern_string("timer", 5));
+    s->on_loop = encoder_event(&t->out, &ev);
+    s->loop = loop;
+}
+
+/* Its fields one by one: the processor waits where it reads several at once that were written singly. */
+static running_step *push(thread_line *thread, uint32_t task, uint32_t func, const cause *because, uint64_t flow_in)
 {
     if (thread->depth++ >= RUNNING_DEPTH)
-        return;
-    if (loop) {
-        end_poll(t, loop, ns);
-        loop->handled++;
-        intern_func func = intern_function_of(s.func);
-        arg ev_args[EVENT_ARGS];
-        event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                    .category = SCHEMA_CAT_LOOP, .name_id = func.name, .text = "task", .text_length = 4,
-                    .flow_in = s.flow_in};
-        if (func.name)
-            ev.text_length = 0;
-        if (s.task)
-            event_uint(&ev, SCHEMA_ARG_TASK, s.task);
-        else
-            event_interned(&ev, SCHEMA_ARG_SITE, func.site);
-        if (s.because.kind == CAUSE_TIMER && !s.flow_in) /* else what a timer's callback has scheduled */
-            event_interned(&ev, SCHEMA_ARG_WAKER, intern_string("timer", 5));
-        s.on_loop = encoder_event(&t->out, &ev);
-        s.loop = loop;
-    }
-    thread->steps[thread->depth - 1] = s;
+        return NULL;
+    running_step *s = &thread->steps[thread->depth - 1];
+    s->task = task;
+    s->func = func;
+    s->because.kind = because->kind;
+    s->because.id = because->id;
+    s->because.due_ns = because->due_ns;
+    s->flow_in = flow_in;
+    s->loop = NULL;
+    return s;
+}
+
+void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, uint32_t task, uint32_t func)
+{
+    static const cause none;
+    running_step *s = push(thread, task, func, &none, 0);
+    if (s && loop)
+        show_step(t, loop, ns, s);
 }
 
 void pop_step(timeline *t, thread_line *thread, uint64_t ns)
@@ -110,10 +130,8 @@ void pop_step(timeline *t, thread_line *thread, uint64_t ns)
     if (thread->depth-- > RUNNING_DEPTH)
         return;
     running_step *s = &thread->steps[thread->depth];
-    if (!s->loop)
-        return;
-    event ev = {.ns = ns, .on = &s->loop->running, .type = SCHEMA_TYPE_SLICE_END};
-    encoder_event(&t->out, &ev);
+    if (s->loop)
+        encoder_end(&t->out, &s->loop->running, ns);
 }
 
 /* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
@@ -188,7 +206,9 @@ HANDLER(callback_begin)
 {
     UNUSED(text);
     handle_cause by = callback_cause(t, thread->loop, r);
-    push_step(t, thread, thread->loop, ns, (running_step){.func = r->a, .because = by.because, .flow_in = by.flow});
+    running_step *s = push(thread, 0, r->a, &by.because, by.flow);
+    if (s && thread->loop)
+        show_step(t, thread->loop, ns, s);
 }
 
 HANDLER(callback_end)
@@ -217,9 +237,7 @@ HANDLER(poll_begin)
         return;
     end_round(t, loop);
     end_poll(t, loop, ns);
-    event ev = {.ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                .category = SCHEMA_CAT_LOOP, .name = SCHEMA_SELECT};
-    encoder_event(&t->out, &ev);
+    encoder_plain(&t->out, &loop->running, ns, SCHEMA_TYPE_SLICE_BEGIN, SCHEMA_CAT_LOOP, SCHEMA_SELECT);
     loop->polling = 1;
     loop->poll_begin_ns = ns;
 }

@@ -7,7 +7,8 @@
 extern const record_handler timeline_loop_handlers[REC_KINDS];
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
 void loop_free(loop_line *loop);
-void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, running_step s);
+/* A step of a task begins. */
+void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, uint32_t task, uint32_t func);
 void pop_step(timeline *t, thread_line *thread, uint64_t ns);
 /* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
 void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns);

@@ -188,8 +188,23 @@ typedef struct {
     const await_lock *lock; /* NULL: it is for none */
 } await_what;
 
+/* The state needs no arguments: it runs, or is ready because it yielded. */
+static int is_plain(const task_line *task)
+{
+    return !task->renamed && !task->flow_in &&
+           (task->state == STATE_RUNNING || (task->state == STATE_READY && !task->woken.kind && !task->stack));
+}
+
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
 {
+    if (!first && is_plain(task)) {
+        uint8_t name = task->state == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY;
+        packet_ref at = encoder_plain(&t->out, &task->on->on, task->since_ns, SCHEMA_TYPE_SLICE_BEGIN, SCHEMA_CAT_TASK,
+                                      name);
+        if (task->state == STATE_RUNNING)
+            task->running = at;
+        return;
+    }
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                 .category = SCHEMA_CAT_TASK, .flow_in = task->flow_in};
@@ -249,15 +264,22 @@ void task_show(timeline *t, task_line *task)
         show_with(t, task, &nothing);
 }
 
+static void end_lock_wait(timeline *t, task_line *task, uint64_t ns)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
+    locks_task_woken(t, task, &ev);
+    encoder_event(&t->out, &ev);
+}
+
 static void end_state(timeline *t, task_line *task, uint64_t ns)
 {
     if (task->state < STATE_READY)
         return;
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
     if (task->awaits_lock)
-        locks_task_woken(t, task, &ev);
-    encoder_event(&t->out, &ev);
+        end_lock_wait(t, task, ns);
+    else
+        encoder_end(&t->out, &task->on->on, ns);
     if (task->state == STATE_READY && ns - task->since_ns > t->worst_ready_ns) {
         t->worst_ready_ns = ns - task->since_ns;
         t->worst_ready_func = task->func;
@@ -296,10 +318,8 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
     if (task->renamed)
         event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
     encoder_event(&t->out, &ev);
-    if (task->merged) {
-        event end = {.ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_END};
-        encoder_event(&t->out, &end);
-    }
+    if (task->merged)
+        encoder_end(&t->out, &task->on->on, ns);
     task_free(t, task);
 }
 
@@ -386,7 +406,7 @@ HANDLER(step_begin)
     if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
         enter(t, task, ns, STATE_READY, &nothing);
     loop_line *loop = thread->loop ? thread->loop : task->loop;
-    push_step(t, thread, loop, ns, (running_step){.task = task->id, .func = task->func});
+    push_step(t, thread, loop, ns, task->id, task->func);
     enter(t, task, ns, STATE_RUNNING, &nothing);
 }
 
