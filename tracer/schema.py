@@ -49,6 +49,12 @@ READY = "ready"
 RUNNING = "running"
 AWAIT_PREFIX = "await "  # + "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
 AWAIT_TASK_PREFIX = "await task "  # + the awaited task's name
+# What is waited for inside installed packages, "await query (asyncpg)": a slot of a pool; what
+# others of this program do; somebody outside; whoever calls a service, when he likes.
+LIBRARY_POOL = "connection pool"
+LIBRARY_INSIDE = ("executor", "lock")
+LIBRARY_OUTSIDE = ("body", "close", "command", "connect", "DNS", "query", "response", "send")
+LIBRARY_CALLERS = ("message", "request")
 DONE = "done"  # instant at a task's end …
 CANCELLED = "cancelled"
 FAILED_PREFIX = "failed: "  # + exception class

@@ -26,7 +26,7 @@ WAITS: "dict[str, dict[str, str]]" = {
     "aiohttp.streams": {"body": "StreamReader._wait StreamReader.wait_eof"},
     "aiohttp.web_protocol": {"request": "=RequestHandler.start"},
     "aiohttp.web_ws": {"message": "WebSocketResponse.receive"},
-    "aiosqlite.core": {"query": "Connection._execute", "connect": "Connection._connect"},
+    "aiosqlite.core": {"executor": "Connection._execute Connection._connect"},
     "asgiref.sync": {"executor": "SyncToAsync.__call__"},
     "asyncpg.connect_utils": {"connect": "_connect"},
     "asyncpg.connection": {
@@ -100,6 +100,7 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     "aiohttp.connector:BaseConnector._wait_for_available_connection": (
         *("self", "", "_limit|_limit_per_host"),
     ),
+    "aiosqlite.core:Connection._connect": ("self", "", "1"),
     "aiosqlite.core:Connection._execute": ("self", "", "1"),  # it has a thread of its own
     "asgiref.sync:SyncToAsync.__call__": ("executor", "", "_max_workers"),
     "asyncpg.pool:Pool._acquire": ("self", "_queue", "_maxsize"),

@@ -8,6 +8,7 @@ from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.waited import package_of
 from viewer.trace.columns import (
     FAILED,
     HOLD,
@@ -192,7 +193,8 @@ def _kind_name(model: Model, lock: int) -> str:
         return model.trace.text(kind)
     name = model.trace.text(model.states.lock_name[lock])
     if name.startswith(s.AWAIT_PREFIX):
-        return _ASYNCIO + name.removeprefix(s.AWAIT_PREFIX)
+        what = name.removeprefix(s.AWAIT_PREFIX)
+        return what if package_of(what) else _ASYNCIO + what
     return name.removeprefix(s.LOCK_WAIT_PREFIX)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 GET = (
     "/site-packages/sqlalchemy/pool/impl.py:155 QueuePool._do_get\n/app/web.py:6 report\n"
@@ -12,7 +13,9 @@ GET = (
 QUEUE = "/usr/lib/python3.13/queue.py:213 Queue.get\n/app/web.py:6 report"
 
 
-def pool(held_ns=200 * MS, threads=6, name="Condition.wait", stack=GET, acquired=True):
+def pool(
+    held_ns=200 * MS, threads=6, name="Condition.wait", stack=GET, acquired=True, slots=0
+):
     """Two connections go round; each thread keeps one asleep."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     users = [trace.thread(f"req-{n}") for n in range(threads)]
@@ -24,6 +27,8 @@ def pool(held_ns=200 * MS, threads=6, name="Condition.wait", stack=GET, acquired
                 n * 10, name, lock=lock, site="/app/web.py:6 report", stack=stack,
                 acquired=acquired,
             )  # fmt: skip
+            assert user.state
+            user.state.args |= {s.ARG_SLOTS: slots} if slots else {}
     for n, user in enumerate(users):
         got = n // 2 * held_ns + n * 10
         user.sleep(got, site="/app/web.py:7 report")
@@ -54,6 +59,18 @@ def test_a_pool_made_of_a_queue(tmp_path):
     (found,) = find_in(tmp_path, pool(threads=10, name="Queue.get", stack=QUEUE))
     assert found.finding == "pool exhausted"
     assert "share 2 slots of a pool made of a `Queue`" in found.text
+
+
+def test_a_pool_that_the_trace_names(tmp_path):
+    """The name says what is waited for, and `slots` how many there are."""
+    stack = GET.replace("QueuePool._do_get", "QueuePool._next")
+    name = "connection pool (psycopg_pool)"
+    (found,) = find_in(tmp_path, pool(name=name, stack=stack, slots=3))
+    assert "6 threads `req-N` share 3 connections of psycopg's pool." in found.text
+
+
+def test_a_query_in_a_pools_function_waits_for_no_slot(tmp_path):
+    assert kinds(tmp_path, pool(name="query (psycopg)")) == []
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_task_leak(tmp_path):
         pytest.param({"count": 80}, id="few"),
         pytest.param({"what": "sleep"}, id="timers end by themselves"),
         pytest.param({"what": "socket"}, id="idle clients"),
+        pytest.param({"what": "request (aiohttp)"}, id="idle clients of a library"),
         pytest.param(
             {"stays": lambda n: True, "burst": True, "end": 900 * MS}, id="a fan-out"
         ),

@@ -9,6 +9,7 @@ from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.waited import For, waited_for
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten
 
@@ -62,7 +63,7 @@ def _leaves(cause: Cause, site: str, sums: Counter[str]) -> None:
 
 def _is_told(cause: Cause) -> bool:
     """Whether its parts say no more than it does itself."""
-    return cause.kind is Kind.AWAIT and cause.who in ("sleep", "socket")
+    return cause.kind is Kind.AWAIT and waited_for(cause.who) is not For.HERE
 
 
 def _what(cause: Cause) -> str:

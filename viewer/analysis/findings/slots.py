@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
@@ -185,6 +186,7 @@ def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
         return None
     users = {wait.who for wait in group.waits} | {hold.who for hold in holds}
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
+    slots = _size(facts, worst) or slots
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
     did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     slot = group.pool.slot
@@ -196,6 +198,14 @@ def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
         f"{f', {did}' if did else ''}. Keep it for less time, or raise the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst))
+
+
+def _size(facts: Facts, wait: Wait) -> int:
+    """The pool's number of slots, as the library said; 0: it did not."""
+    trace = facts.model.trace
+    ends = (trace.slices.event[wait.slice], trace.slices.end_event[wait.slice])
+    said = (trace.args(end).get(s.ARG_SLOTS, 0) for end in ends if end >= 0)
+    return max(map(int, said), default=0)
 
 
 def _is_batch(facts: Facts, group: _Group) -> bool:

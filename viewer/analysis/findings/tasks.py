@@ -11,6 +11,7 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
+from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, READY, RUNNING
 from viewer.trace.model import Model
 from viewer.words import code, place
@@ -26,7 +27,7 @@ _GROWS_NS = 100 * _MS
 # A backlog that is served in order, or load that rises, has young ones only.
 _STUCK = 3, 10
 # A timer wakes them, or whoever is at the other end: they are not left alone.
-_NOT_ALONE = ("await sleep", "await socket", "await executor", "await subprocess")
+_NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
 # Nobody was going to wake a task that had waited a whole second for a bare future.
 _ABANDONED_NS = 1_000 * _MS
 _LEFT_OVER = ""
@@ -63,6 +64,10 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
             yield found
 
 
+def _is_alone(what: str) -> bool:
+    return not what.startswith("executor") and waited_for(what) not in _NOT_ALONE
+
+
 def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Finding | None:
     model, slices = facts.model, facts.model.trace.slices
     births = [slices.start_ns[model.owners.task_head[task]] for task in tasks]
@@ -89,7 +94,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     alone = [
         task
         for task in stuck
-        if not awaited[task][0].startswith(_NOT_ALONE)
+        if _is_alone(awaited[task][0].removeprefix(s.AWAIT_PREFIX))
         and facts.ledger.how_it_ended(task) != s.DONE
     ]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:

@@ -9,6 +9,7 @@ from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import numbers
+from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT
 from viewer.trace.model import Model
 from viewer.words import stem
@@ -16,7 +17,7 @@ from viewer.words import stem
 # Beyond this many, the shortest are left out: what they lost is little beside the others.
 _MOST = 10_000
 _LONG_NS = 10_000_000
-_NOT_FOR_OTHERS = ("sleep", "socket", "subprocess", "gather", "wait", "task ", "Server.")
+_NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
 _GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _YES = memoryview(b"\0\1")
 
@@ -160,7 +161,8 @@ def name_of(model: Model, who: Who) -> str:
 
 def _is_for_others(name: str) -> bool:
     what = name.removeprefix(s.AWAIT_PREFIX)
-    return what != name and not what.startswith(_NOT_FOR_OTHERS)
+    is_here = waited_for(what) in (For.HERE, For.POOL)
+    return what != name and is_here and not what.startswith(_NOT_FOR_OTHERS)
 
 
 def _who(on: tuple[str, int] | None) -> Who | None:

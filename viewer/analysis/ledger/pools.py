@@ -1,8 +1,9 @@
-"""Pools and limiters that are known by the function in which one waits for a slot."""
+"""Pools and limiters that one waits for: known by the wait's name, else by the function."""
 
 from functools import lru_cache
 from typing import NamedTuple
 
+from viewer.analysis.waited import For, package_of, waited_for
 from viewer.trace.sites import place_of
 
 
@@ -16,21 +17,13 @@ class Pool(NamedTuple):
 _CONNECTIONS = "QueuePool._do_get AsyncAdaptedQueuePool._do_get"
 _LIMITER = "CapacityLimiter.acquire_on_behalf_of CapacityLimiter.acquire"
 _HTTPCORE = "AsyncPoolRequest.wait_for_connection PoolRequest.wait_for_connection"
-_AIOHTTP = "BaseConnector._wait_for_available_connection BaseConnector.connect"
-_PSYCOPG = "ConnectionPool.getconn AsyncConnectionPool.getconn"
 _PEEWEE = "PooledDatabase._connect"
-_REDIS = "BlockingConnectionPool.get_connection"
 # Part of a file's path, the functions in which one waits for a slot, what that is, and whose.
 _KNOWN = tuple(
     (part, frozenset(functions.split()), Pool(slot, of))
     for part, functions, slot, of in (
         ("/sqlalchemy/pool/", _CONNECTIONS, "connection", "SQLAlchemy's pool"),
-        ("/urllib3/", "HTTPConnectionPool._get_conn", "connection", "urllib3's pool"),
-        ("/psycopg_pool/", _PSYCOPG, "connection", "psycopg's pool"),
-        ("/asyncpg/pool.py", "Pool._acquire", "connection", "asyncpg's pool"),
         ("/httpcore/", _HTTPCORE, "connection", "httpx's pool"),
-        ("/aiohttp/connector.py", _AIOHTTP, "connection", "aiohttp's pool"),
-        ("/redis/", _REDIS, "connection", "redis's pool"),
         ("/pymongo/", "Pool._get_conn Pool.checkout", "connection", "pymongo's pool"),
         ("/aiomysql/pool.py", "Pool._acquire", "connection", "aiomysql's pool"),
         ("/aiopg/pool.py", "Pool._acquire", "connection", "aiopg's pool"),
@@ -45,12 +38,19 @@ _KNOWN = tuple(
         ("/gevent/", "ThreadPool.spawn Pool.spawn Pool.start", "worker", "gevent's pool"),
     )
 )
+# Whose pool it is, where the package that the trace names has another name for its users.
+_OWNERS = {"httpcore": "httpx", "psycopg_pool": "psycopg", "sqlalchemy": "SQLAlchemy"}
 _SEMAPHORES = ("Semaphore", "BoundedSemaphore")
 
 
 @lru_cache(maxsize=4096)
 def pool_of(name: str, stack: tuple[str, ...]) -> Pool | None:
     """The pool that a wait of that name is for; None when no pool is known."""
+    if waited_for(name) is For.POOL:  # the trace says so
+        package = package_of(name)
+        return Pool("connection", f"{_OWNERS.get(package, package)}'s pool")
+    if waited_for(name) is not For.HERE:
+        return None
     for frame in stack:
         path, _, function = place_of(frame)
         for part, functions, pool in _KNOWN:

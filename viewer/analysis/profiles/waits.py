@@ -1,7 +1,7 @@
 """Profiles of waiting: who waited where (block, io, wall), and for whom (mutex, sched, gc)."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from viewer.analysis.profiles.profile import (
 )
 from viewer.analysis.profiles.within import EVERYWHERE, Everywhere, total_ns
 from viewer.analysis.regions import Span
+from viewer.analysis.waited import For, package_of, waited_for
 from viewer.trace.columns import (
     AWAIT,
     READY,
@@ -48,7 +49,6 @@ READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
 # What a task waits for that other tasks or threads provide; as in Go, waiting for the clock or
 # the network is not contention.
 _CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
-_TRANSFERS = ("socket", "subprocess")
 _OWNED = ("Lock", "RLock")  # kinds that somebody holds
 _WALL_STATES = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL, s.CAT_THREAD)
 _WALL_SIGNALS = {
@@ -58,6 +58,15 @@ _WALL_SIGNALS = {
     "gil": "waits for the GIL",
 }
 _OUTSIDE = Place("[outside any task]")
+
+
+def _is_contended(what: str) -> bool:
+    is_here = waited_for(what) in (For.POOL, For.HERE)
+    return what in _CONTENDED or (is_here and package_of(what) != "")
+
+
+def _is_transfer(what: str) -> bool:
+    return waited_for(what) in (For.OUTSIDE, For.CALLERS, For.CHILD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +133,12 @@ def _args(model: Model, i: int) -> dict[str, Arg]:
     return args | model.trace.args(end) if end >= 0 else args
 
 
-def _awaits(model: Model, kinds: tuple[str, ...]) -> Iterator[tuple[int, str, int]]:
-    """(slice, kind, task) for the tasks' waits of these kinds."""
+def _awaits(model: Model, is_wanted: Callable[[str], bool]) -> Iterator[tuple[int, str, int]]:
+    """(slice, kind, task) for the tasks' waits of wanted kinds."""
     names = {
         i: text.removeprefix(s.AWAIT_PREFIX)
         for i, text in enumerate(model.trace.events.strings)
-        if text.startswith(s.AWAIT_PREFIX) and text.removeprefix(s.AWAIT_PREFIX) in kinds
+        if text.startswith(s.AWAIT_PREFIX) and is_wanted(text.removeprefix(s.AWAIT_PREFIX))
     }
     if not names:
         return
@@ -158,14 +167,18 @@ def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
 
 
 def _add_awaits(
-    model: Model, where: Everywhere, sums: Sums, runners: Runners, kinds: tuple[str, ...]
+    model: Model,
+    where: Everywhere,
+    sums: Sums,
+    runners: Runners,
+    is_wanted: Callable[[str], bool],
 ) -> None:
     slices = model.trace.slices
-    for i, kind, task in _awaits(model, kinds):
+    for i, kind, task in _awaits(model, is_wanted):
         parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
         if not parts:
             continue
-        labels: Labels = {"kind": f"asyncio.{kind}"}
+        labels: Labels = {"kind": kind if package_of(kind) else f"asyncio.{kind}"}
         labels |= runners.task_labels(task)
         sums.add(_await_frames(model, i, task), labels, total_ns(parts))
 
@@ -177,7 +190,7 @@ def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         labels: Labels = {"kind": wait.name.removeprefix(s.LOCK_WAIT_PREFIX)}
         labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
         sums.add(wait.frames, labels, wait.duration_ns)
-    _add_awaits(model, where, sums, runners, _CONTENDED)
+    _add_awaits(model, where, sums, runners, _is_contended)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
 
@@ -190,7 +203,7 @@ def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         for part in wait.parts:
             _charge(sums, holds, kind, wait.pid, part, wait.args)
     slices = model.trace.slices
-    for i, kind, task in _awaits(model, _OWNED):
+    for i, kind, task in _awaits(model, _OWNED.__contains__):
         pid = model.pid(model.owners.task_process[task])
         for part in where.task(task, slices.start_ns[i], slices.end_ns[i]):
             _charge(sums, holds, f"asyncio.{kind}", pid, part, _args(model, i))
@@ -225,7 +238,7 @@ def io_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         labels: Labels = {"call": wait.name.removeprefix(s.IO_PREFIX)}
         labels |= runners.labels(wait.pid, wait.tid, wait.start_ns)
         sums.add(wait.frames, labels, wait.duration_ns)
-    _add_awaits(model, where, sums, runners, _TRANSFERS)
+    _add_awaits(model, where, sums, runners, _is_transfer)
     return Profile(CALL_TYPES, sums.samples(), ("calls", "count", 1))
 
 

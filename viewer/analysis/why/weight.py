@@ -9,6 +9,7 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.states import numbers
+from viewer.analysis.waited import For, waited_for
 from viewer.analysis.why.waits import (
     CHILDREN,
     Wait,
@@ -48,7 +49,11 @@ class Weight(IntEnum):
     IDLE = 16  # has nothing to do
 
 
-_OUTSIDE = {s.SLEEP: Weight.ASLEEP, "socket": Weight.OUTSIDE}
+_OUTSIDE = {
+    For.CLOCK: Weight.ASLEEP,
+    For.OUTSIDE: Weight.OUTSIDE,
+    For.CALLERS: Weight.IDLE,
+}
 
 
 class Weights:
@@ -127,10 +132,10 @@ class Weights:
         name, task = subject(self.tree, wait), self.model.owners.owner[wait.row]
         if name in _ENDS or name.startswith("task "):
             return Weight.END
-        if name in _OUTSIDE:
+        if (whose := waited_for(name)) in _OUTSIDE:
             # A ticker sleeps forever, and a connection at rest has no task to return to.
             is_done = self.tree.ledger.how_it_ended(task) == s.DONE
-            return _OUTSIDE[name] if is_done else Weight.IDLE
+            return _OUTSIDE[whose] if is_done else Weight.IDLE
         if name in _ASKED and not is_pool:
             return self._of_asked(wait, name)
         return Weight.IDLE if name.startswith("Server.") else Weight.LOST
@@ -161,6 +166,8 @@ class Weights:
             return Weight.IDLE
         if name in _ENDS:
             return Weight.END
+        if waited_for(name) is For.POOL:
+            return Weight.LOST
         is_signal = name.endswith(_LOCKS)
         if name in _RESULTS or (not is_signal and (is_pool or self._timed_out(wait))):
             return Weight.LOST

@@ -6,11 +6,11 @@ import aiosqlite
 
 
 async def work(db: aiosqlite.Connection) -> None:
-    await db.execute("select 1")  #: await query (aiosqlite) slots=1
+    await db.execute("select 1")  #: await executor (aiosqlite) slots=1
 
 
 async def main() -> None:
-    async with aiosqlite.connect(":memory:") as db:  #: await connect (aiosqlite)
+    async with aiosqlite.connect(":memory:") as db:  #: await executor (aiosqlite) slots=1
         await asyncio.gather(work(db), work(db))
 
 
