@@ -17,7 +17,7 @@ WANTED: dict[str, Wanted] = {
     "c01_executor_dns": Wanted(
         "thread-pool starvation", ("2 workers", "crunch_report", "resolve|getaddrinfo")
     ),
-    "c04_thread_lock_in_async": Wanted("deadlock", ("flush", "write", r"c04.*py:8")),
+    "c04_thread_lock_in_async": Wanted("deadlock", ("flush", r"c04\w+.py:10")),
     "c08_threads_grow": Wanted("workers never exit", ("40", "lookup")),
     "c09_queue_pool": Wanted(
         "pool exhausted", ("2 (connections|slots)", "report", r"c09.*py:\d"), ("sqlalchemy",)

@@ -10,6 +10,7 @@ from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.jobs import pool_starvation
+from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.pools import too_many_workers, workers_never_exit
@@ -23,6 +24,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     lock_convoy,
     held_across_await,
     deadlock,
+    knots,  # deadlocks that are not of locks alone
     orphaned_task,
     task_leak,
     busy_loop,

@@ -1,5 +1,6 @@
 """Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,7 +26,8 @@ _YES = memoryview(b"\0\1")
 class Wait(NamedTuple):
     """A wait for what others do. `failed`: given up, timed out, cancelled, or not over yet.
 
-    `slice` is its slice; `lock` a lock of States (-1 none). `ender` is None when unknown.
+    `slice` is its slice, `row` its row of States, `lock` a lock of these (-1 none). `ender` is
+    None when unknown.
     """
 
     who: Who
@@ -38,6 +40,7 @@ class Wait(NamedTuple):
     is_open: bool
     ender: Who | None
     slice: int
+    row: int
     stack: tuple[str, ...]
 
     @property
@@ -62,6 +65,11 @@ class LongWaits:
             (*self._of_threads(), *self._of_tasks()), key=lambda wait: wait.start_ns
         )
 
+    def overlapping(self, wait: Wait) -> Iterator[Wait]:
+        """The waits that another one overlaps."""
+        high = bisect_left(self.all, wait.end_ns, key=lambda one: one.start_ns)
+        return (one for one in self.all[:high] if one.end_ns > wait.start_ns)
+
     def _of_threads(self) -> Iterator[Wait]:
         table, trace, least = self.model.states, self.model.trace, _LONG_NS
         rows = self.facts.rows_of((LOCK_WAIT, IDLE_WAIT), least)
@@ -84,6 +92,7 @@ class LongWaits:
                 is_open,
                 ("thread", waker) if waker >= 0 else None,
                 i,
+                row,
                 tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
             )
 
@@ -118,6 +127,7 @@ class LongWaits:
                 is_open,
                 _who(ended.on) if ended.kind is Kind.WAKER else None,
                 i,
+                row,
                 tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
             )
 

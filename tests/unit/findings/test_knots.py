@@ -1,0 +1,125 @@
+"""Deadlocks through queues, pools, loops and joins; and waits that only look like one."""
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+LOG = "/app/log.py:8 write_log"
+
+
+def only_consumer(acquired=False, others_take=False):
+    """Two threads put into a bounded queue; the one that takes from it puts as well."""
+    trace = TraceBuilder(argv="log.py", signals=SIGNALS)
+    writer, producer, other = (trace.thread(n) for n in ("log-writer", "producer", "other"))
+    queue = trace.lock("Queue.put", "/app/log.py:12 produce")
+    writer.native(0)
+    other.native(0)
+    producer.lock_wait(0, "Queue.put", lock=queue, site="/app/log.py:12 produce")
+    writer.release(20 * MS, queue, to=producer)
+    producer.native(20 * MS)
+    if others_take:
+        producer.lock_wait(30 * MS, "Queue.put", lock=queue, site="/app/log.py:12 produce")
+        other.release(45 * MS, queue, to=producer)
+        producer.native(45 * MS)
+    writer.lock_wait(50 * MS, "Queue.put", lock=queue, site=LOG, acquired=acquired)
+    writer.native(650 * MS)
+    for thread in (writer, producer, other):
+        thread.end(700 * MS)
+    return trace.ended(701 * MS)
+
+
+def test_the_only_consumer_puts(tmp_path):
+    (found,) = find_in(tmp_path, only_consumer())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 50.0 ms, for 600 ms: `log-writer` in `write_log` (log.py:8) waits in "
+        "`Queue.put`, which only `log-writer` ever ended. Let another thread or task take "
+        "from the queue, or do not wait for room there."
+    )
+    assert (found.severity_ns, found.evidence.site) == (600 * MS, LOG)
+
+
+def test_another_consumer(tmp_path):
+    """Somebody who does not wait may still take from the queue."""
+    assert "deadlock" not in kinds(tmp_path, only_consumer(others_take=True))
+
+
+def nested_jobs(timed_out=True, free_worker=False, inner_ns=600 * MS):
+    """Jobs of a pool wait for jobs that they submitted to the same pool."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    workers = [trace.thread(f"pool_{n}") for n in range(2)]
+    inner = []
+    for n, worker in enumerate(workers):
+        worker.runs(10 + n, "outer", "/app/jobs.py:3 outer", by=main.submits(5)).native(10 + n)
+        if free_worker and n:
+            continue
+        inner.append(worker.submits(10 * MS))
+        result = trace.lock("Future.result", "/app/jobs.py:4 outer")
+        worker.lock_wait(
+            10 * MS, "Future.result", lock=result, site="/app/jobs.py:4 outer",
+            acquired=not timed_out,
+        ).native(10 * MS + inner_ns)  # fmt: skip
+    end = 20 * MS + inner_ns
+    for source in inner:
+        workers[0].runs(end, "inner", "/app/jobs.py:9 inner", by=source)
+    for thread in (main, *workers):
+        thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_jobs_that_wait_for_jobs_of_their_pool(tmp_path):
+    found = find_in(tmp_path, nested_jobs())
+    assert [one.finding for one in found] == ["deadlock", "thread-pool starvation"]
+    assert found[0].text == (
+        "Deadlock at 10.0 ms, for 600 ms: 2 threads `pool_N` in `outer` (jobs.py:4) wait for "
+        "`inner` (jobs.py:9), for which no worker of `pool` is free. Do not wait in a pool "
+        "for jobs of the same pool: give them a pool of their own."
+    )
+    assert found[0].severity_ns == 2 * 600 * MS
+
+
+def test_a_pool_with_a_free_worker(tmp_path):
+    assert "deadlock" not in kinds(tmp_path, nested_jobs(free_worker=True))
+
+
+def test_a_wait_that_was_short(tmp_path):
+    assert kinds(tmp_path, nested_jobs(inner_ns=40 * MS)) == []
+
+
+def join_of_a_consumer(hard=True):
+    """The main thread joins a thread that waits for what only the main thread puts."""
+    trace = TraceBuilder(argv="join.py", signals=SIGNALS)
+    main, worker = trace.thread("MainThread"), trace.thread("worker")
+    queue, end = trace.lock("Queue.get", "/app/join.py:4 work"), trace.lock("Thread.join", "")
+    main.native(0)
+    worker.lock_wait(0, "Queue.get", lock=queue, site="/app/join.py:4 work")
+    main.release(20 * MS, queue, to=worker)
+    worker.native(20 * MS)
+    worker.lock_wait(
+        30 * MS, "Queue.get", lock=queue, site="/app/join.py:4 work", acquired=False
+    )
+    if hard:
+        main.lock_wait(
+            40 * MS, "Thread.join", lock=end, owner=worker, site="/app/join.py:9 main",
+            acquired=False,
+        )  # fmt: skip
+    else:
+        main.sleep(40 * MS, site="/app/join.py:9 main")
+    main.native(840 * MS).end(850 * MS)
+    worker.native(845 * MS).end(850 * MS)
+    return trace.ended(851 * MS)
+
+
+def test_a_join_of_a_thread_that_waits_for_work(tmp_path):
+    (found,) = find_in(tmp_path, join_of_a_consumer())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 40.0 ms, for 800 ms: `worker` in `work` (join.py:4) waits in "
+        "`Queue.get`, which only `MainThread` ever ended; `MainThread` in `main` (join.py:9) "
+        "waits for the end of `worker`. Let another thread or task take from the queue, or do "
+        "not wait for room there."
+    )
+
+
+def test_an_idle_worker(tmp_path):
+    assert kinds(tmp_path, join_of_a_consumer(hard=False)) == []

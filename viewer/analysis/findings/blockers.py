@@ -1,0 +1,273 @@
+"""Who can end a wait: the owner of a lock, a thread's end, workers of a pool, a loop …"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from functools import cached_property
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.holders import Holders
+from viewer.analysis.ledger.jobs import Job
+from viewer.trace.columns import LOOP_TASK, RUNNING, STATE_MASK, TASK_WAIT
+from viewer.trace.sites import IMPORT
+from viewer.words import code, place
+
+LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP = (
+    "lock", "join", "job", "queued job", "import", "queue", "loop",
+)  # fmt: skip
+_LOCKS = ("Lock", "RLock")
+_RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
+_QUEUES = ("Queue.put", "Queue.get", "Queue.join", "SimpleQueue.get")
+_MANY = 500  # waits for one queue: it is not searched who ends them
+_JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
+_IMPORTING = "<frozen importlib"
+
+
+class Blocked(NamedTuple):
+    """All of `by` must do something before the wait ends; `why` is what, in words."""
+
+    how: str
+    by: tuple[Who, ...]
+    why: str
+
+
+class Blockers:
+    """Finds who can end a wait; None where the trace does not tell."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts, self.model, self.ledger = facts, facts.model, facts.ledger
+        self.waits, self.holders = LongWaits.of(facts), Holders(facts.ledger)
+
+    def of(self, wait: Wait) -> Blocked | None:
+        if wait.name in _LOCKS:
+            return self._lock(wait)
+        if wait.name == "Thread.join":
+            return self._join(wait)
+        if wait.name == IMPORT:
+            return self._import(wait)
+        if wait.name in _QUEUES:
+            return self._queue(wait)
+        if wait.name in _RESULTS:
+            return self._job(wait) or self._loop(wait)
+        return None
+
+    def _name(self, who: Who) -> str:
+        return code(name_of(self.model, who))
+
+    def _lock(self, wait: Wait) -> Blocked | None:
+        table, lock = self.model.states, wait.lock
+        if lock < 0 or not self.ledger.holds.has(lock):
+            return None
+        # The one that has it for most of the wait's time, from its begin on.
+        found = list(self.ledger.holds.backwards(lock, wait.start_ns, wait.end_ns))
+        if not found:
+            return None
+        hold = found[-1][0]
+        task, owner = self.holders.task(hold), table.owner[hold]
+        who: Who | None = ("task", task) if task >= 0 else self._owner(owner)
+        if who is None or who == wait.who:
+            return None
+        site = self.model.trace.text(table.site[hold])
+        took = f", acquired at {place(site)}" if site else ""
+        return Blocked(LOCK, (who,), f"for the lock that {self._name(who)} holds{took}")
+
+    def _owner(self, owner: int) -> Who | None:
+        table = self.model.states
+        if owner < 0 or table.owner_id[owner] < 0:
+            return None
+        id_, process = table.owner_id[owner], table.owner_process[owner]
+        is_task = table.owner_is_task[owner]
+        which = (self.ledger.task_of if is_task else self.ledger.thread)(process, id_)
+        return ("task" if is_task else "thread", which) if which >= 0 else None
+
+    def _join(self, wait: Wait) -> Blocked | None:
+        who = self._owner(self.model.states.owner[wait.row]) if wait.row >= 0 else None
+        if who is None:
+            return None
+        return Blocked(JOIN, (who,), f"for the end of {self._name(who)}")
+
+    def _import(self, wait: Wait) -> Blocked | None:
+        """Those who wait inside an import, of which there is nobody else to be seen."""
+        inside = {
+            other.who
+            for other in self.waits.overlapping(wait)
+            if other.who != wait.who
+            and other.name != IMPORT
+            and any(frame.startswith(_IMPORTING) for frame in other.stack)
+        }
+        if wait.ender is not None:
+            inside &= {wait.ender}
+        if len(inside) != 1:
+            return None
+        (who,) = inside
+        return Blocked(MODULE, (who,), f"for a module that {self._name(who)} is importing")
+
+    def _queue(self, wait: Wait) -> Blocked | None:
+        enders = self._enders(wait.lock) if wait.lock >= 0 else frozenset()
+        if not enders:
+            return None
+        by = tuple(sorted(enders))
+        said = " or ".join(self._name(who) for who in by[:3])
+        said += " or others" if len(by) > 3 else ""
+        return Blocked(QUEUE, by, f"in `{wait.name}`, which only {said} ever ended")
+
+    def _enders(self, lock: int) -> frozenset[Who]:
+        """All who ever ended a wait for a queue."""
+        table, waits, tree = self.model.states, self.ledger.waits_of_locks, self.waits.tree
+        low, high = waits.offset[lock], waits.offset[lock + 1]
+        found = set[Who]()
+        for row in waits.row[low:high] if high - low <= _MANY else ():
+            if table.state[row] & STATE_MASK == TASK_WAIT:
+                on = tree.ended_by(table.who[row], table.slice[row]).on
+                if on is not None and on[0] in ("task", "thread"):
+                    found.add(on)
+            elif table.waker[row] >= 0:
+                found.add(("thread", table.waker[row]))
+        return frozenset(found)
+
+    # Jobs and loops -------------------------------------------------------------------------
+
+    @cached_property
+    def _jobs_of(self) -> dict[Who, list[Job]]:
+        found: dict[Who, list[Job]] = defaultdict(list)
+        for job in self.facts.jobs.all:
+            if job.submitter is not None:
+                found[job.submitter].append(job)
+        return found
+
+    def _stepping(self, wait: Wait) -> int:
+        """The task in whose step a thread waits; -1 none."""
+        kind, which = wait.who
+        step = self.facts.on_loop_at(which, wait.start_ns) if kind == "thread" else -1
+        is_task = step >= 0 and self.model.owners.kind[step] == LOOP_TASK
+        return self.model.owners.owner[step] if is_task else -1
+
+    def _job(self, wait: Wait) -> Blocked | None:
+        """The job that is waited for, among those that the waiter submitted."""
+        task = self._stepping(wait)
+        pending = [
+            job
+            for job in self._jobs_of.get(wait.who, [])
+            if job.submitted_ns <= wait.start_ns < job.ended_ns
+        ]
+        if task >= 0:
+            mine = self._jobs_of.get(("task", task), [])
+            pending += [job for job in mine if job.ended_ns > wait.start_ns]
+        if pending:
+            # It waits for one of them: all must be stuck, or it may go on.
+            queued = [job for job in pending if job.began_ns > wait.start_ns]
+            if not queued:
+                by = sorted({("thread", job.thread) for job in pending})
+                said = " and ".join(self._name(who) for who in by[:2])
+                name = code(pending[0].name, pending[0].site)
+                return Blocked(JOB, tuple(by), f"for {name}, which {said} runs")
+            return self._queued(queued[0].pool, code(queued[0].name, queued[0].site))
+        pool = self.facts.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
+        lost = [
+            job
+            for job in self.facts.jobs.never_begun
+            if ("thread", job.thread) == wait.who and job.at_ns <= wait.start_ns
+        ]
+        pools = self.facts.jobs.pools
+        pool = 0 if pool < 0 and len(pools) == 1 else pool
+        return self._queued(pool, "a job") if lost and pool >= 0 else None
+
+    def _queued(self, pool: int, job: str) -> Blocked:
+        found = self.facts.jobs.pools[pool]
+        by = tuple(("thread", thread) for thread in found.threads)
+        name = code(found.name)
+        return Blocked(QUEUED, by, f"for {job}, for which no worker of {name} is free")
+
+    def _loop(self, wait: Wait) -> Blocked | None:
+        """A result that a loop owes: `run_coroutine_threadsafe(...).result()`."""
+        kind, which = wait.who
+        if wait.name != "Future.result" or kind != "thread":
+            return None
+        lanes = self.ledger.lane_of_thread
+        process = self.model.thread_process[which]
+        step = self.facts.on_loop_at(which, wait.start_ns) if which in lanes else -1
+        if step >= 0:
+            why = "for a coroutine on its own event loop, which it blocks meanwhile"
+            return Blocked(LOOP, (wait.who,), why) if self._owes(step, wait) else None
+        woken = self._woken_loop(which, wait.start_ns)
+        others = [t for t in lanes if self.model.thread_process[t] == process]
+        thread = woken if woken >= 0 else others[0] if len(others) == 1 else -1
+        if thread < 0 or (woken < 0 and not self._has_woken(which, wait.start_ns)):
+            return None
+        name = self._name(("thread", thread))
+        return Blocked(LOOP, (("thread", thread),), f"for a coroutine on the loop of {name}")
+
+    def _owes(self, step: int, wait: Wait) -> bool:
+        """Whether a step gave its loop a callback that ran only when the wait was over."""
+        trace, flows, task = self.model.trace, self.ledger.flows, self._stepping(wait)
+        start_ns = trace.slices.start_ns[step]
+        sources = [trace.slices.event[step]]
+        running = self.waits.tree.lanes.begins(task, start_ns, RUNNING) if task >= 0 else -1
+        sources += [trace.slices.event[running]] if running >= 0 else []
+        times = trace.events.time_ns
+        low, high = (
+            bisect_left(self._loop_wakes, at, key=times.__getitem__)
+            for at in (start_ns, wait.end_ns)
+        )
+        for source in (*sources, *self._loop_wakes[low:high]):
+            for flow, is_end in flows.at(source):
+                target = -1 if is_end else flows.other_end(flow, is_end)
+                loop = self.model.track_lane[trace.events.track[target]] if target >= 0 else -1
+                is_callback = loop >= 0 and trace.events.category[target] == self._of_loops
+                if (
+                    is_callback
+                    and loop == self.model.lane[step]
+                    and times[target] >= wait.end_ns
+                ):
+                    return True
+        return False
+
+    @cached_property
+    def _of_loops(self) -> int:
+        strings = self.model.trace.events.strings
+        return strings.index(s.CAT_LOOP) if s.CAT_LOOP in strings else -1
+
+    @cached_property
+    def _loop_wakes(self) -> list[int]:
+        """The `wake` instants within long steps, in order of time."""
+        trace = self.model.trace
+        found = trace.instants(trace.events.name, s.WAKE)
+        return [
+            event for event in found if self.model.track_lane[trace.events.track[event]] >= 0
+        ]
+
+    @cached_property
+    def _wakes(self) -> dict[int, list[int]]:
+        """By thread, the `wake` instants outside of steps, in order of time."""
+        trace, found = self.model.trace, defaultdict[int, list[int]](list)
+        for event in trace.instants(trace.events.name, s.WAKE):
+            thread = self.ledger.thread_of_track[trace.events.track[event]]
+            if thread >= 0:
+                found[thread].append(event)
+        return found
+
+    def _last_wake(self, thread: int, time_ns: int) -> int:
+        events, times = self._wakes.get(thread, []), self.model.trace.events.time_ns
+        at = bisect_right(events, time_ns, key=times.__getitem__) - 1
+        is_near = at >= 0 and time_ns - times[events[at]] <= _JUST_NS
+        return events[at] if is_near else -1
+
+    def _has_woken(self, thread: int, time_ns: int) -> bool:
+        return self._last_wake(thread, time_ns) >= 0
+
+    def _woken_loop(self, thread: int, time_ns: int) -> int:
+        """The thread of the loop that a thread has just given something to; -1 unknown."""
+        event, flows = self._last_wake(thread, time_ns), self.ledger.flows
+        for flow, is_end in flows.at(event) if event >= 0 else ():
+            target = flows.other_end(flow, is_end) if not is_end else -1
+            loop = (
+                self.model.track_lane[self.model.trace.events.track[target]]
+                if target >= 0
+                else -1
+            )
+            if loop >= 0:
+                return self.ledger.thread_of_loop[loop]
+        return -1

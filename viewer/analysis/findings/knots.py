@@ -1,0 +1,134 @@
+"""Deadlocks through anything: queues, jobs, loops, imports, joins; of locks alone see cycles.
+
+A wait may be ended by one of several. A knot is a set of waits such that whoever could end one
+of them waits in the set.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration
+from viewer.analysis.findings.blockers import (
+    JOB,
+    JOIN,
+    LOCK,
+    LOOP,
+    MODULE,
+    QUEUE,
+    QUEUED,
+    Blocked,
+    Blockers,
+)
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.sites import place_of
+from viewer.words import code, stem
+
+# As for circles of locks: only a time-out, a cancellation or the end of the program ends a
+# knot, so one of its waits must have been in vain; a shorter one was given up at once.
+_LONG_NS = 50_000_000
+_LARGEST = 64
+_MOST = 2_000  # waits that may close a knot; the longest ones
+_IDLE = ("Queue.get", "SimpleQueue.get")  # alone, they have nothing to do
+_CUT = {
+    QUEUED: "Do not wait in a pool for jobs of the same pool: give them a pool of their own.",
+    LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
+    MODULE: "Do not wait for a thread while a module is imported.",
+    QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
+    LOCK: "Release the lock before waiting.",
+    JOB: "Do not wait for a job while having what it needs.",
+    JOIN: "Do not join a thread while having what it needs.",
+}
+
+type _Members = dict[Who, tuple[Wait, Blocked]]
+
+
+def knots(facts: Facts) -> Iterator[Finding]:
+    """Knots that are not circles of locks alone, each once."""
+    waits = LongWaits.of(facts)
+    if not any(wait.failed and wait.ns >= _LONG_NS for wait in waits.all):
+        return
+    blockers, told = Blockers(facts), set[frozenset[tuple[Who, str]]]()
+    long = sorted((w for w in waits.all if w.ns >= _LONG_NS), key=lambda w: -w.ns)[:_MOST]
+    now: dict[Who, Wait] = {}
+    known: dict[Wait, Blocked | None] = {}
+    for wait in sorted(long, key=lambda wait: wait.start_ns):
+        now[wait.who] = wait
+        members = _core(_knot(wait, now, blockers, known))
+        key = frozenset((who, one.name) for who, (one, _) in members.items())
+        if members and key not in told and _is_deadlock(members, wait.start_ns):
+            told.add(key)
+            yield _finding(facts, waits, members, wait.start_ns)
+
+
+def _knot(
+    wait: Wait, now: dict[Who, Wait], blockers: Blockers, known: dict[Wait, Blocked | None]
+) -> _Members:
+    """All who are waited for, directly or not; empty when one of them does not wait."""
+    found: _Members = {}
+    todo = [wait.who]
+    while todo:
+        who = todo.pop()
+        if who in found:
+            continue
+        one = now.get(who)
+        if one is None or one.end_ns < wait.start_ns + _LONG_NS or len(found) >= _LARGEST:
+            return {}
+        if one not in known:
+            known[one] = blockers.of(one)
+        blocked = known[one]
+        if blocked is None or not blocked.by:
+            return {}
+        found[who] = one, blocked
+        todo += blocked.by
+    return found
+
+
+def _core(members: _Members) -> _Members:
+    """Those who wait for each other, without those who wait for them."""
+    best = members
+    for first in members:
+        todo, seen = [first], set[Who]()
+        while todo:
+            who = todo.pop()
+            if who not in seen:
+                seen.add(who)
+                todo += members[who][1].by
+        if len(seen) < len(best):
+            best = {who: members[who] for who in seen}
+    return dict(sorted(best.items(), key=lambda item: (item[1][0].start_ns, item[0])))
+
+
+def _is_deadlock(members: _Members, start_ns: int) -> bool:
+    hows = {blocked.how for _, blocked in members.values()}
+    is_hard = any(one.name not in _IDLE for one, _ in members.values())
+    in_vain = any(one.failed for one, _ in members.values())
+    lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
+    return hows != {LOCK} and is_hard and in_vain and lasts
+
+
+def _finding(facts: Facts, waits: LongWaits, members: _Members, start_ns: int) -> Finding:
+    end_ns = min(one.end_ns for one, _ in members.values())
+    is_open = any(one.is_open and one.end_ns == end_ns for one, _ in members.values())
+    lasted = "until the end of the trace" if is_open else f"for {duration(end_ns - start_ns)}"
+    alike: dict[tuple[str, str, str, str], list[Who]] = defaultdict(list)
+    for who, (one, blocked) in members.items():
+        name = stem(name_of(facts.model, who))
+        alike[name, one.site, blocked.how, stem(blocked.why)].append(who)
+    parts = []
+    for whos in alike.values():
+        one, blocked = members[whos[0]]
+        name = name_of(facts.model, whos[0])
+        said = code(name)
+        if len(whos) > 1:
+            said = f"{len(whos)} {whos[0][0]}s {code(stem(name))}"
+        function = place_of(one.site).function
+        where = f" in {code(function, one.site)}" if function else ""
+        parts.append(f"{said}{where} {'wait' if len(whos) > 1 else 'waits'} {blocked.why}")
+    how = next(how for how in _CUT if any(b.how == how for _, b in members.values()))
+    text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_CUT[how]}"
+    lost = sum(one.ns for one, _ in members.values())
+    worst = max((one for one, _ in members.values()), key=lambda one: one.ns)
+    return Finding("deadlock", lost, text, waits.evidence(worst))
