@@ -32,8 +32,8 @@ def test_the_only_consumer_puts(tmp_path):
     assert found.finding == "deadlock"
     assert found.text == (
         "Deadlock at 50.0 ms, for 600 ms: `log-writer` in `write_log` (log.py:8) waits in "
-        "`Queue.put`, which only `log-writer` ever ended. Let another thread or task take "
-        "from the queue, or do not wait for room there."
+        "`Queue.put`, which only `log-writer` ever ended. Let somebody else use the "
+        "queue, or tell the waiter that nothing comes."
     )
     assert (found.severity_ns, found.evidence.site) == (600 * MS, LOG)
 
@@ -116,8 +116,8 @@ def test_a_join_of_a_thread_that_waits_for_work(tmp_path):
     assert found.text == (
         "Deadlock at 40.0 ms, for 800 ms: `worker` in `work` (join.py:4) waits in "
         "`Queue.get`, which only `MainThread` ever ended; `MainThread` in `main` (join.py:9) "
-        "waits for the end of `worker`. Let another thread or task take from the queue, or do "
-        "not wait for room there."
+        "waits for the end of `worker`. Let somebody else use the queue, or tell the "
+        "waiter that nothing comes."
     )
 
 
