@@ -42,5 +42,7 @@ WANTED: dict[str, Wanted] = {
     "c39_create_task_storm": Wanted("loop overloaded", ("retry",)),
     "c42_import_deadlock": Wanted("deadlock", ("loader", "import")),
     "c44_sequential_awaits": Wanted("awaits in turn", ("load_all|lookup",)),
-    "c45_lock_over_network": Wanted("lock convoy", ("recv", "fetch|c45.*py:10")),
+    "c45_lock_over_network": Wanted("lock convoy", ("recv", "fetch|c45.*py:8")),
+    "d01_gil_shared": Wanted("GIL saturated", ("4 threads", "score", "MainThread")),
+    "d02_one_block_many_wait": Wanted("loop blocked", ("main|rebuild_cache", "build")),
 }

@@ -6,8 +6,10 @@ did is never counted as this program's fault.
 
 from collections.abc import Callable, Iterator
 
+from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.knots import knots
@@ -21,6 +23,7 @@ __all__ = ["FINDERS", "Evidence", "Facts", "Finding", "find"]
 
 FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
+    loop_overloaded,
     lock_convoy,
     held_across_await,
     deadlock,
@@ -33,6 +36,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     too_many_workers,
     workers_never_exit,
     gil_hog,
+    gil_saturated,
     gc_in_hot_path,
 )
 _FIRST = "deadlock"  # whatever it cost so far, it never ends

@@ -1,5 +1,6 @@
 """Tasks, callbacks and calls that block an event loop."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,16 @@ from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, did, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.ledger.resource import window
-from viewer.trace.columns import IO, LOOP_CALLBACK, LOOP_TASK, SELECT, SLEEP
+from viewer.trace.columns import (
+    IO,
+    LOOP_CALLBACK,
+    LOOP_TASK,
+    READY,
+    SELECT,
+    SLEEP,
+    WAKER_GROUP,
+    WAKER_SHIFT,
+)
 from viewer.words import code
 
 _MS = 1_000_000
@@ -28,6 +38,9 @@ _LONG_STEP_NS = 20 * _MS
 _OFTEN = 3
 # … or one as long as asyncio's own debug mode complains of (loop.slow_callback_duration).
 _SLOW_STEP_NS = 100 * _MS
+# … or one that cost those who waited half a second in all. Tasks that it made itself do not count:
+# a task that makes many does not hold them up.
+_CROWD_NS = 500 * _MS
 # A step this long meets no await that waits: no reader of the code expects that.
 _ENDLESS_STEP_NS = 1_000 * _MS
 # A blocked loop that nobody waits for is no fault: less waiting than one long step is ignored.
@@ -127,8 +140,32 @@ def _by_occupant(facts: Facts) -> _Occupants:
         who: found
         for who, found in grouped.items()
         if _lost(found) >= _WAITED_NS
-        and (len(found) >= _OFTEN or any(step.own_ns >= slow for step, _ in found))
+        and (
+            len(found) >= _OFTEN
+            or any(step.own_ns >= slow for step, _ in found)
+            or _held_up(facts, found) >= _CROWD_NS * facts.patience
+        )
     }
+
+
+def _held_up(facts: Facts, found: list[tuple[_Step, Behind]]) -> int:
+    """How long tasks waited behind the steps that did not make them ready."""
+    slices, owned = facts.model.trace.slices, facts.model.owners
+    lost = _lost(found)
+    for step, _ in found if lost >= _CROWD_NS else ():
+        end_ns = step.start_ns + step.duration_ns
+        low = bisect_left(slices.start_ns, step.start_ns)
+        is_task = owned.kind[step.slice] == LOOP_TASK
+        own = owned.task_group[owned.owner[step.slice]] if is_task else -1
+        for i in range(low, bisect_left(slices.start_ns, end_ns, low)):
+            if owned.kind[i] == READY and own >= 0 and _waker_group(owned.code[i]) == own:
+                waited = min(slices.end_ns[i], end_ns) - slices.start_ns[i]
+                lost -= waited * step.own_ns // step.duration_ns
+    return lost
+
+
+def _waker_group(code_: int) -> int:
+    return code_ & ((1 << WAKER_SHIFT) - 1) if code_ >> WAKER_SHIFT == WAKER_GROUP else -1
 
 
 def _lost(found: list[tuple[_Step, Behind]]) -> int:

@@ -1,0 +1,59 @@
+"""Threads that compute at the same time share one GIL; those that take turns seldom do not."""
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+
+def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False):
+    """Threads have the GIL in turns and wait for it in between; MainThread wants it little."""
+    trace = TraceBuilder(argv="score.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    workers = [trace.thread(f"score-{n}").native(0) for n in range(threads)]
+    samples = SampleBuilder(trace)
+    at = 0
+    for n in range(rounds * threads):
+        worker = workers[n % threads]
+        worker.running(at)
+        if preempted:
+            worker.preempted(at + MS, holding_gil=True)
+        else:
+            samples.add(worker, at, ("score", "/app/score.py", 7))
+        if n % threads == 1:
+            main.gil_wait(at, holder=worker)
+        at += turn_ns
+        worker.gil_wait(at, holder=workers[(n + 1) % threads])
+        if n % threads == 1:
+            main.running(at).native(at + 1_000)
+            at += 1_000
+    for thread in (main, *workers):
+        thread.native(at).end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_equal_threads(tmp_path):
+    """Three threads have the GIL for a third of the time each."""
+    (found,) = find_in(tmp_path, equals())
+    assert found.finding == "GIL saturated"
+    assert found.text == (
+        "GIL saturated: 3 threads `score-N` compute at the same time in `score` (score.py:7, "
+        "100 % of 60 CPU samples) and share one GIL: they ran for 600 ms and waited 1.17 s for "
+        "it, so they do the work of one thread. `MainThread` waited 200 ms for it, 99 % of the "
+        "time it wanted to run. Compute in processes (`ProcessPoolExecutor`), or in fewer "
+        "threads."
+    )
+    assert found.evidence.track == "MainThread"
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"threads": 1}, id="one"),
+        pytest.param({"threads": 2, "rounds": 10}, id="little"),
+        pytest.param({"preempted": True}, id="the kernel has the CPU"),
+    ],
+)
+def test_no_saturation(tmp_path, story):
+    assert "GIL saturated" not in kinds(tmp_path, equals(**story))

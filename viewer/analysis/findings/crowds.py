@@ -1,0 +1,86 @@
+"""Event loops with more ready tasks than they can serve, though none of the steps is long."""
+
+from collections.abc import Iterator, Sequence
+
+from tracer.units import duration
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.words import at, sampled
+from viewer.analysis.tasks import Delay, TaskRow
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# A crowd is at least ten task-seconds of waiting to run. One that only delays itself is a
+# batch, unless one wait in ten takes half a second: whoever sent such a task notices.
+_CROWD_NS = 10_000 * _MS
+_NOTICED_NS = 500 * _MS
+# Others are delayed by it when that cost them 0.2 s in all, 50 ms at a time.
+_OTHERS_NS = 200 * _MS
+_LATE_NS = 50 * _MS
+_SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length
+
+
+def loop_overloaded(facts: Facts) -> Iterator[Finding]:
+    """Tasks of one coroutine wait for each other's steps, and make others late."""
+    for row in facts.tasks:
+        if row.ready.total_ns < _CROWD_NS or row.running.p99_ns >= _SHORT_STEP_NS:
+            continue
+        if _by_itself(row.delayed_by, row) * 2 < row.ready.total_ns:
+            continue
+        late = [other for other in facts.tasks if other is not row and _is_late(other, row)]
+        if late or row.ready.p90_ns >= _NOTICED_NS:
+            yield _finding(facts, row, late)
+
+
+def _by_itself(delays: Sequence[Delay], crowd: TaskRow) -> int:
+    """What the crowd's steps took of a delay, with the loop's own work for it."""
+    return sum(
+        delay.ns
+        for delay in delays
+        if delay.kind in ("loop", "gc")
+        or (delay.who, delay.site) == (crowd.coro, crowd.site)
+        or (delay.kind == "callback" and is_library(delay.site))
+    )
+
+
+def _is_late(row: TaskRow, crowd: TaskRow) -> bool:
+    return (
+        row.ready.total_ns >= _OTHERS_NS
+        and row.ready.max_ns >= _LATE_NS
+        and _by_itself(row.delayed_by, crowd) * 2 >= row.ready.total_ns
+    )
+
+
+def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
+    model, ready = facts.model, row.ready
+    worst = row.worst
+    assert worst is not None
+    owned = model.owners
+    task = next(
+        t for t, group in enumerate(owned.task_group)
+        if model.coroutine(group) == (row.coro, row.site)
+    )  # fmt: skip
+    loop = model.lane[owned.task_head[task]]
+    tid = model.loops[loop].tid if loop >= 0 else 0
+    until = worst.start_ns + worst.ns
+    where = sampled(*hot(facts.hot_places, facts.stacks(tid, [(worst.start_ns, until)])))
+    text = (
+        f"Event loop overloaded: {row.count:,} tasks of {code(row.coro, row.site)} have work "
+        f"for {duration(row.running.total_ns)} in {row.steps:,} steps and wait for each other "
+        f"to run: one wait in ten takes {duration(ready.p90_ns)} or more, the longest "
+        f"{duration(ready.max_ns)} ({at(facts, worst.start_ns)})"
+    )
+    text += f"; the loop computes in {where}" if where else ""
+    if late:
+        most = max(late, key=lambda other: other.ready.max_ns)
+        text += (
+            f"; {code(most.coro, most.site)} runs up to {duration(most.ready.max_ns)} late "
+            f"because of them"
+        )
+    text += ". Start fewer at a time (a semaphore, a bounded queue), or do less in each step."
+    evidence = Evidence(
+        worst.start_ns, worst.ns, worst.name, worst.task, site=row.site,
+        pid=model.pid(owned.task_process[task]),
+    )  # fmt: skip
+    return Finding("loop overloaded", ready.total_ns, text, evidence)

@@ -1,0 +1,90 @@
+"""The GIL shared by several threads that compute: more threads do no more work."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, share
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.words import names, sampled
+from viewer.analysis.threads import Holder, ThreadRow
+from viewer.words import code
+
+_MS = 1_000_000
+# Half a second of waiting in all; less is the price of threads that now and then compute.
+_LOST_NS = 500 * _MS
+# A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
+# when it waited for a quarter of the time it wanted to run. A hog waits less.
+_RAN_NS = 100 * _MS
+_SHARED = 4
+_HURT = 4  # a thread that computes little is named when it waited for such a part of its time
+_HURT_NS = 50 * _MS
+
+
+def gil_saturated(facts: Facts) -> Iterator[Finding]:
+    """Two or more threads compute at the same time and wait for each other."""
+    by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
+    for row in facts.threads:
+        by_pid[row.pid].append(row)
+    for pid, rows in by_pid.items():
+        computing = [row for row in rows if _computes(row)]
+        if len(computing) < 2:
+            continue
+        tids = {row.tid for row in computing}
+        lost = sum(_kept(holder) for row in rows for holder in row.held.holders
+                   if holder.tid in tids)  # fmt: skip
+        if lost < _LOST_NS * facts.patience:
+            continue
+        stacks = [stack for tid in tids for _, stack in facts.samples.get(tid, ())]
+        if sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks):
+            continue
+        yield _finding(facts, pid, rows, computing, stacks, lost)
+
+
+def _kept(holder: Holder) -> int:
+    """How long the holder had the GIL, without what the kernel did to it."""
+    away = (s.PREEMPTED, s.OFF_CPU)
+    return holder.ns - sum(holder.states.get(state, 0) for state in away)
+
+
+def _waited(row: ThreadRow) -> int:
+    return sum(map(_kept, row.held.holders))
+
+
+def _computes(row: ThreadRow) -> bool:
+    ran, waited = row.states[s.RUNNING], _waited(row)
+    return ran >= _RAN_NS and waited * _SHARED >= ran + waited
+
+
+def _finding(
+    facts: Facts, pid: int, rows: list[ThreadRow], computing: list[ThreadRow],
+    stacks: list[int], lost: int,
+) -> Finding:  # fmt: skip
+    ran = sum(row.states[s.RUNNING] for row in computing)
+    waited = sum(_waited(row) for row in computing)
+    where = sampled(*hot(facts.hot_places, stacks))
+    text = (
+        f"GIL saturated: {names(row.name for row in computing)} compute at the same time"
+        f"{f' in {where}' if where else ''} and share one GIL: they ran for {duration(ran)} "
+        f"and waited {duration(waited)} for it, so they do the work of one thread."
+    )
+    hurt = [row for row in rows if row not in computing and _is_hurt(row)]
+    if hurt:
+        most = max(hurt, key=_waited)
+        wanted = _waited(most) + most.states[s.RUNNING]
+        text += (
+            f" {code(most.name)} waited {duration(_waited(most))} for it, "
+            f"{share(_waited(most), wanted)} of the time it wanted to run."
+        )
+    text += " Compute in processes (`ProcessPoolExecutor`), or in fewer threads."
+    worst = max(hurt or computing, key=_waited)
+    at = worst.worst
+    start, ns = (at.start_ns, at.ns) if at is not None else (facts.model.start_ns, 0)
+    evidence = Evidence(start, ns, worst.name, tid=worst.tid, pid=pid)
+    return Finding("GIL saturated", lost, text, evidence)
+
+
+def _is_hurt(row: ThreadRow) -> bool:
+    waited = _waited(row)
+    return waited >= _HURT_NS and waited * _HURT >= waited + row.states[s.RUNNING]
