@@ -39,10 +39,10 @@ def test_equal_threads(tmp_path):
     assert found.finding == "GIL saturated"
     assert found.text == (
         "GIL saturated: 3 threads `score-N` compute at the same time in `score` (score.py:7, "
-        "100 % of 60 CPU samples) and share one GIL: they ran for 600 ms and waited 1.17 s for "
-        "it, so they do the work of one thread. `MainThread` waited 200 ms for it, 99 % of the "
-        "time it wanted to run. Compute in processes (`ProcessPoolExecutor`), or in fewer "
-        "threads."
+        "100 % of 60 CPU samples) and share one GIL: they ran for 600 ms and waited 1.17 s "
+        "for it, so they do the work of one thread. `MainThread` waited 200 ms for it, 99 % "
+        "of the time it wanted to run. Compute in processes (`ProcessPoolExecutor`), or in "
+        "fewer threads."
     )
     assert found.evidence.track == "MainThread"
 

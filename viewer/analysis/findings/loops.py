@@ -38,8 +38,8 @@ _LONG_STEP_NS = 20 * _MS
 _OFTEN = 3
 # … or one as long as asyncio's own debug mode complains of (loop.slow_callback_duration).
 _SLOW_STEP_NS = 100 * _MS
-# … or one that cost those who waited half a second in all. Tasks that it made itself do not count:
-# a task that makes many does not hold them up.
+# … or one that cost those who waited half a second in all. Tasks that it made itself do not
+# count: a task that makes many does not hold them up.
 _CROWD_NS = 500 * _MS
 # A step this long meets no await that waits: no reader of the code expects that.
 _ENDLESS_STEP_NS = 1_000 * _MS
