@@ -10,19 +10,22 @@
 
 enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
 
-static uint8_t *reserve(encoder *e)
+static __attribute__((noinline)) uint8_t *grow(encoder *e)
 {
-    if (e->capacity - e->length < PACKET_SPACE) {
-        size_t capacity = e->capacity * 2 + 4 * PACKET_SPACE;
-        uint8_t *bytes = e->failed ? NULL : realloc(e->bytes, capacity);
-        if (!bytes) {
-            e->failed = 1;
-            return NULL;
-        }
-        e->bytes = bytes;
-        e->capacity = capacity;
+    size_t capacity = e->capacity * 2 + 4 * PACKET_SPACE;
+    uint8_t *bytes = e->failed ? NULL : realloc(e->bytes, capacity);
+    if (!bytes) {
+        e->failed = 1;
+        return NULL;
     }
-    return e->bytes + e->length;
+    e->bytes = bytes;
+    e->capacity = capacity;
+    return bytes + e->length;
+}
+
+static inline uint8_t *reserve(encoder *e)
+{
+    return e->capacity - e->length < PACKET_SPACE ? grow(e) : e->bytes + e->length;
 }
 
 static void advance(encoder *e, uint8_t *end)
@@ -389,13 +392,9 @@ static inline void end_event(encoder *e, const event_packet *made, uint8_t *end)
     advance(e, end);
 }
 
-packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
+static inline void put_plain(encoder *e, uint8_t *p, const track *on, uint64_t ns, uint8_t type, uint8_t category,
+                             uint8_t name)
 {
-    describe(e, on);
-    uint8_t *p = reserve(e);
-    if (!p)
-        return (packet_ref){0};
-    packet_ref ref = {e->length, e->serial, e->inserted};
     event_packet made = {.large = 0};
     uint8_t *end = begin_event(e, &made, p, on, ns, type);
     if (category)
@@ -403,12 +402,33 @@ packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8
     if (name)
         end = put_number(end, SCHEMA_EVENT_NAME_IID, name);
     end_event(e, &made, end);
+}
+
+packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
+{
+    if (on->chunk != e->chunk)
+        describe(e, on);
+    uint8_t *p = reserve(e);
+    packet_ref ref = {e->length, e->serial, e->inserted};
+    if (!p)
+        return (packet_ref){0};
+    put_plain(e, p, on, ns, type, category, name);
     return ref;
+}
+
+void encoder_end(encoder *e, track *on, uint64_t ns)
+{
+    if (on->chunk != e->chunk)
+        describe(e, on);
+    uint8_t *p = reserve(e);
+    if (p)
+        put_plain(e, p, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
 }
 
 packet_ref encoder_event(encoder *e, const event *ev)
 {
-    describe(e, ev->on);
+    if (ev->on->chunk != e->chunk)
+        describe(e, ev->on);
     if (has_new_names(e, ev))
         put_new_names(e, ev);
     uint8_t *p = reserve(e);

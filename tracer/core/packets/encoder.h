@@ -112,10 +112,8 @@ static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category
 {
     return encoder_plain(e, on, ns, SCHEMA_TYPE_INSTANT, category, name);
 }
-static inline void encoder_end(encoder *e, track *on, uint64_t ns)
-{
-    encoder_plain(e, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
-}
+/* The end of a slice of which nothing more is to be said. */
+void encoder_end(encoder *e, track *on, uint64_t ns);
 /* Encodes an event together with its track's description, independent of earlier packets except for the
  * names interned in the chunk. It is not counted. */
 void encoder_lone_event(encoder *e, const event *ev);

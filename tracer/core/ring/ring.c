@@ -254,7 +254,7 @@ void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t 
     ring_commit(buffer, payload + 1u);
 }
 
-record *ring_peek(thread_buffer *buffer)
+record *ring_peek_slow(thread_buffer *buffer)
 {
     if (!buffer->read_chunk)
         buffer->read_chunk = atomic_load_explicit(&buffer->first_chunk, memory_order_acquire);
@@ -298,12 +298,6 @@ const record *ring_look_ahead(const thread_buffer *buffer, const record **call)
         place = 0;
     }
     return NULL;
-}
-
-void ring_take(thread_buffer *buffer, uint32_t count)
-{
-    buffer->read_at += count;
-    buffer->read += count;
 }
 
 void ring_release(thread_buffer *buffer)

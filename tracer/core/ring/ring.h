@@ -117,9 +117,20 @@ void ring_forget(void);        /* in a forked child: drops everything without to
 thread_buffer *ring_register(void);
 record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 
-/* Consumer only. */
-record *ring_peek(thread_buffer *buffer);
-void ring_take(thread_buffer *buffer, uint32_t count);
+/* Consumer only: the next unread record, or NULL; `count` of them have been read. */
+record *ring_peek_slow(thread_buffer *buffer);
+static inline record *ring_peek(thread_buffer *buffer)
+{
+    chunk *at = buffer->read_chunk;
+    if (at && buffer->read_at < atomic_load_explicit(&at->committed, memory_order_acquire))
+        return &at->records[buffer->read_at];
+    return ring_peek_slow(buffer);
+}
+static inline void ring_take(thread_buffer *buffer, uint32_t count)
+{
+    buffer->read_at += count;
+    buffer->read += count;
+}
 /* The first unread record about the GIL, and the REC_CALL before it; NULL: none (yet). */
 const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */

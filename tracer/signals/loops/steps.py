@@ -24,7 +24,7 @@ async def _wait(future: "Any") -> None:
 
 
 def facts(asyncio: "ModuleType") -> "dict[str, Any]":
-    """What a task hands to its loop: the type that makes its first step, and the builtin that
+    """What a task hands to its loop: the object that makes its first step, and the builtin that
     goes on when what it awaited is done. Nothing is left of the task that shows them."""
     tasks, futures = asyncio.tasks, asyncio.futures
     c_task = getattr(tasks, "_CTask", None)
@@ -48,4 +48,4 @@ def facts(asyncio: "ModuleType") -> "dict[str, Any]":
     wakeup = future._callbacks[0][0]
     future.remove_done_callback(wakeup)
     coroutine.close()
-    return {"step_wrapper": type(first), "wakeup": wakeup}
+    return {"step": first, "task": task, "wakeup": wakeup}

@@ -40,11 +40,8 @@ uint32_t identity_id(PyObject *task)
 /* The task that `callback` steps or wakes up, borrowed from it; NULL for other callbacks. */
 PyObject *identity_task_of(PyObject *callback)
 {
-    if (Py_TYPE(callback) == identity.step_wrapper) {
-        PyObject *task = identity.wrapper_self(callback, NULL);
-        Py_XDECREF(task); /* the wrapper holds it too */
-        return task && task != Py_None ? task : NULL;
-    }
+    if (Py_TYPE(callback) == identity.step_wrapper)
+        return identity_step_task(callback);
     if (PyCFunction_CheckExact(callback))
         return ((PyCFunctionObject *)callback)->m_ml == identity.wakeup ? PyCFunction_GET_SELF(callback) : NULL;
     if (PyMethod_Check(callback) && identity.py_task) {
@@ -239,21 +236,29 @@ static Py_ssize_t slot_offset(PyObject *type, const char *name)
     return offset;
 }
 
+/* Where an object keeps its pointer to another one; -1: it has none. */
+static Py_ssize_t pointer_offset(PyObject *holder, PyObject *held)
+{
+    Py_ssize_t size = Py_TYPE(holder)->tp_basicsize;
+    for (Py_ssize_t at = sizeof(PyObject); at + (Py_ssize_t)sizeof held <= size; at += (Py_ssize_t)sizeof held)
+        if (*(PyObject **)((char *)holder + at) == held)
+            return at;
+    return -1;
+}
+
 static int setup_steps(PyObject *facts)
 {
-    PyObject *wrapper = PyDict_GetItemString(facts, "step_wrapper");
+    PyObject *step = PyDict_GetItemString(facts, "step"), *task = PyDict_GetItemString(facts, "task");
     PyObject *wakeup = PyDict_GetItemString(facts, "wakeup");
-    PyObject *self = wrapper && PyType_Check(wrapper) ? PyObject_GetAttrString(wrapper, "__self__") : NULL;
-    int is_known = self && Py_IS_TYPE(self, &PyGetSetDescr_Type) && wakeup && PyCFunction_CheckExact(wakeup);
-    if (is_known) {
-        identity.wrapper_self = ((PyGetSetDescrObject *)self)->d_getset->get;
-        identity.step_wrapper = (PyTypeObject *)Py_NewRef(wrapper);
-        identity.wakeup = ((PyCFunctionObject *)wakeup)->m_ml;
-    } else {
+    Py_ssize_t offset = step && task ? pointer_offset(step, task) : -1;
+    if (offset < 0 || !wakeup || !PyCFunction_CheckExact(wakeup)) {
         PyErr_SetString(PyExc_RuntimeError, "asyncio steps its tasks in an unknown way");
+        return -1;
     }
-    Py_XDECREF(self);
-    return is_known ? 0 : -1;
+    identity.step_task_offset = offset;
+    identity.step_wrapper = (PyTypeObject *)Py_NewRef(Py_TYPE(step));
+    identity.wakeup = ((PyCFunctionObject *)wakeup)->m_ml;
+    return 0;
 }
 
 static int setup_c_task(PyObject *type)
@@ -278,7 +283,8 @@ static int setup_c_task(PyObject *type)
     return 0;
 }
 
-/* `facts`: c_task, py_task, handle, timer_handle, threadsafe_handle, step_wrapper types; current_task; wakeup, py_step, py_wakeup. */
+/* `facts`: c_task, py_task, handle, timer_handle, threadsafe_handle types; `step`, which has made a step of `task`; current_task;
+ * wakeup, py_step, py_wakeup. */
 int identity_setup(PyObject *facts)
 {
     PyObject *c_task = PyDict_GetItemString(facts, "c_task");

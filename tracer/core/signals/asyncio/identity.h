@@ -30,7 +30,8 @@ struct identity {
     PyTypeObject *threadsafe_handle; /* NULL before 3.14 */
     PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
     PyObject *field_strings[FIELDS], *str_name;
-    getter fields[FIELDS], wrapper_self;
+    getter fields[FIELDS];
+    Py_ssize_t step_task_offset; /* in an object of the type step_wrapper */
     PyMethodDef *wakeup, *get_name, *set_name;
     PyCFunction original_set_name;
     Py_ssize_t callback_offset, args_offset, when_offset;
@@ -48,6 +49,12 @@ uint32_t identity_id(PyObject *task); /* 0 when unknown or not a task */
 int identity_is_task(PyObject *object);
 uint32_t identity_loop_id(PyObject *loop);
 uint32_t identity_known_loop(PyObject *loop); /* 0 when the trace has no record of it */
+
+/* The task that an object of the type step_wrapper steps, borrowed from it; NULL: it has been cleared. */
+static inline PyObject *identity_step_task(PyObject *step)
+{
+    return *(PyObject **)((char *)step + identity.step_task_offset);
+}
 
 known_task *identity_find(const void *task);
 PyObject *identity_task_of(PyObject *callback);

@@ -5,6 +5,7 @@
 #include "signals/asyncio/ready.h"
 
 #include "signals/asyncio/identity.h"
+#include "signals/asyncio/running.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/watched.h"
 
@@ -13,15 +14,27 @@ static PyCFunction original_append;
 
 /* A loop also queues handles of timers that are due and of files that are ready. A program's own kind of deque may
  * have a method of its own between. */
-static void queued(PyObject *handle)
+static int called_to_schedule(void)
 {
     const compat_frame *frame = compat_running_frame();
-    if (!watched_is_part(frame, LOOP_QUEUES) &&
-        !(frame && watched_is_part(compat_frame_caller(frame), LOOP_QUEUES)))
-        return;
+    return watched_is_part(frame, LOOP_QUEUES) || (frame && watched_is_part(compat_frame_caller(frame), LOOP_QUEUES));
+}
+
+static void queued(PyObject *handle)
+{
     thread_buffer *b = ring_current();
-    if (b)
-        tasks_on_ready(b, clock_tick(), handle);
+    PyObject *callback = *(PyObject **)((char *)handle + identity.callback_offset);
+    PyObject *task = b && callback ? identity_task_of(callback) : NULL;
+    if (!b || (task && running_readies_itself(b, task)) || !called_to_schedule())
+        return;
+    uint64_t tick = clock_tick();
+    if (!task) {
+        tasks_callback_ready(b, tick, handle);
+        return;
+    }
+    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
+    int is_wakeup = args && PyTuple_Check(args) && PyTuple_GET_SIZE(args) == 1;
+    tasks_ready(b, tick, task, is_wakeup ? PyTuple_GET_ITEM(args, 0) : NULL);
 }
 
 static PyObject *append_traced(PyObject *queue, PyObject *item)

@@ -16,6 +16,16 @@ static inline void running_push(thread_buffer *b, step pushed)
         b->steps[b->depth - 1] = pushed;
 }
 
+/* Whether it is `task` that runs, and its step, whose end says so, has scheduled the next. */
+static inline int running_readies_itself(thread_buffer *b, const void *task)
+{
+    step *top = running_top(b);
+    if (!top || top->object != task)
+        return 0;
+    top->readied_itself = 1;
+    return 1;
+}
+
 /* A callback begins; `due_ns`: when its timer was due, 0: it is none. */
 static inline void running_callback(thread_buffer *b, uint64_t tick, uint32_t func, const void *handle, uint64_t due_ns)
 {

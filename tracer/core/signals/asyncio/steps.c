@@ -46,7 +46,7 @@ static PyObject *leave(step_entry entry, PyObject *task, PyObject *callback, PyO
 
 static PyObject *step_traced(PyObject *wrapper, PyObject *args, PyObject *keywords)
 {
-    PyObject *task = identity.wrapper_self ? identity.wrapper_self(wrapper, NULL) : NULL;
+    PyObject *task = Py_TYPE(wrapper) == identity.step_wrapper ? Py_XNewRef(identity_step_task(wrapper)) : NULL;
     thread_buffer *b = task ? buffer_for(task) : NULL;
     if (b)
         tasks_begin_step(b, task);

@@ -62,11 +62,8 @@ static int is_cancelled_wait(PyObject *task, PyObject *future)
 
 void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *future)
 {
-    step *top = running_top(b);
-    if (top && top->object == task) { /* the end of its step says so */
-        top->readied_itself = 1;
+    if (running_readies_itself(b, task))
         return;
-    }
     contexts_name(b);
     uint32_t id = known_id(task);
     if (!id)
@@ -81,21 +78,6 @@ void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
 {
     contexts_name(b);
     ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
-}
-
-void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle)
-{
-    if (!identity.handle || !PyObject_TypeCheck(handle, identity.handle))
-        return;
-    PyObject *callback = *(PyObject **)((char *)handle + identity.callback_offset);
-    PyObject *task = callback ? identity_task_of(callback) : NULL;
-    if (!task) {
-        tasks_callback_ready(b, tick, handle);
-        return;
-    }
-    PyObject *args = *(PyObject **)((char *)handle + identity.args_offset);
-    int is_wakeup = args && PyTuple_Check(args) && PyTuple_GET_SIZE(args) == 1;
-    tasks_ready(b, tick, task, is_wakeup ? PyTuple_GET_ITEM(args, 0) : NULL);
 }
 
 /* When a timer of asyncio's own loop was due; 0: it is none. */

@@ -5,9 +5,7 @@
 #include "python/compat.h"
 #include "ring/ring.h"
 
-/* asyncio's own loop has scheduled `handle` … */
-void tasks_on_ready(thread_buffer *b, uint64_t tick, PyObject *handle);
-/* … or any loop the next step of a task, when `future` is done (NULL: it awaited none), … */
+/* A loop has scheduled the next step of a task, when `future` is done (NULL: it awaited none), … */
 void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *future);
 /* … or a callback. */
 void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle);

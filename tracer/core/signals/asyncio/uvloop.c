@@ -14,6 +14,7 @@
 #include "signals/asyncio/contexts.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/loops.h"
+#include "signals/asyncio/running.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/children.h"
@@ -171,7 +172,8 @@ static PyObject *schedule(enum method which, PyObject *loop, PyObject *const *ar
     PyObject *task = b ? identity_task_of(args[0]) : NULL;
     if (!b)
         return methods[which].original(loop, args, count, keywords);
-    uint64_t tick = clock_tick();
+    const step *top = task ? running_top(b) : NULL;
+    uint64_t tick = top && top->object == task ? 0 : clock_tick(); /* else the end of its step says so */
     step_entry entry = steps_entry(b);
     int is_c_task = task && PyObject_TypeCheck(task, identity.c_task);
     PyObject *sealed = NULL, *result;
