@@ -132,3 +132,27 @@ def test_empty_folder(
         "cannot read 'nothing': a folder without traces (*.pftrace). "
         "Record one with 'tracer run prog.py'.",
     )
+
+
+def test_labels(family: Path) -> None:
+    """A sample of a profile says which process it is of; that of a single process does not."""
+    assert cli.main(["pprof", "x.pftrace"]) == 0
+    samples = read_pprof((family / "x.cpu.pprof").read_bytes(), "").samples
+    labels = [dict(sample.labels) for sample in samples]
+    assert {(one["pid"], one["process"]) for one in labels} == {
+        (100, "service.py (100)"),
+        (101, "service.py (101)"),
+    }
+    assert cli.main(["pprof", "x.pftrace.d", "-o", "one.pprof"]) == 0
+    (sample,) = read_pprof((family / "one.pprof").read_bytes(), "").samples
+    assert "pid" not in dict(sample.labels)
+
+
+def test_chrome_names(family: Path) -> None:
+    """Each pid has the name of its process."""
+    assert cli.main(["export", "x.pftrace", "--format", "chrome"]) == 0
+    rows = json.loads((family / "x.json").read_text())["traceEvents"]
+    assert {r["pid"]: r["args"]["name"] for r in rows if r["name"] == "process_name"} == {
+        100: "service.py (100): service.py",
+        101: "service.py (101): service.py",
+    }

@@ -49,6 +49,7 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "via": "",
             "task": -1,
             "tid": 600,
+            "process": 0,
         },
         "subject": "",
         "site": "",

@@ -4,10 +4,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.causes.elsewhere import Child, Elsewhere
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.rows import GENERATIONS, kind_of_collection
+from viewer.analysis.processes.jobs import Job
 from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
     FAILED,
@@ -42,7 +44,8 @@ STATES = {
 
 # The lane that explains a piece: "thread", "task", "gil" (of a process), "lock"; or whom the
 # wait itself names: "owner" (a row of States' owners), "waker" (a thread); or, of a wait that
-# nobody ended, "vain": the lock that it was for.
+# nobody ended, "vain": the lock that it was for. "child": a row of States that waited for the
+# end of a process; "job": a job of a pool of processes.
 type On = tuple[str, int]
 
 
@@ -62,6 +65,7 @@ class Labels:
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.model, self.ledger = lanes, lanes.model, lanes.ledger
         self.holders = Holders(lanes.ledger)
+        self.elsewhere = Elsewhere(self.model, self.ledger)
 
     def on_loop(self, key: int) -> Label:
         if key == NOBODY:
@@ -98,7 +102,27 @@ class Labels:
         return Label(Kind.FREE if key == NOBODY else Kind.UNKNOWN)
 
     def thread(self, thread: int, kind: Kind = Kind.THREAD) -> Label:
-        return Label(kind, self.model.thread_names[thread], on=("thread", thread))
+        return Label(kind, self.lanes.name_of_thread(thread), on=("thread", thread))
+
+    def child(self, row: int) -> Label:
+        """The process for whose end a row of States waited."""
+        return self.child_label(self.elsewhere.child_of_row[row])
+
+    def child_label(self, child: Child) -> Label:
+        on = ("process", child.process) if child.process >= 0 else None
+        return Label(Kind.CHILD, child.name, on=on)
+
+    def all_of_job(self, number: int) -> Label:
+        job = self.elsewhere.jobs[number]
+        return Label(Kind.JOB, job.name, job.site, on=("job", number))
+
+    def phase(self, kind: Kind, job: Job) -> Label:
+        """A part of what became of a job."""
+        if kind is not Kind.JOB:
+            return Label(kind)
+        worker = self.elsewhere.family.name(job.worker)
+        on = ("process", job.worker) if job.worker in self.elsewhere.family.members else None
+        return Label(kind, f"{job.name} [{worker}]" if worker else job.name, job.site, on=on)
 
     def hold(self, key: int) -> Label:
         if 0 <= key < len(self.model.states.owner_id):
@@ -128,7 +152,7 @@ class Labels:
             return Label(Kind.OWNER, name or f"task {id_}", site)
         thread = self.ledger.thread(process, id_) if id_ >= 0 else -1
         if thread >= 0:
-            name = self.model.thread_names[thread]
+            name = self.lanes.name_of_thread(thread)
             return Label(Kind.OWNER, name, site, on=("thread", thread))
         return Label(Kind.OWNER, name or (f"thread {id_}" if id_ >= 0 else "unknown"), site)
 
@@ -142,9 +166,11 @@ class Labels:
         at = table.row[row]
         if kind is Kind.IO:
             who = trace.text(table.call_name[at]).removeprefix(s.IO_PREFIX)
-            return Label(kind, who, trace.text(table.call_site[at]), holds)
+            on = self.elsewhere.of_row(row)
+            return Label(kind, who, trace.text(table.call_site[at]), holds, on)
         if kind is Kind.SLEEP:
-            return Label(kind, "", trace.text(table.call_site[at]), holds)
+            on = self.elsewhere.of_row(row)
+            return Label(kind, "", trace.text(table.call_site[at]), holds, on)
         if kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
             # Several calls may wait for a lock: the name is that of the wait.
             who = self.lanes.name_of(row).removeprefix(s.LOCK_WAIT_PREFIX)
@@ -163,7 +189,8 @@ class Labels:
         if table.owner[row] >= 0:
             return "owner", table.owner[row]
         if table.waker[row] >= 0:
-            return "waker", table.waker[row]
+            job = self.elsewhere.job_before(table.waker[row], self.ledger.released_ns(row))
+            return ("job", job) if job >= 0 else ("waker", table.waker[row])
         is_open = self.model.trace.slices.unfinished[table.slice[row]]
         is_vain = (table.state[row] & FAILED or is_open) and table.row[row] >= 0
         return ("vain", table.row[row]) if is_vain else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.processes.family import Family
 from viewer.trace.columns import READY, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model
 
@@ -25,6 +26,12 @@ class Lanes:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.ledger = Ledger.of(model)
+
+    def name_of_thread(self, thread: int) -> str:
+        """With its process, where the trace has several."""
+        of = Family.of(self.model).name(self.model.thread_process[thread])
+        name = self.model.thread_names[thread]
+        return f"{name} [{of}]" if of else name
 
     def name_of(self, row: int) -> str:
         """The name of the slice of a row of States."""

@@ -37,6 +37,11 @@ class Kind(StrEnum):
     CANCELLED = "cancelled"  # nobody came before
     VAIN = "in vain"  # for the only one that ever ends such waits
     CHILD = "child"  # a process that this one started
+    STARTING = "starting"  # a process that did not record yet
+    EXITING = "exiting"  # a process that did not record any more
+    QUEUED = "queued"  # a job that no worker had begun
+    JOB = "job"  # a job of a pool of processes, in its worker
+    RESULT = "result"  # of a job, on its way back
     OTHERS = "others"  # smaller parts, not told one by one
     CYCLE = "cycle"  # waits for one further up
     UNKNOWN = "unknown"

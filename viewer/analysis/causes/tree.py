@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tracer import schema as s
+from viewer.analysis.causes.elsewhere import between
 from viewer.analysis.causes.labels import Label, Labels, On
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.samples import Samples
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
+from viewer.analysis.processes.jobs import NEVER
 from viewer.analysis.states import numbers
 from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, STATE_MASK, TASK_WAIT, Carved
 from viewer.trace.model import Model
@@ -44,6 +46,7 @@ class Tree:
         self.ledger = Ledger.of(model)
         self.lanes = Lanes(model)
         self.labels = Labels(self.lanes)
+        self.elsewhere = self.labels.elsewhere
         self.samples = Samples(model)
         self._endings: dict[int, Label] = {}  # by slice of an await
         self._enders: dict[int, Label | None] = {}
@@ -65,6 +68,12 @@ class Tree:
                 return self._one(self.labels.owner(owner), windows, path)
             case ("waker", thread):
                 return self._one(self.labels.thread(thread, Kind.WAKER), windows, path)
+            case ("child", row):
+                return self._one(self.labels.child(row), windows, path)
+            case ("process", process):
+                return self.process(process, windows, path)
+            case ("job", job):
+                return self._job(job, windows, path)
             case ("vain", lock) if (ender := self.ender(lock)) is not None:
                 return self._one(ender, windows, path)
         return ()
@@ -153,13 +162,39 @@ class Tree:
                 found += unknown(cut)
         return merged(found)
 
+    def process(self, process: int, windows: Windows, path: Path = ()) -> Causes:
+        """What a process did: its first thread, while it recorded."""
+        member, table = self.elsewhere.family.members[process], self.model.states
+        if member.main < 0 or not table.last_ns[member.main]:
+            return ()
+        first, last = table.first_ns[member.main], table.last_ns[member.main]
+        did = self.thread(member.main, between(windows, first, last), path)
+        inside = between(windows, first, last).ns
+        if sum(cause.ns for cause in did) != inside:  # the chain is too long already
+            return ()
+        rest = [(Kind.STARTING, 0, first), (Kind.EXITING, last, NEVER)]
+        cuts = ((kind, between(windows, since, until)) for kind, since, until in rest)
+        return merged([*did, *(Cause(kind, cut.ns, count=len(cut)) for kind, cut in cuts)])
+
+    def _job(self, number: int, windows: Windows, path: Path) -> Causes:
+        """What became of a job: it was queued, ran in a worker, its result came back."""
+        job, found = self.elsewhere.jobs[number], list[Cause]()
+        for kind, cut in self.elsewhere.phases(job, windows):
+            label = self.labels.phase(kind, job)
+            below = self.behind(label.on, cut, path) if cut else ()
+            found.append(_cause(label, cut, below))
+        return merged(found)
+
     def awaited(self, task: int, i: int, windows: Windows, path: Path = ()) -> Causes:
         """What a task awaited: the owners of the lock, or what its waker did meanwhile."""
         row = self.lanes.task_waits.get(i, -1)
         on = self.labels.behind(row) if row >= 0 else None
         if on is not None and (found := self.behind(on, windows, path)):
             return found
-        return self._one(self.ended_by(task, i), windows, path)
+        label = self.ended_by(task, i)
+        if label.on is not None and label.on[0] == "job":
+            return self.behind(label.on, windows, path)
+        return self._one(label, windows, path)
 
     def ended_by(self, task: int, i: int) -> Label:
         """What made a task ready at the end of its await (slice i)."""
@@ -175,8 +210,26 @@ class Tree:
             return Label(Kind.CANCELLED, label.who)
         if label.on is not None and label.on[0] == "task":
             return self._creator_of_helper(label, label.on[1], task, i)
+        if (other := self.elsewhere_of(label, after)) is not None:
+            return other
         is_timeout = label.kind is Kind.TIMER and what not in _ENDED_BY_TIMERS
         return Label(Kind.TIMEOUT) if is_timeout else label
+
+    def elsewhere_of(self, label: Label, ready: int) -> Label | None:
+        """The job or child behind a thread's or loop's wake-up (a `ready` slice), if any."""
+        at_ns = self.model.trace.slices.start_ns[ready] if ready >= 0 else 0
+        if label.on is not None and label.on[0] == "thread":
+            job = self.elsewhere.job_before(label.on[1], at_ns)
+            return self.labels.all_of_job(job) if job >= 0 else None
+        loop = self.model.lane[ready] if label.kind is Kind.IO else -1
+        thread = self.ledger.thread_of_loop[loop] if loop >= 0 else -1
+        if thread < 0:
+            return None
+        step = self.ledger.loops_without_gc.row_at(self.ledger.lane_of_loop[loop], at_ns)
+        starts = self.model.trace.slices.start_ns
+        since = starts[step] if 0 <= step < len(starts) else at_ns
+        child = self.elsewhere.child_between(thread, since, at_ns)
+        return self.labels.child_label(child) if child is not None else None
 
     def _creator_of_helper(self, label: Label, ender: int, task: int, i: int) -> Label:
         """Who made the task of a library that ended an await, if that began during it.

@@ -168,6 +168,8 @@ class Jobs:
         submits = trace.instants(trace.events.name, s.SUBMIT)
         begun = set(self._sources.values())
         for event in submits:
+            if trace.text(trace.events.category[event]) == s.CAT_JOB:
+                continue  # of a pool of processes
             if event in begun or not any(not is_end for _, is_end in flows.at(event)):
                 continue
             thread = self.ledger.thread_of_track[trace.events.track[event]]

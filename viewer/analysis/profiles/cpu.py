@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.processes.family import Family
 from viewer.analysis.profiles.profile import Place, Profile, Sums, qualified, totals
 from viewer.analysis.profiles.within import EVERYWHERE, Everywhere
 from viewer.trace.columns import LOOP_TASK
@@ -36,6 +37,14 @@ class Runners:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.names = {(track.pid, track.tid): track.thread_name for track in model.threads}
+        members = Family.of(model).members.values()
+        pids = Counter(member.pid for member in members)
+        self.processes: dict[int, Labels] = {
+            member.pid: {"pid": member.pid}
+            | ({"process": member.name} if pids[member.pid] == 1 else {})
+            for member in members
+            if len(members) > 1
+        }  # by pid, where the trace has several
         self.steps: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
         lanes = {
             i: (model.trace.processes[loop.process].pid, loop.tid)
@@ -72,13 +81,15 @@ class Runners:
     def labels_of(self, pid: int, tid: int, task: int) -> Labels:
         found: Labels = {"thread": self.names.get((pid, tid)) or f"thread {tid}"}
         found["thread_id"] = tid
+        found |= self.processes.get(pid, {})
         return found | self.task_labels(task) if task >= 0 else found
 
     def task_labels(self, task: int) -> Labels:
         """Its coroutine, and its name if the program gave it one."""
         name = self.model.task_name(task)
         named: Labels = {} if _NAMED_BY_ASYNCIO.fullmatch(name) else {"task": name}
-        return named | {"coroutine": self.model.coroutine_of(task)}
+        of = self.processes.get(self.model.pid(self.model.owners.task_process[task]), {})
+        return named | of | {"coroutine": self.model.coroutine_of(task)}
 
 
 def stack_places(model: Model) -> list[tuple[Place, ...]]:

@@ -37,6 +37,7 @@ class Waiter:
     site: str
     task: int
     tid: int
+    process: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,15 @@ def waiter_of(tree: Tree, wait: Wait) -> Waiter:
         task = model.owners.owner[wait.row]
         coro, site = model.coroutine(model.owners.task_group[task])
         return Waiter(
-            tree.lanes.name_of_task(task), coro, site, model.owners.task_id[task], -1
+            tree.lanes.name_of_task(task),
+            coro,
+            site,
+            model.owners.task_id[task],
+            -1,
+            model.owners.task_process[task],
         )
     thread = model.states.who[wait.row]
-    return Waiter(model.thread_names[thread], "", "", -1, model.threads[thread].tid)
+    return Waiter(
+        tree.lanes.name_of_thread(thread), "", "", -1, model.threads[thread].tid,
+        model.thread_process[thread],
+    )  # fmt: skip

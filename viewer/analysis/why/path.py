@@ -1,13 +1,14 @@
 """The critical path of a wait: what had to happen first, backwards in time."""
 
 from bisect import bisect_left
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
 from viewer.analysis.causes.labels import On
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
-from viewer.analysis.why.step import Did, Step
+from viewer.analysis.why.across import Across
+from viewer.analysis.why.step import At, Did, Follow, Step, root
 from viewer.analysis.why.waits import INSIDE
 from viewer.trace.columns import (
     AWAIT,
@@ -38,9 +39,6 @@ _ROOTS = {
     Kind.CANCELLED: Did.CANCELLED,
 }
 
-type _At = tuple[str, int, int]  # task, thread or callback; its index or slice; until when
-type _Follow = Generator[Step, None, _At | None]  # steps, and where to continue
-
 
 def _position(rows: Sequence[int], starts: memoryview, until: int) -> int:
     """The position of the last of a lane's rows to begin before `until`; -1 none."""
@@ -55,11 +53,18 @@ def _before(rows: Sequence[int], starts: memoryview, until: int) -> int:
 class _Walk:
     def __init__(self, tree: Tree) -> None:
         self.tree, self.model = tree, tree.model
+        self.across = Across(tree, self.doing)
 
     def steps(self, of_task: bool, row: int) -> Iterator[Step]:
         """From the wait backwards, without end or to a root."""
         follow = self.wait_of_task(row) if of_task else self.wait_of_thread(row)
-        further = {"task": self.task, "thread": self.thread, "callback": self.callback}
+        further = {
+            "task": self.task,
+            "thread": self.thread,
+            "callback": self.callback,
+            "process": self.across.process,
+            "job": self.across.job,
+        }
         while True:
             at = yield from follow
             if at is None:
@@ -69,13 +74,13 @@ class _Walk:
 
     # A task ----------------------------------------------------------------------------
 
-    def task(self, task: int, until: int) -> _Follow:
+    def task(self, task: int, until: int) -> Follow:
         """What the task did just before `until`."""
         slices, owned = self.model.trace.slices, self.model.owners
         name = self.tree.lanes.name_of_task(task)
         i = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, until)
         if i < 0:
-            yield self.root(Did.UNKNOWN, until)
+            yield root(Did.UNKNOWN, until)
             return None
         if owned.kind[i] != RUNNING:
             return (yield from self.wait_of_task(i, until))
@@ -86,11 +91,11 @@ class _Walk:
         if before < 0 or slices.end_ns[before] != slices.start_ns[i]:
             if before < 0:
                 return (yield from self.creator(task, slices.start_ns[i]))
-            yield self.root(Did.UNKNOWN, slices.start_ns[i])
+            yield root(Did.UNKNOWN, slices.start_ns[i])
             return None
         return (yield from self.wait_of_task(before))
 
-    def wait_of_task(self, i: int, until: int | None = None) -> _Follow:
+    def wait_of_task(self, i: int, until: int | None = None) -> Follow:
         slices, owned = self.model.trace.slices, self.model.owners
         task, start = owned.owner[i], slices.start_ns[i]
         end = slices.end_ns[i] if until is None else until
@@ -120,10 +125,10 @@ class _Walk:
         if ready == i and before >= 0 and slices.end_ns[before] == start:
             return (yield from self.wait_of_task(before))
         did = _ROOTS.get(waker.kind, Did.UNKNOWN)
-        yield self.root(did, at)
+        yield root(did, at)
         return None
 
-    def not_woken(self, task: int, ready: int) -> _Follow:
+    def not_woken(self, task: int, ready: int) -> Follow:
         """A new task, or one that yielded."""
         slices = self.model.trace.slices
         start = slices.start_ns[ready]
@@ -133,14 +138,14 @@ class _Walk:
             return (yield from self.creator(task, start))
         if slices.end_ns[before] == start and self.model.owners.kind[before] == RUNNING:
             return "task", task, start
-        yield self.root(Did.UNKNOWN, start)
+        yield root(Did.UNKNOWN, start)
         return None
 
-    def creator(self, task: int, at: int) -> _Follow:
+    def creator(self, task: int, at: int) -> Follow:
         owned = self.model.owners
         parent = self.tree.ledger.task_of(owned.task_process[task], owned.task_parent[task])
         if parent < 0:
-            yield self.root(Did.UNKNOWN, at)
+            yield root(Did.UNKNOWN, at)
             return None
         name = self.tree.lanes.name_of_task(task)
         yield Step(Did.CREATED, self.tree.lanes.name_of_task(parent), name, "", at, at)
@@ -148,7 +153,7 @@ class _Walk:
 
     # A callback of a loop --------------------------------------------------------------
 
-    def callback(self, i: int, until: int) -> _Follow:
+    def callback(self, i: int, until: int) -> Follow:
         """A callback, and whoever scheduled it."""
         slices, owned, text = self.model.trace.slices, self.model.owners, self.model.trace.text
         name = text(owned.call_name[owned.owner[i]]) or "(unnamed)"
@@ -158,7 +163,7 @@ class _Walk:
         by = self.source(i)
         if by is None:
             args = self.model.trace.args(slices.event[i])
-            yield self.root(Did.TIMER if args.get(s.ARG_WAKER) == "timer" else Did.IO, start)
+            yield root(Did.TIMER if args.get(s.ARG_WAKER) == "timer" else Did.IO, start)
             return None
         kind, who, at = by
         at = min(at, start)
@@ -166,7 +171,7 @@ class _Walk:
             yield Step(Did.WAITED, name, s.READY, "", at, start)
         return kind, who, at
 
-    def source(self, i: int) -> _At | None:
+    def source(self, i: int) -> At | None:
         """Where the arrow into a slice comes from, and until when that was."""
         events, slices = self.model.trace.events, self.model.trace.slices
         for event in self.tree.ledger.flows.causes(slices.event[i]):
@@ -200,11 +205,11 @@ class _Walk:
         )
         return i if 0 <= i < len(kinds) and kinds[i] in _STEPS else -1
 
-    def step(self, i: int, at: int) -> _At:
+    def step(self, i: int, at: int) -> At:
         kind, owner = self.model.owners.kind[i], self.model.owners.owner[i]
         return ("callback", i, at) if kind == LOOP_CALLBACK else ("task", owner, at)
 
-    def doing(self, thread: int, at: int) -> _At:
+    def doing(self, thread: int, at: int) -> At:
         """What a thread did at a moment: a step of one of its loops, else its own."""
         lane = self.tree.ledger.lane_of_thread.get(thread, -1)
         i = self.step_at(lane, at) if lane >= 0 else -1
@@ -212,9 +217,9 @@ class _Walk:
 
     # A thread --------------------------------------------------------------------------
 
-    def thread(self, thread: int, until: int) -> _Follow:
+    def thread(self, thread: int, until: int) -> Follow:
         """What the thread did just before `until`; all between waits and calls is one step."""
-        table, name = self.model.states, self.model.thread_names[thread]
+        table, name = self.model.states, self.tree.lanes.name_of_thread(thread)
         rows = self.tree.lanes.rows_of_thread(thread)
         at = _position(rows, table.start_ns, until)
         # A thread in a wait or call does nothing for others: what matters happened before.
@@ -235,13 +240,17 @@ class _Walk:
         if table.state[row] & STATE_MASK in (*_WAITS, GIL_WAIT):
             return (yield from self.wait_of_thread(row, min(since, table.end_ns[row])))
         yield self.call(row, min(table.end_ns[row], since))
-        return "thread", thread, table.start_ns[row]
+        other = self.across.behind(row, table.end_ns[row])
+        return other or ("thread", thread, table.start_ns[row])
 
     def call(self, row: int, until: int) -> Step:
         table, text = self.model.states, self.model.trace.text
         call = table.row[row]
         what = text(table.call_name[call]).removeprefix(s.IO_PREFIX)
-        name, site = self.model.thread_names[table.who[row]], text(table.call_site[call])
+        name, site = (
+            self.tree.lanes.name_of_thread(table.who[row]),
+            text(table.call_site[call]),
+        )
         return Step(Did.CALLED, name, what, site, table.start_ns[row], until)
 
     def is_stop(self, row: int) -> bool:
@@ -249,17 +258,19 @@ class _Walk:
         base, ns = table.state[row] & STATE_MASK, table.end_ns[row] - table.start_ns[row]
         return base in _STOPS or (base == GIL_WAIT and ns >= _LONG_NS)
 
-    def wait_of_thread(self, row: int, until: int | None = None) -> _Follow:
+    def wait_of_thread(self, row: int, until: int | None = None) -> Follow:
         table, text = self.model.states, self.model.trace.text
         thread, base = table.who[row], table.state[row] & STATE_MASK
         end = table.end_ns[row] if until is None else until
         if base in _CALLS:
             step = self.call(row, end)
             yield step
-            yield self.root(Did.UNKNOWN if step.what.startswith(INSIDE) else _CALLS[base], end)
+            if (other := self.across.behind(row, end)) is not None:
+                return other
+            yield root(Did.UNKNOWN if step.what.startswith(INSIDE) else _CALLS[base], end)
             return None
         what = self.tree.lanes.name_of(row)
-        name, site = self.model.thread_names[thread], text(table.site[row])
+        name, site = self.tree.lanes.name_of_thread(thread), text(table.site[row])
         yield Step(Did.WAITED, name, what, site, table.start_ns[row], end)
         had: Iterator[tuple[int, int]] = iter(())
         if base == GIL_WAIT:
@@ -275,6 +286,9 @@ class _Walk:
                 return *who, ends
             if table.waker[row] in (-1, who[1]):
                 return self.doing(who[1], ends)
+        on = self.tree.labels.behind(row) if base in _WAITS else None
+        if on is not None and on[0] == "job":
+            return *on, end
         if table.waker[row] >= 0:
             released = self.tree.ledger.released_ns(row)
             is_told = table.start_ns[row] <= released <= end
@@ -283,7 +297,7 @@ class _Walk:
         if missed is not None:
             return (yield from self.meanwhile(*missed, end))
         gave_up = table.state[row] & FAILED and end == table.end_ns[row]
-        yield self.root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
+        yield root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
         return None
 
     def missed(self, row: int, from_ns: int, until_ns: int) -> On | None:
@@ -297,7 +311,7 @@ class _Walk:
         label = self.tree.ender(on[1]) if on is not None and on[0] == "vain" else None
         return label.on if label is not None else None
 
-    def meanwhile(self, kind: str, who: int, until: int) -> _Follow:
+    def meanwhile(self, kind: str, who: int, until: int) -> Follow:
         """What somebody did at a moment at which it should have done something else."""
         if kind == "task":
             return (yield from self.task(who, until))
@@ -324,18 +338,14 @@ class _Walk:
         thread = self.tree.ledger.thread(process, id_)
         return ("thread", thread) if thread >= 0 else None
 
-    def starter(self, thread: int, at: int) -> _Follow:
+    def starter(self, thread: int, at: int) -> Follow:
         found = self.tree.ledger.starters.get(thread)
         if found is None:
-            yield self.root(Did.UNKNOWN, at)
-            return None
+            return (yield from self.across.starter(thread, at))
         parent, time = found
-        names = self.model.thread_names
-        yield Step(Did.CREATED, names[parent], names[thread], "", time, time)
+        names = self.tree.lanes.name_of_thread
+        yield Step(Did.CREATED, names(parent), names(thread), "", time, time)
         return self.doing(parent, time)
-
-    def root(self, did: Did, at: int) -> Step:
-        return Step(did, "", "", "", at, at)
 
 
 def _is_same(step: Step, known: Step) -> bool:

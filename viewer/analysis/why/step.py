@@ -1,5 +1,6 @@
 """The steps of a critical path: who did what, from when to when."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,7 +12,9 @@ class Did(StrEnum):
     RAN = "ran"  # for a thread, including preemption and short GIL waits
     CALLBACK = "callback"  # a loop ran it
     CALLED = "called"  # a blocking call or a sleep
-    CREATED = "created"  # the task or thread of the step before, at this moment
+    CREATED = "created"  # the task, thread or process of the step before, at this moment
+    JOB = "job"  # a job of a pool of processes ran in the process `what`
+    SUBMITTED = "submitted"  # the job of the step before, at this moment
     TIMER = "timer"  # a timer was due
     TIMEOUT = "timeout"  # nobody had ended the wait before
     CANCELLED = "cancelled"  # nobody had ended the wait before
@@ -31,3 +34,12 @@ class Step:
     site: str
     start_ns: int
     end_ns: int
+
+
+type At = tuple[str, int, int]  # a task, thread, callback …; its index or slice; until when
+type Follow = Generator[Step, None, At | None]  # steps, and where to continue
+
+
+def root(did: Did, at: int) -> Step:
+    """A step of nobody, at which a path ends."""
+    return Step(did, "", "", "", at, at)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from tracer import schema as s
+from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 from viewer.trace.reader import Track, double
 
@@ -32,9 +33,12 @@ def _rows(model: Model) -> Iterator[Row]:
             "tid": tid,
             "args": {"name": name},
         }
-    for process in trace.processes:
-        argv = str(process.recording.get(s.ARG_ARGV, ""))
-        yield {"ph": "M", "name": "process_name", "pid": process.pid, "args": {"name": argv}}
+    family = Family.of(model)
+    for number, process in enumerate(trace.processes):
+        said = str(process.recording.get(s.ARG_ARGV, ""))
+        name = family.name(number)
+        said = f"{name}: {said}" if name and said else name or said
+        yield {"ph": "M", "name": "process_name", "pid": process.pid, "args": {"name": said}}
     for i, event in enumerate(slices.event):
         row = _row(model, place, event, "X", slices.start_ns[i])
         yield row | {"dur": (slices.end_ns[i] - slices.start_ns[i]) / _US}

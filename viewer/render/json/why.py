@@ -31,6 +31,7 @@ def to_json(explanation: Explanation) -> Json:
             "via": via(waiter.site),
             "task": waiter.task,
             "tid": waiter.tid,
+            "process": waiter.process,
         },
         "subject": explanation.subject,
         "site": explanation.site,

@@ -46,6 +46,8 @@ _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.CALLBACK: lambda step: f"callback {code(step.who, step.site)} ran",
     Did.CALLED: lambda step: f"{name_of(step.who)} was in {code(step.what, step.site)}",
     Did.CREATED: lambda step: f"{name_of(step.who)} created {name_of(step.what)}",
+    Did.JOB: lambda step: f"job {code(step.who, step.site)} ran in {name_of(step.what)}",
+    Did.SUBMITTED: lambda step: f"{name_of(step.who)} submitted the job {name_of(step.what)}",
     Did.TIMER: lambda _: "a timer was due",
     Did.IO: lambda _: "something arrived from outside the program",
     Did.UNKNOWN: lambda _: "the cause is unknown",

@@ -30,7 +30,7 @@ _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 _IN_TURN = ", one after the other"
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
 _BLAMED = (Kind.OWNER, Kind.VAIN)  # who did not end a wait
-_WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN)
+_WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN, Kind.CHILD, Kind.JOB)
 # What links a cause to the one thing it did all that time.
 _LINKS = {
     **dict.fromkeys(_WHICH, ", which was "),
@@ -52,7 +52,10 @@ _ENDED = {
     Kind.WAKER: "it waited for {who}",
     Kind.TIMER: "it waited for a timer",
     Kind.IO: "it waited for something outside the program",
-    Kind.CHILD: "it waited for a child process",
+    Kind.CHILD: "it waited for {who}",
+    Kind.QUEUED: "the job was queued: no worker had begun it",
+    Kind.JOB: "a worker ran the job {who}",
+    Kind.RESULT: "the result of the job was on its way",
     Kind.WOKEN: "it had been woken, but did not run yet",
     Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
     Kind.VAIN: "it waited in vain for {who}, the only one that ever ends such waits",
@@ -89,7 +92,12 @@ _DID = {
     Kind.CANCELLED: "until {who} cancelled it",
     Kind.VAIN: "in vain for {who}, the only one that ever ends such waits",
     Kind.WOKEN: "woken, not yet running",
-    Kind.CHILD: "for a child process",
+    Kind.CHILD: "for {who}",
+    Kind.STARTING: "starting, not recorded yet",
+    Kind.EXITING: "exiting, not recorded any more",
+    Kind.QUEUED: "the job queued, no worker had begun it",
+    Kind.JOB: "running the job {who}",
+    Kind.RESULT: "the result on its way",
     Kind.CYCLE: "waiting for itself, in a circle",
     Kind.OTHERS: "{who} smaller parts",
     Kind.UNKNOWN: "unknown",
@@ -314,6 +322,8 @@ def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
 
 
 def _who(cause: Cause) -> str:
+    if cause.kind is Kind.CHILD:
+        return f"the child process {code(cause.who)}" if cause.who else "a child process"
     if cause.kind is Kind.GC:
         return cause.who
     many = re.fullmatch(r"(\d+) × (.*)", cause.who)

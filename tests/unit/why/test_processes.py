@@ -1,0 +1,279 @@
+"""Waits for another process: which one, what it did meanwhile, what had to happen first."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.builder.family import Family
+from tests.support.builder.threads import Thread
+from tests.support.builder.trace import TraceBuilder
+from tests.support.explaining import adds_up, answer
+from tests.support.stories.waits import MS
+from viewer.analysis.causes.part import Cause, Kind
+from viewer.analysis.why.explain import Explanation
+from viewer.analysis.why.step import Did
+from viewer.analysis.why.waits import What
+from viewer.render.text.steps import step_text
+from viewer.render.text.why import paragraph
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+WAIT = "/app/service.py:30 main"
+
+
+def worst(tmp_path: Path, family: Family) -> Explanation:
+    return told(tmp_path, family)[0]
+
+
+def told(tmp_path: Path, family: Family) -> tuple[Explanation, str]:
+    """The worst wait of the first process, which adds up, and its paragraph."""
+    model = build_model(read_trace(family.write(tmp_path)))
+    for problem in answer(model).problems:
+        if problem.worst.waiter.process == 0:
+            adds_up(problem.worst.causes, problem.worst.wait.ns)
+            return problem.worst, paragraph(problem)
+    raise AssertionError("nobody waited")
+
+
+def parts(causes: tuple[Cause, ...]) -> list[tuple[Kind, str, float]]:
+    return [(cause.kind, cause.who, cause.ns / MS) for cause in causes]
+
+
+def path(explanation: Explanation) -> list[str]:
+    return [step_text(step) for step in explanation.path]
+
+
+def parent() -> tuple[Family, Thread]:
+    family = Family("/app/service.py")
+    return family, family.first.thread("MainThread", 100).running(0)
+
+
+def test_end_of_a_child(tmp_path: Path) -> None:
+    """The child's first thread says what it did, while it recorded."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1", started=30 * MS)
+    main.io(20 * MS, "os.waitpid", site=WAIT)
+    family.main(child).running(30 * MS).io(50 * MS, "socket.recv", site="/app/w.py:5 work")
+    family.main(child).running(110 * MS).end(120 * MS)
+    child.ended(121 * MS)
+    main.running(125 * MS)
+    family.ended(main, child, 125 * MS, status=0)
+    main.end(130 * MS)
+    family.first.ended(131 * MS)
+    found, text = told(tmp_path, family)
+    assert parts(found.causes) == [(Kind.CHILD, "worker 1", 105)]
+    assert parts(found.causes[0].parts) == [
+        (Kind.IO, "socket.recv", 60),
+        (Kind.COMPUTING, "", 30),
+        (Kind.STARTING, "", 10),
+        (Kind.EXITING, "", 5),
+    ]
+    assert text == (
+        "Thread `MainThread [service.py]` was in `os.waitpid` (service.py:30) for 105 ms, "
+        "starting at 20.0 ms. For all of that time it waited for the child process "
+        "`worker 1`, which spent 60.0 ms in `socket.recv` (w.py:5), 30.0 ms computing and "
+        "10.0 ms starting, not recorded yet."
+    )
+    assert path(found) == [
+        "`MainThread [service.py]` was in `os.waitpid` (service.py:30)",
+        "`MainThread [worker 1]` ran",
+        "`MainThread [worker 1]` was in `socket.recv` (w.py:5)",
+        "`MainThread [worker 1]` ran",
+        "`MainThread [service.py]` created `worker 1`",
+        "`MainThread [service.py]` ran",
+        "the cause is unknown",
+    ]
+
+
+def test_several_children_at_one_line(tmp_path: Path) -> None:
+    """`for child in children: child.wait()`: each wait has its own child."""
+    family, main = parent()
+    first = family.fork(main, MS, 101, name="one")
+    second = family.fork(main, 2 * MS, 102, name="two")
+    main.io(3 * MS, "os.waitpid", site=WAIT).running(50 * MS)
+    family.main(first).running(3 * MS).end(49 * MS)
+    family.main(second).running(3 * MS).end(89 * MS)
+    family.ended(main, first, 50 * MS, status=0)
+    main.io(51 * MS, "os.waitpid", site=WAIT).running(90 * MS)
+    family.ended(main, second, 90 * MS, status=0)
+    main.end(91 * MS)
+    family.first.ended(92 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    problems = [p for p in answer(model).problems if p.worst.waiter.process == 0]
+    assert [(p.worst.wait.start_ns - model.start_ns, p.count) for p in problems] == [
+        (3 * MS, 2)
+    ]
+    assert [cause.who for cause in problems[0].worst.causes] == ["one"]
+
+
+def test_a_library_that_looks(tmp_path: Path) -> None:
+    """`Popen.wait(timeout)` sleeps and looks: each sleep is for the child, which has a name
+    even if it was not recorded."""
+    family, main = parent()
+    main.spawn(MS, 500, "git", "/app/service.py:9 start")
+    stack = f"/usr/lib/python3.13/subprocess.py:9 Popen.wait\n{WAIT}"
+    at = 2 * MS
+    for n in (20, 30, 40):
+        main.enter(at, "sleep", "sleep", {"site": WAIT, "stack": stack})
+        main.running(at + n * MS)
+        at += n * MS + 5_000
+    child = TraceBuilder(pid=500)
+    family.ended(main, child, at, status=0)
+    main.end(at + MS)
+    family.first.ended(at + 2 * MS)
+    found, text = told(tmp_path, family)
+    assert found.wait.ns == 40 * MS
+    assert "it waited for the child process `git`." in text
+    assert found.path[-1].did is Did.TIMER
+
+
+def test_child_of_a_task(tmp_path: Path) -> None:
+    """`await process.wait()`: the loop is told of the end, and wakes the task."""
+    family, main = parent()
+    loop = family.first.loop(main)
+    task = loop.task("run", site="/app/service.py:12 run")
+    child = family.fork(main, MS, 101, name="tool", origin="spawn", argv="/app/tool.py")
+    task.ready(0).running(0).awaits(2 * MS, "future", site=WAIT)
+    loop.step(task, 0, 2 * MS)
+    main.io(2 * MS, "select.epoll.poll").running(80 * MS)
+    loop.select(2 * MS, 80 * MS)
+    family.main(child).running(5 * MS).end(79 * MS)
+    loop.callback("_do_wait", "/lib/unix_events.py:9 _do_wait", 80 * MS, 82 * MS)
+    family.ended(main, child, 81 * MS, status=0)
+    task.ready(81 * MS + 1, waker="io").running(83 * MS)
+    loop.step(task, 83 * MS, 84 * MS)
+    task.done(84 * MS)
+    main.end(85 * MS)
+    family.first.ended(86 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    found = next(
+        p.worst for p in answer(model, task="run").problems if p.worst.wait.what is What.AWAIT
+    )
+    adds_up(found.causes, found.wait.ns)
+    assert parts(found.causes) == [(Kind.CHILD, "tool", 79 + 1e-6)]
+    assert parts(found.causes[0].parts)[0] == (Kind.COMPUTING, "", 74)
+
+
+def pool() -> tuple[Family, Thread, Thread, list[TraceBuilder]]:
+    family, main = parent()
+    manager = family.first.thread("QueueManagerThread", 110)
+    workers = [family.fork(main, 0, 101, name="one"), family.fork(main, 0, 102, name="two")]
+    for worker in workers:
+        family.main(worker).running(0)
+    return family, main, manager, workers
+
+
+def finish(family: Family, workers: list[TraceBuilder], *threads: Thread) -> None:
+    for worker in workers:
+        family.main(worker).end(200 * MS)
+        worker.ended(201 * MS)
+    for thread in threads:
+        thread.end(200 * MS)
+    family.first.ended(202 * MS)
+
+
+def test_result_of_a_job(tmp_path: Path) -> None:
+    """Queued behind another job of the worker, run, on its way back; and it adds up."""
+    family, main, manager, workers = pool()
+    before = family.job(5, "first", main, 2 * MS, "/app/service.py:20 main")
+    job = family.job(5, "second", main, 10 * MS, "/app/service.py:21 main")
+    lock = family.first.lock("Condition.wait", WAIT)
+    main.lock_wait(20 * MS, "Future.result", lock=lock, site=WAIT)
+    manager.io(3 * MS, "select.poll.poll", site="/lib/process.py:9 wait").native(41 * MS)
+    before.run(workers[0], 5 * MS, 40 * MS).received(manager, 42 * MS)
+    manager.io(43 * MS, "select.poll.poll", site="/lib/process.py:9 wait").native(105 * MS)
+    family.main(workers[0]).io(60 * MS, "open", site="/app/service.py:5 second")
+    family.main(workers[0]).running(80 * MS)
+    job.run(workers[0], 45 * MS, 100 * MS).received(manager, 106 * MS)
+    manager.release(107 * MS, lock, to=main)
+    main.running(108 * MS)
+    finish(family, workers, main, manager)
+    found, text = told(tmp_path, family)
+    assert parts(found.causes) == [
+        (Kind.JOB, "second [one]", 55),
+        (Kind.QUEUED, "", 25),
+        (Kind.RESULT, "", 6),
+        (Kind.WOKEN, "", 2),
+    ]
+    assert parts(found.causes[0].parts) == [(Kind.COMPUTING, "", 35), (Kind.IO, "open", 20)]
+    assert text == (
+        "Thread `MainThread [service.py]` waited in `Future.result` (service.py:30) for "
+        "88.0 ms, starting at 20.0 ms. For 55.0 ms of that a worker ran the job "
+        "`second [one]` (service.py:21), which spent 35.0 ms computing and 20.0 ms in `open` "
+        "(service.py:5); for 25.0 ms the job was queued: no worker had begun it; for 6.00 ms "
+        "the result of the job was on its way; other: 2.00 ms."
+    )
+    assert path(found) == [
+        "`MainThread [service.py]` waited for `Future.result` (service.py:30)",
+        "job `second` (service.py:21) ran in `one`",
+        "job `first` (service.py:20) ran in `one`",
+        "`MainThread [service.py]` submitted the job `first`",
+        "`MainThread [service.py]` ran",
+        "the cause is unknown",
+    ]
+
+
+def test_job_of_a_task(tmp_path: Path) -> None:
+    """`run_in_executor` with processes: the manager's thread wakes the task."""
+    family, main, manager, workers = pool()
+    loop = family.first.loop(main)
+    task = loop.task("handle", site="/app/service.py:12 handle")
+    task.ready(0).running(0)
+    job = family.job(5, "resize", main, MS, "/app/service.py:13 handle")
+    task.awaits(2 * MS, "executor", site="/app/service.py:13 handle")
+    loop.step(task, 0, 2 * MS)
+    main.io(2 * MS, "select.epoll.poll").running(91 * MS)
+    loop.select(2 * MS, 91 * MS)
+    manager.io(2 * MS, "select.poll.poll").native(89 * MS)
+    job.run(workers[1], 12 * MS, 82 * MS).received(manager, 89 * MS)
+    wake = manager.wakes(90 * MS)
+    task.ready(91 * MS, by=wake, waker_thread=110).running(92 * MS)
+    loop.step(task, 92 * MS, 93 * MS)
+    task.done(93 * MS)
+    finish(family, workers, main, manager)
+    found = worst(tmp_path, family)
+    assert found.wait.what is What.AWAIT
+    assert parts(found.causes) == [
+        (Kind.JOB, "resize [two]", 70),
+        (Kind.QUEUED, "", 10),
+        (Kind.RESULT, "", 7),
+        (Kind.WOKEN, "", 2),
+    ]
+    assert path(found)[1:4] == [
+        "job `resize` (service.py:13) ran in `two`",
+        "`MainThread [service.py]` submitted the job `resize`",
+        "`handle` #1 ran",
+    ]
+
+
+def test_job_that_never_began(tmp_path: Path) -> None:
+    """It was queued to the end."""
+    family, main, manager, workers = pool()
+    family.job(5, "lost", main, 10 * MS, "/app/service.py:20 main")
+    job = family.job(5, "late", main, 11 * MS, "/app/service.py:20 main")
+    lock = family.first.lock("Condition.wait", WAIT)
+    main.lock_wait(20 * MS, "Future.result", lock=lock, site=WAIT)
+    manager.io(12 * MS, "select.poll.poll").native(100 * MS)
+    job.received(manager, 101 * MS)
+    manager.release(102 * MS, lock, to=main)
+    main.running(103 * MS)
+    finish(family, workers, main, manager)
+    assert parts(worst(tmp_path, family).causes) == [(Kind.QUEUED, "", 83)]
+
+
+@pytest.mark.parametrize("between", [0, 5 * MS])
+def test_another_wait_between(tmp_path: Path, between: int) -> None:
+    """A thread that waited for something else since it read a result ended nobody's job."""
+    family, main, manager, workers = pool()
+    job = family.job(5, "work", main, 10 * MS, "/app/service.py:20 main")
+    lock = family.first.lock("Condition.wait", WAIT)
+    main.lock_wait(20 * MS, "Event.wait", lock=lock, site=WAIT)
+    manager.io(12 * MS, "select.poll.poll").native(60 * MS)
+    job.run(workers[0], 15 * MS, 55 * MS).received(manager, 60 * MS)
+    if between:
+        manager.sleep(61 * MS, "/app/service.py:70 watch").native(61 * MS + between)
+    manager.release(70 * MS, lock, to=main)
+    main.running(71 * MS)
+    finish(family, workers, main, manager)
+    kinds = {cause.kind for cause in worst(tmp_path, family).causes}
+    assert (Kind.JOB in kinds) is (between == 0)

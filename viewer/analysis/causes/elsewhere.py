@@ -1,0 +1,188 @@
+"""What a wait in one process was for in another: the end of a child, the result of a job."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.jobs import NEVER, Job, Jobs
+from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SELECT, SLEEP, STATE_MASK
+from viewer.trace.model import Model
+
+_WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
+_LONG_NS = 1_000_000  # what is shorter does not come between a wait and what it brought
+_MOST_LOOKS = 64  # rows of a library that sleeps and looks whether a child has ended
+
+
+class Child(NamedTuple):
+    """A child process; `process` is -1 if it was not recorded."""
+
+    process: int
+    pid: int
+    name: str
+
+
+class Elsewhere:
+    """The rows of threads that waited for another process."""
+
+    def __init__(self, model: Model, ledger: Ledger) -> None:
+        self.model, self.ledger = model, ledger
+        self.family, self.jobs = Family.of(model), Jobs.of(model).all
+        self.child_of_row: dict[int, Child] = {}
+        self.job_of_row: dict[int, int] = {}
+        self._ended: dict[int, list[tuple[int, Child]]] = {}  # by thread, in order of time
+        self._received: dict[int, list[tuple[int, int]]] = {}  # by thread: (time, job)
+        for number, job in enumerate(self.jobs):
+            if job.receiver >= 0:
+                self._received.setdefault(job.receiver, []).append((job.received_ns, number))
+                for row in self._rows_before(job.receiver, job.received_ns, looks=False):
+                    self.job_of_row[row] = number
+        for got in self._received.values():
+            got.sort()
+        self._find_children()
+
+    def _find_children(self) -> None:
+        trace, events = self.model.trace, self.model.trace.events
+        commands: dict[tuple[int, int], str] = {}  # of children that are not recorded
+        for event in trace.instants(events.name, s.SPAWN, s.CHILD_ENDED):
+            args, process = trace.args(event), trace.track_process[events.track[event]]
+            pid = args.get(s.ARG_CHILD)
+            if not isinstance(pid, int):
+                continue
+            if trace.text(events.name[event]) == s.SPAWN:
+                commands[process, pid] = str(args.get(s.ARG_COMMAND, ""))
+                continue
+            thread = self.ledger.thread_of_track[events.track[event]]
+            at_ns = events.time_ns[event]
+            number = self.family.child(process, pid, at_ns)
+            name = (
+                self.family.members[number].name
+                if number >= 0
+                else commands.get((process, pid), f"pid {pid}")
+            )
+            child = Child(number, pid, name)
+            if thread >= 0:
+                self._ended.setdefault(thread, []).append((at_ns, child))
+                for row in self._rows_before(thread, at_ns, looks=True):
+                    self.child_of_row.setdefault(row, child)
+
+    def _rows_before(self, thread: int, at_ns: int, *, looks: bool) -> Iterator[int]:
+        """The thread's last wait before a moment, with the short ones after it.
+
+        Where a library `looks` again and again, all of them at that place.
+        """
+        rows, table = self.ledger.rows_of_threads, self.model.states
+        low = rows.offset[thread]
+        at = bisect_right(rows.start_ns, at_ns, low, rows.offset[thread + 1])
+        site, found = -1, 0
+        while at > low:
+            at -= 1
+            row = rows.row[at]
+            base = table.state[row] & STATE_MASK
+            if base not in _WAITS:
+                continue
+            if base not in (IO, SLEEP) or self._is_poll_of_loop(thread, row):
+                return
+            if found and table.site[row] != site:
+                return
+            yield row
+            if table.end_ns[row] - table.start_ns[row] >= _LONG_NS:
+                if not looks or found > _MOST_LOOKS:
+                    return
+                site, found = table.site[row], found + 1
+
+    def _is_poll_of_loop(self, thread: int, row: int) -> bool:
+        """A loop that polls waits for everything that its tasks await."""
+        lane, table = self.ledger.lane_of_thread.get(thread, -1), self.model.states
+        if lane < 0 or table.state[row] & STATE_MASK != IO:
+            return False
+        middle = (table.start_ns[row] + table.end_ns[row]) // 2
+        step = self.ledger.loops_without_gc.row_at(lane, middle)
+        kinds = self.model.owners.kind
+        return 0 <= step < len(kinds) and kinds[step] == SELECT
+
+    def child_between(self, thread: int, since_ns: int, until_ns: int) -> Child | None:
+        """The child of whose end a thread was told in that time."""
+        told = self._ended.get(thread, [])
+        at = bisect_right(told, until_ns, key=lambda one: one[0]) - 1
+        return told[at][1] if at >= 0 and told[at][0] >= since_ns else None
+
+    def job_before(self, thread: int, at_ns: int) -> int:
+        """The job whose result a thread had read when it ended a wait of another; -1 none."""
+        got = self._received.get(thread, [])
+        at = bisect_right(got, (at_ns, len(self.jobs))) - 1
+        if at < 0:
+            return -1
+        received_ns, number = got[at]
+        rows, table = self.ledger.rows_of_threads, self.model.states
+        low, high = rows.offset[thread], rows.offset[thread + 1]
+        for place in range(
+            bisect_left(rows.start_ns, received_ns, low, high),
+            bisect_left(rows.start_ns, at_ns, low, high),
+        ):
+            row = rows.row[place]
+            is_wait = table.state[row] & STATE_MASK in _WAITS
+            if is_wait and table.end_ns[row] - table.start_ns[row] >= _LONG_NS:
+                return -1
+        return number
+
+    def job_of_worker_before(self, number: int) -> int:
+        """The job for whose end a queued one waited, since it had the worker; -1 none."""
+        job = self.jobs[number]
+        earlier = self._of_worker[job.worker]
+        at = bisect_left(earlier, (job.start_ns, number)) - 1
+        if at < 0:
+            return -1
+        before = self.jobs[earlier[at][1]]
+        is_behind = before.end_ns - max(job.submit_ns, before.start_ns) >= _LONG_NS
+        return earlier[at][1] if job.submit_ns >= 0 and is_behind else -1
+
+    @cached_property
+    def _of_worker(self) -> dict[int, list[tuple[int, int]]]:
+        """By process the (begin, number) of its jobs, in order."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for number, job in enumerate(self.jobs):
+            if job.start_ns >= 0:
+                found.setdefault(job.worker, []).append((job.start_ns, number))
+        for jobs in found.values():
+            jobs.sort()
+        return found
+
+    def of_row(self, row: int) -> tuple[str, int] | None:
+        """What explains a call: ("child", row) or ("job", number)."""
+        if row in self.child_of_row:
+            return "child", row
+        return ("job", self.job_of_row[row]) if row in self.job_of_row else None
+
+    def phases(self, job: Job, windows: Windows) -> Iterator[tuple[Kind, Windows]]:
+        """What became of a job in these times, in order."""
+        ends = [
+            (Kind.UNKNOWN, max(job.submit_ns, 0)),
+            (Kind.QUEUED, job.start_ns),
+            (Kind.JOB, job.end_ns if job.is_over else NEVER),
+            (Kind.RESULT, job.received_ns),
+            (Kind.WOKEN, NEVER),
+        ]
+        since = 0
+        for kind, until in ends:
+            yield kind, between(windows, since, until)
+            if until == NEVER:
+                return
+            since = until
+
+
+def between(windows: Windows, since: int, until: int) -> Windows:
+    """The parts of windows from one moment to another, or NEVER."""
+    found = [
+        (max(a, since), b if until == NEVER else min(b, until))
+        for a, b in zip(windows.from_ns, windows.until_ns, strict=True)
+    ]
+    kept = [(a, b) for a, b in found if a < b]
+    since_ns, until_ns = (array("q", (pair[n] for pair in kept)) for n in (0, 1))
+    return Windows(memoryview(since_ns), memoryview(until_ns))
