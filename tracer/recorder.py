@@ -12,11 +12,13 @@ from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.secrets import masked
 from tracer.signals import (
     DEFAULT_CPU_HZ,
+    DEFAULT_HEAP_RATE,
     Tool,
     children,
     cpu,
     gc,
     gil,
+    heap,
     io,
     libraries,
     locks,
@@ -43,6 +45,8 @@ SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
     "sched": sched.arm,
     "cpu": cpu.arm,
 }
+# Recorded only when asked for.
+ON_REQUEST: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {"heap": heap.arm}
 DEFAULT_BUFFER_BYTES = 64 << 20
 DEFAULT_IO_THRESHOLD_US = 20
 DEFAULT_STACK_DEPTH = 32
@@ -56,6 +60,8 @@ class Options:
         "buffer_bytes",
         "cpu_hz",
         "force",
+        "heap_rate",
+        "heap_seed",
         "hold",
         "io_threshold_us",
         "path",
@@ -74,6 +80,8 @@ class Options:
         io_threshold_us: int = DEFAULT_IO_THRESHOLD_US,
         stack_depth: int = DEFAULT_STACK_DEPTH,
         hold: bool = False,
+        heap_rate: int = DEFAULT_HEAP_RATE,
+        heap_seed: int = 0,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
@@ -83,6 +91,8 @@ class Options:
         self.io_threshold_us = io_threshold_us  # shorter calls and waits are not written
         self.stack_depth = stack_depth  # frames of a wait's stack, 1 to 64
         self.force = force  # replace a file that is not a trace
+        self.heap_rate = heap_rate  # bytes from one sampled allocation to the next, on average
+        self.heap_seed = heap_seed  # of these samples; 0: a random one
         self.hold = hold  # until begin(), keep the trace that `path` has
 
 
@@ -225,7 +235,12 @@ class Recording:
         core.watch_endings()
         self._disarms.append(core.unwatch_endings)
         try:
-            self._tool = tool = Tool(core, self.options.cpu_hz)
+            self._tool = tool = Tool(
+                core,
+                self.options.cpu_hz,
+                self.options.heap_rate,
+                self.options.heap_seed,
+            )
         except Exception as error:
             core.note("sys.monitoring", repr(error), True)
             return
@@ -233,7 +248,7 @@ class Recording:
         # The GIL first: its hooks of uvloop's calls of libc go below those of `tasks`.
         for name in ("children", *sorted(self.options.signals, key="gil".__ne__)):
             try:
-                arm = children.arm if name == "children" else SIGNALS[name]
+                arm = children.arm if name == "children" else (SIGNALS | ON_REQUEST)[name]
                 self._disarms.append(arm(core, tool))
             except Exception as error:  # the program goes on without this signal
                 tool.problem(name, str(error) or repr(error))
@@ -273,6 +288,8 @@ class Recording:
         self.blind_spots = self._find_blind_spots()
         if "cpu" in self.options.signals:
             self._core.note_sampler()
+        if "heap" in self.options.signals:
+            self._core.note_heap()
         for signal, text in self.blind_spots:
             self._core.note(signal, text, True)
         self._core.seal()  # the last states of all threads are from one moment

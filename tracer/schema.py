@@ -27,6 +27,9 @@ COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU
 COUNTER_TASKS = "tasks"  # per process: live tasks
 COUNTER_THREADS = "threads"  # per process: live threads
 COUNTER_RSS = "rss_bytes"  # per process: resident set size
+TRACK_HEAP = "heap"  # process track: sampled allocations
+COUNTER_HEAP_LIVE = "heap live"  # per process: bytes allocated since the start and not freed
+COUNTER_ALLOCATION_RATE = "allocation rate"  # per process: bytes per second
 
 # Categories ----------------------------------------------------------------------------
 CAT_TASK = "task"  # the state slices of a task: ready, running, await …
@@ -42,6 +45,7 @@ CAT_USER = "user"  # the program's own: regions (slices) and logs (instants)
 CAT_OPERATION = "operation"  # the program's own: tracer.task, on a lane below Operations
 CAT_JOB = "job"  # a pool of processes: from submit to result
 CAT_GC = "gc"
+CAT_HEAP = "heap"
 CAT_TRACER = "tracer"
 
 # Slice and instant names ---------------------------------------------------------------
@@ -90,6 +94,10 @@ JOB_SENT = "job sent"  # instant: written into the pipe
 RESULT_SENT = "result sent"  # instant in the worker, flow to …
 RESULT_RECEIVED = "result received"  # … the instant in the process that asked for it
 GC_PREFIX = "GC gen"  # + generation
+# Instants on the track `heap`:
+SAMPLING = "sampling"  # from here on, allocations are sampled
+ALLOC = "alloc"  # a sampled block was allocated …
+FREE = "free"  # … and freed
 
 # Instants of the tracer track
 RECORDING = "recording"  # first event of every trace
@@ -170,6 +178,8 @@ ARG_FAMILY = "family"  # uint on `recording`: one number for all processes of a 
 ARG_ORIGIN = "origin"  # str on `recording`: one of ORIGINS
 ARG_PARENT_PID = "parent_pid"  # uint on `recording`: who started it; absent on the first
 ARG_FOLLOWED = "followed"  # bool on `fork`, `spawn`, `exec`: the child is to record itself
+ARG_BLOCK = "block"  # uint: number of a sampled block, unique in the process
+ARG_MEAN_BYTES = "mean_bytes"  # uint on `sampling`: bytes from one sample to the next
 ARG_STATUS = "status"  # uint on `child ended`: its exit code …
 ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
 ARG_POOL = "pool"  # uint: inode of the pipe through which a pool's jobs go

@@ -20,9 +20,12 @@ def record_here(
     signals: tuple[str, ...] = tuple(SIGNALS),
     buffer_bytes: int = 64 << 20,
     cpu_hz: int = 100,
+    heap_rate: int = 512 << 10,
 ) -> tuple[Summary, Totals]:
     """Runs the function under a recording; what it raises is raised after the recording."""
-    options = Options(str(path), buffer_bytes, signals, ("test",), True, cpu_hz)
+    options = Options(
+        str(path), buffer_bytes, signals, ("test",), True, cpu_hz, heap_rate=heap_rate
+    )
     recording = Recording(options)
     recording.start()
     try:

@@ -18,6 +18,7 @@
 #include "signals/gc.h"
 #include "signals/gil/gil.h"
 #include "signals/gil/loads.h"
+#include "signals/heap/heap.h"
 #include "signals/kernel/methods.h"
 #include "signals/libraries.h"
 #include "signals/locks/locks.h"
@@ -35,7 +36,7 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
         async_locks_methods, calls_methods, children_methods, codes_methods, endings_methods, gc_methods, gil_methods,
-        kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods,
+        heap_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods,
         loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,
         utf8_methods, uvloop_methods,

@@ -8,6 +8,7 @@
 #include "output/file.h"
 #include "output/writer.h"
 #include "python/notes.h"
+#include "python/stacks.h"
 #include "ring/intern.h"
 #include "ring/ring.h"
 #include "sampler/drain.h"
@@ -15,6 +16,7 @@
 #include "schema.h"
 #include "signals/children.h"
 #include "signals/gil/gil.h"
+#include "signals/heap/heap.h"
 #include "signals/kernel/kernel.h"
 #include "timeline/timeline.h"
 
@@ -32,6 +34,7 @@ static void after_fork_in_child(void)
     kernel_forget();
     ring_forget();
     sampler_forget();
+    heap_forget();
     writer_forget();
     gil_after_fork(1);
 }
@@ -53,7 +56,13 @@ static PyObject *running;
 static PyObject *kept;
 static unsigned long forks; /* forks that this recording has seen; the children record nothing */
 
-static const writer_sources sources = {&kernel_source, &sampler_source, gil_after_pass};
+static void after_pass(void)
+{
+    stacks_ask();
+    gil_after_pass();
+}
+
+static const writer_sources sources = {&kernel_source, &sampler_source, after_pass};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held)\n\n"
 "Begins to record into `fd`, which the core owns from now on. If it is held, the file keeps its\n"
@@ -224,6 +233,7 @@ int recording_checkpoint(const char *program)
     writer_totals t;
     recording_program_begins(); /* code of it that runs before __main__ may end it */
     int runs;
+    stacks_resolve();
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
     runs = writer_running();

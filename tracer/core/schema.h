@@ -126,6 +126,9 @@
     X(COUNTER_TASKS, "tasks")                     \
     X(COUNTER_THREADS, "threads")                 \
     X(COUNTER_RSS, "rss_bytes")                   \
+    X(TRACK_HEAP, "heap")                         \
+    X(COUNTER_HEAP_LIVE, "heap live")             \
+    X(COUNTER_ALLOCATION_RATE, "allocation rate") \
     X(AWAIT_PREFIX, "await ")                     \
     X(AWAIT_TASK_PREFIX, "await task ")           \
     X(FAILED_PREFIX, "failed: ")                  \
@@ -258,12 +261,20 @@
     X(ARG_THRESHOLD, "threshold_ns")        \
     X(ARG_SLOTS, "slots")
 
+/* Of the signal `heap`: interned after the others, in the chunks that have such events. */
+#define SCHEMA_HEAP_CATEGORIES(X) X(CAT_HEAP, "heap")
+#define SCHEMA_HEAP_NAMES(X) X(SAMPLING, "sampling") X(ALLOC, "alloc") X(FREE, "free")
+#define SCHEMA_HEAP_ARGS(X) X(ARG_BLOCK, "block") X(ARG_MEAN_BYTES, "mean_bytes")
+
 #define SCHEMA_ENUM_NUMBER(name, value) SCHEMA_##name = value,
 #define SCHEMA_ENUM_NAME(name, text) SCHEMA_##name,
 enum { SCHEMA_NUMBERS(SCHEMA_ENUM_NUMBER) };
-enum schema_category { SCHEMA_CATEGORY_NONE, SCHEMA_CATEGORIES(SCHEMA_ENUM_NAME) SCHEMA_CATEGORY_END };
-enum schema_name { SCHEMA_NAME_NONE, SCHEMA_NAMES(SCHEMA_ENUM_NAME) SCHEMA_NAME_END };
-enum schema_arg { SCHEMA_ARG_NONE, SCHEMA_ARGS(SCHEMA_ENUM_NAME) SCHEMA_ARG_END };
+enum schema_category { SCHEMA_CATEGORY_NONE, SCHEMA_CATEGORIES(SCHEMA_ENUM_NAME)
+    SCHEMA_HEAP_CATEGORIES(SCHEMA_ENUM_NAME) SCHEMA_CATEGORY_END };
+enum schema_name { SCHEMA_NAME_NONE, SCHEMA_NAMES(SCHEMA_ENUM_NAME)
+    SCHEMA_HEAP_NAMES(SCHEMA_ENUM_NAME) SCHEMA_NAME_END };
+enum schema_arg { SCHEMA_ARG_NONE, SCHEMA_ARGS(SCHEMA_ENUM_NAME)
+    SCHEMA_HEAP_ARGS(SCHEMA_ENUM_NAME) SCHEMA_ARG_END };
 
 #define SCHEMA_TEXT(name, text) static const char SCHEMA_TEXT_##name[] __attribute__((unused)) = text;
 SCHEMA_TRACKS(SCHEMA_TEXT)

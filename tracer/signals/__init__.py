@@ -20,6 +20,7 @@ CODE_TYPE = type((lambda: None).__code__)
 TOOL_IDS = (4, 3, 5, 0, 1, 2)
 TOOL_NAME = "tracer"
 DEFAULT_CPU_HZ = 100
+DEFAULT_HEAP_RATE = 512 << 10
 
 
 class Tool:
@@ -28,10 +29,18 @@ class Tool:
     Raises RuntimeError when all six tool ids are taken.
     """
 
-    def __init__(self, core: "ModuleType", cpu_hz: int = DEFAULT_CPU_HZ) -> None:
+    def __init__(
+        self,
+        core: "ModuleType",
+        cpu_hz: int = DEFAULT_CPU_HZ,
+        heap_rate: int = DEFAULT_HEAP_RATE,
+        heap_seed: int = 0,
+    ) -> None:
         self.core = core
         self.problems: list[tuple[str, str]] = []
         self.cpu_hz = cpu_hz
+        self.heap_rate = heap_rate
+        self.heap_seed = heap_seed
         self._monitoring = monitoring = sys.monitoring
         self._watched: list[CodeType] = []
         self._pending: dict[str, Callable[[], None]] = {}

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from tests.support.validator.arrows import check_arrows
 from tests.support.validator.awaits import check_awaits
+from tests.support.validator.heap import HeapSummary, check_heap
 from tests.support.validator.lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.support.validator.samples import check_samples
 from tests.support.validator.slices import Slice, drops_of, pair
@@ -64,6 +65,7 @@ class Summary:
     lanes: dict[tuple[int, int], Lane]  # by (pid, tid): the states of a thread
     locks: dict[tuple[int, int], LockSummary]  # by (pid, lock id): those that have a track
     user: UserSummary  # the program's own events
+    heap: dict[int, HeapSummary]  # by pid: those whose allocations were sampled
     unknown: Counter[str]  # what arrows and lock waits leave open, with the reason
 
 
@@ -120,6 +122,7 @@ def validate(data: bytes) -> Summary:
         lanes,
         locks,
         user,
+        check_heap(trace),
         unknown,
     )
 

@@ -102,6 +102,17 @@ static uint8_t *put_fixed_names(uint8_t *p)
     SCHEMA_NAMES(NAME)
     iid = 0;
     SCHEMA_ARGS(ARGUMENT)
+    return p;
+}
+
+static uint8_t *put_heap_names(uint8_t *p)
+{
+    uint64_t iid = SCHEMA_CAT_HEAP - 1;
+    SCHEMA_HEAP_CATEGORIES(CATEGORY)
+    iid = SCHEMA_SAMPLING - 1;
+    SCHEMA_HEAP_NAMES(NAME)
+    iid = SCHEMA_ARG_BLOCK - 1;
+    SCHEMA_HEAP_ARGS(ARGUMENT)
 #undef CATEGORY
 #undef NAME
 #undef ARGUMENT
@@ -317,6 +328,8 @@ static int is_new_string(encoder *e, const uint32_t *chunks, uint32_t id)
 /* Whether this event is the first in its chunk to use a name. */
 static int has_new_names(encoder *e, const event *ev)
 {
+    if (ev->category == SCHEMA_CAT_HEAP && e->heap_chunk != e->chunk)
+        return 1;
     if (ev->name_id && is_new_string(e, e->name_chunk, ev->name_id))
         return 1;
     for (int i = 0; i < ev->arg_count; i++)
@@ -335,6 +348,10 @@ static void put_new_names(encoder *e, const event *ev)
     p = put_number(packet, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
     uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0), *at = interned;
     size_t length;
+    if (ev->category == SCHEMA_CAT_HEAP && e->heap_chunk != e->chunk) {
+        at = put_heap_names(at);
+        e->heap_chunk = e->chunk;
+    }
     if (ev->name_id && is_new_string(e, e->name_chunk, ev->name_id)) {
         const char *text = intern_text(ev->name_id, &length);
         at = put_interned(at, SCHEMA_INTERNED_EVENT_NAMES, ev->name_id + SCHEMA_NAME_END, text, length);

@@ -87,6 +87,7 @@ typedef struct {
     track *next_default;  /* … and from the next chunk on; if the two differ, a new chunk begins at once */
     uint32_t *name_chunk, *value_chunk; /* by string id: chunk in which it was last interned */
     uint32_t known_strings;
+    uint32_t heap_chunk; /* the last one that has the names of the signal `heap` */
 } encoder;
 
 void encoder_init(encoder *e, uint32_t pid, uint64_t seed);

@@ -103,6 +103,30 @@ static inline PyThreadState *compat_own_tstate(void)
     return PyGILState_GetThisThreadState();
 }
 
+/* The state with which the calling thread is attached to an interpreter, NULL if it is not. */
+static inline PyThreadState *compat_attached(void)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return PyThreadState_GetUnchecked();
+#else
+    return _PyThreadState_UncheckedGet();
+#endif
+}
+
+/* Has some thread of the main interpreter call the function, attached, at its next opportunity; the main
+ * thread where the interpreter offers no more. For any thread. Returns 0, or -1 if the queue is full. */
+static inline int compat_call_soon(int (*function)(void *))
+{
+    typedef int add_call(PyInterpreterState *, int (*)(void *), void *, int);
+    static add_call *any_thread;
+    static int is_looked_up;
+    if (!is_looked_up) {
+        any_thread = (add_call *)dlsym(RTLD_DEFAULT, "_PyEval_AddPendingCall");
+        is_looked_up = 1;
+    }
+    return any_thread ? any_thread(PyInterpreterState_Main(), function, NULL, 0) : Py_AddPendingCall(function, NULL);
+}
+
 /* The running Python frame's address; the calling thread is attached. */
 static inline const void *compat_running_frame(void)
 {

@@ -223,6 +223,22 @@ void stacks_resolve(void)
     compat_unlock(&naming);
 }
 
+static _Atomic int asked;
+
+static int resolve_now(void *unused)
+{
+    (void)unused;
+    atomic_store(&asked, 0);
+    stacks_resolve();
+    return 0;
+}
+
+void stacks_ask(void)
+{
+    if (atomic_load(&stacks_pending) && !atomic_exchange(&asked, 1) && compat_call_soon(resolve_now) < 0)
+        atomic_store(&asked, 0);
+}
+
 static void forget_frames(void)
 {
     for (uint32_t i = indexed_from; i < entry_count; i++)

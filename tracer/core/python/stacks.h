@@ -28,6 +28,7 @@ uint32_t stacks_put(const stack_frame *frames, int depth);
 /* Whether there is something to resolve; cheap. */
 extern _Atomic int stacks_pending;
 void stacks_resolve(void); /* attached */
+void stacks_ask(void); /* any thread: one of Python's shall resolve it soon */
 
 /* For hooks that may allocate: names the stack at once, so that the writer has it. */
 static inline uint32_t stacks_named(uint32_t stack)

@@ -71,6 +71,9 @@ enum record_kind {
     REC_LOG,            /* b = payload bytes; payload: see payload.h, its name is the message */
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
     REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command; flag = enum child_kind */
+    REC_HEAP_BEGIN,     /* b = bytes between two samples, on average */
+    REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = its number, c = bytes; flag = without the GIL */
+    REC_HEAP_FREED,     /* … and freed: b = its number */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "timeline/heap.h"
+
 enum { ALIVE_NS = 100 * 1000 * 1000 };
 
 /* Counters are written when they change. Memory is also written as a sign of life, so that the trace of an
@@ -28,6 +30,7 @@ void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
         event ev = {.ns = ns, .on = counters[i].on, .type = SCHEMA_TYPE_COUNTER, .counter = counters[i].now};
         encoder_event(&t->out, &ev);
     }
+    heap_counters(t, ns);
 }
 
 static void tell(timeline *t, thread_line *thread, counter_line *counter, const char *name, uint64_t value)

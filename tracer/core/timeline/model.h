@@ -197,6 +197,7 @@ typedef struct timeline {
     map spawned, jobs;     /* address of a thread, of an executor's job -> flow */
     map handles;           /* address -> handle_cause* */
     int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
+    struct heap_line *heap; /* timeline/heap.c; NULL: allocations are not recorded */
     uint32_t own_tracks;
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */
     uint32_t unshown_count, unshown_capacity;

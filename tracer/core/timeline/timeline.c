@@ -9,6 +9,7 @@
 #include "ring/stack_names.h"
 #include "timeline/counters.h"
 #include "timeline/gc.h"
+#include "timeline/heap.h"
 #include "timeline/jobs.h"
 #include "timeline/lanes.h"
 #include "timeline/locks.h"
@@ -80,6 +81,7 @@ void timeline_free(timeline *t)
     free(t->unshown);
     locks_free(t);
     user_free(t);
+    heap_free(t);
     track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss,
                       &t->all_locks};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
@@ -308,7 +310,8 @@ void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t
         return;
     static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
                                                    timeline_lane_handlers, timeline_lock_handlers,
-                                                   timeline_user_handlers, timeline_job_handlers, handlers};
+                                                   timeline_user_handlers, timeline_job_handlers,
+                                                   timeline_heap_handlers, handlers};
     record_handler handler = NULL;
     for (size_t i = 0; !handler && i < sizeof tables / sizeof *tables; i++)
         handler = tables[i][r->kind];
@@ -324,4 +327,5 @@ void timeline_settle(timeline *t)
             task_show(t, task);
     }
     t->unshown_count = 0;
+    heap_settle(t);
 }

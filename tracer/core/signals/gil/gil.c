@@ -182,19 +182,17 @@ static int resolve_now(void *unused)
 {
     (void)unused;
     atomic_store(&resolving, 0);
-    stacks_resolve();
     learn_resolve();
     return 0;
 }
 
-/* Hooks the objects loaded since, and has the main thread find the names that no hook has found in
- * passing. */
+/* Hooks the objects loaded since, and has the main thread learn the names of functions that no hook has found
+ * in passing. */
 void gil_after_pass(void)
 {
     if (!atomic_load_explicit(&is_watched, memory_order_acquire))
         return;
-    int wanted = atomic_load(&stacks_pending) || atomic_load(&learn_pending);
-    if (wanted && !atomic_exchange(&resolving, 1) && Py_AddPendingCall(resolve_now, NULL) < 0)
+    if (atomic_load(&learn_pending) && !atomic_exchange(&resolving, 1) && Py_AddPendingCall(resolve_now, NULL) < 0)
         atomic_store(&resolving, 0);
     if (gil_mode == GIL_UNWATCHED || pthread_mutex_trylock(&patching))
         return;

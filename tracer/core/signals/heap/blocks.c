@@ -1,0 +1,152 @@
+/* The sampled blocks that have not been freed yet: a filter of bits, and a hash table behind it. */
+#define _GNU_SOURCE
+#include "signals/heap/blocks.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3, SPINS = 64 };
+
+typedef struct {
+    uintptr_t block; /* 0: free */
+    uint32_t number;
+} slot;
+
+_Atomic uint64_t blocks_filter[BLOCKS_BITS / 64];
+
+/* One mapping; only the part in use is touched. */
+static struct {
+    slot slots[SLOTS];
+    uint32_t users[BLOCKS_BITS]; /* how many blocks have this bit of the filter */
+} *table;
+static uint32_t used, last_number;
+static _Atomic uint8_t taken; /* everything here is being changed */
+
+static void lock(void)
+{
+    for (int spins = 0; atomic_exchange_explicit(&taken, 1, memory_order_acquire);)
+        if (++spins % SPINS == 0)
+            sched_yield();
+}
+
+static void unlock(void)
+{
+    atomic_store_explicit(&taken, 0, memory_order_release);
+}
+
+int blocks_start(void)
+{
+    if (table)
+        return 0;
+    void *memory = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                        -1, 0);
+    if (memory == MAP_FAILED)
+        return -1;
+    table = memory;
+    return 0;
+}
+
+static uint32_t home_of(uintptr_t block)
+{
+    return (uint32_t)((block >> 4) * 0x9E3779B97F4A7C15ull >> 40) & (SLOTS - 1);
+}
+
+static uint32_t find(uintptr_t block)
+{
+    uint32_t at = home_of(block);
+    while (table->slots[at].block && table->slots[at].block != block)
+        at = (at + 1) & (SLOTS - 1);
+    return at;
+}
+
+static void count(const void *block, int change)
+{
+    uint32_t place = blocks_place(block);
+    uint64_t bit = 1ull << (place & 63);
+    table->users[place] += (uint32_t)change;
+    if (table->users[place])
+        atomic_fetch_or_explicit(&blocks_filter[place / 64], bit, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&blocks_filter[place / 64], ~bit, memory_order_relaxed);
+}
+
+/* A block that was freed unseen may still be there under its address: the new one takes its place. */
+static void put(const void *block, uint32_t number)
+{
+    uint32_t at = find((uintptr_t)block);
+    if (!table->slots[at].block) {
+        used++;
+        count(block, 1);
+    }
+    table->slots[at] = (slot){(uintptr_t)block, number};
+}
+
+uint32_t blocks_put(const void *block)
+{
+    uint32_t number = 0;
+    lock();
+    if (used < MOST) {
+        number = ++last_number;
+        put(block, number);
+    }
+    unlock();
+    return number;
+}
+
+void blocks_put_back(const void *block, uint32_t number)
+{
+    lock();
+    put(block, number);
+    unlock();
+}
+
+/* Moves up what would not be found behind a gap. */
+static void close_gap(uint32_t gap)
+{
+    for (uint32_t at = (gap + 1) & (SLOTS - 1); table->slots[at].block; at = (at + 1) & (SLOTS - 1)) {
+        uint32_t home = home_of(table->slots[at].block);
+        if (((at - home) & (SLOTS - 1)) < ((at - gap) & (SLOTS - 1)))
+            continue;
+        table->slots[gap] = table->slots[at];
+        gap = at;
+    }
+    table->slots[gap] = (slot){0, 0};
+}
+
+uint32_t blocks_take(const void *block)
+{
+    uint32_t number = 0;
+    lock();
+    uint32_t at = find((uintptr_t)block);
+    if (table->slots[at].block) {
+        number = table->slots[at].number;
+        close_gap(at);
+        count(block, -1);
+        used--;
+    }
+    unlock();
+    return number;
+}
+
+static void clear(void)
+{
+    for (uint32_t i = 0; i < BLOCKS_BITS / 64; i++)
+        atomic_store_explicit(&blocks_filter[i], 0, memory_order_relaxed);
+    if (table)
+        madvise(table, sizeof *table, MADV_DONTNEED); /* all zero again */
+    used = last_number = 0;
+}
+
+void blocks_clear(void)
+{
+    lock();
+    clear();
+    unlock();
+}
+
+void blocks_forget(void)
+{
+    unlock();
+    clear();
+}

@@ -1,0 +1,38 @@
+/* The sampled blocks that have not been freed yet, by address.
+ *
+ * Any thread, with or without the GIL; a spin lock is held for a few instructions on memory. A block is found
+ * by the thread that frees it, so nobody else puts or takes its address meanwhile. */
+#ifndef TRACER_HEAP_BLOCKS_H
+#define TRACER_HEAP_BLOCKS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { BLOCKS_BITS = 1 << 17 };
+
+/* A bit for each place of the filter; set: a block with such an address may be sampled. */
+extern _Atomic uint64_t blocks_filter[BLOCKS_BITS / 64];
+
+/* Blocks of malloc's own mappings lie at the same place of their pages: the page counts, too. */
+static inline uint32_t blocks_place(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    return (uint32_t)(address >> 4 ^ address >> 12) & (BLOCKS_BITS - 1);
+}
+
+static inline int blocks_may_have(const void *block)
+{
+    uint32_t place = blocks_place(block);
+    return atomic_load_explicit(&blocks_filter[place / 64], memory_order_relaxed) >> (place & 63) & 1;
+}
+
+int blocks_start(void); /* 0, or -1 if memory is short */
+/* The number that the block gets, unique in this recording; 0: no room. */
+uint32_t blocks_put(const void *block);
+/* The number of a block, which is forgotten; 0: it is not sampled. */
+uint32_t blocks_take(const void *block);
+void blocks_put_back(const void *block, uint32_t number);
+void blocks_clear(void);
+void blocks_forget(void); /* in a forked child: another thread may have held the lock */
+
+#endif
