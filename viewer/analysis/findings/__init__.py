@@ -16,6 +16,7 @@ from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.pools import too_many_workers, workers_never_exit
+from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 
@@ -38,12 +39,13 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
+    process_findings,  # uneven workers, pickling, idle workers, pool too large
 )
 _FIRST = "deadlock"  # whatever it cost so far, it never ends
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
     """All findings, the most expensive first."""
-    found = [finding for finder in FINDERS for finding in finder(facts)]
+    found = across(facts, (finding for finder in FINDERS for finding in finder(facts)))
     found.sort(key=lambda f: (f.finding != _FIRST, -f.severity_ns, f.finding, f.text))
     return tuple(found)

@@ -1,0 +1,231 @@
+"""Findings over several processes: what is reported, what nearly is, what is all right."""
+
+import pytest
+
+from tests.support.builder.family import Family
+from tests.support.finding import MS
+from viewer.analysis.findings import Facts, Finding, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+S = 1_000 * MS
+
+
+def find_in(tmp_path, family: Family) -> tuple[Finding, ...]:
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
+
+
+def service(*work_ms: int, life_ms: int = 2_000, elsewhere: int = -1) -> Family:
+    """Workers that compute so long, in all, and accept; `elsewhere` waits at another line."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    main.io(MS, "select.select", site="/app/serve.py:50 supervise")
+    for n, ms in enumerate(work_ms):
+        child = family.fork(main, n * 1_000, 101 + n)
+        thread = family.main(child)
+        line = 99 if n == elsewhere else 9
+        thread.running(MS)
+        thread.io(MS + ms * MS // 2, "socket.accept", site=f"/app/serve.py:{line} serve")
+        thread.running(life_ms * MS - ms * MS // 2).end(life_ms * MS)
+        child.ended(life_ms * MS + MS)
+    main.running((life_ms + 2) * MS).end((life_ms + 3) * MS)
+    family.first.ended((life_ms + 4) * MS)
+    return family
+
+
+def test_one_worker_does_all(tmp_path):
+    (found,) = find_in(tmp_path, service(1_400, 40, 30, 30))
+    assert found.finding == "uneven workers"
+    assert found.text == (
+        "Uneven workers: `child 1` does 93 % of the work of 4 workers of `serve.py`: 1.40 s "
+        "of 1.50 s; the others wait for requests. See how requests are distributed: few "
+        "connections that are kept alive, or one worker that accepts them all."
+    )
+    assert found.severity_ns == 1_400 * MS - 375 * MS
+    assert (found.evidence.pid, found.evidence.tid) == (101, 101)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        (800, 200, 200, 200),  # 57 %
+        (1_000, 260),  # 79 %, less than four times the other
+        (450, 10, 10, 10),  # half a second is not reached
+        (1_400,),
+        (500, 480, 510, 520),
+    ],
+)
+def test_work_that_is_shared(tmp_path, work):
+    assert find_in(tmp_path, service(*work)) == ()
+
+
+def test_a_worker_that_could_do_more(tmp_path):
+    """It does all the work, but has time left: more workers are not needed, nor missed."""
+    assert find_in(tmp_path, service(600, 10, 10, life_ms=3_000)) == ()
+    assert find_in(tmp_path, service(1_000, 10, 10, life_ms=3_000)) != ()
+
+
+def test_workers_of_two_kinds(tmp_path):
+    """A helper that waits for its own work is not a worker without requests."""
+    assert find_in(tmp_path, service(1_400, 40, elsewhere=1)) == ()
+
+
+def pool(
+    *,
+    workers: int,
+    jobs: int,
+    ran_ms: float,
+    every_ms: float,
+    sent_ms: float = 0,
+    back_ms: float = 0.01,
+    size_bytes: int = 100,
+    submit_all: bool = False,
+) -> Family:
+    """Jobs in turn, one begun every so often; carried for `sent_ms` there, `back_ms` back.
+
+    Each is submitted when it is sent, or all at once.
+    """
+    family = Family("/app/batch.py")
+    main = family.first.thread("MainThread", 100).running(0).native(MS)
+    children = [family.fork(main, n * 1_000, 101 + n) for n in range(workers)]
+    for child in children:
+        family.main(child).running(n_ns := MS)
+    begin = 10 * MS
+    last = 0
+    for n in range(jobs):
+        start = begin + round((n * every_ms + sent_ms) * MS)
+        submit = begin if submit_all else begin + round(n * every_ms * MS)
+        end = start + round(ran_ms * MS)
+        job = family.job(5, "resize", main, submit, "/app/batch.py:8 main")
+        job.sent(main, submit, size_bytes)
+        job.run(children[n % workers], start, end, size_bytes=10)
+        job.received(main, end + round(back_ms * MS))
+        last = max(last, end + round(back_ms * MS))
+    for child in children:
+        family.main(child).end(last + n_ns)
+        child.ended(last + 2 * MS)
+    main.end(last + 3 * MS)
+    family.first.ended(last + 4 * MS)
+    return family
+
+
+def test_pickling(tmp_path):
+    """Each job carries 40 MB; that takes longer than the job."""
+    family = pool(
+        workers=2,
+        jobs=10,
+        ran_ms=29,
+        every_ms=100,
+        sent_ms=51,
+        back_ms=20,
+        size_bytes=40_000_000,
+    )  # fmt: skip
+    (found,) = find_in(tmp_path, family)
+    assert found.finding == "pickling"
+    assert found.text == (
+        "Pickling: 10 jobs of `resize` (batch.py:8) in a pool of processes carried 40.0 MB "
+        "each; that took 608 ms, 68 % of their time. Give them names of files or shared "
+        "memory, or let them make the data and return less."
+    )
+    # The first job of each worker may have waited for its start: only the way back counts.
+    assert found.severity_ns == (8 * 51 + 10 * 20) * MS
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"size_bytes": 900_000}, False),  # less than a megabyte
+        ({"ran_ms": 180, "every_ms": 300}, False),  # less than a third of the time
+        ({"jobs": 2}, False),  # a fifth of a second is not lost
+        ({}, True),
+    ],
+)
+def test_nearly_pickling(tmp_path, change, expected):
+    usual = {
+        "workers": 2, "jobs": 10, "ran_ms": 29, "every_ms": 100, "sent_ms": 51,
+        "back_ms": 20, "size_bytes": 2_000_000,
+    }  # fmt: skip
+    kinds = [one.finding for one in find_in(tmp_path, pool(**usual | change))]
+    assert ("pickling" in kinds) is expected
+
+
+def test_workers_idle_while_jobs_wait(tmp_path):
+    """Four workers, all jobs submitted at once, one sent every 50 ms."""
+    family = pool(workers=4, jobs=20, ran_ms=60, every_ms=50, submit_all=True)
+    (found,) = find_in(tmp_path, family)
+    assert found.finding == "idle workers"
+    assert found.text.startswith(
+        "Idle workers: 4 workers of a pool of processes waited for `batch.py` to send them "
+        "jobs; "
+    )
+    assert found.text.endswith("they may wait for the GIL.")
+
+
+def test_jobs_that_are_too_small(tmp_path):
+    family = pool(workers=2, jobs=400, ran_ms=0.1, every_ms=1, submit_all=True)
+    (found,) = find_in(tmp_path, family)
+    assert found.text.endswith(
+        "Such a job runs for 100 µs only: give each more to do (`chunksize`)."
+    )
+
+
+def test_busy_workers(tmp_path):
+    """Jobs wait since all workers are busy, as they should be."""
+    assert (
+        find_in(tmp_path, pool(workers=2, jobs=30, ran_ms=99, every_ms=50, submit_all=True))
+        == ()
+    )
+
+
+def test_pool_too_large(tmp_path):
+    """Eight workers, work for 1.3 of them."""
+    family = pool(workers=8, jobs=40, ran_ms=65, every_ms=50)
+    (found,) = find_in(tmp_path, family)
+    assert (found.finding, found.severity_ns) == ("pool too large", 0)
+    assert found.text == (
+        "Pool too large: a pool of 8 processes has work for 1.3 (40 jobs, 2.60 s in all, "
+        "within 2.02 s). Fewer need less memory and would do as well."
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ran_ms": 140},  # work for 2.8: a third of the workers
+        {"jobs": 31},  # hardly four for each: perhaps the last batch
+        {"workers": 3},
+        {"every_ms": 20, "ran_ms": 25},  # shorter than a second
+    ],
+)
+def test_pool_large_enough(tmp_path, change):
+    usual = {"workers": 8, "jobs": 40, "ran_ms": 65, "every_ms": 50}
+    assert find_in(tmp_path, pool(**usual | change)) == ()
+
+
+def hogs(count: int) -> Family:
+    """In each child a thread computes for 300 ms while the main thread wants the GIL."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    main.io(MS, "select.select", site="/app/serve.py:50 supervise")
+    for n in range(count):
+        child = family.fork(main, n * 1_000, 101 + 10 * n, name=f"worker {n}")
+        thread, hog = family.main(child), child.thread("hog", 105 + 10 * n)
+        hog.running(MS)
+        thread.gil_wait(MS, hog).running((400 + n) * MS)
+        hog.native((400 + n) * MS).end(900 * MS)
+        thread.end(900 * MS)
+        child.ended(901 * MS)
+    main.running(910 * MS).end(911 * MS)
+    family.first.ended(912 * MS)
+    return family
+
+
+def test_a_finding_names_its_process(tmp_path):
+    (found,) = find_in(tmp_path, hogs(1))
+    assert found.text.startswith("In `worker 0`: `hog` ")
+
+
+def test_the_same_in_several_processes_is_said_once(tmp_path):
+    (found,) = find_in(tmp_path, hogs(3))
+    assert found.text.startswith("In `worker 2`, and 2 other processes: `hog` ")
+    assert found.severity_ns == (399 + 400 + 401) * MS

@@ -1,0 +1,272 @@
+"""Services of several processes: one that does all the work, pools too large or too slow."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from tracer import schema as s
+from tracer.units import duration, plural, share, size
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.io import io_rows
+from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.trace.sweeps import percentile
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# Workers of one kind: one does most of the work, four times as much as the others on average,
+# is busy for a third of its life, and it matters: half a second of work. Workers have one
+# parent, one program and one name, live at the same time, and wait for work at one line.
+_WORK_NS = 500 * _MS
+_MOST = 60
+_TIMES = 4
+_BUSY = 30
+# Sending and reading is worth a word from a megabyte a job on, where it takes a third of the
+# time of the jobs, and a fifth of a second in all.
+_LARGE_BYTES = 1_000_000
+_CARRIED_NS = 200 * _MS
+_CARRIED = 30
+# Workers stand idle while jobs wait: 0.3 s in all, a quarter of the time that the jobs run.
+_IDLE_NS = 300 * _MS
+_IDLE = 25
+_TINY_NS = 1 * _MS
+# A pool is too large with four workers or more, three times as many as it has work for over a
+# second, and so many jobs that it is not the last batch that leaves them idle.
+_FEWEST, _SPARE, _SPAN_NS, _BATCH = 4, 3, 1_000 * _MS, 4
+
+type _Place = tuple[str, str]  # what a process waits in, and where
+
+
+def process_findings(facts: Facts) -> Iterator[Finding]:
+    """Uneven workers, pickling, idle workers while jobs wait, a pool that is too large."""
+    family = Family.of(facts.model)
+    if len(family.members) < 2:
+        return
+    yield from _uneven(facts, family)
+    for pool in Jobs.of(facts.model).pools:
+        found = _pickling(facts, pool) or _idle_workers(facts, pool) or _too_large(facts, pool)
+        if found is not None:
+            yield found
+
+
+def across(facts: Facts, found: Iterable[Finding]) -> list[Finding]:
+    """Findings of several processes: each says which one; the same in many is said once."""
+    family = Family.of(facts.model)
+    if len(family.members) < 2:
+        return list(found)
+    groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for one in found:
+        site = one.evidence.site
+        # Without a place it is told from others by its words, but for numbers.
+        groups[one.finding, site, "" if site else stem(one.text)].append(one)
+    told = []
+    for same in groups.values():
+        worst = max(same, key=lambda one: one.severity_ns)
+        names = {_process_of(family, one.evidence) for one in same} - {""}
+        name = _process_of(family, worst.evidence)
+        if len(names) < 2:
+            told += [_within(family, one) for one in same]
+            continue
+        others = plural(len(names) - 1, "other process", "other processes")
+        told.append(
+            replace(
+                worst,
+                severity_ns=sum(one.severity_ns for one in same),
+                text=f"In {code(name)}, and {others}: {worst.text}",
+            )
+        )
+    return told
+
+
+def _within(family: Family, one: Finding) -> Finding:
+    name = _process_of(family, one.evidence)
+    is_said = one.finding in _OF_SERVICES or not name
+    return one if is_said else replace(one, text=f"In {code(name)}: {one.text}")
+
+
+def _process_of(family: Family, evidence: Evidence) -> str:
+    """The name of the process that had the pid at that time."""
+    mine = [m for m in family.members.values() if m.pid == evidence.pid]
+    began = [m for m in mine if m.start_ns <= evidence.start_ns] or mine
+    return max(began, key=lambda m: m.start_ns).name if began else ""
+
+
+# Workers of one kind ----------------------------------------------------------------------
+
+
+def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
+    work, ran = Counter[int](), {job.worker for job in Jobs.of(facts.model).all}
+    for row in facts.threads:
+        work[row.process] += row.states[s.RUNNING] + row.states[s.NATIVE]
+    groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
+    for member in family.members.values():
+        if member.parent >= 0 and member.process not in ran:
+            groups[member.parent, member.program, stem(member.name)].append(member)
+    waits: dict[int, Counter[_Place]] | None = None
+    for members in groups.values():
+        longest = max(_life(member) for member in members)
+        members = [member for member in members if _life(member) * 2 >= longest]
+        busiest = max(members, key=lambda member: work[member.process])
+        mine = work[busiest.process]
+        total = sum(work[member.process] for member in members)
+        others = len(members) - 1
+        if (
+            not others
+            or total < _WORK_NS
+            or mine * 100 < total * _MOST
+            or mine * others < (total - mine) * _TIMES
+            or mine * 100 < _life(busiest) * _BUSY
+        ):
+            continue
+        waits = waits if waits is not None else _waits(facts)
+        if any(_idles_at(waits, m) not in waits[busiest.process] for m in members):
+            continue
+        yield _one_does_all(facts, busiest, mine, total, len(members))
+
+
+def _life(member: Member) -> int:
+    return member.end_ns - member.start_ns
+
+
+def _waits(facts: Facts) -> dict[int, Counter[_Place]]:
+    """By process how long its threads were in each call or wait."""
+    found: dict[int, Counter[_Place]] = defaultdict(Counter)
+    for call in io_rows(facts.model):
+        found[call.process][call.callable, call.site] += call.calls.total_ns
+    for lock in facts.locks:
+        for waiter in lock.waiters:
+            found[lock.process][lock.kind, waiter.site] += waiter.ns
+    return found
+
+
+def _idles_at(waits: dict[int, Counter[_Place]], member: Member) -> _Place:
+    """Where a process spends most of its waiting."""
+    found = waits[member.process].most_common(1)
+    return found[0][0] if found else ("", "")
+
+
+def _one_does_all(
+    facts: Facts, busiest: Member, mine: int, total: int, workers: int
+) -> Finding:
+    parent = Family.of(facts.model).members[busiest.parent]
+    text = (
+        f"Uneven workers: {code(busiest.name)} does {share(mine, total)} of the work of "
+        f"{workers} workers of {code(parent.name)}: {duration(mine)} of {duration(total)}; "
+        "the others wait for requests. See how requests are distributed: few connections that "
+        "are kept alive, or one worker that accepts them all."
+    )
+    main = facts.model.threads[busiest.main] if busiest.main >= 0 else None
+    evidence = Evidence(
+        busiest.start_ns,
+        _life(busiest),
+        main.thread_name if main is not None else "",
+        tid=main.tid if main is not None else -1,
+        pid=busiest.pid,
+    )
+    return Finding("uneven workers", mine - total // workers, text, evidence)
+
+
+# Pools of processes -----------------------------------------------------------------------
+
+
+def _evidence(facts: Facts, pool: Pool, worst: Job) -> Evidence:
+    since = worst.submit_ns if worst.submit_ns >= 0 else worst.start_ns
+    until = worst.received_ns if worst.received_ns >= 0 else worst.end_ns
+    pid = facts.model.pid(pool.process)
+    return Evidence(since, max(until - since, 0), s.TRACK_JOBS, site=worst.site, pid=pid)
+
+
+def _carried_ns(pool: Pool) -> dict[int, int]:
+    """By job the time that it was carried: from when its worker was free, and back."""
+    free = dict[int, int]()
+    found = {}
+    for job in sorted(pool.jobs, key=lambda job: job.start_ns):
+        if job.start_ns >= 0 <= job.submit_ns and job.is_over:
+            there = job.start_ns - max(job.submit_ns, free.get(job.worker, job.start_ns))
+            found[job.number] = max(there, 0) + job.returned_ns
+        free[job.worker] = max(job.end_ns, job.result_ns)
+    return found
+
+
+def _pickling(facts: Facts, pool: Pool) -> Finding | None:
+    """What goes through the pipe is large, and takes much of the jobs' time."""
+    carried = _carried_ns(pool)
+    jobs = [job for job in pool.jobs if job.number in carried]
+    bytes_ = sum(max(job.sent_bytes, 0) + max(job.result_bytes, 0) for job in jobs)
+    took, ran = sum(carried.values()), sum(job.ran_ns for job in jobs)
+    is_large = bytes_ >= _LARGE_BYTES * max(len(jobs), 1)
+    if not is_large or took < _CARRIED_NS or took * 100 < (took + ran) * _CARRIED:
+        return None
+    worst = max(jobs, key=lambda job: carried[job.number])
+    text = (
+        f"Pickling: {plural(len(jobs), 'job')} of {code(worst.name, worst.site)} in a pool of "
+        f"processes carried {size(bytes_ // len(jobs))} each; that took {duration(took)}, "
+        f"{share(took, took + ran)} of their time. Give them names of files or shared memory, "
+        "or let them make the data and return less."
+    )
+    return Finding("pickling", took, text, _evidence(facts, pool, worst))
+
+
+def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
+    """Jobs wait in the process that submitted them, while workers are idle."""
+    lost, ran = _lost_ns(facts, pool), sum(job.ran_ns for job in pool.jobs)
+    if lost < _IDLE_NS or lost * 100 < ran * _IDLE:
+        return None
+    begun = [job for job in pool.jobs if job.start_ns >= 0]
+    worst = max(begun, key=lambda job: job.queued_ns)
+    usual = percentile(sorted(job.ran_ns for job in begun), 50)
+    parent = Family.of(facts.model).name(pool.process)
+    text = (
+        f"Idle workers: {plural(len(pool.workers), 'worker')} of a pool of processes waited "
+        f"for {code(parent or 'its process')} to send them jobs; {duration(lost)} were lost "
+        f"while jobs of {code(worst.name, worst.site)} waited there. "
+    )
+    text += (
+        f"Such a job runs for {duration(usual)} only: give each more to do (`chunksize`)."
+        if usual < _TINY_NS
+        else "See what the threads there do that send jobs: they may wait for the GIL."
+    )
+    return Finding("idle workers", lost, text, _evidence(facts, pool, worst))
+
+
+def _lost_ns(facts: Facts, pool: Pool) -> int:
+    """One sweep: a piece of time counts for each pair of a waiting job and an idle worker."""
+    members, changes = Family.of(facts.model).members, list[tuple[int, int, int]]()
+    last = max((job.end_ns for job in pool.jobs), default=0)
+    for worker in pool.workers:
+        begun = min(job.start_ns for job in pool.jobs if job.worker == worker)
+        member = members.get(worker)
+        end = min(member.end_ns, last) if member is not None else last
+        changes += [(begun, 0, 1), (end, 0, -1)]
+    for job in pool.jobs:
+        if job.start_ns >= 0 <= job.submit_ns:
+            changes += [(job.submit_ns, 1, 1), (job.start_ns, 1, -1)]
+        if job.start_ns >= 0:
+            changes += [(job.start_ns, 0, -1), (job.end_ns, 0, 1)]
+    idle_and_waiting, lost, before = [0, 0], 0, 0
+    for time_ns, which, change in sorted(changes):
+        lost += max(min(idle_and_waiting), 0) * (time_ns - before)
+        idle_and_waiting[which] += change
+        before = time_ns
+    return lost
+
+
+def _too_large(facts: Facts, pool: Pool) -> Finding | None:
+    """Most workers have nothing to do most of the time. No time is lost, but memory is."""
+    begun, workers = [job for job in pool.jobs if job.start_ns >= 0], len(pool.workers)
+    if workers < _FEWEST or len(begun) < _BATCH * workers:
+        return None
+    first, last = min(job.start_ns for job in begun), max(job.end_ns for job in begun)
+    ran = sum(job.ran_ns for job in begun)
+    if last - first < _SPAN_NS or ran * _SPARE > workers * (last - first):
+        return None
+    worst = max(begun, key=lambda job: job.ran_ns)
+    text = (
+        f"Pool too large: a pool of {workers} processes has work for "
+        f"{ran / (last - first):.1f} ({plural(len(begun), 'job')}, {duration(ran)} in all, "
+        f"within {duration(last - first)}). Fewer need less memory and would do as well."
+    )
+    return Finding("pool too large", 0, text, _evidence(facts, pool, worst))
+
+
+_OF_SERVICES = ("uneven workers", "pickling", "idle workers", "pool too large")
