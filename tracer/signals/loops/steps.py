@@ -24,8 +24,8 @@ async def _wait(future: "Any") -> None:
 
 
 def facts(asyncio: "ModuleType") -> "dict[str, Any]":
-    """What a task hands to its loop: the object that makes its first step, and the builtin that
-    goes on when what it awaited is done. Nothing is left of the task that shows them."""
+    """What a task hands to its loop: the object that makes its first step, and the builtin
+    that goes on when what it awaited is done. Nothing is left of the task that shows them."""
     tasks, futures = asyncio.tasks, asyncio.futures
     c_task = getattr(tasks, "_CTask", None)
     if c_task is None:
