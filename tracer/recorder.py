@@ -318,7 +318,6 @@ class Recording:
 
 # Modules with a scheduler of their own, and what runs on it.
 _UNRECORDED = {
-    "trio": "tasks that it runs",
     "gevent": "its greenlets",
 }
 

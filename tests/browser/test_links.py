@@ -97,7 +97,7 @@ def test_empty_pages_say_why(tmp_path: Path) -> None:
     trace = TraceBuilder(signals="tasks,locks")
     trace.thread("MainThread").lock_wait(0, "Lock", lock=1, site="/a.py:1 f").end(MS)
     said = {
-        "tasks": "No asyncio task ran.",
+        "tasks": "No task ran.",
         "io": "Not recorded: the signal io was off.",
         "gc": "Not recorded: the signal gc was off.",
         "cpu": "Not recorded: the signal cpu was off.",

@@ -25,6 +25,7 @@
 #include "signals/locks/reasons.h"
 #include "signals/monitor.h"
 #include "signals/threads.h"
+#include "signals/trio/trio.h"
 #include "signals/user/user.h"
 #include "testing.h"
 
@@ -38,7 +39,7 @@ static int exec_core(PyObject *module)
         async_locks_methods, calls_methods, children_methods, codes_methods, endings_methods, gc_methods, gil_methods,
         heap_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods,
         loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
-        stacks_methods, tasks_methods, testing_methods, threads_methods, user_methods,
+        stacks_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods,
     };
     codes_on_death(on_code_death);

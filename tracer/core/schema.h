@@ -123,6 +123,7 @@
     X(IO_PREFIX, "io: ")                      \
     X(TRACK_LOOP_PREFIX, "asyncio loop @")        \
     X(TRACK_GREENLETS_PREFIX, "greenlets @")      \
+    X(TRACK_TRIO_PREFIX, "trio @")                \
     X(COUNTER_TASKS, "tasks")                     \
     X(COUNTER_THREADS, "threads")                 \
     X(COUNTER_RSS, "rss_bytes")                   \

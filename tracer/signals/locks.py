@@ -2,7 +2,7 @@
 
 import sys
 
-from tracer.signals.loops import asyncio_locks
+from tracer.signals.loops import task_locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     tool.after_import("threading", know_threads)
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
-    disarm_asyncio = asyncio_locks.arm(core, tool)
+    disarm_tasks = task_locks.arm(core, tool)
 
     def disarm() -> None:
-        disarm_asyncio()
+        disarm_tasks()
         core.unwrap_locks()
         core.waited_threads(None)
 

@@ -173,10 +173,9 @@ def states(
             out.lock_process.append(process)
             for column in (out.lock_name, out.lock_site, out.lock_kind):
                 column.append(-1)
-        if state == HOLD:
-            if out.lock_kind[lock] < 0:
-                out.lock_kind[lock] = text(i, KIND)
-        elif out.lock_name[lock] < 0:
+        if out.lock_kind[lock] < 0:
+            out.lock_kind[lock] = text(i, KIND)
+        if state != HOLD and out.lock_name[lock] < 0:
             out.lock_name[lock], out.lock_site[lock] = name, site
         return lock
 

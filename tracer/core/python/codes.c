@@ -11,7 +11,7 @@
 #include "ring/map.h"
 #include "ring/text.h"
 
-enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32 };
+enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32, SCHEDULERS = 8 };
 
 static map by_code;     /* code -> code_facts* */
 static struct {
@@ -26,7 +26,7 @@ typedef struct {
     char path[1024];
     size_t length;
 } folder;
-static folder asyncio, library;
+static folder schedulers[SCHEDULERS], library;
 static int watcher = -1;
 static code_dies *const *listeners; /* NULL ends it */
 
@@ -130,6 +130,14 @@ static int is_below(const char *file, const folder *in)
     return in->length && !strncmp(file, in->path, in->length);
 }
 
+static int is_of_scheduler(const char *file)
+{
+    for (int i = 0; i < SCHEDULERS; i++)
+        if (is_below(file, &schedulers[i]))
+            return 1;
+    return 0;
+}
+
 static int is_of_package(const char *file)
 {
     return strstr(file, "/site-packages/") || strstr(file, "/dist-packages/");
@@ -142,18 +150,23 @@ static int is_of_library(const char *file)
     return is_below(file, &library) && !is_of_package(file);
 }
 
+static void place_facts(PyCodeObject *code, code_facts *facts)
+{
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    if (!file)
+        PyErr_Clear();
+    facts->inside_scheduler = file && is_of_scheduler(file);
+    facts->inside_library = file && is_of_library(file);
+    facts->inside_package = file && is_of_package(file);
+}
+
 static code_facts *make_facts(PyCodeObject *code)
 {
     code_facts *facts = calloc(1, sizeof *facts);
     if (!facts)
         return NULL;
     facts->func = intern_function(function_name(code), site_text(code, code->co_firstlineno));
-    const char *file = PyUnicode_AsUTF8(code->co_filename);
-    if (!file)
-        PyErr_Clear();
-    facts->inside_asyncio = file && is_below(file, &asyncio);
-    facts->inside_library = file && is_of_library(file);
-    facts->inside_package = file && is_of_package(file);
+    place_facts(code, facts);
     return facts;
 }
 
@@ -321,19 +334,19 @@ uint32_t codes_callable(PyObject *callable)
     return func;
 }
 
-PyDoc_STRVAR(label_doc, "label_code(code, text, outward)\n\nNames waits inside `code`: \"await Lock\".");
+PyDoc_STRVAR(label_doc, "label_code(code, text, rank)\n\nNames waits inside `code`: \"await Lock\"; rank: see codes.h.");
 
 static PyObject *label_code(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *code, *text;
-    int outward;
-    if (!PyArg_ParseTuple(args, "O!Up", &PyCode_Type, &code, &text, &outward))
+    int rank;
+    if (!PyArg_ParseTuple(args, "O!Ui", &PyCode_Type, &code, &text, &rank))
         return NULL;
     code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
     if (facts->func) {
         facts->label = codes_text(text);
-        facts->label_of = outward ? LABEL_OUTWARD : LABEL_INNER;
+        facts->label_of = (uint8_t)rank;
     }
     Py_RETURN_NONE;
 }
@@ -355,22 +368,30 @@ static PyObject *name_wait(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(folder_doc, "code_folder(path, is_asyncio)\n\nCode below `path` is asyncio's or the standard library's,\n"
-"not the user's.");
+PyDoc_STRVAR(folder_doc, "code_folder(path, of_scheduler)\n\nCode below `path` is not the user's, but that of a\n"
+"library that runs tasks, or of the standard library.");
 
+/* Some of its code may be known already. */
 static PyObject *code_folder(PyObject *module, PyObject *args)
 {
     (void)module;
     const char *text;
     Py_ssize_t length;
-    int is_asyncio;
-    if (!PyArg_ParseTuple(args, "s#p", &text, &length, &is_asyncio))
+    int of_scheduler;
+    if (!PyArg_ParseTuple(args, "s#p", &text, &length, &of_scheduler))
         return NULL;
-    folder *of = is_asyncio ? &asyncio : &library;
+    folder *of = of_scheduler ? schedulers : &library;
+    while (of_scheduler && of < &schedulers[SCHEDULERS - 1] && of->length && strcmp(of->path, text))
+        of++;
     if ((size_t)length < sizeof of->path) {
         memcpy(of->path, text, (size_t)length + 1);
         of->length = (size_t)length;
     }
+    compat_lock(&guard);
+    for (uint32_t i = 0; by_code.slots && i <= by_code.mask; i++)
+        if (by_code.slots[i].key)
+            place_facts((PyCodeObject *)(uintptr_t)by_code.slots[i].key, (code_facts *)(uintptr_t)by_code.slots[i].value);
+    compat_unlock(&guard);
     Py_RETURN_NONE;
 }
 

@@ -17,7 +17,8 @@ enum await_primitive {
 /* Whose name for a wait counts, where several coroutines that await each other have one. */
 enum label_of {
     LABEL_INNER,             /* the innermost … */
-    LABEL_OUTWARD,           /* … but this one before those inside it (Queue.join over Event.wait) */
+    LABEL_OUTWARD,           /* … but this one before those inside it (Queue.join over Event.wait) … */
+    LABEL_LAST,              /* … and this one only if there is no other */
     LABEL_OF_PACKAGE,        /* the innermost of a package's counts before any of asyncio's inside it … */
     LABEL_OF_PACKAGE_DIRECT, /* … and this one only where the code itself awaits a future */
 };
@@ -25,8 +26,9 @@ enum label_of {
 typedef struct {
     uint32_t func;  /* intern.h function id */
     uint32_t label; /* string id of "await …" if a wait inside this code has a name */
+    uint32_t kind;  /* string id: "trio.Event", what nobody holds; 0: the wait's name tells */
     uint8_t label_of; /* enum label_of */
-    uint8_t inside_asyncio;
+    uint8_t inside_scheduler; /* it belongs to asyncio, or to another library that runs tasks */
     uint8_t inside_package; /* it belongs to an installed package */
     uint8_t primitive;       /* enum await_primitive: what a task that waits inside it waits for */
     uint8_t inside_library;  /* it belongs to the standard library */

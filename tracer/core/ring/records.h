@@ -16,29 +16,30 @@ typedef struct {
 } record;
 static_assert(sizeof(record) == 32, "records are 32 bytes");
 
-/* "func" is an id of intern.h's function table; "task" and "loop" are ids assigned by tasks.c. A record
- * does not say who woke or created something: the timeline knows what was running on the record's thread
- * at that moment. */
+/* "func" is an id of intern.h's function table; "task" and "loop" are ids assigned by the hooks of tasks. A record
+ * does not say who woke or created something, unless it says who did: the timeline knows what was running on the
+ * record's thread at that moment. A loop of 0 is the one that the thread runs. */
 enum record_kind {
     REC_GAP = 1,        /* b = records dropped, c = tick of the first of them */
-    REC_TASK_NEW,       /* a = task, b = func, c = loop; flag = enum task_origin */
+    REC_TASK_NEW,       /* a = task, b = parent << 32 | func, c = loop; flag = enum task_origin; a parent of 0 is the
+                           task that was running */
     REC_TASK_NAME,      /* a = task, b = text length; payload */
     REC_TASK_DESTROYED, /* a = task */
-    REC_READY,          /* a = task, b = stack of the waker; flag = its wait for a lock or the like
-                           was cancelled */
-    REC_STEP_BEGIN,     /* a = task */
+    REC_READY,          /* a = task, b = stack of the waker; flag = enum ready_flag, c = due time of a timer in ns */
+    REC_STEP_BEGIN,     /* a = task, b = loop */
     REC_STEP_YIELD,     /* a = task: its step ends, it is ready again at once */
     REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
                            payload = one await_lock if it awaits a lock or what is built on one */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
-    REC_CB_BEGIN,       /* a = func, b = handle address, c = due time in ns; flag = is a timer */
+    REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = is a
+                           timer */
     REC_CB_END,         /* */
-    REC_POLL_BEGIN,     /* the loop of this thread begins to wait */
+    REC_POLL_BEGIN,     /* a = loop: it begins to wait, */
     REC_POLL_END,       /* … and has events or a time-out */
     REC_POLL_INSTANT,   /* it polled without waiting */
-    REC_LOOP_RUN,       /* a = loop */
-    REC_LOOP_STOP,      /* a = loop */
+    REC_LOOP_RUN,       /* a = loop; flag = it is named by each of its records, since the thread may run another one */
+    REC_LOOP_STOP,      /* as REC_LOOP_RUN */
     REC_LOOP_CLOSED,    /* a = loop: its unfinished tasks will never end */
     REC_THREAD_SPAWN,   /* b = address of the threading.Thread */
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
@@ -80,9 +81,15 @@ enum record_kind {
 
 /* Which kind a loop is: the upper bits of its id. */
 enum { LOOP_KIND_SHIFT = 28 };
-enum loop_kind { LOOP_ASYNCIO, LOOP_GREENLETS, LOOP_KINDS };
+enum loop_kind { LOOP_ASYNCIO, LOOP_GREENLETS, LOOP_TRIO, LOOP_KINDS };
 
 enum task_origin { ORIGIN_CREATED, ORIGIN_EAGER, ORIGIN_ADOPTED };
+enum ready_flag {
+    READY_CANCELLED = 1, /* its wait for a lock or the like was given up */
+    READY_BY_TIMER = 2,  /* whatever runs on the thread, a timer … */
+    READY_BY_IO = 4,     /* … or I/O woke it … */
+    READY_BY_NOBODY = 8, /* … or nobody whom the trace knows */
+};
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
 enum take_kind {
     TAKE_GIL,
@@ -119,7 +126,8 @@ typedef struct {
     uint32_t owner_site; /* string */
     uint32_t is_held;    /* by the owner, or by an unknown task */
     uint32_t slots;      /* of a pool: how many may use it at once; 0 = unknown */
-    uint32_t unused[2];
+    uint32_t shown_kind; /* string "trio.Event" for `kind` of the wait; 0 = it is asyncio's */
+    uint32_t unused;
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 

@@ -28,6 +28,7 @@ enum step_kind {
     STEP_COMMON,  /* run by the loop: a task's step or a callback */
     STEP_EAGER,   /* run as its task is created, inside another step or a callback */
     STEP_ADOPTED, /* the recording began inside it */
+    STEP_TRIO,    /* run by trio */
 };
 
 /* What a thread is executing, as far as its END hooks need to know. */

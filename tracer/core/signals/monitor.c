@@ -19,6 +19,7 @@
 #include "signals/asyncio/uvloop.h"
 #include "signals/calls/learn.h"
 #include "signals/threads.h"
+#include "signals/trio/trio.h"
 #include "signals/watched.h"
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -44,6 +45,15 @@ static watched_role roles[] = {
     {"task name", task_rename, NULL, LOOP_NO_PART},
     {"async lock acquired", NULL, async_locks_acquired, LOOP_NO_PART},
     {"async lock released", NULL, async_locks_released, LOOP_NO_PART},
+    {"owned lock acquired", NULL, owned_lock_acquired, LOOP_NO_PART},
+    {"owned lock released", NULL, owned_lock_released, LOOP_NO_PART},
+    {"trio run", trio_on_run, NULL, LOOP_RUNS_TRIO},
+    {"trio close", NULL, trio_on_close, LOOP_NO_PART},
+    {"trio reschedule", NULL, trio_on_reschedule, LOOP_NO_PART},
+    {"trio exit", NULL, trio_on_exit, LOOP_NO_PART},
+    {"trio poll", trio_on_poll, trio_on_polled, LOOP_NO_PART},
+    {"trio submit", trio_on_submit, NULL, LOOP_NO_PART},
+    {"trio callback", trio_on_callback, trio_on_called, LOOP_NO_PART},
     {"thread start", thread_start, NULL, LOOP_NO_PART},
     {"thread bootstrap", thread_bootstrap, NULL, LOOP_NO_PART},
     {"thread name", thread_rename, NULL, LOOP_NO_PART},
@@ -228,6 +238,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     ready_unwatch();
     loops_unwatch();
     eager_unwatch();
+    trio_forget();
     identity_forget();
     Py_RETURN_NONE;
 }
@@ -267,6 +278,20 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(trio_doc, "setup_trio(facts)\n\nTypes and functions of trio, as trio.c lists them.");
+
+static PyObject *setup_trio(PyObject *module, PyObject *facts)
+{
+    (void)module;
+    if (!PyDict_Check(facts)) {
+        PyErr_SetString(PyExc_TypeError, "a dict is needed");
+        return NULL;
+    }
+    if (codes_start() < 0 || await_setup(facts) < 0 || identity_start() < 0 || trio_setup(facts) < 0)
+        return NULL;
+    return steps_watch_run(PyDict_GetItemString(facts, "context_run")) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 #define FAST(function) {#function, (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL}
 PyMethodDef monitor_methods[] = {
     FAST(on_py_start),
@@ -277,5 +302,6 @@ PyMethodDef monitor_methods[] = {
     {"unwatch_all", unwatch_all, METH_NOARGS, unwatch_doc},
     {"await_imports", await_imports, METH_O, await_import_doc},
     {"setup_asyncio", setup_asyncio, METH_O, asyncio_doc},
+    {"setup_trio", setup_trio, METH_O, trio_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -34,5 +34,5 @@ int watched_has(PyCodeObject *code)
 int watched_runs_steps(PyCodeObject *code)
 {
     const watched_role *role = watched_role_of((PyObject *)code);
-    return role && role->loop_part == LOOP_RUNS_STEPS;
+    return role && (role->loop_part == LOOP_RUNS_STEPS || role->loop_part == LOOP_RUNS_TRIO);
 }

@@ -9,8 +9,8 @@
 #include "ring/map.h"
 #include "ring/ring.h"
 
-/* What a function of asyncio's own loops does; trampolines ask which of them calls. */
-enum loop_part { LOOP_NO_PART, LOOP_RUNS_STEPS, LOOP_QUEUES, LOOP_POLLS };
+/* What a function of asyncio's own loops does, or trio's; trampolines ask which of them calls. */
+enum loop_part { LOOP_NO_PART, LOOP_RUNS_STEPS, LOOP_QUEUES, LOOP_POLLS, LOOP_RUNS_TRIO };
 
 typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 
@@ -50,12 +50,17 @@ void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
 int watched_runs_steps(PyCodeObject *code); /* code of a loop: what it calls are callbacks and tasks */
 
-/* Whether the function that `frame` runs is this part of a loop. */
-static inline int watched_is_part(const compat_frame *frame, enum loop_part part)
+/* Which part of a loop the function is that `frame` runs. */
+static inline enum loop_part watched_part(const compat_frame *frame)
 {
     PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
     const watched_role *role = code ? watched_role_of((PyObject *)code) : NULL;
-    return role && role->loop_part == part;
+    return role ? (enum loop_part)role->loop_part : LOOP_NO_PART;
+}
+
+static inline int watched_is_part(const compat_frame *frame, enum loop_part part)
+{
+    return watched_part(frame) == part;
 }
 
 #endif

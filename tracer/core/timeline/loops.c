@@ -29,7 +29,8 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
     loop->queue_length = -1;
     char name[NAME_BYTES];
     static const char *const prefixes[LOOP_KINDS] = {SCHEMA_TEXT_TRACK_LOOP_PREFIX,
-                                                     SCHEMA_TEXT_TRACK_GREENLETS_PREFIX};
+                                                     SCHEMA_TEXT_TRACK_GREENLETS_PREFIX,
+                                                     SCHEMA_TEXT_TRACK_TRIO_PREFIX};
     const char *prefix = prefixes[id >> LOOP_KIND_SHIFT < LOOP_KINDS ? id >> LOOP_KIND_SHIFT : LOOP_ASYNCIO];
     int length = snprintf(name, sizeof name, "%s%s", prefix, thread->on.name);
     encoder *e = &t->out;
@@ -205,10 +206,11 @@ static handle_cause callback_cause(timeline *t, const loop_line *loop, const rec
 HANDLER(callback_begin)
 {
     UNUSED(text);
-    handle_cause by = callback_cause(t, thread->loop, r);
+    loop_line *loop = timeline_loop(t, thread, r->flag ? 0 : (uint32_t)r->c);
+    handle_cause by = callback_cause(t, loop, r);
     running_step *s = push(thread, 0, r->a, &by.because, by.flow);
-    if (s && thread->loop)
-        show_step(t, thread->loop, ns, s);
+    if (s && loop)
+        show_step(t, loop, ns, s);
 }
 
 HANDLER(callback_end)
@@ -231,8 +233,8 @@ static void end_round(timeline *t, loop_line *loop)
 
 HANDLER(poll_begin)
 {
-    UNUSED(text), UNUSED(r);
-    loop_line *loop = thread->loop;
+    UNUSED(text);
+    loop_line *loop = timeline_loop(t, thread, r->a);
     if (!loop)
         return;
     end_round(t, loop);
@@ -244,8 +246,8 @@ HANDLER(poll_begin)
 
 HANDLER(poll_end)
 {
-    UNUSED(text), UNUSED(r);
-    loop_line *loop = thread->loop;
+    UNUSED(text);
+    loop_line *loop = timeline_loop(t, thread, r->a);
     if (!loop)
         return;
     end_poll(t, loop, ns);
@@ -255,8 +257,8 @@ HANDLER(poll_end)
 
 HANDLER(poll_instant)
 {
-    UNUSED(text), UNUSED(r);
-    loop_line *loop = thread->loop;
+    UNUSED(text);
+    loop_line *loop = timeline_loop(t, thread, r->a);
     if (!loop)
         return;
     end_round(t, loop);
@@ -267,24 +269,26 @@ HANDLER(poll_instant)
 HANDLER(loop_run)
 {
     UNUSED(text);
-    thread->loop = timeline_loop(t, thread, r->a);
-    if (thread->loop)
-        encoder_instant(&t->out, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
-    if (thread->loop && t->out.next_default == &t->tracer) /* the busiest line of most programs */
-        t->out.next_default = &thread->loop->running;
+    loop_line *loop = timeline_loop(t, thread, r->a);
+    *(r->flag ? &thread->named : &thread->loop) = loop;
+    if (!loop)
+        return;
+    encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
+    if (t->out.next_default == &t->tracer) /* the busiest line of most programs */
+        t->out.next_default = &loop->running;
 }
 
 HANDLER(loop_stop)
 {
-    UNUSED(text), UNUSED(r);
-    if (thread->loop)
-        end_round(t, thread->loop);
-    end_poll(t, thread->loop, ns);
-    if (thread->loop) {
-        thread->loop->poll_end_ns = 0;
-        encoder_instant(&t->out, &thread->loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
-    }
-    thread->loop = NULL;
+    UNUSED(text);
+    loop_line **runs = r->flag ? &thread->named : &thread->loop, *loop = *runs;
+    *runs = NULL;
+    if (!loop)
+        return;
+    end_round(t, loop);
+    end_poll(t, loop, ns);
+    loop->poll_end_ns = 0;
+    encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
 }
 
 const record_handler timeline_loop_handlers[REC_KINDS] = {

@@ -172,6 +172,7 @@ typedef struct thread_line {
     uint32_t depth;
     running_step steps[RUNNING_DEPTH];
     loop_line *loop;
+    loop_line *named; /* the loop it runs whose records name it */
     uint8_t gc_open;
     uint8_t gc_is_called; /* by gc.collect() … */
     uint32_t gc_generation, gc_stack; /* … from there */

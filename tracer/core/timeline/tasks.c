@@ -331,6 +331,12 @@ HANDLER(task_new)
     if (timeline_task(t, r->a))
         return;
     task_line *task = add_task(t, r->a, (uint32_t)r->b, timeline_loop(t, thread, (uint32_t)r->c), ns);
+    uint32_t parent = (uint32_t)(r->b >> 32);
+    if (task && parent) {
+        task->parent = parent;
+        task->has_parent = 1;
+        return;
+    }
     running_step *creator = top_step(thread);
     if (!task || !creator || !creator->task || r->flag == ORIGIN_ADOPTED)
         return;
@@ -355,11 +361,22 @@ HANDLER(task_name)
  * poll ended in which it fell due: NOTES.md, "Ready since when". */
 static uint64_t due_since(const loop_line *loop, uint64_t due_ns, uint64_t ns)
 {
-    if (!loop || due_ns > ns)
+    if (!loop || !due_ns || due_ns > ns)
         return ns;
     if (due_ns <= loop->poll_begin_ns)
         return due_ns;
     return due_ns <= loop->poll_end_ns ? loop->poll_end_ns : due_ns;
+}
+
+enum { NO_WAKER = READY_BY_TIMER | READY_BY_IO | READY_BY_NOBODY };
+
+static cause ready_cause(const record *r, const thread_line *thread, const running_step *waker)
+{
+    if (r->flag & READY_BY_TIMER)
+        return (cause){CAUSE_TIMER, 0, r->c};
+    if (r->flag & NO_WAKER)
+        return (cause){r->flag & READY_BY_IO ? CAUSE_IO : CAUSE_NONE, 0, 0};
+    return cause_of(thread, waker);
 }
 
 HANDLER(task_ready)
@@ -376,17 +393,19 @@ HANDLER(task_ready)
         task->readied_itself = 1;
         return;
     }
-    cause because = cause_of(thread, waker);
+    cause because = ready_cause(r, thread, waker);
     uint64_t since_ns = ns, flow = 0;
+    if (r->flag & NO_WAKER)
+        waker = NULL;
     if (because.kind == CAUSE_TIMER)
-        since_ns = due_since(waker->loop, because.due_ns, ns);
-    else
+        since_ns = due_since(waker ? waker->loop : task->loop, because.due_ns, ns);
+    else if (!(r->flag & NO_WAKER))
         flow = flow_from(t, thread, ns, waker, SCHEMA_WAKE);
     if (since_ns < task->since_ns)
         since_ns = task->since_ns; /* due before the wait began: neither out of order nor late */
     /* The open slice ends before the details of the new one are set. */
     task_show(t, task);
-    task->outcome = r->flag ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
+    task->outcome = r->flag & READY_CANCELLED ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
     task->woken = because;
     task->stack = (uint32_t)r->b;
     task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
@@ -405,7 +424,7 @@ HANDLER(step_begin)
         return;
     if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
         enter(t, task, ns, STATE_READY, &nothing);
-    loop_line *loop = thread->loop ? thread->loop : task->loop;
+    loop_line *loop = r->b ? timeline_loop(t, thread, (uint32_t)r->b) : thread->loop ? thread->loop : task->loop;
     push_step(t, thread, loop, ns, task->id, task->func);
     enter(t, task, ns, STATE_RUNNING, &nothing);
 }
@@ -482,13 +501,13 @@ HANDLER(task_destroyed)
 
 void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
 {
-    loop_line *loop = thread->loop;
     while (thread->depth)
         pop_step(t, thread, since_ns);
-    end_poll(t, loop, since_ns);
+    end_poll(t, thread->loop, since_ns);
+    end_poll(t, thread->named, since_ns);
     for (uint32_t i = 0; t->tasks.slots && i <= t->tasks.mask; i++) {
         task_line *task = (task_line *)(uintptr_t)t->tasks.slots[i].value;
-        if (!t->tasks.slots[i].key || task->loop != loop)
+        if (!t->tasks.slots[i].key || (task->loop != thread->loop && task->loop != thread->named))
             continue;
         task_show(t, task);
         uint64_t ns = since_ns > task->since_ns ? since_ns : task->since_ns;

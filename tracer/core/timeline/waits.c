@@ -316,6 +316,7 @@ void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, c
     task->awaits_lock = 1;
     task->outcome = LOCK_LASTS;
     add_lock(lock->lock, lock->slots, ev);
+    event_interned(ev, SCHEMA_ARG_KIND, lock->shown_kind);
     if (lock->kind)
         show_wait(t, thread, task, lock, site, ev);
 }

@@ -6,7 +6,8 @@ It watches only a few functions of asyncio itself, not the program's coroutines.
 import os
 import sys
 
-from tracer.signals.loops import steps, uvloop
+from tracer.signals.loops import steps, trio, uvloop
+from tracer.signals.loops.waits import INNER, OUTWARD, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
-# Code in which a task may wait, and the name of that wait. The innermost name counts, but a
-# name marked "outward" counts before those inside it.
-INNER, OUTWARD = False, True
-WAITS: tuple[tuple[str, str, str, bool], ...] = (
+# Code in which a task may wait, and the name of that wait.
+WAITS: tuple[tuple[str, str, str, int], ...] = (
     ("tasks", "sleep", "sleep", INNER),
     ("tasks", "_wait", "wait", INNER),
     ("tasks", "_AsCompletedIterator._wait_for_one", "as_completed", OUTWARD),
@@ -63,6 +62,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
     tool.after_import("select", lambda: _watch_polls(core, tool))
     tool.after_import("asyncio", watch)
+    trio.arm(core, tool)
     return lambda: None  # the tool removes its events itself
 
 
@@ -70,10 +70,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     asyncio = sys.modules["asyncio"]
     core.code_folder(os.path.dirname(asyncio.__file__ or "") + os.sep, True)
     core.setup_asyncio(_facts(asyncio))
-    for module, path, what, outward in WAITS:
-        function = _find(getattr(asyncio, module, None), path)
-        if hasattr(function, "__code__"):
-            core.label_code(function.__code__, f"await {what}", outward)
+    label(core, "asyncio", WAITS)
     loop = asyncio.base_events.BaseEventLoop
     # Of a step that is running already, only the return is seen.
     events = "PY_RETURN" if asyncio.events._get_running_loop() else ""
@@ -95,12 +92,6 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     tool.watch(task.set_name, "task name", "PY_START")
     uvloop.arm(core, tool)
     _adopt(core, asyncio)
-
-
-def _find(start: "Any", path: str) -> "Any":
-    for name in path.split("."):
-        start = getattr(start, name, None)
-    return start
 
 
 def _facts(asyncio: "ModuleType") -> "dict[str, Any]":

@@ -22,6 +22,7 @@ from viewer.trace.columns import PREEMPTED, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
 _MS = 1_000_000
+_OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock")
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
 # tenth of their working time. Less is the normal price of a lock.
@@ -153,11 +154,11 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
 
 
 def held_across_await(facts: Facts) -> Iterator[Finding]:
-    """An asyncio lock whose owner awaits something else while others wait for the lock."""
+    """A lock of tasks whose owner awaits something else while others wait for the lock."""
     table = facts.model.states
     for row in facts.locks:
         waits, total = row.waits.count, row.waits.total_ns
-        if row.kind != "asyncio.Lock" or total < _AWAITED_NS or not _is_often(row, _AWAITED):
+        if row.kind not in _OF_TASKS or total < _AWAITED_NS or not _is_often(row, _AWAITED):
             continue
         if total * _PART < _lives_of_waiters(facts, row):
             continue
@@ -168,7 +169,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
             continue
         holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""
         text = (
-            f"{code(holder.who, holder.site)} holds an asyncio.Lock across "
+            f"{code(holder.who, holder.site)} holds {_a(row.kind)} across "
             f"`{what[0]}`{where}: for {share(awaited, held)} of the time it is held; the "
             f"longest hold took {duration(row.holds.max_ns)}. Meanwhile others queue for it: "
             f"{plural(waits, 'wait')}, {duration(total)} summed over all of them, the longest "
@@ -176,6 +177,10 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         )
         lost = total * awaited // held
         yield Finding("lock held across await", lost, text, _longest_wait(facts, row))
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind.startswith("a") else f"a {kind}"
 
 
 def _lives_of_waiters(facts: Facts, row: LockRow) -> int:

@@ -121,7 +121,7 @@ class Holds:
                 stack = trace.args(end).get(s.ARG_STACK) if end >= 0 else None
                 frames = holder_frames(trace.args(event).get(s.ARG_SITE), stack)
                 who = trace.text(trace.events.name[event])
-                by = "task" if lock.kind.startswith("asyncio.") else "thread"
+                by = "task" if s.ARG_OWNER_TASK in trace.args(event) else "thread"
                 sums.add(frames, {"kind": lock.kind, by: who}, ns, waits)
             if lock.unheld_ns:
                 sums.add((_FREE,), {"kind": lock.kind}, lock.unheld_ns, 0)

@@ -48,8 +48,11 @@ READY_TYPES = (("waits", "count"), ("delay", "nanoseconds"))
 
 # What a task waits for that other tasks or threads provide; as in Go, waiting for the clock or
 # the network is not contention.
-_CONTENDED = ("Lock", "Event", "Condition", "Semaphore", "Barrier", "Queue.get", "Queue.put")
-_OWNED = ("Lock", "RLock")  # kinds that somebody holds
+_CONTENDED = (
+    *("Lock", "Event", "Condition", "Semaphore", "CapacityLimiter", "Barrier"),
+    *("Queue.get", "Queue.put", "MemoryChannel.send", "MemoryChannel.receive"),
+)
+_OWNED = ("Lock", "RLock", "StrictFIFOLock")  # kinds that somebody holds
 _WALL_STATES = (s.CAT_LOCK, s.CAT_IO, s.CAT_SLEEP, s.CAT_GIL, s.CAT_THREAD)
 _WALL_SIGNALS = {
     "cpu": "what threads compute",
@@ -148,6 +151,11 @@ def _awaits(model: Model, is_wanted: Callable[[str], bool]) -> Iterator[tuple[in
             yield i, names[owners.code[i]], owners.owner[i]
 
 
+def _kind(args: dict[str, Arg], name: str) -> str:
+    """What a task awaits: "trio.Lock"; asyncio's own needs no argument to say so."""
+    return str(args.get(s.ARG_KIND, name if package_of(name) else f"asyncio.{name}"))
+
+
 def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
     """The coroutines that await each other; if unknown, the line and the task's function."""
     args = model.trace.args(model.trace.slices.event[i])
@@ -178,7 +186,7 @@ def _add_awaits(
         parts = where.task(task, slices.start_ns[i], slices.end_ns[i])
         if not parts:
             continue
-        labels: Labels = {"kind": kind if package_of(kind) else f"asyncio.{kind}"}
+        labels: Labels = {"kind": _kind(_args(model, i), kind)}
         labels |= runners.task_labels(task)
         sums.add(_await_frames(model, i, task), labels, total_ns(parts))
 
@@ -206,7 +214,8 @@ def mutex_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
     for i, kind, task in _awaits(model, _OWNED.__contains__):
         pid = model.pid(model.owners.task_process[task])
         for part in where.task(task, slices.start_ns[i], slices.end_ns[i]):
-            _charge(sums, holds, f"asyncio.{kind}", pid, part, _args(model, i))
+            args = _args(model, i)
+            _charge(sums, holds, _kind(args, kind), pid, part, args)
     holds.add_to(sums)
     return Profile(DELAY_TYPES, sums.samples(), ("contentions", "count", 1))
 
@@ -222,7 +231,7 @@ def _charge(
     if holds.charge(pid, args.get(s.ARG_LOCK), *part):
         return
     site, owner = args.get(s.ARG_OWNER_SITE), args.get(s.ARG_OWNER_NAME)
-    if not site and kind.removeprefix("asyncio.") not in _OWNED:
+    if not site and kind.rpartition(".")[2] not in _OWNED:
         return
     by = "task" if s.ARG_OWNER_TASK in args else "thread"
     labels: Labels = {"kind": kind}

@@ -17,7 +17,7 @@ _INSTEAD = {
     "task": "the loop ran {who}{at}",
     "callback": "the loop ran the callback {who}{at}",
     "select": "the loop was polling (select)",
-    "loop": "asyncio itself was busy",
+    "loop": "the loop itself was busy",
     "gc": "the garbage collector ran",
     "unknown": "it is unknown what the loop ran",
 }

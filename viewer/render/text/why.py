@@ -40,7 +40,7 @@ _ON_LOOP = {
     Kind.TASK: "the loop ran {who}",
     Kind.CALLBACK: "the loop ran the callback {who}",
     Kind.SELECT: "the loop was polling (`select`)",
-    Kind.LOOP: "asyncio itself was busy",
+    Kind.LOOP: "the loop itself was busy",
 }
 _HELD = {
     Kind.THREAD: "{who} held it",
@@ -70,7 +70,7 @@ _DID = {
     Kind.TASK: "running {who}",
     Kind.CALLBACK: "running the callback {who}",
     Kind.SELECT: "polling (`select`)",
-    Kind.LOOP: "in asyncio itself",
+    Kind.LOOP: "in the loop itself",
     Kind.GC: "collecting garbage ({who})",
     Kind.COMPUTING: "computing",
     Kind.NATIVE: "computing without the GIL",

@@ -69,7 +69,7 @@ function finding({ text, severity_ns: ns, evidence, at }, cost, meta) {
 function numbers(report) {
   const { tasks, threads, locks, health } = report;
   const recorded = (signal) => health.signals.includes(signal);
-  const none = tasks.length ? "nobody" : "no asyncio tasks";
+  const none = tasks.length ? "nobody" : "no tasks";
   const slowest = most(tasks, (row) => row.ready_ns.max);
   const longest = most(tasks, (row) => row.longest_step_ns);
   const gil = threads.reduce((sum, row) => sum + row.gil_wait_ns.total, 0);
@@ -141,7 +141,7 @@ function coroutines(report) {
       { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
       { title: "Ready p99", ns: (row) => row.ready_ns.p99 },
       { title: "max", ns: (row) => row.ready_ns.max },
-    ], report.tasks, { empty: whyEmpty(report, "tasks", "No asyncio task ran"),
+    ], report.tasks, { empty: whyEmpty(report, "tasks", "No task ran"),
       onrow: (row) => toPage("tasks", { coro: row.coro, site: row.site }) }));
 }
 

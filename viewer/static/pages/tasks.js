@@ -95,7 +95,7 @@ function coroutines(report) {
       { title: "Longest step", ns: (row) => row.longest_step_ns },
       { title: "Mostly behind", value: (row) => row.delayed_by[0]?.who ?? "",
         show: (row) => behind(row) },
-    ], report.tasks, { empty: whyEmpty(report, "tasks", "No asyncio task ran"),
+    ], report.tasks, { empty: whyEmpty(report, "tasks", "No task ran"),
       onrow: (row) => go({ coro: row.coro, site: row.site }) }));
 }
 

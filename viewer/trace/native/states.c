@@ -121,11 +121,10 @@ static int32_t put_lock(const Source *s, Work *w, Py_ssize_t i, int state, int32
         return -1;
     }
     int32_t lock = (int32_t)e->value;
-    if (state == STATE_HOLD) {
-        if (I32(out[LOCK_KIND])[lock] < 0) {
-            I32(out[LOCK_KIND])[lock] = find_text(s, i, SYM_KIND);
-        }
-    } else if (I32(out[LOCK_NAME])[lock] < 0) {
+    if (I32(out[LOCK_KIND])[lock] < 0) {
+        I32(out[LOCK_KIND])[lock] = find_text(s, i, SYM_KIND);
+    }
+    if (state != STATE_HOLD && I32(out[LOCK_NAME])[lock] < 0) {
         I32(out[LOCK_NAME])[lock] = name;
         I32(out[LOCK_SITE])[lock] = site;
     }

@@ -174,10 +174,12 @@ static void name_by(naming *name, const code_facts *facts, PyObject *at, int is_
     int of_package = is_of_package(name->by);
     if (name->by && name->by->label_of == LABEL_OUTWARD)
         return;
+    if (facts->label && facts->label_of == LABEL_LAST && name->what)
+        return;
     if (facts->label && (is_innermost || facts->label_of != LABEL_OF_PACKAGE_DIRECT)) {
         if (!of_package || is_of_package(facts))
             *name = (naming){facts->label, facts, at};
-    } else if (!facts->inside_asyncio && !(of_package && (facts->inside_package || facts->inside_library))) {
+    } else if (!facts->inside_scheduler && !(of_package && (facts->inside_package || facts->inside_library))) {
         *name = (naming){0};
     }
 }
@@ -191,7 +193,9 @@ static void find_awaited(const naming *name, await_facts *found)
         found->lock = Py_XNewRef(pool.object);
         found->slots = pool.slots;
     } else if (found->primitive) {
-        found->lock = Py_XNewRef(compat_gen_local(name->at, 0));
+        PyObject *self = compat_gen_local(name->at, 0);
+        found->kind = name->by->kind;
+        found->lock = Py_XNewRef(self && PyCell_Check(self) ? PyCell_GET(self) : self);
     }
 }
 
@@ -215,7 +219,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
             const code_facts *facts = codes_of(code);
             name_by(&name, facts, at, !next || !is_link(next));
             chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
-            if (!facts->inside_asyncio) {
+            if (!facts->inside_scheduler) {
                 users = facts;
                 users_offset = chain[length - 1].offset;
                 users_code = code;
@@ -230,11 +234,24 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         find_awaited(&name, found);
     found->stack = stacks_named(put_chain(chain, length));
     found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
-    if (found->what)
+    if (found->what || !waiter)
         return;
     found->awaited = identity_id(waiter);
-    if (gathering_type && waiter && Py_IS_TYPE(waiter, gathering_type))
+    if (gathering_type && Py_IS_TYPE(waiter, gathering_type))
         found->what = text_gather;
     else
-        found->what = waiter && comes_from_executor(waiter) ? text_executor : text_future;
+        found->what = comes_from_executor(waiter) ? text_executor : text_future;
+}
+
+void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
+{
+    uint32_t count = lock ? 2 : 1;
+    record *slot = ring_reserve(b, count, tick);
+    if (!slot)
+        return;
+    slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), task,
+                       (uint64_t)facts->what << 32 | facts->site, (uint64_t)facts->stack << 32 | facts->awaited};
+    if (lock)
+        memcpy(&slot[1], lock, sizeof *lock);
+    ring_commit(b, count);
 }

@@ -3,11 +3,13 @@
 #define TRACER_AWAIT_H
 
 #include "python/codes.h"
+#include "ring/ring.h"
 
 typedef struct {
     uint32_t what, site; /* strings */
     uint32_t stack;      /* see stacks.h: the coroutines that await each other */
     uint32_t awaited;    /* task, 0 = none */
+    uint32_t kind;       /* string: see codes.h */
     uint8_t primitive;   /* enum await_primitive of … */
     PyObject *lock;      /* … this; new reference, or NULL */
     uint32_t slots;      /* how many may use it at once; 0: unknown */
@@ -17,8 +19,10 @@ extern int await_names_locks; /* `lock` is wanted */
 
 /* The next link of a chain of awaits, as a new reference; NULL at its end. Runs no Python code. */
 PyObject *await_next(PyObject *at);
-/* What the chain of awaits below `coro` ends in. */
+/* What the chain of awaits below `coro` ends in. `waiter`: the future, or NULL; then `what` may stay 0. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *facts);
+/* The step of a task ends and it waits; `lock`: NULL if for none. */
+void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock);
 int await_setup(PyObject *facts); /* from signals/loops/asyncio.py */
 
 #endif

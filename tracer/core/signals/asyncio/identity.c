@@ -64,6 +64,13 @@ PyObject *identity_read(PyObject *task, enum field which)
     return value;
 }
 
+PyObject *identity_coro(PyObject *task)
+{
+    if (identity.trio_task && Py_IS_TYPE(task, identity.trio_task))
+        return Py_XNewRef(*(PyObject **)((char *)task + identity.trio_coro));
+    return identity_is_task(task) ? identity_read(task, FIELD_CORO) : NULL;
+}
+
 int identity_same_text(PyObject *value, PyObject *constant)
 {
     return value == constant ||
@@ -119,6 +126,11 @@ void identity_renamed(thread_buffer *b, PyObject *task, PyObject *name)
 
 uint32_t identity_loop_id(PyObject *loop)
 {
+    return identity_loop_of(loop, LOOP_ASYNCIO);
+}
+
+uint32_t identity_loop_of(PyObject *loop, enum loop_kind kind)
+{
     if (!loop || loop == Py_None)
         return 0;
     uint64_t *slot = map_put(&identity.loops, (uint64_t)(uintptr_t)loop);
@@ -139,7 +151,7 @@ uint32_t identity_loop_id(PyObject *loop)
         free(known);
         return 0;
     }
-    *known = (known_loop){++identity.next_loop, ref};
+    *known = (known_loop){++identity.next_loop | (uint32_t)kind << LOOP_KIND_SHIFT, ref};
     *slot = (uint64_t)(uintptr_t)known;
     return known->id;
 }
@@ -224,14 +236,14 @@ static PyMethodDef *method_def(PyObject *type, const char *name, int flags)
     return def && def->ml_flags == flags ? def : NULL;
 }
 
-static Py_ssize_t slot_offset(PyObject *type, const char *name)
+Py_ssize_t identity_slot(PyObject *type, const char *name)
 {
     PyObject *found = PyObject_GetAttrString(type, name);
     Py_ssize_t offset = -1;
     if (found && Py_IS_TYPE(found, &PyMemberDescr_Type))
         offset = ((PyMemberDescrObject *)found)->d_member->offset;
     else if (found)
-        PyErr_Format(PyExc_RuntimeError, "%s of asyncio's handles is not a slot", name);
+        PyErr_Format(PyExc_RuntimeError, "%s.%s is not a slot", ((PyTypeObject *)type)->tp_name, name);
     Py_XDECREF(found);
     return offset;
 }
@@ -283,6 +295,13 @@ static int setup_c_task(PyObject *type)
     return 0;
 }
 
+int identity_start(void)
+{
+    if (!identity.on_gone)
+        identity.on_gone = PyCFunction_New(&on_gone_def, NULL);
+    return identity.on_gone ? 0 : -1;
+}
+
 /* `facts`: c_task, py_task, handle, timer_handle, threadsafe_handle types; `step`, which has made a step of `task`; current_task;
  * wakeup, py_step, py_wakeup. */
 int identity_setup(PyObject *facts)
@@ -302,13 +321,12 @@ int identity_setup(PyObject *facts)
         identity.str_name = PyUnicode_InternFromString("_name");
         identity.pending = PyUnicode_InternFromString("PENDING");
         identity.cancelled = PyUnicode_InternFromString("CANCELLED");
-        identity.on_gone = PyCFunction_New(&on_gone_def, NULL);
     }
-    if (!identity.str_name || !identity.pending || !identity.cancelled || !identity.on_gone)
+    if (!identity.str_name || !identity.pending || !identity.cancelled || identity_start() < 0)
         return -1;
-    identity.callback_offset = slot_offset(handle, "_callback");
-    identity.args_offset = slot_offset(handle, "_args");
-    identity.when_offset = slot_offset(timer, "_when");
+    identity.callback_offset = identity_slot(handle, "_callback");
+    identity.args_offset = identity_slot(handle, "_args");
+    identity.when_offset = identity_slot(timer, "_when");
     if (identity.callback_offset < 0 || identity.args_offset < 0 || identity.when_offset < 0)
         return -1;
     if (!identity.c_task && c_task && PyType_Check(c_task) && (setup_steps(facts) < 0 || setup_c_task(c_task) < 0))

@@ -13,6 +13,9 @@ typedef struct {
     uint32_t id, func;
     uint8_t awaits_lock; /* a lock, or something built on one */
     uint8_t is_starting; /* it is in its first step while being created */
+    uint8_t has_yielded; /* of trio: its last step says already that it is ready */
+    uint32_t loop;       /* of trio */
+    uint32_t await_site; /* string: where it last began to wait for a lock */
     PyObject *ref; /* weak reference whose callback reports a task that died pending */
     PyObject *task; /* its address, not a reference */
 } known_task;
@@ -26,6 +29,8 @@ typedef struct {
 enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELDS };
 
 struct identity {
+    PyTypeObject *trio_task;
+    Py_ssize_t trio_coro; /* where its coroutine is */
     PyTypeObject *c_task, *py_task, *handle, *timer_handle, *step_wrapper, *uv_loop;
     PyTypeObject *threadsafe_handle; /* NULL before 3.14 */
     PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
@@ -43,11 +48,13 @@ struct identity {
 extern struct identity identity;
 extern compat_mutex identity_guard;
 
+int identity_start(void);             /* before tasks are enrolled; 0, or -1 with an exception */
 int identity_setup(PyObject *facts);  /* from signals/loops/asyncio.py */
 void identity_forget(void);           /* drops every table and reference */
 uint32_t identity_id(PyObject *task); /* 0 when unknown or not a task */
 int identity_is_task(PyObject *object);
 uint32_t identity_loop_id(PyObject *loop);
+uint32_t identity_loop_of(PyObject *loop, enum loop_kind kind);
 uint32_t identity_known_loop(PyObject *loop); /* 0 when the trace has no record of it */
 
 /* The task that an object of the type step_wrapper steps, borrowed from it; NULL: it has been cleared. */
@@ -60,10 +67,12 @@ known_task *identity_find(const void *task);
 PyObject *identity_task_of(PyObject *callback);
 PyObject *identity_read(PyObject *task, enum field which);
 int identity_same_text(PyObject *value, PyObject *constant);
+PyObject *identity_coro(PyObject *task); /* a new reference, or NULL */
 uint32_t identity_function(PyObject *coro);
 void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name);
 PyObject *identity_name(PyObject *task);
 void identity_renamed(thread_buffer *b, PyObject *task, PyObject *name);
+Py_ssize_t identity_slot(PyObject *type, const char *name); /* its offset; -1, perhaps with an exception */
 known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func);
 void identity_dismiss(known_task *known);
 

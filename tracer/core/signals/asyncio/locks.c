@@ -1,8 +1,8 @@
-/* asyncio's locks: which task holds which, known from the first wait for any lock onwards.
+/* Locks of tasks: which task holds which, known from the first wait for any lock of the type onwards.
  *
  * Until a task waits for a lock, nothing is watched and locks cost nothing. From then on, the returns
- * of Lock.acquire and Lock.release are watched until the recording ends. The owner of a lock taken
- * before that is searched for among the tasks suspended inside an `async with`. */
+ * of acquire and release are watched until the recording ends. The owner of an asyncio.Lock taken
+ * before that is searched for among the tasks suspended inside an `async with`; other locks know it. */
 #include "signals/asyncio/locks.h"
 
 #include <string.h>
@@ -14,7 +14,17 @@
 #include "signals/asyncio/identity.h"
 #include "signals/locks/ids.h"
 
-enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256 };
+enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256, TYPES = 8 };
+
+typedef struct {
+    PyTypeObject *type;
+    uint32_t kind;              /* string "asyncio.Lock" */
+    PyObject *owner;            /* name of the attribute that is the task; NULL: it has none */
+    PyCodeObject *enter, *exit; /* `async with lock` */
+    PyObject *on_first_wait;    /* called once, with no arguments; then NULL */
+} lock_type;
+
+static lock_type types[TYPES];
 
 /* A recently used lock. While it is contended, or its hold is recorded, its place in the table is not
  * given to another lock. */
@@ -28,11 +38,8 @@ typedef struct {
 } holder;
 
 static holder holders[1 << TABLE_BITS]; /* guarded by the GIL */
-static PyObject *on_first_wait;         /* called once, with no arguments */
 static PyObject *str_locked, *str_waiters;
-static PyCodeObject *enter_code, *exit_code; /* `async with lock` */
 static int with_except_start; /* opcode */
-static uint32_t text_kind;
 
 static holder *place_of(const void *lock)
 {
@@ -49,6 +56,15 @@ static holder *holder_of(const void *lock)
         return NULL;
     *h = (holder){.lock = lock};
     return h;
+}
+
+/* NULL: it is none that is known. */
+static lock_type *type_of(PyObject *lock)
+{
+    for (lock_type *type = types; lock && type < types + TYPES && type->type; type++)
+        if (PyObject_TypeCheck(lock, type->type))
+            return type;
+    return NULL;
 }
 
 static int is_true(PyObject *object, PyObject *attribute)
@@ -78,6 +94,8 @@ typedef struct {
  * the lock. */
 static void find_exits(const compat_frame *frame, int size, PyObject *lock, inside *found)
 {
+    const lock_type *type = type_of(lock);
+    const PyCodeObject *exit_code = type ? type->exit : NULL;
     PyObject *before = NULL;
     for (int i = 0; i < size; i++) {
         PyObject *value = compat_stack_value(frame, i);
@@ -93,11 +111,12 @@ static void find_exits(const compat_frame *frame, int size, PyObject *lock, insi
 static int is_inside(PyObject *coro, PyObject *lock, inside *found)
 {
     *found = (inside){0};
-    for (int depth = 0; coro && depth < CHAIN_LIMIT; depth++) {
+    const lock_type *type = type_of(lock);
+    for (int depth = 0; type && coro && depth < CHAIN_LIMIT; depth++) {
         if (PyCoro_CheckExact(coro) || PyGen_CheckExact(coro) || PyAsyncGen_CheckExact(coro)) {
             if (!compat_gen_is_suspended(coro))
                 break;
-            if (compat_gen_code(coro) == enter_code)
+            if (compat_gen_code(coro) == type->enter)
                 found->count -= compat_gen_local(coro, 0) == lock;
             else
                 find_exits(compat_gen_frame(coro), compat_gen_stack_size(coro), lock, found);
@@ -181,7 +200,7 @@ static const compat_frame *first_frame(const step *running)
     known_task *known = running->task ? identity_find(running->object) : NULL;
     if (!known || known->id != running->task || !PyObject_TypeCheck(known->task, identity.c_task))
         return NULL;
-    PyObject *coro = identity_read(known->task, FIELD_CORO);
+    PyObject *coro = identity_coro(known->task);
     Py_XDECREF(coro); /* the task holds it */
     return coro && (PyCoro_CheckExact(coro) || PyGen_CheckExact(coro)) ? compat_gen_frame(coro) : NULL;
 }
@@ -242,13 +261,13 @@ static void find_owner(const thread_buffer *b, PyObject *lock, holder *h)
 
 /* --- the hooks --- */
 
-static void start_watching(void)
+static void start_watching(lock_type *type)
 {
-    PyObject *start = on_first_wait;
-    on_first_wait = NULL;
+    PyObject *start = type->on_first_wait;
+    type->on_first_wait = NULL;
     PyObject *done = start ? PyObject_CallNoArgs(start) : NULL;
     if (start && !done)
-        notes_failure("asyncio locks");
+        notes_failure("locks of tasks");
     Py_XDECREF(done);
     Py_XDECREF(start);
 }
@@ -265,30 +284,77 @@ static void on_freed(const void *lock, uint32_t id)
         ring_emit(b, clock_tick(), REC_LOCK_FREED, 0, 0, id, 0);
 }
 
-void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lock *details)
+/* The task that holds a lock which says so; NULL: none that is known. `is_held`: by any. */
+static known_task *find_named_owner(const lock_type *type, PyObject *lock, int *is_held)
 {
-    PyObject *lock = facts->lock;
-    int is_lock = facts->primitive == PRIMITIVE_LOCK;
-    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL),
-                            .slots = facts->slots};
-    if (!is_lock)
-        return;
-    details->kind = text_kind;
-    if (on_first_wait)
-        start_watching();
-    int locked = is_true(lock, str_locked);
-    details->is_held = (uint32_t)locked;
+    PyObject *task = PyObject_GetAttr(lock, type->owner);
+    known_task *known = task ? identity_find(task) : NULL;
+    *is_held = task && task != Py_None;
+    Py_XDECREF(task); /* the lock holds it */
+    PyErr_Clear();
+    return known;
+}
+
+/* Where the owner took it: around its `async with`, or in the call that has just got it. */
+static uint32_t site_in(const known_task *owner, PyObject *lock)
+{
+    inside found = {0};
+    await_facts facts = {0};
+    uint32_t site = 0;
+    PyObject *coro = identity_coro(owner->task);
+    if (coro && is_inside(coro, lock, &found) && found.frame) {
+        site = site_of_with(&found);
+    } else if (coro) {
+        await_describe(coro, NULL, &facts);
+        site = facts.lock == lock ? facts.site : 0;
+        Py_XDECREF(facts.lock);
+    }
+    Py_XDECREF(coro);
+    return site;
+}
+
+static void tell_owner(const thread_buffer *b, lock_type *type, PyObject *lock, await_lock *details)
+{
     holder *h = holder_of(lock);
+    int locked = 0;
+    if (type->owner) {
+        const known_task *owner = find_named_owner(type, lock, &locked);
+        details->is_held = (uint32_t)locked;
+        if (h && owner && h->owner != owner->id) {
+            h->owner = owner->id;
+            h->site = site_in(owner, lock);
+        }
+    } else {
+        details->is_held = (uint32_t)(locked = is_true(lock, str_locked));
+        if (h && !h->owner && !h->searched && locked) {
+            find_owner(b, lock, h);
+            h->searched = 1;
+        }
+    }
     if (!h)
         return;
-    if (!h->owner && !h->searched && locked) {
-        find_owner(b, lock, h);
-        h->searched = 1;
-    }
     h->contended = 1;
     h->recorded |= h->owner != 0;
     details->owner_task = h->owner;
     details->owner_site = h->site;
+}
+
+void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lock *details)
+{
+    PyObject *lock = facts->lock;
+    int is_lock = facts->primitive == PRIMITIVE_LOCK;
+    lock_type *type = is_lock ? type_of(lock) : NULL;
+    *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL),
+                            .slots = facts->slots};
+    if (!type) {
+        details->shown_kind = facts->kind;
+        return;
+    }
+    details->kind = type->kind;
+    details->shown_kind = type->owner ? type->kind : 0;
+    if (type->on_first_wait)
+        start_watching(type);
+    tell_owner(b, type, lock, details);
 }
 
 static uint32_t running_task(const thread_buffer *b)
@@ -302,7 +368,7 @@ static uint32_t callers_site(PyThreadState *tstate)
     for (compat_frame *at = *compat_frame_slot(tstate); at; at = at->previous) {
         PyCodeObject *code = compat_frame_code(at);
         const code_facts *facts = code ? codes_of(code) : NULL;
-        if (facts && !facts->inside_asyncio)
+        if (facts && !facts->inside_scheduler)
             return codes_line(code, facts, compat_frame_offset(at));
     }
     return 0;
@@ -346,42 +412,101 @@ void async_locks_released(thread_buffer *b, uint64_t tick, PyObject *value)
         give_back(b, tick, lock, h);
 }
 
-/* --- set-up, from signals/loops/asyncio_locks.py --- */
+/* The lock has been taken by `owner`, whom the trace knows if it is contended. */
+static void take(thread_buffer *b, uint64_t tick, PyObject *lock, holder *h, uint32_t owner, uint32_t site)
+{
+    h->owner = owner;
+    h->site = site;
+    if (!h->contended && !h->recorded)
+        return;
+    ring_emit(b, tick, REC_LOCK_ACQUIRED, 1, site, lock_ids_of(lock, 0, on_freed), owner);
+    h->recorded = 1;
+}
 
-PyDoc_STRVAR(label_doc, "label_primitive(code, is_lock)\n\n"
-"A task that waits in `code` waits for its first argument: a lock if is_lock, else something nobody can hold.");
+void owned_lock_acquired(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    PyThreadState *tstate = PyThreadState_Get();
+    PyObject *lock = compat_local(tstate, 0);
+    holder *h = type_of(lock) ? holder_of(lock) : NULL;
+    uint32_t task = running_task(b);
+    if (h && task && h->owner != task) /* else it got it when its owner released it */
+        take(b, tick, lock, h, task, callers_site(tstate));
+}
+
+/* It belongs to the next waiter at once, if there is one. */
+void owned_lock_released(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    PyObject *lock = compat_local(PyThreadState_Get(), 0);
+    const lock_type *type = type_of(lock);
+    holder *h = type ? holder_of(lock) : NULL;
+    if (!h)
+        return;
+    give_back(b, tick, lock, h);
+    int is_held;
+    const known_task *next = find_named_owner(type, lock, &is_held);
+    if (next)
+        take(b, tick, lock, h, next->id, next->await_site);
+    else
+        h->contended = 0;
+}
+
+/* --- set-up, from signals/loops/task_locks.py --- */
+
+PyDoc_STRVAR(label_doc, "label_primitive(code, is_lock, kind)\n\n"
+"A task that waits in `code` waits for its first argument: a lock if is_lock, else something nobody can hold, a\n"
+"`kind` (\"\": the name of the wait tells).");
 
 static PyObject *label_primitive(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *code;
+    PyObject *code, *kind;
     int is_lock;
-    if (!PyArg_ParseTuple(args, "O!p", &PyCode_Type, &code, &is_lock))
+    if (!PyArg_ParseTuple(args, "O!pU", &PyCode_Type, &code, &is_lock, &kind))
         return NULL;
     code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
-    if (facts->func)
+    if (facts->func) {
         facts->primitive = is_lock ? PRIMITIVE_LOCK : PRIMITIVE_SIGNAL;
+        facts->kind = codes_text(kind);
+    }
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(start_doc, "start_async_locks(on_first_wait, enter, exit, with_except_start)\n\n"
-"`on_first_wait` is called when a task waits for a lock for the first time; `enter` and `exit` are\n"
-"the codes of `async with lock`, the last is an opcode, or -1.");
+PyDoc_STRVAR(know_doc, "know_lock(type, kind, owner, enter, exit, on_first_wait)\n\n"
+"Locks of this type are called `kind`; their attribute `owner` is the task that holds them (\"\": they have none);\n"
+"`enter` and `exit` are the codes of `async with`. `on_first_wait` is called when a task first waits for one.");
 
-static PyObject *start_async_locks(PyObject *module, PyObject *args)
+static PyObject *know_lock(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *call, *enter, *leave;
-    if (!PyArg_ParseTuple(args, "OO!O!i", &call, &PyCode_Type, &enter, &PyCode_Type, &leave, &with_except_start))
+    PyObject *lock, *kind, *owner, *enter, *leave, *call;
+    if (!PyArg_ParseTuple(args, "O!UUO!O!O", &PyType_Type, &lock, &kind, &owner, &PyCode_Type, &enter, &PyCode_Type,
+                          &leave, &call))
+        return NULL;
+    for (lock_type *type = types; type < types + TYPES; type++) {
+        if (type->type)
+            continue;
+        *type = (lock_type){(PyTypeObject *)Py_NewRef(lock), codes_text(kind),
+                            PyUnicode_GET_LENGTH(owner) ? Py_NewRef(owner) : NULL, (PyCodeObject *)Py_NewRef(enter),
+                            (PyCodeObject *)Py_NewRef(leave), Py_NewRef(call)};
+        Py_RETURN_NONE;
+    }
+    return PyErr_Format(PyExc_RuntimeError, "too many types of locks");
+}
+
+PyDoc_STRVAR(start_doc, "start_async_locks(with_except_start)\n\n`with_except_start` is an opcode, or -1.");
+
+static PyObject *start_async_locks(PyObject *module, PyObject *opcode)
+{
+    (void)module;
+    with_except_start = (int)PyLong_AsLong(opcode);
+    if (PyErr_Occurred())
         return NULL;
     if (!str_locked && !(str_locked = PyUnicode_InternFromString("_locked")))
         return NULL;
     if (!str_waiters && !(str_waiters = PyUnicode_InternFromString("_waiters")))
         return NULL;
-    Py_XSETREF(on_first_wait, Py_NewRef(call));
-    Py_XSETREF(enter_code, (PyCodeObject *)Py_NewRef(enter));
-    Py_XSETREF(exit_code, (PyCodeObject *)Py_NewRef(leave));
-    text_kind = intern_string("asyncio.Lock", 12);
     memset(holders, 0, sizeof holders);
     await_names_locks = 1;
     Py_RETURN_NONE;
@@ -392,15 +517,22 @@ static PyObject *stop_async_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     await_names_locks = 0;
-    Py_CLEAR(on_first_wait);
-    Py_CLEAR(enter_code);
-    Py_CLEAR(exit_code);
+    for (lock_type *type = types; type < types + TYPES; type++) {
+        const lock_type left = *type;
+        *type = (lock_type){0};
+        Py_XDECREF(left.type);
+        Py_XDECREF(left.owner);
+        Py_XDECREF(left.enter);
+        Py_XDECREF(left.exit);
+        Py_XDECREF(left.on_first_wait);
+    }
     Py_RETURN_NONE;
 }
 
 PyMethodDef async_locks_methods[] = {
     {"label_primitive", label_primitive, METH_VARARGS, label_doc},
-    {"start_async_locks", start_async_locks, METH_VARARGS, start_doc},
+    {"know_lock", know_lock, METH_VARARGS, know_doc},
+    {"start_async_locks", start_async_locks, METH_O, start_doc},
     {"stop_async_locks", stop_async_locks, METH_NOARGS, "Forgets all holders."},
     {NULL, NULL, 0, NULL},
 };

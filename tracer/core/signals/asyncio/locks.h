@@ -1,4 +1,4 @@
-/* asyncio's locks: which task holds which. */
+/* Locks of tasks: which task holds which. */
 #ifndef TRACER_ASYNC_LOCKS_H
 #define TRACER_ASYNC_LOCKS_H
 
@@ -9,6 +9,9 @@
 void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lock *details);
 void async_locks_acquired(thread_buffer *b, uint64_t tick, PyObject *value); /* in Lock.acquire */
 void async_locks_released(thread_buffer *b, uint64_t tick, PyObject *value); /* in Lock.release */
+/* The same for locks that know which task holds them. */
+void owned_lock_acquired(thread_buffer *b, uint64_t tick, PyObject *value);
+void owned_lock_released(thread_buffer *b, uint64_t tick, PyObject *value);
 
 extern PyMethodDef async_locks_methods[];
 

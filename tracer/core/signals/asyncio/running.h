@@ -4,6 +4,24 @@
 
 #include "ring/ring.h"
 
+/* When a hook has noticed the end of a step, and how much the thread had recorded by then. */
+typedef struct {
+    uint64_t tick, records;
+} noticed;
+
+static inline noticed running_noticed(const thread_buffer *b, uint64_t tick)
+{
+    return (noticed){tick, atomic_load_explicit(&b->written, memory_order_relaxed) +
+                               atomic_load_explicit(&b->dropped, memory_order_relaxed)};
+}
+
+/* Signal handlers and properties of the program can run while a hook looks at a task. What they record is part
+ * of the step, which ends after it. */
+static inline uint64_t running_end(const thread_buffer *b, const noticed *end)
+{
+    return running_noticed(b, 0).records == end->records ? end->tick : clock_tick();
+}
+
 /* NULL: nothing, or deeper than is remembered. */
 static inline step *running_top(thread_buffer *b)
 {

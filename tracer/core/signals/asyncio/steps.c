@@ -2,12 +2,13 @@
  *
  * A loop steps a task of the C module in two ways: it calls an object of the type TaskStepMethWrapper, or, when what
  * the task awaited is done, the builtin task_wakeup. The type's tp_call and the builtin's ml_meth are process-wide, and
- * CPython reads both at every call. asyncio's loops call everything through Context.run: so does the program, but from
- * other code than Handle._run. */
+ * CPython reads both at every call. asyncio's loops call everything through Context.run, and trio its tasks: so does the
+ * program, but from other code than Handle._run and trio's run. */
 #include "signals/asyncio/steps.h"
 
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/trio/trio.h"
 #include "signals/watched.h"
 
 typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -71,11 +72,6 @@ static int is_watched_step(PyObject *callback)
            (PyCFunction_CheckExact(callback) && ((PyCFunctionObject *)callback)->m_ml == identity.wakeup);
 }
 
-static int called_by_handle(void)
-{
-    return watched_is_part(*compat_frame_slot(PyThreadState_Get()), LOOP_RUNS_STEPS);
-}
-
 static PyObject *call_run(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     return ((fast_keywords)(void (*)(void))original_run)(context, args, count, keywords);
@@ -83,16 +79,26 @@ static PyObject *call_run(PyObject *context, PyObject *const *args, Py_ssize_t c
 
 static PyObject *run_traced(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
-    if (count < 1 || is_watched_step(args[0]) || !called_by_handle())
+    enum loop_part caller =
+        count < 1 || is_watched_step(args[0]) ? LOOP_NO_PART : watched_part(compat_running_frame());
+    if (caller != LOOP_RUNS_STEPS && caller != LOOP_RUNS_TRIO)
         return call_run(context, args, count, keywords);
     thread_buffer *b = ring_current();
+    if (caller == LOOP_RUNS_TRIO) {
+        if (b)
+            trio_begin_step(b);
+        PyObject *message = call_run(context, args, count, keywords);
+        if (message && (b = ring_current()))
+            trio_end_step(b, clock_tick(), message);
+        return message;
+    }
     if (b)
         tasks_begin_callback(b, args[0]);
     step_entry entry = steps_entry(b);
     return leave(entry, NULL, args[0], call_run(context, args, count, keywords));
 }
 
-int steps_watch(PyObject *run_method)
+int steps_watch_run(PyObject *run_method)
 {
     PyMethodDef *def = run_method ? compat_method_def(run_method) : NULL;
     if (!def || def->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
@@ -101,6 +107,13 @@ int steps_watch(PyObject *run_method)
     }
     run = def;
     compat_wrap(run, (PyCFunction)(void (*)(void))run_traced, &original_run);
+    return 0;
+}
+
+int steps_watch(PyObject *run_method)
+{
+    if (steps_watch_run(run_method) < 0)
+        return -1;
     if (!identity.step_wrapper || wrapper_type)
         return 0;
     wrapper_type = (PyTypeObject *)Py_NewRef(identity.step_wrapper);

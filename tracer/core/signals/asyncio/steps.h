@@ -23,9 +23,9 @@ static inline thread_buffer *steps_same_recording(step_entry entry)
     return b && entry.generation == atomic_load_explicit(&ring_generation, memory_order_relaxed) ? b : NULL;
 }
 
-/* After identity_setup(). `run`: contextvars.Context.run, with which asyncio's handles call. Returns 0, or -1 with an
- * exception. */
-int steps_watch(PyObject *run);
+/* `run`: contextvars.Context.run, with which asyncio's handles call, and trio. Returns 0, or -1 with an exception. */
+int steps_watch_run(PyObject *run);
+int steps_watch(PyObject *run); /* the same, and the tasks of asyncio; after identity_setup() */
 void steps_unwatch(void);
 
 #endif

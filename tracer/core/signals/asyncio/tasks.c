@@ -71,7 +71,8 @@ void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *futu
     if (!id)
         return;
     uint32_t stack = stacks_capture_within(PyThreadState_Get(), watched_runs_steps, b->loop_caller);
-    ring_emit(b, tick, REC_READY, (uint8_t)is_cancelled_wait(task, future), id, stacks_named(stack), 0);
+    uint8_t flag = is_cancelled_wait(task, future) ? READY_CANCELLED : 0;
+    ring_emit(b, tick, REC_READY, flag, id, stacks_named(stack), 0);
 }
 
 void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
@@ -123,24 +124,6 @@ void tasks_begin_callback(thread_buffer *b, PyObject *callback)
     tasks_begin_scheduled(b, callback, handle, due_of(handle));
 }
 
-/* When a hook has noticed the end of a step, and how much the thread had recorded by then. */
-typedef struct {
-    uint64_t tick, records;
-} noticed;
-
-static noticed ends_at(const thread_buffer *b, uint64_t tick)
-{
-    return (noticed){tick, atomic_load_explicit(&b->written, memory_order_relaxed) +
-                               atomic_load_explicit(&b->dropped, memory_order_relaxed)};
-}
-
-/* Signal handlers and properties of the program can run while a hook looks at a task. What they record is part
- * of the step, which ends after it. */
-static uint64_t end_tick(const thread_buffer *b, const noticed *end)
-{
-    return ends_at(b, 0).records == end->records ? end->tick : clock_tick();
-}
-
 static void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *state)
 {
     uint8_t outcome = identity_same_text(state, identity.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
@@ -151,7 +134,7 @@ static void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint3
         name = codes_type_name(exception);
     }
     Py_XDECREF(exception);
-    ring_emit(b, end_tick(b, end), REC_STEP_DONE, outcome, id, name, 0);
+    ring_emit(b, running_end(b, end), REC_STEP_DONE, outcome, id, name, 0);
     known_task *known = identity_find(task);
     if (known)
         identity_dismiss(known);
@@ -168,19 +151,12 @@ static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint
         async_locks_wait(b, &facts, &lock);
         Py_DECREF(facts.lock);
         known_task *known = identity_find(task);
-        if (known)
+        if (known) {
             known->awaits_lock = 1;
+            known->await_site = facts.site;
+        }
     }
-    uint32_t count = facts.lock ? 2 : 1;
-    uint64_t tick = end_tick(b, end);
-    record *slot = ring_reserve(b, count, tick);
-    if (!slot)
-        return;
-    slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), id, (uint64_t)facts.what << 32 | facts.site,
-                       (uint64_t)facts.stack << 32 | facts.awaited};
-    if (count > 1)
-        memcpy(&slot[1], &lock, sizeof lock);
-    ring_commit(b, count);
+    await_emit(b, running_end(b, end), id, &facts, facts.lock ? &lock : NULL);
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
@@ -195,7 +171,7 @@ static void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint3
         if (waiter && waiter != Py_None)
             end_await(b, end, task, id, waiter);
         else
-            ring_emit(b, end_tick(b, end), REC_STEP_YIELD, 0, id, 0, 0);
+            ring_emit(b, running_end(b, end), REC_STEP_YIELD, 0, id, 0, 0);
         Py_XDECREF(waiter);
     }
     Py_XDECREF(state);
@@ -216,7 +192,7 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
 
 void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
-    const noticed end = ends_at(b, tick);
+    const noticed end = running_noticed(b, tick);
     drop_raised(b, &end, NULL);
     step left = {0};
     const step *top = running_top(b);
@@ -225,9 +201,9 @@ void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
     if (b->depth)
         b->depth--;
     if (left.readied_itself)
-        ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
+        ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
     else if (!task)
-        ring_emit(b, end_tick(b, &end), REC_CB_END, 0, 0, 0, 0);
+        ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
     else if (left.object == task ? left.task : (left.task = known_id(task)))
         end_task(b, &end, task, left.task);
 }
@@ -249,7 +225,7 @@ void tasks_end_adopted(thread_buffer *b, uint64_t tick)
 {
     if (b != adopting)
         return;
-    const noticed end = ends_at(b, tick);
+    const noticed end = running_noticed(b, tick);
     drop_raised(b, &end, NULL);
     step *top = running_top(b);
     if (!top || top->kind != STEP_ADOPTED)
@@ -258,7 +234,7 @@ void tasks_end_adopted(thread_buffer *b, uint64_t tick)
     b->depth--;
     PyObject *task = (PyObject *)(uintptr_t)top->object;
     if (top->readied_itself)
-        ring_emit(b, end_tick(b, &end), REC_STEP_YIELD, 0, top->task, 0, 0);
+        ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, top->task, 0, 0);
     else if (identity_find(task)) /* else it has died: do not follow the address */
         end_task(b, &end, task, top->task);
 }
@@ -291,7 +267,7 @@ static void end_raised(thread_buffer *b, const noticed *end, PyObject *task, uin
     if (state && !identity_same_text(state, identity.pending)) {
         end_done(b, end, task, id, state);
     } else {
-        ring_emit(b, end_tick(b, end), REC_STEP_DONE, OUTCOME_FAILED, id, codes_type_name(raised), 0);
+        ring_emit(b, running_end(b, end), REC_STEP_DONE, OUTCOME_FAILED, id, codes_type_name(raised), 0);
         known_task *known = identity_find(task);
         if (known)
             identity_dismiss(known);
@@ -316,7 +292,7 @@ static void adopt(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
     PyObject *waiter = id ? identity_read(task, FIELD_WAITER) : NULL;
-    const noticed now = ends_at(b, clock_tick());
+    const noticed now = running_noticed(b, clock_tick());
     if (waiter && waiter != Py_None)
         end_await(b, &now, task, id, waiter);
     else if (id && !runs_elsewhere(task))
@@ -341,16 +317,16 @@ void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *ra
     }
     known->is_starting = 0;
     uint32_t id = known->id;
-    noticed end = ends_at(b, tick);
+    noticed end = running_noticed(b, tick);
     drop_raised(b, &end, task);
     const step *top = running_top(b);
     int readied_itself = top && top->readied_itself;
     b->depth--;
     PyObject *name = identity_name(task);
-    tick = end_tick(b, &end);
+    tick = running_end(b, &end);
     identity_emit_name(b, id, name);
     Py_XDECREF(name);
-    end = ends_at(b, tick);
+    end = running_noticed(b, tick);
     if (raised)
         end_raised(b, &end, task, id, raised);
     else if (readied_itself)

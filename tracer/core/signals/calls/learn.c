@@ -93,7 +93,7 @@ void learn_resolve(void)
     while (set_events && pending_count) {
         PyCodeObject *code = pending[--pending_count].code;
         int offset = pending[pending_count].offset;
-        if (watched_has(code) || codes_of(code)->inside_asyncio)
+        if (watched_has(code) || codes_of(code)->inside_scheduler)
             continue;
         site *at = new_site(code, offset);
         if (!at || at->live)

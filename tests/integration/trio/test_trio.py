@@ -1,0 +1,556 @@
+"""trio: the same facts as on asyncio's loops. Who waited, how long, behind whom."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.recordings import record_here, task_of, tasks_of, wakers
+from tests.support.trios import needs_trio, no_idle_threads, record_trio
+from tests.support.validator.rules import Summary, TaskSummary, validate
+from tests.support.validator.slices import Slice, pair
+from tests.support.validator.strict import read_strict
+from tracer.recorder import SIGNALS, Options, Recording
+
+if TYPE_CHECKING:
+    import trio
+    import trio.testing
+else:
+    trio = pytest.importorskip("trio")
+    pytest.importorskip("trio.testing")
+
+pytestmark = needs_trio
+SLEEPS = 10  # a busy machine may be late for some, and then nothing waits
+
+
+def states_of(task: TaskSummary, name: str) -> list[Slice]:
+    return [each for each in task.slices if each.name == name]
+
+
+def steps_of(summary: Summary, coro: str) -> int:
+    """How often the tasks of this coroutine function ran."""
+    return sum(task.states.count("running") for task in tasks_of(summary, coro))
+
+
+async def until_blocked() -> None:
+    """Until every other task waits."""
+    await trio.testing.wait_all_tasks_blocked()
+
+
+def test_blocked_loop(tmp_path: Path) -> None:
+    """A task that was woken before another one blocked the loop waits until that is over."""
+    blocked: list[int] = []
+
+    async def victim(event: trio.Event) -> None:
+        await event.wait()
+
+    async def blocker(event: trio.Event) -> None:
+        event.set()
+        blocked.append(time.monotonic_ns())
+        time.sleep(0.02)
+        blocked.append(time.monotonic_ns())
+
+    async def main() -> None:
+        event = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(victim, event)
+            await until_blocked()
+            nursery.start_soon(blocker, event)
+
+    summary = record_trio(main, tmp_path)
+    victim_, blocker_ = task_of(summary, "victim"), task_of(summary, "blocker")
+    assert victim_.states == ["ready", "running", "await Event", "ready", "running"]
+    assert wakers(victim_)[-1] == {"waker_task": blocker_.id}
+    late = states_of(victim_, "ready")[1]
+    (ran,) = states_of(blocker_, "running")
+    assert late.begin.time_ns <= blocked[0]
+    assert late.end_ns is not None
+    assert late.end_ns >= blocked[1]
+    assert ran.begin.time_ns <= late.begin.time_ns
+    assert ran.end_ns is not None
+    assert blocked[1] <= ran.end_ns <= late.end_ns
+
+
+@pytest.mark.parametrize("kind", ["Lock", "StrictFIFOLock"])
+def test_lock_handed_on(kind: str, tmp_path: Path) -> None:
+    """Three tasks take one lock in turn: each waits for the one that holds it then."""
+
+    async def take(lock: "trio.Lock", held: trio.Event) -> None:
+        async with lock:
+            await held.wait()
+
+    async def main() -> None:
+        lock, held = getattr(trio, kind)(), trio.Event()
+        async with trio.open_nursery() as nursery:
+            for name in "abc":
+                nursery.start_soon(take, lock, held, name=name)
+                await until_blocked()
+            held.set()
+
+    summary = record_trio(main, tmp_path)
+    a, b, c = tasks_of(summary, "take")
+    # To take a free lock is a point where others may run.
+    assert a.states == [
+        "ready",
+        "running",
+        "ready",
+        "running",
+        "await Event",
+        "ready",
+        "running",
+    ]
+    line = take.__code__.co_firstlineno + 1
+    for task in (b, c):
+        assert task.states[:4] == ["ready", "running", "await Lock", "ready"]
+        (wait,) = states_of(task, "await Lock")
+        assert wait.begin.args["owner_name"] == "a"
+        assert str(wait.begin.args["owner_site"]).split()[0] == f"{__file__}:{line}"
+        assert str(wait.begin.args["site"]).split()[0] == f"{__file__}:{line}"
+        assert wait.begin.args["kind"] == f"trio.{kind}"
+        assert wait.end is not None
+        assert wait.end.args["acquired"] == 1
+    assert {"waker_task": a.id} in wakers(b)
+    assert {"waker_task": b.id} in wakers(c)
+    (lock,) = [lock for lock in summary.locks.values() if lock.kind == f"trio.{kind}"]
+    assert lock.holders == ["a", "b", "c"]
+
+
+def test_lock_given_up(tmp_path: Path) -> None:
+    """Whoever is cancelled while waiting for a lock does not get it."""
+
+    async def take(lock: "trio.Lock") -> None:
+        async with lock:
+            pass
+
+    async def main() -> None:
+        lock = trio.Lock()
+        async with lock, trio.open_nursery() as nursery:
+            nursery.start_soon(take, lock)
+            await until_blocked()
+            nursery.cancel_scope.cancel()
+
+    summary = record_trio(main, tmp_path)
+    (wait,) = states_of(task_of(summary, "take"), "await Lock")
+    assert wait.end is not None
+    assert wait.end.args["acquired"] == 0
+    assert task_of(summary, "take").end == "cancelled"
+    assert wakers(task_of(summary, "take"))[-1] == {"waker_task": task_of(summary, "main").id}
+
+
+def test_memory_channel(tmp_path: Path) -> None:
+    """Who sends wakes who receives, and the other way round when the channel is full."""
+
+    async def consume(channel: "trio.MemoryReceiveChannel[int]") -> None:
+        async for _ in channel:
+            await until_blocked()
+
+    async def produce(channel: "trio.MemorySendChannel[int]") -> None:
+        async with channel:
+            for item in range(4):
+                await channel.send(item)
+
+    async def main() -> None:
+        send, receive = trio.open_memory_channel[int](1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(consume, receive)
+            await until_blocked()
+            nursery.start_soon(produce, send)
+
+    summary = record_trio(main, tmp_path)
+    producer, consumer = task_of(summary, "produce"), task_of(summary, "consume")
+    waits = {*producer.states, *consumer.states} - {"ready", "running"}
+    assert waits == {
+        "await MemoryChannel.receive",
+        "await MemoryChannel.send",
+        "await wait_all_tasks_blocked",
+    }
+    assert {"waker_task": producer.id} in wakers(consumer)
+    assert {"waker_task": consumer.id} in wakers(producer)
+    receives = states_of(consumer, "await MemoryChannel.receive")
+    assert len({each.begin.args["lock"] for each in receives}) == 1
+    assert (producer.end, consumer.end) == ("done", "done")
+
+
+def test_what_tasks_wait_for(tmp_path: Path) -> None:
+    """Each kind of wait has its name, and the line of the program."""
+
+    async def semaphore() -> None:
+        limit = trio.Semaphore(0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(limit.acquire, name="acquires")
+            await until_blocked()
+            limit.release()
+
+    async def limiter() -> None:
+        limit = trio.CapacityLimiter(1)
+
+        async def borrows() -> None:
+            async with limit:
+                pass
+
+        async with trio.open_nursery() as nursery, limit:
+            nursery.start_soon(borrows)
+            await until_blocked()
+
+    async def condition() -> None:
+        changed = trio.Condition()
+
+        async def notified() -> None:
+            async with changed:
+                await changed.wait()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(notified)
+            await until_blocked()
+            async with changed:
+                changed.notify()
+
+    async def parks() -> None:
+        lot = trio.lowlevel.ParkingLot()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lot.park, name="parked")
+            await until_blocked()
+            lot.unpark()
+
+    async def starts() -> None:
+        async def service(task_status: Any) -> None:
+            await trio.sleep(0.001)
+            task_status.started()
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(service)
+
+    async def process() -> None:
+        await trio.run_process(["true"])
+
+    async def main() -> None:
+        for each in (semaphore, limiter, condition, parks, starts, process):
+            await each()
+
+    summary = record_trio(main, tmp_path)
+    assert "await Semaphore" in task_of(summary, "acquire").states
+    (borrowed,) = states_of(task_of(summary, "borrows"), "await CapacityLimiter")
+    line = limiter.__code__.co_firstlineno + 4
+    assert str(borrowed.begin.args["site"]).split()[0] == f"{__file__}:{line}"
+    assert borrowed.begin.args["kind"] == "trio.CapacityLimiter"
+    assert "await Condition" in task_of(summary, "notified").states
+    assert "await ParkingLot" in task_of(summary, "park").states
+    assert "await sleep" in task_of(summary, "service").states
+    main_ = task_of(summary, "main").states
+    assert {"await nursery", "await nursery.start", "await subprocess"} <= set(main_)
+    assert not [state for state in main_ if "wait_task_rescheduled" in state]
+
+
+def test_ends(tmp_path: Path) -> None:
+    """Cancelled while it waited, and failed; whose nursery each is in is its parent."""
+
+    async def waits() -> None:
+        await trio.sleep_forever()
+
+    async def fails() -> None:
+        await trio.sleep(0)
+        raise ValueError
+
+    async def spawns(nursery: "trio.Nursery") -> None:
+        nursery.start_soon(fails)
+        await trio.sleep_forever()
+
+    async def main() -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(waits)
+                await until_blocked()
+                nursery.start_soon(spawns, nursery)
+        except* ValueError:
+            pass
+
+    summary = record_trio(main, tmp_path)
+    made = {coro: task_of(summary, coro) for coro in ("waits", "spawns", "fails")}
+    assert {coro: task.end for coro, task in made.items()} == {
+        "waits": "cancelled",
+        "spawns": "cancelled",
+        "fails": "failed: ValueError",
+    }
+    main_ = task_of(summary, "main")
+    assert main_.end == "done"
+    assert {task.slices[0].begin.args["parent"] for task in made.values()} == {main_.id}
+    assert wakers(made["waits"])[-1] == {"waker_task": made["fails"].id}
+    assert made["fails"].states == ["ready", "running", "ready", "running"]
+    assert "parent" not in main_.slices[0].begin.args
+
+
+def test_a_scope_is_cancelled(tmp_path: Path) -> None:
+    """By a deadline, which is a timer, or by another task; the task goes on."""
+
+    async def timed() -> None:
+        with trio.move_on_after(0.001):
+            await trio.sleep_forever()
+
+    async def stopped(scope: "trio.CancelScope") -> None:
+        with scope:
+            await trio.sleep_forever()
+
+    async def main() -> None:
+        await trio.lowlevel.checkpoint()
+        scope = trio.CancelScope()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(timed)
+            nursery.start_soon(stopped, scope)
+            await until_blocked()
+            scope.cancel()
+
+    summary = record_trio(main, tmp_path)
+    assert wakers(task_of(summary, "timed"))[-1] == {"waker": "timer"}
+    by = task_of(summary, "main").id
+    assert wakers(task_of(summary, "stopped"))[-1] == {"waker_task": by}
+    assert task_of(summary, "timed").end == task_of(summary, "stopped").end == "done"
+
+
+def test_woken_from_outside(tmp_path: Path) -> None:
+    """By a thread that worked, one that calls in, a timer, and a socket."""
+    tids: dict[str, int] = {}
+
+    def work() -> None:
+        tids["works"] = threading.get_native_id()
+
+    def call_in(event: trio.Event) -> None:
+        tids["calls in"] = threading.get_native_id()
+        trio.from_thread.run_sync(event.set)
+
+    def call_by_token(token: "trio.lowlevel.TrioToken", event: trio.Event) -> None:
+        tids["has a token"] = threading.get_native_id()
+        token.run_sync_soon(event.set)
+
+    async def by_thread() -> None:
+        await trio.to_thread.run_sync(work)
+
+    async def waiter(event: trio.Event) -> None:
+        await event.wait()
+
+    async def by_caller() -> None:
+        event = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(waiter, event)
+            await until_blocked()
+            await trio.to_thread.run_sync(call_in, event)
+
+    async def by_token() -> None:
+        event = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        thread = threading.Thread(target=call_by_token, args=(token, event))
+        thread.start()
+        await event.wait()
+        thread.join()
+
+    async def by_timer() -> None:
+        await trio.sleep(0.001)
+
+    async def sends(there: socket.socket) -> None:
+        await until_blocked()
+        there.send(b"x")
+
+    async def by_socket() -> None:
+        here, there = socket.socketpair()
+        async with trio.open_nursery() as nursery:
+            with here, there:
+                here.setblocking(False)
+                nursery.start_soon(sends, there)
+                await trio.lowlevel.wait_readable(here)
+
+    async def main() -> None:
+        for each in (by_thread, by_caller, by_token, by_timer, by_socket):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(each)
+
+    summary = record_trio(main, tmp_path)
+    assert wakers(task_of(summary, "by_thread"))[-1] == {"waker_thread": tids["works"]}
+    # trio hands the call to the task that waits for the thread, and that sets the event.
+    assert wakers(task_of(summary, "waiter"))[-1] == {
+        "waker_task": task_of(summary, "by_caller").id
+    }
+    assert wakers(task_of(summary, "by_token"))[-1] == {"waker_thread": tids["has a token"]}
+    assert wakers(task_of(summary, "by_timer"))[-1] == {"waker": "timer"}
+    assert wakers(task_of(summary, "by_socket"))[-1] == {"waker": "io"}
+    assert "await executor" in task_of(summary, "by_thread").states
+    assert "await sleep" in task_of(summary, "by_timer").states
+    assert "await socket" in task_of(summary, "by_socket").states
+
+
+def test_many_tasks(tmp_path: Path) -> None:
+    """More than have tracks of their own: all of them are there, and every step."""
+
+    async def child() -> None:
+        await trio.sleep(0)
+        await trio.sleep(0)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(400):
+                nursery.start_soon(child)
+
+    summary = record_trio(main, tmp_path)
+    assert len(tasks_of(summary, "child")) == 400
+    assert {task.end for task in tasks_of(summary, "child")} == {"done"}
+    assert steps_of(summary, "child") == 1200
+
+
+def test_run_in_a_thread_of_asyncio(tmp_path: Path) -> None:
+    """Two libraries at a time: each run has its tasks, and says when it runs and waits."""
+
+    async def inner() -> None:
+        await trio.sleep(0.001)
+
+    async def main() -> None:
+        await asyncio.to_thread(trio.run, inner)
+
+    summary, _ = record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
+    assert task_of(summary, "inner").end == task_of(summary, "main").end == "done"
+    assert wakers(task_of(summary, "inner"))[-1] == {"waker": "timer"}
+    assert summary.names["loop started"] == summary.names["loop stopped"]
+
+
+def test_guest_of_asyncio(tmp_path: Path) -> None:
+    """A run inside asyncio's loop: its tasks wait for each other, for asyncio, for timers."""
+    path = tmp_path / "t.pftrace"
+
+    async def guest(ask: Callable[[Callable[[], object]], object]) -> None:
+        for _ in range(SLEEPS):
+            await trio.sleep(0.004)
+        event = trio.Event()
+        ask(event.set)
+        await event.wait()
+
+    async def host() -> None:
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            guest,
+            loop.call_soon,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=done.set_result,
+        )
+        await done
+
+    with no_idle_threads():
+        summary, _ = record_here(lambda: asyncio.run(host()), path)
+    guest_ = task_of(summary, "guest")
+    steps = [*["await sleep"] * SLEEPS, "await Event"]
+    assert guest_.states == [
+        *("ready", "running"),
+        *(state for step in steps for state in (step, "ready", "running")),
+    ]
+    assert wakers(guest_)[:SLEEPS] == [{"waker": "timer"}] * SLEEPS
+    assert (guest_.end, task_of(summary, "host").end) == ("done", "done")
+    assert summary.names["loop started"] == summary.names["loop stopped"]
+    trace = read_strict(path.read_bytes())
+    (run,) = [uuid for uuid, track in trace.tracks.items() if track.name.startswith("trio @")]
+    sleeps = states_of(guest_, "await sleep")
+    selects = [
+        each
+        for each in pair(trace)[0]
+        if each.name == "select" and trace.tracks[each.begin.track].parent == run
+    ]
+    assert any(
+        sleep.begin.time_ns <= each.begin.time_ns <= (sleep.end_ns or 0)
+        for sleep in sleeps
+        for each in selects
+    )
+
+
+def test_asyncio_inside_a_step(tmp_path: Path) -> None:
+    """A task that runs asyncio's loop blocks its own; both are told apart."""
+
+    async def inner() -> None:
+        await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        asyncio.run(inner())
+        await trio.sleep(0)
+
+    summary = record_trio(main, tmp_path)
+    assert task_of(summary, "inner").states == [
+        "ready",
+        "running",
+        "await sleep",
+        "ready",
+        "running",
+    ]
+    assert task_of(summary, "main").states == ["ready", "running", "ready", "running"]
+    assert summary.names["loop started"] == summary.names["loop stopped"]
+
+
+@pytest.mark.parametrize("signals", [("tasks",), ("tasks", "gil"), tuple(SIGNALS)])
+def test_a_run_that_waits_is_idle(signals: tuple[str, ...], tmp_path: Path) -> None:
+    """While the one task sleeps the run is in `select`, whatever else is recorded."""
+    path = tmp_path / "t.pftrace"
+
+    async def main() -> None:
+        for _ in range(SLEEPS):
+            await trio.sleep(0.004)
+
+    summary, _ = record_here(lambda: trio.run(main), path, signals=signals)
+    sleeps = states_of(task_of(summary, "main"), "await sleep")
+    selects = [
+        each for each in pair(read_strict(path.read_bytes()))[0] if each.name == "select"
+    ]
+    assert any(
+        sleep.begin.time_ns <= select.begin.time_ns <= (sleep.end_ns or 0)
+        for sleep in sleeps
+        for select in selects
+    )
+
+
+def test_recorded_from_the_middle_and_again(tmp_path: Path) -> None:
+    """Recordings that begin and end inside a running step know the tasks that are there."""
+    paths = [tmp_path / f"{number}.pftrace" for number in range(2)]
+
+    async def waiting(event: trio.Event) -> None:
+        await event.wait()
+        await trio.sleep(0.001)
+
+    async def main() -> None:
+        for path in paths:
+            event = trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(waiting, event)
+                await until_blocked()
+                recording = Recording(Options(str(path), argv=("test",)))
+                recording.start()
+                await trio.sleep(0)
+                event.set()
+            recording.stop()
+
+    trio.run(main)
+    for path in paths:
+        summary = validate(path.read_bytes())
+        waiter = task_of(summary, "waiting")
+        assert waiter.states[:4] == ["await Event", "ready", "running", "await sleep"]
+        assert task_of(summary, "main").states[:2] == ["running", "ready"]
+        assert wakers(waiter) == [
+            {"waker_task": task_of(summary, "main").id},
+            {"waker": "timer"},
+        ]
+
+
+def test_system_exit_leaves_the_run(tmp_path: Path) -> None:
+    """It ends the task and the run, and reaches the program."""
+    raised: list[BaseException] = []
+
+    async def main() -> None:
+        raise SystemExit(3)
+
+    def run() -> None:
+        try:
+            trio.run(main)
+        except SystemExit as error:
+            raised.append(error)
+
+    summary, _ = record_here(run, tmp_path / "t.pftrace")
+    assert [error.code for error in raised if isinstance(error, SystemExit)] == [3]
+    assert task_of(summary, "main").end == "failed: SystemExit"
+    assert summary.names["loop started"] == summary.names["loop stopped"]

@@ -1,0 +1,29 @@
+/* trio: its runs, the steps of their tasks, and who wakes whom. What monitor.c and steps.c call; `value` and `tick`: see
+ * watched.h. */
+#ifndef TRACER_TRIO_H
+#define TRACER_TRIO_H
+
+#include "python/compat.h"
+#include "ring/ring.h"
+
+/* Around Context.run in trio's run, which steps a task; `message` is what the task has yielded. */
+void trio_begin_step(thread_buffer *b);
+void trio_end_step(thread_buffer *b, uint64_t tick, PyObject *message);
+
+void trio_on_run(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_close(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_reschedule(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_exit(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_poll(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_polled(thread_buffer *b, uint64_t tick, PyObject *value);
+/* A callback is handed to the run, mostly by another thread; it begins; it is over. */
+void trio_on_submit(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_callback(thread_buffer *b, uint64_t tick, PyObject *value);
+void trio_on_called(thread_buffer *b, uint64_t tick, PyObject *value);
+
+int trio_setup(PyObject *facts); /* from signals/loops/trio.py; 0, or -1 with an exception */
+void trio_forget(void);
+
+extern PyMethodDef trio_methods[];
+
+#endif

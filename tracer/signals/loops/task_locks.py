@@ -1,0 +1,78 @@
+"""Locks of tasks: which task holds one while others wait; and what else tasks wait for.
+
+Nothing is watched until a task waits for a lock; the hooks of the tasks find the waits
+themselves.
+"""
+
+import sys
+
+from tracer.signals.loops.waits import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+    from tracer.signals import Disarm, Tool
+
+# By module whose import brings them: function that waits, and what it waits for, its `self`.
+SIGNALS = {
+    "asyncio": (
+        ("asyncio.locks", "Event.wait", ""),
+        ("asyncio.locks", "Condition.wait", ""),
+        ("asyncio.locks", "Semaphore.acquire", ""),
+        ("asyncio.locks", "Barrier.wait", ""),
+        ("asyncio.queues", "Queue.get", ""),
+        ("asyncio.queues", "Queue.put", ""),
+        ("asyncio.queues", "Queue.join", ""),
+    ),
+    "trio": (
+        ("trio._sync", "Event.wait", "trio.Event"),
+        ("trio._sync", "Condition.wait", "trio.Condition"),
+        ("trio._sync", "Semaphore.acquire", "trio.Semaphore"),
+        ("trio._sync", "CapacityLimiter.acquire_on_behalf_of", "trio.CapacityLimiter"),
+        ("trio._channel", "MemorySendChannel.send", "trio.MemoryChannel.send"),
+        ("trio._channel", "MemoryReceiveChannel.receive", "trio.MemoryChannel.receive"),
+    ),
+}
+# By the same: type of a lock, its name, its attribute that is the task that holds it ("" if it
+# has none: then the tasks are searched), and its methods whose return shows who holds it now.
+LOCKS = {
+    "asyncio": (("asyncio.locks", "Lock", "asyncio.Lock", "", ("acquire", "release")),),
+    "trio": tuple(
+        ("trio._sync", name, f"trio.{name}", "_owner", ("acquire_nowait", "release"))
+        for name in ("Lock", "StrictFIFOLock")
+    ),
+}
+
+
+def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
+    """Useful only when tasks are recorded; must be armed after them."""
+    opcodes = getattr(sys.modules.get("opcode"), "opmap", {})
+    core.start_async_locks(opcodes.get("WITH_EXCEPT_START", -1))
+    for module in LOCKS:
+        tool.after_import(module, lambda module=module: _watch(core, tool, module))  # type: ignore[misc]
+    return lambda: core.stop_async_locks()
+
+
+def _watch(core: "ModuleType", tool: "Tool", module: str) -> None:
+    for where, name, kind, owner, methods in LOCKS[module]:
+        lock = find(sys.modules.get(where), name)
+        if lock is None:  # this version lacks it
+            continue
+        role = "owned lock" if owner else "async lock"
+
+        def on_first_wait(
+            lock: "Any" = lock, methods: "tuple[str, ...]" = methods, role: str = role
+        ) -> None:
+            for method in methods:
+                event = "released" if method == "release" else "acquired"
+                tool.watch(getattr(lock, method), f"{role} {event}", "PY_RETURN")
+
+        core.label_primitive(lock.acquire.__code__, True, "")
+        enter, leave = lock.__aenter__.__code__, lock.__aexit__.__code__
+        core.know_lock(lock, kind, owner, enter, leave, on_first_wait)
+    for where, path, kind in SIGNALS[module]:
+        function = find(sys.modules.get(where), path)
+        if hasattr(function, "__code__"):
+            core.label_primitive(function.__code__, False, kind)
