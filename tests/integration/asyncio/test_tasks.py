@@ -280,7 +280,7 @@ def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
     assert not summary.tasks
 
 
-@pytest.mark.parametrize("module", ["trio", "gevent"])
+@pytest.mark.parametrize("module", ["gevent"])
 def test_schedulers_that_are_not_recorded_are_named(record: Recorder, module: str) -> None:
     """The report says so when it cannot see what runs on a loop."""
     trace = record(f"import sys; sys.modules['{module}'] = sys")

@@ -49,9 +49,9 @@ static watched_role roles[] = {
     {"owned lock released", NULL, owned_lock_released, LOOP_NO_PART},
     {"trio run", trio_on_run, NULL, LOOP_RUNS_TRIO},
     {"trio close", NULL, trio_on_close, LOOP_NO_PART},
-    {"trio reschedule", NULL, trio_on_reschedule, LOOP_NO_PART},
+    {"trio reschedule", NULL, NULL, LOOP_QUEUES_TRIO},
     {"trio exit", NULL, trio_on_exit, LOOP_NO_PART},
-    {"trio poll", trio_on_poll, trio_on_polled, LOOP_NO_PART},
+    {"trio poll", NULL, NULL, LOOP_POLLS_TRIO},
     {"trio submit", trio_on_submit, NULL, LOOP_NO_PART},
     {"trio callback", trio_on_callback, trio_on_called, LOOP_NO_PART},
     {"thread start", thread_start, NULL, LOOP_NO_PART},
@@ -289,7 +289,10 @@ static PyObject *setup_trio(PyObject *module, PyObject *facts)
     }
     if (codes_start() < 0 || await_setup(facts) < 0 || identity_start() < 0 || trio_setup(facts) < 0)
         return NULL;
-    return steps_watch_run(PyDict_GetItemString(facts, "context_run")) < 0 ? NULL : Py_NewRef(Py_None);
+    if (steps_watch_run(PyDict_GetItemString(facts, "context_run")) < 0 ||
+        ready_watch(PyDict_GetItemString(facts, "append")) < 0)
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 #define FAST(function) {#function, (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL}

@@ -7,7 +7,7 @@ import os
 import sys
 
 from tracer.signals.loops import steps, trio, uvloop
-from tracer.signals.loops.waits import INNER, OUTWARD, label
+from tracer.signals.loops.waits import INNER, OUTWARD, find, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _selects() -> "Iterator[Any]":
 def _watch_polls(core: "ModuleType", tool: "Tool") -> None:
     """What selectors call. This goes below what the signal "io" puts there."""
     select = sys.modules["select"]
-    found = [_find(select, path) for path in ("select", "epoll.poll", "kqueue.control")]
+    found = [find(select, path) for path in ("select", "epoll.poll", "kqueue.control")]
     if hasattr(select, "poll"):
         found.append(type(select.poll()).poll)
     core.watch_polls(function for function in found if function)

@@ -66,9 +66,9 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     runner, get_events = run.Runner, run.TheIOManager.get_events
     tool.watch(facts["run"], "trio run", "PY_START")
     tool.watch(runner.close, "trio close", "PY_RETURN")
-    tool.watch(runner.reschedule, "trio reschedule", "PY_RETURN")
+    tool.watch(runner.reschedule, "trio reschedule", "")
     tool.watch(runner.task_exited, "trio exit", "PY_RETURN")
-    tool.watch(get_events, "trio poll", "PY_START PY_RETURN")
+    tool.watch(get_events, "trio poll", "")
     tool.watch(queue.EntryQueue.run_sync_soon, "trio submit", "PY_START")
     tool.watch(_inner(facts["entry"], "run_cb"), "trio callback", "PY_START PY_RETURN")
     _adopt(core)
@@ -87,6 +87,7 @@ def _facts() -> "dict[str, Any]":
     stepping, expire = run.unrolled_run.__code__, run.Deadlines.expire.__code__
     return {
         "context_run": sys.modules["contextvars"].Context.run,
+        "append": sys.modules["collections"].deque.append,
         "task": run.Task,
         "runner": run.Runner,
         "waits": traps.WaitTaskRescheduled,

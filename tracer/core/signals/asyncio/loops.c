@@ -3,6 +3,7 @@
 
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/steps.h"
+#include "signals/trio/trio.h"
 #include "signals/watched.h"
 
 /* A call to run_forever inside a step: asyncio is about to refuse it. */
@@ -80,26 +81,48 @@ static struct {
     PyCFunction original;
 } polls[POLLS];
 
+typedef struct {
+    step_entry entry;
+    uint32_t trio_run; /* the loop that polls, if it is trio's … */
+    int waits;         /* … and whether it does more than look */
+} poll_entry;
+
 /* A selector's select() asks the system. A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
-static step_entry poll_begins(void)
+static poll_entry poll_begins(void)
 {
-    thread_buffer *b = ring_current();
-    if (!b || !b->loop || b->depth != b->poll_depth || !watched_is_part(compat_running_frame(), LOOP_POLLS))
-        return steps_entry(NULL);
+    enum loop_part caller = watched_part(compat_running_frame());
+    thread_buffer *b = caller == LOOP_POLLS || caller == LOOP_POLLS_TRIO ? ring_current() : NULL;
+    poll_entry poll = {steps_entry(b), 0, 0};
+    if (!b)
+        return poll;
+    if (caller == LOOP_POLLS_TRIO) {
+        poll.trio_run = trio_on_poll(b, &poll.waits);
+        if (!poll.trio_run)
+            poll.entry.buffer = NULL;
+        return poll;
+    }
+    if (!b->loop || b->depth != b->poll_depth) {
+        poll.entry.buffer = NULL;
+        return poll;
+    }
     PyObject *timeout = compat_local(PyThreadState_Get(), 1);
     int overflow = 0; /* passed so that a huge time-out sets no exception */
     b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
                       PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
     if (b->poll_waits)
         ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
-    return steps_entry(b);
+    return poll;
 }
 
-static PyObject *poll_ended(step_entry entry, PyObject *result)
+static PyObject *poll_ended(poll_entry poll, PyObject *result)
 {
-    thread_buffer *b = steps_same_recording(entry);
+    thread_buffer *b = steps_same_recording(poll.entry);
     if (!b)
         return result;
+    if (poll.trio_run) {
+        trio_on_polled(b, poll.trio_run, poll.waits);
+        return result;
+    }
     ring_emit(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
     b->poll_waits = 0;
     return result;
@@ -108,13 +131,13 @@ static PyObject *poll_ended(step_entry entry, PyObject *result)
 #define POLL(n)                                                                                               \
     static PyObject *fast_##n(PyObject *self, PyObject *const *args, Py_ssize_t count)                        \
     {                                                                                                         \
-        step_entry entry = poll_begins();                                                                     \
-        return poll_ended(entry, ((fast)(void (*)(void))polls[n].original)(self, args, count));               \
+        poll_entry poll = poll_begins();                                                                     \
+        return poll_ended(poll, ((fast)(void (*)(void))polls[n].original)(self, args, count));               \
     }                                                                                                         \
     static PyObject *keywords_##n(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)   \
     {                                                                                                         \
-        step_entry entry = poll_begins();                                                                     \
-        return poll_ended(entry, ((fast_keywords)(void (*)(void))polls[n].original)(self, args, count, names)); \
+        poll_entry poll = poll_begins();                                                                     \
+        return poll_ended(poll, ((fast_keywords)(void (*)(void))polls[n].original)(self, args, count, names)); \
     }
 POLL(0) POLL(1) POLL(2) POLL(3)
 #define ENTRY(n) {(PyCFunction)(void (*)(void))fast_##n, (PyCFunction)(void (*)(void))keywords_##n},

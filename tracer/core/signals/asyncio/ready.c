@@ -1,12 +1,13 @@
-/* What asyncio's own loops have to run next: a trampoline in front of the append of their queue.
+/* What asyncio's own loops and trio's runs have to run next: a trampoline in front of the append of their queue.
  *
- * call_soon() and call_soon_threadsafe() put a handle into a deque. Before it is in there no loop can have run it. The
- * trampoline is process-wide, so it asks first for what no other deque has: a handle. */
+ * call_soon() and call_soon_threadsafe() put a handle into a deque, and trio a task. Before it is in there no loop can
+ * have run it. The trampoline is process-wide, so it asks first for what no other deque has: a handle, or trio's task. */
 #include "signals/asyncio/ready.h"
 
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/running.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/trio/trio.h"
 #include "signals/watched.h"
 
 static PyMethodDef *append; /* NULL: not watched */
@@ -37,11 +38,20 @@ static void queued(PyObject *handle)
     tasks_ready(b, tick, task, is_wakeup ? PyTuple_GET_ITEM(args, 0) : NULL);
 }
 
+static void queued_task(PyObject *task)
+{
+    thread_buffer *b = watched_is_part(compat_running_frame(), LOOP_QUEUES_TRIO) ? ring_current() : NULL;
+    if (b)
+        trio_on_ready(b, clock_tick(), task);
+}
+
 static PyObject *append_traced(PyObject *queue, PyObject *item)
 {
     const PyTypeObject *type = Py_TYPE(item);
     if (__builtin_expect(type == identity.handle || type == identity.threadsafe_handle, 0))
         queued(item);
+    else if (__builtin_expect(type == identity.trio_task, 0) && type)
+        queued_task(item);
     return original_append(queue, item);
 }
 

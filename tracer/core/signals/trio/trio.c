@@ -1,7 +1,7 @@
 /* trio: its runs, the steps of their tasks, and who wakes whom.
  *
- * trio's run is a generator that steps each task by `task.context.run`, makes tasks ready in Runner.reschedule and
- * waits in get_events of its I/O manager, which stands for the loop here. A run may be a guest of another loop, or begin
+ * trio's run is a generator that steps each task by `task.context.run`, queues those that are ready in
+ * Runner.reschedule and waits in get_events of its I/O manager, which stands for the loop here. A run may be a guest of another loop, or begin
  * in a step of one: so its records name it. Its two tasks of its own (`init` and the entry queue's) are not shown: they
  * are the loop's work, and what the entry queue calls are callbacks. */
 #include "signals/trio/trio.h"
@@ -245,11 +245,10 @@ static uint8_t cause_outside(PyObject *runner, uint64_t *due_ns)
     return 0;
 }
 
-void trio_on_reschedule(thread_buffer *b, uint64_t tick, PyObject *value)
+void trio_on_ready(thread_buffer *b, uint64_t tick, PyObject *task)
 {
-    (void)value;
-    PyObject *runner = local(0), *task = local(1), *sent = local(2);
-    if (!is_task(task) || !runner)
+    PyObject *runner = local(0), *sent = local(2);
+    if (!runner)
         return;
     known_task *known = find(task);
     if (known && known->has_yielded) {
@@ -297,30 +296,25 @@ void trio_on_close(thread_buffer *b, uint64_t tick, PyObject *value)
     ring_emit(b, tick, REC_LOOP_CLOSED, 0, loop, 0, 0);
 }
 
-static int waits(void)
+/* A guest's run is polled by a thread of its own. A poll with a time-out of 0 does not wait. */
+uint32_t trio_on_poll(thread_buffer *b, int *waits)
 {
-    PyObject *timeout = local(1);
+    PyObject *io_manager = local(0), *timeout = local(1);
+    if (!identity.trio_task || !io_manager)
+        return 0;
+    uint32_t loop = loop_of(io_manager);
     double seconds = timeout ? PyFloat_AsDouble(timeout) : 0.0;
     PyErr_Clear();
-    return seconds > 0.0;
-}
-
-/* A guest's run is polled by a thread of its own. A poll with a time-out of 0 does not wait. */
-void trio_on_poll(thread_buffer *b, uint64_t tick, PyObject *value)
-{
-    (void)tick, (void)value;
-    PyObject *io_manager = local(0);
     settle(b, clock_tick(), 1);
-    if (io_manager && waits())
-        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, loop_of(io_manager), 0, 0);
+    *waits = seconds > 0.0;
+    if (*waits)
+        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, loop, 0, 0);
+    return loop;
 }
 
-void trio_on_polled(thread_buffer *b, uint64_t tick, PyObject *value)
+void trio_on_polled(thread_buffer *b, uint32_t loop, int waits)
 {
-    (void)value;
-    PyObject *io_manager = local(0);
-    if (io_manager)
-        ring_emit(b, tick, waits() ? REC_POLL_END : REC_POLL_INSTANT, 0, loop_of(io_manager), 0, 0);
+    ring_emit(b, clock_tick(), waits ? REC_POLL_END : REC_POLL_INSTANT, 0, loop, 0, 0);
 }
 
 /* --- callbacks --- */
