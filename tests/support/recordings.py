@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.validator.rules import Summary, TaskSummary, validate
+from tests.support.validator.slices import Slice
 from tests.support.validator.user import Said
 from tracer.recorder import SIGNALS, Options, Recording, Totals
 
@@ -64,6 +65,16 @@ def tasks_of(summary: Summary, coro: str) -> list[TaskSummary]:
 def task_of(summary: Summary, coro: str) -> TaskSummary:
     (task,) = tasks_of(summary, coro)
     return task
+
+
+def states_of(task: TaskSummary, name: str) -> list[Slice]:
+    """Its slices of this name, in order."""
+    return [each for each in task.slices if each.name == name]
+
+
+def steps_of(summary: Summary, coro: str) -> int:
+    """How often the tasks of this coroutine function ran."""
+    return sum(task.states.count("running") for task in tasks_of(summary, coro))
 
 
 def wakers(task: TaskSummary) -> list[dict[str, int | str]]:

@@ -9,20 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.loops import NewLoop, on_every_loop, record_on
-from tests.support.recordings import record_here, task_of, tasks_of, wakers
-from tests.support.validator.rules import Summary, TaskSummary
-from tests.support.validator.slices import Slice, pair
+from tests.support.recordings import (
+    record_here,
+    states_of,
+    steps_of,
+    task_of,
+    tasks_of,
+    wakers,
+)
+from tests.support.validator.slices import pair
 from tests.support.validator.strict import read_strict
 from tracer.recorder import SIGNALS
-
-
-def states_of(task: TaskSummary, name: str) -> list[Slice]:
-    return [each for each in task.slices if each.name == name]
-
-
-def steps_of(summary: Summary, coro: str) -> int:
-    """How often the tasks of this coroutine function ran."""
-    return sum(task.states.count("running") for task in tasks_of(summary, coro))
 
 
 @on_every_loop
