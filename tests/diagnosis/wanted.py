@@ -25,11 +25,9 @@ WANTED: dict[str, Wanted] = {
     "c12_too_many_tasks": Wanted("loop overloaded", ("parse", "client")),
     "c14_own_queue_full": Wanted("deadlock", ("log-writer", "log_writer|c14.*py:8")),
     "c18_nested_submit": Wanted("deadlock|thread-pool starvation", ("outer_step", "pool")),
-    "c22_popen_wait_pipe": Wanted(
-        "child blocks on a pipe|waits for a child", ("run_tool", "pipe")
-    ),
+    "c22_popen_wait_pipe": Wanted("full pipe", ("run_tool", "pipe")),
     "c23_no_task_done": Wanted("wait in vain", ("join", "task_done", "stop")),
-    "c24_tls_accept": Wanted("waits outside", ("do_handshake", "serve", "acceptor")),
+    "c24_tls_accept": Wanted("handshake in accept", ("do_handshake", "serve", "acceptor")),
     "c27_sqlite_locked": Wanted("database locked", ("save_click", "import")),
     "c29_waiters_starve_holder": Wanted(
         "deadlock|thread-pool starvation", ("acquire_lock", "upload")
@@ -38,7 +36,7 @@ WANTED: dict[str, Wanted] = {
     "c33_threadsafe_on_loop": Wanted(
         "deadlock", ("on_socket_write", "MainThread|register_writer")
     ),
-    "c36_missed_notify": Wanted("wait in vain", ("runner", "run_jobs")),
+    "c36_missed_notify": Wanted("missed wake-up", ("runner", "run_jobs")),
     "c39_create_task_storm": Wanted("loop overloaded", ("retry",)),
     "c42_import_deadlock": Wanted("deadlock", ("loader", "import")),
     "c44_sequential_awaits": Wanted("awaits in turn", ("load_all|lookup",)),

@@ -13,8 +13,7 @@ def score(document):
 
 
 def work():
-    end = time.monotonic() + 1.5
-    while time.monotonic() < end:
+    while time.thread_time() < 0.4:
         score("abcdefgh" * 200)
 
 

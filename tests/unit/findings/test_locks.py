@@ -233,7 +233,7 @@ def test_deadlock_with_itself(tmp_path):
 )
 def test_no_deadlock(tmp_path, story):
     """A circle must be closed by holds that last."""
-    assert kinds(tmp_path, circle(**story)) == []
+    assert "deadlock" not in kinds(tmp_path, circle(**story))
 
 
 def test_deadlock_until_the_end(tmp_path):

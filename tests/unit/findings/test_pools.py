@@ -82,3 +82,45 @@ def test_workers_never_exit(tmp_path):
 def test_workers_that_exit(tmp_path, story):
     """A few, or such as end with the program."""
     assert kinds(tmp_path, idle(**story)) == []
+
+
+def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False):
+    """Each executor gets a job, and its worker then waits for more in a queue of its own."""
+    trace = TraceBuilder(argv="each.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    shared = trace.lock("executor idle", IDLE)
+    end = count * MS + idle_ns
+    for n in range(count):
+        worker = trace.thread(f"resolver_{n if shares else 0}")
+        queue = shared if shares else trace.lock("executor idle", IDLE)
+        at = n * MS
+        for turn in range(jobs_each):
+            worker.runs(at + turn, "look_up", "/app/each.py:3 look_up", by=main.submits(at))
+            worker.native(at + turn)
+        worker.lock_wait(at + 10, "executor idle", lock=queue, site=IDLE, acquired=False)
+        worker.native(end).end(end + 1)
+    main.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_executors_that_pile_up(tmp_path):
+    (found,) = find_in(tmp_path, executors())
+    assert found.finding == "workers never exit"
+    assert found.text == (
+        "Threads pile up: 8 executors were made, and 8 of their threads `resolver_N` were "
+        "alive at the same time. Each ran a job or two for `MainThread` and then waited for "
+        "more: 4.04 s in all. Make one executor and keep it, or end it with `with`."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 7}, id="few"),
+        pytest.param({"idle_ns": 200 * MS}, id="not long"),
+        pytest.param({"jobs_each": 3}, id="they work"),
+        pytest.param({"shares": True}, id="one pool"),
+    ],
+)
+def test_executors_that_are_used(tmp_path, story):
+    assert kinds(tmp_path, executors(**story)) == []

@@ -15,10 +15,16 @@ from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
-from viewer.analysis.findings.pools import too_many_workers, workers_never_exit
+from viewer.analysis.findings.outside import outside_findings
+from viewer.analysis.findings.pools import (
+    executors_pile_up,
+    too_many_workers,
+    workers_never_exit,
+)
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
+from viewer.analysis.findings.vain import vain_findings
 
 __all__ = ["FINDERS", "Evidence", "Facts", "Finding", "find"]
 
@@ -33,9 +39,12 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     task_leak,
     busy_loop,
     pool_starvation,  # thread-pool starvation
+    vain_findings,  # missed wake-up, wait in vain
+    outside_findings,  # database locked, handshake in accept, full pipe
     slot_findings,  # pool exhausted, slots never returned
     too_many_workers,
     workers_never_exit,
+    executors_pile_up,  # workers never exit
     gil_hog,
     gil_saturated,
     gc_in_hot_path,

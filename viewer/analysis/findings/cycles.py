@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import LongWaits
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Circle, Who, circles
 from viewer.analysis.ledger.holders import Holders
@@ -23,6 +24,8 @@ def deadlock(facts: Facts) -> Iterator[Finding]:
         key = frozenset((link.who, locks[link.wait]) for link in circle.links)
         if key not in told and _is_deadlock(facts, circle):
             told.add(key)
+            slices = facts.model.states.slice
+            LongWaits.of(facts).told.update(slices[link.wait] for link in circle.links)
             yield _finding(facts, circle)
 
 

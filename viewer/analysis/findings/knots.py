@@ -20,10 +20,9 @@ from viewer.analysis.findings.blockers import (
     Blockers,
 )
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.trace.sites import place_of
 from viewer.words import code, stem
 
 # As for circles of locks: only a time-out, a cancellation or the end of the program ends a
@@ -60,6 +59,7 @@ def knots(facts: Facts) -> Iterator[Finding]:
         key = frozenset((who, one.name) for who, (one, _) in members.items())
         if members and key not in told and _is_deadlock(members, wait.start_ns):
             told.add(key)
+            waits.told.update(one.slice for one, _ in members.values())
             yield _finding(facts, waits, members, wait.start_ns)
 
 
@@ -124,9 +124,9 @@ def _finding(facts: Facts, waits: LongWaits, members: _Members, start_ns: int) -
         said = code(name)
         if len(whos) > 1:
             said = f"{len(whos)} {whos[0][0]}s {code(stem(name))}"
-        function = place_of(one.site).function
-        where = f" in {code(function, one.site)}" if function else ""
-        parts.append(f"{said}{where} {'wait' if len(whos) > 1 else 'waits'} {blocked.why}")
+        parts.append(
+            f"{said}{place_in(one.site)} {'wait' if len(whos) > 1 else 'waits'} {blocked.why}"
+        )
     how = next(how for how in _CUT if any(b.how == how for _, b in members.values()))
     text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_CUT[how]}"
     lost = sum(one.ns for one, _ in members.values())

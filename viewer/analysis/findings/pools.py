@@ -1,33 +1,30 @@
-"""Pools of threads: starved, too large, or never ended."""
+"""Pools of threads: too large, too many, or never ended."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import share
+from tracer.units import duration, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import name_of
+from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.threads import ThreadRow
-from viewer.trace.columns import (
-    IDLE_WAIT,
-)
+from viewer.trace.columns import IDLE_WAIT
+from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
 
-_MS = 1_000_000
 # Eight threads of a name are a pool, not a pair of helpers.
 _MANY = 8
 # A pool is too large when a quarter of its threads could do the work, and they get in each
 # other's way: they wait for a lock or the GIL for half of their time.
 _TOO_MANY = 4
 _IN_THE_WAY = 2
+# An executor for a call or two need not stay: its threads, idle for two seconds in all.
+_FEW_JOBS = 2
+_IDLE_NS = 2_000_000_000
 # A worker is there for at least half of its pool's time.
 _STAYS = 2
-# All workers are busy for half a second, and blocked for most of it. If they computed, more of
-# them would only share the GIL; and a short queue is normal for a pool.
-_SATURATED_NS = 500 * _MS
-_BLOCKED = 8, 10
-_EXECUTOR = s.AWAIT_PREFIX + "executor"
-_ASYNCIO = "asyncio_N"  # the names of the default executor's workers
-_IDLE = s.LOCK_WAIT_PREFIX + "executor idle"
 
 
 def _pools(facts: Facts) -> dict[tuple[int, str], list[ThreadRow]]:
@@ -156,3 +153,54 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
         if len(waits) >= _MANY:
             found[key] = waits
     return found
+
+
+def executors_pile_up(facts: Facts) -> Iterator[Finding]:
+    """Executors that got a job or two each, and whose workers then wait for more."""
+    jobs, model, table = facts.jobs, facts.model, facts.model.states
+    by_kind: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for n, pool in enumerate(jobs.pools):
+        by_kind[model.thread_process[pool.threads[0]], stem(pool.name)].append(n)
+    of_pool: dict[int, list[Job]] = defaultdict(list)
+    for job in jobs.all:
+        of_pool[job.pool].append(job)
+    for pools in by_kind.values():
+        few = [n for n in pools if len(of_pool[n]) <= _FEW_JOBS * len(jobs.pools[n].threads)]
+        threads = [thread for n in few for thread in jobs.pools[n].threads]
+        last = max((table.first_ns[thread] for thread in threads), default=0)
+        alive = [thread for thread in threads if table.last_ns[thread] > last]
+        busy = sum(job.ended_ns - job.began_ns for n in few for job in of_pool[n])
+        lives = sum(table.last_ns[thread] - table.first_ns[thread] for thread in alive)
+        idle = lives - busy
+        if len(few) < _MANY or len(alive) < _MANY or idle < _IDLE_NS or busy * 2 > lives:
+            continue
+        one = min(alive, key=lambda thread: (table.first_ns[thread], thread))
+        job = of_pool[jobs.pool_of[one]][0]
+        by = _who_submits(facts, job)
+        text = (
+            f"Threads pile up: {len(few)} executors were made, and {len(alive)} of their "
+            f"threads {code(stem(model.thread_names[one]))} were alive at the same time. Each "
+            f"ran a job or two{f' for {by}' if by else ''} and then waited for more: "
+            f"{duration(idle)} in all. Make one executor and keep it, or end it with `with`."
+        )
+        evidence = Evidence(
+            table.first_ns[one], table.last_ns[one] - table.first_ns[one],
+            model.thread_names[one], tid=model.threads[one].tid, site=job.site,
+            pid=model.pid(model.thread_process[one]),
+        )  # fmt: skip
+        yield Finding("workers never exit", idle, text, evidence)
+
+
+def _who_submits(facts: Facts, job: Job) -> str:
+    """Where a task awaits a job's result; else who submitted it."""
+    if job.submitter is None:
+        return ""
+    kind, which = job.submitter
+    if kind == "task":
+        rows = facts.ledger.rows_of_tasks
+        low, high = rows.offset[which], rows.offset[which + 1]
+        at = bisect_left(rows.start_ns, job.submitted_ns, low, high)
+        site = facts.ledger.site_of_await(rows.row[at]) if at < high else ""
+        if site:
+            return code(place_of(site).function, site)
+    return code(name_of(facts.model, job.submitter))

@@ -9,11 +9,11 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of
+from viewer.analysis.findings.waits import LongWaits, Wait, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool, pool_of
-from viewer.words import code, shorten, stem
+from viewer.words import code
 
 _MS = 1_000_000
 # A pool is there to be waited for now and then. It is a fault when that lost half a second.
@@ -184,14 +184,14 @@ def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
     holds, slots = _holds(group.waits, waits.ends_ns)
     if not holds or _is_batch(facts, group):
         return None
-    users = {wait.who for wait in group.waits} | {hold.who for hold in holds}
+    found = {wait.who for wait in group.waits} | {hold.who for hold in holds}
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
     slots = _size(facts, worst) or slots
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
     did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     slot = group.pool.slot
     text = (
-        f"Pool exhausted: {_names(facts, users)} share {plural(slots, slot)} of "
+        f"Pool exhausted: {users(facts.model, found)} share {plural(slots, slot)} of "
         f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {_sites(group.waits)} lost "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Each {slot} is kept for {duration(mean)} on average"
@@ -236,13 +236,13 @@ def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | 
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
     ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
     text = (
-        f"Slots never returned: {_names(facts, {wait.who for wait in vain})} waited for a "
-        f"{slot} of {group.pool.of} in {_sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
+        f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
+        f"a {slot} of {group.pool.of} in {_sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
     )
     if takers:
-        text += f"; {_names(facts, set(takers))} had one last"
+        text += f"; {users(facts.model, set(takers))} had one last"
     text += (
         f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "
         f"`finally`."
@@ -251,19 +251,6 @@ def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | 
 
 
 # Words --------------------------------------------------------------------------------------
-
-
-def _names(facts: Facts, users: set[Who]) -> str:
-    """8 threads `req-N`; tasks by their coroutine."""
-    found = []
-    for kind in ("thread", "task"):
-        which = [who for who in users if who[0] == kind]
-        stems = sorted({stem(name_of(facts.model, who)) for who in which})
-        if which:
-            said = " and ".join(f"`{shorten(name, 48)}`" for name in stems[:2])
-            more = " and others" if len(stems) > 2 else ""
-            found.append(f"{plural(len(which), kind)} {said}{more}")
-    return " and ".join(found)
 
 
 def _sites(waits: list[Wait]) -> str:

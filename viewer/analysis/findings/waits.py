@@ -1,24 +1,27 @@
 """Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
+from tracer.units import plural
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import numbers
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT
+from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.model import Model
-from viewer.words import stem
+from viewer.trace.sites import place_of
+from viewer.words import code, shorten, stem
 
 # Beyond this many, the shortest are left out: what they lost is little beside the others.
 _MOST = 10_000
 _LONG_NS = 10_000_000
 _NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
+_LOCKS = ("Lock", "RLock")
 _GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _YES = memoryview(b"\0\1")
 
@@ -38,6 +41,7 @@ class Wait(NamedTuple):
     lock: int
     failed: bool
     is_open: bool
+    cancelled: bool
     ender: Who | None
     slice: int
     row: int
@@ -61,6 +65,7 @@ class LongWaits:
 
     def __init__(self, facts: Facts) -> None:
         self.facts, self.model, self.tree = facts, facts.model, Tree(facts.model)
+        self.told = set[int]()  # slices of those that a finding has named
         self.all = sorted(
             (*self._of_threads(), *self._of_tasks()), key=lambda wait: wait.start_ns
         )
@@ -80,6 +85,8 @@ class LongWaits:
             i = table.slice[row]
             is_open = bool(trace.slices.unfinished[i])
             name, site = self.facts.wait(row)
+            if name in _LOCKS and table.state[row] & STATE_MASK == IDLE_WAIT:
+                continue  # for a signal: see viewer.trace.signals
             waker = table.waker[row]
             yield Wait(
                 ("thread", table.who[row]),
@@ -90,6 +97,7 @@ class LongWaits:
                 table.row[row],
                 is_open or bool(table.state[row] & FAILED),
                 is_open,
+                False,
                 ("thread", waker) if waker >= 0 else None,
                 i,
                 row,
@@ -125,6 +133,7 @@ class LongWaits:
                 self.model.states.row[row] if row >= 0 else -1,
                 failed or is_open or ended.kind in _GIVEN_UP,
                 is_open,
+                ended.kind is Kind.CANCELLED,
                 _who(ended.on) if ended.kind is Kind.WAKER else None,
                 i,
                 row,
@@ -167,6 +176,27 @@ def name_of(model: Model, who: Who) -> str:
         return model.thread_names[which]
     name = model.task_name(which)
     return model.coroutine_of(which) if stem(name) == "Task-N" else name
+
+
+def users(model: Model, whos: Iterable[Who]) -> str:
+    """8 threads `req-N`; tasks by their coroutine."""
+    known, found = set(whos), []
+    for kind in ("thread", "task"):
+        which = [who for who in known if who[0] == kind]
+        stems = sorted({stem(name_of(model, who)) for who in which})
+        if len(which) == 1:
+            found.append(code(name_of(model, which[0])))
+        elif which:
+            said = " and ".join(f"`{shorten(name, 48)}`" for name in stems[:2])
+            more = " and others" if len(stems) > 2 else ""
+            found.append(f"{plural(len(which), kind)} {said}{more}")
+    return " and ".join(found)
+
+
+def place_in(site: str) -> str:
+    """` in `write_log` (app.py:8)`: a function and its line; "" where there is none."""
+    function = place_of(site).function
+    return f" in {code(function, site)}" if function else ""
 
 
 def _is_for_others(name: str) -> bool:

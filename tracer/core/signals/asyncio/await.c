@@ -134,6 +134,16 @@ static int comes_from_executor(PyObject *waiter)
     return found;
 }
 
+/* The chain starts with its outermost link, a stack with its innermost frame. */
+static uint32_t put_chain(const stack_frame *chain, int length)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1] = {{0}};
+    int depth = 0;
+    for (; depth < length && depth <= STACK_DEPTH_MOST; depth++)
+        frames[depth] = chain[length - 1 - depth];
+    return stacks_put(frames, depth);
+}
+
 /* The string "await …" for a Cython coroutine, 0: its waits have no name. */
 static uint32_t cython_wait(PyObject *at)
 {
@@ -199,8 +209,8 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     const code_facts *users = NULL;
     PyCodeObject *users_code = NULL;
     PyObject *at = coro;
-    /* The chain starts with its outermost link, a stack with its innermost frame. */
-    stack_frame chain[CHAIN_LIMIT], *innermost = chain + CHAIN_LIMIT;
+    stack_frame chain[CHAIN_LIMIT];
+    int length = 0;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         PyObject *next = await_next(at);
         Py_XDECREF(next);
@@ -208,10 +218,10 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
             PyCodeObject *code = compat_gen_code(at);
             const code_facts *facts = codes_of(code);
             name_by(&name, facts, at, !next || !is_link(next));
-            *--innermost = (stack_frame){code, compat_gen_offset(at, code)};
+            chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
             if (!facts->inside_scheduler) {
                 users = facts;
-                users_offset = innermost->offset;
+                users_offset = chain[length - 1].offset;
                 users_code = code;
             }
         } else if (cython_wait(at) && (!name.by || name.by->label_of == LABEL_INNER)) {
@@ -222,8 +232,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     found->what = name.what;
     if (name.by && await_names_locks)
         find_awaited(&name, found);
-    int length = (int)(chain + CHAIN_LIMIT - innermost);
-    found->stack = stacks_named(stacks_put(innermost, length <= STACK_DEPTH_MOST ? length : STACK_DEPTH_MOST + 1));
+    found->stack = stacks_named(put_chain(chain, length));
     found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
     if (found->what || !waiter)
         return;

@@ -1,0 +1,115 @@
+"""Calls outside of Python that wait for the program itself."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+EXECUTE, SAVE = "sqlite3.Connection.execute", "/app/db.py:9 save"
+
+
+def sqlite(wait_ns=300 * MS, waiters=2, keeps=True):
+    """Threads wait in SQLite while `importer` sleeps between two statements."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    importer = trace.thread("importer")
+    importer.io(0, EXECUTE, site="/app/db.py:4 load").native(MS)
+    if keeps:
+        importer.sleep(2 * MS, site="/app/db.py:5 load")
+        importer.io(20 * MS + wait_ns, EXECUTE, site="/app/db.py:6 load")
+    end = 21 * MS + wait_ns
+    importer.native(end).end(end + MS)
+    for n in range(waiters):
+        thread = trace.thread(f"click-{n}").native(0)
+        thread.io(10 * MS, EXECUTE, site=SAVE).native(10 * MS + wait_ns).end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_transaction_that_is_kept_open(tmp_path):
+    (found,) = find_in(tmp_path, sqlite())
+    assert found.finding == "database locked"
+    assert found.text == (
+        "Database locked: 2 threads `click-N` waited in `sqlite3.Connection.execute` in "
+        "`save` (db.py:9) for SQLite's lock: 2 waits, 600 ms in total, the longest 300 ms (at "
+        "10.0 ms). Meanwhile `importer` kept a transaction open, 99 % of that time asleep in "
+        "`load` (db.py:5). Do slow work before `begin` or after `commit`."
+    )
+    assert (found.severity_ns, found.evidence.site) == (600 * MS, SAVE)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"wait_ns": 240 * MS}, id="little"),
+        pytest.param({"wait_ns": 90 * MS, "waiters": 6}, id="as a disk may take"),
+        pytest.param({"keeps": False}, id="nobody here keeps one"),
+    ],
+)
+def test_a_database_that_is_free(tmp_path, story):
+    assert kinds(tmp_path, sqlite(**story)) == []
+
+
+def handshake(ns=700 * MS, caller="ssl.py:1418 SSLSocket.accept"):
+    trace = TraceBuilder(argv="tls.py", signals=SIGNALS)
+    acceptor = trace.thread("acceptor")
+    stack = (
+        "/usr/lib/python3.13/ssl.py:1372 SSLSocket.do_handshake\n"
+        f"/usr/lib/python3.13/{caller}\n/app/tls.py:12 serve"
+    )
+    acceptor.io(0, "ssl.SSLSocket.do_handshake", site="/app/tls.py:12 serve", stack=stack)
+    acceptor.native(ns).end(ns + MS)
+    return trace.ended(ns + 2 * MS)
+
+
+def test_a_handshake_in_accept(tmp_path):
+    (found,) = find_in(tmp_path, handshake())
+    assert found.finding == "handshake in accept"
+    assert found.text.startswith(
+        "Handshake in accept: `acceptor` in `serve` (tls.py:12) waited 700 ms in "
+        "`do_handshake` inside `accept`, 1 time, the longest 700 ms (at 0): a client that "
+        "says nothing"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="short"),
+        pytest.param({"caller": "ssl.py:455 SSLContext.wrap_socket"}, id="in a thread"),
+    ],
+)
+def test_other_handshakes(tmp_path, story):
+    assert kinds(tmp_path, handshake(**story)) == []
+
+
+WAIT = "/usr/lib/python3.13/subprocess.py:1274 Popen.wait\n/app/tool.py:7 run"
+
+
+def child(read_bytes=300_000, waits_ns=800 * MS):
+    trace = TraceBuilder(argv="tool.py", signals=SIGNALS)
+    main = trace.thread("MainThread")
+    main.io(0, "os.waitpid", site="/app/tool.py:7 run", stack=WAIT).native(waits_ns)
+    main.io(waits_ns + MS, "io.BufferedReader.read", site="/app/tool.py:9 run",
+            size_bytes=read_bytes)  # fmt: skip
+    end = waits_ns + 2 * MS
+    main.native(end).end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_full_pipe(tmp_path):
+    (found,) = find_in(tmp_path, child())
+    assert found.finding == "full pipe"
+    assert found.text.startswith(
+        "Full pipe: `MainThread` in `run` (tool.py:7) waited 800 ms in `Popen.wait` (at 0) "
+        "for a child that could not go on"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"read_bytes": 60_000}, id="less than a pipe holds"),
+        pytest.param({"waits_ns": 400 * MS}, id="short"),
+    ],
+)
+def test_a_child_that_takes_its_time(tmp_path, story):
+    assert kinds(tmp_path, child(**story)) == []

@@ -1,0 +1,129 @@
+"""Waits that ran into a time-out: what did not come, and what paces a loop."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+RUN, ADD = "/app/jobs.py:7 run_jobs", "/app/jobs.py:11 add_job"
+
+
+def sleeper(timed_out=True, waits_ns=800 * MS, since=100 * MS):
+    """`runner` sleeps for a second; `main` waits for it from some time on."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    runner, main = trace.thread("runner"), trace.thread("main")
+    jobs, done = trace.lock("Condition.wait", RUN), trace.lock("Event.wait", ADD)
+    end = since + waits_ns
+    runner.lock_wait(0, "Condition.wait", lock=jobs, site=RUN, acquired=not timed_out)
+    main.native(0).lock_wait(since, "Event.wait", lock=done, site=ADD)
+    if not timed_out:
+        main.release(end - MS, jobs, to=runner)
+    runner.native(end - MS).release(end, done, to=main)
+    main.native(end).end(end + MS)
+    runner.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_missed_wake_up(tmp_path):
+    (found,) = find_in(tmp_path, sleeper())
+    assert found.finding == "missed wake-up"
+    assert found.text == (
+        "Missed wake-up: `runner` slept in `Condition.wait` in `run_jobs` (jobs.py:7) until "
+        "its time-out of 899 ms, though `main` in `add_job` (jobs.py:11) waited for it: 800 "
+        "ms lost in 1 wait, the longest 800 ms (at 100 ms). Wake it (`notify`, `set`, `put`) "
+        "when there is something to do."
+    )
+    assert (found.severity_ns, found.evidence.site) == (800 * MS, ADD)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"timed_out": False}, id="it was woken"),
+        pytest.param({"waits_ns": 190 * MS}, id="it collects a batch"),
+    ],
+)
+def test_no_missed_wake_up(tmp_path, story):
+    assert kinds(tmp_path, sleeper(**story)) == []
+
+
+def queue_join(idle=True, acquired=False):
+    """`main` waits until all items are done; the worker has nothing to do, or has."""
+    trace = TraceBuilder(argv="join.py", signals=SIGNALS)
+    worker, main = trace.thread("worker"), trace.thread("main")
+    items, end = trace.lock("Queue.get", "/app/join.py:4 work"), 900 * MS
+    if idle:
+        worker.lock_wait(
+            0, "Queue.get", lock=items, site="/app/join.py:4 work", acquired=False
+        )
+    else:
+        worker.native(0)
+    done = trace.lock("Queue.join", "/app/join.py:9 stop")
+    main.lock_wait(0, "Queue.join", lock=done, site="/app/join.py:9 stop", acquired=acquired)
+    if acquired:
+        worker.native(end - MS).release(end, done, to=main)
+    main.native(end).end(end + MS)
+    worker.native(end + MS).end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_items_that_were_never_done(tmp_path):
+    (found,) = find_in(tmp_path, queue_join())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `main` in `stop` (join.py:9) waited 900 ms in `Queue.join` (at 0), "
+        "though `worker` in `work` (join.py:4) had nothing to do in `Queue.get` for most of "
+        "it: some items were never marked as done. Call `task_done` for each item, in a "
+        "`finally`."
+    )
+
+
+def test_items_that_take_long(tmp_path):
+    """All that can be said is that it gave up."""
+    (found,) = find_in(tmp_path, queue_join(idle=False))
+    assert found.text.startswith("Waited in vain: `main` in `stop` (join.py:9) gave up 1 wait")
+
+
+def test_items_that_are_done_in_the_end(tmp_path):
+    assert kinds(tmp_path, queue_join(idle=False, acquired=True)) == []
+
+
+def waits(name="Event.wait", count=1, ns=1_200 * MS, thread="MainThread", once_set=False):
+    trace = TraceBuilder(argv="wait.py", signals=SIGNALS)
+    main, setter = trace.thread(thread).native(0), trace.thread("setter").native(0)
+    lock, at = trace.lock(name, "/app/wait.py:3 wait"), MS
+    for n in range(count):
+        got = once_set and n == count - 1
+        main.lock_wait(at, name, lock=lock, site="/app/wait.py:3 wait", acquired=got)
+        at += ns
+        if got:
+            setter.release(at, lock, to=main)
+        main.native(at)
+        at += MS
+    main.end(at)
+    setter.end(at)
+    return trace.ended(at + MS)
+
+
+def test_what_never_came(tmp_path):
+    (found,) = find_in(tmp_path, waits())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `MainThread` in `wait` (wait.py:3) gave up 1 wait in `Event.wait`, "
+        "1.20 s in total, the longest 1.20 s (at 1.00 ms); nobody ended one. Look at what "
+        "should have ended it, and whether it was ever started."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 3}, id="it looks again and again"),
+        pytest.param({"count": 2, "once_set": True}, id="it came in the end"),
+        pytest.param({"thread": "flusher"}, id="it paces a helper"),
+        pytest.param({"ns": 400 * MS, "count": 2}, id="short"),
+        pytest.param({"name": "Future.result", "ns": 400 * MS}, id="a result, soon"),
+    ],
+)
+def test_time_outs_that_are_no_fault(tmp_path, story):
+    assert kinds(tmp_path, waits(**story)) == []

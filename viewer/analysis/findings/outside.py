@@ -1,0 +1,214 @@
+"""Calls that wait outside of Python for what this program itself keeps: a database's lock, a
+child's full pipe, the handshake of a client that says nothing."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import name_of, place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import keys, numbers
+from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.words import code
+
+_MS = 1_000_000
+# SQLite's busy handler sleeps up to 100 ms at a time; disks are quicker. It must have cost
+# half a second.
+_LOCKED_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_SQLITE = "sqlite3."
+_OPENS = ("sqlite3.connect", "sqlite3.Connection.close")
+_MOST = 200  # waits that are examined, the longest ones
+_KEPT_NS = 5 * _MS  # between two calls of a thread: a transaction may be open
+# A client that says nothing for half a second keeps everybody from connecting.
+_HANDSHAKE = "do_handshake"
+_ACCEPT = " SSLSocket.accept"
+# A pipe holds 64 KiB: a child whose output was read only after the wait stood in `write`.
+_CHILD_NS = 500 * _MS
+_WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
+_PIPE_BYTES = 1 << 16
+_THEN_NS = 50 * _MS
+
+
+def outside_findings(facts: Facts) -> Iterator[Finding]:
+    """Long calls whose end is in the hands of the program itself."""
+    yield from _database_locked(facts)
+    yield from _handshakes(facts)
+    yield from _full_pipes(facts)
+
+
+def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
+    """Rows of States of such calls; `wanted` is part of their name."""
+    table, trace = facts.model.states, facts.model.trace
+    is_wanted = bytes(wanted in trace.text(name) for name in table.call_name)
+    if 1 not in is_wanted:
+        return []
+    rows = facts.rows_of((IO,), least_ns)
+    return list(trace.engine.pick(rows, table.row, memoryview(is_wanted)))
+
+
+def _evidence(facts: Facts, row: int, ns: int = 0) -> Evidence:
+    model, table = facts.model, facts.model.states
+    thread = table.who[row]
+    return Evidence(
+        table.start_ns[row], ns or table.end_ns[row] - table.start_ns[row],
+        model.thread_names[thread], tid=model.threads[thread].tid,
+        site=facts.call(table.row[row])[1], pid=model.pid(model.thread_process[thread]),
+    )  # fmt: skip
+
+
+def _stack(facts: Facts, row: int) -> list[str]:
+    return facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK).split(
+        "\n"
+    )
+
+
+# A transaction that is kept open -----------------------------------------------------------
+
+
+def _database_locked(facts: Facts) -> Iterator[Finding]:
+    """Threads wait in SQLite while another one keeps a transaction open."""
+    table = facts.model.states
+    long = _calls(facts, _LOCKED_NS, _SQLITE)
+    long.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
+    lost = sum(table.end_ns[row] - table.start_ns[row] for row in long)
+    if lost < _LOST_NS:
+        return
+    held = _kept_open(facts, long[:_MOST])
+    if not held:
+        return
+    worst = long[0]
+    name, site = facts.call(table.row[worst])
+    waiters = users(facts.model, (("thread", table.who[row]) for row in long))
+    keepers = users(facts.model, (who for who, _, _ in held))
+    did = doing(facts, held)
+    text = (
+        f"Database locked: {waiters} waited in {code(name)}{place_in(site)} for SQLite's "
+        f"lock: {plural(len(long), 'wait')}, {duration(lost)} in total, the longest "
+        f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
+        f"({at(facts, table.start_ns[worst])}). Meanwhile {keepers} kept a transaction open"
+        f"{f', {did}' if did else ''}. Do slow work before `begin` or after `commit`."
+    )
+    yield Finding("database locked", lost, text, _evidence(facts, worst))
+
+
+def _kept_open(facts: Facts, long: list[int]) -> list[tuple[Who, int, int]]:
+    """The times between two calls of a thread in which others waited for the database."""
+    table, by_thread = facts.model.states, defaultdict[int, list[int]](list)
+    for row in _calls(facts, 0, _SQLITE):
+        by_thread[table.who[row]].append(row)
+    waits = sorted((table.start_ns[row], table.end_ns[row]) for row in long)
+    latest, starts = list[int](), [start for start, _ in waits]
+    for _, end in waits:
+        latest.append(max(end, latest[-1] if latest else 0))
+    found: list[tuple[Who, int, int]] = []
+    for thread, rows in by_thread.items():
+        for before, after in pairwise(rows):
+            start, end = table.end_ns[before], table.start_ns[after]
+            is_open = not any(
+                facts.call(table.row[row])[0] in _OPENS for row in (before, after)
+            )
+            if end - start < _KEPT_NS or not is_open:
+                continue
+            last = bisect_left(starts, end) - 1
+            if last >= 0 and latest[last] > start:
+                found.append((("thread", thread), start, end))
+    return found
+
+
+# A client that says nothing ----------------------------------------------------------------
+
+
+def _handshakes(facts: Facts) -> Iterator[Finding]:
+    """TLS on the listening socket: `accept` waits for the client's handshake."""
+    table = facts.model.states
+    by_site: dict[str, list[int]] = defaultdict(list)
+    for row in _calls(facts, _LOCKED_NS, _HANDSHAKE):
+        if any(frame.endswith(_ACCEPT) for frame in _stack(facts, row)):
+            by_site[facts.call(table.row[row])[1]].append(row)
+    for site, rows in by_site.items():
+        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        if lost < _LOST_NS:
+            continue
+        worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+        who = code(name_of(facts.model, ("thread", table.who[worst])))
+        text = (
+            f"Handshake in accept: {who}{place_in(site)} waited {duration(lost)} in "
+            f"`do_handshake` inside `accept`, {plural(len(rows), 'time')}, the longest "
+            f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
+            f"({at(facts, table.start_ns[worst])}): a client that says nothing keeps all "
+            f"others from connecting. Wrap the connection after `accept`, in the thread that "
+            f"serves it, and give it a time-out."
+        )
+        yield Finding("handshake in accept", lost, text, _evidence(facts, worst))
+
+
+# A child whose pipe nobody reads ------------------------------------------------------------
+
+
+def _full_pipes(facts: Facts) -> Iterator[Finding]:
+    """A thread waits for a child, and only then reads more than a pipe can hold."""
+    table = facts.model.states
+    chosen = _calls_for_children(facts)
+    if not chosen:
+        return
+    waits: dict[tuple[int, int], list[int]] = defaultdict(list)
+    is_chosen = memoryview(bytes(call in chosen for call in range(len(table.call_name))))
+    long = facts.rows_of((SLEEP, IO), _MS)
+    for row in facts.model.trace.engine.pick(long, table.row, is_chosen):
+        waits[table.who[row], table.row[row]].append(row)
+    reads = defaultdict[int, list[int]](list)
+    for row in _calls(facts, 0, "read"):
+        reads[table.who[row]].append(row)
+    for (thread, call), rows in waits.items():
+        end_ns = table.end_ns[rows[-1]]
+        if _bytes_read(facts, reads[thread], end_ns) < _PIPE_BYTES:
+            continue
+        ns, site = end_ns - table.start_ns[rows[0]], facts.call(call)[1]
+        text = (
+            f"Full pipe: {code(name_of(facts.model, ('thread', thread)))}{place_in(site)} "
+            f"waited {duration(ns)} in `Popen.wait` ({at(facts, table.start_ns[rows[0]])}) "
+            f"for a child that could not go on: it writes to a pipe, which was full and which "
+            f"nobody read until the wait was over. Call `communicate` instead of `wait`, or "
+            f"read the pipe in a thread."
+        )
+        yield Finding("full pipe", ns, text, _evidence(facts, rows[0], ns))
+
+
+def _calls_for_children(facts: Facts) -> set[int]:
+    """The calls (of States) that are waits for a child, where they took long in all."""
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    every = len(table.call_name)
+    call = keys(model, _is_call, table.row, numbers(range(every)))
+    total = engine.grouped_stats(table.start_ns, table.end_ns, call, every).total
+    first = engine.spans(table.end_ns, call, every).first
+    return {
+        n
+        for n in range(every)
+        if total[n] >= _CHILD_NS
+        and any(f.endswith(_WAITS_FOR_CHILD) for f in _stack(facts, first[n])[:3])
+    }
+
+
+def _is_call(state: int) -> bool:
+    return state & STATE_MASK in (IO, SLEEP)
+
+
+def _bytes_read(facts: Facts, reads: list[int], since_ns: int) -> int:
+    """How much a thread read soon after a time, in calls that follow each other."""
+    table, trace, total = facts.model.states, facts.model.trace, 0
+    until_ns = since_ns + _THEN_NS
+    for row in reads[bisect_right(reads, since_ns, key=table.start_ns.__getitem__) :]:
+        if table.start_ns[row] > until_ns:
+            break
+        until_ns = table.end_ns[row] + _THEN_NS
+        end = trace.slices.end_event[table.slice[row]]
+        size = trace.args(end).get(s.ARG_BYTES, 0) if end >= 0 else 0
+        total += size if isinstance(size, int) else 0
+    return total

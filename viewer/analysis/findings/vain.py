@@ -1,0 +1,167 @@
+"""Waits that ran into their time-out: a wake-up that nobody sent, an end that never came."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.blockers import Blockers
+from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.pools import pool_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
+# that; in all, half a second was lost. Shorter time-outs are how batches are collected.
+_OWED_NS = 200 * _MS
+_MISSED_NS = 500 * _MS
+_COVERED = 8, 10
+_AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
+_WAKEABLE = ("Condition.wait", "Event.wait", "Queue.get", "SimpleQueue.get", "Event",
+             "Condition", "future")  # fmt: skip
+_ENDS = ("Thread.join", "executor shutdown")  # it had to end first: not for a wake-up
+# Such waits are for what must come; in vain they lost half a second, whatever they are for.
+_MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", "Queue.put",
+              "Queue.join", "Barrier.wait", "Thread.join", "Lock", "RLock")  # fmt: skip
+_VAIN_NS = 500 * _MS
+# Others may only pace a loop: they count for the main thread and for tasks, from a second on,
+# where nothing ever came; three or more of them are somebody who looks again and again.
+_LOOKS = 3
+_PACE_NS = 1_000 * _MS
+_MAIN = "MainThread"
+
+
+def vain_findings(facts: Facts) -> Iterator[Finding]:
+    """Missed wake-ups, joins of queues whose items were never done, waits that timed out."""
+    waits = LongWaits.of(facts)
+    if not any(wait.failed for wait in waits.all):
+        return
+    yield from _missed(facts, waits)
+    yield from _never_done(facts, waits)
+    yield from _timed_out(facts, waits)
+
+
+# A wake-up that nobody sent ----------------------------------------------------------------
+
+
+def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Somebody slept until a time-out while others waited for what it then did at once."""
+    slept: dict[Who, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        timed_out = wait.failed and not wait.cancelled and not wait.is_open
+        if timed_out and wait.name in _WAKEABLE and pool_of(wait.name, wait.stack) is None:
+            slept[wait.who].append(wait)
+    found: dict[tuple[str, str], list[tuple[Wait, Wait]]] = defaultdict(list)
+    for wait in waits.all:
+        is_end = wait.name in _ENDS
+        if wait.ns < _OWED_NS or wait.failed or is_end or wait.ender not in slept:
+            continue
+        for sleep in slept[wait.ender]:
+            met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
+            is_last = 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
+            if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
+                found[sleep.site, wait.site].append((wait, sleep))
+                break
+    for pairs in found.values():
+        lost = sum(wait.ns for wait, _ in pairs)
+        if lost < _MISSED_NS:
+            continue
+        wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+        waits.told.update(one.slice for pair in pairs for one in pair)
+        text = (
+            f"Missed wake-up: {code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
+            f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)}, though "
+            f"{code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited for it: "
+            f"{duration(lost)} lost in {plural(len(pairs), 'wait')}, the longest "
+            f"{duration(wait.ns)} ({at(facts, wait.start_ns)}). Wake it (`notify`, `set`, "
+            f"`put`) when there is something to do."
+        )
+        yield Finding("missed wake-up", lost, text, waits.evidence(wait))
+
+
+# Items that were never done ------------------------------------------------------------------
+
+
+def _never_done(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Queue.join waits, though all who get from queues have nothing to do."""
+    for wait in waits.all:
+        if wait.name != "Queue.join" or not wait.failed or wait.cancelled:
+            continue
+        if wait.ns < _VAIN_NS or wait.slice in waits.told:
+            continue
+        idle = [
+            other
+            for other in waits.overlapping(wait)
+            if other.name == "Queue.get"
+            and (min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns))
+            * _COVERED[1] >= wait.ns * _COVERED[0]
+        ]  # fmt: skip
+        if not idle:
+            continue
+        waits.told.add(wait.slice)
+        one = idle[0]
+        who = users(facts.model, (other.who for other in idle))
+        text = (
+            f"Waited in vain: {code(name_of(facts.model, wait.who))}{place_in(wait.site)} "
+            f"waited {duration(wait.ns)} in `Queue.join` ({at(facts, wait.start_ns)}), though "
+            f"{who}{place_in(one.site)} had nothing to do in `Queue.get` for most of it: some "
+            f"items were never marked as done. Call `task_done` for each item, in a `finally`."
+        )
+        yield Finding("wait in vain", wait.ns, text, waits.evidence(wait))
+
+
+# Waits that timed out ------------------------------------------------------------------------
+
+
+def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Long waits at one line that all timed out."""
+    alike: dict[tuple[str, str], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name in _MUST_COME or wait.name in _WAKEABLE:
+            alike[wait.name, wait.site].append(wait)
+    blockers: Blockers | None = None
+    for (name, site), found in alike.items():
+        vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
+        lost = sum(wait.ns for wait in vain)
+        if not vain or any(wait.cancelled for wait in found) or pool_of(name, vain[0].stack):
+            continue
+        if name in _MUST_COME:
+            if lost < _VAIN_NS or any(not wait.failed for wait in found):
+                continue
+        elif not _is_missing(facts, found, lost):
+            continue
+        worst = max(vain, key=lambda wait: wait.ns)
+        blockers = blockers or Blockers(facts)
+        why = blockers.of(worst)
+        who = users(facts.model, (wait.who for wait in vain))
+        text = (
+            f"Waited in vain: {who}{place_in(site)} gave up {plural(len(vain), 'wait')} in "
+            f"`{name}`, {duration(lost)} in total, the longest {duration(worst.ns)} "
+            f"({at(facts, worst.start_ns)})"
+        )
+        if why is not None:
+            text += f"; the longest was {why.why}"
+            did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]])
+            text += f", which spent {did}" if did else ""
+        else:
+            text += "; nobody ended one"
+        text += ". Look at what should have ended it, and whether it was ever started."
+        yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
+    """Whether waits that may pace a loop are for something that never came."""
+    if lost < _PACE_NS or len(found) >= _LOOKS or any(not wait.failed for wait in found):
+        return False
+    if found[0].name in ("Queue.get", "SimpleQueue.get") or any(
+        wait.is_open for wait in found
+    ):
+        return False
+    model = facts.model
+    return all(
+        kind == "task" or model.threads[which].thread_name == _MAIN
+        for kind, which in (wait.who for wait in found)
+    )
