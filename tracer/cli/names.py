@@ -12,7 +12,7 @@ def _one_or_more(
     return paths if len(paths) > 1 else paths[0]
 
 
-def files(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def files(name: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
     """The argument of a command that reads one trace or several as one, files or folders."""
     return click.argument(
         name,

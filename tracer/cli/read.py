@@ -12,6 +12,7 @@ import click
 from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
 
+EXIT_FOUND = 3  # of `report --fail-on`
 PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
@@ -54,6 +55,12 @@ SECTIONS = (
     show_default=True,
     help="One row per coroutine function, or one per task.",
 )
+@click.option(
+    "--fail-on",
+    metavar="FINDING,…",
+    default="",
+    help="Exit with 3 if one of these findings is there; `any` for all.",
+)
 @click.pass_context
 def report(
     ctx: click.Context,
@@ -62,16 +69,25 @@ def report(
     section: str | None,
     top: int,
     by: str,
+    fail_on: str,
     names: str,
-) -> None:
+) -> int:
     """Show who waited, how long, and behind whom."""
     exclude(ctx, ["as_json"], ["top"])
     need(ctx, "top", "section")
     need(ctx, "by", "section", "as_json")
     viewer = importlib.import_module("viewer.commands.report")
-    viewer.report(
-        trace, as_json=as_json, section=section, top=top, by=by, out=sys.stdout, names=names
+    is_found = viewer.report(
+        trace,
+        as_json=as_json,
+        section=section,
+        top=top,
+        by=by,
+        out=sys.stdout,
+        names=names,
+        fail_on=fail_on,
     )
+    return EXIT_FOUND if is_found else 0
 
 
 @library_names

@@ -2,10 +2,12 @@
 
 import sys
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import TextIO
 
-from tracer.errors import TraceFileError
+from tracer.errors import TraceFileError, UsageError
 from tracer.units import size
+from viewer.analysis.findings import KINDS
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.render.json.report import render_json
@@ -34,25 +36,51 @@ def report(
     by: str,
     out: TextIO,
     names: str = Names.USER,
-) -> None:
-    """Writes the report of a trace. Raises TraceFileError when it cannot be read.
+    fail_on: str = "",
+) -> bool:
+    """Writes the report of a trace; returns whether it has a finding of `fail_on`.
+
+    Raises TraceFileError when the trace cannot be read. `fail_on` are names of findings with
+    commas between them, or `any`.
 
     `section` is one of SECTIONS or EVERY_SECTION. Without one the text is the first screen,
     and JSON has all. `by` is "coro" or "task"; `top` is how many rows of each table the text
     shows.
     """
+    wanted = _wanted(fail_on)
     announce(trace)
     sections = (section,) if section not in (None, EVERY_SECTION) else SECTIONS
-    result = build_report(build_model(read_trace(trace), names), By(by), sections)
+    needed = sections if "findings" in sections or not wanted else ("findings", *sections)
+    result = build_report(build_model(read_trace(trace), names), By(by), needed)
+    is_found = any(finding.finding in wanted for finding in result.findings)
     if as_json:
         out.write(render_json(result, sections))
-        return
+        return is_found
     if section is None:
         out.write(overview(result, Style.of(out)))
-        return
+        return is_found
     present = {*_ALWAYS, *result.recorded} - {"latency"}
     shown = tuple(name for name in sections if len(sections) == 1 or name in present)
     out.write(render_text(result, shown, top, Style.of(out)))
+    return is_found
+
+
+def _wanted(fail_on: str) -> frozenset[str]:
+    """The findings that `--fail-on` names. Raises UsageError."""
+    names = [name.strip() for name in fail_on.split(",") if name.strip()]
+    if "any" in names:
+        return frozenset(KINDS)
+    known = {kind.lower(): kind for kind in KINDS}
+    for name in names:
+        if name.lower() not in known:
+            near = get_close_matches(name.lower(), known, n=1)
+            hint = (
+                f"did you mean {known[near[0]]!r}?"
+                if near
+                else f"there are {', '.join(KINDS)}"
+            )
+            raise UsageError(f"--fail-on: no finding is called {name!r}; {hint}")
+    return frozenset(known[name.lower()] for name in names)
 
 
 def announce(trace: Given) -> None:

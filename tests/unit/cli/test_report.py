@@ -42,10 +42,27 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], None
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ((), {"as_json": False, "section": None, "top": 10, "by": "coro", "names": "user"}),
+        (
+            (),
+            {
+                "as_json": False,
+                "section": None,
+                "top": 10,
+                "by": "coro",
+                "names": "user",
+                "fail_on": "",
+            },
+        ),
         (
             ("--section", "gc", "--top", "3", "--by", "task", "--library-names"),
-            {"as_json": False, "section": "gc", "top": 3, "by": "task", "names": "library"},
+            {
+                "as_json": False,
+                "section": "gc",
+                "top": 3,
+                "by": "task",
+                "names": "library",
+                "fail_on": "",
+            },
         ),
     ],
 )

@@ -26,7 +26,7 @@ from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.vain import vain_findings
 
-__all__ = ["FINDERS", "Evidence", "Facts", "Finding", "find"]
+__all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
 
 FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
@@ -49,6 +49,36 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_saturated,
     gc_in_hot_path,
     process_findings,  # uneven workers, pickling, idle workers, pool too large
+)
+# The names of all findings; docs/findings.md explains each.
+KINDS = (
+    "GC in the hot path",
+    "GIL hog",
+    "GIL saturated",
+    "blocking call on the loop thread",
+    "busy loop",
+    "database locked",
+    "deadlock",
+    "full pipe",
+    "handshake in accept",
+    "idle workers",
+    "lock convoy",
+    "lock held across await",
+    "loop blocked",
+    "loop overloaded",
+    "missed wake-up",
+    "orphaned task",
+    "pickling",
+    "pool exhausted",
+    "pool too large",
+    "slots never returned",
+    "task leak",
+    "task never yields",
+    "thread-pool starvation",
+    "too many workers",
+    "uneven workers",
+    "wait in vain",
+    "workers never exit",
 )
 _FIRST = "deadlock"  # whatever it cost so far, it never ends
 

@@ -52,13 +52,13 @@ function findings(told, meta) {
     h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }
 
-function finding({ text, severity_ns: ns, evidence, at }, cost, meta) {
+function finding({ finding: name, text, severity_ns: ns, evidence, at }, cost, meta) {
   const pad = Math.max(evidence.duration_ns * 0.4, 1000);
   const from = evidence.start_ns - meta.start_ns;
   const { page, ...chosen } = at ?? { page: "threads", sel: "" };
   return h("li", null,
     h("span.cost", { title: LOST }, ns ? cost : "–"),
-    h("span", null, marked(text), evidence.site && h("small", { title: evidence.site },
+    h("span", { title: `${name}: docs/findings.md explains it` }, marked(text), evidence.site && h("small", { title: evidence.site },
       site(evidence.site))),
     h("button", {
       onclick: () => toPage(page, { ...chosen, from: from - pad,
