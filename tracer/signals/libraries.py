@@ -126,6 +126,7 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
 JOBS: "dict[str, tuple[str, str]]" = {
     "anyio._backends._asyncio:AsyncIOBackend.run_sync_in_worker_thread": ("func", ""),
     "asgiref.sync:SyncToAsync.__call__": ("self", "func"),
+    "trio._threads:to_thread_run_sync": ("sync_fn", ""),
 }
 
 _numbers: "dict[tuple[int, str, str], int]" = {}  # of pools, in the core, which keeps them

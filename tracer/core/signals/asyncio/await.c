@@ -218,7 +218,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         if (is_python(at)) {
             PyCodeObject *code = compat_gen_code(at);
             const code_facts *facts = codes_of(code);
-            has_users |= !facts->inside_asyncio && !facts->inside_package && !facts->inside_library;
+            has_users |= !facts->inside_package && !facts->inside_library;
             if (facts->job)
                 runs_job = at;
             name_by(&name, facts, at, !next || !is_link(next));
