@@ -41,6 +41,7 @@ __all__ = ["counter", "log", "recording", "region", "start", "stop", "task"]
 BUFFER_BYTES = 64 << 20
 BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES = 1 << 20, 1 << 40
 CPU_HZ, CPU_MOST_HZ = 100, 5000
+HEAP_RATE_BYTES, HEAP_RATE_MOST_BYTES = 512 << 10, 1 << 30
 
 
 class _Session:
@@ -75,16 +76,18 @@ def start(
     without: "Iterable[str]" = (),
     buffer_bytes: int = BUFFER_BYTES,
     cpu_hz: int = CPU_HZ,
+    heap_rate: int = HEAP_RATE_BYTES,
     force: bool = False,
     argv: bool = True,
 ) -> tuple[tuple[str, str], ...]:
     """Begins to record this process into the file, like `tracer run`; from any thread.
 
-    `signals` says what to record, None for everything: tasks, threads, gc, gil, locks, io,
-    sched, cpu; `without` says what to leave out. `buffer_bytes` is the memory for events that
-    are not written yet (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a thread's CPU
-    time (1 to 5000). `force` replaces a file that is not a trace. The trace has sys.argv, with
-    values that look secret masked; with `argv` false it has only the first word.
+    `signals` says what to record: tasks, threads, gc, gil, locks, io, sched, cpu, heap; None
+    for everything but heap. `without` says what to leave out. `buffer_bytes` is the memory for
+    events that are not written yet (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a
+    thread's CPU time (1 to 5000), `heap_rate` the bytes from one sampled allocation to the
+    next (1 to 1 GiB). `force` replaces a file that is not a trace. The trace has sys.argv,
+    with values that look secret masked; with `argv` false it has only the first word.
 
     The recording ends with stop(), or when the process exits. Returns (signal, reason) for
     each signal that cannot be recorded here; the trace says the same.
@@ -92,7 +95,7 @@ def start(
     Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
     refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
     """
-    options = path, signals, without, buffer_bytes, cpu_hz, force, argv
+    options = path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv
     return tuple(_start(*options).problems())
 
 
@@ -134,10 +137,11 @@ class recording:
         without: "Iterable[str]" = (),
         buffer_bytes: int = BUFFER_BYTES,
         cpu_hz: int = CPU_HZ,
+        heap_rate: int = HEAP_RATE_BYTES,
         force: bool = False,
         argv: bool = True,
     ) -> None:
-        self._options = (path, signals, without, buffer_bytes, cpu_hz, force, argv)
+        self._options = (path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv)
         self._begun: Recording | None = None
 
     def __enter__(self) -> tuple[tuple[str, str], ...]:
@@ -161,6 +165,7 @@ def _start(
     without: "Iterable[str]",
     buffer_bytes: int,
     cpu_hz: int,
+    heap_rate: int,
     force: bool,
     argv: bool,
 ) -> "Recording":
@@ -173,12 +178,21 @@ def _start(
         _session.starting = True
         try:
             recorder = _load_recorder()
-            wanted = _checked(recorder.SIGNALS, signals, without)
+            known = (*recorder.SIGNALS, *recorder.ON_REQUEST)
+            asked = recorder.SIGNALS if signals is None else signals
+            wanted = _checked(known, asked, without)
             _check_number("buffer_bytes", buffer_bytes, BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES)
             _check_number("cpu_hz", cpu_hz, 1, CPU_MOST_HZ)
+            _check_number("heap_rate", heap_rate, 1, HEAP_RATE_MOST_BYTES)
             shown = () if argv else tuple(sys.argv[:1])
             options = recorder.Options(
-                os.fsdecode(path), buffer_bytes, wanted, shown, force=force, cpu_hz=cpu_hz
+                os.fsdecode(path),
+                buffer_bytes,
+                wanted,
+                shown,
+                force=force,
+                cpu_hz=cpu_hz,
+                heap_rate=heap_rate,
             )
             begun: Recording = recorder.Recording(options)
             begun.at_end = stop
@@ -205,9 +219,9 @@ def _load_recorder() -> "ModuleType":
 
 
 def _checked(
-    known: "Iterable[str]", signals: "Iterable[str] | None", without: "Iterable[str]"
+    known: "Iterable[str]", signals: "Iterable[str]", without: "Iterable[str]"
 ) -> tuple[str, ...]:
-    wanted = set(known if signals is None else signals)
+    wanted = set(signals)
     unwanted = set(without)
     unknown = sorted(map(repr, (wanted | unwanted).difference(known)))
     if unknown:

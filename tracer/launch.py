@@ -5,9 +5,9 @@ imported already, since the program would find it loaded.
 
     launch.py "KIND BUFFER_BYTES SIGNALS FORCE SETTINGS OUTPUT" PROGRAM [ARGS...]
 
-SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, io_threshold_us, stack_depth, profile
-and wall (1: write a profile of that type after the run), rename (1: take another name when a
-recording goes into OUTPUT) and argv (0: leave the arguments out of the trace).
+SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, heap_rate, io_threshold_us, stack_depth,
+profile and wall (1: write a profile of that type after the run), rename (1: take another name
+when a recording goes into OUTPUT) and argv (0: leave the arguments out of the trace).
 
 A program can still notice: the command line in /proc, a few descriptors (the trace, two of
 /proc, one for each CPU) above 64, standard library modules that the recorder loaded, one more
@@ -223,6 +223,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
             force=force == "force",
             hold=True,
             cpu_hz=int(numbers["cpu_hz"]),
+            heap_rate=int(numbers["heap_rate"]),
             io_threshold_us=int(numbers["io_threshold_us"]),
             stack_depth=int(numbers["stack_depth"]),
         )

@@ -13,7 +13,7 @@ from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
 
 EXIT_FOUND = 3  # of `report --fail-on`
-PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc")
+PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc", "heap", "allocs")
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
     "findings",
@@ -27,6 +27,7 @@ SECTIONS = (
     "io",
     "gc",
     "cpu",
+    "memory",
     "health",
     "all",
 )
@@ -204,6 +205,8 @@ def pprof(
     mutex  which holders made others wait for a lock
     io     where blocking calls were made, by how long they took
     gc     garbage collections, by generation
+    heap   memory allocated and not freed (tracer run --heap)
+    allocs memory allocated, freed or not
     """
     exclude(ctx, ["top"], ["peek"], ["source"], ["output", "force"])
     exclude(ctx, ["base"], ["output", "force"])

@@ -8,6 +8,8 @@ from tracer import program
 
 SUFFIX = ".pftrace"
 DEFAULT_BUFFER = "64M"
+DEFAULT_HEAP_RATE = "512K"
+LARGEST_RATE = 1 << 30
 SMALLEST_BUFFER = 1 << 20
 LARGEST_BUFFER = 1 << 40
 
@@ -25,12 +27,24 @@ SIGNALS = {
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:
-    """`64M` -> bytes."""
+def _bytes(text: str, example: str) -> int:
     match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text, re.IGNORECASE)
     if match is None:
-        raise click.BadParameter(f"{text!r} is not a size such as {DEFAULT_BUFFER}")
-    size_bytes = int(match[1]) * UNITS[match[2].upper()]
+        raise click.BadParameter(f"{text!r} is not a size such as {example}")
+    return int(match[1]) * UNITS[match[2].upper()]
+
+
+def parse_rate(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """`512K` -> bytes."""
+    rate_bytes = _bytes(text, DEFAULT_HEAP_RATE)
+    if not 1 <= rate_bytes <= LARGEST_RATE:
+        raise click.BadParameter(f"{text!r} is not between 1 and 1G")
+    return rate_bytes
+
+
+def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """`64M` -> bytes."""
+    size_bytes = _bytes(text, DEFAULT_BUFFER)
     if not SMALLEST_BUFFER <= size_bytes <= LARGEST_BUFFER:
         raise click.BadParameter(f"{text!r} is not between 1M and 1024G")
     return size_bytes
@@ -88,6 +102,20 @@ def signal_switches(command: click.Command) -> click.Command:
     "(usually 250 Hz), samples are weighted instead.",
 )
 @click.option(
+    "--heap",
+    is_flag=True,
+    help="Also record allocations: a sample every --heap-rate bytes, until it is freed.",
+)
+@click.option(
+    "--heap-rate",
+    "heap_rate",
+    callback=parse_rate,
+    default=DEFAULT_HEAP_RATE,
+    show_default=True,
+    metavar="SIZE",
+    help="Bytes from one sampled allocation to the next, on average.",
+)
+@click.option(
     "--io-threshold",
     "io_threshold_us",
     type=click.IntRange(0, 1_000_000),
@@ -129,6 +157,8 @@ def run(
     force: bool,
     buffer_bytes: int,
     cpu_hz: int,
+    heap: bool,
+    heap_rate: int,
     io_threshold_us: int,
     stack_depth: int,
     profile: bool,
@@ -145,6 +175,8 @@ def run(
     trace = output if output is not None else target.stem + SUFFIX
     program.check_output(trace, target, force=force)
     signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
+    if heap:
+        signals.append("heap")
     program.execute(
         target,
         trace,
@@ -153,6 +185,7 @@ def run(
         force=force,
         settings={
             "cpu_hz": cpu_hz,
+            "heap_rate": heap_rate,
             "io_threshold_us": io_threshold_us,
             "stack_depth": stack_depth,
             "profile": int(profile),

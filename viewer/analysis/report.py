@@ -10,6 +10,7 @@ from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
 from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.memory import Memory, memory
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.rows import JobRow, ProcessRow, job_rows, process_rows
 from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
@@ -31,6 +32,7 @@ SECTIONS = (
     "io",
     "gc",
     "cpu",
+    "memory",
     "health",
 )
 _SIGNALS = {
@@ -40,6 +42,7 @@ _SIGNALS = {
     "io": "io",
     "gc": "gc",
     "cpu": "cpu",
+    "memory": "heap",
 }
 
 
@@ -81,6 +84,7 @@ class Report:
     io: tuple[IoRow, ...]
     gc: tuple[GcRow, ...]
     cpu: tuple[CpuRow, ...]
+    memory: Memory | None
     health: Health
     recorded: tuple[str, ...]  # the sections that this trace has data for
 
@@ -94,8 +98,17 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
     io = io_rows(model) if "io" in sections else ()
     gc = gc_rows(model) if "gc" in sections else ()
     cpu = cpu_rows(model) if "cpu" in sections else ()
+    held = memory(model) if "memory" in sections else None
     state = health(model)
-    rows = {"tasks": tasks, "threads": threads, "locks": locks, "io": io, "gc": gc, "cpu": cpu}
+    rows = {
+        "tasks": tasks,
+        "threads": threads,
+        "locks": locks,
+        "io": io,
+        "gc": gc,
+        "cpu": cpu,
+        "memory": held,
+    }
     soon = latency(model) if {"tasks", "latency"} & {*sections} else None
     found: tuple[Finding, ...] = ()
     if "findings" in sections:
@@ -140,6 +153,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         io,
         gc,
         cpu,
+        held,
         state,
         ("findings", *recorded, *(["latency"] if soon and soon.loops else []), "health"),
     )
@@ -151,6 +165,8 @@ def why_not(report: Report, section: str) -> str:
     reasons = [reason for hook, reason in report.health.disabled if hook == signal]
     if reasons:
         return reasons[0]
+    if section == "memory":
+        return "allocations are recorded on request: tracer run --heap"
     return f"the signal {signal} was off" if signal in report.health.off else ""
 
 

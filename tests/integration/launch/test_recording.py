@@ -38,7 +38,7 @@ class Recording:
                        children=3, problem="", worst_ready_ns=31_200_000,
                        worst_ready_who="tick")
 """
-SETTINGS = "cpu_hz=50,io_threshold_us=7,stack_depth=8,profile=0"
+SETTINGS = "cpu_hz=50,heap_rate=999,io_threshold_us=7,stack_depth=8,profile=0"
 ORDER = f"file 1048576 tasks,gc keep {SETTINGS} a.pftrace"
 
 
@@ -101,6 +101,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "force": False,
         "hold": True,
         "cpu_hz": 50,
+        "heap_rate": 999,
         "io_threshold_us": 7,
         "stack_depth": 8,
     }

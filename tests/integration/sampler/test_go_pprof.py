@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Recorder
+from tests.support.stories.memory import memory
 from tests.support.stories.profiles import waits
 from tests.support.stories.waits import profiled
 from viewer.analysis.profiles.profile import totals
@@ -46,7 +47,17 @@ def sources(tmp_path: Path) -> Path:
     """The files that the hand-made traces name, so that -list finds them."""
     directory = tmp_path / "sources"
     directory.mkdir()
-    for name in ("pool", "serve", "hog", "client", "prog", "text", "threading"):
+    for name in (
+        "pool",
+        "serve",
+        "hog",
+        "client",
+        "prog",
+        "text",
+        "threading",
+        "cache",
+        "main",
+    ):
         text = "".join(f"# line {n} of {name}\n" for n in range(1, 1100))
         (directory / f"{name}.py").write_text(text)
     return directory
@@ -63,6 +74,8 @@ def sources(tmp_path: Path) -> Path:
         ("mutex", waits, "hog.hog", "17ms"),
         ("io", waits, "client.client", "11ms"),
         ("gc", waits, "GC gen2", "4ms"),
+        ("heap", memory, "cache.Cache.fill", "292.97kB"),
+        ("allocs", memory, "cache.Cache.fill", "449.22kB"),
     ],
 )
 def test_every_type(tmp_path, sources, type_, story, function, total, show):

@@ -122,6 +122,7 @@ def test_signals(tmp_path: Path) -> None:
         ({"buffer_bytes": "64M"}, "buffer_bytes must be .* not '64M'"),
         ({"cpu_hz": 0}, "cpu_hz must be .* not 0"),
         ({"cpu_hz": 10_000}, "must be an int from 1 to 5000"),
+        ({"heap_rate": 0}, "heap_rate must be .* not 0"),
     ],
 )
 def test_bad_options(tmp_path: Path, options: dict[str, object], text: str) -> None:

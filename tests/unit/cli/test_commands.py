@@ -11,7 +11,10 @@ from tracer import cli, output, program
 from tracer.cli.record import SIGNALS
 
 ALL = ",".join(SIGNALS)
-SETTINGS = "cpu_hz=100,io_threshold_us=20,stack_depth=32,profile=1,wall=0,rename=1,argv=1"
+SETTINGS = (
+    "cpu_hz=100,heap_rate=524288,io_threshold_us=20,stack_depth=32,"
+    "profile=1,wall=0,rename=1,argv=1"
+)
 TRACE = b"\n\x10clocks recording, schema"
 
 
@@ -61,10 +64,13 @@ def test_options(directory: Path) -> None:
     kept = ",".join(signal for signal in SIGNALS if signal not in ("gc", "tasks"))
     named = SETTINGS.replace("rename=1", "rename=0")
     assert executed(*words) == [f"file 2147483648 {kept} force {named} x y", "prog.py"]
-    settings = "cpu_hz=1000,io_threshold_us=5,stack_depth=64,profile=0,wall=1,rename=1,argv=0"
-    order = f"file 67108864 {ALL} keep {settings} prog.pftrace"
+    settings = (
+        "cpu_hz=1000,heap_rate=65536,io_threshold_us=5,stack_depth=64,"
+        "profile=0,wall=1,rename=1,argv=0"
+    )
+    order = f"file 67108864 {ALL},heap keep {settings} prog.pftrace"
     numbers = ("--cpu-hz", "1000", "--io-threshold", "5", "--stack-depth=64")
-    switches = ("--no-profile", "--wall", "--no-argv")
+    switches = ("--no-profile", "--wall", "--no-argv", "--heap", "--heap-rate=64K")
     assert executed(*numbers, *switches, "prog.py")[0] == order
 
 

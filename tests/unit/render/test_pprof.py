@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from tests.support.models import model_of
+from tests.support.stories.memory import memory
 from tests.support.stories.profiles import waits
 from tests.support.stories.waits import MS, profiled
 from tracer.errors import TraceFileError
@@ -14,7 +15,7 @@ from viewer.render.formats.pprof import read_pprof, render_pprof
 
 
 @pytest.mark.parametrize("type_", PROFILES)
-@pytest.mark.parametrize("story", [waits, profiled])
+@pytest.mark.parametrize("story", [waits, profiled, memory])
 def test_pprof_there_and_back(tmp_path, story, type_):
     """What is written is what is read; the same profile is the same file."""
     profile = derive(model_of(tmp_path, story()), type_)

@@ -15,6 +15,7 @@ from viewer.analysis.profiles.cpu import (
     cpu_period,
     cpu_profile,
 )
+from viewer.analysis.profiles.heap import allocs_profile, heap_profile
 from viewer.analysis.profiles.mutex import Holds, holder_frames
 from viewer.analysis.profiles.profile import (
     Place,
@@ -381,4 +382,6 @@ PROFILES: dict[str, Profiler] = {
     "mutex": mutex_profile,
     "io": io_profile,
     "gc": gc_profile,
+    "heap": heap_profile,
+    "allocs": allocs_profile,
 }

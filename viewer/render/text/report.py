@@ -8,6 +8,7 @@ from viewer.analysis.report import Report, why_not
 from viewer.render.text.findings import findings
 from viewer.render.text.health import health
 from viewer.render.text.histogram import latency
+from viewer.render.text.memory import memory
 from viewer.render.text.overview import heading
 from viewer.render.text.processes import jobs, processes
 from viewer.render.text.regions import regions
@@ -105,5 +106,6 @@ _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "io": io,
     "gc": _gc,
     "cpu": _cpu,
+    "memory": memory,
     "health": health,
 }

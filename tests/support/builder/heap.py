@@ -1,0 +1,38 @@
+"""Sampled allocations of a trace made by hand.
+
+heap = Heap(trace, mean_bytes=1)
+block = heap.alloc(1_000, 4096, "/app/a.py:3 f", "/app/a.py:9 main")
+heap.free(2_000, block)
+"""
+
+from tests.support.builder.encoding import Arg
+from tests.support.builder.trace import TraceBuilder
+from tracer import schema as s
+
+
+class Heap:
+    """The track `heap`. With a mean of one byte a block stands for itself alone."""
+
+    def __init__(self, trace: TraceBuilder, *, mean_bytes: int = 1, tid: int = 0) -> None:
+        self.trace, self.tid, self.blocks = trace, tid or trace.pid, 0
+        self.track = trace.track(s.TRACK_HEAP)
+        trace.instant(self.track, 0, s.SAMPLING, s.CAT_HEAP, mean_bytes=mean_bytes)
+
+    def alloc(self, at: int, size: int, *stack: str, tid: int = 0, task: int = 0) -> int:
+        """The number of a block, allocated there; `stack` has the innermost frame first."""
+        self.blocks += 1
+        args: dict[str, Arg] = {
+            s.ARG_BLOCK: self.blocks,
+            s.ARG_BYTES: size,
+            s.ARG_TID: tid or self.tid,
+        }
+        if task:
+            args[s.ARG_TASK] = task
+        if stack:
+            args |= {s.ARG_SITE: stack[0], s.ARG_STACK: "\n".join(stack)}
+        self.trace.instant(self.track, at, s.ALLOC, s.CAT_HEAP, **args)
+        return self.blocks
+
+    def free(self, at: int, block: int, *, tid: int = 0) -> None:
+        args: dict[str, Arg] = {s.ARG_BLOCK: block, s.ARG_TID: tid or self.tid}
+        self.trace.instant(self.track, at, s.FREE, s.CAT_HEAP, **args)

@@ -1,0 +1,127 @@
+"""Memory: what the program allocated and did not free, by line, coroutine and region."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from viewer.analysis.profiles.within import Within
+from viewer.analysis.regions import REGION, regions
+from viewer.trace.heap import Block, Heap
+from viewer.trace.model import Model
+from viewer.trace.sites import head
+
+NO_SITE = "[no stack]"  # allocated without the GIL, or in a subinterpreter
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """What was allocated at a line, in a coroutine or in a region.
+
+    All numbers but `samples` are estimates. `live_error` is the standard error of the live
+    bytes.
+    """
+
+    name: str
+    samples: int
+    live_bytes: int
+    live_error: int
+    live_blocks: int
+    allocated_bytes: int
+    allocated_blocks: int
+    grown_bytes: int  # live now, less what was live halfway through the recording
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """`mean_bytes` is 0 where allocations were not recorded, or at different rates."""
+
+    mean_bytes: int
+    total: MemoryRow
+    sites: tuple[MemoryRow, ...]
+    coroutines: tuple[MemoryRow, ...]
+    regions: tuple[MemoryRow, ...]
+
+
+def memory(model: Model) -> Memory | None:
+    """None where allocations were not recorded."""
+    heap = Heap.of(model)
+    if not heap.mean_bytes:
+        return None
+    means = set(heap.mean_bytes.values())
+    middle_ns = (model.start_ns + model.end_ns) // 2
+    return Memory(
+        means.pop() if len(means) == 1 else 0,
+        _row("", heap.blocks, middle_ns),
+        _rows(heap.blocks, site_of, middle_ns),
+        _rows(heap.blocks, _Coroutines(model), middle_ns),
+        tuple(_region_rows(model, heap, middle_ns)),
+    )
+
+
+def site_of(block: Block) -> str:
+    """The line of the program's own code."""
+    return head(block.stack) or block.site or NO_SITE
+
+
+class _Coroutines:
+    """The coroutine that a block was allocated in, "" outside any task."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        owners = model.owners
+        self.tasks = {
+            (process, id_): task
+            for task, (process, id_) in enumerate(
+                zip(owners.task_process, owners.task_id, strict=True)
+            )
+        }
+
+    def __call__(self, block: Block) -> str:
+        task = self.tasks.get((block.process, block.task), -1) if block.task else -1
+        return self.model.coroutine_of(task) if task >= 0 else ""
+
+
+def _region_rows(model: Model, heap: Heap, middle_ns: int) -> Iterable[MemoryRow]:
+    names = sorted({each.name for each in regions(model) if each.kind == REGION})
+    for name in names:
+        where = Within(model, name)
+        blocks = [
+            block
+            for block in heap.blocks
+            if where.has(model.pid(block.process), block.tid, block.start_ns)
+        ]
+        if blocks:
+            yield _row(name, blocks, middle_ns)
+
+
+def _rows(
+    blocks: Iterable[Block], name_of: Callable[[Block], str], middle_ns: int
+) -> tuple[MemoryRow, ...]:
+    """By name: the one with the most live first. What has no name has no row."""
+    by_name: dict[str, list[Block]] = defaultdict(list)
+    for block in blocks:
+        by_name[name_of(block)].append(block)
+    rows = [_row(name, found, middle_ns) for name, found in by_name.items() if name]
+    return tuple(sorted(rows, key=lambda r: (-r.live_bytes, -r.allocated_bytes, r.name)))
+
+
+def _row(name: str, blocks: Iterable[Block], middle_ns: int) -> MemoryRow:
+    every = list(blocks)
+    live = [block for block in every if block.end_ns < 0]
+    before = sum(
+        block.bytes
+        for block in every
+        if block.start_ns <= middle_ns and not 0 <= block.end_ns <= middle_ns
+    )
+    live_bytes = sum(block.bytes for block in live)
+    return MemoryRow(
+        name,
+        len(every),
+        round(live_bytes),
+        round(math.sqrt(sum(block.variance for block in live))),
+        round(sum(block.count for block in live)),
+        round(sum(block.bytes for block in every)),
+        round(sum(block.count for block in every)),
+        round(live_bytes - before),
+    )

@@ -1,0 +1,73 @@
+"""The part of a text report about memory."""
+
+from collections.abc import Sequence
+
+from tracer.units import plural, share, size
+from viewer.analysis.memory import NO_SITE, Memory, MemoryRow
+from viewer.analysis.report import Report
+from viewer.render.text.tables import Cell, Style, spare, table
+from viewer.words import place
+
+_COLUMNS = ("live", "±", "blocks", "grown", "allocated", "share")
+_TO_SPARE = ("blocks", "±")
+
+
+def memory(report: Report, top: int, style: Style) -> str:
+    """What was allocated and not freed: by line, then by coroutine and region."""
+    found = report.memory
+    if found is None:
+        return ""
+    total = found.total
+    if not total.samples:
+        return "memory: no allocation was sampled."
+    lines = [
+        style.title(
+            f"Memory, {size(total.live_bytes)} live of {size(total.allocated_bytes)} allocated"
+        ),
+        f"  {_sampled(found)}",
+    ]
+    lines += _table("line", found.sites, total, top, style)
+    for title, rows in (("coroutine", found.coroutines), ("region", found.regions)):
+        if rows:
+            lines += ["", *_table(title, rows, total, top, style)]
+    return "\n".join(lines)
+
+
+def _sampled(found: Memory) -> str:
+    how = f"one every {size(found.mean_bytes)}" if found.mean_bytes else "at several rates"
+    return (
+        f"estimated from {plural(found.total.samples, 'sample')}, {how}; "
+        "grown: since halfway through the recording"
+    )
+
+
+def _table(
+    title: str, rows: Sequence[MemoryRow], total: MemoryRow, top: int, style: Style
+) -> list[str]:
+    columns = [title, *_COLUMNS]
+    cells: list[list[Cell]] = [
+        [
+            place(row.name, style.base)
+            if title == "line" and row.name != NO_SITE
+            else row.name,
+            size(row.live_bytes),
+            size(row.live_error) if row.live_bytes else "",
+            f"{row.live_blocks:,}",
+            _grown(row.grown_bytes),
+            size(row.allocated_bytes),
+            share(row.allocated_bytes, total.allocated_bytes),
+        ]
+        for row in rows[:top]
+    ]
+    names = [str(row[0]) for row in cells]
+    columns, cells = spare(columns, cells, names, style.width, _TO_SPARE)
+    lines = table(columns, cells, style)
+    if len(rows) > top:
+        lines.append(f"  … and {plural(len(rows) - top, 'row')} more (--top)")
+    return lines
+
+
+def _grown(count: int) -> str:
+    if not count:
+        return "0 B"
+    return f"+{size(count)}" if count > 0 else f"-{size(-count)}"

@@ -1,0 +1,86 @@
+"""The sampled allocations of a trace: each block, from where it was allocated to its end."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from tracer import schema as s
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg, Trace
+
+
+@dataclass(slots=True)
+class Block:
+    """A sampled block. `end_ns` is -1 while it is not freed; `stack` is "" where unknown."""
+
+    process: int
+    tid: int
+    task: int  # its number in the process, 0 none
+    start_ns: int
+    end_ns: int
+    size: int  # bytes
+    count: float  # how many blocks of this size it stands for, itself included
+    site: str  # innermost line outside the standard library
+    stack: str
+
+    @property
+    def bytes(self) -> float:
+        """How many bytes it stands for."""
+        return self.size * self.count
+
+    @property
+    def variance(self) -> float:
+        """Of these bytes, as an estimate."""
+        return self.size * self.size * self.count * (self.count - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """`mean_bytes` between two samples, by process: empty where allocations were not recorded.
+    The blocks are in order of time."""
+
+    mean_bytes: dict[int, int]
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The allocations of a model, found once."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(*_read(model.trace))
+        return found
+
+
+def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
+    events = trace.events
+    means: dict[int, int] = {}
+    blocks: list[Block] = []
+    open_: dict[tuple[int, int], Block] = {}
+    for i in trace.instants(events.category, s.CAT_HEAP):
+        name, args = trace.text(events.name[i]), trace.args(i)
+        process = trace.track_process[events.track[i]]
+        key = process, _number(args, s.ARG_BLOCK)
+        if name == s.SAMPLING:
+            means[process] = _number(args, s.ARG_MEAN_BYTES)
+        elif name == s.ALLOC and means.get(process):
+            size = _number(args, s.ARG_BYTES)
+            block = open_[key] = Block(
+                process,
+                _number(args, s.ARG_TID),
+                _number(args, s.ARG_TASK),
+                events.time_ns[i],
+                -1,
+                size,
+                1 / -math.expm1(-max(size, 1) / means[process]),
+                str(args.get(s.ARG_SITE, "")),
+                str(args.get(s.ARG_STACK, "")),
+            )
+            blocks.append(block)
+        elif name == s.FREE and key in open_:
+            open_.pop(key).end_ns = events.time_ns[i]
+    return means, tuple(blocks)
+
+
+def _number(args: dict[str, Arg], name: str) -> int:
+    value = args.get(name, 0)
+    return value if isinstance(value, int) else 0
