@@ -28,7 +28,7 @@ def _command(name: str, package: str) -> str:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -81,7 +81,7 @@ def postgres() -> Iterator[str]:
     """The URL of a database; no password."""
     initdb, server = (_command(name, "postgresql") for name in ("initdb", "postgres"))
     with _folder() as folder:
-        data, log, port = str(folder / "data"), folder / "log", _free_port()
+        data, log, port = str(folder / "data"), folder / "log", free_port()
         options = ["-A", "trust", "-U", "postgres", "--no-sync", "--no-instructions"]
         made = _start([initdb, "-D", data, *options], log)
         if made.wait(START_S):
@@ -113,7 +113,7 @@ def redis() -> Iterator[str]:
     """The URL of an empty server that writes nothing to disk."""
     server = _command("redis-server", "redis-server")
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         options = {"bind": "127.0.0.1", "port": str(port), "save": "", "dir": str(folder)}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with _running([server, *words], folder / "log", port, signal.SIGTERM):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tracer.signals import Tool
 
 # Module -> what is awaited -> in which functions. The innermost of them counts, and before
-# asyncio's functions inside it. "=f": only where f itself awaits a future.
+# asyncio's functions inside it. "=f": only where f itself awaits a future that is no task.
 WAITS: "dict[str, dict[str, str]]" = {
     "aiohttp.base_protocol": {"send": "BaseProtocol._drain_helper"},
     "aiohttp.client_reqrep": {"response": "ClientResponse.start"},
@@ -121,6 +121,14 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     "urllib3.connectionpool:HTTPConnectionPool._get_conn": ("self", "", "pool.maxsize"),
 }
 
+# Functions in which a task waits for a function that another thread runs -> the variable that
+# has it, and the attribute of that.
+JOBS: "dict[str, tuple[str, str]]" = {
+    "anyio._backends._asyncio:AsyncIOBackend.run_sync_in_worker_thread": ("func", ""),
+    "asgiref.sync:SyncToAsync.__call__": ("self", "func"),
+    "trio._threads:to_thread_run_sync": ("sync_fn", ""),
+}
+
 _numbers: "dict[tuple[int, str, str], int]" = {}  # of pools, in the core, which keeps them
 
 
@@ -128,6 +136,9 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
     """Names the waits of each package once the program imports it. The names stay."""
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
+    for function in JOBS:
+        module = function.partition(":")[0]
+        tool.after_import(module, lambda function=function: _label_job(core, function))  # type: ignore[misc]
 
 
 def _name(core: "ModuleType", module: str) -> None:
@@ -138,7 +149,7 @@ def _name(core: "ModuleType", module: str) -> None:
             code = _find(module, path.removeprefix("="))
             if code is None:  # this version waits elsewhere
                 continue
-            pool = _pool(core, code, f"{module}:{path}")
+            pool = _number(core, code, *POOLS.get(f"{module}:{path}", ("", "", "")))
             is_direct = path.startswith("=")
             core.label_library(code, f"await {name}", f"lock wait: {name}", is_direct, pool)
 
@@ -153,15 +164,23 @@ def _find(module: str, path: str) -> "CodeType | None":
     return getattr(getattr(found, "__func__", found), "__code__", None)
 
 
-def _pool(core: "ModuleType", code: "CodeType", function: str) -> int:
-    """The core's number of the pool that a function waits for; 0: it waits for none."""
-    variable, attribute, slots = POOLS.get(function, ("", "", ""))
+def _label_job(core: "ModuleType", function: str) -> None:
+    module, _, path = function.partition(":")
+    code = _find(module, path)
+    if code is not None:
+        core.label_job(code, _number(core, code, *JOBS[function], ""))
+
+
+def _number(
+    core: "ModuleType", code: "CodeType", variable: str, attribute: str, slots: str
+) -> int:
+    """What a variable of a function leads to, as a number of the core; 0: nothing."""
     if variable not in code.co_varnames:
         return 0
     key = (code.co_varnames.index(variable), attribute, slots)
     if key not in _numbers:
         constant = int(slots) if slots.isdecimal() else 0
-        terms = [] if constant else slots.replace("|", "+").split("+")
+        terms = slots.replace("|", "+").split("+") if slots and not constant else []
         _numbers[key] = core.library_pool(
             key[0],
             tuple(attribute.split(".")) if attribute else (),

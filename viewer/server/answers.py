@@ -10,6 +10,7 @@ from viewer.analysis.alike import stems
 from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
+from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.profiles.profile import Sample
 from viewer.analysis.report import SECTIONS, build_report, heading, why_not
 from viewer.analysis.steps import Steps
@@ -21,8 +22,10 @@ from viewer.render.text.overview import missing
 from viewer.server import flame
 from viewer.server.details import details
 from viewer.server.evidence import shown_at
-from viewer.server.groups import GROUPS, Group, Title, busy_ns
+from viewer.server.families import tree_json
+from viewer.server.groups import GROUPS, busy_ns
 from viewer.server.http import BadQuery, Query, Reply
+from viewer.server.lanes import Group, Title
 from viewer.server.later import Later
 from viewer.server.longest import longest_json
 from viewer.server.within import present, within
@@ -90,9 +93,15 @@ class Answers:
                 name: [_title(t) for t in self.groups[name].titles] for name in _TITLED
             },
             "threads": [
-                {"pid": track.pid, "tid": track.tid, "name": model.thread_names[i]}
+                {
+                    "pid": track.pid,
+                    "tid": track.tid,
+                    "name": model.thread_names[i],
+                    "process": model.thread_process[i],
+                }
                 for i, track in enumerate(model.threads)
             ],
+            "processes": tree_json(model),
         }
 
     def report(self, query: Query) -> Reply:
@@ -111,7 +120,7 @@ class Answers:
                 report = present(cut, build_report(cut, By.CORO, _SECTIONS))
             reasons: Json = {name: why_not(report, name) for name in _SECTIONS}
             lacks: Json = [*missing(report)]
-            kinds: Json = [[*self._stems[row.pid, row.tid]] for row in report.threads]
+            kinds: Json = [[*self._stems[row.process, row.tid]] for row in report.threads]
             added = {"why_not": reasons, "missing": lacks, "stems": kinds}
             return _dump(to_json(report, _SECTIONS) | added)
 
@@ -119,9 +128,12 @@ class Answers:
 
     @cached_property
     def _stems(self) -> dict[tuple[int, int], tuple[str, str]]:
-        """By pid and tid."""
-        kinds = zip(self.model.threads, stems(self.model), strict=True)
-        return {(track.pid, track.tid): kind for track, kind in kinds}
+        """By process and tid."""
+        model = self.model
+        tids = (track.tid for track in model.threads)
+        return dict(
+            zip(zip(model.thread_process, tids, strict=True), stems(model), strict=True)
+        )
 
     def findings(self, _query: Query) -> Reply:
         """The findings, for the whole recording. Other answers do not wait for them.
@@ -232,11 +244,10 @@ class Answers:
         count = len(chosen)
         if coro is None:
             chosen = _some_of_each(chosen, owned.task_group)
-        of_id = {owned.task_id[task]: task for task in range(every)}
-        rows: list[Json] = []
+        rows, ledger = list[Json](), Ledger.of(model)
         for task in chosen[:_MOST_TASKS]:
             low, high = lanes.offset[task], lanes.offset[task + 1]
-            parent = of_id.get(owned.task_parent[task], -1)
+            parent = ledger.task_of(owned.task_process[task], owned.task_parent[task])
             rows.append(
                 {
                     "lane": task,
@@ -355,7 +366,8 @@ def _some_of_each(tasks: list[int], group_of: Column) -> list[int]:
 
 
 def _title(title: Title) -> Json:
-    return {"text": title.text, "detail": title.detail, "of": title.of}
+    told: dict[str, Json] = {"text": title.text, "detail": title.detail, "of": title.of}
+    return told | {"process": title.process}
 
 
 def _json(value: Json) -> Reply:

@@ -16,8 +16,10 @@ from viewer.analysis.why.waits import wait_of_row, wait_of_slice
 from viewer.render.json.values import Json
 from viewer.render.json.why import cause_json, to_json
 from viewer.render.text.why import in_turn, sentences
-from viewer.server.groups import Group, slice_name, state_label, state_name, waiter_name
+from viewer.server.families import job_details, process_details
+from viewer.server.groups import slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
+from viewer.server.lanes import Group
 from viewer.trace import columns
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
@@ -31,6 +33,8 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
     model, group = tree.model, groups[name]
     if name == "gc":
         return _collection(model, group, row)
+    if name in _OF_FAMILIES:
+        return _of_family(tree, groups, name, row)
     of = model.states.slice[row] if group.in_states else row
     start, end = model.trace.slices.start_ns[of], model.trace.slices.end_ns[of]
     if group.in_states:
@@ -65,10 +69,36 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
     }
 
 
+def _of_family(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Json:
+    """A process or a job, with what all slices have."""
+    group, base = groups[name], tree.model.start_ns
+    told = _OF_FAMILIES[name](tree, groups, row)
+    start, end = int(str(told.pop("start_ns"))), int(str(told.pop("end_ns")))
+    lane, before, after = group.neighbours(row, start)
+    return {
+        "group": name,
+        "row": row,
+        "start_ns": start - base,
+        "ns": end - start,
+        "unfinished": False,
+        "lane": lane,
+        "before": before,
+        "after": after,
+        "stack": [],
+        "why": None,
+        "holders": [],
+        "ts": str(start),
+        **told,
+    }
+
+
+_OF_FAMILIES = {"processes": process_details, "jobs": job_details}
+
+
 def _collection(model: Model, group: Group, row: int) -> Json:
     one = sorted(model.collections, key=lambda c: c.start_ns)[row]
     lane, before, after = group.neighbours(row, one.start_ns)
-    thread = next((i for i, t in enumerate(model.threads) if t.tid == one.tid), -1)
+    thread = Ledger.of(model).thread(one.process, one.tid)
     return {
         "group": "gc",
         "row": row,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from tracer import schema as s
 from viewer.analysis.findings.facts import Evidence
 from viewer.render.json.values import Json
-from viewer.server.groups import Group
+from viewer.server.lanes import Group
 from viewer.trace.model import Model
 
 _BEFORE = 16  # slices that may enclose the one that begins last: nested steps
@@ -40,7 +40,11 @@ def _lanes(
     if evidence.track == s.TRACK_GC:
         yield from (("gc", i) for i in _of_pid(model, evidence.pid))
     if evidence.track.startswith(s.LOOP_PREFIXES):
-        yield from (("loops", i) for i, of in enumerate(model.loops) if of.tid == evidence.tid)
+        yield from (
+            ("loops", i)
+            for i, of in enumerate(model.loops)
+            if (of.tid, model.pid(of.process)) == (evidence.tid, evidence.pid)
+        )
     table = model.states
     if evidence.lock > 0:
         for i, title in enumerate(groups["waits"].titles):

@@ -1,7 +1,6 @@
 """The lanes of a trace, by group, for the timelines of the page."""
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -9,11 +8,14 @@ from heapq import heappop, heappush
 from tracer import schema as s
 from viewer.analysis.availability import ANSWER_NS
 from viewer.analysis.causes.lanes import name_of_task
+from viewer.analysis.processes.family import Family
 from viewer.analysis.states import keys, marks, numbers
+from viewer.server import families
+from viewer.server.lanes import Group, Title
 from viewer.trace import columns
 from viewer.trace.columns import Column
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes, Tile
+from viewer.trace.tiles import Lanes
 
 _HOLDER_CODES = 12  # the number of colours for holders
 _BLOCKED = 9  # the code of a step or callback during which the loop answers nobody for long
@@ -35,57 +37,6 @@ _TASK_KINDS = (columns.READY, columns.RUNNING, columns.AWAIT)
 _LOOP_KINDS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.SELECT)
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
-    """The title of a lane; `of` is the number of what it shows (thread, loop, lock …)."""
-
-    text: str
-    detail: str
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Lanes of one kind.
-
-    `lane` has the lane of each row, -1 for none; `label` gives the text of a row; `in_states`:
-    rows are of States.
-    """
-
-    titles: tuple[Title, ...]
-    lanes: Lanes
-    lane: Column
-    label: Callable[[int], str]
-    in_states: bool
-
-    def tile(
-        self, model: Model, wanted: list[int], at_ns: int, pixel_ns: int, pixels: int
-    ) -> Tile:
-        """The wanted lanes from `at_ns` on."""
-        lanes = self.lanes
-        return model.trace.engine.tile(
-            lanes.offset,
-            lanes.row,
-            lanes.start_ns,
-            lanes.end_ns,
-            lanes.code,
-            numbers(wanted),
-            at_ns,
-            pixel_ns,
-            pixels,
-        )
-
-    def neighbours(self, row: int, start_ns: int) -> tuple[int, int, int]:
-        """The row's lane, and the rows before and after it there; -1 where there is none."""
-        lane, lanes = self.lane[row], self.lanes
-        low, high = lanes.offset[lane], lanes.offset[lane + 1]
-        at = bisect_left(lanes.start_ns, start_ns, low, high)
-        while lanes.row[at] != row:
-            at += 1
-        before = lanes.row[at - 1] if at > low else -1
-        return lane, before, lanes.row[at + 1] if at + 1 < high else -1
-
-
 def threads(model: Model) -> Group:
     """A lane per thread, with its states."""
     table = model.states
@@ -93,7 +44,7 @@ def threads(model: Model) -> Group:
     lane = keys(model, _is_thread_state, table.who, numbers(range(count)))
     codes = marks(model, lambda state: state & columns.STATE_MASK)
     titles = tuple(
-        Title(track.thread_name or "thread", str(track.tid), i)
+        Title(track.thread_name or "thread", str(track.tid), i, model.thread_process[i])
         for i, track in enumerate(model.threads)
     )
     lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
@@ -107,7 +58,8 @@ def gil(model: Model) -> Group:
         model, lambda state: bool(state & columns.HOLDING), table.who, model.thread_process
     )
     codes = memoryview(bytes([1]) * len(table.state))
-    titles = tuple(Title("GIL", str(model.pid(i)), i) for i in range(count))
+    name = Family.of(model).name
+    titles = tuple(Title("GIL", name(i) or str(model.pid(i)), i, i) for i in range(count))
     lanes = model.trace.engine.lanes(table.start_ns, table.end_ns, codes, lane, count)
     return Group(titles, lanes, lane, lambda row: model.thread_names[table.who[row]], True)
 
@@ -116,7 +68,7 @@ def loops(model: Model) -> Group:
     """A lane per event loop, with the tasks and callbacks that it runs, or its idle time."""
     lane = _slice_keys(model, _LOOP_KINDS, model.lane, len(model.loops))
     titles = tuple(
-        Title(f"loop @{loop.thread_name}", str(loop.tid or ""), i)
+        Title(f"loop @{loop.thread_name}", str(loop.tid or ""), i, loop.process)
         for i, loop in enumerate(model.loops)
     )
     steps = (columns.LOOP_TASK, columns.LOOP_CALLBACK)
@@ -148,8 +100,10 @@ def collections(model: Model) -> Group:
         lane,
         max(len(model.trace.processes), 1),
     )
+    name = Family.of(model).name
     titles = tuple(
-        Title("GC", str(process.pid), i) for i, process in enumerate(model.trace.processes)
+        Title("GC", name(i) or str(process.pid), i, i)
+        for i, process in enumerate(model.trace.processes)
     )
     return Group(titles, lanes, lane, lambda row: f"gen {found[row].generation}", False)
 
@@ -223,6 +177,8 @@ GROUPS: dict[str, Callable[[Model], Group]] = {
     "tasks": tasks,
     "locks": locks,
     "waits": waits,
+    "processes": families.processes,
+    "jobs": families.jobs,
 }
 
 

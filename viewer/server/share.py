@@ -11,8 +11,9 @@ from urllib.parse import quote_plus
 from tracer.units import duration, size
 from viewer.render.json.values import Json
 from viewer.server.answers import Answers
-from viewer.server.groups import Group
+from viewer.server.families import CHUNK, runs_of_families
 from viewer.server.http import Query
+from viewer.server.lanes import Group
 from viewer.server.site import INDEX, static_files
 from viewer.server.worst import place, worst
 from viewer.trace.model import Model
@@ -21,7 +22,6 @@ from viewer.trace.tiles import PIXELS, encode
 _MOST_TILE_BYTES = 6_000_000  # packed
 _MOST_SLICES = 600  # the longest slices, which have explanations
 _MOST_COROUTINES = 40
-_CHUNK = 16  # lanes asked for together, as tiles.js says
 _MOST_LOCKS = 40  # as locks.js draws
 _MOST_TASK_LANES = 60  # as tasks.js draws
 _MOST_LIVES = 20  # tasks of a coroutine whose life can be shown
@@ -157,6 +157,8 @@ def _longest(answers: Answers) -> list[tuple[str, int]]:
 def _drawn(answers: Answers, shown: list[list[int]]) -> Iterator[Drawn]:
     """The runs of lanes that the pages ask for together; `shown` are tasks of a coroutine."""
     groups = answers.groups
+    for name, run in runs_of_families(answers.model):
+        yield name, groups[name], run
     for name in ("loops", "threads", "gc", "gil"):
         group = groups[name]
         every = range(len(group.titles))
@@ -175,7 +177,7 @@ def _drawn(answers: Answers, shown: list[list[int]]) -> Iterator[Drawn]:
 
 
 def _runs(lanes: list[int]) -> list[list[int]]:
-    return [lanes[i : i + _CHUNK] for i in range(0, len(lanes), _CHUNK)]
+    return [lanes[i : i + CHUNK] for i in range(0, len(lanes), CHUNK)]
 
 
 def _tiles(answers: Answers, told: dict[str, Json]) -> tuple[dict[str, str], str]:

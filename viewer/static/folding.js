@@ -25,8 +25,8 @@ export function folded({ threads, stems }, open) {
 }
 
 /** The key of the row that a thread may be part of. */
-export function keyOf({ pid }, stem) {
-  return [pid, ...stem].join("\n");
+export function keyOf({ process }, stem) {
+  return [process, ...stem].join("\n");
 }
 
 /** What many threads did, summed; percentiles of them all are not known. */

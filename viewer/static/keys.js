@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { toggleClock } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { panned, zoomed } from "./gestures.js";
+import { processName } from "./processes.js";
 import { go, state, toPage, wholeRange } from "./state.js";
 import { timelines } from "./timeline.js";
 import { isWalk, walk } from "./walk.js";
@@ -20,7 +21,7 @@ const KEYS = [
   ["0", "show the whole recording"],
   ["T", "time of day, or time since the start"],
   ["/", "search: threads, coroutines, locks, functions"],
-  ["1 … 8", "the pages, from left to right"],
+  ["1 … 9", "the pages, from left to right"],
   ["Esc", "deselect"],
   ["drag", "pan"],
   ["Shift + drag", "choose a range"],
@@ -163,7 +164,7 @@ async function everything() {
   return [
     ...tasks.map((one) => ({ kind: "coroutine", text: one.coro, page: "tasks",
       changes: { coro: one.coro, site: one.site } })),
-    ...threads.map((one) => ({ kind: "thread", text: one.name, page: "threads",
+    ...threads.map((one) => ({ kind: ["thread", processName(one.process)].filter(Boolean).join(" of "), text: one.name, page: "threads",
       changes: { thread: `${one.pid}:${one.tid}`, sel: "" } })),
     ...locks.map((one) => ({ kind: "lock", text: `${one.kind} ${one.site}`, page: "locks",
       changes: { site: one.site, sel: "" } })),

@@ -10,11 +10,13 @@ import { showGc } from "./pages/gc.js";
 import { showIo } from "./pages/io.js";
 import { showLocks } from "./pages/locks.js";
 import { showOverview } from "./pages/overview.js";
+import { showProcesses } from "./pages/processes.js";
 import { showTasks } from "./pages/tasks.js";
 import { showThreads } from "./pages/threads.js";
 import { showWhy } from "./pages/why.js";
 import { themeChanged } from "./palette.js";
 import { canOpen, findPerfetto, openPerfetto } from "./perfetto.js";
+import { isFamily, setProcesses } from "./processes.js";
 import { begin, link, notUnderstood, onChange, state } from "./state.js";
 import { explain } from "./why.js";
 
@@ -32,14 +34,20 @@ const PAGES = {
   gc: ["GC", showGc],
   cpu: ["CPU", showCpu],
   why: ["Why", showWhy],
+  processes: ["Processes", showProcesses],
 };
+const OF_FAMILIES = ["processes"]; // pages that only a recording of several processes has
 const PAGE_KEYS = ["page", "coro", "site", "task", "thread", "function", "file", "shape",
   "clock"];
 const THEME = "tracer-theme";
 const RANGE_REST_MS = 150;
 
+function pages() {
+  return Object.keys(PAGES).filter((page) => isFamily() || !OF_FAMILIES.includes(page));
+}
+
 function header(meta) {
-  const links = Object.entries(PAGES).map(([page, [title]]) =>
+  const links = pages().map((page) => [page, PAGES[page]]).map(([page, [title]]) =>
     h("a", { href: `#/${page}`, data: { page } }, title));
   const mark = () => {
     for (const one of links) {
@@ -97,6 +105,7 @@ async function start() {
   document.title = `${meta.name} – tracer`;
   begin(meta.duration_ns);
   setStart(meta.start_unix_ns);
+  setProcesses(meta);
   const main = h("main", { tabindex: -1 });
   fill(gone, "The server has ended: only what is already here can be shown. Start it again with ",
     h("code", null, `tracer view ${meta.name}`), " and open the address that it prints.");
@@ -107,7 +116,7 @@ async function start() {
   const aside = h("aside", { "aria-label": "Explanation", hidden: true });
   document.body.append(header(meta), gone, wrong, isShared && sharedNote ? h("div.note", null, sharedNote) : "",
     minimap(meta, settled), h("div.body", null, main, aside));
-  attachKeys(Object.keys(PAGES));
+  attachKeys(pages());
 
   let current = null;
   let rest = 0;

@@ -15,6 +15,8 @@ const STATES = {
   tasks: SLICE,
   gc: ["", "gc0", "gc1", "gc2"],
   locks: HOLDERS,
+  processes: ["", "starting", "life", "killed"],
+  jobs: ["", "job", "failed"],
 };
 
 /** Their names in a legend. */
@@ -22,7 +24,8 @@ export const NAMES = {
   running: "running", native: "native", preempted: "preempted", off: "off cpu", gil: "GIL wait",
   lock: "lock wait", idle: "idle wait", io: "io", sleep: "sleep", ready: "ready", await: "await",
   step: "task step", blocked: "blocks the loop", callback: "callback", select: "idle (select)", gc0: "gen 0", gc1: "gen 1",
-  gc2: "gen 2",
+  gc2: "gen 2", starting: "starting", life: "recorded", killed: "recorded, then killed by a signal",
+  job: "job", failed: "job that failed",
 };
 
 /** These distinguish states without colour; each is drawn in a square of 8 pixels. */

@@ -8,6 +8,7 @@
  * @property {string} [detail]
  * @property {number} height
  * @property {number} [gap] pixels of room above
+ * @property {number} [indent] pixels before the title
  */
 
 import { ticks } from "./axis.js";
@@ -227,9 +228,10 @@ export class Timeline {
       if (!row.title || y < AXIS || y > this.height + 20) continue;
       pen.font = '12px system-ui, "Segoe UI", sans-serif';
       const detail = row.detail ?? "";
-      const room = GUTTER - 24 - (detail ? Math.min(detail.length * 6.4 + 14, 90) : 0);
+      const left = 12 + (row.indent ?? 0);
+      const room = GUTTER - 12 - left - (detail ? Math.min(detail.length * 6.4 + 14, 90) : 0);
       pen.fillStyle = themed("text");
-      pen.fillText(shortened(pen, row.title, room), 12, y);
+      pen.fillText(shortened(pen, row.title, room), left, y);
       if (detail) {
         pen.font = '10.5px ui-monospace, "SF Mono", Menlo, monospace';
         pen.fillStyle = themed("text-3");

@@ -15,6 +15,7 @@ from tracer.signals import libraries
 
 SHOP = """
 import asyncio
+import functools
 
 class Shop:
     def __init__(self, slots, more=0):
@@ -37,6 +38,13 @@ class Shop:
 
     async def talk(self, other):
         await other()
+
+    async def hire(self, function, *given):
+        job = functools.partial(work, function, *given)
+        await asyncio.get_running_loop().run_in_executor(None, job)
+
+def work(function=lambda: None, *given):
+    return function(*given)
 """
 WAITS = {"buy": "Shop.buy Shop.buy_through", "counter": "Shop.queue", "talk": "=Shop.talk"}
 
@@ -50,6 +58,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setitem(libraries.WAITS, "shop", WAITS)
     monkeypatch.setitem(libraries.POOLS, "shop:Shop.queue", ("self", "", "slots+more"))
+    monkeypatch.setitem(libraries.JOBS, "shop:Shop.hire", ("job", ""))
     yield importlib.import_module("shop")
     del sys.modules["shop"]
 
@@ -96,6 +105,56 @@ def test_a_direct_name_is_for_what_the_function_itself_awaits(
         await shop.Shop(1).talk(shop.Shop(1).buy)
 
     assert awaits(main, tmp_path) == ["await talk (shop)", "await buy (shop)"]
+
+
+def test_a_direct_name_does_not_hide_a_task(shop: ModuleType, tmp_path: Path) -> None:
+    async def main() -> None:
+        helper = asyncio.create_task(asyncio.sleep(0.001), name="helper")
+        await shop.Shop(1).talk(lambda: helper)
+
+    assert awaits(main, tmp_path) == ["await task helper"]
+
+
+def frames(main: Callable[[], Coroutine[Any, Any, object]], tmp_path: Path) -> list[str]:
+    """The functions of the stack of the one task that hires."""
+    task = task_of(record_main(main, tmp_path), "hire")
+    (stack,) = (each.begin.args["stack"] for each in task.slices if "await" in each.begin.name)
+    return [line.rpartition(" ")[2] for line in str(stack).split("\n")]
+
+
+def users() -> None:
+    """What a thread runs for a library's task."""
+
+
+def test_what_a_thread_runs_stands_for_the_users_code_where_there_is_none(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        await asyncio.create_task(shop.Shop(1).hire(users))
+
+    assert frames(main, tmp_path) == ["users", "Shop.hire"]
+
+
+def test_a_librarys_function_in_a_thread_stands_for_nobody(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        await asyncio.create_task(shop.Shop(1).hire(shop.work))
+
+    assert frames(main, tmp_path) == ["Shop.hire"]
+
+
+def test_where_the_users_code_waits_the_stack_ends_there(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    async def hire() -> None:
+        await shop.Shop(1).hire(users)
+
+    async def main() -> None:
+        await asyncio.create_task(hire())
+
+    *_, innermost = reversed(frames(main, tmp_path))
+    assert innermost == "Shop.hire"
 
 
 @pytest.mark.parametrize(

@@ -305,32 +305,43 @@ static uint32_t other_callable(PyObject *callable)
     return intern_function(text ? text : type_text(type), 0);
 }
 
+/* What is called in the end, below methods and partials, as a new reference. */
+static PyObject *inmost(PyObject *callable)
+{
+    Py_INCREF(callable);
+    for (int depth = 0; depth < 8; depth++) {
+        PyObject *inner = NULL;
+        if (PyMethod_Check(callable))
+            inner = Py_NewRef(PyMethod_GET_FUNCTION(callable));
+        else if (!PyFunction_Check(callable) && !strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
+            inner = inside_partial(callable);
+        if (!inner)
+            break;
+        Py_SETREF(callable, inner);
+    }
+    PyErr_Clear();
+    return callable;
+}
+
+PyCodeObject *codes_of_callable(PyObject *callable)
+{
+    PyObject *called = inmost(callable);
+    PyCodeObject *code = PyFunction_Check(called) ? (PyCodeObject *)PyFunction_GET_CODE(called) : NULL;
+    Py_DECREF(called);
+    return code;
+}
+
 uint32_t codes_callable(PyObject *callable)
 {
-    PyObject *unwrapped = NULL; /* owned: what a partial wraps */
-    for (int depth = 0; depth < 8; depth++) {
-        if (PyMethod_Check(callable)) {
-            callable = PyMethod_GET_FUNCTION(callable);
-            continue;
-        }
-        if (PyFunction_Check(callable) || strcmp(Py_TYPE(callable)->tp_name, "functools.partial"))
-            break;
-        PyObject *inner = inside_partial(callable);
-        if (!inner) {
-            PyErr_Clear();
-            break;
-        }
-        Py_XSETREF(unwrapped, inner);
-        callable = inner;
-    }
+    PyObject *called = inmost(callable);
     uint32_t func;
-    if (PyFunction_Check(callable))
-        func = codes_of((PyCodeObject *)PyFunction_GET_CODE(callable))->func;
-    else if (PyCFunction_Check(callable))
-        func = method_function(callable);
+    if (PyFunction_Check(called))
+        func = codes_of((PyCodeObject *)PyFunction_GET_CODE(called))->func;
+    else if (PyCFunction_Check(called))
+        func = method_function(called);
     else
-        func = other_callable(callable);
-    Py_XDECREF(unwrapped);
+        func = other_callable(called);
+    Py_DECREF(called);
     return func;
 }
 

@@ -33,6 +33,7 @@ typedef struct {
     uint8_t primitive;       /* enum await_primitive: what a task that waits inside it waits for */
     uint8_t inside_library;  /* it belongs to the standard library */
     uint8_t pool;            /* what a wait inside it is for: see signals/libraries.h; 0: no pool */
+    uint8_t job;             /* the function that another thread runs for it: the same; 0: none */
     uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
     uint8_t runs_others;     /* … and no code outside it names the wait: it runs what it is given */
 } code_facts;
@@ -51,6 +52,7 @@ uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /*
 void codes_remember(PyCodeObject *code);
 uint32_t codes_line_if_known(PyCodeObject *code, int offset);
 uint32_t codes_callable(PyObject *callable); /* function id of a callback's name and site */
+PyCodeObject *codes_of_callable(PyObject *callable); /* borrowed from it; NULL: it has none */
 uint32_t codes_text(PyObject *text);         /* string id; 0 if it is not a str */
 uint32_t codes_type_name(PyObject *object);  /* string id of its class's name, without the module */
 

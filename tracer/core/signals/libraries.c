@@ -1,7 +1,9 @@
 /* Names what is awaited inside libraries, and finds the pool and its size: see signals/libraries.py. */
 #include "signals/libraries.h"
 
-enum { POOLS = 64, TERMS = 4 };
+#include <string.h>
+
+enum { POOLS = 64, TERMS = 4, PARTIALS = 4 };
 
 /* Where a pool is found, and its size. */
 typedef struct {
@@ -64,6 +66,43 @@ library_pool library_pool_of(uint8_t number, const compat_frame *frame)
     return found;
 }
 
+static int is_users(PyCodeObject *code)
+{
+    const code_facts *facts = codes_of(code);
+    return !facts->inside_library && !facts->inside_package;
+}
+
+/* The user's function that a callable is, or that a partial hands on to a library's function. */
+static PyCodeObject *users_code(PyObject *callable, int depth)
+{
+    PyCodeObject *code = codes_of_callable(callable);
+    if (code && is_users(code))
+        return code;
+    code = NULL;
+    int is_partial = depth < PARTIALS && !strcmp(Py_TYPE(callable)->tp_name, "functools.partial");
+    PyObject *inner = is_partial ? PyObject_GetAttrString(callable, "func") : NULL;
+    PyObject *args = is_partial ? PyObject_GetAttrString(callable, "args") : NULL;
+    PyObject *keywords = is_partial ? PyObject_GetAttrString(callable, "keywords") : NULL;
+    PyObject *key, *value;
+    for (Py_ssize_t i = 0; !code && args && PyTuple_Check(args) && i < PyTuple_GET_SIZE(args); i++)
+        code = users_code(PyTuple_GET_ITEM(args, i), depth + 1);
+    for (Py_ssize_t i = 0; !code && keywords && PyDict_Check(keywords) && PyDict_Next(keywords, &i, &key, &value);)
+        code = users_code(value, depth + 1);
+    if (!code && inner)
+        code = users_code(inner, depth + 1);
+    PyErr_Clear();
+    Py_XDECREF(inner);
+    Py_XDECREF(args);
+    Py_XDECREF(keywords);
+    return code;
+}
+
+PyCodeObject *library_job_of(uint8_t number, const compat_frame *frame)
+{
+    PyObject *called = library_pool_of(number, frame).object;
+    return called ? users_code(called, 0) : NULL;
+}
+
 static int is_names(PyObject *names)
 {
     for (Py_ssize_t i = 0; PyTuple_Check(names) && i < PyTuple_GET_SIZE(names); i++)
@@ -116,8 +155,25 @@ static PyObject *label_library(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(job_doc, "label_job(code, number)\n\n"
+"`code` waits for a function that another thread runs: `number` says where it has that, as library_pool().");
+
+static PyObject *label_job(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code;
+    unsigned char number;
+    if (!PyArg_ParseTuple(args, "O!b", &PyCode_Type, &code, &number))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func)
+        facts->job = number;
+    Py_RETURN_NONE;
+}
+
 PyMethodDef libraries_methods[] = {
     {"library_pool", add_pool, METH_VARARGS, pool_doc},
     {"label_library", label_library, METH_VARARGS, label_doc},
+    {"label_job", label_job, METH_VARARGS, job_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -13,6 +13,10 @@ typedef struct {
  * Leaves no exception set. */
 library_pool library_pool_of(uint8_t number, const compat_frame *frame);
 
+/* The code of the function that another thread runs for such a frame: `number` is code_facts.job. Borrowed from the
+ * function; NULL: unknown. */
+PyCodeObject *library_job_of(uint8_t number, const compat_frame *frame);
+
 extern PyMethodDef libraries_methods[];
 
 #endif

@@ -52,13 +52,11 @@ def _tree(rows: tuple[ProcessRow, ...]) -> Iterator[tuple[int, ProcessRow]]:
         stack += [(depth + 1, child) for child in reversed(below.get(row.process, []))]
 
 
-def ended(row: ProcessRow) -> str:
+def ended(how: How, status: int | None, signal: int | None) -> str:
     """`exit 0`, `SIGKILL`, `still runs`."""
-    if row.signal is not None:
-        return signal_name(row.signal)
-    if row.status is not None:
-        return f"exit {row.status}"
-    return _HOW[row.how]
+    if signal is not None:
+        return signal_name(signal)
+    return _HOW[how] if status is None else f"exit {status}"
 
 
 def _row(report: Report, row: ProcessRow, depth: int, work_ns: int) -> list[Cell]:
@@ -67,7 +65,7 @@ def _row(report: Report, row: ProcessRow, depth: int, work_ns: int) -> list[Cell
         str(row.pid),
         moment(max(row.start_ns - report.heading.start_ns, 0), report.heading.duration_ns),
         Time(row.lived_ns),
-        ended(row),
+        ended(row.how, row.status, row.signal),
         Time(row.work_ns),
         share(row.work_ns, work_ns) if work_ns else "",
         Time(row.gil_wait_ns) if row.gil_wait_ns else "",

@@ -4,6 +4,7 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, duration, share, site } from "../format.js";
 import { legend } from "../palette.js";
+import { ofProcess } from "../processes.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { reveal, Timeline } from "../timeline.js";
@@ -66,7 +67,7 @@ function locksTable(report) {
   return table([
     { title: "Lock", value: (row) => row.kind, show: (row) => [row.kind,
       h("span.sub", { title: row.site }, site(row.site, row.via)),
-      row.locks > 1 && h("span.sub", null, `×${row.locks}`)] },
+      row.locks > 1 && h("span.sub", null, `×${row.locks}`), ofProcess(row)] },
     { title: "Waits", number: true, value: (row) => row.waits, show: (row) => count(row.waits) },
     { title: "Timed out", number: true, spare: 1, value: (row) => row.timed_out,
       show: (row) => count(row.timed_out) },

@@ -5,6 +5,7 @@ import { fill, h, marked } from "../dom.js";
 import { folded } from "../folding.js";
 import { count, duration, durations, share, site, size } from "../format.js";
 import { colourOf, legend } from "../palette.js";
+import { ofProcess } from "../processes.js";
 import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
 import { panel, table, whyEmpty } from "../table.js";
 
@@ -110,9 +111,9 @@ export function stateBar(row) {
 /** A thread, or many that differ only in a number: `worker-N ×12`. */
 export function threadName(row, open) {
   if (!row.many) return [row.of && h("span.indent", null, "· "), row.name, row.tid >= 0 && open &&
-    h("span.sub", null, String(row.tid))];
+    h("span.sub", null, String(row.tid)), ofProcess(row)];
   return [open && h("span.fold", null, open.has(row.key) ? "▾ " : "▸ "), row.name,
-    h("span.sub", null, `×${count(row.many)}`)];
+    h("span.sub", null, `×${count(row.many)}`), ofProcess(row)];
 }
 
 function threads(report) {

@@ -6,6 +6,7 @@ import { fill, h } from "../dom.js";
 import { count, duration, durations, share, site } from "../format.js";
 import { histogram, largeHistogram, scaleOf, spanOf } from "../histogram.js";
 import { legend } from "../palette.js";
+import { processName } from "../processes.js";
 import { go, isWhole, rangeQuery, state } from "../state.js";
 import { panel, SPARE, table, whyEmpty } from "../table.js";
 import { Timeline } from "../timeline.js";
@@ -49,7 +50,7 @@ function about(told) {
 function rows(tasks, meta) {
   return [
     ...meta.groups.loops.map((one, lane) => ({ group: "loops", lane, title: one.text,
-      height: LANE })),
+      detail: processName(one.process), height: LANE })),
     ...tasks.slice(0, MOST_LANES).map((one, i) => ({ group: "tasks", lane: one.lane,
       title: one.name, detail: detail(one), height: LANE,
       gap: i ? 0 : 6 })),

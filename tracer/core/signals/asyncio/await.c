@@ -208,7 +208,8 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     naming name = {0};
     const code_facts *users = NULL;
     PyCodeObject *users_code = NULL;
-    PyObject *at = coro;
+    PyObject *at = coro, *runs_job = NULL;
+    int has_users = 0;
     stack_frame chain[CHAIN_LIMIT];
     int length = 0;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
@@ -217,6 +218,9 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         if (is_python(at)) {
             PyCodeObject *code = compat_gen_code(at);
             const code_facts *facts = codes_of(code);
+            has_users |= !facts->inside_package && !facts->inside_library;
+            if (facts->job)
+                runs_job = at;
             name_by(&name, facts, at, !next || !is_link(next));
             chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
             if (!facts->inside_scheduler) {
@@ -229,6 +233,13 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         }
         at = next;
     }
+    /* The function that another thread runs for the task stands for the user's code where the chain has none. */
+    PyCodeObject *job = runs_job && !has_users && length < CHAIN_LIMIT
+        ? library_job_of(codes_of(compat_gen_code(runs_job))->job, compat_gen_frame(runs_job)) : NULL;
+    if (job)
+        chain[length++] = (stack_frame){job, 0};
+    if (name.by && name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
+        name = (naming){0}; /* another task, which has a name */
     found->what = name.what;
     if (name.by && await_names_locks)
         find_awaited(&name, found);
