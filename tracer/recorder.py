@@ -22,10 +22,10 @@ from tracer.signals import (
     io,
     libraries,
     locks,
+    loops,
     sched,
     threads,
 )
-from tracer.signals.loops import asyncio
 from tracer.units import duration, plural
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tracer.signals import Disarm
 
 SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
-    "tasks": asyncio.arm,
+    "tasks": loops.arm,
     "threads": threads.arm,
     "gc": gc.arm,
     "gil": gil.arm,
@@ -308,18 +308,7 @@ class Recording:
             found.append(
                 ("gil", "an import switched the GIL on: waits for it are not recorded")
             )
-        if "tasks" in self.options.signals:
-            for module, tasks in _UNRECORDED.items():
-                if module in sys.modules:
-                    text = f"{module} was imported: {tasks} are not recorded yet"
-                    found.append(("tasks", text))
         return found
-
-
-# Modules with a scheduler of their own, and what runs on it.
-_UNRECORDED = {
-    "gevent": "its greenlets",
-}
 
 
 def _has_gil() -> bool:

@@ -54,6 +54,7 @@ READY = "ready"
 RUNNING = "running"
 AWAIT_PREFIX = "await "  # + "sleep", "Lock", "Queue.get", "socket", "task NAME", "future" …
 AWAIT_TASK_PREFIX = "await task "  # + the awaited task's name
+AWAIT_GREENLET_PREFIX = "await greenlet "  # … of a greenlet
 # What is waited for inside installed packages, "await query (asyncpg)": a slot of a pool; what
 # others of this program do; somebody outside; whoever calls a service, when he likes.
 LIBRARY_POOL = "connection pool"

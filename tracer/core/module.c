@@ -18,6 +18,9 @@
 #include "signals/gc.h"
 #include "signals/gil/gil.h"
 #include "signals/gil/loads.h"
+#include "signals/greenlet/hub.h"
+#include "signals/greenlet/switches.h"
+#include "signals/greenlet/waits.h"
 #include "signals/heap/heap.h"
 #include "signals/kernel/methods.h"
 #include "signals/libraries.h"
@@ -37,10 +40,10 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
         async_locks_methods, calls_methods, children_methods, codes_methods, endings_methods, gc_methods, gil_methods,
-        heap_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods,
-        loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
-        stacks_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods,
-        utf8_methods, uvloop_methods,
+        heap_methods, hub_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods,
+        locks_methods, loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
+        stacks_methods, switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods,
+        utf8_methods, uvloop_methods, waits_methods,
     };
     codes_on_death(on_code_death);
     launch_on_begin = recording_program_begins;

@@ -132,6 +132,7 @@
     X(COUNTER_ALLOCATION_RATE, "allocation rate") \
     X(AWAIT_PREFIX, "await ")                     \
     X(AWAIT_TASK_PREFIX, "await task ")           \
+    X(AWAIT_GREENLET_PREFIX, "await greenlet ")   \
     X(FAILED_PREFIX, "failed: ")                  \
     X(GC_PREFIX, "GC gen")                        \
     X(TIMEBASE_CPU, "cpu")                        \

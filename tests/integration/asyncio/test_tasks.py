@@ -280,19 +280,6 @@ def test_both_accelerators_are_off_without_tasks(record: Recorder) -> None:
     assert not summary.tasks
 
 
-@pytest.mark.parametrize("module", ["gevent"])
-def test_schedulers_that_are_not_recorded_are_named(record: Recorder, module: str) -> None:
-    """The report says so when it cannot see what runs on a loop."""
-    trace = record(f"import sys; sys.modules['{module}'] = sys")
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", "report", str(trace)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{module} was imported" in done.stdout
-
-
 def test_the_c_module_is_imported_first(record: Recorder) -> None:
     """Then asyncio is complete before the C module, which must not be used until it is."""
     source = "import _asyncio, asyncio; asyncio.run(asyncio.sleep(0))"

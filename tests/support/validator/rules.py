@@ -29,7 +29,7 @@ _HEAD_ARGS = {s.ARG_TASK: int, s.ARG_NAME: str, s.ARG_CORO: str, s.ARG_SITE: str
 _NEXT = {
     # running at once: an eager task; await: one that existed before the recording
     "": {s.READY, s.RUNNING, s.AWAIT_PREFIX},
-    s.READY: {s.RUNNING, s.DESTROYED, s.LOOP_CLOSED},
+    s.READY: {s.RUNNING, s.CANCELLED, s.DESTROYED, s.LOOP_CLOSED},  # a greenlet killed early
     s.RUNNING: {s.READY, s.AWAIT_PREFIX, s.DONE, s.CANCELLED, s.FAILED_PREFIX},
     s.AWAIT_PREFIX: {s.READY, s.DESTROYED, s.LOOP_CLOSED},
 }

@@ -156,7 +156,7 @@ static void place_facts(PyCodeObject *code, code_facts *facts)
     if (!file)
         PyErr_Clear();
     facts->inside_scheduler = file && is_of_scheduler(file);
-    facts->inside_library = file && is_of_library(file);
+    facts->inside_library = file && (facts->inside_scheduler || is_of_library(file));
     facts->inside_package = file && is_of_package(file);
 }
 

@@ -158,6 +158,18 @@ uint32_t stacks_put(const stack_frame *given, int depth)
     return id;
 }
 
+/* "await Queue.get" for "lock wait: Queue.get". */
+static uint32_t await_text(uint32_t wait)
+{
+    char text[128];
+    size_t length, prefix = sizeof SCHEMA_TEXT_LOCK_WAIT_PREFIX - 1;
+    const char *name = intern_text(wait, &length);
+    if (length <= prefix || length - prefix > sizeof text - sizeof SCHEMA_TEXT_AWAIT_PREFIX)
+        return 0;
+    int size = PyOS_snprintf(text, sizeof text, "%s%.*s", SCHEMA_TEXT_AWAIT_PREFIX, (int)(length - prefix), name + prefix);
+    return intern_string(text, (size_t)size);
+}
+
 /* The site is the innermost frame of the program's own code. Of the library frames inside it that can name
  * the wait, the outermost wins (Queue.get over Condition.wait); before these, the innermost of a package. */
 static stack_facts resolve(const stack_entry *entry)
@@ -178,6 +190,8 @@ static stack_facts resolve(const stack_entry *entry)
             facts.wait_depth = (uint16_t)i;
             may_name = !code->pool;
         }
+        if (may_name && (code->label || code->wait))
+            facts.await = code->label ? code->label : await_text(code->wait);
         if (in_library && !code->inside_library) {
             in_library = 0;
             facts.site = line;

@@ -26,6 +26,8 @@ enum record_kind {
     REC_TASK_NAME,      /* a = task, b = text length; payload */
     REC_TASK_DESTROYED, /* a = task */
     REC_READY,          /* a = task, b = stack of the waker; flag = enum ready_flag, c = due time of a timer in ns */
+    REC_RESUMED,        /* a = task: its hub goes on with it, and only now it is known what made it ready: b = key
+                           of a REC_CB_READY, or 0, or a task; c = when a timer was due, in ns; flag = enum resume_cause */
     REC_STEP_BEGIN,     /* a = task, b = loop */
     REC_STEP_YIELD,     /* a = task: its step ends, it is ready again at once */
     REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
@@ -90,6 +92,7 @@ enum ready_flag {
     READY_BY_IO = 4,     /* … or I/O woke it … */
     READY_BY_NOBODY = 8, /* … or nobody whom the trace knows */
 };
+enum resume_cause { RESUMED_BY_CALLBACK, RESUMED_BY_TIMER, RESUMED_BY_IO, RESUMED_BY_TASK };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
 enum take_kind {
     TAKE_GIL,

@@ -46,6 +46,22 @@ typedef struct {
     uint8_t is_shown; /* as a callback */
 } context_entry;
 
+/* What a thread's greenlets are doing, as far as the hooks of signals/greenlet/ need to know. */
+typedef struct {
+    void *current;     /* the known_greenlet that runs, as far as has been seen; NULL: none was seen yet */
+    uint32_t loop;     /* id of the line of this thread's greenlets, 0 = none yet */
+    uint32_t waits;    /* string "await …": the call of gevent's C code that the current one is in, 0 = none … */
+    uint8_t wait_kind; /* … enum await_primitive of … */
+    uint8_t is_yielding;  /* it is to run again at once */
+    uint8_t is_polling;   /* the poll in flight was announced */
+    uint8_t is_shown;     /* the hub's callback is in the trace */
+    const void *wait_for; /* … this object, alive while the call lasts */
+    const void *callback; /* key of what the hub calls back, NULL: not known … */
+    const void *called;   /* … the callable, alive meanwhile … */
+    uint64_t callback_tick; /* … since when … */
+    uint32_t resumed;     /* … and the last task that ran in it, 0 = none */
+} greenlet_state;
+
 typedef struct thread_buffer {
     /* producer's own */
     chunk *write_chunk; /* NULL until it got one */
@@ -61,6 +77,7 @@ typedef struct thread_buffer {
     uint32_t contexts;   /* how many it has entered … */
     context_entry entered[CONTEXT_DEPTH]; /* … the first of them */
     const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
+    greenlet_state greenlets;
     uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;

@@ -9,6 +9,7 @@ enum { STACKS_MOST = 1 << 17 };
 typedef struct stack_facts {
     uint32_t site; /* string: "file:line function" of the innermost frame outside the standard library */
     uint32_t wait; /* string: "lock wait: Queue.get" where a frame of the library says so, else 0 */
+    uint32_t await; /* string: "await Queue.get" where such a frame names what a greenlet waits for, else 0 */
     uint32_t text; /* string: all frames, a line each */
     uint16_t wait_depth; /* which frame, counted from the innermost, `wait` is about */
 } stack_facts;

@@ -12,6 +12,9 @@
 typedef struct {
     cause because;
     uint64_t ns, flow; /* flow from the slice that scheduled it */
+    packet_ref from;   /* that slice's begin … */
+    uint8_t has_from;  /* … if there is one */
+    uint32_t tid;      /* of the thread that did so */
 } handle_cause;
 
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
@@ -153,16 +156,24 @@ void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
 
 cause cause_of(const thread_line *thread, const running_step *waker)
 {
+    if (!waker && thread->loop && thread->loop->id >> LOOP_KIND_SHIFT == LOOP_GREENLETS)
+        return (cause){CAUSE_IO, 0, 0}; /* of greenlets that is the hub, in code of its own */
     if (!waker)
         return (cause){CAUSE_THREAD, thread->tid, 0};
     return waker->task ? (cause){CAUSE_TASK, waker->task, 0} : waker->because;
 }
 
+/* The begin of the slice of what runs; NULL: none. */
+static packet_ref *slice_of(const timeline *t, running_step *by)
+{
+    task_line *task = by && by->task ? timeline_task(t, by->task) : NULL;
+    return task && task->state == STATE_RUNNING ? &task->running : by ? &by->on_loop : NULL;
+}
+
 uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *by, uint8_t name)
 {
     uint64_t flow = encoder_new_flow(&t->out);
-    task_line *task = by && by->task ? timeline_task(t, by->task) : NULL;
-    packet_ref *from = task && task->state == STATE_RUNNING ? &task->running : by ? &by->on_loop : NULL;
+    packet_ref *from = slice_of(t, by);
     if (from && encoder_add_flow(&t->out, from, flow) == 0)
         return flow;
     int is_shown = by && by->loop;
@@ -182,7 +193,11 @@ HANDLER(callback_ready)
     if (!slot || !*slot)
         return;
     running_step *by = top_step(thread);
-    *(handle_cause *)(uintptr_t)*slot = (handle_cause){cause_of(thread, by), ns, flow_from(t, thread, ns, by, SCHEMA_WAKE)};
+    const packet_ref *from = slice_of(t, by);
+    *(handle_cause *)(uintptr_t)*slot = (handle_cause){cause_of(thread, by), ns, flow_from(t, thread, ns, by, SCHEMA_WAKE),
+                                                          .has_from = from != NULL, .tid = thread->tid};
+    if (from)
+        ((handle_cause *)(uintptr_t)*slot)->from = *from;
 }
 
 /* Without a call_soon a callback comes from a timer or from a file descriptor. An entry older
@@ -201,6 +216,46 @@ static handle_cause callback_cause(timeline *t, const loop_line *loop, const rec
     if (r->flag)
         found = (handle_cause){.because = {CAUSE_TIMER, 0, r->c}};
     return found;
+}
+
+/* One more arrow from where a callback was scheduled, which wakes more than one; if that slice is written already, from
+ * an instant on its thread. */
+static uint64_t flow_again(timeline *t, handle_cause *known)
+{
+    uint64_t flow = encoder_new_flow(&t->out);
+    if (known->has_from && encoder_add_flow(&t->out, &known->from, flow) == 0)
+        return flow;
+    thread_line *thread = timeline_thread_of(t, known->tid);
+    if (!thread)
+        return 0;
+    packet_ref instant = encoder_instant(&t->out, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_WAKE, known->ns);
+    return encoder_add_flow(&t->out, &instant, flow) == 0 ? flow : 0;
+}
+
+cause resume_cause_of(timeline *t, thread_line *thread, const record *r, uint64_t *ns, uint64_t *flow)
+{
+    running_step *top = top_step(thread);
+    const uint64_t *slot = r->b ? map_find(&t->handles, r->b) : NULL;
+    handle_cause *known = slot ? (handle_cause *)(uintptr_t)*slot : NULL;
+    if (r->flag == RESUMED_BY_TASK) {
+        running_step by = {.task = (uint32_t)r->b};
+        task_line *task = timeline_task(t, by.task);
+        handle_cause from = {.has_from = task != NULL, .tid = thread->tid, .ns = *ns};
+        if (task)
+            from.from = task->running;
+        *flow = flow_again(t, &from);
+        return (cause){CAUSE_TASK, by.task, 0};
+    }
+    if (r->flag != RESUMED_BY_CALLBACK)
+        return (cause){r->flag == RESUMED_BY_TIMER ? CAUSE_TIMER : CAUSE_IO, 0, r->c};
+    if (!known) {
+        *flow = flow_from(t, thread, *ns, top, SCHEMA_WAKE);
+        return cause_of(thread, top);
+    }
+    *ns = known->ns < *ns ? known->ns : *ns;
+    *flow = known->flow ? known->flow : flow_again(t, known);
+    known->flow = 0; /* an arrow has one end: it leads to the first that was woken */
+    return known->because;
 }
 
 HANDLER(callback_begin)

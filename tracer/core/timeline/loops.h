@@ -14,6 +14,8 @@ void pop_step(timeline *t, thread_line *thread, uint64_t ns);
 void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns);
 void end_poll(timeline *t, loop_line *loop, uint64_t ns);
 cause cause_of(const thread_line *thread, const running_step *waker);
+/* Who made a task ready that its hub resumes at `ns`: changes that to when it was, and gives the arrow, or 0. */
+cause resume_cause_of(timeline *t, thread_line *thread, const record *r, uint64_t *ns, uint64_t *flow);
 /* A new flow from what runs on the thread: from the slice of its step `by`, or, if it runs none or that
  * slice is written already, from an instant of this name on the thread or inside the step. 0: no memory. */
 uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *by, uint8_t name);

@@ -69,6 +69,11 @@ static int take_line(timeline *t, task_line *task)
     return 0;
 }
 
+static int is_greenlet(const task_line *task)
+{
+    return task->loop && task->loop->id >> LOOP_KIND_SHIFT == LOOP_GREENLETS;
+}
+
 /* Calls a task without a name by its number. */
 static int name_task(task_line *task, const char *given, size_t length)
 {
@@ -413,6 +418,27 @@ HANDLER(task_ready)
     enter(t, task, since_ns, STATE_READY, &nothing);
 }
 
+/* A greenlet's hub is about to go on with it. */
+HANDLER(task_resumed)
+{
+    UNUSED(text);
+    static const await_what nothing;
+    task_line *task = timeline_task(t, r->a);
+    if (!task || task->state == STATE_READY || task->state == STATE_RUNNING)
+        return;
+    uint64_t since_ns = ns, flow = 0;
+    cause because = resume_cause_of(t, thread, r, &since_ns, &flow);
+    if (because.kind == CAUSE_TIMER && because.due_ns)
+        since_ns = due_since(thread->loop, because.due_ns, ns);
+    if (since_ns < task->since_ns)
+        since_ns = task->since_ns;
+    task_show(t, task);
+    task->outcome = because.kind == CAUSE_TIMER ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
+    task->woken = because;
+    task->flow_in = flow;
+    enter(t, task, since_ns, STATE_READY, &nothing);
+}
+
 HANDLER(step_begin)
 {
     UNUSED(text);
@@ -462,10 +488,10 @@ HANDLER(step_await)
     char name[NAME_BYTES];
     if ((uint32_t)r->c) {
         task_line *awaited = timeline_task(t, (uint32_t)r->c);
+        const char *prefix = is_greenlet(task) ? SCHEMA_TEXT_AWAIT_GREENLET_PREFIX : SCHEMA_TEXT_AWAIT_TASK_PREFIX;
         int length = awaited
-            ? snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (int)awaited->name_length,
-                       awaited->name)
-            : snprintf(name, sizeof name, "%s#%u", SCHEMA_TEXT_AWAIT_TASK_PREFIX, (uint32_t)r->c);
+            ? snprintf(name, sizeof name, "%s%.*s", prefix, (int)awaited->name_length, awaited->name)
+            : snprintf(name, sizeof name, "%s#%u", prefix, (uint32_t)r->c);
         what.name_id = 0;
         what.text = name;
         what.length = text_fit(name, (size_t)length, sizeof name - 1);
@@ -489,6 +515,18 @@ HANDLER(step_done)
     const char *exception = intern_text((uint32_t)r->b, &length);
     int written = snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_FAILED_PREFIX, (int)length, exception);
     finish(t, task, ns, 0, name, text_fit(name, (size_t)written, sizeof name - 1));
+}
+
+void tasks_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
+{
+    for (uint32_t depth = thread->depth < RUNNING_DEPTH ? thread->depth : RUNNING_DEPTH; depth--;) {
+        task_line *task = thread->steps[depth].task ? timeline_task(t, thread->steps[depth].task) : NULL;
+        if (!task || !is_greenlet(task))
+            return;
+        pop_step(t, thread, ns);
+        if (task->state == STATE_RUNNING)
+            finish(t, task, ns, SCHEMA_DONE, NULL, 0);
+    }
 }
 
 HANDLER(task_destroyed)
@@ -541,6 +579,7 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_TASK_NAME] = task_name,
     [REC_TASK_DESTROYED] = task_destroyed,
     [REC_READY] = task_ready,
+    [REC_RESUMED] = task_resumed,
     [REC_STEP_BEGIN] = step_begin,
     [REC_STEP_YIELD] = step_yield,
     [REC_STEP_AWAIT] = step_await,

@@ -18,6 +18,7 @@
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/children.h"
+#include "signals/envelopes.h"
 #include "signals/gil/gil.h"
 #include "signals/gil/got.h"
 
@@ -25,115 +26,14 @@ typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, Py
 
 enum { ARGUMENTS = 16, SLOTS = 8, NS_PER_S = 1000000000 };
 
-/* --- envelopes --- */
+/* A task's step that is handed over in an envelope is recorded like one that is not. */
+static void enveloped_begins(thread_buffer *b, PyObject *callback, const void *self, uint64_t due_ns)
+{
+    tasks_begin_scheduled(b, callback, self, due_ns);
+}
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *callback;
-    uint64_t due_ns; /* of a timer, else 0 */
-    vectorcallfunc vectorcall;
-} envelope;
-
-static PyTypeObject *envelope_type;
+static const envelope_hooks hooks_of_envelope = {enveloped_begins, tasks_end_callback};
 static PyObject *str_when;
-
-static PyObject *envelope_call(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)
-{
-    envelope *e = (envelope *)self;
-    PyObject *callback = Py_XNewRef(e->callback);
-    if (!callback) {
-        PyErr_SetString(PyExc_RuntimeError, "this callback has been cleared");
-        return NULL;
-    }
-    thread_buffer *b = ring_current();
-    if (b)
-        tasks_begin_scheduled(b, callback, self, e->due_ns);
-    step_entry entry = steps_entry(b);
-    PyObject *result = PyObject_Vectorcall(callback, args, count, keywords);
-    if ((b = steps_same_recording(entry))) {
-        uint64_t tick = clock_tick();
-        PyObject *raised = result ? NULL : PyErr_GetRaisedException();
-        tasks_end_callback(b, tick, callback);
-        if (raised)
-            PyErr_SetRaisedException(raised);
-    }
-    Py_DECREF(callback);
-    return result;
-}
-
-static PyObject *seal(PyObject *callback)
-{
-    envelope *e = PyObject_GC_New(envelope, envelope_type);
-    if (!e)
-        return NULL;
-    e->callback = Py_NewRef(callback);
-    e->due_ns = 0;
-    e->vectorcall = envelope_call;
-    PyObject_GC_Track(e);
-    return (PyObject *)e;
-}
-
-static int envelope_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(((envelope *)self)->callback);
-    return 0;
-}
-
-static int envelope_clear(PyObject *self)
-{
-    Py_CLEAR(((envelope *)self)->callback);
-    return 0;
-}
-
-static void envelope_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    envelope_clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *envelope_repr(PyObject *self)
-{
-    return PyObject_Repr(((envelope *)self)->callback);
-}
-
-static PyObject *envelope_str(PyObject *self)
-{
-    return PyObject_Str(((envelope *)self)->callback);
-}
-
-static PyObject *envelope_attribute(PyObject *self, PyObject *name)
-{
-    PyObject *callback = ((envelope *)self)->callback;
-    return callback ? PyObject_GetAttr(callback, name) : PyObject_GenericGetAttr(self, name);
-}
-
-static PyMemberDef envelope_members[] = {
-    {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(envelope, vectorcall), Py_READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot envelope_slots[] = {
-    {Py_tp_members, envelope_members},
-    {Py_tp_dealloc, envelope_dealloc},
-    {Py_tp_traverse, envelope_traverse},
-    {Py_tp_clear, envelope_clear},
-    {Py_tp_repr, envelope_repr},
-    {Py_tp_str, envelope_str},
-    {Py_tp_getattro, envelope_attribute},
-    {Py_tp_call, PyVectorcall_Call},
-    {0, NULL},
-};
-
-static PyType_Spec envelope_spec = {
-    .name = "tracer._core.callback",
-    .basicsize = sizeof(envelope),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = envelope_slots,
-};
 
 /* --- the loop's methods --- */
 
@@ -155,7 +55,7 @@ static PyObject *call_sealed(enum method which, Py_ssize_t place, PyObject *loop
 {
     Py_ssize_t all = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
     PyObject *passed[ARGUMENTS];
-    *sealed = all <= ARGUMENTS && PyCallable_Check(args[place]) ? seal(args[place]) : NULL;
+    *sealed = all <= ARGUMENTS && PyCallable_Check(args[place]) ? envelopes_seal(args[place], &hooks_of_envelope) : NULL;
     if (!*sealed) {
         PyErr_Clear();
         return methods[which].original(loop, args, count, keywords);
@@ -221,8 +121,9 @@ static PyObject *call_later_traced(PyObject *loop, PyObject *const *args, Py_ssi
     PyObject *sealed;
     PyObject *result = call_sealed(CALL_LATER, 1, loop, args, count, keywords, &sealed);
     if (result && sealed) {
-        ((envelope *)sealed)->due_ns = due_of(result);
-        if (!((envelope *)sealed)->due_ns && (b = steps_same_recording(entry)))
+        uint64_t due_ns = due_of(result);
+        envelopes_due(sealed, due_ns);
+        if (!due_ns && (b = steps_same_recording(entry)))
             tasks_callback_ready(b, tick, sealed);
     }
     Py_XDECREF(sealed);
@@ -365,16 +266,6 @@ static got_hook hooks[] = {
 static got_change slots[SLOTS];
 static int slot_count;
 
-/* What a slot held, if it is one of our other hooks. It may also lead to the loader, which would then write into the
- * slot itself; so then `theirs` is called. */
-static void *below(const got_change *change)
-{
-    Dl_info of_before, of_ours;
-    int is_ours = dladdr(change->before, &of_before) && dladdr(change->ours, &of_ours) &&
-                  of_before.dli_fbase == of_ours.dli_fbase;
-    return is_ours ? change->before : change->theirs;
-}
-
 /* Detached: both take the loader's lock, whose holder may want the GIL. */
 static void patch(const void *inside)
 {
@@ -388,7 +279,7 @@ static void patch(const void *inside)
     slot_count = got_patch_object(inside, hooks + from, (int)(sizeof hooks / sizeof *hooks) - from, slots, SLOTS);
     for (int i = 0; i < slot_count; i++)
         if (slots[i].ours == (void *)poll_traced)
-            original_poll = (poll_function)below(&slots[i]);
+            original_poll = (poll_function)got_below(&slots[i]);
 }
 
 static int is_in_object_of(const void *address, const void *inside)
@@ -399,15 +290,11 @@ static int is_in_object_of(const void *address, const void *inside)
 
 /* --- set-up --- */
 
-/* A Cython function begins like a builtin. NULL: it is none. */
+/* NULL: the loop has no such method, or not a Cython function. */
 static PyMethodDef *cython_method(PyTypeObject *loop, const char *name)
 {
     PyObject *method = PyDict_GetItemString(loop->tp_dict, name);
-    const char *type = method ? Py_TYPE(method)->tp_name : "";
-    const char *last = strrchr(type, '.');
-    int is_cython = !strcmp(last ? last + 1 : type, "cython_function_or_method") &&
-                    Py_TYPE(method)->tp_basicsize > (Py_ssize_t)sizeof(PyCFunctionObject);
-    return is_cython ? ((PyCFunctionObject *)method)->m_ml : NULL;
+    return method ? compat_cython_def(method) : NULL;
 }
 
 static int is_known(const PyMethodDef *def, const char *name)
@@ -447,7 +334,7 @@ static PyObject *watch_uvloop(PyObject *module, PyObject *loop)
     }
     if (!str_when && !(str_when = PyUnicode_InternFromString("when")))
         return NULL;
-    if (!envelope_type && !(envelope_type = (PyTypeObject *)PyType_FromSpec(&envelope_spec)))
+    if (envelopes_setup() < 0)
         return NULL;
     Py_XSETREF(identity.uv_loop, (PyTypeObject *)Py_NewRef(loop));
     for (int i = 0; i < METHODS; i++) {

@@ -228,6 +228,14 @@ int got_patch_object(const void *inside, const got_hook *hooks, int count, got_c
     return w.changed;
 }
 
+void *got_below(const got_change *change)
+{
+    Dl_info of_before, of_ours;
+    int is_ours = dladdr(change->before, &of_before) && dladdr(change->ours, &of_ours) &&
+                  of_before.dli_fbase == of_ours.dli_fbase;
+    return is_ours ? change->before : change->theirs;
+}
+
 void got_undo(const got_change *made, int count)
 {
     for (int i = 0; i < count; i++)

@@ -23,6 +23,9 @@ typedef struct {
 /* The same for the object at `inside` alone, with at most `most` slots, and without a word to got_patch(): our functions may
  * stand in front of those that it has put there. Returns the number of slots changed. */
 int got_patch_object(const void *inside, const got_hook *hooks, int count, got_change *made, int most);
+/* What our function in a slot is to call: what the slot held, if that is another of our hooks. It may also lead to the
+ * loader, which would then write into the slot itself; so then `theirs`. */
+void *got_below(const got_change *change);
 /* Takes no lock: a forked child may call it. */
 void got_undo(const got_change *made, int count);
 /* Whether objects were loaded since the last got_patch(). */

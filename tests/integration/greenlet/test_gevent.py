@@ -1,0 +1,262 @@
+"""gevent: who waited, for what, how long and behind whom, as for tasks on asyncio's loops."""
+
+import threading
+import time
+from pathlib import Path
+
+import gevent
+import gevent.event
+import gevent.lock
+import gevent.pool
+import gevent.queue
+import gevent.socket
+import gevent.threadpool
+import pytest
+
+from tests.support.greenlets import in_thread, record_greenlets, states_of
+from tests.support.recordings import record_here, task_of, tasks_of, wakers
+from tests.support.validator.rules import validate
+from tests.support.validator.slices import pair
+from tests.support.validator.strict import read_strict
+from tracer.recorder import SIGNALS, Options, Recording
+
+
+def test_blocked_hub(tmp_path: Path) -> None:
+    """A greenlet that was woken before another one blocked the hub waits until it is over."""
+    blocked: list[int] = []
+
+    def victim(event: gevent.event.Event) -> None:
+        event.wait()
+
+    def blocker(event: gevent.event.Event) -> None:
+        event.set()
+        blocked.append(time.monotonic_ns())
+        time.sleep(0.02)
+        blocked.append(time.monotonic_ns())
+
+    def main() -> None:
+        event = gevent.event.Event()
+        waiting = gevent.spawn(victim, event)
+        gevent.sleep(0)
+        gevent.joinall([waiting, gevent.spawn(blocker, event)])
+
+    summary = record_greenlets(main, tmp_path)
+    victim_, blocker_ = task_of(summary, "victim"), task_of(summary, "blocker")
+    assert victim_.states == ["ready", "running", "await Event", "ready", "running"]
+    assert wakers(victim_)[-1] == {"waker_task": blocker_.id}
+    late = states_of(victim_, "ready")[1]
+    (ran,) = states_of(blocker_, "running")
+    assert late.begin.time_ns <= blocked[0]
+    assert late.end_ns is not None
+    assert late.end_ns >= blocked[1]
+    assert ran.begin.time_ns <= late.begin.time_ns
+    assert ran.end_ns is not None
+    assert blocked[1] <= ran.end_ns <= late.end_ns
+
+
+def test_the_line_is_the_programs(tmp_path: Path) -> None:
+    """Not one of gevent's own, and not that of the code that waits for it inside gevent."""
+
+    def main() -> None:
+        gevent.pool.Pool(1).apply(gevent.sleep, (0.001,))
+        gevent.sleep(0.001)
+
+    summary = record_greenlets(main, tmp_path)
+    slept = states_of(task_of(summary, "main greenlet"), "await sleep")
+    assert [str(each.begin.args["site"]).split()[-1] for each in slept] == [
+        "test_the_line_is_the_programs.<locals>.main"
+    ]
+    assert {str(each.begin.args["site"]).split(":")[0] for each in slept} == {__file__}
+
+
+def test_queue(tmp_path: Path) -> None:
+    """Who puts wakes who gets, and the other way round when the queue is full."""
+
+    def consume(queue: gevent.queue.Queue) -> None:
+        while queue.get():
+            pass
+
+    def produce(queue: gevent.queue.Queue) -> None:
+        for item in (3, 2, 1, 0):
+            queue.put(item)
+
+    def main() -> None:
+        queue = gevent.queue.Queue(1)
+        consumer = gevent.spawn(consume, queue)
+        gevent.sleep(0)
+        gevent.joinall([consumer, gevent.spawn(produce, queue)])
+
+    summary = record_greenlets(main, tmp_path)
+    producer, consumer = task_of(summary, "produce"), task_of(summary, "consume")
+    assert set(producer.states) == {"ready", "running", "await Queue.put"}
+    assert set(consumer.states) == {"ready", "running", "await Queue.get"}
+    assert {"waker_task": producer.id} in wakers(consumer)
+    assert {"waker_task": consumer.id} in wakers(producer)
+    assert (producer.end, consumer.end) == ("done", "done")
+
+
+def test_ends(tmp_path: Path) -> None:
+    """Killed while it waited, before it began, and failed; who made each is its parent."""
+
+    def waits() -> None:
+        gevent.event.Event().wait()
+
+    def never() -> None:
+        pass
+
+    def fails() -> None:
+        gevent.sleep(0)
+        raise ValueError
+
+    def main() -> None:
+        gevent.get_hub().exception_stream = None
+        waiting, failing = gevent.spawn(waits), gevent.spawn(fails)
+        gevent.sleep(0)
+        early = gevent.spawn(never)
+        gevent.killall([waiting, early])
+        gevent.joinall([failing])
+
+    summary = record_greenlets(main, tmp_path)
+    made = {coro: task_of(summary, coro) for coro in ("waits", "never", "fails")}
+    assert {coro: task.end for coro, task in made.items()} == {
+        "waits": "cancelled",
+        "never": "cancelled",
+        "fails": "failed: ValueError",
+    }
+    by = task_of(summary, "main greenlet").id
+    assert {task.slices[0].begin.args["parent"] for task in made.values()} == {by}
+    assert wakers(made["waits"])[-1] == {"waker_task": by}
+    assert made["fails"].states == ["ready", "running", "ready", "running"]
+
+
+def test_woken_from_outside(tmp_path: Path) -> None:
+    """By a timer, a socket, a time-out, another greenlet's end, and a thread of the pool."""
+    suspended = threading.Event()
+
+    def by_timer() -> None:
+        gevent.sleep(0.001)
+
+    def by_socket() -> None:
+        here, there = gevent.socket.socketpair()
+        with here, there:
+            gevent.spawn_later(0.001, there.send, b"x")
+            here.recv(1)
+
+    def by_time_out() -> None:
+        gevent.event.Event().wait(0.001)
+
+    def by_end() -> None:
+        gevent.spawn(gevent.sleep, 0.001).join()
+
+    def by_thread() -> None:
+        gevent.spawn(suspended.set)
+        gevent.get_hub().threadpool.apply(suspended.wait)
+
+    made = (by_timer, by_socket, by_time_out, by_end, by_thread)
+
+    def main() -> None:
+        for each in made:
+            gevent.spawn(each).join()
+
+    summary = record_greenlets(main, tmp_path)
+    waits = {each.__name__: task_of(summary, each.__name__) for each in made}
+    assert {name: task.states[-3] for name, task in waits.items()} == {
+        "by_timer": "await sleep",
+        "by_socket": "await socket",
+        "by_time_out": "await Event",
+        "by_end": f"await greenlet #{task_of(summary, 'sleep').id}",
+        "by_thread": "await AsyncResult",
+    }
+    assert {name: wakers(task)[-1] for name, task in waits.items()} == {
+        "by_timer": {"waker": "timer"},
+        "by_socket": {"waker": "io"},
+        "by_time_out": {"waker": "timer"},
+        "by_end": {"waker_task": task_of(summary, "sleep").id},
+        "by_thread": {"waker": "io"},
+    }
+
+
+def test_many_greenlets(tmp_path: Path) -> None:
+    """More than have tracks of their own: all of them are there, and every step."""
+
+    def child() -> None:
+        gevent.sleep(0)
+        gevent.sleep(0)
+
+    def main() -> None:
+        gevent.joinall([gevent.spawn(child) for _ in range(400)])
+
+    summary = record_greenlets(main, tmp_path)
+    children = tasks_of(summary, "child")
+    assert len(children) == 400
+    assert {task.end for task in children} == {"done"}
+    assert sum(task.states.count("running") for task in children) == 1200
+
+
+def test_hubs_in_threads(tmp_path: Path) -> None:
+    """Two hubs at a time: each has its greenlets, on a track of its own."""
+    path = tmp_path / "t.pftrace"
+
+    def inner() -> None:
+        gevent.sleep(0.001)
+
+    def outer() -> None:
+        gevent.get_hub().threadpool.apply(
+            in_thread, (lambda: gevent.spawn(inner).join(), "inner")
+        )
+
+    summary, _ = record_here(lambda: in_thread(outer, "outer"), path)
+    assert task_of(summary, "inner").end == "done"
+    assert wakers(task_of(summary, "inner"))[-1] == {"waker": "timer"}
+    tracks = {track.name for track in read_strict(path.read_bytes()).tracks.values()}
+    assert {"greenlets @outer", "greenlets @inner"} <= tracks
+
+
+@pytest.mark.parametrize("signals", [("tasks",), ("tasks", "gil"), tuple(SIGNALS)])
+def test_a_hub_that_waits_is_idle(signals: tuple[str, ...], tmp_path: Path) -> None:
+    """While the one greenlet sleeps the loop is in `select`, whatever else is recorded."""
+    path = tmp_path / "t.pftrace"
+
+    def main() -> None:
+        for _ in range(10):  # a busy machine may be late for some, and then nothing waits
+            gevent.sleep(0.004)
+
+    summary, _ = record_here(lambda: in_thread(main, "hub"), path, signals=signals)
+    sleeps = states_of(task_of(summary, "main greenlet"), "await sleep")
+    selects = [
+        each for each in pair(read_strict(path.read_bytes()))[0] if each.name == "select"
+    ]
+    assert any(
+        sleep.begin.time_ns <= select.begin.time_ns <= (sleep.end_ns or 0)
+        for sleep in sleeps
+        for select in selects
+    )
+
+
+def test_recorded_from_the_middle_and_again(tmp_path: Path) -> None:
+    """Recordings that begin and end while greenlets wait know those that go on."""
+    paths = [tmp_path / f"{number}.pftrace" for number in range(2)]
+
+    def waiting(event: gevent.event.Event) -> None:
+        event.wait()
+        gevent.sleep(0.001)
+
+    def main() -> None:
+        for path in paths:
+            event = gevent.event.Event()
+            waiter = gevent.spawn(waiting, event)
+            gevent.sleep(0)
+            recording = Recording(Options(str(path), argv=("test",)))
+            recording.start()
+            gevent.sleep(0)
+            event.set()
+            waiter.join()
+            recording.stop()
+
+    in_thread(main, "hub")
+    for path in paths:
+        summary = validate(path.read_bytes())
+        waiter = task_of(summary, "waiting")
+        assert waiter.states[-3:] == ["await sleep", "ready", "running"]
+        assert waiter.end == "done"
+        assert wakers(waiter)[-1] == {"waker": "timer"}
