@@ -165,16 +165,6 @@ static inline void compat_unwrap(PyMethodDef *def, PyCFunction trampoline, PyCFu
         __atomic_store_n(&def->ml_meth, original, __ATOMIC_RELEASE);
 }
 
-/* … behind a Cython function, which begins like a builtin one; NULL for anything else. Each version of Cython has a type
- * of its own. */
-static inline PyMethodDef *compat_cython_def(PyObject *function)
-{
-    const char *type = Py_TYPE(function)->tp_name, *last = strrchr(type, '.');
-    int is_cython = !strcmp(last ? last + 1 : type, "cython_function_or_method") &&
-                    Py_TYPE(function)->tp_basicsize > (Py_ssize_t)sizeof(PyCFunctionObject);
-    return is_cython ? ((PyCFunctionObject *)function)->m_ml : NULL;
-}
-
 /* Whether any thread holds a _thread.RLock. */
 static inline int compat_rlock_is_taken(const PyObject *lock)
 {

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "python/cython.h"
 #include "signals/asyncio/contexts.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/loops.h"
@@ -294,7 +295,7 @@ static int is_in_object_of(const void *address, const void *inside)
 static PyMethodDef *cython_method(PyTypeObject *loop, const char *name)
 {
     PyObject *method = PyDict_GetItemString(loop->tp_dict, name);
-    return method ? compat_cython_def(method) : NULL;
+    return method ? cython_def(method) : NULL;
 }
 
 static int is_known(const PyMethodDef *def, const char *name)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "python/cython.h"
 
 void callbacks_begin(thread_buffer *b, PyObject *callback, const void *key)
 {
@@ -52,7 +53,7 @@ static int notifies(const greenlet_state *g)
 {
     PyObject *callback = (PyObject *)(uintptr_t)g->called;
     PyObject *function = PyMethod_Check(callback) ? PyMethod_GET_FUNCTION(callback) : callback;
-    const PyMethodDef *def = compat_cython_def(function);
+    const PyMethodDef *def = cython_def(function);
     const char *name = def ? def->ml_name : "";
     if (PyFunction_Check(function))
         name = PyUnicode_AsUTF8(((PyFunctionObject *)function)->func_name);

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #include "python/codes.h"
+#include "python/cython.h"
 #include "signals/asyncio/steps.h"
 #include "signals/envelopes.h"
 #include "signals/gil/gil.h"
@@ -191,7 +192,7 @@ static PyObject *watch_hub(PyObject *module, PyObject *args)
     PyMethodDef *defs[METHODS] = {NULL};
     for (int i = 0; i < METHODS && PyType_Check(loop); i++) {
         PyObject *method = PyObject_GetAttrString(loop, names[i]);
-        defs[i] = method ? compat_cython_def(method) : NULL;
+        defs[i] = method ? cython_def(method) : NULL;
         Py_XDECREF(method);
         PyErr_Clear();
         if (!defs[i] || defs[i]->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {

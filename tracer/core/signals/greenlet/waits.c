@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "python/cython.h"
 #include "python/stacks.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
@@ -149,7 +150,7 @@ static PyObject *watch_greenlet_wait(PyObject *module, PyObject *args)
     PyObject *method, *text;
     if (!PyArg_ParseTuple(args, "OU", &method, &text))
         return NULL;
-    PyMethodDef *def = compat_cython_def(method);
+    PyMethodDef *def = cython_def(method);
     int place = 0;
     while (place < slot_count && slots[place].def != def)
         place++;
