@@ -43,4 +43,38 @@ WANTED: dict[str, Wanted] = {
     "c45_lock_over_network": Wanted("lock convoy", ("recv", "fetch|c45.*py:8")),
     "d01_gil_shared": Wanted("GIL saturated", ("4 threads", "score", "MainThread")),
     "d02_one_block_many_wait": Wanted("loop blocked", ("main|rebuild_cache", "build")),
+    "d03_aiohttp_unread_response": Wanted(
+        "slots never returned", ("fetch_status",), ("aiohttp",)
+    ),
+    "d04_asgiref_one_thread": Wanted(
+        "thread-pool starvation|pool exhausted", ("slow_view",), ("asgiref",)
+    ),
+    "d05_permit_lost_in_cancel": Wanted("slots never returned", ("upload",)),
+    "d06_sqlalchemy_sessions_leak": Wanted(
+        "slots never returned", ("handle",), ("sqlalchemy",)
+    ),
+    "d07_log_handler_locks_itself": Wanted("deadlock", ("worker|emit",)),
+    "d08_app_lock_and_log_lock": Wanted("deadlock", ("audit", "orders")),
+    "d09_poll_with_sleep_zero": Wanted("busy loop", ("poll_queue",)),
+    "d10_poll_every_millisecond": Wanted("busy loop", ("dispatch",)),
+    "d11_time_sleep_in_handler": Wanted("loop blocked", ("sleep", r"d11\w+.py")),
+    "d12_loop_joins_its_caller": Wanted("deadlock", ("listener", "on_event", "stop")),
+    "d13_anyio_limiter": Wanted("pool exhausted", ("2 tokens", "render"), ("anyio",)),
+    "d14_semaphore_held_while_asleep": Wanted("pool exhausted", ("2 permits", "sync_folder")),
+    "d15_queue_as_pool": Wanted("pool exhausted", ("2 slots", "export")),
+    "d16_asyncio_queue_as_pool": Wanted("pool exhausted", ("2 slots", "screenshot")),
+    "d17_barrier_misses_a_party": Wanted("wait in vain", ("shard", "load_shard", "Barrier")),
+    "d18_ready_event_never_set": Wanted("wait in vain", ("MainThread", "start_server")),
+    "d19_map_inside_a_job": Wanted("deadlock", ("crawl_site",)),
+    "d20_two_full_queues": Wanted("deadlock|wait in vain", ("parse|save",)),
+    "d21_default_executor_full": Wanted("thread-pool starvation", ("4 workers", "poll_feed")),
+    "d22_event_of_a_dead_task": Wanted("wait in vain", ("consume",)),
+    "d23_asyncio_lock_twice": Wanted("deadlock", ("request|refresh",)),
+    "d24_urllib3_small_pool": Wanted(
+        "pool exhausted", ("1 connection", "download"), ("urllib3",)
+    ),
+    "d25_asyncio_lock_over_request": Wanted("lock held across await", ("get_token",)),
+    "d26_process_join_before_get": Wanted("full pipe", ("collect",)),
+    "d27_json_in_the_loop": Wanted("loop blocked|GC in the hot path", ("upload",)),
+    "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
 }

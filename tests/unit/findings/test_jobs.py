@@ -35,8 +35,8 @@ def test_calls_behind_another_callers_jobs(tmp_path):
     (found,) = find_in(tmp_path, pool())
     assert found.finding == "thread-pool starvation"
     assert found.text == (
-        "Thread-pool starvation: all 2 workers of `pool` are busy with `report` (jobs.py:3) "
-        "and spend 99 % of that time in `sleep` (jobs.py:4). Meanwhile 2 calls of `look_up` "
+        "Thread-pool starvation: all 2 workers of `pool` are busy with `report` (jobs.py:3), "
+        "100 % of that time asleep in `report` (jobs.py:4). Meanwhile 2 calls of `look_up` "
         "(jobs.py:8), submitted by `web`, waited for a worker, 1.50 s in total, the longest "
         "750 ms (at 50.0 ms). Run `report` in a pool of its own, or give this one more "
         "workers."

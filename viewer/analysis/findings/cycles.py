@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits
@@ -9,6 +10,7 @@ from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Circle, Who, circles
 from viewer.analysis.ledger.holders import Holders
 from viewer.trace.columns import FAILED
+from viewer.trace.sites import place_of
 from viewer.words import code, place
 
 # Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of
@@ -47,8 +49,19 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
     is_thread = kind == "thread"
     process = model.thread_process[who] if is_thread else model.owners.task_process[who]
     ended = model.trace.processes[process].recording_ended is not None
-    is_left = is_open[0] and ended and is_thread
+    is_left = is_open[0] and ended and is_thread and not _is_within(facts, rows[0])
     return not is_left and not facts.is_signal(table.row[rows[0]])
+
+
+def _is_within(facts: Facts, wait: int) -> bool:
+    """Whether the function that acquired the lock has called the one that waits for it."""
+    table, trace = facts.model.states, facts.model.trace
+    took = place_of(trace.text(table.owner_site[table.owner[wait]]))
+    stack = trace.text_of_slice(table.slice[wait], s.ARG_STACK).split("\n")
+    places = map(place_of, stack[1:])
+    return took.path != "" and any(
+        (place.path, place.function) == (took.path, took.function) for place in places
+    )
 
 
 def _finding(facts: Facts, circle: Circle) -> Finding:

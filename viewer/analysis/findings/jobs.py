@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer.units import duration, plural
+from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import BLOCKED, Evidence, Facts, Finding, Split
 from viewer.analysis.findings.waits import name_of
-from viewer.analysis.findings.words import at, did
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, Jobs, ThreadPool
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
@@ -54,7 +56,7 @@ def _starved(facts: Facts, jobs: Jobs, pool: int, found: list[Job]) -> Finding |
         if not is_blocked or lost * 2 < took:
             return None
         victims = waits
-    return _finding(facts, jobs.pools[pool], kind, victims, split, lost)
+    return _finding(facts, jobs.pools[pool], found, kind, victims, lost)
 
 
 def _charge(found: list[Job], waits: list[Job]) -> Counter[_Kind]:
@@ -109,7 +111,12 @@ def _did(facts: Facts, threads: Sequence[int], waits: list[Job]) -> Split:
 
 
 def _finding(
-    facts: Facts, pool: ThreadPool, ahead: _Kind, victims: list[Job], split: Split, lost: int
+    facts: Facts,
+    pool: ThreadPool,
+    found: list[Job],
+    ahead: _Kind,
+    victims: list[Job],
+    lost: int,
 ) -> Finding:
     model, threads = facts.model, pool.threads
     worst = max(victims, key=lambda job: job.queued_ns)
@@ -119,11 +126,12 @@ def _finding(
     by = f", submitted by {code(name_of(model, worst.submitter))}," if worst.submitter else ""
     same = [job for job in victims if (job.name, job.site) == (worst.name, worst.site)]
     total = duration(sum(job.queued_ns for job in same))
+    did = doing(facts, _busy(found, worst.submitted_ns, worst.began_ns))
     text = (
-        f"Thread-pool starvation: {of} busy with {code(*ahead)} and spend "
-        f"{did(facts, split)}. Meanwhile {plural(len(same), 'call')} of "
-        f"{code(worst.name, worst.site)}{by} waited for a worker, {total} in total, "
-        f"the longest {duration(worst.queued_ns)} ({at(facts, worst.submitted_ns)}). "
+        f"Thread-pool starvation: {of} busy with {code(*ahead)}{f', {did}' if did else ''}. "
+        f"Meanwhile {plural(len(same), 'call')} of {code(worst.name, worst.site)}{by} waited "
+        f"for a worker, {total} in total, the longest {duration(worst.queued_ns)} "
+        f"({at(facts, worst.submitted_ns)}). "
     )
     text += (
         "A larger pool would serve them sooner."
@@ -139,3 +147,11 @@ def _finding(
         pid=model.pid(model.thread_process[threads[0]]),
     )
     return Finding("thread-pool starvation", lost, text, evidence)
+
+
+def _busy(found: list[Job], since: int, until: int) -> Iterator[tuple[Who, int, int]]:
+    """The times in which workers had jobs while the worst call waited."""
+    for job in found:
+        start, end = max(job.began_ns, since), min(job.ended_ns, until)
+        if start < end:
+            yield ("thread", job.thread), start, end

@@ -22,8 +22,9 @@ _LOST_NS = 500 * _MS
 _AGAIN_NS = 5 * _MS
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
 _VAIN_NS = 500 * _MS
-# What a home-made pool waits in: whoever gets something from it puts it back later.
-_HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+# What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
+# are used to take turns as well.
+_HOME_MADE = ("Queue.get", "SimpleQueue.get")
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
 

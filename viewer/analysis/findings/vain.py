@@ -23,9 +23,10 @@ _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
 _WAKEABLE = ("Condition.wait", "Event.wait", "Queue.get", "SimpleQueue.get", "Event",
              "Condition", "future")  # fmt: skip
 _ENDS = ("Thread.join", "executor shutdown")  # it had to end first: not for a wake-up
+_BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", "Queue.put",
-              "Queue.join", "Barrier.wait", "Thread.join", "Lock", "RLock")  # fmt: skip
+              "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
 # where nothing ever came; three or more of them are somebody who looks again and again.
@@ -125,11 +126,13 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     blockers: Blockers | None = None
     for (name, site), found in alike.items():
         vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
+        if vain and name == _BARRIER:  # one that gives up ends all
+            vain = found
         lost = sum(wait.ns for wait in vain)
         if not vain or any(wait.cancelled for wait in found) or pool_of(name, vain[0].stack):
             continue
         if name in _MUST_COME:
-            if lost < _VAIN_NS or any(not wait.failed for wait in found):
+            if lost < _VAIN_NS or (name != _BARRIER and not all(w.failed for w in found)):
                 continue
         elif not _is_missing(facts, found, lost):
             continue
