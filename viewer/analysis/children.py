@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 from viewer.trace.sites import head
@@ -25,30 +26,36 @@ class Children:
     count: int
     pids: tuple[int, ...]  # those that are known
     start_ns: int  # when the first one was started
+    reason: str = ""  # why it does not record itself; "" unknown
 
 
 def children(model: Model) -> tuple[Children, ...]:
     """In order of their first start; children that the trace has as processes are left out,
     and those that modules of the standard library ask something."""
-    events, found = model.trace.events, dict[tuple[str, str, str], Children]()
-    recorded = {process.pid for process in model.trace.processes if process.recording}
+    events, found = model.trace.events, dict[tuple[str, str, str, str], Children]()
+    members = Family.of(model).members.values()
+    recorded = {(m.start.parent, m.pid, m.start.time_ns) for m in members if m.start}
     for event in model.trace.instants(events.name, s.FORK, s.SPAWN):
         if model.trace.text(events.category[event]) != s.CAT_THREAD:
             continue
+        process = model.trace.track_process[events.track[event]]
         args = model.trace.args(event)
         pid = args.get(s.ARG_CHILD)
         command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
         stack = str(args.get(s.ARG_STACK, ""))
-        if pid in recorded or _PYTHONS_OWN in command or _ASKING.search(stack):
+        start = (process, pid, events.time_ns[event])
+        if start in recorded or _PYTHONS_OWN in command or _ASKING.search(stack):
             continue
-        key = (model.trace.text(events.name[event]), command, site)
+        reason = str(args.get(s.ARG_REASON, ""))
+        key = (model.trace.text(events.name[event]), command, site, reason)
         before = found.get(key)
         pids = (before.pids if before else ()) + ((pid,) if isinstance(pid, int) else ())
         found[key] = Children(
-            *key,
+            *key[:3],
             before.count + 1 if before else 1,
             pids,
             before.start_ns if before else events.time_ns[event],
+            reason,
         )
     return tuple(found.values())
 

@@ -41,6 +41,7 @@ class End:
     text: str
     missing_ns: int = 0  # in a file that was cut, if it is known
     missing_events: int = 0
+    killed: tuple[str, str] | None = None  # who, and by which signal, if the parent was told
 
 
 def signal_name(number: int) -> str:

@@ -88,9 +88,9 @@ def _end(model: Model, process: int) -> End:
     if found.how is not How.UNKNOWN or member.told is None or member.told.signal is None:
         return found
     name = signal_name(member.told.signal)
-    return replace(
-        found, text=f"{member.name} (pid {found.pid}) was killed by {name}: {LOST}."
-    )
+    who = f"{member.name} (pid {found.pid})"
+    text = f"{who} was killed by {name}: {LOST}."
+    return replace(found, text=text, killed=(who, name))
 
 
 def _number(args: dict[str, Arg], name: str) -> int:

@@ -183,7 +183,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         lane,
         memoryview(track_lane),
         threads,
-        tuple(_thread_names(threads)),
+        tuple(_thread_names(threads, thread_process)),
         thread_process,
         without_signals(trace, found, threads, thread_process, on_loops),
         tuple(_collections(trace, owned)),
@@ -228,13 +228,14 @@ def _symbols(texts: dict[int, str], trace: Trace) -> Column:
     )
 
 
-def _thread_names(threads: tuple[Track, ...]) -> Iterator[str]:
+def _thread_names(threads: tuple[Track, ...], processes: Column) -> Iterator[str]:
     """`main`; `worker (1234)` where several share a name; `thread 1234` without a name."""
-    times = Counter((track.pid, track.thread_name) for track in threads)
-    for track in threads:
+    names = [track.thread_name for track in threads]
+    times = Counter(zip(processes, names, strict=True))
+    for track, process in zip(threads, processes, strict=True):
         if not track.thread_name:
             yield f"thread {track.tid}"
-        elif times[track.pid, track.thread_name] > 1:
+        elif times[process, track.thread_name] > 1:
             yield f"{track.thread_name} ({track.tid})"
         else:
             yield track.thread_name

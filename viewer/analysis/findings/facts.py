@@ -139,17 +139,14 @@ class Facts:
 
     @cached_property
     def lock_of(self) -> dict[tuple[int, int], int]:
-        """By (pid, id) the lock; of several processes with one pid, the first one's."""
-        table, found = self.model.states, dict[tuple[int, int], int]()
-        for lock, (id_, process) in enumerate(
-            zip(table.lock_id, table.lock_process, strict=True)
-        ):
-            found.setdefault((self.model.pid(process), id_), lock)
-        return found
+        """By (process, id) the lock."""
+        table = self.model.states
+        known = zip(table.lock_process, table.lock_id, strict=True)
+        return {key: lock for lock, key in enumerate(known)}
 
     def waits_of(self, row: LockRow) -> list[tuple[int, int, int]]:
         """(row of States, begin, end) of the waits for a lock, in order of begin."""
-        waits, lock = self.ledger.waits_of_locks, self.lock_of[row.pid, row.lock]
+        waits, lock = self.ledger.waits_of_locks, self.lock_of[row.process, row.lock]
         low, high = waits.offset[lock], waits.offset[lock + 1]
         columns = (waits.row[low:high], waits.start_ns[low:high], waits.end_ns[low:high])
         return list(zip(*columns, strict=True))

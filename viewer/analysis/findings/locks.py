@@ -55,7 +55,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         lives = sum(life.get((row.pid, who), 0) for who in waiters)
         if row.waits.total_ns < max(_WAITED_NS, lives // _PART):
             continue
-        if facts.is_signal(facts.lock_of[row.pid, row.lock]):
+        if facts.is_signal(facts.lock_of[row.process, row.lock]):
             continue
         holds, split, tids = _while_held(facts, row)
         away = split.states[PREEMPTED]
@@ -85,7 +85,7 @@ def _is_often(row: LockRow, times: int) -> bool:
 def _holds(facts: Facts, row: LockRow) -> list[int]:
     """The longest holds of a lock."""
     table = facts.model.states
-    rows = facts.ledger.holds.rows(facts.lock_of[row.pid, row.lock])
+    rows = facts.ledger.holds.rows(facts.lock_of[row.process, row.lock])
     rows.sort(key=lambda hold: table.start_ns[hold] - table.end_ns[hold])
     return rows[:_MOST_HOLDS]
 

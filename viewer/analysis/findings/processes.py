@@ -86,9 +86,8 @@ def _within(family: Family, one: Finding) -> Finding:
 
 def _process_of(family: Family, evidence: Evidence) -> str:
     """The name of the process that had the pid at that time."""
-    mine = [m for m in family.members.values() if m.pid == evidence.pid]
-    began = [m for m in mine if m.start_ns <= evidence.start_ns] or mine
-    return max(began, key=lambda m: m.start_ns).name if began else ""
+    process = family.at(evidence.pid, evidence.start_ns)
+    return family.members[process].name if process >= 0 else ""
 
 
 # Workers of one kind ----------------------------------------------------------------------

@@ -103,6 +103,12 @@ class Family:
         member = self.members.get(process)
         return member.name if member is not None and len(self.members) > 1 else ""
 
+    def at(self, pid: int, time_ns: int) -> int:
+        """The process that had the pid at that time; -1 none."""
+        mine = [member for member in self.members.values() if member.pid == pid]
+        began = [member for member in mine if member.start_ns <= time_ns] or mine
+        return max(began, key=lambda one: one.start_ns).process if began else -1
+
     def child(self, process: int, pid: int, time_ns: int) -> int:
         """The latest process of that pid which began before then, below `process`; -1 none."""
         found = [

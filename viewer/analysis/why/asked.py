@@ -53,12 +53,19 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
     model = tree.model
     threads = range(len(model.threads))
     found = [
-        i for i in threads if wanted in (model.thread_names[i], model.threads[i].thread_name)
+        i
+        for i in threads
+        if wanted
+        in (
+            model.thread_names[i],
+            model.threads[i].thread_name,
+            tree.lanes.name_of_thread(i),
+        )
     ]
     if not found and wanted.isdigit():
         found = [i for i in threads if model.threads[i].tid == int(wanted)]
     if not found:
-        instead = _instead(wanted, model.thread_names)
+        instead = _instead(wanted, map(tree.lanes.name_of_thread, threads))
         raise NotInTraceError(f"no thread is called '{wanted}'.{instead}")
     return found
 

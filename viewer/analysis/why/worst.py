@@ -7,6 +7,7 @@ from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.tasks import task_leak
 from viewer.analysis.ledger.holders import WORKER_IDLE
+from viewer.analysis.processes.family import Family
 from viewer.analysis.why.alike import alike, key_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.explain import Explanation, explain
@@ -94,9 +95,8 @@ def _leaks(tree: Tree) -> list[_Group]:
     found = []
     for finding in task_leak(Facts(model)):
         evidence = finding.evidence
-        processes = range(len(model.trace.processes))
-        mine = [p for p in processes if model.pid(p) == evidence.pid] or [-1]
-        task = tree.ledger.task_of(mine[0], evidence.task)
+        process = Family.of(model).at(evidence.pid, evidence.start_ns)
+        task = tree.ledger.task_of(process, evidence.task)
         example = lanes.begins(task, evidence.start_ns, AWAIT) if task >= 0 else -1
         first = wait_of_slice(model, example) if example >= 0 else None
         if first is None:

@@ -339,6 +339,7 @@ def _health(health: Health) -> Json:
                 "count": row.count,
                 "pids": list(row.pids),
                 "start_ns": row.start_ns,
+                "reason": row.reason,
             }
             for row in health.children
         ],

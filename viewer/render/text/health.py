@@ -1,9 +1,11 @@
 """How far the trace can be trusted, as text."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tracer.units import duration, plural, share
 from viewer.analysis.children import Children, count
+from viewer.analysis.endings import LOST
 from viewer.analysis.health import Health
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
@@ -51,12 +53,30 @@ def _started(row: Children) -> str:
     times = f"{row.count:,} × " if row.count > 1 else ""
     _, _, code = row.command.partition(" -c ")
     what = _MULTIPROCESSING.get(code, f"`{row.command}`") if row.command else "forked"
-    return times + what + at
+    why = f" ({row.reason})" if row.reason else ""
+    return times + what + at + why
+
+
+def _endings(health: Health) -> list[str]:
+    """A line for each recording without a proper end; those with one signal share a line."""
+    killed = Counter(end.killed[1] for end in health.ends if end.killed)
+    told = [
+        end.text
+        for end in health.ends
+        if end.text and not (end.killed and killed[end.killed[1]] > 1)
+    ]
+    for signal, many in killed.items():
+        who = [end.killed[0] for end in health.ends if end.killed and end.killed[1] == signal]
+        if many > 1:
+            more = [f"{many - _CHILDREN} more"] if many > _CHILDREN else []
+            shown = ", ".join([*who[:_CHILDREN], *more])
+            told.append(f"{many} processes were killed by {signal} ({shown}): {LOST}.")
+    return told
 
 
 def troubles(health: Health) -> list[str]:
     """One line for each reason not to trust the trace completely."""
-    lines = [*health.unread, *(end.text for end in health.ends if end.text)]
+    lines = [*health.unread, *_endings(health)]
     if health.children:
         lines.insert(0, _children(health.children))
     if health.dropped_events:
