@@ -22,6 +22,7 @@ class Block:
     count: float  # how many blocks of this size it stands for, itself included
     site: str  # innermost line outside the standard library
     stack: str
+    freed_by: int = 0  # tid
 
     @property
     def bytes(self) -> float:
@@ -77,7 +78,8 @@ def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
             )
             blocks.append(block)
         elif name == s.FREE and key in open_:
-            open_.pop(key).end_ns = events.time_ns[i]
+            block = open_.pop(key)
+            block.end_ns, block.freed_by = events.time_ns[i], _number(args, s.ARG_TID)
     return means, tuple(blocks)
 
 

@@ -15,6 +15,7 @@ from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
+from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.pools import (
     executors_pile_up,
@@ -48,6 +49,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
+    memory_findings,  # growing memory, garbage in cycles
     process_findings,  # uneven workers, pickling, idle workers, pool too large
 )
 # The names of all findings; docs/findings.md explains each.
@@ -60,6 +62,8 @@ KINDS = (
     "database locked",
     "deadlock",
     "full pipe",
+    "garbage in cycles",
+    "growing memory",
     "handshake in accept",
     "idle workers",
     "lock convoy",

@@ -1,0 +1,124 @@
+"""Memory that a line keeps, more and more of it; and memory that only the collector frees."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from tracer import schema as s
+from tracer.units import duration, share, size
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.memory import NO_SITE, site_of
+from viewer.trace.heap import Block, Heap
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+_SECOND = 1_000_000_000
+# A site grows when its live memory does so in three of four parts of a second or more, and at
+# the end: a full cache, or data that was loaded once, does not. Fewer samples prove nothing.
+_PARTS, _GROWING, _GROWS_NS = 8, 6, _SECOND
+_SAMPLES, _LIVE_BYTES = 16, 8 << 20
+_CYCLES_BYTES = 16 << 20
+_MOSTLY = 2  # half of what was freed there
+
+
+def memory_findings(facts: Facts) -> Iterator[Finding]:
+    """From sampled allocations, where these were recorded."""
+    by_site: dict[tuple[int, str], list[Block]] = defaultdict(list)
+    for block in Heap.of(facts.model).blocks:
+        by_site[block.process, site_of(block)].append(block)
+    collections = _Collections(facts)
+    for (process, site), blocks in by_site.items():
+        if site != NO_SITE and len(blocks) >= _SAMPLES:
+            yield from _growing(facts, process, site, blocks)
+            yield from _cycles(facts, process, site, blocks, collections)
+
+
+def _growing(
+    facts: Facts, process: int, site: str, blocks: Sequence[Block]
+) -> Iterator[Finding]:
+    live = [block for block in blocks if block.end_ns < 0]
+    live_bytes = sum(block.bytes for block in live)
+    start, end = blocks[0].start_ns, facts.model.trace.processes[process].end_ns
+    took = end - start
+    if len(live) < _SAMPLES or live_bytes < _LIVE_BYTES or took < _GROWS_NS:
+        return
+    at = [start + took * n // _PARTS for n in range(1, _PARTS + 1)]
+    amounts = [0.0, *(_live_at(blocks, time_ns) for time_ns in at)]
+    grows = [after > before for before, after in pairwise(amounts)]
+    if sum(grows) < _GROWING or not any(grows[-2:]):
+        return
+    error = sum(block.variance for block in live) ** 0.5
+    every = round(sum(block.bytes for block in blocks))
+    text = (
+        f"{code(place_of(site).function, site)} allocates memory that is kept, more and more "
+        f"of it: {size(round(live_bytes))} ± {size(round(error))} after {duration(took)}, "
+        f"{share(round(live_bytes), every)} of what it allocated there. "
+        "Find who keeps it: a list, a cache without bound, a callback that is never removed."
+    )
+    yield Finding("growing memory", 0, text, _evidence(facts, process, site, start, took))
+
+
+def _live_at(blocks: Sequence[Block], time_ns: int) -> float:
+    return sum(
+        block.bytes
+        for block in blocks
+        if block.start_ns <= time_ns and not 0 <= block.end_ns <= time_ns
+    )
+
+
+def _cycles(
+    facts: Facts,
+    process: int,
+    site: str,
+    blocks: Sequence[Block],
+    collections: "_Collections",
+) -> Iterator[Finding]:
+    freed = [block for block in blocks if block.end_ns >= 0]
+    by_collector = [block for block in freed if collections.freed(block)]
+    amount = round(sum(block.bytes for block in by_collector))
+    if (
+        len(by_collector) < _SAMPLES
+        or amount < _CYCLES_BYTES
+        or len(by_collector) * _MOSTLY < len(freed)
+    ):
+        return
+    kept = sorted(block.end_ns - block.start_ns for block in by_collector)
+    part = share(len(by_collector), len(freed))
+    text = (
+        f"{code(place_of(site).function, site)} allocates what only the garbage collector "
+        f"frees: {size(amount)}, {part} of what was freed, half of it after "
+        f"{duration(kept[len(kept) // 2])} or more. The objects refer to each other in a "
+        "circle: cut it when they are done with, or make one of the references weak."
+    )
+    first = by_collector[0]
+    yield Finding(
+        "garbage in cycles",
+        0,
+        text,
+        _evidence(facts, process, site, first.start_ns, first.end_ns - first.start_ns),
+    )
+
+
+class _Collections:
+    """The times of collections, by process and thread."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._times: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        for each in facts.model.collections:
+            self._times[each.process, each.tid].append((each.start_ns, each.end_ns))
+        for times in self._times.values():
+            times.sort()
+
+    def freed(self, block: Block) -> bool:
+        """Whether its thread collected garbage when it freed the block."""
+        times = self._times.get((block.process, block.freed_by), [])
+        at = bisect_right(times, block.end_ns, key=lambda time: time[0]) - 1
+        return at >= 0 and block.end_ns <= times[at][1]
+
+
+def _evidence(
+    facts: Facts, process: int, site: str, start_ns: int, duration_ns: int
+) -> Evidence:
+    pid = facts.model.pid(process)
+    return Evidence(start_ns, duration_ns, s.TRACK_HEAP, site=site, pid=pid)
