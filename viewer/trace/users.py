@@ -13,6 +13,8 @@ from viewer.trace.sites import IMPORT, Site, entry, head, is_library, place_of, 
 
 _SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
 ASYNCIOS_OWN = "asyncio's own"
+_ENDS = (("__enter__", "__exit__"), ("__aenter__", "__aexit__"))
+_OTHER_END = dict(_ENDS) | {leave: enter for enter, leave in _ENDS}
 
 
 class Texts:
@@ -83,7 +85,7 @@ def with_user_sites(trace: Trace) -> Trace:
         if via(at) not in ("", IMPORT):
             called.setdefault(at, Counter())[via(at)] += 1
     for text, ways in called.items():
-        texts.put(Site(text, ways.most_common(1)[0][0]))
+        texts.put(Site(text, _way(ways)))
     # A line that imports, and calls something as well, is two sites.
     imports = {str(at): at for at in heads.values() if via(at) == IMPORT}
     import_of = {text: texts.add(at) for text, at in imports.items()}
@@ -103,6 +105,15 @@ def with_user_sites(trace: Trace) -> Trace:
     )
     events = replace(trace.events, arg_value=values, strings=texts.strings)
     return replace(trace, events=events)
+
+
+def _way(ways: Counter[str]) -> str:
+    """The function that is called most at a line; of a `with` that waits as it is entered and
+    as it is left, the class: `PoolAcquireContext`."""
+    most, _ = ways.most_common(1)[0]
+    owner, _, method = most.rpartition(".")
+    other = f"{owner}.{_OTHER_END.get(method, '')}"
+    return owner if owner and other in ways else most
 
 
 def _keep_foreign_releases(
