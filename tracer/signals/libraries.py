@@ -121,12 +121,17 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     "urllib3.connectionpool:HTTPConnectionPool._get_conn": ("self", "", "pool.maxsize"),
 }
 
-# Functions in which a task waits for a function that another thread runs -> the variable that
-# has it, and the attribute of that.
+# Functions in which a task waits for a function that a thread runs -> the variable that has
+# it, and the attribute of that …
 JOBS: "dict[str, tuple[str, str]]" = {
     "anyio._backends._asyncio:AsyncIOBackend.run_sync_in_worker_thread": ("func", ""),
     "asgiref.sync:SyncToAsync.__call__": ("self", "func"),
     "trio._threads:to_thread_run_sync": ("sync_fn", ""),
+}
+# … or that a greenlet runs, which waits in what the task awaits next -> the same, of that.
+GREENLETS: "dict[str, tuple[str, str]]" = {
+    "sqlalchemy.util._concurrency_py3k:greenlet_spawn": ("context", ""),
+    "sqlalchemy.util.concurrency:greenlet_spawn": ("context", ""),
 }
 
 _numbers: "dict[tuple[int, str, str], int]" = {}  # of pools, in the core, which keeps them
@@ -136,9 +141,13 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
     """Names the waits of each package once the program imports it. The names stay."""
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
-    for function in JOBS:
-        module = function.partition(":")[0]
-        tool.after_import(module, lambda function=function: _label_job(core, function))  # type: ignore[misc]
+    for runners in (JOBS, GREENLETS):
+        for function, place in runners.items():
+
+            def label(function: str = function, place: "tuple[str, str]" = place) -> None:
+                _label_runner(core, function, place)
+
+            tool.after_import(function.partition(":")[0], label)
 
 
 def _name(core: "ModuleType", module: str) -> None:
@@ -164,11 +173,11 @@ def _find(module: str, path: str) -> "CodeType | None":
     return getattr(getattr(found, "__func__", found), "__code__", None)
 
 
-def _label_job(core: "ModuleType", function: str) -> None:
+def _label_runner(core: "ModuleType", function: str, place: "tuple[str, str]") -> None:
     module, _, path = function.partition(":")
     code = _find(module, path)
     if code is not None:
-        core.label_job(code, _number(core, code, *JOBS[function], ""))
+        core.label_runner(code, _number(core, code, *place, ""), function in GREENLETS)
 
 
 def _number(

@@ -20,7 +20,8 @@ def waits_in(tmp_path, *called):
         stack = f"{POOL}:{n} inner\n{POOL}:1179 {function}\n{LINE}"
         task.awaits(n * 10, "future", site=f"{POOL}:{n} inner", stack=stack)
         task.ready(n * 10 + 5, waker="io").running(n * 10 + 6)
-    model = model_of(tmp_path, task.done(1_000) and trace.ended(2_000))
+    task.done(1_000)
+    model = model_of(tmp_path, trace.ended(2_000))
     trace_ = model.trace
     sites = [
         trace_.args(i)[s.ARG_SITE]
@@ -28,7 +29,7 @@ def waits_in(tmp_path, *called):
         if s.ARG_STACK in trace_.args(i)
     ]
     assert sites == [LINE] * len(called)
-    return {via(site) for site in sites}
+    return {via(site) for site in sites if isinstance(site, str)}
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@
 #undef _PyGC_FINALIZED
 #if PY_VERSION_HEX >= 0x030e0000
 #include "internal/pycore_interpframe_structs.h"
-#else
-#include "internal/pycore_frame.h"
 #endif
+#include "internal/pycore_frame.h"
 #ifndef Py_GIL_DISABLED
 #include "internal/pycore_interp.h"
 #include "internal/pycore_runtime.h"
@@ -201,6 +200,12 @@ static inline void compat_gc_callback_failed(PyObject *callback)
 #else
     PyErr_WriteUnraisable(callback);
 #endif
+}
+
+/* The frame behind a frame object. */
+static inline const compat_frame *compat_frame_of(PyFrameObject *frame)
+{
+    return frame->f_frame;
 }
 
 /* First local (`self` of a method) of a frame, borrowed; NULL when unset. */

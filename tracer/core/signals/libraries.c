@@ -155,25 +155,27 @@ static PyObject *label_library(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(job_doc, "label_job(code, number)\n\n"
-"`code` waits for a function that another thread runs: `number` says where it has that, as library_pool().");
+PyDoc_STRVAR(runs_doc, "label_runner(code, number, in_greenlet)\n\n"
+"`code` lets a greenlet, or else a thread, run functions for a task: `number` says where it has the greenlet or the\n"
+"function, as library_pool().");
 
-static PyObject *label_job(PyObject *module, PyObject *args)
+static PyObject *label_runner(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *code;
     unsigned char number;
-    if (!PyArg_ParseTuple(args, "O!b", &PyCode_Type, &code, &number))
+    int in_greenlet;
+    if (!PyArg_ParseTuple(args, "O!bp", &PyCode_Type, &code, &number, &in_greenlet))
         return NULL;
     code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
     if (facts->func)
-        facts->job = number;
+        *(in_greenlet ? &facts->greenlet : &facts->job) = number;
     Py_RETURN_NONE;
 }
 
 PyMethodDef libraries_methods[] = {
     {"library_pool", add_pool, METH_VARARGS, pool_doc},
     {"label_library", label_library, METH_VARARGS, label_doc},
-    {"label_job", label_job, METH_VARARGS, job_doc},
+    {"label_runner", label_runner, METH_VARARGS, runs_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -5,7 +5,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
@@ -18,9 +18,14 @@ def job() -> None:
         time.sleep(0.01)
 
 
+def insert(connection: Connection) -> None:
+    connection.execute(text("select pg_sleep(0.01)"))  #: await query (asyncpg)
+
+
 async def work(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(text("select pg_sleep(0.01)"))  #: await query (asyncpg)
+    async with engine.connect() as connection:  #: await connection pool (sqlalchemy) slots=2
+        await connection.execute(text("select 1"))  #: await query (asyncpg)
+        await connection.run_sync(insert)
 
 
 async def main() -> None:

@@ -15,7 +15,7 @@ int await_names_locks;
 static getter next_of_coroutine, next_of_generator, next_of_async_generator;
 static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
 static PyObject *check_cancel_code;    /* of the callback that chains a concurrent future */
-static PyObject *str_callbacks, *str_qualname, *str_cr_await;
+static PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame;
 static PyObject *cython_waits; /* name of a Cython coroutine -> "await socket" */
 static uint32_t text_future, text_gather, text_executor;
 
@@ -51,11 +51,12 @@ int await_setup(PyObject *facts)
         str_callbacks = PyUnicode_InternFromString("_callbacks");
         str_qualname = PyUnicode_InternFromString("__qualname__");
         str_cr_await = PyUnicode_InternFromString("cr_await");
+        str_gr_frame = PyUnicode_InternFromString("gr_frame");
     }
     text_future = intern_string("await future", 12);
     text_gather = intern_string("await gather", 12);
     text_executor = intern_string("await executor", 14);
-    return str_callbacks && str_qualname && str_cr_await ? 0 : -1;
+    return str_callbacks && str_qualname && str_cr_await && str_gr_frame ? 0 : -1;
 }
 
 /* Each version of Cython has types of its own: `_cython_3_1_0.coroutine`. */
@@ -134,16 +135,6 @@ static int comes_from_executor(PyObject *waiter)
     return found;
 }
 
-/* The chain starts with its outermost link, a stack with its innermost frame. */
-static uint32_t put_chain(const stack_frame *chain, int length)
-{
-    stack_frame frames[STACK_DEPTH_MOST + 1] = {{0}};
-    int depth = 0;
-    for (; depth < length && depth <= STACK_DEPTH_MOST; depth++)
-        frames[depth] = chain[length - 1 - depth];
-    return stacks_put(frames, depth);
-}
-
 /* The string "await …" for a Cython coroutine, 0: its waits have no name. */
 static uint32_t cython_wait(PyObject *at)
 {
@@ -159,17 +150,32 @@ static uint32_t cython_wait(PyObject *at)
 /* The name that counts so far, as the chain is walked inwards. */
 typedef struct {
     uint32_t what;
-    const code_facts *by; /* the code that gave the name, NULL: Cython's … */
-    PyObject *at;         /* … and its coroutine */
+    const code_facts *by;      /* the code that gave the name, NULL: Cython's … */
+    const compat_frame *frame; /* … and its frame */
 } naming;
+
+/* What is known of a chain of awaits, which is walked from its outermost link inwards. */
+typedef struct {
+    naming name;
+    stack_frame chain[CHAIN_LIMIT], *innermost; /* filled from its end, since a stack starts with its innermost frame */
+    const code_facts *outside; /* the innermost code outside the scheduler, and where … */
+    stack_frame site;          /* … it is */
+    const compat_frame *runs_job;
+    uint8_t job, has_users;
+} walk;
 
 static int is_of_package(const code_facts *facts)
 {
     return facts && facts->label_of >= LABEL_OF_PACKAGE;
 }
 
+static int is_users(const code_facts *facts)
+{
+    return !facts->inside_package && !facts->inside_library;
+}
+
 /* A package's name holds for all that its code calls, until that calls the user's. */
-static void name_by(naming *name, const code_facts *facts, PyObject *at, int is_innermost)
+static void name_by(naming *name, const code_facts *facts, const compat_frame *frame, int is_innermost)
 {
     int of_package = is_of_package(name->by);
     if (name->by && name->by->label_of == LABEL_OUTWARD)
@@ -178,22 +184,84 @@ static void name_by(naming *name, const code_facts *facts, PyObject *at, int is_
         return;
     if (facts->label && (is_innermost || facts->label_of != LABEL_OF_PACKAGE_DIRECT)) {
         if (!of_package || is_of_package(facts))
-            *name = (naming){facts->label, facts, at};
-    } else if (!facts->inside_scheduler && !(of_package && (facts->inside_package || facts->inside_library))) {
+            *name = (naming){facts->label, facts, frame};
+    } else if (!facts->inside_scheduler && !(of_package && !is_users(facts))) {
         *name = (naming){0};
     }
 }
 
-/* What the coroutine that gave the name waits for. */
+static void visit(walk *w, stack_frame at, const code_facts *facts, const compat_frame *frame, int is_innermost)
+{
+    w->has_users |= is_users(facts);
+    if (facts->job) {
+        w->job = facts->job;
+        w->runs_job = frame;
+    }
+    name_by(&w->name, facts, frame, is_innermost);
+    if (w->innermost > w->chain)
+        *--w->innermost = at;
+    if (!facts->inside_scheduler) {
+        w->outside = facts;
+        w->site = at;
+    }
+}
+
+/* A coroutine runs functions in a greenlet, which waits in the coroutine's next await (SQLAlchemy). Of its frames
+ * those count that are the user's, or called by these, or name the wait. The greenlet keeps all alive. */
+static void visit_greenlet(walk *w, PyObject *greenlet)
+{
+    PyFrameObject *frames[CHAIN_LIMIT];
+    PyObject *top = PyObject_GetAttr(greenlet, str_gr_frame);
+    int depth = 0;
+    for (PyFrameObject *at = top && PyFrame_Check(top) ? (PyFrameObject *)Py_NewRef(top) : NULL; at;
+         at = PyFrame_GetBack(at)) {
+        frames[depth++] = at;
+        if (depth == CHAIN_LIMIT)
+            break;
+    }
+    int by_users = 0;
+    for (int i = depth; i--;) {
+        PyCodeObject *code = PyFrame_GetCode(frames[i]);
+        const code_facts *facts = codes_of(code);
+        if (is_users(facts) || by_users || facts->label)
+            visit(w, (stack_frame){code, PyFrame_GetLasti(frames[i])}, facts, compat_frame_of(frames[i]), 0);
+        by_users = is_users(facts);
+        Py_DECREF(code);
+    }
+    while (depth)
+        Py_DECREF(frames[--depth]);
+    PyErr_Clear();
+    Py_XDECREF(top);
+}
+
+static void visit_coroutine(walk *w, PyObject *at, int is_innermost)
+{
+    PyCodeObject *code = compat_gen_code(at);
+    const code_facts *facts = codes_of(code);
+    visit(w, (stack_frame){code, compat_gen_offset(at, code)}, facts, compat_gen_frame(at), is_innermost);
+    PyObject *greenlet = facts->greenlet ? library_pool_of(facts->greenlet, compat_gen_frame(at)).object : NULL;
+    if (greenlet)
+        visit_greenlet(w, greenlet);
+}
+
+/* The function that another thread runs for the task stands for the user's code where the chain has none. */
+static void visit_job(walk *w)
+{
+    PyCodeObject *code = w->job && !w->has_users ? library_job_of(w->job, w->runs_job) : NULL;
+    if (code && w->innermost > w->chain)
+        *--w->innermost = (stack_frame){code, 0};
+}
+
+/* What the code that gave the name waits for. */
 static void find_awaited(const naming *name, await_facts *found)
 {
     found->primitive = name->by->primitive;
     if (name->by->pool) {
-        library_pool pool = library_pool_of(name->by->pool, compat_gen_frame(name->at));
+        library_pool pool = library_pool_of(name->by->pool, name->frame);
         found->lock = Py_XNewRef(pool.object);
         found->slots = pool.slots;
     } else if (found->primitive) {
-        PyObject *self = compat_gen_local(name->at, 0);
+        PyObject *self = compat_frame_local(name->frame, 0);
         found->kind = name->by->kind;
         found->lock = Py_XNewRef(self && PyCell_Check(self) ? PyCell_GET(self) : self);
     }
@@ -204,47 +272,30 @@ static void find_awaited(const naming *name, await_facts *found)
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
 {
     *found = (await_facts){0};
-    int users_offset = -1;
-    naming name = {0};
-    const code_facts *users = NULL;
-    PyCodeObject *users_code = NULL;
-    PyObject *at = coro, *runs_job = NULL;
-    int has_users = 0;
-    stack_frame chain[CHAIN_LIMIT];
-    int length = 0;
+    walk w;
+    w.name = (naming){0};
+    w.innermost = w.chain + CHAIN_LIMIT;
+    w.outside = NULL;
+    w.job = w.has_users = 0;
+    PyObject *at = coro;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         PyObject *next = await_next(at);
         Py_XDECREF(next);
-        if (is_python(at)) {
-            PyCodeObject *code = compat_gen_code(at);
-            const code_facts *facts = codes_of(code);
-            has_users |= !facts->inside_package && !facts->inside_library;
-            if (facts->job)
-                runs_job = at;
-            name_by(&name, facts, at, !next || !is_link(next));
-            chain[length++] = (stack_frame){code, compat_gen_offset(at, code)};
-            if (!facts->inside_scheduler) {
-                users = facts;
-                users_offset = chain[length - 1].offset;
-                users_code = code;
-            }
-        } else if (cython_wait(at) && (!name.by || name.by->label_of == LABEL_INNER)) {
-            name = (naming){.what = cython_wait(at)};
-        }
+        if (is_python(at))
+            visit_coroutine(&w, at, !next || !is_link(next));
+        else if (cython_wait(at) && (!w.name.by || w.name.by->label_of == LABEL_INNER))
+            w.name = (naming){.what = cython_wait(at)};
         at = next;
     }
-    /* The function that another thread runs for the task stands for the user's code where the chain has none. */
-    PyCodeObject *job = runs_job && !has_users && length < CHAIN_LIMIT
-        ? library_job_of(codes_of(compat_gen_code(runs_job))->job, compat_gen_frame(runs_job)) : NULL;
-    if (job)
-        chain[length++] = (stack_frame){job, 0};
-    if (name.by && name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
-        name = (naming){0}; /* another task, which has a name */
-    found->what = name.what;
-    if (name.by && await_names_locks)
-        find_awaited(&name, found);
-    found->stack = stacks_named(put_chain(chain, length));
-    found->site = users_code ? codes_line(users_code, users, users_offset) : 0;
+    visit_job(&w);
+    if (w.name.by && w.name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
+        w.name = (naming){0}; /* another task, which has a name */
+    found->what = w.name.what;
+    if (w.name.by && await_names_locks)
+        find_awaited(&w.name, found);
+    int length = (int)(w.chain + CHAIN_LIMIT - w.innermost);
+    found->stack = stacks_named(stacks_put(w.innermost, length <= STACK_DEPTH_MOST ? length : STACK_DEPTH_MOST + 1));
+    found->site = w.outside ? codes_line(w.site.code, w.outside, w.site.offset) : 0;
     if (found->what || !waiter)
         return;
     found->awaited = identity_id(waiter);
