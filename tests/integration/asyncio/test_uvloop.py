@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,8 +66,7 @@ def test_a_protocol_that_wakes_a_task(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [time.sleep, work_for])
 def test_a_protocol_that_blocks_the_loop(how: Callable[[float], None], tmp_path: Path) -> None:
-    """What lasts is shown though it wakes nobody, under its name if it made a call that
-    lasted: the loop is not idle."""
+    """What lasts is shown though it wakes nobody, under its name: the loop is not idle."""
 
     class Slow(asyncio.Protocol):
         def data_received(self, data: bytes) -> None:
@@ -87,10 +87,8 @@ def test_a_protocol_that_blocks_the_loop(how: Callable[[float], None], tmp_path:
 
     names = record_on(new_uvloop, main, tmp_path).names
     called = [name for name in names if name.endswith("Slow.data_received")]
-    if how is time.sleep:
-        assert called
-    else:
-        assert called or names["unknown callback"]
+    forgotten = how is work_for and sys.version_info >= (3, 14)
+    assert called or (forgotten and names["unknown callback"])
 
 
 def test_a_protocol_that_a_task_calls(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ typedef struct {
 } folder;
 static folder schedulers[SCHEDULERS], library;
 static int watcher = -1;
+uint32_t codes_deaths;
 static code_dies *const *listeners; /* NULL ends it */
 
 static inline unsigned place_of(PyCodeObject *code)
@@ -39,6 +40,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
 {
     if (event != PY_CODE_EVENT_DESTROY)
         return 0;
+    codes_deaths++;
     for (code_dies *const *tell = listeners; *tell; tell++)
         (*tell)(code);
     compat_lock(&guard);

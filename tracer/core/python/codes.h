@@ -46,6 +46,7 @@ typedef void code_dies(PyCodeObject *code);
  * NULL ends the list. */
 void codes_on_death(code_dies *const *listeners);
 int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
+extern uint32_t codes_deaths; /* how many have died since */
 
 const code_facts *codes_of(PyCodeObject *code);
 uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /* "file:line function" */

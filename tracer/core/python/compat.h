@@ -132,6 +132,19 @@ static inline const void *compat_running_frame(void)
     return *compat_frame_slot(PyThreadState_Get());
 }
 
+/* Where the next Python function that C code calls on this thread names its code. Nothing is there yet; it stays there when
+ * the function has returned. NULL: not known beforehand, as from 3.14 on. */
+static inline PyObject **compat_next_code(void)
+{
+#if PY_VERSION_HEX < 0x030e0000
+    const PyThreadState *tstate = PyThreadState_Get();
+    PyObject **next = tstate->datastack_top; /* a frame begins with its code */
+    if (next && next + sizeof(compat_frame) / sizeof *next <= tstate->datastack_limit)
+        return next;
+#endif
+    return NULL;
+}
+
 static inline int compat_is_main_interpreter(PyThreadState *tstate)
 {
     return tstate->interp == PyInterpreterState_Main();
@@ -145,23 +158,6 @@ static inline PyMethodDef *compat_method_def(PyObject *callable)
     if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type))
         return ((PyMethodDescrObject *)callable)->d_method;
     return NULL;
-}
-
-/* Puts `trampoline` in front of a builtin, once; CPython reads ml_meth at every call. `original`, what it goes on to,
- * stays set afterwards: threads may be inside. */
-static inline void compat_wrap(PyMethodDef *def, PyCFunction trampoline, PyCFunction *original)
-{
-    if (def->ml_meth == trampoline)
-        return;
-    *original = def->ml_meth;
-    __atomic_store_n(&def->ml_meth, trampoline, __ATOMIC_RELEASE);
-}
-
-/* A builtin that other code has since put its own trampoline in front of stays as it is. */
-static inline void compat_unwrap(PyMethodDef *def, PyCFunction trampoline, PyCFunction original)
-{
-    if (def->ml_meth == trampoline)
-        __atomic_store_n(&def->ml_meth, original, __ATOMIC_RELEASE);
 }
 
 /* Whether any thread holds a _thread.RLock. */

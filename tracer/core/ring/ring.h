@@ -43,6 +43,8 @@ typedef struct {
 typedef struct {
     uint64_t tick;    /* 0: what runs in it is known */
     void *code;       /* what was seen to run in it; a reference, or NULL */
+    void *callee;     /* where what runs in it names its code, or NULL; it is looked at afterwards … */
+    uint32_t deaths;  /* … if no code has died since, as of these */
     uint8_t is_shown; /* as a callback */
 } context_entry;
 

@@ -20,7 +20,22 @@ void contexts_enter(thread_buffer *b)
     if (!entry)
         return;
     Py_XDECREF((PyObject *)entry->code);
-    *entry = (context_entry){.tick = b->depth == b->poll_depth ? clock_tick() : 0}; /* deeper: a known one's call */
+    *entry = (context_entry){0};
+    if (b->depth != b->poll_depth)
+        return; /* a known one's call */
+    entry->tick = clock_tick();
+    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code();
+    entry->callee = callee;
+    entry->deaths = codes_deaths;
+    if (callee)
+        *callee = NULL;
+}
+
+/* The Python function that was called last in the context, and has returned; NULL: not known. It was alive then. */
+static PyCodeObject *called_last(const context_entry *entry)
+{
+    PyObject *code = entry->callee && entry->deaths == codes_deaths ? *(PyObject **)entry->callee : NULL;
+    return code && PyCode_Check(code) && !compat_is_shim((PyCodeObject *)code) ? (PyCodeObject *)code : NULL;
 }
 
 /* The outermost Python function that the loop has called, borrowed; NULL: none, or it is not known which. */
@@ -66,7 +81,7 @@ int contexts_leave(thread_buffer *b, uint64_t tick)
     if (!entry)
         return 0;
     if (entry->tick && tick - entry->tick >= gil_threshold_ticks)
-        show(b, entry, entry->code, "unknown callback");
+        show(b, entry, entry->code ? entry->code : called_last(entry), "unknown callback");
     Py_CLEAR(*(PyObject **)&entry->code);
     return entry->is_shown;
 }

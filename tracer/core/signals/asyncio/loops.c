@@ -1,6 +1,7 @@
 /* asyncio's loops: when one runs on its thread, and when it waits for something to do. */
 #include "signals/asyncio/loops.h"
 
+#include "python/trampolines.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/steps.h"
 #include "signals/trio/trio.h"
@@ -163,7 +164,7 @@ static PyObject *watch_polls(PyObject *module, PyObject *functions)
             Py_DECREF(found);
             return PyErr_Format(PyExc_RuntimeError, "the module select works in an unknown way");
         }
-        compat_wrap(def, trampoline, &polls[i].original);
+        trampoline_put(def, trampoline, &polls[i].original);
         polls[i].def = def;
     }
     if (!found)
@@ -176,7 +177,7 @@ void loops_unwatch(void)
 {
     for (int i = 0; i < POLLS; i++) {
         if (polls[i].def)
-            compat_unwrap(polls[i].def, poll_trampoline(i, polls[i].def), polls[i].original);
+            trampoline_take(polls[i].def, poll_trampoline(i, polls[i].def), polls[i].original);
         polls[i].def = NULL;
     }
 }

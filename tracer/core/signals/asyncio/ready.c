@@ -4,6 +4,7 @@
  * have run it. The trampoline is process-wide, so it asks first for what no other deque has: a handle, or trio's task. */
 #include "signals/asyncio/ready.h"
 
+#include "python/trampolines.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/running.h"
 #include "signals/asyncio/tasks.h"
@@ -63,13 +64,13 @@ int ready_watch(PyObject *method)
         return -1;
     }
     append = def;
-    compat_wrap(append, append_traced, &original_append);
+    trampoline_put(append, append_traced, &original_append);
     return 0;
 }
 
 void ready_unwatch(void)
 {
     if (append)
-        compat_unwrap(append, append_traced, original_append);
+        trampoline_take(append, append_traced, original_append);
     append = NULL;
 }

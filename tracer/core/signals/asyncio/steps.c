@@ -6,6 +6,7 @@
  * program, but from other code than Handle._run and trio's run. */
 #include "signals/asyncio/steps.h"
 
+#include "python/trampolines.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/trio/trio.h"
@@ -106,7 +107,7 @@ int steps_watch_run(PyObject *run_method)
         return -1;
     }
     run = def;
-    compat_wrap(run, (PyCFunction)(void (*)(void))run_traced, &original_run);
+    trampoline_put(run, (PyCFunction)(void (*)(void))run_traced, &original_run);
     return 0;
 }
 
@@ -121,18 +122,18 @@ int steps_watch(PyObject *run_method)
         original_step = wrapper_type->tp_call;
     __atomic_store_n(&wrapper_type->tp_call, step_traced, __ATOMIC_RELEASE);
     wakeup = identity.wakeup;
-    compat_wrap(wakeup, wakeup_traced, &original_wakeup);
+    trampoline_put(wakeup, wakeup_traced, &original_wakeup);
     return 0;
 }
 
 void steps_unwatch(void)
 {
     if (run)
-        compat_unwrap(run, (PyCFunction)(void (*)(void))run_traced, original_run);
+        trampoline_take(run, (PyCFunction)(void (*)(void))run_traced, original_run);
     if (!wrapper_type)
         return;
     if (wrapper_type->tp_call == step_traced)
         __atomic_store_n(&wrapper_type->tp_call, original_step, __ATOMIC_RELEASE);
-    compat_unwrap(wakeup, wakeup_traced, original_wakeup);
+    trampoline_take(wakeup, wakeup_traced, original_wakeup);
     Py_CLEAR(wrapper_type);
 }
