@@ -48,6 +48,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
     if (known) {
         if (recent[place_of(code)].code == code)
             recent[place_of(code)].code = NULL;
+        Py_XDECREF(((code_facts *)(uintptr_t)*known)->runs);
         free((void *)(uintptr_t)*known);
         map_remove(&by_code, (uint64_t)(uintptr_t)code);
     }
@@ -364,6 +365,24 @@ static PyObject *label_code(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(wrapper_doc, "label_wrapper(code, local, names)\n\nA task of the coroutine `code` is named by what it runs:\n"
+"a coroutine or a function, found from this local variable by the names of attributes.");
+
+static PyObject *label_wrapper(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code, *names;
+    unsigned short local;
+    if (!PyArg_ParseTuple(args, "O!HO!", &PyCode_Type, &code, &local, &PyTuple_Type, &names))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func && local < ((PyCodeObject *)code)->co_nlocalsplus) {
+        facts->runs_at = local;
+        Py_XSETREF(facts->runs, Py_NewRef(names));
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(wait_doc, "name_wait(code, text)\n\nNames what a thread waits for inside `code`, a function of the\n"
 "standard library: \"lock wait: Queue.get\". \"\": it runs what it is given, which waits for reasons of its own.");
 
@@ -410,6 +429,7 @@ static PyObject *code_folder(PyObject *module, PyObject *args)
 
 PyMethodDef codes_methods[] = {
     {"label_code", label_code, METH_VARARGS, label_doc},
+    {"label_wrapper", label_wrapper, METH_VARARGS, wrapper_doc},
     {"name_wait", name_wait, METH_VARARGS, wait_doc},
     {"code_folder", code_folder, METH_VARARGS, folder_doc},
     {NULL, NULL, 0, NULL},

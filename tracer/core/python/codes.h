@@ -27,6 +27,8 @@ typedef struct {
     uint32_t func;  /* intern.h function id */
     uint32_t label; /* string id of "await …" if a wait inside this code has a name */
     uint32_t kind;  /* string id: "trio.Event", what nobody holds; 0: the wait's name tells */
+    PyObject *runs;   /* names of attributes that lead to what this coroutine runs, a task's function …; NULL: its own code */
+    uint16_t runs_at; /* … from this variable */
     uint8_t label_of; /* enum label_of */
     uint8_t inside_scheduler; /* it belongs to asyncio, or to another library that runs tasks */
     uint8_t inside_package; /* it belongs to an installed package */

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm, Tool
 
+ON_ASYNCIO, ON_TRIO = "anyio._backends._asyncio", "anyio._backends._trio"
+STREAMS = "anyio.streams.memory"
 # By module whose import brings them: function that waits, and what it waits for, its `self`.
 SIGNALS = {
     "asyncio": (
@@ -34,14 +36,39 @@ SIGNALS = {
         ("trio._channel", "MemorySendChannel.send", "trio.MemoryChannel.send"),
         ("trio._channel", "MemoryReceiveChannel.receive", "trio.MemoryChannel.receive"),
     ),
+    ON_ASYNCIO: (
+        (ON_ASYNCIO, "Semaphore.acquire", "anyio.Semaphore"),
+        (ON_ASYNCIO, "CapacityLimiter.acquire_on_behalf_of", "anyio.CapacityLimiter"),
+    ),
+    "anyio._core._synchronization": (
+        ("anyio._core._synchronization", "Condition.wait", "anyio.Condition"),
+    ),
+    ON_TRIO: (),
+    STREAMS: (
+        (STREAMS, "MemoryObjectSendStream.send", "anyio.MemoryObjectStream.send"),
+        (STREAMS, "MemoryObjectReceiveStream.receive", "anyio.MemoryObjectStream.receive"),
+    ),
 }
-# By the same: type of a lock, its name, its attribute that is the task that holds it ("" if it
-# has none: then the tasks are searched), and its methods whose return shows who holds it now.
+# By the same: type of a lock, its name, the attribute that is the task that holds it, perhaps
+# of another one ("": it has none, and the tasks are searched), and its methods whose return
+# shows who holds it now.
 LOCKS = {
     "asyncio": (("asyncio.locks", "Lock", "asyncio.Lock", "", ("acquire", "release")),),
     "trio": tuple(
         ("trio._sync", name, f"trio.{name}", "_owner", ("acquire_nowait", "release"))
         for name in ("Lock", "StrictFIFOLock")
+    ),
+    ON_ASYNCIO: (
+        (
+            *(ON_ASYNCIO, "Lock", "anyio.Lock", "_owner_task"),
+            ("acquire", "acquire_nowait", "release"),
+        ),
+    ),
+    ON_TRIO: (
+        (
+            *(ON_TRIO, "Lock", "anyio.Lock", "_Lock__original._owner"),
+            ("acquire", "acquire_nowait", "release"),
+        ),
     ),
 }
 
@@ -50,13 +77,13 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Useful only when tasks are recorded; must be armed after them."""
     opcodes = getattr(sys.modules.get("opcode"), "opmap", {})
     core.start_async_locks(opcodes.get("WITH_EXCEPT_START", -1))
-    for module in LOCKS:
+    for module in SIGNALS:
         tool.after_import(module, lambda module=module: _watch(core, tool, module))  # type: ignore[misc]
     return lambda: core.stop_async_locks()
 
 
 def _watch(core: "ModuleType", tool: "Tool", module: str) -> None:
-    for where, name, kind, owner, methods in LOCKS[module]:
+    for where, name, kind, owner, methods in LOCKS.get(module, ()):
         lock = find(sys.modules.get(where), name)
         if lock is None:  # this version lacks it
             continue
@@ -71,7 +98,8 @@ def _watch(core: "ModuleType", tool: "Tool", module: str) -> None:
 
         core.label_primitive(lock.acquire.__code__, True, "")
         enter, leave = lock.__aenter__.__code__, lock.__aexit__.__code__
-        core.know_lock(lock, kind, owner, enter, leave, on_first_wait)
+        names = tuple(owner.split(".")) if owner else ()
+        core.know_lock(lock, kind, names, enter, leave, on_first_wait)
     for where, path, kind in SIGNALS[module]:
         function = find(sys.modules.get(where), path)
         if hasattr(function, "__code__"):

@@ -6,11 +6,11 @@ It watches a few functions of trio itself, and no Instrument of ours is in the p
 import os
 import sys
 
-from tracer.signals.loops.waits import INNER, LAST, OUTWARD, label
+from tracer.signals.loops.waits import INNER, LAST, OUTWARD, find, inner, label, label_pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, ModuleType
+    from types import ModuleType
     from typing import Any
 
     from tracer.signals import Tool
@@ -21,7 +21,6 @@ WAITS: tuple[tuple[str, str, str, int], ...] = (
     ("_timeouts", "sleep_until", "sleep", OUTWARD),
     ("_timeouts", "sleep_forever", "sleep_forever", INNER),
     ("_sync", "Event.wait", "Event", INNER),
-    ("_sync", "CapacityLimiter.acquire_on_behalf_of", "CapacityLimiter", INNER),
     ("_sync", "Semaphore.acquire", "Semaphore", INNER),
     ("_sync", "_LockImpl.acquire", "Lock", INNER),
     ("_sync", "Condition.wait", "Condition", INNER),
@@ -43,6 +42,12 @@ WAITS: tuple[tuple[str, str, str, int], ...] = (
     ("_core._io_kqueue", "KqueueIOManager.wait_readable", "socket", INNER),
     ("_core._io_kqueue", "KqueueIOManager.wait_writable", "socket", INNER),
 )
+LIMITER = ("_sync", "CapacityLimiter.acquire_on_behalf_of", "CapacityLimiter")
+# What threads wait for in trio's code.
+THREADS = {
+    "trio._core._thread_cache:WorkerThread._work": "executor idle",
+    "trio._threads:_send_message_to_trio": "from_thread.run",
+}
 
 
 def arm(core: "ModuleType", tool: "Tool") -> None:
@@ -62,6 +67,12 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
             folder = os.path.dirname(sys.modules[library].__file__ or "")
             core.code_folder(folder + os.sep, True)
     label(core, "trio", WAITS)
+    label_pool(core, "trio", *LIMITER, "_total_tokens")
+    for path, what in THREADS.items():
+        module, _, function = path.rpartition(":")
+        code = getattr(find(sys.modules.get(module), function), "__code__", None)
+        if code is not None:
+            core.name_wait(code, f"lock wait: {what}")
     run, queue = sys.modules["trio._core._run"], sys.modules["trio._core._entry_queue"]
     runner, get_events = run.Runner, run.TheIOManager.get_events
     tool.watch(facts["run"], "trio run", "PY_START")
@@ -70,14 +81,8 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     tool.watch(runner.task_exited, "trio exit", "PY_RETURN")
     tool.watch(get_events, "trio poll", "")
     tool.watch(queue.EntryQueue.run_sync_soon, "trio submit", "PY_START")
-    tool.watch(_inner(facts["entry"], "run_cb"), "trio callback", "PY_START PY_RETURN")
+    tool.watch(inner(facts["entry"], "run_cb"), "trio callback", "PY_START PY_RETURN")
     _adopt(core)
-
-
-def _inner(code: "CodeType", name: str) -> "CodeType":
-    """The function that another one defines."""
-    (found,) = [each for each in code.co_consts if getattr(each, "co_name", "") == name]
-    return found  # type: ignore[no-any-return]
 
 
 def _facts() -> "dict[str, Any]":

@@ -5,12 +5,13 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
 # Which name counts, where several functions await each other: the innermost; but an "outward"
-# one before those inside it, and a "last" one only if there is no other.
-INNER, OUTWARD, LAST = range(3)
+# one before those inside it, and a "last" one only if there is no other. The innermost of a
+# package's counts before those of asyncio and trio inside it.
+INNER, OUTWARD, LAST, PACKAGE = range(4)
 
 
 def find(start: "Any", path: str) -> "Any":
@@ -18,6 +19,12 @@ def find(start: "Any", path: str) -> "Any":
     for name in path.split("."):
         start = getattr(start, name, None)
     return start
+
+
+def inner(code: "CodeType", name: str) -> "CodeType":
+    """The function that another one defines."""
+    (found,) = [each for each in code.co_consts if getattr(each, "co_name", "") == name]
+    return found  # type: ignore[no-any-return]
 
 
 def label(
@@ -28,3 +35,30 @@ def label(
         function = find(sys.modules.get(f"{library}.{module}"), path)
         if hasattr(function, "__code__"):
             core.label_code(function.__code__, f"await {what}", outward)
+
+
+def label_pool(
+    core: "ModuleType", library: str, module: str, path: str, what: str, slots: str
+) -> None:
+    """Names the wait for a slot of a pool, the code's `self`, which has so many `slots`."""
+    function = find(sys.modules.get(f"{library}.{module}"), path)
+    if hasattr(function, "__code__"):
+        pool = core.library_pool(0, (), ((slots,),), False, 0)
+        core.label_library(function.__code__, f"await {what}", "", False, pool)
+
+
+def label_wrapper(
+    core: "ModuleType", library: str, module: str, path: str, variable: str, attribute: str
+) -> None:
+    """Names a library's tasks by what they run: `variable.attribute` of their coroutine. A
+    path `f:g` is the function g that f defines."""
+    outer, _, nested = path.partition(":")
+    code = getattr(find(sys.modules.get(f"{library}.{module}"), outer), "__code__", None)
+    if code is None:  # this version lacks it
+        return
+    code = inner(code, nested) if nested else code
+    own = [name for name in code.co_cellvars if name not in code.co_varnames]
+    variables = [*code.co_varnames, *own, *code.co_freevars]
+    if variable in variables:
+        names = (attribute,) if attribute else ()
+        core.label_wrapper(code, variables.index(variable), names)

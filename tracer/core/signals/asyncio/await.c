@@ -256,13 +256,13 @@ static void visit_job(walk *w)
 static void find_awaited(const naming *name, await_facts *found)
 {
     found->primitive = name->by->primitive;
+    found->kind = name->by->kind;
     if (name->by->pool) {
         library_pool pool = library_pool_of(name->by->pool, name->frame);
         found->lock = Py_XNewRef(pool.object);
         found->slots = pool.slots;
     } else if (found->primitive) {
         PyObject *self = compat_frame_local(name->frame, 0);
-        found->kind = name->by->kind;
         found->lock = Py_XNewRef(self && PyCell_Check(self) ? PyCell_GET(self) : self);
     }
 }

@@ -79,14 +79,31 @@ int identity_same_text(PyObject *value, PyObject *constant)
 
 /* --- registration --- */
 
+/* What a library's coroutine runs, as a new reference; NULL: itself. */
+static PyObject *wrapped_by(PyObject *coro, const code_facts *facts)
+{
+    PyObject *found = facts->runs ? Py_XNewRef(compat_gen_local(coro, facts->runs_at)) : NULL;
+    if (found && PyCell_Check(found))
+        Py_SETREF(found, Py_XNewRef(PyCell_GET(found)));
+    for (Py_ssize_t i = 0; found && i < PyTuple_GET_SIZE(facts->runs); i++)
+        Py_SETREF(found, PyObject_GenericGetAttr(found, PyTuple_GET_ITEM(facts->runs, i)));
+    PyErr_Clear();
+    return found;
+}
+
 uint32_t identity_function(PyObject *coro)
 {
     if (!coro)
         return 0;
     if (PyCoro_CheckExact(coro) || PyGen_CheckExact(coro)) {
-        PyCodeObject *code = PyGen_GetCode((PyGenObject *)coro);
-        uint32_t func = codes_of(code)->func;
-        Py_DECREF(code);
+        const code_facts *facts = codes_of(compat_gen_code(coro));
+        PyObject *inner = wrapped_by(coro, facts);
+        uint32_t func = facts->func;
+        if (inner && PyCoro_CheckExact(inner))
+            func = codes_of(compat_gen_code(inner))->func;
+        else if (inner && PyCallable_Check(inner))
+            func = codes_callable(inner);
+        Py_XDECREF(inner);
         return func;
     }
     PyObject *name = PyObject_GetAttrString(coro, "__qualname__"); /* Cython and other C coroutines */

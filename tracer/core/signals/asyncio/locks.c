@@ -19,7 +19,7 @@ enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256, TYPES = 8 };
 typedef struct {
     PyTypeObject *type;
     uint32_t kind;              /* string "asyncio.Lock" */
-    PyObject *owner;            /* name of the attribute that is the task; NULL: it has none */
+    PyObject *owner;            /* names of attributes, one of another, the last is the task; NULL: it has none */
     PyCodeObject *enter, *exit; /* `async with lock` */
     PyObject *on_first_wait;    /* called once, with no arguments; then NULL */
 } lock_type;
@@ -287,7 +287,9 @@ static void on_freed(const void *lock, uint32_t id)
 /* The task that holds a lock which says so; NULL: none that is known. `is_held`: by any. */
 static known_task *find_named_owner(const lock_type *type, PyObject *lock, int *is_held)
 {
-    PyObject *task = PyObject_GetAttr(lock, type->owner);
+    PyObject *task = Py_NewRef(lock);
+    for (Py_ssize_t i = 0; task && i < PyTuple_GET_SIZE(type->owner); i++)
+        Py_SETREF(task, PyObject_GenericGetAttr(task, PyTuple_GET_ITEM(type->owner, i)));
     known_task *known = task ? identity_find(task) : NULL;
     *is_held = task && task != Py_None;
     Py_XDECREF(task); /* the lock holds it */
@@ -474,21 +476,22 @@ static PyObject *label_primitive(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(know_doc, "know_lock(type, kind, owner, enter, exit, on_first_wait)\n\n"
-"Locks of this type are called `kind`; their attribute `owner` is the task that holds them (\"\": they have none);\n"
+"Locks of this type are called `kind`; `owner` are the names of attributes, of which the last is the task that holds\n"
+"them (none: they do not say);\n"
 "`enter` and `exit` are the codes of `async with`. `on_first_wait` is called when a task first waits for one.");
 
 static PyObject *know_lock(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *lock, *kind, *owner, *enter, *leave, *call;
-    if (!PyArg_ParseTuple(args, "O!UUO!O!O", &PyType_Type, &lock, &kind, &owner, &PyCode_Type, &enter, &PyCode_Type,
+    if (!PyArg_ParseTuple(args, "O!UO!O!O!O", &PyType_Type, &lock, &kind, &PyTuple_Type, &owner, &PyCode_Type, &enter, &PyCode_Type,
                           &leave, &call))
         return NULL;
     for (lock_type *type = types; type < types + TYPES; type++) {
         if (type->type)
             continue;
         *type = (lock_type){(PyTypeObject *)Py_NewRef(lock), codes_text(kind),
-                            PyUnicode_GET_LENGTH(owner) ? Py_NewRef(owner) : NULL, (PyCodeObject *)Py_NewRef(enter),
+                            PyTuple_GET_SIZE(owner) ? Py_NewRef(owner) : NULL, (PyCodeObject *)Py_NewRef(enter),
                             (PyCodeObject *)Py_NewRef(leave), Py_NewRef(call)};
         Py_RETURN_NONE;
     }

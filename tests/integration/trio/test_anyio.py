@@ -1,0 +1,162 @@
+"""anyio on asyncio and on trio: waits have its names, and the line of the program."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.recordings import states_of, task_of, tasks_of, wakers
+from tests.support.trios import needs_anyio, needs_trio, record_anyio
+
+if TYPE_CHECKING:
+    import anyio
+    import anyio.from_thread
+    import anyio.lowlevel
+    import anyio.to_thread
+else:
+    anyio = pytest.importorskip("anyio")
+    pytest.importorskip("anyio.to_thread")
+    pytest.importorskip("anyio.from_thread")
+
+pytestmark = [needs_anyio, needs_trio]
+on_both = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+
+
+async def until_blocked() -> None:
+    """Until every other task waits. (anyio's own function sleeps for a tenth of a second.)"""
+    for _ in range(9):
+        await anyio.lowlevel.checkpoint()
+
+
+def line_of(function: Any, offset: int) -> str:
+    return f"{__file__}:{function.__code__.co_firstlineno + offset}"
+
+
+@on_both
+def test_lock_handed_on(backend: str, tmp_path: Path) -> None:
+    """Three tasks take one lock in turn: each waits for the one that holds it then."""
+
+    async def take(lock: anyio.Lock, held: anyio.Event) -> None:
+        async with lock:
+            await held.wait()
+
+    async def main() -> None:
+        lock, held = anyio.Lock(), anyio.Event()
+        async with anyio.create_task_group() as group:
+            for name in "abc":
+                group.start_soon(take, lock, held, name=name)
+                await until_blocked()
+            held.set()
+
+    summary = record_anyio(backend, main, tmp_path)
+    a, b, c = tasks_of(summary, "take")
+    assert states_of(a, "await Event")
+    for task in (b, c):
+        (wait,) = states_of(task, "await Lock")
+        assert wait.begin.args["owner_name"] == "a"
+        assert str(wait.begin.args["site"]).split()[0] == line_of(take, 1)
+        assert str(wait.begin.args["owner_site"]).split()[0] == line_of(take, 1)
+        assert wait.end is not None
+        assert wait.end.args["acquired"] == 1
+    assert {"waker_task": a.id} in wakers(b)
+    assert {"waker_task": b.id} in wakers(c)
+    (lock,) = [lock for lock in summary.locks.values() if lock.kind == "anyio.Lock"]
+    assert lock.holders == ["a", "b", "c"]
+
+
+@on_both
+def test_memory_object_stream(backend: str, tmp_path: Path) -> None:
+    """Who sends wakes who receives, and the other way round when the stream is full."""
+
+    async def consume(stream: Any) -> None:
+        async with stream:
+            async for _ in stream:
+                await until_blocked()
+
+    async def produce(stream: Any) -> None:
+        async with stream:
+            for item in range(4):
+                await stream.send(item)
+
+    async def main() -> None:
+        send, receive = anyio.create_memory_object_stream[int](1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(consume, receive)
+            await until_blocked()
+            group.start_soon(produce, send)
+
+    summary = record_anyio(backend, main, tmp_path)
+    producer, consumer = task_of(summary, "produce"), task_of(summary, "consume")
+    receives = states_of(consumer, "await MemoryObjectStream.receive")
+    assert len({each.begin.args["lock"] for each in receives}) == 1
+    assert {each.begin.args["kind"] for each in receives} == {
+        "anyio.MemoryObjectStream.receive"
+    }
+    assert {str(each.begin.args["site"]).split()[0] for each in receives} == {
+        line_of(consume, 2)
+    }
+    sends = states_of(producer, "await MemoryObjectStream.send")
+    assert {str(each.begin.args["site"]).split()[0] for each in sends} == {line_of(produce, 3)}
+    assert {"waker_task": producer.id} in wakers(consumer)
+    assert {"waker_task": consumer.id} in wakers(producer)
+
+
+@on_both
+def test_what_tasks_wait_for(backend: str, tmp_path: Path) -> None:
+    """Each kind of wait has its name; a free thread is told apart from the job in it."""
+    working, tids = threading.Event(), []
+
+    def work() -> None:
+        tids.append(threading.get_native_id())
+        anyio.from_thread.run(until_blocked)
+
+    async def semaphore() -> None:
+        limit = anyio.Semaphore(0)
+        async with anyio.create_task_group() as group:
+            group.start_soon(limit.acquire, name="acquires")
+            await until_blocked()
+            limit.release()
+
+    async def condition() -> None:
+        changed = anyio.Condition()
+
+        async def notified() -> None:
+            async with changed:
+                await changed.wait()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(notified)
+            await until_blocked()
+            async with changed:
+                changed.notify()
+
+    async def works(limit: anyio.CapacityLimiter) -> None:
+        await anyio.to_thread.run_sync(work, limiter=limit)
+
+    async def main() -> None:
+        await semaphore()
+        await condition()
+        limit = anyio.CapacityLimiter(1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(works, limit)
+            group.start_soon(works, limit)
+        await anyio.sleep(0.001)
+        working.set()
+
+    summary = record_anyio(backend, main, tmp_path)
+    assert "await Semaphore" in task_of(summary, "acquire").states
+    assert "await Condition" in task_of(summary, "notified").states
+    assert {"await TaskGroup", "await sleep"} <= set(task_of(summary, "main").states)
+    both = tasks_of(summary, "works")
+    waits = [wait for task in both for wait in states_of(task, "await CapacityLimiter")]
+    (wait,) = waits
+    assert wait.begin.args["slots"] == 1
+    assert str(wait.begin.args["kind"]).split(".")[1:] == ["CapacityLimiter"]
+    assert str(wait.begin.args["site"]).split()[0] == line_of(works, 1)
+    for task in both:
+        jobs = states_of(task, "await executor")
+        assert {str(job.begin.args["site"]).split()[0] for job in jobs} == {line_of(works, 1)}
+    last = {tid for task in both for each in wakers(task) if (tid := each.get("waker_thread"))}
+    assert last <= set(tids)
+    assert last
