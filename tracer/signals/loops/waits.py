@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 INNER, OUTWARD, LAST, PACKAGE = range(4)
 
 
+_pools: "dict[str, int]" = {}  # by attribute for the slots: their numbers, which the core keeps
+
+
 def find(start: "Any", path: str) -> "Any":
     """`start.path`, or None if there is no such thing."""
     for name in path.split("."):
@@ -43,8 +46,9 @@ def label_pool(
     """Names the wait for a slot of a pool, the code's `self`, which has so many `slots`."""
     function = find(sys.modules.get(f"{library}.{module}"), path)
     if hasattr(function, "__code__"):
-        pool = core.library_pool(0, (), ((slots,),), False, 0)
-        core.label_library(function.__code__, f"await {what}", "", False, pool)
+        if slots not in _pools:
+            _pools[slots] = core.library_pool(0, (), ((slots,),), False, 0)
+        core.label_library(function.__code__, f"await {what}", "", False, _pools[slots])
 
 
 def label_wrapper(
