@@ -1,5 +1,6 @@
 """trio and anyio: a coroutine function under a recording, on each library that runs it."""
 
+import importlib
 import importlib.util
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -26,17 +27,16 @@ needs_anyio = _needs("anyio")
 
 @contextmanager
 def no_idle_threads() -> Iterator[None]:
-    """trio's worker threads end at once: they would stay for 10 s."""
-    from trio._core import _thread_cache
-
-    before, _thread_cache.IDLE_TIMEOUT = _thread_cache.IDLE_TIMEOUT, 0
+    """trio's worker threads end soon: they would stay for 10 s."""
+    cache: Any = importlib.import_module("trio._core._thread_cache")
+    before, cache.IDLE_TIMEOUT = cache.IDLE_TIMEOUT, 0.03
     there = set(threading.enumerate())
     try:
         yield
         for thread in set(threading.enumerate()) - there:
             thread.join()
     finally:
-        _thread_cache.IDLE_TIMEOUT = before
+        cache.IDLE_TIMEOUT = before
 
 
 def record_trio(main: Main, directory: Path) -> Summary:

@@ -51,7 +51,7 @@ def test_guest_of_asyncio(tmp_path: Path) -> None:
 
     async def guest(ask: Callable[[Callable[[], object]], object]) -> None:
         for _ in range(SLEEPS):
-            await trio.sleep(0.004)
+            await trio.sleep(0.02)
         event = trio.Event()
         ask(event.set)
         await event.wait()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 INNER, OUTWARD, LAST, PACKAGE = range(4)
 
 
-_pools: "dict[str, int]" = {}  # by attribute for the slots: their numbers, which the core keeps
+# By attribute for the slots: the number of such a pool, which the core keeps.
+_pools: "dict[str, int]" = {}
 
 
 def find(start: "Any", path: str) -> "Any":
