@@ -14,7 +14,7 @@ from viewer.render.text.waits import slowest_locks, starved_threads, waits_for_c
 from viewer.words import place, shorten
 
 _MISSING = 3
-_LINES = 4  # of one finding
+_FIRST_LINES, _LINES = 8, 3  # of the first finding, and of each other one
 _SCREEN = 24  # lines
 # Findings, waits and sections: fewer until the screen has room.
 _LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3))
@@ -86,19 +86,33 @@ def _findings(report: Report, style: Style, most: int) -> str:
         return "\n".join([no_findings(report, style), *_calm(report, style)])
     lines = [style.title("Findings")]
     for number, finding in enumerate(found[:most], 1):
-        lines += _short(numbered(number, finding, style))
+        lines += _short(
+            numbered(number, finding, style), _LINES if number > 1 else _FIRST_LINES
+        )
     if len(found) > most:
         lines.append(f"  … and {len(found) - most} more (--section findings)")
     return "\n".join(lines)
 
 
-def _short(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], lines[_LINES - 1] + " …"]
+def _short(lines: list[str], most: int) -> list[str]:
+    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1] + " …"]
 
 
 def _calm(report: Report, style: Style) -> list[str]:
     """Numbers that show that nothing is wrong."""
-    return availability(report.latency.loops, style) if report.latency is not None else []
+    lines = availability(report.latency.loops, style) if report.latency is not None else []
+    said = []
+    if report.tasks:
+        late = max(row.ready.p99_ns for row in report.tasks)
+        said.append(f"99 % of the waits of tasks to run took less than {duration(late)}")
+    if "threads" in report.recorded:
+        gil = sum(row.gil_waits.total_ns for row in report.threads)
+        said.append(f"all waits for the GIL took {duration(gil)}")
+    if "locks" in report.recorded:
+        held = sum(row.waits.total_ns for row in report.locks if not row.is_idle)
+        said.append(f"all waits for locks took {duration(held)}")
+    text = "; ".join(said)
+    return [*lines, *wrap(f"{text[:1].upper()}{text[1:]}.", style.width)] if said else lines
 
 
 def _slowest(report: Report, style: Style, most: int) -> str:
