@@ -2,11 +2,12 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
-from tests.support.finding import MS, SIGNALS
+from tests.support.finding import MS, SIGNALS, Service
 from tests.support.models import model_of
 from tests.support.stories.waits import (
     THREAD_STORIES,
@@ -229,3 +230,41 @@ def test_names_are_cut_where_they_can_be_read(where, width, short):
     cell = Named("356 × asyncio.Lock", where)
     assert cell.fitted(width) == short
     assert len(short) <= width
+
+
+def test_numbers_that_show_that_nothing_is_wrong(tmp_path):
+    """How late tasks ran, and what was waited for the GIL and for locks."""
+    trace = TraceBuilder(argv="calm.py", signals=SIGNALS)
+    main, other = trace.thread("MainThread").running(0), trace.thread("other").native(0)
+    loop, lock = trace.loop(main), trace.lock("Lock", "/app/calm.py:3 f")
+    task = loop.task("serve", site="/app/calm.py:9 serve")
+    task.ready(0).running(2 * MS).done(3 * MS)
+    loop.step(task, 2 * MS, 3 * MS)
+    lock.hold(3 * MS, 5 * MS, main, site="/app/calm.py:3 f")
+    other.lock_wait(4 * MS, "Lock", lock=lock, owner=main, site="/app/calm.py:4 g")
+    main.release(5 * MS, lock, to=other)
+    other.gil_wait(5 * MS, holder=main)
+    main.native(6 * MS)
+    other.running(6 * MS).end(7 * MS)
+    main.end(8 * MS)
+    path = tmp_path / "calm.pftrace"
+    path.write_bytes(trace.ended(9 * MS).data())
+    told = overview(build_report(build_model(read_trace(path)), By.CORO), Style(200))
+    assert (
+        "99 % of the waits of tasks to run took less than 2.00 ms; all waits for the GIL took "
+        "1.00 ms; all waits for locks took 1.00 ms.\n"
+    ) in told
+
+
+def test_the_first_finding_is_whole(tmp_path):
+    """Its last sentence says what to do; the others are cut."""
+    path = tmp_path / "two.pftrace"
+    service = Service(victims=20)
+    path.write_bytes(service.blocks(3, 120 * MS).data())
+    model = build_model(read_trace(path))
+    made = build_report(model, By.CORO)
+    (found,) = made.findings
+    both = replace(made, findings=(found, found))
+    told = overview(both, Style(60))
+    assert " ".join(told.split()).count(found.text) == 1
+    assert " …\n" in told
