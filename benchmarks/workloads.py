@@ -171,6 +171,20 @@ def in_uvloop(work: Callable[[int], object]) -> Callable[[int], None]:
     return run
 
 
+def greenlet_switches(amount: int) -> None:
+    """One greenlet and its parent that do nothing but switch to each other."""
+    import greenlet
+
+    def answer() -> None:
+        while True:
+            parent.switch()
+
+    parent = greenlet.getcurrent()
+    other = greenlet.greenlet(answer)
+    for _ in range(amount // 2):
+        other.switch()
+
+
 WORKLOADS = (
     Workload("bare switches (sleep(0))", in_loop(bare_switches), 200_000, 1.10),
     Workload("queue ping-pong", in_loop(queue_ping_pong), 40_000),
@@ -186,10 +200,15 @@ WORKLOADS = (
     Workload("generators", generators, 2_000_000, 1.01),
     Workload("objects", objects, 1_000_000, 1.01),
 )
-PAIRS = (  # of a take and a release; nobody else wants it
+PAIRS = (  # of a take and a release that nobody else wants, or one switch
     Workload("with Lock", with_lock, 3_000_000, 11),
     Workload("with RLock", with_rlock, 3_000_000, 11),
     Workload("async with asyncio.Lock", in_loop(async_with_lock), 600_000),
     Workload("GIL: os.lseek", seeks, 1_000_000, 70),
     Workload("GIL and io: os.read", reads, 600_000, 70),
+    *(
+        (Workload("greenlet switch", greenlet_switches, 1_000_000, 150),)
+        if importlib.util.find_spec("greenlet")
+        else ()
+    ),
 )

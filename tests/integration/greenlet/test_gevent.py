@@ -201,9 +201,8 @@ def test_hubs_in_threads(tmp_path: Path) -> None:
         gevent.sleep(0.001)
 
     def outer() -> None:
-        gevent.get_hub().threadpool.apply(
-            in_thread, (lambda: gevent.spawn(inner).join(), "inner")
-        )
+        gevent.sleep(0.001)
+        in_thread(lambda: gevent.spawn(inner).join(), "inner")
 
     summary, _ = record_here(lambda: in_thread(outer, "outer"), path)
     assert task_of(summary, "inner").end == "done"

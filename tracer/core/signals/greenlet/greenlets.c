@@ -42,6 +42,11 @@ known_greenlet *greenlets_find(const void *object)
 
 /* --- what it is --- */
 
+static uint32_t nameless(const char *name)
+{
+    return intern_function(intern_string(name, strlen(name)), intern_string("?:0", 3));
+}
+
 /* The function of a frame's outermost caller: where a greenlet that runs has begun. */
 static uint32_t function_of_running(void)
 {
@@ -50,7 +55,7 @@ static uint32_t function_of_running(void)
         PyCodeObject *code = compat_frame_code(at);
         outermost = code ? code : outermost;
     }
-    return outermost ? codes_of(outermost)->func : 0;
+    return outermost ? codes_of(outermost)->func : nameless("greenlet");
 }
 
 /* What a greenlet is to run, where that can be seen without running the program's code: a new reference, or NULL.
@@ -74,10 +79,10 @@ static uint32_t function_of(PyObject *object, int is_running)
     PyObject *parent = greenlet_api.parent(object);
     PyErr_Clear();
     if (!parent)
-        return intern_function(intern_string("main greenlet", 13), intern_string("?:0", 3));
+        return nameless("main greenlet");
     Py_DECREF(parent);
     PyObject *run = runs_what(object);
-    uint32_t func = run ? codes_callable(run) : is_running ? function_of_running() : 0;
+    uint32_t func = run ? codes_callable(run) : is_running ? function_of_running() : nameless("greenlet");
     Py_XDECREF(run);
     PyErr_Clear();
     return func;
