@@ -33,6 +33,7 @@ class LoopRow:
     windows: int
     available: int
     unknown: int
+    process: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
                 len(known),
                 known.count(False),
                 unknown,
+                loop.process,
             )
             found.append(LoopRow(*row))
     return tuple(found)

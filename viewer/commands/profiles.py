@@ -170,7 +170,7 @@ def export(
 
 
 def _speedscope(model: Model, type_: str) -> bytes:
-    return render_speedscope(derive(model, type_), Path(model.trace.path).name)
+    return render_speedscope(derive(model, type_), model.trace.name)
 
 
 def _html(model: Model, _type: str) -> bytes:

@@ -76,7 +76,8 @@ class Answers:
         """What the page must know before all other questions."""
         model, trace = self.model, self.model.trace
         return {
-            "name": trace.path.name,
+            "name": trace.name,
+            "command": trace.names,
             "start_ns": model.start_ns,
             "start_unix_ns": str(heading(model).start_unix_ns),  # a double would round it
             "duration_ns": model.end_ns - model.start_ns,

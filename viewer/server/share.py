@@ -232,7 +232,7 @@ def _note(model: Model, reduced: int) -> str:
         else "The timelines are complete."
     )
     return (
-        f"A shared copy of {trace.path.name} ({size(trace.size_bytes)}). {detail} Tables "
+        f"A shared copy of {trace.name} ({size(trace.size_bytes)}). {detail} Tables "
         f"cover the whole recording, only the longest slices have explanations, and source "
-        f"lines are left out. For everything: tracer view {trace.path.name}"
+        f"lines are left out. For everything: tracer view {trace.names}"
     )

@@ -108,7 +108,7 @@ async function start() {
   setProcesses(meta);
   const main = h("main", { tabindex: -1 });
   fill(gone, "The server has ended: only what is already here can be shown. Start it again with ",
-    h("code", null, `tracer view ${meta.name}`), " and open the address that it prints.");
+    h("code", null, `tracer view ${meta.command}`), " and open the address that it prints.");
   onGone((is) => (gone.hidden = !is));
   const wrong = h("div.note.bad", { role: "status", hidden: true });
   let settle = () => {};

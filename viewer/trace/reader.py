@@ -82,6 +82,17 @@ class Trace:
         """0: unknown."""
         return self.processes[process].pid if process >= 0 else 0
 
+    @property
+    def name(self) -> str:
+        """The name of the file or folder, and how many more the user named."""
+        more = f" and {len(self.given) - 1} more" if len(self.given) > 1 else ""
+        return (self.path.name or self.path.resolve().name) + more
+
+    @property
+    def names(self) -> str:
+        """What the user named, without folders: what a command takes, in the right folder."""
+        return " ".join(path.name or path.resolve().name for path in self.given)
+
     def args(self, event: int) -> dict[str, Arg]:
         """The arguments of an event with a number or a text."""
         found: dict[str, Arg] = {}

@@ -143,6 +143,27 @@ def test_first_screen(tmp_path, workers):
         )
 
 
+def test_loops_of_two_processes(tmp_path):
+    """Each line about a loop says of which process it is."""
+    family = Family("/app/serve.py")
+    main = thread_of(family)
+    child = family.fork(main, MS, 101, name="worker")
+    for process, thread in ((family.first, main), (child, family.main(child).running(MS))):
+        loop = process.loop(thread)
+        task = loop.task("work", site="/app/serve.py:2 work")
+        task.ready(2 * MS).running(3 * MS)
+        loop.step(task, 3 * MS, 150 * MS)
+        task.done(150 * MS)
+        loop.select(150 * MS, 300 * MS)
+        thread.end(300 * MS)
+        process.ended(301 * MS)
+    out = io.StringIO()
+    path = family.write(tmp_path)
+    report(path, as_json=False, section="latency", top=9, by="coro", out=out)
+    for name in ("MainThread [serve.py]", "MainThread [worker]"):
+        assert f"The loop of `{name}` was responsive" in out.getvalue()
+
+
 def thread_of(family: Family) -> Thread:
     return family.first.thread("MainThread", 100).running(0)
 

@@ -11,7 +11,10 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.commands import refused
 from tracer import cli
 from viewer.render.formats.pprof import read_pprof
+from viewer.server.answers import Answers
 from viewer.server.site import make_site
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 MS = 1_000_000
 
@@ -101,6 +104,27 @@ def test_diff(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each side may be a folder."""
     assert cli.main(["diff", "x.pftrace", "x.pftrace.d", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["a"]["file"] == "x.pftrace"
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "command"),
+    [
+        (Path("x.pftrace"), "x.pftrace", "x.pftrace"),
+        (tuple(map(Path, SEVERAL)), "x.pftrace and 1 more", "x.pftrace 101-7.pftrace"),
+        (Path("x.pftrace.d"), "x.pftrace.d", "x.pftrace.d"),
+    ],
+)
+def test_name_on_the_page(
+    family: Path, given: Path | tuple[Path, ...], name: str, command: str
+) -> None:
+    """The page has a name for what was opened, and says how to open it again."""
+    meta = Answers(build_model(read_trace(given))).meta()
+    assert isinstance(meta, dict)
+    assert (meta["name"], meta["command"]) == (name, command)
+
+
+def test_folder_without_a_name(family: Path) -> None:
+    assert read_trace(Path()).name == family.name
 
 
 def test_site(family: Path) -> None:

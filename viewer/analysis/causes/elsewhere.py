@@ -41,10 +41,13 @@ class Elsewhere:
         for number, job in enumerate(self.jobs):
             if job.receiver >= 0:
                 self._received.setdefault(job.receiver, []).append((job.received_ns, number))
-                for row in self._rows_before(job.receiver, job.received_ns, looks=False):
-                    self.job_of_row[row] = number
-        for got in self._received.values():
+        for thread, got in self._received.items():
             got.sort()
+            before = 0
+            for at_ns, number in got:
+                for row in self._rows_before(thread, at_ns, before, looks=False):
+                    self.job_of_row[row] = number
+                before = at_ns
         self._find_children()
 
     def _find_children(self) -> None:
@@ -68,14 +71,19 @@ class Elsewhere:
             )
             child = Child(number, pid, name)
             if thread >= 0:
-                self._ended.setdefault(thread, []).append((at_ns, child))
-                for row in self._rows_before(thread, at_ns, looks=True):
-                    self.child_of_row.setdefault(row, child)
+                told = self._ended.setdefault(thread, [])
+                before = told[-1][0] if told else 0
+                for row in self._rows_before(thread, at_ns, before, looks=True):
+                    self.child_of_row[row] = child
+                told.append((at_ns, child))
 
-    def _rows_before(self, thread: int, at_ns: int, *, looks: bool) -> Iterator[int]:
+    def _rows_before(
+        self, thread: int, at_ns: int, since_ns: int, *, looks: bool
+    ) -> Iterator[int]:
         """The thread's last wait before a moment, with the short ones after it.
 
-        Where a library `looks` again and again, all of them at that place.
+        Where a library `looks` again and again, all of them at that place. None of those
+        before `since_ns`, which brought something else.
         """
         rows, table = self.ledger.rows_of_threads, self.model.states
         low = rows.offset[thread]
@@ -85,6 +93,8 @@ class Elsewhere:
             at -= 1
             row = rows.row[at]
             base = table.state[row] & STATE_MASK
+            if table.start_ns[row] < since_ns:
+                return
             if base not in _WAITS:
                 continue
             if base not in (IO, SLEEP) or self._is_poll_of_loop(thread, row):

@@ -232,8 +232,11 @@ def _lost_ns(facts: Facts, pool: Pool) -> int:
     """One sweep: a piece of time counts for each pair of a waiting job and an idle worker."""
     members, changes = Family.of(facts.model).members, list[tuple[int, int, int]]()
     last = max((job.end_ns for job in pool.jobs), default=0)
-    for worker in pool.workers:
-        begun = min(job.start_ns for job in pool.jobs if job.worker == worker)
+    first = dict[int, int]()
+    for job in pool.jobs:
+        if job.start_ns >= 0:
+            first[job.worker] = min(job.start_ns, first.get(job.worker, job.start_ns))
+    for worker, begun in first.items():
         member = members.get(worker)
         end = min(member.end_ns, last) if member is not None else last
         changes += [(begun, 0, 1), (end, 0, -1)]

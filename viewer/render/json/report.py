@@ -93,6 +93,7 @@ def _latency(latency: Latency | None) -> Json:
         "loops": [
             {
                 "pid": row.pid,
+                "process": row.process,
                 "thread": row.thread,
                 "windows": row.windows,
                 "available": row.available,

@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from tracer.units import duration, plural
-from viewer.analysis.availability import Bucket, HistogramRow, LoopRow
+from viewer.analysis.availability import Bucket, HistogramRow
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
 from viewer.words import place, shorten, tail
@@ -19,7 +19,7 @@ def latency(report: Report, top: int, style: Style) -> str:
     """How responsive the loops were; a histogram for each of the first `top` coroutines."""
     assert report.latency is not None
     lines = [style.title("Scheduling latency")]
-    lines += availability(report.latency.loops, style)
+    lines += availability(report, style)
     rows = report.latency.coroutines
     if not rows:
         lines.append("  No task was ever ready.")
@@ -30,8 +30,9 @@ def latency(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def availability(rows: tuple[LoopRow, ...], style: Style) -> list[str]:
+def availability(report: Report, style: Style) -> list[str]:
     """A line for each loop; of more than a few loops one line for all."""
+    rows = report.latency.loops if report.latency is not None else ()
     if len(rows) > _FEW_LOOPS:
         windows, free = (sum(map(attrgetter(name), rows)) for name in ("windows", "available"))
         text = (
@@ -41,7 +42,9 @@ def availability(rows: tuple[LoopRow, ...], style: Style) -> list[str]:
         return wrap(text, style.width)
     lines = []
     for row in rows:
-        loop = f"loop of `{shorten(row.thread, _LONG)}` was responsive"
+        of = report.heading.names.get(row.process, "")
+        name = shorten(f"{row.thread} [{of}]" if of else row.thread, _LONG)
+        loop = f"loop of `{name}` was responsive"
         dropped = plural(row.unknown, "window") + " with dropped events"
         if row.windows:
             text = (

@@ -100,7 +100,7 @@ def _short(lines: list[str], most: int) -> list[str]:
 
 def _calm(report: Report, style: Style) -> list[str]:
     """Numbers that show that nothing is wrong."""
-    lines = availability(report.latency.loops, style) if report.latency is not None else []
+    lines = availability(report, style)
     said = []
     if report.tasks:
         late = max(row.ready.p99_ns for row in report.tasks)
@@ -123,8 +123,8 @@ def _slowest(report: Report, style: Style, most: int) -> str:
     waits.sort(key=lambda wait: -wait[0])
     worth = [wait for n, wait in enumerate(waits[:most]) if not n or wait[0] >= _SLOW_NS]
     lines = [line for _, text in worth for line in wrap(text, style.width)]
-    if report.findings and report.latency is not None:
-        lines += availability(report.latency.loops, style)
+    if report.findings:
+        lines += availability(report, style)
     return "\n".join([style.title("Slowest waits"), *lines]) if lines else ""
 
 
