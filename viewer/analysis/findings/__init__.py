@@ -25,6 +25,7 @@ from viewer.analysis.findings.pools import (
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
+from viewer.analysis.findings.turns import awaits_in_turn
 from viewer.analysis.findings.vain import vain_findings
 
 __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
@@ -39,6 +40,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     orphaned_task,
     task_leak,
     busy_loop,
+    awaits_in_turn,
     pool_starvation,  # thread-pool starvation
     vain_findings,  # missed wake-up, wait in vain
     outside_findings,  # database locked, handshake in accept, full pipe
@@ -57,6 +59,7 @@ KINDS = (
     "GC in the hot path",
     "GIL hog",
     "GIL saturated",
+    "awaits in turn",
     "blocking call on the loop thread",
     "busy loop",
     "database locked",
@@ -84,11 +87,20 @@ KINDS = (
     "wait in vain",
     "workers never exit",
 )
+_ADVICE = ("awaits in turn",)  # after all faults: it may be as it must be
 _FIRST = "deadlock"  # whatever it cost so far, it never ends
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
     """All findings, the most expensive first."""
     found = across(facts, (finding for finder in FINDERS for finding in finder(facts)))
-    found.sort(key=lambda f: (f.finding != _FIRST, -f.severity_ns, f.finding, f.text))
+    found.sort(
+        key=lambda f: (
+            f.finding != _FIRST,
+            f.finding in _ADVICE,
+            -f.severity_ns,
+            f.finding,
+            f.text,
+        )
+    )
     return tuple(found)

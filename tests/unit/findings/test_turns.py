@@ -1,0 +1,60 @@
+"""Awaits one after the other: advice, and when it is none."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+HELPER = "/app/turns.py:4 lookup\n/app/turns.py:5 load_all\n/app/turns.py:6 handle"
+OWN = "/app/turns.py:4 lookup\n/app/turns.py:6 handle"
+
+
+def turns(times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0):
+    trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    end = 0
+    for n in range(tasks):
+        task = loop.task("handle", site="/app/turns.py:6 handle")
+        at = n * 10
+        task.ready(at).running(at)
+        for _ in range(times):
+            task.awaits(at, "sleep", site="/app/turns.py:4 lookup", stack=stack)
+            at += ns
+            task.ready(at, waker="timer").running(at)
+        if other_ns:
+            task.awaits(at, "sleep", site="/app/turns.py:9 handle")
+            at += other_ns
+            task.ready(at, waker="timer").running(at)
+        task.done(at + 1, "done" if done else "cancelled")
+        end = max(end, at + 1)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_awaits_in_turn(tmp_path):
+    (found,) = find_in(tmp_path, turns())
+    assert found.finding == "awaits in turn"
+    assert found.text == (
+        "Awaits in turn: `handle` (turns.py:6) calls `lookup` (turns.py:4) 8 times, one after "
+        "the other, in `load_all` (turns.py:5), and each call waits in `await sleep`: 400 ms "
+        "of 400 ms (at 0), the longest 50.0 ms. If none needs the one before, `await "
+        "asyncio.gather(...)` takes as long as the longest; 700 ms would be saved over all "
+        "tasks."
+    )
+    assert found.severity_ns == 2 * 7 * 50 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 4, "ns": 200 * MS}, id="few"),
+        pytest.param({"ns": 30 * MS}, id="little to save"),
+        pytest.param({"tasks": 1, "times": 20}, id="one task: it may pace itself"),
+        pytest.param({"stack": OWN}, id="in the task's own function"),
+        pytest.param({"done": False}, id="a ticker, cancelled in the end"),
+        pytest.param({"other_ns": 300 * MS}, id="not most of its life"),
+    ],
+)
+def test_no_advice(tmp_path, story):
+    assert kinds(tmp_path, turns(**story)) == []

@@ -1,0 +1,105 @@
+"""Awaits of one task that come one after the other, though none needs the one before."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.words import at
+from viewer.trace.columns import AWAIT
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Whether one await needs the result of the one before, no trace can tell. So this is advice:
+# only where a function below the task's own calls the same helper from one line at least five
+# times, which is most of the life of two tasks or more that end by themselves, and where
+# gathering would have saved half a second in all. A client that makes one request after the
+# other does so in the task's own function.
+_TIMES = 5
+_SAVED_NS = 500 * _MS
+_MOSTLY = 8, 10
+_LONG_NS = _MS
+_MOST = 2_000
+_TIMED = ("sleep", "socket", "future", "executor")
+
+
+def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
+    """Equal awaits one after the other that could have been gathered."""
+    model, slices = facts.model, facts.model.trace.slices
+    least, longer = _LONG_NS, model.trace.engine.longer
+    rows = longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), least)
+    while len(rows) > _MOST:
+        least *= 2
+        rows = longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), least)
+    by_place: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for i in rows:
+        task, places = model.owners.owner[i], _loops(facts, i)
+        if task >= 0 and places is not None:
+            by_place[task, *places].append(i)
+    saved, times = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    example: dict[tuple[str, str], tuple[int, list[int], int]] = {}
+    for (task, helper, caller), found in by_place.items():
+        ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
+        if len(found) < _TIMES or not _is_its_life(facts, task, sum(ns)):
+            continue
+        saved[helper, caller] += sum(ns) - max(ns)
+        times[helper, caller] += 1
+        example.setdefault((helper, caller), (task, found, sum(ns)))
+    for at_place, lost in saved.items():
+        if lost >= _SAVED_NS and times[at_place] > 1:
+            task, found, ns = example[at_place]
+            yield _finding(facts, *at_place, lost, task, found, ns)
+
+
+def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
+    """The helper that awaits and the line that calls it, below the task's own function."""
+    what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+    if not what.startswith(_TIMED):
+        return None
+    return _of_user(facts.model.trace.text_of_slice(i, s.ARG_STACK))
+
+
+@lru_cache(maxsize=4096)
+def _of_user(stack: str) -> tuple[str, str] | None:
+    """The two innermost frames of the user's code, of three or more."""
+    frames = [
+        frame for frame in stack.split("\n") if place_of(frame).path and not is_library(frame)
+    ]
+    return (frames[0], frames[1]) if len(frames) >= 3 else None
+
+
+def _is_its_life(facts: Facts, task: int, ns: int) -> bool:
+    """Whether the awaits are most of the life of a task that ended by itself."""
+    rows = facts.ledger.rows_of_tasks
+    low, high = rows.offset[task], rows.offset[task + 1]
+    life = rows.end_ns[high - 1] - rows.start_ns[low] if low < high else 0
+    is_most = ns * _MOSTLY[1] >= life * _MOSTLY[0]
+    return is_most and facts.ledger.how_it_ended(task) == s.DONE
+
+
+def _finding(
+    facts: Facts, helper: str, caller: str, lost: int, task: int, found: list[int], ns: int
+) -> Finding:
+    model, slices = facts.model, facts.model.trace.slices
+    coro, site = model.coroutine(model.owners.task_group[task])
+    what = facts.awaited(found[0])[0]
+    start = slices.start_ns[found[0]]
+    longest = max(slices.end_ns[i] - slices.start_ns[i] for i in found)
+    text = (
+        f"Awaits in turn: {code(coro, site)} calls {code(place_of(helper).function, helper)} "
+        f"{len(found)} times, one after the other, in "
+        f"{code(place_of(caller).function, caller)}, and each call waits in `{what}`: "
+        f"{duration(ns)} of {duration(slices.end_ns[found[-1]] - start)} "
+        f"({at(facts, start)}), the longest {duration(longest)}. If none needs the one "
+        f"before, `await asyncio.gather(...)` takes as long as the longest; {duration(lost)} "
+        f"would be saved over all tasks."
+    )
+    evidence = Evidence(
+        start, slices.end_ns[found[-1]] - start, model.task_name(task),
+        model.owners.task_id[task], site=caller,
+        pid=model.pid(model.owners.task_process[task]),
+    )  # fmt: skip
+    return Finding("awaits in turn", lost, text, evidence)
