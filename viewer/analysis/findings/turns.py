@@ -50,8 +50,8 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         example.setdefault((helper, caller), (task, found, sum(ns)))
     for at_place, lost in saved.items():
         if lost >= _SAVED_NS and times[at_place] > 1:
-            task, found, ns = example[at_place]
-            yield _finding(facts, *at_place, lost, task, found, ns)
+            task, awaits, total = example[at_place]
+            yield _finding(facts, *at_place, lost, task, awaits, total)
 
 
 def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
