@@ -1,4 +1,4 @@
-"""SQLAlchemy on asyncio runs its code in greenlets: tasks stay asyncio's, lines the program's."""
+"""SQLAlchemy on asyncio runs code in greenlets: tasks stay asyncio's, lines the program's."""
 
 import asyncio
 from pathlib import Path
