@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import importlib.util
 import os
 import threading
@@ -122,6 +123,14 @@ async def async_with_lock(amount: int) -> None:
             pass
 
 
+def queue_and_take(amount: int) -> None:
+    """A plain deque: asyncio's loops queue what is ready in one, so its append is watched."""
+    queue: collections.deque[int] = collections.deque()
+    for number in range(amount):
+        queue.append(number)
+        queue.popleft()
+
+
 def seeks(amount: int) -> None:
     """Gives the GIL and takes it again around a system call that does nothing."""
     file, seek, here = os.open("/dev/zero", os.O_RDONLY), os.lseek, os.SEEK_CUR
@@ -204,6 +213,7 @@ PAIRS = (  # of a take and a release that nobody else wants, or one switch
     Workload("with Lock", with_lock, 3_000_000, 11),
     Workload("with RLock", with_rlock, 3_000_000, 11),
     Workload("async with asyncio.Lock", in_loop(async_with_lock), 600_000),
+    Workload("deque.append, popleft", queue_and_take, 3_000_000),
     Workload("GIL: os.lseek", seeks, 1_000_000, 70),
     Workload("GIL and io: os.read", reads, 600_000, 70),
     *(

@@ -1,6 +1,7 @@
 """uvloop: what only its loops have, and that a program cannot tell that they are recorded."""
 
 import asyncio
+import operator
 import socket
 import sys
 import time
@@ -12,8 +13,9 @@ import pytest
 from tests.conftest import Recorder
 from tests.support.launching import compare, script
 from tests.support.loops import needs_uvloop, new_uvloop, record_on
-from tests.support.recordings import task_of, wakers
+from tests.support.recordings import record_here, task_of, wakers
 from tests.support.validator.rules import validate
+from tracer.recorder import Options, Recording
 from viewer.analysis.children import children
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
@@ -62,6 +64,27 @@ def test_a_protocol_that_wakes_a_task(tmp_path: Path) -> None:
     assert wakers(task)[-1] == {"waker": "io"}
     (woken,) = [each for each in task.slices if each.begin.args.get("waker") == "io"][-1:]
     assert str(woken.begin.args["via"]).endswith("Line.data_received")
+
+
+def test_run_shows_the_programs_coroutine(tmp_path: Path) -> None:
+    """uvloop.run() puts a coroutine of its own around it: before it begins, and afterwards."""
+    import uvloop
+
+    by_id = operator.attrgetter("id")
+
+    async def main(*recordings: Recording) -> None:
+        for recording in recordings:
+            recording.start()
+        await asyncio.sleep(0)
+
+    summary, _ = record_here(lambda: uvloop.run(main()), tmp_path / "all.pftrace")
+    assert min(summary.tasks.values(), key=by_id).coro == main.__qualname__
+
+    late = Recording(Options(str(tmp_path / "late.pftrace"), argv=("test",)))
+    uvloop.run(main(late))
+    late.stop()
+    summary = validate((tmp_path / "late.pftrace").read_bytes())
+    assert min(summary.tasks.values(), key=by_id).coro == main.__qualname__
 
 
 @pytest.mark.parametrize("how", [time.sleep, work_for])

@@ -23,6 +23,7 @@ WAITS = {f"Loop.{name}": "await socket" for name in SOCKET} | {
 def arm(core: "ModuleType", tool: "Tool") -> None:
     """Watches uvloop once the program imports it; asyncio is watched already."""
     tool.after_import("uvloop.loop", lambda: _watch(core, tool))
+    tool.after_import("uvloop", lambda: _watch_run(core))
 
 
 def _watch(core: "ModuleType", tool: "Tool") -> None:
@@ -30,3 +31,11 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         core.watch_uvloop(sys.modules["uvloop.loop"].Loop)
     except (AttributeError, RuntimeError) as error:
         tool.problem("uvloop", str(error))
+
+
+def _watch_run(core: "ModuleType") -> None:
+    """uvloop.run() puts a coroutine of its own around the program's."""
+    code = getattr(getattr(sys.modules["uvloop"], "run", None), "__code__", None)
+    for const in getattr(code, "co_consts", ()):
+        if getattr(const, "co_name", None) == "wrapper":
+            core.watch_wrapper(code, const)

@@ -394,5 +394,7 @@ void identity_forget(void)
     Py_CLEAR(identity.py_step);
     Py_CLEAR(identity.py_wakeup);
     Py_CLEAR(identity.current_task);
+    Py_CLEAR(identity.wrapping);
+    Py_CLEAR(identity.wrapper);
     identity.set_name = identity.get_name = NULL;
 }

@@ -41,6 +41,7 @@ struct identity {
     PyCFunction original_set_name;
     Py_ssize_t callback_offset, args_offset, when_offset;
     PyObject *pending, *cancelled, *on_gone, *current_task;
+    PyObject *wrapping, *wrapper; /* codes: of a function, whose first argument is a coroutine, and of that around it */
     map by_task, by_ref, loops;
     _Atomic uint32_t next_task, next_loop;
 };

@@ -13,13 +13,34 @@
 #include "signals/asyncio/running.h"
 #include "signals/watched.h"
 
+/* The program's coroutine in the one that the calling uvloop.run() has put around it, borrowed; NULL: not found. */
+static PyObject *wrapped_by_caller(void)
+{
+    const compat_frame *at = compat_running_frame();
+    while (at && (PyObject *)compat_frame_code(at) != identity.wrapping)
+        at = compat_frame_caller(at);
+    PyObject *first = at ? compat_frame_local(at, 0) : NULL;
+    return first && PyCell_Check(first) ? PyCell_GET(first) : first;
+}
+
+static uint32_t function_of(PyObject *coro)
+{
+    int is_wrapper = identity.wrapper && coro && PyCoro_CheckExact(coro) &&
+                     (PyObject *)compat_gen_code(coro) == identity.wrapper;
+    PyObject *begun = is_wrapper ? await_next(coro) : NULL;
+    PyObject *inner = is_wrapper && !begun ? Py_XNewRef(wrapped_by_caller()) : begun;
+    uint32_t func = identity_function(inner ? inner : coro);
+    Py_XDECREF(inner);
+    return func;
+}
+
 /* Writes the task to the trace, if it is new, and returns its id; 0 when memory is short. Returns an id
  * and not a known_task, because reading a name may run the program's code, which may stop the recording. */
 static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);
-    uint32_t func = identity_function(coro);
+    uint32_t func = function_of(coro);
     uint32_t loop_id = identity_loop_id(loop);
     Py_XDECREF(coro);
     Py_XDECREF(loop);
@@ -249,7 +270,7 @@ void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
 {
     if (!b->loop || parts.loop != b->loop || !is_awaitable(parts.coro) || known_id(task))
         return;
-    uint32_t id = ++identity.next_task, func = identity_function(parts.coro);
+    uint32_t id = ++identity.next_task, func = function_of(parts.coro);
     known_task *known = identity_enroll(task, id, func);
     if (!known)
         return;
@@ -361,7 +382,22 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(wrapper_doc, "watch_wrapper(function, wrapper)\n\n"
+"Codes: a task of `wrapper` is called by the coroutine that `function` was given first.");
+
+static PyObject *watch_wrapper(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *function, *wrapper;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyCode_Type, &function, &PyCode_Type, &wrapper))
+        return NULL;
+    Py_XSETREF(identity.wrapping, Py_NewRef(function));
+    Py_XSETREF(identity.wrapper, Py_NewRef(wrapper));
+    Py_RETURN_NONE;
+}
+
 PyMethodDef tasks_methods[] = {
+    {"watch_wrapper", watch_wrapper, METH_VARARGS, wrapper_doc},
     {"adopt_task", adopt_task, METH_VARARGS, adopt_doc},
     {NULL, NULL, 0, NULL},
 };
