@@ -98,6 +98,32 @@ def test_a_pid_used_again(tmp_path):
     assert [row["process"] for row in as_json(tmp_path, family)["threads"]] == [0, 2, 1]
 
 
+def test_a_process_that_became_another_program(tmp_path):
+    """The new one is the child of the old one; who waits for the pid is told of its end."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    old = family.fork(main, 10, 101)
+    thread = family.main(old).running(10)
+    new = family.fork(thread, 20, 101, origin="exec", argv="/app/other.py", started=40)
+    exec_ = old.events[-1]
+    assert exec_.name == "spawn"
+    exec_.name, exec_.track, exec_.category = "exec", old.tracer, "tracer"
+    exec_.args = {"path": "/usr/bin/python", "followed": True}
+    family.main(new).running(40).end(50)
+    new.ended(51)
+    family.ended(main, new, 55, status=4)
+    main.end(60)
+    family.first.ended(61)
+    members = Read.of(model_of(tmp_path, family)).members
+    assert [(m.name, m.parent, m.told and m.told.status) for m in members.values()] == [
+        ("serve.py", -1, None),
+        ("child 1", 0, None),
+        ("other.py", 1, 4),
+    ]
+    how = [(row["how"], row["status"]) for row in as_json(tmp_path, family)["processes"]]
+    assert how == [("ended", None), ("replaced", None), ("ended", 4)]
+
+
 def test_without_arrows(tmp_path):
     """The pids tell, where the arrow is lost: of the note of the start, else of the child."""
     family = service()

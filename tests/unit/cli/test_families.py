@@ -1,15 +1,20 @@
 """Every reading command takes a file with its FILE.d, several files, or a folder."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.commands import refused
 from tracer import cli
+from viewer.render.formats.chrome import write_chrome
+from viewer.render.formats.csv import write_csv
 from viewer.render.formats.pprof import read_pprof
 from viewer.server.answers import Answers
 from viewer.server.site import make_site
@@ -180,3 +185,34 @@ def test_chrome_names(family: Path) -> None:
         100: "service.py (100): service.py",
         101: "service.py (101): service.py",
     }
+
+
+def test_one_pid_twice(tmp_path: Path) -> None:
+    """A pid that came again is another process for tools that know processes by it."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    for n in range(2):
+        child = family.fork(main, n * MS, 101)
+        family.main(child).running(n * MS).end((n + 1) * MS - 10)
+        child.ended((n + 1) * MS - 5)
+    main.end(3 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    rows = json.loads(write_chrome(model))["traceEvents"]
+    names = {r["pid"]: r["args"]["name"] for r in rows if r["name"] == "process_name"}
+    assert names == {
+        100: "serve.py: /app/serve.py",
+        101: "child 1: /app/serve.py",
+        101 + (1 << 22): "child 2: /app/serve.py",
+    }
+    slices = csv.DictReader(io.StringIO(write_csv(model).decode()))
+    assert [row["process_name"] for row in slices] == ["serve.py", "child 1", "child 2"]
+
+
+def test_views_of_speedscope(family: Path) -> None:
+    """Threads of one name in two processes are two views."""
+    assert cli.main(["export", "x.pftrace", "--format", "speedscope"]) == 0
+    views = json.loads((family / "x.speedscope.json").read_text())["profiles"]
+    assert sorted(view["name"] for view in views) == [
+        "MainThread [service.py (100)]",
+        "MainThread [service.py (101)]",
+    ]

@@ -14,7 +14,7 @@ from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Did
 from viewer.analysis.why.waits import What
 from viewer.render.text.steps import step_text
-from viewer.render.text.why import paragraph
+from viewer.render.text.why import opening, paragraph
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
@@ -151,6 +151,7 @@ def test_child_of_a_task(tmp_path: Path) -> None:
     )
     adds_up(found.causes, found.wait.ns)
     assert parts(found.causes) == [(Kind.CHILD, "tool", 79 + 1e-6)]
+    assert opening(found).startswith("`run` #1 in `service.py` awaited `future`")
     assert parts(found.causes[0].parts)[0] == (Kind.COMPUTING, "", 74)
 
 

@@ -52,6 +52,7 @@ class Member:
     start_ns: int  # of its recording
     end_ns: int
     start: Start | None
+    reaper: int  # the process that is told of its end; -1 unknown
     told: Told | None
 
     @property
@@ -75,7 +76,11 @@ class Family:
         for i in recorded:
             process = model.trace.processes[i]
             start = starts.of(i)
-            ends = told.get((start.parent if start else -1, process.pid), [])
+            parent = self.members.get(start.parent) if start else None
+            # What became another program keeps its pid, and the one that waits for it.
+            is_exec = parent is not None and parent.pid == process.pid
+            reaper = parent.reaper if parent and is_exec else start.parent if start else -1
+            ends = told.get((reaper, process.pid), [])
             at = bisect_left(ends, process.start_ns, key=lambda one: one.time_ns)
             self.members[i] = Member(
                 i,
@@ -87,6 +92,7 @@ class Family:
                 process.start_ns,
                 process.end_ns,
                 start,
+                reaper,
                 ends[at] if at < len(ends) and not process.replaced_by else None,
             )
 
@@ -117,7 +123,7 @@ class Family:
             if member.pid == pid
             and member.process != process
             and member.start_ns <= time_ns
-            and member.parent in (process, -1)
+            and member.reaper in (process, -1)
         ]
         return max(found, key=lambda one: one.start_ns).process if found else -1
 

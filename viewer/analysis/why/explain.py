@@ -29,7 +29,8 @@ _ENDED_BY = {What.CALL: Kind.IO, What.SLEEP: Kind.TIMER}
 class Waiter:
     """Who waited. A task has `coro` and `task`, a thread `tid`; the others are "" and -1.
 
-    `name` is the task's or thread's own. `site` is the coroutine function's.
+    `name` is the task's own, or the thread's, with its process where there are several; `of`
+    is a task's process then. `site` is the coroutine function's.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Waiter:
     task: int
     tid: int
     process: int
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def waiter_of(tree: Tree, wait: Wait) -> Waiter:
             model.owners.task_id[task],
             -1,
             model.owners.task_process[task],
+            tree.elsewhere.family.name(model.owners.task_process[task]),
         )
     thread = model.states.who[wait.row]
     return Waiter(

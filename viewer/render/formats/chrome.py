@@ -1,6 +1,7 @@
 """A trace in Chrome's JSON format, for tools without a newer one."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 from tracer import schema as s
@@ -11,6 +12,7 @@ from viewer.trace.reader import Track, double
 type Row = dict[str, object]
 
 _US = 1_000
+_MOST_PIDS = 1 << 22  # of Linux
 
 
 def write_chrome(model: Model) -> bytes:
@@ -22,7 +24,8 @@ def write_chrome(model: Model) -> bytes:
 
 def _rows(model: Model) -> Iterator[Row]:
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
-    place = list(_places(model))
+    pids = _pids(model)
+    place = list(_places(model, pids))
     for number, (pid, tid) in enumerate(place):
         track = trace.tracks.get(events.uuids[number], Track(0))
         name = track.thread_name or track.name or "process"
@@ -38,7 +41,7 @@ def _rows(model: Model) -> Iterator[Row]:
         said = str(process.recording.get(s.ARG_ARGV, ""))
         name = family.name(number)
         said = f"{name}: {said}" if name and said else name or said
-        yield {"ph": "M", "name": "process_name", "pid": process.pid, "args": {"name": said}}
+        yield {"ph": "M", "name": "process_name", "pid": pids[number], "args": {"name": said}}
     for i, event in enumerate(slices.event):
         row = _row(model, place, event, "X", slices.start_ns[i])
         yield row | {"dur": (slices.end_ns[i] - slices.start_ns[i]) / _US}
@@ -73,13 +76,22 @@ def _row(model: Model, place: list[tuple[int, int]], event: int, ph: str, ns: in
     }
 
 
-def _places(model: Model) -> Iterator[tuple[int, int]]:
+def _pids(model: Model) -> list[int]:
+    """By process its pid; where a pid came again, a number above all real ones."""
+    seen, found = Counter[int](), []
+    for process in model.trace.processes:
+        found.append(process.pid + seen[process.pid] * _MOST_PIDS)
+        seen[process.pid] += 1
+    return found
+
+
+def _places(model: Model, pids: list[int]) -> Iterator[tuple[int, int]]:
     """By track (pid, tid); lanes that are not threads are numbered above them."""
     trace = model.trace
     next_tid = max((track.tid for track in model.threads), default=0) + 1
     for number, uuid in enumerate(trace.events.uuids):
         process = trace.track_process[number]
-        pid = trace.processes[process].pid if process >= 0 else 0
+        pid = pids[process] if process >= 0 else 0
         track = trace.tracks.get(uuid, Track(uuid))
         yield pid, track.tid or next_tid
         next_tid += not track.tid

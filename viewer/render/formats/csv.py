@@ -4,19 +4,20 @@ import csv
 import io
 import json
 
+from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 from viewer.trace.reader import Track
 
 _COLUMNS = (
     "start_ns", "duration_ns", "process", "thread", "track", "category", "name", "unfinished",
-    "args",
+    "args", "process_name",
 )  # fmt: skip
 
 
 def write_csv(model: Model) -> bytes:
     """A header, and one row per slice in order of begin; `args` is JSON."""
     trace, events, slices = model.trace, model.trace.events, model.trace.slices
-    out = io.StringIO()
+    out, family = io.StringIO(), Family.of(model)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for i, event in enumerate(slices.event):
@@ -33,6 +34,7 @@ def write_csv(model: Model) -> bytes:
                 trace.text(events.name[event]),
                 slices.unfinished[i],
                 json.dumps(trace.args(event), ensure_ascii=False),
+                family.name(process),
             )
         )
     return out.getvalue().encode()

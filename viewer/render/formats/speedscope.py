@@ -16,7 +16,7 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
     ] = {}  # without lines, since speedscope takes each line for a function
     threads: dict[str, list[Sample]] = defaultdict(list)
     for sample in profile.samples:
-        threads[str(dict(sample.labels).get("thread", name))].append(sample)
+        threads[_view(dict(sample.labels), name)].append(sample)
         for place in sample.frames:
             frames.setdefault(place._replace(line=0), len(frames))
     views = [
@@ -44,6 +44,12 @@ def render_speedscope(profile: Profile, name: str) -> bytes:
         "profiles": views,
     }
     return json.dumps(file, ensure_ascii=False).encode()
+
+
+def _view(labels: dict[str, str | int], name: str) -> str:
+    """The thread, with its process where the trace has several."""
+    thread, of = labels.get("thread", name), labels.get("process", labels.get("pid", ""))
+    return f"{thread} [{of}]" if of else str(thread)
 
 
 def _frame(place: Place) -> dict[str, str]:

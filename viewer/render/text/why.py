@@ -185,7 +185,8 @@ def _waiter(explanation: Explanation) -> str:
     if not explanation.wait.of_task:
         return f"thread {code(waiter.name)}"
     is_plain = waiter.name == waiter.coro or NUMBERED.fullmatch(waiter.name)
-    return name_of(waiter.name) + ("" if is_plain else f" ({code(waiter.coro)})")
+    of = f" in {code(waiter.of)}" if waiter.of else ""
+    return name_of(waiter.name) + ("" if is_plain else f" ({code(waiter.coro)})") + of
 
 
 def _capital(text: str) -> str:
