@@ -1,4 +1,4 @@
-"""The trace (tracer run --heap) must show who keeps memory: the log and the cache, no one else.
+"""The trace (tracer run --heap) must show who keeps memory: the log and the cache, none else.
 
 Each request is remembered in a list, and its answer in a cache without bound. It makes nodes
 that refer to themselves, which only the collector frees, and a buffer that is gone at once.
