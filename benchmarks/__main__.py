@@ -12,6 +12,7 @@ import sysconfig
 
 from benchmarks.calls import call_costs
 from benchmarks.children import import_ms, instructions_per_unit, report_cost
+from benchmarks.heap import ALLOCATING, heap_costs, heap_instructions
 from benchmarks.page import first_paint
 from benchmarks.pairs import OFF, OFF_AGAIN, ON, VIZTRACER, Comparison, compare
 from benchmarks.workloads import PAIRS, WORKLOADS
@@ -127,6 +128,25 @@ def print_instructions(amount: int) -> None:
     print_table(rows)
 
 
+def print_heap(rounds: int, scale: float) -> None:
+    print(f"Sampled allocations, CPU time of the process: medians of {rounds} rounds")
+    rows = [["work", "off ms", "off/off", "heap ×", "budget ×"]]
+    for cost in heap_costs(rounds, scale):
+        cells = [f"{cost.off_ms:.0f}", f"{cost.noise:.3f}", f"{cost.ratio:.3f}"]
+        rows.append([cost.workload.name, *cells, show(cost.workload.budget, ".2f")])
+    print_table(rows)
+
+
+def print_heap_instructions(scale: float) -> None:
+    print("Sampled allocations, user instructions per unit (callgrind)")
+    rows = [["work", "untraced", "heap", "ratio"]]
+    for workload in ALLOCATING:
+        amount = max(2000, int(workload.amount * scale))
+        off, on = heap_instructions(workload, amount)
+        rows.append([workload.name, f"{off:.1f}", f"{on:.1f}", f"{on / off:.4f}"])
+    print_table(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
@@ -136,6 +156,7 @@ def main() -> None:
     parser.add_argument("--viztracer", action="store_true", help="a column for the peer")
     parser.add_argument("--pairs", action="store_true", help="locks and the GIL only")
     parser.add_argument("--page", action="store_true", help="the page's first paint only")
+    parser.add_argument("--heap", action="store_true", help="sampled allocations only")
     parser.add_argument("--callgrind", action="store_true", help="count instructions instead")
     options = parser.parse_args()
     if options.viztracer and importlib.util.find_spec("viztracer") is None:
@@ -148,12 +169,18 @@ def main() -> None:
     )
     sys.stdout.flush()
     if options.callgrind:
-        print_instructions(CALLGRIND_UNITS)
+        if options.heap:
+            print_heap_instructions(0.01)
+        else:
+            print_instructions(CALLGRIND_UNITS)
         return
     rounds, scale = (3, 0.02) if options.quick else (options.rounds, 1.0)
     sizes = [MILLION // 10] if options.quick else [MILLION, 5 * MILLION]
     if options.page:
         print_first_paints(sizes, rounds)
+        return
+    if options.heap:
+        print_heap(rounds, scale)
         return
     print_pairs(rounds, scale)
     if options.pairs:
@@ -161,6 +188,7 @@ def main() -> None:
     print_ratios(rounds, scale, options.viztracer)
     print_import(3 if options.quick else 15)
     print_calls(20 if options.quick else 1000)
+    print_heap(rounds, scale)
     print_reports(sizes)
     print_first_paints(sizes, min(rounds, 5))
 

@@ -77,7 +77,9 @@ class Instructions:
     process: int
 
 
-def count_instructions(workload: str, arm: str, amount: int) -> Instructions:
+def count_instructions(
+    workload: str, arm: str, amount: int, child: str = CHILD
+) -> Instructions:
     """Runs `amount` units under callgrind, which knows neither seconds nor neighbours."""
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "counts"
@@ -85,7 +87,7 @@ def count_instructions(workload: str, arm: str, amount: int) -> Instructions:
             [
                 *("valgrind", "--quiet", "--tool=callgrind", "--separate-threads=yes"),
                 f"--callgrind-out-file={out}",
-                *(sys.executable, "-c", CHILD, workload, arm, str(amount)),
+                *(sys.executable, "-c", child, workload, arm, str(amount)),
             ],
             cwd=PROJECT,
             env={**os.environ, "PYTHONHASHSEED": "0"},

@@ -21,6 +21,7 @@ from typing import override
 from benchmarks.workloads import Workload
 
 OFF, OFF_AGAIN, ON, VIZTRACER = "off", "off again", "on", "viztracer"
+HEAP = "heap"  # nothing but sampled allocations
 BUFFER_BYTES = 64 << 20
 FEWEST_EVENTS = 1000  # per run; below, a cost per event would be noise divided by little
 VIZTRACER_ENTRIES = 2_000_000
@@ -86,6 +87,8 @@ class Untraced:
 class Traced(Untraced):
     """One recording around the run; `finish` adds up what it wrote."""
 
+    signals: tuple[str, ...] = ()  # all that are recorded unless asked otherwise
+
     def __init__(self) -> None:
         from tracer.recorder import SIGNALS, Options, Recording
 
@@ -94,7 +97,7 @@ class Traced(Untraced):
         options = Options(
             path=str(self.path),
             buffer_bytes=BUFFER_BYTES,
-            signals=tuple(SIGNALS),
+            signals=self.signals or tuple(SIGNALS),
             argv=(),
             force=True,
         )
@@ -118,6 +121,12 @@ class Traced(Untraced):
             recorded.raw_bytes += len(data)
             recorded.gzip_bytes += len(gzip.compress(data, compresslevel=6))
         self.directory.cleanup()
+
+
+class Sampled(Traced):
+    """Only allocations."""
+
+    signals = ("heap",)
 
 
 class Viztracer(Untraced):
@@ -145,6 +154,7 @@ ARMS: dict[str, type[Untraced]] = {
     OFF: Untraced,
     OFF_AGAIN: Untraced,
     ON: Traced,
+    HEAP: Sampled,
     VIZTRACER: Viztracer,
 }
 

@@ -1,0 +1,121 @@
+"""What sampling allocations costs: each run in a process of its own, since the wrappers around
+the allocators stay where they were put once."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from benchmarks.children import PROJECT, count_instructions
+from benchmarks.pairs import HEAP, OFF
+from benchmarks.workloads import Workload
+
+DOCUMENT = json.dumps([{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(50)])
+CHILD = """
+import sys
+from benchmarks.heap import ALLOCATING
+from benchmarks.pairs import run_once
+name, arm, amount = sys.argv[1:]
+(workload,) = (each for each in ALLOCATING if each.name == name)
+run_once(workload, int(amount) // 10, arm, None)
+cost = run_once(workload, int(amount), arm, None)
+print(cost.process_ns)
+"""
+
+
+class Point:
+    def __init__(self, x: int, y: int) -> None:
+        self.x, self.y = x, y
+
+
+def documents(amount: int) -> None:
+    for _ in range(amount):
+        json.loads(DOCUMENT)
+
+
+def instances(amount: int) -> None:
+    for n in range(amount // 100):
+        [Point(n, k) for k in range(100)]
+
+
+def containers(amount: int) -> None:
+    """Dicts and lists that come and go."""
+    for n in range(amount // 10):
+        found = {k: [k, n] for k in range(10)}
+        found.clear()
+
+
+def texts(amount: int) -> None:
+    for n in range(amount):
+        f"{n}:{n + 1}".replace(":", " / ").upper()
+
+
+def frames(amount: int) -> None:
+    """Columns and rows of a table, as a library for data makes them."""
+    for n in range(amount // 1000):
+        columns = [[float(n + k) for k in range(100)] for _ in range(10)]
+        list(zip(*columns, strict=True))
+
+
+def buffers(amount: int) -> None:
+    for _ in range(amount):
+        bytes(1000)
+
+
+ALLOCATING = (
+    Workload("json.loads", documents, 10_000, 1.03),
+    Workload("instances", instances, 1_000_000, 1.03),
+    Workload("dicts and lists", containers, 1_000_000, 1.03),
+    Workload("strings", texts, 1_000_000, 1.03),
+    Workload("tables", frames, 5_000_000, 1.03),
+    Workload("bytes(1000)", buffers, 2_000_000, None),
+)
+
+
+@dataclass(frozen=True)
+class HeapCost:
+    """CPU time of the process, and its instructions where they were counted, as ratios."""
+
+    workload: Workload
+    off_ms: float
+    noise: float  # untraced over untraced
+    ratio: float
+
+
+def heap_costs(rounds: int, scale: float) -> list[HeapCost]:
+    """Medians of ratios within rounds, whose runs are interleaved."""
+    return [_compare(workload, rounds, scale) for workload in ALLOCATING]
+
+
+def _compare(workload: Workload, rounds: int, scale: float) -> HeapCost:
+    amount = max(1000, int(workload.amount * scale))
+    shuffled = random.Random(workload.name)
+    arms = {"off": OFF, "again": OFF, "on": HEAP}
+    found: dict[str, list[int]] = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name in shuffled.sample(list(arms), len(arms)):
+            command = [sys.executable, "-c", CHILD, workload.name, arms[name], str(amount)]
+            done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+            found[name].append(int(done.stdout))
+    noise, ratio = (
+        statistics.median(b / a for a, b in zip(found["off"], found[name], strict=True))
+        for name in ("again", "on")
+    )
+    return HeapCost(workload, statistics.median(found["off"]) / 1e6, noise, ratio)
+
+
+def heap_instructions(workload: Workload, amount: int) -> tuple[float, float]:
+    """Instructions per unit, untraced and with sampled allocations: of twice the amount, less
+    those of once."""
+    counts = []
+    for arm in (OFF, HEAP):
+        once, twice = (
+            count_instructions(workload.name, arm, n, CHILD).process
+            for n in (amount, 2 * amount)
+        )
+        counts.append((twice - once) / amount)
+    return counts[0], counts[1]
