@@ -194,6 +194,22 @@ def greenlet_switches(amount: int) -> None:
         other.switch()
 
 
+def trio_switches(amount: int) -> None:
+    """Four of trio's tasks that do nothing but make room for each other."""
+    import trio
+
+    async def switch() -> None:
+        for _ in range(amount // 4):
+            await trio.sleep(0)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(switch)
+
+    trio.run(main)
+
+
 WORKLOADS = (
     Workload("bare switches (sleep(0))", in_loop(bare_switches), 200_000, 1.10),
     Workload("queue ping-pong", in_loop(queue_ping_pong), 40_000),
@@ -204,6 +220,11 @@ WORKLOADS = (
             Workload("TCP echo, uvloop", in_uvloop(tcp_echo), 8_000, 1.05),
         )
         if importlib.util.find_spec("uvloop")
+        else ()
+    ),
+    *(
+        (Workload("bare switches, trio", trio_switches, 50_000, 1.40),)
+        if importlib.util.find_spec("trio")
         else ()
     ),
     Workload("generators", generators, 2_000_000, 1.01),
