@@ -125,6 +125,7 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
 # it, and the attribute of that …
 JOBS: "dict[str, tuple[str, str]]" = {
     "anyio._backends._asyncio:AsyncIOBackend.run_sync_in_worker_thread": ("func", ""),
+    "anyio._backends._trio:TrioBackend.run_sync_in_worker_thread": ("func", ""),
     "asgiref.sync:SyncToAsync.__call__": ("self", "func"),
     "trio._threads:to_thread_run_sync": ("sync_fn", ""),
 }

@@ -22,11 +22,12 @@ from viewer.trace.reader import read_trace
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs" / "services"
 CLIENTS, REQUESTS = 4, 12
 WAIT_S = 30
-# Each program's package, its paths, and the endpoint that gives its requests' tasks their
+# Each program's packages, its paths, and the endpoint that gives its requests' tasks their
 # name, though they begin in the library.
 SERVICES = {
-    "aiohttp_service": ("aiohttp", "/quick /asking /quick /blocking", "asking"),
-    "fastapi_service": ("fastapi", "/quick /sync /quick /blocking", "in_a_thread"),
+    "aiohttp_service": ("aiohttp uvloop", "/quick /asking /quick /blocking", "asking"),
+    "fastapi_service": ("fastapi uvloop", "/quick /sync /quick /blocking", "in_a_thread"),
+    "hypercorn_service": ("hypercorn trio", "/quick /sync /quick /blocking", "in_a_thread"),
 }
 
 type Given = Counter[tuple[str, int, bytes]]  # path, status and body of each answer
@@ -82,8 +83,8 @@ def serve(command: list[str], paths: list[str]) -> Served:
 def test_a_service_answers_as_untraced_and_its_blocking_endpoint_leads(
     name: str, tmp_path: Path
 ) -> None:
-    package, paths, endpoint = SERVICES[name]
-    for module in (package, "uvloop"):
+    packages, paths, endpoint = SERVICES[name]
+    for module in packages.split():
         if find_spec(module) is None:
             pytest.skip(f"{module} has no wheel for this Python")
     program, trace = PROGRAMS / f"{name}.py", tmp_path / "t.pftrace"

@@ -160,8 +160,8 @@ typedef struct {
     stack_frame chain[CHAIN_LIMIT], *innermost; /* filled from its end, since a stack starts with its innermost frame */
     const code_facts *outside; /* the innermost code outside the scheduler, and where … */
     stack_frame site;          /* … it is */
-    const compat_frame *runs_job;
-    uint8_t job, has_users;
+    PyCodeObject *job; /* the user's function that another thread runs for it; NULL: none that is known */
+    uint8_t has_users;
 } walk;
 
 static int is_of_package(const code_facts *facts)
@@ -193,10 +193,8 @@ static void name_by(naming *name, const code_facts *facts, const compat_frame *f
 static void visit(walk *w, stack_frame at, const code_facts *facts, const compat_frame *frame, int is_innermost)
 {
     w->has_users |= is_users(facts);
-    if (facts->job) {
-        w->job = facts->job;
-        w->runs_job = frame;
-    }
+    if (facts->job && !w->job && !w->has_users)
+        w->job = library_job_of(facts->job, frame);
     name_by(&w->name, facts, frame, is_innermost);
     if (w->innermost > w->chain)
         *--w->innermost = at;
@@ -247,9 +245,8 @@ static void visit_coroutine(walk *w, PyObject *at, int is_innermost)
 /* The function that another thread runs for the task stands for the user's code where the chain has none. */
 static void visit_job(walk *w)
 {
-    PyCodeObject *code = w->job && !w->has_users ? library_job_of(w->job, w->runs_job) : NULL;
-    if (code && w->innermost > w->chain)
-        *--w->innermost = (stack_frame){code, 0};
+    if (w->job && !w->has_users && w->innermost > w->chain)
+        *--w->innermost = (stack_frame){w->job, 0};
 }
 
 /* What the code that gave the name waits for. */
@@ -276,7 +273,8 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     w.name = (naming){0};
     w.innermost = w.chain + CHAIN_LIMIT;
     w.outside = NULL;
-    w.job = w.has_users = 0;
+    w.job = NULL;
+    w.has_users = 0;
     PyObject *at = coro;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         PyObject *next = await_next(at);
