@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tracer import schema as s
+from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
@@ -26,6 +27,7 @@ class IoRow:
     size_bytes: int | None
     holding_gil_ns: int
     process: int
+    children: tuple[str, ...] = ()  # the processes for whose end it waited, if any
 
 
 def io_rows(model: Model) -> tuple[IoRow, ...]:
@@ -47,6 +49,7 @@ def io_rows(model: Model) -> tuple[IoRow, ...]:
     stats = engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows)
     has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
+    children = Elsewhere.of(model).children_of_calls()
     found = [
         IoRow(
             model.pid(table.call_process[row]),
@@ -55,6 +58,7 @@ def io_rows(model: Model) -> tuple[IoRow, ...]:
             table.call_bytes[row] if table.call_bytes[row] >= 0 and not imports[row] else None,
             held[row * 2 + 1],
             table.call_process[row],
+            children.get(row, ()),
         )
         for row in sorted({*everything})
     ]

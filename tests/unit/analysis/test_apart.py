@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.builder.family import Family
 from tests.support.builder.threads import Thread
+from tests.support.builder.trace import TraceBuilder
 from viewer.analysis.findings import Facts, find
 from viewer.analysis.gc import gc_rows
 from viewer.analysis.ledger.ledger import Ledger
@@ -136,6 +137,9 @@ def test_first_screen(tmp_path, workers):
     assert any("--section processes" in line for line in lines)
     killed = [line for line in lines if "killed by SIGKILL" in line]
     assert len(killed) == 1
+    text = " ".join(out.getvalue().split())
+    # One call ended when all had ended: it was told of the first.
+    assert "[serve.py]` waited 909 ms for the child process `worker 0`." in text
     if workers == 8:
         assert killed[0] == (
             "  ! 8 processes were killed by SIGKILL (worker 0 (pid 200), worker 1 (pid 210), "
@@ -186,3 +190,28 @@ def test_children_that_are_not_here(tmp_path):
         "1 child process is not in this trace: `python -I job.py` at serve.py:3 "
         "(started with -I)."
     ) in " ".join(out.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "the child process `tool 0`"),
+        (2, "the child processes `tool 0` and `tool 1`"),
+        (3, "the child processes `tool 0`, `tool 1` and `tool 2`"),
+        (5, "the child processes `tool 0`, `tool 1`, `tool 2` and 2 more"),
+    ],
+)
+def test_children_that_were_waited_for(tmp_path, count, text):
+    """The first screen names them, also those that did not record themselves."""
+    family = Family("/app/build.py")
+    main = thread_of(family)
+    for n in range(count):
+        at = (n * 20 + 1) * MS
+        main.spawn(at, 500 + n, f"tool {n}", "/app/build.py:3 main")
+        main.io(at + 1_000, "os.waitpid", site="/app/build.py:4 main").running(at + 15 * MS)
+        family.ended(main, TraceBuilder(pid=500 + n), at + 15 * MS, status=0)
+    main.end(200 * MS)
+    family.first.ended(201 * MS)
+    out = io.StringIO()
+    report(family.write(tmp_path), as_json=False, section=None, top=9, by="coro", out=out)
+    assert f" for {text}." in " ".join(out.getvalue().split())

@@ -10,6 +10,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.explaining import adds_up, answer
 from tests.support.stories.waits import MS
 from viewer.analysis.causes.part import Cause, Kind
+from viewer.analysis.io import io_rows
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Did
 from viewer.analysis.why.waits import What
@@ -104,6 +105,8 @@ def test_several_children_at_one_line(tmp_path: Path) -> None:
         (3 * MS, 2)
     ]
     assert [cause.who for cause in problems[0].worst.causes] == ["one"]
+    (row,) = (row for row in io_rows(model) if row.callable == "os.waitpid")
+    assert row.children == ("one", "two")
 
 
 def test_a_library_that_looks(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.causes.part import Kind
@@ -49,6 +49,21 @@ class Elsewhere:
                     self.job_of_row[row] = number
                 before = at_ns
         self._find_children()
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The model's, found on its first use."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model, Ledger.of(model))
+        return found
+
+    def children_of_calls(self) -> dict[int, tuple[str, ...]]:
+        """By row of the table of calls the names of the children that it waited for."""
+        table, found = self.model.states, dict[int, dict[str, None]]()
+        for row, child in sorted(self.child_of_row.items()):
+            found.setdefault(table.row[row], {})[child.name] = None
+        return {call: tuple(names) for call, names in found.items()}
 
     def _find_children(self) -> None:
         trace, events = self.model.trace, self.model.trace.events

@@ -65,7 +65,7 @@ class Labels:
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.model, self.ledger = lanes, lanes.model, lanes.ledger
         self.holders = Holders(lanes.ledger)
-        self.elsewhere = Elsewhere(self.model, self.ledger)
+        self.elsewhere = Elsewhere.of(self.model)
 
     def on_loop(self, key: int) -> Label:
         if key == NOBODY:

@@ -272,6 +272,7 @@ def _io(row: IoRow) -> Json:
         "ns": spread_json(row.calls),
         "bytes": row.size_bytes,
         "holding_gil_ns": row.holding_gil_ns,
+        "children": list(row.children),
     }
 
 

@@ -11,7 +11,7 @@ from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
 from viewer.analysis.why.waits import CHILDREN
 from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, table, wrap
-from viewer.words import Named, place, shorten, tail
+from viewer.words import Named, code, place, shorten, tail
 
 _HEADLINES = 3
 _REASONS = 3  # given for each row
@@ -280,11 +280,24 @@ def waits_for_children(report: Report, style: Style) -> list[tuple[int, str]]:
         (
             row.calls.max_ns,
             f"`{_call_name(report, row, style).fitted(style.width - 4)}` waited "
-            f"{duration(row.calls.total_ns)} for child processes.",
+            f"{duration(row.calls.total_ns)} for {_named_children(row)}.",
         )
         for row in report.io
-        if row.callable.startswith(CHILDREN)
+        if row.callable.startswith(CHILDREN) or row.children
     ]
+
+
+def _named_children(row: IoRow) -> str:
+    """`worker 1`, `worker 2` and 6 more; "child processes" where their names are unknown."""
+    names = [code(name) for name in row.children[:_REASONS]]
+    more = len(row.children) - _REASONS
+    told = [*names, f"{more} more"] if more > 0 else names
+    said = " and ".join([*([", ".join(told[:-1])] if told[1:] else []), *told[-1:]])
+    return (
+        f"the child {'processes' if told[1:] else 'process'} {said}"
+        if said
+        else "child processes"
+    )
 
 
 def io(report: Report, top: int, style: Style) -> str:
