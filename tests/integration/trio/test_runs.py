@@ -1,6 +1,7 @@
 """trio's runs: in threads, as guests, inside other loops; idle, recorded late, left early."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,30 @@ def test_guest_of_asyncio(tmp_path: Path) -> None:
         for sleep in sleeps
         for each in selects
     )
+
+
+def test_an_idle_worker_waits_for_nobody(tmp_path: Path) -> None:
+    """trio's thread sleeps on a lock that the main thread has taken for it."""
+    path = tmp_path / "t.pftrace"
+
+    async def main() -> None:
+        for _ in range(2):
+            await trio.to_thread.run_sync(time.sleep, 0)
+            await trio.sleep(0.01)
+
+    with no_idle_threads():
+        record_here(lambda: trio.run(main), path)
+    waits = [
+        each
+        for each in pair(read_strict(path.read_bytes()))[0]
+        if each.begin.category == "lock" and "_thread_cache.py" in str(each.begin.args)
+    ]
+    assert {each.name for each in waits} <= {
+        "lock wait: worker idle",
+        "lock wait: Thread.start",
+    }
+    assert "lock wait: worker idle" in {each.name for each in waits}
+    assert not [each for each in waits if "owner" in each.begin.args]
 
 
 def test_asyncio_inside_a_step(tmp_path: Path) -> None:

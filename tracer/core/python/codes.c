@@ -383,17 +383,19 @@ static PyObject *label_wrapper(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(wait_doc, "name_wait(code, text)\n\nNames what a thread waits for inside `code`, a function of the\n"
+PyDoc_STRVAR(wait_doc, "name_wait(code, text, is_signal=False)\n\nNames what a thread waits for inside `code`, a function of the\n"
 "standard library: \"lock wait: Queue.get\". \"\": it runs what it is given, which waits for reasons of its own.");
 
 static PyObject *name_wait(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *code, *text;
-    if (!PyArg_ParseTuple(args, "O!U", &PyCode_Type, &code, &text))
+    int is_signal = 0;
+    if (!PyArg_ParseTuple(args, "O!U|p", &PyCode_Type, &code, &text, &is_signal))
         return NULL;
     code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
     if (facts->func) {
+        facts->is_signal = (uint8_t)is_signal;
         facts->wait = codes_text(text);
         facts->runs_others = !facts->wait;
     }

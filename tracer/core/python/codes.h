@@ -38,6 +38,7 @@ typedef struct {
     uint8_t job;             /* the function that another thread runs for it: the same; 0: none */
     uint8_t greenlet;        /* the greenlet in which it runs functions: the same; 0: none */
     uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
+    uint8_t is_signal;       /* … and a plain lock that it takes is a signal, whoever has taken it before … */
     uint8_t runs_others;     /* … and no code outside it names the wait: it runs what it is given */
 } code_facts;
 

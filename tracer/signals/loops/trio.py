@@ -45,7 +45,7 @@ WAITS: tuple[tuple[str, str, str, int], ...] = (
 LIMITER = ("_sync", "CapacityLimiter.acquire_on_behalf_of", "CapacityLimiter")
 # What threads wait for in trio's code.
 THREADS = {
-    "trio._core._thread_cache:WorkerThread._work": "executor idle",
+    "trio._core._thread_cache:WorkerThread._work": "worker idle",
     "trio._threads:_send_message_to_trio": "from_thread.run",
 }
 
@@ -72,7 +72,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         module, _, function = path.rpartition(":")
         code = getattr(find(sys.modules.get(module), function), "__code__", None)
         if code is not None:
-            core.name_wait(code, f"lock wait: {what}")
+            core.name_wait(code, f"lock wait: {what}", True)
     run, queue = sys.modules["trio._core._run"], sys.modules["trio._core._entry_queue"]
     runner, get_events = run.Runner, run.TheIOManager.get_events
     tool.watch(facts["run"], "trio run", "PY_START")

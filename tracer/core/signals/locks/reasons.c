@@ -116,7 +116,9 @@ wait_reason reason_of(enum kind kind, PyObject *self, PyThreadState *tstate, con
     PyCodeObject *code = compat_frame_code(*compat_frame_slot(tstate));
     uint32_t own = (uint32_t)ring_mine->tid, wait = stack ? stack->wait : 0;
     uint32_t innermost = kind == KIND_LOCK && wait && code ? codes_of(code)->wait : 0;
-    found.is_signal = !can_be_held(kind) || (kind == KIND_LOCK && wait && is_signal(innermost, owner, own));
+    int is_known = innermost && codes_of(code)->is_signal;
+    found.is_signal =
+        !can_be_held(kind) || (kind == KIND_LOCK && wait && (is_known || is_signal(innermost, owner, own)));
     if (!found.is_signal)
         return found;
     if (wait) {
