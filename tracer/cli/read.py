@@ -101,6 +101,7 @@ def report(
     metavar="TIME",
     help="Only waits at this moment: 12.3s, 250ms, or by the clock 14:03:22.5.",
 )
+@click.option("--process", metavar="NAME|PID", help="Only waits of this process.")
 @click.option("--region", metavar="NAME", help="Only waits within tracer.region(NAME).")
 @click.option(
     "--worst",
@@ -115,6 +116,7 @@ def why(
     task: str | None,
     thread: str | None,
     at: str | None,
+    process: str | None,
     region: str | None,
     worst: int,
     as_json: bool,
@@ -131,6 +133,7 @@ def why(
         thread=thread,
         at=at,
         region=region,
+        process=process,
         most=worst,
         as_json=as_json,
         out=sys.stdout,

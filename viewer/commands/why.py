@@ -25,6 +25,7 @@ def why(
     thread: str | None,
     at: str | None,
     region: str | None,
+    process: str | None = None,
     most: int,
     as_json: bool,
     out: TextIO,
@@ -42,7 +43,9 @@ def why(
         at_ns = model.start_ns + since_start(when, model)
         if not model.start_ns <= at_ns <= model.end_ns:
             raise NotInTraceError(f"--at {at}: the trace is {_from_to(model)}.")
-    answer = worst_waits(model, most, Asked(task or "", thread or "", at_ns, region or ""))
+    answer = worst_waits(
+        model, most, Asked(task or "", thread or "", at_ns, region or "", process or "")
+    )
     if as_json:
         out.write(render_json(str(model.trace.path), answer))
         return
@@ -50,7 +53,7 @@ def why(
         there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")
         out.write(
             f"No waits were recorded{there}.\n"
-            if there or task or thread
+            if there or task or thread or process
             else "The program lost less than 1 ms to waits.\n"
         )
         return

@@ -147,6 +147,8 @@ def _read(path: Path) -> tuple[bytes, bool]:
             return file.read(), live
     except FileNotFoundError:
         reason = "no such file"
+        if (children := _children(path)).is_dir():
+            reason += f"; its child processes wrote '{children}'"
     except IsADirectoryError:
         reason = "it is a directory"
     except PermissionError:

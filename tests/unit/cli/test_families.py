@@ -68,6 +68,34 @@ def test_why(family: Path, capsys: pytest.CaptureFixture[str], words: list[str])
     assert {wait["waiter"]["tid"] for wait in answer["waits"]} == {100, 101}
 
 
+@pytest.mark.parametrize("wanted", ["service.py (101)", "101"])
+def test_why_of_a_process(
+    family: Path, capsys: pytest.CaptureFixture[str], wanted: str
+) -> None:
+    """By name, else by pid."""
+    assert cli.main(["why", "x.pftrace", "--json", "--process", wanted]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {wait["waiter"]["process"] for wait in answer["waits"]} == {1}
+
+
+def test_no_such_process(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest names are said."""
+    assert refused(capsys, "why", "x.pftrace", "--process", "service") == (
+        1,
+        "no process is called 'service'. Did you mean 'service.py (101)' or "
+        "'service.py (100)'?",
+    )
+
+
+def test_only_the_children_are_left(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """FILE may be gone, or the first process was killed before it wrote."""
+    (family / "x.pftrace").unlink()
+    assert refused(capsys, "report", "x.pftrace") == (
+        1,
+        "cannot read 'x.pftrace': no such file; its child processes wrote 'x.pftrace.d'.",
+    )
+
+
 @NAMES
 @pytest.mark.parametrize(
     ("command", "written"),

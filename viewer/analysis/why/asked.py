@@ -12,8 +12,8 @@ _LIKE = 3
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Only waits of a task (name, id or coroutine), of a thread (name or tid), at a moment, or
-    at least partly within regions of a name.
+    """Only waits of a task (name, id or coroutine), of a thread (name or tid), of a process
+    (name or pid), at a moment, or at least partly within regions of a name.
 
     `at_ns` is a time of the trace's clock.
     """
@@ -22,6 +22,7 @@ class Asked:
     thread: str = ""
     at_ns: int | None = None
     region: str = ""
+    process: str = ""
 
 
 def tasks_asked(tree: Tree, wanted: str) -> list[int]:
@@ -67,6 +68,18 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
     if not found:
         instead = _instead(wanted, map(tree.lanes.name_of_thread, threads))
         raise NotInTraceError(f"no thread is called '{wanted}'.{instead}")
+    return found
+
+
+def processes_asked(tree: Tree, wanted: str) -> set[int]:
+    """The processes of this name, else of this pid."""
+    members = tree.elsewhere.family.members.values()
+    found = {member.process for member in members if member.name == wanted}
+    if not found and wanted.isdigit():
+        found = {member.process for member in members if member.pid == int(wanted)}
+    if not found:
+        instead = _instead(wanted, (member.name for member in members))
+        raise NotInTraceError(f"no process is called '{wanted}'.{instead}")
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.profiles.within import Within, within
 from viewer.analysis.states import marks
-from viewer.analysis.why.asked import Asked, tasks_asked, threads_asked
+from viewer.analysis.why.asked import Asked, processes_asked, tasks_asked, threads_asked
 from viewer.analysis.why.waits import STATES, Wait, wait_of_row, wait_of_slice
 from viewer.trace.columns import AWAIT, READY, STATE_MASK, Column
 from viewer.trace.model import Model
@@ -102,12 +102,21 @@ def _asked_for(tree: Tree, asked: Asked) -> tuple[list[Wait], int]:
     waits += _waits(wait_of_row(model, row) for row in rows)
     if asked.at_ns is not None:
         waits = [wait for wait in waits if wait.start_ns <= asked.at_ns]
+    if asked.process:
+        wanted_in = processes_asked(tree, asked.process)
+        waits = [wait for wait in waits if _process_of(model, wait) in wanted_in]
     if asked.region:
         where = within(model, asked.region)
         waits = [wait for wait in waits if _lies_within(model, where, wait)]
     waits.sort(key=lambda wait: (-wait.ns, wait.start_ns))
     least = waits[_TOO_MANY].ns if len(waits) > _TOO_MANY else 0
     return waits[:_TOO_MANY], least
+
+
+def _process_of(model: Model, wait: Wait) -> int:
+    if wait.of_task:
+        return model.owners.task_process[model.owners.owner[wait.row]]
+    return model.thread_process[model.states.who[wait.row]]
 
 
 def _lies_within(model: Model, where: Within, wait: Wait) -> bool:
