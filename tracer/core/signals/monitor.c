@@ -19,6 +19,7 @@
 #include "signals/asyncio/uvloop.h"
 #include "signals/calls/learn.h"
 #include "signals/greenlet/greenlets.h"
+#include "signals/greenlet/hub.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
@@ -44,6 +45,7 @@ static watched_role roles[] = {
     {"eager", eager_start, NULL, LOOP_NO_PART},
     {"task made", NULL, task_made, LOOP_NO_PART},
     {"task name", task_rename, NULL, LOOP_NO_PART},
+    {"greenlet scheduled", NULL, hub_on_scheduled, LOOP_NO_PART},
     {"greenlet failed", greenlets_on_failure, NULL, LOOP_NO_PART},
     {"async lock acquired", NULL, async_locks_acquired, LOOP_NO_PART},
     {"async lock released", NULL, async_locks_released, LOOP_NO_PART},

@@ -84,6 +84,7 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("Resolver.getnameinfo", "getnameinfo"),
     ),
 }
+LIBEV = "gevent.libev.corecext"
 # Those that are compiled are imported under another name, which the module then takes on.
 COMPILED = {
     "gevent._hub_primitives": "gevent._gevent_c_hub_primitives",
@@ -125,16 +126,27 @@ def _watch_hub(core: "ModuleType", tool: "Tool") -> None:
     tool.watch(hub.Hub.handle_error, "greenlet failed", "PY_START")
 
     def watch() -> None:
-        pool, libev = map(sys.modules.get, ("gevent.threadpool", "gevent.libev.corecext"))
+        pool, libev = map(sys.modules.get, ("gevent.threadpool", LIBEV))
         own = (pool._WorkerGreenlet,) if pool else ()  # they only wait for work
         try:
             core.watch_hub(hub.Hub, own, libev and libev.loop, hub.Waiter)
         except (AttributeError, RuntimeError, TypeError) as error:
             tool.problem("gevent", str(error))
 
+    def watch_python_loop() -> None:
+        loop = sys.modules["gevent._ffi.loop"].AbstractLoop
+        tool.watch(loop.run_callback, "greenlet scheduled", "PY_RETURN")
+
     watch()
     tool.after_import("gevent.threadpool", watch)
-    tool.after_import("gevent.libev.corecext", watch)
+    tool.after_import(LIBEV, watch)
+    tool.after_import("gevent._ffi.loop", watch_python_loop)
+    for module in (LIBEV, "gevent.libev._corecffi", "gevent.libuv._corecffi"):
+        tool.after_import(module, _poll_watcher(core, module))
+
+
+def _poll_watcher(core: "ModuleType", module: str) -> "Disarm":
+    return lambda: core.watch_hub_polls(sys.modules[module].__file__)
 
 
 def _namer(core: "ModuleType", module: str, waits: "tuple[tuple[str, str], ...]") -> "Disarm":

@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -44,6 +45,7 @@ static struct {
     fast_keywords original; /* stays set: threads may be inside */
 } methods[METHODS];
 static PyTypeObject *waiter_type; /* gevent's Waiter */
+static PyObject *str_callback;
 
 /* gevent.sleep(0) schedules its own Waiter's switch(), and waits for that. */
 static int is_own_waiter(const thread_buffer *b, PyObject *callback)
@@ -108,6 +110,25 @@ static PyObject *run_threadsafe_traced(PyObject *loop, PyObject *const *args, Py
 
 static const fast_keywords trampolines[METHODS] = {run_traced, run_threadsafe_traced};
 
+void hub_on_scheduled(thread_buffer *b, uint64_t tick, PyObject *callback)
+{
+    PyObject *what = callback ? PyObject_GetAttr(callback, str_callback) : NULL;
+    PyObject *target = what ? switches_target(what) : NULL;
+    PyObject *sealed = NULL;
+    if (target) {
+        switches_ready(b, tick, target);
+    } else if (what && is_own_waiter(b, what)) {
+        b->greenlets.is_yielding = 1;
+    } else if (what && PyCallable_Check(what) && (sealed = envelopes_seal(what, &around)) &&
+               PyObject_SetAttr(callback, str_callback, sealed) == 0) {
+        callbacks_show(b);
+        ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)sealed, 0);
+    }
+    PyErr_Clear();
+    Py_XDECREF(sealed);
+    Py_XDECREF(what);
+}
+
 /* --- polls --- */
 
 typedef int (*wait_function)(int, struct epoll_event *, int, int);
@@ -161,8 +182,13 @@ static got_change slots[SLOTS];
 static int slot_count;
 
 /* Detached: it takes the loader's lock, whose holder may want the GIL. */
-static void patch(const void *inside)
+static void patch(const char *path)
 {
+    struct link_map *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    if (!library)
+        return;
+    const void *inside = library->l_ld;
+    dlclose(library); /* it stays loaded */
     slot_count = got_patch_object(inside, hooks, sizeof hooks / sizeof *hooks, slots, SLOTS);
     for (int i = 0; i < slot_count; i++) {
         void *below = got_below(&slots[i]);
@@ -175,6 +201,22 @@ static void patch(const void *inside)
 
 /* --- set-up --- */
 
+PyDoc_STRVAR(polls_doc, "watch_hub_polls(path)\n\nWatches the polls of the loaded library `path`, in which the hubs' loops are.");
+
+static PyObject *watch_hub_polls(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *path;
+    if (!PyArg_ParseTuple(args, "s", &path))
+        return NULL;
+    gil_follow_loads(); /* its hooks go below ours */
+    Py_BEGIN_ALLOW_THREADS
+    if (!slot_count)
+        patch(path);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(watch_doc, "watch_hub(hub, own, loop, waiter)\n\n"
 "gevent's classes: its hub, a tuple of greenlets of its own, its loop if that is compiled, else None, and Waiter.");
 
@@ -185,7 +227,7 @@ static PyObject *watch_hub(PyObject *module, PyObject *args)
     PyObject *hub, *own, *loop, *waiter;
     if (!PyArg_ParseTuple(args, "O!O!OO!", &PyType_Type, &hub, &PyTuple_Type, &own, &loop, &PyType_Type, &waiter))
         return NULL;
-    if (envelopes_setup() < 0)
+    if (envelopes_setup() < 0 || (!str_callback && !(str_callback = PyUnicode_InternFromString("callback"))))
         return NULL;
     greenlets_of_gevent(hub, own);
     Py_XSETREF(waiter_type, (PyTypeObject *)Py_NewRef(waiter));
@@ -207,13 +249,6 @@ static PyObject *watch_hub(PyObject *module, PyObject *args)
         methods[i].def = defs[i];
         __atomic_store_n(&defs[i]->ml_meth, (PyCFunction)(void (*)(void))trampolines[i], __ATOMIC_RELEASE);
     }
-    const void *inside = defs[0] ? (const void *)(uintptr_t)methods[0].original : NULL;
-    if (inside && !slot_count) {
-        gil_follow_loads(); /* its hooks go below ours */
-        Py_BEGIN_ALLOW_THREADS
-        patch(inside);
-        Py_END_ALLOW_THREADS
-    }
     Py_RETURN_NONE;
 }
 
@@ -234,6 +269,7 @@ static PyObject *unwatch_hub(PyObject *module, PyObject *unused)
 
 PyMethodDef hub_methods[] = {
     {"watch_hub", watch_hub, METH_VARARGS, watch_doc},
+    {"watch_hub_polls", watch_hub_polls, METH_VARARGS, polls_doc},
     {"unwatch_hub", unwatch_hub, METH_NOARGS, "Removes the trampolines."},
     {NULL, NULL, 0, NULL},
 };
