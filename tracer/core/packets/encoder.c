@@ -442,6 +442,19 @@ void encoder_end(encoder *e, track *on, uint64_t ns)
         put_plain(e, p, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
 }
 
+packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name)
+{
+    if (on->chunk != e->chunk)
+        describe(e, on);
+    uint8_t *p = reserve(e);
+    if (!p)
+        return (packet_ref){0};
+    put_plain(e, p, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
+    packet_ref ref = {e->length, e->serial, e->inserted};
+    put_plain(e, e->bytes + e->length, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
+    return ref;
+}
+
 packet_ref encoder_event(encoder *e, const event *ev)
 {
     if (ev->on->chunk != e->chunk)

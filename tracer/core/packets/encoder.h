@@ -113,8 +113,10 @@ static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category
 {
     return encoder_plain(e, on, ns, SCHEMA_TYPE_INSTANT, category, name);
 }
-/* The end of a slice of which nothing more is to be said. */
+/* The end of a slice of which nothing more is to be said … */
 void encoder_end(encoder *e, track *on, uint64_t ns);
+/* … and the begin of such a slice at once. */
+packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name);
 /* Encodes an event together with its track's description, independent of earlier packets except for the
  * names interned in the chunk. It is not counted. */
 void encoder_lone_event(encoder *e, const event *ev);

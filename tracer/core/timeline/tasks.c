@@ -193,23 +193,8 @@ typedef struct {
     const await_lock *lock; /* NULL: it is for none */
 } await_what;
 
-/* The state needs no arguments: it runs, or is ready because it yielded. */
-static int is_plain(const task_line *task)
-{
-    return !task->renamed && !task->flow_in &&
-           (task->state == STATE_RUNNING || (task->state == STATE_READY && !task->woken.kind && !task->stack));
-}
-
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
 {
-    if (!first && is_plain(task)) {
-        uint8_t name = task->state == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY;
-        packet_ref at = encoder_plain(&t->out, &task->on->on, task->since_ns, SCHEMA_TYPE_SLICE_BEGIN, SCHEMA_CAT_TASK,
-                                      name);
-        if (task->state == STATE_RUNNING)
-            task->running = at;
-        return;
-    }
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                 .category = SCHEMA_CAT_TASK, .flow_in = task->flow_in};
@@ -269,6 +254,15 @@ void task_show(timeline *t, task_line *task)
         show_with(t, task, &nothing);
 }
 
+/* Of the state that ends. */
+static void note_length(timeline *t, const task_line *task, uint64_t ns)
+{
+    if (task->state != STATE_READY || ns - task->since_ns <= t->worst_ready_ns)
+        return;
+    t->worst_ready_ns = ns - task->since_ns;
+    t->worst_ready_func = task->func;
+}
+
 static void end_lock_wait(timeline *t, task_line *task, uint64_t ns)
 {
     arg ev_args[EVENT_ARGS];
@@ -285,17 +279,29 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
         end_lock_wait(t, task, ns);
     else
         encoder_end(&t->out, &task->on->on, ns);
-    if (task->state == STATE_READY && ns - task->since_ns > t->worst_ready_ns) {
-        t->worst_ready_ns = ns - task->since_ns;
-        t->worst_ready_func = task->func;
-    }
+    note_length(t, task, ns);
     task->state = STATE_UNKNOWN;
+}
+
+/* Neither the end of its state nor the next one needs arguments: it yields, or runs after that. */
+static int turns(const task_line *task, enum task_state next)
+{
+    return task->shown && task->state >= STATE_READY && !task->awaits_lock && !task->renamed && !task->flow_in &&
+           (next == STATE_RUNNING || (next == STATE_READY && !task->woken.kind && !task->via && !task->stack));
 }
 
 static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
 {
     task_show(t, task);
     ns = not_before(t, task->since_ns, ns);
+    if (turns(task, state)) {
+        note_length(t, task, ns);
+        task->state = (uint8_t)state;
+        task->since_ns = ns;
+        task->running = encoder_turn(&t->out, &task->on->on, ns, SCHEMA_CAT_TASK,
+                                     state == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY);
+        return;
+    }
     end_state(t, task, ns);
     task->state = (uint8_t)state;
     task->since_ns = ns;
