@@ -15,6 +15,8 @@ from tracer.cli import main
 pytestmark = pytest.mark.skipif(
     not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="it needs a GIL"
 )
+PADDING, SMALL = 32, 512
+HEADER = sys.getsizeof(b"")  # of bytes, whose contents follow it
 PROGRAM = """\
 import sys
 KEPT = []
@@ -27,11 +29,11 @@ def small():
 
 def large():
     for n in range(100):
-        KEPT.append(bytearray(50_000))
+        KEPT.append(bytes(50_000))
 
 def used():
     for n in range(100):
-        bytearray(60_000)
+        bytes(60_000)
 
 small(); large(); used()
 print(len(KEPT), KEPT[0][0].__class__.__name__, sys.getsizeof(Node()))
@@ -62,10 +64,12 @@ def run(
 
 
 def of(blocks: list[Block], function: str, size: int) -> list[Block]:
+    """Of that size; Python's debug hooks add a few bytes to what they take from malloc."""
     return [
         block
         for block in blocks
-        if block.site.endswith(f" {function}") and block.bytes == size
+        if block.site.endswith(f" {function}")
+        and size <= block.bytes <= size + (PADDING if size > SMALL else 0)
     ]
 
 
@@ -88,7 +92,7 @@ def test_every_allocator(
     assert said.startswith("101 Node ")
     kept = of(blocks, "small", int(said.split()[-1]))
     assert len(kept) == 1000
-    large, used = of(blocks, "large", 50_001), of(blocks, "used", 60_001)
+    large, used = of(blocks, "large", HEADER + 50_000), of(blocks, "used", HEADER + 60_000)
     assert (len(large), len(used)) == (100, 100)
     assert all(block.end_ns is None for block in (*kept, *large))
     assert all(block.end_ns is not None for block in used)
@@ -103,8 +107,8 @@ def test_the_reports_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[
     (used,) = (row for row in memory["sites"] if row["site"].endswith(":16 used"))
     assert large["live_blocks"] >= 100
     assert large["live_error_bytes"] == 0
-    assert used["allocated_bytes"] >= 100 * 60_001
-    assert used["live_bytes"] < 60_001
+    assert used["allocated_bytes"] >= 100 * 60_000
+    assert used["live_bytes"] < 60_000
     assert main(["pprof", trace, "--type", "heap", "--top"]) == 0
     assert "prog.large" in capsys.readouterr().out.splitlines()[4]
     assert main(["pprof", trace, "--type", "allocs", "--top"]) == 0
