@@ -4,9 +4,10 @@ A process is known by its number in the trace. Its pid may come again: the kerne
 again, and a process that becomes another program keeps its own.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from os.path import basename
 from typing import Self
 
@@ -109,23 +110,31 @@ class Family:
         member = self.members.get(process)
         return member.name if member is not None and len(self.members) > 1 else ""
 
+    @cached_property
+    def _by_pid(self) -> dict[int, list[Member]]:
+        """In order of begin."""
+        found: dict[int, list[Member]] = defaultdict(list)
+        for member in self.members.values():
+            found[member.pid].append(member)
+        return found
+
     def at(self, pid: int, time_ns: int) -> int:
         """The process that had the pid at that time; -1 none."""
-        mine = [member for member in self.members.values() if member.pid == pid]
-        began = [member for member in mine if member.start_ns <= time_ns] or mine
-        return max(began, key=lambda one: one.start_ns).process if began else -1
+        mine = self._by_pid.get(pid, [])
+        began = bisect_right(mine, time_ns, key=_start)
+        return mine[max(began - 1, 0)].process if mine else -1
 
     def child(self, process: int, pid: int, time_ns: int) -> int:
         """The latest process of that pid which began before then, below `process`; -1 none."""
-        found = [
-            member
-            for member in self.members.values()
-            if member.pid == pid
-            and member.process != process
-            and member.start_ns <= time_ns
-            and member.reaper in (process, -1)
-        ]
-        return max(found, key=lambda one: one.start_ns).process if found else -1
+        mine = self._by_pid.get(pid, [])
+        for i in range(bisect_right(mine, time_ns, key=_start) - 1, -1, -1):
+            if mine[i].process != process and mine[i].reaper in (process, -1):
+                return mine[i].process
+        return -1
+
+
+def _start(member: Member) -> int:
+    return member.start_ns
 
 
 class _Starts:

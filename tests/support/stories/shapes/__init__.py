@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
-from tests.support.stories.shapes import of_tasks, of_threads
+from tests.support.stories.shapes import of_processes, of_tasks, of_threads
 
-type Shape = Callable[[int], TraceBuilder]
+type Shape = Callable[[int], TraceBuilder | Family]
 
 SHAPES: dict[str, Shape] = {
     shape.__name__: shape
@@ -32,5 +33,8 @@ SHAPES: dict[str, Shape] = {
         of_tasks.pool,
         of_tasks.leak,
         of_threads.deadlocks,
+        of_processes.children,
+        of_processes.siblings,
+        of_processes.jobs,
     )
 }
