@@ -21,7 +21,10 @@ class For(StrEnum):
 
 _PLAIN = {
     s.SLEEP: For.CLOCK,
+    "sleep_forever": For.CLOCK,  # of trio, until somebody cancels it
     "subprocess": For.CHILD,
+    "signal": For.OUTSIDE,
+    "BlockingPortal": For.CALLERS,  # of anyio: until it is stopped
     **dict.fromkeys(("socket", "getaddrinfo", "getnameinfo"), For.OUTSIDE),
 }
 _KINDS = {

@@ -179,10 +179,11 @@ def test_an_await_that_a_timer_ended_timed_out(tmp_path: Path) -> None:
 
 
 def test_an_idle_task_is_no_problem(tmp_path: Path) -> None:
-    """A worker at an asyncio.Queue, a ticker that sleeps forever, an event never set."""
+    """A worker at a queue or channel, a ticker that sleeps forever, an event never set."""
     scene = Scene()
     loop = scene.loop()
-    for n, what in enumerate(("Queue.get", "sleep", "Event", "Server.serve_forever")):
+    idle = ("Queue.get", "sleep", "Event", "Server.serve_forever", "sleep_forever", "signal")
+    for n, what in enumerate((*idle, "MemoryChannel.receive", "MemoryObjectStream.receive")):
         task = loop.task(f"f{n}", site=f"/app/i.py:{n} f{n}").ready(n * MS).running(n * MS)
         task.awaits(n * MS + 1_000, what, site="/app/i.py:9 f")
         loop.step(task, n * MS, n * MS + 1_000)

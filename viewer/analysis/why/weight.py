@@ -32,10 +32,11 @@ _SERVING = ("accept", "serve_forever", "run_forever", "handle_request")
 _POLLS = ("select.", "selectors.")
 _RECEIVES = ("recv", "recv_into", "recvfrom", "recvmsg", "read", "readinto", "readline")
 _RESULTS = ("Future.result", "import", "Queue.put", "Queue.join", "Barrier.wait")
-_ENDS = ("Thread.join", "Thread.start", "gather", "wait")
+_ENDS = ("Thread.join", "Thread.start", "gather", "wait", "nursery")
 _WORKERS = "executor idle"
 _LOCKS = "Lock"  # idle waits for a lock are for a signal: see trace/signals.py
-_ASKED = ("Event", "Condition", "future", "Barrier", "Queue.get")
+_TAKEN = ("Queue.get", "MemoryChannel.receive", "MemoryObjectStream.receive")
+_ASKED = ("Event", "Condition", "future", "Barrier", *_TAKEN)
 
 
 class Weight(IntEnum):
@@ -146,7 +147,7 @@ class Weights:
         ended = self.tree.ended_by(task, wait.row).kind
         if self._timed_out(wait):
             return Weight.LOST
-        if name == "Queue.get":
+        if name in _TAKEN:
             return Weight.IDLE
         if ended is Kind.IO and self.tree.ledger.how_it_ended(task) == s.DONE:
             return Weight.OUTSIDE
