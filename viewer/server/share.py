@@ -142,7 +142,9 @@ def _text(query: Query) -> str:
 def _longest(answers: Answers) -> list[tuple[str, int]]:
     """(group, row) of the longest slices, each group with its share."""
     found: list[tuple[str, int]] = []
-    names = ("threads", "loops", "tasks", "locks", "waits", "gc")
+    names = ["threads", "loops", "tasks", "locks", "waits", "gc"]
+    if len(answers.groups["processes"].titles) > 1:
+        names += ["processes", "jobs"]
     for name in names:
         lanes = answers.groups[name].lanes
         starts, ends = lanes.start_ns, lanes.end_ns

@@ -1,6 +1,9 @@
 """Several processes on the page: their lanes, the tree, what a click shows, a shared file."""
 
+import base64
 import json
+import re
+import zlib
 
 import pytest
 
@@ -151,5 +154,8 @@ def test_shared_file(tmp_path):
     """It has the tiles that the pages ask for, process by process."""
     model = build_model(read_trace(service().write(tmp_path)))
     page = render_html(model).decode()
+    (packed,) = re.findall(r'"answers":"([^"]*)"', page)
+    told = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert told["slice?group=processes&row=0"]["title"] == "serve.py"
     for key in ("processes/3/", "gil/2/", "threads/1/", "gc/0/"):
         assert f'"{key}' in page
