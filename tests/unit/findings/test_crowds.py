@@ -77,8 +77,8 @@ def test_a_crowd(tmp_path):
 
 def test_a_crowd_that_makes_others_late(tmp_path):
     """No task of it waits for half a second, but the ticker is late."""
-    (found,) = find_in(tmp_path, crowd(tasks=200, step_ms=2, ticks=True))
-    assert "; `tick` (crowd.py:20) runs up to 399 ms late because of them." in found.text
+    (found,) = find_in(tmp_path, crowd(tasks=300, step_ms=2, ticks=True))
+    assert "; `tick` (crowd.py:20) runs up to 599 ms late because of them." in found.text
 
 
 @pytest.mark.parametrize(
