@@ -79,6 +79,7 @@ def start(
     heap_rate: int = HEAP_RATE_BYTES,
     force: bool = False,
     argv: bool = True,
+    follow: bool = True,
 ) -> tuple[tuple[str, str], ...]:
     """Begins to record this process into the file, like `tracer run`; from any thread.
 
@@ -87,7 +88,8 @@ def start(
     events that are not written yet (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a
     thread's CPU time (1 to 5000), `heap_rate` the bytes from one sampled allocation to the
     next (1 to 1 GiB). `force` replaces a file that is not a trace. The trace has sys.argv,
-    with values that look secret masked; with `argv` false it has only the first word.
+    with values that look secret masked; with `argv` false it has only the first word. With
+    `follow`, forked children record themselves, too; see "A family" in tracer/NOTES.md.
 
     The recording ends with stop(), or when the process exits. Returns (signal, reason) for
     each signal that cannot be recorded here; the trace says the same.
@@ -95,7 +97,7 @@ def start(
     Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
     refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
     """
-    options = path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv
+    options = path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv, follow
     return tuple(_start(*options).problems())
 
 
@@ -140,8 +142,10 @@ class recording:
         heap_rate: int = HEAP_RATE_BYTES,
         force: bool = False,
         argv: bool = True,
+        follow: bool = True,
     ) -> None:
-        self._options = (path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv)
+        options = path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv, follow
+        self._options = options
         self._begun: Recording | None = None
 
     def __enter__(self) -> tuple[tuple[str, str], ...]:
@@ -168,6 +172,7 @@ def _start(
     heap_rate: int,
     force: bool,
     argv: bool,
+    follow: bool,
 ) -> "Recording":
     if sys.is_finalizing():
         raise TracerError("cannot start a recording: the interpreter is shutting down.")
@@ -193,6 +198,7 @@ def _start(
                 force=force,
                 cpu_hz=cpu_hz,
                 heap_rate=heap_rate,
+                follow=follow,
             )
             begun: Recording = recorder.Recording(options)
             begun.at_end = stop
@@ -242,7 +248,13 @@ def _end_at_exit() -> None:
     _session.ends_at_exit = True
     import atexit
 
-    atexit.register(stop)
+    atexit.register(_end)
+
+
+def _end() -> None:
+    stop()
+    if "end of a child" in kept:
+        kept["end of a child"]()
 
 
 # --- decorators: _core calls this for region(…)(function) ---

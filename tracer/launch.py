@@ -7,7 +7,8 @@ imported already, since the program would find it loaded.
 
 SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, heap_rate, io_threshold_us, stack_depth,
 profile and wall (1: write a profile of that type after the run), rename (1: take another name
-when a recording goes into OUTPUT) and argv (0: leave the arguments out of the trace).
+when a recording goes into OUTPUT), argv (0: leave the arguments out of the trace), follow (1:
+children record themselves, too), most_bytes and most_files (limits for all together).
 
 A program can still notice: the command line in /proc, a few descriptors (the trace, two of
 /proc, one for each CPU) above 64, standard library modules that the recorder loaded, one more
@@ -80,10 +81,14 @@ def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") 
         longest = f", longest wait to run {units.duration(totals.worst_ready_ns)}"
         if totals.worst_ready_who:
             longest += f" ({totals.worst_ready_who})"
-    children = ""
-    if started := totals.children:
-        many = units.plural(started, "child process", "child processes")
-        children = f", {many} not recorded"
+    children = "".join(
+        f", {units.plural(count, 'child process', 'child processes')} {what}"
+        for count, what in (
+            (totals.children_recorded, "recorded"),
+            (totals.children, "not recorded"),
+        )
+        if count
+    )
     return (
         f"{units.duration(totals.duration_ns)}, {units.plural(totals.events, 'event')}, "
         f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{children}{longest}{then} "
@@ -164,7 +169,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     comes last; and for a program that ends in another way, or becomes another one."""
     import atexit
 
-    from tracer import _core, units
+    from tracer import _core, children, units
     from tracer import output as files
 
     pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
@@ -177,8 +182,9 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
 
     def finish() -> None:
         try:
-            if os.getpid() != pid:
-                return  # a forked child
+            if os.getpid() != pid:  # a forked child
+                children.end(_core)
+                return
             totals = recording.stop(discards=_core.program_was_refused())
             if totals is None:
                 return
@@ -189,14 +195,16 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             tell(*(f"{signal}: {text}" for signal, text in recording.blind_spots))
             if totals.problem:
                 tell(f"cannot write {output} to its end: {totals.problem}")
-            tell(summary(totals, output, units))
+            tell(*children.told(recording, f"{output}.d"), summary(totals, output, units))
             if totals.bytes > PROFILED_BYTES:
                 return
-            wanted = tuple(type_ for type_ in types if type_ != "cpu" or totals.samples)
+            has_samples = totals.samples or totals.children_recorded
+            wanted = tuple(type_ for type_ in types if type_ != "cpu" or has_samples)
             if wanted:
                 derive_profiles(recording.options.path, wanted, files, lock)
         except Exception as problem:
-            say(f"the end of {output} may be missing: {problem!r}")
+            if os.getpid() == pid:
+                say(f"the end of {output} may be missing: {problem!r}")
 
     atexit.register(finish)
     recording.at_end = finish
@@ -226,6 +234,9 @@ def start(order: str, command: list[str], named: list[str]) -> None:
             heap_rate=int(numbers["heap_rate"]),
             io_threshold_us=int(numbers["io_threshold_us"]),
             stack_depth=int(numbers["stack_depth"]),
+            follow=numbers["follow"] == "1",
+            most_bytes=int(numbers["most_bytes"]),
+            most_files=int(numbers["most_files"]),
         )
     )
     try:

@@ -7,7 +7,9 @@ it loaded.
 import os
 import sys
 
+from tracer import children as child_processes
 from tracer.errors import TracerError
+from tracer.family import MOST_BYTES, MOST_FILES, Family
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.secrets import masked
 from tracer.signals import (
@@ -59,11 +61,14 @@ class Options:
         "argv",
         "buffer_bytes",
         "cpu_hz",
+        "follow",
         "force",
         "heap_rate",
         "heap_seed",
         "hold",
         "io_threshold_us",
+        "most_bytes",
+        "most_files",
         "path",
         "signals",
         "stack_depth",
@@ -82,6 +87,9 @@ class Options:
         hold: bool = False,
         heap_rate: int = DEFAULT_HEAP_RATE,
         heap_seed: int = 0,
+        follow: bool = True,
+        most_bytes: int = MOST_BYTES,
+        most_files: int = MOST_FILES,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
@@ -93,6 +101,9 @@ class Options:
         self.force = force  # replace a file that is not a trace
         self.heap_rate = heap_rate  # bytes from one sampled allocation to the next, on average
         self.heap_seed = heap_seed  # of these samples; 0: a random one
+        self.follow = follow  # child processes record themselves, too …
+        self.most_bytes = most_bytes  # … until all together have written this much …
+        self.most_files = most_files  # … and are so many, the first one included
         self.hold = hold  # until begin(), keep the trace that `path` has
 
 
@@ -101,7 +112,8 @@ class Totals:
 
     __slots__ = (
         "bytes",
-        "children",  # processes that the program started, which are not recorded
+        "children",  # processes that were started and are not recorded
+        "children_recorded",
         "dropped",
         "duration_ns",
         "error",  # errno of the write that failed, 0 = none
@@ -120,6 +132,7 @@ class Totals:
     events: int
     bytes: int
     children: int
+    children_recorded: int
     dropped: int
     late: int
     lost: int
@@ -152,7 +165,8 @@ class Recording:
         self.options = options
         self._core: ModuleType | None = None
         self._tool: Tool | None = None
-        self._disarms: list[Disarm] = []
+        self._disarms: dict[str, Disarm] = {}
+        self.family: Family | None = None  # this process's place among those of the run
         self._had_gil = True
         self._is_new = False  # the file did not exist before
         self._has_begun = False
@@ -174,32 +188,58 @@ class Recording:
             from tracer import _core
         except ImportError as error:
             raise TracerError(f"cannot record: the C core is missing ({error})") from None
+        child_processes.end(
+            _core
+        )  # a child's own recording instead of its part of the family's
         if _core.kept.get("recording") or _core.is_recording():
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
             )
         _core.kept["recording"] = self  # from here on nobody else can start one
+        options = self.options
+        family = Family(os.path.abspath(options.path), options.most_bytes, options.most_files)
         try:
-            self._open(_core)
+            self._is_new = not os.path.lexists(options.path)
+            hold = options.hold and os.path.isfile(options.path)
+            fd = open_trace(options.path, force=options.force, lock=_core.lock_file)
+            self._open(_core, fd, family, hold)
+            if not hold:
+                self._replace_files(_core)
         except BaseException:
             del _core.kept["recording"]
             raise
-        options = self.options
-        _core.call_threshold(options.io_threshold_us * 1000)
-        _core.keep_stacks(options.stack_depth)
-        _core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
-        self._core = _core
-        self._had_gil = _has_gil()
-        _register_fork_hooks(_core)
+        child_processes.register(_core)
+        follows = options.follow and os.path.isfile(options.path)
+        family.follow(_core, follows)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
 
-    def _open(self, core: "ModuleType") -> None:
+    def start_in_child(self, parent: "Recording", flow: int) -> None:
+        """In a forked child, before its first line: records it as `parent` recorded the one
+        that forked. Raises what start() raises, and OSError."""
+        core, family = parent._core, parent.family
+        assert core is not None
+        assert family is not None
+        self._tool, parent._tool = parent._tool, None
+        self._disarms, parent._disarms = parent._disarms, {}
+        family = family.enter(core, "fork", os.getppid())
+        if not family.member:
+            raise TracerError("there are as many processes as may be recorded")
+        self.options.path, fd = family.open(core)
+        core.kept["recording"] = self
+        try:
+            self._open(core, fd, family, hold=False)
+        except BaseException:
+            del core.kept["recording"]
+            raise
+        self._has_begun = True
+        core.process_started(flow)
+        core.name_thread(os.getpid(), child_processes.thread_name())
+        self._arm_again(core)
+
+    def _open(self, core: "ModuleType", fd: int, family: Family, hold: bool) -> None:
         options = self.options
         argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
-        self._is_new = not os.path.lexists(options.path)
-        hold = options.hold and os.path.isfile(options.path)
-        fd = open_trace(options.path, force=options.force, lock=core.lock_file)
         begun = False
         try:
             core.start(
@@ -211,6 +251,10 @@ class Recording:
                 ",".join(options.signals),
                 options.io_threshold_us * 1000,
                 hold,
+                family.number,
+                family.member,
+                family.parent_pid,
+                family.origin,
             )
             begun = True
         except OSError as error:
@@ -218,13 +262,18 @@ class Recording:
         finally:
             if not begun and self._is_new:
                 discard(options.path)
-        if not hold:
-            self._replace_files(core)
+        core.call_threshold(options.io_threshold_us * 1000)
+        core.keep_stacks(options.stack_depth)
+        core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
+        self._core, self.family = core, family
+        self._had_gil = _has_gil()
 
     def _replace_files(self, core: "ModuleType") -> None:
         self._has_begun = True
         core.replace_file()
         discard_profiles(self.options.path)
+        assert self.family is not None
+        self.family.clear(core)
 
     def begin(self) -> None:
         """What was recorded is worth keeping: it takes the place of an earlier trace."""
@@ -233,7 +282,7 @@ class Recording:
 
     def _arm(self, core: "ModuleType") -> None:
         core.watch_endings()
-        self._disarms.append(core.unwatch_endings)
+        self._disarms["endings"] = core.unwatch_endings
         try:
             self._tool = tool = Tool(
                 core,
@@ -249,9 +298,30 @@ class Recording:
         for name in ("children", *sorted(self.options.signals, key="gil".__ne__)):
             try:
                 arm = children.arm if name == "children" else (SIGNALS | ON_REQUEST)[name]
-                self._disarms.append(arm(core, tool))
+                self._disarms[name] = arm(core, tool)
             except Exception as error:  # the program goes on without this signal
                 tool.problem(name, str(error) or repr(error))
+
+    def _arm_again(self, core: "ModuleType") -> None:
+        """In a forked child: it has the parent's hooks. What the kernel does not pass on to it
+        is begun anew."""
+        core.leave_parent()
+        tool = self._tool
+        if tool is None:
+            return
+        known, tool.problems = tool.problems, []
+        for signal, reason in known:
+            if signal != "sched":
+                tool.problem(signal, reason)
+        core.go_on_watching_gil()
+        if "heap" in self._disarms:  # the parent's blocks are not in this trace
+            self._disarms["heap"]()
+        for name in ("sched", "cpu", "heap"):
+            if name in self._disarms:
+                try:
+                    (SIGNALS | ON_REQUEST)[name](core, tool)
+                except Exception as error:
+                    tool.problem(name, str(error) or repr(error))
 
     def problems(self) -> list[tuple[str, str]]:
         """(signal, reason) of what could not be armed."""
@@ -259,7 +329,7 @@ class Recording:
 
     def disarm(self) -> None:
         """Removes all hooks; what was recorded stays in the buffers."""
-        for disarm in reversed(self._disarms):
+        for disarm in reversed(self._disarms.values()):
             disarm()
         self._disarms.clear()
         if self._tool is not None:
@@ -273,7 +343,7 @@ class Recording:
     def replaced(self, totals: dict[str, int | str], program: bytes) -> None:
         """Called when another program takes the place of this one, without a recording."""
         if self.at_exec is not None:
-            self.at_exec(Totals(totals), os.fsdecode(program))
+            self.at_exec(Totals(totals | {"children_recorded": 0}), os.fsdecode(program))
 
     def stop(self, *, discards: bool = False) -> Totals | None:
         """Ends the recording; None when it has ended before, or in a forked child.
@@ -285,13 +355,18 @@ class Recording:
         del self._core.kept["recording"]
         if not discards:
             self.begin()
+        asked, begun, why_not = self._core.family_counts()
         self.blind_spots = self._find_blind_spots()
+        if why_not:
+            self.blind_spots.append(("children", f"not recorded: {why_not}"))
         if "cpu" in self.options.signals:
             self._core.note_sampler()
         if "heap" in self.options.signals:
             self._core.note_heap()
         for signal, text in self.blind_spots:
             self._core.note(signal, text, True)
+        family = self.family
+        assert family is not None
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
         totals = self._core.stop()
@@ -299,7 +374,22 @@ class Recording:
             self.is_discarded = self._is_new or not totals["bytes"]
             if self._is_new:
                 discard(self.options.path)
-        return Totals(totals) if totals else None
+        if not totals:
+            return None
+        if not self._is_child:
+            family.join(self._core)
+        missing = max(asked - begun, 0)
+        totals |= {
+            "children": totals["children"] + missing,
+            "children_recorded": family.joined + len(family.running),
+        }
+        if family.joined:
+            totals["bytes"] = os.path.getsize(family.file)
+        return Totals(totals)
+
+    @property
+    def _is_child(self) -> bool:
+        return self.family is not None and self.family.member > 0
 
     def _find_blind_spots(self) -> list[tuple[str, str]]:
         """(signal, what is missing of it) for gaps that only show at the end."""
@@ -315,20 +405,3 @@ def _has_gil() -> bool:
     """Free-threaded builds get a GIL when they import an extension that needs it."""
     enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
     return enabled is None or enabled()
-
-
-def _register_fork_hooks(core: "ModuleType") -> None:
-    """The recorder has no native thread while the process forks, since CPython would warn and
-    the child would inherit its locks. The child records nothing."""
-    if "fork hooks" in core.kept:
-        return
-    core.kept["fork hooks"] = True
-
-    def in_child() -> None:
-        recording = core.kept.pop("recording", None)
-        if recording is not None:
-            recording.disarm()
-
-    os.register_at_fork(
-        before=core.pause_writer, after_in_parent=core.resume_writer, after_in_child=in_child
-    )

@@ -22,10 +22,13 @@ def record_here(
     buffer_bytes: int = 64 << 20,
     cpu_hz: int = 100,
     heap_rate: int = 512 << 10,
+    follow: bool = True,
 ) -> tuple[Summary, Totals]:
     """Runs the function under a recording; what it raises is raised after the recording."""
     options = Options(
-        str(path), buffer_bytes, signals, ("test",), True, cpu_hz, heap_rate=heap_rate
+        *(str(path), buffer_bytes, signals, ("test",), True, cpu_hz),
+        heap_rate=heap_rate,
+        follow=follow,
     )
     recording = Recording(options)
     recording.start()

@@ -5,6 +5,7 @@ import re
 import click
 
 from tracer import program
+from tracer.family import MOST_BYTES, MOST_FILES
 
 SUFFIX = ".pftrace"
 DEFAULT_BUFFER = "64M"
@@ -48,6 +49,11 @@ def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> i
     if not SMALLEST_BUFFER <= size_bytes <= LARGEST_BUFFER:
         raise click.BadParameter(f"{text!r} is not between 1M and 1024G")
     return size_bytes
+
+
+def parse_limit(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int:
+    """`4G` -> bytes; without a limit, more than any disk has."""
+    return MOST_BYTES if text is None else parse_size(ctx, parameter, text)
 
 
 class RunCommand(click.Command):
@@ -144,6 +150,27 @@ def signal_switches(command: click.Command) -> click.Command:
     help="Also write TRACE.wall.pprof: running time sampled, blocked time exact.",
 )
 @click.option(
+    "--follow/--no-follow",
+    default=True,
+    show_default=True,
+    help="Also record the child processes that are Python.",
+)
+@click.option(
+    "--max-files",
+    "most_files",
+    type=click.IntRange(1),
+    default=MOST_FILES,
+    show_default=True,
+    help="Processes to record at most. Further ones run, and are counted.",
+)
+@click.option(
+    "--max-bytes",
+    "most_bytes",
+    callback=parse_limit,
+    metavar="SIZE",
+    help="What the traces of all processes together may take on disk. [default: no limit]",
+)
+@click.option(
     "--argv/--no-argv",
     default=True,
     show_default=True,
@@ -163,6 +190,9 @@ def run(
     stack_depth: int,
     profile: bool,
     wall: bool,
+    follow: bool,
+    most_files: int,
+    most_bytes: int,
     argv: bool,
     **switches: bool,
 ) -> None:
@@ -192,6 +222,9 @@ def run(
             "wall": int(wall),
             "rename": int(output is None),
             "argv": int(argv),
+            "follow": int(follow),
+            "most_files": most_files,
+            "most_bytes": most_bytes,
         },
     )
 

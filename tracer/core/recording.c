@@ -9,15 +9,19 @@
 #include "output/writer.h"
 #include "python/notes.h"
 #include "python/stacks.h"
+#include "ring/family.h"
 #include "ring/intern.h"
 #include "ring/ring.h"
 #include "sampler/drain.h"
 #include "sampler/sampler.h"
 #include "schema.h"
+#include "signals/asyncio/identity.h"
+#include "signals/asyncio/locks.h"
 #include "signals/children.h"
 #include "signals/gil/gil.h"
 #include "signals/heap/heap.h"
 #include "signals/kernel/kernel.h"
+#include "signals/locks/locks.h"
 #include "timeline/timeline.h"
 
 /* Held while the writer is started, stopped, paused or resumed, because several threads may stop the
@@ -64,7 +68,8 @@ static void after_pass(void)
 
 static const writer_sources sources = {&kernel_source, &sampler_source, after_pass};
 
-PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held)\n\n"
+PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held, family, member, parent_pid,\n"
+"origin)\n\n"
 "Begins to record into `fd`, which the core owns from now on. If it is held, the file keeps its\n"
 "contents until replace_file(). Raises OSError if the file cannot be written, RuntimeError if a\n"
 "recording runs or cannot start.");
@@ -79,9 +84,15 @@ static PyObject *start(PyObject *module, PyObject *args)
     Py_ssize_t length;
     unsigned long long threshold_ns;
     int is_held;
-    if (!PyArg_ParseTuple(args, "iKy#sssKp", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
-                          &about.argv, &about.signals, &threshold_ns, &is_held))
+    unsigned long long family;
+    unsigned int member, parent_pid;
+    if (!PyArg_ParseTuple(args, "iKy#sssKpKIIs", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
+                          &about.argv, &about.signals, &threshold_ns, &is_held, &family, &member, &parent_pid,
+                          &about.origin))
         return NULL;
+    about.family = family;
+    about.member = member;
+    about.parent_pid = parent_pid;
     about.cmdline_length = (size_t)length;
     about.threshold_ns = threshold_ns;
     if (writer_running()) {
@@ -113,7 +124,7 @@ static PyObject *start(PyObject *module, PyObject *args)
     if (error)
         return PyErr_SetFromErrno(PyExc_OSError);
     forks = 0;
-    children_started = 0;
+    children_started = children_followed = 0;
     if (PyList_Append(running, Py_True) < 0)
         PyErr_Clear(); /* decorated functions go unrecorded */
     Py_RETURN_NONE;
@@ -138,7 +149,7 @@ static PyObject *seal(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     char text[64];
-    if (forks) {
+    if (forks && !family_folder()[0]) {
         PyOS_snprintf(text, sizeof text, "%lu forked %s not in this trace", forks, forks == 1 ? "child is" : "children are");
         notes_write(NOTE_OTHER, "forks", text);
     }
@@ -155,7 +166,7 @@ static PyObject *dict_of(const writer_totals *t)
     const char *who = intern_text(intern_function_of(t->worst_ready_func).name, &length);
     return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKsKss#siss}", "duration_ns", t->duration_ns, "events", t->events,
                          "bytes", t->bytes, "dropped", t->dropped, "lost", t->lost, "lost_ns", t->lost_ns,
-                         "forks", forks, "children", (unsigned long long)children_started, "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
+                         "forks", forks, "children", (unsigned long long)(children_started - children_followed), "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
                          "worst_ready_ns", t->worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t->error, "reason", t->reason);
 }
@@ -326,6 +337,75 @@ static PyObject *lock_file(PyObject *module, PyObject *fd)
     return number < 0 ? NULL : PyBool_FromLong(trace_file_lock(number) == 0);
 }
 
+PyDoc_STRVAR(append_doc, "append_trace(into, from)\n\n"
+"Appends the whole packets of one trace to another. Raises OSError; then nothing was appended.");
+
+static PyObject *append_trace(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int into, from;
+    if (!PyArg_ParseTuple(args, "ii", &into, &from))
+        return NULL;
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = trace_file_join(into, from);
+    Py_END_ALLOW_THREADS
+    errno = error;
+    if (error)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(follow_doc, "follow_children(folder, file, most_bytes, most_files)\n\n"
+"Children may record themselves in the folder from now on; None: they may not. All together may write so many bytes\n"
+"and be so many processes. Raises OSError.");
+
+static PyObject *follow_children(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *folder, *file;
+    unsigned long long most_bytes, most_files;
+    if (!PyArg_ParseTuple(args, "OO&KK", &folder, PyUnicode_FSConverter, &file, &most_bytes, &most_files))
+        return NULL;
+    PyObject *path = NULL;
+    if (folder != Py_None && !PyUnicode_FSConverter(folder, &path)) {
+        Py_DECREF(file);
+        return NULL;
+    }
+    errno = family_follow(path ? PyBytes_AS_STRING(path) : NULL, PyBytes_AS_STRING(file), most_bytes, most_files);
+    Py_XDECREF(path);
+    Py_DECREF(file);
+    if (errno)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(leave_doc, "leave_parent()\n\nIn a forked child: forgets the parent's tasks, and who holds locks.");
+
+static PyObject *leave_parent(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    identity_leave_parent();
+    locks_leave_parent();
+    async_locks_leave_parent();
+    Py_RETURN_NONE;
+}
+
+static PyObject *enter(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromUnsignedLong(family_enter());
+}
+
+static PyObject *counts(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    uint64_t asked, begun;
+    family_counts(&asked, &begun);
+    return Py_BuildValue("KKs", (unsigned long long)asked, (unsigned long long)begun,
+                         family_error() ? strerror(family_error()) : "");
+}
+
 /* The module may be created again (if a traced program imports it anew): all instances share one state. */
 int recording_exec(PyObject *module)
 {
@@ -346,5 +426,10 @@ PyMethodDef recording_methods[] = {
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
     {"lock_file", lock_file, METH_O, lock_doc},
+    {"append_trace", append_trace, METH_VARARGS, append_doc},
+    {"follow_children", follow_children, METH_VARARGS, follow_doc},
+    {"leave_parent", leave_parent, METH_NOARGS, leave_doc},
+    {"enter_family", enter, METH_NOARGS, "enter_family() -> int: number of this process in it; 0: there are too many."},
+    {"family_counts", counts, METH_NOARGS, "family_counts() -> (children that were to record themselves, those that did, why none could)"},
     {NULL, NULL, 0, NULL},
 };

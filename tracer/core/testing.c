@@ -58,7 +58,7 @@ static PyObject *encode(PyObject *module, PyObject *args)
         return NULL;
     timeline t;
     thread_line *threads[TEST_THREADS] = {NULL};
-    timeline_init(&t, 1, seed, "test", 4);
+    timeline_init(&t, 1, seed, 0, "test", 4);
     encoder_begin_batch(&t.out, 1000, 2000, 3000);
     PyObject *result = NULL;
     Py_ssize_t i = 0;
@@ -119,7 +119,10 @@ PyDoc_STRVAR(fake_doc, "fake_clock(tick | None)\n\nFor tests: sets the recorder'
 static PyObject *fake_clock(PyObject *module, PyObject *tick)
 {
     (void)module;
-    clock_source_now = tick == Py_None ? CLOCK_SOURCE_MONOTONIC : CLOCK_SOURCE_FAKE;
+    static int before;
+    if (clock_source_now != CLOCK_SOURCE_FAKE)
+        before = clock_source_now;
+    clock_source_now = tick == Py_None ? before : CLOCK_SOURCE_FAKE;
     if (tick != Py_None)
         clock_fake_tick = PyLong_AsUnsignedLongLong(tick);
     if (PyErr_Occurred())

@@ -17,8 +17,10 @@ from tests.support.launching import TIMEOUT_S, run
 PACKAGE = Path(tracer.__file__).parent
 SUMMARY = (
     "tracer: tasks: seen late\n"
-    "tracer: 2.31 s, 48,210 events, 831.5 kB, 0 dropped, 3 child processes not recorded, "
-    "longest wait to run 31.2 ms (tick) -> a.pftrace. Next: tracer report a.pftrace\n"
+    "tracer: children: 77 still run, and their traces stay in a.pftrace.d\n"
+    "tracer: 2.31 s, 48,210 events, 831.5 kB, 0 dropped, 2 child processes recorded, "
+    "3 child processes not recorded, longest wait to run 31.2 ms (tick) -> a.pftrace. "
+    "Next: tracer report a.pftrace\n"
 )
 STAND_IN = """\
 import os, sys
@@ -31,14 +33,18 @@ class Recording:
         {start}
     def problems(self): return []
     is_discarded = False
+    family = Options(problem="", running=["77-5.pftrace"])
     def stop(self, *, discards):
         assert not discards
         {stop}
         return Options(duration_ns=2_310_000_000, events=48210, bytes=831_488, dropped=0,
-                       children=3, problem="", worst_ready_ns=31_200_000,
-                       worst_ready_who="tick")
+                       children=3, children_recorded=2, samples=0, problem="",
+                       worst_ready_ns=31_200_000, worst_ready_who="tick")
 """
-SETTINGS = "cpu_hz=50,heap_rate=999,io_threshold_us=7,stack_depth=8,profile=0"
+SETTINGS = (
+    "cpu_hz=50,heap_rate=999,io_threshold_us=7,stack_depth=8,profile=0,"
+    "follow=1,most_bytes=90,most_files=4"
+)
 ORDER = f"file 1048576 tasks,gc keep {SETTINGS} a.pftrace"
 
 
@@ -54,7 +60,7 @@ def package(tmp_path: Path) -> Path:
 
 FILES = (
     *("__init__.py", "api.py", "api_absent.py"),
-    *("launch.py", "errors.py", "units.py"),
+    *("children.py", "launch.py", "errors.py", "units.py"),
 )
 
 
@@ -104,6 +110,9 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "heap_rate": 999,
         "io_threshold_us": 7,
         "stack_depth": 8,
+        "follow": True,
+        "most_bytes": 90,
+        "most_files": 4,
     }
     assert done.stdout == f"{expected}\n"
 

@@ -84,9 +84,10 @@ int block(int ms) { return poll(0, 0, ms); }
 
 def io_of(trace: Path) -> list[Slice]:
     """What the program's only thread was blocked in, except listing and reading modules."""
-    (lane,) = validate(trace.read_bytes()).lanes.values()
-    found = (each for each in lane.slices if each.begin.category == s.CAT_IO)
-    return [each for each in found if "poll" in each.name]
+    found = validate(trace.read_bytes())
+    (lane,) = (lane for (pid, _), lane in found.lanes.items() if pid == found.processes[0])
+    calls = (each for each in lane.slices if each.begin.category == s.CAT_IO)
+    return [each for each in calls if "poll" in each.name]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ REFUSED = "a thread that the system refused"
 NO_CHILD = "a child that did not record itself"
 NOT_READ = "a result that nobody read"
 NOT_SHOWN = "a step of a loop that is not shown"
+ELSEWHERE = "a process whose trace is in another file, or that did not begin one"
 
 # What may be the source of a flow that nothing ends, and why that is.
 _UNENDED = {
@@ -24,6 +25,7 @@ _UNENDED = {
     s.EXEC: NO_CHILD,
     s.RESULT_SENT: NOT_READ,
 }
+_STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _MOST_CALLBACKS = 10_000
 
 Flows = dict[int, Event]
@@ -39,7 +41,9 @@ def check_arrows(trace: Strict, task_of: dict[int, int]) -> tuple[int, Counter[s
     unknown: Counter[str] = Counter()
     for flow in sources.keys() ^ targets.keys():
         event = sources.get(flow) or targets[flow]
-        reason = _why_unended(event) if flow in sources else ""
+        reason = (
+            _why_unended(trace, event) if flow in sources else _why_sourceless(trace, event)
+        )
         if reason:
             unknown[reason] += 1
         else:
@@ -75,7 +79,18 @@ def _is_lossy(process: Process) -> bool:
     return is_cut or bool(drops_of(process))
 
 
-def _why_unended(source: Event) -> str:
+def _why_sourceless(trace: Strict, target: Event) -> str:
+    """The parent of a child that is alone in its file is not there."""
+    parent = target.process.events[0].args.get(s.ARG_PARENT_PID)
+    is_alone = all(process.pid != parent for process in trace.processes)
+    return ELSEWHERE if target.name == s.PROCESS_STARTED and is_alone else ""
+
+
+def _why_unended(trace: Strict, source: Event) -> str:
+    if source.name in _STARTS:
+        child = source.args.get(s.ARG_CHILD, source.process.pid)
+        began = [p for p in trace.processes if p.pid == child and p is not source.process]
+        return "" if began else ELSEWHERE
     return NEVER_RAN if _is_callback(source) else _UNENDED.get(source.name, "")
 
 

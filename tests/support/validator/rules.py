@@ -134,6 +134,9 @@ def _check_recording(trace: Strict) -> None:
             f"the first event of process {process.pid} is {first}, not 'recording'"
         )
         assert first.args.get(s.ARG_SCHEMA) == s.VERSION, f"wrong schema version: {first}"
+        origin = first.args.get(s.ARG_ORIGIN, "run")
+        assert origin in s.ORIGINS, f"unknown origin: {first}"
+        assert (origin != "run") == (s.ARG_PARENT_PID in first.args), f"whose child? {first}"
         ends = [e for e in process.events if e.name == s.RECORDING_ENDED]
         assert len(ends) <= 1, f"'recording ended' comes {len(ends)} times"
         assert not ends or len(trace.processes) > 1 or not trace.torn_bytes, (
@@ -172,6 +175,9 @@ def _check_child(trace: Strict, event: Event) -> None:
     assert pid != event.process.pid, f"a process that is its own child: {event}"
     assert pid is not None or event.name == s.SPAWN, f"a fork without pid: {event}"
     assert command is None or event.name == s.SPAWN, f"a fork with a command: {event}"
+    followed, reason = event.args.get(s.ARG_FOLLOWED), event.args.get(s.ARG_REASON)
+    assert bool(followed) == bool(event.flows), f"followed without an arrow: {event}"
+    assert not (followed and reason), f"followed, and a reason why not: {event}"
 
 
 def _state(event: Event) -> str:

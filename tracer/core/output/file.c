@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "ring/family.h"
 
 static atomic_int is_held;
 
@@ -39,7 +42,7 @@ static int empty(trace_file *f)
     struct stat about;
     f->is_untouched = 0;
     int is_regular = fstat(f->fd.fd, &about) == 0 && S_ISREG(about.st_mode);
-    return is_regular && ftruncate(f->fd.fd, 0) < 0 ? errno : 0;
+    return is_regular && about.st_size && ftruncate(f->fd.fd, 0) < 0 ? errno : 0;
 }
 
 int trace_file_take(trace_file *f, int fd)
@@ -62,6 +65,8 @@ const char *trace_file_reason(const trace_file *f)
 {
     if (!f->error)
         return "";
+    if (f->is_over_limit)
+        return "the processes of this run have written --max-bytes";
     return f->error == EBADF ? "the program closed the file" : strerror(f->error);
 }
 
@@ -186,7 +191,10 @@ void trace_file_append(trace_file *f, encoder *e, track *on)
     if (!f->error) {
         hold_signals(&held);
         size_t done = 0;
-        if (private_fd_is_ours(&f->fd))
+        f->is_over_limit = family_spend(e->length) < 0;
+        if (f->is_over_limit)
+            f->error = EDQUOT;
+        else if (private_fd_is_ours(&f->fd))
             done = put(f, e->bytes, e->length, -1);
         else
             f->error = EBADF; /* the program closed it */
@@ -221,4 +229,46 @@ void trace_file_finish(trace_file *f, encoder *e, track *on, uint64_t now_ns)
     }
     release_signals(&held);
     encoder_flushed(e);
+}
+
+/* --- joining --- */
+
+/* How many of the bytes are whole packets: a process that is killed may leave half a packet. */
+static size_t whole_packets(const uint8_t *bytes, size_t size)
+{
+    size_t at = 0;
+    while (at < size && bytes[at] == (SCHEMA_TRACE_PACKET << 3 | 2)) {
+        uint64_t length = 0;
+        size_t next = at + 1;
+        for (unsigned shift = 0; next < size && shift < 64; shift += 7) {
+            length |= (uint64_t)(bytes[next] & 0x7f) << shift;
+            if (!(bytes[next++] & 0x80))
+                break;
+        }
+        if (next >= size || length > size - next)
+            break;
+        at = next + length;
+    }
+    return at;
+}
+
+int trace_file_join(int into, int from)
+{
+    struct stat about, before;
+    if (fstat(from, &about) < 0 || fstat(into, &before) < 0)
+        return errno;
+    if (!about.st_size)
+        return 0;
+    uint8_t *bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, from, 0);
+    if (bytes == MAP_FAILED)
+        return errno;
+    held_signals held;
+    hold_signals(&held);
+    trace_file file = {.fd = {.fd = into}};
+    put(&file, bytes, whole_packets(bytes, (size_t)about.st_size), before.st_size);
+    if (file.error && ftruncate(into, before.st_size) < 0)
+        file.error = errno;
+    release_signals(&held);
+    munmap(bytes, (size_t)about.st_size);
+    return file.error;
 }

@@ -26,6 +26,7 @@ typedef struct {
     uint8_t note[FILE_NOTE_BYTES];
     size_t note_length; /* 0: no note, the file could not even be cut */
     int is_untouched;   /* it still holds what it held before the recording */
+    int is_over_limit;  /* of the family */
     int waits;          /* how often it was to be appended to meanwhile */
 } trace_file;
 
@@ -46,6 +47,9 @@ void trace_file_append(trace_file *f, encoder *e, track *on);
 
 /* Ends the recording: the note of a file that was cut now also says how much is missing. */
 void trace_file_finish(trace_file *f, encoder *e, track *on, uint64_t now_ns);
+
+/* Appends the whole packets of a complete trace to another. Returns 0, or an errno: then nothing was appended. */
+int trace_file_join(int into, int from);
 
 /* Why the write failed, in words; "" if none did. */
 const char *trace_file_reason(const trace_file *f);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -413,6 +412,10 @@ static void announce(const writer_description *about)
     event_text(&ev, SCHEMA_ARG_SIGNALS, about->signals, strlen(about->signals));
     event_text(&ev, SCHEMA_ARG_CLOCK, clock, strlen(clock));
     event_uint(&ev, SCHEMA_ARG_THRESHOLD, about->threshold_ns);
+    event_uint(&ev, SCHEMA_ARG_FAMILY, about->family);
+    event_text(&ev, SCHEMA_ARG_ORIGIN, about->origin, strlen(about->origin));
+    if (about->parent_pid)
+        event_uint(&ev, SCHEMA_ARG_PARENT_PID, about->parent_pid);
     encoder_event(&w.line.out, &ev);
 }
 
@@ -457,10 +460,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
     w.realtime_offset = clock_ns_of(CLOCK_REALTIME) - monotonic;
     w.boottime_offset = clock_ns_of(CLOCK_BOOTTIME) - monotonic;
-    uint64_t seed;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
-        seed = w.start_ns ^ (uint64_t)pid << 40;
-    timeline_init(&w.line, pid, seed, about->cmdline, about->cmdline_length);
+    timeline_init(&w.line, pid, about->family, about->member, about->cmdline, about->cmdline_length);
     samples_init(&w.samples, &w.line.out, convert, sources->samples);
     w.line.names_calls = has_word(about->signals, "io");
     begin_batch();

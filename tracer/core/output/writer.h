@@ -25,6 +25,10 @@ typedef struct {
     size_t cmdline_length;
     const char *python, *argv, *signals;
     uint64_t threshold_ns; /* shorter calls and waits are not recorded */
+    uint64_t family;       /* the same random number in all processes of a run … */
+    uint32_t member;       /* … of which this is one, 0 = the first */
+    uint32_t parent_pid;   /* who started it, 0 = the first */
+    const char *origin;    /* how it came to be */
 } writer_description;
 
 /* What the writer's thread reads and calls besides the rings, so that it knows no signal by name. */

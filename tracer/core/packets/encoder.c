@@ -55,17 +55,18 @@ static void set_head(encoder *e, event_head *head, uint64_t uuid)
         head->lengths[large] = (uint8_t)(p - head->bytes[large]);
     }
 }
+enum { STRIDE = 0x9e3779b1 }; /* odd: each member has numbers of its own, far from the others' */
 
 /* Bases are random so that traces of several processes can be concatenated, and short because
  * every event carries them as varints: 35 bits of uuid, 20 of sequence id. */
-void encoder_init(encoder *e, uint32_t pid, uint64_t seed)
+void encoder_init(encoder *e, uint32_t pid, uint64_t seed, uint32_t member)
 {
     *e = (encoder){.pid = pid, .serial = 1};
-    uint64_t random = scramble(seed);
-    e->uuid_base = ((random & 0xfffff) | 1 << 20) << 14;
+    uint64_t random = scramble(seed), moved = (uint64_t)member * (uint32_t)STRIDE;
+    e->uuid_base = (((random + moved) & 0xfffff) | 1 << 20) << 14;
     e->next_uuid = e->uuid_base;
-    e->sequence = (uint32_t)(((random >> 24) & 0xffff) | 1 << 16) << 3;
-    e->next_flow = scramble(random) | 1;
+    e->sequence = (uint32_t)((((random >> 24) + moved) & 0xffff) | 1 << 16) << 3;
+    e->next_flow = scramble(random + moved) | 1;
     set_head(e, &e->default_head, 0);
 }
 

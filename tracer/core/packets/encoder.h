@@ -90,7 +90,8 @@ typedef struct {
     uint32_t heap_chunk; /* the last one that has the names of the signal `heap` */
 } encoder;
 
-void encoder_init(encoder *e, uint32_t pid, uint64_t seed);
+/* `member`: number of the process among those with the same seed. */
+void encoder_init(encoder *e, uint32_t pid, uint64_t seed, uint32_t member);
 void encoder_free(encoder *e);
 
 /* Starts a chunk if none is open or the current one is long. Call before a batch of events. */

@@ -46,8 +46,10 @@ static void measure_rate(void)
  * between cores, so reading that file is test enough. */
 void clock_choose(void)
 {
-    if (clock_source_now == CLOCK_SOURCE_FAKE)
+    static int is_chosen; /* forked children have the same clock */
+    if (clock_source_now == CLOCK_SOURCE_FAKE || is_chosen)
         return;
+    is_chosen = 1;
     clock_source_now = CLOCK_SOURCE_MONOTONIC;
 #if defined(__linux__) && defined(__x86_64__)
     static const char path[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";

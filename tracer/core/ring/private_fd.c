@@ -11,8 +11,11 @@ enum { PREFERRED = 900, LOWEST = 64, ROOM = 24 };
 
 static int lowest(void)
 {
+    static long cpus; /* asking takes three calls of the kernel */
     struct rlimit limit;
-    long room = ROOM + sysconf(_SC_NPROCESSORS_CONF);
+    if (!cpus)
+        cpus = sysconf(_SC_NPROCESSORS_CONF);
+    long room = ROOM + cpus;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= (rlim_t)(PREFERRED + room))
         return PREFERRED;
     long above = (long)limit.rlim_cur - room;

@@ -73,10 +73,14 @@ enum record_kind {
     REC_OPERATION_END,  /* as REC_REGION_END */
     REC_LOG,            /* b = payload bytes; payload: see payload.h, its name is the message */
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
+    REC_FOLLOWED,       /* this thread is about to start a child, or exec: b = flow to its trace, or a = why it has
+                           none (string); neither: it came to nothing */
     REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command; flag = enum child_kind */
     REC_HEAP_BEGIN,     /* b = bytes between two samples, on average */
     REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = its number, c = bytes; flag = without the GIL */
     REC_HEAP_FREED,     /* … and freed: b = its number */
+    REC_CHILD_ENDED,    /* a = exit code, or with `flag` the signal that ended it, b = pid */
+    REC_PROCESS_STARTED, /* the first thread of a followed child: b = flow from its parent */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };

@@ -160,6 +160,20 @@ void ring_stop(void)
     madvise(pool, (size_t)pool_size * CHUNK_BYTES, MADV_DONTNEED);
 }
 
+void ring_zero(void *table, size_t size)
+{
+#ifdef __linux__
+    uintptr_t page_mask = ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1), from = (uintptr_t)table;
+    uintptr_t first = (from + ~page_mask) & page_mask, last = (from + size) & page_mask;
+    if (first < last && madvise((void *)first, last - first, MADV_DONTNEED) == 0) {
+        memset(table, 0, first - from);
+        memset((void *)last, 0, from + size - last);
+        return;
+    }
+#endif
+    memset(table, 0, size);
+}
+
 void ring_forget(void)
 {
     end_generation(); /* no other thread is left to wait for */

@@ -133,6 +133,9 @@ void ring_close(void);         /* afterwards hooks find no buffer, and none is w
 void ring_stop(void);          /* after the consumer has ended; frees what no thread owns */
 void ring_forget(void);        /* in a forked child: drops everything without touching it */
 
+/* Sets a static table to 0; in a forked child, without a copy of the parent's pages first. */
+void ring_zero(void *table, size_t size);
+
 /* Called by the owning thread; NULL if no recording runs or memory is short. */
 thread_buffer *ring_register(void);
 record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);

@@ -2,11 +2,14 @@
 #include "signals/children.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "python/stacks.h"
 #include "python/utf8.h"
+#include "ring/family.h"
 #include "ring/ring.h"
 #include "ring/text.h"
+#include "signals/gil/got.h"
 
 typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
 typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -128,12 +131,67 @@ static void name_command(command_name *name, PyObject *words, PyObject *paths)
         add_python(name, words);
 }
 
+/* --- whether a child records itself --- */
+
+static _Thread_local uint64_t forking; /* while this thread forks: flow to the child's trace, 0 = it has none … */
+static _Thread_local int executing;    /* … and whether the child executes another program at once */
+
+/* A number that no other process of the family uses for a flow. */
+static uint64_t new_flow(void)
+{
+    static _Atomic uint64_t count;
+    uint64_t x = clock_ns_of(CLOCK_MONOTONIC) + ((uint64_t)getpid() << 40) + ++count;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return (x ^ (x >> 31)) | 1;
+}
+
+/* The flow to a child that is about to be started and shall record itself; 0: it shall not. It begins at this
+ * moment, since the child may have begun before the call that starts it returns. */
+static uint64_t begin_flow(void)
+{
+    thread_buffer *b = atomic_load(&ring_active) && family_is_ready() ? ring_current() : NULL;
+    uint64_t flow = b ? new_flow() : 0;
+    if (flow)
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, flow, 0);
+    return flow;
+}
+
+static void drop_flow(uint64_t flow)
+{
+    thread_buffer *b = flow ? ring_current() : NULL;
+    if (b)
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 0, 0);
+}
+
+PyDoc_STRVAR(forked_doc, "forked() -> int\n\n"
+"In a forked child, before os.fork() returns: the flow to it; 0 if it does not record itself.");
+
+static PyObject *forked(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromUnsignedLongLong(executing || !got_loads_nothing() ? 0 : forking);
+}
+
+PyDoc_STRVAR(arrived_doc, "process_started(flow)\n\nThis thread is the first of a followed child.");
+
+static PyObject *process_started(PyObject *module, PyObject *flow)
+{
+    (void)module;
+    unsigned long long id = PyLong_AsUnsignedLongLong(flow);
+    thread_buffer *b = PyErr_Occurred() ? NULL : ring_current();
+    if (b)
+        ring_emit(b, clock_tick(), REC_PROCESS_STARTED, 0, 0, id, 0);
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
 /* --- the wrappers --- */
 
-_Atomic uint64_t children_started;
+_Atomic uint64_t children_started, children_followed;
 
-/* A child that came to be; `pid` is 0 where it is unknown. */
-static void tell(PyObject *pid, enum child_kind kind, const command_name *name)
+/* A child that came to be; `pid` is 0 where it is unknown. `flow`: to its trace, 0 = it has none. */
+static void tell(PyObject *pid, enum child_kind kind, const command_name *name, uint64_t flow)
 {
     int64_t child = pid && PyLong_Check(pid) ? PyLong_AsLongLong(pid) : -1;
     thread_buffer *b = child >= 0 ? ring_current() : NULL;
@@ -141,24 +199,37 @@ static void tell(PyObject *pid, enum child_kind kind, const command_name *name)
     if (!b)
         return;
     children_started++;
+    if (flow) {
+        children_followed++;
+        family_count_child();
+    }
     ring_emit_text(b, REC_CHILD, (uint8_t)kind, stacks_named(stacks_capture(PyThreadState_Get())), name->text,
                    name->length, (uint64_t)child);
 }
 
+/* The child has this thread with its `forking`, while the functions registered with os.register_at_fork run. */
 static PyObject *fork_hook(PyObject *module, PyObject *unused)
 {
+    uint64_t flow = forking = begin_flow();
     PyObject *pid = hooks[FORK].original(module, unused);
-    if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
-        tell(pid, CHILD_FORK, &(command_name){0});
+    forking = 0;
+    if (!pid)
+        drop_flow(flow);
+    else if (PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
+        tell(pid, CHILD_FORK, &(command_name){0}, flow);
     return pid;
 }
 
 static PyObject *forkpty_hook(PyObject *module, PyObject *unused)
 {
+    uint64_t flow = forking = begin_flow();
     PyObject *pair = hooks[FORKPTY].original(module, unused);
+    forking = 0;
     PyObject *pid = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
-    if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0)
-        tell(pid, CHILD_FORK, &(command_name){0});
+    if (!pair)
+        drop_flow(flow);
+    else if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0)
+        tell(pid, CHILD_FORK, &(command_name){0}, flow);
     return pair;
 }
 
@@ -167,7 +238,7 @@ static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths)
     command_name name = {0};
     if (pid) {
         name_command(&name, words, paths);
-        tell(pid, CHILD_SPAWN, &name);
+        tell(pid, CHILD_SPAWN, &name, 0);
     }
     return pid;
 }
@@ -199,7 +270,9 @@ SPAWN_HOOK(spawnp_hook, SPAWNP)
 
 static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
+    executing = 1;
     PyObject *pid = ((fast)(void (*)(void))hooks[FORK_EXEC].original)(module, args, count);
+    executing = 0;
     return spawned(pid, count > 1 ? args[0] : NULL, count > 1 ? args[1] : NULL);
 }
 
@@ -211,7 +284,7 @@ static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t
     command_name name = {0};
     if (status && given && text_of(args[0], line)) {
         name_line(&name, line);
-        tell(Py_False, CHILD_SPAWN, &name); /* its pid is unknown: 0 */
+        tell(Py_False, CHILD_SPAWN, &name, 0); /* its pid is unknown: 0 */
     }
     return status;
 }
@@ -272,5 +345,7 @@ static PyObject *unwatch_children(PyObject *self, PyObject *unused)
 PyMethodDef children_methods[] = {
     {"watch_children", watch_children, METH_O, watch_doc},
     {"unwatch_children", unwatch_children, METH_NOARGS, "Removes the wrappers."},
+    {"forked", forked, METH_NOARGS, forked_doc},
+    {"process_started", process_started, METH_O, arrived_doc},
     {NULL, NULL, 0, NULL},
 };

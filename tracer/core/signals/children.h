@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Children that the functions have started in this recording. */
-extern _Atomic uint64_t children_started;
+/* Children that the functions have started in this recording, and those of them that were to record themselves. */
+extern _Atomic uint64_t children_started, children_followed;
 
 /* Another way to start one has succeeded: uvloop's. `words`: program and arguments; NULL ends them. Attached. */
 void children_spawned(int64_t pid, char *const *words);

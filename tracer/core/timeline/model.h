@@ -180,6 +180,9 @@ typedef struct thread_line {
     lock_wait *waits; /* the innermost */
     uint64_t lost;    /* records, by the gaps in its numbers */
     user_line *user;
+    uint64_t child_ns;   /* when it began to start a child, … */
+    uint64_t child_flow; /* … which is followed with this flow, … */
+    uint32_t reason;     /* … or not, for this reason (string) */
     counter_line cpu, delay;
     cpu_times times; /* not written yet, unless `ns` is 0 */
     uint32_t uses;   /* by what is still to be written on its track; the thread stays until then … */

@@ -18,11 +18,11 @@
 #include "timeline/user.h"
 #include "timeline/waits.h"
 
-void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length)
+void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, const char *cmdline, size_t length)
 {
     *t = (timeline){.main_tid = pid, .told_tasks = -1, .told_threads = -1, .told_rss = -1};
     encoder *e = &t->out;
-    encoder_init(e, pid, seed);
+    encoder_init(e, pid, seed, member);
     track_init(e, &t->process, TRACK_KIND_PROCESS, NULL, cmdline, length);
     struct {
         track *at;
@@ -228,6 +228,28 @@ HANDLER(gc_end)
 
 /* --- children --- */
 
+HANDLER(followed)
+{
+    UNUSED(t), UNUSED(text);
+    thread->child_flow = r->b;
+    thread->reason = r->a;
+    thread->child_ns = ns;
+}
+
+/* Writes the start of a child, whose trace has the other end of the flow. */
+static void write_start(timeline *t, thread_line *thread, event *ev)
+{
+    if (thread->child_flow) {
+        event_bool(ev, SCHEMA_ARG_FOLLOWED, 1);
+        ev->ns = thread->child_ns;
+    }
+    event_interned(ev, SCHEMA_ARG_REASON, thread->reason);
+    packet_ref at = encoder_event(&t->out, ev);
+    if (thread->child_flow)
+        encoder_add_flow(&t->out, &at, thread->child_flow);
+    thread->child_flow = thread->reason = 0;
+}
+
 HANDLER(child)
 {
     const stack_facts *stack = stack_names_of(r->a);
@@ -242,6 +264,25 @@ HANDLER(child)
         event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
         event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
     }
+    write_start(t, thread, &ev);
+}
+
+HANDLER(process_started)
+{
+    UNUSED(text);
+    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
+                .name = SCHEMA_PROCESS_STARTED, .flow_in = r->b};
+    encoder_event(&t->out, &ev);
+}
+
+HANDLER(child_ended)
+{
+    UNUSED(text);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_CHILD_ENDED};
+    event_uint(&ev, SCHEMA_ARG_CHILD, r->b);
+    event_uint(&ev, r->flag ? SCHEMA_ARG_SIGNAL : SCHEMA_ARG_STATUS, r->a);
     encoder_event(&t->out, &ev);
 }
 
@@ -301,7 +342,10 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_THREAD_EXIT] = thread_exit,
     [REC_GC_BEGIN] = gc_begin,
     [REC_GC_END] = gc_end,
+    [REC_FOLLOWED] = followed,
     [REC_CHILD] = child,
+    [REC_PROCESS_STARTED] = process_started,
+    [REC_CHILD_ENDED] = child_ended,
     [REC_NOTE] = note,
 };
 

@@ -7,7 +7,7 @@
 
 #include "timeline/model.h"
 
-void timeline_init(timeline *t, uint32_t pid, uint64_t seed, const char *cmdline, size_t length);
+void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, const char *cmdline, size_t length);
 void timeline_free(timeline *t);
 /* `pthread`: its pthread_t, which another thread may get once it has ended. */
 thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread);

@@ -246,7 +246,7 @@ def test_a_child_that_forks_out_of_a_recording(tmp_path: Path) -> None:
         told = {tid for tid, _, _, _ in _core.kernel_feed(EVER, True)}
         os._exit(left + (not refused and told != {os.getpid()}))
 
-    record_here(run, tmp_path / "t.pftrace")
+    record_here(run, tmp_path / "t.pftrace", follow=False)
 
 
 def test_a_program_that_closes_every_descriptor(

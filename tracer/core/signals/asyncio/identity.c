@@ -361,6 +361,13 @@ int identity_setup(PyObject *facts)
     return 0;
 }
 
+/* What belongs to them stays allocated: to touch it would copy the parent's memory. */
+void identity_leave_parent(void)
+{
+    identity_guard = (compat_mutex){0};
+    identity.by_task = identity.by_ref = identity.loops = (map){0};
+}
+
 /* Ids keep counting up, so that none is ever used twice in a process. */
 void identity_forget(void)
 {

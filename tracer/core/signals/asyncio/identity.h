@@ -51,6 +51,8 @@ extern compat_mutex identity_guard;
 
 int identity_start(void);             /* before tasks are enrolled; 0, or -1 with an exception */
 int identity_setup(PyObject *facts);  /* from signals/loops/asyncio.py */
+/* In a forked child: the parent's tasks and loops do not run in it. */
+void identity_leave_parent(void);
 void identity_forget(void);           /* drops every table and reference */
 uint32_t identity_id(PyObject *task); /* 0 when unknown or not a task */
 int identity_is_task(PyObject *object);

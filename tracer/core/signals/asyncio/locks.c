@@ -475,6 +475,11 @@ static PyObject *label_primitive(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+void async_locks_leave_parent(void)
+{
+    ring_zero(holders, sizeof holders);
+}
+
 PyDoc_STRVAR(know_doc, "know_lock(type, kind, owner, enter, exit, on_first_wait)\n\n"
 "Locks of this type are called `kind`; `owner` are the names of attributes, of which the last is the task that holds\n"
 "them (none: they do not say);\n"

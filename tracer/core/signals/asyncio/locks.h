@@ -13,6 +13,9 @@ void async_locks_released(thread_buffer *b, uint64_t tick, PyObject *value); /* 
 void owned_lock_acquired(thread_buffer *b, uint64_t tick, PyObject *value);
 void owned_lock_released(thread_buffer *b, uint64_t tick, PyObject *value);
 
+/* In a forked child: the tasks that hold locks do not run in it. */
+void async_locks_leave_parent(void);
+
 extern PyMethodDef async_locks_methods[];
 
 #endif

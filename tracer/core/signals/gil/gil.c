@@ -32,6 +32,7 @@ static struct {
 
 static got_hook hooks[GIL_HOOKS + LIBC_HOOKS];
 static int hook_count;
+static int inherited_hooks; /* in a forked child: how many the parent had put in place */
 static pthread_mutex_t patching = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local int fork_holds_patching;
 
@@ -229,6 +230,7 @@ void gil_after_fork(int in_child)
         pthread_mutex_init(&patching, NULL);
         /* The addresses stay as they are, and the hooks only pass calls on: changing them takes the loader's
          * lock, which any of the parent's threads may have held. */
+        inherited_hooks = hook_count;
         hook_count = 0;
     } else if (fork_holds_patching) {
         pthread_mutex_unlock(&patching);
@@ -327,6 +329,24 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(go_on_doc, "go_on_watching_gil() -> bool\n\n"
+"In a forked child whose parent watched the GIL: the hooks are in place. False if they were not.");
+
+static PyObject *go_on_watching_gil(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    thread_buffer *b = gil_mode == GIL_UNWATCHED ? NULL : ring_current();
+    if (!b)
+        Py_RETURN_FALSE;
+    hook_count = inherited_hooks;
+    atomic_store(&resolving, 0);
+    if (gil_mode == GIL_ABSENT)
+        attached_begin(b);
+    else
+        write_take(b, clock_tick(), 0);
+    Py_RETURN_TRUE;
+}
+
 static PyObject *unwatch_gil(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -349,6 +369,7 @@ static PyObject *call_threshold(PyObject *module, PyObject *ns)
 
 PyMethodDef gil_methods[] = {
     {"watch_gil", watch_gil, METH_O, watch_doc},
+    {"go_on_watching_gil", go_on_watching_gil, METH_NOARGS, go_on_doc},
     {"unwatch_gil", unwatch_gil, METH_NOARGS, "Removes the hooks."},
     {"call_threshold", call_threshold, METH_O, threshold_doc},
     {NULL, NULL, 0, NULL},

@@ -243,6 +243,15 @@ void got_undo(const got_change *made, int count)
             set_slot(made[i].slot, made[i].theirs, made[i].is_read_only);
 }
 
+int got_loads_nothing(void)
+{
+#if defined(__GLIBC__)
+    return _r_debug.r_state == RT_CONSISTENT;
+#else
+    return 1; /* musl holds its locks around a fork */
+#endif
+}
+
 static int read_loads(struct dl_phdr_info *info, size_t size, void *data)
 {
     (void)size;

@@ -28,6 +28,9 @@ int got_patch_object(const void *inside, const got_hook *hooks, int count, got_c
 void *got_below(const got_change *change);
 /* Takes no lock: a forked child may call it. */
 void got_undo(const got_change *made, int count);
+/* Whether no thread is loading or unloading an object. In a forked child: was at the fork; if one was, the
+ * child may wait for ever for the list of objects. */
+int got_loads_nothing(void);
 /* Whether objects were loaded since the last got_patch(). */
 int got_is_stale(void);
 

@@ -448,6 +448,11 @@ static const PyCFunction wrappers[ROW_COUNT][CALLS_CONVENTIONS] = {ROWS(ENTRY)};
 
 /* --- arming --- */
 
+void locks_leave_parent(void)
+{
+    ring_zero(holders, sizeof holders);
+}
+
 PyDoc_STRVAR(start_doc, "start_locks()\n\nForgets all holders, before the methods are wrapped.");
 
 static PyObject *start_locks(PyObject *module, PyObject *unused)

@@ -11,6 +11,9 @@
 /* Called by the code watcher: one of the program's codes is about to die. */
 void locks_code_dies(PyCodeObject *code);
 
+/* In a forked child: the threads that hold locks do not run in it. */
+void locks_leave_parent(void);
+
 extern PyMethodDef locks_methods[];
 
 #endif
