@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
-    from tracer.recorder import Recording, Totals
+    from tracer.recorder import Recording
+    from tracer.totals import Totals
 
     type _Function = Callable[..., Any]
     type _Entered = Callable[[], region | task]

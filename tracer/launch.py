@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from tracer.recorder import Recording, Totals
+    from tracer.recorder import Recording
+    from tracer.totals import Totals
 
 # The modules that the recorder needs until the very end, kept alive outside sys.modules.
 _ours: list["ModuleType"] = []

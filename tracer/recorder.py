@@ -28,7 +28,7 @@ from tracer.signals import (
     sched,
     threads,
 )
-from tracer.units import duration, plural
+from tracer.totals import Totals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,57 +105,6 @@ class Options:
         self.most_bytes = most_bytes  # … until all together have written this much …
         self.most_files = most_files  # … and are so many, the first one included
         self.hold = hold  # until begin(), keep the trace that `path` has
-
-
-class Totals:
-    """The totals of a recording."""
-
-    __slots__ = (
-        "bytes",
-        "children",  # processes that were started and are not recorded
-        "children_recorded",
-        "dropped",
-        "duration_ns",
-        "error",  # errno of the write that failed, 0 = none
-        "events",  # in the file
-        "forks",  # how often it forked
-        "late",  # records whose time was clamped to keep a track in order
-        "lost",  # events that are missing in a file that was cut (`error`) …
-        "lost_ns",  # … and how long before the end they begin
-        "overhead_ns",  # CPU time of the writer thread
-        "reason",  # why the write failed
-        "samples",  # CPU samples
-        "worst_ready_ns",
-        "worst_ready_who",  # the coroutine that waited longest to run
-    )
-    duration_ns: int
-    events: int
-    bytes: int
-    children: int
-    children_recorded: int
-    dropped: int
-    late: int
-    lost: int
-    lost_ns: int
-    forks: int
-    overhead_ns: int
-    samples: int
-    worst_ready_ns: int
-    worst_ready_who: str
-    error: int
-    reason: str
-
-    def __init__(self, totals: dict[str, int | str]) -> None:
-        for name, value in totals.items():
-            setattr(self, name, value)
-
-    @property
-    def problem(self) -> str:
-        """Why, and how much of, the recording is missing in the file; "" if nothing is."""
-        if not self.error:
-            return ""
-        missing = f"the last {duration(self.lost_ns)} ({plural(self.lost, 'event')})"
-        return f"{self.reason}: {missing} are missing"
 
 
 class Recording:

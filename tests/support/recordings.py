@@ -11,7 +11,8 @@ from typing import Any
 from tests.support.validator.rules import Summary, TaskSummary, validate
 from tests.support.validator.slices import Slice
 from tests.support.validator.user import Said
-from tracer.recorder import SIGNALS, Options, Recording, Totals
+from tracer.recorder import SIGNALS, Options, Recording
+from tracer.totals import Totals
 
 
 def record_here(

@@ -101,7 +101,7 @@ sys.exit(reload())
 
 def test_they_are_recorded(record: Recorder) -> None:
     """Kind, command and line of each; no argument but the module or script."""
-    trace = record(STARTS, options=("--no-cpu",))
+    trace = record(STARTS, options=("--no-cpu", "--no-follow"))
     found = children(build_model(read_trace(trace)))
     name = sys.executable.rpartition("/")[2].removeprefix("python")
     for function, expected in COMMANDS.items():
