@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.recordings import record_here, states_of, task_of, wakers
+import tracer
+from tests.support.launching import compare, script
+from tests.support.recordings import record_here, states_of, task_of, tasks_of, wakers
 from tests.support.trios import needs_trio, no_idle_threads, record_trio
 from tests.support.validator.rules import validate
 from tests.support.validator.slices import pair
@@ -23,6 +25,7 @@ else:
     pytest.importorskip("trio.testing")
 
 pytestmark = needs_trio
+PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
 SLEEPS = 10  # a busy machine may be late for some, and then nothing waits
 
 
@@ -92,6 +95,34 @@ def test_guest_of_asyncio(tmp_path: Path) -> None:
         for sleep in sleeps
         for each in selects
     )
+
+
+def test_a_program_sees_no_difference(tmp_path: Path) -> None:
+    """Its instruments, tracebacks, contexts, Ctrl-C, statistics, exit code."""
+    source = (PROGRAMS / "trio_faces.py").read_text()
+    plain, traced = compare(script("trio", source), tmp_path)
+    assert plain.status == 7, plain.stderr
+    assert plain == traced
+
+
+def test_regions_are_on_the_tasks_track(tmp_path: Path) -> None:
+    """Those of tasks that take turns, on the track of the task that entered them."""
+
+    async def work(name: str) -> None:
+        with tracer.region(name):
+            await trio.sleep(0)
+            await trio.sleep(0)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for name in ("one", "two"):
+                nursery.start_soon(work, name)
+
+    summary = record_trio(main, tmp_path)
+    one, two = tasks_of(summary, "work")
+    on = {region.name: region.task for region in summary.user.regions}
+    assert sorted(on) == ["one", "two"]
+    assert sorted(map(str, on.values())) == sorted(map(str, (one.id, two.id)))
 
 
 def test_an_idle_worker_waits_for_nobody(tmp_path: Path) -> None:

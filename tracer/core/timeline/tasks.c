@@ -32,13 +32,21 @@ static const char *coroutine_name(const task_line *task, size_t *length)
     return "task";
 }
 
+/* trio calls its tasks by their function: "app.main". */
+static int is_named_by(const task_line *task, const char *coroutine, size_t length)
+{
+    size_t before = task->name_length > length ? task->name_length - length : 0;
+    return before && task->name[before - 1] == '.' && !memcmp(task->name + before, coroutine, length);
+}
+
 static void name_line(task_line *task)
 {
     char name[NAME_BYTES];
     size_t length;
     const char *coroutine = coroutine_name(task, &length);
-    int written = task->merged
-        ? snprintf(name, sizeof name, "%.*s()", (int)length, coroutine)
+    int is_one = task->merged || is_named_by(task, coroutine, length);
+    int shown = (int)(task->merged ? length : task->name_length);
+    int written = is_one ? snprintf(name, sizeof name, "%.*s()", shown, task->merged ? coroutine : task->name)
         : snprintf(name, sizeof name, "%.*s %.*s()", (int)task->name_length, task->name, (int)length, coroutine);
     track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
 }
@@ -383,11 +391,9 @@ enum { NO_WAKER = READY_BY_TIMER | READY_BY_IO | READY_BY_NOBODY };
 
 static cause ready_cause(const record *r, const thread_line *thread, const running_step *waker)
 {
-    if (r->flag & READY_BY_TIMER)
-        return (cause){CAUSE_TIMER, 0, r->c};
-    if (r->flag & NO_WAKER)
-        return (cause){r->flag & READY_BY_IO ? CAUSE_IO : CAUSE_NONE, 0, 0};
-    return cause_of(thread, waker);
+    if (!(r->flag & NO_WAKER))
+        return cause_of(thread, waker);
+    return (cause){r->flag & READY_BY_TIMER ? CAUSE_TIMER : r->flag & READY_BY_IO ? CAUSE_IO : CAUSE_NONE, 0, r->c};
 }
 
 HANDLER(task_ready)

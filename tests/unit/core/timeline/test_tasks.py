@@ -7,6 +7,8 @@ from tracer import schema as s
 
 HOG = _core.intern("hog", "app.py:9 hog")[1]
 TIMER = 1
+BY_TIMER, BY_IO = 2, 4
+LOOP_OF_TRIO = 2 << 28 | 1
 
 
 def test_a_step() -> None:
@@ -170,3 +172,40 @@ def test_tasks_of_a_closed_loop_end_with_it() -> None:
         ("task:ready", 2_000, 5_000),
         ("task:running", 3_000, 4_000),
     ]
+
+
+def test_a_name_that_has_the_coroutines_is_shown_alone() -> None:
+    """trio calls its tasks `module.function`; asyncio's names have nothing of it."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", LOOP_OF_TRIO, flag=1)
+    for task, name in enumerate((b"app.hog", b"Task-2", b"hog"), 1):
+        script.add(2_000, "TASK_NEW", task, HOG, LOOP_OF_TRIO)
+        script.add(2_000, "TASK_NAME", task, text=name)
+        script.add(2_000, "READY", task)
+    names = {track.name for track in read_strict(script.data()).tracks.values()}
+    assert {"app.hog()", "Task-2 hog()", "hog hog()", "trio @MainThread"} <= names
+
+
+def test_who_woke_a_task_of_trio() -> None:
+    """The record says it, whatever runs on the thread: here a callback of another loop."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    script.add(1_600, "LOOP_RUN", LOOP_OF_TRIO, flag=1)
+    script.add(1_700, "TASK_NEW", 1, FUNC, LOOP_OF_TRIO)
+    script.add(1_800, "READY", 1)
+    script.add(2_000, "STEP_BEGIN", 1, LOOP_OF_TRIO)
+    for n, (flag, due_ns) in enumerate(((BY_TIMER, 3_500), (BY_TIMER, 0), (BY_IO, 0), (8, 0))):
+        at = 3_000 + n * 1_000
+        script.add(at, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+        script.add(at + 100, "POLL_INSTANT", LOOP_OF_TRIO)
+        script.add(at + 600, "CB_BEGIN", HOG, 99)
+        script.add(at + 700, "READY", 1, 0, due_ns, flag=flag)
+        script.add(at + 800, "STEP_BEGIN", 1, LOOP_OF_TRIO)
+    events = read_strict(script.data()).events
+    ready = [
+        event for event in events if event.name == s.READY and event.category == s.CAT_TASK
+    ]
+    assert [event.time_ns for event in ready] == [1_800, 3_500, 4_700, 5_700, 6_700]
+    told = [{k: event.args.get(k) for k in ("waker", "via")} for event in ready[1:]]
+    assert [each["waker"] for each in told] == ["timer", "timer", "io", None]
+    assert {each["via"] for each in told} == {None}
