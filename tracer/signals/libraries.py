@@ -39,7 +39,7 @@ WAITS: "dict[str, dict[str, str]]" = {
         "query": "BaseCursor._bind_exec BaseCursor._bind BaseCursor._exec"
         " BaseCursor._close_portal",
     },
-    "asyncpg.pool": {"connection pool": "Pool._acquire"},
+    "asyncpg.pool": {"connection pool": "Pool._acquire", "query": "Pool.release"},
     "asyncpg.prepared_stmt": {
         "query": "PreparedStatement._PreparedStatement__do_execute"
         " PreparedStatement.executemany",

@@ -14,6 +14,8 @@ from viewer.trace.columns import STRING, Column
 
 _PACKAGE = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
+# Code that a library has made and named like a function, not like a file (Sanic).
+_MADE = re.compile(r"[A-Za-z_]\w*:-?\d+(?: |$)")
 _IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
 IMPORT = "import"  # what was called where the user's code imported something
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")
@@ -59,7 +61,7 @@ def place_of(site: str) -> Place:
 
 def is_library(frame: str) -> bool:
     """Whether a frame is of the standard library or of an installed package."""
-    return bool(_PACKAGE.match(frame) or _STANDARD.match(frame))
+    return bool(_PACKAGE.match(frame) or _STANDARD.match(frame) or _MADE.match(frame))
 
 
 def head(stack: str) -> str:

@@ -182,7 +182,7 @@ def _wakers(row: LockRow) -> str:
     return first + (f" +{len(row.woken_by) - 1}" if len(row.woken_by) > 1 else "")
 
 
-_ABOUT_IDLE = "for work, a result or an event; nobody holds what these wait for."
+_ABOUT_IDLE = "for work, a result, an event or a slot; nobody holds what these wait for."
 
 
 def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> str:
