@@ -1,10 +1,12 @@
 """Garbage collections, by generation."""
 
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from viewer.analysis.spread import Spread, spread_of
-from viewer.trace.model import Model
+from viewer.trace.heap import Block, Heap
+from viewer.trace.model import Collection, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,7 @@ class GcRow:
     collected: int
     uncollectable: int
     calls: tuple[tuple[str, int], ...] = ()  # sites of gc.collect(), the most frequent first
+    freed_bytes: int | None = None  # estimated; None: allocations were not recorded
 
     @property
     def explicit(self) -> int:
@@ -21,14 +24,47 @@ class GcRow:
         return sum(count for _, count in self.calls)
 
 
+class Collectors:
+    """Which collection freed a block."""
+
+    def __init__(self, model: Model) -> None:
+        self._of: dict[tuple[int, int], list[Collection]] = defaultdict(list)
+        for each in sorted(model.collections, key=lambda c: c.start_ns):
+            self._of[each.process, each.tid].append(each)
+
+    def freed(self, block: Block) -> Collection | None:
+        """The one that the freeing thread ran at that time."""
+        if block.end_ns < 0:
+            return None
+        runs = self._of.get((block.process, block.freed_by), [])
+        at = bisect_right(runs, block.end_ns, key=lambda run: run.start_ns) - 1
+        return runs[at] if at >= 0 and block.end_ns <= runs[at].end_ns else None
+
+
 def gc_rows(model: Model) -> tuple[GcRow, ...]:
     """One row for each generation that was collected, the youngest first."""
     rows = []
+    freed = _freed(model)
     for generation in sorted({c.generation for c in model.collections}):
         runs = [c for c in model.collections if c.generation == generation]
         pauses = spread_of(c.end_ns - c.start_ns for c in runs)
         collected = sum(c.collected for c in runs)
         uncollectable = sum(c.uncollectable for c in runs)
         calls = Counter(c.called_at for c in runs if c.called_at is not None).most_common()
-        rows.append(GcRow(generation, pauses, collected, uncollectable, tuple(calls)))
+        bytes_ = freed[generation] if freed is not None else None
+        rows.append(GcRow(generation, pauses, collected, uncollectable, tuple(calls), bytes_))
     return tuple(rows)
+
+
+def _freed(model: Model) -> Counter[int] | None:
+    """By generation the bytes that its collections freed."""
+    heap = Heap.of(model)
+    if not heap.mean_bytes:
+        return None
+    found: dict[int, float] = defaultdict(float)
+    collectors = Collectors(model)
+    for block in heap.blocks:
+        by = collectors.freed(block)
+        if by is not None:
+            found[by.generation] += block.bytes
+    return Counter({generation: round(amount) for generation, amount in found.items()})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.heap import Heap
 from tests.support.builder.trace import TraceBuilder
 from tests.support.stories.waits import blocked_loop, killed
 from tracer import schema as s
@@ -30,6 +31,19 @@ def test_gc_that_was_called_for(model):
     (row,) = gc_rows(model(trace.ended(9_000).data()))
     assert row.calls == (("/app/a.py:3 f", 2), ("/app/b.py:9 g", 1))
     assert (row.pauses.count, row.explicit) == (4, 3)
+
+
+def test_what_collections_freed(model):
+    """Blocks that the collecting thread freed meanwhile, by generation."""
+    trace = TraceBuilder()
+    heap = Heap(trace)
+    trace.gc(1_000, 2_000, trace.pid, 0)
+    trace.gc(3_000, 4_000, trace.pid, 2)
+    for at, size in ((1_500, 100), (1_600, 200), (2_500, 400), (3_500, 800)):
+        heap.free(at, heap.alloc(10 + at // 100, size))
+    heap.free(3_600, heap.alloc(50, 1_600), tid=trace.pid + 1)
+    rows = gc_rows(model(trace.ended(9_000).data()))
+    assert [(row.generation, row.freed_bytes) for row in rows] == [(0, 300), (2, 800)]
 
 
 def test_gc_by_generation(model):

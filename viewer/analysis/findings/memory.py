@@ -1,6 +1,5 @@
 """Memory that a line keeps, more and more of it; and memory that only the collector frees."""
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -8,6 +7,7 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration, share, size
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.gc import Collectors
 from viewer.analysis.memory import NO_SITE, site_of
 from viewer.trace.heap import Block, Heap
 from viewer.trace.sites import place_of
@@ -27,11 +27,11 @@ def memory_findings(facts: Facts) -> Iterator[Finding]:
     by_site: dict[tuple[int, str], list[Block]] = defaultdict(list)
     for block in Heap.of(facts.model).blocks:
         by_site[block.process, site_of(block)].append(block)
-    collections = _Collections(facts)
+    collectors = Collectors(facts.model)
     for (process, site), blocks in by_site.items():
         if site != NO_SITE and len(blocks) >= _SAMPLES:
             yield from _growing(facts, process, site, blocks)
-            yield from _cycles(facts, process, site, blocks, collections)
+            yield from _cycles(facts, process, site, blocks, collectors)
 
 
 def _growing(
@@ -72,10 +72,10 @@ def _cycles(
     process: int,
     site: str,
     blocks: Sequence[Block],
-    collections: "_Collections",
+    collectors: Collectors,
 ) -> Iterator[Finding]:
     freed = [block for block in blocks if block.end_ns >= 0]
-    by_collector = [block for block in freed if collections.freed(block)]
+    by_collector = [block for block in freed if collectors.freed(block)]
     amount = round(sum(block.bytes for block in by_collector))
     if (
         len(by_collector) < _SAMPLES
@@ -98,23 +98,6 @@ def _cycles(
         text,
         _evidence(facts, process, site, first.start_ns, first.end_ns - first.start_ns),
     )
-
-
-class _Collections:
-    """The times of collections, by process and thread."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._times: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-        for each in facts.model.collections:
-            self._times[each.process, each.tid].append((each.start_ns, each.end_ns))
-        for times in self._times.values():
-            times.sort()
-
-    def freed(self, block: Block) -> bool:
-        """Whether its thread collected garbage when it freed the block."""
-        times = self._times.get((block.process, block.freed_by), [])
-        at = bisect_right(times, block.end_ns, key=lambda time: time[0]) - 1
-        return at >= 0 and block.end_ns <= times[at][1]
 
 
 def _evidence(

@@ -297,6 +297,7 @@ def _gc(row: GcRow) -> Json:
         "uncollectable": row.uncollectable,
         "explicit": row.explicit,
         "calls": [{"site": site, "count": count} for site, count in row.calls],
+        "freed_bytes": row.freed_bytes,
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from tracer.units import duration, plural, share
+from tracer.units import duration, plural, share, size
 from viewer.analysis.gc import GcRow
 from viewer.analysis.report import Report, why_not
 from viewer.render.text.findings import findings
@@ -47,6 +47,11 @@ def _gc(report: Report, top: int, style: Style) -> str:
     rows = list(map(_gc_row, report.gc))
     if not any(row.uncollectable for row in report.gc):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
+    if any(row.freed_bytes is not None for row in report.gc):
+        columns.append("freed")
+        rows = [
+            [*row, size(of.freed_bytes or 0)] for row, of in zip(rows, report.gc, strict=True)
+        ]
     names = [str(row[0]) for row in rows]
     columns, rows = spare(columns, rows, names, style.width, _TO_SPARE, ("collected",))
     called = [
