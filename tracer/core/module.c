@@ -27,6 +27,7 @@
 #include "signals/locks/locks.h"
 #include "signals/locks/reasons.h"
 #include "signals/monitor.h"
+#include "signals/reaped.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/user/user.h"
@@ -41,7 +42,7 @@ static int exec_core(PyObject *module)
     PyMethodDef *tables[] = {
         async_locks_methods, calls_methods, children_methods, codes_methods, endings_methods, gc_methods, gil_methods,
         heap_methods, hub_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods,
-        locks_methods, loops_methods, monitor_methods, reasons_methods, recording_methods, sampling_methods,
+        locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods, waits_methods,
     };

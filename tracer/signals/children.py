@@ -1,4 +1,4 @@
-"""Child processes: who starts them, and what they run. They record nothing themselves."""
+"""Child processes: who starts them, what they run, and how they end."""
 
 import sys
 
@@ -12,7 +12,13 @@ _STARTERS = ("posix", "_posixsubprocess")
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
-    """Watches the functions by which Python code starts a process."""
+    """Watches the functions by which Python code starts a process, or waits for its end."""
     for name in _STARTERS:
         tool.after_import(name, lambda name=name: core.watch_children(sys.modules[name]))  # type: ignore[misc]
-    return lambda: core.unwatch_children()
+    tool.after_import("posix", lambda: core.watch_waits(sys.modules["posix"]))
+
+    def disarm() -> None:
+        core.unwatch_waits()
+        core.unwatch_children()
+
+    return disarm

@@ -82,6 +82,43 @@ def test_not_followed(record: Recorder) -> None:
     assert ", 4 child processes not recorded" in record.stderr
 
 
+ENDS = """\
+import os, signal
+
+def child(how):
+    pid = os.fork()
+    if pid == 0:
+        how()
+    return pid
+
+def end():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+os.wait() if child(lambda: os._exit(0)) else None
+os.waitpid(child(lambda: os._exit(3)), 0)
+os.wait3(0) if child(end) else None
+os.wait4(child(lambda: os._exit(255)), options=0)
+os.waitid(os.P_PID, child(end), os.WEXITED)
+os.waitid(os.P_PID, child(lambda: os._exit(4)), os.WEXITED)
+pid = child(signal.pause)
+print(os.waitpid(pid, os.WNOHANG))
+os.kill(pid, 9)
+os.waitpid(pid, 0)
+"""
+
+
+def test_how_children_end(record: Recorder) -> None:
+    """The process that waits for a child has its exit code or signal, whatever it calls."""
+    trace = record(ENDS, options=("--no-cpu", "--no-sched"))
+    assert record.stdout == "(0, 0)\n"
+    children = [event.args[s.ARG_CHILD] for event in events(trace, s.FORK)]
+    ended = [event.args for event in events(trace, s.CHILD_ENDED)]
+    assert [args[s.ARG_CHILD] for args in ended] == children
+    assert [args.get(s.ARG_STATUS) for args in ended] == [0, 3, None, 255, None, 4, None]
+    told = [args.get(s.ARG_SIGNAL) for args in ended]
+    assert told == [None, None, 15, None, 15, None, 9]
+
+
 DAEMON = """\
 import os, sys
 ready, done = os.pipe(), os.pipe()
