@@ -20,6 +20,7 @@ enum {
     INDEX = 1 << 18,
     FRAMES = 1 << 20,
     SEEN_BITS = 1 << 16,
+    RECENT = 256,
     TEXT_MOST = SCHEMA_STACK_BYTES - sizeof SCHEMA_TEXT_FRAME_TRUNCATED,
 };
 
@@ -36,6 +37,12 @@ static struct {
     stack_frame frames[FRAMES];
     uint8_t seen[SEEN_BITS / 8]; /* hashes of the codes in `frames` */
 } *table;
+/* Stacks found lately, by the last bits of their hash: one read where the table takes three from cold memory. Equal
+ * hashes are taken for equal stacks. */
+static struct {
+    uint64_t hash;
+    uint32_t id; /* 0: none */
+} recent[RECENT];
 static uint32_t entry_count = 1, frame_count, first_unresolved = 1, indexed_from = 1;
 static int depth_limit = 32;
 static PyInterpreterState *interpreter;
@@ -111,7 +118,7 @@ uint32_t stacks_capture(PyThreadState *tstate)
     return stacks_capture_within(tstate, NULL, NULL);
 }
 
-static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
+static uint32_t find_or_add(const stack_frame *frames, int depth, uint64_t hash)
 {
     uint32_t place = (uint32_t)(hash >> 32) & (INDEX - 1);
     for (; table->index[place]; place = (place + 1) & (INDEX - 1)) {
@@ -137,17 +144,28 @@ static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
     return id;
 }
 
-uint32_t stacks_put(const stack_frame *given, int depth)
+static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
 {
-    stack_frame frames[STACK_DEPTH_MOST + 1];
+    if (recent[hash % RECENT].hash == hash && recent[hash % RECENT].id)
+        return recent[hash % RECENT].id;
+    uint32_t id = find_or_add(frames, depth, hash);
+    recent[hash % RECENT].hash = hash;
+    recent[hash % RECENT].id = id;
+    return id;
+}
+
+uint32_t stacks_put(const stack_frame *frames, int depth)
+{
+    stack_frame cut[STACK_DEPTH_MOST + 1];
     uint64_t hash = 0;
     if (!table || depth < 1)
         return 0;
-    if (depth > depth_limit)
+    if (depth > depth_limit) {
+        memcpy(cut, frames, (size_t)depth_limit * sizeof *frames);
+        cut[depth_limit] = (stack_frame){NULL, 0};
+        frames = cut;
         depth = depth_limit + 1;
-    memcpy(frames, given, (size_t)depth * sizeof *frames);
-    if (depth > depth_limit)
-        frames[depth_limit] = (stack_frame){NULL, 0};
+    }
     for (int i = 0; i < depth; i++) {
         hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
         hash ^= hash >> 29;
@@ -257,6 +275,7 @@ static void forget_frames(void)
 {
     for (uint32_t i = indexed_from; i < entry_count; i++)
         table->index[table->entries[i].place] = 0;
+    memset(recent, 0, sizeof recent);
     memset(table->seen, 0, sizeof table->seen);
     indexed_from = entry_count;
     frame_count = 0;
