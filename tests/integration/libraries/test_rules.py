@@ -24,6 +24,11 @@ class Shop:
     async def buy(self):
         await asyncio.sleep(0.001)
 
+    async def buy_in_anyio(self):
+        import anyio
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 0.001)
+
     async def buy_through(self, other):
         await other()
 
@@ -46,7 +51,11 @@ class Shop:
 def work(function=lambda: None, *given):
     return function(*given)
 """
-WAITS = {"buy": "Shop.buy Shop.buy_through", "counter": "Shop.queue", "talk": "=Shop.talk"}
+WAITS = {
+    "buy": "Shop.buy Shop.buy_through Shop.buy_in_anyio",
+    "counter": "Shop.queue",
+    "talk": "=Shop.talk",
+}
 
 
 @pytest.fixture
@@ -174,3 +183,20 @@ def test_a_pool_has_a_number_and_a_size(
     assert [each.get("slots") for each in args] == [said] * 3
     first, second, third = (each["lock"] for each in args)
     assert first == second != third
+
+
+def test_a_library_that_waits_in_anyio_gives_its_name(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    """anyio's own names are like asyncio's: for those who use it directly."""
+    anyio = pytest.importorskip("anyio")
+
+    async def wait_in_anyio() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 0.001)
+
+    async def main() -> None:
+        await wait_in_anyio()
+        await shop.Shop(1).buy_in_anyio()
+
+    assert awaits(main, tmp_path) == ["await TaskGroup", "await buy (shop)"]

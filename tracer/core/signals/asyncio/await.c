@@ -174,6 +174,13 @@ static int is_users(const code_facts *facts)
     return !facts->inside_package && !facts->inside_library;
 }
 
+/* Whether a name further inside counts before that of a package: only a package's own does, unless that is a
+ * scheduler (anyio) and the other one is not (httpcore, which waits in anyio). */
+static int is_better(const code_facts *facts, const code_facts *than)
+{
+    return is_of_package(facts) && (!facts->inside_scheduler || than->inside_scheduler);
+}
+
 /* A package's name holds for all that its code calls, until that calls the user's. */
 static void name_by(naming *name, const code_facts *facts, const compat_frame *frame, int is_innermost)
 {
@@ -183,7 +190,7 @@ static void name_by(naming *name, const code_facts *facts, const compat_frame *f
     if (facts->label && facts->label_of == LABEL_LAST && name->what)
         return;
     if (facts->label && (is_innermost || facts->label_of != LABEL_OF_PACKAGE_DIRECT)) {
-        if (!of_package || is_of_package(facts))
+        if (!of_package || is_better(facts, name->by))
             *name = (naming){facts->label, facts, frame};
     } else if (!facts->inside_scheduler && !(of_package && !is_users(facts))) {
         *name = (naming){0};
