@@ -1,5 +1,6 @@
 """The tables of processes and of their pools."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from tracer import schema as s
@@ -74,18 +75,18 @@ def process_rows(model: Model, threads: tuple[ThreadRow, ...]) -> tuple[ProcessR
     of: dict[int, list[ThreadRow]] = {}
     for thread in threads:
         of.setdefault(thread.process, []).append(thread)
-    tasks, gc = dict[int, int](), dict[int, int]()
-    for process in model.owners.task_process:
-        tasks[process] = tasks.get(process, 0) + 1
+    gc = Counter[int]()
     for one in model.collections:
-        gc[one.process] = gc.get(one.process, 0) + one.end_ns - one.start_ns
+        gc[one.process] += one.end_ns - one.start_ns
+    counts = Counter(model.thread_process), Counter(model.owners.task_process)
     return tuple(
         _row(
             model,
             member,
             of.get(i, []),
-            tasks.get(i, 0),
-            gc.get(i, 0),
+            counts[0][i],
+            counts[1][i],
+            gc[i],
             ran.get(i, []),
         )
         for i, member in family.members.items()
@@ -95,13 +96,13 @@ def process_rows(model: Model, threads: tuple[ThreadRow, ...]) -> tuple[ProcessR
 def _row(
     model: Model,
     member: Member,
-    threads: list[ThreadRow],
+    rows: list[ThreadRow],
+    threads: int,
     tasks: int,
     gc_ns: int,
     jobs: list[Job],
 ) -> ProcessRow:
     i, told = member.process, member.told
-    count = sum(1 for process in model.thread_process if process == i)
     return ProcessRow(
         i,
         member.pid,
@@ -114,10 +115,10 @@ def _row(
         end_of(model.trace.processes[i], model.trace.processes[i].live).how,
         told.status if told else None,
         told.signal if told else None,
-        count,
+        threads,
         tasks,
-        sum(row.states[s.RUNNING] + row.states[s.NATIVE] for row in threads),
-        sum(row.gil_wait_ns for row in threads),
+        sum(row.states[s.RUNNING] + row.states[s.NATIVE] for row in rows),
+        sum(row.gil_wait_ns for row in rows),
         gc_ns,
         len(jobs),
         sum(job.ran_ns for job in jobs),

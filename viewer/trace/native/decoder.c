@@ -398,31 +398,31 @@ static int apply_packet(Decoder *d, Span body)
     return p.packet[P_SAMPLE].at ? read_sample(d, q, p.packet[P_SAMPLE], time) : 1;
 }
 
-/* The next packet, behind which the file goes on; 0 when the framing ends or breaks. */
-static int next_packet(Span *file, Span *packet)
+/* What is inside the next packet; the file goes on behind it. Nowhere when the framing ends. */
+static inline Span next_packet(Span file)
 {
-    if (file->at == file->end || *file->at != BYTES(1)) {
-        return 0;
+    if (file.at == file.end || *file.at != BYTES(1)) {
+        return (Span){0};
     }
     uint64_t length;
-    Span rest = {file->at + 1, file->end};
+    Span rest = {file.at + 1, file.end};
     if (!read_varint(&rest, &length) || length > (uint64_t)(rest.end - rest.at)) {
-        return 0;
+        return (Span){0};
     }
-    file->at = rest.at + length;
-    *packet = (Span){rest.at, file->at};
-    return 1;
+    return (Span){rest.at, rest.at + length};
 }
 
 /* Reads packets until the framing ends or breaks; returns the bytes framed, -1 on error. */
 static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
 {
-    Span file = {data, data + size}, packet;
+    Span file = {data, data + size};
     while (d->type.used < INT32_MAX && d->arg_kind.used < INT32_MAX / 2) {
         const uint8_t *head = file.at;
-        if (!next_packet(&file, &packet)) {
+        Span packet = next_packet(file);
+        if (!packet.at) {
             break;
         }
+        file.at = packet.end;
         int good = apply_packet(d, packet);
         if (good < 0) {
             return -1;
@@ -505,7 +505,8 @@ static PyObject *framed(PyObject *module, PyObject *arg)
     }
     const uint8_t *data = buffer.buf;
     Span file = {data, data + buffer.len}, packet;
-    while (next_packet(&file, &packet)) {
+    while ((packet = next_packet(file)).at) {
+        file.at = packet.end;
     }
     Py_ssize_t size = file.at - data;
     PyBuffer_Release(&buffer);
