@@ -401,12 +401,10 @@ static int apply_packet(Decoder *d, Span body)
 /* What is inside the next packet; the file goes on behind it. Nowhere when the framing ends. */
 static inline Span next_packet(Span file)
 {
-    if (file.at == file.end || *file.at != BYTES(1)) {
-        return (Span){0};
-    }
     uint64_t length;
-    Span rest = {file.at + 1, file.end};
-    if (!read_varint(&rest, &length) || length > (uint64_t)(rest.end - rest.at)) {
+    Span rest = {file.at + (file.at < file.end), file.end};
+    if (file.at == file.end || *file.at != BYTES(1) || !read_varint(&rest, &length)
+        || length > (uint64_t)(rest.end - rest.at)) {
         return (Span){0};
     }
     return (Span){rest.at, rest.at + length};
