@@ -10,7 +10,10 @@ import pytest
 
 from tests.support.validator.heap import Block
 from tests.support.validator.rules import validate
+from tracer import schema as s
 from tracer.cli import main
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 pytestmark = pytest.mark.skipif(
     not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="it needs a GIL"
@@ -133,3 +136,29 @@ def test_a_bad_rate(capsys: pytest.CaptureFixture[str], rate: str) -> None:
     assert main(["run", "--heap", f"--heap-rate={rate}", "prog.py"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert rate in line
+
+
+def test_another_tool_takes_the_wrappers_away(tmp_path: Path) -> None:
+    """tracemalloc was there first: when it stops, it restores what it had found."""
+    (tmp_path / "prog.py").write_text(
+        "import tracemalloc\nkept = bytes(50_000)\ntracemalloc.stop()\n"
+        "del kept\nlater = [bytes(60_000) for _ in range(100)]\nprint(len(later))\n"
+    )
+    words = [sys.executable, "-X", "tracemalloc", "-m", "tracer", "run", "--heap"]
+    done = subprocess.run(
+        [*words, "--heap-rate=1", "prog.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "100\n"
+    trace = tmp_path / "prog.pftrace"
+    (heap,) = validate(trace.read_bytes()).heap.values()
+    sizes = [block.bytes for block in heap.blocks]
+    assert (sizes.count(HEADER + 50_000), sizes.count(HEADER + 60_000)) == (1, 0)
+    remarks = build_model(read_trace(trace)).remarks
+    disabled = (remark.args for remark in remarks if remark.name == s.HOOK_DISABLED)
+    (said,) = (args for args in disabled if args[s.ARG_HOOK] == "heap")
+    assert "another tool replaced the allocators" in str(said["reason"])
