@@ -101,3 +101,78 @@ def test_slots_that_never_come_back(tmp_path):
 
 def test_short_waits_that_were_given_up(tmp_path):
     assert kinds(tmp_path, pool(held_ns=80 * MS, acquired=False)) == []
+
+
+def lock_of_the_dead(holder_ends=True, acquired=False):
+    """`crasher` takes a lock; others wait for it for 0.4 s each."""
+    trace = TraceBuilder(argv="dead.py", signals=SIGNALS)
+    crasher, lock = (
+        trace.thread("crasher").native(0),
+        trace.lock("Lock", "/app/dead.py:9 work"),
+    )
+    lock.hold(MS, 600 * MS, crasher, site="/app/dead.py:4 crash")
+    waiters = [trace.thread(f"worker-{n}").native(0) for n in range(2)]
+    for n, waiter in enumerate(waiters):
+        waiter.lock_wait(
+            10 * MS,
+            "Lock",
+            lock=lock,
+            owner=crasher,
+            site="/app/dead.py:9 work",
+            acquired=False,
+        ).native(410 * MS + n)
+    crasher.end(100 * MS if holder_ends else 610 * MS)
+    for waiter in waiters:
+        waiter.end(605 * MS)
+    return trace.ended(620 * MS)
+
+
+def test_a_lock_whose_holder_has_ended(tmp_path):
+    (found,) = find_in(tmp_path, lock_of_the_dead())
+    assert found.finding == "slots never returned"
+    assert found.text == (
+        "Slots never returned: 2 threads `worker-N` waited in `work` (dead.py:9) for the lock "
+        "that `crasher` holds, acquired at dead.py:4: 2 waits, 800 ms in total, the longest "
+        "400 ms (at 10.0 ms), all in vain, since `crasher` ended without releasing it. "
+        "Acquire it with `with`, or release it in a `finally`."
+    )
+
+
+def test_a_lock_whose_holder_lives(tmp_path):
+    """It was given up, and may come yet."""
+    assert kinds(tmp_path, lock_of_the_dead(holder_ends=False)) == ["wait in vain"]
+
+
+def conditions(functions=("Pool.get",)):
+    """Six threads wait for a condition, in these functions; two have something at a time."""
+    stacks = [
+        "/usr/lib/python3.13/threading.py:359 Condition.wait\n"
+        f"/app/web.py:5 {function}\n/app/web.py:9 work"
+        for function in functions
+    ]
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    users = [trace.thread(f"req-{n}").native(0) for n in range(10)]
+    lock = trace.lock("Condition.wait", "/app/web.py:5 Pool.get")
+    for n, user in enumerate(users[2:]):
+        user.lock_wait(
+            n * 10, "Condition.wait", lock=lock, site="/app/web.py:9 work",
+            stack=stacks[n % len(stacks)],
+        )  # fmt: skip
+    for n, user in enumerate(users):
+        got = n // 2 * 200 * MS + n * 10
+        user.sleep(got, site="/app/web.py:10 work")
+        if n + 2 < len(users):
+            user.release(got + 200 * MS, lock, to=users[n + 2])
+        user.native(got + 200 * MS).end(got + 200 * MS + 15)
+    return trace.ended(2_000 * MS)
+
+
+def test_a_pool_made_of_a_condition(tmp_path):
+    (found,) = find_in(tmp_path, conditions())
+    assert found.finding == "pool exhausted"
+    assert "share 2 slots of a pool made of a `Condition`" in found.text
+
+
+def test_a_condition_with_two_sides(tmp_path):
+    """Those who put and those who take wait for each other: no pool."""
+    assert kinds(tmp_path, conditions(("Buffer.put", "Buffer.get"))) == []

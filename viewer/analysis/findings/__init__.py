@@ -42,9 +42,9 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     busy_loop,
     awaits_in_turn,
     pool_starvation,  # thread-pool starvation
+    slot_findings,  # pool exhausted, slots never returned
     vain_findings,  # missed wake-up, wait in vain
     outside_findings,  # database locked, handshake in accept, full pipe
-    slot_findings,  # pool exhausted, slots never returned
     too_many_workers,
     workers_never_exit,
     executors_pile_up,  # workers never exit

@@ -57,6 +57,8 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             continue
         if facts.is_signal(facts.lock_of[row.process, row.lock]):
             continue
+        if row.timed_out == row.waits.count:  # nobody passes
+            continue
         holds, split, tids = _while_held(facts, row)
         away = split.states[PREEMPTED]
         total = sum(split.states.values())

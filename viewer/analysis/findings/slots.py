@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, Wait, users
@@ -23,8 +24,8 @@ _AGAIN_NS = 5 * _MS
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
 _VAIN_NS = 500 * _MS
 # What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
-# are used to take turns as well.
-_HOME_MADE = ("Queue.get", "SimpleQueue.get")
+# also make two sides wait for each other, or threads take turns: one function waits in a pool.
+_HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
 
@@ -60,6 +61,36 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
             yield lost
         elif (found := _exhausted(facts, waits, group)) is not None:
             yield found
+    yield from _never_released(facts, waits)
+
+
+def _never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Locks whose holder has ended, while others wait for them in vain."""
+    by_lock: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name in ("Lock", "RLock") and wait.lock >= 0 and wait.slice not in waits.told:
+            by_lock[wait.lock].append(wait)
+    blockers: Blockers | None = None
+    for alike in by_lock.values():
+        vain = [wait for wait in alike if wait.failed]
+        lost, last = sum(wait.ns for wait in vain), max(alike, key=lambda wait: wait.end_ns)
+        if lost < _VAIN_NS or not last.failed:
+            continue
+        blockers = blockers or Blockers(facts)
+        blocked = blockers.of(last)
+        holder = blocked.by[0] if blocked is not None else None
+        if blocked is None or holder is None or waits.ends_ns(holder) >= last.end_ns:
+            continue
+        waits.told.update(wait.slice for wait in vain)
+        worst = max(vain, key=lambda wait: wait.ns)
+        text = (
+            f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited "
+            f"in {_sites(vain)} {blocked.why}: {plural(len(vain), 'wait')}, {duration(lost)} "
+            f"in total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), all "
+            f"in vain, since {users(facts.model, [holder])} ended without releasing it. "
+            f"Acquire it with `with`, or release it in a `finally`."
+        )
+        yield Finding("slots never returned", lost, text, waits.evidence(worst))
 
 
 def _groups(facts: Facts, waits: LongWaits) -> Iterable[_Group]:
@@ -77,6 +108,8 @@ def _groups(facts: Facts, waits: LongWaits) -> Iterable[_Group]:
             others[wait.name, wait.lock].append(wait)
     for (name, _), alike in others.items():
         if _goes_round(alike):
+            if name.startswith("Condition") and not _is_pool(waits, alike):
+                continue
             pool = Pool("slot", f"a pool made of a `{name.partition('.')[0]}`")
             found[id(alike)] = _Group(pool, alike)
     return [_Group(group.pool, _whole(group.waits)) for group in found.values()]
@@ -117,6 +150,12 @@ def _between(times: list[int], from_ns: int, until_ns: int) -> bool:
 def _is_shared(wait: Wait) -> bool:
     """Whether all who wait for the pool wait at this object; asyncio's events are not."""
     return wait.name not in ("Event", "Event.wait", "future", "Lock", "Condition.notify")
+
+
+def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
+    """Whether all wait for a condition in one function, and several have something at once."""
+    inside = {wait.stack[1].rpartition(" ")[2] for wait in alike if len(wait.stack) > 1}
+    return len(inside) == 1 and _holds(_whole(alike), waits.ends_ns)[1] > 1
 
 
 def _goes_round(waits: list[Wait]) -> bool:
