@@ -159,7 +159,10 @@ def _group(model: Model) -> _Rows:
         has_owner = any(seen[lock * kinds + k] for k in (LOCK_WAIT, HOLD))
         name = model.trace.text(table.lock_name[lock])
         is_idle = not has_owner and name not in _EXCLUSIVE_AWAITS
-        site = table.lock_process[lock], table.lock_name[lock], table.lock_site[lock]
+        site = (
+            *(table.lock_process[lock], table.lock_name[lock]),
+            *(table.lock_site[lock], table.lock_kind[lock]),
+        )
         by_site = is_idle or name.removeprefix(s.LOCK_WAIT_PREFIX) in ENDS
         row = index.setdefault(site if by_site else (lock,), len(index))
         if row == len(made.members):

@@ -83,8 +83,8 @@ class TraceBuilder:
         track = self.track(f"{kind} {site}", parent=self.locks)
         return Lock(self, track, id_ or next(self.lock_ids), kind)
 
-    def loop(self, thread: Thread) -> "Loop":
-        group = self.track(s.TRACK_LOOP_PREFIX + thread.name)
+    def loop(self, thread: Thread, kind: str = s.TRACK_LOOP_PREFIX) -> "Loop":
+        group = self.track(kind + thread.name)
         return Loop(
             self,
             self.track(s.TRACK_RUNNING_TASK, parent=group),

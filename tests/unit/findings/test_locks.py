@@ -150,12 +150,16 @@ def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True):
     return trace.ended(now + 3 * MS)
 
 
-def test_held_across_await(tmp_path):
+@pytest.mark.parametrize(
+    "kind", ["asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock"]
+)
+def test_held_across_await(kind, tmp_path):
     """The owner sleeps with the lock; the other one waits for it each time."""
-    (found,) = find_in(tmp_path, across())
+    (found,) = find_in(tmp_path, across(kind=kind))
     assert found.finding == "lock held across await"
+    a = "an" if kind.startswith("a") else "a"
     assert found.text == (
-        "`reader` (cache.py:9) holds an asyncio.Lock across `await sleep` (cache.py:11): "
+        f"`reader` (cache.py:9) holds {a} {kind} across `await sleep` (cache.py:11): "
         "for 99 % of the time it is held; the longest hold took 20.1 ms. Meanwhile others "
         "queue for it: 8 waits, 159 ms summed over all of them, the longest 19.9 ms."
     )
