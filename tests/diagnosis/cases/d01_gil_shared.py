@@ -1,6 +1,5 @@
 """Four worker threads score documents in pure Python, and a fifth thread must answer every
-10 ms: threads share one GIL (https://github.com/celery/celery/issues/1709 asks why a thread
-pool is no faster).
+10 ms: threads share one GIL.
 truth: `score-0..3` compute in `score` and each waits for the GIL; MainThread wakes late."""
 import threading
 import time

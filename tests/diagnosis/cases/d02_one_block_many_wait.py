@@ -1,5 +1,4 @@
-"""One slow step holds up everybody, once: 25 handlers wait while a cache is built in the loop
-(after https://github.com/encode/uvicorn/discussions/1813: one request stalls all others).
+"""One slow step holds up everybody, once: 25 handlers wait while a cache is built in the loop.
 truth: `rebuild_cache` computes for about 80 ms; 25 `handler` tasks wait behind it."""
 import asyncio
 import time

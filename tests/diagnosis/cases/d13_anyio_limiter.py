@@ -1,4 +1,4 @@
-"""A limiter of two threads for slow and quick calls alike (fastapi/fastapi#4221 and others: sync endpoints share 40 threads).
+"""A limiter of two threads for slow and quick calls alike.
 truth: two `render` at a time sleep 0.2 s; `lookup` waits up to 0.6 s for a token."""
 import time
 

@@ -1,4 +1,4 @@
-"""A semaphore of two is kept while its holder sleeps before a retry; everybody else waits (aio-libs/aiohttp#5415 asks who holds the slots).
+"""A semaphore of two is kept while its holder sleeps before a retry; everybody else waits.
 truth: `sync_folder` keeps a permit 0.25 s asleep; `open_file` waits up to 0.5 s for one."""
 import threading
 import time

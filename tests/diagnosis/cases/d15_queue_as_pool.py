@@ -1,4 +1,4 @@
-"""Connections in a queue.Queue, kept during slow work (psycopg/psycopg2#829: a home-made pool).
+"""Connections in a queue.Queue, kept during slow work.
 truth: 8 threads share 2 connections; each is kept 100 ms asleep in `export`."""
 import queue
 import threading

@@ -1,4 +1,4 @@
-"""Browser pages in an asyncio.Queue: requests wait for one of two (microsoft/playwright-python#1182 and others).
+"""Browser pages in an asyncio.Queue: requests wait for one of two.
 truth: 10 tasks share 2 pages; each is kept 120 ms in `screenshot`."""
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A barrier for four, but one worker failed before it got there (python/cpython#102795 and others).
+"""A barrier for four, but one worker failed before it got there.
 truth: three `shard-N` wait 1.2 s in Barrier.wait in `load_shard`."""
 import threading
 

@@ -1,4 +1,4 @@
-"""The helper thread dies before it says that it is ready; the main thread waits for its whole time-out (jupyter/jupyter_client#602 and others).
+"""The helper thread dies before it says that it is ready; the main thread waits for its whole time-out.
 truth: MainThread waits 1.5 s in Event.wait in `start_server`; nobody sets it."""
 import contextlib
 import threading

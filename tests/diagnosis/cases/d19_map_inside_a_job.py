@@ -1,4 +1,4 @@
-"""A job of a pool maps over the same pool and waits (python/cpython#89199 and others: nested executor.map).
+"""A job of a pool maps over the same pool and waits (as langchain-ai/langchain#10638).
 truth: both workers of `crawl` wait in `crawl_site` for `fetch_page` queued in the same pool."""
 import concurrent.futures as cf
 import time

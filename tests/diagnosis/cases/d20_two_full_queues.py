@@ -1,4 +1,4 @@
-"""Two threads put into each other's full queue (celery/kombu#1219 and others: a pipeline that feeds back).
+"""Two threads put into each other's full queue (as release-engineering/kobo#257, with two threads).
 truth: `parser` and `saver` both wait 1.2 s in Queue.put, in `parse` and `save`."""
 import queue
 import threading

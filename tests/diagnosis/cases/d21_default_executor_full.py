@@ -1,4 +1,4 @@
-"""Long polls in asyncio's default executor leave no worker for short calls (python/cpython#112169, home-assistant/core#90891 and others).
+"""Long polls in asyncio's default executor leave no worker for short calls (as python/cpython#112169).
 truth: all workers of the default executor sleep in `poll_feed`; `save` waits 0.5 s for one."""
 import asyncio
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""A task waits for an event that another one would have set, had it not failed (python/asyncio#270 and others).
+"""A task waits for an event that another one would have set, had it not failed.
 truth: `consume` waits 1.2 s in Event.wait until its time-out; `connect` failed before `set`."""
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A coroutine acquires the asyncio.Lock that its caller has (agronholm/anyio#1145 and others: locks are not reentrant).
+"""A coroutine acquires the asyncio.Lock that its caller has.
 truth: `refresh` waits 1 s for the Lock that it took in `request`, until the time-out."""
 import asyncio
 

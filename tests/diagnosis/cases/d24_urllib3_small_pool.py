@@ -1,4 +1,4 @@
-"""Six threads share a pool of one connection (urllib3/urllib3#1264 and others).
+"""Six threads share a pool of one connection.
 truth: the others wait up to 0.5 s in urllib3's `_get_conn`, called in `download`; the server takes 0.1 s."""
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""Every caller refreshes under one asyncio.Lock, during a slow request (encode/httpx#1176 and others).
+"""Every caller refreshes under one asyncio.Lock, during a slow request.
 truth: `get_token` has the Lock 0.2 s in `asyncio.sleep` (a request); seven others wait for it."""
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A large document is parsed in the loop while others wait (encode/starlette#1745 and others).
+"""A large document is parsed in the loop while others wait (as aio-libs/aiohttp#3457).
 truth: `upload` blocks the loop for a fifth of a second in json; `heartbeat` is late."""
 import asyncio
 import json
