@@ -259,3 +259,47 @@ def test_recorded_from_the_middle_and_again(tmp_path: Path) -> None:
         assert waiter.states[-3:] == ["await sleep", "ready", "running"]
         assert waiter.end == "done"
         assert wakers(waiter)[-1] == {"waker": "timer"}
+
+
+def test_lock_handed_on(tmp_path: Path) -> None:
+    """Three greenlets take one lock in turn: each waits for the one that holds it then."""
+
+    def take(lock: gevent.lock.BoundedSemaphore, held: gevent.event.Event) -> None:
+        with lock:
+            held.wait()
+
+    def main() -> None:
+        lock, held = gevent.lock.BoundedSemaphore(1), gevent.event.Event()
+        takers = [gevent.spawn(take, lock, held) for _ in range(3)]
+        gevent.sleep(0)
+        held.set()
+        gevent.joinall(takers)
+
+    summary = record_greenlets(main, tmp_path)
+    a, b, c = tasks_of(summary, "take")
+    assert a.states == ["ready", "running", "await Event", "ready", "running"]
+    for task in (b, c):
+        assert task.states == ["ready", "running", "await Semaphore", "ready", "running"]
+        (wait,) = states_of(task, "await Semaphore")
+        assert wait.begin.args["owner_task"] == a.id
+    assert wakers(b)[-1] == {"waker_task": a.id}
+    assert wakers(c)[-1] == {"waker_task": b.id}
+    (lock,) = [lock for lock in summary.locks.values() if lock.kind == "gevent.Semaphore"]
+    assert lock.holders == [f"#{task.id}" for task in (a, b, c)]
+
+
+def test_a_semaphore_that_several_hold_has_no_owner(tmp_path: Path) -> None:
+    """Nobody in particular has what the next one waits for."""
+
+    def take(slots: gevent.lock.Semaphore) -> None:
+        with slots:
+            gevent.sleep(0.001)
+
+    def main() -> None:
+        slots = gevent.lock.Semaphore(2)
+        gevent.joinall([gevent.spawn(take, slots) for _ in range(3)])
+
+    summary = record_greenlets(main, tmp_path)
+    (wait,) = states_of(tasks_of(summary, "take")[2], "await Semaphore")
+    assert "owner_task" not in wait.begin.args
+    assert wait.begin.args["kind"] == "gevent.Semaphore"

@@ -61,7 +61,8 @@ typedef struct {
     const void *callback; /* key of what the hub calls back, NULL: not known … */
     const void *called;   /* … the callable, alive meanwhile … */
     uint64_t callback_tick; /* … since when … */
-    uint32_t resumed;     /* … and the last task that ran in it, 0 = none */
+    uint32_t resumed;     /* … and the last task that ran in it, 0 = none … */
+    const void *given;    /* … which has given back this lock, NULL: none */
 } greenlet_state;
 
 typedef struct thread_buffer {

@@ -32,6 +32,9 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("Semaphore.acquire", "Semaphore"),
         ("Semaphore.__enter__", "Semaphore"),
         ("Semaphore.wait", "Semaphore"),
+        ("Semaphore.release", ""),
+        ("Semaphore.__exit__", ""),
+        ("BoundedSemaphore.release", ""),
     ),
     "gevent.lock": (("RLock.acquire", "RLock"),),
     "gevent.thread": (("LockType.acquire", "Lock"), ("_ThreadHandle.join", "Thread.join")),
@@ -84,6 +87,7 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("Resolver.getnameinfo", "getnameinfo"),
     ),
 }
+TAKES = ("Semaphore.acquire", "Semaphore.__enter__")  # and "" gives back
 LIBEV = "gevent.libev.corecext"
 # Those that are compiled are imported under another name, which the module then takes on.
 COMPILED = {
@@ -159,10 +163,11 @@ def _name(core: "ModuleType", module: str, waits: "tuple[tuple[str, str], ...]")
         place = vars(sys.modules[module])  # not getattr: see locks.py
         holder = place.get(of) if of else None
         found = _method(holder, last) if of else place.get(last)
-        if found is None or core.watch_greenlet_wait(found, f"await {what}"):
+        takes = path in TAKES
+        if found is None or core.watch_greenlet_wait(found, what and f"await {what}", takes):
             continue
         code = getattr(found, "__code__", None)
-        if code is not None:
+        if code is not None and what:
             core.label_code(code, f"await {what}", 0)
 
 

@@ -22,7 +22,7 @@ from viewer.trace.columns import PREEMPTED, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
 _MS = 1_000_000
-_OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock")
+_OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock")
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
 # tenth of their working time. Less is the normal price of a lock.

@@ -48,10 +48,13 @@ void callbacks_end(thread_buffer *b, uint64_t tick)
     g->is_shown = 0;
 }
 
-/* It goes through all who wait for one thing. Others go on with a greenlet because of what the one before has done. */
+/* It goes through all who wait for one thing, which the one before has not given back. Others go on with a greenlet
+ * because of what the one before has done. */
 static int notifies(const greenlet_state *g)
 {
     PyObject *callback = (PyObject *)(uintptr_t)g->called;
+    if (PyMethod_Check(callback) && PyMethod_GET_SELF(callback) == g->given)
+        return 0;
     PyObject *function = PyMethod_Check(callback) ? PyMethod_GET_FUNCTION(callback) : callback;
     const PyMethodDef *def = cython_def(function);
     const char *name = def ? def->ml_name : "";
@@ -73,6 +76,7 @@ void callbacks_resume(thread_buffer *b, uint64_t tick, const known_greenlet *kno
     if (g->is_shown)
         ring_emit(b, tick, REC_CB_END, 0, 0, 0, 0);
     g->is_shown = 0;
+    g->given = NULL;
 }
 
 void callbacks_go_on(thread_buffer *b, uint64_t tick, uint32_t task)

@@ -11,6 +11,7 @@ typedef struct {
     PyObject *ref;      /* weak; NULL: the greenlet is gone */
     uint64_t due_ns;    /* when its sleep is to end, 0 = it does not sleep */
     uint32_t failure;   /* class string of the exception that gevent has reported, or 0 */
+    const void *waits_for; /* the lock that it waits for, or NULL */
     uint8_t has_begun;
     uint8_t is_killed;  /* GreenletExit was thrown into it */
     uint8_t is_inside;  /* it has called switch() or throw(), which has not returned */

@@ -9,12 +9,14 @@
 #include "python/stacks.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
+#include "signals/asyncio/await.h"
 #include "signals/asyncio/steps.h"
 #include "signals/calls/calls.h"
+#include "signals/greenlet/locks.h"
 
 enum { CALLED_WITH_TWO = 0, CALLED_FAST_WITH_KEYWORDS = 3 /* calls_convention() */, SLOTS = 40, SLEEP_DEPTH = 64, NS_PER_S = 1000000000 };
 
-static uint32_t text_switch, text_sleep;
+static uint32_t text_switch, text_sleep, text_lock, text_rlock, text_slot;
 
 /* --- naming a wait --- */
 
@@ -34,14 +36,15 @@ static uint64_t sleep_ns(void)
     return 0;
 }
 
-static void emit(thread_buffer *b, uint64_t tick, uint32_t task, uint64_t what, uint64_t site, uint64_t stack, uint32_t awaited)
+/* gevent's own names for what is around its Semaphore; those of the standard library make a new one for each wait. */
+static int is_of_gevent(uint32_t what)
 {
-    ring_emit(b, tick, REC_STEP_AWAIT, 0, task, what << 32 | site, stack << 32 | awaited);
+    return what == text_lock || what == text_rlock || what == text_slot;
 }
 
 void waits_unknown(thread_buffer *b, uint64_t tick, const known_greenlet *left)
 {
-    emit(b, tick, left->id, text_switch, 0, 0, 0);
+    await_emit(b, tick, left->id, &(await_facts){.what = text_switch}, NULL);
 }
 
 void waits_begin(thread_buffer *b, uint64_t tick, known_greenlet *from, const known_greenlet *to, uint32_t stack)
@@ -61,8 +64,18 @@ void waits_begin(thread_buffer *b, uint64_t tick, known_greenlet *from, const kn
         uint64_t sleeps = sleep_ns();
         from->due_ns = sleeps ? clock_ns_of(CLOCK_MONOTONIC) + sleeps : 0;
     }
-    const known_greenlet *awaited = g->waits == what && g->wait_for ? greenlets_find(g->wait_for) : NULL;
-    emit(b, tick, from->id, what, facts ? facts->site : 0, stack, awaited ? awaited->id : 0);
+    await_facts wait = {.what = what, .site = facts ? facts->site : 0, .stack = stack};
+    PyObject *object = (PyObject *)(uintptr_t)g->wait_for;
+    const known_greenlet *awaited = g->waits == what && object ? greenlets_find(object) : NULL;
+    if (awaited) {
+        wait.awaited = awaited->id;
+    } else if (object && (g->waits == what || (g->wait_kind && is_of_gevent(what)))) {
+        await_lock lock;
+        greenlet_locks_wait(from, object, what, &lock);
+        await_emit(b, tick, from->id, &wait, &lock);
+        return;
+    }
+    await_emit(b, tick, from->id, &wait, NULL);
 }
 
 /* --- compiled methods in which a greenlet waits --- */
@@ -70,7 +83,8 @@ void waits_begin(thread_buffer *b, uint64_t tick, known_greenlet *from, const kn
 typedef struct {
     PyMethodDef *def;     /* NULL: free */
     PyCFunction original; /* stays set: greenlets may be inside */
-    uint32_t what;        /* string "await …" */
+    uint32_t what;        /* string "await …"; 0: it gives a lock back */
+    uint8_t takes;        /* a lock, if it does not return False */
 } slot;
 
 static slot slots[SLOTS];
@@ -83,6 +97,8 @@ typedef struct {
     step_entry entry;
     uint32_t outer;
     const void *outer_for;
+    PyObject *self; /* alive while the call lasts */
+    uint8_t takes, gives;
 } inside;
 
 /* The outermost names the wait: it is what the programmer wrote. */
@@ -94,11 +110,26 @@ static inline inside enter(const slot *s, PyObject *self)
         return i;
     i.outer = b->greenlets.waits;
     i.outer_for = b->greenlets.wait_for;
-    if (!i.outer) {
+    i.takes = s->takes && s->what;
+    i.gives = !s->what;
+    i.self = self;
+    if (!i.outer && s->what) {
+        b->greenlets.wait_kind = s->takes;
         b->greenlets.waits = s->what;
         b->greenlets.wait_for = self;
     }
     return i;
+}
+
+static void hold(thread_buffer *b, const inside *i, const PyObject *result)
+{
+    PyObject *raised = result ? NULL : PyErr_GetRaisedException();
+    if (i->takes)
+        greenlet_locks_called(b, i->self, result && result != Py_False);
+    else
+        greenlet_locks_released(b, i->self);
+    if (raised)
+        PyErr_SetRaisedException(raised);
 }
 
 static inline PyObject *leave(const inside *i, PyObject *result)
@@ -107,6 +138,8 @@ static inline PyObject *leave(const inside *i, PyObject *result)
     if (b) {
         b->greenlets.waits = i->outer;
         b->greenlets.wait_for = i->outer_for;
+        if (i->takes || (i->gives && result))
+            hold(b, i, result);
     }
     return result;
 }
@@ -141,14 +174,16 @@ static PyCFunction trampoline(int place, const PyMethodDef *def)
     return which == CALLED_WITH_TWO ? trampolines[place][0] : which == CALLED_FAST_WITH_KEYWORDS ? trampolines[place][1] : NULL;
 }
 
-PyDoc_STRVAR(watch_doc, "watch_greenlet_wait(method, text) -> bool\n\n"
-"Names what a greenlet waits for in a compiled method of gevent: \"await Semaphore\". False if it is none.");
+PyDoc_STRVAR(watch_doc, "watch_greenlet_wait(method, text, takes) -> bool\n\n"
+"Names what a greenlet waits for in a compiled method of gevent: \"await Semaphore\"; whether it takes a lock.\n"
+"\"\": it waits for nothing and gives a lock back. False if it is no such method.");
 
 static PyObject *watch_greenlet_wait(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *method, *text;
-    if (!PyArg_ParseTuple(args, "OU", &method, &text))
+    int takes;
+    if (!PyArg_ParseTuple(args, "OUp", &method, &text, &takes))
         return NULL;
     PyMethodDef *def = cython_def(method);
     int place = 0;
@@ -158,7 +193,7 @@ static PyObject *watch_greenlet_wait(PyObject *module, PyObject *args)
         Py_RETURN_FALSE;
     if (place < slot_count)
         Py_RETURN_TRUE;
-    slots[place] = (slot){def, def->ml_meth, codes_text(text)};
+    slots[place] = (slot){def, def->ml_meth, codes_text(text), (uint8_t)takes};
     __atomic_store_n(&def->ml_meth, trampoline(place, def), __ATOMIC_RELEASE);
     slot_count++;
     Py_RETURN_TRUE;
@@ -171,6 +206,10 @@ static PyObject *start_greenlet_waits(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     text_switch = intern_string("await switch", 12);
     text_sleep = intern_string("await sleep", 11);
+    text_lock = intern_string("await Lock", 10);
+    text_rlock = intern_string("await RLock", 11);
+    text_slot = intern_string("await pool slot", 15);
+    greenlet_locks_start();
     Py_RETURN_NONE;
 }
 
