@@ -17,6 +17,12 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         tool.after_import(name, lambda name=name: core.watch_children(sys.modules[name]))  # type: ignore[misc]
     tool.after_import("posix", lambda: core.watch_waits(sys.modules["posix"]))
 
+    def watch_names() -> None:
+        process = sys.modules["multiprocessing.process"].BaseProcess
+        tool.watch(process._bootstrap, "process bootstrap", "PY_START")
+
+    tool.after_import("multiprocessing.process", watch_names)
+
     def disarm() -> None:
         core.unwatch_waits()
         core.unwatch_children()

@@ -119,6 +119,37 @@ def test_how_children_end(record: Recorder) -> None:
     assert told == [None, None, 15, None, 15, None, 9]
 
 
+NAMED = """\
+import multiprocessing
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    pool = context.Pool(1)
+    pool.apply(abs, (-1,))
+    pool.close()  # a worker that is terminated loses what was not written yet
+    pool.join()
+    process = context.Process(target=print, name="mine")
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+
+def test_names_of_multiprocessing(record: Recorder) -> None:
+    """Its processes have the program's names, and end as their parent is told."""
+    trace = record(NAMED, options=("--no-cpu",))
+    assert record.stdout == "\n0\n"
+    named = [event.args[s.ARG_NAME] for event in events(trace, s.PROCESS_NAMED)]
+    assert named == ["ForkPoolWorker-1", "mine"]
+    ends = {
+        e.args[s.ARG_CHILD]: e.args.get(s.ARG_STATUS) for e in events(trace, s.CHILD_ENDED)
+    }
+    (mine,) = (
+        e.process.pid for e in events(trace, s.PROCESS_NAMED) if e.args[s.ARG_NAME] == "mine"
+    )
+    assert ends[mine] == 0
+
+
 DAEMON = """\
 import os, sys
 ready, done = os.pipe(), os.pipe()

@@ -80,6 +80,7 @@ enum record_kind {
     REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = its number, c = bytes; flag = without the GIL */
     REC_HEAP_FREED,     /* … and freed: b = its number */
     REC_CHILD_ENDED,    /* a = exit code, or with `flag` the signal that ended it, b = pid */
+    REC_PROCESS_NAMED,  /* b = text length; payload: what the program calls this process */
     REC_PROCESS_STARTED, /* the first thread of a followed child: b = flow from its parent */
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS

@@ -259,6 +259,18 @@ void children_spawned(int64_t pid, char *const *words)
     PyErr_Clear();
 }
 
+void children_on_bootstrap(thread_buffer *b, PyObject *process)
+{
+    PyObject *key = PyUnicode_InternFromString("_name");
+    PyObject *name = key && process ? PyObject_GenericGetAttr(process, key) : NULL;
+    char word[WORD];
+    PyErr_Clear();
+    if (name && text_of(name, word))
+        ring_emit_text(b, REC_PROCESS_NAMED, 0, 0, word, strlen(word), 0);
+    Py_XDECREF(name);
+    Py_XDECREF(key);
+}
+
 #define SPAWN_HOOK(function, how)                                                                                \
     static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)        \
     {                                                                                                            \

@@ -3,6 +3,7 @@
 #define TRACER_CHILDREN_H
 
 #include "python/compat.h"
+#include "ring/ring.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -12,6 +13,9 @@ extern _Atomic uint64_t children_started, children_followed;
 
 /* Another way to start one has succeeded: uvloop's. `words`: program and arguments; NULL ends them. Attached. */
 void children_spawned(int64_t pid, char *const *words);
+
+/* A child begins to run a multiprocessing.Process, which names it. */
+void children_on_bootstrap(thread_buffer *b, PyObject *process);
 
 extern PyMethodDef children_methods[];
 

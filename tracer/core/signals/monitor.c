@@ -20,6 +20,7 @@
 #include "signals/calls/learn.h"
 #include "signals/greenlet/greenlets.h"
 #include "signals/greenlet/hub.h"
+#include "signals/children.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
@@ -34,6 +35,7 @@ static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
+static void process_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
 
 static watched_role roles[] = {
     {"step", NULL, NULL, LOOP_RUNS_STEPS},
@@ -65,6 +67,7 @@ static watched_role roles[] = {
     {"job submit", job_submit, NULL, LOOP_NO_PART},
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
+    {"process bootstrap", process_bootstrap, NULL, LOOP_NO_PART},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -168,6 +171,12 @@ static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     threads_on_rename(b, local(0), local(1));
+}
+
+static void process_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    children_on_bootstrap(b, local(0));
 }
 
 static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -275,6 +275,16 @@ HANDLER(process_started)
     encoder_event(&t->out, &ev);
 }
 
+HANDLER(process_named)
+{
+    UNUSED(thread);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
+                .name = SCHEMA_PROCESS_NAMED};
+    event_text(&ev, SCHEMA_ARG_NAME, text, r->b);
+    encoder_event(&t->out, &ev);
+}
+
 HANDLER(child_ended)
 {
     UNUSED(text);
@@ -344,6 +354,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_GC_END] = gc_end,
     [REC_FOLLOWED] = followed,
     [REC_CHILD] = child,
+    [REC_PROCESS_NAMED] = process_named,
     [REC_PROCESS_STARTED] = process_started,
     [REC_CHILD_ENDED] = child_ended,
     [REC_NOTE] = note,
