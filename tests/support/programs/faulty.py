@@ -152,7 +152,7 @@ PROGRAMS: dict[str, tuple[str, str | tuple[str, ...], tuple[str, ...]]] = {
     ),
     "orphan": (ORPHAN, "orphaned task", ("`forgotten`", "`await future`", "`spawn`")),
     "busy loop": (BUSY_LOOP, "busy loop", ("`watch`", "sleep(0)")),
-    "starved pool": (STARVED_POOL, "thread-pool starvation", ("2 workers", "`sleep`")),
+    "starved pool": (STARVED_POOL, "thread-pool starvation", ("2 workers", "asleep in")),
     # Where the kernel is slow to wake it, some of these sleeps are long enough for the other.
     "blocking calls": (
         BLOCKING_CALLS,
