@@ -2,6 +2,7 @@
 
 from tests.support.builder.threads import Thread
 from tests.support.builder.trace import Loop, Task, TraceBuilder
+from tracer import schema as s
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
@@ -23,10 +24,12 @@ def kinds(tmp_path, trace: TraceBuilder) -> list[str]:
 class Service:
     """A loop on a thread, a `hog` task, and victims that are woken while it runs."""
 
-    def __init__(self, victims: int = 1, signals: str = SIGNALS) -> None:
+    def __init__(
+        self, victims: int = 1, signals: str = SIGNALS, kind: str = s.TRACK_LOOP_PREFIX
+    ) -> None:
         self.trace = TraceBuilder(argv="service.py", signals=signals)
         self.thread: Thread = self.trace.thread("MainThread")
-        self.loop: Loop = self.trace.loop(self.thread)
+        self.loop: Loop = self.trace.loop(self.thread, kind)
         self.hog: Task = self.loop.task("hog", site="/app/service.py:10 hog")
         self.victims = [
             self.loop.task("victim", site="/app/service.py:20 victim") for _ in range(victims)

@@ -17,6 +17,7 @@ from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
 from viewer.analysis.regions import RegionRow, region_rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
+from viewer.trace.loops import Nouns
 from viewer.trace.model import Model
 from viewer.trace.reader import Process
 
@@ -64,6 +65,7 @@ class Heading:
     processes: int
     threshold_ns: int
     names: dict[int, str]  # of the processes, by their number; empty of a single one
+    nouns: Nouns
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ def heading(model: Model) -> Heading:
         len(recorded),
         max(_threshold(process) for process in recorded),
         {i: family.name(i) for i in family.members} if len(recorded) > 1 else {},
+        model.nouns,
     )
 
 

@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace.reader import Trace, Track
@@ -16,6 +17,26 @@ class Loop:
     thread_name: str
     tid: int
     kind: str = s.TRACK_LOOP_PREFIX  # … of its track's name, which ends with the thread's
+
+
+class Nouns(NamedTuple):
+    """What a reader calls what a loop runs, and the loop."""
+
+    task: str = "task"
+    loop: str = "event loop"
+
+
+_NOUNS = {
+    s.TRACK_LOOP_PREFIX: Nouns(),
+    s.TRACK_GREENLETS_PREFIX: Nouns("greenlet", "hub"),
+    s.TRACK_TRIO_PREFIX: Nouns("trio task"),
+}
+
+
+def nouns_of(loops: tuple[Loop, ...]) -> Nouns:
+    """The words for a trace; where it has loops of several kinds, those for any of them."""
+    kinds = {loop.kind for loop in loops}
+    return _NOUNS[kinds.pop()] if len(kinds) == 1 else Nouns()
 
 
 def find_loops(

@@ -9,7 +9,7 @@ from itertools import repeat
 from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
-from viewer.trace.loops import Loop, find_loops
+from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
 from viewer.trace.reader import Arg, Trace, Track
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
@@ -127,6 +127,10 @@ class Model:
             if remark.name == s.EVENTS_DROPPED
             and isinstance(since := remark.args.get(s.ARG_SINCE), int)
         ]
+
+    @property
+    def nouns(self) -> Nouns:
+        return nouns_of(self.loops)
 
     def pid(self, process: int) -> int:
         return self.trace.pid(process)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.samples import SampleBuilder
 from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
+from tracer import schema as s
 
 CALL = "/app/service.py:11 hog"
 
@@ -40,6 +41,24 @@ def test_three_long_steps_block(tmp_path):
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_000_000_000, 30 * MS)
     assert (found.evidence.task, found.evidence.tid) == (service.hog.id, service.thread.tid)
     assert found.evidence.site == "/app/service.py:10 hog"
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "loop"),
+    [
+        (s.TRACK_GREENLETS_PREFIX, "greenlet", "hub"),
+        (s.TRACK_TRIO_PREFIX, "trio task", "event loop"),
+    ],
+)
+def test_every_kind_of_loop_has_its_words(tmp_path, kind, task, loop):
+    """gevent's users read of greenlets and their hub, trio's of trio tasks."""
+    service = Service(2, kind=kind)
+    service.step(30 * MS)
+    service.rest(2_000 * MS)
+    service.step(300 * MS)
+    (found,) = find_in(tmp_path, service.end())
+    assert f"blocks the {loop} for up to 300 ms" in found.text
+    assert f"up to 2 ready {task}s waited behind it" in found.text
 
 
 def test_blocking_call_is_named(tmp_path):

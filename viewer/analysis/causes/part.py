@@ -52,7 +52,8 @@ class Cause:
     """A part of a wait. `parts` are empty or add up to `ns`, the largest first.
 
     `count` is the number of pieces. `holds_gil`: it held the GIL without running Python.
-    `hot` are the functions of the CPU samples in this time. `of_task`: `who` is a task.
+    `hot` are the functions of the CPU samples in this time. `of_task` is what `who` is
+    called, if it is a task: "task", "greenlet".
     """
 
     kind: Kind
@@ -61,7 +62,7 @@ class Cause:
     site: str = ""
     count: int = 1
     holds_gil: bool = False
-    of_task: bool = False
+    of_task: str = ""
     hot: tuple[Hot, ...] = ()
     parts: tuple["Cause", ...] = ()
 

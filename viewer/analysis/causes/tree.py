@@ -50,6 +50,7 @@ class Tree:
         self.samples = Samples(model)
         self._endings: dict[int, Label] = {}  # by slice of an await
         self._enders: dict[int, Label | None] = {}
+        self.nouns = model.nouns
         self.looked_at = 0  # pieces, for the present wait
 
     def behind(self, on: On | None, windows: Windows, path: Path = ()) -> Causes:
@@ -182,7 +183,7 @@ class Tree:
         for kind, cut in self.elsewhere.phases(job, windows):
             label = self.labels.phase(kind, job)
             below = self.behind(label.on, cut, path) if cut else ()
-            found.append(_cause(label, cut, below))
+            found.append(self._cause(label, cut, below))
         return merged(found)
 
     def awaited(self, task: int, i: int, windows: Windows, path: Path = ()) -> Causes:
@@ -316,12 +317,12 @@ class Tree:
         for key, cut in self._parts(carved):
             label = label_of(key)
             below = inside(label, cut) if inside else self.behind(label.on, cut, path)
-            found.append(_cause(label, cut, below))
+            found.append(self._cause(label, cut, below))
         return merged(found)
 
     def _one(self, label: Label, windows: Windows, path: Path) -> Causes:
         """One part for all of it."""
-        return merged([_cause(label, windows, self.behind(label.on, windows, path))])
+        return merged([self._cause(label, windows, self.behind(label.on, windows, path))])
 
     def _with_gc(self, thread: int, windows: Windows, path: Path) -> Causes:
         """What a thread did, apart from loops; its collections are taken out first."""
@@ -330,7 +331,7 @@ class Tree:
             if key < 0:
                 found += self._states(thread, cut, path)
             else:
-                found.append(_cause(self.labels.collection(key), cut, ()))
+                found.append(self._cause(self.labels.collection(key), cut, ()))
         return merged(found)
 
     def _states(self, thread: int, windows: Windows, path: Path) -> Causes:
@@ -338,7 +339,7 @@ class Tree:
         for key, cut in self._parts(self.ledger.did(thread, windows)):
             label = self.labels.state(self.ledger.row_that_did(key))
             below = self.behind(label.on, cut, path)
-            cause = _cause(label, cut, below)
+            cause = self._cause(label, cut, below)
             if label.kind in _ON_CPU:
                 cause = replace(cause, hot=self.samples.hot(thread, cut))
             found.append(cause)
@@ -352,7 +353,15 @@ class Tree:
         )
         is_known = self.looked_at < _PATIENCE
         self.looked_at += _AWAIT
-        return _cause(label, windows, self.awaited(task, i, windows, path) if is_known else ())
+        return self._cause(
+            label, windows, self.awaited(task, i, windows, path) if is_known else ()
+        )
+
+    def _cause(self, label: Label, windows: Windows, parts: Causes) -> Cause:
+        kind, who, site, holds_gil, on = label
+        noun = self.nouns.task if on is not None and on[0] == "task" else ""
+        below = _telling(parts)
+        return Cause(kind, windows.ns, who, site, len(windows), holds_gil, noun, parts=below)
 
     def _parts(self, carved: Carved) -> list[tuple[int, Windows]]:
         self.looked_at += len(carved.from_ns)
@@ -369,14 +378,6 @@ class Tree:
 
 def unknown(windows: Windows) -> Causes:
     return merged([Cause(Kind.UNKNOWN, windows.ns, count=len(windows))])
-
-
-def _cause(label: Label, windows: Windows, parts: Causes) -> Cause:
-    kind, who, site, holds_gil, on = label
-    of_task = on is not None and on[0] == "task"
-    return Cause(
-        kind, windows.ns, who, site, len(windows), holds_gil, of_task, parts=_telling(parts)
-    )
 
 
 def _telling(parts: Causes) -> Causes:

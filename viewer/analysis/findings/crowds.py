@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tracer.units import duration
+from tracer.units import duration, plural
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, sampled
@@ -83,9 +83,11 @@ def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
     tid = model.loops[loop].tid if loop >= 0 else 0
     until = worst.start_ns + worst.ns
     where = sampled(*hot(facts.hot_places, facts.stacks(tid, [(worst.start_ns, until)])))
+    nouns = facts.model.nouns
     text = (
-        f"Event loop overloaded: {row.count:,} tasks of {code(row.coro, row.site)} have work "
-        f"for {duration(row.running.total_ns)} in {row.steps:,} steps and wait for each other "
+        f"{nouns.loop.capitalize()} overloaded: {plural(row.count, nouns.task)} of "
+        f"{code(row.coro, row.site)} have work for "
+        f"{duration(row.running.total_ns)} in {row.steps:,} steps and wait for each other "
         f"to run: one wait in ten takes {duration(ready.p90_ns)} or more, the longest "
         f"{duration(ready.max_ns)} ({at(facts, worst.start_ns)})"
     )

@@ -190,14 +190,14 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         if never:
             text = f"{who} never yields: it ran for {once} without giving the loop a turn"
         else:
-            text = f"{who} blocks the event loop for up to {once}"
+            text = f"{who} blocks the {facts.model.nouns.loop} for up to {once}"
         if len(found) > 1:
             total = duration(sum(step.own_ns for step, _ in found))
             text += (
                 f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)}, "
                 f"{total} in total"
             )
-        text += f"{what}; {waited(waiting, lost)}."
+        text += f"{what}; {waited(facts, waiting, lost)}."
         kind = "task never yields" if never else "loop blocked"
         yield Finding(kind, lost, text, _evidence(facts, worst, site))
 
@@ -283,11 +283,11 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         who, where, task = facts.runs(i)
         loop = model.loops[model.lane[i]]
         text = (
-            f"{code(who, where)} calls {code(name, site)}, which blocks the event loop: "
-            f"{plural(len(rows), 'time')} for more than {duration(_LONG_CALL_NS)}, "
-            f"{duration(total)} in total, the longest {duration(longest)} "
-            f"({at(facts, table.start_ns[worst])}); "
-            f"{waited(max(wait.tasks for wait in waits), lost)}."
+            f"{code(who, where)} calls {code(name, site)}, which blocks the "
+            f"{model.nouns.loop}: {plural(len(rows), 'time')} for more than "
+            f"{duration(_LONG_CALL_NS)}, {duration(total)} in total, the longest "
+            f"{duration(longest)} ({at(facts, table.start_ns[worst])}); "
+            f"{waited(facts, max(wait.tasks for wait in waits), lost)}."
         )
         evidence = Evidence(
             table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,

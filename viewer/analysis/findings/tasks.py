@@ -105,8 +105,9 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     creator = _creator(facts, alone[0])
     oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
     text = (
-        f"Tasks of {code(name, site)} pile up: {alive[_WINDOWS // 2]:,} were alive half-way, "
-        f"{alive[-1]:,} at the end, of {len(tasks):,} created{creator}. The old ones never "
+        f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: "
+        f"{alive[_WINDOWS // 2]:,} were alive half-way, {alive[-1]:,} at the end, "
+        f"of {len(tasks):,} created{creator}. The old ones never "
         f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
         f"and they have no timeout."
     )
@@ -158,7 +159,8 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     for (group, how), found in by_group.items():
         name, site = model.coroutine(group)
         task, start, end = max(found, key=lambda row: row[2] - row[1])
-        text = f"{code(name, site)}: {plural(len(found), 'orphaned task')}, {_ORPHANED[how]}"
+        orphans = plural(len(found), f"orphaned {model.nouns.task}")
+        text = f"{code(name, site)}: {orphans}, {_ORPHANED[how]}"
         for i in facts.awaits({task}).get(task, [])[-1:]:
             what, awaited = facts.awaited(i)
             where = f" ({place(awaited)})" if awaited else ""

@@ -184,12 +184,13 @@ def users(model: Model, whos: Iterable[Who]) -> str:
     for kind in ("thread", "task"):
         which = [who for who in known if who[0] == kind]
         stems = sorted({stem(name_of(model, who)) for who in which})
+        noun = model.nouns.task if kind == "task" else kind
         if len(which) == 1:
             found.append(code(name_of(model, which[0])))
         elif which:
             said = " and ".join(f"`{shorten(name, 48)}`" for name in stems[:2])
             more = " and others" if len(stems) > 2 else ""
-            found.append(f"{plural(len(which), kind)} {said}{more}")
+            found.append(f"{plural(len(which), noun)} {said}{more}")
     return " and ".join(found)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tracer.units import duration, moment, share
+from tracer.units import duration, moment, plural, share
 from viewer.analysis.findings.facts import Facts, Split
 from viewer.analysis.findings.hot import Hot
 from viewer.trace.columns import (
@@ -40,13 +40,12 @@ def at(facts: Facts, time_ns: int) -> str:
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"
 
 
-def waited(tasks: int, ns: int) -> str:
+def waited(facts: Facts, tasks: int, ns: int) -> str:
     """Who was ready meanwhile: at most so many tasks at a time, and all their waiting."""
+    ready = plural(tasks, f"ready {facts.model.nouns.task}")
     if tasks == 1:
-        return f"1 ready task waited behind it, {duration(ns)} in total"
-    return (
-        f"up to {tasks:,} ready tasks waited behind it, {duration(ns)} summed over all of them"
-    )
+        return f"{ready} waited behind it, {duration(ns)} in total"
+    return f"up to {ready} waited behind it, {duration(ns)} summed over all of them"
 
 
 def names(found: Iterable[str]) -> str:

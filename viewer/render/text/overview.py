@@ -104,7 +104,10 @@ def _calm(report: Report, style: Style) -> list[str]:
     said = []
     if report.tasks:
         late = max(row.ready.p99_ns for row in report.tasks)
-        said.append(f"99 % of the waits of tasks to run took less than {duration(late)}")
+        said.append(
+            f"99 % of the waits of {report.heading.nouns.task}s to run "
+            f"took less than {duration(late)}"
+        )
     if "threads" in report.recorded:
         gil = sum(row.gil_waits.total_ns for row in report.threads)
         said.append(f"all waits for the GIL took {duration(gil)}")
@@ -153,7 +156,7 @@ def _by_cost(report: Report) -> list[tuple[str, int, str]]:
         (
             "tasks",
             sum(row.ready.total_ns for row in report.tasks),
-            "of ready tasks waiting to run",
+            f"of ready {report.heading.nouns.task}s waiting to run",
         ),
         ("threads", sum(row.gil_wait_ns for row in report.threads), "of waiting for the GIL"),
         ("locks", sum(row.waits.total_ns for row in locks), "of waiting for locks"),

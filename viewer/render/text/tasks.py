@@ -67,7 +67,8 @@ def tasks(report: Report, top: int, style: Style) -> str:
         return "tasks: none were recorded."
     rows = report.tasks[:top]
     by_coro = report.by is By.CORO
-    head = ("coroutine", "tasks") if by_coro else ("task",)
+    noun = report.heading.nouns.task
+    head = ("coroutine", f"{noun}s") if by_coro else (noun,)
     columns = [
         *head, "steps", "p50", "p90", "p99", "max", "running", "awaiting", "longest step",
     ]  # fmt: skip
@@ -89,7 +90,7 @@ def tasks(report: Report, top: int, style: Style) -> str:
     columns, body = spare(columns, body, names, style.width, _TO_SPARE, _AT_LAST)
     lines = table(columns, body, style)
     lines.insert(0, over("time ready", columns, lines[0], "p50", "max"))
-    lines.insert(0, style.title("Tasks"))
+    lines.insert(0, style.title(f"{noun.capitalize()}s"))
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
     # The others hardly waited compared with the worst: nothing to explain.

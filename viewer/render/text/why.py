@@ -303,7 +303,7 @@ def sampled(hot: Sequence[Hot]) -> str:
 
 def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
     """Three or more who took turns at the same place count as one: 20 threads `worker-N`."""
-    alike: dict[tuple[Kind, bool, str, str], list[Cause]] = defaultdict(list)
+    alike: dict[tuple[Kind, str, str, str], list[Cause]] = defaultdict(list)
     for cause in causes:
         alike[cause.kind, cause.of_task, stem(cause.who), cause.site].append(cause)
     found: list[Cause] = []
@@ -329,7 +329,7 @@ def _who(cause: Cause) -> str:
         return cause.who
     many = re.fullmatch(r"(\d+) × (.*)", cause.who)
     if many:
-        what = "tasks" if cause.of_task else "threads"
+        what = f"{cause.of_task or 'thread'}s"
         name = many[2].removesuffix(" #N") if cause.of_task else many[2]
         return f"{many[1]} {what} `{shorten(name, _LONG)}`{_IN_TURN}"
     if cause.kind in (Kind.TASK, Kind.OWNER) and NUMBERED.fullmatch(cause.who):
