@@ -142,7 +142,7 @@ async def child(n):
     await asyncio.sleep(0)
     return n
 async def main():
-    asyncio.get_running_loop().slow_callback_duration = 3600  # a busy machine makes any step slow
+    asyncio.get_running_loop().slow_callback_duration = 3600  # whatever the machine does
     print(await asyncio.gather(*(child(n) for n in range(3))))
     asyncio.current_task().print_stack()
     raise LookupError("end")
