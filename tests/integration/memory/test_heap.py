@@ -136,7 +136,8 @@ def test_a_shrunk_block_counts_once(tmp_path: Path) -> None:
         KEPT.append(items)
 
     heap = record(shrink, tmp_path)
-    line = f":{shrink.__code__.co_firstlineno + 2} "  # the interpreter's own blocks are at others
+    # At other lines the interpreter may allocate for itself.
+    line = f":{shrink.__code__.co_firstlineno + 2} "
     made = [block for block in made_in(heap, shrink) if line in block.site]
     left = [block.bytes for block in made if block.end_ns is None]
     assert left == [sys.getsizeof(KEPT[0]) - sys.getsizeof([])]
