@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "python/notes.h"
+#include "python/trampolines.h"
 #include "recording.h"
 #include "ring/records.h"
 
@@ -15,10 +16,7 @@ typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, Py
 
 enum ending { EXIT, ABORT, EXECV, EXECVE, KILL, KILLPG, PTHREAD_KILL, RAISE_SIGNAL, ENDINGS };
 
-static struct {
-    PyMethodDef *def;
-    PyCFunction original;
-} hooks[ENDINGS];
+static wrapped_builtin hooks[ENDINGS];
 
 /* --- signals that may end the process --- */
 
@@ -174,11 +172,7 @@ FAST_HOOK(killpg_hook, KILLPG)
 FAST_HOOK(pthread_kill_hook, PTHREAD_KILL)
 
 #define HOOK(function) (PyCFunction)(void (*)(void))(function)
-static const struct {
-    const char *module, *name;
-    int flags; /* the calling convention the wrapper expects; any other is left alone */
-    PyCFunction hook;
-} table[ENDINGS] = {
+static const builtin_wrapper table[ENDINGS] = {
     [EXIT] = {"posix", "_exit", METH_FASTCALL | METH_KEYWORDS, HOOK(exit_hook)},
     [ABORT] = {"posix", "abort", METH_NOARGS, abort_hook},
     [EXECV] = {"posix", "execv", METH_FASTCALL, HOOK(execv_hook)},
@@ -189,17 +183,6 @@ static const struct {
     [RAISE_SIGNAL] = {"_signal", "raise_signal", METH_O, raise_signal_hook},
 };
 
-static PyMethodDef *find(const char *module_name, const char *name)
-{
-    PyObject *module = PyImport_ImportModule(module_name);
-    PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
-    PyMethodDef *found = function ? compat_method_def(function) : NULL; /* static: it outlives the function */
-    Py_XDECREF(function);
-    Py_XDECREF(module);
-    PyErr_Clear();
-    return found;
-}
-
 PyDoc_STRVAR(watch_doc, "watch_endings()\n\n"
 "From now on os._exit, os.abort, exec and signals that the process sends to itself end the recording first:\n"
 "they call finish() or replaced() of the Recording.");
@@ -208,27 +191,18 @@ static PyObject *watch_endings(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     for (int i = 0; i < ENDINGS; i++) {
-        PyMethodDef *def = hooks[i].def ? NULL : find(table[i].module, table[i].name);
-        if (!def || def->ml_flags != table[i].flags)
-            continue;
-        hooks[i].def = def;
-        hooks[i].original = def->ml_meth;
-        __atomic_store_n(&def->ml_meth, table[i].hook, __ATOMIC_RELEASE);
+        PyObject *module_of = hooks[i].def ? NULL : PyImport_ImportModule(table[i].module);
+        builtin_wrap(module_of, &table[i], &hooks[i]);
+        Py_XDECREF(module_of);
     }
     Py_RETURN_NONE;
 }
 
-/* A function that other code has wrapped after us keeps both wrappers. */
 static PyObject *unwatch_endings(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    for (int i = 0; i < ENDINGS; i++) {
-        PyMethodDef *def = hooks[i].def;
-        if (!def || def->ml_meth != table[i].hook)
-            continue;
-        __atomic_store_n(&def->ml_meth, hooks[i].original, __ATOMIC_RELEASE);
-        hooks[i].def = NULL;
-    }
+    for (int i = 0; i < ENDINGS; i++)
+        builtin_unwrap(&table[i], &hooks[i]);
     Py_RETURN_NONE;
 }
 

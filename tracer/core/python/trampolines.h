@@ -21,4 +21,39 @@ static inline void trampoline_take(PyMethodDef *def, PyCFunction trampoline, PyC
         __atomic_store_n(&def->ml_meth, original, __ATOMIC_RELEASE);
 }
 
+/* A builtin of a module, and the wrapper that goes in front of it. */
+typedef struct {
+    const char *module, *name;
+    int flags; /* the calling convention the wrapper expects; any other is left alone */
+    PyCFunction wrapper;
+} builtin_wrapper;
+
+typedef struct {
+    PyMethodDef *def; /* static: it outlives the function. NULL: not wrapped */
+    PyCFunction original;
+} wrapped_builtin;
+
+/* `module` may be NULL. Leaves no exception set. */
+static inline void builtin_wrap(PyObject *module, const builtin_wrapper *with, wrapped_builtin *builtin)
+{
+    PyObject *function = module && !builtin->def ? PyObject_GetAttrString(module, with->name) : NULL;
+    PyMethodDef *def = function ? compat_method_def(function) : NULL;
+    Py_XDECREF(function);
+    PyErr_Clear();
+    if (!def || def->ml_flags != with->flags)
+        return;
+    builtin->def = def;
+    builtin->original = def->ml_meth;
+    __atomic_store_n(&def->ml_meth, with->wrapper, __ATOMIC_RELEASE);
+}
+
+/* A builtin that other code has wrapped after us keeps both wrappers. */
+static inline void builtin_unwrap(const builtin_wrapper *with, wrapped_builtin *builtin)
+{
+    if (!builtin->def || builtin->def->ml_meth != with->wrapper)
+        return;
+    __atomic_store_n(&builtin->def->ml_meth, builtin->original, __ATOMIC_RELEASE);
+    builtin->def = NULL;
+}
+
 #endif

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "python/stacks.h"
+#include "python/trampolines.h"
 #include "python/utf8.h"
 #include "ring/family.h"
 #include "ring/ring.h"
@@ -16,10 +17,7 @@ typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, Py
 
 enum starter { FORK, FORKPTY, SPAWN, SPAWNP, SYSTEM, FORK_EXEC, STARTERS };
 
-static struct {
-    PyMethodDef *def;
-    PyCFunction original;
-} hooks[STARTERS];
+static wrapped_builtin hooks[STARTERS];
 
 /* --- the name of a command: what is run, without values, which may be secret --- */
 
@@ -302,11 +300,7 @@ static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t
 }
 
 #define HOOK(function) (PyCFunction)(void (*)(void))(function)
-static const struct {
-    const char *module, *name;
-    int flags; /* the calling convention the wrapper expects; any other is left alone */
-    PyCFunction hook;
-} table[STARTERS] = {
+static const builtin_wrapper table[STARTERS] = {
     [FORK] = {"posix", "fork", METH_NOARGS, fork_hook},
     [FORKPTY] = {"posix", "forkpty", METH_NOARGS, forkpty_hook},
     [SPAWN] = {"posix", "posix_spawn", METH_FASTCALL | METH_KEYWORDS, HOOK(spawn_hook)},
@@ -323,34 +317,19 @@ static PyObject *watch_children(PyObject *self, PyObject *module)
     (void)self;
     const char *module_name = PyModule_GetName(module);
     for (int i = 0; module_name && i < STARTERS; i++) {
-        if (hooks[i].def || strcmp(table[i].module, module_name) != 0)
-            continue;
-        PyObject *function = PyObject_GetAttrString(module, table[i].name);
-        PyMethodDef *def = function ? compat_method_def(function) : NULL; /* static: it outlives the function */
-        Py_XDECREF(function);
-        PyErr_Clear();
-        if (!def || def->ml_flags != table[i].flags)
-            continue;
-        hooks[i].def = def;
-        hooks[i].original = def->ml_meth;
-        __atomic_store_n(&def->ml_meth, table[i].hook, __ATOMIC_RELEASE);
+        if (!strcmp(table[i].module, module_name))
+            builtin_wrap(module, &table[i], &hooks[i]);
     }
     if (!module_name)
         return NULL;
     Py_RETURN_NONE;
 }
 
-/* A function that other code has wrapped after us keeps both wrappers. */
 static PyObject *unwatch_children(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    for (int i = 0; i < STARTERS; i++) {
-        PyMethodDef *def = hooks[i].def;
-        if (!def || def->ml_meth != table[i].hook)
-            continue;
-        __atomic_store_n(&def->ml_meth, hooks[i].original, __ATOMIC_RELEASE);
-        hooks[i].def = NULL;
-    }
+    for (int i = 0; i < STARTERS; i++)
+        builtin_unwrap(&table[i], &hooks[i]);
     Py_RETURN_NONE;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "python/trampolines.h"
 #include "ring/ring.h"
 
 typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
@@ -11,10 +12,7 @@ typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, Py
 
 enum waiter { WAIT, WAITPID, WAIT3, WAIT4, WAITID, WAITERS };
 
-static struct {
-    PyMethodDef *def;
-    PyCFunction original;
-} hooks[WAITERS];
+static wrapped_builtin hooks[WAITERS];
 
 static long number_at(PyObject *items, Py_ssize_t at)
 {
@@ -73,16 +71,12 @@ static PyObject *waitid_hook(PyObject *module, PyObject *const *args, Py_ssize_t
 }
 
 #define HOOK(function) (PyCFunction)(void (*)(void))(function)
-static const struct {
-    const char *name;
-    int flags; /* the calling convention the wrapper expects; any other is left alone */
-    PyCFunction hook;
-} table[WAITERS] = {
-    [WAIT] = {"wait", METH_NOARGS, wait_hook},
-    [WAITPID] = {"waitpid", METH_FASTCALL, HOOK(waitpid_hook)},
-    [WAIT3] = {"wait3", METH_FASTCALL | METH_KEYWORDS, HOOK(wait3_hook)},
-    [WAIT4] = {"wait4", METH_FASTCALL | METH_KEYWORDS, HOOK(wait4_hook)},
-    [WAITID] = {"waitid", METH_FASTCALL, HOOK(waitid_hook)},
+static const builtin_wrapper table[WAITERS] = {
+    [WAIT] = {"posix", "wait", METH_NOARGS, wait_hook},
+    [WAITPID] = {"posix", "waitpid", METH_FASTCALL, HOOK(waitpid_hook)},
+    [WAIT3] = {"posix", "wait3", METH_FASTCALL | METH_KEYWORDS, HOOK(wait3_hook)},
+    [WAIT4] = {"posix", "wait4", METH_FASTCALL | METH_KEYWORDS, HOOK(wait4_hook)},
+    [WAITID] = {"posix", "waitid", METH_FASTCALL, HOOK(waitid_hook)},
 };
 
 PyDoc_STRVAR(watch_doc, "watch_waits(posix)\n\nFrom now on the ends of children are recorded that the module's functions tell.");
@@ -90,31 +84,16 @@ PyDoc_STRVAR(watch_doc, "watch_waits(posix)\n\nFrom now on the ends of children 
 static PyObject *watch_waits(PyObject *self, PyObject *module)
 {
     (void)self;
-    for (int i = 0; i < WAITERS; i++) {
-        PyObject *function = hooks[i].def ? NULL : PyObject_GetAttrString(module, table[i].name);
-        PyMethodDef *def = function ? compat_method_def(function) : NULL; /* static: it outlives the function */
-        Py_XDECREF(function);
-        PyErr_Clear();
-        if (!def || def->ml_flags != table[i].flags)
-            continue;
-        hooks[i].def = def;
-        hooks[i].original = def->ml_meth;
-        __atomic_store_n(&def->ml_meth, table[i].hook, __ATOMIC_RELEASE);
-    }
+    for (int i = 0; i < WAITERS; i++)
+        builtin_wrap(module, &table[i], &hooks[i]);
     Py_RETURN_NONE;
 }
 
-/* A function that other code has wrapped after us keeps both wrappers. */
 static PyObject *unwatch_waits(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    for (int i = 0; i < WAITERS; i++) {
-        PyMethodDef *def = hooks[i].def;
-        if (!def || def->ml_meth != table[i].hook)
-            continue;
-        __atomic_store_n(&def->ml_meth, hooks[i].original, __ATOMIC_RELEASE);
-        hooks[i].def = NULL;
-    }
+    for (int i = 0; i < WAITERS; i++)
+        builtin_unwrap(&table[i], &hooks[i]);
     Py_RETURN_NONE;
 }
 
