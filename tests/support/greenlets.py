@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.recordings import join_to_the_end, record_here
-from tests.support.validator.rules import Summary, TaskSummary
-from tests.support.validator.slices import Slice
+from tests.support.validator.rules import Summary
 
 gevent = pytest.importorskip("gevent", reason="needs gevent: `uv sync --all-groups`")
 
@@ -40,7 +39,3 @@ def record_greenlets(
     if signals is None:
         return record_here(lambda: in_thread(main, "hub"), path)[0]
     return record_here(lambda: in_thread(main, "hub"), path, signals=signals)[0]
-
-
-def states_of(task: TaskSummary, name: str) -> list[Slice]:
-    return [each for each in task.slices if each.name == name]

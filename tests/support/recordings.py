@@ -90,3 +90,19 @@ def wakers(task: TaskSummary) -> list[dict[str, int | str]]:
         if each.begin.name == "ready"
     ]
     return [waker for waker in found if waker]
+
+
+def assert_victim_waited(summary: Summary, blocked: list[int]) -> None:
+    """The task `blocker` woke `victim`, then blocked their loop from `blocked[0]` to
+    `blocked[1]`, in ns: until then the victim was ready."""
+    victim, blocker = task_of(summary, "victim"), task_of(summary, "blocker")
+    assert victim.states == ["ready", "running", "await Event", "ready", "running"]
+    assert wakers(victim)[-1] == {"waker_task": blocker.id}
+    late = states_of(victim, "ready")[1]
+    (ran,) = states_of(blocker, "running")
+    assert late.begin.time_ns <= blocked[0]
+    assert late.end_ns is not None
+    assert late.end_ns >= blocked[1]
+    assert ran.begin.time_ns <= late.begin.time_ns
+    assert ran.end_ns is not None
+    assert blocked[1] <= ran.end_ns <= late.end_ns

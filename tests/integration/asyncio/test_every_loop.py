@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.loops import NewLoop, on_every_loop, record_on
 from tests.support.recordings import (
+    assert_victim_waited,
     record_here,
     states_of,
     steps_of,
@@ -43,17 +44,7 @@ def test_blocked_loop(new_loop: NewLoop, tmp_path: Path) -> None:
         await asyncio.gather(waiting, asyncio.create_task(blocker(event)))
 
     summary = record_on(new_loop, main, tmp_path)
-    victim_, blocker_ = task_of(summary, "victim"), task_of(summary, "blocker")
-    assert victim_.states == ["ready", "running", "await Event", "ready", "running"]
-    assert wakers(victim_)[-1] == {"waker_task": blocker_.id}
-    late = states_of(victim_, "ready")[1]
-    (ran,) = states_of(blocker_, "running")
-    assert late.begin.time_ns <= blocked[0]
-    assert late.end_ns is not None
-    assert late.end_ns >= blocked[1]
-    assert ran.begin.time_ns <= late.begin.time_ns
-    assert ran.end_ns is not None
-    assert blocked[1] <= ran.end_ns <= late.end_ns
+    assert_victim_waited(summary, blocked)
 
 
 @on_every_loop

@@ -13,8 +13,15 @@ import gevent.socket
 import gevent.threadpool
 import pytest
 
-from tests.support.greenlets import in_thread, record_greenlets, states_of
-from tests.support.recordings import record_here, task_of, tasks_of, wakers
+from tests.support.greenlets import in_thread, record_greenlets
+from tests.support.recordings import (
+    assert_victim_waited,
+    record_here,
+    states_of,
+    task_of,
+    tasks_of,
+    wakers,
+)
 from tests.support.validator.rules import validate
 from tests.support.validator.slices import pair
 from tests.support.validator.strict import read_strict
@@ -41,17 +48,7 @@ def test_blocked_hub(tmp_path: Path) -> None:
         gevent.joinall([waiting, gevent.spawn(blocker, event)])
 
     summary = record_greenlets(main, tmp_path)
-    victim_, blocker_ = task_of(summary, "victim"), task_of(summary, "blocker")
-    assert victim_.states == ["ready", "running", "await Event", "ready", "running"]
-    assert wakers(victim_)[-1] == {"waker_task": blocker_.id}
-    late = states_of(victim_, "ready")[1]
-    (ran,) = states_of(blocker_, "running")
-    assert late.begin.time_ns <= blocked[0]
-    assert late.end_ns is not None
-    assert late.end_ns >= blocked[1]
-    assert ran.begin.time_ns <= late.begin.time_ns
-    assert ran.end_ns is not None
-    assert blocked[1] <= ran.end_ns <= late.end_ns
+    assert_victim_waited(summary, blocked)
 
 
 def test_the_line_is_the_programs(tmp_path: Path) -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.recordings import states_of, steps_of, task_of, tasks_of, wakers
+from tests.support.recordings import (
+    assert_victim_waited,
+    states_of,
+    steps_of,
+    task_of,
+    tasks_of,
+    wakers,
+)
 from tests.support.trios import needs_trio, record_trio
 
 if TYPE_CHECKING:
@@ -48,17 +55,7 @@ def test_blocked_loop(tmp_path: Path) -> None:
             nursery.start_soon(blocker, event)
 
     summary = record_trio(main, tmp_path)
-    victim_, blocker_ = task_of(summary, "victim"), task_of(summary, "blocker")
-    assert victim_.states == ["ready", "running", "await Event", "ready", "running"]
-    assert wakers(victim_)[-1] == {"waker_task": blocker_.id}
-    late = states_of(victim_, "ready")[1]
-    (ran,) = states_of(blocker_, "running")
-    assert late.begin.time_ns <= blocked[0]
-    assert late.end_ns is not None
-    assert late.end_ns >= blocked[1]
-    assert ran.begin.time_ns <= late.begin.time_ns
-    assert ran.end_ns is not None
-    assert blocked[1] <= ran.end_ns <= late.end_ns
+    assert_victim_waited(summary, blocked)
 
 
 @pytest.mark.parametrize("kind", ["Lock", "StrictFIFOLock"])
