@@ -1,6 +1,7 @@
 """Loops: several at once, recorded from the middle, left by exceptions."""
 
 import asyncio
+import os
 import selectors
 import signal
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.recordings import record_here, record_main, task_of, tasks_of
 from tests.support.validator.rules import validate
+from tests.support.waiting import until_it_sleeps_in
 
 # Those of this system that asyncio can run on.
 KINDS = {
@@ -99,10 +101,16 @@ def test_interrupted_poll(tmp_path: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
+    caller = threading.current_thread()
+
+    def alarm() -> None:
+        until_it_sleeps_in(caller, "select", "_selector", "poll")
+        os.kill(os.getpid(), signal.SIGALRM)
+
     def run() -> None:
         loop = asyncio.new_event_loop()
         signal.signal(signal.SIGALRM, lambda *_: interrupt())
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        threading.Thread(target=alarm).start()
         with pytest.raises(KeyboardInterrupt):
             loop.run_forever()
         loop.close()

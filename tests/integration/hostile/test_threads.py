@@ -54,18 +54,27 @@ for worker in workers: worker.join()
 print("done", plain.locked())
 """
 INTERRUPTED = """\
-import os, signal, threading, traceback
+import os, signal, threading, time, traceback
 lock = threading.Lock()
 class Stop(Exception): pass
 def handler(*_): raise Stop
 signal.signal(signal.SIGUSR1, handler)
-def poke(): os.kill(os.getpid(), signal.SIGUSR1)
+def sleeps():  # how often the main thread has slept, if it does now
+    words = open(f"/proc/self/task/{os.getpid()}/status").read().split()
+    value = lambda name: words[words.index(name) + 1]
+    return value("State:") == "S" and value("voluntary_ctxt_switches:")
+def poke():
+    last = None
+    while not last or sleeps() != last:  # seen twice in one sleep: it is not for the GIL
+        last = sleeps()
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGUSR1)
 def blocked(wait):
-    timer = threading.Timer(0.05, poke)
-    timer.start()
+    poker = threading.Thread(target=poke)
+    poker.start()
     try: print(wait())
     except Stop as error: print(traceback.extract_tb(error.__traceback__)[-1].name)
-    timer.join()
+    poker.join()
 lock.acquire()
 again = threading.RLock()
 ready, over = threading.Event(), threading.Event()

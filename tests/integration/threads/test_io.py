@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.recordings import record_here
 from tests.support.validator.slices import Slice
+from tests.support.waiting import until_it_sleeps_in
 from tracer import schema as s
 from tracer.signals import io
 
@@ -30,10 +31,17 @@ def io_slices(
 
 def blocking_read(seconds: float = 0.03) -> None:
     r, w = os.pipe()
-    timer = threading.Timer(seconds, os.write, (w, b"x"))
-    timer.start()
+    caller = threading.current_thread()
+
+    def write() -> None:
+        until_it_sleeps_in(caller, "blocking_read", "read")
+        time.sleep(seconds)
+        os.write(w, b"x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
     os.read(r, 1)
-    timer.join()
+    writer.join()
     os.close(r)
     os.close(w)
 
@@ -55,18 +63,24 @@ def test_read(tmp_path: Path, signals: tuple[str, ...]) -> None:
 def test_socket_select_and_sleep(tmp_path: Path) -> None:
     """Each call has the name that its users know."""
 
+    caller = threading.current_thread()
+
+    def send(to: socket.socket, *call: str) -> None:
+        until_it_sleeps_in(caller, "run", *call)
+        to.send(b"xyz")
+
     def run() -> None:
         a, b = socket.socketpair()
         c, d = socket.socketpair()
         with a, b, c, d:
-            timer = threading.Timer(0.03, b.send, (b"x",))
-            timer.start()
+            sender = threading.Thread(target=send, args=(b, "select"))
+            sender.start()
             select.select([a], [], [])
-            timer.join()
-            timer = threading.Timer(0.03, d.send, (b"xyz",))
-            timer.start()
+            sender.join()
+            sender = threading.Thread(target=send, args=(d, "recv"))
+            sender.start()
             c.recv(16)
-            timer.join()
+            sender.join()
         time.sleep(0.01)
 
     names = [each.name for each in io_slices(run, tmp_path / "t.pftrace")]

@@ -94,7 +94,10 @@ async def main() -> None:
     await asyncio.sleep(0.005)
     print(loop.call_later(0.001, fails))
     await asyncio.sleep(0.005)
-    print(loop.call_at(loop.time() + 0.001, due.set_result, 5))
+    late = loop.call_at(loop.time() + 60, due.set_result, 4)
+    print(late)
+    late.cancel()
+    loop.call_at(loop.time() + 0.001, due.set_result, 5)  # due at once, if the machine is busy
     print(await due)
 
     here, there = socket.socketpair()
