@@ -72,6 +72,16 @@ HANDLER(joined)
     wait->outcome = LOCK_LASTS;
 }
 
+/* One thread at a time may hold the lock: earlier releases no longer count. But they still do for a thread
+ * whose signal handler takes, in the middle of the thread's own wait, what another has released. */
+static void releases_are_used(timeline *t, const thread_line *thread, lock_line *lock)
+{
+    for (const lock_wait *wait = thread->waits; wait; wait = wait->outer)
+        if (wait->of == lock)
+            return;
+    lock_releases_write(t, lock);
+}
+
 HANDLER(lock_acquired)
 {
     UNUSED(text);
@@ -87,7 +97,7 @@ HANDLER(lock_acquired)
             wait->owner_site = r->a;
         }
     }
-    lock_releases_write(t, lock);
+    releases_are_used(t, thread, lock);
     hold_begin(t, lock, (lock_owner){thread->tid, task, r->a, 0}, ns);
 }
 
@@ -97,10 +107,10 @@ HANDLER(lock_released)
     lock_line *lock = lock_line_of(t, r->b);
     if (!lock)
         return;
-    if (lock->kind) { /* one thread at a time may hold it: an earlier release no longer counts */
+    if (lock->kind) {
         lock->release_stack = r->a;
         hold_end(t, lock, ns);
-        lock_releases_write(t, lock);
+        releases_are_used(t, thread, lock);
     }
     if (lock->waiters && !r->flag) /* a task's release shows in the task that it woke */
         lock_release_keep(t, lock, (lock_release){ns, thread, (uint32_t)r->c});

@@ -174,7 +174,9 @@ uint64_t locks_flow(timeline *t, thread_line *thread, uint64_t until_ns, uint64_
     if (flow)
         return flow;
     lock_line *lock = wait->of;
-    for (uint32_t i = 0; i < lock->release_count; i++) {
+    for (uint32_t n = 0; n < lock->release_count; n++) {
+        /* Who alone may hold it was let in by the last release; permits are used in turn. */
+        uint32_t i = lock->kind ? lock->release_count - 1 - n : n;
         lock_release release = lock->releases[i];
         /* A signal handler may release what its own thread waits for: no hand-over. */
         if (release.token != wait->token || release.by == thread || release.ns > until_ns)

@@ -116,10 +116,14 @@ def wakes(script: Script, tid: int, ns: int, *, waiter: int = OTHER) -> None:
     script.add(ns, "LOCK_RELEASED", 0, LOCK, waiter, tid=tid)
 
 
-def woken(script: Script, tid: int, ns: int) -> None:
+def runs(script: Script, tid: int, ns: int) -> None:
     """It has waited for 100 µs, and runs."""
     script.add(ns, "CALL", KIND, flag=CLASS_LOCK, tid=tid)
     script.add(ns, "TAKE", 0, ns - 100_000, tid=tid)
+
+
+def woken(script: Script, tid: int, ns: int) -> None:
+    runs(script, tid, ns)
     script.add(ns + 10, "LOCK_GOT", 0, LOCK, flag=ACQUIRED, tid=tid)
 
 
@@ -132,6 +136,35 @@ def test_a_waker_that_ends_before_the_waiter_runs() -> None:
     script.add(160_000, "THREAD_EXIT", tid=THIRD)
     woken(script, OTHER, 210_000)
     assert arrows(script) == [(THIRD, 150_000, 210_000)]
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [(OTHER, (MAIN, 150_000, 210_000)), (THIRD, (OTHER, 230_000, 240_000))],
+    ids=["itself", "another"],
+)
+def test_a_handler_takes_what_its_own_thread_waits_for(
+    first: int, expected: tuple[int, int, int]
+) -> None:
+    """It uses up the release for all others, but not for its own thread, which waits on."""
+    script = Script([])
+    watched(script, first)
+    token = 0  # any waiter may take a lock
+    for tid in (OTHER, THIRD):
+        details = struct.pack("=8I", MAIN, LINE, 0, token, 0, 0, 0, 0)
+        script.add(100_000, "LOCK_WAIT", KIND, tid=tid, text=details)
+    wakes(script, MAIN, 150_000, waiter=token)
+    if first == OTHER:
+        runs(script, OTHER, 210_000)
+    script.add(220_000, "LOCK_ACQUIRED", LINE, LOCK, KIND, tid=OTHER)
+    wakes(script, OTHER, 230_000, waiter=token)
+    if first == THIRD:
+        runs(script, THIRD, 240_000)
+    script.add(240_010, "LOCK_GOT", 0, LOCK, flag=ACQUIRED, tid=first)
+    script.add(240_020, "LOCK_ACQUIRED", LINE, LOCK, KIND, tid=first)
+    found = [(MAIN, 150_000, -1), (OTHER, 230_000, -1)]
+    found[first == THIRD] = expected
+    assert arrows(script) == found
 
 
 def test_a_waker_whose_number_another_thread_has_now() -> None:
