@@ -1,4 +1,4 @@
-"""Commands that read traces: report, why, diff, pprof, export.
+"""Commands that read traces: report, why, dump, pprof, export, diff.
 
 The viewer is imported by name, since the recorder must not depend on it.
 """
@@ -13,7 +13,10 @@ from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
 
 EXIT_FOUND = 3  # of `report --fail-on`
-PROFILES = ("cpu", "wall", "sched", "block", "mutex", "io", "gc", "heap", "allocs")
+PROFILES = (
+    *("cpu", "wall", "sched", "block", "mutex", "io", "gc", "heap", "allocs"),
+    *("goroutine", "threadcreate"),
+)
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
     "findings",
@@ -162,6 +165,9 @@ def why(
 @click.option(
     "--region", metavar="NAME", help="Only what happened within regions of this name."
 )
+@click.option(
+    "--at", metavar="TIME", help="The moment of a goroutine profile. [default: the last one]"
+)
 @click.option("--top", is_flag=True, help="Print the functions with the largest values.")
 @click.option(
     "--rows",
@@ -189,6 +195,7 @@ def pprof(
     output: str | None,
     force: bool,
     region: str | None,
+    at: str | None,
     top: bool,
     rows: int,
     peek: str | None,
@@ -210,11 +217,15 @@ def pprof(
     gc     garbage collections, by generation
     heap   memory allocated and not freed (tracer run --heap)
     allocs memory allocated, freed or not
+    goroutine     all threads and tasks of a moment (--at), by stack
+    threadcreate  where threads were started
     """
     exclude(ctx, ["top"], ["peek"], ["source"], ["output", "force"])
     exclude(ctx, ["base"], ["output", "force"])
     exclude(ctx, ["rows"], ["peek"], ["source"])
     need(ctx, "rows", "top", "base")
+    if at is not None and type_ != "goroutine":
+        raise click.UsageError("--at does nothing without --type goroutine.", ctx)
     viewer = importlib.import_module("viewer.commands.profiles")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
@@ -227,13 +238,58 @@ def pprof(
             base=base,
             out=sys.stdout,
             names=names,
+            at=at,
         )
         return
     written = viewer.write_profile(
-        file, type_, output, force=force, region=region, names=names
+        file, type_, output, force=force, region=region, names=names, at=at
     )
     if written != "-":
         click.echo(f"tracer: {type_} profile -> {written}", err=True)
+
+
+@library_names
+@click.command()
+@traces
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The moment: 12.3s, 250ms, or by the clock 14:03:22.5. [default: the last one]",
+)
+@click.option("--tasks", is_flag=True, help="Print only tasks.")
+@click.option("--threads", is_flag=True, help="Print only threads.")
+@click.option("--full", is_flag=True, help="Print each by itself, as Go does with debug=2.")
+@click.option("--compact", is_flag=True, help="Print counted stacks as Go does with debug=1.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
+@click.pass_context
+def dump(
+    ctx: click.Context,
+    trace: Path | tuple[Path, ...],
+    at: str | None,
+    tasks: bool,
+    threads: bool,
+    full: bool,
+    compact: bool,
+    as_json: bool,
+    names: str,
+) -> None:
+    """Show what all threads and tasks did at a moment.
+
+    They are counted by identical stack. Each has its stack or chain of awaits, what it waits
+    for, since when, and behind whom. What the trace does not show is "stack unknown".
+    """
+    exclude(ctx, ["tasks"], ["threads"], ["compact"])
+    exclude(ctx, ["full"], ["compact"], ["as_json"])
+    forms = {"full": full, "compact": compact, "json": as_json}
+    viewer = importlib.import_module("viewer.commands.dump")
+    viewer.dump_trace(
+        trace,
+        at=at,
+        only="task" if tasks else "thread" if threads else None,
+        form=next((form for form, is_wanted in forms.items() if is_wanted), "text"),
+        out=sys.stdout,
+        names=names,
+    )
 
 
 @library_names
@@ -303,4 +359,4 @@ def diff(ctx: click.Context, a: Path, b: Path, as_json: bool, top: int, names: s
     viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout, names=names)
 
 
-COMMANDS = (report, why, pprof, export, diff)
+COMMANDS = (report, why, dump, pprof, export, diff)

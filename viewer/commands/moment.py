@@ -4,7 +4,9 @@ import re
 from datetime import UTC, datetime, time, timedelta
 
 from tracer.errors import NotInTraceError, UsageError
+from tracer.units import duration
 from viewer.analysis.report import heading
+from viewer.render.text.overview import when as from_to
 from viewer.trace.model import Model
 
 _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
@@ -26,6 +28,23 @@ def parse_time(text: str) -> int | time:
     if match is None:
         raise UsageError(f"--at '{text}' is not a time such as 12.3s, 250ms or 14:03:22.5.")
     return round(float(match[1]) * _UNITS[match[2]])
+
+
+def moment_in(model: Model, at: str) -> int:
+    """The moment that a user asks for, in the trace's own time.
+
+    Raises UsageError, or NotInTraceError when the trace does not have it.
+    """
+    at_ns = model.start_ns + since_start(parse_time(at), model)
+    if not model.start_ns <= at_ns <= model.end_ns:
+        raise NotInTraceError(f"--at {at}: the trace is {_from_to(model)}.")
+    return at_ns
+
+
+def _from_to(model: Model) -> str:
+    length = duration(model.end_ns - model.start_ns)
+    of = heading(model)
+    return f"{length} long, {from_to(of)}" if of.start_unix_ns else f"{length} long"
 
 
 def since_start(when: int | time, model: Model) -> int:

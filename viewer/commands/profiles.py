@@ -12,8 +12,9 @@ from typing import TextIO
 from tracer.errors import TraceFileError, UsageError
 from viewer.analysis.profiles.profile import Profile
 from viewer.analysis.profiles.waits import PROFILES
-from viewer.analysis.profiles.within import EVERYWHERE, within
+from viewer.analysis.profiles.within import Everywhere, within
 from viewer.analysis.report import heading
+from viewer.commands.moment import moment_in
 from viewer.render.formats.chrome import write_chrome
 from viewer.render.formats.csv import write_csv
 from viewer.render.formats.pprof import read_pprof, render_pprof
@@ -37,14 +38,19 @@ _SUFFIXES = {
 
 
 def profile_of(
-    given: Given, type_: str, region: str | None = None, names: str = Names.USER
+    given: Given,
+    type_: str,
+    region: str | None = None,
+    names: str = Names.USER,
+    at: str | None = None,
 ) -> Profile:
-    """A profile of a trace, possibly only within a region, or the one in a pprof file.
+    """A profile of a trace, possibly only within a region or of a moment, or the one in a
+    pprof file.
 
     Raises TraceFileError, or NotInTraceError when there is no such region.
     """
     if not isinstance(given, Path) or given.is_dir():
-        return derive(build_model(read_trace(given), names), type_, region)
+        return derive(build_model(read_trace(given), names), type_, region, at)
     path = given
     if not path.exists():
         _await(path)
@@ -53,20 +59,27 @@ def profile_of(
     except OSError as error:
         raise TraceFileError(f"cannot read '{path}': {error.strerror}.") from None
     if _is_trace(data):
-        return derive(build_model(read_trace(path), names), type_, region)
-    if region is not None:
-        raise UsageError(f"'{path}' is a profile: --region needs the trace it was made from.")
+        return derive(build_model(read_trace(path), names), type_, region, at)
+    for option, value in (("--region", region), ("--at", at)):
+        if value is not None:
+            raise UsageError(
+                f"'{path}' is a profile: {option} needs the trace it was made from."
+            )
     return read_pprof(data, str(path))
 
 
-def derive(model: Model, type_: str, region: str | None = None) -> Profile:
-    """A profile of a trace, or of a region in it, with its date, duration and origin."""
-    where = EVERYWHERE if region is None else within(model, region)
+def derive(
+    model: Model, type_: str, region: str | None = None, at: str | None = None
+) -> Profile:
+    """A profile of a trace, or of a region or moment in it, with its date and origin."""
+    at_ns = moment_in(model, at) if at is not None else None
+    where = Everywhere(at_ns) if region is None else within(model, region, at_ns)
     profile, of = PROFILES[type_](model, where), heading(model)
     comments = (
         f"tracer: {' '.join(of.argv)}",
         f"CPython {of.python}, pid {of.pid}, {type_} of {Path(of.file).name}",
         *([f"within the regions {region!r}"] if region is not None else []),
+        *([f"at {at}"] if at is not None else []),
         *profile.comments,
     )
     return replace(
@@ -85,11 +98,13 @@ def write_profile(
     force: bool,
     region: str | None = None,
     names: str = Names.USER,
+    at: str | None = None,
 ) -> str:
     """Writes a profile of the trace, by default beside it; returns the file's name."""
-    part = "" if region is None else "." + re.sub(r"[^\w-]+", "_", region)
+    words = [word for word in (region, at) if word is not None]
+    part = "".join("." + re.sub(r"[^\w-]+", "_", word) for word in words)
     target = output or beside(trace, f".{type_}{part}.pprof")
-    profile = profile_of(trace, type_, region, names)
+    profile = profile_of(trace, type_, region, names, at)
     _write(target, render_pprof(profile), force=force)
     return target
 
@@ -135,11 +150,12 @@ def show_profile(
     base: Given | None,
     out: TextIO,
     names: str = Names.USER,
+    at: str | None = None,
 ) -> None:
     """Writes a profile as text: the top functions, or what `peek` or `source` select."""
-    profile = profile_of(path, type_, region, names)
+    profile = profile_of(path, type_, region, names, at)
     if base is not None:
-        profile = difference(profile, profile_of(base, type_, region, names))
+        profile = difference(profile, profile_of(base, type_, region, names, at))
     if peek is not None:
         out.write(render_peek(profile, peek))
     elif source is not None:

@@ -9,11 +9,13 @@ import pytest
 
 from tests.conftest import Recorder
 from tests.support.stories.memory import memory
+from tests.support.stories.moment import moment
 from tests.support.stories.profiles import waits
 from tests.support.stories.waits import profiled
 from viewer.analysis.profiles.profile import totals
 from viewer.analysis.profiles.waits import PROFILES
 from viewer.commands.profiles import profile_of, write_profile
+from viewer.render.formats.go_text import render_profile
 from viewer.render.formats.pprof import render_pprof
 
 GO = shutil.which("go")
@@ -40,6 +42,12 @@ def pprof(*words: str) -> str:
     said = [line for line in done.stderr.splitlines() if not line.startswith("Generating")]
     assert (done.returncode, said) == (0, [])
     return done.stdout
+
+
+_LABELS = {
+    **{"sched": "coroutine", "mutex": "kind", "goroutine": "state"},
+    "threadcreate": "site",
+}
 
 
 @pytest.fixture
@@ -76,6 +84,8 @@ def sources(tmp_path: Path) -> Path:
         ("gc", waits, "GC gen2", "4ms"),
         ("heap", memory, "cache.Cache.fill", "292.97kB"),
         ("allocs", memory, "cache.Cache.fill", "449.22kB"),
+        ("goroutine", moment, "asyncio.locks.Lock.acquire", "12"),
+        ("threadcreate", moment, "threading.Thread.start", "4"),
     ],
 )
 def test_every_type(tmp_path, sources, type_, story, function, total, show):
@@ -93,11 +103,33 @@ def test_every_type(tmp_path, sources, type_, story, function, total, show):
     if show == "-top":
         assert f" {total} total" in text
     if show == "-tags":
-        assert {"cpu": "thread", "sched": "coroutine", "mutex": "kind"}.get(
-            type_, "thread"
-        ) in text
+        assert _LABELS.get(type_, "thread") in text
     if show == "-list=." and type_ == "mutex":
         assert "4:# line 4 of hog" in text
+
+
+@pytest.mark.parametrize(
+    ("type_", "story", "total"),
+    [
+        ("goroutine", moment, "12"),
+        ("threadcreate", moment, "4"),
+        ("block", waits, "19ms"),
+        ("mutex", waits, "17ms"),
+        ("heap", memory, "292.97kB"),
+        ("allocs", memory, "292.97kB"),
+    ],
+)
+def test_text_forms(tmp_path, type_, story, total):
+    """Go's pprof reads them like Go's own, with the same totals."""
+    (tmp_path / "x.pftrace").write_bytes(story().data())
+    profile = profile_of(tmp_path / "x.pftrace", type_)
+    text = tmp_path / "x.txt"
+    text.write_text(render_profile(type_, profile))
+    done = subprocess.run(
+        [GO, "tool", "pprof", "-top", str(text)],
+        capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
+    )  # fmt: skip
+    assert f" {total} total" in done.stdout
 
 
 def test_every_type_is_tried():

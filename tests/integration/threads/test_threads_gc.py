@@ -46,6 +46,10 @@ def test_threads(tmp_path: Path) -> None:
     ]
     assert rows[1]["tid"] == rows[2]["tid"] == tids[0]
     assert arrows == [{"out": s.THREAD_START, "into_": s.RUNNING}]
+    (start,) = (e for e in read_strict(path.read_bytes()).events if e.name == s.THREAD_START)
+    line = run.__code__.co_firstlineno + 2
+    assert start.args[s.ARG_SITE] == f"{__file__}:{line} {run.__qualname__}"
+    assert str(start.args[s.ARG_STACK]).split("\n")[1] == start.args[s.ARG_SITE]
 
 
 def test_threads_without_threading(tmp_path: Path) -> None:

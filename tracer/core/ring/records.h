@@ -43,7 +43,7 @@ enum record_kind {
     REC_LOOP_RUN,       /* a = loop; flag = it is named by each of its records, since the thread may run another one */
     REC_LOOP_STOP,      /* as REC_LOOP_RUN */
     REC_LOOP_CLOSED,    /* a = loop: its unfinished tasks will never end */
-    REC_THREAD_SPAWN,   /* b = address of the threading.Thread */
+    REC_THREAD_SPAWN,   /* a = stack, b = address of the threading.Thread */
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
     REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */

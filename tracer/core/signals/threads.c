@@ -2,6 +2,7 @@
 #include "signals/threads.h"
 
 #include "python/codes.h"
+#include "python/stacks.h"
 #include "python/utf8.h"
 #include "sampler/sampler.h"
 #include "signals/gil/attached.h"
@@ -19,7 +20,8 @@ static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
 
 void threads_on_start(thread_buffer *b, PyObject *thread)
 {
-    ring_emit(b, clock_tick(), REC_THREAD_SPAWN, 0, 0, (uint64_t)(uintptr_t)thread, 0);
+    uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+    ring_emit(b, clock_tick(), REC_THREAD_SPAWN, 0, stack, (uint64_t)(uintptr_t)thread, 0);
 }
 
 void threads_on_bootstrap(thread_buffer *b, PyObject *thread)

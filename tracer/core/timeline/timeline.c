@@ -138,13 +138,25 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     thread_line_let_go(before);
 }
 
+/* Where a thread or process was started. */
+static void add_stack(event *ev, uint32_t number)
+{
+    const stack_facts *stack = stack_names_of(number);
+    if (!stack)
+        return;
+    event_interned(ev, SCHEMA_ARG_SITE, stack->site);
+    event_interned(ev, SCHEMA_ARG_STACK, stack->text);
+}
+
 /* --- threads --- */
 
 HANDLER(thread_spawn)
 {
     UNUSED(text);
-    event ev = {.ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_THREAD, .name = SCHEMA_THREAD_START};
+    add_stack(&ev, r->a);
     packet_ref at = encoder_event(&t->out, &ev);
     uint64_t flow = encoder_new_flow(&t->out);
     uint64_t *known = map_put(&t->spawned, r->b);
@@ -252,7 +264,6 @@ static void write_start(timeline *t, thread_line *thread, event *ev)
 
 HANDLER(child)
 {
-    const stack_facts *stack = stack_names_of(r->a);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_THREAD, .name = r->flag == CHILD_FORK ? SCHEMA_FORK : SCHEMA_SPAWN};
@@ -260,10 +271,7 @@ HANDLER(child)
         event_uint(&ev, SCHEMA_ARG_CHILD, r->c);
     if (r->b)
         event_text(&ev, SCHEMA_ARG_COMMAND, text, r->b);
-    if (stack) {
-        event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
-        event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
-    }
+    add_stack(&ev, r->a);
     write_start(t, thread, &ev);
 }
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tracer import schema as s
+from viewer.analysis.dump.profiles import goroutine_profile, threadcreate_profile
 from viewer.analysis.health import health
+from viewer.analysis.profiles.awaits import await_frames
 from viewer.analysis.profiles.cpu import (
     Labels,
     Runners,
@@ -157,24 +159,6 @@ def _kind(args: dict[str, Arg], name: str) -> str:
     return str(args.get(s.ARG_KIND, name if package_of(name) else f"asyncio.{name}"))
 
 
-def _await_frames(model: Model, i: int, task: int) -> tuple[Place, ...]:
-    """The coroutines that await each other; if unknown, the line and the task's function."""
-    args = model.trace.args(model.trace.slices.event[i])
-    site, stack = args.get(s.ARG_SITE), args.get(s.ARG_STACK)
-    if isinstance(stack, str) and stack:
-        return places_of(stack)
-    name, where = model.coroutine(model.owners.task_group[task])
-    own = place_of(where) if where else Place(name)
-    # The site of a first slice is that of the function, not of the await.
-    is_first = i == model.owners.task_head[task]
-    if not isinstance(site, str) or not site or is_first:
-        return (own,)
-    inner = place_of(site)
-    return (
-        (inner,) if (inner.function, inner.path) == (own.function, own.path) else (inner, own)
-    )
-
-
 def _add_awaits(
     model: Model,
     where: Everywhere,
@@ -189,7 +173,7 @@ def _add_awaits(
             continue
         labels: Labels = {"kind": _kind(_args(model, i), kind)}
         labels |= runners.task_labels(task)
-        sums.add(_await_frames(model, i, task), labels, total_ns(parts))
+        sums.add(await_frames(model, i, task), labels, total_ns(parts))
 
 
 def block_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
@@ -384,4 +368,6 @@ PROFILES: dict[str, Profiler] = {
     "gc": gc_profile,
     "heap": heap_profile,
     "allocs": allocs_profile,
+    "goroutine": goroutine_profile,
+    "threadcreate": threadcreate_profile,
 }

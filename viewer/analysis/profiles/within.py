@@ -38,7 +38,11 @@ def total_ns(spans: Iterable[Span]) -> int:
 
 
 class Everywhere:
-    """What a profile is made from: everything."""
+    """What a profile is made from: everything. `at_ns`: the moment of a goroutine profile, in
+    the trace's own time; None for its last one."""
+
+    def __init__(self, at_ns: int | None = None) -> None:
+        self.at_ns = at_ns
 
     def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> list[Span]:
         """The parts of a thread's time that count."""
@@ -60,7 +64,8 @@ class Within(Everywhere):
     A region of a task covers its thread's time while the task runs.
     """
 
-    def __init__(self, model: Model, name: str) -> None:
+    def __init__(self, model: Model, name: str, at_ns: int | None = None) -> None:
+        super().__init__(at_ns)
         threads: dict[tuple[int, int], list[Span]] = defaultdict(list)
         tasks: dict[int, list[Span]] = defaultdict(list)
         for each in intervals(model, name):
@@ -88,11 +93,11 @@ class Within(Everywhere):
         return spans is not None and spans.cover(time_ns)
 
 
-def within(model: Model, region: str) -> Within:
+def within(model: Model, region: str, at_ns: int | None = None) -> Within:
     """Raises NotInTraceError when the trace has no such region."""
     names = sorted({each.name for each in regions(model) if each.kind == REGION})
     if region in names:
-        return Within(model, region)
+        return Within(model, region, at_ns)
     there = f"It has: {', '.join(map(repr, names))}" if names else "It has none"
     raise NotInTraceError(f"this trace has no region {region!r}. {there}.")
 

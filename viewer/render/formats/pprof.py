@@ -90,6 +90,26 @@ def _profile_type() -> Any:
     return message_factory.GetMessageClass(found)
 
 
+class Addresses:
+    """Addresses for places, since pprof knows functions by them."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = {0}
+        self._known: dict[Place, int] = {}
+
+    def of(self, place: Place) -> int:
+        """Made from the place alone, so equal in all files: readers merge by it."""
+        if place in self._known:
+            return self._known[place]
+        text = f"{place.path}\0{place.function}\0{place.line}".encode()
+        found = zlib.crc32(text) << 8 | zlib.adler32(text) & 0xFF
+        while found in self._taken:
+            found = (found + 1) % (1 << _ADDRESS_BITS)
+        self._taken.add(found)
+        self._known[place] = found
+        return found
+
+
 class _Writer:
     """Strings, functions and locations of one file, each once."""
 
@@ -98,7 +118,7 @@ class _Writer:
         self.strings: dict[str, int] = {"": 0}
         self.functions: dict[tuple[str, str], int] = {}
         self.locations: dict[Place, int] = {}
-        self.addresses: set[int] = {0}
+        self.addresses = Addresses()
 
     def string(self, text: str) -> int:
         return self.strings.setdefault(text, len(self.strings))
@@ -113,20 +133,11 @@ class _Writer:
             )
         return self.functions[key]
 
-    def address(self, place: Place) -> int:
-        """Made from the place alone, so equal in all files: readers merge by it."""
-        text = f"{place.path}\0{place.function}\0{place.line}".encode()
-        found = zlib.crc32(text) << 8 | zlib.adler32(text) & 0xFF
-        while found in self.addresses:
-            found = (found + 1) % (1 << _ADDRESS_BITS)
-        self.addresses.add(found)
-        return found
-
     def location(self, place: Place) -> int:
         if place not in self.locations:
             self.locations[place] = len(self.locations) + 1
             added = self.out.location.add(
-                id=self.locations[place], mapping_id=1, address=self.address(place)
+                id=self.locations[place], mapping_id=1, address=self.addresses.of(place)
             )
             added.line.add(function_id=self.function(place), line=place.line)
         return self.locations[place]
