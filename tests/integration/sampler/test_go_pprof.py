@@ -125,6 +125,7 @@ def test_text_forms(tmp_path, type_, story, total):
     profile = profile_of(tmp_path / "x.pftrace", type_)
     text = tmp_path / "x.txt"
     text.write_text(render_profile(type_, profile))
+    assert GO is not None
     done = subprocess.run(
         [GO, "tool", "pprof", "-top", str(text)],
         capture_output=True, text=True, timeout=TIMEOUT_S, check=True,

@@ -16,9 +16,10 @@ HANDLE = "/lib/python3.13/asyncio/events.py:89 Handle._run\n/app/app.py:90 <modu
 def moment() -> TraceBuilder:
     """The moment is AT.
 
-    Two tasks wait for a lock that `holder` has, which awaits `kid`; that one waits for a future. `late` was woken in its await, `new` has not run yet, `polite` has yielded, `old`
-    is from before the recording. The loop's thread sleeps in a step of `busy`. The worker
-    waits for a lock that the collector's thread holds, which computes; that was sampled.
+    Two tasks wait for a lock that `holder` has, which awaits `kid`; that one waits for a future.
+    `late` was woken in its await, `new` has not run yet, `polite` has yielded, `old` is from
+    before the recording. The loop's thread is in a call in a step of `busy`. The worker waits
+    for a lock of the thread `counts`, which computes; that was sampled.
     """
     trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io,sched,cpu")
     main = trace.thread("MainThread", 100)
