@@ -16,7 +16,7 @@ HANDLE = "/lib/python3.13/asyncio/events.py:89 Handle._run\n/app/app.py:90 <modu
 def moment() -> TraceBuilder:
     """The moment is AT.
 
-    Two tasks wait for a lock that `holder` has, which awaits `kid`; that one waits for a future.
+    Two tasks wait for a lock that `holder` has, which awaits `kid`, which waits for a future.
     `late` was woken in its await, `new` has not run yet, `polite` has yielded, `old` is from
     before the recording. The loop's thread is in a call in a step of `busy`. The worker waits
     for a lock of the thread `counts`, which computes; that was sampled.

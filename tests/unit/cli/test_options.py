@@ -32,7 +32,8 @@ from tracer.cli import commands
         (
             ("pprof", "t", "--type", "xyz"),
             "Invalid value for '--type': 'xyz' is not known. "
-            "Choose one of: cpu, wall, sched, block, mutex, io, gc, heap, allocs, goroutine, threadcreate.",
+            "Choose one of: cpu, wall, sched, block, mutex, io, gc, heap, allocs, goroutine, "
+            "threadcreate.",
         ),
     ],
 )
