@@ -188,6 +188,29 @@ def test_a_pool_has_a_number_and_a_size(
     assert first == second != third
 
 
+def test_a_pools_property_is_not_computed(shop: ModuleType, tmp_path: Path) -> None:
+    """It would run the library's code while a hook looks at it."""
+    computed = []
+
+    class Lazy(shop.Shop):  # type: ignore[misc, name-defined]
+        @property
+        def more(self) -> int:
+            computed.append(self)
+            return 3
+
+        @more.setter
+        def more(self, more: int) -> None: ...
+
+    async def main() -> None:
+        await Lazy(2).queue()
+
+    task = task_of(record_main(main, tmp_path), "main")
+    (wait,) = (each.begin for each in task.slices if each.begin.name == "await counter (shop)")
+    assert "lock" in wait.args
+    assert "slots" not in wait.args
+    assert computed == []
+
+
 def test_a_library_that_waits_in_anyio_gives_its_name(
     shop: ModuleType, tmp_path: Path
 ) -> None:

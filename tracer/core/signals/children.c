@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "python/plain.h"
 #include "python/stacks.h"
 #include "python/trampolines.h"
 #include "python/utf8.h"
@@ -52,7 +53,7 @@ static int text_of(PyObject *item, char word[WORD])
         text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), "replace");
     } else if (item) { /* a pathlib.Path keeps the text that the call has made of it */
         PyObject *kept = PyUnicode_InternFromString("_str");
-        text = kept ? PyObject_GenericGetAttr(item, kept) : NULL;
+        text = kept ? plain_attribute(item, kept) : NULL;
         Py_XDECREF(kept);
     }
     Py_ssize_t length;
@@ -260,7 +261,7 @@ void children_spawned(int64_t pid, char *const *words)
 void children_on_bootstrap(thread_buffer *b, PyObject *process)
 {
     PyObject *key = PyUnicode_InternFromString("_name");
-    PyObject *name = key && process ? PyObject_GenericGetAttr(process, key) : NULL;
+    PyObject *name = key ? plain_attribute(process, key) : NULL;
     char word[WORD];
     PyErr_Clear();
     if (name && text_of(name, word))

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "python/plain.h"
+
 enum { POOLS = 64, TERMS = 4, PARTIALS = 4 };
 
 /* Where a pool is found, and its size. */
@@ -17,19 +19,9 @@ typedef struct {
 static pool_row rows[POOLS];
 static uint8_t row_count;
 
-/* A new reference, or NULL. Slots and instance dictionaries only: no code of the program runs. */
-static PyObject *follow(PyObject *object, PyObject *names)
-{
-    Py_INCREF(object);
-    for (Py_ssize_t i = 0; object && i < PyTuple_GET_SIZE(names); i++)
-        Py_SETREF(object, PyObject_GenericGetAttr(object, PyTuple_GET_ITEM(names, i)));
-    PyErr_Clear();
-    return object;
-}
-
 static long number_at(PyObject *object, PyObject *names)
 {
-    PyObject *found = follow(object, names);
+    PyObject *found = plain_path(object, names);
     long number = found && PyLong_CheckExact(found) ? PyLong_AsLong(found) : -1;
     PyErr_Clear();
     Py_XDECREF(found);
@@ -61,7 +53,7 @@ library_pool library_pool_of(uint8_t number, const compat_frame *frame)
     if (!object || object == Py_None)
         return found;
     found.slots = slots_of(row, object);
-    found.object = follow(object, row->identity);
+    found.object = plain_path(object, row->identity);
     Py_XDECREF(found.object); /* the pool holds it */
     return found;
 }

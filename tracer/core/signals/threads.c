@@ -2,6 +2,7 @@
 #include "signals/threads.h"
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "python/stacks.h"
 #include "python/utf8.h"
 #include "sampler/sampler.h"
@@ -61,14 +62,12 @@ static PyObject *called_by(PyObject *job)
     static PyObject *fn, *task;
     if ((!fn && !(fn = PyUnicode_InternFromString("fn"))) || (!task && !(task = PyUnicode_InternFromString("task"))))
         return NULL;
-    PyObject *found = job ? PyObject_GenericGetAttr(job, fn) : NULL;
-    if (!found && job) {
-        PyErr_Clear();
-        PyObject *all = PyObject_GenericGetAttr(job, task);
+    PyObject *found = plain_attribute(job, fn);
+    if (!found) {
+        PyObject *all = plain_attribute(job, task);
         found = all && PyTuple_Check(all) && PyTuple_GET_SIZE(all) ? Py_NewRef(PyTuple_GET_ITEM(all, 0)) : NULL;
         Py_XDECREF(all);
     }
-    PyErr_Clear();
     Py_XDECREF(found); /* the job has it */
     return found;
 }

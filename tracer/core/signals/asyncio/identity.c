@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "python/utf8.h"
 #include "ring/intern.h"
 
@@ -85,9 +86,8 @@ static PyObject *wrapped_by(PyObject *coro, const code_facts *facts)
     PyObject *found = facts->runs ? Py_XNewRef(compat_gen_local(coro, facts->runs_at)) : NULL;
     if (found && PyCell_Check(found))
         Py_SETREF(found, Py_XNewRef(PyCell_GET(found)));
-    for (Py_ssize_t i = 0; found && i < PyTuple_GET_SIZE(facts->runs); i++)
-        Py_SETREF(found, PyObject_GenericGetAttr(found, PyTuple_GET_ITEM(facts->runs, i)));
-    PyErr_Clear();
+    if (found)
+        Py_SETREF(found, plain_path(found, facts->runs));
     return found;
 }
 

@@ -9,6 +9,7 @@
 
 #include "python/codes.h"
 #include "python/notes.h"
+#include "python/plain.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "signals/asyncio/identity.h"
@@ -287,13 +288,10 @@ static void on_freed(const void *lock, uint32_t id)
 /* The task that holds a lock which says so; NULL: none that is known. `is_held`: by any. */
 static known_task *find_named_owner(const lock_type *type, PyObject *lock, int *is_held)
 {
-    PyObject *task = Py_NewRef(lock);
-    for (Py_ssize_t i = 0; task && i < PyTuple_GET_SIZE(type->owner); i++)
-        Py_SETREF(task, PyObject_GenericGetAttr(task, PyTuple_GET_ITEM(type->owner, i)));
+    PyObject *task = plain_path(lock, type->owner);
     known_task *known = task ? identity_find(task) : NULL;
     *is_held = task && task != Py_None;
     Py_XDECREF(task); /* the lock holds it */
-    PyErr_Clear();
     return known;
 }
 

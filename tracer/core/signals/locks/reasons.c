@@ -2,6 +2,7 @@
 #include "signals/locks/reasons.h"
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "ring/intern.h"
 #include "ring/ring.h"
 #include "schema.h"
@@ -35,7 +36,7 @@ static uint32_t tid_of(PyObject *thread)
     static PyObject *attribute;
     PyObject *tid = NULL;
     if (attribute || (attribute = PyUnicode_InternFromString("_native_id")))
-        tid = PyObject_GenericGetAttr(thread, attribute);
+        tid = plain_attribute(thread, attribute);
     uint32_t number = tid && PyLong_CheckExact(tid) ? (uint32_t)PyLong_AsUnsignedLong(tid) : 0;
     Py_XDECREF(tid);
     PyErr_Clear();
@@ -63,7 +64,7 @@ static int is_daemon(PyObject *thread)
     static PyObject *attribute;
     PyObject *value = NULL;
     if (attribute || (attribute = PyUnicode_InternFromString("_daemonic")))
-        value = PyObject_GenericGetAttr(thread, attribute);
+        value = plain_attribute(thread, attribute);
     PyErr_Clear();
     Py_XDECREF(value); /* bools are immortal */
     return value != Py_False;
@@ -94,7 +95,7 @@ static uint64_t pthread_of(PyObject *handle)
     static PyObject *attribute;
     PyObject *ident = NULL;
     if (attribute || (attribute = PyUnicode_InternFromString("ident")))
-        ident = PyObject_GenericGetAttr(handle, attribute);
+        ident = plain_attribute(handle, attribute);
     uint64_t number = ident && PyLong_CheckExact(ident) ? PyLong_AsUnsignedLongLong(ident) : 0;
     Py_XDECREF(ident);
     PyErr_Clear();
