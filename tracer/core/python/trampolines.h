@@ -14,11 +14,13 @@ static inline void trampoline_put(PyMethodDef *def, PyCFunction trampoline, PyCF
     __atomic_store_n(&def->ml_meth, trampoline, __ATOMIC_RELEASE);
 }
 
-/* A builtin that other code has since put its own trampoline in front of stays as it is. */
-static inline void trampoline_take(PyMethodDef *def, PyCFunction trampoline, PyCFunction original)
+/* A builtin that other code has since put its own trampoline in front of stays as it is: then 0. */
+static inline int trampoline_take(PyMethodDef *def, PyCFunction trampoline, PyCFunction original)
 {
-    if (def->ml_meth == trampoline)
-        __atomic_store_n(&def->ml_meth, original, __ATOMIC_RELEASE);
+    if (def->ml_meth != trampoline)
+        return 0;
+    __atomic_store_n(&def->ml_meth, original, __ATOMIC_RELEASE);
+    return 1;
 }
 
 /* A builtin of a module, and the wrapper that goes in front of it. */
@@ -33,6 +35,15 @@ typedef struct {
     PyCFunction original;
 } wrapped_builtin;
 
+/* Once. */
+static inline void builtin_put(PyMethodDef *def, const builtin_wrapper *with, wrapped_builtin *builtin)
+{
+    if (builtin->def)
+        return;
+    builtin->def = def;
+    trampoline_put(def, with->wrapper, &builtin->original);
+}
+
 /* `module` may be NULL. Leaves no exception set. */
 static inline void builtin_wrap(PyObject *module, const builtin_wrapper *with, wrapped_builtin *builtin)
 {
@@ -40,20 +51,15 @@ static inline void builtin_wrap(PyObject *module, const builtin_wrapper *with, w
     PyMethodDef *def = function ? compat_method_def(function) : NULL;
     Py_XDECREF(function);
     PyErr_Clear();
-    if (!def || def->ml_flags != with->flags)
-        return;
-    builtin->def = def;
-    builtin->original = def->ml_meth;
-    __atomic_store_n(&def->ml_meth, with->wrapper, __ATOMIC_RELEASE);
+    if (def && def->ml_flags == with->flags)
+        builtin_put(def, with, builtin);
 }
 
 /* A builtin that other code has wrapped after us keeps both wrappers. */
 static inline void builtin_unwrap(const builtin_wrapper *with, wrapped_builtin *builtin)
 {
-    if (!builtin->def || builtin->def->ml_meth != with->wrapper)
-        return;
-    __atomic_store_n(&builtin->def->ml_meth, builtin->original, __ATOMIC_RELEASE);
-    builtin->def = NULL;
+    if (builtin->def && trampoline_take(builtin->def, with->wrapper, builtin->original))
+        builtin->def = NULL;
 }
 
 #endif

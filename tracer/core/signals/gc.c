@@ -6,6 +6,7 @@
 #include "signals/gc.h"
 
 #include "python/stacks.h"
+#include "python/trampolines.h"
 #include "ring/ring.h"
 
 static uint64_t number(PyObject *info, const char *key)
@@ -52,8 +53,7 @@ static PyObject *watch_collect(PyObject *module, PyObject *function)
     PyMethodDef *def = collect ? NULL : compat_method_def(function);
     if (def && def->ml_flags == (METH_FASTCALL | METH_KEYWORDS)) {
         collect = def; /* static: it outlives the function */
-        collect_original = def->ml_meth;
-        __atomic_store_n(&def->ml_meth, COLLECT_HOOK, __ATOMIC_RELEASE);
+        trampoline_put(def, COLLECT_HOOK, &collect_original);
     }
     Py_RETURN_NONE;
 }
@@ -61,10 +61,8 @@ static PyObject *watch_collect(PyObject *module, PyObject *function)
 /* If other code has wrapped it after us, it keeps both wrappers. */
 static void unwatch_collect(void)
 {
-    if (!collect || collect->ml_meth != COLLECT_HOOK)
-        return;
-    __atomic_store_n(&collect->ml_meth, collect_original, __ATOMIC_RELEASE);
-    collect = NULL;
+    if (collect && trampoline_take(collect, COLLECT_HOOK, collect_original))
+        collect = NULL;
 }
 
 /* --- the callbacks --- */

@@ -40,14 +40,12 @@ static PyObject *str_when;
 
 enum method { CALL_SOON, CALL_THREADSAFE, CALL_LATER, ADD_READER, ADD_WRITER, RUN, CLOSE, METHODS };
 
-static const char *const method_names[METHODS] = {"call_soon", "call_soon_threadsafe", "call_later", "add_reader",
-                                                  "add_writer", "run_forever", "close"};
+static wrapped_builtin methods[METHODS]; /* the originals stay set: threads may be inside */
 
-/* The originals stay set: threads may be inside. */
-static struct {
-    PyMethodDef *def; /* NULL: not watched */
-    fast_keywords original;
-} methods[METHODS];
+static PyObject *call(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return ((fast_keywords)(void (*)(void))methods[which].original)(loop, args, count, keywords);
+}
 
 /* Calls the method with its argument `place`, a callback, in an envelope; the envelope, as a new reference, in `sealed`,
  * NULL if there is none. */
@@ -59,11 +57,11 @@ static PyObject *call_sealed(enum method which, Py_ssize_t place, PyObject *loop
     *sealed = all <= ARGUMENTS && PyCallable_Check(args[place]) ? envelopes_seal(args[place], &hooks_of_envelope) : NULL;
     if (!*sealed) {
         PyErr_Clear();
-        return methods[which].original(loop, args, count, keywords);
+        return call(which, loop, args, count, keywords);
     }
     memcpy(passed, args, (size_t)all * sizeof *passed);
     passed[place] = *sealed;
-    return methods[which].original(loop, passed, count, keywords);
+    return call(which, loop, passed, count, keywords);
 }
 
 /* A callback's call_soon() or call_soon_threadsafe(). The loop may run it before the call has returned. */
@@ -72,14 +70,14 @@ static PyObject *schedule(enum method which, PyObject *loop, PyObject *const *ar
     thread_buffer *b = count ? ring_current() : NULL;
     PyObject *task = b ? identity_task_of(args[0]) : NULL;
     if (!b)
-        return methods[which].original(loop, args, count, keywords);
+        return call(which, loop, args, count, keywords);
     const step *top = task ? running_top(b) : NULL;
     uint64_t tick = top && top->object == task ? 0 : clock_tick(); /* else the end of its step says so */
     step_entry entry = steps_entry(b);
     int is_c_task = task && PyObject_TypeCheck(task, identity.c_task);
     PyObject *sealed = NULL, *result;
     Py_XINCREF(task);
-    result = is_c_task ? methods[which].original(loop, args, count, keywords)
+    result = is_c_task ? call(which, loop, args, count, keywords)
                        : call_sealed(which, 0, loop, args, count, keywords, &sealed);
     if (result && (b = steps_same_recording(entry))) {
         if (task)
@@ -116,7 +114,7 @@ static PyObject *call_later_traced(PyObject *loop, PyObject *const *args, Py_ssi
 {
     thread_buffer *b = count > 1 ? ring_current() : NULL;
     if (!b)
-        return methods[CALL_LATER].original(loop, args, count, keywords);
+        return call(CALL_LATER, loop, args, count, keywords);
     uint64_t tick = clock_tick();
     step_entry entry = steps_entry(b);
     PyObject *sealed;
@@ -135,7 +133,7 @@ static PyObject *watch_file(enum method which, PyObject *loop, PyObject *const *
                             PyObject *keywords)
 {
     if (count < 2 || !ring_current())
-        return methods[which].original(loop, args, count, keywords);
+        return call(which, loop, args, count, keywords);
     PyObject *sealed;
     PyObject *result = call_sealed(which, 1, loop, args, count, keywords, &sealed);
     Py_XDECREF(sealed);
@@ -156,7 +154,7 @@ static PyObject *run_traced(PyObject *loop, PyObject *const *args, Py_ssize_t co
 {
     thread_buffer *b = ring_current();
     int runs = b && loops_uv_run(b, loop);
-    PyObject *result = methods[RUN].original(loop, args, count, keywords);
+    PyObject *result = call(RUN, loop, args, count, keywords);
     PyObject *raised = result ? NULL : PyErr_GetRaisedException();
     if (runs && (b = ring_current()))
         loops_uv_stop(b, loop);
@@ -167,15 +165,24 @@ static PyObject *run_traced(PyObject *loop, PyObject *const *args, Py_ssize_t co
 
 static PyObject *close_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
-    PyObject *result = methods[CLOSE].original(loop, args, count, keywords);
+    PyObject *result = call(CLOSE, loop, args, count, keywords);
     thread_buffer *b = result ? ring_current() : NULL;
     if (b)
         loops_uv_close(b, clock_tick(), loop);
     return result;
 }
 
-static const fast_keywords trampolines[METHODS] = {call_soon_traced, call_threadsafe_traced, call_later_traced,
-                                                   add_reader_traced, add_writer_traced, run_traced, close_traced};
+#define METHOD(name, trampoline) \
+    {NULL, name, METH_FASTCALL | METH_KEYWORDS, (PyCFunction)(void (*)(void))trampoline}
+static const builtin_wrapper trampolines[METHODS] = {
+    [CALL_SOON] = METHOD("call_soon", call_soon_traced),
+    [CALL_THREADSAFE] = METHOD("call_soon_threadsafe", call_threadsafe_traced),
+    [CALL_LATER] = METHOD("call_later", call_later_traced),
+    [ADD_READER] = METHOD("add_reader", add_reader_traced),
+    [ADD_WRITER] = METHOD("add_writer", add_writer_traced),
+    [RUN] = METHOD("run_forever", run_traced),
+    [CLOSE] = METHOD("close", close_traced),
+};
 
 /* --- contexts --- */
 
@@ -291,18 +298,6 @@ static int is_in_object_of(const void *address, const void *inside)
 
 /* --- set-up --- */
 
-/* NULL: the loop has no such method, or not a Cython function. */
-static PyMethodDef *cython_method(PyTypeObject *loop, const char *name)
-{
-    PyObject *method = PyDict_GetItemString(loop->tp_dict, name);
-    return method ? cython_def(method) : NULL;
-}
-
-static int is_known(const PyMethodDef *def, const char *name)
-{
-    return def->ml_flags == (METH_FASTCALL | METH_KEYWORDS) && !strcmp(def->ml_name, name);
-}
-
 PyDoc_STRVAR(watch_doc, "watch_uvloop(loop)\n\nWatches the loops of uvloop's type `loop`, after setup_asyncio().\n"
 "Raises RuntimeError if this uvloop is unknown.");
 
@@ -314,15 +309,15 @@ static PyObject *watch_uvloop(PyObject *module, PyObject *loop)
         PyErr_SetString(PyExc_RuntimeError, "asyncio is not watched");
         return NULL;
     }
-    int known = !methods[0].def;
+    int known = 1;
     for (int i = 0; known && i < METHODS; i++)
-        known = (defs[i] = cython_method((PyTypeObject *)loop, method_names[i])) != NULL;
+        known = (defs[i] = cython_method(loop, &trampolines[i])) != NULL;
     const void *inside = known ? (const void *)(uintptr_t)((PyTypeObject *)loop)->tp_new : NULL;
     gil_follow_loads(); /* its hooks go below ours */
     Py_BEGIN_ALLOW_THREADS
     for (int i = 0; known && i < METHODS; i++)
-        known = is_in_object_of(defs[i], inside) && is_known(defs[i], method_names[i]);
-    if (known)
+        known = is_in_object_of(defs[i], inside);
+    if (known && !slot_count)
         patch(inside);
     Py_END_ALLOW_THREADS
     if (!identity.handle) { /* the recording has ended meanwhile */
@@ -338,24 +333,15 @@ static PyObject *watch_uvloop(PyObject *module, PyObject *loop)
     if (envelopes_setup() < 0)
         return NULL;
     Py_XSETREF(identity.uv_loop, (PyTypeObject *)Py_NewRef(loop));
-    for (int i = 0; i < METHODS; i++) {
-        if (defs[i]->ml_meth != (PyCFunction)(void (*)(void))trampolines[i])
-            methods[i].original = (fast_keywords)(void (*)(void))defs[i]->ml_meth;
-        methods[i].def = defs[i];
-        __atomic_store_n(&defs[i]->ml_meth, (PyCFunction)(void (*)(void))trampolines[i], __ATOMIC_RELEASE);
-    }
+    for (int i = 0; i < METHODS; i++)
+        builtin_put(defs[i], &trampolines[i], &methods[i]);
     Py_RETURN_NONE;
 }
 
-/* A function that other code has since put its own trampoline in front of stays as it is. */
 void uvloop_unwatch(void)
 {
-    for (int i = 0; i < METHODS; i++) {
-        PyMethodDef *def = methods[i].def;
-        if (def && def->ml_meth == (PyCFunction)(void (*)(void))trampolines[i])
-            __atomic_store_n(&def->ml_meth, (PyCFunction)(void (*)(void))methods[i].original, __ATOMIC_RELEASE);
-        methods[i].def = NULL;
-    }
+    for (int i = 0; i < METHODS; i++)
+        builtin_unwrap(&trampolines[i], &methods[i]);
     got_undo(slots, slot_count);
     slot_count = 0;
 }

@@ -5,6 +5,7 @@
 
 #include "python/codes.h"
 #include "python/stacks.h"
+#include "python/trampolines.h"
 #include "signals/calls/learn.h"
 
 enum { SLOTS = 160 };
@@ -157,8 +158,8 @@ static PyObject *watch_call(PyObject *module, PyObject *args)
         place++;
     int is_new = place == slot_count && place < SLOTS;
     if (is_new) {
-        slots[place] = (slot){def, def->ml_meth, text, (uint8_t)class, (uint8_t)counts};
-        __atomic_store_n(&def->ml_meth, trampolines[place][which], __ATOMIC_RELEASE);
+        slots[place] = (slot){def, NULL, text, (uint8_t)class, (uint8_t)counts};
+        trampoline_put(def, trampolines[place][which], &slots[place].original);
         slot_count++;
     }
     int is_watched = place < slot_count;
@@ -174,10 +175,7 @@ static PyObject *unwatch_calls(PyObject *module, PyObject *unused)
     int kept = 0;
     for (int i = slot_count - 1; i >= 0; i--) {
         slot *s = &slots[i];
-        int which = calls_convention(s->def->ml_flags);
-        if (s->def->ml_meth == trampolines[i][which])
-            __atomic_store_n(&s->def->ml_meth, s->original, __ATOMIC_RELEASE);
-        else if (!kept)
+        if (!trampoline_take(s->def, trampolines[i][calls_convention(s->def->ml_flags)], s->original) && !kept)
             kept = i + 1;
     }
     slot_count = kept;

@@ -4,6 +4,7 @@
  * import. So the functions with which Python loads objects get a wrapper that looks when they return. */
 #include "signals/gil/loads.h"
 
+#include "python/trampolines.h"
 #include "signals/calls/calls.h"
 #include "signals/gil/gil.h"
 
@@ -58,8 +59,7 @@ static PyObject *wrap_loader(PyObject *module, PyObject *function)
         Py_RETURN_FALSE;
     if (!loaders[place].def) {
         loaders[place].def = def;
-        loaders[place].original = def->ml_meth;
-        __atomic_store_n(&def->ml_meth, wrapper_of(place, def), __ATOMIC_RELEASE);
+        trampoline_put(def, wrapper_of(place, def), &loaders[place].original);
     }
     Py_RETURN_TRUE;
 }
@@ -70,10 +70,8 @@ static PyObject *unwrap_loaders(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     for (int place = 0; place < LOADERS; place++) {
         PyMethodDef *def = loaders[place].def;
-        if (!def || def->ml_meth != wrapper_of(place, def))
-            continue;
-        __atomic_store_n(&def->ml_meth, loaders[place].original, __ATOMIC_RELEASE);
-        loaders[place].def = NULL;
+        if (def && trampoline_take(def, wrapper_of(place, def), loaders[place].original))
+            loaders[place].def = NULL;
     }
     Py_RETURN_NONE;
 }

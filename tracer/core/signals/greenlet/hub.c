@@ -40,12 +40,14 @@ static void enveloped_ends(thread_buffer *b, uint64_t tick, PyObject *callback)
 
 static const envelope_hooks around = {enveloped_begins, enveloped_ends};
 
-static struct {
-    PyMethodDef *def; /* NULL: not watched */
-    fast_keywords original; /* stays set: threads may be inside */
-} methods[METHODS];
+static wrapped_builtin methods[METHODS]; /* the originals stay set: threads may be inside */
 static PyTypeObject *waiter_type; /* gevent's Waiter */
 static PyObject *str_callback;
+
+static PyObject *call(int which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    return ((fast_keywords)(void (*)(void))methods[which].original)(loop, args, count, keywords);
+}
 
 /* gevent.sleep(0) schedules its own Waiter's switch(), and waits for that. */
 static int is_own_waiter(const thread_buffer *b, PyObject *callback)
@@ -61,13 +63,13 @@ static PyObject *call_sealed(int which, PyObject *loop, PyObject *const *args, P
     PyObject *sealed = all <= ARGUMENTS && PyCallable_Check(args[0]) ? envelopes_seal(args[0], &around) : NULL;
     if (!sealed) {
         PyErr_Clear();
-        return methods[which].original(loop, args, count, keywords);
+        return call(which, loop, args, count, keywords);
     }
     uint64_t tick = clock_tick();
     step_entry entry = steps_entry(ring_mine);
     memcpy(passed, args, (size_t)all * sizeof *passed);
     passed[0] = sealed;
-    PyObject *result = methods[which].original(loop, passed, count, keywords);
+    PyObject *result = call(which, loop, passed, count, keywords);
     thread_buffer *b = steps_same_recording(entry);
     if (result && b) {
         callbacks_show(b);
@@ -81,14 +83,14 @@ static PyObject *schedule(int which, PyObject *loop, PyObject *const *args, Py_s
 {
     thread_buffer *b = count ? ring_current() : NULL;
     if (!b)
-        return methods[which].original(loop, args, count, keywords);
+        return call(which, loop, args, count, keywords);
     PyObject *target = switches_target(args[0]);
     if (!target && !is_own_waiter(b, args[0]))
         return call_sealed(which, loop, args, count, keywords);
     uint64_t tick = clock_tick();
     step_entry entry = steps_entry(b);
     Py_XINCREF(target);
-    PyObject *result = methods[which].original(loop, args, count, keywords);
+    PyObject *result = call(which, loop, args, count, keywords);
     b = result ? steps_same_recording(entry) : NULL;
     if (b && target)
         switches_ready(b, tick, target);
@@ -108,7 +110,10 @@ static PyObject *run_threadsafe_traced(PyObject *loop, PyObject *const *args, Py
     return schedule(1, loop, args, count, keywords);
 }
 
-static const fast_keywords trampolines[METHODS] = {run_traced, run_threadsafe_traced};
+static const builtin_wrapper trampolines[METHODS] = {
+    {NULL, "run_callback", METH_FASTCALL | METH_KEYWORDS, (PyCFunction)(void (*)(void))run_traced},
+    {NULL, "run_callback_threadsafe", METH_FASTCALL | METH_KEYWORDS, (PyCFunction)(void (*)(void))run_threadsafe_traced},
+};
 
 void hub_on_scheduled(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
@@ -223,7 +228,6 @@ PyDoc_STRVAR(watch_doc, "watch_hub(hub, own, loop, waiter)\n\n"
 static PyObject *watch_hub(PyObject *module, PyObject *args)
 {
     (void)module;
-    static const char *const names[METHODS] = {"run_callback", "run_callback_threadsafe"};
     PyObject *hub, *own, *loop, *waiter;
     if (!PyArg_ParseTuple(args, "O!O!OO!", &PyType_Type, &hub, &PyTuple_Type, &own, &loop, &PyType_Type, &waiter))
         return NULL;
@@ -233,34 +237,22 @@ static PyObject *watch_hub(PyObject *module, PyObject *args)
     Py_XSETREF(waiter_type, (PyTypeObject *)Py_NewRef(waiter));
     PyMethodDef *defs[METHODS] = {NULL};
     for (int i = 0; i < METHODS && PyType_Check(loop); i++) {
-        PyObject *method = PyObject_GetAttrString(loop, names[i]);
-        defs[i] = method ? cython_def(method) : NULL;
-        Py_XDECREF(method);
-        PyErr_Clear();
-        if (!defs[i] || defs[i]->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
+        if (!(defs[i] = cython_method(loop, &trampolines[i]))) {
             PyErr_SetString(PyExc_RuntimeError, "gevent's loop works in an unknown way: who makes its greenlets ready "
                                                 "is not recorded");
             return NULL;
         }
     }
-    for (int i = 0; i < METHODS && defs[i]; i++) {
-        if (defs[i]->ml_meth != (PyCFunction)(void (*)(void))trampolines[i])
-            methods[i].original = (fast_keywords)(void (*)(void))defs[i]->ml_meth;
-        methods[i].def = defs[i];
-        __atomic_store_n(&defs[i]->ml_meth, (PyCFunction)(void (*)(void))trampolines[i], __ATOMIC_RELEASE);
-    }
+    for (int i = 0; i < METHODS && defs[i]; i++)
+        builtin_put(defs[i], &trampolines[i], &methods[i]);
     Py_RETURN_NONE;
 }
 
 static PyObject *unwatch_hub(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    for (int i = 0; i < METHODS; i++) {
-        PyMethodDef *def = methods[i].def;
-        if (def && def->ml_meth == (PyCFunction)(void (*)(void))trampolines[i])
-            __atomic_store_n(&def->ml_meth, (PyCFunction)(void (*)(void))methods[i].original, __ATOMIC_RELEASE);
-        methods[i].def = NULL;
-    }
+    for (int i = 0; i < METHODS; i++)
+        builtin_unwrap(&trampolines[i], &methods[i]);
     got_undo(slots, slot_count);
     slot_count = 0;
     Py_CLEAR(waiter_type);

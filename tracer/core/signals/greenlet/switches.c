@@ -7,6 +7,7 @@
 
 #include "python/codes.h"
 #include "python/stacks.h"
+#include "python/trampolines.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "signals/asyncio/identity.h"
@@ -24,8 +25,8 @@ typedef PyObject *(*four_args)(PyObject *, PyObject *, PyObject *, PyObject *);
 static struct {
     PyMethodDef *switch_def, *throw_def; /* NULL: not watched */
     void **interface;
-    three_args switch_method, switch_function;
-    PyCFunction throw_method;
+    PyCFunction switch_method, throw_method;
+    three_args switch_function;
     four_args throw_function;
 } originals;
 
@@ -238,7 +239,7 @@ static PyObject *switch_traced(PyObject *target, PyObject *args, PyObject *keywo
 {
     departure d;
     depart(&d, target, 0);
-    return arrive(&d, originals.switch_method(target, args, keywords));
+    return arrive(&d, ((three_args)(void (*)(void))originals.switch_method)(target, args, keywords));
 }
 
 static PyObject *switch_function_traced(PyObject *target, PyObject *args, PyObject *keywords)
@@ -280,12 +281,6 @@ static PyObject *throw_function_traced(PyObject *target, PyObject *type, PyObjec
 
 /* --- set-up --- */
 
-static void swap(PyMethodDef *def, PyCFunction from, PyCFunction to)
-{
-    if (def->ml_meth == from)
-        __atomic_store_n(&def->ml_meth, to, __ATOMIC_RELEASE);
-}
-
 static const PyCFunction traced_switch = (PyCFunction)(void (*)(void))switch_traced;
 
 PyDoc_STRVAR(watch_doc, "watch_greenlets(greenlet, interface)\n\n"
@@ -314,16 +309,14 @@ static PyObject *watch_greenlets(PyObject *module, PyObject *args)
     }
     if (greenlets_setup(interface, lost) < 0)
         return NULL;
-    if (switch_def->ml_meth != traced_switch) {
-        originals.switch_method = (three_args)(void (*)(void))switch_def->ml_meth;
-        originals.throw_method = throw_def->ml_meth;
+    if (interface[API_SWITCH] != (void *)(uintptr_t)switch_function_traced) {
         originals.switch_function = (three_args)(uintptr_t)interface[API_SWITCH];
         originals.throw_function = (four_args)(uintptr_t)interface[API_THROW];
         interface[API_SWITCH] = (void *)(uintptr_t)switch_function_traced;
         interface[API_THROW] = (void *)(uintptr_t)throw_function_traced;
-        swap(switch_def, switch_def->ml_meth, traced_switch);
-        swap(throw_def, throw_def->ml_meth, throw_traced);
     }
+    trampoline_put(switch_def, traced_switch, &originals.switch_method);
+    trampoline_put(throw_def, throw_traced, &originals.throw_method);
     originals.interface = interface;
     originals.throw_def = throw_def;
     originals.switch_def = switch_def;
@@ -336,8 +329,8 @@ static PyObject *unwatch_greenlets(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     if (!originals.switch_def)
         Py_RETURN_NONE;
-    swap(originals.switch_def, traced_switch, (PyCFunction)(void (*)(void))originals.switch_method);
-    swap(originals.throw_def, throw_traced, originals.throw_method);
+    trampoline_take(originals.switch_def, traced_switch, originals.switch_method);
+    trampoline_take(originals.throw_def, throw_traced, originals.throw_method);
     if (originals.interface[API_SWITCH] == (void *)(uintptr_t)switch_function_traced)
         originals.interface[API_SWITCH] = (void *)(uintptr_t)originals.switch_function;
     if (originals.interface[API_THROW] == (void *)(uintptr_t)throw_function_traced)

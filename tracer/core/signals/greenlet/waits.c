@@ -7,6 +7,7 @@
 #include "python/codes.h"
 #include "python/cython.h"
 #include "python/stacks.h"
+#include "python/trampolines.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "signals/asyncio/await.h"
@@ -193,8 +194,8 @@ static PyObject *watch_greenlet_wait(PyObject *module, PyObject *args)
         Py_RETURN_FALSE;
     if (place < slot_count)
         Py_RETURN_TRUE;
-    slots[place] = (slot){def, def->ml_meth, codes_text(text), (uint8_t)takes};
-    __atomic_store_n(&def->ml_meth, trampoline(place, def), __ATOMIC_RELEASE);
+    slots[place] = (slot){def, NULL, codes_text(text), (uint8_t)takes};
+    trampoline_put(def, trampoline(place, def), &slots[place].original);
     slot_count++;
     Py_RETURN_TRUE;
 }
@@ -220,9 +221,7 @@ static PyObject *unwatch_greenlet_waits(PyObject *module, PyObject *unused)
     int kept = 0;
     for (int i = slot_count - 1; i >= 0; i--) {
         slot *s = &slots[i];
-        if (s->def->ml_meth == trampoline(i, s->def))
-            __atomic_store_n(&s->def->ml_meth, s->original, __ATOMIC_RELEASE);
-        else if (!kept)
+        if (!trampoline_take(s->def, trampoline(i, s->def), s->original) && !kept)
             kept = i + 1;
     }
     slot_count = kept;

@@ -5,6 +5,7 @@
 
 #include "python/codes.h"
 #include "python/stacks.h"
+#include "python/trampolines.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "schema.h"
@@ -518,8 +519,7 @@ static PyObject *wrap_lock(PyObject *module, PyObject *args)
     if (rows[row].def)
         Py_RETURN_TRUE;
     rows[row].def = def;
-    rows[row].original = def->ml_meth;
-    __atomic_store_n(&def->ml_meth, wrappers[row][which], __ATOMIC_RELEASE);
+    trampoline_put(def, wrappers[row][which], &rows[row].original);
     Py_RETURN_TRUE;
 }
 
@@ -529,11 +529,8 @@ static PyObject *unwrap_locks(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     for (int row = 0; row < ROW_COUNT; row++) {
         PyMethodDef *def = rows[row].def;
-        int which = def ? calls_convention(def->ml_flags) : -1;
-        if (which < 0 || def->ml_meth != wrappers[row][which])
-            continue;
-        __atomic_store_n(&def->ml_meth, rows[row].original, __ATOMIC_RELEASE);
-        rows[row].def = NULL;
+        if (def && trampoline_take(def, wrappers[row][calls_convention(def->ml_flags)], rows[row].original))
+            rows[row].def = NULL;
     }
     lock_ids_forget();
     Py_RETURN_NONE;
