@@ -100,6 +100,8 @@ GC_PREFIX = "GC gen"  # + generation
 SAMPLING = "sampling"  # from here on, allocations are sampled
 ALLOC = "alloc"  # a sampled block was allocated …
 FREE = "free"  # … and freed
+STILL_RUNS = "still runs"  # at the end: a call that made sampled blocks has not returned
+SAMPLING_ENDED = "sampling ended"  # … and there are no others
 
 # Instants of the tracer track
 RECORDING = "recording"  # first event of every trace
@@ -182,6 +184,9 @@ ARG_PARENT_PID = "parent_pid"  # uint on `recording`: who started it; absent on 
 ARG_FOLLOWED = "followed"  # bool on `fork`, `spawn`, `exec`: the child is to record itself
 ARG_BLOCK = "block"  # uint: number of a sampled block, unique in the process
 ARG_MEAN_BYTES = "mean_bytes"  # uint on `sampling`: bytes from one sample to the next
+ARG_CALL = "call"  # uint on `alloc`: number of the call whose line made it; absent: unknown
+ARG_RETURNED = "returned"  # bool on `free`: that call had returned; absent: unknown
+ARG_RESIZED = "resized"  # bool on `free`: a larger or smaller block took its place
 ARG_STATUS = "status"  # uint on `child ended`: its exit code …
 ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
 ARG_POOL = "pool"  # uint: inode of the pipe through which a pool's jobs go

@@ -31,6 +31,7 @@ SECTIONS = (
     "gc",
     "cpu",
     "memory",
+    "escape",
     "health",
     "all",
 )

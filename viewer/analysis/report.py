@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tracer import schema as s
 from viewer.analysis.alike import fold_locks, fold_threads, shared_names
 from viewer.analysis.availability import Latency, latency
+from viewer.analysis.escape import Escape, escape
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
@@ -34,6 +35,7 @@ SECTIONS = (
     "gc",
     "cpu",
     "memory",
+    "escape",
     "health",
 )
 _SIGNALS = {
@@ -44,6 +46,7 @@ _SIGNALS = {
     "gc": "gc",
     "cpu": "cpu",
     "memory": "heap",
+    "escape": "heap",
 }
 
 
@@ -87,6 +90,7 @@ class Report:
     gc: tuple[GcRow, ...]
     cpu: tuple[CpuRow, ...]
     memory: Memory | None
+    escape: Escape | None
     health: Health
     recorded: tuple[str, ...]  # the sections that this trace has data for
 
@@ -101,6 +105,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
     gc = gc_rows(model) if "gc" in sections else ()
     cpu = cpu_rows(model) if "cpu" in sections else ()
     held = memory(model) if "memory" in sections else None
+    escaped = escape(model) if "escape" in sections else None
     state = health(model)
     rows = {
         "tasks": tasks,
@@ -110,6 +115,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         "gc": gc,
         "cpu": cpu,
         "memory": held,
+        "escape": escaped,
     }
     soon = latency(model) if {"tasks", "latency"} & {*sections} else None
     found: tuple[Finding, ...] = ()
@@ -156,6 +162,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         gc,
         cpu,
         held,
+        escaped,
         state,
         ("findings", *recorded, *(["latency"] if soon and soon.loops else []), "health"),
     )
@@ -167,7 +174,7 @@ def why_not(report: Report, section: str) -> str:
     reasons = [reason for hook, reason in report.health.disabled if hook == signal]
     if reasons:
         return reasons[0]
-    if section == "memory":
+    if signal == "heap":
         return "allocations are recorded on request: tracer run --heap"
     return f"the signal {signal} was off" if signal in report.health.off else ""
 

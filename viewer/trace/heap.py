@@ -23,6 +23,10 @@ class Block:
     site: str  # innermost line outside the standard library
     stack: str
     freed_by: int = 0  # tid
+    call: int = 0  # number of the call whose line made it; 0 unknown
+    # Whether that call had returned when the block was freed, or when the recording ended.
+    outlived: bool | None = None
+    resized: bool = False  # a larger or smaller block took its place
 
     @property
     def bytes(self) -> float:
@@ -57,6 +61,8 @@ def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
     means: dict[int, int] = {}
     blocks: list[Block] = []
     open_: dict[tuple[int, int], Block] = {}
+    running: set[tuple[int, int]] = set()
+    ended: set[int] = set()
     for i in trace.instants(events.category, s.CAT_HEAP):
         name, args = trace.text(events.name[i]), trace.args(i)
         process = trace.track_process[events.track[i]]
@@ -75,11 +81,26 @@ def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
                 1 / -math.expm1(-max(size, 1) / means[process]),
                 str(args.get(s.ARG_SITE, "")),
                 str(args.get(s.ARG_STACK, "")),
+                call=_number(args, s.ARG_CALL),
             )
             blocks.append(block)
         elif name == s.FREE and key in open_:
             block = open_.pop(key)
             block.end_ns, block.freed_by = events.time_ns[i], _number(args, s.ARG_TID)
+            returned = args.get(s.ARG_RETURNED)
+            block.outlived = bool(returned) if returned is not None else None
+            block.resized = bool(args.get(s.ARG_RESIZED))
+        elif name == s.STILL_RUNS:
+            running.add((process, _number(args, s.ARG_CALL)))
+        elif name == s.SAMPLING_ENDED:
+            ended.add(process)
+    for block in open_.values():
+        if (
+            block.call
+            and block.process in ended
+            and (block.process, block.call) not in running
+        ):
+            block.outlived = True
     return means, tuple(blocks)
 
 

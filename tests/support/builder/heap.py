@@ -18,7 +18,9 @@ class Heap:
         self.track = trace.track(s.TRACK_HEAP)
         trace.instant(self.track, 0, s.SAMPLING, s.CAT_HEAP, mean_bytes=mean_bytes)
 
-    def alloc(self, at: int, size: int, *stack: str, tid: int = 0, task: int = 0) -> int:
+    def alloc(
+        self, at: int, size: int, *stack: str, tid: int = 0, task: int = 0, call: int = 0
+    ) -> int:
         """The number of a block, allocated there; `stack` has the innermost frame first."""
         self.blocks += 1
         args: dict[str, Arg] = {
@@ -28,11 +30,31 @@ class Heap:
         }
         if task:
             args[s.ARG_TASK] = task
+        if call:
+            args[s.ARG_CALL] = call
         if stack:
             args |= {s.ARG_SITE: stack[0], s.ARG_STACK: "\n".join(stack)}
         self.trace.instant(self.track, at, s.ALLOC, s.CAT_HEAP, **args)
         return self.blocks
 
-    def free(self, at: int, block: int, *, tid: int = 0) -> None:
+    def free(
+        self,
+        at: int,
+        block: int,
+        *,
+        tid: int = 0,
+        returned: bool | None = None,
+        resized: bool = False,
+    ) -> None:
         args: dict[str, Arg] = {s.ARG_BLOCK: block, s.ARG_TID: tid or self.tid}
+        if returned is not None:
+            args[s.ARG_RETURNED] = returned
+        if resized:
+            args[s.ARG_RESIZED] = True
         self.trace.instant(self.track, at, s.FREE, s.CAT_HEAP, **args)
+
+    def ended(self, at: int, *running: int) -> None:
+        """Sampling ends; these calls have not returned."""
+        for call in running:
+            self.trace.instant(self.track, at, s.STILL_RUNS, s.CAT_HEAP, **{s.ARG_CALL: call})
+        self.trace.instant(self.track, at, s.SAMPLING_ENDED, s.CAT_HEAP)

@@ -12,6 +12,8 @@ _NUMBERS = {
     s.SAMPLING: (s.ARG_MEAN_BYTES,),
     s.ALLOC: (s.ARG_BLOCK, s.ARG_BYTES, s.ARG_TID),
     s.FREE: (s.ARG_BLOCK, s.ARG_TID),
+    s.STILL_RUNS: (s.ARG_CALL,),
+    s.SAMPLING_ENDED: (),
 }
 
 
@@ -28,12 +30,17 @@ class Block:
     weight: float  # how many such blocks it stands for
     end_ns: int | None = None
     freed_by: int = 0  # tid
+    call: int = 0  # whose line made it; 0 unknown
+    returned: bool | None = None  # that call, when the block was freed
+    resized: bool = False
 
 
 @dataclass(slots=True)
 class HeapSummary:
     mean_bytes: int = 0  # 0: not recorded
     blocks: list[Block] = field(default_factory=list)  # in order of allocation
+    running: set[int] = field(default_factory=set)  # calls that have not returned at the end
+    has_ended: bool = False
 
 
 def check_heap(trace: Strict) -> dict[int, HeapSummary]:
@@ -69,6 +76,13 @@ def _check_process(trace: Strict, process: Process) -> HeapSummary:
             summary.mean_bytes = int(event.args[s.ARG_MEAN_BYTES])
             continue
         assert summary.mean_bytes, f"before sampling begins: {event}"
+        assert not summary.has_ended or event.name == s.FREE, f"after sampling: {event}"
+        if event.name == s.SAMPLING_ENDED:
+            summary.has_ended = True
+            continue
+        if event.name == s.STILL_RUNS:
+            summary.running.add(int(event.args[s.ARG_CALL]))
+            continue
         number = int(event.args[s.ARG_BLOCK])
         if event.name == s.ALLOC:
             seen[number] += 1
@@ -79,6 +93,12 @@ def _check_process(trace: Strict, process: Process) -> HeapSummary:
             assert number in open_, f"block {number} is not there to be freed: {event}"
             block = open_.pop(number)
             block.end_ns, block.freed_by = event.time_ns, int(event.args[s.ARG_TID])
+            returned, resized = (
+                event.args.get(name) for name in (s.ARG_RETURNED, s.ARG_RESIZED)
+            )
+            assert returned is None or block.call, f"returned from an unknown call: {event}"
+            block.returned = None if returned is None else bool(returned)
+            block.resized = bool(resized)
     for counter in (live, rate):
         assert counter is None or (summary.mean_bytes and (counter.counter or 0) >= 0)
     is_whole = process.events[-1].name == s.RECORDING_ENDED and not drops_of(process)
@@ -97,9 +117,11 @@ def _block(event: Event, mean_bytes: int) -> Block:
     task = args.get(s.ARG_TASK, 0)
     assert isinstance(task, int), f"no number as task: {event}"
     weight = 1 / -math.expm1(-size / mean_bytes)
-    return Block(
-        size, event.time_ns, int(args[s.ARG_TID]), task, str(site), str(stack), weight
-    )
+    call = args.get(s.ARG_CALL, 0)
+    assert isinstance(call, int), f"no number as call: {event}"
+    assert stack or not call, f"a call without stack: {event}"
+    tid = int(args[s.ARG_TID])
+    return Block(size, event.time_ns, tid, task, str(site), str(stack), weight, call=call)
 
 
 def _check_live(summary: HeapSummary, live: Event | None) -> None:

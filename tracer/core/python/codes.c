@@ -153,6 +153,31 @@ static int is_of_library(const char *file)
     return is_below(file, &library) && !is_of_package(file);
 }
 
+/* Copies without an allocation: as UTF-8, cut at `room`. */
+static void copy_text(char *out, size_t room, PyObject *text)
+{
+    char *at = out, *end = out + room - 5;
+    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(text) && at < end; i++) {
+        Py_UCS4 c = PyUnicode_READ_CHAR(text, i);
+        int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+        *at++ = (char)(more ? (0xf00 >> more & 0xff) | c >> 6 * more : c);
+        while (more--)
+            *at++ = (char)(0x80 | (c >> 6 * more & 0x3f));
+    }
+    *at = 0;
+}
+
+enum code_owner codes_owner(const PyCodeObject *code)
+{
+    char copied[sizeof library.path];
+    const char *file = copied;
+    if (PyUnicode_IS_COMPACT_ASCII(code->co_filename))
+        file = PyUnicode_DATA(code->co_filename);
+    else
+        copy_text(copied, sizeof copied, code->co_filename);
+    return is_of_package(file) ? OWNER_PACKAGE : is_of_library(file) ? OWNER_LIBRARY : OWNER_USER;
+}
+
 static void place_facts(PyCodeObject *code, code_facts *facts)
 {
     const char *file = PyUnicode_AsUTF8(code->co_filename);

@@ -42,6 +42,8 @@ typedef struct {
     uint8_t runs_others;     /* … and no code outside it names the wait: it runs what it is given */
 } code_facts;
 
+enum code_owner { OWNER_USER, OWNER_PACKAGE, OWNER_LIBRARY };
+
 /* Code that keeps addresses of code objects forgets one here: the code object is about to die. */
 typedef void code_dies(PyCodeObject *code);
 
@@ -56,6 +58,7 @@ uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /*
 /* Without a GIL another thread's code may die meanwhile: only codes remembered before that have a line. */
 void codes_remember(PyCodeObject *code);
 uint32_t codes_line_if_known(PyCodeObject *code, int offset);
+enum code_owner codes_owner(const PyCodeObject *code); /* allocates nothing */
 uint32_t codes_callable(PyObject *callable); /* function id of a callback's name and site */
 PyCodeObject *codes_of_callable(PyObject *callable); /* borrowed from it; NULL: it has none */
 uint32_t codes_text(PyObject *text);         /* string id; 0 if it is not a str */

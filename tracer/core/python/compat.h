@@ -89,6 +89,13 @@ static inline const compat_frame *compat_frame_caller(const compat_frame *frame)
     return frame->previous;
 }
 
+/* The namespace of code that is no function's. A function's frame has no use for the reference there, and drops it
+ * after its variables. (Up to 3.12 it is the dict of locals(), once that was called.) */
+static inline PyObject **compat_frame_space(compat_frame *frame)
+{
+    return &frame->f_locals;
+}
+
 /* The globals of a frame that is about to run, borrowed. */
 static inline const PyObject *compat_frame_globals(const compat_frame *frame)
 {

@@ -77,8 +77,11 @@ enum record_kind {
                            none (string); neither: it came to nothing */
     REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command; flag = enum child_kind */
     REC_HEAP_BEGIN,     /* b = bytes between two samples, on average */
-    REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = its number, c = bytes; flag = without the GIL */
-    REC_HEAP_FREED,     /* … and freed: b = its number */
+    REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = the call that made it, or 0 << 32 | its number, c = bytes;
+                           flag = without the GIL */
+    REC_HEAP_FREED,     /* … and freed: a = whether that call had returned (enum maker_state), b = its number;
+                           flag = for a larger or smaller one */
+    REC_HEAP_RUNNING,   /* a = a call that made sampled blocks, and has not returned; 0: there are no others */
     REC_CHILD_ENDED,    /* a = exit code, or with `flag` the signal that ended it, b = pid */
     REC_PROCESS_NAMED,  /* b = text length; payload: what the program calls this process */
     REC_PROCESS_STARTED, /* the first thread of a followed child: b = flow from its parent */
@@ -140,6 +143,7 @@ typedef struct {
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 
 enum child_kind { CHILD_FORK, CHILD_SPAWN };
+enum maker_state { MAKER_UNKNOWN, MAKER_RUNS, MAKER_RETURNED };
 enum note_kind { NOTE_HOOK_DISABLED, NOTE_OTHER, NOTE_EXEC, NOTE_EXEC_FAILED };
 
 #endif

@@ -14,7 +14,7 @@ enum { HELD_MOST = 1 << 16, RATE_NS = 100 * 1000 * 1000 };
 
 typedef struct {
     uint64_t ns, bytes;
-    uint32_t block, stack, tid, task;
+    uint32_t block, maker, stack, tid, task;
 } allocation;
 
 typedef struct heap_line {
@@ -75,6 +75,8 @@ static void put(timeline *t, const allocation *a)
     event_uint(&ev, SCHEMA_ARG_TID, a->tid);
     if (a->task)
         event_uint(&ev, SCHEMA_ARG_TASK, a->task);
+    if (a->maker)
+        event_uint(&ev, SCHEMA_ARG_CALL, a->maker);
     if (stack) {
         event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
         event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
@@ -103,7 +105,7 @@ HANDLER(heap_taken)
     if (!heap || !r->c)
         return;
     const running_step *step = top_step(thread);
-    allocation a = {ns, r->c, (uint32_t)r->b, r->a, thread->tid, step ? step->task : 0};
+    allocation a = {ns, r->c, (uint32_t)r->b, (uint32_t)(r->b >> 32), r->a, thread->tid, step ? step->task : 0};
     uint64_t bytes = represented(heap, a.bytes), *known = map_put(&heap->blocks, a.block);
     heap->allocated += bytes;
     if (known) {
@@ -127,6 +129,23 @@ HANDLER(heap_freed)
                 .category = SCHEMA_CAT_HEAP, .name = SCHEMA_FREE};
     event_uint(&ev, SCHEMA_ARG_BLOCK, r->b);
     event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
+    if (r->a != MAKER_UNKNOWN)
+        event_bool(&ev, SCHEMA_ARG_RETURNED, r->a == MAKER_RETURNED);
+    if (r->flag)
+        event_bool(&ev, SCHEMA_ARG_RESIZED, 1);
+    encoder_event(&t->out, &ev);
+}
+
+HANDLER(heap_running)
+{
+    UNUSED(thread), UNUSED(text);
+    if (!t->heap)
+        return;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->heap->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_HEAP, .name = r->a ? SCHEMA_STILL_RUNS : SCHEMA_SAMPLING_ENDED};
+    if (r->a)
+        event_uint(&ev, SCHEMA_ARG_CALL, r->a);
     encoder_event(&t->out, &ev);
 }
 
@@ -134,6 +153,7 @@ const record_handler timeline_heap_handlers[REC_KINDS] = {
     [REC_HEAP_BEGIN] = heap_begin,
     [REC_HEAP_TAKEN] = heap_taken,
     [REC_HEAP_FREED] = heap_freed,
+    [REC_HEAP_RUNNING] = heap_running,
 };
 
 void heap_settle(timeline *t)

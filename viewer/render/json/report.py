@@ -14,7 +14,7 @@ from viewer.analysis.regions import RegionRow
 from viewer.analysis.report import Heading, Report
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.analysis.threads import GilWait, Held, ThreadRow
-from viewer.render.json.memory import memory_json
+from viewer.render.json.memory import escape_json, memory_json
 from viewer.render.json.processes import job_json, process_json
 from viewer.render.json.values import Json, spread_json
 from viewer.trace.sites import via
@@ -42,6 +42,7 @@ def to_json(report: Report, sections: Sequence[str]) -> dict[str, Json]:
         "gc": [_gc(row) for row in report.gc],
         "cpu": [_cpu(row) for row in report.cpu],
         "memory": memory_json(report.memory),
+        "escape": escape_json(report.escape),
         "health": _health(report.health),
     }
     empty: Json = []

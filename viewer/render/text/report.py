@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from tracer.units import duration, plural, share, size
 from viewer.analysis.gc import GcRow
 from viewer.analysis.report import Report, why_not
+from viewer.render.text.escape import escape
 from viewer.render.text.findings import findings
 from viewer.render.text.health import health
 from viewer.render.text.histogram import latency
@@ -112,5 +113,6 @@ _SECTIONS: dict[str, Callable[[Report, int, Style], str]] = {
     "gc": _gc,
     "cpu": _cpu,
     "memory": memory,
+    "escape": escape,
     "health": health,
 }

@@ -10,7 +10,7 @@ enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3, SPINS = 64 };
 
 typedef struct {
     uintptr_t block; /* 0: free */
-    uint32_t number;
+    sampled of;
 } slot;
 
 _Atomic uint64_t blocks_filter[BLOCKS_BITS / 64];
@@ -72,32 +72,31 @@ static void count(const void *block, int change)
 }
 
 /* A block that was freed unseen may still be there under its address: the new one takes its place. */
-static void put(const void *block, uint32_t number)
+static void put(const void *block, sampled of)
 {
     uint32_t at = find((uintptr_t)block);
     if (!table->slots[at].block) {
         used++;
         count(block, 1);
     }
-    table->slots[at] = (slot){(uintptr_t)block, number};
+    table->slots[at] = (slot){(uintptr_t)block, of};
 }
 
-uint32_t blocks_put(const void *block)
+uint32_t blocks_put(const void *block, sampled of)
 {
-    uint32_t number = 0;
     lock();
     if (used < MOST) {
-        number = ++last_number;
-        put(block, number);
+        of.number = ++last_number;
+        put(block, of);
     }
     unlock();
-    return number;
+    return of.number;
 }
 
-void blocks_put_back(const void *block, uint32_t number)
+void blocks_put_back(const void *block, sampled of)
 {
     lock();
-    put(block, number);
+    put(block, of);
     unlock();
 }
 
@@ -111,22 +110,22 @@ static void close_gap(uint32_t gap)
         table->slots[gap] = table->slots[at];
         gap = at;
     }
-    table->slots[gap] = (slot){0, 0};
+    table->slots[gap] = (slot){0};
 }
 
-uint32_t blocks_take(const void *block)
+sampled blocks_take(const void *block)
 {
-    uint32_t number = 0;
+    sampled of = {0};
     lock();
     uint32_t at = find((uintptr_t)block);
     if (table->slots[at].block) {
-        number = table->slots[at].number;
+        of = table->slots[at].of;
         close_gap(at);
         count(block, -1);
         used--;
     }
     unlock();
-    return number;
+    return of;
 }
 
 static void clear(void)

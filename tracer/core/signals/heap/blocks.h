@@ -26,12 +26,20 @@ static inline int blocks_may_have(const void *block)
     return atomic_load_explicit(&blocks_filter[place / 64], memory_order_relaxed) >> (place & 63) & 1;
 }
 
+/* A sampled block. A number of 0: there is none. */
+typedef struct {
+    uint32_t number; /* unique in this recording */
+    uint32_t maker;  /* of makers.h */
+    uint32_t stack;  /* of stacks.h */
+    uint64_t bytes;
+} sampled;
+
 int blocks_start(void); /* 0, or -1 if memory is short */
-/* The number that the block gets, unique in this recording; 0: no room. */
-uint32_t blocks_put(const void *block);
-/* The number of a block, which is forgotten; 0: it is not sampled. */
-uint32_t blocks_take(const void *block);
-void blocks_put_back(const void *block, uint32_t number);
+/* Gives it a number; 0: no room. */
+uint32_t blocks_put(const void *block, sampled of);
+/* The block is forgotten. */
+sampled blocks_take(const void *block);
+void blocks_put_back(const void *block, sampled of);
 void blocks_clear(void);
 void blocks_forget(void); /* in a forked child: another thread may have held the lock */
 

@@ -15,6 +15,7 @@
 #include "python/stacks.h"
 #include "ring/ring.h"
 #include "signals/heap/blocks.h"
+#include "signals/heap/makers.h"
 
 enum domain { RAW, MEM, OBJ, DOMAINS };
 static const PyMemAllocatorDomain domains[DOMAINS] = {PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
@@ -102,22 +103,30 @@ static void tell_taken(const void *block, size_t size)
     PyThreadState *attached = compat_attached();
     thread_buffer *b = enter(attached);
     uint64_t tick = clock_tick();
-    uint32_t number = b ? blocks_put(block) : 0;
-    if (number)
-        ring_emit(b, tick, REC_HEAP_TAKEN, !attached, attached ? stacks_capture(attached) : 0, number, size);
+    sampled of = {.bytes = size};
+    of.stack = b && attached ? stacks_capture(attached) : 0;
+    of.maker = of.stack ? makers_number(attached) : 0;
+    of.number = b ? blocks_put(block, of) : 0;
+    if (of.number)
+        ring_emit(b, tick, REC_HEAP_TAKEN, !attached, of.stack, (uint64_t)of.maker << 32 | of.number, size);
     else if (b)
         atomic_fetch_add(&unkept, 1);
     if (b)
         b->writing = 0;
 }
 
-static void tell_freed(uint32_t number)
+static void tell_freed(sampled of, int is_resized)
 {
-    thread_buffer *b = enter(compat_attached());
-    if (!b)
+    if (!of.number || own.busy)
         return;
-    ring_emit(b, clock_tick(), REC_HEAP_FREED, 0, 0, number, 0);
-    b->writing = 0;
+    own.busy = 1;
+    PyThreadState *attached = compat_attached();
+    thread_buffer *b = enter(attached);
+    if (b) {
+        ring_emit(b, clock_tick(), REC_HEAP_FREED, (uint8_t)is_resized, makers_state(of.maker, attached), of.number, 0);
+        b->writing = 0;
+    }
+    own.busy = 0;
 }
 
 /* The budget is exceeded by a block of this size, which has been allocated unless it is NULL. */
@@ -154,12 +163,7 @@ static void *SLOW sampled_calloc(enum domain at, void *context, size_t count, si
 /* The filter says that the block may be sampled. */
 static void SLOW freed(enum domain at, void *context, void *block)
 {
-    uint32_t number = blocks_take(block);
-    if (number && !own.busy) {
-        own.busy = 1;
-        tell_freed(number);
-        own.busy = 0;
-    }
+    tell_freed(blocks_take(block), 0);
     original[at].free(context, block);
 }
 
@@ -167,21 +171,17 @@ static void SLOW freed(enum domain at, void *context, void *block)
  * RAW depends on both sizes, so nothing is counted there meanwhile: no budget is too small. */
 static void *resized(enum domain at, void *context, void *block, size_t size)
 {
-    uint32_t number = block && blocks_may_have(block) ? blocks_take(block) : 0;
+    sampled of = block && blocks_may_have(block) ? blocks_take(block) : (sampled){0};
     int64_t budget = own.budget;
     own.budget = INT64_MAX;
     void *moved = original[at].realloc(context, block, size);
     own.budget = budget;
     if (!moved) {
-        if (number)
-            blocks_put_back(block, number);
+        if (of.number)
+            blocks_put_back(block, of);
         return NULL;
     }
-    if (number && !own.busy) {
-        own.busy = 1;
-        tell_freed(number);
-        own.busy = 0;
-    }
+    tell_freed(of, 1);
     if ((own.budget -= (int64_t)size) < 0)
         exceed(moved, size);
     return moved;
@@ -301,6 +301,8 @@ static PyObject *start_heap(PyObject *module, PyObject *args)
         return PyErr_Format(PyExc_RuntimeError, "a free-threaded Python has allocators of its own");
     if (blocks_start() < 0)
         return PyErr_NoMemory();
+    if (makers_start() < 0)
+        return NULL;
     thread_buffer *b = ring_current();
     if (!b)
         Py_RETURN_NONE;
@@ -322,7 +324,18 @@ static PyObject *start_heap(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(note_doc, "note_heap()\n\nSays in the trace what was not followed, while that is still heard.");
+/* What is sampled later would not be told of. */
+static void end_samples(void)
+{
+    atomic_store(&on, 0);
+    uint32_t numbers[MAKERS_MOST], count = makers_running(numbers, compat_attached());
+    thread_buffer *b = ring_current();
+    for (uint32_t i = 0; b && i <= count; i++)
+        ring_emit(b, clock_tick(), REC_HEAP_RUNNING, 0, i < count ? numbers[i] : 0, 0, 0);
+}
+
+PyDoc_STRVAR(note_doc, "note_heap()\n\nEnds sampling. Says in the trace which calls have not returned yet, and what was not"
+" followed, while that is still heard.");
 
 static PyObject *note_heap(PyObject *module, PyObject *unused)
 {
@@ -330,6 +343,7 @@ static PyObject *note_heap(PyObject *module, PyObject *unused)
     char text[96];
     if (!atomic_load(&on))
         Py_RETURN_NONE;
+    end_samples();
     if (!is_installed())
         notes_write(NOTE_HOOK_DISABLED, "heap", "another tool replaced the allocators: what came after is missing");
     if (atomic_load(&unkept)) {
