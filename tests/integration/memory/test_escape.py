@@ -1,5 +1,6 @@
 """Which blocks outlive the call whose line made them: of real programs, exactly."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -91,12 +92,15 @@ def call(function: Callable[..., object], *args: object) -> None:
         function(*args)
 
 
+def take_turns(count: int) -> None:
+    for number in range(count):
+        in_turns(number)
+
+
 def fail() -> None:
     for _ in range(ROUNDS):
-        try:
+        with contextlib.suppress(ValueError):
             raising()
-        except ValueError:
-            pass
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,7 @@ def fail() -> None:
         (lambda: call(local), "local", 0, ROUNDS),
         (lambda: call(returned), "returned", ROUNDS, ROUNDS),
         (lambda: call(replaced), "replaced", ROUNDS, ROUNDS),
-        (lambda: [in_turns(n) for n in range(ROUNDS)], "in_turns", ROUNDS // 4, ROUNDS),
+        (lambda: take_turns(ROUNDS), "in_turns", ROUNDS // 4, ROUNDS),
         (fail, "raising", ROUNDS, ROUNDS),
         (lambda: [list(generated()) for _ in range(ROUNDS)], "generated", 0, ROUNDS),
         (lambda: recursing(ROUNDS - 1), "recursing", 0, ROUNDS),
@@ -174,9 +178,7 @@ def test_the_line_of_a_module(tmp_path: Path) -> None:
 
 def test_a_sampled_share(tmp_path: Path) -> None:
     """One in four outlives its call, in truth; six standard errors are 5 points."""
-    row = of_line(
-        lambda: [in_turns(n) for n in range(4 * ROUNDS * 100)], tmp_path, "in_turns", 6_000
-    )
+    row = of_line(lambda: take_turns(ROUNDS * 400), tmp_path, "in_turns", 6_000)
     assert row.share is not None
     assert 0 < row.share_error * 6 < 0.05
     assert abs(row.share - 0.25) < 6 * row.share_error

@@ -1,4 +1,4 @@
-"""The memory of a report, and what outlives its call, as JSON: bytes and counts are estimates, integers."""
+"""Memory, and what outlives its call, as JSON: bytes and counts are estimates, integers."""
 
 from viewer.analysis.escape import Escape, EscapeRow
 from viewer.analysis.memory import Memory, MemoryRow
