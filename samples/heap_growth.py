@@ -2,6 +2,7 @@
 
 Each request is remembered in a list, and its answer in a cache without bound. It makes nodes
 that refer to themselves, which only the collector frees, and a buffer that is gone at once.
+An upload is put together piece by piece, each time by copying all that is there.
 """
 
 import time
@@ -9,6 +10,7 @@ import time
 REQUESTS = 600
 PAUSE_S = 0.002
 ENTRY, ANSWER, PAYLOAD, BUFFER = 100_000, 80_000, 8_000, 300_000
+CHUNKS, CHUNK = 80, 65_536
 
 LOG: list[bytes] = []
 CACHE: dict[int, bytes] = {}
@@ -39,6 +41,14 @@ def render() -> int:
     return len(bytearray(BUFFER))
 
 
+def upload() -> int:
+    body = b""
+    for _ in range(CHUNKS):
+        body += bytes(CHUNK)
+    return len(body)
+
+
+upload()
 for request in range(REQUESTS):
     remember()
     answer(request)

@@ -51,7 +51,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
-    memory_findings,  # growing memory, garbage in cycles
+    memory_findings,  # growing memory, garbage in cycles, built and thrown away
     process_findings,  # uneven workers, pickling, idle workers, pool too large
 )
 # The names of all findings; docs/findings.md explains each.
@@ -61,6 +61,7 @@ KINDS = (
     "GIL saturated",
     "awaits in turn",
     "blocking call on the loop thread",
+    "built and thrown away",
     "busy loop",
     "database locked",
     "deadlock",

@@ -1,4 +1,4 @@
-"""Memory that a line keeps, more and more of it; and memory that only the collector frees."""
+"""Memory that a line keeps, more and more of it; that only the collector frees; and copies."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, share, size
+from viewer.analysis.findings.copies import thrown_away
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.gc import Collectors
 from viewer.analysis.memory import NO_SITE, site_of
@@ -32,6 +33,7 @@ def memory_findings(facts: Facts) -> Iterator[Finding]:
         if site != NO_SITE and len(blocks) >= _SAMPLES:
             yield from _growing(facts, process, site, blocks)
             yield from _cycles(facts, process, site, blocks, collectors)
+            yield from thrown_away(facts, process, site, blocks)
 
 
 def _growing(
