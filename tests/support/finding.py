@@ -25,10 +25,15 @@ class Service:
     """A loop on a thread, a `hog` task, and victims that are woken while it runs."""
 
     def __init__(
-        self, victims: int = 1, signals: str = SIGNALS, kind: str = s.TRACK_LOOP_PREFIX
+        self,
+        victims: int = 1,
+        signals: str = SIGNALS,
+        kind: str = s.TRACK_LOOP_PREFIX,
+        worker: tuple[TraceBuilder, Thread] | None = None,
     ) -> None:
-        self.trace = TraceBuilder(argv="service.py", signals=signals)
-        self.thread: Thread = self.trace.thread("MainThread")
+        """`worker`: a process of a family, and the thread in it that runs the loop."""
+        alone = TraceBuilder(argv="service.py", signals=signals)
+        self.trace, self.thread = worker or (alone, alone.thread("MainThread"))
         self.loop: Loop = self.trace.loop(self.thread, kind)
         self.hog: Task = self.loop.task("hog", site="/app/service.py:10 hog")
         self.victims = [

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.builder.family import Family
-from tests.support.finding import MS
+from tests.support.finding import MS, Service
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
@@ -229,3 +229,22 @@ def test_the_same_in_several_processes_is_said_once(tmp_path):
     (found,) = find_in(tmp_path, hogs(3))
     assert found.text.startswith("In `worker 2`, and 2 other processes: `hog` ")
     assert found.severity_ns == (399 + 400 + 401) * MS
+
+
+def test_each_process_has_its_own_numbers(tmp_path):
+    """The worse of two workers is described, by its own steps alone; the loss is of both."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    main.io(MS, "select.select", site="/app/serve.py:50 supervise")
+    for n, step_ms in enumerate((30, 40)):
+        worker = family.fork(main, 0, 101 + n, name=f"worker {n}")
+        Service(worker=(worker, family.main(worker))).blocks(4, step_ms * MS)
+    main.running(7_000 * MS).end(7_001 * MS)
+    family.first.ended(7_002 * MS)
+    (found,) = find_in(tmp_path, family)
+    assert found.text == (
+        "In `worker 1`, and 1 other process: `hog` (service.py:10) blocks the event loop for up "
+        "to 40.0 ms (at 0); 4 of its steps took more than 20.0 ms, 160 ms in total; it "
+        "spends 100 % of that time computing; 1 ready task waited behind it, 157 ms in total."
+    )
+    assert found.severity_ns == (40 + 3 * 39 + 30 + 3 * 29) * MS

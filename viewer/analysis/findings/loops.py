@@ -122,19 +122,20 @@ def loop_findings(facts: Facts) -> Iterator[Finding]:
     yield from _blocking_calls(facts, occupants)
 
 
-type _Occupants = dict[tuple[str, str], list[tuple[_Step, Behind]]]
+type _Occupants = dict[tuple[int, str, str], list[tuple[_Step, Behind]]]
 
 
 def _by_occupant(facts: Facts) -> _Occupants:
-    """By (name, site) of what ran: its long steps and who waited, where that is a fault."""
+    """By (process, name, site) of what ran: its long steps and who waited, where that is a
+    fault."""
     steps = _long_steps(facts)
     waits = facts.during(
         [Interval(p.lane, p.start_ns, p.start_ns + p.duration_ns) for p in steps]
     )
-    grouped: dict[tuple[str, str], list[tuple[_Step, Behind]]] = defaultdict(list)
+    grouped: _Occupants = defaultdict(list)
     for step, behind in zip(steps, waits, strict=True):
         name, site, _ = facts.runs(step.slice)
-        grouped[name, site].append((step, behind))
+        grouped[facts.model.loops[step.lane].process, name, site].append((step, behind))
     slow = _SLOW_STEP_NS * facts.patience
     return {
         who: found
@@ -178,7 +179,7 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
 
     One that computes for a second or more without an await never yields.
     """
-    for (name, site), found in occupants.items():
+    for (_, name, site), found in occupants.items():
         worst = max(found, key=lambda pair: pair[0].own_ns)[0]
         computed = max(step.split.of(COMPUTING) for step, _ in found)
         never = computed >= _ENDLESS_STEP_NS * facts.patience
@@ -257,7 +258,8 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         i = facts.on_loop_at(table.who[row], table.start_ns[row])
         if i < 0 or model.owners.kind[i] not in (LOOP_TASK, LOOP_CALLBACK):
             continue
-        if facts.runs(i)[:2] not in occupants and not _is_quick(facts, table.row[row]):
+        occupant = model.loops[model.lane[i]].process, *facts.runs(i)[:2]
+        if occupant not in occupants and not _is_quick(facts, table.row[row]):
             found[table.row[row]].append((row, i))
     usual = (
         Counter(
