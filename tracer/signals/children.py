@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from tracer.signals import Disarm, Tool
 
 _STARTERS = ("posix", "_posixsubprocess")
+# Who tells a process its name: module -> function, whose first argument is the name or has it.
+_NAMES = {
+    "multiprocessing.process": "BaseProcess._bootstrap",
+    "billiard.process": "BaseProcess._bootstrap",  # Celery's
+    "gunicorn.util": "_setproctitle",
+}
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
@@ -17,11 +23,15 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         tool.after_import(name, lambda name=name: core.watch_children(sys.modules[name]))  # type: ignore[misc]
     tool.after_import("posix", lambda: core.watch_waits(sys.modules["posix"]))
 
-    def watch_names() -> None:
-        process = sys.modules["multiprocessing.process"].BaseProcess
-        tool.watch(process._bootstrap, "process bootstrap", "PY_START")
+    def watch_names(module: str, path: str) -> None:
+        function = sys.modules[module]
+        for name in path.split("."):
+            function = getattr(function, name, None)  # type: ignore[assignment]
+        if hasattr(function, "__code__"):
+            tool.watch(function, "process named", "PY_START")
 
-    tool.after_import("multiprocessing.process", watch_names)
+    for module, path in _NAMES.items():
+        tool.after_import(module, lambda of=(module, path): watch_names(*of))  # type: ignore[misc]
 
     def disarm() -> None:
         core.unwatch_waits()

@@ -258,10 +258,11 @@ void children_spawned(int64_t pid, char *const *words)
     PyErr_Clear();
 }
 
-void children_on_bootstrap(thread_buffer *b, PyObject *process)
+void children_on_name(thread_buffer *b, PyObject *named)
 {
     PyObject *key = PyUnicode_InternFromString("_name");
-    PyObject *name = key ? plain_attribute(process, key) : NULL;
+    PyObject *name = named && PyUnicode_Check(named) ? Py_NewRef(named)
+                     : key && named ? plain_attribute(named, key) : NULL;
     char word[WORD];
     PyErr_Clear();
     if (name && text_of(name, word))

@@ -14,8 +14,8 @@ extern _Atomic uint64_t children_started, children_followed;
 /* Another way to start one has succeeded: uvloop's. `words`: program and arguments; NULL ends them. Attached. */
 void children_spawned(int64_t pid, char *const *words);
 
-/* A child begins to run a multiprocessing.Process, which names it. */
-void children_on_bootstrap(thread_buffer *b, PyObject *process);
+/* This process has a name now: a text, or the `_name` of a multiprocessing.Process. */
+void children_on_name(thread_buffer *b, PyObject *named);
 
 extern PyMethodDef children_methods[];
 

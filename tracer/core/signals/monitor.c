@@ -35,7 +35,7 @@ static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
-static void process_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
+static void process_named(thread_buffer *b, uint64_t tick, PyObject *value);
 
 static watched_role roles[] = {
     {"step", NULL, NULL, LOOP_RUNS_STEPS},
@@ -67,7 +67,7 @@ static watched_role roles[] = {
     {"job submit", job_submit, NULL, LOOP_NO_PART},
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
-    {"process bootstrap", process_bootstrap, NULL, LOOP_NO_PART},
+    {"process named", process_named, NULL, LOOP_NO_PART},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -173,10 +173,10 @@ static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value)
     threads_on_rename(b, local(0), local(1));
 }
 
-static void process_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value)
+static void process_named(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    children_on_bootstrap(b, local(0));
+    children_on_name(b, local(0));
 }
 
 static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value)
