@@ -18,6 +18,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import Service
 from tests.support.models import trace_file
 from tests.support.stories.waits import MS, blocked_loop, gil_hog
+from tracer import schema as s
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -276,3 +277,31 @@ def test_strips_have_all_loops(tmp_path: Path) -> None:
               return [red, green, blue].join() === wanted;
             }"""
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "loop"),
+    [
+        (s.TRACK_LOOP_PREFIX, "task", "loop"),
+        (s.TRACK_GREENLETS_PREFIX, "greenlet", "hub"),
+        (s.TRACK_TRIO_PREFIX, "trio task", "loop"),
+    ],
+)
+def test_words_are_those_of_the_loops_kind(
+    kind: str, task: str, loop: str, tmp_path: Path
+) -> None:
+    """The page says greenlet and hub, or trio task, as the report does."""
+    trace = TraceBuilder()
+    made = trace.loop(trace.thread("MainThread"), kind).task("serve", site="app.py:1")
+    made.ready(0).running(1000).done(2000)
+    with open_page(trace_file(tmp_path, trace.ended(3000))) as opened:
+        opened.go("#/tasks")
+        page = opened.page
+        capital = task.capitalize()
+        assert page.locator(f"nav a:text-is('{capital}s')").count() == 1
+        page.locator("thead th", has_text=f"{capital}s").wait_for()
+        page.get_by_text(f"how long their {task}s were ready").wait_for()
+        page.locator("tbody tr", has_text="serve").click()
+        page.get_by_text(f"what the {loop} ran while its {task}s were ready").wait_for()
+        assert page.get_by_text(f"{task} step").count() >= 1
+        assert opened.complaints == []

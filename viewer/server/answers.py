@@ -86,6 +86,7 @@ class Answers:
             "pids": [process.pid for process in trace.processes],
             "samples": len(trace.events.sample_time_ns),
             "tasks": len(model.owners.task_id),
+            "nouns": model.nouns._asdict(),
             "signals": [*health(model).signals],
             "drops": [
                 [since - model.start_ns, at - model.start_ns] for _, since, at in model.drops

@@ -5,6 +5,7 @@ import { knowsDay, setStart, toggleClock } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { attachKeys, help, search } from "./keys.js";
 import { minimap } from "./minimap.js";
+import { capital, nouns, setNouns } from "./nouns.js";
 import { showCpu } from "./pages/cpu.js";
 import { showGc } from "./pages/gc.js";
 import { showIo } from "./pages/io.js";
@@ -106,6 +107,8 @@ async function start() {
   begin(meta.duration_ns);
   setStart(meta.start_unix_ns);
   setProcesses(meta);
+  setNouns(meta);
+  PAGES.tasks[0] = `${capital(nouns.task)}s`;
   const main = h("main", { tabindex: -1 });
   fill(gone, "The server has ended: only what is already here can be shown. Start it again with ",
     h("code", null, `tracer view ${meta.command}`), " and open the address that it prints.");

@@ -5,6 +5,7 @@ import { ticks } from "./axis.js";
 import { isDay, when } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { duration, share } from "./format.js";
+import { capital, nouns } from "./nouns.js";
 import { colourOf, themed } from "./palette.js";
 import { go, isWhole, onChange, state, wholeRange } from "./state.js";
 import { CHUNK, onTiles, STATES, tilesFor } from "./tiles.js";
@@ -18,8 +19,9 @@ const MOST_LANES = 256; // loops or processes
 const BOTTOM = TOP + 3 * PITCH;
 const BLOCKED = 9; // the server's code of a step that is long
 const STRIPS = [
-  { title: "Loop busy", group: "loops", codes: [5, 6, BLOCKED], colour: "step", signal: "tasks",
-    about: "the time in which at least one loop ran a task or a callback" },
+  { get title() { return `${capital(nouns.loop)} busy`; }, group: "loops", codes: [5, 6, BLOCKED],
+    colour: "step", signal: "tasks",
+    get about() { return `the time in which at least one ${nouns.loop} ran a ${nouns.task} or a callback`; } },
   { title: "GIL held", group: "gil", codes: [1], colour: "running", signal: "gil",
     about: "the time in which a thread held the GIL" },
   { title: "GC", group: "gc", codes: [1, 2, 3], colour: "gc", signal: "gc",

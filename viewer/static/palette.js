@@ -1,6 +1,7 @@
 /** The colour and the pattern of each state, the same on every page and in both themes. */
 
 import { h } from "./dom.js";
+import { nouns } from "./nouns.js";
 
 /** By group, by code: the names of the states. The colours are in style.css. */
 const THREAD = ["", "running", "native", "preempted", "off", "gil", "lock", "idle", "io", "sleep",
@@ -23,7 +24,7 @@ const STATES = {
 export const NAMES = {
   running: "running", native: "native", preempted: "preempted", off: "off cpu", gil: "GIL wait",
   lock: "lock wait", idle: "idle wait", io: "io", sleep: "sleep", ready: "ready", await: "await",
-  step: "task step", blocked: "blocks the loop", callback: "callback", select: "idle (select)", gc0: "gen 0", gc1: "gen 1",
+  get step() { return `${nouns.task} step`; }, get blocked() { return `blocks the ${nouns.loop}`; }, callback: "callback", select: "idle (select)", gc0: "gen 0", gc1: "gen 1",
   gc2: "gen 2", starting: "starting", life: "recorded", killed: "recorded, then killed by a signal",
   job: "job", failed: "job that failed",
 };

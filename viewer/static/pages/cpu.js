@@ -4,6 +4,7 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { FlameGraph } from "../flame.js";
 import { duration, durations, share } from "../format.js";
+import { nouns } from "../nouns.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, table, whyEmpty } from "../table.js";
 
@@ -50,7 +51,7 @@ function filters(meta, tasks) {
   one.name)));
   const coroutines = h("select", { "aria-label": "Coroutine",
     onchange: () => go({ coro: coroutines.value }) },
-  h("option", { value: "" }, "with or without a task"), tasks.map((one) => h("option", {
+  h("option", { value: "" }, `with or without a ${nouns.task}`), tasks.map((one) => h("option", {
     value: one.coro, selected: state.coro === one.coro }, one.coro)));
   return [threads, tasks.length ? coroutines : null];
 }

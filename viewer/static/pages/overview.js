@@ -4,6 +4,7 @@ import { ask } from "../api.js";
 import { fill, h, marked } from "../dom.js";
 import { folded } from "../folding.js";
 import { count, duration, durations, share, site, size } from "../format.js";
+import { capital, nouns } from "../nouns.js";
 import { colourOf, legend } from "../palette.js";
 import { ofProcess } from "../processes.js";
 import { go, isWhole, link, rangeQuery, state, toPage, wholeRange } from "../state.js";
@@ -70,7 +71,7 @@ function finding({ finding: name, text, severity_ns: ns, evidence, at }, cost, m
 function numbers(report) {
   const { tasks, threads, locks, health } = report;
   const recorded = (signal) => health.signals.includes(signal);
-  const none = tasks.length ? "nobody" : "no tasks";
+  const none = tasks.length ? "nobody" : `no ${nouns.task}s`;
   const slowest = most(tasks, (row) => row.ready_ns.max);
   const longest = most(tasks, (row) => row.longest_step_ns);
   const gil = threads.reduce((sum, row) => sum + row.gil_wait_ns.total, 0);
@@ -79,7 +80,7 @@ function numbers(report) {
   return h("div.numbers", null,
     number("Longest time ready", slowest?.ready_ns.max, slowest?.coro,
       "tasks", 100e6, recorded("tasks"), none),
-    number("Longest step of a task", longest?.longest_step_ns, longest?.coro, "tasks", 50e6,
+    number(`Longest step of a ${nouns.task}`, longest?.longest_step_ns, longest?.coro, "tasks", 50e6,
       recorded("tasks"), none),
     number("GIL waits, summed over threads", gil, starved && `most: ${starved.name}`, "threads", 1e9,
       recorded("gil")),
@@ -128,7 +129,7 @@ function threads(report) {
 
 /** How often each loop was responsive; windows with dropped events are left out. */
 function availability({ latency }) {
-  return (latency?.loops ?? []).filter((one) => one.windows).map((one) => `the loop of ${
+  return (latency?.loops ?? []).filter((one) => one.windows).map((one) => `the ${nouns.loop} of ${
     one.thread} was responsive in ${count(one.available)} of ${
     count(one.windows)} windows of 100 ms`);
 }
@@ -139,10 +140,10 @@ function coroutines(report) {
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
         h("span.sub", { title: row.site }, site(row.site, row.via))] },
-      { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
+      { title: `${capital(nouns.task)}s`, number: true, value: (row) => row.count, show: (row) => count(row.count) },
       { title: "Ready p99", ns: (row) => row.ready_ns.p99 },
       { title: "max", ns: (row) => row.ready_ns.max },
-    ], report.tasks, { empty: whyEmpty(report, "tasks", "No task ran"),
+    ], report.tasks, { empty: whyEmpty(report, "tasks", `No ${nouns.task} ran`),
       onrow: (row) => toPage("tasks", { coro: row.coro, site: row.site }) }));
 }
 

@@ -5,6 +5,7 @@ import { when } from "../clock.js";
 import { fill, h } from "../dom.js";
 import { count, duration, durations, share, site } from "../format.js";
 import { histogram, largeHistogram, scaleOf, spanOf } from "../histogram.js";
+import { capital, nouns } from "../nouns.js";
 import { legend } from "../palette.js";
 import { processName } from "../processes.js";
 import { go, isWhole, rangeQuery, state } from "../state.js";
@@ -43,8 +44,8 @@ export function showTasks(root, meta) {
 
 function about(told) {
   if (state.coro) return "the longest delay first";
-  return told.count > told.tasks.length ? "the tasks of each coroutine with the longest delays"
-    : "all tasks, by coroutine, the longest delay first";
+  return told.count > told.tasks.length ? `the ${nouns.task}s of each coroutine with the longest delays`
+    : `all ${nouns.task}s, by coroutine, the longest delay first`;
 }
 
 function rows(tasks, meta) {
@@ -80,11 +81,11 @@ function coroutines(report) {
   const histograms = new Map((report.latency?.coroutines ?? [])
     .map((one) => [`${one.coro}\n${one.site}`, one.ready_ns]));
   const scale = scaleOf([...histograms.values()]);
-  return panel("Coroutines", "how long their tasks were ready before they ran",
+  return panel("Coroutines", `how long their ${nouns.task}s were ready before they ran`,
     table([
       { title: "Coroutine", value: (row) => row.coro, show: (row) => [row.coro,
         h("span.sub", { title: row.site }, site(row.site, row.via))] },
-      { title: "Tasks", number: true, value: (row) => row.count, show: (row) => count(row.count) },
+      { title: `${capital(nouns.task)}s`, number: true, value: (row) => row.count, show: (row) => count(row.count) },
       { title: "Steps", number: true, spare: 3, value: (row) => row.steps,
         show: (row) => count(row.steps) },
       { title: scale ? `Ready: ${spanOf(scale)}` : "Ready", value: (row) => row.ready_ns.max,
@@ -96,7 +97,7 @@ function coroutines(report) {
       { title: "Longest step", ns: (row) => row.longest_step_ns },
       { title: "Mostly behind", value: (row) => row.delayed_by[0]?.who ?? "",
         show: (row) => behind(row) },
-    ], report.tasks, { empty: whyEmpty(report, "tasks", "No task ran"),
+    ], report.tasks, { empty: whyEmpty(report, "tasks", `No ${nouns.task} ran`),
       onrow: (row) => go({ coro: row.coro, site: row.site }) }));
 }
 
@@ -118,7 +119,7 @@ function coroutine(row, report) {
           .join(", ")]].map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
     h("h3", null, "How often they were ready for how long"), largeHistogram(found?.ready_ns),
     h("p.hint", null, "The height of a bar is the square root of its number."))),
-    panel("Behind whom", "what the loop ran while its tasks were ready",
+    panel("Behind whom", `what the ${nouns.loop} ran while its ${nouns.task}s were ready`,
       h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
 }
 
@@ -129,7 +130,7 @@ function spread(one) {
 
 /** What the loop ran instead, as bars that add up to the delay. */
 export function causes(delays, whole) {
-  if (!delays.length) return h("p.empty", null, "Its tasks never waited for the loop.");
+  if (!delays.length) return h("p.empty", null, `Its ${nouns.task}s never waited for the ${nouns.loop}.`);
   const shown = delays.slice(0, MOST_DELAYS);
   const texts = durations(shown.map((one) => one.ns));
   return h("div.parts", null, shown.map((one, i) => [
@@ -141,10 +142,10 @@ export function causes(delays, whole) {
 }
 
 function tasksTable(told) {
-  return panel("Tasks", `${count(told.count)}${told.count > told.tasks.length
+  return panel(`${capital(nouns.task)}s`, `${count(told.count)}${told.count > told.tasks.length
     ? `, of which the ${told.tasks.length} with the longest waits` : ""}`,
   table([
-    { title: "Task", value: (one) => one.name, show: (one) => [one.name,
+    { title: capital(nouns.task), value: (one) => one.name, show: (one) => [one.name,
       h("span.sub", null, one.parent && `created by ${one.parent}`)] },
     { title: "Created at", at: (one) => one.start_ns },
     { title: "Lifetime", spare: 1, ns: (one) => one.end_ns - one.start_ns },
@@ -153,7 +154,7 @@ function tasksTable(told) {
     { title: "longest", about: "the longest time ready", ns: (one) => one.worst_ready_ns },
     { title: "Running", ns: (one) => one.running_ns },
     { title: "Awaiting", ns: (one) => one.await_ns },
-  ], told.tasks, { empty: `No task of ${state.coro} ran${isWhole() ? "" : " in this range"}.`,
+  ], told.tasks, { empty: `No ${nouns.task} of ${state.coro} ran${isWhole() ? "" : " in this range"}.`,
     onrow: (one) => go({ task: String(one.lane), ...around(one) }) }));
 }
 
@@ -166,7 +167,7 @@ function life(one, row) {
   return h("div.columns", null,
     panel(one.name, row?.coro ?? "", h("div.pad.why", null, h("dl", null,
       [["created at", when(one.start_ns, one.end_ns - one.start_ns)],
-        ["created by", one.parent || "unknown, or not by a task"],
+        ["created by", one.parent || `unknown, or not by a ${nouns.task}`],
         ["lifetime", duration(one.end_ns - one.start_ns)],
         ["ready", `${duration(one.ready_ns)}, the longest ${duration(one.worst_ready_ns)}`],
         ["running", `${duration(one.running_ns)} in ${count(one.steps)} steps, the longest ${
@@ -174,7 +175,7 @@ function life(one, row) {
         ["awaiting", duration(one.await_ns)]]
         .map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
     h("p.hint", null, "Click a slice in its lane for the explanation."))),
-    row && panel("Behind whom", `for all tasks of ${row.coro} in this range`,
+    row && panel("Behind whom", `for all ${nouns.task}s of ${row.coro} in this range`,
       h("div.pad", null, causes(row.delayed_by, row.ready_ns.total))));
 }
 
