@@ -139,6 +139,7 @@ ARG_HOLDER = "holder"  # uint on `GIL wait`: tid of the holder when the wait beg
 ARG_HOLDER_NAME = "holder_name"
 ARG_LOCK = "lock"  # uint: id of a lock, equal for its waits and holds
 ARG_SLOTS = "slots"  # uint on a wait for a pool: how many may use it at once; absent: unknown
+ARG_HOLDERS = "holders"  # str on a task's wait: who has the slots, "name (task), …"
 ARG_KIND = "kind"  # str on a hold: "Lock", "RLock", "asyncio.Lock" …
 ARG_OWNER = "owner"  # uint: tid of the holder when the wait began; absent: unknown
 ARG_OWNER_NAME = "owner_name"

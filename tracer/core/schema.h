@@ -261,6 +261,7 @@
     X(ARG_POOL, "pool")                     \
     X(ARG_JOB, "job")                       \
     X(ARG_THRESHOLD, "threshold_ns")        \
+    X(ARG_HOLDERS, "holders")                \
     X(ARG_SLOTS, "slots")
 
 /* Of the signal `heap`: interned after the others, in the chunks that have such events. */

@@ -131,12 +131,28 @@ def test_what_tasks_wait_for(backend: str, tmp_path: Path) -> None:
             async with changed:
                 changed.notify()
 
+    async def borrows(limit: anyio.CapacityLimiter, until: anyio.Event) -> None:
+        async with limit:
+            await until.wait()
+
+    async def limiter() -> None:
+        """Ten tasks have the slots that one more waits for."""
+        limit, until = anyio.CapacityLimiter(10), anyio.Event()
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(borrows, limit, until)
+            await until_blocked()
+            group.start_soon(borrows, limit, until, name="late")
+            await until_blocked()
+            until.set()
+
     async def works(limit: anyio.CapacityLimiter) -> None:
         await anyio.to_thread.run_sync(work, limiter=limit)
 
     async def main() -> None:
         await semaphore()
         await condition()
+        await limiter()
         limit = anyio.CapacityLimiter(1)
         async with anyio.create_task_group() as group:
             group.start_soon(works, limit)
@@ -148,6 +164,13 @@ def test_what_tasks_wait_for(backend: str, tmp_path: Path) -> None:
     assert "await Semaphore" in task_of(summary, "acquire").states
     assert "await Condition" in task_of(summary, "notified").states
     assert {"await TaskGroup", "await sleep"} <= set(task_of(summary, "main").states)
+    *ten, late = tasks_of(summary, "borrows")
+    (full,) = states_of(late, "await CapacityLimiter")
+    assert full.begin.args["slots"] == 10
+    *named, more = str(full.begin.args["holders"]).split(", ")
+    assert more == "…"
+    shown = {f"…{task.name[-40:]} ({task.id})" for task in ten}
+    assert set(named) < shown
     both = tasks_of(summary, "works")
     waits = [wait for task in both for wait in states_of(task, "await CapacityLimiter")]
     (wait,) = waits

@@ -216,14 +216,16 @@ def test_what_tasks_wait_for(tmp_path: Path) -> None:
 
     summary = record_trio(main, tmp_path)
     assert "await Semaphore" in task_of(summary, "acquire").states
+    main_task = task_of(summary, "main")
     (borrowed,) = states_of(task_of(summary, "borrows"), "await CapacityLimiter")
     line = limiter.__code__.co_firstlineno + 4
     assert str(borrowed.begin.args["site"]).split()[0] == f"{__file__}:{line}"
     assert borrowed.begin.args["kind"] == "trio.CapacityLimiter"
+    assert borrowed.begin.args["holders"] == f"…{main_task.name[-40:]} ({main_task.id})"
     assert "await Condition" in task_of(summary, "notified").states
     assert "await ParkingLot" in task_of(summary, "park").states
     assert "await sleep" in task_of(summary, "service").states
-    main_ = task_of(summary, "main").states
+    main_ = main_task.states
     assert {"await nursery", "await nursery.start", "await subprocess"} <= set(main_)
     assert not [state for state in main_ if "wait_task_rescheduled" in state]
 

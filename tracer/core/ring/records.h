@@ -31,7 +31,8 @@ enum record_kind {
     REC_STEP_BEGIN,     /* a = task, b = loop */
     REC_STEP_YIELD,     /* a = task: its step ends, it is ready again at once */
     REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
-                           payload = one await_lock if it awaits a lock or what is built on one */
+                           payload = one await_lock if it awaits a lock or what is built on one, and
+                           await_holders if it says so */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = is a
@@ -138,9 +139,15 @@ typedef struct {
     uint32_t is_held;    /* by the owner, or by an unknown task */
     uint32_t slots;      /* of a pool: how many may use it at once; 0 = unknown */
     uint32_t shown_kind; /* string "trio.Event" for `kind` of the wait; 0 = it is asyncio's */
-    uint32_t unused;
+    uint32_t holders;    /* how many tasks are known to have a slot */
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
+
+enum { HOLDERS_MOST = 8 };
+typedef struct {
+    uint32_t tasks[HOLDERS_MOST]; /* those that have a slot, as many as fit */
+} await_holders;
+static_assert(sizeof(await_holders) == sizeof(record), "fits one record");
 
 enum child_kind { CHILD_FORK, CHILD_SPAWN };
 enum maker_state { MAKER_UNKNOWN, MAKER_RUNS, MAKER_RETURNED };

@@ -14,6 +14,7 @@ typedef struct {
     PyObject *terms;      /* such tuples: numbers … */
     int is_sum;           /* … that add up; else the one that is not 0 */
     uint32_t slots;       /* if there are no terms */
+    PyObject *holders;    /* such a tuple: a set of who has the slots; NULL: there is none */
 } pool_row;
 
 static pool_row rows[POOLS];
@@ -53,6 +54,8 @@ library_pool library_pool_of(uint8_t number, const compat_frame *frame)
     if (!object || object == Py_None)
         return found;
     found.slots = slots_of(row, object);
+    found.holders = row->holders ? plain_path(object, row->holders) : NULL;
+    Py_XDECREF(found.holders); /* the pool holds it */
     found.object = plain_path(object, row->identity);
     Py_XDECREF(found.object); /* the pool holds it */
     return found;
@@ -103,24 +106,26 @@ static int is_names(PyObject *names)
     return PyTuple_Check(names);
 }
 
-PyDoc_STRVAR(pool_doc, "library_pool(local, identity, terms, is_sum, slots) -> int\n\n"
+PyDoc_STRVAR(pool_doc, "library_pool(local, identity, terms, is_sum, slots, holders=None) -> int\n\n"
 "The number of a kind of pool: which variable of a frame leads to it, the names of attributes that lead on\n"
-"to what stands for it, and such tuples for the terms of its size; `slots` if there are none.");
+"to what stands for it, and such tuples for the terms of its size; `slots` if there are none.\n"
+"`holders`: such a tuple, for a set of the tasks that have the slots.");
 
 static PyObject *add_pool(PyObject *module, PyObject *args)
 {
     (void)module;
     pool_row row = {0};
-    if (!PyArg_ParseTuple(args, "iO!O!pI", &row.local, &PyTuple_Type, &row.identity, &PyTuple_Type, &row.terms,
-                          &row.is_sum, &row.slots))
+    if (!PyArg_ParseTuple(args, "iO!O!pI|O!", &row.local, &PyTuple_Type, &row.identity, &PyTuple_Type, &row.terms,
+                          &row.is_sum, &row.slots, &PyTuple_Type, &row.holders))
         return NULL;
     int is_known = is_names(row.identity) && PyTuple_GET_SIZE(row.terms) <= TERMS && row.local >= 0;
     for (Py_ssize_t i = 0; is_known && i < PyTuple_GET_SIZE(row.terms); i++)
         is_known = is_names(PyTuple_GET_ITEM(row.terms, i));
-    if (!is_known || row_count == POOLS)
+    if (!is_known || (row.holders && !is_names(row.holders)) || row_count == POOLS)
         return PyErr_Format(PyExc_ValueError, "no such pool");
     Py_INCREF(row.identity);
     Py_INCREF(row.terms);
+    Py_XINCREF(row.holders);
     rows[row_count++] = row;
     return PyLong_FromLong(row_count);
 }

@@ -7,6 +7,7 @@
 typedef struct {
     PyObject *object; /* the pool, or what stands for it, borrowed from what holds it; NULL: unknown */
     uint32_t slots;   /* how many may use it at once; 0: unknown */
+    PyObject *holders; /* a set of who does, borrowed from the pool; NULL: unknown */
 } library_pool;
 
 /* The pool that a suspended or running frame of such code waits for: `number` is code_facts.pool. Attached.

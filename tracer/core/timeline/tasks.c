@@ -492,10 +492,10 @@ HANDLER(step_await)
     }
     await_what what = {.name_id = (uint32_t)(r->b >> 32), .site = (uint32_t)r->b, .stack = (uint32_t)(r->c >> 32),
                        .thread = thread};
-    await_lock lock;
+    await_lock lock[2]; /* or the second are await_holders */
     if (r->payload) {
-        memcpy(&lock, text, sizeof lock);
-        what.lock = &lock;
+        memcpy(lock, text, r->payload * sizeof *lock);
+        what.lock = lock;
     }
     char name[NAME_BYTES];
     if ((uint32_t)r->c) {

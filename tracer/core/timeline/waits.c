@@ -5,9 +5,11 @@
  * and granted to a waiter that had not run yet), the next to acquire it. */
 #include "timeline/waits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { HOLDER_NAME = 40, HOLDERS_TEXT = 500 };
 
 lock_line *lock_line_of(const timeline *t, uint64_t id)
 {
@@ -312,6 +314,26 @@ static void show_wait(timeline *t, const thread_line *thread, task_line *task, c
     hold_count(t, lock, 1, ev->ns);
 }
 
+/* Who has the slots that a task waits for: "a (3), b (5), …", with the tasks' numbers; of a long name the end. */
+static void add_holders(const timeline *t, const await_lock *lock, event *ev)
+{
+    static char text[HOLDERS_TEXT]; /* the writer's alone */
+    await_holders known;
+    memcpy(&known, lock + 1, sizeof known);
+    size_t length = 0;
+    for (uint32_t i = 0; i < lock->holders && i < HOLDERS_MOST; i++) {
+        const task_line *task = timeline_task(t, known.tasks[i]);
+        size_t whole = task ? task->name_length : 0, cut = whole > HOLDER_NAME ? whole - HOLDER_NAME : 0;
+        while (cut && cut < whole && (task->name[cut] & 0xc0) == 0x80) /* inside a character */
+            cut++;
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s%.*s (%u)", length ? ", " : "", cut ? "…" : "",
+                                   (int)(whole - cut), task ? task->name + cut : "", known.tasks[i]);
+    }
+    if (lock->holders > HOLDERS_MOST)
+        length += (size_t)snprintf(text + length, sizeof text - length, ", …");
+    event_text(ev, SCHEMA_ARG_HOLDERS, text, length);
+}
+
 void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, const await_lock *lock, uint32_t site,
                       event *ev)
 {
@@ -319,6 +341,8 @@ void locks_task_waits(timeline *t, const thread_line *thread, task_line *task, c
     task->outcome = LOCK_LASTS;
     add_lock(lock->lock, lock->slots, ev);
     event_interned(ev, SCHEMA_ARG_KIND, lock->shown_kind);
+    if (lock->holders)
+        add_holders(t, lock, ev);
     if (lock->kind)
         show_wait(t, thread, task, lock, site, ev);
 }

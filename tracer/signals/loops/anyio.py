@@ -75,4 +75,4 @@ def _name(core: "ModuleType", module: str) -> None:
         if where == module:
             label_wrapper(core, "anyio", module, path, variable, attribute)
     if module == LIMITER[0]:
-        label_pool(core, "anyio", *LIMITER, "_total_tokens")
+        label_pool(core, "anyio", *LIMITER, ("_total_tokens", "_borrowers"))

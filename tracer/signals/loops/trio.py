@@ -67,7 +67,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
             folder = os.path.dirname(sys.modules[library].__file__ or "")
             core.code_folder(folder + os.sep, True)
     label(core, "trio", WAITS)
-    label_pool(core, "trio", *LIMITER, "_total_tokens")
+    label_pool(core, "trio", *LIMITER, ("_total_tokens", "_borrowers"))
     for path, what in THREADS.items():
         module, _, function = path.rpartition(":")
         code = getattr(find(sys.modules.get(module), function), "__code__", None)

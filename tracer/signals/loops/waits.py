@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 INNER, OUTWARD, LAST, PACKAGE = range(4)
 
 
-# By attribute for the slots: the number of such a pool, which the core keeps.
-_pools: "dict[str, int]" = {}
+# By attribute for the slots and for who has them: the number of such a pool in the core.
+_pools: "dict[tuple[str, str], int]" = {}
 
 
 def find(start: "Any", path: str) -> "Any":
@@ -42,14 +42,16 @@ def label(
 
 
 def label_pool(
-    core: "ModuleType", library: str, module: str, path: str, what: str, slots: str
+    core: "ModuleType", library: str, module: str, path: str, what: str, of: "tuple[str, str]"
 ) -> None:
-    """Names the wait for a slot of a pool, the code's `self`, which has so many `slots`."""
+    """Names the wait for a slot of a pool, the code's `self`; `of` are its attributes that
+    have the number of slots, and a set of the tasks that have them."""
     function = find(sys.modules.get(f"{library}.{module}"), path)
     if hasattr(function, "__code__"):
-        if slots not in _pools:
-            _pools[slots] = core.library_pool(0, (), ((slots,),), False, 0)
-        core.label_library(function.__code__, f"await {what}", "", False, _pools[slots])
+        if of not in _pools:
+            slots, holders = of
+            _pools[of] = core.library_pool(0, (), ((slots,),), False, 0, (holders,))
+        core.label_library(function.__code__, f"await {what}", "", False, _pools[of])
 
 
 def label_wrapper(

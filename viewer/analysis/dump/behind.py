@@ -63,6 +63,8 @@ class _Waits:
             site = str(of.get(s.ARG_SITE, ""))
             return self._owner(process, of, How.HOLDS, self.covering.name(hold), site)
         how = How.AWAITED if name in _JOINED else How.HELD
+        if s.ARG_HOLDERS in args:
+            return Behind(how, What.TASK, str(args[s.ARG_HOLDERS]), -1)
         owner = str(args.get(s.ARG_OWNER_NAME, ""))
         return self._owner(process, args, how, owner, str(args.get(s.ARG_OWNER_SITE, "")))
 

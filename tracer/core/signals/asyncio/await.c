@@ -256,6 +256,22 @@ static void visit_job(walk *w)
         *--w->innermost = (stack_frame){w->job, 0};
 }
 
+/* The tasks in a set of who has the slots of a pool; NULL: it has none. */
+static void find_holders(PyObject *set, await_facts *found)
+{
+    PyObject *items = set && PyAnySet_CheckExact(set) ? PyObject_GetIter(set) : NULL, *each;
+    while (items && (each = PyIter_Next(items))) {
+        compat_lock(&identity_guard);
+        const known_task *known = identity_find(each);
+        if (known && found->holder_count++ < HOLDERS_MOST)
+            found->holders.tasks[found->holder_count - 1] = known->id;
+        compat_unlock(&identity_guard);
+        Py_DECREF(each);
+    }
+    PyErr_Clear();
+    Py_XDECREF(items);
+}
+
 /* What the code that gave the name waits for. */
 static void find_awaited(const naming *name, await_facts *found)
 {
@@ -265,6 +281,7 @@ static void find_awaited(const naming *name, await_facts *found)
         library_pool pool = library_pool_of(name->by->pool, name->frame);
         found->lock = Py_XNewRef(pool.object);
         found->slots = pool.slots;
+        find_holders(pool.holders, found);
     } else if (found->primitive) {
         PyObject *self = compat_frame_local(name->frame, 0);
         found->lock = Py_XNewRef(self && PyCell_Check(self) ? PyCell_GET(self) : self);
@@ -312,7 +329,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
 
 void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
 {
-    uint32_t count = lock ? 2 : 1;
+    uint32_t count = !lock ? 1 : lock->holders ? 3 : 2;
     record *slot = ring_reserve(b, count, tick);
     if (!slot)
         return;
@@ -320,5 +337,7 @@ void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_fact
                        (uint64_t)facts->what << 32 | facts->site, (uint64_t)facts->stack << 32 | facts->awaited};
     if (lock)
         memcpy(&slot[1], lock, sizeof *lock);
+    if (count == 3)
+        memcpy(&slot[2], &facts->holders, sizeof facts->holders);
     ring_commit(b, count);
 }

@@ -13,6 +13,8 @@ typedef struct {
     uint8_t primitive;   /* enum await_primitive of … */
     PyObject *lock;      /* … this; new reference, or NULL */
     uint32_t slots;      /* how many may use it at once; 0: unknown */
+    uint32_t holder_count; /* of the tasks that use it, as far as is known … */
+    await_holders holders; /* … the first */
 } await_facts;
 
 extern int await_names_locks; /* `lock` is wanted */

@@ -345,7 +345,7 @@ void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lo
     int is_lock = facts->primitive == PRIMITIVE_LOCK;
     lock_type *type = is_lock ? type_of(lock) : NULL;
     *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL),
-                            .slots = facts->slots};
+                            .slots = facts->slots, .holders = facts->holder_count};
     if (!type) {
         details->shown_kind = facts->kind;
         return;
