@@ -25,13 +25,14 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-from tracer.api import counter, log, recording, region, start, stop, task  # noqa: E402
+from tracer.api import counter, listen, log, recording, region, start, stop, task  # noqa: E402
 from tracer.errors import TracerError  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [
     "TracerError",
     "counter",
+    "listen",
     "log",
     "recording",
     "region",

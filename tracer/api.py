@@ -37,7 +37,7 @@ except Exception:  # no compiler, or another interpreter: programs run, but are 
         task,
     )
 
-__all__ = ["counter", "log", "recording", "region", "start", "stop", "task"]
+__all__ = ["counter", "listen", "log", "recording", "region", "start", "stop", "task"]
 
 BUFFER_BYTES = 64 << 20
 BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES = 1 << 20, 1 << 40
@@ -122,6 +122,25 @@ def stop() -> "Totals | None":
         except Exception:  # used by the program, or closed
             pass
     return totals
+
+
+def listen(address: str | None = None, *, token: str | None = None) -> str:
+    """Answers HTTP requests about this process with Go's /debug/pprof/; returns the address.
+
+    `address` is `HOST:PORT` or `PORT`; None for 127.0.0.1:6060, or a free port if that is
+    taken. An address that other machines reach needs a `token` of 16 characters or more, which
+    every request must bring along. A process beside this one answers, from what is recorded;
+    it ends with this one.
+
+    Raises ValueError for an address or token that is refused; TracerError when nobody can
+    listen there, or this process listens already.
+    """
+    try:
+        from tracer import _core, listening
+    except ImportError as error:
+        raise TracerError(f"cannot listen: the C core is missing ({error})") from None
+    with _session.guard:
+        return listening.start(_core, address, token)
 
 
 class recording:

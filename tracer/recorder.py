@@ -10,6 +10,7 @@ import sys
 from tracer import children as child_processes
 from tracer.errors import TracerError
 from tracer.family import MOST_BYTES, MOST_FILES, Family
+from tracer.listening import tell
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.secrets import masked
 from tracer.signals import (
@@ -162,6 +163,7 @@ class Recording:
         family.follow(_core, follows)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
+        tell(_core, options.path)
 
     def start_in_child(self, parent: "Recording", flow: int) -> None:
         """In a forked child, before its first line: records it as `parent` recorded the one
@@ -318,6 +320,7 @@ class Recording:
         assert family is not None
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
+        tell(self._core, "")
         totals = self._core.stop()
         if discards and totals:
             self.is_discarded = self._is_new or not totals["bytes"]

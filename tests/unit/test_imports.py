@@ -70,7 +70,7 @@ def test_recorder_loads_nothing_heavy() -> None:
 # --- inside the two rooms ---
 
 # The viewer's floors, lowest first: each imports itself and those before it.
-FLOORS = ("trace", "words", "analysis", "render", "server", "commands")
+FLOORS = ("trace", "words", "analysis", "render", "server", "commands", "endpoints")
 
 
 def module_name(path: str) -> str:

@@ -1,6 +1,7 @@
 /* Glue of tracer._core: the module object and the method tables, one per file. */
 #include "endings.h"
 #include "python/codes.h"
+#include "python/detached.h"
 #include "python/launch.h"
 #include "python/stacks.h"
 #include "python/utf8.h"
@@ -40,8 +41,8 @@ static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, 
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
-        async_locks_methods, calls_methods, children_methods, codes_methods, endings_methods, gc_methods, gil_methods,
-        heap_methods, hub_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods,
+        async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods, endings_methods,
+        gc_methods, gil_methods, heap_methods, hub_methods, kernel_methods, launch_methods, learn_methods, libraries_methods, loads_methods,
         locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods, recording_methods, sampling_methods,
         stacks_methods, switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods, waits_methods,

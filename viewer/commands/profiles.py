@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -74,12 +74,18 @@ def derive(
     """A profile of a trace, or of a region or moment in it, with its date and origin."""
     at_ns = moment_in(model, at) if at is not None else None
     where = Everywhere(at_ns) if region is None else within(model, region, at_ns)
+    comments = [f"within the regions {region!r}"] if region is not None else []
+    comments += [f"at {at}"] if at is not None else []
+    return made(model, type_, where, comments)
+
+
+def made(model: Model, type_: str, where: Everywhere, comments: Iterable[str] = ()) -> Profile:
+    """A profile of a part of a trace, with its date and origin."""
     profile, of = PROFILES[type_](model, where), heading(model)
     comments = (
         f"tracer: {' '.join(of.argv)}",
         f"CPython {of.python}, pid {of.pid}, {type_} of {Path(of.file).name}",
-        *([f"within the regions {region!r}"] if region is not None else []),
-        *([f"at {at}"] if at is not None else []),
+        *comments,
         *profile.comments,
     )
     return replace(

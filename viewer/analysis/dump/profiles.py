@@ -6,7 +6,7 @@ from viewer.analysis.dump.groups import state_of
 from viewer.analysis.dump.moment import dump
 from viewer.analysis.profiles.cpu import Labels, Runners
 from viewer.analysis.profiles.profile import Place, Profile, Sample, Sums, place_of, places_of
-from viewer.analysis.profiles.within import EVERYWHERE, Everywhere, Within
+from viewer.analysis.profiles.within import EVERYWHERE, During, Everywhere, Within
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
 
@@ -24,7 +24,7 @@ def goroutine_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
         is_there = (
             where.has(pid, entry.number, at_ns)
             if entry.what is What.THREAD
-            else where.task(entry.index, at_ns, at_ns)
+            else bool(where.task(entry.index, at_ns, at_ns))
         )
         if is_there:
             sums.add(frames_of(entry), _labels(model, runners, entry), 1)
@@ -59,7 +59,7 @@ def threadcreate_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profil
             stack = trace.args(event).get(s.ARG_STACK)
             frames = places_of(stack) if isinstance(stack, str) else ()
             sums.add(frames or (UNKNOWN_STACK,), {}, 1)
-    if not isinstance(where, Within):
+    if not isinstance(where, Within | During):
         for _ in threads.keys() - created:
             sums.add((_BEFORE,), {}, 1)
     return _counted("threadcreate", sums, ())

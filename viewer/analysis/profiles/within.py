@@ -58,6 +58,27 @@ class Everywhere:
 EVERYWHERE = Everywhere()
 
 
+class During(Everywhere):
+    """… only what lies in a time, both ends in the trace's own time."""
+
+    def __init__(self, from_ns: int, until_ns: int) -> None:
+        super().__init__(until_ns)
+        self.from_ns, self.until_ns = from_ns, until_ns
+
+    def thread(self, pid: int, tid: int, start_ns: int, end_ns: int) -> list[Span]:
+        return self._part(start_ns, end_ns)
+
+    def task(self, task: int, start_ns: int, end_ns: int) -> list[Span]:
+        return self._part(start_ns, end_ns)
+
+    def has(self, pid: int, tid: int, time_ns: int) -> bool:
+        return self.from_ns <= time_ns <= self.until_ns
+
+    def _part(self, start_ns: int, end_ns: int) -> list[Span]:
+        start, end = max(start_ns, self.from_ns), min(end_ns, self.until_ns)
+        return [(start, end)] if start < end or start == end == start_ns else []
+
+
 class Within(Everywhere):
     """… only what lies within the regions of a name.
 

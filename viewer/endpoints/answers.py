@@ -1,0 +1,258 @@
+"""What is answered: Go's /debug/pprof/ with its parameters, status codes and headers."""
+
+import html
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from threading import Lock
+
+from viewer.endpoints.derive import Deriver, NotDerived, Order
+from viewer.endpoints.limits import LONGEST_S, PROFILE_S, SYMBOLS
+from viewer.endpoints.request import Refusal, Request
+
+PPROF = "/debug/pprof/"
+PAGE = "/debug/tracer/"
+_TEXT = "text/plain; charset=utf-8"
+_BINARY = "application/octet-stream"
+_GO = {"X-Go-Pprof": "1"}  # `go tool pprof` shows an error's text if this is there
+_GET, _GET_POST = ("GET",), ("GET", "POST")
+_NAMED = {
+    "allocs": "what was allocated, freed or not",
+    "block": "where threads and tasks waited for locks, queues and events",
+    "goroutine": "all threads and tasks with their stacks; debug=2 shows each by itself",
+    "heap": "memory that was allocated and not freed",
+    "mutex": "who made others wait for a lock",
+    "threadcreate": "where threads were started",
+}
+_OTHERS = {
+    "cmdline": "the command line of the program",
+    "profile": "CPU time of some seconds (seconds=30)",
+    "symbol": "names of the addresses in text forms",
+}
+_SETTLE_S = 0.2  # until what has just happened is in the recording
+_ADDRESS = re.compile(r"^#\t(0x[0-9a-f]+)\t(.+)\+0x0\t", re.MULTILINE)
+_WORD = re.compile(r"0x[0-9a-fA-F]{1,16}")
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    type: str
+    status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Program:
+    """The program that is asked about. `recording` is the file; "": nothing is recorded."""
+
+    pid: int
+    argv: tuple[str, ...]
+    recording: str = ""
+
+
+type Route = Callable[[Request], Answer]
+
+
+class Endpoints:
+    """By path its methods and its answer."""
+
+    def __init__(
+        self,
+        program: Program,
+        derive: Callable[[Order], bytes] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._program = program
+        self._derive = derive or Deriver().derived
+        self._sleep = sleep
+        self._busy: set[str] = set()
+        self._guard = Lock()
+        self._symbols: dict[int, str] = {}
+        self.routes: dict[str, tuple[tuple[str, ...], Route]] = {
+            PPROF: (_GET, self._index),
+            PPROF[:-1]: (_GET, lambda _: _moved(PPROF)),
+            PPROF + "profile": (_GET, self._profile),
+            PPROF + "cmdline": (_GET, self._cmdline),
+            PPROF + "symbol": (_GET_POST, self._symbol),
+            PAGE: (_GET, self._page),
+            PAGE[:-1]: (_GET, lambda _: _moved(PAGE)),
+        }
+        for name in _NAMED:
+            self.routes[PPROF + name] = (_GET, self._named_as(name))
+
+    def methods(self, path: str) -> tuple[str, ...]:
+        """What may be asked there."""
+        return self.routes[path][0] if path in self.routes else _GET
+
+    def answer(self, request: Request) -> Answer:
+        """The answer. Raises Refusal."""
+        found = self.routes.get(request.path)
+        if found is None:
+            unknown = (
+                "Unknown profile" if request.path.startswith(PPROF) else "Nothing is here"
+            )
+            raise Refusal(HTTPStatus.NOT_FOUND, f"{unknown}. See {PPROF}", **_go_headers())
+        return found[1](request)
+
+    # Go's
+
+    def _profile(self, request: Request) -> Answer:
+        seconds = _seconds(request, PROFILE_S)
+        with self._alone("profile"):
+            since = time.monotonic_ns()
+            self._sleep(seconds)
+            order = self._order("profile", "cpu", since, time.monotonic_ns(), is_delta=True)
+            return _file("profile", self._derived(order))
+
+    def _named_as(self, name: str) -> Route:
+        return lambda request: self._named(name, request)
+
+    def _named(self, name: str, request: Request) -> Answer:
+        debug = _integer(request.query.get("debug", ""))
+        if "seconds" in request.query:
+            return self._delta(name, request, debug)
+        with self._alone(name):
+            until = time.monotonic_ns()
+            self._sleep(_SETTLE_S)
+            if debug >= 2 and name == "goroutine":
+                order = self._order("goroutines", "", 0, until)
+                return Answer(self._derived(order), _TEXT)
+            if debug:
+                body = self._derived(self._order("text", name, 0, until))
+                self._remember(body)
+                return Answer(body, _TEXT)
+            return _file(name, self._derived(self._order("profile", name, 0, until)))
+
+    def _delta(self, name: str, request: Request, debug: int) -> Answer:
+        seconds = _integer(request.query["seconds"])
+        if seconds <= 0:
+            raise _bad("seconds must be a whole number above 0.")
+        if debug:
+            raise _bad("seconds and debug exclude each other.")
+        _check_length(seconds)
+        with self._alone(name):
+            since = time.monotonic_ns()
+            self._sleep(seconds)
+            order = self._order("profile", name, since, time.monotonic_ns(), is_delta=True)
+            return _file(f"{name}-delta", self._derived(order))
+
+    def _cmdline(self, _request: Request) -> Answer:
+        return Answer("\0".join(self._program.argv).encode(), _TEXT)
+
+    def _symbol(self, request: Request) -> Answer:
+        asked = request.body if request.method == "POST" else request.raw_query.encode()
+        lines = ["num_symbols: 1"]
+        for word in _WORD.findall(asked.decode("ascii", "replace")):
+            name = self._symbols.get(int(word, 16))
+            if name is not None:
+                lines.append(f"{word} {name}")
+        return Answer(("\n".join(lines) + "\n").encode(), _TEXT)
+
+    def _remember(self, body: bytes) -> None:
+        for address, name in _ADDRESS.findall(body.decode()):
+            if len(self._symbols) < SYMBOLS:
+                self._symbols[int(address, 16)] = name
+
+    def _index(self, _request: Request) -> Answer:
+        rows = [
+            f'<tr><td><a href="{name}{"?debug=1" if name in _NAMED else ""}">{name}</a></td>'
+            f"<td>{html.escape(text)}</td></tr>\n"
+            for name, text in sorted((_NAMED | _OTHERS).items())
+        ]
+        title = html.escape(f"{PPROF} of {' '.join(self._program.argv)}")
+        page = (
+            f"<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<title>{title}</title>\n"
+            f"<h1>{title}</h1>\n<p>Process {self._program.pid}.</p>\n<table>\n{''.join(rows)}"
+            '</table>\n<p><a href="goroutine?debug=2">all threads and tasks one by one</a>; '
+            f'<a href="{PAGE}">timelines, locks and causes</a></p>\n</html>\n'
+        )
+        return Answer(
+            page.encode(),
+            "text/html; charset=utf-8",
+            headers={"Content-Security-Policy": _POLICY},
+        )
+
+    # Ours
+
+    def _page(self, _request: Request) -> Answer:
+        with self._alone("page"):
+            body = self._derived(self._order("page", "", 0, 0))
+        return Answer(
+            body, "text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY}
+        )
+
+    def _order(
+        self, what: str, type_: str, since: int, until: int, *, is_delta: bool = False
+    ) -> Order:
+        if not self._program.recording:
+            raise Refusal(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "Nothing is recorded now.", **_go_headers()
+            )
+        return Order(what, self._program.recording, type_, since, until, is_delta)
+
+    def _derived(self, order: Order) -> bytes:
+        try:
+            return self._derive(order)
+        except NotDerived as error:
+            raise Refusal(
+                HTTPStatus.INTERNAL_SERVER_ERROR, str(error), **_go_headers()
+            ) from None
+
+    @contextmanager
+    def _alone(self, kind: str) -> Iterator[None]:
+        """Only one of a kind at a time."""
+        with self._guard:
+            if kind in self._busy:
+                raise Refusal(
+                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    f"Another {kind} is being made. Ask again when it is ready.",
+                    **_go_headers(),
+                )
+            self._busy.add(kind)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._busy.discard(kind)
+
+
+def _go_headers() -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in _GO.items()}
+
+
+def _bad(text: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, text, **_go_headers())
+
+
+def _integer(text: str) -> int:
+    """0 where it is no number, as in Go."""
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else 0
+
+
+def _seconds(request: Request, default: int) -> int:
+    asked = _integer(request.query.get("seconds", ""))
+    seconds = asked if asked > 0 else default
+    _check_length(seconds)
+    return seconds
+
+
+def _check_length(seconds: int) -> None:
+    if seconds > LONGEST_S:
+        raise _bad(f"seconds may be {LONGEST_S} at most.")
+
+
+def _file(name: str, body: bytes) -> Answer:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Answer(body, _BINARY, headers=headers)
+
+
+def _moved(to: str) -> Answer:
+    return Answer(b"", _TEXT, HTTPStatus.MOVED_PERMANENTLY, {"Location": to})
