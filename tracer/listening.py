@@ -53,7 +53,7 @@ class Listening:
 
 
 def parsed(address: str | None) -> tuple[str, list[int]]:
-    """`None`, `6061`, `:6061` (all addresses), `host:6061`, `[::1]:6061` -> host, ports to try.
+    """`6061`, `:6061` (all addresses), `host:6061`, `[::1]:6061`, None -> host, ports to try.
 
     Raises ValueError.
     """

@@ -5,6 +5,7 @@ Its standard input is a pipe from the program, which says what is recorded; its 
 takes one line: where it listens, or why not.
 """
 
+import errno
 import json
 import os
 import select
@@ -21,6 +22,7 @@ from viewer.endpoints.request import Refusal, read_request
 from viewer.endpoints.rules import Rules
 
 _BACKLOG = 128
+_CLOSED = (errno.EBADF, errno.EINVAL)
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -44,8 +46,8 @@ class Server:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                if self._listener.fileno() < 0:
+            except OSError as error:
+                if error.errno in _CLOSED:
                     return
                 time.sleep(0.1)  # no descriptors left: some will be free again
                 continue
