@@ -250,6 +250,8 @@ def start(order: str, command: list[str], named: list[str]) -> None:
         say(f"{taken} is being recorded by another process; this recording goes to {output}")
         recording.options.path = absolute(output)
         recording.start()
+    if "listen" in numbers:
+        listen(numbers["listen"])
     problems = dict(recording.problems())
     for signal, reason in problems.items():
         say(f"{signal} is not recorded: {reason}")
@@ -260,6 +262,19 @@ def start(order: str, command: list[str], named: list[str]) -> None:
         say(f"--wall: its waits are incomplete without {', '.join(missing)}")
     types = (("cpu",) if numbers["profile"] == "1" else ()) + (("wall",) if wall else ())
     finish_at_exit(recording, output, types)
+
+
+def listen(address: str) -> None:
+    """Answers HTTP requests from now on; if that fails, the program runs on without."""
+    from tracer import _core, listening
+    from tracer.errors import TracerError
+
+    token = os.environ.get("TRACER_TOKEN")
+    try:
+        where = listening.start(_core, None if address == "default" else address, token)
+        say(f"listening on {where}")
+    except (TracerError, ValueError) as error:
+        say(f"not listening: {error}")
 
 
 def absolute(path: str) -> str:

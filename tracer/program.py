@@ -157,7 +157,7 @@ def execute(
     buffer_bytes: int,
     signals: Sequence[str],
     force: bool,
-    settings: dict[str, int],
+    settings: dict[str, int | str],
 ) -> None:
     """Replaces this process with a fresh interpreter that runs the launcher."""
     numbers = ",".join(f"{name}={value}" for name, value in settings.items())

@@ -8,6 +8,9 @@ from tracer import program
 from tracer.family import MOST_BYTES, MOST_FILES
 
 SUFFIX = ".pftrace"
+LISTEN = "--listen"  # its value may be left out; what follows it may be the program
+ADDRESS = re.compile(r"(?:\S*:)?\d{1,5}")
+ANYWHERE = "default"
 DEFAULT_BUFFER = "64M"
 DEFAULT_HEAP_RATE = "512K"
 LARGEST_RATE = 1 << 30
@@ -65,10 +68,13 @@ class RunCommand(click.Command):
             for parameter in self.get_params(ctx)
             if isinstance(parameter, click.Option) and not parameter.is_flag
             for option in (*parameter.opts, *parameter.secondary_opts)
-        }
+        } - {LISTEN}
         start = 0
         while start < len(args) and not program.begins_at(args[start]):
-            start += 2 if args[start] in takes_value else 1
+            is_listen = args[start] == LISTEN and ADDRESS.fullmatch(
+                "".join(args[start + 1 :][:1])
+            )
+            start += 2 if is_listen or args[start] in takes_value else 1
         ctx.meta["program"] = args[start:]
         return super().parse_args(ctx, args[:start])
 
@@ -150,6 +156,14 @@ def signal_switches(command: click.Command) -> click.Command:
     help="Also write TRACE.wall.pprof: running time sampled, blocked time exact.",
 )
 @click.option(
+    LISTEN,
+    is_flag=False,
+    flag_value=ANYWHERE,
+    metavar="[ADDRESS]",
+    help="Answer HTTP requests with Go's /debug/pprof/, by default on 127.0.0.1:6060. An "
+    "address that other machines reach needs a token: TRACER_TOKEN in the environment.",
+)
+@click.option(
     "--follow/--no-follow",
     default=True,
     show_default=True,
@@ -190,6 +204,7 @@ def run(
     stack_depth: int,
     profile: bool,
     wall: bool,
+    listen: str | None,
     follow: bool,
     most_files: int,
     most_bytes: int,
@@ -201,6 +216,8 @@ def run(
     Its output, exit code and signals stay as they are. Options for Python itself come first:
     python -X dev -m tracer run script.py
     """
+    if listen not in (None, ANYWHERE) and not ADDRESS.fullmatch(listen):
+        raise click.BadParameter(f"{listen!r} is no address such as 127.0.0.1:6060", ctx)
     target = program.resolve(ctx.meta["program"])
     trace = output if output is not None else target.stem + SUFFIX
     program.check_output(trace, target, force=force)
@@ -222,6 +239,7 @@ def run(
             "wall": int(wall),
             "rename": int(output is None),
             "argv": int(argv),
+            **({"listen": listen} if listen is not None else {}),
             "follow": int(follow),
             "most_files": most_files,
             "most_bytes": most_bytes,

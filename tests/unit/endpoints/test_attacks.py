@@ -266,7 +266,7 @@ def test_rules_of_an_address() -> None:
 
 
 def test_whoever_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that is not taken is given up after its time; others are answered meanwhile."""
+    """What is not taken is given up after its time; others are answered meanwhile."""
     monkeypatch.setattr(serve, "WRITE_S", 0.5)
     made = threading.Event()
 
