@@ -1,35 +1,36 @@
 """Managers of processes: answers and exit codes as untraced, every worker recorded, and the
 planted fault leads the report."""
 
-import http.client
+import contextlib
 import json
 import os
-import re
-import signal
-import socket
-import sqlite3
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.support.launching import wait_until
-from tests.support.servers import free_port
+from tests.support.managing import (
+    CLIENTS,
+    PROGRAMS,
+    REQUESTS,
+    WAIT_S,
+    Ended,
+    Given,
+    ask,
+    complaints,
+    load,
+    running,
+    tracing,
+    with_database,
+)
+from tests.support.servers import NotInstalled, redis
 from viewer.trace.reader import read_trace
 
 pytestmark = pytest.mark.managers
-
-PROGRAMS = Path(__file__).parents[2] / "support" / "programs" / "managed"
-CLIENTS, REQUESTS = 6, 16
-WAIT_S = 120
 
 
 class Manager(NamedTuple):
@@ -61,98 +62,14 @@ MANAGERS = {
 }
 
 
-class Served(NamedTuple):
-    """What the clients got and from which processes, and how the first process ended."""
-
-    given: Counter[tuple[str, int, bytes]]
-    workers: set[int]
-    code: int
-    said: set[str]
-
-
-def ask(port: int, paths: list[str], served: Served) -> None:
-    for n in range(REQUESTS):
-        path = paths[n % len(paths)]
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)) as server:
-            server.request("GET", path)
-            answer = server.getresponse()
-            served.given[path, answer.status, answer.read()] += 1
-            served.workers.add(int(answer.headers.get("Worker", 0)))
-
-
-def load(port: int, paths: list[str], served: Served) -> None:
-    clients = [
-        threading.Thread(target=ask, args=(port, paths, served)) for _ in range(CLIENTS)
-    ]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def children(pid: int) -> set[int]:
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return {
-        int(child) for each in threads for child in (each / "children").read_text().split()
-    }
-
-
-# When the first process has done what a signal asks for, by its children before and now.
-type Done = Callable[[set[int], set[int]], bool]
-DONE: dict[str, Done] = {
-    "HUP": lambda before, now: len(now) == len(before) and not before & now,
-    "TTIN": lambda before, now: len(now) == len(before) + 1,
-    "TTOU": lambda before, now: len(now) == len(before) - 1,
-}
-
-
-def has_done(name: str, before: set[int], pid: int) -> bool:
-    return DONE[name](before, children(pid))
-
-
-def complaints(text: str) -> set[str]:
-    """Neither what is always said nor numbers."""
-    lines = (line for line in text.splitlines() if not line.startswith("tracer: "))
-    return {re.sub(r"\d+", "#", line) for line in lines if "[INFO]" not in line}
-
-
-def serve(python: list[str], manager: Manager, folder: Path) -> Served:
-    """Runs the service under load, then ends it."""
-    port, database = free_port(), folder / "visits"
-    database.unlink(missing_ok=True)
-    with sqlite3.connect(database) as made:
-        made.execute("create table visits (n)")
-    made.close()
-    service = subprocess.Popen(
-        [*python, *manager.command.format(port=port).split()],
-        cwd=PROGRAMS,
-        env={**os.environ, "DATABASE": str(database)},
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    served = Served(Counter(), set(), 0, set())
-    try:
-        wait_until(lambda: service.poll() is not None or answers(port))
-        load(port, ["/", manager.fault], served)
+def serve(python: list[str], manager: Manager, folder: Path) -> tuple[Given, Ended]:
+    given = Given(Counter(), set())
+    with running(python, manager.command, folder) as service:
+        load(service.port, manager.fault, given)
         for name in manager.signals.split():
-            before = children(service.pid)
-            service.send_signal(signal.Signals[f"SIG{name}"])
-            wait_until(partial(has_done, name, before, service.pid))
-            load(port, ["/", manager.fault], served)
-    finally:
-        service.terminate()
-        _, errors = service.communicate(timeout=WAIT_S)
-    return served._replace(code=service.returncode, said=complaints(errors))
-
-
-def tracing(trace: Path) -> list[str]:
-    return [sys.executable, "-m", "tracer", "run", "--no-profile", "-o", str(trace)]
+            service.send(name)
+            load(service.port, manager.fault, given)
+    return given, service.ended[0]
 
 
 def leading(trace: Path) -> tuple[str, str]:
@@ -161,6 +78,12 @@ def leading(trace: Path) -> tuple[str, str]:
     said = json.loads(subprocess.check_output([*command, "--section", "findings"]))["findings"]
     assert said, "no finding"
     return said[0]["finding"], said[0]["text"]
+
+
+def recorded(trace: Path) -> set[int]:
+    """The pids in the trace, which has all of them."""
+    assert not trace.with_name(f"{trace.name}.d").exists()
+    return {each.pid for each in read_trace(trace).processes if each.recording}
 
 
 def place(program: str, mark: str) -> str:
@@ -175,16 +98,86 @@ def test_a_manager(name: str, tmp_path: Path) -> None:
     for package in ("gunicorn", *manager.needs.split()):
         if find_spec(package) is None:
             pytest.skip(f"{package} has no wheel for this Python")
-    plain = serve([sys.executable], manager, tmp_path)
-    traced = serve(tracing(trace), manager, tmp_path)
-    assert traced.given == plain.given
-    assert traced.given.total() == CLIENTS * REQUESTS * (1 + len(manager.signals.split()))
-    assert traced.code == plain.code
-    assert traced.said == plain.said
-    assert not trace.with_name("t.pftrace.d").exists()
-
-    recorded = {each.pid for each in read_trace(trace).processes if each.recording}
-    assert traced.workers <= recorded
+    wanted, plain = serve([sys.executable], manager, tmp_path)
+    given, traced = serve(tracing(trace), manager, tmp_path)
+    assert given.answers == wanted.answers
+    loads = 1 + len(manager.signals.split())
+    assert given.answers.total() == CLIENTS * REQUESTS * loads
+    assert traced == plain
+    assert given.workers <= recorded(trace)
     finding, text = leading(trace)
     assert finding == manager.finding
     assert place("service.py", manager.fault[1:]) in text
+
+
+def test_a_worker_that_hangs(tmp_path: Path) -> None:
+    """gunicorn aborts it and starts another, whose answer comes; both are in the trace."""
+    if find_spec("gunicorn") is None:
+        pytest.skip("gunicorn has no wheel for this Python")
+    trace, told = tmp_path / "t.pftrace", []
+    for python in ([sys.executable], tracing(trace)):
+        given = Given(Counter(), set())
+        command = "-m gunicorn -w 1 -t 10 -b 127.0.0.1:{port} service:wsgi"
+        with running(python, command, tmp_path) as service:
+            ask(service.port, ["/", "/hangs", "/"], given)
+        told.append((given.answers, service.ended, len(given.workers - {0})))
+    assert told[0] == told[1]
+    assert told[0][2] == 2
+    assert given.workers - {0} <= recorded(trace)
+
+
+CELERY_CLIENT = """\
+import tasks
+jobs = [tasks.add.delay(n, n) for n in range(6)] + [tasks.visit.delay(n) for n in range(24)]
+print([job.get(timeout=100) for job in jobs])
+"""
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_celery(pool: str, tmp_path: Path) -> None:
+    if find_spec("celery") is None:
+        pytest.skip("celery has no wheel for this Python")
+    trace = tmp_path / "t.pftrace"
+    wanted = work_off([sys.executable], pool, tmp_path)
+    assert work_off(tracing(trace), pool, tmp_path) == wanted
+    assert len(recorded(trace)) == (4 if pool == "prefork" else 1)
+    finding, text = leading(trace)
+    assert finding == "database locked"
+    assert place("tasks.py", "database") in text
+
+
+def work_off(python: list[str], pool: str, folder: Path) -> tuple[str, int, set[str]]:
+    """The results of all jobs, and how the worker of Celery ended."""
+    with_database(folder / "visits")
+    command = f"-m celery -A tasks worker --pool {pool} -c 3 -l error"
+    with contextlib.ExitStack() as stack:
+        try:
+            broker = stack.enter_context(redis())
+        except NotInstalled as error:
+            pytest.skip(str(error))
+        environment = {
+            **os.environ,
+            "BROKER": broker,
+            "DATABASE": str(folder / "visits"),
+            "C_FORCE_ROOT": "1",
+        }
+        worker = subprocess.Popen(
+            [*python, *command.split()],
+            cwd=PROGRAMS,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            results = subprocess.check_output(
+                [sys.executable, "-c", CELERY_CLIENT],
+                cwd=PROGRAMS,
+                env=environment,
+                text=True,
+                timeout=WAIT_S,
+            )
+        finally:
+            worker.terminate()
+            _, errors = worker.communicate(timeout=WAIT_S)
+    return results, worker.returncode, complaints(errors)

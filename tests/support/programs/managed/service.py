@@ -33,7 +33,16 @@ def computes() -> None:
         sum(range(1_000))
 
 
-FAULTS = {"/lock": holds_a_lock, "/database": keeps_a_transaction_open, "/computes": computes}
+def hangs() -> None:
+    threading.Event().wait()
+
+
+FAULTS = {
+    "/hangs": hangs,
+    "/lock": holds_a_lock,
+    "/database": keeps_a_transaction_open,
+    "/computes": computes,
+}
 
 
 def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
