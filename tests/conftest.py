@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import importlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -19,6 +22,9 @@ import pytest
 PROJECT = Path(__file__).parent.parent
 os.environ["TZ"] = "UTC"  # reports show times of day in the reader's zone
 time.tzset()
+# Control sockets of the tests' programs, apart from those of the user.
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="tracer-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 SAMPLES = PROJECT / "samples"
 PROGRAM_TIMEOUT_S = (
     60  # a program that hangs fails its test; nothing waits this long otherwise

@@ -81,6 +81,7 @@ def start(
     force: bool = False,
     argv: bool = True,
     follow: bool = True,
+    control: bool = True,
 ) -> tuple[tuple[str, str], ...]:
     """Begins to record this process into the file, like `tracer run`; from any thread.
 
@@ -90,7 +91,8 @@ def start(
     thread's CPU time (1 to 5000), `heap_rate` the bytes from one sampled allocation to the
     next (1 to 1 GiB). `force` replaces a file that is not a trace. The trace has sys.argv,
     with values that look secret masked; with `argv` false it has only the first word. With
-    `follow`, forked children record themselves, too; see "A family" in tracer/NOTES.md.
+    `follow`, forked children record themselves, too; see "A family" in tracer/NOTES.md. With
+    `control`, the recording answers `tracer ps`, `top` and `metrics` of this user.
 
     The recording ends with stop(), or when the process exits. Returns (signal, reason) for
     each signal that cannot be recorded here; the trace says the same.
@@ -98,7 +100,18 @@ def start(
     Raises ValueError for a bad option; TraceFileError, a TracerError, when the file is
     refused; TracerError when a recording runs already, or this interpreter cannot be recorded.
     """
-    options = path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv, follow
+    options = (
+        path,
+        signals,
+        without,
+        buffer_bytes,
+        cpu_hz,
+        heap_rate,
+        force,
+        argv,
+        follow,
+        control,
+    )
     return tuple(_start(*options).problems())
 
 
@@ -163,8 +176,20 @@ class recording:
         force: bool = False,
         argv: bool = True,
         follow: bool = True,
+        control: bool = True,
     ) -> None:
-        options = path, signals, without, buffer_bytes, cpu_hz, heap_rate, force, argv, follow
+        options = (
+            path,
+            signals,
+            without,
+            buffer_bytes,
+            cpu_hz,
+            heap_rate,
+            force,
+            argv,
+            follow,
+            control,
+        )
         self._options = options
         self._begun: Recording | None = None
 
@@ -193,6 +218,7 @@ def _start(
     force: bool,
     argv: bool,
     follow: bool,
+    control: bool,
 ) -> "Recording":
     if sys.is_finalizing():
         raise TracerError("cannot start a recording: the interpreter is shutting down.")
@@ -219,6 +245,7 @@ def _start(
                 cpu_hz=cpu_hz,
                 heap_rate=heap_rate,
                 follow=follow,
+                control=control,
             )
             begun: Recording = recorder.Recording(options)
             begun.at_end = stop

@@ -7,13 +7,15 @@ imported already, since the program would find it loaded.
 
 SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, heap_rate, io_threshold_us, stack_depth,
 profile and wall (1: write a profile of that type after the run), rename (1: take another name
-when a recording goes into OUTPUT), argv (0: leave the arguments out of the trace), follow (1:
-children record themselves, too), most_bytes and most_files (limits for all together).
+when a recording goes into OUTPUT), argv (0: leave the arguments out of the trace), control
+(1: answer those who ask while it runs), follow (1: children record themselves, too),
+most_bytes and most_files (limits for all together).
 
 A program can still notice: the command line in /proc, a few descriptors (the trace, two of
-/proc, one for each CPU) above 64, standard library modules that the recorder loaded, one more
-atexit callback, a few thousand more objects, the recorder's imports in `-v` and
-`-X importtime`, and that there is no prompt after PYTHONINSPECT.
+/proc, the control socket and its folder, one for each CPU) above 64, standard library modules
+that the recorder loaded, one more atexit callback, a few thousand more objects, the
+recorder's imports in `-v` and `-X importtime`, and that there is no prompt after
+PYTHONINSPECT.
 """
 
 import os
@@ -236,6 +238,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
             io_threshold_us=int(numbers["io_threshold_us"]),
             stack_depth=int(numbers["stack_depth"]),
             follow=numbers["follow"] == "1",
+            control=numbers.get("control") == "1",
             most_bytes=int(numbers["most_bytes"]),
             most_files=int(numbers["most_files"]),
         )

@@ -11,6 +11,7 @@ from tracer import children as child_processes
 from tracer.errors import TracerError
 from tracer.family import MOST_BYTES, MOST_FILES, Family
 from tracer.listening import tell
+from tracer.live import control
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.secrets import masked
 from tracer.signals import (
@@ -61,6 +62,7 @@ class Options:
     __slots__ = (
         "argv",
         "buffer_bytes",
+        "control",
         "cpu_hz",
         "follow",
         "force",
@@ -91,6 +93,7 @@ class Options:
         follow: bool = True,
         most_bytes: int = MOST_BYTES,
         most_files: int = MOST_FILES,
+        control: bool = True,
     ) -> None:
         self.path = path
         self.buffer_bytes = buffer_bytes
@@ -105,6 +108,7 @@ class Options:
         self.follow = follow  # child processes record themselves, too …
         self.most_bytes = most_bytes  # … until all together have written this much …
         self.most_files = most_files  # … and are so many, the first one included
+        self.control = control  # answer those who ask while it runs
         self.hold = hold  # until begin(), keep the trace that `path` has
 
 
@@ -190,6 +194,7 @@ class Recording:
 
     def _open(self, core: "ModuleType", fd: int, family: Family, hold: bool) -> None:
         options = self.options
+        python = "{}.{}.{}".format(*sys.version_info[:3])
         argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
         begun = False
         try:
@@ -197,7 +202,7 @@ class Recording:
                 fd,
                 options.buffer_bytes,
                 b"\0".join(word.encode() for word in argv),
-                "{}.{}.{}".format(*sys.version_info[:3]),
+                python,
                 " ".join(argv),
                 ",".join(options.signals),
                 options.io_threshold_us * 1000,
@@ -216,6 +221,11 @@ class Recording:
         core.call_threshold(options.io_threshold_us * 1000)
         core.keep_stacks(options.stack_depth)
         core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
+        if options.control:
+            path = core.shown_text(os.path.abspath(options.path))
+            reason = control.listen(core, "file", path, " ".join(argv), python)
+            if reason:
+                core.note("control", core.shown_text(reason), False)
         self._core, self.family = core, family
         self._had_gil = _has_gil()
 

@@ -185,6 +185,12 @@ def signal_switches(command: click.Command) -> click.Command:
     help="What the traces of all processes together may take on disk. [default: no limit]",
 )
 @click.option(
+    "--control/--no-control",
+    default=True,
+    show_default=True,
+    help="Answer `tracer ps`, `top` and `metrics` of this user while the program runs.",
+)
+@click.option(
     "--argv/--no-argv",
     default=True,
     show_default=True,
@@ -208,6 +214,7 @@ def run(
     follow: bool,
     most_files: int,
     most_bytes: int,
+    control: bool,
     argv: bool,
     **switches: bool,
 ) -> None:
@@ -240,6 +247,7 @@ def run(
             "rename": int(output is None),
             "argv": int(argv),
             **({"listen": listen} if listen is not None else {}),
+            "control": int(control),
             "follow": int(follow),
             "most_files": most_files,
             "most_bytes": most_bytes,

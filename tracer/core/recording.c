@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "output/control.h"
 #include "output/file.h"
 #include "output/writer.h"
 #include "python/notes.h"
@@ -326,6 +327,28 @@ static PyObject *note(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(control_doc, "control_open(folder, name, mode, file, argv, python)\n\n"
+"From now on the recording answers at a socket in the folder, a descriptor that the core owns from now on.\n"
+"Raises OSError.");
+
+static PyObject *open_control(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int folder;
+    const char *name;
+    control_about about;
+    if (!PyArg_ParseTuple(args, "isssss", &folder, &name, &about.mode, &about.file, &about.argv, &about.python))
+        return NULL;
+    if (!writer_running()) {
+        close(folder);
+        Py_RETURN_NONE;
+    }
+    errno = control_open(folder, name, &about);
+    if (errno)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(lock_doc, "lock_file(fd) -> bool\n\n"
 "Marks the file as being recorded until the descriptor and its copies are closed. Returns False if\n"
 "another recording has marked it.");
@@ -425,6 +448,7 @@ PyMethodDef recording_methods[] = {
     {"pause_writer", pause_writer, METH_NOARGS, "Called before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
+    {"control_open", open_control, METH_VARARGS, control_doc},
     {"lock_file", lock_file, METH_O, lock_doc},
     {"append_trace", append_trace, METH_VARARGS, append_doc},
     {"follow_children", follow_children, METH_VARARGS, follow_doc},

@@ -11,6 +11,7 @@
 #include "signals/kernel/kernel.h"
 #include "signals/kernel/rings.h"
 #include "timeline/lanes.h"
+#include "timeline/status.h"
 #include "timeline/timeline.h"
 
 /* --- timeline, ring, intern, clock --- */
@@ -49,9 +50,9 @@ static int feed(timeline *t, thread_line **threads, PyObject *item)
     return 0;
 }
 
-static PyObject *encode(PyObject *module, PyObject *args)
+/* What `finish` makes of the timeline when it has had all the records; the timeline ends with it. */
+static PyObject *play(PyObject *args, PyObject *(*finish)(timeline *))
 {
-    (void)module;
     PyObject *records;
     unsigned long long seed;
     if (!PyArg_ParseTuple(args, "O!K", &PyList_Type, &records, &seed))
@@ -70,13 +71,44 @@ static PyObject *encode(PyObject *module, PyObject *args)
         for (int at = 0; at < TEST_THREADS && threads[at]; at++)
             timeline_present(&t, threads[at], &now, t.out.last_ns);
         timeline_settle(&t);
-        result = PyBytes_FromStringAndSize((const char *)t.out.bytes, (Py_ssize_t)t.out.length);
+        result = finish(&t);
     }
     for (int at = 0; at < TEST_THREADS; at++)
         if (threads[at])
             timeline_thread_gone(&t, threads[at]);
     timeline_free(&t);
     return result;
+}
+
+static PyObject *trace_of(timeline *t)
+{
+    return PyBytes_FromStringAndSize((const char *)t->out.bytes, (Py_ssize_t)t->out.length);
+}
+
+static PyObject *encode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return play(args, trace_of);
+}
+
+PyDoc_STRVAR(status_doc, "status(records, seed) -> str\n\n"
+"For tests: what `tracer metrics` would be told after the records of encode().");
+
+static PyObject *status_of(timeline *t)
+{
+    json_text text = {0};
+    json_put(&text, "{");
+    timeline_status_write(t, t->out.last_ns, &text);
+    json_put(&text, "}");
+    PyObject *result = text.failed ? PyErr_NoMemory() : PyUnicode_FromStringAndSize(text.bytes, (Py_ssize_t)text.length);
+    json_free(&text);
+    return result;
+}
+
+static PyObject *status(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return play(args, status_of);
 }
 
 PyDoc_STRVAR(emit_doc, "emit(count, kind, a)\n\nFor tests: writes `count` records on the calling thread.");
@@ -260,6 +292,7 @@ int testing_exec(PyObject *module)
 
 PyMethodDef testing_methods[] = {
     {"encode", encode, METH_VARARGS, encode_doc},
+    {"status", status, METH_VARARGS, status_doc},
     {"emit", emit, METH_VARARGS, emit_doc},
     {"intern", intern, METH_VARARGS, intern_doc},
     {"fake_clock", fake_clock, METH_O, fake_doc},

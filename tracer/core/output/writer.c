@@ -13,8 +13,10 @@
 
 #include "packets/samples.h"
 #include "ring/private_fd.h"
+#include "output/control.h"
 #include "output/file.h"
 #include "ring/ring.h"
+#include "ring/text.h"
 #include "timeline/counters.h"
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
@@ -323,6 +325,15 @@ static void count_threads(int last)
         note("sched", "too many threads: some have no counters or no run delay");
 }
 
+static uint64_t dropped_in_all(void)
+{
+    uint64_t dropped = w.dropped_by_gone + w.line.undrawn;
+    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
+        if (b->generation == w.generation)
+            dropped += atomic_load(&b->dropped);
+    return dropped;
+}
+
 /* One pass. Handles the records up to the previous pair; in the last pass, all of them. */
 static void pass(int last)
 {
@@ -349,6 +360,8 @@ static void pass(int last)
     w.to = now;
     remember_pair(now);
     w.sources->after_pass();
+    control_serve(&(control_facts){&w.line, w.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
+                                   dropped_in_all(), w.line.out.events, w.file.end.bytes});
 }
 
 static void *run(void *unused)
@@ -419,15 +432,6 @@ static void announce(const writer_description *about)
     encoder_event(&w.line.out, &ev);
 }
 
-static int has_word(const char *list, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length)
-        if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
-            return 1;
-    return 0;
-}
-
 static void close_files(void)
 {
     trace_file_close(&w.file);
@@ -462,7 +466,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     w.boottime_offset = clock_ns_of(CLOCK_BOOTTIME) - monotonic;
     timeline_init(&w.line, pid, about->family, about->member, about->cmdline, about->cmdline_length);
     samples_init(&w.samples, &w.line.out, convert, sources->samples);
-    w.line.names_calls = has_word(about->signals, "io");
+    w.line.names_calls = text_has_word(about->signals, "io");
     begin_batch();
     announce(about);
     flush(); /* a valid trace from the first moment */
@@ -481,15 +485,6 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         close_files();
     }
     return error;
-}
-
-static uint64_t dropped_in_all(void)
-{
-    uint64_t dropped = w.dropped_by_gone + w.line.undrawn;
-    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
-        if (b->generation == w.generation)
-            dropped += atomic_load(&b->dropped);
-    return dropped;
 }
 
 static void conclude(uint64_t dropped)
@@ -532,6 +527,7 @@ void writer_stop(writer_totals *totals)
     if (!w.paused)
         join();
     w.paused = 0;
+    control_close();
     pass(0);
     pass(1);
     uint64_t dropped = dropped_in_all();
@@ -586,6 +582,7 @@ void writer_forget(void)
 {
     if (!w.running)
         return;
+    control_forget();
     close_files();
     w.running = w.paused = 0;
     pthread_mutex_init(&w.mutex, NULL);

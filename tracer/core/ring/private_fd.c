@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Above the numbers that programs expect or loop over; room for a few descriptors plus one for each CPU. */
-enum { PREFERRED = 900, LOWEST = 64, ROOM = 24 };
+enum { PREFERRED = 900, LOWEST = 64, ROOM = 40 };
 
 static int lowest(void)
 {

@@ -92,3 +92,12 @@ size_t text_place(char *out, size_t room, const char *file, size_t length, int l
     int size = snprintf(out, room, "<%.*s:%d>", (int)(length - from), file + from, line);
     return text_fit(out, (size_t)size, room - 1);
 }
+
+int text_has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
+            return 1;
+    return 0;
+}

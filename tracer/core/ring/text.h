@@ -29,6 +29,8 @@ size_t text_escape(char *out, size_t room, const char *text, size_t length);
 int text_needs_escape(const char *text, size_t length);
 /* The same for a name, which is never shown as nothing. */
 size_t text_shown(char *out, size_t room, const char *name, size_t length);
+/* Whether a list of words with commas between them has the word. */
+int text_has_word(const char *list, const char *word);
 /* Names a function that has no name: "<app.py:5>". */
 size_t text_place(char *out, size_t room, const char *file, size_t length, int line);
 

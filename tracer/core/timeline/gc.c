@@ -38,4 +38,6 @@ void gc_finish(timeline *t, thread_line *thread, uint64_t ns, uint64_t collected
         encoder_event(&t->out, &ev);
     }
     thread->gc_open = 0;
+    tally_collected(&t->collections, (tally_collection){0, thread->gc_since_ns, ns, collected, uncollectable,
+                                                        thread->gc_generation, thread->tid});
 }

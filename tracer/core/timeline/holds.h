@@ -18,6 +18,7 @@ typedef struct lock_line {
     uint8_t held, has_tracks, shown;        /* shown: a hold slice is open */
     track on, waiting;
     int64_t waiters;
+    tally_spans waited;     /* waits that ended */
     lock_wait *first;       /* of the waits */
     lock_release *releases; /* while somebody waits, and nobody was seen to hold it */
     uint32_t release_count, release_capacity;

@@ -11,6 +11,7 @@
 
 #include "ring/intern.h"
 #include "ring/stack_names.h"
+#include "timeline/counts.h"
 #include "timeline/gc.h"
 #include "timeline/waits.h"
 
@@ -65,6 +66,7 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
     lane_line *lane = &thread->lane;
     if (!lane->state)
         return;
+    count_lane(thread, ns);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_SLICE_END};
     if (lane->state == LANE_CALL) {

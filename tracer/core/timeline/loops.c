@@ -79,6 +79,7 @@ void end_poll(timeline *t, loop_line *loop, uint64_t ns)
     if (!loop || !loop->polling)
         return;
     encoder_end(&t->out, &loop->running, ns);
+    loop->idle_ns += ns - loop->poll_begin_ns;
     loop->polling = 0;
 }
 
@@ -87,6 +88,8 @@ static void show_step(timeline *t, loop_line *loop, uint64_t ns, running_step *s
 {
     end_poll(t, loop, ns);
     loop->handled++;
+    ++*(s->task ? &loop->steps : &loop->callbacks);
+    s->since_ns = ns;
     intern_func func = intern_function_of(s->func);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
@@ -328,6 +331,7 @@ HANDLER(loop_run)
     *(r->flag ? &thread->named : &thread->loop) = loop;
     if (!loop)
         return;
+    loop->run_since_ns = ns;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
     if (t->out.next_default == &t->tracer) /* the busiest line of most programs */
         t->out.next_default = &loop->running;
@@ -343,6 +347,9 @@ HANDLER(loop_stop)
     end_round(t, loop);
     end_poll(t, loop, ns);
     loop->poll_end_ns = 0;
+    if (loop->run_since_ns)
+        loop->ran_ns += ns - loop->run_since_ns;
+    loop->run_since_ns = 0;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
 }
 

@@ -8,6 +8,7 @@
 #include "ring/map.h"
 #include "ring/records.h"
 #include "ring/sources.h"
+#include "timeline/tally.h"
 
 enum task_state { STATE_NEW, STATE_UNKNOWN, STATE_READY, STATE_RUNNING, STATE_AWAIT };
 
@@ -29,6 +30,9 @@ typedef struct {
     uint32_t handled; /* callbacks begun since the last poll */
     int64_t queue_length;
     uint8_t polling; /* a select slice is open */
+    uint64_t run_since_ns, ran_ns, idle_ns; /* 0: it does not run now; before that; in its polls */
+    uint64_t steps, callbacks;
+    tally_sizes lag; /* how long its tasks were ready before they ran */
 } loop_line;
 
 typedef struct user_line user_line; /* timeline/user.c */
@@ -53,6 +57,8 @@ typedef struct {
     uint32_t stack;     /* … and the place where it was made ready */
     uint32_t via;
     packet_ref running; /* open `running` slice, target of new flows */
+    tally_coroutine *counts; /* its coroutine's; NULL: no memory */
+    uint32_t await_name, await_site, awaited; /* of the await, and the task that it awaits, if one */
     struct lock_wait *waits; /* the wait, while it awaits a lock that a task holds */
     uint8_t awaits_lock;     /* it awaits a lock, or something built on one … */
     uint8_t outcome;         /* … and that ended: enum lock_outcome, or LOCK_LASTS */
@@ -64,6 +70,7 @@ typedef struct {
     uint32_t func;
     cause because;      /* of a callback … */
     uint64_t flow_in;   /* … and into its slice */
+    uint64_t since_ns;
     packet_ref on_loop; /* its slice on the loop track */
     loop_line *loop;    /* whose slice is open; NULL when none is */
 } running_step;
@@ -173,6 +180,8 @@ typedef struct thread_line {
     running_step steps[RUNNING_DEPTH];
     loop_line *loop;
     loop_line *named; /* the loop it runs whose records name it */
+    tally_thread counts;
+    uint64_t gc_since_ns;
     uint8_t gc_open;
     uint8_t gc_is_called; /* by gc.collect() … */
     uint32_t gc_generation, gc_stack; /* … from there */
@@ -211,6 +220,9 @@ typedef struct timeline {
     uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
+    map coroutines;           /* func -> tally_coroutine* */
+    tally_thread ended_counts; /* of threads that ended */
+    tally_gc collections;
     uint8_t attached;    /* this Python has no GIL */
     uint8_t names_calls; /* blocking calls are known: a release without one computes */
     uint32_t gil_holder; /* tid that took it last */

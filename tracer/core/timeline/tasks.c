@@ -8,6 +8,7 @@
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "ring/text.h"
+#include "timeline/counts.h"
 #include "timeline/loops.h"
 #include "timeline/user.h"
 #include "timeline/waits.h"
@@ -117,6 +118,7 @@ static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *l
         return NULL;
     }
     t->live_tasks++;
+    task->counts = count_new(t, func);
     if (loop)
         loop->live++;
     if (t->unshown_count == t->unshown_capacity) {
@@ -135,6 +137,8 @@ void task_free(timeline *t, task_line *task)
 {
     map_remove(&t->tasks, task->id);
     t->live_tasks--;
+    if (task->counts)
+        task->counts->live--;
     if (task->loop)
         task->loop->live--;
     if (task->merged) {
@@ -262,15 +266,6 @@ void task_show(timeline *t, task_line *task)
         show_with(t, task, &nothing);
 }
 
-/* Of the state that ends. */
-static void note_length(timeline *t, const task_line *task, uint64_t ns)
-{
-    if (task->state != STATE_READY || ns - task->since_ns <= t->worst_ready_ns)
-        return;
-    t->worst_ready_ns = ns - task->since_ns;
-    t->worst_ready_func = task->func;
-}
-
 static void end_lock_wait(timeline *t, task_line *task, uint64_t ns)
 {
     arg ev_args[EVENT_ARGS];
@@ -287,7 +282,7 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
         end_lock_wait(t, task, ns);
     else
         encoder_end(&t->out, &task->on->on, ns);
-    note_length(t, task, ns);
+    count_state(t, task, ns);
     task->state = STATE_UNKNOWN;
 }
 
@@ -303,7 +298,7 @@ static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state sta
     task_show(t, task);
     ns = not_before(t, task->since_ns, ns);
     if (turns(task, state)) {
-        note_length(t, task, ns);
+        count_state(t, task, ns);
         task->state = (uint8_t)state;
         task->since_ns = ns;
         task->running = encoder_turn(&t->out, &task->on->on, ns, SCHEMA_CAT_TASK,
@@ -508,6 +503,9 @@ HANDLER(step_await)
         what.text = name;
         what.length = text_fit(name, (size_t)length, sizeof name - 1);
     }
+    task->await_name = what.name_id;
+    task->await_site = what.site;
+    task->awaited = (uint32_t)r->c;
     enter(t, task, ns, STATE_AWAIT, &what);
 }
 

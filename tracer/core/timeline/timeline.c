@@ -72,6 +72,7 @@ void timeline_free(timeline *t)
     free_values(&t->tasks, release_task);
     free_values(&t->loops, release_loop);
     free_values(&t->handles, free);
+    free_values(&t->coroutines, free);
     free_values(&t->names, free);
     map_free(&t->threads);
     map_free(&t->spawned);
@@ -131,6 +132,7 @@ void timeline_thread_gone(timeline *t, thread_line *thread)
     counters_close(t, thread);
     user_line_free(t, thread->user);
     lane_free(&thread->lane);
+    tally_add(&t->ended_counts, &thread->counts);
     thread->is_gone = 1;
     thread_line **last = &t->ended[t->ended_count++ % ENDED];
     thread_line *before = *last;
@@ -222,6 +224,7 @@ HANDLER(gc_begin)
         return;
     lane_reach(t, thread, ns);
     thread->gc_open = 1;
+    thread->gc_since_ns = ns;
     thread->gc_generation = r->a;
     thread->gc_is_called = r->flag;
     thread->gc_stack = (uint32_t)r->b;

@@ -278,6 +278,8 @@ static void forget_wait(timeline *t, lock_wait *wait, uint64_t ns)
         hold_count(t, lock, -1, ns);
     else
         lock->waiters--;
+    if (lock->kind && ns >= wait->since_ns && wait->outcome != LOCK_FREE)
+        tally_span(&lock->waited, ns - wait->since_ns);
     if (lock->waiters)
         return;
     lock_releases_write(t, lock);

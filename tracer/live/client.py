@@ -1,0 +1,209 @@
+"""Asks a live recording something, over its control socket."""
+
+import contextlib
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.errors import TracerError
+from tracer.live.control import SUFFIX, folders, open_folder
+
+TIMEOUT_S = 20  # a recorder answers within 0.1 s, unless its process is stopped
+MOST_BYTES = 64 << 20
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
+_TIME = struct.Struct("ll")  # timeval
+_HEAD_BYTES = 256
+
+
+class NotLiveError(TracerError):
+    """Nothing is being recorded there."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A socket in a folder that is its user's alone."""
+
+    folder: str
+    name: str
+
+    @property
+    def pid(self) -> int:
+        return int(self.name.removesuffix(SUFFIX))
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self.folder, self.name)
+
+
+def addresses() -> Iterator[Address]:
+    """The sockets of this user, by pid. Of a folder that is not safe to use, nothing."""
+    found: dict[int, Address] = {}
+    for folder in folders():
+        try:
+            fd = open_folder(folder)
+        except (OSError, TracerError):
+            continue
+        try:
+            for name in os.listdir(fd):
+                stem = name.removesuffix(SUFFIX)
+                if stem != name and stem.isascii() and stem.isdigit():
+                    found.setdefault(int(stem), Address(folder, name))
+        finally:
+            os.close(fd)
+    yield from (found[pid] for pid in sorted(found))
+
+
+def address_of(target: str) -> Address:
+    """The socket of a pid, or the one at a path.
+
+    Raises NotLiveError when there is none.
+    """
+    if "/" in target:
+        folder, name = os.path.split(os.path.abspath(target))
+        return Address(folder, name)
+    if not (target.isascii() and target.isdigit()):
+        raise NotLiveError(f"{target!r} is neither a pid nor the path of a socket.")
+    for address in addresses():
+        if address.pid == int(target):
+            return address
+    for folder in folders():
+        try:
+            os.close(open_folder(folder))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise NotLiveError(f"cannot use {folder!r}: {error.strerror}.") from None
+    raise NotLiveError(
+        f"process {target} is not being recorded, or not by this user. "
+        "`tracer ps` lists what is."
+    )
+
+
+def only_address() -> Address:
+    """The one live recording of this user.
+
+    Raises NotLiveError when there is none, or several.
+    """
+    live = [address for address in addresses() if _answers(address)]
+    if len(live) == 1:
+        return live[0]
+    if not live:
+        raise NotLiveError("nothing is being recorded. Start with: tracer run PROGRAM")
+    pids = ", ".join(str(address.pid) for address in live)
+    raise NotLiveError(f"several programs are being recorded. Choose one: {pids}")
+
+
+def _answers(address: Address) -> bool:
+    try:
+        _connect(address).close()
+    except TracerError:
+        return False
+    return True
+
+
+def ask(address: Address, request: str) -> Any:
+    """What the recording answers, decoded.
+
+    Raises NotLiveError when nobody answers there, TracerError for any other answer.
+    """
+    with _connect(address) as connection:
+        try:
+            connection.sendall(f"{request}\n".encode())
+            answer = _receive(connection)
+        except TimeoutError:
+            raise TracerError(
+                f"{_who(address)} does not answer. Is the process stopped?"
+            ) from None
+        except OSError as error:
+            raise NotLiveError(f"{_who(address)} hung up: {error.strerror}.") from None
+    return json.loads(answer.decode(errors="replace"))
+
+
+def _receive(connection: socket.socket) -> bytes:
+    data = bytearray()
+    wanted = _HEAD_BYTES
+    head = b""
+    while len(data) < wanted:
+        piece = connection.recv(1 << 16)
+        if not piece:
+            break
+        data += piece
+        if not head and b"\n" in data:
+            head = bytes(data[: data.index(b"\n")])
+            word, _, rest = head.partition(b" ")
+            if word == b"refused":
+                raise TracerError(f"refused: {rest.decode(errors='replace')}.")
+            if word != b"ok" or not rest.isdigit() or int(rest) > MOST_BYTES:
+                raise TracerError("what answers there is not tracer.")
+            wanted = len(head) + 1 + int(rest)
+    if not head or len(data) < wanted:
+        raise NotLiveError("the recording ended before it had answered.")
+    return bytes(data[len(head) + 1 : wanted])
+
+
+def _who(address: Address) -> str:
+    return f"the recording at {address.path!r}"
+
+
+def _connect(address: Address) -> socket.socket:
+    """A connection to a socket of this user's (or, for root, of anybody's).
+
+    Removes what a killed process left there. Raises NotLiveError.
+    """
+    try:
+        folder = os.open(address.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotLiveError(f"cannot use {address.folder!r}: {error.strerror}.") from None
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _check(folder, address)
+        # A socket that does not block is refused at once where others wait their turn.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIME.pack(TIMEOUT_S, 0))
+        connection.connect(f"/proc/self/fd/{folder}/{address.name}")
+        connection.settimeout(TIMEOUT_S)
+        pid_uid_gid = connection.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+        )
+        if not _is_trusted(_CREDENTIALS.unpack(pid_uid_gid)[1]):
+            raise NotLiveError(f"{_who(address)} is another user's.")
+    except ConnectionRefusedError:
+        connection.close()
+        _remove(folder, address)
+        raise NotLiveError(f"{_who(address)} has ended.") from None
+    except BlockingIOError:
+        connection.close()
+        raise TracerError(
+            f"{_who(address)} does not answer. Is the process stopped?"
+        ) from None
+    except OSError as error:
+        connection.close()
+        raise NotLiveError(f"cannot ask {_who(address)}: {error.strerror or error}.") from None
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        os.close(folder)
+    return connection
+
+
+def _is_trusted(uid: int) -> bool:
+    return uid == os.geteuid() or os.geteuid() == 0
+
+
+def _check(folder: int, address: Address) -> None:
+    about = os.stat(address.name, dir_fd=folder, follow_symlinks=False)
+    if (about.st_mode & 0o170000) != 0o140000:
+        raise NotLiveError(f"{address.path!r} is not a socket.")
+    if not _is_trusted(about.st_uid):
+        raise NotLiveError(f"{_who(address)} is another user's.")
+
+
+def _remove(folder: int, address: Address) -> None:
+    """Nobody listens: sockets get their names when they listen."""
+    if address.folder in folders() and address.name.endswith(SUFFIX):
+        with contextlib.suppress(OSError):
+            os.unlink(address.name, dir_fd=folder)
