@@ -210,8 +210,9 @@ def test_one_that_answers_is_not_replaced(tmp_path: Path) -> None:
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An own XDG_RUNTIME_DIR, and no other place for sockets."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(client, "folders", lambda: iter([str(tmp_path / "tracer")]))
-    monkeypatch.setattr("tracer.live.control.folders", client.folders)
+    only = [str(tmp_path / "tracer")]
+    monkeypatch.setattr("tracer.live.control.folders", lambda: only)
+    monkeypatch.setattr("tracer.live.client.folders", lambda: only)
     return tmp_path
 
 
