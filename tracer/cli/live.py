@@ -18,7 +18,7 @@ def _start(unix_ns: int) -> str:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def ps(*, as_json: bool) -> None:
-    """List the programs that are being recorded now, of this user."""
+    """List the programs that are being recorded."""
     from tracer.live import client
 
     rows = []
@@ -47,7 +47,7 @@ def ps(*, as_json: bool) -> None:
 @click.argument("target", metavar="[PID|ADDRESS]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of Prometheus text.")
 def metrics(target: str | None, *, as_json: bool) -> None:
-    """Print the counters of a program that is being recorded, as Prometheus reads them.
+    """Print the counters of a recorded program for Prometheus.
 
     ADDRESS is the path of its socket. Without either, there must be one recording only.
     """

@@ -43,7 +43,7 @@ class Recording:
 """
 SETTINGS = (
     "cpu_hz=50,heap_rate=999,io_threshold_us=7,stack_depth=8,profile=0,"
-    "follow=1,most_bytes=90,most_files=4"
+    "control=1,follow=1,most_bytes=90,most_files=4"
 )
 ORDER = f"file 1048576 tasks,gc keep {SETTINGS} a.pftrace"
 
@@ -111,6 +111,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "io_threshold_us": 7,
         "stack_depth": 8,
         "follow": True,
+        "control": True,
         "most_bytes": 90,
         "most_files": 4,
     }
