@@ -192,6 +192,8 @@ ARG_STATUS = "status"  # uint on `child ended`: its exit code …
 ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
 ARG_POOL = "pool"  # uint: inode of the pipe through which a pool's jobs go
 ARG_JOB = "job"  # uint: number of a job, unique in its pool
+ARG_PICKLING = "pickling_ns"  # uint: how long pickling a job or result took, or unpickling it
+ARG_SENDING = "sending_ns"  # uint on `job sent`, `result sent`: how long writing it took
 ARG_THRESHOLD = "threshold_ns"  # uint on `recording`: shorter calls and waits are not written
 ARG_LATE = "late"  # records whose timestamps had to be clamped to keep a track in order
 

@@ -260,6 +260,8 @@
     X(ARG_SIGNAL, "signal")                 \
     X(ARG_POOL, "pool")                     \
     X(ARG_JOB, "job")                       \
+    X(ARG_PICKLING, "pickling_ns")          \
+    X(ARG_SENDING, "sending_ns")            \
     X(ARG_THRESHOLD, "threshold_ns")        \
     X(ARG_HOLDERS, "holders")                \
     X(ARG_SLOTS, "slots")

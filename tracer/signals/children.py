@@ -2,6 +2,8 @@
 
 import sys
 
+from tracer.signals import jobs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,6 +34,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
     for module, path in _NAMES.items():
         tool.after_import(module, lambda of=(module, path): watch_names(*of))  # type: ignore[misc]
+    jobs.arm(core, tool)
 
     def disarm() -> None:
         core.unwatch_waits()

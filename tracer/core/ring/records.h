@@ -51,6 +51,8 @@ enum record_kind {
     REC_THREAD_ENDS,    /* its Python code has finished */
     REC_JOB_SUBMIT,     /* b = address of an executor's work item */
     REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
+    REC_POOL_JOB,       /* of a pool of processes: b = pool, c = job, a = func, or the class of an exception (string);
+                           flag = enum pool_step; payload = one pool_job_details */
     REC_GC_BEGIN,       /* a = generation, flag: gc.collect() was called, b = stack of that call */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
     REC_CALL,           /* the call that the next REC_TAKE returns from: a = what string, b = fd + 1 or 0;
@@ -148,6 +150,18 @@ typedef struct {
     uint32_t tasks[HOLDERS_MOST]; /* those that have a slot, as many as fit */
 } await_holders;
 static_assert(sizeof(await_holders) == sizeof(record), "fits one record");
+
+enum pool_step { POOL_SUBMITTED, POOL_SENT, POOL_BEGUN, POOL_ENDED, POOL_RESULT_SENT, POOL_RESULT_RECEIVED };
+
+/* Times are CLOCK_MONOTONIC. */
+typedef struct {
+    uint64_t bytes;       /* of the pickle */
+    uint64_t pickling_ns; /* how long pickling took, or unpickling */
+    uint64_t since_ns;    /* when it was submitted, or the thread began to write it into the pipe */
+    uint32_t tid;         /* that submitted it; 0: the record's thread */
+    uint32_t stack;
+} pool_job_details;
+static_assert(sizeof(pool_job_details) == sizeof(record), "fits one record");
 
 enum child_kind { CHILD_FORK, CHILD_SPAWN };
 enum maker_state { MAKER_UNKNOWN, MAKER_RUNS, MAKER_RETURNED };

@@ -21,6 +21,7 @@
 #include "signals/greenlet/greenlets.h"
 #include "signals/greenlet/hub.h"
 #include "signals/children.h"
+#include "signals/jobs.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
@@ -68,6 +69,18 @@ static watched_role roles[] = {
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
     {"process named", process_named, NULL, LOOP_NO_PART},
+    {"pool work item", jobs_on_work_item, NULL, LOOP_NO_PART},
+    {"pool result made", NULL, jobs_on_pool_result, LOOP_NO_PART},
+    {"pool batch drawn", jobs_on_drawn, NULL, LOOP_NO_PART},
+    {"pool job end", jobs_on_end, NULL, LOOP_NO_PART},
+    {"pool result item", jobs_on_result_item, NULL, LOOP_NO_PART},
+    {"pool result set", jobs_on_pool_set, NULL, LOOP_NO_PART},
+    {"message got", NULL, jobs_on_got, LOOP_NO_PART},
+    {"message put", jobs_on_put, NULL, LOOP_NO_PART},
+    {"message sent", jobs_on_send, jobs_on_sent, LOOP_NO_PART},
+    {"message read", NULL, jobs_on_read, LOOP_NO_PART},
+    {"message received", NULL, jobs_on_received, LOOP_NO_PART},
+    {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 

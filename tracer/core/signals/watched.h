@@ -22,7 +22,7 @@ typedef struct {
     uint8_t loop_part; /* enum loop_part */
 } watched_role;
 
-enum { WATCHED = 128, WATCHED_MOST = WATCHED / 2 };
+enum { WATCHED = 256, WATCHED_MOST = WATCHED / 2 };
 
 /* By address, kept alive while it is watched. */
 typedef struct {

@@ -1,7 +1,11 @@
-/* Turns records into flows: an executor's jobs, from where each is submitted to the thread that runs it. */
+/* Turns records into flows and slices: the jobs of executors and of pools of processes, from where each is submitted
+ * to where it runs and, from another process, back. */
 #include "timeline/jobs.h"
 
+#include <string.h>
+
 #include "ring/intern.h"
+#include "ring/stack_names.h"
 #include "timeline/loops.h"
 
 HANDLER(job_submit)
@@ -26,7 +30,121 @@ HANDLER(job_run)
     map_remove(&t->jobs, r->b);
 }
 
+/* --- pools of processes --- */
+
+static uint64_t mixed(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+/* The arrow to where the job runs, or back; each process of the family computes the same. */
+static uint64_t flow_of(const timeline *t, const record *r, int is_back)
+{
+    return mixed(mixed(mixed(t->seed) + r->b) + r->c * 2 + (uint64_t)is_back) | 1;
+}
+
+static event job_event(const record *r, track *on, uint64_t ns, uint8_t type, uint8_t name, arg *args)
+{
+    event ev = {.args = args, .ns = ns, .on = on, .type = type, .category = SCHEMA_CAT_JOB, .name = name};
+    event_uint(&ev, SCHEMA_ARG_POOL, r->b);
+    event_uint(&ev, SCHEMA_ARG_JOB, r->c);
+    return ev;
+}
+
+static void add_stack(event *ev, uint32_t id, uint32_t site)
+{
+    const stack_facts *stack = stack_names_of(id);
+    event_interned(ev, SCHEMA_ARG_SITE, site ? site : stack ? stack->site : 0);
+    event_interned(ev, SCHEMA_ARG_STACK, stack ? stack->text : 0);
+}
+
+static void submitted(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    arg args[EVENT_ARGS];
+    thread_line *by = d->tid ? timeline_thread_of(t, d->tid) : thread;
+    event ev = job_event(r, by ? &by->on : &thread->on, d->since_ns < ns ? d->since_ns : ns, SCHEMA_TYPE_INSTANT,
+                         SCHEMA_SUBMIT, args);
+    event_interned(&ev, SCHEMA_ARG_NAME, intern_function_of(r->a).name);
+    add_stack(&ev, d->stack, 0);
+    packet_ref at = encoder_event(&t->out, &ev);
+    encoder_add_flow(&t->out, &at, flow_of(t, r, 0));
+}
+
+/* The moment is that at which writing began: the other side may have read it before it ends. */
+static void sent(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    arg args[EVENT_ARGS];
+    int is_result = r->flag == POOL_RESULT_SENT;
+    uint64_t since_ns = d->since_ns < ns ? d->since_ns : ns;
+    event ev = job_event(r, &thread->on, since_ns, SCHEMA_TYPE_INSTANT,
+                         is_result ? SCHEMA_RESULT_SENT : SCHEMA_JOB_SENT, args);
+    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    event_uint(&ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+    event_uint(&ev, SCHEMA_ARG_SENDING, ns - since_ns);
+    packet_ref at = encoder_event(&t->out, &ev);
+    if (is_result)
+        encoder_add_flow(&t->out, &at, flow_of(t, r, 1));
+}
+
+static void begun(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    (void)thread;
+    if (t->job_is_open) /* its end was lost */
+        encoder_end(&t->out, &t->pool_jobs, ns);
+    intern_func func = intern_function_of(r->a);
+    arg args[EVENT_ARGS];
+    event ev = job_event(r, &t->pool_jobs, ns, SCHEMA_TYPE_SLICE_BEGIN, 0, args);
+    ev.flow_in = flow_of(t, r, 0);
+    ev.name_id = func.name;
+    if (!func.name) {
+        ev.text = "job";
+        ev.text_length = 3;
+    }
+    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    event_uint(&ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+    add_stack(&ev, d->stack, func.site);
+    encoder_event(&t->out, &ev);
+    t->job_is_open = 1;
+}
+
+static void ended(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    (void)thread, (void)d;
+    if (!t->job_is_open)
+        return;
+    arg args[EVENT_ARGS];
+    event ev = {.args = args, .ns = ns, .on = &t->pool_jobs, .type = SCHEMA_TYPE_SLICE_END};
+    event_interned(&ev, SCHEMA_ARG_EXCEPTION, r->a);
+    encoder_event(&t->out, &ev);
+    t->job_is_open = 0;
+}
+
+static void received(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    arg args[EVENT_ARGS];
+    event ev = job_event(r, &thread->on, ns, SCHEMA_TYPE_INSTANT, SCHEMA_RESULT_RECEIVED, args);
+    ev.flow_in = flow_of(t, r, 1);
+    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    event_uint(&ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+    encoder_event(&t->out, &ev);
+}
+
+HANDLER(pool_job)
+{
+    static void (*const steps[])(timeline *, thread_line *, const record *, uint64_t, const pool_job_details *) = {
+        [POOL_SUBMITTED] = submitted, [POOL_SENT] = sent,        [POOL_BEGUN] = begun,
+        [POOL_ENDED] = ended,         [POOL_RESULT_SENT] = sent, [POOL_RESULT_RECEIVED] = received,
+    };
+    pool_job_details details;
+    memcpy(&details, text, sizeof details);
+    if (r->flag < sizeof steps / sizeof *steps)
+        steps[r->flag](t, thread, r, ns, &details);
+}
+
 const record_handler timeline_job_handlers[REC_KINDS] = {
     [REC_JOB_SUBMIT] = job_submit,
     [REC_JOB_RUN] = job_run,
+    [REC_POOL_JOB] = pool_job,
 };

@@ -20,7 +20,7 @@
 
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, const char *cmdline, size_t length)
 {
-    *t = (timeline){.main_tid = pid, .told_tasks = -1, .told_threads = -1, .told_rss = -1};
+    *t = (timeline){.main_tid = pid, .seed = seed, .told_tasks = -1, .told_threads = -1, .told_rss = -1};
     encoder *e = &t->out;
     encoder_init(e, pid, seed, member);
     track_init(e, &t->process, TRACK_KIND_PROCESS, NULL, cmdline, length);
@@ -37,6 +37,7 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, co
         {&t->all_locks, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_LOCKS},
         {&t->all_operations, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_OPERATIONS},
         {&t->all_user_counters, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_USER_COUNTERS},
+        {&t->pool_jobs, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_JOBS},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
@@ -84,7 +85,7 @@ void timeline_free(timeline *t)
     user_free(t);
     heap_free(t);
     track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss,
-                      &t->all_locks};
+                      &t->all_locks, &t->pool_jobs};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_free(lines[i]);
     encoder_free(&t->out);

@@ -1,0 +1,519 @@
+/* Jobs of concurrent.futures.ProcessPoolExecutor and multiprocessing.Pool, by the functions of the standard library
+ * that each job passes: see signals/jobs.py.
+ *
+ * A pool is known by the inode of the pipe that carries its calls, and a job by its number there, so all processes
+ * know a job by themselves. What is known of a job between two of these functions is kept by the thread, which calls
+ * them one after the other. */
+#include "signals/jobs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "python/codes.h"
+#include "python/stacks.h"
+#include "ring/map.h"
+
+/* --- what the standard library has --- */
+
+/* X(name): functions (their code), types and functions as objects, by which jobs are told from other messages. */
+#define CODES(X)                                                                                                 \
+    X(submit) X(process_worker) X(dumps) X(pool_send) X(handle_tasks) X(handle_results) X(pool_worker)           \
+    X(apply_async) X(map_async) X(imap) X(imap_unordered)
+#define OBJECTS(X)                                                                                               \
+    X(call_item) X(result_item) X(process_chunk) X(process_failure) X(pool_failure) X(mapstar) X(starmapstar)
+#define NAMES(X)                                                                                                 \
+    X(_queue_count) X(_call_queue) X(call_queue) X(_inqueue) X(_reader) X(_handle) X(_job) X(_pool) X(_number_left) \
+    X(work_id) X(fn) X(args) X(func) X(exc) X(tell)
+
+#define POINTER(name) *name,
+static struct {
+    PyObject CODES(POINTER) *no_code;
+    PyObject OBJECTS(POINTER) *no_object;
+} known;
+static struct {
+    PyObject NAMES(POINTER) *none;
+} names;
+
+/* --- what a thread knows --- */
+
+enum outgoing { NO_JOB, CALL, RESULT };
+
+typedef struct {
+    uint64_t pool, number;
+} job_id;
+
+typedef struct {
+    uint32_t generation;
+    struct { /* the message that the thread pickles, then sends */
+        uint8_t kind; /* enum outgoing */
+        uint8_t is_pickled;
+        const compat_frame *frame; /* that pickles it */
+        job_id job;                /* of a call the pool is known when it is sent */
+        uint64_t since_ns;         /* when it began to pickle, then to send */
+        uint64_t pickling_ns, bytes;
+    } out;
+    struct { /* the message that it read last, not unpickled yet */
+        uint64_t bytes, at_ns;
+    } in;
+    struct { /* the result that it received last; 0 bytes: none */
+        uint64_t number, bytes, pickling_ns;
+    } result;
+    struct { /* the job that it runs, or has run */
+        job_id job;
+        uint8_t runs;
+    } own;
+} thread_jobs;
+
+static _Thread_local thread_jobs mine;
+
+static thread_jobs *jobs_of(const thread_buffer *b)
+{
+    if (mine.generation != b->generation) /* of another recording, or of the process that forked this one */
+        mine = (thread_jobs){.generation = b->generation};
+    return &mine;
+}
+
+static uint64_t now_ns(void)
+{
+    return clock_ns_of(CLOCK_MONOTONIC);
+}
+
+static void emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, pool_job_details details)
+{
+    uint64_t tick = clock_tick();
+    record *slot = job.pool ? ring_reserve(b, 2, tick) : NULL;
+    if (!slot)
+        return;
+    slot[0] = (record){tick, REC_POOL_JOB, (uint8_t)step, 1, a, job.pool, job.number};
+    memcpy(&slot[1], &details, sizeof details);
+    ring_commit(b, 2);
+}
+
+static uint32_t own_stack(void)
+{
+    return stacks_named(stacks_capture(PyThreadState_Get()));
+}
+
+/* --- looking at frames and objects; no code of the program runs, no exception is left --- */
+
+static const compat_frame *calling(const compat_frame *frame)
+{
+    do
+        frame = frame->previous;
+    while (frame && (!compat_frame_code(frame) || compat_is_shim(compat_frame_code(frame))));
+    return frame;
+}
+
+static const compat_frame *current(void)
+{
+    return *compat_frame_slot(PyThreadState_Get());
+}
+
+static int runs(const compat_frame *frame, const PyObject *code)
+{
+    return frame && code && (const PyObject *)compat_frame_code(frame) == code;
+}
+
+/* Borrowed; NULL: there is none yet. */
+static PyObject *local(const compat_frame *frame, int index)
+{
+    PyObject *found = frame ? compat_frame_local(frame, index) : NULL;
+    return found && PyCell_Check(found) ? PyCell_GET(found) : found;
+}
+
+/* Borrowed from `object`, which keeps it; NULL: it has none. */
+static PyObject *attribute(PyObject *object, PyObject *name)
+{
+    PyObject *found = object && name ? PyObject_GenericGetAttr(object, name) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(found);
+    return found;
+}
+
+static int is_a(PyObject *object, const PyObject *type)
+{
+    return object && type && (const PyObject *)Py_TYPE(object) == type;
+}
+
+static uint64_t number_of(PyObject *value)
+{
+    uint64_t number = value && PyLong_Check(value) ? PyLong_AsUnsignedLongLong(value) : UINT64_MAX;
+    PyErr_Clear();
+    return number;
+}
+
+static PyObject *item(PyObject *tuple, Py_ssize_t at)
+{
+    return tuple && PyTuple_CheckExact(tuple) && at < PyTuple_GET_SIZE(tuple) ? PyTuple_GET_ITEM(tuple, at) : NULL;
+}
+
+static int is_tuple_of(PyObject *value, Py_ssize_t size)
+{
+    return value && PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == size;
+}
+
+/* The inode of the pipe that a connection is an end of; 0: none. */
+static uint64_t pipe_of(PyObject *connection)
+{
+    uint64_t fd = number_of(attribute(connection, names._handle));
+    struct stat about;
+    return fd <= INT32_MAX && fstat((int)fd, &about) == 0 && S_ISFIFO(about.st_mode) ? (uint64_t)about.st_ino : 0;
+}
+
+static uint64_t pool_of_queue(PyObject *queue)
+{
+    return pipe_of(attribute(queue, names._reader));
+}
+
+/* Numbers of multiprocessing.Pool: what map() has cut into chunks is told apart by their places. */
+static uint64_t chunk_number(uint64_t job, uint64_t chunk)
+{
+    return job == UINT64_MAX || chunk == UINT64_MAX ? UINT64_MAX : chunk << 32 | (job & UINT32_MAX);
+}
+
+static uint64_t task_number(PyObject *task)
+{
+    return chunk_number(number_of(item(task, 0)), number_of(item(task, 1)));
+}
+
+/* The function that is called in the end, of a job and its arguments. */
+static uint32_t function_of(PyObject *called, PyObject *args)
+{
+    if (called && (called == known.mapstar || called == known.starmapstar))
+        called = item(item(args, 0), 0); /* a chunk: the function, and what to call it with */
+    else if (called && !PyFunction_Check(called) && !strcmp(Py_TYPE(called)->tp_name, "functools.partial")) {
+        PyObject *inner = attribute(called, names.func);
+        if (inner && inner == known.process_chunk)
+            called = item(attribute(called, names.args), 0);
+    }
+    return called ? codes_callable(called) : 0;
+}
+
+/* --- submitted --- */
+
+void jobs_on_work_item(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    const compat_frame *frame = current(), *by = calling(frame);
+    if (!runs(by, known.submit))
+        return;
+    PyObject *executor = local(by, 0);
+    job_id job = {pool_of_queue(attribute(executor, names._call_queue)),
+                  number_of(attribute(executor, names._queue_count))};
+    if (job.number != UINT64_MAX)
+        emit(b, POOL_SUBMITTED, function_of(local(frame, 2), NULL), job,
+             (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
+}
+
+/* A call of map() or imap(), whose chunks are told when they are drawn: there may be any number. */
+typedef struct {
+    uint64_t since_ns; /* 0: each is submitted when it is drawn from the program's iterable */
+    uint64_t last;     /* the chunk after which it is over; UINT64_MAX: that is told */
+    uint32_t generation, func, stack, tid;
+} batch;
+
+static map batches; /* job -> batch* */
+static compat_mutex guard;
+
+static void drop_batch(uint64_t job)
+{
+    uint64_t *place = map_find(&batches, job + 1);
+    if (!place)
+        return;
+    free((void *)(uintptr_t)*place);
+    map_remove(&batches, job + 1);
+}
+
+static void put_batch(uint64_t job, batch made)
+{
+    batch *kept = malloc(sizeof *kept);
+    compat_lock(&guard);
+    drop_batch(job);
+    uint64_t *place = kept ? map_put(&batches, job + 1) : NULL;
+    if (place) {
+        *kept = made;
+        *place = (uint64_t)(uintptr_t)kept;
+    } else {
+        free(kept);
+    }
+    compat_unlock(&guard);
+}
+
+void jobs_on_pool_result(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    const compat_frame *frame = current(), *by = calling(frame);
+    PyObject *result = local(frame, 0);
+    uint64_t job = number_of(attribute(result, names._job));
+    int is_map = runs(by, known.map_async);
+    int is_lazy = runs(by, known.imap) || runs(by, known.imap_unordered);
+    if (job == UINT64_MAX)
+        return;
+    uint32_t func = is_map || is_lazy || runs(by, known.apply_async) ? function_of(local(by, 1), NULL) : 0;
+    if (is_map || is_lazy) {
+        uint64_t chunks = is_map ? number_of(attribute(result, names._number_left)) : 0;
+        batch made = {is_map ? now_ns() : 0, chunks - 1, b->generation, func, own_stack(), (uint32_t)b->tid};
+        if (!is_map || (chunks && chunks != UINT64_MAX))
+            put_batch(job, made);
+    } else if (func) {
+        job_id id = {pool_of_queue(attribute(local(frame, 1), names._inqueue)), chunk_number(job, 0)};
+        emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
+    }
+}
+
+void jobs_on_drawn(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)b, (void)tick, (void)value;
+    compat_lock(&guard);
+    drop_batch(number_of(attribute(local(current(), 0), names._job)));
+    compat_unlock(&guard);
+}
+
+/* The chunk of a batch that is about to be sent through the connection. */
+static void tell_chunk(thread_buffer *b, PyObject *task, PyObject *connection)
+{
+    uint64_t job = number_of(item(task, 0));
+    batch found = {0};
+    compat_lock(&guard);
+    uint64_t *place = job == UINT64_MAX ? NULL : map_find(&batches, job + 1);
+    if (place)
+        found = *(const batch *)(uintptr_t)*place;
+    if (place && found.last == number_of(item(task, 1)))
+        drop_batch(job);
+    compat_unlock(&guard);
+    if (found.generation != b->generation)
+        return;
+    job_id id = {pipe_of(connection), task_number(task)};
+    emit(b, POOL_SUBMITTED, found.func, id,
+         (pool_job_details){.since_ns = found.since_ns ? found.since_ns : now_ns(),
+                            .tid = found.since_ns ? found.tid : 0, .stack = found.stack});
+}
+
+/* --- pickled and sent --- */
+
+/* Pickling an object may send other things, and pickle those. */
+static int is_inside(const thread_jobs *j)
+{
+    return j->out.kind && !j->out.is_pickled && compat_is_caller(PyThreadState_Get(), j->out.frame) &&
+           runs(j->out.frame, known.dumps);
+}
+
+void jobs_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    thread_jobs *j = jobs_of(b);
+    if (is_inside(j))
+        return;
+    j->out.kind = NO_JOB;
+    const compat_frame *frame = current(), *by;
+    PyObject *object = local(frame, 1);
+    if (is_a(object, known.call_item)) {
+        j->out.kind = CALL;
+        j->out.job = (job_id){0, number_of(attribute(object, names.work_id))};
+    } else if (is_a(object, known.result_item)) {
+        j->out.kind = RESULT;
+        j->out.job = (job_id){j->own.job.pool, number_of(attribute(object, names.work_id))};
+    } else if (is_tuple_of(object, 5) && runs(by = calling(frame), known.pool_send) &&
+               runs(calling(by), known.handle_tasks)) {
+        j->out.kind = CALL;
+        j->out.job = (job_id){0, task_number(object)};
+        tell_chunk(b, object, local(by, 0));
+    } else if (is_tuple_of(object, 3) && (by = calling(frame)) && runs(calling(by), known.pool_worker)) {
+        j->out.kind = RESULT;
+        j->out.job = (job_id){j->own.job.pool, task_number(object)};
+    }
+    if (!j->out.kind)
+        return;
+    if (j->out.kind == RESULT && j->out.job.number != j->own.job.number)
+        j->out.kind = NO_JOB;
+    j->out.is_pickled = 0;
+    j->out.frame = frame;
+    j->out.since_ns = now_ns();
+}
+
+void jobs_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    thread_jobs *j = jobs_of(b);
+    if (!j->out.kind || j->out.is_pickled || j->out.frame != current())
+        return;
+    j->out.is_pickled = 1;
+    j->out.pickling_ns = now_ns() - j->out.since_ns;
+}
+
+static uint64_t size_of(PyObject *buffer)
+{
+    if (buffer && PyMemoryView_Check(buffer))
+        return (uint64_t)PyMemoryView_GET_BUFFER(buffer)->len;
+    return buffer && PyBytes_Check(buffer) ? (uint64_t)PyBytes_GET_SIZE(buffer) : 0;
+}
+
+void jobs_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    thread_jobs *j = jobs_of(b);
+    if (!j->out.kind || !j->out.is_pickled)
+        return;
+    const compat_frame *frame = current();
+    if (j->out.kind == CALL)
+        j->out.job.pool = pipe_of(local(frame, 0));
+    j->out.bytes = size_of(local(frame, 1));
+    j->out.since_ns = now_ns();
+}
+
+void jobs_on_sent(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    thread_jobs *j = jobs_of(b);
+    if (!j->out.kind || !j->out.is_pickled)
+        return;
+    emit(b, j->out.kind == CALL ? POOL_SENT : POOL_RESULT_SENT, 0, j->out.job,
+         (pool_job_details){.bytes = j->out.bytes, .pickling_ns = j->out.pickling_ns, .since_ns = j->out.since_ns});
+    j->out.kind = NO_JOB;
+}
+
+/* --- read and run --- */
+
+void jobs_on_read(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick;
+    thread_jobs *j = jobs_of(b);
+    PyObject *size = value && value != Py_None ? PyObject_CallMethodNoArgs(value, names.tell) : NULL; /* an io.BytesIO */
+    PyErr_Clear();
+    uint64_t bytes = number_of(size);
+    Py_XDECREF(size);
+    j->in.bytes = bytes == UINT64_MAX ? 0 : bytes;
+    j->in.at_ns = now_ns();
+}
+
+void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick;
+    int is_call = is_a(value, known.call_item);
+    if (!is_call && !is_tuple_of(value, 5))
+        return;
+    const compat_frame *frame = current(), *by = calling(frame);
+    if (!runs(by, is_call ? known.process_worker : known.pool_worker))
+        return;
+    thread_jobs *j = jobs_of(b);
+    uint64_t number = is_call ? number_of(attribute(value, names.work_id)) : task_number(value);
+    j->own.job = (job_id){pool_of_queue(local(frame, 0)), number};
+    j->own.runs = number != UINT64_MAX && j->own.job.pool;
+    if (!j->own.runs)
+        return;
+    uint32_t func = is_call ? function_of(attribute(value, names.fn), NULL) : function_of(item(value, 2), item(value, 3));
+    emit(b, POOL_BEGUN, func, j->own.job,
+         (pool_job_details){.bytes = j->in.bytes, .pickling_ns = now_ns() - j->in.at_ns, .stack = own_stack()});
+}
+
+/* `raised` is what the job has raised, perhaps with its traceback as text; NULL or None: nothing. */
+static void end(thread_buffer *b, thread_jobs *j, PyObject *raised)
+{
+    if (is_a(raised, known.process_failure) || is_a(raised, known.pool_failure))
+        raised = attribute(raised, names.exc);
+    j->own.runs = 0;
+    emit(b, POOL_ENDED, raised && raised != Py_None ? codes_type_name(raised) : 0, j->own.job, (pool_job_details){0});
+}
+
+void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    thread_jobs *j = jobs_of(b);
+    if (j->own.runs)
+        end(b, j, local(current(), 3));
+}
+
+void jobs_on_put(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    thread_jobs *j = jobs_of(b);
+    const compat_frame *frame = current();
+    if (!j->own.runs || !runs(calling(frame), known.pool_worker))
+        return;
+    PyObject *outcome = item(local(frame, 1), 2);
+    end(b, j, item(outcome, 0) == Py_False ? item(outcome, 1) : NULL);
+}
+
+/* --- the result is there --- */
+
+void jobs_on_received(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick;
+    uint64_t number;
+    if (is_a(value, known.result_item))
+        number = number_of(attribute(value, names.work_id));
+    else if (is_tuple_of(value, 3) && runs(calling(current()), known.handle_results))
+        number = task_number(value);
+    else
+        return;
+    thread_jobs *j = jobs_of(b);
+    j->result.number = number;
+    j->result.bytes = j->in.bytes;
+    j->result.pickling_ns = now_ns() - j->in.at_ns;
+}
+
+static void take_result(thread_buffer *b, uint64_t pool)
+{
+    thread_jobs *j = jobs_of(b);
+    if (j->result.bytes)
+        emit(b, POOL_RESULT_RECEIVED, 0, (job_id){pool, j->result.number},
+             (pool_job_details){.bytes = j->result.bytes, .pickling_ns = j->result.pickling_ns});
+    j->result.bytes = 0;
+}
+
+void jobs_on_result_item(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    const compat_frame *frame = current();
+    if (is_a(local(frame, 1), known.result_item))
+        take_result(b, pool_of_queue(attribute(local(frame, 0), names.call_queue)));
+}
+
+void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    const compat_frame *frame = current();
+    if (runs(calling(frame), known.handle_results)) {
+        PyObject *pool = attribute(local(frame, 0), names._pool);
+        take_result(b, pool_of_queue(attribute(pool, names._inqueue)));
+    }
+}
+
+/* --- set-up --- */
+
+#define ROW(name) {#name, &known.name, 1},
+#define OBJECT_ROW(name) {#name, &known.name, 0},
+#define NAME_ROW(name) {#name, &names.name},
+
+PyDoc_STRVAR(setup_doc, "setup_jobs(found)\n\nWhat of the standard library jobs are recognised by, as jobs.c lists it.");
+
+static PyObject *setup_jobs(PyObject *module, PyObject *found)
+{
+    (void)module;
+    static const struct {
+        const char *name;
+        PyObject **place;
+        int is_code;
+    } rows[] = {CODES(ROW) OBJECTS(OBJECT_ROW)};
+    static const struct {
+        const char *text;
+        PyObject **place;
+    } texts[] = {NAMES(NAME_ROW)};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!*texts[i].place && !(*texts[i].place = PyUnicode_InternFromString(texts[i].text)))
+            return NULL;
+    for (size_t i = 0; PyDict_Check(found) && i < sizeof rows / sizeof *rows; i++) {
+        PyObject *object = PyDict_GetItemString(found, rows[i].name);
+        if (object && rows[i].is_code)
+            object = PyFunction_Check(object) ? PyFunction_GET_CODE(object) : NULL;
+        if (object)
+            Py_XSETREF(*rows[i].place, Py_NewRef(object));
+    }
+    Py_RETURN_NONE;
+}
+
+PyMethodDef jobs_methods[] = {
+    {"setup_jobs", setup_jobs, METH_O, setup_doc},
+    {NULL, NULL, 0, NULL},
+};

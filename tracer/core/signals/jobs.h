@@ -1,0 +1,26 @@
+/* Jobs of pools of processes: submitted, sent, run in a worker, their results sent and read. */
+#ifndef TRACER_JOBS_H
+#define TRACER_JOBS_H
+
+#include "python/compat.h"
+#include "ring/ring.h"
+
+/* Each is called by the watched function that it names, at its begin or, with a value, at its return. */
+void jobs_on_work_item(thread_buffer *b, uint64_t tick, PyObject *value);      /* _WorkItem.__init__ */
+void jobs_on_pool_result(thread_buffer *b, uint64_t tick, PyObject *value);    /* ApplyResult.__init__ … returns */
+void jobs_on_drawn(thread_buffer *b, uint64_t tick, PyObject *value);          /* IMapIterator._set_length */
+void jobs_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value);         /* ForkingPickler.dumps */
+void jobs_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value);
+void jobs_on_send(thread_buffer *b, uint64_t tick, PyObject *value);           /* Connection._send_bytes */
+void jobs_on_sent(thread_buffer *b, uint64_t tick, PyObject *value);
+void jobs_on_read(thread_buffer *b, uint64_t tick, PyObject *value);           /* Connection._recv_bytes returns */
+void jobs_on_received(thread_buffer *b, uint64_t tick, PyObject *value);       /* Connection.recv returns */
+void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value);            /* Queue.get, SimpleQueue.get return */
+void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value);            /* _sendback_result */
+void jobs_on_put(thread_buffer *b, uint64_t tick, PyObject *value);            /* SimpleQueue.put */
+void jobs_on_result_item(thread_buffer *b, uint64_t tick, PyObject *value);    /* process_result_item */
+void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value);       /* ApplyResult._set … */
+
+extern PyMethodDef jobs_methods[];
+
+#endif
