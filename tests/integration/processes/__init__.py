@@ -1,0 +1,1 @@
+"""Several processes that work for each other, recorded together."""

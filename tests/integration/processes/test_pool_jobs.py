@@ -1,0 +1,131 @@
+"""Jobs of pools of processes: the trace has what the jobs and their parent say themselves."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Recorder
+from tests.support.validator.strict import read_strict
+from tracer import schema as s
+
+PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "pool_jobs.py"
+SIZE = 50_000  # as the program has it
+# The recorder's clock is made of the processor's counter and agrees with time.monotonic_ns() to
+# a microsecond; twenty is what a pause between two readings of both may add.
+CLOCK_NS = 20_000
+METHODS = ("fork",)
+
+
+@dataclass
+class Job:
+    """What the trace says of a job."""
+
+    name: str = ""
+    site: str = ""
+    worker: int = 0
+    exception: str = ""
+    submit: int = 0
+    sent: int = 0
+    start: int = 0
+    end: int = 0
+    result: int = 0
+    received: int = 0
+    sent_bytes: int = 0
+    read_bytes: int = 0
+    result_bytes: int = 0
+    received_bytes: int = 0
+
+
+def jobs_of(trace: Path) -> list[list[Job]]:
+    """By pool, in order of their numbers: work ids; of a Pool, calls and chunks."""
+    pools: dict[int, dict[int, Job]] = {}
+    running: dict[int, Job] = {}
+    for event in read_strict(trace.read_bytes()).events:
+        if event.type == s.TYPE_SLICE_END and event.track in running:
+            job = running.pop(event.track)
+            job.end, job.exception = event.time_ns, str(event.args.get(s.ARG_EXCEPTION, ""))
+        if event.category != s.CAT_JOB or event.type == s.TYPE_SLICE_END:
+            continue
+        pool, number = int(event.args[s.ARG_POOL]), int(event.args[s.ARG_JOB])
+        job = pools.setdefault(pool, {}).setdefault(number, Job())
+        size = int(event.args.get(s.ARG_BYTES, 0))
+        if event.name == s.SUBMIT:
+            job.submit, job.name = event.time_ns, str(event.args[s.ARG_NAME])
+            job.site = str(event.args[s.ARG_SITE])
+            assert s.ARG_STACK in event.args
+        elif event.name == s.JOB_SENT:
+            job.sent, job.sent_bytes = event.time_ns, size
+        elif event.name == s.RESULT_SENT:
+            job.result, job.result_bytes = event.time_ns, size
+        elif event.name == s.RESULT_RECEIVED:
+            job.received, job.received_bytes = event.time_ns, size
+        else:
+            running[event.track] = job
+            job.start, job.read_bytes, job.worker = event.time_ns, size, event.process.pid
+            assert event.name == job.name
+            assert s.ARG_STACK in event.args
+    # Numbers of a Pool are chunk << 32 | call.
+    ordered = [
+        [found[key] for key in sorted(found, key=lambda n: (n & 0xFFFFFFFF, n >> 32))]
+        for found in pools.values()
+    ]
+    return sorted(ordered, key=lambda jobs: jobs[0].submit)
+
+
+def check(job: Job, rows: list[list[int]]) -> None:
+    """One job, which ran these calls in turn, between what its parent did before and after."""
+    before, after = rows[0][2], max(row[5] for row in rows)
+    assert {row[1] for row in rows} == {job.worker}
+    assert job.name == "timed"
+    assert job.exception == ""
+    times = [before, job.submit, job.sent, job.start, rows[0][3], rows[-1][4], job.end]
+    times += [job.result, job.received, after]
+    for earlier, later in zip(times, times[1:], strict=False):
+        assert earlier <= later + CLOCK_NS, (times, job)
+    assert job.sent_bytes == job.read_bytes > 0
+    answers = sum(2 * SIZE * row[0] for row in rows)
+    assert answers < job.result_bytes == job.received_bytes < answers + 1000
+
+
+def known_answers(record: Recorder, method: str) -> tuple[list[list[Job]], dict]:
+    trace = record(PROGRAM, method, options=("--no-cpu",))
+    found, said = jobs_of(trace), json.loads(record.stdout)
+    assert len(found) == 2
+    return found, said
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_known_answers(record: Recorder, method: str) -> None:
+    """Each job of each way to submit one, in order of its life and in the right worker."""
+    (executor, pool), said = known_answers(record, method)
+    *good, bad = executor
+    for job, row in zip(good, said["executor"], strict=True):
+        check(job, [row])
+        assert job.sent_bytes > SIZE * row[0]
+        assert job.site.endswith(" called")
+    assert (bad.name, bad.exception) == ("failing", "KeyError")
+    ways = said["pool"]
+    chunks = [
+        *([row] for row in ways["apply"]),
+        ways["map"][:2],
+        ways["map"][2:],
+        *([row] for row in ways["imap"]),
+        ways["starmap"],
+    ]
+    *good, bad = pool
+    for job, rows in zip(good, chunks, strict=True):
+        check(job, rows)
+    assert len({job.submit for job in good[1:3]}) == 1  # one call of map() submits all chunks
+    assert (bad.name, bad.exception) == ("failing", "KeyError")
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("method", METHODS)
+def test_within_a_millisecond(record: Recorder, method: str) -> None:
+    """On a machine that does nothing else, begin and end of each job are those it logged."""
+    (executor, _), said = known_answers(record, method)
+    for job, row in zip(executor, said["executor"], strict=False):
+        assert abs(job.start - row[3]) < 1_000_000
+        assert abs(job.end - row[4]) < 1_000_000
