@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,8 @@ from tracer import schema as s
 
 PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "pool_jobs.py"
 SIZE = 50_000  # as the program has it
-# The recorder's clock is made of the processor's counter and agrees with time.monotonic_ns() to
-# a microsecond; twenty is what a pause between two readings of both may add.
+# The recorder's clock is made of the processor's counter and agrees with time.monotonic_ns()
+# to a microsecond; twenty is what a pause between two readings of both may add.
 CLOCK_NS = 20_000
 METHODS = ("fork",)
 
@@ -82,14 +84,14 @@ def check(job: Job, rows: list[list[int]]) -> None:
     assert job.exception == ""
     times = [before, job.submit, job.sent, job.start, rows[0][3], rows[-1][4], job.end]
     times += [job.result, job.received, after]
-    for earlier, later in zip(times, times[1:], strict=False):
+    for earlier, later in pairwise(times):
         assert earlier <= later + CLOCK_NS, (times, job)
     assert job.sent_bytes == job.read_bytes > 0
     answers = sum(2 * SIZE * row[0] for row in rows)
     assert answers < job.result_bytes == job.received_bytes < answers + 1000
 
 
-def known_answers(record: Recorder, method: str) -> tuple[list[list[Job]], dict]:
+def known_answers(record: Recorder, method: str) -> tuple[list[list[Job]], dict[str, Any]]:
     trace = record(PROGRAM, method, options=("--no-cpu",))
     found, said = jobs_of(trace), json.loads(record.stdout)
     assert len(found) == 2

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from tests.support.validator.jobs import is_not_there
 from tests.support.validator.slices import drops_of
 from tests.support.validator.strict import Event, Process, Strict
 from tracer import schema as s
@@ -80,7 +81,10 @@ def _is_lossy(process: Process) -> bool:
 
 
 def _why_sourceless(trace: Strict, target: Event) -> str:
-    """The parent of a child that is alone in its file is not there."""
+    """The parent of a child that is alone in its file is not there, nor is the worker of a
+    pool that did not record itself."""
+    if is_not_there(trace, target):
+        return ELSEWHERE
     parent = target.process.events[0].args.get(s.ARG_PARENT_PID)
     is_alone = all(process.pid != parent for process in trace.processes)
     return ELSEWHERE if target.name == s.PROCESS_STARTED and is_alone else ""

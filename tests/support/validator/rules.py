@@ -11,6 +11,7 @@ from hashlib import sha256
 from tests.support.validator.arrows import check_arrows
 from tests.support.validator.awaits import check_awaits
 from tests.support.validator.heap import HeapSummary, check_heap
+from tests.support.validator.jobs import check_jobs
 from tests.support.validator.lanes import Lane, LockSummary, check_lanes, check_locks
 from tests.support.validator.samples import check_samples
 from tests.support.validator.slices import Slice, drops_of, pair
@@ -105,6 +106,7 @@ def validate(data: bytes) -> Summary:
     holds = {key: lock.holds for key, lock in locks.items()}
     unknown += check_awaits(trace, tasks.values(), holds)
     user = check_user(trace, slices, tasks.values())
+    check_jobs(trace, slices)
     _valid.add(sha256(data).digest())
     return Summary(
         trace.packets,

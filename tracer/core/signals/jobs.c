@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "python/stacks.h"
 #include "ring/map.h"
 
@@ -125,8 +126,7 @@ static PyObject *local(const compat_frame *frame, int index)
 /* Borrowed from `object`, which keeps it; NULL: it has none. */
 static PyObject *attribute(PyObject *object, PyObject *name)
 {
-    PyObject *found = object && name ? PyObject_GenericGetAttr(object, name) : NULL;
-    PyErr_Clear();
+    PyObject *found = name ? plain_attribute(object, name) : NULL;
     Py_XDECREF(found);
     return found;
 }
