@@ -128,7 +128,7 @@ def test_ends(tmp_path: Path) -> None:
 
 def test_woken_from_outside(tmp_path: Path) -> None:
     """By a timer, a socket, a time-out, another greenlet's end, and a thread of the pool."""
-    suspended = threading.Event()
+    suspended, tids = threading.Event(), list[int]()
 
     def by_timer() -> None:
         gevent.sleep(0.001)
@@ -145,11 +145,23 @@ def test_woken_from_outside(tmp_path: Path) -> None:
     def by_end() -> None:
         gevent.spawn(gevent.sleep, 0.001).join()
 
+    def work() -> None:
+        tids.append(threading.get_native_id())
+        suspended.wait()
+
     def by_thread() -> None:
         gevent.spawn(suspended.set)
-        gevent.get_hub().threadpool.apply(suspended.wait)
+        gevent.get_hub().threadpool.apply(work)
 
-    made = (by_timer, by_socket, by_time_out, by_end, by_thread)
+    def by_failing_thread() -> None:
+        with pytest.raises(ZeroDivisionError):
+            gevent.get_hub().threadpool.apply(fails)
+
+    def fails() -> None:
+        tids.append(threading.get_native_id())
+        raise ZeroDivisionError
+
+    made = (by_timer, by_socket, by_time_out, by_end, by_thread, by_failing_thread)
 
     def main() -> None:
         for each in made:
@@ -163,13 +175,15 @@ def test_woken_from_outside(tmp_path: Path) -> None:
         "by_time_out": "await Event",
         "by_end": f"await greenlet #{task_of(summary, 'sleep').id}",
         "by_thread": "await AsyncResult",
+        "by_failing_thread": "await AsyncResult",
     }
     assert {name: wakers(task)[-1] for name, task in waits.items()} == {
         "by_timer": {"waker": "timer"},
         "by_socket": {"waker": "io"},
         "by_time_out": {"waker": "timer"},
         "by_end": {"waker_task": task_of(summary, "sleep").id},
-        "by_thread": {"waker": "io"},
+        "by_thread": {"waker_thread": tids[0]},
+        "by_failing_thread": {"waker_thread": tids[1]},
     }
 
 

@@ -49,6 +49,8 @@ static watched_role roles[] = {
     {"task made", NULL, task_made, LOOP_NO_PART},
     {"task name", task_rename, NULL, LOOP_NO_PART},
     {"greenlet scheduled", NULL, hub_on_scheduled, LOOP_NO_PART},
+    {"greenlet job done", hub_on_job_done, NULL, LOOP_NO_PART},
+    {"greenlet job taken", hub_on_job_taken, hub_on_job_told, LOOP_NO_PART},
     {"greenlet failed", greenlets_on_failure, NULL, LOOP_NO_PART},
     {"async lock acquired", NULL, async_locks_acquired, LOOP_NO_PART},
     {"async lock released", NULL, async_locks_released, LOOP_NO_PART},

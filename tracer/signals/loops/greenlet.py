@@ -141,8 +141,20 @@ def _watch_hub(core: "ModuleType", tool: "Tool") -> None:
         loop = sys.modules["gevent._ffi.loop"].AbstractLoop
         tool.watch(loop.run_callback, "greenlet scheduled", "PY_RETURN")
 
+    def watch_pool() -> None:
+        watch()
+        result = getattr(sys.modules["gevent.threadpool"], "ThreadResult", None)
+        if result is not None:
+            tool.watch(result.set, "greenlet job done", "PY_START")
+            tool.watch(result.handle_error, "greenlet job done", "PY_START")
+            tool.watch(result._on_async, "greenlet job taken", "PY_START PY_RETURN")
+
+    def watch_threads() -> None:
+        core.greenlet_threads(sys.modules["threading"].Thread._bootstrap.__code__)
+
     watch()
-    tool.after_import("gevent.threadpool", watch)
+    tool.after_import("threading", watch_threads)
+    tool.after_import("gevent.threadpool", watch_pool)
     tool.after_import(LIBEV, watch)
     tool.after_import("gevent._ffi.loop", watch_python_loop)
     for module in (LIBEV, "gevent.libev._corecffi", "gevent.libuv._corecffi"):

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "python/utf8.h"
 #include "ring/intern.h"
 #include "ring/map.h"
@@ -24,7 +25,8 @@ static void (*on_lost)(thread_buffer *b);
 static PyObject *on_gone; /* called with a weak reference when its greenlet is gone */
 static PyTypeObject *hub_type; /* NULL: gevent is not there */
 static PyObject *own_types;    /* a tuple */
-static PyObject *str_run, *str_own_run, *str_name;
+static PyObject *thread_code;  /* threading.Thread._bootstrap's; NULL: not known */
+static PyObject *str_run, *str_own_run, *str_name, *str_target, *str_thread_name;
 
 int greenlets_is_own(PyObject *object)
 {
@@ -45,6 +47,13 @@ known_greenlet *greenlets_find(const void *object)
 static uint32_t nameless(const char *name)
 {
     return intern_function(intern_string(name, strlen(name)), intern_string("?:0", 3));
+}
+
+/* A function in C has no line. */
+static uint32_t with_site(uint32_t func)
+{
+    intern_func known = intern_function_of(func);
+    return known.site ? func : intern_function(known.name, intern_string("?:0", 3));
 }
 
 /* The function of a frame's outermost caller: where a greenlet that runs has begun. */
@@ -74,6 +83,24 @@ static PyObject *runs_what(PyObject *object)
     return found;
 }
 
+/* The thread that a greenlet is, where threading is patched, borrowed from `run`; NULL: none. */
+static PyObject *thread_run_by(PyObject *run)
+{
+    int is_thread = run && thread_code && PyMethod_Check(run) && PyFunction_Check(PyMethod_GET_FUNCTION(run)) &&
+                    PyFunction_GET_CODE(PyMethod_GET_FUNCTION(run)) == thread_code;
+    return is_thread ? PyMethod_GET_SELF(run) : NULL;
+}
+
+/* What the program has a thread run: its target, or the run() of its class. */
+static uint32_t function_of_thread(PyObject *thread)
+{
+    PyObject *target = plain_attribute(thread, str_target);
+    PyObject *called = target && target != Py_None ? target : _PyType_Lookup(Py_TYPE(thread), str_run);
+    uint32_t func = called ? codes_callable(called) : nameless("greenlet");
+    Py_XDECREF(target);
+    return func;
+}
+
 static uint32_t function_of(PyObject *object, int is_running)
 {
     PyObject *parent = greenlet_api.parent(object);
@@ -82,10 +109,12 @@ static uint32_t function_of(PyObject *object, int is_running)
         return nameless("main greenlet");
     Py_DECREF(parent);
     PyObject *run = runs_what(object);
-    uint32_t func = run ? codes_callable(run) : is_running ? function_of_running() : nameless("greenlet");
+    PyObject *thread = thread_run_by(run);
+    uint32_t func = thread ? function_of_thread(thread) : run ? codes_callable(run)
+                  : is_running ? function_of_running() : nameless("greenlet");
     Py_XDECREF(run);
     PyErr_Clear();
-    return func;
+    return with_site(func);
 }
 
 static void emit_name(thread_buffer *b, uint32_t id, PyObject *name)
@@ -102,10 +131,14 @@ void greenlets_name(thread_buffer *b, const known_greenlet *known, PyObject *obj
 {
     PyObject *dict = ((greenlet_head *)object)->dict;
     PyObject *name = dict ? PyDict_GetItemWithError(dict, str_name) : NULL;
-    if (!name)
-        PyErr_Clear();
-    else if (PyUnicode_CheckExact(name) && known->id)
+    PyErr_Clear();
+    PyObject *run = name ? NULL : runs_what(object), *thread = thread_run_by(run);
+    PyObject *of_thread = thread ? plain_attribute(thread, str_thread_name) : NULL;
+    name = name ? name : of_thread;
+    if (name && PyUnicode_CheckExact(name) && known->id)
         emit_name(b, known->id, name);
+    Py_XDECREF(of_thread);
+    Py_XDECREF(run);
 }
 
 static known_greenlet *enroll(PyObject *object)
@@ -230,8 +263,10 @@ int greenlets_setup(void **interface, void (*lost)(thread_buffer *b))
         str_run = PyUnicode_InternFromString("run");
         str_own_run = PyUnicode_InternFromString("_run");
         str_name = PyUnicode_InternFromString("name");
+        str_target = PyUnicode_InternFromString("_target");
+        str_thread_name = PyUnicode_InternFromString("_name");
     }
-    if (!on_gone || !str_run || !str_own_run || !str_name)
+    if (!on_gone || !str_run || !str_own_run || !str_name || !str_target || !str_thread_name)
         return -1;
     greenlet_api = (greenlet_interface){
         .type = (PyTypeObject *)interface[API_TYPE],
@@ -242,6 +277,13 @@ int greenlets_setup(void **interface, void (*lost)(thread_buffer *b))
         .exit = (PyObject *)interface[API_EXIT],
     };
     return 0;
+}
+
+PyObject *greenlets_of_threads(PyObject *module, PyObject *code)
+{
+    (void)module;
+    Py_XSETREF(thread_code, Py_NewRef(code));
+    Py_RETURN_NONE;
 }
 
 void greenlets_of_gevent(PyObject *hub, PyObject *own)
@@ -264,4 +306,5 @@ void greenlets_forget(void)
     map_free(&by_ref);
     Py_CLEAR(hub_type);
     Py_CLEAR(own_types);
+    Py_CLEAR(thread_code);
 }

@@ -42,6 +42,8 @@ int greenlets_setup(void **interface, void (*lost)(thread_buffer *b));
 void greenlets_forget(void);
 /* gevent's classes: its hub, and the greenlets that are the library's own. */
 void greenlets_of_gevent(PyObject *hub, PyObject *own); /* a class, and a tuple of classes */
+/* A method of the module: the code that begins a thread, which a greenlet runs where threading is patched. */
+PyObject *greenlets_of_threads(PyObject *module, PyObject *code);
 
 int greenlets_is_own(PyObject *object); /* neither it nor its thread's main greenlet is recorded there */
 known_greenlet *greenlets_find(const void *object);

@@ -42,7 +42,7 @@ static const envelope_hooks around = {enveloped_begins, enveloped_ends};
 
 static wrapped_builtin methods[METHODS]; /* the originals stay set: threads may be inside */
 static PyTypeObject *waiter_type; /* gevent's Waiter */
-static PyObject *str_callback;
+static PyObject *str_callback, *str_on_async;
 
 static PyObject *call(int which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
@@ -132,6 +132,35 @@ void hub_on_scheduled(thread_buffer *b, uint64_t tick, PyObject *callback)
     PyErr_Clear();
     Py_XDECREF(sealed);
     Py_XDECREF(what);
+}
+
+/* --- jobs of its thread pool --- */
+
+/* Where both threads have the job's result. */
+static uint64_t key_of(PyObject *result)
+{
+    return (uint64_t)(uintptr_t)result;
+}
+
+void hub_on_job_done(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    ring_emit(b, clock_tick(), REC_CB_READY, 0, 0, key_of(compat_local(PyThreadState_Get(), 0)), 0);
+}
+
+void hub_on_job_taken(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    PyObject *result = compat_local(PyThreadState_Get(), 0);
+    PyObject *function = result && str_on_async ? _PyType_Lookup(Py_TYPE(result), str_on_async) : NULL;
+    if (function)
+        callbacks_begin(b, function, result);
+}
+
+void hub_on_job_told(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    callbacks_end(b, tick);
 }
 
 /* --- polls --- */
@@ -231,7 +260,8 @@ static PyObject *watch_hub(PyObject *module, PyObject *args)
     PyObject *hub, *own, *loop, *waiter;
     if (!PyArg_ParseTuple(args, "O!O!OO!", &PyType_Type, &hub, &PyTuple_Type, &own, &loop, &PyType_Type, &waiter))
         return NULL;
-    if (envelopes_setup() < 0 || (!str_callback && !(str_callback = PyUnicode_InternFromString("callback"))))
+    if (envelopes_setup() < 0 || (!str_callback && !(str_callback = PyUnicode_InternFromString("callback"))) ||
+        (!str_on_async && !(str_on_async = PyUnicode_InternFromString("_on_async"))))
         return NULL;
     greenlets_of_gevent(hub, own);
     Py_XSETREF(waiter_type, (PyTypeObject *)Py_NewRef(waiter));
@@ -261,6 +291,7 @@ static PyObject *unwatch_hub(PyObject *module, PyObject *unused)
 
 PyMethodDef hub_methods[] = {
     {"watch_hub", watch_hub, METH_VARARGS, watch_doc},
+    {"greenlet_threads", greenlets_of_threads, METH_O, "The code that begins a thread: where threading is patched, a greenlet's."},
     {"watch_hub_polls", watch_hub_polls, METH_VARARGS, polls_doc},
     {"unwatch_hub", unwatch_hub, METH_NOARGS, "Removes the trampolines."},
     {NULL, NULL, 0, NULL},

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "signals/locks/ids.h"
 
-enum { TABLE_BITS = 12, WALKED = 64 };
+enum { TABLE_BITS = 12, WALKED = 64, SEMAPHORE = 2 };
 
 /* A recently used lock. While greenlets wait for it, or its hold is recorded, its place is not given to another one. */
 typedef struct {
@@ -24,7 +25,7 @@ typedef struct {
 } holder;
 
 static holder holders[1 << TABLE_BITS]; /* guarded by the GIL */
-static const char *const lock_names[] = {"Lock", "RLock", "Semaphore"};
+static const char *const lock_names[] = {"Lock", "RLock", [SEMAPHORE] = "Semaphore"};
 static uint32_t locks[sizeof lock_names / sizeof *lock_names]; /* "await Lock" … */
 
 void greenlet_locks_start(void)
@@ -33,6 +34,13 @@ void greenlet_locks_start(void)
     for (size_t i = 0; i < sizeof lock_names / sizeof *lock_names; i++)
         locks[i] = intern_string(text, (size_t)PyOS_snprintf(text, sizeof text, "await %s", lock_names[i]));
     memset(holders, 0, sizeof holders);
+}
+
+/* The standard library's Semaphore, where threading is patched, waits for a lock that it has taken itself. */
+static int is_own_lock_of_semaphore(PyObject *object, uint32_t what)
+{
+    const char *type = Py_TYPE(object)->tp_name, *last = strrchr(type, '.');
+    return what == locks[SEMAPHORE] && !strcmp(last ? last + 1 : type, "LockType");
 }
 
 static int is_lock(uint32_t what)
@@ -71,6 +79,27 @@ static void on_freed(const void *lock, uint32_t id)
         ring_emit(b, clock_tick(), REC_LOCK_FREED, 0, 0, id, 0);
 }
 
+static long number_of(PyObject *lock, PyObject *name)
+{
+    PyObject *value = name ? plain_attribute(lock, name) : NULL;
+    long number = value && PyLong_CheckExact(value) ? PyLong_AsLong(value) : -1;
+    PyErr_Clear();
+    Py_XDECREF(value);
+    return number;
+}
+
+/* Whether the semaphore that was just taken says that nobody else has it. Then what its place says of others is about a
+ * lock that is gone, whose address it has. */
+static int has_one_holder(PyObject *lock)
+{
+    static PyObject *counter, *initial;
+    if ((!counter && !(counter = PyUnicode_InternFromString("counter"))) ||
+        (!initial && !(initial = PyUnicode_InternFromString("_initial_value"))))
+        return 0;
+    long whole = number_of(lock, initial), left = number_of(lock, counter);
+    return whole > 0 && left >= 0 && whole - left == 1;
+}
+
 /* The program's line that has called the library. */
 static uint32_t callers_site(void)
 {
@@ -96,7 +125,7 @@ static uint32_t kind_of(uint32_t what)
 
 void greenlet_locks_wait(known_greenlet *from, PyObject *object, uint32_t what, await_lock *details)
 {
-    holder *h = is_lock(what) ? holder_of(object) : NULL;
+    holder *h = is_lock(what) && !is_own_lock_of_semaphore(object, what) ? holder_of(object) : NULL;
     int can_be_held = h && !h->is_shared;
     *details = (await_lock){.lock = lock_ids_of(object, can_be_held ? 0 : what, can_be_held ? on_freed : NULL),
                             .shown_kind = kind_of(what)};
@@ -131,6 +160,8 @@ void greenlet_locks_called(thread_buffer *b, const void *lock, int acquired)
         if (h && h->waiters)
             h->waiters--;
     }
+    if (h && acquired && (h->count || h->is_shared) && !h->waiters && has_one_holder((PyObject *)(uintptr_t)lock))
+        *h = (holder){.lock = lock};
     if (!h || !acquired || h->is_shared)
         return;
     uint32_t id = h->recorded || h->contended ? lock_ids_of((PyObject *)(uintptr_t)lock, 0, on_freed) : 0;
