@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,35 @@ def test_no_memory_for_the_buffer(record: Recorder) -> None:
         "tracer: cannot record on this interpreter: no memory for the buffer: "
         "Cannot allocate memory. The program runs without a trace.\n"
     )
+
+
+ONE_CHILD = f"""\
+import os, resource, sys, tracer
+
+def child(limit_bytes):
+    pid = os.fork()
+    if pid == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+        for number in range(20_000):
+            tracer.log("entry", number=number)
+        print("done", flush=True)
+        sys.exit(3)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+child(resource.RLIM_INFINITY)
+child({LIMIT_BYTES})
+child(resource.RLIM_INFINITY)
+"""
+
+
+def test_one_child_alone_meets_a_full_disk(record: Recorder) -> None:
+    """It runs on, its trace says where it ends; those of its relatives are whole."""
+    trace = record(ONE_CHILD, options=("--no-profile", "--no-cpu"))
+    assert record.stdout == "done\n3\n" * 3
+    found = validate(trace.read_bytes())
+    first, whole, cut, another = found.processes
+    entries = Counter(entry.pid for entry in found.user.logs)
+    assert entries[whole] == entries[another] == 20_000
+    assert entries[cut] < 20_000
+    ends = {each.pid: end_of(each, live=False).how for each in read_trace(trace).processes}
+    assert ends == {first: How.ENDED, whole: How.ENDED, cut: How.CUT, another: How.ENDED}
