@@ -1,0 +1,219 @@
+"""What happened in an interval, as lines of a terminal. Pure functions."""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tracer.live.view import CoroutineRow, Lag, LockRow, LoopRow, View, WaitRow
+from tracer.units import duration, plural, share, size
+
+# Key -> how coroutines are sorted, and what the bottom line calls that.
+SORTS: dict[str, tuple[str, Callable[[CoroutineRow], int]]] = {
+    "r": ("running", operator.attrgetter("running_ns")),
+    "w": ("ready", operator.attrgetter("ready_ns")),
+    "s": ("steps", operator.attrgetter("steps")),
+    "l": ("live", operator.attrgetter("live")),
+    "m": ("longest step", operator.attrgetter("longest_step_ns")),
+}
+SMALLEST = (40, 12)
+_ELLIPSIS = "…"
+_STATES = 4  # at most, in a line
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and its rows; the least important ones come last."""
+
+    title: str
+    rows: list[str]
+    left_out: int = 0  # rows that are not here
+
+    def lines(self, most: int) -> list[str]:
+        """At most so many, or none at all."""
+        if most < 2 or not self.rows:
+            return []
+        hidden = len(self.rows) + self.left_out - (most - 1)
+        title = f"{self.title}   ({hidden} more)" if hidden > 0 else self.title
+        return [title, *self.rows[: most - 1]]
+
+
+def screen(view: View, sort: str, width: int, height: int, *, keys: bool) -> list[str]:
+    """The whole screen: never more lines, nor longer ones, than there is room."""
+    width, height = max(width, SMALLEST[0]), max(height, SMALLEST[1])
+    head = _head(view)
+    foot = [_keys(sort)] if keys else []
+    sections = [
+        _loops(view),
+        _coroutines(view, sort, width),
+        _locks(view.locks),
+        _waits(view),
+    ]
+    room = height - len(head) - len(foot)
+    lines = [*head, *_shared(sections, room), *foot]
+    return [_cut(_plain(line), width) for line in lines[:height]]
+
+
+def whole(view: View, sort: str) -> list[str]:
+    """Every row, for a file or a pipe."""
+    sections = [
+        _loops(view),
+        _coroutines(view, sort, 100),
+        _locks(view.locks),
+        _waits(view),
+    ]
+    shown = [section for section in sections if section.rows]
+    blocks = [line for s in shown for line in ("", *s.lines(len(s.rows) + 1))]
+    return [_plain(line) for line in (*_head(view), *blocks)]
+
+
+def _shared(sections: Sequence[Section], room: int) -> list[str]:
+    """Room for all sections: each gets a line in turn, as long as it has more to show."""
+    wanted = [len(s.rows) + 2 if s.rows else 0 for s in sections]  # with a blank line before
+    given = [0] * len(sections)
+    for at, want in enumerate(wanted):
+        if want and room >= 3:
+            given[at], room = 3, room - 3
+    while room and (short := [i for i, n in enumerate(given) if 0 < n < wanted[i]]):
+        for at in short[:room]:
+            given[at] += 1
+        room -= len(short[:room])
+    return [
+        line
+        for section, lines in zip(sections, given, strict=True)
+        if lines
+        for line in ("", *section.lines(lines - 1))
+    ]
+
+
+# --- the parts ---
+
+
+def _head(view: View) -> list[str]:
+    per_s = f"{_rate(view.gc.count, view.interval_ns)} GC/s"
+    dropped = f", {plural(view.dropped, 'event')} dropped" if view.dropped else ""
+    if view.gil is None:
+        gil = "GIL not recorded"
+    else:
+        held = share(view.gil.held_ns, view.interval_ns)
+        gil = f"GIL held {held}, waited for {_many(view.gil.waited_ns, view.interval_ns)}"
+    states = [
+        f"{name} {_many(ns, view.interval_ns)}"
+        for name, ns in sorted(view.thread_states_ns.items(), key=lambda item: -item[1])
+        if ns
+    ]
+    now = [f"{count} {name}" for name, count in view.threads_now.items()]
+    return [
+        f"{view.pid}  {view.argv}",
+        f"up {duration(view.up_ns)}, last {duration(view.interval_ns)}   "
+        f"{plural(view.tasks, 'task')}, {view.ready} ready   RSS {size(view.rss_bytes)}   "
+        f"recorder {share(view.recorder_ns, view.interval_ns)}{dropped}",
+        f"{gil}   {per_s}, {share(view.gc.pause_ns, view.interval_ns)} of the time, "
+        f"{plural(view.gc.collected, 'object')} freed",
+        f"{plural(view.threads, 'thread')}: {', '.join(now[:_STATES])}",
+        f"spent: {', '.join(states[:_STATES])}",
+    ]
+
+
+def _loops(view: View) -> Section:
+    title = f"{'LOOP':<22}{'BUSY':>6}{'LAG p50':>9}{'p99':>9}{'MAX':>9}{'READY':>7}  NOW"
+    return Section(title, [_loop(row) for row in view.loops if row.runs or row.steps])
+
+
+def _loop(row: LoopRow) -> str:
+    busy = share(row.busy_ns, row.ran_ns) if row.runs or row.ran_ns else "-"
+    now = f"{row.now} {duration(row.now_ns)}" if row.now else "-"
+    lag = _with_now(row.lag, row.ready_longest_ns)
+    name = row.name.replace(" loop @", " @")
+    return (
+        f"{_cut(name, 21):<22}{busy:>6}{_or(lag.p50_ns):>9}{_or(lag.p99_ns):>9}"
+        f"{_or(lag.max_ns):>9}{row.ready:>7}  {now}"
+    )
+
+
+def _with_now(lag: Lag, ready_ns: int) -> Lag:
+    """A task that is ready all the time counts as soon as it is the latest."""
+    if ready_ns <= (lag.max_ns or 0):
+        return lag
+    return Lag(lag.count, lag.p50_ns, lag.p99_ns, ready_ns)
+
+
+def _coroutines(view: View, sort: str, width: int) -> Section:
+    by = SORTS[sort][1]
+    rows = sorted(view.coroutines, key=lambda row: (-by(row), row.coro))
+    rows = [row for row in rows if row.live or row.steps]
+    name = max(width - 49, 20)
+    title = (
+        f"{'COROUTINE':<{name}}{'LIVE':>7}{'STEPS/s':>9}{'RUNNING':>9}{'READY':>10}"
+        f"{'LONGEST STEP':>14}"
+    )
+    return Section(title, [_coroutine(row, view.interval_ns, name) for row in rows])
+
+
+def _coroutine(row: CoroutineRow, interval_ns: int, name: int) -> str:
+    shown = f"{row.coro}  {row.site.partition(' ')[0]}"
+    return (
+        f"{_cut(shown, name - 1):<{name}}{row.live:>7,}{_rate(row.steps, interval_ns):>9}"
+        f"{share(row.running_ns, interval_ns):>9}{duration(row.ready_ns):>10}"
+        f"{duration(row.longest_step_ns):>14}"
+    )
+
+
+def _locks(locks: Sequence[LockRow]) -> Section:
+    title = f"{'WAITERS':>7}{'SINCE':>9}{'WAITED':>9}  LOCK, HELD BY"
+    return Section(title, [_lock(row) for row in locks])
+
+
+def _lock(row: LockRow) -> str:
+    since = duration(row.waits_since_ns) if row.waiters else "-"
+    held = f", held by {row.owner} {row.owner_site}" if row.owner else ""
+    return (
+        f"{row.waiters:>7}{since:>9}{duration(row.waited_ns):>9}  {row.kind} {row.site}{held}"
+    )
+
+
+def _waits(view: View) -> Section:
+    title = f"{'WAITS':>9}  WHO, FOR WHAT"
+    return Section(title, [_wait(row) for row in view.waits], view.waits_omitted)
+
+
+def _wait(row: WaitRow) -> str:
+    return f"{duration(row.ns):>9}  {row.who}: {row.what} {row.site}"
+
+
+def _keys(sort: str) -> str:
+    """The sort in use is in brackets."""
+    words = (
+        f"[{key} {name}]" if key == sort else f"{key} {name}"
+        for key, (name, _) in SORTS.items()
+    )
+    return f"sort: {'  '.join(words)}   q quit"
+
+
+# --- numbers and text ---
+
+
+def _or(ns: int | None) -> str:
+    return "-" if ns is None else duration(ns)
+
+
+def _rate(count: int, interval_ns: int) -> str:
+    """Per second, without decimals; something is never 0."""
+    if not count or not interval_ns:
+        return "0"
+    per_s = count * 1_000_000_000 // interval_ns
+    return f"{per_s:,}" if per_s else "<1"
+
+
+def _many(ns: int, interval_ns: int) -> str:
+    """The share of one thread's time; several have more than 100 %."""
+    if ns < interval_ns or not interval_ns:
+        return share(ns, interval_ns)
+    return f"{(ns * 100 + interval_ns // 2) // interval_ns} %"
+
+
+def _plain(line: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in line).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + _ELLIPSIS
