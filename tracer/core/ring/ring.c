@@ -28,6 +28,7 @@ enum { TEXT_LIMIT = 1000 };
 
 static chunk *pool;
 static uint32_t pool_size;
+static int is_forked; /* from a process that was recorded */
 static _Atomic uint32_t pool_fresh; /* chunks from this index on were never used: untouched pages */
 static _Atomic uint64_t pool_free;  /* ABA tag << 32 | index + 1 */
 static pthread_key_t exit_key;
@@ -119,7 +120,8 @@ int ring_start(size_t total_bytes)
         pool = memory;
         pool_size = size;
 #ifdef MADV_HUGEPAGE
-        madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE); /* one page fault per 2 MiB, not 4 KiB */
+        if (!is_forked) /* one page fault per 2 MiB, not 4 KiB; to clear these would delay a child's first line */
+            madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE);
 #endif
     }
     atomic_store(&pool_fresh, 0);
@@ -183,6 +185,7 @@ void ring_forget(void)
         madvise(pool, (size_t)pool_size * CHUNK_BYTES, MADV_DONTNEED);
     pool = NULL;
     pool_size = 0;
+    is_forked = 1;
 }
 
 thread_buffer *ring_register(void)
