@@ -5,15 +5,18 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
+from tests.support.servers import postgres, redis
 
 CASES = Path(__file__).parent / "cases"
 PROJECT = Path(__file__).parents[2]
 _TIMEOUT_S = 60
+_SERVERS = {"PG_URL": postgres, "REDIS_URL": redis}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,17 @@ def record(name: str, trace: Path) -> None:
     """Runs a case in the directory of the trace."""
     command = [sys.executable, "-m", "tracer", "run", "--no-profile", "-o", str(trace)]
     path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
-    subprocess.run(
-        [*command, str(CASES / f"{name}.py")],
-        cwd=trace.parent,
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    needs = wanted(name).server
+    with _SERVERS[needs]() if needs else nullcontext("") as url:
+        subprocess.run(
+            [*command, str(CASES / f"{name}.py")],
+            cwd=trace.parent,
+            env=os.environ | {"PYTHONPATH": path, needs or "_": url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
 
 
 def judge(name: str, trace: Path) -> Verdict:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """`finding` is a kind, or several with `|` between; "" for healthy programs. `says` are
-    expressions that its text must match; `needs` are modules that the case imports."""
+    expressions that its text must match; `needs` are modules that the case imports, `server`
+    is a variable with the URL of one that it talks to."""
 
     finding: str
     says: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    server: str = ""
 
 
 WANTED: dict[str, Wanted] = {
@@ -76,5 +78,69 @@ WANTED: dict[str, Wanted] = {
     "d25_asyncio_lock_over_request": Wanted("lock held across await", ("get_token",)),
     "d26_process_join_before_get": Wanted("full pipe", ("collect",)),
     "d27_json_in_the_loop": Wanted("loop blocked|GC in the hot path", ("upload",)),
+    "e01_logging_handler_posts": Wanted("lock convoy", ("recv", "emit", "worker")),
+    "e02_fork_with_a_lock": Wanted("deadlock|slots never returned", ("boot", "fork")),
+    "e03_pool_worker_killed": Wanted("wait in vain", ("reconstruct", "SIGKILL|killed")),
+    "e04_nested_semaphore": Wanted("deadlock|slots never returned", ("run_session", "permit")),
+    "e05_fastapi_depends": Wanted(
+        "deadlock|slots never returned|pool exhausted", ("read_item", "close"), ("anyio",)
+    ),
+    "e06_redis_pubsub_leak": Wanted(
+        "slots never returned", ("publish", "redis", "listen"), ("redis",), "REDIS_URL"
+    ),
+    "e07_asyncpg_pool_over_http": Wanted(
+        "pool exhausted", ("2 connections", "call_storage"), ("asyncpg",), "PG_URL"
+    ),
+    "e08_select_for_update": Wanted(
+        "database locked", ("submit", "export"), ("psycopg",), "PG_URL"
+    ),
+    "e09_asyncpg_row_lock": Wanted(
+        "database locked", ("pay", "settle|notify_bank"), ("asyncpg",), "PG_URL"
+    ),
+    "e10_redis_lock_polled": Wanted(
+        "lock convoy|polled lock", ("redis", "rebuild"), ("redis",), "REDIS_URL"
+    ),
+    "e11_apscheduler_full": Wanted(
+        "thread-pool starvation", ("2 workers", "download", "heartbeat"), ("apscheduler",)
+    ),
+    "e12_flask_calls_itself": Wanted("deadlock", ("server", "call_data", "itself"), ("flask",)),
+    "e13_uvicorn_calls_itself": Wanted(
+        "deadlock|loop blocked", ("report", "recv", "itself"), ("uvicorn", "starlette")
+    ),
+    "e14_thread_per_time_out": Wanted("workers never exit", ("40", "run_timed|fetch_mail")),
+    "e15_grpc_streams_take_workers": Wanted(
+        "thread-pool starvation|pool exhausted", ("2 workers", "watch|Watch"), ("grpc",)
+    ),
+    "e16_slow_client_in_broadcast": Wanted(
+        "lock held across await", ("broadcast", "send"), ("websockets",)
+    ),
+    "e17_asyncio_process_wait": Wanted("full pipe", ("convert", "pipe")),
+    "e18_join_under_a_lock": Wanted("deadlock", ("poll", "stop", "join")),
+    "e19_consumer_died": Wanted("wait in vain", ("scan", "uploader")),
+    "e20_trio_limiter_twice": Wanted(
+        "deadlock|slots never returned", ("convert", "token"), ("trio",)
+    ),
+    "e21_aiosqlite_locked": Wanted(
+        "database locked", ("save", "download|import_feed"), ("aiosqlite",)
+    ),
+    "e22_retries_without_pause": Wanted("busy loop", ("connect", "sync"), ("tenacity",)),
+    "e23_gevent_blocked_hub": Wanted("loop blocked", ("query", "execute"), ("gevent",)),
+    "e24_celery_long_tasks": Wanted(
+        "thread-pool starvation", ("render", "2 workers"), ("celery", "redis"), "REDIS_URL"
+    ),
+    "e25_django_atomic_request": Wanted(
+        "database locked", ("save_vote", "import_votes|importer"), ("django",)
+    ),
+    "e26_httpx_stream_not_closed": Wanted(
+        "slots never returned", ("check", "download", "httpx"), ("httpx",)
+    ),
+    "e27_services_feed_each_other": Wanted("deadlock", ("kernel", "port", "put")),
+    "e28_get_nowait_in_a_loop": Wanted("busy loop", ("consume",)),
+    "e29_awaits_that_never_suspend": Wanted("loop blocked|task never yields", ("fill",)),
+    "e30_notify_wakes_the_wrong_one": Wanted("missed wake-up", ("writer", "wait_for_room")),
+    "e31_asyncio_lock_lost": Wanted("slots never returned|deadlock", ("read", "refresh")),
+    "e32_gunicorn_two_threads": Wanted(
+        "thread-pool starvation", ("2 workers", "export", "health")
+    ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
 }
