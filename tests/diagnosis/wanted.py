@@ -80,7 +80,7 @@ WANTED: dict[str, Wanted] = {
     "d27_json_in_the_loop": Wanted("loop blocked|GC in the hot path", ("upload",)),
     "e01_logging_handler_posts": Wanted("lock convoy", ("recv", "emit", "worker")),
     "e02_fork_with_a_lock": Wanted("deadlock|slots never returned", ("boot", "fork")),
-    "e03_pool_worker_killed": Wanted("wait in vain", ("reconstruct", "SIGKILL|killed")),
+    "e03_pool_worker_killed": Wanted("wait in vain", ("reconstruct", r"SIGKILL|\bkilled")),
     "e04_nested_semaphore": Wanted("deadlock|slots never returned", ("run_session", "permit")),
     "e05_fastapi_depends": Wanted(
         "deadlock|slots never returned|pool exhausted", ("read_item", "close"), ("anyio",)
@@ -101,11 +101,15 @@ WANTED: dict[str, Wanted] = {
         "lock convoy|polled lock", ("redis", "rebuild"), ("redis",), "REDIS_URL"
     ),
     "e11_apscheduler_full": Wanted(
-        "thread-pool starvation", ("2 workers", "download", "heartbeat"), ("apscheduler",)
+        "thread-pool starvation", ("2 workers", "download", "APScheduler"), ("apscheduler",)
     ),
-    "e12_flask_calls_itself": Wanted("deadlock", ("server", "call_data", "itself"), ("flask",)),
+    "e12_flask_calls_itself": Wanted(
+        "deadlock", ("server", "call_data", r"waits for itself|its own process"), ("flask",)
+    ),
     "e13_uvicorn_calls_itself": Wanted(
-        "deadlock|loop blocked", ("report", "recv", "itself"), ("uvicorn", "starlette")
+        "deadlock|loop blocked",
+        ("report", "recv", r"waits for itself|its own process"),
+        ("uvicorn", "starlette"),
     ),
     "e14_thread_per_time_out": Wanted("workers never exit", ("40", "run_timed|fetch_mail")),
     "e15_grpc_streams_take_workers": Wanted(
@@ -140,7 +144,7 @@ WANTED: dict[str, Wanted] = {
     "e30_notify_wakes_the_wrong_one": Wanted("missed wake-up", ("writer", "wait_for_room")),
     "e31_asyncio_lock_lost": Wanted("slots never returned|deadlock", ("read", "refresh")),
     "e32_gunicorn_two_threads": Wanted(
-        "thread-pool starvation", ("2 workers", "export", "health")
+        "thread-pool starvation", ("2 workers", "export"), ("gunicorn",)
     ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
 }

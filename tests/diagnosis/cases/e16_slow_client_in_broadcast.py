@@ -34,7 +34,7 @@ async def main():
     async with serve(handler, "127.0.0.1", 0, write_limit=1000, max_queue=2) as server:
         port = server.sockets[0].getsockname()[1]
         url = f"ws://127.0.0.1:{port}"
-        slow = await connect(url)
+        slow = await connect(url, compression=None)
         slow.transport.pause_reading()
         await asyncio.sleep(0.1)
         big = "x" * 20_000_000

@@ -9,7 +9,19 @@ REPORT = ("report", "/app/jobs.py:3 report")
 LOOK_UP = ("look_up", "/app/jobs.py:8 look_up")
 
 
-def pool(slow_ns=400 * MS, state="sleep", same_caller=False, waiting=LOOK_UP, workers=2):
+RUN_JOB = ("run_job", "/usr/lib/python3/site-packages/apscheduler/base.py:106 run_job")
+SHUTDOWN = "executor shutdown"
+
+
+def pool(
+    slow_ns=400 * MS,
+    state="sleep",
+    same_caller=False,
+    waiting=LOOK_UP,
+    workers=2,
+    slow=REPORT,
+    collects="",
+):
     """Workers take two rounds of `report`; then come calls that were made at 50 ms."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     main, web = trace.thread("MainThread").native(0), trace.thread("web").native(0)
@@ -18,7 +30,7 @@ def pool(slow_ns=400 * MS, state="sleep", same_caller=False, waiting=LOOK_UP, wo
     for n, worker in enumerate(threads):
         for turn in range(2):
             at = turn * slow_ns + n + 10
-            worker.runs(at, *REPORT, by=main.submits(5))
+            worker.runs(at, *slow, by=main.submits(5))
             if state == "sleep":
                 worker.sleep(at, site="/app/jobs.py:4 report")
             else:
@@ -26,6 +38,8 @@ def pool(slow_ns=400 * MS, state="sleep", same_caller=False, waiting=LOOK_UP, wo
         caller = main if same_caller else web
         worker.runs(2 * slow_ns + n + 10, *waiting, by=caller.submits(50 * MS + n))
         worker.native(2 * slow_ns + n + 10).end(end + n)
+    if collects:
+        main.lock_wait(60 * MS, collects, lock=trace.lock(collects, "/app/jobs.py:20 main"))
     main.end(end)
     web.end(end)
     return trace.ended(end + MS)
@@ -61,9 +75,24 @@ def test_the_same_function_for_many_callers(tmp_path):
     "story",
     [
         pytest.param({"slow_ns": 140 * MS}, id="not long"),
-        pytest.param({"same_caller": True}, id="a batch of one caller"),
+        pytest.param({"same_caller": True, "collects": SHUTDOWN}, id="a batch of one caller"),
         pytest.param({"waiting": REPORT, "state": "native"}, id="they compute"),
     ],
 )
 def test_a_pool_at_work(tmp_path, story):
     assert kinds(tmp_path, pool(**story)) == []
+
+
+def test_a_scheduler_hands_on_what_others_ask_for(tmp_path):
+    """It submits all jobs, but waits for none of them."""
+    (found,) = find_in(tmp_path, pool(same_caller=True))
+    assert found.finding == "thread-pool starvation"
+    assert "2 calls of `look_up` (jobs.py:8), submitted by `MainThread`, waited" in found.text
+
+
+def test_a_librarys_job_has_the_name_of_what_it_blocks_in(tmp_path):
+    (found,) = find_in(tmp_path, pool(slow=RUN_JOB, waiting=RUN_JOB))
+    assert found.text.startswith(
+        "Thread-pool starvation: all 2 workers of `pool` are busy with `report` (jobs.py:4), "
+    )
+    assert "2 calls of `run_job` (apscheduler/base.py:106), submitted by `web`" in found.text

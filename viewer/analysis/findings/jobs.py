@@ -1,17 +1,20 @@
 """Jobs that wait for a worker of a thread pool while others have all of them."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import BLOCKED, Evidence, Facts, Finding, Split
-from viewer.analysis.findings.waits import name_of
+from viewer.analysis.findings.waits import LongWaits, name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, Jobs, ThreadPool
-from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.resource import Windows, window
 from viewer.analysis.ledger.rows import longs
+from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -22,7 +25,13 @@ _LOST_NS = 500 * _MS
 _NOTICED_NS = 5 * _MS
 _BLOCKED = 8, 10
 
+# What a caller's jobs wait for each other is its own batch, when it waits for their results.
+# Who never does hands on what others ask for: a server's accept loop, a scheduler. Then only
+# equal jobs are a batch that it submitted at once, without waiting for something in between.
+_RESULTS = ("Future.result", "as_completed", "wait", "executor shutdown", "Thread.join")
+
 type _Kind = tuple[str, str]  # name and site of a job's function
+type _Batch = tuple[Who | None, _Kind | None, int]
 
 
 def pool_starvation(facts: Facts) -> Iterator[Finding]:
@@ -31,17 +40,77 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     by_pool: dict[int, list[Job]] = defaultdict(list)
     for job in jobs.all:
         by_pool[job.pool].append(job)
-    for pool, found in by_pool.items():
-        finding = _starved(facts, jobs, pool, found)
+    if not by_pool:
+        return
+    collect = _collectors(facts)
+    for pool, members in by_pool.items():
+        if sum(job.queued_ns for job in members) < _LOST_NS:
+            continue
+        found = [_named(facts, job) for job in members]
+        finding = _starved(facts, jobs, pool, found, collect)
         if finding is not None:
             yield finding
 
 
-def _starved(facts: Facts, jobs: Jobs, pool: int, found: list[Job]) -> Finding | None:
+def _collectors(facts: Facts) -> set[Who]:
+    """The threads that wait for the results of jobs."""
+    waits = LongWaits.of(facts).all
+    return {wait.who for wait in waits if wait.name in _RESULTS}
+
+
+def _batches(facts: Facts, found: list[Job], collect: set[Who]) -> dict[Job, _Batch]:
+    """The batch of each job."""
+    batches: dict[Job, _Batch] = {}
+    last: dict[tuple[Who, _Kind], Job] = {}
+    for job in sorted(found, key=lambda job: job.submitted_ns):
+        by, kind = job.submitter, (job.name, job.site)
+        if by is None or by[0] == "task" or by in collect:
+            batches[job] = by, None, 0
+            continue
+        before = last.get((by, kind))
+        number = batches[before][2] if before else 0
+        if before and _waited_between(facts, by[1], before.submitted_ns, job.submitted_ns):
+            number += 1
+        batches[job], last[by, kind] = (by, kind, number), job
+    return batches
+
+
+def _waited_between(facts: Facts, thread: int, since: int, until: int) -> bool:
+    if until - since < _NOTICED_NS:
+        return False
+    return facts.split(thread, window(since, until)).of(BLOCKED) >= _NOTICED_NS
+
+
+def _named(facts: Facts, job: Job) -> Job:
+    """The job, named after the user's function in which it blocked longest where a library's
+    function runs it: a scheduler, a server."""
+    if not is_library(job.site) and job.site:
+        return job
+    ledger, table = facts.ledger, facts.model.states
+    rows, best, most = ledger.rows_of_threads, "", _MS
+    low, high = rows.offset[job.thread], rows.offset[job.thread + 1]
+    for place in range(
+        bisect_left(rows.start_ns, job.began_ns, low, high),
+        bisect_left(rows.start_ns, job.ended_ns, low, high),
+    ):
+        row = rows.row[place]
+        state, ns = table.state[row] & STATE_MASK, rows.end_ns[place] - rows.start_ns[place]
+        if state not in BLOCKED or ns < most:
+            continue
+        is_call = state in (IO, SLEEP)
+        site = facts.call(table.row[row])[1] if is_call else facts.wait(row)[1]
+        if site and not is_library(site):
+            best, most = site, ns
+    return job._replace(name=place_of(best).function, site=best) if best else job
+
+
+def _starved(
+    facts: Facts, jobs: Jobs, pool: int, found: list[Job], collect: set[Who]
+) -> Finding | None:
     waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
     if sum(job.queued_ns for job in waits) < _LOST_NS:
         return None
-    ahead = _charge(found, waits)
+    ahead = _charge(found, waits, _batches(facts, found, collect))
     lost = sum(ahead.values())
     if lost < _LOST_NS:
         return None
@@ -59,11 +128,11 @@ def _starved(facts: Facts, jobs: Jobs, pool: int, found: list[Job]) -> Finding |
     return _finding(facts, jobs.pools[pool], found, kind, victims, lost)
 
 
-def _charge(found: list[Job], waits: list[Job]) -> Counter[_Kind]:
+def _charge(found: list[Job], waits: list[Job], batches: dict[Job, _Batch]) -> Counter[_Kind]:
     """By kind of job that had a worker, what the jobs of other callers waited meanwhile.
 
     One sweep: in each piece of time all who wait are charged to those who run, in equal
-    parts. What a caller's jobs wait for other jobs of that caller is its own batch: no loss.
+    parts. What the jobs of a batch wait for each other is no loss.
     """
     changes: list[tuple[int, int, Job]] = []
     for job in waits:
@@ -71,20 +140,20 @@ def _charge(found: list[Job], waits: list[Job]) -> Counter[_Kind]:
     for job in found:
         changes += [(job.began_ns, 2, job), (job.ended_ns, -2, job)]
     changes.sort(key=lambda change: (change[0], change[1]))
-    waiting, running = Counter[object](), Counter[tuple[_Kind, object]]()
+    waiting, running = Counter[_Batch](), Counter[tuple[_Kind, _Batch]]()
     charged = Counter[_Kind]()
     queue = busy = before = 0
     for time_ns, change, job in changes:
         if queue and busy and time_ns > before:
-            for (kind, caller), count in running.items():
-                others = queue - waiting[caller]
+            for (kind, by), count in running.items():
+                others = queue - waiting[by]
                 charged[kind] += count * (time_ns - before) * others // busy
         before = time_ns
         if abs(change) == 1:
             queue += change
-            waiting[job.submitter] += change
+            waiting[batches[job]] += change
             continue
-        of = (job.name, job.site), job.submitter
+        of = (job.name, job.site), batches[job]
         busy += change // 2
         running[of] += change // 2
         if not running[of]:
