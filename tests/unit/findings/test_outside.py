@@ -5,48 +5,6 @@ import pytest
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
-EXECUTE, SAVE = "sqlite3.Connection.execute", "/app/db.py:9 save"
-
-
-def sqlite(wait_ns=300 * MS, waiters=2, keeps=True):
-    """Threads wait in SQLite while `importer` sleeps between two statements."""
-    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
-    importer = trace.thread("importer")
-    importer.io(0, EXECUTE, site="/app/db.py:4 load").native(MS)
-    if keeps:
-        importer.sleep(2 * MS, site="/app/db.py:5 load")
-        importer.io(20 * MS + wait_ns, EXECUTE, site="/app/db.py:6 load")
-    end = 21 * MS + wait_ns
-    importer.native(end).end(end + MS)
-    for n in range(waiters):
-        thread = trace.thread(f"click-{n}").native(0)
-        thread.io(10 * MS, EXECUTE, site=SAVE).native(10 * MS + wait_ns).end(end + MS)
-    return trace.ended(end + 2 * MS)
-
-
-def test_a_transaction_that_is_kept_open(tmp_path):
-    (found,) = find_in(tmp_path, sqlite())
-    assert found.finding == "database locked"
-    assert found.text == (
-        "Database locked: 2 threads `click-N` waited in `sqlite3.Connection.execute` in "
-        "`save` (db.py:9) for SQLite's lock: 2 waits, 600 ms in total, the longest 300 ms (at "
-        "10.0 ms). Meanwhile `importer` kept a transaction open, 99 % of that time asleep in "
-        "`load` (db.py:5). Do slow work before `begin` or after `commit`."
-    )
-    assert (found.severity_ns, found.evidence.site) == (600 * MS, SAVE)
-
-
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param({"wait_ns": 240 * MS}, id="little"),
-        pytest.param({"wait_ns": 90 * MS, "waiters": 6}, id="as a disk may take"),
-        pytest.param({"keeps": False}, id="nobody here keeps one"),
-    ],
-)
-def test_a_database_that_is_free(tmp_path, story):
-    assert kinds(tmp_path, sqlite(**story)) == []
-
 
 def handshake(ns=700 * MS, caller="ssl.py:1418 SSLSocket.accept"):
     trace = TraceBuilder(argv="tls.py", signals=SIGNALS)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
+from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
@@ -44,7 +45,8 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pool_starvation,  # thread-pool starvation
     slot_findings,  # pool exhausted, slots never returned
     vain_findings,  # missed wake-up, wait in vain
-    outside_findings,  # database locked, handshake in accept, full pipe
+    database_locked,
+    outside_findings,  # handshake in accept, full pipe
     too_many_workers,
     workers_never_exit,
     executors_pile_up,  # workers never exit

@@ -1,32 +1,23 @@
-"""Calls that wait outside of Python for what this program itself keeps: a database's lock, a
-child's full pipe, the handshake of a client that says nothing."""
+"""Calls that wait outside of Python for what the program itself keeps: a child's full pipe, or
+the handshake of a client that says nothing."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.waits import name_of, place_in, users
+from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.findings.words import at
-from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import keys, numbers
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.words import code
 
 _MS = 1_000_000
-# SQLite's busy handler sleeps up to 100 ms at a time; disks are quicker. It must have cost
-# half a second.
-_LOCKED_NS = 100 * _MS
-_LOST_NS = 500 * _MS
-_SQLITE = "sqlite3."
-_OPENS = ("sqlite3.connect", "sqlite3.Connection.close")
-_MOST = 200  # waits that are examined, the longest ones
-_KEPT_NS = 5 * _MS  # between two calls of a thread: a transaction may be open
 # A client that says nothing for half a second keeps everybody from connecting.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
 _HANDSHAKE = "do_handshake"
 _ACCEPT = " SSLSocket.accept"
 # A pipe holds 64 KiB: a child whose output was read only after the wait stood in `write`.
@@ -38,7 +29,6 @@ _THEN_NS = 50 * _MS
 
 def outside_findings(facts: Facts) -> Iterator[Finding]:
     """Long calls whose end is in the hands of the program itself."""
-    yield from _database_locked(facts)
     yield from _handshakes(facts)
     yield from _full_pipes(facts)
 
@@ -69,59 +59,6 @@ def _stack(facts: Facts, row: int) -> list[str]:
     )
 
 
-# A transaction that is kept open -----------------------------------------------------------
-
-
-def _database_locked(facts: Facts) -> Iterator[Finding]:
-    """Threads wait in SQLite while another one keeps a transaction open."""
-    table = facts.model.states
-    long = _calls(facts, _LOCKED_NS, _SQLITE)
-    long.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
-    lost = sum(table.end_ns[row] - table.start_ns[row] for row in long)
-    if lost < _LOST_NS:
-        return
-    held = _kept_open(facts, long[:_MOST])
-    if not held:
-        return
-    worst = long[0]
-    name, site = facts.call(table.row[worst])
-    waiters = users(facts.model, (("thread", table.who[row]) for row in long))
-    keepers = users(facts.model, (who for who, _, _ in held))
-    did = doing(facts, held)
-    text = (
-        f"Database locked: {waiters} waited in {code(name)}{place_in(site)} for SQLite's "
-        f"lock: {plural(len(long), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
-        f"({at(facts, table.start_ns[worst])}). Meanwhile {keepers} kept a transaction open"
-        f"{f', {did}' if did else ''}. Do slow work before `begin` or after `commit`."
-    )
-    yield Finding("database locked", lost, text, _evidence(facts, worst))
-
-
-def _kept_open(facts: Facts, long: list[int]) -> list[tuple[Who, int, int]]:
-    """The times between two calls of a thread in which others waited for the database."""
-    table, by_thread = facts.model.states, defaultdict[int, list[int]](list)
-    for row in _calls(facts, 0, _SQLITE):
-        by_thread[table.who[row]].append(row)
-    waits = sorted((table.start_ns[row], table.end_ns[row]) for row in long)
-    latest, starts = list[int](), [start for start, _ in waits]
-    for _, end in waits:
-        latest.append(max(end, latest[-1] if latest else 0))
-    found: list[tuple[Who, int, int]] = []
-    for thread, rows in by_thread.items():
-        for before, after in pairwise(rows):
-            start, end = table.end_ns[before], table.start_ns[after]
-            is_open = not any(
-                facts.call(table.row[row])[0] in _OPENS for row in (before, after)
-            )
-            if end - start < _KEPT_NS or not is_open:
-                continue
-            last = bisect_left(starts, end) - 1
-            if last >= 0 and latest[last] > start:
-                found.append((("thread", thread), start, end))
-    return found
-
-
 # A client that says nothing ----------------------------------------------------------------
 
 
@@ -129,7 +66,7 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
     """TLS on the listening socket: `accept` waits for the client's handshake."""
     table = facts.model.states
     by_site: dict[str, list[int]] = defaultdict(list)
-    for row in _calls(facts, _LOCKED_NS, _HANDSHAKE):
+    for row in _calls(facts, _LONG_NS, _HANDSHAKE):
         if any(frame.endswith(_ACCEPT) for frame in _stack(facts, row)):
             by_site[facts.call(table.row[row])[1]].append(row)
     for site, rows in by_site.items():

@@ -1,0 +1,105 @@
+"""Waits for a database that the program itself keeps locked."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+EXECUTE, SAVE = "sqlite3.Connection.execute", "/app/db.py:9 save"
+
+
+def sqlite(wait_ns=300 * MS, waiters=2, keeps=True):
+    """Threads wait in SQLite while `importer` sleeps between two statements."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    importer = trace.thread("importer")
+    importer.io(0, EXECUTE, site="/app/db.py:4 load").native(MS)
+    if keeps:
+        importer.sleep(2 * MS, site="/app/db.py:5 load")
+        importer.io(20 * MS + wait_ns, EXECUTE, site="/app/db.py:6 load")
+    end = 21 * MS + wait_ns
+    importer.native(end).end(end + MS)
+    for n in range(waiters):
+        thread = trace.thread(f"click-{n}").native(0)
+        thread.io(10 * MS, EXECUTE, site=SAVE).native(10 * MS + wait_ns).end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_transaction_that_is_kept_open(tmp_path):
+    (found,) = find_in(tmp_path, sqlite())
+    assert found.finding == "database locked"
+    assert found.text == (
+        "Database locked: 2 threads `click-N` waited in `sqlite3.Connection.execute` in "
+        "`save` (db.py:9) for SQLite's lock: 2 waits, 600 ms in total, the longest 300 ms (at "
+        "10.0 ms). Meanwhile `importer` kept a transaction open, 99 % of that time asleep in "
+        "`load` (db.py:5). Do slow work before `begin` or after `commit`."
+    )
+    assert (found.severity_ns, found.evidence.site) == (600 * MS, SAVE)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"wait_ns": 240 * MS}, id="little"),
+        pytest.param({"wait_ns": 90 * MS, "waiters": 6}, id="as a disk may take"),
+        pytest.param({"keeps": False}, id="nobody here keeps one"),
+    ],
+)
+def test_a_database_that_is_free(tmp_path, story):
+    assert kinds(tmp_path, sqlite(**story)) == []
+
+
+PACKAGES = "/venv/lib/python3.13/site-packages"
+PSYCOPG = f"{PACKAGES}/psycopg/connection.py"
+SUBMIT = "/app/db.py:20 submit"
+
+
+def query(site, function="Connection.execute"):
+    return {
+        "site": site,
+        "stack": f"{PSYCOPG}:495 Connection.wait\n{PSYCOPG}:9 {function}\n{site}",
+    }
+
+
+def server(sleeps_ns=600 * MS, end="Connection.commit", late_ns=2 * MS, waiters=2):
+    """`export` locks a row, sleeps, and commits; others wait in pieces of 100 ms."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    export = trace.thread("export")
+    export.io(0, "poll", **query("/app/db.py:4 export")).native(MS)
+    export.sleep(2 * MS, site="/app/db.py:5 export")
+    commit = 2 * MS + sleeps_ns
+    export.io(commit, "poll", **query("/app/db.py:6 export", end)).native(commit + MS)
+    done = commit + late_ns
+    export.end(done + 10 * MS)
+    for n in range(waiters):
+        thread = trace.thread(f"submit-{n}").native(0)
+        for at in range(10 * MS, done, 100 * MS):
+            known = query(SUBMIT) if at + 100 * MS >= done else {}
+            thread.io(at, "poll", **known).native(min(at + 99 * MS, done - MS))
+        thread.native(done).end(done + 10 * MS)
+    return trace.ended(done + 20 * MS)
+
+
+def test_a_row_that_is_kept_locked(tmp_path):
+    (found,) = find_in(tmp_path, server())
+    assert found.finding == "database locked"
+    assert found.text == (
+        "Database locked: 2 threads `submit-N` waited in `query (psycopg)` in `submit` "
+        "(db.py:20, via `Connection.execute`) for a row or table that is locked: 2 waits, 1.19 s in "
+        "total, the longest 593 ms (at 10.0 ms). Meanwhile `export` kept a transaction open, 99 % of that time "
+        "asleep in `export` (db.py:5); the waits ended when it went on. Do slow work before "
+        "`begin` or after `commit`."
+    )
+    assert found.evidence.site == SUBMIT
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"sleeps_ns": 90 * MS, "waiters": 6}, id="as a query may take"),
+        pytest.param({"waiters": 1, "sleeps_ns": 480 * MS}, id="little"),
+        pytest.param({"end": "Connection.execute"}, id="each statement commits"),
+        pytest.param({"late_ns": 90 * MS}, id="the answer comes when it likes"),
+    ],
+)
+def test_a_slow_query(tmp_path, story):
+    assert kinds(tmp_path, server(**story)) == []

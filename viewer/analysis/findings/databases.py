@@ -1,0 +1,312 @@
+"""Waits for a database that the program itself keeps locked: SQLite's, or rows of a server.
+
+A transaction is open between two calls of a thread or task. Whether a wait was for it, the end
+tells: SQLite has one lock; of a server, the answers come when the transaction goes on.
+"""
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import name_of, place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import numbers
+from viewer.trace.columns import AWAIT, IO, Column
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# SQLite's busy handler sleeps up to 100 ms at a time; disks and most queries are quicker. It
+# must have cost half a second.
+_LOCKED_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_SQLITE = "sqlite3."
+_OPENS = ("sqlite3.connect", "sqlite3.Connection.close")
+_MOST = 200  # waits that are examined, the longest ones
+_KEPT_NS = 5 * _MS  # between two calls: a transaction may be open
+# psycopg waits in pieces of 100 ms, between which it looks for signals.
+_PIECE_NS = 50 * _MS
+_BETWEEN_NS = 5 * _MS
+# The lock of a row is given to the next one at once. A call in one of these functions ends the
+# transaction; who never calls one makes each statement a transaction of its own.
+_ENDS = re.compile(r" \S*\.?_*(commit|rollback|close|exit|aexit)_*$", re.MULTILINE)
+_SOON_NS = 50 * _MS
+_CLIENTS = (
+    "psycopg",
+    "psycopg2",
+    "pymysql",
+    "MySQLdb",
+    "mysql",
+    "mariadb",
+    "pg8000",
+    "oracledb",
+)
+_QUERY = f"{s.AWAIT_PREFIX}query ("
+_BY_THREAD = f"{s.AWAIT_PREFIX}executor (aiosqlite)"
+
+
+class Call(NamedTuple):
+    """A call of the database by a thread or a task."""
+
+    who: Who
+    start_ns: int
+    end_ns: int
+    name: str
+    site: str
+    is_opening: bool = False
+    ends: bool = False  # a transaction
+
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
+
+
+def database_locked(facts: Facts) -> Iterator[Finding]:
+    """Others wait for the database while somebody here keeps a transaction open."""
+    for of_whom, is_server, calls in (
+        ("SQLite's lock", False, _sqlite_calls(facts)),
+        ("a row or table that is locked", True, _server_calls(facts)),
+    ):
+        found = _locked(facts, of_whom, is_server, calls)
+        if found is not None:
+            yield found
+
+
+def _locked(
+    facts: Facts, of_whom: str, is_server: bool, calls: dict[Who, list[Call]]
+) -> Finding | None:
+    long = [call for found in calls.values() for call in found if call.ns >= _LOCKED_NS]
+    long.sort(key=lambda call: -call.ns)
+    if sum(call.ns for call in long) < _LOST_NS:
+        return None
+    if is_server:
+        calls = {
+            who: found for who, found in calls.items() if any(call.ends for call in found)
+        }
+    kept = _kept_open(calls, long[:_MOST])
+    if is_server:
+        long, kept = _set_free(long, kept)
+    lost = sum(call.ns for call in long)
+    if lost < _LOST_NS or not kept:
+        return None
+    worst, keepers = long[0], users(facts.model, (gap.who for gap in kept))
+    did = doing(facts, [(gap.who, gap.start_ns, gap.end_ns) for gap in kept])
+    then = "; the waits ended when it went on" if is_server else ""
+    text = (
+        f"Database locked: {users(facts.model, (call.who for call in long))} waited in "
+        f"{code(worst.name)}{place_in(worst.site)} for {of_whom}: "
+        f"{plural(len(long), 'wait')}, {duration(lost)} in total, the longest "
+        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). Meanwhile {keepers} kept a "
+        f"transaction open{f', {did}' if did else ''}{then}. Do slow work before `begin` or "
+        f"after `commit`."
+    )
+    return Finding("database locked", lost, text, _evidence(facts, worst))
+
+
+def _evidence(facts: Facts, call: Call) -> Evidence:
+    model, (kind, which) = facts.model, call.who
+    is_task = kind == "task"
+    process = model.owners.task_process if is_task else model.thread_process
+    return Evidence(
+        call.start_ns, call.ns, name_of(model, call.who),
+        model.owners.task_id[which] if is_task else -1,
+        -1 if is_task else model.threads[which].tid,
+        call.site, pid=model.pid(process[which]),
+    )  # fmt: skip
+
+
+def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
+    """The times between two calls in which others waited for the database."""
+    waits = sorted((call.start_ns, call.end_ns) for call in long)
+    latest, starts = list[int](), [start for start, _ in waits]
+    for _, end in waits:
+        latest.append(max(end, latest[-1] if latest else 0))
+    found = list[Call]()
+    for who, own in calls.items():
+        for before, after in pairwise(own):
+            gap = Call(who, before.end_ns, after.start_ns, "", "")
+            is_closed = before.ends or before.is_opening or after.is_opening
+            if gap.ns < _KEPT_NS or is_closed:
+                continue
+            last = bisect_left(starts, gap.end_ns) - 1
+            if last >= 0 and latest[last] > gap.start_ns:
+                found.append(gap)
+    return found
+
+
+def _set_free(long: list[Call], kept: list[Call]) -> tuple[list[Call], list[Call]]:
+    """The waits that end when a transaction that was open before them goes on; and those."""
+    waits, causes = list[Call](), dict[Call, None]()
+    ends = sorted((call.end_ns, call.start_ns) for call in long)
+    for call in long:
+        # Those who wait get the row in turn: what sets the first one free sets all of them.
+        before = next((end for end, start in ends if end > call.start_ns), call.end_ns)
+        for gap in kept:
+            is_before = gap.start_ns <= call.start_ns + _SOON_NS and gap.who != call.who
+            if is_before and any(0 <= end - gap.end_ns <= _SOON_NS
+                                 for end in (call.end_ns, before)):  # fmt: skip
+                causes[gap] = None
+                waits.append(call)
+                break
+    return waits, list(causes)
+
+
+# SQLite --------------------------------------------------------------------------------------
+
+
+def _io_calls(facts: Facts, wanted: Column, least_ns: int) -> list[int]:
+    """Rows of States of such calls, in order of begin."""
+    table, engine = facts.model.states, facts.model.trace.engine
+    found = engine.pick(facts.rows_of((IO,), least_ns), table.row, wanted)
+    return sorted(found, key=table.start_ns.__getitem__)
+
+
+def _sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
+    """By thread, or by the task for which aiosqlite's thread makes the call."""
+    table, text = facts.model.states, facts.model.trace.text
+    wanted = bytes(_SQLITE in text(name) for name in table.call_name)
+    found = defaultdict[Who, list[Call]](list)
+    if 1 not in wanted:
+        return found
+    asked = _Askers(facts)
+    for row in _io_calls(facts, memoryview(wanted), 0):
+        start, end = table.start_ns[row], table.end_ns[row]
+        name, site = facts.call(table.row[row])
+        who: Who = ("thread", table.who[row])
+        if is_library(site):
+            who, site = asked.by(start, end) or (who, site)
+        found[who].append(Call(who, start, end, name, site, name in _OPENS))
+    return found
+
+
+class _Askers:
+    """The awaits of tasks for a thread of aiosqlite, in order of begin."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.awaits = _awaits(facts, _BY_THREAD)
+        self.starts = [facts.model.trace.slices.start_ns[i] for i in self.awaits]
+
+    def by(self, start_ns: int, end_ns: int) -> tuple[Who, str] | None:
+        """The task that awaited a call, and where: the last that asked before it began."""
+        ends, owner = self.facts.model.trace.slices.end_ns, self.facts.model.owners.owner
+        last = bisect_left(self.starts, start_ns)
+        for i in reversed(self.awaits[max(last - _MOST, 0) : last]):
+            if ends[i] >= end_ns:
+                return ("task", owner[i]), self.facts.awaited(i)[1]
+        return None
+
+
+def _awaits(facts: Facts, prefix: str) -> list[int]:
+    """The slices in which tasks await such a thing, in order of begin."""
+    model, trace = facts.model, facts.model.trace
+    wanted = numbers(int(name.startswith(prefix)) for name in trace.events.strings)
+    if 1 not in wanted:
+        return []
+    rows = trace.engine.longer(
+        trace.slices.start_ns, trace.slices.end_ns, facts.kinds((AWAIT,)), 0
+    )
+    named = trace.engine.gather(trace.slices.event, trace.events.name, wanted)
+    found = trace.engine.pick(rows, named, memoryview(b"\0\1"))
+    return sorted(
+        (i for i in found if model.owners.owner[i] >= 0), key=trace.slices.start_ns.__getitem__
+    )
+
+
+# Servers ------------------------------------------------------------------------------------
+
+
+def _server_calls(facts: Facts) -> dict[Who, list[Call]]:
+    """Queries by tasks, named by their library; and by threads, known by their stacks."""
+    model, slices = facts.model, facts.model.trace.slices
+    found = defaultdict[Who, list[Call]](list)
+    for i in _awaits(facts, _QUERY):
+        who: Who = ("task", model.owners.owner[i])
+        what, site = facts.awaited(i)
+        name = what.removeprefix(s.AWAIT_PREFIX)
+        ends = _ends(model.trace.text_of_slice(i, s.ARG_STACK))
+        found[who].append(
+            Call(who, slices.start_ns[i], slices.end_ns[i], name, site, ends=ends)
+        )
+    for who, calls in _queries_of_threads(facts).items():
+        found[who] += calls
+    return found
+
+
+def _queries_of_threads(facts: Facts) -> dict[Who, list[Call]]:
+    table = facts.model.states
+    every = memoryview(b"\1" * len(table.call_name))
+    found: dict[Who, list[Call]] = {}
+    long = [row for row in _io_calls(facts, every, _PIECE_NS) if _package(facts, row)]
+    if not long:
+        return found
+    by_thread = defaultdict[int, list[int]](list)
+    for row in _io_calls(facts, every, 0):
+        by_thread[table.who[row]].append(row)
+    for thread, rows in by_thread.items():
+        found["thread", thread] = _merged(facts, thread, rows)
+    return found
+
+
+def _merged(facts: Facts, thread: int, rows: list[int]) -> list[Call]:
+    """The queries of a thread, of which psycopg's consist of pieces.
+
+    Where a piece has no stack, it is of the query that the next one or the one before is of.
+    """
+    table, pieces, found = facts.model.states, list[Call](), list[Call]()
+    for row in rows:
+        package, call = _package(facts, row), facts.call(table.row[row])
+        if package or call == ("poll", ""):
+            name, site = (f"query ({package})", call[1]) if package else ("", "")
+            start, end = table.start_ns[row], table.end_ns[row]
+            ends = _ends(facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
+            pieces.append(Call(("thread", thread), start, end, name, site, ends=ends))
+    for n in (*reversed(range(len(pieces) - 1)), *range(1, len(pieces))):
+        for other in pieces[n + 1 : n + 2] + pieces[max(n - 1, 0) : n]:
+            if not pieces[n].name and other.name and _is_beside(pieces[n], other):
+                pieces[n] = other._replace(
+                    start_ns=pieces[n].start_ns, end_ns=pieces[n].end_ns
+                )
+    last_ns = 0
+    for piece in pieces:
+        is_more = last_ns >= _PIECE_NS and _is_beside(piece, found[-1])
+        last_ns = piece.ns
+        if is_more and found[-1].site == piece.site:
+            found[-1] = found[-1]._replace(end_ns=piece.end_ns)
+        else:
+            found.append(piece)
+    return [call for call in found if call.name]
+
+
+def _is_beside(a: Call, b: Call) -> bool:
+    return max(a.start_ns - b.end_ns, b.start_ns - a.end_ns) < _BETWEEN_NS
+
+
+def _package(facts: Facts, row: int) -> str:
+    """The client library in whose code a call waits; "" none."""
+    table = facts.model.states
+    return _client(facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
+
+
+@lru_cache(maxsize=4096)
+def _client(stack: str) -> str:
+    return next((name for name in _CLIENTS if f"-packages/{name}/" in stack), "")
+
+
+@lru_cache(maxsize=4096)
+def _ends(stack: str) -> bool:
+    """Whether a call ends a transaction: a client library's function says so."""
+    return any(
+        _ENDS.search(frame) is not None
+        for frame in stack.split("\n")
+        if any(f"-packages/{name}/" in frame for name in (*_CLIENTS, "asyncpg"))
+    )
