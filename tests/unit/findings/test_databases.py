@@ -84,10 +84,10 @@ def test_a_row_that_is_kept_locked(tmp_path):
     assert found.finding == "database locked"
     assert found.text == (
         "Database locked: 2 threads `submit-N` waited in `query (psycopg)` in `submit` "
-        "(db.py:20, via `Connection.execute`) for a row or table that is locked: 2 waits, 1.19 s in "
-        "total, the longest 593 ms (at 10.0 ms). Meanwhile `export` kept a transaction open, 99 % of that time "
-        "asleep in `export` (db.py:5); the waits ended when it went on. Do slow work before "
-        "`begin` or after `commit`."
+        "(db.py:20, via `Connection.execute`) for a row or table that is locked: 2 waits, "
+        "1.19 s in total, the longest 593 ms (at 10.0 ms). Meanwhile `export` kept a "
+        "transaction open, 99 % of that time asleep in `export` (db.py:5); the waits ended "
+        "when it went on. Do slow work before `begin` or after `commit`."
     )
     assert found.evidence.site == SUBMIT
 
