@@ -18,6 +18,7 @@ from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.outside import outside_findings
+from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.pools import (
     executors_pile_up,
     too_many_workers,
@@ -35,6 +36,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
     loop_overloaded,
     lock_convoy,
+    polled_lock,  # lock convoy
     held_across_await,
     deadlock,
     knots,  # deadlocks that are not of locks alone

@@ -7,7 +7,7 @@ tells: SQLite has one lock; of a server, the answers come when the transaction g
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -109,10 +109,10 @@ def _locked(
         f"transaction open{f', {did}' if did else ''}{then}. Do slow work before `begin` or "
         f"after `commit`."
     )
-    return Finding("database locked", lost, text, _evidence(facts, worst))
+    return Finding("database locked", lost, text, evidence(facts, worst))
 
 
-def _evidence(facts: Facts, call: Call) -> Evidence:
+def evidence(facts: Facts, call: Call) -> Evidence:
     model, (kind, which) = facts.model, call.who
     is_task = kind == "task"
     process = model.owners.task_process if is_task else model.thread_process
@@ -163,10 +163,14 @@ def _set_free(long: list[Call], kept: list[Call]) -> tuple[list[Call], list[Call
 # SQLite --------------------------------------------------------------------------------------
 
 
-def _io_calls(facts: Facts, wanted: Column, least_ns: int) -> list[int]:
-    """Rows of States of such calls, in order of begin."""
-    table, engine = facts.model.states, facts.model.trace.engine
-    found = engine.pick(facts.rows_of((IO,), least_ns), table.row, wanted)
+def calls_of(
+    facts: Facts, states: Iterable[int], wanted: Column | None = None, least_ns: int = 0
+) -> list[int]:
+    """Rows of States of calls, in order of begin; `wanted` chooses by row of call."""
+    table = facts.model.states
+    found = facts.rows_of(states, least_ns)
+    if wanted is not None:
+        found = facts.model.trace.engine.pick(found, table.row, wanted)
     return sorted(found, key=table.start_ns.__getitem__)
 
 
@@ -178,7 +182,7 @@ def _sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
     if 1 not in wanted:
         return found
     asked = _Askers(facts)
-    for row in _io_calls(facts, memoryview(wanted), 0):
+    for row in calls_of(facts, (IO,), memoryview(wanted)):
         start, end = table.start_ns[row], table.end_ns[row]
         name, site = facts.call(table.row[row])
         who: Who = ("thread", table.who[row])
@@ -193,7 +197,7 @@ class _Askers:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.awaits = _awaits(facts, _BY_THREAD)
+        self.awaits = awaits_of(facts, _BY_THREAD)
         self.starts = [facts.model.trace.slices.start_ns[i] for i in self.awaits]
 
     def by(self, start_ns: int, end_ns: int) -> tuple[Who, str] | None:
@@ -206,7 +210,7 @@ class _Askers:
         return None
 
 
-def _awaits(facts: Facts, prefix: str) -> list[int]:
+def awaits_of(facts: Facts, prefix: str) -> list[int]:
     """The slices in which tasks await such a thing, in order of begin."""
     model, trace = facts.model, facts.model.trace
     wanted = numbers(int(name.startswith(prefix)) for name in trace.events.strings)
@@ -229,7 +233,7 @@ def _server_calls(facts: Facts) -> dict[Who, list[Call]]:
     """Queries by tasks, named by their library; and by threads, known by their stacks."""
     model, slices = facts.model, facts.model.trace.slices
     found = defaultdict[Who, list[Call]](list)
-    for i in _awaits(facts, _QUERY):
+    for i in awaits_of(facts, _QUERY):
         who: Who = ("task", model.owners.owner[i])
         what, site = facts.awaited(i)
         name = what.removeprefix(s.AWAIT_PREFIX)
@@ -244,13 +248,12 @@ def _server_calls(facts: Facts) -> dict[Who, list[Call]]:
 
 def _queries_of_threads(facts: Facts) -> dict[Who, list[Call]]:
     table = facts.model.states
-    every = memoryview(b"\1" * len(table.call_name))
     found: dict[Who, list[Call]] = {}
-    long = [row for row in _io_calls(facts, every, _PIECE_NS) if _package(facts, row)]
+    long = [row for row in calls_of(facts, (IO,), least_ns=_PIECE_NS) if _package(facts, row)]
     if not long:
         return found
     by_thread = defaultdict[int, list[int]](list)
-    for row in _io_calls(facts, every, 0):
+    for row in calls_of(facts, (IO,)):
         by_thread[table.who[row]].append(row)
     for thread, rows in by_thread.items():
         found["thread", thread] = _merged(facts, thread, rows)

@@ -1,0 +1,60 @@
+"""Locks outside of the program that its threads poll."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+PACKAGES = "/venv/lib/python3.13/site-packages"
+REBUILD = "/app/jobs.py:9 rebuild"
+
+
+def sleeps(thread, at, stack):
+    return thread.enter(at, "sleep", "sleep", {"site": REBUILD, "stack": stack})
+
+
+def redis(pauses=8, path="redis/lock.py", answers=True):
+    """`owner` has the lock, asleep; two workers ask for it every 100 ms."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    owner, end = trace.thread("owner"), 10 * MS + pauses * 100 * MS
+    lock = f"{PACKAGES}/{path}"
+    taken = f"{lock}:250 Lock.do_acquire\n{lock}:220 Lock.acquire\n{REBUILD}"
+    given = f"{lock}:300 Lock.do_release\n{lock}:290 Lock.release\n{REBUILD}"
+    owner.io(0, "socket.recv", site=REBUILD, stack=taken).native(MS)
+    owner.sleep(2 * MS, site="/app/jobs.py:10 rebuild")
+    owner.io(end - 5 * MS, "socket.recv", site=REBUILD, stack=given).native(end).end(end + MS)
+    for n in range(2):
+        thread = trace.thread(f"worker-{n}").native(0)
+        for at in range(10 * MS, end, 100 * MS):
+            if answers:
+                thread.io(at, "socket.recv", site=REBUILD, stack=taken)
+            sleeps(thread, at + MS, f"{lock}:240 Lock.acquire\n{REBUILD}")
+            thread.native(at + 99 * MS)
+        thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("redis/lock.py", "redis lock"), ("filelock/_api.py", "file lock")]
+)
+def test_a_polled_lock(tmp_path, path, name):
+    (found,) = find_in(tmp_path, redis(path=path))
+    assert found.finding == "lock convoy"
+    assert found.text == (
+        f"Lock convoy: 2 threads `worker-N` poll a {name} in `rebuild` (jobs.py:9): 16 pauses "
+        "between two questions, 1.57 s in total (at 11.0 ms). It is held for 804 ms on "
+        "average, 99 % of that time asleep in `rebuild` (jobs.py:10), by `owner`. Do the slow "
+        "part outside of the lock, or lock less with each key."
+    )
+    assert found.evidence.site == REBUILD
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"pauses": 2}, id="little"),
+        pytest.param({"path": "mine/lock.py"}, id="another library's pauses"),
+    ],
+)
+def test_no_polled_lock(tmp_path, story):
+    assert kinds(tmp_path, redis(**story)) == []

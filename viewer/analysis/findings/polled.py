@@ -1,0 +1,115 @@
+"""Locks outside of the program that its threads and tasks poll: in redis, or a file."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.databases import Call, awaits_of, calls_of, evidence
+from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.columns import IO, SLEEP
+from viewer.trace.sites import is_library, place_of
+
+_MS = 1_000_000
+# The pauses between two questions cost half a second in all.
+_LOST_NS = 500 * _MS
+# Part of a file's path, and what such a lock is called.
+_LOCKS = (
+    ("/redis/lock.py", "redis lock"),
+    ("/redis/asyncio/lock.py", "redis lock"),
+    ("/filelock/", "file lock"),
+    ("/portalocker/", "file lock"),
+    ("/fasteners/", "file lock"),
+)
+_POLLS = f"{s.AWAIT_PREFIX}lock ("
+_ANSWERS = f"{s.AWAIT_PREFIX}command ("
+
+
+def polled_lock(facts: Facts) -> Iterator[Finding]:
+    """Somebody asks for a lock again and again, since another one has it for long."""
+    by_lock = defaultdict[tuple[str, str], list[Call]](list)
+    holds = defaultdict[str, list[Call]](list)
+    for calls in _calls(facts).values():
+        since: dict[str, int] = {}
+        for call in sorted(calls, key=lambda call: call.start_ns):
+            if call.is_opening:  # between two questions
+                by_lock[call.name, call.site].append(call)
+            elif call.ends:
+                start_ns = since.pop(call.name, 0)
+                if start_ns:
+                    holds[call.name].append(Call(call.who, start_ns, call.start_ns, "", ""))
+            else:
+                since[call.name] = call.end_ns
+    for (lock, site), polls in by_lock.items():
+        lost = sum(poll.ns for poll in polls)
+        if lost >= _LOST_NS:
+            yield _finding(facts, lock, site, polls, holds[lock], lost)
+
+
+def _finding(
+    facts: Facts, lock: str, site: str, polls: list[Call], holds: list[Call], lost: int
+) -> Finding:
+    first = min(polls, key=lambda poll: poll.start_ns)
+    who = users(facts.model, (poll.who for poll in polls))
+    did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
+    text = (
+        f"Lock convoy: {who} poll{'' if ' and ' in who or who[0].isdigit() else 's'} a {lock}"
+        f"{place_in(site)}: {plural(len(polls), 'pause')} between two questions, "
+        f"{duration(lost)} in total ({at(facts, first.start_ns)})"
+    )
+    if holds:
+        mean = sum(hold.ns for hold in holds) // len(holds)
+        text += (
+            f". It is held for {duration(mean)} on average"
+            f"{f', {did}' if did else ''}, by {users(facts.model, (h.who for h in holds))}"
+        )
+    text += ". Do the slow part outside of the lock, or lock less with each key."
+    return Finding("lock convoy", lost, text, evidence(facts, first))
+
+
+def _calls(facts: Facts) -> dict[Who, list[Call]]:
+    """By thread or task what it did in the code of such a lock: pauses (`is_opening`),
+    questions, and the calls that give it back (`ends`)."""
+    model, table = facts.model, facts.model.states
+    found = defaultdict[Who, list[Call]](list)
+    if not any(part in text for text in model.trace.events.strings for part, _ in _LOCKS):
+        return found
+    for row in calls_of(facts, (IO, SLEEP)):
+        stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        if (of := _lock(stack)) is not None:
+            lock, site, gives_back = of
+            who: Who = ("thread", table.who[row])
+            is_pause = facts.call(table.row[row])[0] == s.SLEEP
+            start, end = table.start_ns[row], table.end_ns[row]
+            found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
+    for prefix in (_POLLS, _ANSWERS):
+        for i in awaits_of(facts, prefix):
+            of = _lock(model.trace.text_of_slice(i, s.ARG_STACK))
+            if of is not None:
+                lock, site, gives_back = of
+                who = ("task", model.owners.owner[i])
+                start, end = model.trace.slices.start_ns[i], model.trace.slices.end_ns[i]
+                is_pause = prefix == _POLLS
+                found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _lock(stack: str) -> tuple[str, str, bool] | None:
+    """Of a stack in the code of such a lock: its name, the user's line, and whether it gives
+    the lock back."""
+    frames = stack.split("\n")
+    for n, frame in enumerate(frames):
+        for part, name in _LOCKS:
+            if part in frame:
+                user = next((f for f in frames[n:] if not is_library(f)), "")
+                gives_back = any(
+                    "release" in place_of(f).function for f in frames[n:] if part in f
+                )
+                return name, user, gives_back
+    return None
