@@ -26,6 +26,7 @@ from viewer.analysis.findings.pools import (
 )
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
+from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.turns import awaits_in_turn
 from viewer.analysis.findings.vain import vain_findings
@@ -43,6 +44,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     orphaned_task,
     task_leak,
     busy_loop,
+    spinning_threads,  # busy loop
     awaits_in_turn,
     pool_starvation,  # thread-pool starvation
     slot_findings,  # pool exhausted, slots never returned

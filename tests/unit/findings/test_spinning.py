@@ -1,0 +1,113 @@
+"""Threads that ask again and again instead of waiting."""
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+POLL = "/app/poll.py:5 poll"
+
+
+def sleeper(times=600, ns=MS, rest_ns=MS // 10):
+    trace = TraceBuilder(argv="poll.py", signals=SIGNALS)
+    thread, at = trace.thread("poller"), 0
+    for _ in range(times):
+        thread.sleep(at, site=POLL).native(at + ns)
+        at += ns + rest_ns
+    thread.end(at)
+    return trace.ended(at + MS)
+
+
+def test_tiny_sleeps(tmp_path):
+    (found,) = find_in(tmp_path, sleeper())
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`poller` polls in `poll` (poll.py:5): it sleeps 600 times, 1.00 ms on average, for "
+        "660 ms (at 0). Wait for what it asks for (an event, a condition, a queue), or sleep "
+        "longer each time."
+    )
+    assert found.evidence.site == POLL
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 400}, id="not often"),
+        pytest.param({"ns": 3 * MS}, id="it sleeps"),
+        pytest.param({"ns": MS // 10, "rest_ns": MS}, id="it works"),
+    ],
+)
+def test_a_thread_that_paces_itself(tmp_path, story):
+    assert kinds(tmp_path, sleeper(**story)) == []
+
+
+def client(times=150, answers=0, pause_ns=5 * MS):
+    trace = TraceBuilder(argv="sync.py", signals=SIGNALS)
+    thread, at, site = trace.thread("sync"), 0, "/app/sync.py:7 sync"
+    for n in range(times):
+        thread.io(at, "socket.connect", site=site).native(at + MS // 10)
+        if n < answers:
+            thread.io(at + MS // 5, "socket.recv", site=site).native(at + MS)
+        at += pause_ns
+    thread.end(at)
+    return trace.ended(at + MS)
+
+
+def test_connections_that_are_never_used(tmp_path):
+    (found,) = find_in(tmp_path, client())
+    assert found.text == (
+        "`sync` polls in `sync` (sync.py:7): it connects again and again, more than 150 times "
+        "in 745 ms (at 0), and never sends anything. Wait between two attempts, longer each "
+        "time."
+    )
+    assert found.finding == "busy loop"
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 90}, id="not often"),
+        pytest.param({"answers": 150}, id="a new connection for each request"),
+        pytest.param({"pause_ns": 100 * MS}, id="with a pause"),
+    ],
+)
+def test_other_connections(tmp_path, story):
+    assert kinds(tmp_path, client(**story)) == []
+
+
+def asking(ns=800 * MS, asks=70, of=80):
+    """`consumer` computes; so many of its samples are in a question."""
+    trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
+    thread, samples = trace.thread("consumer").running(0), SampleBuilder(trace)
+    user = ("consume", "/app/ask.py", 9)
+    library = "/usr/lib/python3.13/queue.py"
+    for n in range(of):
+        stack = [user]
+        if n < asks:
+            stack += [("Queue.get_nowait", library, 234), ("Queue.get", library, 190)]
+        samples.add(thread, n * ns // of, *stack)
+    thread.end(ns)
+    return trace.ended(ns + MS)
+
+
+def test_questions_alone(tmp_path):
+    (found,) = find_in(tmp_path, asking())
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`consumer` polls in `consume` (ask.py:9): it computes for 800 ms, 88 % of that in "
+        "questions (Queue.get_nowait, 70 of 80 CPU samples). Let it wait for the answer: "
+        "`get` instead of `get_nowait`, `wait` instead of `is_set`."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="little"),
+        pytest.param({"asks": 30}, id="it mostly works"),
+        pytest.param({"of": 15, "asks": 15}, id="too few samples"),
+    ],
+)
+def test_a_thread_that_works(tmp_path, story):
+    assert kinds(tmp_path, asking(**story)) == []

@@ -1,0 +1,175 @@
+"""Threads that ask again and again instead of waiting to be told."""
+
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator
+
+from tracer import schema as s
+from tracer.units import duration, share
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.words import at
+from viewer.analysis.profiles.cpu import stack_places
+from viewer.analysis.profiles.profile import Place
+from viewer.analysis.states import keys, numbers
+from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Asking every 2 ms means asking five hundred times a second, as with tasks. The pauses must be
+# most of the time from the first to the last.
+_POLLS = 500
+_POLL_NS = 2 * _MS
+# Connections that are made and never used: a hundred of those that took 20 us or more.
+_CONNECTS = 100
+_UNUSED = 10
+_EACH_NS = 40 * _MS
+_USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
+# A thread that computes for half a second, and mostly in questions.
+_SPINS_NS = 500 * _MS
+_SAMPLES = 20
+# Module, and the functions that only ask. Samples are taken in them or in what they call.
+_QUESTIONS = {
+    "queue": "Queue.get_nowait Queue.empty Queue.qsize Queue.full Queue.put_nowait",
+    "threading": "Event.is_set Thread.is_alive",
+    "concurrent.futures._base": "Future.done Future.running",
+    "multiprocessing.process": "BaseProcess.is_alive",
+    "multiprocessing.queues": "Queue.empty Queue.get_nowait",
+    "multiprocessing.connection": "_ConnectionBase.poll",
+    "subprocess": "Popen.poll",
+}
+_ASKS = frozenset(f"{m}.{name}" for m, names in _QUESTIONS.items() for name in names.split())
+
+type _Calls = dict[tuple[int, int], list[int]]
+
+
+def spinning_threads(facts: Facts) -> Iterator[Finding]:
+    """Threads that poll with tiny sleeps, with questions alone, or by connecting."""
+    connecting = dict[int, Finding]()
+    for thread, finding in _unused_connections(facts):
+        connecting[thread] = finding
+    yield from connecting.values()
+    yield from _tiny_sleeps(facts, connecting)
+    yield from _questions(facts)
+
+
+def _finding(
+    facts: Facts, thread: int, site: str, start_ns: int, end_ns: int, cost: int, how: str
+) -> Finding:
+    model = facts.model
+    name, function = model.thread_names[thread], place_of(site).function
+    inside = f" in {code(function, site)}" if function else ""
+    evidence = Evidence(
+        start_ns, end_ns - start_ns, name, tid=model.threads[thread].tid, site=site,
+        pid=model.pid(model.thread_process[thread]),
+    )  # fmt: skip
+    return Finding("busy loop", cost, f"{code(name)} polls{inside}: {how}", evidence)
+
+
+def _by_thread(facts: Facts, state: int, least: int, names: tuple[str, ...]) -> _Calls:
+    """By thread and call its rows of States, of calls that are made this often."""
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    every, found = len(table.call_name), defaultdict[tuple[int, int], list[int]](list)
+    named = bytes(model.trace.text(name).endswith(names) for name in table.call_name)
+    if 1 not in named:
+        return found
+    call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, call, every)
+    often = bytes(
+        int(is_named and count >= least)
+        for is_named, count in zip(named, stats.count, strict=True)
+    )
+    if 1 in often:
+        for row in engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often)):
+            found[table.who[row], table.row[row]].append(row)
+    return found
+
+
+def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
+    table = facts.model.states
+    for (thread, call), rows in _by_thread(facts, SLEEP, _POLLS, ("",)).items():
+        if len(rows) < _POLLS or thread in told:
+            continue
+        slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        if slept > len(rows) * _POLL_NS or slept * 2 < end - start:
+            continue
+        how = (
+            f"it sleeps {len(rows):,} times, {duration(slept // len(rows))} on average, for "
+            f"{duration(end - start)} ({at(facts, start)}). Wait for what it asks for (an "
+            f"event, a condition, a queue), or sleep longer each time."
+        )
+        yield _finding(facts, thread, facts.call(call)[1], start, end, end - start, how)
+
+
+def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
+    """Threads that connect again and again, and never send or get anything."""
+    table = facts.model.states
+    connects = _by_thread(facts, IO, _CONNECTS, (".connect", "connect_ex"))
+    if not connects:
+        return
+    used = Counter[int]()
+    for (thread, _), rows in _by_thread(facts, IO, 1, _USES).items():
+        used[thread] += len(rows)
+    for (thread, call), rows in connects.items():
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        is_often = len(rows) >= _CONNECTS and end - start <= len(rows) * _EACH_NS
+        if used[thread] * _UNUSED > len(rows) or not is_often:
+            continue
+        how = (
+            f"it connects again and again, more than {len(rows):,} times in "
+            f"{duration(end - start)} ({at(facts, start)}), and never sends anything. Wait "
+            f"between two attempts, longer each time."
+        )
+        site = facts.call(call)[1]
+        yield thread, _finding(facts, thread, site, start, end, end - start, how)
+
+
+def _questions(facts: Facts) -> Iterator[Finding]:
+    model = facts.model
+    asked: list[str] | None = None
+    for row in facts.threads:
+        samples = facts.samples.get(row.tid, [])
+        if row.states[s.RUNNING] < _SPINS_NS or len(samples) < _SAMPLES:
+            continue
+        asked = asked if asked is not None else _asked(facts)
+        counts = Counter(asked[stack] for _, stack in samples)
+        total, n = len(samples), len(samples) - counts[""]
+        if n * 2 < total:
+            continue
+        site = next(site for site, _ in counts.most_common() if site)
+        index = next(
+            i
+            for i, track in enumerate(model.threads)
+            if track.tid == row.tid and model.pid(model.thread_process[i]) == row.pid
+        )  # fmt: skip
+        function, _, line = site.partition("\n")
+        what = (
+            f"{function.rpartition('.')[0].rpartition('.')[2]}.{function.rpartition('.')[2]}"
+        )
+        how = (
+            f"it computes for {duration(row.states[s.RUNNING])}, "
+            f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
+            f"Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of "
+            f"`is_set`."
+        )
+        yield _finding(
+            facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
+        )
+
+
+def _asked(facts: Facts) -> list[str]:
+    """By stack of the samples the question that the user's function asks, and the user's line;
+    "" where it asks none."""
+    return [_question(stack) for stack in stack_places(facts.model)]
+
+
+def _question(stack: tuple[Place, ...]) -> str:
+    asks = ""
+    for place in stack:
+        if place.function in _ASKS:
+            asks = place.function
+        elif not is_library(f"{place.path}:{place.line} {place.function}"):
+            module = place.path.rpartition("/")[2].removesuffix(".py") + "."
+            function = place.function.removeprefix(module)
+            return f"{asks}\n{place.path}:{place.line} {function}" if asks else ""
+    return ""
