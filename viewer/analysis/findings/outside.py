@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from tracer.units import size as size_of
+from viewer.analysis.findings.databases import awaits_of
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.waits import name_of, place_in
+from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import keys, numbers
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
@@ -24,6 +26,7 @@ _ACCEPT = " SSLSocket.accept"
 _CHILD_NS = 500 * _MS
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _PIPE_BYTES = 1 << 16
+_CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
 _THEN_NS = 50 * _MS
 
 
@@ -31,6 +34,7 @@ def outside_findings(facts: Facts) -> Iterator[Finding]:
     """Long calls whose end is in the hands of the program itself."""
     yield from _handshakes(facts)
     yield from _full_pipes(facts)
+    yield from _unread_streams(facts)
 
 
 def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
@@ -139,13 +143,77 @@ def _is_call(state: int) -> bool:
 
 def _bytes_read(facts: Facts, reads: list[int], since_ns: int) -> int:
     """How much a thread read soon after a time, in calls that follow each other."""
-    table, trace, total = facts.model.states, facts.model.trace, 0
+    table, total = facts.model.states, 0
     until_ns = since_ns + _THEN_NS
     for row in reads[bisect_right(reads, since_ns, key=table.start_ns.__getitem__) :]:
         if table.start_ns[row] > until_ns:
             break
         until_ns = table.end_ns[row] + _THEN_NS
-        end = trace.slices.end_event[table.slice[row]]
-        size = trace.args(end).get(s.ARG_BYTES, 0) if end >= 0 else 0
-        total += size if isinstance(size, int) else 0
+        total += _size(facts, row)
     return total
+
+
+def _size(facts: Facts, row: int) -> int:
+    """How many bytes a call read."""
+    trace = facts.model.trace
+    end = trace.slices.end_event[facts.model.states.slice[row]]
+    size = trace.args(end).get(s.ARG_BYTES, 0) if end >= 0 else 0
+    return size if isinstance(size, int) else 0
+
+
+def _unread_streams(facts: Facts) -> Iterator[Finding]:
+    """A task waits for a child in vain, after asyncio has read as much as it does without a
+    reader."""
+    model, table, slices = facts.model, facts.model.states, facts.model.trace.slices
+    long = [
+        i for i in awaits_of(facts, _CHILD)
+        if slices.end_ns[i] - slices.start_ns[i] >= _CHILD_NS
+    ]  # fmt: skip
+    if not long:
+        return
+    reads = _calls(facts, 0, "os.read")
+    for i in long:
+        start, end = slices.start_ns[i], slices.end_ns[i]
+        process = model.owners.task_process[model.owners.owner[i]]
+        near = [
+            row for row in reads
+            if start - _THEN_NS <= table.start_ns[row] <= end
+            and model.thread_process[table.who[row]] == process
+        ]  # fmt: skip
+        last = max((table.end_ns[row] for row in near), default=end)
+        size = sum(_size(facts, row) for row in near)
+        if end - last < _CHILD_NS or size < _PIPE_BYTES:
+            continue
+        task = model.owners.owner[i]
+        if not _is_in_vain(facts, task, i) or _is_read(facts, task, last, end):
+            continue
+        site = facts.awaited(i)[1]
+        text = (
+            f"Full pipe: {code(name_of(model, ('task', task)))}{place_in(site)} waited "
+            f"{duration(end - start)} for a child ({at(facts, start)}) whose output nobody "
+            f"read: asyncio stopped after {size_of(size)}, and "
+            f"the child stood in a write to its full pipe. Call `communicate` instead of "
+            f"`wait`, or read the stream in a task."
+        )
+        evidence = Evidence(
+            start, end - start, model.task_name(task), model.owners.task_id[task],
+            site=site, pid=model.pid(process),
+        )  # fmt: skip
+        yield Finding("full pipe", end - last, text, evidence)
+
+
+def _is_in_vain(facts: Facts, task: int, i: int) -> bool:
+    is_open = bool(facts.model.trace.slices.unfinished[i])
+    return is_open or LongWaits.of(facts).tree.ended_by(task, i).kind in GIVEN_UP
+
+
+def _is_read(facts: Facts, task: int, since: int, until: int) -> bool:
+    """Whether another task of the same creator reads a stream meanwhile."""
+    owned, slices = facts.model.owners, facts.model.trace.slices
+    family = {owned.task_id[task], owned.task_parent[task]}
+    return any(
+        slices.start_ns[i] < until
+        and slices.end_ns[i] > since
+        and owned.task_parent[owned.owner[i]] in family
+        for i in awaits_of(facts, _READING)
+    )

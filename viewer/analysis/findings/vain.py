@@ -22,6 +22,7 @@ _COVERED = 8, 10
 _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
 _WAKEABLE = ("Condition.wait", "Event.wait", "Queue.get", "SimpleQueue.get", "Event",
              "Condition", "future")  # fmt: skip
+_CONDITION = "Condition.wait"
 _ENDS = ("Thread.join", "executor shutdown")  # it had to end first: not for a wake-up
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
@@ -41,6 +42,7 @@ def vain_findings(facts: Facts) -> Iterator[Finding]:
     if not any(wait.failed for wait in waits.all):
         return
     yield from _missed(facts, waits)
+    yield from _woke_another(facts, waits)
     yield from _never_done(facts, waits)
     yield from _timed_out(facts, waits)
 
@@ -81,6 +83,38 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"`put`) when there is something to do."
         )
         yield Finding("missed wake-up", lost, text, waits.evidence(wait))
+
+
+def _woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """`notify` woke one who waits for something else at the same condition."""
+    by_lock: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name == _CONDITION and wait.lock >= 0:
+            by_lock[wait.lock].append(wait)
+    for found in by_lock.values():
+        late = [w for w in found if w.failed and not w.is_open and w.ns >= _MISSED_NS]
+        for wait in late[: _LOOKS - 1] if len(late) < _LOOKS else ():
+            woken = [
+                other
+                for other in found
+                if other.site != wait.site
+                and other.ender not in (None, wait.who)
+                and wait.start_ns < other.end_ns <= wait.end_ns - _OWED_NS
+            ]
+            if wait.slice in waits.told or not woken:
+                continue
+            waits.told.add(wait.slice)
+            other, model = woken[0], facts.model
+            assert other.ender is not None
+            text = (
+                f"Missed wake-up: {code(name_of(model, wait.who))} slept in `{wait.name}`"
+                f"{place_in(wait.site)} until its time-out of {duration(wait.ns)} "
+                f"({at(facts, wait.start_ns)}), though {code(name_of(model, other.ender))} "
+                f"notified the condition meanwhile: that woke "
+                f"{code(name_of(model, other.who))}{place_in(other.site)}, which waits for "
+                f"something else. Call `notify_all`, or have a condition for each."
+            )
+            yield Finding("missed wake-up", wait.ns, text, waits.evidence(wait))
 
 
 # Items that were never done ------------------------------------------------------------------

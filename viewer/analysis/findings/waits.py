@@ -22,7 +22,7 @@ _MOST = 10_000
 _LONG_NS = 10_000_000
 _NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
 _LOCKS = ("Lock", "RLock")
-_GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
+GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _YES = memoryview(b"\0\1")
 
 
@@ -131,7 +131,7 @@ class LongWaits:
                 what.removeprefix(s.AWAIT_PREFIX),
                 site,
                 self.model.states.row[row] if row >= 0 else -1,
-                failed or is_open or ended.kind in _GIVEN_UP,
+                failed or is_open or ended.kind in GIVEN_UP,
                 is_open,
                 ended.kind is Kind.CANCELLED,
                 _who(ended.on) if ended.kind is Kind.WAKER else None,
