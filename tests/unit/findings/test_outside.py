@@ -71,3 +71,44 @@ def test_a_full_pipe(tmp_path):
 )
 def test_a_child_that_takes_its_time(tmp_path, story):
     assert kinds(tmp_path, child(**story)) == []
+
+
+def task_and_child(read_bytes=70_000, waits_ns=900 * MS, quiet_ns=850 * MS, reader=False):
+    """`convert` awaits a child to the end of the recording; the loop read its pipe before."""
+    trace = TraceBuilder(argv="tool.py", signals=SIGNALS)
+    thread = trace.thread("MainThread")
+    loop = trace.loop(thread)
+    convert = loop.task("convert", site="/app/tool.py:3 convert")
+    convert.ready(0).running(MS).awaits(2 * MS, "subprocess", site="/app/tool.py:7 convert")
+    loop.step(convert, MS, 2 * MS)
+    end = 2 * MS + waits_ns
+    if reader:
+        task = loop.task("read", site="/app/tool.py:12 read", parent=convert.id)
+        task.ready(MS).running(2 * MS).awaits(3 * MS, "socket", site="/app/tool.py:13 read")
+        loop.step(task, 2 * MS, 3 * MS)
+    thread.running(0)
+    thread.io(end - quiet_ns - MS, "os.read", size_bytes=read_bytes).running(end - quiet_ns)
+    thread.io(end - quiet_ns + MS, "select.epoll.poll").running(end).end(end + MS)
+    return trace
+
+
+def test_a_stream_that_nobody_reads(tmp_path):
+    (found,) = find_in(tmp_path, task_and_child())
+    assert found.finding == "full pipe"
+    assert found.text.startswith(
+        "Full pipe: `convert` in `convert` (tool.py:7) waited 901 ms for a child (at 2.00 ms) "
+        "whose output nobody read: asyncio stopped after 70.0 kB, and the child stood in a "
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"read_bytes": 60_000}, id="less than a pipe holds"),
+        pytest.param({"quiet_ns": 400 * MS}, id="it still reads"),
+        pytest.param({"waits_ns": 450 * MS, "quiet_ns": 400 * MS}, id="short"),
+        pytest.param({"reader": True}, id="a task reads"),
+    ],
+)
+def test_a_task_whose_child_takes_its_time(tmp_path, story):
+    assert kinds(tmp_path, task_and_child(**story)) == []

@@ -127,3 +127,53 @@ def test_what_never_came(tmp_path):
 )
 def test_time_outs_that_are_no_fault(tmp_path, story):
     assert kinds(tmp_path, waits(**story)) == []
+
+
+READ, ROOM = "/app/box.py:5 wait_for_items", "/app/box.py:9 wait_for_room"
+
+
+def one_condition(first=READ, notified=True, wakes_at=300 * MS, times=1):
+    """`writer` runs into its time-out; meanwhile `main` notifies, and `reader` wakes up."""
+    trace = TraceBuilder(argv="box.py", signals=SIGNALS)
+    reader, writer, main = (trace.thread(name) for name in ("reader", "writer", "main"))
+    box, at = trace.lock("Condition.wait", READ), 0
+    for _ in range(times):
+        end = at + 1_000 * MS
+        reader.lock_wait(at, "Condition.wait", lock=box, site=first, acquired=notified)
+        writer.lock_wait(at + 1, "Condition.wait", lock=box, site=ROOM, acquired=False)
+        main.native(at + 2)
+        if notified:
+            main.release(at + wakes_at, box, to=reader)
+            reader.native(at + wakes_at)
+        else:
+            reader.native(end + 1)
+        writer.native(end)
+        at = end + MS
+    for thread in (reader, writer, main):
+        thread.end(at)
+    return trace.ended(at + MS)
+
+
+def test_notify_that_woke_another(tmp_path):
+    (found,) = find_in(tmp_path, one_condition())
+    assert found.finding == "missed wake-up"
+    assert found.text == (
+        "Missed wake-up: `writer` slept in `Condition.wait` in `wait_for_room` (box.py:9) "
+        "until its time-out of 1.00 s (at 1 ns), though `main` notified the condition "
+        "meanwhile: that woke `reader` in `wait_for_items` (box.py:5), which waits for "
+        "something else. Call `notify_all`, or have a condition for each."
+    )
+    assert (found.severity_ns, found.evidence.site) == (999_999_999, ROOM)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"first": ROOM}, id="who waits for the same"),
+        pytest.param({"wakes_at": 900 * MS}, id="at its end"),
+        pytest.param({"notified": False}, id="nobody notified"),
+        pytest.param({"times": 3}, id="it paces a loop"),
+    ],
+)
+def test_notify_that_is_right(tmp_path, story):
+    assert kinds(tmp_path, one_condition(**story)) == []
