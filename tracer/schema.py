@@ -150,6 +150,7 @@ ARG_SINCE_BEFORE = "since_before"  # bool on a hold: it began earlier, before an
 ARG_FD = "fd"
 ARG_PATH = "path"
 ARG_PEER = "peer"
+ARG_OWN_PEER = "own_peer"  # bool, at the end: the socket's peer is in this very process
 ARG_HOLDING_GIL = "holding_gil"  # bool: the thread holds the GIL meanwhile
 ARG_CONTINUES = "continues"  # bool: another piece of the previous call or region
 ARG_OPERATION = "operation"  # uint: id of the tracer.task that a region or log is part of

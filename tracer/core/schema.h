@@ -223,6 +223,7 @@
     X(ARG_FD, "fd")                           \
     X(ARG_PATH, "path")                       \
     X(ARG_PEER, "peer")                       \
+    X(ARG_OWN_PEER, "own_peer")               \
     X(ARG_HOLDING_GIL, "holding_gil")         \
     X(ARG_CONTINUES, "continues")             \
     X(ARG_OPERATION, "operation")             \

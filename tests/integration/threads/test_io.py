@@ -134,3 +134,36 @@ def test_functions_are_as_before(tmp_path: Path) -> None:
             os.read()  # type: ignore[call-arg]
 
     record_here(run, tmp_path / "t.pftrace")
+
+
+def test_a_long_wait_for_the_own_process(tmp_path: Path) -> None:
+    """Over TCP; a pair of Unix sockets has no address to tell."""
+    server = socket.create_server(("127.0.0.1", 0))
+    late = threading.Event()
+
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            late.wait(60)
+            connection.sendall(b"x")
+
+    def run() -> None:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with socket.create_connection(server.getsockname()) as client:
+            timer = threading.Timer(0.2, late.set)
+            timer.start()
+            client.recv(1)
+            timer.join()
+        thread.join()
+        a, b = socket.socketpair()
+        with a, b:
+            b.settimeout(0.15)
+            with pytest.raises(TimeoutError):
+                b.recv(1)
+
+    slices = io_slices(run, tmp_path / "t.pftrace")
+    server.close()
+    own, other = [each for each in slices if each.name == "io: socket.recv"]
+    assert own.args[s.ARG_OWN_PEER]
+    assert s.ARG_OWN_PEER not in other.args

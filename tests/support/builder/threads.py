@@ -131,6 +131,7 @@ class Thread:
         holding_gil: bool = False,
         continues: bool = False,
         stack: str = "",
+        own_peer: bool = False,
     ) -> Self:
         args = _holding(holding_gil)
         args |= {s.ARG_SITE: site} if site else {}
@@ -138,6 +139,7 @@ class Thread:
         args |= {s.ARG_FD: fd} if fd >= 0 else {}
         args |= {s.ARG_CONTINUES: True} if continues else {}
         end: dict[str, Arg] = {s.ARG_BYTES: size_bytes} if size_bytes >= 0 else {}
+        end |= {s.ARG_OWN_PEER: True} if own_peer else {}
         return self.enter(at, s.IO_PREFIX + what, s.CAT_IO, args, end)
 
     def sleep(self, at: int, site: str = "") -> Self:

@@ -99,6 +99,7 @@ typedef struct thread_buffer {
     uint64_t switches;       /* number of recorded releases: a call compares it before and after */
     uint32_t libc, libc_longest;           /* what strings: current libc call of this release; its longest */
     int32_t libc_fd, libc_longest_fd;
+    int32_t waited_fd; /* of the last long call + 1, until its peer has been looked at; 0: none */
     uint8_t libc_class, libc_longest_class;
     uint64_t libc_tick, libc_longest_ticks;
     /* shared */

@@ -74,6 +74,8 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
             locks_end_wait(t, thread, &ev);
         if (lane->bytes)
             event_uint(&ev, SCHEMA_ARG_BYTES, lane->bytes - 1);
+        if (lane->own_peer)
+            event_bool(&ev, SCHEMA_ARG_OWN_PEER, 1);
         const stack_facts *stack = lane->told_stack ? NULL : stack_names_of(lane->stack);
         if (stack) {
             event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
@@ -259,6 +261,7 @@ static void call_begins(lane_line *lane, const lane_call *call, uint32_t stack)
     lane->stack = stack;
     lane->told_stack = 0;
     lane->bytes = 0;
+    lane->own_peer = 0;
 }
 
 static void put_released(timeline *t, thread_line *thread, const lane_take *take, uint64_t end_ns)
@@ -269,6 +272,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
     if (lane->early && lane->state == LANE_CALL) {
         lane->stack = take->stack;
         lane->bytes = take->bytes;
+        lane->own_peer = take->own_peer;
     }
     if (lane->early && (lane->state == LANE_CALL || lane->state == LANE_GIL_WAIT))
         return;
@@ -276,6 +280,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
         call_begins(lane, &take->call, take->stack);
         put_state(t, thread, LANE_CALL, take->drop_ns);
         lane->bytes = take->bytes;
+        lane->own_peer = take->own_peer;
     } else {
         put_computing(t, thread, 0, lane->early ? lane->upto_ns : take->drop_ns, end_ns);
     }
@@ -390,6 +395,13 @@ HANDLER(call_bytes)
         thread->lane.take.bytes = r->b + 1;
 }
 
+HANDLER(call_own_peer)
+{
+    UNUSED(t), UNUSED(ns), UNUSED(r), UNUSED(text);
+    if (thread->lane.pending)
+        thread->lane.take.own_peer = 1;
+}
+
 HANDLER(held_call)
 {
     UNUSED(text);
@@ -414,6 +426,7 @@ const record_handler timeline_lane_handlers[REC_KINDS] = {
     [REC_CALL] = call,
     [REC_TAKE] = take,
     [REC_CALL_BYTES] = call_bytes,
+    [REC_CALL_OWN_PEER] = call_own_peer,
     [REC_HELD_CALL] = held_call,
 };
 

@@ -109,6 +109,7 @@ typedef struct {
     lane_call call;
     uint32_t stack;
     uint8_t unwatched; /* the GIL is not watched: only the call is known */
+    uint8_t own_peer;  /* the call waited for this very process */
 } lane_take;
 
 /* The state of a thread, written up to `upto_ns`. */
@@ -118,6 +119,7 @@ typedef struct {
     uint8_t early;                   /* the release is shown although it is not over */
     uint8_t class, holding_gil; /* of the open LANE_CALL … */
     uint8_t told_stack;         /* by the open slice */
+    uint8_t own_peer;
     uint8_t kernel;
     uint32_t what, fd, serial, stack, serial_before;
     uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */

@@ -12,6 +12,7 @@ from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
+from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
@@ -41,6 +42,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     held_across_await,
     deadlock,
     knots,  # deadlocks that are not of locks alone
+    waits_for_itself,  # deadlock
     orphaned_task,
     task_leak,
     busy_loop,

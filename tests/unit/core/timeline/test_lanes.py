@@ -64,6 +64,17 @@ def test_a_named_call(script: Script) -> None:
     assert args[1] == {s.ARG_FD: 4, s.ARG_BYTES: 77}
 
 
+def test_a_call_that_waited_for_its_own_process(script: Script) -> None:
+    script.add(50_000, "CALL", READ, 4 + 1, 1, flag=IO)
+    script.add(50_000, "TAKE", 0, 10_000, 40_000)
+    script.add(50_100, "CALL_OWN_PEER")
+    script.add(90_000, "CALL", READ, 4 + 1, 2, flag=IO)
+    script.add(90_000, "TAKE", 0, 60_000, 0)
+    states, args = lane(script)
+    calls = [args[i] for i, state in enumerate(states) if state[0] == "io: os.read"]
+    assert calls == [{s.ARG_FD: 4, s.ARG_OWN_PEER: True}, {s.ARG_FD: 4}]
+
+
 def test_no_wait_for_the_gil(script: Script) -> None:
     script.add(50_000, "CALL", READ, 0, 1, flag=IO)
     script.add(50_000, "TAKE", 0, 10_000, 0)

@@ -7,6 +7,7 @@
 #include "python/stacks.h"
 #include "python/trampolines.h"
 #include "signals/calls/learn.h"
+#include "signals/calls/peers.h"
 
 enum { SLOTS = 160 };
 
@@ -74,6 +75,11 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
         int64_t size = bytes_of(result);
         if (size >= 0)
             ring_emit(b, clock_tick(), REC_CALL_BYTES, 0, 0, (uint64_t)size, 0);
+    }
+    if (b->waited_fd) {
+        if (peers_is_own(b->waited_fd - 1))
+            ring_emit(b, clock_tick(), REC_CALL_OWN_PEER, 0, 0, 0, 0);
+        b->waited_fd = 0;
     }
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
         stacks_resolve();

@@ -48,9 +48,9 @@
     X(int, accept, IO, fd, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                         \
     X(int, accept4, IO, fd, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))              \
     X(int, connect, IO, fd, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                   \
-    X(int, poll, IO, -1, (struct pollfd *p, nfds_t n, int t), (p, n, t))                                   \
-    X(int, ppoll, IO, -1, (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s),       \
-      (p, n, t, s))                                                                                        \
+    X(int, poll, IO, n == 1 ? p->fd : -1, (struct pollfd *p, nfds_t n, int t), (p, n, t))                  \
+    X(int, ppoll, IO, n == 1 ? p->fd : -1,                                                                 \
+      (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s), (p, n, t, s))                                                                                        \
     X(int, select, IO, -1, (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t))   \
     X(int, epoll_wait, IO, fd, (int fd, struct epoll_event *e, int n, int t), (fd, e, n, t))               \
     X(int, epoll_pwait, IO, fd, (int fd, struct epoll_event *e, int n, int t, const sigset_t *s),          \
@@ -75,7 +75,7 @@
     X(int, sem_clockwait, LOCK, -1, (sem_t *s, clockid_t c, const struct timespec *t), (s, c, t))          \
     X(ssize_t, __read_chk, IO, fd, (int fd, void *p, size_t n, size_t k), (fd, p, n, k))                   \
     X(ssize_t, __recv_chk, IO, fd, (int fd, void *p, size_t n, size_t k, int f), (fd, p, n, k, f))         \
-    X(int, __poll_chk, IO, -1, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
+    X(int, __poll_chk, IO, n == 1 ? p->fd : -1, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
 extern ssize_t __read_chk(int, void *, size_t, size_t);
 extern ssize_t __recv_chk(int, void *, size_t, size_t, int);
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);

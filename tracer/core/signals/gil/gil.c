@@ -15,12 +15,12 @@
 #include "signals/calls/libc.h"
 #include "python/stacks.h"
 
-enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, FORK_PATIENCE_S = 1 };
+enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, LONG_NS = 100 * 1000 * 1000, FORK_PATIENCE_S = 1 };
 
 static pthread_cond_t *gil_cond, *switch_cond;
 static pthread_mutex_t *gil_mutex;
 static uint64_t takes; /* by any thread; guarded by the GIL's mutex */
-static uint64_t quick_ticks;
+static uint64_t quick_ticks, long_ticks;
 
 /* What one thread passes while it releases and retakes the GIL for the calibration. */
 static struct {
@@ -72,6 +72,7 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
         if (class == CLASS_IO && back - released >= gil_threshold_ticks)
             learn_blocked(tstate);
     }
+    b->waited_fd = b->libc_longest && back - released >= long_ticks ? b->libc_longest_fd + 1 : 0;
     uint32_t stack = stacks_capture(tstate);
     if (b->in_libuv && tstate)
         contexts_see(b, tstate);
@@ -304,6 +305,7 @@ static PyObject *watch_gil(PyObject *module, PyObject *name_calls)
         return NULL;
     }
     quick_ticks = clock_ticks_of(QUICK_NS);
+    long_ticks = clock_ticks_of(LONG_NS);
     memcpy(hooks, own, sizeof own);
     pthread_mutex_lock(&patching);
     hook_count = GIL_HOOKS + (PyObject_IsTrue(name_calls) ? libc_hooks(hooks + GIL_HOOKS) : 0);

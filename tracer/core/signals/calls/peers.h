@@ -1,0 +1,8 @@
+/* Whether the other end of a socket is in this very process: see peers.c. */
+#ifndef TRACER_PEERS_H
+#define TRACER_PEERS_H
+
+/* A few system calls for each low descriptor: only after a long wait. */
+int peers_is_own(int fd);
+
+#endif
