@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.diagnosis.board import judge, missing, names, record
+from tests.diagnosis.board import judge, missing, names, record, wanted
 
 pytestmark = pytest.mark.diagnosis
 
@@ -14,4 +14,6 @@ def test_the_first_finding_names_the_fault(name: str, tmp_path) -> None:
     trace = tmp_path / "case.pftrace"
     record(name, trace)
     verdict = judge(name, trace)
+    if verdict.place != 0 and wanted(name).missed:
+        pytest.xfail(wanted(name).missed)
     assert verdict.place == 0, verdict.found

@@ -13,6 +13,7 @@ class Wanted:
     says: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     server: str = ""
+    missed: str = ""  # why the fault is not told as it should be
 
 
 WANTED: dict[str, Wanted] = {
