@@ -91,7 +91,7 @@ def start(
     thread's CPU time (1 to 5000), `heap_rate` the bytes from one sampled allocation to the
     next (1 to 1 GiB). `force` replaces a file that is not a trace. The trace has sys.argv,
     with values that look secret masked; with `argv` false it has only the first word. With
-    `follow`, forked children record themselves, too; see "A family" in tracer/NOTES.md. With
+    `follow`, Python children are recorded, too; see "A family" in tracer/NOTES.md. With
     `control`, the recording answers `tracer ps`, `top` and `metrics` of this user.
 
     The recording ends with stop(), or when the process exits. Returns (signal, reason) for
@@ -246,6 +246,7 @@ def _start(
                 heap_rate=heap_rate,
                 follow=follow,
                 control=control,
+                names_only=not argv,
             )
             begun: Recording = recorder.Recording(options)
             begun.at_end = stop

@@ -47,7 +47,7 @@ def _begin(core: "ModuleType") -> None:
 def end(core: "ModuleType") -> None:
     """Ends the recording of a followed child; of any other process nothing."""
     recording = core.kept.get("recording")
-    if recording is not None and recording.family is not None and recording.family.member:
+    if recording is not None and recording.family and not recording.family.is_first:
         recording.stop()
 
 

@@ -26,7 +26,9 @@ class Family:
 
     __slots__ = (
         "began_ns",
+        "children",
         "file",
+        "is_first",
         "joined",
         "member",
         "most_bytes",
@@ -44,12 +46,14 @@ class Family:
         self.file = file
         self.most_bytes, self.most_files = most_bytes, most_files
         self.number = int.from_bytes(os.urandom(8), "little") | 1
-        self.member = 0  # 0: the first process
+        self.member = 0  # 0: the first process; another number, too, once it has become …
+        self.is_first = True  # … another program by exec
         self.parent_pid = 0
         self.origin = "run"
         self.began_ns = time.monotonic_ns()
         self.problem = ""  # why children are not followed
         self.joined = 0  # at the end: files that became part of FILE …
+        self.children = 0  # … of how many other processes …
         self.running: list[str] = []  # … and those that are still being written
 
     @property
@@ -66,10 +70,21 @@ class Family:
         mine = Family.__new__(Family)
         mine.file, mine.number = self.file, self.number
         mine.most_bytes, mine.most_files = self.most_bytes, self.most_files
-        mine.origin, mine.parent_pid = origin, parent_pid
+        mine.origin, mine.parent_pid, mine.is_first = origin, parent_pid, False
         mine.began_ns, mine.problem, mine.joined, mine.running = 0, "", 0, []
+        mine.children = 0
         mine.member = core.enter_family()
         return mine
+
+    def rejoin(
+        self, core: "ModuleType", number: int, began_ns: int, origin: str, parent_pid: int
+    ) -> None:
+        """This process's place, as one that is a new Python. Raises OSError."""
+        core.rejoin_family(self.folder)
+        self.number, self.began_ns = number, began_ns
+        self.origin, self.parent_pid = origin, parent_pid
+        self.is_first = False
+        self.member = core.enter_family()
 
     def open(self, core: "ModuleType") -> tuple[str, int]:
         """A new file of this process in the folder."""
@@ -83,16 +98,22 @@ class Family:
 
     def join(self, core: "ModuleType") -> None:
         """At the end of the first process: appends the files of those that have ended."""
+        pids = {str(os.getpid())}  # of the programs that this process was, too
 
         def append(path: str, fd: int) -> None:
             core.append_trace(file, fd)
             discard(path)
+            pids.add(os.path.basename(path).partition("-")[0])
             self.joined += 1
 
         try:
             file = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
             try:
+                if not core.lock_file(file):
+                    self.problem = f"another recording goes into {self.file}"
+                    return
                 self.running = self._visit(core, append, self.began_ns, MOST_BYTES)
+                self.children = len(pids) - 1 + len(self.running)
             finally:
                 os.close(file)
         except OSError as error:

@@ -204,7 +204,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             has_samples = totals.samples or totals.children_recorded
             wanted = tuple(type_ for type_ in types if type_ != "cpu" or has_samples)
             if wanted:
-                derive_profiles(recording.options.path, wanted, files, lock)
+                derive_profiles(recording.file, wanted, files, lock)
         except Exception as problem:
             if os.getpid() == pid:
                 say(f"the end of {output} may be missing: {problem!r}")
@@ -225,6 +225,8 @@ def start(order: str, command: list[str], named: list[str]) -> None:
 
     _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
     numbers = dict(setting.split("=") for setting in settings.split(","))
+    wall = numbers.get("wall") == "1"
+    types = (("cpu",) if numbers["profile"] == "1" else ()) + (("wall",) if wall else ())
     recording = Recording(
         Options(
             path=absolute(output),
@@ -241,6 +243,9 @@ def start(order: str, command: list[str], named: list[str]) -> None:
             control=numbers.get("control") == "1",
             most_bytes=int(numbers["most_bytes"]),
             most_files=int(numbers["most_files"]),
+            names_only=numbers.get("argv", "1") != "1",
+            says=output,
+            profiles=types,
         )
     )
     try:
@@ -251,19 +256,17 @@ def start(order: str, command: list[str], named: list[str]) -> None:
         stem, suffix = os.path.splitext(output)
         taken, output = output, f"{stem}.{os.getpid()}{suffix}"
         say(f"{taken} is being recorded by another process; this recording goes to {output}")
-        recording.options.path = absolute(output)
+        recording.options.path, recording.options.says = absolute(output), output
         recording.start()
     if "listen" in numbers:
         listen(numbers["listen"])
     problems = dict(recording.problems())
     for signal, reason in problems.items():
         say(f"{signal} is not recorded: {reason}")
-    wall = numbers.get("wall") == "1"
     recorded = set(recording.options.signals) - problems.keys()
     missing = [signal for signal in WALL_SIGNALS if signal not in recorded]
     if wall and missing:
         say(f"--wall: its waits are incomplete without {', '.join(missing)}")
-    types = (("cpu",) if numbers["profile"] == "1" else ()) + (("wall",) if wall else ())
     finish_at_exit(recording, output, types)
 
 

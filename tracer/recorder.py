@@ -6,30 +6,18 @@ it loaded.
 
 import os
 import sys
+import time
 
 from tracer import children as child_processes
+from tracer import order
 from tracer.errors import TracerError
-from tracer.family import MOST_BYTES, MOST_FILES, Family
+from tracer.family import Family
 from tracer.listening import tell
 from tracer.live import control
+from tracer.options import ON_REQUEST, SIGNALS, Options
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.secrets import masked
-from tracer.signals import (
-    DEFAULT_CPU_HZ,
-    DEFAULT_HEAP_RATE,
-    Tool,
-    children,
-    cpu,
-    gc,
-    gil,
-    heap,
-    io,
-    libraries,
-    locks,
-    loops,
-    sched,
-    threads,
-)
+from tracer.signals import Tool, children, libraries
 from tracer.totals import Totals
 
 TYPE_CHECKING = False
@@ -39,77 +27,7 @@ if TYPE_CHECKING:
 
     from tracer.signals import Disarm
 
-SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
-    "tasks": loops.arm,
-    "threads": threads.arm,
-    "gc": gc.arm,
-    "gil": gil.arm,
-    "locks": locks.arm,
-    "io": io.arm,
-    "sched": sched.arm,
-    "cpu": cpu.arm,
-}
-# Recorded only when asked for.
-ON_REQUEST: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {"heap": heap.arm}
-DEFAULT_BUFFER_BYTES = 64 << 20
-DEFAULT_IO_THRESHOLD_US = 20
-DEFAULT_STACK_DEPTH = 32
-
-
-class Options:
-    """What to record, and where to write it."""
-
-    __slots__ = (
-        "argv",
-        "buffer_bytes",
-        "control",
-        "cpu_hz",
-        "follow",
-        "force",
-        "heap_rate",
-        "heap_seed",
-        "hold",
-        "io_threshold_us",
-        "most_bytes",
-        "most_files",
-        "path",
-        "signals",
-        "stack_depth",
-    )
-
-    def __init__(
-        self,
-        path: str,
-        buffer_bytes: int = DEFAULT_BUFFER_BYTES,
-        signals: tuple[str, ...] = tuple(SIGNALS),
-        argv: tuple[str, ...] = (),
-        force: bool = False,
-        cpu_hz: int = DEFAULT_CPU_HZ,
-        io_threshold_us: int = DEFAULT_IO_THRESHOLD_US,
-        stack_depth: int = DEFAULT_STACK_DEPTH,
-        hold: bool = False,
-        heap_rate: int = DEFAULT_HEAP_RATE,
-        heap_seed: int = 0,
-        follow: bool = True,
-        most_bytes: int = MOST_BYTES,
-        most_files: int = MOST_FILES,
-        control: bool = True,
-    ) -> None:
-        self.path = path
-        self.buffer_bytes = buffer_bytes
-        self.signals = signals
-        self.argv = argv  # the program's, including secrets; empty: sys.argv
-        self.cpu_hz = cpu_hz  # CPU samples per second of a thread's CPU time, 1 to 5000
-        self.io_threshold_us = io_threshold_us  # shorter calls and waits are not written
-        self.stack_depth = stack_depth  # frames of a wait's stack, 1 to 64
-        self.force = force  # replace a file that is not a trace
-        self.heap_rate = heap_rate  # bytes from one sampled allocation to the next, on average
-        self.heap_seed = heap_seed  # of these samples; 0: a random one
-        self.follow = follow  # child processes record themselves, too …
-        self.most_bytes = most_bytes  # … until all together have written this much …
-        self.most_files = most_files  # … and are so many, the first one included
-        self.control = control  # answer those who ask while it runs
-        self.hold = hold  # until begin(), keep the trace that `path` has
+__all__ = ["ON_REQUEST", "SIGNALS", "Options", "Recording"]
 
 
 class Recording:
@@ -120,6 +38,7 @@ class Recording:
         self._core: ModuleType | None = None
         self._tool: Tool | None = None
         self._disarms: dict[str, Disarm] = {}
+        self._argv: list[str] = []  # as the trace has it
         self.family: Family | None = None  # this process's place among those of the run
         self._had_gil = True
         self._is_new = False  # the file did not exist before
@@ -165,6 +84,7 @@ class Recording:
         child_processes.register(_core)
         follows = options.follow and os.path.isfile(options.path)
         family.follow(_core, follows)
+        order.give(_core, options, family if follows else None, self._argv)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
         tell(_core, options.path)
@@ -178,6 +98,19 @@ class Recording:
         self._tool, parent._tool = parent._tool, None
         self._disarms, parent._disarms = parent._disarms, {}
         family = family.enter(core, "fork", os.getppid())
+        self._start_as_member(core, family, flow, child_processes.thread_name())
+        self._arm_again(core)
+
+    def start_in_family(self, core: "ModuleType", family: Family, flow: int) -> None:
+        """In a child that is a new Python, before its first line. Raises what start() raises,
+        and OSError."""
+        self._start_as_member(core, family, flow, "MainThread")
+        child_processes.register(core)
+        self._arm(core)
+
+    def _start_as_member(
+        self, core: "ModuleType", family: Family, flow: int, thread: str
+    ) -> None:
         if not family.member:
             raise TracerError("there are as many processes as may be recorded")
         self.options.path, fd = family.open(core)
@@ -188,14 +121,15 @@ class Recording:
             del core.kept["recording"]
             raise
         self._has_begun = True
+        order.give(core, self.options, family, self._argv)
         core.process_started(flow)
-        core.name_thread(os.getpid(), child_processes.thread_name())
-        self._arm_again(core)
+        core.name_thread(os.getpid(), thread)
 
     def _open(self, core: "ModuleType", fd: int, family: Family, hold: bool) -> None:
         options = self.options
         python = "{}.{}.{}".format(*sys.version_info[:3])
         argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
+        self._argv = argv
         begun = False
         try:
             core.start(
@@ -343,15 +277,22 @@ class Recording:
         missing = max(asked - begun, 0)
         totals |= {
             "children": totals["children"] + missing,
-            "children_recorded": family.joined + len(family.running),
+            "children_recorded": family.children,
         }
+        if family.is_first and family.member:  # it was another program before
+            totals["duration_ns"] = time.monotonic_ns() - family.began_ns
         if family.joined:
             totals["bytes"] = os.path.getsize(family.file)
         return Totals(totals)
 
     @property
+    def file(self) -> str:
+        """What all processes of the run become part of."""
+        return self.family.file if self.family is not None else self.options.path
+
+    @property
     def _is_child(self) -> bool:
-        return self.family is not None and self.family.member > 0
+        return self.family is not None and not self.family.is_first
 
     def _find_blind_spots(self) -> list[tuple[str, str]]:
         """(signal, what is missing of it) for gaps that only show at the end."""

@@ -1,7 +1,9 @@
 /* Wrappers around the functions by which a process ends itself: they write what was recorded first. */
 #include "endings.h"
 
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +11,8 @@
 #include "python/trampolines.h"
 #include "recording.h"
 #include "ring/records.h"
+#include "signals/children.h"
+#include "signals/spawned.h"
 
 typedef PyObject *(*two_args)(PyObject *, PyObject *);
 typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
@@ -101,32 +105,89 @@ static PyObject *executable(PyObject *path)
     return NULL;
 }
 
-static PyObject *keyword(PyObject *const *args, Py_ssize_t count, PyObject *names, const char *name)
+/* Where an argument is: its number among all, or -1. */
+static Py_ssize_t place(Py_ssize_t at, Py_ssize_t count, PyObject *names, const char *name)
 {
+    if (at < count)
+        return at;
     for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++)
         if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), name) == 0)
-            return args[count + i];
-    return NULL;
+            return count + i;
+    return -1;
 }
 
-/* Calls exec once everything is written. It returns only if it failed. */
-static PyObject *execute(enum ending how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+/* As execv() takes an environment; NULL: no memory. The texts are the list's. */
+static char **array_of(PyObject *list)
+{
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    char **array = malloc(((size_t)count + 1) * sizeof *array);
+    for (Py_ssize_t i = 0; array && i < count; i++)
+        array[i] = PyBytes_AS_STRING(PyList_GET_ITEM(list, i));
+    if (array)
+        array[count] = NULL;
+    return array;
+}
+
+enum { EXEC_ARGUMENTS = 3 }; /* path, argv, env */
+
+/* Calls exec. It returns only if it failed. While it runs this thread has the GIL, so nobody else changes `environ`. */
+static PyObject *call_exec(enum ending how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names,
+                           PyObject *environment, Py_ssize_t at)
 {
     PyCFunction original = hooks[how].original;
-    PyObject *path = recording_runs() ? count > 0 ? args[0] : keyword(args, count, names, "path") : NULL;
+    if (how == EXECVE) {
+        PyObject *changed[EXEC_ARGUMENTS];
+        if (environment) {
+            memcpy(changed, args, sizeof changed);
+            changed[at] = environment;
+            args = changed;
+        }
+        return ((fast_keywords)(void (*)(void))original)(module, args, count, names);
+    }
+    char **own = environ, **array = environment ? array_of(environment) : NULL;
+    if (array)
+        environ = array;
+    PyObject *result = ((fast)(void (*)(void))original)(module, args, count);
+    if (array)
+        environ = own;
+    free(array);
+    return result;
+}
+
+/* Whether the new program will record itself: it will find what it needs in its environment. */
+static children_departure depart(enum ending how, PyObject *file, PyObject *const *args, Py_ssize_t words, Py_ssize_t at)
+{
+    spawned_program program = {0};
+    if (!file || words < 0 || (how == EXECVE && at < 0) || !spawned_is_armed())
+        return (children_departure){0};
+    spawned_judge(PyBytes_AS_STRING(file), args[words], &program);
+    program.how = SPAWNED_EXEC;
+    return how == EXECV ? children_depart(&program, Py_None, spawned_list)
+                        : children_depart(&program, args[at], spawned_dict);
+}
+
+/* Calls exec once everything is written. */
+static PyObject *execute(enum ending how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Py_ssize_t first = place(0, count, names, "path"), at = place(2, count, names, "env");
+    Py_ssize_t all = count + (names ? PyTuple_GET_SIZE(names) : 0);
+    PyObject *path = recording_runs() && first >= 0 ? args[first] : NULL;
     PyObject *file = executable(path), *result;
+    children_departure departs = {0};
     int written = 0;
     if (file || (path && PyLong_Check(path))) {
         const char *what = file ? PyBytes_AS_STRING(file) : "a file descriptor";
+        if (all == (how == EXECV ? 2 : EXEC_ARGUMENTS))
+            departs = depart(how, file, args, place(1, count, names, "argv"), at);
         notes_write(NOTE_EXEC, what, "");
-        written = recording_checkpoint(what);
+        written = recording_checkpoint(departs.flow ? NULL : what);
     }
-    result = how == EXECV ? ((fast)(void (*)(void))original)(module, args, count)
-                          : ((fast_keywords)(void (*)(void))original)(module, args, count, names);
+    result = call_exec(how, module, args, count, names, departs.environment, at);
     if (written) {
         notes_write(NOTE_EXEC_FAILED, "", "");
         recording_go_on();
     }
+    Py_XDECREF(departs.environment);
     Py_XDECREF(file);
     return result;
 }

@@ -30,6 +30,7 @@
 #include "signals/locks/reasons.h"
 #include "signals/monitor.h"
 #include "signals/reaped.h"
+#include "signals/spawned.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/user/user.h"
@@ -45,8 +46,8 @@ static int exec_core(PyObject *module)
         async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods, endings_methods,
         gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods, launch_methods, learn_methods,
         libraries_methods, loads_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
-        recording_methods, sampling_methods,
-        stacks_methods, switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods,
+        recording_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
+        testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods, waits_methods,
     };
     codes_on_death(on_code_death);

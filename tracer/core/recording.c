@@ -403,6 +403,22 @@ static PyObject *follow_children(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(rejoin_doc, "rejoin_family(folder)\n\n"
+"In a process that another one of the family has spawned, instead of follow_children(). Raises OSError.");
+
+static PyObject *rejoin(PyObject *module, PyObject *folder)
+{
+    (void)module;
+    PyObject *path;
+    if (!PyUnicode_FSConverter(folder, &path))
+        return NULL;
+    errno = family_rejoin(PyBytes_AS_STRING(path));
+    Py_DECREF(path);
+    if (errno)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(leave_doc, "leave_parent()\n\nIn a forked child: forgets the parent's tasks, and who holds locks.");
 
 static PyObject *leave_parent(PyObject *module, PyObject *unused)
@@ -452,6 +468,7 @@ PyMethodDef recording_methods[] = {
     {"lock_file", lock_file, METH_O, lock_doc},
     {"append_trace", append_trace, METH_VARARGS, append_doc},
     {"follow_children", follow_children, METH_VARARGS, follow_doc},
+    {"rejoin_family", rejoin, METH_O, rejoin_doc},
     {"leave_parent", leave_parent, METH_NOARGS, leave_doc},
     {"enter_family", enter, METH_NOARGS, "enter_family() -> int: number of this process in it; 0: there are too many."},
     {"family_counts", counts, METH_NOARGS, "family_counts() -> (children that were to record themselves, those that did, why none could)"},

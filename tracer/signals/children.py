@@ -32,9 +32,17 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         if hasattr(function, "__code__"):
             tool.watch(function, "process named", "PY_START")
 
+    def watch_server() -> None:
+        popen = sys.modules["multiprocessing.popen_forkserver"].Popen
+        server = sys.modules["multiprocessing.forkserver"].ForkServer
+        tool.watch(server.ensure_running, "fork server runs", "PY_RETURN")
+        tool.watch(popen._launch, "fork server launch", "PY_RETURN")
+        tool.watch(popen.poll, "fork server poll", "PY_START PY_RETURN")
+
     for module, path in _NAMES.items():
         tool.after_import(module, lambda of=(module, path): watch_names(*of))  # type: ignore[misc]
     jobs.arm(core, tool)
+    tool.after_import("multiprocessing.popen_forkserver", watch_server)
 
     def disarm() -> None:
         core.unwatch_waits()

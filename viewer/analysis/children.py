@@ -10,8 +10,8 @@ from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 from viewer.trace.sites import head
 
-# Python starts it by itself, beside the first spawned process.
-_PYTHONS_OWN = "from multiprocessing.resource_tracker import"
+# Python starts these by itself, beside the first spawned process; neither is recorded.
+_PYTHONS_OWN = re.compile(r"from multiprocessing\.(?:resource_tracker|forkserver) import")
 # Modules that ask another program a question: where a library is, what machine this is.
 _ASKING = re.compile(r"/lib/python3[^/]*/(?:ctypes/util|platform|uuid)\.py:")
 
@@ -44,7 +44,7 @@ def children(model: Model) -> tuple[Children, ...]:
         command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
         stack = str(args.get(s.ARG_STACK, ""))
         start = (process, pid, events.time_ns[event])
-        if start in recorded or _PYTHONS_OWN in command or _ASKING.search(stack):
+        if start in recorded or _PYTHONS_OWN.search(command) or _ASKING.search(stack):
             continue
         reason = str(args.get(s.ARG_REASON, ""))
         key = (model.trace.text(events.name[event]), command, site, reason)

@@ -60,7 +60,9 @@ def end_of(process: Process, live: bool) -> End:
         return End(pid, How.LIVE, f"pid {pid} is still being recorded: more will follow.")
     if process.replaced_by:
         became = f"the program (pid {pid}) became {process.replaced_by} (exec)"
-        return End(pid, How.REPLACED, f"{became}: what it did from then on is not recorded.")
+        why = f" ({process.replaced_why})" if process.replaced_why else ""
+        lost = f"what it did from then on is not recorded{why}"
+        return End(pid, How.REPLACED, f"{became}: {lost}.")
     return End(pid, How.UNKNOWN, _UNKNOWN.format(pid))
 
 

@@ -85,6 +85,8 @@ def _end(model: Model, process: int) -> End:
     """How it ended; its parent may know which signal killed it."""
     found = end_of(model.trace.processes[process], model.trace.processes[process].live)
     member = Family.of(model).members[process]
+    if found.how is How.REPLACED and Family.of(model).became(process) >= 0:
+        return replace(found, text="")
     if found.how is not How.UNKNOWN or member.told is None or member.told.signal is None:
         return found
     name = signal_name(member.told.signal)

@@ -3,6 +3,7 @@
 import math
 import struct
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -42,7 +43,7 @@ class Process:
 
     `recording_ended` is None when the trace does not say how it ended. `recording_cut` is what
     it says of a file that could not be written on; `replaced_by` the program that took the
-    process over (exec), "" if none did.
+    process over (exec), "" if none did; `replaced_why` is why that does not record itself.
     """
 
     pid: int
@@ -55,6 +56,7 @@ class Process:
     replaced_by: str = ""
     live: bool = False  # it was being recorded when it was read
     uuid: int = 0  # of its track
+    replaced_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +239,11 @@ def _find_processes(
     events: Events, known: dict[int, Track]
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """By track, the index of its process (-1 unknown); by process, its (uuid, pid)."""
-    # A process is identified by its track, not by its pid: two containers may share a pid.
-    by_pid = {track.pid: uuid for uuid, track in known.items() if track.pid and not track.tid}
+    # A process is identified by its track, not by its pid: two containers may share a pid, and
+    # one that becomes another program keeps its own. Its other tracks have later numbers.
+    by_pid: dict[int, list[int]] = defaultdict(list)
+    for uuid in sorted(uuid for uuid, track in known.items() if track.pid and not track.tid):
+        by_pid[known[uuid].pid].append(uuid)
     processes: dict[int, int] = {}
     found: list[tuple[int, int]] = []
     roots: list[int] = []
@@ -252,7 +257,10 @@ def _find_processes(
         if not track.pid:
             roots.append(-1)
             continue
-        process = track.uuid if not track.tid else by_pid.get(track.pid, track.pid)
+        process = track.uuid
+        if track.tid:
+            mine = by_pid.get(track.pid, [track.pid])
+            process = mine[max(bisect_right(mine, track.uuid) - 1, 0)]
         roots.append(processes.setdefault(process, len(processes)))
         if len(found) < len(processes):
             found.append((process, track.pid))
@@ -313,6 +321,7 @@ def _read_processes(
             str(found[i].get(s.EXEC, {}).get(s.ARG_PATH, "")),
             uuid in live,
             uuid,
+            str(found[i].get(s.EXEC, {}).get(s.ARG_REASON, "")),
         )
         for i, (uuid, pid) in enumerate(processes)
     )

@@ -262,11 +262,12 @@ type _Seen = Iterator[tuple[tuple[int, int], int, list[str]]]
 
 def _waits(trace: Trace, texts: Texts, threads: Iterable[tuple[int, int]]) -> _Seen:
     """(thread, when, frames) of the waits and calls of these threads."""
-    tracks = {
-        (track.pid, track.tid): track.uuid for track in trace.tracks.values() if track.tid
+    wanted = set(threads)
+    thread_of = {
+        i: (track.pid, track.tid)
+        for i, uuid in enumerate(trace.events.uuids)
+        if (track := trace.tracks.get(uuid)) and (track.pid, track.tid) in wanted
     }
-    number = {uuid: i for i, uuid in enumerate(trace.events.uuids)}
-    thread_of = {number[tracks[t]]: t for t in threads if tracks.get(t) in number}
     events, values = trace.events, trace.events.arg_value
     split: dict[int, list[str]] = {}
     for i, at in enumerate(name_args(trace, texts.find(s.ARG_STACK))):

@@ -127,5 +127,5 @@ def test_a_reloader_is_not_without_fault(record: Recorder, signals: tuple[str, .
     report = build_report(build_model(read_trace(trace)), By.CORO)
     said = overview(report, Style(120))
     assert "! 1 child process is not in this trace: `python" in said
-    assert "program0.py` at program0.py:4." in said
+    assert "program0.py` at program0.py:4 (-S)." in said
     assert "in this process; its children are not recorded." in said

@@ -171,7 +171,7 @@ thread.join()
 )
 def test_exec(record: Recorder, call: str) -> None:
     """The trace has the last moment, and says what the process became; so does the line."""
-    trace = record(BEGIN + call)
+    trace = record(BEGIN + call, options=("--no-follow",))
     assert record.stdout == "5\n"
     found = validate(trace.read_bytes())
     assert logs(found) == ["last"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
-from tests.support.validator.rules import Summary, validate
-from tests.support.validator.strict import Event, read_strict
+from tests.support.family import events, folder, has_ended
+from tests.support.validator.rules import validate
 from tracer import schema as s
 
 TREE = """\
@@ -37,18 +37,6 @@ if os.fork() == 0:
     raise SystemExit(0)  # ends like any other program
 os.wait()
 """
-
-
-def events(trace: Path, name: str) -> list[Event]:
-    return [event for event in read_strict(trace.read_bytes()).events if event.name == name]
-
-
-def folder(trace: Path) -> Path:
-    return trace.with_name(f"{trace.name}.d")
-
-
-def has_ended(found: Summary) -> bool:
-    return found.names[s.RECORDING] == found.names[s.RECORDING_ENDED] == len(found.processes)
 
 
 def test_a_tree_of_forks(record: Recorder) -> None:

@@ -78,7 +78,8 @@ enum record_kind {
     REC_LOG,            /* b = payload bytes; payload: see payload.h, its name is the message */
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
     REC_FOLLOWED,       /* this thread is about to start a child, or exec: b = flow to its trace, or a = why it has
-                           none (string); neither: it came to nothing */
+                           none (string); neither: it came to nothing; flag = as the record before, whose flow
+                           was not known yet */
     REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command; flag = enum child_kind */
     REC_HEAP_BEGIN,     /* b = bytes between two samples, on average */
     REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = the call that made it, or 0 << 32 | its number, c = bytes;

@@ -1,16 +1,17 @@
 /* Wrappers around the functions that start a process: each child that came to be is a record. */
 #include "signals/children.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "python/plain.h"
 #include "python/stacks.h"
 #include "python/trampolines.h"
-#include "python/utf8.h"
 #include "ring/family.h"
+#include "ring/intern.h"
 #include "ring/ring.h"
-#include "ring/text.h"
+#include "signals/command.h"
 #include "signals/gil/got.h"
 
 typedef PyObject *(*fast)(PyObject *, PyObject *const *, Py_ssize_t);
@@ -20,129 +21,23 @@ enum starter { FORK, FORKPTY, SPAWN, SPAWNP, SYSTEM, FORK_EXEC, STARTERS };
 
 static wrapped_builtin hooks[STARTERS];
 
-/* --- the name of a command: what is run, without values, which may be secret --- */
-
-enum { WORD = 200, NAME = 2 * WORD };
-
-typedef struct {
-    char text[NAME];
-    size_t length;
-} command_name;
-
-static void add(command_name *name, const char *text, size_t length)
-{
-    if (name->length && name->length < NAME)
-        name->text[name->length++] = ' ';
-    length = text_fit(text, length, NAME - name->length);
-    memcpy(name->text + name->length, text, length);
-    name->length += length;
-}
-
-static void add_word(command_name *name, const char *word)
-{
-    add(name, word, strlen(word));
-}
-
-/* An argument as UTF-8, cut to fit; 0 if it is no text. Runs no code of the program. */
-static int text_of(PyObject *item, char word[WORD])
-{
-    PyObject *text = NULL;
-    if (item && PyUnicode_Check(item)) {
-        text = Py_NewRef(item);
-    } else if (item && PyBytes_Check(item)) {
-        text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item), "replace");
-    } else if (item) { /* a pathlib.Path keeps the text that the call has made of it */
-        PyObject *kept = PyUnicode_InternFromString("_str");
-        text = kept ? plain_attribute(item, kept) : NULL;
-        Py_XDECREF(kept);
-    }
-    Py_ssize_t length;
-    PyObject *owned = NULL;
-    const char *utf8 = text && PyUnicode_Check(text) ? utf8_of(text, &length, &owned) : NULL;
-    size_t kept = utf8 ? text_fit(utf8, (size_t)length, WORD - 1) : 0;
-    memcpy(word, utf8 ? utf8 : "", kept);
-    word[kept] = 0;
-    Py_XDECREF(owned);
-    Py_XDECREF(text);
-    PyErr_Clear();
-    return kept > 0;
-}
-
-static int word_at(PyObject *words, Py_ssize_t at, char word[WORD])
-{
-    PyObject *item = words && (PyList_Check(words) || PyTuple_Check(words)) ? PySequence_GetItem(words, at) : NULL;
-    int found = text_of(item, word);
-    Py_XDECREF(item);
-    PyErr_Clear();
-    return found;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
-/* The module, the script or the first words of the code that Python is to run. */
-static void add_python(command_name *name, PyObject *words)
-{
-    char word[WORD], value[WORD];
-    for (Py_ssize_t i = 1; word_at(words, i, word); i++) {
-        char option = word[1];
-        if (word[0] != '-') {
-            add_word(name, base_name(word));
-            return;
-        }
-        const char *its = word[1] && word[2] ? word + 2 : word_at(words, i + 1, value) ? value : "";
-        if (option == 'm' || option == 'c') {
-            add(name, word, 2);
-            its += strspn(its, " \n\t");
-            add(name, its, strcspn(its, option == 'c' ? "\"'=(;\n" : " "));
-            return;
-        }
-        if ((option == 'W' || option == 'X') && its == value)
-            i++;
-    }
-}
-
-/* `sh -c` and the program that the line begins with. */
-static void name_line(command_name *name, const char *line)
-{
-    size_t length = strcspn(line, " \n;|&<>");
-    add_word(name, "sh -c");
-    if (length && !memchr(line, '=', length))
-        add(name, line, length);
-}
-
-/* `paths` are where the program was looked for. */
-static void name_command(command_name *name, PyObject *words, PyObject *paths)
-{
-    char word[WORD], line[WORD];
-    if (!word_at(words, 0, word) && !word_at(paths, 0, word))
-        return;
-    const char *program = base_name(word);
-    if (strcmp(program, "sh") == 0 && word_at(words, 1, line) && strcmp(line, "-c") == 0 && word_at(words, 2, line)) {
-        name_line(name, line);
-        return;
-    }
-    add_word(name, program);
-    if (strncmp(program, "python", 6) == 0)
-        add_python(name, words);
-}
-
 /* --- whether a child records itself --- */
 
 static _Thread_local uint64_t forking; /* while this thread forks: flow to the child's trace, 0 = it has none … */
 static _Thread_local int executing;    /* … and whether the child executes another program at once */
 
+static uint64_t mixed(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return (x ^ (x >> 31)) | 1;
+}
+
 /* A number that no other process of the family uses for a flow. */
 static uint64_t new_flow(void)
 {
     static _Atomic uint64_t count;
-    uint64_t x = clock_ns_of(CLOCK_MONOTONIC) + ((uint64_t)getpid() << 40) + ++count;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return (x ^ (x >> 31)) | 1;
+    return mixed(clock_ns_of(CLOCK_MONOTONIC) + ((uint64_t)getpid() << 40) + ++count);
 }
 
 /* The flow to a child that is about to be started and shall record itself; 0: it shall not. It begins at this
@@ -163,6 +58,37 @@ static void drop_flow(uint64_t flow)
         ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 0, 0);
 }
 
+static void tell_why(const char *why)
+{
+    thread_buffer *b = ring_current();
+    if (b)
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, intern_string(why, strlen(why)), 0, 0);
+}
+
+children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change)
+{
+    children_departure departs = {.is_helper = program->is_helper};
+    if (!program->is_python)
+        return departs;
+    departs.flow = program->why[0] ? 0 : begin_flow();
+    departs.environment = departs.flow ? change(given, program, departs.flow) : NULL;
+    if (program->why[0] || (departs.flow && !departs.environment)) {
+        tell_why(program->why[0] ? program->why : "an environment of its own kind");
+        departs.flow = 0;
+    }
+    if (program->how == SPAWNED_SERVER && departs.flow) { /* its children are recorded, it is not */
+        tell_why("multiprocessing's fork server");
+        departs.flow = 0;
+    }
+    return departs;
+}
+
+void children_stay(children_departure *departs)
+{
+    drop_flow(departs->flow);
+    departs->flow = 0;
+}
+
 PyDoc_STRVAR(forked_doc, "forked() -> int\n\n"
 "In a forked child, before os.fork() returns: the flow to it; 0 if it does not record itself.");
 
@@ -170,6 +96,23 @@ static PyObject *forked(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     return PyLong_FromUnsignedLongLong(executing || !got_loads_nothing() ? 0 : forking);
+}
+
+static uint64_t flow_of_served(uint64_t family, uint64_t pid)
+{
+    return mixed(family ^ mixed(pid << 1));
+}
+
+PyDoc_STRVAR(served_doc, "served_flow(family, pid) -> int\n\n"
+"The flow to a child of multiprocessing's fork server: it and the process that asked for it both know these numbers.");
+
+static PyObject *served_flow(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long family, pid;
+    if (!PyArg_ParseTuple(args, "KK", &family, &pid))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(flow_of_served(family, pid));
 }
 
 PyDoc_STRVAR(arrived_doc, "process_started(flow)\n\nThis thread is the first of a followed child.");
@@ -185,7 +128,7 @@ static PyObject *process_started(PyObject *module, PyObject *flow)
     Py_RETURN_NONE;
 }
 
-/* --- the wrappers --- */
+/* --- telling --- */
 
 _Atomic uint64_t children_started, children_followed;
 
@@ -232,13 +175,20 @@ static PyObject *forkpty_hook(PyObject *module, PyObject *unused)
     return pair;
 }
 
-static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths)
+/* `pid` is NULL if none came to be. */
+static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths, children_departure *departs)
 {
     command_name name = {0};
     if (pid) {
-        name_command(&name, words, paths);
-        tell(pid, CHILD_SPAWN, &name, 0);
+        command_of(&name, words, paths);
+        tell(pid, CHILD_SPAWN, &name, departs->flow);
+        children_started -= departs->is_helper != 0;
+    } else {
+        PyObject *raised = PyErr_GetRaisedException();
+        children_stay(departs);
+        PyErr_SetRaisedException(raised);
     }
+    Py_CLEAR(departs->environment);
     return pid;
 }
 
@@ -252,7 +202,7 @@ void children_spawned(int64_t pid, char *const *words)
         Py_XDECREF(word);
     }
     if (child && list)
-        spawned(child, list, NULL);
+        spawned(child, list, NULL, &(children_departure){0});
     Py_XDECREF(child);
     Py_XDECREF(list);
     PyErr_Clear();
@@ -263,39 +213,131 @@ void children_on_name(thread_buffer *b, PyObject *named)
     PyObject *key = PyUnicode_InternFromString("_name");
     PyObject *name = named && PyUnicode_Check(named) ? Py_NewRef(named)
                      : key && named ? plain_attribute(named, key) : NULL;
-    char word[WORD];
+    char word[COMMAND_WORD];
     PyErr_Clear();
-    if (name && text_of(name, word))
+    if (name && command_text(name, word))
         ring_emit_text(b, REC_PROCESS_NAMED, 0, 0, word, strlen(word), 0);
     Py_XDECREF(name);
     Py_XDECREF(key);
 }
 
-#define SPAWN_HOOK(function, how)                                                                                \
-    static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)        \
-    {                                                                                                            \
-        PyObject *pid = ((fast_keywords)(void (*)(void))hooks[how].original)(module, args, count, names);        \
-        return spawned(pid, count > 1 ? args[1] : NULL, NULL);                                                   \
-    }
-SPAWN_HOOK(spawn_hook, SPAWN)
-SPAWN_HOOK(spawnp_hook, SPAWNP)
+/* --- multiprocessing's fork server, which another process asks for a child --- */
 
+static _Thread_local PyObject *polled; /* the Popen whose end this thread asks for; only its address counts */
+
+void children_on_request(thread_buffer *b)
+{
+    if (spawned_is_armed() && family_is_ready())
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 1, 0); /* the pid, and so the flow, will be known later */
+}
+
+static long number_of(PyObject *popen, const char *name)
+{
+    PyObject *key = PyUnicode_InternFromString(name), *value = key ? plain_attribute(popen, key) : NULL;
+    long number = value && PyLong_Check(value) ? PyLong_AsLong(value) : -1;
+    Py_XDECREF(value);
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return number;
+}
+
+void children_on_served(thread_buffer *b, PyObject *popen)
+{
+    long pid = number_of(popen, "pid");
+    uint64_t flow = pid > 0 && spawned_is_armed() && family_is_ready() ? flow_of_served(spawned_family(), (uint64_t)pid) : 0;
+    if (flow)
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 1, 0, flow, 0);
+    PyObject *child = PyLong_FromLong(pid);
+    tell(child, CHILD_SPAWN, &(command_name){0}, flow);
+    Py_XDECREF(child);
+    PyErr_Clear();
+}
+
+void children_on_poll(PyObject *popen)
+{
+    PyObject *key = PyUnicode_InternFromString("returncode"), *code = key ? plain_attribute(popen, key) : NULL;
+    polled = code == Py_None ? popen : NULL;
+    Py_XDECREF(code);
+    Py_XDECREF(key);
+    PyErr_Clear();
+}
+
+void children_on_polled(thread_buffer *b, PyObject *popen, PyObject *result)
+{
+    long pid = number_of(popen, "pid"), code = PyLong_Check(result) ? PyLong_AsLong(result) : 0;
+    int is_end = popen == polled && PyLong_Check(result) && pid > 0;
+    polled = NULL;
+    PyErr_Clear();
+    if (is_end)
+        ring_emit(b, clock_tick(), REC_CHILD_ENDED, code < 0, (uint32_t)(code < 0 ? -code : code), (uint64_t)pid, 0);
+}
+
+/* --- the wrappers --- */
+
+enum { MOST_ARGUMENTS = 32 };
+
+/* Calls with one argument changed, if `with` is not NULL. */
+static PyObject *call(enum starter how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names,
+                      Py_ssize_t at, PyObject *with)
+{
+    PyObject *changed[MOST_ARGUMENTS];
+    Py_ssize_t all = count + (names ? PyTuple_GET_SIZE(names) : 0);
+    if (with) {
+        memcpy(changed, args, (size_t)all * sizeof *args);
+        changed[at] = with;
+        args = changed;
+    }
+    PyCFunction original = hooks[how].original;
+    return how == FORK_EXEC ? ((fast)(void (*)(void))original)(module, args, count)
+                            : ((fast_keywords)(void (*)(void))original)(module, args, count, names);
+}
+
+/* os.posix_spawn(path, argv, env, …): these three have no keywords. */
+static PyObject *spawn(enum starter how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    char path[PATH_MAX];
+    spawned_program program = {0};
+    int found = count == 3 && spawned_is_armed() && (!names || PyTuple_GET_SIZE(names) < MOST_ARGUMENTS - 3);
+    if (found && (how == SPAWN ? spawned_find(args[0], NULL, path, sizeof path) : spawned_search(args[0], path, sizeof path)))
+        spawned_judge(path, args[1], &program);
+    children_departure departs = children_depart(&program, count == 3 ? args[2] : Py_None, spawned_dict);
+    PyObject *pid = call(how, module, args, count, names, 2, departs.environment);
+    return spawned(pid, count > 1 ? args[1] : NULL, NULL, &departs);
+}
+
+static PyObject *spawn_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    return spawn(SPAWN, module, args, count, names);
+}
+
+static PyObject *spawnp_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    return spawn(SPAWNP, module, args, count, names);
+}
+
+/* fork_exec(words, paths, close_fds, pass_fds, folder, environment, …) */
 static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
+    char path[PATH_MAX];
+    spawned_program program = {0};
+    int found = count > 6 && count <= MOST_ARGUMENTS && spawned_is_armed();
+    if (found && spawned_find(args[1], args[4], path, sizeof path))
+        spawned_judge(path, args[0], &program);
+    children_departure departs = children_depart(&program, found ? args[5] : Py_None, spawned_list);
     executing = 1;
-    PyObject *pid = ((fast)(void (*)(void))hooks[FORK_EXEC].original)(module, args, count);
+    PyObject *pid = call(FORK_EXEC, module, args, count, NULL, 5, departs.environment);
     executing = 0;
-    return spawned(pid, count > 1 ? args[0] : NULL, count > 1 ? args[1] : NULL);
+    return spawned(pid, count > 1 ? args[0] : NULL, count > 1 ? args[1] : NULL, &departs);
 }
 
 static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     PyObject *status = ((fast_keywords)(void (*)(void))hooks[SYSTEM].original)(module, args, count, names);
     int given = count + (names ? PyTuple_GET_SIZE(names) : 0) == 1;
-    char line[WORD];
+    char line[COMMAND_WORD];
     command_name name = {0};
-    if (status && given && text_of(args[0], line)) {
-        name_line(&name, line);
+    if (status && given && command_text(args[0], line)) {
+        command_of_line(&name, line);
         tell(Py_False, CHILD_SPAWN, &name, 0); /* its pid is unknown: 0 */
     }
     return status;
@@ -339,6 +381,7 @@ PyMethodDef children_methods[] = {
     {"watch_children", watch_children, METH_O, watch_doc},
     {"unwatch_children", unwatch_children, METH_NOARGS, "Removes the wrappers."},
     {"forked", forked, METH_NOARGS, forked_doc},
+    {"served_flow", served_flow, METH_VARARGS, served_doc},
     {"process_started", process_started, METH_O, arrived_doc},
     {NULL, NULL, 0, NULL},
 };

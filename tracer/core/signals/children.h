@@ -4,6 +4,7 @@
 
 #include "python/compat.h"
 #include "ring/ring.h"
+#include "signals/spawned.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -11,11 +12,33 @@
 /* Children that the functions have started in this recording, and those of them that were to record themselves. */
 extern _Atomic uint64_t children_started, children_followed;
 
+/* A program is about to be started, as a child or in place of this one. */
+typedef struct {
+    uint64_t flow;         /* to its trace; 0: it has none */
+    PyObject *environment; /* owned: to be passed instead of the given one; NULL: that one */
+    int is_helper;
+} children_departure;
+
+typedef PyObject *spawned_environment(PyObject *given, const spawned_program *program, uint64_t flow);
+
+/* The next record of its start says whether it records itself, or why not. `given`: its environment, which one of
+ * spawned.h's functions changes. Attached; leaves no exception set. */
+children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change);
+void children_stay(children_departure *departs); /* it came to nothing */
+
 /* Another way to start one has succeeded: uvloop's. `words`: program and arguments; NULL ends them. Attached. */
 void children_spawned(int64_t pid, char *const *words);
 
 /* This process has a name now: a text, or the `_name` of a multiprocessing.Process. */
 void children_on_name(thread_buffer *b, PyObject *named);
+
+/* This process is about to ask multiprocessing's fork server for a child … */
+void children_on_request(thread_buffer *b);
+/* … and has got it: its Popen. */
+void children_on_served(thread_buffer *b, PyObject *popen);
+/* This thread asks a Popen of the fork server's whether its process has ended, and what the answer was. */
+void children_on_poll(PyObject *popen);
+void children_on_polled(thread_buffer *b, PyObject *popen, PyObject *result);
 
 extern PyMethodDef children_methods[];
 

@@ -37,6 +37,10 @@ static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static void process_named(thread_buffer *b, uint64_t tick, PyObject *value);
+static void server_ready(thread_buffer *b, uint64_t tick, PyObject *value);
+static void server_launched(thread_buffer *b, uint64_t tick, PyObject *value);
+static void server_poll(thread_buffer *b, uint64_t tick, PyObject *value);
+static void server_polled(thread_buffer *b, uint64_t tick, PyObject *value);
 
 static watched_role roles[] = {
     {"step", NULL, NULL, LOOP_RUNS_STEPS},
@@ -83,6 +87,9 @@ static watched_role roles[] = {
     {"message read", NULL, jobs_on_read, LOOP_NO_PART},
     {"message received", NULL, jobs_on_received, LOOP_NO_PART},
     {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
+    {"fork server runs", NULL, server_ready, LOOP_NO_PART},
+    {"fork server launch", NULL, server_launched, LOOP_NO_PART},
+    {"fork server poll", server_poll, server_polled, LOOP_NO_PART},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -192,6 +199,30 @@ static void process_named(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     children_on_name(b, local(0));
+}
+
+static void server_ready(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    children_on_request(b);
+}
+
+static void server_launched(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    children_on_served(b, local(0));
+}
+
+static void server_poll(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)b, (void)tick, (void)value;
+    children_on_poll(local(0));
+}
+
+static void server_polled(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick;
+    children_on_polled(b, local(0), value);
 }
 
 static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value)

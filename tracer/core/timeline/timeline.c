@@ -247,9 +247,10 @@ HANDLER(gc_end)
 HANDLER(followed)
 {
     UNUSED(t), UNUSED(text);
+    if (!r->flag || !thread->child_flow)
+        thread->child_ns = ns;
     thread->child_flow = r->b;
     thread->reason = r->a;
-    thread->child_ns = ns;
 }
 
 /* Writes the start of a child, whose trace has the other end of the flow. */
@@ -312,7 +313,6 @@ HANDLER(child_ended)
 
 HANDLER(note)
 {
-    UNUSED(thread);
     static const uint8_t names[] = {[NOTE_HOOK_DISABLED] = SCHEMA_HOOK_DISABLED, [NOTE_OTHER] = SCHEMA_NOTE,
                                     [NOTE_EXEC] = SCHEMA_EXEC, [NOTE_EXEC_FAILED] = SCHEMA_EXEC_FAILED};
     uint32_t subject = r->a < r->b ? r->a : (uint32_t)r->b;
@@ -321,6 +321,8 @@ HANDLER(note)
                 .name = names[r->flag]};
     if (r->flag == NOTE_EXEC) {
         event_text(&ev, SCHEMA_ARG_PATH, text, subject);
+        write_start(t, thread, &ev);
+        return;
     } else if (r->flag != NOTE_EXEC_FAILED) {
         event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
         event_text(&ev, SCHEMA_ARG_REASON, text + subject, r->b - subject);

@@ -124,6 +124,12 @@ class Family:
         began = bisect_right(mine, time_ns, key=_start)
         return mine[max(began - 1, 0)].process if mine else -1
 
+    def became(self, process: int) -> int:
+        """The program that it became by exec; -1 none, or none that is recorded."""
+        one = self.members[process]
+        later = (other for other in self._by_pid[one.pid] if other.parent == process)
+        return next((other.process for other in later), -1)
+
     def child(self, process: int, pid: int, time_ns: int) -> int:
         """The latest process of that pid which began before then, below `process`; -1 none."""
         mine = self._by_pid.get(pid, [])
@@ -239,7 +245,8 @@ def _names(model: Model, recorded: list[int]) -> dict[int, str]:
         program = program_of(str(said.get(s.ARG_ARGV, "")))
         name = given.get(i, "")
         if not name:
-            is_child = s.ARG_PARENT_PID in said and program == first
+            became = said.get(s.ARG_ORIGIN) == "exec"
+            is_child = s.ARG_PARENT_PID in said and program == first and not became
             name = "child" if is_child else program or "process"
             numbers[name] += 1
             name = f"{name} {numbers[name]}" if is_child else name

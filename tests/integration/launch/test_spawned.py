@@ -1,0 +1,255 @@
+"""Children that are a new Python record themselves, and find nothing changed."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Recorder
+from tests.support.family import events, folder, has_ended
+from tests.support.launching import compare, script
+from tests.support.validator.rules import validate
+from tracer import schema as s
+from viewer.analysis.children import children
+from viewer.analysis.processes.family import Family
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+# What a program can see of how it was started.
+SEEN = """\
+import os, signal, sys
+posix = sys.modules["posix"]
+print(sys.argv, sys.orig_argv, sys.flags, sys.path, sys.warnoptions, sys._xoptions)
+print(list(os.environ.items()), list(posix.environ.items()), signal.pthread_sigmask(0, ()))
+print(list(sys.modules), list(sys.path_importer_cache), sys.path_hooks, sys.meta_path)
+"""
+STARTS = f"""\
+import asyncio, os, pathlib, subprocess, sys
+SEEN = {SEEN!r}
+pathlib.Path("seen.py").write_text(SEEN)
+script = pathlib.Path("script")
+script.write_text(f"#!{{sys.executable}} -X dev\\n{{SEEN}}")
+script.chmod(0o755)
+relay = pathlib.Path("relay")
+start = f"'''exec' {{sys.executable}} \\"$0\\" \\"$@\\""
+relay.write_text(f"#!/bin/sh\\n{{start}}\\n' '''\\n{{SEEN}}")
+relay.chmod(0o755)
+python = sys.executable
+
+def run(*words, **how):
+    sys.stdout.flush()
+    print(subprocess.run(words, **how).returncode)
+
+def spawn(call, *how, **more):
+    sys.stdout.flush()
+    print(os.waitpid(call(*how, **more), 0)[1])
+
+run(python, "-c", SEEN, "a", "b")
+run(python, "-W", "ignore", "-um", "seen", "a")
+run(python, "seen.py", env={{}})
+run(python, pathlib.Path("seen.py"), env={{"PYTHONPATH": "here:there", "A": "b"}})
+run(python, "seen.py", env={{"A": "b", "PYTHONPATH": ""}})
+run("./script", "a")
+run("./relay", "a")
+run(os.path.basename(python), "seen.py", env={{"PATH": os.path.dirname(python)}})
+run("python3", "seen.py", executable=python, cwd=".")
+run(python, "-", input=SEEN.encode())
+run(python, "seen.py", preexec_fn=lambda: None)
+spawn(os.posix_spawn, python, [python, "seen.py"], os.environ)
+other = {{b"A": "b", "PYTHONPATH": b"x"}}
+spawn(os.posix_spawnp, python, [python, "seen.py"], other, setsid=True)
+spawn(os.spawnv, os.P_NOWAIT, python, [python, "seen.py"])
+
+async def main():
+    sys.stdout.flush()
+    process = await asyncio.create_subprocess_exec(python, "seen.py")
+    print(await process.wait())
+asyncio.run(main())
+print([name for name in os.environ if "TRACER" in name])
+"""
+
+
+def test_nothing_else_changes(tmp_path: Path) -> None:
+    plain, traced = compare(script("spawned", STARTS), tmp_path)
+    assert plain == traced
+    trace = tmp_path / "out.pftrace"
+    found = validate(trace.read_bytes())
+    assert len(found.processes) == 1 + 15 + 1  # os.spawnv forks, and becomes another program
+    model = build_model(read_trace(trace))
+    assert children(model) == ()
+    members = list(Family.of(model).members.values())
+    assert {member.parent for member in members[1:] if member.origin != "exec"} == {0}
+    assert {member.origin for member in members} == {"run", "spawn", "fork", "exec"}
+    ends = [member.told.status for member in members[1:] if member.told]
+    assert ends == [0] * 15
+
+
+REFUSED = """\
+import os, pathlib, subprocess, sys
+pathlib.Path("python9").write_text("#!/bin/sh\\n")
+pathlib.Path("python9").chmod(0o755)
+pathlib.Path("isolated").write_text(f"#!{sys.executable} -I\\n")
+pathlib.Path("isolated").chmod(0o755)
+for words in (
+    [sys.executable, "-I", "-c", "pass"],
+    [sys.executable, "-uW", "ignore", "-bS", "-c", "pass"],
+    [sys.executable, "-Es", "-c", "pass"],
+    [sys.executable, "-WI", "-XS", "-c", "E = -1", "-I"],
+    ["./python9"],
+    ["./isolated"],
+    ["true"],
+):
+    subprocess.run(words)
+"""
+
+
+def test_why_not(record: Recorder) -> None:
+    """A child that cannot record itself is in the trace, with the reason."""
+    trace = record(REFUSED, options=("--no-cpu",))
+    reasons = [event.args.get(s.ARG_REASON) for event in events(trace, s.SPAWN)]
+    assert reasons == ["-I", "-S", "-E", None, "another Python", "-I", None]
+    assert len(validate(trace.read_bytes()).processes) == 2
+    assert ", 1 child process recorded, 6 child processes not recorded" in record.stderr
+    said = record.tracer("report", str(trace)).stdout
+    assert "(-I)" in " ".join(said.split())
+
+
+POOLS = """\
+import multiprocessing, os, sys, tracer
+from concurrent.futures import ProcessPoolExecutor
+
+def work(number):
+    tracer.log(f"job {number}")
+    return os.getpid()
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        print(len(set(pool.map(work, range(3)))))
+    pool = context.Pool(1)
+    print(len(set(pool.map(work, range(3, 6)))))
+    pool.close()
+    pool.join()
+    process = context.Process(target=sys.exit, args=(3,), name="mine")
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_multiprocessing(record: Recorder, method: str) -> None:
+    """Its processes have the program's names and parents, and end as their parent is told."""
+    trace = record(POOLS, method, options=("--no-cpu",))
+    assert record.stdout == "1\n1\n3\n"
+    found = validate(trace.read_bytes())
+    assert has_ended(found)
+    assert not folder(trace).exists()
+    kind = {"spawn": "Spawn", "forkserver": "ForkServer"}[method]
+    model = build_model(read_trace(trace))
+    members = list(Family.of(model).members.values())[1:]
+    assert [m.name for m in members] == [f"{kind}Process-1", f"{kind}PoolWorker-2", "mine"]
+    assert {m.origin for m in members} == {method}
+    assert {m.parent for m in members} == {0}
+    assert [m.told and m.told.status for m in members] == [0, 0, 3]
+    assert {f"job {number}" for number in range(6)} < set(found.names)
+    assert "3 child processes recorded" in record.stderr
+    assert children(model) == ()
+
+
+CUSTOM = "import sys; print('customised', __name__, __file__, sys.argv, len(sys.path))"
+
+
+def test_the_programs_own_sitecustomize(tmp_path: Path) -> None:
+    """It runs, once, as if ours were not there; also one that fails."""
+    for source in (CUSTOM, CUSTOM + "\n1/0"):
+        case = script(
+            "custom",
+            "import subprocess, sys; print(subprocess.run([sys.executable, '-c', "
+            "'import sitecustomize, sys; print(sitecustomize, sys.modules[\"sitecustomize\"])'"
+            "], env={'PYTHONPATH': 'own'}).returncode)",
+        )
+        case.files["own/sitecustomize.py"] = source
+        plain, traced = compare(case, tmp_path)
+        assert plain == traced
+
+
+CHAIN = """\
+import os, sys
+left = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+if left == 3:
+    if os.fork() == 0:
+        os._exit(1)
+    os.wait()
+if left:
+    os.execv(sys.executable, [sys.executable, __file__, str(left - 1)])
+print("last")
+sys.exit(4)
+"""
+
+
+def test_the_first_process_becomes_others(record: Recorder) -> None:
+    """All are in FILE, with the children of each; the last one says so."""
+    trace = record(CHAIN, expect=4, options=("--no-cpu",))
+    assert record.stdout == "last\n"
+    model = build_model(read_trace(trace))
+    members = list(Family.of(model).members.values())
+    first = members[0].pid
+    programs = [m for m in members if m.pid == first]
+    assert [m.origin for m in programs] == ["run", "exec", "exec", "exec"]
+    assert [m.parent for m in programs[1:]] == [m.process for m in programs[:-1]]
+    assert not folder(trace).exists()
+    (told,) = record.stderr.splitlines()
+    assert f", 1 child process recorded -> {trace}." in told
+    report = record.tracer("report", str(trace)).stdout
+    assert "what it did from then on" not in report
+
+
+def test_not_followed(record: Recorder) -> None:
+    """Nothing is passed on."""
+    source = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {SEEN!r}])"
+    trace = record(source, options=("--no-follow",))
+    assert len(validate(trace.read_bytes()).processes) == 1
+    assert "TRACER" not in record.stdout
+    assert not folder(trace).exists()
+
+
+def test_no_more_files_than_allowed(record: Recorder) -> None:
+    source = (
+        "import subprocess, sys\nfor _ in range(3): subprocess.run([sys.executable, '-c', ''])"
+    )
+    trace = record(source, options=("--max-files", "2", "--no-cpu"))
+    assert len(validate(trace.read_bytes()).processes) == 2
+    assert ", 1 child process recorded, 2 child processes not recorded" in record.stderr
+
+
+def test_a_changed_environment_does_not_last(record: Recorder) -> None:
+    """A grandchild through a program that is no Python is not recorded, and finds nothing."""
+    source = "import subprocess; subprocess.run(['env'])"
+    trace = record(source)
+    assert "TRACER" not in record.stdout
+    assert os.environ.get("PYTHONPATH", "") == "" or str(trace) not in record.stdout
+
+
+def test_arguments_left_out(record: Recorder) -> None:
+    """--no-argv holds for children."""
+    source = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass', 'mine'])"
+    trace = record(source, options=("--no-argv", "--no-cpu"))
+    assert [event.args[s.ARG_ARGV] for event in events(trace, s.RECORDING)][1] == "-c"
+    assert b"mine" not in trace.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
+def test_a_signal_while_it_begins(record: Recorder) -> None:
+    """It is handled as if Python had started faster: none is lost, none ends it early."""
+    source = """\
+import signal, subprocess, sys
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "print('ran')"])
+for _ in range(50):
+    child.send_signal(signal.SIGUSR1)
+print(child.wait())
+"""
+    record(source)
+    assert sorted(record.stdout.split()) == ["0", "ran"]
