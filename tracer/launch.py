@@ -101,70 +101,6 @@ def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") 
 
 # A wall-clock profile needs these, besides the CPU samples.
 WALL_SIGNALS = ("gil", "locks", "io")
-# Of larger traces only `tracer pprof` makes a profile: reading them takes a second or more.
-PROFILED_BYTES = 256 << 20
-DERIVE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from viewer.commands.profiles import derive_quietly; derive_quietly(*sys.argv[2:])"
-)
-
-
-class Profile:
-    """A profile that is about to be written: a file of another name, locked meanwhile.
-
-    Whoever looks for the profile finds the lock, and waits.
-    """
-
-    def __init__(self, type_: str, path: str, lock: "Callable[[int], bool]") -> None:
-        self.type = type_
-        self.path = path
-        folder, name = os.path.split(path)
-        self.partial = os.path.join(folder, f".{name}.{os.getpid()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self.fd = os.open(self.partial, flags, 0o666)
-        lock(self.fd)
-
-    def drop(self) -> None:
-        os.unlink(self.partial)
-        os.close(self.fd)
-
-
-def derive_profiles(
-    trace: str, types: tuple[str, ...], output: "ModuleType", lock: "Callable[[int], bool]"
-) -> None:
-    """Leaves a process behind that writes these profiles beside the trace.
-
-    The program has ended, and whoever waits for it must not wait for this. The process
-    holds none of its files and prints nothing; it is in a session of its own, so that
-    signals from the terminal do not reach it. `output` is tracer.output.
-    """
-    profiles: list[Profile] = []
-    for type_ in types:
-        path = output.profile_path(trace, type_)
-        if not output.is_replaceable(path):
-            say(f"no {type_} profile: {path} exists and is something else")
-            continue
-        try:
-            profiles.append(Profile(type_, path, lock))
-        except OSError as error:
-            say(f"no {type_} profile: cannot write {path}: {error.strerror}")
-    if not profiles:
-        return
-    # Their numbers there are above all numbers here: none is overwritten before it is copied.
-    first = max(profile.fd for profile in profiles) + 1
-    files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-        (os.POSIX_SPAWN_DUP2, profile.fd, first + i) for i, profile in enumerate(profiles)
-    ]
-    files += [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    root = __file__.rpartition("/")[0].rpartition("/")[0]
-    command = [sys.executable, "-E", "-P", "-W", "ignore", "-c", DERIVE, root, trace]
-    for i, profile in enumerate(profiles):
-        command += [profile.type, str(first + i), profile.partial, profile.path]
-    try:
-        os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
-    except OSError:  # no process could be started: `tracer pprof` does the same
-        for profile in profiles:
-            profile.drop()
 
 
 def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) -> None:
@@ -172,8 +108,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     comes last; and for a program that ends in another way, or becomes another one."""
     import atexit
 
-    from tracer import _core, children, units
-    from tracer import output as files
+    from tracer import _core, children, derived, units
 
     pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
 
@@ -199,12 +134,12 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             if totals.problem:
                 tell(f"cannot write {output} to its end: {totals.problem}")
             tell(*children.told(recording, f"{output}.d"), summary(totals, output, units))
-            if totals.bytes > PROFILED_BYTES:
+            if totals.bytes > derived.PROFILED_BYTES:
                 return
             has_samples = totals.samples or totals.children_recorded
             wanted = tuple(type_ for type_ in types if type_ != "cpu" or has_samples)
             if wanted:
-                derive_profiles(recording.file, wanted, files, lock)
+                derived.derive_profiles(recording.file, wanted, lock, say)
         except Exception as problem:
             if os.getpid() == pid:
                 say(f"the end of {output} may be missing: {problem!r}")
