@@ -114,6 +114,9 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "control": True,
         "most_bytes": 90,
         "most_files": 4,
+        "names_only": False,
+        "says": "a.pftrace",
+        "profiles": (),
     }
     assert done.stdout == f"{expected}\n"
 
