@@ -13,7 +13,7 @@ from tracer import order
 from tracer.errors import TracerError
 from tracer.family import Family
 from tracer.listening import tell
-from tracer.live import control
+from tracer.live import control, debug
 from tracer.options import ON_REQUEST, SIGNALS, Options
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.secrets import masked
@@ -160,6 +160,7 @@ class Recording:
             reason = control.listen(core, "file", path, " ".join(argv), python)
             if reason:
                 core.note("control", core.shown_text(reason), False)
+        debug.arm(core)
         self._core, self.family = core, family
         self._had_gil = _has_gil()
 

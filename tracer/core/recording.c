@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "output/control.h"
+#include "output/debug.h"
 #include "output/file.h"
 #include "output/writer.h"
 #include "python/notes.h"
@@ -349,6 +350,20 @@ static PyObject *open_control(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(debug_doc, "debug_lines(schedule_ms, details, collections)\n\n"
+"From now on until the recording ends: a line on stderr each so many milliseconds (0: none), with more for each\n"
+"loop and thread, and one for each collection.");
+
+static PyObject *debug_lines(PyObject *module, PyObject *args)
+{
+    (void)module;
+    debug_wishes wishes;
+    if (!PyArg_ParseTuple(args, "Ipp", &wishes.schedule_ms, &wishes.details, &wishes.collections))
+        return NULL;
+    debug_start(wishes);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(lock_doc, "lock_file(fd) -> bool\n\n"
 "Marks the file as being recorded until the descriptor and its copies are closed. Returns False if\n"
 "another recording has marked it.");
@@ -465,6 +480,7 @@ PyMethodDef recording_methods[] = {
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
     {"control_open", open_control, METH_VARARGS, control_doc},
+    {"debug_lines", debug_lines, METH_VARARGS, debug_doc},
     {"lock_file", lock_file, METH_O, lock_doc},
     {"append_trace", append_trace, METH_VARARGS, append_doc},
     {"follow_children", follow_children, METH_VARARGS, follow_doc},

@@ -14,6 +14,7 @@
 #include "packets/samples.h"
 #include "ring/private_fd.h"
 #include "output/control.h"
+#include "output/debug.h"
 #include "output/file.h"
 #include "ring/ring.h"
 #include "ring/text.h"
@@ -360,8 +361,10 @@ static void pass(int last)
     w.to = now;
     remember_pair(now);
     w.sources->after_pass();
-    control_serve(&(control_facts){&w.line, w.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
-                                   dropped_in_all(), w.line.out.events, w.file.end.bytes});
+    control_facts facts = {&w.line, w.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
+                           dropped_in_all(), w.line.out.events, w.file.end.bytes};
+    debug_tell(&facts);
+    control_serve(&facts);
 }
 
 static void *run(void *unused)
@@ -538,6 +541,7 @@ void writer_stop(writer_totals *totals)
     if (w.sources->kernel->finish(on_kernel, NULL))
         note("sched", "the program closed the recorder's descriptors: context switches are missing for threads "
              "older than the recording and for those that they started");
+    debug_stop();
     conclude(dropped);
     *totals = totals_now(dropped);
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
@@ -583,6 +587,7 @@ void writer_forget(void)
     if (!w.running)
         return;
     control_forget();
+    debug_forget();
     close_files();
     w.running = w.paused = 0;
     pthread_mutex_init(&w.mutex, NULL);

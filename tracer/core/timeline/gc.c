@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "ring/stack_names.h"
+#include "timeline/heap.h"
 
 void gc_slice(timeline *t, const thread_line *thread, track *on, uint64_t ns, uint8_t type)
 {
@@ -39,5 +40,6 @@ void gc_finish(timeline *t, thread_line *thread, uint64_t ns, uint64_t collected
     }
     thread->gc_open = 0;
     tally_collected(&t->collections, (tally_collection){0, thread->gc_since_ns, ns, collected, uncollectable,
-                                                        thread->gc_generation, thread->tid});
+                                                        thread->gc_generation, thread->tid, thread->gc_heap,
+                                                        heap_live(t)});
 }

@@ -193,6 +193,11 @@ void heap_counters(timeline *t, uint64_t ns)
     heap->rate_ns = ns;
 }
 
+int64_t heap_live(const timeline *t)
+{
+    return t->heap ? t->heap->live_bytes : -1;
+}
+
 void heap_free(timeline *t)
 {
     heap_line *heap = t->heap;

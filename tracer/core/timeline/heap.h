@@ -9,6 +9,7 @@ extern const record_handler timeline_heap_handlers[REC_KINDS];
 /* Writes the allocations whose stacks have got their names meanwhile. */
 void heap_settle(timeline *t);
 void heap_counters(timeline *t, uint64_t ns);
+int64_t heap_live(const timeline *t); /* bytes that live; -1: not recorded */
 void heap_free(timeline *t);
 
 #endif

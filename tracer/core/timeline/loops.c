@@ -66,6 +66,7 @@ void loop_free(loop_line *loop)
         }
     }
     map_free(&loop->lanes);
+    free(loop->told);
     track *lines[] = {&loop->own, &loop->running, &loop->queue, &loop->tasks};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_free(lines[i]);

@@ -33,6 +33,7 @@ typedef struct {
     uint64_t run_since_ns, ran_ns, idle_ns; /* 0: it does not run now; before that; in its polls */
     uint64_t steps, callbacks;
     tally_sizes lag; /* how long its tasks were ready before they ran */
+    struct loop_told *told; /* output/debug.c: what these were in its last line */
 } loop_line;
 
 typedef struct user_line user_line; /* timeline/user.c */
@@ -184,6 +185,7 @@ typedef struct thread_line {
     loop_line *named; /* the loop it runs whose records name it */
     tally_thread counts;
     uint64_t gc_since_ns;
+    int64_t gc_heap; /* live bytes then, -1: not known */
     uint8_t gc_open;
     uint8_t gc_is_called; /* by gc.collect() … */
     uint32_t gc_generation, gc_stack; /* … from there */

@@ -238,16 +238,21 @@ static void put_coroutines(const timeline *t, json_text *out)
     free(rows);
 }
 
-/* What the thread is doing, as the trace calls it. */
-static void put_thread_state(const thread_line *thread, json_text *out)
+const char *timeline_status_state(const thread_line *thread, size_t *length)
 {
     const lane_line *lane = &thread->lane;
-    if (lane->state == LANE_CALL) {
-        json_interned(out, lane->what);
-        return;
-    }
+    if (lane->state == LANE_CALL)
+        return intern_text(lane->what, length);
     const char *name = tally_state_name(count_state_of(lane));
-    json_string(out, name, strlen(name));
+    *length = strlen(name);
+    return name;
+}
+
+static void put_thread_state(const thread_line *thread, json_text *out)
+{
+    size_t length;
+    const char *state = timeline_status_state(thread, &length);
+    json_string(out, state, length);
 }
 
 static void put_threads(const timeline *t, json_text *out)

@@ -21,6 +21,7 @@ tally_thread timeline_status_of_thread(const thread_line *thread);
 /* All threads' counters, of those that ended, too. */
 tally_thread timeline_status_threads(const timeline *t);
 const char *tally_state_name(enum tally_state state); /* as reports name it */
+const char *timeline_status_state(const thread_line *thread, size_t *length); /* what it does, as the trace calls it */
 /* Members of a JSON object, from `"now_ns":` on; for tracer/live/counters.py. `now_ns`: the timeline is complete up
  * to then. */
 void timeline_status_write(const timeline *t, uint64_t now_ns, json_text *out);

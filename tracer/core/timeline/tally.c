@@ -9,6 +9,19 @@ uint64_t tally_limit(uint32_t bucket)
     return (1ull << octave) + ((uint64_t)part << (octave - 2));
 }
 
+uint64_t tally_quantile(const tally_sizes *now, const tally_sizes *before, uint32_t thousandths)
+{
+    uint64_t count = now->all.count - before->all.count, seen = 0;
+    for (uint32_t i = 0; count && i < TALLY_BUCKETS; i++) {
+        seen += now->buckets[i] - before->buckets[i];
+        if (seen * 1000 < count * thousandths)
+            continue;
+        uint64_t limit = tally_limit(i);
+        return limit && limit < now->all.longest_ns ? limit : now->all.longest_ns;
+    }
+    return 0;
+}
+
 void tally_collected(tally_gc *gc, tally_collection one)
 {
     uint32_t generation = one.generation < TALLY_GENERATIONS ? one.generation : TALLY_GENERATIONS - 1;

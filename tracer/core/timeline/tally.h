@@ -49,6 +49,7 @@ typedef struct {
     uint64_t number; /* from 1 */
     uint64_t begin_ns, end_ns, collected, uncollectable;
     uint32_t generation, tid;
+    int64_t heap_before, heap_after; /* bytes, where allocations are recorded, else -1 */
 } tally_collection;
 
 enum { TALLY_GENERATIONS = 3, TALLY_COLLECTIONS = 64 };
@@ -86,6 +87,9 @@ static inline void tally_size(tally_sizes *sizes, uint64_t ns)
 
 /* The length that those in the bucket are below; 0: the last one, which has no limit. */
 uint64_t tally_limit(uint32_t bucket);
+/* The limit of the bucket in which the wanted share, in thousandths, of the lengths that came since `before` is
+ * reached; at most the longest ever. 0: none came. */
+uint64_t tally_quantile(const tally_sizes *now, const tally_sizes *before, uint32_t thousandths);
 void tally_collected(tally_gc *gc, tally_collection one);
 void tally_add(tally_thread *to, const tally_thread *from);
 

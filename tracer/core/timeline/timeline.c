@@ -226,6 +226,7 @@ HANDLER(gc_begin)
     lane_reach(t, thread, ns);
     thread->gc_open = 1;
     thread->gc_since_ns = ns;
+    thread->gc_heap = heap_live(t);
     thread->gc_generation = r->a;
     thread->gc_is_called = r->flag;
     thread->gc_stack = (uint32_t)r->b;
