@@ -126,6 +126,9 @@ def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
             b"".join(path.read_bytes() for path in (trace, *children))
         )
         importlib.import_module("tests.support.conservation").check_conserved(trace)
+    for ring in sorted(directory.rglob("*.ring")):
+        data, _ = importlib.import_module("viewer.trace.rings").read_ring(ring)
+        importlib.import_module("tests.support.validator.rules").validate_once(data)
 
 
 @dataclass(frozen=True)

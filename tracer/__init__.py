@@ -25,17 +25,29 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-from tracer.api import counter, listen, log, recording, region, start, stop, task  # noqa: E402
+from tracer.api import (  # noqa: E402
+    counter,
+    listen,
+    log,
+    recording,
+    region,
+    start,
+    stop,
+    task,
+)
 from tracer.errors import TracerError  # noqa: E402
+from tracer.snapshots import flight, snapshot  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [
     "TracerError",
     "counter",
+    "flight",
     "listen",
     "log",
     "recording",
     "region",
+    "snapshot",
     "start",
     "stop",
     "task",

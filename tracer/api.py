@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tracer.recorder import Recording
+    from tracer.rings import Flight
     from tracer.totals import Totals
 
     type _Function = Callable[..., Any]
@@ -37,7 +38,16 @@ except Exception:  # no compiler, or another interpreter: programs run, but are 
         task,
     )
 
-__all__ = ["counter", "listen", "log", "recording", "region", "start", "stop", "task"]
+__all__ = [
+    "counter",
+    "listen",
+    "log",
+    "recording",
+    "region",
+    "start",
+    "stop",
+    "task",
+]
 
 BUFFER_BYTES = 64 << 20
 BUFFER_LEAST_BYTES, BUFFER_MOST_BYTES = 1 << 20, 1 << 40
@@ -112,7 +122,7 @@ def start(
         follow,
         control,
     )
-    return tuple(_start(*options).problems())
+    return tuple(begin(*options).problems())
 
 
 def stop() -> "Totals | None":
@@ -194,7 +204,7 @@ class recording:
         self._begun: Recording | None = None
 
     def __enter__(self) -> tuple[tuple[str, str], ...]:
-        self._begun = _start(*self._options)
+        self._begun = begin(*self._options)
         return tuple(self._begun.problems())
 
     def __exit__(
@@ -208,7 +218,7 @@ class recording:
                 stop()
 
 
-def _start(
+def begin(
     path: "str | os.PathLike[str]",
     signals: "Iterable[str] | None",
     without: "Iterable[str]",
@@ -219,6 +229,7 @@ def _start(
     argv: bool,
     follow: bool,
     control: bool,
+    flight: "Flight | None" = None,
 ) -> "Recording":
     if sys.is_finalizing():
         raise TracerError("cannot start a recording: the interpreter is shutting down.")
@@ -247,6 +258,7 @@ def _start(
                 follow=follow,
                 control=control,
                 names_only=not argv,
+                flight=flight,
             )
             begun: Recording = recorder.Recording(options)
             begun.at_end = stop

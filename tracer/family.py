@@ -94,7 +94,14 @@ class Family:
     def clear(self, core: "ModuleType") -> None:
         """Removes what an earlier family has left behind, if nobody writes it any more."""
         self._visit(core, lambda path, _fd: discard(path), 0, self.began_ns)
-        self._remove_empty()
+        self.remove_empty()
+
+    def end(self, core: "ModuleType", is_flight: bool) -> None:
+        """At the end of the first process; in a flight recording nothing is joined."""
+        if is_flight:
+            self.remove_empty()
+        else:
+            self.join(core)
 
     def join(self, core: "ModuleType") -> None:
         """At the end of the first process: appends the files of those that have ended."""
@@ -118,7 +125,7 @@ class Family:
                 os.close(file)
         except OSError as error:
             self.problem = f"cannot append to {self.file}: {error.strerror}"
-        self._remove_empty()
+        self.remove_empty()
 
     def _visit(
         self,
@@ -148,7 +155,7 @@ class Family:
                 os.close(fd)
         return written
 
-    def _remove_empty(self) -> None:
+    def remove_empty(self) -> None:
         """Removes the folder if it has no traces any more."""
         try:
             if os.listdir(self.folder) == [PAGE]:

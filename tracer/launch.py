@@ -9,7 +9,8 @@ SETTINGS are NAME=NUMBER, separated by commas: cpu_hz, heap_rate, io_threshold_u
 profile and wall (1: write a profile of that type after the run), rename (1: take another name
 when a recording goes into OUTPUT), argv (0: leave the arguments out of the trace), control
 (1: answer those who ask while it runs), follow (1: children record themselves, too),
-most_bytes and most_files (limits for all together).
+most_bytes and most_files (limits for all together), flight_ms (not 0: a flight recording that
+reaches back so far, into the folder OUTPUT) and flight_bytes.
 
 A program can still notice: the command line in /proc, a few descriptors (the trace, two of
 /proc, the control socket and its folder, one for each CPU) above 64, standard library modules
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tracer.recorder import Recording
-    from tracer.totals import Totals
 
 # The modules that the recorder needs until the very end, kept alive outside sys.modules.
 _ours: list["ModuleType"] = []
@@ -77,28 +77,6 @@ def forget_package(cached_paths: set[str]) -> None:
         del sys.path_importer_cache[path]
 
 
-def summary(totals: "Totals", output: str, units: "ModuleType", then: str = "") -> str:
-    """One line about the recording; `units` is tracer.units, which is not importable now."""
-    longest = ""
-    if totals.worst_ready_ns:
-        longest = f", longest wait to run {units.duration(totals.worst_ready_ns)}"
-        if totals.worst_ready_who:
-            longest += f" ({totals.worst_ready_who})"
-    children = "".join(
-        f", {units.plural(count, 'child process', 'child processes')} {what}"
-        for count, what in (
-            (totals.children_recorded, "recorded"),
-            (totals.children, "not recorded"),
-        )
-        if count
-    )
-    return (
-        f"{units.duration(totals.duration_ns)}, {units.plural(totals.events, 'event')}, "
-        f"{units.size(totals.bytes)}, {totals.dropped:,} dropped{children}{longest}{then} "
-        f"-> {output}. Next: tracer report {output}"
-    )
-
-
 # A wall-clock profile needs these, besides the CPU samples.
 WALL_SIGNALS = ("gil", "locks", "io")
 
@@ -108,7 +86,8 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     comes last; and for a program that ends in another way, or becomes another one."""
     import atexit
 
-    from tracer import _core, children, derived, units
+    from tracer import _core, children, derived, rings
+    from tracer.totals import Totals
 
     pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
 
@@ -133,7 +112,10 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             tell(*(f"{signal}: {text}" for signal, text in recording.blind_spots))
             if totals.problem:
                 tell(f"cannot write {output} to its end: {totals.problem}")
-            tell(*children.told(recording, f"{output}.d"), summary(totals, output, units))
+            if recording.options.flight is not None:
+                tell(*children.told(recording, output), rings.summary(totals))
+                return
+            tell(*children.told(recording, f"{output}.d"), Totals.line(totals, output))
             if totals.bytes > derived.PROFILED_BYTES:
                 return
             has_samples = totals.samples or totals.children_recorded
@@ -147,7 +129,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
     atexit.register(finish)
     recording.at_end = finish
     recording.at_exec = lambda totals, program: tell(
-        summary(totals, output, units, f", then exec of {program}")
+        Totals.line(totals, output, f", then exec of {program}")
     )
 
 
@@ -157,6 +139,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
     interpreter cannot be recorded."""
     from tracer.errors import BusyTraceError
     from tracer.recorder import Options, Recording
+    from tracer.rings import flight_of
 
     _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
     numbers = dict(setting.split("=") for setting in settings.split(","))
@@ -181,6 +164,7 @@ def start(order: str, command: list[str], named: list[str]) -> None:
             names_only=numbers.get("argv", "1") != "1",
             says=output,
             profiles=types,
+            flight=flight_of(numbers, absolute(output)),
         )
     )
     try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from tracer.rings import Flight
     from tracer.signals import Disarm, Tool
 
 SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {
@@ -50,6 +51,7 @@ class Options:
         "buffer_bytes",
         "control",
         "cpu_hz",
+        "flight",
         "follow",
         "force",
         "heap_rate",
@@ -86,8 +88,10 @@ class Options:
         names_only: bool = False,
         says: str = "",
         profiles: tuple[str, ...] = (),
+        flight: "Flight | None" = None,
     ) -> None:
-        self.path = path
+        self.path = path  # of a flight recording, its ring, once it has begun
+        self.flight = flight  # keep the last seconds only
         self.buffer_bytes = buffer_bytes
         self.signals = signals
         self.argv = argv  # the program's, including secrets; empty: sys.argv

@@ -150,6 +150,23 @@ def check_output(trace: str, target: Target, *, force: bool) -> None:
         )
 
 
+def check_folder(folder: str) -> None:
+    """Raises TraceFileError when it cannot be a folder to write into."""
+    parent = folder if os.path.isdir(folder) else os.path.dirname(folder) or "."
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise TraceFileError(f"cannot write into {folder!r}: it is a file. Give a folder.")
+    if not os.path.isdir(parent):
+        raise TraceFileError(
+            f"cannot write into {folder!r}: no directory {parent!r}. "
+            "Create it or choose another --snapshots."
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise TraceFileError(
+            f"cannot write into {folder!r}: directory {parent!r} is not writable. "
+            "Choose another --snapshots."
+        )
+
+
 def execute(
     target: Target,
     trace: str,

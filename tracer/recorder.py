@@ -16,6 +16,7 @@ from tracer.listening import tell
 from tracer.live import control, debug
 from tracer.options import ON_REQUEST, SIGNALS, Options
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
+from tracer.rings import remove_ring
 from tracer.secrets import masked
 from tracer.signals import Tool, children, libraries
 from tracer.totals import Totals
@@ -44,6 +45,7 @@ class Recording:
         self._is_new = False  # the file did not exist before
         self._has_begun = False
         self.is_discarded = False  # stop() left no trace
+        self._crashes = False  # the process is about to end by a signal
         # Called when the process ends without Python's own end; at least stop() …
         self.at_end: Callable[[], object] = self.stop
         # … and, with the totals so far, before another program takes its place.
@@ -70,11 +72,10 @@ class Recording:
             )
         _core.kept["recording"] = self  # from here on nobody else can start one
         options = self.options
-        family = Family(os.path.abspath(options.path), options.most_bytes, options.most_files)
         try:
-            self._is_new = not os.path.lexists(options.path)
-            hold = options.hold and os.path.isfile(options.path)
-            fd = open_trace(options.path, force=options.force, lock=_core.lock_file)
+            hold, fd = self._prepare(_core)
+            path = os.path.abspath(options.path)
+            family = Family(path, options.most_bytes, options.most_files)
             self._open(_core, fd, family, hold)
             if not hold:
                 self._replace_files(_core)
@@ -82,12 +83,23 @@ class Recording:
             del _core.kept["recording"]
             raise
         child_processes.register(_core)
-        follows = options.follow and os.path.isfile(options.path)
-        family.follow(_core, follows)
-        order.give(_core, options, family if follows else None, self._argv)
+        follows = options.follow and (options.flight or os.path.isfile(options.path))
+        family.follow(_core, bool(follows))
+        spawned = family if follows and options.flight is None else None
+        order.give(_core, options, spawned, self._argv)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
         tell(_core, options.path)
+
+    def _prepare(self, core: "ModuleType") -> tuple[bool, int]:
+        """Makes the ring, or opens the file: whether it is held, and its descriptor."""
+        options = self.options
+        if options.flight is not None:
+            options.path = options.flight.make_ring(core)
+            return False, -1
+        self._is_new = not os.path.lexists(options.path)
+        hold = options.hold and os.path.isfile(options.path)
+        return hold, open_trace(options.path, force=options.force, lock=core.lock_file)
 
     def start_in_child(self, parent: "Recording", flow: int) -> None:
         """In a forked child, before its first line: records it as `parent` recorded the one
@@ -113,7 +125,10 @@ class Recording:
     ) -> None:
         if not family.member:
             raise TracerError("there are as many processes as may be recorded")
-        self.options.path, fd = family.open(core)
+        if self.options.flight is None:
+            self.options.path, fd = family.open(core)
+        else:
+            _, fd = self._prepare(core)
         core.kept["recording"] = self
         try:
             self._open(core, fd, family, hold=False)
@@ -128,6 +143,7 @@ class Recording:
     def _open(self, core: "ModuleType", fd: int, family: Family, hold: bool) -> None:
         options = self.options
         python = "{}.{}.{}".format(*sys.version_info[:3])
+        flight = options.flight
         argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
         self._argv = argv
         begun = False
@@ -145,12 +161,18 @@ class Recording:
                 family.member,
                 family.parent_pid,
                 family.origin,
+                options.path if flight else "",
+                flight.window_ns if flight else 0,
+                flight.most_bytes if flight else 0,
+                flight.folder if flight else os.path.dirname(os.path.abspath(options.path)),
             )
             begun = True
         except OSError as error:
             raise cannot_write(options.path, error) from None
         finally:
-            if not begun and self._is_new:
+            if not begun and flight is not None:
+                remove_ring(options.path)
+            elif not begun and self._is_new:
                 discard(options.path)
         core.call_threshold(options.io_threshold_us * 1000)
         core.keep_stacks(options.stack_depth)
@@ -167,9 +189,10 @@ class Recording:
     def _replace_files(self, core: "ModuleType") -> None:
         self._has_begun = True
         core.replace_file()
-        discard_profiles(self.options.path)
-        assert self.family is not None
-        self.family.clear(core)
+        if self.options.flight is None:
+            discard_profiles(self.options.path)
+            assert self.family is not None
+            self.family.clear(core)
 
     def begin(self) -> None:
         """What was recorded is worth keeping: it takes the place of an earlier trace."""
@@ -236,15 +259,21 @@ class Recording:
         """Called when the process ends without Python's own end."""
         self.at_end()
 
+    def crash(self) -> None:
+        """Called when the process ends by a signal that it sends to itself."""
+        self._crashes = True
+        self.at_end()
+
     def replaced(self, totals: dict[str, int | str], program: bytes) -> None:
         """Called when another program takes the place of this one, without a recording."""
         if self.at_exec is not None:
             self.at_exec(Totals(totals | {"children_recorded": 0}), os.fsdecode(program))
 
-    def stop(self, *, discards: bool = False) -> Totals | None:
+    def stop(self, *, discards: bool = False, reason: str = "") -> Totals | None:
         """Ends the recording; None when it has ended before, or in a forked child.
 
-        If it `discards`, it leaves no new file, and the earlier trace that was held.
+        If it `discards`, it leaves no new file, and the earlier trace that was held. A flight
+        recording leaves nothing unless the process crashes, and with a `reason` a snapshot.
         """
         if self._core is None or self._core.kept.get("recording") is not self:
             return None
@@ -266,15 +295,15 @@ class Recording:
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
         tell(self._core, "")
-        totals = self._core.stop()
-        if discards and totals:
+        totals = self._core.stop("" if discards else reason, self._crashes)
+        if not totals:
+            return None
+        if discards and self.options.flight is None:
             self.is_discarded = self._is_new or not totals["bytes"]
             if self._is_new:
                 discard(self.options.path)
-        if not totals:
-            return None
         if not self._is_child:
-            family.join(self._core)
+            family.end(self._core, self.options.flight is not None)
         missing = max(asked - begun, 0)
         totals |= {
             "children": totals["children"] + missing,

@@ -1,6 +1,6 @@
 """The totals of a recording, which it returns when it ends."""
 
-from tracer.units import duration, plural
+from tracer.units import duration, plural, size
 
 
 class Totals:
@@ -21,6 +21,8 @@ class Totals:
         "overhead_ns",  # CPU time of the writer thread
         "reason",  # why the write failed
         "samples",  # CPU samples
+        "snapshot",  # the path of the last one
+        "snapshots",  # how many were written
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
     )
@@ -40,6 +42,8 @@ class Totals:
     worst_ready_who: str
     error: int
     reason: str
+    snapshot: str
+    snapshots: int
 
     def __init__(self, totals: dict[str, int | str]) -> None:
         for name, value in totals.items():
@@ -52,3 +56,24 @@ class Totals:
             return ""
         missing = f"the last {duration(self.lost_ns)} ({plural(self.lost, 'event')})"
         return f"{self.reason}: {missing} are missing"
+
+    def line(self, output: str, then: str = "") -> str:
+        """All of them in one line."""
+        longest = ""
+        if self.worst_ready_ns:
+            longest = f", longest wait to run {duration(self.worst_ready_ns)}"
+            if self.worst_ready_who:
+                longest += f" ({self.worst_ready_who})"
+        children = "".join(
+            f", {plural(count, 'child process', 'child processes')} {what}"
+            for count, what in (
+                (self.children_recorded, "recorded"),
+                (self.children, "not recorded"),
+            )
+            if count
+        )
+        return (
+            f"{duration(self.duration_ns)}, {plural(self.events, 'event')}, "
+            f"{size(self.bytes)}, {self.dropped:,} dropped{children}{longest}{then} "
+            f"-> {output}. Next: tracer report {output}"
+        )

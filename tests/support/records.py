@@ -33,9 +33,9 @@ class Script:
     ) -> None:
         self.records.append((tid, ns, KINDS[kind], flag, a, len(text) or b, c, text))
 
-    def slices(self) -> list[tuple[str, int, int]]:
+    def slices(self, since_ns: int = 0) -> list[tuple[str, int, int]]:
         """(name, begin, end) in order of begin; instants end at once, open slices at -1."""
-        trace = read_strict(self.data())
+        trace = read_strict(self.data(since_ns))
         open_: dict[int, list[int]] = {}
         found: list[list[object]] = []
         for event in sorted(trace.events, key=lambda e: e.time_ns):
@@ -48,8 +48,9 @@ class Script:
                 found.append([f"{event.category}:{event.name}", event.time_ns, event.time_ns])
         return [(str(n), int(a), int(b)) for n, a, b in found]  # type: ignore[call-overload]
 
-    def data(self) -> bytes:
-        return _core.encode(self.records, 1)
+    def data(self, since_ns: int = 0) -> bytes:
+        """With `since_ns`, of a flight recording whose oldest file begins then."""
+        return _core.encode(self.records, 1, since_ns)
 
 
 def a_task(script: Script) -> None:

@@ -4,13 +4,15 @@ import re
 
 import click
 
-from tracer import program
+from tracer import program, rings
+from tracer.errors import UsageError
 from tracer.family import MOST_BYTES, MOST_FILES
 
 SUFFIX = ".pftrace"
 LISTEN = "--listen"  # its value may be left out; what follows it may be the program
 ADDRESS = re.compile(r"(?:\S*:)?\d{1,5}")
 ANYWHERE = "default"
+FLIGHT_SUFFIX = ".flight"
 DEFAULT_BUFFER = "64M"
 DEFAULT_HEAP_RATE = "512K"
 LARGEST_RATE = 1 << 30
@@ -29,6 +31,7 @@ SIGNALS = {
     "cpu": "CPU samples",
 }
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 def _bytes(text: str, example: str) -> int:
@@ -57,6 +60,19 @@ def parse_size(_ctx: click.Context, _parameter: click.Parameter, text: str) -> i
 def parse_limit(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int:
     """`4G` -> bytes; without a limit, more than any disk has."""
     return MOST_BYTES if text is None else parse_size(ctx, parameter, text)
+
+
+def parse_flight(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float:
+    """`30s` -> seconds; 0 without."""
+    if text is None:
+        return 0
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a time such as 30s or 5m")
+    seconds = float(match[1]) * SECONDS[match[2] or "s"]
+    if not rings.LEAST_SECONDS <= seconds <= rings.MOST_SECONDS:
+        raise click.BadParameter(f"{text!r} is not between 1s and 24h")
+    return seconds
 
 
 class RunCommand(click.Command):
@@ -191,6 +207,28 @@ def signal_switches(command: click.Command) -> click.Command:
     help="Answer `tracer ps`, `top` and `metrics` of this user while the program runs.",
 )
 @click.option(
+    "--flight",
+    "flight_seconds",
+    callback=parse_flight,
+    metavar="TIME",
+    help="Flight recording: keep the last TIME only (30s, 5m), in the folder of --snapshots.",
+)
+@click.option(
+    "--flight-size",
+    "flight_bytes",
+    callback=parse_size,
+    default=DEFAULT_BUFFER,
+    show_default=True,
+    metavar="SIZE",
+    help="What a process's flight recording may take on disk.",
+)
+@click.option(
+    "--snapshots",
+    metavar="DIR",
+    help="The folder of the flight recording and its snapshots. "
+    f"[default: PROGRAM{FLIGHT_SUFFIX}]",
+)
+@click.option(
     "--argv/--no-argv",
     default=True,
     show_default=True,
@@ -215,6 +253,9 @@ def run(
     most_files: int,
     most_bytes: int,
     control: bool,
+    flight_seconds: float,
+    flight_bytes: int,
+    snapshots: str | None,
     argv: bool,
     **switches: bool,
 ) -> None:
@@ -226,8 +267,13 @@ def run(
     if listen not in (None, ANYWHERE) and not ADDRESS.fullmatch(listen):
         raise click.BadParameter(f"{listen!r} is no address such as 127.0.0.1:6060", ctx)
     target = program.resolve(ctx.meta["program"])
-    trace = output if output is not None else target.stem + SUFFIX
-    program.check_output(trace, target, force=force)
+    if flight_seconds:
+        trace = _flight_folder(target, output, snapshots)
+    elif snapshots is not None:
+        raise UsageError("--snapshots is for a flight recording: add --flight 30s")
+    else:
+        trace = output if output is not None else target.stem + SUFFIX
+        program.check_output(trace, target, force=force)
     signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
     if heap:
         signals.append("heap")
@@ -248,11 +294,24 @@ def run(
             "argv": int(argv),
             **({"listen": listen} if listen is not None else {}),
             "control": int(control),
+            "flight_ms": int(flight_seconds * 1000),
+            "flight_bytes": flight_bytes,
             "follow": int(follow),
             "most_files": most_files,
             "most_bytes": most_bytes,
         },
     )
+
+
+def _flight_folder(target: program.Target, output: str | None, snapshots: str | None) -> str:
+    if output is not None:
+        raise UsageError(
+            f"--flight keeps the last seconds only, so there is no {output}: "
+            "give the folder for its snapshots with --snapshots DIR instead of -o"
+        )
+    folder = snapshots if snapshots is not None else target.stem + FLIGHT_SUFFIX
+    program.check_folder(folder)
+    return folder
 
 
 COMMANDS = (run,)

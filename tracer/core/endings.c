@@ -83,7 +83,7 @@ static void before(enum ending how, PyObject *const *args, Py_ssize_t count)
 {
     enum verdict found = recording_runs() ? of_call(how, args, count) : GOES_ON;
     if (found == ENDS)
-        recording_finish();
+        recording_finish(how == EXIT);
     else if (found == MAY_END && recording_checkpoint(NULL))
         recording_go_on();
 }

@@ -1,7 +1,9 @@
 /* Starting and stopping a recording. */
 #include "recording.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,8 +73,9 @@ static void after_pass(void)
 static const writer_sources sources = {&kernel_source, &sampler_source, after_pass};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held, family, member, parent_pid,\n"
-"origin)\n\n"
-"Begins to record into `fd`, which the core owns from now on. If it is held, the file keeps its\n"
+"origin, ring, window_ns, ring_bytes, snapshots)\n\n"
+"Begins to record into `fd`, which the core owns from now on, or, if `ring` is no empty text, into files in that folder\n"
+"(then fd is -1), which reach back so far and take so many bytes at most; snapshots without a name go into the other one. If it is held, the file keeps its\n"
 "contents until replace_file(). Raises OSError if the file cannot be written, RuntimeError if a\n"
 "recording runs or cannot start.");
 
@@ -88,17 +91,22 @@ static PyObject *start(PyObject *module, PyObject *args)
     int is_held;
     unsigned long long family;
     unsigned int member, parent_pid;
-    if (!PyArg_ParseTuple(args, "iKy#sssKpKIIs", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
+    unsigned long long window_ns, ring_bytes;
+    if (!PyArg_ParseTuple(args, "iKy#sssKpKIIssKKs", &fd, &buffer_bytes, &about.cmdline, &length, &about.python,
                           &about.argv, &about.signals, &threshold_ns, &is_held, &family, &member, &parent_pid,
-                          &about.origin))
+                          &about.origin, &about.ring, &window_ns, &ring_bytes, &about.snapshots))
         return NULL;
+    about.ring = about.ring[0] ? about.ring : NULL;
+    about.window_ns = window_ns;
+    about.ring_bytes = ring_bytes;
     about.family = family;
     about.member = member;
     about.parent_pid = parent_pid;
     about.cmdline_length = (size_t)length;
     about.threshold_ns = threshold_ns;
     if (writer_running()) {
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         PyErr_SetString(PyExc_RuntimeError, "a recording is running already");
         return NULL;
     }
@@ -111,7 +119,8 @@ static PyObject *start(PyObject *module, PyObject *args)
     clock_choose();
     error = ring_start(buffer_bytes) < 0 ? ENOMEM : 0;
     if (error) {
-        close(fd);
+        if (fd >= 0)
+            close(fd);
     } else if ((error = writer_start(fd, (uint32_t)getpid(), &about, &sources, &what)) != 0) {
         ring_close();
         ring_stop();
@@ -159,26 +168,30 @@ static PyObject *seal(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(stop_doc, "stop() -> dict | None\n\n"
-"Writes what is left and closes the file. None when no recording runs (any more).");
+PyDoc_STRVAR(stop_doc, "stop(reason, keeps_ring) -> dict | None\n\n"
+"Writes what is left and closes the file. None when no recording runs (any more). With a reason, it leaves a snapshot\n"
+"of the last seconds; a flight recording's own files stay only if it keeps_ring.");
 
 static PyObject *dict_of(const writer_totals *t)
 {
     size_t length;
     const char *who = intern_text(intern_function_of(t->worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKsKss#siss}", "duration_ns", t->duration_ns, "events", t->events,
+    return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKsKss#sisssKsN}", "duration_ns", t->duration_ns, "events", t->events,
                          "bytes", t->bytes, "dropped", t->dropped, "lost", t->lost, "lost_ns", t->lost_ns,
                          "forks", forks, "children", (unsigned long long)(children_started - children_followed), "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
                          "worst_ready_ns", t->worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
-                         "error", t->error, "reason", t->reason);
+                         "error", t->error, "reason", t->reason, "snapshots", t->snapshots, "snapshot",
+                         PyUnicode_DecodeFSDefault(t->snapshot));
 }
 
-static PyObject *stop(PyObject *module, PyObject *unused)
+static PyObject *end(const char *reason, int keeps_ring)
 {
-    (void)module, (void)unused;
     if (!writer_running())
         Py_RETURN_NONE;
     writer_totals t;
+    snapshot *last = reason[0] ? calloc(1, sizeof *last) : NULL;
+    if (last)
+        PyOS_snprintf(last->reason, sizeof last->reason, "%s", reason);
     unsigned long this_one = recordings;
     int runs;
     close_rings();
@@ -186,12 +199,53 @@ static PyObject *stop(PyObject *module, PyObject *unused)
     pthread_mutex_lock(&control);
     runs = writer_running() && recordings == this_one;
     if (runs) {
-        writer_stop(&t);
+        writer_stop(&t, last, keeps_ring);
         ring_stop();
     }
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
-    return runs ? dict_of(&t) : Py_NewRef(Py_None);
+    PyObject *result = runs ? dict_of(&t) : Py_NewRef(Py_None);
+    free(last);
+    return result;
+}
+
+static PyObject *stop(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *reason;
+    int keeps_ring;
+    return PyArg_ParseTuple(args, "sp", &reason, &keeps_ring) ? end(reason, keeps_ring) : NULL;
+}
+
+PyDoc_STRVAR(snapshot_doc, "snapshot(path, reason) -> str | None\n\n"
+"Writes a trace of the last seconds, or of everything if the recording is no flight recording, and returns its path; an\n"
+"empty one chooses it. None when no recording runs. Raises OSError.");
+
+static PyObject *take_snapshot(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *path, *reason;
+    if (!PyArg_ParseTuple(args, "yz", &path, &reason))
+        return NULL;
+    snapshot *wanted = calloc(1, sizeof *wanted);
+    if (!wanted)
+        return PyErr_NoMemory();
+    wanted->asked_ns = clock_ns_of(CLOCK_MONOTONIC);
+    PyOS_snprintf(wanted->target, sizeof wanted->target, "%s", path);
+    PyOS_snprintf(wanted->reason, sizeof wanted->reason, "%s", reason);
+    Py_BEGIN_ALLOW_THREADS
+    snapshots_ask(wanted);
+    Py_END_ALLOW_THREADS
+    PyObject *result = NULL;
+    errno = wanted->error;
+    if (wanted->error == ECANCELED)
+        result = Py_NewRef(Py_None);
+    else if (wanted->error)
+        PyErr_SetFromErrnoWithFilename(PyExc_OSError, wanted->target[0] ? wanted->target : NULL);
+    else
+        result = PyUnicode_DecodeFSDefault(wanted->target);
+    free(wanted);
+    return result;
 }
 
 static PyObject *replace_file(PyObject *module, PyObject *unused)
@@ -232,11 +286,11 @@ void recording_program_begins(void)
     PyErr_SetRaisedException(raised);
 }
 
-void recording_finish(void)
+void recording_finish(int exits)
 {
     PyObject *raised = PyErr_GetRaisedException();
-    tell_recording("finish", NULL, NULL, NULL);
-    Py_DECREF(stop(NULL, NULL)); /* somebody is in the middle of stopping it, perhaps a caller of this */
+    tell_recording(exits ? "finish" : "crash", NULL, NULL, NULL);
+    Py_XDECREF(end("", 1)); /* somebody is in the middle of stopping it, perhaps a caller of this */
     PyErr_Clear();
     PyErr_SetRaisedException(raised);
 }
@@ -474,7 +528,8 @@ PyMethodDef recording_methods[] = {
     {"start", start, METH_VARARGS, start_doc},
     {"is_recording", is_recording, METH_NOARGS, "is_recording() -> bool: whether this process is being recorded, whoever started it."},
     {"seal", seal, METH_NOARGS, seal_doc},
-    {"stop", stop, METH_NOARGS, stop_doc},
+    {"stop", stop, METH_VARARGS, stop_doc},
+    {"snapshot", take_snapshot, METH_VARARGS, snapshot_doc},
     {"replace_file", replace_file, METH_NOARGS, "Ends the hold on the file of an earlier recording."},
     {"pause_writer", pause_writer, METH_NOARGS, "Called before a fork: ends the writer thread."},
     {"resume_writer", resume_writer, METH_NOARGS, resume_doc},

@@ -9,7 +9,7 @@ extern PyMethodDef recording_methods[];
 int recording_runs(void);
 
 /* To be called attached; none of these raises. Each writes everything recorded so far to the file … */
-void recording_finish(void); /* … and ends the recording, as at the program's end */
+void recording_finish(int exits); /* … and ends the recording, as at the program's end */
 /* … and pauses the writer until recording_go_on(); returns 0 if no recording runs. `program`: the one that
  * replaces this one, as shown to the user, or NULL. */
 int recording_checkpoint(const char *program);

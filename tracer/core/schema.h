@@ -194,6 +194,7 @@
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(RECORDING_CUT, "recording cut")           \
+    X(SNAPSHOT, "snapshot")                     \
     X(EXEC, "exec")                             \
     X(EXEC_FAILED, "exec failed")               \
     X(HOOK_DISABLED, "hook disabled")           \
@@ -264,8 +265,10 @@
     X(ARG_PICKLING, "pickling_ns")          \
     X(ARG_SENDING, "sending_ns")            \
     X(ARG_THRESHOLD, "threshold_ns")        \
-    X(ARG_HOLDERS, "holders")                \
-    X(ARG_SLOTS, "slots")
+    X(ARG_HOLDERS, "holders")               \
+    X(ARG_SLOTS, "slots")                   \
+    X(ARG_BEGAN, "began_ns")                \
+    X(ARG_ASKED, "asked_ns")
 
 /* Of the signal `heap`: interned after the others, in the chunks that have such events. */
 #define SCHEMA_HEAP_CATEGORIES(X) X(CAT_HEAP, "heap")

@@ -10,14 +10,33 @@
 #include "schema.h"
 #include "signals/kernel/kernel.h"
 #include "signals/kernel/rings.h"
+#include "timeline/head.h"
 #include "timeline/lanes.h"
 #include "timeline/status.h"
 #include "timeline/timeline.h"
 
 /* --- timeline, ring, intern, clock --- */
 
-PyDoc_STRVAR(encode_doc, "encode(records, seed) -> bytes\n\n"
-"For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads.");
+static uint64_t time_of(PyObject *item)
+{
+    return PyTuple_Check(item) && PyTuple_GET_SIZE(item) > 1 ? PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(item, 1)) : 0;
+}
+
+/* As the writer begins another file of a flight recording. */
+static void begin_anew(timeline *t, uint64_t ns)
+{
+    timeline_settle(t);
+    encoder_flushed(&t->out);
+    encoder_end_chunk(&t->out);
+    encoder_begin_batch(&t->out, ns, ns + 1000, ns + 2000);
+    timeline_head(t, ns);
+    encoder_end_chunk(&t->out);
+    encoder_begin_batch(&t->out, ns, ns + 1000, ns + 2000);
+}
+
+PyDoc_STRVAR(encode_doc, "encode(records, seed, since_ns=0) -> bytes\n\n"
+"For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads; with since_ns, that of a\n"
+"flight recording whose oldest file begins then.");
 
 enum { TEST_THREADS = 16 };
 
@@ -55,17 +74,24 @@ static PyObject *play(PyObject *args, PyObject *(*finish)(timeline *))
 {
     PyObject *records;
     unsigned long long seed;
-    if (!PyArg_ParseTuple(args, "O!K", &PyList_Type, &records, &seed))
+    unsigned long long since_ns = 0;
+    if (!PyArg_ParseTuple(args, "O!K|K", &PyList_Type, &records, &seed, &since_ns))
         return NULL;
     timeline t;
     thread_line *threads[TEST_THREADS] = {NULL};
     timeline_init(&t, 1, seed, 0, "test", 4);
+    t.out.kept.is_on = since_ns != 0;
     encoder_begin_batch(&t.out, 1000, 2000, 3000);
     PyObject *result = NULL;
     Py_ssize_t i = 0;
-    for (; i < PyList_GET_SIZE(records); i++)
+    for (; i < PyList_GET_SIZE(records); i++) {
+        if (since_ns && time_of(PyList_GET_ITEM(records, i)) >= since_ns) {
+            begin_anew(&t, since_ns);
+            since_ns = 0;
+        }
         if (feed(&t, threads, PyList_GET_ITEM(records, i)) < 0)
             break;
+    }
     if (i == PyList_GET_SIZE(records)) {
         const lane_present now = {.is_last = 1};
         for (int at = 0; at < TEST_THREADS && threads[at]; at++)

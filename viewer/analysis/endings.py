@@ -29,6 +29,7 @@ class How(StrEnum):
     LIVE = "live"  # it goes on
     REPLACED = "replaced"  # the process became another program
     CUT = "cut"  # the file could not be written on
+    SNAPSHOT = "snapshot"  # the program goes on, and so does its recording
     UNKNOWN = "unknown"
 
 
@@ -63,6 +64,8 @@ def end_of(process: Process, live: bool) -> End:
         why = f" ({process.replaced_why})" if process.replaced_why else ""
         lost = f"what it did from then on is not recorded{why}"
         return End(pid, How.REPLACED, f"{became}: {lost}.")
+    if process.snapshot is not None:
+        return End(pid, How.SNAPSHOT, "")
     return End(pid, How.UNKNOWN, _UNKNOWN.format(pid))
 
 

@@ -39,7 +39,7 @@ class Health:
 
     @property
     def ended(self) -> bool:
-        return all(end.how is How.ENDED for end in self.ends)
+        return all(end.how in (How.ENDED, How.SNAPSHOT) for end in self.ends)
 
 
 def health(model: Model) -> Health:

@@ -7,6 +7,7 @@ from viewer.analysis.alike import fold_locks, fold_threads, shared_names
 from viewer.analysis.availability import Latency, latency
 from viewer.analysis.escape import Escape, escape
 from viewer.analysis.findings import Facts, Finding, find
+from viewer.analysis.flight import Flight, flight_of
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
 from viewer.analysis.io import IoRow, io_rows
@@ -69,6 +70,7 @@ class Heading:
     threshold_ns: int
     names: dict[int, str]  # of the processes, by their number; empty of a single one
     nouns: Nouns
+    flight: Flight | None  # the trace has only the last seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ def heading(model: Model) -> Heading:
         max(_threshold(process) for process in recorded),
         {i: family.name(i) for i in family.members} if len(recorded) > 1 else {},
         model.nouns,
+        flight_of(model),
     )
 
 

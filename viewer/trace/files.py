@@ -1,7 +1,8 @@
 """Which files a trace consists of, and their bytes.
 
 A user names files or folders. A folder stands for its traces, and each FILE brings along
-FILE.d, where its child processes write.
+FILE.d, where its child processes write. A folder of flight recordings stands for their rings;
+the snapshots in it are traces of their own.
 """
 
 import zlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from tracer.errors import TraceFileError
 from viewer.trace.engine import Engine
 from viewer.trace.locks import is_locked
+from viewer.trace.rings import is_ring, is_snapshot, read_ring, rings_in
 
 type Given = Path | tuple[Path, ...]  # what a user named: a file or folder, or several
 
@@ -35,6 +37,7 @@ class Contents:
     size_bytes: int
     lost_bytes: int
     heads: tuple[bytes, ...] = ()
+    has_rings: bool = False  # of flight recordings
     unread: tuple[str, ...] = ()
 
 
@@ -52,8 +55,11 @@ def files_of(given: Given) -> dict[Path, bool]:
     """The files, and whether the user named them; each once, and in order."""
     found: dict[Path, bool] = {}
     for path in paths_of(given):
-        if path.is_dir():
-            inside = list(_inside(path))
+        if is_ring(path):
+            found[path] = True
+        elif path.is_dir():
+            inside = list(rings_in(path)) or list(_inside(path))
+            _refuse_snapshots(path, inside)
             if not inside:
                 raise TraceFileError(
                     f"cannot read '{path}': a folder without traces ({_TRACES}). {RECORD_ONE}"
@@ -63,6 +69,16 @@ def files_of(given: Given) -> dict[Path, bool]:
             found[path] = True
             found |= dict.fromkeys(_inside(_children(path)), False)
     return found
+
+
+def _refuse_snapshots(folder: Path, inside: list[Path]) -> None:
+    """Several snapshots tell of the same process more than once."""
+    taken = [path for path in inside if is_snapshot(path)]
+    if len(taken) > 1:
+        raise TraceFileError(
+            f"cannot read '{folder}': it has {len(taken)} snapshots, and each is a trace of "
+            f"its own. Read one of them; the newest is '{taken[-1]}'."
+        )
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -112,6 +128,7 @@ def load(given: Given, engine: Engine, without: frozenset[Path] = frozenset()) -
         size,
         lost,
         tuple(heads),
+        any(map(is_ring, files)),
         tuple(unread),
     )
 
@@ -119,7 +136,9 @@ def load(given: Given, engine: Engine, without: frozenset[Path] = frozenset()) -
 def packets(given: Given, engine: Engine) -> bytes:
     """One file for other readers: the only one as it is, or all. Raises TraceFileError."""
     paths = list(files_of(given))
-    return paths[0].read_bytes() if len(paths) == 1 else load(given, engine).data
+    if len(paths) == 1 and not is_ring(paths[0]):
+        return paths[0].read_bytes()
+    return load(given, engine).data
 
 
 def head(path: Path) -> bytes:
@@ -142,6 +161,8 @@ def refusal(path: Path, data: bytes) -> str:
 def _read(path: Path) -> tuple[bytes, bool]:
     """The file's bytes, and whether it is being written."""
     try:
+        if is_ring(path):
+            return read_ring(path)
         with path.open("rb") as file:
             live = is_locked(file.fileno())  # asked first: then the end may be missing
             return file.read(), live

@@ -20,7 +20,10 @@ from viewer.trace.shown import shown_name, shown_texts
 
 _ONE_CLOCK_NS = 60_000_000_000  # how far the clocks of one machine may have been set meanwhile
 # Instants in which a process says of its recording how it began, and how it ended.
-_OF_RECORDING = (s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT, s.EXEC, s.EXEC_FAILED)
+_OF_RECORDING = (
+    *(s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT),
+    *(s.EXEC, s.EXEC_FAILED, s.SNAPSHOT),
+)
 
 type Arg = int | float | str
 
@@ -43,7 +46,8 @@ class Process:
 
     `recording_ended` is None when the trace does not say how it ended. `recording_cut` is what
     it says of a file that could not be written on; `replaced_by` the program that took the
-    process over (exec), "" if none did; `replaced_why` is why that does not record itself.
+    process over (exec), "" if none did; `replaced_why` is why that does not record itself;
+    `snapshot` what the trace says of itself if it is one.
     """
 
     pid: int
@@ -57,6 +61,8 @@ class Process:
     live: bool = False  # it was being recorded when it was read
     uuid: int = 0  # of its track
     replaced_why: str = ""
+    snapshot: dict[str, Arg] | None = None
+    snapshot_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,9 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
         engine, paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
-    return replace(trace, processes=_read_processes(trace, processes, live))
+    return replace(
+        trace, processes=_read_processes(trace, processes, live, contents.has_rings)
+    )
 
 
 def _described(data: bytes, engine: Engine) -> list[int]:
@@ -277,18 +285,21 @@ def _outermost(track: Track, known: dict[int, Track]) -> Track:
 
 
 def _read_processes(
-    trace: Trace, processes: list[tuple[int, int]], live: set[int]
+    trace: Trace, processes: list[tuple[int, int]], live: set[int], has_rings: bool
 ) -> tuple[Process, ...]:
     """What each process says about its recording. Raises TraceFileError when none does."""
     events, slices = trace.events, trace.slices
     found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(processes))}
     starts: dict[int, int] = {}
+    taken: dict[int, int] = {}
     for event in trace.instants(events.category, s.CAT_TRACER):
         name = trace.text(events.name[event])
         process = trace.track_process[events.track[event]]
         if name in _OF_RECORDING and process >= 0:
             found[process][name] = trace.args(event)
             starts.setdefault(process, events.time_ns[event])
+            if name == s.SNAPSHOT:
+                taken[process] = events.time_ns[event]
             if name == s.EXEC_FAILED:
                 found[process].pop(s.EXEC, None)
     versions = [
@@ -307,6 +318,14 @@ def _read_processes(
                 f"cannot read '{trace.path}': its version is {version}, this tracer reads "
                 f"up to version {s.VERSION}. Update tracer."
             )
+
+    def ends_there(i: int) -> bool:
+        """In a snapshot its own event is the last one. A trace that snapshots were taken of
+        has such events too."""
+        last = slices.process_end_ns[i + 1]
+        ended = s.RECORDING_ENDED in found[i] and s.ARG_BEGAN in found[i].get(s.RECORDING, {})
+        return i in taken and not has_rings and (ended or taken[i] >= last)
+
     # The clocks of one machine agree, so one snapshot serves for all processes.
     offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)
     return tuple(
@@ -322,6 +341,8 @@ def _read_processes(
             uuid in live,
             uuid,
             str(found[i].get(s.EXEC, {}).get(s.ARG_REASON, "")),
+            found[i].get(s.SNAPSHOT) if ends_there(i) else None,
+            taken.get(i, 0),
         )
         for i, (uuid, pid) in enumerate(processes)
     )

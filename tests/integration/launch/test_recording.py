@@ -61,6 +61,7 @@ def package(tmp_path: Path) -> Path:
 FILES = (
     *("__init__.py", "api.py", "api_absent.py"),
     *("children.py", "launch.py", "errors.py", "units.py"),
+    *("snapshots.py", "rings.py", "output.py", "totals.py"),
 )
 
 
@@ -117,6 +118,7 @@ def test_options_reach_the_recorder(package: Path) -> None:
         "names_only": False,
         "says": "a.pftrace",
         "profiles": (),
+        "flight": None,
     }
     assert done.stdout == f"{expected}\n"
 

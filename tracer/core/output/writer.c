@@ -11,19 +11,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "packets/samples.h"
-#include "ring/private_fd.h"
 #include "output/control.h"
 #include "output/debug.h"
 #include "output/file.h"
+#include "output/present.h"
+#include "output/segments.h"
+#include "output/ticks.h"
+#include "packets/samples.h"
+#include "ring/private_fd.h"
 #include "ring/ring.h"
-#include "ring/text.h"
 #include "timeline/counters.h"
+#include "timeline/head.h"
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
 /* A killed program loses two periods at most; the documented limit is 250 ms. */
-enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PAIRS = 4096, COUNTER_PASSES = 2, PREFETCHED = 16 };
+enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, COUNTER_PASSES = 2, PREFETCHED = 16,
+       COPYING_NS = 1000 * 1000 };
 
 typedef struct {
     uint64_t tick;
@@ -37,16 +41,15 @@ static struct {
     int running, paused;
     int leave; /* the thread shall end */
     int is_known; /* the kernel source knows that this thread is the recorder's own */
-    trace_file file;
+    trace_file file;   /* of a flight recording, the newest body */
+    segment_ring ring; /* of a flight recording */
+    uint64_t bytes_before, lost_before; /* in and from bodies before that */
     private_fd statm;
     uint32_t generation;
     const writer_sources *sources;
     timeline line;
     sample_writer samples;
-    clock_pair from, to; /* ticks are converted on the line through these two; `to` is the latest pair */
-    double ns_per_tick;
-    clock_pair pairs[PAIRS]; /* the latest PAIRS pairs, to convert older ticks */
-    uint64_t pair_count;
+    tick_line ticks;
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t overhead_ns, dropped_by_gone;
     uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
@@ -63,7 +66,7 @@ static void flush(void)
 /* A chunk's clock starts where the previous events ended. */
 static uint64_t now_written(void)
 {
-    return w.from.ns > w.line.out.last_ns ? w.from.ns : w.line.out.last_ns;
+    return w.ticks.from.ns > w.line.out.last_ns ? w.ticks.from.ns : w.line.out.last_ns;
 }
 
 static void begin_batch(void)
@@ -74,31 +77,7 @@ static void begin_batch(void)
 
 static uint64_t convert(uint64_t tick)
 {
-    return clock_convert(w.from, w.ns_per_tick, tick);
-}
-
-static void remember_pair(clock_pair pair)
-{
-    w.pairs[w.pair_count++ % PAIRS] = pair;
-}
-
-/* Converts a tick of any age; 0 stays 0. Once pairs cover a tick, it always converts to the same time. */
-static uint64_t convert_past(uint64_t tick)
-{
-    if (!tick || tick >= w.from.tick)
-        return tick ? convert(tick) : 0;
-    uint64_t oldest = w.pair_count > PAIRS ? w.pair_count - PAIRS : 0, low = oldest, high = w.pair_count - 1;
-    while (high - low > 1) {
-        uint64_t middle = (low + high) / 2;
-        if (w.pairs[middle % PAIRS].tick <= tick)
-            low = middle;
-        else
-            high = middle;
-    }
-    clock_pair before = w.pairs[low % PAIRS], after = w.pairs[high % PAIRS];
-    if (after.tick <= before.tick)
-        return convert(tick);
-    return clock_convert(before, (double)(after.ns - before.ns) / (double)(after.tick - before.tick), tick);
+    return ticks_convert(&w.ticks, tick);
 }
 
 /* Which of a record's fields are ticks. */
@@ -141,67 +120,10 @@ static void handle(thread_buffer *buffer, const record *r)
     }
     record converted = *r;
     if (tick_fields[r->kind].b)
-        converted.b = convert_past(r->b);
+        converted.b = ticks_convert_past(&w.ticks, r->b);
     if (tick_fields[r->kind].c)
-        converted.c = convert_past(r->c);
+        converted.c = ticks_convert_past(&w.ticks, r->c);
     timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
-}
-
-/* What the thread is doing now, for a thread whose past is written completely. The order of the reads
- * matters: a thread that takes the GIL writes its record, counts it, and clears the tick last. Returns 0
- * if the state was changing meanwhile. */
-static int present_of(thread_buffer *b, lane_present *now)
-{
-    uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
-    uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
-    uint64_t asked = b->asked_tick, out = b->out_tick ? b->out_tick : released;
-    now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
-    if (!now->call.what && b->libc)
-        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
-    if (!now->call.what && (b->forced || (asked && asked - out < gil_threshold_ticks)))
-        asked = released;
-    now->released_ns = released > w.to.tick ? 0 : convert_past(released);
-    now->asked_ns = asked > w.to.tick ? 0 : convert_past(asked);
-    now->held_call_ns = held_call > w.to.tick ? 0 : convert_past(held_call);
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&b->released_tick, memory_order_relaxed) == released;
-}
-
-/* The same, read from the first record about the GIL beyond the horizon. */
-static void present_from(const record *ahead, const record *call, lane_present *now)
-{
-    if (ahead->kind == REC_HELD_CALL) {
-        now->held_call_ns = convert_past(ahead->b);
-        return;
-    }
-    now->released_ns = ahead->b > w.to.tick ? 0 : convert_past(ahead->b);
-    now->asked_ns = ahead->c > w.to.tick ? 0 : convert_past(ahead->c);
-    now->stack = ahead->a;
-    if (call)
-        now->call = (lane_call){call->a, (uint32_t)call->b, (uint32_t)call->c, call->flag};
-}
-
-/* Writes the state of every thread at the horizon. */
-static void tell_present(int last)
-{
-    for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
-        if (b->generation != w.generation || !b->timeline)
-            continue;
-        if (atomic_load(&b->dropped) != timeline_lost(b->timeline))
-            continue; /* records were dropped: what it did since its last record is not known yet, or lost */
-        lane_present now = {0};
-        const record *call = NULL, *ahead = NULL;
-        int steady = present_of(b, &now);
-        if (atomic_load_explicit(&b->lane_records, memory_order_acquire) != timeline_lane_records(b->timeline)) {
-            steady = (ahead = ring_look_ahead(b, &call)) != NULL;
-            now = (lane_present){0};
-            if (ahead)
-                present_from(ahead, call, &now);
-        }
-        now.is_last = (uint8_t)last;
-        if (steady || last)
-            timeline_present(&w.line, b->timeline, &now, w.to.ns);
-    }
 }
 
 static void sift_down(source *heap, size_t count, size_t at)
@@ -267,7 +189,7 @@ static void drain(uint64_t horizon)
 /* Reports the last losses of a thread that writes no more records and could not report them itself. */
 static void tell_last_gap(thread_buffer *b)
 {
-    record gap = {w.to.tick, REC_GAP, 0, 0, 0, b->gap_records, b->gap_tick};
+    record gap = {w.ticks.to.tick, REC_GAP, 0, 0, 0, b->gap_records, b->gap_tick};
     if (b->gap_records)
         handle(b, &gap);
     b->gap_records = 0;
@@ -304,14 +226,6 @@ static int64_t resident_bytes(void)
     return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
-static void note(const char *subject, const char *reason)
-{
-    char text[256];
-    record r = {.kind = REC_NOTE, .flag = NOTE_OTHER, .a = (uint32_t)strlen(subject)};
-    r.b = (uint64_t)snprintf(text, sizeof text, "%s%s", subject, reason);
-    timeline_record(&w.line, NULL, &r, now_written(), text);
-}
-
 static void count_threads(int last)
 {
     int limited = 0;
@@ -323,7 +237,62 @@ static void count_threads(int last)
         timeline_cpu_times(&w.line, b->timeline, &now, last);
     }
     if (limited)
-        note("sched", "too many threads: some have no counters or no run delay");
+        remarks_note(&w.line, now_written(), "sched", "too many threads: some have no counters or no run delay");
+}
+
+/* --- a flight recording's files --- */
+
+static uint64_t bytes_written(void)
+{
+    return w.bytes_before + w.file.end.bytes;
+}
+
+/* Begins another segment: its head first, then an empty body. The one before stays if that fails. */
+static int rotate(void)
+{
+    encoder *e = &w.line.out;
+    int error, fd, failed = w.file.error != 0;
+    uint64_t events = e->events, ns;
+    encoder_end_chunk(e);
+    begin_batch();
+    ns = now_written();
+    remarks_announce(&w.line, ns, w.start_ns);
+    timeline_head(&w.line, ns);
+    if (w.ring.count)
+        w.ring.list[w.ring.count - 1].body_bytes = w.file.end.bytes;
+    error = e->failed ? ENOMEM : segments_add(&w.ring, ns, e->bytes, e->length, failed, &fd);
+    e->events = events;
+    encoder_flushed(e);
+    encoder_end_chunk(e); /* the body can do without the head */
+    if (error)
+        return error;
+    w.bytes_before += w.file.end.bytes;
+    w.lost_before += trace_file_lost(&w.file, e);
+    trace_file_close(&w.file);
+    error = trace_file_take(&w.file, fd);
+    w.file.end.events = events;
+    w.file.end.ns = ns;
+    w.file.error = error;
+    return error;
+}
+
+/* The snapshot that is to begin now, if any, which says so in the trace. */
+static snapshot *snapshot_told(uint64_t upto_ns)
+{
+    snapshot *wanted = snapshots_due(upto_ns);
+    if (wanted)
+        remarks_snapshot(&w.line, now_written(), wanted->reason, w.ring.window_ns);
+    return wanted;
+}
+
+static void copy_snapshot(void)
+{
+    uint64_t now_ns = now_written(), since_ns = now_ns > w.ring.window_ns ? now_ns - w.ring.window_ns : 0;
+    if (w.ring.folder[0])
+        snapshots_copy_segments(&w.ring, segments_since(&w.ring, since_ns), w.file.end.bytes);
+    else
+        snapshots_copy_file(w.file.fd.fd, w.file.end.bytes);
+    w.ring.is_pinned = snapshots_are_copying();
 }
 
 static uint64_t dropped_in_all(void)
@@ -339,30 +308,32 @@ static uint64_t dropped_in_all(void)
 static void pass(int last)
 {
     clock_pair now = clock_take_pair();
-    uint64_t horizon = last ? UINT64_MAX : w.to.tick;
-    if (w.to.tick > w.from.tick)
-        w.ns_per_tick = (double)(w.to.ns - w.from.ns) / (double)(w.to.tick - w.from.tick);
+    uint64_t horizon = last ? UINT64_MAX : w.ticks.to.tick;
+    ticks_turn(&w.ticks);
     begin_batch();
     w.kernel_ns = 0;
     drain(horizon);
     samples_write(&w.samples, horizon);
-    w.sources->kernel->feed(w.to.ns, on_kernel, NULL); /* in the last pass too: what came later was not recorded */
+    w.sources->kernel->feed(w.ticks.to.ns, on_kernel, NULL); /* in the last pass too: what came later was not recorded */
     w.kernel_ns = UINT64_MAX;
-    tell_present(last);
+    present_tell(&w.line, &w.ticks, w.generation, last);
     timeline_settle(&w.line);
-    timeline_counters(&w.line, w.to.ns, resident_bytes());
+    timeline_counters(&w.line, w.ticks.to.ns, resident_bytes());
     if (w.sources->kernel->counts() && (last || w.passes++ % COUNTER_PASSES == 0))
         count_threads(last);
     retire_finished();
+    snapshot *wanted = last ? NULL : snapshot_told(w.ticks.to.ns);
     flush();
+    if (wanted)
+        copy_snapshot();
+    if (w.ring.folder[0] && segments_are_due(&w.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error != 0))
+        rotate();
     if (w.line.out.failed && !w.file.error)
         w.file.error = ENOMEM;
-    w.from = w.to;
-    w.to = now;
-    remember_pair(now);
+    ticks_advance(&w.ticks, now);
     w.sources->after_pass();
-    control_facts facts = {&w.line, w.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
-                           dropped_in_all(), w.line.out.events, w.file.end.bytes};
+    control_facts facts = {&w.line, w.ticks.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
+                           dropped_in_all(), w.line.out.events, bytes_written()};
     debug_tell(&facts);
     control_serve(&facts);
 }
@@ -371,6 +342,7 @@ static void *run(void *unused)
 {
     (void)unused;
     uint64_t before_ns = w.overhead_ns; /* of the threads before the fork */
+    uint64_t next_ns = 0;
     pthread_setname_np(pthread_self(), "tracer-writer");
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
@@ -379,7 +351,7 @@ static void *run(void *unused)
     while (!w.leave) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += PERIOD_NS;
+        until.tv_nsec += w.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : PERIOD_NS;
         if (until.tv_nsec >= 1000000000) {
             until.tv_nsec -= 1000000000;
             until.tv_sec++;
@@ -387,7 +359,12 @@ static void *run(void *unused)
         if (pthread_cond_timedwait(&w.wake, &w.mutex, &until) != ETIMEDOUT)
             continue;
         pthread_mutex_unlock(&w.mutex);
-        pass(0);
+        if (snapshots_are_copying())
+            w.ring.is_pinned = snapshots_go_on();
+        if (clock_ns_of(CLOCK_MONOTONIC) >= next_ns) {
+            pass(0);
+            next_ns = clock_ns_of(CLOCK_MONOTONIC) + PERIOD_NS;
+        }
         w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
         pthread_mutex_lock(&w.mutex);
     }
@@ -416,25 +393,6 @@ static void join(void)
     pthread_join(w.thread, NULL);
 }
 
-static void announce(const writer_description *about)
-{
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = w.from.ns, .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING};
-    const char *clock = clock_source_now == CLOCK_SOURCE_COUNTER ? "tsc" : "monotonic";
-    event_uint(&ev, SCHEMA_ARG_SCHEMA, SCHEMA_VERSION);
-    event_text(&ev, SCHEMA_ARG_PYTHON, about->python, strlen(about->python));
-    event_text(&ev, SCHEMA_ARG_ARGV, about->argv, strlen(about->argv));
-    event_text(&ev, SCHEMA_ARG_SIGNALS, about->signals, strlen(about->signals));
-    event_text(&ev, SCHEMA_ARG_CLOCK, clock, strlen(clock));
-    event_uint(&ev, SCHEMA_ARG_THRESHOLD, about->threshold_ns);
-    event_uint(&ev, SCHEMA_ARG_FAMILY, about->family);
-    event_text(&ev, SCHEMA_ARG_ORIGIN, about->origin, strlen(about->origin));
-    if (about->parent_pid)
-        event_uint(&ev, SCHEMA_ARG_PARENT_PID, about->parent_pid);
-    encoder_event(&w.line.out, &ev);
-}
-
 static void close_files(void)
 {
     trace_file_close(&w.file);
@@ -450,30 +408,34 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&w.wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    int error = trace_file_take(&w.file, fd);
+    int error = about->ring ? segments_open(&w.ring, about->ring, about->window_ns, about->ring_bytes)
+                            : trace_file_take(&w.file, fd);
     if (error) {
         trace_file_close(&w.file);
         return error;
     }
+    remarks_keep(about);
     w.sources = sources;
-    w.overhead_ns = w.dropped_by_gone = 0;
+    w.overhead_ns = w.dropped_by_gone = w.bytes_before = w.lost_before = 0;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
-    w.from = w.to = clock_take_pair();
-    w.pair_count = 0;
-    remember_pair(w.from);
-    w.ns_per_tick = 1.0; /* until the second pair is taken, and only for records as old as the first */
-    w.start_ns = w.from.ns;
+    ticks_begin(&w.ticks);
+    w.start_ns = w.ticks.from.ns;
     uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);
     w.realtime_offset = clock_ns_of(CLOCK_REALTIME) - monotonic;
     w.boottime_offset = clock_ns_of(CLOCK_BOOTTIME) - monotonic;
     timeline_init(&w.line, pid, about->family, about->member, about->cmdline, about->cmdline_length);
     samples_init(&w.samples, &w.line.out, convert, sources->samples);
-    w.line.names_calls = text_has_word(about->signals, "io");
-    begin_batch();
-    announce(about);
-    flush(); /* a valid trace from the first moment */
-    error = w.file.error;
+    w.line.names_calls = remarks_record("io");
+    if (about->ring) {
+        w.line.out.kept.is_on = 1;
+        error = rotate();
+    } else {
+        begin_batch();
+        remarks_announce(&w.line, w.ticks.from.ns, 0);
+        flush(); /* a valid trace from the first moment */
+        error = w.file.error;
+    }
     if (!error) {
         *what = "cannot start the writer's thread";
         error = spawn();
@@ -483,35 +445,23 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         pthread_cond_wait(&w.wake, &w.mutex);
     pthread_mutex_unlock(&w.mutex);
     w.running = !error;
+    if (!error)
+        snapshots_begin(about->snapshots);
     if (error) {
+        segments_remove(&w.ring);
         timeline_free(&w.line);
         close_files();
     }
     return error;
 }
 
-static void conclude(uint64_t dropped)
-{
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = now_written(), .on = &w.line.tracer, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
-    event_uint(&ev, SCHEMA_ARG_EVENTS, w.line.out.events + 1);
-    event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
-    event_uint(&ev, SCHEMA_ARG_BYTES, w.file.end.bytes);
-    event_uint(&ev, SCHEMA_ARG_OVERHEAD, w.overhead_ns);
-    event_uint(&ev, SCHEMA_ARG_LATE, w.line.late);
-    encoder_event(&w.line.out, &ev);
-    flush();
-    trace_file_finish(&w.file, &w.line.out, &w.line.tracer, now_written());
-}
-
 static writer_totals totals_now(uint64_t dropped)
 {
-    uint64_t lost = trace_file_lost(&w.file, &w.line.out);
+    uint64_t lost = w.lost_before + trace_file_lost(&w.file, &w.line.out);
     return (writer_totals){
         .duration_ns = now_written() - w.start_ns,
         .events = w.line.out.events - lost,
-        .bytes = w.file.end.bytes,
+        .bytes = bytes_written(),
         .dropped = dropped,
         .lost = lost,
         .lost_ns = w.file.error ? now_written() - w.file.end.ns : 0,
@@ -520,13 +470,17 @@ static writer_totals totals_now(uint64_t dropped)
         .samples = w.samples.count,
         .worst_ready_ns = w.line.worst_ready_ns,
         .worst_ready_func = w.line.worst_ready_func,
+        .snapshots = snapshots_count(),
+        .snapshot = snapshots_last(),
         .error = w.file.error,
         .reason = trace_file_reason(&w.file),
     };
 }
 
-void writer_stop(writer_totals *totals)
+void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
 {
+    if (last)
+        snapshots_put(last);
     if (!w.paused)
         join();
     w.paused = 0;
@@ -539,11 +493,21 @@ void writer_stop(writer_totals *totals)
         if (b->generation == w.generation)
             tell_last_gap(b);
     if (w.sources->kernel->finish(on_kernel, NULL))
-        note("sched", "the program closed the recorder's descriptors: context switches are missing for threads "
-             "older than the recording and for those that they started");
+        remarks_note(&w.line, now_written(), "sched",
+                     "the program closed the recorder's descriptors: context switches are missing for threads older than "
+                     "the recording and for those that they started");
     debug_stop();
-    conclude(dropped);
+    snapshot *wanted = snapshot_told(UINT64_MAX);
+    remarks_conclude(&w.line, now_written(), dropped, bytes_written(), w.overhead_ns);
+    flush();
+    trace_file_finish(&w.file, &w.line.out, &w.line.tracer, now_written());
+    if (wanted)
+        copy_snapshot();
+    snapshots_end();
     *totals = totals_now(dropped);
+    if (!keeps_ring)
+        segments_remove(&w.ring);
+    w.ring.folder[0] = 0;
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation && b->timeline) {
             w.sources->kernel->forget(b);
@@ -589,6 +553,8 @@ void writer_forget(void)
     control_forget();
     debug_forget();
     close_files();
+    snapshots_forget();
+    w.ring.folder[0] = 0;
     w.running = w.paused = 0;
     pthread_mutex_init(&w.mutex, NULL);
 }

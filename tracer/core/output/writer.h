@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "output/remarks.h"
+#include "output/snapshots.h"
 #include "ring/sources.h"
 
 typedef struct {
@@ -16,20 +18,11 @@ typedef struct {
     uint64_t lost, lost_ns; /* events missing from a file that was cut, and the time since then */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
+    uint64_t snapshots; /* written; … */
+    const char *snapshot; /* … the path of the last one, "" if none was */
     int error; /* errno of the failed write, 0 = none … */
     const char *reason; /* … and in words */
 } writer_totals;
-
-typedef struct {
-    const char *cmdline; /* NUL-separated */
-    size_t cmdline_length;
-    const char *python, *argv, *signals;
-    uint64_t threshold_ns; /* shorter calls and waits are not recorded */
-    uint64_t family;       /* the same random number in all processes of a run … */
-    uint32_t member;       /* … of which this is one, 0 = the first */
-    uint32_t parent_pid;   /* who started it, 0 = the first */
-    const char *origin;    /* how it came to be */
-} writer_description;
 
 /* What the writer's thread reads and calls besides the rings, so that it knows no signal by name. */
 typedef struct {
@@ -41,7 +34,8 @@ typedef struct {
 /* For the control thread only, one call at a time. Returns 0 or an errno; `what`: what failed, NULL = file. */
 int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources,
                  const char **what);
-void writer_stop(writer_totals *totals);
+/* `last`: a snapshot to be written at the end, or NULL; `keeps_ring`: leaves the files of a flight recording. */
+void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring);
 /* Writes everything recorded before the call and leaves the writer paused. */
 void writer_checkpoint(writer_totals *totals);
 /* Called around a fork, so that the recorder has no native thread meanwhile. Resuming twice does no harm. */

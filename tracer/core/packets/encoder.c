@@ -6,6 +6,7 @@
 
 #include "ring/intern.h"
 #include "ring/text.h"
+#include "packets/names.h"
 #include "packets/wire.h"
 
 enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
@@ -78,48 +79,6 @@ void encoder_free(encoder *e)
     *e = (encoder){0};
 }
 
-static uint8_t *put_whole(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
-{
-    uint8_t *entry = open_field(p, field, 0);
-    p = put_number(entry, SCHEMA_INTERNED_IID, iid);
-    p = put_bytes(p, SCHEMA_INTERNED_NAME, text, length);
-    close_field(entry, p, 0);
-    return p;
-}
-
-static uint8_t *put_interned(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length)
-{
-    return put_whole(p, field, iid, text, text_fit(text, length, TEXT_LIMIT));
-}
-
-static uint8_t *put_fixed_names(uint8_t *p)
-{
-    uint64_t iid = 0;
-#define CATEGORY(name, text) p = put_interned(p, SCHEMA_INTERNED_CATEGORIES, ++iid, text, sizeof text - 1);
-#define NAME(name, text) p = put_interned(p, SCHEMA_INTERNED_EVENT_NAMES, ++iid, text, sizeof text - 1);
-#define ARGUMENT(name, text) p = put_interned(p, SCHEMA_INTERNED_ANNOTATION_NAMES, ++iid, text, sizeof text - 1);
-    SCHEMA_CATEGORIES(CATEGORY)
-    iid = 0;
-    SCHEMA_NAMES(NAME)
-    iid = 0;
-    SCHEMA_ARGS(ARGUMENT)
-    return p;
-}
-
-static uint8_t *put_heap_names(uint8_t *p)
-{
-    uint64_t iid = SCHEMA_CAT_HEAP - 1;
-    SCHEMA_HEAP_CATEGORIES(CATEGORY)
-    iid = SCHEMA_SAMPLING - 1;
-    SCHEMA_HEAP_NAMES(NAME)
-    iid = SCHEMA_ARG_BLOCK - 1;
-    SCHEMA_HEAP_ARGS(ARGUMENT)
-#undef CATEGORY
-#undef NAME
-#undef ARGUMENT
-    return p;
-}
-
 static uint8_t *put_clock(uint8_t *p, uint32_t id, uint64_t ns)
 {
     uint8_t *clock = open_field(p, SCHEMA_SNAPSHOT_CLOCKS, 1);
@@ -161,10 +120,15 @@ void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns
     }
     close_field(defaults, p, 0);
     uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0);
-    p = put_fixed_names(interned);
+    p = names_put_fixed(interned);
     close_field(interned, p, 0);
     close_field(packet, p, 0);
     advance(e, p);
+}
+
+void encoder_end_chunk(encoder *e)
+{
+    e->chunk_bytes = CHUNK_LENGTH;
 }
 
 void encoder_flushed(encoder *e)
@@ -207,6 +171,8 @@ void track_init(encoder *e, track *t, enum track_kind kind, const track *parent,
 
 void track_free(track *t)
 {
+    kept_free(t->kept);
+    t->kept = NULL;
     free(t->name);
     t->name = NULL;
 }
@@ -350,12 +316,12 @@ static void put_new_names(encoder *e, const event *ev)
     uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0), *at = interned;
     size_t length;
     if (ev->category == SCHEMA_CAT_HEAP && e->heap_chunk != e->chunk) {
-        at = put_heap_names(at);
+        at = names_put_heap(at);
         e->heap_chunk = e->chunk;
     }
     if (ev->name_id && is_new_string(e, e->name_chunk, ev->name_id)) {
         const char *text = intern_text(ev->name_id, &length);
-        at = put_interned(at, SCHEMA_INTERNED_EVENT_NAMES, ev->name_id + SCHEMA_NAME_END, text, length);
+        at = names_put(at, SCHEMA_INTERNED_EVENT_NAMES, ev->name_id + SCHEMA_NAME_END, text, length);
         e->name_chunk[ev->name_id] = e->chunk;
     }
     for (int i = 0; i < ev->arg_count; i++) {
@@ -364,7 +330,7 @@ static void put_new_names(encoder *e, const event *ev)
             continue;
         const char *text = intern_text(id, &length);
         size_t limit = ev->args[i].name == SCHEMA_ARG_STACK ? SCHEMA_STACK_BYTES : TEXT_LIMIT;
-        at = put_whole(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, text_fit(text, length, limit));
+        at = names_put_whole(at, SCHEMA_INTERNED_ANNOTATION_STRINGS, id, text, text_fit(text, length, limit));
         e->value_chunk[id] = e->chunk;
     }
     close_field(interned, at, 0);
@@ -410,9 +376,11 @@ static inline void end_event(encoder *e, const event_packet *made, uint8_t *end)
     advance(e, end);
 }
 
-static inline void put_plain(encoder *e, uint8_t *p, const track *on, uint64_t ns, uint8_t type, uint8_t category,
+static inline void put_plain(encoder *e, uint8_t *p, track *on, uint64_t ns, uint8_t type, uint8_t category,
                              uint8_t name)
 {
+    if (e->kept.is_on)
+        kept_event(&e->kept, &(event){.ns = ns, .on = on, .type = type, .category = category, .name = name});
     event_packet made = {.large = 0};
     uint8_t *end = begin_event(e, &made, p, on, ns, type);
     if (category)
@@ -462,6 +430,8 @@ packet_ref encoder_event(encoder *e, const event *ev)
         describe(e, ev->on);
     if (has_new_names(e, ev))
         put_new_names(e, ev);
+    if (e->kept.is_on)
+        kept_event(&e->kept, ev);
     uint8_t *p = reserve(e);
     if (!p)
         return (packet_ref){0};

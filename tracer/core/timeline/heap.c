@@ -52,7 +52,7 @@ HANDLER(heap_begin)
     heap->mean_bytes = r->b;
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &heap->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_HEAP, .name = SCHEMA_SAMPLING};
+                .category = SCHEMA_CAT_HEAP, .name = SCHEMA_SAMPLING, .lasts = 1};
     event_uint(&ev, SCHEMA_ARG_MEAN_BYTES, heap->mean_bytes);
     encoder_event(&t->out, &ev);
 }

@@ -334,7 +334,7 @@ static void distrust(timeline *t, uint64_t ns)
     t->gil_distrusted = 1;
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_HOOK_DISABLED};
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_HOOK_DISABLED, .lasts = 1};
     event_text(&ev, SCHEMA_ARG_HOOK, hook, sizeof hook - 1);
     event_text(&ev, SCHEMA_ARG_REASON, reason, sizeof reason - 1);
     encoder_event(&t->out, &ev);

@@ -294,7 +294,7 @@ HANDLER(process_named)
     UNUSED(thread);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
-                .name = SCHEMA_PROCESS_NAMED};
+                .name = SCHEMA_PROCESS_NAMED, .lasts = 1};
     event_text(&ev, SCHEMA_ARG_NAME, text, r->b);
     encoder_event(&t->out, &ev);
 }
@@ -319,7 +319,7 @@ HANDLER(note)
     uint32_t subject = r->a < r->b ? r->a : (uint32_t)r->b;
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
-                .name = names[r->flag]};
+                .name = names[r->flag], .lasts = r->flag == NOTE_HOOK_DISABLED || r->flag == NOTE_OTHER};
     if (r->flag == NOTE_EXEC) {
         event_text(&ev, SCHEMA_ARG_PATH, text, subject);
         write_start(t, thread, &ev);

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from viewer.analysis.availability import Latency
 from viewer.analysis.findings import Finding
+from viewer.analysis.flight import Flight
 from viewer.analysis.gc import GcRow
 from viewer.analysis.health import Health
 from viewer.analysis.io import IoRow
@@ -64,6 +65,18 @@ def _heading(heading: Heading) -> Json:
         "events": heading.events,
         "bytes": heading.size_bytes,
         "threshold_ns": heading.threshold_ns,
+        **({"flight": _flight(heading.flight)} if heading.flight else {}),
+    }
+
+
+def _flight(flight: Flight) -> Json:
+    """Absent where the trace has everything from the beginning of the recording on."""
+    return {
+        "reaches_ns": flight.reaches_ns,
+        "asked_ns": flight.asked_ns,
+        "recorded_ns": flight.until_ns - flight.began_ns,
+        "snapshot": flight.is_snapshot,
+        "reason": flight.reason,
     }
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from tracer.units import duration, size
+from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
 from viewer.render.text.findings import no_findings, numbered
 from viewer.render.text.health import troubles
@@ -53,7 +54,20 @@ def heading(of: Heading, style: Style) -> list[str]:
     name = place(of.file, style.base)
     more = f" and {len(of.given) - 1} more" if len(of.given) > 1 else ""
     name = shorten(name, style.width - 2 - len(more)) + more
-    return [style.title(name), *wrap(", ".join(facts), style.width), f"  {program}"]
+    lines = [style.title(name), *wrap(", ".join(facts), style.width), f"  {program}"]
+    return [*lines, *wrap(_flight(of.flight), style.width)] if of.flight else lines
+
+
+def _flight(of: Flight) -> str:
+    """How far back the trace reaches, and why it was taken."""
+    asked = of.is_snapshot and of.reaches_ns < of.asked_ns
+    short = f" ({duration(of.asked_ns)} were asked for)" if asked else ""
+    what = "a snapshot" if of.is_snapshot else "the files of a flight recording"
+    why = f", taken for: {of.reason}" if of.reason else ""
+    return (
+        f"{what}{why}. It has the last {duration(of.reaches_ns)}{short}, and what began "
+        "earlier and was still open then."
+    )
 
 
 def when(of: Heading) -> str:

@@ -16,6 +16,7 @@ _HOW = {
     How.LIVE: "still runs",
     How.REPLACED: "became another program",
     How.CUT: "file cut",
+    How.SNAPSHOT: "snapshot",
     How.UNKNOWN: "unknown",
 }
 _INDENT = 2  # of a child below its parent

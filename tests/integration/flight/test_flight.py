@@ -1,0 +1,261 @@
+"""Flight recordings of real programs: what a snapshot has, what a dead process leaves."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
+from tests.support.validator.rules import Summary, validate
+from tracer import schema as s
+from viewer.trace.rings import read_ring
+
+FLIGHT = "import tracer\ntracer.flight('ring', seconds=1, max_bytes=4 << 20)\n"
+# Segments begin every 125 ms, so that after this time the first ones are gone.
+LATER_S = 1.6
+
+
+class Runner:
+    """Runs programs that record themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ring = folder / "ring"
+
+    def __call__(self, source: str, expect: int = 0) -> str:
+        """What the program printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", FLIGHT + source],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == expect, done.stderr
+        return done.stdout
+
+    def left(self) -> list[str]:
+        """What is in the folder, without the numbers."""
+        return sorted(path.suffix for path in self.ring.iterdir())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def summary(path: Path) -> Summary:
+    return validate(path.read_bytes())
+
+
+def test_a_task_that_waits_since_the_beginning(run: Runner) -> None:
+    """It is in a snapshot with its true begin, while the beginning is not."""
+    run(
+        f"""
+import asyncio
+
+async def waits():
+    await asyncio.Event().wait()
+
+async def main():
+    task = asyncio.create_task(waits(), name="old")
+    tracer.log("the beginning")
+    for _ in range(int({LATER_S} / 0.01)):
+        await asyncio.sleep(0.01)
+    print(tracer.snapshot("late.pftrace", reason="a look"))
+    task.cancel()
+
+asyncio.run(main())
+"""
+    )
+    found = summary(run.folder / "late.pftrace")
+    (old,) = [task for task in found.tasks.values() if task.name == "old"]
+    assert old.states == ["await Event"]
+    recording = old.slices[0].begin.process.events[0]
+    since_ns, began_ns = recording.time_ns, int(recording.args[s.ARG_BEGAN])
+    assert began_ns < old.slices[0].start_ns < since_ns
+    assert "the beginning" not in found.names
+    assert found.names[s.SNAPSHOT] == 1
+    assert run.left() == []
+
+
+def test_a_snapshot_names_itself(run: Runner, record: Recorder) -> None:
+    """Without a path it goes into the folder; the report says why it was taken."""
+    path = run("print(tracer.snapshot(reason='too slow'), end='')")
+    assert Path(path).parent == run.ring
+    assert run.left() == [".pftrace"]
+    report = json.loads(record.tracer("report", path, "--json").stdout)
+    flight = report["trace"]["flight"]
+    assert (flight["snapshot"], flight["reason"]) == (True, "too slow")
+    assert flight["asked_ns"] == 1_000_000_000 > flight["reaches_ns"] > 0
+    assert report["health"]["ends"][0]["how"] == "snapshot"
+
+
+def test_killed(run: Runner, record: Recorder) -> None:
+    """The ring of a dead process is a trace; so is the folder that it lies in."""
+    run(
+        f"""
+import os, subprocess, time
+end = time.monotonic() + {LATER_S}
+with tracer.region("open"):
+    while time.monotonic() < end:
+        time.sleep(0.001)
+        tracer.log("tick")
+    subprocess.run(["sh", "-c", f"kill -9 {{os.getpid()}}"])
+""",
+        expect=-signal.SIGKILL,
+    )
+    assert run.left() == [".ring"]
+    (ring,) = run.ring.iterdir()
+    data, live = read_ring(ring)
+    assert not live
+    found = validate(data)
+    assert found.names["tick"] > 0
+    assert found.names["open"] == 1
+    for path in (ring, run.ring):
+        told = json.loads(record.tracer("report", str(path), "--json").stdout)
+        assert told["trace"]["flight"]["snapshot"] is False
+        assert told["health"]["ends"][0]["how"] == "unknown"
+
+
+def test_a_crash(run: Runner) -> None:
+    """The recording has an end then, and stays all the same."""
+    run("import os\nos.abort()", expect=-signal.SIGABRT)
+    (ring,) = run.ring.iterdir()
+    assert validate(read_ring(ring)[0]).names[s.RECORDING_ENDED] == 1
+
+
+def test_a_live_ring(run: Runner) -> None:
+    """It can be read while the process goes on."""
+    printed = run(
+        """
+import json, subprocess, sys, time
+for _ in range(30):
+    tracer.log("tick")
+    time.sleep(0.01)
+done = subprocess.run([sys.executable, "-m", "tracer", "report", "ring", "--json"],
+                      capture_output=True, check=True)
+print(json.loads(done.stdout)["health"]["ends"][0]["how"], end="")
+"""
+    )
+    assert printed == "live"
+
+
+def test_how_much_it_takes(run: Runner) -> None:
+    """The disk space is bounded, and the number of descriptors does not grow."""
+    printed = run(
+        """
+import os, time
+before = len(os.listdir("/proc/self/fd"))
+most = 0
+text = "x" * 400
+for i in range(30_000):
+    tracer.log(text)
+    if i % 1000 == 0:
+        time.sleep(0.02)
+        (ring,) = os.listdir("ring")
+        sizes = []
+        for name in os.listdir("ring/" + ring):
+            try:
+                sizes.append(os.stat("ring/" + ring + "/" + name).st_size)
+            except FileNotFoundError:
+                pass
+        most = max(most, sum(sizes))
+print(most, len(os.listdir("/proc/self/fd")) - before)
+"""
+    )
+    most, more = map(int, printed.split())
+    assert 1 << 20 < most < 5 << 20  # a pass of the writer may go beyond the limit
+    assert more == 0
+
+
+def test_a_forked_child_has_a_ring_of_its_own(run: Runner) -> None:
+    printed = run(
+        """
+import os, signal
+print(os.getpid(), flush=True)
+pid = os.fork()
+if not pid:
+    with tracer.region("of the child"):
+        tracer.snapshot("child.pftrace")
+        os.kill(os.getpid(), signal.SIGSTOP)
+os.waitpid(pid, os.WUNTRACED)
+rings = [name.split("-")[0] for name in os.listdir("ring") if name.endswith(".ring")]
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+print(*sorted(rings), pid)
+"""
+    )
+    parent, found = printed.splitlines()
+    *rings, child = found.split()
+    assert sorted(rings) == sorted([parent, child])
+    assert run.left() == [".ring"]  # the child's, which was killed
+    assert summary(run.folder / "child.pftrace").names["of the child"] == 1
+
+
+def test_of_another_recording(record: Recorder) -> None:
+    """A snapshot of a recording that keeps everything is all of it so far."""
+    record(
+        """
+import tracer
+tracer.log("early")
+tracer.snapshot("all.pftrace")
+tracer.log("late")
+"""
+    )
+    found = summary(record.directory / "all.pftrace")
+    assert (found.names["early"], found.names["late"]) == (1, 0)
+
+
+def test_nothing_is_recorded(run: Runner) -> None:
+    assert run("tracer.stop()\nprint(tracer.snapshot('no.pftrace'))") == "None\n"
+
+
+def test_a_file_that_is_no_trace(run: Runner) -> None:
+    (run.folder / "mine.txt").write_text("dear diary")
+    printed = run(
+        """
+for name in ("mine.txt", "missing/x.pftrace"):
+    try:
+        tracer.snapshot(name)
+    except tracer.TracerError as error:
+        print(error)
+"""
+    )
+    assert printed == (
+        f"{str(run.folder / 'mine.txt')!r} exists and is not a trace. Choose another name.\n"
+        f"cannot write {str(run.folder / 'missing/x.pftrace')!r}: No such file or directory.\n"
+    )
+
+
+def test_on_the_command_line(record: Recorder) -> None:
+    (record.directory / "app.py").write_text("print('done')")
+    done = record.tracer("run", "--flight", "2s", "app.py")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.startswith("tracer: flight recording ended after ")
+    assert done.stderr.endswith(", without a snapshot\n")
+    assert list((record.directory / "app.flight").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--flight", "soon"), "'soon' is not a time such as 30s or 5m"),
+        (("--flight", "0.1s"), "'0.1s' is not between 1s and 24h"),
+        (("--flight", "9s", "-o", "x.pftrace"), "with --snapshots DIR instead of -o"),
+        (("--snapshots", "d"), "--snapshots is for a flight recording: add --flight 30s"),
+        (("--flight", "9s", "--snapshots", "app.py"), "it is a file. Give a folder."),
+        (("--flight", "9s", "--snapshots", "no/d"), "no directory 'no'. Create it or choose"),
+    ],
+)
+def test_refused(record: Recorder, options: tuple[str, ...], line: str) -> None:
+    (record.directory / "app.py").write_text("")
+    done = record.tracer("run", *options, "app.py")
+    assert done.returncode in (1, 2)
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1

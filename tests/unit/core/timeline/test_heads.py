@@ -1,0 +1,145 @@
+"""Heads of a flight recording's files, by hand: what was alive when a file began."""
+
+import struct
+
+from tests.support.records import FUNC, LINE, OTHER, SLEEP, Script, a_task
+from tests.support.validator.strict import Event, read_strict
+from tracer import _core
+from tracer import schema as s
+
+NAME = _core.intern("load", "")[0]
+COUNTER = _core.intern("open requests", "")[0]
+DISABLED = 0  # NOTE_HOOK_DISABLED
+
+
+def events(script: Script, since_ns: int) -> list[Event]:
+    return read_strict(script.data(since_ns)).events
+
+
+def named(found: list[Event], name: str) -> list[Event]:
+    return [event for event in found if event.name == name]
+
+
+def test_a_task_that_waits_since_long_ago() -> None:
+    """Its wait has its true begin, and says which task it is; its earlier states are gone."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(4_000, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    script.add(90_000, "READY", 1)
+    script.add(91_000, "STEP_BEGIN", 1)
+    script.add(92_000, "STEP_DONE", 1)
+    assert [row for row in script.slices(80_000) if row[0].startswith("task:")] == [
+        ("task:await sleep", 4_000, 90_000),
+        ("task:ready", 90_000, 91_000),
+        ("task:running", 91_000, 92_000),
+        ("task:done", 92_000, 92_000),
+    ]
+    (wait,) = named(events(script, 80_000), "await sleep")
+    assert wait.args == {
+        "task": 1,
+        "name": "Task-1",
+        "coro": "handler",
+        "site": "app.py:3 handler",
+    }
+
+
+def test_a_step_goes_on() -> None:
+    """It is open on the task's track and on the loop's, and the loop runs."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(90_000, "STEP_DONE", 1)
+    assert script.slices(80_000) == [
+        ("loop:loop started", 1_500, 1_500),
+        ("task:running", 3_000, 90_000),
+        ("loop:handler", 3_000, 90_000),
+        ("task:done", 90_000, 90_000),
+    ]
+
+
+def test_what_has_ended_is_gone() -> None:
+    """Nothing of a task, a region or a loop that ended before."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(4_000, "STEP_DONE", 1)
+    script.add(5_000, "LOOP_STOP", 1)
+    script.add(6_000, "REGION_BEGIN", NAME, 0, 7)
+    script.add(7_000, "REGION_END", 0, 0, 7)
+    script.add(90_000, "THREAD_BEGIN", 0, 5)
+    assert script.slices(80_000) == [("thread:started", 90_000, 90_000)]
+
+
+def test_merged_tasks() -> None:
+    """The task is the slice around its states, as it was."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    for task in range(1, s.OWN_TRACK_TASKS + 2):
+        script.add(2_000, "TASK_NEW", task, FUNC, 1)
+        script.add(2_000, "READY", task)
+    script.add(90_000, "STEP_BEGIN", s.OWN_TRACK_TASKS + 1)
+    found = events(script, 80_000)
+    (life,) = [event for event in found if event.category == s.CAT_LIFETIME]
+    assert (life.time_ns, life.args["task"]) == (2_000, s.OWN_TRACK_TASKS + 1)
+    assert len(named(found, s.READY)) == s.OWN_TRACK_TASKS + 1
+
+
+def test_regions_with_their_arguments() -> None:
+    """Text that came with the record is still there, and they nest as before."""
+    script = Script([])
+    data = struct.pack("<Q", 0) + b"\4\3url" + struct.pack("<H", 5) + b"/home" + b"\0"
+    script.add(3_000, "REGION_BEGIN", NAME, 0, 7, text=data)
+    script.add(4_000, "REGION_BEGIN", NAME, 0, 8)
+    script.add(90_000, "REGION_END", 0, 0, 8)
+    script.add(91_000, "REGION_END", 0, 0, 7)
+    assert script.slices(80_000) == [
+        ("user:load", 3_000, 91_000),
+        ("user:load", 4_000, 90_000),
+    ]
+    assert named(events(script, 80_000), "load")[0].args == {"url": "/home"}
+
+
+def test_counters_have_their_value() -> None:
+    script = Script([])
+    script.add(3_000, "COUNTER", COUNTER, 0, 41)
+    script.add(4_000, "COUNTER", COUNTER, 0, 42)
+    script.add(90_000, "COUNTER", COUNTER, 0, 43)
+    values = [(e.time_ns, e.counter) for e in events(script, 80_000) if e.counter is not None]
+    assert values == [(80_000, 42), (90_000, 43)]
+
+
+def test_what_was_said_for_good() -> None:
+    """A hook that was switched off long ago is still off."""
+    script = Script([])
+    script.add(3_000, "NOTE", 5, flag=DISABLED, text=b"schedrefused")
+    script.add(90_000, "THREAD_BEGIN", 0, 5)
+    (note,) = named(events(script, 80_000), s.HOOK_DISABLED)
+    assert (note.time_ns, note.args) == (3_000, {"hook": "sched", "reason": "refused"})
+
+
+def test_arrows_to_what_is_gone() -> None:
+    """An open slice does not say again who woke it by an arrow: the waker may be gone."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(4_000, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    script.add(5_000, "READY", 1, tid=OTHER)
+    script.add(90_000, "STEP_BEGIN", 1)
+    (ready,) = named(events(script, 80_000), s.READY)
+    assert (ready.time_ns, ready.args["waker_thread"]) == (5_000, OTHER)
+    assert ready.ends_flows == []
+    (early,) = named(events(script, 2_500), s.READY)[1:]
+    assert len(early.ends_flows) == 1
+
+
+def test_a_task_whose_state_is_unknown() -> None:
+    """Records were dropped: its next slice says which task it is."""
+    script = Script([])
+    a_task(script)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(5_000, "GAP", 0, 3, 4_000)
+    script.add(90_000, "READY", 1)
+    script.add(91_000, "STEP_BEGIN", 1)
+    (ready,) = named(events(script, 80_000), s.READY)
+    assert (ready.time_ns, ready.args["task"], ready.args["name"]) == (90_000, 1, "Task-1")

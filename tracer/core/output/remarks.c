@@ -1,0 +1,95 @@
+/* Writes the recorder's own remarks. */
+#include "output/remarks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/clock.h"
+#include "ring/text.h"
+
+static struct {
+    char *python, *argv, *signals, *origin;
+    uint64_t threshold_ns, family;
+    uint32_t parent_pid;
+} said;
+
+static void keep(char **to, const char *text)
+{
+    free(*to);
+    *to = strdup(text);
+}
+
+void remarks_keep(const writer_description *about)
+{
+    keep(&said.python, about->python);
+    keep(&said.argv, about->argv);
+    keep(&said.signals, about->signals);
+    keep(&said.origin, about->origin);
+    said.threshold_ns = about->threshold_ns;
+    said.family = about->family;
+    said.parent_pid = about->parent_pid;
+}
+
+static void add_text(event *ev, enum schema_arg name, const char *text)
+{
+    if (text)
+        event_text(ev, name, text, strlen(text));
+}
+
+void remarks_announce(timeline *line, uint64_t ns, uint64_t began_ns)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &line->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING};
+    event_uint(&ev, SCHEMA_ARG_SCHEMA, SCHEMA_VERSION);
+    add_text(&ev, SCHEMA_ARG_PYTHON, said.python);
+    add_text(&ev, SCHEMA_ARG_ARGV, said.argv);
+    add_text(&ev, SCHEMA_ARG_SIGNALS, said.signals);
+    add_text(&ev, SCHEMA_ARG_CLOCK, clock_source_now == CLOCK_SOURCE_COUNTER ? "tsc" : "monotonic");
+    event_uint(&ev, SCHEMA_ARG_THRESHOLD, said.threshold_ns);
+    event_uint(&ev, SCHEMA_ARG_FAMILY, said.family);
+    add_text(&ev, SCHEMA_ARG_ORIGIN, said.origin);
+    if (said.parent_pid)
+        event_uint(&ev, SCHEMA_ARG_PARENT_PID, said.parent_pid);
+    if (began_ns)
+        event_uint(&ev, SCHEMA_ARG_BEGAN, began_ns);
+    encoder_event(&line->out, &ev);
+}
+
+void remarks_snapshot(timeline *line, uint64_t ns, const char *reason, uint64_t window_ns)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &line->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_SNAPSHOT};
+    add_text(&ev, SCHEMA_ARG_REASON, reason);
+    if (window_ns)
+        event_uint(&ev, SCHEMA_ARG_ASKED, window_ns);
+    encoder_event(&line->out, &ev);
+}
+
+int remarks_record(const char *signal)
+{
+    return said.signals && text_has_word(said.signals, signal);
+}
+
+void remarks_note(timeline *line, uint64_t ns, const char *subject, const char *reason)
+{
+    char text[256];
+    record r = {.kind = REC_NOTE, .flag = NOTE_OTHER, .a = (uint32_t)strlen(subject)};
+    r.b = (uint64_t)snprintf(text, sizeof text, "%s%s", subject, reason);
+    timeline_record(line, NULL, &r, ns, text);
+}
+
+void remarks_conclude(timeline *line, uint64_t ns, uint64_t dropped, uint64_t bytes, uint64_t overhead_ns)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &line->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};
+    event_uint(&ev, SCHEMA_ARG_EVENTS, line->out.events + 1);
+    event_uint(&ev, SCHEMA_ARG_DROPPED, dropped);
+    event_uint(&ev, SCHEMA_ARG_BYTES, bytes);
+    event_uint(&ev, SCHEMA_ARG_OVERHEAD, overhead_ns);
+    event_uint(&ev, SCHEMA_ARG_LATE, line->late);
+    encoder_event(&line->out, &ev);
+}

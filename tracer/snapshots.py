@@ -1,0 +1,78 @@
+"""Flight recordings: the last seconds, and traces of them while the program goes on.
+
+Imports nothing that a plain `python` has not loaded already.
+"""
+
+import os
+
+from tracer import api
+from tracer.errors import TraceFileError
+from tracer.output import cannot_write, is_trace
+from tracer.rings import KEEP, Flight, check
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FLIGHT_SECONDS, FLIGHT_BYTES = 30.0, 64 << 20
+
+
+def flight(
+    folder: "str | os.PathLike[str]",
+    *,
+    seconds: float = FLIGHT_SECONDS,
+    max_bytes: int = FLIGHT_BYTES,
+    keep: int = KEEP,
+    signals: "Iterable[str] | None" = None,
+    without: "Iterable[str]" = (),
+    buffer_bytes: int = api.BUFFER_BYTES,
+    cpu_hz: int = api.CPU_HZ,
+    argv: bool = True,
+    follow: bool = True,
+    control: bool = True,
+) -> tuple[tuple[str, str], ...]:
+    """Begins a flight recording: the folder always has the last `seconds` of this process, in
+    at most `max_bytes` (1 MiB to 1 TiB). snapshot() makes a trace of them.
+
+    When the process is killed, its files stay: `tracer report FOLDER` reads them. Those of
+    `keep` dead processes are kept. When it ends by itself, they are removed. The other
+    options, what it returns, what ends it, and what it raises are those of start().
+    """
+    check(seconds, max_bytes, keep)
+    kept_seconds = Flight(os.fsdecode(folder), seconds, max_bytes, keep)
+    options = (
+        "",
+        signals,
+        without,
+        buffer_bytes,
+        cpu_hz,
+        api.HEAP_RATE_BYTES,
+        False,
+        argv,
+        follow,
+    )
+    return tuple(api.begin(*options, control, kept_seconds).problems())
+
+
+def snapshot(
+    path: "str | os.PathLike[str] | None" = None, *, reason: str = ""
+) -> "str | None":
+    """Writes a trace of the last seconds of a flight recording, or of everything that another
+    recording has so far, and returns its path. None if nothing is being recorded.
+
+    Without a path it goes into the folder of the flight recording, or beside the trace. The
+    recording goes on meanwhile; the call takes about a tenth of a second. `reason` is shown by
+    `tracer report`. Raises TraceFileError when the file cannot be written.
+    """
+    try:
+        from tracer import _core
+    except ImportError:
+        return None
+
+    name = "" if path is None else os.path.abspath(os.fsdecode(path))
+    if name and os.path.exists(name) and not (os.path.isfile(name) and is_trace(name)):
+        raise TraceFileError(f"{name!r} exists and is not a trace. Choose another name.")
+    try:
+        return _core.snapshot(os.fsencode(name), reason)
+    except OSError as error:
+        raise cannot_write(name or "a snapshot", error) from None

@@ -1,0 +1,50 @@
+"""What a trace says of the flight recording that it comes from."""
+
+from dataclasses import dataclass
+
+from tracer import schema as s
+from viewer.trace.model import Model
+from viewer.trace.reader import Arg
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """The last seconds of a process. What began before `since_ns` is in the trace only if it
+    was still open then.
+
+    Of a snapshot, `asked_ns` is how far back it was to reach, and `reason` why it was taken.
+    """
+
+    began_ns: int  # the recording
+    since_ns: int
+    until_ns: int
+    is_snapshot: bool
+    asked_ns: int = 0
+    reason: str = ""
+
+    @property
+    def reaches_ns(self) -> int:
+        return self.until_ns - self.since_ns
+
+
+def flight_of(model: Model) -> Flight | None:
+    """None: the trace has everything from the beginning of the recording on."""
+    for process in model.trace.processes:
+        began = _number(process.recording, s.ARG_BEGAN)
+        if not began:
+            continue
+        said = process.snapshot
+        return Flight(
+            began,
+            process.start_ns,
+            process.end_ns,
+            said is not None,
+            _number(said or {}, s.ARG_ASKED),
+            str((said or {}).get(s.ARG_REASON, "")),
+        )
+    return None
+
+
+def _number(args: dict[str, Arg], name: str) -> int:
+    value = args.get(name, 0)
+    return value if isinstance(value, int) else 0
