@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings import takers
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
@@ -78,6 +79,11 @@ def _never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             continue
         blockers = blockers or Blockers(facts)
         blocked = blockers.of(last)
+        if blocked is None and all(wait.who[0] == "task" for wait in alike):
+            found = _lost_in_cancel(facts, waits, alike, vain, lost)
+            if found is not None:
+                yield found
+            continue
         holder = blocked.by[0] if blocked is not None else None
         if blocked is None or holder is None or waits.ends_ns(holder) >= last.end_ns:
             continue
@@ -91,6 +97,26 @@ def _never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"Acquire it with `with`, or release it in a `finally`."
         )
         yield Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _lost_in_cancel(
+    facts: Facts, waits: LongWaits, alike: list[Wait], vain: list[Wait], lost: int
+) -> Finding | None:
+    """A lock of asyncio that nobody is known to have, and somebody was cancelled before."""
+    who = takers.cancelled_before(facts, vain)
+    if not who or len(vain) < len(alike):
+        return None
+    waits.told.update(wait.slice for wait in vain)
+    worst = max(vain, key=lambda wait: wait.ns)
+    text = (
+        f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
+        f"an asyncio.Lock in {_sites(vain)} in vain: {plural(len(vain), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
+        f"({at(facts, worst.start_ns)}). Nobody released it in that time; {who} was "
+        f"cancelled shortly before and may have had it. Acquire it with `async with`, or "
+        f"release it in a `finally`."
+    )
+    return Finding("slots never returned", lost, text, waits.evidence(worst))
 
 
 def _groups(facts: Facts, waits: LongWaits) -> Iterable[_Group]:
@@ -272,7 +298,11 @@ def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | 
     if lost < _VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < _VAIN_NS):
         return None
     gave = {wait.ender for wait in group.waits if wait.end_ns >= last_ns}
-    takers = sorted({wait.who for wait in served if wait.who not in gave})
+    circle = takers.said(facts, vain) | takers.parents(facts, vain)
+    if circle and circle <= _all_wait(waits, vain, circle):
+        return _nested(facts, waits, group, vain, circle)
+    had = {wait.who for wait in served if wait.who not in gave} or circle
+    had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
     ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
     text = (
@@ -281,13 +311,44 @@ def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | 
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
     )
-    if takers:
-        text += f"; {users(facts.model, set(takers))} had one last"
+    if had:
+        text += f"; {users(facts.model, had)} had one last"
     text += (
         f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "
         f"`finally`."
     )
     return Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _all_wait(waits: LongWaits, vain: list[Wait], circle: set[Who]) -> set[Who]:
+    """Those of the circle that wait for a slot, or for a task that does."""
+    owned, waiting = waits.model.owners, {wait.who for wait in vain}
+    created = {
+        waits.facts.ledger.task_of(owned.task_process[which], owned.task_parent[which])
+        for kind, which in waiting
+        if kind == "task"
+    }
+    return {who for who in circle if who in waiting or who[1] in created}
+
+
+def _nested(
+    facts: Facts, waits: LongWaits, group: _Group, vain: list[Wait], circle: set[Who]
+) -> Finding:
+    """All who have a slot wait until they, or those whom they wait for, get another one."""
+    worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
+    waits.told.update(wait.slice for wait in vain)
+    waiting = {wait.who for wait in vain}
+    have = "they have them all" if circle <= waiting else (
+        f"{users(facts.model, circle)} have them all and wait for those"
+    )  # fmt: skip
+    ends = "until the end of the trace" if worst.is_open else f"for {duration(worst.ns)}"
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "
+        f"for a {slot} of {group.pool.of} in {_sites(vain)}, and {have}. Whoever has a {slot} "
+        f"must not wait for another one of the same pool: give it back before, or use a "
+        f"second pool."
+    )
+    return Finding("deadlock", sum(w.ns for w in vain), text, waits.evidence(worst))
 
 
 # Words --------------------------------------------------------------------------------------

@@ -1,0 +1,139 @@
+"""Who has the slots for which others wait in vain."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+RUN = "/app/crawl.py:8 run"
+LIMITER = "/venv/lib/python3.13/site-packages/anyio/_core/_synchronization.py"
+
+
+def crawl(ns=700 * MS, same=True, lives=True, children=2):
+    """`run` has a permit and awaits a child, which waits for one to the end."""
+    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, at = trace.loop(thread), MS
+    for _ in range(children):
+        parent = loop.task("run", site="/app/crawl.py:5 run")
+        coro, site = (
+            ("run", "/app/crawl.py:5 run") if same else ("fetch", "/app/crawl.py:15 fetch")
+        )
+        parent.ready(at).running(at + 1)
+        child = loop.task(coro, site=site, parent=parent.id)
+        child.ready(at + 2)
+        parent.awaits(at + MS, f"task {coro}", site="/app/crawl.py:10 run")
+        loop.step(parent, at + 1, at + MS)
+        child.running(at + MS).awaits(at + 2 * MS, "Semaphore", site=RUN)
+        loop.step(child, at + MS, at + 2 * MS)
+        at += 3 * MS
+        if not lives:
+            parent.ready(at).running(at + 1).done(at + MS)
+            loop.step(parent, at + 1, at + MS)
+            at += 2 * MS
+    thread.io(at, "select.epoll.poll").running(at + ns).end(at + ns + MS)
+    return trace
+
+
+def test_permits_of_those_who_wait_for_others(tmp_path):
+    (found,) = find_in(tmp_path, crawl())
+    assert found.finding == "deadlock"
+    assert found.text.endswith(
+        "2 tasks `run` wait for a permit of a `Semaphore` in `run` (crawl.py:8), and 2 tasks "
+        "`run` have them all and wait for those. Whoever has a permit must not wait for "
+        "another one of the same pool: give it back before, or use a second pool."
+    )
+    assert found.evidence.site == RUN
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"same": False}, id="another function"),
+        pytest.param({"lives": False}, id="the creator has ended"),
+    ],
+)
+def test_permits_of_somebody(tmp_path, story):
+    assert kinds(tmp_path, crawl(**story)) == ["slots never returned"]
+
+
+def test_short_waits(tmp_path):
+    assert kinds(tmp_path, crawl(ns=150 * MS)) == []
+
+
+def tokens(holders="all"):
+    """Two tasks wait for a second token; the trace says who has them."""
+    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    tasks = [loop.task("convert", site="/app/crawl.py:5 convert") for _ in range(2)]
+    other = loop.task("other", site="/app/crawl.py:30 other")
+    other.ready(0).running(1).awaits(MS, "sleep", site="/app/crawl.py:31 other")
+    loop.step(other, 1, MS)
+    had = [*tasks] if holders == "all" else [tasks[0], other]
+    told = ", ".join(f"{task.coro} ({task.id})" for task in had)
+    stack = f"{LIMITER}:700 CapacityLimiter.acquire_on_behalf_of\n{RUN}"
+    for n, task in enumerate(tasks):
+        start = 2 * MS + n * 2 * MS
+        task.ready(0).running(start)
+        extra = {s.ARG_HOLDERS: told, s.ARG_STACK: stack, s.ARG_SITE: RUN}
+        task.awaits(start + MS, "CapacityLimiter", **extra)
+        loop.step(task, start, start + MS)
+    thread.io(6 * MS, "select.epoll.poll").running(700 * MS).end(701 * MS)
+    return trace
+
+
+def test_tokens_that_the_trace_knows(tmp_path):
+    (found,) = find_in(tmp_path, tokens())
+    assert found.finding == "deadlock"
+    assert "2 tasks `convert` wait for a token of anyio's limiter in `run`" in found.text
+    assert "and they have them all" in found.text
+
+
+def test_tokens_of_another_one(tmp_path):
+    (found,) = find_in(tmp_path, tokens(holders="other"))
+    assert found.finding == "slots never returned"
+    assert "2 tasks `convert` and `other` had one last" in found.text
+
+
+def cancelled(how=s.CANCELLED, ago_ns=50 * MS):
+    """`refresh` ends before others wait for a lock of asyncio to the end."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    refresh = loop.task("refresh", site="/app/cache.py:3 refresh")
+    refresh.ready(0).running(1).awaits(MS, "sleep", site="/app/cache.py:5 refresh")
+    loop.step(refresh, 1, MS)
+    refresh.ready(2 * MS).running(3 * MS).done(4 * MS, how)
+    loop.step(refresh, 3 * MS, 4 * MS)
+    start = 4 * MS + ago_ns
+    lock = trace.lock("Lock", "/app/cache.py:9 read")
+    read = loop.task("read", site="/app/cache.py:8 read")
+    read.ready(start).running(start + 1)
+    read.awaits(start + MS, "Lock", site="/app/cache.py:9 read", lock=lock.id)
+    loop.step(read, start + 1, start + MS)
+    end = start + 800 * MS
+    thread.io(start + 2 * MS, "select.epoll.poll").running(end).end(end + MS)
+    return trace
+
+
+def test_a_lock_that_was_lost_in_a_cancel(tmp_path):
+    (found,) = find_in(tmp_path, cancelled())
+    assert found.finding == "slots never returned"
+    assert found.text.startswith(
+        "Slots never returned: `read` waited for an asyncio.Lock in `read` (cache.py:9) in "
+        "vain: 1 wait, "
+    )
+    assert "Nobody released it in that time; `refresh` was cancelled shortly" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"how": s.DONE}, id="it ended by itself"),
+        pytest.param({"ago_ns": 1_200 * MS}, id="long ago"),
+    ],
+)
+def test_a_lock_of_somebody(tmp_path, story):
+    assert "slots never returned" not in kinds(tmp_path, cancelled(**story))
