@@ -77,8 +77,7 @@ def tokens(holders="all"):
     for n, task in enumerate(tasks):
         start = 2 * MS + n * 2 * MS
         task.ready(0).running(start)
-        extra = {s.ARG_HOLDERS: told, s.ARG_STACK: stack, s.ARG_SITE: RUN}
-        task.awaits(start + MS, "CapacityLimiter", **extra)
+        task.awaits(start + MS, "CapacityLimiter", site=RUN, stack=stack, holders=told)
         loop.step(task, start, start + MS)
     thread.io(6 * MS, "select.epoll.poll").running(700 * MS).end(701 * MS)
     return trace

@@ -177,3 +177,50 @@ def test_notify_that_woke_another(tmp_path):
 )
 def test_notify_that_is_right(tmp_path, story):
     assert kinds(tmp_path, one_condition(**story)) == []
+
+
+FETCH, JOIN = "/app/mail.py:9 fetch", "/app/mail.py:16 run_timed"
+
+
+def joins(threads=9, ends=False, ns=60 * MS):
+    """`main` waits for one thread after the other with a time-out; they stay in `recv`."""
+    trace = TraceBuilder(argv="mail.py", signals=SIGNALS)
+    main, at = trace.thread("main").native(0), MS
+    fetchers = []
+    for n in range(threads):
+        fetcher = trace.thread(f"Thread-{n + 1} (fetch)").native(at)
+        fetcher.io(at + 10, "socket.recv", site=FETCH)
+        lock = trace.lock("Thread.join", JOIN)
+        main.lock_wait(at, "Thread.join", lock=lock, site=JOIN, owner=fetcher, acquired=False)
+        at += ns
+        main.native(at)
+        at += MS
+        fetchers.append(fetcher)
+        if ends:
+            fetcher.native(at).end(at + MS)
+    for fetcher in fetchers if not ends else ():
+        fetcher.native(at).end(at + MS)
+    main.end(at + 2 * MS)
+    return trace.ended(at + 3 * MS)
+
+
+def test_threads_that_are_left_alone(tmp_path):
+    (found,) = find_in(tmp_path, joins())
+    assert found.finding == "workers never exit"
+    assert found.text == (
+        "Threads pile up: `main` in `run_timed` (mail.py:16) waited for one thread after the "
+        "other, gave up 9 waits in `Thread.join`, and 9 threads `Thread-N (fetch)` are still "
+        "alive, 99 % of that time in `socket.recv` in `fetch` (mail.py:9). Nobody can stop a "
+        "thread from outside: give what it does a time-out of its own."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"threads": 7, "ns": 80 * MS}, id="some"),
+        pytest.param({"ends": True}, id="they end soon after"),
+    ],
+)
+def test_threads_that_take_long(tmp_path, story):
+    assert "workers never exit" not in kinds(tmp_path, joins(**story))

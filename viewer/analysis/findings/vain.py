@@ -32,6 +32,7 @@ _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
 # where nothing ever came; three or more of them are somebody who looks again and again.
 _LOOKS = 3
+_PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
 _PACE_NS = 1_000 * _MS
 _MAIN = "MainThread"
 
@@ -172,6 +173,9 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             continue
         worst = max(vain, key=lambda wait: wait.ns)
         blockers = blockers or Blockers(facts)
+        if (piled := _left_alone(facts, waits, blockers, vain)) is not None:
+            yield piled
+            continue
         why = blockers.of(worst)
         who = users(facts.model, (wait.who for wait in vain))
         text = (
@@ -187,6 +191,29 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += "; nobody ended one"
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _left_alone(
+    facts: Facts, waits: LongWaits, blockers: Blockers, vain: list[Wait]
+) -> Finding | None:
+    """Threads that were joined in vain, with time-outs, and are there after the last."""
+    if vain[0].name != "Thread.join" or len(vain) < _PILE:
+        return None
+    last = max(vain, key=lambda wait: wait.end_ns)
+    joined = {who for wait in vain if (b := blockers.of(wait)) is not None for who in b.by}
+    alive = {who for who in joined if waits.ends_ns(who) >= last.end_ns}
+    if len(alive) < _PILE:
+        return None
+    did = doing(facts, [(who, last.start_ns, last.end_ns) for who in alive])
+    lives = sum(last.end_ns - facts.model.states.first_ns[which] for _, which in alive)
+    text = (
+        f"Threads pile up: {code(name_of(facts.model, last.who))}{place_in(last.site)} waited "
+        f"for one thread after the other, gave up {plural(len(vain), 'wait')} in "
+        f"`Thread.join`, and {users(facts.model, alive)} are still alive"
+        f"{f', {did}' if did else ''}. Nobody can stop a thread from outside: give what it "
+        f"does a time-out of its own."
+    )
+    return Finding("workers never exit", lives, text, waits.evidence(last))
 
 
 def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
