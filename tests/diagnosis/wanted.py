@@ -79,8 +79,8 @@ WANTED: dict[str, Wanted] = {
     "d25_asyncio_lock_over_request": Wanted("lock held across await", ("get_token",)),
     "d26_process_join_before_get": Wanted("full pipe", ("collect",)),
     "d27_json_in_the_loop": Wanted("loop blocked|GC in the hot path", ("upload",)),
-    "e01_logging_handler_posts": Wanted("lock convoy", ("recv", "emit", "worker")),
-    "e02_fork_with_a_lock": Wanted("deadlock|slots never returned", ("boot", "fork")),
+    "e01_logging_handler_posts": Wanted("lock convoy", ("recv", r"e01\w+.py:30", "worker")),
+    "e02_fork_with_a_lock": Wanted("deadlock|slots never returned", ("boot", r"forked at")),
     "e03_pool_worker_killed": Wanted("wait in vain", ("reconstruct", r"SIGKILL|\bkilled")),
     "e04_nested_semaphore": Wanted("deadlock|slots never returned", ("run_session", "permit")),
     "e05_fastapi_depends": Wanted(

@@ -7,6 +7,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.forked import killed, locked_at_fork
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -28,6 +29,7 @@ _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", "Queue.put",
               "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
+_LOCKS = ("Lock", "RLock")
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
 # where nothing ever came; three or more of them are somebody who looks again and again.
@@ -177,6 +179,9 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             yield piled
             continue
         why = blockers.of(worst)
+        if why is None and name in _LOCKS and (forked := locked_at_fork(facts, vain)):
+            yield forked
+            continue
         who = users(facts.model, (wait.who for wait in vain))
         text = (
             f"Waited in vain: {who}{place_in(site)} gave up {plural(len(vain), 'wait')} in "
@@ -188,7 +193,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]])
             text += f", which spent {did}" if did else ""
         else:
-            text += "; nobody ended one"
+            text += killed(facts, worst) or "; nobody ended one"
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 

@@ -1,0 +1,98 @@
+"""Locks that a fork leaves locked, and jobs of a worker that was killed."""
+
+import signal
+
+import pytest
+
+from tests.support.builder.family import Family
+from tests.support.finding import MS
+from viewer.analysis.findings import Facts, Finding, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+BOOT, GET = "/app/serve.py:20 boot", "/app/serve.py:31 collect"
+
+
+def find_in(tmp_path, family: Family) -> tuple[Finding, ...]:
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
+
+
+def forked(ns=700 * MS, others=True, origin="fork"):
+    """The child of a process with another thread waits for a lock in vain."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    metrics = family.first.thread("metrics", 150)
+    if others:
+        metrics.native(0)
+    child = family.fork(main, MS, 101, origin=origin)
+    thread, end = family.main(child), 3 * MS + ns
+    lock = child.lock("Lock", BOOT)
+    thread.native(2 * MS).lock_wait(3 * MS, "Lock", lock=lock, site=BOOT, acquired=False)
+    thread.native(end).end(end + MS)
+    child.ended(end + MS)
+    if others:
+        metrics.end(end + MS)
+    main.end(end + 2 * MS)
+    family.first.ended(end + 3 * MS)
+    return family
+
+
+def test_a_lock_that_a_fork_leaves_locked(tmp_path):
+    (found,) = find_in(tmp_path, forked())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "In `child 1`: Deadlock at 3.00 ms, for 700 ms: `MainThread` in `boot` (serve.py:20) "
+        "waits for a `Lock` that nobody in its process has: 1 wait in vain, 700 ms in total. "
+        "The process was forked at service.py:9 while `metrics` ran in its parent: a lock that "
+        "another thread has at a fork stays locked in the child. Fork before threads start, "
+        "use `spawn`, or make the lock anew in `os.register_at_fork`."
+    )
+    assert (found.evidence.pid, found.evidence.site) == (101, BOOT)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"others": False}, id="one thread"),
+        pytest.param({"origin": "spawn"}, id="spawned"),
+    ],
+)
+def test_a_lock_of_somebody(tmp_path, story):
+    assert [f.finding for f in find_in(tmp_path, forked(**story))] == ["wait in vain"]
+
+
+def test_a_short_wait(tmp_path):
+    assert find_in(tmp_path, forked(ns=400 * MS)) == ()
+
+
+def killed(how=signal.SIGKILL, ends=400):
+    """`collect` waits in vain for jobs of a worker that a signal ends."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    child = family.fork(main, MS, 101, name="Worker-1")
+    family.main(child).native(2 * MS).end((ends - 1) * MS)
+    child.ended(ends * MS)
+    lock = family.first.lock("AsyncResult.get", GET)
+    main.lock_wait(3 * MS, "AsyncResult.get", lock=lock, site=GET, acquired=False)
+    family.ended(main, child, ends * MS + 1, signal=how)
+    main.native(903 * MS).end(905 * MS)
+    family.first.ended(906 * MS)
+    return family
+
+
+def test_a_worker_that_was_killed(tmp_path):
+    (found,) = find_in(tmp_path, killed())
+    assert found.finding == "wait in vain"
+    assert "; `Worker-1` was killed by SIGKILL at 400 ms, and its job with it." in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"how": signal.SIGTERM}, id="as a pool ends it"),
+        pytest.param({"ends": 904}, id="after the wait"),
+    ],
+)
+def test_a_worker_that_lived(tmp_path, story):
+    (found,) = find_in(tmp_path, killed(**story))
+    assert "nobody ended one" in found.text

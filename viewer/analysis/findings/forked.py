@@ -1,0 +1,72 @@
+"""What goes wrong between a process and its children: locks that a fork leaves locked, jobs of
+a worker that was killed."""
+
+import signal
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family, Member
+from viewer.words import code, place
+
+# A pool ends its workers with these; others come from outside.
+_ORDERLY = (signal.SIGTERM, signal.SIGINT)
+_JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
+
+
+def killed(facts: Facts, wait: Wait) -> str:
+    """`; `Worker-1` was ended by SIGKILL at 5 ms`: whose work a wait for jobs may be for."""
+    if wait.name not in _JOBS:
+        return ""
+    family, process = Family.of(facts.model), LongWaits.of(facts).process(wait.who)
+    for member in family.members.values():
+        told = member.told
+        if member.parent != process or told is None or told.signal is None:
+            continue
+        is_known = told.signal in signal.valid_signals() and told.signal not in _ORDERLY
+        if is_known and member.start_ns < wait.end_ns and told.time_ns < wait.end_ns:
+            name = signal.Signals(told.signal).name
+            when = at(facts, member.end_ns)
+            return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
+    return ""
+
+
+def locked_at_fork(facts: Facts, vain: list[Wait]) -> Finding | None:
+    """A lock that nobody has in this process, which was forked while other threads ran."""
+    waits, model = LongWaits.of(facts), facts.model
+    worst = max(vain, key=lambda wait: wait.ns)
+    member = Family.of(model).members.get(waits.process(worst.who))
+    if member is None or member.origin != "fork" or member.start is None:
+        return None
+    if worst.lock >= 0 and facts.ledger.holds.has(worst.lock):
+        return None
+    others = _alive_at(facts, member)
+    if not others:
+        return None
+    lost = sum(wait.ns for wait in vain)
+    forked = f" at {place(member.start.site)}" if member.start.site else ""
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, for {duration(worst.ns)}: "
+        f"{code(name_of(model, worst.who))}{place_in(worst.site)} waits for a `{worst.name}` "
+        f"that nobody in its process has: {plural(len(vain), 'wait')} in vain, "
+        f"{duration(lost)} in total. The process was forked{forked} while "
+        f"{users(model, others)} ran in its parent: a lock that another thread has at a fork "
+        f"stays locked in the child. Fork before threads start, use `spawn`, or make the lock "
+        f"anew in `os.register_at_fork`."
+    )
+    return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
+def _alive_at(facts: Facts, member: Member) -> list[Who]:
+    """The parent's other threads at the fork."""
+    model, start = facts.model, member.start
+    assert start is not None
+    return [
+        ("thread", thread)
+        for thread, process in enumerate(model.thread_process)
+        if process == start.parent
+        and thread != start.thread
+        and model.states.first_ns[thread] <= start.time_ns <= model.states.last_ns[thread]
+    ]
