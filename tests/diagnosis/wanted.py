@@ -148,4 +148,15 @@ WANTED: dict[str, Wanted] = {
         "thread-pool starvation", ("2 workers", "export"), ("gunicorn",)
     ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
+    "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
+    "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),
+    "ok_38_psycopg_pool_fits": Wanted("", (), ("psycopg_pool",), "PG_URL"),
+    "ok_39_redis_lock_short": Wanted("", (), ("redis",), "REDIS_URL"),
+    "ok_40_scheduler": Wanted("", (), ("apscheduler",)),
+    "ok_41_flask_threads": Wanted("", (), ("flask",)),
+    "ok_42_django_asgi": Wanted("", (), ("django", "uvicorn", "httpx")),
+    "ok_43_celery_quick": Wanted("", (), ("celery", "redis"), "REDIS_URL"),
+    "ok_44_trio_channels": Wanted("", (), ("trio",)),
+    "ok_45_gevent_crawler": Wanted("", (), ("gevent",)),
+    "ok_46_retries_with_back_off": Wanted("", (), ("tenacity",)),
 }
