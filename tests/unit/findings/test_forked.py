@@ -43,9 +43,9 @@ def test_a_lock_that_a_fork_leaves_locked(tmp_path):
     assert found.text == (
         "In `child 1`: Deadlock at 3.00 ms, for 700 ms: `MainThread` in `boot` (serve.py:20) "
         "waits for a `Lock` that nobody in its process has: 1 wait in vain, 700 ms in total. "
-        "The process was forked at service.py:9 while `metrics` ran in its parent: a lock that "
-        "another thread has at a fork stays locked in the child. Fork before threads start, "
-        "use `spawn`, or make the lock anew in `os.register_at_fork`."
+        "The process was forked at service.py:9 while `metrics` ran in its parent: a lock "
+        "that another thread has at a fork stays locked in the child. Fork before threads "
+        "start, use `spawn`, or make the lock anew in `os.register_at_fork`."
     )
     assert (found.evidence.pid, found.evidence.site) == (101, BOOT)
 
