@@ -72,6 +72,7 @@ LOOP_STOPPED = "loop stopped"  # … to here; between two runs nobody expects an
 THREAD_START = "start"  # instant on the starter's thread, flow to …
 THREAD_STARTED = "started"  # … the new thread's first instant
 THREAD_EXIT = "exited"
+THREAD_STACK = "stack"  # instant: where the thread is at this moment, on request …
 ATTACHED = "attached"  # thread, without a GIL: may run Python, and no call is known to block
 NATIVE = "native"  # thread: GIL released, computing
 PREEMPTED = "preempted"  # thread: the kernel gave its CPU to another
@@ -114,6 +115,7 @@ EXEC_FAILED = "exec failed"  # … unless this follows
 HOOK_DISABLED = "hook disabled"
 EVENTS_DROPPED = "events dropped"
 NOTE = "note"
+STACKS_MARKED = "stacks marked"  # … and after all of them: `count`
 
 ORIGINS = ("run", "fork", "spawn", "forkserver", "exec")  # how a process came to be
 

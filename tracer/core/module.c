@@ -34,6 +34,7 @@
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/user/user.h"
+#include "signals/where.h"
 #include "testing.h"
 
 /* Stacks are named first, while codes.c still knows the code. */
@@ -48,7 +49,7 @@ static int exec_core(PyObject *module)
         libraries_methods, loads_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
         recording_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
         testing_methods, threads_methods, trio_methods, user_methods,
-        utf8_methods, uvloop_methods, waits_methods,
+        utf8_methods, uvloop_methods, waits_methods, where_methods,
     };
     codes_on_death(on_code_death);
     launch_on_begin = recording_program_begins;

@@ -26,6 +26,7 @@
 #include "signals/heap/heap.h"
 #include "signals/kernel/kernel.h"
 #include "signals/locks/locks.h"
+#include "signals/where.h"
 #include "timeline/timeline.h"
 
 /* Held while the writer is started, stopped, paused or resumed, because several threads may stop the
@@ -44,6 +45,7 @@ static void after_fork_in_child(void)
     sampler_forget();
     heap_forget();
     writer_forget();
+    where_forget();
     gil_after_fork(1);
 }
 
@@ -337,6 +339,7 @@ static PyObject *pause_writer(PyObject *module, PyObject *unused)
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
     writer_pause();
+    where_await();
     atomic_store(&ring_on_refill, NULL);
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS

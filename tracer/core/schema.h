@@ -199,7 +199,9 @@
     X(EXEC_FAILED, "exec failed")               \
     X(HOOK_DISABLED, "hook disabled")           \
     X(EVENTS_DROPPED, "events dropped")         \
-    X(NOTE, "note")
+    X(NOTE, "note")                             \
+    X(STACKS_MARKED, "stacks marked")           \
+    X(THREAD_STACK, "stack")
 
 #define SCHEMA_ARGS(X)                      \
     X(ARG_TASK, "task")                     \

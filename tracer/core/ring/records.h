@@ -49,6 +49,8 @@ enum record_kind {
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
     REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */
     REC_THREAD_ENDS,    /* its Python code has finished */
+    REC_STACK,          /* a = stack of the thread b at this moment */
+    REC_STACKS,         /* that were all of them: b = how many */
     REC_JOB_SUBMIT,     /* b = address of an executor's work item */
     REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
     REC_POOL_JOB,       /* of a pool of processes: b = pool, c = job, a = func, or the class of an exception (string);

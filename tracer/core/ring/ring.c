@@ -188,9 +188,11 @@ void ring_forget(void)
     is_forked = 1;
 }
 
+_Thread_local int ring_is_hidden;
+
 thread_buffer *ring_register(void)
 {
-    if (!atomic_load(&ring_active))
+    if (!atomic_load(&ring_active) || ring_is_hidden)
         return NULL;
     thread_buffer *old = ring_mine;
     thread_buffer *buffer = calloc(1, sizeof *buffer);
@@ -210,6 +212,16 @@ thread_buffer *ring_register(void)
     if (old) /* of an earlier recording, whose writer has ended */
         atomic_store_explicit(&old->finished, 1, memory_order_release);
     return buffer;
+}
+
+void ring_let_go(void)
+{
+    thread_buffer *buffer = ring_mine;
+    if (!buffer)
+        return;
+    ring_mine = NULL;
+    pthread_setspecific(exit_key, NULL);
+    atomic_store_explicit(&buffer->finished, 1, memory_order_release);
 }
 
 static int next_chunk(thread_buffer *buffer)

@@ -166,6 +166,10 @@ extern _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-
 extern _Thread_local thread_buffer *ring_mine;
 #endif
 
+/* Set on a thread of the recorder's own: hooks record nothing there. */
+extern _Thread_local int ring_is_hidden;
+void ring_let_go(void); /* this thread has no buffer any more, and its end is no event */
+
 static inline thread_buffer *ring_current(void)
 {
     thread_buffer *buffer = ring_mine;

@@ -167,6 +167,30 @@ HANDLER(thread_spawn)
         *known = flow;
 }
 
+HANDLER(stack_of_thread)
+{
+    UNUSED(thread && text);
+    thread_line *of = timeline_thread_of(t, (uint32_t)r->b);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
+                .name = SCHEMA_THREAD_STACK};
+    if (!of) /* it has done nothing since the recording began: it has no track */
+        return;
+    ev.on = &of->on;
+    add_stack(&ev, r->a);
+    encoder_event(&t->out, &ev);
+}
+
+HANDLER(stacks_marked)
+{
+    UNUSED(thread && text);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_STACKS_MARKED};
+    event_uint(&ev, SCHEMA_ARG_COUNT, r->b);
+    encoder_event(&t->out, &ev);
+}
+
 HANDLER(thread_begin)
 {
     UNUSED(text);
@@ -364,6 +388,8 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_THREAD_BEGIN] = thread_begin,
     [REC_THREAD_NAME] = thread_name,
     [REC_THREAD_ENDS] = thread_ends,
+    [REC_STACK] = stack_of_thread,
+    [REC_STACKS] = stacks_marked,
     [REC_THREAD_EXIT] = thread_exit,
     [REC_GC_BEGIN] = gc_begin,
     [REC_GC_END] = gc_end,

@@ -50,7 +50,7 @@ class Entry:
     since_ns: int  # -1 unknown
     frames: tuple[Place, ...] = ()
     at_least: bool = False  # it was in this state before the recording began
-    sampled_ns: int = -1  # when a CPU sample saw the frames; -1: they are of the moment itself
+    sampled_ns: int = -1  # when the frames were seen; -1: they are of the moment itself
     created: tuple[Place, ...] = ()  # the stack that created it
     creator: int = -1  # among the entries; -1 unknown, or over
     creator_name: str = ""

@@ -7,7 +7,7 @@ from tracer import schema as s
 from viewer.analysis.dump.covering import Covering
 from viewer.analysis.dump.entry import UNKNOWN, Entry, What
 from viewer.analysis.profiles.cpu import stack_places
-from viewer.analysis.profiles.profile import Place
+from viewer.analysis.profiles.profile import Place, places_of
 from viewer.trace.model import Model
 
 COMPUTING = (s.RUNNING, s.ATTACHED, s.NATIVE, s.PREEMPTED, s.OFF_CPU)
@@ -15,7 +15,7 @@ COMPUTING = (s.RUNNING, s.ATTACHED, s.NATIVE, s.PREEMPTED, s.OFF_CPU)
 
 def thread_entries(model: Model, covering: Covering) -> list[tuple[Entry, int]]:
     """The threads alive then, each with the slice of its state (-1: the trace shows none)."""
-    loops, lives, samples = _running_loops(model, covering.at_ns), _lives(model), None
+    loops, lives, seen = _running_loops(model, covering.at_ns), _lives(model), _Seen(model)
     found = []
     for thread, track in enumerate(model.threads):
         i, process = covering.threads.get(thread, -1), model.thread_process[thread]
@@ -28,9 +28,8 @@ def thread_entries(model: Model, covering: Covering) -> list[tuple[Entry, int]]:
         )  # fmt: skip
         if i >= 0:
             entry = _with_state(entry, covering, i, covering.collections.get(thread, -1))
-            if not entry.frames and covering.name(i) in COMPUTING:
-                samples = samples or _Samples(model)
-                entry = samples.added(entry, covering, i)
+            if not entry.frames:
+                entry = seen.added(entry, covering, i)
         found.append((entry, i))
     return found
 
@@ -96,31 +95,46 @@ def _lives(model: Model) -> dict[int, tuple[int, int]]:
     return found
 
 
-class _Samples:
-    """The CPU samples of each thread."""
+class _Seen:
+    """Where threads were seen: on request, and by CPU samples while they computed."""
 
     def __init__(self, model: Model) -> None:
-        self.events, self.places = model.trace.events, stack_places(model)
-        self.of: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for n, key in enumerate(
-            zip(self.events.sample_pid, self.events.sample_tid, strict=True)
-        ):
-            self.of[key].append(n)
+        self.model, self.events = model, model.trace.events
+        self.marks: dict[int, list[tuple[int, tuple[Place, ...]]]] = defaultdict(list)
+        by_uuid = {track.uuid: i for i, track in enumerate(model.threads)}
+        for event in model.trace.instants(self.events.name, s.THREAD_STACK):
+            thread = by_uuid.get(self.events.uuids[self.events.track[event]], -1)
+            stack = model.trace.args(event).get(s.ARG_STACK)
+            if isinstance(stack, str):
+                self.marks[thread].append((self.events.time_ns[event], places_of(stack)))
+        self._samples: dict[tuple[int, int], list[int]] = {}
+        self._places: list[tuple[Place, ...]] = []
 
     def added(self, entry: Entry, covering: Covering, i: int) -> Entry:
-        """The entry with the nearest sample's stack, if one was taken during its state."""
-        slices, times = covering.model.trace.slices, self.events.sample_time_ns
-        samples = [
-            n
-            for n in self.of[covering.model.pid(entry.process), entry.number]
-            if slices.start_ns[i] <= times[n] <= slices.end_ns[i] and self._frames(n)
-        ]
-        if not samples:
+        """The entry with the nearest stack, if it was seen in this very state."""
+        slices = covering.model.trace.slices
+        seen = self.marks.get(entry.index, [])
+        if covering.name(i) in COMPUTING:
+            seen = [*seen, *self._sampled(entry)]
+        start, end = slices.start_ns[i], slices.end_ns[i]
+        fitting = [(time, frames) for time, frames in seen if start <= time <= end and frames]
+        if not fitting:
             return entry
-        nearest = min(samples, key=lambda n: abs(times[n] - covering.at_ns))
-        return replace(entry, frames=self._frames(nearest), sampled_ns=times[nearest])
+        time, frames = min(fitting, key=lambda one: abs(one[0] - covering.at_ns))
+        is_now = time == covering.at_ns
+        return replace(entry, frames=frames, sampled_ns=-1 if is_now else time)
+
+    def _sampled(self, entry: Entry) -> list[tuple[int, tuple[Place, ...]]]:
+        events = self.events
+        if not self._places:
+            self._places = stack_places(self.model)
+            keys = zip(events.sample_pid, events.sample_tid, strict=True)
+            for n, key in enumerate(keys):
+                self._samples.setdefault(key, []).append(n)
+        found = self._samples.get((self.model.pid(entry.process), entry.number), [])
+        return [(events.sample_time_ns[n], self._frames(n)) for n in found]
 
     def _frames(self, n: int) -> tuple[Place, ...]:
         """() where the sample knows no Python code."""
-        frames = self.places[self.events.sample_stack[n]]
+        frames = self._places[self.events.sample_stack[n]]
         return frames if frames and frames[0].path else ()

@@ -42,7 +42,7 @@ def _for(dump: Dump, entry: Entry) -> str:
 def sampled(dump: Dump, entry: Entry) -> str:
     """When the stack was seen, if not at the moment itself."""
     ns = dump.at_ns - entry.sampled_ns
-    return f"stack of a CPU sample {duration(abs(ns))} {'earlier' if ns >= 0 else 'later'}"
+    return f"stack seen {duration(abs(ns))} {'earlier' if ns >= 0 else 'later'}"
 
 
 def behind(dump: Dump, entry: Entry) -> str:
