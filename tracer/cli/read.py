@@ -11,6 +11,7 @@ import click
 
 from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
+from tracer.live import client
 
 EXIT_FOUND = 3  # of `report --fail-on`
 PROFILES = (
@@ -251,7 +252,7 @@ def pprof(
 
 @library_names
 @click.command()
-@traces
+@files("target")
 @click.option(
     "--at",
     metavar="TIME",
@@ -265,7 +266,7 @@ def pprof(
 @click.pass_context
 def dump(
     ctx: click.Context,
-    trace: Path | tuple[Path, ...],
+    target: Path | tuple[Path, ...],
     at: str | None,
     tasks: bool,
     threads: bool,
@@ -274,23 +275,38 @@ def dump(
     as_json: bool,
     names: str,
 ) -> None:
-    """Show what all threads and tasks did at a moment.
+    """Show what all threads and tasks did at a moment, or do now.
 
-    They are counted by identical stack. Each has its stack or chain of awaits, what it waits
-    for, since when, and behind whom. What the trace does not show is "stack unknown".
+    TARGET is a trace, or the pid of a program that is being recorded. Threads and tasks are
+    counted by identical stack. Each has its stack or chain of awaits, what it waits for, since
+    when, and behind whom. What the trace does not show is "stack unknown".
     """
     exclude(ctx, ["tasks"], ["threads"], ["compact"])
     exclude(ctx, ["full"], ["compact"], ["as_json"])
     forms = {"full": full, "compact": compact, "json": as_json}
+    form = next((form for form, is_wanted in forms.items() if is_wanted), "text")
+    only = "task" if tasks else "thread" if threads else None
     viewer = importlib.import_module("viewer.commands.dump")
-    viewer.dump_trace(
-        trace,
-        at=at,
-        only="task" if tasks else "thread" if threads else None,
-        form=next((form for form, is_wanted in forms.items() if is_wanted), "text"),
+    if not (isinstance(target, Path) and is_pid(target)):
+        viewer.dump_trace(target, at=at, only=only, form=form, out=sys.stdout, names=names)
+        return
+    if at is not None:
+        raise click.UsageError("--at is for a trace, not for a program that runs.", ctx)
+    told = client.ask(client.address_of(str(target)), "stacks")
+    viewer.dump_live(
+        Path(told["file"]),
+        told["pid"],
+        told["now_ns"],
+        only=only,
+        form=form,
         out=sys.stdout,
         names=names,
     )
+
+
+def is_pid(target: Path) -> bool:
+    """Whether it is a number, and no file is called so."""
+    return str(target).isdecimal() and str(target).isascii() and not target.exists()
 
 
 @library_names

@@ -72,7 +72,7 @@ static void after_pass(void)
     gil_after_pass();
 }
 
-static const writer_sources sources = {&kernel_source, &sampler_source, after_pass};
+static const writer_sources sources = {&kernel_source, &sampler_source, after_pass, where_ask};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held, family, member, parent_pid,\n"
 "origin, ring, window_ns, ring_bytes, snapshots)\n\n"

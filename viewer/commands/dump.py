@@ -1,21 +1,28 @@
 """`tracer dump`: all threads and tasks of a moment, with their stacks."""
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import TextIO
 
-from viewer.analysis.dump.entry import What
+from tracer import schema as s
+from viewer.analysis.dump.entry import Dump, Entry, What
 from viewer.analysis.dump.moment import dump
+from viewer.analysis.profiles.within import Everywhere
 from viewer.commands.moment import moment_in, parse_time
-from viewer.commands.profiles import derive
+from viewer.commands.profiles import made
 from viewer.commands.report import announce
 from viewer.render.formats.go_text import render_goroutines, render_profile
 from viewer.render.json.dump import render_json
 from viewer.render.text.dump import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.files import Given
-from viewer.trace.model import build_model
+from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
+
+_PATIENCE_S = (0.2, 1, 4)  # until stacks that were asked for are in the trace
 
 
 class Form(StrEnum):
@@ -45,16 +52,66 @@ def dump_trace(
         parse_time(at)  # a mistake is told before the trace is read
     announce(trace)
     model = build_model(read_trace(trace), names)
-    if form == Form.COMPACT:
-        out.write(render_profile("goroutine", derive(model, "goroutine", at=at)))
-        return
-    found = dump(model, moment_in(model, at) if at is not None else model.end_ns)
+    at_ns = moment_in(model, at) if at is not None else model.end_ns
+    _write(model, dump(model, at_ns), model.trace.name, only, form, out)
+
+
+def dump_live(
+    trace: Given,
+    pid: int,
+    after_ns: int,
+    *,
+    only: str | None,
+    form: str,
+    out: TextIO,
+    names: str = Names.USER,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """The same of a process that is being recorded into the trace, of this very moment.
+
+    Its recorder has been asked to record where all threads are; that is in the trace some time
+    after `after_ns`. A thread that keeps the GIL can make that late: then it is left out.
+    """
+    for patience_s in _PATIENCE_S:
+        sleep(patience_s)
+        model = build_model(read_trace(trace), names)
+        marked = [
+            remark.time_ns
+            for remark in model.remarks
+            if remark.name == s.STACKS_MARKED
+            and remark.time_ns >= after_ns
+            and model.pid(remark.process) == pid
+        ]
+        if marked:
+            break
+    found = dump(model, marked[0] if marked else model.end_ns)
+    entries = tuple(entry for entry in found.entries if model.pid(entry.process) == pid)
+    late = () if marked else ("the stacks of threads are missing: the GIL was not free",)
+    remarks = (*found.remarks, *late)
+    # The others keep their place, since entries refer to each other by it.
+    shown = replace(found, remarks=remarks)
+    _write(model, shown, f"process {pid}", only, form, out, entries)
+
+
+def _write(
+    model: Model,
+    found: Dump,
+    title: str,
+    only: str | None,
+    form: str,
+    out: TextIO,
+    entries: tuple[Entry, ...] | None = None,
+) -> None:
     wanted = frozenset(What) if only is None else {What(only)}
-    entries = tuple(entry for entry in found.entries if entry.what in wanted)
+    there = found.entries if entries is None else entries
+    shown = tuple(entry for entry in there if entry.what in wanted)
     if form == Form.JSON:
         pids = [process.pid for process in model.trace.processes]
-        out.write(render_json(found, entries, str(model.trace.path), pids))
+        out.write(render_json(found, shown, str(model.trace.path), pids))
     elif form == Form.FULL:
-        out.write(render_goroutines(found, entries))
+        out.write(render_goroutines(found, shown))
+    elif form == Form.COMPACT:
+        profile = made(model, "goroutine", Everywhere(found.at_ns))
+        out.write(render_profile("goroutine", profile))
     else:
-        out.write(render_text(found, entries, model.trace.name, Style.of(out)))
+        out.write(render_text(found, shown, title, Style.of(out)))

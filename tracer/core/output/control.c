@@ -163,6 +163,15 @@ static void answer_metrics(const control_facts *facts, json_text *out)
     json_put(out, "}\n");
 }
 
+/* The stacks are in the trace soon, after `now_ns`, when a thread of ours has had the GIL. */
+static void answer_stacks(const control_facts *facts, json_text *out)
+{
+    facts->ask_stacks();
+    json_put(out, "{");
+    put_recording(facts, out);
+    json_put(out, ",\"now_ns\":%" PRIu64 "}\n", facts->now_ns);
+}
+
 /* A command more is a row more. */
 static const struct {
     const char *name;
@@ -170,6 +179,7 @@ static const struct {
 } commands[] = {
     {"recording", answer_recording},
     {"metrics", answer_metrics},
+    {"stacks", answer_stacks},
 };
 
 static void refuse(json_text *reply, const char *why)

@@ -20,6 +20,7 @@ typedef struct {
     const timeline *line;
     uint64_t now_ns; /* the timeline is complete up to then */
     uint64_t start_ns, realtime_offset, overhead_ns, dropped, events, bytes;
+    void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
 } control_facts;
 
 /* Any thread, while the writer runs. Listens at `name` in the folder, a descriptor that belongs to the core from now

@@ -333,7 +333,8 @@ static void pass(int last)
     ticks_advance(&w.ticks, now);
     w.sources->after_pass();
     control_facts facts = {&w.line, w.ticks.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
-                           dropped_in_all(), w.line.out.events, bytes_written()};
+                           dropped_in_all(), w.line.out.events, bytes_written(),
+                           w.sources->ask_stacks};
     debug_tell(&facts);
     control_serve(&facts);
 }

@@ -29,6 +29,7 @@ typedef struct {
     const kernel_source_table *kernel;
     const sample_source_table *samples;
     void (*after_pass)(void);
+    void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
 } writer_sources;
 
 /* For the control thread only, one call at a time. Returns 0 or an errno; `what`: what failed, NULL = file. */

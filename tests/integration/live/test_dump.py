@@ -1,0 +1,110 @@
+"""`tracer dump PID`: what a recorded program's threads and tasks do now."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tracer
+from tests.support.live import Program
+from tests.support.validator.strict import read_strict
+from tracer import _core
+from tracer import schema as s
+
+TIMEOUT_S = 60
+SOURCE = """
+import asyncio, sys, threading
+ready, never, loops = threading.Event(), threading.Event(), []
+def idle():
+    never.wait()
+async def holder(lock):
+    async with lock:
+        loops.append(asyncio.get_running_loop())
+        ready.set()
+        await asyncio.get_running_loop().create_future()
+async def waiter(lock):
+    async with lock:
+        pass
+async def main():
+    lock = asyncio.Lock()
+    first = asyncio.create_task(holder(lock), name="first")
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(waiter(lock)) for _ in range(3)]
+    await first
+def looped():
+    asyncio.run(main())
+for work in (idle, looped):
+    threading.Thread(target=work, name=work.__name__, daemon=True).start()
+ready.wait()
+print("ready", flush=True)
+for line in sys.stdin:
+    print("read", flush=True)
+"""
+
+
+def dumped(program: Program, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tracer", "dump", str(program.pid), *options],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def functions(entry: dict[str, Any]) -> list[str]:
+    return [place["function"] for place in entry["stack"]]
+
+
+def test_threads_and_tasks(tmp_path: Path) -> None:
+    """Each with its stack, though nobody wrote that of a call in progress before."""
+    with Program(tmp_path, source=SOURCE) as program:
+        found = json.loads(dumped(program, "--json"))
+        text = dumped(program, "--full", "--tasks")
+    entries = found["entries"]
+    threads = {entry["name"]: entry for entry in entries if entry["what"] == "thread"}
+    assert set(threads) == {"MainThread", "idle", "looped"}  # ours is not among them
+    assert functions(threads["MainThread"])[-1] == "live.<module>"
+    assert "live.idle" in functions(threads["idle"])
+    assert functions(threads["looped"])[-1] == "threading.Thread._bootstrap"
+    waiting = [entry for entry in entries if entry["coro"] == "waiter"]
+    assert [entry["kind"] for entry in waiting] == ["await Lock"] * 3
+    first = next(entry["entry"] for entry in entries if entry["name"] == "first")
+    assert {entry["behind"]["entry"] for entry in waiting} == {first}
+    assert {functions(entry)[-1] for entry in waiting} == {"live.waiter"}
+    assert text.count("goroutine ") == 5
+    assert "waits for task" in text
+
+
+@pytest.mark.parametrize("target", ["4194304", "1"])
+def test_who_is_not_recorded(capfd: pytest.CaptureFixture[str], target: str) -> None:
+    """One line."""
+    from tracer.cli import main
+
+    assert main(["dump", target]) != 0
+    assert "is not being recorded" in capfd.readouterr().err
+    assert main(["dump", str(os.getpid()), "--at", "1s"]) == 2
+    assert "--at is for a trace" in capfd.readouterr().err
+
+
+def test_marks_are_hidden(tmp_path: Path) -> None:
+    """The thread that marks the stacks is in no trace, and the stacks are those of now."""
+    path = tmp_path / "t.pftrace"
+    tracer.start(path, without=("sched", "cpu"))
+    _core.ask_stacks()
+    count = _core.mark_stacks()
+    tracer.stop()
+    trace = read_strict(path.read_bytes())
+    marked = [event for event in trace.events if event.name == s.STACKS_MARKED]
+    assert [event.args[s.ARG_COUNT] for event in marked] == [count, count]
+    stacks = [event for event in trace.events if event.name == s.THREAD_STACK]
+    here = test_marks_are_hidden.__name__
+    mine = [event for event in stacks if here in str(event.args[s.ARG_STACK])]
+    assert len(mine) == 2
+    assert _core.mark_stacks() == 0  # nothing is recorded now
