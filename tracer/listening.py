@@ -20,8 +20,9 @@ _TOKEN_LEAST = 16  # characters
 _ANSWER_BYTES = 4096
 _RESERVED = 3  # descriptors below are the program's standard streams
 _SERVE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from viewer.endpoints.serve import main; main(sys.argv[2])"
+    "import sys; sys.path.insert(0, sys.argv[1]); pid = sys.argv[2]; "
+    "from tracer.live import client, prometheus; from viewer.endpoints.serve import main; "
+    "main(pid, lambda word: client.ask(client.address_of(pid), word), prometheus.text)"
 )
 
 

@@ -56,6 +56,30 @@ def dump_trace(
     _write(model, dump(model, at_ns), model.trace.name, only, form, out)
 
 
+def read_marked(
+    trace: Given,
+    pid: int,
+    after_ns: int,
+    names: str = Names.USER,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Model, int]:
+    """A trace that is being written, once it says where all threads of a process were after
+    that time, and that moment; 0 if it does not come to say so."""
+    for patience_s in _PATIENCE_S:
+        sleep(patience_s)
+        model = build_model(read_trace(trace), names)
+        marked = [
+            remark.time_ns
+            for remark in model.remarks
+            if remark.name == s.STACKS_MARKED
+            and remark.time_ns >= after_ns
+            and model.pid(remark.process) == pid
+        ]
+        if marked:
+            return model, marked[0]
+    return model, 0
+
+
 def dump_live(
     trace: Given,
     pid: int,
@@ -72,21 +96,10 @@ def dump_live(
     Its recorder has been asked to record where all threads are; that is in the trace some time
     after `after_ns`. A thread that keeps the GIL can make that late: then it is left out.
     """
-    for patience_s in _PATIENCE_S:
-        sleep(patience_s)
-        model = build_model(read_trace(trace), names)
-        marked = [
-            remark.time_ns
-            for remark in model.remarks
-            if remark.name == s.STACKS_MARKED
-            and remark.time_ns >= after_ns
-            and model.pid(remark.process) == pid
-        ]
-        if marked:
-            break
-    found = dump(model, marked[0] if marked else model.end_ns)
+    model, at_ns = read_marked(trace, pid, after_ns, names, sleep)
+    found = dump(model, at_ns or model.end_ns)
     entries = tuple(entry for entry in found.entries if model.pid(entry.process) == pid)
-    late = () if marked else ("the stacks of threads are missing: the GIL was not free",)
+    late = () if at_ns else ("the stacks of threads are missing: the GIL was not free",)
     remarks = (*found.remarks, *late)
     # The others keep their place, since entries refer to each other by it.
     shown = replace(found, remarks=remarks)

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
+from typing import Any
 
+from tracer.errors import TracerError
 from viewer.endpoints.derive import Deriver, NotDerived, Order
-from viewer.endpoints.limits import LONGEST_S, PROFILE_S, SYMBOLS
+from viewer.endpoints.limits import LONGEST_S, PROFILE_S, SYMBOLS, TRACE_S
 from viewer.endpoints.request import Refusal, Request
 
 PPROF = "/debug/pprof/"
@@ -31,7 +33,9 @@ _OTHERS = {
     "cmdline": "the command line of the program",
     "profile": "CPU time of some seconds (seconds=30)",
     "symbol": "names of the addresses in text forms",
+    "trace": "a trace of the next seconds (seconds=1), from a flight recording",
 }
+_RING = ".ring"  # of a flight recording
 _SETTLE_S = 0.2  # until what has just happened is in the recording
 _ADDRESS = re.compile(r"^#\t(0x[0-9a-f]+)\t(.+)\+0x0\t", re.MULTILINE)
 _WORD = re.compile(r"0x[0-9a-fA-F]{1,16}")
@@ -58,6 +62,14 @@ class Program:
     recording: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """What the program's recorder tells by itself. `ask` raises TracerError."""
+
+    ask: Callable[[str], Mapping[str, Any]]
+    metrics: Callable[[Mapping[str, Any]], str]
+
+
 type Route = Callable[[Request], Answer]
 
 
@@ -67,10 +79,11 @@ class Endpoints:
     def __init__(
         self,
         program: Program,
+        recorder: Recorder,
         derive: Callable[[Order], bytes] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._program = program
+        self._program, self._recorder = program, recorder
         self._derive = derive or Deriver().derived
         self._sleep = sleep
         self._busy: set[str] = set()
@@ -80,8 +93,10 @@ class Endpoints:
             PPROF: (_GET, self._index),
             PPROF[:-1]: (_GET, lambda _: _moved(PPROF)),
             PPROF + "profile": (_GET, self._profile),
+            PPROF + "trace": (_GET, self._trace),
             PPROF + "cmdline": (_GET, self._cmdline),
             PPROF + "symbol": (_GET_POST, self._symbol),
+            "/metrics": (_GET, self._metrics),
             PAGE: (_GET, self._page),
             PAGE[:-1]: (_GET, lambda _: _moved(PAGE)),
         }
@@ -112,6 +127,20 @@ class Endpoints:
             order = self._order("profile", "cpu", since, time.monotonic_ns(), is_delta=True)
             return _file("profile", self._derived(order))
 
+    def _trace(self, request: Request) -> Answer:
+        seconds = _seconds(request, TRACE_S)
+        if not self._program.recording.endswith(_RING):
+            raise Refusal(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "The recording is one file, which is there already. A trace of some seconds "
+                "is made from a flight recording.",
+                **_go_headers(),
+            )
+        with self._alone("trace"):
+            since = time.monotonic_ns()
+            self._sleep(seconds + _SETTLE_S)
+            return _file("trace", self._derived(self._order("trace", "", since, 0)))
+
     def _named_as(self, name: str) -> Route:
         return lambda request: self._named(name, request)
 
@@ -120,8 +149,10 @@ class Endpoints:
         if "seconds" in request.query:
             return self._delta(name, request, debug)
         with self._alone(name):
-            until = time.monotonic_ns()
-            self._sleep(_SETTLE_S)
+            until = self._marked() if name == "goroutine" else 0
+            if not until:
+                until = time.monotonic_ns()
+                self._sleep(_SETTLE_S)
             if debug >= 2 and name == "goroutine":
                 order = self._order("goroutines", "", 0, until)
                 return Answer(self._derived(order), _TEXT)
@@ -182,6 +213,20 @@ class Endpoints:
 
     # Ours
 
+    def _marked(self) -> int:
+        """Has the recorder note where all threads are: after which time; 0 if it cannot."""
+        try:
+            return int(self._recorder.ask("stacks")["now_ns"])
+        except (TracerError, KeyError, ValueError):
+            return 0
+
+    def _metrics(self, _request: Request) -> Answer:
+        try:
+            text = self._recorder.metrics(self._recorder.ask("metrics"))
+        except TracerError as error:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+        return Answer(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+
     def _page(self, _request: Request) -> Answer:
         with self._alone("page"):
             body = self._derived(self._order("page", "", 0, 0))
@@ -196,7 +241,9 @@ class Endpoints:
             raise Refusal(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "Nothing is recorded now.", **_go_headers()
             )
-        return Order(what, self._program.recording, type_, since, until, is_delta)
+        return Order(
+            what, self._program.recording, type_, since, until, is_delta, self._program.pid
+        )
 
     def _derived(self, order: Order) -> bytes:
         try:

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -37,12 +38,13 @@ _SAID_BYTES = 1000  # of what a failing process says
 class Order:
     """What to make. Times are CLOCK_MONOTONIC, as in the trace; 0 is its begin or its end."""
 
-    what: str  # "profile", "text", "goroutines", "page"
+    what: str  # "profile", "text", "goroutines", "page", "trace"
     trace: str
     type: str = ""  # of a profile
     from_ns: int = 0
     until_ns: int = 0
     is_delta: bool = False  # what changed from from_ns to until_ns
+    pid: int = 0
 
 
 class NotDerived(Exception):
@@ -84,11 +86,15 @@ def _text(order: Order) -> bytes:
 
 def _made(order: Order):  # type: ignore[no-untyped-def]
     from viewer.analysis.profiles.within import During, Everywhere
+    from viewer.commands.dump import read_marked
     from viewer.commands.profiles import made
     from viewer.render.text.profiles import difference
     from viewer.trace.model import build_model
     from viewer.trace.reader import read_trace
 
+    if order.type == "goroutine" and not order.is_delta:
+        model, at_ns = read_marked(Path(order.trace), order.pid, order.until_ns)
+        return made(model, order.type, Everywhere(at_ns or model.end_ns))
     model = build_model(read_trace(Path(order.trace)))
     until_ns = min(order.until_ns or model.end_ns, model.end_ns)
     if not order.is_delta:
@@ -96,19 +102,28 @@ def _made(order: Order):  # type: ignore[no-untyped-def]
     from_ns = max(order.from_ns, model.start_ns)
     if order.type in ("goroutine", "heap"):  # what is there, not what came to be
         before = made(model, order.type, Everywhere(from_ns))
-        return difference(made(model, order.type, Everywhere(until_ns)), before)
-    return made(model, order.type, During(from_ns, until_ns))
+        profile = difference(made(model, order.type, Everywhere(until_ns)), before)
+    else:
+        profile = made(model, order.type, During(from_ns, until_ns))
+    start_unix_ns = profile.start_unix_ns + from_ns - model.start_ns
+    return replace(profile, start_unix_ns=start_unix_ns, duration_ns=until_ns - from_ns)
 
 
 def _goroutines(order: Order) -> bytes:
     from viewer.analysis.dump.moment import dump
+    from viewer.commands.dump import read_marked
     from viewer.render.formats.go_text import render_goroutines
-    from viewer.trace.model import build_model
-    from viewer.trace.reader import read_trace
 
-    model = build_model(read_trace(Path(order.trace)))
-    found = dump(model, min(order.until_ns or model.end_ns, model.end_ns))
+    model, at_ns = read_marked(Path(order.trace), order.pid, order.until_ns)
+    found = dump(model, at_ns or model.end_ns)
     return render_goroutines(found, found.entries).encode()
+
+
+def _trace(order: Order) -> bytes:
+    from viewer.trace.rings import read_since
+
+    age_ns = time.monotonic_ns() - order.from_ns
+    return read_since(Path(order.trace), time.time_ns() - age_ns)
 
 
 def _page(order: Order) -> bytes:
@@ -124,6 +139,7 @@ _MAKERS: dict[str, Callable[[Order], bytes]] = {
     "text": _text,
     "goroutines": _goroutines,
     "page": _page,
+    "trace": _trace,
 }
 
 
@@ -139,7 +155,7 @@ class Deriver:
     def derived(self, order: Order) -> bytes:
         """The answer. Raises NotDerived."""
         try:
-            size = os.path.getsize(order.trace)
+            size = _size(order.trace)
         except OSError as error:
             raise NotDerived(f"The recording cannot be read: {error.strerror}.") from None
         if size > TRACE_BYTES:
@@ -153,6 +169,14 @@ class Deriver:
             return _run(order)
         finally:
             self._turns.release()
+
+
+def _size(path: str) -> int:
+    """Of a file, or of a ring's files. Raises OSError."""
+    if not os.path.isdir(path):
+        return os.path.getsize(path)
+    with os.scandir(path) as files:
+        return sum(file.stat().st_size for file in files)
 
 
 def _run(order: Order) -> bytes:

@@ -12,11 +12,13 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from threading import BoundedSemaphore, Thread
+from typing import Any
 
-from viewer.endpoints.answers import Answer, Endpoints, Program
+from viewer.endpoints.answers import Answer, Endpoints, Program, Recorder
 from viewer.endpoints.limits import CONNECTIONS, READ_S, WRITE_S
 from viewer.endpoints.request import Refusal, read_request
 from viewer.endpoints.rules import Rules
@@ -164,9 +166,15 @@ class Pipe:
         return message
 
 
-def main(pid: str) -> None:
-    """`pid` is the program's. Its first message is JSON: host, ports to try, token, argv; each
-    further one is the file that is being recorded, or nothing."""
+def main(
+    pid: str,
+    ask: Callable[[str], Mapping[str, Any]],
+    metrics: Callable[[Mapping[str, Any]], str],
+) -> None:
+    """`pid` is the program's; `ask` asks its recorder, and raises TracerError; `metrics`
+    writes what it says for Prometheus. The program's first message is JSON: host, ports to try,
+    token, argv; each further one is the file or ring being recorded, or nothing.
+    """
     os.nice(10)
     for fd in map(int, os.listdir("/proc/self/fd")):
         if fd > 2:
@@ -177,7 +185,8 @@ def main(pid: str) -> None:
     listener = _first_free(told["host"], told["ports"])
     port = listener.getsockname()[1]
     program = Program(int(pid), tuple(told["argv"]))
-    server = Server(listener, Rules.of(told["host"], port, told["token"]), Endpoints(program))
+    endpoints = Endpoints(program, Recorder(ask, metrics))
+    server = Server(listener, Rules.of(told["host"], port, told["token"]), endpoints)
     _say(f"listening {port}")
     Thread(target=server.serve, daemon=True).start()
     while (message := pipe.read()) is not None:

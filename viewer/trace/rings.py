@@ -48,3 +48,31 @@ def _read(ring: Path) -> tuple[bytes, bool]:
                 live = is_locked(file.fileno())  # asked first: then the end may be missing
                 parts.append(file.read())
     return b"".join(parts), live
+
+
+def read_since(ring: Path, unix_ns: int) -> bytes:
+    """A trace that begins at that time of day or, since it begins with a segment, somewhat
+    earlier; with the oldest segment if that is younger. Raises OSError."""
+    for attempt in range(_TRIES):
+        try:
+            return _read_since(ring, unix_ns)
+        except FileNotFoundError:
+            if attempt == _TRIES - 1 or not ring.is_dir():
+                raise
+    raise AssertionError
+
+
+def _read_since(ring: Path, unix_ns: int) -> bytes:
+    heads, bodies = (sorted(ring.glob(f"*{suffix}")) for suffix in (_HEAD, _BODY))
+    stems = {body.stem for body in bodies}
+    whole = [head for head in heads if head.stem in stems]
+    older = [head for head in whole if head.stat().st_mtime_ns <= unix_ns]
+    if not whole:
+        return b""
+    first = older[-1] if older else whole[0]
+    return b"".join(
+        [
+            first.read_bytes(),
+            *(body.read_bytes() for body in bodies if body.stem >= first.stem),
+        ]
+    )

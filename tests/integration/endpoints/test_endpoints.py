@@ -13,6 +13,8 @@ from typing import IO
 
 import pytest
 
+from viewer.trace.reader import begins_as_trace
+
 TIMEOUT_S = 60
 GO = shutil.which("go")
 # Waits until the test closes its stdin.
@@ -290,3 +292,24 @@ def test_refusals(folder: Path) -> None:
         "TracerError this process listens already",
     ]
     assert done.stderr == ""
+
+
+def test_a_flight_recording(folder: Path) -> None:
+    """Its last seconds are a trace; the recorder's counters are there, too."""
+    code = (
+        "import sys, tracer\n"
+        "tracer.flight('flight', seconds=10, without=('sched',))\n"
+        "print(tracer.listen('127.0.0.1:0'), flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    running = Running(folder, code)
+    trace = folder / "part.pftrace"
+    trace.write_bytes(running.get("trace?seconds=1"))
+    assert begins_as_trace(trace)
+    text = running.get("goroutine?debug=2").decode()
+    assert "MainThread" in text
+    assert "stack unknown" not in text
+    status, metrics = running.ask("/metrics")
+    assert status == 200
+    assert b"tracer_recording_info{" in metrics
+    running.end()

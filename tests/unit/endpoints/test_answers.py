@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.asking import Asked, served
-from viewer.endpoints.answers import PPROF, Endpoints, Program
+from tracer.errors import TracerError
+from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
 from viewer.endpoints.derive import NotDerived, Order
 
 NAMED = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
@@ -19,6 +20,13 @@ class Stub:
         self.slept: list[float] = []
         self.body = b"body"
         self.problem = ""
+        self.is_deaf = False
+
+    def ask(self, word: str) -> dict[str, int]:
+        """What the recorder answers."""
+        if self.is_deaf:
+            raise TracerError("nobody answers")
+        return {"now_ns": 4711, "asked": len(word)}
 
     def derive(self, order: Order) -> bytes:
         self.orders.append(order)
@@ -35,7 +43,7 @@ def stub() -> Stub:
 @pytest.fixture
 def asked(stub: Stub) -> Iterator[Asked]:
     program = Program(4711, ("app.py", "<b>"), "/tmp/x.pftrace")
-    found = Endpoints(program, stub.derive, stub.slept.append)
+    found = Endpoints(program, Recorder(stub.ask, str), stub.derive, stub.slept.append)
     with served(found, program) as server:
         yield server
 
@@ -139,3 +147,32 @@ def test_symbol(asked: Asked, stub: Stub) -> None:
     reply = asked.get(PPROF + "symbol", method="POST", body=b"0xab+0xcd")
     assert reply.body == b"num_symbols: 1\n0xab app.main\n"
     assert asked.get(PPROF + "symbol?0xab").body == reply.body
+
+
+def test_goroutines_are_those_of_now(asked: Asked, stub: Stub) -> None:
+    """The recorder notes where all threads are; if it cannot, they are those of the trace."""
+    asked.get(PPROF + "goroutine?debug=2")
+    stub.is_deaf = True
+    asked.get(PPROF + "goroutine?debug=2")
+    first, second = stub.orders
+    assert (first.until_ns, first.pid) == (4711, 4711)
+    assert second.until_ns != 4711
+
+
+def test_trace(asked: Asked, stub: Stub) -> None:
+    """Some seconds of a flight recording; of another one, a sentence."""
+    assert asked.get(PPROF + "trace").status == 500
+    asked.program.recording = "/tmp/1-2.ring"
+    reply = asked.get(PPROF + "trace?seconds=3")
+    assert reply.headers["content-disposition"] == 'attachment; filename="trace"'
+    assert (stub.orders[-1].what, stub.slept[-1] // 1) == ("trace", 3)
+    asked.get(PPROF + "trace")
+    assert stub.slept[-1] // 1 == 1
+
+
+def test_metrics(asked: Asked, stub: Stub) -> None:
+    reply = asked.get("/metrics")
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"now_ns" in reply.body
+    stub.is_deaf = True
+    assert asked.get("/metrics").status == 503

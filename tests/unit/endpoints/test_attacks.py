@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.asking import Asked, reply_of, served
 from viewer.endpoints import limits, serve
-from viewer.endpoints.answers import PPROF, Endpoints, Program
+from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
 from viewer.endpoints.derive import Order
 from viewer.endpoints.request import Refusal, parse
 from viewer.endpoints.rules import Rules, is_loopback
@@ -18,8 +18,13 @@ TOKEN = "correct-horse-battery"
 PROGRAM = Program(4711, ("app.py", "--key", "***"), "/nowhere/x.pftrace")
 
 
+RECORDER = Recorder(lambda _word: {"now_ns": 1}, str)
+
+
 def endpoints() -> Endpoints:
-    return Endpoints(PROGRAM, lambda order: b"made " + order.what.encode(), lambda _: None)
+    return Endpoints(
+        PROGRAM, RECORDER, lambda order: b"made " + order.what.encode(), lambda _: None
+    )
 
 
 @pytest.fixture
@@ -195,7 +200,7 @@ def test_only_one_of_a_kind() -> None:
     def derive(order: Order) -> bytes:
         return order.type.encode()
 
-    slow = Endpoints(PROGRAM, derive, sleep)
+    slow = Endpoints(PROGRAM, RECORDER, derive, sleep)
     with served(slow, PROGRAM) as asked, asked.connect() as first:
         line = f"GET {PPROF}profile HTTP/1.1\r\nHost: {asked.host}\r\n\r\n"
         first.sendall(line.encode())
@@ -274,7 +279,7 @@ def test_whoever_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         made.set()
         return b"x" * (64 << 20)
 
-    large = Endpoints(PROGRAM, derive, lambda _: None)
+    large = Endpoints(PROGRAM, RECORDER, derive, lambda _: None)
     with served(large, PROGRAM) as asked, asked.connect() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.sendall(f"GET {PPROF}heap HTTP/1.1\r\nHost: {asked.host}\r\n\r\n".encode())
