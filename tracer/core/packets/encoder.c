@@ -424,7 +424,39 @@ packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, ui
     return ref;
 }
 
+static void keep(const encoder *e, shape *as, const uint8_t *said, size_t length)
+{
+    if (length > SHAPE_BYTES)
+        return;
+    memcpy(as->bytes, said, length);
+    as->length = (uint8_t)length;
+    as->chunk = e->chunk;
+}
+
+packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in)
+{
+    if (on->chunk != e->chunk)
+        describe(e, on);
+    uint8_t *p = reserve(e);
+    if (!p)
+        return (packet_ref){0};
+    packet_ref at = {e->length, e->serial, e->inserted};
+    event_packet made = {.large = 1};
+    uint8_t *end = begin_event(e, &made, p, on, ns, SCHEMA_TYPE_SLICE_BEGIN);
+    memcpy(end, as->bytes, SHAPE_BYTES); /* as a whole: quicker than by its length */
+    end += as->length;
+    if (flow_in)
+        end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
+    end_event(e, &made, end);
+    return at;
+}
+
 packet_ref encoder_event(encoder *e, const event *ev)
+{
+    return encoder_event_as(e, ev, NULL);
+}
+
+packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
 {
     if (ev->on->chunk != e->chunk)
         describe(e, ev->on);
@@ -437,7 +469,7 @@ packet_ref encoder_event(encoder *e, const event *ev)
         return (packet_ref){0};
     packet_ref ref = {e->length, e->serial, e->inserted};
     event_packet made = {.large = ev->arg_count || ev->text_length};
-    uint8_t *end = begin_event(e, &made, p, ev->on, ev->ns, ev->type);
+    uint8_t *said = begin_event(e, &made, p, ev->on, ev->ns, ev->type), *end = said;
     if (ev->category)
         end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, ev->category);
     if (ev->name)
@@ -452,6 +484,8 @@ packet_ref encoder_event(encoder *e, const event *ev)
         end = ev->counter_is_double
                   ? put_fixed64(end, SCHEMA_EVENT_DOUBLE_COUNTER_VALUE, (uint64_t)ev->counter)
                   : put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
+    if (as)
+        keep(e, as, said, (size_t)(end - said));
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
     end_event(e, &made, end);

@@ -18,7 +18,16 @@ typedef struct {
     uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
 } packet_ref;
 
-enum { INSERTIONS = 64 };
+enum { INSERTIONS = 64, SHAPES = 256, SHAPE_BYTES = 40 };
+
+/* What a slice's begin says, encoded, where events say the same again and again. */
+typedef struct {
+    uint64_t first, second; /* what tells it from other shapes */
+    uint32_t chunk;         /* whose names it uses; another than the current one: it is not known */
+    uint8_t length;
+    uint8_t bytes[SHAPE_BYTES];
+} shape;
+enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK }; /* each has numbers of its own */
 
 typedef struct {
     uint8_t *bytes;
@@ -39,6 +48,7 @@ typedef struct {
     uint32_t known_strings;
     kept_list kept;
     uint32_t heap_chunk; /* the last one that has the names of the signal `heap` */
+    shape shapes[SHAPES];
 } encoder;
 
 /* `member`: number of the process among those with the same seed. */
@@ -61,6 +71,10 @@ void track_rename(track *t, const char *name, size_t length);
 void track_free(track *t);
 
 packet_ref encoder_event(encoder *e, const event *ev);
+/* The same for a slice's begin, and keeps its shape in `as`, unless that is NULL. */
+packet_ref encoder_event_as(encoder *e, const event *ev, shape *as);
+/* Writes the begin of a slice whose shape is known. */
+packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in);
 /* The same for an event that has nothing else; `category` and `name` may be 0. */
 packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name);
 static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category, uint8_t name, uint64_t ns)
@@ -81,5 +95,22 @@ uint64_t encoder_new_flow(encoder *e);
 /* Adds `flow` as an outgoing flow to an event already encoded, and updates `at`. Returns 0, or -1 if it is
  * too late. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
+
+/* The place for a shape, which may have been another one's until now. */
+static inline shape *encoder_shape(encoder *e, enum shape_kind kind, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    uint64_t first = (uint64_t)a << 32 | b, second = ((uint64_t)c << 32 | d) ^ (uint64_t)kind << 61;
+    uint64_t hash = (first ^ second * 0x9E3779B97F4A7C15ull) * 0xD6E8FEB86659FD93ull;
+    shape *found = &e->shapes[hash >> 32 & (SHAPES - 1)];
+    if (found->first != first || found->second != second)
+        *found = (shape){.first = first, .second = second};
+    return found;
+}
+
+/* Who keeps open slices asks what they said. */
+static inline int encoder_knows(const encoder *e, const shape *as)
+{
+    return as->chunk == e->chunk && !e->kept.is_on;
+}
 
 #endif

@@ -91,6 +91,13 @@ static void show_step(timeline *t, loop_line *loop, uint64_t ns, running_step *s
     loop->handled++;
     ++*(s->task ? &loop->steps : &loop->callbacks);
     s->since_ns = ns;
+    int by_timer = s->because.kind == CAUSE_TIMER && !s->flow_in; /* else what a timer's callback has scheduled */
+    shape *as = encoder_shape(&t->out, s->task ? SHAPE_TASK : SHAPE_CALLBACK, s->task, s->func, (uint32_t)by_timer, 0);
+    s->loop = loop;
+    if (encoder_knows(&t->out, as)) {
+        s->on_loop = encoder_shaped(&t->out, as, &loop->running, ns, s->flow_in);
+        return;
+    }
     intern_func func = intern_function_of(s->func);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
@@ -103,10 +110,9 @@ static void show_step(timeline *t, loop_line *loop, uint64_t ns, running_step *s
         event_uint(&ev, SCHEMA_ARG_TASK, s->task);
     else
         event_interned(&ev, SCHEMA_ARG_SITE, func.site);
-    if (s->because.kind == CAUSE_TIMER && !s->flow_in) /* else what a timer's callback has scheduled */
+    if (by_timer)
         event_interned(&ev, SCHEMA_ARG_WAKER, intern_string("timer", 5));
-    s->on_loop = encoder_event(&t->out, &ev);
-    s->loop = loop;
+    s->on_loop = encoder_event_as(&t->out, &ev, as);
 }
 
 /* Its fields one by one: the processor waits where it reads several at once that were written singly. */

@@ -10,152 +10,9 @@
 #include "ring/text.h"
 #include "timeline/counts.h"
 #include "timeline/loops.h"
+#include "timeline/task_lines.h"
 #include "timeline/user.h"
 #include "timeline/waits.h"
-
-/* --- lines --- */
-
-/* Time never goes back on a line. Without this it could, where the records of two threads crossed. */
-static uint64_t not_before(timeline *t, uint64_t since_ns, uint64_t ns)
-{
-    if (ns >= since_ns)
-        return ns;
-    t->late++;
-    return since_ns;
-}
-
-static const char *coroutine_name(const task_line *task, size_t *length)
-{
-    uint32_t name = intern_function_of(task->func).name;
-    if (name)
-        return intern_text(name, length);
-    *length = 4;
-    return "task";
-}
-
-/* trio calls its tasks by their function: "app.main". */
-static int is_named_by(const task_line *task, const char *coroutine, size_t length)
-{
-    size_t before = task->name_length > length ? task->name_length - length : 0;
-    return before && task->name[before - 1] == '.' && !memcmp(task->name + before, coroutine, length);
-}
-
-static void name_line(task_line *task)
-{
-    char name[NAME_BYTES];
-    size_t length;
-    const char *coroutine = coroutine_name(task, &length);
-    int is_one = task->merged || is_named_by(task, coroutine, length);
-    int shown = (int)(task->merged ? length : task->name_length);
-    int written = is_one ? snprintf(name, sizeof name, "%.*s()", shown, task->merged ? coroutine : task->name)
-        : snprintf(name, sizeof name, "%.*s %.*s()", (int)task->name_length, task->name, (int)length, coroutine);
-    track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
-}
-
-/* The lane is taken at once, so that two tasks of one lane never overlap. */
-static int take_line(timeline *t, task_line *task)
-{
-    task->merged = t->own_tracks >= SCHEMA_OWN_TRACK_TASKS && task->loop;
-    if (task->merged) {
-        uint64_t *head = map_find(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
-        if (head && *head) {
-            task->on = (lane *)(uintptr_t)*head;
-            *head = (uint64_t)(uintptr_t)task->on->next_free;
-            task->since_ns = not_before(t, task->on->free_ns, task->since_ns);
-            return 0;
-        }
-    }
-    task->on = calloc(1, sizeof *task->on);
-    if (!task->on)
-        return -1;
-    track_init(&t->out, &task->on->on, TRACK_KIND_PLAIN, task->loop ? &task->loop->tasks : &t->process, "", 0);
-    if (task->merged) {
-        name_line(task);
-    } else { /* named when it is shown: its name may still change */
-        task->on->on.merge_none = 1;
-        t->own_tracks++;
-    }
-    return 0;
-}
-
-static int is_greenlet(const task_line *task)
-{
-    return task->loop && task->loop->id >> LOOP_KIND_SHIFT == LOOP_GREENLETS;
-}
-
-/* Calls a task without a name by its number. */
-static int name_task(task_line *task, const char *given, size_t length)
-{
-    char number[16];
-    if (!length) {
-        length = (size_t)snprintf(number, sizeof number, "#%u", task->id);
-        given = number;
-    }
-    char *name = malloc(length);
-    if (!name)
-        return -1;
-    memcpy(name, given, length);
-    free(task->name);
-    task->name = name;
-    task->name_length = (uint32_t)length;
-    return 0;
-}
-
-static task_line *add_task(timeline *t, uint32_t id, uint32_t func, loop_line *loop, uint64_t ns)
-{
-    task_line *task = calloc(1, sizeof *task);
-    uint64_t *slot = task ? map_put(&t->tasks, id) : NULL;
-    if (!slot) {
-        free(task);
-        return NULL;
-    }
-    *slot = (uint64_t)(uintptr_t)task;
-    *task = (task_line){.id = id, .func = func, .loop = loop, .since_ns = ns};
-    if (name_task(task, "", 0) < 0 || take_line(t, task) < 0) {
-        map_remove(&t->tasks, id);
-        free(task->name);
-        free(task);
-        return NULL;
-    }
-    t->live_tasks++;
-    task->counts = count_new(t, func);
-    if (loop)
-        loop->live++;
-    if (t->unshown_count == t->unshown_capacity) {
-        uint32_t capacity = t->unshown_capacity * 2 + 64;
-        uint32_t *grown = realloc(t->unshown, capacity * sizeof *grown);
-        if (!grown)
-            return task; /* shown with its next record instead */
-        t->unshown = grown;
-        t->unshown_capacity = capacity;
-    }
-    t->unshown[t->unshown_count++] = id;
-    return task;
-}
-
-void task_free(timeline *t, task_line *task)
-{
-    map_remove(&t->tasks, task->id);
-    t->live_tasks--;
-    if (task->counts)
-        task->counts->live--;
-    if (task->loop)
-        task->loop->live--;
-    if (task->merged) {
-        task->on->free_ns = task->since_ns;
-        uint64_t *head = map_put(&task->loop->lanes, task->func ? task->func : UINT64_MAX);
-        if (head) {
-            task->on->next_free = (lane *)(uintptr_t)*head;
-            *head = (uint64_t)(uintptr_t)task->on;
-        }
-    } else {
-        user_line_free(t, task->on->user);
-        track_free(&task->on->on);
-        free(task->on);
-    }
-    free(task->name);
-    free(task);
-}
 
 /* --- showing a task: its first slice --- */
 
@@ -205,8 +62,35 @@ typedef struct {
     const await_lock *lock; /* NULL: it is for none */
 } await_what;
 
+/* What was known about the state to come is told. */
+static void begun(task_line *task)
+{
+    task->flow_in = 0;
+    task->woken = (cause){0};
+    task->via = task->stack = 0;
+}
+
+/* The shape of what begin_state() says where that is the same again and again; NULL: it is not. */
+static shape *shape_of(encoder *e, const task_line *task, const await_what *what, int first)
+{
+    uint32_t stack = task->state == STATE_AWAIT ? what->stack : task->stack;
+    if (first || task->renamed || (stack && !stack_names_of(stack))) /* whose text may still come */
+        return NULL;
+    if (task->state == STATE_READY)
+        return encoder_shape(e, SHAPE_READY, task->woken.kind, task->woken.id, task->via, stack);
+    return task->state != STATE_AWAIT || what->lock || !what->name_id ? NULL
+        : encoder_shape(e, SHAPE_AWAIT, 0, what->name_id, what->site, stack);
+}
+
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
 {
+    encoder *e = &t->out;
+    shape *as = shape_of(e, task, what, first);
+    if (as && encoder_knows(e, as)) {
+        encoder_shaped(e, as, &task->on->on, task->since_ns, task->flow_in);
+        begun(task);
+        return;
+    }
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                 .category = SCHEMA_CAT_TASK, .flow_in = task->flow_in};
@@ -233,12 +117,10 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
     }
     if (task->state == STATE_AWAIT && what->lock)
         locks_task_waits(t, what->thread, task, what->lock, what->site, &ev);
-    packet_ref at = encoder_event(&t->out, &ev);
+    packet_ref at = encoder_event_as(e, &ev, as);
     if (task->state == STATE_RUNNING)
         task->running = at;
-    task->flow_in = 0;
-    task->woken = (cause){0};
-    task->via = task->stack = 0;
+    begun(task);
 }
 
 static void show_with(timeline *t, task_line *task, const await_what *what)
@@ -247,7 +129,7 @@ static void show_with(timeline *t, task_line *task, const await_what *what)
         return;
     task->shown = 1;
     if (!task->merged)
-        name_line(task);
+        task_line_show_name(task);
     if (task->merged) {
         arg life_args[EVENT_ARGS];
         event life = {.args = life_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
@@ -296,7 +178,7 @@ static int turns(const task_line *task, enum task_state next)
 static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
 {
     task_show(t, task);
-    ns = not_before(t, task->since_ns, ns);
+    ns = task_line_not_before(t, task->since_ns, ns);
     if (turns(task, state)) {
         count_state(t, task, ns);
         task->state = (uint8_t)state;
@@ -322,7 +204,7 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
         task->state = STATE_READY;
         show_with(t, task, &nothing);
     }
-    ns = not_before(t, task->since_ns, ns);
+    ns = task_line_not_before(t, task->since_ns, ns);
     end_state(t, task, ns);
     task->since_ns = ns;
     user_close(t, task->on->user, ns);
@@ -334,7 +216,7 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
     encoder_event(&t->out, &ev);
     if (task->merged)
         encoder_end(&t->out, &task->on->on, ns);
-    task_free(t, task);
+    task_line_free(t, task);
 }
 
 /* --- records --- */
@@ -344,7 +226,7 @@ HANDLER(task_new)
     UNUSED(text);
     if (timeline_task(t, r->a))
         return;
-    task_line *task = add_task(t, r->a, (uint32_t)r->b, timeline_loop(t, thread, (uint32_t)r->c), ns);
+    task_line *task = task_line_add(t, r->a, (uint32_t)r->b, timeline_loop(t, thread, (uint32_t)r->c), ns);
     uint32_t parent = (uint32_t)(r->b >> 32);
     if (task && parent) {
         task->parent = parent;
@@ -364,11 +246,11 @@ HANDLER(task_name)
 {
     UNUSED(thread), UNUSED(ns);
     task_line *task = timeline_task(t, r->a);
-    if (!task || name_task(task, text, r->b) < 0 || !task->shown)
+    if (!task || task_line_name(task, text, r->b) < 0 || !task->shown)
         return;
     task->renamed = 1;
     if (!task->merged)
-        name_line(task);
+        task_line_show_name(task);
 }
 
 /* A timer's task is ready since the timer was due if the loop was busy then, else since the
@@ -397,7 +279,7 @@ HANDLER(task_ready)
     static const await_what nothing;
     task_line *task = timeline_task(t, r->a);
     if (!task)
-        task = add_task(t, r->a, 0, thread->loop, ns); /* its creation was dropped */
+        task = task_line_add(t, r->a, 0, thread->loop, ns); /* its creation was dropped */
     if (!task || task->state == STATE_READY)
         return;
     running_step *waker = top_step(thread);
@@ -452,7 +334,7 @@ HANDLER(step_begin)
     static const await_what nothing;
     task_line *task = timeline_task(t, r->a);
     if (!task)
-        task = add_task(t, r->a, 0, thread->loop, ns);
+        task = task_line_add(t, r->a, 0, thread->loop, ns);
     if (!task)
         return;
     if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
@@ -495,7 +377,7 @@ HANDLER(step_await)
     char name[NAME_BYTES];
     if ((uint32_t)r->c) {
         task_line *awaited = timeline_task(t, (uint32_t)r->c);
-        const char *prefix = is_greenlet(task) ? SCHEMA_TEXT_AWAIT_GREENLET_PREFIX : SCHEMA_TEXT_AWAIT_TASK_PREFIX;
+        const char *prefix = task_line_is_greenlet(task) ? SCHEMA_TEXT_AWAIT_GREENLET_PREFIX : SCHEMA_TEXT_AWAIT_TASK_PREFIX;
         int length = awaited
             ? snprintf(name, sizeof name, "%s%.*s", prefix, (int)awaited->name_length, awaited->name)
             : snprintf(name, sizeof name, "%s#%u", prefix, (uint32_t)r->c);
@@ -531,7 +413,7 @@ void tasks_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
 {
     for (uint32_t depth = thread->depth < RUNNING_DEPTH ? thread->depth : RUNNING_DEPTH; depth--;) {
         task_line *task = thread->steps[depth].task ? timeline_task(t, thread->steps[depth].task) : NULL;
-        if (!task || !is_greenlet(task))
+        if (!task || !task_line_is_greenlet(task))
             return;
         pop_step(t, thread, ns);
         if (task->state == STATE_RUNNING)

@@ -5,7 +5,6 @@
 #include "timeline/model.h"
 
 extern const record_handler timeline_task_handlers[REC_KINDS];
-void task_free(timeline *t, task_line *task);
 void task_show(timeline *t, task_line *task);
 /* The greenlets that run on the thread end with it. */
 void tasks_end_with_thread(timeline *t, thread_line *thread, uint64_t ns);

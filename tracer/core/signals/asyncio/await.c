@@ -80,6 +80,12 @@ static int find_inner(PyObject *object, void *found)
     return 0;
 }
 
+/* What most chains end in: asyncio's future, or a task. */
+static int is_future(PyTypeObject *type)
+{
+    return identity.c_task && (type == identity.c_task->tp_base || type == identity.c_task);
+}
+
 /* asend() and athrow() of an async generator, and coroutine.__await__(). */
 static int is_opaque_wrapper(PyTypeObject *type)
 {
@@ -96,6 +102,8 @@ PyObject *await_next(PyObject *at)
                : PyGen_CheckExact(at) ? next_of_generator
                : PyAsyncGen_CheckExact(at) ? next_of_async_generator : NULL;
     PyObject *next = NULL;
+    if (is_future(Py_TYPE(at)))
+        return NULL;
     if (get || is_cython_coroutine(Py_TYPE(at))) {
         next = get ? get(at, NULL) : PyObject_GetAttr(at, str_cr_await);
         if (next == Py_None)
@@ -116,7 +124,7 @@ static int is_python(PyObject *at)
 
 static int is_link(PyObject *at)
 {
-    return is_python(at) || is_cython_coroutine(Py_TYPE(at)) || is_opaque_wrapper(Py_TYPE(at));
+    return !is_future(Py_TYPE(at)) && (is_python(at) || is_cython_coroutine(Py_TYPE(at)) || is_opaque_wrapper(Py_TYPE(at)));
 }
 
 /* asyncio.wrap_future adds its own callback to the future it creates. */
