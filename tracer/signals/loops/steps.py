@@ -48,4 +48,5 @@ def facts(asyncio: "ModuleType") -> "dict[str, Any]":
     wakeup = future._callbacks[0][0]
     future.remove_done_callback(wakeup)
     coroutine.close()
-    return {"step": first, "task": task, "wakeup": wakeup}
+    iterator = type(future.__await__())
+    return {"step": first, "task": task, "wakeup": wakeup, "future_iterator": iterator}

@@ -14,6 +14,7 @@ int await_names_locks;
 
 static getter next_of_coroutine, next_of_generator, next_of_async_generator;
 static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
+static PyTypeObject *future_iterator;  /* what `await future` awaits: most chains end in it */
 static PyObject *check_cancel_code;    /* of the callback that chains a concurrent future */
 static PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame;
 static PyObject *cython_waits; /* name of a Cython coroutine -> "await socket" */
@@ -42,6 +43,9 @@ int await_setup(PyObject *facts)
     PyObject *check_cancel = PyDict_GetItemString(facts, "check_cancel_code");
     if (gathering && PyType_Check(gathering))
         Py_XSETREF(gathering_type, (PyTypeObject *)Py_NewRef(gathering));
+    PyObject *iterator = PyDict_GetItemString(facts, "future_iterator");
+    if (iterator && PyType_Check(iterator))
+        Py_XSETREF(future_iterator, (PyTypeObject *)Py_NewRef(iterator));
     if (check_cancel && PyCode_Check(check_cancel))
         Py_XSETREF(check_cancel_code, Py_NewRef(check_cancel));
     PyObject *waits = PyDict_GetItemString(facts, "cython_waits");
@@ -80,12 +84,6 @@ static int find_inner(PyObject *object, void *found)
     return 0;
 }
 
-/* What most chains end in: asyncio's future, or a task. */
-static int is_future(PyTypeObject *type)
-{
-    return identity.c_task && (type == identity.c_task->tp_base || type == identity.c_task);
-}
-
 /* asend() and athrow() of an async generator, and coroutine.__await__(). */
 static int is_opaque_wrapper(PyTypeObject *type)
 {
@@ -102,7 +100,7 @@ PyObject *await_next(PyObject *at)
                : PyGen_CheckExact(at) ? next_of_generator
                : PyAsyncGen_CheckExact(at) ? next_of_async_generator : NULL;
     PyObject *next = NULL;
-    if (is_future(Py_TYPE(at)))
+    if (Py_TYPE(at) == future_iterator)
         return NULL;
     if (get || is_cython_coroutine(Py_TYPE(at))) {
         next = get ? get(at, NULL) : PyObject_GetAttr(at, str_cr_await);
@@ -124,7 +122,8 @@ static int is_python(PyObject *at)
 
 static int is_link(PyObject *at)
 {
-    return !is_future(Py_TYPE(at)) && (is_python(at) || is_cython_coroutine(Py_TYPE(at)) || is_opaque_wrapper(Py_TYPE(at)));
+    return Py_TYPE(at) != future_iterator &&
+           (is_python(at) || is_cython_coroutine(Py_TYPE(at)) || is_opaque_wrapper(Py_TYPE(at)));
 }
 
 /* asyncio.wrap_future adds its own callback to the future it creates. */
@@ -146,7 +145,7 @@ static int comes_from_executor(PyObject *waiter)
 /* The string "await …" for a Cython coroutine, 0: its waits have no name. */
 static uint32_t cython_wait(PyObject *at)
 {
-    if (!cython_waits || !is_cython_coroutine(Py_TYPE(at)))
+    if (!cython_waits || Py_TYPE(at) == future_iterator || !is_cython_coroutine(Py_TYPE(at)))
         return 0;
     PyObject *name = PyObject_GetAttr(at, str_qualname);
     uint32_t text = name ? codes_text(PyDict_GetItem(cython_waits, name)) : 0;
