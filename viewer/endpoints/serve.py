@@ -172,8 +172,8 @@ def main(
     metrics: Callable[[Mapping[str, Any]], str],
 ) -> None:
     """`pid` is the program's; `ask` asks its recorder, and raises TracerError; `metrics`
-    writes what it says for Prometheus. The program's first message is JSON: host, ports to try,
-    token, argv; each further one is the file or ring being recorded, or nothing.
+    writes what it says for Prometheus. The program's first message is JSON: host, ports to
+    try, token, argv; each further one is the file or ring being recorded, or nothing.
     """
     os.nice(10)
     for fd in map(int, os.listdir("/proc/self/fd")):
