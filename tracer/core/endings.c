@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -116,18 +115,6 @@ static Py_ssize_t place(Py_ssize_t at, Py_ssize_t count, PyObject *names, const 
     return -1;
 }
 
-/* As execv() takes an environment; NULL: no memory. The texts are the list's. */
-static char **array_of(PyObject *list)
-{
-    Py_ssize_t count = PyList_GET_SIZE(list);
-    char **array = malloc(((size_t)count + 1) * sizeof *array);
-    for (Py_ssize_t i = 0; array && i < count; i++)
-        array[i] = PyBytes_AS_STRING(PyList_GET_ITEM(list, i));
-    if (array)
-        array[count] = NULL;
-    return array;
-}
-
 enum { EXEC_ARGUMENTS = 3 }; /* path, argv, env */
 
 /* Calls exec. It returns only if it failed. While it runs this thread has the GIL, so nobody else changes `environ`. */
@@ -144,13 +131,13 @@ static PyObject *call_exec(enum ending how, PyObject *module, PyObject *const *a
         }
         return ((fast_keywords)(void (*)(void))original)(module, args, count, names);
     }
-    char **own = environ, **array = environment ? array_of(environment) : NULL;
+    char **own = environ, **array = environment ? spawned_array(environment) : NULL;
     if (array)
         environ = array;
     PyObject *result = ((fast)(void (*)(void))original)(module, args, count);
     if (array)
         environ = own;
-    free(array);
+    PyMem_RawFree(array);
     return result;
 }
 

@@ -55,7 +55,8 @@ run("./relay", "a")
 run(os.path.basename(python), "seen.py", env={{"PATH": os.path.dirname(python)}})
 run("python3", "seen.py", executable=python, cwd=".")
 run(python, "-", input=SEEN.encode())
-run(python, "seen.py", preexec_fn=lambda: None)
+run(python, "seen.py", preexec_fn=lambda: os.putenv("LATE", "1"))
+run(python, "seen.py", preexec_fn=lambda: None, env={{"A": "b"}})
 spawn(os.posix_spawn, python, [python, "seen.py"], os.environ)
 other = {{b"A": "b", "PYTHONPATH": b"x"}}
 spawn(os.posix_spawnp, python, [python, "seen.py"], other, setsid=True)
@@ -75,14 +76,14 @@ def test_nothing_else_changes(tmp_path: Path) -> None:
     assert plain == traced
     trace = tmp_path / "out.pftrace"
     found = validate(trace.read_bytes())
-    assert len(found.processes) == 1 + 15 + 1  # os.spawnv forks, and becomes another program
+    assert len(found.processes) == 1 + 16 + 1  # os.spawnv forks, and becomes another program
     model = build_model(read_trace(trace))
     assert children(model) == ()
     members = list(Family.of(model).members.values())
     assert {member.parent for member in members[1:] if member.origin != "exec"} == {0}
     assert {member.origin for member in members} == {"run", "spawn", "fork", "exec"}
     ends = [member.told.status for member in members[1:] if member.told]
-    assert ends == [0] * 15
+    assert ends == [0] * 16
 
 
 REFUSED = """\

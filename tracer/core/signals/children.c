@@ -24,7 +24,8 @@ static wrapped_builtin hooks[STARTERS];
 /* --- whether a child records itself --- */
 
 static _Thread_local uint64_t forking; /* while this thread forks: flow to the child's trace, 0 = it has none … */
-static _Thread_local int executing;    /* … and whether the child executes another program at once */
+static _Thread_local int executing;    /* … and whether the child executes another program at once … */
+static _Thread_local char **inherits;  /* … with the environment that a function of the program may change before */
 
 static uint64_t mixed(uint64_t x)
 {
@@ -95,6 +96,8 @@ PyDoc_STRVAR(forked_doc, "forked() -> int\n\n"
 static PyObject *forked(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    if (executing && inherits)
+        environ = inherits;
     return PyLong_FromUnsignedLongLong(executing || !got_loads_nothing() ? 0 : forking);
 }
 
@@ -315,18 +318,24 @@ static PyObject *spawnp_hook(PyObject *module, PyObject *const *args, Py_ssize_t
     return spawn(SPAWNP, module, args, count, names);
 }
 
-/* fork_exec(words, paths, close_fds, pass_fds, folder, environment, …) */
+enum { FOLDER = 4, ENVIRONMENT = 5, PREEXEC = 21 };
+
+/* fork_exec(words, paths, close_fds, pass_fds, folder, environment, …, preexec_fn, …) */
 static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     char path[PATH_MAX];
     spawned_program program = {0};
-    int found = count > 6 && count <= MOST_ARGUMENTS && spawned_is_armed();
-    if (found && spawned_find(args[1], args[4], path, sizeof path))
+    int found = count > PREEXEC && count <= MOST_ARGUMENTS && spawned_is_armed();
+    if (found && spawned_find(args[1], args[FOLDER], path, sizeof path))
         spawned_judge(path, args[0], &program);
-    children_departure departs = children_depart(&program, found ? args[5] : Py_None, spawned_list);
+    children_departure departs = children_depart(&program, found ? args[ENVIRONMENT] : Py_None, spawned_list);
+    int changes = departs.environment && args[ENVIRONMENT] == Py_None && args[PREEXEC] != Py_None;
+    inherits = changes ? spawned_array(departs.environment) : NULL;
     executing = 1;
-    PyObject *pid = call(FORK_EXEC, module, args, count, NULL, 5, departs.environment);
+    PyObject *pid = call(FORK_EXEC, module, args, count, NULL, ENVIRONMENT, inherits ? NULL : departs.environment);
     executing = 0;
+    PyMem_RawFree(inherits);
+    inherits = NULL;
     return spawned(pid, count > 1 ? args[0] : NULL, count > 1 ? args[1] : NULL, &departs);
 }
 

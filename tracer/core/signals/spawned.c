@@ -313,6 +313,17 @@ PyObject *spawned_list(PyObject *given, const spawned_program *program, uint64_t
     return list;
 }
 
+char **spawned_array(PyObject *list)
+{
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    char **array = PyMem_RawMalloc(((size_t)count + 1) * sizeof *array);
+    for (Py_ssize_t i = 0; array && i < count; i++)
+        array[i] = PyBytes_AS_STRING(PyList_GET_ITEM(list, i));
+    if (array)
+        array[count] = NULL;
+    return array;
+}
+
 /* A new dict; NULL if the mapping is no dict inside. Runs no code of the program. */
 static PyObject *copied(PyObject *mapping)
 {

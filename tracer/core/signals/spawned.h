@@ -30,6 +30,8 @@ int spawned_search(PyObject *name, char *path, size_t room);
 /* The environment with what the child needs: a list of "NAME=VALUE" (`given` is a sequence of them, or None for this
  * process's), or a dict (`given` is a mapping, or None). NULL, without an exception: it cannot be changed. */
 PyObject *spawned_list(PyObject *given, const spawned_program *program, uint64_t flow);
+/* The list as execv() takes it, to be freed by PyMem_RawFree(); NULL: no memory. The texts are the list's. */
+char **spawned_array(PyObject *list);
 PyObject *spawned_dict(PyObject *given, const spawned_program *program, uint64_t flow);
 
 uint64_t spawned_family(void); /* the number of this run */
