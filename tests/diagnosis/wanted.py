@@ -147,6 +147,30 @@ WANTED: dict[str, Wanted] = {
     "e32_gunicorn_two_threads": Wanted(
         "thread-pool starvation", ("2 workers", "export"), ("gunicorn",)
     ),
+    "f01_requests_no_session_pool": Wanted(
+        "lock convoy", ("api-N", "recv", r"f01\w+.py"), ("requests",)
+    ),
+    "f02_run_in_executor_from_its_thread": Wanted(
+        "deadlock|thread-pool starvation", ("export", "load", "pool")
+    ),
+    "f03_stdout_pipe_blocks_loop": Wanted("loop blocked", ("log_lines", "write")),
+    "f04_async_generator_holds_session": Wanted(
+        "pool exhausted", ("2 connections", "stream"), ("sqlalchemy", "aiosqlite")
+    ),
+    "f05_taskgroup_never_ends": Wanted("wait in vain", ("main", "join", "worker")),
+    "f06_multiprocessing_lock_killed": Wanted(
+        "wait in vain|slots never returned", ("reader", "writer")
+    ),
+    "f07_dns_in_the_loop": Wanted("loop blocked", ("reconnect", "recv")),
+    "f08_regex_in_request": Wanted("loop blocked", ("validate", "match")),
+    "f09_cached_property_lock": Wanted("lock convoy", ("req-N", "load")),
+    "f10_gather_with_shared_limiter": Wanted("lock held across await", ("sleep", "call")),
+    "f11_socketserver_keeps_alive": Wanted(
+        "handshake in accept|wait in vain|deadlock|slow client", ("server", "readinto|recv")
+    ),
+    "f12_too_many_threads_compute": Wanted("GIL saturated", ("8 threads", "render_report")),
+    "f13_task_per_message": Wanted("task leak", ("handle", "wait_for_ack|future")),
+    "f14_event_set_from_thread": Wanted("missed wake-up", ("watch", "wait_for_file")),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
     "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),
