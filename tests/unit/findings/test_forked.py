@@ -96,3 +96,46 @@ def test_a_worker_that_was_killed(tmp_path):
 def test_a_worker_that_lived(tmp_path, story):
     (found,) = find_in(tmp_path, killed(**story))
     assert "nobody ended one" in found.text
+
+
+def semaphore(how=signal.SIGKILL, ns=700 * MS, late=False):
+    """`writer` is ended by a signal; `reader` waits for a lock of multiprocessing."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    writer = family.fork(main, MS, 101, name="writer")
+    reader = family.fork(main, MS, 102, name="reader")
+    dies = (20 if not late else 900) * MS
+    family.main(writer).native(2 * MS).end(dies)
+    writer.ended(dies)
+    family.ended(main, writer, dies + MS, signal=how)
+    thread, start = family.main(reader).native(2 * MS), 30 * MS
+    thread.io(start, "multiprocessing.SemLock.acquire", site=BOOT).native(start + ns)
+    thread.end(start + ns + MS)
+    reader.ended(start + ns + MS)
+    main.end(1_000 * MS)
+    family.first.ended(1_001 * MS)
+    return family
+
+
+def test_a_lock_of_a_process_that_was_killed(tmp_path):
+    (found,) = find_in(tmp_path, semaphore())
+    assert found.finding == "slots never returned"
+    assert found.text == (
+        "In `reader`: Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
+        "lock or semaphore of `multiprocessing`: 1 wait, 700 ms in total, the longest 700 ms "
+        "(at 30.0 ms). `writer` was killed by SIGKILL before (at 20.0 ms) and may have had it: "
+        "what a killed process has is never given back. End processes so that they can "
+        "release it."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"how": signal.SIGTERM}, id="ended in order"),
+        pytest.param({"ns": 450 * MS}, id="little"),
+        pytest.param({"late": True}, id="killed afterwards"),
+    ],
+)
+def test_a_lock_between_processes(tmp_path, story):
+    assert find_in(tmp_path, semaphore(**story)) == ()

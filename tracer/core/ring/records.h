@@ -64,7 +64,7 @@ enum record_kind {
     REC_HELD_CALL,      /* a blocking call made with the GIL held has returned: a = what string, b = tick
                            of its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
     REC_CALL_BYTES,     /* b = bytes that the previous call transferred */
-    REC_CALL_OWN_PEER,  /* the previous call waited for a socket whose peer is in this very process */
+    REC_CALL_OWN_PEER,  /* the previous call waited for a server in this very process */
     REC_LOCK_WAIT,      /* a = what string, b = lock; flag = enum lock_wait_flags; payload = one
                            lock_wait_details; written before a wait that was foreseen, else after it */
     REC_LOCK_GOT,       /* that wait is over: b = lock; flag = enum lock_outcome */

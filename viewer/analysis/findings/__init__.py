@@ -6,10 +6,12 @@ did is never counted as this program's fault.
 
 from collections.abc import Callable, Iterator
 
+from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
@@ -37,6 +39,7 @@ __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
 FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
     loop_overloaded,
+    sleeping_loop,  # missed wake-up
     lock_convoy,
     polled_lock,  # lock convoy
     held_across_await,
@@ -49,6 +52,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     spinning_threads,  # busy loop
     awaits_in_turn,
     pool_starvation,  # thread-pool starvation
+    lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
     vain_findings,  # missed wake-up, wait in vain
     database_locked,

@@ -2,14 +2,22 @@
 a worker that was killed."""
 
 import signal
+from collections.abc import Iterator
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
+from viewer.trace.columns import IO
 from viewer.words import code, place
+
+_MS = 1_000_000
+_SEMAPHORE = "SemLock.acquire"
+# Half a second in all; shorter waits than a tenth are how such locks are shared.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
 
 # A pool ends its workers with these; others come from outside.
 _ORDERLY = (signal.SIGTERM, signal.SIGINT)
@@ -31,6 +39,51 @@ def killed(facts: Facts, wait: Wait) -> str:
             when = at(facts, member.end_ns)
             return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
     return ""
+
+
+def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
+    """A multiprocessing lock is waited for after a process that may have had it was killed."""
+    model, table = facts.model, facts.model.states
+    named = bytes(_SEMAPHORE in model.trace.text(name) for name in table.call_name)
+    if 1 not in named:
+        return
+    rows = model.trace.engine.pick(
+        facts.rows_of((IO,), _LONG_NS), table.row, memoryview(named)
+    )
+    dead = [
+        member
+        for member in Family.of(model).members.values()
+        if member.told is not None
+        and member.told.signal is not None
+        and member.told.signal not in _ORDERLY
+    ]
+    waits = [
+        row for row in rows if any(member.end_ns <= table.start_ns[row] for member in dead)
+    ]
+    lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
+    if lost < _LOST_NS:
+        return
+    worst = max(waits, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    thread, site = table.who[worst], facts.call(table.row[worst])[1]
+    ns = table.end_ns[worst] - table.start_ns[worst]
+    one = max((m for m in dead if m.end_ns <= table.start_ns[worst]), key=lambda m: m.end_ns)
+    process = model.thread_process[thread]
+    assert one.told is not None
+    assert one.told.signal is not None
+    text = (
+        f"Slots never returned: {code(Family.of(model).name(process))}{place_in(site)} waited "
+        f"for a lock or semaphore of `multiprocessing`: {plural(len(waits), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(ns)} "
+        f"({at(facts, table.start_ns[worst])}). {code(one.name)} was killed by "
+        f"{signal.Signals(one.told.signal).name} before ({at(facts, one.end_ns)}) and may "
+        f"have had it: what a killed process has is never given back. End processes so that "
+        f"they can release it."
+    )
+    evidence = Evidence(
+        table.start_ns[worst], ns, model.thread_names[thread], tid=model.threads[thread].tid,
+        site=site, pid=model.pid(process),
+    )  # fmt: skip
+    yield Finding("slots never returned", lost, text, evidence)
 
 
 def locked_at_fork(facts: Facts, vain: list[Wait]) -> Finding | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.waits import name_of
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.threads import ThreadRow
@@ -64,6 +65,7 @@ def _workers(
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
     lives, at_the_end = _lives(facts), _waiting_at_the_end(facts)
+    saturated = {finding.evidence.pid for finding in gil_saturated(facts)}
     for (pid, name), members in _pools(facts).items():
         if len(members) < _MANY:
             continue
@@ -73,6 +75,8 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         wall = sum(row.wall_ns for row in rows)
         locks = sum(row.states["lock"] - row.idle_ns for row in rows)
         gil = sum(row.gil_wait_ns for row in rows)
+        if gil > locks and pid in saturated:
+            continue  # the same fault, and its line
         active = sum(
             sum(row.states[state] for state in (s.RUNNING, s.NATIVE, "io", s.SLEEP))
             for row in rows

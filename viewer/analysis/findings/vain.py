@@ -193,9 +193,27 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]])
             text += f", which spent {did}" if did else ""
         else:
-            text += killed(facts, worst) or "; nobody ended one"
+            gone = killed(facts, worst) or _getters(facts, waits, worst)
+            text += gone or "; nobody ended one"
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _getters(facts: Facts, waits: LongWaits, wait: Wait) -> str:
+    """`; `worker`, which it created, ended before`: whose work Queue.join waits for."""
+    kind, task = wait.who
+    if wait.name != "Queue.join" or kind != "task":
+        return ""
+    owned, found = facts.model.owners, set[Who]()
+    for other in range(len(owned.task_id)):
+        is_child = owned.task_parent[other] == owned.task_id[task] and (
+            owned.task_process[other] == owned.task_process[task]
+        )
+        if is_child and waits.ends_ns(("task", other)) < wait.end_ns - _VAIN_NS:
+            found.add(("task", other))
+    if not found:
+        return ""
+    return f"; {users(facts.model, found)}, created by it, had ended long before"
 
 
 def _left_alone(

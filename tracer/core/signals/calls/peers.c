@@ -1,5 +1,5 @@
 /* A thread that waits for an answer of its own process may be the one that has to give it. The kernel
- * knows: the address of the peer is one of this host, and another descriptor here is bound to its port. */
+ * knows: the address of the peer is one of this host, and a descriptor here listens at its port. */
 #include "signals/calls/peers.h"
 
 #include <netinet/in.h>
@@ -42,7 +42,10 @@ int peers_is_own(int fd)
         if (i == fd || getsockname(i, (struct sockaddr *)&other, &length))
             continue;
         end bound = end_of(&other);
-        if (bound.address && bound.port == peer.port)
+        int listens = 0;
+        length = sizeof listens;
+        if (bound.address && bound.port == peer.port && !getsockopt(i, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) &&
+            listens)
             return 1;
     }
     return 0;

@@ -1,4 +1,4 @@
-/* Whether the other end of a socket is in this very process: see peers.c. */
+/* Whether a socket is connected to a server in this very process: see peers.c. */
 #ifndef TRACER_PEERS_H
 #define TRACER_PEERS_H
 
