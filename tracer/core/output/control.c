@@ -222,21 +222,23 @@ static int is_allowed(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || !peer.uid);
 }
 
-static void admit(connection *one)
+/* Returns whether there was somebody to admit. */
+static int admit(connection *one)
 {
     int fd = accept4(c.listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
-        return;
+        return 0;
     one->fd = private_fd_take(fd);
     if (one->fd.fd < 0) {
         close(fd);
-        return;
+        return 0;
     }
     one->until_ns = clock_ns_of(CLOCK_MONOTONIC) + PATIENCE_NS;
     one->received = one->sent = 0;
     one->reply = (json_text){0};
     if (!is_allowed(one->fd.fd))
         refuse(&one->reply, "this recording is another user's");
+    return 1;
 }
 
 /* Returns whether the connection goes on. */
@@ -278,26 +280,26 @@ static void advance(connection *one, const control_facts *facts)
         hang_up(one);
 }
 
-/* One after the other, until one takes longer. */
-static void serve(connection *one, const control_facts *facts)
+/* One after the other, until one takes longer. Returns whether others may wait. */
+static int serve(connection *one, const control_facts *facts, int others_wait)
 {
     for (int turns = 0; turns < TURNS; turns++) {
-        if (one->fd.fd < 0)
-            admit(one);
-        if (one->fd.fd < 0)
-            return;
+        if (one->fd.fd < 0 && !(others_wait && admit(one)))
+            return 0;
         advance(one, facts);
         if (one->fd.fd >= 0)
-            return;
+            return others_wait;
     }
+    return others_wait;
 }
 
 void control_serve(const control_facts *facts)
 {
     pthread_mutex_lock(&c.mutex);
     if (private_fd_is_ours(&c.listening)) {
+        int others_wait = 1; /* asked once, if nobody does */
         for (int i = 0; i < CONNECTIONS; i++)
-            serve(&c.connections[i], facts);
+            others_wait = serve(&c.connections[i], facts, others_wait);
     }
     pthread_mutex_unlock(&c.mutex);
 }
