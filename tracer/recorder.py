@@ -179,7 +179,8 @@ class Recording:
         core.code_folder(os.__file__.rpartition("/")[0] + "/", False)
         if options.control:
             path = core.shown_text(os.path.abspath(options.path))
-            reason = control.listen(core, "file", path, " ".join(argv), python)
+            mode = "file" if flight is None else "flight"
+            reason = control.listen(core, mode, path, " ".join(argv), python)
             if reason:
                 core.note("control", core.shown_text(reason), False)
         debug.arm(core)

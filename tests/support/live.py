@@ -50,7 +50,8 @@ class Program:
         self.trace = directory / "live.pftrace"
         script = directory / "live.py"
         script.write_text(source)
-        run = ["run", "--no-profile", "-o", str(self.trace), *options, str(script)]
+        output = () if "--flight" in options else ("--no-profile", "-o", str(self.trace))
+        run = ["run", *output, *options, str(script)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tracer", *run],
             cwd=directory,

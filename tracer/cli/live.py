@@ -1,14 +1,18 @@
-"""`tracer ps`, `top`, `metrics`: what programs are doing while they are being recorded."""
+"""`tracer ps`, `metrics`, `snapshot`: of programs that are being recorded."""
 
 import json
+import os
+import shutil
 import time
 
 import click
 
-from tracer.errors import TracerError
-from tracer.units import duration
+from tracer.errors import TraceFileError, TracerError
+from tracer.output import is_trace
+from tracer.units import duration, size
 
 JSON_HELP = "Write JSON."
+SNAPSHOT_TIMEOUT_S = 600  # it may be a copy of gigabytes
 
 
 def _start(unix_ns: int) -> str:
@@ -60,4 +64,49 @@ def metrics(target: str | None, *, as_json: bool) -> None:
     )
 
 
-COMMANDS = (ps, metrics)
+@click.command()
+@click.argument("target", metavar="[PID|ADDRESS]", required=False)
+@click.option("-o", "--output", metavar="FILE", help="Where to put it.")
+@click.option("--force", is_flag=True, help="Replace FILE even if it is not a trace.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bool) -> None:
+    """Write a trace of what a recorded program has done so far.
+
+    Of a flight recording it has the last seconds. Without -o it stays where the program keeps
+    its snapshots, or beside the trace. ADDRESS is the path of the program's socket.
+    """
+    from tracer.live import client
+
+    if output is not None and not force:
+        refuse_other_files(output)
+    address = client.address_of(target) if target else client.only_address()
+    written = client.ask(address, "snapshot", timeout_s=SNAPSHOT_TIMEOUT_S)
+    if output is not None:
+        move(written["file"], output)
+        written["file"] = os.path.abspath(output)
+    if as_json:
+        click.echo(json.dumps(written, indent=2))
+        return
+    shown = written["file"]
+    click.echo(f"tracer: {size(written['bytes'])} -> {shown}. Next: tracer report {shown}")
+
+
+def refuse_other_files(path: str) -> None:
+    """As `tracer run -o` does."""
+    if os.path.exists(path) and not (os.path.isfile(path) and is_trace(path)):
+        raise TraceFileError(
+            f"{path!r} exists and is not a trace. Choose another, or --force."
+        )
+
+
+def move(source: str, target: str) -> None:
+    """The program has chosen its own name, so that nobody can make it write elsewhere."""
+    try:
+        shutil.move(source, target)
+    except OSError as error:
+        raise TraceFileError(
+            f"cannot write {target!r}: {error.strerror}. The snapshot is {source!r}."
+        ) from None
+
+
+COMMANDS = (ps, metrics, snapshot)

@@ -105,12 +105,13 @@ def _answers(address: Address) -> bool:
     return True
 
 
-def ask(address: Address, request: str) -> Any:
+def ask(address: Address, request: str, timeout_s: float = TIMEOUT_S) -> Any:
     """What the recording answers, decoded.
 
     Raises NotLiveError when nobody answers there, TracerError for any other answer.
     """
     with _connect(address) as connection:
+        connection.settimeout(timeout_s)
         try:
             connection.sendall(f"{request}\n".encode())
             answer = _receive(connection)

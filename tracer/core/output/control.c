@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #include "ring/clock.h"
+#include "output/snapshots.h"
 #include "ring/private_fd.h"
 #include "timeline/json.h"
 #include "timeline/status.h"
 
-enum { CONNECTIONS = 8, TURNS = 32, WAITING = 128, REQUEST_BYTES = 4096, NAME_ROOM = 64 };
+enum { PENDING = -1, CONNECTIONS = 8, TURNS = 32, WAITING = 128, REQUEST_BYTES = 4096, NAME_ROOM = 64 };
 static const uint64_t PATIENCE_NS = 10ull * 1000 * 1000 * 1000;
 
 typedef struct {
@@ -27,7 +28,7 @@ typedef struct {
     uint64_t until_ns;
     char request[REQUEST_BYTES];
     size_t received;
-    json_text reply; /* empty: the request is not complete yet */
+    json_text reply; /* empty: the request is not complete yet, or the answer not known */
     size_t sent;
 } connection;
 
@@ -38,6 +39,9 @@ static struct {
     ino_t inode; /* of the socket in the folder */
     char *mode, *file, *argv, *python;
     connection connections[CONNECTIONS];
+    snapshot wanted;   /* the writer has it, … */
+    int is_asked;      /* … from now on until it is no longer PENDING */
+    connection *waits; /* for it; NULL: nobody does (any more) */
 } c = {.mutex = PTHREAD_MUTEX_INITIALIZER, .folder = {.fd = -1}, .listening = {.fd = -1}};
 
 /* --- listening --- */
@@ -147,15 +151,17 @@ static void put_recording(const control_facts *facts, json_text *out)
              ",\"dropped\":%" PRIu64 "}", facts->overhead_ns, facts->events, facts->bytes, facts->dropped);
 }
 
-static void answer_recording(const control_facts *facts, json_text *out)
+static void answer_recording(connection *one, const control_facts *facts)
 {
+    json_text *out = &one->reply;
     json_put(out, "{");
     put_recording(facts, out);
     json_put(out, "}\n");
 }
 
-static void answer_metrics(const control_facts *facts, json_text *out)
+static void answer_metrics(connection *one, const control_facts *facts)
 {
+    json_text *out = &one->reply;
     json_put(out, "{");
     put_recording(facts, out);
     json_put(out, ",");
@@ -164,53 +170,114 @@ static void answer_metrics(const control_facts *facts, json_text *out)
 }
 
 /* The stacks are in the trace soon, after `now_ns`, when a thread of ours has had the GIL. */
-static void answer_stacks(const control_facts *facts, json_text *out)
+static void answer_stacks(connection *one, const control_facts *facts)
 {
+    json_text *out = &one->reply;
     facts->ask_stacks();
     json_put(out, "{");
     put_recording(facts, out);
     json_put(out, ",\"now_ns\":%" PRIu64 "}\n", facts->now_ns);
 }
 
-/* A command more is a row more. */
+static void refuse(connection *one, const char *why)
+{
+    one->reply.length = 0;
+    json_put(&one->reply, "refused %s\n", why);
+}
+
+/* The answer comes when it is written. */
+static void answer_snapshot(connection *one, const control_facts *facts)
+{
+    (void)facts;
+    if (c.waits || c.is_asked) {
+        refuse(one, "another snapshot is being written");
+        return;
+    }
+    c.wanted = (snapshot){.asked_ns = clock_ns_of(CLOCK_MONOTONIC), .reason = "tracer snapshot", .error = PENDING};
+    c.waits = one;
+}
+
+/* A command more is a row more. One that writes nothing answers later. */
 static const struct {
     const char *name;
-    void (*answer)(const control_facts *facts, json_text *out);
+    void (*answer)(connection *one, const control_facts *facts);
 } commands[] = {
     {"recording", answer_recording},
     {"metrics", answer_metrics},
     {"stacks", answer_stacks},
+    {"snapshot", answer_snapshot},
 };
 
-static void refuse(json_text *reply, const char *why)
+static const char head[] = "ok %012zu\n";
+
+/* Where the body begins. */
+static size_t begin_reply(connection *one)
 {
-    reply->length = 0;
-    json_put(reply, "refused %s\n", why);
+    json_put(&one->reply, head, (size_t)0);
+    return one->reply.length;
 }
 
-static void answer(const control_facts *facts, const char *request, json_text *reply)
+static void end_reply(connection *one, size_t body)
 {
-    static const char head[] = "ok %012zu\n";
+    json_text *reply = &one->reply;
+    char length[32];
+    if (reply->failed)
+        return;
+    snprintf(length, sizeof length, head, reply->length - body);
+    memcpy(reply->bytes, length, body);
+}
+
+static void answer(connection *one, const control_facts *facts)
+{
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (strcmp(request, commands[i].name))
+        if (strcmp(one->request, commands[i].name))
             continue;
-        json_put(reply, head, (size_t)0);
-        size_t before = reply->length;
-        commands[i].answer(facts, reply);
-        if (reply->failed)
-            return;
-        char length[32];
-        snprintf(length, sizeof length, head, reply->length - before);
-        memcpy(reply->bytes, length, before);
+        size_t body = begin_reply(one);
+        commands[i].answer(one, facts);
+        if (c.waits == one)
+            one->reply.length = 0;
+        else if (one->reply.length && one->reply.bytes[0] == head[0])
+            end_reply(one, body);
         return;
     }
-    refuse(reply, "this command is not known");
+    refuse(one, "this command is not known");
+}
+
+static void tell_snapshot(connection *one)
+{
+    if (c.wanted.error) {
+        char why[128];
+        snprintf(why, sizeof why, "cannot write the snapshot: %s", strerror(c.wanted.error));
+        refuse(one, why);
+        return;
+    }
+    size_t body = begin_reply(one);
+    json_put(&one->reply, "{\"schema\":1,\"file\":");
+    json_string(&one->reply, c.wanted.target, strlen(c.wanted.target));
+    json_put(&one->reply, ",\"bytes\":%" PRIu64 ",\"since_ns\":%" PRIu64 ",\"asked_ns\":%" PRIu64 "}\n", c.wanted.bytes,
+             c.wanted.since_ns, c.wanted.asked_ns);
+    end_reply(one, body);
+}
+
+/* Somebody else's may come first. */
+static void go_on_with_snapshot(void)
+{
+    if (c.waits && !c.is_asked)
+        c.is_asked = snapshots_put(&c.wanted);
+    if (!c.is_asked || c.wanted.error == PENDING)
+        return;
+    c.is_asked = 0;
+    if (c.waits)
+        tell_snapshot(c.waits);
+    c.waits = NULL;
 }
 
 /* --- connections --- */
 
 static void hang_up(connection *one)
 {
+    if (c.waits == one)
+        c.waits = NULL;
     private_fd_close(&one->fd);
     json_free(&one->reply);
 }
@@ -237,7 +304,7 @@ static int admit(connection *one)
     one->received = one->sent = 0;
     one->reply = (json_text){0};
     if (!is_allowed(one->fd.fd))
-        refuse(&one->reply, "this recording is another user's");
+        refuse(one, "this recording is another user's");
     return 1;
 }
 
@@ -251,9 +318,9 @@ static int receive(connection *one, const control_facts *facts)
     char *end = memchr(one->request, '\n', one->received);
     if (end) {
         *end = 0;
-        answer(facts, one->request, &one->reply);
+        answer(one, facts);
     } else if (one->received == sizeof one->request) {
-        refuse(&one->reply, "the request is too long");
+        refuse(one, "the request is too long");
     }
     return !one->reply.failed;
 }
@@ -269,10 +336,22 @@ static int reply_to(connection *one)
     return 0;
 }
 
+/* Whether the one that waits is still there. */
+static int listens(const connection *one)
+{
+    char next;
+    return recv(one->fd.fd, &next, 1, MSG_PEEK) != 0;
+}
+
 static void advance(connection *one, const control_facts *facts)
 {
-    int goes_on = private_fd_is_ours(&one->fd) && clock_ns_of(CLOCK_MONOTONIC) < one->until_ns;
-    if (goes_on && !one->reply.length)
+    uint64_t now_ns = clock_ns_of(CLOCK_MONOTONIC);
+    if (c.waits == one)
+        one->until_ns = now_ns + PATIENCE_NS;
+    int goes_on = private_fd_is_ours(&one->fd) && now_ns < one->until_ns;
+    if (goes_on && c.waits == one)
+        goes_on = listens(one);
+    else if (goes_on && !one->reply.length)
         goes_on = receive(one, facts);
     if (goes_on && one->reply.length)
         goes_on = reply_to(one);
@@ -297,6 +376,7 @@ void control_serve(const control_facts *facts)
 {
     pthread_mutex_lock(&c.mutex);
     if (private_fd_is_ours(&c.listening)) {
+        go_on_with_snapshot();
         int others_wait = 1; /* asked once, if nobody does */
         for (int i = 0; i < CONNECTIONS; i++)
             others_wait = serve(&c.connections[i], facts, others_wait);
@@ -336,4 +416,6 @@ void control_forget(void)
     private_fd_close(&c.folder);
     c.name[0] = 0;
     c.mode = c.file = c.argv = c.python = NULL;
+    c.is_asked = 0;
+    c.waits = NULL;
 }

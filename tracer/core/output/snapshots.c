@@ -62,12 +62,14 @@ void snapshots_ask(snapshot *wanted)
     pthread_mutex_unlock(&s.callers);
 }
 
-void snapshots_put(snapshot *wanted)
+int snapshots_put(snapshot *wanted)
 {
     pthread_mutex_lock(&s.guard);
-    if (s.runs && !s.asked)
+    int is_free = s.runs && !s.asked;
+    if (is_free)
         s.asked = wanted;
     pthread_mutex_unlock(&s.guard);
+    return is_free;
 }
 
 snapshot *snapshots_due(uint64_t ns)

@@ -26,8 +26,9 @@ void snapshots_ask(snapshot *wanted);
 
 /* --- for the writer's thread --- */
 
-/* The same without waiting, as the recording ends; unless another one is being written. */
-void snapshots_put(snapshot *wanted);
+/* The same without waiting: `error` changes when it is written. Returns whether it is taken on: not if another one is
+ * being written. */
+int snapshots_put(snapshot *wanted);
 /* What is to be written now that everything up to `ns` is; NULL: nothing. */
 snapshot *snapshots_due(uint64_t ns);
 /* Begins to copy the newest `count` segments, of which the last body has `bytes` bytes. Without a ring: that much of
