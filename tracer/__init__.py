@@ -36,12 +36,13 @@ from tracer.api import (  # noqa: E402
     task,
 )
 from tracer.errors import TracerError  # noqa: E402
-from tracer.snapshots import flight, snapshot  # noqa: E402
+from tracer.snapshots import dump, flight, snapshot  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [
     "TracerError",
     "counter",
+    "dump",
     "flight",
     "listen",
     "log",

@@ -76,3 +76,18 @@ def snapshot(
         return _core.snapshot(os.fsencode(name), reason)
     except OSError as error:
         raise cannot_write(name or "a snapshot", error) from None
+
+
+def dump(path: "str | os.PathLike[str] | None" = None) -> "str | None":
+    """Writes a trace as snapshot() does, with the stacks of all threads at this moment.
+
+    `tracer dump PATH` then shows what each thread and task did when this was called: its stack
+    or chain of awaits, what it waited for, since when and behind whom. None if nothing is
+    being recorded.
+    """
+    try:
+        from tracer import _core
+    except ImportError:
+        return None
+    _core.mark_stacks()
+    return snapshot(path, reason="dump")

@@ -22,6 +22,7 @@ from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
+_SHORTLY_NS = 1_000_000_000
 _PATIENCE_S = (0.2, 1, 4)  # until stacks that were asked for are in the trace
 
 
@@ -52,8 +53,14 @@ def dump_trace(
         parse_time(at)  # a mistake is told before the trace is read
     announce(trace)
     model = build_model(read_trace(trace), names)
-    at_ns = moment_in(model, at) if at is not None else model.end_ns
+    at_ns = moment_in(model, at) if at is not None else _last(model)
     _write(model, dump(model, at_ns), model.trace.name, only, form, out)
+
+
+def _last(model: Model) -> int:
+    """The last moment of a trace; that of a dump, if it was made for one."""
+    marked = [r.time_ns for r in model.remarks if r.name == s.STACKS_MARKED]
+    return marked[-1] if marked and model.end_ns - marked[-1] < _SHORTLY_NS else model.end_ns
 
 
 def read_marked(

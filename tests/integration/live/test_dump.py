@@ -108,3 +108,19 @@ def test_marks_are_hidden(tmp_path: Path) -> None:
     mine = [event for event in stacks if here in str(event.args[s.ARG_STACK])]
     assert len(mine) == 2
     assert _core.mark_stacks() == 0  # nothing is recorded now
+
+
+def test_from_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """tracer.dump() writes a trace of which `tracer dump` shows that very moment."""
+    from tracer.cli import main
+
+    assert tracer.dump() is None
+    tracer.start(tmp_path / "t.pftrace", without=("sched", "cpu"))
+    path = tracer.dump(tmp_path / "now.pftrace")
+    tracer.stop()
+    assert path == str(tmp_path / "now.pftrace")
+    assert main(["dump", path, "--threads", "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)["entries"]
+    (mine,) = (entry for entry in entries if entry["id"] == os.getpid())
+    assert test_from_inside.__name__ in str(functions(mine))
+    assert mine["sampled_ns"] is None

@@ -1,0 +1,1 @@
+"""Parts of the recorder inside web applications: asgi.py and wsgi.py."""

@@ -1,0 +1,56 @@
+"""The endpoints inside an ASGI application: `tracer.integrations.asgi.Endpoints(app)`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tracer.integrations import asking
+
+type _Message = dict[str, Any]
+type _Send = Callable[[_Message], Awaitable[None]]
+type _Receive = Callable[[], Awaitable[_Message]]
+type _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+
+
+class Endpoints:
+    """Answers /debug/pprof/ and /debug/tracer/, and passes everything else on to `app`.
+
+    `allows` says of a request's scope whether it may be answered. Without it, only this
+    machine is, under its own name and not by way of a proxy. A thread waits for the answer, so
+    the loop goes on. For servers on asyncio.
+    """
+
+    def __init__(self, app: _App, allows: Callable[[_Message], bool] | None = None) -> None:
+        self._app, self._allows = app, allows
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http" or not asking.is_ours(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        status, _, headers, data = await self._answer(scope, receive)
+        lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": data})
+
+    async def _answer(self, scope: _Message, receive: _Receive) -> asking.Answer:
+        pairs = scope.get("headers", ())
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+        client: str = (scope.get("client") or ("",))[0]
+        here = asking.is_from_here(client, headers)
+        may = self._allows(scope) if self._allows is not None else here
+        if not may or asking.is_of_other_site(headers):
+            return asking.forbidden()
+        query = scope.get("query_string", b"").decode("latin-1")
+        body = await _body(receive)
+        return await asyncio.to_thread(
+            asking.answer, scope["method"], scope["path"], query, body
+        )
+
+
+async def _body(receive: _Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body") or len(body) > asking.MOST_BYTES:
+            return bytes(body[: asking.MOST_BYTES])
