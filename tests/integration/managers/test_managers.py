@@ -59,6 +59,14 @@ MANAGERS = {
     "gunicorn uvicorn": Manager(
         GUNICORN + "-k uvicorn.workers.UvicornWorker service:asgi", *BLOCKED, needs="uvicorn"
     ),
+    "uvicorn": Manager(
+        "-m uvicorn --workers 2 --port {port} --log-level error service:asgi",
+        *BLOCKED,
+        needs="uvicorn",
+    ),
+    "hypercorn": Manager(
+        "-m hypercorn -w 2 -b 127.0.0.1:{port} service:asgi", *BLOCKED, needs="hypercorn"
+    ),
 }
 
 
