@@ -9,7 +9,7 @@ import sys
 import time
 
 from tracer import children as child_processes
-from tracer import order
+from tracer import order, rings
 from tracer.errors import TracerError
 from tracer.family import Family
 from tracer.listening import tell
@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
 
     from tracer.signals import Disarm
 
@@ -95,6 +96,7 @@ class Recording:
         """Makes the ring, or opens the file: whether it is held, and its descriptor."""
         options = self.options
         if options.flight is not None:
+            core.set_triggers(options.flight.triggers, options.flight.keep)
             options.path = options.flight.make_ring(core)
             return False, -1
         self._is_new = not os.path.lexists(options.path)
@@ -260,6 +262,16 @@ class Recording:
         """Called when the process ends without Python's own end."""
         self.at_end()
 
+    def tell_moment(self, moment: "dict[str, Any]") -> None:
+        """Called on a thread of its own when a trigger has fired."""
+        if self.options.flight is not None:
+            self.options.flight.tell(moment)
+
+    def place_of(self, thread: int) -> tuple[str, str]:
+        """Where a thread is now: the program's innermost line, and all lines."""
+        assert self._core is not None
+        return rings.place_of(self._core, thread, self.options.stack_depth)
+
     def crash(self) -> None:
         """Called when the process ends by a signal that it sends to itself."""
         self._crashes = True
@@ -296,6 +308,8 @@ class Recording:
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
         tell(self._core, "")
+        if self.options.flight is not None and not reason:
+            reason = self.options.flight.reason_at_end()
         totals = self._core.stop("" if discards else reason, self._crashes)
         if not totals:
             return None

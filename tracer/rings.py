@@ -6,15 +6,19 @@ a process that is killed leaves them. Snapshots go beside it. Imports nothing th
 """
 
 import os
+import sys
 import time
 
+from tracer import triggers
 from tracer.errors import TraceFileError
 from tracer.output import discard
 from tracer.units import duration, plural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
 
     from tracer.totals import Totals
 
@@ -30,7 +34,7 @@ KEEP = 20
 class Flight:
     """How a flight recording is made, by this process and the children that follow it."""
 
-    __slots__ = ("folder", "keep", "most_bytes", "on", "seconds")
+    __slots__ = ("folder", "keep", "most_bytes", "on", "on_event", "seconds", "triggers")
 
     def __init__(
         self,
@@ -39,16 +43,38 @@ class Flight:
         most_bytes: int,
         keep: int,
         on: tuple[str, ...] = (),
+        on_event: "Callable[[dict[str, Any]], object] | None" = None,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self.seconds = seconds  # how far back a snapshot reaches
         self.most_bytes = most_bytes  # of a ring on disk
-        self.on = on  # conditions
+        self.on = on  # conditions for snapshots
+        self.on_event = on_event  # called with what one of them has seen
+        self.triggers = triggers.parse(on)
         self.keep = keep  # snapshots of triggers, and rings of dead processes
 
     @property
     def window_ns(self) -> int:
         return int(self.seconds * 1e9)
+
+    def reason_at_end(self) -> str:
+        """Why a snapshot is to be taken as the program ends; "" if none is."""
+        if triggers.EXCEPTION in self.on and getattr(sys, "last_exc", None) is not None:
+            return f"{triggers.EXCEPTION} ({type(sys.last_exc).__name__})"
+        return triggers.EXIT if triggers.EXIT in self.on else ""
+
+    def tell(self, moment: "dict[str, Any]") -> None:
+        """What a trigger has seen, to the logger `tracer` and to `on_event`."""
+        line = line_of(moment)
+        logging: Any = sys.modules.get("logging")
+        try:
+            if logging is not None:
+                logging.getLogger("tracer").warning("%s", line)
+            elif sys.stderr is not None:  # what the logger would do
+                sys.stderr.write(f"tracer: {line}\n")
+        finally:
+            if self.on_event is not None:
+                self.on_event(moment)
 
     def make_ring(self, core: "ModuleType") -> str:
         """A new folder for the files of this process. Raises TraceFileError."""
@@ -79,6 +105,44 @@ class Flight:
                     discard(f"{self.folder}/{name}")
 
 
+def line_of(moment: "dict[str, Any]") -> str:
+    """Which trigger, what it saw for how long, the user's line, behind whom, and the trace."""
+    parts = [f"{moment['trigger']}: "]
+    if moment["what"]:
+        so_far = " so far" if moment["lasts"] else ""
+        parts.append(f"{moment['what']} for {duration(moment['duration_ns'])}{so_far}")
+    else:
+        parts.append(f"{moment['value']:,}" if moment["value"] else "received")
+    if moment["site"]:
+        parts.append(f" at {moment['site']}")
+    if moment["behind"]:
+        parts.append(f", behind {moment['behind']}")
+    if moment["suppressed"]:
+        parts.append(f"; {moment['suppressed']:,} more since the last snapshot")
+    if moment["error"]:
+        parts.append(f"; no snapshot: {os.strerror(moment['error'])}")
+    else:
+        parts.append(f" -> {moment['path']}")
+    return "".join(parts)
+
+
+def place_of(core: "ModuleType", thread: int, depth: int) -> tuple[str, str]:
+    """Where the thread of that ident is now: the innermost line outside the standard library,
+    and its frames, a line each, the innermost first."""
+    library = os.__file__.rpartition("/")[0] + "/"
+    lines: list[str] = []
+    frame, site = sys._current_frames().get(thread), ""
+    while frame is not None and len(lines) < depth:
+        code = frame.f_code
+        path = core.shown_text(code.co_filename)
+        lines.append(f"{path}:{frame.f_lineno} {core.shown_text(code.co_qualname)}")
+        is_library = path.startswith(library) and "-packages/" not in path
+        if not site and not is_library and not path.startswith("<frozen"):
+            site = lines[-1]
+        frame = frame.f_back
+    return site or "".join(lines[:1]), "\n".join(lines)
+
+
 def check(seconds: float, max_bytes: int, keep: int) -> None:
     """Raises ValueError for numbers that no flight recording can have."""
     for name, value, least, most in (
@@ -96,7 +160,8 @@ def flight_of(settings: dict[str, str], folder: str) -> Flight | None:
     window_ms = int(settings.get("flight_ms", "0"))
     if not window_ms:
         return None
-    return Flight(folder, window_ms / 1000, int(settings["flight_bytes"]), KEEP)
+    on = tuple(bytes.fromhex(settings.get("on", "")).decode().splitlines())
+    return Flight(folder, window_ms / 1000, int(settings["flight_bytes"]), KEEP, on)
 
 
 def summary(totals: "Totals") -> str:

@@ -143,6 +143,9 @@ ARG_HOLDER_NAME = "holder_name"
 ARG_LOCK = "lock"  # uint: id of a lock, equal for its waits and holds
 ARG_BEGAN = "began_ns"  # uint on `recording`: of a flight recording, which it began then
 ARG_ASKED = "asked_ns"  # uint on `snapshot`: how far back it was to reach
+ARG_TRIGGER = (
+    "trigger"  # str on `snapshot`: the condition that was met, from since_ns to until_ns
+)
 ARG_SLOTS = "slots"  # uint on a wait for a pool: how many may use it at once; absent: unknown
 ARG_HOLDERS = "holders"  # str on a task's wait: who has the slots, "name (task), …"
 ARG_KIND = "kind"  # str on a hold: "Lock", "RLock", "asyncio.Lock" …

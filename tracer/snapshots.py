@@ -12,7 +12,8 @@ from tracer.rings import KEEP, Flight, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 FLIGHT_SECONDS, FLIGHT_BYTES = 30.0, 64 << 20
 
@@ -22,6 +23,8 @@ def flight(
     *,
     seconds: float = FLIGHT_SECONDS,
     max_bytes: int = FLIGHT_BYTES,
+    on: "Iterable[str]" = (),
+    on_event: "Callable[[dict[str, Any]], object] | None" = None,
     keep: int = KEEP,
     signals: "Iterable[str] | None" = None,
     without: "Iterable[str]" = (),
@@ -35,11 +38,15 @@ def flight(
     at most `max_bytes` (1 MiB to 1 TiB). snapshot() makes a trace of them.
 
     When the process is killed, its files stay: `tracer report FOLDER` reads them. Those of
-    `keep` dead processes are kept. When it ends by itself, they are removed. The other
-    options, what it returns, what ends it, and what it raises are those of start().
+    `keep` dead processes are kept. When it ends by itself, they are removed.
+
+    `on` are conditions, such as "loop>100ms", on which a snapshot is taken; the newest `keep`
+    stay. `on_event` is called with a dict that says what was seen, on a thread of its own. See
+    docs/production.md. The other options, what it returns, what ends it, and what it raises
+    are those of start().
     """
     check(seconds, max_bytes, keep)
-    kept_seconds = Flight(os.fsdecode(folder), seconds, max_bytes, keep)
+    kept_seconds = Flight(os.fsdecode(folder), seconds, max_bytes, keep, tuple(on), on_event)
     options = (
         "",
         signals,

@@ -4,7 +4,7 @@ import re
 
 import click
 
-from tracer import program, rings
+from tracer import program, rings, triggers
 from tracer.errors import UsageError
 from tracer.family import MOST_BYTES, MOST_FILES
 
@@ -73,6 +73,16 @@ def parse_flight(_ctx: click.Context, _parameter: click.Parameter, text: str | N
     if not rings.LEAST_SECONDS <= seconds <= rings.MOST_SECONDS:
         raise click.BadParameter(f"{text!r} is not between 1s and 24h")
     return seconds
+
+
+def parse_conditions(
+    _ctx: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    try:
+        triggers.parse(texts)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return texts
 
 
 class RunCommand(click.Command):
@@ -223,6 +233,15 @@ def signal_switches(command: click.Command) -> click.Command:
     help="What a process's flight recording may take on disk.",
 )
 @click.option(
+    "--on",
+    "conditions",
+    multiple=True,
+    callback=parse_conditions,
+    metavar="CONDITION",
+    help="Flight recording: take a snapshot when this happens, such as 'loop>100ms'. "
+    "Can be given several times.",
+)
+@click.option(
     "--snapshots",
     metavar="DIR",
     help="The folder of the flight recording and its snapshots. "
@@ -256,6 +275,7 @@ def run(
     flight_seconds: float,
     flight_bytes: int,
     snapshots: str | None,
+    conditions: tuple[str, ...],
     argv: bool,
     **switches: bool,
 ) -> None:
@@ -269,8 +289,9 @@ def run(
     target = program.resolve(ctx.meta["program"])
     if flight_seconds:
         trace = _flight_folder(target, output, snapshots)
-    elif snapshots is not None:
-        raise UsageError("--snapshots is for a flight recording: add --flight 30s")
+    elif snapshots is not None or conditions:
+        option = "--snapshots" if snapshots is not None else "--on"
+        raise UsageError(f"{option} is for a flight recording: add --flight 30s")
     else:
         trace = output if output is not None else target.stem + SUFFIX
         program.check_output(trace, target, force=force)
@@ -296,6 +317,7 @@ def run(
             "control": int(control),
             "flight_ms": int(flight_seconds * 1000),
             "flight_bytes": flight_bytes,
+            **({"on": "\n".join(conditions).encode().hex()} if conditions else {}),
             "follow": int(follow),
             "most_files": most_files,
             "most_bytes": most_bytes,

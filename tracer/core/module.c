@@ -1,5 +1,6 @@
 /* Glue of tracer._core: the module object and the method tables, one per file. */
 #include "endings.h"
+#include "moments.h"
 #include "python/codes.h"
 #include "python/detached.h"
 #include "python/launch.h"
@@ -46,13 +47,15 @@ static int exec_core(PyObject *module)
     PyMethodDef *tables[] = {
         async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods, endings_methods,
         gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods, launch_methods, learn_methods,
-        libraries_methods, loads_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
+        libraries_methods, loads_methods, moments_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
         recording_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
         testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods, waits_methods, where_methods,
     };
     codes_on_death(on_code_death);
     launch_on_begin = recording_program_begins;
+    recording_on_moment = moments_tell;
+    recording_ask_place = moments_ask_place;
     ring_free_threaded = COMPAT_FREE_THREADED;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)

@@ -72,7 +72,22 @@ static void after_pass(void)
     gil_after_pass();
 }
 
-static const writer_sources sources = {&kernel_source, &sampler_source, after_pass, where_ask};
+void (*recording_on_moment)(const moment *);
+void (*recording_ask_place)(uint64_t pthread);
+
+static void on_moment(const moment *found)
+{
+    if (recording_on_moment)
+        recording_on_moment(found);
+}
+
+static void ask_place(uint64_t pthread)
+{
+    if (recording_ask_place)
+        recording_ask_place(pthread);
+}
+
+static const writer_sources sources = {&kernel_source, &sampler_source, after_pass, where_ask, ask_place, on_moment};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held, family, member, parent_pid,\n"
 "origin, ring, window_ns, ring_bytes, snapshots)\n\n"
@@ -193,6 +208,8 @@ static PyObject *end(const char *reason, int keeps_ring)
     writer_totals t;
     snapshot *last = reason[0] ? calloc(1, sizeof *last) : NULL;
     if (last)
+        last->asked_ns = UINT64_MAX; /* after everything else */
+    if (last)
         PyOS_snprintf(last->reason, sizeof last->reason, "%s", reason);
     unsigned long this_one = recordings;
     int runs;
@@ -279,6 +296,30 @@ static void tell_recording(const char *method, const char *format, PyObject *tot
     }
     Py_XDECREF(result);
     PyErr_Clear();
+}
+
+void recording_tell_moment(PyObject *facts)
+{
+    PyObject *recording = PyDict_GetItemString(kept, "recording"); /* borrowed */
+    Py_XINCREF(recording);
+    PyObject *result = recording ? PyObject_CallMethod(recording, "tell_moment", "O", facts) : NULL;
+    Py_XDECREF(result);
+    Py_XDECREF(recording);
+    PyErr_Clear();
+}
+
+PyObject *recording_place_of(uint64_t pthread)
+{
+    PyObject *recording = PyDict_GetItemString(kept, "recording"); /* borrowed */
+    if (!recording)
+        return NULL;
+    PyThreadState *tstate = PyThreadState_Get();
+    Py_INCREF(recording);
+    PyThreadState_EnterTracing(tstate);
+    PyObject *place = PyObject_CallMethod(recording, "place_of", "K", (unsigned long long)pthread);
+    PyThreadState_LeaveTracing(tstate);
+    Py_DECREF(recording);
+    return place;
 }
 
 void recording_program_begins(void)

@@ -2,6 +2,7 @@
 #ifndef TRACER_RECORDING_H
 #define TRACER_RECORDING_H
 
+#include "output/triggers.h"
 #include "python/compat.h"
 
 extern PyMethodDef recording_methods[];
@@ -17,6 +18,14 @@ void recording_go_on(void);
 
 /* The file of an earlier recording is replaced only when the program begins. */
 void recording_program_begins(void);
+
+/* Called on the writer's thread when a trigger has fired; set once, by module.c. */
+extern void (*recording_on_moment)(const moment *);
+extern void (*recording_ask_place)(uint64_t pthread); /* finds out where that thread is, on a thread of its own */
+/* A tuple (site, stack) of texts, or NULL. */
+PyObject *recording_place_of(uint64_t pthread);
+/* Hands what a trigger has seen, a dict, to the Recording, if there is one. Never raises. */
+void recording_tell_moment(PyObject *facts);
 
 int recording_exec(PyObject *module);
 

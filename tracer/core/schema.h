@@ -270,7 +270,8 @@
     X(ARG_HOLDERS, "holders")               \
     X(ARG_SLOTS, "slots")                   \
     X(ARG_BEGAN, "began_ns")                \
-    X(ARG_ASKED, "asked_ns")
+    X(ARG_ASKED, "asked_ns")                \
+    X(ARG_TRIGGER, "trigger")
 
 /* Of the signal `heap`: interned after the others, in the chunks that have such events. */
 #define SCHEMA_HEAP_CATEGORIES(X) X(CAT_HEAP, "heap")

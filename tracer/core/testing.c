@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "output/triggers.h"
 #include "output/writer.h"
 #include "ring/intern.h"
 #include "ring/ring.h"
@@ -135,6 +136,51 @@ static PyObject *status(PyObject *module, PyObject *args)
 {
     (void)module;
     return play(args, status_of);
+}
+
+PyDoc_STRVAR(look_doc, "look(records, looks, rss_bytes) -> [(ns, reason, since_ns, until_ns, suppressed)]\n\n"
+"For tests: what the triggers that are set find in the records, when they look at these times.");
+
+static PyObject *look(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *records, *looks, *found = PyList_New(0);
+    unsigned long long rss_bytes;
+    if (!found || !PyArg_ParseTuple(args, "O!O!K", &PyList_Type, &records, &PyList_Type, &looks, &rss_bytes))
+        return NULL;
+    timeline *t = calloc(1, sizeof *t);
+    thread_line *threads[TEST_THREADS] = {NULL};
+    if (!t)
+        return PyErr_NoMemory();
+    timeline_init(t, 1, 1, 0, "test", 4);
+    t->out.kept.is_on = 1;
+    triggers_begin(t);
+    encoder_begin_batch(&t->out, 1000, 2000, 3000);
+    Py_ssize_t i = 0;
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(looks) && !PyErr_Occurred(); at++) {
+        uint64_t ns = PyLong_AsUnsignedLongLong(PyList_GET_ITEM(looks, at));
+        for (; i < PyList_GET_SIZE(records) && time_of(PyList_GET_ITEM(records, i)) <= ns; i++)
+            if (feed(t, threads, PyList_GET_ITEM(records, i)) < 0)
+                break;
+        timeline_settle(t);
+        moment *m = triggers_look(t, ns, rss_bytes);
+        PyObject *item = m ? Py_BuildValue("KsKKK", (unsigned long long)ns, m->taken.reason,
+                                           (unsigned long long)m->taken.moment_ns,
+                                           (unsigned long long)m->taken.moment_end_ns,
+                                           (unsigned long long)m->taken.suppressed) : NULL;
+        if (item)
+            PyList_Append(found, item);
+        Py_XDECREF(item);
+    }
+    triggers_end();
+    for (int at = 0; at < TEST_THREADS; at++)
+        if (threads[at])
+            timeline_thread_gone(t, threads[at]);
+    timeline_free(t);
+    free(t);
+    if (PyErr_Occurred())
+        Py_CLEAR(found);
+    return found;
 }
 
 PyDoc_STRVAR(emit_doc, "emit(count, kind, a)\n\nFor tests: writes `count` records on the calling thread.");
@@ -319,6 +365,7 @@ int testing_exec(PyObject *module)
 PyMethodDef testing_methods[] = {
     {"encode", encode, METH_VARARGS, encode_doc},
     {"status", status, METH_VARARGS, status_doc},
+    {"look", look, METH_VARARGS, look_doc},
     {"emit", emit, METH_VARARGS, emit_doc},
     {"intern", intern, METH_VARARGS, intern_doc},
     {"fake_clock", fake_clock, METH_O, fake_doc},

@@ -21,6 +21,8 @@ class Flight:
     is_snapshot: bool
     asked_ns: int = 0
     reason: str = ""
+    trigger: str = ""  # the condition that was met …
+    moment_ns: tuple[int, int] = (0, 0)  # … from when until when
 
     @property
     def reaches_ns(self) -> int:
@@ -41,6 +43,8 @@ def flight_of(model: Model) -> Flight | None:
             said is not None,
             _number(said or {}, s.ARG_ASKED),
             str((said or {}).get(s.ARG_REASON, "")),
+            str((said or {}).get(s.ARG_TRIGGER, "")),
+            (_number(said or {}, s.ARG_SINCE), _number(said or {}, s.ARG_UNTIL)),
         )
     return None
 

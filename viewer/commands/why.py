@@ -1,7 +1,9 @@
 """`tracer why`: reads a trace, explains its worst waits."""
 
+from dataclasses import replace
 from typing import TextIO
 
+from viewer.analysis.flight import flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import worst_waits
 from viewer.commands.moment import moment_in, parse_time
@@ -36,9 +38,15 @@ def why(
         parse_time(at)  # a mistake is told before the trace is read
     model = build_model(read_trace(trace), names)
     at_ns = moment_in(model, at) if at is not None else None
-    answer = worst_waits(
-        model, most, Asked(task or "", thread or "", at_ns, region or "", process or "")
-    )
+    asked = Asked(task or "", thread or "", at_ns, region or "", process or "")
+    is_open = not (task or thread or at or region or process)
+    taken = flight_of(model) if is_open else None
+    answer, lead = worst_waits(model, most, asked), ""
+    if taken is not None and taken.trigger:
+        _, until_ns = taken.moment_ns
+        then = worst_waits(model, most, replace(asked, at_ns=min(until_ns, model.end_ns) - 1))
+        if then.problems:
+            answer, lead = then, f"The waits at the moment of {taken.reason}:\n\n"
     if as_json:
         out.write(render_json(str(model.trace.path), answer))
         return
@@ -50,4 +58,4 @@ def why(
             else "The program lost less than 1 ms to waits.\n"
         )
         return
-    out.write(render_text(answer, Style.of(out)))
+    out.write(lead + render_text(answer, Style.of(out)))

@@ -61,7 +61,7 @@ def package(tmp_path: Path) -> Path:
 FILES = (
     *("__init__.py", "api.py", "api_absent.py"),
     *("children.py", "launch.py", "errors.py", "units.py"),
-    *("snapshots.py", "rings.py", "output.py", "totals.py"),
+    *("snapshots.py", "rings.py", "output.py", "totals.py", "triggers.py"),
 )
 
 

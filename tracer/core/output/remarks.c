@@ -57,14 +57,27 @@ void remarks_announce(timeline *line, uint64_t ns, uint64_t began_ns)
     encoder_event(&line->out, &ev);
 }
 
-void remarks_snapshot(timeline *line, uint64_t ns, const char *reason, uint64_t window_ns)
+void remarks_snapshot(timeline *line, uint64_t ns, const snapshot *taken, uint64_t window_ns)
 {
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &line->tracer, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_SNAPSHOT};
-    add_text(&ev, SCHEMA_ARG_REASON, reason);
+    add_text(&ev, SCHEMA_ARG_REASON, taken->reason);
     if (window_ns)
         event_uint(&ev, SCHEMA_ARG_ASKED, window_ns);
+    if (taken->trigger) {
+        add_text(&ev, SCHEMA_ARG_TRIGGER, taken->trigger);
+        event_uint(&ev, SCHEMA_ARG_SINCE, taken->moment_ns);
+        event_uint(&ev, SCHEMA_ARG_UNTIL, taken->moment_end_ns ? taken->moment_end_ns : ns);
+    }
+    event_interned(&ev, SCHEMA_ARG_SITE, taken->site);
+    event_interned(&ev, SCHEMA_ARG_STACK, taken->stack);
+    if (taken->task)
+        event_uint(&ev, SCHEMA_ARG_TASK, taken->task);
+    if (taken->tid)
+        event_uint(&ev, SCHEMA_ARG_TID, taken->tid);
+    if (taken->suppressed)
+        event_uint(&ev, SCHEMA_ARG_COUNT, taken->suppressed);
     encoder_event(&line->out, &ev);
 }
 

@@ -2,6 +2,7 @@
 #ifndef TRACER_REMARKS_H
 #define TRACER_REMARKS_H
 
+#include "output/snapshots.h"
 #include "timeline/timeline.h"
 
 typedef struct {
@@ -23,7 +24,7 @@ void remarks_keep(const writer_description *about);
 /* The instant `recording`; `began_ns` says when a recording began whose earlier files may be gone, 0: now. */
 void remarks_announce(timeline *line, uint64_t ns, uint64_t began_ns);
 /* The instant `snapshot`. */
-void remarks_snapshot(timeline *line, uint64_t ns, const char *reason, uint64_t window_ns);
+void remarks_snapshot(timeline *line, uint64_t ns, const snapshot *taken, uint64_t window_ns);
 int remarks_record(const char *signal); /* whether it is recorded */
 void remarks_note(timeline *line, uint64_t ns, const char *subject, const char *reason);
 /* The instant `recording ended`. */

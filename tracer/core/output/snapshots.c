@@ -83,6 +83,7 @@ snapshot *snapshots_due(uint64_t ns)
 static void finish(int error)
 {
     snapshot *done = s.asked;
+    void (*written)(snapshot *) = done->written;
     private_fd_close(&s.from);
     private_fd_close(&s.to);
     if (!error && s.partial[0] && rename(s.partial, done->target) < 0)
@@ -103,6 +104,8 @@ static void finish(int error)
     s.is_copying = 0;
     pthread_cond_broadcast(&s.changed);
     pthread_mutex_unlock(&s.guard);
+    if (written)
+        written(done);
 }
 
 /* "20261128-174010-4242", and what comes after it so that the name is new. */

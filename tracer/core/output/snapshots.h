@@ -8,14 +8,21 @@
 
 #include "output/segments.h"
 
-enum { SNAPSHOT_TEXT = 256 };
+enum { SNAPSHOT_TEXT = 512 };
 
-typedef struct {
+typedef struct snapshot {
     char target[SEGMENT_PATH]; /* where to write; "" in a request: a name of its own in the folder for snapshots */
     char reason[SNAPSHOT_TEXT];
     uint64_t asked_ns; /* everything up to then shall be in it */
     uint64_t bytes, since_ns; /* when it is written: its size; it is complete from then on */
     int error; /* errno */
+    /* If a trigger asks for it: which, the moment it is about (end 0: it goes on), whose it is (0: unknown), and how
+     * often triggers fired since the one before without being told. */
+    const char *trigger;
+    uint64_t moment_ns, moment_end_ns, suppressed;
+    uint32_t task, tid;
+    uint32_t site, stack; /* strings: where its thread was, 0: unknown */
+    void (*written)(struct snapshot *); /* if set, called on the writer's thread when it is written, or was not */
 } snapshot;
 
 /* Those without a name go into this folder, which is made when it is needed. */

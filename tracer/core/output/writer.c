@@ -276,12 +276,31 @@ static int rotate(void)
     return error;
 }
 
+static void moment_written(snapshot *taken)
+{
+    triggers_written((moment *)taken);
+    w.sources->on_moment((moment *)taken);
+}
+
+static void look_for_triggers(int64_t rss_bytes)
+{
+    moment *found = triggers_look(&w.line, w.ticks.to.ns, (uint64_t)rss_bytes);
+    if (!found)
+        return;
+    found->taken.written = moment_written;
+    int is_sure = triggers_are_sure(found);
+    if (!is_sure && found->looks == 1)
+        w.sources->ask_place(found->pthread);
+    if (!is_sure || !snapshots_put(&found->taken))
+        triggers_postpone();
+}
+
 /* The snapshot that is to begin now, if any, which says so in the trace. */
 static snapshot *snapshot_told(uint64_t upto_ns)
 {
     snapshot *wanted = snapshots_due(upto_ns);
     if (wanted)
-        remarks_snapshot(&w.line, now_written(), wanted->reason, w.ring.window_ns);
+        remarks_snapshot(&w.line, now_written(), wanted, w.ring.window_ns);
     return wanted;
 }
 
@@ -318,10 +337,13 @@ static void pass(int last)
     w.kernel_ns = UINT64_MAX;
     present_tell(&w.line, &w.ticks, w.generation, last);
     timeline_settle(&w.line);
-    timeline_counters(&w.line, w.ticks.to.ns, resident_bytes());
+    int64_t rss_bytes = resident_bytes();
+    timeline_counters(&w.line, w.ticks.to.ns, rss_bytes);
     if (w.sources->kernel->counts() && (last || w.passes++ % COUNTER_PASSES == 0))
         count_threads(last);
     retire_finished();
+    if (!last)
+        look_for_triggers(rss_bytes);
     snapshot *wanted = last ? NULL : snapshot_told(w.ticks.to.ns);
     flush();
     if (wanted)
@@ -430,6 +452,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     w.line.names_calls = remarks_record("io");
     if (about->ring) {
         w.line.out.kept.is_on = 1;
+        triggers_begin(&w.line);
         error = rotate();
     } else {
         begin_batch();
@@ -449,6 +472,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     if (!error)
         snapshots_begin(about->snapshots);
     if (error) {
+        triggers_end();
         segments_remove(&w.ring);
         timeline_free(&w.line);
         close_files();
@@ -505,6 +529,7 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
     if (wanted)
         copy_snapshot();
     snapshots_end();
+    triggers_end();
     *totals = totals_now(dropped);
     if (!keeps_ring)
         segments_remove(&w.ring);

@@ -11,6 +11,7 @@
 
 #include "output/remarks.h"
 #include "output/snapshots.h"
+#include "output/triggers.h"
 #include "ring/sources.h"
 
 typedef struct {
@@ -30,6 +31,8 @@ typedef struct {
     const sample_source_table *samples;
     void (*after_pass)(void);
     void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
+    void (*ask_place)(uint64_t pthread); /* where that thread is now: triggers_place() tells, soon */
+    void (*on_moment)(const moment *); /* a trigger has fired, and its snapshot is written, or was not */
 } writer_sources;
 
 /* For the control thread only, one call at a time. Returns 0 or an errno; `what`: what failed, NULL = file. */

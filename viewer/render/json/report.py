@@ -65,11 +65,11 @@ def _heading(heading: Heading) -> Json:
         "events": heading.events,
         "bytes": heading.size_bytes,
         "threshold_ns": heading.threshold_ns,
-        **({"flight": _flight(heading.flight)} if heading.flight else {}),
+        **({"flight": _flight(heading.flight, heading.start_ns)} if heading.flight else {}),
     }
 
 
-def _flight(flight: Flight) -> Json:
+def _flight(flight: Flight, start_ns: int) -> Json:
     """Absent where the trace has everything from the beginning of the recording on."""
     return {
         "reaches_ns": flight.reaches_ns,
@@ -77,6 +77,8 @@ def _flight(flight: Flight) -> Json:
         "recorded_ns": flight.until_ns - flight.began_ns,
         "snapshot": flight.is_snapshot,
         "reason": flight.reason,
+        "trigger": flight.trigger,
+        "moment_ns": [ns - start_ns for ns in flight.moment_ns] if flight.trigger else [],
     }
 
 

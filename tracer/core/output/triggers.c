@@ -1,0 +1,381 @@
+/* Evaluates conditions on what is open, and on what has just ended. */
+#define _GNU_SOURCE
+#include "output/triggers.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ring/intern.h"
+
+enum { MOST_KEPT = 1000, MOST_LOOKS = 4 };
+static const uint64_t REST_NS = 10ull * 1000 * 1000 * 1000;
+
+static struct {
+    trigger list[TRIGGERS];
+    uint8_t is_above[TRIGGERS]; /* of a number: it was beyond its limit at the last look */
+    uint32_t count, keep;
+    timeline *line;
+    uint64_t told_ns, suppressed, now_ns;
+    moment found;
+    int has_found, is_open; /* … and lasts */
+    uint8_t serial;         /* `is_told` of its slice */
+    char (*kept)[SEGMENT_PATH]; /* the snapshots on the disk, a ring of `keep` */
+    uint64_t written;
+    struct sigaction before[NSIG];
+} g;
+static _Atomic uint64_t place_now; /* of the thread of the moment: site << 32 | stack */
+static atomic_int seen[NSIG]; /* how often each signal has come */
+
+void triggers_set(const trigger *list, uint32_t count, uint32_t keep)
+{
+    g.count = count < TRIGGERS ? count : TRIGGERS;
+    memcpy(g.list, list, g.count * sizeof *list);
+    g.keep = keep < MOST_KEPT ? keep : MOST_KEPT;
+}
+
+/* --- signals: ours is called first, then the one that was there --- */
+
+static void note_signal(int number, siginfo_t *about, void *context)
+{
+    atomic_fetch_add(&seen[number], 1);
+    const struct sigaction *before = &g.before[number];
+    if (before->sa_flags & SA_SIGINFO)
+        before->sa_sigaction(number, about, context);
+    else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
+        before->sa_handler(number);
+}
+
+static void watch_signals(int begins)
+{
+    for (uint32_t i = 0; i < g.count; i++) {
+        int number = (int)g.list[i].limit;
+        struct sigaction now;
+        if (g.list[i].kind != TRIGGER_SIGNAL || sigaction(number, NULL, &now) < 0)
+            continue;
+        int is_ours = now.sa_flags & SA_SIGINFO && now.sa_sigaction == note_signal;
+        if (begins && !is_ours) {
+            struct sigaction ours = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+            atomic_store(&seen[number], 0);
+            sigaction(number, &ours, &g.before[number]);
+        } else if (!begins && is_ours) {
+            sigaction(number, &g.before[number], NULL);
+        }
+    }
+}
+
+/* --- which slice a trigger is about --- */
+
+static int ends_with_any(const char *text, size_t length, const char *const *names)
+{
+    for (; *names; names++) {
+        size_t size = strlen(*names);
+        if (length > size && !memcmp(text + length - size, *names, size) &&
+            (text[length - size - 1] == ' ' || text[length - size - 1] == '.'))
+            return 1;
+    }
+    return 0;
+}
+
+/* What somebody holds while others wait; nobody holds what the other kinds wait for. */
+static int waits_for_holder(const open_slice *slice)
+{
+    static const char *const held[] = {"Lock", "RLock", "Semaphore", "BoundedSemaphore", "import", NULL};
+    size_t length = slice->text_length;
+    const char *name = slice->name_id ? intern_text(slice->name_id, &length) : slice->text;
+    return name && ends_with_any(name, length, held);
+}
+
+static int is_named(const open_slice *slice, const char *name)
+{
+    size_t length = slice->text_length;
+    const char *own = slice->name_id ? intern_text(slice->name_id, &length) : slice->text;
+    return own && length == strlen(name) && !memcmp(own, name, length);
+}
+
+static int is_about(const trigger *t, const track *on, const open_slice *slice)
+{
+    int is_await = slice->category == SCHEMA_CAT_TASK && !slice->name;
+    switch (t->kind) {
+    case TRIGGER_LOOP: return slice->category == SCHEMA_CAT_LOOP && slice->name != SCHEMA_SELECT;
+    case TRIGGER_LOCK: return (slice->category == SCHEMA_CAT_LOCK || is_await) && waits_for_holder(slice);
+    case TRIGGER_GIL: return slice->category == SCHEMA_CAT_GIL;
+    case TRIGGER_GC: return slice->category == SCHEMA_CAT_GC && on->kind == TRACK_KIND_PLAIN;
+    case TRIGGER_READY: return slice->category == SCHEMA_CAT_TASK && slice->name == SCHEMA_READY;
+    case TRIGGER_TASK: return is_await;
+    case TRIGGER_REGION: return slice->category == SCHEMA_CAT_USER && is_named(slice, t->name);
+    default: return 0;
+    }
+}
+
+static int is_of_time(const trigger *t)
+{
+    return t->kind <= TRIGGER_REGION;
+}
+
+/* --- what it was, in words --- */
+
+static void set_text(char *to, size_t size, const char *text, size_t length)
+{
+    snprintf(to, size, "%.*s", (int)(length < size ? length : size - 1), text ? text : "");
+}
+
+/* The text of an argument, of a stack its first line; "" without. */
+static void text_of(char *to, size_t size, const open_slice *slice, enum schema_arg name)
+{
+    to[0] = 0;
+    for (uint32_t i = 0; slice && i < slice->arg_count; i++) {
+        const arg *a = &open_slice_args(slice)[i];
+        size_t length = a->length;
+        if (a->name != name)
+            continue;
+        const char *text = a->type == ARG_INTERNED ? intern_text((uint32_t)a->value, &length) : a->text;
+        const char *end = a->type == ARG_INTERNED || a->type == ARG_TEXT ? memchr(text, '\n', length) : NULL;
+        set_text(to, size, text, end ? (size_t)(end - text) : length);
+    }
+}
+
+static uint32_t number_of(const open_slice *slice, enum schema_arg name)
+{
+    for (uint32_t i = 0; i < slice->arg_count; i++)
+        if (open_slice_args(slice)[i].name == name)
+            return (uint32_t)open_slice_args(slice)[i].value;
+    return 0;
+}
+
+static void place(char *to, size_t size, const open_slice *slice)
+{
+    text_of(to, size, slice, SCHEMA_ARG_SITE);
+    if (!to[0])
+        text_of(to, size, slice, SCHEMA_ARG_STACK);
+}
+
+/* The thread that runs the loop of this track, or has it itself. */
+static thread_line *thread_at(const timeline *line, const track *on)
+{
+    for (uint32_t i = 0; line->threads.slots && i <= line->threads.mask; i++) {
+        thread_line *thread = (thread_line *)(uintptr_t)line->threads.slots[i].value;
+        if (!line->threads.slots[i].key)
+            continue;
+        if (&thread->on == on || (thread->loop && &thread->loop->running == on) ||
+            (thread->named && &thread->named->running == on))
+            return thread;
+    }
+    return NULL;
+}
+
+static task_line *task_at(const timeline *line, const track *on)
+{
+    for (uint32_t i = 0; line->tasks.slots && i <= line->tasks.mask; i++) {
+        task_line *task = (task_line *)(uintptr_t)line->tasks.slots[i].value;
+        if (line->tasks.slots[i].key && &task->on->on == on)
+            return task;
+    }
+    return NULL;
+}
+
+static void name_slice(moment *m, const open_slice *slice)
+{
+    static const char *const names[] = {NULL,
+#define NAME(name, text) text,
+        SCHEMA_NAMES(NAME)
+#undef NAME
+    };
+    size_t length = slice->text_length;
+    const char *name = slice->name ? NULL : slice->name_id ? intern_text(slice->name_id, &length) : slice->text;
+    if (slice->name && slice->name < sizeof names / sizeof *names)
+        name = names[slice->name], length = strlen(name);
+    set_text(m->what, sizeof m->what, name, length);
+}
+
+static void describe(moment *m, const timeline *line, const track *on, const open_slice *slice)
+{
+    thread_line *thread = thread_at(line, on);
+    task_line *task = thread ? NULL : task_at(line, on);
+    name_slice(m, slice);
+    m->taken.tid = thread ? thread->tid : number_of(slice, SCHEMA_ARG_TID);
+    m->taken.task = task ? task->id : number_of(slice, SCHEMA_ARG_TASK);
+    if (task) {
+        char what[SNAPSHOT_TEXT];
+        memcpy(what, m->what, sizeof what);
+        snprintf(m->what, sizeof m->what, "%.*s: %.150s", (int)(task->name_length < 80 ? task->name_length : 80),
+                 task->name, what);
+    }
+    /* Where the thread of a loop is right now says more than which function the loop has called. */
+    kept_track *lane = thread && on != &thread->on ? thread->on.kept : NULL;
+    if (lane && lane->depth && !m->taken.moment_end_ns)
+        place(m->site, sizeof m->site, &lane->open[0]);
+    if (thread && !m->site[0] && !m->taken.moment_end_ns)
+        m->pthread = thread->pthread;
+    if (!m->site[0])
+        place(m->site, sizeof m->site, slice);
+    text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_OWNER_NAME);
+    if (!m->behind[0])
+        text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_HOLDER_NAME);
+    if (!m->behind[0] && slice->name == SCHEMA_READY && task && task->loop && task->loop->running.kept &&
+        task->loop->running.kept->depth) {
+        const open_slice *runs = &task->loop->running.kept->open[0];
+        size_t length = 0;
+        const char *name = runs->name_id ? intern_text(runs->name_id, &length) : "";
+        set_text(m->behind, sizeof m->behind, name, length);
+    }
+}
+
+/* --- firing --- */
+
+/* Returns the moment to be filled in, or NULL if nobody is to be told of it. */
+static moment *fire(const trigger *t, uint64_t since_ns, uint64_t until_ns)
+{
+    int rests = g.told_ns && g.now_ns < g.told_ns + REST_NS;
+    if (g.has_found || rests || snapshots_are_copying()) {
+        g.suppressed++;
+        return NULL;
+    }
+    g.has_found = 1;
+    g.told_ns = g.now_ns;
+    g.found = (moment){.taken = {.moment_ns = since_ns, .moment_end_ns = until_ns, .suppressed = g.suppressed}, .kind = t->kind};
+    g.suppressed = 0;
+    memcpy(g.found.trigger, t->text, sizeof g.found.trigger);
+    g.found.taken.trigger = g.found.trigger;
+    return &g.found;
+}
+
+static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t until_ns)
+{
+    for (uint32_t i = 0; i < g.count && !slice->is_told; i++) {
+        const trigger *t = &g.list[i];
+        if (!is_of_time(t) || ns < slice->ns || ns - slice->ns < t->limit || !is_about(t, on, slice))
+            continue;
+        slice->is_told = 1;
+        moment *m = fire(t, slice->ns, until_ns);
+        if (!m)
+            continue;
+        g.serial = g.serial == UINT8_MAX ? 2 : (uint8_t)(g.serial + 1);
+        slice->is_told = g.serial;
+        g.is_open = !until_ns;
+        atomic_store(&place_now, 0);
+        describe(m, g.line, on, slice);
+    }
+}
+
+static void ended(void *unused, const track *on, open_slice *slice, uint64_t end_ns)
+{
+    (void)unused;
+    g.now_ns = end_ns > g.now_ns ? end_ns : g.now_ns;
+    look_at(on, slice, end_ns, end_ns);
+}
+
+void triggers_begin(timeline *line)
+{
+    kept_list *kept = &line->out.kept;
+    memset(g.is_above, 0, sizeof g.is_above);
+    g.line = line;
+    g.told_ns = g.suppressed = g.now_ns = g.written = 0;
+    g.has_found = g.is_open = 0;
+    g.serial = 1;
+    g.kept = g.count ? calloc(g.keep, sizeof *g.kept) : NULL;
+    kept->notable_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < g.count; i++)
+        if (is_of_time(&g.list[i]) && g.list[i].limit < kept->notable_ns)
+            kept->notable_ns = g.list[i].limit;
+    kept->ended = g.count ? ended : NULL;
+    watch_signals(1);
+}
+
+void triggers_end(void)
+{
+    watch_signals(0);
+    free(g.kept);
+    g.kept = NULL;
+    g.count = 0;
+}
+
+/* In one line; of bytes, signals and counts, only what was counted. */
+static void say(moment *m, uint64_t ns)
+{
+    uint64_t found = m->pthread && g.is_open ? atomic_load(&place_now) : 0;
+    if (found) {
+        size_t length;
+        m->taken.site = (uint32_t)(found >> 32);
+        m->taken.stack = (uint32_t)found;
+        const char *site = intern_text(m->taken.site, &length);
+        set_text(m->site, sizeof m->site, site, length);
+    }
+    char *to = m->taken.reason;
+    size_t size = sizeof m->taken.reason;
+    if (m->kind > TRIGGER_REGION) {
+        snprintf(to, size, m->kind == TRIGGER_SIGNAL ? "%s" : "%s (%llu)", m->trigger, (unsigned long long)m->value);
+        return;
+    }
+    m->ns = (m->taken.moment_end_ns ? m->taken.moment_end_ns : ns) - m->taken.moment_ns;
+    double ms = (double)m->ns / 1e6;
+    snprintf(to, size, "%s (%.80s, %.1f ms%s%s%.120s%s%.80s)", m->trigger, m->what, ms, m->taken.moment_end_ns ? "" : " so far",
+             m->site[0] ? ", at " : "", m->site, m->behind[0] ? ", behind " : "", m->behind);
+}
+
+static void look_at_number(uint32_t i, uint64_t value)
+{
+    int above = value > g.list[i].limit;
+    moment *m = above && !g.is_above[i] ? fire(&g.list[i], g.now_ns, g.now_ns) : NULL;
+    g.is_above[i] = (uint8_t)above;
+    if (m)
+        m->value = value;
+}
+
+moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes)
+{
+    int was_found = g.has_found;
+    g.now_ns = ns;
+    g.is_open = was_found ? 0 : g.is_open;
+    for (kept_track *k = g.count ? line->out.kept.first : NULL; k; k = k->next)
+        for (uint32_t i = 0; i < k->depth; i++)
+            if (was_found && k->open[i].is_told == g.serial)
+                g.is_open = 1;
+            else if (ns > k->open[i].ns && ns - k->open[i].ns >= line->out.kept.notable_ns)
+                look_at(k->of, &k->open[i], ns, 0);
+    for (uint32_t i = 0; i < g.count; i++) {
+        const trigger *t = &g.list[i];
+        if (t->kind == TRIGGER_TASKS)
+            look_at_number(i, (uint64_t)line->live_tasks);
+        else if (t->kind == TRIGGER_THREADS)
+            look_at_number(i, (uint64_t)line->live_threads);
+        else if (t->kind == TRIGGER_RSS)
+            look_at_number(i, rss_bytes);
+        else if (t->kind == TRIGGER_SIGNAL && atomic_exchange(&seen[t->limit], 0))
+            fire(t, ns, ns);
+    }
+    if (!g.has_found)
+        return NULL;
+    g.has_found = 0;
+    g.found.looks++;
+    say(&g.found, ns);
+    return &g.found;
+}
+
+int triggers_are_sure(const moment *of)
+{
+    return of->looks > MOST_LOOKS || !of->pthread || of->taken.stack || !g.is_open;
+}
+
+void triggers_place(uint32_t site, uint32_t stack)
+{
+    atomic_store(&place_now, (uint64_t)site << 32 | stack);
+}
+
+void triggers_postpone(void)
+{
+    g.has_found = 1;
+}
+
+void triggers_written(const moment *of)
+{
+    if (!g.kept || of->taken.error)
+        return;
+    char *place = g.kept[g.written++ % g.keep];
+    if (place[0])
+        unlink(place);
+    memcpy(place, of->taken.target, SEGMENT_PATH);
+}
