@@ -189,3 +189,38 @@ def work_off(python: list[str], pool: str, folder: Path) -> tuple[str, int, set[
             worker.terminate()
             _, errors = worker.communicate(timeout=WAIT_S)
     return results, worker.returncode, complaints(errors)
+
+
+XDIST = """\
+import threading, time
+import pytest
+lock = threading.Lock()
+def hold():
+    with lock:  #: lock
+        time.sleep(0.03)
+@pytest.mark.parametrize("n", range(12))
+def test_hold(n):
+    threads = [threading.Thread(target=hold) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert n != 7
+"""
+
+
+def test_xdist(tmp_path: Path) -> None:
+    """A test session over two processes: the same result, both recorded, the lock leads."""
+    (tmp_path / "test_held.py").write_text(XDIST)
+    trace = tmp_path / "t.pftrace"
+    run = ["-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "test_held.py"]
+    plain, traced = (
+        subprocess.run(
+            [*python, *run], cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S
+        )
+        for python in ([sys.executable], tracing(trace))
+    )
+    assert traced.returncode == plain.returncode == 1
+    assert complaints(traced.stdout) == complaints(plain.stdout)
+    assert len(recorded(trace)) == 3
+    finding, text = leading(trace)
+    assert finding == "lock convoy"
+    assert "test_held.py:5" in text
