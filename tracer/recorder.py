@@ -186,6 +186,8 @@ class Recording:
             if reason:
                 core.note("control", core.shown_text(reason), False)
         debug.arm(core)
+        if family.member:
+            core.heed_kill()  # the end of those that Process.terminate() ends
         self._core, self.family = core, family
         self._had_gil = _has_gil()
 

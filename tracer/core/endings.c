@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "output/killed.h"
 #include "python/notes.h"
 #include "python/trampolines.h"
 #include "recording.h"
@@ -254,7 +255,15 @@ static PyObject *unwatch_endings(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *heed_kill(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    killed_heed();
+    Py_RETURN_NONE;
+}
+
 PyMethodDef endings_methods[] = {
+    {"heed_kill", heed_kill, METH_NOARGS, "From now on a SIGTERM that ends the process lets the writer end first."},
     {"watch_endings", watch_endings, METH_NOARGS, watch_doc},
     {"unwatch_endings", unwatch_endings, METH_NOARGS, "Removes the wrappers."},
     {NULL, NULL, 0, NULL},

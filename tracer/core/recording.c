@@ -10,6 +10,7 @@
 #include "output/control.h"
 #include "output/debug.h"
 #include "output/file.h"
+#include "output/killed.h"
 #include "output/writer.h"
 #include "python/notes.h"
 #include "python/stacks.h"
@@ -211,6 +212,7 @@ static PyObject *end(const char *reason, int keeps_ring)
         last->asked_ns = UINT64_MAX; /* after everything else */
     if (last)
         PyOS_snprintf(last->reason, sizeof last->reason, "%s", reason);
+    sigset_t before;
     unsigned long this_one = recordings;
     int runs;
     close_rings();
@@ -218,8 +220,10 @@ static PyObject *end(const char *reason, int keeps_ring)
     pthread_mutex_lock(&control);
     runs = writer_running() && recordings == this_one;
     if (runs) {
+        killed_hold(&before);
         writer_stop(&t, last, keeps_ring);
         ring_stop();
+        killed_let_go(&before);
     }
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS

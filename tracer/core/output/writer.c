@@ -14,6 +14,7 @@
 #include "output/control.h"
 #include "output/debug.h"
 #include "output/file.h"
+#include "output/killed.h"
 #include "output/present.h"
 #include "output/segments.h"
 #include "output/ticks.h"
@@ -361,6 +362,13 @@ static void pass(int last)
     control_serve(&facts);
 }
 
+static void conclude(uint64_t dropped)
+{
+    remarks_conclude(&w.line, now_written(), dropped, bytes_written(), w.overhead_ns);
+    flush();
+    trace_file_finish(&w.file, &w.line.out, &w.line.tracer, now_written());
+}
+
 static void *run(void *unused)
 {
     (void)unused;
@@ -370,8 +378,16 @@ static void *run(void *unused)
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
     w.is_known = 1;
+    killed_serve(&w.mutex, &w.wake);
     pthread_cond_signal(&w.wake);
     while (!w.leave) {
+        if (killed_is_asked()) {
+            pass(0);
+            pass(1);
+            begin_batch();
+            conclude(dropped_in_all());
+            killed_end();
+        }
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += w.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : PERIOD_NS;
@@ -391,6 +407,7 @@ static void *run(void *unused)
         w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
         pthread_mutex_lock(&w.mutex);
     }
+    killed_serve(NULL, NULL);
     pthread_mutex_unlock(&w.mutex);
     return NULL;
 }
@@ -523,9 +540,7 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
                      "the recording and for those that they started");
     debug_stop();
     snapshot *wanted = snapshot_told(UINT64_MAX);
-    remarks_conclude(&w.line, now_written(), dropped, bytes_written(), w.overhead_ns);
-    flush();
-    trace_file_finish(&w.file, &w.line.out, &w.line.tracer, now_written());
+    conclude(dropped);
     if (wanted)
         copy_snapshot();
     snapshots_end();

@@ -1,0 +1,18 @@
+/* A child that SIGTERM ends writes first what was recorded: Process.terminate() and Pool.terminate() end children so. */
+#ifndef TRACER_KILLED_H
+#define TRACER_KILLED_H
+
+#include <pthread.h>
+#include <signal.h>
+
+void killed_heed(void); /* from now on, if the program leaves SIGTERM to the system */
+/* The writer's thread runs, and waits so; it has the mutex. NULL: it is over. */
+void killed_serve(pthread_mutex_t *mutex, pthread_cond_t *wake);
+/* Around what ends the recording on this thread: the signal waits, here as on all other threads. */
+void killed_hold(sigset_t *before);
+void killed_let_go(const sigset_t *before);
+int killed_is_asked(void);
+/* Everything is written: the signal ends the process. Does not return. */
+void killed_end(void) __attribute__((noreturn));
+
+#endif
