@@ -102,6 +102,8 @@ def start(core: "ModuleType", address: str | None, token: str | None) -> str:
     try:
         first = _json({"host": host, "ports": ports, "token": token or "", "argv": _argv()})
         started.tell(first)
+        recording = core.kept.get("recording")
+        started.tell(os.path.abspath(recording.options.path) if recording is not None else "")
         word, _, rest = _line(answers).partition(" ")
     except BaseException:
         started.close()
@@ -117,9 +119,6 @@ def start(core: "ModuleType", address: str | None, token: str | None) -> str:
     if "listening forks" not in core.kept:
         core.kept["listening forks"] = True
         os.register_at_fork(after_in_child=lambda: stop(core))
-    recording = core.kept.get("recording")
-    if recording is not None:
-        started.tell(os.path.abspath(recording.options.path))
     return started.address
 
 

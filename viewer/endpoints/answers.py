@@ -60,6 +60,7 @@ class Program:
     pid: int
     argv: tuple[str, ...]
     recording: str = ""
+    refresh: Callable[[], object] = lambda: None  # looks what is recorded by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Endpoints:
 
     def answer(self, request: Request) -> Answer:
         """The answer. Raises Refusal."""
+        self._program.refresh()
         found = self.routes.get(request.path)
         if found is None:
             unknown = (

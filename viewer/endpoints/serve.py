@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 from viewer.endpoints.answers import Answer, Endpoints, Program, Recorder
@@ -154,16 +154,40 @@ class Pipe:
     def __init__(self, fd: int, pid: int) -> None:
         self._fd, self._data = fd, b""
         self._program = os.pidfd_open(pid)
+        self._guard = Lock()
 
     def read(self) -> bytes | None:
         """The next message; None when the program has ended."""
         while b"\0" not in self._data:
-            ready, _, _ = select.select([self._fd, self._program], [], [])
-            if self._program in ready or not (more := os.read(self._fd, _MESSAGE_BYTES)):
+            if not self._wait() or not self._take():
                 return None
-            self._data += more
         message, _, self._data = self._data.partition(b"\0")
         return message
+
+    def heed(self, program: Program) -> None:
+        """Until the program has ended."""
+        while self._wait() and self.refresh(program):
+            pass
+
+    def refresh(self, program: Program) -> bool:
+        """Takes what the program has said by now; False when it has closed the pipe."""
+        with self._guard:
+            while select.select([self._fd], [], [], 0)[0]:
+                if not self._take():
+                    return False
+            *messages, self._data = self._data.split(b"\0")
+            if messages:
+                program.recording = os.fsdecode(messages[-1])
+            return True
+
+    def _wait(self) -> bool:
+        ready, _, _ = select.select([self._fd, self._program], [], [])
+        return self._program not in ready
+
+    def _take(self) -> bytes:
+        more = os.read(self._fd, _MESSAGE_BYTES)
+        self._data += more
+        return more
 
 
 def main(
@@ -181,16 +205,19 @@ def main(
             with suppress(OSError):
                 os.close(fd)  # the program left it inheritable
     pipe = Pipe(0, int(pid))
-    told = json.loads(pipe.read() or b"{}")
+    first, recording = pipe.read(), pipe.read()
+    if first is None or recording is None:
+        return  # the program has ended meanwhile
+    told = json.loads(first)
     listener = _first_free(told["host"], told["ports"])
     port = listener.getsockname()[1]
-    program = Program(int(pid), tuple(told["argv"]))
+    program = Program(int(pid), tuple(told["argv"]), os.fsdecode(recording))
+    program.refresh = lambda: pipe.refresh(program)
     endpoints = Endpoints(program, Recorder(ask, metrics))
     server = Server(listener, Rules.of(told["host"], port, told["token"]), endpoints)
     _say(f"listening {port}")
     Thread(target=server.serve, daemon=True).start()
-    while (message := pipe.read()) is not None:
-        program.recording = os.fsdecode(message)
+    pipe.heed(program)
     os._exit(0)
 
 

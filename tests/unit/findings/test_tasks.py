@@ -18,6 +18,7 @@ def leak(
     what="future",
     burst=False,
     end=None,
+    created="",
 ):
     """A task every few ms; those that stay are cancelled at the end, others end soon."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
@@ -28,7 +29,8 @@ def leak(
     for n in range(count):
         at = n * every_ns + 1_000 if not burst else n * 1_000 + 1_000
         task = loop.task("call", site=SITE, parent=main.id)
-        task.ready(at, by=main).running(at + 100_000)
+        stack = {s.ARG_STACK: created} if created else {}
+        task.ready(at, by=main, **stack).running(at + 100_000)
         task.awaits(at + 200_000, what, site=AWAITS)
         if stays(n):
             task.ready(over, by=main).running(over).done(over, s.CANCELLED)
@@ -38,14 +40,21 @@ def leak(
     return trace.ended(over + 2 * MS)
 
 
+def test_the_line_that_creates_what_leaks(tmp_path):
+    """That of the stack that created most of the tasks, if the trace has it."""
+    made = "/lib/python3.13/asyncio/tasks.py:410 create_task\n/app/leak.py:23 main"
+    (found,) = find_in(tmp_path, leak(created=made))
+    assert "of 160 created by `main` (leak.py:23). The old" in found.text
+
+
 def test_task_leak(tmp_path):
     """Every second task waits for ever: reported with the line and the numbers."""
     (found,) = find_in(tmp_path, leak())
     assert found.finding == "task leak"
     assert found.text == (
         "Tasks of `call` (leak.py:9) pile up: 40 were alive half-way, 81 at the end, of 160 "
-        "created by `main` (leak.py:20). The old ones never return from `await future` "
-        "(leak.py:11): nothing wakes them, and they have no timeout."
+        "created by `main` (leak.py:20). The old ones, the oldest for 650 ms, never return "
+        "from `await future` (leak.py:11): nothing wakes them, and they have no timeout."
     )
     assert found.evidence.task == 2
     assert found.evidence.start_ns == 1_000_000_000 + 201_000

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
+from viewer.analysis.dump.tasks import creation
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
@@ -14,6 +15,7 @@ from viewer.analysis.tasks import TaskRow
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, READY, RUNNING
 from viewer.trace.model import Model
+from viewer.trace.sites import is_library
 from viewer.words import code, place
 
 _MS = 1_000_000
@@ -102,12 +104,13 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     name, site = model.coroutine(group)
     (what, where), _ = Counter(awaited[task] for task in alone).most_common(1)[0]
     lost = sum(slices.end_ns[last[task]] - slices.start_ns[last[task]] for task in alone)
-    creator = _creator(facts, alone[0])
+    creator = _creator(facts, *alone)
     oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
+    age = duration(slices.end_ns[last[oldest]] - slices.start_ns[last[oldest]])
     text = (
         f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: "
         f"{alive[_WINDOWS // 2]:,} were alive half-way, {alive[-1]:,} at the end, "
-        f"of {len(tasks):,} created{creator}. The old ones never "
+        f"of {len(tasks):,} created{creator}. The old ones, the oldest for {age}, never "
         f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
         f"and they have no timeout."
     )
@@ -120,12 +123,23 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     )
 
 
-def _creator(facts: Facts, task: int) -> str:
-    """` by `main` (app.py:9)`; "" where that is unknown."""
-    parent = _parent(facts, task)
+def _creator(facts: Facts, *tasks: int) -> str:
+    """` by `main` (app.py:9)`, with the line that created most of them, else that of the
+    creator's function; "" where that is unknown."""
+    parent = _parent(facts, tasks[0])
     if parent < 0:
         return ""
-    return f" by {code(*facts.model.coroutine(facts.model.owners.task_group[parent]))}"
+    name, site = facts.model.coroutine(facts.model.owners.task_group[parent])
+    lines = Counter(filter(None, (_created_at(facts.model, task) for task in tasks)))
+    return f" by {code(name, lines.most_common(1)[0][0] if lines else site)}"
+
+
+def _created_at(model: Model, task: int) -> str:
+    """The innermost line of the program in the stack that created a task; "" unknown."""
+    for frame in creation(model, task):
+        if frame.path and not is_library(f"{frame.path}:"):
+            return f"{frame.path}:{frame.line} {frame.function}"
+    return ""
 
 
 def _parent(facts: Facts, task: int) -> int:
