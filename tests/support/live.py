@@ -32,6 +32,14 @@ def reap():
     pid, writes = children.pop()
     os.close(writes)
     return os.waitpid(pid, 0)[1]
+opened = []
+def close_all():
+    os.closerange(3, 4096)
+    names = (f"opened{number}" for number in range(200))
+    opened.extend(open(name, "w+") for name in names)
+    for at, file in enumerate(opened):  # where ours were
+        os.dup2(file.fileno(), 900 + at)
+    return "closed"
 print("ready", flush=True)
 for line in sys.stdin:
     print(globals()[line.strip()](), flush=True)

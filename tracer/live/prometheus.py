@@ -1,5 +1,6 @@
 """The counters of a live recording in Prometheus' text format. Names and labels are stable."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,19 +156,28 @@ def _coroutines(c: Counters) -> Iterator[Family]:
     ready = Family(
         "tracer_coroutine_ready_seconds_total", "counter", "Time they could run and did not."
     )
-    for row in _by_name(c["coroutines"]):
-        labels = {"coro": row["coro"], "site": row["site"]}
-        live.add(row["live"], **labels)
-        made.add(row["made"], **labels)
-        steps.add(row["running_ns"]["count"], **labels)
-        running.add(row["running_ns"]["total"] * NS, **labels)
-        ready.add(row["ready_ns"]["total"] * NS, **labels)
+    for (coro, site), sums in _by_place(c["coroutines"]).items():
+        labels = {"coro": coro, "site": site}
+        live.add(sums["live"], **labels)
+        made.add(sums["made"], **labels)
+        steps.add(sums["steps"], **labels)
+        running.add(sums["running_ns"] * NS, **labels)
+        ready.add(sums["ready_ns"] * NS, **labels)
     yield from (live, made, steps, running, ready)
 
 
-def _by_name(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A metric may have the same labels once only."""
-    return list({(row["coro"], row["site"]): row for row in reversed(rows)}.values())[::-1]
+def _by_place(rows: list[dict[str, Any]]) -> dict[tuple[str, str], Counter[str]]:
+    """Functions of one name and place add up: labels may come once only."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for row in rows:
+        found.setdefault((row["coro"], row["site"]), Counter()).update(
+            live=row["live"],
+            made=row["made"],
+            steps=row["running_ns"]["count"],
+            running_ns=row["running_ns"]["total"],
+            ready_ns=row["ready_ns"]["total"],
+        )
+    return found
 
 
 def _locks(c: Counters) -> Iterator[Family]:

@@ -110,7 +110,7 @@ def _head(view: View) -> list[str]:
         f"{gil}   {per_s}, {share(view.gc.pause_ns, view.interval_ns)} of the time, "
         f"{plural(view.gc.collected, 'object')} freed",
         f"{plural(view.threads, 'thread')}: {', '.join(now[:_STATES])}",
-        f"spent: {', '.join(states[:_STATES])}",
+        f"spent: {', '.join(states[:_STATES]) or 'not recorded'}",
     ]
 
 

@@ -25,7 +25,13 @@ LOOP = re.compile(r'tracer: sched \d+ms: pid=\d+ loop=1 tasks=\d+ steps=\d+ name
 THREAD = re.compile(
     r'tracer: sched \d+ms: pid=\d+ thread=\d+ for=\d+us state="[^"]+" name="MainThread"'
 )
-COLLECTS = "import gc\ngc.disable()\nfor n in range(3):\n    gc.collect(n)\nprint('done')\n"
+COLLECTS = """
+import gc
+gc.disable()
+for n in range(3):
+    gc.collect(n)
+print("done", flush=True)
+"""
 
 
 def with_debug(monkeypatch: pytest.MonkeyPatch, words: str) -> None:

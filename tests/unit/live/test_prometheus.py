@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.counters import counters, loop
+from tests.support.counters import coroutine, counters, loop
 from tracer.live.prometheus import text
 
 SAMPLE = re.compile(r"([a-z_]+)(\{(?:[a-z]+=\"(?:[^\"\\]|\\.)*\",?)+\})? ([0-9.]+)")
@@ -68,7 +68,8 @@ def test_labels_are_escaped(name: str) -> None:
     assert f'loop="{escaped}"' in page
 
 
-def test_two_functions_of_one_name_and_place_are_one_sample() -> None:
-    c = counters()
-    c["coroutines"] = [*c["coroutines"], *c["coroutines"]]
-    samples(text(c))
+def test_two_functions_of_one_name_and_place_add_up() -> None:
+    found = samples(text(counters(coroutines=[coroutine(), coroutine(made=2)])))
+    label = '{coro="handler",site="app.py:3 handler"}'
+    assert found[f"tracer_coroutine_tasks_total{label}"] == 42
+    assert found[f"tracer_coroutine_steps_total{label}"] == 160

@@ -179,6 +179,10 @@ def test_without_a_gil() -> None:
     assert "GIL not recorded" in "\n".join(whole(view(None, counters(gil=None)), "r"))
 
 
+def test_without_states_of_threads() -> None:
+    assert "spent: not recorded" in whole(view(None, counters(thread_states_ns=states())), "r")
+
+
 def test_nothing_but_a_thread() -> None:
     answer = counters(loops=[], coroutines=[], locks=[], waits=[], threads=[thread()])
     lines = screen(view(None, answer), "r", 80, 24, keys=False)
