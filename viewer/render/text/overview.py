@@ -135,7 +135,7 @@ def _calm(report: Report, style: Style) -> list[str]:
 def _slowest(report: Report, style: Style, most: int) -> str:
     """The longest waits of tasks for their loop, for locks, the GIL, children; the longest
     first."""
-    waits = slowest_tasks(report, style) + slowest_locks(report, style)
+    waits = slowest_tasks(report, style, most) + slowest_locks(report, style, most)
     waits += starved_threads(report) + waits_for_children(report, style)
     waits.sort(key=lambda wait: -wait[0])
     worth = [wait for n, wait in enumerate(waits[:most]) if not n or wait[0] >= _SLOW_NS]

@@ -1,5 +1,7 @@
 """Tasks as text: how long they were ready, and who ran instead."""
 
+from heapq import nlargest
+
 from tracer.units import duration, moment, plural, share
 from viewer.analysis.report import Report
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
@@ -23,13 +25,11 @@ _INSTEAD = {
 }
 
 
-def slowest_tasks(report: Report, style: Style) -> list[tuple[int, str]]:
-    """(time, sentence) of the longest wait for the loop of each row of tasks."""
-    return [
-        (row.worst.ns, _sentence(report, row, row.worst, style))
-        for row in report.tasks
-        if row.worst is not None and row.worst.ns
-    ]
+def slowest_tasks(report: Report, style: Style, most: int) -> list[tuple[int, str]]:
+    """(time, sentence) of the longest wait for the loop of the rows with the longest ones."""
+    waits = ((row, row.worst) for row in report.tasks if row.worst is not None)
+    slowest = nlargest(most, waits, key=lambda wait: wait[1].ns)
+    return [(wait.ns, _sentence(report, row, wait, style)) for row, wait in slowest if wait.ns]
 
 
 def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:

@@ -1,6 +1,7 @@
 """Threads, locks and blocking calls as text: who waited, and behind whom."""
 
 from collections.abc import Sequence
+from heapq import nlargest
 
 from tracer import schema as s
 from tracer.units import duration, moment, plural, share, size
@@ -205,13 +206,15 @@ def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> s
     return "\n".join(lines)
 
 
-def slowest_locks(report: Report, style: Style) -> list[tuple[int, str]]:
-    """(time, sentence) of the locks that others held, by the longest wait."""
-    return [
-        (row.waits.max_ns, _blocked(report, row, style))
+def slowest_locks(report: Report, style: Style, most: int) -> list[tuple[int, str]]:
+    """(time, sentence) of the locks that others held: those with the longest waits."""
+    held = (
+        row
         for row in report.locks
         if not row.is_idle and row.waiters and row.kind not in ENDS  # told by those themselves
-    ]
+    )
+    slowest = nlargest(most, held, key=lambda row: row.waits.max_ns)
+    return [(row.waits.max_ns, _blocked(report, row, style)) for row in slowest]
 
 
 def _waits(report: Report, row: LockRow, style: Style) -> list[Cell]:
