@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from viewer.analysis.findings import Evidence, Finding, jobs
 
 REPORT = ("report", "/app/jobs.py:3 report")
 LOOK_UP = ("look_up", "/app/jobs.py:8 look_up")
@@ -96,3 +97,13 @@ def test_a_librarys_job_has_the_name_of_what_it_blocks_in(tmp_path):
         "Thread-pool starvation: all 2 workers of `pool` are busy with `report` (jobs.py:4), "
     )
     assert "2 calls of `run_job` (apscheduler/base.py:106), submitted by `web`" in found.text
+
+
+@pytest.mark.parametrize(
+    ("state", "found"), [("native", []), ("sleep", ["thread-pool starvation"])]
+)
+def test_workers_that_share_a_saturated_gil(tmp_path, monkeypatch, state, found):
+    """They compute: then the GIL is the fault; asleep they are not."""
+    saturated = Finding("GIL saturated", 1, "", Evidence(0, 1, "pool_0", pid=100))
+    monkeypatch.setattr(jobs, "gil_saturated", lambda _facts: iter([saturated]))
+    assert kinds(tmp_path, pool(state=state)) == found

@@ -84,13 +84,17 @@ def test_workers_that_exit(tmp_path, story):
     assert kinds(tmp_path, idle(**story)) == []
 
 
-def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False):
-    """Each executor gets a job, and its worker then waits for more in a queue of its own."""
+def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False, ended=0):
+    """Each executor gets a job, and its worker then waits for more in a queue of its own.
+
+    The first `ended` ones are ended soon, before the others are made.
+    """
     trace = TraceBuilder(argv="each.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     shared = trace.lock("executor idle", IDLE)
     end = count * MS + idle_ns
     for n in range(count):
+        is_ended = n < ended
         worker = trace.thread(f"resolver_{n if shares else 0}")
         queue = shared if shares else trace.lock("executor idle", IDLE)
         at = n * MS
@@ -98,7 +102,8 @@ def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False):
             worker.runs(at + turn, "look_up", "/app/each.py:3 look_up", by=main.submits(at))
             worker.native(at + turn)
         worker.lock_wait(at + 10, "executor idle", lock=queue, site=IDLE, acquired=False)
-        worker.native(end).end(end + 1)
+        last = at + MS if is_ended else end
+        worker.native(last).end(last + 1)
     main.end(end + MS)
     return trace.ended(end + 2 * MS)
 
@@ -120,6 +125,7 @@ def test_executors_that_pile_up(tmp_path):
         pytest.param({"idle_ns": 200 * MS}, id="not long"),
         pytest.param({"jobs_each": 3}, id="they work"),
         pytest.param({"shares": True}, id="one pool"),
+        pytest.param({"count": 12, "ended": 4}, id="many are ended"),
     ],
 )
 def test_executors_that_are_used(tmp_path, story):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import BLOCKED, Evidence, Facts, Finding, Split
+from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.waits import LongWaits, name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -117,6 +118,8 @@ def _starved(
     kind = max(ahead, key=lambda kind: (ahead[kind], kind))
     victims = [job for job in waits if (job.name, job.site) != kind]
     split = _did(facts, jobs.pools[pool].threads, waits)
+    if split.of(BLOCKED) * 2 < sum(split.states.values()) and _is_saturated(facts, jobs, pool):
+        return None  # more workers would share the same GIL
     if sum(job.queued_ns for job in victims) * 2 < lost:
         is_blocked = (
             split.of(BLOCKED) * _BLOCKED[1] >= sum(split.states.values()) * _BLOCKED[0]
@@ -126,6 +129,12 @@ def _starved(
             return None
         victims = waits
     return _finding(facts, jobs.pools[pool], found, kind, victims, lost)
+
+
+def _is_saturated(facts: Facts, jobs: Jobs, pool: int) -> bool:
+    model = facts.model
+    pid = model.pid(model.thread_process[jobs.pools[pool].threads[0]])
+    return any(finding.evidence.pid == pid for finding in gil_saturated(facts))
 
 
 def _charge(found: list[Job], waits: list[Job], batches: dict[Job, _Batch]) -> Counter[_Kind]:

@@ -24,6 +24,8 @@ _IN_THE_WAY = 2
 # An executor for a call or two need not stay: its threads, idle for two seconds in all.
 _FEW_JOBS = 2
 _IDLE_NS = 2_000_000_000
+# Four of five are still there when the last one is made.
+_STAY = 4, 5
 # A worker is there for at least half of its pool's time.
 _STAYS = 2
 
@@ -178,6 +180,8 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
         idle = lives - busy
         if len(few) < _MANY or len(alive) < _MANY or idle < _IDLE_NS or busy * 2 > lives:
             continue
+        if len(alive) * _STAY[1] < len(threads) * _STAY[0]:
+            continue  # somebody ends them
         one = min(alive, key=lambda thread: (table.first_ns[thread], thread))
         job = of_pool[jobs.pool_of[one]][0]
         by = _who_submits(facts, job)
