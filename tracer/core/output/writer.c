@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -216,17 +215,6 @@ static void retire_finished(void)
     }
 }
 
-static int64_t resident_bytes(void)
-{
-    char line[128];
-    ssize_t n = private_fd_is_ours(&w.statm) ? pread(w.statm.fd, line, sizeof line - 1, 0) : 0;
-    if (n <= 0)
-        return 0;
-    line[n] = 0;
-    long size, resident;
-    return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
-}
-
 static void count_threads(int last)
 {
     int limited = 0;
@@ -338,7 +326,7 @@ static void pass(int last)
     w.kernel_ns = UINT64_MAX;
     present_tell(&w.line, &w.ticks, w.generation, last);
     timeline_settle(&w.line);
-    int64_t rss_bytes = resident_bytes();
+    int64_t rss_bytes = counters_resident(&w.statm);
     timeline_counters(&w.line, w.ticks.to.ns, rss_bytes);
     if (w.sources->kernel->counts() && (last || w.passes++ % COUNTER_PASSES == 0))
         count_threads(last);

@@ -1,11 +1,24 @@
 /* Counters: of the process, and CPU time and run delay of each thread. */
 #include "timeline/counters.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "timeline/heap.h"
 
 enum { ALIVE_NS = 100 * 1000 * 1000 };
+
+int64_t counters_resident(const private_fd *statm)
+{
+    char line[128];
+    ssize_t n = private_fd_is_ours(statm) ? pread(statm->fd, line, sizeof line - 1, 0) : 0;
+    if (n <= 0)
+        return 0;
+    line[n] = 0;
+    long size, resident;
+    return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
 
 /* Counters are written when they change. Memory is also written as a sign of life, so that the trace of an
  * idle program that is killed does not seem to end with its last event. */

@@ -2,6 +2,7 @@
 #ifndef TRACER_TIMELINE_COUNTERS_H
 #define TRACER_TIMELINE_COUNTERS_H
 
+#include "ring/private_fd.h"
 #include "ring/sources.h"
 #include "timeline/model.h"
 
@@ -11,5 +12,7 @@ void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes);
 void timeline_cpu_times(timeline *t, thread_line *thread, const cpu_times *now, int is_last);
 /* The thread is gone. */
 void counters_close(timeline *t, thread_line *thread);
+/* Memory of the process, from /proc/self/statm; 0: unknown. */
+int64_t counters_resident(const private_fd *statm);
 
 #endif
