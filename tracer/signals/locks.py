@@ -59,7 +59,10 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("ThreadPoolExecutor.shutdown", "executor shutdown"),
     ),
     "concurrent.futures.process": (("ProcessPoolExecutor.shutdown", "executor shutdown"),),
-    "multiprocessing.pool": (("ApplyResult.wait", "AsyncResult.get"),),
+    "multiprocessing.pool": (
+        ("ApplyResult.wait", "AsyncResult.get"),
+        ("IMapIterator.next", "Pool.imap"),
+    ),
 }
 
 

@@ -17,7 +17,7 @@ SIZE = 50_000  # as the program has it
 # The recorder's clock is made of the processor's counter and agrees with time.monotonic_ns()
 # to a microsecond; twenty is what a pause between two readings of both may add.
 CLOCK_NS = 20_000
-METHODS = ("fork",)
+METHODS = ("fork", "spawn", "forkserver")
 
 
 @dataclass

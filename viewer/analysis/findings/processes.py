@@ -220,11 +220,17 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
         f"for {code(parent or 'its process')} to send them jobs; {duration(lost)} were lost "
         f"while jobs of {code(worst.name, worst.site)} waited there. "
     )
-    text += (
-        f"Such a job runs for {duration(usual)} only: give each more to do (`chunksize`)."
-        if usual < _TINY_NS
-        else "See what the threads there do that send jobs: they may wait for the GIL."
-    )
+    pickled = sum(job.pickled_ns for job in pool.jobs)
+    if pickled * len(pool.workers) * 2 >= lost:  # half of what was lost, or more
+        text += (
+            f"Pickling the jobs took {duration(pickled)}: give them less, or what is simpler."
+        )
+    elif usual < _TINY_NS:
+        text += (
+            f"Such a job runs for {duration(usual)} only: give each more to do (`chunksize`)."
+        )
+    else:
+        text += "See what the threads there do that send jobs: they may wait for the GIL."
     return Finding("idle workers", lost, text, _evidence(facts, pool, worst))
 
 

@@ -40,6 +40,7 @@ class Job:
     received_ns: int = NEVER
     sent_bytes: int = -1
     result_bytes: int = -1
+    pickled_ns: int = 0  # how long pickling it took
     exception: str = ""
     is_over: bool = False  # its slice has an end
 
@@ -126,6 +127,7 @@ class Jobs:
     def _sent(self, job: Job, event: int, args: dict[str, Arg]) -> None:
         job.sent_ns = self.model.trace.events.time_ns[event]
         job.sent_bytes = _number(args, s.ARG_BYTES)
+        job.pickled_ns = max(_number(args, s.ARG_PICKLING), 0)
 
     def _result(self, job: Job, event: int, args: dict[str, Arg]) -> None:
         job.result_ns = self.model.trace.events.time_ns[event]
