@@ -344,10 +344,9 @@ HANDLER(loop_run)
         t->out.next_default = &loop->running;
 }
 
-HANDLER(loop_stop)
+static void stop(timeline *t, loop_line **runs, uint64_t ns)
 {
-    UNUSED(text);
-    loop_line **runs = r->flag ? &thread->named : &thread->loop, *loop = *runs;
+    loop_line *loop = *runs;
     *runs = NULL;
     if (!loop)
         return;
@@ -358,6 +357,18 @@ HANDLER(loop_stop)
         loop->ran_ns += ns - loop->run_since_ns;
     loop->run_since_ns = 0;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
+}
+
+HANDLER(loop_stop)
+{
+    UNUSED(text);
+    stop(t, r->flag ? &thread->named : &thread->loop, ns);
+}
+
+void loops_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
+{
+    stop(t, &thread->named, ns);
+    stop(t, &thread->loop, ns);
 }
 
 const record_handler timeline_loop_handlers[REC_KINDS] = {

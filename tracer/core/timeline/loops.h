@@ -13,6 +13,8 @@ void pop_step(timeline *t, thread_line *thread, uint64_t ns);
 /* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
 void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns);
 void end_poll(timeline *t, loop_line *loop, uint64_t ns);
+/* Greenlets have a loop for as long as their thread lives. */
+void loops_end_with_thread(timeline *t, thread_line *thread, uint64_t ns);
 cause cause_of(const thread_line *thread, const running_step *waker);
 /* Who made a task ready that its hub resumes at `ns`: changes that to when it was, and gives the arrow, or 0. */
 cause resume_cause_of(timeline *t, thread_line *thread, const record *r, uint64_t *ns, uint64_t *flow);

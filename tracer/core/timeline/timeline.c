@@ -235,6 +235,7 @@ HANDLER(thread_exit)
     if (!thread->end_ns)
         thread->end_ns = r->b && r->b < ns ? r->b : ns;
     tasks_end_with_thread(t, thread, ns);
+    loops_end_with_thread(t, thread, ns);
     lane_close(t, thread, r->b, ns);
     user_close(t, thread->user, ns);
     encoder_instant(&t->out, &thread->on, SCHEMA_CAT_THREAD, SCHEMA_THREAD_EXIT, ns);

@@ -209,3 +209,11 @@ def test_who_woke_a_task_of_trio() -> None:
     told = [{k: event.args.get(k) for k in ("waker", "via")} for event in ready[1:]]
     assert [each["waker"] for each in told] == ["timer", "timer", "io", None]
     assert {each["via"] for each in told} == {None}
+
+
+def test_a_loop_ends_with_its_thread() -> None:
+    """Greenlets have one for as long as their thread lives; nothing else ends it."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1, tid=OTHER)
+    script.add(9_000, "THREAD_EXIT", tid=OTHER)
+    assert ("loop:loop stopped", 9_000, 9_000) in script.slices()
