@@ -34,7 +34,8 @@ def children(model: Model) -> tuple[Children, ...]:
     and those that modules of the standard library ask something."""
     events, found = model.trace.events, dict[tuple[str, str, str, str], Children]()
     members = Family.of(model).members.values()
-    recorded = {(m.start.parent, m.pid, m.start.time_ns) for m in members if m.start}
+    # By pid it may be a shell that was started, and a child of that which is recorded.
+    recorded = {(m.start.parent, m.start.time_ns) for m in members if m.start}
     for event in model.trace.instants(events.name, s.FORK, s.SPAWN):
         if model.trace.text(events.category[event]) != s.CAT_THREAD:
             continue
@@ -43,7 +44,7 @@ def children(model: Model) -> tuple[Children, ...]:
         pid = args.get(s.ARG_CHILD)
         command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
         stack = str(args.get(s.ARG_STACK, ""))
-        start = (process, pid, events.time_ns[event])
+        start = (process, events.time_ns[event])
         if start in recorded or _PYTHONS_OWN.search(command) or _ASKING.search(stack):
             continue
         reason = str(args.get(s.ARG_REASON, ""))

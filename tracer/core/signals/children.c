@@ -295,16 +295,57 @@ static PyObject *call(enum starter how, PyObject *module, PyObject *const *args,
                             : ((fast_keywords)(void (*)(void))original)(module, args, count, names);
 }
 
+/* Of `sh -c LINE` the line; NULL: it is another command. Borrowed. */
+static PyObject *shell_line(PyObject *words, const char *path)
+{
+    char word[COMMAND_WORD];
+    const char *name = command_base(path);
+    int is_shell = !strcmp(name, "sh") || !strcmp(name, "bash") || !strcmp(name, "dash");
+    if (!is_shell || !command_word(words, 1, word) || strcmp(word, "-c") || PySequence_Size(words) < 3)
+        return NULL;
+    return PyList_Check(words) ? PyList_GET_ITEM(words, 2) : PyTuple_GET_ITEM(words, 2);
+}
+
+/* A copy of the words with another line. */
+static PyObject *with_line(PyObject *words, PyObject *line)
+{
+    PyObject *list = line ? PySequence_List(words) : NULL;
+    if (list && PyList_SetItem(list, 2, Py_NewRef(line)) < 0)
+        Py_CLEAR(list);
+    PyErr_Clear();
+    return list;
+}
+
+/* What changes: the environment, by one of spawned.h's functions, or the words, with the line of a shell. */
+static children_departure depart(const char *path, PyObject *words, PyObject *environment, spawned_environment *change,
+                                 int *is_line)
+{
+    spawned_program program;
+    PyObject *line = shell_line(words, path);
+    *is_line = line != NULL;
+    if (!line) {
+        spawned_judge(path, words, &program);
+        return children_depart(&program, environment, change);
+    }
+    spawned_judge_line(line, &program);
+    PyObject *given = PyTuple_Pack(2, line, environment);
+    children_departure departs = given ? children_depart(&program, given, spawned_line) : (children_departure){0};
+    PyObject *changed = with_line(words, departs.environment);
+    Py_XSETREF(departs.environment, changed);
+    Py_XDECREF(given);
+    PyErr_Clear();
+    return departs;
+}
+
 /* os.posix_spawn(path, argv, env, …): these three have no keywords. */
 static PyObject *spawn(enum starter how, PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     char path[PATH_MAX];
-    spawned_program program = {0};
-    int found = count == 3 && spawned_is_armed() && (!names || PyTuple_GET_SIZE(names) < MOST_ARGUMENTS - 3);
-    if (found && (how == SPAWN ? spawned_find(args[0], NULL, path, sizeof path) : spawned_search(args[0], path, sizeof path)))
-        spawned_judge(path, args[1], &program);
-    children_departure departs = children_depart(&program, count == 3 ? args[2] : Py_None, spawned_dict);
-    PyObject *pid = call(how, module, args, count, names, 2, departs.environment);
+    children_departure departs = {0};
+    int is_line = 0, is_known = count == 3 && spawned_is_armed() && (!names || PyTuple_GET_SIZE(names) < MOST_ARGUMENTS - 3);
+    if (is_known && (how == SPAWN ? spawned_find(args[0], NULL, path, sizeof path) : spawned_search(args[0], path, sizeof path)))
+        departs = depart(path, args[1], args[2], spawned_dict, &is_line);
+    PyObject *pid = call(how, module, args, count, names, is_line ? 1 : 2, departs.environment);
     return spawned(pid, count > 1 ? args[1] : NULL, NULL, &departs);
 }
 
@@ -324,15 +365,14 @@ enum { FOLDER = 4, ENVIRONMENT = 5, PREEXEC = 21 };
 static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     char path[PATH_MAX];
-    spawned_program program = {0};
-    int found = count > PREEXEC && count <= MOST_ARGUMENTS && spawned_is_armed();
-    if (found && spawned_find(args[1], args[FOLDER], path, sizeof path))
-        spawned_judge(path, args[0], &program);
-    children_departure departs = children_depart(&program, found ? args[ENVIRONMENT] : Py_None, spawned_list);
-    int changes = departs.environment && args[ENVIRONMENT] == Py_None && args[PREEXEC] != Py_None;
+    children_departure departs = {0};
+    int is_line = 0, is_known = count > PREEXEC && count <= MOST_ARGUMENTS && spawned_is_armed();
+    if (is_known && spawned_find(args[1], args[FOLDER], path, sizeof path))
+        departs = depart(path, args[0], args[ENVIRONMENT], spawned_list, &is_line);
+    int changes = departs.environment && !is_line && args[ENVIRONMENT] == Py_None && args[PREEXEC] != Py_None;
     inherits = changes ? spawned_array(departs.environment) : NULL;
     executing = 1;
-    PyObject *pid = call(FORK_EXEC, module, args, count, NULL, ENVIRONMENT, inherits ? NULL : departs.environment);
+    PyObject *pid = call(FORK_EXEC, module, args, count, NULL, is_line ? 0 : ENVIRONMENT, inherits ? NULL : departs.environment);
     executing = 0;
     PyMem_RawFree(inherits);
     inherits = NULL;
@@ -345,6 +385,11 @@ static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t
     int given = count + (names ? PyTuple_GET_SIZE(names) : 0) == 1;
     char line[COMMAND_WORD];
     command_name name = {0};
+    spawned_program program = {0};
+    if (status && given && spawned_is_armed())
+        spawned_judge_line(args[0], &program);
+    if (program.is_python)
+        tell_why(program.why[0] ? program.why : "started by os.system");
     if (status && given && command_text(args[0], line)) {
         command_of_line(&name, line);
         tell(Py_False, CHILD_SPAWN, &name, 0); /* its pid is unknown: 0 */

@@ -255,6 +255,64 @@ void spawned_judge(const char *path, PyObject *words, spawned_program *program)
         judge_options(words, program);
 }
 
+/* --- a shell's line --- */
+
+/* The first word of a line that is one command or more; 0: none that is plain. An `exec` before it is left out. */
+static size_t first_word(const char *line, size_t *start)
+{
+    *start = strspn(line, " \t");
+    if (starts_with(line + *start, "exec "))
+        *start += 5 + strspn(line + *start + 5, " \t");
+    size_t length = strcspn(line + *start, " \t\n;|&<>()$`\\\"'*?[#~={}!");
+    return !line[*start + length] || strchr(" \t;|&<>", line[*start + length]) ? length : 0;
+}
+
+static const char *bytes_of(PyObject *line, PyObject **owned)
+{
+    *owned = PyUnicode_Check(line) ? PyUnicode_EncodeFSDefault(line) : PyBytes_Check(line) ? Py_NewRef(line) : NULL;
+    PyErr_Clear();
+    return *owned && strlen(PyBytes_AS_STRING(*owned)) == (size_t)PyBytes_GET_SIZE(*owned) ? PyBytes_AS_STRING(*owned) : NULL;
+}
+
+/* The words up to the end of the command, as the shell will take them apart if nothing is quoted. */
+static PyObject *words_of(const char *text)
+{
+    PyObject *list = PyList_New(0);
+    size_t all = strcspn(text, "\n;|&<>");
+    for (size_t at = 0; list && at < all;) {
+        at += strspn(text + at, " \t");
+        size_t length = strcspn(text + at, " \t\n;|&<>");
+        PyObject *word = length ? PyBytes_FromStringAndSize(text + at, (Py_ssize_t)length) : NULL;
+        if (word)
+            PyList_Append(list, word);
+        Py_XDECREF(word);
+        at += length ? length : 1;
+    }
+    PyErr_Clear();
+    return list;
+}
+
+void spawned_judge_line(PyObject *line, spawned_program *program)
+{
+    char path[PATH_MAX], name[PATH_MAX];
+    PyObject *owned;
+    size_t start, length;
+    const char *text = bytes_of(line, &owned);
+    *program = (spawned_program){.how = SPAWNED_PLAIN};
+    if (text && (length = first_word(text, &start)) && length < sizeof name) {
+        memcpy(name, text + start, length);
+        name[length] = 0;
+        PyObject *words = search(name, path, sizeof path) ? words_of(text + start) : NULL;
+        if (words)
+            spawned_judge(path, words, program);
+        Py_XDECREF(words);
+        if (program->is_python && strstr(text, SEARCHED) && !program->why[0])
+            refuse(program, "a shell's line with " SEARCHED);
+    }
+    Py_XDECREF(owned);
+    PyErr_Clear();
+}
+
 /* --- its environment --- */
 
 /* `was`: how the variable was that the child finds changed: u, unset; e, empty; s, set. */
@@ -388,6 +446,78 @@ PyObject *spawned_dict(PyObject *given, const spawned_program *program, uint64_t
     Py_XDECREF(text);
     PyErr_Clear();
     return dict;
+}
+
+/* In single quotes, as a shell takes it. */
+static PyObject *quoted(PyObject *text)
+{
+    PyObject *quote = PyBytes_FromString("'"), *parts = NULL, *result = NULL;
+    const char *from = PyBytes_AS_STRING(text);
+    result = quote;
+    for (; result && *from; from++) {
+        parts = *from == '\'' ? PyBytes_FromString("'\\''") : PyBytes_FromStringAndSize(from, 1);
+        PyBytes_ConcatAndDel(&result, parts);
+    }
+    if (result)
+        PyBytes_ConcatAndDel(&result, PyBytes_FromString("'"));
+    return result;
+}
+
+/* Adds NAME='value' and a space, of an entry that it owns. */
+static void add_assignment(PyObject **line, PyObject *entry)
+{
+    PyObject *value = entry ? quoted(entry) : NULL;
+    Py_XDECREF(entry);
+    if (*line)
+        PyBytes_ConcatAndDel(line, value);
+    else
+        Py_XDECREF(value);
+    if (*line)
+        PyBytes_ConcatAndDel(line, PyBytes_FromString(" "));
+}
+
+/* The value of PYTHONPATH in an environment of either kind, as bytes; NULL: it has none. */
+static PyObject *searched_in(PyObject *environment)
+{
+    const char *own = getenv(SEARCHED);
+    if (environment == Py_None)
+        return own ? PyBytes_FromString(own) : NULL;
+    if (PyList_Check(environment) || PyTuple_Check(environment)) {
+        for (Py_ssize_t i = 0; i < PySequence_Size(environment); i++) {
+            PyObject *entry = PySequence_Fast_GET_ITEM(environment, i);
+            if (PyBytes_Check(entry) && starts_with(PyBytes_AS_STRING(entry), SEARCHED "="))
+                return PyBytes_FromString(PyBytes_AS_STRING(entry) + sizeof SEARCHED);
+        }
+        return NULL;
+    }
+    PyObject *dict = copied(environment), *key = dict ? key_of(dict, SEARCHED) : NULL;
+    PyObject *value = key ? PyDict_GetItemWithError(dict, key) : NULL;
+    PyObject *bytes = value && PyUnicode_Check(value) ? PyUnicode_EncodeFSDefault(value)
+                      : value && PyBytes_Check(value) ? Py_NewRef(value) : NULL;
+    Py_XDECREF(dict);
+    return bytes;
+}
+
+PyObject *spawned_line(PyObject *given, const spawned_program *program, uint64_t flow)
+{
+    PyObject *owned, *line = NULL;
+    size_t start;
+    const char *text = bytes_of(PyTuple_GET_ITEM(given, 0), &owned);
+    PyObject *before = searched_in(PyTuple_GET_ITEM(given, 1));
+    const char *was = before ? PyBytes_AS_STRING(before) : NULL;
+    if (text && first_word(text, &start)) {
+        line = PyBytes_FromString(SEARCHED "="); /* also before an `exec` */
+        add_assignment(&line, searched_entry("", was ? was : ""));
+        if (line)
+            PyBytes_ConcatAndDel(&line, PyBytes_FromString(ORDER "="));
+        add_assignment(&line, order_entry("", program, flow, !was ? 'u' : *was ? 's' : 'e'));
+        if (line)
+            PyBytes_ConcatAndDel(&line, PyBytes_FromString(text));
+    }
+    Py_XDECREF(before);
+    Py_XDECREF(owned);
+    PyErr_Clear();
+    return line;
 }
 
 PyDoc_STRVAR(follow_doc, "follow_spawned(folder, order, family)\n\n"
