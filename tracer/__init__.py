@@ -53,3 +53,8 @@ __all__ = [
     "stop",
     "task",
 ]
+
+if "TRACER" in __import__("os").environ:
+    from tracer.armed import arm
+
+    arm()

@@ -22,6 +22,7 @@ _REFUSED = (
     "SIGRTMAX",  # the recorder may use it for CPU samples
 )
 _NS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
+_NS["h"] = 60 * _NS["m"]
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 EXAMPLES = (
     "loop>100ms, lock>50ms, gil>50ms, gc>50ms, ready>200ms, task>5s, region NAME>300ms, "
@@ -52,7 +53,7 @@ def _parse(text: str) -> "Condition":
     word, _, name = left.strip().partition(" ")
     if not above or word not in KINDS or word == SIGNAL or bool(name) != (word == "region"):
         raise ValueError(f"{text!r} is no condition. Use {EXAMPLES}")
-    number = _time(limit) if word in TIMES else _number(limit, word)
+    number = time_ns(limit) if word in TIMES else _number(limit, word)
     if not number:
         example = "100ms or 5s" if word in TIMES else "2G" if word == "rss" else "200"
         raise ValueError(f"{text!r}: {limit.strip()!r} is no limit such as {example}")
@@ -68,14 +69,20 @@ def _split(text: str) -> tuple[float, str]:
     return float(digits), text[len(digits) :]
 
 
-def _time(text: str) -> int:
+def time_ns(text: str) -> int:
+    """`30s` -> ns; 0 if it is no time."""
     number, unit = _split(text)
     return int(number * _NS.get(unit, 0))
 
 
-def _number(text: str, word: str) -> int:
+def size_bytes(text: str) -> int:
+    """`64M` -> bytes; 0 if it is no size."""
     number, unit = _split(text)
-    return int(number * _SIZES.get(unit.upper(), 0)) if word == "rss" or not unit else 0
+    return int(number * _SIZES.get(unit.upper(), 0))
+
+
+def _number(text: str, word: str) -> int:
+    return size_bytes(text) if word == "rss" else int(text) if text.strip().isdecimal() else 0
 
 
 def _signal_number(text: str, name: str) -> int:

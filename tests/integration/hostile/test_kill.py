@@ -20,9 +20,11 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import TracePacket
 
 from tests.conftest import Recorder
 from tracer import schema
+from viewer.trace.rings import read_ring
 
-KILLS = 100
+KILLS, FLIGHT_KILLS = 100, 200
 LATEST_KILL_S = 0.6  # after the program's first step
+LATEST_FLIGHT_KILL_S = 1.6  # its ring has dropped its first files by then
 MISSING_NS = 250_000_000
 WRITER = "tracer-writer"
 CLOCK_FORMAT = "<q"
@@ -94,17 +96,15 @@ def writer_run_delay_ns(pid: int) -> int:
     raise AssertionError("no writer")
 
 
-@pytest.mark.kill
-@pytest.mark.parametrize("seed", range(KILLS))
-def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed: int) -> None:
-    """Killed at random, it leaves a valid trace (conftest), at most 250 ms short."""
-    moment_s = random.Random(seed).uniform(0, LATEST_KILL_S)
-    program, clock, trace = (tmp_path / name for name in ("p.py", "clock", "killed.pftrace"))
+def kill(folder: Path, moment_s: float, *options: str) -> tuple[int, int]:
+    """Kills a program so long after its first step: the time of its last step, and how long
+    the kernel has made the writer wait."""
+    program, clock = (folder / name for name in ("p.py", "clock"))
     program.write_text(PROGRAM)
     clock.write_bytes(bytes(mmap.PAGESIZE))
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracer", "run", "-o", str(trace), str(program), str(clock)],
-        cwd=tmp_path,
+        [sys.executable, "-m", "tracer", "run", *options, str(program), str(clock)],
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
     )
@@ -116,9 +116,33 @@ def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed:
         delay_ns = writer_run_delay_ns(process.pid)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    data = trace.read_bytes()
     (last_step_ns,) = struct.unpack_from(CLOCK_FORMAT, clock.read_bytes())
-    missing_ns = last_step_ns - last_event_ns(data)
+    return last_step_ns, delay_ns
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_killed_program_leaves_its_trace(record: Recorder, tmp_path: Path, seed: int) -> None:
+    """Killed at random, it leaves a valid trace (conftest), at most 250 ms short."""
+    moment_s = random.Random(seed).uniform(0, LATEST_KILL_S)
+    trace = tmp_path / "killed.pftrace"
+    last_step_ns, delay_ns = kill(tmp_path, moment_s, "-o", str(trace))
+    missing_ns = last_step_ns - last_event_ns(trace.read_bytes())
     assert missing_ns <= MISSING_NS + delay_ns
     report = record.tracer("report", str(trace), "--json")
+    assert report.returncode == 0, report.stderr
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("seed", range(FLIGHT_KILLS))
+def test_killed_program_leaves_its_ring(record: Recorder, tmp_path: Path, seed: int) -> None:
+    """The same of a flight recording: its ring is a valid trace (conftest)."""
+    moment_s = random.Random(seed).uniform(0, LATEST_FLIGHT_KILL_S)
+    folder = tmp_path / "flight"
+    options = ("--flight", "1s", "--snapshots", str(folder))
+    last_step_ns, delay_ns = kill(tmp_path, moment_s, *options)
+    (ring,) = folder.iterdir()
+    missing_ns = last_step_ns - last_event_ns(read_ring(ring)[0])
+    assert missing_ns <= MISSING_NS + delay_ns
+    report = record.tracer("report", str(folder), "--json")
     assert report.returncode == 0, report.stderr
