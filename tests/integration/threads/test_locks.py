@@ -1,12 +1,14 @@
 """Lock waits of real threads: who waited, where and behind whom; none is missing."""
 
 import functools
+import gc
 import importlib
 import itertools
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -294,3 +296,32 @@ def assert_other_reason(summary: Summary, hold: Hold, before: Hold) -> None:
         and (each.end_ns or 0) > hold.asked_ns
     )
     assert stopped_ns >= before.out_ns - hold.asked_ns - MS, (hold, before)
+
+
+def test_weak_references_of_the_recorder_are_not_counted(tmp_path: Path) -> None:
+    """A program that looks for leaks counts what the collector knows."""
+    counts: list[int] = []
+
+    def contend() -> None:
+        lock, waits = threading.Lock(), threading.Event()
+
+        def other() -> None:
+            waits.set()
+            with lock:
+                pass
+
+        with lock:
+            thread = threading.Thread(target=other)
+            thread.start()
+            waits.wait()
+            time.sleep(0.001)
+        thread.join()
+
+    def program() -> None:
+        for _ in range(4):
+            contend()
+            gc.collect()
+            counts.append(sum(type(each) is weakref.ref for each in gc.get_objects()))
+
+    record_here(program, tmp_path / "t.pftrace")
+    assert len(set(counts[1:])) == 1

@@ -284,10 +284,11 @@ HANDLER(callback_end)
     leave_step(t, thread, 0, ns);
 }
 
-/* The queue's length is known when the round is over: it is the number of callbacks that ran. */
+/* The queue's length is known when the round is over: it is the number of callbacks that ran. Where none did, the loop only
+ * polled again (libuv does after each time-out). */
 static void end_round(timeline *t, loop_line *loop)
 {
-    if (loop->poll_end_ns && loop->handled != loop->queue_length) {
+    if (loop->poll_end_ns && loop->handled && loop->handled != loop->queue_length) {
         loop->queue_length = loop->handled;
         event ev = {.ns = loop->poll_end_ns, .on = &loop->queue, .type = SCHEMA_TYPE_COUNTER,
                     .counter = loop->queue_length};
@@ -340,6 +341,7 @@ HANDLER(loop_run)
         return;
     loop->run_since_ns = ns;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
+    loop->poll_end_ns = ns; /* uvloop runs what is ready before it first polls */
     if (t->out.next_default == &t->tracer) /* the busiest line of most programs */
         t->out.next_default = &loop->running;
 }

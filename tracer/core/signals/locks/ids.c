@@ -60,6 +60,8 @@ static PyObject *new_ref(PyObject *object, int is_told)
     PyObject *raised = PyErr_GetRaisedException(), *ref = NULL;
     if (!is_told || callback || (callback = PyCFunction_New(&def, NULL)))
         ref = PyWeakref_NewRef(object, is_told ? callback : NULL);
+    if (ref && !is_told && Py_REFCNT(ref) == 1) /* ours alone: programs that count what the collector has do not see it */
+        PyObject_GC_UnTrack(ref);
     PyErr_SetRaisedException(raised);
     return ref;
 }
