@@ -36,6 +36,7 @@ from tracer.api import (  # noqa: E402
     task,
 )
 from tracer.errors import TracerError  # noqa: E402
+from tracer.keepers import retained  # noqa: E402
 from tracer.snapshots import dump, flight, snapshot  # noqa: E402
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "log",
     "recording",
     "region",
+    "retained",
     "snapshot",
     "start",
     "stop",

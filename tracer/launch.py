@@ -81,14 +81,17 @@ def forget_package(cached_paths: set[str]) -> None:
 WALL_SIGNALS = ("gil", "locks", "io")
 
 
-def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) -> None:
+def finish_at_exit(
+    recording: "Recording", output: str, types: tuple[str, ...], retained: str = ""
+) -> None:
     """Registers the end of the recording before the program can register anything, so that it
     comes last; and for a program that ends in another way, or becomes another one."""
     import atexit
 
-    from tracer import _core, children, derived, rings
+    from tracer import _core, children, derived, keepers, rings
     from tracer.totals import Totals
 
+    keeps = keepers.at_exit(retained) if retained else list
     pid, stderr, lock = os.getpid(), identity(2), _core.lock_file
 
     def tell(*lines: str) -> None:
@@ -102,6 +105,7 @@ def finish_at_exit(recording: "Recording", output: str, types: tuple[str, ...]) 
             if os.getpid() != pid:  # a forked child
                 children.end(_core)
                 return
+            tell(*keeps())
             totals = recording.stop(discards=_core.program_was_refused())
             if totals is None:
                 return
@@ -186,7 +190,8 @@ def start(order: str, command: list[str], named: list[str]) -> None:
     missing = [signal for signal in WALL_SIGNALS if signal not in recorded]
     if wall and missing:
         say(f"--wall: its waits are incomplete without {', '.join(missing)}")
-    finish_at_exit(recording, output, types)
+    retained = numbers.get("retained", "") if "heap" in recorded else ""
+    finish_at_exit(recording, output, types, bytes.fromhex(retained).decode())
 
 
 def listen(address: str) -> None:

@@ -5,6 +5,7 @@ import re
 import click
 
 from tracer import program, rings, triggers
+from tracer.cli.options import need
 from tracer.errors import UsageError
 from tracer.family import MOST_BYTES, MOST_FILES
 
@@ -154,6 +155,12 @@ def signal_switches(command: click.Command) -> click.Command:
     help="Bytes from one sampled allocation to the next, on average.",
 )
 @click.option(
+    "--retained",
+    metavar="SITE",
+    help="At the program's end, say who keeps the objects that a line allocated: a function, "
+    "file.py:12, or a row of `report --section memory`. It needs --heap.",
+)
+@click.option(
     "--io-threshold",
     "io_threshold_us",
     type=click.IntRange(0, 1_000_000),
@@ -263,6 +270,7 @@ def run(
     cpu_hz: int,
     heap: bool,
     heap_rate: int,
+    retained: str | None,
     io_threshold_us: int,
     stack_depth: int,
     profile: bool,
@@ -296,6 +304,7 @@ def run(
         trace = output if output is not None else target.stem + SUFFIX
         program.check_output(trace, target, force=force)
     signals = [signal for signal in SIGNALS if not switches[f"no_{signal}"]]
+    need(ctx, "retained", "heap")
     if heap:
         signals.append("heap")
     program.execute(
@@ -313,6 +322,7 @@ def run(
             "wall": int(wall),
             "rename": int(output is None),
             "argv": int(argv),
+            **({"retained": retained.encode().hex()} if retained else {}),
             **({"listen": listen} if listen is not None else {}),
             "control": int(control),
             "flight_ms": int(flight_seconds * 1000),

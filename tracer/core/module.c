@@ -24,6 +24,7 @@
 #include "signals/greenlet/switches.h"
 #include "signals/greenlet/waits.h"
 #include "signals/heap/heap.h"
+#include "signals/heap/retained.h"
 #include "signals/jobs.h"
 #include "signals/kernel/methods.h"
 #include "signals/libraries.h"
@@ -48,7 +49,7 @@ static int exec_core(PyObject *module)
         async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods, endings_methods,
         gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods, launch_methods, learn_methods,
         libraries_methods, loads_methods, moments_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
-        recording_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
+        recording_methods, retained_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
         testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods, waits_methods, where_methods,
     };

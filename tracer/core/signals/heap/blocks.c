@@ -128,6 +128,31 @@ sampled blocks_take(const void *block)
     return of;
 }
 
+uint32_t blocks_number(const void *block)
+{
+    lock();
+    uint32_t number = table->slots[find((uintptr_t)block)].of.number;
+    unlock();
+    return number;
+}
+
+int blocks_next(uint32_t *at, const void **block, sampled *of)
+{
+    enum { AT_A_TIME = 1024 };
+    int found = 0;
+    while (table && *at < SLOTS && !found) {
+        lock();
+        for (int i = 0; i < AT_A_TIME && *at < SLOTS && !found; i++, ++*at) {
+            const slot *here = &table->slots[*at];
+            found = here->block != 0;
+            *block = (const void *)here->block;
+            *of = here->of;
+        }
+        unlock();
+    }
+    return found;
+}
+
 static void clear(void)
 {
     for (uint32_t i = 0; i < BLOCKS_BITS / 64; i++)

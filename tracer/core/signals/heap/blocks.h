@@ -40,6 +40,9 @@ uint32_t blocks_put(const void *block, sampled of);
 /* The block is forgotten. */
 sampled blocks_take(const void *block);
 void blocks_put_back(const void *block, sampled of);
+uint32_t blocks_number(const void *block); /* 0: it is not sampled */
+/* The first one from place `*at` on, which then is the next place; 0: there is none. */
+int blocks_next(uint32_t *at, const void **block, sampled *of);
 void blocks_clear(void);
 void blocks_forget(void); /* in a forked child: another thread may have held the lock */
 

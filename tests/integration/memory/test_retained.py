@@ -1,0 +1,240 @@
+"""Who keeps the objects of a line: the ways have the program's names, and only those."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import tracer
+from tests.support.recordings import record_here
+
+pytestmark = pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="it needs a GIL"
+)
+HERE = __name__
+SIZE = 50_000
+CACHE: dict[str, list["Order"]] = {}
+LOG: list[object] = []
+LAST: dict[object, object] = {}
+
+
+class Order:
+    def __init__(self) -> None:
+        self.payload = bytes(SIZE)
+
+
+class Slotted:
+    __slots__ = ("data", "myself")
+
+    def __init__(self) -> None:
+        self.data, self.myself = bytes(SIZE), self
+
+
+class Strict(dict[str, object]):
+    """It must not be asked anything."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared")
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        raise AssertionError("shown")
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"asked for {name}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    yield
+    for kept in (CACHE, LOG, LAST):
+        kept.clear()
+
+
+def ways(make: Callable[[], object], directory: Path, site: str = "") -> list[str]:
+    """What is said of the objects of `make`, or of `site`, after it has run."""
+    said: list[str] = []
+
+    def run() -> None:
+        held = make()
+        said.extend(tracer.retained(site or f" {make.__qualname__}".strip()))
+        del held
+
+    record_here(run, directory / "t.pftrace", signals=("heap", "gil"), heap_rate=1000)
+    return said
+
+
+def in_cache() -> None:
+    for user in ("ann", "bob", "eve"):
+        CACHE[f"user-{user}"] = [Order()]
+
+
+def test_a_cache(tmp_path: Path) -> None:
+    """The three ways are alike."""
+    head, way = ways(in_cache, tmp_path, "Order.__init__")
+    assert head.startswith("3 live sampled objects of 'Order.__init__', 150.")
+    assert way.startswith(f"{HERE}.CACHE['user-")
+    assert way.endswith("'] -> list[0] -> Order.payload -> bytes, and 2 more like it")
+
+
+def test_a_line(tmp_path: Path) -> None:
+    """The end of a path, and the line."""
+    line = Order.__init__.__code__.co_firstlineno + 1
+    _, way = ways(in_cache, tmp_path, f"memory/test_retained.py:{line}")
+    assert "Order.payload -> bytes" in way
+    (none,) = ways(in_cache, tmp_path, f"retained.py:{line}")
+    assert none == f"no live sampled object was allocated at 'retained.py:{line}'"
+
+
+def itself() -> None:
+    LOG.append((1, Slotted()))
+
+
+def test_slots(tmp_path: Path) -> None:
+    found = "\n".join(ways(itself, tmp_path, "Slotted.__init__"))
+    assert f"{HERE}.LOG[0] -> tuple[1] -> Slotted.data -> bytes" in found
+
+
+def strict() -> None:
+    LOG.append(Strict(key=bytes(SIZE)))
+
+
+def test_nothing_of_the_program_runs(tmp_path: Path) -> None:
+    _, way = ways(strict, tmp_path)
+    assert way == f"{HERE}.LOG[0] -> Strict['key'] -> bytes"
+
+
+def local() -> bytes:
+    return bytes(SIZE)
+
+
+def test_a_variable_of_a_call(tmp_path: Path) -> None:
+    _, way = ways(local, tmp_path)
+    assert way == "in ways.<locals>.run (test_retained.py, MainThread): held (bytes)"
+
+
+def test_a_suspended_generator(tmp_path: Path) -> None:
+    def wait() -> Iterator[None]:
+        data = bytes(SIZE)
+        yield
+        assert data
+
+    def make() -> None:
+        waiting = wait()
+        next(waiting)
+        LOG.append(waiting)
+
+    said = "\n".join(ways(make, tmp_path, wait.__qualname__))
+    assert f"{HERE}.LOG[0] -> generator {wait.__qualname__}.data -> bytes" in said
+
+
+def test_another_threads_variable(tmp_path: Path) -> None:
+    ready, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        data = bytes(SIZE)
+        ready.set()
+        done.wait()
+        assert data
+
+    def make() -> threading.Thread:
+        thread = threading.Thread(target=work, name="worker")
+        thread.start()
+        ready.wait()
+        return thread
+
+    said: list[str] = []
+
+    def run() -> None:
+        thread = make()
+        said.extend(tracer.retained(work.__qualname__))
+        done.set()
+        thread.join()
+
+    record_here(run, tmp_path / "t.pftrace", signals=("heap", "gil"), heap_rate=1000)
+    assert f"in {work.__qualname__} (test_retained.py, worker): data (bytes)" in said
+
+
+def test_heap_is_not_recorded(tmp_path: Path) -> None:
+    with pytest.raises(tracer.TracerError, match="allocations are not recorded"):
+        tracer.retained("main")
+    with pytest.raises(tracer.TracerError, match="allocations are not recorded"):
+        record_here(lambda: tracer.retained("main"), tmp_path / "t.pftrace", signals=("gc",))
+
+
+def test_a_search_has_an_end(tmp_path: Path) -> None:
+    """No time at all: it says so."""
+    said: list[str] = []
+
+    def run() -> None:
+        LOG.append([[[bytes(SIZE)]]])
+        said.extend(tracer.retained("run", seconds=0))
+        said.extend(tracer.retained(run.__qualname__, seconds=0))
+
+    record_here(run, tmp_path / "t.pftrace", signals=("heap",), heap_rate=1000)
+    assert said[0] == "no live sampled object was allocated at 'run'"
+    assert said[-1] == "none was found within 0 s"
+
+
+PROGRAM = """\
+import gc
+gc.disable()
+KEPT = []
+
+class Node:
+    def __init__(self):
+        self.itself = self
+
+class Link:
+    def __init__(self, then):
+        self.then = then
+
+def fill():
+    KEPT.extend([bytes(50_000) for _ in range(9)])
+
+def chain():
+    global HEAD
+    HEAD = bytes(50_000)
+    for _ in range(3000): HEAD = Link(HEAD)
+
+def circle():
+    for _ in range(3000): KEPT.append(Node())
+
+def garbage():
+    for _ in range(3000): Node()
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "rate", "way"),
+    [
+        ("fill", 1000, "__main__.KEPT[…] -> bytes, and 8 more like it"),
+        ("chain", 10_000, "__main__.HEAD.then -> Link.then (× 2,999) -> bytes"),
+        ("circle", 1000, "__main__.KEPT[…] -> Node (in a circle: Node.itself -> Node)"),
+        (
+            "garbage",
+            1000,
+            "only they themselves: Node.itself -> Node; the garbage collector will free them",
+        ),
+    ],
+)
+def test_at_the_end_of_a_program(tmp_path: Path, function: str, rate: int, way: str) -> None:
+    (tmp_path / "prog.py").write_text(f"{PROGRAM}\n{function}()\n")
+    words = [sys.executable, "-m", "tracer", "run", "--heap", f"--heap-rate={rate}"]
+    done = subprocess.run(
+        [*words, "--retained", function, "prog.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    head, *ways = done.stderr.splitlines()
+    assert "live sampled object" in head
+    told = [re.sub(r"KEPT\[\d+\]", "KEPT[…]", line) for line in ways]
+    assert any(line.startswith(f"tracer: {way}") for line in told), done.stderr
