@@ -33,8 +33,14 @@ class Section:
         if most < 2 or not self.rows:
             return []
         hidden = len(self.rows) + self.left_out - (most - 1)
-        title = f"{self.title}   ({hidden} more)" if hidden > 0 else self.title
+        title = _noted(self.title, f" ({hidden} more)") if hidden > 0 else self.title
         return [title, *self.rows[: most - 1]]
+
+
+def _noted(title: str, note: str) -> str:
+    """In the room of the first column, if it is wide enough, so that the others stay."""
+    room = " " * (len(note) + 1)
+    return title.replace(room, f"{note} ", 1) if room in title else title + note
 
 
 def screen(view: View, sort: str, width: int, height: int, *, keys: bool) -> list[str]:
