@@ -6,6 +6,8 @@ already.
 
 import os
 
+from tracer.rings import Flight
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from tracer.family import Family
     from tracer.options import Options
 
-_BETWEEN = "\x1f"  # fields
+_BETWEEN, _WITHIN = "\x1f", "\x1e"  # fields, and parts of one
 _NUMBERS = (
     *("buffer_bytes", "cpu_hz", "heap_rate", "heap_seed", "io_threshold_us", "stack_depth"),
     *("most_bytes", "most_files", "names_only", "control"),
@@ -28,16 +30,32 @@ class Order:
     __slots__ = ("began_ns", "family", "file", "is_first", "program", "values")
 
     def __init__(self, text: str) -> None:
-        numbers, run, signals, profiles, file, says, *program = text.split(_BETWEEN)
+        numbers, run, signals, profiles, flight, file, says, *program = text.split(_BETWEEN)
         self.values: dict[str, object] = dict(
             zip(_NUMBERS, map(int, numbers.split(",")), strict=True),
             signals=tuple(signals.split(",")) if signals else (),
             profiles=tuple(profiles.split(",")) if profiles else (),
             says=says,
+            flight=_flight(flight),
         )
         self.family, self.began_ns, self.is_first = map(int, run.split(","))
         self.file = file
         self.program = tuple(program)
+
+
+def _told(flight: "Flight | None") -> str:
+    """How children make a flight recording, too; `on_event`, a function, stays here."""
+    if flight is None:
+        return ""
+    fields = (flight.folder, repr(flight.seconds), str(flight.most_bytes), str(flight.keep))
+    return _WITHIN.join((*fields, *flight.on))
+
+
+def _flight(text: str) -> "Flight | None":
+    if not text:
+        return None
+    folder, seconds, most_bytes, keep, *on = text.split(_WITHIN)
+    return Flight(folder, float(seconds), int(most_bytes), int(keep), tuple(on))
 
 
 def written(options: "Options", family: "Family", program: "Iterable[str]") -> str:
@@ -46,7 +64,7 @@ def written(options: "Options", family: "Family", program: "Iterable[str]") -> s
         ",".join(str(int(getattr(options, name))) for name in _NUMBERS),
         f"{family.number},{family.began_ns},{int(family.is_first)}",
         *(",".join(options.signals), ",".join(options.profiles)),
-        *(family.file, options.says),
+        *(_told(options.flight), family.file, options.says),
     ]
     return _BETWEEN.join((*fields, *program))
 

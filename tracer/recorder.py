@@ -86,8 +86,7 @@ class Recording:
         child_processes.register(_core)
         follows = options.follow and (options.flight or os.path.isfile(options.path))
         family.follow(_core, bool(follows))
-        spawned = family if follows and options.flight is None else None
-        order.give(_core, options, spawned, self._argv)
+        order.give(_core, options, family if follows else None, self._argv)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
         tell(_core, options.path)

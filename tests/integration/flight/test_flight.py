@@ -200,6 +200,24 @@ print(*sorted(rings), pid)
     assert summary(run.folder / "child.pftrace").names["of the child"] == 1
 
 
+def test_a_new_python_has_a_ring_of_its_own(run: Runner) -> None:
+    printed = run(
+        """
+import subprocess, sys
+CHILD = '''
+import os, tracer
+with tracer.region("of the child"):
+    tracer.snapshot("child.pftrace")
+    print(*(name.split("-")[0] for name in os.listdir("ring") if name.endswith(".ring")))
+'''
+subprocess.run([sys.executable, "-c", CHILD], check=True)
+"""
+    )
+    assert len(set(printed.split())) == 2
+    assert run.left() == []
+    assert summary(run.folder / "child.pftrace").names["of the child"] == 1
+
+
 def test_of_another_recording(record: Recorder) -> None:
     """A snapshot of a recording that keeps everything is all of it so far."""
     record(
