@@ -173,3 +173,15 @@ def test_a_call_in_pieces(tmp_path: Path) -> None:
     thread.io(50, "sqlite3.execute", continues=True).running(90)
     found = dumped(tmp_path, trace.ended(100), 60)
     assert found.age_ns(of(found, "t")) == 30
+
+
+def test_a_main_greenlet(tmp_path: Path) -> None:
+    """It is no function, so it has no place; what a library created has nobody to name."""
+    trace = TraceBuilder()
+    loop = trace.loop(trace.thread("MainThread"), s.TRACK_GREENLETS_PREFIX)
+    made = "/usr/lib/python3.13/site-packages/gevent/hub.py:9 spawn"
+    loop.task("main greenlet", "#1", "?:0 main greenlet").awaits(0, "wait")
+    loop.task("work", "#2", "a.py:1 work").ready(0, stack=made)
+    found = dumped(tmp_path, trace.ended(20), 10)
+    assert of(found, "#1").site == ""
+    assert created_by(of(found, "#2")) is None

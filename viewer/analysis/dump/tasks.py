@@ -11,6 +11,7 @@ from viewer.analysis.profiles.profile import Place, place_of, places_of, within_
 from viewer.trace.columns import AWAIT, READY, RUNNING
 from viewer.trace.model import Model
 
+_NO_PLACE = "?:"  # of a thread's main greenlet, which is no function
 _FIRST_STATE = 8  # it is among so many slices from a task's first one on
 
 
@@ -61,6 +62,7 @@ def creation(model: Model, task: int) -> tuple[Place, ...]:
 def _task(model: Model, covering: Covering, task: int, i: int) -> Entry:
     owned = model.owners
     function, site = model.coroutine(owned.task_group[task])
+    site = "" if site.startswith(_NO_PLACE) else site
     return Entry(
         What.TASK,
         owned.task_process[task],

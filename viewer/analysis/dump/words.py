@@ -68,12 +68,10 @@ def behind(dump: Dump, entry: Entry) -> str:
 
 
 def created_by(entry: Entry) -> Place | None:
-    """The innermost line of the program in the stack that created it, else the innermost."""
+    """The innermost line of the program in the stack that created it, else its creator."""
     for place in entry.created:
         if place.path and not is_library(f"{place.path}:"):
             return place
-    if entry.created:
-        return entry.created[0]
     return Place(entry.creator_name) if entry.creator_name else None
 
 
