@@ -252,14 +252,17 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
     if not lanes:
         return
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)  # by call: (row, slice)
+    told: dict[tuple[int, int, int], bool] = {}  # by loop and what it runs
     for row in facts.rows_of((IO, SLEEP), _LONG_CALL_NS * facts.patience):
         if table.who[row] not in lanes:
             continue
         i = facts.on_loop_at(table.who[row], table.start_ns[row])
         if i < 0 or model.owners.kind[i] not in (LOOP_TASK, LOOP_CALLBACK):
             continue
-        occupant = model.loops[model.lane[i]].process, *facts.runs(i)[:2]
-        if occupant not in occupants and not _is_quick(facts, table.row[row]):
+        key = model.lane[i], model.owners.kind[i], model.owners.owner[i]
+        if key not in told:
+            told[key] = (model.loops[key[0]].process, *facts.runs(i)[:2]) in occupants
+        if not told[key] and not _is_quick(facts, table.row[row]):
             found[table.row[row]].append((row, i))
     usual = (
         Counter(

@@ -117,7 +117,11 @@ class Resource:
 
     def row_at(self, lane: int, time_ns: int) -> int:
         """The row that occupies the lane at a moment; -1 nobody, -2 unknown."""
-        return self.pieces(lane, time_ns, time_ns + 1)[0][2]
+        timeline = self.timeline
+        low, high = (timeline.offset[lane], timeline.offset[lane + 1]) if lane >= 0 else (0, 0)
+        place = bisect_right(timeline.start_ns, time_ns, low, high) - 1
+        row = timeline.row[place] if place >= low else UNKNOWN
+        return UNKNOWN if self._is_lost(row) else row
 
     def backwards(self, lane: int, from_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
         """(row, until) of the occupants of the lane in the window, the last one first."""
