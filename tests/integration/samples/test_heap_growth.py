@@ -1,4 +1,4 @@
-"""samples/heap_growth.py: those who keep memory are found by name, and nobody else."""
+"""Samples with --heap: those who keep memory, and leave garbage, are found by name."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ def test_who_keeps_it(record: Recorder) -> None:
         < 6 * live["remember"]["live_error_bytes"]
     )
     assert live["render"]["live_bytes"] == 0
+
+
+def test_who_leaves_garbage(record: Recorder) -> None:
+    """300 documents of 4,000 nodes, each of which knows its parent: 130 samples on average."""
+    trace = record(SAMPLES / "gc_storm.py", options=("--heap",))
+    process = record.tracer("report", str(trace), "--json", "--section", "findings")
+    assert process.returncode == 0, process.stderr
+    found = {
+        row["evidence"]["site"].split()[-1]
+        for row in json.loads(process.stdout)["findings"]
+        if row["finding"] == "garbage in cycles"
+    }
+    assert "Node.__init__" in found
+    assert found <= {"Node.__init__", "parse"}

@@ -13,7 +13,8 @@ from tracer.cli.record import SIGNALS
 ALL = ",".join(SIGNALS)
 SETTINGS = (
     "cpu_hz=100,heap_rate=524288,io_threshold_us=20,stack_depth=32,"
-    "profile=1,wall=0,rename=1,argv=1,control=1,follow=1,most_files=1024,most_bytes=4611686018427387904"
+    "profile=1,wall=0,rename=1,argv=1,control=1,flight_ms=0,flight_bytes=67108864,"
+    "follow=1,most_files=1024,most_bytes=4611686018427387904"
 )
 TRACE = b"\n\x10clocks recording, schema"
 
@@ -66,7 +67,7 @@ def test_options(directory: Path) -> None:
     assert executed(*words) == [f"file 2147483648 {kept} force {named} x y", "prog.py"]
     settings = (
         "cpu_hz=1000,heap_rate=65536,io_threshold_us=5,stack_depth=64,"
-        "profile=0,wall=1,rename=1,argv=0,control=1,follow=0,most_files=8,most_bytes=1073741824"
+        "profile=0,wall=1,rename=1,argv=0,control=1,flight_ms=0,flight_bytes=67108864,follow=0,most_files=8,most_bytes=1073741824"
     )
     order = f"file 67108864 {ALL},heap keep {settings} prog.pftrace"
     numbers = ("--cpu-hz", "1000", "--io-threshold", "5", "--stack-depth=64")

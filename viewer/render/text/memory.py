@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tracer.units import plural, share, size
 from viewer.analysis.memory import NO_SITE, Memory, MemoryRow
 from viewer.analysis.report import Report
-from viewer.render.text.tables import Cell, Style, spare, table
+from viewer.render.text.tables import Cell, Style, spare, table, wrap
 from viewer.words import place
 
 _COLUMNS = ("live", "±", "blocks", "grown", "allocated", "share")
@@ -24,7 +24,7 @@ def memory(report: Report, top: int, style: Style) -> str:
         style.title(
             f"Memory, {size(total.live_bytes)} live of {size(total.allocated_bytes)} allocated"
         ),
-        f"  {_sampled(found)}",
+        *wrap(_sampled(found), style.width),
     ]
     lines += _table("line", found.sites, total, top, style)
     for title, rows in (("coroutine", found.coroutines), ("region", found.regions)):
@@ -37,7 +37,8 @@ def _sampled(found: Memory) -> str:
     how = f"one every {size(found.mean_bytes)}" if found.mean_bytes else "at several rates"
     return (
         f"estimated from {plural(found.total.samples, 'sample')}, {how}; "
-        "grown: since halfway through the recording"
+        "grown: since halfway through the recording; memory that C code takes past Python's "
+        "allocators (numpy's arrays, sqlite's pages) is not seen"
     )
 
 
