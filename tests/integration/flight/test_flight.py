@@ -176,6 +176,26 @@ print(most, len(os.listdir("/proc/self/fd")) - before)
     assert more == 0
 
 
+def test_a_file_that_cannot_be_written(run: Runner) -> None:
+    """The ring begins anew; what was before is gone, and the program notices nothing."""
+    run(
+        """
+import resource, time
+unlimited = resource.RLIM_INFINITY
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, unlimited))
+for _ in range(20):
+    for _ in range(100):
+        tracer.log("x" * 100)
+    time.sleep(0.02)
+resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
+time.sleep(1.2)  # it tries again each second
+tracer.log("later")
+tracer.snapshot("later.pftrace")
+"""
+    )
+    assert summary(run.folder / "later.pftrace").names["later"] == 1
+
+
 def test_a_forked_child_has_a_ring_of_its_own(run: Runner) -> None:
     printed = run(
         """
