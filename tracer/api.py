@@ -102,7 +102,7 @@ def start(
     next (1 to 1 GiB). `force` replaces a file that is not a trace. The trace has sys.argv,
     with values that look secret masked; with `argv` false it has only the first word. With
     `follow`, Python children are recorded, too; see "A family" in tracer/NOTES.md. With
-    `control`, the recording answers `tracer ps`, `top` and `metrics` of this user.
+    `control`, the recording answers `tracer ps`, `top`, `metrics`, `snapshot` and `dump`.
 
     The recording ends with stop(), or when the process exits. Returns (signal, reason) for
     each signal that cannot be recorded here; the trace says the same.

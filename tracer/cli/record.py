@@ -221,7 +221,7 @@ def signal_switches(command: click.Command) -> click.Command:
     "--control/--no-control",
     default=True,
     show_default=True,
-    help="Answer `tracer ps`, `top` and `metrics` of this user while the program runs.",
+    help="Answer `tracer ps`, `top`, `metrics`, `snapshot` and `dump` while the program runs.",
 )
 @click.option(
     "--flight",
