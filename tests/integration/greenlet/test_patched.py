@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,17 @@ pytest.importorskip("gevent", reason="needs gevent: `uv sync --all-groups`")
 PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "patched.py"
 
 
-@pytest.fixture(scope="module")
-def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    record = Recorder(tmp_path_factory.mktemp("patched"))
-    return validate(record(PROGRAM).read_bytes())
+@pytest.fixture(scope="module", params=["libev-cext", "libev-cffi", "libuv-cffi"])
+def summary(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Summary]:
+    """On each of gevent's loops."""
+    if request.param.endswith("cffi"):
+        pytest.importorskip("cffi", reason="needs cffi: `uv sync --all-groups`")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEVENT_LOOP", request.param)
+        record = Recorder(tmp_path_factory.mktemp("patched"))
+        yield validate(record(PROGRAM).read_bytes())
 
 
 def of(summary: Summary, name: str) -> TaskSummary:
