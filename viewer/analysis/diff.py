@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.dump.alive import Growth, grown
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.report import Heading, heading
 from viewer.analysis.significance import (
@@ -114,6 +115,7 @@ class Diff:
     away: tuple[Away, Away]
     rows: tuple[Row, ...]  # by verdict, the largest impact first
     comparisons: int  # the number of rows with enough events on both sides
+    growth: tuple[Growth, ...] = ()  # far more tasks that live at once
 
     def counts(self) -> dict[str, int]:
         """By verdict the number of rows."""
@@ -147,9 +149,8 @@ def diff(a: Model, b: Model) -> Diff:
     ]
     rows.sort(key=lambda row: (VERDICTS.index(row.verdict), -abs(row.impact_ns), row.key))
     programs = _programs(heading(a).argv, heading(b).argv)
-    return Diff(
-        heading(a), heading(b), programs, (_away(a), _away(b)), tuple(rows), comparisons
-    )
+    away = _away(a), _away(b)
+    return Diff(heading(a), heading(b), programs, away, tuple(rows), comparisons, grown(a, b))
 
 
 def _programs(a: tuple[str, ...], b: tuple[str, ...]) -> Programs:

@@ -256,7 +256,7 @@ def test_json(tmp_path, capsys):
     body = json.loads(capsys.readouterr().out)
     assert list(body) == [
         "schema", "a", "b", "programs", "comparisons", "verdicts", "preempted_ns",
-        "wanted_cpu_ns", "rows",
+        "wanted_cpu_ns", "rows", "growth",
     ]  # fmt: skip
     assert body["comparisons"] == 7
     assert sum(body["verdicts"].values()) == len(body["rows"])

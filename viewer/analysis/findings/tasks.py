@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
-from viewer.analysis.dump.tasks import creation
+from viewer.analysis.dump.alive import created_at
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
@@ -15,7 +15,6 @@ from viewer.analysis.tasks import TaskRow
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, READY, RUNNING
 from viewer.trace.model import Model
-from viewer.trace.sites import is_library
 from viewer.words import code, place
 
 _MS = 1_000_000
@@ -130,16 +129,8 @@ def _creator(facts: Facts, *tasks: int) -> str:
     if parent < 0:
         return ""
     name, site = facts.model.coroutine(facts.model.owners.task_group[parent])
-    lines = Counter(filter(None, (_created_at(facts.model, task) for task in tasks)))
+    lines = Counter(filter(None, (created_at(facts.model, task) for task in tasks)))
     return f" by {code(name, lines.most_common(1)[0][0] if lines else site)}"
-
-
-def _created_at(model: Model, task: int) -> str:
-    """The innermost line of the program in the stack that created a task; "" unknown."""
-    for frame in creation(model, task):
-        if frame.path and not is_library(f"{frame.path}:"):
-            return f"{frame.path}:{frame.line} {frame.function}"
-    return ""
 
 
 def _parent(facts: Facts, task: int) -> int:

@@ -9,7 +9,7 @@ from viewer.analysis.report import Heading
 from viewer.render.json.values import Json
 from viewer.render.text.tables import Cell, Change, Style, Time, spare, table, wrap
 from viewer.trace.sites import via
-from viewer.words import place, shorten, tail
+from viewer.words import code, place, shorten, tail
 
 _SCHEMA = 1
 _LONG = 48
@@ -40,10 +40,28 @@ def render_text(diff: Diff, top: int, style: Style) -> str:
         rows = [row for row in diff.rows if row.verdict == verdict]
         if rows:
             parts.append(_table(title, rows, top, style))
+    if diff.growth:
+        parts.append(_growth(diff, top, style))
     if len(parts) == 1:
         parts.append("No difference beyond noise.")
     parts.append(_how(diff, style))
     return "\n\n".join(parts) + "\n"
+
+
+def _growth(diff: Diff, top: int, style: Style) -> str:
+    """Tasks that pile up in B."""
+    lines = [style.title("More tasks at once in B")]
+    for row in diff.growth[:top]:
+        made = row.after.created
+        by = f", created at {place(made)}" if made else ""
+        text = (
+            f"{code(row.name, row.after.site)}: {row.before.count:,} → {row.after.count:,}{by};"
+            f" the oldest had lived for {duration(row.after.oldest_ns)}"
+        )
+        lines += wrap(text, style.width)
+    if len(diff.growth) > top:
+        lines.append(f"  … and {plural(len(diff.growth) - top, 'row')} more (--top)")
+    return "\n".join(lines)
 
 
 def _headings(diff: Diff, style: Style) -> str:
@@ -153,6 +171,16 @@ def render_json(diff: Diff) -> str:
         "preempted_ns": [away.away_ns for away in diff.away],
         "wanted_cpu_ns": [away.wanted_ns for away in diff.away],
         "rows": [_row(row) for row in diff.rows],
+        "growth": [
+            {
+                "coro": row.name,
+                "tasks": [row.before.count, row.after.count],
+                "oldest_ns": [row.before.oldest_ns, row.after.oldest_ns],
+                "site": row.after.site,
+                "created": row.after.created,
+            }
+            for row in diff.growth
+        ],
     }
     return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
 
