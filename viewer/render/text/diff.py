@@ -54,10 +54,9 @@ def _growth(diff: Diff, top: int, style: Style) -> str:
     for row in diff.growth[:top]:
         made = row.after.created
         by = f", created at {place(made)}" if made else ""
-        text = (
-            f"{code(row.name, row.after.site)}: {row.before.count:,} → {row.after.count:,}{by};"
-            f" the oldest had lived for {duration(row.after.oldest_ns)}"
-        )
+        a, b = row.before.count, row.after.count
+        text = f"{code(row.name, row.after.site)}: {a:,} → {b:,}{by}; "
+        text += f"the oldest had lived for {duration(row.after.oldest_ns)}"
         lines += wrap(text, style.width)
     if len(diff.growth) > top:
         lines.append(f"  … and {plural(len(diff.growth) - top, 'row')} more (--top)")
