@@ -232,7 +232,10 @@ class Gevent(Kit):
         def run() -> None:
             in_thread(lambda: self.spawn("elsewhere", body).get(), "other")
 
-        self.gevent.get_hub().threadpool.apply(run)
+        starter = threading.Thread(target=run)
+        starter.start()
+        while starter.is_alive():  # a join would stop this hub
+            self.gevent.sleep(0.001)
 
     @staticmethod
     @override
