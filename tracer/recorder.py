@@ -140,6 +140,7 @@ class Recording:
         order.give(core, self.options, family, self._argv)
         core.process_started(flow)
         core.name_thread(os.getpid(), thread)
+        core.heed_kill()  # from here on its beginning is told
 
     def _open(self, core: "ModuleType", fd: int, family: Family, hold: bool) -> None:
         options = self.options
@@ -185,8 +186,6 @@ class Recording:
             if reason:
                 core.note("control", core.shown_text(reason), False)
         debug.arm(core)
-        if family.member:
-            core.heed_kill()  # the end of those that Process.terminate() ends
         self._core, self.family = core, family
         self._had_gil = _has_gil()
 
