@@ -1,7 +1,6 @@
 """Flight recordings of real programs: what a snapshot has, what a dead process leaves."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -387,47 +386,3 @@ def test_a_condition_that_makes_no_sense(record: Recorder) -> None:
     assert done.stderr.count("\n") == 1
     done = record.tracer("run", "--on", "loop>1s", "app.py")
     assert "--on is for a flight recording: add --flight 30s" in done.stderr
-
-
-def armed(run: Runner, variable: str, program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=run.folder,
-        env=os.environ | {"TRACER": variable},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PROGRAM_TIMEOUT_S,
-        check=False,
-    )
-
-
-def test_armed_by_the_environment(run: Runner, record: Recorder) -> None:
-    """A program that imports tracer; not the command line that reads what it leaves."""
-    done = armed(run, "flight=5s,dir=ring,on=exit,on=loop>1s", "import tracer; print('done')")
-    assert (done.stdout, done.stderr) == ("done\n", "")
-    (path,) = run.ring.iterdir()
-    command = [sys.executable, "-m", "tracer", "report", str(path), "--json"]
-    env = os.environ | {"TRACER": "flight=5s,dir=mine,on=exit"}
-    report = subprocess.run(command, cwd=run.folder, env=env, capture_output=True, check=True)
-    assert json.loads(report.stdout)["trace"]["flight"]["reason"] == "exit"
-    assert not (run.folder / "mine").exists()
-
-
-@pytest.mark.parametrize(
-    ("variable", "said"),
-    [
-        ("flight=soon", "flight=soon: not a time such as 30s or 5m"),
-        ("on=loop>1s", "on is for a flight recording: add flight=30s"),
-        ("fright=30s", "'fright' is not one of flight, dir, size, on, listen"),
-        ("flight=5s,on=loop>abc", "'abc' is no limit such as 100ms or 5s"),
-        ("flight=5s,dir=/proc/x", "cannot write into '/proc/x'"),
-    ],
-)
-def test_a_mistake_in_the_environment(run: Runner, variable: str, said: str) -> None:
-    """One line, and the program runs on."""
-    done = armed(run, variable, "import tracer; print('done')")
-    assert (done.returncode, done.stdout) == (0, "done\n")
-    assert done.stderr.startswith(f"tracer: TRACER={variable!r}: ")
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
