@@ -10,10 +10,19 @@
 recorded, by this module or by `tracer run`; when nothing is, they cost next to nothing.
 """
 
+# What few programs call, and the module that has it, which is imported then.
+_LATER = {
+    "dump": "snapshots",
+    "flight": "snapshots",
+    "retained": "keepers",
+    "snapshot": "snapshots",
+}
+
 
 def __getattr__(name: str) -> object:
-    """A name that this module does not have yet, since a signal handler or finalizer came
-    while this thread imports the module. What is not available so early does nothing."""
+    """A name that this module does not have yet, since few programs need it, or a signal
+    handler or finalizer came while this thread imports the module. What is not available so
+    early does nothing."""
     if name in ("counter", "log", "region", "task"):
         for source in ("_core", "api_absent"):
             try:
@@ -22,6 +31,8 @@ def __getattr__(name: str) -> object:
                 continue
     if name == "stop":
         return lambda: None
+    if name in _LATER:
+        return getattr(__import__(f"{__name__}.{_LATER[name]}", fromlist=[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -36,8 +47,11 @@ from tracer.api import (  # noqa: E402
     task,
 )
 from tracer.errors import TracerError  # noqa: E402
-from tracer.keepers import retained  # noqa: E402
-from tracer.snapshots import dump, flight, snapshot  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tracer.keepers import retained
+    from tracer.snapshots import dump, flight, snapshot
 
 __version__ = "0.1.0"
 __all__ = [
