@@ -3,12 +3,13 @@
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service
-from tests.support.models import model_of
+from tests.support.models import model_of, trace_file
 from tests.support.stories.waits import (
     THREAD_STORIES,
     blocked_loop,
@@ -268,3 +269,29 @@ def test_the_first_finding_is_whole(tmp_path):
     told = overview(both, Style(60))
     assert " ".join(told.split()).count(found.text) == 1
     assert " …\n" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (s.TRACK_LOOP_PREFIX, "the loop ran other `serve` tasks"),
+        (s.TRACK_GREENLETS_PREFIX, "the hub ran other `serve` greenlets"),
+        (s.TRACK_TRIO_PREFIX, "the loop ran other `serve` trio tasks"),
+    ],
+)
+def test_what_ran_instead_has_the_words_of_its_loop(
+    kind: str, said: str, tmp_path: Path
+) -> None:
+    """A second greenlet of a coroutine waits while the first one runs."""
+    trace = TraceBuilder()
+    loop = trace.loop(trace.thread("MainThread"), kind)
+    first, second = (loop.task("serve", site="app.py:1") for _ in range(2))
+    first.ready(0)
+    second.ready(0)
+    loop.step(first, 1000, 50_000_000)
+    first.running(1000).done(50_000_000)
+    loop.step(second, 50_000_000, 50_001_000)
+    second.running(50_000_000).done(50_001_000)
+    path = trace_file(tmp_path, trace.ended(60_000_000))
+    told = overview(build_report(build_model(read_trace(path)), By.CORO), Style(200))
+    assert said in told

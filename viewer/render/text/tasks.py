@@ -14,14 +14,14 @@ _REASONS = 3  # given for each row
 _LONG = 48  # names and places in sentences
 _TO_SPARE = ("p90", "awaiting", "steps")  # columns left out first where space is short
 _AT_LAST = ("longest step", "p99")
-# What the loop did instead, by kind of delay; {who} and {at} are replaced.
+# What the loop did instead, by kind of delay; {who}, {at} and {loop} are replaced.
 _INSTEAD = {
-    "task": "the loop ran {who}{at}",
-    "callback": "the loop ran the callback {who}{at}",
-    "select": "the loop was polling (select)",
-    "loop": "the loop itself was busy",
+    "task": "the {loop} ran {who}{at}",
+    "callback": "the {loop} ran the callback {who}{at}",
+    "select": "the {loop} was polling (select)",
+    "loop": "the {loop} itself was busy",
     "gc": "the garbage collector ran",
-    "unknown": "it is unknown what the loop ran",
+    "unknown": "it is unknown what the {loop} ran",
 }
 
 
@@ -42,18 +42,20 @@ def _sentence(report: Report, row: TaskRow, wait: Wait, style: Style) -> str:
         return opening + "."
     first, *others = wait.delayed_by
     part = "all" if first.ns == wait.ns else share(first.ns, wait.ns)
-    text = f"{opening}; for {part} of that time {_instead(first, row, style)}"
+    text = f"{opening}; for {part} of that time {_instead(first, row, report, style)}"
     if others and others[0].ns * _MATTERS >= wait.ns:
-        text += f", for {share(others[0].ns, wait.ns)} {_instead(others[0], row, style)}"
+        text += (
+            f", for {share(others[0].ns, wait.ns)} {_instead(others[0], row, report, style)}"
+        )
     return text + "."
 
 
-def _instead(delay: Delay, row: TaskRow, style: Style) -> str:
-    who = f"`{shorten(delay.who, _LONG)}`"
+def _instead(delay: Delay, row: TaskRow, report: Report, style: Style) -> str:
+    who, nouns = f"`{shorten(delay.who, _LONG)}`", report.heading.nouns
     if delay.kind == "task" and (delay.who, delay.site) == (row.coro, row.site):
-        who = f"other {who} tasks"
+        who = f"other {who} {nouns.task}s"
     at = f" ({tail(place(delay.site, style.base), _LONG)})" if delay.site else ""
-    return _INSTEAD[delay.kind].format(who=who, at=at)
+    return _INSTEAD[delay.kind].format(who=who, at=at, loop=nouns.loop.split()[-1])
 
 
 def _label(row: TaskRow, by: By) -> str:
@@ -94,18 +96,18 @@ def tasks(report: Report, top: int, style: Style) -> str:
     if len(report.tasks) > top:
         lines.append(f"  … and {plural(len(report.tasks) - top, 'row')} more (--top)")
     # The others hardly waited compared with the worst: nothing to explain.
-    instead = [line for row in slow for line in _who_ran(row, report.by, style)]
+    instead = [line for row in slow for line in _who_ran(row, report, style)]
     if instead:
         lines += ["", style.title("Who ran while they were ready"), *instead]
     return "\n".join(lines)
 
 
-def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
+def _who_ran(row: TaskRow, report: Report, style: Style) -> list[str]:
     """The row's ready time and its main reasons, one line each."""
     if not row.ready.total_ns:
         return []
     total = row.ready.total_ns
-    label = shorten(_label(row, by), style.width - 40)
+    label = shorten(_label(row, report.by), style.width - 40)
     lines = [f"  {label}: ready {duration(total)} in {plural(row.ready.count, 'wait')}"]
     rest = row.delayed_by[_REASONS:]
     left = sum(delay.ns for delay in rest)
@@ -114,7 +116,7 @@ def _who_ran(row: TaskRow, by: By, style: Style) -> list[str]:
         room = style.width - len(line)
         at = place(delay.site, style.base)
         if delay.kind not in ("task", "callback"):
-            text = _instead(delay, row, style)
+            text = _instead(delay, row, report, style)
         elif len(delay.who) + 2 + len(at) <= room:
             text = f"{delay.who}  {at}"
         else:
