@@ -21,9 +21,9 @@ def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     missing = str(tmp_path / "missing.pftrace")
     with pytest.raises(NotDerived, match="cannot be read: No such file"):
         Deriver().derived(Order("page", missing))
-    other = tmp_path / "other.pftrace"
+    other = tmp_path / "other.txt"
     other.write_bytes(b"no trace")
-    with pytest.raises(NotDerived, match=r"^cannot read '.*other.pftrace'"):
+    with pytest.raises(NotDerived, match=r"^cannot read '.*other.txt'"):
         Deriver().derived(Order("page", str(other)))
     monkeypatch.setattr(derive, "TRACE_BYTES", 4)
     with pytest.raises(NotDerived, match="more than is read for an answer"):
