@@ -6,15 +6,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECONDS = 5.0
+SECONDS = 10.0
 
 
 def retained(site: str, *, seconds: float = SECONDS) -> "list[str]":
     """Tells who keeps the live objects that were allocated at a line, while it is recorded.
 
     `site` is a function, or the end of `path/file.py:12 function` or of `path/file.py:12`.
-    Each line of the answer is a way from a variable to such objects. The search takes a
-    millisecond at a time, and `seconds` at most; the calling thread waits for it.
+    Each line of the answer is a way from a variable to such objects. The search holds the
+    GIL for at most two milliseconds at a time, and takes `seconds` at most; the calling thread
+    waits for it.
 
     Raises TracerError when allocations are not recorded, or another thread asks already.
     """

@@ -2,7 +2,7 @@
 
     app.CACHE['user-17'] -> list[81234] -> Order
 
-The C core finds the ways, one millisecond of the GIL at a time; here they get their names.
+The C core finds the ways, two milliseconds of the GIL at a time; here they get their names.
 Nothing of the program runs for that: no property, no __repr__, no __eq__.
 """
 

@@ -28,7 +28,7 @@ enum {
     VISITS = 256,      /* between two looks at the clock */
     OWN_FIELDS = 4096, /* of a subclass of a container, before its items */
 };
-static const uint64_t SLICE_NS = 1000 * 1000, PAUSE_NS = 1000 * 1000;
+static const uint64_t SLICE_NS = 1800 * 1000, PAUSE_NS = 1000 * 1000;
 
 typedef struct {
     const void *block;
@@ -362,7 +362,7 @@ static int set_targets(PyObject *list)
 
 PyDoc_STRVAR(walk_doc, "find_retained(roots, targets, seconds, most) -> (paths, is_complete)\n\n"
 "The paths from `roots`, a tuple, to `most` of the targets, (address, number) of sampled blocks: lists of\n"
-"(object, what led there), the first by the number of the root. The GIL is released every millisecond.");
+"(object, what led there), the first by the number of the root. The GIL is released every 1.8 ms.");
 
 static PyObject *find_retained(PyObject *module, PyObject *args)
 {
@@ -421,7 +421,7 @@ static int look(PyObject *object, void *arg)
 }
 
 PyDoc_STRVAR(look_doc, "find_tracked(targets, most) -> list\n\n"
-"Targets among the objects that the garbage collector knows, the youngest first; it looks for a millisecond.");
+"Targets among the objects that the garbage collector knows, the youngest first; it looks for 1.8 ms.");
 
 static PyObject *find_tracked(PyObject *module, PyObject *args)
 {
