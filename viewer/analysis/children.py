@@ -11,6 +11,7 @@ from viewer.trace.reader import Arg
 from viewer.trace.sites import head
 
 # Python starts these by itself, beside the first spawned process; neither is recorded.
+_HELPERS = "multiprocessing's "  # fork server, resource tracker
 _PYTHONS_OWN = re.compile(r"from multiprocessing\.(?:resource_tracker|forkserver) import")
 # Modules that ask another program a question: where a library is, what machine this is.
 _ASKING = re.compile(r"/lib/python3[^/]*/(?:ctypes/util|platform|uuid)\.py:")
@@ -45,9 +46,10 @@ def children(model: Model) -> tuple[Children, ...]:
         command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
         stack = str(args.get(s.ARG_STACK, ""))
         start = (process, events.time_ns[event])
-        if start in recorded or _PYTHONS_OWN.search(command) or _ASKING.search(stack):
-            continue
         reason = str(args.get(s.ARG_REASON, ""))
+        is_helper = reason.startswith(_HELPERS) or _PYTHONS_OWN.search(command)
+        if start in recorded or is_helper or _ASKING.search(stack):
+            continue
         key = (model.trace.text(events.name[event]), command, site, reason)
         before = found.get(key)
         pids = (before.pids if before else ()) + ((pid,) if isinstance(pid, int) else ())
