@@ -47,6 +47,15 @@ except RecursionError as error: print(error)
 def deep(n): return eval("deep(n + 1)", {"deep": deep, "n": n}) if n < 40 else n
 print(deep(0))
 """
+HASHES = """\
+import os, shutil, signal, time
+for name in ("dir_fd", "fd", "follow_symlinks", "effective_ids"):
+    functions = getattr(os, f"supports_{name}")
+    print(name, all(function in functions for function in functions))
+print(shutil.rmtree.avoids_symlink_attacks)
+builtins = [f for m in (os, time, signal) for f in vars(m).values() if type(f) is type(len)]
+print(len(set(builtins)) == len({id(f) for f in builtins}), os.read == os.write)
+"""
 WARNING_LEVELS = """\
 import warnings
 def warn(level): warnings.warn(f"level {level}", stacklevel=level)
@@ -180,6 +189,7 @@ thread = threading.Thread(target=work); thread.start(); thread.join()
 CASES = [
     Case("own modules", ("prog.py",), OWN_MODULES),
     Case("own modules, -m", ("-m", "prog"), OWN_MODULES),
+    script("builtins in sets", HASHES),
     script("flags", FLAGS),
     *(
         script(" ".join(flags), FLAGS + "\nassert sys", flags=flags)

@@ -3,6 +3,7 @@
 #define TRACER_TRAMPOLINES_H
 
 #include "python/compat.h"
+#include "python/hashes.h"
 
 /* Puts `trampoline` in front of a builtin, once; CPython reads ml_meth at every call. `original`, what it goes on to,
  * stays set afterwards: threads may be inside. */
@@ -11,6 +12,7 @@ static inline void trampoline_put(PyMethodDef *def, PyCFunction trampoline, PyCF
     if (def->ml_meth == trampoline)
         return;
     *original = def->ml_meth;
+    hash_keep(def, trampoline, *original);
     __atomic_store_n(&def->ml_meth, trampoline, __ATOMIC_RELEASE);
 }
 

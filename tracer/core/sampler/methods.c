@@ -3,6 +3,7 @@
 
 #include "python/codes.h"
 #include "python/notes.h"
+#include "python/trampolines.h"
 #include "ring/records.h"
 #include "sampler/sampler.h"
 
@@ -10,7 +11,7 @@ typedef PyObject *(*fast_function)(PyObject *, PyObject *const *, Py_ssize_t);
 
 /* The method definition of _signal.signal: every way of setting a handler in Python goes through it. */
 static PyMethodDef *set_handler;
-static fast_function original_set_handler;
+static PyCFunction original_set_handler;
 
 static PyObject *set_handler_watched(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -21,8 +22,9 @@ static PyObject *set_handler_watched(PyObject *module, PyObject *const *args, Py
         sampler_give_way();
         notes_write(NOTE_HOOK_DISABLED, "cpu", "the program uses the sampler's signal itself");
     }
-    return original_set_handler(module, args, count);
+    return ((fast_function)(void (*)(void))original_set_handler)(module, args, count);
 }
+#define SET_HANDLER_HOOK ((PyCFunction)(void (*)(void))set_handler_watched)
 
 static void watch_set_handler(void)
 {
@@ -30,16 +32,14 @@ static void watch_set_handler(void)
     PyObject *function = module ? PyObject_GetAttrString(module, "signal") : NULL;
     if (function && PyCFunction_CheckExact(function)) {
         PyMethodDef *found = ((PyCFunctionObject *)function)->m_ml;
-        if (found->ml_flags == METH_FASTCALL) {
+        if (found->ml_flags == METH_FASTCALL)
             set_handler = found;
-            original_set_handler = (fast_function)(void (*)(void))found->ml_meth;
-        }
     }
     Py_XDECREF(function);
     Py_XDECREF(module);
     PyErr_Clear();
     if (set_handler)
-        set_handler->ml_meth = (PyCFunction)(void (*)(void))set_handler_watched;
+        trampoline_put(set_handler, SET_HANDLER_HOOK, &original_set_handler);
 }
 
 PyDoc_STRVAR(start_doc, "start_sampler(hz)\n\nSamples every thread's CPU time from now on.");
@@ -83,7 +83,7 @@ static PyObject *stop_sampler(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     if (set_handler)
-        set_handler->ml_meth = (PyCFunction)(void (*)(void))original_set_handler;
+        trampoline_take(set_handler, SET_HANDLER_HOOK, original_set_handler);
     sampler_stop();
     Py_RETURN_NONE;
 }

@@ -5,6 +5,7 @@
 
 #include "python/codes.h"
 #include "python/plain.h"
+#include "python/trampolines.h"
 #include "python/utf8.h"
 #include "ring/intern.h"
 
@@ -305,10 +306,8 @@ static int setup_c_task(PyObject *type)
     identity.c_task = (PyTypeObject *)Py_NewRef(type);
     identity.get_name = method_def(type, "get_name", METH_NOARGS);
     identity.set_name = method_def(type, "set_name", METH_O);
-    if (identity.set_name) {
-        identity.original_set_name = identity.set_name->ml_meth;
-        identity.set_name->ml_meth = set_name_traced;
-    }
+    if (identity.set_name)
+        trampoline_put(identity.set_name, set_name_traced, &identity.original_set_name);
     return 0;
 }
 
@@ -372,7 +371,7 @@ void identity_leave_parent(void)
 void identity_forget(void)
 {
     if (identity.set_name && identity.original_set_name)
-        identity.set_name->ml_meth = identity.original_set_name;
+        trampoline_take(identity.set_name, set_name_traced, identity.original_set_name);
     for (uint32_t i = 0; identity.by_task.slots && i <= identity.by_task.mask; i++) {
         known_task *known = (known_task *)(uintptr_t)identity.by_task.slots[i].value;
         if (!identity.by_task.slots[i].key)
