@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
-from tests.integration.processes.test_pool_jobs import METHODS
+from tests.support.family import START_METHODS
 
 PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "pool_faults.py"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", START_METHODS)
 def test_same_outcomes(record: Recorder, method: str) -> None:
     """Exceptions with remote tracebacks, cancelled and unpicklable jobs, killed workers."""
     plain = subprocess.run(

@@ -87,8 +87,14 @@ def validate(data: bytes) -> Summary:
     _check_events(trace)
     check_samples(
         trace.samples,
-        {p.pid: [e.time_ns for e in p.events] for p in trace.processes},
-        {p.pid for p in trace.processes if p.events[-1].name == s.RECORDING_ENDED},
+        [
+            (
+                p.pid,
+                [e.time_ns for e in p.events],
+                p.events[-1].name == s.RECORDING_ENDED,
+            )
+            for p in trace.processes
+        ],
     )
     drops = {id(p): drops_of(p) for p in trace.processes}
     tasks = _check_tasks(trace, slices, drops)

@@ -1,5 +1,6 @@
 """The rules of CPU samples, checked: the packet sequence of their own, strictly."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -159,17 +160,18 @@ class SampleReader:
         return place
 
 
-def check_samples(samples: list[Sample], times: dict[int, list[int]], ended: set[int]) -> None:
+def check_samples(samples: list[Sample], processes: list[tuple[int, list[int], bool]]) -> None:
     """Every sample is of a process of the trace and was taken while it was recorded.
 
-    `times` has the events of each process; one that was killed may have samples behind them.
-    """
-    bounds = {
-        pid: (min(found), max(found) if pid in ended else 1 << 62)
-        for pid, found in times.items()
-    }
+    `processes`: pid, the times of its events, and whether its recording has ended; one that was
+    killed may have samples behind them. After `exec` the next program has the same pid.
+    `processes`: pid, the times of its events, and whether its recording has ended; a killed one
+    may have samples behind them. After `exec` the next program has the same pid.
+    for pid, found, has_ended in processes:
+        bounds[pid].append((min(found), max(found) if has_ended else 1 << 62))
     for sample in samples:
         assert sample.pid in bounds, f"a sample of an unknown process: {sample}"
         assert sample.tid > 0, f"a sample of no thread: {sample}"
-        first, last = bounds[sample.pid]
-        assert first <= sample.time_ns <= last, f"a sample outside the recording: {sample}"
+        assert any(first <= sample.time_ns <= last for first, last in bounds[sample.pid]), (
+            f"a sample outside the recording: {sample}"
+        )
