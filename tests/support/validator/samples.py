@@ -163,10 +163,10 @@ class SampleReader:
 def check_samples(samples: list[Sample], processes: list[tuple[int, list[int], bool]]) -> None:
     """Every sample is of a process of the trace and was taken while it was recorded.
 
-    `processes`: pid, the times of its events, and whether its recording has ended; one that was
+    `processes`: pid, the times of its events, whether its recording has ended; one that was
     killed may have samples behind them. After `exec` the next program has the same pid.
-    `processes`: pid, the times of its events, and whether its recording has ended; a killed one
-    may have samples behind them. After `exec` the next program has the same pid.
+    """
+    bounds = defaultdict[int, list[tuple[int, int]]](list)
     for pid, found, has_ended in processes:
         bounds[pid].append((min(found), max(found) if has_ended else 1 << 62))
     for sample in samples:
