@@ -20,6 +20,7 @@ from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
+from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
 from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.pools import (
@@ -37,6 +38,7 @@ from viewer.analysis.findings.vain import vain_findings
 __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
 
 FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    slow_moment,
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
     loop_overloaded,
     sleeping_loop,  # missed wake-up
@@ -92,6 +94,7 @@ KINDS = (
     "pool exhausted",
     "pool too large",
     "slots never returned",
+    SLOW_MOMENT,
     "task leak",
     "task never yields",
     "thread-pool starvation",
@@ -101,7 +104,8 @@ KINDS = (
     "workers never exit",
 )
 _ADVICE = ("awaits in turn",)  # after all faults: it may be as it must be
-_FIRST = "deadlock"  # whatever it cost so far, it never ends
+# Whatever it cost so far: what the snapshot was taken for, and what never ends.
+_FIRST = (SLOW_MOMENT, "deadlock")
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
@@ -109,7 +113,7 @@ def find(facts: Facts) -> tuple[Finding, ...]:
     found = across(facts, (finding for finder in FINDERS for finding in finder(facts)))
     found.sort(
         key=lambda f: (
-            f.finding != _FIRST,
+            _FIRST.index(f.finding) if f.finding in _FIRST else len(_FIRST),
             f.finding in _ADVICE,
             -f.severity_ns,
             f.finding,
