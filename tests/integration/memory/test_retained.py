@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tracer
+from tests.conftest import Recorder
 from tests.support.recordings import record_here
 
 pytestmark = pytest.mark.skipif(
@@ -238,3 +239,29 @@ def test_at_the_end_of_a_program(tmp_path: Path, function: str, rate: int, way: 
     assert "live sampled object" in head
     told = [re.sub(r"KEPT\[\d+\]", "KEPT[…]", line) for line in ways]
     assert any(line.startswith(f"tracer: {way}") for line in told), done.stderr
+
+
+DEAD = """\
+import asyncio, gc, tracer
+
+async def main():
+    for _ in range(3):
+        await asyncio.gather(*(asyncio.sleep(0.001) for _ in range(20)))
+
+asyncio.run(main())
+gc.disable()
+garbage = [bytes(100_000) for _ in range(50)]  # nothing leads there: all objects are looked at
+garbage.append(garbage)
+del garbage
+for _ in range(3):
+    print(len(tracer.retained(f"{__file__.rpartition('/')[2]}:9")))
+gc.collect()
+asyncio.run(main())
+"""
+
+
+def test_what_asyncio_keeps_for_later_stays_dead(record: Recorder) -> None:
+    """CPython 3.12 shows the collector its dead future iterators. One that somebody refers to
+    for a moment gets into that list twice, and the next collection never ends."""
+    record(DEAD, options=("--heap", "--heap-rate", "1000", "--no-cpu"))
+    assert record.stdout == "2\n2\n2\n"

@@ -1,4 +1,4 @@
-"""samples/live_service.py under a flight recording: the snapshot leads with the slow moment."""
+"""samples/live_service.py under a flight recording: the snapshot leads with a slow moment."""
 
 import json
 import subprocess

@@ -169,7 +169,8 @@ typedef struct {
 static int fetch_one(PyObject *object, void *arg)
 {
     fetching *f = arg;
-    if (f->seen++ < f->into->position)
+    /* _asyncio shows the collector the dead objects that it keeps for later use: they must stay dead. */
+    if (f->seen++ < f->into->position || Py_REFCNT(object) < 1)
         return 0;
     f->into->fetched[f->into->count++] = Py_NewRef(object);
     return f->into->count == NEIGHBOURS;
@@ -183,7 +184,7 @@ static int fetch(level *of)
         return 0;
     of->count = of->next = 0;
     Py_TYPE(of->object)->tp_traverse(of->object, fetch_one, &f);
-    of->position += of->count;
+    of->position = f.seen;
     return of->count;
 }
 
