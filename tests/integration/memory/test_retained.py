@@ -58,7 +58,8 @@ def _nothing_kept() -> Iterator[None]:
 
 
 def ways(make: Callable[[], object], directory: Path, site: str = "") -> list[str]:
-    """What is said of the objects of `make`, or of `site`, after it has run."""
+    """What is said of the objects of `make`, or of `site`, after it has run. Some of its small
+    objects may be sampled, too."""
     said: list[str] = []
 
     def run() -> None:
@@ -77,8 +78,9 @@ def in_cache() -> None:
 
 def test_a_cache(tmp_path: Path) -> None:
     """The three ways are alike."""
-    head, way = ways(in_cache, tmp_path, "Order.__init__")
-    assert head.startswith("3 live sampled objects of 'Order.__init__', 150.")
+    head, *found = ways(in_cache, tmp_path, "Order.__init__")
+    assert re.match(r"\d+ live sampled objects of 'Order.__init__', 15\d\.", head)
+    (way,) = (line for line in found if "Order.payload" in line)
     assert way.startswith(f"{HERE}.CACHE['user-")
     assert way.endswith("'] -> list[0] -> Order.payload -> bytes, and 2 more like it")
 
@@ -86,8 +88,8 @@ def test_a_cache(tmp_path: Path) -> None:
 def test_a_line(tmp_path: Path) -> None:
     """The end of a path, and the line."""
     line = Order.__init__.__code__.co_firstlineno + 1
-    _, way = ways(in_cache, tmp_path, f"memory/test_retained.py:{line}")
-    assert "Order.payload -> bytes" in way
+    found = ways(in_cache, tmp_path, f"memory/test_retained.py:{line}")
+    assert "Order.payload -> bytes" in "\n".join(found)
     (none,) = ways(in_cache, tmp_path, f"retained.py:{line}")
     assert none == f"no live sampled object was allocated at 'retained.py:{line}'"
 
@@ -106,8 +108,7 @@ def strict() -> None:
 
 
 def test_nothing_of_the_program_runs(tmp_path: Path) -> None:
-    _, way = ways(strict, tmp_path)
-    assert way == f"{HERE}.LOG[0] -> Strict['key'] -> bytes"
+    assert f"{HERE}.LOG[0] -> Strict['key'] -> bytes" in ways(strict, tmp_path)
 
 
 def local() -> bytes:
@@ -115,8 +116,8 @@ def local() -> bytes:
 
 
 def test_a_variable_of_a_call(tmp_path: Path) -> None:
-    _, way = ways(local, tmp_path)
-    assert way == "in ways.<locals>.run (test_retained.py, MainThread): held (bytes)"
+    way = "in ways.<locals>.run (test_retained.py, MainThread): held (bytes)"
+    assert way in ways(local, tmp_path)
 
 
 def test_a_suspended_generator(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ garbage = [bytes(100_000) for _ in range(50)]  # nothing leads there: all object
 garbage.append(garbage)
 del garbage
 for _ in range(3):
-    print(len(tracer.retained(f"{__file__.rpartition('/')[2]}:9")))
+    print("live sampled objects" in tracer.retained(f"{__file__.rpartition('/')[2]}:9")[0])
 gc.collect()
 asyncio.run(main())
 """
@@ -264,4 +265,4 @@ def test_what_asyncio_keeps_for_later_stays_dead(record: Recorder) -> None:
     """CPython 3.12 shows the collector its dead future iterators. One that somebody refers to
     for a moment gets into that list twice, and the next collection never ends."""
     record(DEAD, options=("--heap", "--heap-rate", "1000", "--no-cpu"))
-    assert record.stdout == "2\n2\n2\n"
+    assert record.stdout == "True\n" * 3
