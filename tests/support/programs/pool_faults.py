@@ -9,7 +9,7 @@ import queue
 import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Any
 
 
@@ -81,6 +81,8 @@ def told(call):
     try:
         return repr(call())
     except BaseException as error:
+        if isinstance(error, BrokenExecutor):  # its cause is there on some runs only
+            return f"{type(error).__name__}({str(error)[:60]})"
         cause = type(error.__cause__).__name__
         text = str(error.__cause__).count("Traceback") if error.__cause__ else 0
         return f"{type(error).__name__}({str(error)[:60]}) from {cause} {text}"
