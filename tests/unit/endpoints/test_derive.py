@@ -1,5 +1,6 @@
 """The process that makes an answer: what it makes, and what it says when it cannot."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ from tests.support.models import trace_file
 from tests.support.stories.moment import moment
 from viewer.endpoints import derive
 from viewer.endpoints.derive import Deriver, NotDerived, Order
+
+pytestmark = pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="the address sanitizer needs more memory than the limit leaves",
+)
 
 
 def test_an_answer(tmp_path: Path) -> None:
