@@ -15,6 +15,8 @@ import pytest
 
 from viewer.trace.reader import begins_as_trace
 
+pytestmark = pytest.mark.broad
+
 TIMEOUT_S = 60
 GO = shutil.which("go")
 # Waits until the test closes its stdin.

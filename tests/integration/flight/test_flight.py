@@ -13,6 +13,8 @@ from tests.support.validator.rules import Summary, validate
 from tracer import schema as s
 from viewer.trace.rings import read_ring
 
+pytestmark = pytest.mark.broad
+
 FLIGHT = "import tracer\ntracer.flight('ring', seconds=1, max_bytes=4 << 20)\n"
 # Segments begin every 125 ms, so that after this time the first ones are gone.
 LATER_S = 1.6

@@ -16,6 +16,8 @@ from viewer.analysis.processes.family import Family
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
+pytestmark = pytest.mark.broad
+
 # What a program can see of how it was started.
 SEEN = """\
 import os, signal, sys

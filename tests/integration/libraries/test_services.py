@@ -19,6 +19,8 @@ from tests.support.servers import free_port
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
+pytestmark = pytest.mark.broad
+
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs" / "services"
 CLIENTS, REQUESTS = 4, 12
 WAIT_S = 30

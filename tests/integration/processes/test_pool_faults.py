@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
 from tests.support.family import START_METHODS
 
+pytestmark = pytest.mark.broad
+
 PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "pool_faults.py"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Recorder
 
+pytestmark = pytest.mark.broad
+
 PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "pool_findings.py"
 
 

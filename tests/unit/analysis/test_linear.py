@@ -22,6 +22,8 @@ from viewer.trace.engine import PYTHON
 from viewer.trace.model import build_model
 from viewer.trace.reader import Trace, read_trace
 
+pytestmark = pytest.mark.broad
+
 SMALL, TIMES = 800, 4
 # All who wait times all who ran is bounded: from here on the bound is reached.
 PAIRS = {"coroutines_ready_at_once": 4_000, "threads_at_once": 4_000}
