@@ -54,7 +54,10 @@ MANAGERS = {
         GUNICORN + "--preload -k gthread --threads 4 service:wsgi", "/lock", "lock convoy"
     ),
     "gunicorn gevent": Manager(
-        GUNICORN + "-k gevent service:wsgi", "/computes", "loop blocked", needs="gevent"
+        GUNICORN + "-k gevent service:wsgi",
+        "/lock",
+        "lock held across await",
+        needs="gevent",
     ),
     "gunicorn uvicorn": Manager(
         GUNICORN + "-k uvicorn.workers.UvicornWorker service:asgi", *BLOCKED, needs="uvicorn"
@@ -80,12 +83,12 @@ def serve(python: list[str], manager: Manager, folder: Path) -> tuple[Given, End
     return given, service.ended[0]
 
 
-def leading(trace: Path) -> tuple[str, str]:
-    """The first finding, and its text."""
+def findings(trace: Path) -> list[tuple[str, str]]:
+    """The findings, and their texts."""
     command = [sys.executable, "-m", "tracer", "report", str(trace), "--json"]
     said = json.loads(subprocess.check_output([*command, "--section", "findings"]))["findings"]
     assert said, "no finding"
-    return said[0]["finding"], said[0]["text"]
+    return [(each["finding"], each["text"]) for each in said]
 
 
 def recorded(trace: Path) -> set[int]:
@@ -113,7 +116,7 @@ def test_a_manager(name: str, tmp_path: Path) -> None:
     assert given.answers.total() == CLIENTS * REQUESTS * loads
     assert traced == plain
     assert given.workers <= recorded(trace)
-    finding, text = leading(trace)
+    finding, text = findings(trace)[0]
     assert finding == manager.finding
     assert place("service.py", manager.fault[1:]) in text
 
@@ -149,7 +152,12 @@ def test_celery(pool: str, tmp_path: Path) -> None:
     wanted = work_off([sys.executable], pool, tmp_path)
     assert work_off(tracing(trace), pool, tmp_path) == wanted
     assert len(recorded(trace)) == (4 if pool == "prefork" else 1)
-    finding, text = leading(trace)
+    found = findings(trace)
+    if (
+        pool == "threads"
+    ):  # quick jobs may queue for longer behind those than those for the lock
+        found = [each for each in found if each[0] != "thread-pool starvation"]
+    finding, text = found[0]
     assert finding == "database locked"
     assert place("tasks.py", "database") in text
 
@@ -221,6 +229,6 @@ def test_xdist(tmp_path: Path) -> None:
     assert traced.returncode == plain.returncode == 1
     assert complaints(traced.stdout) == complaints(plain.stdout)
     assert len(recorded(trace)) == 3
-    finding, text = leading(trace)
+    finding, text = findings(trace)[0]
     assert finding == "lock convoy"
     assert "test_held.py:5" in text

@@ -15,7 +15,7 @@ LOCK = threading.Lock()
 
 def holds_a_lock() -> None:
     with LOCK:  #: lock
-        time.sleep(0.02)
+        time.sleep(0.06)
 
 
 def keeps_a_transaction_open() -> None:
@@ -27,12 +27,6 @@ def keeps_a_transaction_open() -> None:
     database.close()
 
 
-def computes() -> None:
-    until_s = time.thread_time() + 0.03
-    while time.thread_time() < until_s:
-        sum(range(1_000))
-
-
 def hangs() -> None:
     threading.Event().wait()
 
@@ -41,12 +35,11 @@ FAULTS = {
     "/hangs": hangs,
     "/lock": holds_a_lock,
     "/database": keeps_a_transaction_open,
-    "/computes": computes,
 }
 
 
 def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    FAULTS.get(environ["PATH_INFO"], lambda: None)()  #: computes
+    FAULTS.get(environ["PATH_INFO"], lambda: None)()
     body = environ["PATH_INFO"].encode()
     headers = [("Content-Length", str(len(body))), ("Worker", str(os.getpid()))]
     start_response("200 OK", headers)
