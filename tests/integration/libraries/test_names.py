@@ -16,6 +16,8 @@ from tracer import schema as s
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 
+pytestmark = pytest.mark.broad
+
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs" / "libraries"
 SERVERS = {
     "asyncpg": "postgres_url",

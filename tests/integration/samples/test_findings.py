@@ -8,6 +8,8 @@ from tests.conftest import SAMPLES
 from tests.support.programs import clean as clean_programs
 from tests.support.programs import faulty as faulty_programs
 
+pytestmark = pytest.mark.broad
+
 # The leading finding, and what its sentence must name.
 PLANTED = {
     "blocked_loop": ("loop blocked", ("`render_report`", "`sleep` (blocked_loop.py:38)")),

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import SAMPLES, Recorder
 
+pytestmark = pytest.mark.broad
+
 NAMES = sorted(path.name for path in SAMPLES.glob("*.py"))
 
 
