@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.trace.reader import Arg, Process
+from viewer.trace.reader import Arg, Process, number_of
 
 _CUT_BY = {
     errno.ENOSPC: "by a full disk ",
@@ -70,18 +70,13 @@ def end_of(process: Process, live: bool) -> End:
 
 
 def _cut(process: Process, note: dict[str, Arg], live: bool) -> End:
-    by = _CUT_BY.get(_number(note, s.ARG_ERRNO), "")
+    by = _CUT_BY.get(number_of(note, s.ARG_ERRNO), "")
     what = f"the file was cut {by}({note.get(s.ARG_REASON, '?')})"
     if s.ARG_UNTIL not in note:
         does = "does now" if live else "did then"
         text = f"{what}: what the program (pid {process.pid}) {does} is missing."
         return End(process.pid, How.CUT, text)
-    ns = max(_number(note, s.ARG_UNTIL) - process.end_ns, 0)
-    events = _number(note, s.ARG_COUNT)
+    ns = max(number_of(note, s.ARG_UNTIL) - process.end_ns, 0)
+    events = number_of(note, s.ARG_COUNT)
     text = f"{what}: the last {duration(ns)} ({plural(events, 'event')}) are missing."
     return End(process.pid, How.CUT, text, ns, events)
-
-
-def _number(args: dict[str, Arg], name: str) -> int:
-    value = args.get(name, 0)
-    return value if isinstance(value, int) else 0

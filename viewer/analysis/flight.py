@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tracer import schema as s
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
+from viewer.trace.reader import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Flight:
 def flight_of(model: Model) -> Flight | None:
     """None: the trace has everything from the beginning of the recording on."""
     for process in model.trace.processes:
-        began = _number(process.recording, s.ARG_BEGAN)
+        began = number_of(process.recording, s.ARG_BEGAN)
         if not began:
             continue
         said = process.snapshot
@@ -41,14 +41,9 @@ def flight_of(model: Model) -> Flight | None:
             process.start_ns,
             process.end_ns,
             said is not None,
-            _number(said or {}, s.ARG_ASKED),
+            number_of(said or {}, s.ARG_ASKED),
             str((said or {}).get(s.ARG_REASON, "")),
             str((said or {}).get(s.ARG_TRIGGER, "")),
-            (_number(said or {}, s.ARG_SINCE), _number(said or {}, s.ARG_UNTIL)),
+            (number_of(said or {}, s.ARG_SINCE), number_of(said or {}, s.ARG_UNTIL)),
         )
     return None
-
-
-def _number(args: dict[str, Arg], name: str) -> int:
-    value = args.get(name, 0)
-    return value if isinstance(value, int) else 0

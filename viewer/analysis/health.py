@@ -7,7 +7,7 @@ from viewer.analysis.children import Children, children
 from viewer.analysis.endings import LOST, End, How, end_of, signal_name
 from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
+from viewer.trace.reader import number_of
 
 # The signals that a recording can have.
 _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
@@ -45,8 +45,8 @@ class Health:
 def health(model: Model) -> Health:
     remarks = model.remarks
     ends = [p.recording_ended for p in model.trace.processes if p.recording_ended is not None]
-    told = sum(_number(r.args, s.ARG_COUNT) for r in remarks if r.name == s.EVENTS_DROPPED)
-    summed = sum(_number(end, s.ARG_DROPPED) for end in ends)
+    told = sum(number_of(r.args, s.ARG_COUNT) for r in remarks if r.name == s.EVENTS_DROPPED)
+    summed = sum(number_of(end, s.ARG_DROPPED) for end in ends)
     recorded = [p for p in model.trace.processes if p.recording]
     started = children(model)
     signals = dict.fromkeys(
@@ -63,8 +63,8 @@ def health(model: Model) -> Health:
             for r in remarks
             if r.name == s.HOOK_DISABLED
         ),
-        overhead_ns=sum(_number(end, s.ARG_OVERHEAD) for end in ends),
-        late=sum(_number(end, s.ARG_LATE) for end in ends),
+        overhead_ns=sum(number_of(end, s.ARG_OVERHEAD) for end in ends),
+        late=sum(number_of(end, s.ARG_LATE) for end in ends),
         ends=tuple(_end(model, i) for i, p in enumerate(model.trace.processes) if p.recording),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
@@ -93,8 +93,3 @@ def _end(model: Model, process: int) -> End:
     who = f"{member.name} (pid {found.pid})"
     text = f"{who} was killed by {name}: {LOST}."
     return replace(found, text=text, killed=(who, name))
-
-
-def _number(args: dict[str, Arg], name: str) -> int:
-    value = args.get(name, 0)
-    return value if isinstance(value, int) else 0

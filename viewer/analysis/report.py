@@ -21,7 +21,7 @@ from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.loops import Nouns
 from viewer.trace.model import Model
-from viewer.trace.reader import Process
+from viewer.trace.reader import number_of
 
 SECTIONS = (
     "findings",
@@ -203,13 +203,8 @@ def heading(model: Model) -> Heading:
         len(trace.events.time_ns),
         trace.size_bytes,
         len(recorded),
-        max(_threshold(process) for process in recorded),
+        max(number_of(process.recording, s.ARG_THRESHOLD) for process in recorded),
         {i: family.name(i) for i in family.members} if len(recorded) > 1 else {},
         model.nouns,
         flight_of(model),
     )
-
-
-def _threshold(process: Process) -> int:
-    said = process.recording.get(s.ARG_THRESHOLD, 0)
-    return said if isinstance(said, int) else 0

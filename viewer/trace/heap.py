@@ -6,7 +6,7 @@ from typing import Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg, Trace
+from viewer.trace.reader import Trace, number_of
 
 
 @dataclass(slots=True)
@@ -66,32 +66,32 @@ def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
     for i in trace.instants(events.category, s.CAT_HEAP):
         name, args = trace.text(events.name[i]), trace.args(i)
         process = trace.track_process[events.track[i]]
-        key = process, _number(args, s.ARG_BLOCK)
+        key = process, number_of(args, s.ARG_BLOCK)
         if name == s.SAMPLING:
-            means[process] = _number(args, s.ARG_MEAN_BYTES)
+            means[process] = number_of(args, s.ARG_MEAN_BYTES)
         elif name == s.ALLOC and means.get(process):
-            size = _number(args, s.ARG_BYTES)
+            size = number_of(args, s.ARG_BYTES)
             block = open_[key] = Block(
                 process,
-                _number(args, s.ARG_TID),
-                _number(args, s.ARG_TASK),
+                number_of(args, s.ARG_TID),
+                number_of(args, s.ARG_TASK),
                 events.time_ns[i],
                 -1,
                 size,
                 1 / -math.expm1(-max(size, 1) / means[process]),
                 str(args.get(s.ARG_SITE, "")),
                 str(args.get(s.ARG_STACK, "")),
-                call=_number(args, s.ARG_CALL),
+                call=number_of(args, s.ARG_CALL),
             )
             blocks.append(block)
         elif name == s.FREE and key in open_:
             block = open_.pop(key)
-            block.end_ns, block.freed_by = events.time_ns[i], _number(args, s.ARG_TID)
+            block.end_ns, block.freed_by = events.time_ns[i], number_of(args, s.ARG_TID)
             returned = args.get(s.ARG_RETURNED)
             block.outlived = bool(returned) if returned is not None else None
             block.resized = bool(args.get(s.ARG_RESIZED))
         elif name == s.STILL_RUNS:
-            running.add((process, _number(args, s.ARG_CALL)))
+            running.add((process, number_of(args, s.ARG_CALL)))
         elif name == s.SAMPLING_ENDED:
             ended.add(process)
     for block in open_.values():
@@ -102,8 +102,3 @@ def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
         ):
             block.outlived = True
     return means, tuple(blocks)
-
-
-def _number(args: dict[str, Arg], name: str) -> int:
-    value = args.get(name, 0)
-    return value if isinstance(value, int) else 0

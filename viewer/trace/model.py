@@ -10,7 +10,7 @@ from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
-from viewer.trace.reader import Arg, Trace, Track
+from viewer.trace.reader import Arg, Trace, Track, number_of
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
 from viewer.trace.users import with_user_sites, with_user_tasks
@@ -300,11 +300,6 @@ def _positions(kinds: Column, wanted: int) -> list[int]:
     return found
 
 
-def _number(args: dict[str, Arg], name: str) -> int:
-    value = args.get(name, 0)
-    return value if isinstance(value, int) else 0
-
-
 def _collections(trace: Trace, owned: Owners) -> list[Collection]:
     """One for each slice of the GC tracks; their copies on the threads' tracks do not count.
 
@@ -322,12 +317,12 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
         found.append(
             Collection(
                 trace.track_process[number],
-                _number(args, s.ARG_TID),
+                number_of(args, s.ARG_TID),
                 trace.slices.start_ns[i],
                 trace.slices.end_ns[i],
-                _number(args, s.ARG_GENERATION),
-                _number(args, s.ARG_COLLECTED),
-                _number(args, s.ARG_UNCOLLECTABLE),
+                number_of(args, s.ARG_GENERATION),
+                number_of(args, s.ARG_COLLECTED),
+                number_of(args, s.ARG_UNCOLLECTABLE),
                 str(args.get(s.ARG_SITE, "")) if args.get(s.ARG_EXPLICIT) else None,
             )
         )

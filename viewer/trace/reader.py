@@ -5,6 +5,7 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -26,6 +27,12 @@ _OF_RECORDING = (
 )
 
 type Arg = int | float | str
+
+
+def number_of(args: Mapping[str, Arg], name: str, missing: int = 0) -> int:
+    """An integer among an event's arguments; `missing` where it is absent, or no integer."""
+    value = args.get(name, missing)
+    return value if isinstance(value, int) else missing
 
 
 class Track(NamedTuple):

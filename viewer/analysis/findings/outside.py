@@ -14,6 +14,7 @@ from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, name_of, place_i
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import keys, numbers
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.trace.reader import number_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -157,8 +158,7 @@ def _size(facts: Facts, row: int) -> int:
     """How many bytes a call read."""
     trace = facts.model.trace
     end = trace.slices.end_event[facts.model.states.slice[row]]
-    size = trace.args(end).get(s.ARG_BYTES, 0) if end >= 0 else 0
-    return size if isinstance(size, int) else 0
+    return number_of(trace.args(end), s.ARG_BYTES) if end >= 0 else 0
 
 
 def _unread_streams(facts: Facts) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
+from viewer.trace.reader import Arg, number_of
 from viewer.trace.sites import head
 
 NEVER = -1
@@ -108,7 +108,7 @@ class Jobs:
         return found
 
     def _job(self, args: dict[str, Arg]) -> Job:
-        key = _number(args, s.ARG_POOL), _number(args, s.ARG_JOB)
+        key = number_of(args, s.ARG_POOL, -1), number_of(args, s.ARG_JOB, -1)
         return self._found.setdefault(key, Job(*key))
 
     def _process(self, event: int) -> int:
@@ -126,12 +126,12 @@ class Jobs:
 
     def _sent(self, job: Job, event: int, args: dict[str, Arg]) -> None:
         job.sent_ns = self.model.trace.events.time_ns[event]
-        job.sent_bytes = _number(args, s.ARG_BYTES)
-        job.pickled_ns = max(_number(args, s.ARG_PICKLING), 0)
+        job.sent_bytes = number_of(args, s.ARG_BYTES, -1)
+        job.pickled_ns = number_of(args, s.ARG_PICKLING)
 
     def _result(self, job: Job, event: int, args: dict[str, Arg]) -> None:
         job.result_ns = self.model.trace.events.time_ns[event]
-        job.result_bytes = _number(args, s.ARG_BYTES)
+        job.result_bytes = number_of(args, s.ARG_BYTES, -1)
 
     def _received(self, job: Job, event: int, _args: dict[str, Arg]) -> None:
         job.received_ns = self.model.trace.events.time_ns[event]
@@ -161,8 +161,3 @@ class Jobs:
 def _order(job: Job) -> tuple[int, int]:
     first = (time for time in (job.submit_ns, job.sent_ns, job.start_ns) if time >= 0)
     return next(first, 0), job.number
-
-
-def _number(args: dict[str, Arg], name: str) -> int:
-    value = args.get(name, -1)
-    return value if isinstance(value, int) else -1
