@@ -12,10 +12,10 @@ recorded, by this module or by `tracer run`; when nothing is, they cost next to 
 
 # What few programs call, and the module that has it, which is imported then.
 _LATER = {
-    "dump": "snapshots",
-    "flight": "snapshots",
-    "retained": "keepers",
-    "snapshot": "snapshots",
+    "dump": "flight_recorder.snapshots",
+    "flight": "flight_recorder.snapshots",
+    "retained": "memory.keepers",
+    "snapshot": "flight_recorder.snapshots",
 }
 
 
@@ -50,8 +50,8 @@ from tracer.errors import TracerError  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tracer.keepers import retained
-    from tracer.snapshots import dump, flight, snapshot
+    from tracer.flight_recorder.snapshots import dump, flight, snapshot
+    from tracer.memory.keepers import retained
 
 __version__ = "0.1.0"
 __all__ = [

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
+    from tracer.flight_recorder.rings import Flight
     from tracer.recorder import Recording
-    from tracer.rings import Flight
     from tracer.totals import Totals
 
     type _Function = Callable[..., Any]
@@ -159,7 +159,8 @@ def listen(address: str | None = None, *, token: str | None = None) -> str:
     listen there, or this process listens already.
     """
     try:
-        from tracer import _core, listening
+        from tracer import _core
+        from tracer.live import listening
     except ImportError as error:
         raise TracerError(f"cannot listen: the C core is missing ({error})") from None
     with _session.guard:

@@ -10,8 +10,8 @@ A mistake in it costs one line on stderr, and the program runs on. Imports nothi
 import os
 import sys
 
-from tracer import snapshots, triggers
 from tracer.errors import TracerError
+from tracer.flight_recorder import snapshots, triggers
 
 VARIABLE = "TRACER"
 _KNOWN = ("flight", "dir", "size", "on", "listen")

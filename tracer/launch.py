@@ -88,7 +88,10 @@ def finish_at_exit(
     comes last; and for a program that ends in another way, or becomes another one."""
     import atexit
 
-    from tracer import _core, children, derived, keepers, rings
+    from tracer import _core, derived
+    from tracer.flight_recorder import rings
+    from tracer.memory import keepers
+    from tracer.processes import children
     from tracer.totals import Totals
 
     keeps = keepers.at_exit(retained) if retained else list
@@ -142,8 +145,8 @@ def start(order: str, command: list[str], named: list[str]) -> None:
     program. Raises TracerError when the output is refused, anything else when this
     interpreter cannot be recorded."""
     from tracer.errors import BusyTraceError
+    from tracer.flight_recorder.rings import flight_of
     from tracer.recorder import Options, Recording
-    from tracer.rings import flight_of
 
     _kind, buffer_bytes, signals, force, settings, output = order.split(" ", 5)
     numbers = dict(setting.split("=") for setting in settings.split(","))
@@ -196,8 +199,9 @@ def start(order: str, command: list[str], named: list[str]) -> None:
 
 def listen(address: str) -> None:
     """Answers HTTP requests from now on; if that fails, the program runs on without."""
-    from tracer import _core, listening
+    from tracer import _core
     from tracer.errors import TracerError
+    from tracer.live import listening
 
     token = os.environ.get("TRACER_TOKEN")
     try:

@@ -3,7 +3,7 @@
 It imports nothing that a plain `python` has not loaded already.
 """
 
-from tracer.family import MOST_BYTES, MOST_FILES
+from tracer.processes.family import MOST_BYTES, MOST_FILES
 from tracer.signals import (
     DEFAULT_CPU_HZ,
     DEFAULT_HEAP_RATE,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from tracer.rings import Flight
+    from tracer.flight_recorder.rings import Flight
     from tracer.signals import Disarm, Tool
 
 SIGNALS: "dict[str, Callable[[ModuleType, Tool], Disarm]]" = {

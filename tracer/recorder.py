@@ -8,15 +8,16 @@ import os
 import sys
 import time
 
-from tracer import children as child_processes
-from tracer import order, rings
 from tracer.errors import TracerError
-from tracer.family import Family
-from tracer.listening import tell
+from tracer.flight_recorder import rings
+from tracer.flight_recorder.rings import remove_ring
 from tracer.live import control, debug
+from tracer.live.listening import tell
 from tracer.options import ON_REQUEST, SIGNALS, Options
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
-from tracer.rings import remove_ring
+from tracer.processes import children as child_processes
+from tracer.processes import order
+from tracer.processes.family import Family
 from tracer.secrets import masked
 from tracer.signals import Tool, children, libraries
 from tracer.totals import Totals

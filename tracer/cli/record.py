@@ -4,10 +4,11 @@ import re
 
 import click
 
-from tracer import program, rings, triggers
+from tracer import program
 from tracer.cli.options import need
 from tracer.errors import UsageError
-from tracer.family import MOST_BYTES, MOST_FILES
+from tracer.flight_recorder import rings, triggers
+from tracer.processes.family import MOST_BYTES, MOST_FILES
 
 SUFFIX = ".pftrace"
 LISTEN = "--listen"  # its value may be left out; what follows it may be the program

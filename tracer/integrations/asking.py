@@ -5,8 +5,9 @@ import secrets
 from collections.abc import Mapping
 from threading import Lock
 
-from tracer import _core, listening
+from tracer import _core
 from tracer.errors import TracerError
+from tracer.live import listening
 
 PREFIXES = ("/debug/pprof", "/debug/tracer")
 TIMEOUT_S = 400  # more than an answer may take

@@ -48,7 +48,7 @@ def record(order: str, folder: str) -> None:
     names, paths = set(sys.modules), set(sys.path_importer_cache)
     try:
         load_package(folder.rpartition("/")[0])
-        from tracer import spawned
+        from tracer.processes import spawned
 
         spawned.begin(order)
     except Exception:  # a child cannot say it: its parent's trace has a child without one

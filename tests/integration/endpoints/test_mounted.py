@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import tracer
-from tracer import _core, listening
+from tracer import _core
 from tracer.integrations import asgi, asking, wsgi
+from tracer.live import listening
 
 
 @pytest.fixture(autouse=True)

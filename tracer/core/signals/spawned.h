@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum { SPAWNED_WHY = 64 };
-/* What a child is, as tracer/spawned.py is told. */
+/* What a child is, as tracer/processes/spawned.py is told. */
 enum { SPAWNED_PLAIN = 's', SPAWNED_PROCESS = 'm', SPAWNED_SERVER = 'f', SPAWNED_EXEC = 'e' };
 
 /* A program that is about to be started. */

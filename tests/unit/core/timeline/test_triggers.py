@@ -8,7 +8,7 @@ import pytest
 from tests.support.records import FUNC, LINE, MAIN, OTHER, SLEEP, Script, a_task
 from tracer import _core
 from tracer import schema as s
-from tracer.triggers import parse
+from tracer.flight_recorder.triggers import parse
 
 MS = 1_000_000
 S = 1_000 * MS

@@ -142,7 +142,7 @@ def _argv() -> list[str]:
 
 def _start_process(core: "ModuleType") -> tuple[Listening, int]:
     """The process, and what to read its first line from."""
-    root = __file__.rpartition("/")[0].rpartition("/")[0]
+    root = __file__.rsplit("/", 3)[0]  # of our packages
     command = [
         sys.executable,
         "-E",

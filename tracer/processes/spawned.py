@@ -8,9 +8,9 @@ Imports nothing that a plain `python` has not loaded already.
 import os
 import sys
 
-from tracer.family import Family
 from tracer.options import Options
-from tracer.order import Order, command
+from tracer.processes.family import Family
+from tracer.processes.order import Order, command
 from tracer.recorder import Recording
 
 TYPE_CHECKING = False

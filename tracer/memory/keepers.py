@@ -29,14 +29,15 @@ def retained(site: str, *, seconds: float = SECONDS) -> "list[str]":
             "cannot tell who keeps memory: allocations are not recorded. "
             'Use tracer run --heap, or add "heap" to the signals of start().'
         )
-    from tracer import ways
+    from tracer.memory import ways
 
     return ways.lines_of(_core, site, seconds)
 
 
 def at_exit(site: str) -> "Callable[[], list[str]]":
     """To be called when nothing can be imported, and nothing may be raised any more."""
-    from tracer import _core, ways
+    from tracer import _core
+    from tracer.memory import ways
 
     def lines() -> list[str]:
         try:

@@ -9,8 +9,8 @@ import os
 import sys
 import time
 
-from tracer import triggers
 from tracer.errors import TraceFileError
+from tracer.flight_recorder import triggers
 from tracer.output import discard
 from tracer.units import duration, plural
 

@@ -6,15 +6,15 @@ already.
 
 import os
 
-from tracer.rings import Flight
+from tracer.flight_recorder.rings import Flight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-    from tracer.family import Family
     from tracer.options import Options
+    from tracer.processes.family import Family
 
 _BETWEEN, _WITHIN = "\x1f", "\x1e"  # fields, and parts of one
 _NUMBERS = (
@@ -73,7 +73,7 @@ def give(
     core: "ModuleType", options: "Options", family: "Family | None", program: "list[str]"
 ) -> None:
     """From now on children that are a new Python are told this; None: nothing."""
-    site = os.path.abspath(__file__).rpartition("/")[0] + "/site"
+    site = os.path.abspath(__file__).rsplit("/", 2)[0] + "/site"
     if family is None or ":" in site:  # PYTHONPATH cannot have that
         core.follow_spawned(None, None, 0)
         return

@@ -7,8 +7,8 @@ import os
 
 from tracer import api
 from tracer.errors import TraceFileError
+from tracer.flight_recorder.rings import KEEP, Flight, check
 from tracer.output import cannot_write, is_trace
-from tracer.rings import KEEP, Flight, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

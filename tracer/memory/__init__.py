@@ -1,0 +1,1 @@
+"""Who keeps memory: the ways from variables to the objects of a line."""
