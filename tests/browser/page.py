@@ -22,7 +22,7 @@ from viewer.trace.reader import read_trace
 
 # Where the pictures of the last run are kept, when set
 SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
-PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "cpu", "why")
+PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "memory", "cpu", "why")
 _READY = "html[data-ready]"
 # Every answer has arrived and has been drawn.
 _SETTLED = """() => new Promise((done) => {

@@ -47,7 +47,7 @@ def escape(model: Model) -> Escape | None:
     if not heap.mean_bytes:
         return None
     # Of a block that was resized only the last one counts: it is one object.
-    blocks = [block for block in heap.blocks if not block.resized]
+    blocks = [block for block in heap.allocated if not block.resized]
     by_site: dict[str, list[Block]] = defaultdict(list)
     for block in blocks:
         by_site[site_of(block)].append(block)

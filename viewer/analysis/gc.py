@@ -3,6 +3,8 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 from viewer.analysis.spread import Spread, spread_of
 from viewer.trace.heap import Block, Heap
@@ -25,12 +27,31 @@ class GcRow:
 
 
 class Collectors:
-    """Which collection freed a block."""
+    """Which collection freed a block, and how much each freed."""
 
     def __init__(self, model: Model) -> None:
+        self._blocks = Heap.of(model).blocks
         self._of: dict[tuple[int, int], list[Collection]] = defaultdict(list)
         for each in sorted(model.collections, key=lambda c: c.start_ns):
             self._of[each.process, each.tid].append(each)
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """Those of a model, found once."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model)
+        return found
+
+    @cached_property
+    def freed_bytes(self) -> dict[Collection, float]:
+        """An estimate, by collection; one that freed no sampled block has none."""
+        found: dict[Collection, float] = defaultdict(float)
+        for block in self._blocks:
+            by = self.freed(block)
+            if by is not None:
+                found[by] += block.bytes
+        return found
 
     def freed(self, block: Block) -> Collection | None:
         """The one that the freeing thread ran at that time."""
@@ -58,13 +79,9 @@ def gc_rows(model: Model) -> tuple[GcRow, ...]:
 
 def _freed(model: Model) -> Counter[int] | None:
     """By generation the bytes that its collections freed."""
-    heap = Heap.of(model)
-    if not heap.mean_bytes:
+    if not Heap.of(model).mean_bytes:
         return None
     found: dict[int, float] = defaultdict(float)
-    collectors = Collectors(model)
-    for block in heap.blocks:
-        by = collectors.freed(block)
-        if by is not None:
-            found[by.generation] += block.bytes
+    for by, amount in Collectors.of(model).freed_bytes.items():
+        found[by.generation] += amount
     return Counter({generation: round(amount) for generation, amount in found.items()})

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from viewer.analysis.profiles.within import Within
@@ -29,7 +29,7 @@ class MemoryRow:
     live_blocks: int
     allocated_bytes: int
     allocated_blocks: int
-    grown_bytes: int  # live now, less what was live halfway through the recording
+    grown_bytes: int  # live at the end, less what was live halfway through
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,12 @@ def memory(model: Model) -> Memory | None:
     if not heap.mean_bytes:
         return None
     means = set(heap.mean_bytes.values())
-    middle_ns = (model.start_ns + model.end_ns) // 2
     return Memory(
         means.pop() if len(means) == 1 else 0,
-        _row("", heap.blocks, middle_ns),
-        _rows(heap.blocks, site_of, middle_ns),
-        _rows(heap.blocks, _Coroutines(model), middle_ns),
-        tuple(_region_rows(model, heap, middle_ns)),
+        _row("", heap, heap.blocks),
+        _rows(heap, site_of),
+        _rows(heap, _Coroutines(model)),
+        tuple(_region_rows(model, heap)),
     )
 
 
@@ -82,7 +81,7 @@ class _Coroutines:
         return self.model.coroutine_of(task) if task >= 0 else ""
 
 
-def _region_rows(model: Model, heap: Heap, middle_ns: int) -> Iterable[MemoryRow]:
+def _region_rows(model: Model, heap: Heap) -> Iterable[MemoryRow]:
     names = sorted({each.name for each in regions(model) if each.kind == REGION})
     for name in names:
         where = Within(model, name)
@@ -92,36 +91,35 @@ def _region_rows(model: Model, heap: Heap, middle_ns: int) -> Iterable[MemoryRow
             if where.has(model.pid(block.process), block.tid, block.start_ns)
         ]
         if blocks:
-            yield _row(name, blocks, middle_ns)
+            yield _row(name, heap, blocks)
 
 
-def _rows(
-    blocks: Iterable[Block], name_of: Callable[[Block], str], middle_ns: int
-) -> tuple[MemoryRow, ...]:
+def _rows(heap: Heap, name_of: Callable[[Block], str]) -> tuple[MemoryRow, ...]:
     """By name: the one with the most live first. What has no name has no row."""
     by_name: dict[str, list[Block]] = defaultdict(list)
-    for block in blocks:
+    for block in heap.blocks:
         by_name[name_of(block)].append(block)
-    rows = [_row(name, found, middle_ns) for name, found in by_name.items() if name]
+    rows = [_row(name, heap, found) for name, found in by_name.items() if name]
     return tuple(sorted(rows, key=lambda r: (-r.live_bytes, -r.allocated_bytes, r.name)))
 
 
-def _row(name: str, blocks: Iterable[Block], middle_ns: int) -> MemoryRow:
-    every = list(blocks)
-    live = [block for block in every if block.end_ns < 0]
+def _row(name: str, heap: Heap, blocks: Sequence[Block]) -> MemoryRow:
+    middle_ns = (heap.from_ns + heap.until_ns) // 2
+    live = [block for block in blocks if block.end_ns < 0]
+    new = [block for block in blocks if block.start_ns >= heap.from_ns]
     before = sum(
         block.bytes
-        for block in every
+        for block in blocks
         if block.start_ns <= middle_ns and not 0 <= block.end_ns <= middle_ns
     )
     live_bytes = sum(block.bytes for block in live)
     return MemoryRow(
         name,
-        len(every),
+        len(blocks),
         round(live_bytes),
         round(math.sqrt(sum(block.variance for block in live))),
         round(sum(block.count for block in live)),
-        round(sum(block.bytes for block in every)),
-        round(sum(block.count for block in every)),
+        round(sum(block.bytes for block in new)),
+        round(sum(block.count for block in new)),
         round(live_bytes - before),
     )

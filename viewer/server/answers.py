@@ -7,13 +7,10 @@ from collections.abc import Callable
 from functools import cached_property
 
 from viewer.analysis.alike import stems
-from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.health import health
-from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.profiles.profile import Sample
 from viewer.analysis.report import SECTIONS, build_report, heading, why_not
-from viewer.analysis.steps import Steps
 from viewer.analysis.tasks import By
 from viewer.render.json.report import to_json
 from viewer.render.json.values import Json
@@ -24,13 +21,14 @@ from viewer.server.details import details
 from viewer.server.evidence import shown_at
 from viewer.server.families import tree_json
 from viewer.server.groups import GROUPS, busy_ns
+from viewer.server.heap import heap_json, heap_samples
 from viewer.server.http import BadQuery, Query, Reply
 from viewer.server.lanes import Group, Title
 from viewer.server.later import Later
 from viewer.server.longest import longest_json
+from viewer.server.tasks import tasks_json
 from viewer.server.within import present, within
 from viewer.server.worst import worst, worst_json
-from viewer.trace.columns import AWAIT, READY, RUNNING, Column
 from viewer.trace.model import Model
 from viewer.trace.tiles import PIXELS, encode
 
@@ -38,8 +36,6 @@ _JSON = "application/json; charset=utf-8"
 _KEPT = 12  # how many reports and flame graphs of ranges are kept
 _MOST_LANES = 256  # in one tile
 _MOST_WAITERS = 64  # of a lock that are drawn at once
-_MOST_TASKS = 200  # of a coroutine, the slowest
-_MOST_EACH, _MOST_SHOWN = 5, 40  # of each coroutine where all are shown, and in all
 _FINEST, _COARSEST = 0, 46  # a pixel is 2 ** level ns
 _TITLED = ("threads", "loops", "gil", "gc")
 _STRIPS = ("loops", "gil", "gc")
@@ -69,6 +65,7 @@ class Answers:
             "api/tasks": self.tasks,
             "api/locks": lambda _query: _json(self.locks()),
             "api/flame": self.flame,
+            "api/heap": self.heap,
             "api/source": self.source,
         }
 
@@ -219,55 +216,10 @@ class Answers:
         span, coro, site = self._span(query), query.get("coro"), query.get("site", "")
 
         def make() -> bytes:
-            return _dump(self._tasks(span, coro, site))
+            model = self.model if span is None else within(self.model, *span)
+            return _dump(tasks_json(model, self.groups["tasks"].lanes, coro, site))
 
         return Reply(_JSON, self._keep(("tasks", str(span), str(coro), site), make))
-
-    def _tasks(self, span: tuple[int, int] | None, coro: str | None, site: str) -> Json:
-        model = self.model if span is None else within(self.model, *span)
-        owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
-        every = len(owned.task_id)
-        groups = range(len(owned.group_head))
-        wanted = {
-            group for group in groups if coro is None or model.coroutine(group) == (coro, site)
-        }
-        lanes = self.groups["tasks"].lanes
-        stats, own_end_ns = {}, Steps.of(model).own_end_ns
-        for kind in (READY, RUNNING, AWAIT):
-            key = model.task_keys(kind)
-            stats[kind] = engine.grouped_stats(slices.start_ns, own_end_ns, key, every)
-        chosen = [
-            task
-            for task in range(every)
-            if owned.task_group[task] in wanted
-            and any(stats[kind].count[task] for kind in stats)
-        ]
-        chosen.sort(key=lambda task: -stats[READY].max[task])
-        count = len(chosen)
-        if coro is None:
-            chosen = _some_of_each(chosen, owned.task_group)
-        rows, ledger = list[Json](), Ledger.of(model)
-        for task in chosen[:_MOST_TASKS]:
-            low, high = lanes.offset[task], lanes.offset[task + 1]
-            parent = ledger.task_of(owned.task_process[task], owned.task_parent[task])
-            rows.append(
-                {
-                    "lane": task,
-                    "task": owned.task_id[task],
-                    "name": name_of_task(model, task),
-                    "coro": model.coroutine(owned.task_group[task])[0],
-                    "parent": name_of_task(model, parent) if parent >= 0 else "",
-                    "start_ns": lanes.start_ns[low] - model.start_ns if low < high else 0,
-                    "end_ns": lanes.end_ns[high - 1] - model.start_ns if low < high else 0,
-                    "steps": stats[RUNNING].count[task],
-                    "ready_ns": stats[READY].total[task],
-                    "worst_ready_ns": stats[READY].max[task],
-                    "running_ns": stats[RUNNING].total[task],
-                    "longest_step_ns": stats[RUNNING].max[task],
-                    "await_ns": stats[AWAIT].total[task],
-                }
-            )
-        return {"coro": coro or "", "site": site, "count": count, "tasks": rows}
 
     def locks(self) -> Json:
         """The lanes of each contended lock, the one with the most waiting first.
@@ -307,10 +259,23 @@ class Answers:
 
         return Reply(_JSON, self._keep(("flame", str(span), thread, task), make))
 
+    def heap(self, query: Query) -> Reply:
+        """The sampled allocations: those of a range, and what is live at its end."""
+        span = self._span(query)
+
+        def make() -> bytes:
+            return _dump(heap_json(within(self.model, *span) if span else self.model, span))
+
+        return Reply(_JSON, self._keep(("heap", str(span)), make))
+
     def source(self, query: Query) -> Reply:
-        """The source lines of a function that the trace has samples of."""
+        """The source lines of a function that the trace has samples of: `of` the CPU or the
+        heap."""
         span, thread, task = self._span(query), query.get("thread", ""), query.get("task", "")
-        samples = self._samples(span, thread, task)
+        if query.get("of") == "heap":
+            samples = heap_samples(within(self.model, *span) if span else self.model)
+        else:
+            samples = self._samples(span, thread, task)
         return _json(flame.source(samples, query.get("function", ""), query.get("file", "")))
 
     def _samples(self, span: tuple[int, int] | None, thread: str, task: str) -> list[Sample]:
@@ -357,14 +322,6 @@ class _LazyGroups(dict[str, Group]):
             if name not in self:
                 self[name] = GROUPS[name](self._model)
             return dict.__getitem__(self, name)
-
-
-def _some_of_each(tasks: list[int], group_of: Column) -> list[int]:
-    """At most so many tasks of a coroutine, in the order given; those of one stay together."""
-    of: dict[int, list[int]] = {}
-    for task in tasks:
-        of.setdefault(group_of[task], []).append(task)
-    return [task for same in of.values() for task in same[:_MOST_EACH]][:_MOST_SHOWN]
 
 
 def _title(title: Title) -> Json:

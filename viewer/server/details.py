@@ -8,6 +8,7 @@ from tracer import schema as s
 from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.causes.part import Cause, shortened
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.gc import Collectors
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import state_of_slice
@@ -21,7 +22,8 @@ from viewer.server.groups import slice_name, state_label, state_name, waiter_nam
 from viewer.server.holders import holders
 from viewer.server.lanes import Group
 from viewer.trace import columns
-from viewer.trace.model import Model
+from viewer.trace.heap import Heap
+from viewer.trace.model import Collection, Model
 from viewer.trace.reader import Arg
 
 _STEPS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.RUNNING)
@@ -112,6 +114,7 @@ def _collection(model: Model, group: Group, row: int) -> Json:
         "before": before,
         "after": after,
         "args": {"collected": one.collected, "uncollectable": one.uncollectable}
+        | _freed(model, one)
         | ({} if one.called_at is None else {s.ARG_EXPLICIT: True, s.ARG_SITE: one.called_at}),
         "stack": [],
         "why": None,
@@ -120,6 +123,13 @@ def _collection(model: Model, group: Group, row: int) -> Json:
         "links": [],
         "ts": str(one.start_ns),
     }
+
+
+def _freed(model: Model, one: Collection) -> dict[str, Json]:
+    """The bytes that a collection freed, an estimate; nothing where it is unknown."""
+    if one.process not in Heap.of(model).mean_bytes:
+        return {}
+    return {"freed_bytes": round(Collectors.of(model).freed_bytes.get(one, 0))}
 
 
 def _title(model: Model, name: str, row: int, of: int) -> tuple[str, str]:

@@ -14,7 +14,9 @@ _PAGES = {"waits": "locks", "threads": "threads", "loops": "tasks", "gc": "gc"}
 
 
 def shown_at(model: Model, groups: Mapping[str, Group], evidence: Evidence) -> Json:
-    """The page, the slice (`sel`) and, for a task, its coroutine; None without a slice."""
+    """The page, the slice (`sel`) and, for a task, its coroutine; None without either."""
+    if evidence.track == s.TRACK_HEAP:
+        return {"page": "memory", "sel": ""}
     from_ns, to_ns = evidence.start_ns, evidence.start_ns + evidence.duration_ns
     best: tuple[int, str, int] | None = None
     for name, lane in _lanes(model, groups, evidence):

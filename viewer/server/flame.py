@@ -1,9 +1,11 @@
-"""CPU samples as a tree of calls, and the source lines they fall on."""
+"""Samples as a tree of calls, and the source lines they fall on."""
 
 import linecache
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import gt
 
 from viewer.analysis.profiles.cpu import Runners, stack_places
 from viewer.analysis.profiles.profile import Place, Sample, totals
@@ -17,10 +19,10 @@ _CONTEXT = 4  # source lines shown around those with samples
 
 @dataclass(slots=True)
 class _Node:
-    """A call: `ns` includes what it called. Children by function and file."""
+    """A call: `values` include what it called. Children by function and file."""
 
     place: Place
-    ns: int = 0
+    values: list[int]
     children: dict[tuple[str, str], "_Node"] = field(default_factory=dict)
 
 
@@ -67,21 +69,9 @@ class _Index:
 
 
 def flame(samples: list[Sample]) -> Json:
-    """The tree, and the functions by self time, with their hottest lines."""
-    root = _Node(Place("all"))
-    lines: dict[tuple[str, str], Counter[int]] = {}
-    for sample in samples:
-        node, ns = root, sample.values[0]
-        root.ns += ns
-        for place in reversed(sample.frames):
-            key = (place.function, place.path)
-            node = node.children.setdefault(key, _Node(place))
-            node.ns += ns
-        if sample.frames:
-            first = sample.frames[0]
-            lines.setdefault((first.function, first.path), Counter())[first.line] += ns
+    """The tree of CPU samples, and the functions by self time, with their hottest lines."""
     return {
-        "tree": _tree(root, root.ns // _SMALLEST),
+        "tree": tree(samples, 1),
         "functions": [
             {
                 "function": row.function.function,
@@ -95,24 +85,40 @@ def flame(samples: list[Sample]) -> Json:
     }
 
 
-def source(samples: list[Sample], function: str, path: str) -> Json:
-    """The lines of a function, each with its self time and cumulative time.
+def tree(samples: Iterable[Sample], width: int) -> Json:
+    """The calls from the outermost one down, each with its `width` values."""
+    root = _Node(Place("all"), [0] * width)
+    for sample in samples:
+        node = root
+        _add(node.values, sample.values)
+        for place in reversed(sample.frames):
+            key = (place.function, place.path)
+            if key not in node.children:
+                node.children[key] = _Node(place, [0] * width)
+            node = node.children[key]
+            _add(node.values, sample.values)
+    return _tree(root, [value // _SMALLEST for value in root.values])
+
+
+def source(samples: Iterable[Sample], function: str, path: str) -> Json:
+    """The lines of a function, each with the values it has itself and with what it called.
 
     The path must be in the trace; None when no sample has it. Lines of files that do not exist
     here (any more) have no text.
     """
-    own: Counter[int] = Counter()
-    with_calls: Counter[int] = Counter()
+    own: dict[int, list[int]] = {}
+    with_calls: dict[int, list[int]] = {}
     for sample in samples:
         seen = set()
         for depth, place in enumerate(sample.frames):
             if (place.function, place.path) != (function, path):
                 continue
+            nothing = [0] * len(sample.values)
             if not depth:
-                own[place.line] += sample.values[0]
+                _add(own.setdefault(place.line, [*nothing]), sample.values)
             if place.line not in seen:
                 seen.add(place.line)
-                with_calls[place.line] += sample.values[0]
+                _add(with_calls.setdefault(place.line, nothing), sample.values)
     if not with_calls:
         return None
     shown: list[Json] = []
@@ -130,18 +136,30 @@ def source(samples: list[Sample], function: str, path: str) -> Json:
                 {
                     "line": line,
                     "text": text,
-                    "self_ns": own[line],
-                    "cumulative_ns": with_calls[line],
+                    "own": [*own.get(line, ())],
+                    "values": [*with_calls.get(line, ())],
                 }
             )
     return {"function": function, "file": path, "lines": shown}
 
 
-def _tree(node: _Node, smallest: int) -> Json:
-    children = sorted(node.children.values(), key=lambda one: (-one.ns, one.place.function))
+def _add(values: list[int], more: Sequence[int]) -> None:
+    for i, value in enumerate(more):
+        values[i] += value
+
+
+def _tree(node: _Node, smallest: Sequence[int]) -> Json:
+    children = sorted(
+        node.children.values(),
+        key=lambda one: ([-value for value in one.values], one.place.function),
+    )
     return {
         "function": node.place.function,
         "file": node.place.path,
-        "ns": node.ns,
-        "children": [_tree(child, smallest) for child in children if child.ns > smallest],
+        "values": [*node.values],
+        "children": [
+            _tree(child, smallest)
+            for child in children
+            if any(map(gt, child.values, smallest))
+        ],
     }

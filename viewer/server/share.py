@@ -117,6 +117,7 @@ def _answers(answers: Answers) -> dict[str, Json]:
     ask("findings")
     ask("locks")
     ask("flame")
+    ask("heap")
     for pid, tid in {(t.pid, t.tid) for t in answers.model.threads}:
         ask("flame", thread=f"{pid}:{tid}")
     rows = report["tasks"] if isinstance(report, dict) else ()

@@ -25,7 +25,7 @@ OPEN = "open.html"
 _OPENER = "open.js"  # the only module that the page does not import
 _FIRST_ASKED = ("api/meta", "api/perfetto")
 _OF_ALL = ("meta", "report", "findings", "why", "locks", "strips", "waits")
-_OF_SOME = ("tile", "slice", "tasks", "flame", "source")
+_OF_SOME = ("tile", "slice", "tasks", "flame", "heap", "source")
 QUESTIONS = tuple(f"api/{name}" for name in _OF_ALL + _OF_SOME)  # the routes of Answers
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from viewer.analysis.report import Report
 from viewer.trace.columns import AWAIT, READY, RUNNING, Column, Events
+from viewer.trace.heap import Heap
 from viewer.trace.model import Model
 
 _SAMPLES = ("sample_time_ns", "sample_pid", "sample_tid", "sample_hz", "sample_stack")
@@ -34,7 +35,7 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
         slices=replace(slices, start_ns=start, end_ns=end),
         events=_samples_within(model.trace.events, from_ns, to_ns),
     )
-    return replace(
+    cut = replace(
         model,
         trace=trace,
         owners=replace(model.owners, kind=kind),
@@ -53,12 +54,15 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
             if one.start_ns < to_ns and one.end_ns > from_ns
         ),
     )
+    cut.derived[Heap] = Heap.of(model).within(from_ns, to_ns)
+    return cut
 
 
 def present(model: Model, report: Report) -> Report:
     """The report of a model that was cut, without what is not in the range.
 
-    Bytes are known per call, not over time: in a range they are unknown.
+    Bytes are known per call, not over time: in a range they are unknown. So is the memory of
+    regions, which may lie before the range.
     """
     tasks = _tasks_present(model)
     return replace(
@@ -70,6 +74,7 @@ def present(model: Model, report: Report) -> Report:
         ),
         locks=tuple(row for row in report.locks if row.waits.count or row.holds.count),
         io=tuple(replace(row, size_bytes=None) for row in report.io if row.calls.count),
+        memory=report.memory and replace(report.memory, regions=()),
     )
 
 

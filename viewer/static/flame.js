@@ -1,18 +1,18 @@
 /**
- * Calls as boxes whose width is their time; a click gives a box the whole width.
+ * Calls as boxes whose width is their time, or their memory; a click gives a box the whole width.
  *
  * @typedef {Object} Call
  * @property {string} function
  * @property {string} file
- * @property {number} ns including what it called
+ * @property {number[]} values including what it called: one for each kind of number
  * @property {Call[]} children
  */
 
 import { fill, h } from "./dom.js";
 import { drawText } from "./draw.js";
-import { duration, share } from "./format.js";
+import { share } from "./format.js";
 import { themed } from "./palette.js";
-import { state } from "./state.js";
+import { go, state } from "./state.js";
 
 const BOX = 19;
 const SMALLEST_PX = 0.6;
@@ -20,13 +20,18 @@ const LIBRARY = /\/lib\/python3\.|\/(site|dist)-packages\/|^<frozen /;
 const SHADES = 3;
 
 export class FlameGraph {
-  /** @param {Call} tree */
-  constructor(tree, { icicle = false, onchoose }) {
-    this.tree = tree;
-    this.root = tree;
+  /**
+   * @param {Call} tree
+   * @param {{which?: number, text: (value: number) => string, icicle?: boolean,
+   *   onchoose: (call: Call) => void}} options which: the place of the values that are drawn
+   */
+  constructor(tree, { which = 0, text, icicle = false, onchoose }) {
+    this.tree = measured(tree, which);
+    this.root = this.tree;
+    this.text = text;
     this.icicle = icicle;
     this.onchoose = onchoose;
-    this.depth = depthOf(tree);
+    this.depth = depthOf(this.tree);
     this.canvas = h("canvas", { "aria-label": "Flame graph", role: "img" });
     this.tip = h("div.tip", { hidden: true });
     this.node = h("div.flame.scroll", null, this.canvas, this.tip);
@@ -75,7 +80,7 @@ export class FlameGraph {
     this.box(call, level, x, width);
     let at = x;
     for (const child of call.children) {
-      const room = (child.ns / call.ns) * width;
+      const room = (child.value / call.value) * width;
       if (room >= SMALLEST_PX) this.walk(child, level + 1, at, room);
       at += room;
     }
@@ -111,8 +116,8 @@ export class FlameGraph {
     this.tip.hidden = !found;
     if (!found) return;
     const { call } = found;
-    fill(this.tip, h("b", null, call.function), " ", duration(call.ns), " · ",
-      share(call.ns, this.tree.ns), h("br"), h("span.faint", null, call.file));
+    fill(this.tip, h("b", null, call.function), " ", this.text(call.value), " · ",
+      share(call.value, this.tree.value), h("br"), h("span.faint", null, call.file));
     this.tip.style.left = `${Math.min(event.clientX + 14, innerWidth - 330)}px`;
     this.tip.style.top = `${event.clientY + 16}px`;
   }
@@ -128,6 +133,21 @@ export class FlameGraph {
       this.paint();
     }
   }
+}
+
+/** The buttons that turn a graph upside down. */
+export function shapes() {
+  return [["", "Flame"], ["icicle", "Icicle"]].map(([name, title]) => h("button", {
+    "aria-pressed": String(state.shape === name),
+    onclick: () => go({ shape: name }),
+  }, title));
+}
+
+/** The calls that have any of the numbers at a place, the largest first. */
+function measured({ function: name, file, values, children }, which) {
+  return { function: name, file, value: values[which], children: children
+    .filter((child) => child.values[which] > 0).map((child) => measured(child, which))
+    .sort((a, b) => b.value - a.value) };
 }
 
 function depthOf(call) {

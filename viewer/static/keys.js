@@ -21,7 +21,7 @@ const KEYS = [
   ["0", "show the whole recording"],
   ["T", "time of day, or time since the start"],
   ["/", "search: threads, coroutines, locks, functions"],
-  ["1 … 9", "the pages, from left to right"],
+  ["1 … 9", "the first nine pages, from left to right"],
   ["Esc", "deselect"],
   ["drag", "pan"],
   ["Shift + drag", "choose a range"],

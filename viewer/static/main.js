@@ -10,6 +10,7 @@ import { showCpu } from "./pages/cpu.js";
 import { showGc } from "./pages/gc.js";
 import { showIo } from "./pages/io.js";
 import { showLocks } from "./pages/locks.js";
+import { showMemory } from "./pages/memory.js";
 import { showOverview } from "./pages/overview.js";
 import { showProcesses } from "./pages/processes.js";
 import { showTasks } from "./pages/tasks.js";
@@ -33,13 +34,14 @@ const PAGES = {
   locks: ["Locks", showLocks],
   io: ["I/O", showIo],
   gc: ["GC", showGc],
+  memory: ["Memory", showMemory],
   cpu: ["CPU", showCpu],
   why: ["Why", showWhy],
   processes: ["Processes", showProcesses],
 };
 const OF_FAMILIES = ["processes"]; // pages that only a recording of several processes has
 const PAGE_KEYS = ["page", "coro", "site", "task", "thread", "function", "file", "shape",
-  "clock"];
+  "measure", "clock"];
 const THEME = "tracer-theme";
 const RANGE_REST_MS = 150;
 
@@ -54,7 +56,7 @@ function header(meta) {
     for (const one of links) {
       const { page } = one.dataset;
       one.href = link({ page, coro: "", site: "", task: "", thread: "", find: "", function: "",
-        file: "", shape: "" });
+        file: "", shape: "", measure: "" });
       if (page === (state.page in PAGES ? state.page : "overview")) one.setAttribute("aria-current", "page");
       else one.removeAttribute("aria-current");
     }

@@ -9,7 +9,7 @@
  */
 
 const DEFAULTS = { page: "overview", sel: "", coro: "", site: "", task: "", thread: "",
-  find: "", function: "", file: "", shape: "", clock: "" };
+  find: "", function: "", file: "", shape: "", measure: "", clock: "" };
 const NUMBERS = ["from", "to"];
 const listeners = new Set();
 let whole = 1;

@@ -9,10 +9,12 @@
  * @property {number} height
  * @property {number} [gap] pixels of room above
  * @property {number} [indent] pixels before the title
+ * @property {import("./counter.js").Counter} [counter] what it shows instead of slices
  */
 
 import { ticks } from "./axis.js";
 import { when } from "./clock.js";
+import { drawCounter, valueAt } from "./counter.js";
 import { fill, h } from "./dom.js";
 import { drawLane, eachPiece, itemAt, shortened } from "./draw.js";
 import { count, duration } from "./format.js";
@@ -140,6 +142,9 @@ export class Timeline {
     const scroll = this.node.scrollTop;
     this.paintGrid(pen);
     for (const chunk of this.visibleChunks(scroll)) this.paintChunk(pen, chunk, scroll);
+    for (const { counter, top, height } of this.rows) {
+      if (counter) drawCounter(pen, counter, { top: top + AXIS - scroll, height }, this.frameOf());
+    }
     this.paintSelected(pen, scroll);
     this.paintGutter(pen, scroll);
     this.paintAxis(pen);
@@ -182,6 +187,7 @@ export class Timeline {
 
   /** What a row shows, with its place. */
   pieces(row) {
+    if (row.counter) return [];
     this.chunks ??= chunked(this.rows);
     const chunk = this.chunks.find(({ rows }) => rows.includes(row));
     const found = [];
@@ -262,14 +268,19 @@ export class Timeline {
     }
   }
 
+  /** The row and the moment of a point of the canvas. */
+  place(x, y) {
+    const top = y - AXIS + this.node.scrollTop;
+    const row = x < GUTTER || y < AXIS ? null
+      : this.rows.find((one) => top >= one.top && top < one.bottom);
+    return { row, at: this.view.from + (x - GUTTER) / this.scale };
+  }
+
   /** What is under a point of the canvas, or null. */
   at(x, y) {
-    const scroll = this.node.scrollTop;
-    const top = y - AXIS + scroll;
-    const row = this.rows.find((one) => top >= one.top && top < one.bottom);
-    if (!row || x < GUTTER || y < AXIS) return null;
-    const chunk = this.visibleChunks(scroll).find(({ rows }) => rows.includes(row));
-    const at = this.view.from + (x - GUTTER) / this.scale;
+    const { row, at } = this.place(x, y);
+    if (!row) return null;
+    const chunk = this.visibleChunks(this.node.scrollTop).find(({ rows }) => rows.includes(row));
     for (const { tile, from, to } of chunk ? this.tilesOf(chunk) : []) {
       if (at < from || at > to) continue;
       const i = itemAt(tile, chunk.rows.indexOf(row), at, 1.5 / this.scale);
@@ -280,19 +291,22 @@ export class Timeline {
 
   hover(x, y) {
     const found = this.at(x, y);
-    this.tip.hidden = !found;
+    const text = found ? about(found) : this.valueAt(x, y);
+    this.tip.hidden = !text;
     this.canvas.style.cursor = found ? "pointer" : "default";
-    if (!found) return;
-    const { row, tile, i } = found;
-    const name = NAMES[stateName(row.group, tile.code[i])] ?? "";
-    const label = tile.labels[tile.label[i]] ?? "";
-    fill(this.tip, tile.row[i] < 0
-      ? [h("b", null, `${count(tile.count[i])} slices`), name && `, mostly ${name}`, "; zoom in (W)"]
-      : [h("b", null, label || name), label && name && label !== name ? ` ${name}` : "", " · ",
-        duration(tile.end[i] - tile.start[i])]);
+    if (!text) return;
+    fill(this.tip, text);
     const box = this.node.getBoundingClientRect();
     this.tip.style.left = `${Math.min(box.left + x + 14, innerWidth - 320)}px`;
     this.tip.style.top = `${box.top + y + 16}px`;
+  }
+
+  /** The value of a counter under a point, as text; null without one. */
+  valueAt(x, y) {
+    const { row, at } = this.place(x, y);
+    const value = row?.counter ? valueAt(row.counter, at) : null;
+    return value === null ? null
+      : [h("b", null, row.counter.text(value)), ` at ${when(at, this.view.to - this.view.from)}`];
   }
 
   click(x, y) {
@@ -303,6 +317,16 @@ export class Timeline {
     const pad = (tile.end[i] - tile.start[i]) * 12;
     return go({ from: tile.start[i] - pad, to: tile.end[i] + pad });
   }
+}
+
+/** A slice, or how many are in a bucket, in a few words. */
+function about({ row, tile, i }) {
+  const name = NAMES[stateName(row.group, tile.code[i])] ?? "";
+  const label = tile.labels[tile.label[i]] ?? "";
+  return tile.row[i] < 0
+    ? [h("b", null, `${count(tile.count[i])} slices`), name && `, mostly ${name}`, "; zoom in (W)"]
+    : [h("b", null, label || name), label && name && label !== name ? ` ${name}` : "", " · ",
+      duration(tile.end[i] - tile.start[i])];
 }
 
 function place(rows) {
@@ -316,7 +340,7 @@ function place(rows) {
 
 function chunked(rows) {
   const chunks = [];
-  for (const row of rows) {
+  for (const row of rows.filter((one) => !one.counter)) {
     const last = chunks.at(-1);
     if (last?.group === row.group && last.rows.length < CHUNK && !(row.gap > 0)) {
       last.rows.push(row);

@@ -3,7 +3,7 @@
 import { ask, isGone } from "./api.js";
 import { when, whens } from "./clock.js";
 import { fill, h, marked } from "./dom.js";
-import { duration, durations, share, site } from "./format.js";
+import { duration, durations, share, site, size } from "./format.js";
 import { canOpen, openPerfetto } from "./perfetto.js";
 import { go, link, state, toPage } from "./state.js";
 import { reveal } from "./timeline.js";
@@ -207,6 +207,7 @@ function rest({ args }) {
   return [
     h("h3", null, "Arguments"),
     h("dl", null, shown.map(([name, value]) =>
-      line(name, SITES.has(name) ? h("code", { title: value }, site(value)) : String(value)))),
+      line(name, SITES.has(name) ? h("code", { title: value }, site(value))
+        : name.endsWith("_bytes") ? size(value) : String(value)))),
   ];
 }

@@ -1,7 +1,7 @@
 """The sampled allocations of a trace: each block, from where it was allocated to its end."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from tracer import schema as s
@@ -42,18 +42,36 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Heap:
     """`mean_bytes` between two samples, by process: empty where allocations were not recorded.
-    The blocks are in order of time."""
+    The blocks are in order of time. Those of a range are also what was there when it began."""
 
     mean_bytes: dict[int, int]
     blocks: tuple[Block, ...]
+    from_ns: int
+    until_ns: int
 
     @classmethod
     def of(cls, model: Model) -> Self:
         """The allocations of a model, found once."""
         found = model.derived.get(cls)
         if not isinstance(found, cls):
-            found = model.derived[cls] = cls(*_read(model.trace))
+            means, blocks = _read(model.trace)
+            start_ns = min(model.start_ns, blocks[0].start_ns if blocks else model.start_ns)
+            found = model.derived[cls] = cls(means, blocks, start_ns, model.end_ns)
         return found
+
+    def within(self, from_ns: int, until_ns: int) -> Self:
+        """What was there in [from_ns, until_ns); a block that is freed later is live."""
+        blocks = (
+            block if block.end_ns < until_ns else replace(block, end_ns=-1, outlived=None)
+            for block in self.blocks
+            if block.start_ns < until_ns and not 0 <= block.end_ns < from_ns
+        )
+        return replace(self, blocks=tuple(blocks), from_ns=from_ns, until_ns=until_ns)
+
+    @property
+    def allocated(self) -> list[Block]:
+        """The blocks that were not there when the range began."""
+        return [block for block in self.blocks if block.start_ns >= self.from_ns]
 
 
 def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:

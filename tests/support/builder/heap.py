@@ -7,6 +7,7 @@ heap.free(2_000, block)
 
 from tests.support.builder.encoding import Arg
 from tests.support.builder.trace import TraceBuilder
+from tests.support.builder.wire import message
 from tracer import schema as s
 
 
@@ -16,6 +17,7 @@ class Heap:
     def __init__(self, trace: TraceBuilder, *, mean_bytes: int = 1, tid: int = 0) -> None:
         self.trace, self.tid, self.blocks = trace, tid or trace.pid, 0
         self.track = trace.track(s.TRACK_HEAP)
+        self.counter = 0
         trace.instant(self.track, 0, s.SAMPLING, s.CAT_HEAP, mean_bytes=mean_bytes)
 
     def alloc(
@@ -52,6 +54,13 @@ class Heap:
         if resized:
             args[s.ARG_RESIZED] = True
         self.trace.instant(self.track, at, s.FREE, s.CAT_HEAP, **args)
+
+    def live(self, at: int, size: int) -> None:
+        """The counter."""
+        if not self.counter:
+            name = s.COUNTER_HEAP_LIVE
+            self.counter = self.trace.track(name, message(s.TRACK_COUNTER, b""))
+        self.trace.counter(self.counter, at, size)
 
     def ended(self, at: int, *running: int) -> None:
         """Sampling ends; these calls have not returned."""

@@ -9,6 +9,11 @@ LOOP = "/app/main.py:3 main"
 
 
 def memory(mean_bytes: int = 1) -> TraceBuilder:
+    """The trace of `memory_and_heap`."""
+    return memory_and_heap(mean_bytes)[0]
+
+
+def memory_and_heap(mean_bytes: int = 1) -> tuple[TraceBuilder, Heap]:
     """A cache keeps 300 of 400 kB, half of that from the second half on; the task `handler`
     uses 50 kB for a while; 10 kB are allocated without a stack."""
     trace = TraceBuilder(signals="tasks,gc,heap")
@@ -23,4 +28,4 @@ def memory(mean_bytes: int = 1) -> TraceBuilder:
     heap.free(38 * MS, heap.alloc(31 * MS, 50_000, "/app/main.py:21 handler", task=task.id))
     heap.alloc(60 * MS, 150_000, FILL, LOOP)
     heap.free(90 * MS, heap.alloc(70 * MS, 10_000))
-    return trace.ended(100 * MS)
+    return trace.ended(100 * MS), heap

@@ -290,11 +290,11 @@ def test_flame_adds_up(tmp_path):
     """The tree has all samples; those of the threads add up to it."""
     model = model_of(tmp_path, profiled())
     flame = Answers(model).routes["api/flame"]
-    whole = json.loads(flame({}).body)["tree"]["ns"]
+    whole = json.loads(flame({}).body)["tree"]["values"][0]
     events = model.trace.events
     threads = set(zip(events.sample_pid, events.sample_tid, strict=True))
     parts = [
-        json.loads(flame({"thread": f"{pid}:{tid}"}).body)["tree"]["ns"]
+        json.loads(flame({"thread": f"{pid}:{tid}"}).body)["tree"]["values"][0]
         for pid, tid in threads
     ]
     assert whole == sum(parts) > 0

@@ -28,7 +28,7 @@ def memory_findings(facts: Facts) -> Iterator[Finding]:
     by_site: dict[tuple[int, str], list[Block]] = defaultdict(list)
     for block in Heap.of(facts.model).blocks:
         by_site[block.process, site_of(block)].append(block)
-    collectors = Collectors(facts.model)
+    collectors = Collectors.of(facts.model)
     for (process, site), blocks in by_site.items():
         if site != NO_SITE and len(blocks) >= _SAMPLES:
             yield from _growing(facts, process, site, blocks)

@@ -25,10 +25,11 @@ class _Sum:
     inuse_objects: float = 0
     inuse_bytes: float = 0
 
-    def add(self, block: Block, at_ns: int | None) -> None:
+    def add(self, block: Block, from_ns: int, at_ns: int | None) -> None:
         """`at_ns`: the moment that counts; None for the end."""
-        self.alloc_objects += block.count
-        self.alloc_bytes += block.bytes
+        if block.start_ns >= from_ns:
+            self.alloc_objects += block.count
+            self.alloc_bytes += block.bytes
         if block.end_ns < 0 or (at_ns is not None and block.end_ns > at_ns):
             self.inuse_objects += block.count
             self.inuse_bytes += block.bytes
@@ -58,7 +59,7 @@ def _profile(model: Model, where: Everywhere, types: tuple[tuple[str, str], ...]
         frames = places_of(block.stack) if block.stack else _NO_STACK
         labels = runners.labels(pid, block.tid, block.start_ns)
         key = frames, tuple(sorted(labels.items()))
-        sums.setdefault(key, _Sum()).add(block, where.at_ns)
+        sums.setdefault(key, _Sum()).add(block, heap.from_ns, where.at_ns)
     means = set(heap.mean_bytes.values())
     return Profile(
         types,

@@ -2,8 +2,9 @@
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { FlameGraph } from "../flame.js";
+import { FlameGraph, shapes } from "../flame.js";
 import { duration, durations, share } from "../format.js";
+import { lines } from "../lines.js";
 import { nouns } from "../nouns.js";
 import { go, rangeQuery, state } from "../state.js";
 import { panel, table, whyEmpty } from "../table.js";
@@ -18,29 +19,29 @@ export function showCpu(root, meta) {
     if (state.coro) query.task = state.coro;
     return Promise.all([ask("flame", query), ask("report"), state.function && source(query)]);
   };
-  const show = ([told, report, lines]) => {
+  const show = ([told, report, found]) => {
     const nothing = () => whyEmpty(report, "cpu", "No CPU sample was taken of this");
     graph?.destroy();
-    graph = new FlameGraph(told.tree, { icicle: state.shape === "icicle", onchoose: choose });
-    const about = `${duration(told.tree.ns)} of CPU time, sampled`;
-    const flames = panel("CPU", about, told.tree.ns ? graph.node
+    graph = new FlameGraph(told.tree, { text: duration, icicle: state.shape === "icicle",
+      onchoose: choose });
+    const [whole] = told.tree.values;
+    const about = `${duration(whole)} of CPU time, sampled`;
+    const flames = panel("CPU", about, whole ? graph.node
       : h("p.empty", null, nothing()));
-    flames.querySelector("header").append(h("span.push", null, filters(meta, report.tasks), style()));
-    fill(place, flames, lines || null, functions(told, nothing));
+    flames.querySelector("header").append(h("span.push", null, filters(meta, report.tasks), shapes()));
+    fill(place, flames, found || null, functions(told, nothing));
     graph.resize();
   };
   return { load, show, stop: () => graph?.destroy() };
 }
 
-function choose(node) {
-  go({ function: node.function, file: node.file });
+function choose(call) {
+  go({ function: call.function, file: call.file });
 }
 
-function style() {
-  return [["", "Flame"], ["icicle", "Icicle"]].map(([name, title]) => h("button", {
-    "aria-pressed": String(state.shape === name),
-    onclick: () => go({ shape: name }),
-  }, title));
+function source(query) {
+  return lines({ ...query, function: state.function, file: state.file },
+    { texts: durations, none: "No CPU sample is in this function." });
 }
 
 function filters(meta, tasks) {
@@ -57,7 +58,7 @@ function filters(meta, tasks) {
 }
 
 function functions(told, nothing) {
-  const whole = told.tree.ns;
+  const [whole] = told.tree.values;
   return panel("Functions", "", table([
     { title: "Self", ns: (row) => row.self_ns },
     { title: "", number: true, value: (row) => row.self_ns, show: (row) => share(row.self_ns, whole) },
@@ -70,23 +71,4 @@ function functions(told, nothing) {
         row.line}`)] },
   ], told.functions, { onrow: choose, empty: nothing(),
     chosen: (row) => row.function === state.function && row.file === state.file }));
-}
-
-async function source(query) {
-  let told = null;
-  try {
-    told = await ask("source", { ...query, function: state.function, file: state.file });
-  } catch (error) {
-    return panel(state.function, "", h("p.empty", null, error.message));
-  }
-  if (!told) return panel(state.function, "", h("p.empty", null, "No CPU sample is in this function."));
-  const top = Math.max(...told.lines.map((line) => line.cumulative_ns));
-  const [self, cumulative] = ["self_ns", "cumulative_ns"]
-    .map((name) => durations(told.lines.map((line) => line[name])));
-  return panel(told.function, told.file, h("div.source", null, h("table", null,
-    told.lines.map((line, i) => h(line.cumulative_ns * 10 > top ? "tr.hot" : "tr", null,
-      h("td.num", null, line.self_ns ? self[i] : ""),
-      h("td.num", null, line.cumulative_ns ? cumulative[i] : ""),
-      h("td.num.faint", null, String(line.line)),
-      h("td", null, line.text || " "))))));
 }

@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
-import { count, share } from "../format.js";
+import { count, share, size } from "../format.js";
 import { legend } from "../palette.js";
 import { rangeQuery, state } from "../state.js";
 import { panel, SPARE, table, whyEmpty } from "../table.js";
@@ -30,6 +30,9 @@ export function showGc(root, meta) {
         show: (row) => share(row.ns.total, state.to - state.from) },
       { title: "Collected", number: true, value: (row) => row.collected,
         show: (row) => count(row.collected) },
+      ...(report.gc.some((row) => row.freed_bytes !== null) ? [{ title: "Freed", number: true,
+        about: "an estimate from sampled allocations", value: (row) => row.freed_bytes,
+        show: (row) => size(row.freed_bytes) }] : []),
       ...(report.gc.some((row) => row.explicit) ? [{ title: "By gc.collect()", number: true,
         value: (row) => row.explicit, show: (row) => count(row.explicit) }] : []),
     ], report.gc, { empty: whyEmpty(report, "gc", "No garbage collection ran") })));
