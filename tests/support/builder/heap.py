@@ -14,11 +14,13 @@ from tracer import schema as s
 class Heap:
     """The track `heap`. With a mean of one byte a block stands for itself alone."""
 
-    def __init__(self, trace: TraceBuilder, *, mean_bytes: int = 1, tid: int = 0) -> None:
+    def __init__(
+        self, trace: TraceBuilder, *, mean_bytes: int = 1, tid: int = 0, since: int = 0
+    ) -> None:
         self.trace, self.tid, self.blocks = trace, tid or trace.pid, 0
         self.track = trace.track(s.TRACK_HEAP)
         self.counter = 0
-        trace.instant(self.track, 0, s.SAMPLING, s.CAT_HEAP, mean_bytes=mean_bytes)
+        trace.instant(self.track, since, s.SAMPLING, s.CAT_HEAP, mean_bytes=mean_bytes)
 
     def alloc(
         self, at: int, size: int, *stack: str, tid: int = 0, task: int = 0, call: int = 0

@@ -146,7 +146,10 @@ class TraceBuilder:
         """The packets of each chunk, framed."""
         events = self.events
         if not in_call_order:
-            events = sorted(events, key=lambda event: event.time_ns)
+            # A flight recording has events older than `recording`, which stays the first.
+            events = sorted(
+                events, key=lambda event: (event.name != s.RECORDING, event.time_ns)
+            )
         chunks = [
             # Like the recorder: the first chunk describes all tracks, later ones their own.
             encode_chunk(

@@ -17,11 +17,14 @@ KEEP, OTHER = "/app/cache.py:7 keep", "/app/main.py:3 main"
 
 
 def findings(
-    tmp_path: Path, story: Callable[[TraceBuilder, Heap], object], end: int = 2 * SECOND
+    tmp_path: Path,
+    story: Callable[[TraceBuilder, Heap], object],
+    end: int = 2 * SECOND,
+    since: int = 0,
 ) -> list[Finding]:
-    trace = TraceBuilder(signals="gc,heap")
+    trace = TraceBuilder(signals="gc,heap", start_ns=200 * SECOND)
     trace.thread("MainThread", trace.pid)
-    story(trace, Heap(trace))
+    story(trace, Heap(trace, since=since))
     return list(memory_findings(Facts(model_of(tmp_path, trace.ended(end)))))
 
 
@@ -77,6 +80,19 @@ def used_and_freed(_trace: TraceBuilder, heap: Heap) -> None:
 )
 def test_not_growing(tmp_path: Path, story: Callable[[TraceBuilder, Heap], object]) -> None:
     assert findings(tmp_path, story) == []
+
+
+def survivors(_trace: TraceBuilder, heap: Heap) -> None:
+    """Of the blocks from before the snapshot, those are known that still lived."""
+    kept = [heap.alloc((n - 20) * 5 * SECOND, MB, KEEP) for n in range(20)]
+    for n, old in enumerate(kept):
+        now = n * SECOND // 10
+        heap.alloc(now, MB, KEEP)
+        heap.free(now + 1, old)
+
+
+def test_a_snapshot_of_a_full_cache(tmp_path: Path) -> None:
+    assert findings(tmp_path, survivors, since=-101 * SECOND) == []
 
 
 def cycles(trace: TraceBuilder, heap: Heap, *, by_collector: int = 20, tid: int = 0) -> None:

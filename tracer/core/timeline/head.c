@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ring/intern.h"
+#include "timeline/heap.h"
 
 enum { IDENTITY_ARGS = 5, HEAD_ARGS = 32 };
 
@@ -85,5 +86,6 @@ void timeline_head(timeline *t, uint64_t ns)
         if (loop && loop->run_since_ns)
             encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, loop->run_since_ns);
     }
+    heap_head(t);
     list->is_on = was_on;
 }

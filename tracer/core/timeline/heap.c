@@ -1,7 +1,7 @@
 /* Writing the sampled allocations, the frees of their blocks, and the two counters.
  *
  * A hook in an allocator cannot name its stack. An allocation at a new place is held back until the names
- * are known, and is then written with its own time. */
+ * are known, and is then written with its own time; so is the free of its block, if that came meanwhile. */
 #include "timeline/heap.h"
 
 #include <math.h>
@@ -14,17 +14,23 @@ enum { HELD_MOST = 1 << 16, RATE_NS = 100 * 1000 * 1000 };
 
 typedef struct {
     uint64_t ns, bytes;
+    uint64_t represented; /* bytes that it stands for */
     uint32_t block, maker, stack, tid, task;
+    uint8_t is_held;
+    /* Of a block that was freed while its allocation was held back: */
+    uint8_t is_freed, is_resized;
+    uint32_t freed_by, returned; /* tid, enum maker_state */
+    uint64_t freed_ns;
 } allocation;
 
 typedef struct heap_line {
     track on, live, rate;
     uint64_t mean_bytes;
-    map blocks; /* number -> bytes that it stands for */
+    map blocks; /* number -> allocation*, of those that live */
     int64_t live_bytes, told_live;
     uint64_t allocated, rate_ns; /* bytes since then */
     int64_t told_rate;
-    allocation *held;
+    allocation **held;
     uint32_t held_count, held_capacity;
 } heap_line;
 
@@ -84,17 +90,32 @@ static void put(timeline *t, const allocation *a)
     encoder_event(&t->out, &ev);
 }
 
-static int hold(heap_line *heap, const allocation *a)
+static void put_free(timeline *t, const allocation *a)
+{
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = a->freed_ns, .on = &t->heap->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_HEAP, .name = SCHEMA_FREE};
+    event_uint(&ev, SCHEMA_ARG_BLOCK, a->block);
+    event_uint(&ev, SCHEMA_ARG_TID, a->freed_by);
+    if (a->returned != MAKER_UNKNOWN)
+        event_bool(&ev, SCHEMA_ARG_RETURNED, a->returned == MAKER_RETURNED);
+    if (a->is_resized)
+        event_bool(&ev, SCHEMA_ARG_RESIZED, 1);
+    encoder_event(&t->out, &ev);
+}
+
+static int hold(heap_line *heap, allocation *a)
 {
     if (heap->held_count == heap->held_capacity) {
         uint32_t capacity = heap->held_capacity * 2 + 64;
-        allocation *held = capacity <= HELD_MOST ? realloc(heap->held, capacity * sizeof *held) : NULL;
+        allocation **held = capacity <= HELD_MOST ? realloc(heap->held, capacity * sizeof *held) : NULL;
         if (!held)
             return 0;
         heap->held = held;
         heap->held_capacity = capacity;
     }
-    heap->held[heap->held_count++] = *a;
+    heap->held[heap->held_count++] = a;
+    a->is_held = 1;
     return 1;
 }
 
@@ -105,15 +126,20 @@ HANDLER(heap_taken)
     if (!heap || !r->c)
         return;
     const running_step *step = top_step(thread);
-    allocation a = {ns, r->c, (uint32_t)r->b, (uint32_t)(r->b >> 32), r->a, thread->tid, step ? step->task : 0};
-    uint64_t bytes = represented(heap, a.bytes), *known = map_put(&heap->blocks, a.block);
-    heap->allocated += bytes;
-    if (known) {
-        *known = bytes;
-        heap->live_bytes += (int64_t)bytes;
+    uint64_t *known = map_put(&heap->blocks, (uint32_t)r->b);
+    allocation *a = known && !*known ? malloc(sizeof *a) : NULL; /* a number comes once */
+    if (!a) {
+        if (known && !*known)
+            map_remove(&heap->blocks, (uint32_t)r->b);
+        return;
     }
-    if (!a.stack || stack_names_of(a.stack) || !hold(heap, &a))
-        put(t, &a);
+    *known = (uint64_t)(uintptr_t)a;
+    *a = (allocation){.ns = ns, .bytes = r->c, .represented = represented(heap, r->c), .block = (uint32_t)r->b,
+                      .maker = (uint32_t)(r->b >> 32), .stack = r->a, .tid = thread->tid, .task = step ? step->task : 0};
+    heap->allocated += a->represented;
+    heap->live_bytes += (int64_t)a->represented;
+    if (!a->stack || stack_names_of(a->stack) || !hold(heap, a))
+        put(t, a);
 }
 
 HANDLER(heap_freed)
@@ -122,18 +148,18 @@ HANDLER(heap_freed)
     uint64_t *known = t->heap ? map_find(&t->heap->blocks, r->b) : NULL;
     if (!known)
         return; /* its allocation was dropped */
-    t->heap->live_bytes -= (int64_t)*known;
+    allocation *a = (allocation *)(uintptr_t)*known;
     map_remove(&t->heap->blocks, r->b);
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = &t->heap->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_HEAP, .name = SCHEMA_FREE};
-    event_uint(&ev, SCHEMA_ARG_BLOCK, r->b);
-    event_uint(&ev, SCHEMA_ARG_TID, thread->tid);
-    if (r->a != MAKER_UNKNOWN)
-        event_bool(&ev, SCHEMA_ARG_RETURNED, r->a == MAKER_RETURNED);
-    if (r->flag)
-        event_bool(&ev, SCHEMA_ARG_RESIZED, 1);
-    encoder_event(&t->out, &ev);
+    t->heap->live_bytes -= (int64_t)a->represented;
+    a->is_freed = 1;
+    a->freed_ns = ns;
+    a->freed_by = thread->tid;
+    a->returned = r->a;
+    a->is_resized = r->flag != 0;
+    if (a->is_held)
+        return;
+    put_free(t, a);
+    free(a);
 }
 
 HANDLER(heap_running)
@@ -161,13 +187,30 @@ void heap_settle(timeline *t)
     heap_line *heap = t->heap;
     uint32_t kept = 0;
     for (uint32_t i = 0; heap && i < heap->held_count; i++) {
-        if (stack_names_of(heap->held[i].stack))
-            put(t, &heap->held[i]);
-        else
-            heap->held[kept++] = heap->held[i];
+        allocation *a = heap->held[i];
+        if (!stack_names_of(a->stack)) {
+            heap->held[kept++] = a;
+            continue;
+        }
+        put(t, a);
+        a->is_held = 0;
+        if (a->is_freed) {
+            put_free(t, a);
+            free(a);
+        }
     }
     if (heap)
         heap->held_count = kept;
+}
+
+void heap_head(timeline *t)
+{
+    heap_line *heap = t->heap;
+    for (uint32_t i = 0; heap && heap->blocks.slots && i <= heap->blocks.mask; i++) {
+        const allocation *a = (allocation *)(uintptr_t)heap->blocks.slots[i].value;
+        if (heap->blocks.slots[i].key && !a->is_held)
+            put(t, a);
+    }
 }
 
 static void tell(timeline *t, track *on, uint64_t ns, int64_t now, int64_t *told)
@@ -206,6 +249,12 @@ void heap_free(timeline *t)
     track *lines[] = {&heap->on, &heap->live, &heap->rate};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_free(lines[i]);
+    for (uint32_t i = 0; i < heap->held_count; i++)
+        if (heap->held[i]->is_freed)
+            free(heap->held[i]);
+    for (uint32_t i = 0; heap->blocks.slots && i <= heap->blocks.mask; i++)
+        if (heap->blocks.slots[i].key)
+            free((allocation *)(uintptr_t)heap->blocks.slots[i].value);
     map_free(&heap->blocks);
     free(heap->held);
     free(heap);

@@ -40,13 +40,15 @@ def _growing(
     facts: Facts, process: int, site: str, blocks: Sequence[Block]
 ) -> Iterator[Finding]:
     live = [block for block in blocks if block.end_ns < 0]
-    live_bytes = sum(block.bytes for block in live)
-    start, end = blocks[0].start_ns, facts.model.trace.processes[process].end_ns
-    took = end - start
+    # Of what is older than the trace only that is known which still lived: it is no growth.
+    owner = facts.model.trace.processes[process]
+    start, end = max(blocks[0].start_ns, owner.start_ns), owner.end_ns
+    before, took = _live_at(blocks, start - 1), end - start
+    live_bytes = sum(block.bytes for block in live) - before
     if len(live) < _SAMPLES or live_bytes < _LIVE_BYTES or took < _GROWS_NS:
         return
     at = [start + took * n // _PARTS for n in range(1, _PARTS + 1)]
-    amounts = [0.0, *(_live_at(blocks, time_ns) for time_ns in at)]
+    amounts = [before, *(_live_at(blocks, time_ns) for time_ns in at)]
     grows = [after > before for before, after in pairwise(amounts)]
     if sum(grows) < _GROWING or not any(grows[-2:]):
         return

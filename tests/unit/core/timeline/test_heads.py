@@ -2,7 +2,7 @@
 
 import struct
 
-from tests.support.records import FUNC, LINE, OTHER, SLEEP, Script, a_task
+from tests.support.records import FUNC, LINE, MAIN, OTHER, SLEEP, Script, a_task
 from tests.support.validator.strict import Event, read_strict
 from tracer import _core
 from tracer import schema as s
@@ -10,6 +10,7 @@ from tracer import schema as s
 NAME = _core.intern("load", "")[0]
 COUNTER = _core.intern("open requests", "")[0]
 DISABLED = 0  # NOTE_HOOK_DISABLED
+MAKER_RETURNED = 2
 
 
 def events(script: Script, since_ns: int) -> list[Event]:
@@ -143,3 +144,36 @@ def test_a_task_whose_state_is_unknown() -> None:
     script.add(91_000, "STEP_BEGIN", 1)
     (ready,) = named(events(script, 80_000), s.READY)
     assert (ready.time_ns, ready.args["task"], ready.args["name"]) == (90_000, 1, "Task-1")
+
+
+def test_blocks_that_live() -> None:
+    """Sampled blocks that were allocated long ago and live are known with all that was said of
+    them; those that were freed are gone."""
+    script = Script([])
+    a_task(script)
+    script.add(2_500, "HEAP_BEGIN", b=1)
+    script.add(3_000, "STEP_BEGIN", 1)
+    script.add(3_100, "HEAP_TAKEN", b=9 << 32 | 1, c=50)
+    script.add(3_200, "HEAP_TAKEN", b=2, c=60)
+    script.add(3_300, "HEAP_FREED", b=2)
+    script.add(90_000, "HEAP_FREED", MAKER_RETURNED, b=1)
+    script.add(90_100, "HEAP_TAKEN", b=3, c=70)
+    found = [
+        (event.name, event.time_ns, event.args)
+        for event in sorted(events(script, 80_000), key=lambda event: event.time_ns)
+        if event.category == s.CAT_HEAP
+    ]
+    assert found == [
+        (s.SAMPLING, 2_500, {s.ARG_MEAN_BYTES: 1}),
+        (
+            s.ALLOC,
+            3_100,
+            {s.ARG_BLOCK: 1, s.ARG_BYTES: 50, s.ARG_TID: MAIN, s.ARG_TASK: 1, s.ARG_CALL: 9},
+        ),
+        (s.FREE, 90_000, {s.ARG_BLOCK: 1, s.ARG_TID: MAIN, s.ARG_RETURNED: 1}),
+        (
+            s.ALLOC,
+            90_100,
+            {s.ARG_BLOCK: 3, s.ARG_BYTES: 70, s.ARG_TID: MAIN, s.ARG_TASK: 1},
+        ),
+    ]

@@ -55,3 +55,11 @@ def test_without_the_signal_nothing_is_said_of_it() -> None:
     assert s.CAT_HEAP.encode() not in script.data()
     assert s.ARG_MEAN_BYTES.encode() not in script.data()
     assert s.ARG_MEAN_BYTES.encode() in begun().data()
+
+
+def test_an_allocation_whose_place_has_no_name_yet() -> None:
+    """It is held back, and the free of its block with it."""
+    script = begun()
+    script.add(2_000, "HEAP_TAKEN", 1 << 30, b=7, c=1_000)
+    script.add(3_000, "HEAP_FREED", b=7)
+    assert [name for name, _, _ in instants(script)] == [s.SAMPLING]
