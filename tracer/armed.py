@@ -1,7 +1,8 @@
 """The variable TRACER: `TRACER="flight=30s,on=loop>100ms" python app.py` begins a flight
 recording as soon as the program imports tracer.
 
-    flight=TIME  dir=FOLDER  size=SIZE  on=CONDITION (several times)  listen or listen=ADDRESS
+    flight=TIME  dir=FOLDER  size=SIZE  on=CONDITION (several times)  cooldown=TIME
+    listen or listen=ADDRESS
 
 A mistake in it costs one line on stderr, and the program runs on. Imports nothing that a plain
 `python` has not loaded already.
@@ -12,9 +13,10 @@ import sys
 
 from tracer.errors import TracerError
 from tracer.flight_recorder import snapshots, triggers
+from tracer.flight_recorder.rings import COOLDOWN_SECONDS
 
 VARIABLE = "TRACER"
-_KNOWN = ("flight", "dir", "size", "on", "listen")
+_KNOWN = ("flight", "dir", "size", "on", "cooldown", "listen")
 
 
 def arm() -> None:
@@ -57,7 +59,7 @@ def _parse(text: str) -> tuple[dict[str, str], list[str]]:
             conditions.append(value)
         else:
             values[name] = value
-    for name in ("dir", "size", "on"):
+    for name in ("dir", "size", "on", "cooldown"):
         if "flight" not in values and (name in values or (name == "on" and conditions)):
             raise ValueError(f"{name} is for a flight recording: add flight=30s")
     return values, conditions
@@ -71,10 +73,15 @@ def _begin(values: dict[str, str], conditions: list[str]) -> None:
         size = triggers.size_bytes(values.get("size", "64M"))
         if not size:
             raise ValueError(f"size={values['size']}: not a size such as 64M")
+        cooldown = triggers.time_ns(values.get("cooldown", f"{COOLDOWN_SECONDS}s")) / 1e9
+        if not cooldown:
+            raise ValueError(f"cooldown={values['cooldown']}: not a time such as 10s or 1m")
         script = (getattr(sys, "argv", None) or ["python"])[0]
         stem = os.path.splitext(os.path.basename(script))[0] or "python"
         folder = values.get("dir") or f"{stem}.flight"
-        snapshots.flight(folder, seconds=seconds, max_bytes=size, on=conditions)
+        snapshots.flight(
+            folder, seconds=seconds, max_bytes=size, on=conditions, cooldown=cooldown
+        )
     if "listen" in values:
         from tracer.api import listen
 

@@ -10,7 +10,7 @@ profile and wall (1: write a profile of that type after the run), rename (1: tak
 when a recording goes into OUTPUT), argv (0: leave the arguments out of the trace), control
 (1: answer those who ask while it runs), follow (1: children record themselves, too),
 most_bytes and most_files (limits for all together), flight_ms (not 0: a flight recording that
-reaches back so far, into the folder OUTPUT) and flight_bytes.
+reaches back so far, into the folder OUTPUT), flight_bytes and cooldown_ms.
 
 A program can still notice: the command line in /proc, a few descriptors (the trace, two of
 /proc, the control socket and its folder, one for each CPU) above 64, standard library modules

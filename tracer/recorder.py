@@ -96,7 +96,8 @@ class Recording:
         """Makes the ring, or opens the file: whether it is held, and its descriptor."""
         options = self.options
         if options.flight is not None:
-            core.set_triggers(options.flight.triggers, options.flight.keep)
+            flight = options.flight
+            core.set_triggers(flight.triggers, flight.keep, flight.cooldown_ns)
             options.path = options.flight.make_ring(core)
             return False, -1
         self._is_new = not os.path.lexists(options.path)

@@ -23,6 +23,7 @@ class Totals:
         "samples",  # CPU samples
         "snapshot",  # the path of the last one
         "snapshots",  # how many were written
+        "suppressed",  # moments that met a condition and got no snapshot: too soon after one
         "worst_ready_ns",
         "worst_ready_who",  # the coroutine that waited longest to run
     )
@@ -44,6 +45,7 @@ class Totals:
     reason: str
     snapshot: str
     snapshots: int
+    suppressed: int
 
     def __init__(self, totals: dict[str, int | str]) -> None:
         for name, value in totals.items():

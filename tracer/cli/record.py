@@ -64,17 +64,26 @@ def parse_limit(ctx: click.Context, parameter: click.Parameter, text: str | None
     return MOST_BYTES if text is None else parse_size(ctx, parameter, text)
 
 
-def parse_flight(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float:
-    """`30s` -> seconds; 0 without."""
-    if text is None:
-        return 0
+def _seconds(text: str, least: float, said: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not a time such as 30s or 5m")
     seconds = float(match[1]) * SECONDS[match[2] or "s"]
-    if not rings.LEAST_SECONDS <= seconds <= rings.MOST_SECONDS:
-        raise click.BadParameter(f"{text!r} is not between 1s and 24h")
+    if not least <= seconds <= rings.MOST_SECONDS:
+        raise click.BadParameter(f"{text!r} is not between {said} and 24h")
     return seconds
+
+
+def parse_flight(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float:
+    """`30s` -> seconds; 0 without."""
+    return 0 if text is None else _seconds(text, rings.LEAST_SECONDS, "1s")
+
+
+def parse_cooldown(
+    _ctx: click.Context, _parameter: click.Parameter, text: str | None
+) -> float | None:
+    """`10s` -> seconds, which may be 0."""
+    return None if text is None else _seconds(text, 0, "0s")
 
 
 def parse_conditions(
@@ -250,6 +259,14 @@ def signal_switches(command: click.Command) -> click.Command:
     "Can be given several times.",
 )
 @click.option(
+    "--cooldown",
+    "cooldown_seconds",
+    callback=parse_cooldown,
+    metavar="TIME",
+    help="Flight recording: the least time from one snapshot of --on to the next. "
+    f"[default: {rings.COOLDOWN_SECONDS:.0f}s]",
+)
+@click.option(
     "--snapshots",
     metavar="DIR",
     help="The folder of the flight recording and its snapshots. "
@@ -285,6 +302,7 @@ def run(
     flight_bytes: int,
     snapshots: str | None,
     conditions: tuple[str, ...],
+    cooldown_seconds: float | None,
     argv: bool,
     **switches: bool,
 ) -> None:
@@ -298,9 +316,16 @@ def run(
     target = program.resolve(ctx.meta["program"])
     if flight_seconds:
         trace = _flight_folder(target, output, snapshots)
-    elif snapshots is not None or conditions:
-        option = "--snapshots" if snapshots is not None else "--on"
-        raise UsageError(f"{option} is for a flight recording: add --flight 30s")
+    elif unused := [
+        option
+        for option, is_given in (
+            ("--snapshots", snapshots is not None),
+            ("--on", conditions),
+            ("--cooldown", cooldown_seconds is not None),
+        )
+        if is_given
+    ]:
+        raise UsageError(f"{unused[0]} is for a flight recording: add --flight 30s")
     else:
         trace = output if output is not None else target.stem + SUFFIX
         program.check_output(trace, target, force=force)
@@ -328,6 +353,11 @@ def run(
             "control": int(control),
             "flight_ms": int(flight_seconds * 1000),
             "flight_bytes": flight_bytes,
+            **(
+                {"cooldown_ms": int(cooldown_seconds * 1000)}
+                if cooldown_seconds is not None
+                else {}
+            ),
             **({"on": "\n".join(conditions).encode().hex()} if conditions else {}),
             "follow": int(follow),
             "most_files": most_files,

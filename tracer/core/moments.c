@@ -81,16 +81,17 @@ void moments_ask_place(uint64_t pthread)
     start_thread(ask_place, (void *)(uintptr_t)pthread);
 }
 
-PyDoc_STRVAR(set_doc, "set_triggers([(kind, limit, name, text)], keep)\n\n"
-"What the next flight recording looks for, and how many snapshots of it are kept.");
+PyDoc_STRVAR(set_doc, "set_triggers([(kind, limit, name, text)], keep, cooldown_ns)\n\n"
+"What the next flight recording looks for, how many snapshots of it are kept, and the least time from one to the next.");
 
 static PyObject *set(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *list;
     unsigned int keep;
+    unsigned long long cooldown_ns;
     trigger found[TRIGGERS];
-    if (!PyArg_ParseTuple(args, "O!I", &PyList_Type, &list, &keep))
+    if (!PyArg_ParseTuple(args, "O!IK", &PyList_Type, &list, &keep, &cooldown_ns))
         return NULL;
     Py_ssize_t count = PyList_GET_SIZE(list) < TRIGGERS ? PyList_GET_SIZE(list) : TRIGGERS;
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -103,7 +104,7 @@ static PyObject *set(PyObject *module, PyObject *args)
         PyOS_snprintf(found[i].name, sizeof found[i].name, "%s", name);
         PyOS_snprintf(found[i].text, sizeof found[i].text, "%s", text);
     }
-    triggers_set(found, (uint32_t)count, keep);
+    triggers_set(found, (uint32_t)count, keep, cooldown_ns);
     Py_RETURN_NONE;
 }
 

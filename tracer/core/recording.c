@@ -194,9 +194,9 @@ static PyObject *dict_of(const writer_totals *t)
 {
     size_t length;
     const char *who = intern_text(intern_function_of(t->worst_ready_func).name, &length);
-    return Py_BuildValue("{sKsKsKsKsKsKsksKsKsKsKsKss#sisssKsN}", "duration_ns", t->duration_ns, "events", t->events,
+    return Py_BuildValue("{sKsKsKsKsKsKsKsksKsKsKsKsKss#sisssKsN}", "duration_ns", t->duration_ns, "events", t->events,
                          "bytes", t->bytes, "dropped", t->dropped, "lost", t->lost, "lost_ns", t->lost_ns,
-                         "forks", forks, "children", (unsigned long long)(children_started - children_followed), "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
+                         "suppressed", t->suppressed, "forks", forks, "children", (unsigned long long)(children_started - children_followed), "late", t->late, "overhead_ns", t->overhead_ns, "samples", t->samples,
                          "worst_ready_ns", t->worst_ready_ns, "worst_ready_who", who, (Py_ssize_t)length,
                          "error", t->error, "reason", t->reason, "snapshots", t->snapshots, "snapshot",
                          PyUnicode_DecodeFSDefault(t->snapshot));

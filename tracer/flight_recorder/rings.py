@@ -29,12 +29,22 @@ LEAST_SECONDS, MOST_SECONDS = 1, 86_400
 LEAST_BYTES, MOST_BYTES = 1 << 20, 1 << 40
 MOST_KEEP = 1000
 KEEP = 20
+COOLDOWN_SECONDS = 10.0  # from one snapshot of a trigger to the next, at least
 
 
 class Flight:
     """How a flight recording is made, by this process and the children that follow it."""
 
-    __slots__ = ("folder", "keep", "most_bytes", "on", "on_event", "seconds", "triggers")
+    __slots__ = (
+        "cooldown",
+        "folder",
+        "keep",
+        "most_bytes",
+        "on",
+        "on_event",
+        "seconds",
+        "triggers",
+    )
 
     def __init__(
         self,
@@ -44,6 +54,7 @@ class Flight:
         keep: int,
         on: tuple[str, ...] = (),
         on_event: "Callable[[dict[str, Any]], object] | None" = None,
+        cooldown: float = COOLDOWN_SECONDS,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self.seconds = seconds  # how far back a snapshot reaches
@@ -52,10 +63,15 @@ class Flight:
         self.on_event = on_event  # called with what one of them has seen
         self.triggers = triggers.parse(on)
         self.keep = keep  # snapshots of triggers, and rings of dead processes
+        self.cooldown = cooldown  # seconds from one such snapshot to the next, at least
 
     @property
     def window_ns(self) -> int:
         return int(self.seconds * 1e9)
+
+    @property
+    def cooldown_ns(self) -> int:
+        return int(self.cooldown * 1e9)
 
     def reason_at_end(self) -> str:
         """Why a snapshot is to be taken as the program ends; "" if none is."""
@@ -143,14 +159,15 @@ def place_of(core: "ModuleType", thread: int, depth: int) -> tuple[str, str]:
     return site or "".join(lines[:1]), "\n".join(lines)
 
 
-def check(seconds: float, max_bytes: int, keep: int) -> None:
+def check(seconds: float, max_bytes: int, keep: int, cooldown: float) -> None:
     """Raises ValueError for numbers that no flight recording can have."""
     for name, value, least, most in (
         ("seconds", seconds, LEAST_SECONDS, MOST_SECONDS),
         ("max_bytes", max_bytes, LEAST_BYTES, MOST_BYTES),
         ("keep", keep, 1, MOST_KEEP),
+        ("cooldown", cooldown, 0, MOST_SECONDS),
     ):
-        kinds = (int, float) if name == "seconds" else int
+        kinds = (int, float) if name in ("seconds", "cooldown") else int
         if not isinstance(value, kinds) or not least <= value <= most:
             raise ValueError(f"{name} must be a number from {least} to {most}, not {value!r}")
 
@@ -161,12 +178,22 @@ def flight_of(settings: dict[str, str], folder: str) -> Flight | None:
     if not window_ms:
         return None
     on = tuple(bytes.fromhex(settings.get("on", "")).decode().splitlines())
-    return Flight(folder, window_ms / 1000, int(settings["flight_bytes"]), KEEP, on)
+    return Flight(
+        folder,
+        window_ms / 1000,
+        int(settings["flight_bytes"]),
+        KEEP,
+        on,
+        cooldown=int(settings.get("cooldown_ms", COOLDOWN_SECONDS * 1000)) / 1000,
+    )
 
 
 def summary(totals: "Totals") -> str:
     """One line about a recording that has ended."""
     line = f"flight recording ended after {duration(totals.duration_ns)}"
+    if totals.suppressed:
+        moments = plural(totals.suppressed, "more moment")
+        line += f", {moments} met a condition too soon after a snapshot"
     if not totals.snapshots:
         return f"{line}, without a snapshot"
     count, last = plural(totals.snapshots, "snapshot"), totals.snapshot

@@ -7,7 +7,7 @@ import os
 
 from tracer import api
 from tracer.errors import TraceFileError
-from tracer.flight_recorder.rings import KEEP, Flight, check
+from tracer.flight_recorder.rings import COOLDOWN_SECONDS, KEEP, Flight, check
 from tracer.output import cannot_write, is_trace
 
 TYPE_CHECKING = False
@@ -26,6 +26,7 @@ def flight(
     on: "Iterable[str]" = (),
     on_event: "Callable[[dict[str, Any]], object] | None" = None,
     keep: int = KEEP,
+    cooldown: float = COOLDOWN_SECONDS,
     signals: "Iterable[str] | None" = None,
     without: "Iterable[str]" = (),
     buffer_bytes: int = api.BUFFER_BYTES,
@@ -41,12 +42,15 @@ def flight(
     `keep` dead processes are kept. When it ends by itself, they are removed.
 
     `on` are conditions, such as "loop>100ms", on which a snapshot is taken; the newest `keep`
-    stay. `on_event` is called with a dict that says what was seen, on a thread of its own. See
-    docs/production.md. The other options, what it returns, what ends it, and what it raises
-    are those of start().
+    stay. After each, there is none for `cooldown` seconds: what meets a condition then is
+    counted. `on_event` is called with a dict that says what was seen, on a thread of its own.
+    See docs/production.md. The other options, what it returns, what ends it, and what it
+    raises are those of start().
     """
-    check(seconds, max_bytes, keep)
-    kept_seconds = Flight(os.fsdecode(folder), seconds, max_bytes, keep, tuple(on), on_event)
+    check(seconds, max_bytes, keep, cooldown)
+    kept_seconds = Flight(
+        os.fsdecode(folder), seconds, max_bytes, keep, tuple(on), on_event, cooldown
+    )
     options = (
         "",
         signals,

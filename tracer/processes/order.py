@@ -47,15 +47,21 @@ def _told(flight: "Flight | None") -> str:
     """How children make a flight recording, too; `on_event`, a function, stays here."""
     if flight is None:
         return ""
-    fields = (flight.folder, repr(flight.seconds), str(flight.most_bytes), str(flight.keep))
+    fields = (
+        *(flight.folder, repr(flight.seconds), str(flight.most_bytes)),
+        *(str(flight.keep), repr(flight.cooldown)),
+    )
     return _WITHIN.join((*fields, *flight.on))
 
 
 def _flight(text: str) -> "Flight | None":
     if not text:
         return None
-    folder, seconds, most_bytes, keep, *on = text.split(_WITHIN)
-    return Flight(folder, float(seconds), int(most_bytes), int(keep), tuple(on))
+    folder, seconds, most_bytes, keep, cooldown, *on = text.split(_WITHIN)
+    return Flight(
+        *(folder, float(seconds), int(most_bytes), int(keep), tuple(on)),
+        cooldown=float(cooldown),
+    )
 
 
 def written(options: "Options", family: "Family", program: "Iterable[str]") -> str:

@@ -23,6 +23,7 @@ class Flight:
     reason: str = ""
     trigger: str = ""  # the condition that was met …
     moment_ns: tuple[int, int] = (0, 0)  # … from when until when
+    suppressed: int = 0  # moments since the snapshot before that got none
 
     @property
     def reaches_ns(self) -> int:
@@ -45,5 +46,6 @@ def flight_of(model: Model) -> Flight | None:
             str((said or {}).get(s.ARG_REASON, "")),
             str((said or {}).get(s.ARG_TRIGGER, "")),
             (number_of(said or {}, s.ARG_SINCE), number_of(said or {}, s.ARG_UNTIL)),
+            number_of(said or {}, s.ARG_COUNT),
         )
     return None

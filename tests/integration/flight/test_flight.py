@@ -2,58 +2,20 @@
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
-from tests.support.validator.rules import Summary, validate
+from tests.conftest import Recorder
+from tests.support.flights import Runner, summary
+from tests.support.validator.rules import validate
 from tracer import schema as s
 from viewer.trace.rings import read_ring
 
 pytestmark = pytest.mark.broad
 
-FLIGHT = "import tracer\ntracer.flight('ring', seconds=1, max_bytes=4 << 20)\n"
 # Segments begin every 125 ms, so that after this time the first ones are gone.
 LATER_S = 1.6
-
-
-class Runner:
-    """Runs programs that record themselves."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ring = folder / "ring"
-
-    def __call__(self, source: str, expect: int = 0) -> str:
-        """What the program printed."""
-        done = subprocess.run(
-            [sys.executable, "-c", FLIGHT + source],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PROGRAM_TIMEOUT_S,
-            check=False,
-        )
-        assert done.returncode == expect, done.stderr
-        self.stderr = done.stderr
-        return done.stdout
-
-    def left(self) -> list[str]:
-        """What is in the folder, without the numbers."""
-        return sorted(path.suffix for path in self.ring.iterdir())
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    return Runner(tmp_path)
-
-
-def summary(path: Path) -> Summary:
-    return validate(path.read_bytes())
 
 
 def test_a_task_that_waits_since_the_beginning(run: Runner) -> None:
@@ -300,91 +262,3 @@ def test_refused(record: Recorder, options: tuple[str, ...], line: str) -> None:
     assert done.returncode in (1, 2)
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-TRIGGERED = """
-import asyncio, logging, threading, time
-logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-told = []
-seen = threading.Event()
-
-def on_event(event):
-    told.append((threading.get_ident() != threading.main_thread().ident, event))
-    seen.set()
-
-async def handler():
-    time.sleep(0.01)
-    seen.wait(30)  # the loop is blocked until somebody was told
-
-async def main():
-    await asyncio.create_task(handler(), name="slow one")
-
-tracer.stop()
-tracer.flight("ring", seconds=5, on=["loop>100ms"], on_event=on_event)
-asyncio.run(main())
-((on_another_thread, event),) = told
-print(on_another_thread, event["trigger"], event["what"], event["lasts"], event["site"])
-"""
-
-
-def test_a_trigger_fires_while_the_loop_is_blocked(run: Runner, record: Recorder) -> None:
-    """The snapshot shows the open step, the event and the log where it hangs."""
-    printed = run(TRIGGERED)
-    assert printed == "True loop>100ms handler True <string>:15 handler\n"
-    (path,) = run.ring.glob("*.pftrace")
-    assert run.stderr.startswith("tracer WARNING loop>100ms: handler for ")
-    assert run.stderr.endswith(f" so far at <string>:15 handler -> {path}\n")
-    told = json.loads(record.tracer("report", str(path), "--json").stdout)["trace"]["flight"]
-    assert told["trigger"] == "loop>100ms"
-    assert told["reason"].endswith(" so far, at <string>:15 handler)")
-    found = summary(path)
-    (slow,) = [task for task in found.tasks.values() if task.name == "slow one"]
-    assert slow.states[-1] == "running"
-    assert slow.slices[-1].end is None
-    why = record.tracer("why", str(path)).stdout
-    assert why.startswith("The waits at the moment of loop>100ms (handler, ")
-
-
-def test_at_the_end(record: Recorder) -> None:
-    """By an exception; and at any end, which has all of the recording."""
-    (record.directory / "app.py").write_text("print(1 / 0)")
-    said = {"exception": "exception (ZeroDivisionError)", "exit": "exit"}
-    for condition, reason in said.items():
-        folder = record.directory / condition
-        options = ["--flight", "5s", "--on", condition, "--snapshots", str(folder)]
-        done = record.tracer("run", *options, "app.py")
-        assert done.returncode == 1
-        (path,) = folder.iterdir()
-        assert f"1 snapshot, the last one {path}. Next: tracer report {path}" in done.stderr
-        found = json.loads(record.tracer("report", str(path), "--json").stdout)
-        assert found["trace"]["flight"]["reason"] == reason
-        assert found["health"]["ends"][0]["how"] == "ended"
-
-
-def test_a_signal(run: Runner) -> None:
-    """The program's own handler is called as well."""
-    printed = run(
-        """
-import os, signal, threading
-seen = threading.Event()
-signal.signal(signal.SIGUSR2, lambda *_: print("mine", flush=True))
-tracer.stop()
-tracer.flight("ring", on=["signal:USR2"], on_event=lambda event: seen.set())
-os.kill(os.getpid(), signal.SIGUSR2)
-seen.wait(30)
-tracer.stop()
-os.kill(os.getpid(), signal.SIGUSR2)
-"""
-    )
-    assert printed == "mine\nmine\n"
-    assert run.left() == [".pftrace"]
-
-
-def test_a_condition_that_makes_no_sense(record: Recorder) -> None:
-    (record.directory / "app.py").write_text("")
-    done = record.tracer("run", "--flight", "9s", "--on", "loop>abc", "app.py")
-    assert done.returncode == 2
-    assert "'loop>abc': 'abc' is no limit such as 100ms or 5s" in done.stderr
-    assert done.stderr.count("\n") == 1
-    done = record.tracer("run", "--on", "loop>1s", "app.py")
-    assert "--on is for a flight recording: add --flight 30s" in done.stderr

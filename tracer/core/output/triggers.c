@@ -12,14 +12,14 @@
 #include "ring/intern.h"
 
 enum { MOST_KEPT = 1000, MOST_LOOKS = 4 };
-static const uint64_t REST_NS = 10ull * 1000 * 1000 * 1000;
 
 static struct {
     trigger list[TRIGGERS];
     uint8_t is_above[TRIGGERS]; /* of a number: it was beyond its limit at the last look */
     uint32_t count, keep;
     timeline *line;
-    uint64_t told_ns, suppressed, now_ns;
+    uint64_t cooldown_ns, told_ns, now_ns;
+    uint64_t suppressed, untold; /* in all; since the last one that was told */
     moment found;
     int has_found, is_open; /* … and lasts */
     uint8_t serial;         /* `is_told` of its slice */
@@ -30,8 +30,9 @@ static struct {
 static _Atomic uint64_t place_now; /* of the thread of the moment: site << 32 | stack */
 static atomic_int seen[NSIG]; /* how often each signal has come */
 
-void triggers_set(const trigger *list, uint32_t count, uint32_t keep)
+void triggers_set(const trigger *list, uint32_t count, uint32_t keep, uint64_t cooldown_ns)
 {
+    g.cooldown_ns = cooldown_ns;
     g.count = count < TRIGGERS ? count : TRIGGERS;
     memcpy(g.list, list, g.count * sizeof *list);
     g.keep = keep < MOST_KEPT ? keep : MOST_KEPT;
@@ -229,15 +230,15 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
 /* Returns the moment to be filled in, or NULL if nobody is to be told of it. */
 static moment *fire(const trigger *t, uint64_t since_ns, uint64_t until_ns)
 {
-    int rests = g.told_ns && g.now_ns < g.told_ns + REST_NS;
+    int rests = g.told_ns && g.now_ns < g.told_ns + g.cooldown_ns;
     if (g.has_found || rests || snapshots_are_copying()) {
-        g.suppressed++;
+        triggers_suppress();
         return NULL;
     }
     g.has_found = 1;
     g.told_ns = g.now_ns;
-    g.found = (moment){.taken = {.moment_ns = since_ns, .moment_end_ns = until_ns, .suppressed = g.suppressed}, .kind = t->kind};
-    g.suppressed = 0;
+    g.found = (moment){.taken = {.moment_ns = since_ns, .moment_end_ns = until_ns, .suppressed = g.untold}, .kind = t->kind};
+    g.untold = 0;
     memcpy(g.found.trigger, t->text, sizeof g.found.trigger);
     g.found.taken.trigger = g.found.trigger;
     return &g.found;
@@ -273,7 +274,7 @@ void triggers_begin(timeline *line)
     kept_list *kept = &line->out.kept;
     memset(g.is_above, 0, sizeof g.is_above);
     g.line = line;
-    g.told_ns = g.suppressed = g.now_ns = g.written = 0;
+    g.told_ns = g.suppressed = g.untold = g.now_ns = g.written = 0;
     g.has_found = g.is_open = 0;
     g.serial = 1;
     g.kept = g.count ? calloc(g.keep, sizeof *g.kept) : NULL;
@@ -368,6 +369,31 @@ void triggers_place(uint32_t site, uint32_t stack)
 void triggers_postpone(void)
 {
     g.has_found = 1;
+}
+
+moment *triggers_left(uint64_t ns)
+{
+    if (!g.has_found)
+        return NULL;
+    g.has_found = g.is_open = 0;
+    say(&g.found, ns);
+    return &g.found;
+}
+
+void triggers_suppress(void)
+{
+    g.suppressed++;
+    g.untold++;
+}
+
+uint64_t triggers_suppressed(void)
+{
+    return g.suppressed;
+}
+
+uint64_t triggers_untold(void)
+{
+    return g.untold;
 }
 
 void triggers_written(const moment *of)

@@ -1,7 +1,7 @@
 /* Triggers of a flight recording: conditions that are looked at after each pass of the writer, and ask for a snapshot.
  *
- * A wait or step that goes on counts as soon as it is long enough. At most one snapshot in ten seconds is asked for; what
- * comes in between is counted. */
+ * A wait or step that goes on counts as soon as it is long enough. After each snapshot there is a pause, in which others
+ * are only counted: each moment is told, or is suppressed and counted. */
 #ifndef TRACER_TRIGGERS_H
 #define TRACER_TRIGGERS_H
 
@@ -44,8 +44,8 @@ typedef struct {
     uint8_t looks;  /* how often it was looked at since it was found */
 } moment;
 
-/* Before a recording: which there are, and how many snapshots are kept. */
-void triggers_set(const trigger *list, uint32_t count, uint32_t keep);
+/* Before a recording: which there are, how many snapshots are kept, and how long after one the next may come. */
+void triggers_set(const trigger *list, uint32_t count, uint32_t keep, uint64_t cooldown_ns);
 void triggers_begin(timeline *line);
 void triggers_end(void);
 /* Looks at what is open at `ns`. Returns what has fired and is to be told, or NULL. */
@@ -57,6 +57,13 @@ int triggers_are_sure(const moment *of);
 void triggers_place(uint32_t site, uint32_t stack);
 /* It could not be told now: it comes again with the next look. */
 void triggers_postpone(void);
+/* At the end: what has fired and is not told yet, or NULL. */
+moment *triggers_left(uint64_t ns);
+/* It is not told after all. */
+void triggers_suppress(void);
+/* How many were not told: in this recording; since the last one that was. */
+uint64_t triggers_suppressed(void);
+uint64_t triggers_untold(void);
 /* Its snapshot is written, or was not: removes the oldest one if there are too many. */
 void triggers_written(const moment *of);
 

@@ -13,15 +13,14 @@
 #include "output/control.h"
 #include "output/debug.h"
 #include "output/file.h"
+#include "output/flight.h"
 #include "output/killed.h"
 #include "output/present.h"
-#include "output/segments.h"
 #include "output/ticks.h"
 #include "packets/samples.h"
 #include "ring/private_fd.h"
 #include "ring/ring.h"
 #include "timeline/counters.h"
-#include "timeline/head.h"
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
@@ -42,8 +41,7 @@ static struct {
     int leave; /* the thread shall end */
     int is_known; /* the kernel source knows that this thread is the recorder's own */
     trace_file file;   /* of a flight recording, the newest body */
-    segment_ring ring; /* of a flight recording */
-    uint64_t bytes_before, lost_before; /* in and from bodies before that */
+    flight flight;     /* its other files */
     private_fd statm;
     uint32_t generation;
     const writer_sources *sources;
@@ -233,74 +231,14 @@ static void count_threads(int last)
 
 static uint64_t bytes_written(void)
 {
-    return w.bytes_before + w.file.end.bytes;
+    return w.flight.bytes_before + w.file.end.bytes;
 }
 
-/* Begins another segment: its head first, then an empty body. The one before stays if that fails. */
 static int rotate(void)
 {
-    encoder *e = &w.line.out;
-    int error, fd, failed = w.file.error != 0;
-    uint64_t events = e->events, ns;
-    encoder_end_chunk(e);
+    encoder_end_chunk(&w.line.out);
     begin_batch();
-    ns = now_written();
-    remarks_announce(&w.line, ns, w.start_ns);
-    timeline_head(&w.line, ns);
-    if (w.ring.count)
-        w.ring.list[w.ring.count - 1].body_bytes = w.file.end.bytes;
-    error = e->failed ? ENOMEM : segments_add(&w.ring, ns, e->bytes, e->length, failed, &fd);
-    e->events = events;
-    encoder_flushed(e);
-    encoder_end_chunk(e); /* the body can do without the head */
-    if (error)
-        return error;
-    w.bytes_before += w.file.end.bytes;
-    w.lost_before += trace_file_lost(&w.file, e);
-    trace_file_close(&w.file);
-    error = trace_file_take(&w.file, fd);
-    w.file.end.events = events;
-    w.file.end.ns = ns;
-    w.file.error = error;
-    return error;
-}
-
-static void moment_written(snapshot *taken)
-{
-    triggers_written((moment *)taken);
-    w.sources->on_moment((moment *)taken);
-}
-
-static void look_for_triggers(int64_t rss_bytes)
-{
-    moment *found = triggers_look(&w.line, w.ticks.to.ns, (uint64_t)rss_bytes);
-    if (!found)
-        return;
-    found->taken.written = moment_written;
-    int is_sure = triggers_are_sure(found);
-    if (!is_sure && found->looks == 1)
-        w.sources->ask_place(found->pthread);
-    if (!is_sure || !snapshots_put(&found->taken))
-        triggers_postpone();
-}
-
-/* The snapshot that is to begin now, if any, which says so in the trace. */
-static snapshot *snapshot_told(uint64_t upto_ns)
-{
-    snapshot *wanted = snapshots_due(upto_ns);
-    if (wanted)
-        remarks_snapshot(&w.line, now_written(), wanted, w.ring.window_ns);
-    return wanted;
-}
-
-static void copy_snapshot(void)
-{
-    uint64_t now_ns = now_written(), since_ns = now_ns > w.ring.window_ns ? now_ns - w.ring.window_ns : 0;
-    if (w.ring.folder[0])
-        snapshots_copy_segments(&w.ring, segments_since(&w.ring, since_ns), w.file.end.bytes);
-    else
-        snapshots_copy_file(w.file.fd.fd, w.file.end.bytes);
-    w.ring.is_pinned = snapshots_are_copying();
+    return flight_rotate(&w.flight, now_written(), w.start_ns);
 }
 
 static uint64_t dropped_in_all(void)
@@ -332,12 +270,12 @@ static void pass(int last)
         count_threads(last);
     retire_finished();
     if (!last)
-        look_for_triggers(rss_bytes);
-    snapshot *wanted = last ? NULL : snapshot_told(w.ticks.to.ns);
+        flight_look_for_triggers(&w.flight, w.ticks.to.ns, (uint64_t)rss_bytes);
+    snapshot *wanted = last ? NULL : flight_snapshot_told(&w.flight, w.ticks.to.ns, now_written());
     flush();
     if (wanted)
-        copy_snapshot();
-    if (w.ring.folder[0] && segments_are_due(&w.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error != 0))
+        flight_copy(&w.flight, now_written());
+    if (w.flight.ring.folder[0] && segments_are_due(&w.flight.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error != 0))
         rotate();
     if (w.line.out.failed && !w.file.error)
         w.file.error = ENOMEM;
@@ -378,7 +316,7 @@ static void *run(void *unused)
         }
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += w.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : PERIOD_NS;
+        until.tv_nsec += w.flight.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : PERIOD_NS;
         if (until.tv_nsec >= 1000000000) {
             until.tv_nsec -= 1000000000;
             until.tv_sec++;
@@ -387,7 +325,7 @@ static void *run(void *unused)
             continue;
         pthread_mutex_unlock(&w.mutex);
         if (snapshots_are_copying())
-            w.ring.is_pinned = snapshots_go_on();
+            w.flight.ring.is_pinned = snapshots_go_on();
         if (clock_ns_of(CLOCK_MONOTONIC) >= next_ns) {
             pass(0);
             next_ns = clock_ns_of(CLOCK_MONOTONIC) + PERIOD_NS;
@@ -436,7 +374,8 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&w.wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    int error = about->ring ? segments_open(&w.ring, about->ring, about->window_ns, about->ring_bytes)
+    w.flight = (flight){.line = &w.line, .file = &w.file, .ask_place = sources->ask_place, .on_moment = sources->on_moment};
+    int error = about->ring ? segments_open(&w.flight.ring, about->ring, about->window_ns, about->ring_bytes)
                             : trace_file_take(&w.file, fd);
     if (error) {
         trace_file_close(&w.file);
@@ -444,7 +383,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     }
     remarks_keep(about);
     w.sources = sources;
-    w.overhead_ns = w.dropped_by_gone = w.bytes_before = w.lost_before = 0;
+    w.overhead_ns = w.dropped_by_gone = 0;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     ticks_begin(&w.ticks);
@@ -478,7 +417,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         snapshots_begin(about->snapshots);
     if (error) {
         triggers_end();
-        segments_remove(&w.ring);
+        segments_remove(&w.flight.ring);
         timeline_free(&w.line);
         close_files();
     }
@@ -487,7 +426,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
 
 static writer_totals totals_now(uint64_t dropped)
 {
-    uint64_t lost = w.lost_before + trace_file_lost(&w.file, &w.line.out);
+    uint64_t lost = w.flight.lost_before + trace_file_lost(&w.file, &w.line.out);
     return (writer_totals){
         .duration_ns = now_written() - w.start_ns,
         .events = w.line.out.events - lost,
@@ -500,6 +439,7 @@ static writer_totals totals_now(uint64_t dropped)
         .samples = w.samples.count,
         .worst_ready_ns = w.line.worst_ready_ns,
         .worst_ready_func = w.line.worst_ready_func,
+        .suppressed = w.line.out.kept.is_on ? triggers_suppressed() : 0,
         .snapshots = snapshots_count(),
         .snapshot = snapshots_last(),
         .error = w.file.error,
@@ -507,10 +447,26 @@ static writer_totals totals_now(uint64_t dropped)
     };
 }
 
+/* What was asked for before gets a trace of its own. The last one has the end of the recording. */
+static void take_last_snapshots(snapshot *last, uint64_t dropped)
+{
+    flight_finish_copying(&w.flight);
+    if (flight_snapshot_told(&w.flight, UINT64_MAX, now_written())) {
+        flush();
+        begin_batch();
+        flight_copy(&w.flight, now_written());
+        flight_finish_copying(&w.flight);
+    }
+    flight_ask_last(&w.flight, now_written(), last);
+    snapshot *wanted = flight_snapshot_told(&w.flight, UINT64_MAX, now_written());
+    conclude(dropped);
+    if (wanted)
+        flight_copy(&w.flight, now_written());
+    snapshots_end();
+}
+
 void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
 {
-    if (last)
-        snapshots_put(last);
     if (!w.paused)
         join();
     w.paused = 0;
@@ -527,16 +483,12 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
                      "the program closed the recorder's descriptors: context switches are missing for threads older than "
                      "the recording and for those that they started");
     debug_stop();
-    snapshot *wanted = snapshot_told(UINT64_MAX);
-    conclude(dropped);
-    if (wanted)
-        copy_snapshot();
-    snapshots_end();
+    take_last_snapshots(last, dropped);
     triggers_end();
     *totals = totals_now(dropped);
     if (!keeps_ring)
-        segments_remove(&w.ring);
-    w.ring.folder[0] = 0;
+        segments_remove(&w.flight.ring);
+    w.flight.ring.folder[0] = 0;
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
         if (b->generation == w.generation && b->timeline) {
             w.sources->kernel->forget(b);
@@ -583,7 +535,7 @@ void writer_forget(void)
     debug_forget();
     close_files();
     snapshots_forget();
-    w.ring.folder[0] = 0;
+    w.flight.ring.folder[0] = 0;
     w.running = w.paused = 0;
     pthread_mutex_init(&w.mutex, NULL);
 }

@@ -19,6 +19,7 @@ typedef struct {
     uint64_t lost, lost_ns; /* events missing from a file that was cut, and the time since then */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
+    uint64_t suppressed; /* moments that triggers saw, but that got no snapshot */
     uint64_t snapshots; /* written; … */
     const char *snapshot; /* … the path of the last one, "" if none was */
     int error; /* errno of the failed write, 0 = none … */

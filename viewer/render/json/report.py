@@ -78,6 +78,7 @@ def _flight(flight: Flight, start_ns: int) -> Json:
         "snapshot": flight.is_snapshot,
         "reason": flight.reason,
         "trigger": flight.trigger,
+        "suppressed": flight.suppressed,
         "moment_ns": [ns - start_ns for ns in flight.moment_ns] if flight.trigger else [],
     }
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from tracer.units import duration, size
+from tracer.units import duration, plural, size
 from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
 from viewer.render.text.findings import no_findings, numbered
@@ -64,9 +64,15 @@ def _flight(of: Flight) -> str:
     short = f" ({duration(of.asked_ns)} were asked for)" if asked else ""
     what = "a snapshot" if of.is_snapshot else "the files of a flight recording"
     why = f", taken for: {of.reason}" if of.reason else ""
+    more = (
+        f" Since the snapshot before it, {plural(of.suppressed, 'more moment')} met a "
+        "condition and got no snapshot: they came too soon after one."
+        if of.suppressed
+        else ""
+    )
     return (
         f"{what}{why}. It has the last {duration(of.reaches_ns)}{short}, and what began "
-        "earlier and was still open then."
+        f"earlier and was still open then.{more}"
     )
 
 

@@ -20,10 +20,14 @@ ACQUIRED, CLASS_LOCK, IS_SIGNAL, TAKE_UNWATCHED = 1, 3, 2, 1
 
 
 def look(
-    script: Script, *conditions: str, at_ms: tuple[int, ...], rss_bytes: int = 0
+    script: Script,
+    *conditions: str,
+    at_ms: tuple[int, ...],
+    rss_bytes: int = 0,
+    cooldown_s: int = 10,
 ) -> list[tuple[int, str, int, int, int]]:
     """(look in ms, what is said, since in ms, until in ms, suppressed) of what was told."""
-    _core.set_triggers(parse(conditions), 20)
+    _core.set_triggers(parse(conditions), 20, cooldown_s * S)
     found = _core.look(script.records, [ms * MS for ms in at_ms], rss_bytes)
     return [
         (ns // MS, reason, since // MS, until // MS, suppressed)
@@ -150,6 +154,25 @@ def test_one_in_ten_seconds() -> None:
     looks = tuple(second * 1_000 + 500 for second in range(1, 13))
     told = look(script, "loop>100ms", at_ms=looks)
     assert [(ms, suppressed) for ms, *_, suppressed in told] == [(1_500, 0), (11_500, 9)]
+
+
+@pytest.mark.parametrize(
+    ("cooldown_s", "told"),
+    [
+        (0, [(ms, 0) for ms in range(1_500, 13_500, 1_000)]),
+        (5, [(1_500, 0), (6_500, 4), (11_500, 4)]),
+    ],
+)
+def test_another_cooldown(cooldown_s: int, told: list[tuple[int, int]]) -> None:
+    """Each moment is told, or counted with the next one that is."""
+    script = Script([])
+    a_task(script)
+    for second in range(1, 13):
+        script.add(second * S - MS, "READY", 1)
+        a_step(script, second * 1_000, second * 1_000 + 200)
+    looks = tuple(second * 1_000 + 500 for second in range(1, 13))
+    found = look(script, "loop>100ms", at_ms=looks, cooldown_s=cooldown_s)
+    assert [(ms, suppressed) for ms, *_, suppressed in found] == told
 
 
 def test_two_at_once() -> None:
