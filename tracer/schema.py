@@ -28,6 +28,7 @@ COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU
 COUNTER_TASKS = "tasks"  # per process: live tasks
 COUNTER_THREADS = "threads"  # per process: live threads
 COUNTER_RSS = "rss_bytes"  # per process: resident set size
+COUNTER_FILES = "open_files"  # per process: open descriptors (Linux 6.2 or later)
 TRACK_HEAP = "heap"  # process track: sampled allocations
 COUNTER_HEAP_LIVE = "heap live"  # per process: bytes allocated since the start and not freed
 COUNTER_ALLOCATION_RATE = "allocation rate"  # per process: bytes per second

@@ -178,6 +178,50 @@ WANTED: dict[str, Wanted] = {
     "f12_too_many_threads_compute": Wanted("GIL saturated", ("8 threads", "render_report")),
     "f13_task_per_message": Wanted("task leak", ("handle", "wait_for_ack|future")),
     "f14_event_set_from_thread": Wanted("missed wake-up", ("watch", "main")),
+    "g01_permit_kept_while_backing_off": Wanted(
+        "pool exhausted", ("permit", r"sleep", r"back_off|call")
+    ),
+    "g02_time_sleep_in_async_retry": Wanted("loop blocked", ("sleep", r"g02\w+.py:17")),
+    "g03_timer_thread_per_request": Wanted(
+        "workers never exit", ("60", r"Timer|Diagnostics|__init__")
+    ),
+    "g04_httpx_client_per_request": Wanted("loop blocked", ("fetch_price",), ("httpx",)),
+    "g05_fastapi_encodes_large_answer": Wanted(
+        "loop blocked|GC in the hot path",
+        (r"jsonable_encoder|serialize|export",),
+        ("fastapi", "httpx"),
+    ),
+    "g06_log_queue_full_blocks_loop": Wanted(
+        "loop blocked|blocking call on the loop thread", ("Queue.put", "emit|handle")
+    ),
+    "g07_slow_preexec": Wanted("loop blocked", ("convert",)),
+    "g08_cache_stampede": Wanted("GIL saturated", (r"\d+ threads", "build_feed")),
+    "g09_flock_over_slow_work": Wanted("lock convoy", ("flock", "update_index", "scrape")),
+    "g10_pool_initializer_fails": Wanted(
+        "wait in vain", ("main", "AsyncResult.get", "workers? .*ended|exit code|connect")
+    ),
+    "h01_no_time_out": Wanted(
+        "wait in vain", ("MainThread", "price-sync", "sync_prices", "recv"), ("requests",)
+    ),
+    "h02_lock_in_del": Wanted("deadlock", ("__del__", "put")),
+    "h03_result_in_coroutine": Wanted("loop blocked", ("thumbnail", "Future.result")),
+    "h04_notify_before_wait": Wanted(
+        "missed wake-up|wait in vain", ("start", "Condition.wait")
+    ),
+    "h05_reconnect_without_pause": Wanted("busy loop", ("keep_connected", "connect")),
+    "h06_sockets_pile_up": Wanted("descriptors pile up", ("check", "75")),
+    "h07_subprocess_run_in_handler": Wanted(
+        "loop blocked", ("import_workspace", "extract_metadata|h07\\w+.py:8")
+    ),
+    "h08_config_sent_with_each_job": Wanted("pickling", ("score|main", "MB|MiB")),
+    "h09_redis_blpop_takes_the_pool": Wanted(
+        "pool exhausted", ("2 connections", "consume"), ("redis",), "REDIS_URL"
+    ),
+    "h10_small_writes_delayed_ack": Wanted(
+        "delayed ACK",
+        ("call", "recv", "TCP_NODELAY"),
+        missed="short sends are not recorded, so nothing tells it from a slow server",
+    ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
     "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),
@@ -190,4 +234,5 @@ WANTED: dict[str, Wanted] = {
     "ok_44_trio_channels": Wanted("", (), ("trio",)),
     "ok_45_gevent_crawler": Wanted("", (), ("gevent",)),
     "ok_46_retries_with_back_off": Wanted("", (), ("tenacity",)),
+    "ok_47_httpx_shared_client": Wanted("", (), ("httpx",)),
 }

@@ -127,6 +127,7 @@
     X(COUNTER_TASKS, "tasks")                     \
     X(COUNTER_THREADS, "threads")                 \
     X(COUNTER_RSS, "rss_bytes")                   \
+    X(COUNTER_FILES, "open_files")                \
     X(TRACK_HEAP, "heap")                         \
     X(COUNTER_HEAP_LIVE, "heap live")             \
     X(COUNTER_ALLOCATION_RATE, "allocation rate") \

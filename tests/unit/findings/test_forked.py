@@ -98,6 +98,47 @@ def test_a_worker_that_lived(tmp_path, story):
     assert "nobody ended one" in found.text
 
 
+def replaced(workers=10, jobs=0, status=1):
+    """Workers of a pool end as soon as they began, while `collect` waits in vain."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    lock = family.first.lock("AsyncResult.get", GET)
+    main.lock_wait(MS, "AsyncResult.get", lock=lock, site=GET, acquired=False)
+    maker = family.first.thread("maker", 150).native(0)
+    for n in range(workers):
+        at = (2 + 50 * n) * MS
+        child = family.fork(maker, at, 101 + n, name=f"Worker-{n}")
+        family.main(child).native(at + MS).end(at + 20 * MS)
+        if n < jobs:
+            job = family.job(1, "resize", maker, at, GET)
+            job.run(child, at + 2 * MS, at + 5 * MS)
+        child.ended(at + 20 * MS)
+        family.ended(maker, child, at + 21 * MS, status=status)
+    main.native(903 * MS).end(905 * MS)
+    maker.end(905 * MS)
+    family.first.ended(906 * MS)
+    return family
+
+
+def test_workers_that_end_again_and_again(tmp_path):
+    (found,) = find_in(tmp_path, replaced())
+    assert found.finding == "wait in vain"
+    assert (
+        "; meanwhile 10 workers such as `Worker-0` began and ended with status 1 before they "
+        "had run a job, and were replaced: look at the pool's `initializer`, and at what a "
+        "worker imports." in found.text
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [pytest.param({"workers": 7}, id="few"), pytest.param({"jobs": 1}, id="one ran a job")],
+)
+def test_workers_that_may_end(tmp_path, story):
+    (found,) = find_in(tmp_path, replaced(**story))
+    assert "initializer" not in found.text
+
+
 def semaphore(how=signal.SIGKILL, ns=700 * MS, late=False):
     """`writer` is ended by a signal; `reader` waits for a lock of multiprocessing."""
     family = Family("/app/serve.py")

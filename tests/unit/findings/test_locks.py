@@ -211,10 +211,12 @@ def test_deadlock(tmp_path):
     (found,) = find_in(tmp_path, circle(3))
     assert found.finding == "deadlock"
     assert found.text == (
-        "Deadlock at 1.00 ms, for 900 ms: `t0` (dead.py:0) waits for the lock that `t1` "
-        "acquired at dead.py:10; `t1` (dead.py:1) waits for the lock that `t2` acquired at "
-        "dead.py:11; `t2` (dead.py:2) waits for the lock that `t0` acquired at dead.py:12."
+        "Deadlock at 1.00 ms, for 900 ms: `t0` in `f` (dead.py:0) waits for the lock that "
+        "`t1` acquired in `g` (dead.py:10); `t1` in `f` (dead.py:1) waits for the lock that "
+        "`t2` acquired in `g` (dead.py:11); `t2` in `f` (dead.py:2) waits for the lock that "
+        "`t0` acquired in `g` (dead.py:12)."
     )
+    assert found.next_step.startswith("Acquire the locks in the same order")
     assert found.severity_ns == 3 * 900 * MS
     assert (found.evidence.track, found.evidence.tid) == ("t0", 100)
 
@@ -223,8 +225,10 @@ def test_deadlock_with_itself(tmp_path):
     """A thread that waits for a lock it has."""
     (found,) = find_in(tmp_path, circle(1))
     assert found.text.endswith(
-        "`t0` (dead.py:0) waits for the lock that it holds itself, acquired at dead.py:10."
+        "`t0` in `f` (dead.py:0) waits for the lock that it holds itself, acquired in `g` "
+        "(dead.py:10)."
     )
+    assert found.next_step.startswith("Release the lock before calling")
 
 
 @pytest.mark.parametrize(

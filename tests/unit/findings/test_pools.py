@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 IDLE = "/usr/lib/python3.13/concurrent/futures/thread.py:90 _worker"
 
@@ -44,12 +45,20 @@ def test_not_too_many_workers(tmp_path, story):
     assert kinds(tmp_path, crowd(**story)) == []
 
 
-def idle(threads=8, ends=False, killed=False, queues=8):
+def idle(threads=8, ends=False, killed=False, queues=8, stack="", started=""):
     """Workers that have done their work and wait for more."""
     trace = TraceBuilder(argv="idle.py", signals=SIGNALS)
+    main = trace.thread("MainThread") if started else None
     for n in range(threads):
-        worker = trace.thread(f"worker-{n}").native(0)
-        worker.lock_wait(MS, "Queue.get", lock=n % queues + 1, site="/app/idle.py:4 work")
+        worker = trace.thread(f"worker-{n}")
+        if main is not None:
+            starts = trace.instant(
+                main.track, 0, s.THREAD_START, s.CAT_THREAD, site=started, stack=started
+            )
+            trace.arrow(starts, trace.instant(worker.track, 0, s.THREAD_STARTED, s.CAT_THREAD))
+        worker.native(0)
+        site = "/app/idle.py:4 work"
+        worker.lock_wait(MS, "Queue.get", lock=n % queues + 1, site=site, stack=stack)
         if ends:
             worker.end(9 * MS)
     if killed:
@@ -68,6 +77,19 @@ def test_workers_never_exit(tmp_path):
         "Queue.get (idle.py:4), each for work of its own that never comes."
     )
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_001_000_000, 9 * MS)
+
+
+def test_timers_that_nobody_cancels(tmp_path):
+    """The line that starts them is told, and what they are."""
+    stack = "/usr/lib/python3.13/threading.py:659 Event.wait\n/x/threading.py:9 Timer.run"
+    story = idle(stack=stack, started="/app/web.py:7 handle")
+    (found,) = find_in(tmp_path, story)
+    assert found.text == (
+        "8 threads `worker-N`, started in `handle` (web.py:7), never exit: at the end of the "
+        "program they still wait in Queue.get (idle.py:4), each for the time of its own "
+        "`threading.Timer`. Cancel the timer when it is not needed any more; one thread with "
+        "a queue of times can serve all."
+    )
 
 
 @pytest.mark.parametrize(

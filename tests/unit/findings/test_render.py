@@ -61,7 +61,7 @@ def test_json(tmp_path, by):
     assert list(body)[2] == "findings"
     collections, blocked = body["findings"]
     assert collections["finding"] == "GC in the hot path"
-    assert list(blocked) == ["finding", "severity_ns", "text", "evidence"]
+    assert list(blocked) == ["finding", "severity_ns", "text", "next_step", "evidence"]
     assert blocked["severity_ns"] > 0
     assert blocked["evidence"] == {
         "start_ns": 4_000_000_000, "duration_ns": 240 * MS,

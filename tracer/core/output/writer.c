@@ -265,7 +265,7 @@ static void pass(int last)
     present_tell(&w.line, &w.ticks, w.generation, last);
     timeline_settle(&w.line);
     int64_t rss_bytes = counters_resident(&w.statm);
-    timeline_counters(&w.line, w.ticks.to.ns, rss_bytes);
+    timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files());
     if (w.sources->kernel->counts() && (last || w.passes++ % COUNTER_PASSES == 0))
         count_threads(last);
     retire_finished();

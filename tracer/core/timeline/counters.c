@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "timeline/heap.h"
@@ -20,12 +21,21 @@ int64_t counters_resident(const private_fd *statm)
     return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
-/* Counters are written when they change. Memory is also written as a sign of life, so that the trace of an
- * idle program that is killed does not seem to end with its last event. */
-void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
+int64_t counters_open_files(void)
 {
+    struct stat fds;
+    return stat("/proc/self/fd", &fds) == 0 && fds.st_size > 0 ? fds.st_size : -1;
+}
+
+/* Counters are written when they change, that of descriptors every 100 ms at most, since programs open and
+ * close files all the time. Memory is also written as a sign of life, so that the trace of an
+ * idle program that is killed does not seem to end with its last event. */
+void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes, int64_t open_files)
+{
+    int64_t files = t->told_files;
     if (ns >= t->alive_ns + ALIVE_NS) {
         t->told_rss = -1;
+        files = open_files >= 0 ? open_files : files;
         t->alive_ns = ns;
     }
     struct {
@@ -35,6 +45,7 @@ void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes)
         {&t->count_tasks, t->live_tasks, &t->told_tasks},
         {&t->count_threads, t->live_threads, &t->told_threads},
         {&t->count_rss, rss_bytes, &t->told_rss},
+        {&t->count_files, files, &t->told_files},
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         if (counters[i].now == *counters[i].told)

@@ -204,8 +204,8 @@ typedef struct thread_line {
 
 typedef struct timeline {
     encoder out;
-    track process, tracer, gc, count_tasks, count_threads, count_rss, all_locks, all_operations, all_user_counters,
-        pool_jobs;
+    track process, tracer, gc, count_tasks, count_threads, count_rss, count_files, all_locks, all_operations,
+        all_user_counters, pool_jobs;
     uint64_t seed;     /* the same in all processes of a family */
     uint8_t job_is_open; /* on the track `pool_jobs` */
     map locks; /* id -> lock_line* */
@@ -216,7 +216,7 @@ typedef struct timeline {
     map operation_lanes, user_counters; /* name string -> first free lane, track* */
     map spawned, jobs;     /* address of a thread, of an executor's job -> flow */
     map handles;           /* address -> handle_cause* */
-    int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss;
+    int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss, told_files;
     struct heap_line *heap; /* timeline/heap.c; NULL: allocations are not recorded */
     uint32_t own_tracks;
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */

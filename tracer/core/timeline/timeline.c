@@ -20,7 +20,8 @@
 
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, const char *cmdline, size_t length)
 {
-    *t = (timeline){.main_tid = pid, .seed = seed, .told_tasks = -1, .told_threads = -1, .told_rss = -1};
+    *t = (timeline){.main_tid = pid, .seed = seed, .told_tasks = -1, .told_threads = -1, .told_rss = -1,
+                    .told_files = -1};
     encoder *e = &t->out;
     encoder_init(e, pid, seed, member);
     track_init(e, &t->process, TRACK_KIND_PROCESS, NULL, cmdline, length);
@@ -34,6 +35,7 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, co
         {&t->count_tasks, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_TASKS},
         {&t->count_threads, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_THREADS},
         {&t->count_rss, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_RSS},
+        {&t->count_files, TRACK_KIND_COUNTER, SCHEMA_TEXT_COUNTER_FILES},
         {&t->all_locks, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_LOCKS},
         {&t->all_operations, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_OPERATIONS},
         {&t->all_user_counters, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_USER_COUNTERS},
@@ -85,7 +87,7 @@ void timeline_free(timeline *t)
     user_free(t);
     heap_free(t);
     track *lines[] = {&t->process, &t->tracer, &t->gc, &t->count_tasks, &t->count_threads, &t->count_rss,
-                      &t->all_locks, &t->pool_jobs};
+                      &t->count_files, &t->all_locks, &t->pool_jobs};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_free(lines[i]);
     encoder_free(&t->out);

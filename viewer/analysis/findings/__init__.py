@@ -10,7 +10,9 @@ from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.databases import database_locked
+from viewer.analysis.findings.descriptors import descriptors_pile_up
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
@@ -44,6 +46,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     sleeping_loop,  # missed wake-up
     lock_convoy,
     polled_lock,  # lock convoy
+    file_lock,  # lock convoy
     held_across_await,
     deadlock,
     knots,  # deadlocks that are not of locks alone
@@ -62,6 +65,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     too_many_workers,
     workers_never_exit,
     executors_pile_up,  # workers never exit
+    descriptors_pile_up,
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
@@ -79,6 +83,7 @@ KINDS = (
     "busy loop",
     "database locked",
     "deadlock",
+    "descriptors pile up",
     "full pipe",
     "garbage in cycles",
     "growing memory",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.waits import LongWaits
+from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Circle, Who, circles
 from viewer.analysis.ledger.holders import Holders
@@ -16,6 +16,11 @@ from viewer.words import code, place
 # Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of
 # a circle got their locks, there was none. A shorter circle was given up at once.
 _LONG_NS = 50_000_000
+_IN_ORDER = "Acquire the locks in the same order everywhere, or hold one at a time."
+_NOT_TWICE = (
+    "Release the lock before calling what acquires it, or use a `threading.RLock`; take no "
+    "lock in `__del__` or in a signal handler."
+)
 
 
 def deadlock(facts: Facts) -> Iterator[Finding]:
@@ -78,8 +83,9 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
             took = f"that {owner} acquired"
         else:
             took = "that it holds itself, acquired"
-        where = f" at {place(text(table.site[hold]))}" if table.site[hold] >= 0 else ""
-        waits = code(named[n], text(table.site[wait]))
+        site = text(table.site[hold]) if table.site[hold] >= 0 else ""
+        where = place_in(site) or (f" at {place(site)}" if site else "")
+        waits = f"{code(named[n])}{place_in(text(table.site[wait]))}"
         parts.append(f"{waits} waits for the lock {took}{where}")
     unfinished = circle.end_ns >= max(p.end_ns for p in model.trace.processes)
     lasted = duration(circle.end_ns - circle.start_ns)
@@ -98,7 +104,8 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
         model.pid(table.lock_process[lock]),
     )
     lost = sum(table.end_ns[link.wait] - table.start_ns[link.wait] for link in links)
-    return Finding("deadlock", lost, said, evidence)
+    cut = _IN_ORDER if len(links) > 1 else _NOT_TWICE
+    return Finding("deadlock", lost, said, evidence, cut)
 
 
 def _name(facts: Facts, who: Who) -> str:

@@ -65,12 +65,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault. `severity_ns` is the time it cost, summed over all who waited."""
+    """A fault. `severity_ns` is the time it cost, summed over all who waited; `next_step` says
+    what to do, "" where the text ends with it."""
 
     finding: str
     severity_ns: int
     text: str
     evidence: Evidence
+    next_step: str = ""
 
 
 class Behind(NamedTuple):

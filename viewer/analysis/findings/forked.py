@@ -10,6 +10,7 @@ from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, u
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.jobs import Jobs
 from viewer.trace.columns import IO
 from viewer.words import code, place
 
@@ -20,6 +21,7 @@ _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 
 # A pool ends its workers with these; others come from outside.
+_REPLACED = 8  # workers
 _ORDERLY = (signal.SIGTERM, signal.SIGINT)
 _JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
 
@@ -38,7 +40,32 @@ def killed(facts: Facts, wait: Wait) -> str:
             name = signal.Signals(told.signal).name
             when = at(facts, member.end_ns)
             return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
-    return ""
+    return _gone(facts, family, wait, process)
+
+
+def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:
+    """Workers that end again and again, soon after they began, and are replaced."""
+    ended = [
+        member
+        for member in family.members.values()
+        if member.parent == process
+        and wait.start_ns <= member.start_ns
+        and member.told is not None
+        and member.told.signal is None
+        and member.told.time_ns < wait.end_ns
+    ]
+    if len(ended) < _REPLACED:
+        return ""
+    worked = {job.worker for job in Jobs.of(facts.model).all}
+    if any(member.process in worked for member in ended):
+        return ""
+    told = ended[0].told
+    status = f" with status {told.status}" if told is not None and told.status else ""
+    return (
+        f"; meanwhile {len(ended)} workers such as {code(ended[0].name)} began and ended"
+        f"{status} before they had run a job, and were replaced: look at the pool's "
+        f"`initializer`, and at what a worker imports"
+    )
 
 
 def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:

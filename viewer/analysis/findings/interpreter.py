@@ -37,6 +37,9 @@ _GC_PART = 20
 _GC_NS = 50 * _MS
 _PAUSE_NS = 50 * _MS
 _MOST_PAUSES = 5_000  # only the longest are examined
+_ELSEWHERE = "Compute in a process, or in code that releases the GIL."
+_DO_NOT_CALL = "Do not call `gc.collect()` there."
+_FEWER_CYCLES = "Make fewer objects in reference cycles; `gc.freeze()` after start-up."
 
 
 def gil_hog(facts: Facts) -> Iterator[Finding]:
@@ -90,7 +93,7 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
         if away[hog] * _NOTED >= lost:
             text += f" (not counted: {duration(away[hog])} while the kernel had preempted it)"
         evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
-        yield Finding("GIL hog", lost, f"{text}.", evidence)
+        yield Finding("GIL hog", lost, f"{text}.", evidence, _ELSEWHERE)
 
 
 def _taken(holder: Holder) -> int:
@@ -171,7 +174,9 @@ def _collections(
         worst.start_ns, worst.end_ns - worst.start_ns, "GC", tid=tid, site=site,
         pid=model.pid(process),
     )  # fmt: skip
-    yield Finding("GC in the hot path", lost, f"{text}.", evidence)
+    called = any(run.called_at is not None for run in runs)
+    step = _DO_NOT_CALL if called else _FEWER_CYCLES
+    yield Finding("GC in the hot path", lost, f"{text}.", evidence, step)
 
 
 def _called(runs: list[Collection]) -> str:

@@ -43,6 +43,8 @@ _MOST_HOLDS = 500  # only the longest are examined
 # often, and for a tenth of their lives.
 _AWAITED_NS = 50 * _MS
 _AWAITED = 5
+_LESS = "Do the slow part outside of the lock."
+_LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
 
 
 def lock_convoy(facts: Facts) -> Iterator[Finding]:
@@ -76,7 +78,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             f"{duration(row.waits.total_ns)} summed over all of them, {mean} on average"
         )
         text += _what_holders_do(facts, holds, split, tids)
-        yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row))
+        yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row), _LESS)
 
 
 def _is_often(row: LockRow, times: int) -> bool:
@@ -178,7 +180,8 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
             f"{duration(row.waits.max_ns)}."
         )
         lost = total * awaited // held
-        yield Finding("lock held across await", lost, text, _longest_wait(facts, row))
+        evidence = _longest_wait(facts, row)
+        yield Finding("lock held across await", lost, text, evidence, _LESS_AWAITED)
 
 
 def _a(kind: str) -> str:

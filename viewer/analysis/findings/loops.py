@@ -53,6 +53,8 @@ _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 # A first request may import what it needs: it happens once. Half a second is felt even so.
 _LONG_IMPORT_NS = 500 * _MS
 _STARTS = "Thread.start"
+_TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with awaits between."
+_TO_THREAD = "Use an asynchronous library for it, or a thread: `await asyncio.to_thread(...)`."
 _MOST_STEPS = 2_000  # only the longest are examined
 
 
@@ -200,7 +202,14 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             )
         text += f"{what}; {waited(facts, waiting, lost)}."
         kind = "task never yields" if never else "loop blocked"
-        yield Finding(kind, lost, text, _evidence(facts, worst, site))
+        step = _TO_PROCESS if never or _computes(found) else _TO_THREAD
+        yield Finding(kind, lost, text, _evidence(facts, worst, site), step)
+
+
+def _computes(found: list[tuple[_Step, Behind]]) -> bool:
+    """Whether the steps compute for most of their own time."""
+    computed = sum(step.split.of(COMPUTING) for step, _ in found)
+    return computed * 2 > sum(step.own_ns for step, _ in found)
 
 
 def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
@@ -298,4 +307,4 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,
             pid=model.pid(loop.process),
         )  # fmt: skip
-        yield Finding("blocking call on the loop thread", lost, text, evidence)
+        yield Finding("blocking call on the loop thread", lost, text, evidence, _TO_THREAD)

@@ -8,7 +8,7 @@ from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.gil import gil_saturated
-from viewer.analysis.findings.waits import name_of
+from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import IDLE_WAIT
@@ -26,6 +26,7 @@ _FEW_JOBS = 2
 _IDLE_NS = 2_000_000_000
 # Four of five are still there when the last one is made.
 _STAY = 4, 5
+_TIMER = " Timer.run"
 # A worker is there for at least half of its pool's time.
 _STAYS = 2
 
@@ -99,7 +100,8 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         evidence = Evidence(
             facts.model.start_ns, worst.wall_ns, worst.name, tid=worst.tid, pid=pid
         )
-        yield Finding("too many workers", gil, text, evidence)
+        step = "Use fewer workers, or do less under the lock."
+        yield Finding("too many workers", gil, text, evidence, step)
 
 
 def workers_never_exit(facts: Facts) -> Iterator[Finding]:
@@ -115,16 +117,40 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         first = min(waits, key=lambda row: table.start_ns[row])
         site = model.trace.text(table.site[first])
         text = (
-            f"{len(waits)} threads {code(name)} never exit: at the end of the program they "
-            f"still wait in {_awaited(facts, first)} ({place(site)}), each for work of its "
-            f"own that never comes."
+            f"{len(waits)} threads {code(name)}{_started_at(facts, table.who[first])} never "
+            f"exit: at the end of the program they still wait in {_awaited(facts, first)} "
+            f"({place(site)}), each for {_for_what(facts, first)}"
         )
         evidence = Evidence(
             table.start_ns[first], table.end_ns[first] - table.start_ns[first],
             model.thread_names[table.who[first]], tid=model.threads[table.who[first]].tid,
             site=site, pid=pid,
         )  # fmt: skip
-        yield Finding("workers never exit", 0, text, evidence)
+        step = "" if text.endswith("all.") else "End each one, or let all share one queue."
+        yield Finding("workers never exit", 0, text, evidence, step)
+
+
+def _started_at(facts: Facts, thread: int) -> str:
+    """`, started in `handle` (app.py:8),`: the line that started a thread; "" unknown."""
+    trace, ledger = facts.model.trace, facts.ledger
+    for source in trace.instants(trace.events.name, s.THREAD_START):
+        for flow, is_end in ledger.flows.at(source):
+            target = -1 if is_end else ledger.flows.other_end(flow, is_end)
+            if target >= 0 and ledger.thread_of_track[trace.events.track[target]] == thread:
+                site = str(trace.args(source).get(s.ARG_SITE, ""))
+                return f", started{place_in(site)}," if site else ""
+    return ""
+
+
+def _for_what(facts: Facts, wait: int) -> str:
+    """What such a thread waits for, and what to do."""
+    stack = facts.model.trace.text_of_slice(facts.model.states.slice[wait], s.ARG_STACK)
+    if _TIMER in stack:
+        return (
+            "the time of its own `threading.Timer`. Cancel the timer when it is not needed "
+            "any more; one thread with a queue of times can serve all."
+        )
+    return "work of its own that never comes."
 
 
 def _awaited(facts: Facts, wait: int) -> str:

@@ -1,6 +1,6 @@
 """Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +27,8 @@ _VAIN_NS = 500 * _MS
 # What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
 # also make two sides wait for each other, or threads take turns: one function waits in a pool.
 _HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+_LONGER = 10
+_STILL = 8, 10
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
 
@@ -248,7 +250,7 @@ def _most_at_once(holds: list[_Hold]) -> int:
 
 def _exhausted(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
     holds, slots = _holds(group.waits, waits.ends_ns)
-    if not holds or _is_batch(facts, group):
+    if not holds or (_is_batch(facts, group) and not _is_held_up(waits, group)):
         return None
     found = {wait.who for wait in group.waits} | {hold.who for hold in holds}
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
@@ -284,6 +286,18 @@ def _is_batch(facts: Facts, group: _Group) -> bool:
         for kind, which in (wait.who for wait in group.waits)
     }
     return len(sites) == 1 and len(parents) == 1 and -1 not in parents
+
+
+def _is_held_up(waits: LongWaits, group: _Group) -> bool:
+    """Whether short jobs of a batch wait for long ones: most of the loss is theirs who waited
+    while nobody got a slot, at least ten times as long as they then needed theirs."""
+    ends, lost = sorted(wait.end_ns for wait in group.waits), 0
+    for wait in group.waits:
+        still_ns = ends[bisect_right(ends, wait.start_ns)] - wait.start_ns
+        needed_ns = waits.ends_ns(wait.who) - wait.end_ns
+        if still_ns >= needed_ns * _LONGER and still_ns * _STILL[1] >= wait.ns * _STILL[0]:
+            lost += wait.ns
+    return lost * 2 >= group.ns
 
 
 # Slots that never come back -----------------------------------------------------------------

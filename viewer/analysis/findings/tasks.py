@@ -32,6 +32,7 @@ _NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
 # Nobody was going to wake a task that had waited a whole second for a bare future.
 _ABANDONED_NS = 1_000 * _MS
 _LEFT_OVER = ""
+_KEEP = "Keep a reference to the task, and await or cancel it."
 _ORPHANED = {
     s.DESTROYED: "garbage-collected while pending: nobody kept a reference",
     s.LOOP_CLOSED: "still pending when the loop was closed",
@@ -119,6 +120,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         lost,
         text,
         _evidence(model, oldest, start, slices.end_ns[last[oldest]], where or site),
+        "Give what they await a time-out, or cancel them when nobody needs them any more.",
     )
 
 
@@ -173,7 +175,8 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
             text += f"; the longest was stuck in `{what}`{where} for {ns}"
         text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
         lost = sum(until - since for _, since, until in found)
-        yield Finding("orphaned task", lost, text, _evidence(model, task, start, end, site))
+        evidence = _evidence(model, task, start, end, site)
+        yield Finding("orphaned task", lost, text, evidence, _KEEP)
 
 
 def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:

@@ -89,6 +89,7 @@ def _finding(finding: Finding) -> Json:
         "finding": finding.finding,
         "severity_ns": finding.severity_ns,
         "text": finding.text,
+        "next_step": finding.next_step,
         "evidence": {
             "start_ns": evidence.start_ns,
             "duration_ns": evidence.duration_ns,

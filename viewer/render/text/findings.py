@@ -11,7 +11,7 @@ def findings(report: Report, top: int, style: Style) -> str:
         return no_findings(report, style)
     lines = [style.title("Findings")]
     for number, finding in enumerate(report.findings[:top], 1):
-        lines += numbered(number, finding, style)
+        lines += [*numbered(number, finding, style), *next_step(finding, style)]
     if len(report.findings) > top:
         lines.append(f"  … and {plural(len(report.findings) - top, 'finding')} more (--top)")
     return "\n".join(lines)
@@ -30,3 +30,9 @@ def nothing_found(report: Report) -> str:
 
 def numbered(number: int, finding: Finding, style: Style) -> list[str]:
     return wrap(f"{number}. {finding.text}", style.width)
+
+
+def next_step(finding: Finding, style: Style) -> list[str]:
+    """What to do, where the finding's text does not end with it."""
+    lines = wrap(finding.next_step, style.width - 2) if finding.next_step else []
+    return [f"  {lines[0]}", *lines[1:]] if lines else []

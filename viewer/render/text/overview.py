@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from tracer.units import duration, plural, size
 from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
-from viewer.render.text.findings import no_findings, numbered
+from viewer.render.text.findings import next_step, no_findings, numbered
 from viewer.render.text.health import troubles
 from viewer.render.text.histogram import availability
 from viewer.render.text.tables import Style, wrap
@@ -18,7 +18,7 @@ _MISSING = 3
 _FIRST_LINES, _LINES = 8, 3  # of the first finding, and of each other one
 _SCREEN = 24  # lines
 # Findings, waits and sections: fewer until the screen has room.
-_LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3))
+_LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3), (2, 1, 2))
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
 
 
@@ -106,9 +106,9 @@ def _findings(report: Report, style: Style, most: int) -> str:
         return "\n".join([no_findings(report, style), *_calm(report, style)])
     lines = [style.title("Findings")]
     for number, finding in enumerate(found[:most], 1):
-        lines += _short(
-            numbered(number, finding, style), _LINES if number > 1 else _FIRST_LINES
-        )
+        step = next_step(finding, style) if number == 1 else []
+        most_lines = _LINES if number > 1 else _FIRST_LINES
+        lines += _short(numbered(number, finding, style), most_lines - len(step)) + step
     if len(found) > most:
         lines.append(f"  … and {len(found) - most} more (--section findings)")
     return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""Descriptors that pile up, or do not."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+STEP = 100 * MS
+
+
+def leak(counts, *, opens=75, above=None):
+    """A counter of descriptors every 100 ms; `check` connects meanwhile."""
+    trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    track = trace.track(s.COUNTER_FILES, b"", parent=above(trace) if above else -1)
+    for n, count in enumerate(counts):
+        trace.counter(track, n * STEP, count)
+    end = len(counts) * STEP
+    for n in range(opens):
+        at = n * end // opens
+        main.io(at, "socket.connect", site="/app/leak.py:9 check").native(at + MS)
+    main.end(end)
+    return trace.ended(end)
+
+
+def test_each_call_leaves_one(tmp_path):
+    (found,) = find_in(tmp_path, leak([10 + 10 * n for n in range(16)]))
+    assert found.finding == "descriptors pile up"
+    assert found.text == (
+        "Descriptors pile up: 10 files and connections were open at 0, 160 after 1.50 s, and "
+        "the number rose all the time. Meanwhile `check` (leak.py:9) called "
+        "`socket.connect` 75 times, or more. Close what is opened: use `with`, or keep one "
+        "client or session and use it again."
+    )
+    assert found.evidence.site == "/app/leak.py:9 check"
+
+
+def test_who_opens_them_may_be_unknown(tmp_path):
+    (found,) = find_in(tmp_path, leak([10 + 10 * n for n in range(16)], opens=1))
+    assert "Meanwhile" not in found.text
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param([10 + 3 * n for n in range(16)], id="few"),
+        pytest.param([10] + [160] * 15, id="a burst of clients"),
+        pytest.param([10] + [20] * 14 + [160], id="a burst at the end"),
+        pytest.param([*range(10, 100, 10), 50, *range(100, 160, 10)], id="some are closed"),
+        pytest.param([10, 80, 160], id="within a moment"),
+    ],
+)
+def test_descriptors_that_do_not_pile_up(tmp_path, counts):
+    assert kinds(tmp_path, leak(counts)) == []
+
+
+def test_a_counter_of_the_program_with_that_name(tmp_path):
+    trace = leak([10 + 10 * n for n in range(16)], above=lambda t: t.track("user counters"))
+    assert kinds(tmp_path, trace) == []

@@ -1,0 +1,45 @@
+"""Waits for locks of the file system."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+SITE = "/app/jobs.py:9 update"
+
+
+def queue(hold_ns=250 * MS, jobs=4, name="fcntl.flock"):
+    """Threads wait for a lock file; each sleeps while it has it."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    for n in range(jobs):
+        job = trace.thread(f"job-{n}").native(0)
+        if n:
+            job.io(n * MS, name, site=SITE)
+        job.sleep(max(n * hold_ns, MS), site="/app/jobs.py:12 scrape")
+        job.native((n + 1) * hold_ns).end((n + 1) * hold_ns + MS)
+    return trace.ended((jobs + 1) * hold_ns)
+
+
+@pytest.mark.parametrize("name", ["fcntl.flock", "fcntl.lockf"])
+def test_a_lock_file_held_over_slow_work(tmp_path, name):
+    (found,) = find_in(tmp_path, queue(name=name))
+    assert found.finding == "lock convoy"
+    assert found.text == (
+        f"Lock convoy: 3 threads `job-N` wait in `{name}` in `update` (jobs.py:9) for a lock "
+        "file: 3 waits, 1.49 s in total, the longest 747 ms (at 3.00 ms). Whoever had it in "
+        "between spent 100 % of that time asleep in `scrape` (jobs.py:12). Do the slow part "
+        "without the lock, or lock a file of its own for each job."
+    )
+    assert (found.evidence.site, found.evidence.track) == (SITE, "job-3")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"hold_ns": 50 * MS}, id="little is lost"),
+        pytest.param({"jobs": 1}, id="nobody waits"),
+        pytest.param({"name": "socket.recv"}, id="another call"),
+    ],
+)
+def test_nothing_to_say(tmp_path, story):
+    assert kinds(tmp_path, queue(**story)) == []

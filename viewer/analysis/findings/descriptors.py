@@ -1,0 +1,100 @@
+"""Descriptors that pile up: files and connections that are opened and never closed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.words import at
+from viewer.trace.columns import IO, STATE_MASK
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+# A pool that fills, or the clients of one burst, come all at once: a leak grows in each eighth
+# of its time, as leaking tasks do. Fifty descriptors are more than a start-up opens.
+_MANY = 50
+_WINDOWS = 8
+_GROWS_NS = 500_000_000
+_OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.connect")
+
+
+def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
+    """The number of open descriptors of a process grows and grows."""
+    for process, counts in _counts(facts).items():
+        since, until = counts[0][0], counts[-1][0]
+        if until - since < _GROWS_NS or counts[-1][1] - counts[0][1] < _MANY:
+            continue
+        marks = [since + (until - since) * n // _WINDOWS for n in range(_WINDOWS + 1)]
+        found, now = [], 0
+        for mark in marks:
+            while now + 1 < len(counts) and counts[now + 1][0] <= mark:
+                now += 1
+            found.append(counts[now][1])
+        if all(a <= b for a, b in pairwise(found)) and _grows(counts):
+            yield _finding(facts, process, counts)
+
+
+def _grows(counts: list[tuple[int, int]]) -> bool:
+    """Whether no quarter of the growth came at once: half of it each in half of the time."""
+    (since, first), (until, last) = counts[0], counts[-1]
+    middle = max(n for at_ns, n in counts if at_ns <= (since + until) // 2)
+    return (last - first) <= 4 * min(middle - first, last - middle)
+
+
+def _counts(facts: Facts) -> dict[int, list[tuple[int, int]]]:
+    """By process the (time, descriptors), in order of time."""
+    trace, found = facts.model.trace, dict[int, list[tuple[int, int]]]()
+    events = trace.events
+    tracks = {
+        n: process
+        for n, (uuid, process) in enumerate(
+            zip(events.uuids, trace.track_process, strict=True)
+        )
+        if process >= 0
+        and (track := trace.tracks.get(uuid)) is not None
+        and (track.name, track.parent_uuid) == (s.COUNTER_FILES, trace.processes[process].uuid)
+    }
+    if not tracks:
+        return found
+    for event, value in zip(events.counter_event, events.counter_value, strict=True):
+        if events.track[event] in tracks:
+            row = events.time_ns[event], value
+            found.setdefault(tracks[events.track[event]], []).append(row)
+    return found
+
+
+def _finding(facts: Facts, process: int, counts: list[tuple[int, int]]) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    opened = _opened(facts, process)
+    least = (last - first) // _WINDOWS  # what opened less is not to blame
+    who = [
+        f"{code(place_of(site).function, site)} called `{name}` {plural(times, 'time')}"
+        for (name, site), times in opened.most_common(2)
+        if times >= least
+    ]
+    where = f" Meanwhile {' and '.join(who)}, or more." if who else ""
+    text = (
+        f"Descriptors pile up: {first:,} files and connections were open "
+        f"{at(facts, since)}, {last:,} after {duration(until - since)}, and the number rose "
+        f"all the time.{where} Close what is opened: use `with`, or keep one client or "
+        f"session and use it again."
+    )
+    site = opened.most_common(1)[0][0][1] if opened else ""
+    evidence = Evidence(since, until - since, "", site=site, pid=model.pid(process))
+    return Finding("descriptors pile up", 0, text, evidence)
+
+
+def _opened(facts: Facts, process: int) -> Counter[tuple[str, str]]:
+    """The calls that open something, and how often: those that are in the trace."""
+    model, table = facts.model, facts.model.states
+    named = bytes(model.trace.text(name).endswith(_OPENS) for name in table.call_name)
+    found = Counter[tuple[str, str]]()
+    if 1 not in named:
+        return found
+    for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, memoryview(named)):
+        if model.thread_process[table.who[row]] == process:
+            found[facts.call(table.row[row])] += table.state[row] & STATE_MASK == IO
+    found.pop(("", ""), None)
+    return found

@@ -1,0 +1,85 @@
+"""Locks of the file system (`flock`, `lockf`) for which processes or threads wait."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.databases import calls_of
+from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family
+from viewer.trace.columns import IO
+from viewer.words import code
+
+_MS = 1_000_000
+# Taking a lock that is free takes microseconds. Half a second in all must have been lost.
+_LONG_NS = 10 * _MS
+_LOST_NS = 500 * _MS
+_NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
+
+
+def file_lock(facts: Facts) -> Iterator[Finding]:
+    """Long waits for a lock file, and what those did meanwhile who got it in between."""
+    table = facts.model.states
+    named = bytes(facts.model.trace.text(name).endswith(_NAMES) for name in table.call_name)
+    if 1 not in named:
+        return
+    by_site: dict[str, list[int]] = defaultdict(list)
+    for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+        by_site[facts.call(table.row[row])[1]].append(row)
+    for site, rows in by_site.items():
+        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        if lost >= _LOST_NS:
+            yield _finding(facts, site, rows, lost)
+
+
+def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
+    model, table = facts.model, facts.model.states
+    worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    holds = _holds(facts, rows)
+    did = doing(facts, holds)
+    text = (
+        f"Lock convoy: {_waiters(facts, rows)} wait in "
+        f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a lock file: "
+        f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
+        f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
+        f"({at(facts, table.start_ns[worst])})"
+    )
+    if did:
+        text += f". Whoever had it in between spent {did}"
+    text += ". Do the slow part without the lock, or lock a file of its own for each job."
+    thread = table.who[worst]
+    evidence = Evidence(
+        table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst],
+        model.thread_names[thread], tid=model.threads[thread].tid, site=site,
+        pid=model.pid(model.thread_process[thread]),
+    )  # fmt: skip
+    return Finding("lock convoy", lost, text, evidence)
+
+
+def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
+    """Who got the lock had it until the next one who waited already got it."""
+    table, found = facts.model.states, list[tuple[Who, int, int]]()
+    in_order = sorted(rows, key=table.end_ns.__getitem__)
+    for before, after in pairwise(in_order):
+        if table.start_ns[after] < table.end_ns[before]:
+            who: Who = ("thread", table.who[before])
+            found.append((who, table.end_ns[before], table.end_ns[after]))
+    return found
+
+
+def _waiters(facts: Facts, rows: list[int]) -> str:
+    """The processes that wait, where there are several; else the threads."""
+    model, table = facts.model, facts.model.states
+    processes = sorted({model.thread_process[table.who[row]] for row in rows})
+    if len(processes) == 1:
+        return users(model, (("thread", table.who[row]) for row in rows))
+    names = [code(Family.of(model).name(process)) for process in processes]
+    if len(names) == 2:
+        return " and ".join(names)
+    rest = plural(len(names) - 2, "other process", "other processes")
+    return f"{names[0]}, {names[1]} and {rest}"
