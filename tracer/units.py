@@ -96,7 +96,9 @@ def _written(ns: int, step: int, unit: int) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as `812 B`, `4.3 MB`."""
+    """Bytes as `812 B`, `4.3 MB`, `-1.0 kB`."""
+    if count < 0:
+        return f"-{size(-count)}"
     if count < 1_000:
         return f"{count} B"
     scale = 1_000

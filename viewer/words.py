@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 
-from viewer.trace.sites import via
+from viewer.trace.sites import place_of, via
 
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 _AT_LINE = re.compile(r".*:\d+(?= |$)")  # a file's name may have spaces
@@ -69,6 +71,16 @@ def place(site: str, base: str = "") -> str:
     if not colon or not os.path.isabs(path):
         return where
     return min(where, f"{os.path.relpath(path, base)}:{line}", key=len)
+
+
+def places(sites: Sequence[str], base: str) -> list[str]:
+    """As in `place`; where several sites are at one line, each has its function too."""
+    found = [place(site, base) for site in sites]
+    times = Counter(found)
+    return [
+        f"{at} {place_of(site).function}" if times[at] > 1 else at
+        for at, site in zip(found, sites, strict=True)
+    ]
 
 
 def code(name: str, site: str = "") -> str:

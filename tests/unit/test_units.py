@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.numbers import CASES
 from tracer import units
-from viewer.words import place, shorten, tail
+from viewer.words import place, places, shorten, tail
 
 
 @pytest.mark.parametrize(("function", "arguments", "text"), CASES)
@@ -43,6 +43,19 @@ def test_place():
     assert place("/my app/x.py:3 f", "/my app") == "x.py:3"
     frozen = "<frozen importlib._bootstrap>:488"
     assert place(frozen, "/app") == place(f"{frozen} _load", "/app") == frozen
+
+
+def test_places_of_a_table():
+    """Two functions at one line are told apart; others need no name."""
+    sites = [
+        "/app/x.py:3 f",
+        "/app/x.py:3 f.<genexpr>",
+        "/app/x.py:4 f",
+        "[no stack]",
+    ]
+    assert places(sites, "/app") == [
+        "x.py:3 f", "x.py:3 f.<genexpr>", "x.py:4", "[no stack]",
+    ]  # fmt: skip
 
 
 def test_place_in_a_sentence():

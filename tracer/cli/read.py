@@ -18,6 +18,7 @@ PROFILES = (
     *("cpu", "wall", "sched", "block", "mutex", "io", "gc", "heap", "allocs"),
     *("goroutine", "threadcreate"),
 )
+OF_A_MOMENT = ("goroutine", "heap", "allocs")
 FORMATS = ("chrome", "speedscope", "csv", "html", "parquet")
 SECTIONS = (
     "findings",
@@ -168,7 +169,9 @@ def why(
     "--region", metavar="NAME", help="Only what happened within regions of this name."
 )
 @click.option(
-    "--at", metavar="TIME", help="The moment of a goroutine profile. [default: the last one]"
+    "--at",
+    metavar="TIME",
+    help="The moment of a goroutine, heap or allocs profile. [default: the last one]",
 )
 @click.option("--top", is_flag=True, help="Print the functions with the largest values.")
 @click.option(
@@ -182,6 +185,11 @@ def why(
     "--peek", metavar="REGEX", help="Print callers and callees of matching functions."
 )
 @click.option("--source", metavar="REGEX", help="Print matching functions line by line.")
+@click.option(
+    "--sample-index",
+    metavar="NAME",
+    help="Which numbers of the profile to print, such as inuse_objects.",
+)
 @click.option(
     "--diff",
     "base",
@@ -202,6 +210,7 @@ def pprof(
     rows: int,
     peek: str | None,
     source: str | None,
+    sample_index: str | None,
     base: Path | None,
     names: str,
 ) -> None:
@@ -226,8 +235,9 @@ def pprof(
     exclude(ctx, ["base"], ["output", "force"])
     exclude(ctx, ["rows"], ["peek"], ["source"])
     need(ctx, "rows", "top", "base")
-    if at is not None and type_ != "goroutine":
-        raise click.UsageError("--at does nothing without --type goroutine.", ctx)
+    need(ctx, "sample_index", "top", "base", "peek", "source")
+    if at is not None and type_ not in OF_A_MOMENT:
+        raise click.UsageError(f"--at is for --type {', '.join(OF_A_MOMENT)} only.", ctx)
     viewer = importlib.import_module("viewer.commands.profiles")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
@@ -241,6 +251,7 @@ def pprof(
             out=sys.stdout,
             names=names,
             at=at,
+            sample_index=sample_index,
         )
         return
     written = viewer.write_profile(

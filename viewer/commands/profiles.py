@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tracer.errors import TraceFileError, UsageError
-from viewer.analysis.profiles.profile import Profile
+from viewer.analysis.profiles.profile import Profile, showing
 from viewer.analysis.profiles.waits import PROFILES
 from viewer.analysis.profiles.within import Everywhere, within
 from viewer.analysis.report import heading
@@ -157,11 +157,14 @@ def show_profile(
     out: TextIO,
     names: str = Names.USER,
     at: str | None = None,
+    sample_index: str | None = None,
 ) -> None:
     """Writes a profile as text: the top functions, or what `peek` or `source` select."""
     profile = profile_of(path, type_, region, names, at)
     if base is not None:
         profile = difference(profile, profile_of(base, type_, region, names, at))
+    if sample_index is not None:
+        profile = showing(profile, sample_index)
     if peek is not None:
         out.write(render_peek(profile, peek))
     elif source is not None:

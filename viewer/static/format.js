@@ -82,8 +82,9 @@ export function count(value) {
   return value.toLocaleString("en");
 }
 
-/** Bytes as `812 B`, `4.3 MB`. */
+/** Bytes as `812 B`, `4.3 MB`, `-1.0 kB`. */
 export function size(bytes) {
+  if (bytes < 0) return `-${size(-bytes)}`;
   if (bytes < 1000) return `${bytes} B`;
   let scale = 1000;
   for (const unit of ["kB", "MB", "GB", "TB"]) {

@@ -102,12 +102,12 @@ def test_refusals(
 
 
 def test_pprof_at_a_moment(capsys: pytest.CaptureFixture[str], trace: str) -> None:
-    """--at is for goroutine profiles."""
+    """--at is for profiles of what there is at a moment."""
     assert main(["pprof", trace, "--type", "goroutine", "--at", "100ms", "--top"]) == 0
     shown = capsys.readouterr().out
     assert "Total: 12" in shown
-    assert main(["pprof", trace, "--type", "heap", "--at", "100ms"]) == 2
-    assert "--at does nothing without --type goroutine" in capsys.readouterr().err
+    assert main(["pprof", trace, "--type", "cpu", "--at", "100ms"]) == 2
+    assert "--at is for --type goroutine, heap, allocs only" in capsys.readouterr().err
 
 
 def test_threadcreate(tmp_path: Path) -> None:

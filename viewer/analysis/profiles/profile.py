@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from tracer.errors import UsageError
 from viewer.trace.sites import is_library
 
 _SITE = re.compile(r"(.*?):(\d+)(?: (.*))?", re.DOTALL)
@@ -51,6 +52,22 @@ class Profile:
     def total(self) -> int:
         """The total of the last type."""
         return sum(sample.values[-1] for sample in self.samples)
+
+
+def showing(profile: Profile, type_: str) -> Profile:
+    """The profile with another type last. Raises UsageError where it has none of that name."""
+    names = [name for name, _unit in profile.types]
+    if type_ not in names:
+        raise UsageError(f"this profile has no {type_!r}. It has: {', '.join(names)}.")
+    order = [i for i, name in enumerate(names) if name != type_] + [names.index(type_)]
+    return replace(
+        profile,
+        types=tuple(profile.types[i] for i in order),
+        samples=tuple(
+            replace(sample, values=tuple(sample.values[i] for i in order))
+            for sample in profile.samples
+        ),
+    )
 
 
 type Key = tuple[tuple[Place, ...], tuple[tuple[str, str | int], ...]]

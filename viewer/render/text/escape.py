@@ -2,10 +2,9 @@
 
 from tracer.units import plural, size
 from viewer.analysis.escape import EscapeRow
-from viewer.analysis.memory import NO_SITE
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Cell, Style, Time, spare, table, wrap
-from viewer.words import place
+from viewer.words import places
 
 _COLUMNS = ("outlive", "±", "samples", "allocated", "p50", "p99", "live")
 _TO_SPARE = ("p99", "±")
@@ -27,8 +26,9 @@ def escape(report: Report, top: int, style: Style) -> str:
         f"Escape, {size(total.outlived_bytes)} of {size(total.allocated_bytes)} outlive the "
         "calls that made them"
     )
-    cells = [_cells(row, style) for row in found.lines[:top]]
-    names = [str(row[0]) for row in cells]
+    rows = found.lines[:top]
+    names = places([row.site for row in rows], style.base)
+    cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
     columns, cells = spare(["line", *_COLUMNS], cells, names, style.width, _TO_SPARE)
     lines = [style.title(title), *wrap(_HOW, style.width), *table(columns, cells, style)]
     if len(found.lines) > top:
@@ -36,9 +36,9 @@ def escape(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _cells(row: EscapeRow, style: Style) -> list[Cell]:
+def _cells(name: str, row: EscapeRow) -> list[Cell]:
     return [
-        row.site if row.site == NO_SITE else place(row.site, style.base),
+        name,
         "-" if row.share is None else f"{row.share:.0%}".replace("%", " %"),
         "" if row.share is None else f"{row.share_error * 100:.0f} %",
         f"{row.samples:,}",

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from tracer.units import plural, share, size
-from viewer.analysis.memory import NO_SITE, Memory, MemoryRow
+from viewer.analysis.memory import Memory, MemoryRow
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Cell, Style, spare, table, wrap
-from viewer.words import place
+from viewer.words import places
 
 _COLUMNS = ("live", "±", "blocks", "grown", "allocated", "share")
 _TO_SPARE = ("blocks", "±")
@@ -45,12 +45,12 @@ def _sampled(found: Memory) -> str:
 def _table(
     title: str, rows: Sequence[MemoryRow], total: MemoryRow, top: int, style: Style
 ) -> list[str]:
-    columns = [title, *_COLUMNS]
+    columns, names = [title, *_COLUMNS], [row.name for row in rows[:top]]
+    if title == "line":
+        names = places(names, style.base)
     cells: list[list[Cell]] = [
         [
-            place(row.name, style.base)
-            if title == "line" and row.name != NO_SITE
-            else row.name,
+            name,
             size(row.live_bytes),
             size(row.live_error) if row.live_bytes else "",
             f"{row.live_blocks:,}",
@@ -58,9 +58,8 @@ def _table(
             size(row.allocated_bytes),
             share(row.allocated_bytes, total.allocated_bytes),
         ]
-        for row in rows[:top]
+        for name, row in zip(names, rows[:top], strict=True)
     ]
-    names = [str(row[0]) for row in cells]
     columns, cells = spare(columns, cells, names, style.width, _TO_SPARE)
     lines = table(columns, cells, style)
     if len(rows) > top:
@@ -69,6 +68,4 @@ def _table(
 
 
 def _grown(count: int) -> str:
-    if not count:
-        return "0 B"
-    return f"+{size(count)}" if count > 0 else f"-{size(-count)}"
+    return f"+{size(count)}" if count > 0 else size(count)

@@ -150,7 +150,8 @@ def _edge(profile: Profile, value: int, of: int, name: str) -> str:
 
 
 def _most(edges: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(edges.items(), key=lambda item: (-abs(item[1]), item[0]))
+    found = ((name, value) for name, value in edges.items() if value)
+    return sorted(found, key=lambda item: (-abs(item[1]), item[0]))
 
 
 def _whole(profile: Profile) -> int:
