@@ -148,8 +148,7 @@ static children_departure depart(enum ending how, PyObject *file, PyObject *cons
     spawned_program program = {0};
     if (!file || words < 0 || (how == EXECVE && at < 0) || !spawned_is_armed())
         return (children_departure){0};
-    spawned_judge(PyBytes_AS_STRING(file), args[words], &program);
-    program.how = SPAWNED_EXEC;
+    judge_exec(PyBytes_AS_STRING(file), args[words], &program);
     return how == EXECV ? children_depart(&program, Py_None, spawned_list)
                         : children_depart(&program, args[at], spawned_dict);
 }

@@ -195,30 +195,14 @@ static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths, childr
     return pid;
 }
 
-void children_spawned(int64_t pid, char *const *words)
-{
-    PyObject *child = PyLong_FromLongLong(pid), *list = PyList_New(0);
-    for (; list && words && *words; words++) {
-        PyObject *word = PyBytes_FromString(*words);
-        if (!word || PyList_Append(list, word) < 0)
-            PyErr_Clear();
-        Py_XDECREF(word);
-    }
-    if (child && list)
-        spawned(child, list, NULL, &(children_departure){0});
-    Py_XDECREF(child);
-    Py_XDECREF(list);
-    PyErr_Clear();
-}
-
 void children_on_name(thread_buffer *b, PyObject *named)
 {
     PyObject *key = PyUnicode_InternFromString("_name");
     PyObject *name = named && PyUnicode_Check(named) ? Py_NewRef(named)
                      : key && named ? plain_attribute(named, key) : NULL;
-    char word[COMMAND_WORD];
+    char word[WORD_BYTES];
     PyErr_Clear();
-    if (name && command_text(name, word))
+    if (name && word_text(name, word))
         ring_emit_text(b, REC_PROCESS_NAMED, 0, 0, word, strlen(word), 0);
     Py_XDECREF(name);
     Py_XDECREF(key);
@@ -298,10 +282,10 @@ static PyObject *call(enum starter how, PyObject *module, PyObject *const *args,
 /* Of `sh -c LINE` the line; NULL: it is another command. Borrowed. */
 static PyObject *shell_line(PyObject *words, const char *path)
 {
-    char word[COMMAND_WORD];
-    const char *name = command_base(path);
+    char word[WORD_BYTES];
+    const char *name = word_base(path);
     int is_shell = !strcmp(name, "sh") || !strcmp(name, "bash") || !strcmp(name, "dash");
-    if (!is_shell || !command_word(words, 1, word) || strcmp(word, "-c") || PySequence_Size(words) < 3)
+    if (!is_shell || !word_at(words, 1, word) || strcmp(word, "-c") || PySequence_Size(words) < 3)
         return NULL;
     return PyList_Check(words) ? PyList_GET_ITEM(words, 2) : PyTuple_GET_ITEM(words, 2);
 }
@@ -324,10 +308,10 @@ static children_departure depart(const char *path, PyObject *words, PyObject *en
     PyObject *line = shell_line(words, path);
     *is_line = line != NULL;
     if (!line) {
-        spawned_judge(path, words, &program);
+        judge_program(path, words, &program);
         return children_depart(&program, environment, change);
     }
-    spawned_judge_line(line, &program);
+    judge_line(line, &program);
     PyObject *given = PyTuple_Pack(2, line, environment);
     children_departure departs = given ? children_depart(&program, given, spawned_line) : (children_departure){0};
     PyObject *changed = with_line(words, departs.environment);
@@ -343,7 +327,7 @@ static PyObject *spawn(enum starter how, PyObject *module, PyObject *const *args
     char path[PATH_MAX];
     children_departure departs = {0};
     int is_line = 0, is_known = count == 3 && spawned_is_armed() && (!names || PyTuple_GET_SIZE(names) < MOST_ARGUMENTS - 3);
-    if (is_known && (how == SPAWN ? spawned_find(args[0], NULL, path, sizeof path) : spawned_search(args[0], path, sizeof path)))
+    if (is_known && (how == SPAWN ? judge_find(args[0], NULL, path, sizeof path) : judge_search(args[0], path, sizeof path)))
         departs = depart(path, args[1], args[2], spawned_dict, &is_line);
     PyObject *pid = call(how, module, args, count, names, is_line ? 1 : 2, departs.environment);
     return spawned(pid, count > 1 ? args[1] : NULL, NULL, &departs);
@@ -367,7 +351,7 @@ static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssiz
     char path[PATH_MAX];
     children_departure departs = {0};
     int is_line = 0, is_known = count > PREEXEC && count <= MOST_ARGUMENTS && spawned_is_armed();
-    if (is_known && spawned_find(args[1], args[FOLDER], path, sizeof path))
+    if (is_known && judge_find(args[1], args[FOLDER], path, sizeof path))
         departs = depart(path, args[0], args[ENVIRONMENT], spawned_list, &is_line);
     int changes = departs.environment && !is_line && args[ENVIRONMENT] == Py_None && args[PREEXEC] != Py_None;
     inherits = changes ? spawned_array(departs.environment) : NULL;
@@ -381,20 +365,93 @@ static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssiz
 
 static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    PyObject *status = ((fast_keywords)(void (*)(void))hooks[SYSTEM].original)(module, args, count, names);
-    int given = count + (names ? PyTuple_GET_SIZE(names) : 0) == 1;
-    char line[COMMAND_WORD];
-    command_name name = {0};
-    spawned_program program = {0};
-    if (status && given && spawned_is_armed())
-        spawned_judge_line(args[0], &program);
-    if (program.is_python)
-        tell_why(program.why[0] ? program.why : "started by os.system");
-    if (status && given && command_text(args[0], line)) {
-        command_of_line(&name, line);
-        tell(Py_False, CHILD_SPAWN, &name, 0); /* its pid is unknown: 0 */
+    int is_given = count + (names ? PyTuple_GET_SIZE(names) : 0) == 1;
+    PyObject *pair = is_given && spawned_is_armed() ? PyTuple_Pack(2, args[0], Py_None) : NULL;
+    children_departure departs = {0};
+    if (pair) {
+        spawned_program program;
+        judge_line(args[0], &program);
+        departs = children_depart(&program, pair, spawned_line);
     }
+    PyErr_Clear();
+    PyObject *status = call(SYSTEM, module, args, count, names, 0, departs.environment);
+    char line[WORD_BYTES];
+    command_name name = {0};
+    if (status && is_given && word_text(args[0], line)) {
+        command_of_line(&name, line);
+        tell(Py_False, CHILD_SPAWN, &name, departs.flow); /* its pid is unknown: 0 */
+    } else if (departs.flow) {
+        PyObject *raised = PyErr_GetRaisedException();
+        children_stay(&departs);
+        PyErr_SetRaisedException(raised);
+    }
+    Py_XDECREF(departs.environment);
+    Py_XDECREF(pair);
     return status;
+}
+
+/* --- by native code --- */
+
+static PyObject *list_of(char *const *words)
+{
+    PyObject *list = PyList_New(0);
+    for (; list && words && *words; words++) {
+        PyObject *word = PyBytes_FromString(*words);
+        if (!word || PyList_Append(list, word) < 0)
+            PyErr_Clear();
+        Py_XDECREF(word);
+    }
+    return list;
+}
+
+/* As execvp() finds it once the child has its environment and its folder. */
+static int find_native(const children_native *child, char *path, size_t room)
+{
+    const char *folders = NULL;
+    for (char **at = child->environment; at && *at; at++)
+        if (!strncmp(*at, "PATH=", 5))
+            folders = *at + 5;
+    if (child->environment && !strchr(child->file, '/'))
+        return judge_search_in(folders ? folders : "/bin:/usr/bin", child->file, path, room);
+    PyObject *file = PyBytes_FromString(child->file);
+    PyObject *folder = child->folder ? PyBytes_FromString(child->folder) : NULL;
+    int found = file && (strchr(child->file, '/') ? judge_find(file, folder, path, room) : judge_search(file, path, room));
+    Py_XDECREF(folder);
+    Py_XDECREF(file);
+    return found;
+}
+
+void children_native_starts(children_native *child)
+{
+    char path[PATH_MAX];
+    int is_line = 0;
+    child->given = list_of(child->words);
+    PyObject *environment = child->environment ? list_of(child->environment) : Py_NewRef(Py_None);
+    if (child->given && environment && spawned_is_armed() && find_native(child, path, sizeof path))
+        child->departs = depart(path, child->given, environment, spawned_list, &is_line);
+    child->array = child->departs.environment ? spawned_array(child->departs.environment) : NULL;
+    if (child->array && is_line)
+        child->words = child->array;
+    else if (child->array && child->environment)
+        child->environment = child->array;
+    Py_XDECREF(environment);
+    PyErr_Clear();
+}
+
+void children_native_forked(const children_native *child)
+{
+    if (child->array && !child->environment && child->words != child->array)
+        spawned_put(child->array); /* what runs between, like preexec_fn, has changed its own copy */
+}
+
+void children_native_started(children_native *child, int64_t pid)
+{
+    PyObject *number = pid ? PyLong_FromLongLong(pid) : NULL;
+    spawned(number, child->given, NULL, &child->departs);
+    Py_XDECREF(number);
+    Py_CLEAR(child->given);
+    PyMem_RawFree(child->array);
+    PyErr_Clear();
 }
 
 #define HOOK(function) (PyCFunction)(void (*)(void))(function)

@@ -26,8 +26,21 @@ typedef PyObject *spawned_environment(PyObject *given, const spawned_program *pr
 children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change);
 void children_stay(children_departure *departs); /* it came to nothing */
 
-/* Another way to start one has succeeded: uvloop's. `words`: program and arguments; NULL ends them. Attached. */
-void children_spawned(int64_t pid, char *const *words);
+/* A program that native code starts as execvp() does: uvloop's. Each but `file` may be NULL. */
+typedef struct {
+    const char *file, *folder;
+    char **words, **environment; /* what to pass; children_native_starts() may change one of them */
+    PyObject *given;             /* the words as they were */
+    children_departure departs;
+    char **array;
+} children_native;
+
+/* Attached, like children_native_started(). */
+void children_native_starts(children_native *child);
+/* In the forked child, before it executes the program. */
+void children_native_forked(const children_native *child);
+/* `pid` is 0 if it came to nothing. */
+void children_native_started(children_native *child, int64_t pid);
 
 /* This process has a name now: a text, or the `_name` of a multiprocessing.Process. */
 void children_on_name(thread_buffer *b, PyObject *named);

@@ -237,28 +237,41 @@ static int poll_traced(int fd, struct epoll_event *events, int count, int timeou
 typedef struct {
     void *on_exit;
     const char *file;
-    char **args;
+    char **args, **env;
+    const char *cwd;
 } process_options;
 typedef int (*spawn_function)(void *loop, void *process, const process_options *options);
 
 static spawn_function original_spawn;
-static _Thread_local pid_t forked; /* by uv_spawn(), which forks once */
+static _Thread_local pid_t forked; /* by uv_spawn(), which forks once … */
+static _Thread_local const children_native *starting; /* … for this program */
 
 static pid_t fork_traced(void)
 {
     pid_t pid = fork();
     if (pid > 0)
         forked = pid;
+    else if (pid == 0 && starting)
+        children_native_forked(starting);
     return pid;
 }
 
 /* The thread is attached. */
-static int spawn_traced(void *loop, void *process, const process_options *options)
+static int spawn_traced(void *loop, void *process, process_options *options)
 {
+    children_native child = {.file = options->file, .folder = options->cwd, .words = options->args,
+                             .environment = options->env};
+    process_options given = *options;
+    children_native_starts(&child);
+    options->args = child.words;
+    options->env = child.environment;
     forked = 0;
+    starting = &child;
     int error = original_spawn(loop, process, options);
-    if (!error && forked)
-        children_spawned(forked, options->args);
+    starting = NULL;
+    options->args = given.args;
+    options->env = given.env;
+    children_native_started(&child, error ? 0 : forked);
     return error;
 }
 
