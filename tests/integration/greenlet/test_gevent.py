@@ -10,6 +10,7 @@ import gevent.lock
 import gevent.pool
 import gevent.queue
 import gevent.socket
+import gevent.thread
 import gevent.threadpool
 import pytest
 
@@ -297,6 +298,30 @@ def test_lock_handed_on(tmp_path: Path) -> None:
     assert wakers(c)[-1] == {"waker_task": b.id}
     (lock,) = [lock for lock in summary.locks.values() if lock.kind == "gevent.Semaphore"]
     assert lock.holders == [f"#{task.id}" for task in (a, b, c)]
+
+
+def test_a_lock_that_its_owner_takes_again(tmp_path: Path) -> None:
+    """`with` of a patched lock calls its acquire() and release(): each hold counts once, so
+    that the one who waits still knows the owner."""
+
+    def take(lock: gevent.thread.LockType, taken: gevent.event.Event, times: int) -> None:
+        for _ in range(times):
+            with lock:
+                taken.wait()
+
+    def main() -> None:
+        lock, taken = gevent.thread.LockType(), gevent.event.Event()
+        takers = [gevent.spawn(take, lock, taken, times) for times in (2, 1)]
+        gevent.sleep(0)
+        taken.set()
+        gevent.joinall(takers)
+
+    summary = record_greenlets(main, tmp_path)
+    a, b = tasks_of(summary, "take")
+    (lock,) = [lock for lock in summary.locks.values() if lock.kind == "gevent.Lock"]
+    assert lock.holders == [f"#{task.id}" for task in (a, a, b)]
+    (wait,) = states_of(b, "await Lock")
+    assert wait.begin.args["owner_task"] == a.id
 
 
 def test_a_semaphore_that_several_hold_has_no_owner(tmp_path: Path) -> None:

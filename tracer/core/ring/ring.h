@@ -63,6 +63,7 @@ typedef struct {
     uint64_t callback_tick; /* … since when … */
     uint32_t resumed;     /* … and the last task that ran in it, 0 = none … */
     const void *given;    /* … which has given back this lock, NULL: none */
+    const void *gives;    /* the lock that a call of the current one gives back just now, NULL: none */
 } greenlet_state;
 
 typedef struct thread_buffer {

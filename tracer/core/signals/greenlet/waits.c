@@ -97,12 +97,13 @@ typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, Py
 typedef struct {
     step_entry entry;
     uint32_t outer;
-    const void *outer_for;
+    const void *outer_for, *outer_gives;
     PyObject *self; /* alive while the call lasts */
     uint8_t takes, gives;
 } inside;
 
-/* The outermost names the wait: it is what the programmer wrote. */
+/* The outermost names the wait: it is what the programmer wrote. Of calls for one lock inside each other, as __enter__
+ * and acquire of a lock, only the outermost takes it, or gives it back. */
 static inline inside enter(const slot *s, PyObject *self)
 {
     thread_buffer *b = ring_current();
@@ -111,9 +112,12 @@ static inline inside enter(const slot *s, PyObject *self)
         return i;
     i.outer = b->greenlets.waits;
     i.outer_for = b->greenlets.wait_for;
-    i.takes = s->takes && s->what;
-    i.gives = !s->what;
+    i.outer_gives = b->greenlets.gives;
+    i.takes = s->takes && s->what && i.outer_for != self;
+    i.gives = !s->what && i.outer_gives != self;
     i.self = self;
+    if (i.gives)
+        b->greenlets.gives = self;
     if (!i.outer && s->what) {
         b->greenlets.wait_kind = s->takes;
         b->greenlets.waits = s->what;
@@ -139,6 +143,7 @@ static inline PyObject *leave(const inside *i, PyObject *result)
     if (b) {
         b->greenlets.waits = i->outer;
         b->greenlets.wait_for = i->outer_for;
+        b->greenlets.gives = i->outer_gives;
         if (i->takes || (i->gives && result))
             hold(b, i, result);
     }
