@@ -104,4 +104,5 @@ async def main() -> None:
     print(f"{REQUESTS} requests, {len(questions)} questions without an answer")
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

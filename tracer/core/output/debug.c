@@ -99,8 +99,7 @@ static void begin(line *one, const control_facts *facts)
 
 static loop_told current(const loop_line *loop, uint64_t now_ns)
 {
-    return (loop_told){loop->ran_ns + (loop->run_since_ns ? now_ns - loop->run_since_ns : 0),
-                       loop->idle_ns + (loop->polling ? now_ns - loop->poll_begin_ns : 0), loop->steps, loop->lag};
+    return (loop_told){loop_ran_ns(loop, now_ns), loop_idle_ns(loop, now_ns), loop->steps, loop->lag};
 }
 
 static void put_lag(line *one, const tally_sizes *now, const tally_sizes *before)
@@ -139,12 +138,12 @@ static void remember(loop_line *loop, uint64_t now_ns)
 static void tell_process(const control_facts *facts, uint64_t interval_ns)
 {
     const timeline *t = facts->line;
-    status_now now = timeline_status_now(t);
+    status_now now = timeline_status_now(t, facts->now_ns);
     tally_thread threads = timeline_status_threads(t);
     line one;
     begin(&one, facts);
-    put(&one, " tasks=%u ready=%u running=%u awaiting=%u threads=%u", now.tasks, now.ready, now.running, now.awaiting,
-        t->threads.used);
+    put(&one, " tasks=%u ready=%u running=%u awaiting=%u threads=%u", now.tasks.tasks, now.tasks.ready,
+        now.tasks.running, now.tasks.awaiting, t->threads.used);
     for (int i = 0; i < TALLY_STATES; i++)
         if (now.threads[i])
             put(&one, " %s=%u", i == TALLY_GIL_WAIT ? "gil_wait" : i == TALLY_OFF_CPU ? "off_cpu" : i == TALLY_RUNNING
@@ -157,7 +156,7 @@ static void tell_process(const control_facts *facts, uint64_t interval_ns)
     EACH_LOOP(loop, t)
     {
         loop_told told = current(loop, facts->now_ns);
-        put(&one, "%s%u: ready=%u busy=%u%% ", separator, loop->id, timeline_status_of_loop(t, loop).ready,
+        put(&one, "%s%u: ready=%u busy=%u%% ", separator, loop->id, loop->now.ready,
             busy_of(&told, told_of(loop)));
         put_lag(&one, &told.lag, &told_of(loop)->lag);
         separator = ", ";

@@ -80,7 +80,7 @@ void end_poll(timeline *t, loop_line *loop, uint64_t ns)
     if (!loop || !loop->polling)
         return;
     encoder_end(&t->out, &loop->running, ns);
-    loop->idle_ns += ns - loop->poll_begin_ns;
+    loop->idle_ns = loop_idle_ns(loop, ns);
     loop->polling = 0;
 }
 
@@ -355,8 +355,7 @@ static void stop(timeline *t, loop_line **runs, uint64_t ns)
     end_round(t, loop);
     end_poll(t, loop, ns);
     loop->poll_end_ns = 0;
-    if (loop->run_since_ns)
-        loop->ran_ns += ns - loop->run_since_ns;
+    loop->ran_ns = loop_ran_ns(loop, ns);
     loop->run_since_ns = 0;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STOPPED, ns);
 }

@@ -33,6 +33,7 @@ typedef struct {
     uint64_t run_since_ns, ran_ns, idle_ns; /* 0: it does not run now; before that; in its polls */
     uint64_t steps, callbacks;
     tally_sizes lag; /* how long its tasks were ready before they ran */
+    tally_tasks now; /* as timeline_status_now() found them last */
     struct loop_told *told; /* output/debug.c: what these were in its last line */
 } loop_line;
 
@@ -46,13 +47,16 @@ typedef struct lane {
 } lane;
 
 typedef struct {
-    uint32_t id, func, parent;
+    /* What timeline_status_now() reads of every task comes first: they are in one line of the cache. */
+    uint32_t id;
+    uint8_t state, merged, shown, readied_itself;
+    uint64_t since_ns; /* when `state` began */
     loop_line *loop;
+    uint32_t func, parent;
     lane *on; /* own track or merged lane */
     char *name;
     uint32_t name_length;
-    uint8_t state, merged, shown, readied_itself, renamed, has_parent;
-    uint64_t since_ns;  /* when `state` began */
+    uint8_t renamed, has_parent;
     uint64_t flow_in;   /* flow into the next slice */
     cause woken;        /* of the ready slice to come … */
     uint32_t stack;     /* … and the place where it was made ready */
@@ -284,6 +288,18 @@ static inline void thread_line_let_go(thread_line *thread)
         return;
     thread->uses--;
     thread_line_settle(thread);
+}
+
+/* --- how long a loop has run, and waited in its polls, up to `ns` --- */
+
+static inline uint64_t loop_ran_ns(const loop_line *loop, uint64_t ns)
+{
+    return loop->ran_ns + (loop->run_since_ns ? ns - loop->run_since_ns : 0);
+}
+
+static inline uint64_t loop_idle_ns(const loop_line *loop, uint64_t ns)
+{
+    return loop->idle_ns + (loop->polling ? ns - loop->poll_begin_ns : 0);
 }
 
 /* --- what each file does with its records --- */

@@ -11,7 +11,7 @@
 #include "timeline/counts.h"
 #include "timeline/holds.h"
 
-enum { MOST_ROWS = 500, MOST_WAITS = 50, LONG_WAIT_NS = 1000 * 1000 * 1000 };
+enum { MOST_ROWS = 500, LONG_WAIT_NS = 1000 * 1000 * 1000, PREFETCHED = 8 };
 
 /* for (each value of a map) */
 #define EACH(type, name, m)                                                                        \
@@ -30,7 +30,7 @@ const char *tally_state_name(enum tally_state state)
 
 /* --- how many --- */
 
-static void add_task(status_now *now, const task_line *task)
+static void add_task(tally_tasks *now, const task_line *task)
 {
     now->tasks++;
     now->ready += task->state == STATE_READY;
@@ -40,24 +40,51 @@ static void add_task(status_now *now, const task_line *task)
         now->oldest_ready_ns = task->since_ns;
 }
 
-status_now timeline_status_of_loop(const timeline *t, const loop_line *loop)
+/* The longest come first. */
+static void add_wait(status_now *now, uint64_t now_ns, status_wait one)
 {
-    status_now now = {0};
-    EACH(task_line, task, t->tasks)
-        if (task->loop == loop)
-            add_task(&now, task);
-    return now;
+    status_wait *waits = now->waits;
+    if (now_ns - one.since_ns < LONG_WAIT_NS)
+        return;
+    now->long_waits++;
+    if (now->wait_count == STATUS_WAITS && waits[STATUS_WAITS - 1].since_ns <= one.since_ns)
+        return;
+    uint32_t at = now->wait_count < STATUS_WAITS ? now->wait_count++ : STATUS_WAITS - 1;
+    for (; at && waits[at - 1].since_ns > one.since_ns; at--)
+        waits[at] = waits[at - 1];
+    waits[at] = one;
 }
 
-status_now timeline_status_now(const timeline *t)
+/* There may be a hundred thousand tasks, each somewhere else in memory. */
+static void add_tasks(const timeline *t, status_now *now, uint64_t now_ns)
+{
+    const map *all = &t->tasks;
+    for (uint32_t i = 0; all->slots && i <= all->mask; i++) {
+        const task_line *task = (task_line *)(uintptr_t)all->slots[i].value;
+        __builtin_prefetch((void *)(uintptr_t)all->slots[(i + PREFETCHED) & all->mask].value);
+        if (!all->slots[i].key)
+            continue;
+        add_task(&now->tasks, task);
+        if (task->loop)
+            add_task(&task->loop->now, task);
+        if (task->state == STATE_AWAIT)
+            add_wait(now, now_ns, (status_wait){task->since_ns, task, NULL});
+    }
+}
+
+status_now timeline_status_now(const timeline *t, uint64_t now_ns)
 {
     status_now now = {0};
-    EACH(task_line, task, t->tasks)
-        add_task(&now, task);
+    EACH(loop_line, loop, t->loops)
+        loop->now = (tally_tasks){0};
+    add_tasks(t, &now, now_ns);
     EACH(thread_line, thread, t->threads)
     {
-        enum tally_state state = count_state_of(&thread->lane);
+        const lane_line *lane = &thread->lane;
+        enum tally_state state = count_state_of(lane);
         ++*(state == TALLY_STATES ? &now.unknown_threads : &now.threads[state]);
+        if (lane->state == LANE_CALL || lane->state == LANE_GIL_WAIT || lane->state == LANE_OFF_CPU)
+            add_wait(&now, now_ns, (status_wait){lane->boundary_ns, NULL, thread});
     }
     return now;
 }
@@ -111,12 +138,11 @@ static void put_tally(json_text *out, const tally_thread *counts)
     json_put(out, "}");
 }
 
-static void put_process(const timeline *t, json_text *out)
+static void put_process(const timeline *t, const tally_tasks *now, json_text *out)
 {
-    status_now now = timeline_status_now(t);
     tally_thread all = timeline_status_threads(t);
-    json_put(out, ",\"tasks\":{\"live\":%u,\"ready\":%u,\"running\":%u,\"awaiting\":%u}", now.tasks, now.ready,
-             now.running, now.awaiting);
+    json_put(out, ",\"tasks\":{\"live\":%u,\"ready\":%u,\"running\":%u,\"awaiting\":%u}", now->tasks, now->ready,
+             now->running, now->awaiting);
     json_put(out, ",\"memory\":{\"rss_bytes\":%" PRId64 "}", t->told_rss > 0 ? t->told_rss : 0);
     json_put(out, ",\"thread_states_ns\":");
     put_tally(out, &all);
@@ -156,15 +182,14 @@ static const running_step *step_of(const timeline *t, const loop_line *loop)
 
 static void put_loop(const timeline *t, const loop_line *loop, uint64_t now_ns, json_text *out)
 {
-    status_now now = timeline_status_of_loop(t, loop);
-    uint64_t idle_ns = loop->idle_ns + (loop->polling ? now_ns - loop->poll_begin_ns : 0);
-    uint64_t ran_ns = loop->ran_ns + (loop->run_since_ns ? now_ns - loop->run_since_ns : 0);
+    const tally_tasks *now = &loop->now;
     json_put(out, "{\"loop\":%u,\"name\":", loop->id);
     json_string(out, loop->own.name, loop->own.name_length);
     json_put(out, ",\"runs\":%s,\"ran_ns\":%" PRIu64 ",\"idle_ns\":%" PRIu64 ",\"steps\":%" PRIu64 ",\"callbacks\":%" PRIu64,
-             loop->run_since_ns ? "true" : "false", ran_ns, idle_ns, loop->steps, loop->callbacks);
-    json_put(out, ",\"tasks\":%u,\"ready\":%u,\"ready_longest_ns\":%" PRIu64, now.tasks, now.ready,
-             now.oldest_ready_ns ? now_ns - now.oldest_ready_ns : 0);
+             loop->run_since_ns ? "true" : "false", loop_ran_ns(loop, now_ns), loop_idle_ns(loop, now_ns), loop->steps,
+             loop->callbacks);
+    json_put(out, ",\"tasks\":%u,\"ready\":%u,\"ready_longest_ns\":%" PRIu64, now->tasks, now->ready,
+             now->oldest_ready_ns ? now_ns - now->oldest_ready_ns : 0);
     const running_step *step = step_of(t, loop);
     json_put(out, ",\"now\":");
     if (step) {
@@ -322,24 +347,6 @@ static void put_locks(const timeline *t, uint64_t now_ns, json_text *out)
 
 /* --- waits that last --- */
 
-typedef struct {
-    uint64_t since_ns;
-    const task_line *task; /* or … */
-    const thread_line *thread;
-} open_wait;
-
-/* The longest come first. Returns how many are kept. */
-static uint32_t keep_wait(open_wait *waits, uint32_t count, open_wait one)
-{
-    if (count == MOST_WAITS && waits[count - 1].since_ns <= one.since_ns)
-        return count;
-    uint32_t at = count < MOST_WAITS ? count++ : count - 1;
-    for (; at && waits[at - 1].since_ns > one.since_ns; at--)
-        waits[at] = waits[at - 1];
-    waits[at] = one;
-    return count;
-}
-
 static void put_await(const timeline *t, const task_line *task, json_text *out)
 {
     const task_line *awaited = task->awaited ? timeline_task(t, task->awaited) : NULL;
@@ -355,7 +362,7 @@ static void put_await(const timeline *t, const task_line *task, json_text *out)
     json_interned(out, task->await_site);
 }
 
-static void put_wait(const timeline *t, const open_wait *wait, uint64_t now_ns, json_text *out)
+static void put_wait(const timeline *t, const status_wait *wait, uint64_t now_ns, json_text *out)
 {
     const thread_line *thread = wait->thread;
     const char *name = wait->task ? wait->task->name : thread->on.name;
@@ -374,40 +381,25 @@ static void put_wait(const timeline *t, const open_wait *wait, uint64_t now_ns, 
     json_put(out, "}");
 }
 
-static void put_waits(const timeline *t, uint64_t now_ns, json_text *out)
+static void put_waits(const timeline *t, const status_now *now, uint64_t now_ns, json_text *out)
 {
-    open_wait waits[MOST_WAITS];
-    uint32_t count = 0, all = 0;
-    EACH(task_line, task, t->tasks)
-        if (task->state == STATE_AWAIT && now_ns - task->since_ns >= LONG_WAIT_NS) {
-            count = keep_wait(waits, count, (open_wait){task->since_ns, task, NULL});
-            all++;
-        }
-    EACH(thread_line, thread, t->threads)
-    {
-        const lane_line *lane = &thread->lane;
-        int waits_now = lane->state == LANE_CALL || lane->state == LANE_GIL_WAIT || lane->state == LANE_OFF_CPU;
-        if (waits_now && now_ns - lane->boundary_ns >= LONG_WAIT_NS) {
-            count = keep_wait(waits, count, (open_wait){lane->boundary_ns, NULL, thread});
-            all++;
-        }
-    }
     json_put(out, ",\"waits\":[");
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < now->wait_count; i++) {
         json_put(out, "%s", i ? "," : "");
-        put_wait(t, &waits[i], now_ns, out);
+        put_wait(t, &now->waits[i], now_ns, out);
     }
-    json_put(out, "],\"waits_omitted\":%u", all - count);
+    json_put(out, "],\"waits_omitted\":%u", now->long_waits - now->wait_count);
 }
 
 void timeline_status_write(const timeline *t, uint64_t now_ns, json_text *out)
 {
+    status_now now = timeline_status_now(t, now_ns);
     json_put(out, "\"now_ns\":%" PRIu64, now_ns);
-    put_process(t, out);
+    put_process(t, &now.tasks, out);
     put_collections(t, out);
     put_loops(t, now_ns, out);
     put_coroutines(t, out);
     put_threads(t, out);
     put_locks(t, now_ns, out);
-    put_waits(t, now_ns, out);
+    put_waits(t, &now, now_ns, out);
 }

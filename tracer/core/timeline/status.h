@@ -5,17 +5,25 @@
 #include "timeline/json.h"
 #include "timeline/model.h"
 
-/* How many there are now. */
+enum { STATUS_WAITS = 50 };
+
 typedef struct {
-    uint32_t tasks, ready, running, awaiting;
+    uint64_t since_ns;
+    const task_line *task; /* or … */
+    const thread_line *thread;
+} status_wait;
+
+/* What everybody is doing now. */
+typedef struct {
+    tally_tasks tasks;
     uint32_t threads[TALLY_STATES]; /* by state … */
     uint32_t unknown_threads;       /* … if it is known */
-    uint64_t oldest_ready_ns;       /* since when the task that is ready longest has been so; 0: none is */
+    status_wait waits[STATUS_WAITS]; /* that last for a second or more, the longest first … */
+    uint32_t wait_count, long_waits; /* … and how many there are in all */
 } status_now;
 
-status_now timeline_status_now(const timeline *t);
-/* The same of the tasks of one loop. */
-status_now timeline_status_of_loop(const timeline *t, const loop_line *loop);
+/* Goes once through all tasks and threads, and counts the tasks of each loop in `loop->now`. */
+status_now timeline_status_now(const timeline *t, uint64_t now_ns);
 /* A thread's counters, with the state it is in. */
 tally_thread timeline_status_of_thread(const thread_line *thread);
 /* All threads' counters, of those that ended, too. */

@@ -40,6 +40,12 @@ enum tally_state {
     TALLY_STATES
 };
 
+/* Tasks at a moment. */
+typedef struct {
+    uint32_t tasks, ready, running, awaiting;
+    uint64_t oldest_ready_ns; /* since when the task that is ready longest has been so; 0: none is */
+} tally_tasks;
+
 typedef struct {
     uint64_t ns[TALLY_STATES];
     uint64_t held_ns; /* of these, with the GIL */

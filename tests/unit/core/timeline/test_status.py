@@ -168,3 +168,20 @@ def test_waits_over_a_second_lead_with_the_longest() -> None:
         ('a "quoted" \\ name', "await task Task-1", "app.py:5 handler", 1_000_000_000),
     ]
     assert counters["waits_omitted"] == 0
+
+
+def test_tasks_of_two_loops() -> None:
+    """Each loop has its own numbers, and the process has the sums."""
+    script = Script([])
+    for loop, tid in ((1, MAIN), (2, OTHER)):
+        script.add(1_000, "LOOP_RUN", loop, tid=tid)
+        for task in range(loop):
+            script.add(2_000 * loop, "TASK_NEW", 10 * loop + task, FUNC, loop, tid=tid)
+            script.add(2_000 * loop, "READY", 10 * loop + task, tid=tid)
+    script.add(5_000, "STEP_BEGIN", 20, 2, tid=OTHER)
+    found = status(script)
+    rows = [(row["loop"], row["tasks"], row["ready"]) for row in found["loops"]]
+    assert sorted(rows) == [(1, 1, 1), (2, 2, 1)]
+    longest = {row["loop"]: row["ready_longest_ns"] for row in found["loops"]}
+    assert longest == {1: 3_000, 2: 1_000}
+    assert found["tasks"] == {"live": 3, "ready": 2, "running": 1, "awaiting": 0}
