@@ -1,5 +1,5 @@
-"""Managers of processes: answers and exit codes as untraced, every worker recorded, and the
-planted fault leads the report."""
+"""Managers of processes, and frameworks under load: answers and exit codes as untraced, every
+worker recorded, and the planted fault leads the report."""
 
 import contextlib
 import json
@@ -40,10 +40,11 @@ class Manager(NamedTuple):
     fault: str  # the path that has it; a line of the program is marked with its name
     finding: str
     signals: str = ""
-    needs: str = ""  # packages
+    needs: str = "gunicorn"  # packages
 
 
 GUNICORN = "-m gunicorn -w 2 -b 127.0.0.1:{port} "
+UVICORN = "-m uvicorn --port {port} --log-level error "
 BLOCKED = "/blocking", "loop blocked"
 MANAGERS = {
     "gunicorn": Manager(GUNICORN + "service:wsgi", "/database", "database locked"),
@@ -57,19 +58,35 @@ MANAGERS = {
         GUNICORN + "-k gevent service:wsgi",
         "/lock",
         "lock held across await",
-        needs="gevent",
+        needs="gunicorn gevent",
     ),
     "gunicorn uvicorn": Manager(
-        GUNICORN + "-k uvicorn.workers.UvicornWorker service:asgi", *BLOCKED, needs="uvicorn"
-    ),
-    "uvicorn": Manager(
-        "-m uvicorn --workers 2 --port {port} --log-level error service:asgi",
+        GUNICORN + "-k uvicorn.workers.UvicornWorker service:asgi",
         *BLOCKED,
-        needs="uvicorn",
+        needs="gunicorn uvicorn",
     ),
+    "uvicorn": Manager(UVICORN + "--workers 2 service:asgi", *BLOCKED, needs="uvicorn"),
     "hypercorn": Manager(
         "-m hypercorn -w 2 -b 127.0.0.1:{port} service:asgi", *BLOCKED, needs="hypercorn"
     ),
+    "hypercorn trio": Manager(
+        "-m hypercorn -k trio -b 127.0.0.1:{port} service:asgi",
+        *BLOCKED,
+        needs="hypercorn trio",
+    ),
+    # Frameworks, in one process each.
+    "fastapi": Manager(
+        UVICORN + "--factory frameworks:fastapi", *BLOCKED, needs="uvicorn uvloop fastapi"
+    ),
+    "starlette": Manager(
+        UVICORN + "--factory frameworks:starlette", *BLOCKED, needs="uvicorn starlette"
+    ),
+    "quart": Manager(
+        "-m hypercorn -b 127.0.0.1:{port} frameworks:quart()",
+        *BLOCKED,
+        needs="hypercorn quart",
+    ),
+    "aiohttp": Manager("frameworks.py {port}", *BLOCKED, needs="aiohttp uvloop"),
 }
 
 
@@ -106,7 +123,7 @@ def place(program: str, mark: str) -> str:
 @pytest.mark.parametrize("name", MANAGERS)
 def test_a_manager(name: str, tmp_path: Path) -> None:
     manager, trace = MANAGERS[name], tmp_path / "t.pftrace"
-    for package in ("gunicorn", *manager.needs.split()):
+    for package in manager.needs.split():
         if find_spec(package) is None:
             pytest.skip(f"{package} has no wheel for this Python")
     wanted, plain = serve([sys.executable], manager, tmp_path)
@@ -118,7 +135,8 @@ def test_a_manager(name: str, tmp_path: Path) -> None:
     assert given.workers <= recorded(trace)
     finding, text = findings(trace)[0]
     assert finding == manager.finding
-    assert place("service.py", manager.fault[1:]) in text
+    program = "frameworks.py" if "frameworks" in manager.command else "service.py"
+    assert place(program, manager.fault[1:]) in text
 
 
 def test_a_worker_that_hangs(tmp_path: Path) -> None:
