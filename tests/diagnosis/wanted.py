@@ -222,6 +222,58 @@ WANTED: dict[str, Wanted] = {
         ("call", "recv", "TCP_NODELAY"),
         missed="short sends are not recorded, so nothing tells it from a slow server",
     ),
+    "i01_lazy_orm_in_coroutine": Wanted(
+        "loop blocked|blocking call on the loop thread", ("list_orders",), ("sqlalchemy",)
+    ),
+    "i02_one_slow_consumer": Wanted(
+        "slow consumer", ("8 threads", "handle", "audit-writer", "send")
+    ),
+    "i03_slow_done_callback": Wanted("loop blocked", ("save_result", "sleep")),
+    "i04_thread_computes_beside_loop": Wanted("GIL hog", ("analyse", "MainThread")),
+    "i05_two_async_locks": Wanted("deadlock", ("transfer", "audit")),
+    "i06_lock_held_over_queue_join": Wanted("deadlock", ("sender", "flush", "deliver")),
+    "i07_asyncpg_nested_acquire": Wanted(
+        "deadlock|slots never returned",
+        ("find_user", "update_profile", "connection"),
+        ("asyncpg",),
+        "PG_URL",
+    ),
+    "i08_reloader_without_pause": Wanted(
+        "busy loop|GIL hog",
+        ("watch",),
+        missed="calls below 20 us are not recorded, and os.stat has no frame in CPU samples",
+    ),
+    "i09_import_in_handler": Wanted("loop blocked", ("export", "connect|exporter")),
+    "i10_blocking_grpc_stub": Wanted("loop blocked", ("get_user", "grpc|wait"), ("grpc",)),
+    "i11_hash_upload_on_loop": Wanted("loop blocked", ("store", "without the GIL|sha512")),
+    "j01_health_behind_sync_routes": Wanted(
+        "pool exhausted|thread-pool starvation",
+        ("4 (tokens|workers)", "quote"),
+        ("fastapi", "httpx"),
+    ),
+    "j02_django_lock_in_middleware": Wanted(
+        "lock convoy",
+        ("http-N", r"j02\w+.py:22|__call__", "sleep", r"j02\w+.py:28"),
+        ("django",),
+    ),
+    "j03_event_loop_per_call": Wanted("lock convoy", ("web-N", "Future.result|call_async")),
+    "j04_httpx_pool_too_small": Wanted(
+        "pool exhausted", ("2 connections", "download", "httpx"), ("httpx",)
+    ),
+    "j05_pg_query_on_the_loop": Wanted(
+        "loop blocked", ("totals", r"j05\w+.py:10"), ("psycopg",), "PG_URL"
+    ),
+    "j06_semaphore_released_late": Wanted(
+        "deadlock|slots never returned", ("resize_all|album", "permit")
+    ),
+    "j07_uneven_partitions": Wanted("uneven workers", ("worker-0",)),
+    "j08_deepcopy_per_request": Wanted(
+        "loop blocked|GC in the hot path", ("handle", "deepcopy|handle")
+    ),
+    "j09_wait_for_thread_in_handler": Wanted("loop blocked", ("send_mail", "Thread.join")),
+    "j10_process_pool_from_loop": Wanted(
+        "thread-pool starvation|pool exhausted", ("render", "thumbnail")
+    ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
     "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),
@@ -235,4 +287,5 @@ WANTED: dict[str, Wanted] = {
     "ok_45_gevent_crawler": Wanted("", (), ("gevent",)),
     "ok_46_retries_with_back_off": Wanted("", (), ("tenacity",)),
     "ok_47_httpx_shared_client": Wanted("", (), ("httpx",)),
+    "ok_53_django_threads": Wanted("", (), ("django",)),
 }

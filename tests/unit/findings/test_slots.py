@@ -226,3 +226,43 @@ def test_quick_tasks_of_a_batch_behind_slow_ones(tmp_path):
 )
 def test_a_batch_at_a_pace(tmp_path, story):
     assert kinds(tmp_path, batch(**story)) == []
+
+
+def nested(gives=True, waits_ns=600 * MS):
+    """Both requests have a connection and wait for another one; one gives up."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    name, site = "connection pool (asyncpg)", "/app/web.py:4 find"
+    lock = trace.lock(name, site)
+    first, second = (loop.task("update", site="/app/web.py:2 update") for _ in range(2))
+    for n, task in enumerate((first, second)):
+        task.ready(n).running(n + 10).awaits(
+            n + 20, name, lock=lock.id, site=site, acquired=bool(n)
+        )
+    ends = 20 + waits_ns
+    first.ready(ends).running(ends + 1)
+    second.ready(ends + 10, by=first if gives else None)
+    first.done(ends + 20)
+    second.running(ends + 30).done(ends + 40)
+    return trace.ended(ends + 100)
+
+
+def test_a_slot_that_was_kept_in_a_wait_for_another(tmp_path):
+    (found,) = find_in(tmp_path, nested())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 21 ns, for 600 ms: 2 tasks `update` wait for a connection of asyncpg's "
+        "pool in `find` (web.py:4), and they have them all. Whoever has a connection must not "
+        "wait for another one of the same pool: give it back before, or use a second pool."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"gives": False}, id="somebody else gives"),
+        pytest.param({"waits_ns": 200 * MS}, id="little is lost"),
+    ],
+)
+def test_a_slot_of_somebody_else(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, nested(**story))

@@ -7,6 +7,7 @@ did is never counted as this program's fault.
 from collections.abc import Callable, Iterator
 
 from viewer.analysis.findings.asleep import sleeping_loop
+from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.databases import database_locked
@@ -56,6 +57,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     busy_loop,
     spinning_threads,  # busy loop
     awaits_in_turn,
+    slow_consumer,
     pool_starvation,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
@@ -99,6 +101,7 @@ KINDS = (
     "pool exhausted",
     "pool too large",
     "slots never returned",
+    "slow consumer",
     SLOW_MOMENT,
     "task leak",
     "task never yields",
@@ -108,7 +111,7 @@ KINDS = (
     "wait in vain",
     "workers never exit",
 )
-_ADVICE = ("awaits in turn",)  # after all faults: it may be as it must be
+_ADVICE = ("awaits in turn", "slow consumer")  # after all faults: it may be as it must be
 # Whatever it cost so far: what the snapshot was taken for, and what never ends.
 _FIRST = (SLOW_MOMENT, "deadlock")
 

@@ -26,6 +26,7 @@ from viewer.trace.columns import (
     READY,
     SELECT,
     SLEEP,
+    THREAD_RUNNING,
     WAKER_GROUP,
     WAKER_SHIFT,
 )
@@ -207,8 +208,9 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
 
 
 def _computes(found: list[tuple[_Step, Behind]]) -> bool:
-    """Whether the steps compute for most of their own time."""
-    computed = sum(step.split.of(COMPUTING) for step, _ in found)
+    """Whether the steps compute for most of their own time, with the GIL: a thread would not
+    help."""
+    computed = sum(step.split.states[THREAD_RUNNING] for step, _ in found)
     return computed * 2 > sum(step.own_ns for step, _ in found)
 
 

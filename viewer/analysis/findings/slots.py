@@ -27,6 +27,8 @@ _VAIN_NS = 500 * _MS
 # What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
 # also make two sides wait for each other, or threads take turns: one function waits in a pool.
 _HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+_OWN_SLOT = "slot"  # of a home-made pool
+_AT_ONCE_NS = 50 * _MS
 _LONGER = 10
 _STILL = 8, 10
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
@@ -59,7 +61,7 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
     for group in _groups(facts, waits):
         if group.ns < _LOST_NS:
             continue
-        lost = _never_returned(facts, waits, group)
+        lost = _never_returned(facts, waits, group) or _had_one(facts, waits, group)
         if lost is not None:
             yield lost
         elif (found := _exhausted(facts, waits, group)) is not None:
@@ -138,7 +140,7 @@ def _groups(facts: Facts, waits: LongWaits) -> Iterable[_Group]:
         if _goes_round(alike):
             if name.startswith("Condition") and not _is_pool(waits, alike):
                 continue
-            pool = Pool("slot", f"a pool made of a `{name.partition('.')[0]}`")
+            pool = Pool(_OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
             found[id(alike)] = _Group(pool, alike)
     return [_Group(group.pool, _whole(group.waits)) for group in found.values()]
 
@@ -332,6 +334,24 @@ def _never_returned(facts: Facts, waits: LongWaits, group: _Group) -> Finding | 
         f"`finally`."
     )
     return Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _had_one(facts: Facts, waits: LongWaits, group: _Group) -> Finding | None:
+    """Whoever waits for a slot in vain, and gives one back as soon as it gave up, had one."""
+    gave_up = {wait.who: wait for wait in group.waits if wait.failed}
+    freed = [
+        wait
+        for wait in group.waits
+        if not wait.failed
+        and wait.ender in gave_up
+        and 0 <= wait.end_ns - gave_up[wait.ender].end_ns <= _AT_ONCE_NS
+    ]
+    circle = {wait.ender for wait in freed if wait.ender is not None}
+    stuck = [*freed, *(gave_up[who] for who in circle)]
+    is_known = group.pool.slot != _OWN_SLOT
+    if not is_known or sum(wait.ns for wait in stuck) < _VAIN_NS:
+        return None
+    return _nested(facts, waits, group, stuck, circle)
 
 
 def _all_wait(waits: LongWaits, vain: list[Wait], circle: set[Who]) -> set[Who]:

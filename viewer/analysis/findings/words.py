@@ -73,8 +73,9 @@ def did(
     for (state, name, site), ns in split.waits.items():
         parts.append((ns, f"{_WAITING[state]} {code(name, site)}"))
     if computing_in:
+        how = max((THREAD_RUNNING, NATIVE), key=lambda state: told[state])
         parts = [
-            (ns, f"{what} in {computing_in}" if what == _STATES[THREAD_RUNNING] else what)
+            (ns, f"{what} in {computing_in}" if what == _STATES[how] else what)
             for ns, what in parts
         ]
     for row, ns in split.calls.items():

@@ -1,0 +1,58 @@
+"""Queues whose consumer is slower than its producers."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+
+def audit(producers=6, each_ns=40 * MS, consumers=1, acquired=True):
+    """Each producer waits until a consumer, asleep for each item, makes room."""
+    trace = TraceBuilder(argv="audit.py", signals=SIGNALS)
+    queue = trace.lock("Queue.put", "/app/audit.py:7 handle")
+    writers = [trace.thread(f"writer-{n}").native(0) for n in range(consumers)]
+    for writer in writers:
+        writer.sleep(MS, site="/app/audit.py:20 send")
+    web = [trace.thread(f"web-{n}").native(0) for n in range(producers)]
+    for n, thread in enumerate(web):
+        thread.lock_wait(
+            (n + 1) * MS, "Queue.put", lock=queue, site="/app/audit.py:7 handle",
+            acquired=acquired,
+        )  # fmt: skip
+    for n, thread in enumerate(web):
+        at, writer = (n + 1) * each_ns, writers[n % consumers]
+        writer.native(at).release(at + MS, queue, to=thread)
+        writer.sleep(at + 2 * MS, site="/app/audit.py:20 send")
+        thread.native(at + MS).end(at + 3 * MS)
+    end = (producers + 2) * each_ns
+    for writer in writers:
+        writer.native(end).end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_one_writer_for_many_requests(tmp_path):
+    (found,) = find_in(tmp_path, audit())
+    assert found.finding == "slow consumer"
+    assert found.text == (
+        "Slow consumer: 6 threads `web-N` in `handle` (audit.py:7) waited for room in a "
+        "queue: 6 waits in `Queue.put`, 825 ms in total, the longest 235 ms (at 6.00 ms). "
+        "Only `writer-0` empties it, 95 % of that time asleep in `send` (audit.py:20). If "
+        "they should not wait, take several items at once, use more consumers, or drop what "
+        "has no room."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"producers": 3, "each_ns": 200 * MS}, id="a pipeline"),
+        pytest.param({"consumers": 2}, id="several consumers"),
+        pytest.param({"each_ns": 20 * MS}, id="little is lost"),
+    ],
+)
+def test_back_pressure(tmp_path, story):
+    assert kinds(tmp_path, audit(**story)) == []
+
+
+def test_waits_in_vain_are_another_fault(tmp_path):
+    assert kinds(tmp_path, audit(acquired=False)) == ["wait in vain"]
