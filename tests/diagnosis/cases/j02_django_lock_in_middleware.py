@@ -1,6 +1,7 @@
 """A middleware takes a lock for a counter and keeps it during the view
 (after reports of Django sites that serve one request at a time).
 truth: 6 threads wait in `CountingMiddleware.__call__` for the lock; its holder sleeps in `report`."""
+import io
 import threading
 import time
 
@@ -39,7 +40,7 @@ handler = WSGIHandler()
 def request(number):
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/report", "SERVER_NAME": "test", "SERVER_PORT": "80",
-        "wsgi.input": None, "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http",
     }
     b"".join(handler(environ, lambda status, headers: None))
 

@@ -2,6 +2,7 @@
 (after reports of nested `BoundedSemaphore`).
 truth: both permits are with `resize_all`, which waits 1.1 s for `resize` in the pool; it needs one."""
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 permits = threading.BoundedSemaphore(2)
@@ -15,6 +16,7 @@ def resize():
 
 def resize_all():
     with permits:
+        time.sleep(0.05)
         pool.submit(resize).result()
 
 

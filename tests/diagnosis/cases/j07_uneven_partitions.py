@@ -6,8 +6,8 @@ import time
 
 
 def crunch(part):
-    end = time.perf_counter() + part
-    while time.perf_counter() < end:
+    end = time.process_time() + part
+    while time.process_time() < end:
         sum(range(1000))
 
 
@@ -25,7 +25,6 @@ if __name__ == "__main__":
     for number, part in enumerate((0.3, 0.02, 0.02, 0.02)):
         for _ in range(4 if number == 0 else 1):
             queues[number].put(part)
-    queues[0].join_thread
     for queue in queues:
         queue.put(None)
     for worker in workers:

@@ -1,4 +1,5 @@
 """CLEAN: Django serves six requests at once; a middleware counts under a short lock."""
+import io
 import threading
 import time
 
@@ -37,7 +38,7 @@ handler = WSGIHandler()
 def request(number):
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/report", "SERVER_NAME": "test", "SERVER_PORT": "80",
-        "wsgi.input": None, "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http",
     }
     b"".join(handler(environ, lambda status, headers: None))
 

@@ -2,9 +2,12 @@
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
-from viewer.analysis.findings import Evidence, Finding, jobs
+from viewer.analysis.findings import Evidence, Facts, Finding, find, jobs
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 REPORT = ("report", "/app/jobs.py:3 report")
 LOOK_UP = ("look_up", "/app/jobs.py:8 look_up")
@@ -107,3 +110,46 @@ def test_workers_that_share_a_saturated_gil(tmp_path, monkeypatch, state, found)
     saturated = Finding("GIL saturated", 1, "", Evidence(0, 1, "pool_0", pid=100))
     monkeypatch.setattr(jobs, "gil_saturated", lambda _facts: iter([saturated]))
     assert kinds(tmp_path, pool(state=state)) == found
+
+
+def shared_processes(slow_ns=300 * MS, workers=1, own_pool=False):
+    """A pool of processes runs slow jobs of one thread, and quick ones of another."""
+    family = Family("/app/render.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    web = family.first.thread("web", 150).native(0)
+    children = [
+        family.fork(main, MS, 201 + n, name=f"Worker-{n + 1}") for n in range(workers + 1)
+    ]
+    for n in range(3):
+        for thread, name in ((main, "render"), (web, "thumbnail")):
+            site = f"/app/render.py:{4 if name == 'render' else 9} {name}"
+            is_slow = name == "render"
+            pool = 1 if is_slow or not own_pool else 2
+            child = children[0 if pool == 1 else 1]
+            job = family.job(pool, name, thread, (10 + n) * MS, site)
+            start = 20 * MS + n * slow_ns + (0 if is_slow else slow_ns - 10 * MS)
+            end = start + (slow_ns - 20 * MS if is_slow else MS)
+            job.run(child, start, end)
+            family.main(child).sleep(start, site=site).native(end)
+    end = 4 * slow_ns + 100 * MS
+    for child in children:
+        family.main(child).native(end - 2 * MS).end(end)
+        child.ended(end)
+    main.end(end)
+    web.end(end)
+    family.first.ended(end + MS)
+    return family
+
+
+def test_a_pool_of_processes_that_slow_jobs_have(tmp_path):
+    family = shared_processes()
+    found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
+    (one,) = [each for each in found if each.finding == "thread-pool starvation"]
+    assert "Process-pool starvation: the only worker of `Worker-N` is busy with" in one.text
+    assert "Meanwhile 3 calls of `thumbnail`" in one.text
+
+
+def test_pools_of_processes_of_their_own(tmp_path):
+    family = shared_processes(own_pool=True)
+    found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
+    assert "thread-pool starvation" not in [each.finding for each in found]

@@ -11,12 +11,14 @@ from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.waits import LongWaits, name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.jobs import Job, Jobs, ThreadPool
+from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.resource import Windows, window
 from viewer.analysis.ledger.rows import longs
-from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.jobs import Jobs as ProcessJobs
+from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # A queue in front of a pool is what a pool is for. It costs when calls of several callers lost
@@ -29,7 +31,9 @@ _BLOCKED = 8, 10
 # What a caller's jobs wait for each other is its own batch, when it waits for their results.
 # Who never does hands on what others ask for: a server's accept loop, a scheduler. Then only
 # equal jobs are a batch that it submitted at once, without waiting for something in between.
-_RESULTS = ("Future.result", "as_completed", "wait", "executor shutdown", "Thread.join")
+_RESULTS = ("Future.result", "as_completed", "wait", "executor shutdown", "Thread.join",
+            "AsyncResult.get", "IMapIterator.next")  # fmt: skip
+_KINDS = ("Process", "Thread")
 
 type _Kind = tuple[str, str]  # name and site of a job's function
 type _Batch = tuple[Who | None, _Kind | None, int]
@@ -37,20 +41,51 @@ type _Batch = tuple[Who | None, _Kind | None, int]
 
 def pool_starvation(facts: Facts) -> Iterator[Finding]:
     """Calls queue for a worker behind jobs that somebody else submitted."""
-    jobs = facts.jobs
     by_pool: dict[int, list[Job]] = defaultdict(list)
-    for job in jobs.all:
+    for job in facts.jobs.all:
         by_pool[job.pool].append(job)
-    if not by_pool:
-        return
-    collect = _collectors(facts)
-    for pool, members in by_pool.items():
-        if sum(job.queued_ns for job in members) < _LOST_NS:
-            continue
+    pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
+    pools += _of_processes(facts)
+    long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
+    collect = _collectors(facts) if long else set()
+    for pool, members in long:
         found = [_named(facts, job) for job in members]
-        finding = _starved(facts, jobs, pool, found, collect)
+        finding = _starved(facts, pool, found, collect)
         if finding is not None:
             yield finding
+
+
+def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
+    """The pools of processes and their jobs; each worker is its process's main thread."""
+    family = Family.of(facts.model)
+    for pool in ProcessJobs.of(facts.model).pools:
+        members = {worker: family.members.get(worker) for worker in pool.workers}
+        main = {worker: one.main for worker, one in members.items() if one is not None}
+        jobs = [
+            Job(
+                -1,
+                main[job.worker],
+                job.submit_ns,
+                job.start_ns,
+                job.end_ns,
+                job.name,
+                job.site,
+                _who_submitted(facts, job.thread, job.submit_ns),
+            )
+            for job in pool.jobs
+            if job.submit_ns >= 0 <= job.start_ns and main.get(job.worker, -1) >= 0
+        ]
+        name = next((one.name for one in members.values() if one is not None), "")
+        if jobs:
+            yield ThreadPool(stem(name), tuple({job.thread for job in jobs})), jobs
+
+
+def _who_submitted(facts: Facts, thread: int, time_ns: int) -> Who | None:
+    """The task in whose step a thread submitted a job, else the thread."""
+    step = facts.on_loop_at(thread, time_ns) if thread >= 0 else -1
+    if step >= 0 and facts.model.owners.kind[step] == LOOP_TASK:
+        return "task", facts.model.owners.owner[step]
+    return ("thread", thread) if thread >= 0 else None
 
 
 def _collectors(facts: Facts) -> set[Who]:
@@ -106,7 +141,7 @@ def _named(facts: Facts, job: Job) -> Job:
 
 
 def _starved(
-    facts: Facts, jobs: Jobs, pool: int, found: list[Job], collect: set[Who]
+    facts: Facts, pool: ThreadPool, found: list[Job], collect: set[Who]
 ) -> Finding | None:
     waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
     if sum(job.queued_ns for job in waits) < _LOST_NS:
@@ -117,8 +152,8 @@ def _starved(
         return None
     kind = max(ahead, key=lambda kind: (ahead[kind], kind))
     victims = [job for job in waits if (job.name, job.site) != kind]
-    split = _did(facts, jobs.pools[pool].threads, waits)
-    if split.of(BLOCKED) * 2 < sum(split.states.values()) and _is_saturated(facts, jobs, pool):
+    split = _did(facts, pool.threads, waits)
+    if split.of(BLOCKED) * 2 < sum(split.states.values()) and _is_saturated(facts, pool):
         return None  # more workers would share the same GIL
     if sum(job.queued_ns for job in victims) * 2 < lost:
         is_blocked = (
@@ -128,12 +163,12 @@ def _starved(
         if not is_blocked or lost * 2 < took:
             return None
         victims = waits
-    return _finding(facts, jobs.pools[pool], found, kind, victims, lost)
+    return _finding(facts, pool, found, kind, victims, lost)
 
 
-def _is_saturated(facts: Facts, jobs: Jobs, pool: int) -> bool:
+def _is_saturated(facts: Facts, pool: ThreadPool) -> bool:
     model = facts.model
-    pid = model.pid(model.thread_process[jobs.pools[pool].threads[0]])
+    pid = model.pid(model.thread_process[pool.threads[0]])
     return any(finding.evidence.pid == pid for finding in gil_saturated(facts))
 
 
@@ -206,7 +241,8 @@ def _finding(
     total = duration(sum(job.queued_ns for job in same))
     did = doing(facts, _busy(found, worst.submitted_ns, worst.began_ns))
     text = (
-        f"Thread-pool starvation: {of} busy with {code(*ahead)}{f', {did}' if did else ''}. "
+        f"{_KINDS[found[0].pool >= 0]}-pool starvation: {of} busy with {code(*ahead)}"
+        f"{f', {did}' if did else ''}. "
         f"Meanwhile {plural(len(same), 'call')} of {code(worst.name, worst.site)}{by} waited "
         f"for a worker, {total} in total, the longest {duration(worst.queued_ns)} "
         f"({at(facts, worst.submitted_ns)}). "

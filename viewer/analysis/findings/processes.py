@@ -95,8 +95,10 @@ def _process_of(family: Family, evidence: Evidence) -> str:
 
 def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
     work, ran = Counter[int](), {job.worker for job in Jobs.of(facts.model).all}
+    held_up = Counter[int]()  # by the kernel
     for row in facts.threads:
         work[row.process] += row.states[s.RUNNING] + row.states[s.NATIVE]
+        held_up[row.process] += row.states[s.PREEMPTED] + row.states[s.OFF_CPU]
     groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
     for member in family.members.values():
         if member.parent >= 0 and member.process not in ran:
@@ -114,7 +116,7 @@ def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
             or total < _WORK_NS
             or mine * 100 < total * _MOST
             or mine * others < (total - mine) * _TIMES
-            or mine * 100 < _life(busiest) * _BUSY
+            or (mine + held_up[busiest.process]) * 100 < _life(busiest) * _BUSY
         ):
             continue
         waits = waits if waits is not None else _waits(facts)

@@ -1,0 +1,176 @@
+"""Waits for slots, by the pool that they are for; and who had a slot from when to when."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.waits import LongWaits, Wait
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.pools import Pool, pool_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Some pools wake all who wait: whoever waits again that soon had got nothing.
+_AGAIN_NS = 5 * _MS
+# What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
+# also make two sides wait for each other, or threads take turns: one function waits in a pool.
+_HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+OWN_SLOT = "slot"  # of a home-made pool
+_GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
+
+
+@dataclass(slots=True)
+class Hold:
+    """A slot: `who` had it until somebody else got it."""
+
+    who: Who
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(slots=True)
+class Group:
+    """The waits for the slots of one pool, in order of begin."""
+
+    pool: Pool
+    waits: list[Wait] = field(default_factory=list)
+
+    @property
+    def ns(self) -> int:
+        return sum(wait.ns for wait in self.waits)
+
+
+def groups(facts: Facts, waits: LongWaits) -> Iterable[Group]:
+    """Known pools by their lock or function, home-made ones by the queue that they are."""
+    found: dict[object, Group] = {}
+    others: dict[tuple[str, int], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        pool = pool_of(wait.name, wait.stack)
+        if pool is not None:
+            own = wait.lock if wait.lock >= 0 and pool.slot != "token" else -1
+            process = waits.process(wait.who)
+            key = process, pool, own if _is_shared(wait) else -1
+            found.setdefault(key, Group(pool)).waits.append(wait)
+        elif wait.name in _HOME_MADE and wait.lock >= 0:
+            others[wait.name, wait.lock].append(wait)
+    for (name, _), alike in others.items():
+        if _goes_round(alike):
+            if name.startswith("Condition") and not _is_pool(waits, alike):
+                continue
+            pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
+            found[id(alike)] = Group(pool, alike)
+    return [Group(group.pool, whole(group.waits)) for group in found.values()]
+
+
+def whole(waits: list[Wait]) -> list[Wait]:
+    """Waits with those joined between which the waiter was woken and got nothing.
+
+    Some pools wake all who wait; all but one wait again at once.
+    """
+    gave: dict[Who, list[int]] = defaultdict(list)
+    for wait in sorted(waits, key=lambda wait: wait.end_ns):
+        if wait.ender is not None:
+            gave[wait.ender].append(wait.end_ns)
+    last: dict[Who, int] = {}
+    found = list[Wait]()
+    for wait in waits:
+        at = last.get(wait.who, -1)
+        if at >= 0:
+            before = found[at]
+            is_again = wait.start_ns - before.end_ns <= _AGAIN_NS and not (
+                _between(gave[wait.who], before.end_ns, wait.start_ns)
+            )
+            if is_again:
+                found[at] = wait._replace(start_ns=before.start_ns)
+                continue
+        last[wait.who] = len(found)
+        found.append(wait)
+    return found
+
+
+def _between(times: list[int], from_ns: int, until_ns: int) -> bool:
+    """Whether one of the times, which are in order, lies between two."""
+    at = bisect_left(times, from_ns)
+    return at < len(times) and times[at] <= until_ns
+
+
+def _is_shared(wait: Wait) -> bool:
+    """Whether all who wait for the pool wait at this object; asyncio's events are not."""
+    return wait.name not in ("Event", "Event.wait", "future", "Lock", "Condition.notify")
+
+
+def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
+    """Whether all wait for a condition in one function, and several have something at once."""
+    inside = {wait.stack[1].rpartition(" ")[2] for wait in alike if len(wait.stack) > 1}
+    return len(inside) == 1 and holds_of(whole(alike), waits.ends_ns)[1] > 1
+
+
+def _goes_round(waits: list[Wait]) -> bool:
+    """Whether what one gets there comes from others that got it there before."""
+    if any(wait.failed for wait in waits):
+        return False
+    waiting = {wait.who for wait in waits}
+    enders = [wait.ender for wait in waits if wait.ender is not None]
+    own = sum(ender in waiting for ender in enders)
+    is_round = own * _GOES_ROUND[1] >= len(enders) * _GOES_ROUND[0]
+    return is_round and len(set(enders)) > 1 and len(enders) * 2 > len(waits)
+
+
+def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> tuple[list[Hold], int]:
+    """From each hand-over, how long the giver had its slot at least; and how many slots were
+    in use at a time: the pool has at least as many.
+
+    A giver had it since its own wait for it ended, or while those waited who came first.
+    Whoever waits again had got nothing; whoever wakes several gives one; who ends has none.
+    """
+    moments = [(wait.start_ns, 0, wait) for wait in waits]
+    moments += [(wait.end_ns, 1, wait) for wait in waits]
+    moments.sort(key=lambda moment: moment[:2])
+    got: dict[Who, int] = {}
+    known, waiting = set[Who](), 0
+    found, kept = list[Hold](), list[Hold]()
+    for time_ns, is_end, wait in moments:
+        if not is_end:
+            waiting += 1
+            known.add(wait.who)
+            got.pop(wait.who, None)
+            continue
+        waiting -= 1
+        ender = wait.ender
+        if ender is not None and ender != wait.who and (ender in got or ender not in known):
+            found.append(Hold(ender, got.pop(ender, wait.start_ns), time_ns))
+            known.add(ender)
+        if not wait.failed:
+            got[wait.who] = time_ns
+        if not waiting:
+            kept += [
+                Hold(who, since, min(time_ns, ends_ns(who)) - _AGAIN_NS)
+                for who, since in got.items()
+            ]
+    return found, _most_at_once(found + kept)
+
+
+def _most_at_once(holds: list[Hold]) -> int:
+    changes = sorted(
+        change
+        for hold in holds
+        for change in ((hold.start_ns, 1), (hold.end_ns, -1))
+        if hold.end_ns > hold.start_ns
+    )
+    most = now = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def sites(waits: list[Wait]) -> str:
+    """Where most of the time was waited."""
+    sums = Counter[str]()
+    for wait in waits:
+        sums[wait.site] += wait.ns
+    site = max(sums, key=lambda site: (sums[site], site))
+    function = site.rpartition(" ")[2]
+    return code(function, site) if site else "unknown code"

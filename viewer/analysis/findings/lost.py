@@ -1,0 +1,172 @@
+"""Slots and locks that never come back: who waits in vain, and who had them last."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.findings import takers
+from viewer.analysis.findings.blockers import Blockers
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.words import code
+
+_MS = 1_000_000
+# A slot that does not come back: half a second was lost in waits that all ended in vain.
+VAIN_NS = 500 * _MS
+_AT_ONCE_NS = 50 * _MS
+_OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")
+
+
+def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
+    """Waits that end in vain since somebody took a slot and did not give it back."""
+    served = [wait for wait in group.waits if not wait.failed]
+    last_ns = max((wait.end_ns for wait in served), default=0)
+    vain = [wait for wait in group.waits if wait.failed and wait.end_ns > last_ns]
+    lost = sum(wait.ns for wait in vain)
+    if lost < VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < VAIN_NS):
+        return None
+    gave = {wait.ender for wait in group.waits if wait.end_ns >= last_ns}
+    circle = takers.said(facts, vain) | takers.parents(facts, vain)
+    if circle and circle <= _all_wait(waits, vain, circle):
+        return _nested(facts, waits, group, vain, circle)
+    had = {wait.who for wait in served if wait.who not in gave} or circle
+    had = had or takers.used_last(facts, vain)
+    worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
+    ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
+    text = (
+        f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
+        f"a {slot} of {group.pool.of} in {sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
+        f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
+    )
+    if had:
+        text += f"; {users(facts.model, had)} had one last"
+    text += _owed(facts, waits, worst)
+    text += (
+        f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "
+        f"`finally`."
+    )
+    return Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _owed(facts: Facts, waits: LongWaits, worst: Wait) -> str:
+    """`; `album-0` in `resize_all` waited for that …`: whoever has a slot and waits for one
+    who needs one never gives it back."""
+    blockers: Blockers | None = None
+    least = worst.ns * 8 // 10
+    for other in waits.overlapping(worst):
+        met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
+        if other.name not in _OWED or met < least or other.who == worst.who:
+            continue
+        blockers = blockers or Blockers(facts)
+        blocked = blockers.of(other)
+        if blocked is not None and worst.who in blocked.by:
+            who = f"{code(name_of(facts.model, other.who))}{place_in(other.site)}"
+            return f"; {who} waited for that to end: if it has one, it never gives it back"
+    return ""
+
+
+def had_one(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
+    """Whoever waits for a slot in vain, and gives one back as soon as it gave up, had one."""
+    gave_up = {wait.who: wait for wait in group.waits if wait.failed}
+    freed = [
+        wait
+        for wait in group.waits
+        if not wait.failed
+        and wait.ender in gave_up
+        and 0 <= wait.end_ns - gave_up[wait.ender].end_ns <= _AT_ONCE_NS
+    ]
+    circle = {wait.ender for wait in freed if wait.ender is not None}
+    stuck = [*freed, *(gave_up[who] for who in circle)]
+    is_known = group.pool.slot != OWN_SLOT
+    if not is_known or sum(wait.ns for wait in stuck) < VAIN_NS:
+        return None
+    return _nested(facts, waits, group, stuck, circle)
+
+
+def _all_wait(waits: LongWaits, vain: list[Wait], circle: set[Who]) -> set[Who]:
+    """Those of the circle that wait for a slot, or for a task that does."""
+    owned, waiting = waits.model.owners, {wait.who for wait in vain}
+    created = {
+        waits.facts.ledger.task_of(owned.task_process[which], owned.task_parent[which])
+        for kind, which in waiting
+        if kind == "task"
+    }
+    return {who for who in circle if who in waiting or who[1] in created}
+
+
+def _nested(
+    facts: Facts, waits: LongWaits, group: Group, vain: list[Wait], circle: set[Who]
+) -> Finding:
+    """All who have a slot wait until they, or those whom they wait for, get another one."""
+    worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
+    waits.told.update(wait.slice for wait in vain)
+    waiting = {wait.who for wait in vain}
+    have = "they have them all" if circle <= waiting else (
+        f"{users(facts.model, circle)} have them all and wait for those"
+    )  # fmt: skip
+    ends = "until the end of the trace" if worst.is_open else f"for {duration(worst.ns)}"
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "
+        f"for a {slot} of {group.pool.of} in {sites(vain)}, and {have}. Whoever has a {slot} "
+        f"must not wait for another one of the same pool: give it back before, or use a "
+        f"second pool."
+    )
+    return Finding("deadlock", sum(w.ns for w in vain), text, waits.evidence(worst))
+
+
+def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Locks whose holder has ended, while others wait for them in vain."""
+    by_lock: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name in ("Lock", "RLock") and wait.lock >= 0 and wait.slice not in waits.told:
+            by_lock[wait.lock].append(wait)
+    blockers: Blockers | None = None
+    for alike in by_lock.values():
+        vain = [wait for wait in alike if wait.failed]
+        lost, last = sum(wait.ns for wait in vain), max(alike, key=lambda wait: wait.end_ns)
+        if lost < VAIN_NS or not last.failed:
+            continue
+        blockers = blockers or Blockers(facts)
+        blocked = blockers.of(last)
+        if blocked is None and all(wait.who[0] == "task" for wait in alike):
+            found = _lost_in_cancel(facts, waits, alike, vain, lost)
+            if found is not None:
+                yield found
+            continue
+        holder = blocked.by[0] if blocked is not None else None
+        if blocked is None or holder is None or waits.ends_ns(holder) >= last.end_ns:
+            continue
+        waits.told.update(wait.slice for wait in vain)
+        worst = max(vain, key=lambda wait: wait.ns)
+        text = (
+            f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited "
+            f"in {sites(vain)} {blocked.why}: {plural(len(vain), 'wait')}, {duration(lost)} "
+            f"in total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), all "
+            f"in vain, since {users(facts.model, [holder])} ended without releasing it. "
+            f"Acquire it with `with`, or release it in a `finally`."
+        )
+        yield Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _lost_in_cancel(
+    facts: Facts, waits: LongWaits, alike: list[Wait], vain: list[Wait], lost: int
+) -> Finding | None:
+    """A lock of asyncio that nobody is known to have, and somebody was cancelled before."""
+    who = takers.cancelled_before(facts, vain)
+    if not who or len(vain) < len(alike):
+        return None
+    waits.told.update(wait.slice for wait in vain)
+    worst = max(vain, key=lambda wait: wait.ns)
+    text = (
+        f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
+        f"an asyncio.Lock in {sites(vain)} in vain: {plural(len(vain), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
+        f"({at(facts, worst.start_ns)}). Nobody released it in that time; {who} was "
+        f"cancelled shortly before and may have had it. Acquire it with `async with`, or "
+        f"release it in a `finally`."
+    )
+    return Finding("slots never returned", lost, text, waits.evidence(worst))
