@@ -160,11 +160,11 @@ def listen(address: str | None = None, *, token: str | None = None) -> str:
     """
     try:
         from tracer import _core
-        from tracer.live import listening
+        from tracer.live import on_demand
     except ImportError as error:
         raise TracerError(f"cannot listen: the C core is missing ({error})") from None
     with _session.guard:
-        return listening.start(_core, address, token)
+        return on_demand.start(_core, address, token)
 
 
 class recording:

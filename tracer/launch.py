@@ -201,11 +201,11 @@ def listen(address: str) -> None:
     """Answers HTTP requests from now on; if that fails, the program runs on without."""
     from tracer import _core
     from tracer.errors import TracerError
-    from tracer.live import listening
+    from tracer.live import on_demand
 
     token = os.environ.get("TRACER_TOKEN")
     try:
-        where = listening.start(_core, None if address == "default" else address, token)
+        where = on_demand.start(_core, None if address == "default" else address, token)
         say(f"listening on {where}")
     except (TracerError, ValueError) as error:
         say(f"not listening: {error}")

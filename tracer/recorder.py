@@ -68,6 +68,10 @@ class Recording:
         child_processes.end(
             _core
         )  # a child's own recording instead of its part of the family's
+        asked_for = _core.kept.get("on demand")
+        if asked_for not in (None, self):  # one that a request began gives way
+            del _core.kept["on demand"]
+            asked_for.stop()
         if _core.kept.get("recording") or _core.is_recording():
             raise TracerError(
                 "cannot start a recording: one is running already. Stop it first."
@@ -90,7 +94,8 @@ class Recording:
         order.give(_core, options, family if follows else None, self._argv)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
-        tell(_core, options.path)
+        if _core.kept.get("on demand") is not self:
+            tell(_core, options.path)
 
     def _prepare(self, core: "ModuleType") -> tuple[bool, int]:
         """Makes the ring, or opens the file: whether it is held, and its descriptor."""

@@ -7,6 +7,7 @@
 #include "python/stacks.h"
 #include "python/utf8.h"
 #include "recording.h"
+#include "requests.h"
 #include "ring/ring.h"
 #include "sampler/methods.h"
 #include "sampler/symbols.h"
@@ -49,7 +50,7 @@ static int exec_core(PyObject *module)
         async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods, endings_methods,
         gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods, launch_methods, learn_methods,
         libraries_methods, loads_methods, moments_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
-        recording_methods, retained_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
+        recording_methods, requests_methods, retained_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
         testing_methods, threads_methods, trio_methods, user_methods,
         utf8_methods, uvloop_methods, waits_methods, where_methods,
     };

@@ -12,6 +12,7 @@
 #include "output/file.h"
 #include "output/killed.h"
 #include "output/writer.h"
+#include "python/forking.h"
 #include "python/notes.h"
 #include "python/stacks.h"
 #include "ring/family.h"
@@ -375,9 +376,6 @@ void recording_go_on(void)
     pthread_mutex_unlock(&control);
 }
 
-/* The frame that called os.fork(). */
-static const compat_frame *forking_frame;
-
 static PyObject *pause_writer(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -388,7 +386,7 @@ static PyObject *pause_writer(PyObject *module, PyObject *unused)
     atomic_store(&ring_on_refill, NULL);
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
-    forking_frame = *compat_frame_slot(PyThreadState_Get());
+    forking_begins();
     Py_RETURN_NONE;
 }
 
@@ -396,7 +394,7 @@ static PyObject *pause_writer(PyObject *module, PyObject *unused)
 static int resume_now(void *unused)
 {
     (void)unused;
-    if (compat_is_caller(PyThreadState_Get(), forking_frame) && Py_AddPendingCall(resume_now, NULL) == 0)
+    if (forking_lasts() && Py_AddPendingCall(resume_now, NULL) == 0)
         return 0;
     if (atomic_exchange(&ring_on_refill, NULL))
         recording_go_on();

@@ -79,7 +79,8 @@ def snapshot(
         from tracer import _core
     except ImportError:
         return None
-
+    if "on demand" in _core.kept:  # not the program's recording
+        return None
     name = "" if path is None else os.path.abspath(os.fsdecode(path))
     if name and os.path.exists(name) and not (os.path.isfile(name) and is_trace(name)):
         raise TraceFileError(f"{name!r} exists and is not a trace. Choose another name.")

@@ -7,7 +7,7 @@ from threading import Lock
 
 from tracer import _core
 from tracer.errors import TracerError
-from tracer.live import listening
+from tracer.live import listening, on_demand
 
 PREFIXES = ("/debug/pprof", "/debug/tracer")
 TIMEOUT_S = 400  # more than an answer may take
@@ -80,6 +80,6 @@ def _address() -> tuple[str, str]:
         if known is not None and _core.kept.get("listening") is known[2]:
             return known[0], known[1]
         token = secrets.token_urlsafe()
-        host = listening.start(_core, "127.0.0.1:0", token).split("/")[2]
+        host = on_demand.start(_core, "127.0.0.1:0", token).split("/")[2]
         _core.kept["mounted"] = host, token, _core.kept["listening"]
         return host, token

@@ -1,7 +1,9 @@
 """The HTTP endpoints: starts the process that answers, and tells it what is recorded.
 
-The program itself has no socket and no thread for them. What is sent over the network never
-reaches it. Imports nothing that a plain `python` has not loaded already.
+The program itself has no socket for them. What is sent over the network never reaches it.
+What goes through the two pipes: to that process its settings, what is recorded, and answers to
+its requests; from it, one line that says where it listens, and requests (on_demand.py).
+Imports nothing that a plain `python` has not loaded already.
 """
 
 import os
@@ -18,6 +20,7 @@ HOST, PORT = "127.0.0.1", 6060  # as in Go's examples; a free port where it is t
 _ANY = ("0.0.0.0", "::")  # all addresses of the machine
 _TOKEN_LEAST = 16  # characters
 _ANSWER_BYTES = 4096
+_ANSWER = "!"  # begins an answer; names of recordings are absolute
 _RESERVED = 3  # descriptors below are the program's standard streams
 _SERVE = (
     "import sys; sys.path.insert(0, sys.argv[1]); pid = sys.argv[2]; "
@@ -32,15 +35,23 @@ class Listening:
     The program keeps both ends: writing to it never gives a SIGPIPE.
     """
 
-    __slots__ = ("address", "ends", "pipe")
+    __slots__ = ("address", "ends", "pipe", "requests")
 
-    def __init__(self, pipe: int, other_end: int) -> None:
+    def __init__(self, pipe: int, other_end: int, requests: int) -> None:
         self.pipe, self.ends, self.address = pipe, (pipe, other_end), ""
+        self.requests = requests  # to read them from
 
     def tell(self, recording: str) -> None:
         """Says which file is being recorded; "": none."""
+        self._write(os.fsencode(recording))
+
+    def answer(self, number: int, why_not: str) -> None:
+        """Says that a request has been done, or why it cannot be."""
+        self._write(f"{_ANSWER}{number} {why_not}".encode())
+
+    def _write(self, message: bytes) -> None:
         try:  # noqa: SIM105 - plain python has not loaded contextlib
-            os.write(self.pipe, os.fsencode(recording) + b"\0")
+            os.write(self.pipe, message + b"\0")
         except OSError:  # it does not read, or the program has closed it
             pass
 
@@ -98,19 +109,19 @@ def start(core: "ModuleType", address: str | None, token: str | None) -> str:
             f"{host} can be reached from other machines: a token is needed, "
             "such as secrets.token_urlsafe()"
         )
-    started, answers = _start_process(core)
+    started = _start_process(core)
     try:
         first = _json({"host": host, "ports": ports, "token": token or "", "argv": _argv()})
         started.tell(first)
         recording = core.kept.get("recording")
         started.tell(os.path.abspath(recording.options.path) if recording is not None else "")
-        word, _, rest = _line(answers).partition(" ")
+        word, _, rest = _line(started.requests).partition(" ")
     except BaseException:
+        os.close(started.requests)
         started.close()
         raise
-    finally:
-        os.close(answers)
     if word != "listening":
+        os.close(started.requests)
         started.close()
         raise TracerError(f"cannot listen on {address or HOST}: {rest or 'it did not start'}.")
     shown = f"[{host}]" if ":" in host else host
@@ -140,8 +151,8 @@ def _argv() -> list[str]:
     return masked(map(str, getattr(sys, "argv", ())))
 
 
-def _start_process(core: "ModuleType") -> tuple[Listening, int]:
-    """The process, and what to read its first line from."""
+def _start_process(core: "ModuleType") -> Listening:
+    """The process. Raises TracerError."""
     root = __file__.rsplit("/", 3)[0]  # of our packages
     command = [
         sys.executable,
@@ -161,7 +172,7 @@ def _start_process(core: "ModuleType") -> tuple[Listening, int]:
     )
     to_read, pipe, answers, to_write = map(_high, (*os.pipe(), *os.pipe()))
     os.set_blocking(pipe, False)
-    started = Listening(pipe, to_read)
+    started = Listening(pipe, to_read, answers)
     try:
         core.start_detached(tuple(map(os.fsencode, command)), env, to_read, to_write)
     except OSError as error:
@@ -170,7 +181,7 @@ def _start_process(core: "ModuleType") -> tuple[Listening, int]:
         raise TracerError(f"cannot start a process: {error.strerror}.") from None
     finally:
         os.close(to_write)
-    return started, answers
+    return started
 
 
 def _high(fd: int) -> int:

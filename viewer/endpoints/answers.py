@@ -4,13 +4,14 @@ import html
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from tracer.errors import TracerError
+from viewer.endpoints.demands import NotDone, Recorded
 from viewer.endpoints.derive import Deriver, NotDerived, Order
 from viewer.endpoints.limits import LONGEST_S, PROFILE_S, SYMBOLS, TRACE_S
 from viewer.endpoints.request import Refusal, Request
@@ -33,11 +34,25 @@ _OTHERS = {
     "cmdline": "the command line of the program",
     "profile": "CPU time of some seconds (seconds=30)",
     "symbol": "names of the addresses in text forms",
-    "trace": "a trace of the next seconds (seconds=1), from a flight recording",
+    "trace": "a trace of the next seconds (seconds=1)",
 }
-_RING = ".ring"  # of a flight recording
+# What is recorded for an answer while the program records nothing by itself.
+_WAITS = "tasks,threads,gil,locks,io"
+_ALL = "tasks,threads,gc,gil,locks,io,sched,cpu"
+_DEMANDED = {
+    "allocs": "heap",
+    "block": _WAITS,
+    "cpu": "cpu,threads",
+    "goroutine": _WAITS,
+    "heap": "heap",
+    "mutex": _WAITS,
+    "threadcreate": "threads,tasks",
+    "trace": _ALL,
+    "page": _ALL,
+}
 _SETTLE_S = 0.2  # until what has just happened is in the recording
 _ADDRESS = re.compile(r"^#\t(0x[0-9a-f]+)\t(.+)\+0x0\t", re.MULTILINE)
+_DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,3})?", re.ASCII)
 _WORD = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -71,6 +86,14 @@ class Recorder:
     metrics: Callable[[Mapping[str, Any]], str]
 
 
+class Asks(Protocol):
+    """What the program does on demand: see Demands."""
+
+    def collect(self) -> None: ...
+
+    def recording(self, seconds: float, signals: str) -> AbstractContextManager[Recorded]: ...
+
+
 type Route = Callable[[Request], Answer]
 
 
@@ -81,10 +104,11 @@ class Endpoints:
         self,
         program: Program,
         recorder: Recorder,
+        demands: Asks,
         derive: Callable[[Order], bytes] | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
-        self._program, self._recorder = program, recorder
+        self._program, self._recorder, self._demands = program, recorder, demands
         self._derive = derive or Deriver().derived
         self._sleep = sleep
         self._busy: set[str] = set()
@@ -122,26 +146,29 @@ class Endpoints:
     # Go's
 
     def _profile(self, request: Request) -> Answer:
-        seconds = _seconds(request, PROFILE_S)
+        seconds = _seconds(_integer(request.query.get("seconds", "")), PROFILE_S)
         with self._alone("profile"):
-            since = time.monotonic_ns()
-            self._sleep(seconds)
-            order = self._order("profile", "cpu", since, time.monotonic_ns(), is_delta=True)
-            return _file("profile", self._derived(order))
+            return _file("profile", self._during(request, seconds, "profile", "cpu"))
 
     def _trace(self, request: Request) -> Answer:
-        seconds = _seconds(request, TRACE_S)
-        if not self._program.recording.endswith(_RING):
-            raise Refusal(
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "The recording is one file, which is there already. A trace of some seconds "
-                "is made from a flight recording.",
-                **_go_headers(),
-            )
+        seconds = _seconds(_number(request.query.get("seconds", "")), TRACE_S)
         with self._alone("trace"):
-            since = time.monotonic_ns()
-            self._sleep(seconds + _SETTLE_S)
-            return _file("trace", self._derived(self._order("trace", "", since, 0)))
+            return _file("trace", self._during(request, seconds, "trace", "trace"))
+
+    def _during(self, request: Request, seconds: float, what: str, type_: str) -> bytes:
+        """Made from the next seconds, which are recorded for it if nothing is."""
+        if not self._program.recording:
+            with self._demanded(seconds, type_) as recorded:
+                since = time.monotonic_ns()
+                self._wait(request, seconds)
+                until = time.monotonic_ns()
+                order = self._order(what, type_, since, until, trace=recorded.trace())
+                return self._derived(replace(order, is_delta=True))
+        since = time.monotonic_ns()
+        self._wait(request, seconds)
+        until = time.monotonic_ns()
+        order = self._order(what, type_, since, until, marked=self._marked(request))
+        return self._derived(replace(order, is_delta=True))
 
     def _named_as(self, name: str) -> Route:
         return lambda request: self._named(name, request)
@@ -150,19 +177,38 @@ class Endpoints:
         debug = _integer(request.query.get("debug", ""))
         if "seconds" in request.query:
             return self._delta(name, request, debug)
+        what = "profile" if not debug else "text"
+        if debug >= 2 and name == "goroutine":
+            what = "goroutines"
         with self._alone(name):
-            until = self._marked() if name == "goroutine" else 0
-            if not until:
-                until = time.monotonic_ns()
-                self._sleep(_SETTLE_S)
-            if debug >= 2 and name == "goroutine":
-                order = self._order("goroutines", "", 0, until)
-                return Answer(self._derived(order), _TEXT)
-            if debug:
-                body = self._derived(self._order("text", name, 0, until))
-                self._remember(body)
-                return Answer(body, _TEXT)
-            return _file(name, self._derived(self._order("profile", name, 0, until)))
+            if self._program.recording:
+                body = self._so_far(request, what, name)
+            elif name == "goroutine":
+                body = self._at_once(request, what, name)
+            else:
+                raise _failed(
+                    "Nothing is recorded, so nothing is known of what was before. "
+                    f"{PPROF}{name}?seconds=10 shows what happens in ten seconds."
+                )
+        if what == "text":
+            self._remember(body)
+        return Answer(body, _TEXT) if debug else _file(name, body)
+
+    def _so_far(self, request: Request, what: str, name: str) -> bytes:
+        if name == "heap" and _integer(request.query.get("gc", "")) > 0:
+            with _told():
+                self._demands.collect()
+        until = time.monotonic_ns()
+        return self._derived(self._order(what, name, 0, until, marked=self._marked(request)))
+
+    def _at_once(self, request: Request, what: str, name: str) -> bytes:
+        """Made from a recording of a moment."""
+        with self._demanded(_SETTLE_S, name) as recorded:
+            since = time.monotonic_ns()
+            self._wait(request, _SETTLE_S)
+            trace = recorded.trace()
+            until = time.monotonic_ns()
+            return self._derived(self._order(what, name, 0, until, trace=trace, marked=since))
 
     def _delta(self, name: str, request: Request, debug: int) -> Answer:
         seconds = _integer(request.query["seconds"])
@@ -172,10 +218,7 @@ class Endpoints:
             raise _bad("seconds and debug exclude each other.")
         _check_length(seconds)
         with self._alone(name):
-            since = time.monotonic_ns()
-            self._sleep(seconds)
-            order = self._order("profile", name, since, time.monotonic_ns(), is_delta=True)
-            return _file(f"{name}-delta", self._derived(order))
+            return _file(f"{name}-delta", self._during(request, seconds, "profile", name))
 
     def _cmdline(self, _request: Request) -> Answer:
         return Answer("\0".join(self._program.argv).encode(), _TEXT)
@@ -215,12 +258,16 @@ class Endpoints:
 
     # Ours
 
-    def _marked(self) -> int:
-        """Has the recorder note where all threads are: after which time; 0 if it cannot."""
+    def _marked(self, request: Request) -> int:
+        """Has the recorder note where all threads are, and name the stacks that have no names
+        yet, for which it takes the GIL: after which time. 0 if it cannot, after a moment."""
+        asked = time.monotonic_ns()
         try:
-            return int(self._recorder.ask("stacks")["now_ns"])
-        except (TracerError, KeyError, ValueError):
+            self._recorder.ask("stacks")
+        except TracerError:
+            self._wait(request, _SETTLE_S)
             return 0
+        return asked
 
     def _metrics(self, _request: Request) -> Answer:
         try:
@@ -229,42 +276,53 @@ class Endpoints:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
         return Answer(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
-    def _page(self, _request: Request) -> Answer:
+    def _page(self, request: Request) -> Answer:
         with self._alone("page"):
-            body = self._derived(self._order("page", "", 0, 0))
+            if self._program.recording:
+                body = self._derived(self._order("page", "", 0, 0))
+            else:
+                body = self._during(request, TRACE_S, "page", "page")
         return Answer(
             body, "text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY}
         )
 
+    def _wait(self, request: Request, seconds: float) -> None:
+        """Raises ConnectionError when nobody waits for the answer any more."""
+        (self._sleep or request.wait)(seconds)
+
+    @contextmanager
+    def _demanded(self, seconds: float, type_: str) -> Iterator[Recorded]:
+        with _told(), self._demands.recording(seconds, _DEMANDED[type_]) as recorded:
+            yield recorded
+
     def _order(
-        self, what: str, type_: str, since: int, until: int, *, is_delta: bool = False
+        self,
+        what: str,
+        type_: str,
+        since: int,
+        until: int,
+        *,
+        trace: str = "",
+        marked: int = 0,
     ) -> Order:
-        if not self._program.recording:
-            raise Refusal(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "Nothing is recorded now.", **_go_headers()
-            )
-        return Order(
-            what, self._program.recording, type_, since, until, is_delta, self._program.pid
-        )
+        trace = trace or self._program.recording
+        if not trace:
+            raise _failed("The recording has ended. Ask again.")
+        pid = self._program.pid
+        return Order(what, trace, type_, since, until, pid=pid, marked_ns=marked)
 
     def _derived(self, order: Order) -> bytes:
         try:
             return self._derive(order)
         except NotDerived as error:
-            raise Refusal(
-                HTTPStatus.INTERNAL_SERVER_ERROR, str(error), **_go_headers()
-            ) from None
+            raise _failed(str(error)) from None
 
     @contextmanager
     def _alone(self, kind: str) -> Iterator[None]:
         """Only one of a kind at a time."""
         with self._guard:
             if kind in self._busy:
-                raise Refusal(
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
-                    f"Another {kind} is being made. Ask again when it is ready.",
-                    **_go_headers(),
-                )
+                raise _failed(f"Another {kind} is being made. Ask again when it is ready.")
             self._busy.add(kind)
         try:
             yield
@@ -281,19 +339,36 @@ def _bad(text: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, text, **_go_headers())
 
 
+def _failed(text: str) -> Refusal:
+    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, text, **_go_headers())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the program did not do is an error of the server's."""
+    try:
+        yield
+    except NotDone as error:
+        raise _failed(str(error)) from None
+
+
 def _integer(text: str) -> int:
     """0 where it is no number, as in Go."""
-    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else 0
+    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) else 0
 
 
-def _seconds(request: Request, default: int) -> int:
-    asked = _integer(request.query.get("seconds", ""))
+def _number(text: str) -> float:
+    """The same with a fraction or an exponent, as Go takes it for a trace."""
+    return float(text) if _DECIMAL.fullmatch(text) else 0.0
+
+
+def _seconds[T: (int, float)](asked: T, default: T) -> T:
     seconds = asked if asked > 0 else default
     _check_length(seconds)
     return seconds
 
 
-def _check_length(seconds: int) -> None:
+def _check_length(seconds: float) -> None:
     if seconds > LONGEST_S:
         raise _bad(f"seconds may be {LONGEST_S} at most.")
 

@@ -45,6 +45,7 @@ class Order:
     until_ns: int = 0
     is_delta: bool = False  # what changed from from_ns to until_ns
     pid: int = 0
+    marked_ns: int = 0  # after that time the trace says where all threads are; 0: it need not
 
 
 class NotDerived(Exception):
@@ -86,16 +87,12 @@ def _text(order: Order) -> bytes:
 
 def _made(order: Order):  # type: ignore[no-untyped-def]
     from viewer.analysis.profiles.within import During, Everywhere
-    from viewer.commands.dump import read_marked
     from viewer.commands.profiles import made
     from viewer.render.text.profiles import difference
-    from viewer.trace.model import build_model
-    from viewer.trace.reader import read_trace
 
+    model, marked_ns = _read(order)
     if order.type == "goroutine" and not order.is_delta:
-        model, at_ns = read_marked(Path(order.trace), order.pid, order.until_ns)
-        return made(model, order.type, Everywhere(at_ns or model.end_ns))
-    model = build_model(read_trace(Path(order.trace)))
+        return made(model, order.type, Everywhere(marked_ns or model.end_ns))
     until_ns = min(order.until_ns or model.end_ns, model.end_ns)
     if not order.is_delta:
         return made(model, order.type, Everywhere(until_ns))
@@ -109,12 +106,22 @@ def _made(order: Order):  # type: ignore[no-untyped-def]
     return replace(profile, start_unix_ns=start_unix_ns, duration_ns=until_ns - from_ns)
 
 
+def _read(order: Order):  # type: ignore[no-untyped-def]
+    """The trace up to the moment of the marks at least, and that moment; 0: there is none."""
+    from viewer.commands.dump import read_marked
+    from viewer.trace.model import build_model
+    from viewer.trace.reader import read_trace
+
+    if order.marked_ns:
+        return read_marked(Path(order.trace), order.pid, order.marked_ns)
+    return build_model(read_trace(Path(order.trace))), 0
+
+
 def _goroutines(order: Order) -> bytes:
     from viewer.analysis.dump.moment import dump
-    from viewer.commands.dump import read_marked
     from viewer.render.formats.go_text import render_goroutines
 
-    model, at_ns = read_marked(Path(order.trace), order.pid, order.until_ns)
+    model, at_ns = _read(order)
     found = dump(model, at_ns or model.end_ns)
     return render_goroutines(found, found.entries).encode()
 
@@ -122,16 +129,16 @@ def _goroutines(order: Order) -> bytes:
 def _trace(order: Order) -> bytes:
     from viewer.trace.rings import read_since
 
+    if not os.path.isdir(order.trace):  # it has nothing else, or all since the begin
+        return Path(order.trace).read_bytes()
     age_ns = time.monotonic_ns() - order.from_ns
     return read_since(Path(order.trace), time.time_ns() - age_ns)
 
 
 def _page(order: Order) -> bytes:
     from viewer.server.share import render_html
-    from viewer.trace.model import build_model
-    from viewer.trace.reader import read_trace
 
-    return render_html(build_model(read_trace(Path(order.trace))))
+    return render_html(_read(order)[0])
 
 
 _MAKERS: dict[str, Callable[[Order], bytes]] = {

@@ -15,3 +15,4 @@ DERIVE_BYTES = 4 << 30  # its address space
 ANSWER_BYTES = 256 << 20
 TRACE_BYTES = 1 << 30  # a larger recording is not read for an answer
 SYMBOLS = 100_000  # names that are remembered for `symbol`
+PROGRAM_S = 20  # until the program has done what it was asked to

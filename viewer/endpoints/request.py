@@ -1,9 +1,10 @@
 """A request, read strictly: what is odd about it is refused before anything looks at it."""
 
 import re
+import select
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl
@@ -17,7 +18,8 @@ _MOST_FIELDS = 20  # of a query
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`headers` have lower-case names, and every value that came with each."""
+    """`headers` have lower-case names, and every value that came with each. `wait` lets some
+    seconds pass, and raises ConnectionError as soon as whoever asks is gone."""
 
     method: str
     path: str
@@ -25,6 +27,7 @@ class Request:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     body: bytes = b""
     raw_query: str = ""
+    wait: Callable[[float], None] = time.sleep
 
     def header(self, name: str) -> str:
         """The value of a header that came exactly once; else ""."""
@@ -67,6 +70,7 @@ def read_request(connection: socket.socket, until: float) -> Request:
         request.headers,
         body[:size],
         request.raw_query,
+        lambda seconds: _wait(connection, seconds),
     )
 
 
@@ -79,6 +83,13 @@ def _receive(connection: socket.socket, until: float) -> bytes:
     if not data:
         raise ConnectionError("the other side has closed the connection")
     return data
+
+
+def _wait(connection: socket.socket, seconds: float) -> None:
+    gone = select.poll()
+    gone.register(connection, select.POLLRDHUP)
+    if gone.poll(seconds * 1000):
+        raise ConnectionError("the other side has closed the connection")
 
 
 def parse(head: bytes) -> Request:

@@ -2,7 +2,8 @@
 each connection, and ends with the program.
 
 Its standard input is a pipe from the program, which says what is recorded; its standard output
-takes one line: where it listens, or why not.
+is one to the program, and takes one line: where it listens, or why not. Further ones are what
+the program is asked to do (demands.py).
 """
 
 import errno
@@ -15,10 +16,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
+from queue import SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 from viewer.endpoints.answers import Answer, Endpoints, Program, Recorder
+from viewer.endpoints.demands import ANSWER, Demands
 from viewer.endpoints.limits import CONNECTIONS, READ_S, WRITE_S
 from viewer.endpoints.request import Refusal, read_request
 from viewer.endpoints.rules import Rules
@@ -155,6 +158,7 @@ class Pipe:
         self._fd, self._data = fd, b""
         self._program = os.pidfd_open(pid)
         self._guard = Lock()
+        self.answers: SimpleQueue[bytes] = SimpleQueue()  # to what the program was asked to do
 
     def read(self) -> bytes | None:
         """The next message; None when the program has ended."""
@@ -176,8 +180,11 @@ class Pipe:
                 if not self._take():
                     return False
             *messages, self._data = self._data.split(b"\0")
-            if messages:
-                program.recording = os.fsdecode(messages[-1])
+            for message in messages:
+                if message.startswith(ANSWER):
+                    self.answers.put(message.removeprefix(ANSWER))
+                else:
+                    program.recording = os.fsdecode(message)
             return True
 
     def _wait(self) -> bool:
@@ -213,11 +220,13 @@ def main(
     port = listener.getsockname()[1]
     program = Program(int(pid), tuple(told["argv"]), os.fsdecode(recording))
     program.refresh = lambda: pipe.refresh(program)
-    endpoints = Endpoints(program, Recorder(ask, metrics))
+    demands = Demands(_say, pipe.answers)
+    endpoints = Endpoints(program, Recorder(ask, metrics), demands)
     server = Server(listener, Rules.of(told["host"], port, told["token"]), endpoints)
     _say(f"listening {port}")
     Thread(target=server.serve, daemon=True).start()
     pipe.heed(program)
+    demands.close()
     os._exit(0)
 
 
@@ -232,8 +241,5 @@ def _first_free(host: str, ports: list[int]) -> socket.socket:
 
 
 def _say(line: str) -> None:
-    """The one line on stdout."""
+    """A line to the program."""
     os.write(1, f"{line}\n".encode())
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 1)
-    os.close(null)

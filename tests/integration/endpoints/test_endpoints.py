@@ -9,15 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
+from tests.support.listening import TIMEOUT_S, Running, until_gone
 from viewer.trace.reader import begins_as_trace
 
 pytestmark = pytest.mark.broad
 
-TIMEOUT_S = 60
 GO = shutil.which("go")
 # Waits until the test closes its stdin.
 BEGIN = (
@@ -28,66 +27,6 @@ BEGIN = (
     "print(tracer.listen('127.0.0.1:0'), flush=True)\n"
 )
 WAIT = "sys.stdin.readline()\n"
-
-
-class Running:
-    """A program that listens; its first line is the address."""
-
-    def __init__(self, folder: Path, code: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.address = self.line()
-
-    def line(self) -> str:
-        return self._out.readline().strip()
-
-    @property
-    def _out(self) -> IO[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout
-
-    def ask(self, path: str, **headers: str) -> tuple[int, bytes]:
-        """Status and body. Raises OSError, or what http.client raises, when it breaks off."""
-        connection = http.client.HTTPConnection(self.host, timeout=TIMEOUT_S)
-        try:
-            connection.request("GET", path, headers=headers)
-            reply = connection.getresponse()
-            return reply.status, reply.read()
-        finally:
-            connection.close()
-
-    def get(self, name: str) -> bytes:
-        """The body of one of /debug/pprof/."""
-        status, body = self.ask(f"/debug/pprof/{name}")
-        assert status == 200, body
-        return body
-
-    @property
-    def host(self) -> str:
-        return self.address.split("/")[2]
-
-    def server(self) -> int:
-        """The pid of the process that answers."""
-        wanted = ["viewer.endpoints.serve", f"\0{self.process.pid}\0"]
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                line = Path(f"/proc/{name}/cmdline").read_text()
-            except OSError:
-                continue
-            if all(word in line for word in wanted):
-                return int(name)
-        raise AssertionError("nobody answers for this program")
-
-    def end(self) -> str:
-        """Lets it end; the rest of what it printed."""
-        out, _ = self.process.communicate("\n", timeout=TIMEOUT_S)
-        assert self.process.returncode == 0
-        return str(out)
 
 
 @pytest.fixture
@@ -104,21 +43,6 @@ def program(folder: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
     finally:
         running.process.kill()
         running.process.communicate(timeout=TIMEOUT_S)
-
-
-def until_gone(pid: int) -> None:
-    """Waits for the end of a process that is not ours."""
-    import select
-
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        ready, _, _ = select.select([fd], [], [], TIMEOUT_S)
-        assert ready, f"process {pid} lives on"
-    finally:
-        os.close(fd)
 
 
 UNHARMED = (

@@ -1,12 +1,14 @@
 """Go's paths, parameters, status codes and headers; the derivations are stubs here."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.support.asking import Asked, served
 from tracer.errors import TracerError
 from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
+from viewer.endpoints.demands import NotDone, Recorded
 from viewer.endpoints.derive import NotDerived, Order
 
 NAMED = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
@@ -21,6 +23,22 @@ class Stub:
         self.body = b"body"
         self.problem = ""
         self.is_deaf = False
+        self.collections = 0
+        self.recorded: list[tuple[float, str]] = []
+        self.refuses = ""
+
+    def collect(self) -> None:
+        if self.refuses:
+            raise NotDone(self.refuses)
+        self.collections += 1
+
+    @contextmanager
+    def recording(self, seconds: float, signals: str) -> Iterator[Recorded]:
+        """What the program records on demand."""
+        if self.refuses:
+            raise NotDone(self.refuses)
+        self.recorded.append((seconds, signals))
+        yield Recorded("/tmp/part.pftrace", lambda _path: None)
 
     def ask(self, word: str) -> dict[str, int]:
         """What the recorder answers."""
@@ -43,7 +61,7 @@ def stub() -> Stub:
 @pytest.fixture
 def asked(stub: Stub) -> Iterator[Asked]:
     program = Program(4711, ("app.py", "<b>"), "/tmp/x.pftrace")
-    found = Endpoints(program, Recorder(stub.ask, str), stub.derive, stub.slept.append)
+    found = Endpoints(program, Recorder(stub.ask, str), stub, stub.derive, stub.slept.append)
     with served(found, program) as server:
         yield server
 
@@ -75,7 +93,8 @@ def test_goroutines_one_by_one(asked: Asked, stub: Stub) -> None:
 
 @pytest.mark.parametrize(
     ("query", "seconds"),
-    [("", 30), ("?seconds=2", 2), ("?seconds=0", 30), ("?seconds=-1", 30), ("?seconds=x", 30)],
+    [("", 30), ("?seconds=2", 2), ("?seconds=%2B2", 2)]
+    + [(f"?seconds={odd}", 30) for odd in ("0", "-1", "x", "1e9", "2.5", "")],
 )
 def test_profile(asked: Asked, stub: Stub, query: str, seconds: int) -> None:
     """As Go, 30 s where no number is given."""
@@ -112,10 +131,63 @@ def test_what_could_not_be_derived(asked: Asked, stub: Stub) -> None:
     assert asked.get(PPROF + "heap").status == 200
 
 
-def test_nothing_is_recorded(asked: Asked, stub: Stub) -> None:
+@pytest.mark.parametrize("path", ["heap", "allocs?debug=1", "block", "mutex", "threadcreate"])
+def test_nothing_is_known_of_before(asked: Asked, stub: Stub, path: str) -> None:
     asked.program.recording = ""
-    reply = asked.get(PPROF + "goroutine")
-    assert (reply.status, reply.body, stub.orders) == (500, b"Nothing is recorded now.\n", [])
+    reply = asked.get(PPROF + path)
+    assert (reply.status, stub.orders, stub.recorded) == (500, [], [])
+    assert reply.body.startswith(
+        b"Nothing is recorded, so nothing is known of what was before."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "seconds", "signals", "what"),
+    [
+        ("pprof/profile?seconds=7", 7, "cpu,threads", "profile"),
+        ("pprof/trace?seconds=0.5", 0.5, "tasks,threads,gc,gil,locks,io,sched,cpu", "trace"),
+        ("pprof/heap?seconds=7", 7, "heap", "profile"),
+        ("pprof/block?seconds=7", 7, "tasks,threads,gil,locks,io", "profile"),
+        ("pprof/goroutine?debug=2", 0.2, "tasks,threads,gil,locks,io", "goroutines"),
+        ("tracer/", 1, "tasks,threads,gc,gil,locks,io,sched,cpu", "page"),
+    ],
+)
+def test_a_recording_on_demand(
+    asked: Asked, stub: Stub, path: str, seconds: float, signals: str, what: str
+) -> None:
+    """Where nothing is recorded, what is asked for is, for its seconds. Where the program does
+    not do it, that is an error with a sentence."""
+    asked.program.recording = ""
+    assert asked.get(f"/debug/{path}").status == 200
+    assert stub.recorded == [(seconds, signals)]
+    assert stub.slept == [seconds]
+    assert (stub.orders[0].what, stub.orders[0].trace) == (what, "/tmp/part.pftrace")
+    stub.refuses = "The program is being recorded for another request."
+    reply = asked.get(f"/debug/{path}")
+    assert (reply.status, reply.body.decode().strip()) == (500, stub.refuses)
+    assert reply.headers["x-go-pprof"] == "1"
+
+
+def test_the_recording_ends_meanwhile(asked: Asked, stub: Stub) -> None:
+    """A sentence instead of the seconds that are missing."""
+    asked.program.recording = "/tmp/x.pftrace"
+    asked.endpoints._sleep = lambda _: setattr(asked.program, "recording", "")
+    reply = asked.get(PPROF + "profile?seconds=3")
+    assert (reply.status, reply.body) == (500, b"The recording has ended. Ask again.\n")
+    assert stub.orders == []
+
+
+def test_garbage_is_collected_first(asked: Asked, stub: Stub) -> None:
+    """As Go: for heap only, and not for what changes in some seconds."""
+    for path in ("heap", "heap?gc=0", "heap?gc=x", "allocs?gc=1", "heap?gc=1&seconds=1"):
+        assert asked.get(PPROF + path).status == 200
+    assert stub.collections == 0
+    for path in ("heap?gc=1", "heap?gc=2&debug=1"):
+        assert asked.get(PPROF + path).status == 200
+    assert stub.collections == 2
+    stub.refuses = "The program did not do what was asked."
+    reply = asked.get(PPROF + "heap?gc=1")
+    assert (reply.status, reply.body.decode().strip()) == (500, stub.refuses)
 
 
 def test_a_bug(asked: Asked, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,25 +221,31 @@ def test_symbol(asked: Asked, stub: Stub) -> None:
     assert asked.get(PPROF + "symbol?0xab").body == reply.body
 
 
-def test_goroutines_are_those_of_now(asked: Asked, stub: Stub) -> None:
-    """The recorder notes where all threads are; if it cannot, they are those of the trace."""
-    asked.get(PPROF + "goroutine?debug=2")
+@pytest.mark.parametrize("path", ["goroutine?debug=2", "heap", "block?seconds=1", "profile"])
+def test_answers_reach_up_to_now(asked: Asked, stub: Stub, path: str) -> None:
+    """The recorder notes where all threads are, and the answer is made when that is there. If
+    it cannot, the answer is made a moment later."""
+    asked.get(PPROF + path)
     stub.is_deaf = True
-    asked.get(PPROF + "goroutine?debug=2")
+    slept = len(stub.slept)
+    asked.get(PPROF + path)
     first, second = stub.orders
-    assert (first.until_ns, first.pid) == (4711, 4711)
-    assert second.until_ns != 4711
+    assert first.until_ns <= first.marked_ns
+    assert first.pid == 4711
+    assert second.marked_ns == 0
+    assert len(stub.slept) == 2 * slept + 1
 
 
-def test_trace(asked: Asked, stub: Stub) -> None:
-    """Some seconds of a flight recording; of another one, a sentence."""
-    assert asked.get(PPROF + "trace").status == 500
-    asked.program.recording = "/tmp/1-2.ring"
-    reply = asked.get(PPROF + "trace?seconds=3")
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [("", 1), ("?seconds=3", 3), ("?seconds=0.25", 0.25), ("?seconds=2e1", 20)]
+    + [(f"?seconds={odd}", 1) for odd in ("0", "-1", "x", "nan", "inf", "1e", "")],
+)
+def test_trace(asked: Asked, stub: Stub, query: str, seconds: float) -> None:
+    """As Go, fractions too, and 1 s where no number is given."""
+    reply = asked.get(f"{PPROF}trace{query}")
     assert reply.headers["content-disposition"] == 'attachment; filename="trace"'
-    assert (stub.orders[-1].what, stub.slept[-1] // 1) == ("trace", 3)
-    asked.get(PPROF + "trace")
-    assert stub.slept[-1] // 1 == 1
+    assert (stub.orders[-1].what, stub.slept[0]) == ("trace", seconds)
 
 
 def test_metrics(asked: Asked, stub: Stub) -> None:

@@ -4,12 +4,14 @@ import base64
 import socket
 import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pytest
 
 from tests.support.asking import Asked, reply_of, served
 from viewer.endpoints import limits, serve
 from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
+from viewer.endpoints.demands import Demands
 from viewer.endpoints.derive import Order
 from viewer.endpoints.request import Refusal, parse
 from viewer.endpoints.rules import Rules, is_loopback
@@ -19,11 +21,16 @@ PROGRAM = Program(4711, ("app.py", "--key", "***"), "/nowhere/x.pftrace")
 
 
 RECORDER = Recorder(lambda _word: {"now_ns": 1}, str)
+DEMANDS = Demands(lambda _line: None, SimpleQueue())  # nobody does what it asks for
 
 
 def endpoints() -> Endpoints:
     return Endpoints(
-        PROGRAM, RECORDER, lambda order: b"made " + order.what.encode(), lambda _: None
+        PROGRAM,
+        RECORDER,
+        DEMANDS,
+        lambda order: b"made " + order.what.encode(),
+        lambda _: None,
     )
 
 
@@ -200,7 +207,7 @@ def test_only_one_of_a_kind() -> None:
     def derive(order: Order) -> bytes:
         return order.type.encode()
 
-    slow = Endpoints(PROGRAM, RECORDER, derive, sleep)
+    slow = Endpoints(PROGRAM, RECORDER, DEMANDS, derive, sleep)
     with served(slow, PROGRAM) as asked, asked.connect() as first:
         line = f"GET {PPROF}profile HTTP/1.1\r\nHost: {asked.host}\r\n\r\n"
         first.sendall(line.encode())
@@ -216,7 +223,8 @@ def test_only_one_of_a_kind() -> None:
 
 @pytest.mark.parametrize("seconds", ["301", "1000000000", "99999999999999999"])
 def test_too_many_seconds(asked: Asked, seconds: str) -> None:
-    for name in ("profile", "heap"):
+    """Refused at once."""
+    for name in ("profile", "heap", "trace", "goroutine"):
         assert asked.get(f"{PPROF}{name}?seconds={seconds}").status == 400
 
 
@@ -279,7 +287,7 @@ def test_whoever_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         made.set()
         return b"x" * (64 << 20)
 
-    large = Endpoints(PROGRAM, RECORDER, derive, lambda _: None)
+    large = Endpoints(PROGRAM, RECORDER, DEMANDS, derive, lambda _: None)
     with served(large, PROGRAM) as asked, asked.connect() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.sendall(f"GET {PPROF}heap HTTP/1.1\r\nHost: {asked.host}\r\n\r\n".encode())

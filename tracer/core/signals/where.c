@@ -28,9 +28,9 @@ static Py_ssize_t mark(thread_buffer *b, const PyThreadState *except)
             count++;
         }
     }
-    ring_emit(b, tick, REC_STACKS, 0, 0, (uint64_t)count, 0);
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
-        stacks_resolve();
+        stacks_resolve(); /* first: whoever reads the next record finds the names of all stacks before it */
+    ring_emit(b, tick, REC_STACKS, 0, 0, (uint64_t)count, 0);
     return count;
 }
 

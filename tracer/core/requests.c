@@ -1,0 +1,272 @@
+/* The thread that waits for what the process that answers HTTP asks of the program: a collection, a recording of some
+ * seconds. It sleeps in poll() and is no thread of Python's until a request comes.
+ *
+ * Python starts, pauses and ends it, with the GIL. It is not there while the process forks, since CPython would warn of
+ * several threads; a thread that is busy is not waited for longer than a moment. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "requests.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "python/forking.h"
+#include "ring/private_fd.h"
+#include "ring/ring.h"
+#include "signals/kernel/kernel.h"
+#include "signals/where.h"
+
+enum { REQUEST_BYTES = 4096, PATIENCE_S = 1 };
+static char end[] = "0 end"; /* nobody asks any more */
+
+static struct {
+    private_fd from;       /* the pipe with the requests */
+    private_fd wake[2];    /* a pipe that is written to when the thread is to pause */
+    PyObject *obey;        /* obey(request) -> after how many ms to give up what it began, -1: never */
+    pthread_t thread;
+    int runs;
+    _Atomic int pauses, has_ended;
+    int patience_ms;       /* the thread's */
+    char request[REQUEST_BYTES];
+    size_t received;
+} r = {.from = {.fd = -1}, .wake = {{.fd = -1}, {.fd = -1}}, .patience_ms = -1};
+
+/* "NUMBER WORD …" */
+static int is_word(const char *request, const char *word)
+{
+    const char *at = strchr(request, ' ');
+    size_t length = strlen(word);
+    return at && !strncmp(at + 1, word, length) && (!at[1 + length] || at[1 + length] == ' ');
+}
+
+static int call(const char *request)
+{
+    int patience_ms = -1;
+    PyThreadState *tstate = PyThreadState_Get();
+    PyThreadState_EnterTracing(tstate); /* no line of the program's */
+    PyObject *result = r.obey ? PyObject_CallFunction(r.obey, "s", request) : NULL;
+    if (result)
+        patience_ms = (int)PyLong_AsLong(result);
+    Py_XDECREF(result);
+    PyErr_Clear();
+    PyThreadState_LeaveTracing(tstate);
+    return patience_ms;
+}
+
+static void *obey_here(void *request)
+{
+    if (Py_IsInitialized() && !compat_is_finalizing()) {
+        PyGILState_STATE state = PyGILState_Ensure();
+        r.patience_ms = call(request);
+        PyGILState_Release(state);
+    }
+    return NULL;
+}
+
+/* What does something to the program, or makes records, is done by a thread that a recording shows, with its end. */
+static void obey(char *request)
+{
+    pthread_t thread;
+    if (is_word(request, "keep")) { /* with the stacks of all threads but this one, which has none now */
+        where_ask();
+        where_await();
+    }
+    if (is_word(request, "keep") || is_word(request, "end"))
+        obey_here(request);
+    else if (pthread_create(&thread, NULL, obey_here, request) == 0)
+        pthread_join(thread, NULL);
+}
+
+/* Returns whether there may be more. */
+static int receive(void)
+{
+    ssize_t got = read(r.from.fd, r.request + r.received, sizeof r.request - 1 - r.received);
+    if (got <= 0)
+        return got < 0 && (errno == EAGAIN || errno == EINTR);
+    r.received += (size_t)got;
+    r.request[r.received] = 0;
+    for (char *line_end; (line_end = strchr(r.request, '\n'));) {
+        *line_end = 0;
+        obey(r.request);
+        r.received -= (size_t)(line_end + 1 - r.request);
+        memmove(r.request, line_end + 1, r.received + 1);
+    }
+    return r.received < sizeof r.request - 1;
+}
+
+static void *work(void *unused)
+{
+    (void)unused;
+    ring_is_hidden = 1;
+    for (;;) {
+        if (!private_fd_is_ours(&r.from) || !private_fd_is_ours(&r.wake[0]))
+            break;
+        struct pollfd on[] = {{.fd = r.from.fd, .events = POLLIN}, {.fd = r.wake[0].fd, .events = POLLIN}};
+        int found = poll(on, 2, r.patience_ms);
+        if (atomic_load(&r.pauses)) {
+            atomic_store(&r.has_ended, 1);
+            return NULL;
+        }
+        if (found == 0)
+            obey(end);
+        else if (found > 0 && on[0].revents && private_fd_is_ours(&r.from) && !receive())
+            break;
+        else if (found < 0 && errno != EINTR)
+            break;
+    }
+    obey(end);
+    atomic_store(&r.has_ended, 1);
+    return NULL;
+}
+
+static int start(void)
+{
+    sigset_t all, before;
+    char told;
+    while (private_fd_is_ours(&r.wake[0]) && read(r.wake[0].fd, &told, 1) > 0)
+        ;
+    sigfillset(&all); /* no handler of the program runs there */
+    atomic_store(&r.has_ended, 0);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int error = pthread_create(&r.thread, NULL, work, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    r.runs = !error;
+    return error;
+}
+
+/* With the GIL, which it gives away meanwhile; between a change of `pauses` and the next one. Returns whether there is no
+ * such thread now. */
+static int retire(void)
+{
+    if (!r.runs)
+        return 1;
+    if (pthread_equal(r.thread, pthread_self()))
+        return 0;
+    ssize_t written = private_fd_is_ours(&r.wake[1]) ? write(r.wake[1].fd, "", 1) : 0;
+    (void)written; /* if the program has closed it, the thread finds out by itself */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_S;
+    int has_ended;
+    r.runs = 0; /* no other thread that forks joins it */
+    Py_BEGIN_ALLOW_THREADS
+    has_ended = pthread_timedjoin_np(r.thread, NULL, &until) == 0;
+    Py_END_ALLOW_THREADS
+    r.runs = !has_ended;
+    return has_ended;
+}
+
+static void close_all(void)
+{
+    private_fd_close(&r.from);
+    private_fd_close(&r.wake[0]);
+    private_fd_close(&r.wake[1]);
+}
+
+static int open_all(int fd)
+{
+    int wake[2];
+    r.from = private_fd_take(fd);
+    r.received = 0;
+    r.patience_ms = -1;
+    if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
+        return errno;
+    for (int i = 0; i < 2; i++)
+        r.wake[i] = private_fd_take(wake[i]);
+    return r.from.fd < 0 || r.wake[0].fd < 0 || r.wake[1].fd < 0 ? EMFILE : 0;
+}
+
+PyDoc_STRVAR(await_doc, "await_requests(fd, obey)\n\n"
+"From now on a thread calls obey(request) for each line that can be read from `fd`, which the core owns. Raises OSError.");
+
+static PyObject *await_requests(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int fd;
+    PyObject *function;
+    if (!PyArg_ParseTuple(args, "iO", &fd, &function))
+        return NULL;
+    atomic_fetch_add(&r.pauses, 1);
+    int error = retire() ? 0 : EALREADY; /* that of a process that has ended */
+    atomic_fetch_sub(&r.pauses, 1);
+    if (error) {
+        close(fd);
+    } else {
+        close_all();
+        Py_XSETREF(r.obey, Py_NewRef(function));
+        error = open_all(fd);
+        error = error ? error : start();
+    }
+    errno = error;
+    if (error)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(pause_doc, "pause_requests()\n\nBefore a fork: there is no such thread until resume_requests().");
+
+static PyObject *pause_requests(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    forking_begins();
+    atomic_fetch_add(&r.pauses, 1);
+    retire();
+    Py_RETURN_NONE;
+}
+
+/* As resume_writer() in recording.c, and for the same reason. */
+static int resume_now(void *unused)
+{
+    (void)unused;
+    if (forking_lasts() && Py_AddPendingCall(resume_now, NULL) == 0)
+        return 0;
+    if (atomic_fetch_sub(&r.pauses, 1) != 1 || r.from.fd < 0)
+        return 0;
+    if (r.runs && atomic_load(&r.has_ended)) {
+        pthread_join(r.thread, NULL); /* it was busy when it was to pause */
+        r.runs = 0;
+    }
+    if (!r.runs)
+        start(); /* if it cannot, requests are not answered */
+    return 0;
+}
+
+PyDoc_STRVAR(resume_doc, "resume_requests()\n\nAfter a fork, in the parent: the main thread starts it with its next bytecode.");
+
+static PyObject *resume_requests(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    if (Py_AddPendingCall(resume_now, NULL) < 0)
+        resume_now(NULL);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(forget_doc, "forget_requests()\n\nIn a forked child: they are the parent's.");
+
+static PyObject *forget_requests(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    r.runs = 0;
+    atomic_store(&r.pauses, 0);
+    close_all();
+    Py_CLEAR(r.obey);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef requests_methods[] = {
+    {"await_requests", await_requests, METH_VARARGS, await_doc},
+    {"pause_requests", pause_requests, METH_NOARGS, pause_doc},
+    {"resume_requests", resume_requests, METH_NOARGS, resume_doc},
+    {"forget_requests", forget_requests, METH_NOARGS, forget_doc},
+    {NULL, NULL, 0, NULL},
+};
