@@ -153,7 +153,7 @@ def listen(address: str | None = None, *, token: str | None = None) -> str:
     `address` is `HOST:PORT` or `PORT`; None for 127.0.0.1:6060, or a free port if that is
     taken. An address that other machines reach needs a `token` of 16 characters or more, which
     every request must bring along. A process beside this one answers, from what is recorded;
-    it ends with this one.
+    where nothing is, requests have this one record for their seconds. It ends with this one.
 
     Raises ValueError for an address or token that is refused; TracerError when nobody can
     listen there, or this process listens already.

@@ -26,6 +26,7 @@ BEGIN = (
     "tracer.start('x.pftrace', without=('sched',))\n"
     "print(tracer.listen('127.0.0.1:0'), flush=True)\n"
 )
+NAMED = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
 WAIT = "sys.stdin.readline()\n"
 
 
@@ -73,7 +74,8 @@ def test_answers(program: Running) -> None:
 def test_go_tool_pprof(program: Running, tmp_path: Path) -> None:
     """It fetches each by itself, also what changed in a second."""
     assert GO is not None
-    for path in ("goroutine", "profile?seconds=1", "heap?seconds=1"):
+    paths = ("profile?seconds=1", "heap?gc=1", "goroutine?seconds=1", *NAMED)
+    for path in paths:
         done = subprocess.run(
             [GO, "tool", "pprof", "-top", program.address + path],
             capture_output=True,
@@ -83,7 +85,7 @@ def test_go_tool_pprof(program: Running, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert "Type: " in done.stdout
+        assert "Type: " in done.stdout, path
     program.end()
 
 
@@ -159,9 +161,10 @@ STOPPED = "tracer.stop(); print('stopped', flush=True); sys.stdin.readline()\n"
 
 @pytest.mark.parametrize("program", [STOPPED], indirect=True)
 def test_nothing_is_recorded(program: Running) -> None:
-    """An error with a sentence."""
+    """What happened before is not known any more: an error with a sentence."""
     assert program.line() == "stopped"
-    assert program.ask("/debug/pprof/goroutine") == (500, b"Nothing is recorded now.\n")
+    status, body = program.ask("/debug/pprof/heap")
+    assert (status, body.split(b",")[0]) == (500, b"Nothing is recorded")
     program.end()
 
 
