@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tracer.cli import keepers
 from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
 from tracer.live import client
@@ -273,6 +274,11 @@ def pprof(
 @click.option("--threads", is_flag=True, help="Print only threads.")
 @click.option("--full", is_flag=True, help="Print each by itself, as Go does with debug=2.")
 @click.option("--compact", is_flag=True, help="Print counted stacks as Go does with debug=1.")
+@click.option(
+    "--retained",
+    metavar="SITE",
+    help="Print who keeps the objects that a line allocated (of a pid; with run --heap).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 @click.pass_context
 def dump(
@@ -283,6 +289,7 @@ def dump(
     threads: bool,
     full: bool,
     compact: bool,
+    retained: str | None,
     as_json: bool,
     names: str,
 ) -> None:
@@ -291,9 +298,19 @@ def dump(
     TARGET is a trace, or the pid of a program that is being recorded. Threads and tasks are
     counted by identical stack. Each has its stack or chain of awaits, what it waits for, since
     when, and behind whom. What the trace does not show is "stack unknown".
+
+    With --retained it says which variables lead to the live objects that a line allocated, as
+    app.CACHE['ann'] -> list[3] -> Order. SITE is a function, file.py:12, or a row of
+    `tracer report --section memory`.
     """
     exclude(ctx, ["tasks"], ["threads"], ["compact"])
     exclude(ctx, ["full"], ["compact"], ["as_json"])
+    if retained is not None:
+        exclude(ctx, ["retained"], ["at", "tasks", "threads", "full", "compact", "names"])
+        if not (isinstance(target, Path) and is_pid(target)):
+            raise click.UsageError("--retained is for a program that runs: give its pid.", ctx)
+        keepers.show(str(target), retained, as_json=as_json)
+        return
     forms = {"full": full, "compact": compact, "json": as_json}
     form = next((form for form, is_wanted in forms.items() if is_wanted), "text")
     only = "task" if tasks else "thread" if threads else None

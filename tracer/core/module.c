@@ -24,8 +24,11 @@
 #include "signals/greenlet/hub.h"
 #include "signals/greenlet/switches.h"
 #include "signals/greenlet/waits.h"
+#include "signals/heap/asked.h"
 #include "signals/heap/heap.h"
 #include "signals/heap/retained.h"
+#include "signals/heap/sites.h"
+#include "signals/heap/variables.h"
 #include "signals/jobs.h"
 #include "signals/kernel/methods.h"
 #include "signals/libraries.h"
@@ -33,6 +36,7 @@
 #include "signals/locks/reasons.h"
 #include "signals/monitor.h"
 #include "signals/reaped.h"
+#include "signals/slices.h"
 #include "signals/spawned.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
@@ -47,12 +51,13 @@ static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, 
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
-        async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods, endings_methods,
-        gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods, launch_methods, learn_methods,
-        libraries_methods, loads_methods, moments_methods, locks_methods, loops_methods, monitor_methods, reaped_methods, reasons_methods,
-        recording_methods, requests_methods, retained_methods, sampling_methods, spawned_methods, stacks_methods, switches_methods, tasks_methods,
-        testing_methods, threads_methods, trio_methods, user_methods,
-        utf8_methods, uvloop_methods, waits_methods, where_methods,
+        asked_methods, async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods,
+        endings_methods, gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods,
+        launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
+        moments_methods, monitor_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
+        retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
+        switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods, utf8_methods,
+        uvloop_methods, variables_methods, waits_methods, where_methods,
     };
     codes_on_death(on_code_death);
     launch_on_begin = recording_program_begins;

@@ -25,6 +25,7 @@
 #include "signals/asyncio/locks.h"
 #include "signals/children.h"
 #include "signals/gil/gil.h"
+#include "signals/heap/asked.h"
 #include "signals/heap/heap.h"
 #include "signals/kernel/kernel.h"
 #include "signals/locks/locks.h"
@@ -89,7 +90,8 @@ static void ask_place(uint64_t pthread)
         recording_ask_place(pthread);
 }
 
-static const writer_sources sources = {&kernel_source, &sampler_source, after_pass, where_ask, ask_place, on_moment};
+static const writer_sources sources = {&kernel_source, &sampler_source, &keeper_source, after_pass, where_ask,
+                                       ask_place, on_moment};
 
 PyDoc_STRVAR(start_doc, "start(fd, buffer_bytes, cmdline, python, argv, signals, threshold_ns, is_held, family, member, parent_pid,\n"
 "origin, ring, window_ns, ring_bytes, snapshots)\n\n"
@@ -383,6 +385,7 @@ static PyObject *pause_writer(PyObject *module, PyObject *unused)
     pthread_mutex_lock(&control);
     writer_pause();
     where_await();
+    asked_end();
     atomic_store(&ring_on_refill, NULL);
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS

@@ -31,17 +31,35 @@ def retained(site: str, *, seconds: float = SECONDS) -> "list[str]":
         )
     from tracer.memory import ways
 
-    return ways.lines_of(_core, site, seconds)
+    return ways.lines_of(site, seconds)
+
+
+def answer(site: bytes, seconds: float) -> bytes:
+    """The same for another process, on a thread that runs nothing else: lines, of which the
+    first says what the others are. "sites" has the lines that do have live objects, where the
+    one asked for has none."""
+    try:
+        from tracer.memory import ways
+
+        name = site.decode(errors="replace")
+        ways_to = ways.lines_of(name, seconds, ways.ALL_CALLS)
+        if ways_to == [ways.nothing_of(name)]:
+            lines = ["sites", *ways.sites()]
+        else:
+            lines = ["ways", *ways_to]
+    except Exception as problem:  # who asks is told, the program is not
+        lines = ["refused", str(problem) or type(problem).__name__]
+    text = "\n".join(" ".join(line.splitlines()) for line in lines)
+    return text.encode(errors="backslashreplace")
 
 
 def at_exit(site: str) -> "Callable[[], list[str]]":
     """To be called when nothing can be imported, and nothing may be raised any more."""
-    from tracer import _core
     from tracer.memory import ways
 
     def lines() -> list[str]:
         try:
-            return ways.lines_of(_core, site, SECONDS)
+            return ways.lines_of(site, SECONDS)
         except Exception as problem:  # the rest of the recording is worth more
             return [f"cannot tell who keeps {site!r}: {problem}"]
 

@@ -8,7 +8,7 @@ Nothing of the program runs for that: no property, no __repr__, no __eq__.
 
 import gc
 import sys
-from itertools import groupby
+from itertools import groupby, islice
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
@@ -21,20 +21,34 @@ from types import (
     ModuleType,
 )
 
+from tracer import _core
 from tracer.errors import TracerError
 from tracer.units import plural, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+    from typing import Any, TypeGuard
+
     type Step = tuple[object, object]  # an object, and what leads to it: an index, a key
     type Table = dict[str, object]
 
 _PATHS = 64  # that are looked for
 _SHOWN = 8
+_SITES = 2000  # lines that are told of
 _STEPS = 12  # of a way, before and behind those that are left out
 _TEXT = 40  # characters of a key
 _AROUND = 300  # objects that are looked at for a circle
+_HUGE = 10_000  # items: too many to be looked at without a pause
+_REASONS = {  # of a search that ended early, as the core says it
+    "time": "the search ended after {:g} s",
+    "room": "the search ended where it had no more room",
+    "stopped": "the search was stopped: the program forks or ends, or nobody waits for it",
+}
+ALL_CALLS = sys.maxsize
 _VARIABLE = "in "  # how the name of a local variable begins; a module has no space
+_CONTAINERS: "tuple[Any, ...]" = (dict, list, tuple, set, frozenset)
 _LITERALS = (str, bytes, int, float, bool, type(None))
 _PARTS: dict[type, tuple[str, ...]] = {
     FunctionType: ("__closure__", "__defaults__", "__kwdefaults__", "__dict__"),
@@ -48,55 +62,83 @@ NOT_HELD = (
 )
 
 
-def lines_of(core: "ModuleType", site: str, seconds: float, own: int = 3) -> list[str]:
+def lines_of(site: str, seconds: float, own: int = 3) -> list[str]:
     """Lines of text: how many live sampled objects a line allocated, and who keeps them.
 
     `site` is a function, or the end of `path/file.py:12 function` or of `path/file.py:12`; it
     may be any line of the stack. The innermost `own` calls are not the program's. Raises
     TracerError if another thread looks already.
     """
-    blocks = core.sampled_blocks(site)
+    blocks = _core.sampled_blocks(site)
     if not blocks:
-        return [f"no live sampled object was allocated at {site!r}"]
+        return [nothing_of(site)]
     targets = [(address, number) for address, number, _ in blocks]
     total = size(sum(bytes_ for _, _, bytes_ in blocks))
     head = f"{plural(len(blocks), 'live sampled object')} of {site!r}, {total} themselves"
-    names, roots = _roots(core, own)
+    names, roots = _roots(own)
     try:
-        paths, is_complete = core.find_retained(roots, targets, seconds, _PATHS)
+        paths, end = _core.find_retained(roots, targets, seconds, _PATHS)
     except RuntimeError as error:
         raise TracerError(f"cannot look for who keeps {site!r}: {error}") from None
     del roots
-    lines = _grouped([_told(path, names) for path in paths])
-    if not paths and is_complete:
-        lines = [_circles(core, targets) or NOT_HELD]
+    spaces = _namespaces()
+    lines = _grouped([_told(path, names, spaces) for path in paths])
+    reason = _REASONS[end].format(seconds) if end else ""
+    if not paths and not reason:
+        lines = [_circles(targets, spaces) or NOT_HELD]
     elif not paths:
-        lines = [f"none was found within {seconds:g} s"]
-    elif not is_complete and len(paths) < min(_PATHS, len(targets)):
-        lines.append(f"… the search ended after {seconds:g} s")
+        lines = [f"none was found: {reason}"]
+    elif reason and len(paths) < min(_PATHS, len(targets)):
+        lines.append(f"… {reason}")
     if len(paths) < len(blocks) and paths:
         head += f"; ways to {len(paths):,} of them"
     return [head, *lines]
 
 
+def nothing_of(site: str) -> str:
+    return f"no live sampled object was allocated at {site!r}"
+
+
+def sites() -> list[str]:
+    """The lines that live sampled objects were allocated at, or through."""
+    found: dict[str, None] = {}
+    for stack in _core.sampled_stacks():
+        found.update(dict.fromkeys(stack.split("\n")))
+        _core.give_way()
+    return list(found)[:_SITES]
+
+
 # --- where to begin ---
 
 
-def _roots(core: "ModuleType", own: int) -> tuple[list[str], tuple[object, ...]]:
+def _roots(own: int) -> tuple[list[str], tuple[object, ...]]:
     """The namespaces of the modules, by name, and the variables of all calls."""
     names: list[str] = []
     roots: list[object] = []
     for name, module in list(sys.modules.items()):
+        _core.give_way()
         if isinstance(module, ModuleType) and not name.startswith("tracer."):
             names.append(name)
             roots.append(_dict_of(module))
-    threads = _dict_of(sys.modules.get("threading")).get("_active")
-    for thread, code, name, value in core.variables(own):
-        of = _dict_of(threads.get(thread)).get("_name") if type(threads) is dict else None
-        where = f"{code.co_filename.rpartition('/')[2]}, {of or f'thread {thread:#x}'}"
-        names.append(f"{_VARIABLE}{code.co_qualname} ({where}): {name}")
+    for thread, code, name, value in _variables_of_calls(own):
+        _core.give_way()
+        names.append(f"{_VARIABLE}{code.co_qualname} ({_where(thread, code)}): {name}")
         roots.append(value)
     return names, tuple(roots)
+
+
+def _variables_of_calls(own: int) -> "Iterator[tuple[int, CodeType, str, object]]":
+    rows, thread, calls = _core.variables(own, 0, 0)
+    yield from rows
+    while thread:
+        rows, thread, calls = _core.variables(own, thread, calls)
+        yield from rows
+
+
+def _where(thread: int, code: "CodeType") -> str:
+    threads = _dict_of(sys.modules.get("threading")).get("_active")
+    of = _dict_of(threads.get(thread)).get("_name") if type(threads) is dict else None
+    return f"{code.co_filename.rpartition('/')[2]}, {of or f'thread {thread:#x}'}"
 
 
 def _dict_of(instance: object) -> "Table":
@@ -110,7 +152,7 @@ def _dict_of(instance: object) -> "Table":
 # --- in words ---
 
 
-def _told(path: "list[Step]", names: list[str]) -> tuple[str, str]:
+def _told(path: "list[Step]", names: list[str], spaces: frozenset[int]) -> tuple[str, str]:
     """A way in words, and what ways that are alike have in common."""
     name, at = names[path[0][1]], 0  # type: ignore[call-overload]
     if not name.startswith(_VARIABLE) and len(path) > 1:
@@ -123,7 +165,7 @@ def _told(path: "list[Step]", names: list[str]) -> tuple[str, str]:
     words, alike = _folded(words), sorted({*alike})
     if len(words) > 2 * _STEPS:
         words[_STEPS:-_STEPS] = [f"… {plural(len(words) - 2 * _STEPS, 'step')} …"]
-    circle = _circle(path[-1][0])
+    circle = _circle(path[-1][0], spaces)
     also = f" (in a circle: {circle})" if circle else ""
     return " -> ".join(words) + also, " -> ".join(alike)
 
@@ -137,11 +179,21 @@ def _folded(words: list[str]) -> list[str]:
     return found
 
 
+def _is[T](of: object, kinds: "type[T] | tuple[type[T], ...]") -> "TypeGuard[T]":
+    """As isinstance(), which asks an object for its `__class__`."""
+    return issubclass(type(of), kinds)
+
+
+def _container(of: object) -> "Any":
+    """The built-in container that it is: its methods are not the program's."""
+    return next((kind for kind in _CONTAINERS if issubclass(type(of), kind)), None)
+
+
 def _word(of: object) -> str:
     """What an object is called: its type, and the function of what is suspended."""
     kind = type(of).__name__
-    if isinstance(of, (CoroutineType, GeneratorType, AsyncGeneratorType)):
-        return f"{kind} {of.__qualname__}"
+    if _is(of, (CoroutineType, GeneratorType, AsyncGeneratorType)):
+        return f"{kind} {of.__qualname__}"  # type: ignore[attr-defined]
     return kind
 
 
@@ -149,6 +201,7 @@ def _way(path: "list[Step]") -> tuple[list[str], list[str]]:
     """For each object its type, and what of it leads on: with and without numbers and keys."""
     words, alike, at = [_word(path[0][0])], [_word(path[0][0])], 0
     while at + 1 < len(path):
+        _core.give_way()
         (parent, _), (child, edge) = path[at], path[at + 1]
         at += 1
         if type(child) is dict and at + 1 < len(path) and child is _dict_of(parent):
@@ -164,21 +217,16 @@ def _way(path: "list[Step]") -> tuple[list[str], list[str]]:
 
 
 def _accessor(parent: object, child: object, edge: object) -> tuple[str, str]:
-    if isinstance(parent, dict):
-        edge = _key_of(parent, child) if edge is None else edge
-        return (f"[{_short(edge)}]", "[…]") if edge is not None else ("", "")
-    if isinstance(parent, (list, tuple)):
-        if edge is None and len(parent) <= _AROUND:
-            edge = next((n for n, item in enumerate(parent) if item is child), None)
-        return (f"[{edge}]", "[…]") if edge is not None else ("", "")
+    kind = _container(parent)
+    if kind in (dict, list, tuple):
+        if edge is None and kind.__len__(parent) <= _AROUND:
+            is_dict = kind is dict
+            items = kind.items(parent) if is_dict else enumerate(kind.__iter__(parent))
+            edge = next((key for key, value in items if value is child), None)
+        shown = _short(edge) if kind is dict else edge
+        return (f"[{shown}]", "[…]") if edge is not None else ("", "")
     name = _attribute(parent, child)
     return (f".{name}", f".{name}") if name else ("", "")
-
-
-def _key_of(table: "dict[object, object]", child: object) -> object:
-    if len(table) > _AROUND:
-        return None
-    return next((key for key, value in dict.items(table) if value is child), None)
 
 
 def _short(key: object) -> str:
@@ -190,14 +238,14 @@ def _short(key: object) -> str:
 
 def _attribute(parent: object, child: object) -> str:
     """The name by which the object refers to the other, "" if it has none that is data."""
-    for name, value in dict.items(_dict_of(parent)):
+    for name, value in islice(dict.items(_dict_of(parent)), _HUGE):
         if value is child:
             return str(name)
-    for class_ in type.mro(type(parent)) if not isinstance(parent, type) else ():
+    for class_ in type.mro(type(parent)) if not _is(parent, type) else ():
         for name, member in dict.items(dict(type.__dict__["__dict__"].__get__(class_))):
             if isinstance(member, MemberDescriptorType) and _slot(member, parent) is child:
                 return str(name)
-    for name, value in _variables(parent):
+    for name, value in _core.suspended_variables(parent):
         if value is child:
             return name
     for name in _PARTS.get(type(parent), ()):
@@ -209,12 +257,6 @@ def _attribute(parent: object, child: object) -> str:
     return ""
 
 
-def _variables(of: object) -> "list[tuple[str, object]]":
-    from tracer import _core
-
-    return _core.suspended_variables(of)
-
-
 def _slot(member: MemberDescriptorType, instance: object) -> object:
     try:
         return member.__get__(instance)
@@ -222,12 +264,20 @@ def _slot(member: MemberDescriptorType, instance: object) -> object:
         return None
 
 
-def _circle(start: object) -> str:
+def _namespaces() -> frozenset[int]:
+    """The ids of the modules' dicts: what leads there is in no circle of the program's."""
+    return frozenset(id(_dict_of(module)) for module in list(sys.modules.values()))
+
+
+def _circle(start: object, spaces: frozenset[int]) -> str:
     """How an object leads back to itself, if it does so soon."""
-    namespaces = {id(space) for space in map(_dict_of, list(sys.modules.values()))}
     ways: dict[int, list[Step]] = {id(start): [(start, None)]}
     queue = [start]
     for parent in queue:
+        _core.give_way()
+        kind = _container(parent)
+        if kind and kind.__len__(parent) > _HUGE:
+            continue
         for child in gc.get_referents(parent):
             if child is start:
                 way = [*ways[id(parent)], (start, None)]
@@ -235,9 +285,9 @@ def _circle(start: object) -> str:
                 # What the interpreter and its libraries link together has no names.
                 has_names = all(map(str.__ne__, words[:-1], (_word(of) for of, _ in way)))
                 return " -> ".join(words) if has_names else ""
-            if id(child) in ways or isinstance(child, (type, ModuleType, FunctionType)):
+            if id(child) in ways or _is(child, (type, ModuleType, FunctionType)):
                 continue
-            if id(child) in namespaces:
+            if id(child) in spaces:
                 continue
             if len(queue) >= _AROUND or not gc.is_tracked(child):
                 continue
@@ -246,9 +296,9 @@ def _circle(start: object) -> str:
     return ""
 
 
-def _circles(core: "ModuleType", targets: "list[tuple[int, int]]") -> str:
-    for found in core.find_tracked(targets, _SHOWN):
-        circle = _circle(found)
+def _circles(targets: "list[tuple[int, int]]", spaces: frozenset[int]) -> str:
+    for found in _core.find_tracked(targets, _SHOWN):
+        circle = _circle(found, spaces)
         if circle:
             return f"only they themselves: {circle}; the garbage collector will free them"
     return ""

@@ -13,5 +13,13 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
     Raises RuntimeError where the interpreter does not allow it.
     """
+    from tracer.memory import keepers
+
     core.start_heap(tool.heap_rate, tool.heap_seed)
-    return core.stop_heap  # type: ignore[no-any-return]
+    core.set_keeper(keepers.answer)
+
+    def disarm() -> None:
+        core.set_keeper(None)
+        core.stop_heap()
+
+    return disarm

@@ -12,6 +12,7 @@ import pytest
 import tracer
 from tests.conftest import Recorder
 from tests.support.recordings import record_here
+from tracer import _core
 
 pytestmark = pytest.mark.skipif(
     not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="it needs a GIL"
@@ -180,7 +181,7 @@ def test_a_search_has_an_end(tmp_path: Path) -> None:
 
     record_here(run, tmp_path / "t.pftrace", signals=("heap",), heap_rate=1000)
     assert said[0] == "no live sampled object was allocated at 'run'"
-    assert said[-1] == "none was found within 0 s"
+    assert said[-1] == "none was found: the search ended after 0 s"
 
 
 PROGRAM = """\
@@ -266,3 +267,58 @@ def test_what_asyncio_keeps_for_later_stays_dead(record: Recorder) -> None:
     for a moment gets into that list twice, and the next collection never ends."""
     record(DEAD, options=("--heap", "--heap-rate", "1000", "--no-cpu"))
     assert record.stdout == "True\n" * 3
+
+
+WORK_NS = 1000  # that each unit of work takes, by the clock of the tests
+SLICE_NS = 2_000_000
+
+
+class Proxy:
+    """As those of some frameworks: it gives another class as its own, and that fails."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("asked for its class")
+
+    def __init__(self) -> None:
+        self.payload = bytes(SIZE)
+
+
+@pytest.mark.broad
+def test_slices_are_short(tmp_path: Path) -> None:
+    """By a clock on which only the search's work takes time: the namespaces of the modules,
+    the variables of many calls, what they lead to, and how a long way is told."""
+    said: list[str] = []
+    longest: list[int] = []
+
+    def deep(left: int) -> None:
+        mine = [left]
+        if left:
+            deep(left - 1)
+        else:
+            _core.measure_slices(WORK_NS)
+            said.extend(tracer.retained(hold.__qualname__, seconds=3600))
+            longest.append(_core.measure_slices(0))
+        del mine
+
+    def hold() -> bytes:
+        return bytes(SIZE)
+
+    def run() -> None:
+        chain: list[object] = [hold()]
+        for _ in range(5000):
+            chain = [chain]
+        LOG.extend((chain, [[n] for n in range(20_000)]))
+        del chain
+        deep(700)
+
+    record_here(run, tmp_path / "t.pftrace", signals=("heap",), heap_rate=1000)
+    assert f"{HERE}.LOG[0] -> list[0] (× 5,001) -> bytes" in said[1]
+    assert SLICE_NS / 2 < longest[0] <= SLICE_NS
+
+
+def test_an_object_is_not_asked_for_its_class(tmp_path: Path) -> None:
+    def make() -> None:
+        LOG.append(Proxy())
+
+    assert f"{HERE}.LOG[0] -> Proxy.payload -> bytes" in ways(make, tmp_path, "Proxy.__init__")

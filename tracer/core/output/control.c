@@ -20,7 +20,7 @@
 #include "timeline/json.h"
 #include "timeline/status.h"
 
-enum { PENDING = -1, CONNECTIONS = 8, TURNS = 32, WAITING = 128, REQUEST_BYTES = 4096, NAME_ROOM = 64 };
+enum { PENDING = -1, CONNECTIONS = 8, TURNS = 32, WAITING = 128, REQUEST_BYTES = 4096, NAME_ROOM = 64, MS_MOST = 60000 };
 static const uint64_t PATIENCE_NS = 10ull * 1000 * 1000 * 1000;
 
 typedef struct {
@@ -42,6 +42,8 @@ static struct {
     snapshot wanted;   /* the writer has it, … */
     int is_asked;      /* … from now on until it is no longer PENDING */
     connection *waits; /* for it; NULL: nobody does (any more) */
+    const keeper_source_table *keeper;
+    connection *searches; /* waits for the keeper's answer; NULL: nobody does */
 } c = {.mutex = PTHREAD_MUTEX_INITIALIZER, .folder = {.fd = -1}, .listening = {.fd = -1}};
 
 /* --- listening --- */
@@ -197,15 +199,38 @@ static void answer_snapshot(connection *one, const control_facts *facts)
     c.waits = one;
 }
 
+/* "PATIENCE_MS MOST_MS SITE". The answer comes when somebody has looked. */
+static void answer_retained(connection *one, const control_facts *facts)
+{
+    unsigned patience_ms, most_ms;
+    int at = 0;
+    const char *arguments = one->request + strlen(one->request) + 1;
+    if (sscanf(arguments, "%8u %8u %n", &patience_ms, &most_ms, &at) != 2 || !at || !arguments[at] || patience_ms > MS_MOST ||
+        most_ms > MS_MOST) {
+        refuse(one, "retained takes how many ms to wait for the GIL, how many to look, and a site");
+        return;
+    }
+    const char *problem = c.searches ? "another search is going on"
+                                     : facts->keeper->ask(arguments + at, patience_ms, most_ms);
+    if (problem) {
+        refuse(one, problem);
+        return;
+    }
+    c.keeper = facts->keeper;
+    c.searches = one;
+}
+
 /* A command more is a row more. One that writes nothing answers later. */
 static const struct {
     const char *name;
     void (*answer)(connection *one, const control_facts *facts);
+    int has_arguments; /* they follow the name's end in the request */
 } commands[] = {
-    {"recording", answer_recording},
-    {"metrics", answer_metrics},
-    {"stacks", answer_stacks},
-    {"snapshot", answer_snapshot},
+    {"recording", answer_recording, 0},
+    {"metrics", answer_metrics, 0},
+    {"stacks", answer_stacks, 0},
+    {"snapshot", answer_snapshot, 0},
+    {"retained", answer_retained, 1},
 };
 
 static const char head[] = "ok %012zu\n";
@@ -227,14 +252,29 @@ static void end_reply(connection *one, size_t body)
     memcpy(reply->bytes, length, body);
 }
 
+static int waits(const connection *one)
+{
+    return c.waits == one || c.searches == one;
+}
+
+static int is_command(connection *one, size_t i)
+{
+    char *end = commands[i].has_arguments ? strchr(one->request, ' ') : NULL;
+    size_t length = end ? (size_t)(end - one->request) : strlen(one->request);
+    int is_it = length == strlen(commands[i].name) && !memcmp(one->request, commands[i].name, length);
+    if (is_it && end)
+        *end = 0;
+    return is_it && (end || !commands[i].has_arguments);
+}
+
 static void answer(connection *one, const control_facts *facts)
 {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (strcmp(one->request, commands[i].name))
+        if (!is_command(one, i))
             continue;
         size_t body = begin_reply(one);
         commands[i].answer(one, facts);
-        if (c.waits == one)
+        if (waits(one))
             one->reply.length = 0;
         else if (one->reply.length && one->reply.bytes[0] == head[0])
             end_reply(one, body);
@@ -259,6 +299,41 @@ static void tell_snapshot(connection *one)
     end_reply(one, body);
 }
 
+/* As many lines as a list of strings. */
+static void put_lines(json_text *out, const char *lines)
+{
+    json_put(out, "[");
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        json_string(out, lines, length);
+        lines += length;
+        lines += *lines == '\n';
+        json_put(out, *lines ? "," : "");
+    }
+    json_put(out, "]");
+}
+
+/* The first line says what the others are: why it is refused, or what they are called in the answer. */
+static void go_on_with_search(const control_facts *facts)
+{
+    static const char refused[] = "refused\n";
+    connection *one = c.searches;
+    const char *text;
+    if (!one || !c.keeper->answer(&text))
+        return;
+    c.searches = NULL;
+    if (!strncmp(text, refused, strlen(refused))) {
+        refuse(one, text + strlen(refused));
+        return;
+    }
+    int name = (int)strcspn(text, "\n");
+    size_t body = begin_reply(one);
+    json_put(&one->reply, "{\"schema\":1,\"pid\":%u,\"%.*s\":", facts->line->main_tid, name, text);
+    put_lines(&one->reply, text + name + (text[name] == '\n'));
+    json_put(&one->reply, "}\n");
+    end_reply(one, body);
+}
+
 /* Somebody else's may come first. */
 static void go_on_with_snapshot(void)
 {
@@ -278,6 +353,10 @@ static void hang_up(connection *one)
 {
     if (c.waits == one)
         c.waits = NULL;
+    if (c.searches == one) {
+        c.searches = NULL;
+        c.keeper->give_up();
+    }
     private_fd_close(&one->fd);
     json_free(&one->reply);
 }
@@ -346,10 +425,10 @@ static int listens(const connection *one)
 static void advance(connection *one, const control_facts *facts)
 {
     uint64_t now_ns = clock_ns_of(CLOCK_MONOTONIC);
-    if (c.waits == one)
+    if (waits(one))
         one->until_ns = now_ns + PATIENCE_NS;
     int goes_on = private_fd_is_ours(&one->fd) && now_ns < one->until_ns;
-    if (goes_on && c.waits == one)
+    if (goes_on && waits(one))
         goes_on = listens(one);
     else if (goes_on && !one->reply.length)
         goes_on = receive(one, facts);
@@ -377,6 +456,7 @@ void control_serve(const control_facts *facts)
     pthread_mutex_lock(&c.mutex);
     if (private_fd_is_ours(&c.listening)) {
         go_on_with_snapshot();
+        go_on_with_search(facts);
         int others_wait = 1; /* asked once, if nobody does */
         for (int i = 0; i < CONNECTIONS; i++)
             others_wait = serve(&c.connections[i], facts, others_wait);
@@ -418,4 +498,5 @@ void control_forget(void)
     c.mode = c.file = c.argv = c.python = NULL;
     c.is_asked = 0;
     c.waits = NULL;
+    c.searches = NULL;
 }

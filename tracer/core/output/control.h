@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "ring/sources.h"
 #include "timeline/model.h"
 
 /* What does not change while the recording lasts. */
@@ -21,6 +22,7 @@ typedef struct {
     uint64_t now_ns; /* the timeline is complete up to then */
     uint64_t start_ns, realtime_offset, overhead_ns, dropped, events, bytes;
     void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
+    const keeper_source_table *keeper;
 } control_facts;
 
 /* Any thread, while the writer runs. Listens at `name` in the folder, a descriptor that belongs to the core from now

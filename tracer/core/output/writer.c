@@ -283,7 +283,7 @@ static void pass(int last)
     w.sources->after_pass();
     control_facts facts = {&w.line, w.ticks.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
                            dropped_in_all(), w.line.out.events, bytes_written(),
-                           w.sources->ask_stacks};
+                           w.sources->ask_stacks, w.sources->keeper};
     debug_tell(&facts);
     control_serve(&facts);
 }

@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
     const kernel_source_table *kernel;
     const sample_source_table *samples;
+    const keeper_source_table *keeper;
     void (*after_pass)(void);
     void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
     void (*ask_place)(uint64_t pthread); /* where that thread is now: triggers_place() tells, soon */

@@ -50,6 +50,16 @@ typedef struct {
     void (*stop)(void); /* when no writer runs any more: frees and closes everything */
 } kernel_source_table;
 
+/* --- who keeps memory, asked by another process --- */
+
+/* All called on the writer's thread; they return at once. */
+typedef struct {
+    /* Has somebody look, for `most_ms`, if the GIL is free within `patience_ms`. Returns NULL, or why not. */
+    const char *(*ask)(const char *site, uint32_t patience_ms, uint32_t most_ms);
+    int (*answer)(const char **text); /* whether it is there: lines, of which the first says what the others are */
+    void (*give_up)(void);            /* nobody waits for the answer any more */
+} keeper_source_table;
+
 /* --- CPU samples --- */
 
 enum { SAMPLE_FRAMES = 128 }; /* the innermost ones are kept */

@@ -1,19 +1,9 @@
 /* Marks the stacks of all threads, on one that asks from Python, or on a thread of our own. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "signals/where.h"
-
-#include <pthread.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "python/stacks.h"
 #include "ring/ring.h"
-#include "signals/kernel/kernel.h"
-
-static _Atomic int is_asked; /* a thread of ours is at work */
+#include "signals/aside.h"
 
 /* With the GIL, which keeps the frames of all others where they are. A thread without Python code is not there. */
 static Py_ssize_t mark(thread_buffer *b, const PyThreadState *except)
@@ -34,50 +24,28 @@ static Py_ssize_t mark(thread_buffer *b, const PyThreadState *except)
     return count;
 }
 
-static void *work(void *unused)
+static void mark_others(void)
 {
-    (void)unused;
-    ring_is_hidden = 1;
-    kernel_source.ignore((uint32_t)syscall(SYS_gettid));
-    if (Py_IsInitialized() && !compat_is_finalizing()) {
-        PyGILState_STATE state = PyGILState_Ensure();
-        ring_is_hidden = 0;
-        thread_buffer *b = ring_current();
-        if (b)
-            mark(b, PyThreadState_Get());
-        ring_let_go();
-        ring_is_hidden = 1;
-        PyGILState_Release(state);
-    }
-    atomic_store(&is_asked, 0);
-    return NULL;
+    thread_buffer *b = ring_current();
+    if (b)
+        mark(b, PyThreadState_Get());
 }
+
+static aside marker = {.work = mark_others};
 
 void where_ask(void)
 {
-    if (COMPAT_FREE_THREADED || atomic_exchange(&is_asked, 1))
-        return;
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all); /* no handler of the program runs there */
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    if (pthread_create(&thread, NULL, work, NULL) == 0)
-        pthread_detach(thread);
-    else
-        atomic_store(&is_asked, 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    aside_start(&marker);
 }
 
 void where_await(void)
 {
-    const struct timespec moment = {0, 100 * 1000};
-    while (atomic_load(&is_asked))
-        nanosleep(&moment, NULL);
+    aside_await(&marker, UINT64_MAX);
 }
 
 void where_forget(void)
 {
-    atomic_store(&is_asked, 0);
+    aside_forget(&marker);
 }
 
 PyDoc_STRVAR(mark_doc, "mark_stacks() -> int\n\n"

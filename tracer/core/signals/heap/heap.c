@@ -14,8 +14,10 @@
 #include "python/notes.h"
 #include "python/stacks.h"
 #include "ring/ring.h"
+#include "signals/heap/asked.h"
 #include "signals/heap/blocks.h"
 #include "signals/heap/makers.h"
+#include "signals/heap/retained.h"
 
 enum domain { RAW, MEM, OBJ, DOMAINS };
 static const PyMemAllocatorDomain domains[DOMAINS] = {PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
@@ -370,6 +372,8 @@ void heap_forget(void)
     atomic_store(&on, 0);
     own.busy = 0;
     blocks_forget();
+    asked_forget();
+    retained_forget();
 }
 
 PyMethodDef heap_methods[] = {

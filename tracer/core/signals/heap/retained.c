@@ -10,13 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#include "python/stacks.h"
-#include "ring/clock.h"
-#include "ring/intern.h"
-#include "ring/stack_names.h"
+#include "signals/heap/asked.h"
 #include "signals/heap/blocks.h"
+#include "signals/slices.h"
 
 enum {
     TARGETS = 4096,
@@ -25,10 +22,12 @@ enum {
     SEEN_MOST = SEEN_SLOTS / 4 * 3,
     NEIGHBOURS = 256,  /* fetched at a time, of objects that are no plain container */
     DEEPEST = 100000,  /* levels */
-    VISITS = 256,      /* between two looks at the clock */
+    VISITS = 64,       /* between two looks at the clock */
+    GAPS = 4096,       /* of a set, skipped in one step */
+    LOOKED_AT = 20000, /* objects of the collector, about 1 ms */
     OWN_FIELDS = 4096, /* of a subclass of a container, before its items */
 };
-static const uint64_t SLICE_NS = 1800 * 1000, PAUSE_NS = 1000 * 1000;
+static const char *const ALL = "", *const TIME = "time", *const ROOM = "room", *const STOPPED = "stopped";
 
 typedef struct {
     const void *block;
@@ -52,7 +51,8 @@ typedef struct {
 static struct {
     target targets[TARGET_SLOTS];
     level *levels;
-    int depth, limit, was_cut;
+    int depth, limit, was_cut, is_full;
+    uint64_t until_ns;
     uint32_t round, seen, left;
     sight *sights;
     PyObject *found; /* a list of paths */
@@ -148,7 +148,7 @@ static int visit(PyObject *object, PyObject *edge)
         if (depth >= w.limit)
             w.was_cut = 1;
         else if ((is_walked = is_new(object, depth)) < 0)
-            is_walked = 0, w.was_cut = 1;
+            is_walked = 0, w.is_full = 1;
     }
     if (is_walked) {
         w.levels[++w.depth] = (level){.object = Py_NewRef(object), .edge = edge};
@@ -219,12 +219,12 @@ static PyObject *next_item(level *of, PyObject **edge)
     }
     if (PyAnySet_Check(object)) {
         PySetObject *set = (PySetObject *)object;
-        while (of->position <= set->mask) {
+        for (int gaps = 0; of->position <= set->mask && gaps < GAPS; gaps++) {
             setentry *entry = &set->table[of->position++];
             if (entry->key && entry->hash != -1)
                 return entry->key;
         }
-        return NULL;
+        return of->position <= set->mask ? Py_None : NULL;
     }
     Py_ssize_t size = PyList_Check(object) ? PyList_GET_SIZE(object) : PyTuple_GET_SIZE(object);
     if (of->position >= size)
@@ -278,71 +278,79 @@ static int next_limit(int limit)
     return limit >= DEEPEST ? 0 : limit < 4 ? limit + 1 : limit < 16 ? limit * 2 : DEEPEST;
 }
 
-static void pause_slice(void)
+/* So many steps are done. Returns NULL to go on, why it ends, or ALL with an exception. */
+static const char *go_on(uint32_t steps)
 {
-    const struct timespec pause = {0, (long)PAUSE_NS};
-    Py_BEGIN_ALLOW_THREADS
-    nanosleep(&pause, NULL);
-    Py_END_ALLOW_THREADS
+    if (slices_give_way(steps) && PyErr_CheckSignals() < 0)
+        return ALL;
+    return asked_is_over() ? STOPPED : slices_now_ns() >= w.until_ns ? TIME : NULL;
 }
 
-/* From all roots down to the limit. Returns 1 when done, 0 when time is up, -1 with an exception. */
-static int walk_roots(PyObject *roots, uint64_t until_ns, uint64_t *slice_ns, Py_ssize_t most)
+/* Nobody else's way down leads through a root. */
+static const char *see_roots(PyObject *roots)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots); i++) /* nobody else's way down leads through a root */
+    const char *end = NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots) && !end; i++) {
         if (is_new(PyTuple_GET_ITEM(roots, i), 0) < 0)
-            return 0;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots); i++) {
-        w.depth = -1;
-        PyObject *root = PyTuple_GET_ITEM(roots, i), *number = PyLong_FromSsize_t(i);
-        if (!number)
-            return -1;
-        if (is_target(root) && tell_path(root, number) < 0) {
-            Py_DECREF(number);
-            return -1;
-        }
-        if (!PyObject_IS_GC(root) || !Py_TYPE(root)->tp_traverse) {
-            Py_DECREF(number);
-            continue;
-        }
-        w.levels[++w.depth] = (level){.object = Py_NewRef(root), .edge = number};
-        for (int steps = 0; w.depth >= 0; steps++) {
-            if (step() < 0)
-                return -1;
-            if (!w.left || PyList_GET_SIZE(w.found) >= most)
-                return 0;
-            if (steps % VISITS)
-                continue;
-            uint64_t now = clock_ns_of(CLOCK_MONOTONIC);
-            if (now >= until_ns)
-                return 0;
-            if (now >= *slice_ns) {
-                pause_slice();
-                if (PyErr_CheckSignals() < 0)
-                    return -1;
-                *slice_ns = clock_ns_of(CLOCK_MONOTONIC) + SLICE_NS;
-            }
-        }
+            return ROOM;
+        end = i % VISITS ? NULL : go_on(VISITS);
     }
-    return 1;
+    return end;
 }
 
-static int walk(PyObject *roots, uint64_t until_ns, Py_ssize_t most)
+static const char *walk_root(PyObject *root, Py_ssize_t at, Py_ssize_t most)
 {
-    uint64_t slice_ns = clock_ns_of(CLOCK_MONOTONIC) + SLICE_NS;
+    const char *end = NULL;
+    PyObject *number = PyLong_FromSsize_t(at);
+    w.depth = -1;
+    if (!number || (is_target(root) && tell_path(root, number) < 0)) {
+        Py_XDECREF(number);
+        return ALL;
+    }
+    if (!PyObject_IS_GC(root) || !Py_TYPE(root)->tp_traverse) {
+        Py_DECREF(number);
+        return NULL;
+    }
+    w.levels[++w.depth] = (level){.object = Py_NewRef(root), .edge = number};
+    for (uint32_t steps = 1; w.depth >= 0 && !end; steps++) {
+        if (step() < 0 || !w.left || PyList_GET_SIZE(w.found) >= most)
+            return ALL;
+        end = steps % VISITS ? NULL : go_on(VISITS);
+    }
+    return end;
+}
+
+/* From all roots down to the limit. Returns as go_on(), and ALL when enough is found. */
+static const char *walk_roots(PyObject *roots, Py_ssize_t most)
+{
+    const char *end = see_roots(roots);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots) && !end; i++) {
+        end = walk_root(PyTuple_GET_ITEM(roots, i), i, most);
+        if (!end && i % VISITS == 0)
+            end = go_on(VISITS);
+    }
+    return end;
+}
+
+/* Returns why it has ended: ALL when done, or with an exception. */
+static const char *walk(PyObject *roots, Py_ssize_t most)
+{
     for (int limit = 1; limit; limit = next_limit(limit)) {
         w.limit = limit;
-        w.was_cut = 0;
+        w.was_cut = w.is_full = 0;
         w.round++;
-        int done = walk_roots(roots, until_ns, &slice_ns, most);
-        while (w.depth >= 0)
+        const char *end = walk_roots(roots, most);
+        while (w.depth >= 0) {
             leave();
-        if (done <= 0)
-            return done;
+            if (w.depth % VISITS == 0)
+                slices_give_way(VISITS);
+        }
+        if (end)
+            return end;
         if (!w.was_cut)
-            return 1;
+            break;
     }
-    return 0;
+    return w.is_full || w.was_cut ? ROOM : ALL;
 }
 
 /* Clears the targets and sets those of the list. Returns -1 with an exception. */
@@ -361,9 +369,17 @@ static int set_targets(PyObject *list)
     return 0;
 }
 
-PyDoc_STRVAR(walk_doc, "find_retained(roots, targets, seconds, most) -> (paths, is_complete)\n\n"
+static void free_sights(void)
+{
+    Py_BEGIN_ALLOW_THREADS /* it takes milliseconds */
+    munmap(w.sights, SEEN_SLOTS * sizeof *w.sights);
+    Py_END_ALLOW_THREADS
+}
+
+PyDoc_STRVAR(walk_doc, "find_retained(roots, targets, seconds, most) -> (paths, end)\n\n"
 "The paths from `roots`, a tuple, to `most` of the targets, (address, number) of sampled blocks: lists of\n"
-"(object, what led there), the first by the number of the root. The GIL is released every 1.8 ms.");
+"(object, what led there), the first by the number of the root. `end` says what was short, \"time\" or \"room\", or that the\n"
+"search was \"stopped\"; \"\": everything was looked at. The GIL is released every 1.8 ms.");
 
 static PyObject *find_retained(PyObject *module, PyObject *args)
 {
@@ -379,35 +395,40 @@ static PyObject *find_retained(PyObject *module, PyObject *args)
         return NULL;
     w.seen = w.round = 0;
     w.depth = -1;
+    w.until_ns = slices_now_ns() + (uint64_t)(seconds * 1e9);
     w.levels = calloc(DEEPEST + 2, sizeof *w.levels);
     w.sights = mmap(NULL, SEEN_SLOTS * sizeof *w.sights, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     w.found = PyList_New(0);
-    int done = -1;
+    const char *end = ALL;
     if (w.levels && w.sights != MAP_FAILED && w.found) {
         PyObject_GC_UnTrack(w.found);
-        done = walk(roots, clock_ns_of(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e9), most);
-        if (!done && (!w.left || PyList_GET_SIZE(w.found) >= most))
-            done = 1;
+        end = walk(roots, most);
     } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
     }
     if (w.sights != MAP_FAILED)
-        munmap(w.sights, SEEN_SLOTS * sizeof *w.sights);
+        free_sights();
     free(w.levels);
     w.levels = NULL;
     PyObject *found = w.found;
     w.found = NULL;
-    PyObject *answer = done < 0 ? NULL : Py_BuildValue("(OO)", found, done ? Py_True : Py_False);
+    PyObject *answer = PyErr_Occurred() ? NULL : Py_BuildValue("(Os)", found, end);
     Py_XDECREF(found);
     return answer;
+}
+
+/* What the search of the parent's thread refers to stays. */
+void retained_forget(void)
+{
+    w.levels = NULL;
+    w.found = NULL;
 }
 
 /* --- what nobody can reach --- */
 
 typedef struct {
     PyObject *found;
-    uint64_t until_ns;
     uint32_t visited;
     Py_ssize_t most;
 } looking;
@@ -417,18 +438,17 @@ static int look(PyObject *object, void *arg)
     looking *l = arg;
     if (is_target(object) && PyList_Append(l->found, object) < 0)
         PyErr_Clear();
-    return w.left && PyList_GET_SIZE(l->found) < l->most
-        && (++l->visited % VISITS || clock_ns_of(CLOCK_MONOTONIC) < l->until_ns);
+    return w.left && PyList_GET_SIZE(l->found) < l->most && ++l->visited < LOOKED_AT;
 }
 
 PyDoc_STRVAR(look_doc, "find_tracked(targets, most) -> list\n\n"
-"Targets among the objects that the garbage collector knows, the youngest first; it looks for 1.8 ms.");
+"Targets among the objects that the garbage collector knows, the youngest first; it looks at 20,000.");
 
 static PyObject *find_tracked(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *targets;
-    looking l = {.found = PyList_New(0), .until_ns = clock_ns_of(CLOCK_MONOTONIC) + SLICE_NS};
+    looking l = {.found = PyList_New(0)};
     if (!l.found || w.levels || !PyArg_ParseTuple(args, "O!n", &PyList_Type, &targets, &l.most)
         || set_targets(targets) < 0) {
         Py_XDECREF(l.found);
@@ -438,132 +458,7 @@ static PyObject *find_tracked(PyObject *module, PyObject *args)
     return l.found;
 }
 
-/* --- where to begin --- */
-
-/* SITE is the end of "path:line function" or of "path:line", or the function. */
-static int is_line(const char *line, size_t length, const char *site, size_t size)
-{
-    const char *space = memrchr(line, ' ', length);
-    size_t ends[] = {length, space ? (size_t)(space - line) : length};
-    for (int i = 0; i < 2; i++) {
-        const char *from = line + ends[i] - size;
-        if (size <= ends[i] && !memcmp(from, site, size) && (from == line || from[-1] == '/' || from[-1] == ' '))
-            return 1;
-    }
-    return 0;
-}
-
-static int leads_through(uint32_t stack, const char *site, size_t size)
-{
-    const stack_facts *facts = stack_names_of(stack);
-    size_t length;
-    const char *text = facts ? intern_text(facts->text, &length) : NULL;
-    for (const char *at = text, *end = text ? text + length : NULL; at < end;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t line = (size_t)((newline ? newline : end) - at);
-        if (is_line(at, line, site, size))
-            return 1;
-        at += line + 1;
-    }
-    return 0;
-}
-
-PyDoc_STRVAR(blocks_doc, "sampled_blocks(site) -> list\n\n"
-"The live sampled blocks that were allocated there, or in what was called there: (address, number, bytes).");
-
-static PyObject *sampled_blocks(PyObject *module, PyObject *arg)
-{
-    (void)module;
-    Py_ssize_t size;
-    const char *site = PyUnicode_AsUTF8AndSize(arg, &size);
-    if (!site)
-        return NULL;
-    stacks_resolve();
-    struct {
-        const void *block;
-        sampled of;
-    } *found = calloc(TARGETS, sizeof *found);
-    if (!found)
-        return PyErr_NoMemory();
-    int count = 0;
-    Py_BEGIN_ALLOW_THREADS
-    uint32_t at = 0;
-    while (count < TARGETS && blocks_next(&at, &found[count].block, &found[count].of))
-        count += leads_through(found[count].of.stack, site, (size_t)size);
-    Py_END_ALLOW_THREADS
-    PyObject *list = PyList_New(0);
-    for (int i = 0; list && i < count; i++) {
-        PyObject *row = Py_BuildValue("(KIK)", (unsigned long long)(uintptr_t)found[i].block,
-                                      (unsigned int)found[i].of.number, (unsigned long long)found[i].of.bytes);
-        if (!row || PyList_Append(list, row) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(row);
-    }
-    free(found);
-    return list;
-}
-
-static int add_value(PyObject *list, const PyThreadState *thread, PyCodeObject *code, int index, PyObject *value)
-{
-    PyObject *row = Py_BuildValue("(kOOO)", thread->thread_id, (PyObject *)code,
-                                  PyTuple_GET_ITEM(code->co_localsplusnames, index), value);
-    int failed = !row || PyList_Append(list, row) < 0 ? -1 : 0;
-    Py_XDECREF(row);
-    return failed;
-}
-
-PyDoc_STRVAR(values_doc, "variables(own) -> list\n\n"
-"The local variables of all threads: (thread, code, name, value). Not of the calling thread's innermost `own` calls.");
-
-static PyObject *variables(PyObject *module, PyObject *arg)
-{
-    (void)module;
-    long own = PyLong_AsLong(arg);
-    PyObject *list = PyErr_Occurred() ? NULL : PyList_New(0);
-    PyThreadState *self = PyThreadState_Get();
-    for (PyThreadState *thread = PyInterpreterState_ThreadHead(self->interp); list && thread;
-         thread = PyThreadState_Next(thread)) {
-        long skipped = thread == self ? own : 0;
-        for (compat_frame *at = *compat_frame_slot(thread); list && at; at = at->previous) {
-            PyCodeObject *code = compat_frame_code(at);
-            if (!code || skipped-- > 0)
-                continue;
-            for (int i = 0; list && i < code->co_nlocalsplus; i++) {
-                PyObject *value = compat_frame_local(at, i);
-                if (value && add_value(list, thread, code, i, value) < 0)
-                    Py_CLEAR(list);
-            }
-        }
-    }
-    return list;
-}
-
-PyDoc_STRVAR(suspended_doc, "suspended_variables(object) -> list\n\n"
-"The local variables of a suspended coroutine or generator: (name, value). Nothing of other objects.");
-
-static PyObject *suspended_variables(PyObject *module, PyObject *object)
-{
-    (void)module;
-    PyObject *list = PyList_New(0);
-    if (!PyGen_Check(object) && !PyCoro_CheckExact(object) && !PyAsyncGen_CheckExact(object))
-        return list;
-    if (!compat_gen_is_suspended(object))
-        return list;
-    PyCodeObject *code = compat_gen_code(object);
-    for (int i = 0; list && i < code->co_nlocalsplus; i++) {
-        PyObject *value = compat_gen_local(object, i);
-        PyObject *row = value ? PyTuple_Pack(2, PyTuple_GET_ITEM(code->co_localsplusnames, i), value) : NULL;
-        if (value && (!row || PyList_Append(list, row) < 0))
-            Py_CLEAR(list);
-        Py_XDECREF(row);
-    }
-    return list;
-}
-
 PyMethodDef retained_methods[] = {
-    {"sampled_blocks", sampled_blocks, METH_O, blocks_doc},
-    {"suspended_variables", suspended_variables, METH_O, suspended_doc},
-    {"variables", variables, METH_O, values_doc},
     {"find_retained", find_retained, METH_VARARGS, walk_doc},
     {"find_tracked", find_tracked, METH_VARARGS, look_doc},
     {NULL, NULL, 0, NULL},

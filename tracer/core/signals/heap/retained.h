@@ -4,6 +4,8 @@
 
 #include "python/compat.h"
 
+void retained_forget(void); /* in a forked child: the thread that looked is the parent's */
+
 extern PyMethodDef retained_methods[];
 
 #endif
