@@ -10,13 +10,20 @@ from collections.abc import Sequence
 import click
 
 from tracer import __version__
-from tracer.cli import live, page, read, record, top
+from tracer.cli import dump, live, page, read, record, top
 from tracer.errors import TracerError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 1  # as in click
-COMMANDS = (*record.COMMANDS, *live.COMMANDS, *top.COMMANDS, *read.COMMANDS, *page.COMMANDS)
+COMMANDS = (
+    *record.COMMANDS,
+    *live.COMMANDS,
+    *top.COMMANDS,
+    *read.COMMANDS,
+    *dump.COMMANDS,
+    *page.COMMANDS,
+)
 
 
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""Commands that read traces: report, why, dump, pprof, export, diff.
+"""Commands that read traces: report, why, pprof, export, diff.
 
 The viewer is imported by name, since the recorder must not depend on it.
 """
@@ -9,10 +9,8 @@ from pathlib import Path
 
 import click
 
-from tracer.cli import keepers
 from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
-from tracer.live import client
 
 EXIT_FOUND = 3  # of `report --fail-on`
 PROFILES = (
@@ -264,81 +262,6 @@ def pprof(
 
 @library_names
 @click.command()
-@files("target")
-@click.option(
-    "--at",
-    metavar="TIME",
-    help="The moment: 12.3s, 250ms, or by the clock 14:03:22.5. [default: the last one]",
-)
-@click.option("--tasks", is_flag=True, help="Print only tasks.")
-@click.option("--threads", is_flag=True, help="Print only threads.")
-@click.option("--full", is_flag=True, help="Print each by itself, as Go does with debug=2.")
-@click.option("--compact", is_flag=True, help="Print counted stacks as Go does with debug=1.")
-@click.option(
-    "--retained",
-    metavar="SITE",
-    help="Print who keeps the objects that a line allocated (of a pid; with run --heap).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
-@click.pass_context
-def dump(
-    ctx: click.Context,
-    target: Path | tuple[Path, ...],
-    at: str | None,
-    tasks: bool,
-    threads: bool,
-    full: bool,
-    compact: bool,
-    retained: str | None,
-    as_json: bool,
-    names: str,
-) -> None:
-    """Show what all threads and tasks did at a moment, or do now.
-
-    TARGET is a trace, or the pid of a program that is being recorded. Threads and tasks are
-    counted by identical stack. Each has its stack or chain of awaits, what it waits for, since
-    when, and behind whom. What the trace does not show is "stack unknown".
-
-    With --retained it says which variables lead to the live objects that a line allocated, as
-    app.CACHE['ann'] -> list[3] -> Order. SITE is a function, file.py:12, or a row of
-    `tracer report --section memory`.
-    """
-    exclude(ctx, ["tasks"], ["threads"], ["compact"])
-    exclude(ctx, ["full"], ["compact"], ["as_json"])
-    if retained is not None:
-        exclude(ctx, ["retained"], ["at", "tasks", "threads", "full", "compact", "names"])
-        if not (isinstance(target, Path) and is_pid(target)):
-            raise click.UsageError("--retained is for a program that runs: give its pid.", ctx)
-        keepers.show(str(target), retained, as_json=as_json)
-        return
-    forms = {"full": full, "compact": compact, "json": as_json}
-    form = next((form for form, is_wanted in forms.items() if is_wanted), "text")
-    only = "task" if tasks else "thread" if threads else None
-    viewer = importlib.import_module("viewer.commands.dump")
-    if not (isinstance(target, Path) and is_pid(target)):
-        viewer.dump_trace(target, at=at, only=only, form=form, out=sys.stdout, names=names)
-        return
-    if at is not None:
-        raise click.UsageError("--at is for a trace, not for a program that runs.", ctx)
-    told = client.ask(client.address_of(str(target)), "stacks")
-    viewer.dump_live(
-        Path(told["file"]),
-        told["pid"],
-        told["now_ns"],
-        only=only,
-        form=form,
-        out=sys.stdout,
-        names=names,
-    )
-
-
-def is_pid(target: Path) -> bool:
-    """Whether it is a number, and no file is called so."""
-    return str(target).isdecimal() and str(target).isascii() and not target.exists()
-
-
-@library_names
-@click.command()
 @traces
 @click.option(
     "--format",
@@ -404,4 +327,4 @@ def diff(ctx: click.Context, a: Path, b: Path, as_json: bool, top: int, names: s
     viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout, names=names)
 
 
-COMMANDS = (report, why, dump, pprof, export, diff)
+COMMANDS = (report, why, pprof, export, diff)
