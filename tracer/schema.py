@@ -198,6 +198,7 @@ ARG_MEAN_BYTES = "mean_bytes"  # uint on `sampling`: bytes from one sample to th
 ARG_CALL = "call"  # uint on `alloc`: number of the call whose line made it; absent: unknown
 ARG_RETURNED = "returned"  # bool on `free`: that call had returned; absent: unknown
 ARG_RESIZED = "resized"  # bool on `free`: a larger or smaller block took its place
+ARG_FREED_BYTES = "freed_bytes"  # uint on the end of a collection: an estimate
 ARG_STATUS = "status"  # uint on `child ended`: its exit code …
 ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
 ARG_POOL = "pool"  # uint: inode of the pipe through which a pool's jobs go

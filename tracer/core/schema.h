@@ -279,7 +279,8 @@
 #define SCHEMA_HEAP_NAMES(X) X(SAMPLING, "sampling") X(ALLOC, "alloc") X(FREE, "free") X(STILL_RUNS, "still runs") \
     X(SAMPLING_ENDED, "sampling ended")
 #define SCHEMA_HEAP_ARGS(X) X(ARG_BLOCK, "block") X(ARG_MEAN_BYTES, "mean_bytes") \
-    X(ARG_CALL, "call") X(ARG_RETURNED, "returned") X(ARG_RESIZED, "resized")
+    X(ARG_CALL, "call") X(ARG_RETURNED, "returned") X(ARG_RESIZED, "resized") \
+    X(ARG_FREED_BYTES, "freed_bytes")
 
 #define SCHEMA_ENUM_NUMBER(name, value) SCHEMA_##name = value,
 #define SCHEMA_ENUM_NAME(name, text) SCHEMA_##name,

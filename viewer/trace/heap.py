@@ -42,7 +42,8 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Heap:
     """`mean_bytes` between two samples, by process: empty where allocations were not recorded.
-    The blocks are in order of time. Those of a range are also what was there when it began."""
+    The blocks are in order of time. Some may be older than the range: they were there when it
+    began."""
 
     mean_bytes: dict[int, int]
     blocks: tuple[Block, ...]
@@ -55,8 +56,7 @@ class Heap:
         found = model.derived.get(cls)
         if not isinstance(found, cls):
             means, blocks = _read(model.trace)
-            start_ns = min(model.start_ns, blocks[0].start_ns if blocks else model.start_ns)
-            found = model.derived[cls] = cls(means, blocks, start_ns, model.end_ns)
+            found = model.derived[cls] = cls(means, blocks, model.start_ns, model.end_ns)
         return found
 
     def within(self, from_ns: int, until_ns: int) -> Self:

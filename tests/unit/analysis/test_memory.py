@@ -64,6 +64,25 @@ def test_regions(tmp_path: Path) -> None:
     assert profile.total == 2_000
 
 
+def test_older_blocks(tmp_path: Path) -> None:
+    """A flight recording knows what was there when it began: live, not allocated in it."""
+    trace = TraceBuilder(signals="heap", start_ns=1_000)
+    trace.thread("MainThread", trace.pid)
+    heap = Heap(trace, since=-900)
+    old = heap.alloc(-500, 4_000, FILL)
+    heap.alloc(-400, 2_000, FILL)
+    heap.alloc(50, 1_000, FILL)
+    heap.free(20, old)
+    model = model_of(tmp_path, trace.ended(100))
+    found = memory_of(model)
+    assert found is not None
+    (row,) = found.sites
+    assert (row.live_bytes, row.allocated_bytes) == (3_000, 1_000)
+    profile = PROFILES["allocs"](model)
+    assert profile.total == 1_000
+    assert PROFILES["heap"](model).total == 3_000
+
+
 def test_samples_stand_for_others(tmp_path: Path) -> None:
     """With the probability p of being sampled, a block stands for 1/p; the error follows."""
     trace = TraceBuilder(signals="heap")

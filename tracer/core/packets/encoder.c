@@ -295,7 +295,7 @@ static int is_new_string(encoder *e, const uint32_t *chunks, uint32_t id)
 /* Whether this event is the first in its chunk to use a name. */
 static int has_new_names(encoder *e, const event *ev)
 {
-    if (ev->category == SCHEMA_CAT_HEAP && e->heap_chunk != e->chunk)
+    if (names_of_heap(ev) && e->heap_chunk != e->chunk)
         return 1;
     if (ev->name_id && is_new_string(e, e->name_chunk, ev->name_id))
         return 1;
@@ -315,7 +315,7 @@ static void put_new_names(encoder *e, const event *ev)
     p = put_number(packet, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
     uint8_t *interned = open_field(p, SCHEMA_PACKET_INTERNED_DATA, 0), *at = interned;
     size_t length;
-    if (ev->category == SCHEMA_CAT_HEAP && e->heap_chunk != e->chunk) {
+    if (names_of_heap(ev) && e->heap_chunk != e->chunk) {
         at = names_put_heap(at);
         e->heap_chunk = e->chunk;
     }

@@ -7,11 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "packets/event.h"
+
 /* One entry of the table `field`; names_put cuts long text. */
 uint8_t *names_put_whole(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length);
 uint8_t *names_put(uint8_t *p, uint32_t field, uint64_t iid, const char *text, size_t length);
 /* The schema's: in every chunk's head, and before the first event of the signal `heap`. */
 uint8_t *names_put_fixed(uint8_t *p);
 uint8_t *names_put_heap(uint8_t *p);
+int names_of_heap(const event *ev); /* whether it has any of these */
 
 #endif

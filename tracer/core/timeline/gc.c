@@ -36,6 +36,8 @@ void gc_finish(timeline *t, thread_line *thread, uint64_t ns, uint64_t collected
         event ev = {.args = ev_args, .ns = ns, .on = lines[i], .type = SCHEMA_TYPE_SLICE_END};
         event_uint(&ev, SCHEMA_ARG_COLLECTED, collected);
         event_uint(&ev, SCHEMA_ARG_UNCOLLECTABLE, uncollectable);
+        if (t->heap)
+            event_uint(&ev, SCHEMA_ARG_FREED_BYTES, thread->gc_freed);
         encoder_event(&t->out, &ev);
     }
     thread->gc_open = 0;

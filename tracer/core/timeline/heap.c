@@ -151,6 +151,8 @@ HANDLER(heap_freed)
     allocation *a = (allocation *)(uintptr_t)*known;
     map_remove(&t->heap->blocks, r->b);
     t->heap->live_bytes -= (int64_t)a->represented;
+    if (thread->gc_open)
+        thread->gc_freed += a->represented;
     a->is_freed = 1;
     a->freed_ns = ns;
     a->freed_by = thread->tid;

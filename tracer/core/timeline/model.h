@@ -189,7 +189,8 @@ typedef struct thread_line {
     loop_line *named; /* the loop it runs whose records name it */
     tally_thread counts;
     uint64_t gc_since_ns;
-    int64_t gc_heap; /* live bytes then, -1: not known */
+    int64_t gc_heap;    /* live bytes then, -1: not known */
+    uint64_t gc_freed; /* bytes that the freed blocks since then stand for */
     uint8_t gc_open;
     uint8_t gc_is_called; /* by gc.collect() … */
     uint32_t gc_generation, gc_stack; /* … from there */

@@ -254,6 +254,7 @@ HANDLER(gc_begin)
     thread->gc_open = 1;
     thread->gc_since_ns = ns;
     thread->gc_heap = heap_live(t);
+    thread->gc_freed = 0;
     thread->gc_generation = r->a;
     thread->gc_is_called = r->flag;
     thread->gc_stack = (uint32_t)r->b;

@@ -22,7 +22,8 @@ def memory(report: Report, top: int, style: Style) -> str:
         return "memory: no allocation was sampled."
     lines = [
         style.title(
-            f"Memory, {size(total.live_bytes)} live of {size(total.allocated_bytes)} allocated"
+            f"Memory, {size(total.live_bytes)} live at the end, "
+            f"{size(total.allocated_bytes)} allocated"
         ),
         *wrap(_sampled(found), style.width),
     ]
