@@ -15,6 +15,7 @@ pytest.importorskip(
 from tests.browser.perfetto_ui import NEEDS_CHROMIUM, OpenedTrace, open_in_ui
 from tests.conftest import SAMPLES, Recorder
 from tests.support.packets import Packets, loop_skeleton
+from tests.support.stories.memory import memory_and_heap
 from tests.support.stories.waits import profiled
 from tracer import schema
 
@@ -98,3 +99,17 @@ def test_samples_give_a_flame_graph(tmp_path: Path) -> None:
         assert opened.trouble() == []
         drawn = opened.tracks()
     assert {"MainThread Callstacks 600", "worker Callstacks 601"} <= set(drawn)
+
+
+def test_allocations_open_clean(tmp_path: Path) -> None:
+    """The counter of what is live is drawn as one, above its allocations."""
+    builder, heap = memory_and_heap()
+    heap.live(10_000_000, 150_000)
+    heap.live(60_000_000, 300_000)
+    trace = tmp_path / "heap.pftrace"
+    trace.write_bytes(builder.data())
+    with open_in_ui(trace, expand=".*") as opened:
+        keep_picture(opened, "heap")
+        assert opened.trouble() == []
+        drawn = opened.tracks()
+    assert {schema.TRACK_HEAP, schema.COUNTER_HEAP_LIVE} <= set(drawn)

@@ -87,7 +87,7 @@ def test_an_allocation_whose_place_has_no_name_yet() -> None:
 
 
 def test_every_chunk_names_what_collections_freed() -> None:
-    """Also a chunk with no other event of the heap, as that after a flight recording's head."""
+    """Also a chunk with no other event of the heap, as after a flight recording's head."""
     script = begun(1)
     script.add(4_000, "GC_BEGIN", 0)
     script.add(5_000, "GC_END", 0, 1, 0)
