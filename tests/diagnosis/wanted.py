@@ -278,6 +278,23 @@ WANTED: dict[str, Wanted] = {
     "j10_process_pool_from_loop": Wanted(
         "thread-pool starvation|pool exhausted", ("render", "thumbnail")
     ),
+    "k01_await_without_time_out": Wanted(
+        "wait in vain", ("fetch_rate", "response|aiohttp"), ("aiohttp",)
+    ),
+    "k02_pg_idle_in_transaction": Wanted(
+        "database locked", ("migrate", "report"), ("psycopg",), "PG_URL"
+    ),
+    "k03_regex_in_a_thread": Wanted("GIL hog", ("validate", "MainThread")),
+    "k04_slow_log_handler": Wanted("lock convoy", ("api-N", "sleep", r"k04.*py:10")),
+    "k05_process_pool_per_request": Wanted("workers never exit", ("16", "thumbnail")),
+    "k06_spin_on_locked": Wanted("busy loop", ("worker",)),
+    "k07_stdin_and_stdout_full": Wanted("full pipe", ("filter_text", "write")),
+    "k08_semaphore_as_lock_in_server": Wanted(
+        "pool exhausted", ("1 permit", "call_upstream|handle")
+    ),
+    "k09_event_of_a_queued_job": Wanted(
+        "deadlock|thread-pool starvation|wait in vain", ("wait_for_config", "load_config|jobs")
+    ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
     "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),

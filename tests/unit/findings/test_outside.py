@@ -2,8 +2,12 @@
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 
 def handshake(ns=700 * MS, caller="ssl.py:1418 SSLSocket.accept"):
@@ -112,3 +116,53 @@ def test_a_stream_that_nobody_reads(tmp_path):
 )
 def test_a_task_whose_child_takes_its_time(tmp_path, story):
     assert kinds(tmp_path, task_and_child(**story)) == []
+
+
+def both_write(ns=800 * MS, child_writes=True, related=True):
+    """The parent writes to a child that writes to the parent."""
+    family = Family("/app/filter.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    child = family.fork(main, MS, 101, name="sed")
+    writer = main
+    if not related:  # two children of one parent
+        other = family.fork(main, MS, 102, name="awk")
+        writer = family.main(other).native(2 * MS)
+    thread, end = family.main(child), 10 * MS + ns
+    thread.native(2 * MS)
+    thread.io(9 * MS, "os.write" if child_writes else "os.read", site="/app/sed.py:3 out")
+    writer.io(10 * MS, "io.BufferedWriter.write", site="/app/filter.py:8 run")
+    writer.native(end).end(end + 3 * MS)
+    thread.native(end + MS).end(end + 2 * MS)
+    child.ended(end + 2 * MS)
+    if not related:
+        other.ended(end + 3 * MS)
+        main.end(end + 3 * MS)
+    family.first.ended(end + 4 * MS)
+    return family
+
+
+def found_in(tmp_path, family):
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
+
+
+def test_both_ends_write(tmp_path):
+    (found,) = found_in(tmp_path, both_write())
+    assert found.finding == "full pipe"
+    assert found.text == (
+        "In `filter.py`: Full pipe: `MainThread` in `run` (filter.py:8) stood in "
+        "`io.BufferedWriter.write` for 800 ms (at 10.0 ms), while its child `sed` stood in "
+        "`os.write`: each waits until the other one reads. Call `communicate`, or read in a "
+        "thread of its own."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="not for long"),
+        pytest.param({"child_writes": False}, id="the child reads"),
+        pytest.param({"related": False}, id="of two children"),
+    ],
+)
+def test_who_does_not_block_the_other(tmp_path, story):
+    assert [one.finding for one in found_in(tmp_path, both_write(**story))] == []

@@ -2,9 +2,13 @@
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 IDLE = "/usr/lib/python3.13/concurrent/futures/thread.py:90 _worker"
 
@@ -152,3 +156,52 @@ def test_executors_that_pile_up(tmp_path):
 )
 def test_executors_that_are_used(tmp_path, story):
     assert kinds(tmp_path, executors(**story)) == []
+
+
+def pools_of_processes(count=8, idle_ns=400 * MS, jobs_each=1, ended=False):
+    """Each request makes a pool with a worker, gives it a job, and forgets it."""
+    family = Family("/app/web.py")
+    main, step = family.first.thread("MainThread", 100).native(0), 20 * MS
+    end = count * step + idle_ns
+    for n in range(count):
+        at = n * step
+        child = family.fork(main, at, 101 + n, name=f"W-{n}", site="/app/web.py:7 thumbnail")
+        for k in range(jobs_each):
+            job = family.job(n + 1, "resize", main, at + MS, "/app/web.py:3 resize")
+            job.run(child, at + (2 + k) * MS, at + (2 + k) * MS + MS // 2)
+        last = at + 10 * MS if ended else end
+        family.main(child).native(at + MS).end(last)
+        child.ended(last)
+    main.end(end + MS)
+    family.first.ended(end + 2 * MS)
+    return family
+
+
+def kinds_of(tmp_path, family):
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
+
+
+def test_pools_of_processes_that_pile_up(tmp_path):
+    (found,) = [
+        one
+        for one in kinds_of(tmp_path, pools_of_processes())
+        if one.finding == "workers never exit"
+    ]
+    assert (
+        "Processes pile up: 8 pools of processes were made in `thumbnail` (web.py:7), and 8 "
+        "of their workers were alive at the same time. Each pool ran a job or two of `resize`"
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 7}, id="few"),
+        pytest.param({"idle_ns": 100 * MS}, id="not long"),
+        pytest.param({"jobs_each": 3}, id="they work"),
+        pytest.param({"ended": True}, id="they are ended"),
+    ],
+)
+def test_pools_of_processes_that_are_used(tmp_path, story):
+    found = kinds_of(tmp_path, pools_of_processes(**story))
+    assert "workers never exit" not in [one.finding for one in found]

@@ -6,6 +6,7 @@ did is never counted as this program's fault.
 
 from collections.abc import Callable, Iterator
 
+from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
@@ -28,12 +29,14 @@ from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.pools import (
     executors_pile_up,
+    processes_pile_up,
     too_many_workers,
     workers_never_exit,
 )
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
+from viewer.analysis.findings.stalled import stalled_pool
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.turns import awaits_in_turn
 from viewer.analysis.findings.vain import vain_findings
@@ -61,12 +64,15 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pool_starvation,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
+    stalled_pool,  # deadlock
     vain_findings,  # missed wake-up, wait in vain
+    no_answer,  # wait in vain
     database_locked,
     outside_findings,  # handshake in accept, full pipe
     too_many_workers,
     workers_never_exit,
     executors_pile_up,  # workers never exit
+    processes_pile_up,  # workers never exit
     descriptors_pile_up,
     gil_hog,
     gil_saturated,

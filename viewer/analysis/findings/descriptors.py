@@ -1,5 +1,6 @@
 """Descriptors that pile up: files and connections that are opened and never closed."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -8,6 +9,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
+from viewer.analysis.states import numbers
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -58,10 +60,13 @@ def _counts(facts: Facts) -> dict[int, list[tuple[int, int]]]:
     }
     if not tracks:
         return found
-    for event, value in zip(events.counter_event, events.counter_value, strict=True):
-        if events.track[event] in tracks:
-            row = events.time_ns[event], value
-            found.setdefault(tracks[events.track[event]], []).append(row)
+    mark = numbers(int(n in tracks) for n in range(len(events.uuids)))
+    chosen = trace.engine.gather(events.counter_event, events.track, mark)
+    every = memoryview(array("i", range(len(events.counter_event))))
+    for row in trace.engine.pick(every, chosen, memoryview(b"\0\1")):
+        event = events.counter_event[row]
+        counted = events.time_ns[event], events.counter_value[row]
+        found.setdefault(tracks[events.track[event]], []).append(counted)
     return found
 
 

@@ -12,6 +12,7 @@ from viewer.analysis.findings.databases import awaits_of
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.processes.family import Family
 from viewer.analysis.states import keys, numbers
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
@@ -36,6 +37,7 @@ def outside_findings(facts: Facts) -> Iterator[Finding]:
     yield from _handshakes(facts)
     yield from _full_pipes(facts)
     yield from _unread_streams(facts)
+    yield from _both_write(facts)
 
 
 def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
@@ -217,3 +219,33 @@ def _is_read(facts: Facts, task: int, since: int, until: int) -> bool:
         and owned.task_parent[owned.owner[i]] in family
         for i in awaits_of(facts, _READING)
     )
+
+
+def _both_write(facts: Facts) -> Iterator[Finding]:
+    """A process writes to its child's input, while the child writes to its output: both pipes
+    are full, and nobody reads."""
+    model, table, family = facts.model, facts.model.states, Family.of(facts.model)
+    if len(family.members) < 2:
+        return
+    by_process = defaultdict[int, list[int]](list)
+    for row in _calls(facts, _CHILD_NS, "write"):
+        by_process[model.thread_process[table.who[row]]].append(row)
+    for process, rows in by_process.items():
+        member = family.members.get(process)
+        for child in rows:
+            for row in by_process.get(member.parent, []) if member is not None else ():
+                start = max(table.start_ns[row], table.start_ns[child])
+                ns = min(table.end_ns[row], table.end_ns[child]) - start
+                if ns < _CHILD_NS or member is None:
+                    continue
+                name, site = facts.call(table.row[row])
+                thread = code(name_of(model, ("thread", table.who[row])))
+                text = (
+                    f"Full pipe: {thread}{place_in(site)} stood in `{name}` for "
+                    f"{duration(ns)} ({at(facts, start)}), while its child "
+                    f"{code(member.name)} stood in "
+                    f"`{facts.call(table.row[child])[0]}`: each waits until the other one "
+                    f"reads. Call `communicate`, or read in a thread of its own."
+                )
+                yield Finding("full pipe", ns, text, _evidence(facts, row, ns))
+                return

@@ -10,6 +10,9 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.jobs import Jobs as ProcessJobs
+from viewer.analysis.processes.jobs import Pool
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import IDLE_WAIT
 from viewer.trace.sites import place_of
@@ -222,6 +225,42 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
             model.thread_names[one], tid=model.threads[one].tid, site=job.site,
             pid=model.pid(model.thread_process[one]),
         )  # fmt: skip
+        yield Finding("workers never exit", idle, text, evidence)
+
+
+def processes_pile_up(facts: Facts) -> Iterator[Finding]:
+    """Pools of processes that ran a job or two each, and whose workers then wait for more."""
+    family = Family.of(facts.model)
+    by_parent: dict[int, list[Pool]] = defaultdict(list)
+    for pool in ProcessJobs.of(facts.model).pools:
+        if pool.process >= 0 and len(pool.jobs) <= _FEW_JOBS * max(len(pool.workers), 1):
+            by_parent[pool.process].append(pool)
+    for process, pools in by_parent.items():
+        if len(pools) < _MANY:
+            continue
+        last = max(job.start_ns for pool in pools for job in pool.jobs)
+        children = [one for one in family.members.values() if one.parent == process]
+        alive = [one for one in children if one.end_ns > last]
+        idle = sum(one.end_ns - one.start_ns for one in alive)
+        idle -= sum(job.ran_ns for pool in pools for job in pool.jobs)
+        if len(alive) * _STAY[1] < len(children) * _STAY[0] or idle < _IDLE_NS:
+            continue
+        job, one = pools[0].jobs[0], min(alive, key=lambda one: one.start_ns)
+        site = one.start.site if one.start is not None else ""
+        text = (
+            f"Processes pile up: {len(pools)} pools of processes were made"
+            f"{place_in(site)}, and {len(alive)} of their workers were alive at the same "
+            f"time. Each pool ran a job or two of {code(job.name, job.site)}, and its workers "
+            f"then waited for more: {duration(idle)} in all. Make one pool and keep it, or "
+            f"end it with `with`."
+        )
+        evidence = Evidence(
+            one.start_ns,
+            one.end_ns - one.start_ns,
+            one.name,
+            site=site,
+            pid=facts.model.pid(process),
+        )
         yield Finding("workers never exit", idle, text, evidence)
 
 
