@@ -13,7 +13,8 @@ most_bytes and most_files (limits for all together), flight_ms (not 0: a flight 
 reaches back so far, into the folder OUTPUT), flight_bytes and cooldown_ms.
 
 A program can still notice: the command line in /proc, a few descriptors (the trace, two of
-/proc, the control socket and its folder, one for each CPU) above 64, standard library modules
+/proc, the control socket and its folder, one for each CPU) that are higher than the limit lets
+it have itself, where there is room above the limit, else above 64, standard library modules
 that the recorder loaded, one more atexit callback, a few thousand more objects, the
 recorder's imports in `-v` and `-X importtime`, and that there is no prompt after
 PYTHONINSPECT.

@@ -269,3 +269,28 @@ print(child.wait())
 """
     record(source)
     assert sorted(record.stdout.split()) == ["0", "ran"]
+
+
+OPEN = """\
+import os
+def is_open(fd):
+    try:
+        return bool(os.fstat(fd))
+    except OSError:
+        return False
+print([fd for fd in range(os.sysconf("SC_OPEN_MAX")) if is_open(fd)])
+"""
+LIMITED = f"""\
+import resource, subprocess, sys
+limit = (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+code = {OPEN!r} + "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+"""
+
+
+def test_descriptors(tmp_path: Path) -> None:
+    """Ours are beyond those that a program can have, where the limit can be higher."""
+    plain, traced = compare(script("descriptors", LIMITED), tmp_path)
+    assert plain == traced
+    assert len(validate((tmp_path / "out.pftrace").read_bytes()).processes) == 2
