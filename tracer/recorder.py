@@ -117,14 +117,17 @@ class Recording:
         assert family is not None
         self._tool, parent._tool = parent._tool, None
         self._disarms, parent._disarms = parent._disarms, {}
+        self._argv = parent._argv
         family = family.enter(core, "fork", os.getppid())
         self._start_as_member(core, family, flow, child_processes.thread_name())
+        order.give_again(core)
         self._arm_again(core)
 
     def start_in_family(self, core: "ModuleType", family: Family, flow: int) -> None:
         """In a child that is a new Python, before its first line. Raises what start() raises,
         and OSError."""
         self._start_as_member(core, family, flow, "MainThread")
+        order.give(core, self.options, family, self._argv)
         child_processes.register(core)
         self._arm(core)
 
@@ -144,7 +147,6 @@ class Recording:
             del core.kept["recording"]
             raise
         self._has_begun = True
-        order.give(core, self.options, family, self._argv)
         core.process_started(flow)
         core.name_thread(os.getpid(), thread)
         core.heed_kill()  # from here on its beginning is told
@@ -153,8 +155,10 @@ class Recording:
         options = self.options
         python = "{}.{}.{}".format(*sys.version_info[:3])
         flight = options.flight
-        argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
-        self._argv = argv
+        argv = self._argv
+        if not argv:
+            argv = [core.shown_text(word) for word in masked(options.argv or sys.argv)]
+            self._argv = argv
         begun = False
         try:
             core.start(

@@ -545,6 +545,7 @@ static PyObject *leave_parent(PyObject *module, PyObject *unused)
     identity_leave_parent();
     locks_leave_parent();
     async_locks_leave_parent();
+    kernel_leave_parent();
     Py_RETURN_NONE;
 }
 

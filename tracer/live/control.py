@@ -55,8 +55,11 @@ def listen(core: "ModuleType", mode: str, file: str, argv: str, python: str) -> 
 
 
 def _own_folder(path: str) -> int:
-    try:  # noqa: SIM105 - plain python has not loaded contextlib
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    return open_folder(path)
+    try:
+        return open_folder(path)
+    except FileNotFoundError:
+        try:  # noqa: SIM105 - plain python has not loaded contextlib
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        return open_folder(path)

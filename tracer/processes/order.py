@@ -64,11 +64,13 @@ def _flight(text: str) -> "Flight | None":
     )
 
 
-def written(options: "Options", family: "Family", program: "Iterable[str]") -> str:
+def written(
+    options: "Options", family: "Family", program: "Iterable[str]", is_first: bool
+) -> str:
     """`program` is the command line as the trace shows it."""
     fields = [
         ",".join(str(int(getattr(options, name))) for name in _NUMBERS),
-        f"{family.number},{family.began_ns},{int(family.is_first)}",
+        f"{family.number},{family.began_ns},{int(is_first)}",
         *(",".join(options.signals), ",".join(options.profiles)),
         *(_told(options.flight), family.file, options.says),
     ]
@@ -83,7 +85,14 @@ def give(
     if family is None or ":" in site:  # PYTHONPATH cannot have that
         core.follow_spawned(None, None, 0)
         return
-    core.follow_spawned(site, written(options, family, program), family.number)
+    core.kept["order"] = (site, written(options, family, program, False), family.number)
+    text = written(options, family, program, family.is_first)
+    core.follow_spawned(site, text, family.number)
+
+
+def give_again(core: "ModuleType") -> None:
+    """In a forked child: its own are told what its parent's would be."""
+    core.follow_spawned(*core.kept["order"])
 
 
 def command(words: "list[str]") -> tuple[list[str], int]:

@@ -39,6 +39,7 @@ static struct {
     ino_t inode; /* of the socket in the folder */
     char *mode, *file, *argv, *python;
     connection connections[CONNECTIONS];
+    int is_ready;
     snapshot wanted;   /* the writer has it, … */
     int is_asked;      /* … from now on until it is no longer PENDING */
     connection *waits; /* for it; NULL: nobody does (any more) */
@@ -112,8 +113,9 @@ int control_open(int folder, const char *name, const control_about *about)
     if (!error)
         error = listen_at(folder, name, fd);
     if (!error) {
-        for (int i = 0; i < CONNECTIONS; i++)
+        for (int i = 0; i < CONNECTIONS && !c.is_ready; i++)
             c.connections[i].fd.fd = -1;
+        c.is_ready = 1; /* from now on each that is free is -1 */
         snprintf(c.name, sizeof c.name, "%s", name);
         c.mode = copy_of(about->mode);
         c.file = copy_of(about->file);
@@ -487,11 +489,11 @@ void control_close(void)
 void control_forget(void)
 {
     pthread_mutex_init(&c.mutex, NULL);
-    for (int i = 0; i < CONNECTIONS; i++) {
-        if (c.listening.fd >= 0)
+    for (int i = 0; i < CONNECTIONS && c.listening.fd >= 0; i++)
+        if (c.connections[i].fd.fd >= 0) { /* writing to the others would copy a page for each */
             private_fd_close(&c.connections[i].fd);
-        c.connections[i].reply = (json_text){0};
-    }
+            c.connections[i].reply = (json_text){0};
+        }
     private_fd_close(&c.listening);
     private_fd_close(&c.folder);
     c.name[0] = 0;

@@ -39,7 +39,8 @@ static struct {
     pthread_cond_t wake;
     int running, paused;
     int leave; /* the thread shall end */
-    int is_known; /* the kernel source knows that this thread is the recorder's own */
+    int is_known;  /* the kernel source knows that this thread is the recorder's own */
+    int is_forked; /* a child, until its writer starts */
     trace_file file;   /* of a flight recording, the newest body */
     flight flight;     /* its other files */
     private_fd statm;
@@ -304,7 +305,6 @@ static void *run(void *unused)
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
     w.is_known = 1;
-    killed_serve(&w.mutex, &w.wake);
     pthread_cond_signal(&w.wake);
     while (!w.leave) {
         if (killed_is_asked()) {
@@ -347,6 +347,8 @@ static int spawn(void)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&w.thread, NULL, run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!error)
+        killed_serve(&w.mutex, &w.wake);
     return error;
 }
 
@@ -409,9 +411,11 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         error = spawn();
     }
     pthread_mutex_lock(&w.mutex);
-    while (!error && !w.is_known) /* else it would pass for one of the program's threads */
+    /* Else it would pass for one of the program's threads. A child knows them: it does not wait for a CPU to be free. */
+    while (!error && !w.is_known && !w.is_forked)
         pthread_cond_wait(&w.wake, &w.mutex);
     pthread_mutex_unlock(&w.mutex);
+    w.is_forked = 0;
     w.running = !error;
     if (!error)
         snapshots_begin(about->snapshots);
@@ -537,6 +541,7 @@ void writer_forget(void)
     snapshots_forget();
     w.flight.ring.folder[0] = 0;
     w.running = w.paused = 0;
+    w.is_forked = 1;
     pthread_mutex_init(&w.mutex, NULL);
 }
 

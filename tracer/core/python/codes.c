@@ -442,6 +442,8 @@ static PyObject *code_folder(PyObject *module, PyObject *args)
     folder *of = of_scheduler ? schedulers : &library;
     while (of_scheduler && of < &schedulers[SCHEDULERS - 1] && of->length && strcmp(of->path, text))
         of++;
+    if (of->length == (size_t)length && !strcmp(of->path, text))
+        Py_RETURN_NONE; /* as in a forked child: all that is known was placed by it */
     if ((size_t)length < sizeof of->path) {
         memcpy(of->path, text, (size_t)length + 1);
         of->length = (size_t)length;

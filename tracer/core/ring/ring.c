@@ -28,6 +28,7 @@ enum { TEXT_LIMIT = 1000 };
 
 static chunk *pool;
 static uint32_t pool_size;
+static int is_wiped; /* a forked child finds zeros instead of the parent's data */
 static int is_forked; /* from a process that was recorded */
 static _Atomic uint32_t pool_fresh; /* chunks from this index on were never used: untouched pages */
 static _Atomic uint64_t pool_free;  /* ABA tag << 32 | index + 1 */
@@ -119,6 +120,9 @@ int ring_start(size_t total_bytes)
             return -1;
         pool = memory;
         pool_size = size;
+#ifdef MADV_WIPEONFORK
+        is_wiped = madvise(memory, (size_t)size * CHUNK_BYTES, MADV_WIPEONFORK) == 0;
+#endif
 #ifdef MADV_HUGEPAGE
         if (!is_forked) /* one page fault per 2 MiB, not 4 KiB; to clear these would delay a child's first line */
             madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE);
@@ -181,7 +185,7 @@ void ring_forget(void)
     end_generation(); /* no other thread is left to wait for */
     atomic_store(&ring_threads, NULL);
     ring_mine = NULL;
-    if (pool) /* the parent's data: release the copied pages */
+    if (pool && !is_wiped) /* the parent's data: release the copied pages */
         madvise(pool, (size_t)pool_size * CHUNK_BYTES, MADV_DONTNEED);
     pool = NULL;
     pool_size = 0;

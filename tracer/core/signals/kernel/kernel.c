@@ -42,6 +42,7 @@ static struct {
     size_t pages;     /* of the next ring */
     unsigned request; /* index into `requests` */
     uint64_t start_ns;
+    int is_alone; /* no other thread is to be looked up */
     uint32_t opener; /* the thread that opened the rings, on a CPU then; 0 = reported */
 } k;
 
@@ -176,7 +177,9 @@ static int is_ignored(uint32_t tid)
  * thread meanwhile; one that native code starts right now may be missed. */
 static int open_all(void)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+    static long cpus; /* asking takes three calls of the kernel */
+    if (!cpus)
+        cpus = sysconf(_SC_NPROCESSORS_CONF);
     if (cpus > KERNEL_CPUS)
         return E2BIG;
     k.rings.count = cpus > 0 ? (uint32_t)cpus : 1;
@@ -186,10 +189,10 @@ static int open_all(void)
     k.start_ns = k.rings.told_ns = clock_ns_of(CLOCK_MONOTONIC);
     pid_t self = (pid_t)syscall(SYS_gettid);
     int error = open_thread(self);
-    DIR *tasks = error ? NULL : opendir("/proc/self/task");
-    if (!error && !tasks)
+    DIR *tasks = error || k.is_alone ? NULL : opendir("/proc/self/task");
+    if (!error && !tasks && !k.is_alone)
         error = errno;
-    for (struct dirent *entry; !error && (entry = readdir(tasks));) {
+    for (struct dirent *entry; tasks && !error && (entry = readdir(tasks));) {
         pid_t tid = atoi(entry->d_name);
         if (tid > 0 && tid != self && !is_ignored((uint32_t)tid))
             error = open_thread(tid);
@@ -197,6 +200,7 @@ static int open_all(void)
     if (tasks)
         closedir(tasks);
     k.opener = (uint32_t)self;
+    k.is_alone = 0;
     return error;
 }
 
@@ -238,8 +242,14 @@ int kernel_start(int refusal, char *why, size_t size)
 static void stop(void)
 {
     atomic_store(&k.mode, MODE_OFF);
+    k.is_alone = 0;
     close_rings();
     kernel_count_forget();
+}
+
+void kernel_leave_parent(void)
+{
+    k.is_alone = 1;
 }
 
 /* The rings are not mapped in a child: the memory there now belongs to something else. */

@@ -16,6 +16,8 @@
 int kernel_start(int refusal, char *why, size_t size);
 /* In a forked child, where the rings are not mapped and the threads do not exist. */
 void kernel_forget(void);
+/* … and where the rings will be opened while the calling thread is the only one of the program. */
+void kernel_leave_parent(void);
 
 extern const kernel_source_table kernel_source;
 
