@@ -1,7 +1,8 @@
 """The endpoints inside an ASGI application: `tracer.integrations.asgi.Endpoints(app)`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from threading import Event
 from typing import Any
 
 from tracer.integrations import asking
@@ -33,18 +34,37 @@ class Endpoints:
         await send({"type": "http.response.body", "body": data})
 
     async def _answer(self, scope: _Message, receive: _Receive) -> asking.Answer:
-        pairs = scope.get("headers", ())
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+        headers = _joined(scope.get("headers", ()))
         client: str = (scope.get("client") or ("",))[0]
-        here = asking.is_from_here(client, headers)
+        here = asking.is_from_here(client, headers, scope.get("http_version", ""))
         may = self._allows(scope) if self._allows is not None else here
         if not may or asking.is_of_other_site(headers):
             return asking.forbidden()
         query = scope.get("query_string", b"").decode("latin-1")
-        body = await _body(receive)
-        return await asyncio.to_thread(
-            asking.answer, scope["method"], scope["path"], query, body
-        )
+        body = await _body(receive) if scope["method"] == "POST" else b""
+        gone = Event()
+        watch = asyncio.create_task(_watch(receive, gone))
+        try:
+            return await asyncio.to_thread(
+                asking.answer, scope["method"], scope["path"], query, body, gone.is_set
+            )
+        finally:
+            gone.set()  # if this task is cancelled, the thread goes on
+            watch.cancel()
+
+
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name; values of one name have commas between them, so that two hosts are none."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+async def _watch(receive: _Receive, gone: Event) -> None:
+    if (await receive())["type"] == "http.disconnect":
+        gone.set()
 
 
 async def _body(receive: _Receive) -> bytes:

@@ -1,8 +1,10 @@
 """Who may ask inside a web application; passes the request on to the process that answers."""
 
 import http.client
+import re
 import secrets
-from collections.abc import Mapping
+import select
+from collections.abc import Callable, Mapping
 from threading import Lock
 
 from tracer import _core
@@ -14,9 +16,17 @@ TIMEOUT_S = 400  # more than an answer may take
 MOST_BYTES = 64 << 10  # of a body that is passed on
 _DROPPED = ("connection", "transfer-encoding", "date", "server")
 _LOCAL = ("127.0.0.1", "::1")
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_LOCAL_HOST = re.compile(
+    r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE | re.ASCII
+)
 _OTHER_SITES = ("cross-site", "same-site")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_FORWARDED = re.compile(r"forwarded|x-forwarded-.*|x-real-ip|via")
+_OLD = (
+    "1.0",
+    "HTTP/1.0",
+)  # what proxies speak that add no header; browsers, curl and Go do not
+_TARGET = re.compile(r"/[\x21-\x7e]*")
+_LOOK_S = 0.25  # after so long it is asked again whether somebody still waits
 _guard = Lock()
 
 type Answer = tuple[int, str, list[tuple[str, str]], bytes]
@@ -27,11 +37,12 @@ def is_ours(path: str) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in PREFIXES)
 
 
-def is_from_here(client: str, headers: Mapping[str, str]) -> bool:
-    """Whether somebody on this machine asks, and not by way of a proxy or another name."""
-    name = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-    is_direct = not any(header in headers for header in _FORWARDED)
-    return client in _LOCAL and is_direct and name.lower() in _LOCAL_NAMES
+def is_from_here(client: str, headers: Mapping[str, str], version: str) -> bool:
+    """Whether somebody on this machine asks, and, as far as the request shows, not by way of a
+    proxy or another name. `version` is that of HTTP."""
+    is_local_name = _LOCAL_HOST.fullmatch(headers.get("host", "")) is not None
+    is_direct = version not in _OLD and not any(map(_FORWARDED.fullmatch, headers))
+    return client in _LOCAL and is_direct and is_local_name
 
 
 def is_of_other_site(headers: Mapping[str, str]) -> bool:
@@ -45,16 +56,28 @@ def forbidden() -> Answer:
     return 403, "Forbidden", [("Content-Type", "text/plain")], b"Not for whoever asks.\n"
 
 
-def answer(method: str, path: str, query: str, body: bytes) -> Answer:
-    """Status, reason, headers and body; waits until it is there."""
+def answer(
+    method: str,
+    path: str,
+    query: str,
+    body: bytes,
+    is_gone: Callable[[], bool] = lambda: False,
+) -> Answer:
+    """Status, reason, headers and body; waits until it is there, or until whoever asks is
+    gone."""
+    target = f"{path}?{query}" if query else path
+    if not _TARGET.fullmatch(target):
+        return 400, "Bad Request", [("Content-Type", "text/plain")], b"Malformed.\n"
     try:
         host, token = _address()
     except TracerError as error:
         return _failed(str(error))
     connection = http.client.HTTPConnection(host, timeout=TIMEOUT_S)
     try:
-        target = f"{path}?{query}" if query else path
         connection.request(method, target, body or None, {"Authorization": f"Bearer {token}"})
+        while not select.select([connection.sock], [], [], _LOOK_S)[0]:
+            if is_gone():
+                return _failed("nobody waits for the answer")
         reply = connection.getresponse()
         headers = [(k, v) for k, v in reply.getheaders() if k.lower() not in _DROPPED]
         return reply.status, reply.reason, headers, reply.read()
@@ -62,7 +85,7 @@ def answer(method: str, path: str, query: str, body: bytes) -> Answer:
         with _guard:
             listening.stop(_core)  # the next request starts another one
         return _failed(f"the process that answers is gone ({type(error).__name__})")
-    except ValueError:  # http.client takes no control characters
+    except ValueError:  # an odd method
         return 400, "Bad Request", [("Content-Type", "text/plain")], b"Malformed.\n"
     finally:
         connection.close()

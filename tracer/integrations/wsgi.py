@@ -35,12 +35,14 @@ class Endpoints:
             for name, value in environ.items()
             if name.startswith("HTTP_")
         }
-        here = asking.is_from_here(environ.get("REMOTE_ADDR", ""), headers)
+        version = environ.get("SERVER_PROTOCOL", "")
+        here = asking.is_from_here(environ.get("REMOTE_ADDR", ""), headers, version)
         may = self._allows(environ) if self._allows is not None else here
         if not may or asking.is_of_other_site(headers):
             return asking.forbidden()
-        size = environ.get("CONTENT_LENGTH") or "0"
-        length = min(int(size), asking.MOST_BYTES) if size.isdecimal() else 0
+        is_post = environ["REQUEST_METHOD"] == "POST"
+        size = (environ.get("CONTENT_LENGTH") or "0") if is_post else "0"
+        length = min(int(size[:9]), asking.MOST_BYTES) if size.isdecimal() else 0
         body = environ["wsgi.input"].read(length) if length else b""
         query = environ.get("QUERY_STRING", "")
         return asking.answer(environ["REQUEST_METHOD"], path, query, body)

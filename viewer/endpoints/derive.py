@@ -62,14 +62,17 @@ def derive(text: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (DERIVE_S, DERIVE_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     order = Order(**json.loads(text))
-    from tracer.errors import TracerError
-
     try:
-        answer = _MAKERS[order.what](order)
-    except TracerError as error:
-        sys.exit(str(error))
+        from tracer.errors import TracerError
+
+        try:
+            answer = _MAKERS[order.what](order)
+        except TracerError as error:
+            sys.exit(str(error))
     except MemoryError:
         sys.exit("The recording is too large for the memory that an answer may take.")
+    except Exception as error:  # a bug, or a library that has no memory
+        sys.exit(f"The answer could not be made ({type(error).__name__}).")
     sys.stdout.buffer.write(answer)
 
 

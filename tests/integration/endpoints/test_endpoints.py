@@ -86,6 +86,17 @@ def test_go_tool_pprof(program: Running, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert "Type: " in done.stdout, path
+    for name in NAMED:  # it also reads Go's text forms
+        (tmp_path / name).write_bytes(program.get(f"{name}?debug=1"))
+        done = subprocess.run(
+            [GO, "tool", "pprof", "-top", str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Type: " in done.stdout, name
     program.end()
 
 

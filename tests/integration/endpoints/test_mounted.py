@@ -31,20 +31,32 @@ async def asked(
     query: bytes = b"",
     client: str = "127.0.0.1",
     headers: dict[str, str] | None = None,
+    more: tuple[tuple[str, str], ...] = (),
+    version: str = "1.1",
+    method: str = "GET",
+    body: bytes = b"",
+    goes: bool = False,
 ) -> tuple[int, bytes]:
-    """What an ASGI application sends."""
+    """What an ASGI application sends. If whoever asks `goes`, they are gone at once."""
     sent: list[dict[str, Any]] = []
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    if method != "POST":
+        messages.clear()  # nobody reads it
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if messages:
+            return messages.pop()
+        if not goes:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
-    pairs = [
-        (name.encode(), value.encode()) for name, value in (HERE | (headers or {})).items()
-    ]
+    scope = {"type": "http", "method": method, "path": path, "query_string": query}
+    scope["http_version"] = version
+    named = (*(HERE | (headers or {})).items(), *more)
+    pairs = [(name.encode(), value.encode()) for name, value in named]
     await app(scope | {"client": (client, 1), "headers": pairs}, receive, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
@@ -52,6 +64,8 @@ async def asked(
 # By way of a proxy, by another name, by the page of another site.
 OTHERS = (
     {"x-forwarded-for": "192.0.2.1"},
+    {"x-forwarded-host": "app.example"},
+    {"via": "1.1 proxy"},
     {"host": "app.example"},
     {"host": "evil.example:8000"},
     {"origin": "https://evil.example"},
@@ -80,7 +94,59 @@ def test_asgi() -> None:
             assert (await asked(app, path, headers=headers))[0] == 403, headers
         open_ = asgi.Endpoints(inner, lambda scope: scope["path"] == path)
         assert (await asked(open_, path, b"debug=1", client="192.0.2.1"))[0] == 200
-        assert (await asked(open_, path, headers=OTHERS[3]))[0] == 403
+        assert (await asked(open_, path, headers=OTHERS[5]))[0] == 403
+
+    asyncio.run(ask())
+
+
+ODD = (
+    "/debug/pprof/x\r\nSet-Cookie: a=b",
+    "/debug/pprof/cmdline HTTP/1.1\r\nHost: evil",
+    "/debug/pprof/a b",
+    "/debug/pprof/\x00",
+    "/debug/pprof/ä",
+)
+
+
+def test_attacks_on_asgi() -> None:
+    """Paths come decoded. None of these ends the process that answers."""
+    app = asgi.Endpoints(inner)
+    path = "/debug/pprof/cmdline"
+    post = {"sec-fetch-site": "cross-site", "content-type": "text/plain"}
+
+    async def ask() -> None:
+        assert (await asked(app, path))[0] == 200
+        process = _core.kept["listening"]
+        for odd in ODD:
+            assert (await asked(app, odd))[0] == 400, odd
+        assert (await asked(app, path, b"a=\r\nX: y"))[0] == 400
+        for traversal in ("/debug/pprof/../../etc/passwd", "/debug/tracer/../../x"):
+            assert (await asked(app, traversal))[0] == 404
+        assert (await asked(app, path, more=(("host", "evil.example"),)))[0] == 403
+        assert (await asked(app, path, version="1.0"))[0] == 403
+        symbol = "/debug/pprof/symbol"
+        assert (await asked(app, symbol, method="POST", headers=post))[0] == 403
+        assert (await asked(app, path, method="POST"))[0] == 405
+        assert (await asked(app, path, method="G\r\nET"))[0] == 400
+        large = await asked(app, symbol, method="POST", body=b"0x1+" * 100_000)
+        assert large == (200, b"num_symbols: 1\n")
+        for name in ("profile", "trace", "heap"):
+            many = await asked(app, f"/debug/pprof/{name}", b"seconds=1000000000")
+            assert many[0] == 400
+        assert _core.kept["listening"] is process
+
+    asyncio.run(ask())
+
+
+def test_whoever_asks_goes_away() -> None:
+    """The profile of 300 s ends, and another one can begin."""
+    app = asgi.Endpoints(inner)
+    path = "/debug/pprof/profile"
+
+    async def ask() -> None:
+        assert (await asked(app, path, b"seconds=300", goes=True))[0] == 500
+        while (await asked(app, path, b"seconds=1"))[0] == 500:
+            pass  # the process that answers has not seen it yet
 
     asyncio.run(ask())
 
@@ -94,7 +160,9 @@ def test_wsgi() -> None:
 
     app = wsgi.Endpoints(plain)
 
-    def ask(path: str, query: str = "", client: str = "127.0.0.1") -> tuple[str, bytes]:
+    def ask(
+        path: str, query: str = "", client: str = "127.0.0.1", **more: str
+    ) -> tuple[str, bytes]:
         told: list[str] = []
         environ = {
             "PATH_INFO": path,
@@ -103,7 +171,8 @@ def test_wsgi() -> None:
             "REMOTE_ADDR": client,
             "HTTP_HOST": "127.0.0.1:8000",
             "wsgi.input": io.BytesIO(),
-        }
+            "SERVER_PROTOCOL": "HTTP/1.1",
+        } | more
         body = b"".join(app(environ, lambda status, _headers: told.append(status)))
         return told[0], body
 
@@ -111,6 +180,21 @@ def test_wsgi() -> None:
     assert ask("/debug/pprof/cmdline")[0] == "200 OK"
     assert ask("/debug/pprof")[0] == "301 Moved Permanently"
     assert ask("/debug/pprof/", client="192.0.2.1")[0] == "403 Forbidden"
+    for other in (
+        {"HTTP_HOST": "evil.example"},
+        {"HTTP_HOST": "localhost:8000,evil.example"},
+        {"HTTP_ORIGIN": "null"},
+        {"HTTP_SEC_FETCH_SITE": "same-site", "REQUEST_METHOD": "POST"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+        {"SERVER_PROTOCOL": "HTTP/1.0"},
+    ):
+        assert ask("/debug/pprof/cmdline", **other)[0] == "403 Forbidden", other
+    process = _core.kept["listening"]
+    for odd in ODD:
+        assert ask(odd)[0] == "400 Bad Request", odd
+    long = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "9" * 5000}
+    assert ask("/debug/pprof/symbol", **long)[0] == "200 OK"
+    assert _core.kept["listening"] is process
 
 
 def test_the_answering_process_dies() -> None:
