@@ -46,6 +46,7 @@ CAT_HOLD = "hold"  # who holds a contended lock, on the lock's track
 CAT_USER = "user"  # the program's own: regions (slices) and logs (instants)
 CAT_OPERATION = "operation"  # the program's own: tracer.task, on a lane below Operations
 CAT_JOB = "job"  # a pool of processes: from submit to result
+CAT_MESSAGE = "message"  # what a thread waited for and another process wrote
 CAT_GC = "gc"
 CAT_HEAP = "heap"
 CAT_TRACER = "tracer"
@@ -97,6 +98,9 @@ PROCESS_STARTED = "process started"  # instant on a child's first thread, flow f
 JOB_SENT = "job sent"  # instant: written into the pipe
 RESULT_SENT = "result sent"  # instant in the worker, flow to …
 RESULT_RECEIVED = "result received"  # … the instant in the process that asked for it
+# Messages between processes that somebody waited for:
+MESSAGE_SENT = "message sent"  # instant on the thread that wrote it, flow to …
+MESSAGE_RECEIVED = "message received"  # … the instant on the thread that had waited
 GC_PREFIX = "GC gen"  # + generation
 # Instants on the track `heap`:
 SAMPLING = "sampling"  # from here on, allocations are sampled
@@ -204,7 +208,10 @@ ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
 ARG_POOL = "pool"  # uint: inode of the pipe through which a pool's jobs go
 ARG_JOB = "job"  # uint: number of a job, unique in its pool
 ARG_PICKLING = "pickling_ns"  # uint: how long pickling a job or result took, or unpickling it
-ARG_SENDING = "sending_ns"  # uint on `job sent`, `result sent`: how long writing it took
+ARG_SENDING = "sending_ns"  # uint on `job sent`, `result sent`, `message sent`: how long …
+# … writing it took
+ARG_PIPE = "pipe"  # uint: inode of the pipe, or of the socket at which a message is read
+ARG_MESSAGE = "message"  # uint: number of a message, unique in its pipe
 ARG_THRESHOLD = "threshold_ns"  # uint on `recording`: shorter calls and waits are not written
 ARG_LATE = "late"  # records whose timestamps had to be clamped to keep a track in order
 

@@ -158,6 +158,7 @@
     X(CAT_USER, "user")                       \
     X(CAT_OPERATION, "operation")             \
     X(CAT_JOB, "job")                         \
+    X(CAT_MESSAGE, "message")                 \
     X(CAT_GC, "gc")               \
     X(CAT_TRACER, "tracer")
 
@@ -192,6 +193,8 @@
     X(JOB_SENT, "job sent")                     \
     X(RESULT_SENT, "result sent")               \
     X(RESULT_RECEIVED, "result received")       \
+    X(MESSAGE_SENT, "message sent")             \
+    X(MESSAGE_RECEIVED, "message received")     \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(RECORDING_CUT, "recording cut")           \
@@ -267,6 +270,8 @@
     X(ARG_JOB, "job")                       \
     X(ARG_PICKLING, "pickling_ns")          \
     X(ARG_SENDING, "sending_ns")            \
+    X(ARG_PIPE, "pipe")                     \
+    X(ARG_MESSAGE, "message")               \
     X(ARG_THRESHOLD, "threshold_ns")        \
     X(ARG_HOLDERS, "holders")               \
     X(ARG_SLOTS, "slots")                   \

@@ -1,4 +1,5 @@
-"""Jobs of pools of processes: concurrent.futures' executor and multiprocessing's Pool.
+"""Jobs of pools of processes (concurrent.futures' executor and multiprocessing's Pool), and
+messages of multiprocessing's connections and queues.
 
 Only functions are watched that each job passes once, or each message between processes.
 """
@@ -37,7 +38,9 @@ WATCHED: "dict[str, tuple[tuple[str, str, str], ...]]" = {
     "multiprocessing.reduction": (("ForkingPickler.dumps", "pickle", "PY_START PY_RETURN"),),
     "multiprocessing.connection": (
         ("Connection._send_bytes", "message sent", "PY_START PY_RETURN"),
-        ("Connection._recv_bytes", "message read", "PY_RETURN"),
+        ("Connection._recv_bytes", "message read", "PY_START PY_RETURN"),
+        ("Pipe", "message pipe", "PY_RETURN"),
+        ("wait", "message awaited", "PY_START PY_RETURN"),
         ("_ConnectionBase.recv", "message received", "PY_RETURN"),
     ),
 }

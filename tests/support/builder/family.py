@@ -148,6 +148,17 @@ class Family:
         event = self.instant(by, at, s.SUBMIT, **args, name=name, site=site)
         return Job(self, name, args, event)
 
+    def message(
+        self, by: Thread, at: int, to: Thread, since: int, read_at: int, /, **said: Arg
+    ) -> None:
+        """`by` writes at `at` what `to` has waited for; `said` is of the sender's event."""
+        number = next(self.numbers)
+        args: dict[str, Arg] = {s.ARG_PIPE: 55, s.ARG_MESSAGE: number, s.ARG_BYTES: 5}
+        sent = self.instant(by, at, s.MESSAGE_SENT, s.CAT_MESSAGE, **args, **said)
+        args[s.ARG_SINCE] = START_NS + since
+        got = self.instant(to, read_at, s.MESSAGE_RECEIVED, s.CAT_MESSAGE, **args)
+        self.first.arrow(sent, got)
+
     def jobs_track(self, worker: TraceBuilder) -> int:
         if worker.sequence_id not in self.tracks:
             self.tracks[worker.sequence_id] = worker.track(s.TRACK_JOBS)

@@ -145,11 +145,13 @@ class Thread:
     def sleep(self, at: int, site: str = "") -> Self:
         return self.enter(at, s.SLEEP, s.CAT_SLEEP, {s.ARG_SITE: site} if site else {})
 
-    def release(self, at: int, lock: Lock, to: "Thread | None" = None) -> Self:
+    def release(
+        self, at: int, lock: Lock, to: "Thread | None" = None, *, site: str = ""
+    ) -> Self:
         """Gives the lock back; the flow ends in the next state of `to`."""
-        event = self.trace.instant(
-            self.track, at, s.RELEASE, s.CAT_LOCK, **{s.ARG_LOCK: lock.id}
-        )
+        args: dict[str, Arg] = {s.ARG_LOCK: lock.id}
+        args |= {s.ARG_SITE: site} if site else {}
+        event = self.trace.instant(self.track, at, s.RELEASE, s.CAT_LOCK, **args)
         if to is not None:
             event.flows.append(next(self.trace.flow_ids))
             to.granted.append(event.flows[0])

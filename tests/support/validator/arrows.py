@@ -11,7 +11,7 @@ from tracer import schema as s
 NEVER_RAN = "a callback or job that never ran"
 REFUSED = "a thread that the system refused"
 NO_CHILD = "a child that did not record itself"
-NOT_READ = "a result that nobody read"
+NOT_READ = "a result or message that nobody read"
 NOT_SHOWN = "a step of a loop that is not shown"
 ELSEWHERE = "a process whose trace is in another file, or that did not begin one"
 
@@ -25,6 +25,7 @@ _UNENDED = {
     s.SPAWN: NO_CHILD,
     s.EXEC: NO_CHILD,
     s.RESULT_SENT: NOT_READ,
+    s.MESSAGE_SENT: NOT_READ,
 }
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _MOST_CALLBACKS = 10_000
@@ -87,7 +88,21 @@ def _why_sourceless(trace: Strict, target: Event) -> str:
         return ELSEWHERE
     parent = target.process.events[0].args.get(s.ARG_PARENT_PID)
     is_alone = all(process.pid != parent for process in trace.processes)
+    if target.name == s.MESSAGE_RECEIVED and not _is_whole(trace):
+        return ELSEWHERE
     return ELSEWHERE if target.name == s.PROCESS_STARTED and is_alone else ""
+
+
+def _is_whole(trace: Strict) -> bool:
+    """Whether the traces of all processes of a family are there."""
+    parents = [process.events[0].args.get(s.ARG_PARENT_PID) for process in trace.processes]
+    pids = {process.pid for process in trace.processes}
+    children = {
+        event.args.get(s.ARG_CHILD)
+        for event in trace.events
+        if event.name in _STARTS and event.args.get(s.ARG_FOLLOWED)
+    }
+    return {*parents, *children} - {None} <= pids
 
 
 def _why_unended(trace: Strict, source: Event) -> str:

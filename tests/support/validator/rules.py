@@ -13,6 +13,7 @@ from tests.support.validator.awaits import check_awaits
 from tests.support.validator.heap import HeapSummary, check_heap
 from tests.support.validator.jobs import check_jobs
 from tests.support.validator.lanes import Lane, LockSummary, check_lanes, check_locks
+from tests.support.validator.messages import check_messages
 from tests.support.validator.samples import check_samples
 from tests.support.validator.slices import Slice, drops_of, pair
 from tests.support.validator.strict import Event, Strict, read_strict
@@ -113,6 +114,7 @@ def validate(data: bytes) -> Summary:
     unknown += check_awaits(trace, tasks.values(), holds)
     user = check_user(trace, slices, tasks.values())
     check_jobs(trace, slices)
+    check_messages(trace)
     _valid.add(sha256(data).digest())
     return Summary(
         trace.packets,

@@ -7,15 +7,14 @@ import pytest
 from tests.support.builder.family import Family
 from tests.support.builder.threads import Thread
 from tests.support.builder.trace import TraceBuilder
-from tests.support.explaining import adds_up, answer
+from tests.support.explaining import adds_up, answer, parent, parts, path, told
 from tests.support.stories.waits import MS
-from viewer.analysis.causes.part import Cause, Kind
+from viewer.analysis.causes.part import Kind
 from viewer.analysis.io import io_rows
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Did
 from viewer.analysis.why.waits import What
-from viewer.render.text.steps import step_text
-from viewer.render.text.why import opening, paragraph
+from viewer.render.text.why import opening
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
@@ -24,29 +23,6 @@ WAIT = "/app/service.py:30 main"
 
 def worst(tmp_path: Path, family: Family) -> Explanation:
     return told(tmp_path, family)[0]
-
-
-def told(tmp_path: Path, family: Family) -> tuple[Explanation, str]:
-    """The worst wait of the first process, which adds up, and its paragraph."""
-    model = build_model(read_trace(family.write(tmp_path)))
-    for problem in answer(model).problems:
-        if problem.worst.waiter.process == 0:
-            adds_up(problem.worst.causes, problem.worst.wait.ns)
-            return problem.worst, paragraph(problem)
-    raise AssertionError("nobody waited")
-
-
-def parts(causes: tuple[Cause, ...]) -> list[tuple[Kind, str, float]]:
-    return [(cause.kind, cause.who, cause.ns / MS) for cause in causes]
-
-
-def path(explanation: Explanation) -> list[str]:
-    return [step_text(step) for step in explanation.path]
-
-
-def parent() -> tuple[Family, Thread]:
-    family = Family("/app/service.py")
-    return family, family.first.thread("MainThread", 100).running(0)
 
 
 def test_end_of_a_child(tmp_path: Path) -> None:

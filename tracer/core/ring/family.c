@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 4096 };
+#include "ring/channels.h"
+
+enum { PAGE_BYTES = 4096 }; /* behind the page comes the table of channels */
 
 typedef struct {
     uint64_t most_bytes, most_members;
@@ -29,11 +31,17 @@ static int fits(char *into, const char *path)
     return length > 0 && length < FAMILY_PATH_BYTES;
 }
 
+static size_t all_bytes(void)
+{
+    return PAGE_BYTES + channels_bytes();
+}
+
 int family_follow(const char *into, const char *first, uint64_t bytes, uint64_t members)
 {
     if (page)
-        munmap(page, PAGE_BYTES);
+        munmap(page, all_bytes());
     page = NULL;
+    channels_use(NULL);
     failed = 0;
     most_bytes = bytes;
     most_members = members;
@@ -55,22 +63,32 @@ static int open_page(int flags)
 static int map(int fd)
 {
     struct stat about;
-    if (fstat(fd, &about) < 0 || about.st_size < PAGE_BYTES)
+    if (fstat(fd, &about) < 0 || (size_t)about.st_size < all_bytes())
         return EINVAL;
-    void *memory = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *memory = mmap(NULL, all_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return errno;
     page = memory;
+    channels_use((char *)memory + PAGE_BYTES);
     return 0;
 }
 
-/* The page is written, not only made longer: a hole would need room on the disk at the first access. */
+/* All of it is written, not only made longer: a hole would need room on the disk at the first access. */
+static int fill(int fd, const void *first, const void *zeros)
+{
+    errno = ENOSPC;
+    for (size_t at = 0; at < all_bytes(); at += PAGE_BYTES)
+        if (pwrite(fd, at ? zeros : first, PAGE_BYTES, (off_t)at) != PAGE_BYTES)
+            return errno;
+    return 0;
+}
+
 static int make(void)
 {
     union {
         shared values;
         char bytes[PAGE_BYTES];
-    } fresh = {0};
+    } fresh = {0}, zeros = {0};
     struct stat first;
     if (mkdir(folder, 0777) < 0 && errno != EEXIST)
         return errno;
@@ -78,8 +96,8 @@ static int make(void)
     if (fd < 0)
         return errno;
     fresh.values = (shared){most_bytes, most_members, stat(file, &first) < 0 ? 0 : (uint64_t)first.st_size, 0, 1, 0};
-    errno = ENOSPC;
-    int error = pwrite(fd, &fresh, PAGE_BYTES, 0) == PAGE_BYTES ? map(fd) : errno;
+    int error = fill(fd, &fresh, &zeros);
+    error = error ? error : map(fd);
     close(fd);
     return error;
 }

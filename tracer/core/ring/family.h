@@ -1,7 +1,7 @@
 /* What the processes of a family share: how many were started and have begun to record, and how much they have
- * written.
+ * written, and the messages that they send each other (channels.h).
  *
- * A page of a file in the family's folder, mapped by each of them. A process that is killed leaves it right. */
+ * A file in the family's folder, mapped by each of them. A process that is killed leaves it right. */
 #ifndef TRACER_FAMILY_H
 #define TRACER_FAMILY_H
 

@@ -55,6 +55,8 @@ enum record_kind {
     REC_JOB_RUN,        /* b = same address, on the thread that runs it; a = func */
     REC_POOL_JOB,       /* of a pool of processes: b = pool, c = job, a = func, or the class of an exception (string);
                            flag = enum pool_step; payload = one pool_job_details */
+    REC_MESSAGE,        /* of a connection between processes, which somebody waited for: b = pipe, c = message;
+                           flag = enum message_step; payload = one pool_job_details */
     REC_GC_BEGIN,       /* a = generation, flag: gc.collect() was called, b = stack of that call */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
     REC_CALL,           /* the call that the next REC_TAKE returns from: a = what string, b = fd + 1 or 0;
@@ -157,11 +159,14 @@ static_assert(sizeof(await_holders) == sizeof(record), "fits one record");
 
 enum pool_step { POOL_SUBMITTED, POOL_SENT, POOL_BEGUN, POOL_ENDED, POOL_RESULT_SENT, POOL_RESULT_RECEIVED };
 
+enum message_step { MESSAGE_SENT, MESSAGE_RECEIVED };
+
 /* Times are CLOCK_MONOTONIC. */
 typedef struct {
     uint64_t bytes;       /* of the pickle */
-    uint64_t pickling_ns; /* how long pickling took, or unpickling */
-    uint64_t since_ns;    /* when it was submitted, or the thread began to write it into the pipe */
+    uint64_t pickling_ns; /* how long pickling took, or unpickling; of a message when the thread had written the one
+                             before, or since when it has waited to read this one */
+    uint64_t since_ns;    /* when it was submitted, the thread began to write it into the pipe, or a message was read */
     uint32_t tid;         /* that submitted it; 0: the record's thread */
     uint32_t stack;
 } pool_job_details;

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "python/codes.h"
-#include "python/plain.h"
+#include "python/looking.h"
 #include "python/stacks.h"
 #include "ring/map.h"
 
@@ -25,7 +25,7 @@
     X(call_item) X(result_item) X(process_chunk) X(process_failure) X(pool_failure) X(mapstar) X(starmapstar)
 #define NAMES(X)                                                                                                 \
     X(_queue_count) X(_call_queue) X(call_queue) X(_inqueue) X(_reader) X(_handle) X(_job) X(_pool) X(_number_left) \
-    X(work_id) X(fn) X(args) X(func) X(exc) X(tell)
+    X(work_id) X(fn) X(args) X(func) X(exc)
 
 #define POINTER(name) *name,
 static struct {
@@ -96,51 +96,11 @@ static uint32_t own_stack(void)
     return stacks_named(stacks_capture(PyThreadState_Get()));
 }
 
-/* --- looking at frames and objects; no code of the program runs, no exception is left --- */
-
-static const compat_frame *calling(const compat_frame *frame)
-{
-    do
-        frame = frame->previous;
-    while (frame && (!compat_frame_code(frame) || compat_is_shim(compat_frame_code(frame))));
-    return frame;
-}
-
-static const compat_frame *current(void)
-{
-    return *compat_frame_slot(PyThreadState_Get());
-}
-
-static int runs(const compat_frame *frame, const PyObject *code)
-{
-    return frame && code && (const PyObject *)compat_frame_code(frame) == code;
-}
-
-/* Borrowed; NULL: there is none yet. */
-static PyObject *local(const compat_frame *frame, int index)
-{
-    PyObject *found = frame ? compat_frame_local(frame, index) : NULL;
-    return found && PyCell_Check(found) ? PyCell_GET(found) : found;
-}
-
-/* Borrowed from `object`, which keeps it; NULL: it has none. */
-static PyObject *attribute(PyObject *object, PyObject *name)
-{
-    PyObject *found = name ? plain_attribute(object, name) : NULL;
-    Py_XDECREF(found);
-    return found;
-}
+/* --- looking at objects; no code of the program runs, no exception is left --- */
 
 static int is_a(PyObject *object, const PyObject *type)
 {
     return object && type && (const PyObject *)Py_TYPE(object) == type;
-}
-
-static uint64_t number_of(PyObject *value)
-{
-    uint64_t number = value && PyLong_Check(value) ? PyLong_AsUnsignedLongLong(value) : UINT64_MAX;
-    PyErr_Clear();
-    return number;
 }
 
 static PyObject *item(PyObject *tuple, Py_ssize_t at)
@@ -362,6 +322,12 @@ void jobs_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
     j->out.since_ns = now_ns();
 }
 
+int jobs_is_sending(const thread_buffer *b)
+{
+    const thread_jobs *j = jobs_of(b);
+    return j->out.kind && j->out.is_pickled;
+}
+
 void jobs_on_sent(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
@@ -375,15 +341,10 @@ void jobs_on_sent(thread_buffer *b, uint64_t tick, PyObject *value)
 
 /* --- read and run --- */
 
-void jobs_on_read(thread_buffer *b, uint64_t tick, PyObject *value)
+void jobs_on_read(thread_buffer *b, uint64_t bytes)
 {
-    (void)tick;
     thread_jobs *j = jobs_of(b);
-    PyObject *size = value && value != Py_None ? PyObject_CallMethodNoArgs(value, names.tell) : NULL; /* an io.BytesIO */
-    PyErr_Clear();
-    uint64_t bytes = number_of(size);
-    Py_XDECREF(size);
-    j->in.bytes = bytes == UINT64_MAX ? 0 : bytes;
+    j->in.bytes = bytes;
     j->in.at_ns = now_ns();
 }
 

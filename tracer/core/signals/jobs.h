@@ -13,13 +13,15 @@ void jobs_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value);         /
 void jobs_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value);
 void jobs_on_send(thread_buffer *b, uint64_t tick, PyObject *value);           /* Connection._send_bytes */
 void jobs_on_sent(thread_buffer *b, uint64_t tick, PyObject *value);
-void jobs_on_read(thread_buffer *b, uint64_t tick, PyObject *value);           /* Connection._recv_bytes returns */
+void jobs_on_read(thread_buffer *b, uint64_t bytes);                           /* Connection._recv_bytes returns */
 void jobs_on_received(thread_buffer *b, uint64_t tick, PyObject *value);       /* Connection.recv returns */
 void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value);            /* Queue.get, SimpleQueue.get return */
 void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value);            /* _sendback_result */
 void jobs_on_put(thread_buffer *b, uint64_t tick, PyObject *value);            /* SimpleQueue.put */
 void jobs_on_result_item(thread_buffer *b, uint64_t tick, PyObject *value);    /* process_result_item */
 void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value);       /* ApplyResult._set … */
+
+int jobs_is_sending(const thread_buffer *b); /* after jobs_on_send(): whether the message is a job or a result */
 
 extern PyMethodDef jobs_methods[];
 

@@ -22,6 +22,7 @@
 #include "signals/greenlet/hub.h"
 #include "signals/children.h"
 #include "signals/jobs.h"
+#include "signals/messages.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
@@ -83,8 +84,10 @@ static watched_role roles[] = {
     {"pool result set", jobs_on_pool_set, NULL, LOOP_NO_PART},
     {"message got", NULL, jobs_on_got, LOOP_NO_PART},
     {"message put", jobs_on_put, NULL, LOOP_NO_PART},
-    {"message sent", jobs_on_send, jobs_on_sent, LOOP_NO_PART},
-    {"message read", NULL, jobs_on_read, LOOP_NO_PART},
+    {"message sent", messages_on_send, messages_on_sent, LOOP_NO_PART},
+    {"message read", messages_on_read, messages_on_got, LOOP_NO_PART},
+    {"message awaited", messages_on_wait, messages_on_ready, LOOP_NO_PART},
+    {"message pipe", NULL, messages_on_pipe, LOOP_NO_PART},
     {"message received", NULL, jobs_on_received, LOOP_NO_PART},
     {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
     {"fork server runs", NULL, server_ready, LOOP_NO_PART},

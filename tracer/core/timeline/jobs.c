@@ -1,5 +1,5 @@
 /* Turns records into flows and slices: the jobs of executors and of pools of processes, from where each is submitted
- * to where it runs and, from another process, back. */
+ * to where it runs and, from another process, back; messages between processes. */
 #include "timeline/jobs.h"
 
 #include <string.h>
@@ -143,8 +143,56 @@ HANDLER(pool_job)
         steps[r->flag](t, thread, r, ns, &details);
 }
 
+/* --- messages between processes --- */
+
+/* Both processes compute the same. The seed is turned so that no job of that pipe has the same. */
+static uint64_t flow_of_message(const timeline *t, const record *r)
+{
+    return mixed(mixed(mixed(~t->seed) + r->b) + r->c) | 1;
+}
+
+static event message_event(const record *r, thread_line *thread, const pool_job_details *d, uint64_t ns, uint8_t name,
+                           arg *args)
+{
+    event ev = {.args = args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_MESSAGE, .name = name};
+    event_uint(&ev, SCHEMA_ARG_PIPE, r->b);
+    event_uint(&ev, SCHEMA_ARG_MESSAGE, r->c);
+    if (d->pickling_ns)
+        event_uint(&ev, SCHEMA_ARG_SINCE, d->pickling_ns);
+    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    return ev;
+}
+
+static void message_sent(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    uint64_t since_ns = d->since_ns < ns ? d->since_ns : ns;
+    arg args[EVENT_ARGS];
+    event ev = message_event(r, thread, d, since_ns, SCHEMA_MESSAGE_SENT, args);
+    event_uint(&ev, SCHEMA_ARG_SENDING, ns - since_ns);
+    add_stack(&ev, d->stack, 0);
+    packet_ref at = encoder_event(&t->out, &ev);
+    encoder_add_flow(&t->out, &at, flow_of_message(t, r));
+}
+
+static void message_received(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
+{
+    arg args[EVENT_ARGS];
+    event ev = message_event(r, thread, d, d->since_ns < ns ? d->since_ns : ns, SCHEMA_MESSAGE_RECEIVED, args);
+    ev.flow_in = flow_of_message(t, r);
+    encoder_event(&t->out, &ev);
+}
+
+HANDLER(message)
+{
+    pool_job_details details;
+    memcpy(&details, text, sizeof details);
+    (r->flag == MESSAGE_SENT ? message_sent : message_received)(t, thread, r, ns, &details);
+}
+
 const record_handler timeline_job_handlers[REC_KINDS] = {
     [REC_JOB_SUBMIT] = job_submit,
     [REC_JOB_RUN] = job_run,
     [REC_POOL_JOB] = pool_job,
+    [REC_MESSAGE] = message,
 };

@@ -1,5 +1,7 @@
-"""What a wait in one process was for in another: the end of a child, the result of a job."""
+"""What a wait in one process was for in another: the end of a child, a job or its result, a
+message."""
 
+import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -12,11 +14,14 @@ from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import NEVER, Job, Jobs
+from viewer.analysis.processes.messages import Message, Messages
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SELECT, SLEEP, STATE_MASK
 from viewer.trace.model import Model
+from viewer.trace.sites import head, is_library
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
 _LONG_NS = 1_000_000  # what is shorter does not come between a wait and what it brought
+_GET = re.compile(r"multiprocessing/queues\.py:\d+ (Simple)?Queue\.get$", re.MULTILINE)
 _MOST_LOOKS = 64  # rows of a library that sleeps and looks whether a child has ended
 
 
@@ -26,6 +31,14 @@ class Child(NamedTuple):
     process: int
     pid: int
     name: str
+
+
+class Written(NamedTuple):
+    """Who wrote what a thread waited for, when, and where."""
+
+    thread: int
+    at_ns: int
+    site: str
 
 
 class Elsewhere:
@@ -48,6 +61,7 @@ class Elsewhere:
                 for row in self._rows_before(thread, at_ns, before, looks=False):
                     self.job_of_row[row] = number
                 before = at_ns
+        self.messages = Messages.of(model).all
         self._find_children()
 
     @classmethod
@@ -89,7 +103,8 @@ class Elsewhere:
                 told = self._ended.setdefault(thread, [])
                 before = told[-1][0] if told else 0
                 for row in self._rows_before(thread, at_ns, before, looks=True):
-                    self.child_of_row[row] = child
+                    if row not in self.message_of_row:
+                        self.child_of_row[row] = child
                 told.append((at_ns, child))
 
     def _rows_before(
@@ -131,6 +146,71 @@ class Elsewhere:
         step = self.ledger.loops_without_gc.row_at(lane, middle)
         kinds = self.model.owners.kind
         return 0 <= step < len(kinds) and kinds[step] == SELECT
+
+    @cached_property
+    def message_of_row(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for number, message in enumerate(self.messages):
+            waited = self._rows_in(message.receiver, message.since_ns, message.received_ns)
+            found |= dict.fromkeys(waited, number)
+        return found
+
+    @cached_property
+    def idle_of_row(self) -> dict[int, int]:
+        """By row the job that came: between two jobs a worker's first thread gets the second
+        from the queue."""
+        found: dict[int, int] = {}
+        for worker, jobs in self._of_worker.items():
+            member, before = self.family.members.get(worker), 0
+            main = member.main if member is not None else -1
+            for _, number in jobs if main >= 0 else ():
+                job = self.jobs[number]
+                if job.thread >= 0:
+                    waited = self._rows_in(main, before, job.start_ns)
+                    found |= {row: number for row in waited if self._is_get(row)}
+                before = max(job.end_ns, job.result_ns)
+        return found
+
+    def _is_get(self, row: int) -> bool:
+        stack = self.model.trace.text_of_slice(self.model.states.slice[row], s.ARG_STACK)
+        return _GET.search(stack) is not None
+
+    def _rows_in(self, thread: int, since_ns: int, until_ns: int) -> Iterator[int]:
+        """The waits of a thread that lie in that time, by their middle."""
+        rows, table = self.ledger.rows_of_threads, self.model.states
+        low, high = rows.offset[thread], rows.offset[thread + 1]
+        at = bisect_right(rows.start_ns, until_ns, low, high)
+        while at > low:
+            at -= 1
+            row = rows.row[at]
+            if table.end_ns[row] < since_ns:
+                return
+            middle = (table.start_ns[row] + table.end_ns[row]) // 2
+            if since_ns <= middle < until_ns and table.state[row] & STATE_MASK in _WAITS:
+                yield row
+
+    def written(self, number: int) -> Written:
+        """Who wrote a message, or had put it into the queue whose thread wrote it.
+
+        That is known of the first message after which that thread began or was woken.
+        """
+        message = self.messages[number]
+        put = self._put(message) if is_library(message.site) else None
+        return put or Written(message.sender, message.sent_ns, message.site)
+
+    def _put(self, message: Message) -> Written | None:
+        table = self.model.states
+        for row in self._rows_in(message.sender, message.before_ns, message.sent_ns):
+            if table.state[row] & STATE_MASK == IDLE_WAIT and table.waker[row] >= 0:
+                event = self.ledger.release_of(row)
+                return self._written_at(table.waker[row], event) if event >= 0 else None
+        starter = self.ledger.starters.get(message.sender)
+        return self._written_at(*starter) if starter and not message.before_ns else None
+
+    def _written_at(self, thread: int, event: int) -> Written:
+        args = self.model.trace.args(event)
+        site = head(str(args.get(s.ARG_STACK, ""))) or str(args.get(s.ARG_SITE, ""))
+        return Written(thread, self.model.trace.events.time_ns[event], site)
 
     def child_between(self, thread: int, since_ns: int, until_ns: int) -> Child | None:
         """The child of whose end a thread was told in that time."""
@@ -180,10 +260,15 @@ class Elsewhere:
         return found
 
     def of_row(self, row: int) -> tuple[str, int] | None:
-        """What explains a call: ("child", row) or ("job", number)."""
+        """What explains a call: a child, a job or the one that came next, a message."""
         if row in self.child_of_row:
             return "child", row
-        return ("job", self.job_of_row[row]) if row in self.job_of_row else None
+        kinds = (
+            ("job", self.job_of_row),
+            ("idle", self.idle_of_row),
+            ("message", self.message_of_row),
+        )
+        return next(((kind, rows[row]) for kind, rows in kinds if row in rows), None)
 
     def phases(self, job: Job, windows: Windows) -> Iterator[tuple[Kind, Windows]]:
         """What became of a job in these times, in order."""

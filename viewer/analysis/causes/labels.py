@@ -45,7 +45,8 @@ STATES = {
 # The lane that explains a piece: "thread", "task", "gil" (of a process), "lock"; or whom the
 # wait itself names: "owner" (a row of States' owners), "waker" (a thread); or, of a wait that
 # nobody ended, "vain": the lock that it was for. "child": a row of States that waited for the
-# end of a process; "job": a job of a pool of processes.
+# end of a process; "job": a job of a pool of processes; "idle": one that its worker waited
+# for; "message": what another process wrote.
 type On = tuple[str, int]
 
 
@@ -124,6 +125,17 @@ class Labels:
         on = ("process", job.worker) if job.worker in self.elsewhere.family.members else None
         return Label(kind, f"{job.name} [{worker}]" if worker else job.name, job.site, on=on)
 
+    def until(self, on: On) -> tuple[Label, int, Kind]:
+        """Who submitted the job that an idle worker waited for, or wrote a message; when;
+        and what the wait was for then."""
+        if on[0] == "idle":
+            job = self.elsewhere.jobs[on[1]]
+            label = self.thread(job.thread, Kind.SUBMITTER)._replace(site=job.site)
+            return label, job.submit_ns, Kind.QUEUED
+        written = self.elsewhere.written(on[1])
+        label = self.thread(written.thread, Kind.WRITER)._replace(site=written.site)
+        return label, written.at_ns, Kind.MESSAGE
+
     def hold(self, key: int) -> Label:
         if 0 <= key < len(self.model.states.owner_id):
             return self.owner(key)
@@ -191,6 +203,8 @@ class Labels:
         if table.waker[row] >= 0:
             job = self.elsewhere.job_before(table.waker[row], self.ledger.released_ns(row))
             return ("job", job) if job >= 0 else ("waker", table.waker[row])
+        if (elsewhere := self.elsewhere.of_row(row)) is not None:
+            return elsewhere
         is_open = self.model.trace.slices.unfinished[table.slice[row]]
         is_vain = (table.state[row] & FAILED or is_open) and table.row[row] >= 0
         return ("vain", table.row[row]) if is_vain else None

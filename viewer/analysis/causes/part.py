@@ -42,6 +42,9 @@ class Kind(StrEnum):
     QUEUED = "queued"  # a job that no worker had begun
     JOB = "job"  # a job of a pool of processes, in its worker
     RESULT = "result"  # of a job, on its way back
+    SUBMITTER = "submitter"  # of a job that an idle worker waited for
+    WRITER = "writer"  # of a message from another process
+    MESSAGE = "message"  # written, and not read yet
     OTHERS = "others"  # smaller parts, not told one by one
     CYCLE = "cycle"  # waits for one further up
     UNKNOWN = "unknown"

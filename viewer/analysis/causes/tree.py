@@ -75,6 +75,8 @@ class Tree:
                 return self.process(process, windows, path)
             case ("job", job):
                 return self._job(job, windows, path)
+            case ("idle" | "message", _) as came:
+                return self._until(*self.labels.until(came), windows, path)
             case ("vain", lock) if (ender := self.ender(lock)) is not None:
                 return self._one(ender, windows, path)
         return ()
@@ -185,6 +187,15 @@ class Tree:
             below = self.behind(label.on, cut, path) if cut else ()
             found.append(self._cause(label, cut, below))
         return merged(found)
+
+    def _until(
+        self, label: Label, at_ns: int, then: Kind, windows: Windows, path: Path
+    ) -> Causes:
+        """One part up to a moment, with what that one did; what came then is another."""
+        before, after = between(windows, 0, at_ns), between(windows, at_ns, NEVER)
+        below = self.behind(label.on, before, path) if before else ()
+        rest = Cause(then, after.ns, count=len(after))
+        return merged([self._cause(label, before, below), rest])
 
     def awaited(self, task: int, i: int, windows: Windows, path: Path = ()) -> Causes:
         """What a task awaited: the owners of the lock, or what its waker did meanwhile."""

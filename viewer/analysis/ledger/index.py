@@ -75,7 +75,7 @@ class Index:
 
     @cached_property
     def starters(self) -> dict[int, tuple[int, int]]:
-        """By thread, the thread that started it, and when."""
+        """By thread, the thread that started it, and the event."""
         trace, thread_of = self.model.trace, self.thread_of_track
         events, found = trace.events, dict[int, tuple[int, int]]()
         for source in trace.instants(events.name, s.THREAD_START):
@@ -83,7 +83,7 @@ class Index:
             for flow, is_end in self.flows.at(source) if parent >= 0 else ():
                 target = -1 if is_end else self.flows.other_end(flow, is_end)
                 if target >= 0:
-                    found[thread_of[events.track[target]]] = parent, events.time_ns[source]
+                    found[thread_of[events.track[target]]] = parent, source
         return found
 
     # Rows by lane -------------------------------------------------------------------------
@@ -163,7 +163,12 @@ class Index:
         return -1
 
     def released_ns(self, wait: int) -> int:
-        """When the release that ended a thread's wait (a row of States) was; -1 not told.
+        """When the release that ended a thread's wait (a row of States) was; -1 not told."""
+        event = self.release_of(wait)
+        return self.model.trace.events.time_ns[event] if event >= 0 else -1
+
+    def release_of(self, wait: int) -> int:
+        """The event of the release that ended a thread's wait; -1 not told.
 
         Its arrow leads to what follows the wait, or the `GIL wait` after it.
         """
@@ -175,7 +180,7 @@ class Index:
             return -1
         for at in range(following, min(following + 2, high)):
             for event in self.flows.causes(slices.event[table.slice[rows.row[at]]]):
-                return self.model.trace.events.time_ns[event]
+                return event
             if table.state[rows.row[at]] & STATE_MASK != GIL_WAIT:
                 break
         return -1

@@ -1,4 +1,5 @@
-"""The critical path from one process into another: to a child, to a job, to who started it."""
+"""The critical path from one process into another: to a child, to a job, to who
+started it, to who wrote what was waited for."""
 
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ class Across:
     def behind(self, row: int, until: int) -> At | None:
         """The child or the job that a call of a thread (a row of States) waited for."""
         on = self.elsewhere.of_row(row)
-        if on is None or on[0] == "job":
+        if on is None or on[0] != "child":
             return None if on is None else (*on, until)
         process = self.elsewhere.child_of_row[row].process
         return ("process", process, until) if process >= 0 else None
@@ -41,12 +42,24 @@ class Across:
         before = self.elsewhere.job_of_worker_before(number)
         if before >= 0:
             return "job", before, job.start_ns
+        return (yield from self.idle(number, job.start_ns))
+
+    def idle(self, number: int, until: int) -> Follow:
+        """Who submitted a job that its worker, or a free one, waited for."""
+        job = self.elsewhere.jobs[number]
         if job.thread < 0:
-            yield root(Did.UNKNOWN, job.start_ns)
+            yield root(Did.UNKNOWN, until)
             return None
         who, at = self.tree.lanes.name_of_thread(job.thread), job.submit_ns
         yield Step(Did.SUBMITTED, who, job.name, job.site, at, at)
         return self.doing(job.thread, at)
+
+    def message(self, number: int, until: int) -> Follow:
+        """Who wrote what a thread waited for."""
+        written = self.elsewhere.written(number)
+        who, at = self.tree.lanes.name_of_thread(written.thread), min(written.at_ns, until)
+        yield Step(Did.WROTE, who, "", written.site, at, at)
+        return self.doing(written.thread, at)
 
     def starter(self, thread: int, at: int) -> Follow:
         """Who started the process whose first thread this is."""

@@ -64,6 +64,8 @@ class _Walk:
             "callback": self.callback,
             "process": self.across.process,
             "job": self.across.job,
+            "idle": self.across.idle,
+            "message": self.across.message,
         }
         while True:
             at = yield from follow
@@ -287,7 +289,7 @@ class _Walk:
             if table.waker[row] in (-1, who[1]):
                 return self.doing(who[1], ends)
         on = self.tree.labels.behind(row) if base in _WAITS else None
-        if on is not None and on[0] == "job":
+        if on is not None and on[0] in ("job", "idle", "message"):
             return *on, end
         if table.waker[row] >= 0:
             released = self.tree.ledger.released_ns(row)
@@ -342,7 +344,7 @@ class _Walk:
         found = self.tree.ledger.starters.get(thread)
         if found is None:
             return (yield from self.across.starter(thread, at))
-        parent, time = found
+        parent, time = found[0], self.model.trace.events.time_ns[found[1]]
         names = self.tree.lanes.name_of_thread
         yield Step(Did.CREATED, names(parent), names(thread), "", time, time)
         return self.doing(parent, time)

@@ -15,6 +15,7 @@ class Did(StrEnum):
     CREATED = "created"  # the task, thread or process of the step before, at this moment
     JOB = "job"  # a job of a pool of processes ran in the process `what`
     SUBMITTED = "submitted"  # the job of the step before, at this moment
+    WROTE = "wrote"  # what the step before waited for, at this moment
     TIMER = "timer"  # a timer was due
     TIMEOUT = "timeout"  # nobody had ended the wait before
     CANCELLED = "cancelled"  # nobody had ended the wait before

@@ -7,7 +7,7 @@ from tracer import schema as s
 from tracer.units import durations, moments
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Did, Step
-from viewer.words import code, shorten
+from viewer.words import code, place, shorten
 
 _LONG = 48
 NUMBERED = re.compile(r"(.*) #(\d+)")
@@ -48,6 +48,7 @@ _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.CREATED: lambda step: f"{name_of(step.who)} created {name_of(step.what)}",
     Did.JOB: lambda step: f"job {code(step.who, step.site)} ran in {name_of(step.what)}",
     Did.SUBMITTED: lambda step: f"{name_of(step.who)} submitted the job {name_of(step.what)}",
+    Did.WROTE: lambda step: f"{name_of(step.who)} wrote to it ({place(step.site)})",
     Did.TIMER: lambda _: "a timer was due",
     Did.IO: lambda _: "something arrived from outside the program",
     Did.UNKNOWN: lambda _: "the cause is unknown",

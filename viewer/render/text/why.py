@@ -30,7 +30,10 @@ _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 _IN_TURN = ", one after the other"
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
 _BLAMED = (Kind.OWNER, Kind.VAIN)  # who did not end a wait
-_WHICH = (Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN, Kind.CHILD, Kind.JOB)
+_WHICH = (
+    *(Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN, Kind.CHILD, Kind.JOB),
+    *(Kind.SUBMITTER, Kind.WRITER),
+)
 # What links a cause to the one thing it did all that time.
 _LINKS = {
     **dict.fromkeys(_WHICH, ", which was "),
@@ -56,6 +59,9 @@ _ENDED = {
     Kind.QUEUED: "the job was queued: no worker had begun it",
     Kind.JOB: "a worker ran the job {who}",
     Kind.RESULT: "the result of the job was on its way",
+    Kind.SUBMITTER: "no job was there until {who} submitted one{at}",
+    Kind.WRITER: "nothing was there to read until {who} wrote it{at}",
+    Kind.MESSAGE: "what was written was on its way",
     Kind.WOKEN: "it had been woken, but did not run yet",
     Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
     Kind.VAIN: "it waited in vain for {who}, the only one that ever ends such waits",
@@ -98,6 +104,9 @@ _DID = {
     Kind.QUEUED: "the job queued, no worker had begun it",
     Kind.JOB: "running the job {who}",
     Kind.RESULT: "the result on its way",
+    Kind.SUBMITTER: "until {who} submitted a job{at}",
+    Kind.WRITER: "until {who} wrote{at}",
+    Kind.MESSAGE: "what was written on its way",
     Kind.CYCLE: "waiting for itself, in a circle",
     Kind.OTHERS: "{who} smaller parts",
     Kind.UNKNOWN: "unknown",
@@ -334,7 +343,7 @@ def _who(cause: Cause) -> str:
         return f"{many[1]} {what} `{shorten(name, _LONG)}`{_IN_TURN}"
     if cause.kind in (Kind.TASK, Kind.OWNER) and NUMBERED.fullmatch(cause.who):
         return name_of(cause.who)
-    is_place = cause.kind not in (Kind.OWNER, Kind.THREAD)
+    is_place = cause.kind not in (Kind.OWNER, Kind.THREAD, Kind.SUBMITTER, Kind.WRITER)
     return ("thread " if cause.kind is Kind.THREAD else "") + code(
         cause.who, cause.site if is_place else ""
     )

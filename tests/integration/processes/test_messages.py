@@ -1,0 +1,94 @@
+"""Messages between processes: an arrow leads from the write that ended a wait to the read."""
+
+import json
+from bisect import bisect_right
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import Recorder
+from tests.support.validator.strict import Event, Strict, read_strict
+from tracer import schema as s
+
+pytestmark = pytest.mark.broad
+
+PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
+# A thread that has been in the call for so long, when the program's clock says that the other
+# one is about to write, waited for it.
+SURELY_NS = 200_000
+
+
+class Arrow(NamedTuple):
+    sent: Event
+    received: Event
+
+    def is_read(self, pid: int, before_ns: int, after_ns: int) -> bool:
+        got = self.received
+        return got.process.pid == pid and before_ns <= got.time_ns <= after_ns
+
+
+def arrows(trace: Strict) -> list[Arrow]:
+    sources = {flow: event for event in trace.events for flow in event.flows}
+    return [
+        Arrow(sources[event.ends_flows[0]], event)
+        for event in trace.events
+        if event.name == s.MESSAGE_RECEIVED and event.ends_flows[0] in sources
+    ]
+
+
+def waits(trace: Strict, pid: int) -> list[tuple[int, int]]:
+    """When the first thread of a process was in a call that reads or polls."""
+    found: list[tuple[int, int]] = []
+    begun = -1
+    for event in trace.events:
+        if event.process.pid != pid or trace.tracks[event.track].tid != pid:
+            continue
+        if event.type == s.TYPE_SLICE_BEGIN and event.category == s.CAT_IO:
+            begun = event.time_ns
+        elif event.type in (s.TYPE_SLICE_BEGIN, s.TYPE_SLICE_END) and begun >= 0:
+            found.append((begun, event.time_ns))
+            begun = -1
+    return found
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_known_partners(record: Recorder, method: str) -> None:
+    """Who waited when the other one wrote has an arrow, and nobody has another one's."""
+    path = record(PROGRAMS / "messages.py", method)
+    told = json.loads(record.stdout.splitlines()[-1])
+    trace = read_strict(path.read_bytes())
+    pids = [process.pid for process in trace.processes]
+    parent = pids[0]
+    (child,) = set(pids) - {parent}
+    found = arrows(trace)
+    in_calls = {pid: waits(trace, pid) for pid in pids}
+    for name, times in told["written"].items():
+        writer = told["writer"][name] or parent
+        reader = child if writer == parent else parent
+        for wrote, (before, after) in zip(times, told["read"][name], strict=True):
+            mine = [arrow for arrow in found if arrow.is_read(reader, before, after)]
+            assert len(mine) <= 1, f"two arrows: {mine}"
+            calls = in_calls[reader]
+            at = bisect_right(calls, (wrote, 0)) - 1
+            begun, ended = calls[at] if at >= 0 else (0, 0)
+            if before <= begun <= wrote - SURELY_NS and wrote <= ended:
+                assert mine, f"{name}: waited from {begun} for what was written at {wrote}"
+            for sent, received in mine:
+                assert (sent.process.pid, received.process.pid) == (writer, reader)
+                assert wrote <= sent.time_ns <= received.time_ns
+                assert before <= int(received.args[s.ARG_SINCE]) <= received.time_ns
+                if name != "queue":  # its own thread writes
+                    assert str(sent.args[s.ARG_STACK]).count("messages.py:") >= 1
+    assert len({id(arrow.received) for arrow in found}) == len(found)
+    assert found, "nobody was seen to wait"
+
+
+def test_no_arrow_from_a_stranger(record: Recorder) -> None:
+    """What another program wrote, or two into a raw pipe, comes from nobody that is known."""
+    path = record(PROGRAMS / "unfollowed_writer.py")
+    pid, got = json.loads(record.stdout.splitlines()[-1])
+    found = arrows(read_strict(path.read_bytes()))
+    for who, before, after in got:
+        mine = [arrow for arrow in found if arrow.is_read(pid, before, after)]
+        assert len(mine) <= (who == "known"), f"{who}: {mine}"

@@ -1,0 +1,128 @@
+"""Waits for a message from another process, and for a job: who wrote or submitted it."""
+
+from pathlib import Path
+
+from tests.support.builder.family import START_NS
+from tests.support.explaining import answer, parent, parts, path, told
+from tests.support.stories.waits import MS
+from tracer import schema as s
+from viewer.analysis.causes.part import Kind
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+READ = "/app/service.py:30 main"
+WRITE = "/app/w.py:5 work"
+LIBRARY = "/usr/lib/python3.13/multiprocessing"
+FEEDS = f"{LIBRARY}/queues.py:9 Queue._feed"
+
+
+def test_a_message(tmp_path: Path) -> None:
+    """The wait is what the writer did until it wrote, then the way of the message."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1")
+    other = family.main(child)
+    main.io(20 * MS, "os.read", site=READ).running(70 * MS).end(80 * MS)
+    other.running(10 * MS).io(15 * MS, "socket.recv", site="/app/w.py:4 work")
+    other.running(60 * MS).end(90 * MS)
+    family.message(other, 65 * MS, main, 20 * MS, 71 * MS, site=WRITE)
+    family.ended(main, child, 80 * MS, status=0)
+    family.first.ended(81 * MS)
+    child.ended(91 * MS)
+    found, text = told(tmp_path, family)
+    assert parts(found.causes) == [
+        (Kind.WRITER, "MainThread [worker 1]", 45),
+        (Kind.MESSAGE, "", 5),
+    ]
+    assert parts(found.causes[0].parts) == [
+        (Kind.IO, "socket.recv", 40),
+        (Kind.COMPUTING, "", 5),
+    ]
+    assert text == (
+        "Thread `MainThread [service.py]` was in `os.read` (service.py:30) for 50.0 ms, "
+        "starting at 20.0 ms. For 45.0 ms of that nothing was there to read until "
+        "`MainThread [worker 1]` wrote it (w.py:5), which spent 40.0 ms in `socket.recv` "
+        "(w.py:4) and 5.00 ms computing; for 5.00 ms what was written was on its way."
+    )
+    assert path(found)[:4] == [
+        "`MainThread [service.py]` was in `os.read` (service.py:30)",
+        "`MainThread [worker 1]` wrote to it (w.py:5)",
+        "`MainThread [worker 1]` ran",
+        "`MainThread [worker 1]` was in `socket.recv` (w.py:4)",
+    ]
+
+
+def test_what_comes_before_is_not_for_it(tmp_path: Path) -> None:
+    """Another call, before the thread began to read."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1")
+    other = family.main(child).running(10 * MS).end(90 * MS)
+    main.io(20 * MS, "os.fsync", site=READ).running(60 * MS)
+    main.io(62 * MS, "os.read", site=READ).running(70 * MS).end(80 * MS)
+    family.message(other, 65 * MS, main, 61 * MS, 71 * MS, site=WRITE)
+    family.first.ended(81 * MS)
+    child.ended(91 * MS)
+    found, _ = told(tmp_path, family)
+    assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.IO, "", 40)])
+
+
+def fed(tmp_path: Path, wrote_before: int) -> list[tuple[Kind, str, float]]:
+    """A child's queue has a thread, which is woken by who puts something there."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1")
+    putter, feeder = family.main(child), child.thread("QueueFeederThread", 102)
+    lock = child.lock("Condition.wait", FEEDS)
+    feeder.lock_wait(11 * MS, "Condition.wait", lock=lock, site=FEEDS)
+    putter.running(10 * MS).io(12 * MS, "socket.recv", site="/app/w.py:4 work")
+    putter.running(55 * MS).release(60 * MS, lock, feeder, site=WRITE)
+    putter.sleep(61 * MS).end(90 * MS)
+    feeder.running(62 * MS).end(70 * MS)
+    main.io(20 * MS, "os.read", site=READ).running(68 * MS).end(80 * MS)
+    since = {s.ARG_SINCE: START_NS + wrote_before} if wrote_before else {}
+    family.message(feeder, 66 * MS, main, 20 * MS, 69 * MS, site=FEEDS, **since)
+    family.ended(main, child, 80 * MS, status=0)
+    family.first.ended(81 * MS)
+    child.ended(91 * MS)
+    return parts(told(tmp_path, family)[0].causes)
+
+
+def test_who_put_it_into_the_queue(tmp_path: Path) -> None:
+    assert fed(tmp_path, 30 * MS) == [
+        (Kind.WRITER, "MainThread [worker 1]", 40),
+        (Kind.MESSAGE, "", 8),
+    ]
+
+
+def test_not_who_put_the_one_before(tmp_path: Path) -> None:
+    """The queue's thread has written another message since it was woken."""
+    assert fed(tmp_path, 63 * MS) == [
+        (Kind.WRITER, "QueueFeederThread [worker 1]", 46),
+        (Kind.MESSAGE, "", 2),
+    ]
+
+
+def test_idle_worker(tmp_path: Path) -> None:
+    """It waits for its turn to read, then for a job; not for what it reads otherwise."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1")
+    worker = family.main(child)
+    stack = f"{LIBRARY}/queues.py:9 Queue.get\n{LIBRARY}/process.py:9 Process.run\n{READ}"
+    worker.running(10 * MS).io(
+        12 * MS, "os.open", site=READ, stack=f"{LIBRARY}/x.py:9 f\n{READ}"
+    )
+    worker.io(20 * MS, "os.read", site=READ, stack=stack)
+    job = family.job(7, "work", main, 50 * MS, WRITE)
+    worker.running(61 * MS).end(90 * MS)
+    job.sent(main, 55 * MS, 100).run(child, 62 * MS, 70 * MS).received(main, 75 * MS)
+    main.sleep(48 * MS - 1).running(49 * MS).end(92 * MS)
+    child.ended(91 * MS)
+    family.first.ended(93 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    causes = {
+        problem.worst.subject: parts(problem.worst.causes)
+        for problem in answer(model).problems
+        if problem.worst.waiter.process == 1
+    }
+    assert causes == {
+        "os.read": [(Kind.SUBMITTER, "MainThread [service.py]", 30), (Kind.QUEUED, "", 11)],
+        "os.open": [(Kind.IO, "", 8)],
+    }
