@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
 from tests.support.family import events, folder, has_ended
+from tests.support.trace_processor import open_trace
 from tests.support.validator.rules import validate
 from tracer import schema as s
 
@@ -136,6 +137,13 @@ def test_names_of_multiprocessing(record: Recorder) -> None:
         e.process.pid for e in events(trace, s.PROCESS_NAMED) if e.args[s.ARG_NAME] == "mine"
     )
     assert ends[mine] == 0
+    with open_trace(trace) as tp:
+        rows = tp.query("SELECT pid, name FROM process WHERE pid")
+    shown = {row["pid"]: row["name"] for row in rows}
+    for event in events(trace, s.PROCESS_NAMED):
+        assert shown.pop(event.process.pid) == event.args[s.ARG_NAME]
+    (program,) = shown.values()  # the first process, which nobody gave a name
+    assert program.endswith("program0.py")
 
 
 DAEMON = """\

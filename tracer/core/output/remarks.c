@@ -7,6 +7,7 @@
 
 #include "ring/clock.h"
 #include "ring/text.h"
+#include "timeline/process.h"
 
 static struct {
     char *python, *argv, *signals, *origin;
@@ -96,6 +97,7 @@ void remarks_note(timeline *line, uint64_t ns, const char *subject, const char *
 
 void remarks_conclude(timeline *line, uint64_t ns, uint64_t dropped, uint64_t bytes, uint64_t overhead_ns)
 {
+    process_call_by_program(line);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &line->tracer, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_TRACER, .name = SCHEMA_RECORDING_ENDED};

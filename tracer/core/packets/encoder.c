@@ -193,8 +193,8 @@ static uint8_t *put_process(uint8_t *p, const encoder *e, const track *t)
         p = put_bytes(p, SCHEMA_PROCESS_CMDLINE, t->name + start, i - start);
         start = i + 1;
     }
-    if (length)
-        p = put_bytes(p, SCHEMA_PROCESS_NAME, t->name, strnlen(t->name, length));
+    if (e->process_name[0])
+        p = put_bytes(p, SCHEMA_PROCESS_NAME, e->process_name, strlen(e->process_name));
     close_field(process, p, 0);
     return p;
 }

@@ -40,6 +40,7 @@ typedef struct {
     size_t inserted_into[INSERTIONS]; /* … and the offsets of the last packets that got one */
     uint64_t uuid_base, next_uuid, next_flow;
     uint32_t sequence, pid;
+    char process_name[512]; /* "": not known yet */
     uint32_t body_at; /* where the event begins in a head, or one byte later */
     event_head default_head; /* of the events that name no track */
     track *default_track; /* track of the events that name none, in this chunk … */

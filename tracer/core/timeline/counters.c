@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "timeline/heap.h"
+#include "timeline/process.h"
 
 enum { ALIVE_NS = 100 * 1000 * 1000 };
 
@@ -35,6 +36,7 @@ void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes, int64_t open
     int64_t files = t->told_files;
     if (ns >= t->alive_ns + ALIVE_NS) {
         t->told_rss = -1;
+        process_look(t, ns);
         files = open_files >= 0 ? open_files : files;
         t->alive_ns = ns;
     }

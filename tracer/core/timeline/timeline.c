@@ -14,6 +14,7 @@
 #include "timeline/lanes.h"
 #include "timeline/locks.h"
 #include "timeline/loops.h"
+#include "timeline/process.h"
 #include "timeline/tasks.h"
 #include "timeline/user.h"
 #include "timeline/waits.h"
@@ -44,6 +45,8 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, co
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_init(e, lines[i].at, lines[i].kind, &t->process, lines[i].name, strlen(lines[i].name));
     e->next_default = &t->tracer;
+    if (!member)
+        process_call_by_program(t);
 }
 
 static void free_values(map *m, void (*release)(void *))
@@ -320,6 +323,7 @@ HANDLER(process_started)
 HANDLER(process_named)
 {
     UNUSED(thread);
+    process_call(t, text, r->b);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TRACER,
                 .name = SCHEMA_PROCESS_NAMED, .lasts = 1};
