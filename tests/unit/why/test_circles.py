@@ -118,7 +118,10 @@ def test_a_lock_taken_in_a_job_is_the_tasks_that_submitted_it(tmp_path: Path) ->
 def test_the_deadlock_names_the_task_that_has_the_lock(tmp_path: Path) -> None:
     model = model_of(tmp_path, suspended(11 * MS))
     (found,) = (each for each in find(Facts(model)) if each.finding == "deadlock")
-    assert "the lock that the task `flush Task-1` holds, acquired at log.py:7" in found.text
+    assert (
+        "the lock that the task `flush Task-1` holds, acquired in `flush` (log.py:7)"
+        in found.text
+    )
 
 
 def test_a_task_that_awaits_its_own_lock_waits_for_itself(tmp_path: Path) -> None:
