@@ -16,14 +16,22 @@ PLANTED = {
     "lock_convoy": ("lock convoy", ("lock_convoy.py:32", "`sleep` (lock_convoy.py:24)")),
     "gc_storm": (
         "GC in the hot path",
-        ("interrupted `serve` (gc_storm.py:39)", "reference cycles"),
+        ("interrupted `serve` (gc_storm.py:53)", "reference cycles"),
     ),
     # `make_key` has some 15 % of the few CPU samples, just enough to be named here.
     "data_processor": (
         "lock convoy",
         ("`worker-N`", "data_processor.py:38", "`rank` (data_processor.py:33"),
     ),
-    "task_leak": ("task leak", ("`call_backend` (task_leak.py:25)", "task_leak.py:27")),
+    "task_leak": (
+        "task leak",
+        (
+            "`call_backend` (task_leak.py:26)",
+            "of 900 created",
+            "task_leak.py:36",
+            "task_leak.py:28",
+        ),
+    ),
 }
 
 

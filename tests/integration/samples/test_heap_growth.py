@@ -21,16 +21,20 @@ def test_who_keeps_it(record: Recorder) -> None:
     process = record.tracer("report", str(trace), "--json")
     assert process.returncode == 0, process.stderr
     answer = json.loads(process.stdout)
-    of_memory = ("growing memory", "garbage in cycles", "built and thrown away")
+    of_memory = (
+        "growing global",
+        "garbage that only the collector frees",
+        "built and thrown away",
+    )
     found = {
         (row["finding"], row["evidence"]["site"].split()[-1])
         for row in answer["findings"]
         if row["finding"] in of_memory
     }
     assert found == {
-        ("growing memory", "remember"),
-        ("growing memory", "answer"),
-        ("garbage in cycles", "Node.__init__"),
+        ("growing global", "remember"),
+        ("growing global", "answer"),
+        ("garbage that only the collector frees", "Node.__init__"),
         ("built and thrown away", "upload"),
     }
     live = {row["site"].split()[-1]: row for row in answer["memory"]["sites"]}
@@ -50,7 +54,7 @@ def test_who_leaves_garbage(record: Recorder) -> None:
     found = {
         row["evidence"]["site"].split()[-1]
         for row in json.loads(process.stdout)["findings"]
-        if row["finding"] == "garbage in cycles"
+        if row["finding"] == "garbage that only the collector frees"
     }
     assert "Node.__init__" in found
     assert found <= {"Node.__init__", "parse"}

@@ -1,4 +1,4 @@
-"""Memory that grows, and garbage in cycles; and what looks alike but is neither."""
+"""Memory that grows, and garbage of the collector; and what looks alike but is neither."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def grows(_trace: TraceBuilder, heap: Heap, *, start: int = 0, size: int = MB) -
 
 def test_growing(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, grows)
-    assert (found.finding, found.severity_ns) == ("growing memory", 0)
+    assert (found.finding, found.severity_ns) == ("growing global", 0)
     assert "`keep` (cache.py:7) allocates memory that is kept" in found.text
     assert "20.0 MB ± 0 B after 2.00 s, 100 % of what it allocated there" in found.text
     assert found.evidence.site == KEEP
@@ -105,7 +105,7 @@ def cycles(trace: TraceBuilder, heap: Heap, *, by_collector: int = 20, tid: int 
 
 def test_cycles(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, cycles)
-    assert found.finding == "garbage in cycles"
+    assert found.finding == "garbage that only the collector frees"
     assert "`keep` (cache.py:7) allocates what only the garbage collector frees" in found.text
     assert "20.0 MB, 100 % of what was freed, half of it after 1.00 s or more" in found.text
 
@@ -116,4 +116,73 @@ def test_cycles(tmp_path: Path) -> None:
     ids=["mostly by itself", "by another thread"],
 )
 def test_no_cycles(tmp_path: Path, story: Callable[[TraceBuilder, Heap], object]) -> None:
+    assert findings(tmp_path, story) == []
+
+
+def some(heap: Heap, count: int, size: int, *, first: int = 1, last: int = 2 * SECOND) -> None:
+    """So many blocks of equal distance that are kept."""
+    for n in range(count):
+        heap.alloc(first + n * (last - first) // count, size, KEEP)
+
+
+def parts(heap: Heap, *grow: int) -> None:
+    """Four blocks in each of these eighths of two seconds."""
+    for part in (0, *grow):
+        for n in range(4):
+            heap.alloc(1 + part * SECOND // 4 + n, MB, KEEP)
+
+
+@pytest.mark.parametrize(
+    ("hit", "miss"),
+    [
+        (lambda h: some(h, 16, MB), lambda h: some(h, 15, MB)),
+        (lambda h: some(h, 16, 8 << 16), lambda h: some(h, 16, (8 << 16) - 1)),
+        (lambda h: some(h, 32, MB, first=SECOND), lambda h: some(h, 32, MB, first=SECOND + 1)),
+        (lambda h: parts(h, 1, 2, 3, 4, 6), lambda h: parts(h, 1, 2, 3, 6)),
+        (lambda h: parts(h, 1, 2, 3, 4, 6), lambda h: parts(h, 1, 2, 3, 4, 5)),
+    ],
+    ids=["samples", "8 MiB", "a second", "six of eight", "one of the last two"],
+)
+def test_thresholds_of_growth(
+    tmp_path: Path, hit: Callable[[Heap], object], miss: Callable[[Heap], object]
+) -> None:
+    """Each is met exactly, and missed by one."""
+    (found,) = findings(tmp_path, lambda _trace, heap: hit(heap))
+    assert found.finding == "growing global"
+    assert findings(tmp_path, lambda _trace, heap: miss(heap)) == []
+
+
+def freed(trace: TraceBuilder, heap: Heap, by_collector: int, size: int, others: int) -> None:
+    trace.gc(SECOND, SECOND + 1000, trace.pid, 2)
+    blocks = [heap.alloc(1 + n, size, KEEP) for n in range(by_collector + others)]
+    for n, block in enumerate(blocks):
+        heap.free(SECOND + n if n < by_collector else 1000 + n, block)
+
+
+@pytest.mark.parametrize(
+    ("hit", "miss"),
+    [
+        ((16, 2 << 20, 0), (15, 2 << 20, 0)),
+        ((16, 1 << 20, 0), (16, (1 << 20) - 1, 0)),
+        ((16, 1 << 20, 16), (16, 1 << 20, 17)),
+    ],
+    ids=["samples", "16 MiB", "half"],
+)
+def test_thresholds_of_garbage(
+    tmp_path: Path, hit: tuple[int, int, int], miss: tuple[int, int, int]
+) -> None:
+    """Each is met exactly, and missed by one."""
+    (found,) = findings(tmp_path, lambda trace, heap: freed(trace, heap, *hit))
+    assert found.finding == "garbage that only the collector frees"
+    assert findings(tmp_path, lambda trace, heap: freed(trace, heap, *miss)) == []
+
+
+def test_garbage_outside_a_collection(tmp_path: Path) -> None:
+    """Freed by the thread that collects, a moment after it has."""
+
+    def story(trace: TraceBuilder, heap: Heap) -> None:
+        trace.gc(SECOND, SECOND + 1000, trace.pid, 2)
+        for n in range(20):
+            heap.free(SECOND + 1001 + n, heap.alloc(1 + n, MB, KEEP))
+
     assert findings(tmp_path, story) == []

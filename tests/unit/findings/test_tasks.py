@@ -47,6 +47,39 @@ def test_the_line_that_creates_what_leaks(tmp_path):
     assert "of 160 created by `main` (leak.py:23). The old" in found.text
 
 
+def two_creators(stays_of_first):
+    """`accept` and, each time, three `check`s, whose calls are answered 3 ms later."""
+    trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    main = loop.task("main", site="/app/leak.py:20 main")
+    main.ready(0).running(1)
+    over = 180 * 4 * MS + 100 * MS
+    for n in range(180):
+        for k in range(4):
+            at = n * 4 * MS + 1_000 + k * 10_000
+            line = 33 if k else 31
+            stack = f"/app/leak.py:{line} create\n/app/leak.py:23 main"
+            task = loop.task("call", site=SITE, parent=main.id)
+            task.ready(at, by=main, **{s.ARG_STACK: stack}).running(at + 1_000)
+            task.awaits(at + 2_000, "future", site=AWAITS)
+            if not k and stays_of_first(n):
+                task.ready(over, by=main).running(over).done(over, s.CANCELLED)
+            else:
+                # The checks are seen at every other mark only.
+                end = at + (3 * MS if n % 45 else 90 * MS)
+                task.ready(end, waker="timer").running(end).done(end)
+    main.done(over + MS)
+    return trace.ended(over + 2 * MS)
+
+
+def test_one_of_two_creators_leaks(tmp_path):
+    """Calls of another place that are answered do not hide it, and are not counted."""
+    (found,) = find_in(tmp_path, two_creators(lambda n: n % 2 == 0))
+    assert found.finding == "task leak"
+    assert "of 180 created by `main` (leak.py:31)" in found.text
+    assert kinds(tmp_path, two_creators(lambda n: False)) == []
+
+
 def test_task_leak(tmp_path):
     """Every second task waits for ever: reported with the line and the numbers."""
     (found,) = find_in(tmp_path, leak())

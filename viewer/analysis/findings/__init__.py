@@ -77,7 +77,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
-    memory_findings,  # growing memory, garbage in cycles, built and thrown away
+    memory_findings,  # growing global, garbage …, built and thrown away
     process_findings,  # uneven workers, pickling, idle workers, pool too large
 )
 # The names of all findings; docs/findings.md explains each.
@@ -93,8 +93,8 @@ KINDS = (
     "deadlock",
     "descriptors pile up",
     "full pipe",
-    "garbage in cycles",
-    "growing memory",
+    "garbage that only the collector frees",
+    "growing global",
     "handshake in accept",
     "idle workers",
     "lock convoy",

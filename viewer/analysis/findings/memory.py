@@ -60,7 +60,7 @@ def _growing(
         f"{share(round(live_bytes), every)} of what it allocated there. "
         "Find who keeps it: a list, a cache without bound, a callback that is never removed."
     )
-    yield Finding("growing memory", 0, text, _evidence(facts, process, site, start, took))
+    yield Finding("growing global", 0, text, _evidence(facts, process, site, start, took))
 
 
 def _live_at(blocks: Sequence[Block], time_ns: int) -> float:
@@ -97,7 +97,7 @@ def _cycles(
     )
     first = by_collector[0]
     yield Finding(
-        "garbage in cycles",
+        "garbage that only the collector frees",
         0,
         text,
         _evidence(facts, process, site, first.start_ns, first.end_ns - first.start_ns),

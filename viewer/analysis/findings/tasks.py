@@ -2,19 +2,21 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.dump.alive import created_at
+from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, READY, RUNNING
+from viewer.trace.columns import AWAIT, READY, RUNNING, Column
 from viewer.trace.model import Model
+from viewer.trace.users import name_args
 from viewer.words import code, place
 
 _MS = 1_000_000
@@ -49,7 +51,7 @@ _MOSTLY = 9, 10
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
-    """The number of live tasks of a coroutine grows and grows."""
+    """The number of live tasks of a coroutine, or of those made at one place, only grows."""
     model, owned = facts.model, facts.model.owners
     members: dict[int, list[int]] = defaultdict(list)
     for task, group in enumerate(owned.task_group):
@@ -60,10 +62,41 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
     waiting = model.task_keys(AWAIT)
     slices = model.trace.slices
     last = model.trace.engine.spans(slices.end_ns, waiting, len(owned.task_id)).last
+    stacks = _stacks(model)
     for group, tasks in large.items():
-        found = _leak(facts, group, tasks, last)
-        if found is not None:
-            yield found
+        for parts in _by_creation(model, tasks, stacks):
+            leaks = [_leak(facts, group, part, last) for part in parts if len(part) >= _LEAKED]
+            found = [leak for leak in leaks if leak is not None]
+            yield from found
+            if found:
+                break
+
+
+def _stacks(model: Model) -> Column:
+    """By slice, where its stack is among the arguments; -1 without one."""
+    strings = model.trace.events.strings
+    stack = strings.index(s.ARG_STACK) if s.ARG_STACK in strings else -1
+    return name_args(model.trace, stack)
+
+
+def _by_creation(
+    model: Model, tasks: list[int], stacks: Column
+) -> Iterator[Iterable[list[int]]]:
+    """The tasks of a coroutine by the line that created them, by its callers, and together:
+    those that are answered must not hide those that are not."""
+    by_stack: dict[int, list[int]] = defaultdict(list)
+    for task in tasks:
+        first = first_state(model, task)
+        at = stacks[first] if first >= 0 else -1
+        by_stack[model.trace.events.arg_value[at] if at >= 0 else -1].append(task)
+    by_line: dict[str, list[int]] = defaultdict(list)
+    for same in by_stack.values():
+        by_line[created_at(model, same[0])] += same
+    if len(by_line) > 1:
+        yield by_line.values()
+    if len(by_stack) > len(by_line):
+        yield by_stack.values()
+    yield (tasks,)
 
 
 def _is_alone(what: str) -> bool:
