@@ -1,6 +1,7 @@
 """Messages between processes: an arrow leads from the write that ended a wait to the read."""
 
 import json
+import socket
 from bisect import bisect_right
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
 # A thread that has been in the call for so long, when the program's clock says that the other
 # one is about to write, waited for it.
 SURELY_NS = 200_000
+NETLINK_SOCK_DIAG = 4
 
 
 class Arrow(NamedTuple):
@@ -82,6 +84,27 @@ def test_known_partners(record: Recorder, method: str) -> None:
                     assert str(sent.args[s.ARG_STACK]).count("messages.py:") >= 1
     assert len({id(arrow.received) for arrow in found}) == len(found)
     assert found, "nobody was seen to wait"
+
+
+def tells_peers() -> bool:
+    """Whether the kernel has sock_diag for this process."""
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG).close()
+    except OSError:
+        return False
+    return Path("/proc/sys/net/unix").exists()
+
+
+def test_answers_of_a_manager(record: Recorder) -> None:
+    """The two ends of a unix socket find each other by the kernel's word."""
+    path = record(PROGRAMS / "manager_messages.py")
+    trace = read_strict(path.read_bytes())
+    client, manager = trace.processes[0].pid, int(record.stdout.splitlines()[-1])
+    ways = {(sent.process.pid, got.process.pid) for sent, got in arrows(trace)}
+    if not ways and not tells_peers():
+        pytest.skip("this kernel does not tell the peers of unix sockets")
+    assert (manager, client) in ways
+    assert ways <= {(manager, client), (client, manager)}
 
 
 def test_no_arrow_from_a_stranger(record: Recorder) -> None:

@@ -11,6 +11,7 @@
 #endif
 
 #include "ring/map.h"
+#include "ring/unix_peer.h"
 
 /* How much of what was written into a unix socket its other end has not read. */
 #if defined(SIOCOUTQ)
@@ -19,7 +20,7 @@ enum { UNREAD_OF_SOCKET = SIOCOUTQ };
 enum { UNREAD_OF_SOCKET = 0 }; /* it is never known, so nothing is counted */
 #endif
 
-enum { CHANNELS = 512, TRIED = 16, KEPT = 8, MOST_DOUBTS = 8 };
+enum { CHANNELS = 512, TRIED = 16, KEPT = 8, MOST_DOUBTS = 8, MOST_ASKED = 4 };
 enum { DOUBTFUL, BEGINS, FIRST_EPOCH }; /* an epoch is one of these, or a number from FIRST_EPOCH on */
 
 /* Of an inode: for what is read there. */
@@ -32,7 +33,7 @@ typedef struct {
     _Atomic uint32_t written, was_read;
     _Atomic uint8_t is_written, is_read; /* at this moment */
     _Atomic uint16_t doubts;
-    uint32_t unused;
+    _Atomic uint32_t asked; /* how often the kernel did not tell a socket's other end */
     _Atomic uint64_t last[KEPT]; /* by number: number << 33 | is awaited << 32 | check */
 } channel;
 
@@ -95,6 +96,7 @@ static channel *place(uint64_t inode, uint64_t now_ns)
     atomic_store(&oldest->epoch, DOUBTFUL);
     atomic_store(&oldest->peer, 0);
     atomic_store(&oldest->doubts, 0);
+    atomic_store(&oldest->asked, 0);
     atomic_store(&oldest->used_ns, now_ns);
     uint64_t none = 0;
     return atomic_compare_exchange_strong(&oldest->inode, &none, inode) ? oldest : NULL;
@@ -134,6 +136,23 @@ void channels_pair(uint64_t one, uint64_t other)
     atomic_store(&b->peer, one);
 }
 
+/* A socket's channel; its peer's may not be there. A socket that is not accepted yet has no peer. */
+static channel *of_socket(uint64_t inode, uint64_t now_ns)
+{
+    channel *c = place(inode, now_ns);
+    if (!c || atomic_load(&c->peer) || atomic_load(&c->asked) >= MOST_ASKED)
+        return c;
+    uint64_t peer = unix_peer(inode);
+    channel *other = peer ? place(peer, now_ns) : NULL;
+    if (!other) {
+        atomic_fetch_add(&c->asked, 1);
+        return c;
+    }
+    atomic_store(&other->peer, inode);
+    atomic_store(&c->peer, peer);
+    return c;
+}
+
 /* The channel that is read at `fd`; of a socket only if its other end is known. */
 static channel *read_at(int fd, uint64_t now_ns, uint64_t *inode)
 {
@@ -141,7 +160,11 @@ static channel *read_at(int fd, uint64_t now_ns, uint64_t *inode)
     if (!table || fd < 0 || fstat(fd, &about))
         return NULL;
     *inode = (uint64_t)about.st_ino;
-    channel *c = S_ISFIFO(about.st_mode) ? place(*inode, now_ns) : S_ISSOCK(about.st_mode) ? find(*inode) : NULL;
+    channel *c = NULL;
+    if (S_ISFIFO(about.st_mode))
+        c = place(*inode, now_ns);
+    else if (S_ISSOCK(about.st_mode) && (c = of_socket(*inode, now_ns)) && !atomic_load(&c->peer))
+        c = NULL;
     if (c)
         atomic_store(&c->used_ns, now_ns);
     return c;
@@ -157,7 +180,7 @@ static channel *written_at(int fd, uint64_t now_ns, uint64_t *inode, unsigned lo
     *question = FIONREAD;
     if (S_ISFIFO(about.st_mode)) {
         c = place(*inode, now_ns);
-    } else if (S_ISSOCK(about.st_mode) && (c = find(*inode))) {
+    } else if (S_ISSOCK(about.st_mode) && (c = of_socket(*inode, now_ns))) {
         *inode = atomic_load(&c->peer);
         *question = UNREAD_OF_SOCKET;
         atomic_store(&c->used_ns, now_ns);
