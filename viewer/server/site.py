@@ -19,6 +19,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",  # docs/findings.md, which the findings link to
 }
 INDEX = "index.html"
 OPEN = "open.html"

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -166,6 +167,12 @@ def decoded(data):
     starts, ends = (struct.unpack_from(f"<{n}d", data, at + 8 * n * i) for i in range(2))
     rows = struct.unpack_from(f"<{n}i", data, at + 16 * n + 4 * (head["lanes"] + 1))
     return head, starts, ends, rows
+
+
+def test_findings_are_explained():
+    """The page links to this file of the documentation, which the wheel has, too."""
+    told = static_files()["findings.md"].decode()
+    assert told == (Path(__file__).parents[3] / "docs" / "findings.md").read_text()
 
 
 def test_tile_has_the_states(tmp_path):

@@ -54,18 +54,25 @@ function findings(told, meta) {
     h("button", { onclick: () => go({ from: 0, to: wholeRange() }) }, "Show all")));
 }
 
-function finding({ finding: name, text, severity_ns: ns, evidence, at }, cost, meta) {
+function finding({ finding: name, text, next_step: step, severity_ns: ns, evidence, at }, cost, meta) {
   const pad = Math.max(evidence.duration_ns * 0.4, 1000);
   const from = evidence.start_ns - meta.start_ns;
   const { page, ...chosen } = at ?? { page: "threads", sel: "" };
   return h("li", null,
     h("span.cost", { title: LOST }, ns ? cost : "–"),
-    h("span", { title: `${name}: docs/findings.md explains it` }, marked(text), evidence.site && h("small", { title: evidence.site },
-      site(evidence.site))),
+    h("span", null, marked(text), step && [" ", h("em", null, marked(step))],
+      h("small", { title: evidence.site }, about(name), evidence.site && [" · ", site(evidence.site)])),
     h("button", {
       onclick: () => toPage(page, { ...chosen, from: from - pad,
         to: from + evidence.duration_ns + pad }),
     }, "Show"));
+}
+
+/** The name of a finding, linked to what explains it; in one file to share there is no link. */
+function about(name) {
+  if (globalThis.tracerData) return name;
+  const href = `findings.md#:~:text=${encodeURIComponent(`## ${name}`)}`;
+  return h("a", { href, target: "_blank", title: "what it means, an example and a remedy" }, name);
 }
 
 function numbers(report) {
