@@ -156,7 +156,6 @@ WANTED: dict[str, Wanted] = {
     "f02_run_in_executor_from_its_thread": Wanted(
         "deadlock|thread-pool starvation",
         ("export", "load", "pool"),
-        missed="what the coroutine waits for comes second",
     ),
     "f03_stdout_pipe_blocks_loop": Wanted("loop blocked", ("write", r"f03\w+.py:21")),
     "f04_async_generator_holds_session": Wanted(
@@ -173,7 +172,6 @@ WANTED: dict[str, Wanted] = {
     "f11_socketserver_keeps_alive": Wanted(
         "handshake in accept|wait in vain|slow client",
         ("server", "readinto|recv"),
-        missed="a client that says nothing is told in TLS handshakes alone",
     ),
     "f12_too_many_threads_compute": Wanted("GIL saturated", ("8 threads", "render_report")),
     "f13_task_per_message": Wanted("task leak", ("handle", "wait_for_ack|future")),

@@ -166,3 +166,43 @@ def test_both_ends_write(tmp_path):
 )
 def test_who_does_not_block_the_other(tmp_path, story):
     assert [one.finding for one in found_in(tmp_path, both_write(**story))] == []
+
+
+READS = (
+    "/usr/lib/python3.13/socket.py:719 SocketIO.readinto\n"
+    "/usr/lib/python3.13/http/server.py:404 BaseHTTPRequestHandler.handle_one_request\n"
+    "/usr/lib/python3.13/socketserver.py:235 BaseServer.serve_forever"
+)
+
+
+def silent(ns=1_200 * MS, stack=READS):
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    server = trace.thread("server").native(0)
+    server.io(MS, "socket.recv_into", site="/app/web.py:9 <module>", stack=stack)
+    server.native(MS + ns).end(2 * MS + ns)
+    return trace.ended(3 * MS + ns)
+
+
+def test_a_client_that_says_nothing(tmp_path):
+    (found,) = find_in(tmp_path, silent())
+    assert found.finding == "slow client"
+    assert found.text.startswith(
+        "Slow client: `server`, the only thread of a server, waited 1.20 s in "
+        "`socket.recv_into` for the request of a client that had connected and said nothing, "
+        "1 time, the longest 1.20 s (at 1.00 ms)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="not for long"),
+        pytest.param({"stack": READS.replace("BaseServer", "Worker")}, id="one of many"),
+        pytest.param(
+            {"stack": READS.replace("handle_one_request", "do_GET")},
+            id="a call of the handler",
+        ),
+    ],
+)
+def test_clients_that_disturb_nobody(tmp_path, story):
+    assert kinds(tmp_path, silent(**story)) == []

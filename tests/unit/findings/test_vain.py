@@ -224,3 +224,35 @@ def test_threads_that_are_left_alone(tmp_path):
 )
 def test_threads_that_take_long(tmp_path, story):
     assert "workers never exit" not in kinds(tmp_path, joins(**story))
+
+
+def stuck(calls=True):
+    """`main` joins a thread that stands in a call without a line, as one that is not over."""
+    trace = TraceBuilder(argv="sync.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    worker = trace.thread("sync").native(0)
+    site = "/app/sync.py:9 fetch" if calls else ""
+    worker.io(MS, "socket.connect", site=site).native(2 * MS).io(3 * MS, "socket.recv_into")
+    lock = trace.lock("Thread.join", "/app/sync.py:20 stop")
+    main.lock_wait(
+        4 * MS, "Thread.join", lock=lock, site="/app/sync.py:20 stop", owner=worker,
+        acquired=False,
+    )  # fmt: skip
+    main.native(804 * MS).end(805 * MS)
+    worker.end(806 * MS)
+    return trace.ended(807 * MS)
+
+
+@pytest.mark.parametrize(
+    ("calls", "said"),
+    [(True, " after a call in `fetch` (sync.py:9)."), (False, "recv_into`.")],
+)
+def test_where_a_thread_was_before_a_call_that_is_not_over(tmp_path, calls, said):
+    (found,) = find_in(tmp_path, stuck(calls))
+    assert found.finding == "wait in vain"
+    assert (
+        "for the end of `sync`, which spent 99 % of that time in `socket.recv_into`"
+        in (found.text)
+        or "100 % of that time in `socket.recv_into`" in found.text
+    )
+    assert said in found.text

@@ -68,7 +68,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     vain_findings,  # missed wake-up, wait in vain
     no_answer,  # wait in vain
     database_locked,
-    outside_findings,  # handshake in accept, full pipe
+    outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,
     executors_pile_up,  # workers never exit
@@ -107,6 +107,7 @@ KINDS = (
     "pool exhausted",
     "pool too large",
     "slots never returned",
+    "slow client",
     "slow consumer",
     SLOW_MOMENT,
     "task leak",

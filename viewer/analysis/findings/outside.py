@@ -24,6 +24,9 @@ _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 _HANDSHAKE = "do_handshake"
 _ACCEPT = " SSLSocket.accept"
+_SERVES = (" BaseServer.serve_forever", " SyncWorker.run")
+_READS_REQUEST = (" BaseHTTPRequestHandler.handle_one_request", " SocketUnreader.chunk")
+_SOCKETS = ("/socket.py", "/ssl.py")
 # A pipe holds 64 KiB: a child whose output was read only after the wait stood in `write`.
 _CHILD_NS = 500 * _MS
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
@@ -35,6 +38,7 @@ _THEN_NS = 50 * _MS
 def outside_findings(facts: Facts) -> Iterator[Finding]:
     """Long calls whose end is in the hands of the program itself."""
     yield from _handshakes(facts)
+    yield from _silent_clients(facts)
     yield from _full_pipes(facts)
     yield from _unread_streams(facts)
     yield from _both_write(facts)
@@ -91,6 +95,33 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
             f"serves it, and give it a time-out."
         )
         yield Finding("handshake in accept", lost, text, _evidence(facts, worst))
+
+
+def _silent_clients(facts: Facts) -> Iterator[Finding]:
+    """A server's only thread waits for the request of a client that says nothing."""
+    table = facts.model.states
+    by_thread: dict[int, list[int]] = defaultdict(list)
+    for row in (*_calls(facts, _LONG_NS, "recv"), *_calls(facts, _LONG_NS, "read")):
+        stack = _stack(facts, row)
+        asked = next((f for f in stack if not f.partition(":")[0].endswith(_SOCKETS)), "")
+        is_alone = any(f.endswith(_SERVES) for f in stack)
+        if is_alone and asked.endswith(_READS_REQUEST):
+            by_thread[table.who[row]].append(row)
+    for rows in by_thread.values():
+        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        if lost < _LOST_NS:
+            continue
+        worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+        name = facts.call(table.row[worst])[0]
+        text = (
+            f"Slow client: {code(name_of(facts.model, ('thread', table.who[worst])))}, the "
+            f"only thread of a server, waited {duration(lost)} in `{name}` for the request of "
+            f"a client that had connected and said nothing, {plural(len(rows), 'time')}, the "
+            f"longest {duration(table.end_ns[worst] - table.start_ns[worst])} "
+            f"({at(facts, table.start_ns[worst])}). Meanwhile it served nobody. Serve each "
+            f"connection in a thread (`ThreadingHTTPServer`), and give it a short time-out."
+        )
+        yield Finding("slow client", lost, text, _evidence(facts, worst))
 
 
 # A child whose pipe nobody reads ------------------------------------------------------------

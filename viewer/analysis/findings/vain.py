@@ -1,5 +1,6 @@
 """Waits that ran into their time-out: a wake-up that nobody sent, an end that never came."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, u
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
+from viewer.trace.columns import IO, NATIVE, STATE_MASK
+from viewer.trace.sites import is_library
 from viewer.words import code
 
 _MS = 1_000_000
@@ -36,6 +39,7 @@ _VAIN_NS = 500 * _MS
 _LOOKS = 3
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
 _PACE_NS = 1_000 * _MS
+_BACK = 100  # states of a thread in which its last line is looked for
 _MAIN = "MainThread"
 
 
@@ -192,11 +196,32 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += f"; the longest was {why.why}"
             did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]])
             text += f", which spent {did}" if did else ""
+            text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
             gone = killed(facts, worst) or _getters(facts, waits, worst)
             text += gone or "; nobody ended one"
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:
+    """` after a call in `fetch` (app.py:9)`: where a thread was in the user's code before it
+    began a call that is not over, which has no line."""
+    kind, which = who
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    if kind != "thread":
+        return ""
+    low, high = rows.offset[which], rows.offset[which + 1]
+    last = bisect_left(rows.start_ns, end_ns, low, high) - 1
+    if last < low or table.state[rows.row[last]] & STATE_MASK not in (IO, NATIVE):
+        return ""
+    for place in range(last, max(low, last - _BACK) - 1, -1):
+        row = rows.row[place]
+        is_call = table.state[row] & STATE_MASK == IO
+        site = facts.call(table.row[row])[1] if is_call else ""
+        if site and not is_library(site):
+            return "" if place == last else f" after a call{place_in(site)}"
+    return ""
 
 
 def _getters(facts: Facts, waits: LongWaits, wait: Wait) -> str:
