@@ -178,6 +178,32 @@ static task_line *task_at(const timeline *line, const track *on)
     return NULL;
 }
 
+/* The thread on which the task runs now; NULL: on none. */
+static thread_line *runner_of(const timeline *line, const task_line *task)
+{
+    for (uint32_t i = 0; line->threads.slots && i <= line->threads.mask; i++) {
+        thread_line *thread = (thread_line *)(uintptr_t)line->threads.slots[i].value;
+        const running_step *step = line->threads.slots[i].key ? top_step(thread) : NULL;
+        if (step && step->task == task->id)
+            return thread;
+    }
+    return NULL;
+}
+
+/* Of a region, which does not say it: where its thread is now, or what its task awaits. */
+static void place_region(moment *m, const timeline *line, const thread_line *thread, const task_line *task)
+{
+    size_t length;
+    if (task && task->state == STATE_AWAIT) {
+        const char *site = intern_text(task->await_site, &length);
+        set_text(m->site, sizeof m->site, site, length);
+        return;
+    }
+    const thread_line *runs = task ? runner_of(line, task) : thread;
+    if (runs)
+        m->pthread = runs->pthread;
+}
+
 static void name_slice(moment *m, const open_slice *slice)
 {
     static const char *const names[] = {NULL,
@@ -194,8 +220,10 @@ static void name_slice(moment *m, const open_slice *slice)
 
 static void describe(moment *m, const timeline *line, const track *on, const open_slice *slice)
 {
-    thread_line *thread = thread_at(line, on);
-    task_line *task = thread ? NULL : task_at(line, on);
+    int is_region = slice->category == SCHEMA_CAT_USER;
+    const track *owner = is_region ? on->parent : on;
+    thread_line *thread = thread_at(line, owner);
+    task_line *task = thread ? NULL : task_at(line, owner);
     name_slice(m, slice);
     m->taken.tid = thread ? thread->tid : number_of(slice, SCHEMA_ARG_TID);
     m->taken.task = task ? task->id : number_of(slice, SCHEMA_ARG_TASK);
@@ -206,6 +234,10 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
                  task->name, what);
     }
     /* Where the thread of a loop is right now says more than which function the loop has called. */
+    if (is_region && !m->taken.moment_end_ns) {
+        place_region(m, line, thread, task);
+        return;
+    }
     kept_track *lane = thread && on != &thread->on ? thread->on.kept : NULL;
     if (lane && lane->depth && !m->taken.moment_end_ns)
         place(m->site, sizeof m->site, &lane->open[0]);
@@ -259,6 +291,7 @@ static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t un
         g.is_open = !until_ns;
         atomic_store(&place_now, 0);
         describe(m, g.line, on, slice);
+        m->taken.site = m->site[0] ? intern_string(m->site, strlen(m->site)) : 0;
     }
 }
 

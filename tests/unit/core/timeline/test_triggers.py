@@ -102,6 +102,17 @@ def test_a_region() -> None:
     ]
 
 
+def test_a_region_of_a_task() -> None:
+    """It says whose it is, and while that waits, at which line."""
+    script = Script([])
+    a_task(script)
+    script.add(5 * MS, "STEP_BEGIN", 1)
+    script.add(10 * MS, "REGION_BEGIN", REGION, 0, 1)
+    script.add(20 * MS, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+    ((_, said, *_),) = look(script, "region load page>100ms", at_ms=(200,))
+    assert said == f"region load page>100ms (Task-1: load page, 190.0 ms so far, at {AWAITS})"
+
+
 @pytest.mark.parametrize(("what", "flag", "fires"), [(LOCK_WAIT, 0, 1), (QUEUE_WAIT, 2, 0)])
 def test_a_lock(what: int, flag: int, fires: int) -> None:
     """A wait for a lock that somebody holds, not one for work."""
