@@ -262,3 +262,34 @@ def test_refused(record: Recorder, options: tuple[str, ...], line: str) -> None:
     assert done.returncode in (1, 2)
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_nobody_waits_for_the_writer(run: Runner) -> None:
+    """It is held up in the middle of a snapshot by a pipe that nobody reads. The program goes
+    on, and what the buffers have no room for is counted."""
+    printed = run(
+        """
+import os, threading
+tracer.stop()
+tracer.flight("ring", buffer_bytes=1 << 20)
+for _ in range(5_000):
+    tracer.log("x" * 100)  # more than a pipe holds
+os.mkfifo("held.pftrace.partial")
+asks = threading.Thread(target=tracer.snapshot, args=("held.pftrace",))
+asks.start()
+with open("held.pftrace.partial", "rb", buffering=0) as pipe:  # when the writer is there
+    begun = pipe.read(1)
+    for _ in range(100_000):
+        tracer.log("y" * 100)  # ten times as much as the buffers hold
+    print("went on", asks.is_alive())
+    while pipe.read(1 << 16):
+        pass
+asks.join()
+os.unlink("held.pftrace")  # it is the pipe
+tracer.log("later")
+tracer.snapshot("later.pftrace")
+print(tracer.stop().dropped > 0)
+"""
+    )
+    assert printed == "went on True\nTrue\n"
+    assert summary(run.folder / "later.pftrace").names["later"] == 1
