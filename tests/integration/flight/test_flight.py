@@ -286,6 +286,7 @@ with open("held.pftrace.partial", "rb", buffering=0) as pipe:  # when the writer
         pass
 asks.join()
 os.unlink("held.pftrace")  # it is the pipe
+tracer.snapshot("drained")  # what was lost is told by this thread's next event
 tracer.log("later")
 tracer.snapshot("later.pftrace")
 print(tracer.stop().dropped > 0)
