@@ -1,9 +1,11 @@
 """`tracer dump PID`: what a recorded program's threads and tasks do now."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tracer import _core
 from tracer import schema as s
 
 TIMEOUT_S = 60
+THREADS = 300
 SOURCE = """
 import asyncio, sys, threading
 ready, never, loops = threading.Event(), threading.Event(), []
@@ -124,3 +127,65 @@ def test_from_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (mine,) = (entry for entry in entries if entry["id"] == os.getpid())
     assert test_from_inside.__name__ in str(functions(mine))
     assert mine["sampled_ns"] is None
+
+
+def started(count: int, until: threading.Event) -> list[threading.Thread]:
+    barrier = threading.Barrier(count + 1)
+
+    def wait() -> None:
+        barrier.wait()
+        until.wait()
+
+    threads = [threading.Thread(target=wait, name=f"w{n}") for n in range(count)]
+    for thread in threads:
+        thread.start()
+    barrier.wait()
+    return threads
+
+
+def test_many_threads_are_marked_in_slices(tmp_path: Path) -> None:
+    """By a clock on which each thread takes 10 µs: the GIL is let go of in between, none is
+    left out or marked twice, and the thread that marks them stays hidden."""
+    done, path = threading.Event(), tmp_path / "t.pftrace"
+    tracer.start(path, without=("sched", "cpu"))
+    threads = started(THREADS, done)
+    _core.measure_slices(10_000)
+    _core.ask_stacks()
+    longest_ns = _core.measure_slices(0)
+    done.set()
+    for thread in threads:
+        thread.join()
+    tracer.stop()
+    assert 1_800_000 <= longest_ns <= 2_000_000
+    trace = read_strict(path.read_bytes())
+    (marked,) = (event for event in trace.events if event.name == s.STACKS_MARKED)
+    stacks = [event for event in trace.events if event.name == s.THREAD_STACK]
+    waiting = [event.track for event in stacks if "wait" in str(event.args[s.ARG_STACK])]
+    assert len(waiting) == len(set(waiting)) == THREADS
+    assert marked.args[s.ARG_COUNT] == THREADS + 1
+    assert len({event.time_ns for event in stacks}) > 1
+    assert not any("tracer-" in str(track) for track in trace.tracks.values())
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(3000, marks=pytest.mark.broad)])
+def test_tasks_are_known_already(tmp_path: Path, count: int) -> None:
+    """What has the GIL when a dump is asked for looks at threads alone, however many tasks
+    there are: they all fit into a small part of one slice."""
+    units = []
+
+    async def wait(forever: asyncio.Future[None]) -> None:
+        await forever
+
+    async def main() -> None:
+        forever = asyncio.get_running_loop().create_future()
+        tasks = [asyncio.create_task(wait(forever)) for _ in range(count)]
+        await asyncio.sleep(0)
+        _core.measure_slices(1)
+        _core.ask_stacks()
+        units.append(_core.measure_slices(0))
+        forever.set_result(None)
+        await asyncio.gather(*tasks)
+
+    with tracer.recording(tmp_path / "t.pftrace", without=("sched", "cpu")):
+        asyncio.run(main())
+    assert 1 <= units[0] < 300

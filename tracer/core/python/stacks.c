@@ -21,6 +21,7 @@ enum {
     FRAMES = 1 << 20,
     SEEN_BITS = 1 << 16,
     RECENT = 256,
+    RESOLVED_AT_ONCE = 16,
     TEXT_MOST = SCHEMA_STACK_BYTES - sizeof SCHEMA_TEXT_FRAME_TRUNCATED,
 };
 
@@ -235,15 +236,38 @@ static stack_facts resolve(const stack_entry *entry)
     return facts;
 }
 
-static void resolve_all(void)
+uint32_t stacks_end(void)
+{
+    return __atomic_load_n(&entry_count, __ATOMIC_ACQUIRE);
+}
+
+static void resolve_to(uint32_t end)
 {
     PyObject *raised = PyErr_GetRaisedException();
-    atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
-    while (first_unresolved < __atomic_load_n(&entry_count, __ATOMIC_ACQUIRE)) {
+    while (first_unresolved < end) {
         uint32_t id = first_unresolved++;
         stack_names_put(id, resolve(&table->entries[id]));
     }
     PyErr_SetRaisedException(raised);
+}
+
+static void resolve_all(void)
+{
+    atomic_store_explicit(&stacks_pending, 0, memory_order_relaxed);
+    while (first_unresolved < stacks_end())
+        resolve_to(stacks_end());
+}
+
+int stacks_resolve_some(uint32_t end)
+{
+    if (!table)
+        return 0;
+    compat_lock(&naming);
+    uint32_t to = first_unresolved + RESOLVED_AT_ONCE;
+    resolve_to(to < end ? to : end);
+    int is_left = first_unresolved < end;
+    compat_unlock(&naming);
+    return is_left;
 }
 
 void stacks_resolve(void)

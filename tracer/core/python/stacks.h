@@ -28,6 +28,9 @@ uint32_t stacks_put(const stack_frame *frames, int depth);
 /* Whether there is something to resolve; cheap. */
 extern _Atomic int stacks_pending;
 void stacks_resolve(void); /* attached */
+uint32_t stacks_end(void); /* the number that the next new stack will have */
+/* Attached. Resolves a few of those before `end`; returns whether some are left. */
+int stacks_resolve_some(uint32_t end);
 void stacks_ask(void); /* any thread: one of Python's shall resolve it soon */
 
 /* For hooks that may allocate: names the stack at once, so that the writer has it. */

@@ -22,20 +22,30 @@ void slices_begin(void)
     began_ns = slices_now_ns();
 }
 
-int slices_give_way(uint32_t units)
+int slices_is_over(uint32_t units)
 {
-    const struct timespec pause = {0, (long)PAUSE_NS};
     work += units;
     uint64_t now = slices_now_ns(), took = now > began_ns ? now - began_ns : 0;
     if (took > longest_ns)
         longest_ns = took;
-    if (took < SLICE_NS)
-        return 0;
+    return took >= SLICE_NS;
+}
+
+void slices_pause(void)
+{
+    const struct timespec pause = {0, (long)PAUSE_NS};
     Py_BEGIN_ALLOW_THREADS
     nanosleep(&pause, NULL);
     Py_END_ALLOW_THREADS
     slices_begin();
-    return 1;
+}
+
+int slices_give_way(uint32_t units)
+{
+    int is_over = slices_is_over(units);
+    if (is_over)
+        slices_pause();
+    return is_over;
 }
 
 PyDoc_STRVAR(way_doc, "give_way()\n\nA unit of work is done: lets go of the GIL for a moment if the slice is over.");

@@ -8,8 +8,9 @@
 
 void slices_begin(void);      /* attached: this thread's first slice begins */
 uint64_t slices_now_ns(void); /* MONOTONIC, unless a test has said how long a unit of work takes */
-/* Attached: so many units of work were done. Lets go of the GIL for a moment if the slice is over; returns whether. */
-int slices_give_way(uint32_t units);
+int slices_is_over(uint32_t units); /* attached: so many units of work more are done; whether the slice is over */
+void slices_pause(void);            /* attached: lets go of the GIL for a moment; the next slice begins */
+int slices_give_way(uint32_t units); /* both; returns whether it has paused */
 
 extern PyMethodDef slices_methods[];
 

@@ -4,23 +4,60 @@
 #include "python/stacks.h"
 #include "ring/ring.h"
 #include "signals/aside.h"
+#include "signals/slices.h"
 
-/* With the GIL, which keeps the frames of all others where they are. A thread without Python code is not there. */
-static Py_ssize_t mark(thread_buffer *b, const PyThreadState *except)
+enum { NAMING = 16 /* units of work, of a few stacks */ };
+
+/* The newest of the threads that are older than that one. */
+static PyThreadState *older_than(uint64_t id)
 {
+    PyThreadState *at = PyInterpreterState_ThreadHead(PyInterpreterState_Main());
+    while (at && at->id >= id)
+        at = PyThreadState_Next(at);
+    return at;
+}
+
+/* Lets others have the GIL, and returns this thread's buffer, which the recording's end may have taken. A thread of our
+ * own is not seen to do so. */
+static thread_buffer *pause_between(const PyThreadState *own)
+{
+    if (own)
+        ring_let_go();
+    ring_is_hidden = own != NULL;
+    slices_pause();
+    ring_is_hidden = 0;
+    return ring_current();
+}
+
+/* With the GIL, which keeps the frames of all others where they are. A thread without Python code is not there, nor is
+ * `own`, one of ours. Where threads are so many that the GIL is let go of meanwhile, the earlier ones have earlier times. */
+static Py_ssize_t mark(thread_buffer *b, const PyThreadState *own)
+{
+    slices_begin();
     uint64_t tick = clock_tick();
     Py_ssize_t count = 0;
-    PyThreadState *at = PyInterpreterState_ThreadHead(PyInterpreterState_Main());
-    for (; at; at = PyThreadState_Next(at)) {
-        uint32_t stack = at == except ? 0 : stacks_capture(at);
+    for (PyThreadState *at = older_than(UINT64_MAX); at && b;) {
+        uint32_t stack = at == own ? 0 : stacks_capture(at);
+        uint64_t id = at->id;
         if (stack && at->native_thread_id) {
             ring_emit(b, tick, REC_STACK, 0, stack, at->native_thread_id, 0);
             count++;
         }
+        at = PyThreadState_Next(at);
+        if (slices_is_over(1)) {
+            b = pause_between(own);
+            at = older_than(id);
+            tick = clock_tick();
+        }
     }
-    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
-        stacks_resolve(); /* first: whoever reads the next record finds the names of all stacks before it */
-    ring_emit(b, tick, REC_STACKS, 0, 0, (uint64_t)count, 0);
+    /* First: whoever reads the next record finds the names of all stacks before it. */
+    for (uint32_t end = stacks_end(); b && stacks_resolve_some(end);)
+        if (slices_is_over(NAMING)) {
+            b = pause_between(own);
+            tick = clock_tick();
+        }
+    if (b)
+        ring_emit(b, tick, REC_STACKS, 0, 0, (uint64_t)count, 0);
     return count;
 }
 
