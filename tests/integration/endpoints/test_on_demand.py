@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.listening import TIMEOUT_S, Running, until_gone
 from tests.support.validator.strict import read_strict
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 pytestmark = pytest.mark.broad
 
@@ -80,11 +82,24 @@ def test_answers(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+TICKS = (
+    "async def main():\n"
+    "    done = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))\n"
+    "    while not done.done(): await asyncio.sleep(0.001)\n"
+    "asyncio.run(main())\n"
+)
+
+
 def test_a_trace(folder: Path) -> None:
-    """It keeps the contract, as every trace."""
-    running = Running(folder, BEGIN + TASKS)
-    trace = read_strict(running.get("trace?seconds=0.2"))
-    assert trace.events
+    """It keeps the contract, as every trace; the loop is the main thread's, although another
+    thread began the recording."""
+    running = Running(folder, BEGIN + TICKS)
+    trace = folder / "part.pftrace"
+    trace.write_bytes(running.get("trace?seconds=0.2"))
+    assert read_strict(trace.read_bytes()).events
+    assert [loop.thread_name for loop in build_model(read_trace(trace)).loops] == [
+        "MainThread"
+    ]
     running.end()
 
 

@@ -17,10 +17,30 @@ typedef struct {
     uint32_t tid;      /* of the thread that did so */
 } handle_cause;
 
+/* "?": its thread is not known. Returns the length. */
+static size_t name_of_loop(uint32_t id, const thread_line *thread, char name[NAME_BYTES])
+{
+    static const char *const prefixes[LOOP_KINDS] = {SCHEMA_TEXT_TRACK_LOOP_PREFIX,
+                                                     SCHEMA_TEXT_TRACK_GREENLETS_PREFIX,
+                                                     SCHEMA_TEXT_TRACK_TRIO_PREFIX};
+    const char *prefix = prefixes[id >> LOOP_KIND_SHIFT < LOOP_KINDS ? id >> LOOP_KIND_SHIFT : LOOP_ASYNCIO];
+    int length = snprintf(name, NAME_BYTES, "%s%s", prefix, thread ? thread->on.name : "?");
+    return text_fit(name, (size_t)length, NAME_BYTES - 1);
+}
+
+/* It is seen on this thread, and got its name when a recording began elsewhere. */
+static void place(loop_line *loop, const thread_line *thread)
+{
+    char name[NAME_BYTES];
+    loop->is_astray = 0;
+    track_rename(&loop->own, name, name_of_loop(loop->id, thread, name));
+    loop->running.chunk = 0; /* with its next event both are described again */
+}
+
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
 {
     if (!id)
-        return thread->loop;
+        return thread ? thread->loop : NULL;
     uint64_t *slot = map_put(&t->loops, id);
     if (!slot || *slot)
         return slot ? (loop_line *)(uintptr_t)*slot : NULL;
@@ -29,16 +49,11 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
         return NULL;
     *slot = (uint64_t)(uintptr_t)loop;
     loop->id = id;
+    loop->is_astray = !thread;
     loop->queue_length = -1;
     char name[NAME_BYTES];
-    static const char *const prefixes[LOOP_KINDS] = {SCHEMA_TEXT_TRACK_LOOP_PREFIX,
-                                                     SCHEMA_TEXT_TRACK_GREENLETS_PREFIX,
-                                                     SCHEMA_TEXT_TRACK_TRIO_PREFIX};
-    const char *prefix = prefixes[id >> LOOP_KIND_SHIFT < LOOP_KINDS ? id >> LOOP_KIND_SHIFT : LOOP_ASYNCIO];
-    int length = snprintf(name, sizeof name, "%s%s", prefix, thread->on.name);
     encoder *e = &t->out;
-    track_init(e, &loop->own, TRACK_KIND_PLAIN, &t->process, name,
-               text_fit(name, (size_t)length, sizeof name - 1));
+    track_init(e, &loop->own, TRACK_KIND_PLAIN, &t->process, name, name_of_loop(id, thread, name));
     track_init(e, &loop->running, TRACK_KIND_PLAIN, &loop->own, SCHEMA_TEXT_TRACK_RUNNING_TASK,
                sizeof SCHEMA_TEXT_TRACK_RUNNING_TASK - 1);
     track_init(e, &loop->queue, TRACK_KIND_COUNTER, &loop->own, SCHEMA_TEXT_TRACK_READY_QUEUE,
@@ -85,8 +100,10 @@ void end_poll(timeline *t, loop_line *loop, uint64_t ns)
 }
 
 /* Its slice on the loop's track. */
-static void show_step(timeline *t, loop_line *loop, uint64_t ns, running_step *s)
+static void show_step(timeline *t, const thread_line *thread, loop_line *loop, uint64_t ns, running_step *s)
 {
+    if (loop->is_astray)
+        place(loop, thread);
     end_poll(t, loop, ns);
     loop->handled++;
     ++*(s->task ? &loop->steps : &loop->callbacks);
@@ -136,7 +153,7 @@ void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, u
     static const cause none;
     running_step *s = push(thread, task, func, &none, 0);
     if (s && loop)
-        show_step(t, loop, ns, s);
+        show_step(t, thread, loop, ns, s);
 }
 
 void pop_step(timeline *t, thread_line *thread, uint64_t ns)
@@ -275,7 +292,7 @@ HANDLER(callback_begin)
     handle_cause by = callback_cause(t, loop, r);
     running_step *s = push(thread, 0, r->a, &by.because, by.flow);
     if (s && loop)
-        show_step(t, loop, ns, s);
+        show_step(t, thread, loop, ns, s);
 }
 
 HANDLER(callback_end)
@@ -339,6 +356,8 @@ HANDLER(loop_run)
     *(r->flag ? &thread->named : &thread->loop) = loop;
     if (!loop)
         return;
+    if (loop->is_astray)
+        place(loop, thread);
     loop->run_since_ns = ns;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
     loop->poll_end_ns = ns; /* uvloop runs what is ready before it first polls */

@@ -5,6 +5,7 @@
 #include "timeline/model.h"
 
 extern const record_handler timeline_loop_handlers[REC_KINDS];
+/* The loop, or for id 0 that of the thread. A new one is called after the thread; NULL: the first that it is seen on. */
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
 void loop_free(loop_line *loop);
 /* A step of a task begins. */

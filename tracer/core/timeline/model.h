@@ -35,6 +35,7 @@ typedef struct {
     tally_sizes lag; /* how long its tasks were ready before they ran */
     tally_tasks now; /* as timeline_status_now() found them last */
     struct loop_told *told; /* output/debug.c: what these were in its last line */
+    uint8_t is_astray; /* the thread that runs it has not been seen yet */
 } loop_line;
 
 typedef struct user_line user_line; /* timeline/user.c */

@@ -226,7 +226,10 @@ HANDLER(task_new)
     UNUSED(text);
     if (timeline_task(t, r->a))
         return;
-    task_line *task = task_line_add(t, r->a, (uint32_t)r->b, timeline_loop(t, thread, (uint32_t)r->c), ns);
+    uint32_t id = (uint32_t)r->c;
+    int is_elsewhere = r->flag == ORIGIN_ADOPTED && id >> LOOP_KIND_SHIFT == LOOP_ASYNCIO && !thread->loop;
+    loop_line *loop = timeline_loop(t, is_elsewhere ? NULL : thread, id); /* whoever adopts it need not run its loop */
+    task_line *task = task_line_add(t, r->a, (uint32_t)r->b, loop, ns);
     uint32_t parent = (uint32_t)(r->b >> 32);
     if (task && parent) {
         task->parent = parent;
