@@ -17,7 +17,7 @@ from tracer.live import client
 
 @library_names
 @click.command()
-@files("target")
+@files("target", required=False)
 @click.option(
     "--at",
     metavar="TIME",
@@ -48,9 +48,10 @@ def dump(
 ) -> None:
     """Show what all threads and tasks did at a moment, or do now.
 
-    TARGET is a trace, or the pid of a program that is being recorded. Threads and tasks are
-    counted by identical stack. Each has its stack or chain of awaits, what it waits for, since
-    when, and behind whom. What the trace does not show is "stack unknown".
+    TARGET is a trace, or the pid of a program that is being recorded. Without it, there must
+    be one recording only. Threads and tasks are counted by identical stack. Each has its stack
+    or chain of awaits, what it waits for, since when, and behind whom. What the trace does not
+    show is "stack unknown".
 
     With --retained it says which variables lead to the live objects that a line allocated, as
     app.CACHE['ann'] -> list[3] -> Order. SITE is a function, file.py:12, or a row of
@@ -58,6 +59,8 @@ def dump(
     """
     exclude(ctx, ["tasks"], ["threads"], ["compact"])
     exclude(ctx, ["full"], ["compact"], ["as_json"])
+    if target == ():
+        target = Path(str(client.only_address().pid))
     if retained is not None:
         exclude(ctx, ["retained"], ["at", "tasks", "threads", "full", "compact", "names"])
         if not (isinstance(target, Path) and is_pid(target)):

@@ -9,16 +9,18 @@ import click
 def _one_or_more(
     _ctx: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
 ) -> Path | tuple[Path, ...]:
-    return paths if len(paths) > 1 else paths[0]
+    return paths[0] if len(paths) == 1 else paths
 
 
-def files(name: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+def files(
+    name: str, *, required: bool = True
+) -> Callable[[Callable[..., object]], Callable[..., object]]:
     """The argument of a command that reads one trace or several as one, files or folders."""
     return click.argument(
         name,
-        metavar=f"{name.upper()}...",
+        metavar=f"{name.upper()}..." if required else f"[{name.upper()}...]",
         nargs=-1,
-        required=True,
+        required=required,
         type=click.Path(path_type=Path),
         callback=_one_or_more,
     )

@@ -39,10 +39,15 @@ class Address:
         return os.path.join(self.folder, self.name)
 
 
+def _places() -> list[str]:
+    """Where this user's sockets may be, also those of programs with another environment."""
+    return list(dict.fromkeys((*folders(), f"/run/user/{os.geteuid()}/tracer")))
+
+
 def addresses() -> Iterator[Address]:
     """The sockets of this user, by pid. Of a folder that is not safe to use, nothing."""
     found: dict[int, Address] = {}
-    for folder in folders():
+    for folder in _places():
         try:
             fd = open_folder(folder)
         except (OSError, TracerError):
@@ -70,7 +75,7 @@ def address_of(target: str) -> Address:
     for address in addresses():
         if address.pid == int(target):
             return address
-    for folder in folders():
+    for folder in _places():
         try:
             os.close(open_folder(folder))
         except FileNotFoundError:
@@ -205,6 +210,6 @@ def _check(folder: int, address: Address) -> None:
 
 def _remove(folder: int, address: Address) -> None:
     """Nobody listens: sockets get their names when they listen."""
-    if address.folder in folders() and address.name.endswith(SUFFIX):
+    if address.folder in _places() and address.name.endswith(SUFFIX):
         with contextlib.suppress(OSError):
             os.unlink(address.name, dir_fd=folder)

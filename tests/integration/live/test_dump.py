@@ -85,6 +85,24 @@ def test_threads_and_tasks(tmp_path: Path) -> None:
     assert "waits for task" in text
 
 
+def test_without_a_target(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only recording; if there is none, one line."""
+    from tracer.cli import main
+    from tracer.live import client
+
+    def nothing() -> client.Address:
+        raise client.NotLiveError("nothing is being recorded.")
+
+    monkeypatch.setattr(client, "only_address", nothing)
+    assert main(["dump"]) == 1
+    assert capfd.readouterr().err == "tracer: nothing is being recorded.\n"
+    monkeypatch.setattr(client, "only_address", lambda: client.Address("/tmp", "1.sock"))
+    assert main(["dump"]) != 0
+    assert "process 1 is not being recorded" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("target", ["4194304", "1"])
 def test_who_is_not_recorded(capfd: pytest.CaptureFixture[str], target: str) -> None:
     """One line."""
