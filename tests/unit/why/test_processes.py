@@ -134,6 +134,35 @@ def test_child_of_a_task(tmp_path: Path) -> None:
     assert parts(found.causes[0].parts)[0] == (Kind.COMPUTING, "", 74)
 
 
+def test_child_of_a_task_that_another_callback_wakes(tmp_path: Path) -> None:
+    """asyncio hands the end of a child on; another child's end in between is not for it."""
+    family, main = parent()
+    loop = family.first.loop(main)
+    task = loop.task("run", site="/app/service.py:12 run")
+    child, other = (family.fork(main, n * MS, 100 + n, name=f"tool {n}") for n in (1, 2))
+    task.ready(0).running(0).awaits(2 * MS, "future", site=WAIT)
+    loop.step(task, 0, 2 * MS)
+    loop.select(2 * MS, 80 * MS)
+    told = loop.callback("_do_wait", "/lib/u.py:9 _do_wait", 80 * MS, 82 * MS)
+    family.ended(main, child, 81 * MS, status=0)
+    loop.callback("_do_wait", "/lib/u.py:9 _do_wait", 82 * MS, 84 * MS)
+    family.ended(main, other, 83 * MS, status=0)
+    loop.callback("_exited", "/lib/u.py:20 _exited", 84 * MS, 86 * MS, by=told)
+    task.ready(85 * MS, waker="io").running(87 * MS)
+    loop.step(task, 87 * MS, 88 * MS)
+    task.done(88 * MS)
+    for process in (child, other):
+        family.main(process).running(5 * MS).end(70 * MS)
+        process.ended(79 * MS)
+    main.end(89 * MS)
+    family.first.ended(90 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    found = next(
+        p.worst for p in answer(model, task="run").problems if p.worst.wait.what is What.AWAIT
+    )
+    assert parts(found.causes) == [(Kind.CHILD, "tool 1", 83)]
+
+
 def pool() -> tuple[Family, Thread, Thread, list[TraceBuilder]]:
     family, main = parent()
     manager = family.first.thread("QueueManagerThread", 110)

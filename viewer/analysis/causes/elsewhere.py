@@ -15,13 +15,22 @@ from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import NEVER, Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
-from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SELECT, SLEEP, STATE_MASK
+from viewer.trace.columns import (
+    IDLE_WAIT,
+    IO,
+    LOCK_WAIT,
+    LOOP_CALLBACK,
+    SELECT,
+    SLEEP,
+    STATE_MASK,
+)
 from viewer.trace.model import Model
 from viewer.trace.sites import head, is_library
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
 _LONG_NS = 1_000_000  # what is shorter does not come between a wait and what it brought
 _GET = re.compile(r"multiprocessing/queues\.py:\d+ (Simple)?Queue\.get$", re.MULTILINE)
+_MOST_CALLBACKS = 4  # from the one that is told of a child's end to the task's wake-up
 _MOST_LOOKS = 64  # rows of a library that sleeps and looks whether a child has ended
 
 
@@ -211,6 +220,21 @@ class Elsewhere:
         args = self.model.trace.args(event)
         site = head(str(args.get(s.ARG_STACK, ""))) or str(args.get(s.ARG_SITE, ""))
         return Written(thread, self.model.trace.events.time_ns[event], site)
+
+    def child_of_step(self, thread: int, step: int, at_ns: int) -> Child | None:
+        """The child of whose end a loop's thread was told in a step until that moment, or in
+        one of the callbacks that led to it."""
+        slices, kinds = self.model.trace.slices, self.model.owners.kind
+        for _ in range(_MOST_CALLBACKS):
+            if not 0 <= step < len(kinds) or kinds[step] not in (LOOP_CALLBACK, SELECT):
+                return None
+            child = self.child_between(thread, slices.start_ns[step], at_ns)
+            if child is not None:
+                return child
+            causes = self.ledger.flows.causes(slices.event[step])
+            step = next((self.ledger.slice_at(event) for event in causes), -1)
+            at_ns = slices.end_ns[step] if step >= 0 else at_ns
+        return None
 
     def child_between(self, thread: int, since_ns: int, until_ns: int) -> Child | None:
         """The child of whose end a thread was told in that time."""

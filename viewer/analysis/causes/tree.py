@@ -238,9 +238,7 @@ class Tree:
         if thread < 0:
             return None
         step = self.ledger.loops_without_gc.row_at(self.ledger.lane_of_loop[loop], at_ns)
-        starts = self.model.trace.slices.start_ns
-        since = starts[step] if 0 <= step < len(starts) else at_ns
-        child = self.elsewhere.child_between(thread, since, at_ns)
+        child = self.elsewhere.child_of_step(thread, step, at_ns)
         return self.labels.child_label(child) if child is not None else None
 
     def _creator_of_helper(self, label: Label, ender: int, task: int, i: int) -> Label:
