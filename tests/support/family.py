@@ -1,16 +1,12 @@
 """The files and events of a run that has several processes."""
 
-import sys
 from pathlib import Path
 
 from tests.support.validator.rules import Summary
 from tests.support.validator.strict import Event, read_strict
 from tracer import schema as s
 
-# From 3.14 on, a fork server's child that is terminated at once may lack the end of its arrow.
-START_METHODS = (
-    ("fork", "spawn", "forkserver") if sys.version_info < (3, 14) else ("fork", "spawn")
-)
+START_METHODS = ("fork", "spawn", "forkserver")
 
 
 def events(trace: Path, name: str) -> list[Event]:

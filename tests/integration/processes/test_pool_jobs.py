@@ -1,8 +1,7 @@
 """Jobs of pools of processes: the trace has what the jobs and their parent say themselves."""
 
 import json
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from tests.support.family import START_METHODS
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
 
-PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "pool_jobs.py"
+PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
+PROGRAM, POINTS = PROGRAMS / "pool_jobs.py", PROGRAMS / "pool_points.py"
 SIZE = 50_000  # as the program has it
 # The recorder's clock is made of the processor's counter and agrees with time.monotonic_ns()
 # to a microsecond; twenty is what a pause between two readings of both may add.
@@ -39,6 +39,7 @@ class Job:
     read_bytes: int = 0
     result_bytes: int = 0
     received_bytes: int = 0
+    pickling_ns: dict[str, int] = field(default_factory=dict)  # by event; "": the slice
 
 
 def jobs_of(trace: Path) -> list[list[Job]]:
@@ -54,6 +55,9 @@ def jobs_of(trace: Path) -> list[list[Job]]:
         pool, number = int(event.args[s.ARG_POOL]), int(event.args[s.ARG_JOB])
         job = pools.setdefault(pool, {}).setdefault(number, Job())
         size = int(event.args.get(s.ARG_BYTES, 0))
+        is_slice = event.type == s.TYPE_SLICE_BEGIN
+        took = int(event.args.get(s.ARG_PICKLING, 0))
+        job.pickling_ns["" if is_slice else event.name] = took
         if event.name == s.SUBMIT:
             job.submit, job.name = event.time_ns, str(event.args[s.ARG_NAME])
             job.site = str(event.args[s.ARG_SITE])
@@ -124,15 +128,30 @@ def test_known_answers(record: Recorder, method: str) -> None:
     assert (bad.name, bad.exception) == ("failing", "KeyError")
 
 
-@pytest.mark.stress
-@pytest.mark.skipif(
-    not os.environ.get("TRACER_QUIET"),
-    reason="needs a machine that does nothing else, which TRACER_QUIET=1 says",
-)
+@pytest.mark.broad
 @pytest.mark.parametrize("method", START_METHODS)
-def test_within_a_millisecond(record: Recorder, method: str) -> None:
-    """On a machine that does nothing else, begin and end of each job are those it logged."""
-    (executor, _), said = known_answers(record, method)
-    for job, row in zip(executor, said["executor"], strict=False):
-        assert abs(job.start - row[3]) < 1_000_000
-        assert abs(job.end - row[4]) < 1_000_000
+def test_each_moment(record: Recorder, method: str) -> None:
+    """Each moment and each duration of a job lies between the program's own readings of the
+    clock right before and right after it, however long those are apart."""
+    trace = record(POINTS, method, options=("--no-cpu",))
+    found, said = jobs_of(trace), json.loads(record.stdout)
+    assert [len(jobs) for jobs in found] == [len(rows) for rows in said] == [5, 5]
+    for job, row in zip(found[0] + found[1], said[0] + said[1], strict=True):
+        assert job.worker == row["pid"]
+        times = [row["submit"][0], job.submit, row["submit"][1]]
+        assert all(b - a >= -CLOCK_NS for a, b in pairwise(times)), (times, job, row)
+        life = [
+            *(job.submit, *row["pickled"], job.sent, *row["read"], job.start, *row["run"]),
+            *(job.end, *row["result pickled"], job.result, *row["result read"]),
+            *(job.received, row["got"]),
+        ]
+        assert all(b - a >= -CLOCK_NS for a, b in pairwise(life)), (life, job, row)
+        for name, least, most in (
+            (s.JOB_SENT, row["pickled"], (job.submit, job.sent)),
+            ("", row["read"], (job.sent, job.start)),
+            (s.RESULT_SENT, row["result pickled"], (job.end, job.result)),
+            (s.RESULT_RECEIVED, row["result read"], (job.result, job.received)),
+        ):
+            took = job.pickling_ns[name]
+            assert least[1] - least[0] <= took + CLOCK_NS, (name, job, row)
+            assert took <= most[1] - most[0] + CLOCK_NS, (name, job, row)
