@@ -15,6 +15,7 @@ from benchmarks.children import import_ms, instructions_per_unit, report_cost
 from benchmarks.heap import ALLOCATING, heap_costs, heap_instructions
 from benchmarks.page import first_paint
 from benchmarks.pairs import OFF, OFF_AGAIN, ON, VIZTRACER, Comparison, compare
+from benchmarks.processes import service_ratio, start_cost
 from benchmarks.workloads import PAIRS, WORKLOADS
 
 ECHO = "TCP echo (streams)"
@@ -147,6 +148,25 @@ def print_heap_instructions(scale: float) -> None:
     print_table(rows)
 
 
+def print_processes(pairs: int, rounds: int, requests: int) -> None:
+    print(f"A child's first line and its CPU time, in ms: medians of {pairs} pairs")
+    rows = [["start", "untraced", "added", "budget", "CPU untraced", "CPU added"]]
+    for kind, budget in (("fork", 2), ("spawn", 15)):
+        cost = start_cost(kind, pairs)
+        cells = [f"{cost.first:.2f}", f"{cost.first_added:+.2f}", f"{budget}"]
+        rows.append([kind, *cells, f"{cost.cpu:.2f}", f"{cost.cpu_added:+.2f}"])
+    print_table(rows)
+    if importlib.util.find_spec("gunicorn") is None:
+        print("services: not measured, since gunicorn is not installed\n")
+        return
+    print(f"CPU time of a service, traced over untraced: medians of {rounds} rounds")
+    one, four = (service_ratio(workers, rounds, requests) for workers in (1, 4))
+    rows = [["workers", "ratio", "points apart", "budget"]]
+    rows += [["1", f"{one:.3f}"] + [""] * 2]
+    rows += [["4", f"{four:.3f}", f"{100 * (four - one):+.1f}", "3"]]
+    print_table(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
@@ -157,6 +177,7 @@ def main() -> None:
     parser.add_argument("--pairs", action="store_true", help="locks and the GIL only")
     parser.add_argument("--page", action="store_true", help="the page's first paint only")
     parser.add_argument("--heap", action="store_true", help="sampled allocations only")
+    parser.add_argument("--processes", action="store_true", help="children only")
     parser.add_argument("--callgrind", action="store_true", help="count instructions instead")
     options = parser.parse_args()
     if options.viztracer and importlib.util.find_spec("viztracer") is None:
@@ -182,6 +203,9 @@ def main() -> None:
     if options.heap:
         print_heap(rounds, scale)
         return
+    if options.processes:
+        print_processes(*((3, 1, 80) if options.quick else (60, min(rounds, 5), 2000)))
+        return
     print_pairs(rounds, scale)
     if options.pairs:
         return
@@ -189,6 +213,7 @@ def main() -> None:
     print_import(3 if options.quick else 15)
     print_calls(20 if options.quick else 1000)
     print_heap(rounds, scale)
+    print_processes(*((3, 1, 80) if options.quick else (60, min(rounds, 5), 2000)))
     print_reports(sizes)
     print_first_paints(sizes, min(rounds, 5))
 
