@@ -104,13 +104,15 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def running(python: list[str], command: str, folder: Path) -> Iterator[Running]:
-    """From when it answers until it has ended."""
+def running(
+    python: list[str], command: str, folder: Path, where: Path = PROGRAMS
+) -> Iterator[Running]:
+    """From when it answers until it has ended; `where` has the program."""
     port, database = free_port(), folder / "visits"
     with_database(database)
     service = subprocess.Popen(
         [*python, *command.format(port=port).split()],
-        cwd=PROGRAMS,
+        cwd=where,
         env={**os.environ, "DATABASE": str(database)},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
