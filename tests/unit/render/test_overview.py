@@ -295,3 +295,15 @@ def test_what_ran_instead_has_the_words_of_its_loop(
     path = trace_file(tmp_path, trace.ended(60_000_000))
     told = overview(build_report(build_model(read_trace(path)), By.CORO), Style(200))
     assert said in told
+
+
+def test_a_wait_behind_more_than_are_told_apart(tmp_path: Path) -> None:
+    """Many coroutines, each behind all before it: none of them alone is the reason."""
+    trace = TraceBuilder()
+    loop = trace.loop(trace.thread("MainThread"))
+    tasks = [loop.task(f"step_{n}", site=f"app.py:{n} step_{n}").ready(0) for n in range(600)]
+    for n, task in enumerate(tasks):
+        loop.step(task, n * MS, (n + 1) * MS)
+        task.running(n * MS).done((n + 1) * MS)
+    told = first_screen(tmp_path, trace.ended(601 * MS), width=200)
+    assert "of that time the loop ran many others, each for a moment" in told

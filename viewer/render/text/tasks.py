@@ -22,6 +22,7 @@ _INSTEAD = {
     "loop": "the {loop} itself was busy",
     "gc": "the garbage collector ran",
     "unknown": "it is unknown what the {loop} ran",
+    "others": "the {loop} ran many others, each for a moment",
 }
 
 
