@@ -7,6 +7,7 @@ from dataclasses import replace
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.locks import Cause, Holder, LockRow, Waiter
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
 from viewer.analysis.threads import Holder as GilHolder
@@ -62,9 +63,9 @@ def shared_names(model: Model) -> Names:
     return found
 
 
-def fold_locks(rows: Iterable[LockRow], names: Names) -> tuple[LockRow, ...]:
+def fold_locks(rows: Rows[LockRow], names: Names) -> Rows[LockRow]:
     """The rows; threads that have their like count together where they stand at one site."""
-    return tuple(_lock(row, _calling(names, row.process)) for row in rows)
+    return rows.changed(lambda row: _lock(row, _calling(names, row.process)))
 
 
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:

@@ -1,11 +1,14 @@
 """Blocking calls: which ones, from where, how long."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tracer import schema as s
 from viewer.analysis.causes.elsewhere import Elsewhere
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.why.waits import CHILDREN
 from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
 from viewer.trace.model import Model
 from viewer.trace.sites import is_import
@@ -30,7 +33,7 @@ class IoRow:
     children: tuple[str, ...] = ()  # the processes for whose end it waited, if any
 
 
-def io_rows(model: Model) -> tuple[IoRow, ...]:
+def io_rows(model: Model) -> Rows[IoRow]:
     """One row per callable and site, the longest total first; all sleep is called `sleep`.
 
     Reading and opening files for imports is one row for each process.
@@ -42,7 +45,7 @@ def io_rows(model: Model) -> tuple[IoRow, ...]:
         if is_one:
             first.setdefault(table.call_process[row], row)
     everything = numbers(
-        first[table.call_process[row]] if imports[row] else row for row in range(rows)
+        first[table.call_process[row]] if is_one else row for row, is_one in enumerate(imports)
     )
     calls = keys(model, _is_call, table.row, everything)
     pieces = keys(model, _is_piece, table.row, everything)
@@ -50,20 +53,31 @@ def io_rows(model: Model) -> tuple[IoRow, ...]:
     has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
     children = Elsewhere.of(model).children_of_calls()
-    found = [
-        IoRow(
-            model.pid(table.call_process[row]),
-            *_named(model, row, imports[row]),
-            spread_at(stats, row),
-            table.call_bytes[row] if table.call_bytes[row] >= 0 and not imports[row] else None,
-            held[row * 2 + 1],
-            table.call_process[row],
-            children.get(row, ()),
-        )
-        for row in sorted({*everything})
+    named = [_named(model, row, is_one) for row, is_one in enumerate(imports)]
+    total = stats.total.tolist()
+
+    def make(wanted: Iterable[int]) -> Iterator[IoRow]:
+        for row in wanted:
+            size = table.call_bytes[row]
+            yield IoRow(
+                model.pid(table.call_process[row]),
+                *named[row],
+                spread_at(stats, row),
+                size if size >= 0 and not imports[row] else None,
+                held[row * 2 + 1],
+                table.call_process[row],
+                children.get(row, ()),
+            )
+
+    def place_in_table(row: int) -> tuple[int, tuple[str, str], int]:
+        return -total[row], named[row], model.pid(table.call_process[row])
+
+    for_children = [
+        int(callable_.startswith(CHILDREN) or row in children)
+        for row, (callable_, _) in enumerate(named)
     ]
-    found.sort(key=lambda row: (-row.calls.total_ns, row.callable, row.site, row.pid))
-    return tuple(found)
+    measures = {"total_ns": total, "holding_gil_ns": held[1::2], "children": for_children}
+    return Rows(sorted(sorted({*everything}), key=place_in_table), make, measures)
 
 
 def _named(model: Model, row: int, is_import: bool) -> tuple[str, str]:

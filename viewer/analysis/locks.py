@@ -1,11 +1,13 @@
 """Locks: who waited, for how long, and who held the lock meanwhile."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.waited import package_of
@@ -95,55 +97,104 @@ class _Rows:
     is_idle: list[bool]
 
 
-def lock_rows(model: Model) -> tuple[LockRow, ...]:
+def lock_rows(model: Model) -> Rows[LockRow]:
     """One row per lock with waits or holds, the longest total first, idle waits last."""
     table, engine = model.states, model.trace.engine
     if not table.lock_id:
-        return ()
+        return Rows()
     made = _group(model)
     rows, to_row = len(made.members), numbers(made.of_lock)
-    waiting = keys(model, _is_wait, table.row, to_row)
-    holding = keys(model, _is_hold, table.row, to_row)
-    waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, rows)
-    holds = engine.grouped_stats(table.start_ns, table.end_ns, holding, rows)
-    failed = engine.tally(
-        table.start_ns, table.end_ns, waiting, marks(model, _has_failed), rows, 2
-    ).count
-    owners = _owners(model)
-    holders = _holders(model, holding, owners)
-    waiters = _waiters(model, waiting)
-    held = [bool(holds.count[row]) for row in made.of_lock]
-    waited_for = _waited_for(model, made, held, owners)
-    woken = _woken_by(model, waiting)
-    found = [
-        LockRow(
-            model.pid(table.lock_process[members[0]]),
-            table.lock_id[members[0]],
-            len(members),
-            _kind_name(model, members[0]),
-            _site(model, members[0], holders.get(row, [])),
-            made.is_idle[row],
-            spread_at(waits, row),
-            failed[row * 2 + 1],
-            spread_at(holds, row),
-            tuple(holders.get(row, ())),
-            tuple(waiters.get(row, ())),
-            () if made.is_idle[row] else tuple(waited_for.get(row, ())),
-            tuple(woken.get(row, ())),
-            table.lock_process[members[0]],
+    waits, holds = (
+        engine.grouped_stats(
+            table.start_ns, table.end_ns, keys(model, kind, table.row, to_row), rows
         )
-        for row, members in enumerate(made.members)
-    ]
-    found.sort(
-        key=lambda row: (row.is_idle, -row.waits.total_ns, row.kind, row.site, row.lock)
+        for kind in (_is_wait, _is_hold)
     )
-    return tuple(found)
+    owners = _owners(model)
+    held = [bool(holds.count[row]) for row in made.of_lock]
+
+    def only(wanted: Iterable[int]) -> _Rows:
+        """The same rows, where only locks of these have one."""
+        kept = bytearray(rows)
+        for row in wanted:
+            kept[row] = 1
+        return replace(made, of_lock=[row if kept[row] else -1 for row in made.of_lock])
+
+    def make(wanted: Sequence[int]) -> Iterator[LockRow]:
+        some = only(wanted)
+        waiting = keys(model, _is_wait, table.row, numbers(some.of_lock))
+        holding = keys(model, _is_hold, table.row, numbers(some.of_lock))
+        failed = engine.tally(
+            table.start_ns, table.end_ns, waiting, marks(model, _has_failed), rows, 2
+        ).count
+        holders = _holders(model, holding, owners)
+        waiters = _waiters(model, waiting)
+        waited_for = _waited_for(model, some, held, owners)
+        woken = _woken_by(model, waiting)
+        for row in wanted:
+            first = made.members[row][0]
+            yield LockRow(
+                model.pid(table.lock_process[first]),
+                table.lock_id[first],
+                len(made.members[row]),
+                _kind_name(model, first),
+                _site(model, first, holders.get(row, [])),
+                made.is_idle[row],
+                spread_at(waits, row),
+                failed[row * 2 + 1],
+                spread_at(holds, row),
+                tuple(holders.get(row, ())),
+                tuple(waiters.get(row, ())),
+                () if made.is_idle[row] else tuple(waited_for.get(row, ())),
+                tuple(woken.get(row, ())),
+                table.lock_process[first],
+            )
+
+    firsts = [members[0] for members in made.members]
+    unnamed = [
+        row for row in range(rows) if not model.trace.text(table.lock_site[firsts[row]])
+    ]
+    holders = (
+        _holders(
+            model, keys(model, _is_hold, table.row, numbers(only(unnamed).of_lock)), owners
+        )
+        if unnamed
+        else {}
+    )
+    kinds: dict[tuple[int, int], str] = {}  # by kind and name
+
+    def kind_of(lock: int) -> str:
+        known = table.lock_kind[lock], table.lock_name[lock]
+        if known not in kinds:
+            kinds[known] = _kind_name(model, lock)
+        return kinds[known]
+
+    total = waits.total.tolist()
+    place = [
+        (
+            made.is_idle[row],
+            -total[row],
+            kind_of(first),
+            _site(model, first, holders.get(row, [])),
+            table.lock_id[first],
+        )
+        for row, first in enumerate(firsts)
+    ]
+    contended = [0 if is_idle else ns for is_idle, ns in zip(made.is_idle, total, strict=True)]
+    measures = {
+        "total_ns": total,
+        "contended_ns": contended,
+        "max_ns": waits.max,
+        "waits": waits.count,
+        "is_idle": made.is_idle,
+    }
+    return Rows(sorted(range(rows), key=place.__getitem__), make, measures)
 
 
 def _group(model: Model) -> _Rows:
     """A row per lock; what idle waits and joins are for is often used once: one per site."""
     table = model.states
-    locks, kinds = len(table.lock_id), STATE_MASK + 1
+    locks, kinds, text = len(table.lock_id), STATE_MASK + 1, model.trace.text
     any_use = keys(
         model,
         lambda state: _is_wait(state) or _is_hold(state),
@@ -156,8 +207,8 @@ def _group(model: Model) -> _Rows:
     index: dict[tuple[int, ...], int] = {}
     made = _Rows([], [], [])
     for lock in range(locks):
-        has_owner = any(seen[lock * kinds + k] for k in (LOCK_WAIT, HOLD))
-        name = model.trace.text(table.lock_name[lock])
+        has_owner = seen[lock * kinds + LOCK_WAIT] or seen[lock * kinds + HOLD]
+        name = text(table.lock_name[lock])
         is_idle = not has_owner and name not in _EXCLUSIVE_AWAITS
         site = (
             *(table.lock_process[lock], table.lock_name[lock]),

@@ -17,6 +17,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.rows import JobRow, ProcessRow, job_rows, process_rows
 from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
 from viewer.analysis.regions import RegionRow, region_rows
+from viewer.analysis.rows import Rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.loops import Nouns
@@ -83,12 +84,12 @@ class Report:
     processes: tuple[ProcessRow, ...]
     jobs: tuple[JobRow, ...]
     latency: Latency | None
-    tasks: tuple[TaskRow, ...]
+    tasks: Rows[TaskRow]
     regions: tuple[RegionRow, ...]
     threads: tuple[ThreadRow, ...]
     thread_groups: tuple[ThreadRow, ...]  # the same; those that differ in a number are one
-    locks: tuple[LockRow, ...]
-    io: tuple[IoRow, ...]
+    locks: Rows[LockRow]
+    io: Rows[IoRow]
     gc: tuple[GcRow, ...]
     cpu: tuple[CpuRow, ...]
     memory: Memory | None
@@ -99,11 +100,11 @@ class Report:
 
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     jobs = job_rows(model) if "jobs" in sections else ()
-    tasks = task_rows(model, by) if "tasks" in sections else ()
+    tasks = task_rows(model, by) if "tasks" in sections else Rows[TaskRow]()
     regions = region_rows(model) if "regions" in sections else ()
     threads = thread_rows(model) if "threads" in sections else ()
-    locks = lock_rows(model) if "locks" in sections else ()
-    io = io_rows(model) if "io" in sections else ()
+    locks = lock_rows(model) if "locks" in sections else Rows[LockRow]()
+    io = io_rows(model) if "io" in sections else Rows[IoRow]()
     gc = gc_rows(model) if "gc" in sections else ()
     cpu = cpu_rows(model) if "cpu" in sections else ()
     held = memory(model) if "memory" in sections else None

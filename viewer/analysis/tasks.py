@@ -1,12 +1,14 @@
 """Tasks by coroutine function: how long they were ready, ran and waited, behind whom."""
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.steps import Steps
 from viewer.trace.columns import (
@@ -91,7 +93,7 @@ class TaskRow:
         return self.running.count
 
 
-def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
+def task_rows(model: Model, by: By) -> Rows[TaskRow]:
     """One row per coroutine function (its name and site) or task; the longest wait first."""
     owned, slices, engine = model.owners, model.trace.slices, model.trace.engine
     tasks = len(owned.task_id)
@@ -99,32 +101,38 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
     rows = len(owned.group_head)
     if by is By.TASK:
         row_of, rows = memoryview(array("i", range(tasks))), tasks
-    keys = {
-        kind: engine.group_keys(owned.kind, owned.owner, row_of, kind)
-        for kind in (READY, RUNNING, AWAIT)
-    }
     own_end_ns = Steps.of(model).own_end_ns
     ready, running, awaiting = (
-        engine.grouped_stats(slices.start_ns, own_end_ns, key, rows) for key in keys.values()
+        engine.grouped_stats(
+            slices.start_ns,
+            own_end_ns,
+            engine.group_keys(owned.kind, owned.owner, row_of, kind),
+            rows,
+        )
+        for kind in (READY, RUNNING, AWAIT)
     )
-    members: list[list[int]] = [[] for _ in range(rows)]
-    counts = [0] * rows
-    for task, row in enumerate(row_of):
-        counts[row] += 1
-        if len(members[row]) < _MOST_NAMES:
-            members[row].append(task)
-    delays = _by_row(model, delays_of(model, keys[READY], rows))
-    worst = _worst_waits(model, ready, rows)
-    awaits = _awaits(model, keys[AWAIT])
-    wakers = _wakers(model, keys[READY])
-    found = []
-    for row in range(rows):
-        first = members[row][0]
-        coro, site = model.coroutine(owned.task_group[first])
-        found.append(
-            TaskRow(
-                coro,
-                site,
+    counts = Counter(row_of)
+
+    def make(wanted: Sequence[int]) -> Iterator[TaskRow]:
+        some = array("i", [-1]) * tasks
+        members: dict[int, list[int]] = {row: [] for row in wanted}
+        for task, row in enumerate(row_of):
+            if row in members:
+                some[task] = row
+                if len(members[row]) < _MOST_NAMES:
+                    members[row].append(task)
+        readies, awaited = (
+            engine.group_keys(owned.kind, owned.owner, memoryview(some), kind)
+            for kind in (READY, AWAIT)
+        )
+        delays = _by_row(model, delays_of(model, readies, rows))
+        worst = _worst_waits(model, ready, wanted)
+        awaits = _awaits(model, awaited)
+        wakers = _wakers(model, readies)
+        for row in wanted:
+            first = members[row][0]
+            yield TaskRow(
+                *model.coroutine(owned.task_group[first]),
                 owned.task_id[first] if by is By.TASK else -1,
                 counts[row],
                 tuple(map(model.task_name, members[row])),
@@ -136,9 +144,18 @@ def task_rows(model: Model, by: By) -> tuple[TaskRow, ...]:
                 tuple(delays.get(row, ())),
                 worst.get(row),
             )
-        )
-    found.sort(key=lambda row: (-row.ready.max_ns, -row.ready.total_ns, row.coro, row.site))
-    return tuple(found)
+
+    named = [*map(model.coroutine, owned.task_group if by is By.TASK else range(rows))]
+    place = [
+        (-longest, -total, name)
+        for longest, total, name in zip(ready.max, ready.total, named, strict=True)
+    ]
+    measures = {
+        "ready_ns": ready.total,
+        "ready_p99_ns": ready.p99,
+        "turns": [*map(max, ready.count, awaiting.count)],
+    }
+    return Rows(sorted(range(rows), key=place.__getitem__), make, measures)
 
 
 def delays_of(model: Model, key: Column, keys: int) -> Charges:
@@ -184,13 +201,13 @@ def _by_row(model: Model, delays: Charges) -> dict[int, list[Delay]]:
     return rows
 
 
-def _worst_waits(model: Model, ready: Stats, rows: int) -> dict[int, Wait]:
+def _worst_waits(model: Model, ready: Stats, wanted: Sequence[int]) -> dict[int, Wait]:
     owned, slices = model.owners, model.trace.slices
-    longest = {row: ready.longest[row] for row in range(rows) if ready.longest[row] >= 0}
+    longest = {row: ready.longest[row] for row in wanted if ready.longest[row] >= 0}
     key = array("i", b"\xff" * (4 * len(owned.kind)))
     for row, i in longest.items():
         key[i] = row
-    delays = _by_row(model, delays_of(model, memoryview(key), rows))
+    delays = _by_row(model, delays_of(model, memoryview(key), len(ready.longest)))
     return {
         row: Wait(
             owned.task_id[owned.owner[i]],

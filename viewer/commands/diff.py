@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from viewer.analysis.diff import diff
+from viewer.commands.garbage import uncollected
 from viewer.render.text.diff import render_json, render_text
 from viewer.render.text.tables import Style
 from viewer.trace.files import Given
@@ -11,6 +12,7 @@ from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
 
+@uncollected()
 def compare(
     a: Given, b: Given, *, as_json: bool, top: int, out: TextIO, names: str = Names.USER
 ) -> None:

@@ -10,6 +10,7 @@ from tracer import schema as s
 from viewer.analysis.dump.entry import Dump, Entry, What
 from viewer.analysis.dump.moment import dump
 from viewer.analysis.profiles.within import Everywhere
+from viewer.commands.garbage import uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.commands.profiles import made
 from viewer.commands.report import announce
@@ -35,6 +36,7 @@ class Form(StrEnum):
     JSON = "json"
 
 
+@uncollected()
 def dump_trace(
     trace: Given,
     *,

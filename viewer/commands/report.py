@@ -10,6 +10,7 @@ from tracer.units import size
 from viewer.analysis.findings import KINDS
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
+from viewer.commands.garbage import uncollected
 from viewer.render.json.report import render_json
 from viewer.render.text.overview import overview
 from viewer.render.text.report import render_text
@@ -27,6 +28,7 @@ _ALWAYS = ("findings", "tasks", "gc", "cpu", "health")
 EVERY_SECTION = "all"
 
 
+@uncollected()
 def report(
     trace: Given,
     *,

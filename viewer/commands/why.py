@@ -6,6 +6,7 @@ from typing import TextIO
 from viewer.analysis.flight import flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import worst_waits
+from viewer.commands.garbage import uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.render.json.why import render_json
 from viewer.render.text.tables import Style
@@ -16,6 +17,7 @@ from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
 
+@uncollected()
 def why(
     trace: Given,
     *,

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 from viewer.analysis.report import Report
+from viewer.analysis.rows import Rows
 from viewer.trace.columns import AWAIT, READY, RUNNING, Column, Events
 from viewer.trace.heap import Heap
 from viewer.trace.model import Model
@@ -67,13 +68,15 @@ def present(model: Model, report: Report) -> Report:
     tasks = _tasks_present(model)
     return replace(
         report,
-        tasks=tuple(
-            replace(row, count=count)
-            for row in report.tasks
-            if (count := tasks[row.coro, row.site])
+        tasks=Rows.of(
+            [
+                replace(row, count=count)
+                for row in report.tasks[:]
+                if (count := tasks[row.coro, row.site])
+            ]
         ),
-        locks=tuple(row for row in report.locks if row.waits.count or row.holds.count),
-        io=tuple(replace(row, size_bytes=None) for row in report.io if row.calls.count),
+        locks=Rows.of([row for row in report.locks[:] if row.waits.count or row.holds.count]),
+        io=Rows.of([replace(row, size_bytes=None) for row in report.io[:] if row.calls.count]),
         memory=report.memory and replace(report.memory, regions=()),
     )
 

@@ -1,4 +1,4 @@
-"""The fields of a TrackDescriptor: the Python twin of native/descriptors.c."""
+"""The fields of TrackDescriptors: the Python twin of native/descriptors.c."""
 
 from tracer import schema as s
 from viewer.trace.wire import Malformed, fields, message, varint
@@ -9,7 +9,12 @@ type Descriptor = tuple[int, str, int, int, int, str, tuple[str, ...]]
 _PROCESS, _THREAD = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
 
 
-def describe(body: bytes) -> Descriptor | None:
+def describe(rows: list[tuple[int, bytes]]) -> list[Descriptor]:
+    """Of rows (last seen, body), the descriptors that are well-formed, in their order."""
+    return [told for _, body in rows if (told := _described(body)) is not None]
+
+
+def _described(body: bytes) -> Descriptor | None:
     """The descriptor, or None when it is malformed. Of equal fields the last counts."""
     numbers: dict[tuple[int, int], int] = {}  # by (message's tag or 0, field's tag)
     texts: dict[tuple[int, int], list[str]] = {}

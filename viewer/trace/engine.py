@@ -49,7 +49,7 @@ class Engine:
 
     decode: Callable[[bytes], Events]
     framed: Callable[[bytes], int]
-    describe: Callable[[bytes], Descriptor | None]
+    describe: Callable[[list[tuple[int, bytes]]], list[Descriptor]]
     pair: Callable[[Column, Column, Column, Column, int], Slices]
     grouped_stats: Callable[[Column, Column, Column, int], Stats]
     keyed_sums: Callable[[Column, Column, Column, Column], Sums]

@@ -55,7 +55,8 @@ def find_loops(
         above = track.parent_uuid if track else 0
         if above not in over:
             over[above] = _loop_over(trace, above)
-        loop = track if track and _loop_kind(track) else over[above]
+        is_loop = track and track.name.startswith(s.LOOP_PREFIXES)
+        loop = track if is_loop else over[above]
         if loop is None:
             lanes.append(-1)
             continue

@@ -238,15 +238,15 @@ def _check_clocks(events: Events, paths: tuple[Path, ...]) -> None:
 
 def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
     """By uuid, the track as last described."""
-    known: dict[int, Track] = {}
-    for _, body in sorted(events.descriptors):
-        said = engine.describe(body)
-        if said is not None:
-            uuid, name, parent_uuid, pid, tid, thread_name, words = said
-            shown = tuple(map(shown_name, words))
-            known[uuid] = Track(
-                uuid, shown_name(name), parent_uuid, pid, tid, shown_name(thread_name), shown
+    known = dict[int, Track]()
+    for track in map(Track._make, engine.describe(sorted(events.descriptors))):
+        if track.cmdline or not (track.name + track.thread_name).isprintable():
+            track = track._replace(
+                name=shown_name(track.name),
+                thread_name=shown_name(track.thread_name),
+                cmdline=tuple(map(shown_name, track.cmdline)),
             )
+        known[track.uuid] = track
     return known
 
 
@@ -262,23 +262,30 @@ def _find_processes(
     processes: dict[int, int] = {}
     found: list[tuple[int, int]] = []
     roots: list[int] = []
-    above: dict[int, Track] = {}  # by uuid of a track with tracks below it, the outermost
-    for uuid in events.uuids:
-        track = known.get(uuid) or Track(uuid)
-        if track.parent_uuid in known:
-            if track.parent_uuid not in above:
-                above[track.parent_uuid] = _outermost(known[track.parent_uuid], known)
-            track = above[track.parent_uuid]
+    below: dict[int, int] = {}  # by uuid of a track with tracks below it, their process
+
+    def process_of(track: Track) -> int:
         if not track.pid:
-            roots.append(-1)
-            continue
+            return -1
         process = track.uuid
         if track.tid:
             mine = by_pid.get(track.pid, [track.pid])
             process = mine[max(bisect_right(mine, track.uuid) - 1, 0)]
-        roots.append(processes.setdefault(process, len(processes)))
+        index = processes.setdefault(process, len(processes))
         if len(found) < len(processes):
             found.append((process, track.pid))
+        return index
+
+    for uuid in events.uuids:
+        track = known.get(uuid)
+        over = track.parent_uuid if track else 0
+        root = below.get(over)
+        if root is None:
+            top = known.get(over)
+            root = process_of(_outermost(top, known) if top else track or Track(uuid))
+            if top:
+                below[over] = root
+        roots.append(root)
     return roots, found
 
 

@@ -25,15 +25,19 @@ _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length
 
 def loop_overloaded(facts: Facts) -> Iterator[Finding]:
     """Tasks of one coroutine wait for each other's steps, and make others late."""
-    for row in facts.tasks:
-        if row.ready.total_ns < _CROWD_NS or row.running.p99_ns >= _SHORT_STEP_NS:
+    for row in facts.tasks.at_least("ready_ns", _CROWD_NS):
+        if row.running.p99_ns >= _SHORT_STEP_NS:
             continue
         if _by_itself(row.delayed_by, row) * 2 < row.ready.total_ns:
             continue
         own = _own(facts, row)
         if row.ready.total_ns * own < _CROWD_NS:
             continue
-        late = [o for o in facts.tasks if o is not row and _is_late(facts, o, row)]
+        late = [
+            other
+            for other in facts.tasks.at_least("ready_ns", _OTHERS_NS)
+            if other is not row and _is_late(facts, other, row)
+        ]
         if late or row.ready.p90_ns * own >= _NOTICED_NS:
             yield _finding(facts, row, late)
 
@@ -69,8 +73,7 @@ def _by_itself(delays: Sequence[Delay], crowd: TaskRow) -> int:
 
 def _is_late(facts: Facts, row: TaskRow, crowd: TaskRow) -> bool:
     return (
-        row.ready.total_ns >= _OTHERS_NS
-        and row.ready.max_ns * _own(facts, row) >= _LATE_NS
+        row.ready.max_ns * _own(facts, row) >= _LATE_NS
         and _by_itself(row.delayed_by, crowd) * 2 >= row.ready.total_ns
     )
 

@@ -18,6 +18,7 @@ from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
+from viewer.analysis.rows import Rows
 from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
@@ -105,9 +106,9 @@ class Facts:
         self,
         model: Model,
         *,
-        tasks: Sequence[TaskRow] | None = None,
+        tasks: Rows[TaskRow] | None = None,
         threads: Sequence[ThreadRow] | None = None,
-        locks: Sequence[LockRow] | None = None,
+        locks: Rows[LockRow] | None = None,
     ) -> None:
         """Takes tables that exist already; tasks are by coroutine."""
         self.model = model
@@ -117,7 +118,7 @@ class Facts:
                 self.__dict__[name] = rows
 
     @cached_property
-    def tasks(self) -> Sequence[TaskRow]:
+    def tasks(self) -> Rows[TaskRow]:
         return task_rows(self.model, By.CORO)
 
     @cached_property
@@ -125,7 +126,7 @@ class Facts:
         return thread_rows(self.model)
 
     @cached_property
-    def locks(self) -> Sequence[LockRow]:
+    def locks(self) -> Rows[LockRow]:
         return lock_rows(self.model)
 
     @cached_property

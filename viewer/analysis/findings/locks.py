@@ -50,7 +50,7 @@ _LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
 def lock_convoy(facts: Facts) -> Iterator[Finding]:
     """Threads that queue for one lock and pass one at a time."""
     life = {(row.pid, row.name): row.wall_ns - row.idle_ns for row in facts.threads}
-    for row in facts.locks:
+    for row in facts.locks.at_least("total_ns", _WAITED_NS):
         waiters = {waiter.who for waiter in row.waiters}
         if row.kind not in _EXCLUSIVE or not _is_often(row, _WAITS) or len(waiters) < 2:
             continue
@@ -160,7 +160,7 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
 def held_across_await(facts: Facts) -> Iterator[Finding]:
     """A lock of tasks whose owner awaits something else while others wait for the lock."""
     table = facts.model.states
-    for row in facts.locks:
+    for row in facts.locks.at_least("total_ns", _AWAITED_NS):
         waits, total = row.waits.count, row.waits.total_ns
         if row.kind not in _OF_TASKS or total < _AWAITED_NS or not _is_often(row, _AWAITED):
             continue

@@ -263,7 +263,7 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
 
 def busy_loop(facts: Facts) -> Iterator[Finding]:
     """A task that asks again and again instead of waiting to be woken."""
-    for row in facts.tasks:
+    for row in facts.tasks.at_least("turns", min(_YIELDS, _POLLS)):
         how = _polls(row)
         if how is None:
             continue

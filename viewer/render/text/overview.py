@@ -123,7 +123,7 @@ def _calm(report: Report, style: Style) -> list[str]:
     lines = availability(report, style)
     said = []
     if report.tasks:
-        late = max(row.ready.p99_ns for row in report.tasks)
+        late = max(report.tasks.values("ready_p99_ns"))
         said.append(
             f"99 % of the waits of {report.heading.nouns.task}s to run "
             f"took less than {duration(late)}"
@@ -132,7 +132,7 @@ def _calm(report: Report, style: Style) -> list[str]:
         gil = sum(row.gil_waits.total_ns for row in report.threads)
         said.append(f"all waits for the GIL took {duration(gil)}")
     if "locks" in report.recorded:
-        held = sum(row.waits.total_ns for row in report.locks if not row.is_idle)
+        held = sum(report.locks.values("contended_ns"))
         said.append(f"all waits for locks took {duration(held)}")
     text = "; ".join(said)
     return [*lines, *wrap(f"{text[:1].upper()}{text[1:]}.", style.width)] if said else lines
@@ -171,17 +171,16 @@ def _look_next(report: Report, style: Style, most: int) -> str:
 
 def _by_cost(report: Report) -> list[tuple[str, int, str]]:
     """(section, time, what that is), the most expensive first."""
-    locks = [row for row in report.locks if not row.is_idle]
     rows = [
         (
             "tasks",
-            sum(row.ready.total_ns for row in report.tasks),
+            sum(report.tasks.values("ready_ns")),
             f"of ready {report.heading.nouns.task}s waiting to run",
         ),
         ("threads", sum(row.gil_wait_ns for row in report.threads), "of waiting for the GIL"),
-        ("locks", sum(row.waits.total_ns for row in locks), "of waiting for locks"),
+        ("locks", sum(report.locks.values("contended_ns")), "of waiting for locks"),
         ("jobs", sum(row.queued.total_ns for row in report.jobs), "of jobs waiting to run"),
-        ("io", sum(row.calls.total_ns for row in report.io), "in blocking calls"),
+        ("io", sum(report.io.values("total_ns")), "in blocking calls"),
         ("gc", sum(row.pauses.total_ns for row in report.gc), "of garbage collection"),
         ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time, sampled"),
     ]

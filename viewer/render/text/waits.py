@@ -1,16 +1,16 @@
 """Threads, locks and blocking calls as text: who waited, and behind whom."""
 
 from collections.abc import Sequence
-from heapq import nlargest
+from itertools import islice
 
 from tracer import schema as s
 from tracer.units import duration, moment, plural, share, size
 from viewer.analysis.io import IoRow
 from viewer.analysis.locks import ENDS, Cause, LockRow
 from viewer.analysis.report import Report
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
-from viewer.analysis.why.waits import CHILDREN
 from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, table, wrap
 from viewer.words import Named, code, place, shorten, tail
 
@@ -162,8 +162,8 @@ def _shares(parts: Sequence[tuple[int, str]], total: int) -> list[str]:
 def locks(report: Report, top: int, style: Style) -> str:
     if not report.locks:
         return "locks: nobody waited for one."
-    contended = [row for row in report.locks if not row.is_idle]
-    idle = [row for row in report.locks if row.is_idle]
+    first_idle = len(report.locks) - sum(report.locks.values("is_idle"))  # they are the last
+    contended, idle = report.locks.part(0, first_idle), report.locks.part(first_idle, None)
     parts = []
     if contended:
         parts.append(_contended(report, contended, top, style))
@@ -186,7 +186,7 @@ def _wakers(row: LockRow) -> str:
 _ABOUT_IDLE = "for work, a result, an event or a slot; nobody holds what these wait for."
 
 
-def _contended(report: Report, rows: list[LockRow], top: int, style: Style) -> str:
+def _contended(report: Report, rows: Rows[LockRow], top: int, style: Style) -> str:
     lines = [style.title("Locks")]
     worst = rows[0].waits.total_ns
     slow = [row for row in rows[:top] if row.waits.total_ns * _HARDLY > worst]
@@ -210,10 +210,10 @@ def slowest_locks(report: Report, style: Style, most: int) -> list[tuple[int, st
     """(time, sentence) of the locks that others held: those with the longest waits."""
     held = (
         row
-        for row in report.locks
+        for row in report.locks.largest("max_ns")
         if not row.is_idle and row.waiters and row.kind not in ENDS  # told by those themselves
     )
-    slowest = nlargest(most, held, key=lambda row: row.waits.max_ns)
+    slowest = islice(held, most)
     return [(row.waits.max_ns, _blocked(report, row, style)) for row in slowest]
 
 
@@ -285,8 +285,7 @@ def waits_for_children(report: Report, style: Style) -> list[tuple[int, str]]:
             f"`{_call_name(report, row, style).fitted(style.width - 4)}` waited "
             f"{duration(row.calls.total_ns)} for {_named_children(row)}.",
         )
-        for row in report.io
-        if row.callable.startswith(CHILDREN) or row.children
+        for row in report.io.at_least("children", 1)
     ]
 
 
@@ -309,7 +308,7 @@ def io(report: Report, top: int, style: Style) -> str:
     rows = report.io[:top]
     lines = [style.title("Blocking calls")]
     keepers = sorted(
-        (row for row in report.io if row.holding_gil_ns >= _NEWS_NS),
+        report.io.at_least("holding_gil_ns", _NEWS_NS),
         key=lambda row: -row.holding_gil_ns,
     )
     for row in keepers[:_HEADLINES]:

@@ -1,4 +1,4 @@
-/* Speed-up of descriptors.py, the Python twin: reads a TrackDescriptor. */
+/* Speed-up of descriptors.py, the Python twin: reads TrackDescriptors. */
 #include "wire.h"
 
 #define VARINT(field) ((uint64_t)(field) << 3)
@@ -11,7 +11,7 @@ enum { THREAD_PID = 1, TID = 2, THREAD_NAME = 5 };
 typedef struct {
     uint64_t uuid, parent, process_pid, thread_pid, tid;
     Span name, thread_name;
-    PyObject *cmdline; /* list, owned */
+    PyObject *cmdline; /* list, owned; NULL when there is none */
 } Descriptor;
 
 static PyObject *text(Span s)
@@ -30,6 +30,10 @@ static int read_process(Descriptor *d, Span s)
         case VARINT(PROCESS_PID): d->process_pid = v.number; break;
         case BYTES(CMDLINE): {
             PyObject *word = text(v.body);
+            if (!d->cmdline && !(d->cmdline = PyList_New(0))) {
+                Py_XDECREF(word);
+                return -1;
+            }
             if (!word || PyList_Append(d->cmdline, word) < 0) {
                 Py_XDECREF(word);
                 return -1;
@@ -77,32 +81,72 @@ static int read_descriptor(Descriptor *d, Span s)
     return 0;
 }
 
-/* describe(body): (uuid, name, parent, pid, tid, thread_name, cmdline), None if it is malformed */
+/* (uuid, name, parent, pid, tid, thread_name, cmdline); Py_None if it is malformed. NULL on error. */
+static PyObject *described(Span body, PyObject *no_words)
+{
+    Descriptor d = {0};
+    PyObject *row = NULL;
+    int is_good = read_descriptor(&d, body);
+    if (is_good == 0) {
+        row = Py_NewRef(Py_None);
+    } else if (is_good > 0) {
+        uint64_t pid = d.process_pid ? d.process_pid : d.thread_pid;
+        PyObject *items[] = {
+            PyLong_FromUnsignedLongLong(d.uuid),   text(d.name),
+            PyLong_FromUnsignedLongLong(d.parent), PyLong_FromUnsignedLongLong(pid),
+            PyLong_FromUnsignedLongLong(d.tid),    text(d.thread_name),
+            d.cmdline ? PyList_AsTuple(d.cmdline) : Py_NewRef(no_words),
+        };
+        enum { ITEMS = sizeof items / sizeof *items };
+        row = PyTuple_New(ITEMS);
+        int is_whole = row != NULL;
+        for (int i = 0; i < ITEMS; i++) {
+            is_whole &= items[i] != NULL;
+            if (row) {
+                PyTuple_SET_ITEM(row, i, items[i]);
+            } else {
+                Py_XDECREF(items[i]);
+            }
+        }
+        if (!is_whole) {
+            Py_CLEAR(row);
+        }
+    }
+    Py_XDECREF(d.cmdline);
+    return row;
+}
+
+/* describe(rows): of rows (last seen, body), the descriptors that are well-formed */
 PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)module;
-    char *data;
-    Py_ssize_t size;
-    if (nargs != 1) {
-        PyErr_SetString(PyExc_TypeError, "takes 1 argument");
+    if (nargs != 1 || !PyList_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "takes a list");
         return NULL;
     }
-    if (PyBytes_AsStringAndSize(args[0], &data, &size) < 0) {
-        return NULL;
+    PyObject *result = PyList_New(0), *no_words = PyTuple_New(0);
+    int is_good = result && no_words;
+    for (Py_ssize_t i = 0; is_good && i < PyList_GET_SIZE(args[0]); i++) {
+        PyObject *row = PyList_GET_ITEM(args[0], i);
+        char *data;
+        Py_ssize_t size;
+        if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != 2) {
+            PyErr_SetString(PyExc_TypeError, "takes rows of two");
+            is_good = 0;
+            break;
+        }
+        if (PyBytes_AsStringAndSize(PyTuple_GET_ITEM(row, 1), &data, &size) < 0) {
+            is_good = 0;
+            break;
+        }
+        const uint8_t *at = (const uint8_t *)data;
+        PyObject *told = described((Span){at, at + size}, no_words);
+        is_good = told && (told == Py_None || PyList_Append(result, told) == 0);
+        Py_XDECREF(told);
     }
-    Descriptor d = {.cmdline = PyList_New(0)};
-    const uint8_t *at = (const uint8_t *)data;
-    PyObject *result = NULL;
-    int is_good = d.cmdline ? read_descriptor(&d, (Span){at, at + size}) : -1;
-    if (is_good == 0) {
-        result = Py_NewRef(Py_None);
-    } else if (is_good > 0) {
-        uint64_t pid = d.process_pid ? d.process_pid : d.thread_pid;
-        PyObject *words = PyList_AsTuple(d.cmdline);
-        result = Py_BuildValue("KNKKKNN", (unsigned long long)d.uuid, text(d.name),
-                               (unsigned long long)d.parent, (unsigned long long)pid,
-                               (unsigned long long)d.tid, text(d.thread_name), words);
+    Py_XDECREF(no_words);
+    if (!is_good) {
+        Py_CLEAR(result);
     }
-    Py_XDECREF(d.cmdline);
     return result;
 }

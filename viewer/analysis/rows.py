@@ -1,0 +1,90 @@
+"""Tables whose rows are made when somebody looks at them: of very many, few are ever shown."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import overload
+
+_FIRST = 16  # rows made at once; each time more
+_MORE = 16
+
+
+class Rows[T](Sequence[T]):
+    """Rows in their order.
+
+    `order` has their numbers, `make` makes the rows of some numbers, and `measures` are
+    columns by number: what can be asked of all rows without making one.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[int] = (),
+        make: Callable[[Sequence[int]], Iterable[T]] = lambda _: (),
+        measures: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        self._order, self._make = order, make
+        self._measures = measures or {}
+        self._made: dict[int, T] = {}
+
+    @staticmethod
+    def of(rows: Sequence[T]) -> "Rows[T]":
+        """Rows that are made already, without measures."""
+        return Rows(range(len(rows)), lambda numbers: [rows[number] for number in numbers])
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, at: int | slice) -> T | tuple[T, ...]:
+        if isinstance(at, slice):
+            return self._rows(self._order[at])
+        return self._rows((self._order[at],))[0]
+
+    def __iter__(self) -> Iterator[T]:
+        return self._in_batches(self._order)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self[:] == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self[:])
+
+    def values(self, measure: str) -> list[int]:
+        """What the rows have of a measure, in their order."""
+        return [*map(self._measures[measure].__getitem__, self._order)] if self._order else []
+
+    def at_least(self, measure: str, least: int) -> Iterator[T]:
+        """The rows that have so much of a measure, in their order."""
+        values = zip(self._order, self.values(measure), strict=True)
+        return self._in_batches([number for number, value in values if value >= least])
+
+    def largest(self, measure: str) -> Iterator[T]:
+        """All rows, those with the most of a measure first; equal ones in their order."""
+        column = self._measures[measure] if self._order else ()
+        return self._in_batches(sorted(self._order, key=column.__getitem__, reverse=True))
+
+    def part(self, first: int, behind: int | None) -> "Rows[T]":
+        """The rows from the first one on, up to the one behind them."""
+        return Rows(self._order[first:behind], self._rows, self._measures)
+
+    def changed(self, change: Callable[[T], T]) -> "Rows[T]":
+        """Each row as `change` makes it; measures stay."""
+        return Rows(
+            self._order, lambda numbers: map(change, self._rows(numbers)), self._measures
+        )
+
+    def _in_batches(self, numbers: Sequence[int]) -> Iterator[T]:
+        done, size = 0, _FIRST
+        while done < len(numbers):
+            yield from self._rows(numbers[done : done + size])
+            done += size
+            size *= _MORE
+
+    def _rows(self, numbers: Sequence[int]) -> tuple[T, ...]:
+        missing = [number for number in numbers if number not in self._made]
+        if missing:
+            self._made.update(zip(missing, self._make(missing), strict=True))
+        return tuple([self._made[number] for number in numbers])
