@@ -4,11 +4,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from viewer.trace.sites import place_of, via
 
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 _AT_LINE = re.compile(r".*:\d+(?= |$)")  # a file's name may have spaces
+_NUMBER = re.compile(r"\d+")
 _LONG = 48
 
 
@@ -89,6 +91,7 @@ def code(name: str, site: str = "") -> str:
     return f"`{shorten(name, _LONG)}`{where}"
 
 
+@lru_cache(maxsize=1 << 18)
 def stem(name: str) -> str:
     """A name with N for its numbers, which the workers of a pool share."""
-    return re.sub(r"\d+", "N", name).removesuffix(" (N)")
+    return _NUMBER.sub("N", name).removesuffix(" (N)")

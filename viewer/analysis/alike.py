@@ -13,6 +13,7 @@ from viewer.analysis.threads import Held, ThreadRow
 from viewer.analysis.threads import Holder as GilHolder
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
+from viewer.trace.users import name_args
 from viewer.words import stem
 
 _LOOKED_AT = 64  # rows of a thread until one has a stack
@@ -24,22 +25,42 @@ type Names = dict[tuple[int, str], str]
 def stems(model: Model) -> list[tuple[str, str]]:
     """By thread what its like have in common: the name with N for its numbers, and the
     user's function in which it began, "" if no stack of it was recorded."""
+    entries = _entries(model)
     return [
-        (stem(track.thread_name), _entry(model, i)) for i, track in enumerate(model.threads)
+        (stem(track.thread_name), entry)
+        for track, entry in zip(model.threads, entries, strict=True)
     ]
 
 
-def _entry(model: Model, thread: int) -> str:
-    rows = Ledger.of(model).rows_of_threads
-    low, high = rows.offset[thread], rows.offset[thread + 1]
-    for place in range(low, min(high, low + _LOOKED_AT)):
-        slice_ = model.states.slice[rows.row[place]]
-        stack = model.trace.text_of_slice(slice_, s.ARG_STACK)
-        own = [frame for frame in stack.split("\n") if not is_library(frame)]
-        places = [found for frame in own if (found := place_of(frame)).path]
-        if places:
-            return f"{places[-1].path} {places[-1].function}"
-    return ""
+def _entries(model: Model) -> list[str]:
+    """By thread the user's function in which it began."""
+    trace, rows, slices = model.trace, Ledger.of(model).rows_of_threads, model.states.slice
+    values, strings = trace.events.arg_value, trace.events.strings
+    if s.ARG_STACK not in strings:
+        return [""] * len(model.threads)
+    stack_at = name_args(trace, strings.index(s.ARG_STACK))
+    known = dict[int, str]()  # by stack
+
+    def entry(thread: int) -> str:
+        low, high = rows.offset[thread], rows.offset[thread + 1]
+        for place in range(low, min(high, low + _LOOKED_AT)):
+            at = stack_at[slices[rows.row[place]]]
+            if at < 0:
+                continue
+            stack = values[at]
+            if stack not in known:
+                known[stack] = _entry(strings[stack])
+            if known[stack]:
+                return known[stack]
+        return ""
+
+    return [*map(entry, range(len(model.threads)))]
+
+
+def _entry(stack: str) -> str:
+    own = [frame for frame in stack.split("\n") if not is_library(frame)]
+    places = [found for frame in own if (found := place_of(frame)).path]
+    return f"{places[-1].path} {places[-1].function}" if places else ""
 
 
 def shared_names(model: Model) -> Names:

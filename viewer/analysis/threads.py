@@ -78,6 +78,9 @@ class Held:
     others_ns: int = 0
 
 
+_NOBODY = Held((), 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class GilWait:
     """The longest single wait of a thread for the GIL."""
@@ -142,11 +145,14 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
         if not table.last_ns[i]:
             continue
         states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
-        for kind, name in STATE_NAMES.items():
-            with_gil = spent[i * _KINDS + (kind | HOLDING)]
-            states[name] += spent[i * _KINDS + kind] + with_gil
-            if name in holding:
-                holding[name] += with_gil
+        of_kind = spent[i * _KINDS : (i + 1) * _KINDS].tolist()
+        for kind, ns in enumerate(of_kind):
+            if not ns or kind & STATE_MASK not in STATE_NAMES:
+                continue
+            name = STATE_NAMES[kind & STATE_MASK]
+            states[name] += ns
+            if kind & HOLDING and name in holding:
+                holding[name] += ns
         wall_ns = table.last_ns[i] - table.first_ns[i]
         rows.append(
             ThreadRow(
@@ -156,10 +162,10 @@ def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
                 wall_ns,
                 states,
                 wall_ns - sum(states.values()),
-                spent[i * _KINDS + IDLE_WAIT],
+                of_kind[IDLE_WAIT],
                 holding,
                 spread_at(waits, i),
-                held.get(i, Held((), 0, 0)),
+                held.get(i, _NOBODY),
                 worst.get(i),
                 counters.get((track.uuid, s.COUNTER_CPU)),
                 counters.get((track.uuid, s.COUNTER_RUN_DELAY)),
@@ -226,7 +232,7 @@ def _worst(model: Model, waits: Stats) -> dict[int, GilWait]:
         i: GilWait(
             table.start_ns[row],
             table.end_ns[row] - table.start_ns[row],
-            held.get(i, Held((), 0, 0)),
+            held.get(i, _NOBODY),
         )
         for i, row in longest.items()
     }

@@ -42,6 +42,7 @@ from viewer.trace.columns import (
 )
 from viewer.trace.model import Collection, Model
 from viewer.trace.sites import imports
+from viewer.words import stem
 
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
 COMPUTING = (THREAD_RUNNING, NATIVE)
@@ -124,6 +125,16 @@ class Facts:
     @cached_property
     def threads(self) -> Sequence[ThreadRow]:
         return thread_rows(self.model)
+
+    @cached_property
+    def pools(self) -> dict[tuple[int, str], list[ThreadRow]]:
+        """By (pid, stem) the threads whose names differ only in a number."""
+        found: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
+        for row in self.threads:
+            name = stem(row.name)
+            if name != row.name:
+                found[row.pid, name].append(row)
+        return found
 
     @cached_property
     def locks(self) -> Rows[LockRow]:

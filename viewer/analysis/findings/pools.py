@@ -34,15 +34,6 @@ _TIMER = " Timer.run"
 _STAYS = 2
 
 
-def _pools(facts: Facts) -> dict[tuple[int, str], list[ThreadRow]]:
-    """By (pid, stem) the threads whose names differ only in a number."""
-    found: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
-    for row in facts.threads:
-        if stem(row.name) != row.name:
-            found[row.pid, stem(row.name)].append(row)
-    return found
-
-
 def _lives(facts: Facts) -> dict[tuple[int, int], tuple[int, int]]:
     """By (pid, tid) when a thread's first state begins and its last one ends."""
     model, table = facts.model, facts.model.states
@@ -70,9 +61,11 @@ def _workers(
 
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
+    if all(len(members) < _MANY for members in facts.pools.values()):
+        return
     lives, at_the_end = _lives(facts), _waiting_at_the_end(facts)
     saturated = {finding.evidence.pid for finding in gil_saturated(facts)}
-    for (pid, name), members in _pools(facts).items():
+    for (pid, name), members in facts.pools.items():
         if len(members) < _MANY:
             continue
         rows, span = _workers(members, lives)
@@ -165,7 +158,7 @@ def _awaited(facts: Facts, wait: int) -> str:
 def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
     """By pool of many threads, the idle waits that last to the end of a program."""
     model, table = facts.model, facts.model.states
-    large = {key: rows for key, rows in _pools(facts).items() if len(rows) >= _MANY}
+    large = {key: rows for key, rows in facts.pools.items() if len(rows) >= _MANY}
     if not large:
         return {}
     ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)

@@ -69,7 +69,8 @@ def _by_thread(facts: Facts, state: int, least: int, names: tuple[str, ...]) -> 
     """By thread and call its rows of States, of calls that are made this often."""
     model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
     every, found = len(table.call_name), defaultdict[tuple[int, int], list[int]](list)
-    named = bytes(model.trace.text(name).endswith(names) for name in table.call_name)
+    does_end = {name: model.trace.text(name).endswith(names) for name in {*table.call_name}}
+    named = bytes(map(does_end.__getitem__, table.call_name))
     if 1 not in named:
         return found
     call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))

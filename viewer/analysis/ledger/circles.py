@@ -100,6 +100,8 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
         return
     held = marks(ledger.model, is_hold)
     holds = engine.longer(table.start_ns, table.end_ns, held, at_least_ns)
+    both = {table.row[row] for row in holds} & {table.row[row] for row in waits}
+    waits, holds = ([row for row in rows if table.row[row] in both] for rows in (waits, holds))
     now = _Now(ledger)
     is_wait = bytes(wait)
     begins = [(table.start_ns[row], 1, row) for row in (*waits, *holds)]
