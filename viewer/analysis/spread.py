@@ -25,9 +25,15 @@ def spread_of(durations_ns: Iterable[int]) -> Spread:
     return Spread(len(ordered), sum(ordered), p50, p90, p99, most)
 
 
+_NONE = Spread(0, 0, 0, 0, 0, 0)
+
+
 def spread_at(stats: Stats, key: int) -> Spread:
+    count = stats.count[key]
+    if not count:
+        return _NONE
     return Spread(
-        stats.count[key],
+        count,
         stats.total[key],
         stats.p50[key],
         stats.p90[key],

@@ -95,13 +95,16 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
     """
     table, engine = ledger.model.states, ledger.model.trace.engine
     wait = marks(ledger.model, waits_for_lock)
-    waits = engine.longer(table.start_ns, table.end_ns, wait, at_least_ns)
-    if not waits:
+    long_waits = engine.longer(table.start_ns, table.end_ns, wait, at_least_ns)
+    if not long_waits:
         return
     held = marks(ledger.model, is_hold)
-    holds = engine.longer(table.start_ns, table.end_ns, held, at_least_ns)
-    both = {table.row[row] for row in holds} & {table.row[row] for row in waits}
-    waits, holds = ([row for row in rows if table.row[row] in both] for rows in (waits, holds))
+    long_holds = engine.longer(table.start_ns, table.end_ns, held, at_least_ns)
+    # A circle goes only through locks that are both held and waited for.
+    both = {table.row[row] for row in long_holds} & {table.row[row] for row in long_waits}
+    waits, holds = (
+        [row for row in rows if table.row[row] in both] for rows in (long_waits, long_holds)
+    )
     now = _Now(ledger)
     is_wait = bytes(wait)
     begins = [(table.start_ns[row], 1, row) for row in (*waits, *holds)]

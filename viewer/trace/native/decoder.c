@@ -5,17 +5,17 @@
 static int32_t find_track(Decoder *d, uint64_t uuid)
 {
     Py_ssize_t count = d->uuids.used / 8;
-    if (count && d->cached_uuid == uuid) {
-        return d->cached_track;
+    Known *known = &d->known[uuid % KNOWN];
+    if (known->is_set && known->uuid == uuid) {
+        return known->track;
     }
     int fresh;
     MapEntry *e = map_put(&d->tracks, uuid, 0, count, &fresh);
     if (!e || (fresh && push_i64(&d->uuids, (int64_t)uuid) < 0)) {
         return -1;
     }
-    d->cached_uuid = uuid;
-    d->cached_track = (int32_t)e->value;
-    return d->cached_track;
+    *known = (Known){uuid, (int32_t)e->value, 1};
+    return known->track;
 }
 
 static Py_ssize_t find_sequence(Decoder *d, uint64_t id)
@@ -51,6 +51,7 @@ static int read_packet(Span s, Packet *p)
 {
     uint64_t tag;
     Value v;
+    packet_clear(p);
     for (;;) {
         if (!next_field(&s, &tag, &v)) {
             return 0;
@@ -343,7 +344,7 @@ static int use_event(Decoder *d, const Sequence *q, Span body, int64_t time)
 /* Applies one packet: 1 used, 0 malformed, 2 skipped (its sequence is not readable), -1 error. */
 static int apply_packet(Decoder *d, Span body)
 {
-    Packet p = {0};
+    Packet p;
     if (!read_packet(body, &p)) {
         return 0;
     }
@@ -484,7 +485,7 @@ static void decoder_free(Decoder *d)
     }
     Pool *pools[] = {&d->strings, &d->descriptors};
     for (int i = 0; i < 2; i++) {
-        map_free(&pools[i]->map);
+        PyMem_RawFree(pools[i]->slots);
         PyMem_RawFree(pools[i]->items);
         PyMem_RawFree(pools[i]->last);
     }

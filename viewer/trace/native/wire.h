@@ -13,9 +13,13 @@ typedef struct {
 } Value;
 
 typedef struct {
-    Map map;        /* (hash, attempt) -> index: attempt counts colliding hashes */
-    Span *items;    /* in order of first sight */
-    int64_t *last;  /* when each was last seen */
+    uint32_t hash, item; /* the upper half of the text's hash; its index + 1, 0: free */
+} PoolSlot;
+typedef struct {
+    PoolSlot *slots; /* open addressing; small, since texts are found all over it */
+    size_t mask;     /* mask + 1 slots */
+    Span *items;     /* in order of first sight */
+    int64_t *last;   /* when each was last seen */
     Py_ssize_t count, room;
 } Pool;
 
@@ -82,51 +86,82 @@ static inline int next_field(Span *s, uint64_t *tag, Value *value)
 
 static inline uint64_t hash_bytes(Span s)
 {
-    uint64_t h = 0xCBF29CE484222325u;
-    for (const uint8_t *p = s.at; p < s.end; p++) {
-        h = (h ^ *p) * 0x100000001B3u;
+    uint64_t h = 0xCBF29CE484222325u ^ (uint64_t)(s.end - s.at), part;
+    for (; s.end - s.at >= 8; s.at += 8) {
+        memcpy(&part, s.at, 8);
+        h = (h ^ part) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 29;
     }
-    return h;
+    part = 0;
+    memcpy(&part, s.at, (size_t)(s.end - s.at));
+    h = (h ^ part) * 0xBF58476D1CE4E5B9u;
+    return h ^ h >> 32;
+}
+
+/* Room for one more item; -1 with an exception set. */
+static inline int pool_reserve(Pool *pool)
+{
+    if (pool->count == pool->room) {
+        Py_ssize_t room = pool->room * 2 + 64;
+        Span *items = PyMem_RawRealloc(pool->items, room * sizeof *items);
+        if (items) {
+            pool->items = items;
+        }
+        int64_t *last = PyMem_RawRealloc(pool->last, room * sizeof *last);
+        if (last) {
+            pool->last = last;
+        }
+        if (!items || !last || room >= UINT32_MAX) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        pool->room = room;
+    }
+    if (pool->slots && (size_t)pool->count * 2 <= pool->mask) {
+        return 0;
+    }
+    size_t size = pool->slots ? (pool->mask + 1) * 2 : 128;
+    PoolSlot *slots = PyMem_RawCalloc(size, sizeof *slots);
+    if (!slots) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < pool->count; i++) {
+        uint64_t hash = hash_bytes(pool->items[i]);
+        size_t at = hash & (size - 1);
+        while (slots[at].item) {
+            at = (at + 1) & (size - 1);
+        }
+        slots[at] = (PoolSlot){(uint32_t)(hash >> 32), (uint32_t)i + 1};
+    }
+    PyMem_RawFree(pool->slots);
+    pool->slots = slots;
+    pool->mask = size - 1;
+    return 0;
 }
 
 /* Index of the text in the pool, added when new; -1 with an exception set. */
 static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
 {
+    if (pool_reserve(pool) < 0) {
+        return -1;
+    }
     uint64_t hash = hash_bytes(text);
-    for (uint64_t attempt = 0;; attempt++) {
-        int fresh;
-        MapEntry *e = map_put(&pool->map, hash, attempt, pool->count, &fresh);
-        if (!e) {
-            return -1;
-        }
-        if (fresh) {
-            if (pool->count == pool->room) {
-                Py_ssize_t room = pool->room * 2 + 64;
-                Span *items = PyMem_RawRealloc(pool->items, room * sizeof *items);
-                if (items) {
-                    pool->items = items;
-                }
-                int64_t *last = PyMem_RawRealloc(pool->last, room * sizeof *last);
-                if (last) {
-                    pool->last = last;
-                }
-                if (!items || !last) {
-                    PyErr_NoMemory();
-                    return -1;
-                }
-                pool->room = room;
-            }
-            pool->items[pool->count] = text;
-            pool->last[pool->count] = when;
-            return pool->count++;
-        }
-        Span known = pool->items[e->value];
-        if (known.end - known.at == text.end - text.at
-            && !memcmp(known.at, text.at, text.end - text.at)) {
-            pool->last[e->value] = when;
-            return e->value;
+    size_t at = hash & pool->mask;
+    for (; pool->slots[at].item; at = (at + 1) & pool->mask) {
+        Py_ssize_t i = (Py_ssize_t)pool->slots[at].item - 1;
+        Span known = pool->items[i];
+        if (pool->slots[at].hash == (uint32_t)(hash >> 32)
+            && known.end - known.at == text.end - text.at
+            && !memcmp(known.at, text.at, (size_t)(text.end - text.at))) {
+            pool->last[i] = when;
+            return i;
         }
     }
+    pool->slots[at] = (PoolSlot){(uint32_t)(hash >> 32), (uint32_t)pool->count + 1};
+    pool->items[pool->count] = text;
+    pool->last[pool->count] = when;
+    return pool->count++;
 }
 
 #endif
