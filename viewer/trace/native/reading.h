@@ -27,13 +27,13 @@ typedef struct {
     int has_timestamp, has_clock;
 } Packet;
 
-/* Only what is read: clearing all of it would cost a tenth of decoding. */
+/* One by one: `= {0}` costs a tenth of decoding. */
 static inline void packet_clear(Packet *p)
 {
     p->timestamp = p->sequence_id = p->flags = p->clock_id = 0;
     p->has_timestamp = p->has_clock = 0;
     for (int i = 0; i < PARTS; i++) {
-        p->packet[i].at = NULL;
+        p->packet[i] = (Span){NULL, NULL};
     }
 }
 
