@@ -101,3 +101,30 @@ def growing_cache(heap: Heap) -> None:
 )
 def test_no_copies(tmp_path: Path, story: Callable[[Heap], object]) -> None:
     assert findings(tmp_path, story) == []
+
+
+def dipping(dips: int) -> list[int]:
+    """21 blocks that grow, but for so many that are a little smaller than the one before."""
+    sizes = [10 * MB]
+    for n in range(1, 21):
+        sizes.append(sizes[-1] + (-MB // 2 if n % 5 == 0 and n // 5 <= dips else MB))
+    return sizes
+
+
+EXACT = [n * 438_620 for n in range(1, 18)]  # 64 MiB less four bytes
+
+
+@pytest.mark.parametrize(
+    ("hit", "miss"),
+    [
+        ([n * MB for n in range(1, 18)], [n * MB for n in range(2, 18)]),
+        ([*EXACT[:-1], EXACT[-1] + 4], EXACT),
+        (dipping(2), dipping(3)),
+    ],
+    ids=["16 pairs", "64 MiB", "nine in ten"],
+)
+def test_thresholds_of_copies(tmp_path: Path, hit: list[int], miss: list[int]) -> None:
+    """Each is met exactly, and missed by one."""
+    (found,) = findings(tmp_path, lambda heap: copied(heap, hit))
+    assert found.finding == "built and thrown away"
+    assert findings(tmp_path, lambda heap: copied(heap, miss)) == []
