@@ -28,6 +28,7 @@ def heap_json(model: Model, span: tuple[int, int] | None) -> Json:
     lives: list[Json] = [
         {
             "process": process,
+            "until_ns": min(until_ns, model.trace.processes[process].end_ns) - model.start_ns,
             "points": [[at - model.start_ns, value] for at, value in points],
         }
         for process, points in live(model, from_ns, until_ns).items()
@@ -74,7 +75,8 @@ def largest(samples: Sequence[Sample], most: int) -> tuple[list[Sample], int]:
 def live(model: Model, from_ns: int, until_ns: int) -> dict[int, list[Point]]:
     """By process the counter `heap live`: its value at the beginning, then each new one.
 
-    Where it has too many for a range, the largest and the last of each part stay.
+    Where it has too many for a range, the largest and the last of each part stay. A process
+    that ended before has none.
     """
     trace, events = model.trace, model.trace.events
     tracks = {
@@ -91,6 +93,7 @@ def live(model: Model, from_ns: int, until_ns: int) -> dict[int, list[Point]]:
     return {
         process: _thinned(sorted(points), from_ns, until_ns)
         for process, points in sorted(found.items())
+        if trace.processes[process].end_ns > from_ns
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.heap import Heap
 from tests.support.builder.trace import TraceBuilder
 from tests.support.models import model_of
@@ -111,9 +112,33 @@ def test_live_over_time(tmp_path: Path) -> None:
         heap.live(at * MS, size)
     model = model_of(tmp_path, trace)
     (whole,) = asked(model, "heap")["live"]
-    assert whole == {"process": 0, "points": [[at * MS, size] for at, size in points]}
+    assert whole == {
+        "process": 0,
+        "until_ns": 100 * MS,
+        "points": [[at * MS, size] for at, size in points],
+    }
     (part,) = asked(model, "heap", **span(12, 30))["live"]
     assert part["points"] == [[12 * MS, 250_000], [15 * MS, 150_000]]
+    assert part["until_ns"] == 30 * MS
+
+
+def test_a_process_that_has_ended(tmp_path: Path) -> None:
+    """Its line ends with it; a later range has none."""
+    family = Family("service.py")
+    main = family.first.thread("MainThread").running(0)
+    child = family.fork(main, at=10 * MS, pid=101, name="worker-1")
+    for trace, at in ((family.first, 5 * MS), (child, 20 * MS)):
+        heap = Heap(trace, since=at)
+        heap.alloc(at + 1, 1_000, FILL)
+        heap.live(at + 2, 1_000)
+    family.ended(main, child, at=40 * MS, status=0)
+    main.running(50 * MS).end(90 * MS)
+    model = model_of(tmp_path, family)
+    ends = [one["until_ns"] for one in asked(model, "heap")["live"]]
+    assert ends[0] == 90 * MS
+    assert 20 * MS < ends[1] <= 40 * MS
+    later = asked(model, "heap", **span(60, 80))["live"]
+    assert [(one["process"], one["points"]) for one in later] == [(0, [[60 * MS, 1_000]])]
 
 
 def test_many_values_are_thinned(tmp_path: Path) -> None:

@@ -101,9 +101,10 @@ function overTime(node, told, meta) {
 /** Shows the values of the range. */
 function follow(timeline, told) {
   for (const row of timeline.rows.filter((one) => one.counter)) {
-    row.counter.points = told.live.find((one) => one.process === row.process)?.points ?? [];
-    row.counter.until = told.until_ns;
-    row.detail = `≤ ${size(topOf(row.counter))}`;
+    const one = told.live.find(({ process }) => process === row.process);
+    row.counter.points = one?.points ?? [];
+    row.counter.until = one?.until_ns ?? 0; // the process may have ended before the range
+    row.detail = one ? `≤ ${size(topOf(row.counter))}` : "";
   }
   timeline.draw();
 }
