@@ -40,6 +40,7 @@ WATCHED: "dict[str, tuple[tuple[str, str, str], ...]]" = {
         ("Connection._send_bytes", "message sent", "PY_START PY_RETURN"),
         ("Connection._recv_bytes", "message read", "PY_START PY_RETURN"),
         ("Pipe", "message pipe", "PY_RETURN"),
+        ("Connection._close", "message end closed", "PY_START"),
         ("wait", "message awaited", "PY_START PY_RETURN"),
         ("_ConnectionBase.recv", "message received", "PY_RETURN"),
     ),

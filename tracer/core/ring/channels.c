@@ -54,11 +54,59 @@ void channels_use(void *shared)
     table = shared;
 }
 
-uint64_t channels_inode(int fd)
+/* --- what an end is --- */
+
+/* The ends that a thread has used last, so that the kernel need not be asked each time what they are. It is asked again
+ * when one was closed, and before there is an arrow: programs may close a descriptor in other ways. */
+enum { SEEN = 16 };
+enum end_kind { END_OTHER, END_PIPE, END_SOCKET };
+typedef struct {
+    channel_end end;
+    uint32_t closes;
+    uint8_t kind; /* enum end_kind */
+    uint64_t inode;
+} seen_end;
+
+static _Thread_local seen_end seen[SEEN];
+static _Atomic uint32_t closes = 1;
+
+static seen_end ask(channel_end end)
 {
     struct stat about;
-    int is_one = fd >= 0 && fstat(fd, &about) == 0 && (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode));
-    return is_one ? (uint64_t)about.st_ino : 0;
+    seen_end found = {.end = end, .closes = atomic_load(&closes)};
+    if (fstat(end.fd, &about))
+        return found;
+    found.inode = (uint64_t)about.st_ino;
+    found.kind = S_ISFIFO(about.st_mode) ? END_PIPE : S_ISSOCK(about.st_mode) ? END_SOCKET : END_OTHER;
+    return found;
+}
+
+static seen_end look(channel_end end)
+{
+    if (end.fd < 0)
+        return (seen_end){0};
+    seen_end *known = &seen[end.fd % SEEN];
+    if (known->end.fd != end.fd || known->end.whose != end.whose || known->closes != atomic_load(&closes))
+        *known = ask(end);
+    return *known;
+}
+
+static int is_still(const channel_message *m)
+{
+    seen_end now = ask(m->end);
+    seen[m->end.fd % SEEN] = now;
+    return now.inode == m->at;
+}
+
+uint64_t channels_inode(channel_end end)
+{
+    seen_end about = look(end);
+    return about.kind ? about.inode : 0;
+}
+
+void channels_closed(void)
+{
+    atomic_fetch_add(&closes, 1);
 }
 
 /* --- places in the table --- */
@@ -153,38 +201,40 @@ static channel *of_socket(uint64_t inode, uint64_t now_ns)
     return c;
 }
 
-/* The channel that is read at `fd`; of a socket only if its other end is known. */
-static channel *read_at(int fd, uint64_t now_ns, uint64_t *inode)
+/* The channel that is read at an end; of a socket only if its other end is known. */
+static channel *read_at(channel_end end, uint64_t now_ns, channel_message *m)
 {
-    struct stat about;
-    if (!table || fd < 0 || fstat(fd, &about))
+    if (!table)
         return NULL;
-    *inode = (uint64_t)about.st_ino;
+    seen_end about = look(end);
+    m->end = end;
+    m->at = m->inode = about.inode;
     channel *c = NULL;
-    if (S_ISFIFO(about.st_mode))
-        c = place(*inode, now_ns);
-    else if (S_ISSOCK(about.st_mode) && (c = of_socket(*inode, now_ns)) && !atomic_load(&c->peer))
+    if (about.kind == END_PIPE)
+        c = place(m->inode, now_ns);
+    else if (about.kind == END_SOCKET && (c = of_socket(m->inode, now_ns)) && !atomic_load(&c->peer))
         c = NULL;
     if (c)
         atomic_store(&c->used_ns, now_ns);
     return c;
 }
 
-static channel *written_at(int fd, uint64_t now_ns, uint64_t *inode, unsigned long *question)
+static channel *written_at(channel_end end, uint64_t now_ns, channel_message *m, unsigned long *question)
 {
-    struct stat about;
-    if (!table || fd < 0 || fstat(fd, &about))
+    if (!table)
         return NULL;
+    seen_end about = look(end);
     channel *c = NULL;
-    *inode = (uint64_t)about.st_ino;
+    m->end = end;
+    m->at = m->inode = about.inode;
     *question = FIONREAD;
-    if (S_ISFIFO(about.st_mode)) {
-        c = place(*inode, now_ns);
-    } else if (S_ISSOCK(about.st_mode) && (c = of_socket(*inode, now_ns))) {
-        *inode = atomic_load(&c->peer);
+    if (about.kind == END_PIPE) {
+        c = place(m->inode, now_ns);
+    } else if (about.kind == END_SOCKET && (c = of_socket(m->inode, now_ns))) {
+        m->inode = atomic_load(&c->peer);
         *question = UNREAD_OF_SOCKET;
         atomic_store(&c->used_ns, now_ns);
-        c = *inode ? find(*inode) : NULL;
+        c = m->inode ? find(m->inode) : NULL;
     }
     if (c)
         atomic_store(&c->used_ns, now_ns);
@@ -200,27 +250,27 @@ static void announce(channel *c, uint64_t now_ns)
         atomic_compare_exchange_strong(&c->awaited_ns, &nobody, now_ns);
 }
 
-void channels_await(int fd, uint64_t now_ns)
+void channels_await(channel_end end, uint64_t now_ns)
 {
-    uint64_t inode, epoch;
-    channel *c = read_at(fd, now_ns, &inode);
+    channel_message m = {0};
+    channel *c = read_at(end, now_ns, &m);
     if (!c)
         return;
-    epoch = atomic_load(&c->epoch);
-    if (epoch >= FIRST_EPOCH || begin(c, fd, FIONREAD) >= FIRST_EPOCH)
+    uint64_t epoch = atomic_load(&c->epoch);
+    if (epoch >= FIRST_EPOCH || begin(c, end.fd, FIONREAD) >= FIRST_EPOCH)
         announce(c, now_ns);
 }
 
-channel_message channels_write(int fd, uint32_t check, uint64_t now_ns, uint64_t least_ns)
+channel_message channels_write(channel_end end, uint32_t check, uint64_t now_ns, uint64_t least_ns)
 {
     channel_message m = {0};
     unsigned long question;
-    channel *c = written_at(fd, now_ns, &m.inode, &question);
+    channel *c = written_at(end, now_ns, &m, &question);
     if (!c)
         return m;
     m.epoch = atomic_load(&c->epoch);
     if (m.epoch < FIRST_EPOCH)
-        m.epoch = begin(c, fd, question);
+        m.epoch = begin(c, end.fd, question);
     if (m.epoch < FIRST_EPOCH)
         return m;
     if (atomic_exchange(&c->is_written, 1))
@@ -230,6 +280,10 @@ channel_message channels_write(int fd, uint32_t check, uint64_t now_ns, uint64_t
     uint64_t since_ns = atomic_load(&c->awaited_ns);
     if (since_ns && now_ns - since_ns >= least_ns && now_ns > since_ns)
         m.is_awaited = (number - 1) == atomic_load(&c->was_read);
+    if (m.is_awaited && !is_still(&m)) {
+        doubt(c);
+        return (channel_message){0};
+    }
     if (since_ns)
         atomic_store(&c->awaited_ns, 0);
     m.number = m.epoch << 32 | number;
@@ -249,16 +303,16 @@ void channels_written(const channel_message *m)
         atomic_store(&((channel *)m->channel)->is_written, 0);
 }
 
-channel_message channels_read(int fd, uint64_t now_ns)
+channel_message channels_read(channel_end end, uint64_t now_ns)
 {
     channel_message m = {0};
-    channel *c = read_at(fd, now_ns, &m.inode);
+    channel *c = read_at(end, now_ns, &m);
     if (!c)
         return m;
     m.channel = c;
     m.epoch = atomic_load(&c->epoch);
     if (m.epoch < FIRST_EPOCH)
-        m.epoch = begin(c, fd, FIONREAD);
+        m.epoch = begin(c, end.fd, FIONREAD);
     if (m.epoch < FIRST_EPOCH)
         return m; /* to be looked at again when it was read */
     if (atomic_exchange(&c->is_read, 1))
@@ -286,7 +340,11 @@ int channels_was_read(channel_message *m, uint32_t check)
     }
     m->number = m->epoch << 32 | number;
     atomic_store(&c->is_read, 0);
-    return is_kept && (kept >> 32 & 1) && is_the_same(m);
+    if (!is_kept || !(kept >> 32 & 1) || !is_the_same(m))
+        return 0;
+    if (!is_still(m))
+        doubt(c);
+    return is_the_same(m);
 }
 
 void channels_doubt(const channel_message *m)

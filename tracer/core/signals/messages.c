@@ -54,11 +54,11 @@ static PyObject *named(PyObject **name, const char *text)
     return *name;
 }
 
-static int fd_of(PyObject *connection)
+static channel_end end_of(PyObject *connection)
 {
     static PyObject *name;
     uint64_t fd = number_of(attribute(connection, named(&name, "_handle")));
-    return fd <= INT32_MAX ? (int)fd : -1;
+    return (channel_end){fd <= INT32_MAX ? (int)fd : -1, connection};
 }
 
 /* Of the size, and of the first and last bytes: what two messages that follow each other rarely share. */
@@ -86,6 +86,12 @@ static void emit(thread_buffer *b, enum message_step step, const transfer *of, u
 
 /* --- waited for --- */
 
+void messages_on_close(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)b, (void)tick, (void)value;
+    channels_closed();
+}
+
 void messages_on_pipe(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)b, (void)tick;
@@ -93,7 +99,7 @@ void messages_on_pipe(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     uint64_t ends[2];
     for (int i = 0; i < 2; i++)
-        ends[i] = channels_inode(fd_of(PyTuple_GET_ITEM(value, i)));
+        ends[i] = channels_inode(end_of(PyTuple_GET_ITEM(value, i)));
     if (ends[0] && ends[1] && ends[0] != ends[1]) /* else it is a pipe, which has one inode */
         channels_pair(ends[0], ends[1]);
 }
@@ -121,7 +127,7 @@ void messages_on_wait(thread_buffer *b, uint64_t tick, PyObject *value)
     mine.wait.frame = frame;
     mine.wait.since_ns = now_ns();
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(all) && i < MOST_AWAITED; i++)
-        channels_await(fd_of(PySequence_Fast_GET_ITEM(all, i)), mine.wait.since_ns);
+        channels_await(end_of(PySequence_Fast_GET_ITEM(all, i)), mine.wait.since_ns);
 }
 
 void messages_on_ready(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -132,7 +138,7 @@ void messages_on_ready(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     int count = 0;
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(value) && count < MOST_READY; i++) {
-        uint64_t inode = channels_inode(fd_of(PySequence_Fast_GET_ITEM(value, i)));
+        uint64_t inode = channels_inode(end_of(PySequence_Fast_GET_ITEM(value, i)));
         if (inode)
             mine.wait.ready[count++] = inode;
     }
@@ -173,7 +179,7 @@ void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
     const char *bytes = view ? view->buf : buffer && PyBytes_Check(buffer) ? PyBytes_AS_STRING(buffer) : NULL;
     uint64_t size = view ? (uint64_t)view->len : bytes ? (uint64_t)PyBytes_GET_SIZE(buffer) : 0;
     *out = (transfer){.frame = frame, .since_ns = now_ns(), .bytes = size, .before_ns = out->before_ns};
-    out->message = channels_write(fd_of(local(frame, 0)), bytes ? check_of(bytes, size) : 0, out->since_ns,
+    out->message = channels_write(end_of(local(frame, 0)), bytes ? check_of(bytes, size) : 0, out->since_ns,
                                   jobs_is_sending(b) ? UINT64_MAX : least_ns());
     if (out->message.is_awaited)
         out->stack = stacks_named(stacks_capture(PyThreadState_Get()));
@@ -202,7 +208,7 @@ void messages_on_read(thread_buffer *b, uint64_t tick, PyObject *value)
     if (mine.in.frame) /* as above */
         channels_doubt(&mine.in.message);
     mine.in = (transfer){.frame = current(), .since_ns = now_ns()};
-    mine.in.message = channels_read(fd_of(local(mine.in.frame, 0)), mine.in.since_ns);
+    mine.in.message = channels_read(end_of(local(mine.in.frame, 0)), mine.in.since_ns);
     mine.in.since_ns = waits_since(mine.in.message.inode, mine.in.since_ns);
 }
 

@@ -7,6 +7,7 @@
 
 /* Each is called by the watched function that it names, at its begin or, with a value, at its return. */
 void messages_on_pipe(thread_buffer *b, uint64_t tick, PyObject *value);  /* Pipe returns */
+void messages_on_close(thread_buffer *b, uint64_t tick, PyObject *value); /* Connection._close */
 void messages_on_wait(thread_buffer *b, uint64_t tick, PyObject *value);  /* wait */
 void messages_on_ready(thread_buffer *b, uint64_t tick, PyObject *value);
 void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value);  /* Connection._send_bytes */

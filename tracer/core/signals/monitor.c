@@ -88,6 +88,7 @@ static watched_role roles[] = {
     {"message read", messages_on_read, messages_on_got, LOOP_NO_PART},
     {"message awaited", messages_on_wait, messages_on_ready, LOOP_NO_PART},
     {"message pipe", NULL, messages_on_pipe, LOOP_NO_PART},
+    {"message end closed", messages_on_close, NULL, LOOP_NO_PART},
     {"message received", NULL, jobs_on_received, LOOP_NO_PART},
     {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
     {"fork server runs", NULL, server_ready, LOOP_NO_PART},
