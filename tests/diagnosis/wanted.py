@@ -224,7 +224,7 @@ WANTED: dict[str, Wanted] = {
         "loop blocked|blocking call on the loop thread", ("list_orders",), ("sqlalchemy",)
     ),
     "i02_one_slow_consumer": Wanted(
-        "slow consumer", ("8 threads", "handle", "audit-writer", "send")
+        "slow consumer", (r"\d threads", "handle", "audit-writer", "send")
     ),
     "i03_slow_done_callback": Wanted("loop blocked", ("save_result", "sleep")),
     "i04_thread_computes_beside_loop": Wanted("GIL hog", ("analyse", "MainThread")),
@@ -292,6 +292,23 @@ WANTED: dict[str, Wanted] = {
     ),
     "k09_event_of_a_queued_job": Wanted(
         "deadlock|thread-pool starvation|wait in vain", ("wait_for_config", "load_config|jobs")
+    ),
+    "l01_asyncio_notify_forgotten": Wanted("missed wake-up|wait in vain", ("consume",)),
+    "l02_multiprocessing_lock_over_slow_work": Wanted("lock convoy", ("update", "ask")),
+    "l03_async_retries_without_wait": Wanted(
+        "busy loop",
+        ("connect",),
+        ("tenacity",),
+        missed="connections that are refused within 20 us are not recorded",
+    ),
+    "l04_redis_blocking_call_on_loop": Wanted(
+        "loop blocked", ("next_job", "recv"), ("redis",), "REDIS_URL"
+    ),
+    "l05_psycopg_pool_over_http": Wanted(
+        "pool exhausted", ("2 connections", "charge"), ("psycopg_pool",), "PG_URL"
+    ),
+    "l06_sleep_in_middleware": Wanted(
+        "loop blocked", ("sleep", r"l06\w+.py:16"), ("fastapi", "httpx")
     ),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),

@@ -67,7 +67,7 @@ CALLS: "dict[str, tuple[str, str]]" = {
     "fcntl": ("fcntl", "fcntl flock lockf ioctl"),
     "signal": ("signal", "pause sigwaitinfo sigtimedwait"),
     "_signal": ("signal", "pause sigwaitinfo sigtimedwait"),
-    "_multiprocessing": ("multiprocessing", "SemLock.acquire"),
+    "_multiprocessing": ("multiprocessing", "SemLock.acquire SemLock.__enter__"),
     "mmap": ("mmap", "mmap.flush"),
     "termios": ("termios", "tcdrain"),
 }

@@ -28,7 +28,7 @@ def test_a_lock_file_held_over_slow_work(tmp_path, name):
         f"Lock convoy: 3 threads `job-N` wait in `{name}` in `update` (jobs.py:9) for a lock "
         "file: 3 waits, 1.49 s in total, the longest 747 ms (at 3.00 ms). Whoever had it in "
         "between spent 100 % of that time asleep in `scrape` (jobs.py:12). Do the slow part "
-        "without the lock, or lock a file of its own for each job."
+        "without the lock, or have a lock for each job."
     )
     assert (found.evidence.site, found.evidence.track) == (SITE, "job-3")
 
@@ -43,3 +43,31 @@ def test_a_lock_file_held_over_slow_work(tmp_path, name):
 )
 def test_nothing_to_say(tmp_path, story):
     assert kinds(tmp_path, queue(**story)) == []
+
+
+LOCK = "/usr/lib/python3.13/multiprocessing/synchronize.py:95 SemLock.__enter__\n"
+
+
+def between(stack):
+    """Threads stand for processes: each waits for the lock, then sleeps."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    for n in range(4):
+        job = trace.thread(f"job-{n}").native(0)
+        if n:
+            name = "multiprocessing.SemLock.__enter__"
+            job.io(n * MS, name, site=SITE, stack=stack)
+        job.sleep(max(n * 250 * MS, MS), site="/app/jobs.py:12 scrape")
+        job.native((n + 1) * 250 * MS).end((n + 1) * 250 * MS + MS)
+    return trace.ended(5 * 250 * MS)
+
+
+def test_a_lock_between_processes(tmp_path):
+    (found,) = find_in(tmp_path, between(f"{LOCK}{SITE}"))
+    assert found.finding == "lock convoy"
+    assert "in `update` (jobs.py:9) for a lock between processes: 3 waits" in found.text
+
+
+def test_a_queue_of_multiprocessing_is_no_lock(tmp_path):
+    """Its consumers wait for each other, as those of a pool do that have nothing to do."""
+    queue = "/usr/lib/python3.13/multiprocessing/queues.py:102 Queue.get\n"
+    assert kinds(tmp_path, between(f"{LOCK}{queue}{SITE}")) == []

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.doing import doing
@@ -13,6 +14,7 @@ from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
 from viewer.trace.columns import IO
+from viewer.trace.sites import place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -20,21 +22,35 @@ _MS = 1_000_000
 _LONG_NS = 10 * _MS
 _LOST_NS = 500 * _MS
 _NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
+# `with lock`; who acquires without it may wait for a signal.
+_BETWEEN = "SemLock.__enter__"
+_LIBRARY = "/multiprocessing/"
 
 
 def file_lock(facts: Facts) -> Iterator[Finding]:
     """Long waits for a lock file, and what those did meanwhile who got it in between."""
     table = facts.model.states
-    named = bytes(facts.model.trace.text(name).endswith(_NAMES) for name in table.call_name)
+    names = (*_NAMES, _BETWEEN)
+    named = bytes(facts.model.trace.text(name).endswith(names) for name in table.call_name)
     if 1 not in named:
         return
     by_site: dict[str, list[int]] = defaultdict(list)
     for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
-        by_site[facts.call(table.row[row])[1]].append(row)
+        name, site = facts.call(table.row[row])
+        if not (name.endswith(_BETWEEN) and _is_of_library(facts, row)):
+            by_site[site].append(row)
     for site, rows in by_site.items():
         lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
         if lost >= _LOST_NS:
             yield _finding(facts, site, rows, lost)
+
+
+def _is_of_library(facts: Facts, row: int) -> bool:
+    """Whether a queue or a condition of multiprocessing waits, not the user's `with`."""
+    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    frames = [place_of(frame) for frame in stack.split("\n")]
+    outer = next((f for f in frames if not f.function.startswith("SemLock.")), None)
+    return outer is None or _LIBRARY in outer.path
 
 
 def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
@@ -42,16 +58,18 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
     holds = _holds(facts, rows)
     did = doing(facts, holds)
+    is_file = not facts.call(table.row[worst])[0].endswith(_BETWEEN)
+    what = "lock file" if is_file else "lock between processes"
     text = (
         f"Lock convoy: {_waiters(facts, rows)} wait in "
-        f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a lock file: "
+        f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "
         f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
         f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
         f"({at(facts, table.start_ns[worst])})"
     )
     if did:
         text += f". Whoever had it in between spent {did}"
-    text += ". Do the slow part without the lock, or lock a file of its own for each job."
+    text += ". Do the slow part without the lock, or have a lock for each job."
     thread = table.who[worst]
     evidence = Evidence(
         table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst],

@@ -15,7 +15,7 @@ from viewer.trace.columns import IO
 from viewer.words import code, place
 
 _MS = 1_000_000
-_SEMAPHORE = "SemLock.acquire"
+_SEMAPHORE = "SemLock."
 # Half a second in all; shorter waits than a tenth are how such locks are shared.
 _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS

@@ -10,6 +10,7 @@ from viewer.analysis.findings.words import at
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import keys, numbers
+from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -130,7 +131,7 @@ def _questions(facts: Facts) -> Iterator[Finding]:
     asked: list[str] | None = None
     for row in facts.threads:
         samples = facts.samples.get(row.tid, [])
-        if row.states[s.RUNNING] < _SPINS_NS or len(samples) < _SAMPLES:
+        if _spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES:
             continue
         asked = asked if asked is not None else _asked(facts)
         counts = Counter(asked[stack] for _, stack in samples)
@@ -156,6 +157,11 @@ def _questions(facts: Facts) -> Iterator[Finding]:
         yield _finding(
             facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
         )
+
+
+def _spun_ns(row: ThreadRow) -> int:
+    """How long it computed, or would have if the kernel had let it."""
+    return row.states[s.RUNNING] + row.states[s.PREEMPTED]
 
 
 def _asked(facts: Facts) -> list[str]:
