@@ -28,7 +28,7 @@ REQUESTS = 400  # of a turn: one of them blocks the loop
 VISITORS = 2
 PAUSE_S = 0.005  # of a visitor, after each request
 RING_BYTES = 64 << 20
-TICKS = os.sysconf("SC_CLK_TCK")
+CPU_CLOCK = 2  # how the kernel numbers the clock that counts what the scheduler counts
 
 
 @dataclass
@@ -63,8 +63,8 @@ class Service:
         self.said.extend(line.rstrip() for line in self.process.stderr)
 
     def _cpu_now(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Of all its threads, those that have ended, too: the CPU clock of another process."""
+        return time.clock_gettime(~self.process.pid << 3 | CPU_CLOCK)
 
     def turn(self) -> None:
         """So many requests; the CPU time of all threads, the recorder's too."""
