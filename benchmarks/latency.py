@@ -49,6 +49,7 @@ else:
 """
 REQUEST = b"hi"
 CONNECTIONS = 50
+WINDOW_S = 0.5
 REST_S = 1.0  # between two phases, and before the profile in one
 
 
@@ -62,6 +63,12 @@ class Phase:
     def quantile(self, share: float) -> float:
         ordered = sorted(self.times_ms)
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+    def windows(self, rate: int) -> list[float]:
+        """The p99 of each WINDOW_S, in order."""
+        size = int(rate * WINDOW_S)
+        parts = [self.times_ms[i : i + size] for i in range(0, len(self.times_ms), size)]
+        return [Phase(part).quantile(0.99) for part in parts if len(part) == size]
 
     def row(self) -> str:
         return (
@@ -151,6 +158,7 @@ def main() -> None:
 def compare(address: str, port: int, pid: int, kind: str, options: argparse.Namespace) -> None:
     load(port, options.rate, 2)  # everything is warm
     changes = []
+    windows: list[list[list[float]]] = [[], []]  # of the phases without, and with
     for _ in range(options.rounds):
         phases = []
         for is_disturbed in (False, True):
@@ -169,12 +177,23 @@ def compare(address: str, port: int, pid: int, kind: str, options: argparse.Name
             phases.append(Phase(times, seconds))
             if is_disturbed:
                 asks.join()
+            windows[is_disturbed].append(phases[-1].windows(options.rate))
             print("with   " if is_disturbed else "without", phases[-1].row(), flush=True)
         changes.append(phases[1].quantile(0.99) - phases[0].quantile(0.99))
     print(
         f"{kind}, {options.loop}: p99 changes by {statistics.median(changes):+.3f} ms "
         f"(median of {options.rounds}: {', '.join(f'{c:+.3f}' for c in changes)})"
     )
+    snapshot_s, end_s = REST_S + options.seconds / 2, REST_S + options.seconds
+    print(f"snapshot at {snapshot_s} s, end of the profile at {end_s} s, then its derivation")
+    # What other programs do to a window is not there in every round; what we do is.
+    for name, rounds in zip(("without", "with   "), windows, strict=True):
+        least = [min(each) for each in zip(*rounds, strict=False)]
+        print(
+            f"{name} p99 of {WINDOW_S} s, least of {options.rounds} rounds: "
+            f"median {statistics.median(least):.3f} ms; "
+            f"one after the other: {' '.join(f'{ms:.1f}' for ms in least)}"
+        )
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Recording:
         )  # a child's own recording instead of its part of the family's
         asked_for = _core.kept.get("on demand")
         if asked_for not in (None, self):  # one that a request began gives way
-            del _core.kept["on demand"]
+            _core.kept.pop("on demand", None)
             asked_for.stop()
         if _core.kept.get("recording") or _core.is_recording():
             raise TracerError(

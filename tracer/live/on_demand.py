@@ -53,6 +53,9 @@ def _forget(core: "ModuleType") -> None:
 def obey(core: "ModuleType", request: str) -> int:
     """Does it, and answers; returns after how many ms to give up what it began, -1: never."""
     number, _, rest = request.partition(" ")
+    if number == "0":
+        _give_up(core)
+        return -1
     word, _, argument = rest.partition(" ")
     patience_ms, why_not = -1, ""
     try:
@@ -62,7 +65,7 @@ def obey(core: "ModuleType", request: str) -> int:
     except BaseException as error:
         why_not = f"The program cannot do that ({type(error).__name__})."
     listener = core.kept.get("listening")
-    if listener is not None and number != "0":
+    if listener is not None:
         listener.answer(int(number), why_not)
     return patience_ms
 
@@ -123,6 +126,19 @@ def _end(core: "ModuleType", _argument: str) -> int:
     if recording is not None:
         recording.stop()
     return -1
+
+
+def _give_up(core: "ModuleType") -> None:
+    """Nobody asks any more: what the process that is gone has left is removed, too."""
+    recording = core.kept.get(_KEY)
+    _end(core, "")
+    if recording is not None:
+        folder = recording.options.flight.folder
+        for path in (folder, os.path.dirname(folder)):
+            try:  # noqa: SIM105 - plain python has not loaded contextlib
+                os.rmdir(path)
+            except OSError:  # it has more in it
+                pass
 
 
 _REQUESTS = {"collect": _collect, "record": _record, "keep": _keep, "end": _end}

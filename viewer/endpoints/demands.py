@@ -76,7 +76,7 @@ class Demands:
 
     def _own(self) -> str:
         """A folder that only this user can use, whose path is one word."""
-        if not self._folder:
+        if not os.path.isdir(self._folder):  # the program removes it when it gives up
             self._folder = tempfile.mkdtemp(prefix=f"tracer-{os.getpid()}-")
         return self._folder
 

@@ -202,10 +202,10 @@ def test_the_end_in_the_middle(folder: Path, number: int) -> None:
 
 
 def test_the_server_dies_in_the_middle(folder: Path) -> None:
-    """The program stops recording by itself."""
-    running = Running(
-        folder, BEGIN + "until(True)\nprint('on', flush=True)\nuntil(False)\n" + WAIT
-    )
+    """The program stops recording by itself, and removes what is left."""
+    code = "until(True)\nprint('on', flush=True)\nuntil(False)\n"
+    gone = "while os.listdir(): time.sleep(0.01)\n"
+    running = Running(folder, BEGIN + code + gone + WAIT)
     asker = Asker(running, 300)
     assert running.line() == "on"
     os.kill(running.server(), signal.SIGKILL)
