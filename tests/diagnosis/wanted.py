@@ -156,6 +156,7 @@ WANTED: dict[str, Wanted] = {
     "f02_run_in_executor_from_its_thread": Wanted(
         "deadlock|thread-pool starvation",
         ("export", "load", "pool"),
+        missed="what the coroutine waits for may come second",
     ),
     "f03_stdout_pipe_blocks_loop": Wanted("loop blocked", ("write", r"f03\w+.py:21")),
     "f04_async_generator_holds_session": Wanted(
@@ -262,7 +263,9 @@ WANTED: dict[str, Wanted] = {
         "loop blocked", ("totals", r"j05\w+.py:10"), ("psycopg",), "PG_URL"
     ),
     "j06_semaphore_released_late": Wanted(
-        "deadlock|slots never returned", ("resize_all|album", "permit")
+        "deadlock|slots never returned",
+        ("resize_all|album", "permit"),
+        missed="where one job gives up first, the other gets its permit: an exhausted pool",
     ),
     "j07_uneven_partitions": Wanted(
         "uneven workers",
