@@ -48,6 +48,17 @@ def test_growing_from_some_moment_on(tmp_path: Path) -> None:
     assert "after 1.50 s" in found.text
 
 
+def two_grow(_trace: TraceBuilder, heap: Heap) -> None:
+    """The second line allocates more."""
+    for n in range(20):
+        heap.alloc(1 + n * SECOND // 10, MB, OTHER)
+        heap.alloc(2 + n * SECOND // 10, 2 * MB, KEEP)
+
+
+def test_who_keeps_the_most_leads(tmp_path: Path) -> None:
+    assert [found.evidence.site for found in findings(tmp_path, two_grow)] == [KEEP, OTHER]
+
+
 def full_cache(_trace: TraceBuilder, heap: Heap) -> None:
     """Grows for half of the time, then each new block replaces an old one."""
     kept = [heap.alloc(1 + n * SECOND // 20, MB, KEEP) for n in range(20)]
