@@ -17,7 +17,7 @@ from viewer.analysis.why.waits import wait_of_row, wait_of_slice
 from viewer.render.json.values import Json
 from viewer.render.json.why import cause_json, to_json
 from viewer.render.text.why import in_turn, sentences
-from viewer.server.families import job_details, process_details
+from viewer.server.families import job_details, process_details, writers_of
 from viewer.server.groups import slice_name, state_label, state_name, waiter_name
 from viewer.server.holders import holders
 from viewer.server.lanes import Group
@@ -64,7 +64,10 @@ def details(tree: Tree, groups: Mapping[str, Group], name: str, row: int) -> Jso
         "why": _why(tree, group, row, of) if name != "gil" else None,
         "did": [] if group.in_states else _did(tree, of),
         "holders": _holders(tree, group, row, of) if name != "gil" else [],
-        "links": _links(model, groups, event, last),
+        "links": [
+            *_links(model, groups, event, last),
+            *(writers_of(tree, groups, row) if name == "threads" else []),
+        ],
         "ts": str(
             start
         ),  # as text: JavaScript's numbers are exact only for 104 days of uptime
@@ -195,7 +198,7 @@ def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:
     return holders(tree, state) if state >= 0 else []
 
 
-def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> Json:
+def _links(model: Model, groups: Mapping[str, Group], event: int, last: int) -> list[Json]:
     """The other ends of the arrows at the slice's begin and at what follows its end."""
     found: list[Json] = []
     flows = Ledger.of(model).flows

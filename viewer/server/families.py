@@ -200,20 +200,9 @@ def job_details(tree: Tree, groups: Mapping[str, Group], row: int) -> dict[str, 
     args |= {"sent bytes": job.sent_bytes} if job.sent_bytes >= 0 else {}
     args |= {"result bytes": job.result_bytes} if job.result_bytes >= 0 else {}
     args |= {"exception": job.exception} if job.exception else {}
-    links = list[Json]()
     moments = (("submitted by", job.thread, job.submit_ns),
                ("result read by", job.receiver, job.received_ns))  # fmt: skip
-    for what, thread, at_ns in moments:
-        if thread >= 0:
-            links.append(
-                {
-                    "what": what,
-                    "title": tree.lanes.name_of_thread(thread),
-                    "start_ns": at_ns - model.start_ns,
-                    "group": "threads",
-                    "row": _row_at(groups["threads"], thread, at_ns),
-                }
-            )
+    links = [_moment(tree, groups, *moment) for moment in moments if moment[1] >= 0]
     return {
         "title": f"job {job.name}",
         "whose": family.name(job.worker),
@@ -224,6 +213,28 @@ def job_details(tree: Tree, groups: Mapping[str, Group], row: int) -> dict[str, 
         "links": links,
         # The JSON has the same types, under another name.
         "did": cast("Json", [cause_json(cause) for cause in shown]),
+    }
+
+
+def writers_of(tree: Tree, groups: Mapping[str, Group], row: int) -> list[Json]:
+    """Who wrote the message that a thread waited for in a row of States, if it did."""
+    number = tree.elsewhere.message_of_row.get(row, -1)
+    if number < 0:
+        return []
+    by = tree.elsewhere.written(number)
+    return [_moment(tree, groups, "written by", by.thread, by.at_ns)]
+
+
+def _moment(
+    tree: Tree, groups: Mapping[str, Group], what: str, thread: int, at_ns: int
+) -> Json:
+    """A link to what a thread did at a moment."""
+    return {
+        "what": what,
+        "title": tree.lanes.name_of_thread(thread),
+        "start_ns": at_ns - tree.model.start_ns,
+        "group": "threads",
+        "row": _row_at(groups["threads"], thread, at_ns),
     }
 
 

@@ -114,6 +114,29 @@ def test_a_job(tmp_path):
     assert told["before"] == 1
 
 
+def test_a_wait_for_a_message(tmp_path):
+    """It leads to what wrote the message, at that moment."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    child = family.fork(main, MS, 101, name="worker 1")
+    other = family.main(child).running(2 * MS).end(50 * MS)
+    main.io(10 * MS, "os.read").running(40 * MS).end(60 * MS)
+    family.message(other, 30 * MS, main, 10 * MS, 41 * MS)
+    child.ended(51 * MS)
+    family.first.ended(61 * MS)
+    answers = answers_of(tmp_path, family)
+    links = [
+        asked(answers, "slice", group="threads", row=str(row))["links"]
+        for row, lane in enumerate(answers.groups["threads"].lane)
+        if lane >= 0
+    ]
+    (link,) = [link for found in links for link in found]
+    assert (link["what"], link["title"], link["start_ns"] // MS) == (
+        *("written by", "MainThread [worker 1]", 30),
+    )
+    assert answers.groups["threads"].label(link["row"]).startswith("running")
+
+
 @pytest.mark.parametrize("story", [service, pool])
 def test_every_slice_can_be_shown(tmp_path, story):
     answers = answers_of(tmp_path, story())
