@@ -39,7 +39,7 @@ def _sampled(found: Memory) -> str:
     return (
         f"estimated from {plural(found.total.samples, 'sample')}, {how}; "
         "grown: since halfway through the recording; memory that C code takes past Python's "
-        "allocators (numpy's arrays, sqlite's pages) is not seen"
+        "allocators (arrays of numpy before 2.5, sqlite's pages) is not seen"
     )
 
 
