@@ -39,8 +39,7 @@ static struct {
     pthread_cond_t wake;
     int running, paused;
     int leave; /* the thread shall end */
-    int is_known;  /* the kernel source knows that this thread is the recorder's own */
-    int is_forked; /* a child, until its writer starts */
+    int is_known; /* the kernel source knows that this thread is the recorder's own */
     trace_file file;   /* of a flight recording, the newest body */
     flight flight;     /* its other files */
     private_fd statm;
@@ -411,11 +410,11 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         error = spawn();
     }
     pthread_mutex_lock(&w.mutex);
-    /* Else it would pass for one of the program's threads. A child knows them: it does not wait for a CPU to be free. */
-    while (!error && !w.is_known && !w.is_forked)
+    /* Else its events might be opened as those of a program's thread; they are left out when they are read. A child does
+     * not wait for a CPU to be free. */
+    while (!error && !w.is_known && !about->member)
         pthread_cond_wait(&w.wake, &w.mutex);
     pthread_mutex_unlock(&w.mutex);
-    w.is_forked = 0;
     w.running = !error;
     if (!error)
         snapshots_begin(about->snapshots);
@@ -541,7 +540,6 @@ void writer_forget(void)
     snapshots_forget();
     w.flight.ring.folder[0] = 0;
     w.running = w.paused = 0;
-    w.is_forked = 1;
     pthread_mutex_init(&w.mutex, NULL);
 }
 
