@@ -7,16 +7,18 @@ true estimate misses that once in 10^8 times.
 
 import gc
 import math
+import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
-from tests.integration.memory.test_heap import Node, made_in, record
-from tests.support.validator.heap import Block
+from tests.support.recordings import record_here
+from tests.support.validator.heap import Block, HeapSummary
 
 pytestmark = [
     pytest.mark.stress,
@@ -28,6 +30,10 @@ RUNS, ERRORS = 30, 6
 RATE = 1 << 14
 MIB = 1 << 20
 KEPT: list[object] = []
+
+
+class Node:
+    __slots__ = ("a", "b", "c", "d", "e", "f", "g", "h", "i")
 
 
 class Ring:
@@ -114,6 +120,20 @@ SITES = {
     "generators": generated, "threads": threaded, "freed by another thread": handed_over,
     "freed by the collector": Ring.__init__,
 }  # fmt: skip
+
+
+def record(function: Callable[[], object], directory: Path, rate: int = 1) -> HeapSummary:
+    path = directory / "t.pftrace"
+    summary, totals = record_here(function, path, signals=("heap", "gc"), heap_rate=rate)
+    assert not totals.dropped
+    return summary.heap[os.getpid()]
+
+
+def made_in(heap: HeapSummary, function: object) -> list[Block]:
+    """The blocks that a function made itself."""
+    assert isinstance(function, FunctionType)
+    end = f" {function.__qualname__}"
+    return [block for block in heap.blocks if block.site.endswith(end)]
 
 
 def alive(blocks: list[Block]) -> list[Block]:
