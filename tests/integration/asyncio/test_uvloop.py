@@ -244,14 +244,12 @@ asyncio.run(main())
 
 
 def test_subprocesses(record: Recorder) -> None:
-    """They are children like others, and the task that waits for one says so."""
-    found = children(build_model(read_trace(record(STARTS))))
-    assert [
-        (child.command.rpartition("/")[2], child.site.rpartition(":")[2]) for child in found
-    ] == [
-        ("python -c print", "8 main"),
-        ("sh -c exit", "10 main"),
-    ]
+    """They are children like others: a Python records itself, of others the line is known."""
+    model = build_model(read_trace(record(STARTS)))
+    assert [bool(process.recording) for process in model.trace.processes] == [True, True]
+    (shell,) = children(model)
+    assert shell.command.rpartition("/")[2] == "sh -c exit"
+    assert shell.site.endswith(":10 main")
     assert record.stdout == "secret\n3\n"
 
 
