@@ -202,6 +202,8 @@ tell(threading.Thread().join)
 """
 LATE = """\
 import atexit, threading
+
+pytestmark = pytest.mark.broad
 lock = threading.Lock()
 class Last:
     def __del__(self):

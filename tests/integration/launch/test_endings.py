@@ -271,6 +271,8 @@ def test_a_trace_function_does_not_see_it(tmp_path: Path, function: str, ending:
     """The program's debugger or profiler does not see our code that runs then."""
     source = f"""\
 import os, signal, sys
+
+pytestmark = pytest.mark.broad
 def watch(frame, event, argument):
     os.write(1, f"{{event}} {{frame.f_code.co_name}} {{frame.f_code.co_filename}}\\n".encode())
 sys.{function}(watch)

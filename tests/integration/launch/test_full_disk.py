@@ -221,6 +221,8 @@ def test_no_memory_for_the_buffer(record: Recorder) -> None:
 ONE_CHILD = f"""\
 import os, resource, sys, tracer
 
+pytestmark = pytest.mark.broad
+
 def child(limit_bytes):
     pid = os.fork()
     if pid == 0:

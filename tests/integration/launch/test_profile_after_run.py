@@ -47,6 +47,8 @@ def test_profile(tmp_path: Path) -> None:
 
 WAITS = """\
 import threading
+
+pytestmark = pytest.mark.broad
 lock = threading.Lock()
 lock.acquire()
 threading.Timer(0.2, lock.release).start()

@@ -15,6 +15,7 @@ from tests.support.trace_processor import import_errors, open_trace
 from tracer import schema
 
 NAMES = sorted(path.name for path in SAMPLES.glob("*.py"))
+ARGUMENTS = {"live_service.py": ("300",)}  # requests, of 3,000
 NS_PER_MS = 1_000_000
 
 
@@ -28,7 +29,7 @@ def report(record: Recorder, trace: Path, *options: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", NAMES)
 def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
     """There is no import error, and per-task ready times equal trace_processor's to the ns."""
-    trace = record(SAMPLES / name)
+    trace = record(SAMPLES / name, *ARGUMENTS.get(name, ()))
     ours = {
         row["names"][-1]: row["ready_ns"]
         for row in report(record, trace, "--by", "task")["tasks"]

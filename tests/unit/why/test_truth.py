@@ -22,6 +22,8 @@ from viewer.trace.columns import READY
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 
+pytestmark = pytest.mark.broad
+
 SEEDS = 1_000
 BATCHES = 10
 
