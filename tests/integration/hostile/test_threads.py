@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.launching import Case, compare, script
 
+pytestmark = pytest.mark.broad
+
 FINALIZERS = """\
 import gc, threading
 lock, again = threading.Lock(), threading.RLock()
@@ -202,8 +204,6 @@ tell(threading.Thread().join)
 """
 LATE = """\
 import atexit, threading
-
-pytestmark = pytest.mark.broad
 lock = threading.Lock()
 class Last:
     def __del__(self):

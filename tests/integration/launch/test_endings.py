@@ -18,6 +18,8 @@ from tracer import schema as s
 from viewer.analysis.endings import End, How, end_of
 from viewer.trace.reader import read_trace
 
+pytestmark = pytest.mark.broad
+
 BEGIN = "import ctypes, os, signal, sys, threading, tracer\ntracer.log('last')\n"
 BURN = """\
 import time
@@ -271,8 +273,6 @@ def test_a_trace_function_does_not_see_it(tmp_path: Path, function: str, ending:
     """The program's debugger or profiler does not see our code that runs then."""
     source = f"""\
 import os, signal, sys
-
-pytestmark = pytest.mark.broad
 def watch(frame, event, argument):
     os.write(1, f"{{event}} {{frame.f_code.co_name}} {{frame.f_code.co_filename}}\\n".encode())
 sys.{function}(watch)

@@ -25,6 +25,8 @@ from tracer.errors import TraceFileError
 from viewer.analysis.endings import How, end_of
 from viewer.trace.reader import read_trace
 
+pytestmark = pytest.mark.broad
+
 LIMIT_BYTES = 40_000
 # Sets the limit, and becomes the command that follows.
 LIMITED = (
@@ -220,8 +222,6 @@ def test_no_memory_for_the_buffer(record: Recorder) -> None:
 
 ONE_CHILD = f"""\
 import os, resource, sys, tracer
-
-pytestmark = pytest.mark.broad
 
 def child(limit_bytes):
     pid = os.fork()

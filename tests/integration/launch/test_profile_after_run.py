@@ -12,6 +12,8 @@ from tests.support.launching import wait_until
 from tracer import _core
 from viewer.commands.profiles import profile_of
 
+pytestmark = pytest.mark.broad
+
 BURN = """\
 import sys, time
 def burn():
@@ -47,8 +49,6 @@ def test_profile(tmp_path: Path) -> None:
 
 WAITS = """\
 import threading
-
-pytestmark = pytest.mark.broad
 lock = threading.Lock()
 lock.acquire()
 threading.Timer(0.2, lock.release).start()
