@@ -171,3 +171,32 @@ def test_of_uvloop(tmp_path: Path) -> None:
     assert [e.args.get(s.ARG_FOLLOWED) for e in spawns] == [1] * 7 + [None] * 2
     assert [e.args.get(s.ARG_REASON) for e in spawns[7:]] == ["-I", None]
     assert len(validate(trace.read_bytes()).processes) == 1 + 7
+
+
+READ_BY_THE_CHILD = """\
+import collections, os, subprocess, sys, threading
+os.mkfifo("script")
+TEXT = f"{sys.executable} -c 'print(1)'; echo 2\\n"
+writer = threading.Thread(target=lambda: open("script", "w").write(TEXT))
+writer.start()
+run = lambda words, **how: print(subprocess.run(words, capture_output=True, **how), flush=True)
+run(["sh", "script"])
+writer.join()
+run(["sh", "/dev/stdin"], input=TEXT.encode())
+environment = collections.ChainMap({"A": "b", "PYTHONPATH": "own"}, os.environ)
+line = f"cd . && {sys.executable} -c 'import sys; print(\\"own\\" in sys.path[1])'"
+run(line, shell=True, env=environment)
+try:
+    pid = os.posix_spawn("/bin/true", ["true"], None)
+    print(os.waitpid(pid, 0)[1])
+except TypeError as error:
+    print(error)
+"""
+
+
+def test_what_is_the_childs_stays_the_childs(tmp_path: Path) -> None:
+    """A script that comes through a pipe is not read before; an environment that is no dict
+    is left alone, and so is one that this Python refuses."""
+    plain, traced = compare(script("relayed", READ_BY_THE_CHILD), tmp_path)
+    assert plain == traced
+    assert plain.stdout.count("returncode=0") == 3

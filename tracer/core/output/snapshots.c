@@ -54,9 +54,11 @@ void snapshots_ask(snapshot *wanted)
     pthread_mutex_lock(&s.callers);
     pthread_mutex_lock(&s.guard);
     wanted->error = ECANCELED;
+    while (s.runs && s.asked) /* one that nobody waits for */
+        pthread_cond_wait(&s.changed, &s.guard);
     if (s.runs)
         s.asked = wanted;
-    while (s.asked)
+    while (s.asked == wanted)
         pthread_cond_wait(&s.changed, &s.guard);
     pthread_mutex_unlock(&s.guard);
     pthread_mutex_unlock(&s.callers);

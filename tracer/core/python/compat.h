@@ -588,13 +588,13 @@ static inline compat_position compat_position_of(const compat_frame *frame)
     return at;
 }
 
-static inline int compat_is_finalizing(void)
-{
 #if PY_VERSION_HEX >= 0x030d0000
-    return Py_IsFinalizing();
+#define compat_is_finalizing Py_IsFinalizing
 #else
-    return _Py_IsFinalizing();
+#define compat_is_finalizing _Py_IsFinalizing
 #endif
-}
+
+/* Whether os.posix_spawn takes None for the process's own environment. */
+#define COMPAT_SPAWN_TAKES_NONE (PY_VERSION_HEX >= 0x030d0000)
 
 #endif

@@ -327,6 +327,8 @@ static PyObject *spawn(enum starter how, PyObject *module, PyObject *const *args
     char path[PATH_MAX];
     children_departure departs = {0};
     int is_line = 0, is_known = count == 3 && spawned_is_armed() && (!names || PyTuple_GET_SIZE(names) < MOST_ARGUMENTS - 3);
+    if (is_known && !COMPAT_SPAWN_TAKES_NONE && args[2] == Py_None)
+        is_known = 0; /* it raises */
     if (is_known && (how == SPAWN ? judge_find(args[0], NULL, path, sizeof path) : judge_search(args[0], path, sizeof path)))
         departs = depart(path, args[1], args[2], spawned_dict, &is_line);
     PyObject *pid = call(how, module, args, count, names, is_line ? 1 : 2, departs.environment);

@@ -173,10 +173,24 @@ static void judge_text(const char *text, spawned_program *program, const char *w
     refuse(program, what);
 }
 
+/* Of a file; what a pipe or a terminal has is the child's to read. */
+static int open_file(const char *path)
+{
+    struct stat is;
+    if (stat(path, &is) < 0 || !S_ISREG(is.st_mode))
+        return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0 && (fstat(fd, &is) < 0 || !S_ISREG(is.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 static void judge_shell_script(const char *path, spawned_program *program)
 {
     char *text = PyMem_RawMalloc(SCRIPT_BYTES + 1);
-    int fd = text ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int fd = text ? open_file(path) : -1;
     ssize_t length = fd < 0 ? 0 : read(fd, text, SCRIPT_BYTES);
     if (fd >= 0)
         close(fd);
@@ -225,7 +239,7 @@ static void judge_file(const char *path, spawned_program *program, int depth)
         refuse(program, "another Python");
         return;
     }
-    int fd = depth < DEEPEST ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int fd = depth < DEEPEST ? open_file(path) : -1;
     ssize_t length = fd < 0 ? 0 : read(fd, head, HEAD_BYTES);
     if (fd >= 0)
         close(fd);

@@ -57,7 +57,9 @@ static PyObject *named(PyObject **name, const char *text)
 static channel_end end_of(PyObject *connection)
 {
     static PyObject *name;
-    uint64_t fd = number_of(attribute(connection, named(&name, "_handle")));
+    PyObject *handle = named(&name, "_handle") ? plain_attribute(connection, name) : NULL;
+    uint64_t fd = number_of(handle);
+    Py_XDECREF(handle);
     return (channel_end){fd <= INT32_MAX ? (int)fd : -1, connection};
 }
 
@@ -176,6 +178,8 @@ void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
         channels_doubt(&out->message);
     PyObject *buffer = local(frame, 1);
     Py_buffer *view = buffer && PyMemoryView_Check(buffer) ? PyMemoryView_GET_BUFFER(buffer) : NULL;
+    if (view && !PyBuffer_IsContiguous(view, 'C')) /* it will be refused, or copied */
+        view = NULL, buffer = NULL;
     const char *bytes = view ? view->buf : buffer && PyBytes_Check(buffer) ? PyBytes_AS_STRING(buffer) : NULL;
     uint64_t size = view ? (uint64_t)view->len : bytes ? (uint64_t)PyBytes_GET_SIZE(buffer) : 0;
     *out = (transfer){.frame = frame, .since_ns = now_ns(), .bytes = size, .before_ns = out->before_ns};

@@ -203,8 +203,8 @@ static void add_assignment(PyObject **line, PyObject *entry)
         PyBytes_ConcatAndDel(line, PyBytes_FromString(" "));
 }
 
-/* The value of PYTHONPATH in an environment of either kind, as bytes; NULL: it has none. */
-static PyObject *searched_in(PyObject *environment)
+/* The value of PYTHONPATH in an environment of either kind, as bytes; NULL: it has none, or `unknown` is set. */
+static PyObject *searched_in(PyObject *environment, int *unknown)
 {
     const char *own = getenv(SEARCHED);
     if (environment == Py_None)
@@ -221,6 +221,7 @@ static PyObject *searched_in(PyObject *environment)
     PyObject *value = key ? PyDict_GetItemWithError(dict, key) : NULL;
     PyObject *bytes = value && PyUnicode_Check(value) ? PyUnicode_EncodeFSDefault(value)
                       : value && PyBytes_Check(value) ? Py_NewRef(value) : NULL;
+    *unknown = !dict || (value && !bytes);
     Py_XDECREF(dict);
     return bytes;
 }
@@ -229,9 +230,10 @@ PyObject *spawned_line(PyObject *given, const spawned_program *program, uint64_t
 {
     PyObject *owned, *line = NULL;
     const char *text = judge_bytes(PyTuple_GET_ITEM(given, 0), &owned);
-    PyObject *before = searched_in(PyTuple_GET_ITEM(given, 1));
+    int unknown = 0;
+    PyObject *before = searched_in(PyTuple_GET_ITEM(given, 1), &unknown);
     const char *was = before ? PyBytes_AS_STRING(before) : NULL;
-    if (text) {
+    if (text && !unknown) {
         line = PyBytes_FromStringAndSize(text, (Py_ssize_t)program->line_at);
         if (line)
             PyBytes_ConcatAndDel(&line, PyBytes_FromString(SEARCHED "="));
