@@ -57,7 +57,7 @@ class Running:
         wanted = ["viewer.endpoints.serve", f"\0{self.process.pid}\0"]
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
-                line = Path(f"/proc/{name}/cmdline").read_text()
+                line = os.fsdecode(Path(f"/proc/{name}/cmdline").read_bytes())
             except OSError:
                 continue
             if all(word in line for word in wanted):

@@ -214,7 +214,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     only = [str(tmp_path / "tracer")]
     monkeypatch.setattr("tracer.live.control.folders", lambda: only)
-    monkeypatch.setattr("tracer.live.client.folders", lambda: only)
+    monkeypatch.setattr("tracer.live.client._places", lambda: only)
     return tmp_path
 
 

@@ -1,5 +1,6 @@
 """Services that start anew while they run: those who come later are recorded, too."""
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -76,7 +77,9 @@ def test_a_reloader(name: str, tmp_path: Path) -> None:
 
 def successor(pid: int) -> int:
     """The child that became another gunicorn and has a worker; 0: none yet."""
-    return next((child for child in children(pid) if children(child)), 0)
+    with contextlib.suppress(OSError):  # its threads go when it becomes another program
+        return next((child for child in children(pid) if children(child)), 0)
+    return 0
 
 
 def is_gone(pid: int) -> bool:

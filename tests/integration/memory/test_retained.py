@@ -202,7 +202,7 @@ def fill():
 
 def chain():
     global HEAD
-    HEAD = bytes(50_000)
+    HEAD = bytes(500_000)  # sampled for certain: e to the power of -50
     for _ in range(3000): HEAD = Link(HEAD)
 
 def circle():

@@ -37,7 +37,11 @@ def on_event(moment: dict[str, object]) -> None:
 
 
 def is_told(known: int) -> bool:
-    return any(each["trigger"] == wanted for each in told[known:])
+    """Of this moment: a busy machine has others, at other lines."""
+    line = f":{LINES[place]} "
+    return any(
+        each["trigger"] == wanted and line in str(each["site"]) for each in told[known:]
+    )
 
 
 def last() -> None:
@@ -88,7 +92,7 @@ def gil_hog() -> bool:
     while not is_told(known):
         waited_s = wait_for_gil()
         with news:
-            news.wait_for(lambda: is_told(known), PATIENCE_S if waited_s > 2 * LIMIT_S else 0)
+            news.wait_for(lambda: is_told(known), 5 if waited_s > 2 * LIMIT_S else 0)
     return True
 
 
