@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +199,25 @@ def test_wsgi() -> None:
     long = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "9" * 5000}
     assert ask("/debug/pprof/symbol", **long)[0] == "200 OK"
     assert _core.kept["listening"] is process
+def test_many_descriptors() -> None:
+    """A program that has more than 1024 of them is answered, too."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 4096 if before[1] == resource.RLIM_INFINITY else min(before[1], 4096)
+    if most < 2048:
+        pytest.skip("this machine allows too few descriptors")
+    assert asking.answer("GET", "/debug/pprof/cmdline", "", b"")[0] == 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, before[0]), before[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while opened[-1] < 1024:
+            opened.append(os.dup(opened[0]))
+        assert asking.answer("GET", "/debug/pprof/cmdline", "", b"")[0] == 200
+    finally:
+        for fd in opened:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 
 
 def test_the_answering_process_dies() -> None:
