@@ -63,8 +63,14 @@ def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 async def _watch(receive: _Receive, gone: Event) -> None:
-    if (await receive())["type"] == "http.disconnect":
-        gone.set()
+    # The body comes first. A middleware may give it for ever: then nobody sees who leaves.
+    ends = 0
+    while ends < 2:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            gone.set()
+            return
+        ends += not message.get("more_body")
 
 
 async def _body(receive: _Receive) -> bytes:

@@ -43,8 +43,6 @@ async def asked(
     """What an ASGI application sends. If whoever asks `goes`, they are gone at once."""
     sent: list[dict[str, Any]] = []
     messages = [{"type": "http.request", "body": body, "more_body": False}]
-    if method != "POST":
-        messages.clear()  # nobody reads it
 
     async def receive() -> dict[str, Any]:
         if messages:
@@ -199,6 +197,8 @@ def test_wsgi() -> None:
     long = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "9" * 5000}
     assert ask("/debug/pprof/symbol", **long)[0] == "200 OK"
     assert _core.kept["listening"] is process
+
+
 def test_many_descriptors() -> None:
     """A program that has more than 1024 of them is answered, too."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -216,8 +216,6 @@ def test_many_descriptors() -> None:
         for fd in opened:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
 
 
 def test_the_answering_process_dies() -> None:
