@@ -35,11 +35,12 @@ class Listening:
     The program keeps both ends: writing to it never gives a SIGPIPE.
     """
 
-    __slots__ = ("address", "ends", "pipe", "requests")
+    __slots__ = ("_id", "address", "ends", "pipe", "requests")
 
     def __init__(self, pipe: int, other_end: int, requests: int) -> None:
         self.pipe, self.ends, self.address = pipe, (pipe, other_end), ""
         self.requests = requests  # to read them from
+        self._id = _id_of(pipe)
 
     def tell(self, recording: str) -> None:
         """Says which file is being recorded; "": none."""
@@ -50,18 +51,26 @@ class Listening:
         self._write(f"{_ANSWER}{number} {why_not}".encode())
 
     def _write(self, message: bytes) -> None:
-        try:  # noqa: SIM105 - plain python has not loaded contextlib
-            os.write(self.pipe, message + b"\0")
+        try:
+            if _id_of(self.pipe) == self._id:
+                os.write(self.pipe, message + b"\0")
         except OSError:  # it does not read, or the program has closed it
             pass
 
     def close(self) -> None:
         """Ends the process, or, in a forked child, keeps it the parent's."""
         for fd in self.ends:
-            try:  # noqa: SIM105
-                os.close(fd)
+            try:
+                if _id_of(fd) == self._id:
+                    os.close(fd)
             except OSError:  # the program has closed it
                 pass
+
+
+def _id_of(fd: int) -> tuple[int, int]:
+    """Which file it is: a program may close every descriptor, and open others instead."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def parsed(address: str | None) -> tuple[str, list[int]]:
