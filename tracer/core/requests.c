@@ -32,14 +32,14 @@ static char end[] = "0 end"; /* nobody asks any more */
 static struct {
     private_fd from;       /* the pipe with the requests */
     private_fd wake[2];    /* a pipe that is written to when the thread is to pause */
-    PyObject *obey;        /* obey(request) -> after how many ms to give up what it began, -1: never */
+    PyObject *obey;        /* obey(request) -> after how many ms to give up what it began, -1: never, None: as before */
     pthread_t thread;
     int runs;
     _Atomic int pauses, has_ended;
-    int patience_ms;       /* the thread's */
+    int64_t give_up_ms;    /* the thread's: when to give up what was begun, -1: never */
     char request[REQUEST_BYTES];
     size_t received;
-} r = {.from = {.fd = -1}, .wake = {{.fd = -1}, {.fd = -1}}, .patience_ms = -1};
+} r = {.from = {.fd = -1}, .wake = {{.fd = -1}, {.fd = -1}}, .give_up_ms = -1};
 
 /* "NUMBER WORD …" */
 static int is_word(const char *request, const char *word)
@@ -49,25 +49,39 @@ static int is_word(const char *request, const char *word)
     return at && !strncmp(at + 1, word, length) && (!at[1 + length] || at[1 + length] == ' ');
 }
 
-static int call(const char *request)
+static int64_t now_ms(void)
 {
-    int patience_ms = -1;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* As poll() takes it. */
+static int patience_ms(void)
+{
+    int64_t left_ms = r.give_up_ms - now_ms();
+    return r.give_up_ms < 0 ? -1 : left_ms > 0 ? (int)left_ms : 0;
+}
+
+static void call(const char *request)
+{
     PyThreadState *tstate = PyThreadState_Get();
     PyThreadState_EnterTracing(tstate); /* no line of the program's */
     PyObject *result = r.obey ? PyObject_CallFunction(r.obey, "s", request) : NULL;
-    if (result)
-        patience_ms = (int)PyLong_AsLong(result);
+    if (result && result != Py_None) {
+        long after_ms = PyLong_AsLong(result);
+        r.give_up_ms = after_ms < 0 ? -1 : now_ms() + after_ms;
+    }
     Py_XDECREF(result);
     PyErr_Clear();
     PyThreadState_LeaveTracing(tstate);
-    return patience_ms;
 }
 
 static void *obey_here(void *request)
 {
     if (Py_IsInitialized() && !compat_is_finalizing()) {
         PyGILState_STATE state = PyGILState_Ensure();
-        r.patience_ms = call(request);
+        call(request);
         PyGILState_Release(state);
     }
     return NULL;
@@ -112,14 +126,15 @@ static void *work(void *unused)
         if (!private_fd_is_ours(&r.from) || !private_fd_is_ours(&r.wake[0]))
             break;
         struct pollfd on[] = {{.fd = r.from.fd, .events = POLLIN}, {.fd = r.wake[0].fd, .events = POLLIN}};
-        int found = poll(on, 2, r.patience_ms);
+        int found = poll(on, 2, patience_ms());
         if (atomic_load(&r.pauses)) {
             atomic_store(&r.has_ended, 1);
             return NULL;
         }
-        if (found == 0)
+        if (found == 0) {
+            r.give_up_ms = -1;
             obey(end);
-        else if (found > 0 && on[0].revents && private_fd_is_ours(&r.from) && !receive())
+        } else if (found > 0 && on[0].revents && private_fd_is_ours(&r.from) && !receive())
             break;
         else if (found < 0 && errno != EINTR)
             break;
@@ -178,7 +193,7 @@ static int open_all(int fd)
     int wake[2];
     r.from = private_fd_take(fd);
     r.received = 0;
-    r.patience_ms = -1;
+    r.give_up_ms = -1;
     if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
         return errno;
     for (int i = 0; i < 2; i++)

@@ -15,6 +15,7 @@ from tracer.recorder import Options, Recording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 MOST_BYTES = 256 << 20  # of a recording on disk
@@ -50,14 +51,15 @@ def _forget(core: "ModuleType") -> None:
     core.forget_requests()
 
 
-def obey(core: "ModuleType", request: str) -> int:
-    """Does it, and answers; returns after how many ms to give up what it began, -1: never."""
+def obey(core: "ModuleType", request: str) -> int | None:
+    """Does it, and answers; returns after how many ms to give up what it began, -1: never,
+    None: when it was to be given up before."""
     number, _, rest = request.partition(" ")
     if number == "0":
         _give_up(core)
         return -1
     word, _, argument = rest.partition(" ")
-    patience_ms, why_not = -1, ""
+    patience_ms, why_not = None, ""
     try:
         patience_ms = _REQUESTS[word](core, argument)
     except TracerError as error:
@@ -70,12 +72,11 @@ def obey(core: "ModuleType", request: str) -> int:
     return patience_ms
 
 
-def _collect(core: "ModuleType", _argument: str) -> int:
+def _collect(core: "ModuleType", _argument: str) -> None:
     import gc
 
     core.name_thread(get_native_id(), _THREAD)
     gc.collect()
-    return -1
 
 
 def _record(core: "ModuleType", argument: str) -> int:
@@ -141,7 +142,12 @@ def _give_up(core: "ModuleType") -> None:
                 pass
 
 
-_REQUESTS = {"collect": _collect, "record": _record, "keep": _keep, "end": _end}
+_REQUESTS: "dict[str, Callable[[ModuleType, str], int | None]]" = {
+    "collect": _collect,
+    "record": _record,
+    "keep": _keep,
+    "end": _end,
+}
 
 
 def _end_at_exit(core: "ModuleType") -> None:

@@ -57,8 +57,8 @@ class Demands:
             )
         try:
             with tempfile.TemporaryDirectory(prefix="recording-", dir=self._own()) as folder:
-                self._ask(f"{_RECORD} {seconds:g} {signals} {folder}")
-                try:
+                try:  # it may do it although it is late to say so
+                    self._ask(f"{_RECORD} {seconds:g} {signals} {folder}")
                     yield Recorded(
                         str(Path(folder) / "part.pftrace"),
                         lambda path: self._ask(f"{_KEEP} {path}"),
