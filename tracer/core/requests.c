@@ -35,7 +35,8 @@ static struct {
     PyObject *obey;        /* obey(request) -> after how many ms to give up what it began, -1: never, None: as before */
     pthread_t thread;
     int runs;
-    _Atomic int pauses, has_ended;
+    _Atomic int pauses;
+    _Atomic int has_ended; /* 1: it has, or will once nobody takes that back; 2: whoever joins it has seen that */
     int64_t give_up_ms;    /* the thread's: when to give up what was begun, -1: never */
     char request[REQUEST_BYTES];
     size_t received;
@@ -118,6 +119,24 @@ static int receive(void)
     return r.received < sizeof r.request - 1;
 }
 
+static void forget_wakes(void)
+{
+    char told;
+    while (private_fd_is_ours(&r.wake[0]) && read(r.wake[0].fd, &told, 1) > 0)
+        ;
+}
+
+/* The thread's: whether it ends, since it is to pause. If the pause is over by now, either it goes on, or who resumes
+ * has seen that it ends and starts another one. */
+static int is_to_end(void)
+{
+    int ended = 1;
+    if (!atomic_load(&r.pauses))
+        return 0;
+    atomic_store(&r.has_ended, 1);
+    return atomic_load(&r.pauses) || !atomic_compare_exchange_strong(&r.has_ended, &ended, 0);
+}
+
 static void *work(void *unused)
 {
     (void)unused;
@@ -127,10 +146,10 @@ static void *work(void *unused)
             break;
         struct pollfd on[] = {{.fd = r.from.fd, .events = POLLIN}, {.fd = r.wake[0].fd, .events = POLLIN}};
         int found = poll(on, 2, patience_ms());
-        if (atomic_load(&r.pauses)) {
-            atomic_store(&r.has_ended, 1);
+        if (found > 0 && on[1].revents)
+            forget_wakes(); /* before it looks at `pauses`, which changes before one is written */
+        if (is_to_end())
             return NULL;
-        }
         if (found == 0) {
             r.give_up_ms = -1;
             obey(end);
@@ -147,9 +166,7 @@ static void *work(void *unused)
 static int start(void)
 {
     sigset_t all, before;
-    char told;
-    while (private_fd_is_ours(&r.wake[0]) && read(r.wake[0].fd, &told, 1) > 0)
-        ;
+    forget_wakes();
     sigfillset(&all); /* no handler of the program runs there */
     atomic_store(&r.has_ended, 0);
     pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -179,6 +196,17 @@ static int retire(void)
     Py_END_ALLOW_THREADS
     r.runs = !has_ended;
     return has_ended;
+}
+
+/* With the GIL, when no pause lasts: joins a thread that was busy when it was to pause, and ended later. */
+static int has_retired(void)
+{
+    int ended = 1;
+    if (r.runs && atomic_compare_exchange_strong(&r.has_ended, &ended, 2)) {
+        pthread_join(r.thread, NULL);
+        r.runs = 0;
+    }
+    return !r.runs;
 }
 
 static void close_all(void)
@@ -212,8 +240,9 @@ static PyObject *await_requests(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "iO", &fd, &function))
         return NULL;
     atomic_fetch_add(&r.pauses, 1);
-    int error = retire() ? 0 : EALREADY; /* that of a process that has ended */
+    int is_gone = retire();
     atomic_fetch_sub(&r.pauses, 1);
+    int error = is_gone || has_retired() ? 0 : EALREADY; /* that of a process that has ended */
     if (error) {
         close(fd);
     } else {
@@ -239,30 +268,31 @@ static PyObject *pause_requests(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static void go_on(void)
+{
+    if (atomic_load(&r.pauses) <= 0) /* a forked child has its parent's pending call */
+        return;
+    if (atomic_fetch_sub(&r.pauses, 1) == 1 && r.from.fd >= 0 && has_retired())
+        start(); /* if it cannot, requests are not answered */
+}
+
 /* As resume_writer() in recording.c, and for the same reason. */
 static int resume_now(void *unused)
 {
     (void)unused;
-    if (forking_lasts() && Py_AddPendingCall(resume_now, NULL) == 0)
-        return 0;
-    if (atomic_fetch_sub(&r.pauses, 1) != 1 || r.from.fd < 0)
-        return 0;
-    if (r.runs && atomic_load(&r.has_ended)) {
-        pthread_join(r.thread, NULL); /* it was busy when it was to pause */
-        r.runs = 0;
-    }
-    if (!r.runs)
-        start(); /* if it cannot, requests are not answered */
+    if (!forking_lasts() || Py_AddPendingCall(resume_now, NULL) < 0)
+        go_on();
     return 0;
 }
 
-PyDoc_STRVAR(resume_doc, "resume_requests()\n\nAfter a fork, in the parent: the main thread starts it with its next bytecode.");
+PyDoc_STRVAR(resume_doc, "resume_requests()\n\nAfter a fork, in the parent: the main thread starts it with its next bytecode, another\n"
+"thread at once. The main thread may be held up, and CPython warns of two threads anyway.");
 
 static PyObject *resume_requests(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    if (Py_AddPendingCall(resume_now, NULL) < 0)
-        resume_now(NULL);
+    if (syscall(SYS_gettid) != getpid() || Py_AddPendingCall(resume_now, NULL) < 0)
+        go_on();
     Py_RETURN_NONE;
 }
 

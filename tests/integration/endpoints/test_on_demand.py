@@ -157,6 +157,24 @@ def test_many_forks(folder: Path) -> None:
     running.end()
 
 
+THREAD_FORKS = (
+    "def forks():\n"
+    "    pid = os.fork()\n"
+    "    if not pid: os._exit(0)\n"
+    "    os.waitpid(pid, 0)\n"
+    "    print('forked', flush=True)\n"
+    "threading.Thread(target=forks).start()\n"
+)
+
+
+def test_a_thread_forks(folder: Path) -> None:
+    """Requests are answered although the main thread does not come back from C."""
+    running = Running(folder, BEGIN + THREAD_FORKS + WAIT)
+    assert running.line() == "forked"
+    assert running.get("goroutine?debug=1").startswith(b"goroutine profile: ")
+    running.end()
+
+
 OWN = (
     "until(True)\n"
     "tracer.start('own.pftrace', without=('sched',))\n"
