@@ -143,7 +143,7 @@ asyncio.run(main())
 
 # By name: the program, the finding (or either of two), words of its sentence.
 PROGRAMS: dict[str, tuple[str, str | tuple[str, ...], tuple[str, ...]]] = {
-    "deadlock": (DEADLOCK, "deadlock", ("`forth`", "`back`", "acquired at")),
+    "deadlock": (DEADLOCK, "deadlock", ("`forth`", "`back`", "acquired in `take`")),
     "deadlock of tasks": (TASKS_DEADLOCK, "deadlock", ("`forth Task-", "`back Task-")),
     "lock held across await": (
         HELD_ACROSS_AWAIT,
