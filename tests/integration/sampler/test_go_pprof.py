@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Recorder
+from tests.support.builder.heap import Heap
+from tests.support.builder.trace import TraceBuilder
 from tests.support.stories.memory import memory
 from tests.support.stories.moment import moment
 from tests.support.stories.profiles import waits
@@ -228,3 +230,41 @@ def test_top_of_go_profiles_agrees(name: str, unit: str, ns_or_bytes: float) -> 
             (cumulative, ours[function].cumulative),
         ):
             assert abs(float(shown) - exact / ns_or_bytes) <= 0.00501, function
+
+
+def heap_file(folder: Path, name: str, blocks: int, freed: int = 0) -> str:
+    """A profile of so many blocks of 100 kB, of which the first were freed."""
+    trace = TraceBuilder(signals="heap")
+    trace.thread("MainThread", trace.pid)
+    heap = Heap(trace)
+    for n in range(blocks):
+        block = heap.alloc(1 + n, 100_000, "/app/cache.py:7 fill")
+        if n < freed:
+            heap.free(100 + n, block)
+    path = folder / f"{name}.pftrace"
+    path.write_bytes(trace.ended(1_000_000).data())
+    return write_profile(path, "heap", None, force=False)
+
+
+def total(*words: str) -> str:
+    """What pprof says all of it is."""
+    found = re.search(r" ([-\w.]+) total", pprof("-top", *words))
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("index", "all_", "more"),
+    [
+        ("inuse_space", "195.31kB", "97.66kB"),
+        ("inuse_objects", "2", "1"),
+        ("alloc_space", "292.97kB", "195.31kB"),
+        ("alloc_objects", "3", "2"),
+    ],
+)
+def test_the_numbers_of_a_heap(tmp_path: Path, index: str, all_: str, more: str) -> None:
+    """Bytes and blocks, live and allocated; and how much more than in another profile."""
+    now = heap_file(tmp_path, "now", blocks=3, freed=1)
+    before = heap_file(tmp_path, "before", blocks=1)
+    assert total(f"-sample_index={index}", now) == all_
+    assert total(f"-sample_index={index}", f"-base={before}", now) == more
