@@ -45,8 +45,9 @@ def why(
     taken = flight_of(model) if is_open else None
     answer, lead = worst_waits(model, most, asked), ""
     if taken is not None and taken.trigger:
-        _, until_ns = taken.moment_ns
-        then = worst_waits(model, most, replace(asked, at_ns=min(until_ns, model.end_ns) - 1))
+        since_ns, until_ns = taken.moment_ns
+        at_ns = min(until_ns, model.end_ns) - 1
+        then = worst_waits(model, most, replace(asked, at_ns=at_ns, since_ns=since_ns))
         if then.problems:
             answer, lead = then, f"The waits at the moment of {taken.reason}:\n\n"
     if as_json:

@@ -1,20 +1,29 @@
 """What a snapshot was taken for comes first."""
 
+import re
+
 import pytest
 
 from tests.support.builder.encoding import Arg
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, Service, find_in
 from tracer import schema as s
+from tracer.cli import main
 
 START_NS = 1_000_000_000  # of built traces
 SITE = "/app/service.py:14 report"
 
 
-def snapshot(**more: Arg) -> TraceBuilder:
-    """A step of 300 ms was long enough; the loop had been blocked much longer before that."""
+def snapshot(partners: int = 0, **more: Arg) -> TraceBuilder:
+    """A step of 300 ms was long enough; the loop had been blocked much longer before that, and
+    partners never answered."""
     service = Service(victims=5)
     service.step(900 * MS)
+    for _ in range(partners):
+        task, at = service.loop.task("partner", site="/app/service.py:30 partner"), service.now
+        task.ready(at).running(at).awaits(at + MS, "Event", site="/app/service.py:31 partner")
+        service.loop.step(task, at, at + MS)
+        service.now = at + MS
     service.rest(2_000 * MS)
     start = service.step(300 * MS)
     said: dict[str, Arg] = {
@@ -53,3 +62,17 @@ def test_the_moment_leads(tmp_path):
 def test_a_condition_without_a_duration(tmp_path, trigger, until):
     found = find_in(tmp_path, snapshot(trigger=trigger, until_ns=until))
     assert [each.finding for each in found] == ["loop blocked"]
+
+
+def test_why_opens_on_it(tmp_path, capsys):
+    """With the waits that began in it, although others at that time had waited for longer."""
+    path, trace = tmp_path / "snapshot.pftrace", snapshot(partners=20)
+    (recording,) = (event for event in trace.events if event.name == s.RECORDING)
+    recording.args[s.ARG_BEGAN] = START_NS - 60_000 * MS
+    path.write_bytes(trace.data())
+    assert main(["why", str(path), "--worst", "2"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("The waits at the moment of loop>200ms (hog, 300.0 ms so far, at ")
+    first, second = re.findall(r"^  \d\. .*", out, re.M)
+    assert "`victim`" in first
+    assert "`partner`" in second

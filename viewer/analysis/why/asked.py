@@ -15,7 +15,8 @@ class Asked:
     """Only waits of a task (name, id or coroutine), of a thread (name or tid), of a process
     (name or pid), at a moment, or at least partly within regions of a name.
 
-    `at_ns` is a time of the trace's clock.
+    `at_ns` is a time of the trace's clock; so is `since_ns`: waits that began earlier come
+    after all others.
     """
 
     task: str = ""
@@ -23,6 +24,7 @@ class Asked:
     at_ns: int | None = None
     region: str = ""
     process: str = ""
+    since_ns: int = 0
 
 
 def tasks_asked(tree: Tree, wanted: str) -> list[int]:

@@ -49,6 +49,9 @@ class _Group:
     def ns(self) -> int:
         return sum(wait.ns for wait in self.waits)
 
+    def is_older_than(self, time_ns: int) -> bool:
+        return all(wait.start_ns < time_ns for wait in self.waits)
+
     @property
     def rank(self) -> tuple[int, int]:
         return -self.ns // self.weight, self.waits[0].start_ns
@@ -77,7 +80,7 @@ def worst_waits(model: Model, most: int, asked: Asked) -> Answer:
         ] + leaks
         if sum(group.ns for group in groups) < _NOTABLE_NS:
             groups = []
-    groups.sort(key=lambda group: group.rank)
+    groups.sort(key=lambda group: (group.is_older_than(asked.since_ns), group.rank))
     problems = tuple(
         Problem(
             explain(model, group.waits[0], tree),
