@@ -2,6 +2,7 @@
 #include "ring/private_fd.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,16 +30,30 @@ static int lowest(const struct rlimit *limit)
 
 /* A copy of a number that the program cannot have itself, and does not find when it goes through all that it can have: what
  * is open stays open when the limit returns. -1: the limit cannot be higher. */
-static int move_out(int fd, const struct rlimit *limit)
+static int raise_and_move(int fd)
 {
-    struct rlimit higher = *limit, now;
-    rlim_t first = limit->rlim_cur > PREFERRED ? limit->rlim_cur : PREFERRED;
-    higher.rlim_cur = first + (rlim_t)room() * 8;
-    if (limit->rlim_cur > MOST || higher.rlim_cur > limit->rlim_max || setrlimit(RLIMIT_NOFILE, &higher) < 0)
+    struct rlimit limit, higher, now;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -1;
+    rlim_t first = limit.rlim_cur > PREFERRED ? limit.rlim_cur : PREFERRED;
+    higher = (struct rlimit){first + (rlim_t)room() * 8, limit.rlim_max};
+    if (limit.rlim_cur > MOST || higher.rlim_cur > limit.rlim_max || setrlimit(RLIMIT_NOFILE, &higher) < 0)
         return -1;
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, (int)first);
     if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == higher.rlim_cur)
-        setrlimit(RLIMIT_NOFILE, limit);
+        setrlimit(RLIMIT_NOFILE, &limit);
+    return moved;
+}
+
+/* One thread at a time, or the raised limit of one would be what another returns to. The others do without, and so does a
+ * child that was forked in the middle. */
+static int move_out(int fd)
+{
+    static atomic_int is_raised;
+    if (atomic_exchange(&is_raised, 1))
+        return -1;
+    int moved = raise_and_move(fd);
+    atomic_store(&is_raised, 0);
     return moved;
 }
 
@@ -46,9 +61,8 @@ private_fd private_fd_take(int fd)
 {
     struct stat about;
     struct rlimit limit = {0};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    int moved = move_out(fd, &limit);
-    if (moved < 0)
+    int moved = move_out(fd);
+    if (moved < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
         moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest(&limit));
     if (moved < 0)
         return (private_fd){.fd = -1};
