@@ -73,7 +73,7 @@ def test_answers(folder: Path) -> None:
     assert running.line() == "there"
     text = running.get("goroutine?debug=1").decode()
     assert text.startswith("goroutine profile: total ")
-    assert any(line.startswith("3 @ ") for line in text.splitlines())
+    assert any(line.startswith("3 @ ") for line in text.splitlines()), text
     assert "waits+0x0" in text
     for path in ("profile", "heap", "allocs", "block", "mutex", "threadcreate", "goroutine"):
         assert running.get(f"{path}?seconds=1")[:2] == b"\x1f\x8b", path
