@@ -143,9 +143,13 @@ def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
     current = asyncio.current_task(running) if running else None
     known = list(getattr(asyncio.tasks, "_scheduled_tasks", ()))
     known += list(getattr(asyncio.tasks, "_eager_tasks", ()))
+    loops = [running] if running else []
     if running:
         core.enter_loop(running)
-        known += asyncio.all_tasks(running)
+    if hasattr(asyncio.tasks, "_c_all_tasks"):  # each thread has a list of its own, in C
+        loops += core.find_loops(asyncio.AbstractEventLoop)
+    for loop in {id(loop): loop for loop in loops}.values():
+        known += asyncio.all_tasks(loop)
     for task in known:
         if not task.done():
             core.adopt_task(task, task is current)

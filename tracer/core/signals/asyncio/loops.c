@@ -219,7 +219,46 @@ static PyObject *enter_loop(PyObject *module, PyObject *loop)
     Py_RETURN_NONE;
 }
 
+/* --- loops that there are already --- */
+
+enum { MOST_LOOPS = 256 };
+
+typedef struct {
+    PyTypeObject *type;
+    PyObject *found[MOST_LOOPS];
+    Py_ssize_t count;
+} search;
+
+/* Runs no code of the program, and allocates nothing. */
+static int look_at(PyObject *object, void *given)
+{
+    search *s = given;
+    if (PyType_IsSubtype(Py_TYPE(object), s->type))
+        s->found[s->count++] = Py_NewRef(object);
+    return s->count < MOST_LOOPS;
+}
+
+PyDoc_STRVAR(find_doc, "find_loops(type) -> list\n\n"
+"The event loops of all threads, at most 256: what the garbage collector knows of that type. Takes some ns an object.");
+
+static PyObject *find_loops(PyObject *module, PyObject *type)
+{
+    (void)module;
+    if (!PyType_Check(type))
+        return PyErr_Format(PyExc_TypeError, "find_loops() takes a type");
+    search s = {.type = (PyTypeObject *)type};
+    PyUnstable_GC_VisitObjects(look_at, &s);
+    PyObject *list = PyList_New(s.count);
+    for (Py_ssize_t i = 0; i < s.count; i++)
+        if (list)
+            PyList_SET_ITEM(list, i, s.found[i]);
+        else
+            Py_DECREF(s.found[i]);
+    return list;
+}
+
 PyMethodDef loops_methods[] = {
+    {"find_loops", find_loops, METH_O, find_doc},
     {"enter_loop", enter_loop, METH_O, enter_doc},
     {"watch_polls", watch_polls, METH_O, polls_doc},
     {NULL, NULL, 0, NULL},
