@@ -95,6 +95,17 @@ def test_task_leak(tmp_path):
     assert found.evidence.site == AWAITS
 
 
+def paused(until):
+    """Of eight times thirty tasks, those from the sixtieth on end soon, until …"""
+    return leak(count=240, stays=lambda n: n % 2 == 0 and not 60 <= n < until)
+
+
+def test_a_leak_that_pauses(tmp_path):
+    """In six of eight parts there are more and more; in five it is no leak."""
+    assert kinds(tmp_path, paused(120)) == ["task leak"]
+    assert kinds(tmp_path, paused(150)) == []
+
+
 @pytest.mark.parametrize(
     "story",
     [

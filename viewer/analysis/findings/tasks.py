@@ -20,9 +20,9 @@ from viewer.trace.users import name_args
 from viewer.words import code, place
 
 _MS = 1_000_000
-# A leak grows in each eighth of its time. Fewer than 50 tasks may be a pool that fills, and
-# within 100 ms a burst (a fan-out) looks the same.
-_WINDOWS = 8
+# A leak grows in six eighths of its time: a busy program may make no tasks in the others.
+# Fewer than 50 may be a pool that fills, and within 100 ms a burst (a fan-out) looks the same.
+_WINDOWS, _GROWING = 8, 6
 _LEAKED = 50
 _GROWS_NS = 100 * _MS
 # A task that returns in the end was woken after all, if only by a shutdown.
@@ -117,7 +117,12 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     births_in_order, ends_in_order = sorted(births), sorted(ends)
     marks = [since + (until - since) * n // _WINDOWS for n in range(_WINDOWS + 1)]
     alive = [bisect_right(births_in_order, t) - bisect_right(ends_in_order, t) for t in marks]
-    if alive[-1] < _LEAKED or any(a >= b for a, b in pairwise(alive)):
+    grows = sum(earlier < later for earlier, later in pairwise(alive))
+    if (
+        alive[-1] < _LEAKED
+        or grows < _GROWING
+        or not alive[0] < alive[_WINDOWS // 2] < alive[-1]
+    ):
         return None
     middle = (since + until) // 2
     stuck = [
