@@ -69,6 +69,15 @@ class Handler(SimpleHTTPRequestHandler):
         pass
 
 
+def settle(page: Page) -> None:
+    """Until the UI is idle. One that never says so is looked at as it is after a minute, since
+    nothing else would end the wait."""
+    page.evaluate(
+        "() => Promise.race([window.waitForPerfettoIdle(),"
+        " new Promise(done => setTimeout(done, 60_000))])"
+    )
+
+
 @contextmanager
 def serve(trace: Path) -> Iterator[str]:
     """Serves UI and trace on a free local port; yields the address."""
@@ -133,6 +142,6 @@ def open_in_ui(
         page.locator(".pf-track").first.wait_for(timeout=START_TIMEOUT_MS)
         if window_ms:
             page.evaluate(SHOW_WINDOW, [str(int(ms * 1e6)) for ms in window_ms])
-        page.evaluate("() => window.waitForPerfettoIdle()")
+        settle(page)
         yield opened
         browser.close()

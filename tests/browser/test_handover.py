@@ -18,7 +18,7 @@ pytest.importorskip(
 from playwright.sync_api import Page, Route
 
 from tests.browser.page import look_at, open_page
-from tests.browser.perfetto_ui import NEEDS_CHROMIUM, START_TIMEOUT_MS, TROUBLE
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM, START_TIMEOUT_MS, TROUBLE, settle
 from tests.support.serving import served
 from tests.support.stories.waits import blocked_loop
 from viewer.server.perfetto import HOSTED, UI, find_ui, ui_routes
@@ -72,7 +72,7 @@ def answer_as_hosted(page: Page, ui: Path) -> None:
 def loaded(page: Page) -> str:
     """Waits for the trace and returns the UI's text, which must show no error."""
     page.locator(".pf-track").first.wait_for(timeout=START_TIMEOUT_MS)
-    page.evaluate("() => window.waitForPerfettoIdle()")
+    settle(page)
     text = page.inner_text("body")
     assert [line for line in text.splitlines() if TROUBLE.search(line)] == []
     return text

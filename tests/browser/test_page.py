@@ -15,7 +15,7 @@ pytest.importorskip(
 from playwright.sync_api import Page, Route
 
 from tests.browser.page import PAGES, keep_picture, look_at, open_page
-from tests.browser.perfetto_ui import NEEDS_CHROMIUM, TROUBLE
+from tests.browser.perfetto_ui import NEEDS_CHROMIUM, TROUBLE, settle
 from tests.support.builder.trace import TraceBuilder
 from tests.support.stories.waits import (
     async_lock,
@@ -340,7 +340,7 @@ def test_button_opens_perfetto(tmp_path: Path) -> None:
             opened.page.get_by_role("button", name="Open in Perfetto").click()
         page = popup.value
         page.locator(".pf-track").first.wait_for(timeout=60_000)
-        page.evaluate("() => window.waitForPerfettoIdle()")
+        settle(page)
         keep_picture(page, "perfetto")
         text = page.inner_text("body")
         assert [line for line in text.splitlines() if TROUBLE.search(line)] == []
