@@ -5,7 +5,7 @@ from typing import TextIO
 
 from viewer.analysis.flight import flight_of
 from viewer.analysis.why.asked import Asked
-from viewer.analysis.why.worst import worst_waits
+from viewer.analysis.why.worst import Answer, worst_waits
 from viewer.commands.garbage import uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.render.json.why import render_json
@@ -43,13 +43,14 @@ def why(
     asked = Asked(task or "", thread or "", at_ns, region or "", process or "")
     is_open = not (task or thread or at or region or process)
     taken = flight_of(model) if is_open else None
-    answer, lead = worst_waits(model, most, asked), ""
+    answer, lead = Answer((), 0), ""
     if taken is not None and taken.trigger:
         since_ns, until_ns = taken.moment_ns
         at_ns = min(until_ns, model.end_ns) - 1
-        then = worst_waits(model, most, replace(asked, at_ns=at_ns, since_ns=since_ns))
-        if then.problems:
-            answer, lead = then, f"The waits at the moment of {taken.reason}:\n\n"
+        answer = worst_waits(model, most, replace(asked, at_ns=at_ns, since_ns=since_ns))
+        lead = f"The waits at the moment of {taken.reason}:\n\n"
+    if not answer.problems:
+        answer, lead = worst_waits(model, most, asked), ""
     if as_json:
         out.write(render_json(str(model.trace.path), answer))
         return
