@@ -173,31 +173,27 @@ static void judge_text(const char *text, spawned_program *program, const char *w
     refuse(program, what);
 }
 
-/* Of a file; what a pipe or a terminal has is the child's to read. */
-static int open_file(const char *path)
+/* The beginning of a file, as text; what a pipe or a terminal has is the child's to read. Returns its length, 0: none. */
+static ssize_t read_head(const char *path, char *text, size_t size)
 {
     struct stat is;
     if (stat(path, &is) < 0 || !S_ISREG(is.st_mode))
-        return -1;
+        return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd >= 0 && (fstat(fd, &is) < 0 || !S_ISREG(is.st_mode))) {
+    int is_file = fd >= 0 && fstat(fd, &is) == 0 && S_ISREG(is.st_mode);
+    ssize_t length = is_file ? read(fd, text, size) : 0;
+    if (fd >= 0)
         close(fd);
-        fd = -1;
-    }
-    return fd;
+    length = length < 0 ? 0 : length;
+    text[length] = 0;
+    return length;
 }
 
 static void judge_shell_script(const char *path, spawned_program *program)
 {
     char *text = PyMem_RawMalloc(SCRIPT_BYTES + 1);
-    int fd = text ? open_file(path) : -1;
-    ssize_t length = fd < 0 ? 0 : read(fd, text, SCRIPT_BYTES);
-    if (fd >= 0)
-        close(fd);
-    if (length > 0) {
-        text[length] = 0;
+    if (text && read_head(path, text, SCRIPT_BYTES))
         judge_text(text, program, "a shell's script");
-    }
     PyMem_RawFree(text);
 }
 
@@ -239,13 +235,8 @@ static void judge_file(const char *path, spawned_program *program, int depth)
         refuse(program, "another Python");
         return;
     }
-    int fd = depth < DEEPEST ? open_file(path) : -1;
-    ssize_t length = fd < 0 ? 0 : read(fd, head, HEAD_BYTES);
-    if (fd >= 0)
-        close(fd);
-    if (length < 3 || memcmp(head, "#!", 2))
+    if (depth >= DEEPEST || read_head(path, head, HEAD_BYTES) < 3 || memcmp(head, "#!", 2))
         return;
-    head[length] = 0;
     char *end = strchr(head, '\n');
     if (!end)
         return;
