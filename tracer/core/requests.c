@@ -52,9 +52,7 @@ static int is_word(const char *request, const char *word)
 
 static int64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(clock_ns_of(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* As poll() takes it. */
