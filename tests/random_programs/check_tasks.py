@@ -92,7 +92,9 @@ def _waker(trace: Evidence, row: facts.Await, ready: Slice) -> Iterator[tuple[st
     args = ready.begin.args
     said = {key: value for key, value in args.items() if key not in (s.ARG_STACK, s.ARG_NAME)}
     if row.waker:
-        if args.get(s.ARG_WAKER) != row.waker:
+        is_overdue = row.overdue and args.get(s.ARG_VIA) == row.overdue
+        by_itself = row.task in _names(trace, args.get(s.ARG_WAKER_TASK))
+        if args.get(s.ARG_WAKER) != row.waker and not (is_overdue and by_itself):
             yield "await waker", f"woken by {said}, not {row.waker}"
         return
     by_task = row.waker_task and row.waker_task in _names(trace, args.get(s.ARG_WAKER_TASK))

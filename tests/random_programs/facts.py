@@ -54,6 +54,7 @@ class Await:
     waker_task: str = ""
     waker_thread: int = 0
     waker: str = ""  # "timer", "io"
+    overdue: str = ""  # what the task itself queues where that timer is due before it is set
     owner_task: str = ""
     acquired: bool | None = None
 

@@ -6,6 +6,9 @@ import threading
 from tests.random_programs.kit import Kit, Waiting, now, tid
 from tests.random_programs.parts_locks import JOINING, SHORT_S, WAITING
 
+# A queue waits only if time is left when it has taken its lock: others may have the GIL first.
+QUEUE_SHORT_S = 0.1
+
 
 def queue_get(kit: Kit) -> object:
     make = kit.random.choice((queue.Queue, queue.LifoQueue, queue.PriorityQueue))
@@ -76,9 +79,9 @@ def queue_timeout(kit: Kit) -> object:
     try:
         with kit.lock_wait(kind, outcome=False):
             if kind == "Queue.get":
-                fifo.get(timeout=SHORT_S)
+                fifo.get(timeout=QUEUE_SHORT_S)
             else:
-                fifo.put(2, timeout=SHORT_S)
+                fifo.put(2, timeout=QUEUE_SHORT_S)
     except (queue.Empty, queue.Full) as error:
         return type(error).__name__
     return "no time-out"

@@ -265,7 +265,8 @@ async def cancelled(kit: LoopKit) -> object:
 
 async def timeout(kit: LoopKit) -> object:
     """A time-out ends an await; asyncio.timeout or wait_for."""
-    row = kit.expect("Event", waker="timer", acquired=False)
+    # The time-out of a task that a busy machine held up is due before it begins.
+    row = kit.expect("Event", waker="timer", overdue="Timeout._on_timeout", acquired=False)
     how = kit.random.choice(("timeout", "wait_for"))
     try:
         with kit.awaiting(row):
