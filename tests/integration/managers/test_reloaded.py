@@ -31,11 +31,11 @@ def recorded(*traces: Path) -> set[int]:
 
 
 def asked(port: int, given: Given) -> int:
-    """Who has answered."""
+    """Who has answered; 0 where the answer lost its headers, as its process ended."""
     this = Given(given.answers, set())
     ask(port, ["/"], this)
     (worker,) = this.workers
-    given.workers.add(worker)
+    given.workers |= this.workers - {0}
     return worker
 
 
@@ -43,7 +43,7 @@ def answers_change(port: int, program: Path, worker: int, given: Given) -> bool:
     """Changes the program, as often as it takes: whoever watches it may only begin to."""
     program.touch()
     try:
-        return asked(port, given) != worker
+        return asked(port, given) not in (0, worker)
     except (OSError, http.client.HTTPException):  # nobody answers between the two
         return False
 
@@ -53,7 +53,7 @@ def reload(python: list[str], command: str, program: Path) -> tuple[set[int], En
     with running(python, command, program.parent, where=program.parent) as service:
         worker = asked(service.port, given)
         wait_until(lambda: answers_change(service.port, program, worker, given))
-    # An answer may lose its body when its process ends for the next one, also untraced.
+    # An answer may be cut off when its process ends for the next one, also untraced.
     assert {status for _, status, _ in given.answers} == {200}
     return given.workers, service.ended[0]
 
