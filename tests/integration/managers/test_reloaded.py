@@ -35,7 +35,7 @@ def asked(port: int, given: Given) -> int:
     this = Given(given.answers, set())
     ask(port, ["/"], this)
     (worker,) = this.workers
-    given.workers |= this.workers - {0}
+    given.workers.update(this.workers - {0})
     return worker
 
 
