@@ -9,10 +9,7 @@ import sys
 import time
 
 from tracer.errors import TracerError
-from tracer.flight_recorder import rings
-from tracer.flight_recorder.rings import remove_ring
 from tracer.live import control, debug
-from tracer.live.listening import tell
 from tracer.options import ON_REQUEST, SIGNALS, Options
 from tracer.output import cannot_write, discard, discard_profiles, open_trace
 from tracer.processes import children as child_processes
@@ -95,7 +92,7 @@ class Recording:
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
         if _core.kept.get("on demand") is not self:
-            tell(_core, options.path)
+            _tell_listening(_core, options.path)
 
     def _prepare(self, core: "ModuleType") -> tuple[bool, int]:
         """Makes the ring, or opens the file: whether it is held, and its descriptor."""
@@ -184,7 +181,7 @@ class Recording:
             raise cannot_write(options.path, error) from None
         finally:
             if not begun and flight is not None:
-                remove_ring(options.path)
+                flight.remove_ring(options.path)
             elif not begun and self._is_new:
                 discard(options.path)
         core.call_threshold(options.io_threshold_us * 1000)
@@ -281,7 +278,8 @@ class Recording:
     def place_of(self, thread: int) -> tuple[str, str]:
         """Where a thread is now: the program's innermost line, and all lines."""
         assert self._core is not None
-        return rings.place_of(self._core, thread, self.options.stack_depth)
+        assert self.options.flight is not None
+        return self.options.flight.place_of(self._core, thread, self.options.stack_depth)
 
     def crash(self) -> None:
         """Called when the process ends by a signal that it sends to itself."""
@@ -318,7 +316,7 @@ class Recording:
         assert family is not None
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
-        tell(self._core, "")
+        _tell_listening(self._core, "")
         if self.options.flight is not None and not reason:
             reason = self.options.flight.reason_at_end()
         totals = self._core.stop("" if discards else reason, self._crashes)
@@ -358,6 +356,13 @@ class Recording:
                 ("gil", "an import switched the GIL on: waits for it are not recorded")
             )
         return found
+
+
+def _tell_listening(core: "ModuleType", path: str) -> None:
+    """The process that answers HTTP, if there is one, learns which file is recorded now."""
+    listening = core.kept.get("listening")
+    if listening is not None:
+        listening.tell(os.path.abspath(path) if path else "")
 
 
 def _has_gil() -> bool:

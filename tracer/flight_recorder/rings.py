@@ -106,6 +106,32 @@ class Flight:
             ) from None
         return ring
 
+    @staticmethod
+    def remove_ring(ring: str) -> None:
+        for name in _files(ring):
+            discard(f"{ring}/{name}")
+        try:  # noqa: SIM105 - plain python has not loaded contextlib
+            os.rmdir(ring)
+        except OSError:
+            pass
+
+    @staticmethod
+    def place_of(core: "ModuleType", thread: int, depth: int) -> tuple[str, str]:
+        """Where the thread of that ident is now: the innermost line outside the standard
+        library, and its frames, a line each, the innermost first."""
+        library = os.__file__.rpartition("/")[0] + "/"
+        lines: list[str] = []
+        frame, site = sys._current_frames().get(thread), ""
+        while frame is not None and len(lines) < depth:
+            code = frame.f_code
+            path = core.shown_text(code.co_filename)
+            lines.append(f"{path}:{frame.f_lineno} {core.shown_text(code.co_qualname)}")
+            is_library = path.startswith(library) and "-packages/" not in path
+            if not site and not is_library and not path.startswith("<frozen"):
+                site = lines[-1]
+            frame = frame.f_back
+        return site or "".join(lines[:1]), "\n".join(lines)
+
     def _clear(self, core: "ModuleType") -> None:
         """Leaves the newest rings of dead processes, and removes snapshots that these did
         not finish."""
@@ -114,7 +140,7 @@ class Flight:
         dead = [ring for ring in rings if is_dead(core, ring)]
         dead.sort(key=_changed_ns)
         for ring in dead[: -self.keep or None]:
-            remove_ring(ring)
+            self.remove_ring(ring)
         if len(dead) == len(rings):
             for name in names:
                 if name.endswith(PARTIAL):
@@ -140,23 +166,6 @@ def line_of(moment: "dict[str, Any]") -> str:
     else:
         parts.append(f" -> {moment['path']}")
     return "".join(parts)
-
-
-def place_of(core: "ModuleType", thread: int, depth: int) -> tuple[str, str]:
-    """Where the thread of that ident is now: the innermost line outside the standard library,
-    and its frames, a line each, the innermost first."""
-    library = os.__file__.rpartition("/")[0] + "/"
-    lines: list[str] = []
-    frame, site = sys._current_frames().get(thread), ""
-    while frame is not None and len(lines) < depth:
-        code = frame.f_code
-        path = core.shown_text(code.co_filename)
-        lines.append(f"{path}:{frame.f_lineno} {core.shown_text(code.co_qualname)}")
-        is_library = path.startswith(library) and "-packages/" not in path
-        if not site and not is_library and not path.startswith("<frozen"):
-            site = lines[-1]
-        frame = frame.f_back
-    return site or "".join(lines[:1]), "\n".join(lines)
 
 
 def check(seconds: float, max_bytes: int, keep: int, cooldown: float) -> None:
@@ -228,12 +237,3 @@ def is_dead(core: "ModuleType", ring: str) -> bool:
         return core.lock_file(fd)  # type: ignore[no-any-return]
     finally:
         os.close(fd)
-
-
-def remove_ring(ring: str) -> None:
-    for name in _files(ring):
-        discard(f"{ring}/{name}")
-    try:  # noqa: SIM105 - plain python has not loaded contextlib
-        os.rmdir(ring)
-    except OSError:
-        pass

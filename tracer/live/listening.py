@@ -149,13 +149,6 @@ def stop(core: "ModuleType") -> None:
         started.close()
 
 
-def tell(core: "ModuleType", recording: str) -> None:
-    """Called when a recording begins (its file) or ends ("")."""
-    started = core.kept.get("listening")
-    if started is not None:
-        started.tell(os.path.abspath(recording) if recording else "")
-
-
 def _argv() -> list[str]:
     return masked(map(str, getattr(sys, "argv", ())))
 

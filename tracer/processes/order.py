@@ -6,13 +6,12 @@ already.
 
 import os
 
-from tracer.flight_recorder.rings import Flight
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+    from tracer.flight_recorder.rings import Flight
     from tracer.options import Options
     from tracer.processes.family import Family
 
@@ -57,6 +56,8 @@ def _told(flight: "Flight | None") -> str:
 def _flight(text: str) -> "Flight | None":
     if not text:
         return None
+    from tracer.flight_recorder.rings import Flight  # few children make one
+
     folder, seconds, most_bytes, keep, cooldown, *on = text.split(_WITHIN)
     return Flight(
         *(folder, float(seconds), int(most_bytes), int(keep), tuple(on)),

@@ -11,6 +11,13 @@ import sys
 
 ORDER = "TRACER_CHILD"
 SEARCHED = "PYTHONPATH"
+PACKAGE = "tracer"
+MOST_BYTES = 1 << 16  # of a compiled module
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, ModuleType
 
 
 def take_order(folder: str) -> str:
@@ -28,31 +35,99 @@ def take_order(folder: str) -> str:
     return order
 
 
+class Finder:
+    """Loads the recorder's modules from their compiled files, whatever sys.path says. Python's
+    own search takes three times as long for forty modules; it gets what is not found so."""
+
+    def __init__(self, root: str) -> None:
+        import _frozen_importlib_external
+
+        self.root, self.python = root, _frozen_importlib_external
+        optimized = ".opt-" + str(sys.flags.optimize) if sys.flags.optimize else ""
+        self.ending = str(sys.implementation.cache_tag) + optimized + ".pyc"
+        self.codes: dict[str, CodeType] = {}
+
+    def find_spec(
+        self,
+        name: str,
+        path: "Sequence[str] | None" = None,
+        target: "ModuleType | None" = None,
+    ) -> "ModuleSpec | None":
+        package, _, rest = name.partition(".")
+        if package != PACKAGE:
+            return None
+        base = self.root + "/" + rest.replace(".", "/")
+        if rest == "_core":
+            base += self.python.EXTENSION_SUFFIXES[0]
+            return self.python.spec_from_file_location(name, base)
+        for source, folders in ((base + ".py", None), (base + "/__init__.py", [base])):
+            code = self.read(source)
+            if code:
+                self.codes[name] = code
+                return self.python.spec_from_file_location(
+                    name,
+                    source,
+                    loader=self,  # type: ignore[arg-type]
+                    submodule_search_locations=folders,
+                )
+        return None
+
+    def create_module(self, spec: "ModuleSpec") -> None:
+        pass
+
+    def exec_module(self, module: "ModuleType") -> None:
+        exec(self.codes.pop(module.__name__), module.__dict__)
+
+    def read(self, source: str) -> "CodeType | None":
+        from _imp import _fix_co_filename  # type: ignore[attr-defined]
+        from marshal import loads
+
+        folder, _, file = source.rpartition("/")
+        try:
+            of = os.stat(source)
+            compiled = os.open(folder + "/__pycache__/" + file[:-2] + self.ending, os.O_RDONLY)
+            try:
+                text = os.read(compiled, MOST_BYTES)
+            finally:
+                os.close(compiled)
+        except OSError:
+            return None
+        numbers = (0, int(of.st_mtime), of.st_size)  # 0: it was compiled from this very text
+        head = b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in numbers)
+        if len(text) == MOST_BYTES or text[:16] != self.python.MAGIC_NUMBER + head:
+            return None
+        code = loads(memoryview(text)[16:])
+        _fix_co_filename(code, source)
+        return code  # type: ignore[no-any-return]
+
+
 def load_package(root: str) -> None:
-    """Imports the recorder's package, whatever sys.path says."""
+    """The package without what it offers a program: a child needs none of that."""
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import spec_from_file_location
 
-    name = "tracer"
     spec = spec_from_file_location(
-        name, root + "/__init__.py", submodule_search_locations=[root]
+        PACKAGE, root + "/__init__.py", submodule_search_locations=[root]
     )
-    if spec is None or spec.loader is None:
+    if spec is None:
         raise ImportError("no package in " + root)
-    sys.modules[name] = package = module_from_spec(spec)
-    spec.loader.exec_module(package)
+    sys.modules[PACKAGE] = module_from_spec(spec)
 
 
 def record(order: str, folder: str) -> None:
     """Starts to record; whatever goes wrong, the program runs unrecorded."""
     names, paths = set(sys.modules), set(sys.path_importer_cache)
+    finders, root = list(sys.meta_path), folder.rpartition("/")[0]
     try:
-        load_package(folder.rpartition("/")[0])
+        if sys.pycache_prefix is None:
+            sys.meta_path.insert(0, Finder(root))
+        load_package(root)
         from tracer.processes import spawned
 
         spawned.begin(order)
     except Exception:  # a child cannot say it: its parent's trace has a child without one
         pass
+    sys.meta_path[:] = finders
     for name in set(sys.modules) - names:
         if name.partition(".")[0] == "tracer" or name in ("atexit", "gc"):
             del sys.modules[name]

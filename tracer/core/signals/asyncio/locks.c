@@ -513,7 +513,7 @@ static PyObject *start_async_locks(PyObject *module, PyObject *opcode)
         return NULL;
     if (!str_waiters && !(str_waiters = PyUnicode_InternFromString("_waiters")))
         return NULL;
-    memset(holders, 0, sizeof holders);
+    ring_zero(holders, sizeof holders);
     await_names_locks = 1;
     Py_RETURN_NONE;
 }

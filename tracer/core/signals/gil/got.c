@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <limits.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ typedef struct {
 typedef struct {
     const got_hook *hooks;
     int count, restoring, changed;
+    unsigned char begins[UCHAR_MAX + 1]; /* whether the name of a hook begins with this character */
     uintptr_t only; /* base of the object to search; restoring: all */
     got_change *made; /* where the changes are listed, if anywhere … */
     int most;         /* … this many */
@@ -90,6 +92,14 @@ static void change(const object *o, work *w, const got_hook *hook, uintptr_t add
     w->changed++;
 }
 
+static work work_with(const got_hook *hooks, int count)
+{
+    work w = {.hooks = hooks, .count = count};
+    for (int i = 0; i < count; i++)
+        w.begins[(unsigned char)hooks[i].name[0]] = 1;
+    return w;
+}
+
 static void search(const object *o, work *w)
 {
     for (int t = 0; t < 2; t++)
@@ -98,6 +108,8 @@ static void search(const object *o, work *w)
             if (!IS_POINTER_RELOCATION(ELF64_R_TYPE(r->r_info), r->r_addend))
                 continue;
             const char *name = o->names + o->symbols[ELF64_R_SYM(r->r_info)].st_name;
+            if (!w->begins[(unsigned char)name[0]])
+                continue; /* most of the names, and there are thousands */
             for (int k = 0; k < w->count; k++) {
                 const got_hook *hook = &w->hooks[k];
                 if (name[0] != hook->name[0] || strcmp(name, hook->name))
@@ -193,7 +205,7 @@ static int collect(struct dl_phdr_info *info, size_t size, void *data)
 int got_patch(const got_hook *hooks, int count)
 {
     static news found;
-    work w = {.hooks = hooks, .count = count};
+    work w = work_with(hooks, count);
     do {
         found.count = 0;
         dl_iterate_phdr(collect, &found);
@@ -212,7 +224,8 @@ int got_patch(const got_hook *hooks, int count)
 
 int got_restore(const got_hook *hooks, int count)
 {
-    work w = {.hooks = hooks, .count = count, .restoring = 1};
+    work w = work_with(hooks, count);
+    w.restoring = 1;
     dl_iterate_phdr(visit, &w);
     searched_count = 0;
     return w.changed;
@@ -223,7 +236,10 @@ int got_patch_object(const void *inside, const got_hook *hooks, int count, got_c
     Dl_info about;
     if (!dladdr(inside, &about))
         return 0;
-    work w = {.hooks = hooks, .count = count, .only = (uintptr_t)about.dli_fbase, .made = made, .most = most};
+    work w = work_with(hooks, count);
+    w.only = (uintptr_t)about.dli_fbase;
+    w.made = made;
+    w.most = most;
     dl_iterate_phdr(visit, &w);
     return w.changed;
 }

@@ -33,7 +33,7 @@ void greenlet_locks_start(void)
     char text[32];
     for (size_t i = 0; i < sizeof lock_names / sizeof *lock_names; i++)
         locks[i] = intern_string(text, (size_t)PyOS_snprintf(text, sizeof text, "await %s", lock_names[i]));
-    memset(holders, 0, sizeof holders);
+    ring_zero(holders, sizeof holders);
 }
 
 /* The standard library's Semaphore, where threading is patched, waits for a lock that it has taken itself. */

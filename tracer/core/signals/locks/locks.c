@@ -461,7 +461,7 @@ static PyObject *start_locks(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     reasons_start();
     home = PyInterpreterState_Get();
-    memset(holders, 0, sizeof holders);
+    ring_zero(holders, sizeof holders);
     Py_RETURN_NONE;
 }
 

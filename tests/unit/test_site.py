@@ -1,0 +1,65 @@
+"""What Python runs as it starts in a child: how it finds the recorder's modules."""
+
+import os
+import sys
+from importlib.util import module_from_spec
+from pathlib import Path
+from py_compile import PycInvalidationMode, compile
+from types import CodeType
+from typing import Any
+
+import pytest
+
+import tracer
+
+SITE = Path(tracer.__file__).parent / "site" / "sitecustomize.py"
+
+
+@pytest.fixture
+def finder(tmp_path: Path) -> Any:
+    """One for a package of two modules; sitecustomize itself is not run."""
+    (tmp_path / "inner").mkdir()
+    for name in ("one.py", "inner/__init__.py", "inner/two.py"):
+        (tmp_path / name).write_text(f"name = {name!r}\n")
+        compile(str(tmp_path / name), optimize=sys.flags.optimize)
+    text, main, _ = SITE.read_text().partition("\nprepare()\n")
+    assert main
+    names: dict[str, Any] = {}
+    exec(text, names)
+    return names["Finder"](str(tmp_path))
+
+
+def loaded(finder: Any, name: str) -> dict[str, Any]:
+    spec = finder.find_spec(name)
+    assert spec.loader is finder
+    module = module_from_spec(spec)
+    finder.exec_module(module)
+    return vars(module)
+
+
+def test_modules_and_packages(finder: Any, tmp_path: Path) -> None:
+    one, inner = loaded(finder, "tracer.one"), loaded(finder, "tracer.inner")
+    two = loaded(finder, "tracer.inner.two")
+    names = [one["name"], inner["name"], two["name"]]
+    assert names == ["one.py", "inner/__init__.py", "inner/two.py"]
+    assert two["__file__"] == str(tmp_path / "inner" / "two.py")
+    assert inner["__path__"] == [str(tmp_path / "inner")]
+    assert "__path__" not in one
+    code = finder.read(str(tmp_path / "one.py"))
+    assert isinstance(code, CodeType)
+    assert code.co_filename == str(tmp_path / "one.py")
+
+
+def test_what_is_pythons_own_to_find(finder: Any, tmp_path: Path) -> None:
+    """Other packages, and modules that were changed, or compiled in another way, or never."""
+    assert finder.find_spec("one") is None
+    assert finder.find_spec("tracer.three") is None
+    one, two = tmp_path / "one.py", tmp_path / "inner" / "two.py"
+    one.write_text("name = 'longer than before'\n")
+    assert finder.find_spec("tracer.one") is None
+    compile(str(one), optimize=sys.flags.optimize)
+    assert loaded(finder, "tracer.one")["name"] == "longer than before"
+    os.utime(one, ns=(0, one.stat().st_mtime_ns + 2_000_000_000))
+    assert finder.find_spec("tracer.one") is None
+    compile(str(two), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    assert finder.find_spec("tracer.inner.two") is None
