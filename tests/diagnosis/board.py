@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
+from tests.diagnosis.wanted_sync import SYNC
 from tests.support.servers import postgres, redis
 
 CASES = Path(__file__).parent / "cases"
@@ -40,7 +41,8 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    return WANTED.get(name, Wanted("")) if name.startswith("ok_") else WANTED[name]
+    known = WANTED | SYNC
+    return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 
 def record(name: str, trace: Path) -> None:

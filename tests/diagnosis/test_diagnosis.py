@@ -3,6 +3,7 @@
 import pytest
 
 from tests.diagnosis.board import judge, missing, names, record, wanted
+from tests.support.servers import NotInstalled
 
 pytestmark = pytest.mark.diagnosis
 
@@ -12,7 +13,10 @@ def test_the_first_finding_names_the_fault(name: str, tmp_path) -> None:
     if needed := missing(name):
         pytest.skip(f"needs {needed}: pip install {needed}")
     trace = tmp_path / "case.pftrace"
-    record(name, trace)
+    try:
+        record(name, trace)
+    except NotInstalled as error:
+        pytest.skip(str(error))
     verdict = judge(name, trace)
     if verdict.place != 0 and wanted(name).missed:
         pytest.xfail(wanted(name).missed)

@@ -14,8 +14,8 @@ from viewer.trace.columns import STRING, Column
 
 _PACKAGE = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
-# Code that a library has made and named like a function, not like a file (Sanic).
-_MADE = re.compile(r"[A-Za-z_]\w*:-?\d+(?: |$)")
+# Code that a library made, named like a function (Sanic) or after its maker (SQLAlchemy).
+_MADE = re.compile(r"[A-Za-z_]\w*:-?\d+(?: |$)|<\w+ generated ")
 _IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
 IMPORT = "import"  # what was called where the user's code imported something
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")

@@ -7,7 +7,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 
-def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False):
+def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False, collects=False):
     """Threads have the GIL in turns and wait for it in between; MainThread wants it little."""
     trace = TraceBuilder(argv="score.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
@@ -21,6 +21,8 @@ def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False):
             worker.preempted(at + MS, holding_gil=True)
         else:
             samples.add(worker, at, ("score", "/app/score.py", 7))
+        if collects:
+            trace.gc(at + 1, at + turn_ns - 1, worker.tid, 2, 0, "/app/score.py:9 finish")
         if n % threads == 1:
             main.gil_wait(at, holder=worker)
         at += turn_ns
@@ -57,3 +59,11 @@ def test_equal_threads(tmp_path):
 )
 def test_no_saturation(tmp_path, story):
     assert "GIL saturated" not in kinds(tmp_path, equals(**story))
+
+
+def test_threads_that_collect_garbage(tmp_path):
+    """Equal threads that only collect compute nothing: it is told once, for all of them."""
+    (found,) = find_in(tmp_path, equals(collects=True))
+    assert found.finding == "GC in the hot path"
+    assert "`gc.collect()` called in `finish` (score.py:9) began all of them" in found.text
+    assert "2 other threads like it do the same" in found.text

@@ -259,3 +259,17 @@ def test_deadlock_until_the_end(tmp_path):
     trace.instant(trace.tracer, 600 * MS, "note", "tracer", reason="alive")
     (found,) = find_in(tmp_path, trace)
     assert "until the end of the trace" in found.text
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        ({"hold_ns": 60 * MS}, ["lock convoy"]),
+        ({"hold_ns": 5 * MS}, []),
+        ({"hold_ns": 60 * MS, "inside": "preempted"}, []),
+    ],
+    ids=["kept for long now and then", "for moments", "the kernel took the holder away"],
+)
+def test_a_lock_that_is_mostly_quick(tmp_path, story, found):
+    """Hundreds of quick uses do not excuse those few in which all others wait for long."""
+    assert kinds(tmp_path, convoy(12, free=400, **story)) == found

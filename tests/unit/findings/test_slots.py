@@ -178,8 +178,8 @@ def test_a_condition_with_two_sides(tmp_path):
     assert kinds(tmp_path, conditions(("Buffer.put", "Buffer.get"))) == []
 
 
-def batch(quick_ns=5 * MS, slow_ns=600 * MS, slow=2):
-    """`main` starts tasks that share two permits: some keep one for long, then quick ones."""
+def batch(quick_ns=5 * MS, slow_ns=600 * MS, slow=2, permits=2):
+    """`main` starts tasks that share permits: some keep one for long, then quick ones."""
     trace = TraceBuilder(argv="batch.py", signals=SIGNALS)
     loop = trace.loop(trace.thread("MainThread"))
     main = loop.task("main", site="/app/batch.py:1 main").ready(0).running(1)
@@ -193,7 +193,7 @@ def batch(quick_ns=5 * MS, slow_ns=600 * MS, slow=2):
     for n, task in enumerate(members):
         task.running(20 + n)
         at_ns = 0
-        if n >= 2:
+        if n >= permits:
             at_ns, by = gave.pop(0)
             task.awaits(40, "Semaphore", lock=lock.id, site="/app/batch.py:9 call")
             task.ready(at_ns, by=by).running(at_ns + 20)
@@ -226,6 +226,13 @@ def test_quick_tasks_of_a_batch_behind_slow_ones(tmp_path):
 )
 def test_a_batch_at_a_pace(tmp_path, story):
     assert kinds(tmp_path, batch(**story)) == []
+
+
+def test_a_permit_that_is_a_lock(tmp_path):
+    """One permit sets no pace: it lets one pass at a time, as a lock does."""
+    (found,) = find_in(tmp_path, batch(permits=1, slow=0, quick_ns=300 * MS))
+    assert found.finding == "pool exhausted"
+    assert "share 1 permit of a `Semaphore`" in found.text
 
 
 def nested(gives=True, waits_ns=600 * MS):

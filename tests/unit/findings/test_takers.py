@@ -136,3 +136,52 @@ def test_a_lock_that_was_lost_in_a_cancel(tmp_path):
 )
 def test_a_lock_of_somebody(tmp_path, story):
     assert "slots never returned" not in kinds(tmp_path, cancelled(**story))
+
+
+PSYCOPG = "/venv/lib/python3.13/site-packages/psycopg/connection.py:40 Connection.execute"
+POOL = "/venv/lib/python3.13/site-packages/psycopg_pool/pool.py:9 ConnectionPool.getconn"
+ORDER, AUDIT = "/app/shop.py:22 place_order", "/app/shop.py:17 audit"
+
+
+def nested(orders=2, around=ORDER, others=False, slots=0, ns=600 * MS):
+    """Threads ask the server in one function and then wait for a connection below it."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    name = "connection pool (psycopg_pool)"
+    lock = trace.lock(name, AUDIT)
+    threads = [trace.thread(f"order-{n}").native(0) for n in range(orders)]
+    if others:
+        other = trace.thread("setup").native(0)
+        other.io(MS, "select.poll.poll", site=ORDER, stack=f"{PSYCOPG}\n{ORDER}")
+        other.native(2 * MS).end(3 * MS)
+    for n, thread in enumerate(threads):
+        thread.io(4 * MS + n, "select.poll.poll", site=ORDER, stack=f"{PSYCOPG}\n{ORDER}")
+        thread.native(5 * MS + n)
+        stack = f"{POOL}\n{AUDIT}\n{around}"
+        thread.lock_wait(6 * MS + n, name, lock=lock, site=AUDIT, stack=stack, acquired=False)
+        assert thread.state
+        thread.state.args |= {s.ARG_SLOTS: slots} if slots else {}
+    for n, thread in enumerate(threads):
+        thread.native(6 * MS + ns + n).end(7 * MS + ns + n)
+    return trace.ended(9 * MS + ns)
+
+
+@pytest.mark.parametrize("story", [{}, {"others": True, "slots": 2}])
+def test_connections_of_those_who_wait_for_another(tmp_path, story):
+    (found,) = find_in(tmp_path, nested(**story))
+    assert found.finding == "deadlock"
+    assert (
+        "2 threads `order-N` wait for a connection of psycopg's pool in `audit` (shop.py:17, "
+        "via `ConnectionPool.getconn`), and they have them all in `place_order` (shop.py:22)."
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"around": "/app/shop.py:40 main"}, id="used in a call that is over"),
+        pytest.param({"others": True}, id="somebody else may have one"),
+        pytest.param({"others": True, "slots": 3}, id="they cannot have all"),
+    ],
+)
+def test_connections_of_somebody(tmp_path, story):
+    assert kinds(tmp_path, nested(**story)) == ["slots never returned"]

@@ -30,6 +30,7 @@ def column(code, values):
         ("/opt/python/lib/python3.13t/threading.py:1 f", True),
         ("<frozen importlib._bootstrap>:1 _load", True),
         ("<string>:1 <module>", False),
+        ("<sqlalchemy generated _go() wrapper for Session.execute>:2 execute", True),
         ("connection_task:1 HttpProtocol.connection_task", True),
         ("connection.py:1 HttpProtocol.connection_task", False),
         ("connection task:1 f", False),

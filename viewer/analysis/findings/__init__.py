@@ -26,6 +26,7 @@ from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
 from viewer.analysis.findings.outside import outside_findings
+from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.pools import (
     executors_pile_up,
@@ -51,6 +52,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     lock_convoy,
     polled_lock,  # lock convoy
     file_lock,  # lock convoy
+    own_lock,  # lock convoy
     held_across_await,
     deadlock,
     knots,  # deadlocks that are not of locks alone
@@ -65,6 +67,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
     stalled_pool,  # deadlock
+    slow_import,  # lock convoy; after knots, which tell the circles
     vain_findings,  # missed wake-up, wait in vain
     no_answer,  # wait in vain
     database_locked,

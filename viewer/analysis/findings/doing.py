@@ -7,6 +7,8 @@ from tracer.units import share
 from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.words import sampled
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.waited import For, waited_for
@@ -31,21 +33,33 @@ _WORDS = {
 def doing(facts: Facts, times: Iterable[tuple[Who, int, int]]) -> str:
     """`97 % of that time asleep in `report` (app.py:7)`; "" when nothing is known."""
     tree, total = Tree(facts.model), 0
-    sums = Counter[str]()
+    sums, stacks = Counter[str](), list[int]()
     longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
     for (kind, which), start_ns, end_ns in longest:
         windows = window(start_ns, end_ns)
         tree.looked_at = 0
         causes = tree.thread(which, windows) if kind == "thread" else tree.task(which, windows)
         total += end_ns - start_ns
+        if kind == "thread":
+            tid = facts.model.threads[which].tid
+            stacks += facts.stacks(tid, [(start_ns, end_ns)])
         for cause in causes:
             _leaves(cause, "", sums)
     said = [
         f"{share(ns, total)} {'' if n else 'of that time '}{what}"
+        f"{_computes(facts, what, stacks)}"
         for n, (what, ns) in enumerate(sums.most_common(_SAID))
         if ns * 100 >= total * _WORTH
     ]
     return ", ".join(said)
+
+
+def _computes(facts: Facts, what: str, stacks: list[int]) -> str:
+    """` in `parse` (app.py:9, 90 % of 40 CPU samples)`: where threads compute."""
+    if what not in (_WORDS[Kind.COMPUTING], _WORDS[Kind.NATIVE]):
+        return ""
+    where = sampled(*hot(facts.hot_places, stacks), most=1)
+    return f" in {where}" if where else ""
 
 
 def _leaves(cause: Cause, site: str, sums: Counter[str]) -> None:

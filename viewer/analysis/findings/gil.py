@@ -36,10 +36,24 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
                    if holder.tid in tids)  # fmt: skip
         if lost < _LOST_NS * facts.patience:
             continue
+        ran = sum(row.states[s.RUNNING] for row in computing)
+        if _collected_ns(facts, pid, tids) * 2 > ran:
+            continue  # see "GC in the hot path"
         stacks = [stack for tid in tids for _, stack in facts.samples.get(tid, ())]
         if sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks):
             continue
         yield _finding(facts, pid, rows, computing, stacks, lost)
+
+
+def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
+    """How long the garbage collector ran on these threads, without what the others took."""
+    found = 0
+    for (process, tid), runs in facts.collections.items():
+        thread = facts.ledger.thread(process, tid)
+        if facts.model.pid(process) == pid and tid in tids and thread >= 0:
+            taken = facts.taken_ns(thread, runs)
+            found += sum(run.end_ns - run.start_ns for run in runs) - sum(taken)
+    return found
 
 
 def _kept(holder: Holder) -> int:

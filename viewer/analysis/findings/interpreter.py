@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
@@ -18,7 +19,8 @@ from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
 from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, STATE_MASK
 from viewer.trace.model import Collection
-from viewer.words import code, place
+from viewer.trace.sites import place_of
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
@@ -31,11 +33,16 @@ _LONG_TURN_NS = 10 * _MS
 _PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
 _LIFE = 10  # a few milliseconds now and then do not hurt a thread with little to do
 _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
-# Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop, or other
-# threads, wait 50 ms for them. What they cost the thread itself is the price of its garbage.
+# Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop wait for
+# them for 50 ms, or other threads for half a second or a fifth of the recording. What they
+# cost the thread itself is the price of its garbage. One or two calls of `gc.collect()` at a
+# line are those of a start or an end (before a fork, for one), and no hot path.
 _GC_PART = 20
 _GC_NS = 50 * _MS
 _PAUSE_NS = 50 * _MS
+_OTHERS_NS = 500 * _MS
+_OTHERS_PART = 5
+_CALLED = 3
 _MOST_PAUSES = 5_000  # only the longest are examined
 _ELSEWHERE = "Compute in a process, or in code that releases the GIL."
 _DO_NOT_CALL = "Do not call `gc.collect()` there."
@@ -103,10 +110,30 @@ def _taken(holder: Holder) -> int:
 
 def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
     """The collector runs so often, or so long, that the work around it suffers."""
-    for (process, tid), runs in facts.collections.items():
-        thread = facts.ledger.thread(process, tid)
+    alike: dict[tuple[int, str, str], list[Finding]] = defaultdict(list)
+    for (process, tid), every in facts.collections.items():
+        thread, runs = facts.ledger.thread(process, tid), _in_the_path(every)
         if sum(run.end_ns - run.start_ns for run in runs) >= _GC_NS:
-            yield from _collections(facts, process, tid, thread, runs)
+            for finding in _collections(facts, process, tid, thread, runs):
+                site = next((run.called_at for run in runs if run.called_at), "")
+                alike[process, stem(facts.model.thread_names[thread]), site].append(finding)
+    for found in alike.values():
+        found.sort(key=lambda finding: -finding.severity_ns)
+        worst, *others = found
+        if others:
+            lost = sum(finding.severity_ns for finding in found)
+            text = (
+                f"{worst.text[:-1]}. {plural(len(others), 'other thread')} like it "
+                f"{'do' if others[1:] else 'does'} the same: {duration(lost)} lost in all."
+            )
+            worst = replace(worst, severity_ns=lost, text=text)
+        yield worst
+
+
+def _in_the_path(runs: list[Collection]) -> list[Collection]:
+    """Without those that a line called only once or twice."""
+    called = Counter(run.called_at for run in runs)
+    return [run for run in runs if run.called_at is None or called[run.called_at] >= _CALLED]
 
 
 def _collections(
@@ -137,6 +164,8 @@ def _collections(
     )
     ready = sum(wait.ns for wait in waits)
     others = _gil_waits(facts, thread, runs)
+    if others < min(_OTHERS_NS, (model.end_ns - model.start_ns) // _OTHERS_PART):
+        others = 0
     lost = ready + others
     often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
     pause = longest >= _PAUSE_NS * facts.patience
@@ -186,7 +215,7 @@ def _called(runs: list[Collection]) -> str:
         return ""
     called = sum(count for _, count in sites)
     which = "all" if called == len(runs) else f"{called:,}"
-    where = f" at {place(sites[0][0])}" if sites[0][0] else ""
+    where = f" in {code(place_of(sites[0][0]).function, sites[0][0])}" if sites[0][0] else ""
     others = f" and {plural(len(sites) - 1, 'other place')}" if len(sites) > 1 else ""
     return f"; `gc.collect()` called{where}{others} began {which} of them"
 

@@ -34,9 +34,11 @@ _PART = 10
 # the first wait and the last. A lock that is held for moments makes others wait only when its
 # holder loses the GIL or its CPU just then; no other lock would do better. A lock that is
 # usually held for a tenth of a millisecond is different, even if its holder acquires it again
-# at once, many times over, before the waiters have woken up.
+# at once, many times over, before the waiters have woken up. So is one that is kept for long
+# now and then, 10 ms or more: what its holders did themselves in that time is counted.
 _WAITING = 3
 _MOMENT_NS = _MS // 10
+_LONG_NS = 10 * _MS
 _BUSY = Fraction(1, 10)
 _MOST_HOLDS = 500  # only the longest are examined
 # Holding a lock across an await is a fault when others wait for it this long in total, this
@@ -69,7 +71,9 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         own = Fraction(total - away, total) if total else Fraction(1)
         lost = int(row.waits.total_ns * own)
         busy = row.holds.total_ns * own / _contended_ns(facts, row)
-        if lost < _WAITED_NS * facts.patience or busy < _BUSY or seldom:
+        if lost < _WAITED_NS * facts.patience or busy < _BUSY:
+            continue
+        if seldom and _kept_long_ns(facts, holds) < _WAITED_NS * facts.patience:
             continue
         mean = duration(row.waits.total_ns // row.waits.count)
         text = (
@@ -112,6 +116,19 @@ def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int,
         split.calls.update(part.calls)
         split.waits.update(part.waits)
     return holds, split, tids
+
+
+def _kept_long_ns(facts: Facts, holds: list[int]) -> int:
+    """What the holding threads did themselves while they had the lock for long."""
+    table, found = facts.model.states, 0
+    for hold in holds:
+        owner, since, until = table.owner[hold], table.start_ns[hold], table.end_ns[hold]
+        if until - since >= _LONG_NS and owner >= 0 and not table.owner_is_task[owner]:
+            thread = facts.ledger.thread(table.owner_process[owner], table.owner_id[owner])
+            if thread >= 0:
+                split = facts.split(thread, window(since, until))
+                found += sum(split.states.values()) - split.of(NOT_ITS_FAULT)
+    return found
 
 
 def _what_holders_do(

@@ -51,8 +51,10 @@ _LONG_CALL_NS = 5 * _MS
 _CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
 _QUICK_NS = _MS
 _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
-# A first request may import what it needs: it happens once. Half a second is felt even so.
-_LONG_IMPORT_NS = 500 * _MS
+# A first request may import what it needs: it happens once, and takes as long as the disk and
+# the cores are busy with other programs. A second of its own, without files, is felt even so.
+_LONG_IMPORT_NS = 1_000 * _MS
+_FILES = ("os.", "io.", "open", "mmap")
 _STARTS = "Thread.start"
 _TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with awaits between."
 _TO_THREAD = "Use an asynchronous library for it, or a thread: `await asyncio.to_thread(...)`."
@@ -99,8 +101,11 @@ def _long_steps(facts: Facts) -> list[_Step]:
             for j in rows
             if slices.parent[j] == i and model.lane[j] == lane
         )
-        long_import = _LONG_IMPORT_NS * facts.patience
-        if own >= (long_import if _is_import(facts, thread, start, end) else least):
+        least_of_all = least
+        if _is_import(facts, thread, start, end):
+            own -= sum(ns for row, ns in split.calls.items() if _is_of_file(facts, row))
+            least_of_all = _LONG_IMPORT_NS * facts.patience
+        if own >= least_of_all:
             found.append(_Step(i, lane, start, end - start, own, split))
     return found
 
@@ -111,6 +116,11 @@ def _is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:
         return False
     stacks = facts.stacks(facts.model.threads[thread].tid, [(start_ns, end_ns)])
     return sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks)
+
+
+def _is_of_file(facts: Facts, call: int) -> bool:
+    """Whether a call reads a file; a quick one is subtracted already."""
+    return not _is_quick(facts, call) and facts.call(call)[0].startswith(_FILES)
 
 
 def _is_quick(facts: Facts, call: int) -> bool:

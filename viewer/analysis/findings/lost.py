@@ -32,6 +32,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     circle = takers.said(facts, vain) | takers.parents(facts, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return _nested(facts, waits, group, vain, circle)
+    if not served and (around := takers.nested(facts, vain)):
+        return _nested(facts, waits, group, vain, set(around), min(around.values()))
     had = {wait.who for wait in served if wait.who not in gave} or circle
     had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
@@ -99,7 +101,12 @@ def _all_wait(waits: LongWaits, vain: list[Wait], circle: set[Who]) -> set[Who]:
 
 
 def _nested(
-    facts: Facts, waits: LongWaits, group: Group, vain: list[Wait], circle: set[Who]
+    facts: Facts,
+    waits: LongWaits,
+    group: Group,
+    vain: list[Wait],
+    circle: set[Who],
+    taken_at: str = "",
 ) -> Finding:
     """All who have a slot wait until they, or those whom they wait for, get another one."""
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
@@ -108,6 +115,7 @@ def _nested(
     have = "they have them all" if circle <= waiting else (
         f"{users(facts.model, circle)} have them all and wait for those"
     )  # fmt: skip
+    have += place_in(taken_at)
     ends = "until the end of the trace" if worst.is_open else f"for {duration(worst.ns)}"
     text = (
         f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "

@@ -3,13 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import Group, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
-from viewer.analysis.findings.waits import LongWaits, Wait, users
+from viewer.analysis.findings.takers import size
+from viewer.analysis.findings.waits import LongWaits, users
 from viewer.analysis.findings.words import at
 
 _MS = 1_000_000
@@ -36,11 +36,13 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
 
 def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     holds, slots = holds_of(group.waits, waits.ends_ns)
-    if not holds or (_is_batch(facts, group) and not _is_held_up(waits, group)):
+    if not holds:
+        return None
+    if slots > 1 and _is_batch(facts, group) and not _is_held_up(waits, group):
         return None
     found = {wait.who for wait in group.waits} | {hold.who for hold in holds}
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
-    slots = _size(facts, worst) or slots
+    slots = size(facts, worst) or slots
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
     did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     slot = group.pool.slot
@@ -52,14 +54,6 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         f"{f', {did}' if did else ''}. Keep it for less time, or raise the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst))
-
-
-def _size(facts: Facts, wait: Wait) -> int:
-    """The pool's number of slots, as the library said; 0: it did not."""
-    trace = facts.model.trace
-    ends = (trace.slices.event[wait.slice], trace.slices.end_event[wait.slice])
-    said = (trace.args(end).get(s.ARG_SLOTS, 0) for end in ends if end >= 0)
-    return max(map(int, said), default=0)
 
 
 def _is_batch(facts: Facts, group: Group) -> bool:

@@ -1,7 +1,7 @@
 """Who has the slots for which others wait in vain: as the trace says, or by what they did."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
 from viewer.analysis.findings.databases import awaits_of
@@ -10,6 +10,7 @@ from viewer.analysis.findings.waits import LongWaits, Wait, name_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import IO
+from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
@@ -52,26 +53,59 @@ def parents(facts: Facts, waits: list[Wait]) -> set[Who]:
 
 def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     """Those who used a library's pool before all who wait for it in vain did, if few did."""
-    package = package_of(waits[0].name)
-    if not package:
-        return set()
-    model, table = facts.model, facts.model.states
+    model, package = facts.model, package_of(waits[0].name)
     before = min(wait.start_ns for wait in waits)
     own = {wait.who for wait in waits}
-    found = set[Who]()
-    part = f"-packages/{package}/"
-    for row in facts.rows_of((IO,), 0):
-        name = facts.call(table.row[row])[0]
-        if table.start_ns[row] < before and name.startswith(_NETWORK):
-            stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
-            if part in stack and facts.on_loop_at(table.who[row], table.start_ns[row]) < 0:
-                found.add(("thread", table.who[row]))
-    for i in awaits_of(facts, s.AWAIT_PREFIX):
+    found: set[Who] = {who for who, _, _ in _used(facts, package, before)}
+    for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
         if model.trace.slices.start_ns[i] < before and package_of(what) == package:
             found.add(("task", model.owners.owner[i]))
     found -= own
     return found if len(found) <= _MANY else set()
+
+
+def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:
+    """The threads that wait, and the line where each used the pool before, if that is in a
+    function that goes on around its wait: then they have what they wait for. {} where others
+    may have it."""
+    waiting, found = {wait.who: wait for wait in waits}, dict[Who, str]()
+    others = set[Who]()
+    last_ns = max(wait.start_ns for wait in waits)
+    for who, site, at_ns in _used(facts, package_of(waits[0].name), last_ns):
+        if who not in waiting:
+            others.add(who)
+        elif at_ns < waiting[who].start_ns:
+            found[who] = site
+    for who, wait in waiting.items():
+        functions = [place_of(f).function for f in wait.stack if not is_library(f)]
+        if who not in found or place_of(found[who]).function not in functions[1:]:
+            return {}
+    return found if not others or 0 < size(facts, waits[0]) <= len(found) else {}
+
+
+def size(facts: Facts, wait: Wait) -> int:
+    """The pool's number of slots, as the library said; 0: it did not."""
+    trace = facts.model.trace
+    ends = (trace.slices.event[wait.slice], trace.slices.end_event[wait.slice])
+    said = (trace.args(end).get(s.ARG_SLOTS, 0) for end in ends if end >= 0)
+    return max(map(int, said), default=0)
+
+
+def _used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, int]]:
+    """Who talked to a server by way of a package, at which line of the user's, and when."""
+    model, table = facts.model, facts.model.states
+    part = f"-packages/{package}/".replace("_pool", "")
+    if not package:
+        return
+    for row in facts.rows_of((IO,), 0):
+        name = facts.call(table.row[row])[0]
+        if table.start_ns[row] < before and name.startswith(_NETWORK):
+            frames = model.trace.text_of_slice(table.slice[row], s.ARG_STACK).split("\n")
+            site = next((frame for frame in frames if not is_library(frame)), "")
+            is_its = any(part in frame for frame in frames)
+            if site and is_its and facts.on_loop_at(table.who[row], table.start_ns[row]) < 0:
+                yield ("thread", table.who[row]), site, table.start_ns[row]
 
 
 def cancelled_before(facts: Facts, waits: list[Wait]) -> str:

@@ -22,6 +22,7 @@ _MOST = 10_000
 _LONG_NS = 10_000_000
 _NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
 _LOCKS = ("Lock", "RLock")
+_NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _YES = memoryview(b"\0\1")
 
@@ -170,12 +171,12 @@ class LongWaits:
 
 
 def name_of(model: Model, who: Who) -> str:
-    """A thread's name; a task's own, or its coroutine where asyncio named the task."""
+    """A thread's name; a task's own, or its coroutine where the library named the task."""
     kind, which = who
     if kind == "thread":
         return model.thread_names[which]
     name = model.task_name(which)
-    return model.coroutine_of(which) if stem(name) == "Task-N" else name
+    return model.coroutine_of(which) if stem(name) in _NO_NAMES else name
 
 
 def users(model: Model, whos: Iterable[Who]) -> str:

@@ -1,0 +1,125 @@
+"""What the first finding must say of more cases: threads, processes, greenlets, services."""
+
+from tests.diagnosis.wanted import Wanted
+
+SYNC: dict[str, Wanted] = {
+    "p01_watcher_per_client": Wanted("workers never exit", ("30", "Client|handle_request")),
+    "p02_join_workers_before_results": Wanted("full pipe", ("finish", "join")),
+    "p03_transaction_while_parsing": Wanted(
+        "database locked", ("web-N", "transaction", "import-feed", "parse")
+    ),
+    "p04_scheduler_without_sleep": Wanted("busy loop|GIL hog", ("MainThread", "run_pending")),
+    "p05_process_polled_every_0_1_ms": Wanted("busy loop", ("execute",)),
+    "p06_log_rotation_compresses": Wanted("lock convoy", ("api-N", r"p06\w+.py:16")),
+    "p07_signal_handler_takes_lock": Wanted("deadlock", ("MainThread", "snapshot")),
+    "p08_gevent_semaphore": Wanted(
+        "pool exhausted|lock convoy", ("fetch", "request|sleep"), ("gevent",)
+    ),
+    "p09_gevent_computes": Wanted(
+        "loop blocked|task never yields", ("render|build_report",), ("gevent",)
+    ),
+    "p10_readers_starve_writer": Wanted("lock convoy|starved writer", ("reload", "reader")),
+    "p11_celery_prefork_long_tasks": Wanted(
+        "thread-pool starvation",
+        ("transcode", "2 (workers|processes)"),
+        ("celery", "redis"),
+        "REDIS_URL",
+        missed="tasks in billiard's processes are not recorded as jobs",
+    ),
+    "p12_gunicorn_lock_around_upload": Wanted(
+        "lock convoy", ("recv", "upload"), ("gunicorn",)
+    ),
+    "p13_scoped_session_not_removed": Wanted(
+        "slots never returned", ("load_user",), ("sqlalchemy",)
+    ),
+    "p14_psycopg_nested_connection": Wanted(
+        "deadlock|slots never returned",
+        ("audit", "place_order", "connection"),
+        ("psycopg_pool",),
+        "PG_URL",
+    ),
+    "p15_model_loaded_by_first_request": Wanted(
+        "lock convoy", ("sleep", r"p15\w+.py:17|load_model"), ("flask",)
+    ),
+    "p16_lazy_import_in_threads": Wanted(
+        "lock convoy|slow import", ("p16_slow_sdk|call_api", "import")
+    ),
+    "p17_permit_lost_by_exception": Wanted("slots never returned", ("transfer", "permit")),
+    "p18_results_pickled": Wanted("pickling", ("load_table", "MB|MiB")),
+    "p19_consumer_without_sentinel": Wanted(
+        "deadlock|wait in vain", ("close", "uploader", "Queue.get")
+    ),
+    "p20_collect_after_each_request": Wanted(
+        "GC in the hot path", ("finish_request", "gc.collect")
+    ),
+    "p21_two_executors_wait": Wanted("deadlock", ("load", "transform")),
+    "p22_wakes_only_by_time_out": Wanted("missed wake-up", ("sender", "take", "send_mail")),
+    "p23_lock_file_polled": Wanted("lock convoy", ("acquire|install", "lock", "download")),
+    "p24_requests_stream_not_read": Wanted(
+        "slots never returned|pool exhausted", ("head_of", "connection"), ("requests",)
+    ),
+    "ok_70_gunicorn_short_lock": Wanted("", (), ("gunicorn",)),
+    "ok_71_flask_sqlite": Wanted("", (), ("flask",)),
+    "ok_74_celery_prefork_quick": Wanted("", (), ("celery", "redis"), "REDIS_URL"),
+    "q01_interval_runners_left": Wanted(
+        "workers never exit",
+        ("24", "Session|IntervalRunner"),
+        missed="threads that poll are not counted as waiting",
+    ),
+    "q02_keep_alive_threads": Wanted("workers never exit", ("20", "keep-alive-N", "resume")),
+    "q03_producer_process_died": Wanted(
+        "wait in vain",
+        ("MainThread", "collect", "loader|load", "exit|ended"),
+        missed="nothing tells who should have put",
+    ),
+    "q04_scheduler_jobs_share_lock": Wanted(
+        "lock convoy", ("sleep|asleep", r"q04\w+.py:13"), ("apscheduler",)
+    ),
+    "q05_session_open_during_upstream_call": Wanted(
+        "pool exhausted", ("2 connections", "order", "ask_upstream"), ("flask", "sqlalchemy")
+    ),
+    "q06_manager_lock": Wanted("lock convoy", ("append_row", "render", "manager|Manager")),
+    "q07_queue_get_every_millisecond": Wanted(
+        "busy loop",
+        ("notifier", "notification_runner"),
+        missed="the wait is told in the manager, at its own line",
+    ),
+    "q08_select_without_time_out": Wanted("busy loop", ("MainThread", "run_poll_loop")),
+    "q09_put_under_the_consumers_lock": Wanted(
+        "deadlock",
+        ("publish", "handle", "producer", "consumer"),
+        missed="short waits in vain are not counted",
+    ),
+    "q10_nested_monitor": Wanted("deadlock", ("take", "give_back", "borrower", "returner")),
+    "q11_one_connection_for_all_threads": Wanted("lock convoy", ("web-N", "sqlite3")),
+    "q12_stderr_fills_while_stdout_is_read": Wanted("full pipe", ("run_linter",)),
+    "q13_one_writer_for_all": Wanted(
+        "thread-pool starvation|pool exhausted",
+        ("write", "handle|web-", "worker"),
+        missed="calls below 20 us are not recorded",
+    ),
+    "q14_gevent_without_patch": Wanted(
+        "loop blocked",
+        ("recv", r"q14\w+.py:28"),
+        ("gevent",),
+        missed="told as a missed wake-up",
+    ),
+    "q15_gevent_pool_full": Wanted("pool exhausted", ("crawl", "fetch"), ("gevent",)),
+    "q16_httpx_stream_kept_open": Wanted(
+        "pool exhausted",
+        ("2 connections", "translate", "complete"),
+        ("httpx",),
+        missed="the child is not followed",
+    ),
+    "q17_celery_waits_for_subtask": Wanted(
+        "thread-pool starvation|deadlock|wait in vain",
+        ("make_report", "load_page|pool|worker"),
+        ("celery", "redis"),
+        "REDIS_URL",
+    ),
+    "q18_pipes_of_children_left_open": Wanted(
+        "descriptors pile up", ("probe", "80|8\\d"), missed="it ends within half a second"
+    ),
+    "ok_77_gevent_pool_fits": Wanted("", (), ("gevent",)),
+    "ok_79_flask_pool_fits": Wanted("", (), ("flask", "sqlalchemy")),
+}
