@@ -36,9 +36,9 @@ def _entries(model: Model) -> list[str]:
     """By thread the user's function in which it began."""
     trace, rows, slices = model.trace, Ledger.of(model).rows_of_threads, model.states.slice
     values, strings = trace.events.arg_value, trace.events.strings
-    if s.ARG_STACK not in strings:
+    if trace.symbol(s.ARG_STACK) < 0:
         return [""] * len(model.threads)
-    stack_at = name_args(trace, strings.index(s.ARG_STACK))
+    stack_at = name_args(trace, trace.symbol(s.ARG_STACK))
     known = dict[int, str]()  # by stack
 
     def entry(thread: int) -> str:

@@ -188,13 +188,12 @@ class _Finder:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.trace = model.trace
-        strings = self.trace.events.strings
-        of_text = {text: i for i, text in enumerate(strings)}
-        self.continues = of_text.get(s.ARG_CONTINUES, _ABSENT)
-        self.operation = of_text.get(s.ARG_OPERATION, _ABSENT)
-        self.exception = of_text.get(s.ARG_EXCEPTION, _ABSENT)
+        symbols = self.trace.symbols
+        self.continues = symbols.get(s.ARG_CONTINUES, _ABSENT)
+        self.operation = symbols.get(s.ARG_OPERATION, _ABSENT)
+        self.exception = symbols.get(s.ARG_EXCEPTION, _ABSENT)
         wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
-        self.kinds = {i: wanted[text] for i, text in enumerate(strings) if text in wanted}
+        self.kinds = {symbols[text]: kind for text, kind in wanted.items() if text in symbols}
         tracks, uuids = self.trace.tracks, self.trace.events.uuids
         self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above

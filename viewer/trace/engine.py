@@ -58,6 +58,7 @@ class Engine:
     pick: Callable[[Column, Column, Column], Column]
     gather: Callable[[Column, Column, Column], Column]
     pairs: Callable[[Column, Column], Pairs]
+    distinct: Callable[[Column, int], Column]
     tally: Callable[[Column, Column, Column, Column, int, int], Tally]
     assign: Callable[..., Owners]
     states: Callable[..., States]
@@ -88,6 +89,7 @@ PYTHON = Engine(
     sweeps.pick,
     sweeps.gather,
     sweeps.pairs,
+    sweeps.distinct,
     sweeps.tally,
     owners.assign,
     states.states,
@@ -126,6 +128,7 @@ def _native() -> Engine:
         _decoder.pick,
         _decoder.gather,
         lambda *columns: Pairs(*_decoder.pairs(*columns)),
+        _decoder.distinct,
         lambda *columns: Tally(*_decoder.tally(*columns)),
         lambda *columns: Owners(*_decoder.assign(*columns)),
         lambda *columns: States(*_decoder.states(*columns)),

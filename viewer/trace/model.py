@@ -2,9 +2,8 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import repeat
 
 from tracer import schema as s
 from viewer.trace import columns, owners, states
@@ -209,26 +208,18 @@ def _find_owners(trace: Trace) -> Owners:
         events.arg_value,
         trace.track_process,
         _symbols(_SYMBOLS, trace),
-        _states(_STATES, s.AWAIT_PREFIX, lambda _: AWAIT, events.strings),
+        trace.named(lambda name: AWAIT if _is_await(name) else _STATES.get(name, 0)),
     )
 
 
-def _states(
-    known: dict[str, int], prefix: str, prefixed: Callable[[str], int], strings: list[str]
-) -> Column:
-    """By string the state of that name; `prefixed` tells those that begin with a prefix."""
-    found = bytearray(map(known.get, strings, repeat(0)))
-    for i, text in enumerate(strings):
-        if text.startswith(prefix):
-            found[i] = prefixed(text)
-    return memoryview(found)
+def _is_await(name: str) -> bool:
+    return name.startswith(s.AWAIT_PREFIX)
 
 
 def _symbols(texts: dict[int, str], trace: Trace) -> Column:
-    strings = trace.events.strings
-    of_text = dict(zip(reversed(strings), range(len(strings) - 1, -1, -1), strict=True))
+    symbols = trace.symbols
     return memoryview(
-        array("i", (of_text.get(texts[i], _NO_STRING) for i in range(len(texts))))
+        array("i", (symbols.get(texts[i], _NO_STRING) for i in range(len(texts))))
     )
 
 
@@ -258,7 +249,10 @@ def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Col
 
 def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int) -> States:
     events, slices = trace.events, trace.slices
-    categories = bytes(map(_CATEGORY_STATES.get, events.strings, repeat(0)))
+    categories = bytearray(len(events.strings))
+    for text, state in _CATEGORY_STATES.items():
+        if (symbol := trace.symbol(text)) >= 0:
+            categories[symbol] = state
     return trace.engine.states(
         slices.event,
         slices.end_event,
@@ -275,7 +269,7 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
         track_thread,
         _symbols(_STATE_SYMBOLS, trace),
         memoryview(categories),
-        _states(_THREAD_STATES, s.LOCK_WAIT_PREFIX, _lock_wait, events.strings),
+        trace.named(_thread_state),
         owned.kind,
         owned.owner,
         events.flow_event,
@@ -285,7 +279,9 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
     )
 
 
-def _lock_wait(name: str) -> int:
+def _thread_state(name: str) -> int:
+    if not name.startswith(s.LOCK_WAIT_PREFIX):
+        return _THREAD_STATES.get(name, 0)
     is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
     return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
 

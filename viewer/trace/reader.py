@@ -5,7 +5,7 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -85,6 +85,8 @@ class Trace:
     track_process: Column  # i: index into processes, -1 unknown
     processes: tuple[Process, ...]
     engine: Engine
+    event_names: Column  # i: the strings that are an event's name, each once
+    symbols: dict[str, int]  # the names, categories and names of arguments: their strings
     given: tuple[Path, ...] = ()  # what the user named
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
 
@@ -133,8 +135,27 @@ class Trace:
 
     def instants(self, column: Column, *texts: str) -> Column:
         """Instants with one of the texts in a column of names, in order of time."""
-        wanted = bytes(map(frozenset(texts).__contains__, self.events.strings))
+        wanted = bytearray(len(self.events.strings))
+        for text in texts:
+            if (symbol := self.symbol(text)) >= 0:
+                wanted[symbol] = 1
+        if not any(wanted):
+            return memoryview(array("i"))
         return self.engine.pick(self.slices.instants, column, memoryview(wanted))
+
+    def symbol(self, text: str) -> int:
+        """The string of a name, category or name of an argument; -1 if none is called so."""
+        return self.symbols.get(text, -1)
+
+    def named(self, kind: Callable[[str], int]) -> Column:
+        """By string its kind, a small number; 0 for those that are no name of an event.
+
+        Names are few, while each task and each site is a string of its own.
+        """
+        found = bytearray(len(self.events.strings))
+        for name in self.event_names:
+            found[name] = kind(self.events.strings[name])
+        return memoryview(found)
 
     def text(self, string: int) -> str:
         return self.events.strings[string] if string >= 0 else ""
@@ -183,15 +204,25 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     slices = engine.pair(
         events.time_ns, events.type, events.track, track_process, len(processes)
     )
+    names, symbols = _words(events, engine)
     lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
         paths[0], contents.size_bytes, lost, events, slices, by_uuid, track_process, (),
-        engine, paths, contents.unread,
+        engine, names, symbols, paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
     return replace(
         trace, processes=_read_processes(trace, processes, live, contents.has_rings)
     )
+
+
+def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
+    """The strings that are names of events, and by text the first that is a name of anything."""
+    strings = events.strings
+    columns = (events.name, events.category, events.arg_name)
+    names, *others = (engine.distinct(column, len(strings)) for column in columns)
+    every = sorted({*names}.union(*others), reverse=True)
+    return names, {strings[number]: number for number in every}
 
 
 def _described(data: bytes, engine: Engine) -> list[int]:

@@ -152,6 +152,12 @@ def pairs(a: Column, b: Column) -> Pairs:
     return Pairs(*views((number, head)))
 
 
+def distinct(column: Column, below: int) -> Column:
+    """The values of a column, each once and in ascending order; -1 is left out."""
+    assert max(column, default=-1) < below
+    return memoryview(array("i", sorted({*column} - {-1})))
+
+
 def tally(
     start: Column, end: Column, key: Column, kind: Column, keys: int, kinds: int
 ) -> Tally:

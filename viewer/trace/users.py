@@ -153,8 +153,7 @@ def with_user_tasks(
     stacks of its thread's waits and in the CPU samples of its steps. `lane` has the loop of
     each slice, `tids` the (pid, tid) of each loop's thread.
     """
-    texts = Texts(trace.events.strings)
-    coros = name_args(trace, texts.find(s.ARG_CORO))
+    coros = name_args(trace, trace.symbol(s.ARG_CORO))
     libraries = {site: is_library(trace.text(site)) for site in set(owned.task_site)}
     heads = {
         task: slice_
@@ -165,6 +164,7 @@ def with_user_tasks(
     }
     if not heads:
         return trace
+    texts = Texts(trace.events.strings)
     # Of asyncio's own no user's code is to be seen.
     asked = {task for task in heads if trace.text(owned.task_coro[task]) not in _SHUTDOWN}
     seen: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)

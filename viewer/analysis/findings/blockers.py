@@ -227,8 +227,7 @@ class Blockers:
 
     @cached_property
     def _of_loops(self) -> int:
-        strings = self.model.trace.events.strings
-        return strings.index(s.CAT_LOOP) if s.CAT_LOOP in strings else -1
+        return self.model.trace.symbol(s.CAT_LOOP)
 
     @cached_property
     def _loop_wakes(self) -> list[int]:

@@ -74,9 +74,7 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
 
 def _stacks(model: Model) -> Column:
     """By slice, where its stack is among the arguments; -1 without one."""
-    strings = model.trace.events.strings
-    stack = strings.index(s.ARG_STACK) if s.ARG_STACK in strings else -1
-    return name_args(model.trace, stack)
+    return name_args(model.trace, model.trace.symbol(s.ARG_STACK))
 
 
 def _by_creation(

@@ -560,7 +560,7 @@ done:
 /* Each has a file of its own; its twin in decode.py, sweeps.py or timelines.py says what it does. */
 #define SWEEPS(X)                                                                              \
     X(describe) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
-    X(gather) X(pairs) X(tally) X(states) X(assign)                                            \
+    X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args)                                             \
     X(head_sites) X(spans) X(histogram)

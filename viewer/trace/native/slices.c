@@ -474,6 +474,37 @@ done:
     return result;
 }
 
+/* distinct(column, below): its values, each once and in ascending order; -1 is left out */
+PyObject *distinct(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out[2] = {0}; /* the values; by value 1 if it was seen */
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "in") < 0) {
+        goto done;
+    }
+    const int32_t *value = in.view[0].buf;
+    Py_ssize_t n = in.length[0], below = in.number[1];
+    if (check_range(value, n, -1, below) < 0 || column_fill(&out[1], below + 1, 0) < 0) {
+        goto done;
+    }
+    char *seen = out[1].data + 1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        seen[value[i]] = 1;
+    }
+    for (Py_ssize_t i = 0; i < below; i++) {
+        if (seen[i] && push_i32(&out[0], (int32_t)i) < 0) {
+            goto done;
+        }
+    }
+    result = column_view(&out[0], "i");
+done:
+    free_columns(out, 2);
+    inputs_free(&in);
+    return result;
+}
+
 /* tally(start, end, key, kind, keys, kinds): count and total by key * kinds + kind; rows with
  * key -1 do not count */
 PyObject *tally(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
