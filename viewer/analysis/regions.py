@@ -198,13 +198,11 @@ class _Finder:
         self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above
         self.lanes: set[int] = set()  # the tracks of operations
-        for i, uuid in enumerate(uuids if self.kinds else ()):
-            track = tracks.get(uuid)
-            above = tracks.get(track.parent_uuid) if track else None
-            if track and track.name == s.TRACK_USER:
-                self.parents[i] = track.parent_uuid
-            elif above and above.name == s.TRACK_OPERATIONS:
-                self.lanes.add(i)
+        if self.kinds:
+            self.parents = {
+                i: tracks[uuids[i]].parent_uuid for i in tracks.named(s.TRACK_USER)
+            }
+            self.lanes = {*tracks.below(s.TRACK_OPERATIONS)} - {*self.parents}
 
     def find(self) -> Iterator[Region]:
         if not self.parents and not self.lanes:

@@ -242,10 +242,9 @@ def _counters(model: Model) -> dict[tuple[int, str], int]:
     """By (uuid of the thread's track, counter): how much it grew during the recording."""
     events, tracks = model.trace.events, model.trace.tracks
     wanted = {}
-    for number, uuid in enumerate(events.uuids):
-        track = tracks.get(uuid)
-        if track is not None and track.name in (s.COUNTER_CPU, s.COUNTER_RUN_DELAY):
-            wanted[number] = (track.parent_uuid, track.name)
+    for number in tracks.named(s.COUNTER_CPU, s.COUNTER_RUN_DELAY):
+        track = tracks[events.uuids[number]]
+        wanted[number] = (track.parent_uuid, track.name)
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     if wanted:

@@ -79,11 +79,7 @@ def live(model: Model, from_ns: int, until_ns: int) -> dict[int, list[Point]]:
     that ended before has none.
     """
     trace, events = model.trace, model.trace.events
-    tracks = {
-        number
-        for number, uuid in enumerate(events.uuids)
-        if (track := trace.tracks.get(uuid)) and track.name == s.COUNTER_HEAP_LIVE
-    }
+    tracks = {*trace.tracks.named(s.COUNTER_HEAP_LIVE)}
     found: dict[int, list[Point]] = defaultdict(list)
     if tracks:
         for event, value in zip(events.counter_event, events.counter_value, strict=True):

@@ -77,12 +77,30 @@ class Events:
     frame_function: Column  # i
     frame_path: Column  # i
     frame_line: Column  # i: 0 unknown
+    descriptor_at: Column  # q: the TrackDescriptors, each once; where the first one is
+    descriptor_bytes: Column  # q
+    descriptor_packet: Column  # q: the last packet that had it
     strings: list[str]
-    descriptors: list[tuple[int, bytes]]  # (the last packet that had it, TrackDescriptor)
     snapshots: list[tuple[int, int, int, int]]  # (sequence, monotonic, realtime, boottime)
     framed_bytes: int  # the file consists of packets up to here
     skipped_bytes: int  # of packets that could not be used
     packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The described tracks, for `viewer.trace.tracks`; texts are "" when not given."""
+
+    uuid: Column  # Q, by row
+    parent_uuid: Column  # Q
+    parent_row: Column  # i: -1 without
+    pid: Column  # Q
+    tid: Column  # Q
+    name: Column  # i: index into texts
+    thread_name: Column  # i
+    row_of_track: Column  # i, by event track: -1 without
+    texts: list[str]
+    cmdlines: dict[int, tuple[str, ...]]  # by row
 
 
 @dataclass(frozen=True, slots=True)

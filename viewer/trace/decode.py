@@ -93,7 +93,7 @@ class _Decoder:
         self.sequences: dict[int, tuple[int, _Sequence]] = {}
         self.tracks: dict[int, int] = {}
         self.strings: dict[bytes, int] = {}
-        self.descriptors: dict[bytes, int] = {}
+        self.descriptors: dict[bytes, tuple[int, int]] = {}  # where, the last packet
         self.snapshots: list[tuple[int, int, int, int]] = []
         self.packets = self.skipped = 0
         self.time, self.type = array("q"), array("B")
@@ -133,11 +133,13 @@ class _Decoder:
             self.sample_time, self.sample_pid, self.sample_tid, self.sample_hz,
             self.sample_stack, self.stack_start, self.stack_frame,
             self.frame_function, self.frame_path, self.frame_line,
+            array("q", (at for at, _ in self.descriptors.values())),
+            array("q", map(len, self.descriptors)),
+            array("q", (packet for _, packet in self.descriptors.values())),
         )  # fmt: skip
         row = [
             *views(columns),
             [text.decode("utf-8", "replace") for text in self.strings],
-            [(last, body) for body, last in self.descriptors.items()],
             self.snapshots,
             at,
             self.skipped,
@@ -173,7 +175,9 @@ class _Decoder:
         if span := parts.get(message(s.PACKET_INTERNED_DATA)):
             self.read_interned(sequence, span)
         if span := parts.get(message(s.PACKET_TRACK_DESCRIPTOR)):
-            self.descriptors[self.data[span[0] : span[1]]] = self.packets
+            start, end = span
+            at, _ = self.descriptors.get(self.data[start:end], (start, 0))
+            self.descriptors[self.data[start:end]] = (at, self.packets)
         time = self.read_time(sequence, numbers)
         event = parts.get(message(s.PACKET_TRACK_EVENT))
         sample = parts.get(message(s.PACKET_PERF_SAMPLE))

@@ -1,20 +1,64 @@
-"""The fields of TrackDescriptors: the Python twin of native/descriptors.c."""
+"""The fields of TrackDescriptors, and what is above what: twins of native/descriptors.c."""
+
+from array import array
 
 from tracer import schema as s
+from viewer.trace.columns import Column, Described, views
 from viewer.trace.wire import Malformed, fields, message, varint
 
 # uuid, name, the parent's uuid, pid, tid, the thread's name, the command line
-type Descriptor = tuple[int, str, int, int, int, str, tuple[str, ...]]
+type _Descriptor = tuple[int, str, int, int, int, str, tuple[str, ...]]
 
 _PROCESS, _THREAD = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
 
 
-def describe(rows: list[tuple[int, bytes]]) -> list[Descriptor]:
-    """Of rows (last seen, body), the descriptors that are well-formed, in their order."""
-    return [told for _, body in rows if (told := _described(body)) is not None]
+def describe(data: bytes, at: Column, size: Column, last: Column, uuids: Column) -> Described:
+    """The tracks that well-formed descriptors describe, the newest of each uuid.
+
+    Descriptors are at `at` in the data, and have been seen last in the packets `last`.
+    """
+    known: dict[int, _Descriptor] = {}
+    for i in sorted(range(len(at)), key=last.__getitem__):
+        told = _described(bytes(data[at[i] : at[i] + size[i]]))
+        if told is not None:
+            known[told[0]] = told
+    row = {uuid: number for number, uuid in enumerate(known)}
+    texts: dict[str, int] = {}
+    names = array("i")
+    thread_names = array("i")
+    for _, name, _, _, _, thread_name, _ in known.values():
+        names.append(texts.setdefault(name, len(texts)))
+        thread_names.append(texts.setdefault(thread_name, len(texts)))
+    rows = known.values()
+    columns = (
+        array("Q", known),
+        array("Q", (parent for _, _, parent, *_ in rows)),
+        array("i", (row.get(parent, -1) for _, _, parent, *_ in rows)),
+        array("Q", (told[3] for told in rows)),
+        array("Q", (told[4] for told in rows)),
+        names,
+        thread_names,
+        array("i", (row.get(uuid, -1) for uuid in uuids)),
+    )
+    words = {number: told[6] for number, told in enumerate(rows) if told[6]}
+    return Described(*[*views(columns), [*texts], words])
 
 
-def _described(body: bytes) -> Descriptor | None:
+def above(parent: Column, wanted: Column) -> Column:
+    """By row the nearest of itself and those above it that is wanted; -1 without, also where
+    they are a circle."""
+    found: dict[int, int] = {}
+    for row in range(len(parent)):
+        way, at = dict[int, None](), row
+        while at not in found and at not in way and at >= 0 and not wanted[at]:
+            way[at] = None
+            at = parent[at]
+        answer = -1 if at < 0 or at in way else found.get(at, at)
+        found |= dict.fromkeys(way, answer)
+    return memoryview(array("i", (found.get(row, row) for row in range(len(parent)))))
+
+
+def _described(body: bytes) -> _Descriptor | None:
     """The descriptor, or None when it is malformed. Of equal fields the last counts."""
     numbers: dict[tuple[int, int], int] = {}  # by (message's tag or 0, field's tag)
     texts: dict[tuple[int, int], list[str]] = {}

@@ -19,6 +19,7 @@ from viewer.trace.columns import (
     Carved,
     Charges,
     Column,
+    Described,
     Events,
     Gaps,
     Met,
@@ -32,7 +33,6 @@ from viewer.trace.columns import (
     Tally,
     Timeline,
 )
-from viewer.trace.descriptors import Descriptor
 from viewer.trace.tiles import Lanes, Tile
 
 try:
@@ -49,7 +49,8 @@ class Engine:
 
     decode: Callable[[bytes], Events]
     framed: Callable[[bytes], int]
-    describe: Callable[[list[tuple[int, bytes]]], list[Descriptor]]
+    describe: Callable[[bytes, Column, Column, Column, Column], Described]
+    above: Callable[[Column, Column], Column]
     pair: Callable[[Column, Column, Column, Column, int], Slices]
     grouped_stats: Callable[[Column, Column, Column, int], Stats]
     keyed_sums: Callable[[Column, Column, Column, Column], Sums]
@@ -81,6 +82,7 @@ PYTHON = Engine(
     decode.decode,
     decode.framed,
     descriptors.describe,
+    descriptors.above,
     sweeps.pair,
     sweeps.grouped_stats,
     sweeps.keyed_sums,
@@ -116,10 +118,15 @@ def _native() -> Engine:
         columns, unmatched = _decoder.pair(time, type_, track, track_process, processes)
         return Slices(*[*columns, unmatched])
 
+    def describe(*given: bytes | Column) -> Described:
+        columns, texts, cmdlines = _decoder.describe(*given)
+        return Described(*[*columns, texts, cmdlines])
+
     return Engine(
         lambda data: Events(*_decoder.decode(data)),
         _decoder.framed,
-        _decoder.describe,
+        describe,
+        _decoder.above,
         pair,
         lambda *columns: Stats(*_decoder.grouped_stats(*columns)),
         lambda *columns: Sums(*_decoder.keyed_sums(*columns)),

@@ -9,9 +9,10 @@ from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
-from viewer.trace.reader import Arg, Trace, Track, number_of
+from viewer.trace.reader import Arg, Trace, number_of
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
+from viewer.trace.tracks import Track
 from viewer.trace.users import with_user_sites, with_user_tasks
 
 _SYMBOLS = {
@@ -168,10 +169,10 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
     if names == Names.USER:
         trace = with_user_sites(trace)
     owned = _find_owners(trace)
-    threads = tuple(track for track in trace.tracks.values() if track.tid)
-    track_thread, thread_process = _find_threads(trace, threads)
+    threads = tuple(map(trace.tracks.at, trace.tracks.of_threads))
+    track_thread, thread_process = _find_threads(trace)
     loops, track_lane = find_loops(trace, threads)
-    lane = trace.engine.gather(trace.slices.event, trace.events.track, memoryview(track_lane))
+    lane = trace.engine.gather(trace.slices.event, trace.events.track, track_lane)
     if names == Names.USER:
         loop_threads = [(trace.pid(loop.process), loop.tid) for loop in loops]
         named = with_user_tasks(trace, owned, lane, loop_threads)
@@ -184,7 +185,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         owned,
         loops,
         lane,
-        memoryview(track_lane),
+        track_lane,
         threads,
         tuple(_thread_names(threads, thread_process)),
         thread_process,
@@ -236,15 +237,18 @@ def _thread_names(threads: tuple[Track, ...], processes: Column) -> Iterator[str
             yield track.thread_name
 
 
-def _find_threads(trace: Trace, threads: tuple[Track, ...]) -> tuple[Column, Column]:
+def _find_threads(trace: Trace) -> tuple[Column, Column]:
     """By track its thread, by thread its process; -1 none."""
-    index = {track.uuid: i for i, track in enumerate(threads)}
-    track_thread = array("i", (index.get(uuid, -1) for uuid in trace.events.uuids))
-    processes = array("i", [-1]) * len(threads)
-    for i, thread in enumerate(track_thread):
-        if thread >= 0:
-            processes[thread] = trace.track_process[i]
-    return memoryview(track_thread), memoryview(processes)
+    index = array("i", [-1]) * len(trace.tracks)
+    threads = 0
+    for row in trace.tracks.of_threads:
+        index[row] = threads
+        threads += 1
+    track_thread = trace.tracks.on(memoryview(index))
+    processes = array("i", [-1]) * threads
+    for track in trace.engine.pairs(track_thread, track_thread).head:
+        processes[track_thread[track]] = trace.track_process[track]
+    return track_thread, memoryview(processes)
 
 
 def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int) -> States:
@@ -302,11 +306,11 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
     The results of a collection are known at its end, so the END may have the arguments.
     """
     events, found = trace.events, []
+    collectors = {*trace.tracks.named(s.TRACK_GC)}
     for i in _positions(owned.kind, GC):
         event = trace.slices.event[i]
         number = events.track[event]
-        track = trace.tracks.get(events.uuids[number])
-        if track is None or track.name != s.TRACK_GC:
+        if number not in collectors:
             continue
         end = trace.slices.end_event[i]
         args = trace.args(event) | (trace.args(end) if end >= 0 else {})

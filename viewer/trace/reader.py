@@ -3,13 +3,11 @@
 import math
 import struct
 from array import array
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
@@ -17,7 +15,8 @@ from viewer.trace import files
 from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
 from viewer.trace.engine import BEST, Engine
 from viewer.trace.files import Contents, Given
-from viewer.trace.shown import shown_name, shown_texts
+from viewer.trace.shown import shown_texts
+from viewer.trace.tracks import Tracks, find_processes, read_tracks
 
 _ONE_CLOCK_NS = 60_000_000_000  # how far the clocks of one machine may have been set meanwhile
 # Instants in which a process says of its recording how it began, and how it ended.
@@ -33,18 +32,6 @@ def number_of(args: Mapping[str, Arg], name: str, missing: int = 0) -> int:
     """An integer among an event's arguments; `missing` where it is absent, or no integer."""
     value = args.get(name, missing)
     return value if isinstance(value, int) else missing
-
-
-class Track(NamedTuple):
-    """The newest TrackDescriptor of a uuid. Numbers are 0 and texts "" when not given."""
-
-    uuid: int
-    name: str = ""
-    parent_uuid: int = 0
-    pid: int = 0
-    tid: int = 0
-    thread_name: str = ""
-    cmdline: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +68,7 @@ class Trace:
     lost_bytes: int
     events: Events
     slices: Slices
-    tracks: dict[int, Track]  # by uuid, including those without events
+    tracks: Tracks
     track_process: Column  # i: index into processes, -1 unknown
     processes: tuple[Process, ...]
     engine: Engine
@@ -198,16 +185,15 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
         raise TraceFileError(files.refusal(paths[0], data))
     events = replace(events, strings=shown_texts(events.strings))
     _check_clocks(events, paths)
-    by_uuid = _read_descriptors(events, engine)
-    roots, processes = _find_processes(events, by_uuid)
-    track_process = memoryview(array("i", roots))
+    tracks = read_tracks(data, events, engine)
+    track_process, processes = find_processes(tracks, engine)
     slices = engine.pair(
         events.time_ns, events.type, events.track, track_process, len(processes)
     )
     names, symbols = _words(events, engine)
     lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
-        paths[0], contents.size_bytes, lost, events, slices, by_uuid, track_process, (),
+        paths[0], contents.size_bytes, lost, events, slices, tracks, track_process, (),
         engine, names, symbols, paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
@@ -217,7 +203,7 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
 
 
 def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
-    """The strings that are names of events, and by text the first that is a name of anything."""
+    """The strings that name events; by text the first that names anything."""
     strings = events.strings
     columns = (events.name, events.category, events.arg_name)
     names, *others = (engine.distinct(column, len(strings)) for column in columns)
@@ -227,8 +213,8 @@ def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
 
 def _described(data: bytes, engine: Engine) -> list[int]:
     """The tracks of processes that these packets describe."""
-    known = _read_descriptors(engine.decode(data), engine)
-    return [uuid for uuid, track in known.items() if track.pid and not track.tid]
+    tracks = read_tracks(data, engine.decode(data), engine)
+    return [tracks.at(row).uuid for row in tracks.of_processes]
 
 
 def _read_twice(trace: Trace, given: Given, engine: Engine) -> frozenset[Path]:
@@ -265,68 +251,6 @@ def _check_clocks(events: Events, paths: tuple[Path, ...]) -> None:
             "machines, or a machine was restarted between them, so their times cannot be "
             "compared. Read them one at a time."
         )
-
-
-def _read_descriptors(events: Events, engine: Engine) -> dict[int, Track]:
-    """By uuid, the track as last described."""
-    known = dict[int, Track]()
-    for track in map(Track._make, engine.describe(sorted(events.descriptors))):
-        if track.cmdline or not (track.name + track.thread_name).isprintable():
-            track = track._replace(
-                name=shown_name(track.name),
-                thread_name=shown_name(track.thread_name),
-                cmdline=tuple(map(shown_name, track.cmdline)),
-            )
-        known[track.uuid] = track
-    return known
-
-
-def _find_processes(
-    events: Events, known: dict[int, Track]
-) -> tuple[list[int], list[tuple[int, int]]]:
-    """By track, the index of its process (-1 unknown); by process, its (uuid, pid)."""
-    # A process is identified by its track, not by its pid: two containers may share a pid, and
-    # one that becomes another program keeps its own. Its other tracks have later numbers.
-    by_pid: dict[int, list[int]] = defaultdict(list)
-    for uuid in sorted(uuid for uuid, track in known.items() if track.pid and not track.tid):
-        by_pid[known[uuid].pid].append(uuid)
-    processes: dict[int, int] = {}
-    found: list[tuple[int, int]] = []
-    roots: list[int] = []
-    below: dict[int, int] = {}  # by uuid of a track with tracks below it, their process
-
-    def process_of(track: Track) -> int:
-        if not track.pid:
-            return -1
-        process = track.uuid
-        if track.tid:
-            mine = by_pid.get(track.pid, [track.pid])
-            process = mine[max(bisect_right(mine, track.uuid) - 1, 0)]
-        index = processes.setdefault(process, len(processes))
-        if len(found) < len(processes):
-            found.append((process, track.pid))
-        return index
-
-    for uuid in events.uuids:
-        track = known.get(uuid)
-        over = track.parent_uuid if track else 0
-        root = below.get(over)
-        if root is None:
-            top = known.get(over)
-            root = process_of(_outermost(top, known) if top else track or Track(uuid))
-            if top:
-                below[over] = root
-        roots.append(root)
-    return roots, found
-
-
-def _outermost(track: Track, known: dict[int, Track]) -> Track:
-    """The topmost of the tracks above; a circle ends where it closes."""
-    seen = {track.uuid}
-    while track.parent_uuid in known and track.parent_uuid not in seen:
-        track = known[track.parent_uuid]
-        seen.add(track.uuid)
-    return track
 
 
 def _read_processes(

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from tracer import schema as s
 from viewer.trace.columns import FAILED, HOLD, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column, States
-from viewer.trace.reader import Trace, Track
+from viewer.trace.reader import Trace
 from viewer.trace.sites import is_library, place_of
+from viewer.trace.tracks import Track
 
 _WAITS = bytes(int(state & STATE_MASK == LOCK_WAIT) for state in range(256))
 

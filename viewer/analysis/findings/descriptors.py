@@ -51,12 +51,9 @@ def _counts(facts: Facts) -> dict[int, list[tuple[int, int]]]:
     events = trace.events
     tracks = {
         n: process
-        for n, (uuid, process) in enumerate(
-            zip(events.uuids, trace.track_process, strict=True)
-        )
-        if process >= 0
-        and (track := trace.tracks.get(uuid)) is not None
-        and (track.name, track.parent_uuid) == (s.COUNTER_FILES, trace.processes[process].uuid)
+        for n in trace.tracks.named(s.COUNTER_FILES)
+        if (process := trace.track_process[n]) >= 0
+        and trace.tracks[events.uuids[n]].parent_uuid == trace.processes[process].uuid
     }
     if not tracks:
         return found

@@ -141,10 +141,12 @@ class Jobs:
         """The slices on the tracks of workers' jobs."""
         trace = self.model.trace
         events, slices = trace.events, trace.slices
-        jobs = {uuid for uuid, track in trace.tracks.items() if track.name == s.TRACK_JOBS}
-        mark = memoryview(array("i", (int(uuid in jobs) for uuid in events.uuids)))
+        jobs = trace.tracks.named(s.TRACK_JOBS)
         if not jobs:
             return
+        mark = memoryview(array("i", [0]) * len(events.uuids))
+        for track in jobs:
+            mark[track] = 1
         for i, is_job in enumerate(trace.engine.gather(slices.event, events.track, mark)):
             if not is_job:
                 continue

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from tracer import schema as s
 from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
-from viewer.trace.reader import Track, double
+from viewer.trace.reader import double
+from viewer.trace.tracks import Track
 
 type Row = dict[str, object]
 

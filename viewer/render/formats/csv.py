@@ -6,7 +6,7 @@ import json
 
 from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
-from viewer.trace.reader import Track
+from viewer.trace.tracks import Track
 
 _COLUMNS = (
     "start_ns", "duration_ns", "process", "thread", "track", "category", "name", "unfinished",

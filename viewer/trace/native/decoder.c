@@ -457,27 +457,25 @@ static PyObject *string_list(const Pool *pool)
     return list;
 }
 
-/* List of (last seen, bytes), in order of first sight. */
-static PyObject *descriptor_list(const Pool *pool)
+/* Where each descriptor is, and when it was last seen. */
+static int put_descriptors(Decoder *d, const uint8_t *data)
 {
-    PyObject *list = PyList_New(pool->count);
-    for (Py_ssize_t i = 0; list && i < pool->count; i++) {
+    const Pool *pool = &d->descriptors;
+    for (Py_ssize_t i = 0; i < pool->count; i++) {
         Span s = pool->items[i];
-        PyObject *row = Py_BuildValue("Ly#", (long long)pool->last[i], (const char *)s.at,
-                                      (Py_ssize_t)(s.end - s.at));
-        if (!row) {
-            Py_CLEAR(list);
-            break;
+        if (push_i64(&d->descriptor_at, s.at - data) < 0
+            || push_i64(&d->descriptor_bytes, s.end - s.at) < 0
+            || push_i64(&d->descriptor_packet, pool->last[i]) < 0) {
+            return -1;
         }
-        PyList_SET_ITEM(list, i, row);
     }
-    return list;
+    return 0;
 }
 
 static void decoder_free(Decoder *d)
 {
     Column *columns = &d->time;
-    for (Column *c = columns; c <= &d->frame_line; c++) {
+    for (Column *c = columns; c <= &d->descriptor_packet; c++) {
         Py_CLEAR(c->bytes);
     }
     for (Py_ssize_t i = 0; i < d->sequence_count; i++) {
@@ -522,7 +520,7 @@ static PyObject *decode(PyObject *module, PyObject *arg)
     /* In the order of the Column members of Decoder. */
     static const char *const formats[] = {"q", "B", "i", "i", "i", "i", "i", "B",
                                           "q", "i", "q", "B", "i", "Q", "B", "Q",
-                                          "q", "i", "i", "i", "i", "i", "i", "i", "i", "i"};
+                                          "q", "i", "i", "i", "i", "i", "i", "i", "i", "i", "q", "q", "q"};
     enum { COLUMNS = sizeof formats / sizeof *formats };
     static_assert(offsetof(Decoder, strings) == COLUMNS * sizeof(Column), "one format each");
     Decoder d = {0};
@@ -530,19 +528,19 @@ static PyObject *decode(PyObject *module, PyObject *arg)
     d.snapshots = PyList_New(0);
     Py_ssize_t framed = d.snapshots ? decode_all(&d, buffer.buf, buffer.len) : -1;
     if (framed < 0 || push_i32(&d.arg_start, (int32_t)d.arg_kind.used) < 0
-        || push_i32(&d.stack_start, (int32_t)(d.stack_frame.used / 4)) < 0) {
+        || push_i32(&d.stack_start, (int32_t)(d.stack_frame.used / 4)) < 0
+        || put_descriptors(&d, buffer.buf) < 0) {
         goto done;
     }
-    result = PyTuple_New(COLUMNS + 6);
-    for (int i = 0; result && i < COLUMNS + 6; i++) {
+    result = PyTuple_New(COLUMNS + 5);
+    for (int i = 0; result && i < COLUMNS + 5; i++) {
         PyObject *item;
         switch (i - COLUMNS) {
         case 0: item = string_list(&d.strings); break;
-        case 1: item = descriptor_list(&d.descriptors); break;
-        case 2: item = Py_NewRef(d.snapshots); break;
-        case 3: item = PyLong_FromSsize_t(framed); break;
-        case 4: item = PyLong_FromLongLong(d.skipped); break;
-        case 5: item = PyLong_FromLongLong(d.packets); break;
+        case 1: item = Py_NewRef(d.snapshots); break;
+        case 2: item = PyLong_FromSsize_t(framed); break;
+        case 3: item = PyLong_FromLongLong(d.skipped); break;
+        case 4: item = PyLong_FromLongLong(d.packets); break;
         default: item = column_view(&(&d.time)[i], formats[i]);
         }
         if (!item) {
@@ -559,7 +557,7 @@ done:
 
 /* Each has a file of its own; its twin in decode.py, sweeps.py or timelines.py says what it does. */
 #define SWEEPS(X)                                                                              \
-    X(describe) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
+    X(describe) X(above) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
     X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args)                                             \

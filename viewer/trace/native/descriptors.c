@@ -1,4 +1,5 @@
 /* Speed-up of descriptors.py, the Python twin: reads TrackDescriptors. */
+#include "columns.h"
 #include "wire.h"
 
 #define VARINT(field) ((uint64_t)(field) << 3)
@@ -8,11 +9,20 @@ enum { UUID = 1, NAME = 2, PROCESS = 3, THREAD = 4, PARENT = 5 };
 enum { PROCESS_PID = 1, CMDLINE = 2 };
 enum { THREAD_PID = 1, TID = 2, THREAD_NAME = 5 };
 
+/* In the order of the columns of Described. */
+enum { OUT_UUID, OUT_PARENT, OUT_PARENT_ROW, OUT_PID, OUT_TID, OUT_NAME, OUT_THREAD_NAME,
+       OUT_OF_TRACK, OUTS };
+#define FORMATS "QQiQQiii"
+
 typedef struct {
     uint64_t uuid, parent, process_pid, thread_pid, tid;
     Span name, thread_name;
     PyObject *cmdline; /* list, owned; NULL when there is none */
 } Descriptor;
+
+typedef struct {
+    int64_t at, size, last;
+} Body;
 
 static PyObject *text(Span s)
 {
@@ -81,72 +91,195 @@ static int read_descriptor(Descriptor *d, Span s)
     return 0;
 }
 
-/* (uuid, name, parent, pid, tid, thread_name, cmdline); Py_None if it is malformed. NULL on error. */
-static PyObject *described(Span body, PyObject *no_words)
+static int64_t *row_of(Column *column)
 {
-    Descriptor d = {0};
-    PyObject *row = NULL;
-    int is_good = read_descriptor(&d, body);
-    if (is_good == 0) {
-        row = Py_NewRef(Py_None);
-    } else if (is_good > 0) {
-        uint64_t pid = d.process_pid ? d.process_pid : d.thread_pid;
-        PyObject *items[] = {
-            PyLong_FromUnsignedLongLong(d.uuid),   text(d.name),
-            PyLong_FromUnsignedLongLong(d.parent), PyLong_FromUnsignedLongLong(pid),
-            PyLong_FromUnsignedLongLong(d.tid),    text(d.thread_name),
-            d.cmdline ? PyList_AsTuple(d.cmdline) : Py_NewRef(no_words),
-        };
-        enum { ITEMS = sizeof items / sizeof *items };
-        row = PyTuple_New(ITEMS);
-        int is_whole = row != NULL;
-        for (int i = 0; i < ITEMS; i++) {
-            is_whole &= items[i] != NULL;
-            if (row) {
-                PyTuple_SET_ITEM(row, i, items[i]);
-            } else {
-                Py_XDECREF(items[i]);
-            }
-        }
-        if (!is_whole) {
-            Py_CLEAR(row);
-        }
-    }
-    Py_XDECREF(d.cmdline);
-    return row;
+    return (int64_t *)column->data;
 }
 
-/* describe(rows): of rows (last seen, body), the descriptors that are well-formed */
+/* Puts a descriptor in the row of its uuid, or in a new one; -1 with an exception set. */
+static int put(const Descriptor *d, Column *out, Map *rows, Pool *texts, PyObject *words)
+{
+    int fresh;
+    MapEntry *e = map_put(rows, d->uuid, 0, out[OUT_UUID].used / 8, &fresh);
+    Py_ssize_t name = e ? pool_add(texts, d->name, 0) : -1;
+    Py_ssize_t thread_name = name < 0 ? -1 : pool_add(texts, d->thread_name, 0);
+    if (thread_name < 0) {
+        return -1;
+    }
+    if (fresh) {
+        for (int i = 0; i < OUT_OF_TRACK; i++) {
+            if (column_fill(&out[i], FORMATS[i] == 'i' ? 4 : 8, 0) < 0) {
+                return -1;
+            }
+        }
+    }
+    Py_ssize_t row = e->value;
+    row_of(&out[OUT_UUID])[row] = (int64_t)d->uuid;
+    row_of(&out[OUT_PARENT])[row] = (int64_t)d->parent;
+    row_of(&out[OUT_PID])[row] = (int64_t)(d->process_pid ? d->process_pid : d->thread_pid);
+    row_of(&out[OUT_TID])[row] = (int64_t)d->tid;
+    ((int32_t *)out[OUT_NAME].data)[row] = (int32_t)name;
+    ((int32_t *)out[OUT_THREAD_NAME].data)[row] = (int32_t)thread_name;
+    PyObject *key = NULL, *value = NULL;
+    int is_good = 1;
+    if (d->cmdline || (!fresh && PyDict_GET_SIZE(words))) {
+        key = PyLong_FromSsize_t(row);
+        value = d->cmdline ? PyList_AsTuple(d->cmdline) : PyTuple_New(0);
+        is_good = key && value && PyDict_SetItem(words, key, value) == 0;
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+    }
+    return is_good ? 0 : -1;
+}
+
+/* By uuid its row, -1 without. */
+static int find_rows(Column *out, const uint64_t *uuids, Py_ssize_t n, const Map *rows)
+{
+    if (column_fill(out, n * 4, 0xFF) < 0) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        MapEntry *e = map_find(rows, uuids[i], 0);
+        ((int32_t *)out->data)[i] = e ? (int32_t)e->value : -1;
+    }
+    return 0;
+}
+
+static int by_last(const void *a, const void *b)
+{
+    int64_t x = ((const Body *)a)->last, y = ((const Body *)b)->last;
+    return (x > y) - (x < y);
+}
+
+/* The bodies in the order in which they were last seen; NULL with an exception set. */
+static Body *in_order(const Inputs *in)
+{
+    const int64_t *at = in->view[1].buf, *size = in->view[2].buf, *last = in->view[3].buf;
+    Py_ssize_t n = in->length[1];
+    if (in->length[2] != n || in->length[3] != n) {
+        bad_columns();
+        return NULL;
+    }
+    Body *bodies = PyMem_RawMalloc((size_t)(n ? n : 1) * sizeof *bodies);
+    if (!bodies) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    int is_sorted = 1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (at[i] < 0 || size[i] < 0 || at[i] > in->length[0] || size[i] > in->length[0] - at[i]) {
+            PyMem_RawFree(bodies);
+            bad_columns();
+            return NULL;
+        }
+        bodies[i] = (Body){at[i], size[i], last[i]};
+        is_sorted &= !i || last[i] > last[i - 1];
+    }
+    if (!is_sorted) {
+        qsort(bodies, (size_t)n, sizeof *bodies, by_last);
+    }
+    return bodies;
+}
+
+/* describe(data, at, size, last, uuids): the tracks that well-formed descriptors describe, the
+ * newest of each uuid; and by uuid its row */
 PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)module;
-    if (nargs != 1 || !PyList_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "takes a list");
-        return NULL;
+    Inputs in;
+    Column out[OUTS] = {0};
+    Map rows = {0};
+    Pool texts = {0};
+    Body *bodies = NULL;
+    PyObject *words = PyDict_New(), *columns = NULL, *strings = NULL, *result = NULL;
+    if (inputs_get(&in, args, nargs, "BqqqQ") < 0 || !words || !(bodies = in_order(&in))) {
+        goto done;
     }
-    PyObject *result = PyList_New(0), *no_words = PyTuple_New(0);
-    int is_good = result && no_words;
-    for (Py_ssize_t i = 0; is_good && i < PyList_GET_SIZE(args[0]); i++) {
-        PyObject *row = PyList_GET_ITEM(args[0], i);
-        char *data;
-        Py_ssize_t size;
-        if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != 2) {
-            PyErr_SetString(PyExc_TypeError, "takes rows of two");
-            is_good = 0;
+    const uint8_t *data = in.view[0].buf;
+    for (Py_ssize_t i = 0; i < in.length[1]; i++) {
+        Descriptor d = {0};
+        const uint8_t *at = data + bodies[i].at;
+        int is_good = read_descriptor(&d, (Span){at, at + bodies[i].size});
+        is_good = is_good > 0 ? put(&d, out, &rows, &texts, words) : is_good;
+        Py_XDECREF(d.cmdline);
+        if (is_good < 0) {
+            goto done;
+        }
+    }
+    out[OUT_PARENT_ROW].used = 0;
+    const uint64_t *parents = (uint64_t *)out[OUT_PARENT].data;
+    if (find_rows(&out[OUT_PARENT_ROW], parents, out[OUT_PARENT].used / 8, &rows) < 0
+        || find_rows(&out[OUT_OF_TRACK], in.view[4].buf, in.length[4], &rows) < 0) {
+        goto done;
+    }
+    strings = PyList_New(texts.count);
+    for (Py_ssize_t i = 0; strings && i < texts.count; i++) {
+        PyObject *one = text(texts.items[i]);
+        if (!one) {
+            Py_CLEAR(strings);
             break;
         }
-        if (PyBytes_AsStringAndSize(PyTuple_GET_ITEM(row, 1), &data, &size) < 0) {
-            is_good = 0;
-            break;
+        PyList_SET_ITEM(strings, i, one);
+    }
+    columns = strings ? take_columns(out, FORMATS) : NULL;
+    result = columns ? PyTuple_Pack(3, columns, strings, words) : NULL;
+done:
+    Py_XDECREF(columns);
+    Py_XDECREF(strings);
+    Py_XDECREF(words);
+    PyMem_RawFree(bodies);
+    PyMem_RawFree(texts.slots);
+    PyMem_RawFree(texts.items);
+    PyMem_RawFree(texts.last);
+    map_free(&rows);
+    free_columns(out, OUTS);
+    inputs_free(&in);
+    return result;
+}
+
+/* above(parent, wanted): by row the nearest of itself and those above it that is wanted; -1
+ * without, also where they are a circle */
+PyObject *above(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out = {0}, path = {0};
+    PyObject *result = NULL;
+    enum { ON_THE_WAY = -2, NOT_YET = -3 };
+    if (inputs_get(&in, args, nargs, "ii") < 0) {
+        goto done;
+    }
+    const int32_t *parent = in.view[0].buf;
+    const int32_t *wanted = in.view[1].buf;
+    Py_ssize_t n = in.length[0];
+    if (in.length[1] != n) {
+        bad_columns();
+        goto done;
+    }
+    if (check_range(parent, n, -1, n) < 0 || column_fill(&out, n * 4, 0) < 0
+        || column_fill(&path, n * 4, 0) < 0) {
+        goto done;
+    }
+    int32_t *found = (int32_t *)out.data, *way = (int32_t *)path.data;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        found[i] = wanted[i] ? (int32_t)i : parent[i] < 0 ? -1 : NOT_YET;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Py_ssize_t steps = 0;
+        int32_t at = (int32_t)i;
+        for (; found[at] == NOT_YET; at = parent[at]) {
+            found[at] = ON_THE_WAY;
+            way[steps++] = at;
         }
-        const uint8_t *at = (const uint8_t *)data;
-        PyObject *told = described((Span){at, at + size}, no_words);
-        is_good = told && (told == Py_None || PyList_Append(result, told) == 0);
-        Py_XDECREF(told);
+        int32_t answer = found[at] == ON_THE_WAY ? -1 : found[at];
+        while (steps) {
+            found[way[--steps]] = answer;
+        }
     }
-    Py_XDECREF(no_words);
-    if (!is_good) {
-        Py_CLEAR(result);
-    }
+    result = column_view(&out, "i");
+done:
+    free_columns(&out, 1);
+    free_columns(&path, 1);
+    inputs_free(&in);
     return result;
 }

@@ -50,6 +50,7 @@ typedef struct {
     Column uuids;
     Column sample_time, sample_pid, sample_tid, sample_hz, sample_stack;
     Column stack_start, stack_frame, frame_function, frame_path, frame_line;
+    Column descriptor_at, descriptor_bytes, descriptor_packet;
     Pool strings, descriptors;
     Map tracks, sequence_ids;
     Sequence *sequences;

@@ -1,0 +1,160 @@
+"""The tracks of a trace: what describes them, what is above each, whose process it is."""
+
+from array import array
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from itertools import compress
+from typing import NamedTuple
+
+from viewer.trace.columns import Column, Described, Events
+from viewer.trace.engine import Engine
+from viewer.trace.shown import shown_name
+
+
+class Track(NamedTuple):
+    """The newest TrackDescriptor of a uuid. Numbers are 0 and texts "" when not given."""
+
+    uuid: int
+    name: str = ""
+    parent_uuid: int = 0
+    pid: int = 0
+    tid: int = 0
+    thread_name: str = ""
+    cmdline: tuple[str, ...] = ()
+
+
+class Tracks(Mapping[int, Track]):
+    """The described tracks by uuid, including those without events.
+
+    A `row` is a track's number among them, an `event track` its number in `events.track`.
+    There may be one of each task: what is asked of all is asked of columns.
+    """
+
+    def __init__(self, described: Described, engine: Engine) -> None:
+        self._columns, self._engine = described, engine
+        self._made: dict[int, Track] = {}
+
+    @cached_property
+    def _row(self) -> dict[int, int]:
+        uuids = self._columns.uuid
+        return dict(zip(uuids, range(len(uuids)), strict=True))
+
+    def __getitem__(self, uuid: int) -> Track:
+        return self.at(self._row[uuid])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._columns.uuid)
+
+    def __len__(self) -> int:
+        return len(self._columns.uuid)
+
+    def at(self, row: int) -> Track:
+        track, of = self._made.get(row), self._columns
+        if track is None:
+            track = self._made[row] = Track(
+                of.uuid[row],
+                of.texts[of.name[row]],
+                of.parent_uuid[row],
+                of.pid[row],
+                of.tid[row],
+                of.texts[of.thread_name[row]],
+                of.cmdlines.get(row, ()),
+            )
+        return track
+
+    def on(self, of_row: Column) -> Column:
+        """By event track the value of its row, -1 without a row."""
+        rows = self._columns.row_of_track
+        return self._engine.group_keys(memoryview(b"\1" * len(rows)), rows, of_row, 1)
+
+    @cached_property
+    def with_events(self) -> Column:
+        """The rows of event tracks, in ascending order."""
+        return self._engine.distinct(self._columns.row_of_track, len(self))
+
+    @property
+    def of_threads(self) -> Iterator[int]:
+        """The rows of threads."""
+        return compress(range(len(self)), self._columns.tid)
+
+    @property
+    def of_processes(self) -> Iterator[int]:
+        """The rows of processes."""
+        rows = compress(range(len(self)), self._columns.pid)
+        return (row for row in rows if not self._columns.tid[row])
+
+    def above(self, wanted: Column) -> Column:
+        """By row the nearest of itself and those above it that is wanted; -1 without."""
+        return self._engine.above(self._columns.parent_row, wanted)
+
+    @cached_property
+    def tops(self) -> Column:
+        """By row the topmost of itself and those above it; -1 where they are a circle."""
+        return self.above(memoryview(array("i", map((-1).__eq__, self._columns.parent_row))))
+
+    def called(self, is_wanted: Callable[[str], bool]) -> Column:
+        """By row 1 if its name is wanted, else 0."""
+        texts = memoryview(array("i", map(is_wanted, self._columns.texts)))
+        every = memoryview(b"\1" * len(self))
+        return self._engine.group_keys(every, self._columns.name, texts, 1)
+
+    def named(self, *names: str) -> list[int]:
+        """The event tracks of these names."""
+        return self._marked(self.on(self.called(names.__contains__)))
+
+    def below(self, name: str) -> list[int]:
+        """The event tracks that are right below one of this name."""
+        called = self.called(name.__eq__)
+        every = memoryview(b"\1" * len(self))
+        under = self._engine.group_keys(every, self._columns.parent_row, called, 1)
+        return self._marked(self.on(under))
+
+    def _marked(self, mark: Column) -> list[int]:
+        every = memoryview(array("i", range(len(mark))))
+        return self._engine.pick(every, mark, memoryview(b"\0\1")).tolist()
+
+
+def read_tracks(data: bytes, events: Events, engine: Engine) -> Tracks:
+    """The tracks as last described."""
+    described = engine.describe(
+        data,
+        events.descriptor_at,
+        events.descriptor_bytes,
+        events.descriptor_packet,
+        events.uuids,
+    )
+    if described.cmdlines or not "".join(described.texts).isprintable():
+        words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
+        texts = [*map(shown_name, described.texts)]
+        described = replace(described, texts=texts, cmdlines=words)
+    return Tracks(described, engine)
+
+
+def find_processes(tracks: Tracks, engine: Engine) -> tuple[Column, list[tuple[int, int]]]:
+    """By event track, the index of its process (-1 unknown); by process, its (uuid, pid)."""
+    # A process is identified by its track, not by its pid: two containers may share a pid, and
+    # one that becomes another program keeps its own. Its other tracks have later numbers.
+    by_pid: dict[int, list[int]] = defaultdict(list)
+    for track in map(tracks.at, tracks.of_processes):
+        by_pid[track.pid].append(track.uuid)
+    for uuids in by_pid.values():
+        uuids.sort()
+    index: dict[int, int] = {}
+    found: list[tuple[int, int]] = []
+    tops = tracks.on(tracks.tops)
+    process_of = array("i", [-1]) * len(tracks)
+    for number in engine.pairs(tops, tops).head:
+        top = tracks.at(tops[number])
+        if top.pid:
+            process = top.uuid
+            if top.tid:
+                mine = by_pid.get(top.pid, [top.pid])
+                process = mine[max(bisect_right(mine, top.uuid) - 1, 0)]
+            process_of[tops[number]] = index.setdefault(process, len(index))
+            if len(found) < len(index):
+                found.append((process, top.pid))
+    every = memoryview(b"\1" * len(tops))
+    return engine.group_keys(every, tops, memoryview(process_of), 1), found
