@@ -48,7 +48,10 @@ def children(model: Model) -> tuple[Children, ...]:
         start = (process, events.time_ns[event])
         reason = str(args.get(s.ARG_REASON, ""))
         is_helper = reason.startswith(_HELPERS) or _PYTHONS_OWN.search(command)
-        if start in recorded or is_helper or _ASKING.search(stack):
+        is_recorded = (
+            start in recorded and not reason
+        )  # else another of the same shell's is not
+        if is_recorded or is_helper or _ASKING.search(stack):
             continue
         key = (model.trace.text(events.name[event]), command, site, reason)
         before = found.get(key)

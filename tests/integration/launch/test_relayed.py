@@ -12,6 +12,9 @@ from tests.support.launching import compare, script
 from tests.support.loops import needs_uvloop
 from tests.support.validator.rules import validate
 from tracer import schema as s
+from viewer.analysis.children import children
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 pytestmark = pytest.mark.broad
 
@@ -83,10 +86,18 @@ REFUSED = {
         "if true; then {} seen.py; fi",
         ": $({} seen.py)",
         "true && for i in 1; do nice -n 1 {} seen.py; done",
+        "if true; then ./tool; fi",
     ],
     "a shell's line with PYTHONPATH": ["export PYTHONPATH=here && {} seen.py"],
     "-I": ["nice {} -I seen.py", "cd . && {} -I seen.py"],
-    "": ["echo {}", "# {} seen.py", "echo '; {}'", "true", "ls {} > /dev/null"],
+    "": [
+        "echo {}",
+        "# {} seen.py",
+        "echo '; {}'",
+        "true",
+        "ls {} > /dev/null",
+        "xargs ls {} < /dev/null > /dev/null",
+    ],
 }
 LINES = [line for lines in REFUSED.values() for line in lines]
 
@@ -99,6 +110,9 @@ def test_why_not(tmp_path: Path) -> None:
 script = pathlib.Path("script")
 script.write_text(f"#!/bin/sh -e\\n# python\\nA=b\\nexec {python} seen.py\\n")
 script.chmod(0o755)
+tool = pathlib.Path("tool")
+tool.write_text(f"#!{python}\\nprint(1)\\n")
+tool.chmod(0o755)
 """
         + f"for line in {LINES!r}: system(line.replace('{{}}', python))\n"
         + "run('./script')\nrun('sh', 'script')\nrun('bash', '-ec', f'{python} seen.py')\n"
@@ -110,6 +124,37 @@ script.chmod(0o755)
     expected += ["a shell's script", "a shell's script", "a shell's line"]
     assert [event.args.get(s.ARG_REASON, "") for event in spawns] == expected
     assert not any(event.args.get(s.ARG_FOLLOWED) for event in spawns)
+
+
+SEVERAL = (
+    HEAD
+    + """
+pathlib.Path("broken").write_text("#!./python9\\n")
+pathlib.Path("broken").chmod(0o755)
+system(f"{python} seen.py && {python} seen.py")
+system(f"{python} seen.py | {python} -c 'print(input())'")
+system(f"{python} seen.py && echo {python}")
+try:
+    os.posix_spawn("broken", ["broken"], os.environ)
+except OSError as error:
+    print(error)
+subprocess.run(["true"])
+"""
+)
+
+
+def test_another_python_of_the_same_line(tmp_path: Path) -> None:
+    """One is recorded, and the trace says that another is not. What is said of a program that
+    cannot be started is not said of the next."""
+    plain, traced = compare(script("several", SEVERAL), tmp_path)
+    assert plain == traced
+    trace = tmp_path / "out.pftrace"
+    spawns = events(trace, s.SPAWN)
+    said = [(e.args.get(s.ARG_FOLLOWED), e.args.get(s.ARG_REASON)) for e in spawns]
+    another = (1, "another Python of the shell's line")
+    assert said == [another, another, (1, None), (None, None)]
+    row = children(build_model(read_trace(trace)))[0]
+    assert (row.reason, row.count) == ("another Python of the shell's line", 2)
 
 
 TAKEN = """\

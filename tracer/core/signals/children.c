@@ -52,18 +52,20 @@ static uint64_t begin_flow(void)
     return flow;
 }
 
-static void drop_flow(uint64_t flow)
+/* What was told of a child is not so: it did not come to be. */
+static void take_back(void)
 {
-    thread_buffer *b = flow ? ring_current() : NULL;
+    thread_buffer *b = ring_current();
     if (b)
         ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 0, 0);
 }
 
-static void tell_why(const char *why)
+/* `flow`: to the trace of another program that the same shell runs, or 0. */
+static void tell_why(const char *why, uint64_t flow)
 {
     thread_buffer *b = ring_current();
     if (b)
-        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, intern_string(why, strlen(why)), 0, 0);
+        ring_emit(b, clock_tick(), REC_FOLLOWED, flow != 0, intern_string(why, strlen(why)), flow, 0);
 }
 
 children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change)
@@ -71,22 +73,27 @@ children_departure children_depart(const spawned_program *program, PyObject *giv
     children_departure departs = {.is_helper = program->is_helper};
     if (!program->is_python)
         return departs;
+    departs.is_told = 1;
     departs.flow = program->why[0] ? 0 : begin_flow();
     departs.environment = departs.flow ? change(given, program, departs.flow) : NULL;
     if (program->why[0] || (departs.flow && !departs.environment)) {
-        tell_why(program->why[0] ? program->why : "an environment of its own kind");
+        tell_why(program->why[0] ? program->why : "an environment of its own kind", 0);
         departs.flow = 0;
     }
     if (program->how == SPAWNED_SERVER && departs.flow) { /* its children are recorded, it is not */
-        tell_why("multiprocessing's fork server");
+        tell_why("multiprocessing's fork server", 0);
         departs.flow = 0;
     }
+    departs.leaves_one = departs.flow && program->has_more;
+    if (departs.leaves_one)
+        tell_why("another Python of the shell's line", departs.flow);
     return departs;
 }
 
 void children_stay(children_departure *departs)
 {
-    drop_flow(departs->flow);
+    if (departs->is_told)
+        take_back();
     departs->flow = 0;
 }
 
@@ -158,8 +165,8 @@ static PyObject *fork_hook(PyObject *module, PyObject *unused)
     uint64_t flow = forking = begin_flow();
     PyObject *pid = hooks[FORK].original(module, unused);
     forking = 0;
-    if (!pid)
-        drop_flow(flow);
+    if (!pid && flow)
+        take_back();
     else if (PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
         tell(pid, CHILD_FORK, &(command_name){0}, flow);
     return pid;
@@ -171,8 +178,8 @@ static PyObject *forkpty_hook(PyObject *module, PyObject *unused)
     PyObject *pair = hooks[FORKPTY].original(module, unused);
     forking = 0;
     PyObject *pid = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
-    if (!pair)
-        drop_flow(flow);
+    if (!pair && flow)
+        take_back();
     else if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0)
         tell(pid, CHILD_FORK, &(command_name){0}, flow);
     return pair;
@@ -185,7 +192,7 @@ static PyObject *spawned(PyObject *pid, PyObject *words, PyObject *paths, childr
     if (pid) {
         command_of(&name, words, paths);
         tell(pid, CHILD_SPAWN, &name, departs->flow);
-        children_started -= departs->is_helper != 0;
+        children_started += (uint64_t)departs->leaves_one - (departs->is_helper != 0);
     } else {
         PyObject *raised = PyErr_GetRaisedException();
         children_stay(departs);
@@ -382,7 +389,8 @@ static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t
     if (status && is_given && word_text(args[0], line)) {
         command_of_line(&name, line);
         tell(Py_False, CHILD_SPAWN, &name, departs.flow); /* its pid is unknown: 0 */
-    } else if (departs.flow) {
+        children_started += (uint64_t)departs.leaves_one;
+    } else {
         PyObject *raised = PyErr_GetRaisedException();
         children_stay(&departs);
         PyErr_SetRaisedException(raised);

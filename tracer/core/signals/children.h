@@ -16,7 +16,9 @@ extern _Atomic uint64_t children_started, children_followed;
 typedef struct {
     uint64_t flow;         /* to its trace; 0: it has none */
     PyObject *environment; /* owned: to be passed instead of the given one; NULL: that one */
+    int is_told;           /* a record says whether it has one */
     int is_helper;
+    int leaves_one;        /* another program of the same shell does not record itself */
 } children_departure;
 
 typedef PyObject *spawned_environment(PyObject *given, const spawned_program *program, uint64_t flow);

@@ -157,17 +157,20 @@ static int is_shell(const char *path)
     return 0;
 }
 
+/* Python itself, or a script of its: gunicorn, pytest. */
 static int runs_python(const char *name)
 {
     char path[PATH_MAX];
-    return (is_called_python(name) || strchr(name, '/')) && search(name, path, sizeof path) &&
-           (is_called_python(path) || is_this_python(path));
+    spawned_program program = {0};
+    if (search(name, path, sizeof path))
+        judge_file(path, &program, 0);
+    return program.is_python;
 }
 
 /* Which of its commands will run is known to the shell alone, so none is followed. */
 static void judge_text(const char *text, spawned_program *program, const char *what)
 {
-    if (program->is_python || !lines_have(text, runs_python))
+    if (program->is_python || !lines_have(text, 1, runs_python))
         return;
     program->is_python = 1;
     refuse(program, what);
@@ -307,22 +310,30 @@ static void refuse_launched(spawned_program *program, const char *launcher)
 
 static void judge_words(const char *path, PyObject *words, spawned_program *program, int depth);
 
+/* The first word that names a program, which may be the value of an option; 0: none does. */
+static Py_ssize_t first_program(PyObject *words)
+{
+    char path[PATH_MAX], word[WORD_BYTES];
+    for (Py_ssize_t i = 1; word_at(words, i, word); i++)
+        if (word[0] != '-' && search(word, path, sizeof path))
+            return i;
+    return 0;
+}
+
 /* A program that runs the one that its arguments name. */
 static void judge_launched(const launched *by, PyObject *words, spawned_program *program, int depth)
 {
-    char path[PATH_MAX], word[WORD_BYTES];
-    PyObject *command = by->command ? PySequence_GetSlice(words, by->command, PY_SSIZE_T_MAX) : NULL;
+    char path[PATH_MAX];
+    Py_ssize_t at = by->command ? by->command : first_program(words);
+    PyObject *command = at ? PySequence_GetSlice(words, at, PY_SSIZE_T_MAX) : NULL;
     PyObject *first = command ? PySequence_GetItem(command, 0) : NULL;
     if (first && judge_search(first, path, sizeof path))
         judge_words(path, command, program, depth + 1);
     Py_XDECREF(first);
     Py_XDECREF(command);
     PyErr_Clear();
-    for (Py_ssize_t i = 1; !by->command && !program->is_python && word_at(words, i, word); i++) {
-        program->is_python = runs_python(word);
-        if (program->is_python)
-            refuse_launched(program, by->name);
-    }
+    if (program->is_python && !by->command)
+        refuse_launched(program, by->name);
     if (program->is_python && by->changes && !program->why[0])
         refuse(program, by->changes);
     if (by->forks)
@@ -395,7 +406,8 @@ static int is_moved(const char *line, const lines_command *command)
     return command->at > strspn(line, " \t\n") && strchr(name, '/') && name[0] != '/';
 }
 
-static void judge_commands(const char *line, spawned_program *program)
+/* The first command that is plainly a Python. Returns what follows its name; NULL: there is none. */
+static const char *judge_commands(const char *line, spawned_program *program)
 {
     char path[PATH_MAX];
     lines_command command;
@@ -408,8 +420,10 @@ static void judge_commands(const char *line, spawned_program *program)
             Py_XDECREF(words);
         }
         program->line_at = command.at;
-        if (program->is_python || !is_plain || !command.end)
-            return;
+        if (program->is_python)
+            return command.words + strlen(command.name);
+        if (!is_plain || !command.end)
+            return NULL;
     }
 }
 
@@ -419,9 +433,10 @@ void judge_line(PyObject *line, spawned_program *program)
     const char *text = judge_bytes(line, &owned);
     *program = (spawned_program){.how = SPAWNED_PLAIN};
     if (text) {
-        judge_commands(text, program);
+        const char *rest = judge_commands(text, program);
         if (program->is_python && strstr(text, "PYTHONPATH") && !program->why[0])
             refuse(program, "a shell's line with PYTHONPATH");
+        program->has_more = rest && !program->why[0] && lines_have(rest, 0, runs_python);
         judge_text(text, program, "a shell's line");
     }
     Py_XDECREF(owned);

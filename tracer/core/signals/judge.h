@@ -17,7 +17,8 @@ typedef struct {
     int is_helper;         /* of multiprocessing: no part of the program */
     int is_script;         /* of a shell */
     const char *forked_by; /* the program that starts it as its own child; NULL: it is the child */
-    size_t line_at;        /* where its command begins in a shell's line */
+    size_t line_at;        /* where its command begins in a shell's line … */
+    int has_more;          /* … which has another Python, too */
     char how;
 } spawned_program;
 

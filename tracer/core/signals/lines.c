@@ -98,10 +98,9 @@ size_t lines_words(const char *words)
     return strcspn(words, SEPARATORS);
 }
 
-int lines_have(const char *text, int (*is_it)(const char *name))
+int lines_have(const char *text, int begins, int (*is_it)(const char *name))
 {
     char name[LINES_WORD];
-    int begins = 1; /* a command may begin here */
     for (size_t at = 0; text[at];) {
         size_t length = strcspn(text + at, BLANKS SEPARATORS QUOTING);
         if (length && begins && length < sizeof name) {

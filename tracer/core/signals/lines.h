@@ -17,7 +17,8 @@ typedef struct {
 int lines_read(const char *line, size_t at, lines_command *command);
 /* The length of a command's words up to its separator. */
 size_t lines_words(const char *words);
-/* Whether `is_it` holds for the program of any command, as far as commands can be told from other text. */
-int lines_have(const char *text, int (*is_it)(const char *name));
+/* Whether `is_it` holds for the program of any command, as far as commands can be told from other text. `begins`: a
+ * command begins where the text does. */
+int lines_have(const char *text, int begins, int (*is_it)(const char *name));
 
 #endif
