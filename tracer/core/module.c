@@ -3,6 +3,7 @@
 #include "moments.h"
 #include "python/codes.h"
 #include "python/detached.h"
+#include "python/forking.h"
 #include "python/launch.h"
 #include "python/stacks.h"
 #include "python/utf8.h"
@@ -48,11 +49,13 @@
 static code_dies *const on_code_death[] = {symbols_code_dies, stacks_code_dies, learn_code_dies, locks_code_dies,
                                            NULL};
 
+static const forking_thread *const threads[] = {&recording_thread, &requests_thread, NULL};
+
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
         asked_methods, async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods,
-        endings_methods, gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods,
+        endings_methods, forking_methods, gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods,
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
         moments_methods, monitor_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
         retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
@@ -60,6 +63,7 @@ static int exec_core(PyObject *module)
         uvloop_methods, variables_methods, waits_methods, where_methods,
     };
     codes_on_death(on_code_death);
+    forking_watch(threads);
     launch_on_begin = recording_program_begins;
     recording_on_moment = moments_tell;
     recording_ask_place = moments_ask_place;

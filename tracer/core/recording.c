@@ -12,7 +12,6 @@
 #include "output/file.h"
 #include "output/killed.h"
 #include "output/writer.h"
-#include "python/forking.h"
 #include "python/notes.h"
 #include "python/stacks.h"
 #include "ring/family.h"
@@ -378,9 +377,9 @@ void recording_go_on(void)
     pthread_mutex_unlock(&control);
 }
 
-static PyObject *pause_writer(PyObject *module, PyObject *unused)
+static void pause_writer(void)
 {
-    (void)module, (void)unused;
+    forks++;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
     writer_pause();
@@ -389,34 +388,21 @@ static PyObject *pause_writer(PyObject *module, PyObject *unused)
     atomic_store(&ring_on_refill, NULL);
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
-    forking_begins();
-    Py_RETURN_NONE;
 }
 
-/* While the program's other at-fork functions run, os.fork() has not been counted yet. */
-static int resume_now(void *unused)
+/* If the main thread is held up, the next thread that fills a chunk resumes it. */
+static void await_writer(void)
 {
-    (void)unused;
-    if (forking_lasts() && Py_AddPendingCall(resume_now, NULL) == 0)
-        return 0;
+    atomic_store(&ring_on_refill, recording_go_on);
+}
+
+static void resume_writer(void)
+{
     if (atomic_exchange(&ring_on_refill, NULL))
         recording_go_on();
-    return 0;
 }
 
-PyDoc_STRVAR(resume_doc, "resume_writer()\n\n"
-"After a fork, in the parent. Not at once: os.fork() is still to count the process's threads and\n"
-"to warn if there are several. The main thread resumes the writer with its next bytecode; if it\n"
-"is held up, the next thread that fills a chunk does.");
-
-static PyObject *resume_writer(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    forks++;
-    atomic_store(&ring_on_refill, recording_go_on);
-    Py_AddPendingCall(resume_now, NULL); /* fails only when its queue is full */
-    Py_RETURN_NONE;
-}
+const forking_thread recording_thread = {pause_writer, await_writer, resume_writer, NULL};
 
 PyDoc_STRVAR(note_doc, "note(subject, text, disabled)\n\nRecords an instant on the tracer track.");
 
@@ -581,8 +567,6 @@ PyMethodDef recording_methods[] = {
     {"stop", stop, METH_VARARGS, stop_doc},
     {"snapshot", take_snapshot, METH_VARARGS, snapshot_doc},
     {"replace_file", replace_file, METH_NOARGS, "Ends the hold on the file of an earlier recording."},
-    {"pause_writer", pause_writer, METH_NOARGS, "Called before a fork: ends the writer thread."},
-    {"resume_writer", resume_writer, METH_NOARGS, resume_doc},
     {"note", note, METH_VARARGS, note_doc},
     {"control_open", open_control, METH_VARARGS, control_doc},
     {"debug_lines", debug_lines, METH_VARARGS, debug_doc},

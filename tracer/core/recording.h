@@ -4,6 +4,7 @@
 
 #include "output/triggers.h"
 #include "python/compat.h"
+#include "python/forking.h"
 
 extern PyMethodDef recording_methods[];
 
@@ -26,6 +27,8 @@ extern void (*recording_ask_place)(uint64_t pthread); /* finds out where that th
 PyObject *recording_place_of(uint64_t pthread);
 /* Hands what a trigger has seen, a dict, to the Recording, if there is one. Never raises. */
 void recording_tell_moment(PyObject *facts);
+
+extern const forking_thread recording_thread; /* the writer's */
 
 int recording_exec(PyObject *module);
 

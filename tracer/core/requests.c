@@ -1,8 +1,7 @@
 /* The thread that waits for what the process that answers HTTP asks of the program: a collection, a recording of some
  * seconds. It sleeps in poll() and is no thread of Python's until a request comes.
  *
- * Python starts, pauses and ends it, with the GIL. It is not there while the process forks, since CPython would warn of
- * several threads; a thread that is busy is not waited for longer than a moment. */
+ * Python starts, pauses and ends it, with the GIL. A thread that is busy is not waited for longer than a moment. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -20,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "python/forking.h"
 #include "ring/private_fd.h"
 #include "ring/ring.h"
 #include "signals/kernel/kernel.h"
@@ -35,7 +33,7 @@ static struct {
     PyObject *obey;        /* obey(request) -> after how many ms to give up what it began, -1: never, None: as before */
     pthread_t thread;
     int runs;
-    _Atomic int pauses;
+    _Atomic int gives_way; /* another one is to take its place */
     _Atomic int has_ended; /* 1: it has, or will once nobody takes that back; 2: whoever joins it has seen that */
     int64_t give_up_ms;    /* the thread's: when to give up what was begun, -1: never */
     char request[REQUEST_BYTES];
@@ -124,15 +122,20 @@ static void forget_wakes(void)
         ;
 }
 
+static int is_unwanted(void)
+{
+    return forking_pauses() || atomic_load(&r.gives_way);
+}
+
 /* The thread's: whether it ends, since it is to pause. If the pause is over by now, either it goes on, or who resumes
  * has seen that it ends and starts another one. */
 static int is_to_end(void)
 {
     int ended = 1;
-    if (!atomic_load(&r.pauses))
+    if (!is_unwanted())
         return 0;
     atomic_store(&r.has_ended, 1);
-    return atomic_load(&r.pauses) || !atomic_compare_exchange_strong(&r.has_ended, &ended, 0);
+    return is_unwanted() || !atomic_compare_exchange_strong(&r.has_ended, &ended, 0);
 }
 
 static void *work(void *unused)
@@ -145,7 +148,7 @@ static void *work(void *unused)
         struct pollfd on[] = {{.fd = r.from.fd, .events = POLLIN}, {.fd = r.wake[0].fd, .events = POLLIN}};
         int found = poll(on, 2, patience_ms());
         if (found > 0 && on[1].revents)
-            forget_wakes(); /* before it looks at `pauses`, which changes before one is written */
+            forget_wakes(); /* before it looks whether it is unwanted, which changes before one is written */
         if (is_to_end())
             return NULL;
         if (found == 0) {
@@ -174,7 +177,7 @@ static int start(void)
     return error;
 }
 
-/* With the GIL, which it gives away meanwhile; between a change of `pauses` and the next one. Returns whether there is no
+/* With the GIL, which it gives away meanwhile, while the thread is unwanted. Returns whether there is no
  * such thread now. */
 static int retire(void)
 {
@@ -237,9 +240,9 @@ static PyObject *await_requests(PyObject *module, PyObject *args)
     PyObject *function;
     if (!PyArg_ParseTuple(args, "iO", &fd, &function))
         return NULL;
-    atomic_fetch_add(&r.pauses, 1);
+    atomic_fetch_add(&r.gives_way, 1);
     int is_gone = retire();
-    atomic_fetch_sub(&r.pauses, 1);
+    atomic_fetch_sub(&r.gives_way, 1);
     int error = is_gone || has_retired() ? 0 : EALREADY; /* that of a process that has ended */
     if (error) {
         close(fd);
@@ -255,61 +258,27 @@ static PyObject *await_requests(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(pause_doc, "pause_requests()\n\nBefore a fork: there is no such thread until resume_requests().");
-
-static PyObject *pause_requests(PyObject *module, PyObject *unused)
+static void pause_thread(void)
 {
-    (void)module, (void)unused;
-    forking_begins();
-    atomic_fetch_add(&r.pauses, 1);
     retire();
-    Py_RETURN_NONE;
 }
 
-static void go_on(void)
+static void resume_thread(void)
 {
-    if (atomic_load(&r.pauses) <= 0) /* a forked child has its parent's pending call */
-        return;
-    if (atomic_fetch_sub(&r.pauses, 1) == 1 && r.from.fd >= 0 && has_retired())
+    if (r.from.fd >= 0 && has_retired())
         start(); /* if it cannot, requests are not answered */
 }
 
-/* As resume_writer() in recording.c, and for the same reason. */
-static int resume_now(void *unused)
+static void forget_thread(void)
 {
-    (void)unused;
-    if (!forking_lasts() || Py_AddPendingCall(resume_now, NULL) < 0)
-        go_on();
-    return 0;
-}
-
-PyDoc_STRVAR(resume_doc, "resume_requests()\n\nAfter a fork, in the parent: the main thread starts it with its next bytecode, another\n"
-"thread at once. The main thread may be held up, and CPython warns of two threads anyway.");
-
-static PyObject *resume_requests(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    if (syscall(SYS_gettid) != getpid() || Py_AddPendingCall(resume_now, NULL) < 0)
-        go_on();
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(forget_doc, "forget_requests()\n\nIn a forked child: they are the parent's.");
-
-static PyObject *forget_requests(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
     r.runs = 0;
-    atomic_store(&r.pauses, 0);
     close_all();
     Py_CLEAR(r.obey);
-    Py_RETURN_NONE;
 }
+
+const forking_thread requests_thread = {pause_thread, NULL, resume_thread, forget_thread};
 
 PyMethodDef requests_methods[] = {
     {"await_requests", await_requests, METH_VARARGS, await_doc},
-    {"pause_requests", pause_requests, METH_NOARGS, pause_doc},
-    {"resume_requests", resume_requests, METH_NOARGS, resume_doc},
-    {"forget_requests", forget_requests, METH_NOARGS, forget_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -3,7 +3,9 @@
 #define TRACER_REQUESTS_H
 
 #include "python/compat.h"
+#include "python/forking.h"
 
+extern const forking_thread requests_thread;
 extern PyMethodDef requests_methods[];
 
 #endif

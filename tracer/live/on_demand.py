@@ -11,6 +11,7 @@ from _thread import get_native_id
 from tracer.errors import TracerError
 from tracer.flight_recorder.rings import Flight
 from tracer.live import listening
+from tracer.processes import children
 from tracer.recorder import Options, Recording
 
 TYPE_CHECKING = False
@@ -38,17 +39,9 @@ def start(core: "ModuleType", address: str | None, token: str | None) -> str:
         return where
     if "request forks" not in core.kept:
         core.kept["request forks"] = True
-        os.register_at_fork(
-            before=core.pause_requests,
-            after_in_parent=core.resume_requests,
-            after_in_child=lambda: _forget(core),
-        )
+        os.register_at_fork(after_in_child=lambda: core.kept.pop(_KEY, None))
+        children.register(core)
     return where
-
-
-def _forget(core: "ModuleType") -> None:
-    core.kept.pop(_KEY, None)
-    core.forget_requests()
 
 
 def obey(core: "ModuleType", request: str) -> int | None:

@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 
 def register(core: "ModuleType") -> None:
-    """The recorder has no native thread while the process forks, since CPython would warn and
-    the child would inherit its locks. In the child it begins anew, before the first line."""
+    """Called by whatever has native threads: none is there while the process forks
+    (core/python/forking.h). In a child that is followed, the recording begins anew before the
+    first line."""
     if "fork hooks" in core.kept:
         return
     core.kept["fork hooks"] = True
     core.kept["end of a child"] = lambda: end(core)  # for the program's own atexit functions
     os.register_at_fork(
-        before=core.pause_writer,
-        after_in_parent=core.resume_writer,
+        before=core.pause_threads,
+        after_in_parent=core.resume_threads,
         after_in_child=lambda: _begin(core),
     )
 
 
 def _begin(core: "ModuleType") -> None:
+    core.forget_threads()
     parent = core.kept.pop("recording", None)
     if parent is None:
         return
