@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -453,13 +454,23 @@ static int serve(connection *one, const control_facts *facts, int others_wait)
     return others_wait;
 }
 
+/* Mostly nobody does, and then this is one cheap question to the kernel. */
+static int anybody_asks(void)
+{
+    struct pollfd listening = {.fd = c.listening.fd, .events = POLLIN};
+    int asks = c.listening.fd >= 0 && poll(&listening, 1, 0) == 1;
+    for (int i = 0; i < CONNECTIONS && !asks; i++)
+        asks = c.is_ready && c.connections[i].fd.fd >= 0;
+    return asks || c.is_asked;
+}
+
 void control_serve(const control_facts *facts)
 {
     pthread_mutex_lock(&c.mutex);
-    if (private_fd_is_ours(&c.listening)) {
+    if (anybody_asks() && private_fd_is_ours(&c.listening)) {
         go_on_with_snapshot();
         go_on_with_search(facts);
-        int others_wait = 1; /* asked once, if nobody does */
+        int others_wait = 1;
         for (int i = 0; i < CONNECTIONS; i++)
             others_wait = serve(&c.connections[i], facts, others_wait);
     }

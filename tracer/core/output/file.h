@@ -38,6 +38,9 @@ void trace_file_hold(int hold);
  * or EAGAIN if another recording holds the lock; 0 too where the file system has no locks. */
 int trace_file_lock(int fd);
 
+/* The calling thread blocks all signals, as long as it lives. */
+void trace_file_is_deaf(void);
+
 /* Truncates the file, unless it is held. Returns 0 or an errno. `fd` belongs to the trace_file from now on, or is closed. */
 int trace_file_take(trace_file *f, int fd);
 void trace_file_close(trace_file *f);

@@ -24,9 +24,13 @@
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
-/* A killed program loses two periods at most; the documented limit is 250 ms. */
-enum { PERIOD_NS = 50 * 1000 * 1000, FLUSH_BYTES = 1 << 20, COUNTER_PASSES = 2, PREFETCHED = 16,
+/* A pass leaves what is younger than this: a record may have been begun, and not be there yet. A killed program loses that
+ * and one period; the documented limit is 250 ms. */
+enum { YOUNG_NS = 25 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PREFETCHED = 16,
        COPYING_NS = 1000 * 1000 };
+
+/* What a pass handles: what is not young, what was there at the pass before, or all. */
+enum upto { THE_OLD, THE_LAST_PASS, THE_END };
 
 typedef struct {
     uint64_t tick;
@@ -51,7 +55,6 @@ static struct {
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t overhead_ns, dropped_by_gone;
     uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
-    unsigned passes;
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1}};
@@ -250,12 +253,15 @@ static uint64_t dropped_in_all(void)
     return dropped;
 }
 
-/* One pass. Handles the records up to the previous pair; in the last pass, all of them. */
-static void pass(int last)
+static void pass(enum upto upto)
 {
+    int last = upto == THE_END;
     clock_pair now = clock_take_pair();
+    if (upto == THE_OLD)
+        ticks_go_before(&w.ticks, now, YOUNG_NS);
+    else
+        ticks_go_to_reading(&w.ticks);
     uint64_t horizon = last ? UINT64_MAX : w.ticks.to.tick;
-    ticks_turn(&w.ticks);
     begin_batch();
     w.kernel_ns = 0;
     drain(horizon);
@@ -266,7 +272,7 @@ static void pass(int last)
     timeline_settle(&w.line);
     int64_t rss_bytes = counters_resident(&w.statm);
     timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files());
-    if (w.sources->kernel->counts() && (last || w.passes++ % COUNTER_PASSES == 0))
+    if (w.sources->kernel->counts())
         count_threads(last);
     retire_finished();
     if (!last)
@@ -301,14 +307,15 @@ static void *run(void *unused)
     uint64_t before_ns = w.overhead_ns; /* of the threads before the fork */
     uint64_t next_ns = 0;
     pthread_setname_np(pthread_self(), "tracer-writer");
+    trace_file_is_deaf();
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
     w.is_known = 1;
     pthread_cond_signal(&w.wake);
     while (!w.leave) {
         if (killed_is_asked()) {
-            pass(0);
-            pass(1);
+            pass(THE_OLD);
+            pass(THE_END);
             begin_batch();
             conclude(dropped_in_all());
             killed_end();
@@ -326,7 +333,7 @@ static void *run(void *unused)
         if (snapshots_are_copying())
             w.flight.ring.is_pinned = snapshots_go_on();
         if (clock_ns_of(CLOCK_MONOTONIC) >= next_ns) {
-            pass(0);
+            pass(THE_OLD);
             next_ns = clock_ns_of(CLOCK_MONOTONIC) + PERIOD_NS;
         }
         w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
@@ -474,8 +481,8 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
         join();
     w.paused = 0;
     control_close();
-    pass(0);
-    pass(1);
+    pass(THE_OLD);
+    pass(THE_END);
     uint64_t dropped = dropped_in_all();
     begin_batch();
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
@@ -511,8 +518,8 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
 void writer_checkpoint(writer_totals *totals)
 {
     writer_pause();
-    pass(0);
-    pass(0); /* up to the time of the first pair */
+    pass(THE_OLD);
+    pass(THE_LAST_PASS);
     *totals = totals_now(dropped_in_all());
 }
 

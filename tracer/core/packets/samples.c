@@ -8,7 +8,7 @@
 #include "ring/text.h"
 #include "packets/wire.h"
 
-enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_PASSES = 4 };
+enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_PASSES = 2 };
 
 /* The names of pseudo-frames, which stand for unknown frames. A table, so that each is one string of the
  * schema. */

@@ -9,7 +9,7 @@
 #include "timeline/heap.h"
 #include "timeline/process.h"
 
-enum { ALIVE_NS = 100 * 1000 * 1000 };
+enum { ALIVE_NS = 90 * 1000 * 1000 };
 
 int64_t counters_resident(const private_fd *statm)
 {
