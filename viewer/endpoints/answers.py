@@ -50,7 +50,7 @@ _DEMANDED = {
     "trace": _ALL,
     "page": _ALL,
 }
-_SETTLE_S = 0.2  # until what has just happened is in the recording
+_SETTLE_S = 0.25  # until what has just happened is in the recording
 _ADDRESS = re.compile(r"^#\t(0x[0-9a-f]+)\t(.+)\+0x0\t", re.MULTILINE)
 _DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,3})?", re.ASCII)
 _WORD = re.compile(r"0x[0-9a-fA-F]{1,16}")

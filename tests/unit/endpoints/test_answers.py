@@ -148,7 +148,7 @@ def test_nothing_is_known_of_before(asked: Asked, stub: Stub, path: str) -> None
         ("pprof/trace?seconds=0.5", 0.5, "tasks,threads,gc,gil,locks,io,sched,cpu", "trace"),
         ("pprof/heap?seconds=7", 7, "heap", "profile"),
         ("pprof/block?seconds=7", 7, "tasks,threads,gil,locks,io", "profile"),
-        ("pprof/goroutine?debug=2", 0.2, "tasks,threads,gil,locks,io", "goroutines"),
+        ("pprof/goroutine?debug=2", 0.25, "tasks,threads,gil,locks,io", "goroutines"),
         ("tracer/", 1, "tasks,threads,gc,gil,locks,io,sched,cpu", "page"),
     ],
 )
