@@ -1,6 +1,7 @@
 """The control socket: who may ask, and what it withstands."""
 
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import tracer
+from tests.support.launching import wait_until
 from tests.support.live import Program, folder
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
@@ -53,6 +55,29 @@ def test_modes(program: Program) -> None:
         about = path.lstat()
         assert stat.S_IMODE(about.st_mode) == mode
         assert about.st_uid == os.geteuid()
+
+
+def descriptors(program: Program) -> set[int]:
+    return set(map(int, os.listdir(f"/proc/{program.pid}/fd")))
+
+
+def test_who_asks_changes_no_limit(own: Program) -> None:
+    """A child that another thread starts at that moment would keep it: so the descriptor of a
+    connection is one that the program can have, unlike those that stay."""
+    _, hard = resource.prlimit(own.pid, resource.RLIMIT_NOFILE)
+    if hard < 4000:
+        pytest.skip("there are too few descriptors")
+    resource.prlimit(own.pid, resource.RLIMIT_NOFILE, (2000, hard))
+    before, seen = descriptors(own), set[int]()
+
+    def is_admitted() -> bool:  # its first number is a low one
+        seen.update(fd for fd in descriptors(own) - before if fd >= 64)
+        return bool(seen)
+
+    with connect(own), connect(own), connect(own):  # each is given up after some seconds
+        wait_until(is_admitted)
+    assert max(seen) < 2000
+    assert resource.prlimit(own.pid, resource.RLIMIT_NOFILE) == (2000, hard)
 
 
 def test_socket_is_removed_at_the_end(own: Program) -> None:

@@ -377,7 +377,7 @@ static int admit(connection *one)
     int fd = accept4(c.listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return 0;
-    one->fd = private_fd_take(fd);
+    one->fd = private_fd_borrow(fd);
     if (one->fd.fd < 0) {
         close(fd);
         return 0;

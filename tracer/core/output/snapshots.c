@@ -143,7 +143,7 @@ static void begin(void)
     if (!error) {
         snprintf(s.partial, sizeof s.partial, "%s.partial", wanted->target);
         int fd = open(s.partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        s.to = fd < 0 ? PRIVATE_FD_NONE : private_fd_take(fd);
+        s.to = fd < 0 ? PRIVATE_FD_NONE : private_fd_borrow(fd);
         if (s.to.fd < 0)
             error = errno;
         if (fd < 0)
@@ -214,6 +214,15 @@ static ssize_t copy(size_t most)
     return n;
 }
 
+static private_fd borrow(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    private_fd file = fd < 0 ? PRIVATE_FD_NONE : private_fd_borrow(fd);
+    if (fd >= 0 && file.fd < 0)
+        close(fd);
+    return file;
+}
+
 int snapshots_go_on(void)
 {
     size_t left = STEP_BYTES;
@@ -224,7 +233,7 @@ int snapshots_go_on(void)
         }
         piece *at = &s.pieces[s.piece_at];
         if (s.from.fd < 0)
-            s.from = private_fd_open(at->path);
+            s.from = borrow(at->path);
         if (!private_fd_is_ours(&s.from) || !private_fd_is_ours(&s.to)) {
             finish(s.from.fd < 0 ? errno : EBADF);
             break;

@@ -57,13 +57,17 @@ static int move_out(int fd)
     return moved;
 }
 
-private_fd private_fd_take(int fd)
+/* A copy of a number that the program can have, but hardly gets. */
+static int move_up(int fd)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, lowest(&limit));
+}
+
+/* `fd`, which has the number `moved` now; -1: it could not be moved. */
+static private_fd taken(int fd, int moved)
 {
     struct stat about;
-    struct rlimit limit = {0};
-    int moved = move_out(fd);
-    if (moved < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest(&limit));
     if (moved < 0)
         return (private_fd){.fd = -1};
     close(fd);
@@ -72,6 +76,17 @@ private_fd private_fd_take(int fd)
         return (private_fd){.fd = -1};
     }
     return (private_fd){moved, about.st_dev, about.st_ino};
+}
+
+private_fd private_fd_take(int fd)
+{
+    int moved = move_out(fd);
+    return taken(fd, moved < 0 ? move_up(fd) : moved);
+}
+
+private_fd private_fd_borrow(int fd)
+{
+    return taken(fd, move_up(fd));
 }
 
 private_fd private_fd_open(const char *path)

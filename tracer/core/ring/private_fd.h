@@ -18,6 +18,9 @@ typedef struct {
 /* Moves `fd` (or opens `path`) out of the program's way; fd -1 in the result on failure. */
 private_fd private_fd_take(int fd);
 private_fd private_fd_open(const char *path);
+/* The same for a moment: the program may see it, but the limit of descriptors is not raised meanwhile, which a child that
+ * another thread starts would keep. For threads that do not have the GIL. */
+private_fd private_fd_borrow(int fd);
 int private_fd_is_ours(const private_fd *file);
 void private_fd_close(private_fd *file);
 
