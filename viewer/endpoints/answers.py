@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from tracer.errors import TracerError
-from viewer.endpoints.demands import NotDone, Recorded
+from viewer.endpoints.demands import Busy, NotDone, Recorded
 from viewer.endpoints.derive import Deriver, NotDerived, Order
 from viewer.endpoints.limits import LONGEST_S, PROFILE_S, SYMBOLS, TRACE_S
 from viewer.endpoints.request import Refusal, Request
@@ -186,9 +186,10 @@ class Endpoints:
             elif name == "goroutine":
                 body = self._at_once(request, what, name)
             else:
-                raise _failed(
+                raise _go_refusal(
+                    HTTPStatus.CONFLICT,
                     "Nothing is recorded, so nothing is known of what was before. "
-                    f"{PPROF}{name}?seconds=10 shows what happens in ten seconds."
+                    f"{PPROF}{name}?seconds=10 shows what happens in ten seconds.",
                 )
         if what == "text":
             self._remember(body)
@@ -335,19 +336,26 @@ def _go_headers() -> dict[str, str]:
     return {name.replace("-", "_"): value for name, value in _GO.items()}
 
 
+def _go_refusal(status: HTTPStatus, text: str, **headers: str) -> Refusal:
+    return Refusal(status, text, **_go_headers(), **headers)
+
+
 def _bad(text: str) -> Refusal:
-    return Refusal(HTTPStatus.BAD_REQUEST, text, **_go_headers())
+    return _go_refusal(HTTPStatus.BAD_REQUEST, text)
 
 
 def _failed(text: str) -> Refusal:
-    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, text, **_go_headers())
+    return _go_refusal(HTTPStatus.INTERNAL_SERVER_ERROR, text)
 
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What the program did not do is an error of the server's."""
+    """What the program did not do is an error of the server's, or there is a time for it."""
     try:
         yield
+    except Busy as error:
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        raise _go_refusal(status, str(error), Retry_After=str(error.seconds)) from None
     except NotDone as error:
         raise _failed(str(error)) from None
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import ceil
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -19,6 +20,17 @@ _COLLECT, _RECORD, _KEEP, _END = "collect", "record", "keep", "end"
 
 class NotDone(Exception):
     """Why the program did not do it: a sentence."""
+
+
+class Busy(NotDone):
+    """It records for another request."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "The program is being recorded for another request. Ask again when that is "
+            "ready, or let a flight recording run: it answers all."
+        )
+        self.seconds = max(ceil(seconds), 1)  # until it may be ready
 
 
 class Recorded:
@@ -40,6 +52,7 @@ class Demands:
         self._say, self._answers = say, answers
         self._turn = Lock()  # one at a time
         self._records = Lock()  # one recording at a time
+        self._until = 0.0  # for which time the last recording was asked for
         self._number = 0
         self._folder = ""
 
@@ -49,12 +62,11 @@ class Demands:
 
     @contextmanager
     def recording(self, seconds: float, signals: str) -> Iterator[Recorded]:
-        """Has the program record these signals until the block ends. Raises NotDone."""
+        """Has the program record these signals until the block ends. Raises NotDone; Busy
+        while another recording goes on."""
         if not self._records.acquire(blocking=False):
-            raise NotDone(
-                "The program is being recorded for another request. Ask again when that is "
-                "ready, or let a flight recording run: it answers all."
-            )
+            raise Busy(self._until - monotonic())
+        self._until = monotonic() + seconds
         try:
             with tempfile.TemporaryDirectory(prefix="recording-", dir=self._own()) as folder:
                 try:  # it may do it although it is late to say so

@@ -175,7 +175,7 @@ def test_nothing_is_recorded(program: Running) -> None:
     """What happened before is not known any more: an error with a sentence."""
     assert program.line() == "stopped"
     status, body = program.ask("/debug/pprof/heap")
-    assert (status, body.split(b",")[0]) == (500, b"Nothing is recorded")
+    assert (status, body.split(b",")[0]) == (409, b"Nothing is recorded")
     program.end()
 
 

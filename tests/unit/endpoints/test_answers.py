@@ -8,7 +8,7 @@ import pytest
 from tests.support.asking import Asked, served
 from tracer.errors import TracerError
 from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
-from viewer.endpoints.demands import NotDone, Recorded
+from viewer.endpoints.demands import Busy, NotDone, Recorded
 from viewer.endpoints.derive import NotDerived, Order
 
 NAMED = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
@@ -26,6 +26,7 @@ class Stub:
         self.collections = 0
         self.recorded: list[tuple[float, str]] = []
         self.refuses = ""
+        self.busy_s = 0.0
 
     def collect(self) -> None:
         if self.refuses:
@@ -37,6 +38,8 @@ class Stub:
         """What the program records on demand."""
         if self.refuses:
             raise NotDone(self.refuses)
+        if self.busy_s:
+            raise Busy(self.busy_s)
         self.recorded.append((seconds, signals))
         yield Recorded("/tmp/part.pftrace", lambda _path: None)
 
@@ -135,7 +138,8 @@ def test_what_could_not_be_derived(asked: Asked, stub: Stub) -> None:
 def test_nothing_is_known_of_before(asked: Asked, stub: Stub, path: str) -> None:
     asked.program.recording = ""
     reply = asked.get(PPROF + path)
-    assert (reply.status, stub.orders, stub.recorded) == (500, [], [])
+    assert (reply.status, stub.orders, stub.recorded) == (409, [], [])
+    assert reply.headers["x-go-pprof"] == "1"
     assert reply.body.startswith(
         b"Nothing is recorded, so nothing is known of what was before."
     )
@@ -156,15 +160,22 @@ def test_a_recording_on_demand(
     asked: Asked, stub: Stub, path: str, seconds: float, signals: str, what: str
 ) -> None:
     """Where nothing is recorded, what is asked for is, for its seconds. Where the program does
-    not do it, that is an error with a sentence."""
+    not do it, that is an error with a sentence; so is another such recording, with the
+    seconds until it may be ready."""
     asked.program.recording = ""
     assert asked.get(f"/debug/{path}").status == 200
     assert stub.recorded == [(seconds, signals)]
     assert stub.slept == [seconds]
     assert (stub.orders[0].what, stub.orders[0].trace) == (what, "/tmp/part.pftrace")
-    stub.refuses = "The program is being recorded for another request."
+    stub.refuses = "The program has begun a recording of its own."
     reply = asked.get(f"/debug/{path}")
     assert (reply.status, reply.body.decode().strip()) == (500, stub.refuses)
+    assert reply.headers["x-go-pprof"] == "1"
+    stub.refuses = ""
+    stub.busy_s = 6.5
+    reply = asked.get(f"/debug/{path}")
+    assert (reply.status, reply.headers["retry-after"]) == (503, "7")
+    assert reply.body.startswith(b"The program is being recorded for another request. Ask")
     assert reply.headers["x-go-pprof"] == "1"
 
 
