@@ -259,8 +259,16 @@ import asyncio, uvloop
 async def resolves():
     await asyncio.get_running_loop().getaddrinfo("127.0.0.1", "http")
 
+async def connects():
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.create_connection(asyncio.Protocol, "localhost", 1)
+    except OSError:
+        pass
+
 async def main():
     await asyncio.create_task(resolves())
+    await asyncio.create_task(connects())
 
 uvloop.run(main())
 """
@@ -269,4 +277,5 @@ uvloop.run(main())
 def test_names_are_looked_up_in_threads_of_libuv(record: Recorder) -> None:
     """They are not Python's and stay until the end, so this has a process of its own."""
     summary = validate(record(RESOLVES).read_bytes())
-    assert task_of(summary, "resolves").states[2] == "await getaddrinfo"
+    for task in ("resolves", "connects"):
+        assert task_of(summary, task).states[2] == "await getaddrinfo"

@@ -12,7 +12,7 @@ from tracer.signals.loops.waits import INNER, OUTWARD, find, label
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
     from tracer.signals import Disarm, Tool
@@ -44,9 +44,21 @@ WAITS: tuple[tuple[str, str, str, int], ...] = (
     ("selector_events", "BaseSelectorEventLoop.sock_sendto", "socket", INNER),
     ("selector_events", "BaseSelectorEventLoop.sock_accept", "socket", INNER),
     ("selector_events", "BaseSelectorEventLoop.sock_connect", "socket", INNER),
+    ("selector_events", "BaseSelectorEventLoop._sendfile_native", "socket", INNER),
+    ("unix_events", "_UnixSelectorEventLoop._sock_sendfile_native", "socket", INNER),
+    ("unix_events", "_UnixSelectorEventLoop._make_subprocess_transport", "subprocess", INNER),
+    ("base_events", "_SendfileFallbackProtocol.drain", "socket", INNER),
+    ("base_events", "BaseEventLoop._ensure_resolved", "executor", INNER),
+    ("base_events", "BaseEventLoop._create_connection_transport", "socket", INNER),
+    ("base_events", "BaseEventLoop.create_datagram_endpoint", "socket", INNER),
+    ("base_events", "BaseEventLoop.start_tls", "socket", INNER),
+    ("base_events", "BaseEventLoop.connect_read_pipe", "socket", INNER),
+    ("base_events", "BaseEventLoop.connect_write_pipe", "socket", INNER),
+    ("base_events", "BaseEventLoop.shutdown_default_executor", "executor", INNER),
     ("base_events", "Server.serve_forever", "Server.serve_forever", INNER),
     ("base_events", "Server.wait_closed", "Server.wait_closed", INNER),
     ("base_subprocess", "BaseSubprocessTransport._wait", "subprocess", INNER),
+    ("subprocess", "Process.wait", "subprocess", INNER),
     ("subprocess", "Process.communicate", "subprocess", OUTWARD),
 )
 
@@ -99,8 +111,6 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
     """What the C core must know about asyncio: see tasks.c and await.c."""
     tasks = asyncio.tasks
     c_task = getattr(tasks, "_CTask", None)
-    chain = asyncio.futures._chain_future.__code__.co_consts
-    checks = [c for c in chain if getattr(c, "co_name", "") == "_call_check_cancel"]
     return {
         **steps.facts(asyncio),
         "c_task": c_task,
@@ -114,10 +124,23 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
         "append": sys.modules["collections"].deque.append,
         "current_task": tasks.current_task,
         "cython_waits": uvloop.WAITS,
+        "cython_lookups": uvloop.LOOKUPS,
         "disable": sys.monitoring.DISABLE,
         "gathering_type": tasks._GatheringFuture,
-        "check_cancel_code": checks[0] if checks else None,
+        "executor_chain": _chaining(
+            asyncio.futures._chain_future, "_call_check_cancel", "source"
+        ),
+        "shield_chain": _chaining(tasks.shield, "_outer_done_callback", "inner"),
     }
+
+
+def _chaining(function: "Any", name: str, variable: str) -> "tuple[CodeType, int] | None":
+    """The callback that a function defines, and which variable it closes over has what the
+    future of that callback stands for."""
+    found = [c for c in function.__code__.co_consts if getattr(c, "co_name", "") == name]
+    if not found or variable not in found[0].co_freevars:
+        return None
+    return found[0], found[0].co_freevars.index(variable)
 
 
 def _selects() -> "Iterator[Any]":

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 SOCKET = (
     *("sock_recv", "sock_recv_into", "sock_sendall", "sock_accept", "sock_connect"),
     *("create_connection", "create_unix_connection", "connect_accepted_socket", "start_tls"),
+    *("create_datagram_endpoint", "connect_read_pipe", "connect_write_pipe"),
 )
 WAITS = {f"Loop.{name}": "await socket" for name in SOCKET} | {
     "Loop.getaddrinfo": "await getaddrinfo",
     "Loop.getnameinfo": "await getnameinfo",
+    "Loop.create_server": "await getaddrinfo",
     "Loop.__subprocess_run": "await subprocess",
+    "Loop.shutdown_default_executor": "await executor",
+    "Server.serve_forever": "await Server.serve_forever",
+    "Server.wait_closed": "await Server.wait_closed",
 }
+# Of those that await a coroutine of asyncio's, what they wait for in there: asyncio.wait().
+LOOKUPS = {"Loop.create_connection": "await getaddrinfo"}
 
 
 def arm(core: "ModuleType", tool: "Tool") -> None:

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "python/plain.h"
 #include "python/stacks.h"
 #include "ring/intern.h"
 #include "signals/asyncio/identity.h"
@@ -15,9 +16,15 @@ int await_names_locks;
 static getter next_of_coroutine, next_of_generator, next_of_async_generator;
 static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
 static PyTypeObject *future_iterator;  /* what `await future` awaits: most chains end in it */
-static PyObject *check_cancel_code;    /* of the callback that chains a concurrent future */
-static PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame;
-static PyObject *cython_waits; /* name of a Cython coroutine -> "await socket" */
+/* A callback with which one future stands for another: its code, and which variable that it closes over has that. */
+typedef struct {
+    PyObject *code;
+    Py_ssize_t variable;
+} chaining;
+static chaining executor_chain, shield_chain; /* of a concurrent future; of shield() */
+static PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame, *path_to_callbacks;
+static PyObject *cython_waits;   /* name of a Cython coroutine -> "await socket" … */
+static PyObject *cython_lookups; /* … -> "await getaddrinfo": where it awaits a coroutine of asyncio's */
 static uint32_t text_future, text_gather, text_executor;
 
 static getter find_getter(PyTypeObject *type, const char *name)
@@ -32,6 +39,23 @@ static getter find_getter(PyTypeObject *type, const char *name)
     return get;
 }
 
+static void take_chaining(PyObject *facts, const char *name, chaining *found)
+{
+    PyObject *pair = PyDict_GetItemString(facts, name), *code;
+    Py_ssize_t variable;
+    if (pair && PyTuple_Check(pair) && PyArg_ParseTuple(pair, "O!n", &PyCode_Type, &code, &variable)) {
+        Py_XSETREF(found->code, Py_NewRef(code));
+        found->variable = variable;
+    }
+}
+
+static void take_names(PyObject *facts, const char *name, PyObject **found)
+{
+    PyObject *names = PyDict_GetItemString(facts, name);
+    if (names && PyDict_Check(names))
+        Py_XSETREF(*found, Py_NewRef(names));
+}
+
 int await_setup(PyObject *facts)
 {
     next_of_coroutine = find_getter(&PyCoro_Type, "cr_await");
@@ -40,27 +64,26 @@ int await_setup(PyObject *facts)
     if (!next_of_coroutine || !next_of_generator || !next_of_async_generator)
         return -1;
     PyObject *gathering = PyDict_GetItemString(facts, "gathering_type");
-    PyObject *check_cancel = PyDict_GetItemString(facts, "check_cancel_code");
     if (gathering && PyType_Check(gathering))
         Py_XSETREF(gathering_type, (PyTypeObject *)Py_NewRef(gathering));
     PyObject *iterator = PyDict_GetItemString(facts, "future_iterator");
     if (iterator && PyType_Check(iterator))
         Py_XSETREF(future_iterator, (PyTypeObject *)Py_NewRef(iterator));
-    if (check_cancel && PyCode_Check(check_cancel))
-        Py_XSETREF(check_cancel_code, Py_NewRef(check_cancel));
-    PyObject *waits = PyDict_GetItemString(facts, "cython_waits");
-    if (waits && PyDict_Check(waits))
-        Py_XSETREF(cython_waits, Py_NewRef(waits));
+    take_chaining(facts, "executor_chain", &executor_chain);
+    take_chaining(facts, "shield_chain", &shield_chain);
+    take_names(facts, "cython_waits", &cython_waits);
+    take_names(facts, "cython_lookups", &cython_lookups);
     if (!str_callbacks) {
         str_callbacks = PyUnicode_InternFromString("_callbacks");
         str_qualname = PyUnicode_InternFromString("__qualname__");
         str_cr_await = PyUnicode_InternFromString("cr_await");
         str_gr_frame = PyUnicode_InternFromString("gr_frame");
+        path_to_callbacks = Py_BuildValue("(s)", "_done_callbacks");
     }
     text_future = intern_string("await future", 12);
     text_gather = intern_string("await gather", 12);
     text_executor = intern_string("await executor", 14);
-    return str_callbacks && str_qualname && str_cr_await && str_gr_frame ? 0 : -1;
+    return str_callbacks && str_qualname && str_cr_await && str_gr_frame && path_to_callbacks ? 0 : -1;
 }
 
 /* Each version of Cython has types of its own: `_cython_3_1_0.coroutine`. */
@@ -126,29 +149,56 @@ static int is_link(PyObject *at)
            (is_python(at) || is_cython_coroutine(Py_TYPE(at)) || is_opaque_wrapper(Py_TYPE(at)));
 }
 
-/* asyncio.wrap_future adds its own callback to the future it creates. */
-static int comes_from_executor(PyObject *waiter)
+/* What the function closes over, borrowed from it; NULL: it is no such callback. */
+static PyObject *chained_by(PyObject *callback, const chaining *by)
 {
-    PyObject *callbacks = check_cancel_code ? PyObject_GetAttr(waiter, str_callbacks) : NULL;
-    int found = 0;
-    if (callbacks && PyList_Check(callbacks) && PyList_GET_SIZE(callbacks)) {
-        PyObject *first = PyList_GET_ITEM(callbacks, 0);
-        PyObject *callback = PyTuple_Check(first) && PyTuple_GET_SIZE(first) ? PyTuple_GET_ITEM(first, 0) : NULL;
-        found = callback && PyFunction_Check(callback) && PyFunction_GET_CODE(callback) == check_cancel_code;
+    if (!by->code || !PyFunction_Check(callback) || PyFunction_GET_CODE(callback) != by->code)
+        return NULL;
+    PyObject *closure = PyFunction_GET_CLOSURE(callback);
+    PyObject *cell = closure && by->variable < PyTuple_GET_SIZE(closure) ? PyTuple_GET_ITEM(closure, by->variable) : NULL;
+    return cell && PyCell_Check(cell) ? PyCell_GET(cell) : NULL;
+}
+
+/* The first of a list of callbacks, or of callbacks with their contexts; borrowed from it. */
+static PyObject *first_of(PyObject *callbacks)
+{
+    PyObject *first = callbacks && PyList_Check(callbacks) && PyList_GET_SIZE(callbacks) ? PyList_GET_ITEM(callbacks, 0) : NULL;
+    return first && PyTuple_Check(first) && PyTuple_GET_SIZE(first) ? PyTuple_GET_ITEM(first, 0) : first;
+}
+
+/* Who makes the future that a task awaits adds the first callback: asyncio.shield() and asyncio.wrap_future() one of
+ * theirs, and so does run_coroutine_threadsafe() to the concurrent future that this stands for. Follows these to what
+ * is awaited in the end: another future, borrowed from the given one; or says that an executor has it. */
+static PyObject *behind(PyObject *waiter, int *is_executor)
+{
+    PyObject *next = waiter;
+    for (int depth = 0; next && depth < CHAIN_LIMIT; depth++) {
+        waiter = next;
+        PyObject *callbacks = PyObject_GetAttr(waiter, str_callbacks), *first = first_of(callbacks);
+        PyObject *concurrent = first ? chained_by(first, &executor_chain) : NULL;
+        next = first ? chained_by(first, &shield_chain) : NULL;
+        if (!callbacks)
+            PyErr_Clear();
+        if (concurrent) {
+            PyObject *own = plain_path(concurrent, path_to_callbacks), *done = first_of(own);
+            next = done ? chained_by(done, &executor_chain) : NULL;
+            *is_executor = !next;
+            Py_XDECREF(own);
+        }
+        Py_XDECREF(callbacks);
     }
-    if (!callbacks)
-        PyErr_Clear();
-    Py_XDECREF(callbacks);
-    return found;
+    return waiter;
 }
 
 /* The string "await …" for a Cython coroutine, 0: its waits have no name. */
-static uint32_t cython_wait(PyObject *at)
+static uint32_t cython_wait(PyObject *at, PyObject *next)
 {
-    if (!cython_waits || Py_TYPE(at) == future_iterator || !is_cython_coroutine(Py_TYPE(at)))
+    int calls_python = next && (PyCoro_CheckExact(next) || !strcmp(Py_TYPE(next)->tp_name, "coroutine_wrapper"));
+    PyObject *names = calls_python ? cython_lookups : cython_waits;
+    if (!names || Py_TYPE(at) == future_iterator || !is_cython_coroutine(Py_TYPE(at)))
         return 0;
     PyObject *name = PyObject_GetAttr(at, str_qualname);
-    uint32_t text = name ? codes_text(PyDict_GetItem(cython_waits, name)) : 0;
+    uint32_t text = name ? codes_text(PyDict_GetItem(names, name)) : 0;
     PyErr_Clear();
     Py_XDECREF(name);
     return text;
@@ -193,6 +243,8 @@ static void name_by(naming *name, const code_facts *facts, const compat_frame *f
 {
     int of_package = is_of_package(name->by);
     if (name->by && name->by->label_of == LABEL_OUTWARD)
+        return;
+    if (name->what && !name->by && facts->inside_scheduler) /* Cython's loop calls asyncio's code */
         return;
     if (facts->label && facts->label_of == LABEL_LAST && name->what)
         return;
@@ -306,14 +358,15 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     w.outside = NULL;
     w.job = NULL;
     w.has_users = 0;
+    uint32_t cython;
     PyObject *at = coro;
     for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
         PyObject *next = await_next(at);
         Py_XDECREF(next);
         if (is_python(at))
             visit_coroutine(&w, at, !next || !is_link(next));
-        else if (cython_wait(at) && (!w.name.by || w.name.by->label_of == LABEL_INNER))
-            w.name = (naming){.what = cython_wait(at)};
+        else if ((cython = cython_wait(at, next)) && (!w.name.by || w.name.by->label_of == LABEL_INNER))
+            w.name = (naming){.what = cython};
         at = next;
     }
     visit_job(&w);
@@ -327,11 +380,13 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     found->site = w.outside ? codes_line(w.site.code, w.outside, w.site.offset) : 0;
     if (found->what || !waiter)
         return;
+    int is_executor = 0;
+    waiter = behind(waiter, &is_executor);
     found->awaited = identity_id(waiter);
     if (gathering_type && Py_IS_TYPE(waiter, gathering_type))
         found->what = text_gather;
     else
-        found->what = comes_from_executor(waiter) ? text_executor : text_future;
+        found->what = is_executor ? text_executor : text_future;
 }
 
 void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
