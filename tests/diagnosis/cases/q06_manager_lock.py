@@ -1,5 +1,5 @@
 """Processes queue for a lock of a Manager while one of them works under it
-(https://github.com/python/cpython/issues/90548).
+(after reports of managers that make processes wait for each other).
 truth: 4 processes wait for the manager's lock in `append_row`; its holder sleeps 100 ms in `render`."""
 import multiprocessing
 import time

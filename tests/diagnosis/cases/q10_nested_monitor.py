@@ -1,5 +1,5 @@
 """A thread waits in a condition while it keeps the outer lock that the notifier needs
-(https://github.com/python/cpython/issues/79777).
+(after reports of nested monitors).
 truth: `borrower` has `Library._lock` and waits 1.2 s in `take`; `returner` waits for that lock in `give_back`."""
 import threading
 import time

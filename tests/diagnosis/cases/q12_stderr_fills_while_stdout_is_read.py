@@ -1,5 +1,5 @@
 """The parent reads stdout to its end while the child has filled the pipe of stderr
-(https://github.com/python/cpython/issues/58364).
+(as the documentation of subprocess warns).
 truth: main waits 1.2 s in `read` of stdout in `run_linter`; the child stands in `write` to stderr, which nobody reads."""
 import subprocess
 import sys

@@ -1,5 +1,5 @@
 """All requests hand their writes to an executor with one thread and wait for the result
-(https://github.com/omnilib/aiosqlite/issues/74).
+(after reports of slow writes behind one database thread).
 truth: 6 threads `web-N` wait in Future.result in `handle` behind `write` (60 ms asleep) in the only thread of `db-writer`."""
 import threading
 import time

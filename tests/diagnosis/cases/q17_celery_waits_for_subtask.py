@@ -1,5 +1,5 @@
 """A task waits for the result of another task, which needs a thread of the same worker
-(https://github.com/celery/celery/issues/4462).
+(as the documentation of Celery warns).
 truth: both threads run `make_report` and wait 1.5 s in `get` for `load_page`, which no thread is free to run."""
 import os
 import threading

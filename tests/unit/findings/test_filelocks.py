@@ -48,13 +48,12 @@ def test_nothing_to_say(tmp_path, story):
 LOCK = "/usr/lib/python3.13/multiprocessing/synchronize.py:95 SemLock.__enter__\n"
 
 
-def between(stack):
+def between(stack, name="multiprocessing.SemLock.__enter__"):
     """Threads stand for processes: each waits for the lock, then sleeps."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     for n in range(4):
         job = trace.thread(f"job-{n}").native(0)
         if n:
-            name = "multiprocessing.SemLock.__enter__"
             job.io(n * MS, name, site=SITE, stack=stack)
         job.sleep(max(n * 250 * MS, MS), site="/app/jobs.py:12 scrape")
         job.native((n + 1) * 250 * MS).end((n + 1) * 250 * MS + MS)
@@ -71,3 +70,21 @@ def test_a_queue_of_multiprocessing_is_no_lock(tmp_path):
     """Its consumers wait for each other, as those of a pool do that have nothing to do."""
     queue = "/usr/lib/python3.13/multiprocessing/queues.py:102 Queue.get\n"
     assert kinds(tmp_path, between(f"{LOCK}{queue}{SITE}")) == []
+
+
+MANAGERS = "/usr/lib/python3.13/multiprocessing/managers.py:"
+
+
+def test_a_lock_of_a_manager(tmp_path):
+    stack = (
+        f"{MANAGERS}824 BaseProxy._callmethod\n{MANAGERS}1061 AcquirerProxy.__enter__\n{SITE}"
+    )
+    (found,) = find_in(tmp_path, between(stack, "os.read"))
+    assert found.finding == "lock convoy"
+    assert "wait in `os.read` in `update` (jobs.py:9) for a lock of a manager" in found.text
+    assert "100 % of that time asleep in `scrape` (jobs.py:12)" in found.text
+
+
+def test_another_answer_of_a_manager(tmp_path):
+    stack = f"{MANAGERS}824 BaseProxy._callmethod\n{MANAGERS}1130 ListProxy.append\n{SITE}"
+    assert kinds(tmp_path, between(stack, "os.read")) == []

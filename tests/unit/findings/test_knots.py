@@ -123,3 +123,19 @@ def test_a_join_of_a_thread_that_waits_for_work(tmp_path):
 
 def test_an_idle_worker(tmp_path):
     assert kinds(tmp_path, join_of_a_consumer(hard=False)) == []
+
+
+def test_a_consumer_that_looks_at_a_flag(tmp_path):
+    """Its time-out is how it ends; that somebody joins it meanwhile is no deadlock."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main, consumer = trace.thread("MainThread").native(0), trace.thread("consumer")
+    get, join = "/app/jobs.py:9 consume", "/app/jobs.py:20 stop"
+    items, end = trace.lock("Queue.get", get), trace.lock("Thread.join", join)
+    consumer.lock_wait(0, "Queue.get", lock=items, site=get, acquired=True)
+    main.release(5 * MS, items, to=consumer)
+    consumer.native(5 * MS)
+    consumer.lock_wait(10 * MS, "Queue.get", lock=items, site=get, acquired=False)
+    main.lock_wait(12 * MS, "Thread.join", lock=end, site=join, owner=consumer)
+    consumer.native(110 * MS).release(111 * MS, end, to=main).end(112 * MS)
+    main.native(111 * MS).end(115 * MS)
+    assert kinds(tmp_path, trace.ended(116 * MS)) == []

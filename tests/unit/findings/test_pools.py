@@ -205,3 +205,44 @@ def test_pools_of_processes_that_pile_up(tmp_path):
 def test_pools_of_processes_that_are_used(tmp_path, story):
     found = kinds_of(tmp_path, pools_of_processes(**story))
     assert "workers never exit" not in [one.finding for one in found]
+
+
+def pollers(count=20, every_ns=50 * MS, at_once=0, polls="sleep"):
+    """Sessions start a thread each, which sleeps and looks again, to the end."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    last = count * every_ns + 200 * MS
+    for n in range(count):
+        start = every_ns if n < at_once else (n + 1) * every_ns
+        thread, at = trace.thread(f"session-{n}"), start
+        while at < last:
+            if polls == "sleep":
+                thread.sleep(at, site="/app/web.py:9 run")
+            else:
+                thread.native(at)
+            thread.native(at + 39 * MS)
+            at += 40 * MS
+        thread.end(at)
+    main.end(last + 50 * MS)
+    return trace.ended(last + 60 * MS)
+
+
+def test_threads_that_poll_and_pile_up(tmp_path):
+    (found,) = find_in(tmp_path, pollers())
+    assert found.finding == "workers never exit"
+    assert found.text.startswith(
+        "Threads pile up: 20 threads `session-N` were made one after the other, and none has "
+        "ended: each still sleeps and looks again in `run` (web.py:9)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 12}, id="few"),
+        pytest.param({"at_once": 16}, id="made at once"),
+        pytest.param({"polls": "native"}, id="they work"),
+    ],
+)
+def test_threads_that_do_not_pile_up(tmp_path, story):
+    assert "workers never exit" not in kinds(tmp_path, pollers(**story))

@@ -111,3 +111,84 @@ def test_questions_alone(tmp_path):
 )
 def test_a_thread_that_works(tmp_path, story):
     assert kinds(tmp_path, asking(**story)) == []
+
+
+def impatient(times=600, ns=MS, rest_ns=MS // 10, gets=0, site=POLL):
+    """A thread waits for an item with a tiny time-out."""
+    trace = TraceBuilder(argv="poll.py", signals=SIGNALS)
+    thread, at = trace.thread("poller"), 0
+    lock = trace.lock("Queue.get", site)
+    for n in range(times):
+        thread.lock_wait(at, "Queue.get", lock=lock, site=site, acquired=n < gets)
+        thread.native(at + ns)
+        at += ns + rest_ns
+    thread.end(at)
+    return trace.ended(at + MS)
+
+
+def test_tiny_time_outs(tmp_path):
+    (found,) = find_in(tmp_path, impatient())
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`poller` polls in `poll` (poll.py:5): `Queue.get` runs into its time-out 600 times, "
+        "after 1.00 ms on average, for 660 ms (at 0). Wait without a time-out and put a last "
+        "item to end it, or take a longer one."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 400}, id="not often"),
+        pytest.param({"ns": 3 * MS}, id="it waits"),
+        pytest.param({"gets": 200}, id="it gets something"),
+        pytest.param({"ns": MS // 10, "rest_ns": MS}, id="it works"),
+        pytest.param({"site": "/usr/lib/python3.13/sched.py:9 run"}, id="a library's thread"),
+    ],
+)
+def test_a_thread_that_waits(tmp_path, story):
+    assert kinds(tmp_path, impatient(**story)) == []
+
+
+CONNECT = (
+    "/usr/lib/python3.13/asyncio/selector_events.py:641 BaseSelectorEventLoop.sock_connect"
+)
+
+
+def reconnecting(times=150, others="", every_ns=5 * MS):
+    """A task connects again and again, and perhaps awaits something else in between."""
+    trace = TraceBuilder(argv="sync.py", signals=SIGNALS)
+    loop, site = trace.loop(trace.thread("MainThread")), "/app/sync.py:9 keep_connected"
+    task = loop.task("keep_connected", site="/app/sync.py:5 keep_connected").ready(0)
+    at = MS
+    for _ in range(times):
+        for what, stack in (("socket", f"{CONNECT}\n{site}"), (others, site)):
+            if what:
+                task.running(at).awaits(at + MS // 10, what, site=site, stack=stack)
+                at += every_ns
+                task.ready(at - MS // 10)
+    task.running(at).done(at + 1)
+    return trace.ended(at + MS)
+
+
+def test_a_task_that_only_connects(tmp_path):
+    (found,) = find_in(tmp_path, reconnecting())
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`keep_connected` (sync.py:5) polls in `keep_connected` (sync.py:9): it connects "
+        "again and again, 150 times in 750 ms (at 1.10 ms), and awaits nothing else. Wait "
+        "between two attempts, longer each time."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 80}, id="not often"),
+        pytest.param({"others": "sleep"}, id="with a pause"),
+        pytest.param({"others": "future"}, id="with an answer"),
+        pytest.param({"every_ns": 50 * MS}, id="slowly"),
+    ],
+)
+def test_a_task_that_connects(tmp_path, story):
+    assert kinds(tmp_path, reconnecting(**story)) == []

@@ -256,3 +256,32 @@ def test_where_a_thread_was_before_a_call_that_is_not_over(tmp_path, calls, said
         or "100 % of that time in `socket.recv_into`" in found.text
     )
     assert said in found.text
+
+
+def monitor(timed_out=True, wants="Lock"):
+    """`borrower` sleeps in a condition and has a lock that `returner` waits for."""
+    trace = TraceBuilder(argv="shelf.py", signals=SIGNALS)
+    borrower, returner = trace.thread("borrower"), trace.thread("returner").native(0)
+    take, give = "/app/shelf.py:15 take", "/app/shelf.py:35 give_back"
+    books, lock = trace.lock("Condition.wait", take), trace.lock(wants, give)
+    borrower.lock_wait(0, "Condition.wait", lock=books, site=take, acquired=not timed_out)
+    returner.lock_wait(100 * MS, wants, lock=lock, site=give, owner=borrower)
+    end = 900 * MS
+    borrower.native(end - MS).release(end, lock, to=returner).end(end + MS)
+    returner.native(end).end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_sleeper_that_keeps_the_lock_of_its_waker(tmp_path):
+    found = find_in(tmp_path, monitor())[0]
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 100 ms, for 800 ms: `borrower` slept in `Condition.wait` in `take` "
+        "(shelf.py:15) until its time-out of 899 ms while it had a lock for which `returner` "
+        "in `give_back` (shelf.py:35) waited, who could not wake it meanwhile: 800 ms lost in "
+        "1 wait. Release the lock before waiting, or wait in a condition of that lock."
+    )
+
+
+def test_a_sleeper_that_was_woken(tmp_path):
+    assert "deadlock" not in kinds(tmp_path, monitor(timed_out=False))

@@ -17,6 +17,7 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.gil import gil_saturated
+from viewer.analysis.findings.gone import writer_gone
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
@@ -30,6 +31,7 @@ from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.pools import (
     executors_pile_up,
+    pollers_pile_up,
     processes_pile_up,
     too_many_workers,
     workers_never_exit,
@@ -70,11 +72,13 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_import,  # lock convoy; after knots, which tell the circles
     vain_findings,  # missed wake-up, wait in vain
     no_answer,  # wait in vain
+    writer_gone,  # wait in vain
     database_locked,
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,
     executors_pile_up,  # workers never exit
+    pollers_pile_up,  # workers never exit
     processes_pile_up,  # workers never exit
     descriptors_pile_up,
     gil_hog,

@@ -77,6 +77,8 @@ def _leaves(cause: Cause, site: str, sums: Counter[str]) -> None:
 
 def _is_told(cause: Cause) -> bool:
     """Whether its parts say no more than it does itself."""
+    if any(part.kind is Kind.VAIN for part in cause.parts):
+        return True
     return cause.kind is Kind.AWAIT and waited_for(cause.who) is not For.HERE
 
 

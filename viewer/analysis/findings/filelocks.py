@@ -1,4 +1,5 @@
-"""Locks of the file system (`flock`, `lockf`) for which processes or threads wait."""
+"""Locks between processes for which they or their threads wait: of the file system (`flock`,
+`lockf`), of multiprocessing, and of its managers."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,19 +26,24 @@ _NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
 # `with lock`; who acquires without it may wait for a signal.
 _BETWEEN = "SemLock.__enter__"
 _LIBRARY = "/multiprocessing/"
+# A lock of a manager: the wait is for the answer of the manager's process.
+_READ, _OF_MANAGER = "os.read", " AcquirerProxy."
 
 
 def file_lock(facts: Facts) -> Iterator[Finding]:
     """Long waits for a lock file, and what those did meanwhile who got it in between."""
-    table = facts.model.states
-    names = (*_NAMES, _BETWEEN)
-    named = bytes(facts.model.trace.text(name).endswith(names) for name in table.call_name)
+    table, trace = facts.model.states, facts.model.trace
+    has_manager = any(_OF_MANAGER in text for text in trace.events.strings)
+    names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
+    named = bytes(trace.text(name).endswith(names) for name in table.call_name)
     if 1 not in named:
         return
     by_site: dict[str, list[int]] = defaultdict(list)
     for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
         name, site = facts.call(table.row[row])
-        if not (name.endswith(_BETWEEN) and _is_of_library(facts, row)):
+        if name.endswith(_BETWEEN) and _is_of_library(facts, row):
+            continue
+        if name != _READ or _OF_MANAGER in trace.text_of_slice(table.slice[row], s.ARG_STACK):
             by_site[site].append(row)
     for site, rows in by_site.items():
         lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
@@ -58,8 +64,9 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
     holds = _holds(facts, rows)
     did = doing(facts, holds)
-    is_file = not facts.call(table.row[worst])[0].endswith(_BETWEEN)
-    what = "lock file" if is_file else "lock between processes"
+    name = facts.call(table.row[worst])[0]
+    what = "lock of a manager" if name == _READ else "lock file"
+    what = "lock between processes" if name.endswith(_BETWEEN) else what
     text = (
         f"Lock convoy: {_waiters(facts, rows)} wait in "
         f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "

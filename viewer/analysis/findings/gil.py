@@ -18,6 +18,7 @@ _LOST_NS = 500 * _MS
 # when it waited for a quarter of the time it wanted to run. A hog waits less.
 _RAN_NS = 100 * _MS
 _SHARED = 4
+_EQUAL = 5  # who runs for less than a fifth of another's time is its victim
 _HURT = 4  # a thread that computes little is named when it waited for such a part of its time
 _HURT_NS = 50 * _MS
 
@@ -29,6 +30,8 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
         by_pid[row.pid].append(row)
     for pid, rows in by_pid.items():
         computing = [row for row in rows if _computes(row)]
+        most = max((row.states[s.RUNNING] for row in computing), default=0)
+        computing = [row for row in computing if row.states[s.RUNNING] * _EQUAL >= most]
         if len(computing) < 2:
             continue
         tids = {row.tid for row in computing}

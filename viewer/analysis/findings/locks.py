@@ -45,6 +45,7 @@ _MOST_HOLDS = 500  # only the longest are examined
 # often, and for a tenth of their lives.
 _AWAITED_NS = 50 * _MS
 _AWAITED = 5
+_OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
 _LESS = "Do the slow part outside of the lock."
 _LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
 
@@ -59,7 +60,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         lives = sum(life.get((row.pid, who), 0) for who in waiters)
         if row.waits.total_ns < max(_WAITED_NS, lives // _PART):
             continue
-        if facts.is_signal(facts.lock_of[row.process, row.lock]):
+        if facts.is_signal(facts.lock_of[row.process, row.lock]) or _OF_MANAGER in row.site:
             continue
         if row.timed_out == row.waits.count:  # nobody passes
             continue

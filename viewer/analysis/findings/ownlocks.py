@@ -11,7 +11,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import awaits_of, calls_of
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
-from viewer.analysis.findings.groups import groups, sites
+from viewer.analysis.findings.groups import groups, sites, whole
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -34,7 +34,8 @@ _SIGNALS = ("Condition.wait", "Event.wait", "Condition", "Event")
 _CLASS = re.compile(r"(?<![BbCc])[Ll]ock(?!s)|Mutex")
 _METHOD = re.compile(r"_*(acquire|lock|enter|aenter|wait|read|write)(_\w+)?")
 _FUNCTION = re.compile(
-    r"_*acquire_(read|write|shared|exclusive|reader|writer|mutex)|"
+    r"_*(acquire|enter|begin|start)_(read|write|shared|exclusive|reader|writer|mutex)|"
+    r"_*(read|write|r|w|shared|exclusive)_?(acquire|lock)|"
     r"_*(acquire|get|take|obtain|grab|wait|try)_(\w+_)?(lock|mutex)(_\w+)?"
 )
 _MANAGER = re.compile(r"(\w+_)?(lock|mutex|locked)")
@@ -49,32 +50,30 @@ def own_lock(facts: Facts) -> Iterator[Finding]:
 
 def _of_conditions(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
-    alike: dict[str, list[Wait]] = defaultdict(list)
+    alike: dict[tuple[int, str], list[Wait]] = defaultdict(list)
     for wait in waits.all:
         if wait.name in _SIGNALS and not wait.failed and own_lock_of(wait.stack):
-            alike[wait.site].append(wait)
-    lost = {site: sum(wait.ns for wait in found) for site, found in alike.items()}
-    if all(ns < _LOST_NS for ns in lost.values()):
+            alike[wait.lock, wait.site if wait.lock < 0 else ""].append(wait)
+    if all(sum(wait.ns for wait in found) < _LOST_NS for found in alike.values()):
         return
     pooled = {wait.slice for group in groups(facts, waits) for wait in group.waits}
-    for site, found in alike.items():
-        enders = {wait.ender for wait in found} - {None}
-        if lost[site] < _LOST_NS or not enders or any(w.slice in pooled for w in found):
+    for every in alike.values():
+        lost, found = sum(wait.ns for wait in every), whole(every)
+        held = [(wait.ender, wait.start_ns, wait.end_ns) for wait in every if wait.ender]
+        if lost < _LOST_NS or not held or any(wait.slice in pooled for wait in every):
             continue
         worst = max(found, key=lambda wait: wait.ns)
-        held = [(wait.ender, wait.start_ns, wait.end_ns) for wait in found if wait.ender]
         did = doing(facts, held)
-        caller = own_lock_of(worst.stack)
         text = (
             f"Lock convoy: {users(facts.model, (wait.who for wait in found))} waited for a "
-            f"lock of the program's own in {sites(found)}{_called_in(caller)}: "
-            f"{plural(len(found), 'wait')}, {duration(lost[site])} in total, the longest "
-            f"{duration(worst.ns)} ({at(facts, worst.start_ns)}), until "
-            f"{users(facts.model, (who for who in enders if who))} gave it free"
+            f"lock of the program's own: {plural(len(found), 'wait')}, {duration(lost)} in "
+            f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}) in "
+            f"{sites([worst])}{_called_in(own_lock_of(worst.stack))}, until "
+            f"{users(facts.model, (who for who, _, _ in held))} gave it free"
             f"{f', {did}' if did else ''}. Do the slow part outside of the lock, and let "
             f"nobody in before those who wait already."
         )
-        yield Finding("lock convoy", lost[site], text, waits.evidence(worst))
+        yield Finding("lock convoy", lost, text, waits.evidence(worst))
 
 
 def _called_in(caller: str) -> str:

@@ -14,7 +14,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
 from viewer.analysis.threads import ThreadRow
-from viewer.trace.columns import IDLE_WAIT
+from viewer.trace.columns import IDLE_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
 
@@ -30,6 +30,11 @@ _IDLE_NS = 2_000_000_000
 # Four of five are still there when the last one is made.
 _STAY = 4, 5
 _TIMER = " Timer.run"
+# Threads that poll: twice as many as of those that wait for work of their own, since some are
+# meant to be there to the end; four fifths of their lives asleep, half of it in `sleep`.
+_POLLERS = 16
+_ASLEEP = 8, 10
+_LAST_NS = 500_000_000  # after it, a poller has said nothing more before the end
 # A worker is there for at least half of its pool's time.
 _STAYS = 2
 
@@ -219,6 +224,65 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
             pid=model.pid(model.thread_process[one]),
         )  # fmt: skip
         yield Finding("workers never exit", idle, text, evidence)
+
+
+def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
+    """Threads that are started one after the other, all the time, and look for something to
+    the end of the program: nobody stops them."""
+    model, table = facts.model, facts.model.states
+    ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
+             if process.recording_ended is not None}  # fmt: skip
+    for (pid, name), rows in facts.pools.items():
+        if len(rows) < _POLLERS or pid not in ended:
+            continue
+        found = sorted(
+            (n for n, track in enumerate(model.threads)
+             if model.pid(model.thread_process[n]) == pid
+             and stem(model.thread_names[n]) == name),
+            key=table.first_ns.__getitem__,
+        )  # fmt: skip
+        starts = [table.first_ns[thread] for thread in found]
+        asleep = sum(row.states[s.SLEEP] + row.idle_ns for row in rows)
+        slept = sum(row.states[s.SLEEP] for row in rows)
+        lives = sum(row.wall_ns for row in rows)
+        if asleep * _ASLEEP[1] < lives * _ASLEEP[0] or slept * 2 < lives:
+            continue
+        if any(table.last_ns[thread] < ended[pid] - _LAST_NS for thread in found):
+            continue
+        whole = ended[pid] - model.trace.processes[model.thread_process[found[0]]].start_ns
+        if not _one_by_one(starts, whole):
+            continue
+        site = _sleeps_at(facts, found[0])
+        text = (
+            f"Threads pile up: {len(found)} threads {code(name)}"
+            f"{_started_at(facts, found[0])} were made one after the other, and none has "
+            f"ended: each still sleeps and looks again{place_in(site)}. End each one when "
+            f"nobody needs it any more, or let one thread look for all."
+        )
+        evidence = Evidence(
+            starts[0], table.last_ns[found[0]] - starts[0], model.thread_names[found[0]],
+            tid=model.threads[found[0]].tid, site=site, pid=pid,
+        )  # fmt: skip
+        yield Finding("workers never exit", 0, text, evidence)
+
+
+def _one_by_one(starts: list[int], whole: int) -> bool:
+    """Whether threads were started all the time: over half of the recording, and in each
+    quarter of that at least an eighth of them."""
+    since, until = starts[0], starts[-1]
+    if (until - since) * 2 < whole:
+        return False
+    quarters = [0] * 4
+    for start in starts:
+        quarters[min((start - since) * 4 // (until - since), 3)] += 1
+    return min(quarters) * 8 >= len(starts)
+
+
+def _sleeps_at(facts: Facts, thread: int) -> str:
+    """Where a thread slept; one of the places, where there are several."""
+    table = facts.model.states
+    calls = {table.row[row] for row in facts.rows_of((SLEEP,), 0) if table.who[row] == thread}
+    return max((facts.call(call)[1] for call in calls), default="")
 
 
 def processes_pile_up(facts: Facts) -> Iterator[Finding]:

@@ -6,12 +6,13 @@ from collections.abc import Container, Iterator
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
-from viewer.analysis.states import keys, numbers
+from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.threads import ThreadRow
-from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -22,6 +23,8 @@ _POLLS = 500
 _POLL_NS = 2 * _MS
 # Connections that are made and never used: a hundred of those that took 20 us or more.
 _CONNECTS = 100
+_CONNECTING = " BaseSelectorEventLoop.sock_connect"
+_MOST_AWAITS = 20_000
 _UNUSED = 10
 _EACH_NS = 40 * _MS
 _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
@@ -45,11 +48,13 @@ type _Calls = dict[tuple[int, int], list[int]]
 
 def spinning_threads(facts: Facts) -> Iterator[Finding]:
     """Threads that poll with tiny sleeps, with questions alone, or by connecting."""
+    yield from _connecting_tasks(facts)
     connecting = dict[int, Finding]()
     for thread, finding in _unused_connections(facts):
         connecting[thread] = finding
     yield from connecting.values()
     yield from _tiny_sleeps(facts, connecting)
+    yield from _tiny_time_outs(facts)
     yield from _questions(facts)
 
 
@@ -103,6 +108,35 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
         yield _finding(facts, thread, facts.call(call)[1], start, end, end - start, how)
 
 
+def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
+    """Threads that wait for an item, an event or a lock, and give up at once each time."""
+    model, table = facts.model, facts.model.states
+    failed = marks(
+        model,
+        lambda state: int(state & STATE_MASK in (IDLE_WAIT, LOCK_WAIT) and state & FAILED > 0),
+    )
+    found = model.trace.engine.longer(table.start_ns, table.end_ns, failed, 0)
+    if len(found) < _POLLS:
+        return
+    by_place = defaultdict[tuple[int, str, str], list[int]](list)
+    for row in found:
+        if table.end_ns[row] - table.start_ns[row] <= _POLL_NS * 2:
+            by_place[table.who[row], *facts.wait(row)].append(row)
+    for (thread, name, site), rows in by_place.items():
+        waited = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        is_tiny = len(rows) >= _POLLS and waited <= len(rows) * _POLL_NS
+        if is_library(site) or not is_tiny or waited * 2 < end - start:
+            continue
+        how = (
+            f"`{name}` runs into its time-out {len(rows):,} times, after "
+            f"{duration(waited // len(rows))} on average, for {duration(end - start)} "
+            f"({at(facts, start)}). Wait without a time-out and put a last item to end it, or "
+            f"take a longer one."
+        )
+        yield _finding(facts, thread, site, start, end, end - start, how)
+
+
 def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
     """Threads that connect again and again, and never send or get anything."""
     table = facts.model.states
@@ -124,6 +158,43 @@ def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
         )
         site = facts.call(call)[1]
         yield thread, _finding(facts, thread, site, start, end, end - start, how)
+
+
+def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
+    """Tasks that await nothing but connections, one after the other, for no use: whoever is
+    connected awaits its transport, an answer, or its next attempt."""
+    model, slices = facts.model, facts.model.trace.slices
+    if not any(_CONNECTING in text for text in model.trace.events.strings):
+        return
+    found, others = defaultdict[int, list[int]](list), Counter[int]()
+    awaits = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), 0
+    )
+    for i in awaits[:_MOST_AWAITS]:
+        if model.owners.owner[i] < 0:
+            continue
+        group = model.owners.task_group[model.owners.owner[i]]
+        stack = model.trace.text_of_slice(i, s.ARG_STACK)
+        if _CONNECTING in stack.partition("\n")[0]:
+            found[group].append(i)
+        else:
+            others[group] += 1
+    for group, rows in found.items():
+        start, end = slices.start_ns[rows[0]], slices.end_ns[rows[-1]]
+        is_often = len(rows) >= _CONNECTS and end - start <= len(rows) * _EACH_NS
+        if others[group] * _UNUSED > len(rows) or not is_often:
+            continue
+        task, site = model.owners.owner[rows[0]], facts.awaited(rows[0])[1]
+        text = (
+            f"{code(*model.coroutine(group))} polls{place_in(site)}: it connects again and "
+            f"again, {len(rows):,} times in {duration(end - start)} ({at(facts, start)}), and "
+            f"awaits nothing else. Wait between two attempts, longer each time."
+        )
+        evidence = Evidence(
+            start, end - start, model.task_name(task), model.owners.task_id[task], site=site,
+            pid=model.pid(model.owners.task_process[task]),
+        )  # fmt: skip
+        yield Finding("busy loop", end - start, text, evidence)
 
 
 def _questions(facts: Facts) -> Iterator[Finding]:

@@ -80,6 +80,9 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if lost < _MISSED_NS:
             continue
         wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+        if wait.name in _LOCKS:
+            yield _kept_asleep(facts, waits, pairs, lost)
+            continue
         waits.told.update(one.slice for pair in pairs for one in pair)
         text = (
             f"Missed wake-up: {code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
@@ -90,6 +93,24 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"`put`) when there is something to do."
         )
         yield Finding("missed wake-up", lost, text, waits.evidence(wait))
+
+
+def _kept_asleep(
+    facts: Facts, waits: LongWaits, pairs: list[tuple[Wait, Wait]], lost: int
+) -> Finding:
+    """The sleeper had a lock for which others waited, who would have woken it."""
+    wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+    waits.told.update(one.slice for pair in pairs for one in pair)
+    text = (
+        f"Deadlock {at(facts, wait.start_ns)}, for {duration(wait.ns)}: "
+        f"{code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
+        f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)} while it had a "
+        f"lock for which {users(facts.model, (one.who for one, _ in pairs))}"
+        f"{place_in(wait.site)} waited, who could not wake it meanwhile: {duration(lost)} "
+        f"lost in {plural(len(pairs), 'wait')}. Release the lock before waiting, or wait in a "
+        f"condition of that lock."
+    )
+    return Finding("deadlock", lost, text, waits.evidence(wait))
 
 
 def _woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:

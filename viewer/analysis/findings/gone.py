@@ -1,0 +1,117 @@
+"""Readers of a multiprocessing queue or pipe, whose writer has ended with an error."""
+
+import signal
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.databases import calls_of
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import place_in
+from viewer.analysis.findings.words import at
+from viewer.analysis.processes.family import Family, Member
+from viewer.trace.columns import IO
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# Waits for an item that begin, or go on for half a second, after the child's end.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_GETS = (
+    "/multiprocessing/queues.py",
+    "/multiprocessing/connection.py",
+)
+_WAITS = ("poll", "read", "recv", "select")
+_ORDERLY = (signal.SIGTERM, signal.SIGINT)
+
+
+def writer_gone(facts: Facts) -> Iterator[Finding]:
+    """Somebody waits for an item that a process should have put which ended with an error."""
+    family = Family.of(facts.model)
+    dead = defaultdict[int, list[Member]](list)
+    for member in family.members.values():
+        if _failed(member):
+            dead[member.parent].append(member)
+    if not dead:
+        return
+    lost: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    table, model = facts.model.states, facts.model
+    rows = _gets(facts, set(dead))
+    last = {  # what came last, and when
+        table.who[row]: table.start_ns[row]
+        for row in rows
+        if "read" in facts.call(table.row[row])[0]
+        and not model.trace.slices.unfinished[table.slice[row]]
+    }
+    for row in rows:
+        thread, site = table.who[row], facts.call(table.row[row])[1]
+        since = min(member.end_ns for member in dead[model.thread_process[thread]])
+        after = table.end_ns[row] - max(table.start_ns[row], since)
+        is_vain = last.get(thread, 0) < table.start_ns[row]
+        if after >= _LONG_NS and is_vain and not is_library(site):
+            lost[thread, site].append((row, after))
+    for (thread, site), found in lost.items():
+        if sum(ns for _, ns in found) >= _LOST_NS:
+            yield _finding(facts, thread, site, found, dead[model.thread_process[thread]])
+
+
+def _failed(member: Member) -> bool:
+    told = member.told
+    if told is None or member.parent < 0:
+        return False
+    killed = told.signal is not None and told.signal not in _ORDERLY
+    return killed or bool(told.status)
+
+
+def _gets(facts: Facts, processes: set[int]) -> list[int]:
+    """The calls in which threads of these processes wait for a message, in order of begin."""
+    model, table = facts.model, facts.model.states
+    named = bytes(
+        int(any(part in model.trace.text(name) for part in _WAITS)) for name in table.call_name
+    )
+    if 1 not in named:
+        return []
+    return [
+        row
+        for row in calls_of(facts, (IO,), memoryview(named))
+        if model.thread_process[table.who[row]] in processes
+        and all(part in _stack(facts, row) for part in _GETS)
+    ]
+
+
+def _stack(facts: Facts, row: int) -> str:
+    return facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+
+
+def _finding(
+    facts: Facts, thread: int, site: str, found: list[tuple[int, int]], dead: list[Member]
+) -> Finding:
+    model, table = facts.model, facts.model.states
+    worst, ns = max(found, key=lambda pair: pair[1])
+    one = min(dead, key=lambda member: member.end_ns)
+    assert one.told is not None
+    how = f"with exit code {one.told.status}"
+    if one.told.signal is not None:
+        how = f"by {signal.Signals(one.told.signal).name}"
+    lost = sum(ns for _, ns in found)
+    others = f" and {plural(len(dead) - 1, 'other child')}" if dead[1:] else ""
+    text = (
+        f"Waited in vain: {code(model.thread_names[thread])}{place_in(site)} waited for an "
+        f"item of a queue or pipe of `multiprocessing`: {plural(len(found), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(ns)} "
+        f"({at(facts, table.start_ns[worst])}). {code(one.name)}{others} had ended {how} "
+        f"({at(facts, one.end_ns)}), and nothing came any more. Look at why it ended, and "
+        f"wait for `process.sentinel` as well (`multiprocessing.connection.wait`), or use a "
+        f"time-out and ask `is_alive`."
+    )
+    evidence = Evidence(
+        table.start_ns[worst],
+        table.end_ns[worst] - table.start_ns[worst],
+        model.thread_names[thread],
+        tid=model.threads[thread].tid,
+        site=site,
+        pid=model.pid(model.thread_process[thread]),
+    )
+    return Finding("wait in vain", lost, text, evidence)
