@@ -19,6 +19,8 @@ from tracer.secrets import masked
 from tracer.signals import Tool, children, libraries
 from tracer.totals import Totals
 
+_TOLD_MS = 1000  # at the end, for those who are told of triggers: their code may hang
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -319,7 +321,10 @@ class Recording:
         _tell_listening(self._core, "")
         if self.options.flight is not None and not reason:
             reason = self.options.flight.reason_at_end()
+        self._core.kept["ending"] = self  # is told of what triggers see at the very end
         totals = self._core.stop("" if discards else reason, self._crashes)
+        self._core.await_moments(_TOLD_MS)
+        self._core.kept.pop("ending", None)
         if not totals:
             return None
         if discards and self.options.flight is None:

@@ -3,9 +3,11 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "recording.h"
@@ -21,8 +23,16 @@ static PyObject *told(const moment *m)
                          PyUnicode_DecodeFSDefault(m->taken.target), "error", m->taken.error);
 }
 
+enum { LOOK_NS = 1000 * 1000 };
+
+/* Moments that a thread of `untold_in` is telling, or is about to. A forked child does not have these threads. */
+static _Atomic int untold;
+static _Atomic pid_t untold_in;
+static _Thread_local int tells;
+
 static void *tell(void *of)
 {
+    tells = 1;
     kernel_source.ignore((uint32_t)syscall(SYS_gettid));
     if (Py_IsInitialized()) {
         PyGILState_STATE state = PyGILState_Ensure();
@@ -34,17 +44,22 @@ static void *tell(void *of)
         PyGILState_Release(state);
     }
     free(of);
+    atomic_fetch_sub(&untold, 1);
     return NULL;
 }
 
-/* With the writer's mask: all signals are blocked. */
+/* All signals stay with the program's own threads: at the end of a recording, one of these calls this. */
 static int start_thread(void *(*run)(void *), void *with)
 {
     pthread_t thread;
+    sigset_t all, before;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&thread, &attributes, run, with);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;
 }
@@ -55,8 +70,30 @@ void moments_tell(const moment *of)
     if (!copy)
         return;
     memcpy(copy, of, sizeof *copy);
-    if (start_thread(tell, copy))
+    if (atomic_exchange(&untold_in, getpid()) != getpid())
+        atomic_store(&untold, 0);
+    atomic_fetch_add(&untold, 1);
+    if (start_thread(tell, copy)) {
+        atomic_fetch_sub(&untold, 1);
         free(copy);
+    }
+}
+
+PyDoc_STRVAR(await_doc, "await_moments(most_ms)\n\n"
+"Waits until everybody has been told of what triggers have seen, or so long. A thread that tells does not wait for itself.");
+
+static PyObject *await_told(PyObject *module, PyObject *most_ms)
+{
+    (void)module;
+    long looks = PyLong_AsLong(most_ms);
+    if (looks == -1 && PyErr_Occurred())
+        return NULL;
+    struct timespec pause = {.tv_nsec = LOOK_NS};
+    Py_BEGIN_ALLOW_THREADS
+    for (; looks > 0 && atomic_load(&untold_in) == getpid() && atomic_load(&untold) > tells; looks--)
+        nanosleep(&pause, NULL);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
 }
 
 static void *ask_place(void *pthread)
@@ -110,5 +147,6 @@ static PyObject *set(PyObject *module, PyObject *args)
 
 PyMethodDef moments_methods[] = {
     {"set_triggers", set, METH_VARARGS, set_doc},
+    {"await_moments", await_told, METH_O, await_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -307,6 +307,8 @@ static void tell_recording(const char *method, const char *format, PyObject *tot
 void recording_tell_moment(PyObject *facts)
 {
     PyObject *recording = PyDict_GetItemString(kept, "recording"); /* borrowed */
+    if (!recording)
+        recording = PyDict_GetItemString(kept, "ending");
     Py_XINCREF(recording);
     PyObject *result = recording ? PyObject_CallMethod(recording, "tell_moment", "O", facts) : NULL;
     Py_XDECREF(result);

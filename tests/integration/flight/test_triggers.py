@@ -90,6 +90,31 @@ for _ in range(4):
     assert (told["reason"], told["suppressed"]) == ("exit", 3)
 
 
+AT_THE_END = """
+import threading, time
+told = []
+
+def on_event(event):
+    told.append((threading.get_ident() != threading.main_thread().ident, event["what"]))
+    tracer.stop()  # has to wait for nobody
+
+tracer.stop()
+tracer.flight("ring", seconds=5, on=["region slow>50ms"], on_event=on_event)
+with tracer.region("slow"):
+    time.sleep(0.06)
+tracer.stop()
+print(told)
+"""
+
+
+def test_a_moment_just_before_the_end(run: Runner) -> None:
+    """Whoever is to be told is told before the recording has ended."""
+    assert run(AT_THE_END) == "[(True, 'slow')]\n"
+    (path,) = run.ring.glob("*.pftrace")
+    assert run.stderr.startswith("tracer: region slow>50ms: slow for ")
+    assert run.stderr.endswith(f" -> {path}\n")
+
+
 def test_a_signal(run: Runner) -> None:
     """The program's own handler is called as well."""
     printed = run(
