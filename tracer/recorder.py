@@ -135,16 +135,23 @@ class Recording:
     ) -> None:
         if not family.member:
             raise TracerError("there are as many processes as may be recorded")
-        if self.options.flight is None:
-            self.options.path, fd = family.open(core)
-        else:
-            _, fd = self._prepare(core)
-        core.kept["recording"] = self
+        new = ""
         try:
+            if self.options.flight is None:
+                new, fd = family.open(core)
+                self.options.path = new
+            else:
+                _, fd = self._prepare(core)
+            core.kept["recording"] = self
             self._open(core, fd, family, hold=False)
         except BaseException:
-            del core.kept["recording"]
+            core.kept.pop("recording", None)
+            core.leave_family()
+            if new:
+                discard(new)
             raise
+        if family.origin == "exec":
+            core.count_program()
         self._has_begun = True
         core.process_started(flow)
         core.name_thread(os.getpid(), thread)
@@ -304,7 +311,7 @@ class Recording:
         del self._core.kept["recording"]
         if not discards:
             self.begin()
-        asked, begun, why_not = self._core.family_counts()
+        asked, begun, _, why_not = self._core.family_counts()
         self.blind_spots = self._find_blind_spots()
         if why_not:
             self.blind_spots.append(("children", f"not recorded: {why_not}"))

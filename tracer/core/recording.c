@@ -543,12 +543,29 @@ static PyObject *enter(PyObject *module, PyObject *unused)
     return PyLong_FromUnsignedLong(family_enter());
 }
 
+PyDoc_STRVAR(counts_doc, "family_counts() -> (children that were to record themselves, those that did, programs that\n"
+"processes became, why no child could)");
+
+static PyObject *leave(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    family_leave();
+    Py_RETURN_NONE;
+}
+
+static PyObject *count_program(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    family_count_program();
+    Py_RETURN_NONE;
+}
+
 static PyObject *counts(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    uint64_t asked, begun;
-    family_counts(&asked, &begun);
-    return Py_BuildValue("KKs", (unsigned long long)asked, (unsigned long long)begun,
+    uint64_t asked, begun, programs;
+    family_counts(&asked, &begun, &programs);
+    return Py_BuildValue("KKKs", (unsigned long long)asked, (unsigned long long)begun, (unsigned long long)programs,
                          family_error() ? strerror(family_error()) : "");
 }
 
@@ -578,6 +595,8 @@ PyMethodDef recording_methods[] = {
     {"rejoin_family", rejoin, METH_O, rejoin_doc},
     {"leave_parent", leave_parent, METH_NOARGS, leave_doc},
     {"enter_family", enter, METH_NOARGS, "enter_family() -> int: number of this process in it; 0: there are too many."},
-    {"family_counts", counts, METH_NOARGS, "family_counts() -> (children that were to record themselves, those that did, why none could)"},
+    {"leave_family", leave, METH_NOARGS, "This process has a number in it, but cannot record itself."},
+    {"count_program", count_program, METH_NOARGS, "This process of it has become another program, with a file of its own."},
+    {"family_counts", counts, METH_NOARGS, counts_doc},
     {NULL, NULL, 0, NULL},
 };

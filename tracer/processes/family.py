@@ -105,13 +105,12 @@ class Family:
 
     def join(self, core: "ModuleType") -> None:
         """At the end of the first process: appends the files of those that have ended."""
-        pids = {str(os.getpid())}  # of the programs that this process was, too
 
         def append(path: str, fd: int) -> None:
-            core.append_trace(file, fd)
+            if os.fstat(fd).st_size:
+                core.append_trace(file, fd)
+                self.joined += 1
             discard(path)
-            pids.add(os.path.basename(path).partition("-")[0])
-            self.joined += 1
 
         try:
             file = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
@@ -120,7 +119,8 @@ class Family:
                     self.problem = f"another recording goes into {self.file}"
                     return
                 self.running = self._visit(core, append, self.began_ns, MOST_BYTES)
-                self.children = len(pids) - 1 + len(self.running)
+                _, _, programs, _ = core.family_counts()
+                self.children = max(self.joined + len(self.running) - programs, 0)
             finally:
                 os.close(file)
         except OSError as error:

@@ -11,6 +11,7 @@ from tests.support.family import events, folder, has_ended
 from tests.support.trace_processor import open_trace
 from tests.support.validator.rules import validate
 from tracer import schema as s
+from tracer.processes.family import Family
 
 TREE = """\
 import asyncio, os, threading, tracer
@@ -271,6 +272,62 @@ def test_a_folder_that_cannot_be_made(record: Recorder) -> None:
     assert "tracer: children: not recorded: " in record.stderr
     assert ", 2 child processes not recorded" in record.stderr
     assert folder(trace).read_text() == "mine"
+
+
+HINDERED = """\
+import os, subprocess, sys
+
+def child():
+    if os.fork() == 0:
+        os._exit(0)
+    os.wait()
+
+folder = sys.argv[1]
+open(folder, "w").close()  # for the moment nothing can be made there
+child()
+os.unlink(folder)
+child()
+os.rename(folder, "elsewhere")
+child()
+subprocess.run([sys.executable, "-c", ""], check=True)
+os.rename("elsewhere", folder)
+child()
+"""
+
+
+def test_what_hinders_one_child_hinders_no_other(record: Recorder) -> None:
+    """Those that find no folder run unrecorded, and are counted as such."""
+    place = folder(record.directory / "recorded0.pftrace")
+    trace = record(HINDERED, str(place), options=("--no-cpu", "--no-sched"))
+    found = validate(trace.read_bytes())
+    assert len(found.processes) == 1 + 2
+    assert has_ended(found)
+    assert ", 2 child processes recorded, 3 child processes not recorded" in record.stderr
+    assert "tracer: children:" not in record.stderr
+    assert not place.exists()
+
+
+def test_one_pid_of_several_children(tmp_path: Path) -> None:
+    """Each file is a process of its own, but for one that became another program."""
+
+    class Core:
+        lock_file = append_trace = staticmethod(lambda *_: True)
+        family_counts = staticmethod(lambda: (4, 4, 1, ""))
+
+    family = Family(str(tmp_path / "t.pftrace"))
+    (tmp_path / "t.pftrace").write_bytes(b"")
+    Path(family.folder).mkdir()
+    for name, text in (
+        ("5-1", "a"),
+        ("5-2", "b"),
+        ("6-3", "first"),
+        ("6-4", "then"),
+        ("0-5", ""),
+    ):
+        later = family.began_ns + int(name[2:])
+        Path(family.folder, f"{name[:2]}{later}.pftrace").write_text(text)
+    family.join(Core())  # type: ignore[arg-type]
+    assert (family.joined, family.children) == (4, 3)
 
 
 PREEXEC = """\

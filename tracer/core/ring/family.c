@@ -17,7 +17,7 @@ enum { PAGE_BYTES = 4096 }; /* behind the page comes the table of channels */
 
 typedef struct {
     uint64_t most_bytes, most_members;
-    _Atomic uint64_t bytes, asked, members, refused;
+    _Atomic uint64_t bytes, asked, members, refused, programs;
 } shared;
 
 static shared *page; /* NULL: no child was started yet */
@@ -95,7 +95,7 @@ static int make(void)
     int fd = open_page(O_CREAT | O_EXCL);
     if (fd < 0)
         return errno;
-    fresh.values = (shared){most_bytes, most_members, stat(file, &first) < 0 ? 0 : (uint64_t)first.st_size, 0, 1, 0};
+    fresh.values = (shared){most_bytes, most_members, stat(file, &first) < 0 ? 0 : (uint64_t)first.st_size, 0, 1, 0, 0};
     int error = fill(fd, &fresh, &zeros);
     error = error ? error : map(fd);
     close(fd);
@@ -115,8 +115,8 @@ int family_rejoin(const char *into)
 
 int family_is_ready(void)
 {
-    if (!page && folder[0] && !failed)
-        failed = make();
+    if (!page && folder[0])
+        failed = make(); /* what kept the last child from it may be over */
     return page && folder[0];
 }
 
@@ -136,10 +136,23 @@ void family_count_child(void)
         atomic_fetch_add(&page->asked, 1);
 }
 
-void family_counts(uint64_t *asked, uint64_t *begun)
+void family_counts(uint64_t *asked, uint64_t *begun, uint64_t *programs)
 {
     *asked = page ? atomic_load(&page->asked) : 0;
     *begun = page ? atomic_load(&page->members) - 1 - atomic_load(&page->refused) : 0;
+    *programs = page ? atomic_load(&page->programs) : 0;
+}
+
+void family_leave(void)
+{
+    if (page)
+        atomic_fetch_add(&page->refused, 1);
+}
+
+void family_count_program(void)
+{
+    if (page)
+        atomic_fetch_add(&page->programs, 1);
 }
 
 uint32_t family_enter(void)

@@ -22,10 +22,12 @@ int family_error(void);
 void family_count_child(void); /* one was started that is to record itself */
 /* The number of this process, a child, from 1; 0 if there are as many as there may be. */
 uint32_t family_enter(void);
+void family_leave(void);         /* it has a number, but cannot record itself */
+void family_count_program(void); /* a process that has a file has become another program, which has another one */
 /* Counts bytes that are about to be written. Returns 0, or -1 if they would be too many: then they are not counted. */
 int family_spend(size_t bytes);
-/* How many children were to record themselves, and how many began to. */
-void family_counts(uint64_t *asked, uint64_t *begun);
+/* How many children were to record themselves, how many began to, and how many programs processes became. */
+void family_counts(uint64_t *asked, uint64_t *begun, uint64_t *programs);
 const char *family_folder(void); /* "": children are not followed */
 
 #endif
