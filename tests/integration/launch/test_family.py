@@ -317,16 +317,12 @@ def test_one_pid_of_several_children(tmp_path: Path) -> None:
     family = Family(str(tmp_path / "t.pftrace"))
     (tmp_path / "t.pftrace").write_bytes(b"")
     Path(family.folder).mkdir()
-    for name, text in (
-        ("5-1", "a"),
-        ("5-2", "b"),
-        ("6-3", "first"),
-        ("6-4", "then"),
-        ("0-5", ""),
-    ):
+    names = {"5-1": "one", "5-2": "other", "6-3": "first", "6-4": "then", "0-5": ""}
+    for name, text in names.items():
         later = family.began_ns + int(name[2:])
         Path(family.folder, f"{name[:2]}{later}.pftrace").write_text(text)
     family.join(Core())  # type: ignore[arg-type]
+    (tmp_path / "t.pftrace").unlink()
     assert (family.joined, family.children) == (4, 3)
 
 
