@@ -6,6 +6,8 @@ same words in every package, so a reader can tell such waits from those for some
 
 import sys
 
+from tracer.signals.loops import waits
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
@@ -129,6 +131,8 @@ JOBS: "dict[str, tuple[str, str]]" = {
     "asgiref.sync:SyncToAsync.__call__": ("self", "func"),
     "trio._threads:to_thread_run_sync": ("sync_fn", ""),
 }
+# … and those that have an object in their place in a limiter's set -> the same, of that …
+STAND_INS = {"trio._threads:to_thread_run_sync": ("placeholder", "")}
 # … or that a greenlet runs, which waits in what the task awaits next -> the same, of that.
 GREENLETS: "dict[str, tuple[str, str]]" = {
     "sqlalchemy.util._concurrency_py3k:greenlet_spawn": ("context", ""),
@@ -142,11 +146,15 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
     """Names the waits of each package once the program imports it. The names stay."""
     for module in WAITS:
         tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
-    for runners in (JOBS, GREENLETS):
+    for runners in (JOBS, STAND_INS, GREENLETS):
         for function, place in runners.items():
 
-            def label(function: str = function, place: "tuple[str, str]" = place) -> None:
-                _label_runner(core, function, place)
+            def label(
+                runners: "dict[str, tuple[str, str]]" = runners,
+                function: str = function,
+                place: "tuple[str, str]" = place,
+            ) -> None:
+                _label_runner(core, runners, function, place)
 
             tool.after_import(function.partition(":")[0], label)
 
@@ -174,20 +182,31 @@ def _find(module: str, path: str) -> "CodeType | None":
     return getattr(getattr(found, "__func__", found), "__code__", None)
 
 
-def _label_runner(core: "ModuleType", function: str, place: "tuple[str, str]") -> None:
+def _label_runner(
+    core: "ModuleType",
+    runners: "dict[str, tuple[str, str]]",
+    function: str,
+    place: "tuple[str, str]",
+) -> None:
     module, _, path = function.partition(":")
     code = _find(module, path)
-    if code is not None:
-        core.label_runner(code, _number(core, code, *place, ""), function in GREENLETS)
+    if code is None:
+        return
+    number = _number(core, code, *place, "")
+    if runners is STAND_INS:
+        core.label_stand_in(code, number)
+    else:
+        core.label_runner(code, number, runners is GREENLETS)
 
 
 def _number(
     core: "ModuleType", code: "CodeType", variable: str, attribute: str, slots: str
 ) -> int:
     """What a variable of a function leads to, as a number of the core; 0: nothing."""
-    if variable not in code.co_varnames:
+    variables = waits.variables(code)
+    if variable not in variables:
         return 0
-    key = (code.co_varnames.index(variable), attribute, slots)
+    key = (variables.index(variable), attribute, slots)
     if key not in _numbers:
         constant = int(slots) if slots.isdecimal() else 0
         terms = slots.replace("|", "+").split("+") if slots and not constant else []

@@ -36,6 +36,7 @@ typedef struct {
     uint8_t inside_library;  /* it belongs to the standard library */
     uint8_t pool;            /* what a wait inside it is for: see signals/libraries.h; 0: no pool */
     uint8_t job;             /* the function that another thread runs for it: the same; 0: none */
+    uint8_t stand_in;        /* what has the slot of the task that waits inside it: the same; 0: the task */
     uint8_t greenlet;        /* the greenlet in which it runs functions: the same; 0: none */
     uint32_t wait;           /* string id of "lock wait: …" if a thread's wait inside it has a name */
     uint8_t is_signal;       /* … and a plain lock that it takes is a signal, whoever has taken it before … */

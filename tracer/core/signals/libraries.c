@@ -170,9 +170,26 @@ static PyObject *label_runner(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(stand_in_doc, "label_stand_in(code, number)\n\n"
+"A task that waits inside `code` has the slot of a limiter by an object of its own: `number` says where, as library_pool().");
+
+static PyObject *label_stand_in(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code;
+    unsigned char number;
+    if (!PyArg_ParseTuple(args, "O!b", &PyCode_Type, &code, &number))
+        return NULL;
+    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    if (facts->func)
+        facts->stand_in = number;
+    Py_RETURN_NONE;
+}
+
 PyMethodDef libraries_methods[] = {
     {"library_pool", add_pool, METH_VARARGS, pool_doc},
     {"label_library", label_library, METH_VARARGS, label_doc},
     {"label_runner", label_runner, METH_VARARGS, runs_doc},
+    {"label_stand_in", label_stand_in, METH_VARARGS, stand_in_doc},
     {NULL, NULL, 0, NULL},
 };

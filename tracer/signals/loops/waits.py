@@ -31,6 +31,12 @@ def inner(code: "CodeType", name: str) -> "CodeType":
     return found  # type: ignore[no-any-return]
 
 
+def variables(code: "CodeType") -> "list[str]":
+    """What a frame of the code has, in order."""
+    own = [name for name in code.co_cellvars if name not in code.co_varnames]
+    return [*code.co_varnames, *own, *code.co_freevars]
+
+
 def label(
     core: "ModuleType", library: str, waits: "Iterable[tuple[str, str, str, int]]"
 ) -> None:
@@ -64,8 +70,7 @@ def label_wrapper(
     if code is None:  # this version lacks it
         return
     code = inner(code, nested) if nested else code
-    own = [name for name in code.co_cellvars if name not in code.co_varnames]
-    variables = [*code.co_varnames, *own, *code.co_freevars]
-    if variable in variables:
+    found = variables(code)
+    if variable in found:
         names = (attribute,) if attribute else ()
-        core.label_wrapper(code, variables.index(variable), names)
+        core.label_wrapper(code, found.index(variable), names)

@@ -218,6 +218,7 @@ typedef struct {
     const code_facts *outside; /* the innermost code outside the scheduler, and where … */
     stack_frame site;          /* … it is */
     PyCodeObject *job; /* the user's function that another thread runs for it; NULL: none that is known */
+    PyObject *stand_in; /* borrowed */
     uint8_t has_users;
 } walk;
 
@@ -303,6 +304,8 @@ static void visit_coroutine(walk *w, PyObject *at, int is_innermost)
     PyCodeObject *code = compat_gen_code(at);
     const code_facts *facts = codes_of(code);
     visit(w, (stack_frame){code, compat_gen_offset(at, code)}, facts, compat_gen_frame(at), is_innermost);
+    if (facts->stand_in)
+        w->stand_in = library_pool_of(facts->stand_in, compat_gen_frame(at)).object;
     PyObject *greenlet = facts->greenlet ? library_pool_of(facts->greenlet, compat_gen_frame(at)).object : NULL;
     if (greenlet)
         visit_greenlet(w, greenlet);
@@ -315,13 +318,13 @@ static void visit_job(walk *w)
         *--w->innermost = (stack_frame){w->job, 0};
 }
 
-/* The tasks in a set of who has the slots of a pool; NULL: it has none. */
+/* The tasks in, or behind, a set of who has the slots of a pool; NULL: it has none. */
 static void find_holders(PyObject *set, await_facts *found)
 {
     PyObject *items = set && PyAnySet_CheckExact(set) ? PyObject_GetIter(set) : NULL, *each;
     while (items && (each = PyIter_Next(items))) {
         compat_lock(&identity_guard);
-        const known_task *known = identity_find(each);
+        const known_task *known = identity_having(each);
         if (known && found->holder_count++ < HOLDERS_MOST)
             found->holders.tasks[found->holder_count - 1] = known->id;
         compat_unlock(&identity_guard);
@@ -357,6 +360,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     w.innermost = w.chain + CHAIN_LIMIT;
     w.outside = NULL;
     w.job = NULL;
+    w.stand_in = NULL;
     w.has_users = 0;
     uint32_t cython;
     PyObject *at = coro;
@@ -370,6 +374,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         at = next;
     }
     visit_job(&w);
+    found->stand_in = w.stand_in;
     if (w.name.by && w.name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
         w.name = (naming){0}; /* another task, which has a name */
     found->what = w.name.what;

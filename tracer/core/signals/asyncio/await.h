@@ -13,6 +13,7 @@ typedef struct {
     uint8_t primitive;   /* enum await_primitive of … */
     PyObject *lock;      /* … this; new reference, or NULL */
     uint32_t slots;      /* how many may use it at once; 0: unknown */
+    PyObject *stand_in;  /* what has the task's slot in a pool; borrowed from its frames, or NULL */
     uint32_t holder_count; /* of the tasks that use it, as far as is known … */
     await_holders holders; /* … the first */
 } await_facts;

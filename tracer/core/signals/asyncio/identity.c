@@ -28,6 +28,33 @@ known_task *identity_find(const void *task)
     return known ? (known_task *)(uintptr_t)*known : NULL;
 }
 
+known_task *identity_having(const void *object)
+{
+    known_task *known = identity_find(object);
+    uint64_t *stood_for = known ? NULL : map_find(&identity.by_stand_in, (uint64_t)(uintptr_t)object);
+    return stood_for ? (known_task *)(uintptr_t)*stood_for : known;
+}
+
+/* It is kept until the task has another one or ends, so that nothing else gets its address. */
+void identity_stand_in(known_task *known, PyObject *object)
+{
+    if (known->stand_in == object)
+        return;
+    PyObject *before = known->stand_in;
+    compat_lock(&identity_guard);
+    uint64_t *stands = map_put(&identity.by_stand_in, (uint64_t)(uintptr_t)object);
+    if (stands) {
+        if (before)
+            map_remove(&identity.by_stand_in, (uint64_t)(uintptr_t)before);
+        stands = map_put(&identity.by_stand_in, (uint64_t)(uintptr_t)object); /* that may have moved it */
+        *stands = (uint64_t)(uintptr_t)known;
+        known->stand_in = Py_NewRef(object);
+    }
+    compat_unlock(&identity_guard);
+    if (stands)
+        Py_XDECREF(before);
+}
+
 uint32_t identity_id(PyObject *task)
 {
     if (!task || !identity_is_task(task))
@@ -206,8 +233,11 @@ void identity_dismiss(known_task *known)
     compat_lock(&identity_guard);
     map_remove(&identity.by_task, (uint64_t)(uintptr_t)known->task);
     map_remove(&identity.by_ref, (uint64_t)(uintptr_t)known->ref);
+    if (known->stand_in)
+        map_remove(&identity.by_stand_in, (uint64_t)(uintptr_t)known->stand_in);
     compat_unlock(&identity_guard);
     Py_DECREF(known->ref);
+    Py_XDECREF(known->stand_in);
     free(known);
 }
 
@@ -364,7 +394,7 @@ int identity_setup(PyObject *facts)
 void identity_leave_parent(void)
 {
     identity_guard = (compat_mutex){0};
-    identity.by_task = identity.by_ref = identity.loops = (map){0};
+    identity.by_task = identity.by_ref = identity.by_stand_in = identity.loops = (map){0};
 }
 
 /* Ids keep counting up, so that none is ever used twice in a process. */
@@ -377,6 +407,7 @@ void identity_forget(void)
         if (!identity.by_task.slots[i].key)
             continue;
         Py_DECREF(known->ref);
+        Py_XDECREF(known->stand_in);
         free(known);
     }
     for (uint32_t i = 0; identity.loops.slots && i <= identity.loops.mask; i++) {
@@ -388,6 +419,7 @@ void identity_forget(void)
     }
     map_free(&identity.by_task);
     map_free(&identity.by_ref);
+    map_free(&identity.by_stand_in);
     map_free(&identity.loops);
     Py_CLEAR(identity.handle);
     Py_CLEAR(identity.timer_handle);

@@ -18,6 +18,7 @@ typedef struct {
     uint32_t await_site; /* string: where it last began to wait for a lock */
     PyObject *ref; /* weak reference whose callback reports a task that died pending */
     PyObject *task; /* its address, not a reference */
+    PyObject *stand_in; /* what last had a slot of a limiter for it; a reference, or NULL */
 } known_task;
 
 typedef struct {
@@ -42,7 +43,7 @@ struct identity {
     Py_ssize_t callback_offset, args_offset, when_offset;
     PyObject *pending, *cancelled, *on_gone, *current_task;
     PyObject *wrapping, *wrapper; /* codes: of a function, whose first argument is a coroutine, and of that around it */
-    map by_task, by_ref, loops;
+    map by_task, by_ref, by_stand_in, loops;
     _Atomic uint32_t next_task, next_loop;
 };
 
@@ -67,6 +68,9 @@ static inline PyObject *identity_step_task(PyObject *step)
 }
 
 known_task *identity_find(const void *task);
+/* The object has a slot for the task. */
+void identity_stand_in(known_task *known, PyObject *object);
+known_task *identity_having(const void *object); /* the task that it is, or that it has a slot for */
 PyObject *identity_task_of(PyObject *callback);
 PyObject *identity_read(PyObject *task, enum field which);
 int identity_same_text(PyObject *value, PyObject *constant);

@@ -113,6 +113,8 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, known_tas
     await_facts facts;
     await_lock lock;
     await_describe(slot(task, identity.trio_coro), NULL, &facts);
+    if (facts.stand_in)
+        identity_stand_in(known, facts.stand_in);
     if (!facts.what)
         facts.what = text_wait;
     if (facts.lock) {
