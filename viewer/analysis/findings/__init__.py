@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
+from viewer.analysis.findings.children import killed_child
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
@@ -73,6 +74,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     vain_findings,  # missed wake-up, wait in vain
     no_answer,  # wait in vain
     writer_gone,  # wait in vain
+    killed_child,  # wait in vain
     database_locked,
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,

@@ -19,7 +19,8 @@ from viewer.words import code
 _MANY = 50
 _WINDOWS = 8
 _GROWS_NS = 500_000_000
-_OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.connect")
+_OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.connect",
+          "fork_exec")  # fmt: skip
 
 
 def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
