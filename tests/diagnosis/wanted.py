@@ -308,6 +308,52 @@ WANTED: dict[str, Wanted] = {
     "l06_sleep_in_middleware": Wanted(
         "loop blocked", ("sleep", r"l06\w+.py:16"), ("fastapi", "httpx")
     ),
+    "q01_sync_auth_in_middleware": Wanted(
+        "loop blocked|blocking call on the loop thread",
+        ("recv|urlopen", r"authenticate|q01\w+.py:38"),
+        ("starlette", "httpx"),
+    ),
+    "q02_log_handler_sends": Wanted(
+        "loop blocked|blocking call on the loop thread", ("recv", r"q02\w+.py:30|emit")
+    ),
+    "q03_readline_after_eof": Wanted(
+        "busy loop|task never yields|loop blocked", ("handler",)
+    ),
+    "q04_redis_watch_over_request": Wanted(
+        "pool exhausted", ("2 connections", "ask_price|reserve"), ("redis",), "REDIS_URL"
+    ),
+    "q05_time_out_while_parsing": Wanted("loop blocked", ("summarise",), ("aiohttp",)),
+    "q06_websocket_one_message_at_a_time": Wanted(
+        "awaits in turn", ("on_message|lookup_user",), ("websockets",)
+    ),
+    "q07_session_over_llm_call": Wanted(
+        "pool exhausted", ("3 connections", "complete|answer"), ("sqlalchemy", "aiosqlite")
+    ),
+    "q08_permit_lost_on_bad_record": Wanted(
+        "slots never returned", ("import_record", "permit")
+    ),
+    "q09_put_after_consumers_left": Wanted("wait in vain", ("read_rows", "Queue.put")),
+    "q10_workers_send_to_their_own_stream": Wanted(
+        "deadlock|wait in vain", ("crawl", "send"), ("anyio",)
+    ),
+    "q11_password_hash_on_trio": Wanted("loop blocked", ("login|verify",), ("trio",)),
+    "q12_large_json_on_uvloop": Wanted("loop blocked", ("export",), ("uvloop",)),
+    "q13_query_per_order": Wanted(
+        "awaits in turn", ("load_customer",), ("asyncpg",), "PG_URL"
+    ),
+    "q14_leader_cancelled": Wanted("wait in vain", ("request|get", "Event")),
+    "q15_many_pollers": Wanted("busy loop", ("wait_result",)),
+    "q16_drain_for_slow_client": Wanted("slow client", ("broadcast", "drain")),
+    "q17_long_polls_take_the_connector": Wanted(
+        "pool exhausted", ("2 connections", "poll_updates"), ("aiohttp",)
+    ),
+    "q18_queue_without_bound": Wanted("queue grows", ("dispatch", "channel|publish")),
+    "q19_threads_outlive_their_time_outs": Wanted(
+        "thread-pool starvation|slots never returned|pool exhausted",
+        ("4 workers", "read_meter|sample"),
+    ),
+    "q20_put_under_the_lock": Wanted("deadlock", ("collect", "flush")),
+    "q21_swallowed_cancel": Wanted("wait in vain", ("stop", "worker")),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
     "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),
@@ -322,4 +368,7 @@ WANTED: dict[str, Wanted] = {
     "ok_46_retries_with_back_off": Wanted("", (), ("tenacity",)),
     "ok_47_httpx_shared_client": Wanted("", (), ("httpx",)),
     "ok_53_django_threads": Wanted("", (), ("django",)),
+    "ok_60_socket_with_tasks": Wanted("", (), ("websockets",)),
+    "ok_61_redis_pool_fits": Wanted("", (), ("redis",), "REDIS_URL"),
+    "ok_63_trio_hash_in_threads": Wanted("", (), ("trio",)),
 }
