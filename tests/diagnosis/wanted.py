@@ -316,9 +316,7 @@ WANTED: dict[str, Wanted] = {
     "q02_log_handler_sends": Wanted(
         "loop blocked|blocking call on the loop thread", ("recv", r"q02\w+.py:30|emit")
     ),
-    "q03_readline_after_eof": Wanted(
-        "busy loop|task never yields|loop blocked", ("handler",)
-    ),
+    "q03_readline_after_eof": Wanted("busy loop|task never yields|loop blocked", ("handler",)),
     "q04_redis_watch_over_request": Wanted(
         "pool exhausted", ("2 connections", "ask_price|reserve"), ("redis",), "REDIS_URL"
     ),

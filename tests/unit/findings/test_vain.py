@@ -285,3 +285,44 @@ def test_a_sleeper_that_keeps_the_lock_of_its_waker(tmp_path):
 
 def test_a_sleeper_that_was_woken(tmp_path):
     assert "deadlock" not in kinds(tmp_path, monitor(timed_out=False))
+
+
+def followers(count=5, ends=True, shared=True):
+    """Tasks wait for one event, which nobody sets, and give up."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    loading, last = trace.lock("Event", "/app/cache.py:15 get"), 0
+    for n in range(count):
+        task, end = loop.task("request", site="/app/cache.py:30 request"), (500 + n) * MS
+        own = loading if shared else trace.lock("Event", "/app/cache.py:15 get")
+        task.ready(n).running(n)
+        task.awaits(MS, "Event", acquired=False, lock=own.id, site="/app/cache.py:15 get")
+        task.ready(end, waker="timer").running(end)
+        if not ends:
+            task.awaits(end + 1, "sleep").ready(end + 200 * MS).running(end + 200 * MS)
+            end += 200 * MS
+        task.done(end + MS)
+        last = end + MS
+    thread.end(last + MS)
+    return trace.ended(last + 2 * MS)
+
+
+def test_many_wait_for_what_never_came(tmp_path):
+    (found,) = find_in(tmp_path, followers())
+    assert found.finding == "wait in vain"
+    assert found.text.startswith(
+        "Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in `Event`"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ends": False}, id="a time-out paces them"),
+        pytest.param({"shared": False}, id="each for its own"),
+        pytest.param({"count": 2}, id="half a second each"),
+    ],
+)
+def test_many_that_are_paced(tmp_path, story):
+    assert kinds(tmp_path, followers(**story)) == []

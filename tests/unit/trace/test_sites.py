@@ -29,6 +29,8 @@ def column(code, values):
         ("/usr/lib/python3/dist-packages/six.py:1 f", True),
         ("/opt/python/lib/python3.13t/threading.py:1 f", True),
         ("<frozen importlib._bootstrap>:1 _load", True),
+        ("<sqlalchemy generated _go() wrapper for sqlalchemy.orm.Session.x>:2 x", True),
+        ("<attrs generated init app.Order>:3 __init__", True),
         ("<string>:1 <module>", False),
         ("<sqlalchemy generated _go() wrapper for Session.execute>:2 execute", True),
         ("connection_task:1 HttpProtocol.connection_task", True),

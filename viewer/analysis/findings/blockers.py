@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of
+from viewer.analysis.findings.waits import GETS, PUTS, LongWaits, Wait, name_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job
@@ -20,7 +20,7 @@ LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP = (
 )  # fmt: skip
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
-_QUEUES = ("Queue.put", "Queue.get", "Queue.join", "SimpleQueue.get")
+_QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
 _JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
 _IMPORTING = "<frozen importlib"

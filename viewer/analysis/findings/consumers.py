@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.waits import PUTS, LongWaits, Wait, place_in, users
 from viewer.analysis.findings.words import at
 
 _MS = 1_000_000
@@ -14,7 +14,6 @@ _MS = 1_000_000
 # least four wait for each one that makes room, half a second in all: requests, not a pipeline.
 _LOST_NS = 500 * _MS
 _EACH = 4
-_PUTS = ("Queue.put",)
 
 
 def slow_consumer(facts: Facts) -> Iterator[Finding]:
@@ -22,7 +21,7 @@ def slow_consumer(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     by_queue: dict[int, list[Wait]] = defaultdict(list)
     for wait in waits.all:
-        if wait.name in _PUTS and wait.lock >= 0 and wait.slice not in waits.told:
+        if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
             by_queue[wait.lock].append(wait)
     for found in by_queue.values():
         lost = sum(wait.ns for wait in found)

@@ -78,10 +78,11 @@ class Finding:
 
 
 class Behind(NamedTuple):
-    """How long tasks were ready during an interval, in total, and how many."""
+    """How long tasks were ready, or overdue, during an interval, in total, and how many."""
 
     ns: int
     tasks: int
+    how: str = "ready"
 
 
 @dataclass(frozen=True, slots=True)

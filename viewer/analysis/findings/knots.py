@@ -20,7 +20,7 @@ from viewer.analysis.findings.blockers import (
     Blockers,
 )
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.waits import GETS, LongWaits, Wait, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.words import code, stem
@@ -30,8 +30,6 @@ from viewer.words import code, stem
 _LONG_NS = 50_000_000
 _LARGEST = 64
 _MOST = 2_000  # waits that may close a knot; the longest ones
-# Alone, they have nothing to do; their time-outs are how consumers look at a flag.
-_IDLE = ("Queue.get", "SimpleQueue.get")
 _CUT = {
     QUEUED: "Do not wait in a pool for jobs of the same pool: give them a pool of their own.",
     LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
@@ -104,8 +102,8 @@ def _core(members: _Members) -> _Members:
 
 def _is_deadlock(members: _Members, start_ns: int) -> bool:
     hows = {blocked.how for _, blocked in members.values()}
-    is_hard = any(one.name not in _IDLE for one, _ in members.values())
-    in_vain = any(one.failed and one.name not in _IDLE for one, _ in members.values())
+    is_hard = any(one.name not in GETS for one, _ in members.values())
+    in_vain = any(one.failed and one.name not in GETS for one, _ in members.values())
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
     return hows != {LOCK} and is_hard and in_vain and lasts
 

@@ -16,6 +16,7 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.overdue import overdue
 from viewer.analysis.findings.words import at, did, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.ledger.resource import window
@@ -46,6 +47,9 @@ _CROWD_NS = 500 * _MS
 _ENDLESS_STEP_NS = 1_000 * _MS
 # A blocked loop that nobody waits for is no fault: less waiting than one long step is ignored.
 _WAITED_NS = 20 * _MS
+# Where nobody was ready: tasks slept on for a fifth of a second in all, though they were due.
+_OVERDUE_NS = 200 * _MS
+_MOST_OVERDUE = 100  # steps of an occupant that are examined for it, the longest ones
 # A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be the disk's.
 _LONG_CALL_NS = 5 * _MS
 _CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
@@ -149,6 +153,9 @@ def _by_occupant(facts: Facts) -> _Occupants:
     for step, behind in zip(steps, waits, strict=True):
         name, site, _ = facts.runs(step.slice)
         grouped[facts.model.loops[step.lane].process, name, site].append((step, behind))
+    for who, found in grouped.items():
+        if _lost(found) < _WAITED_NS:
+            grouped[who] = _with_overdue(facts, found)
     slow = _SLOW_STEP_NS * facts.patience
     return {
         who: found
@@ -160,6 +167,17 @@ def _by_occupant(facts: Facts) -> _Occupants:
             or _held_up(facts, found) >= _CROWD_NS * facts.patience
         )
     }
+
+
+def _with_overdue(
+    facts: Facts, found: list[tuple[_Step, Behind]]
+) -> list[tuple[_Step, Behind]]:
+    """The steps with those behind them whose timers were due, where that lost enough."""
+    late = [
+        (step, overdue(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
+        for step, _ in found[:_MOST_OVERDUE]
+    ]
+    return late if _lost(late) >= _OVERDUE_NS else found
 
 
 def _held_up(facts: Facts, found: list[tuple[_Step, Behind]]) -> int:
@@ -196,7 +214,7 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         worst = max(found, key=lambda pair: pair[0].own_ns)[0]
         computed = max(step.split.of(COMPUTING) for step, _ in found)
         never = computed >= _ENDLESS_STEP_NS * facts.patience
-        waiting = max(behind.tasks for _, behind in found)
+        waiting = max((behind for _, behind in found), key=lambda behind: behind.tasks)
         lost = _lost(found)
         what = _what_they_do(facts, [step for step, _ in found])
         who = code(name, site)
@@ -211,7 +229,7 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
                 f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)}, "
                 f"{total} in total"
             )
-        text += f"{what}; {waited(facts, waiting, lost)}."
+        text += f"{what}; {waited(facts, waiting.tasks, lost, waiting.how)}."
         kind = "task never yields" if never else "loop blocked"
         step = _TO_PROCESS if never or _computes(found) else _TO_THREAD
         yield Finding(kind, lost, text, _evidence(facts, worst, site), step)

@@ -5,11 +5,20 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration, plural
+from viewer.analysis.findings.abandoned import no_consumer
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.forked import killed, locked_at_fork
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.waits import (
+    GETS,
+    PUTS,
+    LongWaits,
+    Wait,
+    name_of,
+    place_in,
+    users,
+)
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
@@ -24,19 +33,20 @@ _OWED_NS = 200 * _MS
 _MISSED_NS = 500 * _MS
 _COVERED = 8, 10
 _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
-_WAKEABLE = ("Condition.wait", "Event.wait", "Queue.get", "SimpleQueue.get", "Event",
-             "Condition", "future")  # fmt: skip
+_WAKEABLE = (*GETS, "Condition.wait", "Event.wait", "Event", "Condition", "future")
 _CONDITION = "Condition.wait"
 _ENDS = ("Thread.join", "executor shutdown")  # it had to end first: not for a wake-up
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
-_MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", "Queue.put",
+_MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
 _LOCKS = ("Lock", "RLock")
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
-# where nothing ever came; three or more of them are somebody who looks again and again.
+# where nothing ever came; three or more of them are somebody who looks again and again, unless
+# each looked once, at the same thing, and ended when it gave up.
 _LOOKS = 3
+_THEN_NS = 50 * _MS
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
 _PACE_NS = 1_000 * _MS
 _BACK = 100  # states of a thread in which its last line is looked for
@@ -51,6 +61,7 @@ def vain_findings(facts: Facts) -> Iterator[Finding]:
     yield from _missed(facts, waits)
     yield from _woke_another(facts, waits)
     yield from _never_done(facts, waits)
+    yield from no_consumer(facts, waits)
     yield from _timed_out(facts, waits)
 
 
@@ -287,14 +298,26 @@ def _left_alone(
 
 def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
     """Whether waits that may pace a loop are for something that never came."""
-    if lost < _PACE_NS or len(found) >= _LOOKS or any(not wait.failed for wait in found):
+    if lost < _PACE_NS or any(not wait.failed for wait in found):
         return False
-    if found[0].name in ("Queue.get", "SimpleQueue.get") or any(
-        wait.is_open for wait in found
-    ):
+    if found[0].name in GETS or any(wait.is_open for wait in found):
+        return False
+    if len(found) >= _LOOKS and not _gave_up_together(facts, found):
         return False
     model = facts.model
     return all(
         kind == "task" or model.threads[which].thread_name == _MAIN
         for kind, which in (wait.who for wait in found)
+    )
+
+
+def _gave_up_together(facts: Facts, found: list[Wait]) -> bool:
+    """Whether each waited once, all for one thing, and ended when it gave up."""
+    waits = LongWaits.of(facts)
+    once = len({wait.who for wait in found}) == len(found)
+    same = len({wait.lock for wait in found}) == 1 and found[0].lock >= 0
+    return (
+        once
+        and same
+        and all(waits.ends_ns(wait.who) - wait.end_ns <= _THEN_NS for wait in found)
     )

@@ -23,6 +23,9 @@ _LONG_NS = 10_000_000
 _NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
 _LOCKS = ("Lock", "RLock")
 _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
+# For room in a queue, and for what is in it: of threads and asyncio, of anyio and trio.
+PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
+GETS = ("Queue.get", "SimpleQueue.get", "MemoryObjectStream.receive", "MemoryChannel.receive")
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _YES = memoryview(b"\0\1")
 

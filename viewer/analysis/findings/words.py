@@ -40,9 +40,9 @@ def at(facts: Facts, time_ns: int) -> str:
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"
 
 
-def waited(facts: Facts, tasks: int, ns: int) -> str:
+def waited(facts: Facts, tasks: int, ns: int, how: str = "ready") -> str:
     """Who was ready meanwhile: at most so many tasks at a time, and all their waiting."""
-    ready = plural(tasks, f"ready {facts.model.nouns.task}")
+    ready = plural(tasks, f"{how} {facts.model.nouns.task}")
     if tasks == 1:
         return f"{ready} waited behind it, {duration(ns)} in total"
     return f"up to {ready} waited behind it, {duration(ns)} summed over all of them"

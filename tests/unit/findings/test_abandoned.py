@@ -1,0 +1,132 @@
+"""Queues whose consumers have ended, and tasks that swallowed their cancellation."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+PUT, GET = "/app/rows.py:4 read_rows", "/app/rows.py:9 worker"
+
+
+def producer(ends=100 * MS, waits_ns=800 * MS, acquired=False, what="Queue.put", served=True):
+    """`store` makes room once and ends; `reader` waits for room again."""
+    trace = TraceBuilder(argv="rows.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    reader, store = (
+        loop.task("read_rows", name="reader", site="/app/rows.py:3 read_rows"),
+        loop.task("store_rows", site="/app/rows.py:12 store_rows"),
+    )
+    room, end = trace.lock(what, PUT), 90 * MS + waits_ns
+    store.ready(0).running(0).awaits(MS, "sleep", site="/app/rows.py:14 store_rows")
+    reader.ready(0).running(0).awaits(MS, what, acquired=served, lock=room.id, site=PUT)
+    store.ready(50 * MS, waker="timer").running(50 * MS)
+    reader.ready(60 * MS, **({"by": store} if served else {"waker": "timer"}))
+    reader.running(60 * MS)
+    store.awaits(61 * MS, "sleep", site="/app/rows.py:14 store_rows")
+    reader.awaits(90 * MS, what, acquired=acquired, lock=room.id, site=PUT)
+    store.ready(ends, waker="timer").running(ends)
+    if acquired:
+        store.awaits(ends + 1, "sleep").ready(end - 2, waker="timer").running(end - 2)
+    reader.ready(end, **({"by": store} if acquired else {"waker": "timer"})).running(end)
+    if acquired or ends >= end:
+        store.done(max(ends, end) + MS, "cancelled")
+    else:
+        store.done(ends + MS, "cancelled")
+    reader.done(end + MS)
+    thread.end(max(ends, end) + 2 * MS)
+    return trace.ended(max(ends, end) + 3 * MS)
+
+
+def test_the_consumer_was_cancelled(tmp_path):
+    (found,) = find_in(tmp_path, producer())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `reader` in `read_rows` (rows.py:4) waited for room in a queue: 1 "
+        "wait in `Queue.put`, 789 ms in total, the longest 800 ms (at 90.0 ms). Whoever had "
+        "emptied it, `store_rows`, had ended (cancelled) at 101 ms. End the producers with "
+        "their consumers: keep both in one group, or give `put` a time-out."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"waits_ns": 400 * MS}, id="soon over"),
+        pytest.param({"ends": 1_000 * MS}, id="the consumer lives on"),
+        pytest.param({"acquired": True}, id="it got room in the end"),
+    ],
+)
+def test_producers_that_get_room(tmp_path, story):
+    assert "Whoever had emptied" not in "".join(
+        found.text for found in find_in(tmp_path, producer(**story))
+    )
+
+
+@pytest.mark.parametrize("what", ["MemoryObjectStream.send", "MemoryChannel.send"])
+def test_streams_are_queues(tmp_path, what):
+    (found,) = find_in(tmp_path, producer(what=what))
+    assert f"1 wait in `{what}`" in found.text
+
+
+def test_nobody_ever_made_room(tmp_path):
+    (found,) = find_in(tmp_path, producer(served=False))
+    assert found.text.startswith(
+        "Waited in vain: `reader` in `read_rows` (rows.py:4) gave up 2 waits in `Queue.put`"
+    )
+
+
+def stopped(again=4, ns=200 * MS, swallows=True, awaited="sleep", by_stop=True):
+    """`stop` cancels `worker` and awaits it; the worker awaits the same again, or ends."""
+    trace = TraceBuilder(argv="rows.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    main, worker = (
+        loop.task(name, name=name, site=f"/app/rows.py:8 {name}")
+        for name in ("main", "worker")
+    )
+    worker.ready(0).running(0).awaits(MS, awaited, site=GET)
+    main.ready(0).running(100 * MS)
+    if by_stop:
+        worker.ready(101 * MS, by=main)
+    else:
+        worker.ready(101 * MS, waker="timer")
+    main.awaits(102 * MS, "task worker", site="/app/rows.py:20 stop")
+    worker.running(103 * MS)
+    at = 103 * MS
+    for n in range(again):
+        where = GET if swallows else f"/app/rows.py:{30 + n} clean_up"
+        worker.awaits(at, awaited, site=where)
+        at += ns
+        worker.ready(at, waker="timer").running(at)
+    main.ready(at + 1, by=worker)
+    worker.done(at + 2, "done" if swallows else "cancelled")
+    main.running(at + 3).done(at + 4)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_a_swallowed_cancellation(tmp_path):
+    (found,) = find_in(tmp_path, stopped())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `main` in `stop` (rows.py:20) cancelled `worker` and waited 801 ms "
+        "for its end (at 102 ms), but `worker` swallowed the cancellation in `worker` "
+        "(rows.py:9) and awaited `sleep` there 4 times more. Catch `Exception`, not "
+        "`BaseException`, or raise `CancelledError` again."
+    )
+    assert found.severity_ns == 800 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"swallows": False}, id="it cleans up"),
+        pytest.param({"ns": 100 * MS}, id="soon over"),
+        pytest.param({"again": 1, "ns": 800 * MS}, id="once"),
+        pytest.param({"by_stop": False}, id="it was not cancelled"),
+        pytest.param({"awaited": "Event"}, id="it was woken, as events wake"),
+    ],
+)
+def test_tasks_that_are_awaited(tmp_path, story):
+    assert kinds(tmp_path, stopped(**story)) == []

@@ -1,0 +1,132 @@
+"""Waits for those who are gone, or who were told to go and stayed: producers of a queue that
+nobody empties any more, and tasks that swallowed their cancellation."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import PUTS, LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.waited import For, waited_for
+from viewer.trace.columns import AWAIT, FAILED, READY
+from viewer.words import code
+
+_MS = 1_000_000
+# Half a second was lost after all who ever made room had ended.
+_LOST_NS = 500 * _MS
+# A task that cleans up after its cancellation ends; one that waits again, at the line at which
+# it was cancelled, for half a second in all has swallowed it.
+_AGAIN = 2
+_JUST_NS = 5 * _MS
+_MOST = 200  # awaits of other tasks that are looked at, the longest ones
+_HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
+_AWAIT = s.AWAIT_PREFIX
+_FOR_TASKS = (s.AWAIT_TASK_PREFIX.removeprefix(_AWAIT), "gather", "wait", "TaskGroup")
+_NOT_BY_TASKS = (For.CLOCK, For.OUTSIDE, For.CHILD)  # another task ends such waits by force
+
+
+def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Producers wait for room in a queue whose consumers have all ended."""
+    by_queue: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
+            by_queue[wait.lock].append(wait)
+    for found in by_queue.values():
+        enders = {wait.ender for wait in found if wait.ender is not None and not wait.failed}
+        gone_ns = max(map(waits.ends_ns, enders), default=0)
+        vain = [wait for wait in found if wait.failed and wait.end_ns > gone_ns]
+        lost = sum(wait.end_ns - max(wait.start_ns, gone_ns) for wait in vain)
+        if not enders or lost < _LOST_NS or enders & {wait.who for wait in vain}:
+            continue
+        waits.told.update(wait.slice for wait in vain)
+        worst = max(vain, key=lambda wait: wait.ns)
+        text = (
+            f"Waited in vain: {users(facts.model, (wait.who for wait in vain))}"
+            f"{place_in(worst.site)} waited for room in a queue: "
+            f"{plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, the "
+            f"longest {duration(worst.ns)} ({at(facts, worst.start_ns)}). Whoever had emptied "
+            f"it, {users(facts.model, enders)}, had ended{_how(facts, enders)} "
+            f"{at(facts, gone_ns)}. End the producers with their "
+            f"consumers: keep both in one group, or give `put` a time-out."
+        )
+        yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _how(facts: Facts, who: set[Who]) -> str:
+    ends = {facts.ledger.how_it_ended(which) if kind == "task" else "" for kind, which in who}
+    how = _HOW.get(ends.pop()) if len(ends) == 1 else None
+    return f" ({how})" if how else ""
+
+
+def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
+    """A task cancels another one and awaits its end, and that one goes on as before."""
+    model, slices = facts.model, facts.model.trace.slices
+    owned, told = model.owners, set[int]()
+    long = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _LOST_NS
+    )
+    asked = [i for i in long if _is_for_tasks(facts, i)]
+    asked.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
+    waits = LongWaits.of(facts)
+    for i in asked[:_MOST]:
+        for task, cancelled in _cancelled(facts, waits, i):
+            what, where = facts.awaited(cancelled)
+            rows = waits.tree.lanes.rows_of_task(task)
+            again = [
+                j for j in rows[bisect_right(rows, cancelled) :]
+                if owned.kind[j] == AWAIT and slices.start_ns[j] < slices.end_ns[i]
+                and facts.awaited(j) == (what, where)
+            ]  # fmt: skip
+            since = slices.start_ns[again[0]] if again else 0
+            lost = slices.end_ns[again[-1]] - since if again else 0
+            if task in told or len(again) < _AGAIN or lost < _LOST_NS:
+                continue
+            told.add(task)
+            canceller, site = owned.owner[i], facts.awaited(i)[1]
+            whole = slices.end_ns[i] - slices.start_ns[i]
+            name = what.removeprefix(_AWAIT)
+            who, by = (code(name_of(model, ("task", one))) for one in (task, canceller))
+            text = (
+                f"Waited in vain: {by}{place_in(site)} cancelled {who} and waited "
+                f"{duration(whole)} for its end ({at(facts, slices.start_ns[i])}), but {who} "
+                f"swallowed the cancellation{place_in(where)} and awaited `{name}` "
+                f"there {plural(len(again), 'time')} more. Catch `Exception`, not "
+                f"`BaseException`, or raise `CancelledError` again."
+            )
+            evidence = Evidence(
+                slices.start_ns[i], lost, model.task_name(canceller),
+                owned.task_id[canceller], site=site,
+                pid=model.pid(owned.task_process[canceller]),
+            )  # fmt: skip
+            yield Finding("wait in vain", lost, text, evidence)
+
+
+def _is_for_tasks(facts: Facts, i: int) -> bool:
+    name = facts.awaited(i)[0].removeprefix(_AWAIT)
+    return facts.model.owners.owner[i] >= 0 and name.startswith(_FOR_TASKS)
+
+
+def _cancelled(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:
+    """Tasks that the owner of an await (slice i) cancelled just before, and at which await."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    canceller = owned.owner[i]
+    since, until = slices.start_ns[i] - _JUST_NS, slices.start_ns[i] + _JUST_NS
+    low, high = (bisect_left(slices.start_ns, at_ns) for at_ns in (since, until))
+    for ready in range(low, high):
+        task = owned.owner[ready] if owned.kind[ready] == READY else -1
+        if task < 0 or task == canceller:
+            continue
+        id_ = model.trace.args(slices.event[ready]).get(s.ARG_WAKER_TASK)
+        rows = waits.tree.lanes.rows_of_task(task)
+        before = bisect_left(rows, ready) - 1
+        if id_ != owned.task_id[canceller] or before < 0 or owned.kind[rows[before]] != AWAIT:
+            continue
+        row = waits.tree.lanes.task_waits.get(rows[before], -1)
+        name = facts.awaited(rows[before])[0].removeprefix(_AWAIT)
+        failed = row >= 0 and bool(model.states.state[row] & FAILED)
+        if failed or waited_for(name) in _NOT_BY_TASKS:
+            yield task, rows[before]

@@ -1,0 +1,59 @@
+"""Tasks whose timers were due while a step kept their loop: they were not even made ready."""
+
+from bisect import bisect_left
+from statistics import median_low
+
+from tracer import schema as s
+from viewer.analysis.findings.facts import Behind, Facts
+from viewer.trace.columns import AWAIT, READY
+
+_MS = 1_000_000
+# The loop looks at its timers as soon as the step is over, and wakes whoever is due. When that
+# was, the trace does not say: what counts is how much longer a task slept than it mostly does
+# at that line.
+_THEN_NS = 5 * _MS
+_LATE_NS = 10 * _MS
+_KNOWN = 2  # other sleeps that tell how long it mostly sleeps, …
+_NEAR = 60  # … among so many of its states before and after
+_CROWD = 2_000  # slices looked at after one step
+_SLEEP = s.AWAIT_PREFIX + s.SLEEP
+
+
+def overdue(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
+    """How long tasks slept on in a step of a loop though they mostly do not sleep so long."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    low = bisect_left(slices.start_ns, max(start_ns, end_ns - _THEN_NS))
+    high = bisect_left(slices.start_ns, end_ns + _THEN_NS, low)
+    late: dict[int, int] = {}
+    for i in range(low, min(high, low + _CROWD)):
+        if owned.kind[i] != READY or model.lane[i] != lane or owned.owner[i] in late:
+            continue
+        ns = _late_ns(facts, i, start_ns, end_ns)
+        if ns >= _LATE_NS:
+            late[owned.owner[i]] = ns
+    return Behind(sum(late.values()), len(late), "overdue")
+
+
+def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:
+    rows, slices = facts.ledger.rows_of_tasks, facts.model.trace.slices
+    task = facts.model.owners.owner[ready]
+    low, high = rows.offset[task], rows.offset[task + 1]
+    at = bisect_left(rows.start_ns, slices.start_ns[ready], low, high) - 1
+    sleep = rows.row[at] if at >= low else -1
+    if sleep < 0 or not _is_sleep(facts, sleep):
+        return 0
+    where = facts.awaited(sleep)
+    known = [
+        slices.end_ns[row] - slices.start_ns[row]
+        for row in rows.row[max(low, at - _NEAR) : min(high, at + _NEAR)]
+        if row != sleep and _is_sleep(facts, row) and facts.awaited(row) == where
+    ]
+    if len(known) < _KNOWN:
+        return 0
+    due_ns = slices.start_ns[sleep] + median_low(known)
+    return min(slices.end_ns[sleep], end_ns) - max(due_ns, start_ns)
+
+
+def _is_sleep(facts: Facts, row: int) -> bool:
+    owned = facts.model.owners
+    return owned.kind[row] == AWAIT and facts.model.trace.text(owned.code[row]) == _SLEEP
