@@ -310,11 +310,11 @@ WANTED: dict[str, Wanted] = {
     ),
     "q01_sync_auth_in_middleware": Wanted(
         "loop blocked|blocking call on the loop thread",
-        ("recv|urlopen", r"authenticate|q01\w+.py:38"),
+        ("recv|urlopen", "dispatch", r"q01\w+.py:35"),
         ("starlette", "httpx"),
     ),
     "q02_log_handler_sends": Wanted(
-        "loop blocked|blocking call on the loop thread", ("recv", r"q02\w+.py:30|emit")
+        "loop blocked|blocking call on the loop thread", ("recv", r"q02\w+.py:29")
     ),
     "q03_readline_after_eof": Wanted("busy loop|task never yields|loop blocked", ("handler",)),
     "q04_redis_watch_over_request": Wanted(

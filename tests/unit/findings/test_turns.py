@@ -58,3 +58,56 @@ def test_awaits_in_turn(tmp_path):
 )
 def test_no_advice(tmp_path, story):
     assert kinds(tmp_path, turns(**story)) == []
+
+
+def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyncpg)"):
+    trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 0
+    for n in range(tasks):
+        task, at = loop.task("show_orders", site="/app/turns.py:6 show_orders"), n * 10
+        task.ready(at).running(at)
+        for k in range(count):
+            task.awaits(at, what, site=f"/app/turns.py:{9 + k % lines} load_customer")
+            at += ns
+            task.ready(at, waker="io").running(at)
+            if between:
+                task.awaits(at, "message (websockets)", site="/app/turns.py:30 show_orders")
+                at += between
+                task.ready(at, waker="io").running(at)
+        task.done(at + 1)
+        end = max(end, at + 1)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_query_for_each_row(tmp_path):
+    (found,) = find_in(tmp_path, queries())
+    assert found.finding == "awaits in turn"
+    assert found.text == (
+        "Awaits in turn: `show_orders` in `load_customer` (turns.py:9) awaits `query "
+        "(asyncpg)` 30 times, one query after the other, for 600 ms (at 0); 600 ms over all "
+        "tasks. One query for all of them (a join, `= any(...)`, `executemany`) saves the way "
+        "there and back."
+    )
+    assert found.severity_ns == 600 * MS
+
+
+def test_requests_add_up(tmp_path):
+    (found,) = find_in(tmp_path, queries(tasks=3, ns=10 * MS))
+    assert found.severity_ns == 3 * 300 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 19, "ns": 40 * MS}, id="few"),
+        pytest.param({"ns": 16 * MS}, id="little time"),
+        pytest.param({"count": 400, "ns": 15 * MS // 10}, id="quick ones"),
+        pytest.param({"between": 10 * MS}, id="it waits for requests"),
+        pytest.param({"lines": 2}, id="different queries"),
+        pytest.param({"what": "command (redis)"}, id="it may wait for a job"),
+    ],
+)
+def test_queries_that_may_be_as_they_are(tmp_path, story):
+    assert kinds(tmp_path, queries(**story)) == []

@@ -29,13 +29,13 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     lost = sum(wait.ns for wait in vain)
     if lost < VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < VAIN_NS):
         return None
-    gave = {wait.ender for wait in group.waits if wait.end_ns >= last_ns}
+    gave_ns = {wait.ender: wait.end_ns for wait in sorted(served, key=lambda w: w.end_ns)}
     circle = takers.said(facts, vain) | takers.parents(facts, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return _nested(facts, waits, group, vain, circle)
     if not served and (around := takers.nested(facts, vain)):
         return _nested(facts, waits, group, vain, set(around), min(around.values()))
-    had = {wait.who for wait in served if wait.who not in gave} or circle
+    had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
     had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
     ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
@@ -46,7 +46,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
     )
     if had:
-        text += f"; {users(facts.model, had)} had one last"
+        are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
+        text += f"; {users(facts.model, had)} had one last{', and ended' if are_gone else ''}"
     text += _owed(facts, waits, worst)
     text += (
         f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "

@@ -7,6 +7,7 @@ from functools import lru_cache
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -23,6 +24,10 @@ _SAVED_NS = 500 * _MS
 _MOSTLY = 8, 10
 _LONG_NS = _MS
 _MOST = 2_000
+# A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
+# more on average, and next to nothing in between. They cost half a second, too.
+_QUERIES, _QUERY_NS = 20, 2 * _MS
+_QUERY = "query ("
 _TIMED = ("sleep", "socket", "future", "executor")
 
 
@@ -41,6 +46,7 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
             by_place[task, *places].append(i)
     saved, times = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     example: dict[tuple[str, str], tuple[int, list[int], int]] = {}
+    yield from _queries(facts, rows)
     for (task, helper, caller), found in by_place.items():
         ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
         if len(found) < _TIMES or not _is_its_life(facts, task, sum(ns)):
@@ -52,6 +58,45 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         if lost >= _SAVED_NS and times[at_place] > 1:
             task, awaits, total = example[at_place]
             yield _finding(facts, *at_place, lost, task, awaits, total)
+
+
+def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
+    """One query after the other from one line, as for each row of another one."""
+    slices, owner = facts.model.trace.slices, facts.model.owners.owner
+    by_line: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for i in rows:
+        what, site = facts.awaited(i)
+        name = what.removeprefix(s.AWAIT_PREFIX)
+        if name.startswith(_QUERY) and owner[i] >= 0:
+            by_line[owner[i], name, site].append(i)
+    lost, example = Counter[tuple[str, str]](), dict[tuple[str, str], list[int]]()
+    for (_, name, site), found in by_line.items():
+        ns = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
+        whole = slices.end_ns[found[-1]] - slices.start_ns[found[0]]
+        is_many = len(found) >= _QUERIES and ns >= _QUERY_NS * len(found)
+        if is_many and ns * _MOSTLY[1] >= whole * _MOSTLY[0]:
+            lost[name, site] += ns
+            example.setdefault((name, site), found)
+    for (name, site), ns in lost.items():
+        if ns >= _SAVED_NS:
+            yield _one_by_one(facts, name, site, example[name, site], ns)
+
+
+def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int) -> Finding:
+    model, slices = facts.model, facts.model.trace.slices
+    task, start = model.owners.owner[found[0]], slices.start_ns[found[0]]
+    whole = slices.end_ns[found[-1]] - start
+    text = (
+        f"Awaits in turn: {code(name_of(model, ('task', task)))}{place_in(site)} awaits "
+        f"`{name}` {len(found)} times, one query after the other, for {duration(whole)} "
+        f"({at(facts, start)}); {duration(lost)} over all tasks. One query for all of them (a "
+        f"join, `= any(...)`, `executemany`) saves the way there and back."
+    )
+    evidence = Evidence(
+        start, whole, model.task_name(task), model.owners.task_id[task], site=site,
+        pid=model.pid(model.owners.task_process[task]),
+    )  # fmt: skip
+    return Finding("awaits in turn", lost, text, evidence)
 
 
 def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
