@@ -352,6 +352,39 @@ WANTED: dict[str, Wanted] = {
     ),
     "q20_put_under_the_lock": Wanted("deadlock", ("collect", "flush")),
     "q21_swallowed_cancel": Wanted("wait in vain", ("stop", "worker")),
+    "r01_anyio_lock_over_request": Wanted(
+        "lock held across await", ("headers", "sleep|ask_token"), ("anyio", "trio")
+    ),
+    "r02_names_behind_uploads": Wanted(
+        "thread-pool starvation", ("3 workers", "upload", "stat_file|listing"), ("uvloop",)
+    ),
+    "r03_gzip_in_handler": Wanted("loop blocked", ("archive",), ("aiohttp",)),
+    "r04_listener_of_the_engine": Wanted(
+        "loop blocked|blocking call on the loop thread",
+        ("sleep", r"r04\w+.py:16"),
+        ("sqlalchemy", "aiosqlite"),
+    ),
+    "r05_slow_writer_behind_channel": Wanted(
+        "slow consumer", ("request", "writer"), ("trio",)
+    ),
+    "r06_connection_and_lock": Wanted(
+        "deadlock", ("sync_user", "rebuild"), ("asyncpg",), "PG_URL"
+    ),
+    "r07_event_replaced": Wanted("wait in vain|missed wake-up", ("follower", "Event")),
+    "r08_websocket_reconnects_at_once": Wanted("busy loop", ("follow",), ("websockets",)),
+    "r09_wait_for_first_of_many": Wanted(
+        "loop overloaded|loop blocked|task never yields", ("collect|main",)
+    ),
+    "r10_mail_from_coroutine": Wanted("loop blocked", ("recv", "sign_up|send_welcome")),
+    "r11_permits_over_threads": Wanted("pool exhausted", ("2 permits", "draw|render_pdf")),
+    "r12_client_per_call": Wanted("descriptors pile up", ("70|1[34]\\d",)),
+    "r13_thread_lock_in_handler": Wanted(
+        "loop blocked|lock convoy", ("handle|get", "lock", "save|r13")
+    ),
+    "r14_watchers_take_the_executor": Wanted(
+        "thread-pool starvation", ("3 workers", "watch", "hash_password|log_in")
+    ),
+    "r15_repr_in_log_line": Wanted("loop blocked|GC in the hot path", ("checkout",)),
     "ok_33_urllib3_pool_fits": Wanted("", (), ("urllib3",)),
     "ok_36_fastapi_service": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
     "ok_37_aiohttp_service": Wanted("", (), ("aiohttp",)),
@@ -369,4 +402,7 @@ WANTED: dict[str, Wanted] = {
     "ok_60_socket_with_tasks": Wanted("", (), ("websockets",)),
     "ok_61_redis_pool_fits": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_63_trio_hash_in_threads": Wanted("", (), ("trio",)),
+    "ok_67_short_locks_of_anyio": Wanted("", (), ("anyio",)),
+    "ok_68_asyncpg_pool_fits": Wanted("", (), ("asyncpg",), "PG_URL"),
+    "ok_69_event_stream": Wanted("", (), ("starlette", "httpx")),
 }
