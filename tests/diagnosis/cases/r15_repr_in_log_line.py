@@ -18,7 +18,7 @@ class Basket:
 
 
 async def checkout(number):
-    basket = Basket(9_000)
+    basket = Basket(24_000)
     await asyncio.sleep(0.01)
     log.debug("checkout %d: %r", number, basket)
     await asyncio.sleep(0.01)

@@ -44,11 +44,23 @@ def test_who_opens_them_may_be_unknown(tmp_path):
 @pytest.mark.parametrize(
     "counts",
     [
+        pytest.param([*range(10, 160, 10), 70], id="the program closes them as it ends"),
+        pytest.param([11, 10, 10, *range(10, 160, 10)], id="a file was read"),
+    ],
+)
+def test_what_does_not_hide_them(tmp_path, counts):
+    assert kinds(tmp_path, leak(counts)) == ["descriptors pile up"]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
         pytest.param([10 + 3 * n for n in range(16)], id="few"),
         pytest.param([10] + [160] * 15, id="a burst of clients"),
         pytest.param([10] + [20] * 14 + [160], id="a burst at the end"),
         pytest.param([*range(10, 100, 10), 50, *range(100, 160, 10)], id="some are closed"),
         pytest.param([10, 80, 160], id="within a moment"),
+        pytest.param([*range(10, 120, 10), *[60] * 8], id="closed long before the end"),
     ],
 )
 def test_descriptors_that_do_not_pile_up(tmp_path, counts):

@@ -1,5 +1,7 @@
 """Deadlocks through queues, pools, loops and joins; and waits that only look like one."""
 
+import pytest
+
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
@@ -139,3 +141,59 @@ def test_a_consumer_that_looks_at_a_flag(tmp_path):
     consumer.native(110 * MS).release(111 * MS, end, to=main).end(112 * MS)
     main.native(111 * MS).end(115 * MS)
     assert kinds(tmp_path, trace.ended(116 * MS)) == []
+
+
+def pool_and_lock(waits=True, query=True, package="asyncpg", ns=600 * MS):
+    """`sync` has the only connection and waits for a lock; its owner needs a connection."""
+    trace = TraceBuilder(argv="app.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 100 * MS + ns
+    sync, rebuild = (
+        loop.task(name, site=f"/app/app.py:{line} {name}")
+        for name, line in (("sync", 3), ("rebuild", 12))
+    )
+    lock = trace.lock("asyncio.Lock", "/app/app.py:13 rebuild")
+    what = f"query ({package})" if query else "sleep"
+    sync.ready(0).running(0).awaits(MS, what, site="/app/app.py:5 sync")
+    rebuild.ready(0).running(0).awaits(MS, "sleep", site="/app/app.py:14 rebuild")
+    sync.ready(50 * MS, waker="io").running(50 * MS)
+    if waits:
+        sync.awaits(
+            51 * MS, "Lock", acquired=False, lock=lock.id, site="/app/app.py:7 sync",
+            owner_task=rebuild.id, owner_name="rebuild",
+        )  # fmt: skip
+    else:
+        sync.awaits(51 * MS, "sleep", site="/app/app.py:7 sync")
+    rebuild.ready(100 * MS, waker="timer").running(100 * MS)
+    rebuild.awaits(100 * MS, "connection pool (asyncpg)", site="/app/app.py:15 rebuild")
+    lock.hold(MS, end + 3 * MS, rebuild, "/app/app.py:13 rebuild")
+    sync.ready(end, waker="timer").running(end).done(end + MS, "cancelled")
+    rebuild.ready(end + MS, waker="timer").running(end + 2 * MS).done(
+        end + 3 * MS, "cancelled"
+    )
+    thread.end(end + 4 * MS)
+    return trace.ended(end + 5 * MS)
+
+
+def test_a_lock_and_a_connection(tmp_path):
+    found, *_ = find_in(tmp_path, pool_and_lock())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 100 ms, for 600 ms: `sync` in `sync` (app.py:7) waits for the lock that "
+        "`rebuild` holds, acquired at app.py:13; `rebuild` in `rebuild` (app.py:15) waits for a connection of "
+        "asyncpg's pool, which `sync` has. Give the slot back before waiting for something "
+        "else, or take both in one order."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"waits": False}, id="it does not wait for the lock"),
+        pytest.param({"query": False}, id="it has no connection"),
+        pytest.param({"package": "redis"}, id="it has one of another pool"),
+        pytest.param({"ns": 40 * MS}, id="soon given up"),
+    ],
+)
+def test_no_lock_and_connection(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, pool_and_lock(**story))

@@ -105,7 +105,7 @@ def test_no_convoy(tmp_path, story):
     assert kinds(tmp_path, convoy(**story)) == []
 
 
-def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True):
+def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True, blocked=0):
     """Two tasks take an asyncio lock in turn, and sleep, or compute, while they hold it."""
     trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
@@ -131,7 +131,13 @@ def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True):
         )  # fmt: skip
         loop.step(wants, now, now + MS // 10)
         end = max(begin + hold_ns, now + MS // 5)
-        loop.select(now + MS // 10, end)
+        if blocked:  # another task keeps the loop for a part of the time
+            other = loop.task("other", site="/app/cache.py:30 other")
+            other.ready(now + MS // 5).running(now + MS // 5)
+            other.done(now + MS // 5 + blocked)
+            loop.step(other, now + MS // 5, now + MS // 5 + blocked)
+        else:
+            loop.select(now + MS // 10, end)
         has.ready(end, waker="timer").running(end)
         wants.ready(end + MS // 10, by=has)
         lock.hold(begin, end + MS // 10, has, site)
@@ -165,6 +171,13 @@ def test_held_across_await(kind, tmp_path):
     )
     assert found.evidence.lock == 1
     assert found.evidence.task in (1, 2)
+
+
+def test_held_while_others_block_the_loop(tmp_path):
+    """Long steps are the fault where they take half of the time that it is held."""
+    story = {"rounds": 8, "hold_ns": 60 * MS}
+    assert "lock held across await" not in kinds(tmp_path, across(**story, blocked=40 * MS))
+    assert "lock held across await" in kinds(tmp_path, across(**story, blocked=25 * MS))
 
 
 @pytest.mark.parametrize(

@@ -55,3 +55,58 @@ def test_all_workers_wait_for_what_is_queued(tmp_path):
 )
 def test_pools_that_go_on(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, pool(**story))
+
+
+GATE, READ = "/app/web.py:9 handle", "/app/web.py:21 read_item"
+
+
+def slots(times=2, ns=600 * MS, gives_up=True, others=True, between=False, ends=MS):
+    """`reader` has the slot while it waits in a queue; `web` gets one when it gives up."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    reader, other = trace.thread("reader").native(0), trace.thread("other").native(0)
+    web = [trace.thread(f"web-{n}").native(0) for n in range(times)]
+    gate, items = trace.lock("Semaphore", GATE), trace.lock("Queue.get", READ)
+    for n, thread in enumerate(web if others else ()):
+        thread.lock_wait(MS + n, "Semaphore", lock=gate, site=GATE)
+    at = 2 * MS
+    for thread in web:
+        reader.lock_wait(at, "Queue.get", lock=items, site=READ, acquired=not gives_up)
+        if others and between:
+            other.release(at + ns // 2, gate, to=thread)
+            thread.native(at + ns // 2)
+        at += ns
+        if not gives_up:
+            other.release(at, items, to=reader)
+        reader.native(at)
+        if others and not between:
+            reader.release(at + ends, gate, to=thread)
+            thread.native(at + ends)
+        at += 2 * ends
+    for thread in (reader, other, *web):
+        thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_who_has_a_slot_waits_for_who_needs_one(tmp_path):
+    found, *_ = find_in(tmp_path, slots())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 2.00 ms, for 1.20 s: nobody got a permit of a `Semaphore` in `handle` "
+        "(web.py:9) (2 waits, 1.80 s) until a wait in `Queue.get` in `read_item` (web.py:21) "
+        "was given up, 2 times, the longest 600 ms. Whoever waits there has a permit: if it "
+        "waits for what those do who need one, these need other permits."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="not for long"),
+        pytest.param({"gives_up": False}, id="it got what it waited for"),
+        pytest.param({"others": False}, id="nobody needs a slot"),
+        pytest.param({"between": True}, id="another one gave a slot back"),
+        pytest.param({"ends": 200 * MS}, id="it had something else to do before"),
+    ],
+)
+def test_slots_that_are_given_back(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, slots(**story))

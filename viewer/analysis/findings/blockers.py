@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.takers import have
 from viewer.analysis.findings.waits import GETS, PUTS, LongWaits, Wait, name_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.ledger.pools import pool_of
 from viewer.trace.columns import LOOP_TASK, RUNNING, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
 from viewer.words import code, place
 
-LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP = (
-    "lock", "join", "job", "queued job", "import", "queue", "loop",
+LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP, SLOT = (
+    "lock", "join", "job", "queued job", "import", "queue", "loop", "slot",
 )  # fmt: skip
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
@@ -52,7 +54,7 @@ class Blockers:
             return self._queue(wait)
         if wait.name in _RESULTS:
             return self._job(wait) or self._loop(wait)
-        return None
+        return self._slot(wait)
 
     def _name(self, who: Who) -> str:
         return code(name_of(self.model, who))
@@ -104,6 +106,16 @@ class Blockers:
             return None
         (who,) = inside
         return Blocked(MODULE, (who,), f"for a module that {self._name(who)} is importing")
+
+    def _slot(self, wait: Wait) -> Blocked | None:
+        pool = pool_of(wait.name, wait.stack)
+        by = tuple(sorted(have(self.facts, wait))) if pool is not None else ()
+        if pool is None or not by:
+            return None
+        said = " and ".join(self._name(who) for who in by[:3])
+        said += " and others" if len(by) > 3 else ""
+        verb = "has" if len(by) == 1 else "have"
+        return Blocked(SLOT, by, f"for a {pool.slot} of {pool.of}, which {said} {verb}")
 
     def _queue(self, wait: Wait) -> Blocked | None:
         enders = self._enders(wait.lock) if wait.lock >= 0 else frozenset()

@@ -15,17 +15,20 @@ from viewer.trace.sites import place_of
 from viewer.words import code
 
 # A pool that fills, or the clients of one burst, come all at once: a leak grows in each eighth
-# of its time, as leaking tasks do. Fifty descriptors are more than a start-up opens.
+# of its time, as leaking tasks do. Fifty descriptors are more than a start-up opens. A program
+# that ends may close what was left; a file that is read for a moment does not count.
 _MANY = 50
 _WINDOWS = 8
 _GROWS_NS = 500_000_000
+_DIP = 20  # a twentieth of the growth
 _OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.connect",
           "fork_exec")  # fmt: skip
 
 
 def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
     """The number of open descriptors of a process grows and grows."""
-    for process, counts in _counts(facts).items():
+    for process, every in _counts(facts).items():
+        counts = _without_the_end(every)
         since, until = counts[0][0], counts[-1][0]
         if until - since < _GROWS_NS or counts[-1][1] - counts[0][1] < _MANY:
             continue
@@ -35,8 +38,17 @@ def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
             while now + 1 < len(counts) and counts[now + 1][0] <= mark:
                 now += 1
             found.append(counts[now][1])
-        if all(a <= b for a, b in pairwise(found)) and _grows(counts):
+        dip = (counts[-1][1] - counts[0][1]) // _DIP
+        if all(a <= b + dip for a, b in pairwise(found)) and _grows(counts):
             yield _finding(facts, process, counts)
+
+
+def _without_the_end(counts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The counts up to the highest one, if that comes in the last eighth of the time."""
+    (since, _), (until, _) = counts[0], counts[-1]
+    most = max(range(len(counts)), key=lambda n: (counts[n][1], n))
+    is_late = (until - counts[most][0]) * _WINDOWS <= until - since
+    return counts[: most + 1] if is_late else counts
 
 
 def _grows(counts: list[tuple[int, int]]) -> bool:

@@ -16,6 +16,7 @@ from viewer.analysis.findings.blockers import (
     MODULE,
     QUEUE,
     QUEUED,
+    SLOT,
     Blocked,
     Blockers,
 )
@@ -31,6 +32,7 @@ _LONG_NS = 50_000_000
 _LARGEST = 64
 _MOST = 2_000  # waits that may close a knot; the longest ones
 _CUT = {
+    SLOT: "Give the slot back before waiting for something else, or take both in one order.",
     QUEUED: "Do not wait in a pool for jobs of the same pool: give them a pool of their own.",
     LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
     MODULE: "Do not wait for a thread while a module is imported.",
@@ -39,6 +41,8 @@ _CUT = {
     JOB: "Do not wait for a job while having what it needs.",
     JOIN: "Do not join a thread while having what it needs.",
 }
+
+_TOLD = ({LOCK}, {SLOT})  # circles of these alone: see cycles, and lost
 
 type _Members = dict[Who, tuple[Wait, Blocked]]
 
@@ -105,7 +109,7 @@ def _is_deadlock(members: _Members, start_ns: int) -> bool:
     is_hard = any(one.name not in GETS for one, _ in members.values())
     in_vain = any(one.failed and one.name not in GETS for one, _ in members.values())
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
-    return hows != {LOCK} and is_hard and in_vain and lasts
+    return hows not in _TOLD and is_hard and in_vain and lasts
 
 
 def _finding(facts: Facts, waits: LongWaits, members: _Members, start_ns: int) -> Finding:

@@ -15,6 +15,7 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.words import did, names, sampled
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
@@ -187,7 +188,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         holds = _holds(facts, row)
         awaited, what = _awaited_while_held(facts, holds)
         held = sum(table.end_ns[hold] - table.start_ns[hold] for hold in holds)
-        if awaited * 2 < held or not holds:
+        if awaited * 2 < held or not holds or mostly_blocked(facts, _kept(facts, holds)):
             continue
         holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""
         text = (
@@ -200,6 +201,19 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         lost = total * awaited // held
         evidence = _longest_wait(facts, row)
         yield Finding("lock held across await", lost, text, evidence, _LESS_AWAITED)
+
+
+def _kept(facts: Facts, holds: list[int]) -> list[tuple[int, int, int]]:
+    """(task, begin, end) of the holds that are known to be of tasks."""
+    table = facts.model.states
+    return [
+        (task, table.start_ns[hold], table.end_ns[hold])
+        for hold in holds
+        if (owner := table.owner[hold]) >= 0
+        and table.owner_is_task[owner]
+        and (task := facts.ledger.task_of(table.owner_process[owner], table.owner_id[owner]))
+        >= 0
+    ]
 
 
 def _a(kind: str) -> str:
@@ -219,17 +233,12 @@ def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
 
 def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:
     """How long the owners awaited something while holding the lock; mostly what, and where."""
-    model, table = facts.model, facts.model.states
-    owners = {
-        hold: facts.ledger.task_of(table.owner_process[owner], table.owner_id[owner])
-        for hold in holds
-        if (owner := table.owner[hold]) >= 0 and table.owner_is_task[owner]
-    }
-    by_task = facts.awaits(set(owners.values()))
+    model = facts.model
+    kept = _kept(facts, holds)
+    by_task = facts.awaits({task for task, _, _ in kept})
     starts, ends = model.trace.slices.start_ns, model.trace.slices.end_ns
     total, sums = 0, Counter[tuple[str, str]]()
-    for hold, task in owners.items():
-        since, until = table.start_ns[hold], table.end_ns[hold]
+    for task, since, until in kept:
         awaits = by_task.get(task, [])
         for at in range(bisect_right(awaits, since, key=ends.__getitem__), len(awaits)):
             i = awaits[at]

@@ -1,11 +1,12 @@
-"""Tasks whose timers were due while a step kept their loop: they were not even made ready."""
+"""What a blocked loop costs those who are not ready: they sleep on, or keep what they have."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from statistics import median_low
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Behind, Facts
-from viewer.trace.columns import AWAIT, READY
+from viewer.trace.columns import AWAIT, READY, SELECT
 
 _MS = 1_000_000
 # The loop looks at its timers as soon as the step is over, and wakes whoever is due. When that
@@ -16,6 +17,7 @@ _LATE_NS = 10 * _MS
 _KNOWN = 2  # other sleeps that tell how long it mostly sleeps, …
 _NEAR = 60  # … among so many of its states before and after
 _CROWD = 2_000  # slices looked at after one step
+_STEP_NS = 20 * _MS  # of steps that block a loop
 _SLEEP = s.AWAIT_PREFIX + s.SLEEP
 
 
@@ -57,3 +59,23 @@ def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:
 def _is_sleep(facts: Facts, row: int) -> bool:
     owned = facts.model.owners
     return owned.kind[row] == AWAIT and facts.model.trace.text(owned.code[row]) == _SLEEP
+
+
+def mostly_blocked(facts: Facts, kept: Iterable[tuple[int, int, int]]) -> bool:
+    """Whether long steps took half of the times (task, begin, end) in which tasks kept
+    something: then those steps are the fault, not who kept it."""
+    model, slices = facts.model, facts.model.trace.slices
+    whole = blocked = 0
+    for task, start_ns, end_ns in kept:
+        lane = model.lane[model.owners.task_head[task]]
+        rows = facts.long_loop_slices
+        whole += end_ns - start_ns
+        at = bisect_right(rows, start_ns, key=slices.start_ns.__getitem__)
+        for i in rows[
+            max(at - 1, 0) : bisect_left(rows, end_ns, key=slices.start_ns.__getitem__)
+        ]:
+            is_long = slices.end_ns[i] - slices.start_ns[i] >= _STEP_NS
+            if is_long and model.lane[i] == lane and model.owners.kind[i] != SELECT:
+                met = min(slices.end_ns[i], end_ns) - max(slices.start_ns[i], start_ns)
+                blocked += max(met, 0)
+    return blocked * 2 > whole

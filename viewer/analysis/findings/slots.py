@@ -8,6 +8,8 @@ from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import Group, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
+from viewer.analysis.findings.overdue import mostly_blocked
+from viewer.analysis.findings.stalled import stalled_slots
 from viewer.analysis.findings.takers import size
 from viewer.analysis.findings.waits import LongWaits, users
 from viewer.analysis.findings.words import at
@@ -26,7 +28,11 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
     for group in groups(facts, waits):
         if group.ns < _LOST_NS:
             continue
-        lost = never_returned(facts, waits, group) or had_one(facts, waits, group)
+        lost = (
+            never_returned(facts, waits, group)
+            or had_one(facts, waits, group)
+            or stalled_slots(facts, waits, group)
+        )
         if lost is not None:
             yield lost
         elif (found := _exhausted(facts, waits, group)) is not None:
@@ -39,6 +45,9 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     if not holds:
         return None
     if slots > 1 and _is_batch(facts, group) and not _is_held_up(waits, group):
+        return None
+    kept = [(h.who[1], h.start_ns, h.end_ns) for h in holds if h.who[0] == "task"]
+    if len(kept) == len(holds) and mostly_blocked(facts, kept):
         return None
     found = {wait.who for wait in group.waits} | {hold.who for hold in holds}
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)

@@ -1,10 +1,12 @@
-"""Pools of threads that stand still: the workers wait for a job in their own queue."""
+"""Pools that stand still: whoever has a worker or a slot waits for one who needs one."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration
+from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.groups import Group, sites
 from viewer.analysis.findings.waits import LongWaits, Wait, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.jobs import Job
@@ -68,3 +70,54 @@ def _finding(
     )
     lost = sum(wait.ns for wait in last)
     return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
+def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
+    """Nobody gets a slot until somebody else gives up a wait, again and again: the one has a
+    slot and waits for what those do who need one."""
+    waiting = {wait.who for wait in group.waits}
+    served = sorted(wait.end_ns for wait in group.waits if not wait.failed)
+    by_place: dict[tuple[str, str], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        is_long = wait.failed and not wait.is_open and wait.ns >= _STILL_NS
+        if is_long and wait.name in _FOR_OTHERS and wait.who not in waiting:
+            by_place[wait.name, wait.site].append(wait)
+    for (name, site), gave_up in by_place.items():
+        still = [wait for wait in gave_up if _stood_still(group, served, wait)]
+        lost = sum(
+            max(min(one.end_ns, wait.end_ns) - max(one.start_ns, wait.start_ns), 0)
+            for one in group.waits
+            for wait in _apart(still)
+        )
+        if lost * 2 < group.ns or not still:
+            continue
+        slot, worst = group.pool.slot, max(still, key=lambda wait: wait.ns)
+        total = sum(wait.ns for wait in _apart(still))
+        text = (
+            f"Deadlock {at(facts, still[0].start_ns)}, for {duration(total)}: nobody got a "
+            f"{slot} of {group.pool.of} in {sites(group.waits)} "
+            f"({plural(len(group.waits), 'wait')}, {duration(lost)}) until a wait in "
+            f"`{name}`{place_in(site)} was given up, {plural(len(still), 'time')}, the "
+            f"longest {duration(worst.ns)}. Whoever waits there has a {slot}: if it waits "
+            f"for what those do who need one, these need other {slot}s."
+        )
+        waits.told.update(wait.slice for wait in still)
+        return Finding("deadlock", lost, text, waits.evidence(worst))
+    return None
+
+
+def _stood_still(group: Group, served: list[int], wait: Wait) -> bool:
+    """Whether others waited for a slot all the while, and got one only when it gave up."""
+    since, until = wait.start_ns + _AT_ONCE_NS, wait.end_ns - _AT_ONCE_NS
+    first = bisect_left(served, since)
+    is_first = first < len(served) and until <= served[first] <= wait.end_ns + _AT_ONCE_NS
+    return is_first and any(w.start_ns <= since and w.end_ns >= until for w in group.waits)
+
+
+def _apart(waits: list[Wait]) -> list[Wait]:
+    """One of those that overlap, the first to begin."""
+    found = list[Wait]()
+    for wait in sorted(waits, key=lambda wait: wait.start_ns):
+        if not found or wait.start_ns >= found[-1].end_ns:
+            found.append(wait)
+    return found

@@ -14,6 +14,8 @@ from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
+_USED = ("query", "command", "response")  # with a connection
+_JUST_NS = 50_000_000
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
@@ -106,6 +108,23 @@ def _used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, i
             is_its = any(part in frame for frame in frames)
             if site and is_its and facts.on_loop_at(table.who[row], table.start_ns[row]) < 0:
                 yield ("thread", table.who[row]), site, table.start_ns[row]
+
+
+def have(facts: Facts, wait: Wait) -> set[Who]:
+    """The tasks that probably have the slots for which a task waits: as the trace says, or
+    those that used the library's connections before, and still live."""
+    found = said(facts, [wait])
+    package = package_of(wait.name)
+    if found or not package or wait.who[0] != "task":
+        return found
+    waits, model = LongWaits.of(facts), facts.model
+    for name in _USED:
+        for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ({package})"):
+            who: Who = ("task", model.owners.owner[i])
+            before = model.trace.slices.end_ns[i] <= wait.start_ns
+            if before and who != wait.who and waits.ends_ns(who) >= wait.end_ns - _JUST_NS:
+                found.add(who)
+    return found
 
 
 def cancelled_before(facts: Facts, waits: list[Wait]) -> str:

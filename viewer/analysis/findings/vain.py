@@ -73,7 +73,8 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     slept: dict[Who, list[Wait]] = defaultdict(list)
     for wait in waits.all:
         timed_out = wait.failed and not wait.cancelled and not wait.is_open
-        if timed_out and wait.name in _WAKEABLE and pool_of(wait.name, wait.stack) is None:
+        is_new = timed_out and wait.slice not in waits.told
+        if is_new and wait.name in _WAKEABLE and pool_of(wait.name, wait.stack) is None:
             slept[wait.who].append(wait)
     found: dict[tuple[str, str], list[tuple[Wait, Wait]]] = defaultdict(list)
     for wait in waits.all:
