@@ -180,9 +180,9 @@ def test_a_lock_and_a_connection(tmp_path):
     assert found.finding == "deadlock"
     assert found.text == (
         "Deadlock at 100 ms, for 600 ms: `sync` in `sync` (app.py:7) waits for the lock that "
-        "`rebuild` holds, acquired at app.py:13; `rebuild` in `rebuild` (app.py:15) waits for a connection of "
-        "asyncpg's pool, which `sync` has. Give the slot back before waiting for something "
-        "else, or take both in one order."
+        "`rebuild` holds, acquired at app.py:13; `rebuild` in `rebuild` (app.py:15) waits for "
+        "a connection of asyncpg's pool, which `sync` has. Give the slot back before waiting "
+        "for something else, or take both in one order."
     )
 
 
