@@ -26,7 +26,7 @@ _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length
 def loop_overloaded(facts: Facts) -> Iterator[Finding]:
     """Tasks of one coroutine wait for each other's steps, and make others late."""
     for row in facts.tasks.at_least("ready_ns", _CROWD_NS):
-        if row.running.p99_ns >= _SHORT_STEP_NS:
+        if row.running.p99_ns * _own(facts, row) >= _SHORT_STEP_NS:
             continue
         if _by_itself(row.delayed_by, row) * 2 < row.ready.total_ns:
             continue

@@ -14,7 +14,7 @@ from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
-_USED = ("query", "command", "response")  # with a connection
+_WITH_ONE = ("query", "command", "response")  # with a connection
 _JUST_NS = 50_000_000
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
@@ -118,7 +118,7 @@ def have(facts: Facts, wait: Wait) -> set[Who]:
     if found or not package or wait.who[0] != "task":
         return found
     waits, model = LongWaits.of(facts), facts.model
-    for name in _USED:
+    for name in _WITH_ONE:
         for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ({package})"):
             who: Who = ("task", model.owners.owner[i])
             before = model.trace.slices.end_ns[i] <= wait.start_ns
