@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
+from tests.diagnosis.wanted_async import ASYNC
 from tests.diagnosis.wanted_sync import SYNC
 from tests.support.servers import postgres, redis
 
@@ -41,7 +42,7 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    known = WANTED | SYNC
+    known = WANTED | SYNC | ASYNC
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 

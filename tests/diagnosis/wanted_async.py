@@ -1,0 +1,107 @@
+"""What the first finding of the asynchronous cases must say."""
+
+from tests.diagnosis.wanted import Wanted
+
+ASYNC: dict[str, Wanted] = {
+    "q01_sync_auth_in_middleware": Wanted(
+        "loop blocked|blocking call on the loop thread",
+        ("recv|urlopen", "dispatch", r"q01\w+.py:35"),
+        ("starlette", "httpx"),
+    ),
+    "q02_log_handler_sends": Wanted(
+        "loop blocked|blocking call on the loop thread", ("recv", r"q02\w+.py:29")
+    ),
+    "q03_readline_after_eof": Wanted("busy loop|task never yields|loop blocked", ("handler",)),
+    "q04_redis_watch_over_request": Wanted(
+        "pool exhausted", ("2 connections", "ask_price|reserve"), ("redis",), "REDIS_URL"
+    ),
+    "q05_time_out_while_parsing": Wanted("loop blocked", ("summarise",), ("aiohttp",)),
+    "q06_websocket_one_message_at_a_time": Wanted(
+        "awaits in turn",
+        ("on_message|lookup_user",),
+        ("websockets",),
+        missed="one task that awaits a helper again and again may pace itself",
+    ),
+    "q07_session_over_llm_call": Wanted(
+        "pool exhausted", ("3 connections", "complete|answer"), ("sqlalchemy", "aiosqlite")
+    ),
+    "q08_permit_lost_on_bad_record": Wanted(
+        "slots never returned", ("import_record", "permit")
+    ),
+    "q09_put_after_consumers_left": Wanted("wait in vain", ("read_rows", "Queue.put")),
+    "q10_workers_send_to_their_own_stream": Wanted(
+        "deadlock|wait in vain", ("crawl", "send"), ("anyio",)
+    ),
+    "q11_password_hash_on_trio": Wanted("loop blocked", ("login|verify",), ("trio",)),
+    "q12_large_json_on_uvloop": Wanted("loop blocked", ("export",), ("uvloop",)),
+    "q13_query_per_order": Wanted(
+        "awaits in turn", ("load_customer",), ("asyncpg",), "PG_URL"
+    ),
+    "q14_leader_cancelled": Wanted("wait in vain", ("request|get", "Event")),
+    "q15_many_pollers": Wanted("busy loop", ("wait_result",)),
+    "q16_drain_for_slow_client": Wanted(
+        "slow client",
+        ("broadcast", "drain"),
+        missed="no trace tells whether one writer or several are written to",
+    ),
+    "q17_long_polls_take_the_connector": Wanted(
+        "pool exhausted", ("2 connections", "poll_updates"), ("aiohttp",)
+    ),
+    "q18_queue_without_bound": Wanted(
+        "queue grows",
+        ("dispatch", "channel|publish"),
+        missed="the length of a queue that nobody waits for is not recorded",
+    ),
+    "q19_threads_outlive_their_time_outs": Wanted(
+        "thread-pool starvation|slots never returned|pool exhausted",
+        ("4 workers", "read_meter|sample"),
+    ),
+    "q20_put_under_the_lock": Wanted("deadlock", ("collect", "flush")),
+    "q21_swallowed_cancel": Wanted("wait in vain", ("stop", "worker")),
+    "r01_anyio_lock_over_request": Wanted(
+        "lock held across await", ("Client.call", r"r01\w+.py:17"), ("anyio", "trio")
+    ),
+    "r02_names_behind_uploads": Wanted(
+        "thread-pool starvation", ("3 workers", "upload", "stat_file|listing"), ("uvloop",)
+    ),
+    "r03_gzip_in_handler": Wanted("loop blocked", ("archive",), ("aiohttp",)),
+    "r04_listener_of_the_engine": Wanted(
+        "loop blocked|blocking call on the loop thread",
+        ("sleep", r"r04\w+.py:15"),
+        ("sqlalchemy", "aiosqlite"),
+    ),
+    "r05_slow_writer_behind_channel": Wanted(
+        "slow consumer", ("request", "writer"), ("trio",)
+    ),
+    "r06_connection_and_lock": Wanted(
+        "deadlock", ("sync_user", "rebuild"), ("asyncpg",), "PG_URL"
+    ),
+    "r07_event_replaced": Wanted("wait in vain|missed wake-up", ("follower", "Event")),
+    "r08_websocket_reconnects_at_once": Wanted(
+        "busy loop",
+        ("follow",),
+        ("websockets",),
+        missed="attempts to connect are not told from use",
+    ),
+    "r09_wait_for_first_of_many": Wanted(
+        "loop overloaded|loop blocked|task never yields",
+        ("collect|main",),
+        missed="no step is long, and the ticker loses less than half a second",
+    ),
+    "r10_mail_from_coroutine": Wanted("loop blocked", ("recv", "sign_up|send_welcome")),
+    "r11_permits_over_threads": Wanted("pool exhausted", ("2 permits", "draw|render_pdf")),
+    "r12_client_per_call": Wanted("descriptors pile up", ("70|1[34]\\d",)),
+    "r13_thread_lock_in_handler": Wanted(
+        "loop blocked|lock convoy", ("handle|get", "lock", "save|r13")
+    ),
+    "r14_watchers_take_the_executor": Wanted(
+        "thread-pool starvation", ("3 workers", "watch", "hash_password|log_in")
+    ),
+    "r15_repr_in_log_line": Wanted("loop blocked|GC in the hot path", ("checkout",)),
+    "ok_60_socket_with_tasks": Wanted("", (), ("websockets",)),
+    "ok_61_redis_pool_fits": Wanted("", (), ("redis",), "REDIS_URL"),
+    "ok_63_trio_hash_in_threads": Wanted("", (), ("trio",)),
+    "ok_67_short_locks_of_anyio": Wanted("", (), ("anyio",)),
+    "ok_68_asyncpg_pool_fits": Wanted("", (), ("asyncpg",), "PG_URL"),
+    "ok_69_event_stream": Wanted("", (), ("starlette", "httpx")),
+}
