@@ -1,6 +1,7 @@
 /* Glue of tracer._core: the module object and the method tables, one per file. */
 #include "endings.h"
 #include "moments.h"
+#include "processes.h"
 #include "python/codes.h"
 #include "python/detached.h"
 #include "python/forking.h"
@@ -57,7 +58,7 @@ static int exec_core(PyObject *module)
         asked_methods, async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods,
         endings_methods, forking_methods, gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods,
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
-        moments_methods, monitor_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
+        moments_methods, monitor_methods, processes_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
         retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
         switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods, utf8_methods,
         uvloop_methods, variables_methods, waits_methods, where_methods,
