@@ -1,7 +1,7 @@
 """Threads that differ only in a number: one per request, the workers of a pool."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tracer import schema as s
@@ -84,9 +84,9 @@ def shared_names(model: Model) -> Names:
     return found
 
 
-def fold_locks(rows: Rows[LockRow], names: Names) -> Rows[LockRow]:
+def fold_locks(rows: Rows[LockRow], names: Callable[[], Names]) -> Rows[LockRow]:
     """The rows; threads that have their like count together where they stand at one site."""
-    return rows.changed(lambda row: _lock(row, _calling(names, row.process)))
+    return rows.changed(lambda row: _lock(row, _calling(names(), row.process)))
 
 
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
@@ -131,23 +131,39 @@ def _by[T, K](rows: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]
     return sorted(found.items(), key=weight, reverse=True)
 
 
-def fold_threads(rows: Sequence[ThreadRow], names: Names) -> tuple[ThreadRow, ...]:
+def fold_threads(
+    model: Model, rows: Rows[ThreadRow], names: Callable[[], Names]
+) -> Rows[ThreadRow]:
     """The rows; threads that have their like are one, whose numbers are sums.
 
-    Percentiles cannot be summed: they are 0, as is the tid.
+    Percentiles cannot be summed: they are 0, as is the tid. Measures: `GIL wait`, `wall_ns`.
     """
-    groups: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
-    for row in rows:
-        groups[row.process, names.get((row.process, row.name), row.name)].append(row)
-    found = [
-        _folded(name, members, names)
-        if len(members) > 1
-        else replace(
-            members[0], held=_held([members[0].held], _calling(names, members[0].process))
-        )
-        for (_, name), members in groups.items()
-    ]
-    return tuple(sorted(found, key=lambda row: (-row.contended_ns, -row.wall_ns)))
+    groups: dict[tuple[int, str], list[int]] = defaultdict(list)  # numbers of rows
+    shared = names() if rows else {}
+    for number in rows.numbers:
+        key = model.thread_process[number], model.thread_names[number]
+        groups[key[0], shared.get(key, key[1])].append(number)
+    members = [*groups.values()]
+    called = [name for _, name in groups]
+
+    def summed(measure: str) -> list[int]:
+        column = rows.measure(measure)
+        return [sum([column[number] for number in group]) for group in members]
+
+    def make(wanted: Sequence[int]) -> Iterator[ThreadRow]:
+        for group in wanted:
+            like = [*rows.with_numbers(members[group])]
+            yield (
+                _folded(called[group], like, shared)
+                if len(like) > 1
+                else replace(
+                    like[0], held=_held([like[0].held], _calling(shared, like[0].process))
+                )
+            )
+
+    wall, contended = summed("wall_ns"), summed("contended_ns")
+    order = sorted(range(len(members)), key=lambda n: (-contended[n], -wall[n]))
+    return Rows(order, make, {"wall_ns": wall, s.GIL_WAIT: summed(s.GIL_WAIT)})
 
 
 def _folded(name: str, rows: list[ThreadRow], names: Names) -> ThreadRow:

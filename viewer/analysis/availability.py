@@ -3,13 +3,14 @@
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, compress
 from operator import itemgetter
 
 from tracer import schema as s
 from viewer.analysis.ledger.resource import Losses
+from viewer.analysis.rows import Later
 from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
 from viewer.trace.model import Model
 
@@ -61,11 +62,11 @@ class HistogramRow:
 @dataclass(frozen=True, slots=True)
 class Latency:
     loops: tuple[LoopRow, ...]
-    coroutines: tuple[HistogramRow, ...]  # the longest delays first
+    coroutines: Sequence[HistogramRow]  # the longest delays first
 
 
 def latency(model: Model) -> Latency:
-    return Latency(loop_rows(model), histogram_rows(model))
+    return Latency(loop_rows(model), Later(lambda: histogram_rows(model)))
 
 
 def histogram_rows(model: Model) -> tuple[HistogramRow, ...]:
@@ -110,14 +111,19 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         max((end - start) // WINDOW_NS, 1) if row >= 0 else 0
         for start, end, row in zip(starts, spans.end_ns, spans.first, strict=True)
     ]
-    bad, lost, off = ([_Marks(count) for count in counts] for _ in range(3))
+    # By loop; most loops of a trace with very many have no marks.
+    bad, lost, off = (dict[int, _Marks]() for _ in range(3))
     stops = _Stops(model)
 
-    def mark(marks: list[_Marks], at: int, since: int, until: int) -> None:
+    def of(marks: dict[int, _Marks], at: int) -> _Marks:
+        return marks[at] if at in marks else marks.setdefault(at, _Marks(counts[at]))
+
+    def mark(marks: dict[int, _Marks], at: int, since: int, until: int) -> None:
         """Marks the windows of a loop that contain one of the moments [since, until)."""
         if counts[at] and since < until:
             first = max((since - starts[at]) // WINDOW_NS, 0)
-            marks[at].put(min(first, counts[at] - 1), (until - 1 - starts[at]) // WINDOW_NS)
+            last = (until - 1 - starts[at]) // WINDOW_NS
+            of(marks, at).put(min(first, counts[at] - 1), last)
 
     def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
         if until_ns <= stops.first_ns(at):
@@ -139,31 +145,38 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             covers[at], covered[at] = since, until
         elif until > covered[at]:
             covered[at] = until
-    for at in range(loops):
+    for at in compress(range(loops), covered):
         mark_bad(at, covers[at], covered[at])
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
         mark_bad(at, from_ns, until_ns)
     losses = Losses(model.drops)
-    for at, loop in enumerate(model.loops):
+    for at, loop in enumerate(model.loops if losses else ()):
         if counts[at]:
             end_ns = starts[at] + counts[at] * WINDOW_NS
             for since, until in losses.within(loop.process, starts[at], end_ns):
                 mark(lost, at, since, until)
     for at, (from_ns, until_ns) in stops.each():
         first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
-        off[at].put(max(first, 0), (until_ns - starts[at]) // WINDOW_NS - 1)
+        of(off, at).put(max(first, 0), (until_ns - starts[at]) // WINDOW_NS - 1)
     found = []
     for at, loop in enumerate(model.loops):
-        windows = list(zip(bad[at].all(), lost[at].all(), off[at].all(), strict=True))
-        known = [is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off]
-        unknown = sum(is_lost and not is_off for _, is_lost, is_off in windows)
-        if windows and (known or unknown):
+        known = available = counts[at]
+        unknown = 0
+        if at in bad or at in lost or at in off:
+            marks = (of(which, at).all() for which in (bad, lost, off))
+            windows = list(zip(*marks, strict=True))
+            good = [
+                is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off
+            ]
+            unknown = sum(is_lost and not is_off for _, is_lost, is_off in windows)
+            known, available = len(good), good.count(False)
+        if known or unknown:
             row = (
                 model.pid(loop.process),
                 loop.thread_name,
-                len(known),
-                known.count(False),
+                known,
+                available,
                 unknown,
                 loop.process,
             )

@@ -171,8 +171,7 @@ def _program(argv: tuple[str, ...]) -> tuple[str, ...]:
 def _away(model: Model) -> Away:
     threads = thread_rows(model)
     away, running, native = (
-        sum(row.states[state] for row in threads)
-        for state in (s.PREEMPTED, s.RUNNING, s.NATIVE)
+        sum(threads.values(state)) for state in (s.PREEMPTED, s.RUNNING, s.NATIVE)
     )
     return Away(away, away + running + native)
 

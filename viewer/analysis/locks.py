@@ -186,6 +186,8 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         "contended_ns": contended,
         "max_ns": waits.max,
         "waits": waits.count,
+        # Not idle, and not only held: what a sentence can be said of.
+        "waited_for": [n and not i for n, i in zip(waits.count, made.is_idle, strict=True)],
         "is_idle": made.is_idle,
     }
     return Rows(sorted(range(rows), key=place.__getitem__), make, measures)

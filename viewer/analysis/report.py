@@ -1,6 +1,7 @@
 """Everything in `tracer report`, as one value; its text and its JSON are made from it."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from tracer import schema as s
 from viewer.analysis.alike import fold_locks, fold_threads, shared_names
@@ -86,8 +87,8 @@ class Report:
     latency: Latency | None
     tasks: Rows[TaskRow]
     regions: tuple[RegionRow, ...]
-    threads: tuple[ThreadRow, ...]
-    thread_groups: tuple[ThreadRow, ...]  # the same; those that differ in a number are one
+    threads: Rows[ThreadRow]
+    thread_groups: Rows[ThreadRow]  # the same; those that differ in a number are one
     locks: Rows[LockRow]
     io: Rows[IoRow]
     gc: tuple[GcRow, ...]
@@ -102,7 +103,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
     jobs = job_rows(model) if "jobs" in sections else ()
     tasks = task_rows(model, by) if "tasks" in sections else Rows[TaskRow]()
     regions = region_rows(model) if "regions" in sections else ()
-    threads = thread_rows(model) if "threads" in sections else ()
+    threads = thread_rows(model) if "threads" in sections else Rows[ThreadRow]()
     locks = lock_rows(model) if "locks" in sections else Rows[LockRow]()
     io = io_rows(model) if "io" in sections else Rows[IoRow]()
     gc = gc_rows(model) if "gc" in sections else ()
@@ -131,7 +132,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
                 locks=locks if "locks" in sections else None,
             )
         )
-    alike = shared_names(model) if threads or locks else {}
+    alike = cache(lambda: shared_names(model))
     disabled = {hook for hook, _ in state.disabled}
     recorded = tuple(
         # A signal that was on counts as recorded even if nothing happened.
@@ -159,7 +160,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         tasks,
         regions,
         threads,
-        fold_threads(threads, alike),
+        fold_threads(model, threads, alike),
         fold_locks(locks, alike),
         io,
         gc,

@@ -1,10 +1,36 @@
 """Tables whose rows are made when somebody looks at them: of very many, few are ever shown."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import overload
 
 _FIRST = 16  # rows made at once; each time more
 _MORE = 16
+
+
+class Later[T](Sequence[T]):
+    """Rows that are all made when somebody looks at one."""
+
+    def __init__(self, make: Callable[[], Sequence[T]]) -> None:
+        self._rows = cache(make)
+
+    def __len__(self) -> int:
+        return len(self._rows())
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[T]: ...
+    def __getitem__(self, at: int | slice) -> T | Sequence[T]:
+        return self._rows()[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and [*self] == [*other]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._rows())
 
 
 class Rows[T](Sequence[T]):
@@ -52,6 +78,10 @@ class Rows[T](Sequence[T]):
     def __repr__(self) -> str:
         return repr(self[:])
 
+    def measure(self, measure: str) -> Sequence[int]:
+        """A measure by the rows' numbers."""
+        return self._measures[measure] if self._order else ()
+
     def values(self, measure: str) -> list[int]:
         """What the rows have of a measure, in their order."""
         return [*map(self._measures[measure].__getitem__, self._order)] if self._order else []
@@ -61,10 +91,27 @@ class Rows[T](Sequence[T]):
         values = zip(self._order, self.values(measure), strict=True)
         return self._in_batches([number for number, value in values if value >= least])
 
-    def largest(self, measure: str) -> Iterator[T]:
-        """All rows, those with the most of a measure first; equal ones in their order."""
+    def largest(self, measure: str, having: str = "") -> Iterator[T]:
+        """The rows, those with the most of a measure first; equal ones in their order. With
+        `having` only those that have something of that other measure."""
         column = self._measures[measure] if self._order else ()
-        return self._in_batches(sorted(self._order, key=column.__getitem__, reverse=True))
+        among: Iterable[int] = self._order
+        if having and self._order:
+            among = filter(self._measures[having].__getitem__, self._order)
+        return self._in_batches(sorted(among, key=column.__getitem__, reverse=True))
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The rows' numbers, in their order."""
+        return self._order
+
+    def with_numbers(self, numbers: Sequence[int]) -> tuple[T, ...]:
+        """The rows of these numbers."""
+        return self._rows(numbers)
+
+    def only(self, is_wanted: Callable[[int], bool]) -> "Rows[T]":
+        """The rows whose numbers are wanted."""
+        return Rows([*filter(is_wanted, self._order)], self._rows, self._measures)
 
     def part(self, first: int, behind: int | None) -> "Rows[T]":
         """The rows from the first one on, up to the one behind them."""

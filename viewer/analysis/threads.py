@@ -1,11 +1,15 @@
 """Threads: what each did, and who held the GIL while it waited."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
+from itertools import compress
+from operator import add, sub
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import (
@@ -23,10 +27,12 @@ from viewer.trace.columns import (
     STATE_MASK,
     TASK_WAIT,
     THREAD_RUNNING,
+    Charges,
     Column,
     Stats,
 )
 from viewer.trace.model import Model
+from viewer.trace.tiles import Lanes
 
 STATES = (
     s.RUNNING,
@@ -49,8 +55,24 @@ STATE_NAMES = {
     PREEMPTED: s.PREEMPTED,
     OFF_CPU: s.OFF_CPU,
 }
-_KINDS = STATE_MASK + 1 + HOLDING  # a state with and without the GIL
 _MODES = (s.RUNNING, s.PREEMPTED, s.OFF_CPU, "io")  # in the order of HOLDING_MODES
+# What is summed by thread: the state, whether nobody held what it waited for, and how it held
+# the GIL without running Python.
+_IDLE = "idle"
+_KINDS = (
+    (s.RUNNING, ""),
+    (s.GIL_WAIT, ""),
+    ("lock", ""),
+    ("lock", _IDLE),
+    ("io", ""),
+    ("io", "io"),
+    (s.SLEEP, ""),
+    (s.NATIVE, ""),
+    (s.PREEMPTED, ""),
+    (s.PREEMPTED, s.PREEMPTED),
+    (s.OFF_CPU, ""),
+    (s.OFF_CPU, s.OFF_CPU),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +105,15 @@ _NOBODY = Held((), 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class GilWait:
-    """The longest single wait of a thread for the GIL."""
+    """The longest wait of a thread for the GIL; who held it is worked out when asked."""
 
     start_ns: int
     ns: int
-    held: Held
+    find_held: Callable[[], Held] = field(compare=False, repr=False)
+
+    @property
+    def held(self) -> Held:
+        return self.find_held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,54 +152,98 @@ class ThreadRow:
         return self.gil_wait_ns + lock_ns + self.states[s.PREEMPTED]
 
 
-def thread_rows(model: Model) -> tuple[ThreadRow, ...]:
-    """One row per thread that has states; the one that waited longest for others first."""
+class _Measures(dict[str, Sequence[int]]):
+    """By name a number of each thread; those of states are made when somebody asks."""
+
+    def __init__(self, spent: Column, more: dict[str, Sequence[int]]) -> None:
+        super().__init__(more)
+        self.spent = spent
+
+    def __missing__(self, name: str) -> Sequence[int]:
+        found: list[int] | None = None
+        for kind, said in enumerate(_KINDS):
+            if name in said:
+                column = self.spent[kind :: len(_KINDS)].tolist()
+                found = column if found is None else [*map(add, found, column)]
+        if found is None:
+            raise KeyError(name)
+        self[name] = found
+        return found
+
+
+def thread_rows(model: Model) -> Rows[ThreadRow]:
+    """One row per thread that has states; the one that waited longest for others first.
+
+    Its number is the thread's. Measures: each of STATES, `idle`, `wall_ns`, `contended_ns`,
+    and of the waits for the GIL `gil_waits` (how many) and `gil_ns`.
+    """
     engine, table, threads = model.trace.engine, model.states, len(model.threads)
     if not any(table.last_ns):
-        return ()
+        return Rows()
     everyone = numbers(range(threads))
     own = keys(model, _is_own, table.who, everyone)
-    kinds = marks(model, lambda state: state & (STATE_MASK | HOLDING))
-    spent = engine.tally(table.start_ns, table.end_ns, own, kinds, threads, _KINDS).total
+    kinds = marks(model, _kind)
+    spent = engine.tally(table.start_ns, table.end_ns, own, kinds, threads, len(_KINDS)).total
     waiting = keys(model, _waits_for_gil, table.who, everyone)
     waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, threads)
-    held = _held(model, waiting)
-    worst = _worst(model, waits)
-    counters = _counters(model)
-    rows = []
-    for i, track in enumerate(model.threads):
-        if not table.last_ns[i]:
-            continue
-        states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
-        of_kind = spent[i * _KINDS : (i + 1) * _KINDS].tolist()
-        for kind, ns in enumerate(of_kind):
-            if not ns or kind & STATE_MASK not in STATE_NAMES:
-                continue
-            name = STATE_NAMES[kind & STATE_MASK]
-            states[name] += ns
-            if kind & HOLDING and name in holding:
-                holding[name] += ns
-        wall_ns = table.last_ns[i] - table.first_ns[i]
-        rows.append(
-            ThreadRow(
+    wall = [*map(sub, table.last_ns, table.first_ns)]
+    measures = _Measures(
+        spent, {"wall_ns": wall, "gil_waits": waits.count, "gil_ns": waits.total}
+    )
+    parts = (measures[s.GIL_WAIT], measures["lock"], measures[_IDLE], measures[s.PREEMPTED])
+    contended = [
+        gil + lock - idle + away for gil, lock, idle, away in zip(*parts, strict=True)
+    ]
+    measures["contended_ns"] = contended
+    holders = _Holders(model, waiting)
+    of_longest = _Holders(model, _longest(model, waits))
+    counters = cache(lambda: _counters(model))
+
+    def worst(thread: int) -> GilWait | None:
+        row = waits.longest[thread]
+        if row < 0:
+            return None
+        start = table.start_ns[row]
+        return GilWait(start, table.end_ns[row] - start, partial(of_longest.held, thread))
+
+    def make(wanted: Iterable[int]) -> Iterator[ThreadRow]:
+        for i in wanted:
+            track = model.threads[i]
+            states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
+            of_kind = spent[i * len(_KINDS) : (i + 1) * len(_KINDS)].tolist()
+            for (name, how), ns in zip(_KINDS, of_kind, strict=True):
+                states[name] += ns
+                if how in holding:
+                    holding[how] += ns
+            yield ThreadRow(
                 model.pid(model.thread_process[i]),
                 track.tid,
                 model.thread_names[i],
-                wall_ns,
+                wall[i],
                 states,
-                wall_ns - sum(states.values()),
-                of_kind[IDLE_WAIT],
+                wall[i] - sum(states.values()),
+                measures[_IDLE][i],
                 holding,
                 spread_at(waits, i),
-                held.get(i, _NOBODY),
-                worst.get(i),
-                counters.get((track.uuid, s.COUNTER_CPU)),
-                counters.get((track.uuid, s.COUNTER_RUN_DELAY)),
+                holders.held(i) if waits.count[i] else _NOBODY,
+                worst(i),
+                counters().get((track.uuid, s.COUNTER_CPU)),
+                counters().get((track.uuid, s.COUNTER_RUN_DELAY)),
                 process=model.thread_process[i],
             )
-        )
-    rows.sort(key=lambda row: (-row.contended_ns, -row.wall_ns, row.pid, row.tid))
-    return tuple(rows)
+
+    def place_in_table(i: int) -> tuple[int, int, int, int]:
+        pid = model.pid(model.thread_process[i])
+        return -contended[i], -wall[i], pid, model.threads[i].tid
+
+    return Rows(sorted(compress(everyone, table.last_ns), key=place_in_table), make, measures)
+
+
+def _kind(state: int) -> int:
+    """The number of a state among `_KINDS`."""
+    name = STATE_NAMES.get(state & STATE_MASK, s.RUNNING)
+    how = _IDLE if state & STATE_MASK == IDLE_WAIT else name if state & HOLDING else ""
+    return _KINDS.index((name, how if (name, how) in _KINDS else ""))
 
 
 def _is_own(state: int) -> bool:
@@ -185,57 +255,62 @@ def _waits_for_gil(state: int) -> bool:
     return state & STATE_MASK == GIL_WAIT
 
 
-def _held(model: Model, waiting: Column) -> dict[int, Held]:
-    """By key of `waiting`, who held the GIL of the process meanwhile."""
-    gil, table = Ledger.of(model).gil, model.states
-    lane = keys(model, _waits_for_gil, table.who, model.thread_process)
-    charges = gil.charge(
-        Waits(table.start_ns, table.end_ns, lane, waiting, len(model.threads))
-    )
-    parts: dict[int, dict[int, int]] = defaultdict(dict)
-    for key, holder, ns in zip(charges.key, charges.who, charges.total, strict=True):
-        parts[key][holder] = ns
-    found = {}
-    for key, by_holder in parts.items():
-        of_thread: dict[int, dict[str, int]] = defaultdict(dict)
-        for holder, ns in by_holder.items():
+class _Holders:
+    """By thread, who held the GIL of the process during its waits; `waiting` says by row of
+    States whose wait it is. Both are worked out for those that are asked for."""
+
+    def __init__(self, model: Model, waiting: Column) -> None:
+        self.model, self.waiting, self.gil = model, waiting, Ledger.of(model).gil
+
+    @cached_property
+    def _charges(self) -> tuple[Charges, Lanes]:
+        """What waits cost, and where those of each thread are."""
+        model, table = self.model, self.model.states
+        threads = len(model.threads)
+        lane = keys(model, _waits_for_gil, table.who, model.thread_process)
+        found = self.gil.charge(
+            Waits(table.start_ns, table.end_ns, lane, self.waiting, threads)
+        )
+        mark = memoryview(bytes(len(found.key)))
+        lanes = model.trace.engine.lanes(found.total, found.total, mark, found.key, threads)
+        return found, lanes
+
+    def held(self, waiter: int) -> Held:
+        charges, lanes = self._charges
+        model, gil = self.model, self.gil
+        others = {gil.nobody: 0, gil.unknown: 0, gil.others: 0}
+        of_thread: dict[int, dict[str, int]] = {}
+        for at in lanes.row[lanes.offset[waiter] : lanes.offset[waiter + 1]]:
+            holder, ns = charges.who[at], charges.total[at]
             if holder < gil.whos:
                 thread, mode = divmod(holder, HOLDING_MODES)
-                of_thread[thread][_MODES[mode]] = ns
+                of_thread.setdefault(thread, {})[_MODES[mode]] = ns
+            else:
+                others[holder] = ns
         holders = [
             Holder(
                 model.threads[i].tid,
                 model.thread_names[i],
                 sum(modes.values()),
-                {mode: modes[mode] for mode in _MODES if mode in modes},
+                modes
+                if len(modes) == 1
+                else {mode: modes[mode] for mode in _MODES if mode in modes},
             )
             for i, modes in of_thread.items()
         ]
         holders.sort(key=lambda holder: (-holder.ns, holder.tid))
-        found[key] = Held(
-            tuple(holders),
-            by_holder.get(gil.nobody, 0),
-            by_holder.get(gil.unknown, 0),
-            by_holder.get(gil.others, 0),
+        return Held(
+            tuple(holders), others[gil.nobody], others[gil.unknown], others[gil.others]
         )
-    return found
 
 
-def _worst(model: Model, waits: Stats) -> dict[int, GilWait]:
-    table = model.states
-    longest = {i: row for i, row in enumerate(waits.longest) if row >= 0}
-    key = memoryview(bytearray(b"\xff" * (4 * len(table.who)))).cast("i")
-    for thread, row in longest.items():
-        key[row] = thread
-    held = _held(model, key)
-    return {
-        i: GilWait(
-            table.start_ns[row],
-            table.end_ns[row] - table.start_ns[row],
-            held.get(i, _NOBODY),
-        )
-        for i, row in longest.items()
-    }
+def _longest(model: Model, waits: Stats) -> Column:
+    """By row of States the thread whose longest wait for the GIL it is, else -1."""
+    key = memoryview(bytearray(b"\xff" * (4 * len(model.states.who)))).cast("i")
+    for thread, row in enumerate(waits.longest):
+        if row >= 0:
+            key[row] = thread
+    return key
 
 
 def _counters(model: Model) -> dict[tuple[int, str], int]:

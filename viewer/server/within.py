@@ -50,7 +50,7 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
             last_ns=memoryview(last),
         ),
         collections=tuple(
-            replace(one, start_ns=max(one.start_ns, from_ns), end_ns=min(one.end_ns, to_ns))
+            one._replace(start_ns=max(one.start_ns, from_ns), end_ns=min(one.end_ns, to_ns))
             for one in model.collections
             if one.start_ns < to_ns and one.end_ns > from_ns
         ),

@@ -1,7 +1,6 @@
 """The event loops of a trace, and which of them each track is under."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -10,8 +9,7 @@ from viewer.trace.reader import Trace
 from viewer.trace.tracks import Track
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(NamedTuple):
     """An event loop. `tid` is 0 unless one thread alone of the process has its name."""
 
     process: int

@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace import columns, owners, states
@@ -64,8 +65,7 @@ _STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
 _NO_STRING = -2  # neither a string index nor -1, "no name"
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(NamedTuple):
     """One garbage collection."""
 
     process: int
@@ -78,8 +78,7 @@ class Collection:
     called_at: str | None  # site of the gc.collect() that began it; None: it began by itself
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """An instant of the tracer track."""
 
     process: int
@@ -313,7 +312,9 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
         if number not in collectors:
             continue
         end = trace.slices.end_event[i]
-        args = trace.args(event) | (trace.args(end) if end >= 0 else {})
+        args = trace.args(event)
+        if end >= 0:
+            args |= trace.args(end)
         found.append(
             Collection(
                 trace.track_process[number],

@@ -4,7 +4,7 @@ import math
 import struct
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -73,6 +73,7 @@ class Trace:
     processes: tuple[Process, ...]
     engine: Engine
     event_names: Column  # i: the strings that are an event's name, each once
+    await_names: tuple[int, ...]  # those that say what a task awaits
     symbols: dict[str, int]  # the names, categories and names of arguments: their strings
     given: tuple[Path, ...] = ()  # what the user named
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
@@ -101,15 +102,16 @@ class Trace:
         """The arguments of an event with a number or a text."""
         found: dict[str, Arg] = {}
         e = self.events
+        strings, names, kinds, values = e.strings, e.arg_name, e.arg_kind, e.arg_value
         for a in range(e.arg_start[event], e.arg_start[event + 1]):
-            value, kind = e.arg_value[a], e.arg_kind[a]
-            name = self.text(e.arg_name[a])
-            if kind == UINT:
-                value &= 0xFFFF_FFFF_FFFF_FFFF
-            if kind == DOUBLE:
-                found[name] = double(value)
+            value, kind = values[a], kinds[a]
+            name = strings[names[a]]
+            if kind == STRING:
+                found[name] = strings[value]
+            elif kind == UINT and value < 0:
+                found[name] = value & 0xFFFF_FFFF_FFFF_FFFF
             else:
-                found[name] = self.text(value) if kind == STRING else value
+                found[name] = double(value) if kind == DOUBLE else value
         return found
 
     def text_of_slice(self, i: int, name: str) -> str:
@@ -139,8 +141,15 @@ class Trace:
 
         Names are few, while each task and each site is a string of its own.
         """
+        return self._kinds(self.event_names, kind)
+
+    def awaited(self, kind: Callable[[str], int]) -> Column:
+        """The same, and 0 for those that are no name of what a task awaits."""
+        return self._kinds(self.await_names, kind)
+
+    def _kinds(self, names: Iterable[int], kind: Callable[[str], int]) -> Column:
         found = bytearray(len(self.events.strings))
-        for name in self.event_names:
+        for name in names:
             found[name] = kind(self.events.strings[name])
         return memoryview(found)
 
@@ -194,7 +203,7 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
         paths[0], contents.size_bytes, lost, events, slices, tracks, track_process, (),
-        engine, names, symbols, paths, contents.unread,
+        engine, names, _awaits(events, names), symbols, paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
     return replace(
@@ -209,6 +218,11 @@ def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
     names, *others = (engine.distinct(column, len(strings)) for column in columns)
     every = sorted({*names}.union(*others), reverse=True)
     return names, {strings[number]: number for number in every}
+
+
+def _awaits(events: Events, names: Column) -> tuple[int, ...]:
+    strings = events.strings
+    return tuple(name for name in names if strings[name].startswith(s.AWAIT_PREFIX))
 
 
 def _described(data: bytes, engine: Engine) -> list[int]:

@@ -213,7 +213,7 @@ class _Askers:
 def awaits_of(facts: Facts, prefix: str) -> list[int]:
     """The slices in which tasks await such a thing, in order of begin."""
     model, trace = facts.model, facts.model.trace
-    wanted = numbers(trace.named(lambda name: name.startswith(prefix)))
+    wanted = numbers(trace.awaited(lambda name: name.startswith(prefix)))
     if 1 not in wanted:
         return []
     rows = trace.engine.longer(

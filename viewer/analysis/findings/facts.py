@@ -109,7 +109,7 @@ class Facts:
         model: Model,
         *,
         tasks: Rows[TaskRow] | None = None,
-        threads: Sequence[ThreadRow] | None = None,
+        threads: Rows[ThreadRow] | None = None,
         locks: Rows[LockRow] | None = None,
     ) -> None:
         """Takes tables that exist already; tasks are by coroutine."""
@@ -124,17 +124,18 @@ class Facts:
         return task_rows(self.model, By.CORO)
 
     @cached_property
-    def threads(self) -> Sequence[ThreadRow]:
+    def threads(self) -> Rows[ThreadRow]:
         return thread_rows(self.model)
 
     @cached_property
-    def pools(self) -> dict[tuple[int, str], list[ThreadRow]]:
-        """By (pid, stem) the threads whose names differ only in a number."""
-        found: dict[tuple[int, str], list[ThreadRow]] = defaultdict(list)
-        for row in self.threads:
-            name = stem(row.name)
-            if name != row.name:
-                found[row.pid, name].append(row)
+    def pools(self) -> dict[tuple[int, str], list[int]]:
+        """By (pid, stem) the threads whose names differ only in a number, as in `threads`."""
+        model, found = self.model, defaultdict[tuple[int, str], list[int]](list)
+        for thread in self.threads.numbers:
+            full = model.thread_names[thread]
+            name = stem(full)
+            if name != full:
+                found[model.pid(model.thread_process[thread]), name].append(thread)
         return found
 
     @cached_property

@@ -25,6 +25,9 @@ _HURT_NS = 50 * _MS
 
 def gil_saturated(facts: Facts) -> Iterator[Finding]:
     """Two or more threads compute at the same time and wait for each other."""
+    computed = facts.threads.values(s.RUNNING)
+    if sum(ran >= _RAN_NS for ran in computed) < 2:
+        return
     by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
     for row in facts.threads:
         by_pid[row.pid].append(row)

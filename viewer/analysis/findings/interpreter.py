@@ -1,7 +1,7 @@
 """Waits that the interpreter imposes: for its lock, and for its garbage collector."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tracer import schema as s
@@ -14,7 +14,7 @@ from viewer.analysis.findings.facts import (
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, names, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
-from viewer.analysis.ledger.rows import longs
+from viewer.analysis.ledger.rows import has_gil, longs
 from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
 from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, STATE_MASK
@@ -51,14 +51,23 @@ _FEWER_CYCLES = "Make fewer objects in reference cycles; `gc.freeze()` after sta
 
 def gil_hog(facts: Facts) -> Iterator[Finding]:
     """One thread computes and releases the GIL only when forced to; others wait for it."""
-    own: dict[tuple[int, int], int] = {}
+    model, threads = facts.model, facts.threads
+    least = _HOG_NS * facts.patience
+    # Nobody waits longer for a thread than it had the GIL.
+    if max(_with_gil_ns(facts), default=0) < least:
+        return
     blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
     away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    named = {(row.pid, row.tid): row.name for row in facts.threads}
-    for row in facts.threads:
-        own[row.pid, row.tid] = row.gil_wait_ns
+    waited = threads.measure(s.GIL_WAIT)
+    by_id = {
+        (model.pid(model.thread_process[i]), model.threads[i].tid): i for i in threads.numbers
+    }
+    counts = threads.measure("gil_waits")
+    for row in threads.with_numbers(
+        [i for i in threads.numbers if counts[i] and waited[i] >= counts[i] * _TURN_NS]
+    ):
         kept = row.gil_wait_ns - sum(map(_taken, row.held.holders))
-        if not row.gil_waits.count or kept < row.gil_waits.count * _TURN_NS:
+        if kept < row.gil_waits.count * _TURN_NS:
             continue
         idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
         for holder in row.held.holders:
@@ -67,22 +76,23 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             away[row.pid, holder.tid] += taken
             ns = holder.ns - taken
             hurts = ns * _PART >= working and ns * _LIFE >= row.wall_ns
-            if hurts and ns >= _HOG_NS * facts.patience:
+            if hurts and ns >= least:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
                 long = row.gil_waits.max_ns // _LONG_TURN_NS
                 turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
     for hog, victims in blamed.items():
         lost = sum(ns for ns, *_ in victims)
-        takes_turns = own.get(hog, 0) * _SELF > lost + away[hog]
+        own = waited[by_id[hog]] if hog in by_id else 0
+        takes_turns = own * _SELF > lost + away[hog]
         if turns[hog] < _TURNS or takes_turns:
             continue
         pid, tid = hog
-        name = named.get(hog, f"thread {tid}")
+        name = model.thread_names[by_id[hog]] if hog in by_id else f"thread {tid}"
         where = sampled(
             *hot(facts.hot_places, [stack for _, stack in facts.samples.get(tid, ())])
         )
         _, _, victim, _ = max(victims)
-        row = next(r for r in facts.threads if (r.pid, r.tid) == (pid, victim))
+        (row,) = threads.with_numbers([by_id[pid, victim]])
         worst = row.worst
         assert worst is not None
         kept = sum(
@@ -101,6 +111,19 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             text += f" (not counted: {duration(away[hog])} while the kernel had preempted it)"
         evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
         yield Finding("GIL hog", lost, f"{text}.", evidence, _ELSEWHERE)
+
+
+def _with_gil_ns(facts: Facts) -> Sequence[int]:
+    """By thread the time that it held the GIL."""
+    model, table = facts.model, facts.model.states
+    return model.trace.engine.tally(
+        table.start_ns,
+        table.end_ns,
+        keys(model, has_gil, table.who, numbers(range(len(model.threads)))),
+        memoryview(bytes(len(table.state))),
+        len(model.threads),
+        1,
+    ).total
 
 
 def _taken(holder: Holder) -> int:

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import (
@@ -19,6 +20,7 @@ from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.words import did, names, sampled
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
+from viewer.analysis.rows import Rows
 from viewer.trace.columns import PREEMPTED, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
@@ -51,15 +53,30 @@ _LESS = "Do the slow part outside of the lock."
 _LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
 
 
+def _lives(facts: Facts) -> Callable[[], dict[tuple[int, str], int]]:
+    """By (pid, name) the time in which a thread had something to do."""
+
+    @cache
+    def lives() -> dict[tuple[int, str], int]:
+        model, threads = facts.model, facts.threads
+        wall, idle = threads.measure("wall_ns"), threads.measure("idle")
+        return {
+            (model.pid(model.thread_process[i]), model.thread_names[i]): wall[i] - idle[i]
+            for i in threads.numbers
+        }
+
+    return lives
+
+
 def lock_convoy(facts: Facts) -> Iterator[Finding]:
     """Threads that queue for one lock and pass one at a time."""
-    life = {(row.pid, row.name): row.wall_ns - row.idle_ns for row in facts.threads}
-    for row in facts.locks.at_least("total_ns", _WAITED_NS):
+    lives = _lives(facts)
+    for row in _often_waited_for(facts, _WAITED_NS, _WAITS, least=2):
         waiters = {waiter.who for waiter in row.waiters}
         if row.kind not in _EXCLUSIVE or not _is_often(row, _WAITS) or len(waiters) < 2:
             continue
-        lives = sum(life.get((row.pid, who), 0) for who in waiters)
-        if row.waits.total_ns < max(_WAITED_NS, lives // _PART):
+        life = sum(lives().get((row.pid, who), 0) for who in waiters)
+        if row.waits.total_ns < max(_WAITED_NS, life // _PART):
             continue
         if facts.is_signal(facts.lock_of[row.process, row.lock]) or _OF_MANAGER in row.site:
             continue
@@ -85,6 +102,20 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         )
         text += _what_holders_do(facts, holds, split, tids)
         yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row), _LESS)
+
+
+def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:
+    """The locks with so many and so long waits, and often enough (see `_is_often`)."""
+    if not facts.locks:
+        return facts.locks
+    total, waits = facts.locks.measure("total_ns"), facts.locks.measure("waits")
+    return facts.locks.only(
+        lambda n: (
+            total[n] >= least_ns
+            and waits[n] >= least
+            and (waits[n] >= times or total[n] >= _LOST_NS)
+        )
+    )
 
 
 def _is_often(row: LockRow, times: int) -> bool:
@@ -179,7 +210,7 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
 def held_across_await(facts: Facts) -> Iterator[Finding]:
     """A lock of tasks whose owner awaits something else while others wait for the lock."""
     table = facts.model.states
-    for row in facts.locks.at_least("total_ns", _AWAITED_NS):
+    for row in _often_waited_for(facts, _AWAITED_NS, _AWAITED, least=1):
         waits, total = row.waits.count, row.waits.total_ns
         if row.kind not in _OF_TASKS or total < _AWAITED_NS or not _is_often(row, _AWAITED):
             continue

@@ -13,7 +13,6 @@ from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
-from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import IDLE_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
@@ -39,67 +38,63 @@ _LAST_NS = 500_000_000  # after it, a poller has said nothing more before the en
 _STAYS = 2
 
 
-def _lives(facts: Facts) -> dict[tuple[int, int], tuple[int, int]]:
-    """By (pid, tid) when a thread's first state begins and its last one ends."""
-    model, table = facts.model, facts.model.states
-    return {
-        (model.pid(process), track.tid): (table.first_ns[i], table.last_ns[i])
-        for i, (track, process) in enumerate(
-            zip(model.threads, model.thread_process, strict=True)
-        )
-    }
-
-
-def _workers(
-    rows: list[ThreadRow], lives: dict[tuple[int, int], tuple[int, int]]
-) -> tuple[list[ThreadRow], int]:
+def _workers(facts: Facts, threads: list[int]) -> tuple[list[int], int]:
     """The threads that stay, and the time in which there were any.
 
     A thread that lives for less than half of that time is not a worker of a pool but has one
     job: a request, a call.
     """
-    spans = {row.tid: lives[row.pid, row.tid] for row in rows}
-    whole = max(end for _, end in spans.values()) - min(start for start, _ in spans.values())
-    staying = [row for row in rows if row.wall_ns * _STAYS >= whole]
-    return staying, whole
+    table, wall = facts.model.states, facts.threads.measure("wall_ns")
+    whole = max(table.last_ns[thread] for thread in threads) - min(
+        table.first_ns[thread] for thread in threads
+    )
+    return [thread for thread in threads if wall[thread] * _STAYS >= whole], whole
 
 
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
     if all(len(members) < _MANY for members in facts.pools.values()):
         return
-    lives, at_the_end = _lives(facts), _waiting_at_the_end(facts)
+    at_the_end = _waiting_at_the_end(facts)
     saturated = {finding.evidence.pid for finding in gil_saturated(facts)}
     for (pid, name), members in facts.pools.items():
         if len(members) < _MANY:
             continue
-        rows, span = _workers(members, lives)
-        if len(rows) < _MANY:
+        workers, span = _workers(facts, members)
+        if len(workers) < _MANY:
             continue
-        wall = sum(row.wall_ns for row in rows)
-        locks = sum(row.states["lock"] - row.idle_ns for row in rows)
-        gil = sum(row.gil_wait_ns for row in rows)
+
+        def summed(measure: str, workers: list[int] = workers) -> int:
+            column = facts.threads.measure(measure)
+            return sum([column[thread] for thread in workers])
+
+        wall = summed("wall_ns")
+        locks = summed("lock") - summed("idle")
+        gil = summed(s.GIL_WAIT)
         if gil > locks and pid in saturated:
             continue  # the same fault, and its line
-        active = sum(
-            sum(row.states[state] for state in (s.RUNNING, s.NATIVE, "io", s.SLEEP))
-            for row in rows
-        )
+        active = sum(map(summed, (s.RUNNING, s.NATIVE, "io", s.SLEEP)))
         at_work = active / span if span else 0.0
-        if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(rows):
+        if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(workers):
             continue
-        worst = max(rows, key=lambda row: row.states["lock"] - row.idle_ns + row.gil_wait_ns)
+        parts = [facts.threads.measure(of) for of in ("lock", "idle", s.GIL_WAIT)]
+        lock, idle, waited = parts
+        worst = max(workers, key=lambda i: lock[i] - idle[i] + waited[i])
         waits = [f"{share(ns, wall)} for {what}" for ns, what in
                  ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
         text = (
-            f"{len(rows)} threads {code(name)} together do the work of "
+            f"{len(workers)} threads {code(name)} together do the work of "
             f"{max(at_work, 0.1):.1f} threads; the rest of their time they wait "
             f"({', '.join(waits)}). More workers make it slower, not faster."
         )
         if (pid, name) in at_the_end:
             text += " They never exit: at the end of the program they wait for more work."
         evidence = Evidence(
-            facts.model.start_ns, worst.wall_ns, worst.name, tid=worst.tid, pid=pid
+            facts.model.start_ns,
+            facts.threads.measure("wall_ns")[worst],
+            facts.model.thread_names[worst],
+            tid=facts.model.threads[worst].tid,
+            pid=pid,
         )
         step = "Use fewer workers, or do less under the lock."
         yield Finding("too many workers", gil, text, evidence, step)
@@ -168,9 +163,6 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
         return {}
     ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
              if process.recording_ended is not None}  # fmt: skip
-    index = {(model.pid(p), t.tid): i for i, (t, p) in enumerate(
-        zip(model.threads, model.thread_process, strict=True)
-    )}  # fmt: skip
     last: dict[int, int] = {}
     for row in facts.rows_of((IDLE_WAIT,), 0):
         if not _awaited(facts, row).endswith("Lock"):  # a library's signal
@@ -179,9 +171,8 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
     for key, rows in large.items():
         waits = [
             last[thread]
-            for row in rows
-            if (thread := index.get((row.pid, row.tid), -1)) in last
-            and table.end_ns[last[thread]] >= ended.get(row.pid, 1 << 63)
+            for thread in rows
+            if thread in last and table.end_ns[last[thread]] >= ended.get(key[0], 1 << 63)
         ]
         if len(waits) >= _MANY:
             found[key] = waits
@@ -232,19 +223,15 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
              if process.recording_ended is not None}  # fmt: skip
-    for (pid, name), rows in facts.pools.items():
-        if len(rows) < _POLLERS or pid not in ended:
+    for (pid, name), threads in facts.pools.items():
+        if len(threads) < _POLLERS or pid not in ended:
             continue
-        found = sorted(
-            (n for n, track in enumerate(model.threads)
-             if model.pid(model.thread_process[n]) == pid
-             and stem(model.thread_names[n]) == name),
-            key=table.first_ns.__getitem__,
-        )  # fmt: skip
+        found = sorted(threads, key=table.first_ns.__getitem__)
         starts = [table.first_ns[thread] for thread in found]
-        asleep = sum(row.states[s.SLEEP] + row.idle_ns for row in rows)
-        slept = sum(row.states[s.SLEEP] for row in rows)
-        lives = sum(row.wall_ns for row in rows)
+        sleep, idle, wall = map(facts.threads.measure, (s.SLEEP, "idle", "wall_ns"))
+        slept = sum(sleep[thread] for thread in threads)
+        asleep = slept + sum(idle[thread] for thread in threads)
+        lives = sum(wall[thread] for thread in threads)
         if asleep * _ASLEEP[1] < lives * _ASLEEP[0] or slept * 2 < lives:
             continue
         if any(table.last_ns[thread] < ended[pid] - _LAST_NS for thread in found):

@@ -96,9 +96,13 @@ def _process_of(family: Family, evidence: Evidence) -> str:
 def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
     work, ran = Counter[int](), {job.worker for job in Jobs.of(facts.model).all}
     held_up = Counter[int]()  # by the kernel
-    for row in facts.threads:
-        work[row.process] += row.states[s.RUNNING] + row.states[s.NATIVE]
-        held_up[row.process] += row.states[s.PREEMPTED] + row.states[s.OFF_CPU]
+    if len(family.members) > 1:
+        states = (s.RUNNING, s.NATIVE, s.PREEMPTED, s.OFF_CPU)
+        columns = [facts.threads.measure(state) for state in states]
+        for thread in facts.threads.numbers:
+            ran_ns, native, preempted, off_cpu = (column[thread] for column in columns)
+            work[facts.model.thread_process[thread]] += ran_ns + native
+            held_up[facts.model.thread_process[thread]] += preempted + off_cpu
     groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
     for member in family.members.values():
         if member.parent >= 0 and member.process not in ran:

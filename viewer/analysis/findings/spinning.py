@@ -200,6 +200,8 @@ def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
 def _questions(facts: Facts) -> Iterator[Finding]:
     model = facts.model
     asked: list[str] | None = None
+    if not facts.samples:
+        return
     for row in facts.threads:
         samples = facts.samples.get(row.tid, [])
         if _spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES:

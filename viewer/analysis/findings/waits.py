@@ -111,7 +111,7 @@ class LongWaits:
     def _of_tasks(self) -> Iterator[Wait]:
         trace, owned, least = self.model.trace, self.model.owners, _LONG_NS
         slices, awaits = trace.slices, self.facts.kinds((AWAIT,))
-        asked = numbers(trace.named(_is_for_others))
+        asked = numbers(trace.awaited(_is_for_others))
         is_asked = trace.engine.gather(slices.event, trace.events.name, asked)
         while True:
             found = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least)

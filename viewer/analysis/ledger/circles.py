@@ -37,6 +37,7 @@ class _Now:
     def __init__(self, ledger: Ledger) -> None:
         self.table = ledger.model.states
         self.ledger = ledger
+        self.owners: dict[int, Who | None] = {}
         self.wait_of: dict[Who, int] = {}
         self.hold_of: dict[int, int] = {}  # by lock
 
@@ -46,7 +47,13 @@ class _Now:
 
     def owner(self, hold: int) -> Who | None:
         """The holder of a hold; None when it is unknown."""
-        owner, table = self.table.owner[hold], self.table
+        owner = self.table.owner[hold]
+        if owner not in self.owners:
+            self.owners[owner] = self._who(owner)
+        return self.owners[owner]
+
+    def _who(self, owner: int) -> Who | None:
+        table = self.table
         if owner < 0 or table.owner_id[owner] < 0:
             return None
         id_, process = table.owner_id[owner], table.owner_process[owner]
@@ -76,6 +83,8 @@ class _Now:
         """The circle that `first` is in, if any."""
         links: list[Link] = []
         who: Who | None = first
+        if first not in self.wait_of:
+            return []
         while len(links) < _DEEPEST:
             wait = -1 if who is None else self.wait_of.get(who, -1)
             hold = self.hold_of.get(self.table.row[wait], -1) if wait >= 0 else -1

@@ -7,6 +7,7 @@ from tracer import schema as s
 from viewer.analysis.endings import How, end_of
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_of
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.model import Model
@@ -67,14 +68,18 @@ class JobRow:
     result_bytes: int
 
 
-def process_rows(model: Model, threads: tuple[ThreadRow, ...]) -> tuple[ProcessRow, ...]:
+def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ...]:
     """One row for each recorded process, in the order in which they began."""
     family, ran = Family.of(model), dict[int, list[Job]]()
     for job in Jobs.of(model).all:
         ran.setdefault(job.worker, []).append(job)
-    of: dict[int, list[ThreadRow]] = {}
-    for thread in threads:
-        of.setdefault(thread.process, []).append(thread)
+    computed, waited = Counter[int](), Counter[int]()
+    measures = map(threads.measure, (s.RUNNING, s.NATIVE, s.GIL_WAIT))
+    for process, run, native, gil in zip(
+        model.thread_process if threads else (), *measures, strict=True
+    ):
+        computed[process] += run + native
+        waited[process] += gil
     gc = Counter[int]()
     for one in model.collections:
         gc[one.process] += one.end_ns - one.start_ns
@@ -83,7 +88,8 @@ def process_rows(model: Model, threads: tuple[ThreadRow, ...]) -> tuple[ProcessR
         _row(
             model,
             member,
-            of.get(i, []),
+            computed[i],
+            waited[i],
             counts[0][i],
             counts[1][i],
             gc[i],
@@ -96,7 +102,8 @@ def process_rows(model: Model, threads: tuple[ThreadRow, ...]) -> tuple[ProcessR
 def _row(
     model: Model,
     member: Member,
-    rows: list[ThreadRow],
+    computed_ns: int,
+    gil_wait_ns: int,
     threads: int,
     tasks: int,
     gc_ns: int,
@@ -117,8 +124,8 @@ def _row(
         told.signal if told else None,
         threads,
         tasks,
-        sum(row.states[s.RUNNING] + row.states[s.NATIVE] for row in rows),
-        sum(row.gil_wait_ns for row in rows),
+        computed_ns,
+        gil_wait_ns,
         gc_ns,
         len(jobs),
         sum(job.ran_ns for job in jobs),

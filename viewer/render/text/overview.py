@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
+from tracer import schema as s
 from tracer.units import duration, plural, size
 from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
@@ -129,7 +130,7 @@ def _calm(report: Report, style: Style) -> list[str]:
             f"took less than {duration(late)}"
         )
     if "threads" in report.recorded:
-        gil = sum(row.gil_waits.total_ns for row in report.threads)
+        gil = sum(report.threads.values("gil_ns"))
         said.append(f"all waits for the GIL took {duration(gil)}")
     if "locks" in report.recorded:
         held = sum(report.locks.values("contended_ns"))
@@ -142,7 +143,7 @@ def _slowest(report: Report, style: Style, most: int) -> str:
     """The longest waits of tasks for their loop, for locks, the GIL, children; the longest
     first."""
     waits = slowest_tasks(report, style, most) + slowest_locks(report, style, most)
-    waits += starved_threads(report) + waits_for_children(report, style)
+    waits += starved_threads(report, most) + waits_for_children(report, style)
     waits.sort(key=lambda wait: -wait[0])
     worth = [wait for n, wait in enumerate(waits[:most]) if not n or wait[0] >= _SLOW_NS]
     lines = [line for _, text in worth for line in wrap(text, style.width)]
@@ -177,7 +178,7 @@ def _by_cost(report: Report) -> list[tuple[str, int, str]]:
             sum(report.tasks.values("ready_ns")),
             f"of ready {report.heading.nouns.task}s waiting to run",
         ),
-        ("threads", sum(row.gil_wait_ns for row in report.threads), "of waiting for the GIL"),
+        ("threads", sum(report.threads.values(s.GIL_WAIT)), "of waiting for the GIL"),
         ("locks", sum(report.locks.values("contended_ns")), "of waiting for locks"),
         ("jobs", sum(row.queued.total_ns for row in report.jobs), "of jobs waiting to run"),
         ("io", sum(report.io.values("total_ns")), "in blocking calls"),

@@ -35,8 +35,8 @@ def threads(report: Report, top: int, style: Style) -> str:
         return "threads: none were recorded."
     rows = report.thread_groups[:top]
     lines = [style.title("Threads")]
-    for _, text in starved_threads(report)[:_HEADLINES]:
-        lines += wrap(text, style.width)
+    for row in islice(_starving(report), _HEADLINES):
+        lines += wrap(_starved(report, row), style.width)
     if "gil" not in report.health.signals:
         lines += wrap(
             "The signal gil was off: what threads did between these waits is unknown.",
@@ -74,13 +74,17 @@ def threads(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def starved_threads(report: Report) -> list[tuple[int, str]]:
-    """(time, sentence) of the threads that waited for the GIL for much of their time."""
-    return [
-        (row.gil_wait_ns, _starved(report, row))
-        for row in report.thread_groups
-        if row.gil_wait_ns * _NEWS >= row.wall_ns > 0
-    ]
+def starved_threads(report: Report, most: int) -> list[tuple[int, str]]:
+    """(time, sentence) of the threads that waited longest for the GIL."""
+    rows = islice(_starving(report).largest(s.GIL_WAIT), most)
+    return [(row.gil_wait_ns, _starved(report, row)) for row in rows]
+
+
+def _starving(report: Report) -> Rows[ThreadRow]:
+    """The threads that waited for the GIL for a good part of their time."""
+    groups = report.thread_groups
+    waited, wall = groups.measure(s.GIL_WAIT), groups.measure("wall_ns")
+    return groups.only(lambda number: waited[number] * _NEWS >= wall[number] > 0)
 
 
 _STATES = (
@@ -210,7 +214,7 @@ def slowest_locks(report: Report, style: Style, most: int) -> list[tuple[int, st
     """(time, sentence) of the locks that others held: those with the longest waits."""
     held = (
         row
-        for row in report.locks.largest("max_ns")
+        for row in report.locks.largest("max_ns", having="waited_for")
         if not row.is_idle and row.waiters and row.kind not in ENDS  # told by those themselves
     )
     slowest = islice(held, most)
