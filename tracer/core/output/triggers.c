@@ -278,10 +278,15 @@ static moment *fire(const trigger *t, uint64_t since_ns, uint64_t until_ns)
 
 static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t until_ns)
 {
+    int may_last_longer = ns < slice->ns;
     for (uint32_t i = 0; i < g.count && !slice->is_told; i++) {
         const trigger *t = &g.list[i];
-        if (!is_of_time(t) || ns < slice->ns || ns - slice->ns < t->limit || !is_about(t, on, slice))
+        if (!is_of_time(t) || ns < slice->ns || !is_about(t, on, slice))
             continue;
+        if (ns - slice->ns < t->limit) {
+            may_last_longer = 1;
+            continue;
+        }
         slice->is_told = 1;
         moment *m = fire(t, slice->ns, until_ns);
         if (!m)
@@ -293,6 +298,8 @@ static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t un
         describe(m, g.line, on, slice);
         m->taken.site = m->site[0] ? intern_string(m->site, strlen(m->site)) : 0;
     }
+    if (!slice->is_told && !may_last_longer)
+        slice->is_told = 1; /* whatever comes: thousands of tasks that wait are not looked at in each pass */
 }
 
 static void ended(void *unused, const track *on, open_slice *slice, uint64_t end_ns)
@@ -364,12 +371,20 @@ moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes)
     int was_found = g.has_found;
     g.now_ns = ns;
     g.is_open = was_found ? 0 : g.is_open;
-    for (kept_track *k = g.count ? line->out.kept.first : NULL; k; k = k->next)
-        for (uint32_t i = 0; i < k->depth; i++)
-            if (was_found && k->open[i].is_told == g.serial)
+    for (kept_track *k = line->out.kept.watched, *next; k; k = next) {
+        int goes_on = 0;
+        next = k->watched_next;
+        for (uint32_t i = 0; i < k->depth; i++) {
+            open_slice *slice = &k->open[i];
+            if (was_found && slice->is_told == g.serial)
                 g.is_open = 1;
-            else if (ns > k->open[i].ns && ns - k->open[i].ns >= line->out.kept.notable_ns)
-                look_at(k->of, &k->open[i], ns, 0);
+            else if (!slice->is_told && ns > slice->ns && ns - slice->ns >= line->out.kept.notable_ns)
+                look_at(k->of, slice, ns, 0);
+            goes_on |= !slice->is_told || slice->is_told == g.serial;
+        }
+        if (!goes_on)
+            kept_unwatch(k);
+    }
     for (uint32_t i = 0; i < g.count; i++) {
         const trigger *t = &g.list[i];
         if (t->kind == TRIGGER_TASKS)

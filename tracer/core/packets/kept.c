@@ -19,10 +19,32 @@ static kept_track *kept_of(kept_list *list, track *on)
     return k;
 }
 
+static void watch(kept_list *list, kept_track *k)
+{
+    if (k->watched_link || !list->ended || list->notable_ns == UINT64_MAX)
+        return;
+    k->watched_next = list->watched;
+    k->watched_link = &list->watched;
+    if (k->watched_next)
+        k->watched_next->watched_link = &k->watched_next;
+    list->watched = k;
+}
+
+void kept_unwatch(kept_track *k)
+{
+    if (!k->watched_link)
+        return;
+    *k->watched_link = k->watched_next;
+    if (k->watched_next)
+        k->watched_next->watched_link = k->watched_link;
+    k->watched_link = NULL;
+}
+
 void kept_free(kept_track *k)
 {
     if (!k)
         return;
+    kept_unwatch(k);
     *k->link = k->next;
     if (k->next)
         k->next->link = k->link;
@@ -102,8 +124,10 @@ static void begin(kept_list *list, const event *ev)
 {
     kept_track *k = kept_of(list, ev->on);
     open_slice *slice = k ? push(k) : NULL;
-    if (slice && fill(slice, ev) == 0)
+    if (slice && fill(slice, ev) == 0) {
         k->depth++;
+        watch(list, k);
+    }
 }
 
 static void last(kept_list *list, const event *ev)

@@ -15,7 +15,7 @@ typedef struct {
     uint64_t ns;
     uint32_t name_id, text_length;
     uint8_t category, name, arg_count;
-    uint8_t is_told; /* a trigger has fired for it */
+    uint8_t is_told; /* a trigger has fired for it, or none ever will */
     char *room;      /* the arguments, then the texts that they and `text` point to */
     size_t capacity;
     const char *text;
@@ -31,6 +31,7 @@ typedef struct kept_track {
     int64_t counter;           /* its value, … */
     uint8_t has_counter, counter_is_double; /* … if it is a counter and has one */
     uint32_t restored; /* the last chunk in whose head it is */
+    struct kept_track *watched_next, **watched_link; /* NULL: it is not watched */
 } kept_track;
 
 /* Told of each slice that ends after at least `notable_ns`. */
@@ -39,7 +40,8 @@ typedef void slice_ended(void *context, const track *on, open_slice *slice, uint
 typedef struct {
     int is_on;
     kept_track *first;
-    uint64_t notable_ns;
+    kept_track *watched; /* those of which a slice may become notable: each from its next slice on */
+    uint64_t notable_ns; /* UINT64_MAX: none is */
     slice_ended *ended; /* NULL: nobody asks */
     void *context;
 } kept_list;
@@ -49,6 +51,8 @@ enum { KEPT_LASTING = 64 }; /* on a track; later ones are not repeated */
 /* Takes notice of an event that is written. */
 void kept_event(kept_list *list, const event *ev);
 void kept_end(kept_list *list, track *on, uint64_t ns);
+/* Until its next slice begins. */
+void kept_unwatch(kept_track *k);
 /* Of a track that is freed. */
 void kept_free(kept_track *k);
 
