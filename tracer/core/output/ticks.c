@@ -46,11 +46,6 @@ void ticks_advance(tick_line *line, clock_pair now)
     line->read = now;
 }
 
-uint64_t ticks_convert(const tick_line *line, uint64_t tick)
-{
-    return clock_convert(line->from, line->ns_per_tick, tick);
-}
-
 uint64_t ticks_convert_past(const tick_line *line, uint64_t tick)
 {
     if (!tick || tick >= line->from.tick)

@@ -26,7 +26,10 @@ void ticks_go_to_reading(tick_line *line);
 void ticks_go_before(tick_line *line, clock_pair now, uint64_t ns);
 /* `now` is the latest reading; what comes lies beyond the latest mark. */
 void ticks_advance(tick_line *line, clock_pair now);
-uint64_t ticks_convert(const tick_line *line, uint64_t tick);
+static inline uint64_t ticks_convert(const tick_line *line, uint64_t tick)
+{
+    return clock_convert(line->from, line->ns_per_tick, tick);
+}
 /* Converts a tick of any age; 0 stays 0. Once marks cover a tick, it always converts to the same time. */
 uint64_t ticks_convert_past(const tick_line *line, uint64_t tick);
 

@@ -9,9 +9,9 @@
 #include "packets/names.h"
 #include "packets/wire.h"
 
-enum { CHUNK_LENGTH = 1 << 20, PACKET_SPACE = 16384, TEXT_LIMIT = 500 };
+enum { CHUNK_LENGTH = 1 << 20, TEXT_LIMIT = 500 };
 
-static __attribute__((noinline)) uint8_t *grow(encoder *e)
+uint8_t *encoder_grow(encoder *e)
 {
     size_t capacity = e->capacity * 2 + 4 * PACKET_SPACE;
     uint8_t *bytes = e->failed ? NULL : realloc(e->bytes, capacity);
@@ -24,23 +24,32 @@ static __attribute__((noinline)) uint8_t *grow(encoder *e)
     return bytes + e->length;
 }
 
-static inline uint8_t *reserve(encoder *e)
-{
-    return e->capacity - e->length < PACKET_SPACE ? grow(e) : e->bytes + e->length;
-}
-
-static void advance(encoder *e, uint8_t *end)
-{
-    size_t length = (size_t)(end - e->bytes);
-    e->chunk_bytes += length - e->length;
-    e->length = length;
-}
-
 static uint64_t scramble(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
     return x ^ (x >> 31);
+}
+
+static uint8_t *put_head(uint8_t *p, const encoder *e, const event_head *head, uint8_t type)
+{
+    memcpy(p, head->bytes[0], head->lengths[0]);
+    p[e->body_at + 1] = type;
+    return p + head->lengths[0];
+}
+
+/* The category and the name of the slice that begins are filled in when it does: they take one byte each. */
+static void set_turn(const encoder *e, event_head *head)
+{
+    uint8_t *p = put_head(head->turn, e, head, SCHEMA_TYPE_SLICE_END);
+    close_field(head->turn + e->body_at, p, 1);
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
+    uint8_t *begin = put_number(packet, SCHEMA_PACKET_TIMESTAMP, 0);
+    p = put_head(begin, e, head, SCHEMA_TYPE_SLICE_BEGIN);
+    p = put_number(put_number(p, SCHEMA_EVENT_CATEGORY_IIDS, 0), SCHEMA_EVENT_NAME_IID, 0);
+    close_field(begin + e->body_at, p, 1);
+    close_field(packet, p, 1);
+    head->turn_length = (uint8_t)(p - head->turn);
 }
 
 /* `uuid` 0: of events that name no track. All fits: 21 bits of sequence, 42 of uuid. */
@@ -55,7 +64,9 @@ static void set_head(encoder *e, event_head *head, uint64_t uuid)
             p = put_number(p, SCHEMA_EVENT_TRACK_UUID, uuid);
         head->lengths[large] = (uint8_t)(p - head->bytes[large]);
     }
+    set_turn(e, head);
 }
+
 enum { STRIDE = 0x9e3779b1 }; /* odd: each member has numbers of its own, far from the others' */
 
 /* Bases are random so that traces of several processes can be concatenated, and short because
@@ -94,7 +105,7 @@ void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns
 {
     if (e->chunk && e->chunk_bytes < CHUNK_LENGTH && e->default_track == e->next_default)
         return;
-    uint8_t *p = reserve(e);
+    uint8_t *p = encoder_reserve(e);
     if (!p)
         return;
     e->default_track = e->next_default;
@@ -123,7 +134,7 @@ void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns
     p = names_put_fixed(interned);
     close_field(interned, p, 0);
     close_field(packet, p, 0);
-    advance(e, p);
+    encoder_advance(e, p);
 }
 
 void encoder_end_chunk(encoder *e)
@@ -139,11 +150,11 @@ void encoder_flushed(encoder *e)
 
 void encoder_append(encoder *e, const uint8_t *packet, size_t length)
 {
-    uint8_t *p = length <= PACKET_SPACE ? reserve(e) : NULL;
+    uint8_t *p = length <= PACKET_SPACE ? encoder_reserve(e) : NULL;
     if (!p)
         return;
     memcpy(p, packet, length);
-    advance(e, p + length);
+    encoder_advance(e, p + length);
 }
 
 /* --- tracks --- */
@@ -209,13 +220,13 @@ static uint8_t *put_thread(uint8_t *p, const encoder *e, const track *t)
     return p;
 }
 
-static void describe(encoder *e, track *t)
+void encoder_describe(encoder *e, track *t)
 {
     if (t->chunk == e->chunk)
         return;
     if (t->parent)
-        describe(e, (track *)t->parent);
-    uint8_t *p = reserve(e);
+        encoder_describe(e, (track *)t->parent);
+    uint8_t *p = encoder_reserve(e);
     if (!p)
         return;
     t->chunk = e->chunk;
@@ -241,7 +252,7 @@ static void describe(encoder *e, track *t)
         p = put_number(p, SCHEMA_TRACK_SIBLING_MERGE, SCHEMA_MERGE_NONE);
     close_field(body, p, 0);
     close_field(packet, p, 0);
-    advance(e, p);
+    encoder_advance(e, p);
 }
 
 /* --- events --- */
@@ -308,7 +319,7 @@ static int has_new_names(encoder *e, const event *ev)
 /* Writes these names, in a packet of their own. */
 static void put_new_names(encoder *e, const event *ev)
 {
-    uint8_t *p = reserve(e);
+    uint8_t *p = encoder_reserve(e);
     if (!p)
         return;
     uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 0);
@@ -335,93 +346,7 @@ static void put_new_names(encoder *e, const event *ev)
     }
     close_field(interned, at, 0);
     close_field(packet, at, 0);
-    advance(e, at);
-}
-
-/* The time since the event before or, where that came later, the time itself. */
-static inline uint8_t *put_time(encoder *e, uint8_t *p, uint64_t ns)
-{
-    if (ns < e->last_ns)
-        return put_number(put_number(p, SCHEMA_PACKET_TIMESTAMP, ns), SCHEMA_PACKET_CLOCK_ID,
-                          SCHEMA_CLOCK_MONOTONIC_ID);
-    uint64_t passed = ns - e->last_ns;
-    e->last_ns = ns;
-    return put_number(p, SCHEMA_PACKET_TIMESTAMP, passed);
-}
-
-/* A packet that is being written. `large`: its lengths take two bytes. Without arguments and data one byte is enough,
- * even with a few flows. */
-typedef struct {
-    uint8_t *packet, *body;
-    int large;
-} event_packet;
-
-static inline uint8_t *begin_event(encoder *e, event_packet *made, uint8_t *p, const track *on, uint64_t ns, uint8_t type)
-{
-    int large = made->large;
-    const event_head *head = on == e->default_track ? &e->default_head : &on->head;
-    made->packet = open_field(p, SCHEMA_TRACE_PACKET, !large);
-    p = put_time(e, made->packet, ns);
-    memcpy(p, head->bytes[large], HEAD_BYTES);
-    made->body = p + e->body_at + large;
-    made->body[1] = type;
-    return p + head->lengths[large];
-}
-
-static inline void end_event(encoder *e, const event_packet *made, uint8_t *end)
-{
-    close_field(made->body, end, !made->large);
-    close_field(made->packet, end, !made->large);
-    e->events++;
-    advance(e, end);
-}
-
-static inline void put_plain(encoder *e, uint8_t *p, track *on, uint64_t ns, uint8_t type, uint8_t category,
-                             uint8_t name)
-{
-    if (e->kept.is_on)
-        kept_event(&e->kept, &(event){.ns = ns, .on = on, .type = type, .category = category, .name = name});
-    event_packet made = {.large = 0};
-    uint8_t *end = begin_event(e, &made, p, on, ns, type);
-    if (category)
-        end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, category);
-    if (name)
-        end = put_number(end, SCHEMA_EVENT_NAME_IID, name);
-    end_event(e, &made, end);
-}
-
-packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
-{
-    if (on->chunk != e->chunk)
-        describe(e, on);
-    uint8_t *p = reserve(e);
-    packet_ref ref = {e->length, e->serial, e->inserted};
-    if (!p)
-        return (packet_ref){0};
-    put_plain(e, p, on, ns, type, category, name);
-    return ref;
-}
-
-void encoder_end(encoder *e, track *on, uint64_t ns)
-{
-    if (on->chunk != e->chunk)
-        describe(e, on);
-    uint8_t *p = reserve(e);
-    if (p)
-        put_plain(e, p, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
-}
-
-packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name)
-{
-    if (on->chunk != e->chunk)
-        describe(e, on);
-    uint8_t *p = reserve(e);
-    if (!p)
-        return (packet_ref){0};
-    put_plain(e, p, on, ns, SCHEMA_TYPE_SLICE_END, 0, 0);
-    packet_ref ref = {e->length, e->serial, e->inserted};
-    put_plain(e, e->bytes + e->length, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
-    return ref;
+    encoder_advance(e, at);
 }
 
 static void keep(const encoder *e, shape *as, const uint8_t *said, size_t length)
@@ -433,24 +358,6 @@ static void keep(const encoder *e, shape *as, const uint8_t *said, size_t length
     as->chunk = e->chunk;
 }
 
-packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in)
-{
-    if (on->chunk != e->chunk)
-        describe(e, on);
-    uint8_t *p = reserve(e);
-    if (!p)
-        return (packet_ref){0};
-    packet_ref at = {e->length, e->serial, e->inserted};
-    event_packet made = {.large = 1};
-    uint8_t *end = begin_event(e, &made, p, on, ns, SCHEMA_TYPE_SLICE_BEGIN);
-    memcpy(end, as->bytes, SHAPE_BYTES); /* as a whole: quicker than by its length */
-    end += as->length;
-    if (flow_in)
-        end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
-    end_event(e, &made, end);
-    return at;
-}
-
 packet_ref encoder_event(encoder *e, const event *ev)
 {
     return encoder_event_as(e, ev, NULL);
@@ -459,17 +366,17 @@ packet_ref encoder_event(encoder *e, const event *ev)
 packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
 {
     if (ev->on->chunk != e->chunk)
-        describe(e, ev->on);
+        encoder_describe(e, ev->on);
     if (has_new_names(e, ev))
         put_new_names(e, ev);
     if (e->kept.is_on)
         kept_event(&e->kept, ev);
-    uint8_t *p = reserve(e);
+    uint8_t *p = encoder_reserve(e);
     if (!p)
         return (packet_ref){0};
-    packet_ref ref = {e->length, e->serial, e->inserted};
+    packet_ref ref = encoder_here(e);
     event_packet made = {.large = ev->arg_count || ev->text_length};
-    uint8_t *said = begin_event(e, &made, p, ev->on, ev->ns, ev->type), *end = said;
+    uint8_t *said = encoder_begin_event(e, &made, p, ev->on, ev->ns, ev->type), *end = said;
     if (ev->category)
         end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, ev->category);
     if (ev->name)
@@ -488,7 +395,7 @@ packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
         keep(e, as, said, (size_t)(end - said));
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
-    end_event(e, &made, end);
+    encoder_end_event(e, &made, end);
     return ref;
 }
 
@@ -575,7 +482,7 @@ static int follow(const encoder *e, packet_ref *at)
  * two lengths change. What follows in the buffer, usually a few packets, moves up. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
 {
-    if (follow(e, at) < 0 || !reserve(e))
+    if (follow(e, at) < 0 || !encoder_reserve(e))
         return -1;
     uint8_t *start = e->bytes + at->offset;
     int small = !(start[1] & 0x80);

@@ -9,6 +9,7 @@
 
 #include "packets/event.h"
 #include "packets/kept.h"
+#include "packets/wire.h"
 #include "schema.h"
 
 /* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
@@ -18,13 +19,14 @@ typedef struct {
     uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
 } packet_ref;
 
-enum { INSERTIONS = 64, SHAPES = 256, SHAPE_BYTES = 40 };
+enum { INSERTIONS = 64, SHAPES = 256, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
 
 /* What a slice's begin says, encoded, where events say the same again and again. */
 typedef struct {
     uint64_t first, second; /* what tells it from other shapes */
     uint32_t chunk;         /* whose names it uses; another than the current one: it is not known */
     uint8_t length;
+    uint8_t large; /* its packets have room for many flows */
     uint8_t bytes[SHAPE_BYTES];
 } shape;
 enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK }; /* each has numbers of its own */
@@ -74,18 +76,6 @@ void track_free(track *t);
 packet_ref encoder_event(encoder *e, const event *ev);
 /* The same for a slice's begin, and keeps its shape in `as`, unless that is NULL. */
 packet_ref encoder_event_as(encoder *e, const event *ev, shape *as);
-/* Writes the begin of a slice whose shape is known. */
-packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in);
-/* The same for an event that has nothing else; `category` and `name` may be 0. */
-packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name);
-static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category, uint8_t name, uint64_t ns)
-{
-    return encoder_plain(e, on, ns, SCHEMA_TYPE_INSTANT, category, name);
-}
-/* The end of a slice of which nothing more is to be said … */
-void encoder_end(encoder *e, track *on, uint64_t ns);
-/* … and the begin of such a slice at once. */
-packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name);
 /* Encodes an event together with its track's description, independent of earlier packets except for the
  * names interned in the chunk. It is not counted. */
 void encoder_lone_event(encoder *e, const event *ev);
@@ -97,6 +87,85 @@ uint64_t encoder_new_flow(encoder *e);
  * too late. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
 
+/* --- for the files that write packets --- */
+
+uint8_t *encoder_grow(encoder *e); /* NULL: memory is short */
+void encoder_describe(encoder *e, track *t);
+
+/* Room for a packet, or NULL. */
+static inline uint8_t *encoder_reserve(encoder *e)
+{
+    return e->capacity - e->length < PACKET_SPACE ? encoder_grow(e) : e->bytes + e->length;
+}
+
+static inline void encoder_advance(encoder *e, const uint8_t *end)
+{
+    size_t length = (size_t)(end - e->bytes);
+    e->chunk_bytes += length - e->length;
+    e->length = length;
+}
+
+/* Room for a packet on this track, which is described before. */
+static inline uint8_t *encoder_reserve_on(encoder *e, track *on)
+{
+    if (on->chunk != e->chunk)
+        encoder_describe(e, on);
+    return encoder_reserve(e);
+}
+
+/* Where the next packet will lie. */
+static inline packet_ref encoder_here(const encoder *e)
+{
+    return (packet_ref){e->length, e->serial, e->inserted};
+}
+
+/* Its track is not named where it is the chunk's default. */
+static inline const event_head *encoder_head_of(const encoder *e, const track *on)
+{
+    return on == e->default_track ? &e->default_head : &on->head;
+}
+
+/* The time since the event before or, where that came later, the time itself. */
+static inline uint8_t *encoder_put_time(encoder *e, uint8_t *p, uint64_t ns)
+{
+    if (ns < e->last_ns)
+        return put_number(put_number(p, SCHEMA_PACKET_TIMESTAMP, ns), SCHEMA_PACKET_CLOCK_ID,
+                          SCHEMA_CLOCK_MONOTONIC_ID);
+    uint64_t passed = ns - e->last_ns;
+    e->last_ns = ns;
+    return put_number(p, SCHEMA_PACKET_TIMESTAMP, passed);
+}
+
+/* A packet that is being written. `large`: its lengths take two bytes. Without arguments and data one byte is enough,
+ * even with a few flows. */
+typedef struct {
+    uint8_t *packet, *body;
+    int large;
+} event_packet;
+
+static inline uint8_t *encoder_begin_event(encoder *e, event_packet *made, uint8_t *p, const track *on, uint64_t ns,
+                                           uint8_t type)
+{
+    int large = made->large;
+    const event_head *head = encoder_head_of(e, on);
+    made->packet = open_field(p, SCHEMA_TRACE_PACKET, !large);
+    p = encoder_put_time(e, made->packet, ns);
+    memcpy(p, head->bytes[large], HEAD_BYTES);
+    made->body = p + e->body_at + large;
+    made->body[1] = type;
+    return p + head->lengths[large];
+}
+
+static inline void encoder_end_event(encoder *e, const event_packet *made, uint8_t *end)
+{
+    close_field(made->body, end, !made->large);
+    close_field(made->packet, end, !made->large);
+    e->events++;
+    encoder_advance(e, end);
+}
+
+/* --- shapes --- */
+
 /* The place for a shape, which may have been another one's until now. */
 static inline shape *encoder_shape(encoder *e, enum shape_kind kind, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
@@ -104,7 +173,7 @@ static inline shape *encoder_shape(encoder *e, enum shape_kind kind, uint32_t a,
     uint64_t hash = (first ^ second * 0x9E3779B97F4A7C15ull) * 0xD6E8FEB86659FD93ull;
     shape *found = &e->shapes[hash >> 32 & (SHAPES - 1)];
     if (found->first != first || found->second != second)
-        *found = (shape){.first = first, .second = second};
+        *found = (shape){.first = first, .second = second, .large = kind == SHAPE_CALLBACK};
     return found;
 }
 

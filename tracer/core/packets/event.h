@@ -7,7 +7,7 @@
 
 #include "schema.h"
 
-enum { HEAD_BYTES = 16 };
+enum { HEAD_BYTES = 16, TURN_BYTES = 40 };
 
 enum track_kind { TRACK_KIND_PROCESS, TRACK_KIND_THREAD, TRACK_KIND_PLAIN, TRACK_KIND_COUNTER };
 
@@ -15,6 +15,8 @@ enum track_kind { TRACK_KIND_PROCESS, TRACK_KIND_THREAD, TRACK_KIND_PLAIN, TRACK
 typedef struct {
     uint8_t bytes[2][HEAD_BYTES]; /* copied as a whole; of packets whose lengths take one byte, and two */
     uint8_t lengths[2];
+    uint8_t turn_length;
+    uint8_t turn[TURN_BYTES]; /* a slice's end, from its sequence on, and at the same time the begin of another one */
 } event_head;
 
 /* One line of the timeline. Described again in every chunk that uses it. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "packets/slices.h"
 #include "ring/intern.h"
 #include "timeline/heap.h"
 

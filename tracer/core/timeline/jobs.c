@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "packets/slices.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "timeline/loops.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "packets/slices.h"
 #include "ring/intern.h"
 #include "ring/text.h"
 #include "timeline/user.h"

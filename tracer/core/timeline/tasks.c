@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "packets/slices.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "ring/text.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "packets/slices.h"
 #include "ring/stack_names.h"
 #include "timeline/counters.h"
 #include "timeline/gc.h"
@@ -19,10 +20,13 @@
 #include "timeline/user.h"
 #include "timeline/waits.h"
 
+static void gather_handlers(void);
+
 void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, const char *cmdline, size_t length)
 {
     *t = (timeline){.main_tid = pid, .seed = seed, .told_tasks = -1, .told_threads = -1, .told_rss = -1,
                     .told_files = -1};
+    gather_handlers();
     encoder *e = &t->out;
     encoder_init(e, pid, seed, member);
     track_init(e, &t->process, TRACK_KIND_PROCESS, NULL, cmdline, length);
@@ -409,17 +413,23 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_NOTE] = note,
 };
 
-void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+static record_handler handler_of[REC_KINDS];
+
+static void gather_handlers(void)
 {
-    if (r->kind >= REC_KINDS)
-        return;
     static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
                                                    timeline_lane_handlers, timeline_lock_handlers,
                                                    timeline_user_handlers, timeline_job_handlers,
                                                    timeline_heap_handlers, handlers};
-    record_handler handler = NULL;
-    for (size_t i = 0; !handler && i < sizeof tables / sizeof *tables; i++)
-        handler = tables[i][r->kind];
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (int kind = 0; kind < REC_KINDS; kind++)
+            if (tables[i][kind])
+                handler_of[kind] = tables[i][kind];
+}
+
+void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+{
+    record_handler handler = r->kind < REC_KINDS ? handler_of[r->kind] : NULL;
     if (handler)
         handler(t, thread, r, ns, text);
 }

@@ -1,0 +1,95 @@
+/* Packets of slices that say nothing more, or the same again and again: mostly copies of bytes that are ready. */
+#include "packets/slices.h"
+
+#include <assert.h>
+
+static_assert(SCHEMA_NAME_END <= 128 && SCHEMA_CATEGORY_END <= 128, "one byte for each");
+
+static void put_plain(encoder *e, uint8_t *p, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
+{
+    event_packet made = {.large = 0};
+    uint8_t *end = encoder_begin_event(e, &made, p, on, ns, type);
+    if (category)
+        end = put_number(end, SCHEMA_EVENT_CATEGORY_IIDS, category);
+    if (name)
+        end = put_number(end, SCHEMA_EVENT_NAME_IID, name);
+    encoder_end_event(e, &made, end);
+}
+
+static void keep(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
+{
+    kept_event(&e->kept, &(event){.ns = ns, .on = on, .type = type, .category = category, .name = name});
+}
+
+packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
+{
+    uint8_t *p = encoder_reserve_on(e, on);
+    packet_ref here = encoder_here(e);
+    if (!p)
+        return (packet_ref){0};
+    if (e->kept.is_on)
+        keep(e, on, ns, type, category, name);
+    put_plain(e, p, on, ns, type, category, name);
+    return here;
+}
+
+void encoder_end(encoder *e, track *on, uint64_t ns)
+{
+    uint8_t *p = encoder_reserve_on(e, on);
+    if (!p)
+        return;
+    if (e->kept.is_on)
+        kept_end(&e->kept, on, ns);
+    const event_head *head = encoder_head_of(e, on);
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
+    uint8_t *end = encoder_put_time(e, packet, ns);
+    memcpy(end, head->turn, HEAD_BYTES);
+    end += head->lengths[0];
+    close_field(packet, end, 1);
+    e->events++;
+    encoder_advance(e, end);
+}
+
+packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name)
+{
+    if (ns < e->last_ns) {
+        encoder_end(e, on, ns);
+        return encoder_plain(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
+    }
+    uint8_t *p = encoder_reserve_on(e, on);
+    if (!p)
+        return (packet_ref){0};
+    if (e->kept.is_on) {
+        kept_end(&e->kept, on, ns);
+        keep(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
+    }
+    const event_head *head = encoder_head_of(e, on);
+    packet_ref here = encoder_here(e);
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
+    uint8_t *end = encoder_put_time(e, packet, ns);
+    memcpy(end, head->turn, TURN_BYTES);
+    close_field(packet, end + head->lengths[0], 1);
+    here.offset = (size_t)(end + head->lengths[0] - e->bytes);
+    end += head->turn_length;
+    end[-3] = category;
+    end[-1] = name;
+    e->events += 2;
+    encoder_advance(e, end);
+    return here;
+}
+
+packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in)
+{
+    uint8_t *p = encoder_reserve_on(e, on);
+    packet_ref here = encoder_here(e);
+    if (!p)
+        return (packet_ref){0};
+    event_packet made = {.large = as->large};
+    uint8_t *end = encoder_begin_event(e, &made, p, on, ns, SCHEMA_TYPE_SLICE_BEGIN);
+    memcpy(end, as->bytes, SHAPE_BYTES); /* as a whole: quicker than by its length */
+    end += as->length;
+    if (flow_in)
+        end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
+    encoder_end_event(e, &made, end);
+    return here;
+}

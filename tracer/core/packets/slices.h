@@ -1,0 +1,20 @@
+/* Packets of slices that say nothing more, or the same again and again: most packets are of these. */
+#ifndef TRACER_PACKETS_SLICES_H
+#define TRACER_PACKETS_SLICES_H
+
+#include "packets/encoder.h"
+
+/* Writes the begin of a slice whose shape is known. */
+packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in);
+/* The same for an event that has nothing else; `category` and `name` may be 0. */
+packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name);
+static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category, uint8_t name, uint64_t ns)
+{
+    return encoder_plain(e, on, ns, SCHEMA_TYPE_INSTANT, category, name);
+}
+/* The end of a slice of which nothing more is to be said … */
+void encoder_end(encoder *e, track *on, uint64_t ns);
+/* … and the begin of such a slice at once. */
+packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name);
+
+#endif
