@@ -28,7 +28,7 @@ typedef struct {
 } folder;
 static folder schedulers[SCHEDULERS], library;
 static int watcher = -1;
-uint32_t codes_deaths;
+uint32_t codes_deaths, codes_changes;
 static code_dies *const *listeners; /* NULL ends it */
 
 static inline unsigned place_of(PyCodeObject *code)
@@ -227,6 +227,12 @@ const code_facts *codes_of(PyCodeObject *code)
     return facts ? facts : &nothing;
 }
 
+code_facts *codes_change(PyCodeObject *code)
+{
+    codes_changes++;
+    return (code_facts *)codes_of(code);
+}
+
 /* Some instructions have no line of their own, or 0: they belong to what is before them. */
 static int nearest_line(PyCodeObject *code, int offset)
 {
@@ -382,7 +388,7 @@ static PyObject *label_code(PyObject *module, PyObject *args)
     int rank;
     if (!PyArg_ParseTuple(args, "O!Ui", &PyCode_Type, &code, &text, &rank))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func) {
         facts->label = codes_text(text);
         facts->label_of = (uint8_t)rank;
@@ -400,7 +406,7 @@ static PyObject *label_wrapper(PyObject *module, PyObject *args)
     unsigned short local;
     if (!PyArg_ParseTuple(args, "O!HO!", &PyCode_Type, &code, &local, &PyTuple_Type, &names))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func && local < ((PyCodeObject *)code)->co_nlocalsplus) {
         facts->runs_at = local;
         Py_XSETREF(facts->runs, Py_NewRef(names));
@@ -418,7 +424,7 @@ static PyObject *name_wait(PyObject *module, PyObject *args)
     int is_signal = 0;
     if (!PyArg_ParseTuple(args, "O!U|p", &PyCode_Type, &code, &text, &is_signal))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func) {
         facts->is_signal = (uint8_t)is_signal;
         facts->wait = codes_text(text);
@@ -448,6 +454,7 @@ static PyObject *code_folder(PyObject *module, PyObject *args)
         memcpy(of->path, text, (size_t)length + 1);
         of->length = (size_t)length;
     }
+    codes_changes++;
     compat_lock(&guard);
     for (uint32_t i = 0; by_code.slots && i <= by_code.mask; i++)
         if (by_code.slots[i].key)

@@ -53,8 +53,10 @@ typedef void code_dies(PyCodeObject *code);
 void codes_on_death(code_dies *const *listeners);
 int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
 extern uint32_t codes_deaths; /* how many have died since */
+extern uint32_t codes_changes; /* how often more was learned of one */
 
 const code_facts *codes_of(PyCodeObject *code);
+code_facts *codes_change(PyCodeObject *code); /* the same, for who knows more of it: `func` is 0 if memory is short */
 uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /* "file:line function" */
 /* Without a GIL another thread's code may die meanwhile: only codes remembered before that have a line. */
 void codes_remember(PyCodeObject *code);

@@ -142,7 +142,7 @@ static PyObject *label_library(PyObject *module, PyObject *args)
     unsigned char pool;
     if (!PyArg_ParseTuple(args, "O!UUpb", &PyCode_Type, &code, &awaits, &waits, &is_direct, &pool))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func) {
         facts->label = codes_text(awaits);
         facts->label_of = is_direct ? LABEL_OF_PACKAGE_DIRECT : LABEL_OF_PACKAGE;
@@ -164,7 +164,7 @@ static PyObject *label_runner(PyObject *module, PyObject *args)
     int in_greenlet;
     if (!PyArg_ParseTuple(args, "O!bp", &PyCode_Type, &code, &number, &in_greenlet))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func)
         *(in_greenlet ? &facts->greenlet : &facts->job) = number;
     Py_RETURN_NONE;
@@ -180,7 +180,7 @@ static PyObject *label_stand_in(PyObject *module, PyObject *args)
     unsigned char number;
     if (!PyArg_ParseTuple(args, "O!b", &PyCode_Type, &code, &number))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func)
         facts->stand_in = number;
     Py_RETURN_NONE;

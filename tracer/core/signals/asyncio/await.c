@@ -9,7 +9,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/libraries.h"
 
-enum { CHAIN_LIMIT = 256 };
+enum { CHAIN_LIMIT = 256, CHAINS_KNOWN = 256 };
 
 int await_names_locks;
 
@@ -26,6 +26,17 @@ static PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame, *pa
 static PyObject *cython_waits;   /* name of a Cython coroutine -> "await socket" … */
 static PyObject *cython_lookups; /* … -> "await getaddrinfo": where it awaits a coroutine of asyncio's */
 static uint32_t text_future, text_gather, text_executor;
+
+/* What the code of a chain says of it: most chains are the same again and again. Equal hashes are taken for equal
+ * chains. */
+typedef struct {
+    uint64_t hash;
+    uint32_t deaths, changes; /* as of these, of codes */
+    uint32_t what, stack, site;
+    int link; /* that gave the name; -1: none did */
+} chain_facts;
+
+static chain_facts known_chains[CHAINS_KNOWN];
 
 static getter find_getter(PyTypeObject *type, const char *name)
 {
@@ -80,6 +91,7 @@ int await_setup(PyObject *facts)
         str_gr_frame = PyUnicode_InternFromString("gr_frame");
         path_to_callbacks = Py_BuildValue("(s)", "_done_callbacks");
     }
+    memset(known_chains, 0, sizeof known_chains); /* their stacks may have been shorter */
     text_future = intern_string("await future", 12);
     text_gather = intern_string("await gather", 12);
     text_executor = intern_string("await executor", 14);
@@ -209,6 +221,7 @@ typedef struct {
     uint32_t what;
     const code_facts *by;      /* the code that gave the name, NULL: Cython's … */
     const compat_frame *frame; /* … and its frame */
+    int link;                  /* which coroutine of the chain that is; -1: one of a greenlet's frames */
 } naming;
 
 /* What is known of a chain of awaits, which is walked from its outermost link inwards. */
@@ -219,7 +232,9 @@ typedef struct {
     stack_frame site;          /* … it is */
     PyCodeObject *job; /* the user's function that another thread runs for it; NULL: none that is known */
     PyObject *stand_in; /* borrowed */
+    int link;           /* number of the coroutine that is visited; -1: it is a greenlet */
     uint8_t has_users;
+    uint8_t looks_at_objects; /* what is known is not the code's alone */
 } walk;
 
 static int is_of_package(const code_facts *facts)
@@ -240,7 +255,7 @@ static int is_better(const code_facts *facts, const code_facts *than)
 }
 
 /* A package's name holds for all that its code calls, until that calls the user's. */
-static void name_by(naming *name, const code_facts *facts, const compat_frame *frame, int is_innermost)
+static void name_by(naming *name, const code_facts *facts, const compat_frame *frame, int link, int is_innermost)
 {
     int of_package = is_of_package(name->by);
     if (name->by && name->by->label_of == LABEL_OUTWARD)
@@ -251,7 +266,7 @@ static void name_by(naming *name, const code_facts *facts, const compat_frame *f
         return;
     if (facts->label && (is_innermost || facts->label_of != LABEL_OF_PACKAGE_DIRECT)) {
         if (!of_package || is_better(facts, name->by))
-            *name = (naming){facts->label, facts, frame};
+            *name = (naming){facts->label, facts, frame, link};
     } else if (!facts->inside_scheduler && !(of_package && !is_users(facts))) {
         *name = (naming){0};
     }
@@ -260,9 +275,10 @@ static void name_by(naming *name, const code_facts *facts, const compat_frame *f
 static void visit(walk *w, stack_frame at, const code_facts *facts, const compat_frame *frame, int is_innermost)
 {
     w->has_users |= is_users(facts);
+    w->looks_at_objects |= facts->job || facts->greenlet || facts->stand_in;
     if (facts->job && !w->job && !w->has_users)
         w->job = library_job_of(facts->job, frame);
-    name_by(&w->name, facts, frame, is_innermost);
+    name_by(&w->name, facts, frame, w->link, is_innermost);
     if (w->innermost > w->chain)
         *--w->innermost = at;
     if (!facts->inside_scheduler) {
@@ -284,7 +300,8 @@ static void visit_greenlet(walk *w, PyObject *greenlet)
         if (depth == CHAIN_LIMIT)
             break;
     }
-    int by_users = 0;
+    int by_users = 0, link = w->link;
+    w->link = -1;
     for (int i = depth; i--;) {
         PyCodeObject *code = PyFrame_GetCode(frames[i]);
         const code_facts *facts = codes_of(code);
@@ -293,6 +310,7 @@ static void visit_greenlet(walk *w, PyObject *greenlet)
         by_users = is_users(facts);
         Py_DECREF(code);
     }
+    w->link = link;
     while (depth)
         Py_DECREF(frames[--depth]);
     PyErr_Clear();
@@ -350,39 +368,92 @@ static void find_awaited(const naming *name, await_facts *found)
     }
 }
 
+/* --- the chain --- */
+
 /* Each link is kept alive by the one before it, and the first by the task. So borrowed references are
  * enough while no Python code runs, and none runs in here until the names are read. */
-void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
+typedef struct {
+    int length;
+    uint64_t hash; /* of where each link waits; 0: that does not tell all */
+    PyObject *links[CHAIN_LIMIT];
+} await_chain;
+
+static void follow(await_chain *chain, PyObject *coro)
 {
-    *found = (await_facts){0};
+    uint64_t hash = 1;
+    int tells_all = 1;
+    chain->length = 0;
+    for (PyObject *at = coro; at && chain->length < CHAIN_LIMIT;) {
+        PyCodeObject *code = is_python(at) ? compat_gen_code(at) : NULL;
+        uint64_t what = code ? (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) << 48
+                             : (uint64_t)(uintptr_t)Py_TYPE(at);
+        tells_all &= code || Py_TYPE(at) == future_iterator || !is_cython_coroutine(Py_TYPE(at));
+        hash = (hash ^ what) * 0x9E3779B97F4A7C15ull;
+        hash ^= hash >> 29;
+        chain->links[chain->length++] = at;
+        at = await_next(at);
+        Py_XDECREF(at);
+    }
+    chain->hash = tells_all ? hash : 0;
+}
+
+static chain_facts *known_chain(uint64_t hash)
+{
+    return COMPAT_FREE_THREADED || !hash ? NULL : &known_chains[hash % CHAINS_KNOWN];
+}
+
+static naming recall(const chain_facts *known, const await_chain *chain, await_facts *found)
+{
+    found->stack = known->stack;
+    found->site = known->site;
+    if (known->link < 0)
+        return (naming){0};
+    PyObject *named = chain->links[known->link];
+    return (naming){known->what, codes_of(compat_gen_code(named)), compat_gen_frame(named), known->link};
+}
+
+static naming look(const await_chain *chain, await_facts *found)
+{
     walk w;
     w.name = (naming){0};
     w.innermost = w.chain + CHAIN_LIMIT;
     w.outside = NULL;
     w.job = NULL;
     w.stand_in = NULL;
-    w.has_users = 0;
+    w.has_users = w.looks_at_objects = 0;
     uint32_t cython;
-    PyObject *at = coro;
-    for (int depth = 0; at && depth < CHAIN_LIMIT; depth++) {
-        PyObject *next = await_next(at);
-        Py_XDECREF(next);
+    for (w.link = 0; w.link < chain->length; w.link++) {
+        PyObject *at = chain->links[w.link], *next = w.link + 1 < chain->length ? chain->links[w.link + 1] : NULL;
         if (is_python(at))
             visit_coroutine(&w, at, !next || !is_link(next));
         else if ((cython = cython_wait(at, next)) && (!w.name.by || w.name.by->label_of == LABEL_INNER))
             w.name = (naming){.what = cython};
-        at = next;
     }
     visit_job(&w);
     found->stand_in = w.stand_in;
-    if (w.name.by && w.name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
-        w.name = (naming){0}; /* another task, which has a name */
-    found->what = w.name.what;
-    if (w.name.by && await_names_locks)
-        find_awaited(&w.name, found);
     int length = (int)(w.chain + CHAIN_LIMIT - w.innermost);
     found->stack = stacks_named(stacks_put(w.innermost, length <= STACK_DEPTH_MOST ? length : STACK_DEPTH_MOST + 1));
     found->site = w.outside ? codes_line(w.site.code, w.outside, w.site.offset) : 0;
+    chain_facts *known = w.looks_at_objects ? NULL : known_chain(chain->hash);
+    if (known)
+        *known = (chain_facts){chain->hash, codes_deaths, codes_changes, w.name.what, found->stack, found->site,
+                               w.name.by ? w.name.link : -1};
+    return w.name;
+}
+
+void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
+{
+    *found = (await_facts){0};
+    await_chain chain;
+    follow(&chain, coro);
+    const chain_facts *known = known_chain(chain.hash);
+    int is_known = known && known->hash == chain.hash && known->deaths == codes_deaths && known->changes == codes_changes;
+    naming name = is_known ? recall(known, &chain, found) : look(&chain, found);
+    if (name.by && name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
+        name = (naming){0}; /* another task, which has a name */
+    found->what = name.what;
+    if (name.by && await_names_locks)
+        find_awaited(&name, found);
     if (found->what || !waiter)
         return;
     int is_executor = 0;

@@ -465,7 +465,7 @@ static PyObject *label_primitive(PyObject *module, PyObject *args)
     int is_lock;
     if (!PyArg_ParseTuple(args, "O!pU", &PyCode_Type, &code, &is_lock, &kind))
         return NULL;
-    code_facts *facts = (code_facts *)codes_of((PyCodeObject *)code);
+    code_facts *facts = codes_change((PyCodeObject *)code);
     if (facts->func) {
         facts->primitive = is_lock ? PRIMITIVE_LOCK : PRIMITIVE_SIGNAL;
         facts->kind = codes_text(kind);

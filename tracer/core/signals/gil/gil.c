@@ -172,8 +172,11 @@ static int hook_mutex_lock(pthread_mutex_t *mutex)
         thread_buffer *b = ring_mine;
         if (!b && (b = ring_current()))
             b->has_gil = 0; /* a new thread's first take; a drop does not care */
-        if (b && !b->has_gil)
+        if (b && !b->has_gil) {
+            if (pthread_mutex_trylock(mutex) == 0)
+                return 0; /* if it has to wait nevertheless, it asks in hook_cond_timedwait() */
             ask(b);
+        }
     }
     return pthread_mutex_lock(mutex);
 }
