@@ -27,7 +27,7 @@
 /* A pass leaves what is younger than this: a record may have been begun, and not be there yet, since its thread has lost the
  * processor in between, for as long as a busy machine likes. A killed program loses that and one period; the documented
  * limit is 250 ms. */
-enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PREFETCHED = 16,
+enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PREFETCHED = 32,
        COPYING_NS = 1000 * 1000 };
 
 /* What a pass handles: what is not young, what was there at the pass before, or all. */

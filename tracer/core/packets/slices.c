@@ -50,40 +50,47 @@ void encoder_end(encoder *e, track *on, uint64_t ns)
     encoder_advance(e, end);
 }
 
-packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name)
+void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name, packet_ref *at)
 {
     if (ns < e->last_ns) {
         encoder_end(e, on, ns);
-        return encoder_plain(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
+        *at = encoder_plain(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
+        return;
     }
     uint8_t *p = encoder_reserve_on(e, on);
-    if (!p)
-        return (packet_ref){0};
+    if (!p) {
+        at->serial = 0;
+        return;
+    }
     if (e->kept.is_on) {
         kept_end(&e->kept, on, ns);
         keep(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
     }
     const event_head *head = encoder_head_of(e, on);
-    packet_ref here = encoder_here(e);
     uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
-    uint8_t *end = encoder_put_time(e, packet, ns);
+    uint8_t *end = encoder_put_time(e, packet, ns), *begin = end + head->lengths[0];
     memcpy(end, head->turn, TURN_BYTES);
-    close_field(packet, end + head->lengths[0], 1);
-    here.offset = (size_t)(end + head->lengths[0] - e->bytes);
+    close_field(packet, begin, 1);
     end += head->turn_length;
     end[-3] = category;
     end[-1] = name;
+    at->offset = (size_t)(begin - e->bytes);
+    at->serial = e->serial;
+    at->inserted = e->inserted;
     e->events += 2;
     encoder_advance(e, end);
-    return here;
 }
 
-packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in)
+void encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in, packet_ref *at)
 {
     uint8_t *p = encoder_reserve_on(e, on);
-    packet_ref here = encoder_here(e);
-    if (!p)
-        return (packet_ref){0};
+    if (!p) {
+        at->serial = 0;
+        return;
+    }
+    at->offset = e->length;
+    at->serial = e->serial;
+    at->inserted = e->inserted;
     event_packet made = {.large = as->large};
     uint8_t *end = encoder_begin_event(e, &made, p, on, ns, SCHEMA_TYPE_SLICE_BEGIN);
     memcpy(end, as->bytes, SHAPE_BYTES); /* as a whole: quicker than by its length */
@@ -91,5 +98,4 @@ packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, u
     if (flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
     encoder_end_event(e, &made, end);
-    return here;
 }

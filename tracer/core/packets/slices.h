@@ -4,8 +4,9 @@
 
 #include "packets/encoder.h"
 
-/* Writes the begin of a slice whose shape is known. */
-packet_ref encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in);
+/* Writes the begin of a slice whose shape is known. `at` is set to where it lies: a copy of what has just been written in
+ * parts would make the processor wait. */
+void encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in, packet_ref *at);
 /* The same for an event that has nothing else; `category` and `name` may be 0. */
 packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name);
 static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category, uint8_t name, uint64_t ns)
@@ -15,6 +16,6 @@ static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category
 /* The end of a slice of which nothing more is to be said … */
 void encoder_end(encoder *e, track *on, uint64_t ns);
 /* … and the begin of such a slice at once. */
-packet_ref encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name);
+void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name, packet_ref *at);
 
 #endif

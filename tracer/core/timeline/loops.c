@@ -113,7 +113,7 @@ static void show_step(timeline *t, const thread_line *thread, loop_line *loop, u
     shape *as = encoder_shape(&t->out, s->task ? SHAPE_TASK : SHAPE_CALLBACK, s->task, s->func, (uint32_t)by_timer, 0);
     s->loop = loop;
     if (encoder_knows(&t->out, as)) {
-        s->on_loop = encoder_shaped(&t->out, as, &loop->running, ns, s->flow_in);
+        encoder_shaped(&t->out, as, &loop->running, ns, s->flow_in, &s->on_loop);
         return;
     }
     intern_func func = intern_function_of(s->func);

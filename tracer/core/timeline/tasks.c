@@ -88,7 +88,8 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
     encoder *e = &t->out;
     shape *as = shape_of(e, task, what, first);
     if (as && encoder_knows(e, as)) {
-        encoder_shaped(e, as, &task->on->on, task->since_ns, task->flow_in);
+        packet_ref at;
+        encoder_shaped(e, as, &task->on->on, task->since_ns, task->flow_in, &at);
         begun(task);
         return;
     }
@@ -184,8 +185,8 @@ static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state sta
         count_state(t, task, ns);
         task->state = (uint8_t)state;
         task->since_ns = ns;
-        task->running = encoder_turn(&t->out, &task->on->on, ns, SCHEMA_CAT_TASK,
-                                     state == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY);
+        encoder_turn(&t->out, &task->on->on, ns, SCHEMA_CAT_TASK, state == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY,
+                     &task->running);
         return;
     }
     end_state(t, task, ns);
