@@ -28,7 +28,8 @@ typedef struct {
 } folder;
 static folder schedulers[SCHEDULERS], library;
 static int watcher = -1;
-uint32_t codes_deaths, codes_changes;
+uint32_t codes_deaths;
+uint32_t codes_changes;
 static code_dies *const *listeners; /* NULL ends it */
 
 static inline unsigned place_of(PyCodeObject *code)
