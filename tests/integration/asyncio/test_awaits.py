@@ -4,12 +4,13 @@ import asyncio
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
-from tests.support.recordings import record_here, task_of
+from tests.support.recordings import record_here, record_main, states_of, task_of
+from tracer import _core
 
 HERE = Path(__file__).name
 
@@ -225,3 +226,65 @@ def test_site_is_the_line_of_the_await(tmp_path: Path) -> None:
     )
     line = on_future.__code__.co_firstlineno + 3
     assert str(wait.args["site"]).endswith(f"{HERE}:{line} on_future")
+
+
+async def wait_for(what: Awaitable[object]) -> None:
+    await what
+
+
+def awaits_of(
+    coroutine: Callable[[], Coroutine[None, None, None]], directory: Path
+) -> list[str]:
+    task = task_of(record_main(coroutine, directory), coroutine.__name__)
+    return [each.name for each in task.slices if each.name.startswith("await ")]
+
+
+def test_one_place_waits_for_one_thing_after_another(tmp_path: Path) -> None:
+    async def on_all() -> None:
+        loop = asyncio.get_running_loop()
+
+        def future() -> Awaitable[None]:
+            made = loop.create_future()
+            loop.call_soon(made.set_result, None)
+            return made
+
+        kinds: list[Callable[[], Awaitable[object]]] = [
+            future,
+            lambda: asyncio.create_task(asyncio.sleep(0), name="child"),
+            lambda: asyncio.gather(future(), future()),
+            future,
+        ]
+        for make in kinds:
+            await wait_for(make())
+
+    names = ["await future", "await task child", "await gather", "await future"]
+    assert awaits_of(on_all, tmp_path) == names
+
+
+def test_one_place_waits_for_one_lock_after_another(tmp_path: Path) -> None:
+    async def on_locks() -> None:
+        for lock in [asyncio.Lock() for _ in range(3)]:
+            await lock.acquire()
+            asyncio.get_running_loop().call_soon(lock.release)
+            async with lock:
+                pass
+
+    task = task_of(record_main(on_locks, tmp_path), "on_locks")
+    locks = [each.begin.args["lock"] for each in states_of(task, "await Lock")]
+    assert len(locks) == len(set(locks)) == 3
+
+
+def test_the_name_of_a_place_may_be_learned_after_its_first_wait(tmp_path: Path) -> None:
+    async def named(what: Awaitable[None]) -> None:
+        await what
+
+    async def on_named() -> None:
+        loop = asyncio.get_running_loop()
+        for label in ("", "await Thing"):
+            if label:
+                _core.label_code(named.__code__, label, 0)
+            future = loop.create_future()
+            loop.call_soon(future.set_result, None)
+            await named(future)
+
+    assert awaits_of(on_named, tmp_path) == ["await future", "await Thing"]

@@ -19,7 +19,7 @@ typedef struct {
     uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
 } packet_ref;
 
-enum { INSERTIONS = 64, SHAPES = 256, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
+enum { INSERTIONS = 64, SHAPES = 1024, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
 
 /* What a slice's begin says, encoded, where events say the same again and again. */
 typedef struct {

@@ -160,8 +160,9 @@ static void move(thread_buffer *b, known_greenlet *from, PyObject *to, int is_th
     uint64_t tick = clock_tick();
     int from_hub = !from->id;
     from->is_running = 0;
-    int exists = greenlet_api.started(to); /* since before the recording, if it is not known */
-    known_greenlet *known = greenlets_introduce(b, tick, to, exists ? ORIGIN_ADOPTED : ORIGIN_CREATED);
+    known_greenlet *known = greenlets_find(to);
+    if (!known) /* one that has started has done so before the recording */
+        known = greenlets_introduce(b, tick, to, greenlet_api.started(to) ? ORIGIN_ADOPTED : ORIGIN_CREATED);
     if (!known)
         return;
     if (from_hub) {
