@@ -171,4 +171,27 @@ SYNC: dict[str, Wanted] = {
         ("sort_lines", "Popen.wait|wait"),
     ),
     "ok_82_gunicorn_sync": Wanted("", (), ("gunicorn",)),
+    "s01_futures_waited_for": Wanted(
+        "wait in vain|deadlock", ("run_batch|MainThread", "merge", "Queue.get")
+    ),
+    "s02_copy_under_the_lock": Wanted(
+        "lock convoy|GIL saturated", ("api-N", "snapshot|deepcopy|s02")
+    ),
+    "s03_rows_streamed_from_the_pool": Wanted(
+        "pool exhausted", ("2 connections", "show_page", "write_row"), ("sqlalchemy",)
+    ),
+    "s04_requests_without_time_out": Wanted(
+        "thread-pool starvation", ("3 workers", "deliver", "recv", "ping")
+    ),
+    "s05_gevent_task_never_done": Wanted(
+        "wait in vain", ("crawl", "join", "task_done"), ("gevent",)
+    ),
+    "s07_log_to_a_slow_pipe": Wanted("lock convoy", ("job-N", "flush|write")),
+    "s08_bounded_queue_between_processes": Wanted(
+        "slow consumer|lock convoy",
+        ("decode", "train|MainThread"),
+        missed="waits in put of a queue between processes are not added up",
+    ),
+    "s09_file_looked_for_every_millisecond": Wanted("busy loop", ("watcher", "wait_for_file")),
+    "s10_tool_runs_under_a_lock": Wanted("lock convoy", ("convert-N", "poll|wait|run|child")),
 }

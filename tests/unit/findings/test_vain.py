@@ -326,3 +326,33 @@ def test_many_wait_for_what_never_came(tmp_path):
 )
 def test_many_that_are_paced(tmp_path, story):
     assert kinds(tmp_path, followers(**story)) == []
+
+
+def test_a_job_that_waits_for_what_nobody_puts(tmp_path):
+    """It began just after the wait for it, and another one ended meanwhile; what its waiter
+    did is not what it waits for."""
+    trace = TraceBuilder(argv="batch.py", signals=SIGNALS)
+    main, merge = trace.thread("MainThread").native(0), "/app/batch.py:17 merge"
+    first, second = trace.thread("batch_0").native(0), trace.thread("batch_1").native(0)
+    wait = "/app/batch.py:22 run_batch"
+    load, sums = main.submits(MS), main.submits(2 * MS)
+    result, parts = trace.lock("futures.wait", wait), trace.lock("Queue.get", merge)
+    main.lock_wait(3 * MS, "futures.wait", lock=result, site=wait, acquired=False)
+    first.runs(3 * MS + 1, "load", "/app/batch.py:9 load", by=load)
+    second.runs(3 * MS + 2, "merge", merge, by=sums)
+    second.lock_wait(4 * MS, "Queue.get", lock=parts, site=merge)
+    first.release(5 * MS, parts, to=second)
+    second.native(5 * MS).lock_wait(6 * MS, "Queue.get", lock=parts, site=merge)
+    idle = "/usr/lib/python3.13/concurrent/futures/thread.py:89 _worker"
+    jobs = trace.lock("executor idle", idle)
+    first.lock_wait(6 * MS, "executor idle", lock=jobs, site=idle, acquired=False)
+    end = 903 * MS
+    main.native(end).release(end + MS, parts, to=second)
+    second.native(end + MS)
+    for thread in (first, second, main):
+        thread.end(end + 5 * MS)
+    (found,) = find_in(tmp_path, trace.ended(end + 6 * MS))
+    assert (
+        "the longest was for `merge` (batch.py:17), which `batch_1` runs, which spent 99 % of "
+        "that time waiting for `Queue.get` in `merge` (batch.py:17)"
+    ) in found.text

@@ -168,9 +168,12 @@ class Blockers:
         if task >= 0:
             mine = self._jobs_of.get(("task", task), [])
             pending += [job for job in mine if job.ended_ns > wait.start_ns]
+        if wait.failed:  # what ended meanwhile is not what it waited for in the end
+            pending = [job for job in pending if job.ended_ns >= wait.end_ns]
         if pending:
             # It waits for one of them: all must be stuck, or it may go on.
-            queued = [job for job in pending if job.began_ns > wait.start_ns]
+            middle = (wait.start_ns + wait.end_ns) // 2
+            queued = [job for job in pending if job.began_ns > middle]
             if not queued:
                 by = sorted({("thread", job.thread) for job in pending})
                 said = " and ".join(self._name(who) for who in by[:2])

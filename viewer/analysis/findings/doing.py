@@ -30,8 +30,9 @@ _WORDS = {
 }
 
 
-def doing(facts: Facts, times: Iterable[tuple[Who, int, int]]) -> str:
-    """`97 % of that time asleep in `report` (app.py:7)`; "" when nothing is known."""
+def doing(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> str:
+    """`97 % of that time asleep in `report` (app.py:7)`; "" when nothing is known. What the
+    waiter itself did meanwhile is no cause of its wait."""
     tree, total = Tree(facts.model), 0
     sums, stacks = Counter[str](), list[int]()
     longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
@@ -44,7 +45,7 @@ def doing(facts: Facts, times: Iterable[tuple[Who, int, int]]) -> str:
             tid = facts.model.threads[which].tid
             stacks += facts.stacks(tid, [(start_ns, end_ns)])
         for cause in causes:
-            _leaves(cause, "", sums)
+            _leaves(cause, "", sums, waiter)
     said = [
         f"{share(ns, total)} {'' if n else 'of that time '}{what}"
         f"{_computes(facts, what, stacks)}"
@@ -62,22 +63,22 @@ def _computes(facts: Facts, what: str, stacks: list[int]) -> str:
     return f" in {where}" if where else ""
 
 
-def _leaves(cause: Cause, site: str, sums: Counter[str]) -> None:
+def _leaves(cause: Cause, site: str, sums: Counter[str], waiter: str) -> None:
     """Adds what a cause consists of in the end; `site` is the innermost line of the user."""
     if cause.site and not is_library(cause.site):
         site = cause.site
-    if cause.parts and not _is_told(cause):
+    if cause.parts and not _is_told(cause, waiter):
         for part in cause.parts:
-            _leaves(part, site, sums)
+            _leaves(part, site, sums, waiter)
         return
     what = _what(cause)
     if what:
         sums[f"{what}{_where(cause.site or site, site)}"] += cause.ns
 
 
-def _is_told(cause: Cause) -> bool:
+def _is_told(cause: Cause, waiter: str) -> bool:
     """Whether its parts say no more than it does itself."""
-    if any(part.kind is Kind.VAIN for part in cause.parts):
+    if any(part.kind is Kind.VAIN or part.who == waiter != "" for part in cause.parts):
         return True
     return cause.kind is Kind.AWAIT and waited_for(cause.who) is not For.HERE
 
