@@ -4,6 +4,13 @@ A server of a few lines on asyncio (or uvloop) is recorded in flight, or only li
 process sends requests at a fixed rate, each at its time whether or not the last one was
 answered, and measures from that time on. Phases without and with a profile and a snapshot take
 turns.
+
+Where other programs have the machine, these times say more of them than of the recorder. So
+the server's loop also sets itself a timer every 2 ms, and notes how late each comes, and how
+long its thread waited for a CPU meanwhile, by the kernel's own count. What makes those late
+for which it did not wait is in the process. These are few on a busy machine; so there is also,
+of all, the lateness without that wait: it is too little by what the thread had waited before
+the timer was due.
 """
 
 from __future__ import annotations
@@ -18,11 +25,13 @@ import tempfile
 import threading
 import time
 import urllib.request
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 SERVER = """
-import asyncio, sys
+import array, asyncio, os, sys, time
 import tracer
 if sys.argv[1] == "alone":
     print(tracer.listen("127.0.0.1:0"), flush=True)
@@ -34,9 +43,29 @@ class Answers(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
     def data_received(self, data):
-        self.transport.write(b"ok" * (len(data) // 2))
+        if data == b"t":
+            self.transport.write(ticks.tobytes())
+            self.transport.close()
+            del ticks[:]
+        else:
+            self.transport.write(b"ok" * (len(data) // 2))
+
+TICK_S = 0.002
+ticks = array.array("q")  # of each: when it came, how late, how long the thread was queued
+queue = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+
+def queued_ns():
+    return int(os.pread(queue, 100, 0).split()[1])
+
+def tick(loop, due, queued):
+    late_ns, now_queued = int((loop.time() - due) * 1e9), queued_ns()
+    ticks.extend((time.monotonic_ns(), late_ns, now_queued - queued))
+    due = loop.time() + TICK_S
+    loop.call_at(due, tick, loop, due, now_queued)
 
 async def main():
+    loop = asyncio.get_running_loop()
+    tick(loop, loop.time(), queued_ns())
     server = await asyncio.get_running_loop().create_server(Answers, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -50,6 +79,7 @@ else:
 REQUEST = b"hi"
 CONNECTIONS = 50
 WINDOW_S = 0.5
+UNDISTURBED_NS = 20_000  # in the run queue
 REST_S = 1.0  # between two phases, and before the profile in one
 
 
@@ -111,12 +141,61 @@ def load(port: int, rate: int, seconds: float) -> Phase:
     return phase
 
 
-def disturb(address: str, pid: int, seconds: int, kind: str) -> None:
+@dataclass(slots=True)
+class Ticks:
+    """How late the server's timers came."""
+
+    late_ms: list[float] = field(default_factory=list)  # for which it did not wait for a CPU
+    own_ms: list[float] = field(default_factory=list)  # of all, without that wait
+
+    def add(self, rows: Iterable[tuple[int, int, int]], since_ns: int, until_ns: int) -> None:
+        """Those that came in the time given."""
+        for came_ns, late_ns, queued_ns in rows:
+            if not since_ns <= came_ns <= until_ns:
+                continue
+            self.own_ms.append(max(late_ns - queued_ns, 0) / 1e6)
+            if queued_ns < UNDISTURBED_NS:
+                self.late_ms.append(late_ns / 1e6)
+
+    def rows(self) -> Iterator[str]:
+        for what, late_ms in (
+            ("that waited for no CPU", self.late_ms),
+            ("without that wait", self.own_ms),
+        ):
+            if late_ms:
+                late = Phase(late_ms)
+                yield (
+                    f"{len(late_ms):6,} timers {what}: p50 {late.quantile(0.5):.3f} ms  "
+                    f"p99 {late.quantile(0.99):.3f} ms  p99.9 {late.quantile(0.999):.3f} ms  "
+                    f"max {max(late_ms):.2f} ms late"
+                )
+
+
+def ticks_of(port: int) -> list[tuple[int, int, int]]:
+    """Of each timer since the last question: when it came, how late, the wait; in ns."""
+    told = array("q")
+    with socket.create_connection(("127.0.0.1", port)) as asking:
+        asking.sendall(b"t")
+        told.frombytes(b"".join(iter(lambda: asking.recv(1 << 16), b"")))
+    return list(zip(told[::3], told[1::3], told[2::3], strict=True))
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """When it was being taken."""
+
+    begin_ns: int = 0
+    end_ns: int = 0
+
+
+def disturb(address: str, pid: int, seconds: int, kind: str, when: Snapshot) -> None:
     """A profile, and a snapshot in its middle."""
 
     def take_snapshot() -> None:
         command = [sys.executable, "-m", "tracer", "snapshot", str(pid)]
+        when.begin_ns = time.monotonic_ns()
         subprocess.run(command, check=True, capture_output=True)
+        when.end_ns = time.monotonic_ns()
 
     timer = threading.Timer(seconds / 2, take_snapshot)
     if kind == "flight":
@@ -159,14 +238,18 @@ def compare(address: str, port: int, pid: int, kind: str, options: argparse.Name
     load(port, options.rate, 2)  # everything is warm
     changes = []
     windows: list[list[list[float]]] = [[], []]  # of the phases without, and with
+    ticks, snapshots = [Ticks(), Ticks()], Ticks()
     for _ in range(options.rounds):
         phases = []
         for is_disturbed in (False, True):
             time.sleep(REST_S)
-            asks = threading.Timer(REST_S, disturb, (address, pid, options.seconds, kind))
+            when = Snapshot()
+            arguments = (address, pid, options.seconds, kind, when)
+            asks = threading.Timer(REST_S, disturb, arguments)
             if is_disturbed:
                 asks.start()
             words = map(str, (port, options.rate, options.seconds + 4 * REST_S))
+            begun_ns = time.monotonic_ns()
             found = subprocess.run(
                 [sys.executable, "-m", "benchmarks.latency_load", *words],
                 check=True,
@@ -177,6 +260,9 @@ def compare(address: str, port: int, pid: int, kind: str, options: argparse.Name
             phases.append(Phase(times, seconds))
             if is_disturbed:
                 asks.join()
+            seen = ticks_of(port)
+            ticks[is_disturbed].add(seen, begun_ns, time.monotonic_ns())
+            snapshots.add(seen, when.begin_ns, when.end_ns)
             windows[is_disturbed].append(phases[-1].windows(options.rate))
             print("with   " if is_disturbed else "without", phases[-1].row(), flush=True)
         changes.append(phases[1].quantile(0.99) - phases[0].quantile(0.99))
@@ -184,6 +270,11 @@ def compare(address: str, port: int, pid: int, kind: str, options: argparse.Name
         f"{kind}, {options.loop}: p99 changes by {statistics.median(changes):+.3f} ms "
         f"(median of {options.rounds}: {', '.join(f'{c:+.3f}' for c in changes)})"
     )
+    for name, late in zip(
+        ("without", "with   ", "while a snapshot was taken"), (*ticks, snapshots), strict=True
+    ):
+        for row in late.rows():
+            print(f"{name} {row}")
     snapshot_s, end_s = REST_S + options.seconds / 2, REST_S + options.seconds
     print(f"snapshot at {snapshot_s} s, end of the profile at {end_s} s, then its derivation")
     # What other programs do to a window is not there in every round; what we do is.
