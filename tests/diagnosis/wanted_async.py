@@ -98,6 +98,34 @@ ASYNC: dict[str, Wanted] = {
         "thread-pool starvation", ("3 workers", "watch", "hash_password|log_in")
     ),
     "r15_repr_in_log_line": Wanted("loop blocked|GC in the hot path", ("checkout",)),
+    "s01_bcrypt_like_in_dependency": Wanted(
+        "loop blocked", ("current_user|me",), ("fastapi", "httpx")
+    ),
+    "s02_redis_pool_over_work": Wanted(
+        "slots never returned", ("get_setting", "follow"), ("redis",), "REDIS_URL"
+    ),
+    "s03_semaphore_then_same_semaphore": Wanted("deadlock", ("visit", "permit")),
+    "s04_trio_sync_file_lock": Wanted(
+        "loop blocked|lock convoy", ("update_index", "flock"), ("trio",)
+    ),
+    "s05_uvloop_pandas_like_loop": Wanted(
+        "loop blocked|task never yields", ("consume", "aggregate|consume"), ("uvloop",)
+    ),
+    "s06_future_nobody_resolves": Wanted("wait in vain", ("call", "future")),
+    "s07_sync_sqlite_in_coroutine": Wanted(
+        "loop blocked|database locked", ("main|save_message", r"execute|sqlite|s07\w+.py:3")
+    ),
+    "s08_condition_without_notify_all": Wanted(
+        "missed wake-up|wait in vain",
+        ("reader|wait_for_key", "Condition"),
+        missed="a waiter whose predicate is still false is not told from a worker",
+    ),
+    "s09_aiohttp_sync_template": Wanted(
+        "loop blocked", ("catalogue", "render|substitute"), ("aiohttp",)
+    ),
+    "s10_task_group_waits_for_forgotten_worker": Wanted(
+        "wait in vain", ("worker", "Queue.get")
+    ),
     "ok_60_socket_with_tasks": Wanted("", (), ("websockets",)),
     "ok_61_redis_pool_fits": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_63_trio_hash_in_threads": Wanted("", (), ("trio",)),

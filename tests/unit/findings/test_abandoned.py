@@ -130,3 +130,61 @@ def test_a_swallowed_cancellation(tmp_path):
 )
 def test_tasks_that_are_awaited(tmp_path, story):
     assert kinds(tmp_path, stopped(**story)) == []
+
+
+def group(idle_ns=1_200 * MS, sent=True, gave_up=True, produces=0):
+    """`main` waits for a group whose workers wait for items; `produce` has ended."""
+    trace = TraceBuilder(argv="rows.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 50 * MS + idle_ns
+    main = loop.task("main", name="main", site="/app/rows.py:1 main")
+    worker, produce = (
+        loop.task(name, name=name, site=f"/app/rows.py:8 {name}", parent=main.id)
+        for name in ("worker", "produce")
+    )
+    items = trace.lock("Queue.get", GET)
+    main.ready(0).running(0).awaits(MS, "TaskGroup", site="/app/rows.py:20 main")
+    produce.ready(MS).running(40 * MS)
+    if sent:
+        worker.ready(MS).running(2 * MS)
+        worker.awaits(2 * MS, "Queue.get", lock=items.id, site=GET)
+        worker.ready(41 * MS, by=produce).running(45 * MS)
+    else:
+        worker.ready(MS).running(45 * MS)
+    if produces:
+        produce.awaits(42 * MS, "sleep").ready(produces, waker="timer").running(produces)
+    produce.done(max(produces, 43 * MS))
+    worker.awaits(50 * MS, "Queue.get", acquired=False, lock=items.id, site=GET)
+    if gave_up:
+        main.ready(end, waker="timer")
+    worker.ready(end + 1, waker="timer").running(end + 2)
+    if not gave_up:
+        main.ready(end + 3, by=worker)
+    worker.done(end + 3, "cancelled")
+    main.running(end + 4).done(end + 5)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_nobody_fills_the_queue_any_more(tmp_path):
+    (found,) = find_in(tmp_path, group())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `main` in `main` (rows.py:20) waited 1.25 s in `TaskGroup` (at 1.00 "
+        "ms) for `worker` in `worker` (rows.py:9), idle in `Queue.get` for the last 1.20 s: "
+        "whoever had put something into that queue, `produce`, had ended (done). Send a last "
+        "item to each consumer, or cancel them when the producers have ended."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"idle_ns": 900 * MS}, id="not for long"),
+        pytest.param({"sent": False}, id="nobody is known to put"),
+        pytest.param({"gave_up": False}, id="it ended in order"),
+        pytest.param({"produces": 800 * MS}, id="the producer lived on"),
+    ],
+)
+def test_consumers_that_are_idle(tmp_path, story):
+    assert "wait in vain" not in kinds(tmp_path, group(**story))

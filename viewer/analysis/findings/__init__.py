@@ -6,7 +6,7 @@ did is never counted as this program's fault.
 
 from collections.abc import Callable, Iterator
 
-from viewer.analysis.findings.abandoned import swallowed_cancel
+from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.children import killed_child
@@ -73,6 +73,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     vain_findings,  # missed wake-up, wait in vain
+    no_producer,  # wait in vain
     swallowed_cancel,  # wait in vain
     no_answer,  # wait in vain
     writer_gone,  # wait in vain

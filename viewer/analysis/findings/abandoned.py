@@ -1,5 +1,5 @@
-"""Waits for those who are gone, or who were told to go and stayed: producers of a queue that
-nobody empties any more, and tasks that swallowed their cancellation."""
+"""Waits for those who are gone, or who were told to go and stayed: queues that nobody empties
+or fills any more, and tasks that swallowed their cancellation."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -7,8 +7,18 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.waits import PUTS, LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.waits import (
+    GETS,
+    GIVEN_UP,
+    PUTS,
+    LongWaits,
+    Wait,
+    name_of,
+    place_in,
+    users,
+)
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import For, waited_for
@@ -18,10 +28,12 @@ from viewer.words import code
 _MS = 1_000_000
 # Half a second was lost after all who ever made room had ended.
 _LOST_NS = 500 * _MS
+_IDLE_NS = 1_000 * _MS  # consumers may be idle for a while
 # A task that cleans up after its cancellation ends; one that waits again, at the line at which
 # it was cancelled, for half a second in all has swallowed it.
 _AGAIN = 2
 _JUST_NS = 5 * _MS
+_TOGETHER_NS = 50 * _MS
 _MOST = 200  # awaits of other tasks that are looked at, the longest ones
 _HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
 _AWAIT = s.AWAIT_PREFIX
@@ -54,6 +66,51 @@ def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"consumers: keep both in one group, or give `put` a time-out."
         )
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def no_producer(facts: Facts) -> Iterator[Finding]:
+    """A task waits in vain for consumers of a queue whose producers have all ended."""
+    model, slices = facts.model, facts.model.trace.slices
+    owned = model.owners
+    long = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _IDLE_NS
+    )
+    asked = {owned.owner[i]: i for i in long if _is_for_tasks(facts, i)}
+    if not asked:
+        return
+    waits, blockers = LongWaits.of(facts), Blockers(facts)
+    by_queue: dict[tuple[int, int], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.who[0] != "task" or wait.name not in GETS or not wait.failed or wait.lock < 0:
+            continue
+        task = wait.who[1]
+        parent = facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
+        i = asked.get(parent, -1)
+        if i >= 0 and abs(wait.end_ns - slices.end_ns[i]) <= _TOGETHER_NS:
+            by_queue[i, wait.lock].append(wait)
+    for (i, lock), found in by_queue.items():
+        enders, parent = blockers.enders(lock), owned.owner[i]
+        gone_ns = max(map(waits.ends_ns, enders), default=0)
+        since = max(gone_ns, *(wait.start_ns for wait in found))
+        is_given_up = waits.tree.ended_by(parent, i).kind in GIVEN_UP
+        if not enders or not is_given_up or slices.end_ns[i] - since < _IDLE_NS:
+            continue
+        lost = slices.end_ns[i] - since
+        what, site = facts.awaited(i)
+        text = (
+            f"Waited in vain: {code(name_of(model, ('task', parent)))}{place_in(site)} waited "
+            f"{duration(slices.end_ns[i] - slices.start_ns[i])} in "
+            f"`{what.removeprefix(_AWAIT)}` ({at(facts, slices.start_ns[i])}) for "
+            f"{users(model, (wait.who for wait in found))}{place_in(found[0].site)}, idle in "
+            f"`{found[0].name}` for the last {duration(lost)}: whoever had put something into "
+            f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. Send a "
+            f"last item to each consumer, or cancel them when the producers have ended."
+        )
+        evidence = Evidence(
+            slices.start_ns[i], slices.end_ns[i] - slices.start_ns[i], model.task_name(parent),
+            owned.task_id[parent], site=site, pid=model.pid(owned.task_process[parent]),
+        )  # fmt: skip
+        yield Finding("wait in vain", lost, text, evidence)
 
 
 def _how(facts: Facts, who: set[Who]) -> str:

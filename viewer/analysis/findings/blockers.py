@@ -118,7 +118,7 @@ class Blockers:
         return Blocked(SLOT, by, f"for a {pool.slot} of {pool.of}, which {said} {verb}")
 
     def _queue(self, wait: Wait) -> Blocked | None:
-        enders = self._enders(wait.lock) if wait.lock >= 0 else frozenset()
+        enders = self.enders(wait.lock) if wait.lock >= 0 else frozenset()
         if not enders:
             return None
         by = tuple(sorted(enders))
@@ -126,7 +126,7 @@ class Blockers:
         said += " or others" if len(by) > 3 else ""
         return Blocked(QUEUE, by, f"in `{wait.name}`, which only {said} ever ended")
 
-    def _enders(self, lock: int) -> frozenset[Who]:
+    def enders(self, lock: int) -> frozenset[Who]:
         """All who ever ended a wait for a queue."""
         table, waits, tree = self.model.states, self.ledger.waits_of_locks, self.waits.tree
         low, high = waits.offset[lock], waits.offset[lock + 1]

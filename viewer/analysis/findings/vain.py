@@ -300,9 +300,15 @@ def _left_alone(
 
 def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
     """Whether waits that may pace a loop are for something that never came."""
-    if lost < _PACE_NS or any(not wait.failed for wait in found):
+    if lost < _PACE_NS:
         return False
+    if any(not wait.failed for wait in found):
+        return _some_never_came(facts, found)
     if found[0].name in GETS or any(wait.is_open for wait in found):
+        return False
+    if (
+        found[0].name == "future" and len(found) == 1
+    ):  # until a time is over, as a program runs
         return False
     if len(found) >= _LOOKS and not _gave_up_together(facts, found):
         return False
@@ -310,6 +316,20 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
     return all(
         kind == "task" or model.threads[which].thread_name == _MAIN
         for kind, which in (wait.who for wait in found)
+    )
+
+
+def _some_never_came(facts: Facts, found: list[Wait]) -> bool:
+    """Whether the futures that were set took half as long at most, and whoever gave up had
+    waited once, and ended."""
+    vain, waits = [wait for wait in found if wait.failed], LongWaits.of(facts)
+    longest = max(wait.ns for wait in found if not wait.failed)
+    return (
+        found[0].name == "future"
+        and len(vain) > 1
+        and len({wait.who for wait in found}) == len(found)
+        and min(wait.ns for wait in vain) >= 2 * longest
+        and all(waits.ends_ns(wait.who) - wait.end_ns <= _THEN_NS for wait in vain)
     )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import plural
+from viewer.analysis.causes.labels import Label
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Evidence, Facts
@@ -27,6 +28,7 @@ _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
 GETS = ("Queue.get", "SimpleQueue.get", "MemoryObjectStream.receive", "MemoryChannel.receive")
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
+_ON_TIMEOUT = "Timeout._on_timeout"
 _YES = memoryview(b"\0\1")
 
 
@@ -135,7 +137,7 @@ class LongWaits:
                 what.removeprefix(s.AWAIT_PREFIX),
                 site,
                 self.model.states.row[row] if row >= 0 else -1,
-                failed or is_open or ended.kind in GIVEN_UP,
+                failed or is_open or ended.kind in GIVEN_UP or self._timed_out(ended, task, i),
                 is_open,
                 ended.kind is Kind.CANCELLED,
                 _who(ended.on) if ended.kind is Kind.WAKER else None,
@@ -143,6 +145,12 @@ class LongWaits:
                 row,
                 tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
             )
+
+    def _timed_out(self, ended: Label, task: int, i: int) -> bool:
+        """Whether `asyncio.timeout` ended an await that other timers may end, too."""
+        after = self.tree.lanes.after_await(task, i) if ended.kind is Kind.TIMER else -1
+        event = self.model.trace.slices.event[after] if after >= 0 else -1
+        return event >= 0 and self.model.trace.args(event).get(s.ARG_VIA) == _ON_TIMEOUT
 
     def process(self, who: Who) -> int:
         kind, which = who
