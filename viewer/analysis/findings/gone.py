@@ -19,6 +19,7 @@ _MS = 1_000_000
 # Waits for an item that begin, or go on for half a second, after the child's end.
 _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
+_MOST = 20_000  # calls that are looked at, the last ones
 _GETS = (
     "/multiprocessing/queues.py",
     "/multiprocessing/connection.py",
@@ -36,25 +37,31 @@ def writer_gone(facts: Facts) -> Iterator[Finding]:
             dead[member.parent].append(member)
     if not dead:
         return
-    lost: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
     table, model = facts.model.states, facts.model
-    rows = _gets(facts, set(dead))
-    last = {  # what came last, and when
-        table.who[row]: table.start_ns[row]
-        for row in rows
-        if "read" in facts.call(table.row[row])[0]
-        and not model.trace.slices.unfinished[table.slice[row]]
-    }
-    for row in rows:
+    lost: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    for row in _gets(facts, set(dead), _LONG_NS):
         thread, site = table.who[row], facts.call(table.row[row])[1]
         since = min(member.end_ns for member in dead[model.thread_process[thread]])
         after = table.end_ns[row] - max(table.start_ns[row], since)
-        is_vain = last.get(thread, 0) < table.start_ns[row]
-        if after >= _LONG_NS and is_vain and not is_library(site):
+        if after >= _LONG_NS and not is_library(site):
             lost[thread, site].append((row, after))
+    last = _last_read(facts, {thread for thread, _ in lost}, set(dead)) if lost else {}
     for (thread, site), found in lost.items():
-        if sum(ns for _, ns in found) >= _LOST_NS:
-            yield _finding(facts, thread, site, found, dead[model.thread_process[thread]])
+        vain = [pair for pair in found if last.get(thread, 0) < table.start_ns[pair[0]]]
+        if sum(ns for _, ns in vain) >= _LOST_NS:
+            yield _finding(facts, thread, site, vain, dead[model.thread_process[thread]])
+
+
+def _last_read(facts: Facts, threads: set[int], processes: set[int]) -> dict[int, int]:
+    """When something came last to each thread."""
+    model, table, found = facts.model, facts.model.states, dict[int, int]()
+    for row in reversed(_gets(facts, processes, 0)):
+        is_over = not model.trace.slices.unfinished[table.slice[row]]
+        if is_over and table.who[row] in threads and "read" in facts.call(table.row[row])[0]:
+            found.setdefault(table.who[row], table.start_ns[row])
+            if len(found) == len(threads):
+                break
+    return found
 
 
 def _failed(member: Member) -> bool:
@@ -65,7 +72,7 @@ def _failed(member: Member) -> bool:
     return killed or bool(told.status)
 
 
-def _gets(facts: Facts, processes: set[int]) -> list[int]:
+def _gets(facts: Facts, processes: set[int], least_ns: int) -> list[int]:
     """The calls in which threads of these processes wait for a message, in order of begin."""
     model, table = facts.model, facts.model.states
     named = bytes(
@@ -75,7 +82,7 @@ def _gets(facts: Facts, processes: set[int]) -> list[int]:
         return []
     return [
         row
-        for row in calls_of(facts, (IO,), memoryview(named))
+        for row in calls_of(facts, (IO,), memoryview(named), least_ns)[-_MOST:]
         if model.thread_process[table.who[row]] in processes
         and all(part in _stack(facts, row) for part in _GETS)
     ]

@@ -24,7 +24,7 @@ _POLL_NS = 2 * _MS
 # Connections that are made and never used: a hundred of those that took 20 us or more.
 _CONNECTS = 100
 _CONNECTING = " BaseSelectorEventLoop.sock_connect"
-_MOST_AWAITS = 20_000
+_MOST_AWAITS = 20_000  # or waits that timed out
 _UNUSED = 10
 _EACH_NS = 40 * _MS
 _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
@@ -119,7 +119,7 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
     if len(found) < _POLLS:
         return
     by_place = defaultdict[tuple[int, str, str], list[int]](list)
-    for row in found:
+    for row in found[:_MOST_AWAITS]:
         if table.end_ns[row] - table.start_ns[row] <= _POLL_NS * 2:
             by_place[table.who[row], *facts.wait(row)].append(row)
     for (thread, name, site), rows in by_place.items():
@@ -128,8 +128,9 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
         is_tiny = len(rows) >= _POLLS and waited <= len(rows) * _POLL_NS
         if is_library(site) or not is_tiny or waited * 2 < end - start:
             continue
+        more = "more than " if len(found) > _MOST_AWAITS else ""
         how = (
-            f"`{name}` runs into its time-out {len(rows):,} times, after "
+            f"`{name}` runs into its time-out {more}{len(rows):,} times, after "
             f"{duration(waited // len(rows))} on average, for {duration(end - start)} "
             f"({at(facts, start)}). Wait without a time-out and put a last item to end it, or "
             f"take a longer one."
