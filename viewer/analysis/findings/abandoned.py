@@ -163,8 +163,9 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_for_tasks(facts: Facts, i: int) -> bool:
-    name = facts.awaited(i)[0].removeprefix(_AWAIT)
-    return facts.model.owners.owner[i] >= 0 and name.startswith(_FOR_TASKS)
+    owned = facts.model.owners
+    name = facts.model.trace.text(owned.code[i]).removeprefix(_AWAIT)
+    return owned.owner[i] >= 0 and name.startswith(_FOR_TASKS)
 
 
 def _cancelled(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:

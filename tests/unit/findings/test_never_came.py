@@ -1,0 +1,94 @@
+"""Many tasks that wait for what never comes: one event, or a future each."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+
+def followers(count=5, ends=True, shared=True):
+    """Tasks wait for one event, which nobody sets, and give up."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    loading, last = trace.lock("Event", "/app/cache.py:15 get"), 0
+    for n in range(count):
+        task, end = loop.task("request", site="/app/cache.py:30 request"), (500 + n) * MS
+        own = loading if shared else trace.lock("Event", "/app/cache.py:15 get")
+        task.ready(n).running(n)
+        task.awaits(MS, "Event", acquired=False, lock=own.id, site="/app/cache.py:15 get")
+        task.ready(end, waker="timer").running(end)
+        if not ends:
+            task.awaits(end + 1, "sleep").ready(end + 200 * MS).running(end + 200 * MS)
+            end += 200 * MS
+        task.done(end + MS)
+        last = end + MS
+    thread.end(last + MS)
+    return trace.ended(last + 2 * MS)
+
+
+def test_many_wait_for_what_never_came(tmp_path):
+    (found,) = find_in(tmp_path, followers())
+    assert found.finding == "wait in vain"
+    assert found.text.startswith(
+        "Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in `Event`"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ends": False}, id="a time-out paces them"),
+        pytest.param({"shared": False}, id="each for its own"),
+        pytest.param({"count": 2}, id="half a second each"),
+    ],
+)
+def test_many_that_are_paced(tmp_path, story):
+    assert kinds(tmp_path, followers(**story)) == []
+
+
+def answers(late=3, quick_ns=100 * MS, ends=True, via="Timeout._on_timeout", what="future"):
+    """Calls wait for a future of their own; some of them are never set."""
+    trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, last = trace.loop(thread), 0
+    reader = loop.task("dispatch", site="/app/rpc.py:30 dispatch")
+    reader.ready(0).running(0)
+    for n in range(late + 3):
+        task = loop.task("call", site="/app/rpc.py:10 call")
+        task.ready(n).running(n).awaits(MS, what, site="/app/rpc.py:14 call")
+        end = quick_ns + n * MS if n >= late else 900 * MS + n * MS
+        task.ready(end, **({"by": reader} if n >= late else {"waker": "timer", "via": via}))
+        task.running(end)
+        if not ends:
+            task.awaits(end + 1, "sleep").ready(end + 200 * MS).running(end + 200 * MS)
+            end += 200 * MS
+        task.done(end + MS)
+        last = max(last, end + MS)
+    reader.done(last)
+    thread.end(last + MS)
+    return trace.ended(last + 2 * MS)
+
+
+def test_some_answers_never_came(tmp_path):
+    (found,) = find_in(tmp_path, answers())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: 3 tasks `call` in `call` (rpc.py:14) gave up 3 waits in `future`, "
+        "2.70 s in total, the longest 901 ms (at 1.00 ms); nobody ended one. Look at what "
+        "should have ended it, and whether it was ever started."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"late": 1}, id="one"),
+        pytest.param({"quick_ns": 600 * MS}, id="a slow service"),
+        pytest.param({"ends": False}, id="they go on"),
+        pytest.param({"via": "set_result"}, id="a timer sets it"),
+        pytest.param({"what": "Event"}, id="an event may pace"),
+    ],
+)
+def test_answers_that_may_be_all_right(tmp_path, story):
+    assert kinds(tmp_path, answers(**story)) == []
