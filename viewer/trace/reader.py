@@ -4,7 +4,7 @@ import math
 import struct
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -141,17 +141,27 @@ class Trace:
 
         Names are few, while each task and each site is a string of its own.
         """
-        return self._kinds(self.event_names, kind)
-
-    def awaited(self, kind: Callable[[str], int]) -> Column:
-        """The same, and 0 for those that are no name of what a task awaits."""
-        return self._kinds(self.await_names, kind)
-
-    def _kinds(self, names: Iterable[int], kind: Callable[[str], int]) -> Column:
         found = bytearray(len(self.events.strings))
-        for name in names:
+        for name in self.event_names:
             found[name] = kind(self.events.strings[name])
         return memoryview(found)
+
+    @property
+    def stacks(self) -> Iterator[str]:
+        """The texts that may be stacks: all, where any event has one."""
+        return iter(self.events.strings if self.symbol(s.ARG_STACK) >= 0 else ())
+
+    def awaiting(self, is_wanted: Callable[[str], bool]) -> Column | None:
+        """By slice 1 if its name says that a task awaits such a thing, else 0; None if no name
+        does. `is_wanted` gets the name with `await` before it."""
+        strings = self.events.strings
+        wanted = [name for name in self.await_names if is_wanted(strings[name])]
+        if not wanted:
+            return None
+        mark = memoryview(array("i", bytes(4 * len(strings))))
+        for name in wanted:
+            mark[name] = 1
+        return self.engine.gather(self.slices.event, self.events.name, mark)
 
     def text(self, string: int) -> str:
         return self.events.strings[string] if string >= 0 else ""

@@ -61,6 +61,8 @@ def place_of(site: str) -> Place:
 
 def is_library(frame: str) -> bool:
     """Whether a frame is of the standard library or of an installed package."""
+    if frame.startswith("/") and "-packages/" not in frame and "/lib" not in frame:
+        return False  # as nearly all of the user's are: none of the patterns matches
     return bool(_PACKAGE.match(frame) or _STANDARD.match(frame) or _MADE.match(frame))
 
 

@@ -19,7 +19,6 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.states import numbers
 from viewer.trace.columns import AWAIT, IO, Column
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -213,13 +212,12 @@ class _Askers:
 def awaits_of(facts: Facts, prefix: str) -> list[int]:
     """The slices in which tasks await such a thing, in order of begin."""
     model, trace = facts.model, facts.model.trace
-    wanted = numbers(trace.awaited(lambda name: name.startswith(prefix)))
-    if 1 not in wanted:
+    named = trace.awaiting(lambda name: name.startswith(prefix))
+    if named is None:
         return []
     rows = trace.engine.longer(
         trace.slices.start_ns, trace.slices.end_ns, facts.kinds((AWAIT,)), 0
     )
-    named = trace.engine.gather(trace.slices.event, trace.events.name, wanted)
     found = trace.engine.pick(rows, named, memoryview(b"\0\1"))
     return sorted(
         (i for i in found if model.owners.owner[i] >= 0), key=trace.slices.start_ns.__getitem__

@@ -153,7 +153,7 @@ def _pauses(facts: Facts) -> Iterator[tuple[str, _Pause]]:
         stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
         if site := own_lock_of(tuple(stack.split("\n"))):
             yield site, (("thread", table.who[row]), table.start_ns[row], table.end_ns[row])
-    if not any(map(_may_acquire, trace.events.strings)):
+    if not any(map(_may_acquire, trace.stacks)):
         return
     for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{s.SLEEP}")[:_MOST]:
         stack = trace.text_of_slice(i, s.ARG_STACK)

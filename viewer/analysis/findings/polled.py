@@ -77,7 +77,7 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     questions, and the calls that give it back (`ends`)."""
     model, table = facts.model, facts.model.states
     found = defaultdict[Who, list[Call]](list)
-    if not any(part in text for text in model.trace.events.strings for part, _ in _LOCKS):
+    if not any(part in text for text in model.trace.stacks for part, _ in _LOCKS):
         return found
     for row in calls_of(facts, (IO, SLEEP)):
         stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)

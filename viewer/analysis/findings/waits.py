@@ -11,7 +11,6 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.states import numbers
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.model import Model
@@ -113,8 +112,9 @@ class LongWaits:
     def _of_tasks(self) -> Iterator[Wait]:
         trace, owned, least = self.model.trace, self.model.owners, _LONG_NS
         slices, awaits = trace.slices, self.facts.kinds((AWAIT,))
-        asked = numbers(trace.awaited(_is_for_others))
-        is_asked = trace.engine.gather(slices.event, trace.events.name, asked)
+        is_asked = trace.awaiting(_is_for_others)
+        if is_asked is None:
+            return
         while True:
             found = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least)
             rows = trace.engine.pick(found, is_asked, _YES)
