@@ -194,14 +194,12 @@ class _Finder:
         self.exception = symbols.get(s.ARG_EXCEPTION, _ABSENT)
         wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
         self.kinds = {symbols[text]: kind for text, kind in wanted.items() if text in symbols}
-        tracks, uuids = self.trace.tracks, self.trace.events.uuids
+        tracks = self.trace.tracks
         self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above
         self.lanes: set[int] = set()  # the tracks of operations
         if self.kinds:
-            self.parents = {
-                i: tracks[uuids[i]].parent_uuid for i in tracks.named(s.TRACK_USER)
-            }
+            self.parents = {i: tracks.parent_uuid(i) for i in tracks.named(s.TRACK_USER)}
             self.lanes = {*tracks.below(s.TRACK_OPERATIONS)} - {*self.parents}
 
     def find(self) -> Iterator[Region]:

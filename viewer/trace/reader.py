@@ -116,10 +116,24 @@ class Trace:
 
     def text_of_slice(self, i: int, name: str) -> str:
         """A text that a slice's begin has as an argument, else its end; "" without."""
-        for event in (self.slices.event[i], self.slices.end_event[i]):
-            found = self.args(event).get(name) if event >= 0 else None
-            if isinstance(found, str):
-                return found
+        symbol = self.symbol(name)
+        if symbol < 0:
+            return ""
+        return self._text(self.slices.event[i], symbol) or self._text(
+            self.slices.end_event[i], symbol
+        )
+
+    def text_of_event(self, event: int, name: str) -> str:
+        """A text that an event has as an argument; "" without."""
+        symbol = self.symbol(name)
+        return self._text(event, symbol) if symbol >= 0 else ""
+
+    def _text(self, event: int, symbol: int) -> str:
+        e, names = self.events, self.events.arg_name
+        if event >= 0:
+            for a in range(e.arg_start[event], e.arg_start[event + 1]):
+                if names[a] == symbol and e.arg_kind[a] == STRING:
+                    return e.strings[e.arg_value[a]]
         return ""
 
     def instants(self, column: Column, *texts: str) -> Column:

@@ -105,6 +105,10 @@ class Tracks(Mapping[int, Track]):
         """The event tracks of these names."""
         return self._marked(self.on(self.called(names.__contains__)))
 
+    def parent_uuid(self, event_track: int) -> int:
+        """The uuid of the track above a described event track; 0 without."""
+        return self._columns.parent_uuid[self._columns.row_of_track[event_track]]
+
     def below(self, name: str) -> list[int]:
         """The event tracks that are right below one of this name."""
         called = self.called(name.__eq__)

@@ -360,7 +360,7 @@ class Facts:
         what = model.trace.text(model.owners.code[i])
         if i == model.owners.task_head[model.owners.owner[i]]:
             return what, ""  # the site of a first slice is the task's own
-        return what, str(model.trace.args(model.trace.slices.event[i]).get(s.ARG_SITE, ""))
+        return what, model.trace.text_of_event(model.trace.slices.event[i], s.ARG_SITE)
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
         """Rows of the states table with such a state that last this long."""

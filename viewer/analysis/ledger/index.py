@@ -145,8 +145,8 @@ class Index:
         """Where a task's slice i awaits; "" for the first, whose site is the task's own."""
         if i == self.model.owners.task_head[self.model.owners.owner[i]]:
             return ""
-        site = self.model.trace.args(self.model.trace.slices.event[i]).get(s.ARG_SITE)
-        return site if isinstance(site, str) else ""
+        trace = self.model.trace
+        return trace.text_of_event(trace.slices.event[i], s.ARG_SITE)
 
     @cached_property
     def flows(self) -> Flows:

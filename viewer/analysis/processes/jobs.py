@@ -109,7 +109,10 @@ class Jobs:
 
     def _job(self, args: dict[str, Arg]) -> Job:
         key = number_of(args, s.ARG_POOL, -1), number_of(args, s.ARG_JOB, -1)
-        return self._found.setdefault(key, Job(*key))
+        job = self._found.get(key)
+        if job is None:
+            job = self._found[key] = Job(*key)
+        return job
 
     def _process(self, event: int) -> int:
         return self.model.trace.track_process[self.model.trace.events.track[event]]
