@@ -1,4 +1,4 @@
-"""A task of trio takes a lock file with flock, which another process... here another thread, keeps
+"""A task of trio takes a lock file with flock, while a thread keeps it for long
 (after reports of lock files in asynchronous programs).
 truth: `update_index` blocks the loop for 0.6 s in flock; 5 `reader` are late."""
 import fcntl
