@@ -273,3 +273,31 @@ def test_a_slot_that_was_kept_in_a_wait_for_another(tmp_path):
 )
 def test_a_slot_of_somebody_else(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, nested(**story))
+
+
+def test_a_token_is_the_tasks_and_not_the_threads(tmp_path):
+    """A worker's thread gives it back; the trace says whose job had it."""
+    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    worker = trace.thread("worker").native(0)
+    loop = trace.loop(thread)
+    has, *wait = [loop.task("ask", site="/app/crawl.py:4 ask") for _ in range(3)]
+    site = "/app/crawl.py:5 ask"
+    stack = f"/site-packages/trio/_sync.py:300 CapacityLimiter.acquire_on_behalf_of\n{site}"
+    has.ready(0).running(1).awaits(MS, "executor", site=site)
+    for n, task in enumerate(wait, 1):
+        start, end = n * 2 * MS, n * 400 * MS
+        task.ready(0).running(start)
+        task.awaits(
+            start + MS, "CapacityLimiter", site=site, stack=stack, holders=f"ask ({has.id})"
+        )
+        task.ready(end, by=worker.wakes(end), waker_thread=worker.tid)
+        task.running(end + MS).done(end + 2 * MS)
+    has.ready(900 * MS, by=worker.wakes(900 * MS), waker_thread=worker.tid)
+    has.running(901 * MS).done(902 * MS)
+    worker.end(911 * MS)
+    thread.end(911 * MS)
+    (found,) = find_in(tmp_path, trace.ended(920 * MS))
+    assert found.text.startswith(
+        "Pool exhausted: 3 tasks `ask` share 1 token of trio's limiter."
+    )

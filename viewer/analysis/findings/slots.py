@@ -10,7 +10,7 @@ from viewer.analysis.findings.groups import Group, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.stalled import stalled_slots
-from viewer.analysis.findings.takers import size
+from viewer.analysis.findings.takers import said, size
 from viewer.analysis.findings.waits import LongWaits, users
 from viewer.analysis.findings.words import at
 
@@ -49,7 +49,9 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     kept = [(h.who[1], h.start_ns, h.end_ns) for h in holds if h.who[0] == "task"]
     if len(kept) == len(holds) and mostly_blocked(facts, kept):
         return None
-    found = {wait.who for wait in group.waits} | {hold.who for hold in holds}
+    # A job's token is its task's, though the job's thread gives it back.
+    had = said(facts, group.waits) or {hold.who for hold in holds}
+    found = {wait.who for wait in group.waits} | had
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
     slots = size(facts, worst) or slots
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
