@@ -107,6 +107,21 @@ def test_loop(recorded: tuple[Path, Any]) -> None:
     assert loop["tasks"] == loop["ready"] == 0
 
 
+def test_loops_that_are_closed(tmp_path: Path) -> None:
+    """They go, as a service may make one for each request; but for the first, which gave the
+    trace its default track."""
+    with tracer.recording(tmp_path / "t.pftrace"):
+        for _ in range(4):
+            asyncio.run(main())
+        over_ns = time.monotonic_ns()
+        counters = counters_until(lambda c: c["now_ns"] >= over_ns)
+    assert [(row["name"], row["runs"]) for row in counters["loops"]] == [
+        ("asyncio loop @MainThread", False)
+    ]
+    (made,) = (row["made"] for row in counters["coroutines"] if row["coro"] == "main")
+    assert made == 4
+
+
 def test_threads(recorded: tuple[Path, Any]) -> None:
     """Of all states of all threads, up to where both are complete."""
     trace, counters = recorded

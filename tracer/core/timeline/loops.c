@@ -69,13 +69,13 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
     return loop;
 }
 
-void loop_free(loop_line *loop)
+void loop_free(timeline *t, loop_line *loop)
 {
     for (uint32_t i = 0; loop->lanes.slots && i <= loop->lanes.mask; i++) {
         lane *at = loop->lanes.slots[i].key ? (lane *)(uintptr_t)loop->lanes.slots[i].value : NULL;
         while (at) {
             lane *next = at->next_free;
-            user_line_free(NULL, at->user);
+            user_line_free(t, at->user);
             track_free(&at->on);
             free(at);
             at = next;
@@ -87,6 +87,30 @@ void loop_free(loop_line *loop)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         track_free(lines[i]);
     free(loop);
+}
+
+/* Only where records were dropped does a thread still have a loop that has ended. */
+static void take_from(thread_line *thread, const loop_line *loop)
+{
+    if (thread->loop == loop)
+        thread->loop = NULL;
+    if (thread->named == loop)
+        thread->named = NULL;
+    for (uint32_t i = 0; i < thread->depth && i < RUNNING_DEPTH; i++)
+        if (thread->steps[i].loop == loop)
+            thread->steps[i].loop = NULL;
+}
+
+void loop_ends(timeline *t, loop_line *loop)
+{
+    loop->is_over = 1;
+    if (loop->live || t->out.default_track == &loop->running || t->out.next_default == &loop->running)
+        return;
+    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++)
+        if (t->threads.slots[i].key)
+            take_from((thread_line *)(uintptr_t)t->threads.slots[i].value, loop);
+    map_remove(&t->loops, loop->id);
+    loop_free(t, loop);
 }
 
 /* --- what runs on a thread --- */
@@ -388,8 +412,11 @@ HANDLER(loop_stop)
 
 void loops_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
 {
+    loop_line *loop = thread->loop;
     stop(t, &thread->named, ns);
     stop(t, &thread->loop, ns);
+    if (loop && loop->id >> LOOP_KIND_SHIFT == LOOP_GREENLETS)
+        loop_ends(t, loop);
 }
 
 const record_handler timeline_loop_handlers[REC_KINDS] = {

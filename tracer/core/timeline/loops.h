@@ -7,7 +7,9 @@
 extern const record_handler timeline_loop_handlers[REC_KINDS];
 /* The loop, or for id 0 that of the thread. A new one is called after the thread; NULL: the first that it is seen on. */
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
-void loop_free(loop_line *loop);
+void loop_free(timeline *t, loop_line *loop);
+/* It will not run again: it goes, or will with the last of its tasks. A service may make one for each request. */
+void loop_ends(timeline *t, loop_line *loop);
 /* A step of a task begins. */
 void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, uint32_t task, uint32_t func);
 void pop_step(timeline *t, thread_line *thread, uint64_t ns);

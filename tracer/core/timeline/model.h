@@ -36,6 +36,7 @@ typedef struct {
     tally_tasks now; /* as timeline_status_now() found them last */
     struct loop_told *told; /* output/debug.c: what these were in its last line */
     uint8_t is_astray; /* the thread that runs it has not been seen yet */
+    uint8_t is_over;   /* it will not run again, but has tasks that are alive, or is the trace's default track */
 } loop_line;
 
 typedef struct user_line user_line; /* timeline/user.c */

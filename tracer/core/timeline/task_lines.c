@@ -8,6 +8,7 @@
 #include "ring/intern.h"
 #include "ring/text.h"
 #include "timeline/counts.h"
+#include "timeline/loops.h"
 #include "timeline/user.h"
 
 uint64_t task_line_not_before(timeline *t, uint64_t since_ns, uint64_t ns)
@@ -146,6 +147,8 @@ void task_line_free(timeline *t, task_line *task)
         track_free(&task->on->on);
         free(task->on);
     }
+    if (task->loop && task->loop->is_over)
+        loop_ends(t, task->loop);
     free(task->name);
     free(task);
 }

@@ -469,6 +469,8 @@ HANDLER(loop_closed)
     while (count)
         finish(t, found[--count], ns, SCHEMA_LOOP_CLOSED, NULL, 0);
     free(found);
+    if (loop && map_find(&t->loops, r->a)) /* not gone with its last task */
+        loop_ends(t, loop);
 }
 
 const record_handler timeline_task_handlers[REC_KINDS] = {

@@ -74,7 +74,7 @@ static void release_task(void *task)
 
 static void release_loop(void *loop)
 {
-    loop_free(loop);
+    loop_free(NULL, loop);
 }
 
 void timeline_free(timeline *t)
