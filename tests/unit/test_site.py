@@ -16,8 +16,10 @@ SITE = Path(tracer.__file__).parent / "site" / "sitecustomize.py"
 
 
 @pytest.fixture
-def finder(tmp_path: Path) -> Any:
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """One for a package of two modules; sitecustomize itself is not run."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)  # else a module's time is no matter
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     (tmp_path / "inner").mkdir()
     for name in ("one.py", "inner/__init__.py", "inner/two.py"):
         (tmp_path / name).write_text(f"name = {name!r}\n")
