@@ -137,7 +137,8 @@ def stop() -> "Totals | None":
         ending, _session.running = _session.running, None
         if ending is None:
             return None
-        totals = ending.stop()
+        totals = ending.end()
+    ending.await_told()
     if totals is not None and totals.problem and sys.stderr is not None:
         line = f"tracer: cannot write {ending.options.path} to its end: {totals.problem}\n"
         try:  # noqa: SIM105 - plain python has not loaded contextlib

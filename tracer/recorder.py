@@ -301,6 +301,19 @@ class Recording:
             self.at_exec(Totals(totals | {"children_recorded": 0}), os.fsdecode(program))
 
     def stop(self, *, discards: bool = False, reason: str = "") -> Totals | None:
+        """Ends the recording, and waits for those who are told of it; see end()."""
+        totals = self.end(discards=discards, reason=reason)
+        self.await_told()
+        return totals
+
+    def await_told(self) -> None:
+        """Waits, for a second at most, until everybody has been told of the last moments.
+        Their code may call the API, so whoever waits must not hold its guard."""
+        if self._core is not None and self._core.kept.get("ending") is self:
+            self._core.await_moments(_TOLD_MS)
+            self._core.kept.pop("ending", None)
+
+    def end(self, *, discards: bool = False, reason: str = "") -> Totals | None:
         """Ends the recording; None when it has ended before, or in a forked child.
 
         If it `discards`, it leaves no new file, and the earlier trace that was held. A flight
@@ -330,8 +343,6 @@ class Recording:
             reason = self.options.flight.reason_at_end()
         self._core.kept["ending"] = self  # is told of what triggers see at the very end
         totals = self._core.stop("" if discards else reason, self._crashes)
-        self._core.await_moments(_TOLD_MS)
-        self._core.kept.pop("ending", None)
         if not totals:
             return None
         if discards and self.options.flight is None:
