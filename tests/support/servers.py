@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-START_S = 30
+START_S = 120
 _NOBODY = "nobody"  # PostgreSQL refuses root
 
 
