@@ -397,8 +397,8 @@ static void await_writer(void)
 
 static void resume_writer(void)
 {
-    if (atomic_exchange(&ring_on_refill, NULL))
-        recording_go_on();
+    atomic_store(&ring_on_refill, NULL);
+    recording_go_on();
 }
 
 const forking_thread recording_thread = {pause_writer, await_writer, resume_writer, NULL};

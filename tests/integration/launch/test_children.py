@@ -114,6 +114,67 @@ def test_they_are_recorded(record: Recorder) -> None:
     assert b"secret-" not in trace.read_bytes()
 
 
+FAILS = """\
+import os, sys
+
+def refuse(event, args):
+    if event == "os.fork":
+        raise OSError("no more processes")
+
+sys.addaudithook(refuse)
+try:
+    os.fork()
+except OSError as error:
+    print(error)
+"""
+# The inner fork comes while the recorder's threads are away for the outer one.
+AGAIN = """\
+import os, time
+
+def fork():
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+def fork_again():
+    global is_inner
+    if not is_inner:
+        is_inner = True
+        fork()
+
+def has_writer():
+    names = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/comm") as comm:
+                names.append(comm.read())
+        except OSError:
+            pass
+    return "tracer-writer\\n" in names
+
+is_inner = False
+os.register_at_fork(after_in_parent=fork_again)
+fork()
+deadline = time.monotonic() + 60
+while not has_writer() and time.monotonic() < deadline:
+    time.sleep(0.001)
+print(has_writer())
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--no-follow",)])
+def test_a_fork_that_fails(record: Recorder, options: tuple[str, ...]) -> None:
+    record(FAILS, options=options)
+    assert record.stdout == "no more processes\n"
+
+
+def test_a_fork_in_a_fork(record: Recorder) -> None:
+    """The recorder's threads are there again after the outer one."""
+    record(AGAIN, options=("--no-follow",))
+    assert record.stdout == "True\n"
+
+
 def test_nothing_else_changes(tmp_path) -> None:
     """The same output, errors and statuses as under plain python."""
     plain, traced = compare(script("children", STARTS), tmp_path)

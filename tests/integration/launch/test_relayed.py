@@ -78,7 +78,7 @@ REFUSED = {
     "a cleaned environment": ["env -i {} seen.py", "env -u PYTHONPATH {} seen.py"],
     "an environment that env changes": ["env PYTHONPATH=here {} seen.py"],
     "started by env": ["env --chdir . {} seen.py"],
-    "started by xargs": ["xargs {} seen.py < seen.py"],
+    "started by xargs": ["xargs {} seen.py < seen.py", "xargs -d true {} seen.py < seen.py"],
     "a shell's script": ["./script", "sh script"],
     "a shell's line": [
         "for i in 1 2; do {} seen.py; done",

@@ -27,7 +27,9 @@ PyDoc_STRVAR(pause_doc, "pause_threads()\n\nBefore a fork: the recorder has no t
 static PyObject *pause_threads(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    forking_frame = *compat_frame_slot(PyThreadState_Get());
+    PyThreadState *tstate = PyThreadState_Get();
+    if (syscall(SYS_gettid) == getpid() && !(forking_frame && compat_is_caller(tstate, forking_frame)))
+        forking_frame = *compat_frame_slot(tstate); /* of forks in one another the outermost */
     atomic_fetch_add(&pauses, 1);
     for (int i = 0; threads[i]; i++)
         threads[i]->pause();
@@ -47,8 +49,10 @@ static void resume_all(void)
 static int resume_now(void *unused)
 {
     (void)unused;
-    if (!compat_is_caller(PyThreadState_Get(), forking_frame) || Py_AddPendingCall(resume_now, NULL) < 0)
+    if (!compat_is_caller(PyThreadState_Get(), forking_frame) || Py_AddPendingCall(resume_now, NULL) < 0) {
+        forking_frame = NULL;
         resume_all();
+    }
     return 0;
 }
 
@@ -74,6 +78,7 @@ static PyObject *forget_threads(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     atomic_store(&pauses, 0);
+    forking_frame = NULL;
     for (int i = 0; threads[i]; i++)
         if (threads[i]->forget)
             threads[i]->forget();

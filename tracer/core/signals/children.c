@@ -167,7 +167,7 @@ static PyObject *fork_hook(PyObject *module, PyObject *unused)
     forking = 0;
     if (!pid && flow)
         take_back();
-    else if (PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
+    else if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
         tell(pid, CHILD_FORK, &(command_name){0}, flow);
     return pid;
 }

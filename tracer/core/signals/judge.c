@@ -310,28 +310,41 @@ static void refuse_launched(spawned_program *program, const char *launcher)
 
 static void judge_words(const char *path, PyObject *words, spawned_program *program, int depth);
 
-/* The first word that names a program, which may be the value of an option; 0: none does. */
-static Py_ssize_t first_program(PyObject *words)
-{
-    char path[PATH_MAX], word[WORD_BYTES];
-    for (Py_ssize_t i = 1; word_at(words, i, word); i++)
-        if (word[0] != '-' && search(word, path, sizeof path))
-            return i;
-    return 0;
-}
-
-/* A program that runs the one that its arguments name. */
-static void judge_launched(const launched *by, PyObject *words, spawned_program *program, int depth)
+/* What the words from that one on start. */
+static void judge_from(Py_ssize_t at, PyObject *words, spawned_program *program, int depth)
 {
     char path[PATH_MAX];
-    Py_ssize_t at = by->command ? by->command : first_program(words);
-    PyObject *command = at ? PySequence_GetSlice(words, at, PY_SSIZE_T_MAX) : NULL;
+    PyObject *command = PySequence_GetSlice(words, at, PY_SSIZE_T_MAX);
     PyObject *first = command ? PySequence_GetItem(command, 0) : NULL;
     if (first && judge_search(first, path, sizeof path))
         judge_words(path, command, program, depth + 1);
     Py_XDECREF(first);
     Py_XDECREF(command);
     PyErr_Clear();
+}
+
+/* The command is the first word that names a program; behind an option that may be its value (sudo -u git). */
+static void judge_first_program(PyObject *words, spawned_program *program, int depth)
+{
+    char path[PATH_MAX], word[WORD_BYTES];
+    int is_certain = 0, is_value = 0;
+    for (Py_ssize_t i = 1; !is_certain && !program->is_python && word_at(words, i, word); i++) {
+        int is_option = word[0] == '-';
+        if (!is_option && search(word, path, sizeof path)) {
+            is_certain = !is_value;
+            judge_from(i, words, program, depth);
+        }
+        is_value = is_option;
+    }
+}
+
+/* A program that runs the one that its arguments name. */
+static void judge_launched(const launched *by, PyObject *words, spawned_program *program, int depth)
+{
+    if (by->command)
+        judge_from(by->command, words, program, depth);
+    else
+        judge_first_program(words, program, depth);
     if (program->is_python && !by->command)
         refuse_launched(program, by->name);
     if (program->is_python && by->changes && !program->why[0])

@@ -385,7 +385,7 @@ static void follow(await_chain *chain, PyObject *coro)
     chain->length = 0;
     for (PyObject *at = coro; at && chain->length < CHAIN_LIMIT;) {
         PyCodeObject *code = is_python(at) ? compat_gen_code(at) : NULL;
-        uint64_t what = code ? (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) << 48
+        uint64_t what = code ? (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) * 0xff51afd7ed558ccdull
                              : (uint64_t)(uintptr_t)Py_TYPE(at);
         tells_all &= code || Py_TYPE(at) == future_iterator || !is_cython_coroutine(Py_TYPE(at));
         hash = (hash ^ what) * 0x9E3779B97F4A7C15ull;
