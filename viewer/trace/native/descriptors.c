@@ -197,8 +197,8 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     const uint8_t *data = in.view[0].buf;
     for (Py_ssize_t i = 0; i < in.length[1]; i++) {
-        Descriptor d = {0};
         const uint8_t *at = data + bodies[i].at;
+        Descriptor d = {.name = {at, at}, .thread_name = {at, at}}; /* empty, not NULL */
         int is_good = read_descriptor(&d, (Span){at, at + bodies[i].size});
         is_good = is_good > 0 ? put(&d, out, &rows, &texts, words) : is_good;
         Py_XDECREF(d.cmdline);
