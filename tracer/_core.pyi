@@ -216,6 +216,7 @@ def encode(
     records: list[tuple[int, int, int, int, int, int, int, bytes]],
     seed: int,
     since_ns: int = 0,
+    is_killed: bool = False,
     /,
 ) -> bytes: ...
 def status(

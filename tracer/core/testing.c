@@ -35,9 +35,9 @@ static void begin_anew(timeline *t, uint64_t ns)
     encoder_begin_batch(&t->out, ns, ns + 1000, ns + 2000);
 }
 
-PyDoc_STRVAR(encode_doc, "encode(records, seed, since_ns=0) -> bytes\n\n"
+PyDoc_STRVAR(encode_doc, "encode(records, seed, since_ns=0, is_killed=False) -> bytes\n\n"
 "For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads; with since_ns, that of a\n"
-"flight recording whose oldest file begins then.");
+"flight recording whose oldest file begins then; if it is killed, what waits for details stays unwritten.");
 
 enum { TEST_THREADS = 16 };
 
@@ -76,7 +76,8 @@ static PyObject *play(PyObject *args, PyObject *(*finish)(timeline *))
     PyObject *records;
     unsigned long long seed;
     unsigned long long since_ns = 0;
-    if (!PyArg_ParseTuple(args, "O!K|K", &PyList_Type, &records, &seed, &since_ns))
+    int is_killed = 0;
+    if (!PyArg_ParseTuple(args, "O!K|Kp", &PyList_Type, &records, &seed, &since_ns, &is_killed))
         return NULL;
     timeline t;
     thread_line *threads[TEST_THREADS] = {NULL};
@@ -94,7 +95,7 @@ static PyObject *play(PyObject *args, PyObject *(*finish)(timeline *))
             break;
     }
     if (i == PyList_GET_SIZE(records)) {
-        const lane_present now = {.is_last = 1};
+        const lane_present now = {.is_last = !is_killed};
         for (int at = 0; at < TEST_THREADS && threads[at]; at++)
             timeline_present(&t, threads[at], &now, t.out.last_ns);
         timeline_settle(&t);

@@ -491,6 +491,16 @@ static void show_early(timeline *t, thread_line *thread, const lane_present *now
     lane->early = 1;
 }
 
+/* Of a take that waits for its details the release is known: another thread may have had the GIL since. */
+static void show_release(timeline *t, thread_line *thread)
+{
+    const lane_take *take = &thread->lane.take;
+    const lane_present then = {.released_ns = take->drop_ns, .asked_ns = take->wait_ns, .call = take->call,
+                               .stack = take->stack};
+    if (thread->lane.base == LANE_HAS_GIL && take->drop_ns && !take->unwatched)
+        show_early(t, thread, &then, take->take_ns);
+}
+
 void timeline_present(timeline *t, thread_line *thread, const lane_present *now, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
@@ -498,8 +508,10 @@ void timeline_present(timeline *t, thread_line *thread, const lane_present *now,
         int has_details = lane->take.call.class == CLASS_LOCK && lane->take.call.serial;
         int is_unnamed = lane->take.stack && !stack_names_of(lane->take.stack);
         int more_to_come = (has_details || is_unnamed) && !now->is_last;
-        if (more_to_come && lane->pending_passes++ < PASSES_FOR_DETAILS)
+        if (more_to_come && lane->pending_passes++ < PASSES_FOR_DETAILS) {
+            show_release(t, thread);
             return;
+        }
         lane_flush(t, thread);
     }
     if (!lane->base || lane->upto_ns >= ns)

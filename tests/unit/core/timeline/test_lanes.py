@@ -9,14 +9,17 @@ from tracer import schema as s
 
 READ = _core.intern("io: os.read", "")[0]
 FSYNC = _core.intern("io: fsync", "")[0]
-IO = 1
+LOCK_WAIT = _core.intern("lock wait: Lock", "")[0]
+IO, LOCK = 1, 3
 
 type State = tuple[str, int, int | None]
 
 
-def lane(script: Script, tid: int = MAIN) -> tuple[list[State], list[dict[str, Arg]]]:
+def lane(
+    script: Script, tid: int = MAIN, *, is_killed: bool = False
+) -> tuple[list[State], list[dict[str, Arg]]]:
     """(name, begin, end) of the thread's states, and the arguments of each."""
-    trace = read_strict(script.data())
+    trace = read_strict(script.data(is_killed=is_killed))
     (track,) = (uuid for uuid, t in trace.tracks.items() if t.tid == tid)
     states: list[State] = []
     args: list[dict[str, Arg]] = []
@@ -73,6 +76,22 @@ def test_a_call_that_waited_for_its_own_process(script: Script) -> None:
     states, args = lane(script)
     calls = [args[i] for i, state in enumerate(states) if state[0] == "io: os.read"]
     assert calls == [{s.ARG_FD: 4, s.ARG_OWN_PEER: True}, {s.ARG_FD: 4}]
+
+
+def test_a_release_whose_wait_has_no_details_yet(script: Script) -> None:
+    """Another may have had the GIL since: who is killed then leaves no two that have it."""
+    script.add(50_000, "CALL", LOCK_WAIT, 0, 1, flag=LOCK)
+    script.add(50_000, "TAKE", 0, 10_000, 40_000)
+    assert lane(script, is_killed=True)[0] == [
+        (s.RUNNING, 2_000, 10_000),
+        ("lock wait: Lock", 10_000, None),
+    ]
+    assert lane(script)[0] == [
+        (s.RUNNING, 2_000, 10_000),
+        ("lock wait: Lock", 10_000, 40_000),
+        (s.GIL_WAIT, 40_000, 50_000),
+        (s.RUNNING, 50_000, None),
+    ]
 
 
 def test_no_wait_for_the_gil(script: Script) -> None:
