@@ -123,6 +123,8 @@ def check_lanes(trace: Strict, slices: list[Slice]) -> dict[tuple[int, int], Lan
         mine = [
             each for lane in lanes.values() for each in lane if each.begin.process is process
         ]
+        if trace.torn_bytes:  # a kill has cut a write off, with the ends of what was open
+            mine = [each for each in mine if each.end_ns is not None]
         _check_exclusion(mine, rules[id(process)])
     _check_hand_overs(trace, lanes)
     return found
