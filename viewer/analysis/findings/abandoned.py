@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.blockers import Blockers
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import (
     GETS,
     GIVEN_UP,
@@ -106,10 +106,8 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
             f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. Send a "
             f"last item to each consumer, or cancel them when the producers have ended."
         )
-        evidence = Evidence(
-            slices.start_ns[i], slices.end_ns[i] - slices.start_ns[i], model.task_name(parent),
-            owned.task_id[parent], site=site, pid=model.pid(owned.task_process[parent]),
-        )  # fmt: skip
+        whole = slices.end_ns[i] - slices.start_ns[i]
+        evidence = facts.evidence(("task", parent), slices.start_ns[i], whole, site)
         yield Finding("wait in vain", lost, text, evidence)
 
 
@@ -154,11 +152,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
                 f"there {plural(len(again), 'time')} more. Catch `Exception`, not "
                 f"`BaseException`, or raise `CancelledError` again."
             )
-            evidence = Evidence(
-                slices.start_ns[i], lost, model.task_name(canceller),
-                owned.task_id[canceller], site=site,
-                pid=model.pid(owned.task_process[canceller]),
-            )  # fmt: skip
+            evidence = facts.evidence(("task", canceller), slices.start_ns[i], lost, site)
             yield Finding("wait in vain", lost, text, evidence)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import awaits_of
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -42,10 +42,7 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
             f"was given up or is not over. Give the call a time-out of its own that is "
             f"shorter, and look at the other end."
         )
-        evidence = Evidence(
-            slices.start_ns[worst], ns, model.task_name(task), model.owners.task_id[task],
-            site=site, pid=model.pid(model.owners.task_process[task]),
-        )  # fmt: skip
+        evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
         yield Finding("wait in vain", lost, text, evidence)
 
 

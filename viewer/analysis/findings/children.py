@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
@@ -89,8 +89,5 @@ def _finding(
         f"killed. It may have waited itself: for the end of its input (close `stdin`), or for "
         f"somebody who reads its other output, which fills a pipe. `communicate()` does both."
     )
-    evidence = Evidence(
-        start, ns, model.thread_names[thread], tid=model.threads[thread].tid, site=site,
-        pid=model.pid(model.thread_process[thread]),
-    )  # fmt: skip
+    evidence = facts.evidence(("thread", thread), start, ns, site)
     return Finding("wait in vain", lost, text, evidence)

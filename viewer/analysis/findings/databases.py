@@ -112,15 +112,8 @@ def _locked(
 
 
 def evidence(facts: Facts, call: Call) -> Evidence:
-    model, (kind, which) = facts.model, call.who
-    is_task = kind == "task"
-    process = model.owners.task_process if is_task else model.thread_process
-    return Evidence(
-        call.start_ns, call.ns, name_of(model, call.who),
-        model.owners.task_id[which] if is_task else -1,
-        -1 if is_task else model.threads[which].tid,
-        call.site, pid=model.pid(process[which]),
-    )  # fmt: skip
+    name = name_of(facts.model, call.who)
+    return facts.evidence(call.who, call.start_ns, call.ns, call.site, track=name)
 
 
 def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Interval, Ledger
 from viewer.analysis.ledger.resource import Windows, parts
@@ -361,6 +362,24 @@ class Facts:
         if i == model.owners.task_head[model.owners.owner[i]]:
             return what, ""  # the site of a first slice is the task's own
         return what, model.trace.text_of_event(model.trace.slices.event[i], s.ARG_SITE)
+
+    def evidence(
+        self, who: Who, start_ns: int, duration_ns: int, site: str, *, track: str = ""
+    ) -> Evidence:
+        """Of a thread or task, on the track of its own name if no other is given."""
+        model, (kind, which) = self.model, who
+        is_task = kind == "task"
+        process = model.owners.task_process if is_task else model.thread_process
+        name = model.task_name(which) if is_task else model.thread_names[which]
+        return Evidence(
+            start_ns,
+            duration_ns,
+            track or name,
+            model.owners.task_id[which] if is_task else -1,
+            -1 if is_task else model.threads[which].tid,
+            site,
+            pid=model.pid(process[which]),
+        )
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
         """Rows of the states table with such a state that last this long."""

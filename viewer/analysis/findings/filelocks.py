@@ -9,7 +9,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.doing import doing
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -60,7 +60,7 @@ def _is_of_library(facts: Facts, row: int) -> bool:
 
 
 def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
-    model, table = facts.model, facts.model.states
+    table = facts.model.states
     worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
     holds = _holds(facts, rows)
     did = doing(facts, holds)
@@ -78,11 +78,8 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
         text += f". Whoever had it in between spent {did}"
     text += ". Do the slow part without the lock, or have a lock for each job."
     thread = table.who[worst]
-    evidence = Evidence(
-        table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst],
-        model.thread_names[thread], tid=model.threads[thread].tid, site=site,
-        pid=model.pid(model.thread_process[thread]),
-    )  # fmt: skip
+    start, end = table.start_ns[worst], table.end_ns[worst]
+    evidence = facts.evidence(("thread", thread), start, end - start, site)
     return Finding("lock convoy", lost, text, evidence)
 
 

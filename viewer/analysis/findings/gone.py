@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import calls_of
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family, Member
@@ -113,12 +113,6 @@ def _finding(
         f"wait for `process.sentinel` as well (`multiprocessing.connection.wait`), or use a "
         f"time-out and ask `is_alive`."
     )
-    evidence = Evidence(
-        table.start_ns[worst],
-        table.end_ns[worst] - table.start_ns[worst],
-        model.thread_names[thread],
-        tid=model.threads[thread].tid,
-        site=site,
-        pid=model.pid(model.thread_process[thread]),
-    )
+    start, end = table.start_ns[worst], table.end_ns[worst]
+    evidence = facts.evidence(("thread", thread), start, end - start, site)
     return Finding("wait in vain", lost, text, evidence)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
-from viewer.analysis.findings.facts import BLOCKED, Evidence, Facts, Finding, Split
+from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.waits import LongWaits, name_of
 from viewer.analysis.findings.words import at
@@ -252,13 +252,8 @@ def _finding(
         if (worst.name, worst.site) == ahead
         else f"Run {code(ahead[0])} in a pool of its own, or give this one more workers."
     )
-    evidence = Evidence(
-        worst.submitted_ns,
-        worst.queued_ns,
-        model.thread_names[threads[0]],
-        tid=model.threads[threads[0]].tid,
-        site=worst.site,
-        pid=model.pid(model.thread_process[threads[0]]),
+    evidence = facts.evidence(
+        ("thread", threads[0]), worst.submitted_ns, worst.queued_ns, worst.site
     )
     return Finding("thread-pool starvation", lost, text, evidence)
 

@@ -55,13 +55,11 @@ def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
 
 
 def _evidence(facts: Facts, row: int, ns: int = 0) -> Evidence:
-    model, table = facts.model, facts.model.states
-    thread = table.who[row]
-    return Evidence(
-        table.start_ns[row], ns or table.end_ns[row] - table.start_ns[row],
-        model.thread_names[thread], tid=model.threads[thread].tid,
-        site=facts.call(table.row[row])[1], pid=model.pid(model.thread_process[thread]),
-    )  # fmt: skip
+    table = facts.model.states
+    start, site = table.start_ns[row], facts.call(table.row[row])[1]
+    return facts.evidence(
+        ("thread", table.who[row]), start, ns or table.end_ns[row] - start, site
+    )
 
 
 def _stack(facts: Facts, row: int) -> list[str]:

@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import awaits_of, calls_of
 from viewer.analysis.findings.doing import doing
-from viewer.analysis.findings.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
+from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.groups import groups, sites, whole
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
@@ -130,17 +130,8 @@ def _polled(facts: Facts) -> Iterator[Finding]:
             mean = sum(until - since for _, since, until in held) // len(held)
             text += f". It is held for {duration(mean)}{f', {did}' if did else ''}"
         text += ". Do the slow part outside of the lock, or use a lock that wakes who waits."
-        kind, which = first
-        is_task, model = kind == "task", facts.model
-        evidence = Evidence(
-            start,
-            end - start,
-            name_of(model, first),
-            model.owners.task_id[which] if is_task else -1,
-            -1 if is_task else model.threads[which].tid,
-            site,
-            pid=model.pid(LongWaits.of(facts).process(first)),
-        )
+        name = name_of(facts.model, first)
+        evidence = facts.evidence(first, start, end - start, site, track=name)
         yield Finding("lock convoy", lost, text, evidence)
 
 

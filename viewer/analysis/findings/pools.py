@@ -209,11 +209,8 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
             f"ran a job or two{f' for {by}' if by else ''} and then waited for more: "
             f"{duration(idle)} in all. Make one executor and keep it, or end it with `with`."
         )
-        evidence = Evidence(
-            table.first_ns[one], table.last_ns[one] - table.first_ns[one],
-            model.thread_names[one], tid=model.threads[one].tid, site=job.site,
-            pid=model.pid(model.thread_process[one]),
-        )  # fmt: skip
+        start, end = table.first_ns[one], table.last_ns[one]
+        evidence = facts.evidence(("thread", one), start, end - start, job.site)
         yield Finding("workers never exit", idle, text, evidence)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.profiles.cpu import stack_places
@@ -64,10 +64,7 @@ def _finding(
     model = facts.model
     name, function = model.thread_names[thread], place_of(site).function
     inside = f" in {code(function, site)}" if function else ""
-    evidence = Evidence(
-        start_ns, end_ns - start_ns, name, tid=model.threads[thread].tid, site=site,
-        pid=model.pid(model.thread_process[thread]),
-    )  # fmt: skip
+    evidence = facts.evidence(("thread", thread), start_ns, end_ns - start_ns, site)
     return Finding("busy loop", cost, f"{code(name)} polls{inside}: {how}", evidence)
 
 
@@ -191,10 +188,7 @@ def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
             f"again, {len(rows):,} times in {duration(end - start)} ({at(facts, start)}), and "
             f"awaits nothing else. Wait between two attempts, longer each time."
         )
-        evidence = Evidence(
-            start, end - start, model.task_name(task), model.owners.task_id[task], site=site,
-            pid=model.pid(model.owners.task_process[task]),
-        )  # fmt: skip
+        evidence = facts.evidence(("task", task), start, end - start, site)
         yield Finding("busy loop", end - start, text, evidence)
 
 

@@ -9,7 +9,7 @@ from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
@@ -142,7 +142,9 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     lost = sum(slices.end_ns[last[task]] - slices.start_ns[last[task]] for task in alone)
     creator = _creator(facts, *alone)
     oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
-    age = duration(slices.end_ns[last[oldest]] - slices.start_ns[last[oldest]])
+    start = slices.start_ns[last[oldest]]
+    whole = slices.end_ns[last[oldest]] - start
+    age = duration(whole)
     text = (
         f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: "
         f"{alive[_WINDOWS // 2]:,} were alive half-way, {alive[-1]:,} at the end, "
@@ -150,12 +152,11 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
         f"and they have no timeout."
     )
-    start = slices.start_ns[last[oldest]]
     return Finding(
         "task leak",
         lost,
         text,
-        _evidence(model, oldest, start, slices.end_ns[last[oldest]], where or site),
+        facts.evidence(("task", oldest), start, whole, where or site),
         "Give what they await a time-out, or cancel them when nobody needs them any more.",
     )
 
@@ -175,18 +176,6 @@ def _parent(facts: Facts, task: int) -> int:
     """The task that created this one; -1 unknown."""
     owned = facts.model.owners
     return facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
-
-
-def _evidence(model: Model, task: int, start_ns: int, end_ns: int, site: str) -> Evidence:
-    owned = model.owners
-    return Evidence(
-        start_ns,
-        end_ns - start_ns,
-        model.task_name(task),
-        owned.task_id[task],
-        site=site,
-        pid=model.pid(owned.task_process[task]),
-    )
 
 
 def orphaned_task(facts: Facts) -> Iterator[Finding]:
@@ -211,7 +200,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
             text += f"; the longest was stuck in `{what}`{where} for {ns}"
         text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
         lost = sum(until - since for _, since, until in found)
-        evidence = _evidence(model, task, start, end, site)
+        evidence = facts.evidence(("task", task), start, end - start, site)
         yield Finding("orphaned task", lost, text, evidence, _KEEP)
 
 
@@ -285,7 +274,8 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
             f"there is something to do."
         )
         end = start + row.running.total_ns + row.ready.total_ns + row.awaiting.total_ns
-        yield Finding("busy loop", cost, text, _evidence(model, task, start, end, row.site))
+        evidence = facts.evidence(("task", task), start, end - start, row.site)
+        yield Finding("busy loop", cost, text, evidence)
 
 
 def _polls(row: TaskRow) -> str | None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from tracer import schema as s
 from tracer.units import duration
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.trace.columns import AWAIT
@@ -92,10 +92,7 @@ def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int)
         f"({at(facts, start)}); {duration(lost)} over all tasks. One query for all of them (a "
         f"join, `= any(...)`, `executemany`) saves the way there and back."
     )
-    evidence = Evidence(
-        start, whole, model.task_name(task), model.owners.task_id[task], site=site,
-        pid=model.pid(model.owners.task_process[task]),
-    )  # fmt: skip
+    evidence = facts.evidence(("task", task), start, whole, site)
     return Finding("awaits in turn", lost, text, evidence)
 
 
@@ -142,9 +139,6 @@ def _finding(
         f"before, `await asyncio.gather(...)` takes as long as the longest; {duration(lost)} "
         f"would be saved over all tasks."
     )
-    evidence = Evidence(
-        start, slices.end_ns[found[-1]] - start, model.task_name(task),
-        model.owners.task_id[task], site=caller,
-        pid=model.pid(model.owners.task_process[task]),
-    )  # fmt: skip
+    whole = slices.end_ns[found[-1]] - start
+    evidence = facts.evidence(("task", task), start, whole, caller)
     return Finding("awaits in turn", lost, text, evidence)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -167,18 +168,9 @@ class LongWaits:
         return rows.end_ns[high - 1] if low < high else 0
 
     def evidence(self, wait: Wait) -> Evidence:
-        kind, which = wait.who
-        is_task = kind == "task"
-        return Evidence(
-            wait.start_ns,
-            wait.ns,
-            self.model.task_name(which) if is_task else self.model.thread_names[which],
-            self.model.owners.task_id[which] if is_task else -1,
-            -1 if is_task else self.model.threads[which].tid,
-            wait.site,
-            self.model.states.lock_id[wait.lock] if wait.lock >= 0 else -1,
-            self.model.pid(self.process(wait.who)),
-        )
+        lock = self.model.states.lock_id[wait.lock] if wait.lock >= 0 else -1
+        found = self.facts.evidence(wait.who, wait.start_ns, wait.ns, wait.site)
+        return replace(found, lock=lock)
 
 
 def name_of(model: Model, who: Who) -> str:
