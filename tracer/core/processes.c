@@ -68,9 +68,6 @@ static PyObject *enter(PyObject *module, PyObject *unused)
     return PyLong_FromUnsignedLong(family_enter());
 }
 
-PyDoc_STRVAR(counts_doc, "family_counts() -> (children that were to record themselves, those that did, programs that\n"
-"processes became, why no child could)");
-
 static PyObject *leave(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -84,6 +81,9 @@ static PyObject *count_program(PyObject *module, PyObject *unused)
     family_count_program();
     Py_RETURN_NONE;
 }
+
+PyDoc_STRVAR(counts_doc, "family_counts() -> (children that were to record themselves, those that did, programs that\n"
+"processes became, why no child could)");
 
 static PyObject *counts(PyObject *module, PyObject *unused)
 {
