@@ -30,16 +30,19 @@ def report(record: Recorder, trace: Path, *options: str) -> dict[str, Any]:
 def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
     """There is no import error, and per-task ready times equal trace_processor's to the ns."""
     trace = record(SAMPLES / name, *ARGUMENTS.get(name, ()))
-    ours = {
-        row["names"][-1]: row["ready_ns"]
+    rows = [
+        row
         for row in report(record, trace, "--by", "task")["tasks"]
         if row["ready_ns"]["count"]
-    }
+    ]
+    # Before 3.13, a task gets its name after it was made: the query may meet either name.
+    ours = {name: row["ready_ns"] for row in rows for name in row["names"]}
     with open_trace(trace) as tp:
         assert import_errors(tp) == []
         theirs = ready_times(tp)
     assert all(row["least"] >= 0 for row in theirs), "a sample's tasks all end"
-    assert {row["name"] for row in theirs} == set(ours)
+    assert {row["name"] for row in theirs} <= set(ours)
+    assert len({row["name"] for row in theirs}) == len(rows)
     for row in theirs:
         mine = ours[row["name"]]
         exact = {key: row[key] for key in ("count", "total", "max")}

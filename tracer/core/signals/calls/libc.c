@@ -206,6 +206,20 @@ void libc_waits(enum libc_wait which)
     }
 FUNCTIONS(HOOK)
 
+/* The interpreter takes its own locks with the GIL held, and hardly ever waits for one: a thread that the kernel
+ * stops here has not waited. */
+static int hook_semaphore(sem_t *semaphore)
+{
+    thread_buffer *b = own_buffer();
+    if (b && b->has_gil) {
+        int error = errno;
+        if (!sem_trywait(semaphore))
+            return 0;
+        errno = error;
+    }
+    return hook_sem_wait(semaphore);
+}
+
 /* Inside a named wait, records which thread has ended, as far as Python code goes: for the threads that
  * interpreter shutdown waits for, nothing else shows it. */
 static int hook_join(pthread_t thread, void **result)
@@ -247,6 +261,7 @@ int libc_hooks(got_hook *hooks)
         names[i] = shown_name(functions[i].name, functions[i].class);
         hooks[i] = (got_hook){functions[i].name, functions[i].ours, functions[i].theirs};
     }
+    hooks[F_sem_wait].ours = (void *)hook_semaphore;
     hooks[F_pthread_join].ours = (void *)hook_join;
     wait_names[LIBC_COND_WAIT] = shown_name("pthread_cond_wait", CLASS_LOCK);
     wait_names[LIBC_COND_TIMEDWAIT] = shown_name("pthread_cond_timedwait", CLASS_LOCK);
