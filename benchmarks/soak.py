@@ -3,7 +3,8 @@
 Two copies of samples/live_service.py, one of them with a flight recording and four triggers,
 get the same requests in turns. Each minute a line says what the recorded one holds: memory,
 descriptors, disk; and its CPU time for a request against that of the other. What the sample
-leaks on purpose (`/ask`) is left out, so that whatever grows is the recorder's.
+leaks on purpose (`/ask`) is left out, so that whatever grows is the recorder's. At the end
+it says which threads took the CPU time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +30,7 @@ REQUESTS = 400  # of a turn: one of them blocks the loop
 VISITORS = 2
 PAUSE_S = 0.005  # of a visitor, after each request
 RING_BYTES = 64 << 20
+ENDED = "threads that ended"
 CPU_CLOCK = 2  # how the kernel numbers the clock that counts what the scheduler counts
 
 
@@ -37,6 +40,7 @@ class Service:
 
     folder: Path | None
     turns: list[float] = field(default_factory=list)  # CPU seconds of each
+    threads: Counter[str] = field(default_factory=Counter)  # CPU ns of each name, in turns
 
     def __post_init__(self) -> None:
         command = [sys.executable]
@@ -66,15 +70,37 @@ class Service:
         """Of all its threads, those that have ended, too: the CPU clock of another process."""
         return time.clock_gettime(~self.process.pid << 3 | CPU_CLOCK)
 
+    def _threads_now(self) -> Counter[str]:
+        """CPU ns of the threads that run, by their names."""
+        now: Counter[str] = Counter()
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                name = (task / "comm").read_text().strip()
+                now[name] += int((task / "schedstat").read_text().split()[0])
+        return now
+
     def turn(self) -> None:
         """So many requests; the CPU time of all threads, the recorder's too."""
+        threads = self._threads_now()
         before = self._cpu_now()
         visitors = [threading.Thread(target=self._visit) for _ in range(VISITORS)]
         for visitor in visitors:
             visitor.start()
         for visitor in visitors:
             visitor.join()
-        self.turns.append(self._cpu_now() - before)
+        spent_s = self._cpu_now() - before
+        self.turns.append(spent_s)
+        lived = self._threads_now()
+        lived.subtract(threads)
+        lived[ENDED] += int(spent_s * 1e9) - lived.total()
+        self.threads.update(lived)
+
+    def split(self) -> str:
+        """µs of each thread's name for a request."""
+        requests = len(self.turns) * REQUESTS
+        return ", ".join(
+            f"{name} {ns / 1e3 / requests:.1f}" for name, ns in self.threads.most_common()
+        )
 
     def _visit(self) -> None:
         for n in range(REQUESTS // VISITORS):
@@ -184,6 +210,8 @@ def main() -> None:
         most = max(minute.ring_bytes for minute in found)
         print(f"ring: {most / 1e6:.1f} MB at most, limit {RING_BYTES / 1e6:.1f} MB")
         print(f"descriptors: {[minute.descriptors for minute in found]}")
+        print(f"µs for a request with: {recorded.split()}")
+        print(f"µs for a request without: {plain.split()}")
         print(f"recorded: {recorded.end()}")
         print(f"plain: {plain.end()}")
 

@@ -2,12 +2,14 @@
 them; nothing else changes for the program."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Recorder
 from tests.support.launching import compare, script
 from tests.support.validator.rules import validate
+from tests.support.validator.strict import read_strict
 from tracer import schema as s
 from viewer.analysis.children import children
 from viewer.analysis.report import build_report
@@ -162,6 +164,34 @@ while not has_writer() and time.monotonic() < deadline:
 print(has_writer())
 """
 
+# Each function around the outer fork forks once itself, the one in the child in the child.
+NESTED = """\
+import os, subprocess
+
+def fork():
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+def once(word):
+    def start():
+        if word in left:
+            left.remove(word)
+            outer, left[:] = left[:], []
+            fork()
+            subprocess.run(["true"], check=True)
+            left[:] = outer
+    return start
+
+left = []
+os.register_at_fork(
+    before=once("before"), after_in_parent=once("parent"), after_in_child=once("child")
+)
+left[:] = ["before", "parent", "child"]
+fork()
+"""
+
 
 @pytest.mark.parametrize("options", [(), ("--no-follow",)])
 def test_a_fork_that_fails(record: Recorder, options: tuple[str, ...]) -> None:
@@ -171,8 +201,31 @@ def test_a_fork_that_fails(record: Recorder, options: tuple[str, ...]) -> None:
 
 def test_a_fork_in_a_fork(record: Recorder) -> None:
     """The recorder's threads are there again after the outer one."""
-    record(AGAIN, options=("--no-follow",))
+    trace = record(AGAIN)
     assert record.stdout == "True\n"
+    assert _forks_followed(trace) == [True] * 2
+
+
+def test_forks_around_a_fork(record: Recorder) -> None:
+    """Each leads to its own child; what is no Python does not take the arrow of the fork
+    that it is within."""
+    assert _forks_followed(record(NESTED)) == [True] * 4
+
+
+def _forks_followed(trace: Path) -> list[bool]:
+    """Of each fork whether it leads to the child that it names."""
+    events = read_strict(trace.read_bytes()).events
+    begun = {
+        flow: event.process.pid
+        for event in events
+        if event.name == s.PROCESS_STARTED
+        for flow in event.ends_flows
+    }
+    return [
+        [begun.get(flow) for flow in event.flows] == [event.args[s.ARG_CHILD]]
+        for event in events
+        if event.name == s.FORK
+    ]
 
 
 def test_nothing_else_changes(tmp_path) -> None:

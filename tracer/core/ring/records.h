@@ -83,8 +83,9 @@ enum record_kind {
     REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
     REC_FOLLOWED,       /* this thread is about to start a child, or exec: b = flow to its trace, or a = why it has
                            none (string); neither: it came to nothing; flag = as the record before, whose flow
-                           was not known yet */
-    REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command; flag = enum child_kind */
+                           was not known yet; c = how many starts of children it is within; of exec CHILD_EXEC */
+    REC_CHILD,          /* a = stack, b = text length, c = pid, or 0; payload: the command;
+                           flag = enum child_kind | the number of starts around it << CHILD_DEPTH_SHIFT */
     REC_HEAP_BEGIN,     /* b = bytes between two samples, on average */
     REC_HEAP_TAKEN,     /* a block is sampled: a = stack, b = the call that made it, or 0 << 32 | its number, c = bytes;
                            flag = without the GIL */
@@ -101,6 +102,9 @@ enum record_kind {
 /* Which kind a loop is: the upper bits of its id. */
 enum { LOOP_KIND_SHIFT = 28 };
 enum loop_kind { LOOP_ASYNCIO, LOOP_GREENLETS, LOOP_TRIO, LOOP_KINDS };
+
+/* A function of os.register_at_fork may start children, too; those within CHILD_TOO_DEEP are not followed. */
+enum { CHILD_TOO_DEEP = 4, CHILD_EXEC, CHILD_STARTS, CHILD_DEPTH_SHIFT = 4 };
 
 enum task_origin { ORIGIN_CREATED, ORIGIN_EAGER, ORIGIN_ADOPTED };
 enum ready_flag {

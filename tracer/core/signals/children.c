@@ -23,9 +23,23 @@ static wrapped_builtin hooks[STARTERS];
 
 /* --- whether a child records itself --- */
 
-static _Thread_local uint64_t forking; /* while this thread forks: flow to the child's trace, 0 = it has none … */
-static _Thread_local int executing;    /* … and whether the child executes another program at once … */
-static _Thread_local char **inherits;  /* … with the environment that a function of the program may change before */
+/* The start of a child that is under way: functions of os.register_at_fork may start others within it. */
+typedef struct {
+    uint64_t flow;   /* to the forked child's trace; 0 = it has none */
+    int executes;    /* the child executes another program at once, … */
+    char **inherits; /* … with the environment that a function of the program may change before */
+    uint8_t depth;   /* how many are around it, and itself */
+} child_under_way;
+
+static _Thread_local child_under_way inner; /* of this thread; depth 0: none */
+
+/* Returns the one around it, which goes on afterwards. */
+static child_under_way enter(uint64_t flow, int executes, char **inherits)
+{
+    child_under_way outer = inner;
+    inner = (child_under_way){flow, executes, inherits, (uint8_t)(outer.depth + (outer.depth < CHILD_TOO_DEEP))};
+    return outer;
+}
 
 static uint64_t mixed(uint64_t x)
 {
@@ -43,57 +57,64 @@ static uint64_t new_flow(void)
 
 /* The flow to a child that is about to be started and shall record itself; 0: it shall not. It begins at this
  * moment, since the child may have begun before the call that starts it returns. */
-static uint64_t begin_flow(void)
+static uint64_t begin_flow(uint8_t depth)
 {
-    thread_buffer *b = atomic_load(&ring_active) && family_is_ready() ? ring_current() : NULL;
+    int may_follow = atomic_load(&ring_active) && family_is_ready() && depth != CHILD_TOO_DEEP;
+    thread_buffer *b = may_follow ? ring_current() : NULL;
     uint64_t flow = b ? new_flow() : 0;
     if (flow)
-        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, flow, 0);
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, flow, depth);
     return flow;
 }
 
 /* What was told of a child is not so: it did not come to be. */
-static void take_back(void)
+static void take_back(uint8_t depth)
 {
     thread_buffer *b = ring_current();
     if (b)
-        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 0, 0);
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 0, depth);
 }
 
 /* `flow`: to the trace of another program that the same shell runs, or 0. */
-static void tell_why(const char *why, uint64_t flow)
+static void tell_why(const char *why, uint64_t flow, uint8_t depth)
 {
     thread_buffer *b = ring_current();
     if (b)
-        ring_emit(b, clock_tick(), REC_FOLLOWED, flow != 0, intern_string(why, strlen(why)), flow, 0);
+        ring_emit(b, clock_tick(), REC_FOLLOWED, flow != 0, intern_string(why, strlen(why)), flow, depth);
 }
 
-children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change)
+static children_departure depart_at(uint8_t depth, const spawned_program *program, PyObject *given,
+                                    spawned_environment *change)
 {
-    children_departure departs = {.is_helper = program->is_helper};
+    children_departure departs = {.is_helper = program->is_helper, .depth = depth};
     if (!program->is_python)
         return departs;
     departs.is_told = 1;
-    departs.flow = program->why[0] ? 0 : begin_flow();
+    departs.flow = program->why[0] ? 0 : begin_flow(depth);
     departs.environment = departs.flow ? change(given, program, departs.flow) : NULL;
     if (program->why[0] || (departs.flow && !departs.environment)) {
-        tell_why(program->why[0] ? program->why : "an environment of its own kind", 0);
+        tell_why(program->why[0] ? program->why : "an environment of its own kind", 0, depth);
         departs.flow = 0;
     }
     if (program->how == SPAWNED_SERVER && departs.flow) { /* its children are recorded, it is not */
-        tell_why("multiprocessing's fork server", 0);
+        tell_why("multiprocessing's fork server", 0, depth);
         departs.flow = 0;
     }
     departs.leaves_one = departs.flow && program->has_more;
     if (departs.leaves_one)
-        tell_why("another Python of the shell's line", departs.flow);
+        tell_why("another Python of the shell's line", departs.flow, depth);
     return departs;
+}
+
+children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change)
+{
+    return depart_at(CHILD_EXEC, program, given, change);
 }
 
 void children_stay(children_departure *departs)
 {
     if (departs->is_told)
-        take_back();
+        take_back(departs->depth);
     departs->flow = 0;
 }
 
@@ -103,9 +124,9 @@ PyDoc_STRVAR(forked_doc, "forked() -> int\n\n"
 static PyObject *forked(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    if (executing && inherits)
-        environ = inherits;
-    return PyLong_FromUnsignedLongLong(executing || !got_loads_nothing() ? 0 : forking);
+    if (inner.inherits)
+        environ = inner.inherits;
+    return PyLong_FromUnsignedLongLong(inner.executes || !got_loads_nothing() ? 0 : inner.flow);
 }
 
 static uint64_t flow_of_served(uint64_t family, uint64_t pid)
@@ -155,33 +176,38 @@ static void tell(PyObject *pid, enum child_kind kind, const command_name *name, 
         children_followed++;
         family_count_child();
     }
-    ring_emit_text(b, REC_CHILD, (uint8_t)kind, stacks_named(stacks_capture(PyThreadState_Get())), name->text,
+    uint8_t flag = (uint8_t)(kind | (unsigned)inner.depth << CHILD_DEPTH_SHIFT);
+    ring_emit_text(b, REC_CHILD, flag, stacks_named(stacks_capture(PyThreadState_Get())), name->text,
                    name->length, (uint64_t)child);
 }
 
-/* The child has this thread with its `forking`, while the functions registered with os.register_at_fork run. */
-static PyObject *fork_hook(PyObject *module, PyObject *unused)
+/* `pid` is NULL if none came to be. */
+static void forked_at(uint64_t flow, PyObject *pid)
 {
-    uint64_t flow = forking = begin_flow();
-    PyObject *pid = hooks[FORK].original(module, unused);
-    forking = 0;
     if (!pid && flow)
-        take_back();
+        take_back(inner.depth);
     else if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0) /* in the parent */
         tell(pid, CHILD_FORK, &(command_name){0}, flow);
+}
+
+/* The child has this thread with what is `inner` then, while the functions registered with os.register_at_fork run. */
+static PyObject *fork_hook(PyObject *module, PyObject *unused)
+{
+    uint64_t flow = begin_flow(inner.depth);
+    child_under_way outer = enter(flow, 0, NULL);
+    PyObject *pid = hooks[FORK].original(module, unused);
+    inner = outer;
+    forked_at(flow, pid);
     return pid;
 }
 
 static PyObject *forkpty_hook(PyObject *module, PyObject *unused)
 {
-    uint64_t flow = forking = begin_flow();
+    uint64_t flow = begin_flow(inner.depth);
+    child_under_way outer = enter(flow, 0, NULL);
     PyObject *pair = hooks[FORKPTY].original(module, unused);
-    forking = 0;
-    PyObject *pid = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
-    if (!pair && flow)
-        take_back();
-    else if (pid && PyLong_Check(pid) && PyLong_AsLongLong(pid) != 0)
-        tell(pid, CHILD_FORK, &(command_name){0}, flow);
+    inner = outer;
+    forked_at(flow, pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL);
     return pair;
 }
 
@@ -222,7 +248,7 @@ static _Thread_local PyObject *polled; /* the Popen whose end this thread asks f
 void children_on_request(thread_buffer *b)
 {
     if (spawned_is_armed() && family_is_ready())
-        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 1, 0); /* the pid, and so the flow, will be known later */
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 0, 0, 1, inner.depth); /* the pid, and so the flow, will be known later */
 }
 
 static long number_of(PyObject *popen, const char *name)
@@ -240,7 +266,7 @@ void children_on_served(thread_buffer *b, PyObject *popen)
     long pid = number_of(popen, "pid");
     uint64_t flow = pid > 0 && spawned_is_armed() && family_is_ready() ? flow_of_served(spawned_family(), (uint64_t)pid) : 0;
     if (flow)
-        ring_emit(b, clock_tick(), REC_FOLLOWED, 1, 0, flow, 0);
+        ring_emit(b, clock_tick(), REC_FOLLOWED, 1, 0, flow, inner.depth);
     PyObject *child = PyLong_FromLong(pid);
     tell(child, CHILD_SPAWN, &(command_name){0}, flow);
     Py_XDECREF(child);
@@ -316,11 +342,11 @@ static children_departure depart(const char *path, PyObject *words, PyObject *en
     *is_line = line != NULL;
     if (!line) {
         judge_program(path, words, &program);
-        return children_depart(&program, environment, change);
+        return depart_at(inner.depth, &program, environment, change);
     }
     judge_line(line, &program);
     PyObject *given = PyTuple_Pack(2, line, environment);
-    children_departure departs = given ? children_depart(&program, given, spawned_line) : (children_departure){0};
+    children_departure departs = given ? depart_at(inner.depth, &program, given, spawned_line) : (children_departure){0};
     PyObject *changed = with_line(words, departs.environment);
     Py_XSETREF(departs.environment, changed);
     Py_XDECREF(given);
@@ -363,12 +389,11 @@ static PyObject *fork_exec_hook(PyObject *module, PyObject *const *args, Py_ssiz
     if (is_known && judge_find(args[1], args[FOLDER], path, sizeof path))
         departs = depart(path, args[0], args[ENVIRONMENT], spawned_list, &is_line);
     int changes = departs.environment && !is_line && args[ENVIRONMENT] == Py_None && args[PREEXEC] != Py_None;
-    inherits = changes ? spawned_array(departs.environment) : NULL;
-    executing = 1;
+    char **inherits = changes ? spawned_array(departs.environment) : NULL;
+    child_under_way outer = enter(0, 1, inherits);
     PyObject *pid = call(FORK_EXEC, module, args, count, NULL, is_line ? 0 : ENVIRONMENT, inherits ? NULL : departs.environment);
-    executing = 0;
+    inner = outer;
     PyMem_RawFree(inherits);
-    inherits = NULL;
     return spawned(pid, count > 1 ? args[0] : NULL, count > 1 ? args[1] : NULL, &departs);
 }
 

@@ -16,15 +16,16 @@ extern _Atomic uint64_t children_started, children_followed;
 typedef struct {
     uint64_t flow;         /* to its trace; 0: it has none */
     PyObject *environment; /* owned: to be passed instead of the given one; NULL: that one */
-    int is_told;           /* a record says whether it has one */
+    int is_told;           /* a record says whether it has one, … */
+    uint8_t depth;         /* … with this depth */
     int is_helper;
     int leaves_one;        /* another program of the same shell does not record itself */
 } children_departure;
 
 typedef PyObject *spawned_environment(PyObject *given, const spawned_program *program, uint64_t flow);
 
-/* The next record of its start says whether it records itself, or why not. `given`: its environment, which one of
- * spawned.h's functions changes. Attached; leaves no exception set. */
+/* It takes the place of this process. The record of its start says whether it records itself, or why not. `given`: its
+ * environment, which one of spawned.h's functions changes. Attached; leaves no exception set. */
 children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change);
 void children_stay(children_departure *departs); /* it came to nothing */
 

@@ -82,6 +82,13 @@ typedef struct {
     loop_line *loop;    /* whose slice is open; NULL when none is */
 } running_step;
 
+/* A child that is about to come to be, or a program in place of this one. */
+typedef struct {
+    uint64_t ns;     /* when that began */
+    uint64_t flow;   /* followed with this; 0: it is not, … */
+    uint32_t reason; /* … for this reason (string) */
+} child_start;
+
 enum { RUNNING_DEPTH = 64, TAKES = 4096, ENDED = 64 };
 
 enum lane_base { LANE_UNKNOWN, LANE_HAS_GIL, LANE_HAS_NO_GIL };
@@ -200,9 +207,7 @@ typedef struct thread_line {
     lock_wait *waits; /* the innermost */
     uint64_t lost;    /* records, by the gaps in its numbers */
     user_line *user;
-    uint64_t child_ns;   /* when it began to start a child, … */
-    uint64_t child_flow; /* … which is followed with this flow, … */
-    uint32_t reason;     /* … or not, for this reason (string) */
+    child_start starts[CHILD_STARTS]; /* of children, in one another, and of exec */
     counter_line cpu, delay;
     cpu_times times; /* not written yet, unless `ns` is 0 */
     uint32_t uses;   /* by what is still to be written on its track; the thread stays until then … */

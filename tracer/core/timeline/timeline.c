@@ -283,37 +283,36 @@ HANDLER(gc_end)
 HANDLER(followed)
 {
     UNUSED(t), UNUSED(text);
-    if (!r->flag || !thread->child_flow)
-        thread->child_ns = ns;
-    thread->child_flow = r->b;
-    thread->reason = r->a;
+    child_start *start = &thread->starts[r->c];
+    *start = (child_start){.ns = r->flag && start->flow ? start->ns : ns, .flow = r->b, .reason = r->a};
 }
 
 /* Writes the start of a child, whose trace has the other end of the flow. */
-static void write_start(timeline *t, thread_line *thread, event *ev)
+static void write_start(timeline *t, child_start *start, event *ev)
 {
-    if (thread->child_flow) {
+    if (start->flow) {
         event_bool(ev, SCHEMA_ARG_FOLLOWED, 1);
-        ev->ns = thread->child_ns;
+        ev->ns = start->ns;
     }
-    event_interned(ev, SCHEMA_ARG_REASON, thread->reason);
+    event_interned(ev, SCHEMA_ARG_REASON, start->reason);
     packet_ref at = encoder_event(&t->out, ev);
-    if (thread->child_flow)
-        encoder_add_flow(&t->out, &at, thread->child_flow);
-    thread->child_flow = thread->reason = 0;
+    if (start->flow)
+        encoder_add_flow(&t->out, &at, start->flow);
+    *start = (child_start){0};
 }
 
 HANDLER(child)
 {
     arg ev_args[EVENT_ARGS];
+    uint8_t kind = r->flag & ((1 << CHILD_DEPTH_SHIFT) - 1), depth = r->flag >> CHILD_DEPTH_SHIFT;
     event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_THREAD, .name = r->flag == CHILD_FORK ? SCHEMA_FORK : SCHEMA_SPAWN};
+                .category = SCHEMA_CAT_THREAD, .name = kind == CHILD_FORK ? SCHEMA_FORK : SCHEMA_SPAWN};
     if (r->c)
         event_uint(&ev, SCHEMA_ARG_CHILD, r->c);
     if (r->b)
         event_text(&ev, SCHEMA_ARG_COMMAND, text, r->b);
     add_stack(&ev, r->a);
-    write_start(t, thread, &ev);
+    write_start(t, &thread->starts[depth], &ev);
 }
 
 HANDLER(process_started)
@@ -358,7 +357,7 @@ HANDLER(note)
                 .name = names[r->flag], .lasts = r->flag == NOTE_HOOK_DISABLED || r->flag == NOTE_OTHER};
     if (r->flag == NOTE_EXEC) {
         event_text(&ev, SCHEMA_ARG_PATH, text, subject);
-        write_start(t, thread, &ev);
+        write_start(t, &thread->starts[CHILD_EXEC], &ev);
         return;
     } else if (r->flag != NOTE_EXEC_FAILED) {
         event_text(&ev, SCHEMA_ARG_HOOK, text, subject);
