@@ -132,4 +132,13 @@ ASYNC: dict[str, Wanted] = {
     "ok_67_short_locks_of_anyio": Wanted("", (), ("anyio",)),
     "ok_68_asyncpg_pool_fits": Wanted("", (), ("asyncpg",), "PG_URL"),
     "ok_69_event_stream": Wanted("", (), ("starlette", "httpx")),
+    "u01_tls_context_per_request": Wanted(
+        "loop blocked", ("poll_sensor|make_context", "load_verify_locations"), ("certifi",)
+    ),
+    "u02_collections_of_a_large_heap": Wanted(
+        "GC in the hot path", ("load_block|Entry", "gc.freeze|reference cycles")
+    ),
+    "u04_callback_schedules_itself": Wanted("busy loop", ("Pump.tick", "call_soon")),
+    "ok_88_tornado_sockets": Wanted("", (), ("tornado",)),
+    "ok_90_twisted_lines": Wanted("", (), ("twisted",)),
 }

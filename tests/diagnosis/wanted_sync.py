@@ -194,4 +194,11 @@ SYNC: dict[str, Wanted] = {
     ),
     "s09_file_looked_for_every_millisecond": Wanted("busy loop", ("watcher", "wait_for_file")),
     "s10_tool_runs_under_a_lock": Wanted("lock convoy", ("convert-N", "poll|wait|run|child")),
+    "u03_sink_posts_under_the_lock": Wanted(
+        "lock convoy", ("job-N", r"u03\w+.py:13"), ("loguru",)
+    ),
+    "u06_peewee_transaction_over_upload": Wanted(
+        "database locked", ("web-N", "save_visit", "billing", "upload"), ("peewee",)
+    ),
+    "ok_89_loguru_enqueue": Wanted("", (), ("loguru",)),
 }

@@ -43,6 +43,7 @@ from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
+from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
 from viewer.analysis.findings.vain import vain_findings
 
@@ -65,6 +66,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     task_leak,
     busy_loop,
     spinning_threads,  # busy loop
+    ticking_callbacks,  # busy loop
     awaits_in_turn,
     slow_consumer,
     pool_starvation,  # thread-pool starvation
