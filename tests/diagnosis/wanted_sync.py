@@ -197,6 +197,9 @@ SYNC: dict[str, Wanted] = {
     "u03_sink_posts_under_the_lock": Wanted(
         "lock convoy", ("job-N", r"u03\w+.py:13"), ("loguru",)
     ),
+    "u05_imports_take_the_start": Wanted(
+        "slow start", ("vendor_sdk", r"u05\w+.py:\d", "computing")
+    ),
     "u06_peewee_transaction_over_upload": Wanted(
         "database locked", ("web-N", "save_visit", "billing", "upload"), ("peewee",)
     ),

@@ -42,6 +42,7 @@ from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
+from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
@@ -74,6 +75,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slot_findings,  # pool exhausted, slots never returned
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
+    slow_start,
     vain_findings,  # missed wake-up, wait in vain
     no_producer,  # wait in vain
     swallowed_cancel,  # wait in vain
@@ -123,6 +125,7 @@ KINDS = (
     "slots never returned",
     "slow client",
     "slow consumer",
+    "slow start",
     SLOW_MOMENT,
     "task leak",
     "task never yields",
@@ -132,7 +135,11 @@ KINDS = (
     "wait in vain",
     "workers never exit",
 )
-_ADVICE = ("awaits in turn", "slow consumer")  # after all faults: it may be as it must be
+_ADVICE = (
+    "awaits in turn",
+    "slow consumer",
+    "slow start",
+)  # after all faults: it may be as it must be
 # Whatever it cost so far: what the snapshot was taken for, and what never ends.
 _FIRST = (SLOW_MOMENT, "deadlock")
 
