@@ -46,6 +46,7 @@ typedef struct {
     char page_bytes[PAGE];
     /* shared: single producer, single consumer */
     _Atomic uint32_t head, tail;
+    _Atomic uint32_t last; /* where the last sample begins; it stays readable for its own thread */
     uint64_t words[];
 } sampled;
 

@@ -138,8 +138,15 @@ static void take_sample(sampled *t, int overrun)
     t->words[head & mask] = tick;
     t->words[(head + 1) & mask] = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
     t->words[(head + 2) & mask] = count | (uint64_t)flags << 8 | lost << 16 | periods << 32;
+    atomic_store_explicit(&t->last, head, memory_order_relaxed);
     atomic_store_explicit(&t->head, head + HEAD_WORDS + 2 * count, memory_order_release);
 }
+
+#if defined(__GLIBC__)
+static _Thread_local sampled *mine __attribute__((tls_model("initial-exec")));
+#else
+static _Thread_local sampled *mine;
+#endif
 
 /* Other code has used the signal: do what would have happened without this handler. */
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -169,10 +176,25 @@ static void on_signal(int number, siginfo_t *info, void *context)
     if (t) {
         atomic_store(&t->inside, 1);
         if (atomic_load(&sampler.active) && atomic_load(&t->serial) == serial)
-            take_sample(t, info->si_overrun);
+            take_sample(mine = t, info->si_overrun);
         atomic_store_explicit(&t->inside, 0, memory_order_release);
     }
     errno = error;
+}
+
+/* A sample that comes meanwhile lies behind this one: words are used again only once the ring is full. */
+const void *sampler_last_code(pid_t tid, uint64_t since_tick, uint32_t below)
+{
+    sampled *t = mine;
+    if (!t || t->tid != tid) /* the record serves another thread now */
+        return NULL;
+    uint32_t mask = sampler.ring_words - 1, at = atomic_load_explicit(&t->last, memory_order_relaxed);
+    uint64_t head = t->words[(at + 2) & mask];
+    uint32_t count = head & 0xff, flags = head >> 8 & 0xff;
+    if (t->words[at & mask] < since_tick || flags || count <= below)
+        return NULL;
+    uint64_t code = t->words[(at + HEAD_WORDS + 2 * (count - 1 - below)) & mask];
+    return code & 1 ? NULL : (const void *)(uintptr_t)code; /* odd: it has died */
 }
 
 /* --- arming --- */

@@ -20,6 +20,9 @@ void sampler_forget(void);
 
 /* Called by any thread: it is sampled from now on; does nothing if no sampler runs. */
 void sampler_arm_self(void);
+/* With the GIL: the code that ran above the `below` outermost Python frames in the last sample of the calling
+ * thread, whose id is `tid`; NULL: no sample since then tells. It may have died since it was sampled. */
+const void *sampler_last_code(pid_t tid, uint64_t since_tick, uint32_t below);
 /* The signal in use, 0 = none. */
 int sampler_signal(void);
 /* The program wants to use the signal: takes no more samples in this recording. */

@@ -5,30 +5,12 @@
 
 #include "python/codes.h"
 #include "ring/intern.h"
+#include "sampler/sampler.h"
 #include "signals/asyncio/running.h"
 
 static context_entry *innermost(thread_buffer *b)
 {
     return b->contexts && b->contexts <= CONTEXT_DEPTH ? &b->entered[b->contexts - 1] : NULL;
-}
-
-void contexts_enter(thread_buffer *b)
-{
-    contexts_known(b); /* what is around it */
-    b->contexts++;
-    context_entry *entry = innermost(b);
-    if (!entry)
-        return;
-    Py_XDECREF((PyObject *)entry->code);
-    *entry = (context_entry){0};
-    if (b->depth != b->poll_depth)
-        return; /* a known one's call */
-    entry->tick = clock_tick();
-    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code();
-    entry->callee = callee;
-    entry->deaths = codes_deaths;
-    if (callee)
-        *callee = NULL;
 }
 
 /* The Python function that was called last in the context, and has returned; NULL: not known. It was alive then. */
@@ -73,6 +55,44 @@ void contexts_show(thread_buffer *b)
     show(b, innermost(b), called_by_loop(b, PyThreadState_Get()), "uvloop");
 }
 
+void contexts_enter(thread_buffer *b)
+{
+    const context_entry *around = innermost(b);
+    if (around && around->tick && called_by_loop(b, PyThreadState_Get()))
+        contexts_show(b); /* a protocol's method has made uvloop call another one: that is part of it */
+    contexts_known(b);
+    b->contexts++;
+    context_entry *entry = innermost(b);
+    if (!entry)
+        return;
+    Py_XDECREF((PyObject *)entry->code);
+    *entry = (context_entry){0};
+    if (b->depth != b->poll_depth)
+        return; /* a known one's call */
+    entry->tick = clock_tick();
+    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code();
+    entry->callee = callee;
+    entry->deaths = codes_deaths;
+    if (callee)
+        *callee = NULL;
+}
+
+/* The Python function that ran when the thread was last sampled in the context; NULL: not known. */
+static PyCodeObject *sampled_in(const thread_buffer *b, const context_entry *entry)
+{
+    uint32_t below = 0;
+    for (const compat_frame *at = b->loop_caller; at; at = at->previous)
+        below += compat_position_of(at).code != 0; /* as samples have them */
+    const void *code = below ? sampler_last_code(b->tid, entry->tick, below) : NULL;
+    return entry->deaths == codes_deaths ? (PyCodeObject *)code : NULL;
+}
+
+static PyCodeObject *ran_in(const thread_buffer *b, const context_entry *entry)
+{
+    PyCodeObject *code = entry->code ? entry->code : sampled_in(b, entry);
+    return code ? code : called_last(entry);
+}
+
 int contexts_leave(thread_buffer *b, uint64_t tick)
 {
     context_entry *entry = innermost(b);
@@ -81,7 +101,7 @@ int contexts_leave(thread_buffer *b, uint64_t tick)
     if (!entry)
         return 0;
     if (entry->tick && tick - entry->tick >= gil_threshold_ticks)
-        show(b, entry, entry->code ? entry->code : called_last(entry), "unknown callback");
+        show(b, entry, ran_in(b, entry), "unknown callback");
     Py_CLEAR(*(PyObject **)&entry->code);
     return entry->is_shown;
 }
