@@ -141,4 +141,23 @@ ASYNC: dict[str, Wanted] = {
     "u04_callback_schedules_itself": Wanted("busy loop", ("Pump.tick", "call_soon")),
     "ok_88_tornado_sockets": Wanted("", (), ("tornado",)),
     "ok_90_twisted_lines": Wanted("", (), ("twisted",)),
+    "u07_pings_behind_computing_threads": Wanted(
+        "GIL saturated|GIL hog", ("asyncio_N", "embed", "MainThread")
+    ),
+    "u08_rollover_in_the_loop": Wanted("loop blocked", ("handle", "compress")),
+    "u09_names_looked_up_each_time": Wanted(
+        "thread-pool starvation|pool exhausted", ("asyncio", "slow_name_server"), ("aiohttp",)
+    ),
+    "u11_handshake_on_the_loop": Wanted("loop blocked", ("main", "do_handshake")),
+    "u12_broadcast_encodes_for_each": Wanted(
+        "loop blocked|task never yields", ("main", "encode"), ("uvloop",)
+    ),
+    "u14_files_listed_in_handler": Wanted(
+        "loop blocked", ("media", "os.stat|walk"), ("aiohttp",)
+    ),
+    "u15_greenlet_yields_for_ever": Wanted("busy loop", ("wait_for_reply",), ("gevent",)),
+    "u16_trio_busy_wait": Wanted("busy loop", ("until_ready",), ("trio",)),
+    "ok_92_web_tool_starts": Wanted("", (), ("aiohttp", "fastapi", "httpx", "sqlalchemy")),
+    "ok_93_hashes_beside_sockets": Wanted("", (), ("uvloop",)),
+    "ok_95_gevent_pipeline": Wanted("", (), ("gevent",)),
 }

@@ -204,4 +204,11 @@ SYNC: dict[str, Wanted] = {
         "database locked", ("web-N", "save_visit", "billing", "upload"), ("peewee",)
     ),
     "ok_89_loguru_enqueue": Wanted("", (), ("loguru",)),
+    "u10_daemon_keeps_the_pipe": Wanted(
+        "full pipe",
+        ("start_service", "child"),
+        missed="when a child ended, that nobody waits for yet, is not recorded",
+    ),
+    "u13_handler_added_with_each_call": Wanted("descriptors pile up", ("get_logger|250|25",)),
+    "u17_thread_yields_with_sleep_zero": Wanted("busy loop", ("mailer", "Worker.run")),
 }

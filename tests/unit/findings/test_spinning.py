@@ -36,6 +36,7 @@ def test_tiny_sleeps(tmp_path):
         pytest.param({"times": 400}, id="not often"),
         pytest.param({"ns": 3 * MS}, id="it sleeps"),
         pytest.param({"ns": MS // 10, "rest_ns": MS}, id="it works"),
+        pytest.param({"rest_ns": MS // 4}, id="it does something each time"),
     ],
 )
 def test_a_thread_that_paces_itself(tmp_path, story):

@@ -186,10 +186,12 @@ def test_no_orphan(tmp_path, story):
     assert kinds(tmp_path, orphan(**story)) == []
 
 
-def restless(count, step_ns, sleep_ns=0):
+def restless(count, step_ns, sleep_ns=0, samples=0):
     """A task that yields, or sleeps for a moment, again and again."""
     trace = TraceBuilder(argv="poll.py", signals="tasks")
-    loop = trace.loop(trace.thread("MainThread"))
+    loop = trace.loop(thread := trace.thread("MainThread"))
+    look = ("look", "/app/poll.py", 8)
+    SampleBuilder(trace).add(thread, 5_000, look, times=samples)
     task = loop.task("wait_for_file", site="/app/poll.py:4 wait_for_file").ready(0)
     at = 1_000
     for _ in range(count):
@@ -217,6 +219,13 @@ def test_busy_loop(tmp_path):
         "and runs again. Its 10,002 steps took 20.0 ms in total and 2.00 µs each, beginning "
         "at 0. An event, a condition or a queue would wake it when there is something to do."
     )
+
+
+def test_a_busy_loop_in_a_helper(tmp_path):
+    """The samples show which function asks."""
+    trace = restless(600, 20_000, MS, samples=25)
+    (found,) = find_in(tmp_path, trace)
+    assert found.text.startswith("`wait_for_file` (poll.py:4) polls in `look` (poll.py:8): it")
 
 
 def test_polling(tmp_path):
@@ -301,7 +310,7 @@ def test_no_gil_hog(tmp_path, story):
     assert kinds(tmp_path, hogging(**story)) == []
 
 
-def collecting(runs, ns, every_ns, preempted=False, called_at=""):
+def collecting(runs, ns, every_ns, preempted=False, called_at="", freed=1_000):
     """Collections inside the steps of `hog`, with one victim that is ready meanwhile."""
     service = Service()
     for n in range(runs):
@@ -311,7 +320,7 @@ def collecting(runs, ns, every_ns, preempted=False, called_at=""):
         if preempted:
             service.thread.preempted(start + MS, holding_gil=True).running(start + MS + ns)
         tid = service.thread.tid
-        service.trace.gc(start + MS, start + MS + ns, tid, 2, 1_000, called_at)
+        service.trace.gc(start + MS, start + MS + ns, tid, 2, freed, called_at)
     return service
 
 
@@ -330,6 +339,12 @@ def test_collections(tmp_path):
         "samples) trigger it; it freed 10,000 objects in reference cycles; 1 ready task "
         "waited behind it, 100 ms in total."
     )
+
+
+def test_collections_that_find_no_garbage(tmp_path):
+    (found,) = find_in(tmp_path, collecting(10, 10 * MS, 30 * MS, freed=0).end())
+    assert "in reference cycles" not in found.text
+    assert found.next_step.startswith("Next to nothing of what it looks at is garbage")
 
 
 def test_collections_that_were_called_for(tmp_path):

@@ -82,14 +82,14 @@ def _counts(facts: Facts) -> dict[int, list[tuple[int, int]]]:
 
 def _finding(facts: Facts, process: int, counts: list[tuple[int, int]]) -> Finding:
     model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
-    opened = _opened(facts, process)
+    opened = _opened(facts, process, since, until)
     least = (last - first) // _WINDOWS  # what opened less is not to blame
     who = [
         f"{code(place_of(site).function, site)} called `{name}` {plural(times, 'time')}"
         for (name, site), times in opened.most_common(2)
         if times >= least
     ]
-    where = f" Meanwhile {' and '.join(who)}, or more." if who else ""
+    where = f" Meanwhile {' and '.join(who)}, or more." if who else _short_ones(opened)
     text = (
         f"Descriptors pile up: {first:,} files and connections were open "
         f"{at(facts, since)}, {last:,} after {duration(until - since)}, and the number rose "
@@ -101,15 +101,31 @@ def _finding(facts: Facts, process: int, counts: list[tuple[int, int]]) -> Findi
     return Finding("descriptors pile up", 0, text, evidence)
 
 
-def _opened(facts: Facts, process: int) -> Counter[tuple[str, str]]:
-    """The calls that open something, and how often: those that are in the trace."""
+def _short_ones(opened: Counter[tuple[str, str]]) -> str:
+    """Who most likely opened them, where hardly any of these calls took long enough."""
+    if not opened:
+        return ""
+    ((name, site), times), total = opened.most_common(1)[0], opened.total()
+    return (
+        f" Short calls are not in the trace: of the {plural(total, 'call')} that opened "
+        f"something and took longer, {times} {'was' if times == 1 else 'were'} `{name}` in "
+        f"{code(place_of(site).function, site)}."
+    )
+
+
+def _opened(facts: Facts, process: int, since: int, until: int) -> Counter[tuple[str, str]]:
+    """The calls that opened something in a time, and how often: those in the trace."""
     model, table = facts.model, facts.model.states
     named = bytes(model.trace.text(name).endswith(_OPENS) for name in table.call_name)
-    found = Counter[tuple[str, str]]()
+    found, last = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
     if 1 not in named:
         return found
     for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, memoryview(named)):
-        if model.thread_process[table.who[row]] == process:
-            found[facts.call(table.row[row])] += table.state[row] & STATE_MASK == IO
+        is_meanwhile = since <= table.start_ns[row] <= until
+        if is_meanwhile and model.thread_process[table.who[row]] == process:
+            call = facts.call(table.row[row])
+            found[call] += table.state[row] & STATE_MASK == IO
+            last[call] = table.start_ns[row]
     found.pop(("", ""), None)
-    return found
+    # Of those that were made as often, the one that went on for longest comes first.
+    return Counter({call: found[call] for call in sorted(found, key=lambda call: -last[call])})

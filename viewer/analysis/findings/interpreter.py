@@ -47,6 +47,11 @@ _MOST_PAUSES = 5_000  # only the longest are examined
 _ELSEWHERE = "Compute in a process, or in code that releases the GIL."
 _DO_NOT_CALL = "Do not call `gc.collect()` there."
 _FEWER_CYCLES = "Make fewer objects in reference cycles; `gc.freeze()` after start-up."
+# Fewer than an object in each collection: it looks at what lives on, and finds no garbage.
+_NO_GARBAGE = (
+    "Next to nothing of what it looks at is garbage: `gc.freeze()` once the program has "
+    "loaded what it keeps, or a higher `gc.set_threshold()`."
+)
 
 
 def gil_hog(facts: Facts) -> Iterator[Finding]:
@@ -227,7 +232,8 @@ def _collections(
         pid=model.pid(process),
     )  # fmt: skip
     called = any(run.called_at is not None for run in runs)
-    step = _DO_NOT_CALL if called else _FEWER_CYCLES
+    step = _FEWER_CYCLES if cycles >= len(all_runs) else _NO_GARBAGE
+    step = _DO_NOT_CALL if called else step
     yield Finding("GC in the hot path", lost, f"{text}.", evidence, step)
 
 

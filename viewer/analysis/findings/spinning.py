@@ -5,9 +5,10 @@ from collections.abc import Container, Iterator
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import keys, marks, numbers
@@ -21,6 +22,8 @@ _MS = 1_000_000
 # most of the time from the first to the last.
 _POLLS = 500
 _POLL_NS = 2 * _MS
+# Looking takes next to nothing; who does something each time paces its work.
+_LOOK_NS = 200_000
 # Connections that are made and never used: a hundred of those that took 20 us or more.
 _CONNECTS = 100
 _CONNECTING = " BaseSelectorEventLoop.sock_connect"
@@ -97,12 +100,20 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
         if slept > len(rows) * _POLL_NS or slept * 2 < end - start:
             continue
+        if _worked_ns(facts, thread, start, end) > len(rows) * _LOOK_NS:
+            continue
         how = (
             f"it sleeps {len(rows):,} times, {duration(slept // len(rows))} on average, for "
             f"{duration(end - start)} ({at(facts, start)}). Wait for what it asks for (an "
             f"event, a condition, a queue), or sleep longer each time."
         )
         yield _finding(facts, thread, facts.call(call)[1], start, end, end - start, how)
+
+
+def _worked_ns(facts: Facts, thread: int, start: int, end: int) -> int:
+    """What the thread did itself in this time, besides its sleeps."""
+    split = facts.split(thread, window(start, end))
+    return split.of((*COMPUTING, IO))
 
 
 def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:

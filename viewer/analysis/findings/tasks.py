@@ -10,12 +10,14 @@ from tracer.units import duration, plural, share
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, READY, RUNNING, Column
 from viewer.trace.model import Model
+from viewer.trace.sites import is_library
 from viewer.trace.users import name_args
 from viewer.words import code, place
 
@@ -48,6 +50,7 @@ _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
 _MOSTLY = 9, 10
+_SAMPLES = 20
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
@@ -267,15 +270,32 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         task = heads[group]
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         cost = row.running.total_ns
+        end = start + row.running.total_ns + row.ready.total_ns + row.awaiting.total_ns
+        helper = _in_helper(facts, task, row.coro, start, end)
         text = (
-            f"{code(row.coro, row.site)} polls: {how}. Its {row.steps:,} steps took "
+            f"{code(row.coro, row.site)} polls{helper}: {how}. Its {row.steps:,} steps took "
             f"{duration(cost)} in total and {duration(row.running.p50_ns)} each, beginning "
             f"{at(facts, start)}. An event, a condition or a queue would wake it when "
             f"there is something to do."
         )
-        end = start + row.running.total_ns + row.ready.total_ns + row.awaiting.total_ns
         evidence = facts.evidence(("task", task), start, end - start, row.site)
         yield Finding("busy loop", cost, text, evidence)
+
+
+def _in_helper(facts: Facts, task: int, coro: str, start: int, end: int) -> str:
+    """` in `wait_for` (app.py:9)`: where a task that polls yields, by CPU samples, if that is
+    not its own function."""
+    model = facts.model
+    head = model.owners.task_head[task]
+    thread = facts.ledger.thread_of_loop[model.lane[head]] if model.lane[head] >= 0 else -1
+    if thread < 0:
+        return ""
+    stacks = facts.stacks(model.threads[thread].tid, [(start, end)])
+    found, total = hot(facts.hot_places, stacks)
+    own = [one for one in found if one.function != "<module>" and not is_library(one.site)]
+    if total < _SAMPLES or not own or own[0].samples * 2 < sum(one.samples for one in own):
+        return ""
+    return "" if own[0].function == coro else f" in {code(own[0].function, own[0].site)}"
 
 
 def _polls(row: TaskRow) -> str | None:
