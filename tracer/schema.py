@@ -22,6 +22,9 @@ TRACK_USER = "user"  # child of a thread or task: the program's own events
 TRACK_OPERATIONS = "Operations"  # process track: parent of the lanes of tracer.task
 TRACK_USER_COUNTERS = "user counters"  # process track: parent of tracer.counter's
 TRACK_JOBS = "jobs"  # process track: what a worker of a pool of processes runs
+TRACK_QUEUES = "Queues"  # process track: parent of the counters of queues
+# A queue's length: + the lock of the waits for its items, a blank, and the line of the first.
+QUEUE_PREFIX = "queue "
 COUNTER_WAITERS = "waiters"  # per contended lock: who waits for it
 COUNTER_RUN_DELAY = "run_delay_ns"  # per thread, cumulative: runnable but not on a CPU
 COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU

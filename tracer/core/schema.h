@@ -115,6 +115,8 @@
     X(TRACK_USER, "user")                     \
     X(TRACK_OPERATIONS, "Operations")         \
     X(TRACK_USER_COUNTERS, "user counters")   \
+    X(TRACK_QUEUES, "Queues")                 \
+    X(QUEUE_PREFIX, "queue ")                 \
     X(TRACK_JOBS, "jobs")                     \
     X(COUNTER_WAITERS, "waiters")             \
     X(COUNTER_RUN_DELAY, "run_delay_ns")      \

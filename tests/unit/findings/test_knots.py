@@ -197,3 +197,39 @@ def test_a_lock_and_a_connection(tmp_path):
 )
 def test_no_lock_and_connection(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, pool_and_lock(**story))
+
+
+def callback(frame):
+    """A thread waits for a result in vain, below this function of the library."""
+    trace = TraceBuilder(argv="study.py", signals=SIGNALS)
+    receiver = trace.thread("Thread-3").native(0)
+    site = "/app/study.py:19 refine"
+    result = trace.lock("AsyncResult.get", site)
+    receiver.lock_wait(
+        50 * MS, "AsyncResult.get", lock=result, site=site, acquired=False,
+        stack=f"{site}\n{frame}",
+    )  # fmt: skip
+    receiver.native(650 * MS).end(700 * MS)
+    return trace.ended(701 * MS)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "/lib/python3.13/multiprocessing/pool.py:595 Pool._handle_results",
+        "/lib/python3.13/concurrent/futures/process.py:320 _ExecutorManagerThread.run",
+    ],
+)
+def test_a_callback_that_waits_for_its_pool(tmp_path, frame):
+    (found,) = find_in(tmp_path, callback(frame))
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 50.0 ms, for 600 ms: `Thread-3` in `refine` (study.py:19) waits for a "
+        "result, though it is the thread that receives the results of its pool. Let the "
+        "callback only hand on its result, and wait in another thread."
+    )
+
+
+def test_a_wait_for_a_result_elsewhere(tmp_path):
+    frame = "/lib/python3.13/multiprocessing/pool.py:595 Pool._handle_tasks"
+    assert kinds(tmp_path, callback(frame)) == ["wait in vain"]

@@ -80,7 +80,7 @@ enum record_kind {
     REC_OPERATION_BEGIN, /* as REC_REGION_BEGIN */
     REC_OPERATION_END,  /* as REC_REGION_END */
     REC_LOG,            /* b = payload bytes; payload: see payload.h, its name is the message */
-    REC_COUNTER,        /* a = name string, c = value; flag = it is a double */
+    REC_COUNTER,        /* a = name string, c = value; flag = enum counter_kind */
     REC_FOLLOWED,       /* this thread is about to start a child, or exec: b = flow to its trace, or a = why it has
                            none (string); neither: it came to nothing; flag = as the record before, whose flow
                            was not known yet; c = how many starts of children it is within; of exec CHILD_EXEC */
@@ -120,6 +120,7 @@ enum take_kind {
     TAKE_UNWATCHED, /* the record only says that the previous call lasted from b until now */
     TAKE_ATTACHES,  /* the same where there is no GIL: the thread attaches, for the first time or again */
 };
+enum counter_kind { COUNTER_WHOLE, COUNTER_DOUBLE, COUNTER_QUEUE /* the length of a queue; the others are the program's */ };
 enum call_class { CLASS_NONE, CLASS_IO, CLASS_SLEEP, CLASS_LOCK };
 enum lock_outcome { LOCK_TIMED_OUT, LOCK_ACQUIRED, LOCK_FREE /* it did not block after all */ };
 

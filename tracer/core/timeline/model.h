@@ -217,7 +217,7 @@ typedef struct thread_line {
 typedef struct timeline {
     encoder out;
     track process, tracer, gc, count_tasks, count_threads, count_rss, count_files, all_locks, all_operations,
-        all_user_counters, pool_jobs;
+        all_user_counters, all_queues, pool_jobs;
     uint64_t seed;     /* the same in all processes of a family */
     uint8_t job_is_open; /* on the track `pool_jobs` */
     map locks; /* id -> lock_line* */

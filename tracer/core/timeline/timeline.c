@@ -44,6 +44,7 @@ void timeline_init(timeline *t, uint32_t pid, uint64_t seed, uint32_t member, co
         {&t->all_locks, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_LOCKS},
         {&t->all_operations, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_OPERATIONS},
         {&t->all_user_counters, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_USER_COUNTERS},
+        {&t->all_queues, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_QUEUES},
         {&t->pool_jobs, TRACK_KIND_PLAIN, SCHEMA_TEXT_TRACK_JOBS},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)

@@ -328,12 +328,13 @@ HANDLER(operation_end)
 HANDLER(counter)
 {
     UNUSED(thread), UNUSED(text);
-    uint64_t *slot = r->a ? map_put(&t->user_counters, r->a) : NULL;
+    int is_queue = r->flag == COUNTER_QUEUE;
+    uint64_t *slot = r->a ? map_put(&t->user_counters, (uint64_t)is_queue << 32 | r->a) : NULL;
     track *on = slot ? (track *)(uintptr_t)*slot : NULL;
     if (slot && !on && (on = calloc(1, sizeof *on))) {
         size_t length;
         const char *name = intern_text(r->a, &length);
-        track_init(&t->out, on, TRACK_KIND_COUNTER, &t->all_user_counters, name, length);
+        track_init(&t->out, on, TRACK_KIND_COUNTER, is_queue ? &t->all_queues : &t->all_user_counters, name, length);
         *slot = (uint64_t)(uintptr_t)on;
     }
     if (!on) {
@@ -341,7 +342,7 @@ HANDLER(counter)
         return;
     }
     event ev = {.ns = ns, .on = on, .type = SCHEMA_TYPE_COUNTER, .counter = (int64_t)r->c,
-                .counter_is_double = r->flag};
+                .counter_is_double = r->flag == COUNTER_DOUBLE};
     encoder_event(&t->out, &ev);
 }
 
@@ -377,6 +378,7 @@ void user_free(timeline *t)
     map_free(&t->regions);
     track_free(&t->all_operations);
     track_free(&t->all_user_counters);
+    track_free(&t->all_queues);
 }
 
 const record_handler timeline_user_handlers[REC_KINDS] = {

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
+from viewer.analysis.findings.backlog import queue_grows
 from viewer.analysis.findings.children import killed_child
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
@@ -90,6 +91,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pollers_pile_up,  # workers never exit
     processes_pile_up,  # workers never exit
     descriptors_pile_up,
+    queue_grows,
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
@@ -122,6 +124,7 @@ KINDS = (
     "pickling",
     "pool exhausted",
     "pool too large",
+    "queue grows",
     "slots never returned",
     "slow client",
     "slow consumer",

@@ -17,14 +17,17 @@ from viewer.trace.columns import LOOP_TASK, RUNNING, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
 from viewer.words import code, place
 
-LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP, SLOT = (
-    "lock", "join", "job", "queued job", "import", "queue", "loop", "slot",
+LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP, SLOT, CALLBACK = (
+    "lock", "join", "job", "queued job", "import", "queue", "loop", "slot", "callback",
 )  # fmt: skip
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
 _JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
+# Threads that receive the results of a pool of processes, and call what waits for one.
+_RECEIVERS = (" Pool._handle_results", " _ExecutorManagerThread.run")
+_RECEIVED = ("AsyncResult.get", "AsyncResult.wait", *_RESULTS)
 _IMPORTING = "<frozen importlib"
 
 
@@ -52,9 +55,16 @@ class Blockers:
             return self._import(wait)
         if wait.name in _QUEUES:
             return self._queue(wait)
+        if wait.name in _RECEIVED and self._receives(wait):
+            why = "for a result, though it is the thread that receives the results of its pool"
+            return Blocked(CALLBACK, (wait.who,), why)
         if wait.name in _RESULTS:
             return self._job(wait) or self._loop(wait)
         return self._slot(wait)
+
+    def _receives(self, wait: Wait) -> bool:
+        """Whether it is a callback of a pool of processes that waits."""
+        return any(frame.endswith(_RECEIVERS) for frame in wait.stack)
 
     def _name(self, who: Who) -> str:
         return code(name_of(self.model, who))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tracer.units import duration
 from viewer.analysis.findings.blockers import (
+    CALLBACK,
     JOB,
     JOIN,
     LOCK,
@@ -38,6 +39,7 @@ _CUT = {
     MODULE: "Do not wait for a thread while a module is imported.",
     QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
     LOCK: "Release the lock before waiting.",
+    CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
     JOB: "Do not wait for a job while having what it needs.",
     JOIN: "Do not join a thread while having what it needs.",
 }

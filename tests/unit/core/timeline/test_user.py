@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.records import FUNC, LINE, MAIN, OTHER, SLEEP, Script, a_task
 from tests.support.validator.rules import Summary, validate
+from tests.support.validator.strict import read_strict
 from tests.support.validator.user import Said
 from tracer import _core
 from tracer import schema as s
@@ -291,3 +292,14 @@ def test_counters(script: User) -> None:
     script.add(2_100, "COUNTER", B, 0, half, flag=1)
     script.add(2_200, "COUNTER", A, 0, 2**64 - 1, tid=OTHER)
     assert script.summary().user.counters == {"A": [5, 2**64 - 1], "B": [-0.5]}
+
+
+def test_lengths_of_queues(script: User) -> None:
+    """They are no counters of the program, even where one has the same name."""
+    script.add(2_000, "COUNTER", A, 0, 5)
+    script.add(2_100, "COUNTER", A, 0, 17, flag=2)
+    trace = read_strict(script.data())
+    (queues,) = (uuid for uuid, t in trace.tracks.items() if t.name == s.TRACK_QUEUES)
+    counted = [(e.counter, trace.tracks[e.track]) for e in trace.events]
+    assert [(n, t.name) for n, t in counted if t.parent == queues] == [(17, "A")]
+    assert script.summary().user.counters == {"A": [5]}

@@ -14,6 +14,7 @@
 #include "ring/map.h"
 #include "signals/asyncio/identity.h"
 #include "signals/locks/ids.h"
+#include "signals/locks/queues.h"
 
 enum { TABLE_BITS = 12, SEARCHED_MOST = 4096, CHAIN_LIMIT = 256, TYPES = 8 };
 
@@ -346,6 +347,8 @@ void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lo
     lock_type *type = is_lock ? type_of(lock) : NULL;
     *details = (await_lock){.lock = lock_ids_of(lock, is_lock ? 0 : facts->what, is_lock ? on_freed : NULL),
                             .slots = facts->slots, .holders = facts->holder_count};
+    if (!is_lock)
+        queues_know(lock, details->lock, facts->what, facts->site);
     if (!type) {
         details->shown_kind = facts->kind;
         return;
@@ -523,6 +526,7 @@ static PyObject *stop_async_locks(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     await_names_locks = 0;
+    queues_forget();
     for (lock_type *type = types; type < types + TYPES; type++) {
         const lock_type left = *type;
         *type = (lock_type){0};

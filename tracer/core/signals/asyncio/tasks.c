@@ -11,6 +11,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/running.h"
+#include "signals/locks/queues.h"
 #include "signals/watched.h"
 
 /* The program's coroutine in the one that the calling uvloop.run() has put around it, borrowed; NULL: not found. */
@@ -178,6 +179,7 @@ static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint
         }
     }
     await_emit(b, running_end(b, end), id, &facts, facts.lock ? &lock : NULL);
+    queues_look(b);
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the

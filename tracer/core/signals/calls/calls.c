@@ -8,6 +8,7 @@
 #include "python/trampolines.h"
 #include "signals/calls/learn.h"
 #include "signals/calls/peers.h"
+#include "signals/locks/queues.h"
 
 enum { SLOTS = 160 };
 
@@ -81,6 +82,7 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
             ring_emit(b, clock_tick(), REC_CALL_OWN_PEER, 0, 0, 0, 0);
         b->waited_fd = 0;
     }
+    queues_look(b);
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
         stacks_resolve();
     if (atomic_load_explicit(&learn_pending, memory_order_relaxed))

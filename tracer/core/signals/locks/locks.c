@@ -12,6 +12,7 @@
 #include "signals/calls/calls.h"
 #include "signals/locks/holders.h"
 #include "signals/locks/ids.h"
+#include "signals/locks/queues.h"
 
 enum { LOOKS = 64 };
 
@@ -157,6 +158,9 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     t->is_signal = reason.is_signal;
     t->what = reason.what;
     t->id = id_of_wait(t, self, &reason, &seen);
+    if (reason.about)
+        queues_know(reason.about, t->id, t->what, stack ? stack->site : 0);
+    queues_look(b);
     details.owner_tid = reason.is_signal ? reason.joined : owner;
     details.joined = reason.pthread;
     details.slots = reason.slots;
@@ -533,6 +537,7 @@ static PyObject *unwrap_locks(PyObject *module, PyObject *unused)
             rows[row].def = NULL;
     }
     lock_ids_forget();
+    queues_forget();
     Py_RETURN_NONE;
 }
 

@@ -1,0 +1,76 @@
+"""Queues that grow, or do not."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+STEP = 100 * MS
+TAKES = "/app/bus.py:12 dispatch"
+
+
+def bus(counts, *, name=f"queue 7 {TAKES}", below=s.TRACK_QUEUES):
+    """The length of a queue every 100 ms; `writer` waited for its first item, and then is
+    asleep for each."""
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    queue = trace.lock("Queue.get", TAKES, 7)
+    writer = trace.thread("writer").lock_wait(0, "Queue.get", lock=queue, site=TAKES)
+    main.release(5 * MS, queue, to=writer)
+    writer.native(5 * MS).sleep(6 * MS, site="/app/bus.py:20 store")
+    track = trace.track(name, b"", parent=trace.track(below))
+    for n, count in enumerate(counts):
+        trace.counter(track, n * STEP, count)
+    end = max(len(counts), 1) * STEP
+    writer.native(end).end(end + MS)
+    main.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_items_come_faster_than_they_are_taken(tmp_path):
+    (found,) = find_in(tmp_path, bus([20 + 10 * n for n in range(16)]))
+    assert found.finding == "queue grows"
+    assert found.severity_ns == 1_500 * MS
+    assert found.text == (
+        "A queue grows: 20 items waited in it at 0, 170 after 1.50 s, and the number rose all "
+        "the time. They are taken by `writer` in `dispatch` (bus.py:12), 99 % of that time "
+        "asleep in `store` (bus.py:20). `MainThread` put some of them in. Give the queue a "
+        "`maxsize`, so that who puts into it waits, or drop what has no room; or take items "
+        "faster: several at once, or with more consumers."
+    )
+    assert found.evidence.site == TAKES
+    assert found.evidence.lock == 7
+
+
+def test_who_takes_them_may_be_unknown(tmp_path):
+    (found,) = find_in(tmp_path, bus([20 + 10 * n for n in range(16)], name="queue 9 "))
+    assert " They are taken. " not in found.text
+    assert "rose all the time. Give the queue" in found.text
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param([20 + 3 * n for n in range(16)], id="few"),
+        pytest.param(
+            [20, *[300 - 18 * n for n in range(15)]], id="a burst that is worked off"
+        ),
+        pytest.param([20, 170] * 8, id="it is emptied again and again"),
+        pytest.param([*range(20, 130, 10), *range(120, 20, -10)], id="it drains"),
+        pytest.param([20, 100, 180], id="within a moment"),
+    ],
+)
+def test_queues_that_do_not_grow(tmp_path, counts):
+    assert kinds(tmp_path, bus(counts)) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"below": s.TRACK_USER_COUNTERS}, id="a counter of the program"),
+        pytest.param({"name": "queue of jobs"}, id="a name without a number"),
+    ],
+)
+def test_other_counters(tmp_path, other):
+    assert kinds(tmp_path, bus([20 + 10 * n for n in range(16)], **other)) == []

@@ -1,0 +1,25 @@
+/* How long queues are: looked at ten times a second while somebody waits for anything. */
+#ifndef TRACER_QUEUES_H
+#define TRACER_QUEUES_H
+
+#include <stdint.h>
+
+#include "python/compat.h"
+#include "ring/ring.h"
+
+extern uint64_t queues_due; /* the tick from which on they are looked at again */
+
+/* Somebody waits for `object`, which may be a queue: `id` is the number of that wait's lock, `what` its name, and
+ * `site` its line (strings). From then on its length is recorded, as long as it lives. Attached. */
+void queues_know(PyObject *object, uint32_t id, uint32_t what, uint32_t site);
+void queues_write(thread_buffer *b); /* attached; runs no Python code */
+void queues_forget(void);
+
+/* Attached. */
+static inline void queues_look(thread_buffer *b)
+{
+    if (queues_due != UINT64_MAX && clock_tick() >= queues_due)
+        queues_write(b);
+}
+
+#endif
