@@ -50,7 +50,6 @@ ASYNC: dict[str, Wanted] = {
     "q18_queue_without_bound": Wanted(
         "queue grows",
         ("dispatch", "channel|publish"),
-        missed="the length of a queue that nobody waits for is not recorded",
     ),
     "q19_threads_outlive_their_time_outs": Wanted(
         "thread-pool starvation|slots never returned|pool exhausted",
@@ -111,6 +110,18 @@ ASYNC: dict[str, Wanted] = {
     "s05_uvloop_pandas_like_loop": Wanted(
         "loop blocked|task never yields", ("consume", "aggregate|consume"), ("uvloop",)
     ),
+    "t02_tornado_executor_taken": Wanted(
+        "thread-pool starvation", ("implement", "2 workers", "check"), ("tornado",)
+    ),
+    "t03_sync_background_tasks": Wanted(
+        "pool exhausted|thread-pool starvation",
+        ("send_report", "4 "),
+        ("starlette", "httpx"),
+    ),
+    "t05_timer_per_message": Wanted(
+        "timers pile up", ("expire", "send"), missed="timers are not counted"
+    ),
+    "ok_90_tornado_executor_fits": Wanted("", (), ("tornado",)),
     "s06_future_nobody_resolves": Wanted("wait in vain", ("call", "future")),
     "s07_sync_sqlite_in_coroutine": Wanted(
         "loop blocked|database locked", ("main|save_message", r"execute|sqlite|s07\w+.py:3")

@@ -58,6 +58,25 @@ SYNC: dict[str, Wanted] = {
     "p24_requests_stream_not_read": Wanted(
         "slots never returned|pool exhausted", ("head_of", "connection"), ("requests",)
     ),
+    "t01_huey_waits_for_its_own_queue": Wanted(
+        "deadlock|thread-pool starvation",
+        ("count_beans",),
+        ("huey",),
+        missed="huey polls for results, and its jobs are not known",
+    ),
+    "t04_peewee_threads_do_not_close": Wanted(
+        "slots never returned|wait in vain",
+        ("load_profile", "connect"),
+        ("playhouse",),
+        missed="a pool that is polled is not known",
+    ),
+    "t06_threads_feed_a_slow_writer": Wanted("queue grows", ("writer", "store|consume")),
+    "t07_pool_callback_asks_the_pool": Wanted("deadlock", ("refine",)),
+    "t08_gthread_small_database_pool": Wanted(
+        "pool exhausted",
+        ("2 connections", "render|sleep", "report"),
+        ("gunicorn", "sqlalchemy"),
+    ),
     "ok_70_gunicorn_short_lock": Wanted("", (), ("gunicorn",)),
     "ok_71_flask_sqlite": Wanted("", (), ("flask",)),
     "ok_74_celery_prefork_quick": Wanted("", (), ("celery", "redis"), "REDIS_URL"),

@@ -49,7 +49,7 @@ def test_of_threads(tmp_path: Path, kind: type[queue.Queue[int]]) -> None:
 
     record_here(work, tmp_path / "t.pftrace")
     (found,) = lengths(tmp_path / "t.pftrace")
-    assert found[0] == "consume"
+    assert found[0].endswith("consume")
     assert found[1][-1] in (40, 41)  # the consumer may not have run yet
 
 
