@@ -152,13 +152,13 @@ typedef struct {
     uint32_t is_held;    /* by the owner, or by an unknown task */
     uint32_t slots;      /* of a pool: how many may use it at once; 0 = unknown */
     uint32_t shown_kind; /* string "trio.Event" for `kind` of the wait; 0 = it is asyncio's */
-    uint32_t holders;    /* how many tasks are known to have a slot */
+    uint32_t holders;    /* how many have a slot; 0 = of none is a task known */
 } await_lock;
 static_assert(sizeof(await_lock) == sizeof(record), "fits one record");
 
 enum { HOLDERS_MOST = 8 };
 typedef struct {
-    uint32_t tasks[HOLDERS_MOST]; /* those that have a slot, as many as fit */
+    uint32_t tasks[HOLDERS_MOST]; /* known ones that have a slot, as many as fit; 0 ends them */
 } await_holders;
 static_assert(sizeof(await_holders) == sizeof(record), "fits one record");
 

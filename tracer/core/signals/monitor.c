@@ -64,6 +64,7 @@ static watched_role roles[] = {
     {"trio run", trio_on_run, NULL, LOOP_RUNS_TRIO},
     {"trio close", NULL, trio_on_close, LOOP_NO_PART},
     {"trio reschedule", NULL, NULL, LOOP_QUEUES_TRIO},
+    {"trio borrow", trio_on_borrow, NULL, LOOP_NO_PART},
     {"trio exit", NULL, trio_on_exit, LOOP_NO_PART},
     {"trio poll", NULL, NULL, LOOP_POLLS_TRIO},
     {"trio submit", trio_on_submit, NULL, LOOP_NO_PART},

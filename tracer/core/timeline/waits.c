@@ -323,7 +323,8 @@ static void add_holders(const timeline *t, const await_lock *lock, event *ev)
     await_holders known;
     memcpy(&known, lock + 1, sizeof known);
     size_t length = 0;
-    for (uint32_t i = 0; i < lock->holders && i < HOLDERS_MOST; i++) {
+    uint32_t i = 0;
+    for (; i < HOLDERS_MOST && known.tasks[i]; i++) {
         const task_line *task = timeline_task(t, known.tasks[i]);
         size_t whole = task ? task->name_length : 0, cut = whole > HOLDER_NAME ? whole - HOLDER_NAME : 0;
         while (cut && cut < whole && (task->name[cut] & 0xc0) == 0x80) /* inside a character */
@@ -331,7 +332,7 @@ static void add_holders(const timeline *t, const await_lock *lock, event *ev)
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%s%.*s (%u)", length ? ", " : "", cut ? "…" : "",
                                    (int)(whole - cut), task ? task->name + cut : "", known.tasks[i]);
     }
-    if (lock->holders > HOLDERS_MOST)
+    if (lock->holders > i)
         length += (size_t)snprintf(text + length, sizeof text - length, ", …");
     event_text(ev, SCHEMA_ARG_HOLDERS, text, length);
 }

@@ -78,6 +78,8 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     tool.watch(facts["run"], "trio run", "PY_START")
     tool.watch(runner.close, "trio close", "PY_RETURN")
     tool.watch(runner.reschedule, "trio reschedule", "")
+    limiter = sys.modules["trio._sync"].CapacityLimiter
+    tool.watch(limiter.acquire_on_behalf_of_nowait, "trio borrow", "PY_START")
     tool.watch(runner.task_exited, "trio exit", "PY_RETURN")
     tool.watch(get_events, "trio poll", "")
     tool.watch(queue.EntryQueue.run_sync_soon, "trio submit", "PY_START")
@@ -100,6 +102,7 @@ def _facts() -> "dict[str, Any]":
         "error": sys.modules["outcome"].Error,
         "cancelled": sys.modules["trio"].Cancelled,
         "clock": run.SystemClock,
+        "placeholder": sys.modules["trio._threads"].ThreadPlaceholder,
         "run": stepping,
         "init": run.Runner.init.__code__,
         "entry": queue.task.__code__,

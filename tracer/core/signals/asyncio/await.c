@@ -340,14 +340,16 @@ static void visit_job(walk *w)
 static void find_holders(PyObject *set, await_facts *found)
 {
     PyObject *items = set && PyAnySet_CheckExact(set) ? PyObject_GetIter(set) : NULL, *each;
-    while (items && (each = PyIter_Next(items))) {
+    uint32_t known_count = 0;
+    while (items && known_count < HOLDERS_MOST && (each = PyIter_Next(items))) {
         compat_lock(&identity_guard);
         const known_task *known = identity_having(each);
-        if (known && found->holder_count++ < HOLDERS_MOST)
-            found->holders.tasks[found->holder_count - 1] = known->id;
+        if (known)
+            found->holders.tasks[known_count++] = known->id;
         compat_unlock(&identity_guard);
         Py_DECREF(each);
     }
+    found->holder_count = known_count ? (uint32_t)PySet_GET_SIZE(set) : 0;
     PyErr_Clear();
     Py_XDECREF(items);
 }

@@ -14,8 +14,8 @@ typedef struct {
     PyObject *lock;      /* … this; new reference, or NULL */
     uint32_t slots;      /* how many may use it at once; 0: unknown */
     PyObject *stand_in;  /* what has the task's slot in a pool; borrowed from its frames, or NULL */
-    uint32_t holder_count; /* of the tasks that use it, as far as is known … */
-    await_holders holders; /* … the first */
+    uint32_t holder_count; /* of those that use it, 0: no task of these is known … */
+    await_holders holders; /* … the first that are known */
 } await_facts;
 
 extern int await_names_locks; /* `lock` is wanted */

@@ -19,7 +19,7 @@ enum { NS_PER_S = 1000000000, GROUP_DEPTH = 8 };
 
 /* What trio.py has found. References; NULL: trio is not watched. */
 static struct {
-    PyObject *waits, *detaches, *error, *cancelled, *clock; /* types */
+    PyObject *waits, *detaches, *error, *cancelled, *clock, *placeholder; /* types */
     PyObject *run, *init, *entry, *process_events, *expire;        /* codes */
 } types;
 
@@ -172,6 +172,19 @@ void trio_end_step(thread_buffer *b, uint64_t tick, PyObject *message)
         known->has_yielded = 1;
         ring_emit(b, tick, REC_STEP_YIELD, 0, known->id, 0, 0);
     }
+}
+
+/* A limiter gives a token to whoever is named, or has none: to_thread names an object of its own. Its task lets others
+ * run before it waits for the job, and those may want a token then. */
+void trio_on_borrow(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    const step *top = running_top(b);
+    PyObject *borrower = local(1);
+    int is_jobs = borrower && (PyObject *)Py_TYPE(borrower) == types.placeholder && top && top->kind == STEP_TRIO;
+    known_task *known = is_jobs && top->object ? find((PyObject *)(uintptr_t)top->object) : NULL;
+    if (known)
+        identity_stand_in(known, borrower);
 }
 
 /* Whether it is trio's Cancelled, or a group of nothing else. */
@@ -396,6 +409,7 @@ static int take_types(PyObject *facts)
     return take(facts, "task", (PyObject **)&identity.trio_task, &PyType_Type) || take(facts, "waits", &types.waits, &PyType_Type) ||
            take(facts, "detaches", &types.detaches, &PyType_Type) || take(facts, "error", &types.error, &PyType_Type) ||
            take(facts, "cancelled", &types.cancelled, &PyType_Type) || take(facts, "clock", &types.clock, &PyType_Type) ||
+           take(facts, "placeholder", &types.placeholder, &PyType_Type) ||
            take(facts, "run", &types.run, &PyCode_Type) || take(facts, "init", &types.init, &PyCode_Type) ||
            take(facts, "entry", &types.entry, &PyCode_Type) || take(facts, "expire", &types.expire, &PyCode_Type) ||
            take(facts, "process_events", &types.process_events, &PyCode_Type);
@@ -429,7 +443,7 @@ int trio_setup(PyObject *facts)
 
 void trio_forget(void)
 {
-    PyObject **all[] = {&types.waits, &types.detaches, &types.error, &types.cancelled, &types.clock,
+    PyObject **all[] = {&types.waits, &types.detaches, &types.error, &types.cancelled, &types.clock, &types.placeholder,
                         &types.run, &types.init, &types.entry, &types.process_events, &types.expire};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         Py_CLEAR(*all[i]);
