@@ -50,6 +50,11 @@ _DEMANDED = {
     "trace": _ALL,
     "page": _ALL,
 }
+# Go's words for the two that cannot be made twice at once: what does not begin, and why.
+_GO_STARTS = {
+    "cpu": ("Could not enable CPU profiling", "cpu profiling already in use"),
+    "trace": ("Could not enable tracing", "tracing is already enabled"),
+}
 _SETTLE_S = 0.25  # until what has just happened is in the recording
 _ADDRESS = re.compile(r"^#\t(0x[0-9a-f]+)\t(.+)\+0x0\t", re.MULTILINE)
 _DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,3})?", re.ASCII)
@@ -147,7 +152,7 @@ class Endpoints:
 
     def _profile(self, request: Request) -> Answer:
         seconds = _seconds(_integer(request.query.get("seconds", "")), PROFILE_S)
-        with self._alone("profile"):
+        with self._alone("cpu"):
             return _file("profile", self._during(request, seconds, "profile", "cpu"))
 
     def _trace(self, request: Request) -> Answer:
@@ -293,7 +298,7 @@ class Endpoints:
 
     @contextmanager
     def _demanded(self, seconds: float, type_: str) -> Iterator[Recorded]:
-        with _told(), self._demands.recording(seconds, _DEMANDED[type_]) as recorded:
+        with _told(type_), self._demands.recording(seconds, _DEMANDED[type_]) as recorded:
             yield recorded
 
     def _order(
@@ -323,7 +328,8 @@ class Endpoints:
         """Only one of a kind at a time."""
         with self._guard:
             if kind in self._busy:
-                raise _failed(f"Another {kind} is being made. Ask again when it is ready.")
+                other = f"Another {kind} is being made. Ask again when it is ready."
+                raise _failed(": ".join(_GO_STARTS.get(kind, (other,))))
             self._busy.add(kind)
         try:
             yield
@@ -349,13 +355,15 @@ def _failed(text: str) -> Refusal:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(type_: str = "") -> Iterator[None]:
     """What the program did not do is an error of the server's, or there is a time for it."""
     try:
         yield
     except Busy as error:
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        raise _go_refusal(status, str(error), Retry_After=str(error.seconds)) from None
+        status, text = HTTPStatus.SERVICE_UNAVAILABLE, str(error)
+        if type_ in _GO_STARTS:
+            status, text = HTTPStatus.INTERNAL_SERVER_ERROR, f"{_GO_STARTS[type_][0]}: {error}"
+        raise _go_refusal(status, text, Retry_After=str(error.seconds)) from None
     except NotDone as error:
         raise _failed(str(error)) from None
 

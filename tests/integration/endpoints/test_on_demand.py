@@ -215,7 +215,16 @@ def test_two_at_once(folder: Path) -> None:
     asker = Asker(running, 300)
     assert running.line() == "on"
     for path, is_answered, words in (
-        ("profile?seconds=1", 500, b"Another profile is being made."),
+        (
+            "profile?seconds=1",
+            500,
+            b"Could not enable CPU profiling: cpu profiling already in use\n",
+        ),
+        (
+            "trace?seconds=1",
+            500,
+            b"Could not enable tracing: The program is being recorded for another request.",
+        ),
         ("heap?seconds=1", 503, b"The program is being recorded for another request."),
     ):
         status, body = running.ask(f"/debug/pprof/{path}")

@@ -161,7 +161,7 @@ def test_a_recording_on_demand(
 ) -> None:
     """Where nothing is recorded, what is asked for is, for its seconds. Where the program does
     not do it, that is an error with a sentence; so is another such recording, with the
-    seconds until it may be ready."""
+    seconds until it may be ready, and Go's status and words for what Go has."""
     asked.program.recording = ""
     assert asked.get(f"/debug/{path}").status == 200
     assert stub.recorded == [(seconds, signals)]
@@ -174,8 +174,13 @@ def test_a_recording_on_demand(
     stub.refuses = ""
     stub.busy_s = 6.5
     reply = asked.get(f"/debug/{path}")
-    assert (reply.status, reply.headers["retry-after"]) == (503, "7")
-    assert reply.body.startswith(b"The program is being recorded for another request. Ask")
+    words = {
+        "profile": "Could not enable CPU profiling: ",
+        "trace": "Could not enable tracing: ",
+    }.get(path.partition("?")[0].removeprefix("pprof/"), "")
+    assert (reply.status, reply.headers["retry-after"]) == (500 if words else 503, "7")
+    told = f"{words}The program is being recorded for another request. Ask"
+    assert reply.body.decode().startswith(told)
     assert reply.headers["x-go-pprof"] == "1"
 
 
