@@ -57,7 +57,7 @@ def metrics(target: str | None, *, as_json: bool) -> None:
     """
     from tracer.live import client, prometheus
 
-    address = client.address_of(target) if target else client.only_address()
+    address = client.only_address() if target is None else client.address_of(target)
     counters = client.ask(address, "metrics")
     click.echo(
         json.dumps(counters, indent=2) if as_json else prometheus.text(counters), nl=as_json
@@ -79,7 +79,7 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
 
     if output is not None and not force:
         refuse_other_files(output)
-    address = client.address_of(target) if target else client.only_address()
+    address = client.only_address() if target is None else client.address_of(target)
     written = client.ask(address, "snapshot", timeout_s=SNAPSHOT_TIMEOUT_S)
     if output is not None:
         move(written["file"], output)

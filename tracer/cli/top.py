@@ -152,7 +152,7 @@ def top(
 
     ADDRESS is the path of its socket. Without either, there must be one recording only.
     """
-    address = client.address_of(target) if target else client.only_address()
+    address = client.only_address() if target is None else client.address_of(target)
     key = next(key for key, (name, _) in SORTS.items() if name == sort)
     if once:
         one = next(views(address, interval_s))

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,11 @@ from typing import Any
 from tracer.errors import TracerError
 from tracer.live.control import SUFFIX, folders, open_folder
 
-TIMEOUT_S = 20  # a recorder answers within 0.1 s, unless its process is stopped
+TIMEOUT_S = 20  # a recorder answers within 0.1 s, unless its machine is overloaded, …
+LOOK_S = 1  # … or its process is stopped: who has waited for so long looks, …
+STOPPED_LOOKS = (
+    3  # … and so often in turn has found it so: a debugger stops it for moments, too
+)
 MOST_BYTES = 64 << 20
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 _TIME = struct.Struct("ll")  # timeval
@@ -116,25 +121,62 @@ def ask(address: Address, request: str, timeout_s: float = TIMEOUT_S) -> Any:
     Raises NotLiveError when nobody answers there, TracerError for any other answer.
     """
     with _connect(address) as connection:
-        connection.settimeout(timeout_s)
         try:
             connection.sendall(f"{request}\n".encode())
-            answer = _receive(connection)
-        except TimeoutError:
-            raise TracerError(
-                f"{_who(address)} does not answer. Is the process stopped?"
-            ) from None
+            answer = _receive(_Patience(connection, address, timeout_s))
         except OSError as error:
             raise NotLiveError(f"{_who(address)} hung up: {error.strerror}.") from None
     return json.loads(answer.decode(errors="replace"))
 
 
-def _receive(connection: socket.socket) -> bytes:
+class _Patience:
+    """Receives as long as the process may still answer."""
+
+    def __init__(self, connection: socket.socket, address: Address, timeout_s: float) -> None:
+        self._connection, self._address = connection, address
+        self._pid = _peer(connection)[0]
+        self._until = time.monotonic() + timeout_s
+        self._stopped = 0  # looks in turn
+
+    def receive(self) -> bytes:
+        """Raises TracerError when it will not."""
+        while True:
+            left_s = self._until - time.monotonic()
+            if left_s <= 0:
+                raise TracerError(f"{_who(self._address)} does not answer.")
+            self._connection.settimeout(min(left_s, LOOK_S))
+            try:
+                return self._connection.recv(1 << 16)
+            except TimeoutError:
+                self._look()
+
+    def _look(self) -> None:
+        self._stopped = self._stopped + 1 if _is_stopped(self._pid) else 0
+        if self._stopped == STOPPED_LOOKS:
+            raise TracerError(
+                f"process {self._pid} is stopped, by a signal or a debugger, and cannot answer. "
+                f"`kill -CONT {self._pid}` lets it go on."
+            )
+
+
+def _is_stopped(pid: int) -> bool:
+    """All of its threads; False where that cannot be seen."""
+    states = set()
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat", "rb") as stat:
+                states.add(stat.read().rpartition(b") ")[2][:1])
+    except OSError:
+        return False
+    return bool(states) and states <= {b"T", b"t"}
+
+
+def _receive(patience: _Patience) -> bytes:
     data = bytearray()
     wanted = _HEAD_BYTES
     head = b""
     while len(data) < wanted:
-        piece = connection.recv(1 << 16)
+        piece = patience.receive()
         if not piece:
             break
         data += piece
@@ -171,10 +213,7 @@ def _connect(address: Address) -> socket.socket:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIME.pack(TIMEOUT_S, 0))
         connection.connect(f"/proc/self/fd/{folder}/{address.name}")
         connection.settimeout(TIMEOUT_S)
-        pid_uid_gid = connection.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-        )
-        if not _is_trusted(_CREDENTIALS.unpack(pid_uid_gid)[1]):
+        if not _is_trusted(_peer(connection)[1]):
             raise NotLiveError(f"{_who(address)} is another user's.")
     except ConnectionRefusedError:
         connection.close()
@@ -194,6 +233,13 @@ def _connect(address: Address) -> socket.socket:
     finally:
         os.close(folder)
     return connection
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """The pid and the uid of who listens there; a pid of another container's is 0."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(told)
+    return pid, uid
 
 
 def _is_trusted(uid: int) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import socket
 import stat
 import subprocess
@@ -364,6 +365,18 @@ def test_slow_ones_are_dropped(program: Program) -> None:
     assert client.ask(client.address_of(str(program.pid)), "recording")["pid"] == program.pid
     for connection in slow:
         assert answer(connection) == b""
+
+
+def test_a_stopped_program(own: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named at once, and answers when it goes on."""
+    monkeypatch.setattr(client, "LOOK_S", 0.01)
+    address = client.address_of(str(own.pid))
+    os.kill(own.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, own.pid, os.WSTOPPED | os.WNOWAIT)
+    with pytest.raises(TracerError, match=f"process {own.pid} is stopped, by a signal"):
+        client.ask(address, "snapshot", timeout_s=60)
+    os.kill(own.pid, signal.SIGCONT)
+    assert client.ask(address, "recording", timeout_s=60)["pid"] == own.pid
 
 
 def test_no_control(tmp_path: Path) -> None:
