@@ -154,8 +154,8 @@ class _Patience:
         self._stopped = self._stopped + 1 if _is_stopped(self._pid) else 0
         if self._stopped == STOPPED_LOOKS:
             raise TracerError(
-                f"process {self._pid} is stopped, by a signal or a debugger, and cannot answer. "
-                f"`kill -CONT {self._pid}` lets it go on."
+                f"process {self._pid} is stopped, by a signal or a debugger, and cannot "
+                f"answer. `kill -CONT {self._pid}` lets it go on."
             )
 
 

@@ -47,7 +47,7 @@ static struct {
     int is_known; /* the kernel source knows that this thread is the recorder's own */
     trace_file file;   /* of a flight recording, the newest body */
     flight flight;     /* its other files */
-    private_fd statm;
+    private_fd statm, descriptors; /* /proc/self/statm, /proc/self/fd */
     uint32_t generation;
     const writer_sources *sources;
     timeline line;
@@ -58,7 +58,8 @@ static struct {
     uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
     source *heap;
     size_t heap_capacity;
-} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1}};
+} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1},
+     .descriptors = {.fd = -1}};
 
 static void flush(void)
 {
@@ -272,7 +273,7 @@ static void pass(enum upto upto)
     present_tell(&w.line, &w.ticks, w.generation, last);
     timeline_settle(&w.line);
     int64_t rss_bytes = counters_resident(&w.statm);
-    timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files());
+    timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files(&w.descriptors));
     if (w.sources->kernel->counts())
         count_threads(last);
     retire_finished();
@@ -372,6 +373,7 @@ static void close_files(void)
 {
     trace_file_close(&w.file);
     private_fd_close(&w.statm);
+    private_fd_close(&w.descriptors);
 }
 
 int writer_start(int fd, uint32_t pid, const writer_description *about, const writer_sources *sources,
@@ -395,6 +397,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     w.overhead_ns = w.dropped_by_gone = 0;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
+    w.descriptors = private_fd_open("/proc/self/fd");
     ticks_begin(&w.ticks);
     w.start_ns = w.ticks.from.ns;
     uint64_t monotonic = clock_ns_of(CLOCK_MONOTONIC);

@@ -98,11 +98,15 @@ private_fd private_fd_open(const char *path)
     return file;
 }
 
+int private_fd_look(const private_fd *file, struct stat *about)
+{
+    return file->fd >= 0 && fstat(file->fd, about) == 0 && about->st_dev == file->device && about->st_ino == file->inode;
+}
+
 int private_fd_is_ours(const private_fd *file)
 {
     struct stat about;
-    return file->fd >= 0 && fstat(file->fd, &about) == 0 && about.st_dev == file->device &&
-           about.st_ino == file->inode;
+    return private_fd_look(file, &about);
 }
 
 void private_fd_close(private_fd *file)

@@ -5,6 +5,7 @@
 #ifndef TRACER_PRIVATE_FD_H
 #define TRACER_PRIVATE_FD_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 typedef struct {
@@ -22,6 +23,8 @@ private_fd private_fd_open(const char *path);
  * another thread starts would keep. For threads that do not have the GIL. */
 private_fd private_fd_borrow(int fd);
 int private_fd_is_ours(const private_fd *file);
+/* The same, and what the kernel says of it. */
+int private_fd_look(const private_fd *file, struct stat *about);
 void private_fd_close(private_fd *file);
 
 #endif

@@ -61,6 +61,8 @@ struct sampler_state {
     int safe_reads; /* process_vm_readv works here */
     PyInterpreterState *interp;
     private_fd tasks; /* /proc/self/task */
+    uint64_t task_links; /* of it at the last look */
+    uint32_t task_looks; /* which trusted them */
     uint32_t ring_words;
     _Atomic uint32_t next_serial;
     _Atomic uint32_t codes_epoch;

@@ -364,6 +364,7 @@ const char *sampler_start(uint32_t hz)
     atomic_store(&sampler.ousted, 0);
     sampler.start_tick = clock_tick();
     sampler.tasks = private_fd_open("/proc/self/task");
+    sampler.task_links = 0;
     symbols_lock();
     symbols_forget();
     symbols_unlock();

@@ -1,7 +1,7 @@
 /* Counters: of the process, and CPU time and run delay of each thread. */
 #include "timeline/counters.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,14 +18,14 @@ int64_t counters_resident(const private_fd *statm)
     if (n <= 0)
         return 0;
     line[n] = 0;
-    long size, resident;
-    return sscanf(line, "%ld %ld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+    const char *resident = strchr(line, ' '); /* the second number */
+    return resident ? strtol(resident, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
-int64_t counters_open_files(void)
+int64_t counters_open_files(const private_fd *descriptors)
 {
-    struct stat fds;
-    return stat("/proc/self/fd", &fds) == 0 && fds.st_size > 0 ? fds.st_size : -1;
+    struct stat about;
+    return private_fd_look(descriptors, &about) && about.st_size > 0 ? about.st_size : -1;
 }
 
 /* Counters are written when they change, that of descriptors every 100 ms at most, since programs open and

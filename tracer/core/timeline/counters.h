@@ -15,7 +15,7 @@ void counters_close(timeline *t, thread_line *thread);
 /* Memory of the process, from /proc/self/statm; 0: unknown. */
 int64_t counters_resident(const private_fd *statm);
 
-/* How many descriptors this process has open; -1 when the kernel does not say (before Linux 6.2). */
-int64_t counters_open_files(void);
+/* How many descriptors this process has open, from /proc/self/fd; -1 when the kernel does not say (before Linux 6.2). */
+int64_t counters_open_files(const private_fd *descriptors);
 
 #endif
