@@ -171,4 +171,13 @@ ASYNC: dict[str, Wanted] = {
     "ok_92_web_tool_starts": Wanted("", (), ("aiohttp", "fastapi", "httpx", "sqlalchemy")),
     "ok_93_hashes_beside_sockets": Wanted("", (), ("uvloop",)),
     "ok_95_gevent_pipeline": Wanted("", (), ("gevent",)),
+    "u18_all_timers_at_once": Wanted(
+        "loop overloaded", ("poll_device", "decode", "dashboard")
+    ),
+    "u19_queue_fed_from_a_thread": Wanted(
+        "missed wake-up", ("main", "camera", "reader", "call_soon_threadsafe"), ("uvloop",)
+    ),
+    "u22_pipeline_blocks_the_reactor": Wanted(
+        "loop blocked", (r"u22\w+.py:18",), ("twisted",)
+    ),
 }

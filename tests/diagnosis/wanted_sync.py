@@ -230,4 +230,8 @@ SYNC: dict[str, Wanted] = {
     ),
     "u13_handler_added_with_each_call": Wanted("descriptors pile up", (r"2\d\d after",)),
     "u17_thread_yields_with_sleep_zero": Wanted("busy loop", ("mailer", "Worker.run")),
+    "u20_map_over_threads_computes": Wanted("GIL saturated", ("calc_N", "indicator")),
+    "u21_memory_handler_flushes": Wanted(
+        "lock convoy", ("request-N", "sleep", r"u21\w+.py:\d")
+    ),
 }

@@ -16,7 +16,7 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.overdue import overdue
+from viewer.analysis.findings.overdue import ARRIVED, arrived, overdue
 from viewer.analysis.findings.words import at, did, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.ledger.resource import window
@@ -49,6 +49,9 @@ _ENDLESS_STEP_NS = 1_000 * _MS
 _WAITED_NS = 20 * _MS
 # Where nobody was ready: tasks slept on for a fifth of a second in all, though they were due.
 _OVERDUE_NS = 200 * _MS
+# Or sockets had data and timers were due, two or more each time, as soon as it was over.
+_BLOCKS_NS = 50 * _MS
+_ARRIVED = 2
 _MOST_OVERDUE = 100  # steps of an occupant that are examined for it, the longest ones
 # A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be the disk's.
 _LONG_CALL_NS = 5 * _MS
@@ -156,6 +159,8 @@ def _by_occupant(facts: Facts) -> _Occupants:
     for who, found in grouped.items():
         if _lost(found) < _WAITED_NS:
             grouped[who] = _with_overdue(facts, found)
+        if _lost(grouped[who]) < _WAITED_NS:
+            grouped[who] = _with_arrivals(facts, found)
     slow = _SLOW_STEP_NS * facts.patience
     return {
         who: found
@@ -178,6 +183,22 @@ def _with_overdue(
         for step, _ in found[:_MOST_OVERDUE]
     ]
     return late if _lost(late) >= _OVERDUE_NS else found
+
+
+def _with_arrivals(
+    facts: Facts, found: list[tuple[_Step, Behind]]
+) -> list[tuple[_Step, Behind]]:
+    """The steps after which the loop had several callbacks to run at once, for what had come
+    or become due meanwhile: since when, no trace tells, so the step's own time is the cost."""
+    least = _BLOCKS_NS * facts.patience
+    late = [
+        (step, Behind(step.duration_ns, n, ARRIVED))
+        for step, _ in found[:_MOST_OVERDUE]
+        if step.own_ns >= least
+        and (n := arrived(facts, step.lane, step.start_ns + step.duration_ns)) >= _ARRIVED
+    ]
+    is_enough = len(late) >= _OFTEN and _lost(late) >= _CROWD_NS * facts.patience
+    return late if is_enough else found
 
 
 def _held_up(facts: Facts, found: list[tuple[_Step, Behind]]) -> int:
@@ -229,7 +250,13 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
                 f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)}, "
                 f"{total} in total"
             )
-        text += f"{what}; {waited(facts, waiting.tasks, lost, waiting.how)}."
+        behind = waited(facts, waiting.tasks, lost, waiting.how)
+        if waiting.how == ARRIVED:
+            behind = (
+                f"as soon as it was over, the loop had up to {waiting.tasks} callbacks to run "
+                f"at once, for data that had arrived and timers that were due"
+            )
+        text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"
         step = _TO_PROCESS if never or _computes(found) else _TO_THREAD
         yield Finding(kind, lost, text, _evidence(facts, worst, site), step)

@@ -6,7 +6,7 @@ from statistics import median_low
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Behind, Facts
-from viewer.trace.columns import AWAIT, READY, SELECT
+from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, SELECT
 
 _MS = 1_000_000
 # The loop looks at its timers as soon as the step is over, and wakes whoever is due. When that
@@ -18,6 +18,7 @@ _KNOWN = 2  # other sleeps that tell how long it mostly sleeps, …
 _NEAR = 60  # … among so many of its states before and after
 _CROWD = 2_000  # slices looked at after one step
 _STEP_NS = 20 * _MS  # of steps that block a loop
+ARRIVED = "arrived"  # how callbacks waited that nobody had scheduled
 _SLEEP = s.AWAIT_PREFIX + s.SLEEP
 
 
@@ -34,6 +35,24 @@ def overdue(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
         if ns >= _LATE_NS:
             late[owned.owner[i]] = ns
     return Behind(sum(late.values()), len(late), "overdue")
+
+
+def arrived(facts: Facts, lane: int, end_ns: int) -> int:
+    """How many callbacks for sockets and timers the loop ran after a step, before it waited
+    again. Nobody scheduled these: no arrow leads to them."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    low, found = bisect_left(slices.start_ns, end_ns), 0
+    for i in range(low, min(len(slices.start_ns), low + _CROWD)):
+        if slices.start_ns[i] > end_ns + _THEN_NS:
+            break
+        if model.lane[i] != lane:
+            continue
+        if owned.kind[i] == SELECT:
+            break
+        if owned.kind[i] == LOOP_CALLBACK:
+            arrows = facts.ledger.flows.at(slices.event[i])
+            found += not any(is_end for _, is_end in arrows)
+    return found
 
 
 def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:
