@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "ring/channels.h"
+#include "ring/streams.h"
 
-enum { PAGE_BYTES = 4096 }; /* behind the page comes the table of channels */
+enum { PAGE_BYTES = 4096 }; /* behind the page come the tables of channels and of streams */
 
 typedef struct {
     uint64_t most_bytes, most_members;
@@ -31,9 +32,14 @@ static int fits(char *into, const char *path)
     return length > 0 && length < FAMILY_PATH_BYTES;
 }
 
+static size_t streams_at(void)
+{
+    return PAGE_BYTES + (channels_bytes() + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
 static size_t all_bytes(void)
 {
-    return PAGE_BYTES + channels_bytes();
+    return streams_at() + streams_bytes();
 }
 
 int family_follow(const char *into, const char *first, uint64_t bytes, uint64_t members)
@@ -42,6 +48,7 @@ int family_follow(const char *into, const char *first, uint64_t bytes, uint64_t 
         munmap(page, all_bytes());
     page = NULL;
     channels_use(NULL);
+    streams_use(NULL);
     failed = 0;
     most_bytes = bytes;
     most_members = members;
@@ -70,6 +77,8 @@ static int map(int fd)
         return errno;
     page = memory;
     channels_use((char *)memory + PAGE_BYTES);
+    streams_use((char *)memory + streams_at());
+    streams_member((uint32_t)getpid());
     return 0;
 }
 
@@ -158,6 +167,7 @@ void family_count_program(void)
 uint32_t family_enter(void)
 {
     uint64_t mine = page ? atomic_fetch_add(&page->members, 1) : 0;
+    streams_member((uint32_t)getpid());
     if (!page || mine < page->most_members)
         return (uint32_t)mine;
     atomic_fetch_add(&page->refused, 1);

@@ -1,5 +1,5 @@
 /* What the processes of a family share: how many were started and have begun to record, and how much they have
- * written, and the messages that they send each other (channels.h).
+ * written, and what they send each other (channels.h, streams.h).
  *
  * A file in the family's folder, mapped by each of them. A process that is killed leaves it right. */
 #ifndef TRACER_FAMILY_H

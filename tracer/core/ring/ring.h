@@ -102,6 +102,7 @@ typedef struct thread_buffer {
     int32_t libc_fd, libc_longest_fd;
     int32_t waited_fd; /* of the last long call + 1, until its peer has been looked at; 0: none */
     uint8_t libc_class, libc_longest_class;
+    uint8_t has_traffic; /* signals/calls/traffic.c has found something that is not written yet */
     uint64_t libc_tick, libc_longest_ticks;
     /* shared */
     _Atomic uint64_t written, dropped;

@@ -14,6 +14,7 @@
 #include "signals/jobs.h"
 
 enum { MOST_AWAITED = 64, MOST_READY = 8 }; /* connections in one wait() */
+enum { MOST_WITHIN = 8 }; /* frames from Connection's methods to the call */
 enum { AT_ONCE_NS = 1000000 };                  /* nothing else comes between a wait and what is read then */
 
 typedef struct {
@@ -84,6 +85,18 @@ static void emit(thread_buffer *b, enum message_step step, const transfer *of, u
     slot[0] = (record){tick, REC_MESSAGE, (uint8_t)step, 1, 0, of->message.inode, of->message.number};
     memcpy(&slot[1], &details, sizeof details);
     ring_commit(b, 2);
+}
+
+int messages_are_passing(const thread_buffer *b)
+{
+    PyThreadState *tstate = compat_own_tstate();
+    if (mine.generation != b->generation || (!mine.out.frame && !mine.in.frame) || !tstate)
+        return 0;
+    const compat_frame *at = *compat_frame_slot(tstate);
+    for (int i = 0; at && i < MOST_WITHIN; i++, at = at->previous)
+        if (at == mine.out.frame || at == mine.in.frame)
+            return 1;
+    return 0;
 }
 
 /* --- waited for --- */

@@ -15,4 +15,7 @@ void messages_on_sent(thread_buffer *b, uint64_t tick, PyObject *value);
 void messages_on_read(thread_buffer *b, uint64_t tick, PyObject *value);  /* Connection._recv_bytes */
 void messages_on_got(thread_buffer *b, uint64_t tick, PyObject *value);
 
+/* Whether the thread writes or reads one just now. With the GIL or without. */
+int messages_are_passing(const thread_buffer *b);
+
 #endif

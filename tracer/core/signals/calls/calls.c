@@ -8,6 +8,7 @@
 #include "python/trampolines.h"
 #include "signals/calls/learn.h"
 #include "signals/calls/peers.h"
+#include "signals/calls/traffic.h"
 #include "signals/locks/queues.h"
 
 enum { SLOTS = 160 };
@@ -89,6 +90,12 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
         learn_resolve();
 }
 
+static __attribute__((noinline)) void tell_traffic(const call_frame *f)
+{
+    if (calls_same_recording(f))
+        traffic_tell(f->buffer);
+}
+
 /* The slot is read before the call and after it: `original` stays valid when the hooks are removed. */
 #define AROUND(number, call)                                                                      \
     slot *s = &slots[number];                                                                     \
@@ -97,6 +104,8 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
     PyObject *result = call;                                                                      \
     if (__builtin_expect((b = calls_leave(&f)) != NULL, 0))                                       \
         tell(b, s, &f, result);                                                                   \
+    if (f.buffer && f.buffer == ring_mine && __builtin_expect(f.buffer->has_traffic, 0))          \
+        tell_traffic(&f);                                                                         \
     return result;
 
 #define TRAMPOLINES(n)                                                                            \

@@ -24,58 +24,71 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "signals/calls/traffic.h"
 #include "signals/gil/attached.h"
 #include "ring/intern.h"
 #include "schema.h"
 #include "python/stacks.h"
 
-/* X(return type, name, class, fd, parameters, arguments) */
-#define FUNCTIONS(X)                                                                                       \
-    X(ssize_t, read, IO, fd, (int fd, void *p, size_t n), (fd, p, n))                                      \
-    X(ssize_t, write, IO, fd, (int fd, const void *p, size_t n), (fd, p, n))                               \
-    X(ssize_t, readv, IO, fd, (int fd, const struct iovec *v, int n), (fd, v, n))                          \
-    X(ssize_t, writev, IO, fd, (int fd, const struct iovec *v, int n), (fd, v, n))                         \
-    X(ssize_t, pread64, IO, fd, (int fd, void *p, size_t n, off64_t o), (fd, p, n, o))                     \
-    X(ssize_t, pwrite64, IO, fd, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o))              \
-    X(ssize_t, recv, IO, fd, (int fd, void *p, size_t n, int f), (fd, p, n, f))                            \
-    X(ssize_t, recvfrom, IO, fd,                                                                           \
-      (int fd, void *p, size_t n, int f, struct sockaddr *a, socklen_t *l), (fd, p, n, f, a, l))           \
-    X(ssize_t, recvmsg, IO, fd, (int fd, struct msghdr *m, int f), (fd, m, f))                             \
-    X(ssize_t, send, IO, fd, (int fd, const void *p, size_t n, int f), (fd, p, n, f))                      \
-    X(ssize_t, sendto, IO, fd,                                                                             \
-      (int fd, const void *p, size_t n, int f, const struct sockaddr *a, socklen_t l), (fd, p, n, f, a, l)) \
-    X(ssize_t, sendmsg, IO, fd, (int fd, const struct msghdr *m, int f), (fd, m, f))                       \
-    X(int, accept, IO, fd, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                         \
-    X(int, accept4, IO, fd, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))              \
-    X(int, connect, IO, fd, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                   \
-    X(int, poll, IO, n == 1 ? p->fd : -1, (struct pollfd *p, nfds_t n, int t), (p, n, t))                  \
-    X(int, ppoll, IO, n == 1 ? p->fd : -1,                                                                 \
-      (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s), (p, n, t, s))                                                                                        \
-    X(int, select, IO, -1, (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t))   \
-    X(int, epoll_wait, IO, fd, (int fd, struct epoll_event *e, int n, int t), (fd, e, n, t))               \
-    X(int, epoll_pwait, IO, fd, (int fd, struct epoll_event *e, int n, int t, const sigset_t *s),          \
-      (fd, e, n, t, s))                                                                                    \
-    X(int, fsync, IO, fd, (int fd), (fd))                                                                  \
-    X(int, fdatasync, IO, fd, (int fd), (fd))                                                              \
-    X(int, flock, IO, fd, (int fd, int o), (fd, o))                                                        \
-    X(pid_t, waitpid, IO, -1, (pid_t p, int *s, int o), (p, s, o))                                         \
-    X(pid_t, wait4, IO, -1, (pid_t p, int *s, int o, struct rusage *u), (p, s, o, u))                      \
-    X(int, getaddrinfo, IO, -1,                                                                            \
-      (const char *n, const char *s, const struct addrinfo *h, struct addrinfo **r), (n, s, h, r))         \
-    X(int, nanosleep, SLEEP, -1, (const struct timespec *q, struct timespec *r), (q, r))                   \
-    X(int, clock_nanosleep, SLEEP, -1, (clockid_t c, int f, const struct timespec *q, struct timespec *r), \
-      (c, f, q, r))                                                                                        \
-    X(int, usleep, SLEEP, -1, (useconds_t u), (u))                                                         \
-    X(int, sem_wait, LOCK, -1, (sem_t *s), (s))                                                            \
-    X(int, sem_timedwait, LOCK, -1, (sem_t *s, const struct timespec *t), (s, t))                          \
-    X(int, pthread_join, LOCK, -1, (pthread_t p, void **r), (p, r))                                        \
+/* What a call does to a pipe or socket. */
+#define NOTHING traffic_of(TRAFFIC_NONE, -1, NULL, 0)
+#define READS(flags) traffic_of(traffic_receives(flags), fd, p, n)
+#define READS_INTO(vector, count, flags) traffic_vector(traffic_receives(flags), fd, vector, (long)(count))
+#define WRITES traffic_of(TRAFFIC_WRITE, fd, p, n)
+#define WRITES_FROM(vector, count) traffic_vector(TRAFFIC_WRITE, fd, vector, (long)(count))
+#define POLLS traffic_of(TRAFFIC_POLL, (int)n, p, 0)
+#define WAITS traffic_of(TRAFFIC_WAIT, -1, NULL, 0)
+
+/* X(return type, name, class, fd, what it does, parameters, arguments) */
+#define FUNCTIONS(X)                                                                                                 \
+    X(ssize_t, read, IO, fd, READS(0), (int fd, void *p, size_t n), (fd, p, n))                                      \
+    X(ssize_t, write, IO, fd, WRITES, (int fd, const void *p, size_t n), (fd, p, n))                                 \
+    X(ssize_t, readv, IO, fd, READS_INTO(v, n, 0), (int fd, const struct iovec *v, int n), (fd, v, n))               \
+    X(ssize_t, writev, IO, fd, WRITES_FROM(v, n), (int fd, const struct iovec *v, int n), (fd, v, n))                \
+    X(ssize_t, pread64, IO, fd, NOTHING, (int fd, void *p, size_t n, off64_t o), (fd, p, n, o))                      \
+    X(ssize_t, pwrite64, IO, fd, NOTHING, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o))               \
+    X(ssize_t, recv, IO, fd, READS(f), (int fd, void *p, size_t n, int f), (fd, p, n, f))                            \
+    X(ssize_t, recvfrom, IO, fd, READS(f),                                                                           \
+      (int fd, void *p, size_t n, int f, struct sockaddr *a, socklen_t *l), (fd, p, n, f, a, l))                     \
+    X(ssize_t, recvmsg, IO, fd, READS_INTO(m->msg_iov, m->msg_iovlen, f),                                            \
+      (int fd, struct msghdr *m, int f), (fd, m, f))                                                                 \
+    X(ssize_t, send, IO, fd, WRITES, (int fd, const void *p, size_t n, int f), (fd, p, n, f))                        \
+    X(ssize_t, sendto, IO, fd, WRITES,                                                                               \
+      (int fd, const void *p, size_t n, int f, const struct sockaddr *a, socklen_t l), (fd, p, n, f, a, l))          \
+    X(ssize_t, sendmsg, IO, fd, WRITES_FROM(m->msg_iov, m->msg_iovlen),                                              \
+      (int fd, const struct msghdr *m, int f), (fd, m, f))                                                           \
+    X(int, accept, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                          \
+    X(int, accept4, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))               \
+    X(int, connect, IO, fd, NOTHING, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                    \
+    X(int, poll, IO, n == 1 ? p->fd : -1, POLLS, (struct pollfd *p, nfds_t n, int t), (p, n, t))                     \
+    X(int, ppoll, IO, n == 1 ? p->fd : -1, POLLS,                                                                    \
+      (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s), (p, n, t, s))                       \
+    X(int, select, IO, -1, traffic_of(TRAFFIC_SELECT, n, r, 0),                                                      \
+      (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t))                                  \
+    X(int, epoll_wait, IO, fd, WAITS, (int fd, struct epoll_event *e, int n, int t), (fd, e, n, t))                  \
+    X(int, epoll_pwait, IO, fd, WAITS,                                                                               \
+      (int fd, struct epoll_event *e, int n, int t, const sigset_t *s), (fd, e, n, t, s))                            \
+    X(int, fsync, IO, fd, NOTHING, (int fd), (fd))                                                                   \
+    X(int, fdatasync, IO, fd, NOTHING, (int fd), (fd))                                                               \
+    X(int, flock, IO, fd, NOTHING, (int fd, int o), (fd, o))                                                         \
+    X(pid_t, waitpid, IO, -1, NOTHING, (pid_t p, int *s, int o), (p, s, o))                                          \
+    X(pid_t, wait4, IO, -1, NOTHING, (pid_t p, int *s, int o, struct rusage *u), (p, s, o, u))                       \
+    X(int, getaddrinfo, IO, -1, NOTHING,                                                                             \
+      (const char *n, const char *s, const struct addrinfo *h, struct addrinfo **r), (n, s, h, r))                   \
+    X(int, nanosleep, SLEEP, -1, NOTHING, (const struct timespec *q, struct timespec *r), (q, r))                    \
+    X(int, clock_nanosleep, SLEEP, -1, NOTHING,                                                                      \
+      (clockid_t c, int f, const struct timespec *q, struct timespec *r), (c, f, q, r))                              \
+    X(int, usleep, SLEEP, -1, NOTHING, (useconds_t u), (u))                                                          \
+    X(int, sem_wait, LOCK, -1, NOTHING, (sem_t *s), (s))                                                             \
+    X(int, sem_timedwait, LOCK, -1, NOTHING, (sem_t *s, const struct timespec *t), (s, t))                           \
+    X(int, pthread_join, LOCK, -1, NOTHING, (pthread_t p, void **r), (p, r))                                         \
     GLIBC_FUNCTIONS(X)
 #ifdef __GLIBC__
-#define GLIBC_FUNCTIONS(X)                                                                                 \
-    X(int, sem_clockwait, LOCK, -1, (sem_t *s, clockid_t c, const struct timespec *t), (s, c, t))          \
-    X(ssize_t, __read_chk, IO, fd, (int fd, void *p, size_t n, size_t k), (fd, p, n, k))                   \
-    X(ssize_t, __recv_chk, IO, fd, (int fd, void *p, size_t n, size_t k, int f), (fd, p, n, k, f))         \
-    X(int, __poll_chk, IO, n == 1 ? p->fd : -1, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
+#define GLIBC_FUNCTIONS(X)                                                                                           \
+    X(int, sem_clockwait, LOCK, -1, NOTHING, (sem_t *s, clockid_t c, const struct timespec *t), (s, c, t))           \
+    X(ssize_t, __read_chk, IO, fd, READS(0), (int fd, void *p, size_t n, size_t k), (fd, p, n, k))                   \
+    X(ssize_t, __recv_chk, IO, fd, READS(f), (int fd, void *p, size_t n, size_t k, int f), (fd, p, n, k, f))         \
+    X(int, __poll_chk, IO, n == 1 ? p->fd : -1, POLLS, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
 extern ssize_t __read_chk(int, void *, size_t, size_t);
 extern ssize_t __recv_chk(int, void *, size_t, size_t, int);
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
@@ -84,7 +97,7 @@ extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
 #endif
 
 enum function {
-#define NUMBER(type, name, class, fd, parameters, arguments) F_##name,
+#define NUMBER(type, name, class, fd, does, parameters, arguments) F_##name,
     FUNCTIONS(NUMBER) F_COUNT
 };
 
@@ -188,6 +201,14 @@ static void leave(enum function f, uint8_t class, int fd, uint64_t start)
     errno = error;
 }
 
+/* `start` is enter()'s. */
+static void look(traffic *of, uint64_t start)
+{
+    thread_buffer *b = own_buffer();
+    if (b && gil_mode == GIL_WATCHED)
+        traffic_before(of, b, start ? start : b->libc_tick);
+}
+
 void libc_waits(enum libc_wait which)
 {
     thread_buffer *b = own_buffer();
@@ -195,11 +216,16 @@ void libc_waits(enum libc_wait which)
         note(b, wait_names[which], CLASS_LOCK, -1);
 }
 
-#define HOOK(type, name, class, fd_of, parameters, arguments)                          \
+#define HOOK(type, name, class, fd_of, does, parameters, arguments)                    \
     static type hook_##name parameters                                                 \
     {                                                                                  \
         uint64_t start = enter(F_##name, CLASS_##class, fd_of);                        \
+        traffic of = does;                                                             \
+        if (of.kind && __builtin_expect(streams_on, 0))                                \
+            look(&of, start);                                                          \
         type result = name arguments;                                                  \
+        if (__builtin_expect(of.buffer != NULL, 0))                                    \
+            traffic_after(&of, (long)result);                                          \
         if (start)                                                                     \
             leave(F_##name, CLASS_##class, fd_of, start);                              \
         return result;                                                                 \
@@ -230,12 +256,28 @@ static int hook_join(pthread_t thread, void **result)
     return hook_pthread_join(thread, result);
 }
 
+/* --- calls that do not block --- */
+
+static int hook_close(int fd)
+{
+    if (__builtin_expect(streams_on, 0))
+        traffic_closes(fd);
+    return close(fd);
+}
+
+static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (__builtin_expect(streams_on, 0) && operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN && own_buffer())
+        traffic_watches(fd);
+    return epoll_ctl(epoll, operation, fd, event);
+}
+
 static const struct {
     const char *name;
     void *ours, *theirs;
     uint8_t class;
 } functions[F_COUNT] = {
-#define ROW(type, name, class, fd, parameters, arguments) {#name, (void *)hook_##name, (void *)name, CLASS_##class},
+#define ROW(type, name, class, fd, does, parameters, arguments) {#name, (void *)hook_##name, (void *)name, CLASS_##class},
     FUNCTIONS(ROW)
 };
 
@@ -256,7 +298,7 @@ static uint32_t shown_name(const char *name, uint8_t class)
 
 int libc_hooks(got_hook *hooks)
 {
-    static_assert((int)F_COUNT <= (int)LIBC_HOOKS, "room for every function");
+    static_assert((int)F_COUNT + 2 <= (int)LIBC_HOOKS, "room for every function");
     for (int i = 0; i < F_COUNT; i++) {
         names[i] = shown_name(functions[i].name, functions[i].class);
         hooks[i] = (got_hook){functions[i].name, functions[i].ours, functions[i].theirs};
@@ -265,5 +307,7 @@ int libc_hooks(got_hook *hooks)
     hooks[F_pthread_join].ours = (void *)hook_join;
     wait_names[LIBC_COND_WAIT] = shown_name("pthread_cond_wait", CLASS_LOCK);
     wait_names[LIBC_COND_TIMEDWAIT] = shown_name("pthread_cond_timedwait", CLASS_LOCK);
-    return F_COUNT;
+    hooks[F_COUNT] = (got_hook){"close", (void *)hook_close, (void *)close};
+    hooks[F_COUNT + 1] = (got_hook){"epoll_ctl", (void *)hook_epoll_ctl, (void *)epoll_ctl};
+    return F_COUNT + 2;
 }

@@ -13,6 +13,7 @@
 #include "signals/gil/attached.h"
 #include "signals/calls/learn.h"
 #include "signals/calls/libc.h"
+#include "signals/calls/traffic.h"
 #include "python/stacks.h"
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, LONG_NS = 100 * 1000 * 1000, FORK_PATIENCE_S = 1, CALIBRATIONS = 50 };
@@ -108,6 +109,8 @@ static void on_take(void)
     b->has_gil = 1;
     if (!is_own || tick - released >= gil_threshold_ticks)
         write_take(b, tick, released);
+    if (__builtin_expect(b->has_traffic, 0) && !b->call)
+        traffic_tell_unnamed(b);
     b->asked_tick = 0;
     atomic_store_explicit(&b->released_tick, 0, memory_order_release);
 }

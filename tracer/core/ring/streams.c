@@ -1,0 +1,127 @@
+/* The table of streams that the processes of a family share. Nobody waits for anybody here: whoever is in somebody's way
+ * leaves no note, which costs an arrow, not time. */
+#include "ring/streams.h"
+
+#include <string.h>
+
+#include "ring/map.h"
+
+enum { STREAMS = 512, TRIED = 8, MEMBERS = 1000 };
+
+typedef struct {
+    _Atomic uint64_t numbers;
+    _Atomic uint32_t placed, members;
+    _Atomic uint32_t pids[MEMBERS];
+    uint8_t pad[80];
+    stream streams[STREAMS];
+} stream_table;
+static_assert(offsetof(stream_table, streams) % 128 == 0, "no two streams share a line of the cache");
+
+static stream_table *table;
+int streams_on;
+
+size_t streams_bytes(void)
+{
+    return sizeof *table;
+}
+
+void streams_use(void *shared)
+{
+    table = shared;
+    streams_on = table != NULL;
+}
+
+const void *streams_table(void)
+{
+    return table;
+}
+
+void streams_member(uint32_t pid)
+{
+    if (table && !streams_has_member(pid))
+        atomic_store(&table->pids[atomic_fetch_add(&table->members, 1) % MEMBERS], pid);
+}
+
+int streams_has_member(uint32_t pid)
+{
+    uint32_t count = atomic_load(&table->members);
+    for (uint32_t i = 0; i < MEMBERS && i < count; i++)
+        if (atomic_load(&table->pids[i]) == pid)
+            return 1;
+    return 0;
+}
+
+uint32_t streams_placed(void)
+{
+    return atomic_load_explicit(&table->placed, memory_order_relaxed);
+}
+
+stream *streams_find(uint64_t key)
+{
+    uint32_t at = map_hash(key);
+    for (uint32_t i = 0; i < TRIED; i++) {
+        stream *s = &table->streams[(at + i) % STREAMS];
+        if (atomic_load(&s->key) == key)
+            return s;
+    }
+    return NULL;
+}
+
+stream *streams_place(uint64_t key, uint64_t tick)
+{
+    stream *found = streams_find(key), *oldest = NULL;
+    uint32_t at = map_hash(key);
+    for (uint32_t i = 0; !found && i < TRIED; i++) {
+        stream *s = &table->streams[(at + i) % STREAMS];
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong(&s->key, &none, key))
+            found = s;
+        else if (!oldest || atomic_load(&s->read_tick) < atomic_load(&oldest->read_tick))
+            oldest = s;
+    }
+    if (!found) {
+        uint64_t before = atomic_load(&oldest->key);
+        if (!atomic_compare_exchange_strong(&oldest->key, &before, key))
+            return NULL;
+        uint64_t note = atomic_load(&oldest->note);
+        if (note >= STREAM_FIRST_NUMBER)
+            atomic_compare_exchange_strong(&oldest->note, &note, STREAM_NO_NOTE);
+        atomic_store(&oldest->writer, 0);
+        atomic_store(&oldest->reader, 0);
+        found = oldest;
+    }
+    atomic_store(&found->read_tick, tick);
+    atomic_fetch_add(&table->placed, 1);
+    return found;
+}
+
+uint64_t streams_note(stream *s, uint64_t tick, uint64_t ns, const void *data, uint64_t bytes)
+{
+    uint64_t none = STREAM_NO_NOTE;
+    if (!atomic_compare_exchange_strong(&s->note, &none, STREAM_NOTE_CHANGES))
+        return 0;
+    s->sent_tick = tick;
+    s->sent_ns = ns;
+    s->bytes = bytes;
+    s->edge_bytes = (uint8_t)(bytes < STREAM_EDGE ? bytes : STREAM_EDGE);
+    memcpy(s->edge, data, s->edge_bytes);
+    uint64_t number = STREAM_FIRST_NUMBER + atomic_fetch_add(&table->numbers, 1);
+    atomic_store(&s->note, number);
+    return number;
+}
+
+void streams_withdraw(stream *s, uint64_t number)
+{
+    atomic_compare_exchange_strong(&s->note, &number, STREAM_NO_NOTE);
+}
+
+int streams_take(stream *s, stream_taken *taken)
+{
+    uint64_t number = atomic_load(&s->note);
+    if (number < STREAM_FIRST_NUMBER || !atomic_compare_exchange_strong(&s->note, &number, STREAM_NOTE_CHANGES))
+        return 0;
+    *taken = (stream_taken){.number = number, .sent_tick = s->sent_tick, .bytes = s->bytes, .edge_bytes = s->edge_bytes};
+    memcpy(taken->edge, s->edge, sizeof taken->edge);
+    atomic_store(&s->note, STREAM_NO_NOTE);
+    return 1;
+}

@@ -1,0 +1,441 @@
+/* Pipes and stream sockets between processes of a family, as their ends are read and written.
+ *
+ * Which stream a descriptor is, the kernel is asked at its first use. Programs close descriptors in many ways, so it
+ * is asked again before a note is left or taken. */
+#define _GNU_SOURCE
+#include "signals/calls/traffic.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <linux/sockios.h>
+#endif
+
+#include "python/stacks.h"
+#include "ring/map.h"
+#include "ring/unix_peer.h"
+#include "signals/calls/calls.h"
+#include "signals/messages.h"
+
+enum { DESCRIPTORS = 4096, FOUND = 4, MOST_WATCHED = 64 };
+enum end_kind { END_UNKNOWN, END_OTHER, END_PIPE, END_UNIX, END_TCP };
+
+/* A descriptor. It may be another's already: see is_still(). */
+typedef struct {
+    _Atomic uint32_t changes; /* odd: just now */
+    _Atomic uint32_t looked;  /* for `out`, when so many streams had a place */
+    _Atomic uint8_t kind;     /* enum end_kind */
+    _Atomic uint64_t inode, in_key, out_key;
+    stream *_Atomic in, *_Atomic out;
+} end;
+
+static end ends[DESCRIPTORS];
+static const void *_Atomic table; /* that `ends` belongs to */
+static _Atomic uint32_t generation; /* of the recording in which … */
+static _Atomic uint32_t own_pid;    /* … this was asked */
+
+typedef struct {
+    uint64_t key, number, at_ns, since_ns, bytes;
+    uint8_t step; /* enum message_step */
+} found_message;
+
+static _Thread_local struct {
+    uint32_t generation;
+    volatile int is_busy; /* a signal handler that interrupts does nothing */
+    int count;
+    found_message found[FOUND];
+    uint64_t polled_since, polled_until; /* the last wait for several */
+    uint64_t before_ns;                  /* when the thread had written before */
+} mine;
+
+static uint64_t now_ns(void)
+{
+    return clock_ns_of(CLOCK_MONOTONIC);
+}
+
+/* --- what a descriptor is --- */
+
+static uint64_t mixed(uint64_t a, uint64_t b)
+{
+    uint64_t x = (a ^ (b >> 31) ^ b * 0x9E3779B97F4A7C15ull) * 0xbf58476d1ce4e5b9ull;
+    return x ^ (x >> 29);
+}
+
+/* What both ends of a stream compute alike. The kind keeps numbers of pipes and of sockets apart. */
+static uint64_t key_of(enum end_kind kind, uint64_t a, uint64_t b)
+{
+    uint64_t key = mixed(mixed(kind, a), b) >> 1; /* fits the numbers of a trace */
+    return key ? key : 1;
+}
+
+typedef struct {
+    uint64_t high, low, port;
+} address;
+
+/* An address of the internet, those of version 4 as version 6 has them. */
+static int address_of(const struct sockaddr_storage *of, address *found)
+{
+    const struct sockaddr_in *v4 = (const void *)of;
+    const struct sockaddr_in6 *v6 = (const void *)of;
+    if (of->ss_family == AF_INET) {
+        *found = (address){0, 0, v4->sin_port};
+        uint8_t low[8] = {0, 0, 0xff, 0xff};
+        memcpy(low + 4, &v4->sin_addr, 4);
+        memcpy(&found->low, low, 8);
+        return 1;
+    }
+    if (of->ss_family != AF_INET6)
+        return 0;
+    *found = (address){0, 0, v6->sin6_port};
+    memcpy(&found->high, &v6->sin6_addr, 8);
+    memcpy(&found->low, (const char *)&v6->sin6_addr + 8, 8);
+    return 1;
+}
+
+#if !defined(SO_NETNS_COOKIE)
+enum { SO_NETNS_COOKIE = 71 };
+#endif
+
+/* Only of connections within this host: both ends have the same address there. */
+static int ask_tcp(int fd, const struct sockaddr_storage *here, uint64_t *in, uint64_t *out)
+{
+    struct sockaddr_storage there = {0};
+    socklen_t length = sizeof there;
+    address mine_is, peer_is;
+    if (getpeername(fd, (struct sockaddr *)&there, &length) || !address_of(here, &mine_is) ||
+        !address_of(&there, &peer_is) || mine_is.high != peer_is.high || mine_is.low != peer_is.low)
+        return 0;
+    uint64_t net = 0;
+    length = sizeof net;
+    if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &net, &length))
+        net = 0;
+    uint64_t host = mixed(mixed(net, mine_is.high), mine_is.low);
+    *in = key_of(END_TCP, host, peer_is.port << 16 | mine_is.port);
+    *out = key_of(END_TCP, host, mine_is.port << 16 | peer_is.port);
+    return 1;
+}
+
+/* The other end is a member's if a member made it, or listened for it. */
+static int ask_unix(int fd, uint64_t inode, uint64_t *in, uint64_t *out)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) || !streams_has_member((uint32_t)peer.pid))
+        return 0;
+    uint64_t other = unix_peer(inode);
+    *in = key_of(END_UNIX, inode, 0);
+    *out = other ? key_of(END_UNIX, other, 0) : 0;
+    return other != UNIX_PEER_NONE;
+}
+
+static enum end_kind ask_socket(int fd, uint64_t inode, uint64_t *in, uint64_t *out)
+{
+    struct sockaddr_storage here = {0};
+    socklen_t length = sizeof here;
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM ||
+        getsockname(fd, (struct sockaddr *)&here, &length))
+        return END_OTHER;
+    if (here.ss_family == AF_UNIX)
+        return ask_unix(fd, inode, in, out) ? END_UNIX : END_OTHER;
+    return ask_tcp(fd, &here, in, out) ? END_TCP : END_OTHER;
+}
+
+static uint64_t identity_of(const struct stat *about)
+{
+    return S_ISFIFO(about->st_mode) ? mixed(about->st_dev, about->st_ino) : (uint64_t)about->st_ino;
+}
+
+static void ask(end *e, int fd)
+{
+    uint32_t before = atomic_load(&e->changes);
+    if (before & 1 || !atomic_compare_exchange_strong(&e->changes, &before, before + 1))
+        return;
+    struct stat about;
+    enum end_kind kind = END_OTHER;
+    uint64_t in = 0, out = 0;
+    if (fstat(fd, &about)) {
+        kind = END_UNKNOWN;
+    } else if (S_ISFIFO(about.st_mode)) {
+        kind = END_PIPE;
+        in = out = key_of(END_PIPE, about.st_dev, about.st_ino);
+    } else if (S_ISSOCK(about.st_mode)) {
+        kind = ask_socket(fd, about.st_ino, &in, &out);
+    }
+    atomic_store(&e->inode, kind ? identity_of(&about) : 0);
+    atomic_store(&e->in_key, in);
+    atomic_store(&e->out_key, out);
+    atomic_store(&e->in, NULL);
+    atomic_store(&e->out, NULL);
+    atomic_store(&e->looked, 0);
+    atomic_store(&e->kind, (uint8_t)kind);
+    atomic_store(&e->changes, before + 2);
+}
+
+static int is_still(end *e, int fd)
+{
+    struct stat about;
+    if (!fstat(fd, &about) && identity_of(&about) == atomic_load(&e->inode))
+        return 1;
+    atomic_store(&e->kind, END_UNKNOWN);
+    return 0;
+}
+
+/* Another recording, or this is a forked child. */
+static void begin_anew(const thread_buffer *b)
+{
+    const void *now = streams_table();
+    if (atomic_exchange(&table, now) != now)
+        for (int i = 0; i < DESCRIPTORS; i++)
+            atomic_store_explicit(&ends[i].kind, END_UNKNOWN, memory_order_relaxed);
+    atomic_store(&own_pid, (uint32_t)getpid());
+    atomic_store(&generation, b->generation);
+}
+
+static end *end_of(int fd)
+{
+    if ((unsigned)fd >= DESCRIPTORS)
+        return NULL;
+    end *e = &ends[fd];
+    if (__builtin_expect(atomic_load_explicit(&e->kind, memory_order_relaxed) == END_UNKNOWN, 0))
+        ask(e, fd);
+    return atomic_load_explicit(&e->kind, memory_order_relaxed) > END_OTHER ? e : NULL;
+}
+
+static stream *in_of(end *e, uint64_t tick)
+{
+    uint64_t key = atomic_load_explicit(&e->in_key, memory_order_relaxed);
+    stream *s = atomic_load_explicit(&e->in, memory_order_relaxed);
+    if (__builtin_expect(!s || atomic_load_explicit(&s->key, memory_order_relaxed) != key, 0)) {
+        s = key ? streams_place(key, tick) : NULL;
+        atomic_store(&e->in, s);
+    }
+    uint32_t pid = atomic_load_explicit(&own_pid, memory_order_relaxed);
+    if (s && atomic_load_explicit(&s->reader, memory_order_relaxed) != pid)
+        atomic_store(&s->reader, pid);
+    return s;
+}
+
+static stream *out_of(end *e)
+{
+    uint64_t key = atomic_load_explicit(&e->out_key, memory_order_relaxed);
+    stream *s = atomic_load_explicit(&e->out, memory_order_relaxed);
+    if (__builtin_expect(!s || atomic_load_explicit(&s->key, memory_order_relaxed) != key, 0)) {
+        uint32_t placed = streams_placed();
+        if (!key || atomic_load_explicit(&e->looked, memory_order_relaxed) == placed)
+            return NULL;
+        atomic_store(&e->looked, placed);
+        s = streams_find(key);
+        atomic_store(&e->out, s);
+    }
+    uint32_t pid = atomic_load_explicit(&own_pid, memory_order_relaxed);
+    if (s && atomic_load_explicit(&s->writer, memory_order_relaxed) != pid)
+        atomic_store(&s->writer, pid);
+    return s;
+}
+
+/* --- what was found, until it can be told --- */
+
+static void keep(thread_buffer *b, found_message one)
+{
+    if (mine.count == FOUND)
+        return;
+    mine.found[mine.count++] = one;
+    b->has_traffic = 1;
+}
+
+static void emit(thread_buffer *b, const found_message *one, uint32_t stack)
+{
+    uint64_t tick = clock_tick();
+    record *slot = ring_reserve(b, 2, tick);
+    if (!slot)
+        return;
+    pool_job_details details = {.bytes = one->bytes, .pickling_ns = one->since_ns, .since_ns = one->at_ns, .stack = stack};
+    slot[0] = (record){tick, REC_MESSAGE, one->step, 1, 0, one->key, one->number};
+    memcpy(&slot[1], &details, sizeof details);
+    ring_commit(b, 2);
+}
+
+static void tell(thread_buffer *b, uint32_t stack)
+{
+    b->has_traffic = 0;
+    for (int i = 0; i < mine.count; i++)
+        emit(b, &mine.found[i], mine.found[i].step == MESSAGE_SENT ? stack : 0);
+    mine.count = 0;
+}
+
+void traffic_tell(thread_buffer *b)
+{
+    tell(b, stacks_named(stacks_capture(PyThreadState_Get())));
+}
+
+void traffic_tell_unnamed(thread_buffer *b)
+{
+    tell(b, stacks_capture(compat_own_tstate()));
+}
+
+/* --- around a call --- */
+
+/* What was written before and is not read yet. Of TCP it cannot be told from what is not acknowledged yet. */
+static int is_empty(const end *e, int fd)
+{
+    int unread = 0;
+    switch (atomic_load(&e->kind)) {
+    case END_PIPE: return !ioctl(fd, FIONREAD, &unread) && !unread;
+    case END_UNIX: return !ioctl(fd, SIOCOUTQ, &unread) && !unread;
+    default: return 1;
+    }
+}
+
+static void before_write(traffic *of, thread_buffer *b, end *e)
+{
+    stream *s = out_of(e);
+    if (!s || !of->size || !of->data || atomic_load_explicit(&s->note, memory_order_relaxed) != STREAM_NO_NOTE)
+        return;
+    uint32_t reader = atomic_load_explicit(&s->reader, memory_order_relaxed);
+    uint64_t read_tick = atomic_load_explicit(&s->read_tick, memory_order_relaxed);
+    if (!reader || reader == atomic_load_explicit(&own_pid, memory_order_relaxed) ||
+        of->tick < read_tick + gil_threshold_ticks)
+        return;
+    if (mine.count == FOUND || messages_are_passing(b) || !is_still(e, of->fd) || !is_empty(e, of->fd))
+        return;
+    of->out = s;
+    of->sent_ns = now_ns();
+    of->number = streams_note(s, of->tick, of->sent_ns, of->data, of->size);
+}
+
+static void before(traffic *of, thread_buffer *b)
+{
+    end *e;
+    switch (of->kind) {
+    case TRAFFIC_READ:
+        if ((e = end_of(of->fd)))
+            of->in = in_of(e, of->tick);
+        break;
+    case TRAFFIC_WRITE:
+        if ((e = end_of(of->fd)))
+            before_write(of, b, e);
+        break;
+    case TRAFFIC_POLL:
+        for (int i = 0; of->data && i < of->fd && i < MOST_WATCHED; i++) {
+            const struct pollfd *each = (const struct pollfd *)of->data + i;
+            if (each->events & POLLIN && (e = end_of(each->fd)))
+                in_of(e, of->tick);
+        }
+        break;
+    case TRAFFIC_SELECT:
+        for (int fd = 0; of->data && fd < of->fd && fd < FD_SETSIZE; fd++)
+            if (FD_ISSET(fd, (const fd_set *)of->data) && (e = end_of(fd)))
+                in_of(e, of->tick);
+        break;
+    }
+}
+
+static int begins(const thread_buffer *b)
+{
+    if (mine.is_busy)
+        return 0;
+    mine.is_busy = 1;
+    if (atomic_load_explicit(&generation, memory_order_relaxed) != b->generation)
+        begin_anew(b);
+    if (mine.generation != b->generation) {
+        mine.generation = b->generation;
+        mine.count = 0;
+        mine.polled_since = mine.polled_until = mine.before_ns = 0;
+    }
+    return 1;
+}
+
+void traffic_before(traffic *of, thread_buffer *b, uint64_t tick)
+{
+    if (!begins(b))
+        return;
+    int error = errno;
+    of->buffer = b;
+    of->tick = tick;
+    before(of, b);
+    mine.is_busy = 0;
+    errno = error;
+}
+
+static void after_write(const traffic *of, long result)
+{
+    if (result <= 0) {
+        streams_withdraw(of->out, of->number);
+        return;
+    }
+    keep(of->buffer, (found_message){atomic_load(&of->out->key), of->number, of->sent_ns, mine.before_ns, of->size,
+                                     MESSAGE_SENT});
+    mine.before_ns = now_ns();
+}
+
+static uint64_t ns_of(uint64_t ticks)
+{
+    return (uint64_t)((double)ticks * 1e9 / (double)clock_ticks_of(1000 * 1000 * 1000));
+}
+
+/* A note that was left while the thread waited, of the bytes that it got. */
+static void take(const traffic *of, long result, uint64_t until)
+{
+    stream_taken taken;
+    if (!streams_take(of->in, &taken) || result <= 0)
+        return;
+    int read = taken.sent_tick >= of->tick && taken.sent_tick <= until;
+    int polled = taken.sent_tick >= mine.polled_since && taken.sent_tick <= mine.polled_until;
+    size_t same = (size_t)result < of->size ? (size_t)result : of->size;
+    same = same < taken.edge_bytes ? same : taken.edge_bytes;
+    if ((!read && !polled) || messages_are_passing(of->buffer) || !same || memcmp(of->data, taken.edge, same) || !is_still(&ends[of->fd], of->fd))
+        return;
+    uint64_t ns = now_ns(), since_ns = ns - ns_of(until - (read ? of->tick : mine.polled_since));
+    keep(of->buffer, (found_message){atomic_load(&of->in->key), taken.number, ns, since_ns, taken.bytes,
+                                     MESSAGE_RECEIVED});
+}
+
+void traffic_after(traffic *of, long result)
+{
+    if (of->buffer != ring_mine || mine.is_busy || mine.generation != of->buffer->generation ||
+        mine.generation != atomic_load_explicit(&ring_generation, memory_order_relaxed))
+        return;
+    int error = errno;
+    mine.is_busy = 1;
+    if (of->kind >= TRAFFIC_WAIT) {
+        mine.polled_since = of->tick;
+        mine.polled_until = clock_tick();
+    } else if (of->in) {
+        uint64_t until = clock_tick();
+        atomic_store_explicit(&of->in->read_tick, until, memory_order_relaxed);
+        if (__builtin_expect(atomic_load_explicit(&of->in->note, memory_order_relaxed) >= STREAM_FIRST_NUMBER, 0))
+            take(of, result, until);
+    } else if (of->number) {
+        after_write(of, result);
+    }
+    if (__builtin_expect(of->buffer->has_traffic, 0) && of->buffer->has_gil && !of->buffer->call)
+        traffic_tell_unnamed(of->buffer);
+    mine.is_busy = 0;
+    errno = error;
+}
+
+void traffic_watches(int fd)
+{
+    thread_buffer *b = ring_mine;
+    if (!b || b->generation != atomic_load(&ring_generation) || !begins(b))
+        return;
+    int error = errno;
+    end *e = end_of(fd);
+    if (e)
+        in_of(e, clock_tick());
+    mine.is_busy = 0;
+    errno = error;
+}
+
+void traffic_closes(int fd)
+{
+    if ((unsigned)fd < DESCRIPTORS)
+        atomic_store_explicit(&ends[fd].kind, END_UNKNOWN, memory_order_relaxed);
+}

@@ -1,0 +1,58 @@
+/* What passes through pipes and stream sockets: called around the libc functions that read, write and wait for them.
+ *
+ * Nothing happens before the first child of the family is started, nor at descriptors that lead out of it. */
+#ifndef TRACER_TRAFFIC_H
+#define TRACER_TRAFFIC_H
+
+#include <poll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "ring/ring.h"
+#include "ring/streams.h"
+
+enum traffic_kind { TRAFFIC_NONE, TRAFFIC_READ, TRAFFIC_WRITE, TRAFFIC_WAIT, TRAFFIC_POLL, TRAFFIC_SELECT };
+
+/* A call. Its kind is a constant where it is made, so that of most functions nothing of this is left. */
+typedef struct {
+    uint8_t kind; /* enum traffic_kind */
+    int fd;       /* of TRAFFIC_POLL and TRAFFIC_SELECT how many */
+    const void *data; /* that is written, or read into; what TRAFFIC_POLL or TRAFFIC_SELECT wait for */
+    size_t size;
+    thread_buffer *buffer; /* NULL: it is not looked at */
+    uint64_t tick;         /* when it began */
+    stream *in, *out;      /* that it reads, or writes */
+    uint64_t number;       /* of the note that it has left, 0: none */
+    uint64_t sent_ns;
+} traffic;
+
+static inline traffic traffic_of(enum traffic_kind kind, int fd, const void *data, size_t size)
+{
+    return (traffic){.kind = (uint8_t)kind, .fd = fd, .data = data, .size = size};
+}
+
+static inline traffic traffic_vector(enum traffic_kind kind, int fd, const struct iovec *vector, long count)
+{
+    return count > 0 && vector ? traffic_of(kind, fd, vector->iov_base, vector->iov_len) : traffic_of(TRAFFIC_NONE, fd, NULL, 0);
+}
+
+/* What is only looked at stays there to be read. */
+static inline enum traffic_kind traffic_receives(int flags)
+{
+    return flags & (MSG_PEEK | MSG_OOB) ? TRAFFIC_NONE : TRAFFIC_READ;
+}
+
+/* Before the call and after it. Any thread, with the GIL or without; they lock, allocate and raise nothing. */
+void traffic_before(traffic *of, thread_buffer *b, uint64_t tick);
+void traffic_after(traffic *of, long result);
+/* Somebody will wait in another call until there is something to read. */
+void traffic_watches(int fd);
+/* The number will be another's. */
+void traffic_closes(int fd);
+/* Attached, after a call: writes what it has found. */
+void traffic_tell(thread_buffer *b);
+/* The same in the GIL's hooks, where nothing may be named. */
+void traffic_tell_unnamed(thread_buffer *b);
+
+#endif
