@@ -22,7 +22,7 @@
 #include "signals/calls/calls.h"
 #include "signals/messages.h"
 
-enum { DESCRIPTORS = 4096, FOUND = 4, MOST_WATCHED = 64 };
+enum { DESCRIPTORS = 4096, FOUND = 4, MOST_WATCHED = 64, MOST_ASKED = 8 };
 enum end_kind { END_UNKNOWN, END_OTHER, END_PIPE, END_UNIX, END_TCP };
 
 /* A descriptor. It may be another's already: see is_still(). */
@@ -30,6 +30,7 @@ typedef struct {
     _Atomic uint32_t changes; /* odd: just now */
     _Atomic uint32_t looked;  /* for `out`, when so many streams had a place */
     _Atomic uint8_t kind;     /* enum end_kind */
+    _Atomic uint8_t asked;    /* how often for the other end of a unix socket: it may not be accepted yet */
     _Atomic uint64_t inode, in_key, out_key;
     stream *_Atomic in, *_Atomic out;
 } end;
@@ -129,8 +130,8 @@ static int ask_unix(int fd, uint64_t inode, uint64_t *in, uint64_t *out)
         return 0;
     uint64_t other = unix_peer(inode);
     *in = key_of(END_UNIX, inode, 0);
-    *out = other ? key_of(END_UNIX, other, 0) : 0;
-    return other != UNIX_PEER_NONE;
+    *out = other != UNIX_PEER_NONE ? key_of(END_UNIX, other, 0) : 0;
+    return 1;
 }
 
 static enum end_kind ask_socket(int fd, uint64_t inode, uint64_t *in, uint64_t *out)
@@ -168,6 +169,8 @@ static void ask(end *e, int fd)
     } else if (S_ISSOCK(about.st_mode)) {
         kind = ask_socket(fd, about.st_ino, &in, &out);
     }
+    if (kind && atomic_load(&e->inode) != identity_of(&about))
+        atomic_store(&e->asked, 0);
     atomic_store(&e->inode, kind ? identity_of(&about) : 0);
     atomic_store(&e->in_key, in);
     atomic_store(&e->out_key, out);
@@ -295,6 +298,10 @@ static int is_empty(const end *e, int fd)
 
 static void before_write(traffic *of, thread_buffer *b, end *e)
 {
+    if (!atomic_load_explicit(&e->out_key, memory_order_relaxed) && atomic_load(&e->asked) < MOST_ASKED) {
+        atomic_fetch_add(&e->asked, 1);
+        ask(e, of->fd);
+    }
     stream *s = out_of(e);
     if (!s || !of->size || !of->data || atomic_load_explicit(&s->note, memory_order_relaxed) != STREAM_NO_NOTE)
         return;
