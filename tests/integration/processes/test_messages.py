@@ -125,3 +125,26 @@ def test_no_arrow_from_a_stranger(record: Recorder) -> None:
     for who, before, after in got:
         mine = [arrow for arrow in found if arrow.is_read(pid, before, after)]
         assert len(mine) <= (who == "known"), f"{who}: {mine}"
+
+
+def test_streams(record: Recorder) -> None:
+    """Who waits at a pipe or a socket has an arrow from what the other process wrote there,
+    and none from what a stranger wrote."""
+    path = record(PROGRAMS / "streams.py")
+    pid, got = json.loads(record.stdout.splitlines()[-1])
+    trace = read_strict(path.read_bytes())
+    found = arrows(trace)
+    tells = tells_peers()
+    for way, who, before, after in got:
+        if way == "unix" and not tells:
+            continue
+        mine = [arrow for arrow in found if arrow.is_read(pid, before, after)]
+        assert len(mine) == (who == "known"), f"{way} from {who}: {mine}"
+        for sent, received in mine:
+            assert sent.process.pid == trace.processes[0].pid
+            since = int(received.args[s.ARG_SINCE])
+            assert before - (after - before) // 100 <= since <= sent.time_ns
+            assert sent.args[s.ARG_BYTES] == received.args[s.ARG_BYTES] == len("known")
+            assert " main" in str(sent.args[s.ARG_STACK])
+    ways = {way for way, *_ in got}
+    assert ways == {"pipe", "polled", "unix", "tcp"}

@@ -22,6 +22,7 @@ typedef struct {
 } shared;
 
 static shared *page; /* NULL: no child was started yet */
+static shared *before; /* the last recording's: a thread may be looking at it that had no time since */
 static char folder[FAMILY_PATH_BYTES], file[FAMILY_PATH_BYTES]; /* "": children are not followed */
 static uint64_t most_bytes, most_members;
 static int failed; /* errno */
@@ -44,8 +45,11 @@ static size_t all_bytes(void)
 
 int family_follow(const char *into, const char *first, uint64_t bytes, uint64_t members)
 {
-    if (page)
-        munmap(page, all_bytes());
+    if (page) {
+        if (before)
+            munmap(before, all_bytes());
+        before = page;
+    }
     page = NULL;
     channels_use(NULL);
     streams_use(NULL);

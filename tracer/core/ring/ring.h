@@ -66,6 +66,20 @@ typedef struct {
     const void *gives;    /* the lock that a call of the current one gives back just now, NULL: none */
 } greenlet_state;
 
+/* What passed between this thread and other processes: for signals/calls/traffic.c. */
+enum { TRAFFIC_FOUND = 4 };
+typedef struct {
+    uint64_t key, number, at_ns, since_ns, bytes;
+    uint8_t step; /* enum message_step */
+} found_message;
+typedef struct {
+    volatile uint8_t is_busy; /* a signal handler that interrupts does nothing */
+    uint8_t count;            /* of what is found and not written yet */
+    found_message found[TRAFFIC_FOUND];
+    uint64_t polled_since, polled_until; /* the last wait for several descriptors */
+    uint64_t before_ns;                  /* when the thread had written before */
+} traffic_state;
+
 typedef struct thread_buffer {
     /* producer's own */
     chunk *write_chunk; /* NULL until it got one */
@@ -102,8 +116,8 @@ typedef struct thread_buffer {
     int32_t libc_fd, libc_longest_fd;
     int32_t waited_fd; /* of the last long call + 1, until its peer has been looked at; 0: none */
     uint8_t libc_class, libc_longest_class;
-    uint8_t has_traffic; /* signals/calls/traffic.c has found something that is not written yet */
     uint64_t libc_tick, libc_longest_ticks;
+    traffic_state traffic;
     /* shared */
     _Atomic uint64_t written, dropped;
     _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */

@@ -17,18 +17,18 @@ typedef struct {
 } stream_table;
 static_assert(offsetof(stream_table, streams) % 128 == 0, "no two streams share a line of the cache");
 
-static stream_table *table;
+static stream_table *_Atomic table; /* each function looks once: it may go meanwhile */
 int streams_on;
 
 size_t streams_bytes(void)
 {
-    return sizeof *table;
+    return sizeof(stream_table);
 }
 
 void streams_use(void *shared)
 {
     table = shared;
-    streams_on = table != NULL;
+    streams_on = shared != NULL;
 }
 
 const void *streams_table(void)
@@ -38,29 +38,33 @@ const void *streams_table(void)
 
 void streams_member(uint32_t pid)
 {
-    if (table && !streams_has_member(pid))
-        atomic_store(&table->pids[atomic_fetch_add(&table->members, 1) % MEMBERS], pid);
+    stream_table *all = table;
+    if (all && !streams_has_member(pid))
+        atomic_store(&all->pids[atomic_fetch_add(&all->members, 1) % MEMBERS], pid);
 }
 
 int streams_has_member(uint32_t pid)
 {
-    uint32_t count = atomic_load(&table->members);
+    stream_table *all = table;
+    uint32_t count = all ? atomic_load(&all->members) : 0;
     for (uint32_t i = 0; i < MEMBERS && i < count; i++)
-        if (atomic_load(&table->pids[i]) == pid)
+        if (atomic_load(&all->pids[i]) == pid)
             return 1;
     return 0;
 }
 
 uint32_t streams_placed(void)
 {
-    return atomic_load_explicit(&table->placed, memory_order_relaxed);
+    stream_table *all = table;
+    return all ? atomic_load_explicit(&all->placed, memory_order_relaxed) : 0;
 }
 
 stream *streams_find(uint64_t key)
 {
+    stream_table *all = table;
     uint32_t at = map_hash(key);
-    for (uint32_t i = 0; i < TRIED; i++) {
-        stream *s = &table->streams[(at + i) % STREAMS];
+    for (uint32_t i = 0; all && i < TRIED; i++) {
+        stream *s = &all->streams[(at + i) % STREAMS];
         if (atomic_load(&s->key) == key)
             return s;
     }
@@ -69,12 +73,15 @@ stream *streams_find(uint64_t key)
 
 stream *streams_place(uint64_t key, uint64_t tick)
 {
+    stream_table *all = table;
+    if (!all)
+        return NULL;
     stream *found = streams_find(key), *oldest = NULL;
     uint32_t at = map_hash(key);
     for (uint32_t i = 0; !found && i < TRIED; i++) {
-        stream *s = &table->streams[(at + i) % STREAMS];
-        uint64_t none = 0;
-        if (atomic_compare_exchange_strong(&s->key, &none, key))
+        stream *s = &all->streams[(at + i) % STREAMS];
+        uint64_t known = 0;
+        if (atomic_compare_exchange_strong(&s->key, &known, key) || known == key)
             found = s;
         else if (!oldest || atomic_load(&s->read_tick) < atomic_load(&oldest->read_tick))
             oldest = s;
@@ -86,26 +93,28 @@ stream *streams_place(uint64_t key, uint64_t tick)
         uint64_t note = atomic_load(&oldest->note);
         if (note >= STREAM_FIRST_NUMBER)
             atomic_compare_exchange_strong(&oldest->note, &note, STREAM_NO_NOTE);
+        atomic_store(&oldest->write_tick, 0);
         atomic_store(&oldest->writer, 0);
         atomic_store(&oldest->reader, 0);
         found = oldest;
     }
     atomic_store(&found->read_tick, tick);
-    atomic_fetch_add(&table->placed, 1);
+    atomic_fetch_add(&all->placed, 1);
     return found;
 }
 
 uint64_t streams_note(stream *s, uint64_t tick, uint64_t ns, const void *data, uint64_t bytes)
 {
+    stream_table *all = table;
     uint64_t none = STREAM_NO_NOTE;
-    if (!atomic_compare_exchange_strong(&s->note, &none, STREAM_NOTE_CHANGES))
+    if (!all || !atomic_compare_exchange_strong(&s->note, &none, STREAM_NOTE_CHANGES))
         return 0;
     s->sent_tick = tick;
     s->sent_ns = ns;
     s->bytes = bytes;
     s->edge_bytes = (uint8_t)(bytes < STREAM_EDGE ? bytes : STREAM_EDGE);
     memcpy(s->edge, data, s->edge_bytes);
-    uint64_t number = STREAM_FIRST_NUMBER + atomic_fetch_add(&table->numbers, 1);
+    uint64_t number = STREAM_FIRST_NUMBER + atomic_fetch_add(&all->numbers, 1);
     atomic_store(&s->note, number);
     return number;
 }

@@ -17,11 +17,12 @@ enum { STREAM_EDGE = 32 };
 typedef struct {
     _Atomic uint64_t key;       /* 0: free */
     _Atomic uint64_t read_tick; /* when its reader has read last, or was first seen */
+    _Atomic uint64_t write_tick; /* when it was last written to */
     _Atomic uint64_t note;      /* enum stream_note, or the number of the write whose note is there */
     _Atomic uint32_t reader, writer; /* the processes that were seen last; 0: none */
     uint64_t sent_tick, sent_ns, bytes; /* of the write: guarded by `note` */
     uint8_t edge[STREAM_EDGE], edge_bytes;
-    uint8_t pad[39];
+    uint8_t pad[31];
 } stream;
 static_assert(sizeof(stream) == 128, "two lines of the cache");
 

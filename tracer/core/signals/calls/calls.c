@@ -104,7 +104,7 @@ static __attribute__((noinline)) void tell_traffic(const call_frame *f)
     PyObject *result = call;                                                                      \
     if (__builtin_expect((b = calls_leave(&f)) != NULL, 0))                                       \
         tell(b, s, &f, result);                                                                   \
-    if (f.buffer && f.buffer == ring_mine && __builtin_expect(f.buffer->has_traffic, 0))          \
+    if (f.buffer && f.buffer == ring_mine && __builtin_expect(f.buffer->traffic.count, 0))        \
         tell_traffic(&f);                                                                         \
     return result;
 

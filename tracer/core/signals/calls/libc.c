@@ -267,7 +267,8 @@ static int hook_close(int fd)
 
 static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    if (__builtin_expect(streams_on, 0) && operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN && own_buffer())
+    if (__builtin_expect(streams_on, 0) && operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN && own_buffer() &&
+        gil_mode == GIL_WATCHED)
         traffic_watches(fd);
     return epoll_ctl(epoll, operation, fd, event);
 }

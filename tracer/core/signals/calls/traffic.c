@@ -19,10 +19,9 @@
 #include "python/stacks.h"
 #include "ring/map.h"
 #include "ring/unix_peer.h"
-#include "signals/calls/calls.h"
 #include "signals/messages.h"
 
-enum { DESCRIPTORS = 4096, FOUND = 4, MOST_WATCHED = 64, MOST_ASKED = 8 };
+enum { DESCRIPTORS = 4096, MOST_WATCHED = 64, MOST_ASKED = 8 };
 enum end_kind { END_UNKNOWN, END_OTHER, END_PIPE, END_UNIX, END_TCP };
 
 /* A descriptor. It may be another's already: see is_still(). */
@@ -39,20 +38,6 @@ static end ends[DESCRIPTORS];
 static const void *_Atomic table; /* that `ends` belongs to */
 static _Atomic uint32_t generation; /* of the recording in which … */
 static _Atomic uint32_t own_pid;    /* … this was asked */
-
-typedef struct {
-    uint64_t key, number, at_ns, since_ns, bytes;
-    uint8_t step; /* enum message_step */
-} found_message;
-
-static _Thread_local struct {
-    uint32_t generation;
-    volatile int is_busy; /* a signal handler that interrupts does nothing */
-    int count;
-    found_message found[FOUND];
-    uint64_t polled_since, polled_until; /* the last wait for several */
-    uint64_t before_ns;                  /* when the thread had written before */
-} mine;
 
 static uint64_t now_ns(void)
 {
@@ -153,8 +138,10 @@ static uint64_t identity_of(const struct stat *about)
     return S_ISFIFO(about->st_mode) ? mixed(about->st_dev, about->st_ino) : (uint64_t)about->st_ino;
 }
 
+/* This and what follows keeps errno. */
 static void ask(end *e, int fd)
 {
+    int error = errno;
     uint32_t before = atomic_load(&e->changes);
     if (before & 1 || !atomic_compare_exchange_strong(&e->changes, &before, before + 1))
         return;
@@ -179,15 +166,18 @@ static void ask(end *e, int fd)
     atomic_store(&e->looked, 0);
     atomic_store(&e->kind, (uint8_t)kind);
     atomic_store(&e->changes, before + 2);
+    errno = error;
 }
 
 static int is_still(end *e, int fd)
 {
     struct stat about;
-    if (!fstat(fd, &about) && identity_of(&about) == atomic_load(&e->inode))
-        return 1;
-    atomic_store(&e->kind, END_UNKNOWN);
-    return 0;
+    int error = errno;
+    int is_same = !fstat(fd, &about) && identity_of(&about) == atomic_load(&e->inode);
+    errno = error;
+    if (!is_same)
+        atomic_store(&e->kind, END_UNKNOWN);
+    return is_same;
 }
 
 /* Another recording, or this is a forked child. */
@@ -247,10 +237,8 @@ static stream *out_of(end *e)
 
 static void keep(thread_buffer *b, found_message one)
 {
-    if (mine.count == FOUND)
-        return;
-    mine.found[mine.count++] = one;
-    b->has_traffic = 1;
+    if (b->traffic.count < TRAFFIC_FOUND)
+        b->traffic.found[b->traffic.count++] = one;
 }
 
 static void emit(thread_buffer *b, const found_message *one, uint32_t stack)
@@ -267,10 +255,12 @@ static void emit(thread_buffer *b, const found_message *one, uint32_t stack)
 
 static void tell(thread_buffer *b, uint32_t stack)
 {
-    b->has_traffic = 0;
-    for (int i = 0; i < mine.count; i++)
-        emit(b, &mine.found[i], mine.found[i].step == MESSAGE_SENT ? stack : 0);
-    mine.count = 0;
+    int error = errno;
+    const found_message *found = b->traffic.found;
+    for (int i = 0; i < b->traffic.count; i++)
+        emit(b, &found[i], found[i].step == MESSAGE_SENT ? stack : 0);
+    b->traffic.count = 0;
+    errno = error;
 }
 
 void traffic_tell(thread_buffer *b)
@@ -288,12 +278,11 @@ void traffic_tell_unnamed(thread_buffer *b)
 /* What was written before and is not read yet. Of TCP it cannot be told from what is not acknowledged yet. */
 static int is_empty(const end *e, int fd)
 {
-    int unread = 0;
-    switch (atomic_load(&e->kind)) {
-    case END_PIPE: return !ioctl(fd, FIONREAD, &unread) && !unread;
-    case END_UNIX: return !ioctl(fd, SIOCOUTQ, &unread) && !unread;
-    default: return 1;
-    }
+    uint8_t kind = atomic_load(&e->kind);
+    int unread = 0, error = errno;
+    int failed = kind == END_TCP ? 0 : ioctl(fd, kind == END_PIPE ? FIONREAD : SIOCOUTQ, &unread);
+    errno = error;
+    return !failed && !unread;
 }
 
 static void before_write(traffic *of, thread_buffer *b, end *e)
@@ -303,14 +292,17 @@ static void before_write(traffic *of, thread_buffer *b, end *e)
         ask(e, of->fd);
     }
     stream *s = out_of(e);
-    if (!s || !of->size || !of->data || atomic_load_explicit(&s->note, memory_order_relaxed) != STREAM_NO_NOTE)
+    if (!s || !of->size || !of->data)
+        return;
+    uint64_t written = atomic_exchange_explicit(&s->write_tick, of->tick, memory_order_relaxed);
+    if (atomic_load_explicit(&s->note, memory_order_relaxed) != STREAM_NO_NOTE)
         return;
     uint32_t reader = atomic_load_explicit(&s->reader, memory_order_relaxed);
     uint64_t read_tick = atomic_load_explicit(&s->read_tick, memory_order_relaxed);
     if (!reader || reader == atomic_load_explicit(&own_pid, memory_order_relaxed) ||
-        of->tick < read_tick + gil_threshold_ticks)
-        return;
-    if (mine.count == FOUND || messages_are_passing(b) || !is_still(e, of->fd) || !is_empty(e, of->fd))
+        of->tick < read_tick + gil_threshold_ticks || written > read_tick)
+        return; /* what was written before may not be read yet */
+    if (b->traffic.count == TRAFFIC_FOUND || messages_are_passing(b) || !is_still(e, of->fd) || !is_empty(e, of->fd))
         return;
     of->out = s;
     of->sent_ns = now_ns();
@@ -344,18 +336,13 @@ static void before(traffic *of, thread_buffer *b)
     }
 }
 
-static int begins(const thread_buffer *b)
+static int begins(thread_buffer *b)
 {
-    if (mine.is_busy)
+    if (b->traffic.is_busy)
         return 0;
-    mine.is_busy = 1;
-    if (atomic_load_explicit(&generation, memory_order_relaxed) != b->generation)
+    b->traffic.is_busy = 1;
+    if (__builtin_expect(atomic_load_explicit(&generation, memory_order_relaxed) != b->generation, 0))
         begin_anew(b);
-    if (mine.generation != b->generation) {
-        mine.generation = b->generation;
-        mine.count = 0;
-        mine.polled_since = mine.polled_until = mine.before_ns = 0;
-    }
     return 1;
 }
 
@@ -363,12 +350,10 @@ void traffic_before(traffic *of, thread_buffer *b, uint64_t tick)
 {
     if (!begins(b))
         return;
-    int error = errno;
     of->buffer = b;
     of->tick = tick;
     before(of, b);
-    mine.is_busy = 0;
-    errno = error;
+    b->traffic.is_busy = 0;
 }
 
 static void after_write(const traffic *of, long result)
@@ -377,9 +362,9 @@ static void after_write(const traffic *of, long result)
         streams_withdraw(of->out, of->number);
         return;
     }
-    keep(of->buffer, (found_message){atomic_load(&of->out->key), of->number, of->sent_ns, mine.before_ns, of->size,
+    keep(of->buffer, (found_message){atomic_load(&of->out->key), of->number, of->sent_ns, of->buffer->traffic.before_ns, of->size,
                                      MESSAGE_SENT});
-    mine.before_ns = now_ns();
+    of->buffer->traffic.before_ns = now_ns();
 }
 
 static uint64_t ns_of(uint64_t ticks)
@@ -394,26 +379,27 @@ static void take(const traffic *of, long result, uint64_t until)
     if (!streams_take(of->in, &taken) || result <= 0)
         return;
     int read = taken.sent_tick >= of->tick && taken.sent_tick <= until;
-    int polled = taken.sent_tick >= mine.polled_since && taken.sent_tick <= mine.polled_until;
+    int polled = taken.sent_tick >= of->buffer->traffic.polled_since && taken.sent_tick <= of->buffer->traffic.polled_until;
     size_t same = (size_t)result < of->size ? (size_t)result : of->size;
     same = same < taken.edge_bytes ? same : taken.edge_bytes;
-    if ((!read && !polled) || messages_are_passing(of->buffer) || !same || memcmp(of->data, taken.edge, same) || !is_still(&ends[of->fd], of->fd))
+    uint64_t key = atomic_load(&of->in->key);
+    if ((!read && !polled) || key != atomic_load(&ends[of->fd].in_key) || messages_are_passing(of->buffer) || !same || memcmp(of->data, taken.edge, same) || !is_still(&ends[of->fd], of->fd))
         return;
-    uint64_t ns = now_ns(), since_ns = ns - ns_of(until - (read ? of->tick : mine.polled_since));
-    keep(of->buffer, (found_message){atomic_load(&of->in->key), taken.number, ns, since_ns, taken.bytes,
+    uint64_t ns = now_ns(), since_ns = ns - ns_of(until - (read ? of->tick : of->buffer->traffic.polled_since));
+    keep(of->buffer, (found_message){key, taken.number, ns, since_ns, taken.bytes,
                                      MESSAGE_RECEIVED});
 }
 
 void traffic_after(traffic *of, long result)
 {
-    if (of->buffer != ring_mine || mine.is_busy || mine.generation != of->buffer->generation ||
-        mine.generation != atomic_load_explicit(&ring_generation, memory_order_relaxed))
+    thread_buffer *b = of->buffer;
+    if (b != ring_mine || b->generation != atomic_load_explicit(&ring_generation, memory_order_relaxed) ||
+        b->traffic.is_busy)
         return;
-    int error = errno;
-    mine.is_busy = 1;
+    b->traffic.is_busy = 1;
     if (of->kind >= TRAFFIC_WAIT) {
-        mine.polled_since = of->tick;
-        mine.polled_until = clock_tick();
+        b->traffic.polled_since = of->tick;
+        b->traffic.polled_until = clock_tick();
     } else if (of->in) {
         uint64_t until = clock_tick();
         atomic_store_explicit(&of->in->read_tick, until, memory_order_relaxed);
@@ -422,10 +408,9 @@ void traffic_after(traffic *of, long result)
     } else if (of->number) {
         after_write(of, result);
     }
-    if (__builtin_expect(of->buffer->has_traffic, 0) && of->buffer->has_gil && !of->buffer->call)
-        traffic_tell_unnamed(of->buffer);
-    mine.is_busy = 0;
-    errno = error;
+    if (__builtin_expect(b->traffic.count, 0) && b->has_gil && !b->call)
+        traffic_tell_unnamed(b);
+    b->traffic.is_busy = 0;
 }
 
 void traffic_watches(int fd)
@@ -433,12 +418,10 @@ void traffic_watches(int fd)
     thread_buffer *b = ring_mine;
     if (!b || b->generation != atomic_load(&ring_generation) || !begins(b))
         return;
-    int error = errno;
     end *e = end_of(fd);
     if (e)
         in_of(e, clock_tick());
-    mine.is_busy = 0;
-    errno = error;
+    b->traffic.is_busy = 0;
 }
 
 void traffic_closes(int fd)

@@ -109,7 +109,7 @@ static void on_take(void)
     b->has_gil = 1;
     if (!is_own || tick - released >= gil_threshold_ticks)
         write_take(b, tick, released);
-    if (__builtin_expect(b->has_traffic, 0) && !b->call)
+    if (__builtin_expect(b->traffic.count, 0) && !b->call)
         traffic_tell_unnamed(b);
     b->asked_tick = 0;
     atomic_store_explicit(&b->released_tick, 0, memory_order_release);
