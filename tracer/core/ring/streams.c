@@ -1,5 +1,5 @@
-/* The table of streams that the processes of a family share. Nobody waits for anybody here: whoever is in somebody's way
- * leaves no note, which costs an arrow, not time. */
+/* The table of streams that the processes of a family share. Nobody waits for anybody here: whoever is in somebody's
+ * way leaves no note, which costs an arrow, not time. */
 #include "ring/streams.h"
 
 #include <string.h>
@@ -129,7 +129,8 @@ int streams_take(stream *s, stream_taken *taken)
     uint64_t number = atomic_load(&s->note);
     if (number < STREAM_FIRST_NUMBER || !atomic_compare_exchange_strong(&s->note, &number, STREAM_NOTE_CHANGES))
         return 0;
-    *taken = (stream_taken){.number = number, .sent_tick = s->sent_tick, .bytes = s->bytes, .edge_bytes = s->edge_bytes};
+    *taken = (stream_taken){.number = number, .sent_tick = s->sent_tick, .bytes = s->bytes};
+    taken->edge_bytes = s->edge_bytes;
     memcpy(taken->edge, s->edge, sizeof taken->edge);
     atomic_store(&s->note, STREAM_NO_NOTE);
     return 1;

@@ -1,7 +1,7 @@
 /* Pipes and stream sockets between the processes of a family: which write ended somebody's wait.
  *
- * All processes share a table with a place for each stream that one of them reads. A writer whose bytes come after a pause
- * leaves a note there: when, and with which bytes. A reader that had waited takes the note and compares. So what
+ * All processes share a table with a place for each stream that one of them reads. A writer whose bytes come after a
+ * pause leaves a note there: when, and with which bytes. A reader that had waited takes the note and compares. So what
  * does not wait costs a look, and only a stream's own bytes match. */
 #ifndef TRACER_STREAMS_H
 #define TRACER_STREAMS_H
@@ -42,7 +42,8 @@ stream *streams_place(uint64_t key, uint64_t tick);
 stream *streams_find(uint64_t key);
 uint32_t streams_placed(void); /* how many have got a place so far */
 
-/* For a write of `bytes`, of which `data` are the first: leaves a note. Returns its number, unique in the family, or 0. */
+/* For a write of `bytes`, of which `data` are the first: leaves a note. Returns its number, unique in the family, or
+ * 0. */
 uint64_t streams_note(stream *s, uint64_t tick, uint64_t ns, const void *data, uint64_t bytes);
 void streams_withdraw(stream *s, uint64_t number); /* nothing was written */
 

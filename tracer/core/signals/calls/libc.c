@@ -267,8 +267,8 @@ static int hook_close(int fd)
 
 static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    if (__builtin_expect(streams_on, 0) && operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN && own_buffer() &&
-        gil_mode == GIL_WATCHED)
+    int reads = operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN;
+    if (__builtin_expect(streams_on, 0) && reads && gil_mode == GIL_WATCHED && own_buffer())
         traffic_watches(fd);
     return epoll_ctl(epoll, operation, fd, event);
 }
@@ -278,7 +278,8 @@ static const struct {
     void *ours, *theirs;
     uint8_t class;
 } functions[F_COUNT] = {
-#define ROW(type, name, class, fd, does, parameters, arguments) {#name, (void *)hook_##name, (void *)name, CLASS_##class},
+#define ROW(type, name, class, fd, does, parameters, arguments) \
+    {#name, (void *)hook_##name, (void *)name, CLASS_##class},
     FUNCTIONS(ROW)
 };
 

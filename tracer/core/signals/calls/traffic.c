@@ -235,10 +235,10 @@ static stream *out_of(end *e)
 
 /* --- what was found, until it can be told --- */
 
-static void keep(thread_buffer *b, found_message one)
+static void keep(traffic_state *mine, found_message one)
 {
-    if (b->traffic.count < TRAFFIC_FOUND)
-        b->traffic.found[b->traffic.count++] = one;
+    if (mine->count < TRAFFIC_FOUND)
+        mine->found[mine->count++] = one;
 }
 
 static void emit(thread_buffer *b, const found_message *one, uint32_t stack)
@@ -247,7 +247,7 @@ static void emit(thread_buffer *b, const found_message *one, uint32_t stack)
     record *slot = ring_reserve(b, 2, tick);
     if (!slot)
         return;
-    pool_job_details details = {.bytes = one->bytes, .pickling_ns = one->since_ns, .since_ns = one->at_ns, .stack = stack};
+    pool_job_details details = {one->bytes, one->since_ns, one->at_ns, 0, stack};
     slot[0] = (record){tick, REC_MESSAGE, one->step, 1, 0, one->key, one->number};
     memcpy(&slot[1], &details, sizeof details);
     ring_commit(b, 2);
@@ -362,14 +362,27 @@ static void after_write(const traffic *of, long result)
         streams_withdraw(of->out, of->number);
         return;
     }
-    keep(of->buffer, (found_message){atomic_load(&of->out->key), of->number, of->sent_ns, of->buffer->traffic.before_ns, of->size,
-                                     MESSAGE_SENT});
-    of->buffer->traffic.before_ns = now_ns();
+    traffic_state *mine = &of->buffer->traffic;
+    uint64_t key = atomic_load(&of->out->key);
+    keep(mine, (found_message){key, of->number, of->sent_ns, mine->before_ns, of->size, MESSAGE_SENT});
+    mine->before_ns = now_ns();
 }
 
 static uint64_t ns_of(uint64_t ticks)
 {
     return (uint64_t)((double)ticks * 1e9 / (double)clock_ticks_of(1000 * 1000 * 1000));
+}
+
+static int lies_in(uint64_t tick, uint64_t since, uint64_t until)
+{
+    return tick >= since && tick <= until;
+}
+
+static int begins_with(const traffic *of, long result, const stream_taken *taken)
+{
+    size_t same = (size_t)result < of->size ? (size_t)result : of->size;
+    same = same < taken->edge_bytes ? same : taken->edge_bytes;
+    return same && !memcmp(of->data, taken->edge, same);
 }
 
 /* A note that was left while the thread waited, of the bytes that it got. */
@@ -378,16 +391,19 @@ static void take(const traffic *of, long result, uint64_t until)
     stream_taken taken;
     if (!streams_take(of->in, &taken) || result <= 0)
         return;
-    int read = taken.sent_tick >= of->tick && taken.sent_tick <= until;
-    int polled = taken.sent_tick >= of->buffer->traffic.polled_since && taken.sent_tick <= of->buffer->traffic.polled_until;
-    size_t same = (size_t)result < of->size ? (size_t)result : of->size;
-    same = same < taken.edge_bytes ? same : taken.edge_bytes;
-    uint64_t key = atomic_load(&of->in->key);
-    if ((!read && !polled) || key != atomic_load(&ends[of->fd].in_key) || messages_are_passing(of->buffer) || !same || memcmp(of->data, taken.edge, same) || !is_still(&ends[of->fd], of->fd))
+    traffic_state *mine = &of->buffer->traffic;
+    uint64_t key = atomic_load(&of->in->key), since = of->tick;
+    if (!lies_in(taken.sent_tick, since, until)) {
+        since = mine->polled_since;
+        if (!lies_in(taken.sent_tick, since, mine->polled_until))
+            return;
+    }
+    end *e = &ends[of->fd];
+    if (key != atomic_load(&e->in_key) || !begins_with(of, result, &taken) || !is_still(e, of->fd) ||
+        messages_are_passing(of->buffer))
         return;
-    uint64_t ns = now_ns(), since_ns = ns - ns_of(until - (read ? of->tick : of->buffer->traffic.polled_since));
-    keep(of->buffer, (found_message){key, taken.number, ns, since_ns, taken.bytes,
-                                     MESSAGE_RECEIVED});
+    uint64_t ns = now_ns();
+    keep(mine, (found_message){key, taken.number, ns, ns - ns_of(until - since), taken.bytes, MESSAGE_RECEIVED});
 }
 
 void traffic_after(traffic *of, long result)

@@ -34,7 +34,9 @@ static inline traffic traffic_of(enum traffic_kind kind, int fd, const void *dat
 
 static inline traffic traffic_vector(enum traffic_kind kind, int fd, const struct iovec *vector, long count)
 {
-    return count > 0 && vector ? traffic_of(kind, fd, vector->iov_base, vector->iov_len) : traffic_of(TRAFFIC_NONE, fd, NULL, 0);
+    if (count <= 0 || !vector)
+        return traffic_of(TRAFFIC_NONE, fd, NULL, 0);
+    return traffic_of(kind, fd, vector->iov_base, vector->iov_len);
 }
 
 /* What is only looked at stays there to be read. */
