@@ -29,6 +29,7 @@ _UNENDED = {
 }
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _MOST_CALLBACKS = 10_000
+_SOON_NS = 1_000_000_000
 
 Flows = dict[int, Event]
 
@@ -88,9 +89,19 @@ def _why_sourceless(trace: Strict, target: Event) -> str:
         return ELSEWHERE
     parent = target.process.events[0].args.get(s.ARG_PARENT_PID)
     is_alone = all(process.pid != parent for process in trace.processes)
-    if target.name == s.MESSAGE_RECEIVED and not _is_whole(trace):
+    if target.name == s.MESSAGE_RECEIVED and (not _is_whole(trace) or _ended(trace, target)):
         return ELSEWHERE
     return ELSEWHERE if target.name == s.PROCESS_STARTED and is_alone else ""
+
+
+def _ended(trace: Strict, received: Event) -> bool:
+    """Whether the recording of another process ended before it could tell what it had just
+    written."""
+    return any(
+        event.time_ns <= received.time_ns + _SOON_NS
+        for event in trace.events
+        if event.name == s.RECORDING_ENDED and event.process is not received.process
+    )
 
 
 def _is_whole(trace: Strict) -> bool:
