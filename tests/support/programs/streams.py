@@ -47,10 +47,37 @@ def polled(fd: int) -> bytes:
     return os.read(fd, 100)
 
 
+def replaced(other: int, fd: int) -> bytes:
+    """Reads `fd` by way of a number that has just been another pipe's."""
+    number = os.dup(other)
+    select.select([number], [], [], 0)
+    os.dup2(fd, number)
+    data = os.read(number, 100)
+    os.close(number)
+    return data
+
+
+def passed(by: socket.socket) -> bytes:
+    """Reads what comes by a descriptor that came through a socket."""
+    _, (fd,), _, _ = socket.recv_fds(by, 1, 1)
+    data = os.read(fd, 100)
+    os.close(fd)
+    return data
+
+
+def parts(by: socket.socket, data: bytes) -> None:
+    by.sendmsg([data[:2], data[2:]])
+
+
 def ways() -> dict[str, tuple[Read, Write, int]]:
     """By name how to read, how to write, and a descriptor to write to."""
-    pipes = [os.pipe() for _ in range(2)]
+    pipes = [os.pipe() for _ in range(5)]
+    packets = os.pipe2(os.O_DIRECT)
     unix, peer = socket.socketpair()
+    in_parts, whole = socket.socketpair()
+    sends, takes = socket.socketpair()
+    for _ in range(2 * ROUNDS):
+        socket.send_fds(sends, [b"1"], [pipes[4][0]])
     server = socket.create_server(("127.0.0.1", 0))
     client = socket.create_connection(server.getsockname())
     accepted, _ = server.accept()
@@ -62,6 +89,26 @@ def ways() -> dict[str, tuple[Read, Write, int]]:
             lambda: polled(poll_reads),
             lambda data: os.write(poll_writes, data),
             poll_writes,
+        ),
+        "packets": (
+            lambda: os.read(packets[0], 100),
+            lambda data: os.write(packets[1], data),
+            packets[1],
+        ),
+        "replaced": (
+            lambda: replaced(pipes[2][0], pipes[3][0]),
+            lambda data: os.write(pipes[3][1], data),
+            pipes[3][1],
+        ),
+        "passed": (
+            lambda: passed(takes),
+            lambda data: os.write(pipes[4][1], data),
+            pipes[4][1],
+        ),
+        "parts": (
+            lambda: whole.recv(100),
+            lambda data: parts(in_parts, data),
+            in_parts.fileno(),
         ),
         "unix": (lambda: peer.recv(100), unix.sendall, unix.fileno()),
         "tcp": (lambda: accepted.recv(100), client.sendall, client.fileno()),

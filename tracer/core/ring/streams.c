@@ -96,6 +96,7 @@ stream *streams_place(uint64_t key, uint64_t tick)
         atomic_store(&oldest->write_tick, 0);
         atomic_store(&oldest->writer, 0);
         atomic_store(&oldest->reader, 0);
+        atomic_store(&oldest->is_shared, 0);
         found = oldest;
     }
     atomic_store(&found->read_tick, tick);
@@ -103,17 +104,50 @@ stream *streams_place(uint64_t key, uint64_t tick)
     return found;
 }
 
-uint64_t streams_note(stream *s, uint64_t tick, uint64_t ns, const void *data, uint64_t bytes)
+void streams_reads(stream *s, uint32_t process, uint32_t thread)
+{
+    if (__builtin_expect(atomic_load_explicit(&s->reader, memory_order_relaxed) == thread, 1))
+        return;
+    atomic_store(&s->reading_process, process);
+    if (atomic_exchange(&s->reader, thread))
+        atomic_store(&s->is_shared, 1);
+}
+
+uint64_t streams_begin(stream *s, uint32_t thread)
+{
+    if (__builtin_expect(atomic_load_explicit(&s->writer, memory_order_relaxed) != thread, 0) &&
+        atomic_exchange(&s->writer, thread))
+        atomic_store(&s->is_shared, 1);
+    uint64_t before = atomic_fetch_add(&s->writes, (1 << STREAM_UNDER_WAY_BITS) + 1);
+    return before & UINT16_MAX ? 0 : (before >> STREAM_UNDER_WAY_BITS) + 1;
+}
+
+void streams_end(stream *s)
+{
+    atomic_fetch_sub_explicit(&s->writes, 1, memory_order_release);
+}
+
+static uint16_t check_of(const uint8_t *bytes, size_t size)
+{
+    uint64_t mixed = size;
+    for (size_t i = 0; i < size; i++)
+        mixed = (mixed ^ bytes[i]) * 0x100000001B3ull;
+    mixed *= 0x9E3779B97F4A7C15ull;
+    return (uint16_t)(mixed >> 48);
+}
+
+uint64_t streams_note(stream *s, const stream_write *write)
 {
     stream_table *all = table;
     uint64_t none = STREAM_NO_NOTE;
     if (!all || !atomic_compare_exchange_strong(&s->note, &none, STREAM_NOTE_CHANGES))
         return 0;
-    s->sent_tick = tick;
-    s->sent_ns = ns;
-    s->bytes = bytes;
-    s->edge_bytes = (uint8_t)(bytes < STREAM_EDGE ? bytes : STREAM_EDGE);
-    memcpy(s->edge, data, s->edge_bytes);
+    s->of_key = write->key;
+    s->begun = write->begun;
+    s->sent_tick = write->tick;
+    s->bytes = write->bytes;
+    s->edge_bytes = (uint8_t)(write->size < STREAM_EDGE ? write->size : STREAM_EDGE);
+    s->check = check_of(write->data, s->edge_bytes);
     uint64_t number = STREAM_FIRST_NUMBER + atomic_fetch_add(&all->numbers, 1);
     atomic_store(&s->note, number);
     return number;
@@ -124,14 +158,16 @@ void streams_withdraw(stream *s, uint64_t number)
     atomic_compare_exchange_strong(&s->note, &number, STREAM_NO_NOTE);
 }
 
-int streams_take(stream *s, stream_taken *taken)
+int streams_take(stream *s, uint64_t key, const void *data, size_t size, stream_taken *taken)
 {
     uint64_t number = atomic_load(&s->note);
     if (number < STREAM_FIRST_NUMBER || !atomic_compare_exchange_strong(&s->note, &number, STREAM_NOTE_CHANGES))
         return 0;
     *taken = (stream_taken){.number = number, .sent_tick = s->sent_tick, .bytes = s->bytes};
-    taken->edge_bytes = s->edge_bytes;
-    memcpy(taken->edge, s->edge, sizeof taken->edge);
+    int is_it = s->of_key == key && size >= s->edge_bytes && s->check == check_of(data, s->edge_bytes);
+    if (atomic_load(&s->is_shared))
+        is_it = is_it && atomic_load(&s->writes) >> STREAM_UNDER_WAY_BITS == s->begun;
+    s->check = 0;
     atomic_store(&s->note, STREAM_NO_NOTE);
-    return 1;
+    return is_it;
 }

@@ -34,17 +34,17 @@
 #define NOTHING traffic_of(TRAFFIC_NONE, -1, NULL, 0)
 #define READS(flags) traffic_of(traffic_receives(flags), fd, p, n)
 #define READS_INTO(vector, count, flags) traffic_vector(traffic_receives(flags), fd, vector, (long)(count))
-#define WRITES traffic_of(TRAFFIC_WRITE, fd, p, n)
-#define WRITES_FROM(vector, count) traffic_vector(TRAFFIC_WRITE, fd, vector, (long)(count))
+#define WRITES(flags) traffic_of(traffic_sends(flags), fd, p, n)
+#define WRITES_FROM(vector, count, flags) traffic_vector(traffic_sends(flags), fd, vector, (long)(count))
 #define POLLS traffic_of(TRAFFIC_POLL, (int)n, p, 0)
 #define WAITS traffic_of(TRAFFIC_WAIT, -1, NULL, 0)
 
 /* X(return type, name, class, fd, what it does, parameters, arguments) */
 #define FUNCTIONS(X)                                                                                                 \
     X(ssize_t, read, IO, fd, READS(0), (int fd, void *p, size_t n), (fd, p, n))                                      \
-    X(ssize_t, write, IO, fd, WRITES, (int fd, const void *p, size_t n), (fd, p, n))                                 \
+    X(ssize_t, write, IO, fd, WRITES(0), (int fd, const void *p, size_t n), (fd, p, n))                              \
     X(ssize_t, readv, IO, fd, READS_INTO(v, n, 0), (int fd, const struct iovec *v, int n), (fd, v, n))               \
-    X(ssize_t, writev, IO, fd, WRITES_FROM(v, n), (int fd, const struct iovec *v, int n), (fd, v, n))                \
+    X(ssize_t, writev, IO, fd, WRITES_FROM(v, n, 0), (int fd, const struct iovec *v, int n), (fd, v, n))             \
     X(ssize_t, pread64, IO, fd, NOTHING, (int fd, void *p, size_t n, off64_t o), (fd, p, n, o))                      \
     X(ssize_t, pwrite64, IO, fd, NOTHING, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o))               \
     X(ssize_t, recv, IO, fd, READS(f), (int fd, void *p, size_t n, int f), (fd, p, n, f))                            \
@@ -52,10 +52,10 @@
       (int fd, void *p, size_t n, int f, struct sockaddr *a, socklen_t *l), (fd, p, n, f, a, l))                     \
     X(ssize_t, recvmsg, IO, fd, READS_INTO(m->msg_iov, m->msg_iovlen, f),                                            \
       (int fd, struct msghdr *m, int f), (fd, m, f))                                                                 \
-    X(ssize_t, send, IO, fd, WRITES, (int fd, const void *p, size_t n, int f), (fd, p, n, f))                        \
-    X(ssize_t, sendto, IO, fd, WRITES,                                                                               \
+    X(ssize_t, send, IO, fd, WRITES(f), (int fd, const void *p, size_t n, int f), (fd, p, n, f))                     \
+    X(ssize_t, sendto, IO, fd, WRITES(f),                                                                            \
       (int fd, const void *p, size_t n, int f, const struct sockaddr *a, socklen_t l), (fd, p, n, f, a, l))          \
-    X(ssize_t, sendmsg, IO, fd, WRITES_FROM(m->msg_iov, m->msg_iovlen),                                              \
+    X(ssize_t, sendmsg, IO, fd, WRITES_FROM(m->msg_iov, m->msg_iovlen, f),                                           \
       (int fd, const struct msghdr *m, int f), (fd, m, f))                                                           \
     X(int, accept, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                          \
     X(int, accept4, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))               \
@@ -205,7 +205,7 @@ static void leave(enum function f, uint8_t class, int fd, uint64_t start)
 static void look(traffic *of, uint64_t start)
 {
     thread_buffer *b = own_buffer();
-    if (b && gil_mode == GIL_WATCHED)
+    if (of->kind && b && gil_mode == GIL_WATCHED)
         traffic_before(of, b, start ? start : b->libc_tick);
 }
 
@@ -220,9 +220,12 @@ void libc_waits(enum libc_wait which)
     static type hook_##name parameters                                                 \
     {                                                                                  \
         uint64_t start = enter(F_##name, CLASS_##class, fd_of);                        \
-        traffic of = does;                                                             \
-        if (of.kind && __builtin_expect(streams_on, 0))                                \
+        traffic of;                                                                    \
+        of.buffer = NULL;                                                              \
+        if (__builtin_expect(streams_on, 0)) {                                         \
+            of = does;                                                                 \
             look(&of, start);                                                          \
+        }                                                                              \
         type result = name arguments;                                                  \
         if (__builtin_expect(of.buffer != NULL, 0))                                    \
             traffic_after(&of, (long)result);                                          \
@@ -265,6 +268,20 @@ static int hook_close(int fd)
     return close(fd);
 }
 
+static int hook_dup2(int old, int new)
+{
+    if (__builtin_expect(streams_on, 0))
+        traffic_closes(new);
+    return dup2(old, new);
+}
+
+static int hook_dup3(int old, int new, int flags)
+{
+    if (__builtin_expect(streams_on, 0))
+        traffic_closes(new);
+    return dup3(old, new, flags);
+}
+
 static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
     int reads = operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN;
@@ -272,6 +289,14 @@ static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *
         traffic_watches(fd);
     return epoll_ctl(epoll, operation, fd, event);
 }
+
+static const got_hook quick[] = {
+    {"close", (void *)hook_close, (void *)close},
+    {"dup2", (void *)hook_dup2, (void *)dup2},
+    {"dup3", (void *)hook_dup3, (void *)dup3},
+    {"epoll_ctl", (void *)hook_epoll_ctl, (void *)epoll_ctl},
+};
+enum { QUICK = sizeof quick / sizeof *quick };
 
 static const struct {
     const char *name;
@@ -300,7 +325,7 @@ static uint32_t shown_name(const char *name, uint8_t class)
 
 int libc_hooks(got_hook *hooks)
 {
-    static_assert((int)F_COUNT + 2 <= (int)LIBC_HOOKS, "room for every function");
+    static_assert((int)F_COUNT + QUICK <= (int)LIBC_HOOKS, "room for every function");
     for (int i = 0; i < F_COUNT; i++) {
         names[i] = shown_name(functions[i].name, functions[i].class);
         hooks[i] = (got_hook){functions[i].name, functions[i].ours, functions[i].theirs};
@@ -309,7 +334,6 @@ int libc_hooks(got_hook *hooks)
     hooks[F_pthread_join].ours = (void *)hook_join;
     wait_names[LIBC_COND_WAIT] = shown_name("pthread_cond_wait", CLASS_LOCK);
     wait_names[LIBC_COND_TIMEDWAIT] = shown_name("pthread_cond_timedwait", CLASS_LOCK);
-    hooks[F_COUNT] = (got_hook){"close", (void *)hook_close, (void *)close};
-    hooks[F_COUNT + 1] = (got_hook){"epoll_ctl", (void *)hook_epoll_ctl, (void *)epoll_ctl};
-    return F_COUNT + 2;
+    memcpy(hooks + F_COUNT, quick, sizeof quick);
+    return F_COUNT + QUICK;
 }

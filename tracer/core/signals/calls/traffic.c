@@ -201,7 +201,7 @@ static end *end_of(int fd)
     return atomic_load_explicit(&e->kind, memory_order_relaxed) > END_OTHER ? e : NULL;
 }
 
-static stream *in_of(end *e, uint64_t tick)
+static stream *in_of(end *e, const thread_buffer *b, uint64_t tick)
 {
     uint64_t key = atomic_load_explicit(&e->in_key, memory_order_relaxed);
     stream *s = atomic_load_explicit(&e->in, memory_order_relaxed);
@@ -209,9 +209,8 @@ static stream *in_of(end *e, uint64_t tick)
         s = key ? streams_place(key, tick) : NULL;
         atomic_store(&e->in, s);
     }
-    uint32_t pid = atomic_load_explicit(&own_pid, memory_order_relaxed);
-    if (s && atomic_load_explicit(&s->reader, memory_order_relaxed) != pid)
-        atomic_store(&s->reader, pid);
+    if (s)
+        streams_reads(s, atomic_load_explicit(&own_pid, memory_order_relaxed), (uint32_t)b->tid);
     return s;
 }
 
@@ -227,9 +226,6 @@ static stream *out_of(end *e)
         s = streams_find(key);
         atomic_store(&e->out, s);
     }
-    uint32_t pid = atomic_load_explicit(&own_pid, memory_order_relaxed);
-    if (s && atomic_load_explicit(&s->writer, memory_order_relaxed) != pid)
-        atomic_store(&s->writer, pid);
     return s;
 }
 
@@ -294,19 +290,22 @@ static void before_write(traffic *of, thread_buffer *b, end *e)
     stream *s = out_of(e);
     if (!s || !of->size || !of->data)
         return;
-    uint64_t written = atomic_exchange_explicit(&s->write_tick, of->tick, memory_order_relaxed);
-    if (atomic_load_explicit(&s->note, memory_order_relaxed) != STREAM_NO_NOTE)
-        return;
-    uint32_t reader = atomic_load_explicit(&s->reader, memory_order_relaxed);
+    of->stream = s;
+    uint64_t begun = streams_begin(s, (uint32_t)b->tid);
+    uint64_t written = atomic_load_explicit(&s->write_tick, memory_order_relaxed);
+    atomic_store_explicit(&s->write_tick, of->tick, memory_order_relaxed);
+    uint32_t reader = atomic_load_explicit(&s->reading_process, memory_order_relaxed);
     uint64_t read_tick = atomic_load_explicit(&s->read_tick, memory_order_relaxed);
-    if (!reader || reader == atomic_load_explicit(&own_pid, memory_order_relaxed) ||
-        of->tick < read_tick + gil_threshold_ticks || written > read_tick)
-        return; /* what was written before may not be read yet */
+    if (of->tick < read_tick + gil_threshold_ticks || written > read_tick || /* earlier bytes may not be read yet */
+        !begun || !reader || reader == atomic_load_explicit(&own_pid, memory_order_relaxed) ||
+        atomic_load_explicit(&s->note, memory_order_relaxed) != STREAM_NO_NOTE)
+        return;
     if (b->traffic.count == TRAFFIC_FOUND || messages_are_passing(b) || !is_still(e, of->fd) || !is_empty(e, of->fd))
         return;
-    of->out = s;
+    of->key = atomic_load(&e->out_key);
     of->sent_ns = now_ns();
-    of->number = streams_note(s, of->tick, of->sent_ns, of->data, of->size);
+    of->number = streams_note(
+        s, &(stream_write){of->key, begun, of->tick, of->size + of->more, .data = of->data, .size = of->size});
 }
 
 static void before(traffic *of, thread_buffer *b)
@@ -315,7 +314,7 @@ static void before(traffic *of, thread_buffer *b)
     switch (of->kind) {
     case TRAFFIC_READ:
         if ((e = end_of(of->fd)))
-            of->in = in_of(e, of->tick);
+            of->stream = in_of(e, b, of->tick);
         break;
     case TRAFFIC_WRITE:
         if ((e = end_of(of->fd)))
@@ -325,13 +324,13 @@ static void before(traffic *of, thread_buffer *b)
         for (int i = 0; of->data && i < of->fd && i < MOST_WATCHED; i++) {
             const struct pollfd *each = (const struct pollfd *)of->data + i;
             if (each->events & POLLIN && (e = end_of(each->fd)))
-                in_of(e, of->tick);
+                in_of(e, b, of->tick);
         }
         break;
     case TRAFFIC_SELECT:
         for (int fd = 0; of->data && fd < of->fd && fd < FD_SETSIZE; fd++)
             if (FD_ISSET(fd, (const fd_set *)of->data) && (e = end_of(fd)))
-                in_of(e, of->tick);
+                in_of(e, b, of->tick);
         break;
     }
 }
@@ -358,13 +357,16 @@ void traffic_before(traffic *of, thread_buffer *b, uint64_t tick)
 
 static void after_write(const traffic *of, long result)
 {
+    streams_end(of->stream);
+    if (!of->number)
+        return;
     if (result <= 0) {
-        streams_withdraw(of->out, of->number);
+        streams_withdraw(of->stream, of->number);
         return;
     }
     traffic_state *mine = &of->buffer->traffic;
-    uint64_t key = atomic_load(&of->out->key);
-    keep(mine, (found_message){key, of->number, of->sent_ns, mine->before_ns, of->size, MESSAGE_SENT});
+    uint64_t bytes = of->size + of->more;
+    keep(mine, (found_message){of->key, of->number, of->sent_ns, mine->before_ns, bytes, MESSAGE_SENT});
     mine->before_ns = now_ns();
 }
 
@@ -378,32 +380,38 @@ static int lies_in(uint64_t tick, uint64_t since, uint64_t until)
     return tick >= since && tick <= until;
 }
 
-static int begins_with(const traffic *of, long result, const stream_taken *taken)
-{
-    size_t same = (size_t)result < of->size ? (size_t)result : of->size;
-    same = same < taken->edge_bytes ? same : taken->edge_bytes;
-    return same && !memcmp(of->data, taken->edge, same);
-}
-
 /* A note that was left while the thread waited, of the bytes that it got. */
 static void take(const traffic *of, long result, uint64_t until)
 {
     stream_taken taken;
-    if (!streams_take(of->in, &taken) || result <= 0)
+    end *e = &ends[of->fd];
+    uint64_t key = atomic_load(&e->in_key), since = of->tick;
+    size_t size = (size_t)result < of->size ? (size_t)result : of->size;
+    if (!streams_take(of->stream, key, of->data, size, &taken))
         return;
     traffic_state *mine = &of->buffer->traffic;
-    uint64_t key = atomic_load(&of->in->key), since = of->tick;
     if (!lies_in(taken.sent_tick, since, until)) {
         since = mine->polled_since;
         if (!lies_in(taken.sent_tick, since, mine->polled_until))
             return;
     }
-    end *e = &ends[of->fd];
-    if (key != atomic_load(&e->in_key) || !begins_with(of, result, &taken) || !is_still(e, of->fd) ||
-        messages_are_passing(of->buffer))
+    if (!is_still(e, of->fd) || messages_are_passing(of->buffer))
         return;
     uint64_t ns = now_ns();
     keep(mine, (found_message){key, taken.number, ns, ns - ns_of(until - since), taken.bytes, MESSAGE_RECEIVED});
+}
+
+static void after_read(const traffic *of, long result)
+{
+    /* What was written before was there at once: the clock need not be asked. And a read of nothing may have come just
+     * before a write. */
+    int may_have_waited = result > 0 && atomic_load_explicit(&of->stream->write_tick, memory_order_relaxed) >= of->tick;
+    uint64_t note = atomic_load_explicit(&of->stream->note, memory_order_relaxed);
+    int is_noted = __builtin_expect(note >= STREAM_FIRST_NUMBER, 0) && result > 0;
+    uint64_t until = may_have_waited || is_noted ? clock_tick() : of->tick;
+    atomic_store_explicit(&of->stream->read_tick, until, memory_order_relaxed);
+    if (is_noted)
+        take(of, result, until);
 }
 
 void traffic_after(traffic *of, long result)
@@ -416,13 +424,10 @@ void traffic_after(traffic *of, long result)
     if (of->kind >= TRAFFIC_WAIT) {
         b->traffic.polled_since = of->tick;
         b->traffic.polled_until = clock_tick();
-    } else if (of->in) {
-        uint64_t until = clock_tick();
-        atomic_store_explicit(&of->in->read_tick, until, memory_order_relaxed);
-        if (__builtin_expect(atomic_load_explicit(&of->in->note, memory_order_relaxed) >= STREAM_FIRST_NUMBER, 0))
-            take(of, result, until);
-    } else if (of->number) {
+    } else if (of->stream && of->kind == TRAFFIC_WRITE) {
         after_write(of, result);
+    } else if (of->stream) {
+        after_read(of, result);
     }
     if (__builtin_expect(b->traffic.count, 0) && b->has_gil && !b->call)
         traffic_tell_unnamed(b);
@@ -436,7 +441,7 @@ void traffic_watches(int fd)
         return;
     end *e = end_of(fd);
     if (e)
-        in_of(e, clock_tick());
+        in_of(e, b, clock_tick());
     b->traffic.is_busy = 0;
 }
 

@@ -12,6 +12,7 @@
 #include "ring/ring.h"
 #include "ring/streams.h"
 
+enum { MOST_PARTS = 1024 }; /* the kernel takes no more */
 enum traffic_kind { TRAFFIC_NONE, TRAFFIC_READ, TRAFFIC_WRITE, TRAFFIC_WAIT, TRAFFIC_POLL, TRAFFIC_SELECT };
 
 /* A call. Its kind is a constant where it is made, so that of most functions nothing of this is left. */
@@ -19,10 +20,11 @@ typedef struct {
     uint8_t kind; /* enum traffic_kind */
     int fd;       /* of TRAFFIC_POLL and TRAFFIC_SELECT how many */
     const void *data; /* that is written, or read into; what TRAFFIC_POLL or TRAFFIC_SELECT wait for */
-    size_t size;
+    size_t size, more; /* bytes at `data`, and after them elsewhere */
     thread_buffer *buffer; /* NULL: it is not looked at */
     uint64_t tick;         /* when it began */
-    stream *in, *out;      /* that it reads, or writes */
+    stream *stream;        /* that it reads or writes, NULL: nothing is to be done afterwards … */
+    uint64_t key;          /* … for this one */
     uint64_t number;       /* of the note that it has left, 0: none */
     uint64_t sent_ns;
 } traffic;
@@ -36,13 +38,21 @@ static inline traffic traffic_vector(enum traffic_kind kind, int fd, const struc
 {
     if (count <= 0 || !vector)
         return traffic_of(TRAFFIC_NONE, fd, NULL, 0);
-    return traffic_of(kind, fd, vector->iov_base, vector->iov_len);
+    traffic found = traffic_of(kind, fd, vector->iov_base, vector->iov_len);
+    for (long i = 1; i < count && i < MOST_PARTS; i++)
+        found.more += vector[i].iov_len;
+    return found;
 }
 
-/* What is only looked at stays there to be read. */
+/* What is only looked at stays there to be read; what is thrown away cannot be compared. */
 static inline enum traffic_kind traffic_receives(int flags)
 {
-    return flags & (MSG_PEEK | MSG_OOB) ? TRAFFIC_NONE : TRAFFIC_READ;
+    return flags & (MSG_PEEK | MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE) ? TRAFFIC_NONE : TRAFFIC_READ;
+}
+
+static inline enum traffic_kind traffic_sends(int flags)
+{
+    return flags & MSG_OOB ? TRAFFIC_NONE : TRAFFIC_WRITE;
 }
 
 /* Before the call and after it. Any thread, with the GIL or without; they lock, allocate and raise nothing. */
