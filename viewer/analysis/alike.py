@@ -1,15 +1,25 @@
 """Threads that differ only in a number: one per request, the workers of a pool."""
 
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.locks import Cause, Holder, LockRow, Waiter
 from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread
-from viewer.analysis.threads import Held, ThreadRow
+from viewer.analysis.threads import (
+    IDLE,
+    Held,
+    Holders,
+    ThreadRow,
+    counted,
+    spent_at,
+    spent_by,
+)
 from viewer.analysis.threads import Holder as GilHolder
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
@@ -145,49 +155,71 @@ def fold_threads(
         groups[key[0], shared.get(key, key[1])].append(number)
     members = [*groups.values()]
     called = [name for _, name in groups]
+    everyone = len(model.threads)
+    group_of = array("i", [-1]) * everyone
+    for group, threads in enumerate(members):
+        for thread in threads:
+            group_of[thread] = group
+    of_thread = memoryview(group_of)
+    spent = cache(lambda: spent_by(model, of_thread, len(members)))
+    holders = cache(lambda: Holders.of(model).grouped(of_thread, len(members)))
+    counters = cache(lambda: counted(model))
+
+    def of(measure: str, group: int) -> Iterable[int]:
+        return map(rows.measure(measure).__getitem__, members[group])
+
+    def grown(counter: str, group: int) -> int | None:
+        known = counters()
+        uuids = (model.threads[thread].uuid for thread in members[group]) if known else ()
+        found = [known[uuid, counter] for uuid in uuids if (uuid, counter) in known]
+        return sum(found) if found else None
+
+    def make(wanted: Iterable[int]) -> Iterator[ThreadRow]:
+        longest = rows.measure("gil_max")
+        for group in wanted:
+            first, *more = members[group]
+            waited = max(members[group], key=longest.__getitem__)
+            row, worst = rows.with_numbers([first, waited])
+            held = _held(holders().held(group), _calling(shared, row.process))
+            if not more:
+                yield replace(row, held=held)
+                continue
+            states, holding = spent_at(spent(), group)
+            count, total = sum(of("gil_waits", group)), sum(of("gil_ns", group))
+            yield ThreadRow(
+                row.pid,
+                0,
+                called[group],
+                wall[group],
+                states,
+                wall[group] - sum(states.values()),
+                sum(of(IDLE, group)),
+                holding,
+                Spread(count, total, 0, 0, 0, longest[waited]),
+                held,
+                worst.worst,
+                grown(s.COUNTER_CPU, group),
+                grown(s.COUNTER_RUN_DELAY, group),
+                len(members[group]),
+                row.process,
+            )
 
     def summed(measure: str) -> list[int]:
-        column = rows.measure(measure)
-        return [sum([column[number] for number in group]) for group in members]
-
-    def make(wanted: Sequence[int]) -> Iterator[ThreadRow]:
-        for group in wanted:
-            like = [*rows.with_numbers(members[group])]
-            yield (
-                _folded(called[group], like, shared)
-                if len(like) > 1
-                else replace(
-                    like[0], held=_held([like[0].held], _calling(shared, like[0].process))
-                )
-            )
+        return [sum(of(measure, group)) for group in range(len(members))]
 
     wall, contended = summed("wall_ns"), summed("contended_ns")
     order = sorted(range(len(members)), key=lambda n: (-contended[n], -wall[n]))
     return Rows(order, make, {"wall_ns": wall, s.GIL_WAIT: summed(s.GIL_WAIT)})
 
 
-def _folded(name: str, rows: list[ThreadRow], names: Names) -> ThreadRow:
-    waits = [row.gil_waits for row in rows]
-    cpu = [row.cpu_ns for row in rows if row.cpu_ns is not None]
-    delay = [row.run_delay_ns for row in rows if row.run_delay_ns is not None]
-    return ThreadRow(
-        rows[0].pid,
-        0,
-        name,
-        sum(row.wall_ns for row in rows),
-        _sums(row.states for row in rows),
-        sum(row.unknown_ns for row in rows),
-        sum(row.idle_ns for row in rows),
-        _sums(row.holding for row in rows),
-        Spread(sum(w.count for w in waits), sum(w.total_ns for w in waits), 0, 0, 0,
-               max(w.max_ns for w in waits)),
-        _held([row.held for row in rows], _calling(names, rows[0].process)),
-        max((row.worst for row in rows if row.worst), key=lambda wait: wait.ns, default=None),
-        sum(cpu) if cpu else None,
-        sum(delay) if delay else None,
-        len(rows),
-        rows[0].process,
-    )  # fmt: skip
+def _held(held: Held, called: Callable[[str], str]) -> Held:
+    """The same, with holders that have their like as one."""
+    folded = [
+        GilHolder(0 if len({h.tid for h in like}) > 1 else like[0].tid, name,
+                  sum(h.ns for h in like), _sums(h.states for h in like))
+        for name, like in _by(held.holders, lambda h: called(h.name))
+    ]  # fmt: skip
+    return replace(held, holders=tuple(folded))
 
 
 def _sums(of: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -196,18 +228,3 @@ def _sums(of: Iterable[dict[str, int]]) -> dict[str, int]:
         for name, ns in each.items():
             found[name] = found.get(name, 0) + ns
     return found
-
-
-def _held(all_: list[Held], called: Callable[[str], str]) -> Held:
-    holders = [holder for held in all_ for holder in held.holders]
-    folded = [
-        GilHolder(0 if len({h.tid for h in like}) > 1 else like[0].tid, name,
-                  sum(h.ns for h in like), _sums(h.states for h in like))
-        for name, like in _by(holders, lambda h: called(h.name))
-    ]  # fmt: skip
-    return Held(
-        tuple(folded),
-        sum(held.free_ns for held in all_),
-        sum(held.unknown_ns for held in all_),
-        sum(held.others_ns for held in all_),
-    )

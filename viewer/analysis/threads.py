@@ -27,7 +27,6 @@ from viewer.trace.columns import (
     STATE_MASK,
     TASK_WAIT,
     THREAD_RUNNING,
-    Charges,
     Column,
     Stats,
 )
@@ -58,12 +57,12 @@ STATE_NAMES = {
 _MODES = (s.RUNNING, s.PREEMPTED, s.OFF_CPU, "io")  # in the order of HOLDING_MODES
 # What is summed by thread: the state, whether nobody held what it waited for, and how it held
 # the GIL without running Python.
-_IDLE = "idle"
+IDLE = "idle"
 _KINDS = (
     (s.RUNNING, ""),
     (s.GIL_WAIT, ""),
     ("lock", ""),
-    ("lock", _IDLE),
+    ("lock", IDLE),
     ("io", ""),
     ("io", "io"),
     (s.SLEEP, ""),
@@ -175,29 +174,34 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     """One row per thread that has states; the one that waited longest for others first.
 
     Its number is the thread's. Measures: each of STATES, `idle`, `wall_ns`, `contended_ns`,
-    and of the waits for the GIL `gil_waits` (how many) and `gil_ns`.
+    and of the waits for the GIL `gil_waits` (how many), `gil_ns` and `gil_max` (the longest).
     """
     engine, table, threads = model.trace.engine, model.states, len(model.threads)
     if not any(table.last_ns):
         return Rows()
     everyone = numbers(range(threads))
-    own = keys(model, _is_own, table.who, everyone)
-    kinds = marks(model, _kind)
-    spent = engine.tally(table.start_ns, table.end_ns, own, kinds, threads, len(_KINDS)).total
+    spent = spent_by(model, everyone, threads)
     waiting = keys(model, _waits_for_gil, table.who, everyone)
     waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, threads)
     wall = [*map(sub, table.last_ns, table.first_ns)]
     measures = _Measures(
-        spent, {"wall_ns": wall, "gil_waits": waits.count, "gil_ns": waits.total}
+        spent,
+        {
+            "wall_ns": wall,
+            "gil_waits": waits.count,
+            "gil_ns": waits.total,
+            "gil_max": waits.max,
+        },
     )
-    parts = (measures[s.GIL_WAIT], measures["lock"], measures[_IDLE], measures[s.PREEMPTED])
+    parts = (measures[s.GIL_WAIT], measures["lock"], measures[IDLE], measures[s.PREEMPTED])
     contended = [
         gil + lock - idle + away for gil, lock, idle, away in zip(*parts, strict=True)
     ]
     measures["contended_ns"] = contended
-    holders = _Holders(model, waiting)
-    of_longest = _Holders(model, _longest(model, waits))
-    counters = cache(lambda: _counters(model))
+    holders = Holders.of(model)
+    of_longest = Holders.during(model, _longest(model, waits))
+
+    counters = cache(lambda: counted(model))
 
     def worst(thread: int) -> GilWait | None:
         row = waits.longest[thread]
@@ -209,12 +213,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     def make(wanted: Iterable[int]) -> Iterator[ThreadRow]:
         for i in wanted:
             track = model.threads[i]
-            states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
-            of_kind = spent[i * len(_KINDS) : (i + 1) * len(_KINDS)].tolist()
-            for (name, how), ns in zip(_KINDS, of_kind, strict=True):
-                states[name] += ns
-                if how in holding:
-                    holding[how] += ns
+            states, holding = spent_at(spent, i)
             yield ThreadRow(
                 model.pid(model.thread_process[i]),
                 track.tid,
@@ -222,7 +221,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
                 wall[i],
                 states,
                 wall[i] - sum(states.values()),
-                measures[_IDLE][i],
+                measures[IDLE][i],
                 holding,
                 spread_at(waits, i),
                 holders.held(i) if waits.count[i] else _NOBODY,
@@ -239,10 +238,29 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     return Rows(sorted(compress(everyone, table.last_ns), key=place_in_table), make, measures)
 
 
+def spent_by(model: Model, key_of: Column, keys_: int) -> Column:
+    """The time that threads spent, by `key_of` each of them and then as in `_KINDS`."""
+    table, kinds = model.states, marks(model, _kind)
+    key = keys(model, _is_own, table.who, key_of)
+    tally = model.trace.engine.tally
+    return tally(table.start_ns, table.end_ns, key, kinds, keys_, len(_KINDS)).total
+
+
+def spent_at(spent: Column, key: int) -> tuple[dict[str, int], dict[str, int]]:
+    """What the threads of a key did by state, and how they held the GIL meanwhile."""
+    states, holding = dict.fromkeys(STATES, 0), dict.fromkeys(_MODES[1:], 0)
+    of_kind = spent[key * len(_KINDS) : (key + 1) * len(_KINDS)].tolist()
+    for (name, how), ns in zip(_KINDS, of_kind, strict=True):
+        states[name] += ns
+        if how in holding:
+            holding[how] += ns
+    return states, holding
+
+
 def _kind(state: int) -> int:
     """The number of a state among `_KINDS`."""
     name = STATE_NAMES.get(state & STATE_MASK, s.RUNNING)
-    how = _IDLE if state & STATE_MASK == IDLE_WAIT else name if state & HOLDING else ""
+    how = IDLE if state & STATE_MASK == IDLE_WAIT else name if state & HOLDING else ""
     return _KINDS.index((name, how if (name, how) in _KINDS else ""))
 
 
@@ -255,33 +273,68 @@ def _waits_for_gil(state: int) -> bool:
     return state & STATE_MASK == GIL_WAIT
 
 
-class _Holders:
-    """By thread, who held the GIL of the process during its waits; `waiting` says by row of
-    States whose wait it is. Both are worked out for those that are asked for."""
+class Holders:
+    """By key of waiters, who held the GIL of the process during their waits; worked out for
+    all when one is asked for."""
 
-    def __init__(self, model: Model, waiting: Column) -> None:
-        self.model, self.waiting, self.gil = model, waiting, Ledger.of(model).gil
+    def __init__(
+        self, model: Model, find: Callable[[], tuple[Column, Column, Column]], keys: int
+    ) -> None:
+        """`find` returns, by row, a key, an occupant of the GIL, and how long it had it."""
+        self.model, self.gil = model, Ledger.of(model).gil
+        self.find, self.keys = cache(find), keys
+
+    @classmethod
+    def of(cls, model: Model) -> "Holders":
+        """By thread, during all its waits."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            everyone = numbers(range(len(model.threads)))
+            waiting = keys(model, _waits_for_gil, model.states.who, everyone)
+            found = model.derived[cls] = cls.during(model, waiting)
+        return found
+
+    @classmethod
+    def during(cls, model: Model, waiting: Column) -> "Holders":
+        """By thread; `waiting` says by row of States whose wait counts, -1 nobody's."""
+        table, threads = model.states, len(model.threads)
+
+        def find() -> tuple[Column, Column, Column]:
+            lane = keys(model, _waits_for_gil, table.who, model.thread_process)
+            waits = Waits(table.start_ns, table.end_ns, lane, waiting, threads)
+            found = Ledger.of(model).gil.charge(waits)
+            return found.key, found.who, found.total
+
+        return cls(model, find, threads)
+
+    def grouped(self, group_of: Column, groups: int) -> "Holders":
+        """The same, by group of keys."""
+
+        def find() -> tuple[Column, Column, Column]:
+            engine, (key, who, total) = self.model.trace.engine, self.find()
+            group = engine.group_keys(memoryview(b"\1" * len(key)), key, group_of, 1)
+            pairs, none = engine.pairs(group, who), memoryview(bytes(len(key)))
+            start = memoryview(bytes(8 * len(key))).cast("q")
+            sums = engine.tally(start, total, pairs.number, none, len(pairs.head), 1).total
+            heads = pairs.head
+            return numbers(group[i] for i in heads), numbers(who[i] for i in heads), sums
+
+        return Holders(self.model, find, groups)
 
     @cached_property
-    def _charges(self) -> tuple[Charges, Lanes]:
-        """What waits cost, and where those of each thread are."""
-        model, table = self.model, self.model.states
-        threads = len(model.threads)
-        lane = keys(model, _waits_for_gil, table.who, model.thread_process)
-        found = self.gil.charge(
-            Waits(table.start_ns, table.end_ns, lane, self.waiting, threads)
-        )
-        mark = memoryview(bytes(len(found.key)))
-        lanes = model.trace.engine.lanes(found.total, found.total, mark, found.key, threads)
-        return found, lanes
+    def _lanes(self) -> Lanes:
+        """Where the rows of each key are."""
+        key, _, total = self.find()
+        mark = memoryview(bytes(len(key)))
+        return self.model.trace.engine.lanes(total, total, mark, key, self.keys)
 
     def held(self, waiter: int) -> Held:
-        charges, lanes = self._charges
+        lanes, (_, who, total) = self._lanes, self.find()
         model, gil = self.model, self.gil
         others = {gil.nobody: 0, gil.unknown: 0, gil.others: 0}
         of_thread: dict[int, dict[str, int]] = {}
         for at in lanes.row[lanes.offset[waiter] : lanes.offset[waiter + 1]]:
-            holder, ns = charges.who[at], charges.total[at]
+            holder, ns = who[at], total[at]
             if holder < gil.whos:
                 thread, mode = divmod(holder, HOLDING_MODES)
                 of_thread.setdefault(thread, {})[_MODES[mode]] = ns
@@ -313,7 +366,7 @@ def _longest(model: Model, waits: Stats) -> Column:
     return key
 
 
-def _counters(model: Model) -> dict[tuple[int, str], int]:
+def counted(model: Model) -> dict[tuple[int, str], int]:
     """By (uuid of the thread's track, counter): how much it grew during the recording."""
     events, tracks = model.trace.events, model.trace.tracks
     wanted = {}
