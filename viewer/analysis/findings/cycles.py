@@ -8,6 +8,7 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Circle, Who, circles
+from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.holders import Holders
 from viewer.trace.columns import FAILED
 from viewer.trace.sites import place_of
@@ -55,7 +56,7 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
     process = model.thread_process[who] if is_thread else model.owners.task_process[who]
     ended = model.trace.processes[process].recording_ended is not None
     is_left = is_open[0] and ended and is_thread and not _is_within(facts, rows[0])
-    return not is_left and not facts.is_signal(table.row[rows[0]])
+    return not is_left and not is_signal(facts.ledger, table.row[rows[0]])
 
 
 def _is_within(facts: Facts, wait: int) -> bool:

@@ -161,40 +161,9 @@ class Facts:
         known = zip(table.lock_process, table.lock_id, strict=True)
         return {key: lock for lock, key in enumerate(known)}
 
-    def waits_of(self, row: LockRow) -> list[tuple[int, int, int]]:
-        """(row of States, begin, end) of the waits for a lock, in order of begin."""
-        waits, lock = self.ledger.waits_of_locks, self.lock_of[row.process, row.lock]
-        low, high = waits.offset[lock], waits.offset[lock + 1]
-        columns = (waits.row[low:high], waits.start_ns[low:high], waits.end_ns[low:high])
-        return list(zip(*columns, strict=True))
-
-    def is_signal(self, lock: int) -> bool:
-        """Whether a thread ever released a lock that it did not hold.
-
-        Then it is not a lock but a signal, or handed from one thread to another.
-        """
-        waits, table = self.ledger.waits_of_locks, self.model.states
-        for place in range(waits.offset[lock], waits.offset[lock + 1]):
-            row = waits.row[place]
-            if table.waker[row] >= 0 and self._had_before(lock, row) not in (
-                -1,
-                table.waker[row],
-            ):
-                return True
-        return False
-
-    def _had_before(self, lock: int, wait: int) -> int:
-        """The thread that held the lock before this waiter got it; -1 unknown, or a task."""
-        table = self.model.states
-        since, until = table.start_ns[wait], table.end_ns[wait]
-        for hold, _ in self.ledger.holds.backwards(lock, since, until):
-            owner = table.owner[hold]
-            if owner < 0 or table.owner_is_task[owner]:
-                return -1
-            thread = self.ledger.thread(table.owner_process[owner], table.owner_id[owner])
-            if thread != table.who[wait] or table.start_ns[hold] <= since:
-                return thread
-        return -1
+    def waits_of(self, row: LockRow) -> tuple[list[int], list[int], list[int]]:
+        """The waits for a lock, in order of begin: rows of States, begins, ends."""
+        return self.ledger.waits_for(self.lock_of[row.process, row.lock])
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
+from operator import sub
 
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.facts import (
@@ -18,6 +19,7 @@ from viewer.analysis.findings.facts import (
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.words import did, names, sampled
+from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Rows
@@ -78,7 +80,8 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         life = sum(lives().get((row.pid, who), 0) for who in waiters)
         if row.waits.total_ns < max(_WAITED_NS, life // _PART):
             continue
-        if facts.is_signal(facts.lock_of[row.process, row.lock]) or _OF_MANAGER in row.site:
+        lock = facts.lock_of[row.process, row.lock]
+        if is_signal(facts.ledger, lock) or _OF_MANAGER in row.site:
             continue
         if row.timed_out == row.waits.count:  # nobody passes
             continue
@@ -183,16 +186,17 @@ def _what_holders_do(
 
 def _contended_ns(facts: Facts, row: LockRow) -> int:
     """From the first wait for the lock to the end of the last one."""
-    waits = facts.waits_of(row)
-    return max(max(end for _, _, end in waits) - waits[0][1], 1)
+    _, begins, ends = facts.waits_of(row)
+    return max(max(ends) - begins[0], 1)
 
 
 def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
     model, table = facts.model, facts.model.states
-    waits = facts.waits_of(row)
+    waits, begins, ends = facts.waits_of(row)
     if not waits:
         return Evidence(model.start_ns, 0, "", site=row.site, lock=row.lock, pid=row.pid)
-    longest, _, _ = max(waits, key=lambda wait: wait[2] - wait[1])
+    lasted = [*map(sub, ends, begins)]
+    longest = waits[lasted.index(max(lasted))]
     is_task = table.state[longest] & STATE_MASK == TASK_WAIT
     who = table.who[longest]
     return Evidence(
@@ -257,7 +261,7 @@ def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
     lanes = facts.ledger.rows_of_tasks
     return sum(
         lanes.end_ns[lanes.offset[task + 1] - 1] - slices.start_ns[owned.task_head[task]]
-        for task in {table.who[wait] for wait, _, _ in facts.waits_of(row)}
+        for task in {table.who[wait] for wait in facts.waits_of(row)[0]}
         if lanes.offset[task] < lanes.offset[task + 1]
     )
 

@@ -106,6 +106,14 @@ class Index:
             table.start_ns, table.end_ns, table.state, lane, locks
         )
 
+    def waits_for(self, lock: int) -> tuple[list[int], list[int], list[int]]:
+        """The waits for a lock, in order of begin: rows of States, begins, ends."""
+        waits = self.waits_of_locks
+        of_lock = slice(waits.offset[lock], waits.offset[lock + 1])
+        columns = (waits.row, waits.start_ns, waits.end_ns)
+        rows, begins, ends = (column[of_lock].tolist() for column in columns)
+        return rows, begins, ends
+
     @cached_property
     def rows_of_tasks(self) -> Lanes:
         """Slices of states by task, in order of begin."""
