@@ -94,20 +94,21 @@ def _collectors(facts: Facts) -> set[Who]:
     return {wait.who for wait in waits if wait.name in _RESULTS}
 
 
-def _batches(facts: Facts, found: list[Job], collect: set[Who]) -> dict[Job, _Batch]:
-    """The batch of each job."""
-    batches: dict[Job, _Batch] = {}
-    last: dict[tuple[Who, _Kind], Job] = {}
-    for job in sorted(found, key=lambda job: job.submitted_ns):
+def _batches(facts: Facts, found: list[Job], collect: set[Who]) -> list[int]:
+    """By job the number of its batch."""
+    known, batches = dict[_Batch, int](), [0] * len(found)
+    last: dict[tuple[Who, _Kind], tuple[int, int]] = {}  # the batch before, and when
+    for n in sorted(range(len(found)), key=lambda n: found[n].submitted_ns):
+        job = found[n]
         by, kind = job.submitter, (job.name, job.site)
         if by is None or by[0] == "task" or by in collect:
-            batches[job] = by, None, 0
+            batches[n] = known.setdefault((by, None, 0), len(known))
             continue
-        before = last.get((by, kind))
-        number = batches[before][2] if before else 0
-        if before and _waited_between(facts, by[1], before.submitted_ns, job.submitted_ns):
-            number += 1
-        batches[job], last[by, kind] = (by, kind, number), job
+        count, since = last.get((by, kind), (0, -1))
+        if since >= 0 and _waited_between(facts, by[1], since, job.submitted_ns):
+            count += 1
+        batches[n] = known.setdefault((by, kind, count), len(known))
+        last[by, kind] = count, job.submitted_ns
     return batches
 
 
@@ -146,7 +147,7 @@ def _starved(
     waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
     if sum(job.queued_ns for job in waits) < _LOST_NS:
         return None
-    ahead = _charge(found, waits, _batches(facts, found, collect))
+    ahead = _charge(found, _batches(facts, found, collect))
     lost = sum(ahead.values())
     if lost < _LOST_NS:
         return None
@@ -172,37 +173,45 @@ def _is_saturated(facts: Facts, pool: ThreadPool) -> bool:
     return any(finding.evidence.pid == pid for finding in gil_saturated(facts))
 
 
-def _charge(found: list[Job], waits: list[Job], batches: dict[Job, _Batch]) -> Counter[_Kind]:
+def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
     """By kind of job that had a worker, what the jobs of other callers waited meanwhile.
 
     One sweep: in each piece of time all who wait are charged to those who run, in equal
     parts. What the jobs of a batch wait for each other is no loss.
     """
-    changes: list[tuple[int, int, Job]] = []
-    for job in waits:
-        changes += [(job.submitted_ns, 1, job), (job.began_ns, -1, job)]
-    for job in found:
-        changes += [(job.began_ns, 2, job), (job.ended_ns, -2, job)]
-    changes.sort(key=lambda change: (change[0], change[1]))
-    waiting, running = Counter[_Batch](), Counter[tuple[_Kind, _Batch]]()
-    charged = Counter[_Kind]()
+    changes: list[tuple[int, int, int]] = []
+    for n, job in enumerate(found):
+        if job.queued_ns >= _NOTICED_NS:
+            changes += [(job.submitted_ns, 1, n), (job.began_ns, -1, n)]
+        changes += [(job.began_ns, 2, n), (job.ended_ns, -2, n)]
+    changes.sort()
+    known = dict[tuple[_Kind, int], int]()  # jobs of a kind and batch, by number
+    alike = [
+        known.setdefault(((job.name, job.site), batch), len(known))
+        for job, batch in zip(found, batches, strict=True)
+    ]
+    batch_of, charged = [batch for _, batch in known], [0] * len(known)
+    waiting, running = Counter[int](), Counter[int]()  # by batch; by number
     queue = busy = before = 0
-    for time_ns, change, job in changes:
+    for time_ns, change, n in changes:
         if queue and busy and time_ns > before:
-            for (kind, by), count in running.items():
-                others = queue - waiting[by]
-                charged[kind] += count * (time_ns - before) * others // busy
+            for number, count in running.items():
+                others = queue - waiting[batch_of[number]]
+                charged[number] += count * (time_ns - before) * others // busy
         before = time_ns
         if abs(change) == 1:
             queue += change
-            waiting[batches[job]] += change
+            waiting[batches[n]] += change
             continue
-        of = (job.name, job.site), batches[job]
+        number = alike[n]
         busy += change // 2
-        running[of] += change // 2
-        if not running[of]:
-            del running[of]
-    return +charged
+        running[number] += change // 2
+        if not running[number]:
+            del running[number]
+    by_kind = Counter[_Kind]()
+    for (kind, _), ns in zip(known, charged, strict=True):
+        by_kind[kind] += ns
+    return +by_kind
 
 
 def _did(facts: Facts, threads: Sequence[int], waits: list[Job]) -> Split:
