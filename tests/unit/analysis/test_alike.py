@@ -5,8 +5,11 @@ import json
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
 from tests.support.models import model_of
+from tests.support.stories.shapes.of_threads import threads_at_once
+from viewer.analysis.alike import fold_threads, shared_names
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
+from viewer.analysis.threads import thread_rows
 from viewer.render.json.report import render_json
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
@@ -84,3 +87,28 @@ def test_other_functions_are_others(tmp_path):
     report = build_report(model_of(tmp_path, trace.ended(4 * MS)), By.CORO)
     named = sorted((row.name, row.threads) for row in report.thread_groups)
     assert named == [("Thread-9", 1), ("Thread-N in read", 2), ("Thread-N in write", 2)]
+
+
+def test_a_group_is_summed_without_a_row_of_each_thread(tmp_path):
+    model = model_of(tmp_path, threads_at_once(700))
+    rows, made = thread_rows(model), []
+
+    def noted(row):
+        made.append(row.tid)
+        return row
+
+    noting = thread_rows(model).changed(noted)
+    (group,) = fold_threads(model, noting, lambda: shared_names(model))
+    assert len(made) <= 2 < len(rows) == group.threads == 50
+    assert group.wall_ns == sum(row.wall_ns for row in rows)
+    assert group.unknown_ns == sum(row.unknown_ns for row in rows)
+    for state, ns in group.states.items():
+        assert ns == sum(row.states[state] for row in rows)
+    assert group.gil_waits.count == sum(row.gil_waits.count for row in rows)
+    assert group.gil_waits.total_ns == sum(row.gil_waits.total_ns for row in rows)
+    assert group.gil_waits.max_ns == max(row.gil_waits.max_ns for row in rows)
+    (holder,) = group.held.holders
+    assert holder.name == "worker-N"
+    assert holder.ns == sum(of.ns for row in rows for of in row.held.holders)
+    assert group.held.free_ns == sum(row.held.free_ns for row in rows)
+    assert group.held.others_ns == sum(row.held.others_ns for row in rows)
