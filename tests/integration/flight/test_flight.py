@@ -166,6 +166,24 @@ tracer.snapshot("later.pftrace")
     assert summary(run.folder / "later.pftrace").names["later"] == 1
 
 
+def test_a_folder_that_is_removed(run: Runner) -> None:
+    """Whoever cleans up does not end the recording: it begins anew in a new folder."""
+    run(
+        """
+import os, shutil, time
+os.rename("ring", "gone")
+shutil.rmtree("gone")
+deadline = time.monotonic() + 60
+while not os.path.exists("ring") and time.monotonic() < deadline:
+    time.sleep(0.01)
+tracer.log("later")
+tracer.snapshot("later.pftrace")
+"""
+    )
+    assert summary(run.folder / "later.pftrace").names["later"] == 1
+    assert run.left() == []
+
+
 def test_a_forked_child_has_a_ring_of_its_own(run: Runner) -> None:
     printed = run(
         """

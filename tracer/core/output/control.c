@@ -290,7 +290,8 @@ static void tell_snapshot(connection *one)
 {
     if (c.wanted.error) {
         char why[128];
-        snprintf(why, sizeof why, "cannot write the snapshot: %s", strerror(c.wanted.error));
+        snprintf(why, sizeof why, "cannot write the snapshot: %s",
+                 c.wanted.error == ENOENT ? "the recording's files were removed. It begins again" : strerror(c.wanted.error));
         refuse(one, why);
         return;
     }

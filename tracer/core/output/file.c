@@ -202,11 +202,12 @@ void trace_file_append(trace_file *f, encoder *e, track *on)
     if (!f->error) {
         hold_signals(&held);
         size_t done = 0;
+        struct stat about;
         f->is_over_limit = family_spend(e->length) < 0;
         if (f->is_over_limit)
             f->error = EDQUOT;
-        else if (private_fd_is_ours(&f->fd))
-            done = put(f, e->bytes, e->length, -1);
+        else if (private_fd_look(&f->fd, &about))
+            done = put(f, e->bytes, e->length, -1), f->is_removed = !about.st_nlink;
         else
             f->error = EBADF; /* the program closed it */
         if (f->error) {

@@ -27,6 +27,7 @@ typedef struct {
     size_t note_length; /* 0: no note, the file could not even be cut */
     int is_untouched;   /* it still holds what it held before the recording */
     int is_over_limit;  /* of the family */
+    int is_removed;     /* somebody has deleted it: what is written goes nowhere */
     int waits;          /* how often it was to be appended to meanwhile */
 } trace_file;
 

@@ -10,7 +10,7 @@ int flight_rotate(flight *of, uint64_t ns, uint64_t start_ns)
 {
     encoder *e = &of->line->out;
     segment_ring *ring = &of->ring;
-    int error, fd, failed = of->file->error != 0;
+    int error, fd, failed = of->file->error || of->file->is_removed;
     uint64_t events = e->events;
     remarks_announce(of->line, ns, start_ns);
     timeline_head(of->line, ns);

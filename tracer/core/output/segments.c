@@ -77,6 +77,20 @@ static int create(const segment_ring *ring, const segment *which, enum segment_p
     return error ? error : *fd < 0 ? errno : 0;
 }
 
+/* Somebody has removed the folder, with all that was in it; so has whoever cleans up for a whole system. */
+static int begin_again(segment_ring *ring)
+{
+    char above[SEGMENT_PATH];
+    char *end = strrchr(strcpy(above, ring->folder), '/');
+    while (ring->count)
+        drop_oldest(ring);
+    if (end && end > above) {
+        *end = 0;
+        mkdir(above, 0777);
+    }
+    return mkdir(ring->folder, 0777) < 0 ? errno : 0;
+}
+
 static int write_all(int fd, const uint8_t *bytes, size_t length)
 {
     while (length) {
@@ -110,6 +124,8 @@ int segments_add(segment_ring *ring, uint64_t now_ns, const uint8_t *head, size_
         while (ring->count > 1)
             drop_oldest(ring);
     int error = create(ring, &added, SEGMENT_HEAD, &fd);
+    if (error == ENOENT && begin_again(ring) == 0)
+        error = create(ring, &added, SEGMENT_HEAD, &fd);
     if (!error) {
         error = write_all(fd, head, length);
         close(fd);

@@ -283,7 +283,7 @@ static void pass(enum upto upto)
     flush();
     if (wanted)
         flight_copy(&w.flight, now_written());
-    if (w.flight.ring.folder[0] && segments_are_due(&w.flight.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error != 0))
+    if (w.flight.ring.folder[0] && segments_are_due(&w.flight.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error || w.file.is_removed))
         rotate();
     if (w.line.out.failed && !w.file.error)
         w.file.error = ENOMEM;
