@@ -8,13 +8,16 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 EXECUTE, SAVE = "sqlite3.Connection.execute", "/app/db.py:9 save"
 
 
-def sqlite(wait_ns=300 * MS, waiters=2, keeps=True):
+def sqlite(wait_ns=300 * MS, waiters=2, keeps=True, preempted=False):
     """Threads wait in SQLite while `importer` sleeps between two statements."""
     trace = TraceBuilder(argv="db.py", signals=SIGNALS)
     importer = trace.thread("importer")
     importer.io(0, EXECUTE, site="/app/db.py:4 load").native(MS)
-    if keeps:
+    if preempted:
+        importer.preempted(2 * MS)
+    elif keeps:
         importer.sleep(2 * MS, site="/app/db.py:5 load")
+    if keeps:
         importer.io(20 * MS + wait_ns, EXECUTE, site="/app/db.py:6 load")
     end = 21 * MS + wait_ns
     importer.native(end).end(end + MS)
@@ -42,6 +45,7 @@ def test_a_transaction_that_is_kept_open(tmp_path):
         pytest.param({"wait_ns": 240 * MS}, id="little"),
         pytest.param({"wait_ns": 90 * MS, "waiters": 6}, id="as a disk may take"),
         pytest.param({"keeps": False}, id="nobody here keeps one"),
+        pytest.param({"preempted": True}, id="the kernel keeps it open"),
     ],
 )
 def test_a_database_that_is_free(tmp_path, story):

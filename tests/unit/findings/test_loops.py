@@ -9,9 +9,17 @@ from tracer import schema as s
 CALL = "/app/service.py:11 hog"
 
 
-def steps(count, ns, inside=None, others_wait=True, victims=1, signals=SIGNALS):
+def steps(
+    count,
+    ns,
+    inside=None,
+    others_wait=True,
+    victims=1,
+    signals=SIGNALS,
+    kind=s.TRACK_LOOP_PREFIX,
+):
     """`count` long steps; `inside(thread, start, end)` is what the thread does in each."""
-    service = Service(victims, signals)
+    service = Service(victims, signals, kind)
     for n in range(count):
         if n:
             service.rest(n * 2_000 * MS)
@@ -66,6 +74,19 @@ def test_blocking_call_is_named(tmp_path):
     (found,) = find_in(tmp_path, steps(3, 30 * MS, sleeps).end())
     assert found.finding == "loop blocked"
     assert "99 % of that time in `sleep` (service.py:11)" in found.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        (s.TRACK_LOOP_PREFIX, "await asyncio.to_thread"),
+        (s.TRACK_GREENLETS_PREFIX, "gevent.monkey.patch_all"),
+        (s.TRACK_TRIO_PREFIX, "await trio.to_thread.run_sync"),
+    ],
+)
+def test_every_kind_of_loop_has_threads(tmp_path, kind, step):
+    (found,) = find_in(tmp_path, steps(3, 30 * MS, sleeps, kind=kind).end())
+    assert step in found.next_step
 
 
 def test_what_most_of_the_steps_do(tmp_path):

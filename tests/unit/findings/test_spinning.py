@@ -156,10 +156,11 @@ CONNECT = (
 )
 
 
-def reconnecting(times=150, others="", every_ns=5 * MS):
+def reconnecting(times=150, others="", every_ns=5 * MS, calls=0):
     """A task connects again and again, and perhaps awaits something else in between."""
     trace = TraceBuilder(argv="sync.py", signals=SIGNALS)
-    loop, site = trace.loop(trace.thread("MainThread")), "/app/sync.py:9 keep_connected"
+    thread, site = trace.thread("MainThread"), "/app/sync.py:9 keep_connected"
+    loop = trace.loop(thread)
     task = loop.task("keep_connected", site="/app/sync.py:5 keep_connected").ready(0)
     at = MS
     for _ in range(times):
@@ -169,11 +170,17 @@ def reconnecting(times=150, others="", every_ns=5 * MS):
                 at += every_ns
                 task.ready(at - MS // 10)
     task.running(at).done(at + 1)
+    for n in range(calls):
+        thread.io(n * every_ns, "socket.connect", site=site).native(n * every_ns + MS)
+    if calls:
+        thread.end(calls * every_ns)
     return trace.ended(at + MS)
 
 
-def test_a_task_that_only_connects(tmp_path):
-    (found,) = find_in(tmp_path, reconnecting())
+@pytest.mark.parametrize("calls", [0, 120])
+def test_a_task_that_only_connects(tmp_path, calls):
+    """It is told once, even if its thread is seen to connect."""
+    (found,) = find_in(tmp_path, reconnecting(calls=calls))
     assert found.finding == "busy loop"
     assert found.text == (
         "`keep_connected` (sync.py:5) polls in `keep_connected` (sync.py:9): it connects "

@@ -15,10 +15,11 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import doing
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
 from viewer.analysis.findings.waits import name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import window
 from viewer.trace.columns import AWAIT, IO, Column
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -91,7 +92,7 @@ def _locked(
         calls = {
             who: found for who, found in calls.items() if any(call.ends for call in found)
         }
-    kept = _kept_open(calls, long[:_MOST])
+    kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
     if is_server:
         long, kept = _set_free(long, kept)
     lost = sum(call.ns for call in long)
@@ -109,6 +110,14 @@ def _locked(
         f"after `commit`."
     )
     return Finding("database locked", lost, text, evidence(facts, worst))
+
+
+def _own_ns(facts: Facts, gap: Call) -> int:
+    """How long a transaction was kept open, without what the kernel and the GIL took."""
+    kind, which = gap.who
+    if kind != "thread":
+        return gap.ns
+    return gap.ns - facts.split(which, window(gap.start_ns, gap.end_ns)).of(NOT_ITS_FAULT)
 
 
 def evidence(facts: Facts, call: Call) -> Evidence:

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import (
     COMPUTING,
@@ -64,7 +65,13 @@ _LONG_IMPORT_NS = 1_000 * _MS
 _FILES = ("os.", "io.", "open", "mmap")
 _STARTS = "Thread.start"
 _TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with awaits between."
-_TO_THREAD = "Use an asynchronous library for it, or a thread: `await asyncio.to_thread(...)`."
+_ASYNCHRONOUS = "Use an asynchronous library for it, or a thread: "
+_TO_THREAD = {
+    s.TRACK_LOOP_PREFIX: f"{_ASYNCHRONOUS}`await asyncio.to_thread(...)`.",
+    s.TRACK_TRIO_PREFIX: f"{_ASYNCHRONOUS}`await trio.to_thread.run_sync(...)`.",
+    s.TRACK_GREENLETS_PREFIX: "Let gevent patch it (`gevent.monkey.patch_all()`, before all "
+    "else), or use a thread: `gevent.get_hub().threadpool.apply(...)`.",
+}
 _MOST_STEPS = 2_000  # only the longest are examined
 
 
@@ -258,7 +265,9 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             )
         text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"
-        step = _TO_PROCESS if never or _computes(found) else _TO_THREAD
+        step = _TO_THREAD[facts.model.loops[worst.lane].kind]
+        if never or _computes(found):
+            step = _TO_PROCESS
         yield Finding(kind, lost, text, _evidence(facts, worst, site), step)
 
 
@@ -364,4 +373,5 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,
             pid=model.pid(loop.process),
         )  # fmt: skip
-        yield Finding("blocking call on the loop thread", lost, text, evidence, _TO_THREAD)
+        step = _TO_THREAD[loop.kind]
+        yield Finding("blocking call on the loop thread", lost, text, evidence, step)

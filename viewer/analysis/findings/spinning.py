@@ -51,11 +51,12 @@ type _Calls = dict[tuple[int, int], list[int]]
 
 def spinning_threads(facts: Facts) -> Iterator[Finding]:
     """Threads that poll with tiny sleeps, with questions alone, or by connecting."""
-    yield from _connecting_tasks(facts)
-    connecting = dict[int, Finding]()
-    for thread, finding in _unused_connections(facts):
-        connecting[thread] = finding
-    yield from connecting.values()
+    tasks = [*_connecting_tasks(facts)]
+    yield from tasks
+    connecting = dict(_unused_connections(facts))
+    for thread, finding in connecting.items():
+        if not tasks or thread not in facts.ledger.lane_of_thread:  # else it is the tasks'
+            yield finding
     yield from _tiny_sleeps(facts, connecting)
     yield from _tiny_time_outs(facts)
     yield from _questions(facts)
