@@ -180,4 +180,13 @@ ASYNC: dict[str, Wanted] = {
     "u22_pipeline_blocks_the_reactor": Wanted(
         "loop blocked", (r"u22\w+.py:18",), ("twisted",)
     ),
+    "u23_client_retries_at_once": Wanted(
+        "busy loop", ("watch_events", "connects"), ("aiohttp",)
+    ),
+    "u24_trio_waits_for_tool": Wanted("loop blocked", ("main", r"u24\w+.py:\d"), ("trio",)),
+    "u27_widgets_fetched_in_turn": Wanted(
+        "awaits in turn", ("fetch_widget",), ("starlette", "httpx")
+    ),
+    "ok_a1_chat_with_outside_clients": Wanted("", (), ("aiohttp",)),
+    "ok_a3_trio_pipeline": Wanted("", (), ("trio",)),
 }

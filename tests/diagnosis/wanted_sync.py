@@ -234,4 +234,13 @@ SYNC: dict[str, Wanted] = {
     "u21_memory_handler_flushes": Wanted(
         "lock convoy", ("request-N", "sleep", r"u21\w+.py:\d")
     ),
+    "u25_module_asks_a_server": Wanted(
+        "slow start", ("app_settings", "recv", "fetch", r"u25\w+.py:\d")
+    ),
+    "u26_listener_per_request": Wanted("workers never exit", ("60", "set_up_logging")),
+    "u28_exit_waits_for_the_exporter": Wanted(
+        "wait in vain|slow end",
+        ("shutdown", "exporter", "export"),
+        missed="a join that ends is the program's own pace, at its end as before",
+    ),
 }
