@@ -110,6 +110,13 @@ ASYNC: dict[str, Wanted] = {
     "s05_uvloop_pandas_like_loop": Wanted(
         "loop blocked|task never yields", ("consume", "aggregate|consume"), ("uvloop",)
     ),
+    "u02_quart_reports_take_the_executor": Wanted(
+        "thread-pool starvation", ("report", "2 workers", "status"), ("quart",)
+    ),
+    "u03_writers_outlive_their_clients": Wanted(
+        "task leak", ("writer", "Queue.get", "handle"), ("aiohttp",)
+    ),
+    "u06_stream_without_bound": Wanted("queue grows", ("store", "sensor|stream"), ("anyio",)),
     "t02_tornado_executor_taken": Wanted(
         "thread-pool starvation", ("implement", "2 workers", "check"), ("tornado",)
     ),

@@ -77,6 +77,31 @@ SYNC: dict[str, Wanted] = {
         ("2 connections", "render|sleep", "report"),
         ("gunicorn", "sqlalchemy"),
     ),
+    "u01_jobs_submitted_without_bound": Wanted(
+        "queue grows|thread-pool starvation",
+        ("thumbs|thumbnail", "thumbnail|on_event|listen"),
+    ),
+    "u04_two_bounded_queues_of_processes": Wanted(
+        "deadlock|wait in vain|slow consumer",
+        ("feed|main", "resize"),
+        missed="where a child stood that SIGTERM ended is not known",
+    ),
+    "u05_redis_connection_within_a_subscription": Wanted(
+        "deadlock|slots never returned",
+        ("mark_read", "listen", "connection"),
+        ("redis",),
+        "REDIS_URL",
+    ),
+    "u07_dramatiq_long_actors": Wanted(
+        "thread-pool starvation",
+        ("encode", "send_mail"),
+        ("dramatiq",),
+        missed="dramatiq's workers are no executor's, so its messages are no jobs",
+    ),
+    "u08_map_takes_the_pool": Wanted(
+        "thread-pool starvation", ("rebuild", "search", "2 (workers|processes)")
+    ),
+    "ok_92_dramatiq_quick": Wanted("", (), ("dramatiq",)),
     "ok_70_gunicorn_short_lock": Wanted("", (), ("gunicorn",)),
     "ok_71_flask_sqlite": Wanted("", (), ("flask",)),
     "ok_74_celery_prefork_quick": Wanted("", (), ("celery", "redis"), "REDIS_URL"),

@@ -1,8 +1,11 @@
 """Threads are recorded from start to exit, and so is every collection."""
 
 import _thread
+import contextvars
+import functools
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,3 +161,26 @@ def test_every_collection(tmp_path: Path) -> None:
     assert len(tracks) == 2
     for rows in tracks.values():
         assert rows == seen
+
+
+def test_names_of_jobs(tmp_path: Path) -> None:
+    """A job that runs in a context is the function that it calls there."""
+
+    def look() -> None:
+        pass
+
+    def work() -> None:
+        run = contextvars.copy_context().run
+        with ThreadPoolExecutor(1) as pool:
+            for job in (
+                (look,),
+                (run, look),
+                (run, functools.partial(look)),
+                (run, look.__call__),
+            ):
+                pool.submit(*job).result()
+
+    record_here(work, tmp_path / "t.pftrace")
+    events = read_strict((tmp_path / "t.pftrace").read_bytes()).events
+    named = [str(event.args["name"]).split(".")[-1] for event in events if event.name == s.RUN]
+    assert named == ["look", "look", "look", "__call__"]

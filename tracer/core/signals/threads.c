@@ -56,20 +56,31 @@ void threads_on_submit(thread_buffer *b, PyObject *job)
     ring_emit(b, clock_tick(), REC_JOB_SUBMIT, 0, 0, (uint64_t)(uintptr_t)job, 0);
 }
 
-/* The function of a job, borrowed or NULL: its `fn`; from 3.14 on the first item of its `task`. */
-static PyObject *called_by(PyObject *job)
+static PyObject *fn, *args, *task; /* names */
+
+/* Part of a job, borrowed or NULL: an attribute; from 3.14 on an item of its `task`. */
+static PyObject *part_of(PyObject *job, PyObject *name, Py_ssize_t place)
 {
-    static PyObject *fn, *task;
-    if ((!fn && !(fn = PyUnicode_InternFromString("fn"))) || (!task && !(task = PyUnicode_InternFromString("task"))))
-        return NULL;
-    PyObject *found = plain_attribute(job, fn);
+    PyObject *found = plain_attribute(job, name);
     if (!found) {
         PyObject *all = plain_attribute(job, task);
-        found = all && PyTuple_Check(all) && PyTuple_GET_SIZE(all) ? Py_NewRef(PyTuple_GET_ITEM(all, 0)) : NULL;
+        found = all && PyTuple_Check(all) && PyTuple_GET_SIZE(all) > place ? Py_NewRef(PyTuple_GET_ITEM(all, place)) : NULL;
         Py_XDECREF(all);
     }
     Py_XDECREF(found); /* the job has it */
     return found;
+}
+
+/* The function of a job, borrowed or NULL; for `context.run(f)` that is f. */
+static PyObject *called_by(PyObject *job)
+{
+    if ((!fn && !(fn = PyUnicode_InternFromString("fn"))) || (!args && !(args = PyUnicode_InternFromString("args"))) ||
+        (!task && !(task = PyUnicode_InternFromString("task"))))
+        return NULL;
+    PyObject *called = part_of(job, fn, 0);
+    PyObject *self = called && PyCFunction_Check(called) ? PyCFunction_GET_SELF(called) : NULL;
+    PyObject *given = self && PyContext_CheckExact(self) ? part_of(job, args, 1) : NULL;
+    return given && PyTuple_Check(given) && PyTuple_GET_SIZE(given) ? PyTuple_GET_ITEM(given, 0) : called;
 }
 
 void threads_on_job(thread_buffer *b, PyObject *job)

@@ -19,6 +19,7 @@ from viewer.analysis.findings.descriptors import descriptors_pile_up
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.forked import lock_of_the_killed
+from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
@@ -64,6 +65,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     deadlock,
     knots,  # deadlocks that are not of locks alone
     waits_for_itself,  # deadlock
+    full_queues,  # deadlock
     orphaned_task,
     task_leak,
     busy_loop,
