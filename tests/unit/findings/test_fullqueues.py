@@ -41,8 +41,8 @@ def test_all_wait_for_room(tmp_path):
         "In `resize.py`: Deadlock at 15.0 ms, for 705 ms: `MainThread` in `feed` "
         "(resize.py:20) waits for room in a queue between processes, while `child 1` and "
         "`child 2` wait for room in theirs in `resize` (resize.py:12): nobody takes anything "
-        "out. Take results out while you put work in (a thread can do one of both), or give one of the queues "
-        "no bound."
+        "out. Take results out while you put work in (a thread can do one of both), or give "
+        "one of the queues no bound."
     )
     assert (found.evidence.pid, found.evidence.site) == (100, FEED)
 
