@@ -126,3 +126,79 @@ def test_idle_worker(tmp_path: Path) -> None:
         "os.read": [(Kind.SUBMITTER, "MainThread [service.py]", 30), (Kind.QUEUED, "", 11)],
         "os.open": [(Kind.IO, "", 8)],
     }
+
+
+def test_a_task_that_reads(tmp_path: Path) -> None:
+    """The callback that woke it had read what the child wrote."""
+    family, main = parent()
+    child = family.fork(main, 2 * MS, 101, name="worker 1")
+    family.main(child).running(2 * MS).end(90 * MS)
+    loop = family.first.loop(main)
+    task = loop.task("serve", site="/app/service.py:12 serve")
+    task.ready(0).running(0).awaits(2 * MS, "socket", site="/app/service.py:13 serve")
+    loop.step(task, 0, 2 * MS)
+    loop.select(2 * MS, 80 * MS)
+    reads = loop.callback("_read_ready", "/lib/selector_events.py:9 f", 80 * MS, 82 * MS)
+    family.message(family.main(child), 70 * MS, main, 2 * MS, 81 * MS, site=WRITE)
+    task.ready(81 * MS + 1_000, by=reads, waker="io").running(83 * MS).done(84 * MS)
+    loop.step(task, 83 * MS, 84 * MS)
+    main.end(85 * MS)
+    family.first.ended(86 * MS)
+    child.ended(91 * MS)
+    found, _ = told(tmp_path, family)
+    assert found.subject == "socket"
+    assert parts(found.causes) == [
+        (Kind.WRITER, "MainThread [worker 1]", 68),
+        (Kind.MESSAGE, "", 11.001),
+    ]
+    assert path(found)[:3] == [
+        "`serve` #1 awaited `socket` (service.py:13)",
+        "callback `_read_ready` (selector_events.py:9) ran",
+        "`MainThread [worker 1]` wrote to it (w.py:5)",
+    ]
+
+
+def test_what_a_callback_read_before_is_not_for_it(tmp_path: Path) -> None:
+    """Another callback reads what the child wrote; this one reads what a stranger did."""
+    family, main = parent()
+    child = family.fork(main, 2 * MS, 101, name="worker 1")
+    family.main(child).running(2 * MS).end(90 * MS)
+    loop = family.first.loop(main)
+    task = loop.task("serve", site="/app/service.py:12 serve")
+    task.ready(0).running(0).awaits(2 * MS, "socket", site="/app/service.py:13 serve")
+    loop.step(task, 0, 2 * MS)
+    loop.select(2 * MS, 78 * MS)
+    loop.callback("_other", "/lib/selector_events.py:8 _other", 78 * MS, 80 * MS)
+    loop.callback("_read_ready", "/lib/selector_events.py:9 _read_ready", 80 * MS, 82 * MS)
+    family.message(family.main(child), 70 * MS, main, 2 * MS, 79 * MS, site=WRITE)
+    task.ready(81 * MS, waker="io").running(83 * MS).done(84 * MS)
+    loop.step(task, 83 * MS, 84 * MS)
+    main.end(85 * MS)
+    family.first.ended(86 * MS)
+    child.ended(91 * MS)
+    found, _ = told(tmp_path, family)
+    assert parts(found.causes) == [(Kind.IO, "", 79)]
+
+
+def test_each_read_at_one_line_has_its_own_writer(tmp_path: Path) -> None:
+    """What a thread did while it was waited for: its second read waited for the second
+    message, not for the first."""
+    family, main = parent()
+    child = family.fork(main, MS, 101, name="worker 1")
+    other = family.main(child).running(MS)
+    for begin in (2, 20):
+        other.io(begin * MS, "os.read", site="/app/w.py:4 work").running((begin + 8) * MS)
+        sent = (begin + 6) * MS
+        family.message(main, sent, other, begin * MS, (begin + 7) * MS, site=READ)
+    other.end(60 * MS)
+    main.running(15 * MS).io(19 * MS, "os.read", site=READ).running(55 * MS)
+    family.message(other, 49 * MS, main, 19 * MS, 54 * MS, site=WRITE)
+    main.end(70 * MS)
+    family.first.ended(71 * MS)
+    child.ended(61 * MS)
+    found, _ = told(tmp_path, family)
+    (read,) = (part for part in found.causes[0].parts if part.kind is Kind.IO)
+    assert parts(read.parts) == [
+        (Kind.WRITER, "MainThread [service.py]", 6),
+        (Kind.MESSAGE, "", 2),
+    ]

@@ -11,10 +11,11 @@ from typing import NamedTuple, Self
 from tracer import schema as s
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import NEVER, Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
+from viewer.analysis.states import numbers
 from viewer.trace.columns import (
     IDLE_WAIT,
     IO,
@@ -224,17 +225,51 @@ class Elsewhere:
     def child_of_step(self, thread: int, step: int, at_ns: int) -> Child | None:
         """The child of whose end a loop's thread was told in a step until that moment, or in
         one of the callbacks that led to it."""
+        return next(
+            (
+                child
+                for since_ns, until_ns in self._callbacks_behind(step, at_ns)
+                if (child := self.child_between(thread, since_ns, until_ns)) is not None
+            ),
+            None,
+        )
+
+    def message_of_step(self, thread: int, step: int, at_ns: int) -> int:
+        """The message that a loop's thread had read last then, in that step or in one of the
+        callbacks that led to it; -1 none."""
+        return next(
+            (
+                number
+                for since_ns, until_ns in self._callbacks_behind(step, at_ns)
+                if (number := self.message_between(thread, since_ns, until_ns)) >= 0
+            ),
+            -1,
+        )
+
+    def _callbacks_behind(self, step: int, at_ns: int) -> Iterator[tuple[int, int]]:
+        """When a callback ran until a moment, and before it those that led to it."""
         slices, kinds = self.model.trace.slices, self.model.owners.kind
         for _ in range(_MOST_CALLBACKS):
             if not 0 <= step < len(kinds) or kinds[step] not in (LOOP_CALLBACK, SELECT):
-                return None
-            child = self.child_between(thread, slices.start_ns[step], at_ns)
-            if child is not None:
-                return child
+                return
+            yield slices.start_ns[step], at_ns
             causes = self.ledger.flows.causes(slices.event[step])
             step = next((self.ledger.slice_at(event) for event in causes), -1)
             at_ns = slices.end_ns[step] if step >= 0 else at_ns
-        return None
+
+    def message_between(self, thread: int, since_ns: int, until_ns: int) -> int:
+        """The last message that a thread has read in that time; -1 none."""
+        got = self._got.get(thread, [])
+        at = bisect_right(got, (until_ns, len(self.messages))) - 1
+        return got[at][1] if at >= 0 and got[at][0] >= since_ns else -1
+
+    @cached_property
+    def _got(self) -> dict[int, list[tuple[int, int]]]:
+        """By thread the messages that it has read: when, and which."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for number, message in enumerate(self.messages):
+            found.setdefault(message.receiver, []).append((message.received_ns, number))
+        return found
 
     def child_between(self, thread: int, since_ns: int, until_ns: int) -> Child | None:
         """The child of whose end a thread was told in that time."""
@@ -293,6 +328,22 @@ class Elsewhere:
             ("message", self.message_of_row),
         )
         return next(((kind, rows[row]) for kind, rows in kinds if row in rows), None)
+
+    def did(self, thread: int, windows: Windows) -> Iterator[tuple[int, Windows]]:
+        """What a thread did, by rows of States: of like ones any, but of calls that may have
+        waited for another process each."""
+        for key, cut in parts(self.ledger.did(thread, windows)):
+            row, table = self.ledger.row_that_did(key), self.model.states
+            if row >= 0 and self._explains and table.state[row] & STATE_MASK in (IO, SLEEP):
+                yield from parts(self.ledger.states.by_row(thread, cut, numbers(())))
+            else:
+                yield row, cut
+
+    @cached_property
+    def _explains(self) -> bool:
+        """Whether any wait was for another process."""
+        found = self.child_of_row, self.job_of_row, self.idle_of_row, self.message_of_row
+        return any(found)
 
     def phases(self, job: Job, windows: Windows) -> Iterator[tuple[Kind, Windows]]:
         """What became of a job in these times, in order."""

@@ -136,6 +136,11 @@ class Labels:
         label = self.thread(written.thread, Kind.WRITER)._replace(site=written.site)
         return label, written.at_ns, Kind.MESSAGE
 
+    def message(self, number: int) -> Label:
+        """Who wrote a message."""
+        on = "message", number
+        return self.until(on)[0]._replace(on=on)
+
     def hold(self, key: int) -> Label:
         if 0 <= key < len(self.model.states.owner_id):
             return self.owner(key)

@@ -204,7 +204,7 @@ class Tree:
         if on is not None and (found := self.behind(on, windows, path)):
             return found
         label = self.ended_by(task, i)
-        if label.on is not None and label.on[0] == "job":
+        if label.on is not None and label.on[0] in ("job", "message"):
             return self.behind(label.on, windows, path)
         return self._one(label, windows, path)
 
@@ -228,7 +228,8 @@ class Tree:
         return Label(Kind.TIMEOUT) if is_timeout else label
 
     def elsewhere_of(self, label: Label, ready: int) -> Label | None:
-        """The job or child behind a thread's or loop's wake-up (a `ready` slice), if any."""
+        """The job, child or message behind a thread's or loop's wake-up (a `ready` slice), if
+        any."""
         at_ns = self.model.trace.slices.start_ns[ready] if ready >= 0 else 0
         if label.on is not None and label.on[0] == "thread":
             job = self.elsewhere.job_before(label.on[1], at_ns)
@@ -239,7 +240,10 @@ class Tree:
             return None
         step = self.ledger.loops_without_gc.row_at(self.ledger.lane_of_loop[loop], at_ns)
         child = self.elsewhere.child_of_step(thread, step, at_ns)
-        return self.labels.child_label(child) if child is not None else None
+        if child is not None:
+            return self.labels.child_label(child)
+        message = self.elsewhere.message_of_step(thread, step, at_ns)
+        return self.labels.message(message) if message >= 0 else None
 
     def _creator_of_helper(self, label: Label, ender: int, task: int, i: int) -> Label:
         """Who made the task of a library that ended an await, if that began during it.
@@ -345,8 +349,9 @@ class Tree:
 
     def _states(self, thread: int, windows: Windows, path: Path) -> Causes:
         found = []
-        for key, cut in self._parts(self.ledger.did(thread, windows)):
-            label = self.labels.state(self.ledger.row_that_did(key))
+        for row, cut in self.elsewhere.did(thread, windows):
+            self.looked_at += len(cut)
+            label = self.labels.state(row)
             below = self.behind(label.on, cut, path)
             cause = self._cause(label, cut, below)
             if label.kind in _ON_CPU:

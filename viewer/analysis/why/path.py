@@ -164,6 +164,11 @@ class _Walk:
         yield Step(Did.CALLBACK, name, "", site, start, until)
         by = self.source(i)
         if by is None:
+            loop = self.model.lane[i]
+            thread = self.tree.ledger.thread_of_loop[loop] if loop >= 0 else -1
+            message = self.tree.elsewhere.message_between(thread, start, until)
+            if message >= 0:
+                return "message", message, start
             args = self.model.trace.args(slices.event[i])
             yield root(Did.TIMER if args.get(s.ARG_WAKER) == "timer" else Did.IO, start)
             return None
