@@ -26,6 +26,7 @@ from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.knots import knots
+from viewer.analysis.findings.leaving import slow_end
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
@@ -79,6 +80,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,
+    slow_end,
     vain_findings,  # missed wake-up, wait in vain
     no_producer,  # wait in vain
     swallowed_cancel,  # wait in vain
@@ -130,6 +132,7 @@ KINDS = (
     "slots never returned",
     "slow client",
     "slow consumer",
+    "slow end",
     "slow start",
     SLOW_MOMENT,
     "task leak",
