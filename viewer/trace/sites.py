@@ -7,6 +7,7 @@ second, as `via`.
 
 import re
 from array import array
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -66,6 +67,15 @@ def is_library(frame: str) -> bool:
     return bool(_PACKAGE.match(frame) or _STANDARD.match(frame) or _MADE.match(frame))
 
 
+def _frames(stack: str) -> Iterator[str]:
+    """The frames of a stack one by one: of a deep one, the first few tell."""
+    start, end = 0, stack.find("\n")
+    while end >= 0:
+        yield stack[start:end]
+        start, end = end + 1, stack.find("\n", end + 1)
+    yield stack[start:]
+
+
 def head(stack: str) -> str:
     """The innermost frame of the user's code, when it is inside a call to a library; else "".
 
@@ -73,7 +83,7 @@ def head(stack: str) -> str:
     a package or imported something; a call to the standard library already names its wait.
     """
     inside, imports = "", False
-    for frame in stack.split("\n"):
+    for frame in _frames(stack):
         if _SITE.fullmatch(frame) and not is_library(frame):
             called = place_of(inside).function if _PACKAGE.match(inside) else ""
             called = IMPORT if imports else called
@@ -95,7 +105,7 @@ def is_import(site: str) -> bool:
 def called(stack: str) -> str:
     """The library's function that the user's code called; "" when it called none."""
     inside = ""
-    for frame in stack.split("\n"):
+    for frame in _frames(stack):
         if _SITE.fullmatch(frame) and not is_library(frame):
             return place_of(inside).function
         inside = frame

@@ -91,7 +91,7 @@ def with_user_sites(trace: Trace) -> Trace:
     import_of = {text: texts.add(at) for text, at in imports.items()}
     for i, at in heads.items():
         head_of[i] = import_of[str(at)] if via(at) == IMPORT else texts.put(str(at))
-    library = bytes(map(is_library, texts.strings))
+    library = bytes("\n" not in text and is_library(text) for text in texts.strings)
     names = (s.ARG_SITE, s.ARG_STACK, s.ARG_CORO)
     site_at, stack_at, own = (name_args(trace, texts.find(name)) for name in names)
     _keep_foreign_releases(trace, texts, site_at, stack_at)

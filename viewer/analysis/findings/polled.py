@@ -77,9 +77,13 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     questions, and the calls that give it back (`ends`)."""
     model, table = facts.model, facts.model.states
     found = defaultdict[Who, list[Call]](list)
+    calls = calls_of(facts, (IO, SLEEP))
+    awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]
+    if not calls and not awaits:
+        return found
     if not any(part in text for text in model.trace.stacks for part, _ in _LOCKS):
         return found
-    for row in calls_of(facts, (IO, SLEEP)):
+    for row in calls:
         stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
         if (of := _lock(stack)) is not None:
             lock, site, gives_back = of
@@ -87,15 +91,14 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
             is_pause = facts.call(table.row[row])[0] == s.SLEEP
             start, end = table.start_ns[row], table.end_ns[row]
             found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
-    for prefix in (_POLLS, _ANSWERS):
-        for i in awaits_of(facts, prefix):
-            of = _lock(model.trace.text_of_slice(i, s.ARG_STACK))
-            if of is not None:
-                lock, site, gives_back = of
-                who = ("task", model.owners.owner[i])
-                start, end = model.trace.slices.start_ns[i], model.trace.slices.end_ns[i]
-                is_pause = prefix == _POLLS
-                found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
+    for prefix, i in awaits:
+        of = _lock(model.trace.text_of_slice(i, s.ARG_STACK))
+        if of is not None:
+            lock, site, gives_back = of
+            who = ("task", model.owners.owner[i])
+            start, end = model.trace.slices.start_ns[i], model.trace.slices.end_ns[i]
+            is_pause = prefix == _POLLS
+            found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
     return found
 
 

@@ -59,11 +59,15 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
     members: dict[int, list[int]] = defaultdict(list)
     for task, group in enumerate(owned.task_group):
         members[group].append(task)
-    large = {group: tasks for group, tasks in members.items() if len(tasks) >= _LEAKED}
+    slices = model.trace.slices
+    large = {
+        group: tasks
+        for group, tasks in members.items()
+        if len(tasks) >= _LEAKED and _born_within_ns(model, tasks) >= _GROWS_NS
+    }
     if not large:
         return
     waiting = model.task_keys(AWAIT)
-    slices = model.trace.slices
     last = model.trace.engine.spans(slices.end_ns, waiting, len(owned.task_id)).last
     stacks = _stacks(model)
     for group, tasks in large.items():
@@ -73,6 +77,13 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
             yield from found
             if found:
                 break
+
+
+def _born_within_ns(model: Model, tasks: list[int]) -> int:
+    """The time between the begins of the first and the last of these tasks."""
+    heads = [*map(model.owners.task_head.__getitem__, tasks)]
+    starts = model.trace.slices.start_ns  # in order of begin
+    return int(starts[max(heads)] - starts[min(heads)])
 
 
 def _stacks(model: Model) -> Column:
