@@ -55,16 +55,29 @@ def test_viewer_knows_the_contract_only(name: str) -> None:
             assert known, f"{name} imports {module}"
 
 
-def test_recorder_loads_nothing_heavy() -> None:
-    """A program that is recorded has no module in it that it did not import itself."""
-    code = "import sys, tracer.recorder, tracer._core; print(*sys.modules)"
+def loaded_with(*names: str) -> set[str]:
+    """The modules that a fresh interpreter has after an import of these."""
+    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert not {name.partition(".")[0] for name in done.stdout.split()} & set(HEAVY)
+    return set(done.stdout.split())
+
+
+def test_recorder_loads_nothing_heavy() -> None:
+    """A program that is recorded has no module in it that it did not import itself."""
+    loaded = loaded_with("tracer.recorder", "tracer._core")
+    assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
+
+
+def test_command_line_loads_no_screen_and_no_sockets() -> None:
+    """Each command pays for the imports of all."""
+    loaded = loaded_with("tracer.cli")
+    assert not loaded & {"tracer.cli.terminal", "tracer.live.screen", "tracer.live.client"}
+    assert "viewer" not in loaded
 
 
 # --- inside the two rooms ---

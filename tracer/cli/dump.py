@@ -9,10 +9,8 @@ from pathlib import Path
 
 import click
 
-from tracer.cli import keepers
 from tracer.cli.names import files, library_names
 from tracer.cli.options import exclude
-from tracer.live import client
 
 
 @library_names
@@ -57,6 +55,8 @@ def dump(
     app.CACHE['ann'] -> list[3] -> Order. SITE is a function, file.py:12, or a row of
     `tracer report --section memory`.
     """
+    from tracer.live import client  # other commands do without its sockets
+
     exclude(ctx, ["tasks"], ["threads"], ["compact"])
     exclude(ctx, ["full"], ["compact"], ["as_json"])
     if target == ():
@@ -65,6 +65,8 @@ def dump(
         exclude(ctx, ["retained"], ["at", "tasks", "threads", "full", "compact", "names"])
         if not (isinstance(target, Path) and is_pid(target)):
             raise click.UsageError("--retained is for a program that runs: give its pid.", ctx)
+        from tracer.cli import keepers
+
         keepers.show(str(target), retained, as_json=as_json)
         return
     forms = {"full": full, "compact": compact, "json": as_json}

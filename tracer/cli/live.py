@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 
 import click
@@ -101,6 +100,8 @@ def refuse_other_files(path: str) -> None:
 
 def move(source: str, target: str) -> None:
     """The program has chosen its own name, so that nobody can make it write elsewhere."""
+    import shutil  # takes longer to import than this file
+
     try:
         shutil.move(source, target)
     except OSError as error:

@@ -16,6 +16,7 @@ from tests.support.counters import (
     thread,
     wait,
 )
+from tracer.cli import top
 from tracer.live.screen import SORTS, screen, whole
 from tracer.live.view import view
 
@@ -192,3 +193,7 @@ def test_nothing_but_a_thread() -> None:
     answer = counters(loops=[], coroutines=[], locks=[], waits=[], threads=[thread()])
     lines = screen(view(None, answer), "r", 80, 24, keys=False)
     assert len(lines) == 5
+
+
+def test_the_command_offers_what_the_screen_sorts_by() -> None:
+    assert tuple(name for name, _ in SORTS.values()) == top.SORTS
