@@ -57,31 +57,43 @@ static inline int compat_is_shim(const PyCodeObject *code)
     return code->_co_firsttraceable >= Py_SIZE(code);
 }
 
+static inline PyObject *compat_frame_executable(const compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    return (PyObject *)(frame->f_executable.bits & ~(uintptr_t)7);
+#elif PY_VERSION_HEX >= 0x030d0000
+    return frame->f_executable;
+#else
+    return (PyObject *)frame->f_code;
+#endif
+}
+
 /* The code a frame executes, borrowed; NULL for the frames that the interpreter and calls from C leave between. */
 static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
 {
 #if PY_VERSION_HEX >= 0x030e0000
-    PyObject *code = (PyObject *)(frame->f_executable.bits & ~(uintptr_t)7);
-    int is_pythons = frame->owner < FRAME_OWNED_BY_INTERPRETER && code && PyCode_Check(code);
-#elif PY_VERSION_HEX >= 0x030d0000
-    PyObject *code = frame->f_executable;
-    int is_pythons = frame->owner < FRAME_OWNED_BY_CSTACK && code && PyCode_Check(code);
+    int is_functions = frame->owner < FRAME_OWNED_BY_INTERPRETER;
 #else
-    PyObject *code = (PyObject *)frame->f_code;
-    int is_pythons = frame->owner < FRAME_OWNED_BY_CSTACK;
+    int is_functions = frame->owner < FRAME_OWNED_BY_CSTACK;
 #endif
-    return is_pythons && !compat_is_shim((PyCodeObject *)code) ? (PyCodeObject *)code : NULL;
+    PyObject *code = is_functions ? compat_frame_executable(frame) : NULL;
+    return code && PyCode_Check(code) && !compat_is_shim((PyCodeObject *)code) ? (PyCodeObject *)code : NULL;
 }
 
-/* Where a frame with code is, as a byte offset into that code. */
-static inline int compat_frame_offset(const compat_frame *frame)
+/* The instruction that a frame is at. */
+static inline const _Py_CODEUNIT *compat_frame_at(const compat_frame *frame)
 {
 #if PY_VERSION_HEX >= 0x030d0000
-    const _Py_CODEUNIT *at = frame->instr_ptr;
+    return frame->instr_ptr;
 #else
-    const _Py_CODEUNIT *at = frame->prev_instr;
+    return frame->prev_instr;
 #endif
-    return (int)((const char *)at - compat_frame_code(frame)->co_code_adaptive);
+}
+
+/* … as a byte offset into its code. */
+static inline int compat_frame_offset(const compat_frame *frame)
+{
+    return (int)((const char *)compat_frame_at(frame) - compat_frame_code(frame)->co_code_adaptive);
 }
 
 static inline const compat_frame *compat_frame_caller(const compat_frame *frame)
@@ -235,39 +247,7 @@ static inline int compat_opcode(const PyCodeObject *code, int unit)
     return (unsigned char)code->co_code_adaptive[unit * (int)sizeof(_Py_CODEUNIT)];
 }
 
-/* The code of a coroutine, generator or async generator, borrowed from it. */
-static inline PyCodeObject *compat_gen_code(PyObject *gen)
-{
-#if PY_VERSION_HEX >= 0x030e0000
-    PyCodeObject *code = PyGen_GetCode((PyGenObject *)gen);
-    Py_DECREF(code); /* the generator holds it */
-    return code;
-#elif PY_VERSION_HEX >= 0x030d0000
-    return (PyCodeObject *)((compat_frame *)((PyGenObject *)gen)->gi_iframe)->f_executable;
-#else
-    return ((compat_frame *)((PyGenObject *)gen)->gi_iframe)->f_code;
-#endif
-}
-
-/* Where a suspended coroutine, generator or async generator is, as a byte offset into its code; -1 if
- * unknown. */
-static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
-{
-#if PY_VERSION_HEX >= 0x030e0000
-    compat_frame *frame = &((PyGenObject *)gen)->gi_iframe;
-    Py_ssize_t offset = (char *)frame->instr_ptr - code->co_code_adaptive;
-#elif PY_VERSION_HEX >= 0x030d0000
-    compat_frame *frame = (compat_frame *)((PyGenObject *)gen)->gi_iframe;
-    Py_ssize_t offset = (char *)frame->instr_ptr - code->co_code_adaptive;
-#else
-    compat_frame *frame = (compat_frame *)((PyGenObject *)gen)->gi_iframe;
-    Py_ssize_t offset = (char *)frame->prev_instr - code->co_code_adaptive;
-#endif
-    Py_ssize_t size = Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT);
-    return offset >= 0 && offset < size ? (int)offset : -1;
-}
-
-/* Its frame. */
+/* The frame of a coroutine, generator or async generator. */
 static inline compat_frame *compat_gen_frame(PyObject *gen)
 {
 #if PY_VERSION_HEX >= 0x030e0000
@@ -275,6 +255,44 @@ static inline compat_frame *compat_gen_frame(PyObject *gen)
 #else
     return (compat_frame *)((PyGenObject *)gen)->gi_iframe;
 #endif
+}
+
+/* Its code, borrowed from it. */
+static inline PyCodeObject *compat_gen_code(PyObject *gen)
+{
+    return (PyCodeObject *)compat_frame_executable(compat_gen_frame(gen));
+}
+
+/* Where it is if it is suspended, as a byte offset into its code; -1 if unknown. */
+static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
+{
+    Py_ssize_t offset = (const char *)compat_frame_at(compat_gen_frame(gen)) - code->co_code_adaptive;
+    Py_ssize_t size = Py_SIZE(code) * (Py_ssize_t)sizeof(_Py_CODEUNIT);
+    return offset >= 0 && offset < size ? (int)offset : -1;
+}
+
+/* How many values its frame has, while it is suspended: its variables and those on its stack. */
+static inline int compat_gen_values(PyObject *gen)
+{
+    const compat_frame *frame = compat_gen_frame(gen);
+#if PY_VERSION_HEX >= 0x030e0000
+    return (int)(frame->stackpointer - frame->localsplus);
+#else
+    return frame->stacktop;
+#endif
+}
+
+/* What it awaits, borrowed from it, or NULL; only if COMPAT_KNOWS_AWAITED. */
+#define COMPAT_KNOWS_AWAITED (PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030f0000)
+static inline PyObject *compat_gen_awaited(PyObject *gen)
+{
+#if COMPAT_KNOWS_AWAITED
+    const compat_frame *frame = compat_gen_frame(gen);
+    if (((PyGenObject *)gen)->gi_frame_state == -1) /* FRAME_SUSPENDED_YIELD_FROM */
+        return compat_frame_local(frame, compat_gen_values(gen) - 1);
+#endif
+    (void)gen;
+    return NULL;
 }
 
 /* Whether it has begun, has not ended and is not running: only then does it have values. */
@@ -300,13 +318,7 @@ static inline PyObject *compat_gen_local(PyObject *gen, int index)
 /* How many values the evaluation stack of a suspended one has … */
 static inline int compat_gen_stack_size(PyObject *gen)
 {
-    const compat_frame *frame = compat_gen_frame(gen);
-    int locals = compat_gen_code(gen)->co_nlocalsplus;
-#if PY_VERSION_HEX >= 0x030e0000
-    return (int)(frame->stackpointer - frame->localsplus) - locals;
-#else
-    return frame->stacktop - locals;
-#endif
+    return compat_gen_values(gen) - compat_gen_code(gen)->co_nlocalsplus;
 }
 
 /* … and one of those of a frame, borrowed, or NULL. */
@@ -357,11 +369,7 @@ typedef char compat_mutex;
 
 /* The free-threaded Python versions whose frames and locks are known here. (3.14 runs copies of the
  * bytecode.) */
-#if COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000
-#define COMPAT_KNOWS_ATTACHED 1
-#else
-#define COMPAT_KNOWS_ATTACHED 0
-#endif
+#define COMPAT_KNOWS_ATTACHED (COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000)
 
 /* --- Running a program as `python` itself would (launch.c) --- */
 
@@ -515,7 +523,6 @@ static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *ori
     return compat_replace_words(&config->orig_argv, orig_argv);
 }
 
-
 /* --- Frames as a signal handler may read them (sampler.c) --- */
 
 /* Without a GIL another thread may change what the sampler takes to be frozen. */
@@ -527,11 +534,7 @@ static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *ori
 
 /* 3.12 publishes a frame before it is linked, so a pointer read there may be anything: memory must be read
  * by a system call that fails instead of faulting. */
-#if PY_VERSION_HEX >= 0x030d0000
-#define COMPAT_FRAMES_ALWAYS_LINKED 1
-#else
-#define COMPAT_FRAMES_ALWAYS_LINKED 0
-#endif
+#define COMPAT_FRAMES_ALWAYS_LINKED (PY_VERSION_HEX >= 0x030d0000)
 
 enum { COMPAT_FRAME_BYTES = offsetof(compat_frame, localsplus) };
 
@@ -570,18 +573,8 @@ typedef struct {
 /* Decodes a copy of a frame's first COMPAT_FRAME_BYTES bytes. */
 static inline compat_position compat_position_of(const compat_frame *frame)
 {
-    compat_position at = {0, 0, (uintptr_t)frame->previous};
-    uintptr_t instruction;
-#if PY_VERSION_HEX >= 0x030e0000
-    at.code = (uintptr_t)frame->f_executable.bits & ~(uintptr_t)7;
-    instruction = (uintptr_t)frame->instr_ptr;
-#elif PY_VERSION_HEX >= 0x030d0000
-    at.code = (uintptr_t)frame->f_executable;
-    instruction = (uintptr_t)frame->instr_ptr;
-#else
-    at.code = (uintptr_t)frame->f_code;
-    instruction = (uintptr_t)frame->prev_instr;
-#endif
+    uintptr_t instruction = (uintptr_t)compat_frame_at(frame);
+    compat_position at = {(uintptr_t)compat_frame_executable(frame), 0, (uintptr_t)frame->previous};
     if ((unsigned char)frame->owner >= 3) /* an entry into the interpreter from C */
         at.code = 0;
     at.offset = (int64_t)(instruction - at.code - offsetof(PyCodeObject, co_code_adaptive));

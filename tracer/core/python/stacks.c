@@ -97,28 +97,6 @@ static int same_frames(const stack_entry *entry, const stack_frame *frames, int 
     return 1;
 }
 
-uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code), const void *outside)
-{
-    if (!table || !tstate || tstate->interp != interpreter)
-        return 0;
-    stack_frame frames[STACK_DEPTH_MOST + 1];
-    int depth = 0;
-    for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
-        PyCodeObject *code = compat_frame_code(at);
-        if (!code)
-            continue; /* an entry from C */
-        if (at == outside || (is_outside && is_outside(code)))
-            break;
-        frames[depth++] = (stack_frame){code, compat_frame_offset(at)};
-    }
-    return stacks_put(frames, depth);
-}
-
-uint32_t stacks_capture(PyThreadState *tstate)
-{
-    return stacks_capture_within(tstate, NULL, NULL);
-}
-
 static uint32_t find_or_add(const stack_frame *frames, int depth, uint64_t hash)
 {
     uint32_t place = (uint32_t)(hash >> 32) & (INDEX - 1);
@@ -155,6 +133,20 @@ static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
     return id;
 }
 
+static inline uint64_t mix(uint64_t hash, stack_frame frame)
+{
+    hash = (hash ^ (uint64_t)(uintptr_t)frame.code ^ (uint64_t)frame.offset << 48) * 0x9E3779B97F4A7C15ull;
+    return hash ^ hash >> 29;
+}
+
+static inline uint32_t put_guarded(const stack_frame *frames, int depth, uint64_t hash)
+{
+    uint8_t before = enter_busy();
+    uint32_t id = put(frames, depth, hash);
+    leave_busy(before);
+    return id;
+}
+
 uint32_t stacks_put(const stack_frame *frames, int depth)
 {
     stack_frame cut[STACK_DEPTH_MOST + 1];
@@ -167,14 +159,42 @@ uint32_t stacks_put(const stack_frame *frames, int depth)
         frames = cut;
         depth = depth_limit + 1;
     }
-    for (int i = 0; i < depth; i++) {
-        hash = (hash ^ (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)frames[i].offset << 48) * 0x9E3779B97F4A7C15ull;
-        hash ^= hash >> 29;
+    for (int i = 0; i < depth; i++)
+        hash = mix(hash, frames[i]);
+    return put_guarded(frames, depth, hash);
+}
+
+static inline int is_one_of(const void *code, const void *const *codes)
+{
+    while (*codes && *codes != code)
+        codes++;
+    return *codes != NULL;
+}
+
+uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame)
+{
+    if (!table || !tstate || tstate->interp != interpreter)
+        return 0;
+    stack_frame frames[STACK_DEPTH_MOST + 1];
+    uint64_t hash = 0;
+    int depth = 0;
+    for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
+        PyCodeObject *code = compat_frame_code(at);
+        if (!code)
+            continue; /* an entry from C */
+        if (at == frame || is_one_of(code, codes))
+            break;
+        frames[depth] = depth == depth_limit ? (stack_frame){NULL, 0}
+            : (stack_frame){code, (int)((const char *)compat_frame_at(at) - code->co_code_adaptive)};
+        hash = mix(hash, frames[depth++]);
     }
-    uint8_t before = enter_busy();
-    uint32_t id = put(frames, depth, hash);
-    leave_busy(before);
-    return id;
+    return depth ? put_guarded(frames, depth, hash) : 0;
+}
+
+uint32_t stacks_capture(PyThreadState *tstate)
+{
+    static const void *const none;
+    return stacks_capture_within(tstate, &none, NULL);
 }
 
 /* "await Queue.get" for "lock wait: Queue.get". */

@@ -20,8 +20,8 @@ enum { STACK_DEPTH_MOST = 64 };
 
 /* Attached, or inside the GIL's hooks while the thread has the GIL. 0: unknown. */
 uint32_t stacks_capture(PyThreadState *tstate);
-/* Without the innermost frame that `is_outside`, or is `outside`, and its callers. */
-uint32_t stacks_capture_within(PyThreadState *tstate, int (*is_outside)(PyCodeObject *code), const void *outside);
+/* Without the innermost frame that runs one of `codes`, up to the first NULL, or is `frame`, and its callers. */
+uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame);
 /* Adds frames that the caller has walked, innermost first; at most STACK_DEPTH_MOST + 1. */
 uint32_t stacks_put(const stack_frame *frames, int depth);
 

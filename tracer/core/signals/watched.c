@@ -1,14 +1,27 @@
 /* The table of watched code objects. */
 #include "signals/watched.h"
 
+#include <string.h>
+
+enum { RUNNERS = 8 };
+
 watched_code watched[WATCHED];
-static int count;
+const void *watched_runners[RUNNERS + 1];
+static int count, runner_count;
+
+static int is_runner(const watched_role *role)
+{
+    return role->loop_part == LOOP_RUNS_STEPS || role->loop_part == LOOP_RUNS_TRIO;
+}
 
 int watched_add(PyObject *code, watched_role *role)
 {
-    if (count == WATCHED_MOST)
-        return -1;
     watched_code *place = watched_place(code);
+    int is_new = is_runner(role) && !(place->role && is_runner(place->role));
+    if (count == WATCHED_MOST || (is_new && runner_count == RUNNERS))
+        return -1;
+    if (is_new)
+        watched_runners[runner_count++] = code;
     if (!place->code) {
         place->code = Py_NewRef(code);
         count++;
@@ -23,16 +36,11 @@ void watched_forget(void)
         watched[i].role = NULL;
         Py_CLEAR(watched[i].code);
     }
-    count = 0;
+    memset(watched_runners, 0, sizeof watched_runners);
+    count = runner_count = 0;
 }
 
 int watched_has(PyCodeObject *code)
 {
     return watched_role_of((PyObject *)code) != NULL;
-}
-
-int watched_runs_steps(PyCodeObject *code)
-{
-    const watched_role *role = watched_role_of((PyObject *)code);
-    return role && (role->loop_part == LOOP_RUNS_STEPS || role->loop_part == LOOP_RUNS_TRIO);
 }

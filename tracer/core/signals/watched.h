@@ -48,7 +48,7 @@ static inline watched_role *watched_role_of(PyObject *code)
 int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
 void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
-int watched_runs_steps(PyCodeObject *code); /* code of a loop: what it calls are callbacks and tasks */
+extern const void *watched_runners[]; /* codes of loops that call callbacks and tasks; NULL ends them */
 
 /* Which part of a loop the function is that `frame` runs. */
 static inline enum loop_part watched_part(const compat_frame *frame)

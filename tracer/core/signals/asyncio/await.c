@@ -383,19 +383,27 @@ typedef struct {
 static void follow(await_chain *chain, PyObject *coro)
 {
     uint64_t hash = 1;
-    int tells_all = 1;
-    chain->length = 0;
-    for (PyObject *at = coro; at && chain->length < CHAIN_LIMIT;) {
-        PyCodeObject *code = is_python(at) ? compat_gen_code(at) : NULL;
-        uint64_t what = code ? (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) * 0xff51afd7ed558ccdull
-                             : (uint64_t)(uintptr_t)Py_TYPE(at);
-        tells_all &= code || Py_TYPE(at) == future_iterator || !is_cython_coroutine(Py_TYPE(at));
+    int tells_all = 1, length = 0;
+    for (PyObject *at = coro, *next; at && length < CHAIN_LIMIT; at = next) {
+        PyTypeObject *type = Py_TYPE(at);
+        uint64_t what = (uint64_t)(uintptr_t)type;
+        chain->links[length++] = at;
+        if (is_python(at)) {
+            PyCodeObject *code = compat_gen_code(at);
+            what = (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) * 0xff51afd7ed558ccdull;
+        } else if (type != future_iterator && is_cython_coroutine(type)) {
+            tells_all = 0;
+        }
         hash = (hash ^ what) * 0x9E3779B97F4A7C15ull;
         hash ^= hash >> 29;
-        chain->links[chain->length++] = at;
-        at = await_next(at);
-        Py_XDECREF(at);
+        if (COMPAT_KNOWS_AWAITED && is_python(at)) {
+            next = compat_gen_awaited(at);
+        } else {
+            next = await_next(at);
+            Py_XDECREF(next);
+        }
     }
+    chain->length = length;
     chain->hash = tells_all ? hash : 0;
 }
 

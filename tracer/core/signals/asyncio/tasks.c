@@ -55,14 +55,19 @@ static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum 
     return id;
 }
 
-/* 0 when the task has not been introduced. */
-static uint32_t known_id(PyObject *task)
+/* What hooks need to know of a task; a copy, since its end may come meanwhile. All 0: it has not been introduced. */
+static known_task known_as(PyObject *task)
 {
     compat_lock(&identity_guard);
-    known_task *known = identity_find(task);
-    uint32_t id = known ? known->id : 0;
+    const known_task *known = identity_find(task);
+    known_task copy = known ? *known : (known_task){0};
     compat_unlock(&identity_guard);
-    return id;
+    return copy;
+}
+
+static uint32_t known_id(PyObject *task)
+{
+    return known_as(task).id;
 }
 
 /* When a wait for a lock or the like is over, the awaited future is passed to the task's wake-up: whether
@@ -70,7 +75,7 @@ static uint32_t known_id(PyObject *task)
 static int is_cancelled_wait(PyObject *task, PyObject *future)
 {
     known_task *known = identity_find(task);
-    if (!known || !known->awaits_lock)
+    if (!known)
         return 0;
     known->awaits_lock = 0;
     PyObject *state = future ? PyObject_GetAttr(future, identity.field_strings[FIELD_STATE]) : NULL;
@@ -87,13 +92,12 @@ void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *futu
     if (running_readies_itself(b, task))
         return;
     contexts_name(b);
-    uint32_t id = known_id(task);
-    if (!id)
-        id = introduce(b, tick, task, ORIGIN_CREATED);
+    const known_task known = known_as(task);
+    uint32_t id = known.id ? known.id : introduce(b, tick, task, ORIGIN_CREATED);
     if (!id)
         return;
-    uint32_t stack = stacks_capture_within(PyThreadState_Get(), watched_runs_steps, b->loop_caller);
-    uint8_t flag = is_cancelled_wait(task, future) ? READY_CANCELLED : 0;
+    uint32_t stack = stacks_capture_within(PyThreadState_Get(), watched_runners, b->loop_caller);
+    uint8_t flag = known.awaits_lock && is_cancelled_wait(task, future) ? READY_CANCELLED : 0;
     ring_emit(b, tick, REC_READY, flag, id, stacks_named(stack), 0);
 }
 
@@ -186,18 +190,18 @@ static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint
  * recording. */
 static void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
 {
-    PyObject *state = identity_read(task, FIELD_STATE);
-    if (!identity_same_text(state, identity.pending)) {
-        end_done(b, end, task, id, state);
+    PyObject *waiter = identity_read(task, FIELD_WAITER);
+    if (waiter && waiter != Py_None) {
+        end_await(b, end, task, id, waiter);
     } else {
-        PyObject *waiter = identity_read(task, FIELD_WAITER);
-        if (waiter && waiter != Py_None)
-            end_await(b, end, task, id, waiter);
-        else
+        PyObject *state = identity_read(task, FIELD_STATE);
+        if (identity_same_text(state, identity.pending))
             ring_emit(b, running_end(b, end), REC_STEP_YIELD, 0, id, 0, 0);
-        Py_XDECREF(waiter);
+        else
+            end_done(b, end, task, id, state);
+        Py_XDECREF(state);
     }
-    Py_XDECREF(state);
+    Py_XDECREF(waiter);
 }
 
 /* Ends the eager steps of pure-Python tasks inside that of `task` that SystemExit or the like has left: no
