@@ -33,6 +33,9 @@ enum record_kind {
     REC_STEP_AWAIT,     /* a = task, b = what string << 32 | site string, c = stack << 32 | awaited task or 0;
                            payload = one await_lock if it awaits a lock or what is built on one, and
                            await_holders if it says so */
+    REC_SWITCH,         /* a REC_READY, a REC_STEP_AWAIT and a REC_STEP_BEGIN in one: a = task that waits, b = what string
+                           << 32 | task that it makes ready and that goes on, c = stack << 32 | loop; the site is the
+                           stack's */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = is a

@@ -217,3 +217,21 @@ def test_a_loop_ends_with_its_thread() -> None:
     script.add(1_500, "LOOP_RUN", 1, tid=OTHER)
     script.add(9_000, "THREAD_EXIT", tid=OTHER)
     assert ("loop:loop stopped", 9_000, 9_000) in script.slices()
+
+
+def test_a_switch_says_what_three_records_say() -> None:
+    """One record of a greenlet's switch gives the same trace, byte for byte."""
+    loop = 1 << 28 | 1
+    one, three = Script([]), Script([])
+    for script in (one, three):
+        script.add(1_500, "LOOP_RUN", loop)
+        for task in (1, 2):
+            script.add(2_000, "TASK_NEW", task, FUNC, loop)
+        script.add(2_100, "STEP_BEGIN", 1, loop)
+    for at, left, to in ((3_000, 1, 2), (4_000, 2, 1), (5_000, 1, 2)):
+        one.add(at, "SWITCH", left, SLEEP << 32 | to, loop)
+        three.add(at, "READY", to)
+        three.add(at, "STEP_AWAIT", left, SLEEP << 32)
+        three.add(at, "STEP_BEGIN", to, loop)
+    assert ("task:await sleep", 3_000, 4_000) in one.slices()
+    assert one.data() == three.data()

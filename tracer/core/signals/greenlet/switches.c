@@ -48,17 +48,23 @@ static int is_nested(const thread_buffer *b)
     return b->loop && b->depth > b->poll_depth;
 }
 
-/* `left`: the task that has stopped, or 0. */
-static void begin(thread_buffer *b, uint64_t tick, known_greenlet *known, uint32_t left)
+static void goes_on(thread_buffer *b, known_greenlet *known)
 {
     b->greenlets.current = known;
-    if (!known->id) {
-        callbacks_go_on(b, tick, left);
-        return;
-    }
     known->has_begun = 1;
     known->is_ready = 0;
     known->is_running = 1;
+}
+
+/* `left`: the task that has stopped, or 0. */
+static void begin(thread_buffer *b, uint64_t tick, known_greenlet *known, uint32_t left)
+{
+    if (!known->id) {
+        b->greenlets.current = known;
+        callbacks_go_on(b, tick, left);
+        return;
+    }
+    goes_on(b, known);
     ring_emit(b, tick, REC_STEP_BEGIN, 0, known->id, b->greenlets.loop, 0);
 }
 
@@ -146,7 +152,7 @@ void switches_ready(thread_buffer *b, uint64_t tick, PyObject *greenlet)
  * program, holds it. */
 static PyObject *next_of(PyObject *target)
 {
-    for (int i = 0; i < LINEAGE && target && greenlet_api.started(target) && !greenlet_api.active(target); i++) {
+    for (int i = 0; i < LINEAGE && target && !greenlet_api.active(target) && greenlet_api.started(target); i++) {
         PyObject *parent = greenlet_api.parent(target);
         PyErr_Clear();
         Py_XDECREF(parent);
@@ -169,6 +175,15 @@ static void move(thread_buffer *b, known_greenlet *from, PyObject *to, int is_th
         callbacks_resume(b, tick, known, is_thrown);
     } else {
         uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+        uint32_t what = known->id && known->has_begun ? waits_plain(b, stack) : 0;
+        if (what) { /* most switches: one record says it all */
+            b->greenlets.is_yielding = known->is_killed = 0;
+            from->due_ns = 0;
+            goes_on(b, known);
+            ring_emit(b, tick, REC_SWITCH, 0, from->id, (uint64_t)what << 32 | known->id,
+                      (uint64_t)stack << 32 | b->greenlets.loop);
+            return;
+        }
         if (known->id)
             ring_emit(b, tick, REC_READY, 0, known->id, stack, 0);
         waits_begin(b, tick, from, known, stack);

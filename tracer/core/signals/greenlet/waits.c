@@ -48,6 +48,23 @@ void waits_unknown(thread_buffer *b, uint64_t tick, const known_greenlet *left)
     await_emit(b, tick, left->id, &(await_facts){.what = text_switch}, NULL);
 }
 
+static uint32_t name_of(const greenlet_state *g, const stack_facts *facts)
+{
+    return facts && facts->await ? facts->await : g->waits ? g->waits : text_switch;
+}
+
+/* Whether the wait of this name is for the object that a compiled method has. */
+static int is_for_object(const greenlet_state *g, uint32_t what)
+{
+    return g->wait_for && (g->waits == what || (g->wait_kind && is_of_gevent(what)));
+}
+
+uint32_t waits_plain(const thread_buffer *b, uint32_t stack)
+{
+    uint32_t what = name_of(&b->greenlets, stack_names_of(stack));
+    return what == text_sleep || is_for_object(&b->greenlets, what) ? 0 : what;
+}
+
 void waits_begin(thread_buffer *b, uint64_t tick, known_greenlet *from, const known_greenlet *to, uint32_t stack)
 {
     greenlet_state *g = &b->greenlets;
@@ -60,7 +77,7 @@ void waits_begin(thread_buffer *b, uint64_t tick, known_greenlet *from, const kn
         ring_emit(b, tick, REC_STEP_YIELD, 0, from->id, 0, 0);
         return;
     }
-    uint32_t what = facts && facts->await ? facts->await : g->waits ? g->waits : text_switch;
+    uint32_t what = name_of(g, facts);
     if (what == text_sleep) {
         uint64_t sleeps = sleep_ns();
         from->due_ns = sleeps ? clock_ns_of(CLOCK_MONOTONIC) + sleeps : 0;
@@ -70,7 +87,7 @@ void waits_begin(thread_buffer *b, uint64_t tick, known_greenlet *from, const kn
     const known_greenlet *awaited = g->waits == what && object ? greenlets_find(object) : NULL;
     if (awaited) {
         wait.awaited = awaited->id;
-    } else if (object && (g->waits == what || (g->wait_kind && is_of_gevent(what)))) {
+    } else if (is_for_object(g, what)) {
         await_lock lock;
         greenlet_locks_wait(from, object, what, &lock);
         await_emit(b, tick, from->id, &wait, &lock);
