@@ -134,7 +134,7 @@ static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_
         check(role);
     } else if (role && role->loop_part == LOOP_RUNS_STEPS && (b = ring_current())) {
         tasks_end_adopted(b, tick);
-        if (!tasks_has_adopted())
+        if (!tasks_adopting)
             return Py_NewRef(disable);
     }
     Py_RETURN_NONE;

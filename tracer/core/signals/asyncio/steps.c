@@ -34,7 +34,7 @@ static PyObject *leave(step_entry entry, PyObject *task, PyObject *callback, PyO
     uint64_t tick = clock_tick();
     PyObject *raised = result ? NULL : PyErr_GetRaisedException();
     if (!b) {
-        if (tasks_has_adopted() && (b = ring_current()))
+        if (tasks_adopting && (b = ring_current()))
             tasks_end_adopted(b, tick);
     } else if (callback) {
         tasks_end_callback(b, tick, callback);

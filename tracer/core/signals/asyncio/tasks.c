@@ -220,9 +220,12 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
 void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     const noticed end = running_noticed(b, tick);
-    drop_raised(b, &end, NULL);
-    step left = {0};
     const step *top = running_top(b);
+    if (top && top->kind == STEP_EAGER) {
+        drop_raised(b, &end, NULL);
+        top = running_top(b);
+    }
+    step left = {0};
     if (top)
         left = *top;
     if (b->depth)
@@ -240,24 +243,18 @@ void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
     tasks_end_step(b, tick, identity_task_of(callback));
 }
 
-/* The thread that began the recording inside a step, until that step ends; NULL: none. */
-static const thread_buffer *adopting;
-
-int tasks_has_adopted(void)
-{
-    return adopting != NULL;
-}
+const thread_buffer *tasks_adopting;
 
 void tasks_end_adopted(thread_buffer *b, uint64_t tick)
 {
-    if (b != adopting)
+    if (b != tasks_adopting)
         return;
     const noticed end = running_noticed(b, tick);
     drop_raised(b, &end, NULL);
     step *top = running_top(b);
     if (!top || top->kind != STEP_ADOPTED)
         return;
-    adopting = NULL;
+    tasks_adopting = NULL;
     b->depth--;
     PyObject *task = (PyObject *)(uintptr_t)top->object;
     if (top->readied_itself)
@@ -382,7 +379,7 @@ static PyObject *adopt_task(PyObject *module, PyObject *args)
     uint32_t id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
     if (!id)
         Py_RETURN_NONE;
-    adopting = b;
+    tasks_adopting = b;
     running_push(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
     Py_RETURN_NONE;

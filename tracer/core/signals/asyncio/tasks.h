@@ -18,7 +18,8 @@ void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *han
 void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback);
 /* The step in which the recording began has ended, if it is this thread's. */
 void tasks_end_adopted(thread_buffer *b, uint64_t tick);
-int tasks_has_adopted(void); /* it has not */
+/* The thread that began the recording inside a step, until that step ends; NULL: none. */
+extern const thread_buffer *tasks_adopting;
 /* The parts of a new task, which its own fields may not have yet. */
 typedef struct {
     uint32_t loop;

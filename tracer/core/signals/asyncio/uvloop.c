@@ -198,12 +198,12 @@ static int enter_traced(PyObject *context)
 static int exit_traced(PyObject *context)
 {
     thread_buffer *b = ring_current();
-    if (b && b->in_libuv && (tasks_has_adopted() || !contexts_leave_known(b))) {
+    if (b && b->in_libuv && (tasks_adopting || !contexts_leave_known(b))) {
         uint64_t tick = clock_tick();
         PyObject *raised = PyErr_GetRaisedException();
         if (contexts_leave(b, tick))
             tasks_end_step(b, tick, NULL);
-        if (tasks_has_adopted())
+        if (tasks_adopting)
             tasks_end_adopted(b, tick);
         PyErr_SetRaisedException(raised);
     }
