@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.builder.family import START_NS
 from tests.support.explaining import answer, parent, parts, path, told
 from tests.support.stories.waits import MS
@@ -128,14 +130,15 @@ def test_idle_worker(tmp_path: Path) -> None:
     }
 
 
-def test_a_task_that_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("subject", ["socket", "future"])
+def test_a_task_that_reads(tmp_path: Path, subject: str) -> None:
     """The callback that woke it had read what the child wrote."""
     family, main = parent()
     child = family.fork(main, 2 * MS, 101, name="worker 1")
     family.main(child).running(2 * MS).end(90 * MS)
     loop = family.first.loop(main)
     task = loop.task("serve", site="/app/service.py:12 serve")
-    task.ready(0).running(0).awaits(2 * MS, "socket", site="/app/service.py:13 serve")
+    task.ready(0).running(0).awaits(2 * MS, subject, site="/app/service.py:13 serve")
     loop.step(task, 0, 2 * MS)
     loop.select(2 * MS, 80 * MS)
     reads = loop.callback("_read_ready", "/lib/selector_events.py:9 f", 80 * MS, 82 * MS)
@@ -146,13 +149,13 @@ def test_a_task_that_reads(tmp_path: Path) -> None:
     family.first.ended(86 * MS)
     child.ended(91 * MS)
     found, _ = told(tmp_path, family)
-    assert found.subject == "socket"
+    assert found.subject == subject
     assert parts(found.causes) == [
         (Kind.WRITER, "MainThread [worker 1]", 68),
         (Kind.MESSAGE, "", 11.001),
     ]
     assert path(found)[:3] == [
-        "`serve` #1 awaited `socket` (service.py:13)",
+        f"`serve` #1 awaited `{subject}` (service.py:13)",
         "callback `_read_ready` (selector_events.py:9) ran",
         "`MainThread [worker 1]` wrote to it (w.py:5)",
     ]

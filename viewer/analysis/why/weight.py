@@ -149,7 +149,7 @@ class Weights:
             return Weight.LOST
         if name in _TAKEN:
             return Weight.IDLE
-        if ended is Kind.IO and self.tree.ledger.how_it_ended(task) == s.DONE:
+        if ended in (Kind.IO, Kind.WRITER) and self.tree.ledger.how_it_ended(task) == s.DONE:
             return Weight.OUTSIDE
         return Weight.LOST if ended in (Kind.WAKER, Kind.OWNER) else Weight.IDLE
 
