@@ -339,10 +339,11 @@ class Recording:
         self._core.seal()  # the last states of all threads are from one moment
         self.disarm()
         _tell_listening(self._core, "")
-        if self.options.flight is not None and not reason:
-            reason = self.options.flight.reason_at_end()
+        trigger = what = ""
+        if self.options.flight is not None and not reason and not discards:
+            reason, trigger, what = self.options.flight.trigger_at_end()
         self._core.kept["ending"] = self  # is told of what triggers see at the very end
-        totals = self._core.stop("" if discards else reason, self._crashes)
+        totals = self._core.stop("" if discards else reason, self._crashes, trigger, what)
         if not totals:
             return None
         if discards and self.options.flight is None:

@@ -185,9 +185,10 @@ static PyObject *seal(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(stop_doc, "stop(reason, keeps_ring) -> dict | None\n\n"
+PyDoc_STRVAR(stop_doc, "stop(reason, keeps_ring, trigger, what) -> dict | None\n\n"
 "Writes what is left and closes the file. None when no recording runs (any more). With a reason, it leaves a snapshot\n"
-"of the last seconds; a flight recording's own files stay only if it keeps_ring.");
+"of the last seconds, of which those are told who are told of triggers, if a trigger wants it; a flight recording's own\n"
+"files stay only if it keeps_ring.");
 
 static PyObject *dict_of(const writer_totals *t)
 {
@@ -201,7 +202,22 @@ static PyObject *dict_of(const writer_totals *t)
                          PyUnicode_DecodeFSDefault(t->snapshot));
 }
 
-static PyObject *end(const char *reason, int keeps_ring)
+static void tell_end(const char *trigger, const char *what, const snapshot *taken)
+{
+    moment *m = trigger[0] ? calloc(1, sizeof *m) : NULL;
+    if (!m || !recording_on_moment) {
+        free(m);
+        return;
+    }
+    m->taken = *taken;
+    m->taken.moment_end_ns = clock_ns_of(CLOCK_MONOTONIC);
+    PyOS_snprintf(m->trigger, sizeof m->trigger, "%s", trigger);
+    PyOS_snprintf(m->what, sizeof m->what, "%s", what);
+    recording_on_moment(m);
+    free(m);
+}
+
+static PyObject *end(const char *reason, int keeps_ring, const char *trigger, const char *what)
 {
     if (!writer_running())
         Py_RETURN_NONE;
@@ -227,6 +243,8 @@ static PyObject *end(const char *reason, int keeps_ring)
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
     PyObject *result = runs ? dict_of(&t) : Py_NewRef(Py_None);
+    if (runs && last)
+        tell_end(trigger, what, last);
     free(last);
     return result;
 }
@@ -234,9 +252,10 @@ static PyObject *end(const char *reason, int keeps_ring)
 static PyObject *stop(PyObject *module, PyObject *args)
 {
     (void)module;
-    const char *reason;
+    const char *reason, *trigger, *what;
     int keeps_ring;
-    return PyArg_ParseTuple(args, "sp", &reason, &keeps_ring) ? end(reason, keeps_ring) : NULL;
+    return PyArg_ParseTuple(args, "spss", &reason, &keeps_ring, &trigger, &what) ? end(reason, keeps_ring, trigger, what)
+                                                                                 : NULL;
 }
 
 PyDoc_STRVAR(snapshot_doc, "snapshot(path, reason) -> str | None\n\n"
@@ -338,7 +357,7 @@ void recording_finish(int exits)
 {
     PyObject *raised = PyErr_GetRaisedException();
     tell_recording(exits ? "finish" : "crash", NULL, NULL, NULL);
-    Py_XDECREF(end("", 1)); /* somebody is in the middle of stopping it, perhaps a caller of this */
+    Py_XDECREF(end("", 1, "", "")); /* somebody is in the middle of stopping it, perhaps a caller of this */
     PyErr_Clear();
     PyErr_SetRaisedException(raised);
 }

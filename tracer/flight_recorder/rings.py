@@ -73,11 +73,15 @@ class Flight:
     def cooldown_ns(self) -> int:
         return int(self.cooldown * 1e9)
 
-    def reason_at_end(self) -> str:
-        """Why a snapshot is to be taken as the program ends; "" if none is."""
+    def trigger_at_end(self) -> tuple[str, str, str]:
+        """Why a snapshot is to be taken as the program ends, by which trigger, and what that
+        has seen; "" if none is."""
         if triggers.EXCEPTION in self.on and getattr(sys, "last_exc", None) is not None:
-            return f"{triggers.EXCEPTION} ({type(sys.last_exc).__name__})"
-        return triggers.EXIT if triggers.EXIT in self.on else ""
+            name = type(sys.last_exc).__name__
+            return f"{triggers.EXCEPTION} ({name})", triggers.EXCEPTION, name
+        if triggers.EXIT in self.on:
+            return triggers.EXIT, triggers.EXIT, "the program ends"
+        return "", "", ""
 
     def tell(self, moment: "dict[str, Any]") -> None:
         """What a trigger has seen, to the logger `tracer` and to `on_event`."""
@@ -150,7 +154,9 @@ class Flight:
 def line_of(moment: "dict[str, Any]") -> str:
     """Which trigger, what it saw for how long, the user's line, behind whom, and the trace."""
     parts = [f"{moment['trigger']}: "]
-    if moment["what"]:
+    if moment["what"] and not moment["duration_ns"]:
+        parts.append(moment["what"])
+    elif moment["what"]:
         so_far = " so far" if moment["lasts"] else ""
         parts.append(f"{moment['what']} for {duration(moment['duration_ns'])}{so_far}")
     else:

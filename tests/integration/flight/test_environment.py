@@ -29,8 +29,11 @@ def test_armed_by_the_environment(tmp_path: Path) -> None:
     done = armed(
         tmp_path, "flight=5s,dir=ring,on=exit,on=loop>1s", "import tracer; print('done')"
     )
-    assert (done.stdout, done.stderr) == ("done\n", "")
     (path,) = (tmp_path / "ring").iterdir()
+    assert (done.stdout, done.stderr) == (
+        "done\n",
+        f"tracer: exit: the program ends -> {path}\n",
+    )
     command = [sys.executable, "-m", "tracer", "report", str(path), "--json"]
     env = os.environ | {"TRACER": "flight=5s,dir=mine,on=exit"}
     report = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=True)

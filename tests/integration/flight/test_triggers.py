@@ -63,6 +63,8 @@ def test_at_the_end(record: Recorder) -> None:
         done = record.tracer("run", *options, "app.py")
         assert done.returncode == 1
         (path,) = folder.iterdir()
+        seen = {"exception": "ZeroDivisionError", "exit": "the program ends"}[condition]
+        assert f"tracer: {condition}: {seen} -> {path}\n" in done.stderr
         assert f"1 snapshot, the last one {path}. Next: tracer report {path}" in done.stderr
         found = json.loads(record.tracer("report", str(path), "--json").stdout)
         assert found["trace"]["flight"]["reason"] == reason
@@ -115,6 +117,25 @@ def test_a_moment_just_before_the_end(run: Runner) -> None:
     (path,) = run.ring.glob("*.pftrace")
     assert run.stderr.startswith("tracer: region slow>50ms: slow for ")
     assert run.stderr.endswith(f" -> {path}\n")
+
+
+@pytest.mark.parametrize(
+    ("condition", "what"), [("exit", "the program ends"), ("exception", "ValueError")]
+)
+def test_the_end_itself(run: Runner, condition: str, what: str) -> None:
+    """The triggers that look at how the program ends tell as the others do."""
+    code = f"""
+import logging
+tracer.stop()
+tracer.flight('ring', on=[{condition!r}], on_event=lambda found: print(
+    found['trigger'], found['what'], found['path'], found['error'], found['lasts'], flush=True
+))
+raise ValueError
+"""
+    told = run(code, expect=1)
+    (path,) = run.ring.glob("*.pftrace")
+    assert told == f"{condition} {what} {path} 0 False\n"
+    assert f"{condition}: {what} -> {path}\n" in run.stderr
 
 
 def test_a_signal(run: Runner) -> None:
