@@ -196,4 +196,16 @@ ASYNC: dict[str, Wanted] = {
     ),
     "ok_a1_chat_with_outside_clients": Wanted("", (), ("aiohttp",)),
     "ok_a3_trio_pipeline": Wanted("", (), ("trio",)),
+    "u29_quart_renders_in_handler": Wanted(
+        "loop blocked", ("invoice", r"sleep. \(u29\w+.py:\d"), ("quart",)
+    ),
+    "u30_stream_looks_for_news": Wanted("busy loop", ("news",), ("starlette", "httpx")),
+    "u32_rules_beside_uvloop": Wanted(
+        "GIL hog|GIL saturated", ("rules", "apply_rules", "MainThread"), ("uvloop",)
+    ),
+    "u33_readline_of_a_child": Wanted("loop blocked", ("main", "readline")),
+    "u34_flag_file_without_pause": Wanted(
+        "loop blocked|task never yields", ("main", r"u34\w+.py:\d")
+    ),
+    "ok_a4_quart_service": Wanted("", (), ("quart",)),
 }
