@@ -13,6 +13,9 @@ from viewer.trace.sites import IMPORT, Site, entry, head, is_library, place_of, 
 
 _SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
 ASYNCIOS_OWN = "asyncio's own"
+NOWHERE = "?:0"  # the site of a coroutine that is no Python function's, such as Cython's
+# Where asyncio's loop, or what runs another loop, calls a step.
+_RUNS_STEPS = ("Handle._run", "BaseEventLoop.run_forever", "Runner.run")
 _ENDS = (("__enter__", "__exit__"), ("__aenter__", "__aexit__"))
 _OTHER_END = dict(_ENDS) | {leave: enter for enter, leave in _ENDS}
 
@@ -149,12 +152,17 @@ def with_user_tasks(
 ) -> Trace:
     """The trace; a task of a library's coroutine is named by the user's function.
 
-    That is the function of the user's code that the task was seen in: in its awaits, in the
-    stacks of its thread's waits and in the CPU samples of its steps. `lane` has the loop of
-    each slice, `tids` the (pid, tid) of each loop's thread.
+    So is one whose coroutine is at no known place (grpc's, in Cython). It is the function of
+    the user's code that the task was seen in: in its awaits, in the stacks of its thread's
+    waits and in the CPU samples of its steps. `lane` has the loop of each slice, `tids` the
+    (pid, tid) of each loop's thread.
     """
     coros = name_args(trace, trace.symbol(s.ARG_CORO))
-    libraries = {site: is_library(trace.text(site)) for site in set(owned.task_site)}
+    libraries = {
+        site: text == NOWHERE or is_library(text)
+        for site in set(owned.task_site)
+        for text in (trace.text(site),)
+    }
     heads = {
         task: slice_
         for task, (slice_, site) in enumerate(
@@ -244,15 +252,17 @@ def _in_steps(
         if at < 0 or slices.end_ns[rows[at]] <= time_ns:
             continue
         task = owned.owner[rows[at]]
-        inside = _inside(frames, trace.text(owned.task_coro[task]))
+        is_nowhere = trace.text(owned.task_site[task]) == NOWHERE
+        outside = _RUNS_STEPS if is_nowhere else (trace.text(owned.task_coro[task]),)
+        inside = _inside(frames, outside)
         if inside:
             yield task, inside
 
 
-def _inside(frames: list[str], coro: str) -> str:
-    """Where a coroutine entered the user's code; frames are innermost first."""
+def _inside(frames: list[str], outside: tuple[str, ...]) -> str:
+    """Where one of these functions entered the user's code; frames are innermost first."""
     for i, frame in enumerate(frames):
-        if place_of(frame).function == coro:
+        if place_of(frame).function in outside:
             return entry(frames[:i])
     return entry(frames[:-1]) if frames[-1] == s.FRAME_TRUNCATED else ""
 

@@ -52,13 +52,14 @@ def test_three_long_steps_block(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "task", "loop"),
+    ("kind", "task", "loop", "thread", "pause"),
     [
-        (s.TRACK_GREENLETS_PREFIX, "greenlet", "hub"),
-        (s.TRACK_TRIO_PREFIX, "trio task", "event loop"),
+        (s.TRACK_LOOP_PREFIX, "task", "event loop", "await asyncio.to_thread(", "awaits"),
+        (s.TRACK_GREENLETS_PREFIX, "greenlet", "hub", ".threadpool.", "`gevent.sleep(0)`"),
+        (s.TRACK_TRIO_PREFIX, "trio task", "event loop", "await trio.to_thread.run", "awaits"),
     ],
 )
-def test_every_kind_of_loop_has_its_words(tmp_path, kind, task, loop):
+def test_every_kind_of_loop_has_its_words(tmp_path, kind, task, loop, thread, pause):
     """gevent's users read of greenlets and their hub, trio's of trio tasks."""
     service = Service(2, kind=kind)
     service.step(30 * MS)
@@ -67,6 +68,13 @@ def test_every_kind_of_loop_has_its_words(tmp_path, kind, task, loop):
     (found,) = find_in(tmp_path, service.end())
     assert f"blocks the {loop} for up to 300 ms" in found.text
     assert f"up to 2 ready {task}s waited behind it" in found.text
+    assert f"in pieces with {pause} between" in found.next_step
+    service = Service(2, kind=kind)
+    start = service.step(300 * MS)
+    sleeps(service.thread, start, start + 300 * MS)
+    service.thread.running(start + 300 * MS)
+    (found,) = find_in(tmp_path, service.end())
+    assert thread in found.next_step
 
 
 def test_blocking_call_is_named(tmp_path):

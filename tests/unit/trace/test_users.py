@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.models import model_of
 from tracer import schema as s
@@ -46,3 +47,31 @@ def waits_in(tmp_path, *called):
 )
 def test_a_line_that_enters_and_leaves_names_the_class(tmp_path, called, said):
     assert waits_in(tmp_path, *called) == {said}
+
+
+HANDLER, HELPER = ("Handler.block", "/app/service.py", 23), ("helps", "/app/service.py", 5)
+LOOP = ("Handle._run", "/usr/lib/python3.13/asyncio/events.py", 89)
+UVLOOP = ("Runner.run", "/usr/lib/python3.13/asyncio/runners.py", 118)
+
+
+@pytest.mark.parametrize(
+    ("outside", "name", "said"),
+    [
+        ([LOOP], "Handler.block", ("/app/service.py:23 Handler.block", "handle")),
+        ([UVLOOP], "Handler.block", ("/app/service.py:23 Handler.block", "handle")),
+        ([], "handle", ("?:0", "")),
+    ],
+)
+def test_a_task_without_a_place_is_named_by_what_it_runs(tmp_path, outside, name, said):
+    """A coroutine of Cython has no frame: the loop's own calls it. Without that one it is not
+    known which function the loop has called."""
+    trace = TraceBuilder()
+    thread = trace.thread("MainThread")
+    loop = trace.loop(thread)
+    task = loop.task("handle", site="?:0").ready(0).running(10).done(1_000)
+    loop.step(task, 10, 1_000)
+    stack = [("<module>", "/app/service.py", 50), *outside, HANDLER, HELPER]
+    SampleBuilder(trace).add(thread, 100, *stack)
+    model = model_of(tmp_path, trace.ended(2_000))
+    found, site = model.coroutine(0)
+    assert (found, str(site), via(site)) == (name, *said)

@@ -64,7 +64,8 @@ _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 _LONG_IMPORT_NS = 1_000 * _MS
 _FILES = ("os.", "io.", "open", "mmap")
 _STARTS = "Thread.start"
-_TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with awaits between."
+_TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with {} between."
+_PAUSES = {s.TRACK_GREENLETS_PREFIX: "`gevent.sleep(0)`"}
 _ASYNCHRONOUS = "Use an asynchronous library for it, or a thread: "
 _TO_THREAD = {
     s.TRACK_LOOP_PREFIX: f"{_ASYNCHRONOUS}`await asyncio.to_thread(...)`.",
@@ -265,9 +266,10 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             )
         text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"
-        step = _TO_THREAD[facts.model.loops[worst.lane].kind]
+        loop = facts.model.loops[worst.lane].kind
+        step = _TO_THREAD[loop]
         if never or _computes(found):
-            step = _TO_PROCESS
+            step = _TO_PROCESS.format(_PAUSES.get(loop, "awaits"))
         yield Finding(kind, lost, text, _evidence(facts, worst, site), step)
 
 

@@ -21,6 +21,11 @@ _MS = 1_000_000
 # other does so in the task's own function.
 _TIMES = 5
 _SAVED_NS = 500 * _MS
+_TOGETHER = {
+    "task": "`await asyncio.gather(...)`",
+    "trio task": "a nursery with a task for each",
+    "greenlet": "`gevent.joinall(...)`",
+}
 _MOSTLY = 8, 10
 _LONG_NS = _MS
 _MOST = 2_000
@@ -136,8 +141,8 @@ def _finding(
         f"{code(place_of(caller).function, caller)}, and each call waits in `{what}`: "
         f"{duration(ns)} of {duration(slices.end_ns[found[-1]] - start)} "
         f"({at(facts, start)}), the longest {duration(longest)}. If none needs the one "
-        f"before, `await asyncio.gather(...)` takes as long as the longest; {duration(lost)} "
-        f"would be saved over all tasks."
+        f"before, {_TOGETHER[model.nouns.task]} takes as long as the longest; "
+        f"{duration(lost)} would be saved over all tasks."
     )
     whole = slices.end_ns[found[-1]] - start
     evidence = facts.evidence(("task", task), start, whole, caller)
