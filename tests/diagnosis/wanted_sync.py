@@ -265,8 +265,6 @@ SYNC: dict[str, Wanted] = {
     "u26_listener_per_request": Wanted("workers never exit", ("60", "set_up_logging")),
     "u28_exit_waits_for_the_exporter": Wanted("slow end", ("shutdown", "exporter", "asleep")),
     "u31_process_for_each_job": Wanted(
-        "idle workers",
-        ("shrink", "16"),
-        missed="workers that live for one job are not told from a pool that grows",
+        "idle workers", ("shrink", "16", "max_tasks_per_child")
     ),
 }

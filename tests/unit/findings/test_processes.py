@@ -248,3 +248,51 @@ def test_each_process_has_its_own_numbers(tmp_path):
         "spends 100 % of that time computing; 1 ready task waited behind it, 157 ms in total."
     )
     assert found.severity_ns == (40 + 3 * 39 + 30 + 3 * 29) * MS
+
+
+def one_each(count=10, lived_ns=400 * MS, ran_ns=20 * MS, ended=True, jobs_each=1):
+    """A pool starts a process for each job; it ends after that, if not `ended` at the end."""
+    family = Family("/app/shrink.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    end = count * lived_ns + MS
+    for n in range(count):
+        at = n * lived_ns + MS
+        child = family.fork(main, at, 101 + n, name=f"S-{n}", site="/app/shrink.py:9 main")
+        for k in range(jobs_each):
+            job = family.job(1, "shrink", main, at, "/app/shrink.py:3 shrink")
+            begun = at + lived_ns // 2 + k * 2 * ran_ns
+            job.run(child, begun, begun + ran_ns)
+        last = at + lived_ns - MS if ended else end
+        family.main(child).native(at + MS).end(last)
+        child.ended(last)
+    main.end(end + MS)
+    family.first.ended(end + 2 * MS)
+    return family
+
+
+def own_processes(tmp_path, family):
+    found = find_in(tmp_path, family)
+    return [one.text for one in found if "a process of its own" in one.text]
+
+
+def test_a_process_for_each_job(tmp_path):
+    (text,) = own_processes(tmp_path, one_each())
+    assert text.startswith(
+        "Idle workers: each of 10 jobs of `shrink` (shrink.py:3) had a process of its own, "
+    )
+    assert "the jobs ran for 200 ms of" in text
+    assert "max_tasks_per_child" in text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 7}, id="few"),
+        pytest.param({"ran_ns": 180 * MS}, id="the jobs are long"),
+        pytest.param({"lived_ns": 200 * MS}, id="they start quickly"),
+        pytest.param({"jobs_each": 2}, id="two jobs each"),
+        pytest.param({"ended": False}, id="a pool that fills"),
+    ],
+)
+def test_processes_that_do_more(tmp_path, story):
+    assert own_processes(tmp_path, one_each(**story)) == []

@@ -30,6 +30,9 @@ _CARRIED = 30
 _IDLE_NS = 300 * _MS
 _IDLE = 25
 _TINY_NS = 1 * _MS
+# A process for each job: eight, of which half ended before the last job began, and which spent
+# two seconds of their lives, two thirds of these at least, on something else than the jobs.
+_PROCESSES, _STARTS_NS = 8, 2_000 * _MS
 # A pool is too large with four workers or more, three times as many as it has work for over a
 # second, and so many jobs that it is not the last batch that leaves them idle.
 _FEWEST, _SPARE, _SPAN_NS, _BATCH = 4, 3, 1_000 * _MS, 4
@@ -44,7 +47,12 @@ def process_findings(facts: Facts) -> Iterator[Finding]:
         return
     yield from _uneven(facts, family)
     for pool in Jobs.of(facts.model).pools:
-        found = _pickling(facts, pool) or _idle_workers(facts, pool) or _too_large(facts, pool)
+        found = (
+            _pickling(facts, pool)
+            or _one_job_each(facts, pool)
+            or _idle_workers(facts, pool)
+            or _too_large(facts, pool)
+        )
         if found is not None:
             yield found
 
@@ -210,6 +218,28 @@ def _pickling(facts: Facts, pool: Pool) -> Finding | None:
         "or let them make the data and return less."
     )
     return Finding("pickling", took, text, _evidence(facts, pool, worst))
+
+
+def _one_job_each(facts: Facts, pool: Pool) -> Finding | None:
+    """Each job has a process of its own, whose start and end take much longer."""
+    begun = [job for job in pool.jobs if job.start_ns >= 0]
+    known = Family.of(facts.model).members
+    members = [known[worker] for worker in pool.workers if worker in known]
+    if len(members) < _PROCESSES or len(begun) > len(members):
+        return None
+    last = max(job.start_ns for job in begun)
+    ended = sum(member.end_ns < last for member in members)
+    lived, ran = sum(map(_life, members)), sum(job.ran_ns for job in begun)
+    if ended * 2 < len(members) or ran * _SPARE > lived or lived - ran < _STARTS_NS:
+        return None
+    worst = max(begun, key=lambda job: job.ran_ns)
+    text = (
+        f"Idle workers: each of {plural(len(begun), 'job')} of {code(worst.name, worst.site)} "
+        f"had a process of its own, which lived for {duration(lived // len(members))} on "
+        f"average; the jobs ran for {duration(ran)} of {duration(lived)}. Let a process do "
+        f"more of them: a larger `max_tasks_per_child` (`maxtasksperchild`), or none."
+    )
+    return Finding("idle workers", lived - ran, text, _evidence(facts, pool, worst))
 
 
 def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
