@@ -23,6 +23,7 @@ _SMALL_NS = 100_000
 _APART_NS = 400_000
 _MOSTLY = 9, 10
 _TIMER = "timer"
+_MOST = 20  # callbacks that are looked at, the most frequent ones
 _LOOKS = 200  # so many of them are looked at
 
 
@@ -35,21 +36,28 @@ def ticking_callbacks(facts: Facts) -> Iterator[Finding]:
     lanes = {lane: thread for thread, lane in facts.ledger.lane_of_thread.items()}
     keys = engine.group_keys(owned.kind, owned.owner, numbers(range(every)), LOOP_CALLBACK)
     stats = engine.grouped_stats(slices.start_ns, slices.end_ns, keys, every)
-    for callback in range(every):
-        count, site = stats.count[callback], facts.model.trace.text(owned.call_site[callback])
-        if count < _POLLS or stats.p50[callback] > _SMALL_NS or not site or is_library(site):
-            continue
+    text_of = facts.model.trace.text
+    often = [
+        callback
+        for callback in range(every)
+        if stats.count[callback] >= _POLLS
+        and stats.p50[callback] <= _SMALL_NS
+        and (site := text_of(owned.call_site[callback]))
+        and not is_library(site)
+    ]
+    often.sort(key=lambda callback: -stats.count[callback])
+    calls = facts.kinds((LOOP_CALLBACK,)) if often else memoryview(b"")
+    runs = engine.longer(slices.start_ns, slices.end_ns, calls, 0) if often else calls
+    for callback in often[:_MOST]:
         wanted = memoryview(bytes(int(i == callback) for i in range(every)))
-        calls = facts.kinds((LOOP_CALLBACK,))
-        rows = engine.pick(
-            engine.longer(slices.start_ns, slices.end_ns, calls, 0), owned.owner, wanted
-        )
+        rows = engine.pick(runs, owned.owner, wanted)
+        count, site = stats.count[callback], text_of(owned.call_site[callback])
         how = _how(facts, rows, stats.p50[callback])
         thread = lanes.get(facts.model.lane[rows[0]], -1)
         if not how or thread < 0:
             continue
         start, end = slices.start_ns[rows[0]], slices.end_ns[rows[-1]]
-        name = facts.model.trace.text(owned.call_name[callback])
+        name = text_of(owned.call_name[callback])
         text = (
             f"The callback {code(name, site)} polls: it schedules itself {how}, and the loop "
             f"ran it {count:,} times in {duration(end - start)} ({at(facts, start)}). An "
