@@ -182,8 +182,9 @@ static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint
             known->await_site = facts.site;
         }
     }
-    await_emit(b, running_end(b, end), id, &facts, facts.lock ? &lock : NULL);
-    queues_look(b);
+    uint64_t tick = running_end(b, end);
+    await_emit(b, tick, id, &facts, facts.lock ? &lock : NULL);
+    queues_look(b, tick);
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the

@@ -83,7 +83,7 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
             ring_emit(b, clock_tick(), REC_CALL_OWN_PEER, 0, 0, 0, 0);
         b->waited_fd = 0;
     }
-    queues_look(b);
+    queues_look(b, clock_tick());
     if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
         stacks_resolve();
     if (atomic_load_explicit(&learn_pending, memory_order_relaxed))

@@ -160,7 +160,7 @@ static __attribute__((noinline)) void announce(taking *t, PyObject *self, int la
     t->id = id_of_wait(t, self, &reason, &seen);
     if (reason.about)
         queues_know(reason.about, t->id, t->what, stack ? stack->site : 0);
-    queues_look(b);
+    queues_look(b, clock_tick());
     details.owner_tid = reason.is_signal ? reason.joined : owner;
     details.joined = reason.pthread;
     details.slots = reason.slots;

@@ -15,10 +15,10 @@ void queues_know(PyObject *object, uint32_t id, uint32_t what, uint32_t site);
 void queues_write(thread_buffer *b); /* attached; runs no Python code */
 void queues_forget(void);
 
-/* Attached. */
-static inline void queues_look(thread_buffer *b)
+/* `now` is a tick of a moment ago. Attached. */
+static inline void queues_look(thread_buffer *b, uint64_t now)
 {
-    if (queues_due != UINT64_MAX && clock_tick() >= queues_due)
+    if (__builtin_expect(now >= queues_due, 0))
         queues_write(b);
 }
 
