@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Recorder
 from tests.support.recordings import record_here
 from tests.support.validator.strict import read_strict
 from tests.support.waiting import until_it_waits_in
@@ -89,3 +90,39 @@ def test_short_queues_are_not_written(tmp_path: Path) -> None:
 
     record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
     assert lengths(tmp_path / "t.pftrace") == []
+
+
+# The interpreter frees what lies so deep (at 49, on 3.12) only after all that is around it.
+POSTPONED = """
+import queue, threading, time
+
+class Waits:
+    def __del__(self):
+        time.sleep(0.11), time.sleep(0.001)
+
+class Items(queue.Queue):
+    pass
+
+for depth in 48, 49:
+    items = Items()
+    consumer = threading.Thread(target=lambda: items.get())
+    consumer.start()
+    while not items.not_empty._waiters:
+        time.sleep(0.001)
+    for n in range(20):
+        items.put(n)
+    consumer.join()
+    time.sleep(0.11), time.sleep(0.001)
+    chain = [items]
+    del items, consumer
+    for level in range(depth):
+        chain = [Waits() if level == depth - 2 else None, chain]
+    del chain
+print("done")
+"""
+
+
+def test_one_that_is_being_freed(record: Recorder) -> None:
+    path = record(POSTPONED)
+    assert record.stdout == "done\n"
+    assert [found[-1] for _, found in lengths(path)] == [0, 0]

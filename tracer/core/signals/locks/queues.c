@@ -117,8 +117,9 @@ void queues_write(thread_buffer *b)
     queues_due = tick + clock_ticks_of(EVERY_NS);
     for (int i = 0; i < queue_count; i++) {
         known_queue *queue = &queues[i];
-        PyObject *object = (PyObject *)compat_weakref_target(queue->ref); /* it cannot die without the GIL */
-        int64_t length = object != Py_None ? length_of(object, queue->items_at) : 0;
+        PyObject *object = compat_weakref_get(queue->ref); /* NULL, too, if it is about to be freed */
+        int64_t length = object ? length_of(object, queue->items_at) : 0;
+        Py_XDECREF(object);
         if (length >= LONG && !queue->name)
             queue->name = name_of(queue);
         if (length < 0 || length == queue->told || !queue->name)
