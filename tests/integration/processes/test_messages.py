@@ -168,3 +168,70 @@ def test_streams_are_left_alone(record: Recorder) -> None:
     trace = read_strict(path.read_bytes())
     assert len(trace.processes) == 2
     assert not arrows(trace), "nobody waited for another process"
+
+
+# The child reads `quiet` at once when something has come at `asked`, for which alone it waits.
+NOT_WAITED_FOR = """
+import os, select, time
+asked, ask = os.pipe()
+quiet, whisper = os.pipe()
+ready, tell_ready = os.pipe()
+pid = os.fork()
+if not pid:
+    for _ in range(2):
+        select.select([asked], [], [])
+        os.read(asked, 1), os.read(quiet, 1)
+        os.write(tell_ready, b"r")
+    os._exit(0)
+
+def unseen():
+    os.write(whisper, b"q")
+
+for _ in range(2):
+    time.sleep(0.02)
+    unseen()
+    time.sleep(0.02)
+    os.write(ask, b"a")
+    os.read(ready, 1)
+os.waitpid(pid, 0)
+"""
+
+
+def test_nobody_waited_at_this_pipe(record: Recorder) -> None:
+    """What had come before a thread looked, while it waited for something else only."""
+    found = arrows(read_strict(record(NOT_WAITED_FOR).read_bytes()))
+    assert not [one for one in found if " unseen" in str(one.sent.args[s.ARG_STACK])]
+
+
+VANISHED = """
+import mmap, os, tempfile, time
+reads, writes = os.pipe()
+ready, tell_ready = os.pipe()
+pid = os.fork()
+if not pid:
+    os.close(writes)
+    while os.read(reads, 5):
+        os.write(tell_ready, b"r")
+    os._exit(0)
+with tempfile.TemporaryFile() as file:
+    file.write(b"text" * 1024)
+    file.flush()
+    with mmap.mmap(file.fileno(), 0) as text:
+        for _ in range(2):
+            os.write(writes, text[:5])
+            os.read(ready, 1)
+            time.sleep(0.02)
+        file.truncate(0)
+        try:
+            with memoryview(text) as view:
+                os.write(writes, view)
+        except OSError as error:
+            print(error.strerror)
+os.close(writes)
+os.waitpid(pid, 0)
+"""
+
+
+def test_what_is_written_is_no_longer_there(record: Recorder) -> None:
+    record(VANISHED)
+    assert record.stdout == "Bad address\n"

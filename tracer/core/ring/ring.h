@@ -67,7 +67,7 @@ typedef struct {
 } greenlet_state;
 
 /* What passed between this thread and other processes: for signals/calls/traffic.c. */
-enum { TRAFFIC_FOUND = 4 };
+enum { TRAFFIC_FOUND = 4, TRAFFIC_READY = 16 };
 typedef struct {
     uint64_t key, number, at_ns, since_ns, bytes;
     uint8_t step; /* enum message_step */
@@ -76,7 +76,9 @@ typedef struct {
     volatile uint8_t is_busy; /* a signal handler that interrupts does nothing */
     uint8_t count;            /* of what is found and not written yet */
     found_message found[TRAFFIC_FOUND];
-    uint64_t polled_since, polled_until; /* the last wait for several descriptors */
+    uint64_t polled_since, polled_until; /* the last wait for several descriptors, … */
+    int32_t ready[TRAFFIC_READY];        /* … and those that it found readable, as many as fit */
+    uint8_t ready_count;
     uint64_t before_ns;                  /* when the thread had written before */
 } traffic_state;
 

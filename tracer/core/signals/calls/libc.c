@@ -37,7 +37,7 @@
 #define WRITES(flags) traffic_of(traffic_sends(flags), fd, p, n)
 #define WRITES_FROM(vector, count, flags) traffic_vector(traffic_sends(flags), fd, vector, (long)(count))
 #define POLLS traffic_of(TRAFFIC_POLL, (int)n, p, 0)
-#define WAITS traffic_of(TRAFFIC_WAIT, -1, NULL, 0)
+#define WAITS traffic_of(TRAFFIC_WAIT, -1, e, 0)
 
 /* X(return type, name, class, fd, what it does, parameters, arguments) */
 #define FUNCTIONS(X)                                                                                                 \

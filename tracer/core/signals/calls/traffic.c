@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -184,10 +185,15 @@ static int is_still(end *e, int fd)
 static void begin_anew(const thread_buffer *b)
 {
     const void *now = streams_table();
-    if (atomic_exchange(&table, now) != now)
-        for (int i = 0; i < DESCRIPTORS; i++)
-            atomic_store_explicit(&ends[i].kind, END_UNKNOWN, memory_order_relaxed);
-    atomic_store(&own_pid, (uint32_t)getpid());
+    uint32_t pid = (uint32_t)getpid();
+    int is_other = atomic_load(&table) != now, is_forked = atomic_load(&own_pid) != pid;
+    for (int i = 0; (is_other || is_forked) && i < DESCRIPTORS; i++) {
+        atomic_store_explicit(&ends[i].kind, END_UNKNOWN, memory_order_relaxed);
+        if (is_forked) /* a thread that is not here may have been asking */
+            atomic_store_explicit(&ends[i].changes, 0, memory_order_relaxed);
+    }
+    atomic_store(&table, now); /* whoever sees it sees none of the old ones */
+    atomic_store(&own_pid, pid);
     atomic_store(&generation, b->generation);
 }
 
@@ -252,10 +258,13 @@ static void emit(thread_buffer *b, const found_message *one, uint32_t stack)
 static void tell(thread_buffer *b, uint32_t stack)
 {
     int error = errno;
+    uint8_t was_busy = b->traffic.is_busy;
     const found_message *found = b->traffic.found;
+    b->traffic.is_busy = 1;
     for (int i = 0; i < b->traffic.count; i++)
         emit(b, &found[i], found[i].step == MESSAGE_SENT ? stack : 0);
     b->traffic.count = 0;
+    b->traffic.is_busy = was_busy;
     errno = error;
 }
 
@@ -281,6 +290,20 @@ static int is_empty(const end *e, int fd)
     return !failed && !unread;
 }
 
+/* Where nothing can be read, such as behind the end of a mapped file, the program's write fails and the thread must
+ * not: so the kernel copies, unless it does so for nobody here. */
+static int copied(void *into, const void *from, size_t size)
+{
+    int error = errno;
+    struct iovec here = {into, size}, there = {(void *)from, size};
+    ssize_t length = process_vm_readv((pid_t)atomic_load(&own_pid), &here, 1, &there, 1, 0);
+    int is_refused = length < 0 && errno != EFAULT;
+    if (is_refused)
+        memcpy(into, from, size);
+    errno = error;
+    return is_refused || length == (ssize_t)size;
+}
+
 static void before_write(traffic *of, thread_buffer *b, end *e)
 {
     if (!atomic_load_explicit(&e->out_key, memory_order_relaxed) && atomic_load(&e->asked) < MOST_ASKED) {
@@ -302,10 +325,14 @@ static void before_write(traffic *of, thread_buffer *b, end *e)
         return;
     if (b->traffic.count == TRAFFIC_FOUND || messages_are_passing(b) || !is_still(e, of->fd) || !is_empty(e, of->fd))
         return;
+    uint8_t edge[STREAM_EDGE];
+    size_t size = of->size < STREAM_EDGE ? of->size : STREAM_EDGE;
+    if (!copied(edge, of->data, size))
+        return;
     of->key = atomic_load(&e->out_key);
     of->sent_ns = now_ns();
     of->number = streams_note(
-        s, &(stream_write){of->key, begun, of->tick, of->size + of->more, .data = of->data, .size = of->size});
+        s, &(stream_write){of->key, begun, of->tick, of->size + of->more, .data = edge, .size = size});
 }
 
 static void before(traffic *of, thread_buffer *b)
@@ -380,6 +407,51 @@ static int lies_in(uint64_t tick, uint64_t since, uint64_t until)
     return tick >= since && tick <= until;
 }
 
+/* --- which descriptors a wait for several has found readable --- */
+
+static void add_ready(traffic_state *mine, int fd)
+{
+    if (mine->ready_count < TRAFFIC_READY)
+        mine->ready[mine->ready_count++] = fd;
+}
+
+static void after_poll(const traffic *of, long result)
+{
+    traffic_state *mine = &of->buffer->traffic;
+    mine->polled_since = of->tick;
+    mine->polled_until = clock_tick();
+    mine->ready_count = 0;
+    if (result <= 0 || !of->data)
+        return;
+    const struct epoll_event *events = of->data;
+    const struct pollfd *polled = of->data;
+    switch (of->kind) {
+    case TRAFFIC_WAIT:
+        for (long i = 0; i < result && i < TRAFFIC_READY; i++)
+            add_ready(mine, events[i].data.fd); /* what else a program may keep there is no descriptor's number */
+        break;
+    case TRAFFIC_POLL:
+        for (int i = 0; i < of->fd && i < MOST_WATCHED; i++)
+            if (polled[i].revents & (POLLIN | POLLHUP))
+                add_ready(mine, polled[i].fd);
+        break;
+    case TRAFFIC_SELECT:
+        for (int fd = 0; fd < of->fd && fd < FD_SETSIZE; fd++)
+            if (FD_ISSET(fd, (const fd_set *)of->data))
+                add_ready(mine, fd);
+        break;
+    }
+}
+
+/* Whether the last of those waits ended because of this one, too. */
+static int was_ready(const traffic_state *mine, int fd)
+{
+    int i = 0;
+    while (i < mine->ready_count && mine->ready[i] != fd)
+        i++;
+    return i < mine->ready_count;
+}
+
 /* A note that was left while the thread waited, of the bytes that it got. */
 static void take(const traffic *of, long result, uint64_t until)
 {
@@ -392,7 +464,7 @@ static void take(const traffic *of, long result, uint64_t until)
     traffic_state *mine = &of->buffer->traffic;
     if (!lies_in(taken.sent_tick, since, until)) {
         since = mine->polled_since;
-        if (!lies_in(taken.sent_tick, since, mine->polled_until))
+        if (!was_ready(mine, of->fd) || !lies_in(taken.sent_tick, since, mine->polled_until))
             return;
     }
     if (!is_still(e, of->fd) || messages_are_passing(of->buffer))
@@ -422,8 +494,7 @@ void traffic_after(traffic *of, long result)
         return;
     b->traffic.is_busy = 1;
     if (of->kind >= TRAFFIC_WAIT) {
-        b->traffic.polled_since = of->tick;
-        b->traffic.polled_until = clock_tick();
+        after_poll(of, result);
     } else if (of->stream && of->kind == TRAFFIC_WRITE) {
         after_write(of, result);
     } else if (of->stream) {

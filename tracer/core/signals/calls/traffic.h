@@ -19,7 +19,7 @@ enum traffic_kind { TRAFFIC_NONE, TRAFFIC_READ, TRAFFIC_WRITE, TRAFFIC_WAIT, TRA
 typedef struct {
     uint8_t kind; /* enum traffic_kind */
     int fd;       /* of TRAFFIC_POLL and TRAFFIC_SELECT how many */
-    const void *data; /* that is written, or read into; what TRAFFIC_POLL or TRAFFIC_SELECT wait for */
+    const void *data; /* that is written, or read into; what a wait is for, or will have found */
     size_t size, more; /* bytes at `data`, and after them elsewhere */
     thread_buffer *buffer; /* NULL: it is not looked at */
     uint64_t tick;         /* when it began */
