@@ -67,6 +67,35 @@ def test_what_comes_before_is_not_for_it(tmp_path: Path) -> None:
     assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.IO, "", 40)])
 
 
+def test_what_comes_after_is_not_for_it(tmp_path: Path) -> None:
+    """Another call, between the poll that found something and the read."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1")
+    other = family.main(child).running(10 * MS).end(90 * MS)
+    main.io(20 * MS, "select.poll", site=READ).running(30 * MS)
+    main.io(32 * MS, "os.fsync", site=READ).running(70 * MS).end(80 * MS)
+    family.message(other, 29 * MS, main, 20 * MS, 71 * MS, site=WRITE)
+    family.first.ended(81 * MS)
+    child.ended(91 * MS)
+    found, _ = told(tmp_path, family)
+    assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.IO, "", 38)])
+
+
+def test_the_first_of_two_ends_a_wait(tmp_path: Path) -> None:
+    """Both were there when the thread went on."""
+    family, main = parent()
+    child = family.fork(main, 10 * MS, 101, name="worker 1")
+    other = family.main(child).running(10 * MS).end(90 * MS)
+    main.io(20 * MS, "select.poll", site=READ).running(70 * MS).end(80 * MS)
+    family.message(other, 65 * MS, main, 20 * MS, 71 * MS, site=WRITE)
+    family.message(other, 68 * MS, main, 20 * MS, 72 * MS, site="/app/w.py:6 work")
+    family.first.ended(81 * MS)
+    child.ended(91 * MS)
+    found, text = told(tmp_path, family)
+    assert [part[0] for part in parts(found.causes)] == [Kind.WRITER, Kind.MESSAGE]
+    assert "(w.py:5)" in text and "w.py:6" not in text
+
+
 def fed(tmp_path: Path, wrote_before: int) -> list[tuple[Kind, str, float]]:
     """A child's queue has a thread, which is woken by who puts something there."""
     family, main = parent()

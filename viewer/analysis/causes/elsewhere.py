@@ -159,10 +159,14 @@ class Elsewhere:
 
     @cached_property
     def message_of_row(self) -> dict[int, int]:
+        """By row the message that ended it: the first that was written meanwhile."""
         found: dict[int, int] = {}
-        for number, message in enumerate(self.messages):
-            waited = self._rows_in(message.receiver, message.since_ns, message.received_ns)
-            found |= dict.fromkeys(waited, number)
+        by_time = sorted((one.sent_ns, number) for number, one in enumerate(self.messages))
+        for sent_ns, number in by_time:
+            one = self.messages[number]
+            for row in self._rows_in(one.receiver, one.since_ns, one.received_ns):
+                if self.model.states.start_ns[row] <= sent_ns:
+                    found.setdefault(row, number)
         return found
 
     @cached_property
