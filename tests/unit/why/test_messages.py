@@ -93,7 +93,8 @@ def test_the_first_of_two_ends_a_wait(tmp_path: Path) -> None:
     child.ended(91 * MS)
     found, text = told(tmp_path, family)
     assert [part[0] for part in parts(found.causes)] == [Kind.WRITER, Kind.MESSAGE]
-    assert "(w.py:5)" in text and "w.py:6" not in text
+    assert "(w.py:5)" in text
+    assert "w.py:6" not in text
 
 
 def fed(tmp_path: Path, wrote_before: int) -> list[tuple[Kind, str, float]]:
