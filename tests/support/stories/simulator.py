@@ -61,12 +61,8 @@ class Program:
         having += [n for n, cells in enumerate(self.states) if cells[tick] == "running"]
         if having:
             return having[0]
-        begins = [
-            start
-            for cells in self.states
-            for start, _, state in runs(cells)
-            if state == "running" or state.endswith("!")
-        ]
+        of_all = [run for cells in self.states for run in runs(cells)]
+        begins = [a for a, _, state in of_all if state == "running" or state.endswith("!")]
         return self.between(begins, tick)
 
     @staticmethod
@@ -144,9 +140,24 @@ class Program:
         waker = self.wakers.get((task, end), -3)
         if end < 0 or cells[end] != "ready" or waker == -3:
             return (("unknown", ""),)
+        if waker == -2 and tick >= self.unseen_since(end):
+            return (("unseen", ""), *self.blame_loop(tick, seen))
         if waker < 0:
             return (("timer" if waker == -1 else "io", ""),)
         return (("waker", f"task{waker}"), *self.blame_task(waker, tick, seen))
+
+    def unseen_since(self, tick: int) -> int:
+        """What the loop saw came after the last poll but one: see viewer's Unseen."""
+        since, newest, polls = tick, 0, 0
+        for start, stop, cell in reversed([run for run in runs(self.loop) if run[0] < tick]):
+            polls += newest > start
+            if cell == "select" or polls == 2:
+                break
+            own = runs(self.tasks[int(cell[5:])]) if cell[:5] == "task:" else []
+            ready = [a for a, b, state in own if (b, state) == (start, "ready")]
+            newest = max([0, *ready] if newest > start else [newest, *ready])
+            since = start if stop <= tick else since
+        return since
 
     def blame_task(self, task: int, tick: int, seen: tuple[str, ...]) -> Blame:
         me = f"task {task}"

@@ -210,7 +210,7 @@ def test_what_a_callback_read_before_is_not_for_it(tmp_path: Path) -> None:
     family.first.ended(86 * MS)
     child.ended(91 * MS)
     found, _ = told(tmp_path, family)
-    assert parts(found.causes) == [(Kind.IO, "", 79)]
+    assert parts(found.causes) == [(Kind.IO, "", 76), (Kind.UNSEEN, "", 3)]
 
 
 def test_each_read_at_one_line_has_its_own_writer(tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ STATES = {
     SLEEP: Kind.SLEEP,
 }
 
-# The lane that explains a piece: "thread", "task", "gil" (of a process), "lock"; or whom the
-# wait itself names: "owner" (a row of States' owners), "waker" (a thread); or, of a wait that
-# nobody ended, "vain": the lock that it was for. "child": a row of States that waited for the
-# end of a process; "job": a job of a pool of processes; "idle": one that its worker waited
-# for; "message": what another process wrote.
+# The lane that explains a piece: "thread", "task", "loop", "gil" (of a process), "lock"; or
+# whom the wait itself names: "owner" (a row of States' owners), "waker" (a thread); or, of a
+# wait that nobody ended, "vain": the lock that it was for. "child": a row of States that
+# waited for the end of a process; "job": a job of a pool of processes; "idle": one that its
+# worker waited for; "message": what another process wrote.
 type On = tuple[str, int]
 
 
@@ -125,16 +125,16 @@ class Labels:
         on = ("process", job.worker) if job.worker in self.elsewhere.family.members else None
         return Label(kind, f"{job.name} [{worker}]" if worker else job.name, job.site, on=on)
 
-    def until(self, on: On) -> tuple[Label, int, Kind]:
+    def until(self, on: On) -> tuple[Label, int, Label]:
         """Who submitted the job that an idle worker waited for, or wrote a message; when;
         and what the wait was for then."""
         if on[0] == "idle":
             job = self.elsewhere.jobs[on[1]]
             label = self.thread(job.thread, Kind.SUBMITTER)._replace(site=job.site)
-            return label, job.submit_ns, Kind.QUEUED
+            return label, job.submit_ns, Label(Kind.QUEUED)
         written = self.elsewhere.written(on[1])
         label = self.thread(written.thread, Kind.WRITER)._replace(site=written.site)
-        return label, written.at_ns, Kind.MESSAGE
+        return label, written.at_ns, Label(Kind.MESSAGE)
 
     def message(self, number: int) -> Label:
         """Who wrote a message."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from viewer.analysis.causes.samples import Hot, hottest_of
+from viewer.analysis.ledger.resource import Windows
 
 
 class Kind(StrEnum):
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     LOCK_WAIT = "lock wait"
     IDLE_WAIT = "idle wait"  # for what nobody holds: a queue, a condition, a thread's end
     IO = "io"
+    UNSEEN = "unseen"  # something came from outside; its loop was busy and did not look
     SLEEP = "sleep"
     READY = "ready"
     AWAIT = "await"
@@ -94,6 +96,16 @@ def _together(same: list[Cause]) -> Cause:
         hot=hottest_of(cause.hot for cause in same),
         parts=merged(parts),
     )
+
+
+def unknown(windows: Windows) -> tuple[Cause, ...]:
+    return merged([Cause(Kind.UNKNOWN, windows.ns, count=len(windows))])
+
+
+def telling(parts: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """Drops a single unknown part, which adds nothing to the whole."""
+    is_blank = len(parts) == 1 and parts[0].kind is Kind.UNKNOWN and not parts[0].who
+    return () if is_blank else parts
 
 
 def shortened(causes: tuple[Cause, ...], least_ns: int, most: int) -> tuple[Cause, ...]:

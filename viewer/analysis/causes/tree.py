@@ -12,8 +12,9 @@ from tracer import schema as s
 from viewer.analysis.causes.elsewhere import between
 from viewer.analysis.causes.labels import Label, Labels, On
 from viewer.analysis.causes.lanes import Lanes
-from viewer.analysis.causes.part import Cause, Kind, merged
+from viewer.analysis.causes.part import Cause, Kind, merged, telling, unknown
 from viewer.analysis.causes.samples import Samples
+from viewer.analysis.causes.unseen import Unseen
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.processes.jobs import NEVER
@@ -48,6 +49,7 @@ class Tree:
         self.labels = Labels(self.lanes)
         self.elsewhere = self.labels.elsewhere
         self.samples = Samples(model)
+        self.unseen = Unseen(self.lanes)
         self._endings: dict[int, Label] = {}  # by slice of an await
         self._enders: dict[int, Label | None] = {}
         self.nouns = model.nouns
@@ -77,6 +79,8 @@ class Tree:
                 return self._job(job, windows, path)
             case ("idle" | "message", _) as came:
                 return self._until(*self.labels.until(came), windows, path)
+            case ("loop", loop):
+                return self.loop(loop, windows, path)
             case ("vain", lock) if (ender := self.ender(lock)) is not None:
                 return self._one(ender, windows, path)
         return ()
@@ -157,7 +161,7 @@ class Tree:
             if key == self.ledger.ran and thread >= 0:
                 found += self._with_gc(thread, cut, path)
             elif key == self.ledger.was_ready:
-                told = _telling(self.loop(loop, cut, path))
+                told = telling(self.loop(loop, cut, path))
                 found.append(Cause(Kind.READY, cut.ns, count=len(cut), parts=told))
             elif 0 <= key < self.ledger.ran:
                 found.append(self._await(task, key, cut, path))
@@ -188,14 +192,14 @@ class Tree:
             found.append(self._cause(label, cut, below))
         return merged(found)
 
-    def _until(
-        self, label: Label, at_ns: int, then: Kind, windows: Windows, path: Path
-    ) -> Causes:
+    def _until(self, one: Label, at_ns: int, then: Label, cut: Windows, path: Path) -> Causes:
         """One part up to a moment, with what that one did; what came then is another."""
-        before, after = between(windows, 0, at_ns), between(windows, at_ns, NEVER)
-        below = self.behind(label.on, before, path) if before else ()
-        rest = Cause(then, after.ns, count=len(after))
-        return merged([self._cause(label, before, below), rest])
+        found = list[Cause]()
+        cuts = (one, between(cut, 0, at_ns)), (then, between(cut, at_ns, NEVER))
+        for label, windows in cuts:
+            below = self.behind(label.on, windows, path) if windows else ()
+            found.append(self._cause(label, windows, below))
+        return merged(found)
 
     def awaited(self, task: int, i: int, windows: Windows, path: Path = ()) -> Causes:
         """What a task awaited: the owners of the lock, or what its waker did meanwhile."""
@@ -206,7 +210,12 @@ class Tree:
         label = self.ended_by(task, i)
         if label.on is not None and label.on[0] in ("job", "message"):
             return self.behind(label.on, windows, path)
-        return self._one(label, windows, path)
+        loop = self.lanes.loop_of_task(task) if label.kind is Kind.IO else -1
+        if loop < 0:
+            return self._one(label, windows, path)
+        since_ns = self.unseen.since(loop, self.model.trace.slices.end_ns[i])
+        busy = Label(Kind.UNSEEN, on=("loop", loop))
+        return self._until(label, since_ns, busy, windows, path)
 
     def ended_by(self, task: int, i: int) -> Label:
         """What made a task ready at the end of its await (slice i)."""
@@ -374,7 +383,7 @@ class Tree:
     def _cause(self, label: Label, windows: Windows, parts: Causes) -> Cause:
         kind, who, site, holds_gil, on = label
         noun = self.nouns.task if on is not None and on[0] == "task" else ""
-        below = _telling(parts)
+        below = telling(parts)
         return Cause(kind, windows.ns, who, site, len(windows), holds_gil, noun, parts=below)
 
     def _parts(self, carved: Carved) -> list[tuple[int, Windows]]:
@@ -388,13 +397,3 @@ class Tree:
         if who in path:
             return (Cause(Kind.CYCLE, windows.ns, count=len(windows)),)
         return None
-
-
-def unknown(windows: Windows) -> Causes:
-    return merged([Cause(Kind.UNKNOWN, windows.ns, count=len(windows))])
-
-
-def _telling(parts: Causes) -> Causes:
-    """Drops a single unknown part, which adds nothing to the whole."""
-    is_blank = len(parts) == 1 and parts[0].kind is Kind.UNKNOWN and not parts[0].who
-    return () if is_blank else parts

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from viewer.analysis.causes.labels import On
-from viewer.analysis.causes.part import Cause, Kind, merged
-from viewer.analysis.causes.tree import Tree, unknown
+from viewer.analysis.causes.part import Cause, Kind, merged, unknown
+from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.why.path import critical_path
 from viewer.analysis.why.step import Step

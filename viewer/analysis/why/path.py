@@ -34,7 +34,6 @@ _STEPS = (LOOP_TASK, LOOP_CALLBACK, RUNNING)  # of a task, by its loop's track o
 _CALLS = {IO: Did.IO, SLEEP: Did.TIMER}  # what ends a call
 _ROOTS = {
     Kind.TIMER: Did.TIMER,
-    Kind.IO: Did.IO,
     Kind.TIMEOUT: Did.TIMEOUT,
     Kind.CANCELLED: Did.CANCELLED,
 }
@@ -126,8 +125,9 @@ class _Walk:
         before = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, start)
         if ready == i and before >= 0 and slices.end_ns[before] == start:
             return (yield from self.wait_of_task(before))
+        is_io = waker.kind is Kind.IO
         did = _ROOTS.get(waker.kind, Did.UNKNOWN)
-        yield root(did, at)
+        yield self.arrived(self.model.lane[i], at) if is_io else root(did, at)
         return None
 
     def not_woken(self, task: int, ready: int) -> Follow:
@@ -170,13 +170,19 @@ class _Walk:
             if message >= 0:
                 return "message", message, start
             args = self.model.trace.args(slices.event[i])
-            yield root(Did.TIMER if args.get(s.ARG_WAKER) == "timer" else Did.IO, start)
+            is_timer = args.get(s.ARG_WAKER) == "timer"
+            yield root(Did.TIMER, start) if is_timer else self.arrived(loop, start)
             return None
         kind, who, at = by
         at = min(at, start)
         if start - at >= _LONG_NS:
             yield Step(Did.WAITED, name, s.READY, "", at, start)
         return kind, who, at
+
+    def arrived(self, loop: int, at: int) -> Step:
+        """Something from outside: at any moment of the time in which the loop did not look."""
+        since = self.tree.unseen.since(loop, at) if loop >= 0 else at
+        return Step(Did.IO, "", "", "", since if at - since >= _LONG_NS else at, at)
 
     def source(self, i: int) -> At | None:
         """Where the arrow into a slice comes from, and until when that was."""

@@ -19,7 +19,7 @@ class Did(StrEnum):
     TIMER = "timer"  # a timer was due
     TIMEOUT = "timeout"  # nobody had ended the wait before
     CANCELLED = "cancelled"  # nobody had ended the wait before
-    IO = "io"  # something arrived from outside the program
+    IO = "io"  # something arrived from outside the program, at some moment of this time
     UNKNOWN = "unknown"  # the trace does not show it
     CYCLE = "cycle"  # back at a wait of this path: they wait for each other
     MORE = "more"  # the path goes on, but is too long to show

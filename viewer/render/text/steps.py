@@ -40,6 +40,11 @@ def _waited(step: Step) -> str:
     return f"{name_of(step.who)} {said or f'waited for {code(step.what, step.site)}'}"
 
 
+def _arrived(step: Step) -> str:
+    said = "something arrived from outside the program"
+    return f"{said}, while the loop was busy" if step.end_ns > step.start_ns else said
+
+
 _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.WAITED: _waited,
     Did.RAN: lambda step: f"{name_of(step.who)} ran",
@@ -50,7 +55,7 @@ _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.SUBMITTED: lambda step: f"{name_of(step.who)} submitted the job {name_of(step.what)}",
     Did.WROTE: lambda step: f"{name_of(step.who)} wrote to it ({place(step.site)})",
     Did.TIMER: lambda _: "a timer was due",
-    Did.IO: lambda _: "something arrived from outside the program",
+    Did.IO: _arrived,
     Did.UNKNOWN: lambda _: "the cause is unknown",
     Did.TIMEOUT: lambda _: "it timed out: nobody had woken it",
     Did.CANCELLED: lambda _: "it was cancelled: nobody had woken it",
