@@ -150,13 +150,15 @@ class Program:
         """What the loop saw came after the last poll but one: see viewer's Unseen."""
         since, newest, polls = tick, 0, 0
         for start, stop, cell in reversed([run for run in runs(self.loop) if run[0] < tick]):
-            polls += newest > start
-            if cell == "select" or polls == 2:
+            polls += newest > start or cell == "select"
+            if polls == 2:
                 break
             own = runs(self.tasks[int(cell[5:])]) if cell[:5] == "task:" else []
             ready = [a for a, b, state in own if (b, state) == (start, "ready")]
-            newest = max([0, *ready] if newest > start else [newest, *ready])
-            since = start if stop <= tick else since
+            newest = max(
+                [0, *ready] if newest > start or cell == "select" else [newest, *ready]
+            )
+            since = start if stop <= tick and cell != "select" else since
         return since
 
     def blame_task(self, task: int, tick: int, seen: tuple[str, ...]) -> Blame:

@@ -73,6 +73,18 @@ def test_a_loop_that_waited_saw_it_at_once(tmp_path: Path) -> None:
     assert found.worst.path[-1].start_ns == found.worst.path[-1].end_ns
 
 
+def test_a_poll_that_did_not_wait_found_what_was_there(tmp_path: Path) -> None:
+    """uvloop's are shown; the one before it waited."""
+
+    def polls(loop: Loop) -> None:
+        loop.select(MS, 10 * MS)
+        step(loop, "report", 10, 10, 99)
+        loop.select(100 * MS - 9_000, 100 * MS)
+
+    found = reader(tmp_path, 100, polls)
+    assert shares(found.worst.causes) == [(Kind.UNSEEN, "", 91), (Kind.IO, "", 9)]
+
+
 def test_it_came_after_the_last_poll_but_one(tmp_path: Path) -> None:
     """Polls are between a step and what became ready in it: at 60 and 110 ms."""
 

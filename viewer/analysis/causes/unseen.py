@@ -6,7 +6,8 @@ from viewer.analysis.causes.lanes import Lanes
 from viewer.trace.columns import LOOP_TASK, READY, SELECT
 
 _MOST_STEPS = 200
-_LONG_NS = 1_000_000  # more than a loop's own work between two steps: it may have polled
+_WAITED_NS = 50_000  # what a poll found that took less may have been there before
+_LONG_NS = 20_000_000  # more than a loop's own work between two steps: it may have waited
 
 
 class Unseen:
@@ -30,11 +31,17 @@ class Unseen:
         for looked, (row, until) in enumerate(
             self.ledger.loops_without_gc.backwards(lane, 0, at_ns)
         ):
-            may_have_polled = kinds[row] == SELECT or edge - until >= _LONG_NS
-            edge = slices.start_ns[row]
-            polls += newest > edge
-            if may_have_polled or polls == 2 or looked == _MOST_STEPS:
+            start, is_poll = slices.start_ns[row], kinds[row] == SELECT
+            may_have_waited = edge - until >= _LONG_NS or (
+                is_poll and until - start >= _WAITED_NS
+            )
+            edge = start
+            polls += is_poll or newest > edge
+            if may_have_waited or polls == 2 or looked == _MOST_STEPS:
                 break
+            if is_poll:
+                newest = 0
+                continue
             newest = max(self._ready_ns(row), 0 if newest > edge else newest)
             if slices.end_ns[row] <= at_ns:  # else it is what sees it
                 since = edge
