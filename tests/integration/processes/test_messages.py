@@ -145,7 +145,8 @@ def test_streams(record: Recorder) -> None:
         for sent, received in mine:
             assert sent.process.pid == trace.processes[0].pid
             since = int(received.args[s.ARG_SINCE])
-            assert before - (after - before) // 100 <= since <= sent.time_ns
+            slack = (after - before) // 100  # of how fast a processor's counter runs
+            assert before - slack <= since <= sent.time_ns + slack
             assert sent.args[s.ARG_BYTES] == received.args[s.ARG_BYTES] == len("known")
             assert " main" in str(sent.args[s.ARG_STACK])
     ways = {way for way, *_ in got}

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Recorder
 from tests.support.recordings import record_here
 from tests.support.validator.strict import read_strict
-from tests.support.waiting import until_it_waits_in
+from tests.support.waiting import until_it_sleeps_in
 from tracer import schema as s
 
 LATER_S = 0.15  # they are looked at every 100 ms
@@ -31,41 +31,45 @@ def lengths(path: Path) -> list[tuple[str, list[int]]]:
 
 @pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue, queue.PriorityQueue])
 def test_of_threads(tmp_path: Path, kind: type[queue.Queue[int]]) -> None:
-    items, go, pause = kind(), threading.Event(), threading.Event()
+    items, took, go = kind(), threading.Event(), threading.Event()
 
     def consume() -> None:
         items.get()
+        took.set()
         go.wait()
 
     def work() -> None:
         consumer = threading.Thread(target=consume)
         consumer.start()
-        until_it_waits_in(consumer, "wait", "acquire")
+        until_it_sleeps_in(consumer, "wait", "acquire")
         for n in range(41):
             items.put(n)
+        took.wait()
         time.sleep(LATER_S)
-        pause.wait(0.001)
+        go.wait(0.001)
         go.set()
         consumer.join()
 
     record_here(work, tmp_path / "t.pftrace")
     (found,) = lengths(tmp_path / "t.pftrace")
     assert found[0].endswith("consume")
-    assert found[1][-1] in (40, 41)  # the consumer may not have run yet
+    assert found[1][-1] == 40
 
 
 def test_of_tasks(tmp_path: Path) -> None:
     async def main() -> None:
-        items, go = asyncio.Queue[int](), asyncio.Event()
+        items, took, go = asyncio.Queue[int](), asyncio.Event(), asyncio.Event()
 
         async def consume() -> None:
             await items.get()
+            took.set()
             await go.wait()
 
         consumer = asyncio.create_task(consume())
         await asyncio.sleep(0)
         for n in range(41):
             await items.put(n)
+        await took.wait()
         await asyncio.sleep(LATER_S)
         await asyncio.sleep(0.001)
         go.set()
@@ -103,12 +107,23 @@ class Waits:
 class Items(queue.Queue):
     pass
 
+def look(thread, items):  # None: it does not sleep at the queue
+    with open(f"/proc/self/task/{thread.native_id}/status") as status:
+        text = status.read()
+    is_there = items.not_empty._waiters and "State:\\tS" in text
+    return text.partition("\\nvoluntary_ctxt_switches:")[2] if is_there else None
+
+def until_it_sleeps(thread, items):
+    last = None
+    while last is None or last != look(thread, items):
+        last = look(thread, items)
+        time.sleep(0.001)  # if it waits for the GIL, it gets it here
+
 for depth in 48, 49:
     items = Items()
     consumer = threading.Thread(target=lambda: items.get())
     consumer.start()
-    while not items.not_empty._waiters:
-        time.sleep(0.001)
+    until_it_sleeps(consumer, items)
     for n in range(20):
         items.put(n)
     consumer.join()

@@ -469,8 +469,9 @@ static void take(const traffic *of, long result, uint64_t until)
     }
     if (!is_still(e, of->fd) || messages_are_passing(of->buffer))
         return;
-    uint64_t ns = now_ns();
-    keep(mine, (found_message){key, taken.number, ns, ns - ns_of(until - since), taken.bytes, MESSAGE_RECEIVED});
+    clock_pair now = clock_take_pair(); /* of one moment: since `until`, another thread may have had the processor */
+    uint64_t since_ns = now.ns - ns_of(now.tick - since);
+    keep(mine, (found_message){key, taken.number, now.ns, since_ns, taken.bytes, MESSAGE_RECEIVED});
 }
 
 static void after_read(const traffic *of, long result)
