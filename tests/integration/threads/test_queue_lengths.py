@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import socket
 import threading
 import time
 from pathlib import Path
@@ -94,6 +95,30 @@ def test_short_queues_are_not_written(tmp_path: Path) -> None:
 
     record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
     assert lengths(tmp_path / "t.pftrace") == []
+
+
+def test_one_that_is_broken_when_a_call_raises(tmp_path: Path) -> None:
+    """The program gets the call's exception."""
+    items = queue.Queue[int]()
+    raised: list[str] = []
+
+    def work() -> None:
+        consumer = threading.Thread(target=lambda: items.get())
+        consumer.start()
+        until_it_sleeps_in(consumer, "wait", "acquire")
+        items.put(1)
+        consumer.join()
+        del items.queue
+        one, other = socket.socketpair()
+        with one, other:
+            one.settimeout(LATER_S)
+            try:
+                one.recv(1)
+            except Exception as error:
+                raised.append(type(error).__name__)
+
+    record_here(work, tmp_path / "t.pftrace")
+    assert raised == ["TimeoutError"]
 
 
 # The interpreter frees what lies so deep (at 49, on 3.12) only after all that is around it.

@@ -114,6 +114,7 @@ void queues_know(PyObject *object, uint32_t id, uint32_t what, uint32_t site)
 void queues_write(thread_buffer *b)
 {
     uint64_t tick = clock_tick();
+    PyObject *raised = PyErr_GetRaisedException(); /* by the call that has waited */
     queues_due = tick + clock_ticks_of(EVERY_NS);
     for (int i = 0; i < queue_count; i++) {
         known_queue *queue = &queues[i];
@@ -127,6 +128,7 @@ void queues_write(thread_buffer *b)
         queue->told = length;
         ring_emit(b, tick, REC_COUNTER, COUNTER_QUEUE, queue->name, 0, (uint64_t)length);
     }
+    PyErr_SetRaisedException(raised);
 }
 
 void queues_forget(void)
