@@ -216,6 +216,25 @@ def test_slow_disk(tmp_path):
     assert kinds(tmp_path, service.end()) == []
 
 
+def starts_of_processes(quickest_ns):
+    """Steps that start processes, which mostly wait for a processor."""
+    service = Service()
+    for n in range(10):
+        if n:
+            service.rest(n * 50 * MS)
+        ns = 30 * MS if n else quickest_ns
+        start = service.step(ns + MS)
+        service.thread.io(start + 1_000, "subprocess.fork_exec", site=CALL)
+        service.thread.running(start + 1_000 + ns)
+    return service.end()
+
+
+def test_a_process_that_gets_no_processor(tmp_path):
+    """Its start took no time when it got one; what takes long each time is slow itself."""
+    assert kinds(tmp_path, starts_of_processes(MS // 2)) == []
+    assert kinds(tmp_path, starts_of_processes(25 * MS)) == ["loop blocked"]
+
+
 def test_never_yields(tmp_path):
     """A second of computing without an await is reported as such."""
     (found,) = find_in(tmp_path, steps(1, 1_500 * MS).end())

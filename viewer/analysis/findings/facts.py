@@ -49,6 +49,7 @@ BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the
 COMPUTING = (THREAD_RUNNING, NATIVE)
 NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's doing
 _LONG_NS = 10_000_000
+_BEGINS_PROCESS = "subprocess.fork_exec"
 _PATIENCE = 4  # without kernel data a pause may be a preemption, so signs must be clearer
 
 
@@ -238,6 +239,18 @@ class Facts:
         every = memoryview(array("i", range(rows)))
         calls = keys(self.model, _begins_call, table.row, every)
         return engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows).p50
+
+    @cached_property
+    def quickest_start_ns(self) -> dict[int, int]:
+        """By row of call, of those that begin a process, the shortest duration."""
+        table, found = self.model.states, dict[int, int]()
+        calls = range(len(table.call_name))
+        begins = {call for call in calls if self.call(call)[0] == _BEGINS_PROCESS}
+        for row in self.rows_of((IO,), 0) if begins else ():
+            if (call := table.row[row]) in begins:
+                ns = table.busy_end_ns[row] - table.start_ns[row]
+                found[call] = min(ns, found.get(call, ns))
+        return found
 
     @cached_property
     def hot_places(self) -> list[Place]:

@@ -139,8 +139,9 @@ def _is_of_file(facts: Facts, call: int) -> bool:
 
 
 def _is_quick(facts: Facts, call: int) -> bool:
-    """Whether the call usually returns at once: a long one is the disk's or the kernel's."""
-    return facts.usual_call_ns[call] < _QUICK_NS
+    """Whether the call usually returns at once: a long one is the disk's or the kernel's. One
+    that begins a process lasts until that one has had a processor: the quickest tells."""
+    return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
 
 
 def loop_findings(facts: Facts) -> Iterator[Finding]:
