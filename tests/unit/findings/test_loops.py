@@ -306,6 +306,24 @@ def test_usually_quick_calls(tmp_path):
     assert kinds(tmp_path, service.end()) == []
 
 
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [("socket.recv", ["loop blocked"]), ("FileIO.read", [])],
+)
+def test_a_few_long_answers(tmp_path, call, found):
+    """A peer takes as long as what it was asked needs; a disk that is slow now and then is
+    nobody's fault."""
+    service = Service()
+    for n in range(60):
+        if n:
+            service.rest(n * 100 * MS)
+        start, ns = service.now, 40 * MS if n % 15 == 7 else 10_000
+        service.thread.io(start + 1_000, call, site=CALL)
+        service.thread.running(start + 1_000 + ns)
+        service.step(45 * MS if n % 15 == 7 else MS)
+    assert kinds(tmp_path, service.end()) == found
+
+
 def test_starting_a_thread_is_no_fault(tmp_path):
     """The new thread answers late when others have the CPU or the GIL."""
 

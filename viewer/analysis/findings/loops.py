@@ -63,6 +63,7 @@ _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 # the cores are busy with other programs. A second of its own, without files, is felt even so.
 _LONG_IMPORT_NS = 1_000 * _MS
 _FILES = ("os.", "io.", "open", "mmap")
+_OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
 _STARTS = "Thread.start"
 _TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with {} between."
 _PAUSES = {s.TRACK_GREENLETS_PREFIX: "`gevent.sleep(0)`"}
@@ -140,7 +141,10 @@ def _is_of_file(facts: Facts, call: int) -> bool:
 
 def _is_quick(facts: Facts, call: int) -> bool:
     """Whether the call usually returns at once: a long one is the disk's or the kernel's. One
-    that begins a process lasts until that one has had a processor: the quickest tells."""
+    that begins a process lasts until that one has had a processor: the quickest tells. How
+    long a peer takes depends on what it was asked."""
+    if facts.call(call)[0].startswith(_OF_PEERS):
+        return False
     return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
 
 
