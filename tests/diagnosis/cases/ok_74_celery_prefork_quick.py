@@ -1,5 +1,6 @@
 """HEALTHY: a Celery worker with processes and short tasks."""
 import os
+import signal
 import threading
 import time
 
@@ -14,16 +15,16 @@ def resize():
     time.sleep(0.005)
 
 
-def produce(worker):
+def produce():
     for n in range(40):
         resize.delay()
         time.sleep(0.03)
-    worker.stop()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 worker = app.Worker(pool="prefork", concurrency=2, loglevel="ERROR", without_heartbeat=True,
                     without_gossip=True, without_mingle=True)
-threading.Thread(target=produce, args=(worker,), daemon=True).start()
+threading.Thread(target=produce, daemon=True).start()
 try:
     worker.start()
 except SystemExit:

@@ -2,6 +2,7 @@
 (https://github.com/celery/celery/issues/3434).
 truth: 2 processes run `transcode` (asleep 0.4 s each); 6 `notify` wait for one of them."""
 import os
+import signal
 import threading
 import time
 
@@ -22,17 +23,17 @@ def notify():
     pass
 
 
-def produce(worker):
+def produce():
     for n in range(6):
         transcode.delay()
         notify.delay()
     time.sleep(2.5)
-    worker.stop()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 worker = app.Worker(pool="prefork", concurrency=2, loglevel="ERROR", without_heartbeat=True,
                     without_gossip=True, without_mingle=True)
-threading.Thread(target=produce, args=(worker,), daemon=True).start()
+threading.Thread(target=produce, daemon=True).start()
 try:
     worker.start()
 except SystemExit:
