@@ -405,7 +405,7 @@ static PyObject *system_hook(PyObject *module, PyObject *const *args, Py_ssize_t
     if (pair) {
         spawned_program program;
         judge_line(args[0], &program);
-        departs = children_depart(&program, pair, spawned_line);
+        departs = depart_at(inner.depth, &program, pair, spawned_line);
     }
     PyErr_Clear();
     PyObject *status = call(SYSTEM, module, args, count, names, 0, departs.environment);
