@@ -207,7 +207,7 @@ WANTED: dict[str, Wanted] = {
         "missed wake-up|wait in vain", ("start", "Condition.wait")
     ),
     "h05_reconnect_without_pause": Wanted("busy loop", ("keep_connected", "connect")),
-    "h06_sockets_pile_up": Wanted("descriptors pile up", ("check", "75")),
+    "h06_sockets_pile_up": Wanted("descriptors pile up", ("check", "7[0-5] times")),
     "h07_subprocess_run_in_handler": Wanted(
         "loop blocked", ("import_workspace", "extract_metadata|h07\\w+.py:8")
     ),
