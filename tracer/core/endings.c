@@ -149,8 +149,8 @@ static children_departure depart(enum ending how, PyObject *file, PyObject *cons
     if (!file || words < 0 || (how == EXECVE && at < 0) || !spawned_is_armed())
         return (children_departure){0};
     judge_exec(PyBytes_AS_STRING(file), args[words], &program);
-    return how == EXECV ? children_depart(&program, Py_None, spawned_list)
-                        : children_depart(&program, args[at], spawned_dict);
+    return how == EXECV ? children_exec_departs(&program, Py_None, spawned_list)
+                        : children_exec_departs(&program, args[at], spawned_dict);
 }
 
 /* Calls exec once everything is written. */

@@ -106,7 +106,7 @@ static children_departure depart_at(uint8_t depth, const spawned_program *progra
     return departs;
 }
 
-children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change)
+children_departure children_exec_departs(const spawned_program *program, PyObject *given, spawned_environment *change)
 {
     return depart_at(CHILD_EXEC, program, given, change);
 }

@@ -24,9 +24,9 @@ typedef struct {
 
 typedef PyObject *spawned_environment(PyObject *given, const spawned_program *program, uint64_t flow);
 
-/* It takes the place of this process. The record of its start says whether it records itself, or why not. `given`: its
- * environment, which one of spawned.h's functions changes. Attached; leaves no exception set. */
-children_departure children_depart(const spawned_program *program, PyObject *given, spawned_environment *change);
+/* A program takes the place of this process. The record of its start says whether it records itself, or why not.
+ * `given`: its environment, which one of spawned.h's functions changes. Attached; leaves no exception set. */
+children_departure children_exec_departs(const spawned_program *program, PyObject *given, spawned_environment *change);
 void children_stay(children_departure *departs); /* it came to nothing */
 
 /* A program that native code starts as execvp() does: uvloop's. Each but `file` may be NULL. */

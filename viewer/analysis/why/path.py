@@ -125,9 +125,10 @@ class _Walk:
         before = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, start)
         if ready == i and before >= 0 and slices.end_ns[before] == start:
             return (yield from self.wait_of_task(before))
-        is_io = waker.kind is Kind.IO
-        did = _ROOTS.get(waker.kind, Did.UNKNOWN)
-        yield self.arrived(self.model.lane[i], at) if is_io else root(did, at)
+        if waker.kind is Kind.IO:
+            yield self.arrived(self.model.lane[i], at)
+        else:
+            yield root(_ROOTS.get(waker.kind, Did.UNKNOWN), at)
         return None
 
     def not_woken(self, task: int, ready: int) -> Follow:
