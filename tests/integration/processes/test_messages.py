@@ -138,7 +138,7 @@ def test_streams(record: Recorder) -> None:
     found = arrows(trace)
     tells = tells_peers()
     for way, who, before, after in got:
-        if way in ("unix", "parts") and not tells:
+        if way in ("unix", "parts", "described") and not tells:
             continue
         mine = [arrow for arrow in found if arrow.is_read(pid, before, after)]
         assert len(mine) == (who == "known"), f"{way} from {who}: {mine}"
@@ -152,7 +152,7 @@ def test_streams(record: Recorder) -> None:
     ways = {way for way, *_ in got}
     assert ways == {
         *("pipe", "polled", "packets", "replaced", "passed"),
-        *("unix", "parts", "tcp"),
+        *("unix", "parts", "tcp", "file", "described"),
     }
 
 
@@ -236,3 +236,13 @@ os.waitpid(pid, 0)
 def test_what_is_written_is_no_longer_there(record: Recorder) -> None:
     record(VANISHED)
     assert record.stdout == "Bad address\n"
+
+
+def test_a_writer_was_killed(record: Recorder) -> None:
+    """While it wrote: what another one writes there next still has its arrow."""
+    path = record(PROGRAMS / "killed_writer.py")
+    reader = json.loads(record.stdout.splitlines()[-1])
+    trace = read_strict(path.read_bytes())
+    parent = trace.processes[0].pid
+    last = [one for one in arrows(trace) if one.sent.args[s.ARG_BYTES] == len(b"known")]
+    assert [(sent.process.pid, got.process.pid) for sent, got in last] == [(parent, reader)]

@@ -1,14 +1,12 @@
 """Modules loaded while the program runs: even their first blocking call gets its name."""
 
-import shutil
-import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Recorder
+from tests.support.compiled import compiled
 from tests.support.validator.rules import validate
 from tests.support.validator.slices import Slice
 from tracer import schema as s
@@ -105,17 +103,6 @@ def test_forked_while_a_thread_imports(record: Recorder, turn: int) -> None:
     """The child needs nothing that the parent's thread has locked in the loader: it ends."""
     record(FORKS_WHILE_IMPORTING)
     assert record.stdout == "0\n"
-
-
-def compiled(source: str, directory: Path) -> str:
-    """The path of a shared object."""
-    compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
-    if compiler is None:
-        pytest.skip("no C compiler")
-    file, library = directory / "block.c", directory / "block.so"
-    file.write_text(source)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(file)], check=True)
-    return str(library)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,13 +70,28 @@ def parts(by: socket.socket, data: bytes) -> None:
     by.sendmsg([data[:2], data[2:]])
 
 
+def from_file(to: int, data: bytes) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"before " + data)
+        file.flush()
+        assert os.sendfile(to, file.fileno(), 7, 1 << 20) == len(data)
+
+
+def described(by: socket.socket) -> bytes:
+    data, fds, _, _ = socket.recv_fds(by, 100, 1)
+    for fd in fds:
+        os.close(fd)
+    return data
+
+
 def ways() -> dict[str, tuple[Read, Write, int]]:
     """By name how to read, how to write, and a descriptor to write to."""
-    pipes = [os.pipe() for _ in range(5)]
+    pipes = [os.pipe() for _ in range(6)]
     packets = os.pipe2(os.O_DIRECT)
     unix, peer = socket.socketpair()
     in_parts, whole = socket.socketpair()
     sends, takes = socket.socketpair()
+    gives, gets = socket.socketpair()
     for _ in range(2 * ROUNDS):
         socket.send_fds(sends, [b"1"], [pipes[4][0]])
     server = socket.create_server(("127.0.0.1", 0))
@@ -109,6 +125,16 @@ def ways() -> dict[str, tuple[Read, Write, int]]:
             lambda: whole.recv(100),
             lambda data: parts(in_parts, data),
             in_parts.fileno(),
+        ),
+        "file": (
+            lambda: os.read(pipes[5][0], 100),
+            lambda data: from_file(pipes[5][1], data),
+            pipes[5][1],
+        ),
+        "described": (
+            lambda: described(gets),
+            lambda data: socket.send_fds(gives, [data], [pipes[5][0]]),
+            gives.fileno(),
         ),
         "unix": (lambda: peer.recv(100), unix.sendall, unix.fileno()),
         "tcp": (lambda: accepted.recv(100), client.sendall, client.fileno()),

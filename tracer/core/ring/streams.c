@@ -2,6 +2,8 @@
  * way leaves no note, which costs an arrow, not time. */
 #include "ring/streams.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "ring/map.h"
@@ -95,6 +97,7 @@ stream *streams_place(uint64_t key, uint64_t tick)
             atomic_compare_exchange_strong(&oldest->note, &note, STREAM_NO_NOTE);
         atomic_store(&oldest->write_tick, 0);
         atomic_store(&oldest->writer, 0);
+        atomic_store(&oldest->under_way, 0);
         atomic_store(&oldest->reader, 0);
         atomic_store(&oldest->is_shared, 0);
         found = oldest;
@@ -113,17 +116,37 @@ void streams_reads(stream *s, uint32_t process, uint32_t thread)
         atomic_store(&s->is_shared, 1);
 }
 
+/* Whether the only other writer is gone: then nobody else will count its end. Keeps errno. */
+static int replaces_killed(stream *s, uint32_t thread)
+{
+    uint32_t writer = atomic_load(&s->under_way);
+    int error = errno;
+    int is_gone = writer && writer != thread && kill((pid_t)writer, 0) && errno == ESRCH;
+    errno = error;
+    if (!is_gone || !atomic_compare_exchange_strong(&s->under_way, &writer, thread))
+        return 0;
+    atomic_fetch_sub(&s->writes, 1);
+    return 1;
+}
+
 uint64_t streams_begin(stream *s, uint32_t thread)
 {
     if (__builtin_expect(atomic_load_explicit(&s->writer, memory_order_relaxed) != thread, 0) &&
         atomic_exchange(&s->writer, thread))
         atomic_store(&s->is_shared, 1);
     uint64_t before = atomic_fetch_add(&s->writes, (1 << STREAM_UNDER_WAY_BITS) + 1);
-    return before & UINT16_MAX ? 0 : (before >> STREAM_UNDER_WAY_BITS) + 1;
+    uint64_t others = before & UINT16_MAX;
+    if (__builtin_expect(!others, 1))
+        atomic_store_explicit(&s->under_way, thread, memory_order_relaxed);
+    else if (others > 1 || !replaces_killed(s, thread))
+        return 0;
+    return (before >> STREAM_UNDER_WAY_BITS) + 1;
 }
 
-void streams_end(stream *s)
+void streams_end(stream *s, uint32_t thread)
 {
+    if (__builtin_expect(atomic_load_explicit(&s->under_way, memory_order_relaxed) == thread, 1))
+        atomic_store_explicit(&s->under_way, 0, memory_order_relaxed);
     atomic_fetch_sub_explicit(&s->writes, 1, memory_order_release);
 }
 

@@ -22,11 +22,12 @@ typedef struct {
     _Atomic uint64_t note;       /* enum stream_note, or the number of the write whose note is there */
     _Atomic uint32_t reading_process;
     _Atomic uint32_t reader, writer; /* the threads that were seen last; 0: none */
+    _Atomic uint32_t under_way;      /* the thread that began to write when nobody else did, until it has ended */
     _Atomic uint8_t is_shared;       /* several threads read it, or write it */
     uint8_t edge_bytes;              /* this and what follows is the note's: guarded by `note` */
     uint16_t check;
     uint64_t of_key, sent_tick, bytes, begun;
-    uint8_t pad[40];
+    uint8_t pad[32];
 } stream;
 static_assert(sizeof(stream) == 128, "two lines of the cache");
 
@@ -50,9 +51,9 @@ uint32_t streams_placed(void); /* how many have got a place so far */
 /* A thread that reads it. */
 void streams_reads(stream *s, uint32_t process, uint32_t thread);
 /* A thread begins to write to it, and has ended. Returns how many writes have begun with this one; 0: another one is
- * under way. */
+ * under way. One whose thread was killed is not. */
 uint64_t streams_begin(stream *s, uint32_t thread);
-void streams_end(stream *s);
+void streams_end(stream *s, uint32_t thread);
 
 typedef struct {
     uint64_t key, begun, tick, bytes;

@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -33,35 +34,37 @@
 /* What a call does to a pipe or socket. */
 #define NOTHING traffic_of(TRAFFIC_NONE, -1, NULL, 0)
 #define READS(flags) traffic_of(traffic_receives(flags), fd, p, n)
-#define READS_INTO(vector, count, flags) traffic_vector(traffic_receives(flags), fd, vector, (long)(count))
+#define READS_PARTS traffic_in(TRAFFIC_READ, fd, FORM_PARTS, v, (size_t)n)
+#define READS_MESSAGE traffic_in(traffic_receives(f), fd, FORM_MESSAGE, m, 0)
 #define WRITES(flags) traffic_of(traffic_sends(flags), fd, p, n)
-#define WRITES_FROM(vector, count, flags) traffic_vector(traffic_sends(flags), fd, vector, (long)(count))
+#define WRITES_PARTS traffic_in(TRAFFIC_WRITE, fd, FORM_PARTS, v, (size_t)n)
+#define WRITES_MESSAGE traffic_in(traffic_sends(f), fd, FORM_MESSAGE, m, 0)
 #define POLLS traffic_of(TRAFFIC_POLL, (int)n, p, 0)
+#define POLLED (n == 1 && traffic_may_look(p) ? p->fd : -1)
 #define WAITS traffic_of(TRAFFIC_WAIT, -1, e, 0)
 
 /* X(return type, name, class, fd, what it does, parameters, arguments) */
 #define FUNCTIONS(X)                                                                                                 \
     X(ssize_t, read, IO, fd, READS(0), (int fd, void *p, size_t n), (fd, p, n))                                      \
     X(ssize_t, write, IO, fd, WRITES(0), (int fd, const void *p, size_t n), (fd, p, n))                              \
-    X(ssize_t, readv, IO, fd, READS_INTO(v, n, 0), (int fd, const struct iovec *v, int n), (fd, v, n))               \
-    X(ssize_t, writev, IO, fd, WRITES_FROM(v, n, 0), (int fd, const struct iovec *v, int n), (fd, v, n))             \
+    X(ssize_t, readv, IO, fd, READS_PARTS, (int fd, const struct iovec *v, int n), (fd, v, n))                       \
+    X(ssize_t, writev, IO, fd, WRITES_PARTS, (int fd, const struct iovec *v, int n), (fd, v, n))                     \
     X(ssize_t, pread64, IO, fd, NOTHING, (int fd, void *p, size_t n, off64_t o), (fd, p, n, o))                      \
     X(ssize_t, pwrite64, IO, fd, NOTHING, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o))               \
     X(ssize_t, recv, IO, fd, READS(f), (int fd, void *p, size_t n, int f), (fd, p, n, f))                            \
     X(ssize_t, recvfrom, IO, fd, READS(f),                                                                           \
       (int fd, void *p, size_t n, int f, struct sockaddr *a, socklen_t *l), (fd, p, n, f, a, l))                     \
-    X(ssize_t, recvmsg, IO, fd, READS_INTO(m->msg_iov, m->msg_iovlen, f),                                            \
-      (int fd, struct msghdr *m, int f), (fd, m, f))                                                                 \
+    X(ssize_t, recvmsg, IO, fd, READS_MESSAGE, (int fd, struct msghdr *m, int f), (fd, m, f))                        \
     X(ssize_t, send, IO, fd, WRITES(f), (int fd, const void *p, size_t n, int f), (fd, p, n, f))                     \
     X(ssize_t, sendto, IO, fd, WRITES(f),                                                                            \
       (int fd, const void *p, size_t n, int f, const struct sockaddr *a, socklen_t l), (fd, p, n, f, a, l))          \
-    X(ssize_t, sendmsg, IO, fd, WRITES_FROM(m->msg_iov, m->msg_iovlen, f),                                           \
-      (int fd, const struct msghdr *m, int f), (fd, m, f))                                                           \
+    X(ssize_t, sendmsg, IO, fd, WRITES_MESSAGE, (int fd, const struct msghdr *m, int f), (fd, m, f))                 \
+    X(ssize_t, sendfile64, IO, fd, traffic_from(i, fd, o, n), (int fd, int i, off64_t *o, size_t n), (fd, i, o, n))  \
     X(int, accept, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                          \
     X(int, accept4, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))               \
     X(int, connect, IO, fd, NOTHING, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                    \
-    X(int, poll, IO, n == 1 ? p->fd : -1, POLLS, (struct pollfd *p, nfds_t n, int t), (p, n, t))                     \
-    X(int, ppoll, IO, n == 1 ? p->fd : -1, POLLS,                                                                    \
+    X(int, poll, IO, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t), (p, n, t))                                  \
+    X(int, ppoll, IO, POLLED, POLLS,                                                                                 \
       (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s), (p, n, t, s))                       \
     X(int, select, IO, -1, traffic_of(TRAFFIC_SELECT, n, r, 0),                                                      \
       (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t))                                  \
@@ -88,7 +91,7 @@
     X(int, sem_clockwait, LOCK, -1, NOTHING, (sem_t *s, clockid_t c, const struct timespec *t), (s, c, t))           \
     X(ssize_t, __read_chk, IO, fd, READS(0), (int fd, void *p, size_t n, size_t k), (fd, p, n, k))                   \
     X(ssize_t, __recv_chk, IO, fd, READS(f), (int fd, void *p, size_t n, size_t k, int f), (fd, p, n, k, f))         \
-    X(int, __poll_chk, IO, n == 1 ? p->fd : -1, POLLS, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
+    X(int, __poll_chk, IO, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
 extern ssize_t __read_chk(int, void *, size_t, size_t);
 extern ssize_t __recv_chk(int, void *, size_t, size_t, int);
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
@@ -284,7 +287,7 @@ static int hook_dup3(int old, int new, int flags)
 
 static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    int reads = operation != EPOLL_CTL_DEL && event && event->events & EPOLLIN;
+    int reads = operation != EPOLL_CTL_DEL && traffic_may_look(event) && event->events & EPOLLIN;
     if (__builtin_expect(streams_on, 0) && reads && gil_mode == GIL_WATCHED && own_buffer())
         traffic_watches(fd);
     return epoll_ctl(epoll, operation, fd, event);

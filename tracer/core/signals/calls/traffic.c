@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -23,6 +24,7 @@
 #include "signals/messages.h"
 
 enum { DESCRIPTORS = 4096, MOST_WATCHED = 64, MOST_ASKED = 8 };
+enum { MOST_PARTS = 1024, PARTS_AT_ONCE = 16 }; /* the kernel takes no more */
 enum end_kind { END_UNKNOWN, END_OTHER, END_PIPE, END_UNIX, END_TCP };
 
 /* A descriptor. It may be another's already: see is_still(). */
@@ -304,6 +306,57 @@ static int copied(void *into, const void *from, size_t size)
     return is_refused || length == (ssize_t)size;
 }
 
+/* What the first parts of a message are, and how many bytes all of them are. */
+static int resolve_parts(traffic *of)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)of->data, .msg_iovlen = of->size};
+    if (of->form == FORM_MESSAGE && !copied(&message, of->data, sizeof message))
+        return 0;
+    of->form = FORM_BYTES;
+    of->size = of->more = 0;
+    for (size_t at = 0; at < message.msg_iovlen && at < MOST_PARTS; at += PARTS_AT_ONCE) {
+        struct iovec parts[PARTS_AT_ONCE];
+        size_t left = message.msg_iovlen - at, count = left < PARTS_AT_ONCE ? left : PARTS_AT_ONCE;
+        if (!copied(parts, message.msg_iov + at, count * sizeof *parts))
+            return 0;
+        for (size_t i = 0; i < count; i++) {
+            if (of->size)
+                of->more += parts[i].iov_len;
+            else
+                of->data = parts[i].iov_base, of->size = parts[i].iov_len;
+        }
+    }
+    return of->size > 0;
+}
+
+/* The first bytes of what a file is read for; returns how many, and sets how many there are in all. */
+static size_t read_edge(traffic *of, uint8_t *edge)
+{
+    struct stat about;
+    off_t at = 0;
+    ssize_t got = -1;
+    int error = errno;
+    int is_known = of->data ? copied(&at, of->data, sizeof at) : (at = lseek(of->file, 0, SEEK_CUR)) >= 0;
+    if (is_known && !fstat(of->file, &about) && S_ISREG(about.st_mode) && at >= 0 && at < about.st_size) {
+        uint64_t left = (uint64_t)(about.st_size - at);
+        of->size = of->size < left ? of->size : left;
+        got = pread(of->file, edge, of->size < STREAM_EDGE ? of->size : STREAM_EDGE, at);
+    }
+    errno = error;
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* The first bytes of what is written; returns how many. */
+static size_t edge_of(traffic *of, uint8_t *edge)
+{
+    if (of->form == FORM_FILE)
+        return read_edge(of, edge);
+    if (of->form != FORM_BYTES && !resolve_parts(of))
+        return 0;
+    size_t size = of->size < STREAM_EDGE ? of->size : STREAM_EDGE;
+    return copied(edge, of->data, size) ? size : 0;
+}
+
 static void before_write(traffic *of, thread_buffer *b, end *e)
 {
     if (!atomic_load_explicit(&e->out_key, memory_order_relaxed) && atomic_load(&e->asked) < MOST_ASKED) {
@@ -311,7 +364,7 @@ static void before_write(traffic *of, thread_buffer *b, end *e)
         ask(e, of->fd);
     }
     stream *s = out_of(e);
-    if (!s || !of->size || !of->data)
+    if (!s || (of->form == FORM_BYTES && (!of->size || !of->data)))
         return;
     of->stream = s;
     uint64_t begun = streams_begin(s, (uint32_t)b->tid);
@@ -326,8 +379,8 @@ static void before_write(traffic *of, thread_buffer *b, end *e)
     if (b->traffic.count == TRAFFIC_FOUND || messages_are_passing(b) || !is_still(e, of->fd) || !is_empty(e, of->fd))
         return;
     uint8_t edge[STREAM_EDGE];
-    size_t size = of->size < STREAM_EDGE ? of->size : STREAM_EDGE;
-    if (!copied(edge, of->data, size))
+    size_t size = edge_of(of, edge);
+    if (!size)
         return;
     of->key = atomic_load(&e->out_key);
     of->sent_ns = now_ns();
@@ -348,14 +401,14 @@ static void before(traffic *of, thread_buffer *b)
             before_write(of, b, e);
         break;
     case TRAFFIC_POLL:
-        for (int i = 0; of->data && i < of->fd && i < MOST_WATCHED; i++) {
+        for (int i = 0; traffic_may_look(of->data) && i < of->fd && i < MOST_WATCHED; i++) {
             const struct pollfd *each = (const struct pollfd *)of->data + i;
             if (each->events & POLLIN && (e = end_of(each->fd)))
                 in_of(e, b, of->tick);
         }
         break;
     case TRAFFIC_SELECT:
-        for (int fd = 0; of->data && fd < of->fd && fd < FD_SETSIZE; fd++)
+        for (int fd = 0; traffic_may_look(of->data) && fd < of->fd && fd < FD_SETSIZE; fd++)
             if (FD_ISSET(fd, (const fd_set *)of->data) && (e = end_of(fd)))
                 in_of(e, b, of->tick);
         break;
@@ -384,7 +437,7 @@ void traffic_before(traffic *of, thread_buffer *b, uint64_t tick)
 
 static void after_write(const traffic *of, long result)
 {
-    streams_end(of->stream);
+    streams_end(of->stream, (uint32_t)of->buffer->tid);
     if (!of->number)
         return;
     if (result <= 0) {
@@ -453,9 +506,11 @@ static int was_ready(const traffic_state *mine, int fd)
 }
 
 /* A note that was left while the thread waited, of the bytes that it got. */
-static void take(const traffic *of, long result, uint64_t until)
+static void take(traffic *of, long result, uint64_t until)
 {
     stream_taken taken;
+    if (of->form != FORM_BYTES && !resolve_parts(of))
+        of->size = 0;
     end *e = &ends[of->fd];
     uint64_t key = atomic_load(&e->in_key), since = of->tick;
     size_t size = (size_t)result < of->size ? (size_t)result : of->size;
@@ -474,7 +529,7 @@ static void take(const traffic *of, long result, uint64_t until)
     keep(mine, (found_message){key, taken.number, now.ns, since_ns, taken.bytes, MESSAGE_RECEIVED});
 }
 
-static void after_read(const traffic *of, long result)
+static void after_read(traffic *of, long result)
 {
     /* What was written before was there at once: the clock need not be asked. And a read of nothing may have come just
      * before a write. */

@@ -7,20 +7,22 @@
 #include <poll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "ring/ring.h"
 #include "ring/streams.h"
 
-enum { MOST_PARTS = 1024 }; /* the kernel takes no more */
 enum traffic_kind { TRAFFIC_NONE, TRAFFIC_READ, TRAFFIC_WRITE, TRAFFIC_WAIT, TRAFFIC_POLL, TRAFFIC_SELECT };
+/* What `data` points to: bytes, parts of them, a message that has such parts, or where a file is read. */
+enum traffic_form { FORM_BYTES, FORM_PARTS, FORM_MESSAGE, FORM_FILE };
 
 /* A call. Its kind is a constant where it is made, so that of most functions nothing of this is left. */
 typedef struct {
     uint8_t kind; /* enum traffic_kind */
+    uint8_t form; /* enum traffic_form */
     int fd;       /* of TRAFFIC_POLL and TRAFFIC_SELECT how many */
+    int file;     /* of FORM_FILE */
     const void *data; /* that is written, or read into; what a wait is for, or will have found */
-    size_t size, more; /* bytes at `data`, and after them elsewhere */
+    size_t size, more; /* bytes at `data`, and after them elsewhere; of FORM_PARTS how many there are */
     thread_buffer *buffer; /* NULL: it is not looked at */
     uint64_t tick;         /* when it began */
     stream *stream;        /* that it reads or writes, NULL: nothing is to be done afterwards … */
@@ -34,14 +36,23 @@ static inline traffic traffic_of(enum traffic_kind kind, int fd, const void *dat
     return (traffic){.kind = (uint8_t)kind, .fd = fd, .data = data, .size = size};
 }
 
-static inline traffic traffic_vector(enum traffic_kind kind, int fd, const struct iovec *vector, long count)
+static inline traffic traffic_in(enum traffic_kind kind, int fd, enum traffic_form form, const void *data, size_t size)
 {
-    if (count <= 0 || !vector)
-        return traffic_of(TRAFFIC_NONE, fd, NULL, 0);
-    traffic found = traffic_of(kind, fd, vector->iov_base, vector->iov_len);
-    for (long i = 1; i < count && i < MOST_PARTS; i++)
-        found.more += vector[i].iov_len;
-    return found;
+    return (traffic){.kind = (uint8_t)kind, .form = (uint8_t)form, .fd = fd, .data = data, .size = size};
+}
+
+static inline traffic traffic_from(int file, int fd, const void *offset, size_t size)
+{
+    return (traffic){
+        .kind = TRAFFIC_WRITE, .form = FORM_FILE, .fd = fd, .file = file, .data = offset, .size = size};
+}
+
+/* Whether the program can have memory there. The hooks look before the kernel does, which would refuse what is no
+ * address at all: a null pointer, -1. */
+static inline int traffic_may_look(const void *at)
+{
+    uint64_t address = (uintptr_t)at;
+    return address >= 1 << 16 && address < (uint64_t)1 << 47;
 }
 
 /* What is only looked at stays there to be read; what is thrown away cannot be compared. */
