@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.recordings import record_main, task_of
+from tests.support.waiting import lock_waits
 from tracer.signals import libraries
 
 SHOP = """
@@ -38,6 +40,9 @@ class Shop:
         loop.call_later(0.001, bell.set_result, None)
         await bell
 
+    async def queue_after(self, function):
+        function()
+
     async def browse(self):
         await self.queue()
 
@@ -56,7 +61,7 @@ def work(function=lambda: None, *given):
 """
 WAITS = {
     "buy": "Shop.buy Shop.buy_through Shop.buy_in_anyio",
-    "counter": "Shop.queue",
+    "counter": "Shop.queue Shop.queue_after",
     "talk": "=Shop.talk",
 }
 
@@ -70,6 +75,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setitem(libraries.WAITS, "shop", WAITS)
     monkeypatch.setitem(libraries.POOLS, "shop:Shop.queue", ("self", "", "slots+more"))
+    monkeypatch.setitem(libraries.POOLS, "shop:Shop.queue_after", ("self", "", "slots"))
     monkeypatch.setitem(libraries.JOBS, "shop:Shop.hire", ("job", ""))
     yield importlib.import_module("shop")
     del sys.modules["shop"]
@@ -186,6 +192,19 @@ def test_a_pool_has_a_number_and_a_size(
     assert [each.get("slots") for each in args] == [said] * 3
     first, second, third = (each["lock"] for each in args)
     assert first == second != third
+
+
+def test_a_thread_that_waits_in_a_coroutine_waits_for_no_slot(
+    shop: ModuleType, tmp_path: Path
+) -> None:
+    """It may start one for a pool, for example."""
+    held = threading.Lock()
+    held.acquire()
+
+    async def main() -> None:
+        await shop.Shop(1).queue_after(lambda: held.acquire(timeout=0.001))
+
+    assert lock_waits(record_main(main, tmp_path), "Lock")
 
 
 def test_a_pools_property_is_not_computed(shop: ModuleType, tmp_path: Path) -> None:

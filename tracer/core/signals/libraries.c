@@ -131,7 +131,8 @@ static PyObject *add_pool(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(label_doc, "label_library(code, awaits, waits, is_direct, pool)\n\n"
-"Names waits inside `code`, a function of an installed package: a task's and, if `pool` is not 0, a thread's.\n"
+"Names waits inside `code`, a function of an installed package: a task's and, if `pool` is not 0, a thread's. Not in a\n"
+"coroutine: it awaits its slot, and a thread that waits inside it waits for something else.\n"
 "is_direct: only where this code itself awaits a future.");
 
 static PyObject *label_library(PyObject *module, PyObject *args)
@@ -147,7 +148,8 @@ static PyObject *label_library(PyObject *module, PyObject *args)
         facts->label = codes_text(awaits);
         facts->label_of = is_direct ? LABEL_OF_PACKAGE_DIRECT : LABEL_OF_PACKAGE;
         facts->pool = pool;
-        facts->wait = pool ? codes_text(waits) : 0;
+        int awaits_slot = ((PyCodeObject *)code)->co_flags & CO_COROUTINE;
+        facts->wait = pool && !awaits_slot ? codes_text(waits) : 0;
     }
     Py_RETURN_NONE;
 }

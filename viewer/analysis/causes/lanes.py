@@ -7,7 +7,7 @@ from functools import cached_property
 
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.processes.family import Family
-from viewer.trace.columns import READY, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import FAILED, READY, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model
 
 _NAMED_BY_ASYNCIO = re.compile(r"Task-(\d+)")
@@ -61,6 +61,11 @@ class Lanes:
         mark = memoryview(bytes(table.state).translate(is_wait))
         rows = self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, 0)
         return {table.slice[row]: row for row in rows}
+
+    def is_given_up(self, i: int) -> bool:
+        """Whether the trace says that an await (slice i) brought its task nothing."""
+        row = self.task_waits.get(i, -1)
+        return row >= 0 and bool(self.model.states.state[row] & FAILED)
 
     def loop_of_task(self, task: int) -> int:
         return self.model.lane[self.model.owners.task_head[task]]

@@ -270,10 +270,11 @@ class Tree:
         return Label(label.kind, self.lanes.name_of_task(creator), on=("task", creator))
 
     def is_in_vain(self, task: int, i: int) -> bool:
-        """Whether an await (slice i) was the task's last and brought it nothing."""
+        """Whether an await (slice i) brought the task nothing: often it is the last."""
+        if self.lanes.is_given_up(i):
+            return True
         rows, kinds = self.lanes.rows_of_task(task), self.model.owners.kind
-        later = range(bisect_right(rows, i), len(rows))
-        is_last = not any(kinds[rows[at]] == AWAIT for at in later)
+        is_last = not any(kinds[row] == AWAIT for row in rows[bisect_right(rows, i) :])
         return is_last and self.ledger.how_it_ended(task) in _IN_VAIN
 
     def waker(self, task: int, ready: int) -> Label:

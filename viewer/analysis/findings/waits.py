@@ -130,7 +130,7 @@ class LongWaits:
             ended = self.tree.ended_by(task, i)
             row = self.tree.lanes.task_waits.get(i, -1)
             is_open = bool(slices.unfinished[i])
-            failed = row >= 0 and bool(self.model.states.state[row] & FAILED)
+            failed = self.tree.lanes.is_given_up(i)
             yield Wait(
                 ("task", task),
                 slices.start_ns[i],

@@ -133,13 +133,10 @@ def is_over(model: Model, wait: Wait) -> bool:
 
 def acquired(tree: Tree, wait: Wait) -> bool:
     """A wait for a lock says so itself; an await that was cancelled was the task's last."""
-    row, owned = wait.row, tree.model.owners
     if wait.what is What.AWAIT:
-        if tree.is_in_vain(owned.owner[row], row):
-            return False
-        row = tree.lanes.task_waits.get(wait.row, -1)
-    is_wait = wait.what in (What.AWAIT, What.LOCK, What.IDLE)
-    return not (is_wait and row >= 0 and tree.model.states.state[row] & FAILED)
+        return not tree.is_in_vain(tree.model.owners.owner[wait.row], wait.row)
+    is_wait = wait.what in (What.LOCK, What.IDLE)
+    return not (is_wait and tree.model.states.state[wait.row] & FAILED)
 
 
 def continues(model: Model, wait: Wait) -> bool:
