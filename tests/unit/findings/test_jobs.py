@@ -153,3 +153,31 @@ def test_pools_of_processes_of_their_own(tmp_path):
     family = shared_processes(own_pool=True)
     found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
     assert "thread-pool starvation" not in [each.finding for each in found]
+
+
+def with_helpers(lines=(20, 21)):
+    """A library runs jobs that call helpers, which block, at several lines."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main, web = trace.thread("MainThread").native(0), trace.thread("web").native(0)
+    worker, at = trace.thread("pool_0"), 10
+    library = RUN_JOB[1]
+    for n, line in enumerate(lines):
+        worker.runs(at, *RUN_JOB, by=main.submits(5 + n))
+        stack = f"/app/ask.py:7 ask\n/app/jobs.py:{line} settle\n{library}"
+        worker.io(at, "socket.recv", site="/app/ask.py:7 ask", stack=stack)
+        at += 400 * MS
+    worker.runs(at, *LOOK_UP, by=web.submits(50 * MS)).native(at).end(at + MS)
+    main.end(at)
+    web.end(at)
+    return trace.ended(at + MS)
+
+
+def test_a_librarys_job_has_the_name_of_what_the_library_called(tmp_path):
+    """At whatever lines it blocks: it is one function, which waits behind itself."""
+    (found,) = find_in(tmp_path, with_helpers())
+    assert found.text.startswith(
+        "Thread-pool starvation: the only worker of `pool` is busy with `settle` "
+        "(jobs.py:20), 100 % of that time in `socket.recv` in `ask` (ask.py:7). Meanwhile 1 "
+        "call of `look_up`"
+    )
+    assert found.behind == "/app/ask.py:7 ask"

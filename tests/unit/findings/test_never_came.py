@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 
 def followers(count=5, ends=True, shared=True):
@@ -92,3 +93,35 @@ def test_some_answers_never_came(tmp_path):
 )
 def test_answers_that_may_be_all_right(tmp_path, story):
     assert kinds(tmp_path, answers(**story)) == []
+
+
+def listeners(by_task=True, goes_on=True):
+    """Two tasks wait for ever, as listeners do, until somebody ends them; they tidy up."""
+    trace = TraceBuilder(argv="listen.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 2_000 * MS
+    lifespan = loop.task("lifespan", site="/app/listen.py:20 lifespan")
+    lifespan.ready(0).running(0)
+    for n in range(2):
+        task = loop.task("listen", site="/app/listen.py:8 listen")
+        own = trace.lock("Event", "/app/listen.py:11 listen")
+        task.ready(n).running(n)
+        task.awaits(MS, "Event", acquired=False, lock=own.id, site="/app/listen.py:11 listen")
+        task.ready(end + n, **({"by": lifespan} if by_task else {"waker": "timer"}))
+        task.running(end + n)
+        if goes_on:
+            task.awaits(end + MS, "query (asyncpg)").ready(end + 2 * MS).running(end + 2 * MS)
+        task.done(end + 3 * MS, s.CANCELLED)
+    lifespan.done(end + 4 * MS)
+    thread.end(end + 5 * MS)
+    return trace.ended(end + 6 * MS)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_who_is_cancelled_at_the_end_waited_for_nothing(tmp_path, goes_on):
+    """It gave up, but no clock made it: a task did, so that one cancelled it."""
+    assert kinds(tmp_path, listeners(goes_on=goes_on)) == []
+
+
+def test_who_gives_up_by_the_clock_waited_in_vain(tmp_path):
+    assert kinds(tmp_path, listeners(by_task=False)) == ["wait in vain"]

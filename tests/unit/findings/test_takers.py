@@ -185,3 +185,50 @@ def test_connections_of_those_who_wait_for_another(tmp_path, story):
 )
 def test_connections_of_somebody(tmp_path, story):
     assert kinds(tmp_path, nested(**story)) == ["slots never returned"]
+
+
+def listeners(asks="query (asyncpg)", lives=True):
+    """`lifespan` makes a pool, `listen` asks with its connection and goes on to wait, and
+    `find` gets none."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, name = trace.loop(thread), "connection pool (asyncpg)"
+    lifespan = loop.task("lifespan", site="/app/web.py:20 lifespan")
+    lifespan.ready(0).running(0).awaits(
+        MS, "connect (asyncpg)", site="/app/web.py:21 lifespan"
+    )
+    lifespan.ready(2 * MS).running(2 * MS).awaits(3 * MS, "sleep")
+    listen = loop.task("listen", site="/app/web.py:9 listen")
+    listen.ready(3 * MS).running(4 * MS).awaits(5 * MS, asks, site="/app/web.py:10 listen")
+    listen.ready(6 * MS).running(6 * MS)
+    lock, bell = trace.lock(name, "/app/web.py:30 find"), trace.lock("Event", "")
+    if lives:
+        listen.awaits(7 * MS, "Event", lock=bell.id, site="/app/web.py:11 listen")
+    else:
+        listen.done(7 * MS)
+    find = loop.task("find", site="/app/web.py:30 find")
+    find.ready(8 * MS).running(9 * MS)
+    find.awaits(10 * MS, name, lock=lock.id, site="/app/web.py:30 find", acquired=False)
+    find.ready(900 * MS, waker="timer").running(900 * MS).done(901 * MS)
+    thread.end(902 * MS)
+    return trace.ended(903 * MS)
+
+
+def test_who_asked_and_still_lives_has_the_connection(tmp_path):
+    (found,) = find_in(tmp_path, listeners())
+    assert found.finding == "slots never returned"
+    assert (
+        "; `listen` had one last, 100 % of that time awaiting `Event` in `listen` (web.py:11)."
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"asks": "connect (asyncpg)"}, id="nobody is known to have asked"),
+        pytest.param({"lives": False}, id="who asked has ended"),
+    ],
+)
+def test_who_may_have_a_connection(tmp_path, story):
+    (found,) = find_in(tmp_path, listeners(**story))
+    assert "; 2 tasks `lifespan` and `listen` had one last" in found.text

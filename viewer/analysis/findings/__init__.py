@@ -31,6 +31,7 @@ from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
+from viewer.analysis.findings.order import in_order
 from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.polled import polled_lock
@@ -143,25 +144,9 @@ KINDS = (
     "wait in vain",
     "workers never exit",
 )
-_ADVICE = (
-    "awaits in turn",
-    "slow consumer",
-    "slow start",
-)  # after all faults: it may be as it must be
-# Whatever it cost so far: what the snapshot was taken for, and what never ends.
-_FIRST = (SLOW_MOMENT, "deadlock")
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
     """All findings, the most expensive first."""
     found = across(facts, (finding for finder in FINDERS for finding in finder(facts)))
-    found.sort(
-        key=lambda f: (
-            _FIRST.index(f.finding) if f.finding in _FIRST else len(_FIRST),
-            f.finding in _ADVICE,
-            -f.severity_ns,
-            f.finding,
-            f.text,
-        )
-    )
-    return tuple(found)
+    return tuple(in_order(found))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from tracer.units import share
 from viewer.analysis.causes.part import Cause, Kind
@@ -18,6 +19,7 @@ from viewer.words import code, shorten
 _MOST = 40  # times that are looked at, the longest ones
 _SAID = 2
 _WORTH = 10  # per cent
+_IN_VAIN = (Kind.VAIN, Kind.CANCELLED, Kind.TIMEOUT)
 _WORDS = {
     Kind.SLEEP: "asleep",
     Kind.COMPUTING: "computing",
@@ -30,11 +32,23 @@ _WORDS = {
 }
 
 
+class Doing(NamedTuple):
+    """In words, and the line of what took most of the time; "" where that is unknown."""
+
+    text: str
+    site: str
+
+
 def doing(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> str:
     """`97 % of that time asleep in `report` (app.py:7)`; "" when nothing is known. What the
     waiter itself did meanwhile is no cause of its wait."""
+    return mostly(facts, times, waiter).text
+
+
+def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> Doing:
+    """The same, with the line."""
     tree, total = Tree(facts.model), 0
-    sums, stacks = Counter[str](), list[int]()
+    sums, stacks = Counter[tuple[str, str]](), list[int]()
     longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
     for (kind, which), start_ns, end_ns in longest:
         windows = window(start_ns, end_ns)
@@ -48,11 +62,11 @@ def doing(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "")
             _leaves(cause, "", sums, waiter)
     said = [
         f"{share(ns, total)} {'' if n else 'of that time '}{what}"
-        f"{_computes(facts, what, stacks)}"
-        for n, (what, ns) in enumerate(sums.most_common(_SAID))
+        f"{_where(site) or _computes(facts, what, stacks)}"
+        for n, ((what, site), ns) in enumerate(sums.most_common(_SAID))
         if ns * 100 >= total * _WORTH
     ]
-    return ", ".join(said)
+    return Doing(", ".join(said), next((site for (_, site), _ in sums.most_common(1)), ""))
 
 
 def _computes(facts: Facts, what: str, stacks: list[int]) -> str:
@@ -63,7 +77,7 @@ def _computes(facts: Facts, what: str, stacks: list[int]) -> str:
     return f" in {where}" if where else ""
 
 
-def _leaves(cause: Cause, site: str, sums: Counter[str], waiter: str) -> None:
+def _leaves(cause: Cause, site: str, sums: Counter[tuple[str, str]], waiter: str) -> None:
     """Adds what a cause consists of in the end; `site` is the innermost line of the user."""
     if cause.site and not is_library(cause.site):
         site = cause.site
@@ -73,12 +87,12 @@ def _leaves(cause: Cause, site: str, sums: Counter[str], waiter: str) -> None:
         return
     what = _what(cause)
     if what:
-        sums[f"{what}{_where(cause.site or site, site)}"] += cause.ns
+        sums[what, site or cause.site] += cause.ns
 
 
 def _is_told(cause: Cause, waiter: str) -> bool:
     """Whether its parts say no more than it does itself."""
-    if any(part.kind is Kind.VAIN or part.who == waiter != "" for part in cause.parts):
+    if any(part.kind in _IN_VAIN or part.who == waiter != "" for part in cause.parts):
         return True
     return cause.kind is Kind.AWAIT and waited_for(cause.who) is not For.HERE
 
@@ -93,7 +107,6 @@ def _what(cause: Cause) -> str:
     return _WORDS.get(cause.kind, "")
 
 
-def _where(site: str, of_user: str) -> str:
-    site = of_user or site
+def _where(site: str) -> str:
     function = place_of(site).function
     return f" in {code(function, site)}" if function else ""

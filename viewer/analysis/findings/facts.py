@@ -70,13 +70,15 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A fault. `severity_ns` is the time it cost, summed over all who waited; `next_step` says
-    what to do, "" where the text ends with it."""
+    what to do, "" where the text ends with it. `behind` is the line at which those who made
+    others wait mostly waited themselves."""
 
     finding: str
     severity_ns: int
     text: str
     evidence: Evidence
     next_step: str = ""
+    behind: str = ""
 
 
 class Behind(NamedTuple):

@@ -4,8 +4,9 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.waits import LongWaits, name_of
@@ -49,7 +50,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
     collect = _collectors(facts) if long else set()
     for pool, members in long:
-        found = [_named(facts, job) for job in members]
+        found = _alike([_named(facts, job) for job in members])
         finding = _starved(facts, pool, found, collect)
         if finding is not None:
             yield finding
@@ -120,7 +121,7 @@ def _waited_between(facts: Facts, thread: int, since: int, until: int) -> bool:
 
 def _named(facts: Facts, job: Job) -> Job:
     """The job, named after the user's function in which it blocked longest where a library's
-    function runs it: a scheduler, a server."""
+    function runs it: a scheduler, a server. It is the one that the library called."""
     if not is_library(job.site) and job.site:
         return job
     ledger, table = facts.ledger, facts.model.states
@@ -137,8 +138,34 @@ def _named(facts: Facts, job: Job) -> Job:
         is_call = state in (IO, SLEEP)
         site = facts.call(table.row[row])[1] if is_call else facts.wait(row)[1]
         if site and not is_library(site):
-            best, most = site, ns
+            stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+            best, most = _entry(stack, site), ns
     return job._replace(name=place_of(best).function, site=best) if best else job
+
+
+def _entry(stack: str, site: str) -> str:
+    """The outermost of the user's frames that call each other down to a site."""
+    frames = stack.split("\n")
+    if site not in frames:
+        return site
+    inner = frames.index(site)
+    return next(
+        (
+            frames[n - 1]
+            for n in range(inner + 1, len(frames))
+            if not frames[n] or is_library(frames[n])
+        ),
+        site,
+    )
+
+
+def _alike(found: list[Job]) -> list[Job]:
+    """The jobs, with one line for each function: they may block at any of its lines."""
+    lines = dict[tuple[str, str], str]()
+    return [
+        job._replace(site=lines.setdefault((job.name, place_of(job.site).path), job.site))
+        for job in found
+    ]
 
 
 def _starved(
@@ -248,10 +275,10 @@ def _finding(
     by = f", submitted by {code(name_of(model, worst.submitter))}," if worst.submitter else ""
     same = [job for job in victims if (job.name, job.site) == (worst.name, worst.site)]
     total = duration(sum(job.queued_ns for job in same))
-    did = doing(facts, _busy(found, worst.submitted_ns, worst.began_ns))
+    did = mostly(facts, _busy(found, worst.submitted_ns, worst.began_ns))
     text = (
         f"{_KINDS[found[0].pool >= 0]}-pool starvation: {of} busy with {code(*ahead)}"
-        f"{f', {did}' if did else ''}. "
+        f"{f', {did.text}' if did.text else ''}. "
         f"Meanwhile {plural(len(same), 'call')} of {code(worst.name, worst.site)}{by} waited "
         f"for a worker, {total} in total, the longest {duration(worst.queued_ns)} "
         f"({at(facts, worst.submitted_ns)}). "
@@ -264,7 +291,7 @@ def _finding(
     evidence = facts.evidence(
         ("thread", threads[0]), worst.submitted_ns, worst.queued_ns, worst.site
     )
-    return Finding("thread-pool starvation", lost, text, evidence)
+    return Finding("thread-pool starvation", lost, text, evidence, behind=did.site)
 
 
 def _busy(found: list[Job], since: int, until: int) -> Iterator[tuple[Who, int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings import takers
 from viewer.analysis.findings.blockers import Blockers
+from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
@@ -47,7 +48,9 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     )
     if had:
         are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
-        text += f"; {users(facts.model, had)} had one last{', and ended' if are_gone else ''}"
+        now = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
+        did = ", and ended" if are_gone else f", {now}" if now else ""
+        text += f"; {users(facts.model, had)} had one last{did}"
     text += _owed(facts, waits, worst)
     text += (
         f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import Group, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
@@ -55,16 +55,17 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
     slots = size(facts, worst) or slots
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
-    did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
+    did = mostly(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     slot = group.pool.slot
     text = (
         f"Pool exhausted: {users(facts.model, found)} share {plural(slots, slot)} of "
         f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Each {slot} is kept for {duration(mean)} on average"
-        f"{f', {did}' if did else ''}. Keep it for less time, or raise the number of {slot}s."
+        f"{f', {did.text}' if did.text else ''}. Keep it for less time, or raise the number "
+        f"of {slot}s."
     )
-    return Finding("pool exhausted", lost, text, waits.evidence(worst))
+    return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.site)
 
 
 def _is_batch(facts: Facts, group: Group) -> bool:

@@ -63,8 +63,20 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
         if model.trace.slices.start_ns[i] < before and package_of(what) == package:
             found.add(("task", model.owners.owner[i]))
-    found -= own
+    found = _with_one(facts, package, before, found - own) or found - own
     return found if len(found) <= _MANY else set()
+
+
+def _with_one(facts: Facts, package: str, before: int, of: set[Who]) -> set[Who]:
+    """The tasks that talked to the server, which needs a connection, and that still live:
+    where there are some, those who made the pool or have ended are not to blame."""
+    found = {
+        ("task", facts.model.owners.owner[i])
+        for name in _WITH_ONE
+        for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ({package})")
+        if facts.model.trace.slices.start_ns[i] < before
+    }
+    return {who for who in of & found if LongWaits.of(facts).ends_ns(who) >= before}
 
 
 def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:

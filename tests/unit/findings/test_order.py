@@ -1,0 +1,64 @@
+"""What is told first: the most expensive, but a cause before what it led to."""
+
+import pytest
+
+from tests.support.finding import MS
+from viewer.analysis.findings.facts import Evidence, Finding
+from viewer.analysis.findings.order import in_order
+
+ROW, SLEEP = "/app/bank.py:25 charge", "/app/bank.py:40 report"
+
+
+def finding(kind, cost, site="", behind=""):
+    return Finding(kind, cost * MS, kind, Evidence(0, MS, "worker", site=site), behind=behind)
+
+
+def order(*found):
+    return [one.finding for one in in_order(found)]
+
+
+def test_the_most_expensive_is_first():
+    found = [finding("lock convoy", 700), finding("loop blocked", 900)]
+    assert order(*found) == ["loop blocked", "lock convoy"]
+
+
+@pytest.mark.parametrize("cost", [999, 500])
+def test_a_cause_is_before_what_it_led_to(cost):
+    found = [
+        finding("thread-pool starvation", 1_000, behind=ROW),
+        finding("busy loop", 999, SLEEP),
+        finding("database locked", cost, ROW),
+    ]
+    assert order(*found) == ["database locked", "thread-pool starvation", "busy loop"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cost", "site"),
+    [
+        pytest.param("database locked", 499, ROW, id="it cost less than half"),
+        pytest.param("database locked", 900, SLEEP, id="another line"),
+        pytest.param("awaits in turn", 900, ROW, id="advice"),
+    ],
+)
+def test_what_led_to_nothing_is_after_it(kind, cost, site):
+    found = [finding(kind, cost, site), finding("pool exhausted", 1_000, behind=ROW)]
+    assert order(*found) == ["pool exhausted", kind]
+
+
+def test_what_is_behind_nothing_has_no_cause():
+    found = [finding("pool exhausted", 1_000), finding("GIL saturated", 900)]
+    assert order(*found) == ["pool exhausted", "GIL saturated"]
+
+
+def test_a_cause_of_two_is_told_once():
+    found = [
+        finding("pool exhausted", 1_000, behind=ROW),
+        finding("thread-pool starvation", 950, behind=ROW),
+        finding("database locked", 900, ROW),
+    ]
+    assert order(*found) == ["database locked", "pool exhausted", "thread-pool starvation"]
+
+
+def test_a_deadlock_is_before_all():
+    found = [finding("pool exhausted", 1_000, ROW), finding("deadlock", 1, behind=ROW)]
+    assert order(*found) == ["deadlock", "pool exhausted"]

@@ -1,0 +1,44 @@
+"""The order of findings: what cost most comes first, and a cause before what it led to."""
+
+from collections.abc import Iterable
+
+from viewer.analysis.findings.facts import Finding
+from viewer.analysis.findings.moment import SLOW_MOMENT
+
+# After all faults: it may be as it must be.
+_ADVICE = ("awaits in turn", "slow consumer", "slow end", "slow start")
+# Whatever it cost so far: what the snapshot was taken for, and what never ends.
+_FIRST = (SLOW_MOMENT, "deadlock")
+_LESS = 2  # a cause that cost half as much as what it led to is told before it
+
+
+def in_order(found: Iterable[Finding]) -> list[Finding]:
+    """The most expensive first, but for what others led to.
+
+    The workers of a pool may all wait for one lock: then the lock is the cause.
+    """
+    ranked = sorted(
+        found,
+        key=lambda f: (
+            _FIRST.index(f.finding) if f.finding in _FIRST else len(_FIRST),
+            f.finding in _ADVICE,
+            -f.severity_ns,
+            f.finding,
+            f.text,
+        ),
+    )
+    ordered = list[Finding]()
+    for n, finding in enumerate(ranked):
+        cause = next((other for other in ranked[n + 1 :] if _led_to(other, finding)), None)
+        ordered += [one for one in (cause, finding) if one and one not in ordered]
+    return ordered
+
+
+def _led_to(cause: Finding, finding: Finding) -> bool:
+    """Whether those who made others wait mostly waited at the line of the cause."""
+    return (
+        cause.evidence.site == finding.behind != ""
+        and finding.finding not in _FIRST
+        and cause.finding not in _ADVICE
+        and cause.severity_ns * _LESS >= finding.severity_ns
+    )
