@@ -299,3 +299,29 @@ def test_descriptors(tmp_path: Path) -> None:
     plain, traced = compare(script("descriptors", LIMITED), tmp_path)
     assert plain == traced
     assert len(validate((tmp_path / "out.pftrace").read_bytes()).processes) == 2
+
+
+EVENTS = """\
+import os
+found = []
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        found.append(os.readlink("/proc/self/fd/" + fd))
+    except OSError:
+        pass
+print(found.count("anon_inode:[perf_event]"))
+"""
+THREE = f"""\
+import subprocess, sys
+for _ in range(3):
+    subprocess.run([sys.executable, "-c", {EVENTS!r}], check=True)
+"""
+
+
+def test_no_events_of_our_own_thread(record: Recorder) -> None:
+    """A child asks the kernel for its one thread, not for ours that has just begun."""
+    record(THREE)
+    cpus = os.sysconf("SC_NPROCESSORS_CONF")
+    counts = [int(count) for count in record.stdout.split()]
+    assert len(counts) == 3
+    assert max(counts) <= cpus

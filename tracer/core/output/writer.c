@@ -44,7 +44,6 @@ static struct {
     pthread_cond_t wake;
     int running, paused;
     int leave; /* the thread shall end */
-    int is_known; /* the kernel source knows that this thread is the recorder's own */
     trace_file file;   /* of a flight recording, the newest body */
     flight flight;     /* its other files */
     private_fd statm, descriptors; /* /proc/self/statm, /proc/self/fd */
@@ -312,8 +311,6 @@ static void *run(void *unused)
     trace_file_is_deaf();
     w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
     pthread_mutex_lock(&w.mutex);
-    w.is_known = 1;
-    pthread_cond_signal(&w.wake);
     while (!w.leave) {
         if (killed_is_asked()) {
             pass(THE_OLD);
@@ -346,15 +343,19 @@ static void *run(void *unused)
     return NULL;
 }
 
-/* All signals stay with the program's own threads. */
+/* All signals stay with the program's own threads. The new thread may not run for long, but must not be taken for one of
+ * them meanwhile: Linux makes the number of a thread's clock from its id. */
 static int spawn(void)
 {
     sigset_t all, before;
+    clockid_t clock;
     sigfillset(&all);
-    w.leave = w.is_known = 0;
+    w.leave = 0;
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&w.thread, NULL, run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!error && !pthread_getcpuclockid(w.thread, &clock))
+        w.sources->kernel->ignore(~(uint32_t)(clock >> 3));
     if (!error)
         killed_serve(&w.mutex, &w.wake);
     return error;
@@ -420,12 +421,6 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
         *what = "cannot start the writer's thread";
         error = spawn();
     }
-    pthread_mutex_lock(&w.mutex);
-    /* Else its events might be opened as those of a program's thread; they are left out when they are read. A child does
-     * not wait for a CPU to be free. */
-    while (!error && !w.is_known && !about->member)
-        pthread_cond_wait(&w.wake, &w.mutex);
-    pthread_mutex_unlock(&w.mutex);
     w.running = !error;
     if (!error)
         snapshots_begin(about->snapshots);

@@ -265,7 +265,8 @@ void kernel_forget(void)
 static void ignore(uint32_t tid)
 {
     static _Atomic unsigned count; /* the newest replaces the oldest */
-    atomic_store(&k.rings.ignored[atomic_fetch_add(&count, 1) % IGNORED_TIDS], tid);
+    if (!is_ignored(tid))
+        atomic_store(&k.rings.ignored[atomic_fetch_add(&count, 1) % IGNORED_TIDS], tid);
 }
 
 /* --- the consumer --- */
