@@ -208,4 +208,19 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked|task never yields", ("main", r"u34\w+.py:\d")
     ),
     "ok_a4_quart_service": Wanted("", (), ("quart",)),
+    "v01_snapshot_to_disk": Wanted(
+        "loop blocked", ("save_forever|save_state", r"v01\w+.py:\d"), ("aiohttp",)
+    ),
+    "v06_rate_limiter_polls": Wanted("busy loop", ("crawl", "acquire"), ("aiohttp",)),
+    "v07_regex_in_websocket_filter": Wanted(
+        "loop blocked", ("serve", "is_clean"), ("websockets",)
+    ),
+    "v08_burst_after_reconnect": Wanted("loop overloaded", ("on_message", "parse")),
+    "v09_sync_retry_in_handler": Wanted(
+        "loop blocked", ("charge", "sleep"), ("aiohttp", "tenacity")
+    ),
+    "v10_metrics_flushed_in_callback": Wanted(
+        "loop blocked", ("flush_metrics",), ("tornado",)
+    ),
+    "ok_b2_files_parsed_by_processes": Wanted(""),
 }

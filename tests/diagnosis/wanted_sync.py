@@ -267,4 +267,16 @@ SYNC: dict[str, Wanted] = {
     "u31_process_for_each_job": Wanted(
         "idle workers", ("shrink", "16", "max_tasks_per_child")
     ),
+    "v02_three_kinds_of_threads": Wanted(
+        "GIL saturated|GIL hog", ("indexer|deduper|ranker", "index|similar|rank")
+    ),
+    "v03_table_locked_by_migration": Wanted(
+        "slow answer", ("worker-N", "claim", "one thing"), ("psycopg",), "PG_URL"
+    ),
+    "v04_pubsub_without_time_out": Wanted(
+        "busy loop", ("listener", "listen"), ("redis",), "REDIS_URL"
+    ),
+    "v05_upstream_stands_still": Wanted("slow answer", ("worker-N", "fetch_price")),
+    "ok_b1_grpc_service": Wanted("", (), ("grpc",)),
+    "ok_b4_workers_with_retries": Wanted("", (), ("requests",)),
 }

@@ -77,16 +77,27 @@ def test_other_connections(tmp_path, story):
     assert kinds(tmp_path, client(**story)) == []
 
 
-def asking(ns=800 * MS, asks=70, of=80):
+QUEUE = "/usr/lib/python3.13/queue.py"
+GETS = [("Queue.get_nowait", QUEUE, 234), ("Queue.get", QUEUE, 190)]
+PACKAGES = "/venv/lib/python3.13/site-packages"
+REDIS = [
+    ("PubSub.get_message", f"{PACKAGES}/redis/client.py", 1609),
+    ("Connection.can_read", f"{PACKAGES}/redis/connection.py", 1387),
+    ("HiredisParser.read", f"{PACKAGES}/redis/parser.py", 64),
+]
+KAFKA = [("KafkaConsumer.poll", f"{PACKAGES}/kafka/consumer.py", 700)]
+OWN = [("Store.empty", "/app/store.py", 7)]
+
+
+def asking(ns=800 * MS, asks=70, of=80, question=GETS):
     """`consumer` computes; so many of its samples are in a question."""
     trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
     thread, samples = trace.thread("consumer").running(0), SampleBuilder(trace)
     user = ("consume", "/app/ask.py", 9)
-    library = "/usr/lib/python3.13/queue.py"
     for n in range(of):
         stack = [user]
         if n < asks:
-            stack += [("Queue.get_nowait", library, 234), ("Queue.get", library, 190)]
+            stack += question
         samples.add(thread, n * ns // of, *stack)
     thread.end(ns)
     return trace.ended(ns + MS)
@@ -108,10 +119,21 @@ def test_questions_alone(tmp_path):
         pytest.param({"ns": 400 * MS}, id="little"),
         pytest.param({"asks": 30}, id="it mostly works"),
         pytest.param({"of": 15, "asks": 15}, id="too few samples"),
+        pytest.param({"question": KAFKA}, id="a poll that brings records"),
+        pytest.param({"question": OWN}, id="a function of the program itself"),
     ],
 )
 def test_a_thread_that_works(tmp_path, story):
     assert kinds(tmp_path, asking(**story)) == []
+
+
+def test_a_question_deep_in_a_library(tmp_path):
+    (found,) = find_in(tmp_path, asking(question=REDIS))
+    assert found.text == (
+        "`consumer` polls in `consume` (ask.py:9): it computes for 800 ms, 88 % of that in "
+        "questions (Connection.can_read, 70 of 80 CPU samples). Give the call a time-out "
+        "(`get_message(timeout=1)`), or use one that waits (`listen`)."
+    )
 
 
 def impatient(times=600, ns=MS, rest_ns=MS // 10, gets=0, site=POLL):

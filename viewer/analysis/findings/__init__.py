@@ -46,6 +46,7 @@ from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
+from viewer.analysis.findings.stalls import slow_answer
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
@@ -89,6 +90,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     writer_gone,  # wait in vain
     killed_child,  # wait in vain
     database_locked,
+    slow_answer,
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,
@@ -131,6 +133,7 @@ KINDS = (
     "pool too large",
     "queue grows",
     "slots never returned",
+    "slow answer",
     "slow client",
     "slow consumer",
     "slow end",

@@ -72,13 +72,21 @@ class Call(NamedTuple):
 
 def database_locked(facts: Facts) -> Iterator[Finding]:
     """Others wait for the database while somebody here keeps a transaction open."""
-    for of_whom, is_server, calls in (
-        ("SQLite's lock", False, _sqlite_calls(facts)),
-        ("a row or table that is locked", True, _server_calls(facts)),
+    for found in (
+        _locked(facts, "SQLite's lock", False, _sqlite_calls(facts)),
+        _locked_on_server(facts),
     ):
-        found = _locked(facts, of_whom, is_server, calls)
         if found is not None:
             yield found
+
+
+def _locked_on_server(facts: Facts) -> Finding | None:
+    return _locked(facts, "a row or table that is locked", True, server_calls(facts))
+
+
+def is_locked(facts: Facts) -> bool:
+    """Whether a transaction of this program keeps others from a server's rows."""
+    return _locked_on_server(facts) is not None
 
 
 def _locked(
@@ -229,8 +237,19 @@ def awaits_of(facts: Facts, prefix: str) -> list[int]:
 # Servers ------------------------------------------------------------------------------------
 
 
-def _server_calls(facts: Facts) -> dict[Who, list[Call]]:
+class _ServerCalls(dict[Who, list[Call]]):
+    """What `server_calls` finds, once for a model."""
+
+
+def server_calls(facts: Facts) -> dict[Who, list[Call]]:
     """Queries by tasks, named by their library; and by threads, known by their stacks."""
+    known = facts.model.derived.get(_ServerCalls)
+    if not isinstance(known, _ServerCalls):
+        known = facts.model.derived[_ServerCalls] = _ServerCalls(_queries(facts))
+    return known
+
+
+def _queries(facts: Facts) -> dict[Who, list[Call]]:
     model, slices = facts.model, facts.model.trace.slices
     found = defaultdict[Who, list[Call]](list)
     for i in awaits_of(facts, _QUERY):

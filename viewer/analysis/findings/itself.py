@@ -21,7 +21,7 @@ _SERVING = ("BaseServer.serve_forever", "BaseServer.handle_request", "SyncWorker
 def waits_for_itself(facts: Facts) -> Iterator[Finding]:
     """The only thread of a process that serves waits for an answer of this process."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
-    own = [row for row in facts.rows_of((IO,), _LONG_NS) if _is_own(facts, row)]
+    own = [row for row in facts.rows_of((IO,), _LONG_NS) if is_own(facts, row)]
     if not own:
         return
     servers = _servers(facts)
@@ -58,7 +58,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
         yield Finding("deadlock", ns, text, evidence)
 
 
-def _is_own(facts: Facts, row: int) -> bool:
+def is_own(facts: Facts, row: int) -> bool:
     end = facts.model.trace.slices.end_event[facts.model.states.slice[row]]
     return end >= 0 and s.ARG_OWN_PEER in facts.model.trace.args(end)
 

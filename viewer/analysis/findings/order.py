@@ -6,7 +6,7 @@ from viewer.analysis.findings.facts import Finding
 from viewer.analysis.findings.moment import SLOW_MOMENT
 
 # After all faults: it may be as it must be.
-_ADVICE = ("awaits in turn", "slow consumer", "slow end", "slow start")
+_ADVICE = ("awaits in turn", "slow answer", "slow consumer", "slow end", "slow start")
 # Whatever it cost so far: what the snapshot was taken for, and what never ends.
 _FIRST = (SLOW_MOMENT, "deadlock")
 _LESS = 2  # a cause that cost half as much as what it led to is told before it

@@ -34,17 +34,23 @@ _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
 # A thread that computes for half a second, and mostly in questions.
 _SPINS_NS = 500 * _MS
 _SAMPLES = 20
-# Module, and the functions that only ask. Samples are taken in them or in what they call.
-_QUESTIONS = {
-    "queue": "Queue.get_nowait Queue.empty Queue.qsize Queue.full Queue.put_nowait",
-    "threading": "Event.is_set Thread.is_alive",
-    "concurrent.futures._base": "Future.done Future.running",
-    "multiprocessing.process": "BaseProcess.is_alive",
-    "multiprocessing.queues": "Queue.empty Queue.get_nowait",
-    "multiprocessing.connection": "_ConnectionBase.poll",
-    "subprocess": "Popen.poll",
+# Functions of libraries that only ask, by their names; where others of such a name work, with
+# their class. Samples are taken in them or in what they call.
+_BY_NAME = (
+    "can_read done empty full get_nowait is_alive is_set locked put_nowait qsize "
+    "receive_nowait recv_nowait"
+)
+_BY_CLASS = (
+    "AsyncResult.ready AsyncResult.successful Future.running Popen.poll _ConnectionBase.poll"
+)
+_ASKS = frozenset((*_BY_NAME.split(), *_BY_CLASS.split()))
+_WAIT_INSTEAD = {
+    "can_read": "Give the call a time-out (`get_message(timeout=1)`), or use one that waits "
+    "(`listen`).",
 }
-_ASKS = frozenset(f"{m}.{name}" for m, names in _QUESTIONS.items() for name in names.split())
+_WAIT = (
+    "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
+)
 
 type _Calls = dict[tuple[int, int], list[int]]
 
@@ -231,8 +237,7 @@ def _questions(facts: Facts) -> Iterator[Finding]:
         how = (
             f"it computes for {duration(row.states[s.RUNNING])}, "
             f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
-            f"Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of "
-            f"`is_set`."
+            f"{_WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"
         )
         yield _finding(
             facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
@@ -253,10 +258,15 @@ def _asked(facts: Facts) -> list[str]:
 def _question(stack: tuple[Place, ...]) -> str:
     asks = ""
     for place in stack:
-        if place.function in _ASKS:
-            asks = place.function
-        elif not is_library(f"{place.path}:{place.line} {place.function}"):
+        if is_library(f"{place.path}:{place.line} {place.function}"):
+            asks = place.function if _is_question(place.function) else asks
+        else:
             module = place.path.rpartition("/")[2].removesuffix(".py") + "."
             function = place.function.removeprefix(module)
             return f"{asks}\n{place.path}:{place.line} {function}" if asks else ""
     return ""
+
+
+def _is_question(function: str) -> bool:
+    of, _, name = function.rpartition(".")
+    return name in _ASKS or f"{of.rpartition('.')[2]}.{name}" in _ASKS

@@ -11,13 +11,14 @@ from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.hot import hot
+from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, READY, RUNNING, Column
 from viewer.trace.model import Model
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, place_of
 from viewer.trace.users import name_args
 from viewer.words import code, place
 
@@ -49,8 +50,11 @@ _TINY_STEP_NS = 20_000
 _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
+# Several that wait in a helper make each other late: what it asks for is not its own pace.
+_CROWD_POLL_NS = 5 * _MS
 _MOSTLY = 9, 10
 _SAMPLES = 20
+_SLEEP = f"{s.AWAIT_PREFIX}sleep"
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
@@ -270,7 +274,10 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
 def busy_loop(facts: Facts) -> Iterator[Finding]:
     """A task that asks again and again instead of waiting to be woken."""
     for row in facts.tasks.at_least("turns", min(_YIELDS, _POLLS)):
-        how = _polls(row)
+        how = _polls(row, _POLL_NS)
+        is_own_pace = how is None  # unless a helper sleeps
+        if how is None and row.count > 1:
+            how = _polls(row, _CROWD_POLL_NS)
         if how is None:
             continue
         model = facts.model
@@ -279,10 +286,15 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
             g for g in range(len(heads)) if model.coroutine(g) == (row.coro, row.site)
         )
         task = heads[group]
+        sleeps_in = _sleeps_in(facts, task)
+        is_helper = place_of(sleeps_in).function not in ("", row.coro)
+        if is_own_pace and not is_helper:
+            continue
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         cost = row.running.total_ns
         end = start + row.running.total_ns + row.ready.total_ns + row.awaiting.total_ns
-        helper = _in_helper(facts, task, row.coro, start, end)
+        helper = place_in(sleeps_in) if is_helper else ""
+        helper = helper or _in_helper(facts, task, row.coro, start, end)
         text = (
             f"{code(row.coro, row.site)} polls{helper}: {how}. Its {row.steps:,} steps took "
             f"{duration(cost)} in total and {duration(row.running.p50_ns)} each, beginning "
@@ -291,6 +303,13 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("task", task), start, end - start, row.site)
         yield Finding("busy loop", cost, text, evidence)
+
+
+def _sleeps_in(facts: Facts, task: int) -> str:
+    """Where a task mostly awaits `sleep`; "" nowhere."""
+    awaited = map(facts.awaited, facts.awaits({task})[task])
+    sites = Counter(site for what, site in awaited if what == _SLEEP and site)
+    return next((site for site, _ in sites.most_common(1)), "")
 
 
 def _in_helper(facts: Facts, task: int, coro: str, start: int, end: int) -> str:
@@ -309,8 +328,8 @@ def _in_helper(facts: Facts, task: int, coro: str, start: int, end: int) -> str:
     return "" if own[0].function == coro else f" in {code(own[0].function, own[0].site)}"
 
 
-def _polls(row: TaskRow) -> str | None:
-    """How the tasks of a row poll; None when they do not."""
+def _polls(row: TaskRow, longest_ns: int) -> str | None:
+    """How the tasks of a row poll, with sleeps of this mean; None when they do not."""
     woken = Counter({waker.who: waker.count for waker in row.wakers})
     yields = woken["nobody"] - row.count  # a new task counts as woken by nobody, too
     mostly = row.steps * _MOSTLY[0] // _MOSTLY[1]
@@ -325,7 +344,7 @@ def _polls(row: TaskRow) -> str | None:
     if (
         sleeps
         and sleeps[0].count >= max(mostly, _POLLS * row.count)
-        and sleeps[0].total_ns <= sleeps[0].count * _POLL_NS
+        and sleeps[0].total_ns <= sleeps[0].count * longest_ns
         and row.running.p50_ns <= _SMALL_STEP_NS
     ):
         mean = duration(sleeps[0].total_ns // sleeps[0].count)

@@ -20,6 +20,7 @@ from viewer.trace.columns import (
 from viewer.words import code, shorten, stem
 
 _LONG = 48
+_NAMED = 4
 _WORTH_SAYING = 5  # per cent of a time
 _WORTH_SAMPLES = 15  # per cent of CPU samples
 _FEW = 3  # samples that prove nothing
@@ -49,14 +50,14 @@ def waited(facts: Facts, tasks: int, ns: int, how: str = "ready") -> str:
 
 
 def names(found: Iterable[str]) -> str:
-    """`a`, `a` and `b`, or 20 × `worker-N`."""
+    """`a`, `a` and `b`, 20 threads `worker-N`, or 3 threads `a`, `b` and `c`."""
     found = sorted(set(found))
     stems = sorted({stem(name) for name in found})
-    if len(found) <= 2:
-        return " and ".join(f"`{shorten(name, _LONG)}`" for name in found)
-    if len(stems) == 1:
-        return f"{len(found)} threads `{shorten(stems[0], _LONG)}`"
-    return f"{len(found)} threads"
+    said = [f"`{shorten(name, _LONG)}`" for name in (found if len(found) <= 2 else stems)]
+    if len(said) > _NAMED:
+        return f"{len(found)} threads"
+    listed = " and ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)
+    return listed if len(found) <= 2 else f"{len(found)} threads {listed}"
 
 
 def did(

@@ -1,0 +1,112 @@
+"""Tasks that ask again and again instead of waiting to be woken."""
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, find_in, kinds
+
+
+def restless(count, step_ns, sleep_ns=0, samples=0):
+    """A task that yields, or sleeps for a moment, again and again."""
+    trace = TraceBuilder(argv="poll.py", signals="tasks")
+    loop = trace.loop(thread := trace.thread("MainThread"))
+    look = ("look", "/app/poll.py", 8)
+    SampleBuilder(trace).add(thread, 5_000, look, times=samples)
+    task = loop.task("wait_for_file", site="/app/poll.py:4 wait_for_file").ready(0)
+    at = 1_000
+    for _ in range(count):
+        task.running(at)
+        loop.step(task, at, at + step_ns)
+        at += step_ns
+        if sleep_ns:
+            task.awaits(at, "sleep", site="/app/poll.py:6 wait_for_file")
+            at += sleep_ns
+            task.ready(at, waker="timer")
+        else:
+            task.ready(at)
+        at += 1_000
+    task.running(at).done(at + 1)
+    loop.step(task, at, at + 1)
+    return trace.ended(at + 2)
+
+
+def test_busy_loop(tmp_path):
+    """Ten thousand tiny steps that end in sleep(0)."""
+    (found,) = find_in(tmp_path, restless(10_001, 2_000))
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`wait_for_file` (poll.py:4) polls: it yields (99 % of its steps end in `sleep(0)`) "
+        "and runs again. Its 10,002 steps took 20.0 ms in total and 2.00 µs each, beginning "
+        "at 0. An event, a condition or a queue would wake it when there is something to do."
+    )
+
+
+def test_a_busy_loop_in_a_helper(tmp_path):
+    """The samples show which function asks."""
+    trace = restless(600, 20_000, MS, samples=25)
+    (found,) = find_in(tmp_path, trace)
+    assert found.text.startswith("`wait_for_file` (poll.py:4) polls in `look` (poll.py:8): it")
+
+
+def test_polling(tmp_path):
+    """Asking every millisecond."""
+    (found,) = find_in(tmp_path, restless(600, 20_000, MS))
+    assert found.finding == "busy loop"
+    assert "it sleeps 600 times, 1.00 ms on average" in found.text
+
+
+@pytest.mark.parametrize(
+    ("count", "step_ns", "sleep_ns"),
+    [
+        pytest.param(2_000, 2_000, 0, id="works through a short list"),
+        pytest.param(10_001, 50_000, 0, id="works, and lets others run"),
+        pytest.param(600, 20_000, 5 * MS, id="a heartbeat"),
+        pytest.param(100, 20_000, MS, id="seldom"),
+        pytest.param(600, 500_000, MS, id="works between"),
+    ],
+)
+def test_no_busy_loop(tmp_path, count, step_ns, sleep_ns):
+    """Cooperation and timers are no polls."""
+    assert kinds(tmp_path, restless(count, step_ns, sleep_ns)) == []
+
+
+def limited(site="/app/limit.py:20 acquire", tasks=2, sleep_ns=4 * MS):
+    """Tasks sleep again and again in a helper until it lets them go on."""
+    trace = TraceBuilder(argv="limit.py", signals="tasks")
+    loop = trace.loop(trace.thread("MainThread"))
+    crawls = [loop.task("crawl", site="/app/limit.py:4 crawl").ready(0) for _ in range(tasks)]
+    at = 1_000
+    for _ in range(600):
+        for task in crawls:
+            task.running(at).awaits(at + 5_000, "sleep", site=site)
+            loop.step(task, at, at + 5_000)
+            at += 6_000
+        at += sleep_ns
+        for task in crawls:
+            task.ready(at, waker="timer")
+        at += 1_000
+    for task in crawls:
+        task.running(at).done(at + 1)
+        loop.step(task, at, at + 1)
+        at += 2
+    return trace.ended(at + 2)
+
+
+def test_a_crowd_that_polls_in_a_helper(tmp_path):
+    (found,) = find_in(tmp_path, limited())
+    assert found.text.startswith(
+        "`crawl` (limit.py:4) polls in `acquire` (limit.py:20): it sleeps 1,200 times, 4.00 ms"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"site": "/app/limit.py:6 crawl"}, id="they pace themselves"),
+        pytest.param({"tasks": 1}, id="one alone"),
+        pytest.param({"sleep_ns": 8 * MS}, id="seldom"),
+    ],
+)
+def test_a_crowd_that_sleeps(tmp_path, story):
+    assert kinds(tmp_path, limited(**story)) == []

@@ -1,0 +1,73 @@
+"""Answers from outside that take much longer than usual."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+HTTP = "/usr/lib/python3.13/http/client.py"
+FETCH = "/app/prices.py:9 fetch"
+STACK = f"{HTTP}:292 HTTPResponse._read_status\n{HTTP}:331 HTTPResponse.begin\n{FETCH}"
+PSYCOPG = "/venv/lib/python3.13/site-packages/psycopg/connection.py"
+QUERY = f"{PSYCOPG}:495 Connection.wait\n{PSYCOPG}:302 Connection.execute\n{FETCH}"
+
+
+def asks(
+    stall_ns=800 * MS, threads=3, usual=15, usual_ns=5 * MS, apart_ns=MS, own_peer=False,
+    call="socket.recv_into", stack=STACK,
+):  # fmt: skip
+    """Threads ask a server: most answers come soon, then one for each takes long."""
+    trace = TraceBuilder(argv="prices.py", signals=SIGNALS)
+    end = 0
+    for n in range(threads):
+        thread, at = trace.thread(f"worker-{n}").native(0), MS
+        for _ in range(usual):
+            thread.io(at, call, site=FETCH, stack=stack).native(at + usual_ns)
+            at += usual_ns + MS
+        stalled = stall_ns + n * apart_ns
+        thread.io(at, call, site=FETCH, stack=stack, own_peer=own_peer)
+        end = at + stalled
+        thread.native(end)
+        thread.end(end + 500 * MS)
+    return trace.ended(end + 600 * MS)
+
+
+def test_a_server_that_stands_still(tmp_path):
+    (found,) = find_in(tmp_path, asks())
+    assert found.finding == "slow answer"
+    assert found.text == (
+        "Slow answer: 3 threads `worker-N` in `fetch` (prices.py:9) waited 802 ms in "
+        "`socket.recv_into` (at 91.0 ms), where the answer usually takes 5.00 ms: 3 such "
+        "waits, 2.40 s in total. All of them ended within 2.00 ms: they waited for one thing."
+    )
+    assert found.next_step.startswith("Look at the other side")
+    assert found.evidence.site == FETCH
+
+
+def test_a_table_that_another_program_locks(tmp_path):
+    (found,) = find_in(tmp_path, asks(call="poll", stack=QUERY))
+    assert found.text.startswith(
+        "Slow answer: 3 threads `worker-N` in `fetch` (prices.py:9, via `Connection.execute`) "
+        "waited 802 ms in `query (psycopg)`"
+    )
+    assert "`pg_locks`" in found.next_step
+
+
+def test_waits_that_end_one_by_one(tmp_path):
+    (found,) = find_in(tmp_path, asks(apart_ns=100 * MS))
+    assert "they waited for one thing" not in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"stall_ns": 300 * MS}, id="little"),
+        pytest.param({"threads": 1}, id="less than a second in all"),
+        pytest.param({"usual_ns": 100 * MS}, id="it often takes long"),
+        pytest.param({"usual": 2}, id="the usual time is not known"),
+        pytest.param({"own_peer": True}, id="a server of this process"),
+        pytest.param({"stack": FETCH}, id="not known to be an answer"),
+    ],
+)
+def test_other_waits(tmp_path, story):
+    assert kinds(tmp_path, asks(**story)) == []

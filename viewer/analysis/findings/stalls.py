@@ -1,0 +1,111 @@
+"""Answers from outside that take much longer than usual: the other side stood still."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from statistics import median
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.databases import (
+    Call,
+    awaits_of,
+    evidence,
+    is_locked,
+    server_calls,
+)
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.itself import is_own
+from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.columns import IO
+
+_MS = 1_000_000
+# Half a second, twenty times the usual, a second in all: no load of ours explains that, when
+# ten answers or more came in the usual time at the same line.
+_LONG_NS = 500 * _MS
+_LOST_NS = 1_000 * _MS
+_TIMES = 20
+_USUAL = 10
+# What one event on the other side sets free comes within a moment.
+_TOGETHER_NS = 50 * _MS
+_RESPONSE = " HTTPResponse.begin"
+_RESPONSES = f"{s.AWAIT_PREFIX}response ("
+_QUERY = "query ("
+_ACCEPTS = "_accept_connection"
+_OF_DATABASE = (
+    "Ask the server who had a lock then (`pg_locks`, `pg_stat_activity`), or what kept it "
+    "busy; set `lock_timeout` and `statement_timeout`."
+)
+_OF_OTHERS = "Look at the other side, and give the call a shorter time-out."
+
+
+def slow_answer(facts: Facts) -> Iterator[Finding]:
+    """A line waits far longer than usual for a database or a server that is not of this
+    program."""
+    by_place = defaultdict[tuple[str, str], list[Call]](list)
+    long = False
+    for calls in (server_calls(facts), _responses(facts)):
+        for own in calls.values():
+            for call in own:
+                by_place[call.name, call.site].append(call)
+                long = long or call.ns >= _LONG_NS
+    if not long:
+        return
+    is_told = is_locked(facts)
+    for (name, site), found in by_place.items():
+        if is_told and name.startswith(_QUERY):
+            continue
+        usual = int(median(call.ns for call in found))
+        stalls = [call for call in found if call.ns >= max(_LONG_NS, usual * _TIMES)]
+        lost = sum(call.ns for call in stalls)
+        if lost >= _LOST_NS and len(found) - len(stalls) >= _USUAL:
+            yield _finding(facts, name, site, stalls, usual, lost)
+
+
+def _finding(
+    facts: Facts, name: str, site: str, stalls: list[Call], usual: int, lost: int
+) -> Finding:
+    worst = max(stalls, key=lambda call: call.ns)
+    text = (
+        f"Slow answer: {users(facts.model, (call.who for call in stalls))}{place_in(site)} "
+        f"waited {duration(worst.ns)} in `{name}` ({at(facts, worst.start_ns)}), where the "
+        f"answer usually takes {duration(usual)}: {plural(len(stalls), 'such wait')}, "
+        f"{duration(lost)} in total"
+    )
+    ends = [call.end_ns for call in stalls]
+    between = max(ends) - min(ends)
+    if len(stalls) > 1 and between <= _TOGETHER_NS:
+        text += f". All of them ended within {duration(between)}: they waited for one thing"
+    step = _OF_DATABASE if name.startswith(_QUERY) else _OF_OTHERS
+    return Finding("slow answer", lost, f"{text}.", evidence(facts, worst), step)
+
+
+def _responses(facts: Facts) -> dict[Who, list[Call]]:
+    """By thread or task the waits for the responses of HTTP servers, where one is long; the
+    own process's are not outside."""
+    model, table, found = facts.model, facts.model.states, defaultdict[Who, list[Call]](list)
+    calls = {
+        table.row[row]
+        for row in facts.rows_of((IO,), _LONG_NS)
+        if _RESPONSE in model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        and not is_own(facts, row)
+    }
+    if calls:
+        every = memoryview(bytes(call in calls for call in range(len(table.call_name))))
+        for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, every):
+            name, site = facts.call(table.row[row])
+            who: Who = ("thread", table.who[row])
+            start, end = table.start_ns[row], table.end_ns[row]
+            if end - start < _LONG_NS or not is_own(facts, row):
+                found[who].append(Call(who, start, end, name, site))
+    slices = model.trace.slices
+    awaits = awaits_of(facts, _RESPONSES)
+    if any(_ACCEPTS in model.trace.text(name) for name in {*model.owners.call_name}):
+        awaits = []  # its own server may be the one that answers
+    for i in awaits:
+        what, site = facts.awaited(i)
+        who = ("task", model.owners.owner[i])
+        name = what.removeprefix(s.AWAIT_PREFIX)
+        found[who].append(Call(who, slices.start_ns[i], slices.end_ns[i], name, site))
+    return found
