@@ -87,6 +87,7 @@ void encoder_free(encoder *e)
     free(e->bytes);
     free(e->name_chunk);
     free(e->value_chunk);
+    kept_forget_shapes(&e->kept);
     *e = (encoder){0};
 }
 
@@ -349,9 +350,12 @@ static void put_new_names(encoder *e, const event *ev)
     encoder_advance(e, at);
 }
 
-static void keep(const encoder *e, shape *as, const uint8_t *said, size_t length)
+/* `slice`: the one that begins so, where open slices are kept. */
+static void keep(encoder *e, shape *as, const uint8_t *said, size_t length, const open_slice *slice)
 {
     if (length > SHAPE_BYTES)
+        return;
+    if (e->kept.is_on && (!slice || kept_shape(&e->kept, encoder_number_of(e, as), slice) < 0))
         return;
     memcpy(as->bytes, said, length);
     as->length = (uint8_t)length;
@@ -369,8 +373,7 @@ packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
         encoder_describe(e, ev->on);
     if (has_new_names(e, ev))
         put_new_names(e, ev);
-    if (e->kept.is_on)
-        kept_event(&e->kept, ev);
+    const open_slice *slice = e->kept.is_on ? kept_event(&e->kept, ev) : NULL;
     uint8_t *p = encoder_reserve(e);
     if (!p)
         return (packet_ref){0};
@@ -392,7 +395,7 @@ packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
                   ? put_fixed64(end, SCHEMA_EVENT_DOUBLE_COUNTER_VALUE, (uint64_t)ev->counter)
                   : put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
     if (as)
-        keep(e, as, said, (size_t)(end - said));
+        keep(e, as, said, (size_t)(end - said), slice);
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
     encoder_end_event(e, &made, end);

@@ -19,7 +19,7 @@ typedef struct {
     uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
 } packet_ref;
 
-enum { INSERTIONS = 64, SHAPES = 1024, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
+enum { INSERTIONS = 64, SHAPES = KEPT_SHAPES, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
 
 /* What a slice's begin says, encoded, where events say the same again and again. */
 typedef struct {
@@ -177,10 +177,14 @@ static inline shape *encoder_shape(encoder *e, enum shape_kind kind, uint32_t a,
     return found;
 }
 
-/* Who keeps open slices asks what they said. */
 static inline int encoder_knows(const encoder *e, const shape *as)
 {
-    return as->chunk == e->chunk && !e->kept.is_on;
+    return as->chunk == e->chunk;
+}
+
+static inline uint32_t encoder_number_of(const encoder *e, const shape *as)
+{
+    return (uint32_t)(as - e->shapes);
 }
 
 #endif

@@ -40,6 +40,12 @@ void kept_unwatch(kept_track *k)
     k->watched_link = NULL;
 }
 
+static void let_go(kept_room *room)
+{
+    if (room && !--room->uses)
+        free(room);
+}
+
 void kept_free(kept_track *k)
 {
     if (!k)
@@ -49,9 +55,9 @@ void kept_free(kept_track *k)
     if (k->next)
         k->next->link = k->link;
     for (uint32_t i = 0; i < k->capacity; i++)
-        free(k->open[i].room);
+        let_go(k->open[i].room);
     for (uint32_t i = 0; i < k->lasting_count; i++)
-        free(k->lasting[i].room);
+        let_go(k->lasting[i].room);
     free(k->lasting);
     free(k->open);
     free(k);
@@ -81,28 +87,42 @@ static const char *move(char **to, const char *text, size_t length)
     return at;
 }
 
+/* Room that no other slice has. */
+static kept_room *own_room(open_slice *slice, size_t size)
+{
+    kept_room *room = slice->room;
+    if (room && room->uses == 1 && size <= room->capacity)
+        return room;
+    kept_room *made = size < UINT32_MAX ? malloc(sizeof *made + size) : NULL;
+    if (!made)
+        return NULL;
+    *made = (kept_room){1, (uint32_t)size};
+    let_go(room);
+    return slice->room = made;
+}
+
 /* The arguments may hold text that lives no longer than the event. */
 static int copy(open_slice *slice, const event *ev)
 {
     size_t size = ev->arg_count * sizeof(arg) + ev->text_length;
     for (int i = 0; i < ev->arg_count; i++)
         size += (ev->args[i].type == ARG_TEXT ? ev->args[i].length : 0) + ev->args[i].label_length;
-    if (size > slice->capacity) {
-        char *room = realloc(slice->room, size);
-        if (!room)
-            return -1;
-        slice->room = room;
-        slice->capacity = size;
-    }
-    arg *args = (arg *)slice->room;
-    char *to = slice->room + ev->arg_count * sizeof(arg);
+    slice->text = NULL;
+    if (!size && !ev->text)
+        return 0;
+    kept_room *room = own_room(slice, size);
+    if (!room)
+        return -1;
+    arg *args = room->args;
+    char *to = (char *)&args[ev->arg_count];
     for (int i = 0; i < ev->arg_count; i++) {
         args[i] = ev->args[i];
         if (args[i].type == ARG_TEXT)
             args[i].text = move(&to, args[i].text, args[i].length);
         args[i].label = move(&to, args[i].label, args[i].label_length);
     }
-    slice->text = ev->text ? move(&to, ev->text, ev->text_length) : NULL;
+    if (ev->text)
+        slice->text = move(&to, ev->text, ev->text_length);
     return 0;
 }
 
@@ -120,14 +140,67 @@ static int fill(open_slice *slice, const event *ev)
     return 0;
 }
 
-static void begin(kept_list *list, const event *ev)
+static open_slice *begin(kept_list *list, const event *ev)
 {
     kept_track *k = kept_of(list, ev->on);
     open_slice *slice = k ? push(k) : NULL;
-    if (slice && fill(slice, ev) == 0) {
-        k->depth++;
-        watch(list, k);
+    if (!slice || fill(slice, ev) < 0)
+        return NULL;
+    k->depth++;
+    watch(list, k);
+    return slice;
+}
+
+void kept_plain(kept_list *list, track *on, uint64_t ns, uint8_t category, uint8_t name)
+{
+    kept_track *k = kept_of(list, on);
+    open_slice *slice = k ? push(k) : NULL;
+    if (!slice)
+        return;
+    *slice = (open_slice){.ns = ns, .category = category, .name = name, .room = slice->room};
+    k->depth++;
+    watch(list, k);
+}
+
+/* --- shapes --- */
+
+static void say_as(open_slice *slice, const open_slice *other)
+{
+    if (slice->room != other->room) {
+        let_go(slice->room);
+        if (other->room)
+            other->room->uses++;
     }
+    *slice = *other;
+}
+
+int kept_shape(kept_list *list, uint32_t number, const open_slice *slice)
+{
+    if (!list->shaped && !(list->shaped = calloc(KEPT_SHAPES, sizeof *list->shaped)))
+        return -1;
+    say_as(&list->shaped[number], slice);
+    return 0;
+}
+
+void kept_shaped(kept_list *list, uint32_t number, track *on, uint64_t ns)
+{
+    kept_track *k = kept_of(list, on);
+    open_slice *slice = k ? push(k) : NULL;
+    if (!slice)
+        return;
+    say_as(slice, &list->shaped[number]);
+    slice->ns = ns;
+    slice->is_told = 0;
+    k->depth++;
+    watch(list, k);
+}
+
+void kept_forget_shapes(kept_list *list)
+{
+    for (uint32_t i = 0; list->shaped && i < KEPT_SHAPES; i++)
+        let_go(list->shaped[i].room);
+    free(list->shaped);
+    list->shaped = NULL;
 }
 
 static void last(kept_list *list, const event *ev)
@@ -159,14 +232,15 @@ static void count(kept_list *list, const event *ev)
     k->counter_is_double = ev->counter_is_double;
 }
 
-void kept_event(kept_list *list, const event *ev)
+open_slice *kept_event(kept_list *list, const event *ev)
 {
     if (ev->type == SCHEMA_TYPE_SLICE_BEGIN)
-        begin(list, ev);
-    else if (ev->type == SCHEMA_TYPE_SLICE_END)
+        return begin(list, ev);
+    if (ev->type == SCHEMA_TYPE_SLICE_END)
         kept_end(list, ev->on, ev->ns);
     else if (ev->type == SCHEMA_TYPE_COUNTER)
         count(list, ev);
     else if (ev->lasts)
         last(list, ev);
+    return NULL;
 }

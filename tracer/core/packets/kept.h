@@ -10,14 +10,19 @@
 
 #include "packets/event.h"
 
+/* Arguments, then the texts that they and their slice point to. Slices that say the same share one. */
+typedef struct {
+    uint32_t uses, capacity; /* in bytes */
+    arg args[];
+} kept_room;
+
 /* A slice that is open, with what its begin said; without arrows. */
 typedef struct {
     uint64_t ns;
     uint32_t name_id, text_length;
     uint8_t category, name, arg_count;
     uint8_t is_told; /* a trigger has fired for it, or none ever will */
-    char *room;      /* the arguments, then the texts that they and `text` point to */
-    size_t capacity;
+    kept_room *room; /* left from a slice before, if this one has no arguments */
     const char *text;
 } open_slice;
 
@@ -44,13 +49,21 @@ typedef struct {
     uint64_t notable_ns; /* UINT64_MAX: none is */
     slice_ended *ended; /* NULL: nobody asks */
     void *context;
+    open_slice *shaped; /* by the number of its shape (encoder.h): what a slice says again and again */
 } kept_list;
 
-enum { KEPT_LASTING = 64 }; /* on a track; later ones are not repeated */
+enum { KEPT_LASTING = 64, KEPT_SHAPES = 1024 }; /* lasting ones on a track: later ones are not repeated */
 
-/* Takes notice of an event that is written. */
-void kept_event(kept_list *list, const event *ev);
+/* Takes notice of an event that is written. Returns the slice that it begins, or NULL. */
+open_slice *kept_event(kept_list *list, const event *ev);
+/* Of a slice that begins with a category and a name alone. */
+void kept_plain(kept_list *list, track *on, uint64_t ns, uint8_t category, uint8_t name);
 void kept_end(kept_list *list, track *on, uint64_t ns);
+/* What the slice says belongs to this shape. Returns 0, or -1 without memory. */
+int kept_shape(kept_list *list, uint32_t number, const open_slice *slice);
+/* A slice of this shape begins. */
+void kept_shaped(kept_list *list, uint32_t number, track *on, uint64_t ns);
+void kept_forget_shapes(kept_list *list);
 /* Until its next slice begins. */
 void kept_unwatch(kept_track *k);
 /* Of a track that is freed. */
@@ -58,7 +71,7 @@ void kept_free(kept_track *k);
 
 static inline const arg *open_slice_args(const open_slice *slice)
 {
-    return (const arg *)slice->room;
+    return slice->room->args;
 }
 
 #endif

@@ -16,19 +16,14 @@ static void put_plain(encoder *e, uint8_t *p, track *on, uint64_t ns, uint8_t ty
     encoder_end_event(e, &made, end);
 }
 
-static void keep(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
-{
-    kept_event(&e->kept, &(event){.ns = ns, .on = on, .type = type, .category = category, .name = name});
-}
-
 packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name)
 {
     uint8_t *p = encoder_reserve_on(e, on);
     packet_ref here = encoder_here(e);
     if (!p)
         return (packet_ref){0};
-    if (e->kept.is_on)
-        keep(e, on, ns, type, category, name);
+    if (e->kept.is_on && type == SCHEMA_TYPE_SLICE_BEGIN)
+        kept_plain(&e->kept, on, ns, category, name);
     put_plain(e, p, on, ns, type, category, name);
     return here;
 }
@@ -64,7 +59,7 @@ void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t 
     }
     if (e->kept.is_on) {
         kept_end(&e->kept, on, ns);
-        keep(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
+        kept_plain(&e->kept, on, ns, category, name);
     }
     const event_head *head = encoder_head_of(e, on);
     uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
@@ -88,6 +83,8 @@ void encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_
         at->serial = 0;
         return;
     }
+    if (e->kept.is_on)
+        kept_shaped(&e->kept, encoder_number_of(e, as), on, ns);
     at->offset = e->length;
     at->serial = e->serial;
     at->inserted = e->inserted;
