@@ -155,15 +155,15 @@ def test_pools_of_processes_of_their_own(tmp_path):
     assert "thread-pool starvation" not in [each.finding for each in found]
 
 
-def with_helpers(lines=(20, 21)):
-    """A library runs jobs that call helpers, which block, at several lines."""
+def with_helpers(*entries, dispatch=""):
+    """A library runs jobs whose functions, at these lines, call a helper that blocks."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     main, web = trace.thread("MainThread").native(0), trace.thread("web").native(0)
     worker, at = trace.thread("pool_0"), 10
-    library = RUN_JOB[1]
-    for n, line in enumerate(lines):
+    for n, entry in enumerate(entries):
         worker.runs(at, *RUN_JOB, by=main.submits(5 + n))
-        stack = f"/app/ask.py:7 ask\n/app/jobs.py:{line} settle\n{library}"
+        frames = ["/app/ask.py:7 ask", f"/app/jobs.py:{entry}", dispatch, RUN_JOB[1]]
+        stack = "\n".join(frame for frame in frames if frame)
         worker.io(at, "socket.recv", site="/app/ask.py:7 ask", stack=stack)
         at += 400 * MS
     worker.runs(at, *LOOK_UP, by=web.submits(50 * MS)).native(at).end(at + MS)
@@ -172,12 +172,32 @@ def with_helpers(lines=(20, 21)):
     return trace.ended(at + MS)
 
 
-def test_a_librarys_job_has_the_name_of_what_the_library_called(tmp_path):
+@pytest.mark.parametrize(
+    ("story", "name"),
+    [
+        pytest.param({}, "settle` (jobs.py:20)", id="what the library called"),
+        pytest.param(
+            {"dispatch": "/app/app.py:9 app"}, "settle` (jobs.py:20)", id="not what all are in"
+        ),
+    ],
+)
+def test_a_librarys_job_has_the_name_of_its_function(tmp_path, story, name):
     """At whatever lines it blocks: it is one function, which waits behind itself."""
-    (found,) = find_in(tmp_path, with_helpers())
-    assert found.text.startswith(
-        "Thread-pool starvation: the only worker of `pool` is busy with `settle` "
-        "(jobs.py:20), 100 % of that time in `socket.recv` in `ask` (ask.py:7). Meanwhile 1 "
-        "call of `look_up`"
+    (found,) = find_in(tmp_path, with_helpers("20 settle", "21 settle", "30 charge", **story))
+    assert f"the only worker of `pool` is busy with `{name}, 100 % of that time in " in (
+        found.text
     )
+    assert "in `socket.recv` in `ask` (ask.py:7). Meanwhile 1 call of `look_up`" in found.text
     assert found.behind == "/app/ask.py:7 ask"
+
+
+def test_a_librarys_only_job_has_the_name_of_what_it_blocks_in(tmp_path):
+    """What all jobs are in tells nothing: it may be a dispatcher."""
+    (found,) = find_in(tmp_path, with_helpers("20 settle", "21 settle"))
+    assert "the only worker of `pool` is busy with `ask` (ask.py:7), " in found.text
+
+
+def test_what_the_workers_did_is_of_all_waits(tmp_path):
+    """The longest wait alone would know of one job."""
+    (found,) = find_in(tmp_path, with_helpers("20 settle", "30 charge"))
+    assert "100 % of that time in `socket.recv` in `ask` (ask.py:7)" in found.text

@@ -347,3 +347,58 @@ def test_a_wait_for_a_lock_or_a_result_is_named(tmp_path):
 
     (found,) = find_in(tmp_path, steps(3, 30 * MS, wants).end())
     assert "99 % of that time waiting for a `Lock` (service.py:11)" in found.text
+
+
+ASYNCIO = "/usr/lib/python3.13/asyncio/selector_events.py:1067 _SelectorSocketTransport.write"
+HTTP = "/usr/lib/python3.13/http/client.py:1055 HTTPConnection.send"
+
+
+def sends(innermost, ns=30 * MS, rest_ns=0, victims=1):
+    """Steps in which the loop's thread is in `socket.send` for long, since the CPU is busy."""
+    service, site = Service(victims), "/app/service.py:12 hog"
+    for n in range(6):
+        if n:
+            service.rest(n * 2_000 * MS)
+        service.thread.io(
+            service.now + 1, "socket.send", site=site, stack=f"{innermost}\n{site}"
+        )
+        service.thread.running(service.now + ns)
+        service.step(ns + rest_ns)
+    return service.end()
+
+
+@pytest.mark.parametrize("ns", [12 * MS, 30 * MS])
+def test_what_a_loop_sends_itself_blocks_nobody(tmp_path, ns):
+    """Its sockets never block: the kernel was busy, or another program had the CPU."""
+    assert kinds(tmp_path, sends(ASYNCIO, ns, victims=3)) == []
+
+
+@pytest.mark.parametrize(
+    ("ns", "kind"), [(12 * MS, "blocking call on the loop thread"), (30 * MS, "loop blocked")]
+)
+def test_what_somebody_else_sends_blocks_the_loop(tmp_path, ns, kind):
+    assert kinds(tmp_path, sends(HTTP, ns, victims=3)) == [kind]
+
+
+def test_what_a_loop_sends_itself_is_no_excuse_for_the_rest(tmp_path):
+    (found,) = find_in(tmp_path, sends(ASYNCIO, 10 * MS, rest_ns=30 * MS))
+    assert found.finding == "loop blocked"
+    assert "blocks the event loop for up to 30.0 ms" in found.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        (s.TRACK_LOOP_PREFIX, "Use a thread: `await asyncio.to_thread(...)`."),
+        (s.TRACK_GREENLETS_PREFIX, "Use a thread: `gevent.get_hub().threadpool.apply(...)`."),
+    ],
+)
+def test_what_computes_without_the_gil_goes_to_a_thread(tmp_path, kind, step):
+    service = Service(kind=kind)
+    for n in range(3):
+        if n:
+            service.rest(n * 2_000 * MS)
+        service.thread.native(service.now + 1).running(service.now + 30 * MS)
+        service.step(30 * MS)
+    (found,) = find_in(tmp_path, service.end())
+    assert found.next_step == step

@@ -187,12 +187,12 @@ def test_connections_of_somebody(tmp_path, story):
     assert kinds(tmp_path, nested(**story)) == ["slots never returned"]
 
 
-def listeners(asks="query (asyncpg)", lives=True):
+def listeners(asks="query (asyncpg)", lives=True, package="asyncpg"):
     """`lifespan` makes a pool, `listen` asks with its connection and goes on to wait, and
     `find` gets none."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
-    loop, name = trace.loop(thread), "connection pool (asyncpg)"
+    loop, name = trace.loop(thread), f"connection pool ({package})"
     lifespan = loop.task("lifespan", site="/app/web.py:20 lifespan")
     lifespan.ready(0).running(0).awaits(
         MS, "connect (asyncpg)", site="/app/web.py:21 lifespan"
@@ -205,7 +205,7 @@ def listeners(asks="query (asyncpg)", lives=True):
     if lives:
         listen.awaits(7 * MS, "Event", lock=bell.id, site="/app/web.py:11 listen")
     else:
-        listen.done(7 * MS)
+        listen.done(7 * MS)  # long before `find` gives up
     find = loop.task("find", site="/app/web.py:30 find")
     find.ready(8 * MS).running(9 * MS)
     find.awaits(10 * MS, name, lock=lock.id, site="/app/web.py:30 find", acquired=False)
@@ -222,13 +222,16 @@ def test_who_asked_and_still_lives_has_the_connection(tmp_path):
     ) in found.text
 
 
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param({"asks": "connect (asyncpg)"}, id="nobody is known to have asked"),
-        pytest.param({"lives": False}, id="who asked has ended"),
-    ],
-)
-def test_who_may_have_a_connection(tmp_path, story):
-    (found,) = find_in(tmp_path, listeners(**story))
-    assert "; 2 tasks `lifespan` and `listen` had one last" in found.text
+def test_who_asked_and_has_ended_may_have_the_connection(tmp_path):
+    (found,) = find_in(tmp_path, listeners(lives=False))
+    assert "; `listen` had one last, and ended." in found.text
+
+
+def test_who_made_the_pool_has_no_connection(tmp_path):
+    (found,) = find_in(tmp_path, listeners(asks="connect (asyncpg)"))
+    assert "Nobody gave one back in that time. " in found.text
+
+
+def test_who_connects_for_a_request_may_have_the_connection(tmp_path):
+    (found,) = find_in(tmp_path, listeners(asks="connect (aiohttp)", package="aiohttp"))
+    assert "; `listen` had one last, " in found.text

@@ -49,6 +49,9 @@ BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the
 COMPUTING = (THREAD_RUNNING, NATIVE)
 NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's doing
 _LONG_NS = 10_000_000
+_TELLING_NS = 1_000_000
+_TRANSPORTS = ("/asyncio/selector_events.py:", "/asyncio/unix_events.py:", "/trio/_socket.py:",
+               "/gevent/_socket")  # fmt: skip
 _BEGINS_PROCESS = "subprocess.fork_exec"
 _PATIENCE = 4  # without kernel data a pause may be a preemption, so signs must be clearer
 
@@ -253,6 +256,18 @@ class Facts:
                 ns = table.busy_end_ns[row] - table.start_ns[row]
                 found[call] = min(ns, found.get(call, ns))
         return found
+
+    @cached_property
+    def of_transports(self) -> set[int]:
+        """Rows of calls, of those that took a millisecond, by which a loop itself reads or
+        writes: its sockets never block, so that a long one is the kernel's or the CPU's."""
+        table, found = self.model.states, dict[int, bool]()
+        for row in self.rows_of((IO,), _TELLING_NS):
+            if (call := table.row[row]) not in found:
+                stack = self.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+                innermost = stack.partition("\n")[0]
+                found[call] = any(file in innermost for file in _TRANSPORTS)
+        return {call for call, is_its in found.items() if is_its}
 
     @cached_property
     def hot_places(self) -> list[Place]:

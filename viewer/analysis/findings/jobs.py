@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -50,7 +51,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
     collect = _collectors(facts) if long else set()
     for pool, members in long:
-        found = _alike([_named(facts, job) for job in members])
+        found = _named(facts, members)
         finding = _starved(facts, pool, found, collect)
         if finding is not None:
             yield finding
@@ -119,13 +120,36 @@ def _waited_between(facts: Facts, thread: int, since: int, until: int) -> bool:
     return facts.split(thread, window(since, until)).of(BLOCKED) >= _NOTICED_NS
 
 
-def _named(facts: Facts, job: Job) -> Job:
-    """The job, named after the user's function in which it blocked longest where a library's
-    function runs it: a scheduler, a server. It is the one that the library called."""
-    if not is_library(job.site) and job.site:
-        return job
+def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
+    """The jobs, each named after the user's function in which it blocked longest where a
+    library's function runs it: a scheduler, a server. That is the one that the library called,
+    or the first one below it that not all jobs of the pool are in."""
+    chains = [
+        () if job.site and not is_library(job.site) else _blocked_in(facts, job)
+        for job in jobs
+    ]
+    known = [chain for chain in chains if chain]
+    level, deepest = 0, min((len(chain) for chain in known), default=0) - 1
+    while level < deepest and len({_function(chain[level]) for chain in known}) == 1:
+        level += 1
+    sites = dict[tuple[str, str], str]()  # one for each function: it may block at any line
+    return [
+        job._replace(name=place_of(site).function, site=site) if site else job
+        for job, chain in zip(jobs, chains, strict=True)
+        for site in [sites.setdefault(_function(chain[level]), chain[level]) if chain else ""]
+    ]
+
+
+def _function(site: str) -> tuple[str, str]:
+    place = place_of(site)
+    return place.path, place.function
+
+
+def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
+    """The user's frames, the outermost first, of the job's longest blocked time: from the one
+    that a library called down to where it blocked."""
     ledger, table = facts.ledger, facts.model.states
-    rows, best, most = ledger.rows_of_threads, "", _MS
+    rows, best, at, most = ledger.rows_of_threads, -1, "", _MS
     low, high = rows.offset[job.thread], rows.offset[job.thread + 1]
     for place in range(
         bisect_left(rows.start_ns, job.began_ns, low, high),
@@ -138,34 +162,14 @@ def _named(facts: Facts, job: Job) -> Job:
         is_call = state in (IO, SLEEP)
         site = facts.call(table.row[row])[1] if is_call else facts.wait(row)[1]
         if site and not is_library(site):
-            stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
-            best, most = _entry(stack, site), ns
-    return job._replace(name=place_of(best).function, site=best) if best else job
-
-
-def _entry(stack: str, site: str) -> str:
-    """The outermost of the user's frames that call each other down to a site."""
-    frames = stack.split("\n")
-    if site not in frames:
-        return site
-    inner = frames.index(site)
-    return next(
-        (
-            frames[n - 1]
-            for n in range(inner + 1, len(frames))
-            if not frames[n] or is_library(frames[n])
-        ),
-        site,
-    )
-
-
-def _alike(found: list[Job]) -> list[Job]:
-    """The jobs, with one line for each function: they may block at any of its lines."""
-    lines = dict[tuple[str, str], str]()
-    return [
-        job._replace(site=lines.setdefault((job.name, place_of(job.site).path), job.site))
-        for job in found
-    ]
+            best, at, most = row, site, ns
+    if best < 0:
+        return ()
+    frames = facts.model.trace.text_of_slice(table.slice[best], s.ARG_STACK).split("\n")
+    if at not in frames:
+        return (at,)
+    own = takewhile(lambda frame: frame and not is_library(frame), frames[frames.index(at) :])
+    return (*reversed([*own][1:]), at)
 
 
 def _starved(
@@ -180,7 +184,7 @@ def _starved(
         return None
     kind = max(ahead, key=lambda kind: (ahead[kind], kind))
     victims = [job for job in waits if (job.name, job.site) != kind]
-    split = _did(facts, pool.threads, waits)
+    split = _did(facts, pool.threads, _together(waits))
     if split.of(BLOCKED) * 2 < sum(split.states.values()) and _is_saturated(facts, pool):
         return None  # more workers would share the same GIL
     if sum(job.queued_ns for job in victims) * 2 < lost:
@@ -241,8 +245,8 @@ def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
     return +by_kind
 
 
-def _did(facts: Facts, threads: Sequence[int], waits: list[Job]) -> Split:
-    """What the workers did while jobs waited."""
+def _together(waits: list[Job]) -> Windows:
+    """The times in which at least one job waited."""
     starts, ends = list[int](), list[int]()
     for job in sorted(waits, key=lambda job: job.submitted_ns):
         if ends and job.submitted_ns <= ends[-1]:
@@ -250,7 +254,12 @@ def _did(facts: Facts, threads: Sequence[int], waits: list[Job]) -> Split:
         else:
             starts.append(job.submitted_ns)
             ends.append(job.began_ns)
-    windows, found = Windows(longs(starts), longs(ends)), Split(Counter(), Counter())
+    return Windows(longs(starts), longs(ends))
+
+
+def _did(facts: Facts, threads: Sequence[int], windows: Windows) -> Split:
+    """What the workers did while jobs waited."""
+    found = Split(Counter(), Counter())
     for thread in threads:
         part = facts.split(thread, windows)
         found.states.update(part.states)
@@ -275,7 +284,8 @@ def _finding(
     by = f", submitted by {code(name_of(model, worst.submitter))}," if worst.submitter else ""
     same = [job for job in victims if (job.name, job.site) == (worst.name, worst.site)]
     total = duration(sum(job.queued_ns for job in same))
-    did = mostly(facts, _busy(found, worst.submitted_ns, worst.began_ns))
+    those = [job for job in found if (job.name, job.site) == ahead]
+    did = mostly(facts, _busy(those, _together(victims)))
     text = (
         f"{_KINDS[found[0].pool >= 0]}-pool starvation: {of} busy with {code(*ahead)}"
         f"{f', {did.text}' if did.text else ''}. "
@@ -294,9 +304,12 @@ def _finding(
     return Finding("thread-pool starvation", lost, text, evidence, behind=did.site)
 
 
-def _busy(found: list[Job], since: int, until: int) -> Iterator[tuple[Who, int, int]]:
-    """The times in which workers had jobs while the worst call waited."""
+def _busy(found: list[Job], windows: Windows) -> Iterator[tuple[Who, int, int]]:
+    """The times in which workers had jobs while calls waited."""
     for job in found:
-        start, end = max(job.began_ns, since), min(job.ended_ns, until)
-        if start < end:
-            yield ("thread", job.thread), start, end
+        for n in range(bisect_left(windows.until_ns, job.began_ns), len(windows.until_ns)):
+            start, end = windows.from_ns[n], windows.until_ns[n]
+            if start >= job.ended_ns:
+                break
+            if max(job.began_ns, start) < min(job.ended_ns, end):
+                yield ("thread", job.thread), max(job.began_ns, start), min(job.ended_ns, end)

@@ -25,6 +25,7 @@ from viewer.trace.columns import (
     IO,
     LOOP_CALLBACK,
     LOOP_TASK,
+    NATIVE,
     READY,
     SELECT,
     SLEEP,
@@ -142,7 +143,9 @@ def _is_of_file(facts: Facts, call: int) -> bool:
 def _is_quick(facts: Facts, call: int) -> bool:
     """Whether the call usually returns at once: a long one is the disk's or the kernel's. One
     that begins a process lasts until that one has had a processor: the quickest tells. How
-    long a peer takes depends on what it was asked."""
+    long a peer takes depends on what it was asked. A loop's own sockets never block."""
+    if call in facts.of_transports:
+        return True
     if facts.call(call)[0].startswith(_OF_PEERS):
         return False
     return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
@@ -273,15 +276,17 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         kind = "task never yields" if never else "loop blocked"
         loop = facts.model.loops[worst.lane].kind
         step = _TO_THREAD[loop]
-        if never or _computes(found):
+        if never or _computes(found, THREAD_RUNNING):
             step = _TO_PROCESS.format(_PAUSES.get(loop, "awaits"))
+        elif _computes(found, NATIVE):
+            step = f"Use {step[step.rindex('a thread: ') :]}"  # a library would, too
         yield Finding(kind, lost, text, _evidence(facts, worst, site), step)
 
 
-def _computes(found: list[tuple[_Step, Behind]]) -> bool:
-    """Whether the steps compute for most of their own time, with the GIL: a thread would not
-    help."""
-    computed = sum(step.split.states[THREAD_RUNNING] for step, _ in found)
+def _computes(found: list[tuple[_Step, Behind]], state: int) -> bool:
+    """Whether the steps compute for most of their own time, with the GIL or without: with it
+    a thread would not help."""
+    computed = sum(step.split.states[state] for step, _ in found)
     return computed * 2 > sum(step.own_ns for step, _ in found)
 
 

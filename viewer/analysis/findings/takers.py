@@ -15,6 +15,7 @@ from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
 _WITH_ONE = ("query", "command", "response")  # with a connection
+_NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for one
 _JUST_NS = 50_000_000
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
@@ -58,10 +59,13 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     model, package = facts.model, package_of(waits[0].name)
     before = min(wait.start_ns for wait in waits)
     own = {wait.who for wait in waits}
-    found: set[Who] = {who for who, _, _ in _used(facts, package, before)}
+    found = set[Who]()
+    if all(kind == "thread" for kind, _ in own):  # tasks share theirs with tasks alone
+        found |= {who for who, _, _ in _used(facts, package, before)}
     for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
-        if model.trace.slices.start_ns[i] < before and package_of(what) == package:
+        is_its = package_of(what) == package and what not in _NOT_YET
+        if is_its and model.trace.slices.start_ns[i] < before:
             found.add(("task", model.owners.owner[i]))
     found = _with_one(facts, package, before, found - own) or found - own
     return found if len(found) <= _MANY else set()
