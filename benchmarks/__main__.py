@@ -204,7 +204,7 @@ def main() -> None:
         print_heap(rounds, scale)
         return
     if options.processes:
-        print_processes(*((3, 1, 80) if options.quick else (60, min(rounds, 5), 2000)))
+        print_processes(*((3, 3, 40) if options.quick else (60, 25, 200)))
         return
     print_pairs(rounds, scale)
     if options.pairs:
@@ -213,7 +213,7 @@ def main() -> None:
     print_import(3 if options.quick else 15)
     print_calls(20 if options.quick else 1000)
     print_heap(rounds, scale)
-    print_processes(*((3, 1, 80) if options.quick else (60, min(rounds, 5), 2000)))
+    print_processes(*((3, 3, 40) if options.quick else (60, 25, 200)))
     print_reports(sizes)
     print_first_paints(sizes, min(rounds, 5))
 

@@ -145,30 +145,30 @@ def serving(traced: bool, workers: int, folder: str) -> Iterator[tuple[int, int]
         service.wait()
 
 
-def load_ns(traced: bool, workers: int, requests: int) -> int:
+def load_ns(pid: int, port: int, requests: int) -> int:
     """CPU time of the whole service for so many requests."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(traced, workers, folder) as (pid, port),
-    ):
-        time.sleep(LEAST_LIFE_S)
-        request(port, 20 * workers)
-        before = cpu_ns(pid)
-        clients = [
-            threading.Thread(target=request, args=(port, requests // CLIENTS))
-            for _ in range(CLIENTS)
-        ]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
-        return cpu_ns(pid) - before
+    before = cpu_ns(pid)
+    clients = [
+        threading.Thread(target=request, args=(port, requests // CLIENTS))
+        for _ in range(CLIENTS)
+    ]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return cpu_ns(pid) - before
 
 
 def service_ratio(workers: int, rounds: int, requests: int) -> float:
-    """Median of traced over untraced CPU time."""
-    ratios = [
-        load_ns(True, workers, requests) / load_ns(False, workers, requests)
-        for _ in range(rounds)
-    ]
-    return statistics.median(ratios)
+    """Median of traced over untraced CPU time. Both services live at the same time, and are
+    asked in turn."""
+    with contextlib.ExitStack() as stack:
+        both = []
+        for traced in (False, True):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            both.append(stack.enter_context(serving(traced, workers, folder)))
+        time.sleep(LEAST_LIFE_S)
+        for _, port in both:
+            request(port, 20 * workers)
+        pairs = [[load_ns(pid, port, requests) for pid, port in both] for _ in range(rounds)]
+    return statistics.median(traced / plain for plain, traced in pairs)
