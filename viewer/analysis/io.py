@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tracer import schema as s
 from viewer.analysis.causes.elsewhere import Elsewhere
+from viewer.analysis.causes.writers import Writer, writers_of_calls
 from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
@@ -31,6 +32,7 @@ class IoRow:
     holding_gil_ns: int
     process: int
     children: tuple[str, ...] = ()  # the processes for whose end it waited, if any
+    writers: tuple[Writer, ...] = ()  # in other processes, for whose writing it waited
 
 
 def io_rows(model: Model) -> Rows[IoRow]:
@@ -52,7 +54,7 @@ def io_rows(model: Model) -> Rows[IoRow]:
     stats = engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows)
     has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
-    children = Elsewhere.of(model).children_of_calls()
+    children, writers = Elsewhere.of(model).children_of_calls(), writers_of_calls(model)
     named = [_named(model, row, is_one) for row, is_one in enumerate(imports)]
     total = stats.total.tolist()
 
@@ -67,6 +69,7 @@ def io_rows(model: Model) -> Rows[IoRow]:
                 held[row * 2 + 1],
                 table.call_process[row],
                 children.get(row, ()),
+                writers.get(row, ()),
             )
 
     def place_in_table(row: int) -> tuple[int, tuple[str, str], int]:
@@ -76,7 +79,11 @@ def io_rows(model: Model) -> Rows[IoRow]:
         int(callable_.startswith(CHILDREN) or row in children)
         for row, (callable_, _) in enumerate(named)
     ]
-    measures = {"total_ns": total, "holding_gil_ns": held[1::2], "children": for_children}
+    for_writers = [sum(one.ns for one in writers.get(row, ())) for row in range(rows)]
+    measures = {
+        **{"total_ns": total, "holding_gil_ns": held[1::2]},
+        **{"children": for_children, "writers_ns": for_writers},
+    }
     return Rows(sorted(sorted({*everything}), key=place_in_table), make, measures)
 
 

@@ -291,6 +291,16 @@ def _io(row: IoRow) -> Json:
         "bytes": row.size_bytes,
         "holding_gil_ns": row.holding_gil_ns,
         "children": list(row.children),
+        "writers": [
+            {
+                "process": one.process,
+                "who": one.who,
+                "site": one.site,
+                "count": one.count,
+                "ns": one.ns,
+            }
+            for one in row.writers
+        ],
     }
 
 

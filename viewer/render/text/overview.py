@@ -12,7 +12,12 @@ from viewer.render.text.health import troubles
 from viewer.render.text.histogram import availability
 from viewer.render.text.tables import Style, wrap
 from viewer.render.text.tasks import slowest_tasks
-from viewer.render.text.waits import slowest_locks, starved_threads, waits_for_children
+from viewer.render.text.waits import (
+    slowest_locks,
+    starved_threads,
+    waits_for_children,
+    waits_for_writers,
+)
 from viewer.words import place, shorten
 
 _MISSING = 3
@@ -140,10 +145,11 @@ def _calm(report: Report, style: Style) -> list[str]:
 
 
 def _slowest(report: Report, style: Style, most: int) -> str:
-    """The longest waits of tasks for their loop, for locks, the GIL, children; the longest
-    first."""
+    """The longest waits of tasks for their loop, for locks, the GIL, children, and what other
+    processes write; the longest first."""
     waits = slowest_tasks(report, style, most) + slowest_locks(report, style, most)
     waits += starved_threads(report, most) + waits_for_children(report, style)
+    waits += waits_for_writers(report, style)
     waits.sort(key=lambda wait: -wait[0])
     worth = [wait for n, wait in enumerate(waits[:most]) if not n or wait[0] >= _SLOW_NS]
     lines = [line for _, text in worth for line in wrap(text, style.width)]

@@ -290,7 +290,24 @@ def waits_for_children(report: Report, style: Style) -> list[tuple[int, str]]:
             f"{duration(row.calls.total_ns)} for {_named_children(row)}.",
         )
         for row in report.io.at_least("children", 1)
+        if not row.writers
     ]
+
+
+def waits_for_writers(report: Report, style: Style) -> list[tuple[int, str]]:
+    """(time, sentence) of the calls that waited until another recorded process wrote."""
+    found = []
+    for row in report.io.at_least("writers_ns", 1):
+        names = {_of_process(report, one.process, one.who): one.site for one in row.writers}
+        sites = {one.site for one in row.writers}
+        who, site = next(iter(names.items()))
+        at = f" ({tail(place(site, style.base), _LONG)})" if site and len(sites) == 1 else ""
+        others = f" and {plural(len(names) - 1, 'other thread')}" if len(names) > 1 else ""
+        call = _call_name(report, row, style).fitted(style.width - 4)
+        waited = duration(sum(one.ns for one in row.writers))
+        text = f"`{call}` waited {waited} for {code(who)}{others} to write{at}."
+        found.append((row.calls.max_ns, text))
+    return found
 
 
 def _named_children(row: IoRow) -> str:
