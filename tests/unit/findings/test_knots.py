@@ -233,3 +233,121 @@ def test_a_callback_that_waits_for_its_pool(tmp_path, frame):
 def test_a_wait_for_a_result_elsewhere(tmp_path):
     frame = "/lib/python3.13/multiprocessing/pool.py:595 Pool._handle_tasks"
     assert kinds(tmp_path, callback(frame)) == ["wait in vain"]
+
+
+def closing(worker_waits=True, name="executor shutdown", ns=600 * MS):
+    """`close` waits for a worker with the lock that the worker's job needs."""
+    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
+    main, worker = trace.thread("MainThread").native(0), trace.thread("crawler_0").native(0)
+    close, add = "/app/crawl.py:30 close", "/app/crawl.py:18 add"
+    lock, end = trace.lock("Lock", add), trace.lock(name, close)
+    until = 20 * MS + ns
+    lock.hold(5 * MS, until + MS, main, site="/app/crawl.py:28 close")
+    main.lock_wait(6 * MS, name, lock=end, owner=worker, site=close)
+    if worker_waits:
+        worker.lock_wait(20 * MS, "Lock", lock=lock, owner=main, site=add, acquired=False)
+    else:
+        worker.sleep(20 * MS, site=add)
+    worker.native(until).release(until, end, to=main).end(until + 1)
+    main.native(until).end(until + 2 * MS)
+    return trace.ended(until + 3 * MS)
+
+
+@pytest.mark.parametrize("name", ["executor shutdown", "Thread.join"])
+def test_a_shutdown_under_a_lock(tmp_path, name):
+    (found,) = find_in(tmp_path, closing(name=name))
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 20.0 ms, for 600 ms: `MainThread` in `close` (crawl.py:30) waits for the "
+        "end of `crawler_0`; `crawler_0` in `add` (crawl.py:18) waits for the lock that "
+        "`MainThread` holds, acquired at crawl.py:28. Release the lock before waiting."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"worker_waits": False}, id="it only sleeps"),
+        pytest.param({"ns": 40 * MS}, id="soon given up"),
+    ],
+)
+def test_a_shutdown_that_takes_a_while(tmp_path, story):
+    assert kinds(tmp_path, closing(**story)) == []
+
+
+def rebalance(by="coordinator", timed_out=True):
+    """`process` waits with a lock for an event that the one sets who waits for the lock."""
+    trace = TraceBuilder(argv="consume.py", signals=SIGNALS)
+    process, coordinator, other = (
+        trace.thread(name).native(0) for name in ("process", "coordinator", "other")
+    )
+    get, revoke = "/app/consume.py:17 getmany", "/app/consume.py:34 on_revoked"
+    lock, assigned = trace.lock("Lock", revoke), trace.lock("Event.wait", get)
+    lock.hold(MS, 640 * MS, process, site="/app/consume.py:38 process")
+    process.lock_wait(10 * MS, "Event.wait", lock=assigned, site=get)
+    coordinator.lock_wait(
+        20 * MS, "Lock", lock=lock, owner=process, site=revoke, acquired=not timed_out
+    )
+    coordinator.native(620 * MS)
+    setter = coordinator if by == "coordinator" else other
+    setter.release(630 * MS, assigned, to=process)
+    process.native(630 * MS)
+    for thread in (process, coordinator, other):
+        thread.end(700 * MS)
+    return trace.ended(701 * MS)
+
+
+def test_an_event_that_comes_when_the_other_gives_up(tmp_path):
+    found, *_ = find_in(tmp_path, rebalance())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 20.0 ms, for 600 ms: `process` in `getmany` (consume.py:17) waits for "
+        "`Event.wait`, which `coordinator` set in the end; `coordinator` in `on_revoked` "
+        "(consume.py:34) waits for the lock that `process` holds, acquired at consume.py:38. "
+        "Release the lock before waiting."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"by": "other"}, id="somebody else sets it"),
+        pytest.param({"timed_out": False}, id="it got the lock"),
+    ],
+)
+def test_an_event_under_a_lock(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, rebalance(**story))
+
+
+def stopped_loop(ns=600 * MS):
+    """A job waits for a coroutine; the thread of the loop waits for the job's worker."""
+    trace = TraceBuilder(argv="hub.py", signals=SIGNALS)
+    main, worker = trace.thread("MainThread").running(0), trace.thread("sync_0").native(0)
+    loop, site = trace.loop(main), "/app/hub.py:28 save"
+    serve = loop.task("serve", site="/app/hub.py:40 serve")
+    serve.ready(0).running(1).done(MS)
+    loop.step(serve, 1, MS)
+    end = trace.lock("executor shutdown", "/app/hub.py:49 main")
+    result, until = trace.lock("Future.result", site), 10 * MS + ns
+    main.lock_wait(
+        2 * MS, "executor shutdown", lock=end, owner=worker, site="/app/hub.py:49 main"
+    )
+    worker.wakes(9 * MS)
+    worker.lock_wait(10 * MS, "Future.result", lock=result, site=site, acquired=False)
+    worker.native(until).release(until, end, to=main).end(until + 1)
+    main.native(until).end(until + MS)
+    return trace.ended(until + 2 * MS)
+
+
+def test_a_coroutine_of_a_loop_that_has_stopped(tmp_path):
+    (found,) = find_in(tmp_path, stopped_loop())
+    assert found.text == (
+        "Deadlock at 10.0 ms, for 600 ms: `MainThread` in `main` (hub.py:49) waits for the "
+        "end of `sync_0`; `sync_0` in `save` (hub.py:28) waits for a coroutine on the loop of "
+        "`MainThread`. Wait for the thread while its loop still runs, without blocking it: "
+        "`await asyncio.to_thread(thread.join)`."
+    )
+
+
+def test_a_coroutine_that_comes_soon(tmp_path):
+    assert kinds(tmp_path, stopped_loop(ns=40 * MS)) == []

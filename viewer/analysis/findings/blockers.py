@@ -13,15 +13,18 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.locks import ENDS
 from viewer.trace.columns import LOOP_TASK, RUNNING, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
 from viewer.words import code, place
 
-LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE, LOOP, SLOT, CALLBACK = (
-    "lock", "join", "job", "queued job", "import", "queue", "loop", "slot", "callback",
+LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE = (
+    "lock", "join", "job", "queued job", "import", "queue",
 )  # fmt: skip
+LOOP, SLOT, CALLBACK, EVENT = "loop", "slot", "callback", "event"
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
+_EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
 _JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
@@ -49,7 +52,7 @@ class Blockers:
     def of(self, wait: Wait) -> Blocked | None:
         if wait.name in _LOCKS:
             return self._lock(wait)
-        if wait.name == "Thread.join":
+        if wait.name in ENDS:
             return self._join(wait)
         if wait.name == IMPORT:
             return self._import(wait)
@@ -59,8 +62,8 @@ class Blockers:
             why = "for a result, though it is the thread that receives the results of its pool"
             return Blocked(CALLBACK, (wait.who,), why)
         if wait.name in _RESULTS:
-            return self._job(wait) or self._loop(wait)
-        return self._slot(wait)
+            return self._job(wait) or self._loop(wait) or self._event(wait)
+        return self._slot(wait) or self._event(wait)
 
     def _receives(self, wait: Wait) -> bool:
         """Whether it is a callback of a pool of processes that waits."""
@@ -126,6 +129,17 @@ class Blockers:
         said += " and others" if len(by) > 3 else ""
         verb = "has" if len(by) == 1 else "have"
         return Blocked(SLOT, by, f"for a {pool.slot} of {pool.of}, which {said} {verb}")
+
+    def _event(self, wait: Wait) -> Blocked | None:
+        """Whoever woke it in the end."""
+        if wait.name not in _EVENTS or wait.failed or wait.ender in (None, wait.who):
+            return None
+        if pool_of(wait.name, wait.stack) is not None:
+            return None
+        assert wait.ender is not None
+        what = "a future" if wait.name == "future" else f"`{wait.name}`"
+        why = f"for {what}, which {self._name(wait.ender)} set in the end"
+        return Blocked(EVENT, (wait.ender,), why)
 
     def _queue(self, wait: Wait) -> Blocked | None:
         enders = self.enders(wait.lock) if wait.lock >= 0 else frozenset()

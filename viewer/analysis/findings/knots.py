@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from tracer.units import duration
 from viewer.analysis.findings.blockers import (
     CALLBACK,
+    EVENT,
     JOB,
     JOIN,
     LOCK,
@@ -37,13 +38,18 @@ _CUT = {
     QUEUED: "Do not wait in a pool for jobs of the same pool: give them a pool of their own.",
     LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
     MODULE: "Do not wait for a thread while a module is imported.",
-    QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
     LOCK: "Release the lock before waiting.",
+    QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
     CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
+    EVENT: "Release what the others need before waiting for what they do.",
     JOB: "Do not wait for a job while having what it needs.",
     JOIN: "Do not join a thread while having what it needs.",
 }
 
+_STILL_RUNS = (
+    "Wait for the thread while its loop still runs, without blocking it: "
+    "`await asyncio.to_thread(thread.join)`."
+)
 _TOLD = ({LOCK}, {SLOT})  # circles of these alone: see cycles, and lost
 
 type _Members = dict[Who, tuple[Wait, Blocked]]
@@ -132,8 +138,14 @@ def _finding(facts: Facts, waits: LongWaits, members: _Members, start_ns: int) -
         parts.append(
             f"{said}{place_in(one.site)} {'wait' if len(whos) > 1 else 'waits'} {blocked.why}"
         )
-    how = next(how for how in _CUT if any(b.how == how for _, b in members.values()))
-    text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_CUT[how]}"
+    text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_cut(members)}"
     lost = sum(one.ns for one, _ in members.values())
     worst = max((one for one, _ in members.values()), key=lambda one: one.ns)
     return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
+def _cut(members: _Members) -> str:
+    hows = {blocked.how for _, blocked in members.values()}
+    if hows == {LOOP, JOIN}:
+        return _STILL_RUNS
+    return _CUT[next(how for how in _CUT if how in hows)]

@@ -9,6 +9,7 @@ from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
+from viewer.analysis.findings.keepers import kept_in_use
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -36,6 +37,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         return _nested(facts, waits, group, vain, circle)
     if not served and (around := takers.nested(facts, vain)):
         return _nested(facts, waits, group, vain, set(around), min(around.values()))
+    if (kept := kept_in_use(facts, waits, group, vain)) is not None:
+        return kept
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
     had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot

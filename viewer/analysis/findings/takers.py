@@ -14,11 +14,12 @@ from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
-_WITH_ONE = ("query", "command", "response")  # with a connection
-_NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for one
+_WITH_ONE = ("query ", "command ", "response ", "body ", "message ")  # with a connection
+_ANY_DRIVER = "sqlalchemy"  # its pool has the connections of another package
 _JUST_NS = 50_000_000
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
+_IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
 
 
@@ -59,28 +60,38 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     model, package = facts.model, package_of(waits[0].name)
     before = min(wait.start_ns for wait in waits)
     own = {wait.who for wait in waits}
-    found = set[Who]()
-    if all(kind == "thread" for kind, _ in own):  # tasks share theirs with tasks alone
-        found |= {who for who, _, _ in _used(facts, package, before)}
+    found: set[Who] = {who for who, _, _, _ in used(facts, package, before)}
     for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
-        is_its = package_of(what) == package and what not in _NOT_YET
-        if is_its and model.trace.slices.start_ns[i] < before:
+        if model.trace.slices.start_ns[i] < before and is_talk(what, package):
             found.add(("task", model.owners.owner[i]))
-    found = _with_one(facts, package, before, found - own) or found - own
+    return _suspects(facts, waits, found - own)
+
+
+def _suspects(facts: Facts, waits: list[Wait], users: set[Who]) -> set[Who]:
+    """Those who still lived when the waits were over; else those that failed or were
+    cancelled; else all. None, if they are many: they may all have given back."""
+    ends, last = LongWaits.of(facts).ends_ns, max(wait.end_ns for wait in waits)
+    alive = {who for who in users if ends(who) >= last - _JUST_NS}
+    failed = {
+        who for who in users
+        if who[0] == "task" and facts.ledger.how_it_ended(who[1]).startswith(_IN_VAIN)
+    }  # fmt: skip
+    found = alive or failed or users
     return found if len(found) <= _MANY else set()
 
 
-def _with_one(facts: Facts, package: str, before: int, of: set[Who]) -> set[Who]:
-    """The tasks that talked to the server, which needs a connection, and that still live:
-    where there are some, those who made the pool or have ended are not to blame."""
-    found = {
-        ("task", facts.model.owners.owner[i])
-        for name in _WITH_ONE
-        for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ({package})")
-        if facts.model.trace.slices.start_ns[i] < before
-    }
-    return {who for who in of & found if LongWaits.of(facts).ends_ns(who) >= before}
+def family(package: str) -> str:
+    """The package that talks to the server, by that of the pool: psycopg of psycopg_pool."""
+    return package.removesuffix("_pool")
+
+
+def is_talk(what: str, package: str) -> bool:
+    """Whether such a wait is for a server, by way of a connection of the package's pool."""
+    if not what.startswith(_WITH_ONE):
+        return False
+    is_query = package == _ANY_DRIVER and what.startswith("query ")
+    return is_query or package_of(what) == family(package)
 
 
 def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:
@@ -90,7 +101,7 @@ def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:
     waiting, found = {wait.who: wait for wait in waits}, dict[Who, str]()
     others = set[Who]()
     last_ns = max(wait.start_ns for wait in waits)
-    for who, site, at_ns in _used(facts, package_of(waits[0].name), last_ns):
+    for who, site, at_ns, _ in used(facts, package_of(waits[0].name), last_ns):
         if who not in waiting:
             others.add(who)
         elif at_ns < waiting[who].start_ns:
@@ -110,10 +121,11 @@ def size(facts: Facts, wait: Wait) -> int:
     return max(map(int, said), default=0)
 
 
-def _used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, int]]:
-    """Who talked to a server by way of a package, at which line of the user's, and when."""
+def used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, int, int]]:
+    """Which threads talked to a server by way of a package: at which line of the user's, from
+    when to when."""
     model, table = facts.model, facts.model.states
-    part = f"-packages/{package}/".replace("_pool", "")
+    part = f"-packages/{family(package)}/"
     if not package:
         return
     for row in facts.rows_of((IO,), 0):
@@ -123,7 +135,8 @@ def _used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, i
             site = next((frame for frame in frames if not is_library(frame)), "")
             is_its = any(part in frame for frame in frames)
             if site and is_its and facts.on_loop_at(table.who[row], table.start_ns[row]) < 0:
-                yield ("thread", table.who[row]), site, table.start_ns[row]
+                times = table.start_ns[row], table.end_ns[row]
+                yield ("thread", table.who[row]), site, *times
 
 
 def have(facts: Facts, wait: Wait) -> set[Who]:
@@ -135,7 +148,7 @@ def have(facts: Facts, wait: Wait) -> set[Who]:
         return found
     waits, model = LongWaits.of(facts), facts.model
     for name in _WITH_ONE:
-        for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ({package})"):
+        for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name}({family(package)})"):
             who: Who = ("task", model.owners.owner[i])
             before = model.trace.slices.end_ns[i] <= wait.start_ns
             if before and who != wait.who and waits.ends_ns(who) >= wait.end_ns - _JUST_NS:

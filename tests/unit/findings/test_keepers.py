@@ -1,0 +1,163 @@
+"""A library's pool whose connections are in use for longer than others wait for one."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+NOTIFY, LIST = "/app/shop.py:17 stream", "/app/shop.py:23 list_orders"
+PACKAGE = "/venv/lib/python3.13/site-packages"
+
+
+def streams(count=2, what="query (psycopg)", pool="psycopg_pool", until=1_000 * MS, slots=2):
+    """`stream` awaits something while two others wait for a connection, 600 ms each."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    kept = [loop.task("stream", site="/app/shop.py:12 stream") for _ in range(count)]
+    late = [loop.task("list_orders", site="/app/shop.py:20 list_orders") for _ in range(2)]
+    for n, task in enumerate(kept):
+        task.ready(0).running(n * MS).awaits(n * MS + 1, what, site=NOTIFY)
+        loop.step(task, n * MS, n * MS + 1)
+    lock = trace.lock(f"connection pool ({pool})", LIST)
+    for n, task in enumerate(late):
+        task.ready(0).running(20 * MS + n * MS)
+        task.awaits(
+            20 * MS + n * MS + 1, f"connection pool ({pool})", site=LIST, lock=lock.id,
+            acquired=False, **{s.ARG_SLOTS: slots},
+        )  # fmt: skip
+        loop.step(task, 20 * MS + n * MS, 20 * MS + n * MS + 1)
+    at = 620 * MS
+    if until < at:
+        for n, task in enumerate(kept):
+            since = until + n * MS
+            task.ready(since, waker="io").running(since).awaits(
+                since + 1, "sleep", site=NOTIFY
+            )
+            loop.step(task, since, since + 1)
+    for n, task in enumerate(late):
+        since = at + n * MS
+        task.ready(since, waker="timer").running(since).done(since + 1, "failed: PoolTimeout")
+        loop.step(task, since, since + 1)
+    for n, task in enumerate(kept):
+        task.ready(1_000 * MS, waker="io").running(1_000 * MS + n).done(1_000 * MS + n + 1)
+        loop.step(task, 1_000 * MS + n, 1_000 * MS + n + 1)
+    thread.end(1_001 * MS)
+    return trace.ended(1_002 * MS)
+
+
+def test_connections_that_are_in_use_all_the_while(tmp_path):
+    (found,) = find_in(tmp_path, streams())
+    assert found.finding == "pool exhausted"
+    assert found.text == (
+        "Pool exhausted: 2 tasks `stream` have all 2 connections of psycopg's pool, 100 % of "
+        "that time awaiting `query (psycopg)` in `stream` (shop.py:17). Meanwhile 2 tasks "
+        "`list_orders` waited for one in `list_orders` (shop.py:23) and gave up: 2 waits, "
+        "1.20 s in total, the longest 600 ms (at 20.0 ms). Keep it for less time, or raise "
+        "the number of connections."
+    )
+    assert found.evidence.site == LIST
+
+
+def test_another_drivers_query_in_a_pool_of_sqlalchemy(tmp_path):
+    (found,) = find_in(tmp_path, streams(what="query (asyncpg)", pool="sqlalchemy"))
+    assert found.text.startswith("Pool exhausted: 2 tasks `stream` have all 2 connections of")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 1}, id="another connection is in nobody's use"),
+        pytest.param({"what": "query (asyncpg)"}, id="of another library"),
+        pytest.param({"what": "sleep"}, id="asleep"),
+        pytest.param({"until": 200 * MS}, id="for a part of that time"),
+    ],
+)
+def test_connections_that_may_be_lost(tmp_path, story):
+    assert kinds(tmp_path, streams(**story)) == ["slots never returned"]
+
+
+def threads(count=1, query_ns=900 * MS):
+    """Threads query while another one waits for the pool's only connection, 600 ms."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    name = "connection pool (psycopg_pool)"
+    lock = trace.lock(name, LIST)
+    stack = f"{PACKAGE}/psycopg/connection.py:40 Connection.execute\n{NOTIFY}"
+    users = [trace.thread("report").native(0) for _ in range(count)]
+    late = trace.thread("late").native(0)
+    for n, user in enumerate(users):
+        user.io(n, "select.poll.poll", site=NOTIFY, stack=stack).native(query_ns + n)
+    late.lock_wait(
+        20 * MS, name, lock=lock, site=LIST, acquired=False,
+        stack=f"{PACKAGE}/psycopg_pool/pool.py:9 ConnectionPool._getconn_unchecked\n{LIST}",
+    )  # fmt: skip
+    assert late.state
+    late.state.args |= {s.ARG_SLOTS: 1}
+    late.native(620 * MS)
+    for thread in (*users, late):
+        thread.end(1_000 * MS)
+    return trace.ended(1_001 * MS)
+
+
+def test_a_thread_whose_query_is_long(tmp_path):
+    found, *_ = find_in(tmp_path, threads())
+    assert found.text.startswith(
+        "Pool exhausted: `report` has the only connection of psycopg's pool, 100 % of that "
+        "time in `select.poll.poll` in `stream` (shop.py:17"
+    )
+
+
+def test_a_thread_whose_query_was_short(tmp_path):
+    assert "pool exhausted" not in kinds(tmp_path, threads(query_ns=100 * MS))
+
+
+def crowd(how=s.DONE, lives=False, users=12):
+    """Many used the pool before; three of them ended another way, or live on."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, at = trace.loop(thread), MS
+    used = [loop.task("export", site="/app/shop.py:30 export") for _ in range(users)]
+    for task in used:
+        task.ready(at).running(at).awaits(
+            at + 1, "query (psycopg)", site="/app/shop.py:32 export"
+        )
+        loop.step(task, at, at + 1)
+        task.ready(at + MS, waker="io").running(at + MS)
+        loop.step(task, at + MS, at + MS + 1)
+        if lives and task in used[:3]:
+            task.awaits(at + MS + 1, "sleep", site="/app/shop.py:33 export")
+        else:
+            task.done(at + MS + 1, how if task in used[:3] else s.DONE)
+        at += 2 * MS
+    name = "connection pool (psycopg_pool)"
+    lock, late = trace.lock(name, LIST), loop.task("late", site="/app/shop.py:20 late")
+    late.ready(at).running(at).awaits(at + 1, name, site=LIST, lock=lock.id, acquired=False)
+    loop.step(late, at, at + 1)
+    end = at + 700 * MS
+    late.ready(end, waker="timer").running(end).done(end + 1, "failed: PoolTimeout")
+    loop.step(late, end, end + 1)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        pytest.param(
+            {"how": s.CANCELLED}, "3 tasks `export` had one last, and", id="cancelled"
+        ),
+        pytest.param(
+            {"how": "failed: KeyError"}, "3 tasks `export` had one last", id="failed"
+        ),
+        pytest.param({"lives": True}, "3 tasks `export` had one last.", id="alive"),
+        pytest.param(
+            {}, "Nobody gave one back in that time. Whoever", id="nobody in particular"
+        ),
+        pytest.param({"users": 5}, "5 tasks `export` had one last, and ended", id="few"),
+    ],
+)
+def test_who_may_have_them(tmp_path, story, said):
+    (found,) = find_in(tmp_path, crowd(**story))
+    assert found.finding == "slots never returned"
+    assert said in found.text
