@@ -223,4 +223,21 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked", ("flush_metrics",), ("tornado",)
     ),
     "ok_b2_files_parsed_by_processes": Wanted(""),
+    "v01_job_asks_a_stopped_loop": Wanted(
+        "deadlock", ("save_state", "sync-worker", "MainThread", "loop")
+    ),
+    "v03_lock_held_over_getmany": Wanted("deadlock", ("coordinator", "process", "lock")),
+    "v04_streams_keep_connections": Wanted(
+        "pool exhausted",
+        ("3 tasks `stream_events`", "3 connections", "list_orders"),
+        ("psycopg_pool",),
+        "PG_URL",
+    ),
+    "v05_lock_acquired_for_a_cancelled_task": Wanted(
+        "slots never returned", ("tool_call", "refresh", "cancelled")
+    ),
+    "v06_lock_around_a_task_that_needs_it": Wanted(
+        "deadlock", ("refresh", "credentials", "update_credentials")
+    ),
+    "v11_subscriptions_never_end": Wanted("task leak", ("forward", "Queue.get")),
 }

@@ -279,4 +279,18 @@ SYNC: dict[str, Wanted] = {
     "v05_upstream_stands_still": Wanted("slow answer", ("worker-N", "fetch_price")),
     "ok_b1_grpc_service": Wanted("", (), ("grpc",)),
     "ok_b4_workers_with_retries": Wanted("", (), ("requests",)),
+    "v02_shutdown_under_the_submit_lock": Wanted(
+        "deadlock", ("MainThread", "close", "crawler", "add")
+    ),
+    "v07_reader_left_at_each_reconnect": Wanted(
+        "descriptors pile up|workers never exit", ("connect",)
+    ),
+    "v08_workers_wait_for_a_permit": Wanted(
+        "thread-pool starvation", ("4 workers", "call_alerce", "call_panstarrs")
+    ),
+    "v09_both_ends_send_first": Wanted("full pipe|deadlock", ("MainThread", "simulator")),
+    "v10_transaction_waits_for_the_hook": Wanted(
+        "deadlock", ("hooks", "audit", "flow-N", "run_flow"), ("sqlalchemy",)
+    ),
+    "v12_stop_inside_the_worker": Wanted("deadlock", ("poller-1", "fail", "report")),
 }

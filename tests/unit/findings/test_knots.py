@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 LOG = "/app/log.py:8 write_log"
 
@@ -351,3 +352,91 @@ def test_a_coroutine_of_a_loop_that_has_stopped(tmp_path):
 
 def test_a_coroutine_that_comes_soon(tmp_path):
     assert kinds(tmp_path, stopped_loop(ns=40 * MS)) == []
+
+
+def reconnect(times=2, name="credentials", lock_wait=True, gives_up=True, what="task {}"):
+    """`stream` holds a lock and awaits a task that waits for the lock, 600 ms each time."""
+    trace = TraceBuilder(argv="stream.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, at = trace.loop(thread), MS
+    site, update = "/app/stream.py:23 refresh", "/app/stream.py:16 update"
+    stream = loop.task("stream", site="/app/stream.py:2 stream")
+    lock = trace.lock("asyncio.Lock", update)
+    stream.ready(0)
+    for _ in range(times):
+        child = loop.task(name, name, site="/app/stream.py:15 update", parent=stream.id)
+        stream.running(at).awaits(at + MS, what.format(name), site=site)
+        loop.step(stream, at, at + MS)
+        lock.hold(at, at + 602 * MS, stream, "/app/stream.py:28 reconnect")
+        child.ready(at).running(at + MS)
+        if lock_wait:
+            child.awaits(
+                at + 2 * MS, "Lock", acquired=not gives_up, lock=lock.id, site=update,
+                owner_task=stream.id, owner_name="stream",
+            )  # fmt: skip
+        else:
+            child.awaits(at + 2 * MS, "sleep", site=update)
+        loop.step(child, at + MS, at + 2 * MS)
+        end = at + 600 * MS
+        child.ready(end, waker="timer" if gives_up else "io").running(end).done(
+            end + 1, "cancelled" if gives_up else s.DONE
+        )
+        loop.step(child, end, end + 1)
+        stream.ready(end + 1, waker="timer").running(end + 2)
+        stream.awaits(end + 2 * MS, "sleep", site="/app/stream.py:30 reconnect")
+        loop.step(stream, end + 2, end + 2 * MS)
+        at = end + 10 * MS
+        stream.ready(at, waker="timer")
+    stream.running(at).done(at + 1)
+    loop.step(stream, at, at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize("what", ["task {}", "gather"])
+def test_a_task_that_needs_the_lock_of_its_creator(tmp_path, what):
+    found, *others = find_in(tmp_path, reconnect(what=what))
+    assert "deadlock" not in {other.finding for other in others}
+    assert found.text == (
+        "Deadlock at 3.00 ms, for 598 ms, the first of 2: `stream` in `refresh` "
+        "(stream.py:23) waits for the end of `credentials`; `credentials` in `update` "
+        "(stream.py:16) waits for the lock that `stream` holds, acquired at stream.py:28. "
+        "Release the lock before waiting."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"lock_wait": False}, id="it only sleeps"),
+        pytest.param({"gives_up": False}, id="it got the lock"),
+    ],
+)
+def test_a_task_under_a_lock(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, reconnect(**story))
+
+
+def test_workers_that_their_creator_awaits(tmp_path):
+    """Whoever awaits idle consumers for a time is no deadlock, though only it puts."""
+    trace = TraceBuilder(argv="idle.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    main = loop.task("main", site="/app/idle.py:2 main")
+    worker = loop.task("worker", site="/app/idle.py:9 worker", parent=main.id)
+    items = trace.lock("Queue.get", "/app/idle.py:10 worker")
+    worker.ready(0).running(0)
+    worker.awaits(MS, "Queue.get", lock=items.id, site="/app/idle.py:10 worker")
+    loop.step(worker, 0, MS)
+    main.ready(MS).running(20 * MS)
+    worker.ready(21 * MS, by=main)
+    main.awaits(22 * MS, "gather", acquired=False, site="/app/idle.py:5 main")
+    loop.step(main, 20 * MS, 22 * MS)
+    worker.running(22 * MS)
+    worker.awaits(23 * MS, "Queue.get", lock=items.id, site="/app/idle.py:10 worker")
+    loop.step(worker, 22 * MS, 23 * MS)
+    for n, task in enumerate((worker, main)):
+        at = 900 * MS + n * MS
+        task.ready(at, waker="timer").running(at).done(at + 1, "cancelled")
+        loop.step(task, at, at + 1)
+    thread.end(910 * MS)
+    assert "deadlock" not in kinds(tmp_path, trace.ended(911 * MS))

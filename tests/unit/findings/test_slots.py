@@ -301,3 +301,64 @@ def test_a_token_is_the_tasks_and_not_the_threads(tmp_path):
     assert found.text.startswith(
         "Pool exhausted: 3 tasks `ask` share 1 token of trio's limiter."
     )
+
+
+def test_a_library_that_paces_its_own_threads(tmp_path):
+    """No line of the program waits: how a library limits what it fetches in advance."""
+    lib = "/venv/lib/python3.13/site-packages/broker"
+    stack = f"{lib}/stub.py:220 Consumer.next\n{lib}/worker.py:80 Worker.run"
+    story = {"name": "Semaphore", "stack": stack}
+    assert kinds(tmp_path, pool(**story)) == []
+    story["stack"] += "\n/app/web.py:6 report"
+    assert kinds(tmp_path, pool(**story)) == ["pool exhausted"]
+
+
+def hook(flows=2, slots=2, by_hook=True, ns=600 * MS):
+    """`hooks` waits for a connection; threads wait for its answers and get them then."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    name = "connection pool (sqlalchemy)"
+    hooks, other = trace.thread("hooks").native(0), trace.thread("other").native(0)
+    threads = [trace.thread(f"flow-{n}").native(0) for n in range(flows)]
+    lock = trace.lock(name, "/app/web.py:22 audit")
+    answers = [trace.lock("Queue.get", "/app/web.py:49 run") for _ in threads]
+    for n, thread in enumerate(threads):
+        thread.lock_wait(n + 5, "Queue.get", lock=answers[n], site="/app/web.py:49 run")
+    hooks.lock_wait(
+        MS, name, lock=lock, site="/app/web.py:22 audit", stack=GET, acquired=False
+    )
+    assert hooks.state
+    hooks.state.args |= {s.ARG_SLOTS: slots}
+    end = MS + ns
+    hooks.native(end)
+    for n, thread in enumerate(threads):
+        (hooks if by_hook else other).release(end + n + 1, answers[n], to=thread)
+        thread.native(end + n + 1).end(end + MS)
+    for thread in (hooks, other):
+        thread.end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_those_who_wait_for_the_one_that_waits(tmp_path):
+    (found,) = find_in(tmp_path, hook())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 1.00 ms, for 600 ms: `hooks` in `audit` (web.py:22) waits for a "
+        "connection of SQLAlchemy's pool, and 2 threads `flow-N` in `run` (web.py:49), as "
+        "many as there are connections, wait for it meanwhile, until it gave up. Give the "
+        "connection back before waiting for somebody who needs one."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"slots": 5}, id="there are more connections"),
+        pytest.param({"by_hook": False}, id="somebody else answers"),
+    ],
+)
+def test_those_who_may_have_connections(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, hook(**story))
+
+
+def test_an_answer_that_comes_soon(tmp_path):
+    assert kinds(tmp_path, hook(ns=300 * MS)) == []

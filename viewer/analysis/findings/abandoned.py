@@ -10,6 +10,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import (
+    FOR_TASKS,
     GETS,
     GIVEN_UP,
     PUTS,
@@ -37,7 +38,6 @@ _TOGETHER_NS = 50 * _MS
 _MOST = 200  # awaits of other tasks that are looked at, the longest ones
 _HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
 _AWAIT = s.AWAIT_PREFIX
-_FOR_TASKS = (s.AWAIT_TASK_PREFIX.removeprefix(_AWAIT), "gather", "wait", "TaskGroup")
 _NOT_BY_TASKS = (For.CLOCK, For.OUTSIDE, For.CHILD)  # another task ends such waits by force
 
 
@@ -159,7 +159,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
 def _is_for_tasks(facts: Facts, i: int) -> bool:
     owned = facts.model.owners
     name = facts.model.trace.text(owned.code[i]).removeprefix(_AWAIT)
-    return owned.owner[i] >= 0 and name.startswith(_FOR_TASKS)
+    return owned.owner[i] >= 0 and name.startswith(FOR_TASKS)
 
 
 def _cancelled(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:

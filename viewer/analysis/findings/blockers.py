@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.takers import have
-from viewer.analysis.findings.waits import GETS, PUTS, LongWaits, Wait, name_of
+from viewer.analysis.findings.waits import FOR_TASKS, GETS, PUTS, LongWaits, Wait, name_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job
@@ -54,6 +54,8 @@ class Blockers:
             return self._lock(wait)
         if wait.name in ENDS:
             return self._join(wait)
+        if wait.name.startswith(FOR_TASKS):
+            return self._tasks(wait)
         if wait.name == IMPORT:
             return self._import(wait)
         if wait.name in _QUEUES:
@@ -103,6 +105,42 @@ class Blockers:
         if who is None:
             return None
         return Blocked(JOIN, (who,), f"for the end of {self._name(who)}")
+
+    def _tasks(self, wait: Wait) -> Blocked | None:
+        """The task whose end it awaits: the one of that name, or the one it created that was
+        not done in the end."""
+        owned, (_, which) = self.model.owners, wait.who
+        name = wait.name.removeprefix(FOR_TASKS[0])
+        if name == wait.name:
+            found = self._created.get((owned.task_process[which], owned.task_id[which]), [])
+        else:
+            found = self._named.get((owned.task_process[which], name), [])
+        ends = self.waits.ends_ns
+        pending = [
+            task for task in found
+            if ends(("task", task)) >= wait.end_ns - _JUST_NS
+            and self.model.trace.slices.start_ns[owned.task_head[task]] < wait.end_ns
+        ]  # fmt: skip
+        if len(pending) != 1:
+            return None
+        who: Who = ("task", pending[0])
+        return Blocked(JOIN, (who,), f"for the end of {self._name(who)}")
+
+    @cached_property
+    def _created(self) -> dict[tuple[int, int], list[int]]:
+        """By process and id of a task, the tasks that it created."""
+        owned, found = self.model.owners, defaultdict[tuple[int, int], list[int]](list)
+        for task, parent in enumerate(owned.task_parent):
+            found[owned.task_process[task], parent].append(task)
+        return found
+
+    @cached_property
+    def _named(self) -> dict[tuple[int, str], list[int]]:
+        """By process and name of a task."""
+        owned, found = self.model.owners, defaultdict[tuple[int, str], list[int]](list)
+        for task, process in enumerate(owned.task_process):
+            found[process, self.model.task_name(task)].append(task)
+        return found
 
     def _import(self, wait: Wait) -> Blocked | None:
         """Those who wait inside an import, of which there is nobody else to be seen."""

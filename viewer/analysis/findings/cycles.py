@@ -7,7 +7,7 @@ from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
-from viewer.analysis.ledger.circles import Circle, Who, circles
+from viewer.analysis.ledger.circles import Circle, Link, Who, circles
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.holders import Holders
 from viewer.trace.columns import FAILED
@@ -53,10 +53,21 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
         return True
     kind, who = circle.links[0].who
     is_thread = kind == "thread"
+    if is_thread and _is_of_another_job(facts, who, circle.links[0]):
+        return False
     process = model.thread_process[who] if is_thread else model.owners.task_process[who]
     ended = model.trace.processes[process].recording_ended is not None
     is_left = is_open[0] and ended and is_thread and not _is_within(facts, rows[0])
     return not is_left and not is_signal(facts.ledger, table.row[rows[0]])
+
+
+def _is_of_another_job(facts: Facts, thread: int, link: Link) -> bool:
+    """Whether a worker acquired the lock in a job before the one that waits for it."""
+    took_ns = facts.model.states.start_ns[link.hold]
+    start_ns = facts.model.states.start_ns[link.wait]
+    return any(
+        took_ns < job.began_ns <= start_ns for job in facts.jobs.of_thread.get(thread, [])
+    )
 
 
 def _is_within(facts: Facts, wait: int) -> bool:

@@ -12,7 +12,7 @@ from tracer import schema as s
 from viewer.analysis.findings.hot import places
 from viewer.analysis.health import Health, health
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.jobs import Jobs
+from viewer.analysis.ledger.jobs import Job, Jobs
 from viewer.analysis.ledger.ledger import Interval, Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.ledger.rows import longs
@@ -174,6 +174,15 @@ class Facts:
     @cached_property
     def jobs(self) -> Jobs:
         return Jobs(self.ledger)
+
+    def awaits_job(self, job: Job) -> str:
+        """Where the task that submitted a job awaits its result; "" unknown."""
+        if job.submitter is None or job.submitter[0] != "task":
+            return ""
+        rows, which = self.ledger.rows_of_tasks, job.submitter[1]
+        low, high = rows.offset[which], rows.offset[which + 1]
+        at = bisect_left(rows.start_ns, job.submitted_ns, low, high)
+        return self.ledger.site_of_await(rows.row[at]) if at < high else ""
 
     @cached_property
     def collections(self) -> dict[tuple[int, int], list[Collection]]:

@@ -23,7 +23,7 @@ from viewer.analysis.findings.blockers import (
     Blockers,
 )
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import GETS, LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.waits import FOR_TASKS, GETS, LongWaits, Wait, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.words import code, stem
@@ -43,7 +43,7 @@ _CUT = {
     CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
     EVENT: "Release what the others need before waiting for what they do.",
     JOB: "Do not wait for a job while having what it needs.",
-    JOIN: "Do not join a thread while having what it needs.",
+    JOIN: "Do not wait for its end while having what it needs.",
 }
 
 _STILL_RUNS = (
@@ -53,6 +53,7 @@ _STILL_RUNS = (
 _TOLD = ({LOCK}, {SLOT})  # circles of these alone: see cycles, and lost
 
 type _Members = dict[Who, tuple[Wait, Blocked]]
+type _Kind = frozenset[tuple[str, str, str]]
 
 
 def knots(facts: Facts) -> Iterator[Finding]:
@@ -60,18 +61,38 @@ def knots(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     if not any(wait.failed and wait.ns >= _LONG_NS for wait in waits.all):
         return
-    blockers, told = Blockers(facts), set[frozenset[tuple[Who, str]]]()
-    long = sorted((w for w in waits.all if w.ns >= _LONG_NS), key=lambda w: -w.ns)[:_MOST]
+    blockers, found = Blockers(facts), defaultdict[_Kind, list[tuple[_Members, int]]](list)
+    every = (*waits.all, *waits.for_tasks)
+    long = sorted((w for w in every if w.ns >= _LONG_NS), key=lambda w: -w.ns)[:_MOST]
     now: dict[Who, Wait] = {}
     known: dict[Wait, Blocked | None] = {}
     for wait in sorted(long, key=lambda wait: wait.start_ns):
         now[wait.who] = wait
         members = _core(_knot(wait, now, blockers, known))
-        key = frozenset((who, one.name) for who, (one, _) in members.items())
-        if members and key not in told and _is_deadlock(members, wait.start_ns):
-            told.add(key)
+        if members and _is_deadlock(members, wait.start_ns):
+            found[_kind(facts, members)].append((members, wait.start_ns))
             waits.told.update(one.slice for one, _ in members.values())
-            yield _finding(facts, waits, members, wait.start_ns)
+    for alike in found.values():
+        yield _finding(facts, waits, _apart(alike))
+
+
+def _kind(facts: Facts, members: _Members) -> _Kind:
+    """The same for a knot that comes again with other tasks or threads."""
+    return frozenset(
+        (stem(name_of(facts.model, who)), one.name, one.site)
+        for who, (one, _) in members.items()
+    )
+
+
+def _apart(alike: list[tuple[_Members, int]]) -> list[tuple[_Members, int]]:
+    """Those of which none of the waits is in one before."""
+    found, seen = list[tuple[_Members, int]](), set[int]()
+    for members, start_ns in alike:
+        slices = {one.slice for one, _ in members.values()}
+        if not slices & seen:
+            found.append((members, start_ns))
+        seen |= slices
+    return found
 
 
 def _knot(
@@ -114,16 +135,24 @@ def _core(members: _Members) -> _Members:
 
 def _is_deadlock(members: _Members, start_ns: int) -> bool:
     hows = {blocked.how for _, blocked in members.values()}
-    is_hard = any(one.name not in GETS for one, _ in members.values())
-    in_vain = any(one.failed and one.name not in GETS for one, _ in members.values())
+    # Whoever waits for items, or for those who do, may wait for ever.
+    hard = [one for one, _ in members.values() if not _is_soft(one)]
+    in_vain = any(one.failed for one in hard)
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
-    return hows not in _TOLD and is_hard and in_vain and lasts
+    return hows not in _TOLD and in_vain and lasts
 
 
-def _finding(facts: Facts, waits: LongWaits, members: _Members, start_ns: int) -> Finding:
+def _is_soft(wait: Wait) -> bool:
+    return wait.name in GETS or wait.name.startswith(FOR_TASKS)
+
+
+def _finding(facts: Facts, waits: LongWaits, every: list[tuple[_Members, int]]) -> Finding:
+    members, start_ns = every[0]
     end_ns = min(one.end_ns for one, _ in members.values())
     is_open = any(one.is_open and one.end_ns == end_ns for one, _ in members.values())
     lasted = "until the end of the trace" if is_open else f"for {duration(end_ns - start_ns)}"
+    if len(every) > 1:
+        lasted += f", the first of {len(every)}"
     alike: dict[tuple[str, str, str, str], list[Who]] = defaultdict(list)
     for who, (one, blocked) in members.items():
         name = stem(name_of(facts.model, who))
@@ -139,7 +168,7 @@ def _finding(facts: Facts, waits: LongWaits, members: _Members, start_ns: int) -
             f"{said}{place_in(one.site)} {'wait' if len(whos) > 1 else 'waits'} {blocked.why}"
         )
     text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_cut(members)}"
-    lost = sum(one.ns for one, _ in members.values())
+    lost = sum(one.ns for members, _ in every for one, _ in members.values())
     worst = max((one for one, _ in members.values()), key=lambda one: one.ns)
     return Finding("deadlock", lost, text, waits.evidence(worst))
 

@@ -10,6 +10,7 @@ from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.keepers import kept_in_use
+from viewer.analysis.findings.leftlocks import left_by_job
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -37,8 +38,11 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         return _nested(facts, waits, group, vain, circle)
     if not served and (around := takers.nested(facts, vain)):
         return _nested(facts, waits, group, vain, set(around), min(around.values()))
-    if (kept := kept_in_use(facts, waits, group, vain)) is not None:
-        return kept
+    other = kept_in_use(facts, waits, group, vain) or _who_waits_for_it(
+        facts, waits, group, vain
+    )
+    if other is not None:
+        return other
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
     had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
@@ -62,18 +66,54 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     return Finding("slots never returned", lost, text, waits.evidence(worst))
 
 
+def _waits_for_it(waits: LongWaits, worst: Wait) -> list[Wait]:
+    """The waits that it ended when it had given up, which lasted for most of its own."""
+    return [
+        other
+        for other in waits.overlapping(worst)
+        if other.ender == worst.who != other.who
+        and not other.failed
+        and 0 <= other.end_ns - worst.end_ns <= _AT_ONCE_NS
+        and (worst.end_ns - max(other.start_ns, worst.start_ns)) * 10 >= worst.ns * 8
+    ]
+
+
+def _who_waits_for_it(
+    facts: Facts, waits: LongWaits, group: Group, vain: list[Wait]
+) -> Finding | None:
+    """As many as there are slots wait for one who waits for a slot: they have them."""
+    worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
+    found = _waits_for_it(waits, worst)
+    whos = {other.who for other in found}
+    if not whos or len(whos) != takers.size(facts, worst):
+        return None
+    waits.told.update(wait.slice for wait in (*vain, *found))
+    lost = sum(wait.ns for wait in (*vain, *found))
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, for {duration(worst.ns)}: "
+        f"{code(name_of(facts.model, worst.who))}{place_in(worst.site)} waits for a {slot} of "
+        f"{group.pool.of}, and {users(facts.model, whos)} in {sites(found)}, as many as there "
+        f"are {slot}s, {'wait' if len(whos) > 1 else 'waits'} for it meanwhile, until it gave "
+        f"up. Give the {slot} back before waiting for somebody who needs one."
+    )
+    return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
 def _owed(facts: Facts, waits: LongWaits, worst: Wait) -> str:
     """`; `album-0` in `resize_all` waited for that …`: whoever has a slot and waits for one
     who needs one never gives it back."""
     blockers: Blockers | None = None
-    least = worst.ns * 8 // 10
+    least, direct = worst.ns * 8 // 10, _waits_for_it(waits, worst)
     for other in waits.overlapping(worst):
         met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
-        if other.name not in _OWED or met < least or other.who == worst.who:
+        if met < least or other.who == worst.who:
             continue
-        blockers = blockers or Blockers(facts)
-        blocked = blockers.of(other)
-        if blocked is not None and worst.who in blocked.by:
+        is_for_it = other in direct
+        if not is_for_it and other.name in _OWED:
+            blockers = blockers or Blockers(facts)
+            blocked = blockers.of(other)
+            is_for_it = blocked is not None and worst.who in blocked.by
+        if is_for_it:
             who = f"{code(name_of(facts.model, other.who))}{place_in(other.site)}"
             return f"; {who} waited for that to end: if it has one, it never gives it back"
     return ""
@@ -153,6 +193,9 @@ def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         vain = [wait for wait in alike if wait.failed]
         lost, last = sum(wait.ns for wait in vain), max(alike, key=lambda wait: wait.end_ns)
         if lost < VAIN_NS or not last.failed:
+            continue
+        if (left := left_by_job(facts, waits, vain, lost)) is not None:
+            yield left
             continue
         blockers = blockers or Blockers(facts)
         blocked = blockers.of(last)

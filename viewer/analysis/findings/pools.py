@@ -1,6 +1,5 @@
 """Pools of threads: too large, too many, or never ended."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -309,12 +308,6 @@ def _who_submits(facts: Facts, job: Job) -> str:
     """Where a task awaits a job's result; else who submitted it."""
     if job.submitter is None:
         return ""
-    kind, which = job.submitter
-    if kind == "task":
-        rows = facts.ledger.rows_of_tasks
-        low, high = rows.offset[which], rows.offset[which + 1]
-        at = bisect_left(rows.start_ns, job.submitted_ns, low, high)
-        site = facts.ledger.site_of_await(rows.row[at]) if at < high else ""
-        if site:
-            return code(place_of(site).function, site)
+    if site := facts.awaits_job(job):
+        return code(place_of(site).function, site)
     return code(name_of(facts.model, job.submitter))

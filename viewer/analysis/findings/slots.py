@@ -13,6 +13,7 @@ from viewer.analysis.findings.stalled import stalled_slots
 from viewer.analysis.findings.takers import said, size
 from viewer.analysis.findings.waits import LongWaits, users
 from viewer.analysis.findings.words import at
+from viewer.trace.sites import is_library
 
 _MS = 1_000_000
 # A pool is there to be waited for now and then. It is a fault when that lost half a second.
@@ -26,7 +27,7 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
     """Pools that are too small or kept too long, and slots that never come back."""
     waits = LongWaits.of(facts)
     for group in groups(facts, waits):
-        if group.ns < _LOST_NS:
+        if group.ns < _LOST_NS or _is_librarys(group):
             continue
         lost = (
             never_returned(facts, waits, group)
@@ -38,6 +39,13 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
         elif (found := _exhausted(facts, waits, group)) is not None:
             yield found
     yield from never_released(facts, waits)
+
+
+def _is_librarys(group: Group) -> bool:
+    """Whether a library paces its own threads by a semaphore: no line of the program is on a
+    stack of those who wait."""
+    frames = [frame for wait in group.waits for frame in wait.stack if frame]
+    return group.pool.slot == "permit" and bool(frames) and all(map(is_library, frames))
 
 
 def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:

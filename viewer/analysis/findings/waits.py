@@ -1,8 +1,9 @@
 """Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -27,6 +28,8 @@ _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
 # For room in a queue, and for what is in it: of threads and asyncio, of anyio and trio.
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
 GETS = ("Queue.get", "SimpleQueue.get", "MemoryObjectStream.receive", "MemoryChannel.receive")
+# For the end of one task; for that of several, which the waiter created.
+FOR_TASKS = (s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup")
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _ON_TIMEOUT = "Timeout._on_timeout"
 _YES = memoryview(b"\0\1")
@@ -73,7 +76,8 @@ class LongWaits:
         self.facts, self.model, self.tree = facts, facts.model, Tree(facts.model)
         self.told = set[int]()  # slices of those that a finding has named
         self.all = sorted(
-            (*self._of_threads(), *self._of_tasks()), key=lambda wait: wait.start_ns
+            (*self._of_threads(), *self._of_tasks(_is_for_others)),
+            key=lambda wait: wait.start_ns,
         )
 
     def overlapping(self, wait: Wait) -> Iterator[Wait]:
@@ -110,10 +114,15 @@ class LongWaits:
                 tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
             )
 
-    def _of_tasks(self) -> Iterator[Wait]:
+    @cached_property
+    def for_tasks(self) -> list[Wait]:
+        """The long waits of tasks for the end of others, which are not in `all`."""
+        return list(self._of_tasks(_is_for_tasks))
+
+    def _of_tasks(self, which: Callable[[str], bool]) -> Iterator[Wait]:
         trace, owned, least = self.model.trace, self.model.owners, _LONG_NS
         slices, awaits = trace.slices, self.facts.kinds((AWAIT,))
-        is_asked = trace.awaiting(_is_for_others)
+        is_asked = trace.awaiting(which)
         if is_asked is None:
             return
         while True:
@@ -208,6 +217,11 @@ def _is_for_others(name: str) -> bool:
     what = name.removeprefix(s.AWAIT_PREFIX)
     is_here = waited_for(what) in (For.HERE, For.POOL)
     return what != name and is_here and not what.startswith(_NOT_FOR_OTHERS)
+
+
+def _is_for_tasks(name: str) -> bool:
+    what = name.removeprefix(s.AWAIT_PREFIX)
+    return what != name and what.startswith(FOR_TASKS)
 
 
 def _who(on: tuple[str, int] | None) -> Who | None:

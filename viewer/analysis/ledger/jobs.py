@@ -123,6 +123,14 @@ class Jobs:
         return found
 
     @cached_property
+    def of_thread(self) -> dict[int, list[Job]]:
+        """By worker its jobs, in order of time."""
+        found: dict[int, list[Job]] = defaultdict(list)
+        for job in self.all:
+            found[job.thread].append(job)
+        return found
+
+    @cached_property
     def _sources(self) -> dict[int, int]:
         """By `run` the event that submitted the job."""
         flows, events = self.ledger.flows, self.model.trace.events
