@@ -12,11 +12,17 @@ class Consumer:
         self.assigned.set()
         self.listener = None
         self.topic = asyncio.Queue()
+        self.is_fetching = False
 
     async def getmany(self):
-        return [await self.topic.get()]
+        self.is_fetching = self.topic.empty()
+        message = await self.topic.get()
+        self.is_fetching = False
+        return [message]
 
     async def rebalance(self):
+        while not self.is_fetching or not self.topic.empty():
+            await asyncio.sleep(0.001)
         self.assigned.clear()
         try:
             async with asyncio.timeout(1.5):
