@@ -150,7 +150,11 @@ def crowd(how=s.DONE, lives=False, users=12):
         pytest.param(
             {"how": "failed: KeyError"}, "3 tasks `export` had one last", id="failed"
         ),
-        pytest.param({"lives": True}, "3 tasks `export` had one last.", id="alive"),
+        pytest.param(
+            {"lives": True},
+            "3 tasks `export` had one last, 100 % of that time asleep in `export`",
+            id="alive",
+        ),
         pytest.param(
             {}, "Nobody gave one back in that time. Whoever", id="nobody in particular"
         ),

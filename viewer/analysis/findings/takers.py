@@ -60,24 +60,30 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     model, package = facts.model, package_of(waits[0].name)
     before = min(wait.start_ns for wait in waits)
     own = {wait.who for wait in waits}
-    found: set[Who] = {who for who, _, _, _ in used(facts, package, before)}
+    threads: set[Who] = {who for who, _, _, _ in used(facts, package, before)}
+    asked = threads - own
+    made = set[Who]()
     for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
-        if model.trace.slices.start_ns[i] < before and is_talk(what, package):
-            found.add(("task", model.owners.owner[i]))
-    return _suspects(facts, waits, found - own)
+        if model.trace.slices.start_ns[i] < before:
+            if is_talk(what, package):
+                asked.add(("task", model.owners.owner[i]))
+            elif package_of(what) == family(package):
+                made.add(("task", model.owners.owner[i]))
+    return _suspects(facts, waits, asked - own, made - own)
 
 
-def _suspects(facts: Facts, waits: list[Wait], users: set[Who]) -> set[Who]:
-    """Those who still lived when the waits were over; else those that failed or were
-    cancelled; else all. None, if they are many: they may all have given back."""
+def _suspects(facts: Facts, waits: list[Wait], asked: set[Who], made: set[Who]) -> set[Who]:
+    """Of those who asked the server, who need a connection for it, the ones that still lived
+    when the waits were over; else those that failed or were cancelled; else all, with those
+    who made the pool. None, if they are many: they may all have given back."""
     ends, last = LongWaits.of(facts).ends_ns, max(wait.end_ns for wait in waits)
-    alive = {who for who in users if ends(who) >= last - _JUST_NS}
+    alive = {who for who in asked if ends(who) >= last - _JUST_NS}
     failed = {
-        who for who in users
+        who for who in asked
         if who[0] == "task" and facts.ledger.how_it_ended(who[1]).startswith(_IN_VAIN)
     }  # fmt: skip
-    found = alive or failed or users
+    found = alive or failed or asked | made
     return found if len(found) <= _MANY else set()
 
 
