@@ -15,6 +15,7 @@ from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
 _WITH_ONE = ("query ", "command ", "response ", "body ", "message ")  # with a connection
+_NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for one
 _ANY_DRIVER = "sqlalchemy"  # its pool has the connections of another package
 _JUST_NS = 50_000_000
 _MANY = 8  # more who used a pool than that may all have given back
@@ -60,15 +61,15 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     model, package = facts.model, package_of(waits[0].name)
     before = min(wait.start_ns for wait in waits)
     own = {wait.who for wait in waits}
-    threads: set[Who] = {who for who, _, _, _ in used(facts, package, before)}
-    asked = threads - own
-    made = set[Who]()
+    asked, made = set[Who](), set[Who]()
+    if all(kind == "thread" for kind, _ in own):  # tasks share theirs with tasks alone
+        asked |= {who for who, _, _, _ in used(facts, package, before)}
     for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
         if model.trace.slices.start_ns[i] < before:
             if is_talk(what, package):
                 asked.add(("task", model.owners.owner[i]))
-            elif package_of(what) == family(package):
+            elif package_of(what) == family(package) and what not in _NOT_YET:
                 made.add(("task", model.owners.owner[i]))
     return _suspects(facts, waits, asked - own, made - own)
 
