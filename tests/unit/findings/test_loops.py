@@ -384,21 +384,3 @@ def test_what_a_loop_sends_itself_is_no_excuse_for_the_rest(tmp_path):
     (found,) = find_in(tmp_path, sends(ASYNCIO, 10 * MS, rest_ns=30 * MS))
     assert found.finding == "loop blocked"
     assert "blocks the event loop for up to 30.0 ms" in found.text
-
-
-@pytest.mark.parametrize(
-    ("kind", "step"),
-    [
-        (s.TRACK_LOOP_PREFIX, "Use a thread: `await asyncio.to_thread(...)`."),
-        (s.TRACK_GREENLETS_PREFIX, "Use a thread: `gevent.get_hub().threadpool.apply(...)`."),
-    ],
-)
-def test_what_computes_without_the_gil_goes_to_a_thread(tmp_path, kind, step):
-    service = Service(kind=kind)
-    for n in range(3):
-        if n:
-            service.rest(n * 2_000 * MS)
-        service.thread.native(service.now + 1).running(service.now + 30 * MS)
-        service.step(30 * MS)
-    (found,) = find_in(tmp_path, service.end())
-    assert found.next_step == step
