@@ -246,3 +246,13 @@ def test_a_writer_was_killed(record: Recorder) -> None:
     parent = trace.processes[0].pid
     last = [one for one in arrows(trace) if one.sent.args[s.ARG_BYTES] == len(b"known")]
     assert [(sent.process.pid, got.process.pid) for sent, got in last] == [(parent, reader)]
+
+
+def test_first_on_a_connection_of_uvloop(record: Recorder) -> None:
+    """It may wait for a connection in ways that no hook sees."""
+    pytest.importorskip("uvloop", reason="needs uvloop")
+    path = record(PROGRAMS / "uvloop_first.py")
+    writer = json.loads(record.stdout.splitlines()[-1])
+    sent = [one.sent for one in arrows(read_strict(path.read_bytes()))]
+    sizes = [event.args[s.ARG_BYTES] for event in sent if event.process.pid == writer]
+    assert sizes == [len("to the server"), len("to the client")]

@@ -39,6 +39,7 @@
 #define WRITES(flags) traffic_of(traffic_sends(flags), fd, p, n)
 #define WRITES_PARTS traffic_in(TRAFFIC_WRITE, fd, FORM_PARTS, v, (size_t)n)
 #define WRITES_MESSAGE traffic_in(traffic_sends(f), fd, FORM_MESSAGE, m, 0)
+#define ACCEPTS traffic_of(TRAFFIC_ACCEPT, fd, NULL, 0)
 #define POLLS traffic_of(TRAFFIC_POLL, (int)n, p, 0)
 #define POLLED (n == 1 && traffic_may_look(p) ? p->fd : -1)
 #define WAITS traffic_of(TRAFFIC_WAIT, -1, e, 0)
@@ -60,8 +61,8 @@
       (int fd, const void *p, size_t n, int f, const struct sockaddr *a, socklen_t l), (fd, p, n, f, a, l))          \
     X(ssize_t, sendmsg, IO, fd, WRITES_MESSAGE, (int fd, const struct msghdr *m, int f), (fd, m, f))                 \
     X(ssize_t, sendfile64, IO, fd, traffic_from(i, fd, o, n), (int fd, int i, off64_t *o, size_t n), (fd, i, o, n))  \
-    X(int, accept, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                          \
-    X(int, accept4, IO, fd, NOTHING, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))               \
+    X(int, accept, IO, fd, ACCEPTS, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                          \
+    X(int, accept4, IO, fd, ACCEPTS, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))               \
     X(int, connect, IO, fd, NOTHING, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                    \
     X(int, poll, IO, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t), (p, n, t))                                  \
     X(int, ppoll, IO, POLLED, POLLS,                                                                                 \

@@ -6,26 +6,22 @@
 #include "signals/calls/traffic.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <linux/sockios.h>
 #endif
 
 #include "python/stacks.h"
-#include "ring/map.h"
-#include "ring/unix_peer.h"
+#include "signals/calls/ends.h"
 #include "signals/messages.h"
 
 enum { DESCRIPTORS = 4096, MOST_WATCHED = 64, MOST_ASKED = 8 };
 enum { MOST_PARTS = 1024, PARTS_AT_ONCE = 16 }; /* the kernel takes no more */
-enum end_kind { END_UNKNOWN, END_OTHER, END_PIPE, END_UNIX, END_TCP };
 
 /* A descriptor. It may be another's already: see is_still(). */
 typedef struct {
@@ -49,98 +45,6 @@ static uint64_t now_ns(void)
 
 /* --- what a descriptor is --- */
 
-static uint64_t mixed(uint64_t a, uint64_t b)
-{
-    uint64_t x = (a ^ (b >> 31) ^ b * 0x9E3779B97F4A7C15ull) * 0xbf58476d1ce4e5b9ull;
-    return x ^ (x >> 29);
-}
-
-/* What both ends of a stream compute alike. The kind keeps numbers of pipes and of sockets apart. */
-static uint64_t key_of(enum end_kind kind, uint64_t a, uint64_t b)
-{
-    uint64_t key = mixed(mixed(kind, a), b) >> 1; /* fits the numbers of a trace */
-    return key ? key : 1;
-}
-
-typedef struct {
-    uint64_t high, low, port;
-} address;
-
-/* An address of the internet, those of version 4 as version 6 has them. */
-static int address_of(const struct sockaddr_storage *of, address *found)
-{
-    const struct sockaddr_in *v4 = (const void *)of;
-    const struct sockaddr_in6 *v6 = (const void *)of;
-    if (of->ss_family == AF_INET) {
-        *found = (address){0, 0, v4->sin_port};
-        uint8_t low[8] = {0, 0, 0xff, 0xff};
-        memcpy(low + 4, &v4->sin_addr, 4);
-        memcpy(&found->low, low, 8);
-        return 1;
-    }
-    if (of->ss_family != AF_INET6)
-        return 0;
-    *found = (address){0, 0, v6->sin6_port};
-    memcpy(&found->high, &v6->sin6_addr, 8);
-    memcpy(&found->low, (const char *)&v6->sin6_addr + 8, 8);
-    return 1;
-}
-
-#if !defined(SO_NETNS_COOKIE)
-enum { SO_NETNS_COOKIE = 71 };
-#endif
-
-/* Only of connections within this host: both ends have the same address there. */
-static int ask_tcp(int fd, const struct sockaddr_storage *here, uint64_t *in, uint64_t *out)
-{
-    struct sockaddr_storage there = {0};
-    socklen_t length = sizeof there;
-    address mine_is, peer_is;
-    if (getpeername(fd, (struct sockaddr *)&there, &length) || !address_of(here, &mine_is) ||
-        !address_of(&there, &peer_is) || mine_is.high != peer_is.high || mine_is.low != peer_is.low)
-        return 0;
-    uint64_t net = 0;
-    length = sizeof net;
-    if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &net, &length))
-        net = 0;
-    uint64_t host = mixed(mixed(net, mine_is.high), mine_is.low);
-    *in = key_of(END_TCP, host, peer_is.port << 16 | mine_is.port);
-    *out = key_of(END_TCP, host, mine_is.port << 16 | peer_is.port);
-    return 1;
-}
-
-/* The other end is a member's if a member made it, or listened for it. */
-static int ask_unix(int fd, uint64_t inode, uint64_t *in, uint64_t *out)
-{
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) || !streams_has_member((uint32_t)peer.pid))
-        return 0;
-    uint64_t other = unix_peer(inode);
-    *in = key_of(END_UNIX, inode, 0);
-    *out = other != UNIX_PEER_NONE ? key_of(END_UNIX, other, 0) : 0;
-    return 1;
-}
-
-static enum end_kind ask_socket(int fd, uint64_t inode, uint64_t *in, uint64_t *out)
-{
-    struct sockaddr_storage here = {0};
-    socklen_t length = sizeof here;
-    int type = 0;
-    socklen_t size = sizeof type;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM ||
-        getsockname(fd, (struct sockaddr *)&here, &length))
-        return END_OTHER;
-    if (here.ss_family == AF_UNIX)
-        return ask_unix(fd, inode, in, out) ? END_UNIX : END_OTHER;
-    return ask_tcp(fd, &here, in, out) ? END_TCP : END_OTHER;
-}
-
-static uint64_t identity_of(const struct stat *about)
-{
-    return S_ISFIFO(about->st_mode) ? mixed(about->st_dev, about->st_ino) : (uint64_t)about->st_ino;
-}
-
 /* This and what follows keeps errno. */
 static void ask(end *e, int fd)
 {
@@ -148,35 +52,25 @@ static void ask(end *e, int fd)
     uint32_t before = atomic_load(&e->changes);
     if (before & 1 || !atomic_compare_exchange_strong(&e->changes, &before, before + 1))
         return;
-    struct stat about;
-    enum end_kind kind = END_OTHER;
-    uint64_t in = 0, out = 0;
-    if (fstat(fd, &about)) {
-        kind = END_UNKNOWN;
-    } else if (S_ISFIFO(about.st_mode)) {
-        kind = END_PIPE;
-        in = out = key_of(END_PIPE, about.st_dev, about.st_ino);
-    } else if (S_ISSOCK(about.st_mode)) {
-        kind = ask_socket(fd, about.st_ino, &in, &out);
-    }
-    if (kind && atomic_load(&e->inode) != identity_of(&about))
+    end_facts facts = ends_ask(fd);
+    if (facts.kind && atomic_load(&e->inode) != facts.identity)
         atomic_store(&e->asked, 0);
-    atomic_store(&e->inode, kind ? identity_of(&about) : 0);
-    atomic_store(&e->in_key, in);
-    atomic_store(&e->out_key, out);
+    atomic_store(&e->inode, facts.identity);
+    atomic_store(&e->in_key, facts.in_key);
+    atomic_store(&e->out_key, facts.out_key);
     atomic_store(&e->in, NULL);
     atomic_store(&e->out, NULL);
     atomic_store(&e->looked, 0);
-    atomic_store(&e->kind, (uint8_t)kind);
+    atomic_store(&e->kind, (uint8_t)facts.kind);
     atomic_store(&e->changes, before + 2);
     errno = error;
 }
 
 static int is_still(end *e, int fd)
 {
-    struct stat about;
     int error = errno;
-    int is_same = !fstat(fd, &about) && identity_of(&about) == atomic_load(&e->inode);
+    uint64_t identity = ends_identity(fd);
+    int is_same = identity && identity == atomic_load(&e->inode);
     errno = error;
     if (!is_same)
         atomic_store(&e->kind, END_UNKNOWN);
@@ -357,8 +251,17 @@ static size_t edge_of(traffic *of, uint8_t *edge)
     return copied(edge, of->data, size) ? size : 0;
 }
 
+/* Who asks will read the answer, although some wait for it in ways that nobody sees: uvloop, through io_uring. */
+static void expect_answer(end *e, const thread_buffer *b, uint64_t tick)
+{
+    int is_socket = atomic_load_explicit(&e->kind, memory_order_relaxed) != END_PIPE;
+    if (is_socket && __builtin_expect(!atomic_load_explicit(&e->in, memory_order_relaxed), 0))
+        in_of(e, b, tick);
+}
+
 static void before_write(traffic *of, thread_buffer *b, end *e)
 {
+    expect_answer(e, b, of->tick);
     if (!atomic_load_explicit(&e->out_key, memory_order_relaxed) && atomic_load(&e->asked) < MOST_ASKED) {
         atomic_fetch_add(&e->asked, 1);
         ask(e, of->fd);
@@ -496,6 +399,17 @@ static void after_poll(const traffic *of, long result)
     }
 }
 
+/* A new connection, whose first message its process waits for. */
+static void after_accept(const traffic *of, long result)
+{
+    if (result < 0)
+        return;
+    traffic_closes((int)result);
+    end *e = end_of((int)result);
+    if (e)
+        in_of(e, of->buffer, clock_tick());
+}
+
 /* Whether the last of those waits ended because of this one, too. */
 static int was_ready(const traffic_state *mine, int fd)
 {
@@ -551,6 +465,8 @@ void traffic_after(traffic *of, long result)
     b->traffic.is_busy = 1;
     if (of->kind >= TRAFFIC_WAIT) {
         after_poll(of, result);
+    } else if (of->kind == TRAFFIC_ACCEPT) {
+        after_accept(of, result);
     } else if (of->stream && of->kind == TRAFFIC_WRITE) {
         after_write(of, result);
     } else if (of->stream) {

@@ -11,7 +11,15 @@
 #include "ring/ring.h"
 #include "ring/streams.h"
 
-enum traffic_kind { TRAFFIC_NONE, TRAFFIC_READ, TRAFFIC_WRITE, TRAFFIC_WAIT, TRAFFIC_POLL, TRAFFIC_SELECT };
+enum traffic_kind {
+    TRAFFIC_NONE,
+    TRAFFIC_READ,
+    TRAFFIC_WRITE,
+    TRAFFIC_ACCEPT,
+    TRAFFIC_WAIT,
+    TRAFFIC_POLL,
+    TRAFFIC_SELECT
+};
 /* What `data` points to: bytes, parts of them, a message that has such parts, or where a file is read. */
 enum traffic_form { FORM_BYTES, FORM_PARTS, FORM_MESSAGE, FORM_FILE };
 
