@@ -240,4 +240,12 @@ ASYNC: dict[str, Wanted] = {
         "deadlock", ("refresh", "credentials", "update_credentials")
     ),
     "v11_subscriptions_never_end": Wanted("task leak", ("forward", "Queue.get")),
+    "v11_one_large_export": Wanted(
+        "loop blocked", ("export", "to_csv"), ("fastapi", "uvicorn", "httpx")
+    ),
+    "ok_b5_uvloop_streams": Wanted("", (), ("redis", "uvloop"), "REDIS_URL"),
+    "v16_scrypt_in_login": Wanted(
+        "loop blocked", ("login", "check_password"), ("starlette", "uvicorn", "httpx")
+    ),
+    "ok_b6_mixed_routes": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
 }

@@ -293,4 +293,13 @@ SYNC: dict[str, Wanted] = {
         "deadlock", ("hooks", "audit", "flow-N", "run_flow"), ("sqlalchemy",)
     ),
     "v12_stop_inside_the_worker": Wanted("deadlock", ("poller-1", "fail", "report")),
+    "v12_thread_per_request_computes": Wanted(
+        "GIL saturated", ("process_request_thread", "diff_versions"), ("flask",)
+    ),
+    "v13_mails_one_by_one": Wanted("queue grows", ("mailer", "send_mail")),
+    "v14_progress_without_pause": Wanted("GIL hog|busy loop", ("progress", "draw")),
+    "v15_sqlite_locked_by_backup": Wanted("slow answer", ("web-N", "save_order")),
+    "v17_xml_parsed_in_threads": Wanted(
+        "GIL saturated", ("asyncio_N", "parse_upload", "MainThread")
+    ),
 }

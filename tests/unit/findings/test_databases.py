@@ -52,6 +52,36 @@ def test_a_database_that_is_free(tmp_path, story):
     assert kinds(tmp_path, sqlite(**story)) == []
 
 
+def outside(held_ns=0):
+    """Others wait for a lock of another program, for which a thread waits that paused before;
+    it may have had the lock itself until then."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    pauses = trace.thread("pauses")
+    pauses.io(0, EXECUTE, site="/app/db.py:4 load").native(MS)
+    pauses.sleep(2 * MS, site="/app/db.py:5 load")
+    until = 600 * MS
+    begins = 40 * MS + held_ns
+    wait_ns = until - begins if not held_ns else MS
+    pauses.io(begins, EXECUTE, site="/app/db.py:6 load").native(begins + wait_ns)
+    pauses.end(until + MS)
+    for n in range(2):
+        thread = trace.thread(f"click-{n}").native(0)
+        thread.io(10 * MS, EXECUTE, site=SAVE).native(until).end(until + MS)
+    return trace.ended(until + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("held_ns", "found"),
+    [
+        pytest.param(0, [], id="it waits itself"),
+        pytest.param(100 * MS, [], id="it paused for a part of the waits"),
+        pytest.param(400 * MS, ["database locked"], id="it had the lock for most of them"),
+    ],
+)
+def test_a_lock_of_another_program(tmp_path, held_ns, found):
+    assert kinds(tmp_path, outside(held_ns)) == found
+
+
 PACKAGES = "/venv/lib/python3.13/site-packages"
 PSYCOPG = f"{PACKAGES}/psycopg/connection.py"
 SUBMIT = "/app/db.py:20 submit"

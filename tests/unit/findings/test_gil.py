@@ -7,7 +7,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 
-def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False, collects=False):
+def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False, collects=False, waits=True):
     """Threads have the GIL in turns and wait for it in between; MainThread wants it little."""
     trace = TraceBuilder(argv="score.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
@@ -26,7 +26,10 @@ def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False, collects=Fals
         if n % threads == 1:
             main.gil_wait(at, holder=worker)
         at += turn_ns
-        worker.gil_wait(at, holder=workers[(n + 1) % threads])
+        if waits:
+            worker.gil_wait(at, holder=workers[(n + 1) % threads])
+        else:
+            worker.native(at)
         if n % threads == 1:
             main.running(at).native(at + 1_000)
             at += 1_000
@@ -59,6 +62,19 @@ def test_equal_threads(tmp_path):
 )
 def test_no_saturation(tmp_path, story):
     assert "GIL saturated" not in kinds(tmp_path, equals(**story))
+
+
+def test_a_thread_for_each_request(tmp_path):
+    """Each computes for a moment only, but all of them at the same time."""
+    (found,) = find_in(tmp_path, equals(threads=60, rounds=1))
+    assert found.text.startswith(
+        "GIL saturated: 60 threads `score-N` compute at the same time in `score` (score.py:7"
+    )
+
+
+def test_a_thread_for_each_request_in_turn(tmp_path):
+    """Most of the time one is there, and nobody else wants the GIL."""
+    assert kinds(tmp_path, equals(threads=60, rounds=1, waits=False)) == []
 
 
 def test_threads_that_collect_garbage(tmp_path):

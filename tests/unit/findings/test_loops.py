@@ -246,14 +246,14 @@ def test_never_yields(tmp_path):
     assert found.finding == "loop blocked"
 
 
-def calls(count, ns, gap, others_wait=True):
+def calls(count, ns, gap, others_wait=True, stack="", call="sqlite3.Connection.execute"):
     """Steps of 15 ms in which a query blocks for a time."""
     service = Service()
     for n in range(count):
         if n:
             service.rest(n * gap)
         start = service.now
-        service.thread.io(start + MS, "sqlite3.Connection.execute", site=CALL)
+        service.thread.io(start + MS, call, site=CALL, stack=stack)
         service.thread.running(start + MS + ns)
         service.step(15 * MS, others_wait=others_wait)
     return service.end()
@@ -282,6 +282,31 @@ def test_blocking_calls(tmp_path):
 def test_no_blocking_calls(tmp_path, count, ns, others_wait):
     """Few, quick or harmless calls are not reported."""
     assert kinds(tmp_path, calls(count, ns, 100 * MS, others_wait)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "found"),
+    [
+        pytest.param("asyncio/selector_events.py", [], id="asyncio's own socket"),
+        pytest.param("socket.py", ["blocking call on the loop thread"], id="a socket"),
+    ],
+)
+def test_a_socket_that_cannot_block(tmp_path, module, found):
+    """The loop's own sockets do not block: the kernel lets whom a call wakes run first."""
+    stack = f"/usr/lib/python3.13/{module}:1067 write\n{CALL}"
+    assert kinds(tmp_path, calls(8, 10 * MS, 100 * MS, stack=stack)) == found
+
+
+@pytest.mark.parametrize(
+    ("frame", "found"),
+    [
+        pytest.param("<frozen importlib._bootstrap>:488 _call", [], id="an import"),
+        pytest.param("os.py:1 walk", ["blocking call on the loop thread"], id="the program"),
+    ],
+)
+def test_files_of_an_import(tmp_path, frame, found):
+    story = {"stack": f"{CALL}\n{frame}", "call": "os.listdir"}
+    assert kinds(tmp_path, calls(8, 10 * MS, 100 * MS, **story)) == found
 
 
 def test_waiting_in_select_is_idle(tmp_path):

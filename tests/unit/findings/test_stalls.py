@@ -53,6 +53,12 @@ def test_a_table_that_another_program_locks(tmp_path):
     assert "`pg_locks`" in found.next_step
 
 
+def test_a_file_that_another_program_locks(tmp_path):
+    (found,) = find_in(tmp_path, asks(call="sqlite3.Connection.execute", stack=FETCH))
+    assert "in `sqlite3.Connection.execute` (at 91.0 ms), where" in found.text
+    assert "another program that uses the file" in found.next_step
+
+
 def test_waits_that_end_one_by_one(tmp_path):
     (found,) = find_in(tmp_path, asks(apart_ns=100 * MS))
     assert "they waited for one thing" not in found.text
@@ -71,3 +77,49 @@ def test_waits_that_end_one_by_one(tmp_path):
 )
 def test_other_waits(tmp_path, story):
     assert kinds(tmp_path, asks(**story)) == []
+
+
+def awaits(what="response (aiohttp)", accepts=False, loops=1):
+    """A task asks a server; once the answer takes long. The loop shows whom it serves."""
+    trace = TraceBuilder(argv="prices.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    for n in range(loops - 1):
+        trace.loop(trace.thread(f"other-{n}")).callback("Timer.run", "/app/t.py:1 r", 0, 9)
+    task = loop.task("fetch", site="/app/prices.py:7 fetch").ready(0)
+    if accepts:
+        accept = "BaseSelectorEventLoop._accept_connection2"
+        accepting = loop.task(accept, site="/lib/selector_events.py:1 a").ready(1)
+        accepting.running(2).done(3)
+        loop.step(accepting, 2, 3)
+    at = 1_000
+    for n in range(20):
+        task.running(at).awaits(at + 1_000, what, site=FETCH)
+        loop.step(task, at, at + 1_000)
+        at += 1_200 * MS if n == 12 else 2 * MS
+        reads = "_SelectorSocketTransport._read_ready"
+        loop.callback(reads, "/lib/selector_events.py:9 r", at, at + 100)
+        task.ready(at + 50)
+        at += 1_000
+    task.running(at).done(at + 10)
+    loop.step(task, at, at + 10)
+    return trace.ended(at + MS)
+
+
+def test_an_answer_to_a_task(tmp_path):
+    (found,) = find_in(tmp_path, awaits())
+    assert found.text == (
+        "Slow answer: `fetch` in `fetch` (prices.py:9) waited 1.20 s in `response (aiohttp)` "
+        "(at 24.0 ms), where the answer usually takes 2.00 ms: 1 such wait, 1.20 s in total."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"accepts": True}, id="it may serve itself"),
+        pytest.param({"loops": 2}, id="another loop may serve it"),
+        pytest.param({"what": "command (redis)"}, id="a command that may wait"),
+    ],
+)
+def test_answers_that_may_be_its_own(tmp_path, story):
+    assert kinds(tmp_path, awaits(**story)) == []

@@ -73,11 +73,15 @@ class Call(NamedTuple):
 def database_locked(facts: Facts) -> Iterator[Finding]:
     """Others wait for the database while somebody here keeps a transaction open."""
     for found in (
-        _locked(facts, "SQLite's lock", False, _sqlite_calls(facts)),
+        _locked_in_sqlite(facts),
         _locked_on_server(facts),
     ):
         if found is not None:
             yield found
+
+
+def _locked_in_sqlite(facts: Facts) -> Finding | None:
+    return _locked(facts, "SQLite's lock", False, sqlite_calls(facts))
 
 
 def _locked_on_server(facts: Facts) -> Finding | None:
@@ -85,8 +89,8 @@ def _locked_on_server(facts: Facts) -> Finding | None:
 
 
 def is_locked(facts: Facts) -> bool:
-    """Whether a transaction of this program keeps others from a server's rows."""
-    return _locked_on_server(facts) is not None
+    """Whether a transaction of this program keeps others from a database."""
+    return _locked_in_sqlite(facts) is not None or _locked_on_server(facts) is not None
 
 
 def _locked(
@@ -101,8 +105,7 @@ def _locked(
             who: found for who, found in calls.items() if any(call.ends for call in found)
         }
     kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
-    if is_server:
-        long, kept = _set_free(long, kept)
+    long, kept = _set_free(long, kept) if is_server else _kept_from(long, kept)
     lost = sum(call.ns for call in long)
     if lost < _LOST_NS or not kept:
         return None
@@ -139,17 +142,40 @@ def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
     latest, starts = list[int](), [start for start, _ in waits]
     for _, end in waits:
         latest.append(max(end, latest[-1] if latest else 0))
-    found = list[Call]()
+    found, waiting = list[Call](), set(long)
     for who, own in calls.items():
         for before, after in pairwise(own):
             gap = Call(who, before.end_ns, after.start_ns, "", "")
-            is_closed = before.ends or before.is_opening or after.is_opening
+            # Who has the lock does not wait for it in its next call.
+            is_closed = (
+                before.ends or before.is_opening or after.is_opening or after in waiting
+            )
             if gap.ns < _KEPT_NS or is_closed:
                 continue
             last = bisect_left(starts, gap.end_ns) - 1
             if last >= 0 and latest[last] > gap.start_ns:
                 found.append(gap)
     return found
+
+
+def _kept_from(long: list[Call], kept: list[Call]) -> tuple[list[Call], list[Call]]:
+    """The waits that transactions of others were open for half of, one after the other; and
+    those. What else locks the file is not of this program."""
+    waits, causes = list[Call](), dict[Call, None]()
+    longest = sorted(kept, key=lambda gap: -gap.ns)[:_MOST]
+    kept = sorted(longest, key=lambda gap: gap.start_ns)
+    for call in long:
+        covered, until_ns, by = 0, call.start_ns, list[Call]()
+        for gap in kept:
+            if gap.who != call.who and until_ns < gap.end_ns and gap.start_ns < call.end_ns:
+                end_ns = min(gap.end_ns, call.end_ns)
+                covered += end_ns - max(until_ns, gap.start_ns)
+                until_ns = end_ns
+                by.append(gap)
+        if covered * 2 >= call.ns:
+            waits.append(call)
+            causes |= dict.fromkeys(by)
+    return waits, list(causes)
 
 
 def _set_free(long: list[Call], kept: list[Call]) -> tuple[list[Call], list[Call]]:
@@ -183,7 +209,7 @@ def calls_of(
     return sorted(found, key=table.start_ns.__getitem__)
 
 
-def _sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
+def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
     """By thread, or by the task for which aiosqlite's thread makes the call."""
     table, text = facts.model.states, facts.model.trace.text
     wanted = bytes(_SQLITE in text(name) for name in table.call_name)

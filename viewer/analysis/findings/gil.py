@@ -9,7 +9,7 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import names, sampled
 from viewer.analysis.threads import Holder, ThreadRow
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # Half a second of waiting in all; less is the price of threads that now and then compute.
@@ -25,16 +25,14 @@ _HURT_NS = 50 * _MS
 
 def gil_saturated(facts: Facts) -> Iterator[Finding]:
     """Two or more threads compute at the same time and wait for each other."""
-    computed = facts.threads.values(s.RUNNING)
-    if sum(ran >= _RAN_NS for ran in computed) < 2:
+    # Nobody lost more than all waited.
+    if sum(facts.threads.measure(s.GIL_WAIT)) < _LOST_NS * facts.patience:
         return
     by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
     for row in facts.threads:
         by_pid[row.pid].append(row)
     for pid, rows in by_pid.items():
-        computing = [row for row in rows if _computes(row)]
-        most = max((row.states[s.RUNNING] for row in computing), default=0)
-        computing = [row for row in computing if row.states[s.RUNNING] * _EQUAL >= most]
+        computing = _equals(rows)
         if len(computing) < 2:
             continue
         tids = {row.tid for row in computing}
@@ -42,7 +40,7 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
                    if holder.tid in tids)  # fmt: skip
         if lost < _LOST_NS * facts.patience:
             continue
-        ran = sum(row.states[s.RUNNING] for row in computing)
+        ran = _ran(computing)
         if _collected_ns(facts, pid, tids) * 2 > ran:
             continue  # see "GC in the hot path"
         stacks = [stack for tid in tids for _, stack in facts.samples.get(tid, ())]
@@ -72,8 +70,28 @@ def _waited(row: ThreadRow) -> int:
     return sum(map(_kept, row.held.holders))
 
 
-def _computes(row: ThreadRow) -> bool:
-    ran, waited = row.states[s.RUNNING], _waited(row)
+def _equals(rows: list[ThreadRow]) -> list[ThreadRow]:
+    """The threads that compute at the same time. Those of one name count as one where each is
+    there for a request only."""
+    teams = defaultdict[str, list[ThreadRow]](list)
+    for row in rows:
+        teams[stem(row.name)].append(row)
+    found = list[tuple[int, list[ThreadRow]]]()
+    for team in teams.values():
+        alone = [row for row in team if _compute([row])]
+        found += [(_ran([row]), [row]) for row in alone]
+        if not alone and _compute(team):
+            found.append((_ran(team), team))
+    most = max((ran for ran, _ in found), default=0)
+    return [row for ran, team in found if ran * _EQUAL >= most for row in team]
+
+
+def _ran(rows: list[ThreadRow]) -> int:
+    return sum(row.states[s.RUNNING] for row in rows)
+
+
+def _compute(rows: list[ThreadRow]) -> bool:
+    ran, waited = _ran(rows), sum(map(_waited, rows))
     return ran >= _RAN_NS and waited * _SHARED >= ran + waited
 
 
@@ -81,8 +99,7 @@ def _finding(
     facts: Facts, pid: int, rows: list[ThreadRow], computing: list[ThreadRow],
     stacks: list[int], lost: int,
 ) -> Finding:  # fmt: skip
-    ran = sum(row.states[s.RUNNING] for row in computing)
-    waited = sum(_waited(row) for row in computing)
+    ran, waited = _ran(computing), sum(map(_waited, computing))
     where = sampled(*hot(facts.hot_places, stacks))
     text = (
         f"GIL saturated: {names(row.name for row in computing)} compute at the same time"

@@ -33,6 +33,7 @@ from viewer.trace.columns import (
     WAKER_GROUP,
     WAKER_SHIFT,
 )
+from viewer.trace.sites import imports, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -65,6 +66,7 @@ _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 _LONG_IMPORT_NS = 1_000 * _MS
 _FILES = ("os.", "io.", "open", "mmap")
 _OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
+_OWN_SOCKETS = "/asyncio/selector_events.py:"
 _STARTS = "Thread.start"
 _TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with {} between."
 _PAUSES = {s.TRACK_GREENLETS_PREFIX: "`gevent.sleep(0)`"}
@@ -149,6 +151,15 @@ def _is_quick(facts: Facts, call: int) -> bool:
     if facts.call(call)[0].startswith(_OF_PEERS):
         return False
     return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
+
+
+def _is_harmless(facts: Facts, call: int, row: int) -> bool:
+    """Whether asyncio itself makes a call, of a socket that does not block (what takes long is
+    the kernel, which lets whom it wakes run first); or an import does, which happens once."""
+    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    if facts.call(call)[0].startswith(_FILES):
+        return any(imports(place_of(frame).path) for frame in stack.split("\n"))
+    return _OWN_SOCKETS in stack.partition("\n")[0]
 
 
 def loop_findings(facts: Facts) -> Iterator[Finding]:
@@ -359,6 +370,8 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         else Counter()
     )
     for call, rows in found.items():
+        if _is_harmless(facts, call, rows[0][0]):
+            continue
         total = sum(table.end_ns[row] - table.start_ns[row] for row, _ in rows)
         worst, i = max(rows, key=lambda pair: table.end_ns[pair[0]] - table.start_ns[pair[0]])
         longest = table.end_ns[worst] - table.start_ns[worst]

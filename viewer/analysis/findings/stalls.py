@@ -12,6 +12,7 @@ from viewer.analysis.findings.databases import (
     evidence,
     is_locked,
     server_calls,
+    sqlite_calls,
 )
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.itself import is_own
@@ -31,12 +32,14 @@ _USUAL = 10
 _TOGETHER_NS = 50 * _MS
 _RESPONSE = " HTTPResponse.begin"
 _RESPONSES = f"{s.AWAIT_PREFIX}response ("
-_QUERY = "query ("
-_ACCEPTS = "_accept_connection"
-_OF_DATABASE = (
-    "Ask the server who had a lock then (`pg_locks`, `pg_stat_activity`), or what kept it "
-    "busy; set `lock_timeout` and `statement_timeout`."
-)
+_QUERY, _SQLITE = "query (", "sqlite3."
+_ACCEPTS, _READS = "_accept_connection", "_SelectorSocketTransport."
+_STEPS = {
+    _QUERY: "Ask the server who had a lock then (`pg_locks`, `pg_stat_activity`), or what "
+    "kept it busy; set `lock_timeout` and `statement_timeout`.",
+    _SQLITE: "Look for another program that uses the file, for a connection of this one that "
+    "never commits, or for a slow disk.",
+}
 _OF_OTHERS = "Look at the other side, and give the call a shorter time-out."
 
 
@@ -45,7 +48,7 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
     program."""
     by_place = defaultdict[tuple[str, str], list[Call]](list)
     long = False
-    for calls in (server_calls(facts), _responses(facts)):
+    for calls in (server_calls(facts), sqlite_calls(facts), _responses(facts)):
         for own in calls.values():
             for call in own:
                 by_place[call.name, call.site].append(call)
@@ -54,7 +57,7 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
         return
     is_told = is_locked(facts)
     for (name, site), found in by_place.items():
-        if is_told and name.startswith(_QUERY):
+        if is_told and name.startswith((_QUERY, _SQLITE)):
             continue
         usual = int(median(call.ns for call in found))
         stalls = [call for call in found if call.ns >= max(_LONG_NS, usual * _TIMES)]
@@ -77,7 +80,7 @@ def _finding(
     between = max(ends) - min(ends)
     if len(stalls) > 1 and between <= _TOGETHER_NS:
         text += f". All of them ended within {duration(between)}: they waited for one thing"
-    step = _OF_DATABASE if name.startswith(_QUERY) else _OF_OTHERS
+    step = next((step for of, step in _STEPS.items() if name.startswith(of)), _OF_OTHERS)
     return Finding("slow answer", lost, f"{text}.", evidence(facts, worst), step)
 
 
@@ -100,12 +103,25 @@ def _responses(facts: Facts) -> dict[Who, list[Call]]:
             if end - start < _LONG_NS or not is_own(facts, row):
                 found[who].append(Call(who, start, end, name, site))
     slices = model.trace.slices
-    awaits = awaits_of(facts, _RESPONSES)
-    if any(_ACCEPTS in model.trace.text(name) for name in {*model.owners.call_name}):
-        awaits = []  # its own server may be the one that answers
-    for i in awaits:
+    for i in awaits_of(facts, _RESPONSES) if _serves_nobody(facts) else ():
         what, site = facts.awaited(i)
         who = ("task", model.owners.owner[i])
         name = what.removeprefix(s.AWAIT_PREFIX)
         found[who].append(Call(who, slices.start_ns[i], slices.end_ns[i], name, site))
     return found
+
+
+def _serves_nobody(facts: Facts) -> bool:
+    """Whether the tasks' servers must be outside: the program has one loop, of asyncio itself,
+    which shows whom it accepts."""
+    model = facts.model
+    known = {model.trace.text(name) for name in {*model.owners.call_name}}
+    accepts = any(
+        _ACCEPTS in model.coroutine(g)[0] for g in range(len(model.owners.group_head))
+    )
+    return (
+        len(model.loops) == 1
+        and any(name.startswith(_READS) for name in known)
+        and not accepts
+        and not any(_ACCEPTS in name for name in known)
+    )
