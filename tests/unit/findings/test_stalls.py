@@ -59,8 +59,14 @@ def test_a_file_that_another_program_locks(tmp_path):
     assert "another program that uses the file" in found.next_step
 
 
+def test_threads_that_take_turns_at_a_file(tmp_path):
+    """A call that gets through meanwhile shows that the file is not locked all the time."""
+    story = {"call": "sqlite3.Connection.execute", "stack": FETCH, "apart_ns": 300 * MS}
+    assert kinds(tmp_path, asks(**story)) == []
+
+
 def test_waits_that_end_one_by_one(tmp_path):
-    (found,) = find_in(tmp_path, asks(apart_ns=100 * MS))
+    (found,) = find_in(tmp_path, asks(apart_ns=100 * MS, stall_ns=900 * MS))
     assert "they waited for one thing" not in found.text
 
 
@@ -68,6 +74,7 @@ def test_waits_that_end_one_by_one(tmp_path):
     "story",
     [
         pytest.param({"stall_ns": 300 * MS}, id="little"),
+        pytest.param({"apart_ns": 60 * MS}, id="none is very long, and each ends by itself"),
         pytest.param({"threads": 1}, id="less than a second in all"),
         pytest.param({"usual_ns": 100 * MS}, id="it often takes long"),
         pytest.param({"usual": 2}, id="the usual time is not known"),

@@ -1,5 +1,6 @@
 """Answers from outside that take much longer than usual: the other side stood still."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from statistics import median
@@ -22,12 +23,13 @@ from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import IO
 
 _MS = 1_000_000
-# Half a second, twenty times the usual, a second in all: no load of ours explains that, when
-# ten answers or more came in the usual time at the same line.
+# Half a second, twenty times the usual, a second in all, at one time or one of them alone: no
+# load explains that, when ten answers or more came in the usual time at the same line.
 _LONG_NS = 500 * _MS
 _LOST_NS = 1_000 * _MS
 _TIMES = 20
 _USUAL = 10
+_ASLEEP_NS = 100 * _MS  # SQLite asks for its lock that often
 # What one event on the other side sets free comes within a moment.
 _TOGETHER_NS = 50 * _MS
 _RESPONSE = " HTTPResponse.begin"
@@ -55,29 +57,48 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
                 long = long or call.ns >= _LONG_NS
     if not long:
         return
-    is_told = is_locked(facts)
+    is_told, ends = is_locked(facts), _ends_in_sqlite(facts)
     for (name, site), found in by_place.items():
         if is_told and name.startswith((_QUERY, _SQLITE)):
             continue
         usual = int(median(call.ns for call in found))
         stalls = [call for call in found if call.ns >= max(_LONG_NS, usual * _TIMES)]
+        stalls.sort(key=lambda call: -call.ns)
+        if name.startswith(_SQLITE):
+            stalls = [call for call in stalls if _is_alone(call, ends)]
         lost = sum(call.ns for call in stalls)
-        if lost >= _LOST_NS and len(found) - len(stalls) >= _USUAL:
+        is_clear = _apart_ns(stalls) <= _TOGETHER_NS or stalls[0].ns >= _LOST_NS
+        if lost >= _LOST_NS and is_clear and len(found) - len(stalls) >= _USUAL:
             yield _finding(facts, name, site, stalls, usual, lost)
+
+
+def _ends_in_sqlite(facts: Facts) -> list[int]:
+    """When calls of SQLite ended, in order of time."""
+    return sorted(call.end_ns for own in sqlite_calls(facts).values() for call in own)
+
+
+def _is_alone(call: Call, ends: list[int]) -> bool:
+    """Whether nobody of this program got through meanwhile: else they take turns, and SQLite
+    lets some wait for long."""
+    low = bisect_left(ends, call.start_ns + _ASLEEP_NS)
+    return low >= bisect_left(ends, call.end_ns - _ASLEEP_NS)
+
+
+def _apart_ns(stalls: list[Call]) -> int:
+    ends = [call.end_ns for call in stalls]
+    return max(ends, default=0) - min(ends, default=0)
 
 
 def _finding(
     facts: Facts, name: str, site: str, stalls: list[Call], usual: int, lost: int
 ) -> Finding:
-    worst = max(stalls, key=lambda call: call.ns)
+    worst, between = stalls[0], _apart_ns(stalls)
     text = (
         f"Slow answer: {users(facts.model, (call.who for call in stalls))}{place_in(site)} "
         f"waited {duration(worst.ns)} in `{name}` ({at(facts, worst.start_ns)}), where the "
         f"answer usually takes {duration(usual)}: {plural(len(stalls), 'such wait')}, "
         f"{duration(lost)} in total"
     )
-    ends = [call.end_ns for call in stalls]
-    between = max(ends) - min(ends)
     if len(stalls) > 1 and between <= _TOGETHER_NS:
         text += f". All of them ended within {duration(between)}: they waited for one thing"
     step = next((step for of, step in _STEPS.items() if name.startswith(of)), _OF_OTHERS)
