@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.calls import is_harmless, is_import, is_of_file, is_quick
 from viewer.analysis.findings.facts import (
     COMPUTING,
     NOT_ITS_FAULT,
@@ -33,7 +34,6 @@ from viewer.trace.columns import (
     WAKER_GROUP,
     WAKER_SHIFT,
 )
-from viewer.trace.sites import imports, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -59,14 +59,10 @@ _MOST_OVERDUE = 100  # steps of an occupant that are examined for it, the longes
 # A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be the disk's.
 _LONG_CALL_NS = 5 * _MS
 _CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
-_QUICK_NS = _MS
 _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 # A first request may import what it needs: it happens once, and takes as long as the disk and
 # the cores are busy with other programs. A second of its own, without files, is felt even so.
 _LONG_IMPORT_NS = 1_000 * _MS
-_FILES = ("os.", "io.", "open", "mmap")
-_OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
-_OWN_SOCKETS = "/asyncio/selector_events.py:"
 _STARTS = "Thread.start"
 _TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with {} between."
 _PAUSES = {s.TRACK_GREENLETS_PREFIX: "`gevent.sleep(0)`"}
@@ -111,7 +107,7 @@ def _long_steps(facts: Facts) -> list[_Step]:
         if thread >= 0:
             split = facts.split(thread, window(start, end))
             own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, window(start, end))
-            own -= sum(ns for row, ns in split.calls.items() if _is_quick(facts, row))
+            own -= sum(ns for row, ns in split.calls.items() if is_quick(facts, row))
             # A new thread says at once that it runs, unless others have the CPU or the GIL.
             own -= sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
         # What runs inside (an eager task's first step) is a step of its own.
@@ -121,45 +117,12 @@ def _long_steps(facts: Facts) -> list[_Step]:
             if slices.parent[j] == i and model.lane[j] == lane
         )
         least_of_all = least
-        if _is_import(facts, thread, start, end):
-            own -= sum(ns for row, ns in split.calls.items() if _is_of_file(facts, row))
+        if is_import(facts, thread, start, end):
+            own -= sum(ns for row, ns in split.calls.items() if is_of_file(facts, row))
             least_of_all = _LONG_IMPORT_NS * facts.patience
         if own >= least_of_all:
             found.append(_Step(i, lane, start, end - start, own, split))
     return found
-
-
-def _is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:
-    """Whether the step mostly imports modules, by its CPU samples."""
-    if thread < 0:
-        return False
-    stacks = facts.stacks(facts.model.threads[thread].tid, [(start_ns, end_ns)])
-    return sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks)
-
-
-def _is_of_file(facts: Facts, call: int) -> bool:
-    """Whether a call reads a file; a quick one is subtracted already."""
-    return not _is_quick(facts, call) and facts.call(call)[0].startswith(_FILES)
-
-
-def _is_quick(facts: Facts, call: int) -> bool:
-    """Whether the call usually returns at once: a long one is the disk's or the kernel's. One
-    that begins a process lasts until that one has had a processor: the quickest tells. How
-    long a peer takes depends on what it was asked. A loop's own sockets never block."""
-    if call in facts.of_transports:
-        return True
-    if facts.call(call)[0].startswith(_OF_PEERS):
-        return False
-    return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
-
-
-def _is_harmless(facts: Facts, call: int, row: int) -> bool:
-    """Whether asyncio itself makes a call, of a socket that does not block (what takes long is
-    the kernel, which lets whom it wakes run first); or an import does, which happens once."""
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
-    if facts.call(call)[0].startswith(_FILES):
-        return any(imports(place_of(frame).path) for frame in stack.split("\n"))
-    return _OWN_SOCKETS in stack.partition("\n")[0]
 
 
 def loop_findings(facts: Facts) -> Iterator[Finding]:
@@ -360,7 +323,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         key = model.lane[i], model.owners.kind[i], model.owners.owner[i]
         if key not in told:
             told[key] = (model.loops[key[0]].process, *facts.runs(i)[:2]) in occupants
-        if not told[key] and not _is_quick(facts, table.row[row]):
+        if not told[key] and not is_quick(facts, table.row[row]):
             found[table.row[row]].append((row, i))
     usual = (
         Counter(
@@ -370,7 +333,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         else Counter()
     )
     for call, rows in found.items():
-        if _is_harmless(facts, call, rows[0][0]):
+        if is_harmless(facts, call, rows[0][0]):
             continue
         total = sum(table.end_ns[row] - table.start_ns[row] for row, _ in rows)
         worst, i = max(rows, key=lambda pair: table.end_ns[pair[0]] - table.start_ns[pair[0]])

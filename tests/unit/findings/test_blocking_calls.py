@@ -1,0 +1,110 @@
+"""Blocking calls on a loop's thread, in steps that are not long enough themselves."""
+
+import pytest
+
+from tests.support.finding import MS, Service, find_in, kinds
+
+CALL = "/app/service.py:11 hog"
+
+
+def calls(count, ns, gap, others_wait=True, stack="", call="sqlite3.Connection.execute"):
+    """Steps of 15 ms in which a query blocks for a time."""
+    service = Service()
+    for n in range(count):
+        if n:
+            service.rest(n * gap)
+        start = service.now
+        service.thread.io(start + MS, call, site=CALL, stack=stack)
+        service.thread.running(start + MS + ns)
+        service.step(15 * MS, others_wait=others_wait)
+    return service.end()
+
+
+def test_blocking_calls(tmp_path):
+    """Many calls of 10 ms: each too short to be a blocked loop, together worth telling."""
+    (found,) = find_in(tmp_path, calls(8, 10 * MS, 100 * MS))
+    assert found.finding == "blocking call on the loop thread"
+    assert found.severity_ns == (10 + 7 * 10) * MS
+    assert found.text == (
+        "`hog` (service.py:10) calls `sqlite3.Connection.execute` (service.py:11), which "
+        "blocks the event loop: 8 times for more than 5.00 ms, 80.0 ms in total, the longest "
+        "10.0 ms (at 1.00 ms); 1 ready task waited behind it, 80.0 ms in total."
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "ns", "others_wait"),
+    [
+        pytest.param(4, 10 * MS, True, id="few"),
+        pytest.param(30, 4 * MS, True, id="quick"),
+        pytest.param(8, 10 * MS, False, id="nobody waits"),
+    ],
+)
+def test_no_blocking_calls(tmp_path, count, ns, others_wait):
+    """Few, quick or harmless calls are not reported."""
+    assert kinds(tmp_path, calls(count, ns, 100 * MS, others_wait)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "found"),
+    [
+        pytest.param("asyncio/selector_events.py", [], id="asyncio's own socket"),
+        pytest.param("socket.py", ["blocking call on the loop thread"], id="a socket"),
+    ],
+)
+def test_a_socket_that_cannot_block(tmp_path, module, found):
+    """The loop's own sockets do not block: the kernel lets whom a call wakes run first."""
+    stack = f"/usr/lib/python3.13/{module}:1067 write\n{CALL}"
+    assert kinds(tmp_path, calls(8, 10 * MS, 100 * MS, stack=stack)) == found
+
+
+@pytest.mark.parametrize(
+    ("frame", "found"),
+    [
+        pytest.param("<frozen importlib._bootstrap>:488 _call", [], id="an import"),
+        pytest.param("os.py:1 walk", ["blocking call on the loop thread"], id="the program"),
+    ],
+)
+def test_files_of_an_import(tmp_path, frame, found):
+    story = {"stack": f"{CALL}\n{frame}", "call": "os.listdir"}
+    assert kinds(tmp_path, calls(8, 10 * MS, 100 * MS, **story)) == found
+
+
+def test_waiting_in_select_is_idle(tmp_path):
+    """The loop's own poll is a blocking call that nobody complains of."""
+    service = Service()
+    for n in range(1, 30):
+        service.step(MS)
+        service.rest(n * 100 * MS)
+    assert kinds(tmp_path, service.end()) == []
+
+
+def test_usually_quick_calls(tmp_path):
+    """Three slow ones among a hundred quick ones are the disk's fault."""
+    service = Service()
+    for n in range(60):
+        if n:
+            service.rest(n * 50 * MS)
+        start, ns = service.now, 14 * MS if n % 15 == 7 else 10_000
+        service.thread.io(start + 1_000, "FileIO.write", site=CALL)
+        service.thread.running(start + 1_000 + ns)
+        service.step(15 * MS)
+    assert kinds(tmp_path, service.end()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [("socket.recv", ["loop blocked"]), ("FileIO.read", [])],
+)
+def test_a_few_long_answers(tmp_path, call, found):
+    """A peer takes as long as what it was asked needs; a disk that is slow now and then is
+    nobody's fault."""
+    service = Service()
+    for n in range(60):
+        if n:
+            service.rest(n * 100 * MS)
+        start, ns = service.now, 40 * MS if n % 15 == 7 else 10_000
+        service.thread.io(start + 1_000, call, site=CALL)
+        service.thread.running(start + 1_000 + ns)
+        service.step(45 * MS if n % 15 == 7 else MS)
+    assert kinds(tmp_path, service.end()) == found

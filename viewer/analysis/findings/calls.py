@@ -1,0 +1,43 @@
+"""Blocking calls on a loop's thread: which of them are to blame for the time they take."""
+
+from tracer import schema as s
+from viewer.analysis.findings.facts import Facts
+from viewer.trace.sites import imports, place_of
+
+_QUICK_NS = 1_000_000
+_FILES = ("os.", "io.", "open", "mmap")
+_OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
+_OWN_SOCKETS = "/asyncio/selector_events.py:"
+
+
+def is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:
+    """Whether the step mostly imports modules, by its CPU samples."""
+    if thread < 0:
+        return False
+    stacks = facts.stacks(facts.model.threads[thread].tid, [(start_ns, end_ns)])
+    return sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks)
+
+
+def is_of_file(facts: Facts, call: int) -> bool:
+    """Whether a call reads a file; a quick one is subtracted already."""
+    return not is_quick(facts, call) and facts.call(call)[0].startswith(_FILES)
+
+
+def is_quick(facts: Facts, call: int) -> bool:
+    """Whether the call usually returns at once: a long one is the disk's or the kernel's. One
+    that begins a process lasts until that one has had a processor: the quickest tells. How
+    long a peer takes depends on what it was asked. A loop's own sockets never block."""
+    if call in facts.of_transports:
+        return True
+    if facts.call(call)[0].startswith(_OF_PEERS):
+        return False
+    return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
+
+
+def is_harmless(facts: Facts, call: int, row: int) -> bool:
+    """Whether asyncio itself makes a call, of a socket that does not block (what takes long is
+    the kernel, which lets whom it wakes run first); or an import does, which happens once."""
+    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    if facts.call(call)[0].startswith(_FILES):
+        return any(imports(place_of(frame).path) for frame in stack.split("\n"))
+    return _OWN_SOCKETS in stack.partition("\n")[0]
