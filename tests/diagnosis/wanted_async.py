@@ -101,7 +101,10 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked", ("current_user|me",), ("fastapi", "httpx")
     ),
     "s02_redis_pool_over_work": Wanted(
-        "slots never returned", ("get_setting", "follow"), ("redis",), "REDIS_URL"
+        "pool exhausted|slots never returned",
+        ("get_setting", "follow"),
+        ("redis",),
+        "REDIS_URL",
     ),
     "s03_semaphore_then_same_semaphore": Wanted("deadlock", ("visit", "permit")),
     "s04_trio_sync_file_lock": Wanted(

@@ -292,6 +292,9 @@ SYNC: dict[str, Wanted] = {
     "v10_transaction_waits_for_the_hook": Wanted(
         "deadlock", ("hooks", "audit", "flow-N", "run_flow"), ("sqlalchemy",)
     ),
+    "v13_requests_behind_launches": Wanted(
+        "thread-pool starvation", ("3 workers", "launch", "status")
+    ),
     "v12_stop_inside_the_worker": Wanted("deadlock", ("poller-1", "fail", "report")),
     "v12_thread_per_request_computes": Wanted(
         "GIL saturated", ("process_request_thread", "diff_versions"), ("flask",)

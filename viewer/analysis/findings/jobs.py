@@ -10,6 +10,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
+from viewer.analysis.findings.handmade import pools_of_queues
 from viewer.analysis.findings.waits import LongWaits, name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -47,7 +48,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     for job in facts.jobs.all:
         by_pool[job.pool].append(job)
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
-    pools += _of_processes(facts)
+    pools += [*_of_processes(facts), *pools_of_queues(facts)]
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
     collect = _collectors(facts) if long else set()
     for pool, members in long:
