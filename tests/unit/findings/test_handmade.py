@@ -25,6 +25,7 @@ def workers(slow_ns=400 * MS, quick=4, shared=False, idle=False):
         user.lock_wait(10 * MS + 10 + n, "Event.wait", lock=event, site=CALL)
         stack = f"{LAUNCH}\n{TAKE}\n{RUN}"
         thread.native(10 * MS + n).sleep(11 * MS + n, site=LAUNCH)
+        assert thread.state
         thread.state.args["stack"] = stack
         thread.native(10 * MS + slow_ns + n)
         thread.release(10 * MS + slow_ns + n + 1, event, to=user)
@@ -37,6 +38,7 @@ def workers(slow_ns=400 * MS, quick=4, shared=False, idle=False):
     for n, board in enumerate(boards):
         thread, begin = threads[n % 2], at + n // 2 * 5 * MS
         thread.sleep(begin, site=STATUS)
+        assert thread.state
         thread.state.args["stack"] = f"{STATUS}\n{TAKE}\n{RUN}"
         thread.native(begin + 4 * MS + n)
         thread.release(begin + 4 * MS + n + 1, events[n], to=board)
