@@ -55,6 +55,7 @@ def test_who_opens_them_may_be_unknown(tmp_path):
     [
         pytest.param([*range(10, 160, 10), 70], id="the program closes them as it ends"),
         pytest.param([11, 10, 10, *range(10, 160, 10)], id="a file was read"),
+        pytest.param([*[10] * 14, *range(10, 160, 10)], id="nothing to do at first"),
     ],
 )
 def test_what_does_not_hide_them(tmp_path, counts):
@@ -69,6 +70,8 @@ def test_what_does_not_hide_them(tmp_path, counts):
         pytest.param([10] + [20] * 14 + [160], id="a burst at the end"),
         pytest.param([*range(10, 100, 10), 50, *range(100, 160, 10)], id="some are closed"),
         pytest.param([10, 80, 160], id="within a moment"),
+        pytest.param([*[10] * 17, *range(10, 160, 10)], id="a long burst"),
+        pytest.param([*[10] * 8, *[160] * 9], id="a burst of clients after a while"),
         pytest.param([*range(10, 120, 10), *[60] * 8], id="closed long before the end"),
     ],
 )

@@ -35,7 +35,7 @@ def counts_of[Key](facts: Facts, tracks: Mapping[int, Key]) -> dict[Key, Counts]
 
 def growing(counts: Counts, at_least: int) -> Counts:
     """The counts up to the highest one, if they grow by so many, and all the time."""
-    counts = _without_the_end(counts)
+    counts = _without_the_start(_without_the_end(counts))
     (since, first), (until, last) = counts[0], counts[-1]
     if until - since < _GROWS_NS or last - first < at_least:
         return []
@@ -56,6 +56,16 @@ def _without_the_end(counts: Counts) -> Counts:
     most = max(range(len(counts)), key=lambda n: (counts[n][1], n))
     is_late = (until - counts[most][0]) * _WINDOWS <= until - since
     return counts[: most + 1] if is_late else counts
+
+
+def _without_the_start(counts: Counts) -> Counts:
+    """The counts from where they begin to grow: a service may have nothing to do at first, but
+    for half of the time at most. What grows for a shorter time may be a burst."""
+    (since, first), (until, last) = counts[0], counts[-1]
+    low = first + (last - first) // _DIP
+    begins = max(n for n, (_, number) in enumerate(counts) if number <= low or not n)
+    is_long = (until - counts[begins][0]) * 2 >= until - since
+    return counts[begins:] if is_long else counts
 
 
 def _grows_in_both_halves(counts: Counts) -> bool:

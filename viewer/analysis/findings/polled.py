@@ -85,7 +85,8 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
         return found
     for row in calls:
         stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
-        if (of := _lock(stack)) is not None:
+        is_tasks = facts.on_loop_at(table.who[row], table.start_ns[row]) >= 0
+        if not is_tasks and (of := _lock(stack)) is not None:
             lock, site, gives_back = of
             who: Who = ("thread", table.who[row])
             is_pause = facts.call(table.row[row])[0] == s.SLEEP
