@@ -321,4 +321,6 @@ WANTED: dict[str, Wanted] = {
     "ok_46_retries_with_back_off": Wanted("", (), ("tenacity",)),
     "ok_47_httpx_shared_client": Wanted("", (), ("httpx",)),
     "ok_53_django_threads": Wanted("", (), ("django",)),
+    "ok_120_idle_redis_consumers": Wanted("", (), ("redis",), "REDIS_URL"),
+    "ok_121_idle_listeners": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

@@ -9,14 +9,14 @@ from tracer import schema as s
 SITE = "/app/rates.py:12 fetch_rate"
 
 
-def asked(what="response (aiohttp)", ns=1_300 * MS, how=s.CANCELLED, later=False):
+def asked(what="response (aiohttp)", ns=1_300 * MS, how=s.CANCELLED, later=False, timer=False):
     """A task awaits an answer until it is cancelled; another one may get its own."""
     trace = TraceBuilder(argv="rates.py", signals=SIGNALS)
     loop = trace.loop(trace.thread("MainThread"))
     task = loop.task("fetch_rate", site="/app/rates.py:10 fetch_rate").ready(0).running(1)
     task.awaits(2, what, site=SITE)
     boss = loop.task("main", site="/app/rates.py:20 main").ready(ns - 2).running(ns - 1)
-    task.ready(ns, by=boss)
+    task.ready(ns, **({"waker": "timer"} if timer else {"by": boss}))
     boss.done(ns + 1)
     task.running(ns + 1).done(ns + 2, how)
     if later:
@@ -44,8 +44,15 @@ def test_an_answer_that_never_comes(tmp_path):
         pytest.param({"ns": 900 * MS}, id="it is given up soon"),
         pytest.param({"what": "socket"}, id="who waits for a client"),
         pytest.param({"what": "message (redis)"}, id="who waits for a message"),
+        pytest.param({"what": "command (redis)"}, id="who may wait for a job (BLPOP)"),
         pytest.param({"later": True}, id="another one came"),
     ],
 )
 def test_waits_that_are_all_right(tmp_path, story):
     assert kinds(tmp_path, asked(**story)) == []
+
+
+@pytest.mark.parametrize("what", ["command (redis)", "query (asyncpg)"])
+def test_an_answer_that_did_not_come_in_time(tmp_path, what):
+    (found,) = find_in(tmp_path, asked(what=what, timer=True))
+    assert found.text.startswith("Waited in vain: `fetch_rate` in `fetch_rate` (rates.py:12)")

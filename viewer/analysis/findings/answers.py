@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.databases import awaits_of
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, place_in, users
@@ -16,6 +17,8 @@ _MS = 1_000_000
 # there in that time. Who waits for the next request, or for a message, waits for no answer.
 _LONG_NS = 500 * _MS
 _LOST_NS = 1_000 * _MS
+# A command of redis may be one that waits for a job (BLPOP): then only a time-out tells.
+_MAY_WAIT = "command"
 _ANSWERS = ("response", "query", "command", "connect", "DNS")
 
 
@@ -47,7 +50,8 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_in_vain(facts: Facts, i: int) -> bool:
+    may_wait = facts.awaited(i)[0].startswith(f"{s.AWAIT_PREFIX}{_MAY_WAIT} (")
     if facts.model.trace.slices.unfinished[i]:
-        return True
-    tree = LongWaits.of(facts).tree
-    return tree.ended_by(facts.model.owners.owner[i], i).kind in GIVEN_UP
+        return not may_wait
+    how = LongWaits.of(facts).tree.ended_by(facts.model.owners.owner[i], i).kind
+    return how is Kind.TIMEOUT if may_wait else how in GIVEN_UP
