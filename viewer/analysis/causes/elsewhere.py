@@ -181,11 +181,12 @@ class Elsewhere:
                 job = self.jobs[number]
                 if job.thread >= 0:
                     waited = self._rows_in(main, before, job.start_ns)
-                    found |= {row: number for row in waited if self._is_get(row)}
+                    found |= {row: number for row in waited if self.is_get(row)}
                 before = max(job.end_ns, job.result_ns)
         return found
 
-    def _is_get(self, row: int) -> bool:
+    def is_get(self, row: int) -> bool:
+        """Whether a wait is inside `get()` of a queue between processes."""
         stack = self.model.trace.text_of_slice(self.model.states.slice[row], s.ARG_STACK)
         return _GET.search(stack) is not None
 

@@ -48,6 +48,7 @@ from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
 from viewer.analysis.findings.stalls import slow_answer
 from viewer.analysis.findings.starting import slow_start
+from viewer.analysis.findings.starved import starved_workers
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
@@ -104,6 +105,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gc_in_hot_path,
     memory_findings,  # growing global, garbage …, built and thrown away
     process_findings,  # uneven workers, pickling, idle workers, pool too large
+    starved_workers,  # idle workers
 )
 # The names of all findings; docs/findings.md explains each.
 KINDS = (
