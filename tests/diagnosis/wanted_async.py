@@ -242,6 +242,7 @@ ASYNC: dict[str, Wanted] = {
     "v06_lock_around_a_task_that_needs_it": Wanted(
         "deadlock", ("refresh", "credentials", "update_credentials")
     ),
+    "v16_heartbeat_for_each_reconnect": Wanted("task leak", ("40", "heartbeat", "main")),
     "v11_subscriptions_never_end": Wanted("task leak", ("forward", "Queue.get")),
     "v11_one_large_export": Wanted(
         "loop blocked", ("export", "to_csv"), ("fastapi", "uvicorn", "httpx")

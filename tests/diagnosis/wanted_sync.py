@@ -295,6 +295,12 @@ SYNC: dict[str, Wanted] = {
     "v13_requests_behind_launches": Wanted(
         "thread-pool starvation", ("3 workers", "launch", "status")
     ),
+    "v14_connections_lost_in_error_path": Wanted(
+        "slots never returned", ("importer", "import_order"), ("psycopg_pool",), "PG_URL"
+    ),
+    "v15_gate_of_a_subprocess_tool": Wanted(
+        "pool exhausted", ("2 permits", "convert", "upload")
+    ),
     "v12_stop_inside_the_worker": Wanted("deadlock", ("poller-1", "fail", "report")),
     "v12_thread_per_request_computes": Wanted(
         "GIL saturated", ("process_request_thread", "diff_versions"), ("flask",)

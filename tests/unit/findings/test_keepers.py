@@ -165,3 +165,39 @@ def test_who_may_have_them(tmp_path, story, said):
     (found,) = find_in(tmp_path, crowd(**story))
     assert found.finding == "slots never returned"
     assert said in found.text
+
+
+def importers(other=False, gave_up=3):
+    """A thread asks the server, and later gives up one wait after the other."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    name = "connection pool (psycopg_pool)"
+    lock = trace.lock(name, LIST)
+    stack = f"{PACKAGE}/psycopg/connection.py:40 Connection.execute\n{NOTIFY}"
+    thread, main = trace.thread("importer").native(0), trace.thread("MainThread").native(0)
+    user = main if other else thread
+    user.io(MS, "select.poll.poll", site=NOTIFY, stack=stack).native(2 * MS)
+    for n in range(gave_up):
+        thread.lock_wait(
+            20 * MS + n * 300 * MS, name, lock=lock, site=LIST, acquired=False,
+            stack=f"{PACKAGE}/psycopg_pool/pool.py:9 ConnectionPool.getconn\n{LIST}",
+        )  # fmt: skip
+        thread.native(319 * MS + n * 300 * MS)
+    for one in (thread, main):
+        one.end(1_500 * MS)
+    return trace.ended(1_501 * MS)
+
+
+def test_each_wait_that_was_given_up_counts(tmp_path):
+    (found,) = find_in(tmp_path, importers())
+    assert found.text.replace(", via `ConnectionPool.getconn`", "") == (
+        "Slots never returned: `importer` waited for a connection of psycopg's pool in "
+        "`list_orders` (shop.py:23) and gave up: 3 waits, 897 ms in total, the longest 299 ms "
+        "(at 20.0 ms). Nobody gave one back in that time; nobody else is known to have used "
+        "the pool before. Whoever takes a connection must give it back however it ends: with "
+        "`with`, or in a `finally`."
+    )
+
+
+def test_somebody_else_has_used_the_pool(tmp_path):
+    (found,) = find_in(tmp_path, importers(other=True))
+    assert "nobody else is known" not in found.text

@@ -9,6 +9,7 @@ from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.waits import LongWaits, Wait
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool, pool_of
+from viewer.analysis.waited import For, waited_for
 from viewer.words import code
 
 _MS = 1_000_000
@@ -79,8 +80,9 @@ def whole(waits: list[Wait]) -> list[Wait]:
         at = last.get(wait.who, -1)
         if at >= 0:
             before = found[at]
-            is_again = wait.start_ns - before.end_ns <= _AGAIN_NS and not (
-                _between(gave[wait.who], before.end_ns, wait.start_ns)
+            is_soon = wait.start_ns - before.end_ns <= _AGAIN_NS
+            is_again = is_soon and not (
+                _gave_up(before) or _between(gave[wait.who], before.end_ns, wait.start_ns)
             )
             if is_again:
                 found[at] = wait._replace(start_ns=before.start_ns)
@@ -88,6 +90,11 @@ def whole(waits: list[Wait]) -> list[Wait]:
         last[wait.who] = len(found)
         found.append(wait)
     return found
+
+
+def _gave_up(wait: Wait) -> bool:
+    """Whether it was the whole of a call of a library, which ended without a slot."""
+    return wait.failed and waited_for(wait.name) is For.POOL
 
 
 def _between(times: list[int], from_ns: int, until_ns: int) -> bool:

@@ -14,6 +14,7 @@ from viewer.analysis.findings.leftlocks import left_by_job
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.waited import package_of
 from viewer.trace.sites import is_library
 from viewer.words import code
 
@@ -58,6 +59,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         now = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
         did = ", and ended" if are_gone else f", {now}" if now else ""
         text += f"; {users(facts.model, had)} had one last{did}"
+    elif takers.are_all(facts, vain):
+        text += "; nobody else is known to have used the pool before"
     text += _owed(facts, waits, worst)
     text += (
         f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "
@@ -103,10 +106,12 @@ def _owed(facts: Facts, waits: LongWaits, worst: Wait) -> str:
     """`; `album-0` in `resize_all` waited for that …`: whoever has a slot and waits for one
     who needs one never gives it back."""
     blockers: Blockers | None = None
+    package = package_of(worst.name)
+    asked, _ = takers.askers(facts, package, worst.start_ns)
     least, direct = worst.ns * 8 // 10, _waits_for_it(waits, worst)
     for other in waits.overlapping(worst):
         met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
-        if met < least or other.who == worst.who:
+        if met < least or other.who == worst.who or (asked and other.who not in asked):
             continue
         is_for_it = other in direct
         if not is_for_it and other.name in _OWED:

@@ -233,7 +233,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
         if any(table.last_ns[thread] < ended[pid] - _LAST_NS for thread in found):
             continue
         whole = ended[pid] - model.trace.processes[model.thread_process[found[0]]].start_ns
-        if not _one_by_one(starts, whole):
+        if not one_by_one(starts, whole):
             continue
         site = _sleeps_at(facts, found[0])
         text = (
@@ -249,7 +249,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
         yield Finding("workers never exit", 0, text, evidence)
 
 
-def _one_by_one(starts: list[int], whole: int) -> bool:
+def one_by_one(starts: list[int], whole: int) -> bool:
     """Whether threads were started all the time: over half of the recording, and in each
     quarter of that at least an eighth of them."""
     since, until = starts[0], starts[-1]

@@ -58,12 +58,27 @@ def parents(facts: Facts, waits: list[Wait]) -> set[Who]:
 
 def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     """Those who used a library's pool before all who wait for it in vain did, if few did."""
-    model, package = facts.model, package_of(waits[0].name)
+    package = package_of(waits[0].name)
     before = min(wait.start_ns for wait in waits)
     own = {wait.who for wait in waits}
-    asked, made = set[Who](), set[Who]()
-    if all(kind == "thread" for kind, _ in own):  # tasks share theirs with tasks alone
-        asked |= {who for who, _, _, _ in used(facts, package, before)}
+    asked, made = askers(facts, package, before)
+    if any(kind == "task" for kind, _ in own):  # tasks share theirs with tasks alone
+        asked = {who for who in asked if who[0] == "task"}
+    return _suspects(facts, waits, asked - own, made - own)
+
+
+def are_all(facts: Facts, waits: list[Wait]) -> bool:
+    """Whether all who asked the server before are among those who wait, and some are."""
+    before, own = min(wait.start_ns for wait in waits), {wait.who for wait in waits}
+    asked, _ = askers(facts, package_of(waits[0].name), before)
+    return bool(asked) and asked <= own
+
+
+def askers(facts: Facts, package: str, before: int) -> tuple[set[Who], set[Who]]:
+    """Who asked the server by way of a package before a time; who only did something else."""
+    model = facts.model
+    asked: set[Who] = {who for who, _, _, _ in used(facts, package, before)}
+    made = set[Who]()
     for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
         if model.trace.slices.start_ns[i] < before:
@@ -71,7 +86,7 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
                 asked.add(("task", model.owners.owner[i]))
             elif package_of(what) == family(package) and what not in _NOT_YET:
                 made.add(("task", model.owners.owner[i]))
-    return _suspects(facts, waits, asked - own, made - own)
+    return asked, made
 
 
 def _suspects(facts: Facts, waits: list[Wait], asked: set[Who], made: set[Who]) -> set[Who]:
