@@ -42,6 +42,7 @@ typedef struct {
 /* libuv's loop has entered a contextvars context, mostly to call back. */
 typedef struct {
     uint64_t tick;    /* 0: what runs in it is known */
+    uint64_t records; /* how many the thread had recorded by then */
     void *code;       /* what was seen to run in it; a reference, or NULL */
     void *callee;     /* where what runs in it names its code, or NULL; it is looked at afterwards … */
     uint32_t deaths;  /* … if no code has died since, as of these */

@@ -387,18 +387,20 @@ static void follow(await_chain *chain, PyObject *coro)
     for (PyObject *at = coro, *next; at && length < CHAIN_LIMIT; at = next) {
         PyTypeObject *type = Py_TYPE(at);
         uint64_t what = (uint64_t)(uintptr_t)type;
+        int links_on = type != future_iterator, has_code = links_on && is_python(at);
         chain->links[length++] = at;
-        if (is_python(at)) {
+        next = NULL;
+        if (has_code) {
             PyCodeObject *code = compat_gen_code(at);
             what = (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) * 0xff51afd7ed558ccdull;
-        } else if (type != future_iterator && is_cython_coroutine(type)) {
+        } else if (links_on && is_cython_coroutine(type)) {
             tells_all = 0;
         }
         hash = (hash ^ what) * 0x9E3779B97F4A7C15ull;
         hash ^= hash >> 29;
-        if (COMPAT_KNOWS_AWAITED && is_python(at)) {
+        if (COMPAT_KNOWS_AWAITED && has_code) {
             next = compat_gen_awaited(at);
-        } else {
+        } else if (links_on) {
             next = await_next(at);
             Py_XDECREF(next);
         }

@@ -60,16 +60,20 @@ void contexts_enter(thread_buffer *b)
     const context_entry *around = innermost(b);
     if (around && around->tick && called_by_loop(b, PyThreadState_Get()))
         contexts_show(b); /* a protocol's method has made uvloop call another one: that is part of it */
-    contexts_known(b);
+    if (around)
+        b->entered[b->contexts - 1].tick = 0; /* what runs there has shown itself, or is uvloop's */
     b->contexts++;
     context_entry *entry = innermost(b);
     if (!entry)
         return;
-    Py_XDECREF((PyObject *)entry->code);
-    *entry = (context_entry){0};
+    if (entry->code)
+        Py_CLEAR(*(PyObject **)&entry->code);
+    entry->tick = 0;
+    entry->is_shown = 0;
     if (b->depth != b->poll_depth)
         return; /* a known one's call */
     entry->tick = clock_tick();
+    entry->records = running_noticed(b, 0).records;
     PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code();
     entry->callee = callee;
     entry->deaths = codes_deaths;

@@ -7,6 +7,7 @@
 
 #include "python/compat.h"
 #include "ring/ring.h"
+#include "signals/asyncio/running.h"
 
 void contexts_enter(thread_buffer *b);
 int contexts_leave(thread_buffer *b, uint64_t tick); /* whether a callback that is shown ends with it */
@@ -24,11 +25,18 @@ static inline int contexts_leave_known(thread_buffer *b)
 /* The thread has come back from a call that took its time: remembers which callback made it. Runs no Python code. */
 void contexts_see(thread_buffer *b, PyThreadState *tstate);
 
-/* What runs in the innermost context shows itself. */
-static inline void contexts_known(thread_buffer *b)
+/* What runs in the innermost context shows itself. Returns when it began: as the context was entered for it, or now; the
+ * context's time counts if nothing was recorded since. */
+static inline uint64_t contexts_known(thread_buffer *b)
 {
-    if (b->contexts && b->contexts <= CONTEXT_DEPTH)
-        b->entered[b->contexts - 1].tick = 0;
+    uint64_t tick = 0;
+    if (b->contexts && b->contexts <= CONTEXT_DEPTH) {
+        context_entry *entry = &b->entered[b->contexts - 1];
+        if (entry->records == running_noticed(b, 0).records)
+            tick = entry->tick;
+        entry->tick = 0;
+    }
+    return tick ? tick : clock_tick();
 }
 
 /* What runs in the innermost context, unless it is known, has woken somebody: shows it as a callback. */

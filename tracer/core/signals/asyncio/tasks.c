@@ -67,7 +67,11 @@ static known_task known_as(PyObject *task)
 
 static uint32_t known_id(PyObject *task)
 {
-    return known_as(task).id;
+    compat_lock(&identity_guard);
+    const known_task *known = identity_find(task);
+    uint32_t id = known ? known->id : 0;
+    compat_unlock(&identity_guard);
+    return id;
 }
 
 /* When a wait for a lock or the like is over, the awaited future is passed to the task's wake-up: whether
@@ -123,13 +127,15 @@ static uint64_t due_of(PyObject *handle)
 
 void tasks_begin_step(thread_buffer *b, PyObject *task)
 {
-    contexts_known(b);
+    uint64_t tick = contexts_known(b);
     uint32_t id = known_id(task);
-    if (!id)
-        id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
+    if (!id) {
+        id = introduce(b, tick, task, ORIGIN_ADOPTED);
+        tick = clock_tick();
+    }
     running_push(b, (step){.object = task, .task = id});
     if (id)
-        ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
+        ring_emit(b, tick, REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
 void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *handle, uint64_t due_ns)
@@ -139,9 +145,9 @@ void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *han
         tasks_begin_step(b, task);
         return;
     }
-    contexts_known(b);
+    const noticed begin = running_noticed(b, contexts_known(b));
     uint32_t func = codes_callable(callback);
-    running_callback(b, clock_tick(), func, handle, due_ns);
+    running_callback(b, running_end(b, &begin), func, handle, due_ns);
 }
 
 void tasks_begin_callback(thread_buffer *b, PyObject *callback)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "python/cython.h"
+#include "ring/streams.h"
 #include "signals/asyncio/contexts.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/loops.h"
@@ -25,7 +26,7 @@
 
 typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
-enum { ARGUMENTS = 16, SLOTS = 8, NS_PER_S = 1000000000 };
+enum { ARGUMENTS = 16, SLOTS = 16, NS_PER_S = 1000000000 };
 
 /* A task's step that is handed over in an envelope is recorded like one that is not. */
 static void enveloped_begins(thread_buffer *b, PyObject *callback, const void *self, uint64_t due_ns)
@@ -231,6 +232,23 @@ static int poll_traced(int fd, struct epoll_event *events, int count, int timeou
     return result;
 }
 
+/* --- writes --- */
+
+typedef ssize_t (*write_function)(int, const void *, size_t);
+
+enum { QUICK_BYTES = 1 << 16 };
+static write_function original_write = write; /* as above */
+
+/* uvloop tries to write at once, with the GIL: its descriptors do not block, and so few bytes are no work. (The other
+ * hook looks at the clock before and after.) */
+static ssize_t write_traced(int fd, const void *bytes, size_t count)
+{
+    const thread_buffer *b = ring_mine;
+    if (count <= QUICK_BYTES && b && b->has_gil && !streams_on)
+        return write(fd, bytes, count);
+    return original_write(fd, bytes, count);
+}
+
 /* --- subprocesses --- */
 
 /* The beginning of libuv's uv_process_options_t. */
@@ -283,6 +301,7 @@ static got_hook hooks[] = {
     {"PyContext_Enter", (void *)enter_traced, (void *)PyContext_Enter},
     {"PyContext_Exit", (void *)exit_traced, (void *)PyContext_Exit},
     {"epoll_pwait", (void *)poll_traced, (void *)epoll_pwait},
+    {"write", (void *)write_traced, (void *)write},
 };
 static got_change slots[SLOTS];
 static int slot_count;
@@ -298,9 +317,12 @@ static void patch(const void *inside)
         dlclose(uvloop); /* it stays loaded */
     int from = original_spawn ? 0 : 1;
     slot_count = got_patch_object(inside, hooks + from, (int)(sizeof hooks / sizeof *hooks) - from, slots, SLOTS);
-    for (int i = 0; i < slot_count; i++)
+    for (int i = 0; i < slot_count; i++) {
         if (slots[i].ours == (void *)poll_traced)
             original_poll = (poll_function)got_below(&slots[i]);
+        if (slots[i].ours == (void *)write_traced)
+            original_write = (write_function)got_below(&slots[i]);
+    }
 }
 
 static int is_in_object_of(const void *address, const void *inside)

@@ -23,7 +23,7 @@ static pthread_mutex_t *gil_mutex;
 static uint64_t takes; /* by any thread; guarded by the GIL's mutex */
 static uint64_t quick_ticks, long_ticks;
 
-/* What one thread passes while it releases and retakes the GIL for the calibration. */
+/* What one thread passes while it releases and retakes the GIL for the calibration; none of the three is known then. */
 static struct {
     int on;
     pthread_t thread;
@@ -119,12 +119,12 @@ static void on_take(void)
 
 static int hook_cond_signal(pthread_cond_t *cond)
 {
-    if (__builtin_expect(calibration.on, 0))
-        calibrate(cond, calibration.conds, &calibration.cond_count);
     if (cond == gil_cond)
         on_drop();
     else if (cond == switch_cond)
         on_take();
+    else if (__builtin_expect(calibration.on, 0))
+        calibrate(cond, calibration.conds, &calibration.cond_count);
     return pthread_cond_signal(cond);
 }
 
@@ -169,8 +169,6 @@ static int hook_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 
 static int hook_mutex_lock(pthread_mutex_t *mutex)
 {
-    if (__builtin_expect(calibration.on, 0))
-        calibrate(mutex, calibration.mutexes, &calibration.mutex_count);
     if (mutex == gil_mutex) {
         thread_buffer *b = ring_mine;
         if (!b && (b = ring_current()))
@@ -180,6 +178,8 @@ static int hook_mutex_lock(pthread_mutex_t *mutex)
                 return 0; /* if it has to wait nevertheless, it asks in hook_cond_timedwait() */
             ask(b);
         }
+    } else if (__builtin_expect(calibration.on, 0)) {
+        calibrate(mutex, calibration.mutexes, &calibration.mutex_count);
     }
     return pthread_mutex_lock(mutex);
 }
