@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "python/utf8.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/text.h"
@@ -189,7 +190,7 @@ static void place_facts(PyCodeObject *code, code_facts *facts)
     facts->inside_package = file && is_of_package(file);
 }
 
-static code_facts *make_facts(PyCodeObject *code)
+static COLD code_facts *make_facts(PyCodeObject *code)
 {
     code_facts *facts = calloc(1, sizeof *facts);
     if (!facts)
@@ -199,7 +200,7 @@ static code_facts *make_facts(PyCodeObject *code)
     return facts;
 }
 
-const code_facts *codes_of(PyCodeObject *code)
+HOT const code_facts *codes_of(PyCodeObject *code)
 {
     static const code_facts nothing;
     unsigned place = place_of(code);
@@ -291,7 +292,7 @@ static PyTypeObject *type_with(PyTypeObject *type, const PyMethodDef *def)
     return type;
 }
 
-static uint32_t method_function(PyObject *callable)
+static HOT uint32_t method_function(PyObject *callable)
 {
     PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
     PyObject *self = PyCFunction_GET_SELF(callable);
@@ -341,7 +342,7 @@ static uint32_t other_callable(PyObject *callable)
 }
 
 /* What is called in the end, below methods and partials, as a new reference. */
-static PyObject *inmost(PyObject *callable)
+static HOT PyObject *inmost(PyObject *callable)
 {
     Py_INCREF(callable);
     for (int depth = 0; depth < 8; depth++) {
@@ -366,7 +367,7 @@ PyCodeObject *codes_of_callable(PyObject *callable)
     return code;
 }
 
-uint32_t codes_callable(PyObject *callable)
+HOT uint32_t codes_callable(PyObject *callable)
 {
     PyObject *called = inmost(callable);
     uint32_t func;

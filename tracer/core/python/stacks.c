@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "python/codes.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/ring.h"
@@ -123,7 +124,7 @@ static uint32_t find_or_add(const stack_frame *frames, int depth, uint64_t hash)
     return id;
 }
 
-static uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
+static HOT uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
 {
     if (recent[hash % RECENT].hash == hash && recent[hash % RECENT].id)
         return recent[hash % RECENT].id;
@@ -171,7 +172,7 @@ static inline int is_one_of(const void *code, const void *const *codes)
     return *codes != NULL;
 }
 
-uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame)
+HOT uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame)
 {
     if (!table || !tstate || tstate->interp != interpreter)
         return 0;
@@ -191,7 +192,7 @@ uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, 
     return depth ? put_guarded(frames, depth, hash) : 0;
 }
 
-uint32_t stacks_capture(PyThreadState *tstate)
+HOT uint32_t stacks_capture(PyThreadState *tstate)
 {
     static const void *const none;
     return stacks_capture_within(tstate, &none, NULL);

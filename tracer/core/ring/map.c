@@ -1,4 +1,5 @@
 /* Growth and removal of the hash map in map.h. */
+#include "ring/hot.h"
 #include "ring/map.h"
 
 static int grow(map *m)
@@ -21,7 +22,7 @@ static int grow(map *m)
     return 0;
 }
 
-uint64_t *map_put(map *m, uint64_t key)
+HOT uint64_t *map_put(map *m, uint64_t key)
 {
     uint64_t *found = map_find(m, key);
     if (found)
@@ -37,7 +38,7 @@ uint64_t *map_put(map *m, uint64_t key)
 }
 
 /* Moves followers back over the hole, so that no tombstones are needed. */
-void map_remove(map *m, uint64_t key)
+HOT void map_remove(map *m, uint64_t key)
 {
     uint64_t *found = map_find(m, key);
     if (!found)

@@ -8,6 +8,7 @@
 
 #include "python/codes.h"
 #include "python/notes.h"
+#include "ring/hot.h"
 #include "signals/asyncio/await.h"
 #include "signals/asyncio/eager.h"
 #include "signals/asyncio/identity.h"
@@ -111,7 +112,7 @@ static inline void check(watched_role *role)
 
 /* --- the callbacks registered with sys.monitoring --- */
 
-static PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssize_t count)
+static HOT PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
     watched_role *role = watched_role_of(args[0]);
@@ -123,7 +124,7 @@ static PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssize_t
     Py_RETURN_NONE;
 }
 
-static PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_t count)
+static HOT PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
     uint64_t tick = clock_tick();

@@ -5,6 +5,7 @@
 
 #include "python/plain.h"
 #include "python/stacks.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "signals/asyncio/identity.h"
 #include "signals/libraries.h"
@@ -129,7 +130,7 @@ static int is_opaque_wrapper(PyTypeObject *type)
 
 /* The opaque wrappers have no attribute that leads on, but they do show the collector which objects
  * they hold. */
-PyObject *await_next(PyObject *at)
+HOT PyObject *await_next(PyObject *at)
 {
     getter get = PyCoro_CheckExact(at) ? next_of_coroutine
                : PyGen_CheckExact(at) ? next_of_generator
@@ -181,7 +182,7 @@ static PyObject *first_of(PyObject *callbacks)
 /* Who makes the future that a task awaits adds the first callback: asyncio.shield() and asyncio.wrap_future() one of
  * theirs, and so does run_coroutine_threadsafe() to the concurrent future that this stands for. Follows these to what
  * is awaited in the end: another future, borrowed from the given one; or says that an executor has it. */
-static PyObject *behind(PyObject *waiter, int *is_executor)
+static __attribute__((noinline)) PyObject *behind(PyObject *waiter, int *is_executor)
 {
     PyObject *next = waiter;
     for (int depth = 0; next && depth < CHAIN_LIMIT; depth++) {
@@ -337,10 +338,11 @@ static void visit_job(walk *w)
 }
 
 /* The tasks in, or behind, a set of who has the slots of a pool; NULL: it has none. */
-static void find_holders(PyObject *set, await_facts *found)
+static __attribute__((noinline)) void find_holders(PyObject *set, await_facts *found)
 {
     PyObject *items = set && PyAnySet_CheckExact(set) ? PyObject_GetIter(set) : NULL, *each;
     uint32_t known_count = 0;
+    found->holders = (await_holders){0};
     while (items && known_count < HOLDERS_MOST && (each = PyIter_Next(items))) {
         compat_lock(&identity_guard);
         const known_task *known = identity_having(each);
@@ -355,7 +357,7 @@ static void find_holders(PyObject *set, await_facts *found)
 }
 
 /* What the code that gave the name waits for. */
-static void find_awaited(const naming *name, await_facts *found)
+static HOT void find_awaited(const naming *name, await_facts *found)
 {
     found->primitive = name->by->primitive;
     found->kind = name->by->kind;
@@ -380,7 +382,7 @@ typedef struct {
     PyObject *links[CHAIN_LIMIT];
 } await_chain;
 
-static void follow(await_chain *chain, PyObject *coro)
+static HOT void follow(await_chain *chain, PyObject *coro)
 {
     uint64_t hash = 1;
     int tells_all = 1, length = 0;
@@ -414,7 +416,7 @@ static chain_facts *known_chain(uint64_t hash)
     return COMPAT_FREE_THREADED || !hash ? NULL : &known_chains[hash % CHAINS_KNOWN];
 }
 
-static naming recall(const chain_facts *known, const await_chain *chain, await_facts *found)
+static HOT naming recall(const chain_facts *known, const await_chain *chain, await_facts *found)
 {
     found->stack = known->stack;
     found->site = known->site;
@@ -424,7 +426,7 @@ static naming recall(const chain_facts *known, const await_chain *chain, await_f
     return (naming){known->what, codes_of(compat_gen_code(named)), compat_gen_frame(named), known->link};
 }
 
-static naming look(const await_chain *chain, await_facts *found)
+static __attribute__((noinline)) naming look(const await_chain *chain, await_facts *found)
 {
     walk w;
     w.name = (naming){0};
@@ -453,9 +455,9 @@ static naming look(const await_chain *chain, await_facts *found)
     return w.name;
 }
 
-void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
+HOT void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
 {
-    *found = (await_facts){0};
+    memset(found, 0, offsetof(await_facts, holders)); /* those are there if there is a number of them */
     await_chain chain;
     follow(&chain, coro);
     const chain_facts *known = known_chain(chain.hash);
@@ -477,7 +479,7 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         found->what = is_executor ? text_executor : text_future;
 }
 
-void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
+HOT void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
 {
     uint32_t count = !lock ? 1 : lock->holders ? 3 : 2;
     record *slot = ring_reserve(b, count, tick);

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "sampler/sampler.h"
 #include "signals/asyncio/running.h"
 
-static context_entry *innermost(thread_buffer *b)
+static HOT context_entry *innermost(thread_buffer *b)
 {
     return b->contexts && b->contexts <= CONTEXT_DEPTH ? &b->entered[b->contexts - 1] : NULL;
 }
@@ -21,7 +22,7 @@ static PyCodeObject *called_last(const context_entry *entry)
 }
 
 /* The outermost Python function that the loop has called, borrowed; NULL: none, or it is not known which. */
-static PyCodeObject *called_by_loop(const thread_buffer *b, PyThreadState *tstate)
+static HOT PyCodeObject *called_by_loop(const thread_buffer *b, PyThreadState *tstate)
 {
     PyCodeObject *outermost = NULL;
     compat_frame *at = b->loop_caller ? *compat_frame_slot(tstate) : NULL;
@@ -40,7 +41,7 @@ void contexts_see(thread_buffer *b, PyThreadState *tstate)
 }
 
 /* `otherwise`: its name where no Python function is known. */
-static void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
+static HOT void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
 {
     uint32_t func = code ? codes_of(code)->func
                          : intern_function(intern_string(otherwise, strlen(otherwise)), intern_string("?:0", 3));
@@ -50,12 +51,12 @@ static void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, con
     running_callback(b, since, func, entry, 0);
 }
 
-void contexts_show(thread_buffer *b)
+HOT void contexts_show(thread_buffer *b)
 {
     show(b, innermost(b), called_by_loop(b, PyThreadState_Get()), "uvloop");
 }
 
-void contexts_enter(thread_buffer *b)
+HOT void contexts_enter(thread_buffer *b)
 {
     const context_entry *around = innermost(b);
     if (around && around->tick && called_by_loop(b, PyThreadState_Get()))
@@ -82,7 +83,7 @@ void contexts_enter(thread_buffer *b)
 }
 
 /* The Python function that ran when the thread was last sampled in the context; NULL: not known. */
-static PyCodeObject *sampled_in(const thread_buffer *b, const context_entry *entry)
+static COLD PyCodeObject *sampled_in(const thread_buffer *b, const context_entry *entry)
 {
     uint32_t below = 0;
     for (const compat_frame *at = b->loop_caller; at; at = at->previous)
@@ -97,7 +98,7 @@ static PyCodeObject *ran_in(const thread_buffer *b, const context_entry *entry)
     return code ? code : called_last(entry);
 }
 
-int contexts_leave(thread_buffer *b, uint64_t tick)
+HOT int contexts_leave(thread_buffer *b, uint64_t tick)
 {
     context_entry *entry = innermost(b);
     if (b->contexts)

@@ -7,6 +7,7 @@
 #include "python/plain.h"
 #include "python/trampolines.h"
 #include "python/utf8.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 
 static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
@@ -16,13 +17,13 @@ compat_mutex identity_guard;
 
 /* --- identity --- */
 
-int identity_is_task(PyObject *object)
+HOT int identity_is_task(PyObject *object)
 {
     return (identity.c_task && PyObject_TypeCheck(object, identity.c_task)) ||
            (identity.py_task && PyObject_TypeCheck(object, identity.py_task));
 }
 
-known_task *identity_find(const void *task)
+HOT known_task *identity_find(const void *task)
 {
     uint64_t *known = map_find(&identity.by_task, (uint64_t)(uintptr_t)task);
     return known ? (known_task *)(uintptr_t)*known : NULL;
@@ -55,7 +56,7 @@ void identity_stand_in(known_task *known, PyObject *object)
         Py_XDECREF(before);
 }
 
-uint32_t identity_id(PyObject *task)
+HOT uint32_t identity_id(PyObject *task)
 {
     if (!task || !identity_is_task(task))
         return 0;
@@ -67,7 +68,7 @@ uint32_t identity_id(PyObject *task)
 }
 
 /* The task that `callback` steps or wakes up, borrowed from it; NULL for other callbacks. */
-PyObject *identity_task_of(PyObject *callback)
+HOT PyObject *identity_task_of(PyObject *callback)
 {
     if (Py_TYPE(callback) == identity.step_wrapper)
         return identity_step_task(callback);
@@ -83,7 +84,7 @@ PyObject *identity_task_of(PyObject *callback)
 }
 
 /* A new reference, or NULL; never sets an exception. */
-PyObject *identity_read(PyObject *task, enum field which)
+HOT PyObject *identity_read(PyObject *task, enum field which)
 {
     PyObject *value = identity.fields[which] && identity.c_task && PyObject_TypeCheck(task, identity.c_task)
         ? identity.fields[which](task, NULL)
@@ -100,7 +101,7 @@ PyObject *identity_coro(PyObject *task)
     return identity_is_task(task) ? identity_read(task, FIELD_CORO) : NULL;
 }
 
-int identity_same_text(PyObject *value, PyObject *constant)
+HOT int identity_same_text(PyObject *value, PyObject *constant)
 {
     return value == constant ||
            (value && PyUnicode_Check(value) && PyUnicode_Compare(value, constant) == 0);
@@ -169,12 +170,12 @@ void identity_renamed(thread_buffer *b, PyObject *task, PyObject *name)
         identity_emit_name(b, id, name);
 }
 
-uint32_t identity_loop_id(PyObject *loop)
+HOT uint32_t identity_loop_id(PyObject *loop)
 {
     return identity_loop_of(loop, LOOP_ASYNCIO);
 }
 
-uint32_t identity_loop_of(PyObject *loop, enum loop_kind kind)
+HOT uint32_t identity_loop_of(PyObject *loop, enum loop_kind kind)
 {
     if (!loop || loop == Py_None)
         return 0;
@@ -209,7 +210,7 @@ uint32_t identity_known_loop(PyObject *loop)
 }
 
 /* Registers the task under `id`. This happens once, at its creation; steps only look it up. */
-known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
+HOT known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
 {
     known_task *known = malloc(sizeof *known);
     PyObject *ref = known ? PyWeakref_NewRef(task, identity.on_gone) : NULL;
@@ -228,7 +229,7 @@ known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
     return known;
 }
 
-void identity_dismiss(known_task *known)
+HOT void identity_dismiss(known_task *known)
 {
     compat_lock(&identity_guard);
     map_remove(&identity.by_task, (uint64_t)(uintptr_t)known->task);
@@ -398,7 +399,7 @@ void identity_leave_parent(void)
 }
 
 /* Ids keep counting up, so that none is ever used twice in a process. */
-void identity_forget(void)
+COLD void identity_forget(void)
 {
     if (identity.set_name && identity.original_set_name)
         trampoline_take(identity.set_name, set_name_traced, identity.original_set_name);

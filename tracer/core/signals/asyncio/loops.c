@@ -2,6 +2,7 @@
 #include "signals/asyncio/loops.h"
 
 #include "python/trampolines.h"
+#include "ring/hot.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/steps.h"
 #include "signals/trio/trio.h"
@@ -54,7 +55,7 @@ void loops_uv_close(thread_buffer *b, uint64_t tick, PyObject *loop)
         ring_emit(b, tick, REC_LOOP_CLOSED, 0, id, 0, 0);
 }
 
-int loops_uv_poll(thread_buffer *b, int timeout_ms)
+HOT int loops_uv_poll(thread_buffer *b, int timeout_ms)
 {
     if (!b->loop || b->depth != b->poll_depth || b->contexts)
         return 0;
@@ -64,7 +65,7 @@ int loops_uv_poll(thread_buffer *b, int timeout_ms)
     return 1;
 }
 
-void loops_uv_polled(thread_buffer *b)
+HOT void loops_uv_polled(thread_buffer *b)
 {
     ring_emit_detached(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT);
     b->poll_waits = 0;
@@ -89,7 +90,7 @@ typedef struct {
 } poll_entry;
 
 /* A selector's select() asks the system. A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
-static poll_entry poll_begins(void)
+static HOT poll_entry poll_begins(void)
 {
     enum loop_part caller = watched_part(compat_running_frame());
     thread_buffer *b = caller == LOOP_POLLS || caller == LOOP_POLLS_TRIO ? ring_current() : NULL;
@@ -115,7 +116,7 @@ static poll_entry poll_begins(void)
     return poll;
 }
 
-static PyObject *poll_ended(poll_entry poll, PyObject *result)
+static HOT PyObject *poll_ended(poll_entry poll, PyObject *result)
 {
     thread_buffer *b = steps_same_recording(poll.entry);
     if (!b)

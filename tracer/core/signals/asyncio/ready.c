@@ -5,6 +5,7 @@
 #include "signals/asyncio/ready.h"
 
 #include "python/trampolines.h"
+#include "ring/hot.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/running.h"
 #include "signals/asyncio/tasks.h"
@@ -22,7 +23,7 @@ static int called_to_schedule(void)
     return watched_is_part(frame, LOOP_QUEUES) || (frame && watched_is_part(compat_frame_caller(frame), LOOP_QUEUES));
 }
 
-static void queued(PyObject *handle)
+static HOT void queued(PyObject *handle)
 {
     thread_buffer *b = ring_current();
     PyObject *callback = *(PyObject **)((char *)handle + identity.callback_offset);
@@ -46,7 +47,7 @@ static void queued_task(PyObject *task)
         trio_on_ready(b, clock_tick(), task);
 }
 
-static PyObject *append_traced(PyObject *queue, PyObject *item)
+static HOT PyObject *append_traced(PyObject *queue, PyObject *item)
 {
     const PyTypeObject *type = Py_TYPE(item);
     if (__builtin_expect(type == identity.handle || type == identity.threadsafe_handle, 0))

@@ -7,6 +7,7 @@
 #include "signals/asyncio/steps.h"
 
 #include "python/trampolines.h"
+#include "ring/hot.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/trio/trio.h"
@@ -28,7 +29,7 @@ static thread_buffer *buffer_for(PyObject *task)
 }
 
 /* `callback`: NULL if it was the step of `task`. */
-static PyObject *leave(step_entry entry, PyObject *task, PyObject *callback, PyObject *result)
+static HOT PyObject *leave(step_entry entry, PyObject *task, PyObject *callback, PyObject *result)
 {
     thread_buffer *b = steps_same_recording(entry);
     uint64_t tick = clock_tick();
@@ -46,7 +47,7 @@ static PyObject *leave(step_entry entry, PyObject *task, PyObject *callback, PyO
     return result;
 }
 
-static PyObject *step_traced(PyObject *wrapper, PyObject *args, PyObject *keywords)
+static HOT PyObject *step_traced(PyObject *wrapper, PyObject *args, PyObject *keywords)
 {
     PyObject *task = Py_TYPE(wrapper) == identity.step_wrapper ? Py_XNewRef(identity_step_task(wrapper)) : NULL;
     thread_buffer *b = task ? buffer_for(task) : NULL;
@@ -58,7 +59,7 @@ static PyObject *step_traced(PyObject *wrapper, PyObject *args, PyObject *keywor
     return result;
 }
 
-static PyObject *wakeup_traced(PyObject *task, PyObject *future)
+static HOT PyObject *wakeup_traced(PyObject *task, PyObject *future)
 {
     thread_buffer *b = buffer_for(task);
     if (b)
@@ -78,7 +79,7 @@ static PyObject *call_run(PyObject *context, PyObject *const *args, Py_ssize_t c
     return ((fast_keywords)(void (*)(void))original_run)(context, args, count, keywords);
 }
 
-static PyObject *run_traced(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+static HOT PyObject *run_traced(PyObject *context, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     enum loop_part caller =
         count < 1 || is_watched_step(args[0]) ? LOOP_NO_PART : watched_part(compat_running_frame());

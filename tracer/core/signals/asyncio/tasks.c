@@ -5,6 +5,7 @@
 
 #include "python/codes.h"
 #include "python/stacks.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "signals/asyncio/await.h"
 #include "signals/asyncio/contexts.h"
@@ -37,7 +38,7 @@ static uint32_t function_of(PyObject *coro)
 
 /* Writes the task to the trace, if it is new, and returns its id; 0 when memory is short. Returns an id
  * and not a known_task, because reading a name may run the program's code, which may stop the recording. */
-static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
+static __attribute__((noinline)) uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);
@@ -56,7 +57,7 @@ static uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum 
 }
 
 /* What hooks need to know of a task; a copy, since its end may come meanwhile. All 0: it has not been introduced. */
-static known_task known_as(PyObject *task)
+static HOT known_task known_as(PyObject *task)
 {
     compat_lock(&identity_guard);
     const known_task *known = identity_find(task);
@@ -65,7 +66,7 @@ static known_task known_as(PyObject *task)
     return copy;
 }
 
-static uint32_t known_id(PyObject *task)
+static HOT uint32_t known_id(PyObject *task)
 {
     compat_lock(&identity_guard);
     const known_task *known = identity_find(task);
@@ -91,7 +92,7 @@ static int is_cancelled_wait(PyObject *task, PyObject *future)
 
 /* --- steps --- */
 
-void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *future)
+HOT void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *future)
 {
     if (running_readies_itself(b, task))
         return;
@@ -105,14 +106,14 @@ void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *futu
     ring_emit(b, tick, REC_READY, flag, id, stacks_named(stack), 0);
 }
 
-void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
+HOT void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
 {
     contexts_name(b);
     ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
 }
 
 /* When a timer of asyncio's own loop was due; 0: it is none. */
-static uint64_t due_of(PyObject *handle)
+static HOT uint64_t due_of(PyObject *handle)
 {
     uint64_t due_ns = 0;
     if (handle && identity.timer_handle && PyObject_TypeCheck(handle, identity.timer_handle)) {
@@ -125,7 +126,7 @@ static uint64_t due_of(PyObject *handle)
     return due_ns;
 }
 
-void tasks_begin_step(thread_buffer *b, PyObject *task)
+HOT void tasks_begin_step(thread_buffer *b, PyObject *task)
 {
     uint64_t tick = contexts_known(b);
     uint32_t id = known_id(task);
@@ -138,7 +139,7 @@ void tasks_begin_step(thread_buffer *b, PyObject *task)
         ring_emit(b, tick, REC_STEP_BEGIN, 0, id, 0, 0);
 }
 
-void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *handle, uint64_t due_ns)
+HOT void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *handle, uint64_t due_ns)
 {
     PyObject *task = identity_task_of(callback);
     if (task) {
@@ -150,13 +151,13 @@ void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *han
     running_callback(b, running_end(b, &begin), func, handle, due_ns);
 }
 
-void tasks_begin_callback(thread_buffer *b, PyObject *callback)
+HOT void tasks_begin_callback(thread_buffer *b, PyObject *callback)
 {
     PyObject *handle = compat_local(PyThreadState_Get(), 0);
     tasks_begin_scheduled(b, callback, handle, due_of(handle));
 }
 
-static void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *state)
+static HOT void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *state)
 {
     uint8_t outcome = identity_same_text(state, identity.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
     uint32_t name = 0;
@@ -172,7 +173,7 @@ static void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint3
         identity_dismiss(known);
 }
 
-static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
+static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
 {
     await_facts facts;
     await_lock lock;
@@ -195,7 +196,7 @@ static void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
  * recording. */
-static void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
+static HOT void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
 {
     PyObject *waiter = identity_read(task, FIELD_WAITER);
     if (waiter && waiter != Py_None) {
@@ -224,7 +225,7 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
     }
 }
 
-void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
+HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     const noticed end = running_noticed(b, tick);
     const step *top = running_top(b);
@@ -245,7 +246,7 @@ void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
         end_task(b, &end, task, left.task);
 }
 
-void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
+HOT void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
 {
     tasks_end_step(b, tick, identity_task_of(callback));
 }
@@ -276,7 +277,7 @@ static int is_awaitable(PyObject *coro)
 }
 
 /* Another thread's loop runs its own steps meanwhile, so the first step of its task is not recorded: see adopt(). */
-void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
+HOT void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
 {
     if (!b->loop || parts.loop != b->loop || !is_awaitable(parts.coro) || known_id(task))
         return;
@@ -292,7 +293,7 @@ void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts parts)
 }
 
 /* A task that could not be created, or whose first step raised SystemExit or the like. */
-static void end_raised(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *raised)
+static COLD void end_raised(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *raised)
 {
     PyObject *state = identity_read(task, FIELD_STATE);
     if (state && !identity_same_text(state, identity.pending)) {
@@ -338,7 +339,7 @@ static int awaits(PyObject *task)
     return waiter && waiter != Py_None;
 }
 
-void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *raised)
+HOT void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *raised)
 {
     known_task *known = identity_find(task);
     if (!known || !known->is_starting) {

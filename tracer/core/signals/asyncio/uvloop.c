@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "python/cython.h"
+#include "ring/hot.h"
 #include "ring/streams.h"
 #include "signals/asyncio/contexts.h"
 #include "signals/asyncio/identity.h"
@@ -66,7 +67,7 @@ static PyObject *call_sealed(enum method which, Py_ssize_t place, PyObject *loop
 }
 
 /* A callback's call_soon() or call_soon_threadsafe(). The loop may run it before the call has returned. */
-static PyObject *schedule(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+static HOT PyObject *schedule(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     thread_buffer *b = count ? ring_current() : NULL;
     PyObject *task = b ? identity_task_of(args[0]) : NULL;
@@ -91,7 +92,7 @@ static PyObject *schedule(enum method which, PyObject *loop, PyObject *const *ar
     return result;
 }
 
-static PyObject *call_soon_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+static HOT PyObject *call_soon_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     return schedule(CALL_SOON, loop, args, count, keywords);
 }
@@ -187,7 +188,7 @@ static const builtin_wrapper trampolines[METHODS] = {
 
 /* --- contexts --- */
 
-static int enter_traced(PyObject *context)
+static HOT int enter_traced(PyObject *context)
 {
     int result = PyContext_Enter(context);
     thread_buffer *b = result == 0 ? ring_current() : NULL;
@@ -196,7 +197,7 @@ static int enter_traced(PyObject *context)
     return result;
 }
 
-static int exit_traced(PyObject *context)
+static HOT int exit_traced(PyObject *context)
 {
     thread_buffer *b = ring_current();
     if (b && b->in_libuv && (tasks_adopting || !contexts_leave_known(b))) {
@@ -218,7 +219,7 @@ typedef int (*poll_function)(int, struct epoll_event *, int, int, const sigset_t
 static poll_function original_poll = epoll_pwait; /* or the hook that calls/libc.c has put there */
 
 /* libuv waits for something to do, here or on a thread of its own. The GIL is released. */
-static int poll_traced(int fd, struct epoll_event *events, int count, int timeout_ms, const sigset_t *signals)
+static HOT int poll_traced(int fd, struct epoll_event *events, int count, int timeout_ms, const sigset_t *signals)
 {
     thread_buffer *b = ring_mine;
     step_entry entry = steps_entry(b);
@@ -241,7 +242,7 @@ static write_function original_write = write; /* as above */
 
 /* uvloop tries to write at once, with the GIL: its descriptors do not block, and so few bytes are no work. (The other
  * hook looks at the clock before and after.) */
-static ssize_t write_traced(int fd, const void *bytes, size_t count)
+static HOT ssize_t write_traced(int fd, const void *bytes, size_t count)
 {
     const thread_buffer *b = ring_mine;
     if (count <= QUICK_BYTES && b && b->has_gil && !streams_on)

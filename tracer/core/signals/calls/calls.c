@@ -6,6 +6,7 @@
 #include "python/codes.h"
 #include "python/stacks.h"
 #include "python/trampolines.h"
+#include "ring/hot.h"
 #include "signals/calls/learn.h"
 #include "signals/calls/peers.h"
 #include "signals/calls/traffic.h"
@@ -69,7 +70,7 @@ static int64_t bytes_of(PyObject *result)
 }
 
 /* The call was long enough to be written: adds what only Python knows about it. */
-static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, const call_frame *f, PyObject *result)
+static COLD void tell(thread_buffer *b, const slot *s, const call_frame *f, PyObject *result)
 {
     if (gil_mode != GIL_WATCHED)
         calls_write_unwatched(b, f, s->name, s->class);
@@ -90,15 +91,15 @@ static __attribute__((noinline)) void tell(thread_buffer *b, const slot *s, cons
         learn_resolve();
 }
 
-static __attribute__((noinline)) void tell_traffic(const call_frame *f)
+static COLD void tell_traffic(const call_frame *f)
 {
     if (calls_same_recording(f))
         traffic_tell(f->buffer);
 }
 
-/* The slot is read before the call and after it: `original` stays valid when the hooks are removed. */
-#define AROUND(number, call)                                                                      \
-    slot *s = &slots[number];                                                                     \
+/* What every trampoline of one calling convention does is there once: in most calls it is still in the processor's cache.
+ * The slot is read before the call and after it: `original` stays valid when the hooks are removed. */
+#define AROUND(call)                                                                              \
     thread_buffer *b = calls_buffer();                                                            \
     call_frame f = calls_enter(b, s->name, s->class, b ? compat_running_frame() : NULL);          \
     PyObject *result = call;                                                                      \
@@ -108,26 +109,53 @@ static __attribute__((noinline)) void tell_traffic(const call_frame *f)
         tell_traffic(&f);                                                                         \
     return result;
 
+#define AROUND_EACH static HOT __attribute__((noinline)) PyObject *
+
+AROUND_EACH around_two(PyObject *self, PyObject *a, const slot *s)
+{
+    AROUND(((two_args)s->original)(self, a))
+}
+
+AROUND_EACH around_three(PyObject *self, PyObject *a, PyObject *k, const slot *s)
+{
+    AROUND(((three_args)(void (*)(void))s->original)(self, a, k))
+}
+
+AROUND_EACH around_fast(PyObject *self, PyObject *const *a, Py_ssize_t c, const slot *s)
+{
+    AROUND(((fast)(void (*)(void))s->original)(self, a, c))
+}
+
+AROUND_EACH around_keywords(PyObject *self, PyObject *const *a, Py_ssize_t c, PyObject *k, const slot *s)
+{
+    AROUND(((fast_keywords)(void (*)(void))s->original)(self, a, c, k))
+}
+
+AROUND_EACH around_method(PyObject *self, PyTypeObject *t, PyObject *const *a, Py_ssize_t c, PyObject *k, const slot *s)
+{
+    AROUND(((fast_method)(void (*)(void))s->original)(self, t, a, c, k))
+}
+
 #define TRAMPOLINES(n)                                                                            \
     static PyObject *two_##n(PyObject *self, PyObject *a)                                         \
     {                                                                                             \
-        AROUND(n, ((two_args)s->original)(self, a))                                               \
+        return around_two(self, a, &slots[n]);                                                    \
     }                                                                                             \
     static PyObject *three_##n(PyObject *self, PyObject *a, PyObject *k)                          \
     {                                                                                             \
-        AROUND(n, ((three_args)(void (*)(void))s->original)(self, a, k))                          \
+        return around_three(self, a, k, &slots[n]);                                               \
     }                                                                                             \
     static PyObject *fast_##n(PyObject *self, PyObject *const *a, Py_ssize_t c)                   \
     {                                                                                             \
-        AROUND(n, ((fast)(void (*)(void))s->original)(self, a, c))                                \
+        return around_fast(self, a, c, &slots[n]);                                                \
     }                                                                                             \
     static PyObject *keywords_##n(PyObject *self, PyObject *const *a, Py_ssize_t c, PyObject *k)  \
     {                                                                                             \
-        AROUND(n, ((fast_keywords)(void (*)(void))s->original)(self, a, c, k))                    \
+        return around_keywords(self, a, c, k, &slots[n]);                                         \
     }                                                                                             \
     static PyObject *method_##n(PyObject *self, PyTypeObject *t, PyObject *const *a, Py_ssize_t c, PyObject *k) \
     {                                                                                             \
-        AROUND(n, ((fast_method)(void (*)(void))s->original)(self, t, a, c, k))                   \
+        return around_method(self, t, a, c, k, &slots[n]);                                        \
     }
 
 #define TEN(X, tens) X(tens##0) X(tens##1) X(tens##2) X(tens##3) X(tens##4) X(tens##5) X(tens##6) X(tens##7) \

@@ -30,6 +30,7 @@
 #include "ring/intern.h"
 #include "schema.h"
 #include "python/stacks.h"
+#include "ring/hot.h"
 
 /* What a call does to a pipe or socket. */
 #define NOTHING traffic_of(TRAFFIC_NONE, -1, NULL, 0)
@@ -142,7 +143,7 @@ static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
 }
 
 /* There is no GIL. A call made inside a named call is part of that call. */
-static uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd)
+static COLD uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd)
 {
     if (b->call && fd >= 0)
         b->libc_longest_fd = fd;
@@ -156,7 +157,7 @@ static uint64_t enter_without_gil(thread_buffer *b, enum function f, uint8_t cla
     return tick;
 }
 
-static void leave_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd, uint64_t start)
+static COLD void leave_without_gil(thread_buffer *b, enum function f, uint8_t class, int fd, uint64_t start)
 {
     const record made = {.kind = REC_CALL, .flag = class, .a = names[f], .b = (uint64_t)(fd + 1)};
     if (clock_tick() - start >= gil_threshold_ticks)
@@ -167,7 +168,7 @@ static void leave_without_gil(thread_buffer *b, enum function f, uint8_t class, 
 }
 
 /* When the call began, if it is timed here (with the GIL held, or where there is none); else 0. */
-static inline uint64_t enter(enum function f, uint8_t class, int fd)
+static HOT uint64_t enter(enum function f, uint8_t class, int fd)
 {
     thread_buffer *b = own_buffer();
     if (!b)
@@ -183,7 +184,7 @@ static inline uint64_t enter(enum function f, uint8_t class, int fd)
     return tick;
 }
 
-static void leave(enum function f, uint8_t class, int fd, uint64_t start)
+static HOT void leave(enum function f, uint8_t class, int fd, uint64_t start)
 {
     int error = errno;
     thread_buffer *b = own_buffer();
@@ -225,19 +226,26 @@ void libc_waits(enum libc_wait which)
         note(b, wait_names[which], CLASS_LOCK, -1);
 }
 
+/* Two of each: while there are no streams to look at, a hook is short. */
 #define HOOK(type, name, class, fd_of, does, parameters, arguments)                    \
-    static type hook_##name parameters                                                 \
+    static COLD type looking_##name parameters                                         \
     {                                                                                  \
         uint64_t start = enter(F_##name, CLASS_##class, fd_of);                        \
-        traffic of;                                                                    \
-        of.buffer = NULL;                                                              \
-        if (__builtin_expect(streams_on, 0)) {                                         \
-            of = does;                                                                 \
-            look(&of, start);                                                          \
-        }                                                                              \
+        traffic of = does;                                                             \
+        look(&of, start);                                                              \
         type result = name arguments;                                                  \
-        if (__builtin_expect(of.buffer != NULL, 0))                                    \
+        if (of.buffer)                                                                 \
             traffic_after(&of, (long)result);                                          \
+        if (start)                                                                     \
+            leave(F_##name, CLASS_##class, fd_of, start);                              \
+        return result;                                                                 \
+    }                                                                                  \
+    static HOT type hook_##name parameters                                             \
+    {                                                                                  \
+        if (__builtin_expect(streams_on, 0))                                           \
+            return looking_##name arguments;                                           \
+        uint64_t start = enter(F_##name, CLASS_##class, fd_of);                        \
+        type result = name arguments;                                                  \
         if (start)                                                                     \
             leave(F_##name, CLASS_##class, fd_of, start);                              \
         return result;                                                                 \

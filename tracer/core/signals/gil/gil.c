@@ -15,6 +15,7 @@
 #include "signals/calls/libc.h"
 #include "signals/calls/traffic.h"
 #include "python/stacks.h"
+#include "ring/hot.h"
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, LONG_NS = 100 * 1000 * 1000, FORK_PATIENCE_S = 1, CALIBRATIONS = 50 };
 
@@ -37,7 +38,7 @@ static int inherited_hooks; /* in a forked child: how many the parent had put in
 static pthread_mutex_t patching = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local int fork_holds_patching;
 
-static void calibrate(const void *what, const void **seen, int *count)
+static COLD void calibrate(const void *what, const void **seen, int *count)
 {
     if (pthread_equal(pthread_self(), calibration.thread) && *count < SEEN)
         seen[(*count)++] = what;
@@ -45,7 +46,7 @@ static void calibrate(const void *what, const void **seen, int *count)
 
 /* --- dropping and taking; with the GIL's mutex held --- */
 
-static void on_drop(void)
+static HOT void on_drop(void)
 {
     thread_buffer *b = ring_current();
     if (!b)
@@ -97,7 +98,7 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
     b->switches++;
 }
 
-static void on_take(void)
+static HOT void on_take(void)
 {
     uint64_t mine = ++takes;
     thread_buffer *b = ring_current();
@@ -117,7 +118,7 @@ static void on_take(void)
 
 /* --- the hooks --- */
 
-static int hook_cond_signal(pthread_cond_t *cond)
+static HOT int hook_cond_signal(pthread_cond_t *cond)
 {
     if (cond == gil_cond)
         on_drop();
@@ -167,7 +168,7 @@ static int hook_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
     return result;
 }
 
-static int hook_mutex_lock(pthread_mutex_t *mutex)
+static HOT int hook_mutex_lock(pthread_mutex_t *mutex)
 {
     if (mutex == gil_mutex) {
         thread_buffer *b = ring_mine;

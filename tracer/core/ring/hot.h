@@ -1,0 +1,10 @@
+/* Which functions run at every step of a task and at every release of the GIL, and which hardly ever: the compiler lays
+ * the first ones side by side. A program is in its own code meanwhile, so each page and line of ours that a hook needs
+ * is one that it has to fetch. */
+#ifndef TRACER_HOT_H
+#define TRACER_HOT_H
+
+#define HOT __attribute__((hot))
+#define COLD __attribute__((cold, noinline))
+
+#endif
