@@ -87,6 +87,29 @@ def test_run_shows_the_programs_coroutine(tmp_path: Path) -> None:
     assert min(summary.tasks.values(), key=by_id).coro == main.__qualname__
 
 
+def test_only_long_writes_are_timed(tmp_path: Path) -> None:
+    """uvloop's descriptors do not block, so a short write with the GIL keeps nobody waiting."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        here, there = socket.socketpair()
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=here)
+        transport.write(b"x" * 100)
+        transport.write(b"x" * (1 << 17))
+        transport.abort()
+        there.close()
+
+    path = tmp_path / "t.pftrace"
+    recording = Recording(Options(str(path), argv=("test",), io_threshold_us=0))
+    recording.start()
+    with asyncio.Runner(loop_factory=new_uvloop) as runner:
+        runner.run(main())
+    recording.stop()
+    lanes = validate(path.read_bytes()).lanes.values()
+    writes = [each for lane in lanes for each in lane.slices if each.name == "io: write"]
+    assert [each.begin.args["holding_gil"] for each in writes] == [1]
+
+
 @pytest.mark.parametrize("how", [time.sleep, work_for])
 def test_a_protocol_that_blocks_the_loop(how: Callable[[float], None], tmp_path: Path) -> None:
     """What lasts is shown though it wakes nobody, under its name: the loop is not idle."""

@@ -5,6 +5,8 @@
 #define TRACER_HOT_H
 
 #define HOT __attribute__((hot))
+#define ALONE __attribute__((noinline)) /* not copied to where it is called */
+#define HOT_ALONE __attribute__((hot, noinline))
 #define COLD __attribute__((cold, noinline))
 
 #endif

@@ -182,7 +182,7 @@ static PyObject *first_of(PyObject *callbacks)
 /* Who makes the future that a task awaits adds the first callback: asyncio.shield() and asyncio.wrap_future() one of
  * theirs, and so does run_coroutine_threadsafe() to the concurrent future that this stands for. Follows these to what
  * is awaited in the end: another future, borrowed from the given one; or says that an executor has it. */
-static __attribute__((noinline)) PyObject *behind(PyObject *waiter, int *is_executor)
+static ALONE PyObject *behind(PyObject *waiter, int *is_executor)
 {
     PyObject *next = waiter;
     for (int depth = 0; next && depth < CHAIN_LIMIT; depth++) {
@@ -338,7 +338,7 @@ static void visit_job(walk *w)
 }
 
 /* The tasks in, or behind, a set of who has the slots of a pool; NULL: it has none. */
-static __attribute__((noinline)) void find_holders(PyObject *set, await_facts *found)
+static ALONE void find_holders(PyObject *set, await_facts *found)
 {
     PyObject *items = set && PyAnySet_CheckExact(set) ? PyObject_GetIter(set) : NULL, *each;
     uint32_t known_count = 0;
@@ -426,7 +426,7 @@ static HOT naming recall(const chain_facts *known, const await_chain *chain, awa
     return (naming){known->what, codes_of(compat_gen_code(named)), compat_gen_frame(named), known->link};
 }
 
-static __attribute__((noinline)) naming look(const await_chain *chain, await_facts *found)
+static ALONE naming look(const await_chain *chain, await_facts *found)
 {
     walk w;
     w.name = (naming){0};

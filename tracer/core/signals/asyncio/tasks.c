@@ -38,7 +38,7 @@ static uint32_t function_of(PyObject *coro)
 
 /* Writes the task to the trace, if it is new, and returns its id; 0 when memory is short. Returns an id
  * and not a known_task, because reading a name may run the program's code, which may stop the recording. */
-static __attribute__((noinline)) uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
+static ALONE uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);

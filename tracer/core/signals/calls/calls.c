@@ -97,8 +97,8 @@ static COLD void tell_traffic(const call_frame *f)
         traffic_tell(f->buffer);
 }
 
-/* What every trampoline of one calling convention does is there once: in most calls it is still in the processor's cache.
- * The slot is read before the call and after it: `original` stays valid when the hooks are removed. */
+/* What all trampolines of one calling convention do is there once: mostly it is in the processor's cache. The slot
+ * is read before the call and after it: `original` stays valid when the hooks are removed. */
 #define AROUND(call)                                                                              \
     thread_buffer *b = calls_buffer();                                                            \
     call_frame f = calls_enter(b, s->name, s->class, b ? compat_running_frame() : NULL);          \
@@ -109,29 +109,28 @@ static COLD void tell_traffic(const call_frame *f)
         tell_traffic(&f);                                                                         \
     return result;
 
-#define AROUND_EACH static HOT __attribute__((noinline)) PyObject *
-
-AROUND_EACH around_two(PyObject *self, PyObject *a, const slot *s)
+static HOT_ALONE PyObject *around_two(PyObject *self, PyObject *a, const slot *s)
 {
     AROUND(((two_args)s->original)(self, a))
 }
 
-AROUND_EACH around_three(PyObject *self, PyObject *a, PyObject *k, const slot *s)
+static HOT_ALONE PyObject *around_three(PyObject *self, PyObject *a, PyObject *k, const slot *s)
 {
     AROUND(((three_args)(void (*)(void))s->original)(self, a, k))
 }
 
-AROUND_EACH around_fast(PyObject *self, PyObject *const *a, Py_ssize_t c, const slot *s)
+static HOT_ALONE PyObject *around_fast(PyObject *self, PyObject *const *a, Py_ssize_t c, const slot *s)
 {
     AROUND(((fast)(void (*)(void))s->original)(self, a, c))
 }
 
-AROUND_EACH around_keywords(PyObject *self, PyObject *const *a, Py_ssize_t c, PyObject *k, const slot *s)
+static HOT_ALONE PyObject *around_keywords(PyObject *self, PyObject *const *a, Py_ssize_t c, PyObject *k, const slot *s)
 {
     AROUND(((fast_keywords)(void (*)(void))s->original)(self, a, c, k))
 }
 
-AROUND_EACH around_method(PyObject *self, PyTypeObject *t, PyObject *const *a, Py_ssize_t c, PyObject *k, const slot *s)
+static HOT_ALONE PyObject *around_method(PyObject *self, PyTypeObject *t, PyObject *const *a, Py_ssize_t c, PyObject *k,
+                                         const slot *s)
 {
     AROUND(((fast_method)(void (*)(void))s->original)(self, t, a, c, k))
 }
