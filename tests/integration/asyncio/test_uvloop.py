@@ -88,7 +88,7 @@ def test_run_shows_the_programs_coroutine(tmp_path: Path) -> None:
 
 
 def test_only_long_writes_are_timed(tmp_path: Path) -> None:
-    """uvloop's descriptors do not block, so a short write with the GIL keeps nobody waiting."""
+    """uvloop's descriptors do not block: a short write with the GIL keeps nobody waiting."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
