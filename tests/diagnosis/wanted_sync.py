@@ -239,7 +239,7 @@ SYNC: dict[str, Wanted] = {
     "s09_file_looked_for_every_millisecond": Wanted("busy loop", ("watcher", "wait_for_file")),
     "s10_tool_runs_under_a_lock": Wanted("lock convoy", ("convert-N", "poll|wait|run|child")),
     "u03_sink_posts_under_the_lock": Wanted(
-        "lock convoy", ("job-N", r"u03\w+.py:13"), ("loguru",)
+        "lock convoy", ("job-N", r"u03\w+.py:12"), ("loguru",)
     ),
     "u05_imports_take_the_start": Wanted(
         "slow start", ("vendor_sdk", r"u05\w+.py:\d", "computing")

@@ -7,6 +7,7 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
 STEP = 100 * MS
+THUMBNAIL = ("thumbnail", "/app/bus.py:5 thumbnail")
 TAKES = "/app/bus.py:12 dispatch"
 
 
@@ -74,3 +75,42 @@ def test_queues_that_do_not_grow(tmp_path, counts):
 )
 def test_other_counters(tmp_path, other):
     assert kinds(tmp_path, bus([20 + 10 * n for n in range(16)], **other)) == []
+
+
+def jobs(every_ns=4 * MS, each_ns=20 * MS, count=400, at_once=0):
+    """A listener submits jobs; one worker does them. At the end the rest is done at once."""
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    listener = trace.thread("listener").native(0)
+    worker, now, end = trace.thread("thumbs_0"), MS, count * every_ns
+    for n in range(count):
+        sent = 1 if n < at_once else n * every_ns
+        begins = max(now, sent + 10)
+        begins, now = (begins, begins + each_ns) if begins < end else (now, now + 10)
+        worker.runs(begins, *THUMBNAIL, by=listener.submits(sent))
+        worker.sleep(begins, site="/app/bus.py:6 thumbnail")
+    worker.native(now).end(max(now, end) + MS)
+    listener.end(end + MS)
+    return trace.ended(max(now, end) + 2 * MS)
+
+
+def test_jobs_that_pile_up(tmp_path):
+    (found,) = find_in(tmp_path, jobs())
+    assert found.finding == "queue grows"
+    assert found.text == (
+        "Jobs pile up in `thumbs`, which has 1 worker: 1 waited at 0, 320 after 1.60 s, and "
+        "the number rose all the time. Most run `thumbnail` (bus.py:5), 100 % of that time "
+        "asleep in `thumbnail` (bus.py:6). They come from `listener`. Let who submits wait (a "
+        "semaphore with as many permits as jobs may wait), or use more workers."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"each_ns": 3 * MS}, id="the worker keeps up"),
+        pytest.param({"count": 50}, id="few"),
+        pytest.param({"at_once": 300}, id="most come at once"),
+    ],
+)
+def test_jobs_that_are_done(tmp_path, story):
+    assert kinds(tmp_path, jobs(**story)) == []

@@ -49,6 +49,7 @@ def test_no_blocking_calls(tmp_path, count, ns, others_wait):
     ("module", "found"),
     [
         pytest.param("asyncio/selector_events.py", [], id="asyncio's own socket"),
+        pytest.param("socket.py:295 accept\n/asyncio/selector_events.py", [], id="its accept"),
         pytest.param("socket.py", ["blocking call on the loop thread"], id="a socket"),
     ],
 )

@@ -49,7 +49,11 @@ def test_not_too_many_workers(tmp_path, story):
     assert kinds(tmp_path, crowd(**story)) == []
 
 
-def idle(threads=8, ends=False, killed=False, queues=8, stack="", started=""):
+IDLE = "/app/idle.py:4 work"
+TRIO = "/venv/site-packages/trio/_core/_thread_cache.py:211 _work"
+
+
+def idle(threads=8, ends=False, killed=False, queues=8, stack="", started="", site=IDLE):
     """Workers that have done their work and wait for more."""
     trace = TraceBuilder(argv="idle.py", signals=SIGNALS)
     main = trace.thread("MainThread") if started else None
@@ -61,7 +65,6 @@ def idle(threads=8, ends=False, killed=False, queues=8, stack="", started=""):
             )
             trace.arrow(starts, trace.instant(worker.track, 0, s.THREAD_STARTED, s.CAT_THREAD))
         worker.native(0)
-        site = "/app/idle.py:4 work"
         worker.lock_wait(MS, "Queue.get", lock=n % queues + 1, site=site, stack=stack)
         if ends:
             worker.end(9 * MS)
@@ -99,6 +102,7 @@ def test_timers_that_nobody_cancels(tmp_path):
 @pytest.mark.parametrize(
     "story",
     [
+        pytest.param({"site": TRIO}, id="kept for the next call"),
         pytest.param({"threads": 7}, id="few"),
         pytest.param({"ends": True}, id="they exit"),
         pytest.param({"killed": True}, id="the program did not end"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
-from viewer.analysis.findings.backlog import queue_grows
+from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
 from viewer.analysis.findings.children import killed_child
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
@@ -102,6 +102,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     processes_pile_up,  # workers never exit
     descriptors_pile_up,
     queue_grows,
+    jobs_pile_up,  # queue grows
     gil_hog,
     gil_saturated,
     gc_in_hot_path,

@@ -1,9 +1,11 @@
 """Queues that grow: items come faster than they are taken, and nobody waits."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import accumulate
 
 from tracer import schema as s
-from tracer.units import duration
+from tracer.units import duration, plural
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
@@ -11,7 +13,9 @@ from viewer.analysis.findings.growth import Counts, counts_of, growing
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
+from viewer.words import code
 
 # Fifty items, which must have come evenly: a burst that waits for its turn is no fault. Its
 # cost is the time for which the consumers did not keep up.
@@ -23,6 +27,48 @@ def queue_grows(facts: Facts) -> Iterator[Finding]:
     for (process, lock, site), every in counts_of(facts, _queues(facts)).items():
         if counts := growing(every, _MANY):
             yield _finding(facts, process, lock, site, counts)
+
+
+def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
+    """Jobs are submitted to an executor faster than its workers do them."""
+    by_pool, submitters = defaultdict[int, list[Job]](list), defaultdict[int, set[int]](set)
+    for job in facts.jobs.all:
+        by_pool[job.pool].append(job)
+        if job.submitter is not None and job.submitter[0] == "thread":
+            submitters[job.submitter[1]].add(job.pool)
+    left = defaultdict[int, list[int]](list)  # by pool when jobs came that nobody began
+    for lost in facts.jobs.never_begun if by_pool else ():
+        pools = submitters[lost.thread]
+        if len(pools) == 1:
+            left[next(iter(pools))].append(lost.at_ns)
+    for pool, jobs in by_pool.items():
+        if len(jobs) + len(left[pool]) < _MANY:
+            continue
+        changes = [(job.submitted_ns, 1) for job in jobs]
+        changes += [(job.began_ns, -1) for job in jobs]
+        changes += [(at_ns, 1) for at_ns in left[pool]]
+        changes.sort()
+        waiting = accumulate(change for _, change in changes)
+        counts = [(at_ns, n) for (at_ns, _), n in zip(changes, waiting, strict=True)]
+        if counts := growing(counts, _MANY):
+            yield _of_pool(facts, facts.jobs.pools[pool], jobs, counts)
+
+
+def _of_pool(facts: Facts, pool: ThreadPool, jobs: list[Job], counts: Counts) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    times = [(("thread", job.thread), job.began_ns, job.ended_ns) for job in jobs]
+    did = doing(facts, times)
+    by = users(model, (job.submitter for job in jobs if job.submitter is not None))
+    job = Counter((job.name, job.site) for job in jobs).most_common(1)[0][0]
+    text = (
+        f"Jobs pile up in {code(pool.name)}, which has {plural(len(pool.threads), 'worker')}: "
+        f"{first:,} waited {at(facts, since)}, {last:,} after {duration(until - since)}, "
+        f"and the number rose all the time. Most run {code(*job)}{f', {did}' if did else ''}."
+        f"{f' They come from {by}.' if by else ''} Let who submits wait (a semaphore with as "
+        f"many permits as jobs may wait), or use more workers."
+    )
+    thread = facts.evidence(("thread", pool.threads[0]), since, until - since, job[1])
+    return Finding("queue grows", until - since, text, thread)
 
 
 def _queues(facts: Facts) -> dict[int, tuple[int, int, str]]:

@@ -7,7 +7,6 @@ from viewer.trace.sites import imports, place_of
 _QUICK_NS = 1_000_000
 _FILES = ("os.", "io.", "open", "mmap")
 _OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
-_OWN_SOCKETS = "/asyncio/selector_events.py:"
 
 
 def is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:
@@ -34,10 +33,9 @@ def is_quick(facts: Facts, call: int) -> bool:
     return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
 
 
-def is_harmless(facts: Facts, call: int, row: int) -> bool:
-    """Whether asyncio itself makes a call, of a socket that does not block (what takes long is
-    the kernel, which lets whom it wakes run first); or an import does, which happens once."""
+def is_of_import(facts: Facts, call: int, row: int) -> bool:
+    """Whether an import reads a file, which happens once."""
+    if not facts.call(call)[0].startswith(_FILES):
+        return False
     stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
-    if facts.call(call)[0].startswith(_FILES):
-        return any(imports(place_of(frame).path) for frame in stack.split("\n"))
-    return _OWN_SOCKETS in stack.partition("\n")[0]
+    return any(imports(place_of(frame).path) for frame in stack.split("\n"))

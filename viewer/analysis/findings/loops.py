@@ -2,35 +2,35 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.calls import is_harmless, is_import, is_of_file, is_quick
+from viewer.analysis.findings.calls import is_of_import, is_quick
 from viewer.analysis.findings.facts import (
     COMPUTING,
-    NOT_ITS_FAULT,
     Behind,
     Evidence,
     Facts,
     Finding,
-    Split,
 )
-from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.overdue import ARRIVED, arrived, overdue
-from viewer.analysis.findings.words import at, did, sampled, waited
+from viewer.analysis.findings.steps import (
+    Step,
+    evidence_of,
+    long_steps,
+    next_step,
+    step_for_calls,
+    what_they_do,
+)
+from viewer.analysis.findings.together import blocked_together
+from viewer.analysis.findings.words import at, waited
 from viewer.analysis.ledger.ledger import Interval
-from viewer.analysis.ledger.resource import window
 from viewer.trace.columns import (
     IO,
     LOOP_CALLBACK,
     LOOP_TASK,
-    NATIVE,
     READY,
-    SELECT,
     SLEEP,
-    THREAD_RUNNING,
     WAKER_GROUP,
     WAKER_SHIFT,
 )
@@ -60,85 +60,24 @@ _MOST_OVERDUE = 100  # steps of an occupant that are examined for it, the longes
 _LONG_CALL_NS = 5 * _MS
 _CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
 _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
-# A first request may import what it needs: it happens once, and takes as long as the disk and
-# the cores are busy with other programs. A second of its own, without files, is felt even so.
-_LONG_IMPORT_NS = 1_000 * _MS
-_STARTS = "Thread.start"
-_TO_PROCESS = "Compute in a process (`ProcessPoolExecutor`), or in pieces with {} between."
-_PAUSES = {s.TRACK_GREENLETS_PREFIX: "`gevent.sleep(0)`"}
-_ASYNCHRONOUS = "Use an asynchronous library for it, or a thread: "
-_TO_THREAD = {
-    s.TRACK_LOOP_PREFIX: f"{_ASYNCHRONOUS}`await asyncio.to_thread(...)`.",
-    s.TRACK_TRIO_PREFIX: f"{_ASYNCHRONOUS}`await trio.to_thread.run_sync(...)`.",
-    s.TRACK_GREENLETS_PREFIX: "Let gevent patch it (`gevent.monkey.patch_all()`, before all "
-    "else), or use a thread: `gevent.get_hub().threadpool.apply(...)`.",
-}
-_MOST_STEPS = 2_000  # only the longest are examined
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A long step on a loop, and what its thread did in it."""
-
-    slice: int
-    lane: int
-    start_ns: int
-    duration_ns: int
-    own_ns: int  # without GC, without what the kernel or other threads took
-    split: Split
-
-
-def _long_steps(facts: Facts) -> list[_Step]:
-    model, least = facts.model, _LONG_STEP_NS * facts.patience
-    slices = model.trace.slices
-    rows = [
-        i
-        for i in facts.long_loop_slices
-        if model.owners.kind[i] != SELECT
-        and slices.end_ns[i] - slices.start_ns[i] >= least
-        and model.lane[i] >= 0
-    ]
-    rows.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
-    found = []
-    for i in rows[:_MOST_STEPS]:
-        lane, start, end = model.lane[i], slices.start_ns[i], slices.end_ns[i]
-        thread = facts.ledger.thread_of_loop[lane]
-        own, split = end - start, Split(Counter(), Counter())
-        if thread >= 0:
-            split = facts.split(thread, window(start, end))
-            own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, window(start, end))
-            own -= sum(ns for row, ns in split.calls.items() if is_quick(facts, row))
-            # A new thread says at once that it runs, unless others have the CPU or the GIL.
-            own -= sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
-        # What runs inside (an eager task's first step) is a step of its own.
-        own -= sum(
-            slices.end_ns[j] - slices.start_ns[j]
-            for j in rows
-            if slices.parent[j] == i and model.lane[j] == lane
-        )
-        least_of_all = least
-        if is_import(facts, thread, start, end):
-            own -= sum(ns for row, ns in split.calls.items() if is_of_file(facts, row))
-            least_of_all = _LONG_IMPORT_NS * facts.patience
-        if own >= least_of_all:
-            found.append(_Step(i, lane, start, end - start, own, split))
-    return found
 
 
 def loop_findings(facts: Facts) -> Iterator[Finding]:
     """Long steps, and blocking calls in steps that are not reported for their length."""
-    occupants = _by_occupant(facts)
+    steps = long_steps(facts)
+    occupants = _by_occupant(facts, steps)
     yield from _blocked(facts, occupants)
+    yield from blocked_together(facts, steps, occupants)
     yield from _blocking_calls(facts, occupants)
 
 
-type _Occupants = dict[tuple[int, str, str], list[tuple[_Step, Behind]]]
+type _Occupants = dict[tuple[int, str, str], list[tuple[Step, Behind]]]
 
 
-def _by_occupant(facts: Facts) -> _Occupants:
+def _by_occupant(facts: Facts, every: list[Step]) -> _Occupants:
     """By (process, name, site) of what ran: its long steps and who waited, where that is a
     fault."""
-    steps = _long_steps(facts)
+    steps = [step for step in every if step.own_ns >= _LONG_STEP_NS * facts.patience]
     waits = facts.during(
         [Interval(p.lane, p.start_ns, p.start_ns + p.duration_ns) for p in steps]
     )
@@ -164,9 +103,7 @@ def _by_occupant(facts: Facts) -> _Occupants:
     }
 
 
-def _with_overdue(
-    facts: Facts, found: list[tuple[_Step, Behind]]
-) -> list[tuple[_Step, Behind]]:
+def _with_overdue(facts: Facts, found: list[tuple[Step, Behind]]) -> list[tuple[Step, Behind]]:
     """The steps with those behind them whose timers were due, where that lost enough."""
     late = [
         (step, overdue(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
@@ -176,8 +113,8 @@ def _with_overdue(
 
 
 def _with_arrivals(
-    facts: Facts, found: list[tuple[_Step, Behind]]
-) -> list[tuple[_Step, Behind]]:
+    facts: Facts, found: list[tuple[Step, Behind]]
+) -> list[tuple[Step, Behind]]:
     """The steps after which the loop had several callbacks to run at once, for what had come
     or become due meanwhile: since when, no trace tells, so the step's own time is the cost."""
     least = _BLOCKS_NS * facts.patience
@@ -191,7 +128,7 @@ def _with_arrivals(
     return late if is_enough else found
 
 
-def _held_up(facts: Facts, found: list[tuple[_Step, Behind]]) -> int:
+def _held_up(facts: Facts, found: list[tuple[Step, Behind]]) -> int:
     """How long tasks waited behind the steps that did not make them ready."""
     slices, owned = facts.model.trace.slices, facts.model.owners
     lost = _lost(found)
@@ -211,7 +148,7 @@ def _waker_group(code_: int) -> int:
     return code_ & ((1 << WAKER_SHIFT) - 1) if code_ >> WAKER_SHIFT == WAKER_GROUP else -1
 
 
-def _lost(found: list[tuple[_Step, Behind]]) -> int:
+def _lost(found: list[tuple[Step, Behind]]) -> int:
     """How long others waited behind the steps, as far as the steps' own time was the cause."""
     return sum(behind.ns * step.own_ns // step.duration_ns for step, behind in found)
 
@@ -227,7 +164,7 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         never = computed >= _ENDLESS_STEP_NS * facts.patience
         waiting = max((behind for _, behind in found), key=lambda behind: behind.tasks)
         lost = _lost(found)
-        what = _what_they_do(facts, [step for step, _ in found])
+        what = what_they_do(facts, [step for step, _ in found])
         who = code(name, site)
         once = f"{duration(worst.own_ns)} ({at(facts, worst.start_ns)})"
         if never:
@@ -248,62 +185,8 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             )
         text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"
-        loop = facts.model.loops[worst.lane].kind
-        step = _TO_THREAD[loop]
-        if never or _computes(found, THREAD_RUNNING):
-            step = _TO_PROCESS.format(_PAUSES.get(loop, "awaits"))
-        elif _computes(found, NATIVE):
-            step = f"Use {step[step.rindex('a thread: ') :]}"  # a library would, too
-        yield Finding(kind, lost, text, _evidence(facts, worst, site), step)
-
-
-def _computes(found: list[tuple[_Step, Behind]], state: int) -> bool:
-    """Whether the steps compute for most of their own time, with the GIL or without: with it
-    a thread would not help."""
-    computed = sum(step.split.states[state] for step, _ in found)
-    return computed * 2 > sum(step.own_ns for step, _ in found)
-
-
-def _what_they_do(facts: Facts, steps: Iterable[_Step]) -> str:
-    """`; it spends 98 % of that time in `sleep` (app.py:38)`: by states, computing by samples.
-
-    All steps count: the longest may be long for another reason than the rest.
-    """
-    known = [step for step in steps if facts.ledger.thread_of_loop[step.lane] >= 0]
-    own = Split(Counter(), Counter())
-    for step in known:
-        own.states.update(
-            {k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}
-        )
-        own.calls.update(step.split.calls)
-        own.waits.update(step.split.waits)
-    where = ""
-    if own.of(COMPUTING) * 2 > sum(own.states.values()):
-        stacks = [
-            stack
-            for step in known
-            for stack in facts.stacks(
-                facts.model.threads[facts.ledger.thread_of_loop[step.lane]].tid,
-                [(step.start_ns, step.start_ns + step.duration_ns)],
-            )
-        ]
-        where = sampled(*hot(facts.hot_places, stacks))
-    activity = did(facts, own, where)
-    return f"; it spends {activity}" if activity else ""
-
-
-def _evidence(facts: Facts, step: _Step, site: str) -> Evidence:
-    loop = facts.model.loops[step.lane]
-    _, _, task = facts.runs(step.slice)
-    return Evidence(
-        step.start_ns,
-        step.duration_ns,
-        f"{loop.kind}{loop.thread_name}",
-        task,
-        loop.tid,
-        site,
-        pid=facts.model.pid(loop.process),
-    )
+        step = next_step(facts, [step for step, _ in found], never)
+        yield Finding(kind, lost, text, evidence_of(facts, worst, site), step)
 
 
 def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
@@ -333,7 +216,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         else Counter()
     )
     for call, rows in found.items():
-        if is_harmless(facts, call, rows[0][0]):
+        if is_of_import(facts, call, rows[0][0]):
             continue
         total = sum(table.end_ns[row] - table.start_ns[row] for row, _ in rows)
         worst, i = max(rows, key=lambda pair: table.end_ns[pair[0]] - table.start_ns[pair[0]])
@@ -361,5 +244,5 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,
             pid=model.pid(loop.process),
         )  # fmt: skip
-        step = _TO_THREAD[loop.kind]
+        step = step_for_calls(loop.kind)
         yield Finding("blocking call on the loop thread", lost, text, evidence, step)

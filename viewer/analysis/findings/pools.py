@@ -28,6 +28,8 @@ _IDLE_NS = 2_000_000_000
 # Four of five are still there when the last one is made.
 _STAY = 4, 5
 _TIMER = " Timer.run"
+# Where idle threads are kept for the next call, and end by themselves.
+_CACHE = "/trio/_core/_thread_cache.py:"
 # Threads that poll: twice as many as of those that wait for work of their own, since some are
 # meant to be there to the end; four fifths of their lives asleep, half of it in `sleep`.
 _POLLERS = 16
@@ -111,6 +113,8 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
             continue
         first = min(waits, key=lambda row: table.start_ns[row])
         site = model.trace.text(table.site[first])
+        if _CACHE in site:
+            continue
         text = (
             f"{len(waits)} threads {code(name)}{_started_at(facts, table.who[first])} never "
             f"exit: at the end of the program they still wait in {_awaited(facts, first)} "
