@@ -97,9 +97,9 @@ def test_jobs_that_pile_up(tmp_path):
     (found,) = find_in(tmp_path, jobs())
     assert found.finding == "queue grows"
     assert found.text == (
-        "Jobs pile up in `thumbs`, which has 1 worker: 1 waited at 0, 320 after 1.60 s, and "
-        "the number rose all the time. Most run `thumbnail` (bus.py:5), 100 % of that time "
-        "asleep in `thumbnail` (bus.py:6). They come from `listener`. Let who submits wait (a "
+        "Jobs pile up in `thumbs`, which has 1 worker: 16 waited at 81.0 ms, 320 after "
+        "1.52 s, and the number rose all the time. Most run `thumbnail` (bus.py:5), 100 % of "
+        "that time asleep in `thumbnail` (bus.py:6). They come from `listener`. Let who submits wait (a "
         "semaphore with as many permits as jobs may wait), or use more workers."
     )
 
