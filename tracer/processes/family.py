@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".pftrace"
 PAGE = "family"  # the file in the folder that all of them map: see core/ring/family.c
+MODULES = "modules."  # and what site/sitecustomize.py keeps there
 MOST_BYTES = 1 << 62
 MOST_FILES = 1024
 
@@ -158,8 +159,10 @@ class Family:
     def remove_empty(self) -> None:
         """Removes the folder if it has no traces any more."""
         try:
-            if os.listdir(self.folder) == [PAGE]:
-                discard(os.path.join(self.folder, PAGE))
+            names = os.listdir(self.folder)
+            if all(name == PAGE or name.startswith(MODULES) for name in names):
+                for name in names:
+                    discard(os.path.join(self.folder, name))
             os.rmdir(self.folder)
         except OSError:  # there is none, or it is not empty
             pass

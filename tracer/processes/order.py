@@ -29,7 +29,7 @@ class Order:
     __slots__ = ("began_ns", "family", "file", "is_first", "program", "values")
 
     def __init__(self, text: str) -> None:
-        numbers, run, signals, profiles, flight, file, says, *program = text.split(_BETWEEN)
+        file, numbers, run, signals, profiles, flight, says, *program = text.split(_BETWEEN)
         self.values: dict[str, object] = dict(
             zip(_NUMBERS, map(int, numbers.split(",")), strict=True),
             signals=tuple(signals.split(",")) if signals else (),
@@ -70,10 +70,11 @@ def written(
 ) -> str:
     """`program` is the command line as the trace shows it."""
     fields = [
+        family.file,  # first: site/sitecustomize.py looks for it there
         ",".join(str(int(getattr(options, name))) for name in _NUMBERS),
         f"{family.number},{family.began_ns},{int(is_first)}",
         *(",".join(options.signals), ",".join(options.profiles)),
-        *(_told(options.flight), family.file, options.says),
+        *(_told(options.flight), options.says),
     ]
     return _BETWEEN.join((*fields, *program))
 

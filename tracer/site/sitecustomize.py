@@ -12,12 +12,15 @@ import sys
 ORDER = "TRACER_CHILD"
 SEARCHED = "PYTHONPATH"
 PACKAGE = "tracer"
-MOST_BYTES = 1 << 16  # of a compiled module
+MOST_BYTES = 1 << 16  # of a module, compiled or not
+KEPT, MOST_KEPT = "modules", 1 << 22
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import CodeType, ModuleType
+
+    type Known = tuple[int, int, CodeType | None]  # when its source was written, its size
 
 
 def take_order(folder: str) -> str:
@@ -37,15 +40,21 @@ def take_order(folder: str) -> str:
 
 class Finder:
     """Loads the recorder's modules from their compiled files, whatever sys.path says. Python's
-    own search takes three times as long for forty modules; it gets what is not found so."""
+    own search takes three times as long for forty modules; it gets what is not found so.
 
-    def __init__(self, root: str) -> None:
+    Where there are no compiled files (PYTHONDONTWRITEBYTECODE), the first child keeps what it
+    has compiled in a file of the family's folder, for the others."""
+
+    def __init__(self, root: str, folder: str) -> None:
         import _frozen_importlib_external
 
         self.root, self.python = root, _frozen_importlib_external
         optimized = ".opt-" + str(sys.flags.optimize) if sys.flags.optimize else ""
         self.ending = str(sys.implementation.cache_tag) + optimized + ".pyc"
         self.codes: dict[str, CodeType] = {}
+        self.kept = folder + "/" + KEPT + "." + self.ending
+        self.known: dict[str, Known] | None = None  # what is in that file, by source
+        self.has_more = False
 
     def find_spec(
         self,
@@ -85,20 +94,74 @@ class Finder:
         folder, _, file = source.rpartition("/")
         try:
             of = os.stat(source)
-            compiled = os.open(folder + "/__pycache__/" + file[:-2] + self.ending, os.O_RDONLY)
-            try:
-                text = os.read(compiled, MOST_BYTES)
-            finally:
-                os.close(compiled)
         except OSError:
             return None
+        text = read_file(folder + "/__pycache__/" + file[:-2] + self.ending, MOST_BYTES)
+        if not text:
+            return self.compiled(source, of)
         numbers = (0, int(of.st_mtime), of.st_size)  # 0: it was compiled from this very text
         head = b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in numbers)
-        if len(text) == MOST_BYTES or text[:16] != self.python.MAGIC_NUMBER + head:
-            return None
+        if text[:16] != self.python.MAGIC_NUMBER + head:
+            return self.compiled(source, of)
         code = loads(memoryview(text)[16:])
         _fix_co_filename(code, source)
         return code  # type: ignore[no-any-return]
+
+    def compiled(self, source: str, of: os.stat_result) -> "CodeType":
+        if self.known is None:
+            self.known = self.load_kept()
+        made, size, code = self.known.get(source, (0, 0, None))
+        if code is None or (made, size) != (of.st_mtime_ns, of.st_size):
+            text = read_file(source, MOST_BYTES)
+            code = compile(text, source, "exec", dont_inherit=True)
+            self.known[source] = of.st_mtime_ns, of.st_size, code
+            self.has_more = True
+        return code
+
+    def load_kept(self) -> "dict[str, Known]":
+        from marshal import loads
+
+        try:
+            return loads(read_file(self.kept, MOST_KEPT, is_own=True))  # type: ignore[no-any-return]
+        except (EOFError, TypeError, ValueError):  # there is none, or it is damaged
+            return {}
+
+    def keep(self) -> None:
+        """In one piece, whoever else does so; nothing where that cannot be."""
+        from marshal import dumps
+
+        if not self.has_more:
+            return
+        text, path = dumps(self.known), self.kept + "." + str(os.getpid())
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                is_whole = os.write(file, text) == len(text)
+            finally:
+                os.close(file)
+            (os.rename if is_whole else discard)(path, self.kept)
+        except OSError:
+            pass
+
+
+def discard(path: str, _: str) -> None:
+    os.unlink(path)
+
+
+def read_file(path: str, most_bytes: int, is_own: bool = False) -> bytes:
+    """b"" if it is not there or has so many bytes; or, of `is_own`, if others may write it."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            of = os.fstat(file)
+            if is_own and (of.st_uid != os.geteuid() or of.st_mode & 0o022):
+                return b""
+            text = os.read(file, most_bytes)
+        finally:
+            os.close(file)
+    except OSError:
+        return b""
+    return text if len(text) < most_bytes else b""
 
 
 def load_package(root: str) -> None:
@@ -119,11 +182,13 @@ def record(order: str, folder: str) -> None:
     names, paths = set(sys.modules), set(sys.path_importer_cache)
     finders, root = list(sys.meta_path), folder.rpartition("/")[0]
     try:
+        finder = Finder(root, order.partition("\n")[2].partition("\x1f")[0] + ".d")
         if sys.pycache_prefix is None:
-            sys.meta_path.insert(0, Finder(root))
+            sys.meta_path.insert(0, finder)
         load_package(root)
         from tracer.processes import spawned
 
+        finder.keep()
         spawned.begin(order)
     except Exception:  # a child cannot say it: its parent's trace has a child without one
         pass

@@ -2,12 +2,14 @@
 
 import os
 import resource
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Recorder
+from tests.conftest import PROGRAM_TIMEOUT_S, Recorder
 from tests.support.family import events, folder, has_ended
 from tests.support.launching import compare, script
 from tests.support.validator.rules import validate
@@ -325,3 +327,56 @@ def test_no_events_of_our_own_thread(record: Recorder) -> None:
     counts = [int(count) for count in record.stdout.split()]
     assert len(counts) == 3
     assert max(counts) <= cpus
+
+
+# What the family's folder keeps of modules while each child runs, and who may write it.
+KEEPS = """\
+import os, pathlib, subprocess, sys
+code = \"\"\"
+import os, pathlib, stat, sys
+for path in sorted(pathlib.Path(sys.argv[1]).glob("modules.*")):
+    about = path.stat()
+    print(about.st_ino, stat.filemode(about.st_mode))
+\"\"\"
+for _ in range(3):
+    subprocess.run([sys.executable, "-c", code, "a.pftrace.d"], check=True)
+kept, = pathlib.Path("a.pftrace.d").glob("modules.*")
+for damage in (b"", b"no modules", kept.read_bytes()[:-1]):
+    kept.write_bytes(damage)
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+"""
+
+
+def test_modules_that_are_not_compiled(tmp_path: Path) -> None:
+    """The first child keeps what it compiles for the others, until the family has ended."""
+    root = Path(__file__).parents[3]
+    for package in ("tracer", "viewer"):
+        no_caches = shutil.ignore_patterns("__pycache__", "static")
+        shutil.copytree(root / package, tmp_path / package, ignore=no_caches)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tracer",
+            "run",
+            "--no-profile",
+            "-o",
+            "a.pftrace",
+            "-c",
+            KEEPS,
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PROGRAM_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert len({*lines}) == 1, "it was written once"
+    assert lines[0].endswith("-rw-------")
+    assert len(validate((tmp_path / "a.pftrace").read_bytes()).processes) == 7
+    assert not (tmp_path / "a.pftrace.d").exists()
+    assert not [*tmp_path.glob("**/__pycache__")]
