@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import CodeType, ModuleType
 
-    type Known = tuple[int, int, CodeType | None]  # when its source was written, its size
+    Known = tuple[int, int, CodeType | None]  # when its source was written, its size, itself
 
 
 def take_order(folder: str) -> str:
