@@ -28,7 +28,7 @@ def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert main
     names: dict[str, Any] = {}
     exec(text, names)
-    return names["Finder"](str(tmp_path))
+    return names["Finder"](str(tmp_path), str(tmp_path / "kept"))
 
 
 def loaded(finder: Any, name: str) -> dict[str, Any]:
@@ -53,15 +53,44 @@ def test_modules_and_packages(finder: Any, tmp_path: Path) -> None:
 
 
 def test_what_is_pythons_own_to_find(finder: Any, tmp_path: Path) -> None:
-    """Other packages, and modules that were changed, or compiled in another way, or never."""
+    """Other packages, and modules that cannot be read whole."""
     assert finder.find_spec("one") is None
     assert finder.find_spec("tracer.three") is None
+    (tmp_path / "large.py").write_text("#" * (1 << 16))
+    (tmp_path / "empty.py").write_text("")
+    assert finder.find_spec("tracer.large") is None
+    assert finder.find_spec("tracer.empty") is None
+
+
+def test_modules_without_their_compiled_file(finder: Any, tmp_path: Path) -> None:
+    """Those that were changed, or compiled in another way, or never."""
+    (tmp_path / "kept").mkdir()
     one, two = tmp_path / "one.py", tmp_path / "inner" / "two.py"
+    finder.keep()
+    assert not [*(tmp_path / "kept").iterdir()], "there is nothing to keep"
     one.write_text("name = 'longer than before'\n")
-    assert finder.find_spec("tracer.one") is None
-    compile(str(one), optimize=sys.flags.optimize)
     assert loaded(finder, "tracer.one")["name"] == "longer than before"
-    os.utime(one, ns=(0, one.stat().st_mtime_ns + 2_000_000_000))
-    assert finder.find_spec("tracer.one") is None
     compile(str(two), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
-    assert finder.find_spec("tracer.inner.two") is None
+    assert loaded(finder, "tracer.inner.two")["name"] == "inner/two.py"
+    finder.keep()
+    (kept,) = (tmp_path / "kept").iterdir()
+    other = type(finder)(str(tmp_path), str(tmp_path / "kept"))
+    assert loaded(other, "tracer.one")["name"] == "longer than before"
+    assert loaded(other, "tracer.inner.two")["name"] == "inner/two.py"
+    assert not other.has_more
+    os.utime(one, ns=(0, one.stat().st_mtime_ns + 2_000_000_000))
+    one.write_text("name = 'changed'\n")
+    other = type(finder)(str(tmp_path), str(tmp_path / "kept"))
+    assert loaded(other, "tracer.one")["name"] == "changed"
+    assert other.has_more
+
+
+def test_kept_modules_that_others_may_write(finder: Any, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "one.py").write_text("name = 'longer than before'\n")
+    assert finder.find_spec("tracer.one") is not None
+    finder.keep()
+    (kept,) = (tmp_path / "kept").iterdir()
+    assert finder.load_kept()
+    kept.chmod(0o660)
+    assert finder.load_kept() == {}

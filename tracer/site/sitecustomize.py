@@ -107,12 +107,14 @@ class Finder:
         _fix_co_filename(code, source)
         return code  # type: ignore[no-any-return]
 
-    def compiled(self, source: str, of: os.stat_result) -> "CodeType":
+    def compiled(self, source: str, of: os.stat_result) -> "CodeType | None":
         if self.known is None:
             self.known = self.load_kept()
         made, size, code = self.known.get(source, (0, 0, None))
         if code is None or (made, size) != (of.st_mtime_ns, of.st_size):
             text = read_file(source, MOST_BYTES)
+            if not text:
+                return None
             code = compile(text, source, "exec", dont_inherit=True)
             self.known[source] = of.st_mtime_ns, of.st_size, code
             self.has_more = True
