@@ -1,6 +1,5 @@
 """What Python runs as it starts in a child: how it finds the recorder's modules."""
 
-import os
 import sys
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -73,12 +72,11 @@ def test_modules_without_their_compiled_file(finder: Any, tmp_path: Path) -> Non
     compile(str(two), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
     assert loaded(finder, "tracer.inner.two")["name"] == "inner/two.py"
     finder.keep()
-    (kept,) = (tmp_path / "kept").iterdir()
+    assert len([*(tmp_path / "kept").iterdir()]) == 1
     other = type(finder)(str(tmp_path), str(tmp_path / "kept"))
     assert loaded(other, "tracer.one")["name"] == "longer than before"
     assert loaded(other, "tracer.inner.two")["name"] == "inner/two.py"
     assert not other.has_more
-    os.utime(one, ns=(0, one.stat().st_mtime_ns + 2_000_000_000))
     one.write_text("name = 'changed'\n")
     other = type(finder)(str(tmp_path), str(tmp_path / "kept"))
     assert loaded(other, "tracer.one")["name"] == "changed"
