@@ -104,14 +104,14 @@ static uint8_t *put_clock(uint8_t *p, uint32_t id, uint64_t ns)
 
 void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns, uint64_t boottime_ns)
 {
-    if (e->chunk && e->chunk_bytes < CHUNK_LENGTH && e->default_track == e->next_default)
+    if (e->chunk && (int64_t)e->length - e->chunk_at < CHUNK_LENGTH && e->default_track == e->next_default)
         return;
     uint8_t *p = encoder_reserve(e);
     if (!p)
         return;
     e->default_track = e->next_default;
     e->chunk++;
-    e->chunk_bytes = 0;
+    e->chunk_at = (int64_t)e->length;
     e->last_ns = monotonic_ns;
     uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 0);
     p = put_number(packet, SCHEMA_PACKET_SEQUENCE_ID, e->sequence + 1);
@@ -140,11 +140,12 @@ void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns
 
 void encoder_end_chunk(encoder *e)
 {
-    e->chunk_bytes = CHUNK_LENGTH;
+    e->chunk_at = (int64_t)e->length - CHUNK_LENGTH;
 }
 
 void encoder_flushed(encoder *e)
 {
+    e->chunk_at -= (int64_t)e->length;
     e->length = 0;
     e->serial++;
 }
@@ -481,6 +482,17 @@ static int follow(const encoder *e, packet_ref *at)
     return e->length - at->offset > FAR ? -1 : 0;
 }
 
+/* The event in a packet, behind its length. Mostly the packet's time is followed by the head that is known. */
+static uint8_t *find_event(const encoder *e, uint8_t *packet, const uint8_t *end, int small)
+{
+    uint8_t *head = packet + 1;
+    while (*head++ & 0x80)
+        ;
+    if (packet[0] == VARINT(SCHEMA_PACKET_TIMESTAMP) && head[0] == VARINT(SCHEMA_PACKET_SEQUENCE_ID))
+        return head + e->body_at + !small;
+    return (uint8_t *)find_field(packet, end, BYTES(SCHEMA_PACKET_TRACK_EVENT)) + (small ? 2 : 3);
+}
+
 /* The track event is its packet's last field, so the flow goes to the packet's end and only the
  * two lengths change. What follows in the buffer, usually a few packets, moves up. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
@@ -493,13 +505,14 @@ int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
     if (small ? length + FLOW_BYTES > 127 : length + FLOW_BYTES > 16383)
         return -1;
-    uint8_t *body = (uint8_t *)find_field(packet, end, BYTES(SCHEMA_PACKET_TRACK_EVENT)) + (small ? 2 : 3);
-    memmove(end + FLOW_BYTES, end, (size_t)(e->bytes + e->length - end));
+    uint8_t *body = find_event(e, packet, end, small);
+    size_t behind = (size_t)(e->bytes + e->length - end);
+    if (behind)
+        memmove(end + FLOW_BYTES, end, behind);
     put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
     close_field(body, end + FLOW_BYTES, small);
     close_field(packet, end + FLOW_BYTES, small);
     e->inserted_into[e->inserted++ % INSERTIONS] = at->offset;
     e->length += FLOW_BYTES;
-    e->chunk_bytes += FLOW_BYTES;
     return 0;
 }

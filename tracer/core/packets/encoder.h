@@ -36,7 +36,7 @@ typedef struct {
     size_t length, capacity;
     int failed; /* out of memory: nothing more is written */
     uint32_t chunk;
-    size_t chunk_bytes;
+    int64_t chunk_at; /* where in `bytes` it begins; below 0 by what was flushed since */
     uint64_t serial, last_ns, events;
     uint64_t inserted;                /* flows added so far … */
     size_t inserted_into[INSERTIONS]; /* … and the offsets of the last packets that got one */
@@ -100,9 +100,7 @@ static inline uint8_t *encoder_reserve(encoder *e)
 
 static inline void encoder_advance(encoder *e, const uint8_t *end)
 {
-    size_t length = (size_t)(end - e->bytes);
-    e->chunk_bytes += length - e->length;
-    e->length = length;
+    e->length = (size_t)(end - e->bytes);
 }
 
 /* Room for a packet on this track, which is described before. */
@@ -133,7 +131,8 @@ static inline uint8_t *encoder_put_time(encoder *e, uint8_t *p, uint64_t ns)
                           SCHEMA_CLOCK_MONOTONIC_ID);
     uint64_t passed = ns - e->last_ns;
     e->last_ns = ns;
-    return put_number(p, SCHEMA_PACKET_TIMESTAMP, passed);
+    *p = VARINT(SCHEMA_PACKET_TIMESTAMP);
+    return put_short_varint(p + 1, passed);
 }
 
 /* A packet that is being written. `large`: its lengths take two bytes. Without arguments and data one byte is enough,

@@ -45,6 +45,19 @@ void encoder_end(encoder *e, track *on, uint64_t ns)
     encoder_advance(e, end);
 }
 
+/* The end of a slice and, up to the name of its track, the begin of another one. Sets `begin` to that one's packet. */
+static uint8_t *put_turn(encoder *e, uint8_t *p, track *on, uint64_t ns, uint8_t **begin)
+{
+    const event_head *head = encoder_head_of(e, on);
+    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
+    uint8_t *end = encoder_put_time(e, packet, ns);
+    *begin = end + head->lengths[0];
+    memcpy(end, head->turn, TURN_BYTES);
+    close_field(packet, *begin, 1);
+    e->events += 2;
+    return end + head->turn_length;
+}
+
 void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name, packet_ref *at)
 {
     if (ns < e->last_ns) {
@@ -52,7 +65,7 @@ void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t 
         *at = encoder_plain(e, on, ns, SCHEMA_TYPE_SLICE_BEGIN, category, name);
         return;
     }
-    uint8_t *p = encoder_reserve_on(e, on);
+    uint8_t *p = encoder_reserve_on(e, on), *begin;
     if (!p) {
         at->serial = 0;
         return;
@@ -61,18 +74,40 @@ void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t 
         kept_end(&e->kept, on, ns);
         kept_plain(&e->kept, on, ns, category, name);
     }
-    const event_head *head = encoder_head_of(e, on);
-    uint8_t *packet = open_field(p, SCHEMA_TRACE_PACKET, 1);
-    uint8_t *end = encoder_put_time(e, packet, ns), *begin = end + head->lengths[0];
-    memcpy(end, head->turn, TURN_BYTES);
-    close_field(packet, begin, 1);
-    end += head->turn_length;
+    uint8_t *end = put_turn(e, p, on, ns, &begin);
     end[-3] = category;
     end[-1] = name;
     at->offset = (size_t)(begin - e->bytes);
     at->serial = e->serial;
     at->inserted = e->inserted;
-    e->events += 2;
+    encoder_advance(e, end);
+}
+
+enum { PLAIN_BYTES = 4, ZERO_TIME_BYTES = 2 }; /* of a category and a name; of a packet's time, which is no later */
+
+void encoder_turn_to(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in)
+{
+    if (ns < e->last_ns) {
+        packet_ref at;
+        encoder_end(e, on, ns);
+        encoder_shaped(e, as, on, ns, flow_in, &at);
+        return;
+    }
+    uint8_t *p = encoder_reserve_on(e, on), *begin;
+    if (!p)
+        return;
+    if (e->kept.is_on) {
+        kept_end(&e->kept, on, ns);
+        kept_shaped(&e->kept, encoder_number_of(e, as), on, ns);
+    }
+    uint8_t *end = put_turn(e, p, on, ns, &begin) - PLAIN_BYTES;
+    memcpy(end, as->bytes, SHAPE_BYTES);
+    end += as->length;
+    if (flow_in)
+        end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
+    uint8_t *packet = begin + 2;
+    close_field(packet, end, 1);
+    close_field(packet + ZERO_TIME_BYTES + e->body_at, end, 1);
     encoder_advance(e, end);
 }
 

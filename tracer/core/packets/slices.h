@@ -15,7 +15,9 @@ static inline packet_ref encoder_instant(encoder *e, track *on, uint8_t category
 }
 /* The end of a slice of which nothing more is to be said … */
 void encoder_end(encoder *e, track *on, uint64_t ns);
-/* … and the begin of such a slice at once. */
+/* … and at the same time the begin of one whose shape is known and not large, … */
+void encoder_turn_to(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in);
+/* … or of one of which nothing more is to be said either. */
 void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t name, packet_ref *at);
 
 #endif

@@ -20,6 +20,22 @@ static inline uint8_t *put_varint(uint8_t *p, uint64_t value)
     return p;
 }
 
+/* The same, quicker where the value mostly takes three bytes or less. There is room for four. */
+static inline uint8_t *put_short_varint(uint8_t *p, uint64_t value)
+{
+    if (value < 1 << 7) {
+        *p = (uint8_t)value;
+        return p + 1;
+    }
+    if (value >= 1 << 21)
+        return put_varint(p, value);
+    uint32_t bytes = ((uint32_t)value & 0x7f) | 0x80 | ((uint32_t)value << 1 & 0x7f00);
+    if (value >= 1 << 14)
+        bytes |= 0x8000 | ((uint32_t)value << 2 & 0x7f0000);
+    memcpy(p, &bytes, 4);
+    return p + (value < 1 << 14 ? 2 : 3);
+}
+
 static inline uint8_t *put_number(uint8_t *p, uint32_t field, uint64_t value)
 {
     return put_varint(put_varint(p, VARINT(field)), value);

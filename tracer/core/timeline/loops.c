@@ -42,6 +42,8 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
 {
     if (!id)
         return thread ? thread->loop : NULL;
+    if (thread && thread->loop && thread->loop->id == id)
+        return thread->loop;
     uint64_t *slot = map_put(&t->loops, id);
     if (!slot || *slot)
         return slot ? (loop_line *)(uintptr_t)*slot : NULL;

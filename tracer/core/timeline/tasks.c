@@ -72,21 +72,21 @@ static void begun(task_line *task)
 }
 
 /* The shape of what begin_state() says where that is the same again and again; NULL: it is not. */
-static shape *shape_of(encoder *e, const task_line *task, const await_what *what, int first)
+static shape *shape_of(encoder *e, const task_line *task, enum task_state state, const await_what *what)
 {
-    uint32_t stack = task->state == STATE_AWAIT ? what->stack : task->stack;
-    if (first || task->renamed || (stack && !stack_names_of(stack))) /* whose text may still come */
+    uint32_t stack = state == STATE_AWAIT ? what->stack : task->stack;
+    if (task->renamed || (stack && !stack_names_of(stack))) /* whose text may still come */
         return NULL;
-    if (task->state == STATE_READY)
+    if (state == STATE_READY)
         return encoder_shape(e, SHAPE_READY, task->woken.kind, task->woken.id, task->via, stack);
-    return task->state != STATE_AWAIT || what->lock || !what->name_id ? NULL
+    return state != STATE_AWAIT || what->lock || !what->name_id ? NULL
         : encoder_shape(e, SHAPE_AWAIT, 0, what->name_id, what->site, stack);
 }
 
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
 {
     encoder *e = &t->out;
-    shape *as = shape_of(e, task, what, first);
+    shape *as = first ? NULL : shape_of(e, task, task->state, what);
     if (as && encoder_knows(e, as)) {
         packet_ref at;
         encoder_shaped(e, as, &task->on->on, task->since_ns, task->flow_in, &at);
@@ -170,25 +170,37 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
     task->state = STATE_UNKNOWN;
 }
 
-/* Neither the end of its state nor the next one needs arguments: it yields, or runs after that. */
-static int turns(const task_line *task, enum task_state next)
+/* Ends its state and begins the next one at once, where that says nothing, or what others have said. Returns whether it
+ * could. */
+static int turn(timeline *t, task_line *task, uint64_t ns, enum task_state next, const await_what *what)
 {
-    return task->shown && task->state >= STATE_READY && !task->awaits_lock && !task->renamed && !task->flow_in &&
-           (next == STATE_RUNNING || (next == STATE_READY && !task->woken.kind && !task->via && !task->stack));
+    encoder *e = &t->out;
+    if (!task->shown || task->state < STATE_READY || task->awaits_lock)
+        return 0;
+    int is_plain = !task->renamed && !task->flow_in &&
+                   (next == STATE_RUNNING || (next == STATE_READY && !task->woken.kind && !task->via && !task->stack));
+    const shape *as = is_plain ? NULL : shape_of(e, task, next, what);
+    if (!is_plain && (!as || !encoder_knows(e, as)))
+        return 0;
+    count_state(t, task, ns);
+    task->state = (uint8_t)next;
+    task->since_ns = ns;
+    if (is_plain) {
+        encoder_turn(e, &task->on->on, ns, SCHEMA_CAT_TASK, next == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY,
+                     &task->running);
+        return 1;
+    }
+    encoder_turn_to(e, as, &task->on->on, ns, task->flow_in);
+    begun(task);
+    return 1;
 }
 
 static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
 {
     task_show(t, task);
     ns = task_line_not_before(t, task->since_ns, ns);
-    if (turns(task, state)) {
-        count_state(t, task, ns);
-        task->state = (uint8_t)state;
-        task->since_ns = ns;
-        encoder_turn(&t->out, &task->on->on, ns, SCHEMA_CAT_TASK, state == STATE_RUNNING ? SCHEMA_RUNNING : SCHEMA_READY,
-                     &task->running);
+    if (turn(t, task, ns, state, what))
         return;
-    }
     end_state(t, task, ns);
     task->state = (uint8_t)state;
     task->since_ns = ns;
