@@ -35,12 +35,6 @@ uint8_t *names_put_fixed(uint8_t *p)
     return p;
 }
 
-int names_of_heap(const event *ev)
-{
-    /* They are the last ones of all, and of an event. */
-    return ev->category == SCHEMA_CAT_HEAP || (ev->arg_count && ev->args[ev->arg_count - 1].name >= SCHEMA_ARG_BLOCK);
-}
-
 uint8_t *names_put_heap(uint8_t *p)
 {
     uint64_t iid = SCHEMA_CAT_HEAP - 1;

@@ -15,6 +15,11 @@ uint8_t *names_put(uint8_t *p, uint32_t field, uint64_t iid, const char *text, s
 /* The schema's: in every chunk's head, and before the first event of the signal `heap`. */
 uint8_t *names_put_fixed(uint8_t *p);
 uint8_t *names_put_heap(uint8_t *p);
-int names_of_heap(const event *ev); /* whether it has any of these */
+
+/* Whether it has any of these. They are the last ones of all, and of an event. */
+static inline int names_of_heap(const event *ev)
+{
+    return ev->category == SCHEMA_CAT_HEAP || (ev->arg_count && ev->args[ev->arg_count - 1].name >= SCHEMA_ARG_BLOCK);
+}
 
 #endif

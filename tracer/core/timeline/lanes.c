@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "packets/slices.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "timeline/counts.h"
@@ -121,6 +122,20 @@ static void describe_gil_wait(timeline *t, thread_line *thread, event *ev)
         event_text(ev, SCHEMA_ARG_HOLDER_NAME, holder->on.name, holder->on.name_length);
 }
 
+static uint8_t name_of(const timeline *t, uint8_t state)
+{
+    return t->attached && state == LANE_RUNNING ? SCHEMA_ATTACHED : states[state].name;
+}
+
+/* Whether the slices of these states have no arguments: that of the open one at its end, that of the next at its begin. */
+static int turns(const timeline *t, const lane_line *lane, uint8_t next)
+{
+    if (!lane->state || lane->state == LANE_CALL || !next || next == LANE_CALL || next == LANE_GIL_WAIT || lane->flow_in)
+        return 0;
+    int may_tell = states[next].has_stack || (states[lane->state].has_stack && !lane->told_stack);
+    return !(states[next].holds_gil && !t->attached) && !(may_tell && stack_names_of(lane->release_stack));
+}
+
 static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
@@ -128,14 +143,20 @@ static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t 
         return;
     ns = forward(lane, ns);
     edge_gc(t, thread, ns, SCHEMA_TYPE_SLICE_END);
-    end_state(t, thread, ns);
+    int is_turn = turns(t, lane, state);
+    if (is_turn)
+        count_lane(thread, ns);
+    else
+        end_state(t, thread, ns);
     lane->boundary_ns = ns;
-    if (state) {
+    if (is_turn) {
+        packet_ref at;
+        lane->told_stack = 0;
+        encoder_turn(&t->out, &thread->on, ns, states[state].category, name_of(t, state), &at);
+    } else if (state) {
         arg ev_args[EVENT_ARGS];
         event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                    .category = states[state].category, .name = states[state].name};
-        if (t->attached && state == LANE_RUNNING)
-            ev.name = SCHEMA_ATTACHED;
+                    .category = states[state].category, .name = name_of(t, state)};
         if (states[state].holds_gil && !t->attached)
             event_bool(&ev, SCHEMA_ARG_HOLDING_GIL, 1);
         if (state == LANE_GIL_WAIT)

@@ -10,12 +10,13 @@
 #include "timeline/user.h"
 
 /* Who scheduled a loop callback, kept from call_soon until it runs. */
-typedef struct {
+typedef struct handle_cause {
     cause because;
     uint64_t ns, flow; /* flow from the slice that scheduled it */
     packet_ref from;   /* that slice's begin … */
     uint8_t has_from;  /* … if there is one */
     uint32_t tid;      /* of the thread that did so */
+    struct handle_cause *next; /* spare one */
 } handle_cause;
 
 /* "?": its thread is not known. Returns the length. */
@@ -69,6 +70,14 @@ loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
     loop->queue.rank = 2;
     loop->tasks.rank = 3;
     return loop;
+}
+
+void loops_forget_causes(timeline *t)
+{
+    for (handle_cause *next; t->spare_causes; t->spare_causes = next) {
+        next = t->spare_causes->next;
+        free(t->spare_causes);
+    }
 }
 
 void loop_free(timeline *t, loop_line *loop)
@@ -238,20 +247,33 @@ uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *
 
 /* --- records --- */
 
+/* That of a handle, the same as before if it has one; NULL: no memory. */
+static handle_cause *put_cause(timeline *t, uint64_t handle)
+{
+    uint64_t *slot = map_put(&t->handles, handle);
+    if (!slot || *slot)
+        return slot ? (handle_cause *)(uintptr_t)*slot : NULL;
+    handle_cause *made = t->spare_causes;
+    if (made)
+        t->spare_causes = made->next;
+    else
+        made = malloc(sizeof *made);
+    *slot = (uint64_t)(uintptr_t)made;
+    return made;
+}
+
 HANDLER(callback_ready)
 {
     UNUSED(text);
-    uint64_t *slot = map_put(&t->handles, r->b);
-    if (slot && !*slot)
-        *slot = (uint64_t)(uintptr_t)calloc(1, sizeof(handle_cause));
-    if (!slot || !*slot)
+    handle_cause *made = put_cause(t, r->b);
+    if (!made)
         return;
     running_step *by = top_step(thread);
     const packet_ref *from = slice_of(t, by);
-    *(handle_cause *)(uintptr_t)*slot = (handle_cause){cause_of(thread, by), ns, flow_from(t, thread, ns, by, SCHEMA_WAKE),
-                                                          .has_from = from != NULL, .tid = thread->tid};
+    *made = (handle_cause){cause_of(thread, by), ns, flow_from(t, thread, ns, by, SCHEMA_WAKE), .has_from = from != NULL,
+                           .tid = thread->tid};
     if (from)
-        ((handle_cause *)(uintptr_t)*slot)->from = *from;
+        made->from = *from;
 }
 
 /* Without a call_soon a callback comes from a timer or from a file descriptor. An entry older
@@ -264,7 +286,10 @@ static handle_cause callback_cause(timeline *t, const loop_line *loop, const rec
         handle_cause *known = (handle_cause *)(uintptr_t)*slot;
         if (known && (!loop || known->ns >= loop->previous_poll_end_ns))
             found = *known;
-        free(known);
+        if (known) {
+            known->next = t->spare_causes;
+            t->spare_causes = known;
+        }
         map_remove(&t->handles, r->b);
     }
     if (r->flag)

@@ -8,6 +8,8 @@ extern const record_handler timeline_loop_handlers[REC_KINDS];
 /* The loop, or for id 0 that of the thread. A new one is called after the thread; NULL: the first that it is seen on. */
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
 void loop_free(timeline *t, loop_line *loop);
+/* Frees what is left from callbacks that have begun. */
+void loops_forget_causes(timeline *t);
 /* It will not run again: it goes, or will with the last of its tasks. A service may make one for each request. */
 void loop_ends(timeline *t, loop_line *loop);
 /* A step of a task begins. */

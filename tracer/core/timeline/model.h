@@ -227,7 +227,8 @@ typedef struct timeline {
     map regions, operations;            /* number -> user_line*, operation_lane* */
     map operation_lanes, user_counters; /* name string -> first free lane, track* */
     map spawned, jobs;     /* address of a thread, of an executor's job -> flow */
-    map handles;           /* address -> handle_cause* */
+    map handles;           /* address -> handle_cause* … */
+    struct handle_cause *spare_causes; /* … and those of callbacks that have begun, for the next */
     int64_t live_tasks, live_threads, told_tasks, told_threads, told_rss, told_files;
     struct heap_line *heap; /* timeline/heap.c; NULL: allocations are not recorded */
     uint32_t own_tracks;

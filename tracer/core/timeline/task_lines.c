@@ -1,7 +1,6 @@
 /* The lines of tasks: a track each or a shared lane, and what it is called. */
 #include "timeline/task_lines.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,16 +34,29 @@ static int is_named_by(const task_line *task, const char *coroutine, size_t leng
     return before && task->name[before - 1] == '.' && !memcmp(task->name + before, coroutine, length);
 }
 
+/* Behind the first `at` bytes of a name, as far as it fits. Returns how long the name is now, cut or not. */
+static size_t add(char name[NAME_BYTES], size_t at, const char *text, size_t length)
+{
+    size_t room = at < NAME_BYTES ? NAME_BYTES - at : 0;
+    if (room)
+        memcpy(name + at, text, length < room ? length : room);
+    return at + length;
+}
+
 void task_line_show_name(task_line *task)
 {
     char name[NAME_BYTES];
-    size_t length;
+    size_t length, shown = 0;
     const char *coroutine = coroutine_name(task, &length);
-    int is_one = task->merged || is_named_by(task, coroutine, length);
-    int shown = (int)(task->merged ? length : task->name_length);
-    int written = is_one ? snprintf(name, sizeof name, "%.*s()", shown, task->merged ? coroutine : task->name)
-        : snprintf(name, sizeof name, "%.*s %.*s()", (int)task->name_length, task->name, (int)length, coroutine);
-    track_rename(&task->on->on, name, text_fit(name, (size_t)written, sizeof name - 1));
+    int has_own = !task->merged, has_coroutine = task->merged || !is_named_by(task, coroutine, length);
+    if (has_own)
+        shown = add(name, shown, task->name, task->name_length);
+    if (has_own && has_coroutine)
+        shown = add(name, shown, " ", 1);
+    if (has_coroutine)
+        shown = add(name, shown, coroutine, length);
+    shown = add(name, shown, "()", 2);
+    track_rename(&task->on->on, name, text_fit(name, shown, sizeof name - 1));
 }
 
 /* The lane is taken at once, so that two tasks of one lane never overlap. */
@@ -80,10 +92,13 @@ int task_line_is_greenlet(const task_line *task)
 
 int task_line_name(task_line *task, const char *given, size_t length)
 {
-    char number[16];
+    char number[16], *first = number + sizeof number;
     if (!length) {
-        length = (size_t)snprintf(number, sizeof number, "#%u", task->id);
-        given = number;
+        for (uint32_t rest = task->id; rest || first == number + sizeof number; rest /= 10)
+            *--first = (char)('0' + rest % 10);
+        *--first = '#';
+        length = (size_t)(number + sizeof number - first);
+        given = first;
     }
     char *name = malloc(length);
     if (!name)

@@ -83,6 +83,7 @@ void timeline_free(timeline *t)
     free_values(&t->tasks, release_task);
     free_values(&t->loops, release_loop);
     free_values(&t->handles, free);
+    loops_forget_causes(t);
     free_values(&t->coroutines, free);
     free_values(&t->names, free);
     map_free(&t->threads);
