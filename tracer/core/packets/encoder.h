@@ -29,7 +29,7 @@ typedef struct {
     uint8_t large; /* its packets have room for many flows */
     uint8_t bytes[SHAPE_BYTES];
 } shape;
-enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK }; /* each has numbers of its own */
+enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK, SHAPE_CALL }; /* each has numbers of its own */
 
 typedef struct {
     uint8_t *bytes;

@@ -127,50 +127,86 @@ static uint8_t name_of(const timeline *t, uint8_t state)
     return t->attached && state == LANE_RUNNING ? SCHEMA_ATTACHED : states[state].name;
 }
 
-/* Whether the slices of these states have no arguments: that of the open one at its end, that of the next at its begin. */
-static int turns(const timeline *t, const lane_line *lane, uint8_t next)
+/* Whether there is nothing to tell when the open slice ends … */
+static int ends_plainly(const lane_line *lane)
 {
-    if (!lane->state || lane->state == LANE_CALL || !next || next == LANE_CALL || next == LANE_GIL_WAIT || lane->flow_in)
-        return 0;
-    int may_tell = states[next].has_stack || (states[lane->state].has_stack && !lane->told_stack);
-    return !(states[next].holds_gil && !t->attached) && !(may_tell && stack_names_of(lane->release_stack));
+    if (lane->state == LANE_CALL)
+        return lane->class != CLASS_LOCK && !lane->bytes && !lane->own_peer &&
+               (lane->told_stack || !stack_names_of(lane->stack));
+    return !states[lane->state].has_stack || lane->told_stack || !stack_names_of(lane->release_stack);
+}
+
+/* … or when one of this state begins. */
+static int begins_plainly(const timeline *t, const lane_line *lane, uint8_t state)
+{
+    return state != LANE_CALL && state != LANE_GIL_WAIT && !lane->flow_in && (t->attached || !states[state].holds_gil) &&
+           !(states[state].has_stack && stack_names_of(lane->release_stack));
+}
+
+/* The shape of what describe_call() says; NULL: a lock is waited for, or the names of the stack may still come. */
+static shape *shape_of_call(encoder *e, const lane_line *lane)
+{
+    if (lane->class == CLASS_LOCK || (lane->stack && !stack_names_of(lane->stack)))
+        return NULL;
+    uint32_t continues = lane->serial && lane->serial == lane->serial_before;
+    return encoder_shape(e, SHAPE_CALL, lane->what, lane->stack, lane->fd,
+                         lane->class | (uint32_t)lane->holding_gil << 8 | continues << 9);
+}
+
+static void begin_state(timeline *t, thread_line *thread, uint8_t state, uint64_t ns, shape *as)
+{
+    lane_line *lane = &thread->lane;
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
+                .category = states[state].category, .name = name_of(t, state)};
+    if (states[state].holds_gil && !t->attached)
+        event_bool(&ev, SCHEMA_ARG_HOLDING_GIL, 1);
+    if (state == LANE_GIL_WAIT)
+        describe_gil_wait(t, thread, &ev);
+    lane->told_stack = 0;
+    if (states[state].has_stack)
+        tell_release_stack(lane, &ev);
+    if (state == LANE_CALL) {
+        describe_call(t, thread, &ev);
+    } else {
+        ev.flow_in = lane->flow_in;
+        lane->flow_in = 0;
+    }
+    encoder_event_as(&t->out, &ev, as);
 }
 
 static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t ns)
 {
     lane_line *lane = &thread->lane;
+    encoder *e = &t->out;
     if (state == lane->state && state != LANE_CALL && !lane->flow_in)
         return;
     ns = forward(lane, ns);
     edge_gc(t, thread, ns, SCHEMA_TYPE_SLICE_END);
-    int is_turn = turns(t, lane, state);
+    packet_ref at;
+    shape *as = state == LANE_CALL ? shape_of_call(e, lane) : NULL;
+    int is_known = as && encoder_knows(e, as), is_plain = state && begins_plainly(t, lane, state);
+    int is_turn = (is_known || is_plain) && lane->state && ends_plainly(lane);
     if (is_turn)
         count_lane(thread, ns);
     else
         end_state(t, thread, ns);
     lane->boundary_ns = ns;
-    if (is_turn) {
-        packet_ref at;
+    if (is_plain) {
         lane->told_stack = 0;
-        encoder_turn(&t->out, &thread->on, ns, states[state].category, name_of(t, state), &at);
+        if (is_turn)
+            encoder_turn(e, &thread->on, ns, states[state].category, name_of(t, state), &at);
+        else
+            encoder_plain(e, &thread->on, ns, SCHEMA_TYPE_SLICE_BEGIN, states[state].category, name_of(t, state));
+    } else if (is_known) {
+        lane->told_stack = lane->stack != 0;
+        lane->serial_before = lane->serial;
+        if (is_turn)
+            encoder_turn_to(e, as, &thread->on, ns, 0);
+        else
+            encoder_shaped(e, as, &thread->on, ns, 0, &at);
     } else if (state) {
-        arg ev_args[EVENT_ARGS];
-        event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                    .category = states[state].category, .name = name_of(t, state)};
-        if (states[state].holds_gil && !t->attached)
-            event_bool(&ev, SCHEMA_ARG_HOLDING_GIL, 1);
-        if (state == LANE_GIL_WAIT)
-            describe_gil_wait(t, thread, &ev);
-        lane->told_stack = 0;
-        if (states[state].has_stack)
-            tell_release_stack(lane, &ev);
-        if (state == LANE_CALL) {
-            describe_call(t, thread, &ev);
-        } else {
-            ev.flow_in = lane->flow_in;
-            lane->flow_in = 0;
-        }
-        encoder_event(&t->out, &ev);
+        begin_state(t, thread, state, ns, as);
     }
     lane->state = state;
     edge_gc(t, thread, ns, SCHEMA_TYPE_SLICE_BEGIN);
