@@ -222,12 +222,16 @@ static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, c
     end_state(t, task, ns);
     task->since_ns = ns;
     user_close(t, task->on->user, ns);
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_TASK,
-                .name = instant, .text = text, .text_length = (uint32_t)length};
-    if (task->renamed)
-        event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
-    encoder_event(&t->out, &ev);
+    if (instant && !task->renamed) {
+        encoder_instant(&t->out, &task->on->on, SCHEMA_CAT_TASK, instant, ns);
+    } else {
+        arg ev_args[EVENT_ARGS];
+        event ev = {.args = ev_args, .ns = ns, .on = &task->on->on, .type = SCHEMA_TYPE_INSTANT,
+                    .category = SCHEMA_CAT_TASK, .name = instant, .text = text, .text_length = (uint32_t)length};
+        if (task->renamed)
+            event_text(&ev, SCHEMA_ARG_NAME, task->name, task->name_length);
+        encoder_event(&t->out, &ev);
+    }
     if (task->merged)
         encoder_end(&t->out, &task->on->on, ns);
     task_line_free(t, task);
