@@ -139,7 +139,6 @@ ASYNC: dict[str, Wanted] = {
     "s08_condition_without_notify_all": Wanted(
         "missed wake-up|wait in vain",
         ("reader|wait_for_key", "Condition"),
-        missed="a waiter whose predicate is still false is not told from a worker",
     ),
     "s09_aiohttp_sync_template": Wanted(
         "loop blocked", ("catalogue", "render|substitute"), ("aiohttp",)
@@ -243,6 +242,9 @@ ASYNC: dict[str, Wanted] = {
         "deadlock", ("refresh", "credentials", "update_credentials")
     ),
     "v16_heartbeat_for_each_reconnect": Wanted("task leak", ("40", "heartbeat", "main")),
+    "v18_browsers_lost_in_cancel": Wanted(
+        "slots never returned|wait in vain", ("visitor", "take", "Condition")
+    ),
     "v11_subscriptions_never_end": Wanted("task leak", ("forward", "Queue.get")),
     "v11_one_large_export": Wanted(
         "loop blocked", ("export", "to_csv"), ("fastapi", "uvicorn", "httpx")

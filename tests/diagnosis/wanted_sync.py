@@ -301,6 +301,9 @@ SYNC: dict[str, Wanted] = {
     "v15_gate_of_a_subprocess_tool": Wanted(
         "pool exhausted", ("2 permits", "convert", "upload")
     ),
+    "v17_lock_of_cache_and_of_session": Wanted(
+        "deadlock", ("http-", "evictor", "Cache.(put|evict)", "Session.(forget|handle)")
+    ),
     "v12_stop_inside_the_worker": Wanted("deadlock", ("poller-1", "fail", "report")),
     "v12_thread_per_request_computes": Wanted(
         "GIL saturated", ("process_request_thread", "diff_versions"), ("flask",)

@@ -362,3 +362,26 @@ def test_those_who_may_have_connections(tmp_path, story):
 
 def test_an_answer_that_comes_soon(tmp_path):
     assert kinds(tmp_path, hook(ns=300 * MS)) == []
+
+
+def test_permits_that_were_given_up_count_one_by_one(tmp_path):
+    trace = TraceBuilder(argv="pub.py", signals=SIGNALS)
+    site = "/app/pub.py:22 publish"
+    consumer, lock = trace.thread("consumer").native(0), trace.lock("Semaphore", site)
+    main, end = trace.thread("MainThread").native(0), trace.lock("Thread.join", "")
+    main.lock_wait(
+        MS, "Thread.join", lock=end, owner=consumer, site="/app/pub.py:50 main", acquired=True
+    )
+    for n in range(3):
+        at = 10 * MS + n * 300 * MS
+        consumer.lock_wait(at, "Semaphore", lock=lock, site=site, acquired=False, stack=site)
+        consumer.native(at + 299 * MS)
+    consumer.release(950 * MS, end, to=main).end(951 * MS)
+    main.native(950 * MS).end(960 * MS)
+    (found,) = find_in(tmp_path, trace.ended(961 * MS))
+    assert found.text == (
+        "Slots never returned: `consumer` waited for a permit of a `Semaphore` in `publish` "
+        "(pub.py:22) and gave up: 3 waits, 897 ms in total, the longest 299 ms (at 10.0 ms). "
+        "Nobody gave one back in that time. Whoever takes a permit must give it back however "
+        "it ends: with `with`, or in a `finally`."
+    )

@@ -239,8 +239,11 @@ class Blockers:
             if not queued:
                 by = sorted({("thread", job.thread) for job in pending})
                 said = " and ".join(self._name(who) for who in by[:2])
+                said += (
+                    " and others run" if len(by) > 2 else " run" if len(by) > 1 else " runs"
+                )
                 name = code(pending[0].name, pending[0].site)
-                return Blocked(JOB, tuple(by), f"for {name}, which {said} runs")
+                return Blocked(JOB, tuple(by), f"for {name}, which {said}")
             return self._queued(queued[0].pool, code(queued[0].name, queued[0].site))
         pool = self.facts.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
         lost = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.waits import LongWaits, Wait
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.pools import Pool, pool_of
+from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
 from viewer.analysis.waited import For, waited_for
 from viewer.words import code
 
@@ -93,8 +93,8 @@ def whole(waits: list[Wait]) -> list[Wait]:
 
 
 def _gave_up(wait: Wait) -> bool:
-    """Whether it was the whole of a call of a library, which ended without a slot."""
-    return wait.failed and waited_for(wait.name) is For.POOL
+    """Whether it was the whole of a call, which ended without a slot."""
+    return wait.failed and (waited_for(wait.name) is For.POOL or wait.name in SEMAPHORES)
 
 
 def _between(times: list[int], from_ns: int, until_ns: int) -> bool:

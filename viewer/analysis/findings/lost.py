@@ -22,6 +22,7 @@ _MS = 1_000_000
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
 VAIN_NS = 500 * _MS
 _AT_ONCE_NS = 50 * _MS
+_MAIN = "MainThread"
 _OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")
 
 
@@ -111,7 +112,9 @@ def _owed(facts: Facts, waits: LongWaits, worst: Wait) -> str:
     least, direct = worst.ns * 8 // 10, _waits_for_it(waits, worst)
     for other in waits.overlapping(worst):
         met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
-        if met < least or other.who == worst.who or (asked and other.who not in asked):
+        if met < least or other.who == worst.who or _is_main(facts, other.who):
+            continue
+        if asked and other.who not in asked:
             continue
         is_for_it = other in direct
         if not is_for_it and other.name in _OWED:
@@ -122,6 +125,12 @@ def _owed(facts: Facts, waits: LongWaits, worst: Wait) -> str:
             who = f"{code(name_of(facts.model, other.who))}{place_in(other.site)}"
             return f"; {who} waited for that to end: if it has one, it never gives it back"
     return ""
+
+
+def _is_main(facts: Facts, who: Who) -> bool:
+    """Whether it is the main thread, which waits for all others in the end."""
+    kind, which = who
+    return kind == "thread" and facts.model.threads[which].thread_name == _MAIN
 
 
 def had_one(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:

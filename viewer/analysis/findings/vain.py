@@ -10,6 +10,7 @@ from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.forked import killed, locked_at_fork
+from viewer.analysis.findings.groups import whole
 from viewer.analysis.findings.waits import (
     GETS,
     PUTS,
@@ -35,6 +36,7 @@ _COVERED = 8, 10
 _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
 _WAKEABLE = (*GETS, "Condition.wait", "Event.wait", "Event", "Condition", "future")
 _CONDITION = "Condition.wait"
+_CONDITIONS = (_CONDITION, "Condition")
 _ENDS = ("Thread.join", "executor shutdown")  # it had to end first: not for a wake-up
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
@@ -82,6 +84,8 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if wait.ns < _OWED_NS or wait.failed or is_end or wait.ender not in slept:
             continue
         for sleep in slept[wait.ender]:
+            if sleep.lock == wait.lock >= 0:
+                continue  # it hands on what it was notified of, and waits for the same
             met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
             is_last = 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
             if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
@@ -198,7 +202,8 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if wait.name in _MUST_COME or wait.name in _WAKEABLE:
             alike[wait.name, wait.site].append(wait)
     blockers: Blockers | None = None
-    for (name, site), found in alike.items():
+    for (name, site), every in alike.items():
+        found = whole(every) if name in _CONDITIONS else every
         vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
         if vain and name == _BARRIER:  # one that gives up ends all
             vain = found
@@ -233,9 +238,18 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
             gone = killed(facts, worst) or _getters(facts, waits, worst)
-            text += gone or "; nobody ended one"
+            text += gone or _nobody(vain, every)
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _nobody(vain: list[Wait], every: list[Wait]) -> str:
+    """Nobody ended a wait, or only so that its waiter waited again at once."""
+    begun = {wait.slice: wait.start_ns for wait in every}
+    woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
+    if not woken:
+        return "; nobody ended one"
+    return f"; {woken} of them had been woken meanwhile and waited again at once"
 
 
 def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:

@@ -40,7 +40,7 @@ _KNOWN = tuple(
 )
 # Whose pool it is, where the package that the trace names has another name for its users.
 _OWNERS = {"httpcore": "httpx", "psycopg_pool": "psycopg", "sqlalchemy": "SQLAlchemy"}
-_SEMAPHORES = ("Semaphore", "BoundedSemaphore")
+SEMAPHORES = ("Semaphore", "BoundedSemaphore")
 
 
 @lru_cache(maxsize=4096)
@@ -56,4 +56,4 @@ def pool_of(name: str, stack: tuple[str, ...]) -> Pool | None:
         for part, functions, pool in _KNOWN:
             if function in functions and part in path:
                 return pool
-    return Pool("permit", f"a `{name}`") if name in _SEMAPHORES else None
+    return Pool("permit", f"a `{name}`") if name in SEMAPHORES else None
