@@ -254,4 +254,9 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked", ("login", "check_password"), ("starlette", "uvicorn", "httpx")
     ),
     "ok_b6_mixed_routes": Wanted("", (), ("fastapi", "uvicorn", "httpx")),
+    "v19_slow_api_of_tasks": Wanted("slow answer", ("worker", "fetch"), ("aiohttp",)),
+    "v21_thread_queue_in_coroutine": Wanted(
+        "loop blocked", ("forward", "Queue.get"), ("aiohttp",)
+    ),
+    "ok_b7_trio_hashes": Wanted("", (), ("trio",)),
 }

@@ -314,4 +314,19 @@ SYNC: dict[str, Wanted] = {
     "v17_xml_parsed_in_threads": Wanted(
         "GIL saturated", ("asyncio_N", "parse_upload", "MainThread")
     ),
+    "v18_large_json_in_a_thread": Wanted("GIL hog", ("reindex", "load_index")),
+    "v20_socket_read_without_waiting": Wanted("busy loop", ("reader", "read_all", "recv")),
+    "v22_requests_tried_again_at_once": Wanted(
+        "busy loop",
+        ("worker-N", "push"),
+        ("requests",),
+        missed="one attempt after the other is not told from one request after the other",
+    ),
+    "v23_result_asked_for_in_redis": Wanted(
+        "busy loop",
+        ("web_N", "wait_for_result"),
+        ("redis",),
+        "REDIS_URL",
+        missed="one question after the other is not told from one command after the other",
+    ),
 }

@@ -136,6 +136,46 @@ def test_a_question_deep_in_a_library(tmp_path):
     )
 
 
+def reading(ns=800 * MS, reads=60, empty=55, here=70, of=80, name="socket.recv"):
+    """`reader` reads a socket that does not block; so many of its samples are at that line."""
+    trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
+    thread, samples = trace.thread("reader").running(0), SampleBuilder(trace)
+    for n in range(reads):
+        at = (n + 1) * ns // (reads + 2)
+        size = -1 if n < empty else 8
+        thread.io(at, name, site="/app/ask.py:9 read_all", size_bytes=size)
+        thread.running(at + 30_000)
+    for n in range(of):
+        line = 9 if n < here else 14
+        samples.add(thread, n * ns // of, ("read_all", "/app/ask.py", line))
+    thread.end(ns)
+    return trace.ended(ns + MS)
+
+
+def test_reads_that_bring_nothing(tmp_path):
+    (found,) = find_in(tmp_path, reading())
+    assert found.finding == "busy loop"
+    assert found.text == (
+        "`reader` polls in `read_all` (ask.py:9): it computes for 798 ms, 88 % of 80 CPU "
+        "samples are in `socket.recv`, and most of these calls bring nothing. Let the socket "
+        "block, or wait for it (`select`, `selectors`)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="little"),
+        pytest.param({"empty": 20}, id="they bring something"),
+        pytest.param({"here": 30}, id="it mostly works"),
+        pytest.param({"reads": 40, "empty": 40}, id="few"),
+        pytest.param({"name": "socket.send"}, id="it writes"),
+    ],
+)
+def test_a_thread_that_reads(tmp_path, story):
+    assert kinds(tmp_path, reading(**story)) == []
+
+
 def impatient(times=600, ns=MS, rest_ns=MS // 10, gets=0, site=POLL):
     """A thread waits for an item with a tiny time-out."""
     trace = TraceBuilder(argv="poll.py", signals=SIGNALS)

@@ -173,6 +173,7 @@ def _collections(
     if thread >= 0:
         own = [ns - taken for ns, taken in zip(own, facts.taken_ns(thread, runs), strict=True)]
     total, longest = sum(own), max(own)
+    part = total / max(sum(run.end_ns - run.start_ns for run in runs), 1)
     whole = model.end_ns - model.start_ns
     name = f"thread {tid}"
     if thread >= 0:
@@ -190,8 +191,9 @@ def _collections(
         if loop >= 0
         else []
     )
-    ready = sum(wait.ns for wait in waits)
-    others = _gil_waits(facts, thread, runs)
+    # As far as the collections themselves were the cause.
+    ready = int(sum(wait.ns for wait in waits) * part)
+    others = int(_gil_waits(facts, thread, runs) * part)
     if others < min(_OTHERS_NS, (model.end_ns - model.start_ns) // _OTHERS_PART):
         others = 0
     lost = ready + others

@@ -34,6 +34,9 @@ _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
 # A thread that computes for half a second, and mostly in questions.
 _SPINS_NS = 500 * _MS
 _SAMPLES = 20
+# Or three quarters of its samples are in reads that mostly get nothing. Fifty of them took
+# long enough to be recorded.
+_READS, _READERS, _OF = 50, ("socket.recv", "os.read"), (3, 4)
 # Functions of libraries that only ask, by their names; where others of such a name work, with
 # their class. Samples are taken in them or in what they call.
 _BY_NAME = (
@@ -66,6 +69,7 @@ def spinning_threads(facts: Facts) -> Iterator[Finding]:
     yield from _tiny_sleeps(facts, connecting)
     yield from _tiny_time_outs(facts)
     yield from _questions(facts)
+    yield from _empty_reads(facts)
 
 
 def _finding(
@@ -242,6 +246,35 @@ def _questions(facts: Facts) -> Iterator[Finding]:
         yield _finding(
             facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
         )
+
+
+def _empty_reads(facts: Facts) -> Iterator[Finding]:
+    """Threads that read a socket that does not block, and mostly get nothing."""
+    model, slices = facts.model, facts.model.trace.slices
+    calls = _by_thread(facts, IO, _READS, _READERS) if facts.samples else {}
+    rows = {(row.pid, row.tid): row for row in facts.threads} if calls else {}
+    for (thread, call), reads in calls.items():
+        tid, pid = model.threads[thread].tid, model.pid(model.thread_process[thread])
+        samples, row = facts.samples.get(tid, []), rows.get((pid, tid))
+        if len(reads) < _READS or row is None or call in facts.of_transports:
+            continue
+        name, site = facts.call(call)
+        there = f"{place_of(site).path}:{place_of(site).line}"
+        hot = [facts.hot_places[stack] for _, stack in samples]
+        at_it = sum(f"{place.path}:{place.line}" == there for place in hot)
+        if len(samples) < _SAMPLES or at_it * _OF[1] < len(samples) * _OF[0]:
+            continue
+        looked = reads[:: len(reads) // _READS]
+        ends = [slices.end_event[model.states.slice[read]] for read in looked]
+        empty = sum(end >= 0 and s.ARG_BYTES not in model.trace.args(end) for end in ends)
+        if _spun_ns(row) >= _SPINS_NS and empty * _OF[1] >= len(looked) * _OF[0]:
+            ran = row.states[s.RUNNING]
+            how = (
+                f"it computes for {duration(ran)}, {share(at_it, len(samples))} of "
+                f"{len(samples)} CPU samples are in `{name}`, and most of these calls bring "
+                f"nothing. Let the socket block, or wait for it (`select`, `selectors`)."
+            )
+            yield _finding(facts, thread, site, samples[0][0], samples[-1][0], ran, how)
 
 
 def _spun_ns(row: ThreadRow) -> int:
