@@ -1,4 +1,4 @@
-/* The sampled blocks that have not been freed yet: a filter of bits, and a hash table behind it. */
+/* The sampled blocks that have not been freed yet: a filter of counts, and a hash table behind it. */
 #define _GNU_SOURCE
 #include "signals/heap/blocks.h"
 
@@ -6,19 +6,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3, SPINS = 64 };
+enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3, SPINS = 64, PAGE = 4096 };
 
 typedef struct {
     uintptr_t block; /* 0: free */
     sampled of;
 } slot;
 
-_Atomic uint64_t blocks_filter[BLOCKS_BITS / 64];
+_Atomic uint8_t blocks_filter[BLOCKS_PLACES] __attribute__((aligned(PAGE)));
 
 /* One mapping; only the part in use is touched. */
 static struct {
     slot slots[SLOTS];
-    uint32_t users[BLOCKS_BITS]; /* how many blocks have this bit of the filter */
 } *table;
 static uint32_t used, last_number;
 static _Atomic uint8_t taken; /* everything here is being changed */
@@ -60,15 +59,13 @@ static uint32_t find(uintptr_t block)
     return at;
 }
 
+/* A count that is too high for its byte stays: only the way to the table is taken for nothing then. */
 static void count(const void *block, int change)
 {
-    uint32_t place = blocks_place(block);
-    uint64_t bit = 1ull << (place & 63);
-    table->users[place] += (uint32_t)change;
-    if (table->users[place])
-        atomic_fetch_or_explicit(&blocks_filter[place / 64], bit, memory_order_relaxed);
-    else
-        atomic_fetch_and_explicit(&blocks_filter[place / 64], ~bit, memory_order_relaxed);
+    _Atomic uint8_t *place = &blocks_filter[(uint32_t)(uintptr_t)block >> BLOCKS_PLACE_SHIFT];
+    uint8_t users = atomic_load_explicit(place, memory_order_relaxed);
+    if (users != UINT8_MAX)
+        atomic_store_explicit(place, (uint8_t)(users + change), memory_order_relaxed);
 }
 
 /* A block that was freed unseen may still be there under its address: the new one takes its place. */
@@ -155,10 +152,10 @@ int blocks_next(uint32_t *at, const void **block, sampled *of)
 
 static void clear(void)
 {
-    for (uint32_t i = 0; i < BLOCKS_BITS / 64; i++)
-        atomic_store_explicit(&blocks_filter[i], 0, memory_order_relaxed);
-    if (table)
-        madvise(table, sizeof *table, MADV_DONTNEED); /* all zero again */
+    if (table) { /* all zero again */
+        madvise((void *)blocks_filter, sizeof blocks_filter, MADV_DONTNEED);
+        madvise(table, sizeof *table, MADV_DONTNEED);
+    }
     used = last_number = 0;
 }
 

@@ -148,17 +148,32 @@ static void SLOW exceed(const void *block, size_t size)
     own.busy = 0;
 }
 
+/* Larger blocks of MEM and OBJ pass through RAW, and are sampled there alone. Bytes of theirs that exceed the budget
+ * before are no sample, and a new budget is drawn: of a Poisson process any part may be left out. So the common way
+ * need not ask for the size. */
+static int is_counted_below(enum domain at, size_t size)
+{
+    if (at == RAW || size <= small_most)
+        return 0;
+    exceed(NULL, size);
+    return 1;
+}
+
 static void *SLOW sampled_malloc(enum domain at, void *context, size_t size)
 {
+    int is_below = is_counted_below(at, size);
     void *block = original[at].malloc(context, size);
-    exceed(block, size);
+    if (!is_below)
+        exceed(block, size);
     return block;
 }
 
 static void *SLOW sampled_calloc(enum domain at, void *context, size_t count, size_t each)
 {
+    int is_below = is_counted_below(at, count * each);
     void *block = original[at].calloc(context, count, each);
-    exceed(block, count * each);
+    if (!is_below)
+        exceed(block, count * each);
     return block;
 }
 
@@ -169,13 +184,12 @@ static void SLOW freed(enum domain at, void *context, void *block)
     original[at].free(context, block);
 }
 
-/* A block that grows or shrinks is a new one, as for tracemalloc. Whether this passes through the wrapper of
- * RAW depends on both sizes, so nothing is counted there meanwhile: no budget is too small. */
-static void *resized(enum domain at, void *context, void *block, size_t size)
+/* A block that grows or shrinks is a new one, as for tracemalloc. */
+static void *SLOW sampled_realloc(enum domain at, void *context, void *block, size_t size)
 {
-    sampled of = block && blocks_may_have(block) ? blocks_take(block) : (sampled){0};
+    sampled of = blocks_may_have(block) ? blocks_take(block) : (sampled){0};
     int64_t budget = own.budget;
-    own.budget = INT64_MAX;
+    own.budget = INT64_MAX; /* nothing is counted in RAW meanwhile: no budget is too small */
     void *moved = original[at].realloc(context, block, size);
     own.budget = budget;
     if (!moved) {
@@ -191,23 +205,18 @@ static void *resized(enum domain at, void *context, void *block, size_t size)
 
 /* --- the wrappers: the common way through each is a jump to the original --- */
 
-#define WRAPPERS(name, at, counts)                                                                                  \
+#define WRAPPERS(name, at)                                                                                          \
     static void *name##_malloc(void *context, size_t size)                                                          \
     {                                                                                                               \
-        if (LIKELY(!(counts) || (own.budget -= (int64_t)size) >= 0))                                                \
+        if (LIKELY((own.budget -= (int64_t)size) >= 0))                                                             \
             return original[at].malloc(context, size);                                                              \
         return sampled_malloc(at, context, size);                                                                   \
     }                                                                                                               \
     static void *name##_calloc(void *context, size_t count, size_t each)                                            \
     {                                                                                                               \
-        size_t size = count * each;                                                                                 \
-        if (LIKELY(!(counts) || (own.budget -= (int64_t)size) >= 0))                                                \
+        if (LIKELY((own.budget -= (int64_t)(count * each)) >= 0))                                                   \
             return original[at].calloc(context, count, each);                                                       \
         return sampled_calloc(at, context, count, each);                                                            \
-    }                                                                                                               \
-    static void *name##_realloc(void *context, void *block, size_t size)                                            \
-    {                                                                                                               \
-        return resized(at, context, block, size);                                                                   \
     }                                                                                                               \
     static void name##_free(void *context, void *block)                                                             \
     {                                                                                                               \
@@ -217,9 +226,42 @@ static void *resized(enum domain at, void *context, void *block, size_t size)
             freed(at, context, block);                                                                              \
     }
 
-WRAPPERS(raw, RAW, 1)
-WRAPPERS(mem, MEM, size <= small_most)
-WRAPPERS(obj, OBJ, size <= small_most)
+WRAPPERS(raw, RAW)
+WRAPPERS(mem, MEM)
+WRAPPERS(obj, OBJ)
+
+#define REALLOC(name, at)                                                                                            \
+    static void *name##_realloc(void *context, void *block, size_t size)                                            \
+    {                                                                                                               \
+        if (!LIKELY(!blocks_may_have(block)))                                                                       \
+            return sampled_realloc(at, context, block, size);                                                       \
+        if (size > small_most)                                                                                      \
+            return original[at].realloc(context, block, size);                                                      \
+        return resized_to_small(at, context, block, size);                                                          \
+    }
+
+/* It has passed through RAW if it was large: then it is counted. */
+static inline __attribute__((always_inline)) void *resized_to_small(enum domain at, void *context, void *block,
+                                                                     size_t size)
+{
+    int64_t budget = own.budget;
+    void *moved = original[at].realloc(context, block, size);
+    if (own.budget == budget && LIKELY(moved) && !LIKELY((own.budget -= (int64_t)size) >= 0))
+        exceed(moved, size);
+    return moved;
+}
+
+REALLOC(mem, MEM)
+REALLOC(obj, OBJ)
+
+static void *raw_realloc(void *context, void *block, size_t size)
+{
+    if (LIKELY(!blocks_may_have(block) && own.budget >= (int64_t)size)) {
+        own.budget -= (int64_t)size;
+        return original[RAW].realloc(context, block, size);
+    }
+    return sampled_realloc(RAW, context, block, size);
+}
 
 #define WRAPPER(name) {NULL, name##_malloc, name##_calloc, name##_realloc, name##_free}
 static PyMemAllocatorEx wrappers[DOMAINS] = {WRAPPER(raw), WRAPPER(mem), WRAPPER(obj)};
