@@ -10,6 +10,7 @@ import shutil
 import sys
 import sysconfig
 
+from benchmarks.allocations import pair_costs
 from benchmarks.calls import call_costs
 from benchmarks.children import import_ms, instructions_per_unit, report_cost
 from benchmarks.heap import ALLOCATING, heap_costs, heap_instructions
@@ -135,6 +136,12 @@ def print_heap(rounds: int, scale: float) -> None:
     for cost in heap_costs(rounds, scale):
         cells = [f"{cost.off_ms:.0f}", f"{cost.noise:.3f}", f"{cost.ratio:.3f}"]
         rows.append([cost.workload.name, *cells, show(cost.workload.budget, ".2f")])
+    print_table(rows)
+    print(f"CPU time in ns of a malloc and its free, no samples: least of {rounds} rounds")
+    rows = [["bytes", "untraced", "again", "heap", "added", "budget"]]
+    for pair in pair_costs(rounds, scale):
+        cells = [f"{ns:.1f}" for ns in (pair.off, pair.again, pair.on)]
+        rows.append([f"{pair.size:,}", *cells, f"{pair.added:+.1f}", f"{pair.budget:.0f}"])
     print_table(rows)
 
 

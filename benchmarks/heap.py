@@ -3,12 +3,16 @@ the allocators stay where they were put once."""
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import json
 import random
+import socket
 import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any, override
 
 from benchmarks.children import PROJECT, count_instructions
 from benchmarks.pairs import HEAP, OFF
@@ -66,6 +70,59 @@ def buffers(amount: int) -> None:
         bytes(1000)
 
 
+class Visitor(asyncio.Protocol):
+    """Sends a request as soon as the last is answered, and does little besides: the service's
+    loop is also its own."""
+
+    def __init__(self, amount: int) -> None:
+        self.left = amount
+        self.done = asyncio.get_running_loop().create_future()
+
+    @override
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(ASKED)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """The body ends the answer: all are alike."""
+        if not data.endswith(b"]}"):
+            return
+        self.left -= 1
+        if self.left:
+            self.transport.write(ASKED)
+        else:
+            self.transport.close()
+            self.done.set_result(None)
+
+
+def http_service(amount: int) -> None:
+    """FastAPI on uvicorn: a path with a number, an answer of 20 items as JSON."""
+    import fastapi
+    import uvicorn
+
+    app = fastapi.FastAPI()
+
+    @app.get("/items/{number}")
+    async def items(number: int) -> dict[str, list[dict[str, object]]]:
+        return {"items": [{"id": n, "name": f"item {n}"} for n in range(number)]}
+
+    async def main() -> None:
+        config = uvicorn.Config(app, log_level="critical", lifespan="off", loop="asyncio")
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as at:
+            served = asyncio.create_task(server.serve(sockets=[at]))
+            loop = asyncio.get_running_loop()
+            address = at.getsockname()
+            _, visitor = await loop.create_connection(lambda: Visitor(amount), *address)
+            await visitor.done
+            server.should_exit = True
+            await served
+
+    asyncio.run(main())
+
+
+ASKED = b"GET /items/20 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ALLOCATING = (
     Workload("json.loads", documents, 10_000, 1.03),
     Workload("instances", instances, 1_000_000, 1.03),
@@ -73,6 +130,11 @@ ALLOCATING = (
     Workload("strings", texts, 1_000_000, 1.03),
     Workload("tables", frames, 5_000_000, 1.03),
     Workload("bytes(1000)", buffers, 2_000_000, None),
+    *(
+        (Workload("HTTP service", http_service, 2_000, 1.01),)
+        if importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn")
+        else ()
+    ),
 )
 
 

@@ -22,6 +22,7 @@ from benchmarks.workloads import Workload
 
 OFF, OFF_AGAIN, ON, VIZTRACER = "off", "off again", "on", "viztracer"
 HEAP = "heap"  # nothing but sampled allocations
+WRAPPED = "wrapped"  # … of which none is due
 BUFFER_BYTES = 64 << 20
 FEWEST_EVENTS = 1000  # per run; below, a cost per event would be noise divided by little
 VIZTRACER_ENTRIES = 2_000_000
@@ -88,6 +89,7 @@ class Traced(Untraced):
     """One recording around the run; `finish` adds up what it wrote."""
 
     signals: tuple[str, ...] = ()  # all that are recorded unless asked otherwise
+    heap_rate = 512 << 10
 
     def __init__(self) -> None:
         from tracer.recorder import SIGNALS, Options, Recording
@@ -98,6 +100,7 @@ class Traced(Untraced):
             path=str(self.path),
             buffer_bytes=BUFFER_BYTES,
             signals=self.signals or tuple(SIGNALS),
+            heap_rate=self.heap_rate,
             argv=(),
             force=True,
         )
@@ -129,6 +132,12 @@ class Sampled(Traced):
     signals = ("heap",)
 
 
+class Wrapped(Sampled):
+    """The wrappers around the allocators alone."""
+
+    heap_rate = 1 << 50
+
+
 class Viztracer(Untraced):
     """The peer, recording functions and tasks into its memory; nothing is saved."""
 
@@ -155,6 +164,7 @@ ARMS: dict[str, type[Untraced]] = {
     OFF_AGAIN: Untraced,
     ON: Traced,
     HEAP: Sampled,
+    WRAPPED: Wrapped,
     VIZTRACER: Viztracer,
 }
 

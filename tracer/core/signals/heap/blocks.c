@@ -13,7 +13,7 @@ typedef struct {
     sampled of;
 } slot;
 
-_Atomic uint8_t blocks_filter[BLOCKS_PLACES] __attribute__((aligned(PAGE)));
+uint8_t blocks_filter[BLOCKS_PLACES] __attribute__((aligned(PAGE)));
 
 /* One mapping; only the part in use is touched. */
 static struct {
@@ -62,10 +62,9 @@ static uint32_t find(uintptr_t block)
 /* A count that is too high for its byte stays: only the way to the table is taken for nothing then. */
 static void count(const void *block, int change)
 {
-    _Atomic uint8_t *place = &blocks_filter[(uint32_t)(uintptr_t)block >> BLOCKS_PLACE_SHIFT];
-    uint8_t users = atomic_load_explicit(place, memory_order_relaxed);
-    if (users != UINT8_MAX)
-        atomic_store_explicit(place, (uint8_t)(users + change), memory_order_relaxed);
+    uint8_t *place = &blocks_filter[(uint32_t)(uintptr_t)block >> BLOCKS_PLACE_SHIFT];
+    if (*place != UINT8_MAX)
+        *place = (uint8_t)(*place + change);
 }
 
 /* A block that was freed unseen may still be there under its address: the new one takes its place. */
@@ -153,7 +152,7 @@ int blocks_next(uint32_t *at, const void **block, sampled *of)
 static void clear(void)
 {
     if (table) { /* all zero again */
-        madvise((void *)blocks_filter, sizeof blocks_filter, MADV_DONTNEED);
+        madvise(blocks_filter, sizeof blocks_filter, MADV_DONTNEED);
         madvise(table, sizeof *table, MADV_DONTNEED);
     }
     used = last_number = 0;

@@ -230,26 +230,24 @@ WRAPPERS(raw, RAW)
 WRAPPERS(mem, MEM)
 WRAPPERS(obj, OBJ)
 
+/* What becomes small has passed through RAW if it was large: then it is counted. */
 #define REALLOC(name, at)                                                                                            \
+    static void *__attribute__((noinline)) name##_resized_to_small(void *context, void *block, size_t size)         \
+    {                                                                                                               \
+        int64_t budget = own.budget;                                                                                \
+        void *moved = original[at].realloc(context, block, size);                                                   \
+        if (own.budget == budget && LIKELY(moved) && !LIKELY((own.budget -= (int64_t)size) >= 0))                   \
+            exceed(moved, size);                                                                                    \
+        return moved;                                                                                               \
+    }                                                                                                               \
     static void *name##_realloc(void *context, void *block, size_t size)                                            \
     {                                                                                                               \
         if (!LIKELY(!blocks_may_have(block)))                                                                       \
             return sampled_realloc(at, context, block, size);                                                       \
-        if (size > small_most)                                                                                      \
-            return original[at].realloc(context, block, size);                                                      \
-        return resized_to_small(at, context, block, size);                                                          \
+        if (size <= small_most)                                                                                     \
+            return name##_resized_to_small(context, block, size);                                                   \
+        return original[at].realloc(context, block, size);                                                          \
     }
-
-/* It has passed through RAW if it was large: then it is counted. */
-static inline __attribute__((always_inline)) void *resized_to_small(enum domain at, void *context, void *block,
-                                                                     size_t size)
-{
-    int64_t budget = own.budget;
-    void *moved = original[at].realloc(context, block, size);
-    if (own.budget == budget && LIKELY(moved) && !LIKELY((own.budget -= (int64_t)size) >= 0))
-        exceed(moved, size);
-    return moved;
-}
 
 REALLOC(mem, MEM)
 REALLOC(obj, OBJ)
