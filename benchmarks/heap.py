@@ -108,9 +108,12 @@ def http_service(amount: int) -> None:
         return {"items": [{"id": n, "name": f"item {n}"} for n in range(number)]}
 
     async def main() -> None:
-        config = uvicorn.Config(app, log_level="critical", lifespan="off", loop="asyncio")
+        config = uvicorn.Config(
+            app, log_level="critical", lifespan="off", loop="asyncio", timeout_keep_alive=3600
+        )
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0)) as at:
+            at.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as uvicorn's own have
             served = asyncio.create_task(server.serve(sockets=[at]))
             loop = asyncio.get_running_loop()
             address = at.getsockname()

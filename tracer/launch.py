@@ -123,7 +123,10 @@ def finish_at_exit(
             if recording.options.flight is not None:
                 tell(*children.told(recording, output), rings.summary(totals))
                 return
-            tell(*children.told(recording, f"{output}.d"), Totals.line(totals, output))
+            tell(*children.told(recording, f"{output}.d"))
+            if not totals.bytes:  # somebody deleted the file
+                return
+            tell(Totals.line(totals, output))
             if totals.bytes > derived.PROFILED_BYTES:
                 return
             has_samples = totals.samples or totals.children_recorded

@@ -31,7 +31,7 @@ def ps(*, as_json: bool) -> None:
         except client.NotLiveError:
             continue  # it has ended
         except TracerError as error:
-            click.echo(f"tracer: {address.pid}: {error}", err=True)
+            click.echo(f"tracer: {error}", err=True)
     if as_json:
         click.echo(json.dumps({"schema": 1, "recordings": rows}, indent=2))
         return

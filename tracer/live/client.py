@@ -123,7 +123,7 @@ def ask(address: Address, request: str, timeout_s: float = TIMEOUT_S) -> Any:
     with _connect(address) as connection:
         try:
             connection.sendall(f"{request}\n".encode())
-            answer = _receive(_Patience(connection, address, timeout_s))
+            answer = _receive(_Patience(connection, address, timeout_s), _who(address))
         except OSError as error:
             raise NotLiveError(f"{_who(address)} hung up: {error.strerror}.") from None
     return json.loads(answer.decode(errors="replace"))
@@ -171,7 +171,7 @@ def _is_stopped(pid: int) -> bool:
     return bool(states) and states <= {b"T", b"t"}
 
 
-def _receive(patience: _Patience) -> bytes:
+def _receive(patience: _Patience, who: str) -> bytes:
     data = bytearray()
     wanted = _HEAD_BYTES
     head = b""
@@ -184,12 +184,12 @@ def _receive(patience: _Patience) -> bytes:
             head = bytes(data[: data.index(b"\n")])
             word, _, rest = head.partition(b" ")
             if word == b"refused":
-                raise TracerError(f"refused: {rest.decode(errors='replace')}.")
+                raise TracerError(f"{who} refused: {rest.decode(errors='replace')}.")
             if word != b"ok" or not rest.isdigit() or int(rest) > MOST_BYTES:
-                raise TracerError("what answers there is not tracer.")
+                raise TracerError(f"{who} is not tracer's.")
             wanted = len(head) + 1 + int(rest)
     if not head or len(data) < wanted:
-        raise NotLiveError("the recording ended before it had answered.")
+        raise NotLiveError(f"{who} ended before it had answered.")
     return bytes(data[len(head) + 1 : wanted])
 
 

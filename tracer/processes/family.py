@@ -113,6 +113,7 @@ class Family:
                 self.joined += 1
             discard(path)
 
+        unopened = ""
         try:
             file = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
             try:
@@ -125,8 +126,10 @@ class Family:
             finally:
                 os.close(file)
         except OSError as error:
-            self.problem = f"cannot append to {self.file}: {error.strerror}"
+            unopened = f"cannot append to {self.file}: {error.strerror}"
         self.remove_empty()
+        if unopened and os.path.isdir(self.folder):  # else there was nothing to append
+            self.problem = unopened
 
     def _visit(
         self,

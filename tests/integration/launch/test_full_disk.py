@@ -169,6 +169,19 @@ for name in os.listdir("/proc/self/fd"):
     assert "to its end: the program closed the file: the last" in record.stderr
 
 
+def test_deleted_while_the_program_runs(record: Recorder) -> None:
+    """Nobody is told to look at a file that is not there."""
+    path = record.directory / "recorded0.pftrace"
+    record("import os, sys; os.unlink(sys.argv[1])", str(path))
+    (line,) = record.stderr.splitlines()
+    assert re.fullmatch(
+        r"tracer: cannot write \S+ to its end: somebody deleted the file: "
+        r"the last .+ \(\d+ events\) are missing",
+        line,
+    )
+    assert not path.exists()
+
+
 def test_a_pipe_nobody_reads(tmp_path: Path) -> None:
     """SIGPIPE is not sent to the program either."""
     source = "import signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL); input()"

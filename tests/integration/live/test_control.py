@@ -20,6 +20,7 @@ from tests.support.launching import wait_until
 from tests.support.live import Program, folder
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
+from tracer.cli import main
 from tracer.errors import TracerError
 from tracer.live import client
 
@@ -367,14 +368,22 @@ def test_slow_ones_are_dropped(program: Program) -> None:
         assert answer(connection) == b""
 
 
-def test_a_stopped_program(own: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named at once, and answers when it goes on."""
+def test_a_stopped_program(
+    own: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named at once, and once, and answers when it goes on."""
     monkeypatch.setattr(client, "LOOK_S", 0.01)
     address = client.address_of(str(own.pid))
     os.kill(own.pid, signal.SIGSTOP)
     os.waitid(os.P_PID, own.pid, os.WSTOPPED | os.WNOWAIT)
     with pytest.raises(TracerError, match=f"process {own.pid} is stopped, by a signal"):
         client.ask(address, "snapshot", timeout_s=60)
+    assert main(["ps"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if str(own.pid) in line]
+    assert said == [
+        f"tracer: process {own.pid} is stopped, by a signal or a debugger, and cannot answer. "
+        f"`kill -CONT {own.pid}` lets it go on."
+    ]
     os.kill(own.pid, signal.SIGCONT)
     assert client.ask(address, "recording", timeout_s=60)["pid"] == own.pid
 

@@ -45,14 +45,17 @@ static int empty(trace_file *f)
     return is_regular && about.st_size && ftruncate(f->fd.fd, 0) < 0 ? errno : 0;
 }
 
-int trace_file_take(trace_file *f, int fd)
+int trace_file_take(trace_file *f, int fd, uint64_t events, uint64_t ns)
 {
-    *f = (trace_file){.fd = private_fd_take(fd), .is_untouched = atomic_load(&is_held)};
+    file_mark begin = {0, events, ns};
+    *f = (trace_file){.fd = private_fd_take(fd), .is_untouched = atomic_load(&is_held), .begin = begin, .end = begin};
     if (f->fd.fd < 0) {
         int error = errno;
         close(fd);
         return error;
     }
+    struct stat about;
+    f->has_name = fstat(f->fd.fd, &about) == 0 && about.st_nlink;
     return f->is_untouched ? 0 : empty(f);
 }
 
@@ -67,6 +70,8 @@ const char *trace_file_reason(const trace_file *f)
         return "";
     if (f->is_over_limit)
         return "the processes of this run have written --max-bytes";
+    if (f->is_removed)
+        return "somebody deleted the file";
     return f->error == EBADF ? "the program closed the file" : strerror(f->error);
 }
 
@@ -206,13 +211,15 @@ void trace_file_append(trace_file *f, encoder *e, track *on)
         f->is_over_limit = family_spend(e->length) < 0;
         if (f->is_over_limit)
             f->error = EDQUOT;
-        else if (private_fd_look(&f->fd, &about))
-            done = put(f, e->bytes, e->length, -1), f->is_removed = !about.st_nlink;
-        else
+        else if (!private_fd_look(&f->fd, &about))
             f->error = EBADF; /* the program closed it */
-        if (f->error) {
+        else if (f->has_name && !about.st_nlink)
+            f->is_removed = 1, f->error = ENOENT, f->end = f->begin;
+        else
+            done = put(f, e->bytes, e->length, -1);
+        if (f->error && !f->is_removed) {
             cut(f, e, on, done);
-        } else {
+        } else if (!f->error) {
             f->end = (file_mark){f->end.bytes + e->length, e->events, e->last_ns};
             if (f->end.bytes - f->late.bytes >= NOTE_ROOM) {
                 f->early = f->late;

@@ -21,13 +21,15 @@ enum { FILE_NOTE_BYTES = 256 };
 typedef struct {
     private_fd fd;
     int error;      /* errno of the failed write; after it only the note is written */
+    file_mark begin; /* what came before it */
     file_mark end;  /* of what the file holds, without the note */
     file_mark early, late; /* positions before the end; behind the first there is room for the note */
     uint8_t note[FILE_NOTE_BYTES];
     size_t note_length; /* 0: no note, the file could not even be cut */
     int is_untouched;   /* it still holds what it held before the recording */
     int is_over_limit;  /* of the family */
-    int is_removed;     /* somebody has deleted it: what is written goes nowhere */
+    int is_removed;     /* somebody has deleted it: what is written goes nowhere, so nothing more is */
+    int has_name;       /* it can be deleted */
     int waits;          /* how often it was to be appended to meanwhile */
 } trace_file;
 
@@ -42,8 +44,9 @@ int trace_file_lock(int fd);
 /* The calling thread blocks all signals, as long as it lives. */
 void trace_file_is_deaf(void);
 
-/* Truncates the file, unless it is held. Returns 0 or an errno. `fd` belongs to the trace_file from now on, or is closed. */
-int trace_file_take(trace_file *f, int fd);
+/* Truncates the file, unless it is held. So many events came before it, and it begins then. Returns 0 or an errno. `fd`
+ * belongs to the trace_file from now on, or is closed. */
+int trace_file_take(trace_file *f, int fd, uint64_t events, uint64_t ns);
 void trace_file_close(trace_file *f);
 
 /* Appends what the encoder holds. If that fails, cuts the file and says so on the track `on`. */

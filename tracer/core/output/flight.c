@@ -10,7 +10,7 @@ int flight_rotate(flight *of, uint64_t ns, uint64_t start_ns)
 {
     encoder *e = &of->line->out;
     segment_ring *ring = &of->ring;
-    int error, fd, failed = of->file->error || of->file->is_removed;
+    int error, fd, failed = of->file->error;
     uint64_t events = e->events;
     remarks_announce(of->line, ns, start_ns);
     timeline_head(of->line, ns);
@@ -25,9 +25,7 @@ int flight_rotate(flight *of, uint64_t ns, uint64_t start_ns)
     of->bytes_before += of->file->end.bytes;
     of->lost_before += trace_file_lost(of->file, e);
     trace_file_close(of->file);
-    error = trace_file_take(of->file, fd);
-    of->file->end.events = events;
-    of->file->end.ns = ns;
+    error = trace_file_take(of->file, fd, events, ns);
     of->file->error = error;
     return error;
 }

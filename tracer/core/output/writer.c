@@ -282,7 +282,7 @@ static void pass(enum upto upto)
     flush();
     if (wanted)
         flight_copy(&w.flight, now_written());
-    if (w.flight.ring.folder[0] && segments_are_due(&w.flight.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error || w.file.is_removed))
+    if (w.flight.ring.folder[0] && segments_are_due(&w.flight.ring, w.ticks.to.ns, w.file.end.bytes, w.file.error))
         rotate();
     if (w.line.out.failed && !w.file.error)
         w.file.error = ENOMEM;
@@ -388,7 +388,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     pthread_condattr_destroy(&attributes);
     w.flight = (flight){.line = &w.line, .file = &w.file, .ask_place = sources->ask_place, .on_moment = sources->on_moment};
     int error = about->ring ? segments_open(&w.flight.ring, about->ring, about->window_ns, about->ring_bytes)
-                            : trace_file_take(&w.file, fd);
+                            : trace_file_take(&w.file, fd, 0, clock_ns_of(CLOCK_MONOTONIC));
     if (error) {
         trace_file_close(&w.file);
         return error;
