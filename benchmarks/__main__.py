@@ -145,13 +145,13 @@ def print_heap(rounds: int, scale: float) -> None:
     print_table(rows)
 
 
-def print_heap_instructions(scale: float) -> None:
-    print("Sampled allocations, user instructions per unit (callgrind)")
-    rows = [["work", "untraced", "heap", "ratio"]]
+def print_heap_instructions() -> None:
+    print("Sampled allocations, user instructions per unit (callgrind), and their ratio")
+    rows = [["work", "untraced", "main thread", "ratio", "process", "ratio"]]
     for workload in ALLOCATING:
-        amount = max(2000, int(workload.amount * scale))
-        off, on = heap_instructions(workload, amount)
-        rows.append([workload.name, f"{off:.1f}", f"{on:.1f}", f"{on / off:.4f}"])
+        (off, off_all), (on, on_all) = heap_instructions(workload, workload.amount // 50)
+        cells = [f"{on:.1f}", f"{on / off:.4f}", f"{on_all:.1f}", f"{on_all / off_all:.4f}"]
+        rows.append([workload.name, f"{off:.1f}", *cells])
     print_table(rows)
 
 
@@ -198,7 +198,7 @@ def main() -> None:
     sys.stdout.flush()
     if options.callgrind:
         if options.heap:
-            print_heap_instructions(0.01)
+            print_heap_instructions()
         else:
             print_instructions(CALLGRIND_UNITS)
         return
