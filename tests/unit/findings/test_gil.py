@@ -7,13 +7,27 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 
-def equals(threads=3, rounds=20, turn_ns=10 * MS, preempted=False, collects=False, waits=True):
-    """Threads have the GIL in turns and wait for it in between; MainThread wants it little."""
+def equals(
+    threads=3,
+    rounds=20,
+    turn_ns=10 * MS,
+    preempted=False,
+    collects=False,
+    waits=True,
+    starts_ns=0,
+    idle=0,
+):
+    """Threads have the GIL in turns and wait for it in between; MainThread wants it little.
+    Before, it may have run alone; some of the threads may have little to do."""
     trace = TraceBuilder(argv="score.py", signals=SIGNALS)
-    main = trace.thread("MainThread").native(0)
-    workers = [trace.thread(f"score-{n}").native(0) for n in range(threads)]
+    main, at = trace.thread("MainThread").running(0).native(starts_ns), starts_ns
+    workers = [trace.thread(f"score-{n}").native(at) for n in range(threads)]
     samples = SampleBuilder(trace)
-    at = 0
+    if starts_ns:
+        samples.add(main, 1, ("<module>", "<frozen importlib._bootstrap>", 1), times=200)
+    for n in range(idle):
+        trace.thread(f"score-{threads + n}").running(at).native(at + MS).end(at + MS)
+        at += MS
     for n in range(rounds * threads):
         worker = workers[n % threads]
         worker.running(at)
@@ -83,3 +97,17 @@ def test_threads_that_collect_garbage(tmp_path):
     assert found.finding == "GC in the hot path"
     assert "`gc.collect()` called in `finish` (score.py:9) began all of them" in found.text
     assert "2 other threads like it do the same" in found.text
+
+
+def test_what_ran_alone_at_the_start_does_not_hide_the_threads(tmp_path):
+    """A service imports for seconds before it has something to do."""
+    (found,) = find_in(tmp_path, equals(starts_ns=3_000 * MS))
+    assert found.finding == "GIL saturated"
+    assert "3 threads `score-N` compute at the same time in `score` (score.py:7" in found.text
+    assert "they ran for 600 ms and waited 1.17 s for it" in found.text
+    assert "`MainThread` waited 200 ms for it, " in found.text
+
+
+def test_who_has_little_to_do_is_not_one_of_them(tmp_path):
+    (found,) = find_in(tmp_path, equals(idle=2))
+    assert found.text.startswith("GIL saturated: 3 threads `score-N` compute")

@@ -25,11 +25,13 @@ def pool(
     workers=2,
     slow=REPORT,
     collects="",
+    free=0,
 ):
     """Workers take two rounds of `report`; then come calls that were made at 50 ms."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     main, web = trace.thread("MainThread").native(0), trace.thread("web").native(0)
     threads = [trace.thread(f"pool_{n}") for n in range(workers)]
+    queue, look = trace.lock("executor idle", ""), LOOK_UP
     end = 2 * slow_ns + 10 * MS
     for n, worker in enumerate(threads):
         for turn in range(2):
@@ -42,6 +44,9 @@ def pool(
         caller = main if same_caller else web
         worker.runs(2 * slow_ns + n + 10, *waiting, by=caller.submits(50 * MS + n))
         worker.native(2 * slow_ns + n + 10).end(end + n)
+    for n in range(free):
+        spare = trace.thread(f"pool_{workers + n}").runs(6, *look, by=main.submits(5))
+        spare.native(6).lock_wait(7, "executor idle", lock=queue).native(end).end(end + 1)
     if collects:
         main.lock_wait(60 * MS, collects, lock=trace.lock(collects, "/app/jobs.py:20 main"))
     main.end(end)
@@ -81,6 +86,7 @@ def test_the_same_function_for_many_callers(tmp_path):
         pytest.param({"slow_ns": 140 * MS}, id="not long"),
         pytest.param({"same_caller": True, "collects": SHUTDOWN}, id="a batch of one caller"),
         pytest.param({"waiting": REPORT, "state": "native"}, id="they compute"),
+        pytest.param({"free": 1}, id="one is free, but gets no CPU"),
     ],
 )
 def test_a_pool_at_work(tmp_path, story):

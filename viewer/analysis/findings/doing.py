@@ -33,10 +33,12 @@ _WORDS = {
 
 
 class Doing(NamedTuple):
-    """In words, and the line of what took most of the time; "" where that is unknown."""
+    """In words, and the line of what took most of the time; "" where that is unknown. `most`:
+    its part, in per cent."""
 
     text: str
     site: str
+    most: int = 0
 
 
 def doing(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> str:
@@ -66,7 +68,8 @@ def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = ""
         for n, ((what, site), ns) in enumerate(sums.most_common(_SAID))
         if ns * 100 >= total * _WORTH
     ]
-    return Doing(", ".join(said), next((site for (_, site), _ in sums.most_common(1)), ""))
+    ((_, site), ns) = next(iter(sums.most_common(1)), (("", ""), 0))
+    return Doing(", ".join(said), site, ns * 100 // total if total else 0)
 
 
 def _computes(facts: Facts, what: str, stacks: list[int]) -> str:

@@ -1,14 +1,17 @@
 """The GIL shared by several threads that compute: more threads do no more work."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import names, sampled
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.threads import Holder, ThreadRow
+from viewer.trace.columns import GIL_WAIT, THREAD_RUNNING
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -18,7 +21,7 @@ _LOST_NS = 500 * _MS
 # when it waited for a quarter of the time it wanted to run. A hog waits less.
 _RAN_NS = 100 * _MS
 _SHARED = 4
-_EQUAL = 5  # who runs for less than a fifth of another's time is its victim
+_EQUAL = 5  # who makes others wait for less than a fifth of another's time is its victim
 _HURT = 4  # a thread that computes little is named when it waited for such a part of its time
 _HURT_NS = 50 * _MS
 
@@ -31,7 +34,9 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
     by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
     for row in facts.threads:
         by_pid[row.pid].append(row)
-    for pid, rows in by_pid.items():
+    for pid, every in by_pid.items():
+        since_ns = _contended_since(facts, every[0].process)
+        rows = [_ran_since(facts, row, since_ns) for row in every]
         computing = _equals(rows)
         if len(computing) < 2:
             continue
@@ -43,10 +48,37 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
         ran = _ran(computing)
         if _collected_ns(facts, pid, tids) * 2 > ran:
             continue  # see "GC in the hot path"
-        stacks = [stack for tid in tids for _, stack in facts.samples.get(tid, ())]
+        stacks = [
+            stack
+            for tid in tids
+            for time_ns, stack in facts.samples.get(tid, ())
+            if time_ns >= since_ns
+        ]
         if sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks):
             continue
         yield _finding(facts, pid, rows, computing, stacks, lost)
+
+
+def _contended_since(facts: Facts, process: int) -> int:
+    """A moment before a thread of a process first waited for the GIL. What ran before, at a
+    start most often, made nobody wait."""
+    model, table = facts.model, facts.model.states
+    waits = facts.rows_of((GIL_WAIT,), _MS)
+    of = (row for row in waits if model.thread_process[table.who[row]] == process)
+    first = next(of, -1)
+    return table.start_ns[first] - _RAN_NS if first >= 0 else 0
+
+
+def _ran_since(facts: Facts, row: ThreadRow, since_ns: int) -> ThreadRow:
+    """The row, as if the thread had not run before."""
+    table = facts.model.states
+    thread = facts.ledger.thread(row.process, row.tid)
+    if thread < 0 or row.threads > 1 or row.states[s.RUNNING] < _RAN_NS:
+        return row
+    if table.first_ns[thread] >= since_ns:
+        return row
+    ran = facts.split(thread, window(since_ns, table.last_ns[thread])).states[THREAD_RUNNING]
+    return replace(row, states=row.states | {s.RUNNING: ran})
 
 
 def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
@@ -71,19 +103,28 @@ def _waited(row: ThreadRow) -> int:
 
 
 def _equals(rows: list[ThreadRow]) -> list[ThreadRow]:
-    """The threads that compute at the same time. Those of one name count as one where each is
-    there for a request only."""
-    teams = defaultdict[str, list[ThreadRow]](list)
+    """The threads that compute at the same time. Those of one name count as one, the busiest
+    of them or, where each is there for a request only, all."""
+    teams, kept = defaultdict[str, list[ThreadRow]](list), Counter[int]()
     for row in rows:
         teams[stem(row.name)].append(row)
-    found = list[tuple[int, list[ThreadRow]]]()
+        for holder in row.held.holders:
+            kept[holder.tid] += _kept(holder)
+    found = list[list[ThreadRow]]()
     for team in teams.values():
         alone = [row for row in team if _compute([row])]
-        found += [(_ran([row]), [row]) for row in alone]
-        if not alone and _compute(team):
-            found.append((_ran(team), team))
-    most = max((ran for ran, _ in found), default=0)
-    return [row for ran, team in found if ran * _EQUAL >= most for row in team]
+        if not _compute(team):
+            found += [[row] for row in alone]
+            continue
+        least = max(_ran([row]) for row in team) // _EQUAL if alone else 0
+        found.append([row for row in team if _ran([row]) >= least])
+    most = max((sum(kept[row.tid] for row in team) for team in found), default=0)
+    return [
+        row
+        for team in found
+        if sum(kept[row.tid] for row in team) * _EQUAL >= most
+        for row in team
+    ]
 
 
 def _ran(rows: list[ThreadRow]) -> int:

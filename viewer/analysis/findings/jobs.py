@@ -14,6 +14,7 @@ from viewer.analysis.findings.handmade import pools_of_queues
 from viewer.analysis.findings.waits import LongWaits, name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.resource import Windows, window
 from viewer.analysis.ledger.rows import longs
@@ -30,6 +31,10 @@ _MS = 1_000_000
 _LOST_NS = 500 * _MS
 _NOTICED_NS = 5 * _MS
 _BLOCKED = 8, 10
+# Workers that are idle while calls wait for them have not got a CPU or the GIL yet: a pool of
+# which a tenth is free has workers enough.
+_FREE = 10
+_IDLE = WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX)
 
 # What a caller's jobs wait for each other is its own batch, when it waits for their results.
 # Who never does hands on what others ask for: a server's accept loop, a scheduler. Then only
@@ -186,6 +191,9 @@ def _starved(
     kind = max(ahead, key=lambda kind: (ahead[kind], kind))
     victims = [job for job in waits if (job.name, job.site) != kind]
     split = _did(facts, pool.threads, _together(waits))
+    idle = sum(ns for (_, name, _), ns in split.waits.items() if name == _IDLE)
+    if idle * _FREE > sum(split.states.values()):
+        return None  # some were free: the calls waited for a CPU or the GIL
     if split.of(BLOCKED) * 2 < sum(split.states.values()) and _is_saturated(facts, pool):
         return None  # more workers would share the same GIL
     if sum(job.queued_ns for job in victims) * 2 < lost:

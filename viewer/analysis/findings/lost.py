@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings import takers
 from viewer.analysis.findings.blockers import Blockers
-from viewer.analysis.findings.doing import doing
+from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.keepers import kept_in_use
@@ -23,6 +23,7 @@ _MS = 1_000_000
 VAIN_NS = 500 * _MS
 _AT_ONCE_NS = 50 * _MS
 _MAIN = "MainThread"
+_CLEAR = 80  # per cent: what those who may have a slot did is told when it is one thing
 _OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")
 
 
@@ -57,8 +58,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     )
     if had:
         are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
-        now = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
-        did = ", and ended" if are_gone else f", {now}" if now else ""
+        now = mostly(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
+        did = ", and ended" if are_gone else f", {now.text}" if now.most >= _CLEAR else ""
         text += f"; {users(facts.model, had)} had one last{did}"
     elif takers.are_all(facts, vain):
         text += "; nobody else is known to have used the pool before"
