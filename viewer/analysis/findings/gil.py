@@ -112,12 +112,10 @@ def _equals(rows: list[ThreadRow]) -> list[ThreadRow]:
             kept[holder.tid] += _kept(holder)
     found = list[list[ThreadRow]]()
     for team in teams.values():
-        alone = [row for row in team if _compute([row])]
-        if not _compute(team):
-            found += [[row] for row in alone]
-            continue
-        least = max(_ran([row]) for row in team) // _EQUAL if alone else 0
-        found.append([row for row in team if _ran([row]) >= least])
+        alone = any(_compute([row]) for row in team)
+        if alone or _compute(team):
+            least = max(_ran([row]) for row in team) // _EQUAL if alone else 0
+            found.append([row for row in team if _ran([row]) >= least])
     most = max((sum(kept[row.tid] for row in team) for team in found), default=0)
     return [
         row
