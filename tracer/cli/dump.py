@@ -1,9 +1,5 @@
-"""`tracer dump`: of a trace, or of a program that runs.
+"""`tracer dump`: of a trace, or of a program that runs."""
 
-The viewer is imported by name, since the recorder must not depend on it.
-"""
-
-import importlib
 import sys
 from pathlib import Path
 
@@ -11,6 +7,7 @@ import click
 
 from tracer.cli.names import files, library_names
 from tracer.cli.options import exclude
+from tracer.cli.viewing import viewer_command
 
 
 @library_names
@@ -72,7 +69,7 @@ def dump(
     forms = {"full": full, "compact": compact, "json": as_json}
     form = next((form for form, is_wanted in forms.items() if is_wanted), "text")
     only = "task" if tasks else "thread" if threads else None
-    viewer = importlib.import_module("viewer.commands.dump")
+    viewer = viewer_command("dump")
     if not (isinstance(target, Path) and is_pid(target)):
         viewer.dump_trace(target, at=at, only=only, form=form, out=sys.stdout, names=names)
         return

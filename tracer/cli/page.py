@@ -1,12 +1,12 @@
 """Commands that show a trace in a browser: view, open."""
 
-import importlib
 import sys
 from pathlib import Path
 
 import click
 
 from tracer.cli.names import library_names, traces
+from tracer.cli.viewing import viewer_command
 
 
 def page_options(command: click.Command) -> click.Command:
@@ -44,7 +44,7 @@ def view(
 
     A local server shows the page until Ctrl-C.
     """
-    viewer = importlib.import_module("viewer.commands.view")
+    viewer = viewer_command("view")
     viewer.view(
         trace,
         port=port,
@@ -66,7 +66,7 @@ def open_(
     A local copy of the UI is used if there is one, else ui.perfetto.dev. The trace is not
     uploaded. A local server provides it until Ctrl-C.
     """
-    viewer = importlib.import_module("viewer.commands.view")
+    viewer = viewer_command("view")
     viewer.open_ui(trace, port=port, browser=not no_browser, ui_dir=ui_dir, out=sys.stdout)
 
 

@@ -1,9 +1,5 @@
-"""Commands that read traces: report, why, pprof, export, diff.
+"""Commands that read traces: report, why, pprof, export, diff."""
 
-The viewer is imported by name, since the recorder must not depend on it.
-"""
-
-import importlib
 import sys
 from pathlib import Path
 
@@ -11,6 +7,7 @@ import click
 
 from tracer.cli.names import files, library_names, traces
 from tracer.cli.options import Choice, exclude, given, need
+from tracer.cli.viewing import viewer_command
 
 EXIT_FOUND = 3  # of `report --fail-on`
 PROFILES = (
@@ -82,7 +79,7 @@ def report(
     exclude(ctx, ["as_json"], ["top"])
     need(ctx, "top", "section")
     need(ctx, "by", "section", "as_json")
-    viewer = importlib.import_module("viewer.commands.report")
+    viewer = viewer_command("report")
     is_found = viewer.report(
         trace,
         as_json=as_json,
@@ -131,7 +128,7 @@ def why(
 
     Each wait gets a paragraph, a tree of causes, and the steps that had to happen first.
     """
-    viewer = importlib.import_module("viewer.commands.why")
+    viewer = viewer_command("why")
     viewer.why(
         trace,
         task=task,
@@ -237,7 +234,7 @@ def pprof(
     need(ctx, "sample_index", "top", "base", "peek", "source")
     if at is not None and type_ not in OF_A_MOMENT:
         raise click.UsageError(f"--at is for --type {', '.join(OF_A_MOMENT)} only.", ctx)
-    viewer = importlib.import_module("viewer.commands.profiles")
+    viewer = viewer_command("profiles")
     if top or base or peek is not None or source is not None:
         viewer.show_profile(
             file,
@@ -298,7 +295,7 @@ def export(
     """Convert a trace for other tools, or into one HTML file."""
     if "type_" in given(ctx) and format_ != "speedscope":
         raise click.UsageError("--type does nothing without --format speedscope.", ctx)
-    viewer = importlib.import_module("viewer.commands.profiles")
+    viewer = viewer_command("profiles")
     written = viewer.export(trace, format_, type_, output, force=force, names=names)
     if written != "-":
         click.echo(f"tracer: {format_} -> {written}", err=True)
@@ -323,7 +320,7 @@ def diff(ctx: click.Context, a: Path, b: Path, as_json: bool, top: int, names: s
     Only differences beyond noise are shown. The exit code is 0 whatever they are.
     """
     exclude(ctx, ["as_json"], ["top"])
-    viewer = importlib.import_module("viewer.commands.diff")
+    viewer = viewer_command("diff")
     viewer.compare(a, b, as_json=as_json, top=top, out=sys.stdout, names=names)
 
 

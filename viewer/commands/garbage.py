@@ -1,4 +1,8 @@
-"""Commands without garbage collections, which would find nothing in what they make."""
+"""Commands without garbage collections, which would find nothing in what they make.
+
+What a command read and worked out is millions of objects. Nobody takes them apart one by one
+when the process ends: the last command's stay until the kernel takes the memory back.
+"""
 
 import atexit
 import gc
@@ -22,4 +26,16 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-atexit.register(gc.freeze)
+_last: list[object] = []
+
+
+def keep[T](value: T) -> T:
+    """The value, which stays until the process ends, or the next command keeps its own."""
+    _last[:] = [value]
+    return value
+
+
+@atexit.register
+def _leave() -> None:
+    _last.append(_last)  # a circle, and a frozen one is never looked at again
+    gc.freeze()

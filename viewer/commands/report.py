@@ -10,7 +10,7 @@ from tracer.units import size
 from viewer.analysis.findings import KINDS
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
-from viewer.commands.garbage import uncollected
+from viewer.commands.garbage import keep, uncollected
 from viewer.render.json.report import render_json
 from viewer.render.text.overview import overview
 from viewer.render.text.report import render_text
@@ -53,7 +53,8 @@ def report(
     announce(trace)
     sections = (section,) if section not in (None, EVERY_SECTION) else SECTIONS
     needed = sections if "findings" in sections or not wanted else ("findings", *sections)
-    result = build_report(build_model(read_trace(trace), names), By(by), needed)
+    model = build_model(read_trace(trace), names)
+    result, _ = keep((build_report(model, By(by), needed), model))
     is_found = any(finding.finding in wanted for finding in result.findings)
     if as_json:
         out.write(render_json(result, sections))

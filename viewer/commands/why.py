@@ -6,7 +6,7 @@ from typing import TextIO
 from viewer.analysis.flight import flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Answer, worst_waits
-from viewer.commands.garbage import uncollected
+from viewer.commands.garbage import keep, uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.render.json.why import render_json
 from viewer.render.text.tables import Style
@@ -38,7 +38,7 @@ def why(
     """
     if at is not None:
         parse_time(at)  # a mistake is told before the trace is read
-    model = build_model(read_trace(trace), names)
+    model = keep(build_model(read_trace(trace), names))
     at_ns = moment_in(model, at) if at is not None else None
     asked = Asked(task or "", thread or "", at_ns, region or "", process or "")
     is_open = not (task or thread or at or region or process)

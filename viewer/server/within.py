@@ -33,15 +33,14 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
         first[i], last[i] = (max(begin, from_ns), min(until, to_ns)) if is_in else (0, 0)
     trace = replace(
         model.trace,
-        slices=replace(slices, start_ns=start, end_ns=end),
+        slices=slices._replace(start_ns=start, end_ns=end),
         events=_samples_within(model.trace.events, from_ns, to_ns),
     )
     cut = replace(
         model,
         trace=trace,
-        owners=replace(model.owners, kind=kind),
-        states=replace(
-            table,
+        owners=model.owners._replace(kind=kind),
+        states=table._replace(
             start_ns=state_start,
             end_ns=state_end,
             busy_end_ns=busy_end,
@@ -104,8 +103,7 @@ def _samples_within(events: Events, from_ns: int, to_ns: int) -> Events:
         return memoryview(array(column.format, (column[i] for i in wanted)))
 
     time, pid, tid, hz, stack = (chosen(getattr(events, name)) for name in _SAMPLES)
-    return replace(
-        events,
+    return events._replace(
         sample_time_ns=time,
         sample_pid=pid,
         sample_tid=tid,

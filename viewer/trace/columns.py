@@ -1,12 +1,13 @@
 """The columns of a trace: one value per event, argument, slice or task.
 
 Columns are memoryviews over 4 or 8 byte integers (formats in the comments); -1 means "none".
+Tables are tuples of columns: many fields cost a dataclass milliseconds at each start.
 """
 
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # Kinds of slices; mirrored in native/native.h
 OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = range(9)
@@ -47,8 +48,7 @@ def views(columns: Iterable[array[int]]) -> list[Any]:
     return [memoryview(column) for column in columns]
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(NamedTuple):
     """The events of a file, in its order. Names and texts are indexes into `strings`."""
 
     time_ns: Column  # q
@@ -87,8 +87,7 @@ class Events:
     packets: int
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """The described tracks, for `viewer.trace.tracks`; texts are "" when not given."""
 
     uuid: Column  # Q, by row
@@ -103,8 +102,7 @@ class Described:
     cmdlines: dict[int, tuple[str, ...]]  # by row
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
+class Slices(NamedTuple):
     """Begin and end paired, ordered by begin."""
 
     event: Column  # i: the begin
@@ -118,8 +116,7 @@ class Slices:
     unmatched_ends: int
 
 
-@dataclass(frozen=True, slots=True)
-class Owners:
+class Owners(NamedTuple):
     """The owner of each slice, and the tables of tasks, coroutines (groups) and callbacks."""
 
     kind: Column  # B, by slice
@@ -140,8 +137,7 @@ class Owners:
     group_head: Column  # i: first task
 
 
-@dataclass(frozen=True, slots=True)
-class States:
+class States(NamedTuple):
     """What threads did, and the waits and holds of locks: a row per slice, by begin.
 
     The states of a thread do not overlap, nor do the holds of a lock.
@@ -183,16 +179,14 @@ class Tally:
     total: Column  # q
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(NamedTuple):
     """Rows numbered by a pair of values, in order of first sight."""
 
     number: Column  # i, by row: -1 when the first value is negative
     head: Column  # i, by number: the first row
 
 
-@dataclass(frozen=True, slots=True)
-class Gaps:
+class Gaps(NamedTuple):
     """Times between the intervals of a key."""
 
     key: Column  # i
@@ -200,8 +194,7 @@ class Gaps:
     end_ns: Column  # q
 
 
-@dataclass(frozen=True, slots=True)
-class Spans:
+class Spans(NamedTuple):
     """The first and last row of a key, and its end; -1 when it has none."""
 
     first: Column  # i: row, by key
@@ -233,8 +226,7 @@ class Sums:
     max: Column  # q
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(NamedTuple):
     """Lanes in pieces without gap or overlap; see viewer.trace.timelines.flatten."""
 
     offset: Column  # i: lane k has the pieces [offset[k], offset[k + 1])
@@ -253,8 +245,7 @@ class Charges:
     longest: Column  # q: ns, of one of them
 
 
-@dataclass(frozen=True, slots=True)
-class Carved:
+class Carved(NamedTuple):
     """Windows of time in pieces of a lane, by key."""
 
     key: Column  # i: -1 nobody, -2 unknown

@@ -5,7 +5,6 @@ Worker threads of trio, gevent and others sleep so. Nobody holds such a lock aga
 
 from array import array
 from collections.abc import Container, Sequence
-from dataclasses import replace
 
 from tracer import schema as s
 from viewer.trace.columns import FAILED, HOLD, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column, States
@@ -50,7 +49,7 @@ def without_signals(
             state[row], owner[row] = state[row] & ~STATE_MASK | IDLE_WAIT, -1
         elif was == HOLD:
             state[row] = 0
-    return replace(states, state=memoryview(bytes(state)), owner=memoryview(owner))
+    return states._replace(state=memoryview(bytes(state)), owner=memoryview(owner))
 
 
 def _waits_for_own(

@@ -4,7 +4,6 @@ from array import array
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from itertools import compress
 from typing import NamedTuple
@@ -133,7 +132,7 @@ def read_tracks(data: bytes, events: Events, engine: Engine) -> Tracks:
     if described.cmdlines or not "".join(described.texts).isprintable():
         words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
         texts = [*map(shown_name, described.texts)]
-        described = replace(described, texts=texts, cmdlines=words)
+        described = described._replace(texts=texts, cmdlines=words)
     return Tracks(described, engine)
 
 

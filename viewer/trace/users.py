@@ -106,7 +106,7 @@ def with_user_sites(trace: Trace) -> Trace:
         memoryview(head_of),
         memoryview(library),
     )
-    events = replace(trace.events, arg_value=values, strings=texts.strings)
+    events = trace.events._replace(arg_value=values, strings=texts.strings)
     return replace(trace, events=events)
 
 
@@ -204,7 +204,7 @@ def with_user_tasks(
             if (site, coro) not in numbers:
                 numbers[site, coro] = texts.add(Site(site, coro)) if site else texts.put("")
             values[sites[slice_]] = numbers[site, coro]
-    events = replace(trace.events, arg_value=memoryview(values), strings=texts.strings)
+    events = trace.events._replace(arg_value=memoryview(values), strings=texts.strings)
     return replace(trace, events=events)
 
 

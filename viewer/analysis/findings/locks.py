@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import cache
 from operator import sub
 
@@ -44,7 +43,7 @@ _PART = 10
 _WAITING = 3
 _MOMENT_NS = _MS // 10
 _LONG_NS = 10 * _MS
-_BUSY = Fraction(1, 10)
+_BUSY = 10  # percent
 _MOST_HOLDS = 500  # only the longest are examined
 # Holding a lock across an await is a fault when others wait for it this long in total, this
 # often, and for a tenth of their lives.
@@ -90,9 +89,9 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         total = sum(split.states.values())
         # Preemption of a holder is not the lock's fault, nor are the waits that it causes.
         seldom = row.waits.count * _WAITING < row.holds.count and row.holds.p50_ns < _MOMENT_NS
-        own = Fraction(total - away, total) if total else Fraction(1)
-        lost = int(row.waits.total_ns * own)
-        busy = row.holds.total_ns * own / _contended_ns(facts, row)
+        own, whole = (total - away, total) if total else (1, 1)
+        lost = row.waits.total_ns * own // whole
+        busy = 100 * row.holds.total_ns * own // (_contended_ns(facts, row) * whole)
         if lost < _WAITED_NS * facts.patience or busy < _BUSY:
             continue
         if seldom and _kept_long_ns(facts, holds) < _WAITED_NS * facts.patience:

@@ -2,7 +2,6 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from statistics import median_low
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Behind, Facts
@@ -71,7 +70,7 @@ def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:
     ]
     if len(known) < _KNOWN:
         return 0
-    due_ns = slices.start_ns[sleep] + median_low(known)
+    due_ns = slices.start_ns[sleep] + sorted(known)[(len(known) - 1) // 2]
     return min(slices.end_ns[sleep], end_ns) - max(due_ns, start_ns)
 
 
