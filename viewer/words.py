@@ -91,6 +91,14 @@ def code(name: str, site: str = "") -> str:
     return f"`{shorten(name, _LONG)}`{where}"
 
 
+def stems(names: Sequence[str]) -> list[str]:
+    """`stem` of each of very many: all in one go."""
+    text = "\n".join(names)
+    if text.count("\n") != len(names) - 1:
+        return [*map(stem, names)]
+    return (_NUMBER.sub("N", text) + "\n").replace(" (N)\n", "\n").split("\n")[:-1]
+
+
 @lru_cache(maxsize=1 << 18)
 def stem(name: str) -> str:
     """A name with N for its numbers, which the workers of a pool share."""

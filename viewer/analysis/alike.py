@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import cache
 
 from tracer import schema as s
+from viewer import words
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.locks import Cause, Holder, LockRow, Waiter
+from viewer.analysis.lockers import Cause, Holder, Waiter
+from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import (
@@ -24,7 +26,6 @@ from viewer.analysis.threads import Holder as GilHolder
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
 from viewer.trace.users import name_args
-from viewer.words import stem
 
 _LOOKED_AT = 64  # rows of a thread until one has a stack
 
@@ -35,11 +36,7 @@ type Names = dict[tuple[int, str], str]
 def stems(model: Model) -> list[tuple[str, str]]:
     """By thread what its like have in common: the name with N for its numbers, and the
     user's function in which it began, "" if no stack of it was recorded."""
-    entries = _entries(model)
-    return [
-        (stem(track.thread_name), entry)
-        for track, entry in zip(model.threads, entries, strict=True)
-    ]
+    return [*zip(words.stems(model.threads.names), _entries(model), strict=True)]
 
 
 def _entries(model: Model) -> list[str]:
@@ -81,8 +78,9 @@ def shared_names(model: Model) -> Names:
     groups: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for i, (name, entry) in enumerate(stems(model)):
-        groups[model.thread_process[i], name][entry].append(i)
+    of_like = zip(model.thread_process, stems(model), strict=True)
+    for i, (process, (name, entry)) in enumerate(of_like):
+        groups[process, name][entry].append(i)
     found: Names = {}
     for (process, name), by_entry in groups.items():
         known = [entry for entry in by_entry if entry]
@@ -150,8 +148,9 @@ def fold_threads(
     """
     groups: dict[tuple[int, str], list[int]] = defaultdict(list)  # numbers of rows
     shared = names() if rows else {}
+    owned = [*zip(model.thread_process, model.thread_names, strict=True)]
     for number in rows.numbers:
-        key = model.thread_process[number], model.thread_names[number]
+        key = owned[number]
         groups[key[0], shared.get(key, key[1])].append(number)
     members = [*groups.values()]
     called = [name for _, name in groups]
@@ -205,7 +204,11 @@ def fold_threads(
             )
 
     def summed(measure: str) -> list[int]:
-        return [sum(of(measure, group)) for group in range(len(members))]
+        sums = [0] * len(members)
+        for group, value in zip(group_of if rows else (), rows.measure(measure), strict=True):
+            if group >= 0:
+                sums[group] += value
+        return sums
 
     wall, contended = summed("wall_ns"), summed("contended_ns")
     order = sorted(range(len(members)), key=lambda n: (-contended[n], -wall[n]))

@@ -40,7 +40,7 @@ from viewer.trace.columns import (
     Column,
 )
 from viewer.trace.model import Model
-from viewer.words import stem
+from viewer.words import stems
 
 _SECOND_NS = 1_000_000_000
 _LINE = re.compile(r":\d+(?= |$)")
@@ -267,9 +267,8 @@ def _tables(model: Model) -> Iterator[tuple[_Named, Column, Column, Column]]:
             every,
         )
 
-    stems = [stem(name) for name in model.thread_names]
-    named = [(Key("GIL wait", name, ""), "") for name in stems]
-    yield named, table.start_ns, table.end_ns, rows((GIL_WAIT,), len(stems), table.who)
+    named = [(Key("GIL wait", name, ""), "") for name in stems(model.thread_names)]
+    yield named, table.start_ns, table.end_ns, rows((GIL_WAIT,), len(named), table.who)
     named = []
     for kind_, name_, site_ in zip(
         table.lock_kind, table.lock_name, table.lock_site, strict=True

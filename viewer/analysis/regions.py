@@ -195,7 +195,7 @@ class _Finder:
         wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
         self.kinds = {symbols[text]: kind for text, kind in wanted.items() if text in symbols}
         tracks = self.trace.tracks
-        self.thread_of = {track.uuid: i for i, track in enumerate(model.threads)}
+        self.thread_of = model.threads.by_uuid
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above
         self.lanes: set[int] = set()  # the tracks of operations
         if self.kinds:

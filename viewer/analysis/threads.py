@@ -9,7 +9,7 @@ from operator import add, sub
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
-from viewer.analysis.rows import Rows
+from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
 from viewer.trace.columns import (
@@ -231,11 +231,15 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
                 process=model.thread_process[i],
             )
 
-    def place_in_table(i: int) -> tuple[int, int, int, int]:
-        pid = model.pid(model.thread_process[i])
-        return -contended[i], -wall[i], pid, model.threads[i].tid
-
-    return Rows(sorted(compress(everyone, table.last_ns), key=place_in_table), make, measures)
+    pids = [*map(model.pid, model.thread_process)]
+    order = in_order(
+        compress(everyone, table.last_ns),
+        (contended, True),
+        (wall, True),
+        (pids, False),
+        (model.threads.tids, False),
+    )
+    return Rows(order, make, measures)
 
 
 def spent_by(model: Model, key_of: Column, keys_: int) -> Column:

@@ -1,12 +1,12 @@
 """The event loops of a trace, and which of them each track is under."""
 
-from collections import defaultdict
+from operator import methodcaller
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace.columns import Column
 from viewer.trace.reader import Trace
-from viewer.trace.tracks import Track
+from viewer.trace.tracks import Threads
 
 
 class Loop(NamedTuple):
@@ -38,23 +38,19 @@ def nouns_of(loops: tuple[Loop, ...]) -> Nouns:
     return _NOUNS[kinds.pop()] if len(kinds) == 1 else Nouns()
 
 
-def find_loops(trace: Trace, threads: tuple[Track, ...]) -> tuple[tuple[Loop, ...], Column]:
+def find_loops(trace: Trace, threads: Threads) -> tuple[tuple[Loop, ...], Column]:
     """The loops, and by track the loop that it is, or is under (-1 none)."""
     tracks = trace.tracks
-    rows = tracks.on(tracks.above(tracks.called(_is_loop)))
+    rows = tracks.on(tracks.above(tracks.called(methodcaller("startswith", s.LOOP_PREFIXES))))
     found = trace.engine.pairs(rows, rows)
-    tids: dict[tuple[int, str], set[int]] = defaultdict(set)
-    for thread in threads if found.head else ():
-        tids[thread.pid, thread.thread_name].add(thread.tid)
+    only = dict[tuple[int, str], int]()  # the one thread of a name; 0 of several
+    owned = zip(threads.pids, threads.names, strict=True)
+    for key, tid in zip(owned, threads.tids, strict=True) if found.head else ():
+        only[key] = tid if only.get(key, tid) == tid else 0
     loops: list[Loop] = []
     for number in found.head:
-        name, process = tracks.at(rows[number]).name, trace.track_process[number]
-        kind = next(kind for kind in s.LOOP_PREFIXES if name.startswith(kind))
+        name, process = tracks.name_at(rows[number]), trace.track_process[number]
+        kind = next(filter(name.startswith, s.LOOP_PREFIXES))
         name = name.removeprefix(kind)
-        mine = tids[trace.pid(process), name]
-        loops.append(Loop(process, name, min(mine) if len(mine) == 1 else 0, kind))
+        loops.append(Loop(process, name, only.get((trace.pid(process), name), 0), kind))
     return tuple(loops), found.number
-
-
-def _is_loop(name: str) -> bool:
-    return name.startswith(s.LOOP_PREFIXES)

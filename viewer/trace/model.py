@@ -13,7 +13,7 @@ from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
 from viewer.trace.reader import Arg, Trace, number_of
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
-from viewer.trace.tracks import Track
+from viewer.trace.tracks import Threads
 from viewer.trace.users import with_user_sites, with_user_tasks
 
 _SYMBOLS = {
@@ -96,7 +96,7 @@ class Model:
     loops: tuple[Loop, ...]
     lane: Column  # i, by slice: index into loops, -1 none
     track_lane: Column  # i, by track: the same
-    threads: tuple[Track, ...]
+    threads: Threads
     thread_names: tuple[
         str, ...
     ]  # by thread; threads that share a name have their tid appended
@@ -132,7 +132,7 @@ class Model:
         return nouns_of(self.loops)
 
     def pid(self, process: int) -> int:
-        return self.trace.pid(process)
+        return self.trace.processes[process].pid if process >= 0 else 0
 
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
@@ -168,8 +168,8 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
     if names == Names.USER:
         trace = with_user_sites(trace)
     owned = _find_owners(trace)
-    threads = tuple(map(trace.tracks.at, trace.tracks.of_threads))
-    track_thread, thread_process = _find_threads(trace)
+    threads = Threads(trace.tracks)
+    track_thread, thread_process = _find_threads(trace, threads)
     loops, track_lane = find_loops(trace, threads)
     lane = trace.engine.gather(trace.slices.event, trace.events.track, track_lane)
     if names == Names.USER:
@@ -208,12 +208,8 @@ def _find_owners(trace: Trace) -> Owners:
         events.arg_value,
         trace.track_process,
         _symbols(_SYMBOLS, trace),
-        trace.named(lambda name: AWAIT if _is_await(name) else _STATES.get(name, 0)),
+        trace.named(_STATES, dict.fromkeys(trace.await_names, AWAIT)),
     )
-
-
-def _is_await(name: str) -> bool:
-    return name.startswith(s.AWAIT_PREFIX)
 
 
 def _symbols(texts: dict[int, str], trace: Trace) -> Column:
@@ -223,28 +219,28 @@ def _symbols(texts: dict[int, str], trace: Trace) -> Column:
     )
 
 
-def _thread_names(threads: tuple[Track, ...], processes: Column) -> Iterator[str]:
+def _thread_names(threads: Threads, processes: Column) -> Iterator[str]:
     """`main`; `worker (1234)` where several share a name; `thread 1234` without a name."""
-    names = [track.thread_name for track in threads]
-    times = Counter(zip(processes, names, strict=True))
-    for track, process in zip(threads, processes, strict=True):
-        if not track.thread_name:
-            yield f"thread {track.tid}"
-        elif times[process, track.thread_name] > 1:
-            yield f"{track.thread_name} ({track.tid})"
+    owned = [*zip(processes, threads.names, strict=True)]
+    times = Counter(owned)
+    if len(times) == len(owned) and all(threads.names):
+        yield from threads.names
+        return
+    for of, tid in zip(owned, threads.tids, strict=True):
+        name = of[1]
+        if not name:
+            yield f"thread {tid}"
         else:
-            yield track.thread_name
+            yield f"{name} ({tid})" if times[of] > 1 else name
 
 
-def _find_threads(trace: Trace) -> tuple[Column, Column]:
+def _find_threads(trace: Trace, threads: Threads) -> tuple[Column, Column]:
     """By track its thread, by thread its process; -1 none."""
     index = array("i", [-1]) * len(trace.tracks)
-    threads = 0
-    for row in trace.tracks.of_threads:
-        index[row] = threads
-        threads += 1
+    for thread, row in enumerate(threads.rows):
+        index[row] = thread
     track_thread = trace.tracks.on(memoryview(index))
-    processes = array("i", [-1]) * threads
+    processes = array("i", [-1]) * len(threads)
     for track in trace.engine.pairs(track_thread, track_thread).head:
         processes[track_thread[track]] = trace.track_process[track]
     return track_thread, memoryview(processes)
@@ -272,7 +268,7 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
         track_thread,
         _symbols(_STATE_SYMBOLS, trace),
         memoryview(categories),
-        trace.named(_thread_state),
+        trace.named(_THREAD_STATES, _lock_waits(trace)),
         owned.kind,
         owned.owner,
         events.flow_event,
@@ -282,11 +278,13 @@ def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int
     )
 
 
-def _thread_state(name: str) -> int:
-    if not name.startswith(s.LOCK_WAIT_PREFIX):
-        return _THREAD_STATES.get(name, 0)
-    is_exclusive = name.removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1] in _EXCLUSIVE
-    return columns.LOCK_WAIT if is_exclusive else columns.IDLE_WAIT
+def _lock_waits(trace: Trace) -> dict[int, int]:
+    """By name of a wait whether somebody holds what it is for."""
+    found = {}
+    for name in trace.begin_with(s.LOCK_WAIT_PREFIX):
+        kind = trace.text(name).removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1]
+        found[name] = columns.LOCK_WAIT if kind in _EXCLUSIVE else columns.IDLE_WAIT
+    return found
 
 
 def _positions(kinds: Column, wanted: int) -> list[int]:

@@ -138,27 +138,33 @@ class Trace:
 
     def instants(self, column: Column, *texts: str) -> Column:
         """Instants with one of the texts in a column of names, in order of time."""
-        wanted = bytearray(len(self.events.strings))
-        for text in texts:
-            if (symbol := self.symbol(text)) >= 0:
-                wanted[symbol] = 1
-        if not any(wanted):
+        symbols = [symbol for text in texts if (symbol := self.symbol(text)) >= 0]
+        if not symbols:
             return memoryview(array("i"))
+        wanted = bytearray(len(self.events.strings))
+        for symbol in symbols:
+            wanted[symbol] = 1
         return self.engine.pick(self.slices.instants, column, memoryview(wanted))
 
     def symbol(self, text: str) -> int:
         """The string of a name, category or name of an argument; -1 if none is called so."""
         return self.symbols.get(text, -1)
 
-    def named(self, kind: Callable[[str], int]) -> Column:
-        """By string its kind, a small number; 0 for those that are no name of an event.
-
-        Names are few, while each task and each site is a string of its own.
-        """
+    def named(self, kinds: Mapping[str, int], others: Mapping[int, int]) -> Column:
+        """By string its kind, a small number, 0 for most: of some names of events by text, of
+        `others` by string."""
         found = bytearray(len(self.events.strings))
-        for name in self.event_names:
-            found[name] = kind(self.events.strings[name])
+        for text, kind in kinds.items():
+            if (symbol := self.symbol(text)) >= 0:
+                found[symbol] = kind
+        for name, kind in others.items():
+            found[name] = kind
         return memoryview(found)
+
+    def begin_with(self, prefix: str) -> list[int]:
+        """The names of events that begin so."""
+        strings = self.events.strings
+        return [name for name in self.event_names if strings[name].startswith(prefix)]
 
     @property
     def stacks(self) -> Iterator[str]:
@@ -240,8 +246,11 @@ def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
     strings = events.strings
     columns = (events.name, events.category, events.arg_name)
     names, *others = (engine.distinct(column, len(strings)) for column in columns)
-    every = sorted({*names}.union(*others), reverse=True)
-    return names, {strings[number]: number for number in every}
+    symbols = dict(zip(map(strings.__getitem__, names), names, strict=True))
+    for column in others:
+        for number in column:
+            symbols.setdefault(strings[number], number)
+    return names, symbols
 
 
 def _awaits(events: Events, names: Column) -> tuple[int, ...]:

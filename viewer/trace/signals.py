@@ -4,13 +4,13 @@ Worker threads of trio, gevent and others sleep so. Nobody holds such a lock aga
 """
 
 from array import array
-from collections.abc import Container, Sequence
+from collections.abc import Container
 
 from tracer import schema as s
 from viewer.trace.columns import FAILED, HOLD, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column, States
 from viewer.trace.reader import Trace
 from viewer.trace.sites import is_library, place_of
-from viewer.trace.tracks import Track
+from viewer.trace.tracks import Threads
 
 _WAITS = bytes(int(state & STATE_MASK == LOCK_WAIT) for state in range(256))
 
@@ -18,7 +18,7 @@ _WAITS = bytes(int(state & STATE_MASK == LOCK_WAIT) for state in range(256))
 def without_signals(
     trace: Trace,
     states: States,
-    threads: Sequence[Track],
+    threads: Threads,
     thread_process: Column,
     loop_threads: Container[tuple[int, int]],
 ) -> States:
@@ -53,27 +53,26 @@ def without_signals(
 
 
 def _waits_for_own(
-    trace: Trace, states: States, threads: Sequence[Track], thread_process: Column
+    trace: Trace, states: States, threads: Threads, thread_process: Column
 ) -> list[int]:
     """The rows of waits of threads for locks that they have themselves."""
     engine, everyone = trace.engine, memoryview(array("i", range(len(threads))))
     waits = memoryview(bytes(states.state).translate(_WAITS))
     by_who = engine.group_keys(waits, states.who, everyone, 1)
     pairs = engine.pairs(by_who, states.owner)
+    tids = threads.tids
     own = {
         number
         for number, row in enumerate(pairs.head)
         if (owner := states.owner[row]) >= 0
         and not states.owner_is_task[owner]
-        and states.owner_id[owner] == threads[states.who[row]].tid
+        and states.owner_id[owner] == tids[states.who[row]]
         and states.owner_process[owner] == thread_process[states.who[row]]
     }
     return [row for row, number in enumerate(pairs.number) if number in own] if own else []
 
 
-def _signals(
-    trace: Trace, states: States, threads: Sequence[Track], own: list[int]
-) -> set[int]:
+def _signals(trace: Trace, states: States, threads: Threads, own: list[int]) -> set[int]:
     """The locks among these that are signals.
 
     One that its holder got after all was given to it by another thread, and one that a

@@ -3,10 +3,10 @@
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from viewer.trace.columns import Column, Described, Events
 from viewer.trace.engine import Engine
@@ -64,6 +64,21 @@ class Tracks(Mapping[int, Track]):
             )
         return track
 
+    def name_at(self, row: int) -> str:
+        return self._columns.texts[self._columns.name[row]]
+
+    def columns_of(
+        self, rows: Iterable[int]
+    ) -> tuple[list[int], list[int], list[int], list[str]]:
+        """Of these rows the uuids, the pids, the tids, and the names of threads."""
+        of, at = self._columns, [*rows]
+        return (
+            [of.uuid[row] for row in at],
+            [of.pid[row] for row in at],
+            [of.tid[row] for row in at],
+            [of.texts[of.thread_name[row]] for row in at],
+        )
+
     def on(self, of_row: Column) -> Column:
         """By event track the value of its row, -1 without a row."""
         rows = self._columns.row_of_track
@@ -120,6 +135,57 @@ class Tracks(Mapping[int, Track]):
         return self._engine.pick(every, mark, memoryview(b"\0\1")).tolist()
 
 
+class Threads(Sequence[Track]):
+    """The tracks of threads by number. There may be one of each request: what is asked of all
+    is asked of columns."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        self._tracks, self._rows = tracks, [*tracks.of_threads]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Track: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Track]: ...
+    def __getitem__(self, at: int | slice) -> Track | Sequence[Track]:
+        if isinstance(at, slice):
+            return [*map(self._tracks.at, self._rows[at])]
+        return self._tracks.at(self._rows[at])
+
+    @cached_property
+    def _columns(self) -> tuple[list[int], list[int], list[int], list[str]]:
+        return self._tracks.columns_of(self._rows)
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """By thread the row of its track."""
+        return self._rows
+
+    @property
+    def uuids(self) -> list[int]:
+        return self._columns[0]
+
+    @property
+    def pids(self) -> list[int]:
+        return self._columns[1]
+
+    @property
+    def tids(self) -> list[int]:
+        return self._columns[2]
+
+    @property
+    def names(self) -> list[str]:
+        """What they call themselves; "" unknown."""
+        return self._columns[3]
+
+    @cached_property
+    def by_uuid(self) -> dict[int, int]:
+        """The thread of a track."""
+        return dict(zip(self.uuids, range(len(self)), strict=True))
+
+
 def read_tracks(data: bytes, events: Events, engine: Engine) -> Tracks:
     """The tracks as last described."""
     described = engine.describe(
@@ -129,10 +195,10 @@ def read_tracks(data: bytes, events: Events, engine: Engine) -> Tracks:
         events.descriptor_packet,
         events.uuids,
     )
-    if described.cmdlines or not "".join(described.texts).isprintable():
-        words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
-        texts = [*map(shown_name, described.texts)]
-        described = described._replace(texts=texts, cmdlines=words)
+    if not "".join(described.texts).isprintable():
+        described = described._replace(texts=[*map(shown_name, described.texts)])
+    words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
+    described = described._replace(cmdlines=words)
     return Tracks(described, engine)
 
 

@@ -20,7 +20,7 @@ class Covering:
         self.collections: dict[int, int] = {}  # by thread
         self.tasks: dict[int, int] = {}
         self.holds: dict[tuple[int, int], int] = {}  # by process and lock
-        self.thread_of_uuid = {track.uuid: i for i, track in enumerate(model.threads)}
+        self.thread_of_uuid = model.threads.by_uuid
         kind = {name: i for i, name in enumerate(trace.events.strings)}
         states = {kind[name] for name in _STATES if name in kind}
         collection, hold = kind.get(s.CAT_GC, -2), kind.get(s.CAT_HOLD, -2)

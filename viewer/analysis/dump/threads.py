@@ -78,7 +78,7 @@ def _running_loops(model: Model, at_ns: int) -> set[tuple[int, int]]:
 def _lives(model: Model) -> dict[int, tuple[int, int]]:
     """By thread its first event and its end. One that was not seen to end lives on."""
     events, states = model.trace.events, model.states
-    by_uuid = {track.uuid: i for i, track in enumerate(model.threads)}
+    by_uuid = model.threads.by_uuid
     found = {}
     for thread, process in enumerate(model.thread_process):
         if process >= 0:
@@ -101,7 +101,7 @@ class _Seen:
     def __init__(self, model: Model) -> None:
         self.model, self.events = model, model.trace.events
         self.marks: dict[int, list[tuple[int, tuple[Place, ...]]]] = defaultdict(list)
-        by_uuid = {track.uuid: i for i, track in enumerate(model.threads)}
+        by_uuid = model.threads.by_uuid
         for event in model.trace.instants(self.events.name, s.THREAD_STACK):
             thread = by_uuid.get(self.events.uuids[self.events.track[event]], -1)
             stack = model.trace.args(event).get(s.ARG_STACK)

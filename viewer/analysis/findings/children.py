@@ -30,7 +30,7 @@ type _Found = dict[tuple[int, str, str], list[tuple[int, list[int]]]]
 def killed_child(facts: Facts) -> Iterator[Finding]:
     """A thread waits for a child, or reads its output, until somebody kills the child."""
     model, trace = facts.model, facts.model.trace
-    threads = {track.uuid: thread for thread, track in enumerate(model.threads)}
+    threads = model.threads.by_uuid
     table = model.states
     found: _Found = {}
     for event in trace.instants(trace.events.name, s.CHILD_ENDED):

@@ -43,7 +43,7 @@ from viewer.trace.columns import (
 )
 from viewer.trace.model import Collection, Model
 from viewer.trace.sites import imports
-from viewer.words import stem
+from viewer.words import stems
 
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
 COMPUTING = (THREAD_RUNNING, NATIVE)
@@ -139,11 +139,11 @@ class Facts:
     def pools(self) -> dict[tuple[int, str], list[int]]:
         """By (pid, stem) the threads whose names differ only in a number, as in `threads`."""
         model, found = self.model, defaultdict[tuple[int, str], list[int]](list)
+        names, processes = stems(model.thread_names), model.thread_process
         for thread in self.threads.numbers:
-            full = model.thread_names[thread]
-            name = stem(full)
-            if name != full:
-                found[model.pid(model.thread_process[thread]), name].append(thread)
+            name = names[thread]
+            if name != model.thread_names[thread]:
+                found[model.pid(processes[thread]), name].append(thread)
         return found
 
     @cached_property

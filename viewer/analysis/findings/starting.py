@@ -62,10 +62,12 @@ class _Body:
 
 def slow_start(facts: Facts) -> Iterator[Finding]:
     """A main thread that stands in the code of a module which it imports."""
+    model = facts.model
+    pids = map(model.pid, model.thread_process)
     mains = {
-        track.tid: thread
-        for thread, track in enumerate(facts.model.threads)
-        if track.tid == facts.model.pid(facts.model.thread_process[thread])
+        tid: thread
+        for thread, (tid, pid) in enumerate(zip(model.threads.tids, pids, strict=True))
+        if tid == pid
     }
     found = defaultdict[tuple[int, str], _Body](_Body)
     for thread, start, end, what, frames in (

@@ -1,6 +1,7 @@
 """The indexes of a trace that the ledger uses: threads, tasks, loops, and their rows."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cached_property
 
 from tracer import schema as s
@@ -20,17 +21,24 @@ class Index:
 
     @cached_property
     def _threads(self) -> dict[tuple[int, int], int]:
-        found: dict[tuple[int, int], int] = {}
-        for i, track in enumerate(self.model.threads):
-            found.setdefault((self.model.thread_process[i], track.tid), i)
-            found.setdefault((-track.pid, track.tid), i)  # for a thread without events
-        return found
+        """By (process, tid)."""
+        return self._first_of(self.model.thread_process)
+
+    @cached_property
+    def _threads_of_pids(self) -> dict[tuple[int, int], int]:
+        """By (pid, tid), for threads without events."""
+        return self._first_of(self.model.threads.pids)
+
+    def _first_of(self, owners: Sequence[int] | Column) -> dict[tuple[int, int], int]:
+        """By (owner, tid) the first such thread."""
+        known = [*zip(owners, self.model.threads.tids, strict=True)]
+        return dict(zip(reversed(known), range(len(known) - 1, -1, -1), strict=True))
 
     def thread(self, process: int, tid: int) -> int:
         """-1 when the trace has no such thread."""
         known = self._threads.get((process, tid))
         if known is None:
-            known = self._threads.get((-self.model.pid(process), tid), -1)
+            known = self._threads_of_pids.get((self.model.pid(process), tid), -1)
         return known
 
     @cached_property
@@ -70,7 +78,7 @@ class Index:
     @cached_property
     def thread_of_track(self) -> list[int]:
         """By track the thread that it is of; -1 of none."""
-        by_uuid = {track.uuid: i for i, track in enumerate(self.model.threads)}
+        by_uuid = self.model.threads.by_uuid
         return [by_uuid.get(uuid, -1) for uuid in self.model.trace.events.uuids]
 
     @cached_property

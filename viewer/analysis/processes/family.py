@@ -66,7 +66,7 @@ class Family:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.thread_of_track = {track.uuid: i for i, track in enumerate(model.threads)}
+        self.thread_of_track = model.threads.by_uuid
         starts = _Starts(model, self.thread_of_track)
         self.members: dict[int, Member] = {}
         recorded = [i for i, p in enumerate(model.trace.processes) if p.recording]
@@ -223,10 +223,10 @@ def _whole(args: dict[str, Arg], name: str) -> int | None:
 def _main_threads(model: Model) -> dict[int, int]:
     """By process its first thread, as the kernel has it; else the one with the first state."""
     found: dict[int, int] = {}
-    for i, track in enumerate(model.threads):
-        process = model.thread_process[i]
-        known = found.get(process)
-        if known is None or track.tid == track.pid:
+    threads = model.threads
+    columns = zip(model.thread_process, threads.tids, threads.pids, strict=True)
+    for i, (process, tid, pid) in enumerate(columns):
+        if process not in found or tid == pid:
             found[process] = i
     return found
 

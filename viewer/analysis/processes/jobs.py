@@ -77,7 +77,7 @@ class Jobs:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._thread_of_track = {track.uuid: i for i, track in enumerate(model.threads)}
+        self._thread_of_track = model.threads.by_uuid
         self._found: dict[tuple[int, int], Job] = {}
         for read, name in (
             (self._submitted, s.SUBMIT),

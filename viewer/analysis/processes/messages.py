@@ -35,7 +35,7 @@ class Messages:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._thread_of_track = {track.uuid: i for i, track in enumerate(model.threads)}
+        self._thread_of_track = model.threads.by_uuid
         sent = {key: (event, args) for key, event, args in self._all(s.MESSAGE_SENT)}
         found = [
             self._message(*sent[key], event, args)

@@ -74,12 +74,12 @@ def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ..
     for job in Jobs.of(model).all:
         ran.setdefault(job.worker, []).append(job)
     computed, waited = Counter[int](), Counter[int]()
-    measures = map(threads.measure, (s.RUNNING, s.NATIVE, s.GIL_WAIT))
-    for process, run, native, gil in zip(
-        model.thread_process if threads else (), *measures, strict=True
-    ):
-        computed[process] += run + native
-        waited[process] += gil
+    if threads:
+        for sums, states in ((computed, (s.RUNNING, s.NATIVE)), (waited, (s.GIL_WAIT,))):
+            for measure in map(threads.measure, states):
+                for process, ns in zip(model.thread_process, measure, strict=True):
+                    if ns:
+                        sums[process] += ns
     gc = Counter[int]()
     for one in model.collections:
         gc[one.process] += one.end_ns - one.start_ns

@@ -6,7 +6,8 @@ from itertools import islice
 from tracer import schema as s
 from tracer.units import duration, moment, plural, share, size
 from viewer.analysis.io import IoRow
-from viewer.analysis.locks import ENDS, Cause, LockRow
+from viewer.analysis.lockers import Cause
+from viewer.analysis.locks import ENDS, LockRow
 from viewer.analysis.report import Report
 from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread

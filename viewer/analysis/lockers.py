@@ -1,0 +1,200 @@
+"""Who held locks and waited for them, for whom, and who ended waits: parts of a lock's row."""
+
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Waits
+from viewer.analysis.states import keys, numbers
+from viewer.trace.columns import (
+    HOLD,
+    IDLE_WAIT,
+    LOCK_WAIT,
+    STATE_MASK,
+    TASK_WAIT,
+    Column,
+    Pairs,
+)
+from viewer.trace.model import Model
+
+WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
+
+
+@dataclass(slots=True)  # a frozen one takes longer, and there may be one of each thread
+class Holder:
+    """Who held the lock, acquired where; `ns` is the total, `max_ns` the longest hold."""
+
+    who: str
+    site: str
+    count: int
+    ns: int
+    max_ns: int
+
+
+@dataclass(slots=True)  # a frozen one takes longer, and there may be one of each thread
+class Waiter:
+    """Who waited where; a task is named by its coroutine."""
+
+    who: str
+    site: str
+    count: int
+    ns: int
+    max_ns: int
+
+
+@dataclass(slots=True)  # a frozen one takes longer, and there may be one of each thread
+class Cause:
+    """A part of the waiting time. Kinds: owner, free (released, not yet acquired), unknown,
+    others (holders that are not distinguished).
+    """
+
+    who: str
+    kind: str
+    site: str
+    ns: int
+
+
+def kind_of(state: int) -> int:
+    return state & STATE_MASK
+
+
+def is_wait(state: int) -> bool:
+    return kind_of(state) in WAITS
+
+
+def is_hold(state: int) -> bool:
+    return kind_of(state) == HOLD
+
+
+def holders_by_row(
+    model: Model, holding: Column, owners: list[tuple[str, str]]
+) -> dict[int, list[Holder]]:
+    """By row the holders of its locks."""
+    table, pairs = model.states, _held_by(model, holding, owners)
+    stats = model.trace.engine.grouped_stats(
+        table.start_ns, table.end_ns, pairs.number, len(pairs.head)
+    )
+    found: dict[int, list[Holder]] = defaultdict(list)
+    columns = (pairs.head, stats.count, stats.total, stats.max)
+    for at, count, ns, max_ns in zip(*columns, strict=True):
+        found[holding[at]].append(Holder(*owners[table.owner[at]], count, ns, max_ns))
+    for holders in found.values():
+        holders.sort(key=lambda holder: (-holder.ns, holder.who, holder.site))
+    return found
+
+
+def held_longest_at(
+    model: Model, holding: Column, owners: list[tuple[str, str]]
+) -> dict[int, str]:
+    """By row the site at which its locks were held longest."""
+    table, pairs = model.states, _held_by(model, holding, owners)
+    none = memoryview(bytes(len(pairs.number)))
+    total = model.trace.engine.tally(
+        table.start_ns, table.end_ns, pairs.number, none, len(pairs.head), 1
+    ).total
+    most = array("q", [-1]) * (max(holding, default=-1) + 1)
+    longest = dict[int, list[int]]()
+    for at, ns in zip(pairs.head, total, strict=True):
+        row = holding[at]
+        if ns > most[row]:
+            most[row], longest[row] = ns, [at]
+        elif ns == most[row]:
+            longest[row].append(at)
+    return {
+        row: min(owners[table.owner[at]] for at in rows)[1] for row, rows in longest.items()
+    }
+
+
+def _held_by(model: Model, holding: Column, owners: list[tuple[str, str]]) -> Pairs:
+    """The holds by their row and the name and site of their owner."""
+    table, number = model.states, dict[tuple[str, str], int]()
+    alike = numbers(number.setdefault(owner, len(number)) for owner in owners)
+    held_by = keys(model, is_hold, table.owner, alike)
+    return model.trace.engine.pairs(holding, held_by)
+
+
+def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
+    """By row the waiters for its locks, threads by name and tasks by coroutine."""
+    table, engine, threads = model.states, model.trace.engine, len(model.threads)
+    of_task = keys(
+        model, lambda state: kind_of(state) == TASK_WAIT, table.who, model.owners.task_group
+    )
+    of_thread = keys(
+        model,
+        lambda state: kind_of(state) in (LOCK_WAIT, IDLE_WAIT),
+        table.who,
+        numbers(range(threads)),
+    )
+    found: dict[int, list[Waiter]] = defaultdict(list)
+    for who, is_task in ((of_thread, False), (of_task, True)):
+        of_row = engine.pairs(waiting, who)
+        pairs = engine.pairs(of_row.number, table.site)
+        stats = engine.grouped_stats(
+            table.start_ns, table.end_ns, pairs.number, len(pairs.head)
+        )
+        for number, at in enumerate(pairs.head):
+            if who[at] < 0:
+                continue
+            name = model.coroutine(who[at])[0] if is_task else model.thread_names[who[at]]
+            site = model.trace.text(table.site[at])
+            sums = stats.count[number], stats.total[number], stats.max[number]
+            found[waiting[at]].append(Waiter(name, site, *sums))
+    for waiters in found.values():
+        waiters.sort(key=lambda waiter: (-waiter.ns, waiter.who, waiter.site))
+    return found
+
+
+def causes_by_row(
+    model: Model, swept: Column, others: Column, rows: int, owners: list[tuple[str, str]]
+) -> dict[int, list[Cause]]:
+    """By row whom the waiting time was for. `swept` has by lock the row, if it has holds,
+    `others` if not; else -1."""
+    table, engine = model.states, model.trace.engine
+    charges = Ledger.of(model).holds.charge(
+        Waits(
+            table.start_ns,
+            table.end_ns,
+            keys(model, is_wait, table.row, numbers(range(len(swept)))),
+            keys(model, is_wait, table.row, swept),
+            rows,
+        )
+    )
+    sums: dict[tuple[int, str, str, str], int] = defaultdict(int)
+    rest = (("nobody", "free", ""), ("unknown", "unknown", ""), ("others", "others", ""))
+
+    def cause(owner: int) -> tuple[str, str, str]:
+        if owner >= len(owners):
+            return rest[owner - len(owners)]
+        return owners[owner][0], "owner", owners[owner][1]
+
+    for row, owner, ns in zip(charges.key, charges.who, charges.total, strict=True):
+        sums[row, *cause(owner)] += ns
+    told = keys(model, is_wait, table.row, others)
+    pairs = engine.pairs(told, table.owner)
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))
+    for number, at in enumerate(pairs.head):
+        owner = table.owner[at]
+        sums[told[at], *(cause(owner) if owner >= 0 else rest[1])] += stats.total[number]
+    found: dict[int, list[Cause]] = defaultdict(list)
+    for (row, name, kind, site), ns in sums.items():
+        if ns:
+            found[row].append(Cause(name, kind, site, ns))
+    for parts_ in found.values():
+        parts_.sort(key=lambda cause: (-cause.ns, cause.kind, cause.who, cause.site))
+    return found
+
+
+def wakers_by_row(model: Model, waiting: Column) -> dict[int, list[tuple[str, int]]]:
+    """By row the threads whose releases ended its waits, the most frequent first."""
+    table, engine = model.states, model.trace.engine
+    pairs = engine.pairs(waiting, table.waker)
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, pairs.number, len(pairs.head))
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for number, at in enumerate(pairs.head):
+        if table.waker[at] >= 0:
+            name = model.thread_names[table.waker[at]]
+            found[waiting[at]].append((name, stats.count[number]))
+    for wakers in found.values():
+        wakers.sort(key=lambda waker: (-waker[1], waker[0]))
+    return found
