@@ -1,7 +1,7 @@
 """Threads that differ only in a number: one per request, the workers of a pool."""
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -29,8 +29,7 @@ from viewer.trace.users import name_args
 
 _LOOKED_AT = 64  # rows of a thread until one has a stack
 
-# By process and name of a thread, the name that it shares with its like.
-type Names = dict[tuple[int, str], str]
+type Names = Callable[[], list[str]]  # by thread, see `shared_names`
 
 
 def stems(model: Model) -> list[tuple[str, str]]:
@@ -70,31 +69,40 @@ def _entry(stack: str) -> str:
     return f"{places[-1].path} {places[-1].function}" if places else ""
 
 
-def shared_names(model: Model) -> Names:
-    """The names of threads that have their like.
+def shared_names(model: Model) -> list[str]:
+    """By thread the name that it shares with its like, else its own.
 
     Where threads with one stem began in several functions, the function is added.
     """
+    likes, entries = words.stems(model.threads.names), _entries(model)
+    own, processes = model.thread_names, model.thread_process
+    owned = [*zip(processes, likes, strict=True)]
+    if not any(entries):
+        times = Counter(owned)
+        return [
+            like[1] if times[like] > 1 else name for like, name in zip(owned, own, strict=True)
+        ]
     groups: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    of_like = zip(model.thread_process, stems(model), strict=True)
-    for i, (process, (name, entry)) in enumerate(of_like):
-        groups[process, name][entry].append(i)
-    found: Names = {}
-    for (process, name), by_entry in groups.items():
+    for i, (like, entry) in enumerate(zip(owned, entries, strict=True)):
+        groups[like][entry].append(i)
+    found = [*own]
+    for (_, name), by_entry in groups.items():
         known = [entry for entry in by_entry if entry]
         for entry, threads in by_entry.items():
             function = entry.rpartition(" ")[2]
             shared = f"{name} in {function}" if entry and len(known) > 1 else name
             if len(threads) > 1 or (not entry and len(by_entry) > 1):
-                found |= {(process, model.thread_names[i]): shared for i in threads}
+                for i in threads:
+                    found[i] = shared
     return found
 
 
-def fold_locks(rows: Rows[LockRow], names: Callable[[], Names]) -> Rows[LockRow]:
+def fold_locks(model: Model, rows: Rows[LockRow], names: Names) -> Rows[LockRow]:
     """The rows; threads that have their like count together where they stand at one site."""
-    return rows.changed(lambda row: _lock(row, _calling(names(), row.process)))
+    calling = cache(lambda: _calling(model, names()))
+    return rows.changed(lambda row: _lock(row, calling()(row.process)))
 
 
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
@@ -123,8 +131,11 @@ def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
     )  # fmt: skip
 
 
-def _calling(names: Names, process: int) -> Callable[[str], str]:
-    return lambda name: names.get((process, name), name)
+def _calling(model: Model, names: list[str]) -> Callable[[int], Callable[[str], str]]:
+    """By process the names that its threads share, by their own."""
+    owned = zip(model.thread_process, model.thread_names, strict=True)
+    shared = dict(zip(owned, names, strict=True))
+    return lambda process: lambda name: shared.get((process, name), name)
 
 
 def _by[T, K](rows: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
@@ -139,19 +150,15 @@ def _by[T, K](rows: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]
     return sorted(found.items(), key=weight, reverse=True)
 
 
-def fold_threads(
-    model: Model, rows: Rows[ThreadRow], names: Callable[[], Names]
-) -> Rows[ThreadRow]:
+def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[ThreadRow]:
     """The rows; threads that have their like are one, whose numbers are sums.
 
     Percentiles cannot be summed: they are 0, as is the tid. Measures: `GIL wait`, `wall_ns`.
     """
     groups: dict[tuple[int, str], list[int]] = defaultdict(list)  # numbers of rows
-    shared = names() if rows else {}
-    owned = [*zip(model.thread_process, model.thread_names, strict=True)]
+    shared, process_of = names() if rows else [], model.thread_process
     for number in rows.numbers:
-        key = owned[number]
-        groups[key[0], shared.get(key, key[1])].append(number)
+        groups[process_of[number], shared[number]].append(number)
     members = [*groups.values()]
     called = [name for _, name in groups]
     everyone = len(model.threads)
@@ -163,6 +170,7 @@ def fold_threads(
     spent = cache(lambda: spent_by(model, of_thread, len(members)))
     holders = cache(lambda: Holders.of(model).grouped(of_thread, len(members)))
     counters = cache(lambda: counted(model))
+    calling = cache(lambda: _calling(model, shared))
 
     def of(measure: str, group: int) -> Iterable[int]:
         return map(rows.measure(measure).__getitem__, members[group])
@@ -179,7 +187,7 @@ def fold_threads(
             first, *more = members[group]
             waited = max(members[group], key=longest.__getitem__)
             row, worst = rows.with_numbers([first, waited])
-            held = _held(holders().held(group), _calling(shared, row.process))
+            held = _held(holders().held(group), calling()(row.process))
             if not more:
                 yield replace(row, held=held)
                 continue

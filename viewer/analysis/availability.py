@@ -163,7 +163,9 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     for at, loop in enumerate(model.loops):
         known = available = counts[at]
         unknown = 0
-        if at in bad or at in lost or at in off:
+        if at in bad and at not in lost and at not in off:
+            available -= bad[at].count()
+        elif at in lost or at in off:
             marks = (of(which, at).all() for which in (bad, lost, off))
             windows = list(zip(*marks, strict=True))
             good = [
@@ -200,6 +202,10 @@ class _Marks:
     def all(self) -> list[bool]:
         """By window whether it is marked."""
         return [count > 0 for count in accumulate(self._changes[:-1])]
+
+    def count(self) -> int:
+        """How many windows are marked."""
+        return sum(map(bool, accumulate(self._changes[:-1])))
 
 
 class _Stops:

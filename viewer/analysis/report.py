@@ -161,7 +161,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         regions,
         threads,
         fold_threads(model, threads, alike),
-        fold_locks(locks, alike),
+        fold_locks(model, locks, alike),
         io,
         gc,
         cpu,

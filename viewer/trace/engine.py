@@ -75,6 +75,7 @@ class Engine:
     spans: Callable[[Column, Column, int], Spans]
     histogram: Callable[[Column, Column, Column, Column, int], Column]
     find_args: Callable[[Column, Column, Column, Column, Column, int], Column]
+    find_numbers: Callable[[Column, Column, Column, Column, Column, int], Column]
     head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
 
 
@@ -107,6 +108,7 @@ PYTHON = Engine(
     intervals.spans,
     intervals.histogram,
     sites.find_args,
+    sites.find_numbers,
     sites.head_sites,
 )
 
@@ -151,6 +153,7 @@ def _native() -> Engine:
         lambda *columns: Spans(*_decoder.spans(*columns)),
         _decoder.histogram,
         _decoder.find_args,
+        _decoder.find_numbers,
         _decoder.head_sites,
     )
 

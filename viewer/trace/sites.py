@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from viewer.trace.columns import STRING, Column
+from viewer.trace.columns import BOOL, INT, STRING, UINT, Column
 
 _PACKAGE = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
@@ -139,6 +139,30 @@ def find_args(
 
     -1 if it is at neither.
     """
+    return _find(event, end_event, arg_start, arg_name, arg_kind, name, (STRING,))
+
+
+def find_numbers(
+    event: Column,
+    end_event: Column,
+    arg_start: Column,
+    arg_name: Column,
+    arg_kind: Column,
+    name: int,
+) -> Column:
+    """The same for a whole number."""
+    return _find(event, end_event, arg_start, arg_name, arg_kind, name, (BOOL, UINT, INT))
+
+
+def _find(
+    event: Column,
+    end_event: Column,
+    arg_start: Column,
+    arg_name: Column,
+    arg_kind: Column,
+    name: int,
+    kinds: tuple[int, ...],
+) -> Column:
     found = array("i")
     for ends in zip(event, end_event, strict=True):
         places = (
@@ -146,7 +170,7 @@ def find_args(
             for end in ends
             if end >= 0
             for a in range(arg_start[end], arg_start[end + 1])
-            if arg_name[a] == name and arg_kind[a] == STRING
+            if arg_name[a] == name and arg_kind[a] in kinds
         )
         found.append(next(places, -1))
     return memoryview(found)

@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from tests.support.engines import ENGINES
-from viewer.trace.columns import STRING, UINT
+from viewer.trace.columns import BOOL, DOUBLE, INT, STRING, UINT
 from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
 from viewer.trace.sites import Site, entry, head, is_library, place_of, via
 
@@ -97,6 +97,17 @@ def test_find_args(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_find_numbers(engine):
+    """At the begin, else at the end; whole numbers and truth of that name, no others."""
+    starts = column("i", [0, 2, 3, 5])
+    names = column("i", [8, 8, 8, 7, 8])
+    kinds = column("B", [STRING, UINT, BOOL, INT, DOUBLE])
+    begins, ends = column("i", [0, 1, 2, 2]), column("i", [2, -1, 1, -1])
+    found = engine.find_numbers(begins, ends, starts, names, kinds, 8)
+    assert found.tolist() == [1, 2, 2, -1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_head_sites(engine):
     """Only a library's site with a head is replaced, never a task's own."""
     value = column("q", [0, 1, 2, 0])  # strings: 0 a library's site, 1 the user's, 2 a stack
@@ -121,15 +132,16 @@ def test_twins(seed):
     choose = random.Random(seed)
     starts = column("i", sorted(choose.randrange(60) for _ in range(40)))
     names = column("i", [choose.randrange(3) for _ in range(60)])
-    kinds = column("B", [choose.choice((STRING, UINT)) for _ in range(60)])
+    kinds = column("B", [choose.choice((STRING, UINT, DOUBLE, BOOL)) for _ in range(60)])
     begins = column("i", [choose.randrange(39) for _ in range(99)])
     ends = column("i", [choose.randrange(-1, 39) for _ in range(99)])
     for name in range(4):
-        found = [
-            engine.find_args(begins, ends, starts, names, kinds, name)
-            for engine in (BEST, PYTHON)
-        ]
-        assert found[0] == found[1]
+        for find in ("find_args", "find_numbers"):
+            found = [
+                getattr(engine, find)(begins, ends, starts, names, kinds, name)
+                for engine in (BEST, PYTHON)
+            ]
+            assert found[0] == found[1]
     value = column("q", [choose.randrange(20) for _ in range(60)])
     places = [column("i", [choose.randrange(-1, 60) for _ in range(99)]) for _ in range(3)]
     heads = column("i", [choose.randrange(-1, 20) for _ in range(20)])

@@ -219,11 +219,13 @@ def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
     One sweep: in each piece of time all who wait are charged to those who run, in equal
     parts. What the jobs of a batch wait for each other is no loss.
     """
-    changes: list[tuple[int, int, int]] = []
+    # One number for each change is sorted faster than a tuple: when, what, and whose.
+    jobs, changes = max(len(found), 1), list[int]()
     for n, job in enumerate(found):
+        began = job.began_ns * 4
         if job.queued_ns >= _NOTICED_NS:
-            changes += [(job.submitted_ns, 1, n), (job.began_ns, -1, n)]
-        changes += [(job.began_ns, 2, n), (job.ended_ns, -2, n)]
+            changes += ((job.submitted_ns * 4 + 2) * jobs + n, (began + 1) * jobs + n)
+        changes += ((began + 3) * jobs + n, job.ended_ns * 4 * jobs + n)
     changes.sort()
     known = dict[tuple[_Kind, int], int]()  # jobs of a kind and batch, by number
     alike = [
@@ -233,7 +235,9 @@ def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
     batch_of, charged = [batch for _, batch in known], [0] * len(known)
     waiting, running = Counter[int](), Counter[int]()  # by batch; by number
     queue = busy = before = 0
-    for time_ns, change, n in changes:
+    for each in changes:
+        when, n = divmod(each, jobs)
+        time_ns, change = when >> 2, (-2, -1, 1, 2)[when & 3]
         if queue and busy and time_ns > before:
             for number, count in running.items():
                 others = queue - waiting[batch_of[number]]

@@ -287,12 +287,24 @@ def _lost_ns(facts: Facts, pool: Pool) -> int:
             changes += [(job.submit_ns, 1, 1), (job.start_ns, 1, -1)]
         if job.start_ns >= 0:
             changes += [(job.start_ns, 0, -1), (job.end_ns, 0, 1)]
-    idle_and_waiting, lost, before = [0, 0], 0, 0
-    for time_ns, which, change in sorted(changes):
-        lost += max(min(idle_and_waiting), 0) * (time_ns - before)
-        idle_and_waiting[which] += change
+    idle = waiting = lost = before = 0
+    for time_ns, which, change in _in_order(changes):
+        if idle > 0 < waiting:
+            lost += min(idle, waiting) * (time_ns - before)
         before = time_ns
+        if which:
+            waiting += change
+        else:
+            idle += change
     return lost
+
+
+def _in_order(changes: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """The sorted changes. One number for each is sorted faster than a tuple."""
+    packed = sorted(
+        time_ns << 2 | which << 1 | (change > 0) for time_ns, which, change in changes
+    )
+    return ((each >> 2, each >> 1 & 1, 2 * (each & 1) - 1) for each in packed)
 
 
 def _too_large(facts: Facts, pool: Pool) -> Finding | None:

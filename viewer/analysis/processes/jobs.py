@@ -5,12 +5,14 @@ processes, so no arrow has to be followed.
 """
 
 from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Self
+from itertools import compress, starmap
+from typing import Any, Self
 
 from tracer import schema as s
+from viewer.trace.columns import Column
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg, number_of
 from viewer.trace.sites import head
 
 NEVER = -1
@@ -59,6 +61,9 @@ class Job:
         return self.received_ns - self.end_ns if self.received_ns >= 0 <= self.end_ns else 0
 
 
+_BLANK = Job(-1, -1)
+
+
 @dataclass(slots=True)
 class Pool:
     """The jobs of a pool, in order of submission, and the processes that ran any."""
@@ -72,30 +77,157 @@ class Pool:
         return sorted({job.worker for job in self.jobs if job.worker >= 0})
 
 
+class _Found:
+    """The jobs of a trace while they are read: a column for each field, by number."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._columns: dict[str, list[Any]] = {}
+
+    def read(self, name: str) -> "_Read":
+        """The instants of that name; each tells of one job."""
+        trace = self.model.trace
+        events = trace.instants(trace.events.name, name)
+        mark = trace.symbol(s.CAT_JOB)
+        if any(trace.events.category[event] != mark for event in events):
+            of_jobs = (event for event in events if trace.events.category[event] == mark)
+            events = memoryview(array("i", of_jobs))
+        return _Read(self, events, memoryview(array("i", [-1]) * len(events)))
+
+    def ran(self) -> tuple[list[int], "_Read"]:
+        """The slices on the tracks of workers' jobs."""
+        trace = self.model.trace
+        events, slices = trace.events, trace.slices
+        jobs = trace.tracks.named(s.TRACK_JOBS)
+        mark = memoryview(array("i", [0]) * len(events.uuids))
+        for track in jobs:
+            mark[track] = 1
+        tracks = trace.engine.gather(slices.event, events.track, mark) if jobs else ()
+        rows = [*compress(range(len(slices.event)), tracks)]
+        begins, ends = (
+            memoryview(array("i", map(column.__getitem__, rows)))
+            for column in (slices.event, slices.end_event)
+        )
+        return rows, _Read(self, begins, ends)
+
+    def job(self, pool: int, number: int) -> int:
+        return self._numbers.setdefault((pool, number), len(self._numbers))
+
+    def put(self, name: str, jobs: Iterable[int], values: Iterable[Any]) -> None:
+        """What events say of a field of these jobs; the last one counts."""
+        column = self._columns.setdefault(name, [])
+        column += [getattr(_BLANK, name)] * (len(self._numbers) - len(column))
+        for job, value in zip(jobs, values, strict=True):
+            column[job] = value
+
+    def jobs(self) -> list[Job]:
+        for name in self._columns:
+            self.put(name, (), ())
+        found = [*starmap(Job, self._numbers)]
+        for name, column in self._columns.items():
+            for job, value in zip(found, column, strict=True):
+                setattr(job, name, value)
+        return found
+
+
+class _Read:
+    """Events that tell of jobs, in columns."""
+
+    def __init__(self, found: _Found, events: Column, ends: Column) -> None:
+        self._found, self._trace = found, found.model.trace
+        self.events, self._ends = events, ends
+        pools, numbers = self.numbers(s.ARG_POOL), self.numbers(s.ARG_JOB)
+        self.jobs = [*map(found.job, pools, numbers)]
+
+    def put(self, **columns: Iterable[Any]) -> None:
+        for name, values in columns.items():
+            self._found.put(name, self.jobs, values)
+
+    def _where(self, find: Callable[..., Column], name: str) -> Column:
+        e = self._trace.events
+        return find(
+            self.events, self._ends, e.arg_start, e.arg_name, e.arg_kind,
+            self._trace.symbol(name),
+        )  # fmt: skip
+
+    def numbers(self, name: str, missing: int = -1) -> list[int]:
+        values = self._trace.events.arg_value
+        places = self._where(self._trace.engine.find_numbers, name)
+        return [values[at] if at >= 0 else missing for at in places]
+
+    def strings(self, name: str) -> list[int]:
+        values = self._trace.events.arg_value
+        places = self._where(self._trace.engine.find_args, name)
+        return [values[at] if at >= 0 else -1 for at in places]
+
+    def texts(self, name: str) -> list[str]:
+        return [*map(self._trace.text, self.strings(name))]
+
+    @property
+    def times(self) -> list[int]:
+        return [*map(self._trace.events.time_ns.__getitem__, self.events)]
+
+    @property
+    def processes(self) -> list[int]:
+        track, of_track = self._trace.events.track, self._trace.track_process
+        return [of_track[track[event]] for event in self.events]
+
+    @property
+    def threads(self) -> list[int]:
+        events, thread_of = self._trace.events, self._found.model.threads.by_uuid
+        uuids = (events.uuids[events.track[event]] for event in self.events)
+        return [thread_of.get(uuid, -1) for uuid in uuids]
+
+
 class Jobs:
     """All jobs of a trace."""
 
     def __init__(self, model: Model) -> None:
-        self.model = model
-        self._thread_of_track = model.threads.by_uuid
-        self._found: dict[tuple[int, int], Job] = {}
-        for read, name in (
-            (self._submitted, s.SUBMIT),
-            (self._sent, s.JOB_SENT),
-            (self._result, s.RESULT_SENT),
-            (self._received, s.RESULT_RECEIVED),
-        ):
-            events = model.trace.events
-            for event in model.trace.instants(events.name, name):
-                if model.trace.text(events.category[event]) == s.CAT_JOB:
-                    args = model.trace.args(event)
-                    read(self._job(args), event, args)
-        self._ran()
+        found, trace = _Found(model), model.trace
+        read = found.read(s.SUBMIT)
+        ways = [*zip(read.strings(s.ARG_STACK), read.strings(s.ARG_SITE), strict=True)]
+        sites = {
+            way: head(trace.text(way[0])) or trace.text(way[1]) for way in dict.fromkeys(ways)
+        }
+        read.put(
+            submit_ns=read.times,
+            process=read.processes,
+            thread=read.threads,
+            name=read.texts(s.ARG_NAME),
+            site=map(sites.__getitem__, ways),
+        )
+        read = found.read(s.JOB_SENT)
+        read.put(
+            sent_ns=read.times,
+            sent_bytes=read.numbers(s.ARG_BYTES),
+            pickled_ns=read.numbers(s.ARG_PICKLING, 0),
+        )
+        read = found.read(s.RESULT_SENT)
+        read.put(result_ns=read.times, result_bytes=read.numbers(s.ARG_BYTES))
+        read = found.read(s.RESULT_RECEIVED)
+        read.put(received_ns=read.times, receiver=read.threads)
+        rows, read = found.ran()
+        slices, names = trace.slices, map(trace.events.name.__getitem__, read.events)
+        read.put(
+            worker=read.processes,
+            start_ns=map(slices.start_ns.__getitem__, rows),
+            end_ns=map(slices.end_ns.__getitem__, rows),
+            is_over=[not slices.unfinished[row] for row in rows],
+            exception=read.texts(s.ARG_EXCEPTION),
+        )
+        every = found.jobs()
+        for number, name in zip(read.jobs, names, strict=True):
+            if not every[number].name:
+                every[number].name = trace.text(name)
         pools: dict[int, Pool] = {}
-        for job in sorted(self._found.values(), key=_order):
-            pool = pools.setdefault(job.pool, Pool(job.pool))
+        for job in sorted(every, key=_order):
+            pool = pools.get(job.pool)
+            if pool is None:
+                pool = pools[job.pool] = Pool(job.pool)
             pool.jobs.append(job)
-            pool.process = max(pool.process, job.process)
+            if job.process > pool.process:
+                pool.process = job.process
         self.pools = tuple(pools.values())
         self.all = tuple(job for pool in self.pools for job in pool.jobs)
 
@@ -107,62 +239,10 @@ class Jobs:
             found = model.derived[cls] = cls(model)
         return found
 
-    def _job(self, args: dict[str, Arg]) -> Job:
-        key = number_of(args, s.ARG_POOL, -1), number_of(args, s.ARG_JOB, -1)
-        job = self._found.get(key)
-        if job is None:
-            job = self._found[key] = Job(*key)
-        return job
-
-    def _process(self, event: int) -> int:
-        return self.model.trace.track_process[self.model.trace.events.track[event]]
-
-    def _thread(self, event: int) -> int:
-        events = self.model.trace.events
-        return self._thread_of_track.get(events.uuids[events.track[event]], -1)
-
-    def _submitted(self, job: Job, event: int, args: dict[str, Arg]) -> None:
-        job.submit_ns = self.model.trace.events.time_ns[event]
-        job.process, job.thread = self._process(event), self._thread(event)
-        job.name = str(args.get(s.ARG_NAME, ""))
-        job.site = head(str(args.get(s.ARG_STACK, ""))) or str(args.get(s.ARG_SITE, ""))
-
-    def _sent(self, job: Job, event: int, args: dict[str, Arg]) -> None:
-        job.sent_ns = self.model.trace.events.time_ns[event]
-        job.sent_bytes = number_of(args, s.ARG_BYTES, -1)
-        job.pickled_ns = number_of(args, s.ARG_PICKLING)
-
-    def _result(self, job: Job, event: int, args: dict[str, Arg]) -> None:
-        job.result_ns = self.model.trace.events.time_ns[event]
-        job.result_bytes = number_of(args, s.ARG_BYTES, -1)
-
-    def _received(self, job: Job, event: int, _args: dict[str, Arg]) -> None:
-        job.received_ns = self.model.trace.events.time_ns[event]
-        job.receiver = self._thread(event)
-
-    def _ran(self) -> None:
-        """The slices on the tracks of workers' jobs."""
-        trace = self.model.trace
-        events, slices = trace.events, trace.slices
-        jobs = trace.tracks.named(s.TRACK_JOBS)
-        if not jobs:
-            return
-        mark = memoryview(array("i", [0]) * len(events.uuids))
-        for track in jobs:
-            mark[track] = 1
-        for i, is_job in enumerate(trace.engine.gather(slices.event, events.track, mark)):
-            if not is_job:
-                continue
-            event, end = slices.event[i], slices.end_event[i]
-            args = (trace.args(end) if end >= 0 else {}) | trace.args(event)
-            job = self._job(args)
-            job.worker = self._process(event)
-            job.start_ns, job.end_ns = slices.start_ns[i], slices.end_ns[i]
-            job.is_over = not slices.unfinished[i]
-            job.exception = str(args.get(s.ARG_EXCEPTION, ""))
-            job.name = job.name or trace.text(events.name[event])
-
 
 def _order(job: Job) -> tuple[int, int]:
-    first = (time for time in (job.submit_ns, job.sent_ns, job.start_ns) if time >= 0)
-    return next(first, 0), job.number
+    if job.submit_ns >= 0:
+        return job.submit_ns, job.number
+    if job.sent_ns >= 0:
+        return job.sent_ns, job.number
+    return max(job.start_ns, 0), job.number

@@ -560,7 +560,7 @@ done:
     X(describe) X(above) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
     X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
-    X(tile) X(clip) X(longer) X(gaps) X(find_args)                                             \
+    X(tile) X(clip) X(longer) X(gaps) X(find_args) X(find_numbers)                             \
     X(head_sites) X(spans) X(histogram)
 
 #define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);

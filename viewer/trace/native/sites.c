@@ -2,11 +2,10 @@
  * place of a library's. */
 #include "columns.h"
 
-/* find_args(event, end_event, arg_start, arg_name, arg_kind, name): by slice, where the text
- * argument of that name is: at its begin, else at its end; -1 at neither */
-PyObject *find_args(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+/* By slice, where the argument of a name is: at its begin, else at its end; -1 at neither.
+ * `kinds` has a bit for each kind of value that counts. */
+static PyObject *find(PyObject *const *args, Py_ssize_t nargs, unsigned kinds)
 {
-    (void)module;
     Inputs in;
     Column out = {0};
     PyObject *result = NULL;
@@ -31,7 +30,7 @@ PyObject *find_args(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         for (int end = 0; end < 2 && found[i] < 0 && ends[end][i] >= 0; end++) {
             int32_t event = ends[end][i];
             for (int32_t a = arg_start[event]; a < arg_start[event + 1]; a++) {
-                if (arg_name[a] == name && arg_kind[a] == ARG_KIND_STRING) {
+                if (arg_name[a] == name && arg_kind[a] < 8 && kinds >> arg_kind[a] & 1) {
                     found[i] = a;
                     break;
                 }
@@ -43,6 +42,20 @@ done:
     free_columns(&out, 1);
     inputs_free(&in);
     return result;
+}
+
+/* find_args(event, end_event, arg_start, arg_name, arg_kind, name): of texts */
+PyObject *find_args(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    return find(args, nargs, 1u << ARG_KIND_STRING);
+}
+
+/* find_numbers: the same arguments; of whole numbers */
+PyObject *find_numbers(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    return find(args, nargs, 1u << ARG_KIND_BOOL | 1u << ARG_KIND_UINT | 1u << ARG_KIND_INT);
 }
 
 /* head_sites(value, site_at, stack_at, own, head, is_library): the values, with the head of the
