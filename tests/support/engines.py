@@ -1,6 +1,6 @@
 """Both versions of the heavy functions, for tests that must hold for each."""
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -14,6 +14,9 @@ ENGINES = [pytest.param(PYTHON, id="python"), pytest.param(BEST, id="c", marks=_
 
 
 def plain(columns: Any) -> dict[str, object]:
-    """A dataclass of columns as lists, so that a test shows where two differ."""
-    values = {field.name: getattr(columns, field.name) for field in fields(columns)}
+    """A table of columns as lists, so that a test shows where two differ."""
+    if is_dataclass(columns):
+        values = {each.name: getattr(columns, each.name) for each in fields(columns)}
+    else:
+        values = columns._asdict()
     return {n: v.tolist() if isinstance(v, memoryview) else v for n, v in values.items()}

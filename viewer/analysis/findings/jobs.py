@@ -233,7 +233,8 @@ def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
         for job, batch in zip(found, batches, strict=True)
     ]
     batch_of, charged = [batch for _, batch in known], [0] * len(known)
-    waiting, running = Counter[int](), Counter[int]()  # by batch; by number
+    waiting = [0] * (max(batches, default=0) + 1)  # by batch
+    running = defaultdict[int, int](int)  # by number
     queue = busy = before = 0
     for each in changes:
         when, n = divmod(each, jobs)

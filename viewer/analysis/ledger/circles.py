@@ -1,6 +1,6 @@
 """Circles: threads or tasks each of which waits for what the next one holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,8 +69,8 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
     A circle closes when its last wait or hold begins; the search starts there.
     """
     model, table, engine = ledger.model, ledger.model.states, ledger.model.trace.engine
-    wait, unfinished = marks(model, waits_for_lock), model.trace.slices.unfinished
-    long_waits = engine.longer(table.start_ns, table.end_ns, wait, at_least_ns)
+    mark, unfinished = marks(model, waits_for_lock), model.trace.slices.unfinished
+    long_waits = engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
     if not any(
         table.state[row] & FAILED or unfinished[table.slice[row]] for row in long_waits
     ):
@@ -88,8 +88,8 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
     wait_of: dict[int, int] = {}  # by who waits now
     hold_of: dict[int, int] = {}  # by lock that is held now
     for row in rows:
-        while ends[over[done]] <= starts[row]:
-            old = over[done]
+        start = starts[row]
+        while ends[old := over[done]] <= start:
             now, key = (wait_of, waiter[old]) if old in waiter else (hold_of, lock_of[old])
             if now.get(key) == old:
                 del now[key]
@@ -100,21 +100,24 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
         else:
             first = holder[row]
             hold_of[lock_of[row]] = row
-        links, who = list[Link](), first
-        while len(links) < _DEEPEST and who in wait_of:
-            hold = hold_of.get(lock_of[wait_of[who]], -1)
-            if hold < 0:
-                break
-            links.append(Link(_named(who), wait_of[who], hold))
+        way, until, who = list[tuple[int, int, int]](), start + at_least_ns, first
+        while (wait := wait_of.get(who, -1)) >= 0 and len(way) < _DEEPEST:
+            hold = hold_of.get(lock_of[wait], -1)
+            if hold < 0 or ends[wait] < until or ends[hold] < until:
+                break  # open, or not for long enough
+            way.append((wait, hold, who))
             who = holder[hold]
             if who == first:
+                yield _circle(way, start, ends)
                 break
-        if not links or who != first:
-            continue
-        until = min(min(ends[link.wait], ends[link.hold]) for link in links)
-        if until - starts[row] >= at_least_ns:
-            at = min(range(len(links)), key=lambda n: links[n].wait)
-            yield Circle((*links[at:], *links[:at]), starts[row], until)
+
+
+def _circle(way: list[tuple[int, int, int]], start_ns: int, ends: Sequence[int]) -> Circle:
+    """The circle of these waits and holds, from the first wait on."""
+    until = min([min(ends[wait], ends[hold]) for wait, hold, _ in way])
+    at = way.index(min(way))
+    links = [Link(_named(who), wait, hold) for wait, hold, who in (*way[at:], *way[:at])]
+    return Circle(tuple(links), start_ns, until)
 
 
 def _named(who: int) -> Who:

@@ -6,8 +6,8 @@ processes, so no arrow has to be followed.
 
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from itertools import compress, starmap
+from dataclasses import dataclass, field, fields
+from itertools import compress
 from typing import Any, Self
 
 from tracer import schema as s
@@ -61,7 +61,7 @@ class Job:
         return self.received_ns - self.end_ns if self.received_ns >= 0 <= self.end_ns else 0
 
 
-_BLANK = Job(-1, -1)
+_BLANK, _FIELDS = Job(-1, -1), [each.name for each in fields(Job)]
 
 
 @dataclass(slots=True)
@@ -122,13 +122,11 @@ class _Found:
             column[job] = value
 
     def jobs(self) -> list[Job]:
-        for name in self._columns:
+        self.put("pool", range(len(self._numbers)), (pool for pool, _ in self._numbers))
+        self.put("number", range(len(self._numbers)), (number for _, number in self._numbers))
+        for name in _FIELDS:
             self.put(name, (), ())
-        found = [*starmap(Job, self._numbers)]
-        for name, column in self._columns.items():
-            for job, value in zip(found, column, strict=True):
-                setattr(job, name, value)
-        return found
+        return [*map(Job, *map(self._columns.__getitem__, _FIELDS))]
 
 
 class _Read:
