@@ -5,6 +5,8 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
+from operator import attrgetter
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -82,7 +84,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 def regions(model: Model) -> tuple[Region, ...]:
     """All of them, in order of begin; the pieces of a region are joined again."""
-    return tuple(sorted(_Finder(model).find(), key=lambda region: region.start_ns))
+    return tuple(sorted(_Finder(model).find(), key=attrgetter("start_ns")))
 
 
 def intervals(model: Model, name: str) -> tuple[Interval, ...]:
@@ -106,13 +108,12 @@ def region_rows(model: Model) -> tuple[RegionRow, ...]:
         return ()
     numbered: dict[tuple[str, str], int] = {}
     key = [numbered.setdefault((each.kind, each.name), len(numbered)) for each in found]
-    spread = model.trace.engine.grouped_stats(
-        _column("q", (each.start_ns for each in found)),
-        _column("q", (each.end_ns for each in found)),
-        _column("i", key),
-        len(numbered),
+    of_field = [*zip(*found, strict=True)]
+    start, end = (
+        _column("q", of_field[Region._fields.index(field)]) for field in ("start_ns", "end_ns")
     )
-    states = _states(model, found, key, len(numbered))
+    spread = model.trace.engine.grouped_stats(start, end, _column("i", key), len(numbered))
+    states = _states(model, found, key, len(numbered), start, end)
     in_tasks = Counter(k for k, each in zip(key, found, strict=True) if each.task >= 0)
     failed = Counter(k for k, each in zip(key, found, strict=True) if each.exception)
     rows = [
@@ -136,7 +137,12 @@ def _column(form: str, values: Iterable[int]) -> Column:
 
 
 def _states(
-    model: Model, found: tuple[Region, ...], key: list[int], keys: int
+    model: Model,
+    found: tuple[Region, ...],
+    key: list[int],
+    keys: int,
+    start: Column,
+    end: Column,
 ) -> list[dict[str, int]]:
     """By key, how long the owners of its regions were in each state meanwhile."""
     ledger = Ledger.of(model)
@@ -151,13 +157,7 @@ def _states(
             k if is_wanted and lane >= 0 else -1
             for k, lane, is_wanted in zip(key, lanes, wanted, strict=True)
         ]
-        waits = Waits(
-            _column("q", (each.start_ns for each in found)),
-            _column("q", (each.end_ns for each in found)),
-            _column("i", lanes),
-            _column("i", mine),
-            keys,
-        )
+        waits = Waits(start, end, _column("i", lanes), _column("i", mine), keys)
         charges = replace(states, who=who, whos=len(names)).charge(waits)
         for k, state, ns in zip(charges.key, charges.who, charges.total, strict=True):
             name = names[state] if state < len(names) else UNKNOWN
@@ -208,27 +208,34 @@ class _Finder:
         events, slices = self.trace.events, self.trace.slices
         task_at = self.tasks_at()
         by_track: dict[int, list[int]] = defaultdict(list)
-        for i, event in enumerate(slices.event):
-            if events.category[event] in self.kinds:
-                by_track[events.track[event]].append(i)
+        mark = memoryview(array("i", bytes(4 * len(events.strings))))
+        for category in self.kinds:
+            mark[category] = 1
+        marked = self.trace.engine.gather(slices.event, events.category, mark)
+        for i in compress(range(len(marked)), marked):
+            by_track[events.track[slices.event[i]]].append(i)
+        text, name_of, category_of = self.trace.text, events.name, events.category
+        has_operations, has_exceptions = self.operation >= 0, self.exception >= 0
         for track in sorted(by_track):
             parent = self.parents.get(track, 0)
-            thread = self.thread_of.get(parent, -1)
-            for pieces in self.whole(by_track[track]):
-                start_ns = slices.start_ns[pieces[0]]
-                begin, end = slices.event[pieces[0]], slices.end_event[pieces[-1]]
-                number = self.argument(begin, self.operation)
-                left_by = self.argument(end, self.exception)
+            thread, process = self.thread_of.get(parent, -1), self.trace.track_process[track]
+            is_tasks = parent and thread < 0
+            for first, last in self.whole(by_track[track]):
+                start_ns, begin = slices.start_ns[first], slices.event[first]
+                number = self.argument(begin, self.operation) if has_operations else 0
+                left_by = -1
+                if has_exceptions:
+                    left_by = self.argument(slices.end_event[last], self.exception)
                 yield Region(
-                    self.trace.text(events.name[begin]),
-                    self.kinds[events.category[begin]],
-                    self.trace.track_process[track],
+                    text(name_of[begin]),
+                    self.kinds[category_of[begin]],
+                    process,
                     thread,
-                    task_at(parent, start_ns) if parent and thread < 0 else -1,
+                    task_at(parent, start_ns) if is_tasks else -1,
                     start_ns,
-                    slices.end_ns[pieces[-1]],
-                    number if number > 0 else 0,
-                    self.trace.text(left_by),
+                    slices.end_ns[last],
+                    max(number, 0),
+                    text(left_by),
                 )
 
     def argument(self, event: int, name: int) -> int:
@@ -241,11 +248,12 @@ class _Finder:
                 return int(events.arg_value[at])
         return -1
 
-    def whole(self, pieces: list[int]) -> list[list[int]]:
-        """A region that outlives the one around it continues as another piece, without gap."""
+    def whole(self, pieces: list[int]) -> Iterable[tuple[int, int]]:
+        """The first and last piece of each region. One that outlives the region around it
+        continues as another piece, without gap."""
         found: list[list[int]] = []
         if self.continues == _ABSENT:
-            return [[i] for i in pieces]
+            return zip(pieces, pieces, strict=True)
         slices, events = self.trace.slices, self.trace.events
         cut: dict[tuple[int, int], list[list[int]]] = defaultdict(list)  # by name, end
         for i in pieces:
@@ -258,7 +266,7 @@ class _Finder:
                 region = [i]
                 found.append(region)
             cut[name, slices.end_ns[i]].append(region)
-        return found
+        return [(region[0], region[-1]) for region in found]
 
     def tasks_at(self) -> "_TaskAt":
         """The task on a task's track or lane at a moment."""

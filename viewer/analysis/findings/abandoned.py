@@ -3,7 +3,7 @@ or fills any more, and tasks that swallowed their cancellation."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -75,7 +75,7 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
     long = model.trace.engine.longer(
         slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _IDLE_NS
     )
-    asked = {owned.owner[i]: i for i in long if _is_for_tasks(facts, i)}
+    asked = {owned.owner[i]: i for i in _for_tasks(facts, long)}
     if not asked:
         return
     waits, blockers = LongWaits.of(facts), Blockers(facts)
@@ -124,7 +124,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
     long = model.trace.engine.longer(
         slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _LOST_NS
     )
-    asked = [i for i in long if _is_for_tasks(facts, i)]
+    asked = _for_tasks(facts, long)
     asked.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
     waits = LongWaits.of(facts)
     for i in asked[:_MOST]:
@@ -156,10 +156,17 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
             yield Finding("wait in vain", lost, text, evidence)
 
 
-def _is_for_tasks(facts: Facts, i: int) -> bool:
-    owned = facts.model.owners
-    name = facts.model.trace.text(owned.code[i]).removeprefix(_AWAIT)
-    return owned.owner[i] >= 0 and name.startswith(FOR_TASKS)
+def _for_tasks(facts: Facts, awaits: Iterable[int]) -> list[int]:
+    """Those of these awaits that are for tasks."""
+    trace, owned = facts.model.trace, facts.model.owners
+    names = {
+        name
+        for name in trace.await_names
+        if trace.text(name).removeprefix(_AWAIT).startswith(FOR_TASKS)
+    }
+    if not names:
+        return []
+    return [i for i in awaits if owned.code[i] in names and owned.owner[i] >= 0]
 
 
 def _cancelled(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:
