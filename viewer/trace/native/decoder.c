@@ -9,12 +9,11 @@ static int32_t find_track(Decoder *d, uint64_t uuid)
     if (known->is_set && known->uuid == uuid) {
         return known->track;
     }
-    int fresh;
-    MapEntry *e = map_put(&d->tracks, uuid, 0, count, &fresh);
-    if (!e || (fresh && push_i64(&d->uuids, (int64_t)uuid) < 0)) {
+    Py_ssize_t track = uuids_put(&d->tracks, (const uint64_t *)d->uuids.data, uuid);
+    if (track < 0 || (track == count && push_i64(&d->uuids, (int64_t)uuid) < 0)) {
         return -1;
     }
-    *known = (Known){uuid, (int32_t)e->value, 1};
+    *known = (Known){uuid, (int32_t)track, 1};
     return known->track;
 }
 
@@ -40,6 +39,7 @@ static Py_ssize_t find_sequence(Decoder *d, uint64_t id)
             d->sequence_room = room;
         }
         memset(&d->sequences[d->sequence_count], 0, sizeof(Sequence));
+        d->sequences[d->sequence_count].epoch = 1; /* 0 is an entry that was never set */
         d->sequences[d->sequence_count++].now_ns = -1;
     }
     d->cached_id = id;
@@ -196,12 +196,9 @@ static int read_interned(Decoder *d, Sequence *q, Span s)
             }
         }
         Py_ssize_t string = pool_add(&d->strings, text, 0);
-        int fresh;
-        MapEntry *e = string < 0 ? NULL : map_put(&q->names, iid, which, string, &fresh);
-        if (!e) {
+        if (string < 0 || remember(q, iid, which, (int32_t)string) < 0) {
             return -1;
         }
-        e->value = string;
     }
     return 0;
 }
@@ -354,7 +351,7 @@ static int apply_packet(Decoder *d, Span body)
     }
     Sequence *q = &d->sequences[index];
     if (p.flags & 1) {
-        map_clear(&q->names);
+        forget_all(q);
         q->now_ns = -1;
         q->track_uuid = q->clock_id = 0;
         q->hz = 0;
@@ -479,7 +476,7 @@ static void decoder_free(Decoder *d)
         Py_CLEAR(c->bytes);
     }
     for (Py_ssize_t i = 0; i < d->sequence_count; i++) {
-        map_free(&d->sequences[i].names);
+        sequence_free(&d->sequences[i]);
     }
     Pool *pools[] = {&d->strings, &d->descriptors};
     for (int i = 0; i < 2; i++) {
@@ -487,7 +484,7 @@ static void decoder_free(Decoder *d)
         PyMem_RawFree(pools[i]->items);
         PyMem_RawFree(pools[i]->last);
     }
-    map_free(&d->tracks);
+    uuids_free(&d->tracks);
     map_free(&d->sequence_ids);
     PyMem_RawFree(d->sequences);
     Py_CLEAR(d->snapshots);

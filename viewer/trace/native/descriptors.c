@@ -1,5 +1,6 @@
 /* Speed-up of descriptors.py, the Python twin: reads TrackDescriptors. */
 #include "columns.h"
+#include "uuids.h"
 #include "wire.h"
 
 #define VARINT(field) ((uint64_t)(field) << 3)
@@ -97,11 +98,12 @@ static int64_t *row_of(Column *column)
 }
 
 /* Puts a descriptor in the row of its uuid, or in a new one; -1 with an exception set. */
-static int put(const Descriptor *d, Column *out, Map *rows, Pool *texts, PyObject *words)
+static int put(const Descriptor *d, Column *out, Uuids *rows, Pool *texts, PyObject *words)
 {
-    int fresh;
-    MapEntry *e = map_put(rows, d->uuid, 0, out[OUT_UUID].used / 8, &fresh);
-    Py_ssize_t name = e ? pool_add(texts, d->name, 0) : -1;
+    Py_ssize_t known = rows->count;
+    Py_ssize_t row = uuids_put(rows, (const uint64_t *)out[OUT_UUID].data, d->uuid);
+    int fresh = row == known;
+    Py_ssize_t name = row >= 0 ? pool_add(texts, d->name, 0) : -1;
     Py_ssize_t thread_name = name < 0 ? -1 : pool_add(texts, d->thread_name, 0);
     if (thread_name < 0) {
         return -1;
@@ -113,7 +115,6 @@ static int put(const Descriptor *d, Column *out, Map *rows, Pool *texts, PyObjec
             }
         }
     }
-    Py_ssize_t row = e->value;
     row_of(&out[OUT_UUID])[row] = (int64_t)d->uuid;
     row_of(&out[OUT_PARENT])[row] = (int64_t)d->parent;
     row_of(&out[OUT_PID])[row] = (int64_t)(d->process_pid ? d->process_pid : d->thread_pid);
@@ -133,14 +134,14 @@ static int put(const Descriptor *d, Column *out, Map *rows, Pool *texts, PyObjec
 }
 
 /* By uuid its row, -1 without. */
-static int find_rows(Column *out, const uint64_t *uuids, Py_ssize_t n, const Map *rows)
+static int find_rows(Column *out, const uint64_t *uuids, Py_ssize_t n, const Uuids *rows,
+                     const uint64_t *known)
 {
     if (column_fill(out, n * 4, 0xFF) < 0) {
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        MapEntry *e = map_find(rows, uuids[i], 0);
-        ((int32_t *)out->data)[i] = e ? (int32_t)e->value : -1;
+        ((int32_t *)out->data)[i] = (int32_t)uuids_find(rows, known, uuids[i]);
     }
     return 0;
 }
@@ -188,7 +189,7 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     (void)module;
     Inputs in;
     Column out[OUTS] = {0};
-    Map rows = {0};
+    Uuids rows = {0};
     Pool texts = {0};
     Body *bodies = NULL;
     PyObject *words = PyDict_New(), *columns = NULL, *strings = NULL, *result = NULL;
@@ -207,9 +208,10 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         }
     }
     out[OUT_PARENT_ROW].used = 0;
+    const uint64_t *known = (uint64_t *)out[OUT_UUID].data;
     const uint64_t *parents = (uint64_t *)out[OUT_PARENT].data;
-    if (find_rows(&out[OUT_PARENT_ROW], parents, out[OUT_PARENT].used / 8, &rows) < 0
-        || find_rows(&out[OUT_OF_TRACK], in.view[4].buf, in.length[4], &rows) < 0) {
+    if (find_rows(&out[OUT_PARENT_ROW], parents, out[OUT_PARENT].used / 8, &rows, known) < 0
+        || find_rows(&out[OUT_OF_TRACK], in.view[4].buf, in.length[4], &rows, known) < 0) {
         goto done;
     }
     strings = PyList_New(texts.count);
@@ -231,7 +233,7 @@ done:
     PyMem_RawFree(texts.slots);
     PyMem_RawFree(texts.items);
     PyMem_RawFree(texts.last);
-    map_free(&rows);
+    uuids_free(&rows);
     free_columns(out, OUTS);
     inputs_free(&in);
     return result;

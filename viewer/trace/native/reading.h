@@ -1,6 +1,8 @@
 /* The state of the decoder while it reads. */
 #ifndef VIEWER_READING_H
 #define VIEWER_READING_H
+#include "interned.h"
+#include "uuids.h"
 #include "wire.h"
 
 /* Field numbers: tracer/schema.py. A field counts only with its own wire type. */
@@ -8,18 +10,6 @@
 #define FIXED64(field) ((uint64_t)(field) << 3 | 1)
 #define BYTES(field) ((uint64_t)(field) << 3 | 2)
 enum { CLOCK_REALTIME_ID = 1, CLOCK_MONOTONIC_ID = 3, CLOCK_BOOTTIME_ID = 6, CLOCK_DELTA_ID = 64 };
-enum { NAMES_EVENT = 0, NAMES_CATEGORY, NAMES_ANNOTATION, NAMES_STRING,
-       NAMES_FUNCTION, NAMES_PATH, NAMES_FRAME, NAMES_STACK };
-
-typedef struct {
-    int64_t now_ns; /* the delta clock; -1: not known */
-    int ready;      /* a chunk head was seen and nothing was lost since */
-    int has_snapshot;
-    uint64_t track_uuid, clock_id; /* defaults */
-    int32_t hz;                    /* of CPU samples */
-    Map names;                     /* (iid, which) -> string, frame or stack */
-} Sequence;
-
 enum { P_SNAPSHOT, P_DEFAULTS, P_INTERNED, P_EVENT, P_DESCRIPTOR, P_SAMPLE, PARTS };
 typedef struct {
     Span packet[PARTS]; /* at = NULL: absent */
@@ -52,7 +42,8 @@ typedef struct {
     Column stack_start, stack_frame, frame_function, frame_path, frame_line;
     Column descriptor_at, descriptor_bytes, descriptor_packet;
     Pool strings, descriptors;
-    Map tracks, sequence_ids;
+    Uuids tracks;
+    Map sequence_ids;
     Sequence *sequences;
     Py_ssize_t sequence_count, sequence_room;
     uint64_t cached_id; /* runs of packets share a sequence */
@@ -61,11 +52,5 @@ typedef struct {
     PyObject *snapshots; /* list of (sequence, monotonic, realtime, boottime) */
     int64_t skipped, packets;
 } Decoder;
-
-static inline int32_t interned(const Sequence *q, uint64_t iid, int which)
-{
-    MapEntry *e = map_find(&q->names, iid, which);
-    return e ? (int32_t)e->value : -1;
-}
 
 #endif

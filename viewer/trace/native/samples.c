@@ -29,17 +29,6 @@ int read_perf_defaults(Sequence *q, Span s)
     return 0;
 }
 
-static int remember(Sequence *q, uint64_t iid, int which, int64_t index)
-{
-    int fresh;
-    MapEntry *e = map_put(&q->names, iid, which, index, &fresh);
-    if (!e) {
-        return -1;
-    }
-    e->value = index;
-    return 1;
-}
-
 int read_frame(Decoder *d, Sequence *q, Span s)
 {
     uint64_t tag, iid = 0;
@@ -53,7 +42,7 @@ int read_frame(Decoder *d, Sequence *q, Span s)
                 || push_i32(&d->frame_line, line) < 0) {
                 return -1;
             }
-            return remember(q, iid, NAMES_FRAME, index);
+            return remember(q, iid, NAMES_FRAME, (int32_t)index);
         }
         case VARINT(1): iid = v.number; break;
         case VARINT(2): function = interned(q, v.number, NAMES_FUNCTION); break;
@@ -75,7 +64,7 @@ int read_stack(Decoder *d, Sequence *q, Span s)
             if (push_i32(&d->stack_start, (int32_t)(before / 4)) < 0) {
                 return -1;
             }
-            return remember(q, iid, NAMES_STACK, index);
+            return remember(q, iid, NAMES_STACK, (int32_t)index);
         }
         if (tag == VARINT(1)) {
             iid = v.number;
