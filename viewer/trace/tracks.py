@@ -109,6 +109,10 @@ class Tracks(Mapping[int, Track]):
         """By row the topmost of itself and those above it; -1 where they are a circle."""
         return self.above(memoryview(array("i", map((-1).__eq__, self._columns.parent_row))))
 
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        return frozenset(self._columns.texts)
+
     def called(self, is_wanted: Callable[[str], bool]) -> Column:
         """By row 1 if its name is wanted, else 0."""
         texts = memoryview(array("i", map(is_wanted, self._columns.texts)))
@@ -117,6 +121,8 @@ class Tracks(Mapping[int, Track]):
 
     def named(self, *names: str) -> list[int]:
         """The event tracks of these names."""
+        if self._texts.isdisjoint(names):
+            return []
         return self._marked(self.on(self.called(names.__contains__)))
 
     def parent_uuid(self, event_track: int) -> int:
@@ -125,6 +131,8 @@ class Tracks(Mapping[int, Track]):
 
     def below(self, name: str) -> list[int]:
         """The event tracks that are right below one of this name."""
+        if name not in self._texts:
+            return []
         called = self.called(name.__eq__)
         every = memoryview(b"\1" * len(self))
         under = self._engine.group_keys(every, self._columns.parent_row, called, 1)

@@ -171,8 +171,9 @@ class Losses:
 
     def within(self, process: int, since: int, until: int) -> Sequence[Window]:
         """Those that overlap a time."""
-        found = self._of.get(process, [])
-        low = bisect_right(self._last[process], since) if found else 0
-        return [
-            drop for drop in found[low : bisect_left(found, (until, 0))] if drop[1] > since
-        ]
+        found = self._of.get(process)
+        if not found:
+            return ()
+        low = bisect_right(self._last[process], since)
+        high = bisect_left(found, (until, 0), low)
+        return [drop for drop in found[low:high] if drop[1] > since] if low < high else ()
