@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
 from tests.support.models import model_of
@@ -13,6 +15,7 @@ from viewer.analysis.threads import thread_rows
 from viewer.render.json.report import render_json
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
+from viewer.words import stem, stems
 
 PLACE = "/app/web.py:7 handle"
 
@@ -112,3 +115,11 @@ def test_a_group_is_summed_without_a_row_of_each_thread(tmp_path):
     assert holder.ns == sum(of.ns for row in rows for of in row.held.holders)
     assert group.held.free_ns == sum(row.held.free_ns for row in rows)
     assert group.held.others_ns == sum(row.held.others_ns for row in rows)
+
+
+@pytest.mark.parametrize("odd", ["", "two\nlines 3", "n (7)"])
+def test_stems_of_many(odd):
+    """All in one go are what each is alone."""
+    names = ["", "worker-1", "worker-12 (345)", "Thread-3 (serve)", "x (1) (2)", "main", odd]
+    assert stems(names) == [*map(stem, names)]
+    assert stems([]) == []

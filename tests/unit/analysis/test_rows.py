@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.stories.shapes import Shape, of_tasks, of_threads
 from viewer.analysis import report
-from viewer.analysis.rows import Rows
+from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.tasks import By
 from viewer.render.text.overview import overview
 from viewer.render.text.tables import Style
@@ -96,3 +96,11 @@ def test_the_first_screen_makes_few_rows(
     overview(told, Style(100))
     assert len(build(build_model(read_trace(file)))) >= 1_000
     assert len(made) <= 300
+
+
+def test_in_order():
+    """The first column counts most; equal ones stay in the order given."""
+    place, name = [2, 1, 2, 1, 2], ["b", "b", "a", "a", "a"]
+    assert in_order(range(5), (place, False), (name, False)) == [3, 1, 2, 4, 0]
+    assert in_order((4, 2, 0), (place, True), (name, True)) == [0, 4, 2]
+    assert in_order((), (place, True)) == []

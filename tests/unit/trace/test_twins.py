@@ -124,3 +124,59 @@ def test_many_sequences_and_tracks():
     ]
     data = b"".join(packets)
     assert plain(BEST.decode(data)) == plain(PYTHON.decode(data))
+
+
+@pytest.mark.parametrize("step", [1, 16, 1 << 20, (1 << 40) + 16])
+def test_uuids_of_any_pattern(step):
+    """The table of uuids tells them apart, whatever bits they differ in."""
+    uuids = [(7 + i * step) % (1 << 64) for i in range(3_000)]
+    head = number(10, 1) + number(13, 1)
+    event = [message(11, number(9, 3) + number(11, uuid)) for uuid in uuids]
+    told = [
+        message(60, number(1, uuid) + message(2, b"t%d" % n)) for n, uuid in enumerate(uuids)
+    ]
+    data = b"".join(
+        message(1, head + number(8, n) + number(58, 3) + event[n] + told[n] + event[n])
+        for n in range(len(uuids))
+    )
+    decoded = [engine.decode(data) for engine in (BEST, PYTHON)]
+    assert plain(decoded[0]) == plain(decoded[1])
+    assert decoded[0].uuids.tolist() == uuids
+    described = [
+        plain(
+            engine.describe(
+                data, of.descriptor_at, of.descriptor_bytes, of.descriptor_packet, of.uuids
+            )
+        )
+        for engine, of in zip((BEST, PYTHON), decoded, strict=True)
+    ]
+    assert described[0] == described[1]
+    assert described[0]["row_of_track"] == list(range(len(uuids)))
+
+
+def test_ids_of_any_size():
+    """Some are in a table, some in a map. A later meaning replaces an earlier one, and a new
+    head forgets all."""
+    ids = [1, 2, 1_000, 1_027, 1_100, 5_000, 1 << 20, 1 << 40, 1_000, 1 << 40, 3]
+    packets, names = [], []
+    for n, iid in enumerate([*ids, *ids]):
+        is_head = n % len(ids) == 0
+        body = number(10, 1) + number(8, n) + number(58, 3)
+        body += number(13, 1) if is_head else b""
+        body += message(12, message(2, number(1, iid) + message(2, b"name %d" % n)))
+        packets.append(message(1, body + message(11, number(9, 3) + number(10, iid))))
+        names.append(f"name {n}")
+    forgotten = number(10, 1) + number(13, 1) + number(8, 99) + number(58, 3)
+    packets += [
+        message(1, (forgotten if not n else number(10, 1) + number(8, 99) + number(58, 3))
+                + message(11, number(9, 3) + number(10, iid)))
+        for n, iid in enumerate(ids)
+    ]  # fmt: skip
+    data = b"".join(packets)
+    decoded = [engine.decode(data) for engine in (BEST, PYTHON)]
+    assert plain(decoded[0]) == plain(decoded[1])
+    events = decoded[0]
+    assert [events.strings[name] if name >= 0 else "" for name in events.name] == [
+        *names,
+        *[""] * len(ids),
+    ]
