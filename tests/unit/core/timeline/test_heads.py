@@ -134,6 +134,57 @@ def test_arrows_to_what_is_gone() -> None:
     assert len(early.ends_flows) == 1
 
 
+def test_slices_that_say_the_same() -> None:
+    """What several slices say in the same words is told of each, with its own begin."""
+    script = Script([])
+    a_task(script)
+    script.add(2_100, "TASK_NEW", 2, FUNC, 1)
+    for round_ns in (3_000, 4_000, 5_000):
+        for task in (1, 2):
+            script.add(round_ns + 100 * task, "STEP_BEGIN", task)
+            script.add(round_ns + 100 * task + 20, "STEP_AWAIT", task, SLEEP << 32 | LINE)
+        for task in (1, 2):
+            script.add(round_ns + 500 + task, "READY", task, tid=OTHER)
+    script.add(90_000, "STEP_BEGIN", 1)
+    found = named(events(script, 80_000), s.READY)
+    assert sorted((e.time_ns, e.args["task"], e.args["waker_thread"]) for e in found) == [
+        (5_501, 1, OTHER),
+        (5_502, 2, OTHER),
+    ]
+
+
+def test_callbacks_that_say_the_same() -> None:
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    for at_ns in (2_000, 3_000, 4_000):
+        script.add(at_ns, "CB_BEGIN", FUNC, 1, 1)
+        script.add(at_ns + 500, "CB_END")
+    script.add(5_000, "CB_BEGIN", FUNC, 1, 1)
+    script.add(90_000, "CB_END")
+    (callback,) = named(events(script, 80_000), "handler")
+    assert (callback.time_ns, callback.args) == (5_000, {"site": "app.py:3 handler"})
+
+
+def test_words_that_are_forgotten() -> None:
+    """An open slice keeps what it said while thousands of others say something else."""
+    script = Script([])
+    a_task(script)
+    script.add(2_100, "TASK_NEW", 2, FUNC, 1)
+    for at_ns in (3_000, 4_000):
+        script.add(at_ns, "STEP_BEGIN", 1)
+        script.add(at_ns + 100, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
+        script.add(at_ns + 200, "READY", 1, tid=OTHER)
+    for number in range(3_000):
+        at_ns = 5_000 + 10 * number
+        script.add(at_ns, "STEP_BEGIN", 2)
+        what = _core.intern(f"await wait {number}", "")[0]
+        script.add(at_ns + 1, "STEP_AWAIT", 2, what << 32 | LINE)
+    script.add(90_000, "STEP_BEGIN", 1)
+    (ready,) = named(events(script, 80_000), s.READY)
+    assert (ready.time_ns, ready.args["waker_thread"]) == (4_200, OTHER)
+    assert len(named(events(script, 80_000), "await wait 2999")) == 1
+
+
 def test_a_task_whose_state_is_unknown() -> None:
     """Records were dropped: its next slice says which task it is."""
     script = Script([])

@@ -109,6 +109,29 @@ def test_pieces_of_one_call_say_so(script: Script) -> None:
     assert pieces == [{}, {s.ARG_CONTINUES: 1}, {}]
 
 
+def test_calls_that_say_the_same(script: Script) -> None:
+    """Each says its own: descriptor, bytes, and what it goes on with."""
+    said = [(4, 1, 77), (4, 2, 0), (4, 2, 0), (5, 3, 0), (4, 4, 5)]
+    for at, (fd, serial, transferred) in enumerate(said):
+        at_ns = 10_000 * (at + 1)
+        script.add(at_ns + 5_000, "CALL", READ, fd + 1, serial, flag=IO)
+        script.add(at_ns + 5_000, "TAKE", 0, at_ns)
+        if transferred:
+            script.add(at_ns + 5_100, "CALL_BYTES", b=transferred)
+    states, args = lane(script)
+    assert states[1::2] == [
+        ("io: os.read", 10_000 * at, 10_000 * at + 5_000) for at in range(1, 6)
+    ]
+    assert all(name == s.RUNNING for name, _, _ in states[::2])
+    assert args[1::2] == [
+        {s.ARG_FD: 4, s.ARG_BYTES: 77},
+        {s.ARG_FD: 4},
+        {s.ARG_FD: 4, s.ARG_CONTINUES: 1},
+        {s.ARG_FD: 5},
+        {s.ARG_FD: 4, s.ARG_BYTES: 5},
+    ]
+
+
 def test_released_without_a_call_is_unexplained(script: Script) -> None:
     """Without the io signal nothing says that the thread did not block."""
     script.add(50_000, "TAKE", 0, 10_000, 0)
