@@ -151,11 +151,14 @@ def test_executors_that_pile_up_lead(queues: int, leads: bool, tmp_path: Path) -
     assert found[0].count == (30 if leads else 1)
 
 
-def test_what_sqlite_waits_for_is_unknown(tmp_path: Path) -> None:
-    """Another connection of this very program may have the database locked."""
+@pytest.mark.parametrize(
+    "call", ["sqlite3.Connection.execute", "multiprocessing.SemLock.__enter__", "fcntl.flock"]
+)
+def test_what_may_be_the_programs_own_is_unknown(tmp_path: Path, call: str) -> None:
+    """Another connection of this very program may have the database locked, another of its
+    processes the lock."""
     scene = Scene()
-    execute, site = "sqlite3.Connection.execute", "/app/db.py:3 save"
-    scene.thread("writer").io(0, execute, site=site).native(500 * MS)
+    scene.thread("writer").io(0, call, site="/app/db.py:3 save").native(500 * MS)
     found = scene.problems(tmp_path)[0].worst
     assert [c.kind for c in found.causes] == [Kind.UNKNOWN]
     assert [str(step.did) for step in found.path] == ["called", "unknown"]

@@ -49,8 +49,9 @@ STATES = {
 }
 # Calls, also those of a library that sleeps and looks, in which one waits for a child process.
 CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
-# Libraries inside the process: what a call waited for need not have come from outside.
-INSIDE = ("sqlite3.",)
+# What a call waited for need not have come from outside: a database inside the process, and
+# locks between processes, which another one of this program may have held.
+INSIDE = ("sqlite3.", "multiprocessing.SemLock.", "fcntl.flock", "fcntl.lockf")
 _OF_TASKS = (What.READY, What.AWAIT)
 
 
