@@ -142,9 +142,26 @@ def orphan(how=None, lasts=2_000 * MS, what="future", creator_ends=True, ended=T
     return trace.ended(lasts + MS) if ended else trace
 
 
+def forgotten():
+    """A task that is collected while its loop goes on."""
+    trace = TraceBuilder(argv="orphan.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread"))
+    main = loop.task("main", site="/app/orphan.py:20 main").ready(0).running(1)
+    task = loop.task("flush", site="/app/orphan.py:5 flush", parent=main.id)
+    task.ready(2, by=main)
+    main.awaits(5, "sleep")
+    loop.step(main, 1, 5)
+    task.running(6).awaits(9, "future", site="/app/orphan.py:6 flush")
+    loop.step(task, 6, 9)
+    task.done(5 * MS, s.DESTROYED)
+    main.ready(6 * MS, waker="timer").running(6 * MS + 1).done(6 * MS + 5)
+    loop.step(main, 6 * MS + 1, 6 * MS + 5)
+    return trace.ended(7 * MS)
+
+
 def test_destroyed_task(tmp_path):
     """A task that was collected while pending."""
-    (found,) = find_in(tmp_path, orphan(s.DESTROYED, 5 * MS))
+    (found,) = find_in(tmp_path, forgotten())
     assert found.finding == "orphaned task"
     assert found.text == (
         "`flush` (orphan.py:5): 1 orphaned task, garbage-collected while pending: nobody "
@@ -159,6 +176,15 @@ def test_task_of_a_loop_that_was_closed(tmp_path):
     (found,) = find_in(tmp_path, orphan(s.LOOP_CLOSED, 5 * MS))
     assert found.finding == "orphaned task"
     assert "1 orphaned task, still pending when the loop was closed; the longest" in found.text
+    assert found.severity_ns == 0
+
+
+def test_task_that_a_loop_leaves_behind(tmp_path):
+    """It is collected when the loop has ended: somebody may have kept it until then."""
+    (found,) = find_in(tmp_path, orphan(s.DESTROYED, 5 * MS))
+    assert found.finding == "orphaned task"
+    assert "1 orphaned task, still pending when the loop had ended; the longest" in found.text
+    assert found.severity_ns == 0
 
 
 def test_left_over_task(tmp_path):

@@ -1,6 +1,6 @@
 """Tasks that never end or never rest: leaked, orphaned, or polling."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -16,7 +16,15 @@ from viewer.analysis.findings.words import at
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, READY, RUNNING, Column
+from viewer.trace.columns import (
+    AWAIT,
+    LOOP_CALLBACK,
+    LOOP_TASK,
+    READY,
+    RUNNING,
+    SELECT,
+    Column,
+)
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
 from viewer.trace.users import name_args
@@ -36,13 +44,16 @@ _STUCK = 3, 10
 _NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
 # Nobody was going to wake a task that had waited a whole second for a bare future.
 _ABANDONED_NS = 1_000 * _MS
-_LEFT_OVER = ""
+_LEFT_OVER, _AT_THE_END = "", "end"
 _KEEP = "Keep a reference to the task, and await or cancel it."
 _ORPHANED = {
     s.DESTROYED: "garbage-collected while pending: nobody kept a reference",
     s.LOOP_CLOSED: "still pending when the loop was closed",
+    _AT_THE_END: "still pending when the loop had ended",
     _LEFT_OVER: "still pending when the program ended, long after its creator had",
 }
+_OVER = (s.LOOP_CLOSED, _AT_THE_END)  # what a loop leaves behind costs nobody time
+_OF_LOOPS = (LOOP_TASK, LOOP_CALLBACK, SELECT)
 # Yielding while working through a list is fine; ten thousand times without a rest is polling.
 _YIELDS = 10_000
 _TINY_STEP_NS = 20_000
@@ -203,7 +214,9 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     for how in (s.DESTROYED, s.LOOP_CLOSED):
         for task, time_ns in _pending_at(facts, how):
             start = model.trace.slices.start_ns[model.owners.task_head[task]]
-            by_group[model.owners.task_group[task], how].append((task, start, time_ns))
+            is_over = how == s.DESTROYED and not _goes_on(facts, task, time_ns)
+            which = _AT_THE_END if is_over else how
+            by_group[model.owners.task_group[task], which].append((task, start, time_ns))
     for task, start, end in _left_over(facts):
         by_group[model.owners.task_group[task], _LEFT_OVER].append((task, start, end))
     for (group, how), found in by_group.items():
@@ -217,9 +230,17 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
             ns = duration(end - model.trace.slices.start_ns[i])
             text += f"; the longest was stuck in `{what}`{where} for {ns}"
         text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
-        lost = sum(until - since for _, since, until in found)
+        lost = sum(until - since for _, since, until in found) if how not in _OVER else 0
         evidence = facts.evidence(("task", task), start, end - start, site)
         yield Finding("orphaned task", lost, text, evidence, _KEEP)
+
+
+def _goes_on(facts: Facts, task: int, time_ns: int) -> bool:
+    """Whether the loop of a task runs something after a time."""
+    model, slices = facts.model, facts.model.trace.slices
+    lane = model.lane[model.owners.task_head[task]]
+    later = range(bisect_left(slices.start_ns, time_ns), len(slices.start_ns))
+    return any(model.lane[i] == lane and model.owners.kind[i] in _OF_LOOPS for i in later)
 
 
 def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
