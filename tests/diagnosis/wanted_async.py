@@ -259,4 +259,11 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked", ("forward", "Queue.get"), ("aiohttp",)
     ),
     "ok_b7_trio_hashes": Wanted("", (), ("trio",)),
+    "v24_steps_follow_each_other": Wanted(
+        "loop blocked|loop overloaded", ("serve", "render", "presence|task")
+    ),
+    "v25_yaml_read_in_handler": Wanted(
+        "loop blocked", ("feature", "load_config"), ("aiohttp", "yaml")
+    ),
+    "v27_archive_made_in_handler": Wanted("loop blocked", ("backup", "archive"), ("aiohttp",)),
 }

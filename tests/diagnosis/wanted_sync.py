@@ -329,4 +329,8 @@ SYNC: dict[str, Wanted] = {
         "REDIS_URL",
         missed="one question after the other is not told from one command after the other",
     ),
+    "v26_consumers_validate": Wanted(
+        "GIL saturated", ("consumer-N", "handle"), ("jsonschema",)
+    ),
+    "ok_b9_scheduler_and_child": Wanted("", (), ("apscheduler",)),
 }

@@ -22,12 +22,18 @@ class Flows:
             yield events.flow_id[row], bool(events.flow_end[row])
             row += 1
 
-    def other_end(self, flow: int, is_end: bool) -> int:
-        """The event at the other end of a flow; -1 when it is not in the trace."""
+    def other_end(self, flow: int, is_end: bool, near: int = 0) -> int:
+        """The event at the other end of a flow; -1 when it is not in the trace. `near` is an
+        event at which the flow begins: it mostly ends soon after."""
+        since = bisect_left(self._events.flow_event, near) if near else 0
+        found = self._find(flow, is_end, since)
+        return self._find(flow, is_end, 0) if found < 0 < since else found
+
+    def _find(self, flow: int, is_end: bool, since: int) -> int:
         events = self._events
         self._ids = self._ids or bytes(events.flow_id)
         wanted = struct.pack("<Q", flow)
-        at = self._ids.find(wanted)
+        at = self._ids.find(wanted, since * 8)
         while at >= 0:
             if at % 8 == 0 and bool(events.flow_end[at // 8]) != is_end:
                 return int(events.flow_event[at // 8])

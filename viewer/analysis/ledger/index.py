@@ -89,7 +89,7 @@ class Index:
         for source in trace.instants(events.name, s.THREAD_START):
             parent = thread_of[events.track[source]]
             for flow, is_end in self.flows.at(source) if parent >= 0 else ():
-                target = -1 if is_end else self.flows.other_end(flow, is_end)
+                target = -1 if is_end else self.flows.other_end(flow, is_end, source)
                 if target >= 0:
                     found[thread_of[events.track[target]]] = parent, source
         return found
