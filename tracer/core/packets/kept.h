@@ -71,7 +71,7 @@ void kept_free(kept_track *k);
 
 static inline const arg *open_slice_args(const open_slice *slice)
 {
-    return slice->room->args;
+    return slice->room ? slice->room->args : NULL;
 }
 
 #endif
