@@ -245,6 +245,14 @@ ASYNC: dict[str, Wanted] = {
     "v18_browsers_lost_in_cancel": Wanted(
         "slots never returned|wait in vain", ("visitor", "take", "Condition")
     ),
+    "v19_async_sessions_while_clients_read": Wanted(
+        "slots never returned|pool exhausted",
+        ("2 tasks `export`", "send_to_client", "list_models"),
+        ("sqlalchemy", "aiosqlite"),
+    ),
+    "v21_permit_kept_to_hold_the_rate": Wanted(
+        "pool exhausted", ("3 permits", "call_api", "handler")
+    ),
     "v11_subscriptions_never_end": Wanted("task leak", ("forward", "Queue.get")),
     "v11_one_large_export": Wanted(
         "loop blocked", ("export", "to_csv"), ("fastapi", "uvicorn", "httpx")

@@ -304,6 +304,9 @@ SYNC: dict[str, Wanted] = {
     "v17_lock_of_cache_and_of_session": Wanted(
         "deadlock", ("http-", "evictor", "Cache.(put|evict)", "Session.(forget|handle)")
     ),
+    "v20_plugin_asks_the_thread_that_waits": Wanted(
+        "missed wake-up|deadlock", ("ask_main", "open_document", "MainThread")
+    ),
     "v12_stop_inside_the_worker": Wanted("deadlock", ("poller-1", "fail", "report")),
     "v12_thread_per_request_computes": Wanted(
         "GIL saturated", ("process_request_thread", "diff_versions"), ("flask",)

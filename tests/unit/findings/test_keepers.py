@@ -112,16 +112,16 @@ def test_a_thread_whose_query_was_short(tmp_path):
     assert "pool exhausted" not in kinds(tmp_path, threads(query_ns=100 * MS))
 
 
-def crowd(how=s.DONE, lives=False, users=12):
+def crowd(
+    how=s.DONE, lives=False, users=12, slots=0, what="query (psycopg)", pool="psycopg_pool"
+):
     """Many used the pool before; three of them ended another way, or live on."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop, at = trace.loop(thread), MS
     used = [loop.task("export", site="/app/shop.py:30 export") for _ in range(users)]
     for task in used:
-        task.ready(at).running(at).awaits(
-            at + 1, "query (psycopg)", site="/app/shop.py:32 export"
-        )
+        task.ready(at).running(at).awaits(at + 1, what, site="/app/shop.py:32 export")
         loop.step(task, at, at + 1)
         task.ready(at + MS, waker="io").running(at + MS)
         loop.step(task, at + MS, at + MS + 1)
@@ -130,9 +130,16 @@ def crowd(how=s.DONE, lives=False, users=12):
         else:
             task.done(at + MS + 1, how if task in used[:3] else s.DONE)
         at += 2 * MS
-    name = "connection pool (psycopg_pool)"
+    name = f"connection pool ({pool})"
     lock, late = trace.lock(name, LIST), loop.task("late", site="/app/shop.py:20 late")
-    late.ready(at).running(at).awaits(at + 1, name, site=LIST, lock=lock.id, acquired=False)
+    late.ready(at).running(at).awaits(
+        at + 1,
+        name,
+        site=LIST,
+        lock=lock.id,
+        acquired=False,
+        **({s.ARG_SLOTS: slots} if slots else {}),
+    )
     loop.step(late, at, at + 1)
     end = at + 700 * MS
     late.ready(end, waker="timer").running(end).done(end + 1, "failed: PoolTimeout")
@@ -165,6 +172,20 @@ def test_who_may_have_them(tmp_path, story, said):
     (found,) = find_in(tmp_path, crowd(**story))
     assert found.finding == "slots never returned"
     assert said in found.text
+
+
+def test_the_last_ones_to_ask_as_many_as_there_are(tmp_path):
+    """Of all who still live, those who asked first have probably given theirs back."""
+    (found,) = find_in(tmp_path, crowd(lives=True, slots=1))
+    assert "`export` had one last" in found.text
+    assert "3 tasks" not in found.text
+
+
+def test_a_driver_in_a_thread_below_sqlalchemy(tmp_path):
+    (found,) = find_in(
+        tmp_path, crowd(lives=True, what="executor (aiosqlite)", pool="sqlalchemy")
+    )
+    assert "3 tasks `export` had one last" in found.text
 
 
 def importers(other=False, gave_up=3):

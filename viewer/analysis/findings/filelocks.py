@@ -67,8 +67,9 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     name = facts.call(table.row[worst])[0]
     what = "lock of a manager" if name == _READ else "lock file"
     what = "lock between processes" if name.endswith(_BETWEEN) else what
+    verb = "waits" if len({table.who[row] for row in rows}) == 1 else "wait"
     text = (
-        f"Lock convoy: {_waiters(facts, rows)} wait in "
+        f"Lock convoy: {_waiters(facts, rows)} {verb} in "
         f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "
         f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
         f"{duration(table.end_ns[worst] - table.start_ns[worst])} "

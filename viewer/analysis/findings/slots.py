@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
@@ -21,6 +22,8 @@ _LOST_NS = 500 * _MS
 # Short jobs behind long ones: ten times as long, and nobody got a slot for most of the wait.
 _LONGER = 10
 _STILL = 8, 10
+_APART_NS = 5 * _MS
+_ONE_BY_ONE = 8
 
 
 def slot_findings(facts: Facts) -> Iterator[Finding]:
@@ -85,7 +88,20 @@ def _is_batch(facts: Facts, group: Group) -> bool:
         owned.task_parent[which] if kind == "task" else -1
         for kind, which in (wait.who for wait in group.waits)
     }
-    return len(sites) == 1 and len(parents) == 1 and -1 not in parents
+    is_of_one = len(sites) == 1 and len(parents) == 1 and -1 not in parents
+    return is_of_one and not _come_over_time(facts, group)
+
+
+def _come_over_time(facts: Facts, group: Group) -> bool:
+    """Whether the waiters were made one by one, and some of them when others had got a slot
+    and given it back: as requests come, not as a batch."""
+    owned, starts = facts.model.owners, facts.model.trace.slices.start_ns
+    tasks = {which for _, which in (wait.who for wait in group.waits)}
+    births = sorted(starts[owned.task_head[task]] for task in tasks)
+    apart = sum(b - a >= _APART_NS for a, b in pairwise(births))
+    first_ns = min(wait.end_ns for wait in group.waits)
+    late = len(births) - bisect_right(births, first_ns)
+    return apart >= _ONE_BY_ONE and late * 2 >= len(births)
 
 
 def _is_held_up(waits: LongWaits, group: Group) -> bool:

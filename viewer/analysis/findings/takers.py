@@ -17,6 +17,7 @@ _TASK = re.compile(r"\((\d+)\)(?:, |$)")
 _WITH_ONE = ("query ", "command ", "response ", "body ", "message ")  # with a connection
 _NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for one
 _ANY_DRIVER = "sqlalchemy"  # its pool has the connections of another package
+_OF_DRIVERS = ("query ", "executor (aiosqlite)")
 _JUST_NS = 50_000_000
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
@@ -63,43 +64,52 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     own = {wait.who for wait in waits}
     asked, made = askers(facts, package, before)
     if any(kind == "task" for kind, _ in own):  # tasks share theirs with tasks alone
-        asked = {who for who in asked if who[0] == "task"}
-    return _suspects(facts, waits, asked - own, made - own)
+        asked = {who: ns for who, ns in asked.items() if who[0] == "task"}
+    asked = {who: ns for who, ns in asked.items() if who not in own}
+    return _suspects(facts, waits, asked, made - own)
 
 
 def are_all(facts: Facts, waits: list[Wait]) -> bool:
     """Whether all who asked the server before are among those who wait, and some are."""
     before, own = min(wait.start_ns for wait in waits), {wait.who for wait in waits}
     asked, _ = askers(facts, package_of(waits[0].name), before)
-    return bool(asked) and asked <= own
+    return bool(asked) and asked.keys() <= own
 
 
-def askers(facts: Facts, package: str, before: int) -> tuple[set[Who], set[Who]]:
-    """Who asked the server by way of a package before a time; who only did something else."""
-    model = facts.model
-    asked: set[Who] = {who for who, _, _, _ in used(facts, package, before)}
+def askers(facts: Facts, package: str, before: int) -> tuple[dict[Who, int], set[Who]]:
+    """Who asked the server by way of a package before a time, and when they did last; who only
+    did something else."""
+    model, asked = facts.model, dict[Who, int]()
+    for who, _, start_ns, _ in used(facts, package, before):
+        asked[who] = max(start_ns, asked.get(who, 0))
     made = set[Who]()
     for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
         what = facts.model.trace.text(model.owners.code[i]).removeprefix(s.AWAIT_PREFIX)
-        if model.trace.slices.start_ns[i] < before:
+        start_ns = model.trace.slices.start_ns[i]
+        if start_ns < before:
+            who = ("task", model.owners.owner[i])
             if is_talk(what, package):
-                asked.add(("task", model.owners.owner[i]))
+                asked[who] = max(start_ns, asked.get(who, 0))
             elif package_of(what) == family(package) and what not in _NOT_YET:
-                made.add(("task", model.owners.owner[i]))
+                made.add(who)
     return asked, made
 
 
-def _suspects(facts: Facts, waits: list[Wait], asked: set[Who], made: set[Who]) -> set[Who]:
+def _suspects(
+    facts: Facts, waits: list[Wait], asked: dict[Who, int], made: set[Who]
+) -> set[Who]:
     """Of those who asked the server, who need a connection for it, the ones that still lived
-    when the waits were over; else those that failed or were cancelled; else all, with those
-    who made the pool. None, if they are many: they may all have given back."""
+    when the waits were over, as many as there are connections, the last ones to ask; else
+    those that failed or were cancelled; else all, with those who made the pool. None, if they
+    are many: they may all have given back."""
     ends, last = LongWaits.of(facts).ends_ns, max(wait.end_ns for wait in waits)
-    alive = {who for who in asked if ends(who) >= last - _JUST_NS}
+    alive = [who for who in asked if ends(who) >= last - _JUST_NS]
+    alive.sort(key=lambda who: (-asked[who], who))
     failed = {
         who for who in asked
         if who[0] == "task" and facts.ledger.how_it_ended(who[1]).startswith(_IN_VAIN)
     }  # fmt: skip
-    found = alive or failed or asked | made
+    found = {*alive[: size(facts, waits[0]) or None]} or failed or asked.keys() | made
     return found if len(found) <= _MANY else set()
 
 
@@ -110,10 +120,11 @@ def family(package: str) -> str:
 
 def is_talk(what: str, package: str) -> bool:
     """Whether such a wait is for a server, by way of a connection of the package's pool."""
+    if package == _ANY_DRIVER:
+        return what.startswith(_OF_DRIVERS)
     if not what.startswith(_WITH_ONE):
         return False
-    is_query = package == _ANY_DRIVER and what.startswith("query ")
-    return is_query or package_of(what) == family(package)
+    return package_of(what) == family(package)
 
 
 def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:

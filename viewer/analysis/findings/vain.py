@@ -43,6 +43,7 @@ _BARRIER = "Barrier.wait"
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
 _LOCKS = ("Lock", "RLock")
+_RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
 # where nothing ever came; three or more of them are somebody who looks again and again, unless
@@ -106,8 +107,11 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"{code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited for it: "
             f"{duration(lost)} lost in {plural(len(pairs), 'wait')}, the longest "
             f"{duration(wait.ns)} ({at(facts, wait.start_ns)}). Wake it (`notify`, `set`, "
-            f"`put`) when there is something to do."
+            f"`put`) when there is something to do"
         )
+        if wait.name in _RESULTS:
+            text += "; whoever waits for its result cannot do that meanwhile"
+        text += "."
         yield Finding("missed wake-up", lost, text, waits.evidence(wait))
 
 
