@@ -11,6 +11,7 @@ from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
 from viewer.render.json.report import render_json
 from viewer.render.text.overview import overview
+from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
@@ -53,6 +54,7 @@ def test_it_is_said(tmp_path: Path) -> None:
     text = overview(report, Style(200))
     said = "waited 167 ms for `MainThread [worker 1]` and 1 other thread to write."
     assert said in text
+    assert said in render_text(report, ("io",), 10, Style(200))
     (first, second) = json.loads(render_json(report, ("io",)))["io"]
     assert first["writers"][0] == {
         "process": 1,

@@ -337,6 +337,8 @@ def io(report: Report, top: int, style: Style) -> str:
         text = f"`{_call_name(report, row, style).fitted(style.width - 4)}` held the GIL for "
         text += f"{duration(row.holding_gil_ns)}: no other thread could run Python."
         lines += wrap(text, style.width)
+    for _, text in sorted(waits_for_writers(report, style), reverse=True)[:_HEADLINES]:
+        lines += wrap(text, style.width)
     columns = ["call", "calls", "p50", "p90", "max", "total", "bytes"]
     body = [
         [
