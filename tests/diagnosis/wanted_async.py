@@ -274,4 +274,11 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked", ("feature", "load_config"), ("aiohttp", "yaml")
     ),
     "v27_archive_made_in_handler": Wanted("loop blocked", ("backup", "archive"), ("aiohttp",)),
+    "v28_metric_sent_from_handler": Wanted(
+        "loop blocked", ("buy", "recv", r"v28\w+.py:2\d"), ("aiohttp",)
+    ),
+    "v30_rows_locked_by_analyst": Wanted(
+        "slow answer", ("shop", "update_stock", "asyncpg"), ("asyncpg",), "PG_URL"
+    ),
+    "ok_c1_streams_through_a_proxy": Wanted("", (), ("aiohttp",)),
 }

@@ -336,4 +336,12 @@ SYNC: dict[str, Wanted] = {
         "GIL saturated", ("consumer-N", "handle"), ("jsonschema",)
     ),
     "ok_b9_scheduler_and_child": Wanted("", (), ("apscheduler",)),
+    "v29_children_asked_without_pause": Wanted(
+        "busy loop", ("supervisor", "watch", "is_alive")
+    ),
+    "v31_two_loops_share_the_gil": Wanted(
+        "GIL saturated",
+        ("api", "feed"),
+        missed="where others have the processor, neither runs for long enough",
+    ),
 }

@@ -85,6 +85,7 @@ REDIS = [
     ("Connection.can_read", f"{PACKAGES}/redis/connection.py", 1387),
     ("HiredisParser.read", f"{PACKAGES}/redis/parser.py", 64),
 ]
+ALIVE = [("BaseProcess.is_alive", "/usr/lib/python3.13/multiprocessing/process.py", 159)]
 KAFKA = [("KafkaConsumer.poll", f"{PACKAGES}/kafka/consumer.py", 700)]
 OWN = [("Store.empty", "/app/store.py", 7)]
 
@@ -134,6 +135,11 @@ def test_a_question_deep_in_a_library(tmp_path):
         "questions (Connection.can_read, 70 of 80 CPU samples). Give the call a time-out "
         "(`get_message(timeout=1)`), or use one that waits (`listen`)."
     )
+
+
+def test_what_to_do_instead(tmp_path):
+    (found,) = find_in(tmp_path, asking(question=ALIVE))
+    assert found.text.endswith("`sentinel` of several processes.")
 
 
 def reading(ns=800 * MS, reads=60, empty=55, here=70, of=80, name="socket.recv"):

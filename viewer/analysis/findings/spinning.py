@@ -50,6 +50,8 @@ _ASKS = frozenset((*_BY_NAME.split(), *_BY_CLASS.split()))
 _WAIT_INSTEAD = {
     "can_read": "Give the call a time-out (`get_message(timeout=1)`), or use one that waits "
     "(`listen`).",
+    "is_alive": "Let it wait for the end: `join`, or `multiprocessing.connection.wait` for "
+    "the `sentinel` of several processes.",
 }
 _WAIT = (
     "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
