@@ -10,9 +10,10 @@ from tracer import schema as s
 from viewer.trace import columns, owners, states
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
-from viewer.trace.reader import Arg, Trace, number_of
+from viewer.trace.reader import Arg, Trace
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
+from viewer.trace.told import Told
 from viewer.trace.tracks import Threads
 from viewer.trace.users import with_user_sites, with_user_tasks
 
@@ -302,30 +303,30 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
 
     The results of a collection are known at its end, so the END may have the arguments.
     """
-    events, found = trace.events, []
+    slices, track = trace.slices, trace.events.track
     collectors = {*trace.tracks.named(s.TRACK_GC)}
-    for i in _positions(owned.kind, GC):
-        event = trace.slices.event[i]
-        number = events.track[event]
-        if number not in collectors:
-            continue
-        end = trace.slices.end_event[i]
-        args = trace.args(event)
-        if end >= 0:
-            args |= trace.args(end)
-        found.append(
-            Collection(
-                trace.track_process[number],
-                number_of(args, s.ARG_TID),
-                trace.slices.start_ns[i],
-                trace.slices.end_ns[i],
-                number_of(args, s.ARG_GENERATION),
-                number_of(args, s.ARG_COLLECTED),
-                number_of(args, s.ARG_UNCOLLECTABLE),
-                str(args.get(s.ARG_SITE, "")) if args.get(s.ARG_EXPLICIT) else None,
-            )
+    rows = [i for i in _positions(owned.kind, GC) if track[slices.event[i]] in collectors]
+    begins = [*map(slices.event.__getitem__, rows)]
+    ends = map(slices.end_event.__getitem__, rows)
+    told = Told(
+        trace,
+        (end if end >= 0 else begin for begin, end in zip(begins, ends, strict=True)),
+        begins,
+    )
+    sites = zip(told.numbers(s.ARG_EXPLICIT, 0), told.texts(s.ARG_SITE), strict=True)
+    return [
+        *map(
+            Collection,
+            [trace.track_process[track[event]] for event in begins],
+            told.numbers(s.ARG_TID, 0),
+            map(slices.start_ns.__getitem__, rows),
+            map(slices.end_ns.__getitem__, rows),
+            told.numbers(s.ARG_GENERATION, 0),
+            told.numbers(s.ARG_COLLECTED, 0),
+            told.numbers(s.ARG_UNCOLLECTABLE, 0),
+            [site if is_explicit else None for is_explicit, site in sites],
         )
-    return found
+    ]
 
 
 def _remarks(trace: Trace) -> list[Remark]:

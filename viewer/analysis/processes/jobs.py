@@ -5,15 +5,15 @@ processes, so no arrow has to be followed.
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from itertools import compress
+from itertools import compress, repeat
 from typing import Any, Self
 
 from tracer import schema as s
-from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.sites import head
+from viewer.trace.told import Told
 
 NEVER = -1
 
@@ -90,10 +90,8 @@ class _Found:
         trace = self.model.trace
         events = trace.instants(trace.events.name, name)
         mark = trace.symbol(s.CAT_JOB)
-        if any(trace.events.category[event] != mark for event in events):
-            of_jobs = (event for event in events if trace.events.category[event] == mark)
-            events = memoryview(array("i", of_jobs))
-        return _Read(self, events, memoryview(array("i", [-1]) * len(events)))
+        of_jobs = [event for event in events if trace.events.category[event] == mark]
+        return _Read(self, of_jobs, repeat(-1, len(of_jobs)))
 
     def ran(self) -> tuple[list[int], "_Read"]:
         """The slices on the tracks of workers' jobs."""
@@ -106,8 +104,7 @@ class _Found:
         tracks = trace.engine.gather(slices.event, events.track, mark) if jobs else ()
         rows = [*compress(range(len(slices.event)), tracks)]
         begins, ends = (
-            memoryview(array("i", map(column.__getitem__, rows)))
-            for column in (slices.event, slices.end_event)
+            map(column.__getitem__, rows) for column in (slices.event, slices.end_event)
         )
         return rows, _Read(self, begins, ends)
 
@@ -129,38 +126,18 @@ class _Found:
         return [*map(Job, *map(self._columns.__getitem__, _FIELDS))]
 
 
-class _Read:
+class _Read(Told):
     """Events that tell of jobs, in columns."""
 
-    def __init__(self, found: _Found, events: Column, ends: Column) -> None:
-        self._found, self._trace = found, found.model.trace
-        self.events, self._ends = events, ends
-        pools, numbers = self.numbers(s.ARG_POOL), self.numbers(s.ARG_JOB)
+    def __init__(self, found: _Found, events: Iterable[int], ends: Iterable[int]) -> None:
+        super().__init__(found.model.trace, events, ends)
+        self._found = found
+        pools, numbers = self.numbers(s.ARG_POOL, -1), self.numbers(s.ARG_JOB, -1)
         self.jobs = [*map(found.job, pools, numbers)]
 
     def put(self, **columns: Iterable[Any]) -> None:
         for name, values in columns.items():
             self._found.put(name, self.jobs, values)
-
-    def _where(self, find: Callable[..., Column], name: str) -> Column:
-        e = self._trace.events
-        return find(
-            self.events, self._ends, e.arg_start, e.arg_name, e.arg_kind,
-            self._trace.symbol(name),
-        )  # fmt: skip
-
-    def numbers(self, name: str, missing: int = -1) -> list[int]:
-        values = self._trace.events.arg_value
-        places = self._where(self._trace.engine.find_numbers, name)
-        return [values[at] if at >= 0 else missing for at in places]
-
-    def strings(self, name: str) -> list[int]:
-        values = self._trace.events.arg_value
-        places = self._where(self._trace.engine.find_args, name)
-        return [values[at] if at >= 0 else -1 for at in places]
-
-    def texts(self, name: str) -> list[str]:
-        return [*map(self._trace.text, self.strings(name))]
 
     @property
     def times(self) -> list[int]:
@@ -198,11 +175,11 @@ class Jobs:
         read = found.read(s.JOB_SENT)
         read.put(
             sent_ns=read.times,
-            sent_bytes=read.numbers(s.ARG_BYTES),
+            sent_bytes=read.numbers(s.ARG_BYTES, -1),
             pickled_ns=read.numbers(s.ARG_PICKLING, 0),
         )
         read = found.read(s.RESULT_SENT)
-        read.put(result_ns=read.times, result_bytes=read.numbers(s.ARG_BYTES))
+        read.put(result_ns=read.times, result_bytes=read.numbers(s.ARG_BYTES, -1))
         read = found.read(s.RESULT_RECEIVED)
         read.put(received_ns=read.times, receiver=read.threads)
         rows, read = found.ran()
