@@ -321,6 +321,15 @@ WANTED: dict[str, Wanted] = {
     "ok_46_retries_with_back_off": Wanted("", (), ("tenacity",)),
     "ok_47_httpx_shared_client": Wanted("", (), ("httpx",)),
     "ok_53_django_threads": Wanted("", (), ("django",)),
+    "y01_listeners_take_the_pool": Wanted(
+        "slots never returned",
+        ("balance", "2 tasks `listen` had one last", "Event"),
+        ("asyncpg",),
+        "PG_URL",
+    ),
+    "y02_row_lock_fills_the_executor": Wanted(
+        "database locked", ("charge", "ask_bank"), ("psycopg",), "PG_URL"
+    ),
     "ok_120_idle_redis_consumers": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_121_idle_listeners": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

@@ -19,6 +19,7 @@ from viewer.words import code, shorten
 _MOST = 40  # times that are looked at, the longest ones
 _SAID = 2
 _WORTH = 10  # per cent
+_MOSTLY = 50
 _IN_VAIN = (Kind.VAIN, Kind.CANCELLED, Kind.TIMEOUT)
 _WORDS = {
     Kind.SLEEP: "asleep",
@@ -39,6 +40,11 @@ class Doing(NamedTuple):
     text: str
     site: str
     most: int = 0
+
+    @property
+    def behind(self) -> str:
+        """The line, where that is most of all they did."""
+        return self.site if self.most >= _MOSTLY else ""
 
 
 def doing(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> str:

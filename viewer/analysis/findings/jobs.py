@@ -315,7 +315,7 @@ def _finding(
     evidence = facts.evidence(
         ("thread", threads[0]), worst.submitted_ns, worst.queued_ns, worst.site
     )
-    return Finding("thread-pool starvation", lost, text, evidence, behind=did.site)
+    return Finding("thread-pool starvation", lost, text, evidence, behind=did.behind)
 
 
 def _busy(found: list[Job], windows: Windows) -> Iterator[tuple[Who, int, int]]:

@@ -9,7 +9,9 @@ from viewer.analysis.findings.moment import SLOW_MOMENT
 _ADVICE = ("awaits in turn", "slow answer", "slow consumer", "slow end", "slow start")
 # Whatever it cost so far: what the snapshot was taken for, and what never ends.
 _FIRST = (SLOW_MOMENT, "deadlock")
-_LESS = 2  # a cause that cost half as much as what it led to is told before it
+# A queue in front of a pool multiplies what those in it wait for: a cause that cost an eighth
+# of what it led to is told before it.
+_LESS = 8
 
 
 def in_order(found: Iterable[Finding]) -> list[Finding]:

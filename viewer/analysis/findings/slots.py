@@ -76,7 +76,7 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         f"{f', {did.text}' if did.text else ''}. Keep it for less time, or raise the number "
         f"of {slot}s."
     )
-    return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.site)
+    return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.behind)
 
 
 def _is_batch(facts: Facts, group: Group) -> bool:
