@@ -317,7 +317,9 @@ SYNC: dict[str, Wanted] = {
     "v17_xml_parsed_in_threads": Wanted(
         "GIL saturated", ("asyncio_N", "parse_upload", "MainThread")
     ),
-    "v18_large_json_in_a_thread": Wanted("GIL hog", ("reindex", "load_index")),
+    "v18_large_json_in_a_thread": Wanted(
+        "GIL hog|GC in the hot path", ("reindex", "load_index")
+    ),
     "v20_socket_read_without_waiting": Wanted("busy loop", ("reader", "read_all", "recv")),
     "v22_requests_tried_again_at_once": Wanted(
         "busy loop",
