@@ -11,6 +11,7 @@ from tests.support.models import model_of
 from tests.support.stories.memory import FILL, memory
 from tests.support.stories.waits import MS, blocked_loop
 from tracer import schema as s
+from tracer.units import size
 from viewer.analysis.memory import NO_SITE
 from viewer.analysis.memory import memory as memory_of
 from viewer.analysis.profiles.waits import PROFILES
@@ -89,7 +90,8 @@ def test_samples_stand_for_others(tmp_path: Path) -> None:
     heap = Heap(trace, mean_bytes=1 << 19)
     heap.alloc(5, 100, FILL)
     heap.alloc(6, 1 << 20, FILL)
-    found = memory_of(model_of(tmp_path, trace.ended(100)))
+    model = model_of(tmp_path, trace.ended(100))
+    found = memory_of(model)
     assert found is not None
     small, large = (1 / -math.expm1(-size / (1 << 19)) for size in (100, 1 << 20))
     (row,) = found.sites
@@ -97,6 +99,11 @@ def test_samples_stand_for_others(tmp_path: Path) -> None:
     assert row.live_bytes == round(100 * small + (1 << 20) * large)
     variance = 100**2 * small * (small - 1) + (1 << 40) * large * (large - 1)
     assert row.live_error == round(math.sqrt(variance))
+    (comment,) = PROFILES["heap"](model).comments
+    assert comment == (
+        f"estimated from 2 samples, one every {size(1 << 19)}; standard error of the "
+        f"{size(row.live_bytes)} in use: {size(row.live_error)}"
+    )
 
 
 def test_without_the_signal(tmp_path: Path) -> None:
@@ -135,5 +142,5 @@ def test_events_were_dropped(tmp_path: Path) -> None:
     trace.instant(
         trace.tracer, 50 * MS, s.EVENTS_DROPPED, s.CAT_TRACER, count=1, since_ns=1, tid=1
     )
-    (comment,) = PROFILES["heap"](model_of(tmp_path, trace)).comments
+    _, comment = PROFILES["heap"](model_of(tmp_path, trace)).comments
     assert "dropped" in comment

@@ -1,9 +1,11 @@
 """Profiles of memory: what is in use (heap), and what was allocated (allocs), by stack."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tracer import schema as s
+from tracer.units import plural, size
 from viewer.analysis.profiles.cpu import Runners
 from viewer.analysis.profiles.profile import Key, Place, Profile, Sample, places_of
 from viewer.analysis.profiles.within import EVERYWHERE, Everywhere
@@ -25,14 +27,19 @@ class _Sum:
     inuse_objects: float = 0
     inuse_bytes: float = 0
 
+    blocks: int = 0  # how many were sampled
+    inuse_variance: float = 0
+
     def add(self, block: Block, from_ns: int, at_ns: int | None) -> None:
         """`at_ns`: the moment that counts; None for the end."""
+        self.blocks += 1
         if block.start_ns >= from_ns:
             self.alloc_objects += block.count
             self.alloc_bytes += block.bytes
         if block.end_ns < 0 or (at_ns is not None and block.end_ns > at_ns):
             self.inuse_objects += block.count
             self.inuse_bytes += block.bytes
+            self.inuse_variance += block.variance
 
 
 def heap_profile(model: Model, where: Everywhere = EVERYWHERE) -> Profile:
@@ -65,7 +72,7 @@ def _profile(model: Model, where: Everywhere, types: tuple[tuple[str, str], ...]
         types,
         _samples(sums.items(), types),
         ("space", "bytes", means.pop() if len(means) == 1 else 0),
-        comments=_comments(model, heap),
+        comments=_comments(model, heap, sums.values()),
     )
 
 
@@ -83,8 +90,21 @@ def _samples(
     return tuple(found)
 
 
-def _comments(model: Model, heap: Heap) -> tuple[str, ...]:
+def _comments(model: Model, heap: Heap, sums: Iterable[_Sum]) -> tuple[str, ...]:
     if not heap.mean_bytes:
         return (_NOT_RECORDED,)
-    dropped = any(remark.name == s.EVENTS_DROPPED for remark in model.remarks)
-    return ("events were dropped: blocks may only seem to be in use",) if dropped else ()
+    comments = [_estimated(heap, list(sums))]
+    if any(remark.name == s.EVENTS_DROPPED for remark in model.remarks):
+        comments.append("events were dropped: blocks may only seem to be in use")
+    return tuple(comments)
+
+
+def _estimated(heap: Heap, sums: list[_Sum]) -> str:
+    means = set(heap.mean_bytes.values())
+    how = f"one every {size(means.pop())}" if len(means) == 1 else "at several rates"
+    inuse = round(sum(each.inuse_bytes for each in sums))
+    error = round(math.sqrt(sum(each.inuse_variance for each in sums)))
+    return (
+        f"estimated from {plural(sum(each.blocks for each in sums), 'sample')}, {how}; "
+        f"standard error of the {size(inuse)} in use: {size(error)}"
+    )
