@@ -22,7 +22,6 @@ from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
-from viewer.analysis.findings.heartbeats import heartbeats_pile_up
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
@@ -73,7 +72,6 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     full_queues,  # deadlock
     orphaned_task,
     task_leak,
-    heartbeats_pile_up,  # task leak
     busy_loop,
     spinning_threads,  # busy loop
     ticking_callbacks,  # busy loop

@@ -27,6 +27,7 @@ _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor",
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
+_TASKS = 50_000  # more are not searched for those that somebody awaits
 _JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
 # Threads that receive the results of a pool of processes, and call what waits for one.
 _RECEIVERS = (" Pool._handle_results", " _ExecutorManagerThread.run")
@@ -110,6 +111,8 @@ class Blockers:
         """The task whose end it awaits: the one of that name, or the one it created that was
         not done in the end."""
         owned, (_, which) = self.model.owners, wait.who
+        if len(owned.task_id) > _TASKS:
+            return None
         name = wait.name.removeprefix(FOR_TASKS[0])
         if name == wait.name:
             found = self._created.get((owned.task_process[which], owned.task_id[which]), [])

@@ -22,17 +22,23 @@ _ASLEEP = 8, 10
 _BACK = 60  # rows of a task that are looked at
 
 
-def heartbeats_pile_up(facts: Facts) -> Iterator[Finding]:
-    """One task makes periodic tasks one after the other, and none of them ever ends."""
+def heartbeats_pile_up(facts: Facts, members: dict[int, list[int]]) -> Iterator[Finding]:
+    """One task makes periodic tasks one after the other, and none of them ever ends; `members`
+    are the tasks of each coroutine."""
     owned = facts.model.owners
-    alike: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-    for task, group in enumerate(owned.task_group):
-        alike[owned.task_process[task], owned.task_parent[task], group].append(task)
-    for (process, parent, group), tasks in alike.items():
-        if len(tasks) >= _MANY and parent >= 0:
-            found = _finding(facts, process, parent, group, tasks)
-            if found is not None:
-                yield found
+    for group, every in members.items():
+        quarter = len(every) // 4
+        some = (every[quarter], every[quarter * 2], every[quarter * 3])
+        if len(every) < _MANY or not any(_sleeps_at(facts, task) for task in some):
+            continue
+        alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for task in every:
+            alike[owned.task_process[task], owned.task_parent[task]].append(task)
+        for (process, parent), tasks in alike.items():
+            if len(tasks) >= _MANY and parent >= 0:
+                found = _finding(facts, process, parent, group, tasks)
+                if found is not None:
+                    yield found
 
 
 def _finding(

@@ -10,6 +10,7 @@ from tracer.units import duration, plural, share
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.heartbeats import heartbeats_pile_up
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
@@ -74,6 +75,7 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
     members: dict[int, list[int]] = defaultdict(list)
     for task, group in enumerate(owned.task_group):
         members[group].append(task)
+    yield from heartbeats_pile_up(facts, members)
     slices = model.trace.slices
     large = {
         group: tasks
