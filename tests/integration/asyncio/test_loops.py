@@ -174,7 +174,7 @@ def test_refused_nested_run(tmp_path: Path) -> None:
         loop = asyncio.get_running_loop()
         with pytest.raises(RuntimeError):
             loop.run_forever()
-        for _ in range(3):  # a loop that the kernel stops for so long does not wait in its poll
+        for _ in range(3):  # a loop that the kernel stops for so long would not wait
             await asyncio.sleep(0.05)
 
     assert record_main(main, tmp_path).names["select"] >= 1
