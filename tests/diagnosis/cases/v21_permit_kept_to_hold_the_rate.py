@@ -20,7 +20,7 @@ class Api:
 
 
 async def handler(api, n, late):
-    for _ in range(2):
+    for _ in range(1):
         since = time.monotonic()
         await api.call_api(f"/item/{n}")
         late.append(time.monotonic() - since)
@@ -29,7 +29,7 @@ async def handler(api, n, late):
 
 async def clients(api, late):
     tasks = set()
-    for n in range(18):
+    for n in range(36):
         task = asyncio.create_task(handler(api, n, late))
         tasks.add(task)
         await asyncio.sleep(0.02)
