@@ -131,10 +131,11 @@ def print_instructions(amount: int) -> None:
 
 
 def print_heap(rounds: int, scale: float) -> None:
-    print(f"Sampled allocations, CPU time of the process: medians of {rounds} rounds")
-    rows = [["work", "off ms", "off/off", "heap ×", "budget ×"]]
+    print(f"Sampled allocations, CPU time with and without: medians of {rounds} rounds")
+    rows = [["work", "off ms", "off/off", "main ×", "process ×", "budget ×"]]
     for cost in heap_costs(rounds, scale):
-        cells = [f"{cost.off_ms:.0f}", f"{cost.noise:.3f}", f"{cost.ratio:.3f}"]
+        ratios = (f"{ratio:.3f}" for ratio in (cost.noise, cost.main_ratio, cost.ratio))
+        cells = [f"{cost.off_ms:.0f}", *ratios]
         rows.append([cost.workload.name, *cells, show(cost.workload.budget, ".2f")])
     print_table(rows)
     print(f"CPU time in ns of a malloc and its free, no samples: least of {rounds} rounds")
