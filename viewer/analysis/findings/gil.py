@@ -1,7 +1,7 @@
 """The GIL shared by several threads that compute: more threads do no more work."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tracer import schema as s
@@ -15,6 +15,7 @@ from viewer.trace.columns import GIL_WAIT, THREAD_RUNNING
 from viewer.words import code, stem
 
 _MS = 1_000_000
+_MOST = 500  # threads that are looked at one by one
 # Half a second of waiting in all; less is the price of threads that now and then compute.
 _LOST_NS = 500 * _MS
 # A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
@@ -32,7 +33,7 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
     if sum(facts.threads.measure(s.GIL_WAIT)) < _LOST_NS * facts.patience:
         return
     by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
-    for row in facts.threads:
+    for row in _rows(facts):
         by_pid[row.pid].append(row)
     for pid, every in by_pid.items():
         since_ns = _contended_since(facts, every[0].process)
@@ -79,6 +80,17 @@ def _ran_since(facts: Facts, row: ThreadRow, since_ns: int) -> ThreadRow:
         return row
     ran = facts.split(thread, window(since_ns, table.last_ns[thread])).states[THREAD_RUNNING]
     return replace(row, states=row.states | {s.RUNNING: ran})
+
+
+def _rows(facts: Facts) -> Sequence[ThreadRow]:
+    """All threads; of very many, those that ran or wanted to run longest: each row has all
+    who held the GIL meanwhile."""
+    numbers = facts.threads.numbers
+    if len(numbers) <= _MOST:
+        return facts.threads
+    ran, waited = map(facts.threads.measure, (s.RUNNING, s.GIL_WAIT))
+    longest = {*sorted(numbers, key=lambda n: -ran[n] - waited[n])[:_MOST]}
+    return facts.threads.with_numbers([n for n in numbers if n in longest])
 
 
 def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
