@@ -206,7 +206,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         key = model.lane[i], model.owners.kind[i], model.owners.owner[i]
         if key not in told:
             told[key] = (model.loops[key[0]].process, *facts.runs(i)[:2]) in occupants
-        if not told[key] and not is_quick(facts, table.row[row]):
+        if not told[key]:
             found[table.row[row]].append((row, i))
     usual = (
         Counter(
@@ -216,13 +216,13 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         else Counter()
     )
     for call, rows in found.items():
-        if is_of_import(facts, call, rows[0][0]):
-            continue
         total = sum(table.end_ns[row] - table.start_ns[row] for row, _ in rows)
         worst, i = max(rows, key=lambda pair: table.end_ns[pair[0]] - table.start_ns[pair[0]])
         longest = table.end_ns[worst] - table.start_ns[worst]
         often = len(rows) >= _OFTEN and len(rows) * _TYPICAL >= usual[call]
         if total < _CALLS_NS or not (often or longest >= _SLOW_STEP_NS * facts.patience):
+            continue
+        if is_quick(facts, call) or is_of_import(facts, call, rows[0][0]):
             continue
         waits = facts.during(
             [Interval(model.lane[j], table.start_ns[r], table.end_ns[r]) for r, j in rows]
