@@ -1,7 +1,7 @@
 """What Python runs as it starts in a child: how it finds the recorder's modules."""
 
 import sys
-from importlib.util import module_from_spec
+from importlib.util import MAGIC_NUMBER, module_from_spec
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile
 from types import CodeType
@@ -91,4 +91,29 @@ def test_kept_modules_that_others_may_write(finder: Any, tmp_path: Path) -> None
     (kept,) = (tmp_path / "kept").iterdir()
     assert finder.load_kept()
     kept.chmod(0o660)
+    assert finder.load_kept() == {}
+
+
+def test_kept_modules_of_another_pre_release(finder: Any, tmp_path: Path) -> None:
+    """It has the same name for its compiled files, but other instructions: they may crash."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "one.py").write_text("name = 'longer than before'\n")
+    assert finder.find_spec("tracer.one") is not None
+    finder.keep()
+    (kept,) = (tmp_path / "kept").iterdir()
+    own = kept.read_bytes()
+    assert own.startswith(MAGIC_NUMBER)
+    kept.write_bytes(b"\0" * len(MAGIC_NUMBER) + own[len(MAGIC_NUMBER) :])
+    assert finder.load_kept() == {}
+
+
+def test_kept_modules_behind_a_link(finder: Any, tmp_path: Path) -> None:
+    """Whoever may write the folder could lead us to any file of ours."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "one.py").write_text("name = 'longer than before'\n")
+    assert finder.find_spec("tracer.one") is not None
+    finder.keep()
+    (kept,) = (tmp_path / "kept").iterdir()
+    kept.rename(tmp_path / "elsewhere")
+    kept.symlink_to(tmp_path / "elsewhere")
     assert finder.load_kept() == {}

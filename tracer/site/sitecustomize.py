@@ -123,9 +123,12 @@ class Finder:
     def load_kept(self) -> "dict[str, Known]":
         from marshal import loads
 
+        magic, text = self.python.MAGIC_NUMBER, read_file(self.kept, MOST_KEPT, is_own=True)
+        if text[: len(magic)] != magic:  # another pre-release of the same version
+            return {}
         try:
-            return loads(read_file(self.kept, MOST_KEPT, is_own=True))  # type: ignore[no-any-return]
-        except (EOFError, TypeError, ValueError):  # there is none, or it is damaged
+            return loads(memoryview(text)[len(magic) :])  # type: ignore[no-any-return]
+        except (EOFError, TypeError, ValueError):  # it is damaged
             return {}
 
     def keep(self) -> None:
@@ -134,7 +137,8 @@ class Finder:
 
         if not self.has_more:
             return
-        text, path = dumps(self.known), self.kept + "." + str(os.getpid())
+        text = self.python.MAGIC_NUMBER + dumps(self.known)
+        path = self.kept + "." + str(os.getpid())
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
@@ -153,7 +157,7 @@ def discard(path: str, _: str) -> None:
 def read_file(path: str, most_bytes: int, is_own: bool = False) -> bytes:
     """b"" if it is not there or has so many bytes; or, of `is_own`, if others may write it."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (os.O_NOFOLLOW if is_own else 0))
         try:
             of = os.fstat(file)
             if is_own and (of.st_uid != os.geteuid() or of.st_mode & 0o022):

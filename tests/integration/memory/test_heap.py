@@ -4,6 +4,7 @@ With a mean of one byte every block is sampled, so what these tests say is exact
 """
 
 import asyncio
+import ctypes
 import gc
 import os
 import sys
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 SIGNALS = ("heap", "gc", "tasks", "gil")
 KEPT: list[object] = []
+ALL_FROM_NOW_ON = 1 | 2  # MCL_CURRENT | MCL_FUTURE
 HEADER = sys.getsizeof(b"")  # of bytes, whose contents follow it
 BODY = 967
 
@@ -312,3 +314,27 @@ def test_two_recordings(tmp_path: Path) -> None:
     assert made_in(one, first, HEADER + 50_000)[0].end_ns is None
     assert not [block for block in two.blocks if block.bytes == HEADER + 50_000]
     assert len(made_in(two, second, HEADER + 60_000)) == 1
+
+
+def test_two_recordings_with_locked_memory(tmp_path: Path) -> None:
+    """The kernel takes back no page that the program has locked. Numbers come twice."""
+    libc = ctypes.CDLL(None)
+    if libc.mlockall(ALL_FROM_NOW_ON):
+        pytest.skip("memory may not be locked here")
+
+    def first() -> None:
+        KEPT.extend(bytes(50_000) for _ in range(100))
+
+    def second() -> None:
+        before = [*KEPT]
+        KEPT.clear()
+        KEPT.extend(bytes(60_000) for _ in range(1000))
+        before.clear()
+
+    try:
+        record(first, tmp_path)
+        blocks = record(second, tmp_path).blocks
+    finally:
+        libc.munlockall()
+    ends = [block.end_ns for block in blocks if block.bytes == HEADER + 60_000]
+    assert ends == [None] * 1000

@@ -74,9 +74,25 @@ time.sleep(0.3)  # the writer needs the names meanwhile, and finds none itself
 """
 )
 
+LOADS_AND_WORKS = """
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+library.work_and_block(200, 100)
+"""
+
 LIBRARY = """
 #include <poll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 int block(int ms) { return poll(0, 0, ms); }
+/* What takes its time before the first call is none that has a name. */
+int work_and_block(int work_ms, int ms)
+{
+    struct timespec time = {0, work_ms * 1000000L};
+    syscall(SYS_nanosleep, &time, 0);
+    return write(-1, 0, 0) + poll(0, 0, ms);
+}
 """
 
 
@@ -170,6 +186,13 @@ def test_ends_while_a_thread_loads(record: Recorder, tmp_path: Path, ending: str
 def test_first_call_of_a_library(record: Recorder, library: str) -> None:
     """The same holds for libraries that ctypes loads."""
     (poll,) = io_of(record(LOADS, library, options=WITHOUT_TRAMPOLINES))
+    assert poll.name == "io: poll"
+
+
+def test_a_short_call_after_work_is_not_the_longest(record: Recorder, library: str) -> None:
+    """Of several calls in one release of the GIL, the longest names it. A call begins with
+    itself, not with the release."""
+    (poll,) = io_of(record(LOADS_AND_WORKS, library, options=WITHOUT_TRAMPOLINES))
     assert poll.name == "io: poll"
 
 

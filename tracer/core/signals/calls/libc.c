@@ -125,15 +125,11 @@ static int is_learned(const thread_buffer *b)
     return tstate && b->learned_frame == *compat_frame_slot(tstate);
 }
 
-/* The first call of a release mostly comes right after it, and only which of several calls was the longest is asked: so
- * only a second one needs a look at the clock. */
+/* The first call of a release, too: C code may compute for long before it. */
 static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
 {
-    uint64_t tick = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
-    if (b->libc || b->libc_longest || !tick || __builtin_expect(streams_on, 0)) {
-        tick = clock_tick();
-        libc_close(b, tick);
-    }
+    uint64_t tick = clock_tick();
+    libc_close(b, tick);
     if (__builtin_expect(b->learned != 0, 0) && class == CLASS_IO && is_learned(b))
         name = b->learned;
     b->libc_fd = fd;

@@ -3,17 +3,18 @@
 #include "signals/heap/blocks.h"
 
 #include <sched.h>
-#include <string.h>
 #include <sys/mman.h>
 
-enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3, SPINS = 64, PAGE = 4096 };
+#include "ring/ring.h"
+
+enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3, SPINS = 64 };
 
 typedef struct {
     uintptr_t block; /* 0: free */
     sampled of;
 } slot;
 
-uint8_t blocks_filter[BLOCKS_PLACES] __attribute__((aligned(PAGE)));
+uint8_t blocks_filter[BLOCKS_PLACES];
 
 /* One mapping; only the part in use is touched. */
 static struct {
@@ -151,9 +152,9 @@ int blocks_next(uint32_t *at, const void **block, sampled *of)
 
 static void clear(void)
 {
-    if (table) { /* all zero again */
-        madvise(blocks_filter, sizeof blocks_filter, MADV_DONTNEED);
-        madvise(table, sizeof *table, MADV_DONTNEED);
+    if (table) {
+        ring_zero(blocks_filter, sizeof blocks_filter);
+        ring_zero(table, sizeof *table);
     }
     used = last_number = 0;
 }
