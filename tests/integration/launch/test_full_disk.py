@@ -176,7 +176,7 @@ def test_deleted_while_the_program_runs(record: Recorder) -> None:
     (line,) = record.stderr.splitlines()
     assert re.fullmatch(
         r"tracer: cannot write \S+ to its end: somebody deleted the file: "
-        r"the last .+ \(\d+ events\) are missing",
+        r"the last .+ \([\d,]+ events\) are missing",
         line,
     )
     assert not path.exists()

@@ -379,7 +379,8 @@ def test_a_stopped_program(
     with pytest.raises(TracerError, match=f"process {own.pid} is stopped, by a signal"):
         client.ask(address, "snapshot", timeout_s=60)
     assert main(["ps"]) == 0
-    said = [line for line in capsys.readouterr().err.splitlines() if str(own.pid) in line]
+    lines = capsys.readouterr().err.splitlines()
+    said = [line for line in lines if f"process {own.pid} " in line]
     assert said == [
         f"tracer: process {own.pid} is stopped, by a signal or a debugger, and cannot answer. "
         f"`kill -CONT {own.pid}` lets it go on."
