@@ -2,8 +2,9 @@
 
 What is true is what a recording of every block says, as tests/integration/memory/test_heap.py
 shows. Of what 30 sampled recordings say the mean must lie within three standard errors of it.
-One true estimate in 400 does not. So one place of the eight may miss that, if it is within six
-errors: two at once miss it in one run of 5,000.
+One true estimate in 350 does not. So two places of the eight may miss that, if they are within
+six errors: three at once miss it in one run of 300,000. This holds where many blocks have a
+similar weight; a place with one or two blocks would be further off more often.
 """
 
 import gc
@@ -59,10 +60,11 @@ def texts() -> None:
 
 
 def growth() -> None:
-    grown = bytearray()
-    for _ in range(600):
-        grown += bytes(300)
-    KEPT.append(grown)
+    for _ in range(20):
+        grown = bytearray()
+        for _ in range(60):
+            grown += bytes(300)
+        KEPT.append(grown)
 
 
 def generated() -> Iterator[bytes]:
@@ -178,7 +180,7 @@ def test_each_shape(tmp_path: Path) -> None:
         assert (sum(block.bytes for block in alive(truth)) < MIB // 100) == is_freed, name
     for far in off.values():
         assert max(map(abs, far)) < FAR
-        assert sum(abs(each) > ERRORS for each in far) <= 1
+        assert sum(abs(each) > ERRORS for each in far) <= 2
 
 
 def hundred() -> None:
