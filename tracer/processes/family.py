@@ -29,6 +29,7 @@ class Family:
         "began_ns",
         "children",
         "file",
+        "identity",
         "is_first",
         "joined",
         "member",
@@ -44,7 +45,7 @@ class Family:
     def __init__(
         self, file: str, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES
     ) -> None:
-        self.file = file
+        self.file, self.identity = file, _identity(file)
         self.most_bytes, self.most_files = most_bytes, most_files
         self.number = int.from_bytes(os.urandom(8), "little") | 1
         self.member = 0  # 0: the first process; another number, too, once it has become …
@@ -69,7 +70,7 @@ class Family:
     def enter(self, core: "ModuleType", origin: str, parent_pid: int) -> "Family":
         """This process's place in the family of the one that started it."""
         mine = Family.__new__(Family)
-        mine.file, mine.number = self.file, self.number
+        mine.file, mine.identity, mine.number = self.file, self.identity, self.number
         mine.most_bytes, mine.most_files = self.most_bytes, self.most_files
         mine.origin, mine.parent_pid, mine.is_first = origin, parent_pid, False
         mine.began_ns, mine.problem, mine.joined, mine.running = 0, "", 0, []
@@ -113,23 +114,26 @@ class Family:
                 self.joined += 1
             discard(path)
 
-        unopened = ""
+        refused = ""
         try:
             file = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 if not core.lock_file(file):
                     self.problem = f"another recording goes into {self.file}"
                     return
-                self.running = self._visit(core, append, self.began_ns, MOST_BYTES)
-                _, _, programs, _ = core.family_counts()
-                self.children = max(self.joined + len(self.running) - programs, 0)
+                if _identity(file) == self.identity:
+                    self.running = self._visit(core, append, self.began_ns, MOST_BYTES)
+                    _, _, programs, _ = core.family_counts()
+                    self.children = max(self.joined + len(self.running) - programs, 0)
+                else:
+                    refused = f"{self.file} is another file now"
             finally:
                 os.close(file)
         except OSError as error:
-            unopened = f"cannot append to {self.file}: {error.strerror}"
+            refused = f"cannot append to {self.file}: {error.strerror}"
         self.remove_empty()
-        if unopened and os.path.isdir(self.folder):  # else there was nothing to append
-            self.problem = unopened
+        if refused and os.path.isdir(self.folder):  # else there was nothing to append
+            self.problem = refused
 
     def _visit(
         self,
@@ -169,6 +173,15 @@ class Family:
             os.rmdir(self.folder)
         except OSError:  # there is none, or it is not empty
             pass
+
+
+def _identity(file: str | int) -> tuple[int, int] | None:
+    """What tells a file from one that comes to have its name; None: there is none."""
+    try:
+        about = os.stat(file)
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def _is_complete(core: "ModuleType", name: str, fd: int) -> bool:

@@ -314,8 +314,8 @@ def test_one_pid_of_several_children(tmp_path: Path) -> None:
         lock_file = append_trace = staticmethod(lambda *_: True)
         family_counts = staticmethod(lambda: (4, 4, 1, ""))
 
-    family = Family(str(tmp_path / "t.pftrace"))
     (tmp_path / "t.pftrace").write_bytes(b"")
+    family = Family(str(tmp_path / "t.pftrace"))
     Path(family.folder).mkdir()
     names = {"5-1": "one", "5-2": "other", "6-3": "first", "6-4": "then", "0-5": ""}
     for name, text in names.items():

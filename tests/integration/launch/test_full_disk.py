@@ -182,6 +182,28 @@ def test_deleted_while_the_program_runs(record: Recorder) -> None:
     assert not path.exists()
 
 
+def test_replaced_while_the_program_runs(record: Recorder) -> None:
+    """The children's traces are not appended to whatever has the name now."""
+    path = record.directory / "recorded0.pftrace"
+    source = """
+import os, subprocess, sys
+subprocess.run([sys.executable, "-c", "pass"], check=True)
+with open("other", "w") as other:
+    other.write("the user's")
+os.rename("other", sys.argv[1])
+"""
+    record(source, str(path))
+    deleted, others = record.stderr.splitlines()
+    assert "to its end: somebody deleted the file" in deleted
+    assert others == (
+        f"tracer: children: {path} is another file now; their traces stay in {path}.d"
+    )
+    assert path.read_text() == "the user's"
+    path.unlink()  # it is no trace
+    (child,) = path.with_name(f"{path.name}.d").glob("*.pftrace")
+    assert validate(child.read_bytes()).processes
+
+
 def test_a_pipe_nobody_reads(tmp_path: Path) -> None:
     """SIGPIPE is not sent to the program either."""
     source = "import signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL); input()"
