@@ -56,9 +56,9 @@ static inline traffic traffic_from(int file, int fd, const void *offset, size_t 
 }
 
 #if defined(__x86_64__)
-enum { ADDRESS_BITS = 47 };
+enum { PROGRAM_BITS = 47 };
 #else
-enum { ADDRESS_BITS = 52 }; /* of arm64 mostly 48: all of a program may lie above 1 << 47 */
+enum { PROGRAM_BITS = 52 }; /* of arm64 mostly 48: all of a program may lie above 1 << 47 */
 #endif
 
 /* Whether the program can have memory there. The hooks look before the kernel does, which would refuse what is no
@@ -66,7 +66,7 @@ enum { ADDRESS_BITS = 52 }; /* of arm64 mostly 48: all of a program may lie abov
 static inline int traffic_may_look(const void *at)
 {
     uint64_t address = (uintptr_t)at;
-    return address >= 1 << 16 && address < (uint64_t)1 << ADDRESS_BITS;
+    return address >= 1 << 16 && address < (uint64_t)1 << PROGRAM_BITS;
 }
 
 /* What is only looked at stays there to be read; what is thrown away cannot be compared. */
