@@ -330,6 +330,12 @@ WANTED: dict[str, Wanted] = {
     "y02_row_lock_fills_the_executor": Wanted(
         "database locked", ("charge", "ask_bank"), ("psycopg",), "PG_URL"
     ),
+    "w01_actor_serves_in_turn": Wanted(
+        "pool exhausted", ("bridge", "in turn", "poll_sensor", "asleep in `Bridge.talk`")
+    ),
+    "w02_join_while_holding_process_lock": Wanted(
+        "deadlock", ("Process.join", "stop", "worker-1", "store")
+    ),
     "ok_120_idle_redis_consumers": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_121_idle_listeners": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

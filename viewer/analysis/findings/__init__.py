@@ -7,6 +7,7 @@ did is never counted as this program's fault.
 from collections.abc import Callable, Iterator
 
 from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
+from viewer.analysis.findings.actors import serves_in_turn
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
@@ -25,6 +26,7 @@ from viewer.analysis.findings.gone import writer_gone
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
+from viewer.analysis.findings.joined import join_under_lock
 from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.leaving import slow_end
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
@@ -63,6 +65,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     sleeping_loop,  # missed wake-up
     lock_convoy,
     polled_lock,  # lock convoy
+    join_under_lock,  # deadlock; before file_lock, which tells the others
     file_lock,  # lock convoy
     own_lock,  # lock convoy
     held_across_await,
@@ -80,6 +83,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pool_starvation,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
+    serves_in_turn,  # pool exhausted
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,

@@ -10,7 +10,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.waits import LongWaits, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
@@ -39,7 +39,10 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
     if 1 not in named:
         return
     by_site: dict[str, list[int]] = defaultdict(list)
+    told = LongWaits.of(facts).told
     for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+        if table.slice[row] in told:
+            continue
         name, site = facts.call(table.row[row])
         if name.endswith(_BETWEEN) and _is_of_library(facts, row):
             continue

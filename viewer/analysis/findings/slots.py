@@ -12,7 +12,7 @@ from viewer.analysis.findings.lost import had_one, never_released, never_returne
 from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.stalled import stalled_slots
 from viewer.analysis.findings.takers import said, size
-from viewer.analysis.findings.waits import LongWaits, users
+from viewer.analysis.findings.waits import LongWaits, Wait, users
 from viewer.analysis.findings.words import at
 from viewer.trace.sites import is_library
 
@@ -89,17 +89,17 @@ def _is_batch(facts: Facts, group: Group) -> bool:
         for kind, which in (wait.who for wait in group.waits)
     }
     is_of_one = len(sites) == 1 and len(parents) == 1 and -1 not in parents
-    return is_of_one and not _come_over_time(facts, group)
+    return is_of_one and not come_over_time(facts, group.waits)
 
 
-def _come_over_time(facts: Facts, group: Group) -> bool:
+def come_over_time(facts: Facts, waits: list[Wait]) -> bool:
     """Whether the waiters were made one by one, and some of them when others had got a slot
     and given it back: as requests come, not as a batch."""
     owned, starts = facts.model.owners, facts.model.trace.slices.start_ns
-    tasks = {which for _, which in (wait.who for wait in group.waits)}
+    tasks = {which for _, which in (wait.who for wait in waits)}
     births = sorted(starts[owned.task_head[task]] for task in tasks)
     apart = sum(b - a >= _APART_NS for a, b in pairwise(births))
-    first_ns = min(wait.end_ns for wait in group.waits)
+    first_ns = min(wait.end_ns for wait in waits)
     late = len(births) - bisect_right(births, first_ns)
     return apart >= _ONE_BY_ONE and late * 2 >= len(births)
 

@@ -1,0 +1,77 @@
+"""Tasks that answer requests in turn: who waits for a turn, and when that is no fault."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+ASK, TALK, TAKE = "/app/hub.py:9 ask", "/app/hub.py:14 talk", "/app/hub.py:20 serve"
+
+
+def served(
+    callers=6, rounds=4, takes_ns=60 * MS, what="sleep", rest_ns=0, parent=0, together=False
+):
+    """Callers wait for a future each; one task answers them, the first to ask first."""
+    trace = TraceBuilder(argv="hub.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    server = loop.task("serve", site="/app/hub.py:18 serve").ready(0).running(0)
+    server.awaits(1, "Queue.get", site=TAKE)
+    queue = []
+    for n in range(callers):
+        task = loop.task("call", site="/app/hub.py:30 call", parent=parent)
+        task.ready(10 + n).running(20 + n * 3)
+        if not n:
+            server.ready(21, by=task)
+        task.awaits(22 + n * 3, "future", site=ASK)
+        queue.append((task, rounds))
+    at = 100
+    server.running(at)
+    while queue:
+        server.awaits(at + 5, what, site=TALK if what == "sleep" else TAKE)
+        at += takes_ns
+        server.ready(at, waker="timer").running(at)
+        now, queue = (queue, []) if together else (queue[:1], queue[1:])
+        for task, left in now:
+            at += 10
+            task.ready(at, by=server).running(at + 1)
+            if left > 1:
+                task.awaits(at + 2, "future", site=ASK)
+                queue.append((task, left - 1))
+                continue
+            if rest_ns:
+                task.awaits(at + 2, "sleep").ready(at + rest_ns).running(at + rest_ns + 1)
+            task.done(at + rest_ns + 3)
+    server.awaits(at + 20, "Queue.get", site=TAKE)
+    end = at + rest_ns + 100
+    server.ready(end).running(end).done(end + 1)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_callers_wait_for_their_turn(tmp_path):
+    (found,) = find_in(tmp_path, served())
+    assert found.finding == "pool exhausted"
+    assert found.text == (
+        "Pool exhausted: `serve` serves 6 tasks `call` in turn, as a pool of one. 23 calls in "
+        "`ask` (hub.py:9) waited for their turn: 6.30 s in total, the longest 300 ms "
+        "(at 37 ns). Each request takes 60.0 ms, 99 % of that time asleep in `talk` "
+        "(hub.py:14). Let several such tasks take from the queue, or do less for each request "
+        "before its answer."
+    )
+    assert (found.evidence.site, found.evidence.track) == (ASK, "Task-7")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"takes_ns": 6 * MS, "rounds": 3}, id="little is lost"),
+        pytest.param({"callers": 2, "rounds": 12}, id="two take turns"),
+        pytest.param({"what": "Queue.get"}, id="the task is idle meanwhile"),
+        pytest.param({"rest_ns": 20_000 * MS}, id="a small part of their lives"),
+        pytest.param({"callers": 12, "rounds": 1, "parent": 1}, id="a batch"),
+        pytest.param({"together": True}, id="one piece of work answers all"),
+    ],
+)
+def test_nobody_waits_for_a_turn(tmp_path, story):
+    assert kinds(tmp_path, served(**story)) == []

@@ -1,0 +1,77 @@
+"""A process that keeps a lock while it waits for the end of the child that needs it."""
+
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import LongWaits, place_in
+from viewer.analysis.findings.words import at
+from viewer.analysis.processes.family import Family
+from viewer.trace.columns import CONTINUES, IO
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# The lock is free as soon as the wait for the child is given up: that tells who had it. Both
+# must last for half a second, and the child must wait for most of that.
+_LONG_NS = 500 * _MS
+_THEN_NS = 100 * _MS
+_COVERED = 8, 10
+_LOCKS = ("fcntl.flock", "fcntl.lockf", "os.lockf", "SemLock.__enter__", "SemLock.acquire")
+_JOINS = (" BaseProcess.join", " Popen.wait", " Popen.communicate")
+_NAMES = {"BaseProcess.join": "Process.join"}
+
+
+def join_under_lock(facts: Facts) -> Iterator[Finding]:
+    """A child gets a lock between processes only when its parent gives up waiting for it."""
+    table, trace = facts.model.states, facts.model.trace
+    if not any(trace.text(name).endswith(_LOCKS) for name in table.call_name):
+        return
+    family, process_of = Family.of(facts.model), facts.model.thread_process
+    calls = [row for row in facts.rows_of((IO,), _LONG_NS) if not table.state[row] & CONTINUES]
+    locks = [row for row in calls if facts.call(table.row[row])[0].endswith(_LOCKS)]
+    joins = [(row, how) for row in calls if (how := _join(facts, row))[0]]
+    for wait in locks:
+        member = family.members.get(process_of[table.who[wait]])
+        if member is None or trace.slices.unfinished[table.slice[wait]]:
+            continue
+        since, until = table.start_ns[wait], table.end_ns[wait]
+        for join, how in joins:
+            met = min(table.end_ns[join], until) - max(table.start_ns[join], since)
+            is_next = 0 <= until - table.end_ns[join] <= _THEN_NS
+            is_parent = process_of[table.who[join]] == member.parent
+            is_covered = met * _COVERED[1] >= (until - since) * _COVERED[0]
+            if is_next and is_parent and is_covered and member.end_ns >= until:
+                LongWaits.of(facts).told.add(table.slice[wait])
+                yield _finding(facts, wait, join, how, code(member.name))
+                break
+
+
+def _join(facts: Facts, row: int) -> tuple[str, str]:
+    """The function of the library in which a parent waits for a child's end, and the line of
+    the user's that calls it; ("", "") where it does not."""
+    frames = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    found = ""
+    for frame in frames.split("\n"):
+        if frame.endswith(_JOINS):
+            function = place_of(frame).function
+            found = _NAMES.get(function, function)
+        elif found and not is_library(frame):
+            return found, frame
+    return ("", "")
+
+
+def _finding(facts: Facts, wait: int, join: int, how: tuple[str, str], child: str) -> Finding:
+    table, model = facts.model.states, facts.model
+    since, ns = table.start_ns[wait], table.end_ns[wait] - table.start_ns[wait]
+    name, site = facts.call(table.row[wait])
+    parent = code(model.thread_names[table.who[join]])
+    text = (
+        f"Deadlock {at(facts, since)}, for {duration(ns)}: {parent}{place_in(how[1])} waits "
+        f"in `{how[0]}` for the end of {child}, which waits in `{name}`{place_in(site)} for a "
+        f"lock between processes. It got the lock only when {parent}, which had it, stopped "
+        f"waiting. Release the lock before waiting for the child."
+    )
+    evidence = facts.evidence(("thread", table.who[wait]), since, ns, site)
+    return Finding("deadlock", ns, text, evidence)
