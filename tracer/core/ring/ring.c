@@ -30,10 +30,19 @@ static chunk *pool;
 static uint32_t pool_size;
 static int is_wiped; /* a forked child finds zeros instead of the parent's data */
 static int is_forked; /* from a process that was recorded */
-static _Atomic uint32_t pool_fresh; /* chunks from this index on were never used: untouched pages */
+/* Chunks from this index on were not used in this recording. They are untouched pages, but for a recording before this
+ * one in memory that the program has locked. */
+static _Atomic uint32_t pool_fresh;
 static _Atomic uint64_t pool_free;  /* ABA tag << 32 | index + 1 */
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+
+static chunk *emptied(chunk *taken)
+{
+    atomic_store_explicit(&taken->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&taken->committed, 0, memory_order_relaxed);
+    return taken;
+}
 
 static chunk *pool_pop(void)
 {
@@ -41,16 +50,13 @@ static chunk *pool_pop(void)
     while ((uint32_t)head) {
         chunk *first = &pool[(uint32_t)head - 1];
         uint64_t rest = ((head >> 32) + 1) << 32 | atomic_load_explicit(&first->next, memory_order_relaxed);
-        if (atomic_compare_exchange_weak(&pool_free, &head, rest)) {
-            atomic_store_explicit(&first->next, 0, memory_order_relaxed);
-            atomic_store_explicit(&first->committed, 0, memory_order_relaxed);
-            return first;
-        }
+        if (atomic_compare_exchange_weak(&pool_free, &head, rest))
+            return emptied(first);
     }
     if (atomic_load_explicit(&pool_fresh, memory_order_relaxed) >= pool_size)
         return NULL;
     uint32_t index = atomic_fetch_add(&pool_fresh, 1);
-    return index < pool_size ? &pool[index] : NULL;
+    return index < pool_size ? emptied(&pool[index]) : NULL;
 }
 
 static void pool_push(chunk *freed)
