@@ -56,3 +56,52 @@ def test_back_pressure(tmp_path, story):
 
 def test_waits_in_vain_are_another_fault(tmp_path):
     assert kinds(tmp_path, audit(acquired=False)) == ["wait in vain"]
+
+
+def logged(rounds=36, threads=5, each_ns=20 * MS):
+    """Each thread waits for room in the queue while it has the lock that the others want."""
+    trace = TraceBuilder(argv="audit.py", signals=SIGNALS)
+    lock = trace.lock("RLock", "/app/audit.py:5 handle")
+    queue = trace.lock("Queue.put", "/app/audit.py:7 enqueue")
+    writer = trace.thread("writer").native(0).sleep(MS, site="/app/audit.py:20 send")
+    web = [trace.thread(f"web-{n}").native(0) for n in range(threads)]
+    at = 2 * MS
+    for n, thread in enumerate(web[1:]):
+        thread.lock_wait(
+            at - MS + n, "RLock", lock=lock, site="/app/audit.py:5 handle", owner=web[0]
+        )
+    for n in range(rounds):
+        thread, following = web[n % threads], web[(n + 1) % threads]
+        end, is_last = at + each_ns, n > rounds - threads
+        thread.lock_wait(at + 10, "Queue.put", lock=queue, site="/app/audit.py:7 enqueue")
+        writer.native(end - 20).release(end - 10, queue, to=thread)
+        writer.sleep(end - 5, site="/app/audit.py:20 send")
+        thread.native(end - 10)
+        lock.hold(at, end, thread, "/app/audit.py:5 handle")
+        if n == rounds - 1:
+            break
+        thread.release(end, lock, to=following)
+        if is_last:
+            thread.end(end + 1)
+        else:
+            thread.lock_wait(
+                end + 1, "RLock", lock=lock, site="/app/audit.py:5 handle", owner=following
+            )
+        following.native(end)
+        at = end
+    writer.native(at + each_ns).end(at + each_ns + MS)
+    thread.end(at + each_ns + MS)
+    return trace.ended(at + each_ns + 2 * MS)
+
+
+def test_a_queue_for_which_the_holder_of_a_lock_waits(tmp_path):
+    queue, lock = find_in(tmp_path, logged())
+    assert (queue.finding, lock.finding) == ("slow consumer", "lock convoy")
+    assert lock.behind == queue.evidence.site == "/app/audit.py:7 enqueue"
+    assert "5 threads `web-N` in `enqueue` (audit.py:7)" in queue.text
+
+
+def test_a_queue_that_costs_less_than_half_a_second(tmp_path):
+    (lock,) = find_in(tmp_path, logged(rounds=24))
+    assert lock.finding == "lock convoy"
+    assert "waiting in `Queue.put` (audit.py:7)" in lock.text

@@ -45,6 +45,16 @@ def test_what_led_to_nothing_is_after_it(kind, cost, site):
     assert order(*found) == ["pool exhausted", kind]
 
 
+def test_a_full_queue_is_a_cause_though_it_is_advice():
+    found = [finding("slow consumer", 200, ROW), finding("lock convoy", 1_000, behind=ROW)]
+    assert order(*found) == ["slow consumer", "lock convoy"]
+
+
+def test_a_full_queue_elsewhere_is_advice():
+    found = [finding("slow consumer", 200, SLEEP), finding("lock convoy", 100, behind=ROW)]
+    assert order(*found) == ["lock convoy", "slow consumer"]
+
+
 def test_what_is_behind_nothing_has_no_cause():
     found = [finding("pool exhausted", 1_000), finding("GIL saturated", 900)]
     assert order(*found) == ["pool exhausted", "GIL saturated"]

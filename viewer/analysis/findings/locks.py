@@ -103,7 +103,8 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             f"{duration(row.waits.total_ns)} summed over all of them, {mean} on average"
         )
         text += _what_holders_do(facts, holds, split, tids)
-        yield Finding("lock convoy", lost, f"{text}.", _longest_wait(facts, row), _LESS)
+        evidence, behind = _longest_wait(facts, row), _behind(split)
+        yield Finding("lock convoy", lost, f"{text}.", evidence, _LESS, behind)
 
 
 def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:
@@ -181,6 +182,15 @@ def _what_holders_do(
         where = sampled(*hot(facts.hot_places, stacks))
     activity = did(facts, split, where, of="of the time they hold it")
     return f"; its holders spend {activity}" if activity else ""
+
+
+def _behind(split: Split) -> str:
+    """The line at which holders wait for others, for most of the time they hold it."""
+    sums = Counter[str]()
+    for (_, _, site), ns in split.waits.items():
+        sums[site] += ns
+    ((site, ns),) = sums.most_common(1) or (("", 0),)
+    return site if ns * 2 > sum(split.states.values()) else ""
 
 
 def _contended_ns(facts: Facts, row: LockRow) -> int:

@@ -12,6 +12,8 @@ _FIRST = (SLOW_MOMENT, "deadlock")
 # A queue in front of a pool multiplies what those in it wait for: a cause that cost an eighth
 # of what it led to is told before it.
 _LESS = 8
+# Advice that may be a cause: a full queue that somebody puts into while he has what others want.
+_IS_CAUSE = "slow consumer"
 
 
 def in_order(found: Iterable[Finding]) -> list[Finding]:
@@ -41,6 +43,6 @@ def _led_to(cause: Finding, finding: Finding) -> bool:
     return (
         cause.evidence.site == finding.behind != ""
         and finding.finding not in _FIRST
-        and cause.finding not in _ADVICE
+        and (cause.finding not in _ADVICE or cause.finding == _IS_CAUSE)
         and cause.severity_ns * _LESS >= finding.severity_ns
     )
