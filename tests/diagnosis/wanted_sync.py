@@ -62,13 +62,11 @@ SYNC: dict[str, Wanted] = {
         "deadlock|thread-pool starvation",
         ("count_beans",),
         ("huey",),
-        missed="huey polls for results, and its jobs are not known",
     ),
     "t04_peewee_threads_do_not_close": Wanted(
         "slots never returned|wait in vain",
         ("load_profile", "connect"),
         ("playhouse",),
-        missed="a pool that is polled is not known",
     ),
     "t06_threads_feed_a_slow_writer": Wanted("queue grows", ("writer", "store|consume")),
     "t07_pool_callback_asks_the_pool": Wanted("deadlock", ("refine",)),
@@ -93,9 +91,8 @@ SYNC: dict[str, Wanted] = {
     ),
     "u07_dramatiq_long_actors": Wanted(
         "thread-pool starvation",
-        ("encode", "send_mail"),
+        ("encode", "messages"),  # quick ones leave nothing in a trace
         ("dramatiq",),
-        missed="dramatiq's workers are no executor's, so its messages are no jobs",
     ),
     "u08_map_takes_the_pool": Wanted(
         "thread-pool starvation", ("rebuild", "search", "2 (workers|processes)")

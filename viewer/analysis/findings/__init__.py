@@ -45,6 +45,7 @@ from viewer.analysis.findings.pools import (
     workers_never_exit,
 )
 from viewer.analysis.findings.processes import across, process_findings
+from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
@@ -81,6 +82,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     awaits_in_turn,
     slow_consumer,
     pool_starvation,  # thread-pool starvation
+    runner_findings,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted

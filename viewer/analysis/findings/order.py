@@ -12,7 +12,7 @@ _FIRST = (SLOW_MOMENT, "deadlock")
 # A queue in front of a pool multiplies what those in it wait for: a cause that cost an eighth
 # of what it led to is told before it.
 _LESS = 8
-# Advice that may be a cause: a full queue that somebody puts into while he has what others want.
+# Advice that may be a cause: a full queue into which the holder of a lock puts something.
 _IS_CAUSE = "slow consumer"
 
 

@@ -17,7 +17,7 @@ class Pool(NamedTuple):
 _CONNECTIONS = "QueuePool._do_get AsyncAdaptedQueuePool._do_get"
 _LIMITER = "CapacityLimiter.acquire_on_behalf_of CapacityLimiter.acquire"
 _HTTPCORE = "AsyncPoolRequest.wait_for_connection PoolRequest.wait_for_connection"
-_PEEWEE = "PooledDatabase._connect"
+_PEEWEE = "PooledDatabase._connect PooledDatabase.connect"
 # Part of a file's path, the functions in which one waits for a slot, what that is, and whose.
 _KNOWN = tuple(
     (part, frozenset(functions.split()), Pool(slot, of))
