@@ -193,7 +193,7 @@ static int copied(void *into, const void *from, size_t size)
     int error = errno;
     struct iovec here = {into, size}, there = {(void *)from, size};
     ssize_t length = process_vm_readv((pid_t)atomic_load(&own_pid), &here, 1, &there, 1, 0);
-    int is_refused = length < 0 && errno != EFAULT;
+    int is_refused = length < 0 && errno != EFAULT && traffic_may_look(from);
     if (is_refused)
         memcpy(into, from, size);
     errno = error;
@@ -206,9 +206,11 @@ static int resolve_parts(traffic *of)
     struct msghdr message = {.msg_iov = (struct iovec *)of->data, .msg_iovlen = of->size};
     if (of->form == FORM_MESSAGE && !copied(&message, of->data, sizeof message))
         return 0;
+    if (message.msg_iovlen > MOST_PARTS)
+        return 0;
     of->form = FORM_BYTES;
     of->size = of->more = 0;
-    for (size_t at = 0; at < message.msg_iovlen && at < MOST_PARTS; at += PARTS_AT_ONCE) {
+    for (size_t at = 0; at < message.msg_iovlen; at += PARTS_AT_ONCE) {
         struct iovec parts[PARTS_AT_ONCE];
         size_t left = message.msg_iovlen - at, count = left < PARTS_AT_ONCE ? left : PARTS_AT_ONCE;
         if (!copied(parts, message.msg_iov + at, count * sizeof *parts))
