@@ -336,6 +336,17 @@ WANTED: dict[str, Wanted] = {
     "w02_join_while_holding_process_lock": Wanted(
         "deadlock", ("Process.join", "stop", "worker-1", "store")
     ),
+    "w03_lock_around_pool_wait": Wanted(
+        "lock convoy|pool exhausted", ("req-N", "w03.*py:17|Pool.take", "Queue.get|query")
+    ),
+    "w04_acquire_and_release_in_executor": Wanted(
+        "deadlock", ("4 workers of `db`", "Pool._get", "Pool._put", "queued")
+    ),
+    "w05_thread_per_event_waits_for_answer": Wanted(
+        "workers never exit",
+        ("40 threads `event-N`", "on_event", "Queue.get", r"w05\w+.py:22"),
+    ),
+    "w06_limiter_sleeps_under_its_lock": Wanted("lock held across await", ("sync", "sleep")),
     "ok_120_idle_redis_consumers": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_121_idle_listeners": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

@@ -81,7 +81,7 @@ def test_workers_never_exit(tmp_path):
     assert found.severity_ns == 0
     assert found.text == (
         "8 threads `worker-N` never exit: at the end of the program they still wait in "
-        "Queue.get (idle.py:4), each for work of its own that never comes."
+        "Queue.get (idle.py:4), each for something of its own that never comes."
     )
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_001_000_000, 9 * MS)
 

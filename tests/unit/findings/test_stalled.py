@@ -8,7 +8,9 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 WAIT, LOAD = "/app/jobs.py:11 wait_for_config", "/app/jobs.py:14 load_config"
 
 
-def pool(workers=2, waiting=2, ns=1_200 * MS, queued=True, gives_up=True):
+def pool(
+    workers=2, waiting=2, ns=1_200 * MS, queued=True, gives_up=True, late_ns=0, alike=False
+):
     """The workers wait for an event; `load_config` is queued behind them."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
@@ -17,7 +19,7 @@ def pool(workers=2, waiting=2, ns=1_200 * MS, queued=True, gives_up=True):
     for n, thread in enumerate(threads):
         submit = main.submits(MS + n)
         thread.native(2 * MS).runs(2 * MS + n, "wait_for_config", WAIT, by=submit)
-    behind = main.submits(3 * MS) if queued else None
+    behind = main.submits(3 * MS + late_ns) if queued else None
     end = 4 * MS + ns
     for n, thread in enumerate(threads):
         if n < waiting:
@@ -27,7 +29,8 @@ def pool(workers=2, waiting=2, ns=1_200 * MS, queued=True, gives_up=True):
         thread.native(end + n * MS)
     if behind is None:
         behind = main.submits(end)
-    threads[0].runs(end + MS, "load_config", LOAD, by=behind)
+    job = ("wait_for_config", WAIT) if alike else ("load_config", LOAD)
+    threads[0].runs(end + MS, *job, by=behind)
     for thread in (*threads, main):
         thread.end(end + 5 * MS)
     return trace.ended(end + 6 * MS)
@@ -44,12 +47,20 @@ def test_all_workers_wait_for_what_is_queued(tmp_path):
     )
 
 
+def test_what_they_wait_for_comes_later(tmp_path):
+    found, *_ = find_in(tmp_path, pool(late_ns=100 * MS))
+    assert found.finding == "deadlock"
+    assert "while `load_config` (jobs.py:14) is queued in the same pool" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"waiting": 1}, id="another worker is free"),
         pytest.param({"ns": 300 * MS}, id="not for long"),
         pytest.param({"queued": False}, id="it was submitted later"),
+        pytest.param({"late_ns": 900 * MS}, id="it was not queued for long"),
+        pytest.param({"alike": True}, id="it would wait as they do"),
         pytest.param({"gives_up": False}, id="they are woken"),
     ],
 )

@@ -125,7 +125,11 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
             model.thread_names[table.who[first]], tid=model.threads[table.who[first]].tid,
             site=site, pid=pid,
         )  # fmt: skip
-        step = "" if text.endswith("all.") else "End each one, or let all share one queue."
+        step = (
+            ""
+            if text.endswith("all.")
+            else "End each one, give its wait a time-out, or let all share one queue."
+        )
         yield Finding("workers never exit", 0, text, evidence, step)
 
 
@@ -149,7 +153,7 @@ def _for_what(facts: Facts, wait: int) -> str:
             "the time of its own `threading.Timer`. Cancel the timer when it is not needed "
             "any more; one thread with a queue of times can serve all."
         )
-    return "work of its own that never comes."
+    return "something of its own that never comes."
 
 
 def _awaited(facts: Facts, wait: int) -> str:

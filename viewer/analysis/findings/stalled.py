@@ -14,10 +14,12 @@ from viewer.words import code
 
 _MS = 1_000_000
 # All workers waited for half a second at the same time, until the first one gave up, and a job
-# that was queued all the while began within 50 ms.
+# that was queued for that long meanwhile began within 50 ms. It runs another function than
+# theirs, which would only wait as they do, unless they wait for each other.
 _STILL_NS = 500 * _MS
 _AT_ONCE_NS = 50 * _MS
-_FOR_OTHERS = ("Event.wait", "Condition.wait", "Queue.get", "SimpleQueue.get", "Barrier.wait")
+_BARRIER = "Barrier.wait"
+_FOR_OTHERS = ("Event.wait", "Condition.wait", "Queue.get", "SimpleQueue.get", _BARRIER)
 
 
 def stalled_pool(facts: Facts) -> Iterator[Finding]:
@@ -42,12 +44,25 @@ def stalled_pool(facts: Facts) -> Iterator[Finding]:
         queued = [
             job
             for job in jobs[number]
-            if job.submitted_ns <= since + _AT_ONCE_NS
+            if until - max(job.submitted_ns, since) >= _STILL_NS
             and 0 <= job.began_ns - until <= _AT_ONCE_NS
+            and _may_end(job, last, jobs[number])
         ]
         if first.failed and until - since >= _STILL_NS and queued:
             waits.told.update(wait.slice for wait in last)
             yield _finding(facts, waits, pool.name, last, queued[0], since, until)
+
+
+def _may_end(job: Job, last: list[Wait], jobs: list[Job]) -> bool:
+    """Whether a job may do what the workers wait for."""
+    if last[0].name == _BARRIER or job.submitter in {wait.who for wait in last}:
+        return True
+    starts = {wait.who[1]: wait.start_ns for wait in last}
+    return all(
+        (job.name, job.site) != (other.name, other.site)
+        for other in jobs
+        if other.thread in starts and other.began_ns <= starts[other.thread] <= other.ended_ns
+    )
 
 
 def _finding(
