@@ -23,9 +23,11 @@ def found(
     workers: int = 2,
     rounds: int = ROUNDS,
     sleeps: int = 0,
+    jobs: int = 0,
 ) -> list[Finding]:
     """In each round the first process makes an item for each worker, in `makes_ms` in all, and
-    writes all of them at once; then they work, while it makes the next ones."""
+    writes all of them at once; then they work, while it makes the next ones. `jobs`: by how
+    many of them, the last ones, a job of a pool was run before."""
     family = Family("/app/work.py")
     main = family.first.thread("MainThread", 100).running(0)
     children = [family.fork(main, n * MS, 101 + n, name=f"worker {n}") for n in range(workers)]
@@ -33,6 +35,10 @@ def found(
     free = [5 * MS] * workers
     for worker in mains:
         worker.running(4 * MS)
+    for child in children[workers - jobs :]:
+        job = family.job(1, "parse", main, at=5 * MS, site=PUT)
+        job.run(child, 6 * MS, 8 * MS)
+        job.received(main, 9 * MS)
     now = 10 * MS
     for _ in range(rounds):
         if sleeps:
@@ -76,6 +82,8 @@ def test_workers_wait_for_what_one_process_makes(tmp_path: Path) -> None:
         {"sleeps": 1},  # it has nothing for them either
         {"workers": 1},
         {"rounds": 5, "makes_ms": 90},  # less than half a second
+        {"workers": 3, "jobs": 1},  # the others of a pool have not had one yet
+        {"jobs": 2},
     ],
 )
 def test_workers_that_are_all_right(tmp_path: Path, how: dict[str, int]) -> None:

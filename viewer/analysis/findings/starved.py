@@ -36,10 +36,11 @@ def starved_workers(facts: Facts) -> Iterator[Finding]:
     ran = {job.worker for job in Jobs.of(facts.model).all}
     groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
     for member in family.members.values():
-        if member.parent >= 0 and member.main >= 0 and member.process not in ran:
+        if member.parent >= 0 and member.main >= 0:
             groups[member.parent, member.program, stem(member.name)].append(member)
     for members in groups.values():
-        if len(members) > 1:
+        is_pool = any(member.process in ran for member in members)  # its jobs tell more
+        if len(members) > 1 and not is_pool:
             yield from _starved(facts, elsewhere, members)
 
 
