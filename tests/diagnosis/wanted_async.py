@@ -3,6 +3,9 @@
 from tests.diagnosis.wanted import Wanted
 
 ASYNC: dict[str, Wanted] = {
+    "w10_events_of_a_failed_worker": Wanted(
+        "wait in vain", ("4 tasks", "ask", "`worker` failed")
+    ),
     "q01_sync_auth_in_middleware": Wanted(
         "loop blocked|blocking call on the loop thread",
         ("recv|urlopen", "dispatch", r"q01\w+.py:35"),

@@ -198,7 +198,7 @@ SYNC: dict[str, Wanted] = {
         "wait in vain",
         ("ask", "Event"),
         ("gevent",),
-        missed="three waits of a second may pace something",
+        missed="they may pace something; a greenlet that fails is recorded as done",
     ),
     "r17_nested_connect": Wanted(
         "deadlock|slots never returned",

@@ -7,12 +7,16 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
 
-def followers(count=5, ends=True, shared=True):
-    """Tasks wait for one event, which nobody sets, and give up."""
+def followers(count=5, ends=True, shared=True, fails=0, how="failed: RuntimeError"):
+    """Tasks wait for one event, which nobody sets, and give up. `fails`: when a task ends,
+    and `how`."""
     trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
     loading, last = trace.lock("Event", "/app/cache.py:15 get"), 0
+    if fails:
+        worker = loop.task("worker", site="/app/cache.py:40 worker").ready(0).running(0)
+        worker.done(fails, how)
     for n in range(count):
         task, end = loop.task("request", site="/app/cache.py:30 request"), (500 + n) * MS
         own = loading if shared else trace.lock("Event", "/app/cache.py:15 get")
@@ -36,11 +40,27 @@ def test_many_wait_for_what_never_came(tmp_path):
     )
 
 
+def test_a_worker_failed_before_it_answered(tmp_path):
+    (found,) = find_in(tmp_path, followers(shared=False, fails=50 * MS))
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in `Event`, "
+        "2.51 s in total, the longest 503 ms (at 1.00 ms); nobody ended one; `worker` failed "
+        "meanwhile. Look at what should have ended it, and whether it was ever started."
+    )
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"ends": False}, id="a time-out paces them"),
         pytest.param({"shared": False}, id="each for its own"),
+        pytest.param({"shared": False, "fails": 50 * MS, "how": s.DONE}, id="a task is done"),
+        pytest.param({"shared": False, "fails": MS // 2}, id="it failed before"),
+        pytest.param({"shared": False, "fails": 495 * MS}, id="it failed as they gave up"),
+        pytest.param(
+            {"shared": False, "fails": 50 * MS, "ends": False}, id="they go on after it"
+        ),
         pytest.param({"count": 2}, id="half a second each"),
     ],
 )

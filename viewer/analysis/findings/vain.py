@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.abandoned import no_consumer
 from viewer.analysis.findings.blockers import Blockers
@@ -47,7 +48,8 @@ _RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
 # where nothing ever came; three or more of them are somebody who looks again and again, unless
-# each looked once, at the same thing, and ended when it gave up.
+# each looked once and ended when it gave up: at the same thing, or, where a task failed
+# meanwhile, each at a thing of its own.
 _LOOKS = 3
 _THEN_NS = 50 * _MS
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
@@ -242,7 +244,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
             gone = killed(facts, worst) or _getters(facts, waits, worst)
-            text += gone or _nobody(vain, every)
+            text += gone or _nobody(vain, every) + _failures(facts, found)
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 
@@ -352,12 +354,30 @@ def _some_never_came(facts: Facts, found: list[Wait]) -> bool:
 
 
 def _gave_up_together(facts: Facts, found: list[Wait]) -> bool:
-    """Whether each waited once, all for one thing, and ended when it gave up."""
+    """Whether each waited once, for one thing or as a task failed, and ended as it gave up."""
     waits = LongWaits.of(facts)
     once = len({wait.who for wait in found}) == len(found)
     same = len({wait.lock for wait in found}) == 1 and found[0].lock >= 0
     return (
         once
-        and same
         and all(waits.ends_ns(wait.who) - wait.end_ns <= _THEN_NS for wait in found)
+        and (same or bool(_failures(facts, found)))
     )
+
+
+def _failures(facts: Facts, found: list[Wait]) -> str:
+    """`; `worker` failed meanwhile`: tasks that ended with an exception while all waited."""
+    waits, owned = LongWaits.of(facts), facts.model.owners
+    since = max(wait.start_ns for wait in found)
+    until = min(wait.end_ns for wait in found) - _THEN_NS
+    if len(found) < _LOOKS or any(wait.who[0] != "task" for wait in found):
+        return ""
+    processes, waiting = {waits.process(wait.who) for wait in found}, {w.who for w in found}
+    failed = {
+        ("task", task)
+        for task, process in enumerate(owned.task_process)
+        if process in processes
+        and since <= waits.ends_ns(("task", task)) <= until
+        and facts.ledger.how_it_ended(task).startswith(s.FAILED_PREFIX)
+    }
+    return f"; {users(facts.model, failed)} failed meanwhile" if failed - waiting else ""
