@@ -347,6 +347,9 @@ WANTED: dict[str, Wanted] = {
         ("40 threads `event-N`", "on_event", "Queue.get", r"w05\w+.py:22"),
     ),
     "w06_limiter_sleeps_under_its_lock": Wanted("lock held across await", ("sync", "sleep")),
+    "w07_permit_kept_asleep": Wanted(
+        "pool exhausted", ("client", "4 permits", r"asleep in `Api.call` \(w07\w+.py:1\d")
+    ),
     "ok_120_idle_redis_consumers": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_121_idle_listeners": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.builder.trace import Task, TraceBuilder
+from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
@@ -176,63 +176,6 @@ def test_a_pool_made_of_a_condition(tmp_path):
 def test_a_condition_with_two_sides(tmp_path):
     """Those who put and those who take wait for each other: no pool."""
     assert kinds(tmp_path, conditions(("Buffer.put", "Buffer.get"))) == []
-
-
-def batch(quick_ns=5 * MS, slow_ns=600 * MS, slow=2, permits=2):
-    """`main` starts tasks that share permits: some keep one for long, then quick ones."""
-    trace = TraceBuilder(argv="batch.py", signals=SIGNALS)
-    loop = trace.loop(trace.thread("MainThread"))
-    main = loop.task("main", site="/app/batch.py:1 main").ready(0).running(1)
-    lock = trace.lock("Semaphore", "/app/batch.py:9 call")
-    members = [
-        loop.task("call", site="/app/batch.py:8 call", parent=main.id).ready(2)
-        for _ in range(6)
-    ]
-    main.awaits(10, "gather")
-    gave: list[tuple[int, Task]] = []
-    for n, task in enumerate(members):
-        task.running(20 + n)
-        at_ns = 0
-        if n >= permits:
-            at_ns, by = gave.pop(0)
-            task.awaits(40, "Semaphore", lock=lock.id, site="/app/batch.py:9 call")
-            task.ready(at_ns, by=by).running(at_ns + 20)
-            by.done(at_ns + 10)
-        start = max(at_ns, 40) + 30 + n
-        task.awaits(start, "sleep", site="/app/batch.py:12 back_off")
-        end = start + (slow_ns if n < slow else quick_ns) + n
-        task.ready(end).running(end + 1)
-        gave.append((end + 2 + n, task))
-        gave.sort(key=lambda one: one[0])
-    for at_ns, by in gave:
-        by.done(at_ns)
-    return trace.ended(4 * slow_ns)
-
-
-def test_quick_tasks_of_a_batch_behind_slow_ones(tmp_path):
-    (found,) = find_in(tmp_path, batch())
-    assert found.finding == "pool exhausted"
-    assert "2 permits of a `Semaphore`" in found.text
-    assert "asleep in `back_off` (batch.py:12)" in found.text
-
-
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param({"quick_ns": 300 * MS}, id="all are slow"),
-        pytest.param({"slow": 1}, id="others pass by"),
-        pytest.param({"slow_ns": 100 * MS}, id="little is lost"),
-    ],
-)
-def test_a_batch_at_a_pace(tmp_path, story):
-    assert kinds(tmp_path, batch(**story)) == []
-
-
-def test_a_permit_that_is_a_lock(tmp_path):
-    """One permit sets no pace: it lets one pass at a time, as a lock does."""
-    (found,) = find_in(tmp_path, batch(permits=1, slow=0, quick_ns=300 * MS))
-    assert found.finding == "pool exhausted"
-    assert "share 1 permit of a `Semaphore`" in found.text
 
 
 def nested(gives=True, waits_ns=600 * MS):

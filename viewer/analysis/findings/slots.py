@@ -1,19 +1,22 @@
 """Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.groups import Group, groups, holds_of, sites
+from viewer.analysis.findings.groups import Group, Hold, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.stalled import stalled_slots
 from viewer.analysis.findings.takers import said, size
 from viewer.analysis.findings.waits import LongWaits, Wait, users
 from viewer.analysis.findings.words import at
+from viewer.analysis.waited import For, waited_for
+from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library
 
 _MS = 1_000_000
@@ -24,6 +27,7 @@ _LONGER = 10
 _STILL = 8, 10
 _APART_NS = 5 * _MS
 _ONE_BY_ONE = 8
+_SOME = 40  # holds that are looked at
 
 
 def slot_findings(facts: Facts) -> Iterator[Finding]:
@@ -55,7 +59,8 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     holds, slots = holds_of(group.waits, waits.ends_ns)
     if not holds:
         return None
-    if slots > 1 and _is_batch(facts, group) and not _is_held_up(waits, group):
+    is_paced = slots > 1 and _is_batch(facts, group)
+    if is_paced and not (_is_held_up(waits, group) or _sleep_with_one(facts, holds)):
         return None
     kept = [(h.who[1], h.start_ns, h.end_ns) for h in holds if h.who[0] == "task"]
     if len(kept) == len(holds) and mostly_blocked(facts, kept):
@@ -114,3 +119,28 @@ def _is_held_up(waits: LongWaits, group: Group) -> bool:
         if still_ns >= needed_ns * _LONGER and still_ns * _STILL[1] >= wait.ns * _STILL[0]:
             lost += wait.ns
     return lost * 2 >= group.ns
+
+
+def _sleep_with_one(facts: Facts, holds: list[Hold]) -> bool:
+    """Whether those who have a slot keep it asleep once their work is done: they wait for
+    something outside first, and then sleep for most of the time."""
+    longest = sorted(holds, key=lambda hold: hold.start_ns - hold.end_ns)[:_SOME]
+    return sum(_sleeps_last(facts, hold) for hold in longest) * _STILL[1] >= (
+        len(longest) * _STILL[0]
+    )
+
+
+def _sleeps_last(facts: Facts, hold: Hold) -> bool:
+    kind, task = hold.who
+    if kind != "task":
+        return False
+    rows, slices = facts.ledger.rows_of_tasks, facts.model.trace.slices
+    low, high = rows.offset[task], rows.offset[task + 1]
+    first = bisect_left(rows.start_ns, hold.start_ns, low, high)
+    last = bisect_left(rows.start_ns, hold.end_ns, first, high)
+    awaits = [i for i in rows.row[first:last] if facts.model.owners.kind[i] == AWAIT]
+    kinds = [waited_for(facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) for i in awaits]
+    if For.OUTSIDE not in kinds or kinds[-1] is not For.CLOCK:
+        return False
+    slept_ns = slices.end_ns[awaits[-1]] - slices.start_ns[awaits[-1]]
+    return slept_ns * 2 >= hold.end_ns - hold.start_ns
