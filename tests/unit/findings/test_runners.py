@@ -19,18 +19,28 @@ def sleeps(thread, at, site, stack):
     return thread.enter(at, "sleep", "sleep", {"site": site, "stack": stack})
 
 
-def beans(asking=2, pieces=12, within="api.py", pause_ns=MS):
-    """Two workers of huey are in `count`; so many of them ask for a result all the time."""
+def beans(asking=2, pieces=12, within="api.py", pause_ns=MS, gaps=0):
+    """Two workers of huey are in `count`; so many of them ask for a result all the time, or
+    the second one but for one in so many pieces."""
     trace = TraceBuilder(argv="beans.py", signals=SIGNALS)
     ask = f"{GET.replace('api.py', within)}\n{COUNT}\n{LOOP}"
     end = 10 * MS + pieces * 60 * MS
     for n in range(2):
         worker = trace.thread(f"Worker-{n + 1}").native(0)
-        for at in range(10 * MS, end, 60 * MS):
+        for piece, at in enumerate(range(10 * MS, end, 60 * MS), 1):
+            if gaps and n and piece % gaps == 0:
+                continue
             stack = ask if n < asking else f"{COUNT}\n{LOOP}"
             sleeps(worker, at, COUNT, stack).native(at + 60 * MS - pause_ns)
         worker.end(end + MS)
     return trace.ended(end + 2 * MS)
+
+
+def test_jobs_that_wait_for_jobs_now_and_then(tmp_path):
+    """The longest time counts in which all of them ask, not the sum."""
+    assert kinds(tmp_path, beans(pieces=40, gaps=5)) == []
+    (found,) = find_in(tmp_path, beans(pieces=40, gaps=13))
+    assert "for 719 ms" in found.text
 
 
 def test_jobs_that_wait_for_jobs(tmp_path):

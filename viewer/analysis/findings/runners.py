@@ -246,7 +246,17 @@ def _longest_between(states: list[_State], since: int, until: int) -> tuple[int,
 
 
 def _meet(one: _Times, other: _Times) -> _Times:
-    return [(max(a, c), min(b, d)) for a, b in one for c, d in other if max(a, c) < min(b, d)]
+    """When both are; each is in order of time."""
+    found, n, m = list[tuple[int, int]](), 0, 0
+    while n < len(one) and m < len(other):
+        start, end = max(one[n][0], other[m][0]), min(one[n][1], other[m][1])
+        if start < end:
+            found.append((start, end))
+        if one[n][1] < other[m][1]:
+            n += 1
+        else:
+            m += 1
+    return found
 
 
 def _within(times: _Times, since: int, until: int) -> int:
