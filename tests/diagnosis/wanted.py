@@ -350,6 +350,9 @@ WANTED: dict[str, Wanted] = {
     "w07_permit_kept_asleep": Wanted(
         "pool exhausted", ("client", "4 permits", r"asleep in `Api.call` \(w07\w+.py:1\d")
     ),
+    "w08_fetch_threads_without_time_out": Wanted(
+        "workers never exit", ("30 threads `refresh-N`", "schedule", "fetch", "recv")
+    ),
     "ok_120_idle_redis_consumers": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_121_idle_listeners": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

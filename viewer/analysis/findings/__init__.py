@@ -23,6 +23,7 @@ from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
+from viewer.analysis.findings.hanging import readers_pile_up
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
@@ -103,6 +104,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     workers_never_exit,
     executors_pile_up,  # workers never exit
     pollers_pile_up,  # workers never exit
+    readers_pile_up,  # workers never exit
     processes_pile_up,  # workers never exit
     descriptors_pile_up,
     queue_grows,

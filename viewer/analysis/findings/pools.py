@@ -116,7 +116,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         if _CACHE in site:
             continue
         text = (
-            f"{len(waits)} threads {code(name)}{_started_at(facts, table.who[first])} never "
+            f"{len(waits)} threads {code(name)}{started_at(facts, table.who[first])} never "
             f"exit: at the end of the program they still wait in {_awaited(facts, first)} "
             f"({place(site)}), each for {_for_what(facts, first)}"
         )
@@ -133,7 +133,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
         yield Finding("workers never exit", 0, text, evidence, step)
 
 
-def _started_at(facts: Facts, thread: int) -> str:
+def started_at(facts: Facts, thread: int) -> str:
     """`, started in `handle` (app.py:8),`: the line that started a thread; "" unknown."""
     trace, ledger = facts.model.trace, facts.ledger
     for source in trace.instants(trace.events.name, s.THREAD_START):
@@ -246,7 +246,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
         site = _sleeps_at(facts, found[0])
         text = (
             f"Threads pile up: {len(found)} threads {code(name)}"
-            f"{_started_at(facts, found[0])} were made one after the other, and none has "
+            f"{started_at(facts, found[0])} were made one after the other, and none has "
             f"ended: each still sleeps and looks again{place_in(site)}. End each one when "
             f"nobody needs it any more, or let one thread look for all."
         )
