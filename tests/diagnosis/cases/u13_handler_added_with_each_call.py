@@ -27,6 +27,6 @@ def handle(n):
     log.info("order %d stored", n)
 
 
-for n in range(250):
+for n in range(400):
     handle(n)
 print(len(logging.getLogger("shop.orders").handlers), "handlers,", os.path.getsize(PATH), "bytes")

@@ -9,14 +9,15 @@ from tracer import schema as s
 STEP = 100 * MS
 
 
-def leak(counts, *, opens=75, above=None):
-    """A counter of descriptors every 100 ms; `check` connects meanwhile."""
+def leak(counts, *, opens=75, above=None, rest=0):
+    """A counter of descriptors every 100 ms, which then stays for `rest` more times; `check`
+    connects meanwhile."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     track = trace.track(s.COUNTER_FILES, b"", parent=above(trace) if above else -1)
     for n, count in enumerate(counts):
         trace.counter(track, n * STEP, count)
-    end = len(counts) * STEP
+    end = (len(counts) + rest) * STEP
     for n in range(opens):
         at = n * end // opens
         main.io(at, "socket.connect", site="/app/leak.py:9 check").native(at + MS)
@@ -77,6 +78,13 @@ def test_what_does_not_hide_them(tmp_path, counts):
 )
 def test_descriptors_that_do_not_pile_up(tmp_path, counts):
     assert kinds(tmp_path, leak(counts)) == []
+
+
+def test_what_grew_and_then_stayed(tmp_path):
+    """Clients that come one after the other and stay: what stays is not told again."""
+    counts = list(range(10, 160, 10))
+    assert kinds(tmp_path, leak(counts, rest=1)) == ["descriptors pile up"]
+    assert kinds(tmp_path, leak(counts, rest=15)) == []
 
 
 def test_a_counter_of_the_program_with_that_name(tmp_path):

@@ -23,7 +23,9 @@ _OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.c
 def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
     """The number of open descriptors of a process grows and grows."""
     for process, every in counts_of(facts, _tracks(facts)).items():
-        if counts := growing(every, _MANY):
+        # It is told only as it changes: after the last one it stayed as it was.
+        end_ns = facts.model.trace.processes[process].end_ns
+        if counts := growing([*every, (end_ns, every[-1][1])], _MANY):
             yield _finding(facts, process, counts)
 
 

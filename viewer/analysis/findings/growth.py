@@ -53,7 +53,7 @@ def growing(counts: Counts, at_least: int) -> Counts:
 def _without_the_end(counts: Counts) -> Counts:
     """The counts up to the highest one, if that comes in the last eighth of the time."""
     (since, _), (until, _) = counts[0], counts[-1]
-    most = max(range(len(counts)), key=lambda n: (counts[n][1], n))
+    most = max(range(len(counts)), key=lambda n: counts[n][1])
     is_late = (until - counts[most][0]) * _WINDOWS <= until - since
     return counts[: most + 1] if is_late else counts
 
