@@ -17,9 +17,8 @@ from viewer.analysis.findings.words import at
 from viewer.trace.columns import AWAIT
 
 _MS = 1_000_000
-# In what one waits for an answer: an object that is made for it, so only once.
+# In what one waits for an answer.
 _ANSWERS = ("future", "Event", "Event.wait", *GETS)
-_ONCE = 1
 # As with other pools, half a second must be lost, and a tenth of the lives of those who ask:
 # one slow request now and then is no small pool. They must wait one and a half times as long
 # for their turn as their requests then take, as behind two others; and the task that serves
@@ -53,7 +52,7 @@ class _Request(NamedTuple):
 def serves_in_turn(facts: Facts) -> Iterator[Finding]:
     """Callers wait for their turn with a task that awaits something else for each request."""
     waits = LongWaits.of(facts)
-    answered = _answered(facts, waits)
+    answered = _answered(waits)
     awaits = {task: _awaits(facts, task) for task in answered}
     alike: dict[tuple[int, int], list[int]] = defaultdict(list)
     owned = facts.model.owners
@@ -78,21 +77,12 @@ def serves_in_turn(facts: Facts) -> Iterator[Finding]:
             yield _finding(facts, waits, found, queued)
 
 
-def _answered(facts: Facts, waits: LongWaits) -> dict[int, list[Wait]]:
-    """By task the waits of others that it ended with an answer, in order of their ends."""
-    found, waits_of = defaultdict[int, list[Wait]](list), facts.ledger.waits_of_locks
-    for wait in waits.all:
-        if wait.failed or wait.name not in _ANSWERS or wait.ender is None:
-            continue
-        kind, task = wait.ender
-        if wait.lock < 0:
-            is_fresh = wait.name == "future"
-        else:
-            is_fresh = waits_of.offset[wait.lock + 1] - waits_of.offset[wait.lock] == _ONCE
-        if is_fresh and kind == "task" and wait.who[0] == "task" and wait.ender != wait.who:
-            found[task].append(wait)
-    for ended in found.values():
-        ended.sort(key=lambda wait: wait.end_ns)
+def _answered(waits: LongWaits) -> dict[int, list[Wait]]:
+    """By task the waits of other tasks that it ended with an answer, where much was lost."""
+    found = {
+        task: [wait for wait in ended if wait.who[0] == "task"]
+        for task, ended in waits.answered_by("task", _ANSWERS).items()
+    }
     return {
         task: ended
         for task, ended in found.items()

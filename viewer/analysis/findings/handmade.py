@@ -12,9 +12,8 @@ from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.trace.sites import place_of
 from viewer.words import stem
 
-# In what one waits for an answer: an object that is made for it, so only once.
+# In what one waits for an answer.
 _ANSWERS = ("Event.wait", "Event", "Condition.wait", "Future.result", "future", *GETS)
-_ONCE = 1
 
 type _Idle = list[tuple[int, int]]
 _TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
@@ -22,7 +21,7 @@ _TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
 
 def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     """The threads that take from one queue, and the requests that somebody waited for."""
-    answered = _answered(facts)
+    answered = LongWaits.of(facts).answered_by("thread", _ANSWERS)
     if not answered:
         return
     for threads, idle in _takers(facts):
@@ -34,26 +33,6 @@ def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
         if jobs:
             jobs.sort(key=lambda job: (job.began_ns, job.thread))
             yield ThreadPool(stem(facts.model.thread_names[threads[0]]), threads), jobs
-
-
-def _answered(facts: Facts) -> dict[int, list[Wait]]:
-    """By thread the waits that it ended with an answer, in order of their ends."""
-    found: dict[int, list[Wait]] = defaultdict(list)
-    waits_of = facts.ledger.waits_of_locks
-    for wait in LongWaits.of(facts).all:
-        if wait.failed or wait.name not in _ANSWERS or wait.ender is None:
-            continue
-        kind, thread = wait.ender
-        if wait.lock < 0:
-            is_fresh = wait.name == "future"
-        else:
-            count = waits_of.offset[wait.lock + 1] - waits_of.offset[wait.lock]
-            is_fresh = count == _ONCE
-        if is_fresh and kind == "thread" and wait.ender != wait.who:
-            found[thread].append(wait)
-    for waits in found.values():
-        waits.sort(key=lambda wait: wait.end_ns)
-    return found
 
 
 def _takers(facts: Facts) -> Iterator[tuple[tuple[int, ...], dict[int, _Idle]]]:

@@ -11,6 +11,7 @@ from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.words import at, names
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import within
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -151,7 +152,7 @@ def _waiting(facts: Facts, runner: _Runner, workers: _Threads) -> Finding | None
         f"process was left to run it. Do not wait for a {runner.job} within a {runner.job}: "
         f"let the second one begin what follows, or give it a queue and workers of its own."
     )
-    lost = sum(_within(times, start, end) for times in asked)
+    lost = sum(within(times, start, end) for times in asked)
     evidence = facts.evidence(("thread", next(iter(workers))), start, end - start, job)
     return Finding("thread-pool starvation", lost, text, evidence)
 
@@ -181,7 +182,7 @@ def _full(
         asks = [one for one in states if not _is_held_back(one)]
         held = [(one.start_ns, one.end_ns) for one in states if _is_held_back(one)]
         start, end = _longest_between([*idle, *asks], since, until)
-        if end - start >= _FULL_NS and _is_most(_within(held, start, end), end - start):
+        if end - start >= _FULL_NS and _is_most(within(held, start, end), end - start):
             return _starved(facts, runner, workers, fetcher, (start, end))
     return None
 
@@ -202,7 +203,7 @@ def _starved(
     jobs = [one for states in workers.values() for one in states if one.job]
     times_of = [(one.start_ns, one.end_ns) for one in jobs]
     long = [(a, b) for a, b in times_of if b - a >= _LONG_NS]
-    if not _is_most(_within(long, start, end), (end - start) * len(workers)):
+    if not _is_most(within(long, start, end), (end - start) * len(workers)):
         return None
     ns = defaultdict[str, int](int)
     for one in jobs:
@@ -257,7 +258,3 @@ def _meet(one: _Times, other: _Times) -> _Times:
         else:
             m += 1
     return found
-
-
-def _within(times: _Times, since: int, until: int) -> int:
-    return sum(max(min(end, until) - max(start, since), 0) for start, end in times)

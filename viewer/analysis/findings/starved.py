@@ -3,13 +3,13 @@ work and computes meanwhile."""
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tracer.units import duration
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import COMPUTING, NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.resource import Windows, within
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.trace.columns import IO, STATE_MASK
@@ -74,7 +74,7 @@ def _starved(facts: Facts, elsewhere: Elsewhere, members: list[Member]) -> Itera
     lost, span = sum(end - start for start, end in together), until - since
     did = facts.split(maker, _windows(together))
     computed, own = did.of(COMPUTING), lost - did.of(NOT_ITS_FAULT)
-    waited = sum(_within(times, since, until) for times in idle)
+    waited = sum(within(times, since, until) for times in idle)
     if (
         own < _IDLE_NS
         or lost * 100 < span * _IDLE
@@ -96,10 +96,6 @@ def _behind_the_reader(facts: Facts, elsewhere: Elsewhere, thread: int) -> _Time
         and names[table.row[row]]
         and elsewhere.is_get(row)
     ]
-
-
-def _within(times: Iterable[tuple[int, int]], since: int, until: int) -> int:
-    return sum(max(min(end, until) - max(start, since), 0) for start, end in times)
 
 
 def _all_at_once(idle: list[_Times], since: int, until: int) -> _Times:

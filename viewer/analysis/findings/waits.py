@@ -1,6 +1,7 @@
 """Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -84,6 +85,23 @@ class LongWaits:
         """The waits that another one overlaps."""
         high = bisect_left(self.all, wait.end_ns, key=lambda one: one.start_ns)
         return (one for one in self.all[:high] if one.end_ns > wait.start_ns)
+
+    def answered_by(self, kind: str, names: tuple[str, ...]) -> dict[int, list[Wait]]:
+        """By thread or task the waits of others that it ended with an answer, in order of
+        their ends: those in objects of these names, each of which was made for one wait."""
+        found, waits_of = defaultdict[int, list[Wait]](list), self.facts.ledger.waits_of_locks
+        for wait in self.all:
+            if wait.failed or wait.name not in names or wait.ender is None:
+                continue
+            if wait.lock < 0:
+                is_fresh = wait.name == "future"
+            else:
+                is_fresh = waits_of.offset[wait.lock + 1] - waits_of.offset[wait.lock] == 1
+            if is_fresh and wait.ender[0] == kind and wait.ender != wait.who:
+                found[wait.ender[1]].append(wait)
+        for waits in found.values():
+            waits.sort(key=lambda wait: wait.end_ns)
+        return found
 
     def _of_threads(self) -> Iterator[Wait]:
         table, trace, least = self.model.states, self.model.trace, _LONG_NS

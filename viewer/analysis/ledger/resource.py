@@ -28,6 +28,11 @@ class Windows:
         return len(self.from_ns)
 
 
+def within(times: Iterable[tuple[int, int]], since: int, until: int) -> int:
+    """How much of these times lies in a window."""
+    return sum(max(min(end, until) - max(start, since), 0) for start, end in times)
+
+
 def window(from_ns: int, until_ns: int) -> Windows:
     return Windows(memoryview(array("q", [from_ns])), memoryview(array("q", [until_ns])))
 
