@@ -17,6 +17,7 @@
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/uvloop.h"
+#include "signals/billiard.h"
 #include "signals/calls/calls.h"
 #include "signals/calls/learn.h"
 #include "signals/children.h"
@@ -55,7 +56,7 @@ static const forking_thread *const threads[] = {&recording_thread, &requests_thr
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
-        asked_methods, async_locks_methods, calls_methods, children_methods, codes_methods, detached_methods,
+        asked_methods, async_locks_methods, billiard_methods, calls_methods, children_methods, codes_methods, detached_methods,
         endings_methods, forking_methods, gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods,
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
         moments_methods, monitor_methods, processes_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,

@@ -1,10 +1,13 @@
-"""Jobs of pools of processes (concurrent.futures' executor and multiprocessing's Pool), and
-messages of multiprocessing's connections and queues.
+"""Jobs of pools of processes (concurrent.futures' executor, multiprocessing's Pool, and
+billiard's, which is Celery's prefork), and messages of multiprocessing's connections and
+queues.
 
 Only functions are watched that each job passes once, or each message between processes.
 """
 
 import sys
+
+from tracer.signals import CODE_TYPE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +47,32 @@ WATCHED: "dict[str, tuple[tuple[str, str, str], ...]]" = {
         ("wait", "message awaited", "PY_START PY_RETURN"),
         ("_ConnectionBase.recv", "message received", "PY_RETURN"),
     ),
+    "billiard.pool": (
+        ("ApplyResult.__init__", "billiard submitted", "PY_RETURN"),
+        ("Worker._make_protected_receive.receive", "billiard got", "PY_RETURN"),
+        ("ResultHandler._make_methods.on_state_change", "billiard state", "PY_START"),
+    ),
+    "billiard.queues": (("_SimpleQueue.put", "billiard put", "PY_START PY_RETURN"),),
+    "billiard.connection": (
+        ("_ConnectionBase.send", "billiard send", "PY_START"),
+        ("Connection._send_bytes", "billiard bytes", "PY_START PY_RETURN"),
+        ("Connection._recv_bytes", "billiard read", "PY_RETURN"),
+    ),
+    "celery.concurrency.asynpool": (
+        (
+            "AsynPool._create_write_handlers.send_job",
+            "billiard pickle",
+            "PY_START PY_RETURN",
+        ),
+        (
+            "AsynPool._create_write_handlers._write_job",
+            "billiard write",
+            "PY_START PY_RETURN",
+        ),
+    ),
 }
 
-# Module -> what core/signals/jobs.c knows a job by.
+# Module -> what core/signals/jobs.c and billiard.c know a job by.
 KNOWN: "dict[str, dict[str, str]]" = {
     "concurrent.futures.process": {
         "submit": "ProcessPoolExecutor.submit",
@@ -70,7 +96,24 @@ KNOWN: "dict[str, dict[str, str]]" = {
     },
     "multiprocessing.reduction": {"dumps": "ForkingPickler.dumps"},
     "multiprocessing.connection": {"pool_send": "_ConnectionBase.send"},
+    "billiard.pool": {
+        "billiard_apply": "Pool.apply_async",
+        "billiard_tasks": "TaskHandler.body",
+        "billiard_worker": "Worker.workloop",
+    },
+    "billiard.einfo": {"billiard_failure": "ExceptionInfo"},
+    "billiard.process": {"billiard_process": "current_process"},
+    "celery.app.trace": {
+        "celery_task": "trace_task_ret",
+        "celery_fast_task": "fast_trace_task",
+    },
+    "celery.concurrency.asynpool": {"celery_size": "ResultHandler._recv_message"},
 }
+
+
+_STANDARD = ("concurrent", "multiprocessing")
+# Of these a function is known by the place of a variable.
+VARIABLES = {"celery_size": "body_size"}
 
 
 def arm(core: "ModuleType", tool: "Tool") -> None:
@@ -78,20 +121,35 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
 
     def watch(name: str) -> None:
         module = sys.modules[name]
-        known = {key: _find(module, path) for key, path in KNOWN.get(name, {}).items()}
-        core.setup_jobs({key: found for key, found in known.items() if found is not None})
-        for path, role, events in WATCHED[name]:
+        known = {key: _known(module, key, path) for key, path in KNOWN.get(name, {}).items()}
+        setup = core.setup_jobs if name.startswith(_STANDARD) else core.setup_billiard
+        setup({key: found for key, found in known.items() if found is not None})
+        for path, role, events in WATCHED.get(name, ()):
             function = _find(module, path)
-            if hasattr(function, "__code__"):
+            if isinstance(function, CODE_TYPE) or hasattr(function, "__code__"):
                 tool.watch(function, role, events)
 
-    for name in WATCHED:
+    for name in {**WATCHED, **KNOWN}:
         tool.after_import(name, lambda name=name: watch(name))  # type: ignore[misc]
 
 
+def _known(module: "ModuleType", key: str, path: str) -> "Any":
+    found = _find(module, path)
+    if key not in VARIABLES:
+        return found
+    variables: tuple[str, ...] = getattr(getattr(found, "__code__", None), "co_varnames", ())
+    return variables.index(VARIABLES[key]) if VARIABLES[key] in variables else None
+
+
 def _find(module: "ModuleType", path: str) -> "Any":
-    """A function or class, below static and class methods; None: this version has none."""
+    """A function or class, below static and class methods; of a function within another one
+    its code; None: this version has none."""
     found: Any = module
     for part in path.split("."):
-        found = vars(found).get(part) if found is not None else None
+        code = getattr(found, "__code__", None)
+        if code is None:
+            found = vars(found).get(part) if found is not None else None
+        else:
+            inner = (each for each in code.co_consts if isinstance(each, CODE_TYPE))
+            found = next((each for each in inner if each.co_name == part), None)
     return getattr(found, "__func__", found)

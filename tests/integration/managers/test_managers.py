@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections import Counter
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.support.jobs import CLOCK_NS, jobs_of
 from tests.support.managing import (
     CLIENTS,
     PROGRAMS,
@@ -171,6 +173,8 @@ def test_celery(pool: str, tmp_path: Path) -> None:
     wanted = work_off([sys.executable], pool, tmp_path)
     assert work_off(tracing(trace), pool, tmp_path) == wanted
     assert len(recorded(trace)) == (4 if pool == "prefork" else 1)
+    if pool == "prefork":
+        check_jobs(trace)
     found = findings(trace)
     if (
         pool == "threads"
@@ -179,6 +183,20 @@ def test_celery(pool: str, tmp_path: Path) -> None:
     finding, text = found[0]
     assert finding == "database locked"
     assert place("tasks.py", "database") in text
+
+
+def check_jobs(trace: Path) -> None:
+    """Each task is there from the main process to a child and back, with what it pickled."""
+    (jobs,) = jobs_of(trace)
+    assert Counter(job.name for job in jobs) == {"tasks.add": 6, "tasks.visit": 24}
+    main = next(each.pid for each in read_trace(trace).processes if each.recording)
+    assert len({job.worker for job in jobs} - {main, 0}) > 1
+    for job in jobs:
+        times = [job.submit, job.sent, job.start, job.end, job.result, job.received]
+        assert all(b - a >= -CLOCK_NS for a, b in pairwise(times)), job
+        assert job.sent_bytes == job.read_bytes > 0
+        assert job.result_bytes == job.received_bytes > 0
+        assert job.exception == ""
 
 
 def work_off(python: list[str], pool: str, folder: Path) -> tuple[str, int, set[str]]:

@@ -37,6 +37,22 @@ static inline PyObject *attribute(PyObject *object, PyObject *name)
     return found;
 }
 
+/* Borrowed; NULL: it is no tuple, or too short. */
+static inline PyObject *item(PyObject *tuple, Py_ssize_t at)
+{
+    return tuple && PyTuple_CheckExact(tuple) && at < PyTuple_GET_SIZE(tuple) ? PyTuple_GET_ITEM(tuple, at) : NULL;
+}
+
+static inline int is_tuple_of(PyObject *value, Py_ssize_t size)
+{
+    return value && PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == size;
+}
+
+static inline int is_a(PyObject *object, const PyObject *type)
+{
+    return object && type && (const PyObject *)Py_TYPE(object) == type;
+}
+
 static inline uint64_t number_of(PyObject *value)
 {
     uint64_t number = value && PyLong_Check(value) ? PyLong_AsUnsignedLongLong(value) : UINT64_MAX;

@@ -41,10 +41,6 @@ static struct {
 enum outgoing { NO_JOB, CALL, RESULT };
 
 typedef struct {
-    uint64_t pool, number;
-} job_id;
-
-typedef struct {
     uint32_t generation;
     struct { /* the message that the thread pickles, then sends */
         uint8_t kind; /* enum outgoing */
@@ -80,7 +76,7 @@ static uint64_t now_ns(void)
     return clock_ns_of(CLOCK_MONOTONIC);
 }
 
-static void emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, pool_job_details details)
+void jobs_emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, pool_job_details details)
 {
     uint64_t tick = clock_tick();
     record *slot = job.pool ? ring_reserve(b, 2, tick) : NULL;
@@ -96,23 +92,6 @@ static uint32_t own_stack(void)
     return stacks_named(stacks_capture(PyThreadState_Get()));
 }
 
-/* --- looking at objects; no code of the program runs, no exception is left --- */
-
-static int is_a(PyObject *object, const PyObject *type)
-{
-    return object && type && (const PyObject *)Py_TYPE(object) == type;
-}
-
-static PyObject *item(PyObject *tuple, Py_ssize_t at)
-{
-    return tuple && PyTuple_CheckExact(tuple) && at < PyTuple_GET_SIZE(tuple) ? PyTuple_GET_ITEM(tuple, at) : NULL;
-}
-
-static int is_tuple_of(PyObject *value, Py_ssize_t size)
-{
-    return value && PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == size;
-}
-
 /* The inode of the pipe that a connection is an end of; 0: none. */
 static uint64_t pipe_of(PyObject *connection)
 {
@@ -121,20 +100,20 @@ static uint64_t pipe_of(PyObject *connection)
     return fd <= INT32_MAX && fstat((int)fd, &about) == 0 && S_ISFIFO(about.st_mode) ? (uint64_t)about.st_ino : 0;
 }
 
-static uint64_t pool_of_queue(PyObject *queue)
+uint64_t jobs_pool_of_queue(PyObject *queue)
 {
     return pipe_of(attribute(queue, names._reader));
 }
 
 /* Numbers of multiprocessing.Pool: what map() has cut into chunks is told apart by their places. */
-static uint64_t chunk_number(uint64_t job, uint64_t chunk)
+uint64_t jobs_chunk_number(uint64_t job, uint64_t chunk)
 {
     return job == UINT64_MAX || chunk == UINT64_MAX ? UINT64_MAX : chunk << 32 | (job & UINT32_MAX);
 }
 
 static uint64_t task_number(PyObject *task)
 {
-    return chunk_number(number_of(item(task, 0)), number_of(item(task, 1)));
+    return jobs_chunk_number(number_of(item(task, 0)), number_of(item(task, 1)));
 }
 
 /* The function that is called in the end, of a job and its arguments. */
@@ -159,10 +138,10 @@ void jobs_on_work_item(thread_buffer *b, uint64_t tick, PyObject *value)
     if (!runs(by, known.submit))
         return;
     PyObject *executor = local(by, 0);
-    job_id job = {pool_of_queue(attribute(executor, names._call_queue)),
+    job_id job = {jobs_pool_of_queue(attribute(executor, names._call_queue)),
                   number_of(attribute(executor, names._queue_count))};
     if (job.number != UINT64_MAX)
-        emit(b, POOL_SUBMITTED, function_of(local(frame, 2), NULL), job,
+        jobs_emit(b, POOL_SUBMITTED, function_of(local(frame, 2), NULL), job,
              (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
 }
 
@@ -217,8 +196,8 @@ void jobs_on_pool_result(thread_buffer *b, uint64_t tick, PyObject *value)
         if (!is_map || (chunks && chunks != UINT64_MAX))
             put_batch(job, made);
     } else if (func) {
-        job_id id = {pool_of_queue(attribute(local(frame, 1), names._inqueue)), chunk_number(job, 0)};
-        emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
+        job_id id = {jobs_pool_of_queue(attribute(local(frame, 1), names._inqueue)), jobs_chunk_number(job, 0)};
+        jobs_emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
     }
 }
 
@@ -245,7 +224,7 @@ static void tell_chunk(thread_buffer *b, PyObject *task, PyObject *connection)
     if (found.generation != b->generation)
         return;
     job_id id = {pipe_of(connection), task_number(task)};
-    emit(b, POOL_SUBMITTED, found.func, id,
+    jobs_emit(b, POOL_SUBMITTED, found.func, id,
          (pool_job_details){.since_ns = found.since_ns ? found.since_ns : now_ns(),
                             .tid = found.since_ns ? found.tid : 0, .stack = found.stack});
 }
@@ -334,7 +313,7 @@ void jobs_on_sent(thread_buffer *b, uint64_t tick, PyObject *value)
     thread_jobs *j = jobs_of(b);
     if (!j->out.kind || !j->out.is_pickled)
         return;
-    emit(b, j->out.kind == CALL ? POOL_SENT : POOL_RESULT_SENT, 0, j->out.job,
+    jobs_emit(b, j->out.kind == CALL ? POOL_SENT : POOL_RESULT_SENT, 0, j->out.job,
          (pool_job_details){.bytes = j->out.bytes, .pickling_ns = j->out.pickling_ns, .since_ns = j->out.since_ns});
     j->out.kind = NO_JOB;
 }
@@ -359,12 +338,12 @@ void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     thread_jobs *j = jobs_of(b);
     uint64_t number = is_call ? number_of(attribute(value, names.work_id)) : task_number(value);
-    j->own.job = (job_id){pool_of_queue(local(frame, 0)), number};
+    j->own.job = (job_id){jobs_pool_of_queue(local(frame, 0)), number};
     j->own.runs = number != UINT64_MAX && j->own.job.pool;
     if (!j->own.runs)
         return;
     uint32_t func = is_call ? function_of(attribute(value, names.fn), NULL) : function_of(item(value, 2), item(value, 3));
-    emit(b, POOL_BEGUN, func, j->own.job,
+    jobs_emit(b, POOL_BEGUN, func, j->own.job,
          (pool_job_details){.bytes = j->in.bytes, .pickling_ns = now_ns() - j->in.at_ns, .stack = own_stack()});
 }
 
@@ -374,7 +353,7 @@ static void end(thread_buffer *b, thread_jobs *j, PyObject *raised)
     if (is_a(raised, known.process_failure) || is_a(raised, known.pool_failure))
         raised = attribute(raised, names.exc);
     j->own.runs = 0;
-    emit(b, POOL_ENDED, raised && raised != Py_None ? codes_type_name(raised) : 0, j->own.job, (pool_job_details){0});
+    jobs_emit(b, POOL_ENDED, raised && raised != Py_None ? codes_type_name(raised) : 0, j->own.job, (pool_job_details){0});
 }
 
 void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -418,7 +397,7 @@ static void take_result(thread_buffer *b, uint64_t pool)
 {
     thread_jobs *j = jobs_of(b);
     if (j->result.bytes)
-        emit(b, POOL_RESULT_RECEIVED, 0, (job_id){pool, j->result.number},
+        jobs_emit(b, POOL_RESULT_RECEIVED, 0, (job_id){pool, j->result.number},
              (pool_job_details){.bytes = j->result.bytes, .pickling_ns = j->result.pickling_ns});
     j->result.bytes = 0;
 }
@@ -428,7 +407,7 @@ void jobs_on_result_item(thread_buffer *b, uint64_t tick, PyObject *value)
     (void)tick, (void)value;
     const compat_frame *frame = current();
     if (is_a(local(frame, 1), known.result_item))
-        take_result(b, pool_of_queue(attribute(local(frame, 0), names.call_queue)));
+        take_result(b, jobs_pool_of_queue(attribute(local(frame, 0), names.call_queue)));
 }
 
 void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -437,7 +416,7 @@ void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value)
     const compat_frame *frame = current();
     if (runs(calling(frame), known.handle_results)) {
         PyObject *pool = attribute(local(frame, 0), names._pool);
-        take_result(b, pool_of_queue(attribute(pool, names._inqueue)));
+        take_result(b, jobs_pool_of_queue(attribute(pool, names._inqueue)));
     }
 }
 

@@ -23,6 +23,18 @@ void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value);       /
 
 int jobs_is_sending(const thread_buffer *b); /* after jobs_on_send(): whether the message is a job or a result */
 
+/* For libraries with pools of their own kind: */
+
+typedef struct {
+    uint64_t pool, number; /* pool 0: unknown, then nothing is told of the job */
+} job_id;
+
+#define JOBS_UNKNOWN_NS UINT64_MAX /* as `pickling_ns`: the trace does not have it */
+
+void jobs_emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, pool_job_details details);
+uint64_t jobs_pool_of_queue(PyObject *queue);                 /* its pipe; 0: it has none */
+uint64_t jobs_chunk_number(uint64_t job, uint64_t chunk);     /* UINT64_MAX: one of them is unknown */
+
 extern PyMethodDef jobs_methods[];
 
 #endif

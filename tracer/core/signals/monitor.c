@@ -18,6 +18,7 @@
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/uvloop.h"
+#include "signals/billiard.h"
 #include "signals/calls/learn.h"
 #include "signals/greenlet/greenlets.h"
 #include "signals/greenlet/hub.h"
@@ -93,6 +94,15 @@ static watched_role roles[] = {
     {"message end closed", messages_on_close, NULL, LOOP_NO_PART},
     {"message received", NULL, jobs_on_received, LOOP_NO_PART},
     {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
+    {"billiard submitted", NULL, billiard_on_submitted, LOOP_NO_PART},
+    {"billiard pickle", billiard_on_pickle, billiard_on_pickled, LOOP_NO_PART},
+    {"billiard write", billiard_on_write, billiard_on_written, LOOP_NO_PART},
+    {"billiard send", billiard_on_send, NULL, LOOP_NO_PART},
+    {"billiard put", billiard_on_put, billiard_on_was_put, LOOP_NO_PART},
+    {"billiard bytes", billiard_on_bytes, billiard_on_sent, LOOP_NO_PART},
+    {"billiard read", NULL, billiard_on_read, LOOP_NO_PART},
+    {"billiard got", NULL, billiard_on_got, LOOP_NO_PART},
+    {"billiard state", billiard_on_state, NULL, LOOP_NO_PART},
     {"fork server runs", NULL, server_ready, LOOP_NO_PART},
     {"fork server launch", NULL, server_launched, LOOP_NO_PART},
     {"fork server poll", server_poll, server_polled, LOOP_NO_PART},

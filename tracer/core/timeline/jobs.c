@@ -61,6 +61,12 @@ static void add_stack(event *ev, uint32_t id, uint32_t site)
     event_interned(ev, SCHEMA_ARG_STACK, stack ? stack->text : 0);
 }
 
+static void add_pickling(event *ev, const pool_job_details *d)
+{
+    if (d->pickling_ns != UINT64_MAX) /* else it is unknown */
+        event_uint(ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+}
+
 static void submitted(timeline *t, thread_line *thread, const record *r, uint64_t ns, const pool_job_details *d)
 {
     arg args[EVENT_ARGS];
@@ -82,7 +88,7 @@ static void sent(timeline *t, thread_line *thread, const record *r, uint64_t ns,
     event ev = job_event(r, &thread->on, since_ns, SCHEMA_TYPE_INSTANT,
                          is_result ? SCHEMA_RESULT_SENT : SCHEMA_JOB_SENT, args);
     event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
-    event_uint(&ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+    add_pickling(&ev, d);
     event_uint(&ev, SCHEMA_ARG_SENDING, ns - since_ns);
     packet_ref at = encoder_event(&t->out, &ev);
     if (is_result)
@@ -104,7 +110,7 @@ static void begun(timeline *t, thread_line *thread, const record *r, uint64_t ns
         ev.text_length = 3;
     }
     event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
-    event_uint(&ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+    add_pickling(&ev, d);
     add_stack(&ev, d->stack, func.site);
     encoder_event(&t->out, &ev);
     t->job_is_open = 1;
@@ -128,7 +134,7 @@ static void received(timeline *t, thread_line *thread, const record *r, uint64_t
     event ev = job_event(r, &thread->on, ns, SCHEMA_TYPE_INSTANT, SCHEMA_RESULT_RECEIVED, args);
     ev.flow_in = flow_of(t, r, 1);
     event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
-    event_uint(&ev, SCHEMA_ARG_PICKLING, d->pickling_ns);
+    add_pickling(&ev, d);
     encoder_event(&t->out, &ev);
 }
 

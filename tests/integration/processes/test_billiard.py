@@ -1,0 +1,32 @@
+"""Jobs of billiard's pool, and so of Celery's prefork: the trace has what the jobs and their
+parent say themselves."""
+
+import json
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Recorder
+from tests.support.jobs import CLOCK_NS, jobs_of
+
+PROGRAM = Path(__file__).parents[2] / "support" / "programs" / "billiard_jobs.py"
+
+
+@pytest.mark.skipif(find_spec("billiard") is None, reason="needs billiard")
+def test_known_answers(record: Recorder) -> None:
+    trace = record(PROGRAM, options=("--no-cpu",))
+    (jobs,), rows = jobs_of(trace), json.loads(record.stdout)
+    *good, bad = jobs
+    for n, (job, row) in enumerate(zip(good, rows, strict=True), 1):
+        pid, before, submitted, began, ended, after = row
+        assert (job.name, job.worker, job.exception) == ("timed", pid, "")
+        assert before <= job.submit + CLOCK_NS
+        assert job.submit <= submitted + CLOCK_NS
+        times = [job.submit, job.sent, job.start, began, ended, job.end]
+        times += [job.result, job.received, after]
+        assert all(b - a >= -CLOCK_NS for a, b in pairwise(times)), (times, job)
+        assert 1000 * n < job.sent_bytes == job.read_bytes < 1000 * n + 500
+        assert 2000 * n < job.result_bytes == job.received_bytes < 2000 * n + 500
+    assert (bad.name, bad.exception) == ("failing", "KeyError")
