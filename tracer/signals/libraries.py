@@ -14,6 +14,31 @@ if TYPE_CHECKING:
 
     from tracer.signals import Tool
 
+# httpcore2 goes on where httpcore stopped, with the same functions.
+_HTTPCORES = ("httpcore", "httpcore2")
+_HTTPCORE: "dict[str, dict[str, str]]" = {
+    "_async.connection": {
+        "connect": "AsyncHTTPConnection._connect",
+        "response": "AsyncHTTPConnection.handle_async_request",
+    },
+    "_async.connection_pool": {
+        "connection pool": "AsyncConnectionPool.handle_async_request",
+        "close": "AsyncConnectionPool._close_connections",
+    },
+    "_async.http11": {
+        "response": "AsyncHTTP11Connection.handle_async_request",
+        "body": "AsyncHTTP11Connection._receive_response_body",
+    },
+    "_async.http2": {
+        "response": "AsyncHTTP2Connection.handle_async_request",
+        "body": "AsyncHTTP2Connection._receive_response_body",
+    },
+    "_async.http_proxy": {
+        "connect": "AsyncTunnelHTTPConnection.handle_async_request",
+        "response": "AsyncForwardHTTPConnection.handle_async_request",
+    },
+}
+
 # Module -> what is awaited -> in which functions. The innermost of them counts, and before
 # asyncio's functions inside it. "=f": only where f itself awaits a future that is no task.
 WAITS: "dict[str, dict[str, str]]" = {
@@ -28,10 +53,12 @@ WAITS: "dict[str, dict[str, str]]" = {
     "aiohttp.streams": {"body": "StreamReader._wait StreamReader.wait_eof"},
     "aiohttp.web_protocol": {"request": "=RequestHandler.start"},
     "aiohttp.web_ws": {"message": "WebSocketResponse.receive"},
+    "aiolimiter.leakybucket": {"rate limit": "AsyncLimiter.acquire"},
     "aiosqlite.core": {"executor": "Connection._execute Connection._connect"},
     "asgiref.sync": {"executor": "SyncToAsync.__call__"},
     "asyncpg.connect_utils": {"connect": "_connect"},
     "asyncpg.connection": {
+        "close": "Connection.close",
         "query": "Connection.execute Connection._execute Connection._executemany"
         " Connection._prepare Connection._copy_in Connection._copy_in_records"
         " Connection._copy_out Connection._introspect_types Connection._introspect_type"
@@ -46,32 +73,39 @@ WAITS: "dict[str, dict[str, str]]" = {
         "query": "PreparedStatement._PreparedStatement__do_execute"
         " PreparedStatement.executemany",
     },
-    "httpcore._async.connection": {
-        "connect": "AsyncHTTPConnection._connect",
-        "response": "AsyncHTTPConnection.handle_async_request",
+    **{
+        f"{package}.{path}": waits
+        for package in _HTTPCORES
+        for path, waits in _HTTPCORE.items()
     },
-    "httpcore._async.connection_pool": {
-        "connection pool": "AsyncConnectionPool.handle_async_request",
-        "close": "AsyncConnectionPool._close_connections",
+    "curl_cffi.requests.session": {
+        "connection pool": "AsyncSession.pop_curl",
+        "response": "AsyncSession._request_once AsyncSession.request",
     },
-    "httpcore._async.http11": {
-        "response": "AsyncHTTP11Connection.handle_async_request",
-        "body": "AsyncHTTP11Connection._receive_response_body",
+    "grpc.aio._call": {
+        "message": "_StreamResponseMixin._read",
+        "response": "_UnaryResponseMixin.__await__ UnaryUnaryCall._invoke"
+        " StreamUnaryCall._conduct_rpc",
+        "send": "_StreamRequestMixin._write _StreamRequestMixin._done_writing"
+        " UnaryStreamCall._send_unary_request StreamStreamCall._prepare_rpc",
     },
-    "httpcore._async.http2": {
-        "response": "AsyncHTTP2Connection.handle_async_request",
-        "body": "AsyncHTTP2Connection._receive_response_body",
-    },
-    "httpcore._async.http_proxy": {
-        "connect": "AsyncTunnelHTTPConnection.handle_async_request",
-        "response": "AsyncForwardHTTPConnection.handle_async_request",
-    },
+    "grpc.aio._channel": {"connect": "Channel.wait_for_state_change"},
+    "grpc.aio._interceptor": {"response": "_InterceptedUnaryResponseMixin.__await__"},
     "psycopg.connection_async": {
         "connect": "AsyncConnection.connect",
         "query": "AsyncConnection.wait",
     },
     "psycopg_pool.pool": {"connection pool": "ConnectionPool._getconn_unchecked"},
     "psycopg_pool.pool_async": {"connection pool": "AsyncConnectionPool._getconn_unchecked"},
+    "pymongo.asynchronous.command_runner": {"command": "_run_command"},
+    "pymongo.asynchronous.pool": {
+        "connection pool": "Pool._get_conn",
+        "connect": "Pool.connect",
+        "message": "AsyncConnection._next_reply",
+    },
+    "pymongo.asynchronous.topology": {"connect": "Topology._select_servers_loop"},
+    "pymongo.network_layer": {"command": "PyMongoProtocol.read"},
+    "pymongo.synchronous.pool": {"connection pool": "Pool._get_conn"},
     "redis.asyncio.client": {
         "command": "Redis.parse_response Redis._send_command_parse_response"
         " Pipeline._execute_transaction Pipeline._execute_pipeline",
@@ -106,15 +140,21 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     "aiosqlite.core:Connection._execute": ("self", "", "1"),  # it has a thread of its own
     "asgiref.sync:SyncToAsync.__call__": ("executor", "", "_max_workers"),
     "asyncpg.pool:Pool._acquire": ("self", "_queue", "_maxsize"),
-    "httpcore._async.connection_pool:AsyncConnectionPool.handle_async_request": (
-        *("self", "", "_max_connections"),
-    ),
+    "curl_cffi.requests.session:AsyncSession.pop_curl": ("self", "", "max_clients"),
+    **{
+        f"{package}._async.connection_pool:AsyncConnectionPool.handle_async_request": (
+            *("self", "", "_max_connections"),
+        )
+        for package in _HTTPCORES
+    },
     "psycopg_pool.pool:ConnectionPool._getconn_unchecked": ("self", "", "_max_size"),
     "psycopg_pool.pool_async:AsyncConnectionPool._getconn_unchecked": (
         "self",
         "",
         "_max_size",
     ),
+    "pymongo.asynchronous.pool:Pool._get_conn": ("self", "", "max_pool_size"),
+    "pymongo.synchronous.pool:Pool._get_conn": ("self", "", "max_pool_size"),
     "redis.asyncio.connection:BlockingConnectionPool.get_connection": (
         *("self", "", "max_connections"),
     ),

@@ -28,6 +28,8 @@ async def main() -> None:
     await asyncio.gather(work(pool), work(pool))
     await pool.fetchval("select 4")  #: await query (asyncpg)
     await pool.close()
+    connection = await asyncpg.connect(url)
+    await connection.close()  #: await close (asyncpg)
 
 
 asyncio.run(main())

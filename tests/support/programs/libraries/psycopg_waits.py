@@ -1,10 +1,10 @@
-"""Tasks, then threads, share a pool of one connection to PostgreSQL."""
+"""Tasks, then a thread, share a pool of one connection to PostgreSQL."""
 
 import asyncio
+import contextlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 URL = sys.argv[1]
 
@@ -20,11 +20,11 @@ async def main() -> None:
 
 
 def job(pool: ConnectionPool) -> None:
-    with pool.connection() as db:  #: lock wait: connection pool (psycopg_pool) slots=1
-        db.execute("select pg_sleep(0.01)")
+    with pool.connection(), contextlib.suppress(PoolTimeout):
+        pool.getconn(0.01)  #: lock wait: connection pool (psycopg_pool) slots=1
 
 
 #: anywhere await connect (psycopg)
 asyncio.run(main())
-with ConnectionPool(URL, min_size=1, max_size=1) as pool, ThreadPoolExecutor(2) as threads:
-    list(threads.map(job, [pool, pool]))
+with ConnectionPool(URL, min_size=1, max_size=1) as pool:
+    job(pool)

@@ -1,8 +1,8 @@
-"""Tasks, then threads, share a pool of one connection to redis."""
+"""Tasks, then a thread, share a pool of one connection to redis."""
 
 import asyncio
+import contextlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import redis
 import redis.asyncio
@@ -32,7 +32,8 @@ async def main() -> None:
         teller = asyncio.create_task(tell(client))
         await events.get_message(timeout=1)  #: await message (redis)
         await teller
-    lock, other = (client.lock("lock", sleep=0.01) for _ in range(2))
+    lock = client.lock("lock")
+    other = client.lock("lock", sleep=0.01, lock_class=Watched)
     await lock.acquire()
     giver = asyncio.create_task(give(lock))
     await other.acquire()  #: await lock (redis)
@@ -42,6 +43,16 @@ async def main() -> None:
 
 
 told: "asyncio.Queue[None]" = asyncio.Queue()
+tried = asyncio.Event()
+
+
+class Watched(redis.asyncio.lock.Lock):
+    """Says that it has tried."""
+
+    async def do_acquire(self, token: bytes | str) -> bool:
+        is_acquired = await super().do_acquire(token)
+        tried.set()
+        return is_acquired
 
 
 async def tell(client: redis.asyncio.Redis) -> None:
@@ -50,15 +61,19 @@ async def tell(client: redis.asyncio.Redis) -> None:
 
 
 async def give(lock: "redis.asyncio.lock.Lock") -> None:
-    await asyncio.sleep(0.02)
+    await tried.wait()
     await lock.release()
 
 
-def job(client: redis.Redis) -> None:
-    client.blpop(["none"], timeout=0.02)  #: lock wait: connection pool (redis) slots=1
+def job(pool: redis.BlockingConnectionPool) -> None:
+    kept = pool.get_connection()
+    with (
+        redis.Redis(connection_pool=pool) as client,
+        contextlib.suppress(redis.ConnectionError),
+    ):
+        client.ping()  #: lock wait: connection pool (redis) slots=1
+    pool.release(kept)
 
 
 asyncio.run(main())
-pool = redis.BlockingConnectionPool.from_url(URL, max_connections=1)
-with redis.Redis.from_pool(pool) as client, ThreadPoolExecutor(2) as threads:
-    list(threads.map(job, [client, client]))
+job(redis.BlockingConnectionPool.from_url(URL, max_connections=1, timeout=0.01))

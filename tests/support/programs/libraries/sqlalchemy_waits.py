@@ -1,21 +1,22 @@
-"""Threads, then tasks, share an engine's pool of one connection."""
+"""A thread, then tasks, share an engine's pool of one connection."""
 
 import asyncio
+import contextlib
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import TimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 URL = sys.argv[1].replace("postgresql://", "postgresql+asyncpg://")
-sync = create_engine("sqlite://", poolclass=QueuePool, pool_size=1, max_overflow=0)
+POOL = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
+sync = create_engine("sqlite://", poolclass=QueuePool, **POOL)
 
 
 def job() -> None:
-    with sync.connect():  #: lock wait: connection pool (sqlalchemy) slots=1
-        time.sleep(0.01)
+    with sync.connect(), contextlib.suppress(TimeoutError):
+        sync.connect()  #: lock wait: connection pool (sqlalchemy) slots=1
 
 
 def insert(connection: Connection) -> None:
@@ -34,6 +35,5 @@ async def main() -> None:
     await engine.dispose()
 
 
-with ThreadPoolExecutor(2) as threads:
-    list(threads.map(lambda _: job(), range(2)))
+job()
 asyncio.run(main())
