@@ -58,6 +58,10 @@ WATCHED: "dict[str, tuple[tuple[str, str, str], ...]]" = {
         ("Connection._send_bytes", "billiard bytes", "PY_START PY_RETURN"),
         ("Connection._recv_bytes", "billiard read", "PY_RETURN"),
     ),
+    "celery.worker.worker": (
+        ("WorkController._process_task_sem", "billiard request", "PY_START"),
+        ("WorkController._process_task", "billiard slot", "PY_START"),
+    ),
     "celery.concurrency.asynpool": (
         (
             "AsynPool._create_write_handlers.send_job",

@@ -25,6 +25,7 @@ def pool(
     workers=2,
     slow=REPORT,
     collects="",
+    collects_ns=60 * MS,
     free=0,
 ):
     """Workers take two rounds of `report`; then come calls that were made at 50 ms."""
@@ -48,10 +49,13 @@ def pool(
         spare = trace.thread(f"pool_{workers + n}").runs(6, *look, by=main.submits(5))
         spare.native(6).lock_wait(7, "executor idle", lock=queue).native(end).end(end + 1)
     if collects:
-        main.lock_wait(60 * MS, collects, lock=trace.lock(collects, "/app/jobs.py:20 main"))
-    main.end(end)
+        main.lock_wait(
+            collects_ns, collects, lock=trace.lock(collects, "/app/jobs.py:20 main")
+        )
+    last = max(end, collects_ns + 100 * MS)
+    main.end(last)
     web.end(end)
-    return trace.ended(end + MS)
+    return trace.ended(last + MS)
 
 
 def test_calls_behind_another_callers_jobs(tmp_path):
@@ -98,6 +102,13 @@ def test_a_scheduler_hands_on_what_others_ask_for(tmp_path):
     (found,) = find_in(tmp_path, pool(same_caller=True))
     assert found.finding == "thread-pool starvation"
     assert "2 calls of `look_up` (jobs.py:8), submitted by `MainThread`, waited" in found.text
+
+
+def test_a_scheduler_that_ends_waits_for_threads(tmp_path):
+    """What it waits for when its jobs are over are no results."""
+    over = {"same_caller": True, "collects": SHUTDOWN, "collects_ns": 811 * MS}
+    (found,) = find_in(tmp_path, pool(**over))
+    assert found.finding == "thread-pool starvation"
 
 
 def test_a_librarys_job_has_the_name_of_what_it_blocks_in(tmp_path):

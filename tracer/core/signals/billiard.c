@@ -1,6 +1,8 @@
 /* Jobs of billiard's pools, and so of Celery's prefork, by the functions that each passes: see signals/jobs.py.
  *
- * Celery's workers have a pipe each, so a pool is known by the process that has it, and a job by its number there. */
+ * Celery's workers have a pipe each, so a pool is known by the process that has it, and a job by its number there.
+ * Celery submits a job when a worker is free for it: until then the request waits in its main process, and that is
+ * where the job begins to be queued. */
 #include "signals/billiard.h"
 
 #include <stdlib.h>
@@ -48,6 +50,10 @@ typedef struct {
         uint64_t bytes, pickling_ns;
         uint8_t begins, runs;
     } own;
+    struct { /* the request that gets a slot of the pool now; 0 ns: it was not kept */
+        uint64_t since_ns;
+        uint32_t stack;
+    } request;
 } thread_jobs;
 
 static _Thread_local thread_jobs mine;
@@ -116,7 +122,66 @@ static uint32_t own_stack(void)
     return stacks_named(stacks_capture(PyThreadState_Get()));
 }
 
+/* --- what is kept for later, by job or by request --- */
+
+typedef struct {
+    uint64_t pickling_ns, bytes, since_ns;
+    uint32_t generation; /* 0: nothing is kept */
+    uint32_t stack;
+} pending;
+
+static map requests; /* a request's address -> pending*: Celery has received it */
+static map unsent;   /* a job's number + 1 -> pending*: it is pickled and not written yet */
+static compat_mutex guard;
+
+/* What is kept, and no longer then. */
+static pending take(map *kept, uint64_t key)
+{
+    pending found = {0};
+    compat_lock(&guard);
+    uint64_t *place = key ? map_find(kept, key) : NULL;
+    if (place) {
+        found = *(const pending *)(uintptr_t)*place;
+        free((void *)(uintptr_t)*place);
+        map_remove(kept, key);
+    }
+    compat_unlock(&guard);
+    return found;
+}
+
+static void keep(map *kept, uint64_t key, pending made)
+{
+    take(kept, key);
+    pending *copy = key ? malloc(sizeof *copy) : NULL;
+    compat_lock(&guard);
+    uint64_t *place = copy ? map_put(kept, key) : NULL;
+    if (place) {
+        *copy = made;
+        *place = (uint64_t)(uintptr_t)copy;
+    } else {
+        free(copy);
+    }
+    compat_unlock(&guard);
+}
+
 /* --- submitted --- */
+
+void billiard_on_request(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    pending made = {.since_ns = now_ns(), .generation = b->generation, .stack = own_stack()};
+    keep(&requests, (uint64_t)(uintptr_t)local(current(), 1), made);
+}
+
+void billiard_on_slot(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    pending found = take(&requests, (uint64_t)(uintptr_t)local(current(), 1));
+    thread_jobs *j = jobs_of(b);
+    int is_known = found.generation == b->generation;
+    j->request.since_ns = is_known ? found.since_ns : 0;
+    j->request.stack = found.stack;
+}
 
 void billiard_on_submitted(thread_buffer *b, uint64_t tick, PyObject *value)
 {
@@ -124,52 +189,17 @@ void billiard_on_submitted(thread_buffer *b, uint64_t tick, PyObject *value)
     const compat_frame *frame = current(), *by = calling(frame);
     if (!runs(by, known.billiard_apply))
         return;
-    uint64_t number = number_of(attribute(local(frame, 0), names._job));
+    thread_jobs *j = jobs_of(b);
+    uint64_t number = number_of(attribute(local(frame, 0), names._job)), since_ns = j->request.since_ns;
     job_id job = {pool_of((uint64_t)getpid()), jobs_chunk_number(number, 0)};
+    j->request.since_ns = 0;
     if (job.number != UINT64_MAX)
         jobs_emit(b, POOL_SUBMITTED, function_of(local(by, 1), local(by, 2)), job,
-                  (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
+                  (pool_job_details){.since_ns = since_ns ? since_ns : now_ns(),
+                                     .stack = since_ns ? j->request.stack : own_stack()});
 }
 
 /* --- pickled and sent by Celery, whose loop writes when a worker's pipe has room --- */
-
-typedef struct {
-    uint64_t pickling_ns, bytes, since_ns;
-    uint32_t generation; /* 0: nothing is kept */
-} pending;
-
-static map unsent; /* job + 1 -> pending* */
-static compat_mutex guard;
-
-/* What is kept of the job, which is kept no longer. */
-static pending take(uint64_t job)
-{
-    pending found = {0};
-    compat_lock(&guard);
-    uint64_t *place = job < UINT64_MAX ? map_find(&unsent, job + 1) : NULL;
-    if (place) {
-        found = *(const pending *)(uintptr_t)*place;
-        free((void *)(uintptr_t)*place);
-        map_remove(&unsent, job + 1);
-    }
-    compat_unlock(&guard);
-    return found;
-}
-
-static void keep(uint64_t job, pending made)
-{
-    take(job);
-    pending *kept = job < UINT64_MAX ? malloc(sizeof *kept) : NULL;
-    compat_lock(&guard);
-    uint64_t *place = kept ? map_put(&unsent, job + 1) : NULL;
-    if (place) {
-        *kept = made;
-        *place = (uint64_t)(uintptr_t)kept;
-    } else {
-        free(kept);
-    }
-    compat_unlock(&guard);
-}
 
 void billiard_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
 {
@@ -185,26 +215,26 @@ void billiard_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value)
     PyObject *task = content(local(current(), 0), TASK, TASK_SIZE);
     uint64_t pickling_ns = now_ns() - jobs_of(b)->out.since_ns;
     if (task)
-        keep(number_of(item(task, 0)), (pending){.pickling_ns = pickling_ns, .generation = b->generation});
+        keep(&unsent, number_of(item(task, 0)) + 1, (pending){.pickling_ns = pickling_ns, .generation = b->generation});
 }
 
 void billiard_on_write(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     PyObject *result = local(current(), 2);
-    uint64_t job = number_of(attribute(result, names._job));
-    pending made = take(job);
+    uint64_t key = number_of(attribute(result, names._job)) + 1;
+    pending made = take(&unsent, key);
     made.bytes = number_of(item(attribute(result, names._payload), 2));
     made.since_ns = now_ns();
     if (made.generation == b->generation && made.bytes != UINT64_MAX)
-        keep(job, made);
+        keep(&unsent, key, made);
 }
 
 void billiard_on_written(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     uint64_t job = number_of(attribute(local(current(), 2), names._job));
-    pending made = take(job);
+    pending made = take(&unsent, job + 1);
     if (made.generation == b->generation && made.since_ns)
         jobs_emit(b, POOL_SENT, 0, (job_id){pool_of((uint64_t)getpid()), jobs_chunk_number(job, 0)},
                   (pool_job_details){.bytes = made.bytes, .pickling_ns = made.pickling_ns, .since_ns = made.since_ns});

@@ -6,6 +6,8 @@
 #include "ring/ring.h"
 
 /* Each is called by the watched function that it names, at its begin or, with a value, at its return. */
+void billiard_on_request(thread_buffer *b, uint64_t tick, PyObject *value);   /* Celery's _process_task_sem */
+void billiard_on_slot(thread_buffer *b, uint64_t tick, PyObject *value);      /* Celery's _process_task */
 void billiard_on_submitted(thread_buffer *b, uint64_t tick, PyObject *value); /* ApplyResult.__init__ returns */
 void billiard_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value);    /* Celery's send_job */
 void billiard_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value);

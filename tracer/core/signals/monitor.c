@@ -94,6 +94,8 @@ static watched_role roles[] = {
     {"message end closed", messages_on_close, NULL, LOOP_NO_PART},
     {"message received", NULL, jobs_on_received, LOOP_NO_PART},
     {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
+    {"billiard request", billiard_on_request, NULL, LOOP_NO_PART},
+    {"billiard slot", billiard_on_slot, NULL, LOOP_NO_PART},
     {"billiard submitted", NULL, billiard_on_submitted, LOOP_NO_PART},
     {"billiard pickle", billiard_on_pickle, billiard_on_pickled, LOOP_NO_PART},
     {"billiard write", billiard_on_write, billiard_on_written, LOOP_NO_PART},

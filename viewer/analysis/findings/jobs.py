@@ -55,7 +55,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
     pools += [*_of_processes(facts), *pools_of_queues(facts)]
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
-    collect = _collectors(facts) if long else set()
+    collect = _collectors(facts) if long else {}
     for pool, members in long:
         found = _named(facts, members)
         finding = _starved(facts, pool, found, collect)
@@ -96,14 +96,35 @@ def _who_submitted(facts: Facts, thread: int, time_ns: int) -> Who | None:
     return ("thread", thread) if thread >= 0 else None
 
 
-def _collectors(facts: Facts) -> set[Who]:
-    """The threads that wait for the results of jobs."""
-    waits = LongWaits.of(facts).all
-    return {wait.who for wait in waits if wait.name in _RESULTS}
+def _collectors(facts: Facts) -> dict[Who, list[int]]:
+    """The threads that wait for the results of jobs, and when those waits began."""
+    found = defaultdict[Who, list[int]](list)
+    for wait in LongWaits.of(facts).all:
+        if wait.name in _RESULTS:
+            found[wait.who].append(wait.start_ns)
+    return found
 
 
-def _batches(facts: Facts, found: list[Job], collect: set[Who]) -> list[int]:
+def _collecting(found: list[Job], collect: dict[Who, list[int]]) -> set[Who]:
+    """Those that did so while they had jobs in the pool, not before or at their own end."""
+    of = defaultdict[Who, list[Job]](list)
+    for job in found:
+        if job.submitter in collect:
+            of[job.submitter].append(job)
+    spans = {
+        who: (min(job.submitted_ns for job in jobs), max(job.ended_ns for job in jobs))
+        for who, jobs in of.items()
+    }
+    return {
+        who
+        for who, (since_ns, until_ns) in spans.items()
+        if any(since_ns <= start_ns < until_ns for start_ns in collect[who])
+    }
+
+
+def _batches(facts: Facts, found: list[Job], waits: dict[Who, list[int]]) -> list[int]:
     """By job the number of its batch."""
+    collect = _collecting(found, waits)
     known, batches = dict[_Batch, int](), [0] * len(found)
     last: dict[tuple[Who, _Kind], tuple[int, int]] = {}  # the batch before, and when
     for n in sorted(range(len(found)), key=lambda n: found[n].submitted_ns):
@@ -179,7 +200,7 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
 
 
 def _starved(
-    facts: Facts, pool: ThreadPool, found: list[Job], collect: set[Who]
+    facts: Facts, pool: ThreadPool, found: list[Job], collect: dict[Who, list[int]]
 ) -> Finding | None:
     waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
     if sum(job.queued_ns for job in waits) < _LOST_NS:
