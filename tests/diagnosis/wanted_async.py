@@ -284,4 +284,12 @@ ASYNC: dict[str, Wanted] = {
         "slow answer", ("shop", "update_stock", "asyncpg"), ("asyncpg",), "PG_URL"
     ),
     "ok_c1_streams_through_a_proxy": Wanted("", (), ("aiohttp",)),
+    "z01_actor_failed": Wanted("wait in vain", ("store_actor", "failed", "KeyError", "ask")),
+    "z03_loop_ends_after_its_threads": Wanted(
+        "wait in vain", ("status", "poll_device", "gave up", "shutdown")
+    ),
+    "z04_nursery_under_a_lock": Wanted(
+        "deadlock", ("refresh", "reload_part", r"z04\w+.py:1[5-8]"), ("trio",)
+    ),
+    "z06_refill_failed": Wanted("wait in vain", ("refill", "failed", "take", "Semaphore")),
 }

@@ -341,4 +341,10 @@ SYNC: dict[str, Wanted] = {
         ("api", "feed"),
         missed="where others have the processor, neither runs for long enough",
     ),
+    "z02_with_waits_after_time_out": Wanted(
+        "wait in vain", ("fetch_all", "call_api", "gave up", "shutdown")
+    ),
+    "z05_actors_ask_each_other": Wanted(
+        "deadlock", ("orders", "stock", "Orders.receive", "Stock.receive")
+    ),
 }

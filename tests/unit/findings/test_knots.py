@@ -233,3 +233,119 @@ def test_a_callback_that_waits_for_its_pool(tmp_path, frame):
 def test_a_wait_for_a_result_elsewhere(tmp_path):
     frame = "/lib/python3.13/multiprocessing/pool.py:595 Pool._handle_tasks"
     assert kinds(tmp_path, callback(frame)) == ["wait in vain"]
+
+
+ASK, SERVE = "/app/actors.py:16 ask", "/app/actors.py:20 run"
+
+
+def actors(other="asks", timed_out=True, ns=600 * MS):
+    """Two threads that answer requests ask each other; `other`: what the second one does."""
+    trace = TraceBuilder(argv="actors.py", signals=SIGNALS)
+    first, second, client = (trace.thread(n) for n in ("orders", "stock", "client"))
+    inbox = trace.lock("Queue.get", SERVE)
+    answers = [trace.lock("Queue.get", ASK) for _ in range(4)]
+    for thread in (first, second):
+        thread.native(0)
+    # Both have given an answer before, in a queue that was made for it.
+    for n, thread in enumerate((first, second)):
+        start = (10 + 20 * n) * MS
+        client.lock_wait(start, "Queue.get", lock=answers[n], site=ASK)
+        thread.release(start + 12 * MS, answers[n], to=client)
+        client.native(start + 12 * MS)
+    end = 60 * MS + ns
+    line = f"{ASK}\n/app/actors.py:{{}} receive"
+    first.lock_wait(
+        60 * MS, "Queue.get", lock=answers[2], site=ASK, acquired=not timed_out,
+        stack=line.format(34),
+    )  # fmt: skip
+    if other == "asks":
+        second.lock_wait(
+            60 * MS, "Queue.get", lock=answers[3], site=ASK, stack=line.format(43)
+        )
+    elif other == "is idle":
+        second.lock_wait(60 * MS, "Queue.get", lock=inbox, site=SERVE)
+        client.release(end + MS, inbox, to=second)
+    first.native(end)
+    if other == "asks":
+        first.release(end + MS, answers[3], to=second)
+    second.native(end + MS)
+    for thread in (first, second, client):
+        thread.end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_two_that_ask_each_other(tmp_path):
+    (found,) = find_in(tmp_path, actors())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 60.0 ms, for 600 ms: `orders` in `ask` (actors.py:16), called in "
+        "`receive` (actors.py:34), waits for an answer, as `stock` gave to others; `stock` in "
+        "`ask` (actors.py:16), called in `receive` (actors.py:43), waits in `Queue.get`, "
+        "which only `orders` ever ended. Go on serving while waiting for an answer, or let "
+        "only one side ask the other."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"other": "is idle"}, id="the other one waits for requests"),
+        pytest.param({"other": "works"}, id="the other one works"),
+        pytest.param({"timed_out": False}, id="an answer came"),
+        pytest.param({"ns": 40 * MS}, id="soon given up"),
+    ],
+)
+def test_who_asks_and_is_answered(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, actors(**story))
+
+
+def children(of="nursery", waits=2, ns=600 * MS):
+    """`refresh` waits under its lock for two tasks that it made; `waits` of them want it."""
+    trace = TraceBuilder(argv="app.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    lock = trace.lock("asyncio.Lock", "/app/app.py:15 refresh")
+    refresh = loop.task("refresh", site="/app/app.py:14 refresh").ready(0).running(0)
+    parts = [
+        loop.task("reload", site="/app/app.py:9 reload", parent=refresh.id).ready(1)
+        for _ in range(2)
+    ]
+    refresh.awaits(MS, of, site="/app/app.py:17 refresh")
+    for n, task in enumerate(parts):
+        task.running(MS + n)
+        if n < waits:
+            task.awaits(
+                2 * MS, "Lock", acquired=False, lock=lock.id,
+                site="/app/app.py:10 reload", owner_task=refresh.id, owner_name="refresh",
+            )  # fmt: skip
+        else:
+            task.awaits(2 * MS, "sleep", site="/app/app.py:11 reload")
+    end = 2 * MS + ns
+    for n, task in enumerate(parts):
+        task.ready(end + n, waker="timer").running(end + n).done(end + n + 1)
+    lock.hold(10, end + 4, refresh, "/app/app.py:15 refresh")
+    refresh.ready(end + 3, waker="timer").running(end + 3).done(end + 5)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+@pytest.mark.parametrize("of", ["nursery", "TaskGroup", "gather"])
+def test_tasks_that_want_the_lock_of_whoever_waits_for_them(tmp_path, of):
+    found, *_ = find_in(tmp_path, children(of))
+    assert found.finding == "deadlock"
+    assert (
+        "`refresh` in `refresh` (app.py:17) waits for the end of 2 tasks `reload`; 2 tasks "
+        "`reload` in `reload` (app.py:10) wait for the lock that `refresh` holds, acquired at "
+        "app.py:15. Release the lock before waiting."
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"waits": 1}, id="one of them goes on"),
+        pytest.param({"ns": 40 * MS}, id="soon given up"),
+    ],
+)
+def test_tasks_that_end(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, children(**story))

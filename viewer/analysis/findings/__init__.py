@@ -18,6 +18,7 @@ from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.descriptors import descriptors_pile_up
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.failed import failed_server
 from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
@@ -35,6 +36,7 @@ from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
 from viewer.analysis.findings.order import in_order
+from viewer.analysis.findings.outlived import outlived_time_out
 from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.polled import polled_lock
@@ -84,6 +86,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_consumer,
     pool_starvation,  # thread-pool starvation
     runner_findings,  # thread-pool starvation
+    failed_server,  # wait in vain
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted
@@ -91,6 +94,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,
     slow_end,
+    outlived_time_out,  # wait in vain
     vain_findings,  # missed wake-up, wait in vain
     no_producer,  # wait in vain
     swallowed_cancel,  # wait in vain

@@ -8,7 +8,15 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.takers import have
-from viewer.analysis.findings.waits import FOR_TASKS, GETS, PUTS, LongWaits, Wait, name_of
+from viewer.analysis.findings.waits import (
+    FOR_TASKS,
+    GETS,
+    PUTS,
+    LongWaits,
+    Wait,
+    name_of,
+    users,
+)
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job
@@ -21,12 +29,13 @@ from viewer.words import code, place
 LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE = (
     "lock", "join", "job", "queued job", "import", "queue",
 )  # fmt: skip
-LOOP, SLOT, CALLBACK, EVENT = "loop", "slot", "callback", "event"
+LOOP, SLOT, CALLBACK, EVENT, REPLY = "loop", "slot", "callback", "event", "reply"
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
+_CHILDREN = 50  # tasks that somebody waits for at once: more are not searched
 _TASKS = 50_000  # more are not searched for those that somebody awaits
 _JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
 # Threads that receive the results of a pool of processes, and call what waits for one.
@@ -108,8 +117,8 @@ class Blockers:
         return Blocked(JOIN, (who,), f"for the end of {self._name(who)}")
 
     def _tasks(self, wait: Wait) -> Blocked | None:
-        """The task whose end it awaits: the one of that name, or the one it created that was
-        not done in the end."""
+        """The tasks whose end it awaits: the one of that name, or those that it created and
+        that were not done in the end."""
         owned, (_, which) = self.model.owners, wait.who
         if len(owned.task_id) > _TASKS:
             return None
@@ -124,10 +133,10 @@ class Blockers:
             if ends(("task", task)) >= wait.end_ns - _JUST_NS
             and self.model.trace.slices.start_ns[owned.task_head[task]] < wait.end_ns
         ]  # fmt: skip
-        if len(pending) != 1:
+        if not pending or len(pending) > (_CHILDREN if name == wait.name else 1):
             return None
-        who: Who = ("task", pending[0])
-        return Blocked(JOIN, (who,), f"for the end of {self._name(who)}")
+        by = tuple(("task", task) for task in pending)
+        return Blocked(JOIN, by, f"for the end of {users(self.model, by)}")
 
     @cached_property
     def _created(self) -> dict[tuple[int, int], list[int]]:
@@ -185,11 +194,28 @@ class Blockers:
     def _queue(self, wait: Wait) -> Blocked | None:
         enders = self.enders(wait.lock) if wait.lock >= 0 else frozenset()
         if not enders:
-            return None
+            return self._reply(wait)
         by = tuple(sorted(enders))
         said = " or ".join(self._name(who) for who in by[:3])
         said += " or others" if len(by) > 3 else ""
         return Blocked(QUEUE, by, f"in `{wait.name}`, which only {said} ever ended")
+
+    def _reply(self, wait: Wait) -> Blocked | None:
+        """Those who gave others their answers, in queues made for one answer at this line."""
+        if not (wait.failed and self.waits.is_for_one(wait)):
+            return None
+        by = tuple(sorted(self._givers.get((wait.name, wait.site), set()) - {wait.who}))
+        why = f"for an answer, as {users(self.model, by)} gave to others"
+        return Blocked(REPLY, by, why) if by else None
+
+    @cached_property
+    def _givers(self) -> dict[tuple[str, str], set[Who]]:
+        """By name and line of waits in queues that were made for one answer, who gave it."""
+        found = defaultdict[tuple[str, str], set[Who]](set)
+        for wait in self.waits.all:
+            if wait.name in GETS and wait.ender is not None and self.waits.is_for_one(wait):
+                found[wait.name, wait.site].add(wait.ender)
+        return found
 
     def enders(self, lock: int) -> frozenset[Who]:
         """All who ever ended a wait for a queue."""

@@ -18,12 +18,21 @@ from viewer.analysis.findings.blockers import (
     MODULE,
     QUEUE,
     QUEUED,
+    REPLY,
     SLOT,
     Blocked,
     Blockers,
 )
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import FOR_TASKS, GETS, LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.waits import (
+    FOR_TASKS,
+    GETS,
+    LongWaits,
+    Wait,
+    around,
+    name_of,
+    place_in,
+)
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.words import code, stem
@@ -39,6 +48,7 @@ _CUT = {
     LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
     MODULE: "Do not wait for a thread while a module is imported.",
     LOCK: "Release the lock before waiting.",
+    REPLY: "Go on serving while waiting for an answer, or let only one side ask the other.",
     QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
     CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
     EVENT: "Release what the others need before waiting for what they do.",
@@ -69,7 +79,7 @@ def knots(facts: Facts) -> Iterator[Finding]:
     for wait in sorted(long, key=lambda wait: wait.start_ns):
         now[wait.who] = wait
         members = _core(_knot(wait, now, blockers, known))
-        if members and _is_deadlock(members, wait.start_ns):
+        if members and _is_deadlock(waits, members, wait.start_ns):
             found[_kind(facts, members)].append((members, wait.start_ns))
             waits.told.update(one.slice for one, _ in members.values())
     for alike in found.values():
@@ -133,10 +143,16 @@ def _core(members: _Members) -> _Members:
     return dict(sorted(best.items(), key=lambda item: (item[1][0].start_ns, item[0])))
 
 
-def _is_deadlock(members: _Members, start_ns: int) -> bool:
+def _is_deadlock(waits: LongWaits, members: _Members, start_ns: int) -> bool:
     hows = {blocked.how for _, blocked in members.values()}
     # Whoever waits for items, or for those who do, may wait for ever.
-    hard = [one for one, _ in members.values() if not _is_soft(one)]
+    if REPLY in hows:
+        # Whoever could answer must wait for an answer, too: in an inbox it would be idle.
+        hard = [one for one, _ in members.values() if waits.is_for_one(one)]
+        if len(hard) < len(members):
+            return False
+    else:
+        hard = [one for one, _ in members.values() if not _is_soft(one)]
     in_vain = any(one.failed for one in hard)
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
     return hows not in _TOLD and in_vain and lasts
@@ -165,12 +181,20 @@ def _finding(facts: Facts, waits: LongWaits, every: list[tuple[_Members, int]]) 
         if len(whos) > 1:
             said = f"{len(whos)} {whos[0][0]}s {code(stem(name))}"
         parts.append(
-            f"{said}{place_in(one.site)} {'wait' if len(whos) > 1 else 'waits'} {blocked.why}"
+            f"{said}{place_in(one.site)}{_called(one, members)} "
+            f"{'wait' if len(whos) > 1 else 'waits'} {blocked.why}"
         )
     text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_cut(members)}"
     lost = sum(one.ns for members, _ in every for one, _ in members.values())
     worst = max((one for one, _ in members.values()), key=lambda one: one.ns)
     return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
+def _called(wait: Wait, members: _Members) -> str:
+    """`, called in `receive` (app.py:9)`: where all wait at one line of a function."""
+    is_same = len(members) > 1 and len({one.site for one, _ in members.values()}) == 1
+    place = place_in(around(wait)) if is_same else ""
+    return f", called{place}," if place else ""
 
 
 def _cut(members: _Members) -> str:

@@ -11,11 +11,10 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.keepers import kept_in_use
 from viewer.analysis.findings.leftlocks import left_by_job
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.waits import LongWaits, Wait, around, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import package_of
-from viewer.trace.sites import is_library
 from viewer.words import code
 
 _MS = 1_000_000
@@ -163,12 +162,6 @@ def _all_wait(waits: LongWaits, vain: list[Wait], circle: set[Who]) -> set[Who]:
     return {who for who in circle if who in waiting or who[1] in created}
 
 
-def _around(wait: Wait) -> str:
-    """The line of the program that called the function in which somebody waits."""
-    frames = [frame for frame in wait.stack if not is_library(frame)]
-    return frames[1] if len(frames) > 1 else ""
-
-
 def _nested(
     facts: Facts,
     waits: LongWaits,
@@ -185,8 +178,8 @@ def _nested(
         f"{users(facts.model, circle)} have them all and wait for those"
     )  # fmt: skip
     have += place_in(taken_at)
-    around = {place_in(_around(wait)) for wait in vain} if not taken_at else set()
-    called = f", called{around.pop()}" if len(around) == 1 and around != {""} else ""
+    lines = {place_in(around(wait)) for wait in vain} if not taken_at else set()
+    called = f", called{lines.pop()}" if len(lines) == 1 and lines != {""} else ""
     ends = "until the end of the trace" if worst.is_open else f"for {duration(worst.ns)}"
     text = (
         f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "

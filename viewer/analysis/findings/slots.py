@@ -8,6 +8,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.failed import server_that_failed
 from viewer.analysis.findings.groups import Group, Hold, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.overdue import mostly_blocked
@@ -36,6 +37,8 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
     for group in groups(facts, waits):
         if group.ns < _LOST_NS or _is_librarys(group):
             continue
+        if server_that_failed(facts, group.waits) is not None:
+            continue  # told already
         lost = (
             never_returned(facts, waits, group)
             or had_one(facts, waits, group)

@@ -17,7 +17,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.model import Model
-from viewer.trace.sites import place_of
+from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten, stem
 
 # Beyond this many, the shortest are left out: what they lost is little beside the others.
@@ -30,7 +30,9 @@ _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
 GETS = ("Queue.get", "SimpleQueue.get", "MemoryObjectStream.receive", "MemoryChannel.receive")
 # For the end of one task; for that of several, which the waiter created.
-FOR_TASKS = (s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup")
+FOR_TASKS = (
+    s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup", "nursery",
+)  # fmt: skip
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _ON_TIMEOUT = "Timeout._on_timeout"
 _YES = memoryview(b"\0\1")
@@ -89,19 +91,22 @@ class LongWaits:
     def answered_by(self, kind: str, names: tuple[str, ...]) -> dict[int, list[Wait]]:
         """By thread or task the waits of others that it ended with an answer, in order of
         their ends: those in objects of these names, each of which was made for one wait."""
-        found, waits_of = defaultdict[int, list[Wait]](list), self.facts.ledger.waits_of_locks
+        found = defaultdict[int, list[Wait]](list)
         for wait in self.all:
             if wait.failed or wait.name not in names or wait.ender is None:
                 continue
-            if wait.lock < 0:
-                is_fresh = wait.name == "future"
-            else:
-                is_fresh = waits_of.offset[wait.lock + 1] - waits_of.offset[wait.lock] == 1
-            if is_fresh and wait.ender[0] == kind and wait.ender != wait.who:
+            if self.is_for_one(wait) and wait.ender[0] == kind and wait.ender != wait.who:
                 found[wait.ender[1]].append(wait)
         for waits in found.values():
             waits.sort(key=lambda wait: wait.end_ns)
         return found
+
+    def is_for_one(self, wait: Wait) -> bool:
+        """Whether what it waits in was made for this wait alone, as for an answer."""
+        offset = self.facts.ledger.waits_of_locks.offset
+        if wait.lock < 0:
+            return wait.name == "future"
+        return offset[wait.lock + 1] - offset[wait.lock] == 1
 
     def _of_threads(self) -> Iterator[Wait]:
         table, trace, least = self.model.states, self.model.trace, _LONG_NS
@@ -229,6 +234,12 @@ def place_in(site: str) -> str:
     """` in `write_log` (app.py:8)`: a function and its line; "" where there is none."""
     function = place_of(site).function
     return f" in {code(function, site)}" if function else ""
+
+
+def around(wait: Wait) -> str:
+    """The line of the program that called the function in which somebody waits."""
+    frames = [frame for frame in wait.stack if not is_library(frame)]
+    return frames[1] if len(frames) > 1 else ""
 
 
 def _is_for_others(name: str) -> bool:

@@ -1,0 +1,79 @@
+"""Waits that nobody ends any more since a task failed."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+ASK = "/app/store.py:24 ask"
+
+
+def store(how="failed: KeyError", served=3, ns=300 * MS, again=False, name="future"):
+    """Three tasks ask `store`, which answers, and ends at 100 ms; then each asks once more.
+    `again`: somebody else answers the first of these."""
+    trace = TraceBuilder(argv="store.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    actor, other = (
+        loop.task(name, site=f"/app/store.py:{line} {name}").ready(0).running(0)
+        for name, line in (("store", 12), ("other", 40))
+    )
+    actor.awaits(1, "sleep")
+    other.awaits(2, "sleep")
+    tasks = [loop.task("request", site="/app/store.py:30 request") for _ in range(3)]
+    for n, task in enumerate(tasks):
+        task.ready(n).running(n).awaits(n + MS, name, site=ASK)
+    actor.ready(20 * MS, waker="timer").running(20 * MS)
+    for n, task in enumerate(tasks[:served]):
+        task.ready(20 * MS + n, by=actor)
+    actor.awaits(21 * MS, "sleep")
+    for n, task in enumerate(tasks[:served]):
+        task.running(21 * MS + n)
+    for task in tasks[served:]:
+        task.ready(50 * MS, waker="timer").running(50 * MS)
+    for n, task in enumerate(tasks):
+        task.awaits((60 + n) * MS, name, acquired=again and not n, lock=7 + n, site=ASK)
+    actor.ready(99 * MS, waker="timer").running(99 * MS).done(100 * MS, how)
+    end = 100 * MS + ns
+    other.ready(end, waker="timer").running(end)
+    for n, task in enumerate(tasks):
+        if again and not n:
+            task.ready(end + n, by=other)
+        else:
+            task.ready(end + n, waker="timer")
+    other.done(end + MS)
+    for n, task in enumerate(tasks):
+        task.running(end + MS + n).done(end + MS + n)
+    thread.end(110 * MS + ns)
+    return trace.ended(111 * MS + ns)
+
+
+def test_who_had_answered_failed(tmp_path):
+    (found,) = find_in(tmp_path, store())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: 3 tasks `request` in `ask` (store.py:24) waited for `future`: 3 "
+        "waits, 900 ms in total, the longest 340 ms (at 60.0 ms). `store`, which had ended "
+        "such waits, failed (KeyError) at 100 ms. Mend that exception, and let those who wait "
+        "know when such a task ends."
+    )
+    assert (found.severity_ns, found.evidence.site) == (900 * MS + 3, ASK)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"how": s.DONE}, id="it was done"),
+        pytest.param({"how": s.CANCELLED}, id="it was cancelled"),
+        pytest.param({"served": 1}, id="it had served one only"),
+        pytest.param({"ns": 160 * MS}, id="little was lost"),
+        pytest.param({"again": True}, id="somebody else answers, too"),
+    ],
+)
+def test_no_failure_that_others_waited_for(tmp_path, story):
+    assert "failed" not in " ".join(one.text for one in find_in(tmp_path, store(**story)))
+
+
+def test_permits_that_a_failed_task_gave(tmp_path):
+    assert kinds(tmp_path, store(name="Semaphore")) == ["wait in vain"]
