@@ -292,4 +292,6 @@ ASYNC: dict[str, Wanted] = {
         "deadlock", ("refresh", "reload_part", r"z04\w+.py:1[5-8]"), ("trio",)
     ),
     "z06_refill_failed": Wanted("wait in vain", ("refill", "failed", "take", "Semaphore")),
+    "ok_e1_trio_deadlines_on_purpose": Wanted("", (), ("trio",)),
+    "ok_e4_gevent_thread_pool_quick": Wanted("", (), ("gevent",)),
 }

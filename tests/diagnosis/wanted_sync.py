@@ -347,4 +347,8 @@ SYNC: dict[str, Wanted] = {
     "z05_actors_ask_each_other": Wanted(
         "deadlock", ("orders", "stock", "Orders.receive", "Stock.receive")
     ),
+    "z07_http_server_of_one_thread": Wanted(
+        "pool exhausted", ("`http`", "load_rows", "ask", "one request after")
+    ),
+    "z08_cursor_read_slowly": Wanted("database locked", ("writer", "gave up")),
 }

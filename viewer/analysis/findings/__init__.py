@@ -11,6 +11,7 @@ from viewer.analysis.findings.actors import serves_in_turn
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
+from viewer.analysis.findings.busytimeouts import busy_time_out
 from viewer.analysis.findings.children import killed_child
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
@@ -35,6 +36,7 @@ from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
+from viewer.analysis.findings.oneserver import one_server
 from viewer.analysis.findings.order import in_order
 from viewer.analysis.findings.outlived import outlived_time_out
 from viewer.analysis.findings.outside import outside_findings
@@ -90,6 +92,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted
+    one_server,  # pool exhausted
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,
@@ -102,6 +105,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     writer_gone,  # wait in vain
     killed_child,  # wait in vain
     database_locked,
+    busy_time_out,  # database locked
     slow_answer,
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,

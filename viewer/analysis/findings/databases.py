@@ -27,8 +27,8 @@ from viewer.words import code
 _MS = 1_000_000
 # SQLite's busy handler sleeps up to 100 ms at a time; disks and most queries are quicker. It
 # must have cost half a second.
-_LOCKED_NS = 100 * _MS
-_LOST_NS = 500 * _MS
+LOCKED_NS = 100 * _MS
+LOST_NS = 500 * _MS
 _SQLITE = "sqlite3."
 _OPENS = ("sqlite3.connect", "sqlite3.Connection.close")
 _MOST = 200  # waits that are examined, the longest ones
@@ -73,14 +73,14 @@ class Call(NamedTuple):
 def database_locked(facts: Facts) -> Iterator[Finding]:
     """Others wait for the database while somebody here keeps a transaction open."""
     for found in (
-        _locked_in_sqlite(facts),
+        locked_in_sqlite(facts),
         _locked_on_server(facts),
     ):
         if found is not None:
             yield found
 
 
-def _locked_in_sqlite(facts: Facts) -> Finding | None:
+def locked_in_sqlite(facts: Facts) -> Finding | None:
     return _locked(facts, "SQLite's lock", False, sqlite_calls(facts))
 
 
@@ -90,15 +90,15 @@ def _locked_on_server(facts: Facts) -> Finding | None:
 
 def is_locked(facts: Facts) -> bool:
     """Whether a transaction of this program keeps others from a database."""
-    return _locked_in_sqlite(facts) is not None or _locked_on_server(facts) is not None
+    return locked_in_sqlite(facts) is not None or _locked_on_server(facts) is not None
 
 
 def _locked(
     facts: Facts, of_whom: str, is_server: bool, calls: dict[Who, list[Call]]
 ) -> Finding | None:
-    long = [call for found in calls.values() for call in found if call.ns >= _LOCKED_NS]
+    long = [call for found in calls.values() for call in found if call.ns >= LOCKED_NS]
     long.sort(key=lambda call: -call.ns)
-    if sum(call.ns for call in long) < _LOST_NS:
+    if sum(call.ns for call in long) < LOST_NS:
         return None
     if is_server:
         calls = {
@@ -107,7 +107,7 @@ def _locked(
     kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
     long, kept = _set_free(long, kept) if is_server else _kept_from(long, kept)
     lost = sum(call.ns for call in long)
-    if lost < _LOST_NS or not kept:
+    if lost < LOST_NS or not kept:
         return None
     worst, keepers = long[0], users(facts.model, (gap.who for gap in kept))
     did = doing(facts, [(gap.who, gap.start_ns, gap.end_ns) for gap in kept])

@@ -24,14 +24,14 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
     own = [row for row in facts.rows_of((IO,), _LONG_NS) if is_own(facts, row)]
     if not own:
         return
-    servers = _servers(facts)
+    serving = servers(facts)
     told = set[tuple[int, str]]()
     for row in own:
         thread = table.who[row]
         process = model.thread_process[thread]
-        others = {one for one in servers if model.thread_process[one] == process} - {thread}
+        others = {one for one in serving if model.thread_process[one] == process} - {thread}
         name, site = facts.call(table.row[row])
-        if thread not in servers or others or (thread, site) in told:
+        if thread not in serving or others or (thread, site) in told:
             continue
         in_loop = facts.on_loop_at(thread, table.start_ns[row]) >= 0
         stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
@@ -63,7 +63,7 @@ def is_own(facts: Facts, row: int) -> bool:
     return end >= 0 and s.ARG_OWN_PEER in facts.model.trace.args(end)
 
 
-def _servers(facts: Facts) -> set[int]:
+def servers(facts: Facts) -> set[int]:
     """The threads that accept connections, or run a loop."""
     table, trace = facts.model.states, facts.model.trace
     found = set(facts.ledger.lane_of_thread)

@@ -7,6 +7,7 @@ from statistics import median
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.busytimeouts import gave_up
 from viewer.analysis.findings.databases import (
     Call,
     awaits_of,
@@ -57,7 +58,7 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
                 long = long or call.ns >= _LONG_NS
     if not long:
         return
-    is_told, ends = is_locked(facts), _ends_in_sqlite(facts)
+    is_told, ends = is_locked(facts) or gave_up(facts) is not None, _ends_in_sqlite(facts)
     for (name, site), found in by_place.items():
         if is_told and name.startswith((_QUERY, _SQLITE)):
             continue

@@ -326,10 +326,8 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
         return _some_never_came(facts, found)
     if found[0].name in GETS or any(wait.is_open for wait in found):
         return False
-    if (
-        found[0].name == "future" and len(found) == 1
-    ):  # until a time is over, as a program runs
-        return False
+    if len(found) == 1 and found[0].who[0] == "task" and not _failed(facts, found):
+        return False  # until a time is over, as a program runs, or for what comes seldom
     if len(found) >= _LOOKS and not _gave_up_together(facts, found):
         return False
     model = facts.model
@@ -367,17 +365,23 @@ def _gave_up_together(facts: Facts, found: list[Wait]) -> bool:
 
 def _failures(facts: Facts, found: list[Wait]) -> str:
     """`; `worker` failed meanwhile`: tasks that ended with an exception while all waited."""
+    if len(found) < _LOOKS or any(wait.who[0] != "task" for wait in found):
+        return ""
+    failed = _failed(facts, found)
+    return f"; {users(facts.model, failed)} failed meanwhile" if failed else ""
+
+
+def _failed(facts: Facts, found: list[Wait]) -> set[Who]:
+    """Other tasks that ended with an exception while all of these waited."""
     waits, owned = LongWaits.of(facts), facts.model.owners
     since = max(wait.start_ns for wait in found)
     until = min(wait.end_ns for wait in found) - _THEN_NS
-    if len(found) < _LOOKS or any(wait.who[0] != "task" for wait in found):
-        return ""
     processes, waiting = {waits.process(wait.who) for wait in found}, {w.who for w in found}
-    failed = {
+    failed: set[Who] = {
         ("task", task)
         for task, process in enumerate(owned.task_process)
         if process in processes
         and since <= waits.ends_ns(("task", task)) <= until
         and facts.ledger.how_it_ended(task).startswith(s.FAILED_PREFIX)
     }
-    return f"; {users(facts.model, failed)} failed meanwhile" if failed - waiting else ""
+    return failed - waiting

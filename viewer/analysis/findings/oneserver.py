@@ -1,0 +1,78 @@
+"""Servers of one thread: clients in the same process wait for each other's requests."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.doing import mostly
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.itself import is_own, servers
+from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.columns import IO
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# As with other pools, half a second must be lost: what clients waited beside the one that was
+# served meanwhile. Shorter waits are no queue, and lose little beside the others.
+_LOST_NS = 500 * _MS
+_LONG_NS = 20 * _MS
+_FEWEST = 2  # clients
+
+type _Times = list[tuple[int, int]]
+
+
+def one_server(facts: Facts) -> Iterator[Finding]:
+    """The only thread that serves works on one request, and other clients wait for it."""
+    model, table = facts.model, facts.model.states
+    rows: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for row in facts.rows_of((IO,), _LONG_NS):
+        if is_own(facts, row):
+            thread = table.who[row]
+            rows[model.thread_process[thread], facts.call(table.row[row])[1]].append(row)
+    if not rows:
+        return
+    serving = servers(facts)
+    for (process, site), found in rows.items():
+        here = [thread for thread in serving if model.thread_process[thread] == process]
+        if len(here) != 1 or here[0] in facts.ledger.lane_of_thread:
+            continue
+        found = [row for row in found if table.who[row] != here[0]]
+        times = sorted((table.start_ns[row], table.end_ns[row]) for row in found)
+        lost = sum(end - start for start, end in times) - _covered(times)
+        clients: set[Who] = {("thread", table.who[row]) for row in found}
+        if lost < _LOST_NS or len(clients) < _FEWEST:
+            continue
+        server: Who = ("thread", here[0])
+        did = mostly(facts, [(server, start, end) for start, end in _joined(times)])
+        if not did.behind or is_library(did.behind):
+            continue  # it only hands connections to others
+        worst = max(found, key=lambda row: table.end_ns[row] - table.start_ns[row])
+        start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+        text = (
+            f"Pool exhausted: {code(model.thread_names[here[0]])} is the only thread that "
+            f"serves, one request after the other. {users(model, clients)}{place_in(site)} "
+            f"waited for it: {plural(len(found), 'wait')}, the longest {duration(ns)} "
+            f"({at(facts, start)}); {duration(lost)} of that in total while it served "
+            f"another, {did.text}. Serve with more threads (`ThreadingHTTPServer`, "
+            f"`ThreadingMixIn`), or do what is slow elsewhere."
+        )
+        evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
+        yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+
+
+def _joined(times: _Times) -> _Times:
+    """The times, which are in order of begin, as such that do not overlap."""
+    found: _Times = []
+    for start, end in times:
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def _covered(times: _Times) -> int:
+    return sum(end - start for start, end in _joined(times))
