@@ -213,6 +213,7 @@ def look(
     records: list[tuple[int, int, int, int, int, int, int, bytes]],
     looks: list[int],
     rss_bytes: int,
+    answer: tuple[int, str] | None,
     /,
 ) -> list[tuple[int, str, int, int, int]]: ...
 def encode(

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "recording.h"
+#include "ring/clock.h"
 #include "ring/intern.h"
 #include "signals/kernel/kernel.h"
 
@@ -101,11 +102,12 @@ static void *ask_place(void *pthread)
     kernel_source.ignore((uint32_t)syscall(SYS_gettid));
     if (Py_IsInitialized()) {
         PyGILState_STATE state = PyGILState_Ensure();
+        uint64_t ns = clock_ns_of(CLOCK_MONOTONIC);
         PyObject *place = recording_place_of((uint64_t)(uintptr_t)pthread);
         const char *site, *stack;
         Py_ssize_t site_length, stack_length;
         if (place && PyArg_ParseTuple(place, "s#s#", &site, &site_length, &stack, &stack_length) && stack_length)
-            triggers_place(intern_string(site, (size_t)site_length), intern_lines(stack, (size_t)stack_length));
+            triggers_place(intern_string(site, (size_t)site_length), intern_lines(stack, (size_t)stack_length), ns);
         Py_XDECREF(place);
         PyErr_Clear();
         PyGILState_Release(state);

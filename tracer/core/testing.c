@@ -139,15 +139,30 @@ static PyObject *status(PyObject *module, PyObject *args)
     return play(args, status_of);
 }
 
-PyDoc_STRVAR(look_doc, "look(records, looks, rss_bytes) -> [(ns, reason, since_ns, until_ns, suppressed)]\n\n"
-"For tests: what the triggers that are set find in the records, when they look at these times.");
+/* The answer to the question where the thread is: what the test gives, (ns, site). None: nobody answers. */
+static int tell_place(PyObject *answer)
+{
+    const char *site;
+    Py_ssize_t length;
+    unsigned long long ns;
+    if (answer == Py_None)
+        return 0;
+    if (!PyArg_ParseTuple(answer, "Ks#", &ns, &site, &length))
+        return -1;
+    triggers_place(intern_string(site, (size_t)length), intern_lines(site, (size_t)length), ns);
+    return 0;
+}
+
+PyDoc_STRVAR(look_doc, "look(records, looks, rss_bytes, answer) -> [(ns, reason, since_ns, until_ns, suppressed)]\n\n"
+"For tests: what the triggers that are set find in the records, when they look at these times. `answer`: (ns, site), where\n"
+"the thread of a moment was when somebody asked; None: nobody can be asked.");
 
 static PyObject *look(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *records, *looks, *found = PyList_New(0);
+    PyObject *records, *looks, *answer, *found = PyList_New(0);
     unsigned long long rss_bytes;
-    if (!found || !PyArg_ParseTuple(args, "O!O!K", &PyList_Type, &records, &PyList_Type, &looks, &rss_bytes))
+    if (!found || !PyArg_ParseTuple(args, "O!O!KO", &PyList_Type, &records, &PyList_Type, &looks, &rss_bytes, &answer))
         return NULL;
     timeline *t = calloc(1, sizeof *t);
     thread_line *threads[TEST_THREADS] = {NULL};
@@ -163,8 +178,17 @@ static PyObject *look(PyObject *module, PyObject *args)
         for (; i < PyList_GET_SIZE(records) && time_of(PyList_GET_ITEM(records, i)) <= ns; i++)
             if (feed(t, threads, PyList_GET_ITEM(records, i)) < 0)
                 break;
+        for (int n = 0; n < TEST_THREADS; n++)
+            if (threads[n])
+                threads[n]->pthread = answer != Py_None;
         timeline_settle(t);
         moment *m = triggers_look(t, ns, rss_bytes);
+        if (m && !triggers_are_sure(m)) {
+            if (m->looks == 1 && tell_place(answer) < 0)
+                break;
+            triggers_postpone();
+            continue;
+        }
         PyObject *item = m ? Py_BuildValue("KsKKK", (unsigned long long)ns, m->taken.reason,
                                            (unsigned long long)m->taken.moment_ns,
                                            (unsigned long long)m->taken.moment_end_ns,

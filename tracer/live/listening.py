@@ -14,7 +14,10 @@ from tracer.secrets import masked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
+
+    from tracer.recorder import Recording
 
 HOST, PORT = "127.0.0.1", 6060  # as in Go's examples; a free port where it is taken
 _ANY = ("0.0.0.0", "::")  # all addresses of the machine
@@ -120,9 +123,9 @@ def start(core: "ModuleType", address: str | None, token: str | None) -> str:
         )
     started = _start_process(core)
     try:
-        first = _json({"host": host, "ports": ports, "token": token or "", "argv": _argv()})
-        started.tell(first)
         recording = core.kept.get("recording")
+        argv = masked(map(str, _argv(recording)))
+        started.tell(_json({"host": host, "ports": ports, "token": token or "", "argv": argv}))
         started.tell(os.path.abspath(recording.options.path) if recording is not None else "")
         word, _, rest = _line(started.requests).partition(" ")
     except BaseException:
@@ -149,8 +152,11 @@ def stop(core: "ModuleType") -> None:
         started.close()
 
 
-def _argv() -> list[str]:
-    return masked(map(str, getattr(sys, "argv", ())))
+def _argv(recording: "Recording | None") -> "Sequence[str]":
+    """As the recording has them: `tracer run` records before the program's sys.argv is there,
+    and may have been told to leave out its arguments."""
+    said = recording.options.argv if recording is not None else ()
+    return said or getattr(sys, "argv", ())
 
 
 def _start_process(core: "ModuleType") -> Listening:

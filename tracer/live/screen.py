@@ -178,12 +178,17 @@ def _lock(row: LockRow) -> str:
 
 
 def _waits(view: View) -> Section:
+    """Those who wait for the same at the same line share a row, that of the longest wait."""
+    alike: dict[tuple[str, str], list[WaitRow]] = {}
+    for row in view.waits:
+        alike.setdefault((row.what, row.site), []).append(row)
     title = f"{'WAITS':>9}  WHO, FOR WHAT"
-    return Section(title, [_wait(row) for row in view.waits], view.waits_omitted)
+    return Section(title, [_wait(*rows) for rows in alike.values()], view.waits_omitted)
 
 
-def _wait(row: WaitRow) -> str:
-    return f"{duration(row.ns):>9}  {row.who}: {row.what} {row.site}"
+def _wait(longest: WaitRow, *others: WaitRow) -> str:
+    who = f"{longest.who} and {plural(len(others), 'other')}" if others else longest.who
+    return f"{duration(longest.ns):>9}  {who}: {longest.what} {longest.site}"
 
 
 def _keys(sort: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Recorder
 from tests.support.listening import TIMEOUT_S, Running, until_gone
 from viewer.trace.reader import begins_as_trace
 
@@ -66,6 +67,23 @@ def test_answers(program: Running) -> None:
     server = program.server()
     assert program.end().splitlines() == ["no child", "[] 1 ['0', '1', '2']"]
     until_gone(server)
+
+
+def test_of_a_recorded_program_they_know_its_arguments(record: Recorder) -> None:
+    """Not those of the recorder; its secrets have a mask."""
+    (record.directory / "app.py").write_text(
+        "import json, sys, tracer.live.listening, tracer._core\n"
+        "from urllib.request import urlopen\n"
+        "address = tracer._core.kept['listening'].address\n"
+        "print(urlopen(address + 'cmdline').read())\n"
+        "print(urlopen(address).read().split(b'<title>')[1].split(b'</title>')[0])\n"
+    )
+    done = record.tracer("run", "--listen", "127.0.0.1:0", "app.py", "--token=abc", "7")
+    shown = "app.py --token=*** 7"
+    assert done.stdout.splitlines() == [
+        repr(shown.replace(" ", "\0").encode()),
+        repr(f"/debug/pprof/ of {shown}".encode()),
+    ]
 
 
 @pytest.mark.go

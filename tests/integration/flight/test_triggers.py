@@ -53,6 +53,36 @@ def test_a_trigger_fires_while_the_loop_is_blocked(run: Runner, record: Recorder
     assert why.startswith("The waits at the moment of loop>100ms (handler, ")
 
 
+ENDED = """
+import asyncio, threading, time
+told = []
+seen = threading.Event()
+
+def on_event(event):
+    if event["what"] == "handler":
+        told.append(event)
+        seen.set()
+
+async def handler():
+    time.sleep(0.06)
+
+async def main():
+    while not seen.is_set():  # a busy machine may find another step long, and tell that first
+        await asyncio.create_task(handler())
+        await asyncio.to_thread(seen.wait, 1)
+
+tracer.stop()
+tracer.flight("ring", seconds=5, on=["loop>30ms"], cooldown=0, on_event=on_event)
+asyncio.run(main())
+print(told[0]["site"])
+"""
+
+
+def test_a_step_that_has_ended_says_its_line(run: Runner) -> None:
+    """Whether its thread was asked in time, or the step was over when the recorder looked."""
+    assert run(ENDED) == "<string>:14 handler\n"
+
+
 def test_at_the_end(record: Recorder) -> None:
     """By an exception; and at any end, which has all of the recording."""
     (record.directory / "app.py").write_text(f"{PATIENT}print(1 / 0)")

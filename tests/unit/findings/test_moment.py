@@ -48,7 +48,7 @@ def test_the_moment_leads(tmp_path):
     assert first.finding == "slow moment"
     assert first.text == (
         "A slow moment, for which the snapshot was taken (loop>200ms): hog, 300.0 ms so far, "
-        "at `report` (service.py:14)."
+        "at `report` (service.py:14); 100 % of that time computing in `hog` (service.py:10)."
     )
     assert first.severity_ns == first.evidence.duration_ns == 300 * MS
     assert first.evidence.start_ns == START_NS + 2_000 * MS

@@ -115,9 +115,21 @@ CROWD = counters(
     ],
     coroutines=[coroutine(f"handler_{n}" * 9, site=f"/srv/{n}.py:3 f") for n in range(50)],
     locks=[lock(lock=n) for n in range(20)],
-    waits=[wait(ns=n * SECOND) for n in range(50)],
+    waits=[wait(ns=n * SECOND, site=f"app.py:{n} serve") for n in range(50)],
     waits_omitted=7,
 )
+
+
+def test_equal_waits_share_a_row() -> None:
+    """That of the longest; others at the same line wait for something else."""
+    waits = [wait(ns=n * SECOND, task=f"Task-{n}") for n in (9, 7, 5)]
+    waits.insert(1, wait("await sleep", ns=8 * SECOND, task="Task-8"))
+    lines = screen(view(None, counters(waits=waits, waits_omitted=4)), "r", 80, 60, keys=False)
+    assert lines[-3:] == [
+        "    WAITS  WHO, FOR WHAT (4 more)",
+        "   9.00 s  Task-9 and 2 others: await Event.wait app.py:20 serve",
+        "   8.00 s  Task-8: await sleep app.py:20 serve",
+    ]
 
 
 @pytest.mark.parametrize("width", [20, 80, 200])

@@ -11,7 +11,13 @@
 
 #include "ring/intern.h"
 
-enum { MOST_KEPT = 1000, MOST_LOOKS = 4 };
+enum { MOST_KEPT = 1000, MOST_LOOKS = 4, CALLS = 16 };
+
+typedef struct {
+    const track *on; /* of the states of its thread */
+    uint64_t ns, end_ns;
+    char site[SNAPSHOT_TEXT];
+} long_call;
 
 static struct {
     trigger list[TRIGGERS];
@@ -22,12 +28,15 @@ static struct {
     uint64_t suppressed, untold; /* in all; since the last one that was told */
     moment found;
     int has_found, is_open; /* … and lasts */
+    long_call calls[CALLS]; /* on threads of loops, that ended: a ring */
+    uint32_t call_count;
+    const track *lane; /* the states of the thread that the moment's step is on; NULL: it is no step */
     uint8_t serial;         /* `is_told` of its slice */
     char (*kept)[SEGMENT_PATH]; /* the snapshots on the disk, a ring of `keep` */
     uint64_t written;
     struct sigaction before[NSIG];
 } g;
-static _Atomic uint64_t place_now; /* of the thread of the moment: site << 32 | stack */
+static _Atomic uint64_t place_now, place_ns; /* of the thread of the moment: site << 32 | stack; when it was there */
 static atomic_int seen[NSIG]; /* how often each signal has come */
 
 void triggers_set(const trigger *list, uint32_t count, uint32_t keep, uint64_t cooldown_ns)
@@ -125,11 +134,11 @@ static void set_text(char *to, size_t size, const char *text, size_t length)
 }
 
 /* The text of an argument, of a stack its first line; "" without. */
-static void text_of(char *to, size_t size, const open_slice *slice, enum schema_arg name)
+static void text_among(char *to, size_t size, const arg *args, uint32_t count, enum schema_arg name)
 {
     to[0] = 0;
-    for (uint32_t i = 0; slice && i < slice->arg_count; i++) {
-        const arg *a = &open_slice_args(slice)[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const arg *a = &args[i];
         size_t length = a->length;
         if (a->name != name)
             continue;
@@ -137,6 +146,11 @@ static void text_of(char *to, size_t size, const open_slice *slice, enum schema_
         const char *end = a->type == ARG_INTERNED || a->type == ARG_TEXT ? memchr(text, '\n', length) : NULL;
         set_text(to, size, text, end ? (size_t)(end - text) : length);
     }
+}
+
+static void text_of(char *to, size_t size, const open_slice *slice, enum schema_arg name)
+{
+    text_among(to, size, open_slice_args(slice), slice->arg_count, name);
 }
 
 static uint32_t number_of(const open_slice *slice, enum schema_arg name)
@@ -221,6 +235,7 @@ static void name_slice(moment *m, const open_slice *slice)
 static void describe(moment *m, const timeline *line, const track *on, const open_slice *slice)
 {
     int is_region = slice->category == SCHEMA_CAT_USER;
+    g.lane = NULL;
     const track *owner = is_region ? on->parent : on;
     thread_line *thread = thread_at(line, owner);
     task_line *task = thread ? NULL : task_at(line, owner);
@@ -243,6 +258,8 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
         place(m->site, sizeof m->site, &lane->open[0]);
     if (thread && !m->site[0] && !m->taken.moment_end_ns)
         m->pthread = thread->pthread;
+    if (thread && on != &thread->on)
+        g.lane = &thread->on;
     if (!m->site[0])
         place(m->site, sizeof m->site, slice);
     text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_OWNER_NAME);
@@ -302,11 +319,30 @@ static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t un
         slice->is_told = 1; /* whatever comes: thousands of tasks that wait are not looked at in each pass */
 }
 
-static void ended(void *unused, const track *on, open_slice *slice, uint64_t end_ns)
+static void remember_call(const track *on, const open_slice *slice, uint64_t end_ns, const arg *args, uint32_t count)
+{
+    if (slice->category != SCHEMA_CAT_IO && slice->category != SCHEMA_CAT_SLEEP && slice->category != SCHEMA_CAT_LOCK)
+        return;
+    const thread_line *thread = thread_at(g.line, on);
+    if (!thread || (!thread->loop && !thread->named))
+        return;
+    long_call *call = &g.calls[g.call_count++ % CALLS];
+    call->on = on, call->ns = slice->ns, call->end_ns = end_ns;
+    place(call->site, sizeof call->site, slice);
+    if (!call->site[0]) /* the stack's names came after the call */
+        text_among(call->site, sizeof call->site, args, count, SCHEMA_ARG_SITE);
+}
+
+static void ended(void *unused, const track *on, open_slice *slice, uint64_t end_ns, const arg *args, uint32_t count)
 {
     (void)unused;
     g.now_ns = end_ns > g.now_ns ? end_ns : g.now_ns;
+    if (g.has_found && slice->is_told == g.serial) { /* found while it went on, and not told yet */
+        g.found.taken.moment_end_ns = end_ns;
+        g.is_open = 0;
+    }
     look_at(on, slice, end_ns, end_ns);
+    remember_call(on, slice, end_ns, args, count);
 }
 
 void triggers_begin(timeline *line)
@@ -317,6 +353,8 @@ void triggers_begin(timeline *line)
     g.told_ns = g.suppressed = g.untold = g.now_ns = g.written = 0;
     g.has_found = g.is_open = 0;
     g.serial = 1;
+    g.lane = NULL;
+    memset(g.calls, 0, sizeof g.calls);
     g.kept = g.count ? calloc(g.keep, sizeof *g.kept) : NULL;
     kept->notable_ns = UINT64_MAX;
     for (uint32_t i = 0; i < g.count; i++)
@@ -334,16 +372,38 @@ void triggers_end(void)
     g.count = 0;
 }
 
+/* Where its thread was while it lasted, which is known until `upto_ns`; 0: nobody has told. */
+static uint64_t place_of(const moment *m, uint64_t upto_ns)
+{
+    uint64_t place = atomic_load(&place_now), ns = atomic_load(&place_ns), end_ns = m->taken.moment_end_ns;
+    return m->pthread && ns >= m->taken.moment_ns && ns <= (end_ns ? end_ns : g.is_open ? upto_ns : 0) ? place : 0;
+}
+
+/* Of a step that has ended, and was mostly one call, the line of that. */
+static void place_in_call(moment *m)
+{
+    uint64_t since_ns = m->taken.moment_ns, until_ns = m->taken.moment_end_ns;
+    for (uint32_t i = 0; i < CALLS && g.lane && !m->site[0]; i++) {
+        const long_call *call = &g.calls[i];
+        if (call->on == g.lane && call->ns >= since_ns && call->end_ns <= until_ns &&
+            (call->end_ns - call->ns) * 2 > until_ns - since_ns)
+            memcpy(m->site, call->site, sizeof m->site);
+    }
+    m->taken.site = m->site[0] ? intern_string(m->site, strlen(m->site)) : 0;
+}
+
 /* In one line; of bytes, signals and counts, only what was counted. */
 static void say(moment *m, uint64_t ns)
 {
-    uint64_t found = m->pthread && g.is_open ? atomic_load(&place_now) : 0;
+    uint64_t found = place_of(m, ns);
     if (found) {
         size_t length;
         m->taken.site = (uint32_t)(found >> 32);
         m->taken.stack = (uint32_t)found;
         const char *site = intern_text(m->taken.site, &length);
         set_text(m->site, sizeof m->site, site, length);
+    } else {
+        place_in_call(m);
     }
     char *to = m->taken.reason;
     size_t size = sizeof m->taken.reason;
@@ -409,8 +469,9 @@ int triggers_are_sure(const moment *of)
     return of->looks > MOST_LOOKS || !of->pthread || of->taken.stack || !g.is_open;
 }
 
-void triggers_place(uint32_t site, uint32_t stack)
+void triggers_place(uint32_t site, uint32_t stack, uint64_t ns)
 {
+    atomic_store(&place_ns, ns);
     atomic_store(&place_now, (uint64_t)site << 32 | stack);
 }
 

@@ -53,8 +53,8 @@ void triggers_end(void);
 moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes);
 /* Whether everything about it is known, or will not be. */
 int triggers_are_sure(const moment *of);
-/* From any thread: where the thread of the moment is now (strings; 0: unknown). */
-void triggers_place(uint32_t site, uint32_t stack);
+/* From any thread: where the thread of the moment was at `ns` (strings; 0: unknown). */
+void triggers_place(uint32_t site, uint32_t stack, uint64_t ns);
 /* It could not be told now: it comes again with the next look. */
 void triggers_postpone(void);
 /* At the end: what has fired and is not told yet, or NULL. */

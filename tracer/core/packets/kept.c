@@ -212,14 +212,19 @@ static void last(kept_list *list, const event *ev)
         k->lasting_count++;
 }
 
-void kept_end(kept_list *list, track *on, uint64_t ns)
+static void end(kept_list *list, track *on, uint64_t ns, const arg *args, uint32_t arg_count)
 {
     kept_track *k = on->kept;
     if (!k || !k->depth)
         return;
     open_slice *slice = &k->open[--k->depth];
     if (list->ended && ns > slice->ns && ns - slice->ns >= list->notable_ns)
-        list->ended(list->context, on, slice, ns);
+        list->ended(list->context, on, slice, ns, args, arg_count);
+}
+
+void kept_end(kept_list *list, track *on, uint64_t ns)
+{
+    end(list, on, ns, NULL, 0);
 }
 
 static void count(kept_list *list, const event *ev)
@@ -237,7 +242,7 @@ open_slice *kept_event(kept_list *list, const event *ev)
     if (ev->type == SCHEMA_TYPE_SLICE_BEGIN)
         return begin(list, ev);
     if (ev->type == SCHEMA_TYPE_SLICE_END)
-        kept_end(list, ev->on, ev->ns);
+        end(list, ev->on, ev->ns, ev->args, ev->arg_count);
     else if (ev->type == SCHEMA_TYPE_COUNTER)
         count(list, ev);
     else if (ev->lasts)

@@ -39,8 +39,9 @@ typedef struct kept_track {
     struct kept_track *watched_next, **watched_link; /* NULL: it is not watched */
 } kept_track;
 
-/* Told of each slice that ends after at least `notable_ns`. */
-typedef void slice_ended(void *context, const track *on, open_slice *slice, uint64_t end_ns);
+/* Told of each slice that ends after at least `notable_ns`, and with which arguments. */
+typedef void slice_ended(void *context, const track *on, open_slice *slice, uint64_t end_ns, const arg *args,
+                         uint32_t arg_count);
 
 typedef struct {
     int is_on;

@@ -4,7 +4,9 @@ what it costs others is not known yet."""
 from collections.abc import Iterator
 
 from tracer import schema as s
+from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
+from viewer.analysis.ledger.circles import Who
 from viewer.trace.reader import Arg, number_of
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -19,7 +21,18 @@ def slow_moment(facts: Facts) -> Iterator[Finding]:
         start_ns, end_ns = number_of(said, s.ARG_SINCE), number_of(said, s.ARG_UNTIL)
         if s.ARG_TRIGGER in said and start_ns < end_ns:
             evidence = _evidence(facts, i, said)
-            yield Finding(SLOW_MOMENT, evidence.duration_ns, _text(said), evidence)
+            did = doing(facts, ((who, start_ns, end_ns) for who in _who(facts, i, said)))
+            text = f"{_text(said)}{f'; {did}' if did else ''}."
+            yield Finding(SLOW_MOMENT, evidence.duration_ns, text, evidence)
+
+
+def _who(facts: Facts, process: int, said: dict[str, Arg]) -> list[Who]:
+    """Whose moment it was: of a loop its thread, else the task or the thread."""
+    thread = facts.ledger.thread(process, number_of(said, s.ARG_TID))
+    task = facts.ledger.task_of(process, number_of(said, s.ARG_TASK))
+    if thread >= 0:
+        return [("thread", thread)]
+    return [("task", task)] if task >= 0 else []
 
 
 def _text(said: dict[str, Arg]) -> str:
@@ -28,7 +41,7 @@ def _text(said: dict[str, Arg]) -> str:
     what = what.removeprefix("(").removesuffix(")")
     if site:
         what = what.replace(site, code(place_of(site).function, site))
-    return f"A slow moment, for which the snapshot was taken ({trigger}): {what}."
+    return f"A slow moment, for which the snapshot was taken ({trigger}): {what}"
 
 
 def _evidence(facts: Facts, process: int, said: dict[str, Arg]) -> Evidence:

@@ -25,10 +25,11 @@ def look(
     at_ms: tuple[int, ...],
     rss_bytes: int = 0,
     cooldown_s: int = 10,
+    answer: tuple[int, str] | None = None,
 ) -> list[tuple[int, str, int, int, int]]:
     """(look in ms, what is said, since in ms, until in ms, suppressed) of what was told."""
     _core.set_triggers(parse(conditions), 20, cooldown_s * S)
-    found = _core.look(script.records, [ms * MS for ms in at_ms], rss_bytes)
+    found = _core.look(script.records, [ms * MS for ms in at_ms], rss_bytes, answer)
     return [
         (ns // MS, reason, since // MS, until // MS, suppressed)
         for ns, reason, since, until, suppressed in found
@@ -57,6 +58,28 @@ def test_a_step_between_two_looks() -> None:
     a_step(script, 100, 400)
     assert look(script, "loop>100ms", at_ms=(99, 401)) == [
         (401, "loop>100ms (handler, 300.0 ms)", 100, 400, 0)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("looks_ms", "answer_ms", "said"),
+    [
+        ((200, 300), 201, f"handler, 200.0 ms so far, at {AWAITS}"),
+        ((200, 450), 201, f"handler, 300.0 ms, at {AWAITS}"),  # it ended meanwhile
+        ((200, 450), 400, f"handler, 300.0 ms, at {AWAITS}"),
+        ((200, 450), 401, "handler, 300.0 ms"),  # … and the thread was elsewhere by then
+        ((200, 450), 99, "handler, 300.0 ms"),  # the answer to an earlier question
+    ],
+)
+def test_where_a_step_is(looks_ms: tuple[int, ...], answer_ms: int, said: str) -> None:
+    """Its thread is asked at the first look; the answer holds if the step lasted so long."""
+    script = Script([])
+    a_task(script)
+    a_step(script, 100, 400)
+    until_ms = 0 if looks_ms[-1] < 400 else 400
+    answer = (answer_ms * MS, AWAITS)
+    assert look(script, "loop>100ms", at_ms=looks_ms, answer=answer) == [
+        (looks_ms[-1], f"loop>100ms ({said})", 100, until_ms, 0)
     ]
 
 
