@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.samples import SampleBuilder
 from tests.support.finding import MS, Service, find_in, kinds
 
 CALL = "/app/service.py:11 hog"
@@ -108,4 +109,20 @@ def test_a_few_long_answers(tmp_path, call, found):
         service.thread.io(start + 1_000, call, site=CALL)
         service.thread.running(start + 1_000 + ns)
         service.step(45 * MS if n % 15 == 7 else MS)
+    assert kinds(tmp_path, service.end()) == found
+
+
+@pytest.mark.parametrize(
+    ("victims", "found"),
+    [(1, []), (3, ["blocking call on the loop thread"])],
+)
+def test_a_single_call_while_the_program_begins(tmp_path, victims, found):
+    """Once 150 ms in a step that imports: one who waits for it is no loss, three are."""
+    service = Service(victims)
+    service.thread.io(MS, "ssl.SSLContext.load_verify_locations", site=CALL)
+    service.thread.running(151 * MS)
+    top = ("main", "/app/service.py", 30)
+    stack = (("exec", "<frozen importlib._bootstrap>", 9), ("<module>", "a.py", 5))
+    SampleBuilder(service.trace).add(service.thread, 10 * MS, top, *stack, times=9)
+    service.step(160 * MS)
     assert kinds(tmp_path, service.end()) == found

@@ -51,6 +51,7 @@ from viewer.analysis.findings.pools import (
 )
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.runners import runner_findings
+from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
@@ -93,6 +94,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted
     one_server,  # pool exhausted
+    servers_busy,  # pool exhausted
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,

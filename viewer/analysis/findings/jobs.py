@@ -7,16 +7,17 @@ from itertools import takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.callers import batches_of, collectors_of
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.handmade import pools_of_queues
-from viewer.analysis.findings.waits import LongWaits, name_of
+from viewer.analysis.findings.waits import name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job, ThreadPool
-from viewer.analysis.ledger.resource import Windows, window
+from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
@@ -36,15 +37,9 @@ _BLOCKED = 8, 10
 _FREE = 10
 _IDLE = WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX)
 
-# What a caller's jobs wait for each other is its own batch, when it waits for their results.
-# Who never does hands on what others ask for: a server's accept loop, a scheduler. Then only
-# equal jobs are a batch that it submitted at once, without waiting for something in between.
-_RESULTS = ("Future.result", "as_completed", "wait", "executor shutdown", "Thread.join",
-            "AsyncResult.get", "IMapIterator.next")  # fmt: skip
 _KINDS = ("Process", "Thread")
 
 type _Kind = tuple[str, str]  # name and site of a job's function
-type _Batch = tuple[Who | None, _Kind | None, int]
 
 
 def pool_starvation(facts: Facts) -> Iterator[Finding]:
@@ -52,15 +47,41 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     by_pool: dict[int, list[Job]] = defaultdict(list)
     for job in facts.jobs.all:
         by_pool[job.pool].append(job)
+    for number, lost in _never_begun(facts, by_pool).items():
+        by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
     pools += [*_of_processes(facts), *pools_of_queues(facts)]
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
-    collect = _collectors(facts) if long else {}
+    collectors = collectors_of(facts) if long else {}
     for pool, members in long:
-        found = _named(facts, members)
-        finding = _starved(facts, pool, found, collect)
+        found, handed = (
+            _named(facts, members),
+            [not job.name or is_library(job.site) for job in members],
+        )
+        batches = batches_of(facts, found, handed, collectors)
+        finding = _starved(facts, pool, found, batches)
         if finding is not None:
             yield finding
+
+
+def _never_begun(facts: Facts, by_pool: dict[int, list[Job]]) -> dict[int, list[Job]]:
+    """By pool the jobs that no worker began: they waited as long as the workers had others.
+    Which function they are of is unknown."""
+    found, pools_of = defaultdict[int, list[Job]](list), defaultdict[Who, set[int]](set)
+    if not by_pool or not facts.jobs.never_begun:
+        return found
+    for pool, jobs in by_pool.items():
+        for job in jobs:
+            if job.submitter is not None:
+                pools_of[job.submitter].add(pool)
+    ends_ns = {pool: max(job.ended_ns for job in jobs) for pool, jobs in by_pool.items()}
+    for lost in facts.jobs.never_begun:
+        by: Who = ("thread", lost.thread)
+        pool = next(iter(pools_of[by])) if len(pools_of[by]) == 1 else -1
+        if pool >= 0 and lost.at_ns < (end_ns := ends_ns[pool]):
+            thread = facts.jobs.pools[pool].threads[0]
+            found[pool].append(Job(pool, thread, lost.at_ns, end_ns, end_ns, "", "", by))
+    return found
 
 
 def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
@@ -94,57 +115,6 @@ def _who_submitted(facts: Facts, thread: int, time_ns: int) -> Who | None:
     if step >= 0 and facts.model.owners.kind[step] == LOOP_TASK:
         return "task", facts.model.owners.owner[step]
     return ("thread", thread) if thread >= 0 else None
-
-
-def _collectors(facts: Facts) -> dict[Who, list[int]]:
-    """The threads that wait for the results of jobs, and when those waits began."""
-    found = defaultdict[Who, list[int]](list)
-    for wait in LongWaits.of(facts).all:
-        if wait.name in _RESULTS:
-            found[wait.who].append(wait.start_ns)
-    return found
-
-
-def _collecting(found: list[Job], collect: dict[Who, list[int]]) -> set[Who]:
-    """Those that did so while they had jobs in the pool, not before or at their own end."""
-    of = defaultdict[Who, list[Job]](list)
-    for job in found:
-        if job.submitter in collect:
-            of[job.submitter].append(job)
-    spans = {
-        who: (min(job.submitted_ns for job in jobs), max(job.ended_ns for job in jobs))
-        for who, jobs in of.items()
-    }
-    return {
-        who
-        for who, (since_ns, until_ns) in spans.items()
-        if any(since_ns <= start_ns < until_ns for start_ns in collect[who])
-    }
-
-
-def _batches(facts: Facts, found: list[Job], waits: dict[Who, list[int]]) -> list[int]:
-    """By job the number of its batch."""
-    collect = _collecting(found, waits)
-    known, batches = dict[_Batch, int](), [0] * len(found)
-    last: dict[tuple[Who, _Kind], tuple[int, int]] = {}  # the batch before, and when
-    for n in sorted(range(len(found)), key=lambda n: found[n].submitted_ns):
-        job = found[n]
-        by, kind = job.submitter, (job.name, job.site)
-        if by is None or by[0] == "task" or by in collect:
-            batches[n] = known.setdefault((by, None, 0), len(known))
-            continue
-        count, since = last.get((by, kind), (0, -1))
-        if since >= 0 and _waited_between(facts, by[1], since, job.submitted_ns):
-            count += 1
-        batches[n] = known.setdefault((by, kind, count), len(known))
-        last[by, kind] = count, job.submitted_ns
-    return batches
-
-
-def _waited_between(facts: Facts, thread: int, since: int, until: int) -> bool:
-    if until - since < _NOTICED_NS:
-        return False
-    return facts.split(thread, window(since, until)).of(BLOCKED) >= _NOTICED_NS
 
 
 def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
@@ -200,12 +170,12 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
 
 
 def _starved(
-    facts: Facts, pool: ThreadPool, found: list[Job], collect: dict[Who, list[int]]
+    facts: Facts, pool: ThreadPool, found: list[Job], batches: list[int]
 ) -> Finding | None:
     waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
     if sum(job.queued_ns for job in waits) < _LOST_NS:
         return None
-    ahead = _charge(found, _batches(facts, found, collect))
+    ahead = _charge(found, batches)
     lost = sum(ahead.values())
     if lost < _LOST_NS:
         return None
@@ -321,12 +291,14 @@ def _finding(
     total = duration(sum(job.queued_ns for job in same))
     those = [job for job in found if (job.name, job.site) == ahead]
     did = mostly(facts, _busy(those, _together(victims)))
+    of_what = f" of {code(worst.name, worst.site)}" if worst.name else ""
+    begun = "" if worst.name else ", and none of them was ever begun"
     text = (
         f"{_KINDS[found[0].pool >= 0]}-pool starvation: {of} busy with {code(*ahead)}"
         f"{f', {did.text}' if did.text else ''}. "
-        f"Meanwhile {plural(len(same), 'call')} of {code(worst.name, worst.site)}{by} waited "
+        f"Meanwhile {plural(len(same), 'call')}{of_what}{by} waited "
         f"for a worker, {total} in total, the longest {duration(worst.queued_ns)} "
-        f"({at(facts, worst.submitted_ns)}). "
+        f"({at(facts, worst.submitted_ns)}){begun}. "
     )
     text += (
         "A larger pool would serve them sooner."

@@ -49,7 +49,10 @@ _CROWD_NS = 500 * _MS
 # A step this long meets no await that waits: no reader of the code expects that.
 _ENDLESS_STEP_NS = 1_000 * _MS
 # A blocked loop that nobody waits for is no fault: less waiting than one long step is ignored.
+# Where no step is that long, a single call must have cost a fifth of a second: one waiter
+# behind it, as when a program begins, is not worth it.
 _WAITED_NS = 20 * _MS
+_ONCE_NS = 200 * _MS
 # Where nobody was ready: tasks slept on for a fifth of a second in all, though they were due.
 _OVERDUE_NS = 200 * _MS
 # Or sockets had data and timers were due, two or more each time, as soon as it was over.
@@ -228,7 +231,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             [Interval(model.lane[j], table.start_ns[r], table.end_ns[r]) for r, j in rows]
         )
         lost = sum(wait.ns for wait in waits)
-        if lost < _WAITED_NS:
+        if lost < (_WAITED_NS if often else _ONCE_NS):
             continue
         name, site = facts.call(call)
         who, where, task = facts.runs(i)

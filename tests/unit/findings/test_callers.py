@@ -1,0 +1,74 @@
+"""Whose jobs are one batch: calls for one result, jobs that a library hands on, jobs that
+nobody began."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+PUSH = ("push", "/app/jobs.py:3 push")
+SEND = ("send", "/app/jobs.py:8 send")
+APPLY = ("apply", "/usr/lib/python3/site-packages/celery/concurrency/base.py:22 apply")
+
+
+def pool(waits_for="send", soon_ns=MS, jobs=(PUSH, SEND), ends="", begun=True):
+    """One thread submits two jobs of `push`, which have both workers, then one of `send`."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    slow, quick = jobs
+    done = 800 * MS
+    pushes, last = [main.submits(5 + n) for n in range(2)], main.submits(50 * MS)
+    workers = [trace.thread(f"pool_{n}") for n in range(2)]
+    for n, worker in enumerate(workers):
+        worker.runs(10 + n, *slow, by=pushes[n]).sleep(10 + n, site=PUSH[1])
+    first = workers[0]
+    if begun:
+        first.runs(done, *quick, by=last).native(done)
+    else:
+        last.flows.append(next(trace.flow_ids))  # an arrow that ends nowhere
+        first.native(done)
+    first.end(done + 2 * MS)
+    workers[1].native(done).end(done + 2 * MS)
+    if waits_for:
+        result = trace.lock("Future.result", "/app/jobs.py:20 main")
+        until = done + 3 * MS if waits_for == "send" else done - 100 * MS
+        main.lock_wait(50 * MS + soon_ns, "Future.result", lock=result).native(until)
+    if ends:
+        main.lock_wait(done + 10 * MS, ends, lock=trace.lock(ends, "/app/jobs.py:21 main"))
+    main.end(done + 50 * MS)
+    return trace.ended(done + 60 * MS)
+
+
+def test_a_call_behind_other_jobs_of_its_caller(tmp_path):
+    """It waits for this one's result alone, and does nothing else until it is there."""
+    (found,) = find_in(tmp_path, pool())
+    assert found.finding == "thread-pool starvation"
+    assert "are busy with `push` (jobs.py:3)" in found.text
+    assert "1 call of `send` (jobs.py:8), submitted by `MainThread`, waited" in found.text
+    assert 749 * MS <= found.severity_ns <= 751 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"soon_ns": 30 * MS}, id="it did something else before"),
+        pytest.param({"waits_for": "push"}, id="it waits for another one"),
+    ],
+)
+def test_a_batch(tmp_path, story):
+    assert kinds(tmp_path, pool(**story)) == []
+
+
+def test_a_library_hands_on_jobs_until_the_end(tmp_path):
+    """A worker's main thread waits for its own pool only when it ends."""
+    own = pool(waits_for="", jobs=(APPLY, APPLY), ends="executor shutdown")
+    (found,) = find_in(tmp_path, own)
+    assert "are busy with `push` (jobs.py:3)" in found.text
+    mine = pool(waits_for="", ends="executor shutdown")
+    assert kinds(tmp_path, mine) == []
+
+
+def test_jobs_that_were_never_begun(tmp_path):
+    (found,) = find_in(tmp_path, pool(waits_for="", jobs=(APPLY, APPLY), begun=False))
+    assert "Meanwhile 1 call, submitted by `MainThread`, waited for a worker" in found.text
+    assert ", and none of them was ever begun. " in found.text
