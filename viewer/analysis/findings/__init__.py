@@ -50,6 +50,7 @@ from viewer.analysis.findings.pools import (
     workers_never_exit,
 )
 from viewer.analysis.findings.processes import across, process_findings
+from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.slots import slot_findings
@@ -90,6 +91,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pool_starvation,  # thread-pool starvation
     runner_findings,  # thread-pool starvation
     failed_server,  # wait in vain
+    jobs_in_queue,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted

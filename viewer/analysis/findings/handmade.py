@@ -24,7 +24,7 @@ def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     answered = LongWaits.of(facts).answered_by("thread", _ANSWERS)
     if not answered:
         return
-    for threads, idle in _takers(facts):
+    for _, threads, idle in takers_of_queues(facts):
         jobs = [
             job
             for thread in threads
@@ -35,8 +35,11 @@ def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
             yield ThreadPool(stem(facts.model.thread_names[threads[0]]), threads), jobs
 
 
-def _takers(facts: Facts) -> Iterator[tuple[tuple[int, ...], dict[int, _Idle]]]:
-    """The threads that waited for items of one queue, and by thread from when to when."""
+def takers_of_queues(
+    facts: Facts,
+) -> Iterator[tuple[int, tuple[int, ...], dict[int, _Idle]]]:
+    """By lock of a queue the threads that waited for its items, and by thread from when to
+    when."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
     known = facts.jobs.pool_of
     for lock, name in enumerate(table.lock_name):
@@ -50,7 +53,7 @@ def _takers(facts: Facts) -> Iterator[tuple[tuple[int, ...], dict[int, _Idle]]]:
             idle[table.who[row]].append((start_ns, end_ns))
         names = {stem(model.thread_names[thread]) for thread in idle}
         if len(names) == 1 and not any(thread in known for thread in idle):
-            yield tuple(sorted(idle)), idle
+            yield lock, tuple(sorted(idle)), idle
 
 
 def _jobs(thread: int, answered: list[Wait], idle: _Idle, takers: set[int]) -> Iterator[Job]:
