@@ -351,4 +351,22 @@ SYNC: dict[str, Wanted] = {
         "pool exhausted", ("`http`", "load_rows", "ask", "one request after")
     ),
     "z08_cursor_read_slowly": Wanted("database locked", ("writer", "gave up")),
+    "x01_flask_serves_one_at_a_time": Wanted(
+        "pool exhausted", ("http", "report", "one request at a time"), ("flask",)
+    ),
+    "x02_waitress_threads_search": Wanted(
+        "pool exhausted", ("4 threads", "search", "probe-N"), ("waitress", "flask")
+    ),
+    "x03_webhooks_before_receipts": Wanted(
+        "thread-pool starvation", ("job-worker-N", "deliver_webhook", "shop")
+    ),
+    "x04_retries_sleep_in_the_pool": Wanted(
+        "thread-pool starvation", ("push_metric", "send_order"), ("urllib3",)
+    ),
+    "x05_celery_task_waits_for_task": Wanted(
+        "thread-pool starvation|deadlock",
+        ("2 workers", "build_report"),
+        ("celery", "redis"),
+        "REDIS_URL",
+    ),
 }

@@ -34,7 +34,7 @@ def pool(waits_for="send", soon_ns=MS, jobs=(PUSH, SEND), ends="", begun=True):
         until = done + 3 * MS if waits_for == "send" else done - 100 * MS
         main.lock_wait(50 * MS + soon_ns, "Future.result", lock=result).native(until)
     if ends:
-        main.lock_wait(done + 10 * MS, ends, lock=trace.lock(ends, "/app/jobs.py:21 main"))
+        main.lock_wait(done - 10 * MS, ends, lock=trace.lock(ends, "/app/jobs.py:21 main"))
     main.end(done + 50 * MS)
     return trace.ended(done + 60 * MS)
 

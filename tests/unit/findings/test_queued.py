@@ -1,4 +1,4 @@
-"""Threads that take jobs from a queue and have no time for more, while more are put into it."""
+"""Threads that take jobs from a queue and have no time for more, while others come."""
 
 import pytest
 
@@ -40,7 +40,9 @@ def jobs(
             end = at + slow_ns + quick_ns + MS
     for n, shop in enumerate(shops):
         for turn in range(pauses if not batch else 0):
-            shop.sleep(20 * MS + turn * 50 * MS + n, site=SHOP).native(65 * MS + turn * 50 * MS)
+            shop.sleep(20 * MS + turn * 50 * MS + n, site=SHOP).native(
+                65 * MS + turn * 50 * MS
+            )
         if batch:
             wait = trace.lock(batch, SHOP)
             shop.lock_wait(20 * MS, batch, lock=wait, site=SHOP).native(end)
