@@ -352,7 +352,7 @@ SYNC: dict[str, Wanted] = {
     ),
     "z08_cursor_read_slowly": Wanted("database locked", ("writer", "gave up")),
     "x01_flask_serves_one_at_a_time": Wanted(
-        "pool exhausted", ("http", "report", "one request at a time"), ("flask",)
+        "pool exhausted", ("http", "report", "one request"), ("flask",)
     ),
     "x02_waitress_threads_search": Wanted(
         "pool exhausted", ("4 threads", "search", "probe-N"), ("waitress", "flask")

@@ -9,7 +9,7 @@ SERVING = "/usr/lib/python3.13/socketserver.py:235 BaseServer.serve_forever"
 LOADS, ASK = "/app/web.py:10 load_rows", "/app/client.py:33 ask"
 
 
-def served(clients=3, ns=150 * MS, own=True, seconds=False, works=True):
+def served(clients=3, ns=150 * MS, own=True, seconds=False, works=True, accepts=False):
     """`http` answers its clients in turn, `ns` for each; all of them ask at 10 ms, twice."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     http, asking = trace.thread("http"), [trace.thread("client") for _ in range(clients)]
@@ -25,7 +25,9 @@ def served(clients=3, ns=150 * MS, own=True, seconds=False, works=True):
         for n, client in enumerate(asking):
             client.io(at + n, "socket.recv_into", site=ASK, own_peer=own)
         for client in asking:
-            if works:
+            if accepts:
+                http.io(at, "socket.accept", site=LOADS)
+            elif works:
                 http.sleep(at, site=LOADS)
             at += ns
             client.native(at)
@@ -57,6 +59,7 @@ def test_clients_wait_for_each_other(tmp_path):
         pytest.param({"own": False}, id="another process"),
         pytest.param({"seconds": True}, id="another thread serves"),
         pytest.param({"works": False}, id="it waits for something else"),
+        pytest.param({"accepts": True}, id="it hands connections to others"),
     ],
 )
 def test_clients_that_do_not(tmp_path, story):

@@ -10,6 +10,8 @@ from viewer.analysis.findings.itself import is_own, servers
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.rows import longs
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -45,6 +47,8 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         clients: set[Who] = {("thread", table.who[row]) for row in found}
         if lost < _LOST_NS or len(clients) < _FEWEST:
             continue
+        if _idle_ns(facts, here[0], _joined(times)) * 2 > _covered(times):
+            continue  # others answer
         server: Who = ("thread", here[0])
         did = mostly(facts, [(server, start, end) for start, end in _joined(times)])
         if not did.behind or is_library(did.behind):
@@ -61,6 +65,17 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
         yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+
+
+def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
+    """How long the server itself waited for connections meanwhile."""
+    windows = Windows(longs(start for start, _ in times), longs(end for _, end in times))
+    calls = facts.split(thread, windows).calls
+    return sum(
+        ns
+        for call, ns in calls.items()
+        if (name := facts.call(call)[0]).endswith("accept") or name.startswith("select.")
+    )
 
 
 def _joined(times: _Times) -> _Times:

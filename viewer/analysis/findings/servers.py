@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
-from viewer.analysis.findings.itself import is_own
+from viewer.analysis.findings.itself import is_own, servers
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -60,7 +60,10 @@ def servers_busy(facts: Facts) -> Iterator[Finding]:
         return
     serving = {one.thread for works in work.values() for one in works}
     asked = _clients(facts, serving)
-    for works in work.values():
+    known = Counter(facts.model.thread_process[thread] for thread in servers(facts))
+    for (process, _), works in work.items():
+        if len({one.thread for one in works}) == 1 and known[process] == 1:
+            continue  # `one_server` looks at those
         found = _finding(facts, sorted(works), asked)
         if found is not None:
             yield found
