@@ -294,4 +294,10 @@ ASYNC: dict[str, Wanted] = {
     "z06_refill_failed": Wanted("wait in vain", ("refill", "failed", "take", "Semaphore")),
     "ok_e1_trio_deadlines_on_purpose": Wanted("", (), ("trio",)),
     "ok_e4_gevent_thread_pool_quick": Wanted("", (), ("gevent",)),
+    "z09_from_thread_needs_a_token": Wanted(
+        "deadlock", ("load_user", "sync_view", "anyio"), ("anyio",)
+    ),
+    "z10_gevent_thread_pool_full": Wanted(
+        "pool exhausted", ("2 workers", "resize", "lookup"), ("gevent",)
+    ),
 }

@@ -369,4 +369,5 @@ SYNC: dict[str, Wanted] = {
         ("celery", "redis"),
         "REDIS_URL",
     ),
+    "z11_pool_of_a_semaphore": Wanted("pool exhausted", ("2 permits", "backoff", "borrow")),
 }

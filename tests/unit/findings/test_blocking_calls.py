@@ -51,6 +51,11 @@ def test_no_blocking_calls(tmp_path, count, ns, others_wait):
     [
         pytest.param("asyncio/selector_events.py", [], id="asyncio's own socket"),
         pytest.param("socket.py:295 accept\n/asyncio/selector_events.py", [], id="its accept"),
+        pytest.param(
+            "connection.py:384 Connection._send\n/process.py:86 _ThreadWakeup.wakeup\n/x",
+            [],
+            id="the byte that wakes a pool of processes",
+        ),
         pytest.param("socket.py", ["blocking call on the loop thread"], id="a socket"),
     ],
 )

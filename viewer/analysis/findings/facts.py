@@ -51,6 +51,7 @@ NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread
 _LONG_NS = 10_000_000
 _TELLING_NS = 1_000_000
 _SOCKET = "/socket.py:"
+_WAKES = " _ThreadWakeup.wakeup\n"
 _TRANSPORTS = ("/asyncio/selector_events.py:", "/asyncio/unix_events.py:", "/trio/_socket.py:",
                "/gevent/_socket")  # fmt: skip
 _BEGINS_PROCESS = "subprocess.fork_exec"
@@ -270,14 +271,15 @@ class Facts:
     @cached_property
     def of_transports(self) -> set[int]:
         """Rows of calls, of those that took a millisecond, by which a loop itself accepts,
-        reads or writes: its sockets never block; a long one is the kernel's or the CPU's."""
+        reads or writes, or a pool of processes is woken: that never blocks; a long one is the
+        kernel's or the CPU's."""
         table, found = self.model.states, dict[int, bool]()
         for row in self.rows_of((IO,), _TELLING_NS):
             if (call := table.row[row]) not in found:
                 stack = self.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
                 frames = (frame for frame in stack.split("\n") if _SOCKET not in frame)
                 innermost = next(frames, "")
-                found[call] = any(file in innermost for file in _TRANSPORTS)
+                found[call] = _WAKES in stack or any(f in innermost for f in _TRANSPORTS)
         return {call for call, is_its in found.items() if is_its}
 
     @cached_property

@@ -3,7 +3,8 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.waits import LongWaits, Wait
@@ -29,6 +30,15 @@ class Hold:
     who: Who
     start_ns: int
     end_ns: int
+
+
+class Held(NamedTuple):
+    """`at_least`: of those who got a slot while others waited, how many had one at a time;
+    `in_use`: with those who may have given theirs back since, unseen."""
+
+    holds: list[Hold]
+    at_least: int
+    in_use: int
 
 
 @dataclass(slots=True)
@@ -111,7 +121,7 @@ def _is_shared(wait: Wait) -> bool:
 def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
     """Whether all wait for a condition in one function, and several have something at once."""
     inside = {wait.stack[1].rpartition(" ")[2] for wait in alike if len(wait.stack) > 1}
-    return len(inside) == 1 and holds_of(whole(alike), waits.ends_ns)[1] > 1
+    return len(inside) == 1 and holds_of(whole(alike), waits.ends_ns).in_use > 1
 
 
 def _goes_round(waits: list[Wait]) -> bool:
@@ -125,21 +135,23 @@ def _goes_round(waits: list[Wait]) -> bool:
     return is_round and len(set(enders)) > 1 and len(enders) * 2 > len(waits)
 
 
-def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> tuple[list[Hold], int]:
+def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> Held:
     """From each hand-over, how long the giver had its slot at least; and how many slots were
-    in use at a time: the pool has at least as many.
+    in use at a time.
 
     A giver had it since its own wait for it ended, or while those waited who came first.
     Whoever waits again had got nothing; whoever wakes several gives one; who ends has none.
+    While nobody waits, slots come and go unseen: who had one before may have none.
     """
     moments = [(wait.start_ns, 0, wait) for wait in waits]
     moments += [(wait.end_ns, 1, wait) for wait in waits]
     moments.sort(key=lambda moment: moment[:2])
     got: dict[Who, int] = {}
-    known, waiting = set[Who](), 0
-    found, kept = list[Hold](), list[Hold]()
+    known, waiting, since_ns = set[Who](), 0, 0
+    found, kept, sure = list[Hold](), list[Hold](), list[Hold]()
     for time_ns, is_end, wait in moments:
         if not is_end:
+            since_ns = since_ns if waiting else time_ns
             waiting += 1
             known.add(wait.who)
             got.pop(wait.who, None)
@@ -147,16 +159,20 @@ def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> tuple[list[Hol
         waiting -= 1
         ender = wait.ender
         if ender is not None and ender != wait.who and (ender in got or ender not in known):
-            found.append(Hold(ender, got.pop(ender, wait.start_ns), time_ns))
+            hold = Hold(ender, got.pop(ender, wait.start_ns), time_ns)
+            found.append(hold)
+            sure.append(replace(hold, start_ns=max(hold.start_ns, since_ns)))
             known.add(ender)
         if not wait.failed:
             got[wait.who] = time_ns
         if not waiting:
-            kept += [
+            still = [
                 Hold(who, since, min(time_ns, ends_ns(who)) - _AGAIN_NS)
                 for who, since in got.items()
             ]
-    return found, _most_at_once(found + kept)
+            kept += still
+            sure += [hold for hold in still if hold.start_ns >= since_ns]
+    return Held(found, _most_at_once(sure), _most_at_once(found + kept))
 
 
 def _most_at_once(holds: list[Hold]) -> int:

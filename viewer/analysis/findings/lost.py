@@ -11,6 +11,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.keepers import kept_in_use
 from viewer.analysis.findings.leftlocks import left_by_job
+from viewer.analysis.findings.tokens import tokens_of_threads
 from viewer.analysis.findings.waits import LongWaits, Wait, around, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -35,6 +36,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     if lost < VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < VAIN_NS):
         return None
     gave_ns = {wait.ender: wait.end_ns for wait in sorted(served, key=lambda w: w.end_ns)}
+    if (stuck := tokens_of_threads(facts, waits, group, vain)) is not None:
+        return stuck
     circle = takers.said(facts, vain) | takers.parents(facts, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return _nested(facts, waits, group, vain, circle)

@@ -1,7 +1,7 @@
 """Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from tracer import schema as s
@@ -9,13 +9,15 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.failed import server_that_failed
-from viewer.analysis.findings.groups import Group, Hold, groups, holds_of, sites
+from viewer.analysis.findings.groups import Group, Held, Hold, groups, holds_of, sites
 from viewer.analysis.findings.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.stalled import stalled_slots
 from viewer.analysis.findings.takers import said, size
 from viewer.analysis.findings.waits import LongWaits, Wait, users
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.pools import Pool
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library
@@ -28,6 +30,7 @@ _LONGER = 10
 _STILL = 8, 10
 _APART_NS = 5 * _MS
 _ONE_BY_ONE = 8
+_WORKER = "worker"  # a slot that is a thread, for tasks that wait
 _SOME = 40  # holds that are looked at
 
 
@@ -59,10 +62,11 @@ def _is_librarys(group: Group) -> bool:
 
 
 def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
-    holds, slots = holds_of(group.waits, waits.ends_ns)
+    held = holds_of(group.waits, waits.ends_ns)
+    holds = held.holds
     if not holds:
         return None
-    is_paced = slots > 1 and _is_batch(facts, group)
+    is_paced = held.in_use > 1 and _is_batch(facts, group)
     if is_paced and not (_is_held_up(waits, group) or _sleep_with_one(facts, holds)):
         return None
     kept = [(h.who[1], h.start_ns, h.end_ns) for h in holds if h.who[0] == "task"]
@@ -72,12 +76,17 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     had = said(facts, group.waits) or {hold.who for hold in holds}
     found = {wait.who for wait in group.waits} | had
     lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
-    slots = size(facts, worst) or slots
+    threads = {hold.who for hold in holds if hold.who[0] == "thread"}
+    if group.pool.slot == _WORKER and threads:
+        found = {wait.who for wait in group.waits}
+        holds = [hold for hold in holds if hold.who in threads]
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
     did = mostly(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
-    slot = group.pool.slot
+    slot, slots = group.pool.slot, _number(group.pool, held, threads)
+    if known := size(facts, worst):
+        slots = plural(known, slot)
     text = (
-        f"Pool exhausted: {users(facts.model, found)} share {plural(slots, slot)} of "
+        f"Pool exhausted: {users(facts.model, found)} share {slots} of "
         f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Each {slot} is kept for {duration(mean)} on average"
@@ -85,6 +94,17 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         f"of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.behind)
+
+
+def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:
+    """`2 permits`, `at least 2 permits`, or `the permits` where nothing tells how many."""
+    if pool.slot == _WORKER and workers:
+        return plural(len(workers), pool.slot)
+    if held.at_least == held.in_use:
+        return plural(held.in_use, pool.slot)
+    if held.at_least > 1:
+        return f"at least {plural(held.at_least, pool.slot)}"
+    return f"the {pool.slot}s"
 
 
 def _is_batch(facts: Facts, group: Group) -> bool:
