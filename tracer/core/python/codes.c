@@ -10,6 +10,7 @@
 #include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/map.h"
+#include "ring/memory.h"
 #include "ring/text.h"
 
 enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32, SCHEDULERS = 8 };
@@ -51,7 +52,7 @@ static int on_code_event(PyCodeEvent event, PyCodeObject *code)
         if (recent[place_of(code)].code == code)
             recent[place_of(code)].code = NULL;
         Py_XDECREF(((code_facts *)(uintptr_t)*known)->runs);
-        free((void *)(uintptr_t)*known);
+        memory_give((void *)(uintptr_t)*known, sizeof(code_facts));
         map_remove(&by_code, (uint64_t)(uintptr_t)code);
     }
     compat_unlock(&guard);
@@ -192,7 +193,7 @@ static void place_facts(PyCodeObject *code, code_facts *facts)
 
 static COLD code_facts *make_facts(PyCodeObject *code)
 {
-    code_facts *facts = calloc(1, sizeof *facts);
+    code_facts *facts = memory_take(sizeof *facts);
     if (!facts)
         return NULL;
     facts->func = intern_function(function_name(code), site_text(code, code->co_firstlineno));
@@ -217,7 +218,7 @@ HOT const code_facts *codes_of(PyCodeObject *code)
         if (known) {
             *known = (uint64_t)(uintptr_t)facts;
         } else {
-            free(facts);
+            memory_give(facts, sizeof *facts);
             facts = NULL;
         }
     }

@@ -3,10 +3,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ring/map.h"
+#include "ring/memory.h"
 #include "ring/text.h"
 
 enum { PAGE = 1024, PAGES = 4096, SHOWN_BYTES = 1000 };
@@ -43,7 +43,7 @@ static void *append(table *t, size_t entry_size, uint32_t *id)
         return NULL;
     void *page = atomic_load(&t->pages[index / PAGE]);
     if (!page) {
-        page = calloc(PAGE, entry_size);
+        page = memory_take(PAGE * entry_size);
         if (!page)
             return NULL;
         atomic_store(&t->pages[index / PAGE], page);
@@ -62,7 +62,7 @@ static uint32_t add_string(uint64_t hash, const char *bytes, size_t length)
 {
     uint32_t id;
     text **slot = append(&strings, sizeof *slot, &id);
-    text *copy = slot ? malloc(sizeof *copy + length + 1) : NULL;
+    text *copy = slot ? memory_take(sizeof *copy + length + 1) : NULL;
     if (!copy)
         return 0;
     copy->length = (uint32_t)length;
@@ -71,7 +71,7 @@ static uint32_t add_string(uint64_t hash, const char *bytes, size_t length)
     uint64_t *first = map_put(&by_hash, hash);
     uint64_t *link = first && *first ? map_put(&chain, id) : NULL;
     if (!first || (*first && !link)) {
-        free(copy);
+        memory_give(copy, sizeof *copy + length + 1);
         return 0;
     }
     if (link)

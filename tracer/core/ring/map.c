@@ -1,11 +1,18 @@
 /* Growth and removal of the hash map in map.h. */
 #include "ring/hot.h"
 #include "ring/map.h"
+#include "ring/memory.h"
+
+static void give_slots(map *m)
+{
+    if (m->slots)
+        memory_give(m->slots, (m->mask + 1) * sizeof *m->slots);
+}
 
 static int grow(map *m)
 {
     uint32_t size = m->slots ? (m->mask + 1) * 2 : 64;
-    map_slot *slots = calloc(size, sizeof *slots);
+    map_slot *slots = memory_take(size * sizeof *slots);
     if (!slots)
         return -1;
     for (uint32_t i = 0; m->slots && i <= m->mask; i++) {
@@ -16,7 +23,7 @@ static int grow(map *m)
             at = (at + 1) & (size - 1);
         slots[at] = m->slots[i];
     }
-    free(m->slots);
+    give_slots(m);
     m->slots = slots;
     m->mask = size - 1;
     return 0;
@@ -57,6 +64,6 @@ HOT void map_remove(map *m, uint64_t key)
 
 void map_free(map *m)
 {
-    free(m->slots);
+    give_slots(m);
     *m = (map){0};
 }

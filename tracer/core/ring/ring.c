@@ -4,12 +4,12 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ring/memory.h"
 #include "ring/text.h"
 
 _Atomic uint32_t ring_generation = 1;
@@ -104,7 +104,7 @@ static void sweep_finished(void)
         thread_buffer *next = atomic_load(&at->next);
         if (atomic_load_explicit(&at->finished, memory_order_acquire)) {
             unlink_buffer(at);
-            free(at);
+            memory_give(at, sizeof *at);
         }
         at = next;
     }
@@ -196,6 +196,7 @@ void ring_forget(void)
     pool = NULL;
     pool_size = 0;
     is_forked = 1;
+    memory_after_fork();
 }
 
 _Thread_local int ring_is_hidden;
@@ -205,7 +206,7 @@ thread_buffer *ring_register(void)
     if (!atomic_load(&ring_active) || ring_is_hidden)
         return NULL;
     thread_buffer *old = ring_mine;
-    thread_buffer *buffer = calloc(1, sizeof *buffer);
+    thread_buffer *buffer = memory_take(sizeof *buffer);
     if (!buffer)
         return NULL;
     buffer->write_at = CHUNK_RECORDS; /* the first record takes the first chunk, or is counted as dropped */
@@ -344,5 +345,5 @@ void ring_release(thread_buffer *buffer)
     if (buffer->read_chunk)
         pool_push(buffer->read_chunk);
     unlink_buffer(buffer);
-    free(buffer);
+    memory_give(buffer, sizeof *buffer);
 }

@@ -7,10 +7,10 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ring/intern.h"
 #include "ring/map.h"
+#include "ring/memory.h"
 #include "ring/text.h"
 #include "sampler/rings.h"
 
@@ -45,7 +45,7 @@ void symbols_forget(void)
 {
     for (uint32_t i = 0; by_code.slots && i <= by_code.mask; i++)
         if (by_code.slots[i].key)
-            free((void *)(uintptr_t)by_code.slots[i].value);
+            memory_give((void *)(uintptr_t)by_code.slots[i].value, sizeof(code_symbols));
     map_free(&by_code);
 }
 
@@ -137,7 +137,7 @@ static code_symbols *symbols_of(PyCodeObject *code)
     uint64_t *known = map_put(&by_code, (uint64_t)(uintptr_t)code);
     if (!known || *known)
         return known ? (code_symbols *)(uintptr_t)*known : NULL;
-    code_symbols *made = calloc(1, sizeof *made);
+    code_symbols *made = memory_take(sizeof *made);
     if (!made) {
         map_remove(&by_code, (uint64_t)(uintptr_t)code);
         return NULL;
@@ -204,7 +204,7 @@ void symbols_code_dies(PyCodeObject *code)
     sampler_replace(key, resolve);
     uint64_t *known = map_find(&by_code, key);
     if (known) {
-        free((void *)(uintptr_t)*known);
+        memory_give((void *)(uintptr_t)*known, sizeof(code_symbols));
         map_remove(&by_code, key);
     }
     sampler_forget_codes();

@@ -6,7 +6,6 @@
  * them one after the other. */
 #include "signals/jobs.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +13,7 @@
 #include "python/looking.h"
 #include "python/stacks.h"
 #include "ring/map.h"
+#include "ring/memory.h"
 
 /* --- what the standard library has --- */
 
@@ -160,13 +160,13 @@ static void drop_batch(uint64_t job)
     uint64_t *place = map_find(&batches, job + 1);
     if (!place)
         return;
-    free((void *)(uintptr_t)*place);
+    memory_give((void *)(uintptr_t)*place, sizeof(batch));
     map_remove(&batches, job + 1);
 }
 
 static void put_batch(uint64_t job, batch made)
 {
-    batch *kept = malloc(sizeof *kept);
+    batch *kept = memory_take(sizeof *kept);
     compat_lock(&guard);
     drop_batch(job);
     uint64_t *place = kept ? map_put(&batches, job + 1) : NULL;
@@ -174,7 +174,7 @@ static void put_batch(uint64_t job, batch made)
         *kept = made;
         *place = (uint64_t)(uintptr_t)kept;
     } else {
-        free(kept);
+        memory_give(kept, sizeof *kept);
     }
     compat_unlock(&guard);
 }

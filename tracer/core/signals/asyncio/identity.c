@@ -9,6 +9,7 @@
 #include "python/utf8.h"
 #include "ring/hot.h"
 #include "ring/intern.h"
+#include "ring/memory.h"
 
 static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
 
@@ -188,13 +189,13 @@ HOT uint32_t identity_loop_of(PyObject *loop, enum loop_kind kind)
             return known->id;
         Py_CLEAR(known->ref); /* another loop at the same address */
     } else {
-        known = slot ? calloc(1, sizeof *known) : NULL;
+        known = slot ? memory_take(sizeof *known) : NULL;
     }
     PyObject *ref = known ? PyWeakref_NewRef(loop, NULL) : NULL;
     if (!ref) {
         PyErr_Clear();
         map_remove(&identity.loops, (uint64_t)(uintptr_t)loop);
-        free(known);
+        memory_give(known, sizeof *known);
         return 0;
     }
     *known = (known_loop){++identity.next_loop | (uint32_t)kind << LOOP_KIND_SHIFT, ref};
@@ -212,11 +213,11 @@ uint32_t identity_known_loop(PyObject *loop)
 /* Registers the task under `id`. This happens once, at its creation; steps only look it up. */
 HOT known_task *identity_enroll(PyObject *task, uint32_t id, uint32_t func)
 {
-    known_task *known = malloc(sizeof *known);
+    known_task *known = memory_take(sizeof *known);
     PyObject *ref = known ? PyWeakref_NewRef(task, identity.on_gone) : NULL;
     if (!ref) {
         PyErr_Clear();
-        free(known);
+        memory_give(known, sizeof *known);
         return NULL;
     }
     *known = (known_task){.id = id, .func = func, .ref = ref, .task = task};
@@ -239,7 +240,7 @@ HOT void identity_dismiss(known_task *known)
     compat_unlock(&identity_guard);
     Py_DECREF(known->ref);
     Py_XDECREF(known->stand_in);
-    free(known);
+    memory_give(known, sizeof *known);
 }
 
 /* --- set-up, from signals/loops/asyncio.py --- */
@@ -409,14 +410,14 @@ COLD void identity_forget(void)
             continue;
         Py_DECREF(known->ref);
         Py_XDECREF(known->stand_in);
-        free(known);
+        memory_give(known, sizeof *known);
     }
     for (uint32_t i = 0; identity.loops.slots && i <= identity.loops.mask; i++) {
         known_loop *known = (known_loop *)(uintptr_t)identity.loops.slots[i].value;
         if (!identity.loops.slots[i].key)
             continue;
         Py_DECREF(known->ref);
-        free(known);
+        memory_give(known, sizeof *known);
     }
     map_free(&identity.by_task);
     map_free(&identity.by_ref);

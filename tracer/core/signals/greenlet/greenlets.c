@@ -8,6 +8,7 @@
 #include "python/utf8.h"
 #include "ring/intern.h"
 #include "ring/map.h"
+#include "ring/memory.h"
 #include "signals/asyncio/identity.h"
 
 /* Where greenlet.h puts its functions. */
@@ -143,11 +144,11 @@ void greenlets_name(thread_buffer *b, const known_greenlet *known, PyObject *obj
 
 static known_greenlet *enroll(PyObject *object)
 {
-    known_greenlet *known = calloc(1, sizeof *known);
+    known_greenlet *known = memory_take(sizeof *known);
     PyObject *ref = known ? PyWeakref_NewRef(object, on_gone) : NULL;
     if (!ref) {
         PyErr_Clear();
-        free(known);
+        memory_give(known, sizeof *known);
         return NULL;
     }
     known->object = object;
@@ -190,7 +191,7 @@ static void dismiss(known_greenlet *known)
         map_remove(&by_ref, (uint64_t)(uintptr_t)known->ref);
         Py_DECREF(known->ref);
     }
-    free(known);
+    memory_give(known, sizeof *known);
 }
 
 int greenlets_is_over(const known_greenlet *known)
@@ -245,7 +246,7 @@ static PyObject *gone(PyObject *module, PyObject *ref)
     } else {
         if (b && known->id && !known->is_running) /* else its thread has ended, and it with that */
             emit_gone(b, known);
-        free(known);
+        memory_give(known, sizeof *known);
     }
     Py_DECREF(ref);
     Py_RETURN_NONE;
@@ -300,7 +301,7 @@ void greenlets_forget(void)
         if (!by_object.slots[i].key)
             continue;
         Py_DECREF(known->ref);
-        free(known);
+        memory_give(known, sizeof *known);
     }
     map_free(&by_object);
     map_free(&by_ref);

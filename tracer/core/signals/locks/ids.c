@@ -2,6 +2,7 @@
 #include "signals/locks/ids.h"
 
 #include "ring/map.h"
+#include "ring/memory.h"
 
 enum { SWEEP_AT_FIRST = 1024 };
 
@@ -32,7 +33,7 @@ static void drop(known_lock *lock)
     if (lock->freed)
         map_remove(&by_ref, (uint64_t)(uintptr_t)lock->ref);
     Py_XDECREF(lock->ref);
-    free(lock);
+    memory_give(lock, sizeof *lock);
 }
 
 static PyObject *on_freed(PyObject *module, PyObject *ref)
@@ -101,12 +102,12 @@ static uint32_t id_of(PyObject *object, uint32_t what, lock_freed *freed)
         return lock->id;
     if (lock)
         drop(lock); /* the address has been reused */
-    lock = malloc(sizeof *lock);
+    lock = memory_take(sizeof *lock);
     PyObject *ref = lock ? new_ref(object, freed != NULL) : NULL;
     uint64_t *told = ref && freed ? map_put(&by_ref, (uint64_t)(uintptr_t)ref) : NULL;
     if (!ref || (freed && !told)) {
         Py_XDECREF(ref);
-        free(lock);
+        memory_give(lock, sizeof *lock);
         map_remove(&known, key);
         return 0;
     }

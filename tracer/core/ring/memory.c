@@ -1,0 +1,108 @@
+/* The recorder's own heap: blocks by size, cut from regions that are never given back.
+ *
+ * malloc() would put what a hook keeps between the program's blocks, and what is free there could not grow together
+ * again: asyncio's 256 KiB for each read would come from mmap(), which takes three system calls and two page faults. */
+#define _GNU_SOURCE
+#include "ring/memory.h"
+
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ring/hot.h"
+
+enum { STEP = 16, SMALL = 1024, SMALL_CLASSES = SMALL / STEP, CLASSES = SMALL_CLASSES + 6, REGION_BYTES = 1 << 18 };
+
+typedef struct free_block {
+    struct free_block *next;
+} free_block;
+
+/* Each change is one store: a child that was forked meanwhile finds the lists whole. */
+static free_block *free_blocks[CLASSES];
+static char *region, *region_end;
+static uint8_t is_taken; /* for some instructions */
+
+/* … and how large the blocks of that class are; CLASSES: each has a mapping of its own. */
+static unsigned class_of(size_t *size_bytes)
+{
+    size_t room = SMALL;
+    unsigned class = SMALL_CLASSES - 1;
+    if (*size_bytes <= SMALL) {
+        class = *size_bytes ? (unsigned)((*size_bytes - 1) / STEP) : 0;
+        room = (class + 1u) * STEP;
+    }
+    for (; room < *size_bytes && class < CLASSES; class++)
+        room *= 2;
+    *size_bytes = class < CLASSES ? room : *size_bytes;
+    return class;
+}
+
+static void *map_bytes(size_t size_bytes)
+{
+    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void enter(void)
+{
+    while (__atomic_exchange_n(&is_taken, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void leave(void)
+{
+    __atomic_store_n(&is_taken, 0, __ATOMIC_RELEASE);
+}
+
+/* What is left of the region before is lost: less than the block, which is a quarter of a region at most. */
+static COLD void *cut(size_t size_bytes)
+{
+    if ((size_t)(region_end - region) < size_bytes) {
+        char *fresh = map_bytes(REGION_BYTES);
+        if (!fresh)
+            return NULL;
+        region = fresh;
+        region_end = fresh + REGION_BYTES;
+    }
+    void *block = region;
+    region += size_bytes;
+    return block;
+}
+
+void *memory_take(size_t size_bytes)
+{
+    unsigned class = class_of(&size_bytes);
+    if (class == CLASSES)
+        return map_bytes(size_bytes);
+    enter();
+    free_block *block = free_blocks[class];
+    int is_used = block != NULL;
+    if (is_used)
+        free_blocks[class] = block->next;
+    else
+        block = cut(size_bytes);
+    leave();
+    return is_used ? memset(block, 0, size_bytes) : block;
+}
+
+void memory_give(void *given, size_t size_bytes)
+{
+    free_block *block = given;
+    unsigned class = class_of(&size_bytes);
+    if (!block)
+        return;
+    if (class == CLASSES) {
+        munmap(block, size_bytes);
+        return;
+    }
+    enter();
+    block->next = free_blocks[class];
+    free_blocks[class] = block;
+    leave();
+}
+
+void memory_after_fork(void)
+{
+    leave();
+}
