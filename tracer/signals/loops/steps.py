@@ -33,7 +33,8 @@ def facts(asyncio: "ModuleType") -> "dict[str, Any]":
     loop = _Loop()
     future = futures._CFuture(loop=loop)
     coroutine = _wait(future)
-    task = c_task(coroutine, loop=loop, name="tracer")
+    name = "".join(("tracer", " looks"))  # an object that nobody else has
+    task = c_task(coroutine, loop=loop, name=name)
     task._log_destroy_pending = False
     first = loop.scheduled.pop()
     running = asyncio.events._get_running_loop()
@@ -49,4 +50,10 @@ def facts(asyncio: "ModuleType") -> "dict[str, Any]":
     future.remove_done_callback(wakeup)
     coroutine.close()
     iterator = type(future.__await__())
-    return {"step": first, "task": task, "wakeup": wakeup, "future_iterator": iterator}
+    return {
+        "step": first,
+        "task": task,
+        "task_name": name,
+        "wakeup": wakeup,
+        "future_iterator": iterator,
+    }

@@ -11,6 +11,8 @@
 #include "ring/intern.h"
 #include "ring/memory.h"
 
+#define TASK_PREFIX "Task-"
+
 static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
 
 struct identity identity;
@@ -154,8 +156,29 @@ void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
     Py_XDECREF(owned);
 }
 
-PyObject *identity_name(PyObject *task)
+/* The name that asyncio will make from this number when the program asks for it; until then it keeps the number. */
+static HOT PyObject *numbered(PyObject *number)
 {
+    char text[32], *at = text + sizeof text;
+    int is_huge;
+    long long left = PyLong_AsLongLongAndOverflow(number, &is_huge);
+    if (is_huge || left < 0)
+        return NULL;
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    at -= sizeof TASK_PREFIX - 1;
+    memcpy(at, TASK_PREFIX, sizeof TASK_PREFIX - 1);
+    return PyUnicode_FromStringAndSize(at, text + sizeof text - at);
+}
+
+HOT PyObject *identity_name(PyObject *task)
+{
+    int has_place = !COMPAT_FREE_THREADED && identity.name_offset > 0 && PyObject_TypeCheck(task, identity.c_task);
+    PyObject *kept = has_place ? *(PyObject **)((char *)task + identity.name_offset) : NULL;
+    PyObject *made = kept && PyLong_CheckExact(kept) ? numbered(kept) : NULL;
+    if (made)
+        return made;
     PyObject *name = identity.get_name && PyObject_TypeCheck(task, identity.c_task)
         ? identity.get_name->ml_meth(task, NULL)
         : PyObject_GetAttr(task, identity.str_name);
@@ -311,13 +334,14 @@ static Py_ssize_t pointer_offset(PyObject *holder, PyObject *held)
 static int setup_steps(PyObject *facts)
 {
     PyObject *step = PyDict_GetItemString(facts, "step"), *task = PyDict_GetItemString(facts, "task");
-    PyObject *wakeup = PyDict_GetItemString(facts, "wakeup");
+    PyObject *wakeup = PyDict_GetItemString(facts, "wakeup"), *name = PyDict_GetItemString(facts, "task_name");
     Py_ssize_t offset = step && task ? pointer_offset(step, task) : -1;
     if (offset < 0 || !wakeup || !PyCFunction_CheckExact(wakeup)) {
         PyErr_SetString(PyExc_RuntimeError, "asyncio steps its tasks in an unknown way");
         return -1;
     }
     identity.step_task_offset = offset;
+    identity.name_offset = name ? pointer_offset(task, name) : -1;
     identity.step_wrapper = (PyTypeObject *)Py_NewRef(Py_TYPE(step));
     identity.wakeup = ((PyCFunctionObject *)wakeup)->m_ml;
     return 0;

@@ -38,6 +38,7 @@ struct identity {
     PyObject *field_strings[FIELDS], *str_name;
     getter fields[FIELDS];
     Py_ssize_t step_task_offset; /* in an object of the type step_wrapper */
+    Py_ssize_t name_offset;      /* in a task of the C module: its name, or the number for it; -1: not known */
     PyMethodDef *wakeup, *get_name, *set_name;
     PyCFunction original_set_name;
     Py_ssize_t callback_offset, args_offset, when_offset;
