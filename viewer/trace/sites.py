@@ -115,10 +115,12 @@ def called(stack: str) -> str:
 def entry(frames: list[str]) -> str:
     """Where a library last entered the user's code; frames are innermost first.
 
-    That is the handler, below all middleware and above the helpers that it calls itself.
+    That is the handler, below all middleware and above the helpers that it calls itself. What
+    an import runs is nobody's handler: modules, what makes their classes, hooks of importing.
     """
     found = ""
-    for frame in frames:
+    imports = [i for i, frame in enumerate(frames) if frame.startswith(_IMPORTLIB)]
+    for frame in frames[imports[-1] + 1 :] if imports else frames:
         if is_library(frame) or not _SITE.fullmatch(frame):
             if found:
                 break

@@ -79,6 +79,14 @@ def test_entry():
     assert entry([INNER, PACKAGE]) == ""
 
 
+def test_what_an_import_runs_is_no_entry():
+    """A library imports the user's module, which imports a package of dataclasses."""
+    loads, module = "<frozen importlib._bootstrap>:488 _call", "/srv/app.py:1 <module>"
+    made, handler = "<string>:8 __create_fn__", "/srv/app.py:5 handler"
+    assert entry([made, PACKAGE, loads, module, loads, PACKAGE]) == ""
+    assert entry([made, PACKAGE, loads, handler, PACKAGE]) == handler
+
+
 def test_site_is_its_text():
     """Sites group by their text, whatever they were called through."""
     assert {Site(MINE, "a"), Site(MINE, "b"), MINE} == {MINE}
