@@ -126,7 +126,7 @@ def finish_at_exit(
             tell(*children.told(recording, f"{output}.d"))
             if not totals.bytes:  # somebody deleted the file
                 return
-            tell(Totals.line(totals, output))
+            tell(Totals.line(totals, children.named(recording, output)))
             if totals.bytes > derived.PROFILED_BYTES:
                 return
             has_samples = totals.samples or totals.children_recorded

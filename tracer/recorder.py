@@ -117,7 +117,8 @@ class Recording:
         self._tool, parent._tool = parent._tool, None
         self._disarms, parent._disarms = parent._disarms, {}
         self._argv = parent._argv
-        family = family.enter(core, "fork", os.getppid())
+        parent_pid = os.getppid() or family.pid  # 0: this is the first one in a namespace
+        family = family.enter(core, "fork", parent_pid)
         self._start_as_member(core, family, flow, child_processes.thread_name())
         order.give_again(core)
         self._arm_again(core)
@@ -360,13 +361,15 @@ class Recording:
         if family.is_first and family.member:  # it was another program before
             totals["duration_ns"] = time.monotonic_ns() - family.began_ns
         if family.joined:
-            totals["bytes"] = os.path.getsize(family.file)
+            totals["bytes"] = os.path.getsize(family.renamed or family.file)
         return Totals(totals)
 
     @property
     def file(self) -> str:
         """What all processes of the run become part of."""
-        return self.family.file if self.family is not None else self.options.path
+        if self.family is None:
+            return self.options.path
+        return self.family.renamed or self.family.file
 
     @property
     def _is_child(self) -> bool:

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "output/killed.h"
+#include "output/remarks.h"
 #include "python/notes.h"
 #include "python/trampolines.h"
 #include "recording.h"
@@ -78,13 +79,25 @@ static enum verdict of_call(enum ending how, PyObject *const *args, Py_ssize_t c
     }
 }
 
+/* The exit code or the signal of a call that ends the process. */
+static long value_of_call(enum ending how, PyObject *const *args, Py_ssize_t count)
+{
+    static const int at[ENDINGS] = {[KILL] = 1, [KILLPG] = 1, [PTHREAD_KILL] = 1};
+    if (how == ABORT)
+        return SIGABRT;
+    long value = at[how] < count ? number_of(args[at[how]]) : 0;
+    return how == EXIT ? value & 0xff : value;
+}
+
 /* Called before the process ends, or may end, in this way. */
 static void before(enum ending how, PyObject *const *args, Py_ssize_t count)
 {
     enum verdict found = recording_runs() ? of_call(how, args, count) : GOES_ON;
-    if (found == ENDS)
+    if (found == ENDS) {
+        remarks_ends(how != EXIT, (int)value_of_call(how, args, count));
         recording_finish(how == EXIT);
-    else if (found == MAY_END && recording_checkpoint(NULL))
+    }
+    if (found == MAY_END && recording_checkpoint(NULL))
         recording_go_on();
 }
 

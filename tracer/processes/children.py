@@ -60,6 +60,14 @@ def thread_name() -> str:
     return getattr(active.get(get_ident()), "name", "MainThread")
 
 
+def named(recording: "Recording", output: str) -> str:
+    """At the end: FILE as the user gave it, or as it is called now."""
+    renamed = recording.family.renamed if recording.family is not None else ""
+    return (
+        os.path.join(os.path.dirname(output), os.path.basename(renamed)) if renamed else output
+    )
+
+
 def told(recording: "Recording", folder: str) -> "Iterator[str]":
     """At the end of the first process: what became of its children's traces."""
     family = recording.family

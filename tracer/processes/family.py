@@ -38,7 +38,9 @@ class Family:
         "number",
         "origin",
         "parent_pid",
+        "pid",
         "problem",
+        "renamed",
         "running",
     )
 
@@ -50,10 +52,12 @@ class Family:
         self.number = int.from_bytes(os.urandom(8), "little") | 1
         self.member = 0  # 0: the first process; another number, too, once it has become …
         self.is_first = True  # … another program by exec
+        self.pid = os.getpid()
         self.parent_pid = 0
         self.origin = "run"
         self.began_ns = time.monotonic_ns()
         self.problem = ""  # why children are not followed
+        self.renamed = ""  # at the end: what FILE is called now, if somebody renamed it
         self.joined = 0  # at the end: files that became part of FILE …
         self.children = 0  # … of how many other processes …
         self.running: list[str] = []  # … and those that are still being written
@@ -74,7 +78,7 @@ class Family:
         mine.most_bytes, mine.most_files = self.most_bytes, self.most_files
         mine.origin, mine.parent_pid, mine.is_first = origin, parent_pid, False
         mine.began_ns, mine.problem, mine.joined, mine.running = 0, "", 0, []
-        mine.children = 0
+        mine.children, mine.pid, mine.renamed = 0, os.getpid(), ""
         mine.member = core.enter_family()
         return mine
 
@@ -115,8 +119,9 @@ class Family:
             discard(path)
 
         refused = ""
+        self.renamed = self._find_renamed()
         try:
-            file = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
+            file = os.open(self.renamed or self.file, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 if not core.lock_file(file):
                     self.problem = f"another recording goes into {self.file}"
@@ -134,6 +139,17 @@ class Family:
         self.remove_empty()
         if refused and os.path.isdir(self.folder):  # else there was nothing to append
             self.problem = refused
+
+    def _find_renamed(self) -> str:
+        """The path of what was FILE, if it has another name in the same folder; "" else."""
+        if self.identity is None or _identity(self.file) == self.identity:
+            return ""
+        try:
+            with os.scandir(os.path.dirname(self.file) or ".") as entries:
+                same = [entry.path for entry in entries if entry.inode() == self.identity[1]]
+        except OSError:
+            return ""
+        return next((path for path in same if _identity(path) == self.identity), "")
 
     def _visit(
         self,

@@ -37,6 +37,9 @@ WATCHED: "dict[str, tuple[tuple[str, str, str], ...]]" = {
         ("Queue.get", "message got", "PY_RETURN"),
         ("SimpleQueue.get", "message got", "PY_RETURN"),
         ("SimpleQueue.put", "message put", "PY_START"),
+        ("Queue.put", "message queued", "PY_START"),
+        ("JoinableQueue.put", "message queued", "PY_START"),
+        ("Queue._feed", "message feeder", "PY_START"),
     ),
     "multiprocessing.reduction": (("ForkingPickler.dumps", "pickle", "PY_START PY_RETURN"),),
     "multiprocessing.connection": (

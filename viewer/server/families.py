@@ -33,7 +33,7 @@ def processes(model: Model) -> Group:
     names = list[str]()
     for lane, member in enumerate(members):
         begun, end = life(member)
-        is_killed = member.told is not None and member.told.signal is not None
+        is_killed = member.ended is not None and member.ended.signal is not None
         if begun < member.start_ns:
             pieces.append((lane, begun, member.start_ns, _STARTING))
             names.append("starting")
@@ -88,9 +88,9 @@ def life(member: Member) -> tuple[int, int]:
 
 
 def end_text(model: Model, member: Member) -> str:
-    process, told = model.trace.processes[member.process], member.told
+    process, said = model.trace.processes[member.process], member.ended
     how = end_of(process, process.live).how
-    return ended(how, told.status if told else None, told.signal if told else None)
+    return ended(how, said.status if said else None, said.signal if said else None)
 
 
 def tree_json(model: Model) -> list[Json]:

@@ -182,6 +182,31 @@ def test_deleted_while_the_program_runs(record: Recorder) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+def test_renamed_while_the_program_runs(record: Recorder, is_new: bool) -> None:
+    """As logrotate does: what was FILE becomes whole, and a new FILE is left alone."""
+    path = record.directory / "recorded0.pftrace"
+    source = f"""
+import os, subprocess, sys
+os.rename(sys.argv[1], sys.argv[1] + ".1")
+subprocess.run([sys.executable, "-c", "pass"], check=True)
+if {is_new}:
+    open(sys.argv[1], "w").write("somebody's")
+"""
+    record(source, str(path))
+    renamed = path.with_name(f"{path.name}.1")
+    (line,) = record.stderr.splitlines()
+    assert line.endswith(
+        f"1 child process recorded -> {renamed}. Next: tracer report {renamed}"
+    )
+    assert len(validate(renamed.read_bytes()).processes) == 2
+    assert not path.with_name(f"{path.name}.d").exists()
+    assert path.exists() is is_new
+    if is_new:
+        assert path.read_text() == "somebody's"
+        path.unlink()  # it is no trace
+
+
 def test_replaced_while_the_program_runs(record: Recorder) -> None:
     """The children's traces are not appended to whatever has the name now."""
     path = record.directory / "recorded0.pftrace"

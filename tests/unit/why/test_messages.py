@@ -97,8 +97,9 @@ def test_the_first_of_two_ends_a_wait(tmp_path: Path) -> None:
     assert "w.py:6" not in text
 
 
-def fed(tmp_path: Path, wrote_before: int) -> list[tuple[Kind, str, float]]:
-    """A child's queue has a thread, which is woken by who puts something there."""
+def fed(tmp_path: Path, wrote_before: int, put: str = "") -> list[tuple[Kind, str, float]]:
+    """A child's queue has a thread, which is woken by who puts something there; `put` is the
+    stack of that, if it is known."""
     family, main = parent()
     child = family.fork(main, 10 * MS, 101, name="worker 1")
     putter, feeder = family.main(child), child.thread("QueueFeederThread", 102)
@@ -110,11 +111,14 @@ def fed(tmp_path: Path, wrote_before: int) -> list[tuple[Kind, str, float]]:
     feeder.running(62 * MS).end(70 * MS)
     main.io(20 * MS, "os.read", site=READ).running(68 * MS).end(80 * MS)
     since = {s.ARG_SINCE: START_NS + wrote_before} if wrote_before else {}
-    family.message(feeder, 66 * MS, main, 20 * MS, 69 * MS, site=FEEDS, **since)
+    where = {s.ARG_STACK: put} if put else {s.ARG_SITE: FEEDS}
+    family.message(feeder, 66 * MS, main, 20 * MS, 69 * MS, **where, **since)
     family.ended(main, child, 80 * MS, status=0)
     family.first.ended(81 * MS)
     child.ended(91 * MS)
-    return parts(told(tmp_path, family)[0].causes)
+    found, text = told(tmp_path, family)
+    assert ("(w.py:7)" in text) == bool(put)
+    return parts(found.causes)
 
 
 def test_who_put_it_into_the_queue(tmp_path: Path) -> None:
@@ -122,6 +126,15 @@ def test_who_put_it_into_the_queue(tmp_path: Path) -> None:
         (Kind.WRITER, "MainThread [worker 1]", 40),
         (Kind.MESSAGE, "", 8),
     ]
+
+
+PUT = "/usr/lib/python3.13/multiprocessing/queues.py:88 Queue.put\n/app/w.py:7 work"
+
+
+def test_where_it_was_put_into_the_queue(tmp_path: Path) -> None:
+    """By whoever woke the queue's thread; and without that, the line is known."""
+    assert fed(tmp_path, 30 * MS, PUT)[0] == (Kind.WRITER, "MainThread [worker 1]", 40)
+    assert fed(tmp_path, 63 * MS, PUT)[0][1] == "QueueFeederThread [worker 1]"
 
 
 def test_not_who_put_the_one_before(tmp_path: Path) -> None:

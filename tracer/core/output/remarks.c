@@ -95,6 +95,15 @@ void remarks_note(timeline *line, uint64_t ns, const char *subject, const char *
     timeline_record(line, NULL, &r, ns, text);
 }
 
+static int ends_how; /* 0: unknown; 1: with an exit code; 2: by a signal */
+static int ends_value;
+
+void remarks_ends(int is_signal, int value)
+{
+    ends_how = 1 + (is_signal != 0);
+    ends_value = value;
+}
+
 void remarks_conclude(timeline *line, uint64_t ns, uint64_t dropped, uint64_t bytes, uint64_t overhead_ns)
 {
     process_call_by_program(line);
@@ -106,5 +115,7 @@ void remarks_conclude(timeline *line, uint64_t ns, uint64_t dropped, uint64_t by
     event_uint(&ev, SCHEMA_ARG_BYTES, bytes);
     event_uint(&ev, SCHEMA_ARG_OVERHEAD, overhead_ns);
     event_uint(&ev, SCHEMA_ARG_LATE, line->late);
+    if (ends_how)
+        event_uint(&ev, ends_how == 1 ? SCHEMA_ARG_STATUS : SCHEMA_ARG_SIGNAL, (uint64_t)ends_value);
     encoder_event(&line->out, &ev);
 }

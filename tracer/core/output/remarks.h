@@ -27,6 +27,8 @@ void remarks_announce(timeline *line, uint64_t ns, uint64_t began_ns);
 void remarks_snapshot(timeline *line, uint64_t ns, const snapshot *taken, uint64_t window_ns);
 int remarks_record(const char *signal); /* whether it is recorded */
 void remarks_note(timeline *line, uint64_t ns, const char *subject, const char *reason);
+/* How the process is about to end, by an exit code or a signal: `recording ended` will say so. */
+void remarks_ends(int is_signal, int value);
 /* The instant `recording ended`. */
 void remarks_conclude(timeline *line, uint64_t ns, uint64_t dropped, uint64_t bytes, uint64_t overhead_ns);
 

@@ -316,6 +316,7 @@ static void *run(void *unused)
             pass(THE_OLD);
             pass(THE_END);
             begin_batch();
+            remarks_ends(1, SIGTERM);
             conclude(dropped_in_all());
             killed_end();
         }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ring/map.h"
 
@@ -14,7 +15,9 @@ typedef struct {
     _Atomic uint64_t numbers;
     _Atomic uint32_t placed, members;
     _Atomic uint32_t pids[MEMBERS];
-    uint8_t pad[80];
+    _Atomic uint64_t pid_space;     /* inode of the first one's namespace of pids … */
+    _Atomic uint32_t has_pid_spaces; /* … and others have another: a pid that is not there tells nothing */
+    uint8_t pad[68];
     stream streams[STREAMS];
 } stream_table;
 static_assert(offsetof(stream_table, streams) % 128 == 0, "no two streams share a line of the cache");
@@ -38,9 +41,21 @@ const void *streams_table(void)
     return table;
 }
 
+static void note_pid_space(stream_table *all)
+{
+    struct stat own;
+    uint64_t first = 0;
+    if (stat("/proc/self/ns/pid", &own) < 0)
+        return;
+    if (!atomic_compare_exchange_strong(&all->pid_space, &first, (uint64_t)own.st_ino) && first != (uint64_t)own.st_ino)
+        atomic_store(&all->has_pid_spaces, 1);
+}
+
 void streams_member(uint32_t pid)
 {
     stream_table *all = table;
+    if (all)
+        note_pid_space(all);
     if (all && !streams_has_member(pid))
         atomic_store(&all->pids[atomic_fetch_add(&all->members, 1) % MEMBERS], pid);
 }
@@ -119,9 +134,10 @@ void streams_reads(stream *s, uint32_t process, uint32_t thread)
 /* Whether the only other writer is gone: then nobody else will count its end. Keeps errno. */
 static int replaces_killed(stream *s, uint32_t thread)
 {
+    stream_table *all = table;
     uint32_t writer = atomic_load(&s->under_way);
     int error = errno;
-    int is_gone = writer && writer != thread && kill((pid_t)writer, 0) && errno == ESRCH;
+    int is_gone = all && !atomic_load(&all->has_pid_spaces) && writer && writer != thread && kill((pid_t)writer, 0) && errno == ESRCH;
     errno = error;
     if (!is_gone || !atomic_compare_exchange_strong(&s->under_way, &writer, thread))
         return 0;

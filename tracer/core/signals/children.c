@@ -55,11 +55,27 @@ static uint64_t new_flow(void)
     return mixed(clock_ns_of(CLOCK_MONOTONIC) + ((uint64_t)getpid() << 40) + ++count);
 }
 
+_Atomic uint64_t children_started, children_followed;
+
+/* A forked child begins to record itself in one of the functions of os.register_at_fork. Those that the program
+ * registered before run earlier, and may fork, too: who comes of that does not record itself, and is told of later. */
+enum { MOST_EARLY = 8 };
+static pid_t recorded_in; /* the process that records itself */
+static struct {
+    uint32_t count;
+    int64_t pids[MOST_EARLY];
+} early;
+
+static int is_early(void)
+{
+    return inner.depth && recorded_in && recorded_in != getpid();
+}
+
 /* The flow to a child that is about to be started and shall record itself; 0: it shall not. It begins at this
  * moment, since the child may have begun before the call that starts it returns. */
 static uint64_t begin_flow(uint8_t depth)
 {
-    int may_follow = atomic_load(&ring_active) && family_is_ready() && depth != CHILD_TOO_DEEP;
+    int may_follow = atomic_load(&ring_active) && !is_early() && family_is_ready() && depth != CHILD_TOO_DEEP;
     thread_buffer *b = may_follow ? ring_current() : NULL;
     uint64_t flow = b ? new_flow() : 0;
     if (flow)
@@ -155,20 +171,31 @@ static PyObject *process_started(PyObject *module, PyObject *flow)
     thread_buffer *b = PyErr_Occurred() ? NULL : ring_current();
     if (b)
         ring_emit(b, clock_tick(), REC_PROCESS_STARTED, 0, 0, id, 0);
+    recorded_in = getpid();
+    for (uint32_t i = 0; b && i < early.count; i++) {
+        tell_why("forked before its parent recorded itself", 0, inner.depth);
+        ring_emit_text(b, REC_CHILD, (uint8_t)(CHILD_FORK | (unsigned)inner.depth << CHILD_DEPTH_SHIFT), 0, "", 0,
+                       (uint64_t)early.pids[i]);
+        children_started++;
+    }
+    early.count = 0;
     PyErr_Clear();
     Py_RETURN_NONE;
 }
 
 /* --- telling --- */
 
-_Atomic uint64_t children_started, children_followed;
-
 /* A child that came to be; `pid` is 0 where it is unknown. `flow`: to its trace, 0 = it has none. */
 static void tell(PyObject *pid, enum child_kind kind, const command_name *name, uint64_t flow)
 {
     int64_t child = pid && PyLong_Check(pid) ? PyLong_AsLongLong(pid) : -1;
-    thread_buffer *b = child >= 0 ? ring_current() : NULL;
     PyErr_Clear();
+    if (is_early()) {
+        if (early.count < MOST_EARLY)
+            early.pids[early.count++] = child;
+        return;
+    }
+    thread_buffer *b = child >= 0 ? ring_current() : NULL;
     if (!b)
         return;
     children_started++;
@@ -512,6 +539,7 @@ static PyObject *watch_children(PyObject *self, PyObject *module)
     }
     if (!module_name)
         return NULL;
+    recorded_in = getpid();
     Py_RETURN_NONE;
 }
 

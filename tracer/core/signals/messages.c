@@ -12,6 +12,7 @@
 #include "ring/channels.h"
 #include "ring/family.h"
 #include "signals/jobs.h"
+#include "signals/queued.h"
 
 enum { MOST_AWAITED = 64, MOST_READY = 8 }; /* connections in one wait() */
 enum { MOST_WITHIN = 8 }; /* frames from Connection's methods to the call */
@@ -181,6 +182,12 @@ static uint64_t least_ns(void)
     return gil_threshold_ticks * 1000 / (clock_ticks_of(1000) + 1);
 }
 
+void messages_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    queued_is_pickled(b, local(current(), 1));
+    jobs_on_pickle(b, tick, value);
+}
+
 void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     jobs_on_send(b, tick, value);
@@ -198,8 +205,9 @@ void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
     *out = (transfer){.frame = frame, .since_ns = now_ns(), .bytes = size, .before_ns = out->before_ns};
     out->message = channels_write(end_of(local(frame, 0)), bytes ? check_of(bytes, size) : 0, out->since_ns,
                                   jobs_is_sending(b) ? UINT64_MAX : least_ns());
+    uint32_t put = queued_stack(b);
     if (out->message.is_awaited)
-        out->stack = stacks_named(stacks_capture(PyThreadState_Get()));
+        out->stack = put ? put : stacks_named(stacks_capture(PyThreadState_Get()));
 }
 
 void messages_on_sent(thread_buffer *b, uint64_t tick, PyObject *value)

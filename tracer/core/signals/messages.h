@@ -10,6 +10,7 @@ void messages_on_pipe(thread_buffer *b, uint64_t tick, PyObject *value);  /* Pip
 void messages_on_close(thread_buffer *b, uint64_t tick, PyObject *value); /* Connection._close */
 void messages_on_wait(thread_buffer *b, uint64_t tick, PyObject *value);  /* wait */
 void messages_on_ready(thread_buffer *b, uint64_t tick, PyObject *value);
+void messages_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value); /* ForkingPickler.dumps */
 void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value);  /* Connection._send_bytes */
 void messages_on_sent(thread_buffer *b, uint64_t tick, PyObject *value);
 void messages_on_read(thread_buffer *b, uint64_t tick, PyObject *value);  /* Connection._recv_bytes */

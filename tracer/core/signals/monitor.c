@@ -25,6 +25,7 @@
 #include "signals/children.h"
 #include "signals/jobs.h"
 #include "signals/messages.h"
+#include "signals/queued.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
@@ -85,6 +86,8 @@ static watched_role roles[] = {
     {"pool job end", jobs_on_end, NULL, LOOP_NO_PART},
     {"pool result item", jobs_on_result_item, NULL, LOOP_NO_PART},
     {"pool result set", jobs_on_pool_set, NULL, LOOP_NO_PART},
+    {"message queued", queued_on_put, NULL, LOOP_NO_PART},
+    {"message feeder", queued_on_feed, NULL, LOOP_NO_PART},
     {"message got", NULL, jobs_on_got, LOOP_NO_PART},
     {"message put", jobs_on_put, NULL, LOOP_NO_PART},
     {"message sent", messages_on_send, messages_on_sent, LOOP_NO_PART},
@@ -93,7 +96,7 @@ static watched_role roles[] = {
     {"message pipe", NULL, messages_on_pipe, LOOP_NO_PART},
     {"message end closed", messages_on_close, NULL, LOOP_NO_PART},
     {"message received", NULL, jobs_on_received, LOOP_NO_PART},
-    {"pickle", jobs_on_pickle, jobs_on_pickled, LOOP_NO_PART},
+    {"pickle", messages_on_pickle, jobs_on_pickled, LOOP_NO_PART},
     {"billiard request", billiard_on_request, NULL, LOOP_NO_PART},
     {"billiard slot", billiard_on_slot, NULL, LOOP_NO_PART},
     {"billiard submitted", NULL, billiard_on_submitted, LOOP_NO_PART},

@@ -210,7 +210,9 @@ class Elsewhere:
         That is known of the first message after which that thread began or was woken.
         """
         message = self.messages[number]
-        put = self._put(message) if is_library(message.site) else None
+        put = self._put(message) if message.is_put or is_library(message.site) else None
+        if put is not None and message.is_put:
+            put = put._replace(site=message.site)
         return put or Written(message.sender, message.sent_ns, message.site)
 
     def _put(self, message: Message) -> Written | None:

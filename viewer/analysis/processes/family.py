@@ -14,7 +14,7 @@ from typing import Self
 from tracer import schema as s
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
+from viewer.trace.reader import Arg, Process
 
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
@@ -22,12 +22,14 @@ _OPTIONS_WITH_MODULE = ("-m",)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a process began, as its parent saw it; `thread` is -1 and `site` "" if unknown."""
+    """How a process began, as its parent saw it; `thread` is -1 and `site` "" if unknown. Its
+    pid there is another one than its own in another namespace of pids; -1 if unknown."""
 
     parent: int
     thread: int
     time_ns: int
     site: str
+    pid: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,12 @@ class Member:
     start: Start | None
     reaper: int  # the process that is told of its end; -1 unknown
     told: Told | None
+    said: Told | None = None  # its own last word, if it ended itself and that is known
+
+    @property
+    def ended(self) -> Told | None:
+        """How, as its parent was told, else as it said itself."""
+        return self.told or self.said
 
     @property
     def parent(self) -> int:
@@ -81,7 +89,8 @@ class Family:
             # What became another program keeps its pid, and the one that waits for it.
             is_exec = parent is not None and parent.pid == process.pid
             reaper = parent.reaper if parent and is_exec else start.parent if start else -1
-            ends = told.get((reaper, process.pid), [])
+            pid = start.pid if start and start.pid >= 0 and not is_exec else process.pid
+            ends = told.get((reaper, pid), [])
             at = bisect_left(ends, process.start_ns, key=lambda one: one.time_ns)
             self.members[i] = Member(
                 i,
@@ -95,6 +104,7 @@ class Family:
                 start,
                 reaper,
                 ends[at] if at < len(ends) and not process.replaced_by else None,
+                _said(process, main.get(i, -1)),
             )
 
     @classmethod
@@ -116,6 +126,8 @@ class Family:
         found: dict[int, list[Member]] = defaultdict(list)
         for member in self.members.values():
             found[member.pid].append(member)
+            if member.start is not None and member.start.pid not in (-1, member.pid):
+                found[member.start.pid].append(member)
         return found
 
     def at(self, pid: int, time_ns: int) -> int:
@@ -165,8 +177,9 @@ class _Starts:
         trace, events = self.model.trace, self.model.trace.events
         track, args = events.track[event], trace.args(event)
         thread = thread_of_track.get(events.uuids[track], -1)
-        site = str(args.get(s.ARG_SITE, ""))
-        return Start(trace.track_process[track], thread, events.time_ns[event], site)
+        site, pid = str(args.get(s.ARG_SITE, "")), args.get(s.ARG_CHILD)
+        child = pid if isinstance(pid, int) and pid else -1
+        return Start(trace.track_process[track], thread, events.time_ns[event], site, child)
 
     def of(self, process: int) -> Start | None:
         one = self.model.trace.processes[process]
@@ -213,6 +226,14 @@ def _told(model: Model, thread_of_track: dict[int, int]) -> dict[tuple[int, int]
             )
             found[trace.track_process[track], pid].append(told)
     return found
+
+
+def _said(process: Process, thread: int) -> Told | None:
+    """What its recording's end says; None: how it ended is unknown."""
+    said = process.recording_ended or {}
+    status, signal = _whole(said, s.ARG_STATUS), _whole(said, s.ARG_SIGNAL)
+    is_known = status is not None or signal is not None
+    return Told(thread, process.end_ns, status, signal) if is_known else None
 
 
 def _whole(args: dict[str, Arg], name: str) -> int | None:

@@ -4,6 +4,7 @@ A message is known by the pipe at whose end it is read and by its number there; 
 same in the process that wrote it and in the one that read it.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -13,11 +14,14 @@ from viewer.trace.model import Model
 from viewer.trace.reader import Arg, number_of
 from viewer.trace.sites import head
 
+_PUT = re.compile(r"\S*multiprocessing/queues\.py:\d+ (Joinable)?Queue\.put(\n|$)")
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message. `sender` and `receiver` are threads; `since_ns` is when the receiver began
     to wait; `before_ns` when the sender had written its message before, 0: it was the first.
+    `is_put`: a queue's own thread wrote it, and `site` is where it was put into the queue.
     """
 
     sender: int
@@ -28,6 +32,7 @@ class Message:
     since_ns: int
     received_ns: int
     size_bytes: int
+    is_put: bool = False
 
 
 class Messages:
@@ -68,14 +73,15 @@ class Messages:
     def _message(
         self, sent: int, said: dict[str, Arg], received: int, told: dict[str, Arg]
     ) -> Message:
-        times = self.model.trace.events.time_ns
+        times, stack = self.model.trace.events.time_ns, str(said.get(s.ARG_STACK, ""))
         return Message(
             self._thread(sent),
             times[sent],
             number_of(said, s.ARG_SINCE),
-            head(str(said.get(s.ARG_STACK, ""))) or str(said.get(s.ARG_SITE, "")),
+            head(stack) or str(said.get(s.ARG_SITE, "")),
             self._thread(received),
             number_of(told, s.ARG_SINCE, times[received]),
             times[received],
             number_of(told, s.ARG_BYTES),
+            _PUT.match(stack) is not None,
         )

@@ -16,8 +16,8 @@ from viewer.trace.model import Model
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
     """A process. `parent` is its number, -1 without; `status` and `signal` are None unless its
-    parent was told. Times of threads are sums over its threads: `work_ns` is the time in which
-    they ran Python or computed outside the GIL.
+    parent was told, or its own recording says so. Times of threads are sums over its threads:
+    `work_ns` is the time in which they ran Python or computed outside the GIL.
     """
 
     process: int
@@ -109,7 +109,7 @@ def _row(
     gc_ns: int,
     jobs: list[Job],
 ) -> ProcessRow:
-    i, told = member.process, member.told
+    i, told, ended = member.process, member.told, member.ended
     return ProcessRow(
         i,
         member.pid,
@@ -120,8 +120,8 @@ def _row(
         min(member.start_ns, member.start.time_ns) if member.start else member.start_ns,
         max(member.end_ns, told.time_ns) if told else member.end_ns,
         end_of(model.trace.processes[i], model.trace.processes[i].live).how,
-        told.status if told else None,
-        told.signal if told else None,
+        ended.status if ended else None,
+        ended.signal if ended else None,
         threads,
         tasks,
         computed_ns,
