@@ -5,12 +5,30 @@
 #define _GNU_SOURCE
 #include "ring/memory.h"
 
-#include <sched.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "ring/hot.h"
+
+#ifdef __SANITIZE_ADDRESS__ /* which knows only malloc()'s blocks */
+#include <stdlib.h>
+
+void *memory_take(size_t size_bytes)
+{
+    return calloc(1, size_bytes);
+}
+
+void memory_give(void *block, size_t size_bytes)
+{
+    (void)size_bytes;
+    free(block);
+}
+
+void memory_after_fork(void) {}
+
+#else
 
 enum { STEP = 16, SMALL = 1024, SMALL_CLASSES = SMALL / STEP, CLASSES = SMALL_CLASSES + 6, REGION_BYTES = 1 << 18 };
 
@@ -21,7 +39,7 @@ typedef struct free_block {
 /* Each change is one store: a child that was forked meanwhile finds the lists whole. */
 static free_block *free_blocks[CLASSES];
 static char *region, *region_end;
-static uint8_t is_taken; /* for some instructions */
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* for some instructions */
 
 /* … and how large the blocks of that class are; CLASSES: each has a mapping of its own. */
 static unsigned class_of(size_t *size_bytes)
@@ -44,17 +62,6 @@ static void *map_bytes(size_t size_bytes)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void enter(void)
-{
-    while (__atomic_exchange_n(&is_taken, 1, __ATOMIC_ACQUIRE))
-        sched_yield();
-}
-
-static void leave(void)
-{
-    __atomic_store_n(&is_taken, 0, __ATOMIC_RELEASE);
-}
-
 /* What is left of the region before is lost: less than the block, which is a quarter of a region at most. */
 static COLD void *cut(size_t size_bytes)
 {
@@ -75,14 +82,14 @@ void *memory_take(size_t size_bytes)
     unsigned class = class_of(&size_bytes);
     if (class == CLASSES)
         return map_bytes(size_bytes);
-    enter();
+    pthread_mutex_lock(&guard);
     free_block *block = free_blocks[class];
     int is_used = block != NULL;
     if (is_used)
         free_blocks[class] = block->next;
     else
         block = cut(size_bytes);
-    leave();
+    pthread_mutex_unlock(&guard);
     return is_used ? memset(block, 0, size_bytes) : block;
 }
 
@@ -96,13 +103,16 @@ void memory_give(void *given, size_t size_bytes)
         munmap(block, size_bytes);
         return;
     }
-    enter();
+    pthread_mutex_lock(&guard);
     block->next = free_blocks[class];
     free_blocks[class] = block;
-    leave();
+    pthread_mutex_unlock(&guard);
 }
 
 void memory_after_fork(void)
 {
-    leave();
+    pthread_mutex_init(&guard, NULL);
+    region = region_end = NULL; /* that thread may have changed one of them only */
 }
+
+#endif
