@@ -294,6 +294,13 @@ ASYNC: dict[str, Wanted] = {
     "z06_refill_failed": Wanted("wait in vain", ("refill", "failed", "take", "Semaphore")),
     "ok_e1_trio_deadlines_on_purpose": Wanted("", (), ("trio",)),
     "ok_e4_gevent_thread_pool_quick": Wanted("", (), ("gevent",)),
+    "z13_thread_asks_loop_for_its_lock": Wanted(
+        "deadlock", ("sync_all", "asyncio_0", "snapshot", "lock")
+    ),
+    "z16_session_kept_while_streaming": Wanted(
+        "pool exhausted", ("2 permits", "stream", "session")
+    ),
+    "ok_e5_anyio_mixed": Wanted("", (), ("anyio",)),
     "z09_from_thread_needs_a_token": Wanted(
         "deadlock", ("load_user", "sync_view", "anyio"), ("anyio",)
     ),

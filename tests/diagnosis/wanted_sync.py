@@ -369,5 +369,12 @@ SYNC: dict[str, Wanted] = {
         ("celery", "redis"),
         "REDIS_URL",
     ),
+    "z12_error_path_keeps_connection": Wanted("slots never returned", ("web-N", "query")),
+    "z14_notify_one_of_three": Wanted(
+        "missed wake-up", ("service-N", "wait_ready", "loader", "notify_all")
+    ),
+    "z15_permit_lost_in_failed_thread": Wanted(
+        "slots never returned", ("upload", "permit", "Semaphore")
+    ),
     "z11_pool_of_a_semaphore": Wanted("pool exhausted", ("2 permits", "backoff", "borrow")),
 }

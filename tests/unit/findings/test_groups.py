@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
-from tests.support.finding import MS, SIGNALS, find_in
+from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 TAKE, USE = "/app/feed.py:17 borrow", "/app/feed.py:27 backoff"
 
@@ -55,3 +55,56 @@ def test_how_many_are_told(tmp_path, unseen, said):
     found = find_in(tmp_path, permits(unseen))
     assert [one.finding for one in found] == ["pool exhausted"]
     assert said in found[0].text
+
+
+GET = "/app/db.py:21 query"
+
+
+def dry(gap=20 * MS, threads=3, tries=2, late=False):
+    """Connections of a `Queue` go round, until all later waits time out after 300 ms.
+
+    `late`: somebody gets one in the end.
+    """
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    pool = trace.lock("Queue.get", GET)
+    users = [trace.thread(f"web-{n}").native(0) for n in range(threads)]
+    for n, user in enumerate(users):
+        start, giver = (10 + n * 40) * MS, users[n - 1]
+        user.lock_wait(start, "Queue.get", lock=pool, site=GET)
+        giver.release(start + 20 * MS, pool, to=user)
+        user.native(start + 20 * MS)
+    at = 400 * MS
+    for _ in range(tries):
+        for user in users:
+            user.lock_wait(at, "Queue.get", lock=pool, site=GET, acquired=False)
+        for user in users:
+            user.native(at + 300 * MS)
+        at += 300 * MS + gap
+    if late:
+        users[0].lock_wait(at, "Queue.get", lock=pool, site=GET)
+        users[1].release(at + 20 * MS, pool, to=users[0])
+        users[0].native(at + 20 * MS)
+    for user in users:
+        user.end(at + 100 * MS)
+    return trace.ended(at + 101 * MS)
+
+
+def test_a_pool_of_a_queue_that_ran_dry(tmp_path):
+    found, *_ = find_in(tmp_path, dry())
+    assert found.finding == "slots never returned"
+    assert (
+        "3 threads `web-N` waited for a slot of a pool made of a `Queue` in `query` "
+        "(db.py:21) and gave up: 6 waits, 1.80 s in total"
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"gap": MS}, id="workers that look again at once"),
+        pytest.param({"tries": 1}, id="workers that end"),
+        pytest.param({"late": True}, id="one came back"),
+    ],
+)
+def test_workers_that_find_no_more_work(tmp_path, story):
+    assert "slots never returned" not in kinds(tmp_path, dry(**story))

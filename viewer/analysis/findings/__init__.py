@@ -36,6 +36,7 @@ from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
+from viewer.analysis.findings.notified import woke_one_of_many
 from viewer.analysis.findings.oneserver import one_server
 from viewer.analysis.findings.order import in_order
 from viewer.analysis.findings.outlived import outlived_time_out
@@ -102,6 +103,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_start,
     slow_end,
     outlived_time_out,  # wait in vain
+    woke_one_of_many,  # missed wake-up
     vain_findings,  # missed wake-up, wait in vain
     no_producer,  # wait in vain
     swallowed_cancel,  # wait in vain

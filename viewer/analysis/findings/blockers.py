@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.given import Births
 from viewer.analysis.findings.takers import have
 from viewer.analysis.findings.waits import (
     FOR_TASKS,
@@ -29,7 +30,9 @@ from viewer.words import code, place
 LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE = (
     "lock", "join", "job", "queued job", "import", "queue",
 )  # fmt: skip
-LOOP, SLOT, CALLBACK, EVENT, REPLY = "loop", "slot", "callback", "event", "reply"
+LOOP, SLOT, CALLBACK, EVENT, REPLY, GIVEN = (
+    "loop", "slot", "callback", "event", "reply", "given",
+)  # fmt: skip
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
@@ -301,6 +304,9 @@ class Blockers:
         if step >= 0:
             why = "for a coroutine on its own event loop, which it blocks meanwhile"
             return Blocked(LOOP, (wait.who,), why) if self._owes(step, wait) else None
+        if (task := self._given(which, wait)) >= 0:
+            name = self._name(("task", task))
+            return Blocked(GIVEN, (("task", task),), f"for {name}, which it gave to the loop")
         woken = self._woken_loop(which, wait.start_ns)
         others = [t for t in lanes if self.model.thread_process[t] == process]
         thread = woken if woken >= 0 else others[0] if len(others) == 1 else -1
@@ -362,6 +368,16 @@ class Blockers:
         at = bisect_right(events, time_ns, key=times.__getitem__) - 1
         is_near = at >= 0 and time_ns - times[events[at]] <= _JUST_NS
         return events[at] if is_near else -1
+
+    def _given(self, thread: int, wait: Wait) -> int:
+        """The task of the coroutine that a thread has just given to a loop, which then was
+        not blocked; -1 unknown."""
+        event = self._last_wake(thread, wait.start_ns)
+        return self._births.of(event, wait.start_ns + wait.ns // 2) if event >= 0 else -1
+
+    @cached_property
+    def _births(self) -> Births:
+        return Births(self.facts)
 
     def _has_woken(self, thread: int, time_ns: int) -> bool:
         return self._last_wake(thread, time_ns) >= 0

@@ -126,13 +126,30 @@ def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
 
 def _goes_round(waits: list[Wait]) -> bool:
     """Whether what one gets there comes from others that got it there before."""
-    if any(wait.failed for wait in waits):
+    if any(wait.failed for wait in waits) and not _ran_dry(waits):
         return False
     waiting = {wait.who for wait in waits}
     enders = [wait.ender for wait in waits if wait.ender is not None]
     own = sum(ender in waiting for ender in enders)
     is_round = own * _GOES_ROUND[1] >= len(enders) * _GOES_ROUND[0]
-    return is_round and len(set(enders)) > 1 and len(enders) * 2 > len(waits)
+    served = sum(not wait.failed for wait in waits)
+    return is_round and len(set(enders)) > 1 and len(enders) * 2 > served
+
+
+def _ran_dry(waits: list[Wait]) -> bool:
+    """Whether, after a time, all waits were in vain, and two or more of the waiters tried
+    again, each after something else: workers that find no more work look again at once, or
+    end."""
+    last_ns = max((wait.end_ns for wait in waits if not wait.failed), default=0)
+    if any(wait.failed and wait.end_ns <= last_ns for wait in waits):
+        return False
+    again, before = set[Who](), dict[Who, int]()
+    for wait in waits:
+        if wait.failed:
+            if wait.start_ns - before.get(wait.who, wait.start_ns) >= _AGAIN_NS:
+                again.add(wait.who)
+            before[wait.who] = wait.end_ns
+    return len(again) > 1
 
 
 def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> Held:

@@ -11,6 +11,7 @@ from tracer.units import duration
 from viewer.analysis.findings.blockers import (
     CALLBACK,
     EVENT,
+    GIVEN,
     JOB,
     JOIN,
     LOCK,
@@ -52,6 +53,7 @@ _CUT = {
     QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
     CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
     EVENT: "Release what the others need before waiting for what they do.",
+    GIVEN: "Do not wait for a coroutine while having what it needs.",
     JOB: "Do not wait for a job while having what it needs.",
     JOIN: "Do not wait for its end while having what it needs.",
 }

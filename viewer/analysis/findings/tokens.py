@@ -2,7 +2,7 @@
 
 from tracer.units import duration
 from viewer.analysis.findings import takers
-from viewer.analysis.findings.blockers import LOOP, Blockers
+from viewer.analysis.findings.blockers import GIVEN, LOOP, Blockers
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import Group, sites
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
@@ -29,7 +29,7 @@ def tokens_of_threads(
         if other.name == _RESULT
         and min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns) >= least
         and (blocked := blockers.of(other)) is not None
-        and blocked.how == LOOP
+        and blocked.how in (GIVEN, LOOP)
     ]
     if len({other.who for other in stuck}) < len(have):
         return None

@@ -13,6 +13,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.forked import killed, locked_at_fork
 from viewer.analysis.findings.groups import whole
 from viewer.analysis.findings.waits import (
+    FOR_TASKS,
     GETS,
     PUTS,
     LongWaits,
@@ -24,6 +25,7 @@ from viewer.analysis.findings.waits import (
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.locks import ENDS
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -38,7 +40,7 @@ _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
 _WAKEABLE = (*GETS, "Condition.wait", "Event.wait", "Event", "Condition", "future")
 _CONDITION = "Condition.wait"
 _CONDITIONS = (_CONDITION, "Condition")
-_ENDS = ("Thread.join", "executor shutdown")  # it had to end first: not for a wake-up
+_ENDS = (*ENDS, *FOR_TASKS)  # it had to end first: not for a wake-up
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
@@ -83,7 +85,7 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             slept[wait.who].append(wait)
     found: dict[tuple[str, str], list[tuple[Wait, Wait]]] = defaultdict(list)
     for wait in waits.all:
-        is_end = wait.name in _ENDS
+        is_end = wait.name.startswith(_ENDS)
         if wait.ns < _OWED_NS or wait.failed or is_end or wait.ender not in slept:
             continue
         for sleep in slept[wait.ender]:
