@@ -64,6 +64,7 @@ class Call(NamedTuple):
     site: str
     is_opening: bool = False
     ends: bool = False  # a transaction
+    thread: int = -1  # that makes the call, for whomever
 
     @property
     def ns(self) -> int:
@@ -145,7 +146,7 @@ def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
     found, waiting = list[Call](), set(long)
     for who, own in calls.items():
         for before, after in pairwise(own):
-            gap = Call(who, before.end_ns, after.start_ns, "", "")
+            gap = Call(who, before.end_ns, after.start_ns, "", "", thread=before.thread)
             # Who has the lock does not wait for it in its next call.
             is_closed = (
                 before.ends or before.is_opening or after.is_opening or after in waiting
@@ -167,7 +168,9 @@ def _kept_from(long: list[Call], kept: list[Call]) -> tuple[list[Call], list[Cal
     for call in long:
         covered, until_ns, by = 0, call.start_ns, list[Call]()
         for gap in kept:
-            if gap.who != call.who and until_ns < gap.end_ns and gap.start_ns < call.end_ns:
+            if gap.who == call.who or gap.thread == call.thread >= 0:
+                continue  # what one thread does in turn does not lock itself
+            if until_ns < gap.end_ns and gap.start_ns < call.end_ns:
                 end_ns = min(gap.end_ns, call.end_ns)
                 covered += end_ns - max(until_ns, gap.start_ns)
                 until_ns = end_ns
@@ -223,7 +226,8 @@ def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
         who: Who = ("thread", table.who[row])
         if is_library(site):
             who, site = asked.by(start, end) or (who, site)
-        found[who].append(Call(who, start, end, name, site, name in _OPENS))
+        opens, thread = name in _OPENS, table.who[row]
+        found[who].append(Call(who, start, end, name, site, opens, thread=thread))
     return found
 
 

@@ -8,6 +8,7 @@ from itertools import takewhile
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.callers import batches_of, collectors_of
+from viewer.analysis.findings.connections import pools_of_connections
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
@@ -50,7 +51,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     for number, lost in _never_begun(facts, by_pool).items():
         by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
-    pools += [*_of_processes(facts), *pools_of_queues(facts)]
+    pools += [*_of_processes(facts), *pools_of_queues(facts), *pools_of_connections(facts)]
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
     collectors = collectors_of(facts) if long else {}
     for pool, members in long:
