@@ -307,4 +307,10 @@ ASYNC: dict[str, Wanted] = {
     "z10_gevent_thread_pool_full": Wanted(
         "pool exhausted", ("2 workers", "resize", "lookup"), ("gevent",)
     ),
+    "x06_statistics_on_the_only_connection": Wanted(
+        "thread-pool starvation|pool exhausted", ("stats", "get_user"), ("aiosqlite",)
+    ),
+    "ok_g2_asyncpg_bursts": Wanted(
+        "", (), ("fastapi", "uvicorn", "asyncpg", "httpx"), "PG_URL"
+    ),
 }

@@ -2,15 +2,18 @@
 
 import pytest
 
+from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 EXECUTE, SAVE = "sqlite3.Connection.execute", "/app/db.py:9 save"
 
 
-def sqlite(wait_ns=300 * MS, waiters=2, keeps=True, preempted=False):
-    """Threads wait in SQLite while `importer` sleeps between two statements."""
+def sqlite(wait_ns=300 * MS, waiters=2, keeps=True, preempted=False, samples=0):
+    """Threads wait in SQLite while `importer` sleeps between two statements; `samples`: of
+    the CPU, in each wait."""
     trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    sampled = SampleBuilder(trace)
     importer = trace.thread("importer")
     importer.io(0, EXECUTE, site="/app/db.py:4 load").native(MS)
     if preempted:
@@ -24,7 +27,12 @@ def sqlite(wait_ns=300 * MS, waiters=2, keeps=True, preempted=False):
     for n in range(waiters):
         thread = trace.thread(f"click-{n}").native(0)
         thread.io(10 * MS, EXECUTE, site=SAVE).native(10 * MS + wait_ns).end(end + MS)
+        sampled.add(thread, 12 * MS, ("save", "/app/db.py", 9), times=samples)
     return trace.ended(end + 2 * MS)
+
+
+def test_a_moment_of_computing_is_no_slow_query(tmp_path):
+    assert kinds(tmp_path, sqlite(samples=2)) == ["database locked"]
 
 
 def test_a_transaction_that_is_kept_open(tmp_path):
@@ -45,6 +53,7 @@ def test_a_transaction_that_is_kept_open(tmp_path):
         pytest.param({"wait_ns": 240 * MS}, id="little"),
         pytest.param({"wait_ns": 90 * MS, "waiters": 6}, id="as a disk may take"),
         pytest.param({"keeps": False}, id="nobody here keeps one"),
+        pytest.param({"samples": 3}, id="slow queries"),
         pytest.param({"preempted": True}, id="the kernel keeps it open"),
     ],
 )

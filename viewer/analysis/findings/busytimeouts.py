@@ -7,7 +7,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import (
     LOCKED_NS,
     LOST_NS,
-    Call,
+    computes,
     evidence,
     locked_in_sqlite,
     sqlite_calls,
@@ -23,7 +23,6 @@ _MS = 1_000_000
 _REGULAR_NS = 10 * _MS
 _ROUND_NS = 100 * _MS
 _SOME = 3
-_MOMENT = 2  # CPU samples
 
 
 def busy_time_out(facts: Facts) -> Iterator[Finding]:
@@ -46,7 +45,7 @@ def gave_up(facts: Facts) -> Finding | None:
     ends = [call.end_ns for call in found]
     if max(ends) - min(ends) < least:
         return None  # one thing set them free
-    if any(_computes(facts, call) for call in found[:_SOME]):
+    if any(computes(facts, call) for call in found[:_SOME]):
         return None
     worst = max(found, key=lambda call: call.ns)
     text = (
@@ -59,12 +58,3 @@ def gave_up(facts: Facts) -> Finding | None:
         f"`pragma journal_mode=wal`, in which readers hold up no writer."
     )
     return Finding("database locked", lost, text, evidence(facts, worst))
-
-
-def _computes(facts: Facts, call: Call) -> bool:
-    """Whether a thread used the CPU in a call for more than a moment, by the samples of it."""
-    kind, which = call.who
-    if kind != "thread":
-        return False
-    tid = facts.model.threads[which].tid
-    return len(facts.stacks(tid, [(call.start_ns, call.end_ns)])) > _MOMENT

@@ -30,6 +30,7 @@ _MS = 1_000_000
 LOCKED_NS = 100 * _MS
 LOST_NS = 500 * _MS
 _SQLITE = "sqlite3."
+_MOMENT = 2  # CPU samples: who waits for a lock has hardly any
 _OPENS = ("sqlite3.connect", "sqlite3.Connection.close")
 _MOST = 200  # waits that are examined, the longest ones
 _KEPT_NS = 5 * _MS  # between two calls: a transaction may be open
@@ -98,6 +99,8 @@ def _locked(
     facts: Facts, of_whom: str, is_server: bool, calls: dict[Who, list[Call]]
 ) -> Finding | None:
     long = [call for found in calls.values() for call in found if call.ns >= LOCKED_NS]
+    if not is_server:
+        long = [call for call in long if not computes(facts, call)]
     long.sort(key=lambda call: -call.ns)
     if sum(call.ns for call in long) < LOST_NS:
         return None
@@ -210,6 +213,15 @@ def calls_of(
     if wanted is not None:
         found = facts.model.trace.engine.pick(found, table.row, wanted)
     return sorted(found, key=table.start_ns.__getitem__)
+
+
+def computes(facts: Facts, call: Call) -> bool:
+    """Whether the thread used the CPU in a call for more than a moment, by the samples of it:
+    it is a slow query, not a wait for the lock."""
+    if call.thread < 0:
+        return False
+    tid = facts.model.threads[call.thread].tid
+    return len(facts.stacks(tid, [(call.start_ns, call.end_ns)])) > _MOMENT
 
 
 def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
