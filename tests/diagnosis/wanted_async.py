@@ -313,4 +313,7 @@ ASYNC: dict[str, Wanted] = {
     "ok_g2_asyncpg_bursts": Wanted(
         "", (), ("fastapi", "uvicorn", "asyncpg", "httpx"), "PG_URL"
     ),
+    "x07_gevent_pool_of_two": Wanted(
+        "pool exhausted", ("2 workers of gevent's pool", "upload", "web"), ("gevent",)
+    ),
 }

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 LOAD = "/app/users.py:18 load_profile"
 PEEWEE = "/venv/lib/python3.13/site-packages/playhouse/pool.py:96 PooledDatabase."
@@ -40,3 +41,49 @@ def test_another_wait_of_peewees(tmp_path):
 
 def test_short_waits_for_peewees_pool(tmp_path):
     assert kinds(tmp_path, asked_in_vain("connect", waits_ns=50 * MS)) == []
+
+
+GEVENT = "/venv/lib/python3.13/site-packages/gevent/pool.py:392 Group.spawn"
+SPAWN, UPLOAD = "/app/web.py:12 accept", "/app/web.py:8 upload"
+
+
+def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn"):
+    """One greenlet spawns others, two at a time: each that ends sets it free, and the next
+    one begins."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    loop = trace.loop(main, s.TRACK_GREENLETS_PREFIX)
+    accept = loop.task("accept", site=SPAWN).ready(0).running(1)
+    slots = trace.lock("Semaphore", SPAWN)
+    stack = f"{GEVENT.replace('Group.spawn', pools)}\n{SPAWN}"
+    working, at = [], 10
+    for n in range(rounds + 2):
+        upload = loop.task("upload", site=UPLOAD, parent=accept.id)
+        upload.ready(at, by=accept)
+        working.append(upload)
+        if n < 1:
+            at += 5
+            upload.running(at + 1).awaits(at + 2, "sleep", site=UPLOAD)
+            continue
+        accept.awaits(at + 3, "Semaphore", lock=slots.id, site=SPAWN, stack=stack)
+        upload.running(at + 4).awaits(at + 5, "sleep", site=UPLOAD)
+        at += takes_ns // 2
+        first = working.pop(0)
+        first.ready(at, waker="timer").running(at + 1)
+        accept.ready(at + 2, by=first)
+        first.done(at + 3)
+        accept.running(at + 4).awaits(at + 5, "sleep")
+        at += 6 * MS
+        accept.ready(at, waker="timer").running(at + 1)
+        at += 2
+    for task in (*working, accept):
+        task.ready(at).running(at + 1).done(at + 2)
+    main.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_gevents_pool(tmp_path):
+    """Whoever spawns has no worker itself, and nobody has one before it begins."""
+    (found,) = find_in(tmp_path, spawned())
+    assert found.finding == "pool exhausted"
+    assert "share 2 workers of gevent's pool" in found.text

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ _AGAIN_NS = 5 * _MS
 # also make two sides wait for each other, or threads take turns: one function waits in a pool.
 _HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
 OWN_SLOT = "slot"  # of a home-made pool
+_WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
 
@@ -121,7 +122,7 @@ def _is_shared(wait: Wait) -> bool:
 def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
     """Whether all wait for a condition in one function, and several have something at once."""
     inside = {wait.stack[1].rpartition(" ")[2] for wait in alike if len(wait.stack) > 1}
-    return len(inside) == 1 and holds_of(whole(alike), waits.ends_ns).in_use > 1
+    return len(inside) == 1 and holds_of(whole(alike), waits).in_use > 1
 
 
 def _goes_round(waits: list[Wait]) -> bool:
@@ -152,13 +153,14 @@ def _ran_dry(waits: list[Wait]) -> bool:
     return len(again) > 1
 
 
-def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> Held:
+def holds_of(waits: list[Wait], life: LongWaits, slot: str = "") -> Held:
     """From each hand-over, how long the giver had its slot at least; and how many slots were
     in use at a time.
 
     A giver had it since its own wait for it ended, or while those waited who came first.
     Whoever waits again had got nothing; whoever wakes several gives one; who ends has none.
-    While nobody waits, slots come and go unseen: who had one before may have none.
+    While nobody waits, slots come and go unseen: who had one before may have none. A slot that
+    is a worker is its own from its begin to its end, and not of whoever waited for it.
     """
     moments = [(wait.start_ns, 0, wait) for wait in waits]
     moments += [(wait.end_ns, 1, wait) for wait in waits]
@@ -177,14 +179,17 @@ def holds_of(waits: list[Wait], ends_ns: Callable[[Who], int]) -> Held:
         ender = wait.ender
         if ender is not None and ender != wait.who and (ender in got or ender not in known):
             hold = Hold(ender, got.pop(ender, wait.start_ns), time_ns)
+            if slot == _WORKER:
+                hold.start_ns = life.begins_ns(ender)
             found.append(hold)
-            sure.append(replace(hold, start_ns=max(hold.start_ns, since_ns)))
+            seen_ns = hold.start_ns if slot == _WORKER else max(hold.start_ns, since_ns)
+            sure.append(replace(hold, start_ns=seen_ns))
             known.add(ender)
-        if not wait.failed:
+        if not wait.failed and slot != _WORKER:
             got[wait.who] = time_ns
         if not waiting:
             still = [
-                Hold(who, since, min(time_ns, ends_ns(who)) - _AGAIN_NS)
+                Hold(who, since, min(time_ns, life.ends_ns(who)) - _AGAIN_NS)
                 for who, since in got.items()
             ]
             kept += still

@@ -62,7 +62,7 @@ def _is_librarys(group: Group) -> bool:
 
 
 def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
-    held = holds_of(group.waits, waits.ends_ns)
+    held = holds_of(group.waits, waits, group.pool.slot)
     holds = held.holds
     if not holds:
         return None

@@ -190,6 +190,13 @@ class LongWaits:
         of = self.model.thread_process if kind == "thread" else self.model.owners.task_process
         return of[which]
 
+    def begins_ns(self, who: Who) -> int:
+        """When a thread or task was first seen."""
+        kind, which = who
+        if kind == "thread":
+            return self.model.states.first_ns[which]
+        return self.model.trace.slices.start_ns[self.model.owners.task_head[which]]
+
     def ends_ns(self, who: Who) -> int:
         """When a thread or task was last seen."""
         kind, which = who
