@@ -156,8 +156,8 @@ static void text_of(char *to, size_t size, const open_slice *slice, enum schema_
 static uint32_t number_of(const open_slice *slice, enum schema_arg name)
 {
     for (uint32_t i = 0; i < slice->arg_count; i++)
-        if (open_slice_args(slice)[i].name == name)
-            return (uint32_t)open_slice_args(slice)[i].value;
+        if (open_slice_arg(slice, i).name == name)
+            return (uint32_t)open_slice_arg(slice, i).value;
     return 0;
 }
 

@@ -300,6 +300,8 @@ static uint8_t *put_arg(uint8_t *p, const arg *a)
     return p;
 }
 
+enum { ARG_AT = 2 }; /* where an argument of one number begins, behind its tag and its length */
+
 static int is_new_string(encoder *e, const uint32_t *chunks, uint32_t id)
 {
     return id < e->known_strings ? chunks[id] != e->chunk : know_string(e, id);
@@ -351,11 +353,12 @@ static void put_new_names(encoder *e, const event *ev)
     encoder_advance(e, at);
 }
 
-/* `slice`: the one that begins so, where open slices are kept. */
-static void keep(encoder *e, shape *as, const uint8_t *said, size_t length, const open_slice *slice)
+/* `slice`: the one that begins so, where open slices are kept; `own`: the last argument, if its number is its own. */
+static void keep(encoder *e, shape *as, const uint8_t *said, size_t length, const open_slice *slice, const uint8_t *own)
 {
     if (length > SHAPE_BYTES)
         return;
+    as->number_at = (uint8_t)(own ? own - said : 0);
     if (e->kept.is_on && (!slice || kept_shape(&e->kept, encoder_number_of(e, as), slice) < 0))
         return;
     memcpy(as->bytes, said, length);
@@ -389,14 +392,19 @@ packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
         end = put_number(end, SCHEMA_EVENT_NAME_IID, ev->name_id + SCHEMA_NAME_END);
     else if (ev->text)
         end = put_bytes(end, SCHEMA_EVENT_NAME, ev->text, text_fit(ev->text, ev->text_length, TEXT_LIMIT));
-    for (int i = 0; i < ev->arg_count; i++)
+    const uint8_t *last = end;
+    for (int i = 0; i < ev->arg_count; i++) {
+        last = end;
         end = put_arg(end, &ev->args[i]);
+    }
     if (ev->type == SCHEMA_TYPE_COUNTER)
         end = ev->counter_is_double
                   ? put_fixed64(end, SCHEMA_EVENT_DOUBLE_COUNTER_VALUE, (uint64_t)ev->counter)
                   : put_number(end, SCHEMA_EVENT_COUNTER_VALUE, (uint64_t)ev->counter);
+    int is_own = ev->arg_count && ev->args[ev->arg_count - 1].is_own;
+    size_t all = (size_t)(end - said), number = is_own ? varint_bytes(ev->args[ev->arg_count - 1].value) : 0;
     if (as)
-        keep(e, as, said, (size_t)(end - said), slice);
+        keep(e, as, said, all - number, slice, is_own ? last + ARG_AT : NULL);
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
     encoder_end_event(e, &made, end);

@@ -21,12 +21,13 @@ typedef struct {
 
 enum { INSERTIONS = 64, SHAPES = KEPT_SHAPES, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
 
-/* What a slice's begin says, encoded, where events say the same again and again. */
+/* What a slice's begin says, encoded, where events say the same again and again, but for one number. */
 typedef struct {
     uint64_t first, second; /* what tells it from other shapes */
     uint32_t chunk;         /* whose names it uses; another than the current one: it is not known */
-    uint8_t length;
+    uint8_t length; /* up to that number */
     uint8_t large; /* its packets have room for many flows */
+    uint8_t number_at; /* where the argument begins that ends with the number; 0: there is none */
     uint8_t bytes[SHAPE_BYTES];
 } shape;
 enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK, SHAPE_CALL }; /* each has numbers of its own */
@@ -179,6 +180,18 @@ static inline shape *encoder_shape(encoder *e, enum shape_kind kind, uint32_t a,
 static inline int encoder_knows(const encoder *e, const shape *as)
 {
     return as->chunk == e->chunk;
+}
+
+/* Behind the head of an event: what all of its shape say, and its own number. */
+static inline uint8_t *encoder_put_shape(uint8_t *said, const shape *as, uint32_t own)
+{
+    memcpy(said, as->bytes, SHAPE_BYTES); /* as a whole: quicker than by its length */
+    uint8_t *end = said + as->length;
+    if (!as->number_at)
+        return end;
+    end = put_short_varint(end, own);
+    close_field(said + as->number_at, end, 1);
+    return end;
 }
 
 static inline uint32_t encoder_number_of(const encoder *e, const shape *as)

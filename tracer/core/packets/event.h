@@ -37,6 +37,7 @@ enum arg_type { ARG_UINT, ARG_BOOL, ARG_INT, ARG_DOUBLE, ARG_INTERNED, ARG_TEXT 
 typedef struct {
     uint8_t name; /* enum schema_arg; 0: `label` */
     uint8_t type; /* enum arg_type */
+    uint8_t is_own; /* the last of its event: of events of one shape (encoder.h) each has a number of its own here */
     uint32_t length;
     uint64_t value;   /* number, bits of a double, or intern.h string id */
     const char *text; /* ARG_TEXT */
@@ -66,6 +67,10 @@ typedef struct {
 static inline void event_uint(event *ev, enum schema_arg name, uint64_t value)
 {
     ev->args[ev->arg_count++] = (arg){.name = name, .type = ARG_UINT, .value = value};
+}
+static inline void event_own(event *ev, enum schema_arg name, uint32_t value)
+{
+    ev->args[ev->arg_count++] = (arg){.name = name, .type = ARG_UINT, .is_own = 1, .value = value};
 }
 static inline void event_bool(event *ev, enum schema_arg name, int value)
 {

@@ -117,6 +117,7 @@ static int copy(open_slice *slice, const event *ev)
     char *to = (char *)&args[ev->arg_count];
     for (int i = 0; i < ev->arg_count; i++) {
         args[i] = ev->args[i];
+        args[i].is_own = args[i].is_own && i + 1 == ev->arg_count;
         if (args[i].type == ARG_TEXT)
             args[i].text = move(&to, args[i].text, args[i].length);
         args[i].label = move(&to, args[i].label, args[i].label_length);
@@ -137,6 +138,7 @@ static int fill(open_slice *slice, const event *ev)
     slice->text_length = ev->text_length;
     slice->arg_count = ev->arg_count;
     slice->is_told = 0;
+    slice->own = ev->arg_count ? (uint32_t)ev->args[ev->arg_count - 1].value : 0;
     return 0;
 }
 
@@ -182,7 +184,7 @@ int kept_shape(kept_list *list, uint32_t number, const open_slice *slice)
     return 0;
 }
 
-void kept_shaped(kept_list *list, uint32_t number, track *on, uint64_t ns)
+void kept_shaped(kept_list *list, uint32_t number, uint32_t own, track *on, uint64_t ns)
 {
     kept_track *k = kept_of(list, on);
     open_slice *slice = k ? push(k) : NULL;
@@ -190,6 +192,7 @@ void kept_shaped(kept_list *list, uint32_t number, track *on, uint64_t ns)
         return;
     say_as(slice, &list->shaped[number]);
     slice->ns = ns;
+    slice->own = own;
     slice->is_told = 0;
     k->depth++;
     watch(list, k);

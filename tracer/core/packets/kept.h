@@ -22,6 +22,7 @@ typedef struct {
     uint32_t name_id, text_length;
     uint8_t category, name, arg_count;
     uint8_t is_told; /* a trigger has fired for it, or none ever will */
+    uint32_t own;    /* the value of an argument that `is_own` */
     kept_room *room; /* left from a slice before, if this one has no arguments */
     const char *text;
 } open_slice;
@@ -62,17 +63,27 @@ void kept_plain(kept_list *list, track *on, uint64_t ns, uint8_t category, uint8
 void kept_end(kept_list *list, track *on, uint64_t ns);
 /* What the slice says belongs to this shape. Returns 0, or -1 without memory. */
 int kept_shape(kept_list *list, uint32_t number, const open_slice *slice);
-/* A slice of this shape begins. */
-void kept_shaped(kept_list *list, uint32_t number, track *on, uint64_t ns);
+/* A slice of this shape begins, with its own number. */
+void kept_shaped(kept_list *list, uint32_t number, uint32_t own, track *on, uint64_t ns);
 void kept_forget_shapes(kept_list *list);
 /* Until its next slice begins. */
 void kept_unwatch(kept_track *k);
 /* Of a track that is freed. */
 void kept_free(kept_track *k);
 
+/* As all of its shape have them … */
 static inline const arg *open_slice_args(const open_slice *slice)
 {
     return slice->room ? slice->room->args : NULL;
+}
+
+/* … and with its own number. */
+static inline arg open_slice_arg(const open_slice *slice, uint32_t at)
+{
+    arg said = slice->room->args[at];
+    if (said.is_own)
+        said.value = slice->own;
+    return said;
 }
 
 #endif

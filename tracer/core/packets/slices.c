@@ -85,12 +85,12 @@ void encoder_turn(encoder *e, track *on, uint64_t ns, uint8_t category, uint8_t 
 
 enum { PLAIN_BYTES = 4, ZERO_TIME_BYTES = 2 }; /* of a category and a name; of a packet's time, which is no later */
 
-void encoder_turn_to(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in)
+void encoder_turn_to(encoder *e, const shape *as, uint32_t own, track *on, uint64_t ns, uint64_t flow_in)
 {
     if (ns < e->last_ns) {
         packet_ref at;
         encoder_end(e, on, ns);
-        encoder_shaped(e, as, on, ns, flow_in, &at);
+        encoder_shaped(e, as, own, on, ns, flow_in, &at);
         return;
     }
     uint8_t *p = encoder_reserve_on(e, on), *begin;
@@ -98,11 +98,9 @@ void encoder_turn_to(encoder *e, const shape *as, track *on, uint64_t ns, uint64
         return;
     if (e->kept.is_on) {
         kept_end(&e->kept, on, ns);
-        kept_shaped(&e->kept, encoder_number_of(e, as), on, ns);
+        kept_shaped(&e->kept, encoder_number_of(e, as), own, on, ns);
     }
-    uint8_t *end = put_turn(e, p, on, ns, &begin) - PLAIN_BYTES;
-    memcpy(end, as->bytes, SHAPE_BYTES);
-    end += as->length;
+    uint8_t *end = encoder_put_shape(put_turn(e, p, on, ns, &begin) - PLAIN_BYTES, as, own);
     if (flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
     uint8_t *packet = begin + 2;
@@ -111,7 +109,7 @@ void encoder_turn_to(encoder *e, const shape *as, track *on, uint64_t ns, uint64
     encoder_advance(e, end);
 }
 
-void encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_t flow_in, packet_ref *at)
+void encoder_shaped(encoder *e, const shape *as, uint32_t own, track *on, uint64_t ns, uint64_t flow_in, packet_ref *at)
 {
     uint8_t *p = encoder_reserve_on(e, on);
     if (!p) {
@@ -119,14 +117,12 @@ void encoder_shaped(encoder *e, const shape *as, track *on, uint64_t ns, uint64_
         return;
     }
     if (e->kept.is_on)
-        kept_shaped(&e->kept, encoder_number_of(e, as), on, ns);
+        kept_shaped(&e->kept, encoder_number_of(e, as), own, on, ns);
     at->offset = e->length;
     at->serial = e->serial;
     at->inserted = e->inserted;
     event_packet made = {.large = as->large};
-    uint8_t *end = encoder_begin_event(e, &made, p, on, ns, SCHEMA_TYPE_SLICE_BEGIN);
-    memcpy(end, as->bytes, SHAPE_BYTES); /* as a whole: quicker than by its length */
-    end += as->length;
+    uint8_t *end = encoder_put_shape(encoder_begin_event(e, &made, p, on, ns, SCHEMA_TYPE_SLICE_BEGIN), as, own);
     if (flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, flow_in);
     encoder_end_event(e, &made, end);

@@ -20,6 +20,14 @@ static inline uint8_t *put_varint(uint8_t *p, uint64_t value)
     return p;
 }
 
+static inline size_t varint_bytes(uint64_t value)
+{
+    size_t bytes = 1;
+    while (value >>= 7)
+        bytes++;
+    return bytes;
+}
+
 /* The same, quicker where the value mostly takes three bytes or less. There is room for four. */
 static inline uint8_t *put_short_varint(uint8_t *p, uint64_t value)
 {

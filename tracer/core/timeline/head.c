@@ -28,10 +28,11 @@ static void write_again(timeline *t, track *on, const open_slice *slice, uint8_t
                 .text_length = slice->text_length};
     for (uint32_t i = 0; i < count; i++)
         args[ev.arg_count++] = identity[i];
-    const arg *own = open_slice_args(slice);
-    for (uint32_t i = 0; i < slice->arg_count && ev.arg_count < HEAD_ARGS; i++)
-        if (!is_named(&own[i], identity, count))
-            args[ev.arg_count++] = own[i];
+    for (uint32_t i = 0; i < slice->arg_count && ev.arg_count < HEAD_ARGS; i++) {
+        arg said = open_slice_arg(slice, i);
+        if (!is_named(&said, identity, count))
+            args[ev.arg_count++] = said;
+    }
     encoder_event(&t->out, &ev);
 }
 

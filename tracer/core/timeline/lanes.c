@@ -202,9 +202,9 @@ static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t 
         lane->told_stack = lane->stack != 0;
         lane->serial_before = lane->serial;
         if (is_turn)
-            encoder_turn_to(e, as, &thread->on, ns, 0);
+            encoder_turn_to(e, as, 0, &thread->on, ns, 0);
         else
-            encoder_shaped(e, as, &thread->on, ns, 0, &at);
+            encoder_shaped(e, as, 0, &thread->on, ns, 0, &at);
     } else if (state) {
         begin_state(t, thread, state, ns, as);
     }

@@ -145,10 +145,10 @@ static void show_step(timeline *t, const thread_line *thread, loop_line *loop, u
     ++*(s->task ? &loop->steps : &loop->callbacks);
     s->since_ns = ns;
     int by_timer = s->because.kind == CAUSE_TIMER && !s->flow_in; /* else what a timer's callback has scheduled */
-    shape *as = encoder_shape(&t->out, s->task ? SHAPE_TASK : SHAPE_CALLBACK, s->task, s->func, (uint32_t)by_timer, 0);
+    shape *as = encoder_shape(&t->out, s->task ? SHAPE_TASK : SHAPE_CALLBACK, 0, s->func, (uint32_t)by_timer, 0);
     s->loop = loop;
     if (encoder_knows(&t->out, as)) {
-        encoder_shaped(&t->out, as, &loop->running, ns, s->flow_in, &s->on_loop);
+        encoder_shaped(&t->out, as, s->task, &loop->running, ns, s->flow_in, &s->on_loop);
         return;
     }
     intern_func func = intern_function_of(s->func);
@@ -159,12 +159,12 @@ static void show_step(timeline *t, const thread_line *thread, loop_line *loop, u
         ev.text = "task";
         ev.text_length = 4;
     }
-    if (s->task)
-        event_uint(&ev, SCHEMA_ARG_TASK, s->task);
-    else
+    if (!s->task)
         event_interned(&ev, SCHEMA_ARG_SITE, func.site);
     if (by_timer)
         event_interned(&ev, SCHEMA_ARG_WAKER, intern_string("timer", 5));
+    if (s->task)
+        event_own(&ev, SCHEMA_ARG_TASK, s->task);
     s->on_loop = encoder_event_as(&t->out, &ev, as);
 }
 

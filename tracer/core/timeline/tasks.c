@@ -28,12 +28,10 @@ static void add_identity(event *ev, const task_line *task)
         event_uint(ev, SCHEMA_ARG_PARENT, task->parent);
 }
 
+/* A task is named last. */
 static void add_waker(event *ev, const task_line *task)
 {
     switch (task->woken.kind) {
-    case CAUSE_TASK:
-        event_uint(ev, SCHEMA_ARG_WAKER_TASK, task->woken.id);
-        break;
     case CAUSE_THREAD:
         event_uint(ev, SCHEMA_ARG_WAKER_THREAD, task->woken.id);
         break;
@@ -78,7 +76,8 @@ static shape *shape_of(encoder *e, const task_line *task, enum task_state state,
     if (task->renamed || (stack && !stack_names_of(stack))) /* whose text may still come */
         return NULL;
     if (state == STATE_READY)
-        return encoder_shape(e, SHAPE_READY, task->woken.kind, task->woken.id, task->via, stack);
+        return encoder_shape(e, SHAPE_READY, task->woken.kind, task->woken.kind == CAUSE_TASK ? 0 : task->woken.id, task->via,
+                             stack);
     return state != STATE_AWAIT || what->lock || !what->name_id ? NULL
         : encoder_shape(e, SHAPE_AWAIT, 0, what->name_id, what->site, stack);
 }
@@ -89,7 +88,7 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
     shape *as = first ? NULL : shape_of(e, task, task->state, what);
     if (as && encoder_knows(e, as)) {
         packet_ref at;
-        encoder_shaped(e, as, &task->on->on, task->since_ns, task->flow_in, &at);
+        encoder_shaped(e, as, task->woken.id, &task->on->on, task->since_ns, task->flow_in, &at);
         begun(task);
         return;
     }
@@ -102,6 +101,8 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
         ev.name = SCHEMA_READY;
         add_waker(&ev, task);
         add_stack(&ev, task->stack);
+        if (task->woken.kind == CAUSE_TASK)
+            event_own(&ev, SCHEMA_ARG_WAKER_TASK, task->woken.id);
     } else {
         ev.name_id = what->name_id;
         ev.text = what->text;
@@ -190,7 +191,7 @@ static int turn(timeline *t, task_line *task, uint64_t ns, enum task_state next,
                      &task->running);
         return 1;
     }
-    encoder_turn_to(e, as, &task->on->on, ns, task->flow_in);
+    encoder_turn_to(e, as, task->woken.id, &task->on->on, ns, task->flow_in);
     begun(task);
     return 1;
 }

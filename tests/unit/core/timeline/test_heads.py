@@ -228,3 +228,29 @@ def test_blocks_that_live() -> None:
             {s.ARG_BLOCK: 3, s.ARG_BYTES: 70, s.ARG_TID: MAIN, s.ARG_TASK: 1},
         ),
     ]
+
+
+def test_slices_that_say_the_same_but_for_a_number() -> None:
+    """Each has its own task, and its own waker, when it begins and in the head."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    for task in (1, 2, 3):
+        script.add(2_000, "TASK_NEW", task, FUNC, 1)
+        script.add(2_000, "READY", task)
+    script.add(3_000, "STEP_BEGIN", 3)
+    script.add(4_000, "STEP_AWAIT", 3, SLEEP << 32 | LINE)
+    for waker in (1, 2):
+        at_ns = 10_000 * waker
+        script.add(at_ns, "STEP_BEGIN", waker)
+        script.add(at_ns + 1_000, "READY", 3)
+        if waker == 1:
+            script.add(at_ns + 2_000, "STEP_AWAIT", waker, SLEEP << 32 | LINE)
+            script.add(at_ns + 3_000, "STEP_BEGIN", 3)
+            script.add(at_ns + 4_000, "STEP_AWAIT", 3, SLEEP << 32 | LINE)
+    script.add(90_000, "STEP_DONE", 2)
+    for since_ns, tasks, wakers in ((0, [3, 1, 3, 2], [1, 2]), (80_000, [2], [2])):
+        found = events(script, since_ns)
+        steps = [event.args["task"] for event in named(found, "handler")]
+        woken = [event.args.get("waker_task") for event in named(found, "ready")]
+        assert (since_ns, steps) == (since_ns, tasks)
+        assert [waker for waker in woken if waker] == wakers
