@@ -465,10 +465,11 @@ static int anybody_asks(void)
     return asks || c.is_asked;
 }
 
-void control_serve(const control_facts *facts)
+int control_serve(const control_facts *facts)
 {
     pthread_mutex_lock(&c.mutex);
-    if (anybody_asks() && private_fd_is_ours(&c.listening)) {
+    int is_asked = anybody_asks();
+    if (is_asked && private_fd_is_ours(&c.listening)) {
         go_on_with_snapshot();
         go_on_with_search(facts);
         int others_wait = 1;
@@ -476,6 +477,7 @@ void control_serve(const control_facts *facts)
             others_wait = serve(&c.connections[i], facts, others_wait);
     }
     pthread_mutex_unlock(&c.mutex);
+    return is_asked;
 }
 
 /* --- the end --- */

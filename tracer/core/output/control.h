@@ -28,7 +28,7 @@ typedef struct {
 /* Any thread, while the writer runs. Listens at `name` in the folder, a descriptor that belongs to the core from now
  * on. Returns 0 or an errno: EADDRINUSE if somebody else answers there. */
 int control_open(int folder, const char *name, const control_about *about);
-void control_serve(const control_facts *facts); /* the writer's thread */
+int control_serve(const control_facts *facts); /* the writer's thread; returns whether somebody asks */
 void control_close(void);                       /* the writer has ended: removes the socket */
 void control_forget(void);                      /* in a forked child: the socket is the parent's */
 

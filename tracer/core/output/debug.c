@@ -78,6 +78,11 @@ void debug_stop(void)
     pthread_mutex_unlock(&d.mutex);
 }
 
+int debug_is_on(void)
+{
+    return d.wishes.schedule_ms || d.wishes.collections;
+}
+
 void debug_forget(void)
 {
     pthread_mutex_init(&d.mutex, NULL);

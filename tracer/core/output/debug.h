@@ -12,6 +12,8 @@ typedef struct {
 void debug_start(debug_wishes wishes); /* any thread */
 void debug_tell(const control_facts *facts); /* the writer's thread, after each pass */
 void debug_stop(void);
+/* Whether it writes, or may, to the program's stderr. */
+int debug_is_on(void);
 void debug_forget(void); /* in a forked child */
 
 #endif

@@ -261,6 +261,14 @@ int snapshots_are_copying(void)
     return s.is_copying;
 }
 
+int snapshots_are_asked(void)
+{
+    pthread_mutex_lock(&s.guard);
+    int is_asked = s.asked && !s.is_copying;
+    pthread_mutex_unlock(&s.guard);
+    return is_asked;
+}
+
 void snapshots_end(void)
 {
     while (snapshots_go_on())

@@ -45,6 +45,7 @@ void snapshots_copy_file(int fd, uint64_t bytes);
 /* Goes on copying. Returns whether there is more to do. */
 int snapshots_go_on(void);
 int snapshots_are_copying(void);
+int snapshots_are_asked(void); /* one is, and it is not being copied yet */
 /* No recording runs any more: whoever waits is told. */
 void snapshots_end(void);
 /* Of this recording: how many were written, and the path of the last one. */

@@ -11,7 +11,7 @@
 
 #include "ring/intern.h"
 
-enum { MOST_KEPT = 1000, MOST_LOOKS = 4, CALLS = 16 };
+enum { MOST_KEPT = 1000, MOST_LOOKS = 4, CALLS = 16, AHEAD_NS = 200 * 1000 * 1000 /* longer than it is until the next look */ };
 
 typedef struct {
     const track *on; /* of the states of its thread */
@@ -25,6 +25,7 @@ static struct {
     uint32_t count, keep;
     timeline *line;
     uint64_t cooldown_ns, told_ns, now_ns;
+    uint64_t due_ns; /* when the first of what is open becomes as long as its trigger says */
     uint64_t suppressed, untold; /* in all; since the last one that was told */
     moment found;
     int has_found, is_open; /* … and lasts */
@@ -302,6 +303,7 @@ static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t un
             continue;
         if (ns - slice->ns < t->limit) {
             may_last_longer = 1;
+            g.due_ns = slice->ns + t->limit < g.due_ns ? slice->ns + t->limit : g.due_ns;
             continue;
         }
         slice->is_told = 1;
@@ -430,6 +432,7 @@ moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes)
 {
     int was_found = g.has_found;
     g.now_ns = ns;
+    g.due_ns = UINT64_MAX;
     g.is_open = was_found ? 0 : g.is_open;
     for (kept_track *k = line->out.kept.watched, *next; k; k = next) {
         int goes_on = 0;
@@ -438,7 +441,7 @@ moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes)
             open_slice *slice = &k->open[i];
             if (was_found && slice->is_told == g.serial)
                 g.is_open = 1;
-            else if (!slice->is_told && ns > slice->ns && ns - slice->ns >= line->out.kept.notable_ns)
+            else if (!slice->is_told && ns > slice->ns && ns + AHEAD_NS - slice->ns >= line->out.kept.notable_ns)
                 look_at(k->of, slice, ns, 0);
             goes_on |= !slice->is_told || slice->is_told == g.serial;
         }
@@ -462,6 +465,11 @@ moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes)
     g.found.looks++;
     say(&g.found, ns);
     return &g.found;
+}
+
+uint64_t triggers_due_ns(void)
+{
+    return g.has_found ? 0 : g.due_ns;
 }
 
 int triggers_are_sure(const moment *of)

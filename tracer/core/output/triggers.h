@@ -51,6 +51,8 @@ void triggers_end(void);
 /* Looks at what is open at `ns`. Returns what has fired and is to be told, or NULL. */
 /* The moment stays as it is until its snapshot is written. */
 moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes);
+/* Until when nothing of what was open at the last look makes a trigger fire. */
+uint64_t triggers_due_ns(void);
 /* Whether everything about it is known, or will not be. */
 int triggers_are_sure(const moment *of);
 /* From any thread: where the thread of the moment was at `ns` (strings; 0: unknown). */

@@ -25,9 +25,9 @@
 #include "timeline/timeline.h"
 
 /* A pass leaves what is younger than this: a record may have been begun, and not be there yet, since its thread has lost the
- * processor in between, for as long as a busy machine likes. A killed program loses that and one period; the documented
- * limit is 250 ms. */
-enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, FLUSH_BYTES = 1 << 20, PREFETCHED = 32,
+ * processor in between, for as long as a busy machine likes. A killed program loses that and one period, which is CALM_NS
+ * where little happens; the documented limit is 250 ms. */
+enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, CALM_NS = 150 * 1000 * 1000, CALM_EVENTS = 2000, FLUSH_BYTES = 1 << 20, PREFETCHED = 32,
        COPYING_NS = 1000 * 1000 };
 
 /* What a pass handles: what is not young, what was there at the pass before, or all. */
@@ -55,6 +55,7 @@ static struct {
     uint64_t start_ns, realtime_offset, boottime_offset;
     uint64_t overhead_ns, dropped_by_gone;
     uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
+    uint64_t period_ns; /* from the pass before to the next one */
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1},
@@ -254,8 +255,19 @@ static uint64_t dropped_in_all(void)
     return dropped;
 }
 
+/* Where little happens, and nobody waits for what the writer says, it comes less often. A trigger that may fire by then is
+ * not kept waiting. */
+static uint64_t period_after(uint64_t events, int is_asked)
+{
+    uint64_t due_ns = triggers_due_ns(), looked_ns = w.ticks.from.ns + PERIOD_NS;
+    if (events >= CALM_EVENTS || is_asked || debug_is_on() || snapshots_are_asked() || due_ns <= looked_ns)
+        return PERIOD_NS;
+    return due_ns < looked_ns + CALM_NS - PERIOD_NS ? due_ns - looked_ns + PERIOD_NS : CALM_NS;
+}
+
 static void pass(enum upto upto)
 {
+    uint64_t events_before = w.line.out.events;
     int last = upto == THE_END;
     clock_pair now = clock_take_pair();
     if (upto == THE_OLD)
@@ -266,7 +278,7 @@ static void pass(enum upto upto)
     begin_batch();
     w.kernel_ns = 0;
     drain(horizon);
-    samples_write(&w.samples, horizon);
+    samples_write(&w.samples, horizon, w.ticks.to.ns);
     w.sources->kernel->feed(w.ticks.to.ns, on_kernel, NULL); /* in the last pass too: what came later was not recorded */
     w.kernel_ns = UINT64_MAX;
     present_tell(&w.line, &w.ticks, w.generation, last);
@@ -292,7 +304,8 @@ static void pass(enum upto upto)
                            dropped_in_all(), w.line.out.events, bytes_written(),
                            w.sources->ask_stacks, w.sources->keeper};
     debug_tell(&facts);
-    control_serve(&facts);
+    int is_asked = control_serve(&facts);
+    w.period_ns = period_after(w.line.out.events - events_before, is_asked);
 }
 
 static void conclude(uint64_t dropped)
@@ -322,7 +335,7 @@ static void *run(void *unused)
         }
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += w.flight.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : PERIOD_NS;
+        until.tv_nsec += w.flight.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : (long)w.period_ns;
         if (until.tv_nsec >= 1000000000) {
             until.tv_nsec -= 1000000000;
             until.tv_sec++;
@@ -334,7 +347,7 @@ static void *run(void *unused)
             w.flight.ring.is_pinned = snapshots_go_on();
         if (clock_ns_of(CLOCK_MONOTONIC) >= next_ns) {
             pass(THE_OLD);
-            next_ns = clock_ns_of(CLOCK_MONOTONIC) + PERIOD_NS;
+            next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
         }
         w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
         pthread_mutex_lock(&w.mutex);
@@ -397,6 +410,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     remarks_keep(about);
     w.sources = sources;
     w.overhead_ns = w.dropped_by_gone = 0;
+    w.period_ns = PERIOD_NS;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     w.descriptors = private_fd_open("/proc/self/fd");

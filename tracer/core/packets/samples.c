@@ -8,7 +8,7 @@
 #include "ring/text.h"
 #include "packets/wire.h"
 
-enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_PASSES = 2 };
+enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_NS = 140 * 1000 * 1000 };
 
 /* The names of pseudo-frames, which stand for unknown frames. A table, so that each is one string of the
  * schema. */
@@ -240,12 +240,14 @@ static void put_sample(void *writer, const sample *s)
     samples_put(w, s, w->to_ns(s->tick));
 }
 
-void samples_write(sample_writer *w, uint64_t horizon_tick)
+void samples_write(sample_writer *w, uint64_t horizon_tick, uint64_t ns)
 {
     w->hz = w->from->hz();
     if (!w->hz)
         return;
     w->from->drain(horizon_tick, put_sample, w);
-    if (w->passes++ % LOOK_PASSES == 0)
-        w->from->look_for_threads(put_sample, w);
+    if (ns < w->look_ns)
+        return;
+    w->look_ns = ns + LOOK_NS;
+    w->from->look_for_threads(put_sample, w);
 }

@@ -21,14 +21,14 @@ typedef struct {
     map functions, paths; /* string ids interned in this chunk */
     map frame_iids;       /* hash of a place -> iid */
     map stack_iids;       /* hash of the frames -> iid */
-    uint32_t passes;
+    uint64_t look_ns; /* when it looks for threads again */
     uint64_t count;       /* packets in total */
 } sample_writer;
 
 void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick), const sample_source_table *from);
 void samples_free(sample_writer *w);
-/* Writes the threads' samples up to `ns`; every 200 ms it also looks for new threads. */
-void samples_write(sample_writer *w, uint64_t horizon_tick);
+/* Writes the threads' samples up to `horizon_tick`, which is `ns`; every 150 to 200 ms it also looks for new threads. */
+void samples_write(sample_writer *w, uint64_t horizon_tick, uint64_t ns);
 /* Writes one sample, at `ns`; for the above and for tests. */
 void samples_put(sample_writer *w, const sample *s, uint64_t ns);
 
