@@ -132,6 +132,10 @@ class Model:
     def nouns(self) -> Nouns:
         return nouns_of(self.loops)
 
+    def nouns_on(self, loop: int) -> Nouns:
+        """The words for one loop of the trace, which may have others of another kind."""
+        return nouns_of((self.loops[loop],)) if loop >= 0 else self.nouns
+
     def pid(self, process: int) -> int:
         return self.trace.processes[process].pid if process >= 0 else 0
 

@@ -59,9 +59,17 @@ def test_three_long_steps_block(tmp_path):
         (s.TRACK_TRIO_PREFIX, "trio task", "event loop", "await trio.to_thread.run", "awaits"),
     ],
 )
-def test_every_kind_of_loop_has_its_words(tmp_path, kind, task, loop, thread, pause):
-    """gevent's users read of greenlets and their hub, trio's of trio tasks."""
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_every_kind_of_loop_has_its_words(tmp_path, kind, task, loop, thread, pause, is_alone):
+    """gevent's users read of greenlets and their hub, trio's of trio tasks, also where another
+    thread has a loop of another kind."""
     service = Service(2, kind=kind)
+    if not is_alone:
+        other = s.TRACK_TRIO_PREFIX if kind != s.TRACK_TRIO_PREFIX else s.TRACK_LOOP_PREFIX
+        control = service.trace.loop(service.trace.thread("control"), other)
+        serve = control.task("serve", site="/app/control.py:3 serve").ready(0).running(1_000)
+        control.step(serve, 1_000, 2_000)
+        serve.done(2_000)
     service.step(30 * MS)
     service.rest(2_000 * MS)
     service.step(300 * MS)

@@ -86,7 +86,7 @@ def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
     tid = model.loops[loop].tid if loop >= 0 else 0
     until = worst.start_ns + worst.ns
     where = sampled(*hot(facts.hot_places, facts.stacks(tid, [(worst.start_ns, until)])))
-    nouns = facts.model.nouns
+    nouns = model.nouns_on(loop)
     text = (
         f"{nouns.loop.capitalize()} overloaded: {plural(row.count, nouns.task)} of "
         f"{code(row.coro, row.site)} have work for "

@@ -226,7 +226,7 @@ def _collections(
     if cycles:
         text += f"; it freed {plural(cycles, 'object')} in reference cycles"
     if ready:
-        text += f"; {waited(facts, max(wait.tasks for wait in waits), ready)}"
+        text += f"; {waited(facts.model.nouns, max(wait.tasks for wait in waits), ready)}"
     if others:
         text += f"; meanwhile other threads waited {duration(others)} for the GIL"
     evidence = Evidence(

@@ -169,18 +169,19 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         lost = _lost(found)
         what = what_they_do(facts, [step for step, _ in found])
         who = code(name, site)
+        nouns = facts.model.nouns_on(worst.lane)
         once = f"{duration(worst.own_ns)} ({at(facts, worst.start_ns)})"
         if never:
             text = f"{who} never yields: it ran for {once} without giving the loop a turn"
         else:
-            text = f"{who} blocks the {facts.model.nouns.loop} for up to {once}"
+            text = f"{who} blocks the {nouns.loop} for up to {once}"
         if len(found) > 1:
             total = duration(sum(step.own_ns for step, _ in found))
             text += (
                 f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)}, "
                 f"{total} in total"
             )
-        behind = waited(facts, waiting.tasks, lost, waiting.how)
+        behind = waited(nouns, waiting.tasks, lost, waiting.how)
         if waiting.how == ARRIVED:
             behind = (
                 f"as soon as it was over, the loop had up to {waiting.tasks} callbacks to run "
@@ -235,13 +236,13 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             continue
         name, site = facts.call(call)
         who, where, task = facts.runs(i)
-        loop = model.loops[model.lane[i]]
+        loop, nouns = model.loops[model.lane[i]], model.nouns_on(model.lane[i])
         text = (
             f"{code(who, where)} calls {code(name, site)}, which blocks the "
-            f"{model.nouns.loop}: {plural(len(rows), 'time')} for more than "
+            f"{nouns.loop}: {plural(len(rows), 'time')} for more than "
             f"{duration(_LONG_CALL_NS)}, {duration(total)} in total, the longest "
             f"{duration(longest)} ({at(facts, table.start_ns[worst])}); "
-            f"{waited(facts, max(wait.tasks for wait in waits), lost)}."
+            f"{waited(nouns, max(wait.tasks for wait in waits), lost)}."
         )
         evidence = Evidence(
             table.start_ns[worst], longest, loop.thread_name, task, loop.tid, site,

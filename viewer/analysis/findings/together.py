@@ -66,12 +66,13 @@ def _finding(
 ) -> Finding:
     _, name, site = occupant
     total = sum(step.own_ns for step in found)
+    nouns = facts.model.nouns_on(found[0].lane)
     text = (
-        f"{code(name, site)} blocks the {facts.model.nouns.loop} with steps that follow each "
+        f"{code(name, site)} blocks the {nouns.loop} with steps that follow each "
         f"other: {len(found)} of them took {duration(total // len(found))} on average, "
         f"{duration(total)} in total{what_they_do(facts, found)}; because of them "
         f"{code(most.coro, most.site)} runs up to {duration(_late_ns(most, occupant))} late, "
-        f"and other {facts.model.nouns.task}s lost {duration(lost)} in all."
+        f"and other {nouns.task}s lost {duration(lost)} in all."
     )
     evidence = evidence_of(facts, found[0], site)
     return Finding("loop blocked", lost, text, evidence, next_step(facts, found))

@@ -17,6 +17,7 @@ from viewer.trace.columns import (
     SLEEP,
     THREAD_RUNNING,
 )
+from viewer.trace.loops import Nouns
 from viewer.words import code, shorten, stem
 
 _LONG = 48
@@ -41,9 +42,9 @@ def at(facts: Facts, time_ns: int) -> str:
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"
 
 
-def waited(facts: Facts, tasks: int, ns: int, how: str = "ready") -> str:
+def waited(nouns: Nouns, tasks: int, ns: int, how: str = "ready") -> str:
     """Who was ready meanwhile: at most so many tasks at a time, and all their waiting."""
-    ready = plural(tasks, f"{how} {facts.model.nouns.task}")
+    ready = plural(tasks, f"{how} {nouns.task}")
     if tasks == 1:
         return f"{ready} waited behind it, {duration(ns)} in total"
     return f"up to {ready} waited behind it, {duration(ns)} summed over all of them"
