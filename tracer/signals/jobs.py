@@ -1,6 +1,6 @@
-"""Jobs of pools of processes (concurrent.futures' executor, multiprocessing's Pool, and
-billiard's, which is Celery's prefork), and messages of multiprocessing's connections and
-queues.
+"""Jobs of pools of processes (concurrent.futures' executor, loky's, which is joblib's,
+multiprocessing's Pool, and billiard's, which is Celery's prefork), and messages of
+multiprocessing's connections and queues.
 
 Only functions are watched that each job passes once, or each message between processes.
 """
@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
     from tracer.signals import Tool
 
+_EXECUTOR = (
+    ("_WorkItem.__init__", "pool work item", "PY_START"),
+    ("_sendback_result", "pool job end", "PY_START"),
+    ("_ExecutorManagerThread.process_result_item", "pool result item", "PY_START"),
+)
+_LOKY = ("loky", "joblib.externals.loky")
+
 # Module -> its functions, what their events mean, and which.
 WATCHED: "dict[str, tuple[tuple[str, str, str], ...]]" = {
-    "concurrent.futures.process": (
-        ("_WorkItem.__init__", "pool work item", "PY_START"),
-        ("_sendback_result", "pool job end", "PY_START"),
-        ("_ExecutorManagerThread.process_result_item", "pool result item", "PY_START"),
-    ),
+    "concurrent.futures.process": _EXECUTOR,
+    **{f"{loky}.process_executor": _EXECUTOR for loky in _LOKY},
+    **{
+        f"{loky}.backend.reduction": (("dumps", "pickle", "PY_START PY_RETURN"),)
+        for loky in _LOKY
+    },
     "multiprocessing.pool": (
         ("ApplyResult.__init__", "pool result made", "PY_RETURN"),
         ("MapResult.__init__", "pool result made", "PY_RETURN"),
@@ -103,6 +111,18 @@ KNOWN: "dict[str, dict[str, str]]" = {
     },
     "multiprocessing.reduction": {"dumps": "ForkingPickler.dumps"},
     "multiprocessing.connection": {"pool_send": "_ConnectionBase.send"},
+    **{
+        f"{loky}.process_executor": {
+            "loky_submit": "ProcessPoolExecutor.submit",
+            "loky_worker": "_process_worker",
+            "loky_chunk": "_process_chunk",
+            "loky_failure": "_ExceptionWithTraceback",
+            "loky_call": "_CallItem",
+            "loky_result": "_ResultItem",
+        }
+        for loky in _LOKY
+    },
+    **{f"{loky}.backend.reduction": {"loky_dumps": "dumps"} for loky in _LOKY},
     "billiard.pool": {
         "billiard_apply": "Pool.apply_async",
         "billiard_tasks": "TaskHandler.body",
@@ -118,7 +138,7 @@ KNOWN: "dict[str, dict[str, str]]" = {
 }
 
 
-_STANDARD = ("concurrent", "multiprocessing")
+_BILLIARDS = ("billiard", "celery")
 # Of these a function is known by the place of a variable.
 VARIABLES = {"celery_size": "body_size"}
 
@@ -129,7 +149,7 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
     def watch(name: str) -> None:
         module = sys.modules[name]
         known = {key: _known(module, key, path) for key, path in KNOWN.get(name, {}).items()}
-        setup = core.setup_jobs if name.startswith(_STANDARD) else core.setup_billiard
+        setup = core.setup_billiard if name.startswith(_BILLIARDS) else core.setup_jobs
         setup({key: found for key, found in known.items() if found is not None})
         for path, role, events in WATCHED.get(name, ()):
             function = _find(module, path)

@@ -202,6 +202,18 @@ def test_jobs_table(tmp_path):
     )
 
 
+def test_jobs_of_which_none_began(tmp_path):
+    """A pool whose workers are not seen, or that has lost them."""
+    family = Family("/app/batch.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    family.job(77, "resize", main, 1 * MS, "/app/batch.py:8 main")
+    main.end(9 * MS)
+    family.first.ended(10 * MS)
+    assert shown(tmp_path, family, "jobs")[-1].strip() == (
+        "`resize`: 1 job, of which none began in this trace."
+    )
+
+
 def test_jobs_json(tmp_path):
     (row,) = as_json(tmp_path, pool())["jobs"]
     assert (row["name"], row["count"], row["failed"], row["workers"]) == ("resize", 3, 1, 2)

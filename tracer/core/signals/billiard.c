@@ -5,7 +5,6 @@
  * where the job begins to be queued. */
 #include "signals/billiard.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "python/codes.h"
@@ -13,6 +12,7 @@
 #include "python/stacks.h"
 #include "ring/intern.h"
 #include "ring/map.h"
+#include "ring/memory.h"
 #include "signals/jobs.h"
 
 /* What the messages of a pool begin with, and how many things they have then. */
@@ -142,7 +142,7 @@ static pending take(map *kept, uint64_t key)
     uint64_t *place = key ? map_find(kept, key) : NULL;
     if (place) {
         found = *(const pending *)(uintptr_t)*place;
-        free((void *)(uintptr_t)*place);
+        memory_give((void *)(uintptr_t)*place, sizeof(pending));
         map_remove(kept, key);
     }
     compat_unlock(&guard);
@@ -152,14 +152,14 @@ static pending take(map *kept, uint64_t key)
 static void keep(map *kept, uint64_t key, pending made)
 {
     take(kept, key);
-    pending *copy = key ? malloc(sizeof *copy) : NULL;
+    pending *copy = key ? memory_take(sizeof *copy) : NULL;
     compat_lock(&guard);
     uint64_t *place = copy ? map_put(kept, key) : NULL;
     if (place) {
         *copy = made;
         *place = (uint64_t)(uintptr_t)copy;
     } else {
-        free(copy);
+        memory_give(copy, sizeof *copy);
     }
     compat_unlock(&guard);
 }

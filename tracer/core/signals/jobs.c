@@ -20,12 +20,13 @@
 /* X(name): functions (their code), types and functions as objects, by which jobs are told from other messages. */
 #define CODES(X)                                                                                                 \
     X(submit) X(process_worker) X(dumps) X(pool_send) X(handle_tasks) X(handle_results) X(pool_worker)           \
-    X(apply_async) X(map_async) X(imap) X(imap_unordered)
+    X(apply_async) X(map_async) X(imap) X(imap_unordered) X(loky_submit) X(loky_worker) X(loky_dumps)
 #define OBJECTS(X)                                                                                               \
-    X(call_item) X(result_item) X(process_chunk) X(process_failure) X(pool_failure) X(mapstar) X(starmapstar)
+    X(call_item) X(result_item) X(process_chunk) X(process_failure) X(pool_failure) X(mapstar) X(starmapstar)    \
+    X(loky_call) X(loky_result) X(loky_chunk) X(loky_failure)
 #define NAMES(X)                                                                                                 \
     X(_queue_count) X(_call_queue) X(call_queue) X(_inqueue) X(_reader) X(_handle) X(_job) X(_pool) X(_number_left) \
-    X(work_id) X(fn) X(args) X(func) X(exc)
+    X(work_id) X(fn) X(args) X(func) X(exc) X(exception) X(items)
 
 #define POINTER(name) *name,
 static struct {
@@ -116,14 +117,46 @@ static uint64_t task_number(PyObject *task)
     return jobs_chunk_number(number_of(item(task, 0)), number_of(item(task, 1)));
 }
 
+/* loky has an executor of its own, which is joblib's: a copy of concurrent.futures' with the same names. */
+
+static int is_call_item(PyObject *object)
+{
+    return is_a(object, known.call_item) || is_a(object, known.loky_call);
+}
+
+static int is_result_item(PyObject *object)
+{
+    return is_a(object, known.result_item) || is_a(object, known.loky_result);
+}
+
+static int is_failure(PyObject *object)
+{
+    return is_a(object, known.process_failure) || is_a(object, known.pool_failure) || is_a(object, known.loky_failure);
+}
+
+/* What dumps() pickles. */
+static PyObject *pickled_by(const compat_frame *frame)
+{
+    return local(frame, !runs(frame, known.loky_dumps));
+}
+
+/* joblib's batch of calls: the function of the first. NULL: it is none. */
+static PyObject *batched(PyObject *called)
+{
+    PyObject *items = strcmp(Py_TYPE(called)->tp_name, "BatchedCalls") ? NULL : attribute(called, names.items);
+    return items && PyList_CheckExact(items) && PyList_GET_SIZE(items) ? item(PyList_GET_ITEM(items, 0), 0) : NULL;
+}
+
 /* The function that is called in the end, of a job and its arguments. */
 static uint32_t function_of(PyObject *called, PyObject *args)
 {
+    PyObject *first = called ? batched(called) : NULL;
+    called = first ? first : called;
     if (called && (called == known.mapstar || called == known.starmapstar))
         called = item(item(args, 0), 0); /* a chunk: the function, and what to call it with */
     else if (called && !PyFunction_Check(called) && !strcmp(Py_TYPE(called)->tp_name, "functools.partial")) {
         PyObject *inner = attribute(called, names.func);
-        if (inner && inner == known.process_chunk)
+        if (inner && (inner == known.process_chunk || inner == known.loky_chunk))
             called = item(attribute(called, names.args), 0);
     }
     return called ? codes_callable(called) : 0;
@@ -135,7 +168,7 @@ void jobs_on_work_item(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     const compat_frame *frame = current(), *by = calling(frame);
-    if (!runs(by, known.submit))
+    if (!runs(by, known.submit) && !runs(by, known.loky_submit))
         return;
     PyObject *executor = local(by, 0);
     job_id job = {jobs_pool_of_queue(attribute(executor, names._call_queue)),
@@ -235,7 +268,16 @@ static void tell_chunk(thread_buffer *b, PyObject *task, PyObject *connection)
 static int is_inside(const thread_jobs *j)
 {
     return j->out.kind && !j->out.is_pickled && compat_is_caller(PyThreadState_Get(), j->out.frame) &&
-           runs(j->out.frame, known.dumps);
+           (runs(j->out.frame, known.dumps) || runs(j->out.frame, known.loky_dumps));
+}
+
+/* `raised` is what the job has raised, perhaps with its traceback as text; NULL or None: nothing. */
+static void end(thread_buffer *b, thread_jobs *j, PyObject *raised)
+{
+    if (is_failure(raised))
+        raised = attribute(raised, names.exc);
+    j->own.runs = 0;
+    jobs_emit(b, POOL_ENDED, raised && raised != Py_None ? codes_type_name(raised) : 0, j->own.job, (pool_job_details){0});
 }
 
 void jobs_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -246,13 +288,15 @@ void jobs_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     j->out.kind = NO_JOB;
     const compat_frame *frame = current(), *by;
-    PyObject *object = local(frame, 1);
-    if (is_a(object, known.call_item)) {
+    PyObject *object = pickled_by(frame);
+    if (is_call_item(object)) {
         j->out.kind = CALL;
         j->out.job = (job_id){0, number_of(attribute(object, names.work_id))};
-    } else if (is_a(object, known.result_item)) {
+    } else if (is_result_item(object)) {
         j->out.kind = RESULT;
         j->out.job = (job_id){j->own.job.pool, number_of(attribute(object, names.work_id))};
+        if (j->own.runs && j->out.job.number == j->own.job.number) /* so loky tells of what a job has raised */
+            end(b, j, attribute(object, names.exception));
     } else if (is_tuple_of(object, 5) && runs(by = calling(frame), known.pool_send) &&
                runs(calling(by), known.handle_tasks)) {
         j->out.kind = CALL;
@@ -330,11 +374,11 @@ void jobs_on_read(thread_buffer *b, uint64_t bytes)
 void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick;
-    int is_call = is_a(value, known.call_item);
+    int is_call = is_call_item(value);
     if (!is_call && !is_tuple_of(value, 5))
         return;
     const compat_frame *frame = current(), *by = calling(frame);
-    if (!runs(by, is_call ? known.process_worker : known.pool_worker))
+    if (!runs(by, is_call ? known.process_worker : known.pool_worker) && !(is_call && runs(by, known.loky_worker)))
         return;
     thread_jobs *j = jobs_of(b);
     uint64_t number = is_call ? number_of(attribute(value, names.work_id)) : task_number(value);
@@ -345,15 +389,6 @@ void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
     uint32_t func = is_call ? function_of(attribute(value, names.fn), NULL) : function_of(item(value, 2), item(value, 3));
     jobs_emit(b, POOL_BEGUN, func, j->own.job,
          (pool_job_details){.bytes = j->in.bytes, .pickling_ns = now_ns() - j->in.at_ns, .stack = own_stack()});
-}
-
-/* `raised` is what the job has raised, perhaps with its traceback as text; NULL or None: nothing. */
-static void end(thread_buffer *b, thread_jobs *j, PyObject *raised)
-{
-    if (is_a(raised, known.process_failure) || is_a(raised, known.pool_failure))
-        raised = attribute(raised, names.exc);
-    j->own.runs = 0;
-    jobs_emit(b, POOL_ENDED, raised && raised != Py_None ? codes_type_name(raised) : 0, j->own.job, (pool_job_details){0});
 }
 
 void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -381,7 +416,7 @@ void jobs_on_received(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick;
     uint64_t number;
-    if (is_a(value, known.result_item))
+    if (is_result_item(value))
         number = number_of(attribute(value, names.work_id));
     else if (is_tuple_of(value, 3) && runs(calling(current()), known.handle_results))
         number = task_number(value);
@@ -406,7 +441,7 @@ void jobs_on_result_item(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     const compat_frame *frame = current();
-    if (is_a(local(frame, 1), known.result_item))
+    if (is_result_item(local(frame, 1)))
         take_result(b, jobs_pool_of_queue(attribute(local(frame, 0), names.call_queue)));
 }
 

@@ -253,11 +253,13 @@ static void judge_code(const char *code, spawned_program *program)
 {
     if (starts_with(code, "import sys; ")) /* the fork server of 3.14 */
         code += sizeof "import sys; " - 1;
-    int tracks = starts_with(code, "from multiprocessing.resource_tracker import main");
+    int is_loky = starts_with(code, "from joblib.externals.loky.backend.resource_tracker import main") ||
+                  starts_with(code, "from loky.backend.resource_tracker import main");
+    int tracks = is_loky || starts_with(code, "from multiprocessing.resource_tracker import main");
     int serves = starts_with(code, "from multiprocessing.forkserver import main");
     program->is_helper = tracks || serves;
     if (tracks)
-        refuse(program, "multiprocessing's resource tracker");
+        refuse(program, is_loky ? "loky's resource tracker" : "multiprocessing's resource tracker");
     else if (serves)
         program->how = SPAWNED_SERVER;
     else if (starts_with(code, "from multiprocessing.spawn import spawn_main"))

@@ -97,6 +97,8 @@ def jobs(report: Report, top: int, style: Style) -> str:
 
 def _told(row: JobRow) -> str:
     """`resize`: 100 jobs in 4 processes ran 1.2 s in all, and waited 300 ms to begin."""
+    if not row.workers:
+        return f"`{row.name}`: {plural(row.jobs, 'job')}, of which none began in this trace."
     text = f"`{row.name}`: {plural(row.jobs, 'job')} in "
     text += f"{plural(row.workers, 'process', 'processes')} ran {duration(row.ran.total_ns)} "
     text += f"in all, were queued for {duration(row.queued.total_ns)}, and their results took "
