@@ -376,5 +376,6 @@ SYNC: dict[str, Wanted] = {
     "z15_permit_lost_in_failed_thread": Wanted(
         "slots never returned", ("upload", "permit", "Semaphore")
     ),
-    "z11_pool_of_a_semaphore": Wanted("pool exhausted", ("2 permits", "backoff", "borrow")),
+    "z17_children_never_waited_for": Wanted("workers never exit", ("30 children", "notify")),
+    "z11_pool_of_a_semaphore": Wanted("pool exhausted", ("permits", "backoff", "borrow")),
 }

@@ -57,6 +57,32 @@ def test_how_many_are_told(tmp_path, unseen, said):
     assert said in found[0].text
 
 
+def jobs_give_back():
+    """Four callers wait for permits that the threads of a pool give back for them."""
+    trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
+    lock, workers = trace.lock("Semaphore", TAKE), [trace.thread(f"out_{n}") for n in range(2)]
+    callers = [trace.thread(f"request-{n}").native(0) for n in range(4)]
+    for worker in workers:
+        worker.native(0)
+    for turn in range(3):
+        start = (10 + turn * 500) * MS
+        for n, caller in enumerate(callers):
+            caller.lock_wait(start + n, "Semaphore", lock=lock, site=TAKE)
+        for n, caller in enumerate(callers):
+            got = start + (n + 1) * 100 * MS
+            workers[n % 2].release(got, lock, to=caller)
+            caller.native(got)
+    for thread in (*callers, *workers):
+        thread.end(1600 * MS)
+    return trace.ended(1601 * MS)
+
+
+def test_permits_that_others_give_back_are_not_counted(tmp_path):
+    found, *_ = find_in(tmp_path, jobs_give_back())
+    assert found.finding == "pool exhausted"
+    assert "share the permits of a `Semaphore`" in found.text
+
+
 GET = "/app/db.py:21 query"
 
 

@@ -8,8 +8,11 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 BEAT, CONNECT = "/app/bus.py:18 heartbeat", "/app/bus.py:14 connect"
 
 
-def bus(count=32, every=50 * MS, until=0, ends=False, by_each=False, what="sleep"):
-    """A task makes heartbeats, each of which wakes every second."""
+def bus(
+    count=32, every=50 * MS, until=0, ends=False, by_each=False, leaves=False, what="sleep"
+):  # fmt: skip
+    """A task makes heartbeats, each of which wakes every second; or each of its clients makes
+    one, and `leaves` soon."""
     trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop = trace.loop(thread)
@@ -23,6 +26,7 @@ def bus(count=32, every=50 * MS, until=0, ends=False, by_each=False, what="sleep
         if by_each:
             parent = loop.task("client", site="/app/bus.py:40 client", parent=main.id)
             events.append((born, parent, "client"))
+            events += [(born + 20 * MS, parent, "leaves")] if leaves else []
         beat = loop.task("heartbeat", site="/app/bus.py:16 heartbeat", parent=parent.id)
         events.append((born + MS, beat, "born"))
         wake = born + MS + 300 * MS
@@ -36,7 +40,7 @@ def bus(count=32, every=50 * MS, until=0, ends=False, by_each=False, what="sleep
             task.ready(at, stack=CONNECT).running(at)
         else:
             task.ready(at, waker="timer").running(at)
-        if how == "done":
+        if how in ("done", "leaves"):
             task.done(at + 1)
         else:
             task.awaits(at + 1, what if how != "client" else "future", site=BEAT)
@@ -60,6 +64,19 @@ def test_a_heartbeat_for_each_connection(tmp_path):
     )
 
 
+def test_a_heartbeat_that_outlives_each_client(tmp_path):
+    (found,) = find_in(tmp_path, bus(by_each=True, leaves=True))
+    assert found.finding == "task leak"
+    assert found.text == (
+        "Tasks of `heartbeat` (bus.py:16) pile up: 32 were created by `client` (bus.py:14), "
+        "one after the other, by tasks that have ended since, and none had ended when the "
+        "last one began: each still sleeps and wakes again in `heartbeat` (bus.py:18)."
+    )
+    assert found.next_step == (
+        "Cancel it in a `finally` of whoever creates it, or create it in a task group."
+    )
+
+
 @pytest.mark.parametrize(
     "story",
     [
@@ -67,6 +84,7 @@ def test_a_heartbeat_for_each_connection(tmp_path):
         pytest.param({"until": 4_000 * MS}, id="a staggered start"),
         pytest.param({"ends": True}, id="they end"),
         pytest.param({"by_each": True}, id="each client has its own"),
+        pytest.param({"by_each": True, "leaves": True, "ends": True}, id="they end later"),
         pytest.param({"what": "query (asyncpg)"}, id="they work"),
     ],
 )

@@ -32,6 +32,7 @@ from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.joined import join_under_lock
 from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.leaving import slow_end
+from viewer.analysis.findings.leftchildren import children_pile_up
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
@@ -120,6 +121,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pollers_pile_up,  # workers never exit
     readers_pile_up,  # workers never exit
     processes_pile_up,  # workers never exit
+    children_pile_up,  # workers never exit
     descriptors_pile_up,
     queue_grows,
     jobs_pile_up,  # queue grows

@@ -19,6 +19,7 @@ _AGAIN_NS = 5 * _MS
 # What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
 # also make two sides wait for each other, or threads take turns: one function waits in a pool.
 _HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+_GIVES = 2
 OWN_SLOT = "slot"  # of a home-made pool
 _WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
@@ -194,7 +195,12 @@ def holds_of(waits: list[Wait], life: LongWaits, slot: str = "") -> Held:
             ]
             kept += still
             sure += [hold for hold in still if hold.start_ns >= since_ns]
-    return Held(found, _most_at_once(sure), _most_at_once(found + kept))
+    gave = Counter(wait.ender for wait in waits)
+    served = Counter(wait.who for wait in waits if not wait.failed)
+    # Whoever gives again and again and never got one gives what others have, unseen.
+    is_theirs = all(who is None or n <= _GIVES or served[who] for who, n in gave.items())
+    sure_of = _most_at_once(sure) if is_theirs else 0
+    return Held(found, sure_of, _most_at_once(found + kept))
 
 
 def _most_at_once(holds: list[Hold]) -> int:

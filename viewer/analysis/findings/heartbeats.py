@@ -1,6 +1,6 @@
 """Tasks that sleep and wake again and again, of which one is started after the other."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
@@ -18,6 +18,8 @@ from viewer.words import code, place
 _MANY = 24
 _LAST = 3, 4
 _LOOKS = 2
+_ONE = "Cancel the old one before a new one is created, or keep one for all."
+_CANCEL = "Cancel it in a `finally` of whoever creates it, or create it in a task group."
 _ASLEEP = 8, 10
 _BACK = 60  # rows of a task that are looked at
 
@@ -39,10 +41,36 @@ def heartbeats_pile_up(facts: Facts, members: dict[int, list[int]]) -> Iterator[
                 found = _finding(facts, process, parent, group, tasks)
                 if found is not None:
                     yield found
+        for (process, _), tasks in _left_behind(facts, every).items():
+            if len(tasks) >= _MANY:
+                parent = owned.task_parent[tasks[0]]
+                found = _finding(facts, process, parent, group, tasks, is_left=True)
+                if found is not None:
+                    yield found
+
+
+def _left_behind(facts: Facts, every: list[int]) -> dict[tuple[int, int], list[int]]:
+    """By process and coroutine of the creators: tasks that outlive their creator, who made
+    one of them."""
+    owned, ledger = facts.model.owners, facts.ledger
+    found: dict[tuple[int, int], list[int]] = defaultdict(list)
+    made = Counter((owned.task_process[task], owned.task_parent[task]) for task in every)
+    for task in every:
+        process, parent = owned.task_process[task], owned.task_parent[task]
+        maker = ledger.task_of(process, parent) if parent >= 0 else -1
+        if maker >= 0 and made[process, parent] == 1 and ledger.how_it_ended(maker):
+            found[process, owned.task_group[maker]].append(task)
+    return found
 
 
 def _finding(
-    facts: Facts, process: int, parent: int, group: int, tasks: list[int]
+    facts: Facts,
+    process: int,
+    parent: int,
+    group: int,
+    tasks: list[int],
+    *,
+    is_left: bool = False,
 ) -> Finding | None:
     model, owned = facts.model, facts.model.owners
     maker = facts.ledger.task_of(process, parent)
@@ -66,8 +94,9 @@ def _finding(
     last_ns = rows.end_ns[rows.offset[first + 1] - 1]
     text = (
         f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: {len(tasks):,} were "
-        f"created by {code(by, where) if where else code(by)}, one after the other, and none "
-        f"had ended when the last one began: each still sleeps and wakes again"
+        f"created by {code(by, where) if where else code(by)}, one after the other, "
+        f"{'by tasks that have ended since, ' if is_left else ''}and none had "
+        f"ended when the last one began: each still sleeps and wakes again"
         f"{place_in(sites[0]) or f' ({place(sites[0])})'}."
     )
     return Finding(
@@ -75,7 +104,7 @@ def _finding(
         0,
         text,
         facts.evidence(("task", first), births[0], last_ns - births[0], sites[0]),
-        "Cancel the old one before a new one is created, or keep one for all.",
+        _CANCEL if is_left else _ONE,
     )
 
 
