@@ -85,6 +85,7 @@ class Events(NamedTuple):
     framed_bytes: int  # the file consists of packets up to here
     skipped_bytes: int  # of packets that could not be used
     packets: int
+    is_plain: bool  # all strings are printable ASCII and ends of lines
 
 
 class Described(NamedTuple):

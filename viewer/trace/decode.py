@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tracer import schema as s
 from viewer.trace.columns import BOOL, DOUBLE, INT, STRING, TIME_LIMIT_NS, UINT, Events, views
+from viewer.trace.shown import is_plain
 from viewer.trace.wire import Malformed, fields, fixed64, message, read_varint, varint
 
 _PACKET = {
@@ -144,6 +145,7 @@ class _Decoder:
             at,
             self.skipped,
             self.packets,
+            is_plain(self.strings),
         ]
         return Events(*row)
 

@@ -12,6 +12,7 @@ from viewer.trace import (
     sites,
     states,
     sweeps,
+    texts,
     tiles,
     timelines,
 )
@@ -77,6 +78,7 @@ class Engine:
     find_args: Callable[[Column, Column, Column, Column, Column, int], Column]
     find_numbers: Callable[[Column, Column, Column, Column, Column, int], Column]
     head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
+    new_lines: Callable[[list[str]], list[str]]
 
 
 PYTHON = Engine(
@@ -110,6 +112,7 @@ PYTHON = Engine(
     sites.find_args,
     sites.find_numbers,
     sites.head_sites,
+    texts.new_lines,
 )
 
 
@@ -155,6 +158,7 @@ def _native() -> Engine:
         _decoder.find_args,
         _decoder.find_numbers,
         _decoder.head_sites,
+        _decoder.new_lines,
     )
 
 

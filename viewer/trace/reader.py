@@ -222,7 +222,8 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     events = engine.decode(data)
     if not events.packets or paths[0].suffix == files.PROFILE:
         raise TraceFileError(files.refusal(paths[0], data))
-    events = events._replace(strings=shown_texts(events.strings))
+    if not events.is_plain:
+        events = events._replace(strings=shown_texts(events.strings))
     _check_clocks(events, paths)
     tracks = read_tracks(data, events, engine)
     track_process, processes = find_processes(tracks, engine)

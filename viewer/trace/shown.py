@@ -1,6 +1,7 @@
 """A trace's text as terminals and pages may show it. Recorders escape the same characters."""
 
 import re
+from collections.abc import Iterable
 from itertools import batched
 
 # Control characters, the separators of lines, and what turns the text's direction.
@@ -14,6 +15,11 @@ _NO_LINES = re.compile(f"[\u2028\u2029{_OTHERS}]")
 
 def shown_name(text: str) -> str:
     return text if text.isprintable() else _NO_NAME.sub(_escape, text)
+
+
+def is_plain(texts: Iterable[bytes]) -> bool:
+    """Whether all consist of printable ASCII and ends of lines: nothing to escape."""
+    return not b"".join(texts).translate(None, _PLAIN)
 
 
 def shown_texts(texts: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import LongWaits, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -33,7 +34,7 @@ _READ, _OF_MANAGER = "os.read", " AcquirerProxy."
 def file_lock(facts: Facts) -> Iterator[Finding]:
     """Long waits for a lock file, and what those did meanwhile who got it in between."""
     table, trace = facts.model.states, facts.model.trace
-    has_manager = any(_OF_MANAGER in text for text in trace.events.strings)
+    has_manager = mentions(facts, _OF_MANAGER)
     names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
     named = bytes(trace.text(name).endswith(names) for name in table.call_name)
     if 1 not in named:

@@ -9,6 +9,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import Call, awaits_of, calls_of, evidence
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -81,7 +82,7 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]
     if not calls and not awaits:
         return found
-    if not any(part in text for text in model.trace.stacks for part, _ in _LOCKS):
+    if not mentions(facts, *(part for part, _ in _LOCKS)):
         return found
     for row in calls:
         stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)

@@ -9,6 +9,7 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
+from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at, names
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
@@ -73,8 +74,7 @@ type _Threads = dict[int, list[_State]]
 
 def runner_findings(facts: Facts) -> Iterator[Finding]:
     """Jobs that wait for each other's results, and jobs that wait for a worker."""
-    stacks = facts.model.trace.stacks
-    if not any(runner.file in text for text in stacks for runner in _RUNNERS):
+    if not mentions(facts, *(runner.file for runner in _RUNNERS)):
         return
     for runner, workers, fetchers in _threads(facts):
         found = _waiting(facts, runner, workers) or _full(facts, runner, workers, fetchers)

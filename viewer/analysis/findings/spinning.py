@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import COMPUTING, Facts, Finding
+from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.resource import window
@@ -186,7 +187,7 @@ def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
     """Tasks that await nothing but connections, one after the other, for no use: whoever is
     connected awaits its transport, an answer, or its next attempt."""
     model, slices = facts.model, facts.model.trace.slices
-    if not any(_CONNECTING in text for text in model.trace.events.strings):
+    if not mentions(facts, _CONNECTING):
         return
     found, others = defaultdict[int, list[int]](list), Counter[int]()
     awaits = model.trace.engine.longer(

@@ -1,6 +1,7 @@
 /* Speed-up of decode.py, the Python twin: trace bytes to event columns. */
 #include "reading.h"
 #include "samples.h"
+#include "texts.h"
 
 static int32_t find_track(Decoder *d, uint64_t uuid)
 {
@@ -439,21 +440,6 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
     return file.at - data;
 }
 
-static PyObject *string_list(const Pool *pool)
-{
-    PyObject *list = PyList_New(pool->count);
-    for (Py_ssize_t i = 0; list && i < pool->count; i++) {
-        Span s = pool->items[i];
-        PyObject *text = PyUnicode_DecodeUTF8((const char *)s.at, s.end - s.at, "replace");
-        if (!text) {
-            Py_CLEAR(list);
-            break;
-        }
-        PyList_SET_ITEM(list, i, text);
-    }
-    return list;
-}
-
 /* Where each descriptor is, and when it was last seen. */
 static int put_descriptors(Decoder *d, const uint8_t *data)
 {
@@ -529,15 +515,17 @@ static PyObject *decode(PyObject *module, PyObject *arg)
         || put_descriptors(&d, buffer.buf) < 0) {
         goto done;
     }
-    result = PyTuple_New(COLUMNS + 5);
-    for (int i = 0; result && i < COLUMNS + 5; i++) {
+    int is_plain = 1;
+    result = PyTuple_New(COLUMNS + 6);
+    for (int i = 0; result && i < COLUMNS + 6; i++) {
         PyObject *item;
         switch (i - COLUMNS) {
-        case 0: item = string_list(&d.strings); break;
+        case 0: item = string_list(&d.strings, &is_plain); break;
         case 1: item = Py_NewRef(d.snapshots); break;
         case 2: item = PyLong_FromSsize_t(framed); break;
         case 3: item = PyLong_FromLongLong(d.skipped); break;
         case 4: item = PyLong_FromLongLong(d.packets); break;
+        case 5: item = PyBool_FromLong(is_plain); break;
         default: item = column_view(&(&d.time)[i], formats[i]);
         }
         if (!item) {
@@ -558,7 +546,7 @@ done:
     X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args) X(find_numbers)                             \
-    X(head_sites) X(spans) X(histogram)
+    X(head_sites) X(spans) X(histogram) X(new_lines)
 
 #define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);
 SWEEPS(DECLARE)

@@ -13,7 +13,7 @@ typedef struct {
 } Value;
 
 typedef struct {
-    uint32_t hash, item; /* the upper half of the text's hash; its index + 1, 0: free */
+    uint32_t hash, item; /* half of the text's hash; its index + 1, 0: free */
 } PoolSlot;
 typedef struct {
     PoolSlot *slots; /* open addressing; small, since texts are found all over it */
@@ -84,15 +84,34 @@ static inline int next_field(Span *s, uint64_t *tag, Value *value)
     return 1;
 }
 
+enum { STRANDS = 4 };
+
+static inline uint64_t hash_step(uint64_t h, const uint8_t *at)
+{
+    uint64_t part;
+    memcpy(&part, at, 8);
+    h = (h ^ part) * 0x9E3779B97F4A7C15u;
+    return h ^ h >> 29;
+}
+
+/* Of a long text, strands that do not wait for each other: stacks may be thousands of bytes. */
 static inline uint64_t hash_bytes(Span s)
 {
-    uint64_t h = 0xCBF29CE484222325u ^ (uint64_t)(s.end - s.at), part;
-    for (; s.end - s.at >= 8; s.at += 8) {
-        memcpy(&part, s.at, 8);
-        h = (h ^ part) * 0x9E3779B97F4A7C15u;
-        h ^= h >> 29;
+    uint64_t h = 0xCBF29CE484222325u ^ (uint64_t)(s.end - s.at), part = 0;
+    if (s.end - s.at >= 16 * STRANDS) {
+        uint64_t strands[STRANDS] = {h, h + 1, h + 2, h + 3};
+        for (; s.end - s.at >= 8 * STRANDS; s.at += 8 * STRANDS) {
+            for (int i = 0; i < STRANDS; i++) {
+                strands[i] = hash_step(strands[i], s.at + 8 * i);
+            }
+        }
+        for (int i = 0; i < STRANDS; i++) {
+            h = hash_step(h, (const uint8_t *)&strands[i]);
+        }
     }
-    part = 0;
+    for (; s.end - s.at >= 8; s.at += 8) {
+        h = hash_step(h, s.at);
+    }
     memcpy(&part, s.at, (size_t)(s.end - s.at));
     h = (h ^ part) * 0xBF58476D1CE4E5B9u;
     return h ^ h >> 32;
@@ -126,13 +145,14 @@ static inline int pool_reserve(Pool *pool)
         PyErr_NoMemory();
         return -1;
     }
-    for (Py_ssize_t i = 0; i < pool->count; i++) {
-        uint64_t hash = hash_bytes(pool->items[i]);
-        size_t at = hash & (size - 1);
-        while (slots[at].item) {
+    for (size_t i = 0; pool->slots && i <= pool->mask; i++) {
+        size_t at = pool->slots[i].hash & (size - 1);
+        while (pool->slots[i].item && slots[at].item) {
             at = (at + 1) & (size - 1);
         }
-        slots[at] = (PoolSlot){(uint32_t)(hash >> 32), (uint32_t)i + 1};
+        if (pool->slots[i].item) {
+            slots[at] = pool->slots[i];
+        }
     }
     PyMem_RawFree(pool->slots);
     pool->slots = slots;
@@ -151,14 +171,14 @@ static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
     for (; pool->slots[at].item; at = (at + 1) & pool->mask) {
         Py_ssize_t i = (Py_ssize_t)pool->slots[at].item - 1;
         Span known = pool->items[i];
-        if (pool->slots[at].hash == (uint32_t)(hash >> 32)
+        if (pool->slots[at].hash == (uint32_t)hash
             && known.end - known.at == text.end - text.at
             && !memcmp(known.at, text.at, (size_t)(text.end - text.at))) {
             pool->last[i] = when;
             return i;
         }
     }
-    pool->slots[at] = (PoolSlot){(uint32_t)(hash >> 32), (uint32_t)pool->count + 1};
+    pool->slots[at] = (PoolSlot){(uint32_t)hash, (uint32_t)pool->count + 1};
     pool->items[pool->count] = text;
     pool->last[pool->count] = when;
     return pool->count++;
